@@ -120,8 +120,7 @@ def price_of_a_million(cpu_us: float) -> tuple[float, float, float]:
     vcpu, gib = WORKER
     found = []
     for architecture, part in (("x86-64", 1.0), ("arm64", 1.0), ("arm64", prices.spot)):
-        tariff = prices.of("us-east-1", architecture)  # type: ignore[arg-type]
-        hour = (vcpu * tariff.vcpu_hour + gib * tariff.gib_hour) * part
+        hour = prices.of("us-east-1").task_hour(architecture, vcpu, gib) * part  # type: ignore[arg-type]
         found.append(hour / 3600 / vcpu * cpu_us)  # a million requests take so many CPU-seconds
     return found[0], found[1], found[2]
 

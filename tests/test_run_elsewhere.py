@@ -53,19 +53,12 @@ def test_a_worker_of_another_version_is_refused_with_its_reason_and_told_to_go(s
     assert "local-2" in one.launcher.terminated
 
 
-def test_a_worker_of_another_image_than_the_launchers_is_refused(scene):
-    one = scene(scripts={"local-2": Script(digest="sha256:other")})
-    one.launcher.digests = ("sha256:mine",)
-    with pytest.raises(InfrastructureError, match="sha256:other, not sha256:mine"):
-        one.run()
-
-
 @pytest.mark.parametrize("quorum", [1.0, 0.5])
 def test_a_lost_worker_makes_the_run_inconclusive_with_the_launchers_reason(scene, quorum):
     one = scene(quorum=quorum, scripts={"local-1": Script(gone_after_s=5)})
     assert one.run().bundle.outcome == "inconclusive"
     assert "OutOfMemoryError" in one.reasons()["lost-worker"]
-    assert any("OutOfMemoryError" in note for note in one.view.notes) == (quorum < 1)  # else it is over at once
+    assert any(note.code == "lost-worker" for note in one.view.notes) == (quorum < 1)  # else it is over at once
 
 
 def test_a_worker_that_obeys_nothing_is_killed_given_up_and_the_run_is_judged(scene):
@@ -119,7 +112,7 @@ def test_a_store_that_is_in_trouble_for_a_while_costs_a_run_nothing(scene, secon
     one.at(second, one.store.down)
     one.at(second + PATIENCE_S / 2, one.store.up)
     assert one.run().bundle.outcome == "passed"
-    assert any("cannot be reached" in note for note in one.view.notes)
+    assert {note.code for note in one.view.notes} == {"trouble"}
 
 
 @pytest.mark.parametrize("name", ["exit.json", "end.json", "summary.json", "verdict.json", "report.html"])

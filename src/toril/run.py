@@ -53,7 +53,7 @@ def run(
     if notes:
         view.show(LiveFigures(run_id=plan.run_id, workers_planned=len(plan.shares), notes=notes))
     plan = publish(store, suite, plan, origin)
-    coordinator = Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s, digests=launcher.digests)
+    coordinator = Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)
     owner = Owner(coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
     return _finish(owner, cloudwatch, lambda: launcher.launch(plan, coordinator.launch))
 
@@ -121,10 +121,8 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
     """Stops every task of a run on Fargate, and makes sure that the run is judged."""
     plan, _, _ = read_record(store, run_id)
     if plan.on != "fargate":
-        raise OptionError(
-            f"{run_id} ran on one machine, where workers end with their command: nothing is to be swept",
-            code="local-run",
-        )
+        text = f"{run_id} ran on one machine, where workers end with their command: nothing is to be swept"
+        raise OptionError(text, code="local-run")
     launcher = launcher_for(plan, store, {}, clock)
     found: list[Stopped] = []
     reason, judged = "", None

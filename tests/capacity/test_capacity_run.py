@@ -209,9 +209,9 @@ def test_a_user_who_stops_it_has_what_was_found_so_far(scene):
 
 
 def test_what_became_of_each_stage_is_shown_live(done):
-    assert any("shop: 20/s from 3 s to 10 s: held" in note for note in done.view.notes)
-    assert any("breached (p95>300ms)" in note for note in done.view.notes)
-    assert any("recovered" in note for note in done.view.notes)
+    assert any("shop: 20/s from 3 s to 10 s: held" in note.message for note in done.view.notes)
+    assert any("breached (p95>300ms)" in note.message for note in done.view.notes)
+    assert any("recovered" in note.message for note in done.view.notes)
 
 
 def test_whoever_watches_is_shown_it_too(scene):
@@ -223,8 +223,8 @@ def test_whoever_watches_is_shown_it_too(scene):
 
     one.at(60, watch)
     one.run()
-    assert any("shop: 20/s from 3 s to 10 s: held" in note for note in shown.notes)
-    assert any("set by the search for its capacity" in note for note in shown.notes)
+    assert any("shop: 20/s from 3 s to 10 s: held" in note.message for note in shown.notes)
+    assert any("set by the search for its capacity" in note.message for note in shown.notes)
 
 
 def test_its_rates_are_the_planned_load(done):

@@ -81,7 +81,7 @@ def test_a_glance_tells_the_arm_that_is_loaded_and_how_criteria_stand(tmp_path: 
     state = resumed(begin(plan, launch, 0.0), Start(at=100.0, attempts={"local-1": "a"}), None)
     for failing, outcomes in ((HEAD, ["failed", "passed"]), (BASE, ["passed", "passed"])):
         fold = folded(tmp_path / str(failing), plan, failing)
-        criteria = CriteriaProgress(fold.judged_plan).look(fold.timeline, SystemClock())
+        criteria = CriteriaProgress(fold.judged_plan).evaluate(fold.timeline, SystemClock())
         assert sorted(outcome for outcome, _ in criteria) == outcomes
         for turn in plan.duet.turns():
             found = live_figures(fold, state, 100.0 + turn.starts_s, criteria=criteria)
@@ -91,7 +91,7 @@ def test_a_glance_tells_the_arm_that_is_loaded_and_how_criteria_stand(tmp_path: 
 def test_criteria_are_not_judged_again_at_every_glance(tmp_path: Path, plan: Plan) -> None:
     fold, clock = folded(tmp_path, plan, failing=BASE), SteppedClock(0.0)
     standings = CriteriaProgress(fold.judged_plan)
-    first = standings.look(fold.timeline, clock)
+    first = standings.evaluate(fold.timeline, clock)
     for at, same in ((0.5, True), (2.0, False)):
         clock.at = at
-        assert (standings.look(fold.timeline, clock) is first) == same
+        assert (standings.evaluate(fold.timeline, clock) is first) == same

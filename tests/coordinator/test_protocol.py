@@ -2,10 +2,11 @@
 
 import pytest
 
+from tests.measured import plan_of
 from toril.coordinator.protocol import (
     FINISH_SLACK_S,
     LATE,
-    NAMED,
+    MOST_NAMED,
     Kill,
     Relaunch,
     RunState,
@@ -17,12 +18,12 @@ from toril.coordinator.protocol import (
     WriteStart,
     WriteStop,
     advance,
-    carried_on,
+    begin,
     resumed,
     started_by_another,
 )
 from toril.plan import FARGATE_TIMINGS
-from toril.records import Exit, Pace, Start, Stop
+from toril.records import Exit, Launch, Pace, Start, Stop
 
 PACE = Pace()
 
@@ -240,7 +241,7 @@ def test_nobody_is_tried_again_when_it_is_too_late_to_start_or_the_load_goes_on(
 def test_of_many_workers_that_are_not_ready_some_are_named_and_all_are_counted() -> None:
     state, _ = advance(launched(*(f"w-{n:03d}" for n in range(100))), Tick(), PACE.ready_timeout_s + 1)
     assert state.abort_reason is not None
-    assert state.abort_reason.endswith(f"w-009 and {100 - NAMED} more")
+    assert state.abort_reason.endswith(f"w-009 and {100 - MOST_NAMED} more")
 
 
 # The end
@@ -330,6 +331,7 @@ def test_who_comes_after_an_abort_says_why_the_run_could_not_start() -> None:
 
 
 def test_spares_that_were_used_are_not_used_again() -> None:
-    state = carried_on(with_spares("a2", "a3"), {"a": "a2", "b": "b1"})
+    launch = Launch(at=0.0, deadline=1.0, attempts={"a": ("a1", "a2", "a3"), "b": ("b1",)})
+    state = begin(plan_of(), launch, 0.0, {"a": "a2", "b": "b1"})
     assert dict(state.attempts) == {"a": "a2", "b": "b1"}
     assert dict(state.spares) == {"a": ("a3",), "b": ()}

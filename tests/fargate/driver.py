@@ -22,6 +22,7 @@ from toril.run import carry_on, run
 from toril.runs.conclude import Judged
 from toril.signals import caught_interrupts
 from toril.store import Store, open_store
+from toril.suite.reader import Note
 
 HURRIED = Pace(
     flush_s=1.0,
@@ -60,12 +61,12 @@ class Spoken:
     """A view that says each new note once."""
 
     def __init__(self) -> None:
-        self.said: set[str] = set()
+        self.said: set[Note] = set()
 
     def show(self, figures: LiveFigures) -> None:
         for note in set(figures.notes) - self.said:
             self.said.add(note)
-            sys.stderr.write(f"{note}\n")
+            sys.stderr.write(f"{note.message}\n")
 
 
 def main() -> int:

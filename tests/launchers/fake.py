@@ -8,6 +8,7 @@ from toril import __version__
 from toril.launchers import WorkerExit
 from toril.records import Exit, Launch, Plan, RanTask, Ready, Start, run_key, worker_key
 from toril.store import Store
+from toril.suite.reader import Note
 from toril.timeline.intervals import Recorder
 
 
@@ -22,7 +23,6 @@ class Script:
     obeys: bool = True  # stop.json, SIGTERM
     ahead_s: float = 0.0  # by how much its clock is
     version: str = __version__
-    digest: str | None = None
 
 
 @dataclass(slots=True)
@@ -87,7 +87,6 @@ class Worker:
             toril_version=self.script.version,
             pid=1,
             clock_offset_s=self.script.ahead_s,
-            image_digest=self.script.digest,
         )
         self.store.put_once(self.key("ready.json"), ready.to_json())
 
@@ -126,7 +125,6 @@ class FakeLauncher:
     """`scripts` by worker, or by worker and attempt's place among those issued: `local-1`, `local-1 #2`."""
 
     longest_s: float | None = None
-    digests: tuple[str, ...] = ()
 
     def __init__(self, store: Store, clock: SteppedClock, scripts: Mapping[str, Script] | None = None) -> None:
         self.store, self.clock, self.scripts = store, clock, scripts or {}
@@ -161,7 +159,7 @@ class FakeLauncher:
     def tasks(self) -> Mapping[str, RanTask]:
         return {}
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         return ()
 
     def terminate(self, worker: str) -> None:

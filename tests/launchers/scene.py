@@ -16,13 +16,14 @@ from toril.records import Lease, run_key
 from toril.run import run, take_over
 from toril.signals import Interrupts
 from toril.store import FolderStore
+from toril.suite.reader import Note
 
 
 class Shown:
     """A view that keeps what it was shown."""
 
     def __init__(self) -> None:
-        self.notes: set[str] = set()
+        self.notes: set[Note] = set()
 
     def show(self, figures) -> None:
         self.notes |= set(figures.notes)

@@ -143,6 +143,6 @@ def one_fleet(
     found = ecs or FakeEcs(REGION, time)
     planned, place = plan(workers, **changes), here or deployment()
     usual = rates or usual_rates(REGION)
-    site = Site(place, kind_for(planned, place), usual, usual)
+    site = Site(place, kind_for(planned, place), usual)
     fleet = Fleet(planned, site, lambda service, region: found, time, deadline=DEADLINE, begin=begin)
     return One(fleet=fleet, ecs=found, clock=time, plan=planned)

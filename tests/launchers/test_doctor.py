@@ -7,6 +7,7 @@ import pytest
 from tests.refusals import refused
 from toril.errors import OptionError, StoreError
 from toril.launchers import doctor
+from toril.launchers.findings import render
 from toril.store import FolderStore
 
 
@@ -18,7 +19,7 @@ def test_everything_is_looked_for_and_each_finding_says_something(tmp_path: Path
     assert {finding.name for finding in findings} == names
     assert all(finding.detail for finding in findings)
     assert not [finding for finding in findings if finding.state == "missing"]
-    assert doctor.render(findings).count("\n") == len(findings)
+    assert render(findings).count("\n") == len(findings)
 
 
 def test_it_leaves_nothing_in_the_store(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_region_without_capacity_holds_up_no_other(regions):
     one.ecs[OTHER].fail("run_task", NO_CAPACITY, times=float("inf"))
     one.launcher.launch(planned, launch_of(planned))
     one.until(lambda: len(one.ecs[REGION].tasks) == 2 and len(one.ecs[OTHER].asked("run_task")) == 2)
-    one.until(lambda: any(NO_CAPACITY in note for note in one.launcher.notes()))
+    one.until(lambda: any(NO_CAPACITY in note.message for note in one.launcher.notes()))
     assert one.ecs[OTHER].tasks == {}
     one.ecs[OTHER].heal()
     one.clock.at += 60

@@ -90,7 +90,7 @@ def test_a_take_over_has_patience_with_aws_and_loses_no_worker_meanwhile(fleet):
     one.find_all()
     one.pass_time(3)
     assert one.fleet.ended() == {}
-    assert one.fleet.notes()[0].startswith(f"{REGION}: ecs:ListTasks: ")
+    assert one.fleet.notes()[0].message.startswith(f"{REGION}: ecs:ListTasks: ")
     one.pass_time(200)
     assert len(one.fleet.tasks()) == 3
     assert len(ecs.running()) == 3

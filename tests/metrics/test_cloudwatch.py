@@ -6,8 +6,7 @@ from botocore.stub import Stubber
 
 from tests.metrics.asking import NOON, query
 from tests.metrics.cloudwatch import CloudWatch
-from toril.metrics.cloudwatch import ClientFactory, ask
-from toril.metrics.periods import span
+from toril.metrics.cloudwatch import ClientFactory, ask, span
 
 CPU = query()
 

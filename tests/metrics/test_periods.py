@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.metrics.asking import NOON
-from toril.metrics.periods import recent, span
+from toril.metrics.cloudwatch import recent, span
 
 PERIODS = st.sampled_from([1, 5, 10, 20, 30, 60, 120, 300, 3600])
 STARTS = st.floats(0, 2e9, allow_nan=False)
@@ -16,8 +16,10 @@ def test_the_span_is_every_period_that_overlaps_the_load_and_no_other(start, len
     found, end = span(start, start + length, period_s), start + length
     overlapping = {p for p in range(found.begin - 2 * period_s, found.end + 3 * period_s, period_s)
                    if p < end and p + period_s > start}  # fmt: skip
-    assert overlapping <= set(found)
-    assert set(found) - overlapping <= {found.begin}  # the one period of a load that took no time
+    assert overlapping <= set(range(found.begin, found.end, period_s))
+    assert set(range(found.begin, found.end, period_s)) - overlapping <= {
+        found.begin
+    }  # the one period of a load that took no time
     assert found.begin % period_s == found.end % period_s == found.needed % period_s == 0
     assert found.begin <= found.needed < found.end
 

@@ -34,9 +34,21 @@ def test_figures_of_the_first_versions_without_an_object_around_labels_are_read(
     assert found.executions["shop"].labels[""].samples == 4
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"labels": 3}', b'{"labels": {"": 3}}', b'{"workers": []}'])
-def test_a_damaged_file_is_refused(data):
-    with refused("damaged-file", "runs/a/summary.json"):
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "damaged-file"),
+        (b"[]", "damaged-file"),
+        (b"{", "damaged-file"),
+        (document({**SMALL, "labels": 3}), "damaged-file"),
+        (document({**SMALL, "labels": {"": 3}}), "damaged-file"),
+        (document({**SMALL, "workers": []}), "damaged-file"),
+        (document({**SMALL, "schema": "toril.summary/2"}), "other-version"),
+        (b"{}", "other-version"),
+    ],
+)
+def test_a_damaged_file_and_one_of_another_version_are_refused(data, code):
+    with refused(code, "runs/a/summary.json"):
         Summary.from_json(data, "runs/a/summary.json")
 
 

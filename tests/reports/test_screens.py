@@ -11,6 +11,7 @@ from toril.coordinator.progress import LiveFigures, LocationFigures
 from toril.records import PlannedCriterion
 from toril.reports import live, plan_text, runs_table
 from toril.reports.runs_table import RunRow
+from toril.suite.reader import Note
 
 FIGURES = LiveFigures(
     run_id="r1",
@@ -178,7 +179,7 @@ def test_a_new_phase_is_told_at_once():
 
 
 def test_a_note_is_told_once():
-    noted = LiveFigures(phase="running", notes=("worker a-1 lost",))
+    noted = LiveFigures(phase="running", notes=(Note("lost-worker", "worker a-1 lost"),))
 
     assert shown(False, (0, noted), (1, noted), (6, noted)).count("! worker a-1 lost") == 1
 

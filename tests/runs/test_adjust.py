@@ -16,6 +16,7 @@ from toril.runs.conclude import judge_again
 from toril.runs.stored import follow
 from toril.signals import Interrupts
 from toril.store.records import next_rates
+from toril.suite.reader import Note
 
 FIXED = {"hold_for_s": 25.0, "concurrency": None, "throughput_rps": 100.0}
 
@@ -118,7 +119,7 @@ def test_its_owner_and_whoever_watches_are_shown_it(scene):
     one = scene()
     (done,) = one.meanwhile(12, "500")
     said = f"shop: 500/s from {done.at_s:.0f} s on, set by `toril adjust`"
-    assert said in one.view.notes
+    assert Note("changed-rate", said) in one.view.notes
 
 
 def test_a_watcher_sees_it_too(scene):
@@ -133,7 +134,7 @@ def test_a_watcher_sees_it_too(scene):
 
     one.at(12, watch)
     one.run()
-    assert any("shop: 500/s" in note for figures in seen for note in figures.notes)
+    assert any("shop: 500/s" in note.message for figures in seen for note in figures.notes)
 
 
 class Once:

@@ -6,7 +6,7 @@ import pytest
 
 from toril.errors import OptionError, StoreError, SuiteError
 from toril.records import SuiteOrigin
-from toril.runs.publish import address_of, at_hand, fetch, push
+from toril.runs.publish import address_of, fetch, local_suite, push
 from toril.store import FolderStore
 from toril.suite import read_suite
 
@@ -88,12 +88,12 @@ def test_a_record_cannot_name_a_file_outside_of_the_suites_folder(tmp_path, stor
 
 
 def test_files_and_folders_are_taken_as_they_are():
-    with at_hand(["a.yml", "b.yml"], Waiting()) as found:
+    with local_suite(["a.yml", "b.yml"], Waiting()) as found:
         assert found.paths == ("a.yml", "b.yml")
 
 
 def test_a_suite_in_a_bucket_is_named_alone():
-    with pytest.raises(OptionError, match="name it alone"), at_hand(["s3://b/suites/shop", "x.yml"], Waiting()):
+    with pytest.raises(OptionError, match="name it alone"), local_suite(["s3://b/suites/shop", "x.yml"], Waiting()):
         pass
 
 

@@ -13,6 +13,7 @@ from toril.records import Stop
 from toril.runs.stored import ask_to_stop, follow, judged, listing, prune
 from toril.signals import Interrupts
 from toril.store.records import read_launch
+from toril.suite.reader import Note
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_a_run_without_an_owner_may_go_on_and_everybody_is_told_how_to_carry_it_
     assert prune(one.store, timedelta(0), one.clock.now()) == []
     bundle, notes = watched(one, 60)
     assert bundle is None
-    assert any("--take-over" in note for note in notes)
+    assert {note.code for note in notes} >= {"without-owner"}
     assert "is ending" in ask_to_stop(one.store, one.plan.run_id, one.clock.now())
     assert "is ending already" in ask_to_stop(one.store, one.plan.run_id, one.clock.now())
 
@@ -107,17 +108,17 @@ def test_who_watches_a_run_without_an_owner_sees_it_judged_after_its_deadline(sc
     assert bundle is not None
     assert bundle.outcome == "passed"
     assert one.clock.now() >= deadline_of(one)
-    assert any("--take-over" in note for note in notes)
+    assert {note.code for note in notes} >= {"without-owner"}
 
 
 @pytest.mark.parametrize("ahead_s", [-600.0, 0.0, 120.0])
 def test_who_watches_with_another_clock_never_takes_a_run_for_unowned_while_its_owner_lives(scene, ahead_s):
     one = scene()
 
-    def look() -> set[str]:
+    def look() -> set[Note]:
         steps = one.clock.meanwhile
         one.clock.meanwhile = lambda now: None  # the watcher's looks are no steps of the workers
-        notes: set[str] = watched(one, 5, ahead_s)[1].copy()
+        notes: set[Note] = watched(one, 5, ahead_s)[1].copy()
         one.clock.meanwhile = steps
         return notes
 

@@ -8,6 +8,7 @@ from tests.simulation.store import UNTROUBLED, Handle, Objects, Troubles
 from tests.simulation.world import Machine, SimulatedClock, World
 from toril.launchers import WorkerExit
 from toril.records import Launch, Plan, RanTask
+from toril.suite.reader import Note
 from toril.worker.attempt import Attempt
 
 CALL_S = 0.5  # a call of the cloud
@@ -153,10 +154,6 @@ class SimulatedLauncher:
     def longest_s(self) -> float | None:
         return None
 
-    @property
-    def digests(self) -> tuple[str, ...]:
-        return ()
-
     def launch(self, plan: Plan, launch: Launch) -> None:
         self._planned(launch)
         for share in plan.shares:
@@ -189,7 +186,7 @@ class SimulatedLauncher:
     def tasks(self) -> Mapping[str, RanTask]:
         return {}
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         return ()
 
     def terminate(self, worker: str) -> None:

@@ -107,8 +107,6 @@ def _check_fips(service: str, region: str, endpoint: str, wanted: str | None) ->
     """InfrastructureError when a call would not go where the stack says; an endpoint of loopback is for tests."""
     host = urlsplit(endpoint).hostname or ""
     if wanted is not None and host != wanted and not host.startswith("127.") and host != "localhost":
-        raise InfrastructureError(
-            f"{region}: {service} would be asked at {host}, and its stack is for FIPS, at {wanted}; remove "
-            "AWS_ENDPOINT_URL and the like from the environment",
-            code="not-fips",
-        )
+        problem = f"{region}: {service} would be asked at {host}, and its stack is for FIPS, at {wanted}"
+        fix = "remove AWS_ENDPOINT_URL and the like from the environment"
+        raise InfrastructureError(f"{problem}; {fix}", code="not-fips")

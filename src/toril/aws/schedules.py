@@ -9,7 +9,7 @@ from typing import Any
 from toril.aws.client import Clients, call
 from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError
-from toril.records import Deployment
+from toril.records import DeployedHome, Deployment
 
 PREFIX = "sweep-"  # the only names that the role of load tests may make
 MOST_CHARACTERS = 64
@@ -22,10 +22,10 @@ LATEST_S = 3600
 
 def plan_sweep(home: Deployment, clients: Clients, run_id: str, deadline: float) -> None:
     """Schedules the run's sweep at its deadline, once however often it is called; InfrastructureError if it cannot."""
-    assert home.home is not None  # noqa: S101 - what makes it the home region
+    role = _record(home)
     request: dict[str, Any] = {
         "Name": schedule_name(run_id),
-        "GroupName": home.home.schedule_group,
+        "GroupName": role.schedule_group,
         "ScheduleExpression": f"at({datetime.fromtimestamp(deadline, UTC):%Y-%m-%dT%H:%M:%S})",
         "ScheduleExpressionTimezone": "UTC",
         "FlexibleTimeWindow": {"Mode": "OFF"},
@@ -33,9 +33,9 @@ def plan_sweep(home: Deployment, clients: Clients, run_id: str, deadline: float)
         "Description": f"Ends what {run_id} has left",
         "Target": {
             "Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask",
-            "RoleArn": home.home.sweeper_role,
+            "RoleArn": role.sweeper_role,
             "Input": json.dumps(sweep_task(home, run_id), separators=(",", ":"), sort_keys=True),
-            "DeadLetterConfig": {"Arn": home.home.dead_letters},
+            "DeadLetterConfig": {"Arn": role.dead_letters},
             "RetryPolicy": {"MaximumRetryAttempts": RETRIES, "MaximumEventAgeInSeconds": LATEST_S},
         },
     }
@@ -43,15 +43,13 @@ def plan_sweep(home: Deployment, clients: Clients, run_id: str, deadline: float)
         call(clients("scheduler", home.region).create_schedule, "scheduler:CreateSchedule", **request)
     except AwsError as error:
         if error.fault.aws_code != "ConflictException":  # it is planned already
-            raise InfrastructureError(
-                f"the sweep of {run_id} at its deadline could not be planned: {error}", code=error.code
-            ) from error
+            text = f"the sweep of {run_id} at its deadline could not be planned: {error}"
+            raise InfrastructureError(text, code=error.code) from error
 
 
 def cancel_sweep(home: Deployment, clients: Clients, run_id: str) -> tuple[str, ...]:
     """Removes the schedule of a run that has ended. Returns the problems that prevented it."""
-    assert home.home is not None  # noqa: S101 - what makes it the home region
-    name, group = schedule_name(run_id), home.home.schedule_group
+    name, group = schedule_name(run_id), _record(home).schedule_group
     scheduler = clients("scheduler", home.region)
     try:
         call(scheduler.delete_schedule, "scheduler:DeleteSchedule", Name=name, GroupName=group)
@@ -59,6 +57,11 @@ def cancel_sweep(home: Deployment, clients: Clients, run_id: str) -> tuple[str, 
         if error.fault.aws_code != "ResourceNotFoundException":
             return (f"the schedule {name} stays until it has fired: {error}",)
     return ()
+
+
+def _record(home: Deployment) -> DeployedHome:
+    assert home.home is not None  # noqa: S101 - what makes it the home region
+    return home.home
 
 
 def schedule_name(run_id: str) -> str:
@@ -71,7 +74,6 @@ def schedule_name(run_id: str) -> str:
 
 def sweep_task(home: Deployment, run_id: str) -> dict[str, Any]:
     """Returns the RunTask that the schedule sends: `toril sweep` with a sweeper's rights, not a coordinator's."""
-    assert home.home is not None  # noqa: S101 - what makes it the home region
     return {
         "ClientToken": EXECUTION_ID,
         "Cluster": home.cluster,
@@ -87,10 +89,10 @@ def sweep_task(home: Deployment, run_id: str) -> dict[str, Any]:
         },
         "Overrides": {
             "ContainerOverrides": [{"Command": ["sweep", run_id, "--store", home.store], "Name": COORDINATOR}],
-            "TaskRoleArn": home.home.sweeper_role,
+            "TaskRoleArn": _record(home).sweeper_role,
         },
         "PlatformVersion": home.platform_version,
         "StartedBy": schedule_name(run_id),
         "Tags": [{"Key": "toril:run", "Value": run_id}],
-        "TaskDefinition": home.home.coordinator,
+        "TaskDefinition": _record(home).coordinator,
     }

@@ -52,9 +52,8 @@ def _read(variable: str, reference: SecretReference, make: Clients) -> str:
         fix = FIXES.get(error.fault.code, error.fault.fix)
         raise AwsError(replace(error.fault, where=f"{where} could not be read", fix=fix)) from None
     if "SecretString" not in answer:
-        raise InfrastructureError(
-            f"{where} is binary, and an environment variable is a text; store it as one", code="binary-secret"
-        )
+        text = f"{where} is binary, and an environment variable is a text; store it as one"
+        raise InfrastructureError(text, code="binary-secret")
     return str(answer["SecretString"])
 
 
@@ -66,21 +65,17 @@ def _value(variable: str, reference: SecretReference, text: str) -> str:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise InfrastructureError(
-                f"{where} holds no JSON object, so no key {reference.key!r}; leave the key out", code="secret-not-json"
-            )
+            problem = f"{where} holds no JSON object, so no key {reference.key!r}; leave the key out"
+            raise InfrastructureError(problem, code="secret-not-json")
         if reference.key not in found:
             raise InfrastructureError(f"{where} has no key {reference.key!r}; correct it", code="no-such-secret-key")
         value = found[reference.key]
         text = value if isinstance(value, str) else json.dumps(value)
         where += f", key {reference.key!r},"
     if len(text.strip()) < SHORTEST:
-        raise InfrastructureError(
-            f"{where} is shorter than {SHORTEST} characters: it could not be kept out of reports; use a longer one",
-            code="short-secret",
-        )
+        problem = f"shorter than {SHORTEST} characters: it could not be kept out of reports; use a longer one"
+        raise InfrastructureError(f"{where} is {problem}", code="short-secret")
     if "\0" in text:
-        raise InfrastructureError(
-            f"{where} holds a NUL character, which no environment variable can; remove it", code="nul-in-secret"
-        )
+        problem = "holds a NUL character, which no environment variable can; remove it"
+        raise InfrastructureError(f"{where} {problem}", code="nul-in-secret")
     return text

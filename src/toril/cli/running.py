@@ -66,11 +66,11 @@ def plan(
     from toril.plan.options import plan_run
     from toril.reports import plan_text
     from toril.reports.screen import Output, emit
-    from toril.runs.publish import at_hand
+    from toril.runs.publish import local_suite
 
     wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
-    with at_hand(suite, clock) as found:
+    with local_suite(suite, clock) as found:
         _, planned = plan_run(found.paths, wanted, clock.now())
     if format == "json":
         emit(plan_text.as_json(planned), None)
@@ -167,7 +167,7 @@ def _run(
     from toril.launchers.prepare import prepared
     from toril.reports import check, live, plan_text
     from toril.run import run as run_plan
-    from toril.runs.publish import at_hand
+    from toril.runs.publish import local_suite
     from toril.signals import caught_interrupts
     from toril.store import open_store
     from toril.text import plain
@@ -175,20 +175,20 @@ def _run(
     failing = read_fail_on(fail_on)
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
     clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
-    with at_hand(suite, clock) as found:
+    with local_suite(suite, clock) as found:
         read, planned = plan_of(found.paths, wanted, clock.now())
         check_writable(targets)
-        ready = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
+        launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
         if not quiet:
             notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
-            lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *ready.lines)
+            lines = (f"{plain(planned.suite)}: {plan_text.in_brief(planned)}", *notes, *prepared_lines)
             typer.echo("\n".join(lines), err=True)
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = run_plan(
                 read,
                 planned,
                 store=opened,
-                launcher=ready.launcher,
+                launcher=launcher,
                 clock=clock,
                 view=view,
                 interrupts=interrupts,
@@ -273,22 +273,23 @@ def doctor_command(
     Example: toril doctor --on fargate loadtests/two-regions
     """
     from toril.launchers import doctor
+    from toril.launchers.findings import render
 
     if on == "local":
         findings = doctor.examine(store)
     else:
         from toril.launchers.prepare import examined
         from toril.plan.options import plan_run
-        from toril.runs.publish import at_hand
+        from toril.runs.publish import local_suite
         from toril.store import open_store
 
         clock, planned = SystemClock(), None
         if suite:
-            with at_hand(suite, clock) as found:
+            with local_suite(suite, clock) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
         findings = list(examined(planned, open_store(store), clock).findings)
-    typer.echo(doctor.render(findings), nl=False)
+    typer.echo(render(findings), nl=False)
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(InfrastructureError.exit_code)
 

@@ -1,9 +1,9 @@
-"""Carries the protocol out over a store: sees what workers write, folds it, writes start and stop."""
+"""Drives the protocol over a store: reads what workers write, merges it, writes start and stop."""
 
 import math
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
@@ -13,9 +13,8 @@ from toril.capacity.stages import StageResult
 from toril.clock import Clock
 from toril.coordinator.fold import Fold, attempts_of
 from toril.coordinator.lease import LeaseKeeper, LeaseLostError
-from toril.coordinator.progress import CriteriaProgress, LiveFigures, live_figures
+from toril.coordinator.progress import REST, CriteriaProgress, LiveFigures, live_figures, rate_notes
 from toril.coordinator.protocol import (
-    Action,
     Event,
     Kill,
     Relaunch,
@@ -29,7 +28,6 @@ from toril.coordinator.protocol import (
     WriteStop,
     advance,
     begin,
-    carried_on,
     load_ends_s,
     resumed,
     started_by_another,
@@ -38,21 +36,22 @@ from toril.errors import InfrastructureError, StoreError
 from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, rate_key, run_key
 from toril.store import Store
 from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
-from toril.summary import adjusted_plan, describe_rates
+from toril.suite.reader import Note
+from toril.summary import adjusted_plan
 from toril.timeline import Timeline
 from toril.verdict.live import LiveCriteria
 from toril.verdict.result import CriterionResult
 
 STEP_S = 0.1
-QUICK_STEP_S = 0.02  # while a local run goes on as soon as its next worker does
-PATIENCE_S = 6  # by how much a worker may lag behind before stop criteria are decided without it
-WHY_S = 60.0  # ECS says that a task has stopped, and why, half a minute after its container did
+QUICK_STEP_S = 0.02  # while a local run waits for its workers only
+LAG_LIMIT_S = 6  # a worker that lags further behind no longer delays stop criteria
+STOP_REASON_S = 60.0  # ECS reports a stopped task and the reason half a minute after its container ended
 UNLAUNCHED = "its command ended before anything was launched; run the suite again"
-REST = 4  # so many times as long as such a look took is nothing looked at so again
+REPLACEMENTS = 2  # of a worker that never began; more of them would only hide the cause
 
 
 class Gone(Protocol):
-    """A worker whose process or task is no more, as a launcher tells it."""
+    """A worker whose process or task has ended, as its launcher reports it."""
 
     @property
     def reason(self) -> str: ...
@@ -63,53 +62,41 @@ class Gone(Protocol):
 
 @dataclass(slots=True)
 class Searches:
-    """Of all executions whose capacity is looked for. What it knows it has from the run's records and measurements."""
+    """The capacity searches of a run, from its records and measurements alone."""
 
     plan: Plan
     searches: list[SearchProgress] = field(init=False)
-    _looked: tuple[int, int] = (-1, -1)  # how far was measured at the last look, and how many rates there were
+    _seen: tuple[int, int] = (-1, -1)  # the last complete second and the number of rates at the last call
 
     def __post_init__(self) -> None:
         self.searches = [SearchProgress(self.plan, execution) for execution in self.plan.searched]
 
-    def next_rate(
-        self, rates: Sequence[Rate], start: Start, timeline: Timeline, complete_to: int, now: float, by: str
-    ) -> Rate | None:
-        """The rate that has to follow now, if one has to."""
-        if self._looked == (complete_to, len(rates)):
+    def next_stage(
+        self, rates: Sequence[Rate], start: Start, timeline: Timeline, complete_to: int | None
+    ) -> tuple[str, float] | None:
+        """Judges the complete stages. Returns the execution and rate (per second) of a stage that has to begin now."""
+        if complete_to is None or self._seen == (complete_to, len(rates)):
             return None
-        self._looked = complete_to, len(rates)
+        self._seen = complete_to, len(rates)
         for search in self.searches:
             stage = search.advance(rates, start.at, timeline, complete_to - FLUSH_MARGIN_S)
             if stage is not None:
-                return Rate(
-                    number=len(rates) + 1,
-                    execution=search.execution.name,
-                    rps=stage.rps,
-                    at=start.at + math.ceil(now + self.plan.pace.start_lead_s - start.at),
-                    asked_at=now,
-                    cause="search",
-                    by=by,
-                )
+                return search.execution.name, stage.rps
         return None
 
-    def look(self, rates: Sequence[Rate], start: Start, timeline: Timeline, complete_to: int | None) -> None:
-        """Judge what can be judged, for somebody who only watches."""
-        if complete_to is not None:
-            self.next_rate(rates, start, timeline, complete_to, 0.0, "")
-
-    def over(self, now: float) -> Stop | None:
-        """The end of the load, when every search has come to its own."""
+    def stop(self, now: float) -> Stop | None:
+        """Returns the stop of the load once every search has its result."""
         if not self.searches or any(search.found is None for search in self.searches):
             return None
         return Stop(at=now, cause="search", message="; ".join(search.message() for search in self.searches))
 
-    def notes(self) -> tuple[str, ...]:
-        """What became of each stage so far."""
-        return tuple(_note(search, stage) for search in self.searches for stage in search.stages)
+    def notes(self) -> tuple[Note, ...]:
+        """Returns a note on each stage that was judged."""
+        texts = (_describe_stage(search, stage) for search in self.searches for stage in search.stages)
+        return tuple(Note("search-stage", text) for text in texts)
 
 
-def _note(search: SearchProgress, stage: StageResult) -> str:
+def _describe_stage(search: SearchProgress, stage: StageResult) -> str:
     judged = stage.judged
     rate = f"{search.execution.name}: {judged.stage.rps:,.10g}/s from {stage.from_s} s to {stage.to_s} s"
     if judged.stage.kind == "recover":
@@ -120,7 +107,7 @@ def _note(search: SearchProgress, stage: StageResult) -> str:
 
 @dataclass(slots=True)
 class Coordinator:
-    """The owner of one run. `step` does all that is due now and returns what the launcher has to do."""
+    """The owner of one run. `step` does everything that is due and returns what the launcher has to do."""
 
     store: Store
     plan: Plan
@@ -129,60 +116,51 @@ class Coordinator:
     lease: LeaseKeeper
     state: RunState
     fold: Fold
-    rates: list[Rate] = field(default_factory=list)  # that were set while the load went on
-    _writes: deque[WriteStart | WriteStop] = field(default_factory=deque)  # not done yet: the store may be in trouble
-    _todo: list[Relaunch | Terminate | Kill] = field(default_factory=list)  # not handed out yet
+    rates: list[Rate] = field(default_factory=list)  # set while the load went on
+    _writes: deque[WriteStart | WriteStop] = field(default_factory=deque)  # not yet in the store
+    _todo: list[Relaunch | Terminate | Kill] = field(default_factory=list)  # not yet returned by `step`
     _live: LiveCriteria = field(init=False)
     _searches: Searches = field(init=False)
-    _standings: CriteriaProgress = field(init=False)
-    _looked_at_s: int = field(init=False, default=-1)
-    _look_again_at: float = field(init=False, default=0.0)
-    _asked_at: float = field(init=False, default=float("-inf"))
+    _progress: CriteriaProgress = field(init=False)
+    _judged_to_s: int = field(init=False, default=-1)  # by `_breached_without_laggards`
+    _judge_again_at: float = field(init=False, default=0.0)
+    _asked_at: float = field(init=False, default=float("-inf"))  # when the store was last asked for a stop
 
     def __post_init__(self) -> None:
         self._live = LiveCriteria(self.fold.judged_plan)
         self._searches = Searches(self.plan)
-        self._standings = CriteriaProgress(self.fold.judged_plan)
+        self._progress = CriteriaProgress(self.fold.judged_plan)
 
     @classmethod
-    def of_new(
-        cls,
-        store: Store,
-        plan: Plan,
-        clock: Clock,
-        *,
-        longest_s: float | None = None,
-        digests: tuple[str, ...] = (),
-    ) -> Self:
-        """The owner of a run that has just been published."""
+    def of_new(cls, store: Store, plan: Plan, clock: Clock, *, longest_s: float | None = None) -> Self:
+        """Returns the owner of a run that has just been published."""
         lease = LeaseKeeper(store, plan.run_id, clock, plan.pace)
         lease.take()
-        launch = issue(store, plan, clock.now(), longest_s, digests)
+        launch = issue(store, plan, clock.now(), longest_s)
         state = begin(plan, launch, clock.now())
-        return cls(store, plan, launch, clock, lease, state, Fold(store, plan, dict(state.attempts), launch.digests))
+        return cls(store, plan, launch, clock, lease, state, Fold(store, plan, dict(state.attempts)))
 
     @classmethod
     def of_abandoned(cls, store: Store, run_id: str, clock: Clock) -> Self:
-        """The new owner of a run whose coordinator is gone; LeaseLostError while it is not.
+        """Returns the new owner of a run; LeaseLostError while its coordinator lives.
 
-        InfrastructureError for a run on this machine: its workers ended with its coordinator. A run that was never
-        launched ends: its suite may not be complete.
+        InfrastructureError for a local run: its workers ended with its coordinator. A run that was never launched is
+        ended: its suite may be incomplete.
         """
         plan, _, _ = read_record(store, run_id)
         if plan.on == "local":
-            raise InfrastructureError(
-                f"run {run_id} cannot be taken over: its workers ended with its command", code="local-run"
-            )
+            text = f"run {run_id} cannot be taken over: its workers ended with its command"
+            raise InfrastructureError(text, code="local-run")
         launched = read_launch(store, run_id) is not None
         lease = LeaseKeeper(store, run_id, clock, plan.pace)
         lease.take()
         launch = issue(store, plan, clock.now())
-        _, start, stop = read_record(store, run_id)  # as they stand now that nobody else writes them
+        _, start, stop = read_record(store, run_id)  # again: with the lease, there is no other writer
         attempts = attempts_of(store, run_id, start)
-        state = resumed(carried_on(begin(plan, launch, launch.at), attempts), start, stop)
-        fold = Fold(store, plan, dict(state.attempts), launch.digests)
+        state = resumed(begin(plan, launch, launch.at, attempts), start, stop)
+        fold = Fold(store, plan, dict(state.attempts))
         if start is not None:
-            fold.read_ready()  # before a start it is news
+            fold.read_ready()  # before a start, `step` reads them
         found = cls(store, plan, launch, clock, lease, state, fold)
         if not launched:
             found._advance(StopAsked(Stop(at=clock.now(), cause="abort", message=UNLAUNCHED)))
@@ -194,15 +172,14 @@ class Coordinator:
 
     @property
     def pause_s(self) -> float:
-        """How long to wait between two steps."""
+        """The pause between two steps, in seconds."""
         awaited = self.state.phase == "launching" or self._is_ending(self.clock.now())
         return QUICK_STEP_S if self.plan.on == "local" and awaited else STEP_S
 
     def step(self, gone: Mapping[str, Gone], asked: Stop | None) -> tuple[Relaunch | Terminate | Kill, ...]:
-        """One look at everything. `gone`: workers whose process is no more, and why; `asked`: a stop from outside.
+        """Does everything that is due. `gone`: the workers that have ended; `asked`: a stop by a signal.
 
-        LeaseLostError when somebody else has taken the run over: nothing more is done then. After a StoreError the
-        next step does what this one could not.
+        LeaseLostError if another owner has the run. After a StoreError the next step repeats what failed.
         """
         self.lease.renew()
         self._write()
@@ -210,24 +187,24 @@ class Coordinator:
             self._advance(event)
             self._write()
         if self._todo or self.ended:
-            self.lease.renew()  # who stood still meanwhile does not act on workers that are another owner's
+            self.lease.renew()  # after a standstill the workers may be another owner's
         todo, self._todo = tuple(self._todo), []
         return todo
 
-    def figures(self, notes: tuple[str, ...] = ()) -> LiveFigures:
-        start = self.state.start
-        told = () if start is None else describe_rates(self.rates, start.at)
-        criteria = self._standings.look(self.fold.timeline, self.clock)
-        return live_figures(self.fold, self.state, self.clock.now(), (*notes, *told, *self._searches.notes()), criteria)
+    def figures(self, notes: tuple[Note, ...] = ()) -> LiveFigures:
+        changes = () if self.state.start is None else rate_notes(self.rates, self.state.start)
+        criteria = self._progress.evaluate(self.fold.timeline, self.clock)
+        notes = (*notes, *changes, *self._searches.notes())
+        return live_figures(self.fold, self.state, self.clock.now(), notes, criteria)
 
     def finish(self, tasks: Mapping[str, RanTask] | None = None) -> RunState:
-        """Fold the last files and note what only the coordinator saw; the final state."""
+        """Merges the last files and writes `end.json`. Returns the final state."""
         self.lease.renew()
-        now = self.clock.now()  # for all of them: what was looked for in vain is not looked for again
-        while self.fold.poll(now, ending=True):  # somebody who took over may have hours of files to read
+        now = self.clock.now()  # one time for all polls: files that are missing are asked for once
+        while self.fold.poll(now, ending=True):  # after a take-over there may be hours of files to read
             self.lease.renew()
         self.fold.finish()
-        self._look_for_rates()  # one that came with the end
+        self._read_rates()  # one that came with the end
         end = End(
             at=self.clock.now(),
             lost=dict(self.state.lost),
@@ -238,17 +215,17 @@ class Coordinator:
         return self.state
 
     def keep(self, name: str, data: bytes) -> None:
-        """Leave a file in the run's folder, as its owner: who stood still meanwhile does not write over another's."""
+        """Writes a file into the run's folder; LeaseLostError if another owner has the run."""
         self.lease.renew()
         self.store.put(run_key(self.plan.run_id, name), data)
 
     def still_waits(self, asked: Stop | None) -> bool:
-        """Keep the run while something outside is waited for after the load; False when somebody asks to stop."""
+        """Renews the lease during a wait after the load. Returns False once a stop is asked for."""
         self.lease.renew()
-        return asked is None and (self.state.stop is not None or self._stop_in_store() is None)
+        return asked is None and (self.state.stop is not None or self._stored_stop() is None)
 
     def close(self) -> None:
-        """Give the lease back; one that cannot be, on a full disk, runs out by itself."""
+        """Gives the lease back; if the store is in trouble, the lease expires by itself."""
         with suppress(StoreError, LeaseLostError):
             self.lease.renew(ended=True)
 
@@ -258,8 +235,7 @@ class Coordinator:
         news = [worker for worker in gone if worker not in self.state.ended]
         if self.state.phase == "launching" and (news or now >= self._asked_at + self.plan.pace.poll_s):
             events += [WorkerReady(worker) for worker in self.fold.poll_before_start()]
-        # a process that was gone before this look at the store has written all it will ever write
-        self.fold.read_exits(news)
+        self.fold.read_exits(news)  # a worker that was gone before has written all its files
         if self.state.phase != "launching":
             self.fold.poll(now, ending=self._is_ending(now))
         events += self._endings(gone)
@@ -269,58 +245,59 @@ class Coordinator:
         return [*events, Tick()]
 
     def _endings(self, gone: Mapping[str, Gone]) -> list[Event]:
-        """Workers that are gone; elsewhere than here the last word of one is the end of it."""
+        """Returns the workers that have ended; on Fargate a worker has ended with its exit.json."""
         exits, unfit = self.fold.exits, self.fold.unfit
         found: list[Event] = []
         for worker in self.state.attempts:
+            left = exits.get(worker)
             if worker in self.state.ended:
                 continue
             if worker in gone:
-                one, taken = gone[worker], self._taken_away(exits.get(worker))
-                reason = unfit.get(worker) or one.reason
-                found.append(WorkerEnded(worker, exits.get(worker), reason, one.again, taken))
-            elif worker in unfit or (worker in exits and self._is_last_word(exits[worker])):
-                found.append(WorkerEnded(worker, exits.get(worker), unfit.get(worker, "")))
-                if worker not in exits:
+                reason = unfit.get(worker) or gone[worker].reason
+                found.append(WorkerEnded(worker, left, reason, gone[worker].again, self._is_taken(left)))
+            elif worker in unfit or (left is not None and self._is_final(left)):
+                found.append(WorkerEnded(worker, left, unfit.get(worker, "")))
+                if left is None:
                     self._todo.append(Terminate(worker))
         return found
 
-    def _is_last_word(self, left: Exit) -> bool:
-        """Whether nothing more is to be learnt of a worker: of one that was taken away its launcher knows why."""
-        waits = self._taken_away(left) and self.clock.now() < left.at + WHY_S
+    def _is_final(self, left: Exit) -> bool:
+        """Whether a worker has ended by its exit.json; of an interrupted task the launcher reports the reason later."""
+        waits = self._is_taken(left) and self.clock.now() < left.at + STOP_REASON_S
         return self.plan.on != "local" and not waits
 
-    def _taken_away(self, left: Exit | None) -> bool:
-        """A signal ended it, and nobody of this run sent one: its task was interrupted."""
+    def _is_taken(self, left: Exit | None) -> bool:
+        """Whether a signal ended a worker that nobody of this run sent: its task was interrupted."""
         signalled = left is not None and left.outcome == "stopped" and left.signals > 0
         return signalled and self.plan.on != "local" and self.state.stop is None
 
     def _is_ending(self, now: float) -> bool:
-        """Whether workers may leave at any moment, so that their last words are worth looking for."""
+        """Whether workers may end at any moment, so that their exit.json is worth a request."""
         start, load_s = self.state.start, self.plan.bounded_s
         planned = start is not None and load_s is not None and now >= start.at + load_s
         return planned or self.state.phase == "stopping"
 
     def _stop_asked(self, now: float) -> Stop | None:
-        """A stop that somebody left in the store, looked for as often as workers do."""
+        """Returns a stop that is in the store; asks for it, and for new rates, as often as workers do."""
         if now < self._asked_at + self.plan.pace.poll_s:
             return None
         self._asked_at = now
-        self._look_for_rates()
-        return self._stop_in_store()
+        self._read_rates()
+        return self._stored_stop()
 
-    def _look_for_rates(self) -> None:
-        """What `toril adjust` has asked for, or an owner before this one."""
+    def _read_rates(self) -> None:
+        """Reads the rates that `toril adjust` or an earlier owner has set."""
         if self.plan.adjustable and self.state.start is not None:
             new = list(next_rates(self.store, self.plan.run_id, len(self.rates)))
             if new:
                 self.rates += new
                 self._live.follow(adjusted_plan(self.fold.judged_plan, self.rates, self.state.start.at))
 
-    def _stop_in_store(self) -> Stop | None:
+    def _stored_stop(self) -> Stop | None:
         return find_record(self.store, Stop, run_key(self.plan.run_id, "stop.json"))
 
     def _breached(self) -> Stop | None:
+        """Returns the stop by a criterion that has come true."""
         if self.state.phase != "running":
             return None
         complete_to = self.fold.judged_to(self.fold.complete_to(self.state.ended))
@@ -330,8 +307,27 @@ class Coordinator:
             )
         return None
 
+    def _breached_without_laggards(self) -> list[CriterionResult]:
+        """Returns the stop criteria that have come true whatever a stuck or slow worker will report."""
+        reported = self.fold.reported_to(self.state.ended)
+        newest, began = max(reported.values(), default=-1), self.clock.now()
+        if (
+            newest <= self._judged_to_s
+            or newest - min(reported.values()) <= LAG_LIMIT_S
+            or began < self._judge_again_at
+        ):
+            return []
+        self._judged_to_s = newest
+        judged_to = {worker: self.fold.judged_to(last) for worker, last in reported.items()}
+        found = self._live.standing(
+            self.fold.timeline, {worker: -1 if last is None else last for worker, last in judged_to.items()}
+        )
+        ended = self.clock.now()  # this evaluates the whole run, which takes seconds after hours
+        self._judge_again_at = ended + REST * (ended - began)
+        return found
+
     def _searched(self) -> Stop | None:
-        """Let a search go on where it can; the stop when all of them are over."""
+        """Sets the rate of a search's next stage. Returns the stop once all searches are over."""
         start = self.state.start
         if not self._searches.searches or self.state.phase != "running" or start is None:
             return None
@@ -339,36 +335,26 @@ class Coordinator:
         if complete_to is None:
             return None
         now = self.clock.now()
-        rate = self._searches.next_rate(self.rates, start, self.fold.timeline, complete_to, now, self.lease.owner)
-        if rate is not None:
-            self.lease.renew()  # who stood still meanwhile does not set the rates of another owner's run
+        stage = self._searches.next_stage(self.rates, start, self.fold.timeline, complete_to)
+        if stage is not None:
+            rate = Rate(
+                number=len(self.rates) + 1,
+                execution=stage[0],
+                rps=stage[1],
+                at=start.at + math.ceil(now + self.plan.pace.start_lead_s - start.at),
+                asked_at=now,
+                cause="search",
+                by=self.lease.owner,
+            )
+            self.lease.renew()  # after a standstill the rates may be another owner's
             if self.store.put_once(rate_key(self.plan.run_id, rate.number), rate.to_json()):
                 self.rates.append(rate)
             else:
-                self._look_for_rates()
-        return self._searches.over(now)
-
-    def _breached_without_laggards(self) -> list[CriterionResult]:
-        """What stands although a worker is stuck, or too slow to tell: nobody waits for it longer than promised."""
-        told = self.fold.told_to(self.state.ended)
-        front = max(told.values(), default=-1)
-        began = self.clock.now()
-        if front <= self._looked_at_s or front - min(told.values()) <= PATIENCE_S or began < self._look_again_at:
-            return []
-        self._looked_at_s = front
-        judged_to = {worker: self.fold.judged_to(last) for worker, last in told.items()}
-        found = self._live.standing(
-            self.fold.timeline, {worker: -1 if last is None else last for worker, last in judged_to.items()}
-        )
-        ended = self.clock.now()  # it looks at the whole run again: after hours that takes seconds
-        self._look_again_at = ended + REST * (ended - began)
-        return found
+                self._read_rates()
+        return self._searches.stop(now)
 
     def _advance(self, event: Event) -> None:
         self.state, actions = advance(self.state, event, self.clock.now())
-        self._take(actions)
-
-    def _take(self, actions: Iterable[Action]) -> None:
         for action in actions:
             if isinstance(action, WriteStart | WriteStop):
                 self._writes.append(action)
@@ -378,9 +364,9 @@ class Coordinator:
                 self.fold.follow(action.worker, action.attempt)
 
     def _write(self) -> None:
-        """Write what is due. What is there already counts: another owner of the run, or a user, was first."""
+        """Writes start and stop. A record that is there already counts: another owner, or a user, wrote it."""
         while self._writes:
-            self.lease.renew()  # before each: whoever stands still between two of them does not come to the second
+            self.lease.renew()  # before each write: an owner may stand still between two of them
             match self._writes[0]:
                 case WriteStart(start):
                     self._write_start(start)
@@ -392,7 +378,7 @@ class Coordinator:
 
     def _write_start(self, start: Start) -> None:
         key = run_key(self.plan.run_id, "start.json")
-        # one that could not be written when it was given is given anew: nobody may find it when it is over
+        # a write that failed before is repeated with a new time: no worker may find a start in the past
         start = start.model_copy(update={"at": max(start.at, self.clock.now() + self.plan.pace.start_lead_s)})
         self.state = replace(self.state, start=start)
         if self.store.put_once(key, start.to_json()):
@@ -408,20 +394,16 @@ class Coordinator:
             self._advance(StopAsked(Stop(at=self.clock.now(), cause="abort", message=why)))
 
 
-REPLACEMENTS = 2  # of a worker that never began; more of them would only hide what is wrong
-
-
 def issue(
     store: Store,
     plan: Plan,
     now: float,
     longest_s: float | None = None,
-    digests: tuple[str, ...] = (),
     nonce: Callable[[], str] = lambda: secrets.token_hex(4),
 ) -> Launch:
-    """The run's attempts and deadline. What somebody wrote before counts: a run is issued once.
+    """Returns the run's attempts and deadline, which are issued once: a record that is there already counts.
 
-    `longest_s`: the most seconds of load that its regions allow; `digests`: the images that its workers may be of.
+    `longest_s`: the longest load that its regions allow.
     """
     found = read_launch(store, plan.run_id)
     if found is not None:
@@ -431,13 +413,12 @@ def issue(
         at=now,
         deadline=now + lasts_s(plan, longest_s),
         attempts={share.worker: tuple(nonce() for _ in range(tries)) for share in plan.shares},
-        digests=digests,
     )
     if store.put_once(run_key(plan.run_id, "launch.json"), launch.to_json()):
         return launch
-    return issue(store, plan, now, longest_s, digests, nonce)
+    return issue(store, plan, now, longest_s, nonce)
 
 
 def lasts_s(plan: Plan, longest_s: float | None = None) -> float:
-    """From the launch to the moment at which nothing of the run is left, whatever happens to it."""
+    """Returns the seconds from the launch to the moment at which nothing of the run is left, whatever happens."""
     return plan.pace.ready_timeout_s + plan.pace.start_lead_s + load_ends_s(plan, longest_s)

@@ -1,4 +1,4 @@
-"""Who owns a run: a record renewed every few seconds by compare-and-swap, so that there is one owner at a time."""
+"""The ownership of a run: a record that is renewed every few seconds by compare-and-swap, by one owner at a time."""
 
 import os
 import secrets
@@ -14,7 +14,7 @@ from toril.store.records import find_record
 
 
 class LeaseLostError(InfrastructureError):
-    """Somebody else owns the run now; what still believes to be its coordinator has to let go of it."""
+    """Another process owns the run; this one must not act on it."""
 
 
 class LeaseKeeper:
@@ -30,34 +30,34 @@ class LeaseKeeper:
         self._renewed_at = float("-inf")
 
     def take(self) -> int:
-        """Own the run from now on: the epoch, which counts its owners. LeaseLostError while another one lives.
+        """Takes the run. Returns the epoch, which counts its owners; LeaseLostError while another owner lives.
 
-        Clocks of machines differ, so that only this one's counts: another owner is gone when its lease has stayed
-        the same for as long as it promised to renew it.
+        The clocks of two machines may differ. So another owner is gone only when its lease has not changed for the
+        whole time, by this machine's clock, in which the owner should have renewed it.
         """
         found = self._store.find_version(self._key)
         if found is not None:
             lease, self._version = Lease.from_json(found[0], self._key), found[1]
             self._epoch = lease.epoch
             if not lease.ended:
-                self._outlast(lease)
+                self._wait_for_expiry(lease)
         self._epoch += 1
         self._write(self._clock.now(), ended=False)
         return self._epoch
 
-    def _outlast(self, lease: Lease) -> None:
-        """Wait as long as its owner has promised to renew it by; LeaseLostError as soon as it changes."""
-        patience_until = self._clock.now() + lease.expires_s
-        while self._clock.now() < patience_until:
+    def _wait_for_expiry(self, lease: Lease) -> None:
+        """Waits until the lease has expired; LeaseLostError as soon as it changes."""
+        expires_at = self._clock.now() + lease.expires_s
+        while self._clock.now() < expires_at:
             self._clock.sleep(min(self._pace.lease_renew_s, lease.expires_s))
             again = self._store.find_version(self._key)
             if again is None or again[1] != self._version:
                 raise self._lost()
 
     def renew(self, *, ended: bool = False) -> None:
-        """Write the lease unless it is fresh enough; `ended` says that the owner needs it no longer."""
+        """Writes the lease unless it is fresh; `ended`: the owner gives it back."""
         now = self._clock.now()
-        fresh = 0 <= now - self._renewed_at < self._pace.lease_renew_s  # below: the clock was put back
+        fresh = 0 <= now - self._renewed_at < self._pace.lease_renew_s  # negative: the clock was put back
         if ended or not fresh:
             self._write(now, ended=ended)
 
@@ -79,7 +79,7 @@ class LeaseKeeper:
         self._version, self._renewed_at = version, now
 
     def _is_own(self) -> bool:
-        """Whether what is there is this owner's all the same: it was written, and the store had no answer to it."""
+        """Whether the stored lease is this owner's: it was written, and the store's answer was lost."""
         found = self._store.find_version(self._key)
         if found is None or Lease.from_json(found[0], self._key).owner != self.owner:
             return False
@@ -91,27 +91,25 @@ class LeaseKeeper:
             lease = read_lease(self._store, self._run_id)
         except StoreError:
             lease = None
-        owner = "somebody else" if lease is None else lease.owner
-        return LeaseLostError(
-            f"run {self._run_id} is owned by {owner}, who carries it on; `toril watch {self._run_id}` follows it",
-            code="run-owned",
-        )
+        owner = "another process" if lease is None else lease.owner
+        text = f"run {self._run_id} is owned by {owner}, who carries it on; `toril watch {self._run_id}` follows it"
+        return LeaseLostError(text, code="run-owned")
 
 
 def read_lease(store: Store, run_id: str) -> Lease | None:
-    """The run's lease, or None when nobody ever took it."""
+    """Returns the run's lease; None if it was never taken."""
     return find_record(store, Lease, run_key(run_id, "lease.json"))
 
 
 class LeaseWatch:
-    """Whether a run has an owner, as somebody with another clock can tell: a lease that is renewed changes."""
+    """Observes from another machine whether a run has an owner: a lease that is renewed changes."""
 
     def __init__(self) -> None:
         self._seen: Lease | None = None
         self._changed_at = 0.0
 
     def is_live(self, lease: Lease | None, now: float) -> bool:
-        """`lease` is what was read just now; the first that is seen counts as fresh."""
+        """Returns whether the lease that was just read is renewed; the first one counts as fresh."""
         if lease is None or lease.ended:
             return False
         if lease != self._seen:
@@ -120,17 +118,17 @@ class LeaseWatch:
 
 
 def is_live(lease: Lease | None, now: float) -> bool:
-    """Whether some coordinator still holds the run: by clocks that agree, or since its process is on this machine.
+    """Returns whether a coordinator holds the run: by its lease's time, or because its process runs on this machine.
 
-    A machine that was suspended goes on with a lease that is long over.
+    A machine that was suspended continues with a lease that has long expired.
     """
     if lease is None or lease.ended:
         return False
-    return now - lease.renewed_at <= lease.expires_s or _is_here(lease)
+    return now - lease.renewed_at <= lease.expires_s or _runs_here(lease)
 
 
-def _is_here(lease: Lease) -> bool:
-    """Whether the owner is another process of this machine, and not one that has got its number since."""
+def _runs_here(lease: Lease) -> bool:
+    """Whether the owner is another process of this machine, and not a later one with the same number."""
     if lease.host != socket.gethostname() or lease.pid == os.getpid():
         return False
     try:

@@ -1,5 +1,6 @@
-"""The live figures of a run: those of the timeline's last few complete seconds."""
+"""The live figures of a run, from the last few complete seconds of its timeline."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -8,20 +9,27 @@ from toril.coordinator.fold import Fold
 from toril.coordinator.protocol import RunState
 from toril.criteria import GENERATOR, criteria_of
 from toril.load.shapes import OPEN_MODEL
-from toril.records import ARMS, Plan
-from toril.summary import saturated_now
+from toril.records import ARMS, Plan, Rate, Start
+from toril.suite.reader import Note
+from toril.summary import describe_rates, saturated_now
 from toril.timeline import Timeline
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
 
 Phase = Literal["preparing", "running", "draining", "waiting"]
 
+MOST_CRITERIA = 5  # shown while the load goes on
+REST = 4  # the pause after an evaluation of the whole run, as a multiple of its duration
+ORDER = ("failed", "inconclusive", "triggered", "passed")
+AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that judge the time as a whole
+WINDOW_S = 5  # of rates and percentiles: steady enough to read, fresh enough to act on
+PHASES: dict[str, Phase] = {"launching": "preparing", "running": "running"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocationFigures:
-    """The same glance at one location's part. Percentiles are None while nothing has been measured."""
+class Figures:
+    """Rates and percentiles of the last few seconds, and counts since the start signal; None: nothing was measured."""
 
-    location: str
     virtual_users: int = 0
     rps: float = 0.0
     p50_us: int | None = None
@@ -34,46 +42,37 @@ class LocationFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LiveFigures:
-    """The run so far. Rates and percentiles are those of the last few seconds, counts those since the start signal."""
+class LocationFigures(Figures):
+    """One location's part of a run."""
+
+    location: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFigures(Figures):
+    """The run so far."""
 
     run_id: str = ""
     phase: Phase = "preparing"
     elapsed_s: float = 0.0  # since the start signal
     planned_s: float = 0.0  # 0 when only iterations bound the load
-    virtual_users: int = 0
     planned_users: int = 0
-    rps: float = 0.0
-    p50_us: int | None = None
-    p95_us: int | None = None
-    p99_us: int | None = None
-    samples: int = 0
-    failures: int = 0
     lag_s: float = 0.0  # from the newest sample to now
-    workers_ready: int = 0
-    workers_planned: int = 0
     locations: tuple[LocationFigures, ...] = ()
     turn: str = ""  # of a duet: which arm is loaded
-    criteria: tuple[tuple[str, str], ...] = ()  # outcome so far, and why in a sentence; those that are breached first
-    waiting: str = ""  # in phase "waiting", after the load: for what
-    notes: tuple[str, ...] = ()  # what a person should know now: a lost worker, a stop
+    criteria: tuple[tuple[str, str], ...] = ()  # outcome so far and message; breached ones first
+    waiting: str = ""  # in phase "waiting", after the load: what for
+    notes: tuple[Note, ...] = ()  # such as a lost worker or a changed rate
 
 
 class View(Protocol):
-    """Where progress is shown."""
+    """Shows the progress of a run."""
 
     def show(self, figures: LiveFigures) -> None: ...
 
 
-MOST_CRITERIA = 5  # shown while the load goes on
-REST = 4  # pause so many times the duration of the last evaluation, which covers the whole run
-ORDER = ("failed", "inconclusive", "triggered", "passed")
-AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that judge the time as a whole
-WINDOW_S = 5  # rates and percentiles over the last five seconds: calm enough to read, fresh enough to act on
-
-
 class CriteriaProgress:
-    """How criteria on samples stand while the load goes on."""
+    """The outcome so far of criteria on samples."""
 
     def __init__(self, plan: Plan) -> None:
         criteria = criteria_of(plan.criteria)
@@ -82,8 +81,8 @@ class CriteriaProgress:
         self._found: tuple[tuple[str, str], ...] = ()
         self._again_at = 0.0
 
-    def look(self, timeline: Timeline, clock: Clock) -> tuple[tuple[str, str], ...]:
-        """Outcome and message of each, breached ones first; not evaluated again while that would take too much time."""
+    def evaluate(self, timeline: Timeline, clock: Clock) -> tuple[tuple[str, str], ...]:
+        """Returns outcome and message of each, breached ones first; cached, since that takes long."""
         began = clock.now()
         if self._judged and began >= self._again_at:
             evidence = Evidence(self._plan, timeline)
@@ -99,23 +98,24 @@ def live_figures(
     fold: Fold,
     state: RunState,
     now: float,
-    notes: tuple[str, ...] = (),
+    notes: tuple[Note, ...] = (),
     criteria: tuple[tuple[str, str], ...] = (),
 ) -> LiveFigures:
-    """What a person should see of the run at this moment."""
+    """Returns the figures of a run at this moment."""
     started_at = state.start.at if state.start else now
     plan, timeline = fold.plan, fold.whole
     newest = max(
         (second for worker in fold.attempts if (second := timeline.last_second_of(worker)) is not None), default=None
     )
-    told = fold.complete_to(state.ended)  # a worker that lags would look like users that left
-    last = told if told is not None and told >= 0 else None if newest is None else max(0, newest - 1)
-    notes += tuple(f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items())
+    complete = fold.complete_to(state.ended)  # later seconds lack the users of workers that lag
+    last = complete if complete is not None and complete >= 0 else None if newest is None else max(0, newest - 1)
+    lost = (f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items())
+    notes += tuple(Note("lost-worker", text) for text in lost)
     if state.phase == "running" and last is not None:
-        notes += saturated_now(plan, timeline, last)
+        notes += tuple(Note("saturated", text) for text in saturated_now(plan, timeline, last))
     return LiveFigures(
         run_id=plan.run_id,
-        phase=_phase(state),
+        phase=PHASES.get(state.phase, "draining"),
         elapsed_s=max(0.0, now - started_at),
         planned_s=plan.duration_s,
         planned_users=sum(
@@ -125,7 +125,7 @@ def live_figures(
         lag_s=0.0 if last is None else max(0.0, now - started_at - (last + 1)),
         workers_ready=len(state.ready),
         workers_planned=len(plan.shares),
-        locations=tuple(_location(timeline, state, plan_location, fold, last) for plan_location in plan.locations),
+        locations=tuple(_location(fold, state, location, last) for location in plan.locations),
         notes=notes,
         turn=_turn(plan, now - started_at) if state.start else "",
         criteria=criteria if last is not None else (),
@@ -133,22 +133,16 @@ def live_figures(
     )
 
 
+def rate_notes(rates: Iterable[Rate], start: Start) -> tuple[Note, ...]:
+    return tuple(Note("changed-rate", text) for text in describe_rates(rates, start.at))
+
+
 def _turn(plan: Plan, elapsed_s: float) -> str:
-    """`block 3 of 10: head`; empty without a duet, and before its load."""
-    begun = [turn for turn in plan.duet.turns() if turn.starts_s <= elapsed_s] if plan.duet is not None else []
-    if plan.duet is None or not begun:
+    """Returns the block and arm of a duet, such as `block 3 of 10: head`; empty without a duet, and before its load."""
+    if plan.duet is None:
         return ""
-    return f"block {begun[-1].block} of {plan.duet.blocks}: {ARMS[begun[-1].arm]}"
-
-
-def _phase(state: RunState) -> Phase:
-    match state.phase:
-        case "launching":
-            return "preparing"
-        case "running":
-            return "running"
-        case _:
-            return "draining"
+    begun = [turn for turn in plan.duet.turns() if turn.starts_s <= elapsed_s]
+    return f"block {begun[-1].block} of {plan.duet.blocks}: {ARMS[begun[-1].arm]}" if begun else ""
 
 
 def _measured(timeline: Timeline, location: str | None, last: int | None) -> dict[str, Any]:
@@ -166,11 +160,11 @@ def _measured(timeline: Timeline, location: str | None, last: int | None) -> dic
     }
 
 
-def _location(timeline: Timeline, state: RunState, location: str, fold: Fold, last: int | None) -> LocationFigures:
+def _location(fold: Fold, state: RunState, location: str, last: int | None) -> LocationFigures:
     workers = {share.worker for share in fold.plan.shares if share.location == location}
     return LocationFigures(
         location=location,
         workers_planned=len(workers),
         workers_ready=len(workers & state.ready),
-        **_measured(timeline, location, last),
+        **_measured(fold.whole, location, last),
     )

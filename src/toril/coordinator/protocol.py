@@ -1,11 +1,11 @@
-"""The run's protocol as a pure state machine: `advance(state, event, now)` gives the next state and what to do.
+"""The run's protocol as a pure state machine: `advance(state, event, now)` returns the next state and the actions.
 
 launching ──all ready──▶ running ──all ended──▶ ended
     │                       │ stop, deadline, quorum lost
     └─ a worker ends early ─┴──▶ stopping ──all ended, or given up──▶ ended
 
-It reads no clock, touches no store and no process: the driver hands events in and carries actions out, so that the
-simulation can play any order of them.
+It reads no clock, store or process. The driver passes events in and carries the actions out, so that the simulation can
+play them in any order.
 """
 
 import math
@@ -17,9 +17,8 @@ from toril.records import Exit, Launch, Pace, Plan, Start, Stop
 
 UNBOUNDED_S = 8 * 3600.0  # the longest load of a suite that only iterations bound and that has no max-duration
 FINISH_SLACK_S = 30.0  # beyond planned load and graceful stop, before a run counts as stuck
-NO_HURRY = Pace()
 LATE = "was not ready when a quorum of workers started"
-NAMED = 10  # workers that a message names one by one
+MOST_NAMED = 10  # workers in a message
 
 Phase = Literal["launching", "running", "stopping", "ended"]
 
@@ -33,9 +32,9 @@ class WorkerReady:
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded:
-    """A worker is gone: with its exit.json, or without (`reason` says what the launcher knows).
+    """A worker has ended, with its exit.json or without one. `reason`: the launcher's.
 
-    `again`: its attempt never began, for a reason that may pass. `taken`: it ended well, but was told to by others.
+    `again`: its attempt never began, for a reason that may pass. `taken`: a signal from outside the run ended it.
     """
 
     worker: str
@@ -47,7 +46,7 @@ class WorkerEnded:
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """Somebody wants the load to end: a signal, `toril stop`, a stop criterion."""
+    """A signal, `toril stop`, a stop criterion or a search asks to end the load."""
 
     stop: Stop
 
@@ -72,7 +71,7 @@ class WriteStop:
 
 @dataclass(frozen=True, slots=True)
 class Relaunch:
-    """Start this attempt at a share in the place of one that is gone."""
+    """Start this attempt in place of one that has ended."""
 
     worker: str
     attempt: str
@@ -97,7 +96,7 @@ Action = WriteStart | WriteStop | Relaunch | Terminate | Kill
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
-    """All that the protocol remembers."""
+    """The state of one run."""
 
     attempts: Mapping[str, str]  # worker → the attempt that was launched last
     spares: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # worker → attempts that may follow it
@@ -106,14 +105,14 @@ class RunState:
     deadline: float = math.inf  # seconds since the epoch
     load_s: float | None  # planned seconds of load and graceful stop; None when only iterations bound the run
     max_duration_s: float | None
-    pace: Pace = NO_HURRY
+    pace: Pace = field(default_factory=Pace)
     phase: Phase = "launching"
     ready: frozenset[str] = frozenset()
     ended: Mapping[str, Exit | None] = field(default_factory=dict)
     lost: Mapping[str, str] = field(default_factory=dict)  # worker → why
     start: Start | None = None
     stop: Stop | None = None
-    stopping_since: float | None = None  # by this coordinator's clock; the stop may be of another one
+    stopping_since: float | None = None  # by this coordinator's clock; None: the stop was read from the store
     killed: bool = False
     abort_reason: str | None = None  # set when the load never began
 
@@ -123,22 +122,23 @@ class RunState:
 
     @property
     def needed(self) -> int:
-        """How many workers must be ready, and must stay."""
+        """The quorum: how many workers must be ready, and must stay."""
         return max(1, math.ceil(round(self.quorum * len(self.attempts), 9)))
 
 
 def load_ends_s(plan: Plan, longest_s: float | None = None) -> float:
-    """From the start signal to the moment at which nothing of the load is left, whatever happens to the run."""
+    """Returns the seconds from the start signal to the moment at which no load is left, whatever happens."""
     bounds = [plan.max_duration_s, None if plan.bounded_s is None else plan.bounded_s + plan.graceful_stop_s, longest_s]
     load_s = min((bound for bound in bounds if bound is not None), default=UNBOUNDED_S)
     return load_s + FINISH_SLACK_S + plan.pace.kill_after_s + plan.pace.give_up_s
 
 
-def begin(plan: Plan, launch: Launch, now: float) -> RunState:
-    """The state right after the launcher was told to start every share of the plan."""
+def begin(plan: Plan, launch: Launch, now: float, latest: Mapping[str, str] | None = None) -> RunState:
+    """Returns the state right after the launch. `latest`: the attempts that an earlier coordinator started last."""
+    attempts = {worker: issued[0] for worker, issued in launch.attempts.items()} | dict(latest or {})
     return RunState(
-        attempts={worker: attempts[0] for worker, attempts in launch.attempts.items()},
-        spares={worker: attempts[1:] for worker, attempts in launch.attempts.items()},
+        attempts=attempts,
+        spares={worker: issued[issued.index(attempts[worker]) + 1 :] for worker, issued in launch.attempts.items()},
         quorum=plan.quorum,
         launched_at=now,
         deadline=launch.deadline,
@@ -148,31 +148,21 @@ def begin(plan: Plan, launch: Launch, now: float) -> RunState:
     )
 
 
-def carried_on(state: RunState, attempts: Mapping[str, str]) -> RunState:
-    """The state after a coordinator that had come to these attempts."""
-    spares = dict(state.spares)
-    for worker, attempt in attempts.items():
-        issued = (state.attempts[worker], *spares.get(worker, ()))
-        spares[worker] = issued[issued.index(attempt) + 1 :]
-    return replace(state, attempts={**state.attempts, **attempts}, spares=spares)
-
-
 def resumed(state: RunState, start: Start | None, stop: Stop | None) -> RunState:
-    """The state of a run that is under way, as its records tell it to somebody who comes later."""
+    """Returns the state of a run that is under way, from its records."""
     if start is not None:
         lost = {worker: LATE for worker in state.attempts if worker not in start.attempts}
         state = replace(started_by_another(state, start), phase="running", ready=frozenset(start.attempts), lost=lost)
-    return state if stop is None else _said(replace(state, phase="stopping", stop=stop), stop)
+    return state if stop is None else _with_abort_reason(replace(state, phase="stopping", stop=stop), stop)
 
 
 def advance(state: RunState, event: Event, now: float) -> tuple[RunState, tuple[Action, ...]]:
-    """The state after `event`, and what the driver must do now. After `ended` nothing happens any more."""
+    """Returns the state after `event`, and the actions for the driver; in phase `ended` there are none."""
     if state.phase == "ended":
         return state, ()
     match event:
         case WorkerReady(worker):
-            state = replace(state, ready=state.ready | {worker})
-            return _start_when_ready(state, now)
+            return _start_when_ready(replace(state, ready=state.ready | {worker}), now)
         case WorkerEnded():
             return _ended(state, event, now)
         case StopAsked(stop):
@@ -182,7 +172,7 @@ def advance(state: RunState, event: Event, now: float) -> tuple[RunState, tuple[
 
 
 def started_by_another(state: RunState, start: Start) -> RunState:
-    """The state when somebody else's start was there first: that one counts."""
+    """Returns the state with a start that another owner wrote first."""
     return replace(state, start=start, attempts={**state.attempts, **start.attempts})
 
 
@@ -194,7 +184,7 @@ def _start_when_ready(state: RunState, now: float) -> tuple[RunState, tuple[Acti
 
 
 def _fit(state: RunState) -> frozenset[str]:
-    """Who is ready, and still there."""
+    """The workers that are ready and have not ended."""
     return (state.ready & frozenset(state.attempts)) - frozenset(state.ended)
 
 
@@ -223,7 +213,7 @@ def _ended(state: RunState, event: WorkerEnded, now: float) -> tuple[RunState, t
         return state, (Relaunch(worker, spares[0]),)
     lost_why = event.reason if event.taken else None if event.exit is None else event.exit.failure
     if event.exit is None:
-        lost_why = event.reason or "ended without a word"
+        lost_why = event.reason or "ended without an exit.json"
     state = replace(state, ended={**state.ended, worker: event.exit})
     if state.phase == "launching":
         lost_why = lost_why or "ended before it was ready"
@@ -245,16 +235,16 @@ def _ended(state: RunState, event: WorkerEnded, now: float) -> tuple[RunState, t
 
 
 def _stop(state: RunState, stop: Stop, now: float) -> tuple[RunState, tuple[Action, ...]]:
-    """The first stop counts; what asks again changes nothing."""
+    """Stops the run; only the first stop counts."""
     if state.stop is not None:
         return state, ()
-    state = _said(state, stop)
+    state = _with_abort_reason(state, stop)
     state = replace(state, phase="stopping" if state.alive else "ended", stop=stop, stopping_since=now)
     return state, (WriteStop(stop), *(Terminate(worker) for worker in sorted(state.alive)))
 
 
-def _said(state: RunState, stop: Stop) -> RunState:
-    """A stop before the start that nobody outside asked for is why the run could not start."""
+def _with_abort_reason(state: RunState, stop: Stop) -> RunState:
+    """Notes a stop before the start as the reason why the run could not start, unless a user asked for it."""
     if state.start is None and state.abort_reason is None and stop.cause in ("deadline", "abort"):
         return replace(state, abort_reason=stop.message)
     return state
@@ -280,17 +270,17 @@ def _tick(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
 
 
 def _end_stopping(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
-    """Kill whoever does not end; give up on whoever does not even die."""
+    """Kills workers that do not end in time, and gives up those that do not end even then."""
     if state.stopping_since is None:
         return replace(state, stopping_since=now), tuple(Terminate(worker) for worker in sorted(state.alive))
-    patience_s = now - state.stopping_since
-    if not state.killed and patience_s > state.pace.kill_after_s:
+    waited_s = now - state.stopping_since
+    if not state.killed and waited_s > state.pace.kill_after_s:
         return replace(state, killed=True), tuple(Kill(worker) for worker in sorted(state.alive))
-    if state.killed and patience_s > state.pace.kill_after_s + state.pace.give_up_s:
-        gone_s = state.pace.kill_after_s + state.pace.give_up_s
-        silent = {worker: f"was still there {gone_s:.0f} s after it was told to end" for worker in state.alive}
-        ended = {**state.ended, **dict.fromkeys(silent)}
-        return replace(state, phase="ended", ended=ended, lost={**silent, **state.lost}), ()
+    if state.killed and waited_s > state.pace.kill_after_s + state.pace.give_up_s:
+        limit_s = state.pace.kill_after_s + state.pace.give_up_s
+        stuck = {worker: f"was still there {limit_s:.0f} s after it was told to end" for worker in state.alive}
+        ended = {**state.ended, **dict.fromkeys(stuck)}
+        return replace(state, phase="ended", ended=ended, lost={**stuck, **state.lost}), ()
     return state, ()
 
 
@@ -303,5 +293,5 @@ def _overdue(state: RunState, load_s: float) -> str | None:
 
 
 def _named(workers: Iterable[str]) -> str:
-    first, rest = sorted(workers)[:NAMED], len(frozenset(workers)) - NAMED
+    first, rest = sorted(workers)[:MOST_NAMED], len(frozenset(workers)) - MOST_NAMED
     return ", ".join(first) + (f" and {rest} more" if rest > 0 else "")

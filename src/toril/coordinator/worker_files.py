@@ -1,6 +1,6 @@
-"""The files that one attempt of a worker left: listed, checked against the plan, test cases decoded.
+"""The files that one attempt of a worker wrote: listed, checked against the plan, test cases decoded.
 
-A suite is a stranger's code that runs beside the worker, so nothing about these files is taken for granted.
+A suite is a stranger's code that runs beside the worker, so every file is checked.
 """
 
 import re
@@ -26,153 +26,147 @@ from toril.store import Store
 from toril.suite.engines import RESULTS_LOADER
 from toril.timeline.intervals import Interval
 
-MANY = 32  # files held in memory at once
+FILES_AT_ONCE = 32  # held in memory
 NUMBER = re.compile(r"[0-9]{6}")
-LONGEST_NAME = 80  # characters that are shown
-
-Left = tuple[int, bytes | None, str]  # a file's number and content; or, without content, what is wrong
+LONGEST_NAME = 80  # characters that a message shows
+RECORDED_S = 48 * 3600  # results of another tool have their own duration, however long the plan is
 NEVER = float("-inf")
-RECORDED_S = 48 * 3600  # results of another tool keep their own course, however long the plan is
+
+NumberedFile = tuple[int, bytes | None, str]  # number and content; without content, the problem
 
 
 def interval_name(number: int) -> str:
-    """The file name of a worker's n-th interval file, counted from 1."""
+    """Returns the file name of a worker's n-th interval file, counted from 1."""
     return f"intervals-{number:06d}"
 
 
 @dataclass(slots=True)
 class WorkerFiles:
-    """What one attempt has left in the store so far."""
+    """What has been read of one attempt's files; times are those of the reader's clock."""
 
     worker: str
     attempt: str
-    next_number: int = 1
-    came_at: float = NEVER  # latest arrival of the last one; unknown before the first look in vain
+    next_number: int = 1  # of the interval file that is read next
+    came_at: float = NEVER  # latest possible arrival of the last one; unknown before the first miss
     ready: Ready | None = None
     exit: Exit | None = None
-    look_at: float = NEVER
-    misses: int = 0  # looks in vain since the last file
-    digests: str = ""  # of the files that were read
+    look_at: float = NEVER  # when the next interval file is asked for
+    misses: int = 0  # requests in vain since the last file
+    digests: str = ""  # of the interval files that were read
     exit_look_at: float = NEVER
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a plan allows workers to say: StoreError for anything else, since their suite is a stranger's code."""
+    """What a plan allows in the files of its workers. The methods raise StoreError for everything else."""
 
     locations: Mapping[str, str]  # by worker
-    places: frozenset[tuple[str, int, int]]  # execution, arm and block of what may be measured
+    series: frozenset[tuple[str, int, int]]  # execution, arm and block
     executions: frozenset[str]
-    names: frozenset[str]  # of the plan's executions; a duet has several of one series
+    names: frozenset[str]  # of the plan's executions; in a duet several have the same series
     longest_s: float  # since the start signal
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
-        places = frozenset((one.series, one.arm, one.block) for one in plan.executions)
         recorded = any(one.executor == RESULTS_LOADER for one in plan.executions)
         return cls(
             locations={share.worker: share.location for share in plan.shares},
-            places=places,
-            executions=frozenset(execution for execution, _, _ in places),
+            series=frozenset((one.series, one.arm, one.block) for one in plan.executions),
+            executions=frozenset(one.series for one in plan.executions),
             names=frozenset(one.name for one in plan.executions),
             longest_s=max(load_ends_s(plan), RECORDED_S if recorded else 0),
         )
 
-    def ready(self, files: WorkerFiles, ready: Ready, key: str) -> Ready:
-        if (ready.worker, ready.attempt) != (files.worker, files.attempt):
-            raise StoreError(f"{key} is of another worker or attempt", code="foreign-file")
-        return ready
-
-    def exit(self, files: WorkerFiles, left: Exit, key: str) -> Exit:
-        if (left.worker, left.attempt) != (files.worker, files.attempt):
-            raise StoreError(f"{key} is of another worker or attempt", code="foreign-file")
-        if not {*left.executions, *left.first_sample_lateness_s} <= self.names:
-            raise StoreError(
-                f"{key} is damaged: it names an execution that the plan does not have", code="damaged-file"
-            )
+    def check_exit(self, left: Exit, key: str) -> None:
         reports = left.executions.values()
-        told = (left.last_sample_s, *(one.ended_s for one in reports), *(one.queued_s for one in reports))
-        self._in_time(max((seconds for seconds in told if seconds is not None), default=0.0), key)
-        return left
+        _check_executions({*left.executions, *left.first_sample_lateness_s} <= self.names, key)
+        times = (left.last_sample_s, *(one.ended_s for one in reports), *(one.queued_s for one in reports))
+        self._check_time(max((seconds for seconds in times if seconds is not None), default=0.0), key)
 
-    def interval(self, files: WorkerFiles, interval: Interval, key: str) -> Interval:
-        if (interval.worker, interval.location) != (files.worker, self.locations[files.worker]):
+    def check_interval(self, worker: str, interval: Interval, key: str) -> None:
+        if (interval.worker, interval.location) != (worker, self.locations[worker]):
             raise StoreError(f"{key} is of another worker", code="foreign-file")
-        measured = {(one.execution, one.arm, one.block) for one in interval.series}
-        if not (measured <= self.places and {*interval.executions, *interval.resolution_us} <= self.executions):
-            raise StoreError(
-                f"{key} is damaged: it names an execution that the plan does not have", code="damaged-file"
-            )
-        self._in_time(interval.last_second or 0, key)
-        return interval
+        series = {(one.execution, one.arm, one.block) for one in interval.series}
+        executions = {*interval.executions, *interval.resolution_us}
+        _check_executions(series <= self.series and executions <= self.executions, key)
+        self._check_time(interval.last_second or 0, key)
 
-    def _in_time(self, seconds: float, key: str) -> None:
+    def _check_time(self, seconds: float, key: str) -> None:
         if seconds > self.longest_s:
-            raise StoreError(
-                f"{key} is damaged: it names second {seconds:.0f} of at most {self.longest_s:.0f}", code="damaged-file"
-            )
+            text = f"{key} is damaged: it names second {seconds:.0f} of at most {self.longest_s:.0f}"
+            raise StoreError(text, code="damaged-file")
 
 
-def left_files(store: Store, prefix: str, first: int, told: int | None, most: int, *, listed: bool) -> Iterator[Left]:
-    """The files from the `first` on, in order. `told`: how many there should be; None: unknown.
+def _check_executions(known: bool, key: str) -> None:
+    if not known:
+        raise StoreError(f"{key} is damaged: it names an execution that the plan does not have", code="damaged-file")
 
-    `listed`: look for others than those. However many there should be, no more is read than is there.
+
+def check_attempt(files: WorkerFiles, record: Ready | Exit, key: str) -> None:
+    """StoreError if the record is not of this attempt."""
+    if (record.worker, record.attempt) != (files.worker, files.attempt):
+        raise StoreError(f"{key} is of another worker or attempt", code="foreign-file")
+
+
+def numbered_files(
+    store: Store, prefix: str, first: int, count: int | None, most: int, *, listed: bool
+) -> Iterator[NumberedFile]:
+    """Yields the files from number `first` on, in order, and a problem for each that is missing or foreign.
+
+    `count`: how many there should be; None if unknown. `most`: bytes of a file. `listed`: also list the store's keys,
+    which finds foreign files; they are listed anyway when a file is missing, so that no more is read than is there.
     """
-    wanted: Sequence[int] = range(first, (told or 0) + 1)
+    wanted: Sequence[int] = range(first, (count or 0) + 1)
     if listed:
-        wanted, others = _names(store, prefix, first)
+        wanted, others = _list(store, prefix, first)
         yield from ((0, None, f"{prefix}{name[:LONGEST_NAME]} is not the name of a worker's file") for name in others)
-        if told is not None:
-            yield from ((0, None, f"{_key(prefix, number)} is not in exit.json") for number in wanted if number > told)
-            wanted = [number for number in wanted if number <= told]
+        if count is not None:
+            yield from ((0, None, f"{prefix}{number:06d} is not in exit.json") for number in wanted if number > count)
+            wanted = [number for number in wanted if number <= count]
     next_number = first
     while wanted:
-        some, wanted = wanted[:MANY], wanted[MANY:]
-        found = store.find_many([_key(prefix, number) for number in some], most)
+        some, wanted = wanted[:FILES_AT_ONCE], wanted[FILES_AT_ONCE:]
+        found = store.find_many([f"{prefix}{number:06d}" for number in some], most)
         if not listed and len(found) < len(some):
             listed, last = True, some[-1]
-            wanted = [number for number in _names(store, prefix, first)[0] if last < number <= (told or 0)]
+            wanted = [number for number in _list(store, prefix, first)[0] if last < number <= (count or 0)]
         for number in some:
-            data = found.get(_key(prefix, number))
+            data = found.get(f"{prefix}{number:06d}")
             if data is not None:
                 yield from _missing(prefix, next_number, number - 1)
                 yield number, data, ""
                 next_number = number + 1
-    yield from _missing(prefix, next_number, told or 0)
+    yield from _missing(prefix, next_number, count or 0)
 
 
-def is_own(digests: str, number: int, data: bytes) -> bool:
-    """Whether it is the file that the worker wrote; True without digests to compare."""
-    return not digests or digests[(number - 1) * DIGEST_LENGTH : number * DIGEST_LENGTH] == digest_of(data)
-
-
-def _names(store: Store, prefix: str, first: int) -> tuple[list[int], list[str]]:
-    """The numbers from the `first` on, in order; and the names that are none."""
+def _list(store: Store, prefix: str, first: int) -> tuple[list[int], list[str]]:
+    """Returns the numbers from `first` on, in order, and the names that are not numbers."""
     names = [key.removeprefix(prefix) for key in store.keys(prefix)]
     numbers = sorted(int(name) for name in names if NUMBER.fullmatch(name))
     return [number for number in numbers if number >= first], [name for name in names if not NUMBER.fullmatch(name)]
 
 
-def _missing(prefix: str, first: int, last: int) -> Iterator[Left]:
+def _missing(prefix: str, first: int, last: int) -> Iterator[NumberedFile]:
     if first <= last:
         others = f" and {last - first:,} more after it are missing" if last > first else " is missing"
-        yield last, None, f"{_key(prefix, first)}{others}"
+        yield last, None, f"{prefix}{first:06d}{others}"
 
 
-def _key(prefix: str, number: int) -> str:
-    return f"{prefix}{number:06d}"
+def is_own(digests: str, number: int, data: bytes) -> bool:
+    """Returns whether the worker wrote this file, by the digests in its exit.json; True without digests."""
+    return not digests or digests[(number - 1) * DIGEST_LENGTH : number * DIGEST_LENGTH] == digest_of(data)
 
 
 def read_cases(
     store: Store, run_id: str, attempts: Mapping[str, str], exits: Mapping[str, Exit]
 ) -> tuple[list[Case], list[str]]:
-    """All of them in the order of workers and files; and in words each file that is missing or damaged."""
+    """Returns all test cases, by worker and file, and a problem for each file that is missing or damaged."""
     cases: list[Case] = []
     damaged: list[str] = []
     for worker, attempt in attempts.items():
         prefix, left = worker_key(run_id, worker, attempt, "tests-"), exits.get(worker)
-        told = left.case_files if left else None
-        for number, data, problem in left_files(store, prefix, 1, told, MOST_BYTES_OF_CASES, listed=True):
+        count = left.case_files if left else None
+        for number, data, problem in numbered_files(store, prefix, 1, count, MOST_BYTES_OF_CASES, listed=True):
             try:
                 if data is None:
                     raise StoreError(problem, code="damaged-file")

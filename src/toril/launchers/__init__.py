@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from toril.records import Launch, Plan, RanTask
+from toril.suite.reader import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,6 @@ class Launcher(Protocol):
     @property
     def longest_s(self) -> float | None:
         """The longest load that the workers' regions allow, in seconds; None: any."""
-        ...
-
-    @property
-    def digests(self) -> tuple[str, ...]:
-        """The images that workers may run; empty: any."""
         ...
 
     def launch(self, plan: Plan, launch: Launch) -> None:
@@ -60,7 +56,7 @@ class Launcher(Protocol):
         """Returns the tasks of the workers; empty if they are processes of this machine."""
         ...
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         """Returns what the launcher waits for at present, and since when."""
         ...
 

@@ -16,7 +16,7 @@ from toril.launchers import WorkerExit
 from toril.records import Launch, Plan, RanTask, worker_key
 from toril.store import FolderStore
 from toril.store.folder import make_private
-from toril.suite.reader import OF_THE_JOB
+from toril.suite.reader import OF_THE_JOB, Note
 
 LOG_TAIL_CHARS = 600
 
@@ -24,21 +24,16 @@ LOG_TAIL_CHARS = 600
 class LocalLauncher:
     """Starts `toril worker` processes, each in a session of its own so that nothing of it can outlive the run.
 
-    InfrastructureError, before anything is written, if bzt is not installed.
+    InfrastructureError if bzt is not installed.
     """
 
     def __init__(self, store: FolderStore, environment: Mapping[str, str]) -> None:
         if importlib.util.find_spec("bzt") is None:
-            raise InfrastructureError(
-                "local runs need Taurus (bzt) beside toril, and it is not installed; install toril with its extra "
-                "`worker`: toril[worker]",
-                code="no-bzt",
-            )
+            fix = "install toril with its extra `worker`: toril[worker]"
+            raise InfrastructureError(f"local runs need Taurus (bzt), which is not installed; {fix}", code="no-bzt")
         self._store = store
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not OF_THE_JOB(name)},
-            **environment,
-        }
+        own = {name: value for name, value in os.environ.items() if not OF_THE_JOB(name)}
+        self._environment = own | dict(environment)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}
         self._run_id = ""
@@ -47,20 +42,14 @@ class LocalLauncher:
     def longest_s(self) -> float | None:
         return None
 
-    @property
-    def digests(self) -> tuple[str, ...]:
-        return ()
-
     def launch(self, plan: Plan, launch: Launch) -> None:
         self._run_id = plan.run_id
         for share in plan.shares:
             self.relaunch(share.worker, launch.attempts[share.worker][0])
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
-        raise InfrastructureError(
-            f"run {plan.run_id} cannot be taken over: local workers end with the command that started them",
-            code="local-run",
-        )
+        text = f"run {plan.run_id} cannot be taken over: its workers ended with its command"
+        raise InfrastructureError(text, code="local-run")
 
     def relaunch(self, worker: str, attempt: str) -> None:
         log = self._store.path(worker_key(self._run_id, worker, attempt, "worker.log"))
@@ -92,30 +81,26 @@ class LocalLauncher:
     def tasks(self) -> Mapping[str, RanTask]:
         return {}
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         return ()
 
     def terminate(self, worker: str) -> None:
-        process = self._processes.get(worker)
-        if process is not None and process.poll() is None:
-            process.terminate()
+        if worker in self._processes:
+            self._processes[worker].terminate()
 
     def kill(self, worker: str) -> None:
-        process = self._processes.get(worker)
-        if process is not None:
+        if worker in self._processes:
+            process = self._processes[worker]
             process.kill()
-            _kill_session(process.pid)
             process.wait()
+            _kill_session(process.pid)
 
     def release(self) -> None:
         self.close()  # workers here end with the command that started them
 
     def close(self) -> tuple[str, ...]:
-        for process in self._processes.values():
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            _kill_session(process.pid)
+        for worker in self._processes:
+            self.kill(worker)
         return ()
 
     def cancel_sweep(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from toril.clock import Clock
 from toril.errors import InfrastructureError, OptionError, StoreError
@@ -17,23 +16,15 @@ from toril.store import FolderStore, Store
 PREFLIGHT_ATTEMPTS, SWEEP_ATTEMPTS = 4, 5  # of each call, which is made once
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A run's launcher, and the warnings and price to show before the start."""
-
-    launcher: Launcher
-    lines: tuple[str, ...] = ()
-
-
 def prepared(
     plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock, *, max_cost_usd: float | None
-) -> Prepared:
-    """Returns the plan's launcher, after everything that its workers need was checked; the errors name what is missing.
+) -> tuple[Launcher, tuple[str, ...]]:
+    """Returns the plan's launcher after the preflight, and warnings and price to show; errors name what is missing.
 
     A run on Fargate that costs more than `max_cost_usd` at list prices is refused.
     """
     if plan.on != "fargate":
-        return Prepared(launcher=launcher_for(plan, store, environment, clock))
+        return launcher_for(plan, store, environment, clock), ()
     deployments = read_deployments(store)
     found = _examined(plan, store, deployments, clock)
     refuse(found.findings)
@@ -41,8 +32,7 @@ def prepared(
     if found.estimate is not None:
         refuse_above(found.estimate, max_cost_usd)
         lines += found.estimate.lines()
-    launcher = _fargate(plan, deployments, clock, rates=found.rates, spot_rates=found.spot_rates)
-    return Prepared(launcher=launcher, lines=lines)
+    return _fargate(plan, deployments, clock, found.rates), lines
 
 
 def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock) -> Launcher:
@@ -83,25 +73,24 @@ def stop_tasks(store: Store, run_id: str, why: str) -> Stopped:
 def read_deployments(store: Store, damaged: list[StoreError] | None = None) -> dict[str, Deployment]:
     """Returns the store's regions, by name; InfrastructureError if it has none.
 
-    A record that cannot be read is a StoreError, which goes to `damaged` where the others are wanted all the same.
+    A damaged record is a StoreError. With `damaged`, that error is added there, and the other regions are returned.
     """
     keys = [key for key in store.keys("deployments/") if key.endswith(".json")]
-    found = []
+    found = {}
     for key, data in sorted(store.find_many(keys).items()):
         try:
-            found.append(Deployment.from_json(data, key))
+            one = Deployment.from_json(data, key)
+            found[one.region] = one
         except StoreError as error:
             if damaged is None:
                 raise
             text = f"{error}: tasks of that region may still run; `pulumi up` its stack"
             damaged.append(StoreError(text, code=error.code))
     if not found:
-        raise InfrastructureError(
-            f"{store.address(deployment_key('<region>'))}: no region is deployed; `pulumi up` a hub and a region, and "
-            "name the hub's bucket with --store or TORIL_STORE",
-            code="not-deployed",
-        )
-    return {one.region: one for one in found}
+        where = store.address(deployment_key("<region>"))
+        fix = "`pulumi up` a hub and a region, and name the hub's bucket with --store or TORIL_STORE"
+        raise InfrastructureError(f"{where}: no region is deployed; {fix}", code="not-deployed")
+    return found
 
 
 def _examined(plan: Plan | None, store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> Preflight:
@@ -110,13 +99,8 @@ def _examined(plan: Plan | None, store: Store, deployments: Mapping[str, Deploym
 
 
 def _fargate(
-    plan: Plan,
-    deployments: Mapping[str, Deployment],
-    clock: Clock,
-    *,
-    rates: Mapping[str, Rates] | None = None,
-    spot_rates: Mapping[str, Rates] | None = None,
+    plan: Plan, deployments: Mapping[str, Deployment], clock: Clock, rates: Mapping[str, Rates] | None = None
 ) -> FargateLauncher:
-    here = {region: one for region, one in deployments.items() if region in plan.locations}
+    used = {region: one for region, one in deployments.items() if region in plan.locations}
     home = next((one for one in deployments.values() if one.home is not None), None)
-    return FargateLauncher(here, clients(deployments), clock, home=home, rates=rates, spot_rates=spot_rates)
+    return FargateLauncher(used, clients(deployments), clock, home=home, rates=rates)

@@ -2,8 +2,7 @@
 
 fetch       the queries of a plan → `ServerMetrics`, once CloudWatch has published the end of the load; and a check
             before the load, so that a missing right costs none
-cloudwatch  one question: its calls, its answer, its faults
-periods     CloudWatch's periods that the load overlaps
+cloudwatch  one question: its periods, its calls, its answer, its faults
 """
 
 from toril.metrics.cloudwatch import ClientFactory, clients

@@ -1,5 +1,10 @@
-"""One question to CloudWatch: GetMetricData in batches and pages, and the answer or the fault for each query."""
+"""One question to CloudWatch: GetMetricData in batches and pages, and the answer or the fault for each query.
 
+CloudWatch's periods begin at multiples of their length since the epoch, wherever the load begins. All instants are
+whole seconds since the epoch, as CloudWatch keeps them.
+"""
+
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -8,19 +13,16 @@ from typing import TYPE_CHECKING, cast
 
 from toril.aws import client as aws
 from toril.aws.errors import AwsError, Fault, fault, fault_of
-from toril.metrics.periods import Span
-from toril.records import MetricQuery
+from toril.records import PART_OF_PERIOD_NEEDED, MetricQuery
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_cloudwatch.literals import StandardUnitType
     from types_boto3_cloudwatch.type_defs import (
-        DimensionTypeDef,
         GetMetricDataInputTypeDef,
         GetMetricDataOutputTypeDef,
         MessageDataTypeDef,
         MetricDataQueryTypeDef,
-        MetricDataResultTypeDef,
         MetricStatTypeDef,
     )
 
@@ -42,8 +44,45 @@ QUERIES_PER_CALL = 500  # GetMetricData's maximum
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """The periods that overlap a load: `begin` of the first to `end` of the last.
+
+    `needed` is the beginning of the last period that has to have a value: the last one with enough of the load in it.
+    A later one counts when it is there.
+    """
+
+    begin: int
+    end: int
+    needed: int
+    period_s: int
+
+    @property
+    def needed_end(self) -> int:
+        return self.needed + self.period_s
+
+
+def span(start_at: float, end_at: float, period_s: int) -> Span:
+    """Returns the periods of a load from `start_at` to `end_at`; at least one."""
+    begin = math.floor(start_at / period_s) * period_s
+    end = max(math.ceil(end_at / period_s) * period_s, begin + period_s)
+    last = end - period_s
+    in_last_s = min(end_at, end) - max(start_at, last)
+    before_s = last - max(start_at, last - period_s)
+    if last > begin and in_last_s < PART_OF_PERIOD_NEEDED * period_s and before_s >= in_last_s:
+        last -= period_s
+    return Span(begin, end, last, period_s)
+
+
+def recent(now: float, period_s: int, for_s: float) -> Span:
+    """Returns the periods that were over at `now`, as far back as `for_s`."""
+    end = math.floor(now / period_s) * period_s
+    begin = min(end - period_s, math.floor((now - for_s) / period_s) * period_s)
+    return Span(begin, end, end - period_s, period_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """Values by the start of their period (seconds since the epoch), or the fault that kept them away."""
+    """Values by the start of their period, or the fault that kept them away."""
 
     points: Mapping[int, float] = field(default_factory=dict)
     fault: Fault | None = None
@@ -83,29 +122,23 @@ def ask(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) -> 
 
 
 def _batch(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) -> dict[str, Answer]:
-    region, client = queries[0].region, None
+    region, endpoint = queries[0].region, ""
     try:
         client = clients(region)
-        region = client.meta.region_name
+        region, endpoint = client.meta.region_name, client.meta.endpoint_url
         return _read(queries, asked, client)
     except Exception as error:
-        found = _fault(error, region, client.meta.endpoint_url if client else "")
+        found = error.fault if isinstance(error, AwsError) else fault_of(error, RIGHT, endpoint=endpoint)
         if found is None:
             raise
     if found.code in OF_THE_QUERY and len(queries) > 1:  # one bad query spoils its whole call: find it
         half = len(queries) // 2
         return _batch(queries[:half], asked, clients) | _batch(queries[half:], asked, clients)
-    return {query.key: Answer(fault=found) for query in queries}
-
-
-def _fault(error: Exception, region: str | None, endpoint: str) -> Fault | None:
-    found = error.fault if isinstance(error, AwsError) else fault_of(error, RIGHT, endpoint=endpoint)
-    if found is None:
-        return None
     fix = FIXES.get(found.code, found.fix)
     if found.code == "unreachable" and "-fips" in endpoint:
         fix = f"CloudWatch has FIPS endpoints in {FIPS_REGIONS} only: unset AWS_USE_FIPS_ENDPOINT"
-    return replace(found, fix=fix, where=place_of(region))
+    answer = Answer(fault=replace(found, fix=fix, where=place_of(region)))
+    return {query.key: answer for query in queries}
 
 
 @dataclass(slots=True)
@@ -115,6 +148,16 @@ class _Reply:
     points: dict[int, float] = field(default_factory=dict)
     status: str | None = None
     messages: list[str] = field(default_factory=list)
+
+    def answer(self, region: str) -> Answer:
+        if self.status == "Complete":
+            return Answer(self.points)
+        code, message = (
+            "access-denied" if self.status == "Forbidden" else "busy",
+            "; ".join(dict.fromkeys(self.messages)),
+        )
+        status = self.status or "no status"
+        return Answer(self.points, fault(code, RIGHT, where=place_of(region), message=message, aws_code=status))
 
 
 def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient") -> dict[str, Answer]:
@@ -126,10 +169,7 @@ def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient
         except (KeyError, ValueError) as error:  # boto3 makes an empty answer of whatever is no JSON
             raise AwsError(fault("not-aws", RIGHT, endpoint=client.meta.endpoint_url)) from error
     region = client.meta.region_name
-    return {
-        query.key: Answer(reply.points, _fault_of_status(reply, region))
-        for query, reply in zip(queries, replies.values(), strict=True)
-    }
+    return {query.key: reply.answer(region) for query, reply in zip(queries, replies.values(), strict=True)}
 
 
 def _take_in(page: "GetMetricDataOutputTypeDef", replies: Mapping[str, _Reply], asked: Span) -> None:
@@ -139,7 +179,10 @@ def _take_in(page: "GetMetricDataOutputTypeDef", replies: Mapping[str, _Reply], 
         reply = replies[result["Id"]]
         reply.status = result["StatusCode"]
         reply.messages += _texts(result.get("Messages", ()))
-        reply.points.update(_points(result, asked))
+        for at, value in zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True):
+            begin = round(at.timestamp())
+            if asked.begin <= begin < asked.end:
+                reply.points[begin] = float(value)
 
 
 def _pages(
@@ -165,9 +208,12 @@ def _pages(
 
 
 def _wire(name: str, query: MetricQuery) -> "MetricDataQueryTypeDef":
-    dimensions: list[DimensionTypeDef] = [{"Name": key, "Value": value} for key, value in query.dimensions.items()]
     stat: MetricStatTypeDef = {
-        "Metric": {"Namespace": query.namespace, "MetricName": query.metric, "Dimensions": dimensions},
+        "Metric": {
+            "Namespace": query.namespace,
+            "MetricName": query.metric,
+            "Dimensions": [{"Name": key, "Value": value} for key, value in query.dimensions.items()],
+        },
         "Period": query.period_s,
         "Stat": query.statistic,
     }
@@ -176,20 +222,5 @@ def _wire(name: str, query: MetricQuery) -> "MetricDataQueryTypeDef":
     return {"Id": name, "MetricStat": stat, "ReturnData": True}
 
 
-def _points(result: "MetricDataResultTypeDef", asked: Span) -> Iterator[tuple[int, float]]:
-    for at, value in zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True):
-        begin = round(at.timestamp())
-        if asked.begin <= begin < asked.end:
-            yield begin, float(value)
-
-
 def _texts(messages: Iterable["MessageDataTypeDef"]) -> list[str]:
     return [text for message in messages if (text := message.get("Value") or message.get("Code"))]
-
-
-def _fault_of_status(reply: _Reply, region: str) -> Fault | None:
-    if reply.status == "Complete":
-        return None
-    code = "access-denied" if reply.status == "Forbidden" else "busy"
-    message = "; ".join(dict.fromkeys(reply.messages))
-    return fault(code, RIGHT, where=place_of(region), message=message, aws_code=reply.status or "no status")

@@ -7,9 +7,20 @@ from datetime import UTC, datetime
 from toril.aws.errors import Fault
 from toril.clock import Clock
 from toril.errors import InfrastructureError, SuiteError, UserError
-from toril.metrics.cloudwatch import OF_THE_QUERY, Answer, ClientFactory, ask, grouped, name_of, place_of
-from toril.metrics.periods import Span, recent, span
+from toril.metrics.cloudwatch import (
+    OF_THE_QUERY,
+    Answer,
+    ClientFactory,
+    Span,
+    ask,
+    grouped,
+    name_of,
+    place_of,
+    recent,
+    span,
+)
 from toril.records import MetricQuery, MetricSeries, ServerMetrics
+from toril.suite.reader import Note
 
 LIMIT_S = 300.0  # after the last period's end; AWS' own one-minute metrics are there after one to three minutes
 POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute: their publishers are quick
@@ -25,7 +36,7 @@ ERRORS: dict[str, type[UserError]] = {  # by fault; all others are infrastructur
 
 def check(
     queries: Iterable[MetricQuery], now: float, clients: ClientFactory, *, load_s: float = 0.0
-) -> tuple[str, ...]:
+) -> tuple[Note, ...]:
     """Returns notes on queries that may stay without an answer; UserError for those that certainly will.
 
     A metric without a recent value may be new, or idle, or its name may be wrong: CloudWatch does not distinguish them.
@@ -38,7 +49,7 @@ def check(
     return tuple(note for group in grouped(wanted) for note in _notes(group, now, clients))
 
 
-def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iterator[str]:
+def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iterator[Note]:
     answers = ask(group, recent(now, group[0].period_s, LOOKED_BACK_S), clients)
     for query in {query.key: query for query in group}.values():
         answer = answers[query.key]
@@ -46,10 +57,11 @@ def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iter
             if answer.fault.code != "busy":
                 error = ERRORS.get(answer.fault.code, InfrastructureError)
                 raise error(f"{name_of(query)}: {answer.fault}", code=answer.fault.code)
-            yield f"{name_of(query)}: {answer.fault}"
+            yield Note(answer.fault.code, f"{name_of(query)}: {answer.fault}")
         elif not answer.points:
             fix = "unless it is new or idle, check namespace, metric, dimensions, unit and region"
-            yield f"{name_of(query)}: {place_of(query.region)} has no value of the last two hours; {fix}"
+            text = f"{place_of(query.region)} has no value of the last two hours; {fix}"
+            yield Note("no-recent-value", f"{name_of(query)}: {text}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,24 +95,25 @@ def fetch(
     once more and the wait is over. A query without an answer gets an `error`, never an exception.
     """
     began = clock.now()
-    every = [_Asked(query, span(start_at, end_at, query.period_s), limit_s) for query in _distinct(queries)]
+    every = {query.key: _Asked(query, span(start_at, end_at, query.period_s), limit_s) for query in _distinct(queries)}
 
     def goes_on_now() -> bool:
         waited_s = clock.now() - began
-        end = max(asked.deadline for asked in every)
-        over = sum(asked.over for asked in every)
+        end = max(asked.deadline for asked in every.values())
+        over = sum(asked.over for asked in every.values())
         return goes_on(Wait(settled=over, queries=len(every), waited_s=waited_s, limit_s=max(0.0, end - began)))
 
     going = True
-    while going and any(not asked.over for asked in every):
+    while going and any(not asked.over for asked in every.values()):
         going = goes_on_now()
-        waiting = [asked for asked in every if not asked.over and (asked.is_due(clock.now()) or not going)]
-        for group in _grouped(waiting):
-            _ask(group, clock, clients)
+        open_ones = [asked for asked in every.values() if not asked.over]
+        due = [asked.query for asked in open_ones if asked.is_due(clock.now()) or not going]
+        for group in grouped(due):
+            _ask([every[query.key] for query in group], clock, clients)
             goes_on_now()  # calls may be slow, and the caller has a lease to renew; a no is heeded in the next round
         if going:
             clock.sleep(TICK_S)
-    return ServerMetrics(queries=tuple(asked.series(start_at, ended=not going) for asked in every))
+    return ServerMetrics(queries=tuple(asked.series(start_at, ended=not going) for asked in every.values()))
 
 
 def unfetched(queries: Iterable[MetricQuery], why: str) -> ServerMetrics:
@@ -174,11 +187,6 @@ class _Asked:
 
 def _distinct(queries: Iterable[MetricQuery]) -> list[MetricQuery]:
     return list({query.key: query for query in queries}.values())
-
-
-def _grouped(waiting: Sequence[_Asked]) -> list[list[_Asked]]:
-    by_key = {asked.query.key: asked for asked in waiting}
-    return [[by_key[query.key] for query in group] for group in grouped(asked.query for asked in waiting)]
 
 
 def _ask(group: Sequence[_Asked], clock: Clock, clients: ClientFactory) -> None:

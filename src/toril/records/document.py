@@ -7,7 +7,7 @@ written is read strictly, and has bounds: a suite is a stranger's code, and runs
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from functools import cache, partial
 from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
@@ -108,15 +108,16 @@ class Record(RecordPart):
                 raise ValueError(f"it has more than {cls.MOST_BYTES:,} bytes")
             found = parsed(data) if cls.MOST_BYTES is None else parsed(data, most_parts=MOST_PARTS_OF_WORKER)
             schema = found.pop("schema", None) if isinstance(found, dict) else None
-            if schema != cls.SCHEMA:
-                found_schema = f"{schema!r}"[:LONGEST_WHY]
-                raise StoreError(
-                    f"{where}: schema {found_schema}, expected {cls.SCHEMA!r}; it is of another version",
-                    code="other-version",
-                )
+            _check_schema(schema, cls.SCHEMA, where)
             return cls.model_validate(found)
         except (ValueError, OverflowError) as error:
             raise StoreError(f"{where} is damaged: {why(error)}", code="damaged-file") from error
+
+
+def _check_schema(found: Any, expected: str, where: str) -> None:
+    if found != expected:
+        problem = f"schema {found!r:.{LONGEST_WHY}}, expected {expected!r}; it is of another version"
+        raise StoreError(f"{where}: {problem}", code="other-version")
 
 
 class JsonObject:
@@ -160,6 +161,37 @@ class JsonObject:
         except ValidationError as error:
             raise StoreError(f"{where} is not what toril writes: {why(error)}", code="damaged-file") from error
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject(JsonObject):
+    """The content of a whole file that toril wrote. What was read is written as it was, whatever its version added."""
+
+    SCHEMA: ClassVar[str] = ""
+    MOST_BYTES: ClassVar[int | None] = None
+    stored: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)  # as it was read
+
+    def members(self) -> dict[str, Any]:
+        return super(StoredObject, self).members() if self.stored is None else dict(self.stored)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        found = super(StoredObject, cls).from_dict({"schema": cls.SCHEMA, **data})
+        object.__setattr__(found, "stored", data)
+        return found
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> Self:
+        """The content of a file; StoreError, naming `where`, when it is damaged or of another schema."""
+        try:
+            found = json.loads(data)
+            if not isinstance(found, dict):
+                raise ValueError("not a JSON object")
+            _check_schema(found.get("schema"), cls.SCHEMA, where)
+            return cls.from_dict(found)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            fix = "delete it and the report is made again from the intervals"
+            raise StoreError(f"{where} is damaged: {why(error)}; {fix}", code="damaged-file") from error
 
 
 @cache

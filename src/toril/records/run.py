@@ -34,7 +34,7 @@ class Launch(Record):
     at: float
     deadline: float  # nothing of the run goes on after it
     attempts: dict[str, tuple[str, ...]]  # worker → nonces: the first try, and what may replace it
-    digests: tuple[str, ...] = ()  # of the images that workers may be of; empty: any
+    digests: tuple[str, ...] = ()  # empty: a task definition pins its image
 
     def issued(self, worker: str, attempt: str) -> bool:
         """Whether the launcher knows this attempt."""

@@ -4,15 +4,13 @@ Durations are whole microseconds, shares are fractions of 1, times `_s` are seco
 was not measured. A field with a default may be missing: in a file of an older version, or of a stranger.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
-from toril.errors import StoreError
-from toril.records.document import Count, Few, JsonObject, Number, Text
+from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text
 from toril.records.run import Case
 
 SUMMARY_SCHEMA: Final = "toril.summary/1"
@@ -342,9 +340,10 @@ class Capacity(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary(JsonObject):
+class Summary(StoredObject):
     """`summary.json`."""
 
+    SCHEMA: ClassVar[str] = SUMMARY_SCHEMA
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"tests", "rates", "capacity"})
 
     schema: Literal["toril.summary/1"]
@@ -366,33 +365,8 @@ class Summary(JsonObject):
     tests: TestResults | None = None  # of a functional run
     rates: tuple[RateChange, ...] | None = None  # of a run whose load was changed while it went on
     capacity: Annotated[dict[Text, Capacity], Field(max_length=256)] | None = None  # of searches, by execution
-    stored: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)  # the file's content
 
     @property
     def total(self) -> LabelFigures:
         """The figures of all requests."""
         return self.labels.get("") or LabelFigures()
-
-    def members(self) -> dict[str, Any]:
-        """A summary that was read is written as it was: with the fields of newer versions, without those it lacks."""
-        return super(Summary, self).members() if self.stored is None else dict(self.stored)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        found = super(Summary, cls).from_dict({"schema": SUMMARY_SCHEMA, **data})
-        object.__setattr__(found, "stored", data)
-        return found
-
-    @classmethod
-    def from_json(cls, data: bytes, where: str) -> Self:
-        """The summary in a file that toril wrote; StoreError, naming `where`, when it is damaged."""
-        try:
-            found = json.loads(data)
-            if not isinstance(found, dict):
-                raise ValueError("not a JSON object")
-            return cls.from_dict(found)
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise StoreError(
-                f"{where} is damaged: {error}; delete it and the report is made again from the intervals",
-                code="damaged-file",
-            ) from error

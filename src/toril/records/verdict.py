@@ -4,15 +4,13 @@ Durations are µs, sizes bytes, shares per cent: a value is in its `unit`. A fie
 file of an older version, or of a stranger.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
-from toril.errors import StoreError
 from toril.masking import masked
-from toril.records.document import LONGEST_WHY, Count, Few, JsonObject, Number, Text, Word, document, parsed, why
+from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text, Word, document
 
 VERDICT_SCHEMA: Final = "toril.verdict/1"
 
@@ -119,9 +117,10 @@ class Comparison(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict(JsonObject):
+class Verdict(StoredObject):
     """`verdict.json`."""
 
+    SCHEMA: ClassVar[str] = VERDICT_SCHEMA
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"comparison"})
 
     schema: Literal["toril.verdict/1"] = VERDICT_SCHEMA
@@ -130,11 +129,6 @@ class Verdict(JsonObject):
     criteria: Annotated[tuple[JudgedCriterion, ...], Few] = ()
     notes: Annotated[tuple[Text, ...], Few] = ()  # change no outcome
     comparison: Comparison | None = None  # of a duet
-    stored: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)  # the file's content
-
-    def members(self) -> dict[str, Any]:
-        """A verdict that was read is written as it was: with the fields of newer versions, without those it lacks."""
-        return super(Verdict, self).members() if self.stored is None else dict(self.stored)
 
     def to_json(self) -> bytes:
         return document(self)
@@ -142,27 +136,3 @@ class Verdict(JsonObject):
     def masked(self) -> Self:
         """The same without credentials in any text."""
         return self.from_dict(masked(self.to_dict()))
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        found = super(Verdict, cls).from_dict(data)
-        object.__setattr__(found, "stored", data)
-        return found
-
-    @classmethod
-    def from_json(cls, data: bytes, where: str) -> Self:
-        """The verdict in a file that toril wrote; StoreError, naming `where`, when it is damaged."""
-        try:
-            found = parsed(data)
-            if not isinstance(found, dict):
-                raise ValueError("not a JSON object")
-            schema = found.get("schema")
-            if schema == VERDICT_SCHEMA:
-                return cls.from_dict(found)
-        except (ValueError, TypeError, AttributeError) as error:
-            fix = "delete it and the report is made again from the intervals"
-            raise StoreError(f"{where} is damaged: {why(error)}; {fix}", code="damaged-file") from error
-        shown = f"{schema!r}"[:LONGEST_WHY]
-        raise StoreError(
-            f"{where}: schema {shown}, expected {VERDICT_SCHEMA!r}; it is of another version", code="other-version"
-        )

@@ -13,9 +13,10 @@ from rich.text import Text
 
 from toril import text
 from toril.clock import Clock, SystemClock
-from toril.coordinator.progress import LiveFigures, LocationFigures
+from toril.coordinator.progress import Figures, LiveFigures
 from toril.reports import screen
 from toril.reports.blocks import mark_of
+from toril.suite.reader import Note
 from toril.text import plain
 
 LINE_EVERY_S = 5.0
@@ -41,7 +42,7 @@ class LiveView:
         self._quiet = quiet
         self._next_line_at = 0.0
         self._last_phase = ""
-        self._shown: set[str] = set()
+        self._shown: set[Note] = set()
 
     def show(self, figures: LiveFigures) -> None:
         """Show these figures, and each note once."""
@@ -50,7 +51,7 @@ class LiveView:
         for note in figures.notes:
             if note not in self._shown:
                 self._shown.add(note)
-                self._console.print(Text(f"! {plain(note, 1000)}", style="yellow"))
+                self._console.print(Text(f"! {plain(note.message, 1000)}", style="yellow"))
         if self._live is not None:
             self._live.update(table(figures), refresh=True)
         elif figures.phase != self._last_phase or self._clock.now() >= self._next_line_at:
@@ -120,7 +121,7 @@ def table(figures: LiveFigures) -> RenderableType:
     return Group(*parts)
 
 
-def _add(grid: Table, name: str, users: str, figures: LiveFigures | LocationFigures, style: str) -> None:
+def _add(grid: Table, name: str, users: str, figures: Figures, style: str) -> None:
     grid.add_row(
         Text(name, style=style),
         Text(users, style=style),

@@ -1,4 +1,4 @@
-"""From measurements to what a run's folder keeps: summary, verdict and page, with the cost of the run."""
+"""From measurements to the files of a run's folder: summary, verdict and page, with the cost of the run."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +19,7 @@ from toril.reports.run_blocks import MOST_FAILURES
 from toril.runs.owner import Owner
 from toril.store import Store
 from toril.store.records import find_record
+from toril.suite.reader import Note
 from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
 from toril.verdict import judge, judge_tests
 from toril.verdict.servers import queries
@@ -34,33 +35,33 @@ class Judged:
     left: tuple[str, ...] = ()  # what may still run, and why it could not be ended
 
 
-def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[str], problems: Sequence[str]) -> Judged:
-    """Judges what was measured and stores it; after that InfrastructureError if the load never began.
+def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[Note], problems: Sequence[str]) -> Judged:
+    """Judges a run and stores the result; then InfrastructureError if the load never began.
 
     `last_notes`: what the launcher waited for last; `problems`: what could not be ended.
     """
     coordinator, store = owner.coordinator, owner.coordinator.store
     state = owner.patiently(lambda: coordinator.finish(owner.launcher.tasks()))
     completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost, tuple(coordinator.rates))
-    bundle = judged(coordinator.fold, completeness, _fetched(owner, completeness, cloudwatch))
+    bundle = _judge(coordinator.fold, completeness, _fetched(owner, completeness, cloudwatch))
     unwritten: tuple[str, ...] = ()
     left = tuple(problems)
     try:
         bundle = owner.patiently(lambda: costed(store, bundle))
         shown = owner.patiently(lambda: with_pictures(store, bundle))
-        owner.patiently(lambda: keep(shown, coordinator.keep))
-    except StoreError as error:  # such as a full disk: the verdict is known, and is not lost with it
+        owner.patiently(lambda: _keep(shown, coordinator.keep))
+    except StoreError as error:  # such as a full disk: the verdict is known, and is shown all the same
         unwritten = (str(error),)
     if not unwritten:  # else the sweep judges the run
         left += tuple(owner.launcher.cancel_sweep())
     if state.abort_reason and not owner.interrupts:
-        why = "; ".join((state.abort_reason, *last_notes))
+        why = "; ".join((state.abort_reason, *(note.message for note in last_notes)))
         raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}", code="not-started")
     return Judged(bundle=bundle, interrupted=bool(owner.interrupts), unwritten=unwritten, left=left)
 
 
 def _fetched(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory) -> ServerMetrics | None:
-    """Waits for what CloudWatch measured of the load, and stores it; None if no criterion needs it."""
+    """Waits for CloudWatch's metrics of the load, and stores them; None if no criterion needs any."""
     coordinator, plan, started_at = owner.coordinator, owner.coordinator.plan, completeness.started_at
     asked = queries(plan)
 
@@ -82,48 +83,46 @@ def _fetched(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:
-    """Merge, summarise and judge a stored run from its files alone, and keep that where the folder can be written."""
+    """Judges a stored run from its files alone, and stores the result if the folder can be written."""
     fold, completeness = collect(store, run_id)
-    bundle = judged(fold, completeness, stored_metrics(store, fold.plan))
+    bundle = _judge(fold, completeness, stored_metrics(store, fold.plan))
     bundle = with_pictures(store, costed(store, bundle))
     with suppress(StoreError):
-        keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
+        _keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
     return bundle
 
 
 def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
-    """What CloudWatch said when the load was over; None when the plan asks nothing of it."""
+    """Returns CloudWatch's metrics, as they were stored after the load; None if the plan needs none."""
     key = run_key(plan.run_id, "metrics.json")
     found = find_record(store, ServerMetrics, key)
-    if found is not None:
-        return found
     asked = queries(plan)
-    why = f"{key} is missing: the command ended before it had asked CloudWatch; run the suite again"
-    return unfetched(asked, why) if asked else None
+    if found is not None or not asked:
+        return found
+    return unfetched(asked, f"{key} is missing: the command ended before it had asked CloudWatch; run the suite again")
 
 
-def judged(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
-    plan = fold.plan
+def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
+    """Returns summary and verdict of what was measured, by the kind of run."""
+    plan, timeline = fold.plan, fold.timeline
     if plan.duet is not None:
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
-        summary, verdict = duet.summary, duet.verdict.masked()
-        return Bundle(plan=duet.plan, summary=summary, verdict=verdict, timeline=fold.timeline)
+        return Bundle(plan=duet.plan, summary=duet.summary, verdict=duet.verdict.masked(), timeline=timeline)
     carried_out = adjusted_plan(plan, completeness.rates, completeness.started_at)
-    found = summarise(carried_out, fold.timeline, completeness, completeness.started_at)
+    summary = summarise(carried_out, timeline, completeness, completeness.started_at)
     if plan.functional:
         tests = tests_of(fold.cases)
-        summary = replace(found, tests=tests)
-        verdict = judge_tests(plan, fold.timeline, completeness, tests).masked()
-        return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=fold.timeline)
-    searches = finished_searches(carried_out, completeness.rates, completeness.started_at, fold.timeline)
+        verdict = judge_tests(plan, timeline, completeness, tests).masked()
+        return Bundle(plan=plan, summary=replace(summary, tests=tests), verdict=verdict, timeline=timeline)
+    searches = finished_searches(carried_out, completeness.rates, completeness.started_at, timeline)
     if searches:
-        found = replace(found, capacity={search.execution.name: search.result() for search in searches})
-    verdict = judge(carried_out, fold.timeline, completeness, found, metrics=metrics).masked()
-    return Bundle(plan=plan, summary=found, verdict=verdict, timeline=fold.timeline, metrics=metrics)
+        summary = replace(summary, capacity={search.execution.name: search.result() for search in searches})
+    verdict = judge(carried_out, timeline, completeness, summary, metrics=metrics).masked()
+    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
 
 
 def with_pictures(store: Store, bundle: Bundle) -> Bundle:
-    """The same, with the pictures that its page shows."""
+    """Adds the pictures that the run's page shows."""
     shown = bundle.summary.first_failures[:MOST_FAILURES]
     names = (name for one in shown for name in one.files if name.endswith(".jpg"))
     wanted = {run_key(bundle.plan.run_id, name): name for name in names}
@@ -131,8 +130,7 @@ def with_pictures(store: Store, bundle: Bundle) -> Bundle:
     return replace(bundle, pictures={wanted[key]: data for key, data in found.items()})
 
 
-def keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
-    """Leave what was found in the run's folder."""
+def _keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
     put("summary.json", document(bundle.summary))
     put("verdict.json", bundle.verdict.to_json())
     put("report.html", render("html", bundle))
@@ -140,21 +138,14 @@ def keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
 
 def costed(store: Store, bundle: Bundle) -> Bundle:
     """Adds the cost of a run on Fargate whose tasks are on record; local workers cost nothing."""
-    if bundle.plan.on != "fargate":
+    plan, summary = bundle.plan, bundle.summary
+    if plan.on != "fargate":
         return bundle
-    end = find_record(store, End, run_key(bundle.plan.run_id, "end.json"))
+    end = find_record(store, End, run_key(plan.run_id, "end.json"))
     if end is None:
         return bundle
-    load_s = bundle.summary.duration_s or 0.0
-    line = cost_line(
-        bundle.plan, end, _deployments(store), load_s=load_s, requests=bundle.summary.total.samples or None
-    )
-    return replace(bundle, cost=line)
-
-
-def _deployments(store: Store) -> dict[str, Deployment]:
-    """Returns the store's regions; a copied run has none, and gets the prices of default stacks."""
-    try:
-        return read_deployments(store, [])
-    except InfrastructureError:
-        return {}
+    deployments: dict[str, Deployment] = {}
+    with suppress(InfrastructureError):  # a copied run has no regions beside it: it gets the prices of default stacks
+        deployments = read_deployments(store, [])
+    load_s, requests = summary.duration_s or 0.0, summary.total.samples or None
+    return replace(bundle, cost=cost_line(plan, end, deployments, load_s=load_s, requests=requests))

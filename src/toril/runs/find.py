@@ -12,11 +12,10 @@ RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
 
 
 def find_run(run: str, store_address: str, *, patience_s: float | None = None) -> tuple[Store, str]:
-    """The store and id of a run given as id (the newest with that beginning, or `latest`), folder or s3:// address."""
+    """Returns the store and id of a run given as id, unique beginning of one, `latest`, folder or s3:// address."""
     if not run:
-        raise OptionError(
-            f"RUN is empty; name one that `toril runs --store {store_address}` lists, or latest", code="no-run-named"
-        )
+        text = f"RUN is empty; name one that `toril runs --store {store_address}` lists, or latest"
+        raise OptionError(text, code="no-run-named")
     plan = Path(run) / "plan.json"
     if plan.is_file():
         run_id = Plan.from_json(plan.read_bytes(), str(plan)).run_id
@@ -34,16 +33,13 @@ def find_run(run: str, store_address: str, *, patience_s: float | None = None) -
         return store, known[-1]
     if known:
         some = ", ".join(known[-3:])
-        raise OptionError(
-            f"{run} fits {len(known)} runs in {store_address}: {some}; say more of it", code="ambiguous-run"
-        )
-    raise NoSuchRunError(
-        f"no run {run!r} in the store {store_address}; `toril runs --store {store_address}` lists them",
-        code="no-such-run",
-    )
+        text = f"{run} fits {len(known)} runs in {store_address}: {some}; say more of it"
+        raise OptionError(text, code="ambiguous-run")
+    text = f"no run {run!r} in the store {store_address}; `toril runs --store {store_address}` lists them"
+    raise NoSuchRunError(text, code="no-such-run")
 
 
 def run_ids(store: Store, beginning: str = "") -> list[str]:
-    """The runs of a store whose ids begin so, oldest first."""
+    """Returns the ids of a store's runs with that beginning, oldest first."""
     keys = {run_key(name, "plan.json"): name for name in store.names("runs/") if name.startswith(beginning)}
     return sorted(keys[key] for key in store.find_many(keys))

@@ -1,7 +1,7 @@
-"""Carries a run from its launch to the end of its last worker, and says what becomes of it in trouble.
+"""Drives a run from its launch to the end of its last worker.
 
 A bucket may be in trouble for a while. The owner of a run retries for PATIENCE_S and then leaves the run: its workers
-go on for longer, and another owner can take it over. Whatever else goes wrong, no worker is left behind.
+go on for longer, and another owner can take it over. After any other error no worker is left.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,11 +18,12 @@ from toril.errors import ExpiredCredentialsError, InfrastructureError, StoreErro
 from toril.launchers import Launcher
 from toril.records import Plan, Stop
 from toril.signals import Interrupts
+from toril.suite.reader import Note
 
 Value = TypeVar("Value")
 
 PATIENCE_S = 120.0
-VIEW_EVERY_S = 0.5  # two updates a second are as many as an eye can follow
+VIEW_EVERY_S = 0.5  # as often as people can read
 
 
 class CutOffError(InfrastructureError):
@@ -39,7 +40,7 @@ class CutOffError(InfrastructureError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """What the owner of a run acts with: its coordinator, the launcher of its workers, and the user's terminal."""
+    """The owner of a run: its coordinator, the launcher of its workers, and the user's terminal."""
 
     coordinator: Coordinator
     launcher: Launcher
@@ -67,11 +68,11 @@ class Owner:
             raise
         problems += self.launcher.close()
 
-    def drive(self) -> tuple[str, ...]:
+    def drive(self) -> tuple[Note, ...]:
         """Follows the run to the end of its last worker. Returns the launcher's last notes before the load began."""
         coordinator, launcher = self.coordinator, self.launcher
         trouble_since: float | None = None
-        last_notes: tuple[str, ...] = ()
+        last_notes: tuple[Note, ...] = ()
         shown_at = float("-inf")
         while not coordinator.ended:
             try:
@@ -84,9 +85,9 @@ class Owner:
                 trouble_since = self.clock.now() if trouble_since is None else trouble_since
                 if self._gives_up(error, trouble_since + PATIENCE_S):
                     if coordinator.plan.on == "local" or self.interrupts or coordinator.state.stop is not None:
-                        raise  # the rest of the run is to end, and no other owner is needed
+                        raise  # the run is to end, and needs no other owner
                     raise CutOffError(coordinator.plan, error) from error
-                notes = (str(error),)
+                notes = (Note(error.code, str(error)),)
             if self.clock.now() >= shown_at + VIEW_EVERY_S:
                 shown_at = self.clock.now()
                 self.view.show(coordinator.figures(notes))
@@ -98,13 +99,13 @@ class Owner:
         """Calls `act` again while a bucket is in trouble: there may be no owner after this one."""
         until = self.clock.now() + PATIENCE_S
 
-        def wait_s(error: Exception, _failures: int) -> float | None:
-            return None if not isinstance(error, StoreError) or self._gives_up(error, until) else STEP_S
+        def after(error: Exception, _failures: int) -> float | None:
+            return STEP_S if isinstance(error, StoreError) and not self._gives_up(error, until) else None
 
-        return retry(act, wait_s, self.clock)
+        return retry(act, after, self.clock)
 
     def asked(self) -> Stop | None:
-        """The stop that a signal asks for."""
+        """Returns the stop that a signal asks for."""
         if not self.interrupts:
             return None
         return Stop(at=self.clock.now(), cause="signal", message=f"interrupted by {self.interrupts.names[0]}")

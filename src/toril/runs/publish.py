@@ -1,7 +1,7 @@
 """Suites in a store: with each run, and under `suites/<name>/`, from where schedules run them.
 
-The record of a pushed suite is written last and names each file with its hash: whoever fetches the suite during another
-push notices, and never runs a mixture.
+The record of a pushed suite is written last and names each file with its hash. So a suite that is fetched while another
+version is pushed is never a mixture of both.
 """
 
 import re
@@ -36,8 +36,8 @@ class Pushed(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class AtHand:
-    """What can be read as a suite on this machine; `origin`: where it comes from, if its folder cannot tell."""
+class LocalSuite:
+    """The paths of a suite on this machine. `origin`: where it comes from, if its folder cannot tell."""
 
     paths: tuple[str | Path, ...]
     origin: SuiteOrigin | None = None
@@ -58,76 +58,61 @@ def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None =
     for file in plan.files:
         key = run_key(plan.run_id, "suite", file)
         if not store.put_once(key, (suite.folder / file).read_bytes()):
-            raise OptionError(
-                f"--run-id {plan.run_id}: {store.address(key)} exists already; choose another id", code="run-exists"
-            )
+            text = f"--run-id {plan.run_id}: {store.address(key)} exists already; choose another id"
+            raise OptionError(text, code="run-exists")
     if origin is not None:
         store.put(run_key(plan.run_id, "suite.json"), origin.to_json())
     return plan
 
 
 def push(store: Store, suite: Suite, origin: SuiteOrigin | None, now: float) -> Pushed:
-    """Put a suite's files where schedules find them. Files of an older version that it has no longer stay unused."""
+    """Puts a suite's files where schedules find them. Files of an older version stay there, unused."""
     hashes = hashes_of(suite.folder, suite.files)
     for name in hashes:
-        store.put(f"{_folder(suite.name)}{name}", (suite.folder / name).read_bytes())
+        store.put(f"suites/{suite.name}/{name}", (suite.folder / name).read_bytes())
     pushed = Pushed(suite=suite.name, at=now, files=hashes, origin=origin)
-    store.put(_record(suite.name), pushed.to_json())
+    store.put(_record_key(suite.name), pushed.to_json())
     return pushed
 
 
 @contextmanager
-def at_hand(written: Sequence[str], clock: Clock) -> Iterator[AtHand]:
-    """The suite that a command names: files and folders as they are, or for its duration a copy of a pushed one."""
+def local_suite(written: Sequence[str], clock: Clock) -> Iterator[LocalSuite]:
+    """Yields the suite that a command names; a pushed one is copied into a temporary folder."""
     if not any(one.startswith(BUCKETS) for one in written):
-        yield AtHand(tuple(written))
+        yield LocalSuite(tuple(written))
         return
     if len(written) > 1:
-        raise OptionError(
-            f"SUITE {' '.join(written)}: a suite in a bucket is not merged with others; name it alone",
-            code="merged-bucket-suite",
-        )
+        text = f"SUITE {' '.join(written)}: a suite in a bucket is not merged with others; name it alone"
+        raise OptionError(text, code="merged-bucket-suite")
     store, name = address_of(written[0])
     with tempfile.TemporaryDirectory(prefix="toril-suite-") as folder:
         yield fetch(open_store(store), name, Path(folder), clock)
 
 
-def fetch(store: Store, name: str, into: Path, clock: Clock) -> AtHand:
-    """Copy a pushed suite into a new folder below `into`, named like the suite.
-
-    StoreError when there is none, or when a push of it does not come to an end.
-    """
-    folder = into / name
+def fetch(store: Store, name: str, into: Path, clock: Clock) -> LocalSuite:
+    """Copies a pushed suite into a new folder below `into`; StoreError if there is none, or a push does not end."""
+    folder, where = into / name, store.address(f"suites/{name}")
     for _ in range(TRIES):
-        pushed = find_record(store, Pushed, _record(name))
+        pushed = find_record(store, Pushed, _record_key(name))
         if pushed is None:
-            raise StoreError(
-                f"{store.address(f'suites/{name}')} is no suite; `toril push` puts one there", code="no-such-suite"
-            )
+            raise StoreError(f"{where} is no suite; `toril push` puts one there", code="no-such-suite")
         try:
-            fetch_files(store, _folder(name), folder, pushed.files)
+            fetch_files(store, f"suites/{name}/", folder, pushed.files)
         except ChangedFileError:
             clock.sleep(WAIT_S)
         else:
-            return AtHand((folder,), pushed.origin)
-    raise StoreError(
-        f"{store.address(f'suites/{name}')} does not fit {_record(name)}; push the suite again", code="changed-suite"
-    )
+            return LocalSuite((folder,), pushed.origin)
+    raise StoreError(f"{where} does not fit {_record_key(name)}; push the suite again", code="changed-suite")
 
 
 def address_of(text: str) -> tuple[str, str]:
-    """The store and the name of a suite given as `s3://bucket/prefix/suites/<name>`."""
+    """Returns the store and the name of a suite given as `s3://bucket/prefix/suites/<name>`."""
     match = ADDRESS.fullmatch(text)
     if not match:
-        raise OptionError(
-            f"SUITE {text}: expected s3://bucket/suites/<name>, as `toril push` names it", code="suite-address"
-        )
+        problem = f"SUITE {text}: expected s3://bucket/suites/<name>, as `toril push` names it"
+        raise OptionError(problem, code="suite-address")
     return match["store"], match["name"]
 
 
-def _folder(name: str) -> str:
-    return f"suites/{name}/"
-
-
-def _record(name: str) -> str:
+def _record_key(name: str) -> str:
     return f"suites/{name}.json"

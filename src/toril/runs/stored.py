@@ -1,21 +1,22 @@
-"""What can be done with a stored run: report it again, follow it, stop it, list it, delete it."""
+"""What can be done with a stored run: report it again, follow it, stop it, list it, copy it, delete it."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from toril.clock import Clock
 from toril.coordinator.driver import STEP_S, Searches
 from toril.coordinator.fold import Fold, attempts_of, collect
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
-from toril.coordinator.progress import CriteriaProgress, LiveFigures, View, live_figures
-from toril.coordinator.protocol import RunState, begin, resumed
+from toril.coordinator.progress import CriteriaProgress, LiveFigures, View, live_figures, rate_notes
+from toril.coordinator.protocol import begin, resumed
 from toril.errors import RunOverError, StoreError
 from toril.masking import masked_settings
-from toril.records import Launch, Lease, Plan, Rate, Stop, Verdict, run_key
+from toril.records import Launch, Lease, Plan, Rate, Start, Stop, Verdict, run_key
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.runs_table import RunRow
@@ -24,101 +25,106 @@ from toril.runs.conclude import costed, judge_again, stored_metrics, with_pictur
 from toril.runs.find import run_ids
 from toril.signals import Interrupts
 from toril.store import Store
-from toril.store.records import get_record, next_rates, read_launch, read_record
-from toril.summary import describe_rates, judged_plan
+from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
+from toril.suite.reader import Note
+from toril.summary import judged_plan
 
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker
-ROWS_AT_ONCE = 16  # a run takes three values, each of which a bucket gives after some time
+ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
+
+Activity = Literal["running", "without owner", "over"]
+
+
+def activity_of(
+    store: Store, plan: Plan, now: float, is_live: Callable[[Lease | None, float], bool] = is_live
+) -> Activity:
+    """Returns whether a run has an owner, or may still be taken over; without an owner it is over at its deadline."""
+    lease = read_lease(store, plan.run_id)
+    if is_live(lease, now):
+        return "running"
+    if plan.on == "local" or (lease is not None and lease.ended):
+        return "over"
+    launch = read_launch(store, plan.run_id)
+    return "over" if launch is None or now > launch.deadline else "without owner"
+
+
+def has_ended(store: Store, plan: Plan, now: float) -> bool:
+    return activity_of(store, plan, now) == "over" or store.find(run_key(plan.run_id, "verdict.json")) is not None
 
 
 def judged(store: Store, run_id: str, now: float, *, measurements: bool = False) -> Bundle:
-    """The run's summary and verdict: as stored, or made again from the interval files where they are missing.
+    """Returns a run's summary and verdict; where they are missing it is judged again from its interval files.
 
-    `measurements`: with the timeline, for the reports that read it; it takes reading all interval files.
+    `measurements`: with the timeline, which takes reading all interval files. StoreError while the run goes on.
     """
     plan, _, _ = read_record(store, run_id)
     summary, verdict = _summary(store, run_id), _verdict(store, run_id)
     if summary is None or verdict is None:
-        lease = read_lease(store, run_id)
-        if is_live(lease, now):
+        state = activity_of(store, plan, now)
+        if state == "running":
             raise StoreError(f"run {run_id} is not over yet; `toril watch {run_id}` follows it", code="run-not-over")
-        if not _is_over(store, plan, lease, now):
+        if state == "without owner":
             raise StoreError(f"run {run_id} may not be over yet; {_unowned(run_id)}", code="run-not-over")
         return judge_again(store, run_id)
     timeline = collect(store, run_id)[0].timeline if measurements else None
     metrics = stored_metrics(store, plan)
-    shown = judged_plan(plan)
-    bundle = Bundle(plan=shown, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
+    bundle = Bundle(plan=judged_plan(plan), summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
     return costed(store, with_pictures(store, bundle))
 
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
-    """Show the run live until it is judged; None when the watcher is interrupted (the run goes on).
-
-    A run on other machines whose coordinator is gone may still be taken over, until its deadline.
-    """
+    """Shows a run live until it is judged. Returns None if the watcher is interrupted; the run goes on."""
     plan, start, _ = read_record(store, run_id)
-    fold: Fold | None = None
-    owner, rates, searches, standings = LeaseWatch(), list[Rate](), Searches(plan), CriteriaProgress(judged_plan(plan))
+    is_owned = is_live if plan.on == "local" else LeaseWatch().is_live
+    watched: _WatchedRun | None = None
     while not interrupts:
         now = clock.now()
         if store.find(run_key(run_id, "verdict.json")) is not None:
             return judged(store, run_id, now)
-        notes: tuple[str, ...] = ()
-        lease = read_lease(store, run_id)
-        if not (is_live(lease, now) if plan.on == "local" else owner.is_live(lease, now)):
-            if _is_over(store, plan, lease, now):
-                return judge_again(store, run_id)
-            notes = (_unowned(run_id),)
-        if fold is None:
+        state = activity_of(store, plan, now, is_owned)
+        if state == "over":
+            return judge_again(store, run_id)
+        notes = (Note("without-owner", _unowned(run_id)),) if state == "without owner" else ()
+        if watched is None:
             plan, start, _ = read_record(store, run_id)
-            if start is not None:
-                fold = Fold(store, plan, attempts_of(store, run_id, start))
-                fold.read_ready()
-                searches = Searches(plan)
-        if fold is not None and start is not None:
-            fold.poll(now)
-            if plan.adjustable:
-                rates += next_rates(store, run_id, len(rates))
-            searches.look(rates, start, fold.timeline, fold.complete_to(fold.exits))
-            notes += (*describe_rates(rates, start.at), *searches.notes())
-            criteria = standings.look(fold.timeline, clock)
-            view.show(live_figures(fold, resumed(_begun(plan, fold, now), start, None), now, notes, criteria))
+            watched = None if start is None else _WatchedRun(store, plan, start)
+        if watched is not None:
+            view.show(watched.figures(clock, notes))
         else:
-            said = [key for key in store.keys(run_key(run_id, "workers") + "/") if key.endswith("/ready.json")]
-            planned = len(plan.shares)
-            view.show(LiveFigures(run_id=run_id, workers_ready=len(said), workers_planned=planned, notes=notes))
+            ready = sum(key.endswith("/ready.json") for key in store.keys(run_key(run_id, "workers") + "/"))
+            view.show(LiveFigures(run_id=run_id, workers_ready=ready, workers_planned=len(plan.shares), notes=notes))
         clock.sleep(max(STEP_S, plan.pace.poll_s))
     return None
+
+
+class _WatchedRun:
+    """A run that has started, as another process than its owner sees it."""
+
+    def __init__(self, store: Store, plan: Plan, start: Start) -> None:
+        self._store, self._plan, self._start = store, plan, start
+        self._fold = Fold(store, plan, attempts_of(store, plan.run_id, start))
+        self._fold.read_ready()
+        self._rates = list[Rate]()
+        self._searches, self._progress = Searches(plan), CriteriaProgress(judged_plan(plan))
+
+    def figures(self, clock: Clock, notes: tuple[Note, ...]) -> LiveFigures:
+        fold, plan, start, now = self._fold, self._plan, self._start, clock.now()
+        fold.poll(now)
+        if plan.adjustable:
+            self._rates += next_rates(self._store, plan.run_id, len(self._rates))
+        self._searches.next_stage(self._rates, start, fold.timeline, fold.complete_to(fold.exits))
+        launch = Launch(at=now, deadline=math.inf, attempts={worker: (one,) for worker, one in fold.attempts.items()})
+        state = resumed(replace(begin(plan, launch, now), ended=fold.exits), start, None)
+        notes = (*notes, *rate_notes(self._rates, start), *self._searches.notes())
+        return live_figures(fold, state, now, notes, self._progress.evaluate(fold.timeline, clock))
 
 
 def _unowned(run_id: str) -> str:
     return f"nobody owns this run; `toril watch {run_id} --take-over` carries it on"
 
 
-def _is_over(store: Store, plan: Plan, lease: Lease | None, now: float) -> bool:
-    """Whether nothing of a run without an owner goes on: its coordinator took care, or its deadline did."""
-    if plan.on == "local" or (lease is not None and lease.ended):
-        return True
-    launch = read_launch(store, plan.run_id)
-    return launch is None or now > launch.deadline
-
-
-def _begun(plan: Plan, fold: Fold, now: float) -> RunState:
-    """As far as somebody who only watches can tell."""
-    launch = Launch(at=now, deadline=math.inf, attempts={worker: (one,) for worker, one in fold.attempts.items()})
-    return replace(begin(plan, launch, now), ended=fold.exits)
-
-
-def has_ended(store: Store, plan: Plan, now: float) -> bool:
-    """Whether nothing of the run goes on any more, or its verdict is there."""
-    lease = read_lease(store, plan.run_id)
-    over = not is_live(lease, now) and _is_over(store, plan, lease, now)
-    return over or store.find(run_key(plan.run_id, "verdict.json")) is not None
-
-
 def ask_to_stop(store: Store, run_id: str, now: float) -> str:
-    """Write the run's stop; what was done, in a sentence."""
+    """Writes the run's stop. Returns a sentence on the effect; RunOverError if the run has ended."""
     plan, _, _ = read_record(store, run_id)
     if has_ended(store, plan, now):
         raise RunOverError(f"run {run_id} is over; there is nothing to stop", code="run-over")
@@ -129,10 +135,7 @@ def ask_to_stop(store: Store, run_id: str, now: float) -> str:
 
 
 def fetch(store: Store, run_id: str, into: Store) -> tuple[int, list[str]]:
-    """Copy a run's folder; how many files, and which files of workers could not be copied, and why.
-
-    What is there already is replaced: a run's files change no more.
-    """
+    """Copies a run's folder, over files that are there. Returns the number of files, and the problems with others."""
     copied, problems = 0, []
     for key in store.keys(run_key(run_id) + "/"):
         of_worker = key.startswith(run_key(run_id, "workers/"))
@@ -151,7 +154,7 @@ def fetch(store: Store, run_id: str, into: Store) -> tuple[int, list[str]]:
 
 
 def listing(store: Store, now: float) -> list[RunRow]:
-    """A row for every run, newest first."""
+    """Returns a row for every run, newest first."""
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
         return list(pool.map(lambda run_id: _row(store, run_id, now), reversed(run_ids(store))))
 
@@ -160,13 +163,13 @@ def _row(store: Store, run_id: str, now: float) -> RunRow:
     try:
         verdict, summary = _verdict(store, run_id), _summary(store, run_id)
         plan = get_record(store, Plan, run_key(run_id, "plan.json"))
-        state = _unjudged(store, plan, now) if verdict is None else verdict.outcome
-    except StoreError:  # one damaged run, or one of another version, hides no other; `toril report` says what it is
+        state = activity_of(store, plan, now) if verdict is None else verdict.outcome
+    except StoreError:  # one damaged run, or one of another version, hides no other
         return RunRow(run_id=run_id, suite="", state="unreadable", workers=0)
     return RunRow(
         run_id=run_id,
         suite=plan.suite,
-        state=state,
+        state="not judged" if state == "over" else state,
         workers=len(plan.shares),
         summary=summary,
         tags=masked_settings(plan.tags),
@@ -174,37 +177,27 @@ def _row(store: Store, run_id: str, now: float) -> RunRow:
     )
 
 
-def _unjudged(store: Store, plan: Plan, now: float) -> str:
-    lease = read_lease(store, plan.run_id)
-    if is_live(lease, now):
-        return "running"
-    return "not judged" if _is_over(store, plan, lease, now) else "without owner"
-
-
 def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
-    """Delete the runs that ended longer ago than that; their ids. A live run stays, and one that may be."""
+    """Deletes the runs that ended longer ago than that, and none that may go on. Returns their ids."""
     gone = []
     for run_id in run_ids(store):
         lease = read_lease(store, run_id)
-        if is_live(lease, now) or now - (lease.renewed_at if lease else 0.0) <= older_than.total_seconds():
-            continue
-        if lease is None or lease.ended or _may_go(store, run_id, now):
+        recent = now - (lease.renewed_at if lease else 0.0) <= older_than.total_seconds()
+        if not recent and not is_live(lease, now) and _may_go(store, run_id, now):
             store.delete(run_key(run_id) + "/")
             gone.append(run_id)
     return gone
 
 
 def _may_go(store: Store, run_id: str, now: float) -> bool:
-    """Whether no worker can be left of a run whose owner is gone."""
     try:
-        launch = read_launch(store, run_id)
-        return launch is None or now > launch.deadline or read_record(store, run_id)[0].on == "local"
+        return activity_of(store, read_record(store, run_id)[0], now) == "over"
     except StoreError:  # damaged, or of another version
         return True
 
 
 def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Path | None]]) -> list[str]:
-    """Write each report beside the run's other files, or where the user wants it; why some could not be written."""
+    """Writes each report to its path, or into the run's folder. Returns why some could not be written."""
     run_id, unwritten = bundle.plan.run_id, []
     for name, path in targets:
         try:
@@ -218,12 +211,8 @@ def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Pat
 
 
 def _summary(store: Store, run_id: str) -> Summary | None:
-    key = run_key(run_id, "summary.json")
-    data = store.find(key)
-    return None if data is None else Summary.from_json(data, key)
+    return find_record(store, Summary, run_key(run_id, "summary.json"))
 
 
 def _verdict(store: Store, run_id: str) -> Verdict | None:
-    key = run_key(run_id, "verdict.json")
-    data = store.find(key)
-    return None if data is None else Verdict.from_json(data, key)
+    return find_record(store, Verdict, run_key(run_id, "verdict.json"))

@@ -32,7 +32,9 @@ class FolderStore:
         return str(self.path(key))
 
     def put(self, key: str, data: bytes) -> None:
-        self._placed(self._written(key, data), self.path(key))
+        temporary, path = self._written(key, data), self.path(key)
+        with _writing(path, temporary):
+            temporary.replace(path)
 
     def put_once(self, key: str, data: bytes) -> bool:
         return self._linked(self._written(key, data), self.path(key))
@@ -64,20 +66,15 @@ class FolderStore:
         if version is None:
             made = _version(data, temporary.stat().st_mtime_ns)
             return made if self._linked(temporary, path) else None
-        try:
-            with _locked(path.parent):
-                found = self.find_version(key)
-                if found is None or found[1] != version:
-                    return None
-                modified_ns = max(temporary.stat().st_mtime_ns, path.stat().st_mtime_ns + 1)
-                os.utime(temporary, ns=(modified_ns, modified_ns))
-                made = _version(data, temporary.stat().st_mtime_ns)  # as coarse as the file system keeps it
-                self._placed(temporary, path)
-                return made
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        with _writing(path, temporary), _locked(path.parent):
+            found = self.find_version(key)
+            if found is None or found[1] != version:
+                return None
+            modified_ns = max(temporary.stat().st_mtime_ns, path.stat().st_mtime_ns + 1)
+            os.utime(temporary, ns=(modified_ns, modified_ns))
+            made = _version(data, temporary.stat().st_mtime_ns)  # as coarse as the file system keeps it
+            temporary.replace(path)
+            return made
 
     def keys(self, prefix: str) -> Iterator[str]:
         top = self.folder / prefix if not prefix or prefix.endswith("/") else (self.folder / prefix).parent
@@ -108,14 +105,12 @@ class FolderStore:
             raise StoreError(f"{folder} cannot be removed: {error.strerror}", code="not-deleted") from error
 
     def time(self) -> tuple[float, float]:
-        try:
+        with _writing(self.folder):
             make_private(self.folder)
             with tempfile.NamedTemporaryFile(prefix=HIDDEN, dir=self.folder) as file:
                 file.write(b"now")
                 file.flush()
                 return Path(file.name).stat().st_mtime, MODIFIED_STEP_S
-        except OSError as error:
-            raise _unwritable(self.folder, error) from error
 
     def _read(self, key: str, most: int | None = None) -> tuple[bytes, int] | None:
         """Returns the value and its modification time in nanoseconds; its version takes a hash, which few need."""
@@ -134,7 +129,7 @@ class FolderStore:
 
     def _written(self, key: str, data: bytes) -> Path:
         path = self.path(key)
-        try:
+        with _writing(path):
             make_private(path.parent)
             handle, name = tempfile.mkstemp(prefix=HIDDEN, dir=path.parent)
             with os.fdopen(handle, "wb") as file:
@@ -142,26 +137,14 @@ class FolderStore:
                 if path.suffix == RECORDS:
                     file.flush()
                     os.fsync(handle)
-        except OSError as error:
-            raise _unwritable(path, error) from error
         return Path(name)
 
-    def _placed(self, temporary: Path, path: Path) -> None:
-        try:
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink()
-            raise _unwritable(path, error) from error
-
     def _linked(self, temporary: Path, path: Path) -> bool:
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        finally:
-            temporary.unlink()
+        with _writing(path, temporary):
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
         return True
 
 
@@ -189,7 +172,7 @@ class RunFolder(FolderStore):
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and those above it, that only this user may look into; one that is there stays as it is."""
+    """Makes a folder, and those above it, that only this user can read; one that is there stays as it is."""
     if not folder.is_dir():
         make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -197,14 +180,23 @@ def make_private(folder: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Alone among the swaps of a folder. The lock's file stays: another one could be locked while it is removed."""
+    """Excludes the other swaps of a folder. The lock's file stays, since a waiting process may have it open."""
     with os.fdopen(os.open(folder / f"{HIDDEN}lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b", 0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _unwritable(path: Path, error: OSError) -> StoreError:
-    return StoreError(f"{path} cannot be written: {error.strerror}; choose another --store", code="unwritable-store")
+@contextmanager
+def _writing(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Reports what prevents a file from being written, and removes the temporary file beside it."""
+    try:
+        yield
+    except OSError as error:
+        text = f"{path} cannot be written: {error.strerror}; choose another --store"
+        raise StoreError(text, code="unwritable-store") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def _unreadable(path: Path, error: OSError) -> StoreError:

@@ -14,11 +14,8 @@ def is_key(text: str) -> bool:
 def checked(key: str) -> str:
     """Returns the key; StoreError if it is none."""
     if not is_key(key):
-        raise StoreError(
-            f"{key!r} is not a key of a store: a relative path without . or .., control characters "
-            "and characters that are not Unicode's",
-            code="bad-key",
-        )
+        wanted = "a relative path without . or .., control characters and characters that are not Unicode's"
+        raise StoreError(f"{key!r} is not a key of a store: {wanted}", code="bad-key")
     return key
 
 

@@ -1,14 +1,23 @@
 """Reads the JSON records of a store."""
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import ClassVar, Protocol, Self, TypeVar
 
 from toril.errors import StoreError
 from toril.records import Launch, Plan, Rate, Start, Stop, rate_key, run_key
-from toril.records.document import Record
 from toril.store import Store
 
-Kind = TypeVar("Kind", bound=Record)
+
+class Stored(Protocol):
+    """The content of a JSON file: a `Record`, or a `StoredObject`."""
+
+    MOST_BYTES: ClassVar[int | None]
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> Self: ...
+
+
+Kind = TypeVar("Kind", bound=Stored)
 
 
 def find_record(store: Store, kind: type[Kind], key: str) -> Kind | None:
@@ -36,19 +45,16 @@ def next_rates(store: Store, run_id: str, known: int) -> Iterator[Rate]:
 
 
 def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | None]:
-    """What the run folder says of its plan, its start and its stop."""
+    """Returns the run's plan, start and stop; StoreError if the plan is of another run."""
     plan_key = run_key(run_id, "plan.json")
     plan = get_record(store, Plan, plan_key)
     if plan.run_id != run_id:
         text = f"{plan_key} is the plan of run {plan.run_id}: name the run by the path of its folder"
         raise StoreError(text, code="other-run")
-    return (
-        plan,
-        find_record(store, Start, run_key(run_id, "start.json")),
-        find_record(store, Stop, run_key(run_id, "stop.json")),
-    )
+    start = find_record(store, Start, run_key(run_id, "start.json"))
+    return plan, start, find_record(store, Stop, run_key(run_id, "stop.json"))
 
 
 def read_launch(store: Store, run_id: str) -> Launch | None:
-    """What the launcher issued; None before anything was started."""
+    """Returns the attempts and deadline of a run; None before anything was started."""
     return find_record(store, Launch, run_key(run_id, "launch.json"))

@@ -10,7 +10,7 @@ import math
 import re
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from toril.clock import Clock, MonotonicClock
 from toril.errors import OptionError, StoreError
 from toril.store.keys import checked, checked_folder, is_key
-from toril.store.s3_requests import READERS, Request, Requests, make_client
+from toril.store.s3_requests import READERS, Requests, make_client
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -104,7 +104,7 @@ class S3Store:
         clock: Clock = MONOTONIC,
     ) -> None:
         self.bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
-        self._clock, self._requests = clock, Requests(client, patience_s, clock)
+        self._clock, self._requests = clock, Requests(client, bucket, patience_s, clock)
         self._unsure: dict[str, frozenset[str]] = {}  # key → marks of writes that may have been carried out
         self._bracket, self._bracket_lock = Bracket(), threading.Lock()
 
@@ -112,7 +112,7 @@ class S3Store:
         return f"s3://{self.bucket}/{self._prefix}{key}"
 
     def put(self, key: str, data: bytes) -> None:
-        self._on("put_object", "s3:PutObject", key, **self._body(key, data))
+        self._on("put_object", key, **_body(key, data))
 
     def put_once(self, key: str, data: bytes) -> bool:
         """See `Store.put_once`. After a StoreError the same call may be repeated."""
@@ -134,7 +134,7 @@ class S3Store:
         return {key: data for key, data in found if data is not None}
 
     def find_version(self, key: str, most: int | None = None) -> tuple[bytes, str] | None:
-        answer = self._on("get_object", "s3:GetObject", key, unless=MISSING, most=most)
+        answer = self._on("get_object", key, unless=MISSING, most=most)
         return None if "Error" in answer else (answer["Body"], answer["ETag"])
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
@@ -158,13 +158,14 @@ class S3Store:
         found = [{"Key": self._prefix + key} for key in self._all(checked_folder(prefix))]
         for start in range(0, len(found), KEYS_PER_DELETE):
             asked = {"Objects": found[start : start + KEYS_PER_DELETE], "Quiet": True}
-            answer = self._call("delete_objects", "s3:DeleteObject", self.address(prefix), Delete=asked)
+            answer = self._requests.answer("delete_objects", self.address(prefix), Delete=asked)
             for error in answer.get("Errors", ()):
-                raise StoreError(
-                    f"s3://{self.bucket}/{error.get('Key', '')} was not deleted: {error.get('Code')} "
-                    f"({error.get('Message', '')}); allow s3:DeleteObject there, or try again",
-                    code="not-deleted",
+                where, why = (
+                    f"s3://{self.bucket}/{error.get('Key', '')}",
+                    f"{error.get('Code')} ({error.get('Message')})",
                 )
+                fix = "allow s3:DeleteObject there, or try again"
+                raise StoreError(f"{where} was not deleted: {why}; {fix}", code="not-deleted")
 
     def time(self) -> tuple[float, float]:
         """See `Store.time`. Some requests around the turn of a second narrow down what the header `Date` says.
@@ -177,7 +178,7 @@ class S3Store:
             while not self._bracket.is_narrow:
                 self._clock.sleep(self._bracket.wait_s(self._clock.now()))
                 sent = self._clock.now()
-                answer = self._on("get_object", "s3:GetObject", "runs/clock", unless=MISSING)
+                answer = self._on("get_object", "runs/clock", unless=MISSING)
                 self._bracket = self._bracket.narrowed(sent, self._clock.now(), _date_of(answer))
             return self._bracket.at(self._clock.now())
 
@@ -193,11 +194,11 @@ class S3Store:
         try:
             while True:
                 condition: dict[str, Any] = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
-                body = {**self._body(key, data), "Metadata": {MARK: mark}}
-                answer = self._on("put_object", "s3:PutObject", key, unless=TAKEN | MISSING, **condition, **body)
+                body = {**_body(key, data), "Metadata": {MARK: mark}}
+                answer = self._on("put_object", key, unless=TAKEN | MISSING, **condition, **body)
                 if "Error" not in answer:
                     return str(answer["ETag"])
-                found = self._on("head_object", "s3:GetObject", key, unless=MISSING)
+                found = self._on("head_object", key, unless=MISSING)
                 there = found.get("Metadata", {}).get(MARK)
                 if there == mark or (there in before and _of_same(there, mark)):
                     return str(found["ETag"])
@@ -208,9 +209,6 @@ class S3Store:
             self._unsure[key] = before | {mark}
             raise
 
-    def _body(self, key: str, data: bytes) -> dict[str, Any]:
-        return {"Body": data, "ContentType": CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream")}
-
     def _all(self, prefix: str) -> Iterator[str]:
         for page in self._pages(prefix):
             yield from (one["Key"].removeprefix(self._prefix) for one in page.get("Contents", ()))
@@ -218,29 +216,19 @@ class S3Store:
     def _pages(self, prefix: str, **asked: Any) -> Iterator[Any]:
         more: dict[str, Any] = {"Prefix": self._prefix + prefix, **asked}
         while True:
-            page = self._call("list_objects_v2", "s3:ListBucket", self.address(prefix), **more)
+            page = self._requests.answer("list_objects_v2", self.address(prefix), **more)
             yield page
             if not page.get("IsTruncated"):
                 return
             more["ContinuationToken"] = page["NextContinuationToken"]
 
-    def _on(
-        self,
-        operation: str,
-        right: str,
-        key: str,
-        *,
-        unless: Set[str] = frozenset(),
-        most: int | None = None,
-        **asked: Any,
-    ) -> Any:
-        """Returns the answer to a request about one object."""
-        request = Request(operation=operation, right=right, address=self.address(key), bucket=self.bucket, most=most)
-        return self._requests.answer(request, unless, Key=self._prefix + checked(key), **asked)
+    def _on(self, operation: str, key: str, **asked: Any) -> Any:
+        """Returns the answer to a request about one object; see `Requests.answer`."""
+        return self._requests.answer(operation, self.address(key), Key=self._prefix + checked(key), **asked)
 
-    def _call(self, operation: str, right: str, address: str, unless: Set[str] = frozenset(), **asked: Any) -> Any:
-        request = Request(operation=operation, right=right, address=address, bucket=self.bucket)
-        return self._requests.answer(request, unless, **asked)
+
+def _body(key: str, data: bytes) -> dict[str, Any]:
+    return {"Body": data, "ContentType": CONTENT_TYPES.get(key.rpartition(".")[2], "application/octet-stream")}
 
 
 def _mark(data: bytes) -> str:
@@ -258,6 +246,5 @@ def _date_of(answer: Any) -> float:
     try:
         return parsedate_to_datetime(text).timestamp()
     except ValueError as error:
-        raise StoreError(
-            f"what answers is not S3: it has no valid header Date: {text!r}; check the proxy", code="no-date"
-        ) from error
+        problem = f"what answers is not S3: it has no valid header Date: {text!r}; check the proxy"
+        raise StoreError(problem, code="no-date") from error

@@ -28,6 +28,13 @@ FIXES = {
     "invalid-settings": "correct --store and the AWS settings of this environment",
     "refused": "correct --store or the bucket's rules",
 }
+RIGHTS = {
+    "delete_objects": "s3:DeleteObject",
+    "get_object": "s3:GetObject",
+    "head_object": "s3:GetObject",
+    "list_objects_v2": "s3:ListBucket",
+    "put_object": "s3:PutObject",
+}
 LIST_RIGHT = "and s3:ListBucket on the bucket, without which a missing value looks forbidden"
 _FIPS_HOST = re.compile(r"(?:.+\.)?s3-fips\.(?:dualstack\.)?([a-z0-9-]+)\.amazonaws\.com")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -54,49 +61,41 @@ def refuse_other_than_fips(request: Any, **_: Any) -> None:
     if host in _LOOPBACK or (match and match[1] in FIPS_REGIONS):
         return
     regions = ", ".join(sorted(FIPS_REGIONS))
-    raise StoreError(
-        f"{host} is no FIPS endpoint of S3, and AWS_USE_FIPS_ENDPOINT asks for one; they are in {regions}: "
-        "set AWS_REGION to the bucket's region, and no AWS_ENDPOINT_URL",
-        code="not-fips",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """An operation on a bucket, and the right that it takes."""
-
-    operation: str
-    right: str
-    address: str
-    bucket: str
-    most: int | None = None  # bytes of a value that are read, and one more
+    problem = f"{host} is no FIPS endpoint of S3, and AWS_USE_FIPS_ENDPOINT asks for one; they are in {regions}"
+    raise StoreError(f"{problem}: set AWS_REGION to the bucket's region, and no AWS_ENDPOINT_URL", code="not-fips")
 
 
 @dataclass(slots=True)
 class Requests:
-    """A client with patience; for many threads at once."""
+    """A client for one bucket, with patience; for many threads at once."""
 
     client: "S3Client"
+    bucket: str
     patience_s: float
     clock: Clock
     answered: bool = False  # anything, ever
 
-    def answer(self, request: Request, unless: Set[str], **asked: Any) -> Any:
-        """Returns the answer, its body read, or that of an error of the codes `unless`, which has the key `Error`."""
-        began = self.clock.now()
+    def answer(
+        self, operation: str, address: str, *, unless: Set[str] = frozenset(), most: int | None = None, **asked: Any
+    ) -> Any:
+        """Returns the answer, its body read, or that of an error of the codes `unless`, which has the key `Error`.
+
+        `address`: what the request is about, for errors. `most`: of a longer body only the first `most` + 1 bytes.
+        """
+        began, right = self.clock.now(), RIGHTS[operation]
 
         def after(error: Exception, failures: int) -> float | None:
             self.answered = self.answered or aws_code_of(error) is not None
-            fault, wait_s = fault_of(error, request.right), BACKOFF.wait_s(failures)
+            fault, wait_s = fault_of(error, right), BACKOFF.wait_s(failures)
             limit_s = self.patience_s if self.answered else min(FIRST_PATIENCE_S, self.patience_s)
             passes = fault is not None and fault.passes and self.clock.now() - began + wait_s <= limit_s
             return wait_s if passes else None
 
         try:
-            return retry(lambda: self._once(request, unless, asked), after, self.clock)
+            return retry(lambda: self._once(operation, unless, most, asked), after, self.clock)
         except Exception as error:
-            right = f"{request.right} there, {LIST_RIGHT}" if request.right == "s3:GetObject" else request.right
-            fault = fault_of(error, right, where=request.address, endpoint=self.client.meta.endpoint_url)
+            needed = f"{right} there, {LIST_RIGHT}" if right == "s3:GetObject" else right
+            fault = fault_of(error, needed, where=address, endpoint=self.client.meta.endpoint_url)
             if fault is None:
                 raise
             waited_s = self.clock.now() - began
@@ -104,12 +103,12 @@ class Requests:
                 fault = replace(fault, problem=f"{fault.problem}, for {waited_s:.0f} s")
             raise _store_error(fault) from error
 
-    def _once(self, request: Request, unless: Set[str], asked: Any) -> Any:
+    def _once(self, operation: str, unless: Set[str], most: int | None, asked: Any) -> Any:
         try:
-            answer = getattr(self.client, request.operation)(Bucket=request.bucket, **asked)
-            if request.operation == "get_object":
+            answer = getattr(self.client, operation)(Bucket=self.bucket, **asked)
+            if operation == "get_object":
                 with closing(answer["Body"]) as body:
-                    answer["Body"] = body.read(None if request.most is None else request.most + 1)
+                    answer["Body"] = body.read(None if most is None else most + 1)
         except Exception as error:
             if aws_code_of(error) not in unless:
                 raise

@@ -21,23 +21,24 @@ def given(folder, text):
 
 def test_without_a_file_the_prices_are_those_that_toril_comes_with():
     assert read_prices({}) is list_prices()
-    assert list_prices().of("us-east-1", "x86-64").vcpu_hour == 0.04048
+    assert list_prices().of("us-east-1").vcpu_hour["x86-64"] == 0.04048
 
 
-def test_processors_are_listed_together_or_priced_as_in_us_east_1():
-    known, unknown = (list_prices().of("eu-central-1", one) for one in ("x86-64", "arm64"))
-    assert (known.known, known.vcpu_hour, known.gib_hour) == (True, 0.04656, 0.00511)
-    assert (unknown.known, unknown.vcpu_hour, unknown.gib_hour) == (False, 0.03238, 0.00356)
+def test_processors_that_are_not_listed_are_priced_as_in_us_east_1():
+    found = list_prices().of("eu-central-1")
+    assert found.listed == {"x86-64"}
+    assert (found.vcpu_hour["x86-64"], found.gib_hour["x86-64"]) == (0.04656, 0.00511)
+    assert (found.vcpu_hour["arm64"], found.gib_hour["arm64"]) == (0.03238, 0.00356)
 
 
 def test_own_prices_go_before_those_of_the_list_one_by_one(tmp_path):
     own = {"as_of": "2027-01-01", "regions": {"us-east-1": {"egress_gb": 0.05}, "eu-north-1": {"nat_gb": 0.01}}}
     found = read_prices(given(tmp_path, own))
     assert (found.as_of, found.own) == ("2027-01-01", "prices.json")
-    assert found.of("us-east-1", "arm64").egress_gb == 0.05
-    assert found.of("eu-north-1", "arm64").nat_gb == 0.01
-    assert found.of("eu-north-1", "arm64").egress_gb == 0.05
-    assert found.of("us-east-1", "arm64").vcpu_hour == 0.03238
+    assert found.of("us-east-1").egress_gb == 0.05
+    assert found.of("eu-north-1").nat_gb == 0.01
+    assert found.of("eu-north-1").egress_gb == 0.05
+    assert found.of("us-east-1").vcpu_hour["arm64"] == 0.03238
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_own_prices_go_before_those_of_the_list_one_by_one(tmp_path):
         ("[]", "not-json", ""),
         ('{"regions": {"us-east-1": {"egres_gb": 1}}}', "bad-prices", "regions.us-east-1.egres_gb"),
         ('{"regions": {"us-east-1": {"egress_gb": -1}}}', "bad-prices", "regions.us-east-1.egress_gb"),
-        ('{"regions": {"us-east-1": {"egress_gb": null}}}', "bad-prices", "us-east-1 has no egress_gb"),
+        ('{"regions": {"us-east-1": {"egress_gb": null}}}', "bad-prices", "regions.us-east-1.egress_gb"),
         ('{"regions": {"us-east-1": {"vcpu_hour": {"risc": 1}}}}', "bad-prices", "vcpu_hour"),
         ('{"regions": {"us-east-1": null}}', "bad-prices", "us-east-1"),
         ('{"spot": 2}', "bad-prices", "spot"),
@@ -67,5 +68,5 @@ def test_the_manuals_example_is_taken(tmp_path):
     manual = Path(__file__).parents[3] / "docs/operations.md"
     (example,) = [one for one in re.findall(r"```json\n(.*?)```", manual.read_text(), re.DOTALL) if "egress_gb" in one]
     found = read_prices(given(tmp_path, example))
-    assert found.of("eu-north-1", "arm64").known
+    assert found.of("eu-north-1").listed == {"arm64"}
     assert found.assumed.sent_bytes_per_request == 4000

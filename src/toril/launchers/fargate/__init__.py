@@ -9,7 +9,7 @@ rate_limit  how fast tasks may start
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 from toril.aws import client, schedules
@@ -19,12 +19,13 @@ from toril.errors import InfrastructureError
 from toril.launchers import WorkerExit
 from toril.launchers.fargate.fleet import Fleet, Site
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
-from toril.launchers.fargate.tasks import kind_for, stop_all
+from toril.launchers.fargate.tasks import Stopped, kind_for, stop_all
 from toril.records import Deployment, Launch, Plan, RanTask
+from toril.suite.reader import Note
 
 Value = TypeVar("Value")
 
-__all__ = ["FargateLauncher", "Rates", "clients", "stop_everywhere", "usual_rates"]
+__all__ = ["FargateLauncher", "Rates", "Stopped", "clients", "stop_everywhere", "usual_rates"]
 
 
 def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clients:
@@ -36,8 +37,8 @@ def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clie
 class FargateLauncher:
     """Starts `toril worker` as tasks of the plan's locations, which are regions with a deployment.
 
-    `home`: the region that schedules a sweep at the run's deadline. `rates` and `spot_rates`: how fast each region
-    starts tasks; by default what AWS gives every account.
+    `home`: the region that schedules a sweep at the run's deadline. `rates`: how fast each region starts tasks; by
+    default what AWS gives every account.
     """
 
     def __init__(
@@ -48,10 +49,9 @@ class FargateLauncher:
         *,
         home: Deployment | None = None,
         rates: Mapping[str, Rates] | None = None,
-        spot_rates: Mapping[str, Rates] | None = None,
     ) -> None:
         self._deployments, self._clients, self._clock = deployments, clients, clock
-        self._rates, self._spot_rates = rates or {}, spot_rates or {}
+        self._rates = rates or {}
         self._fleets: dict[str, Fleet] = {}
         self._fleet_of: dict[str, Fleet] = {}
         self._run_id, self._deadline, self._planned = "", 0.0, False
@@ -61,10 +61,6 @@ class FargateLauncher:
     @property
     def longest_s(self) -> float | None:
         return min((float(one.limits.duration_s) for one in self._deployments.values()), default=None)
-
-    @property
-    def digests(self) -> tuple[str, ...]:
-        return ()  # task definitions pin the image already
 
     def launch(self, plan: Plan, launch: Launch) -> None:
         self._prepare(plan, launch)
@@ -87,7 +83,7 @@ class FargateLauncher:
     def tasks(self) -> Mapping[str, RanTask]:
         return self._merged(lambda fleet: fleet.tasks())
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         return tuple(note for fleet in self._fleets.values() for note in fleet.notes())
 
     def terminate(self, worker: str) -> None:
@@ -132,52 +128,31 @@ class FargateLauncher:
         deployment = self._deployments.get(location)
         if deployment is None:
             known = ", ".join(sorted(self._deployments)) or "none"
-            raise InfrastructureError(
-                f"no stack is deployed for the location {location}; this store has {known}: change `locations`, or "
-                f"`pulumi up --stack {location}`",
-                code="not-deployed",
-            )
+            fix = f"this store has {known}: change `locations`, or `pulumi up --stack {location}`"
+            raise InfrastructureError(f"no stack is deployed for {location}; {fix}", code="not-deployed")
         if plan.task is not None and plan.task.spot and "FARGATE_SPOT" not in deployment.capacity_providers:
-            raise InfrastructureError(
-                f"{location} has no Fargate Spot; remove toril.worker.spot, or `pulumi up --stack {location}`",
-                code="no-spot",
-            )
-        usual = usual_rates(location)
-        return Site(
-            deployment,
-            kind_for(plan, deployment),
-            self._rates.get(location, usual),
-            self._spot_rates.get(location, usual),
-        )
+            fix = f"remove toril.worker.spot, or `pulumi up --stack {location}`"
+            raise InfrastructureError(f"{location} has no Fargate Spot; {fix}", code="no-spot")
+        return Site(deployment, kind_for(plan, deployment), self._rates.get(location, usual_rates(location)))
 
     def _merged(self, ask: Callable[[Fleet], Mapping[str, Value]]) -> dict[str, Value]:
         return {worker: one for fleet in self._fleets.values() for worker, one in ask(fleet).items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The result of a sweep: the ARNs of tasks that still ran, and the problems."""
-
-    tasks: tuple[str, ...]
-    problems: tuple[str, ...]
 
 
 def stop_everywhere(
     deployments: Mapping[str, Deployment], run_id: str, clients: Clients, why: str, clock: Clock | None = None
 ) -> Stopped:
     """Stops every task of a run in all regions, side by side; a region that cannot be reached delays no other."""
-    waits = clock or SystemClock()
 
-    def stop(one: Deployment) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def stop(one: Deployment) -> Stopped:
         try:
-            return stop_all(clients("ecs", one.region), one, run_id, why, waits)
+            return stop_all(clients("ecs", one.region), one, run_id, why, clock or SystemClock())
         except InfrastructureError as error:  # there is no client for it
-            return (), (f"{one.region}: tasks of {run_id} may still run: {error}",)
+            return Stopped(problems=(f"{one.region}: tasks of {run_id} may still run: {error}",))
 
     if not deployments:
-        return Stopped((), ())
+        return Stopped()
     with ThreadPoolExecutor(len(deployments)) as pool:
         found = list(pool.map(stop, deployments.values()))
-    return Stopped(
-        tuple(arn for arns, _ in found for arn in arns), tuple(one for _, problems in found for one in problems)
-    )
+    tasks, problems = (one.tasks for one in found), (one.problems for one in found)
+    return Stopped(tuple(chain.from_iterable(tasks)), tuple(chain.from_iterable(problems)))

@@ -11,11 +11,12 @@ from toril.aws.errors import AwsError
 from toril.clock import Clock
 from toril.launchers import WorkerExit
 from toril.launchers.fargate import task_slots, tasks
-from toril.launchers.fargate.rate_limit import OF_CALLS, Rates, TokenBucket, wait_s
+from toril.launchers.fargate.rate_limit import BACKOFF, OF_CALLS, Rates, TokenBucket
 from toril.launchers.fargate.task_exit import TaskExits, is_full
-from toril.launchers.fargate.task_slots import TaskSlot, TaskSlots
+from toril.launchers.fargate.task_slots import TaskSlot
 from toril.launchers.fargate.tasks import AT_ONCE, MOST_DESCRIBED, Capacity
 from toril.records import DeployedWorker, Deployment, Plan, RanTask, Share
+from toril.suite.reader import Note
 
 STEP_S = 0.2
 WATCH_S = 3.0  # between two descriptions of the tasks; ECS allows 20 such calls a second in a region
@@ -29,7 +30,6 @@ class Site:
     deployment: Deployment
     kind: DeployedWorker
     rates: Rates
-    spot_rates: Rates
 
 
 class Fleet:
@@ -45,17 +45,15 @@ class Fleet:
         self.region, self._cluster = site.deployment.region, site.deployment.cluster
         self._ecs = clients("ecs", self.region)
         self._exits = TaskExits(plan, site.deployment, site.kind, clients("logs", self.region), clock)
-        self._slots = TaskSlots()
+        self._slots: dict[str, TaskSlot] = {}  # by worker
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        self._launches = {"FARGATE": TokenBucket(site.rates), "FARGATE_SPOT": TokenBucket(site.spot_rates)}
-        self._calls = TokenBucket(OF_CALLS)
-        self._seed = f"{plan.run_id} {self.region}"
+        self._launches, self._calls = TokenBucket(site.rates), TokenBucket(OF_CALLS)
         self._found: dict[tuple[str, str], Any] | None = None  # (worker, attempt) → task, started by an earlier owner
         self._look_up_at, self._look_ups_refused = 0.0, 0
         self._watch_at = 0.0
         self._uncertain = False  # whether a RunTask may have been obeyed without an answer
-        self._trouble: dict[str, str] = {}  # by step: why AWS does not do it at present
+        self._trouble: dict[str, AwsError] = {}  # by step: why AWS does not do it at present
         self._broken: BaseException | None = None
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"ecs-{self.region}")
         self._thread = threading.Thread(target=self._work, name=f"fleet-{self.region}", daemon=True)
@@ -74,27 +72,27 @@ class Fleet:
 
     def again(self, worker: str, attempt: str) -> None:
         """Starts another attempt of a known worker."""
-        self.start(self._slots.of[worker].share, attempt)
+        self.start(self._slots[worker].share, attempt)
 
     def stop(self, worker: str) -> None:
         """Stops the task of this worker; a task that has not started never does."""
         with self._lock:
-            self._slots.of[worker].stop(self._clock.now())
+            self._slots[worker].stop(self._clock.now())
 
     def ended(self) -> dict[str, WorkerExit]:
         with self._lock:
             if self._broken is not None:
                 raise self._broken
-            return {slot.worker: slot.gone for slot in self._slots if slot.gone is not None}
+            return {slot.worker: slot.gone for slot in self._slots.values() if slot.gone is not None}
 
     def tasks(self) -> dict[str, RanTask]:
         with self._lock:
-            return {slot.worker: slot.ran for slot in self._slots if slot.ran is not None}
+            return {slot.worker: slot.ran for slot in self._slots.values() if slot.ran is not None}
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         with self._lock:
-            trouble = (f"{self.region}: {reason}" for reason in dict.fromkeys(self._trouble.values()))
-            return (*trouble, *task_slots.notes(list(self._slots), self.region, self._clock.now()))
+            trouble = (Note(error.code, f"{self.region}: {error}") for error in self._trouble.values())
+            return (*dict.fromkeys(trouble), *task_slots.notes(self._slots.values(), self.region, self._clock.now()))
 
     def release(self) -> None:
         """Leaves the tasks running."""
@@ -107,20 +105,22 @@ class Fleet:
             self._thread.join(CLOSE_WITHIN_S)
         self._pool.shutdown(wait=True)
         with self._lock:
-            known = [slot.task for slot in self._slots if slot.watched and slot.task is not None]
+            known = list(self._watched())
             uncertain = self._uncertain
-        deployment, run_id = self.site.deployment, self.plan.run_id
-        left = tasks.stop_all(
-            self._ecs, deployment, run_id, "the run is over", self._clock, known, uncertain=uncertain
-        )[1]
+        deployment, run_id, why = self.site.deployment, self.plan.run_id, "the run is over"
+        left = tasks.stop_all(self._ecs, deployment, run_id, why, self._clock, known, uncertain=uncertain).problems
         return (*left, f"{self.region}: calls of AWS are still under way") if self._thread.is_alive() else left
+
+    def _watched(self) -> dict[str, TaskSlot]:
+        """Returns the slots whose task was started and is not known to be gone, by the task's ARN."""
+        return {slot.task: slot for slot in self._slots.values() if slot.task is not None and slot.gone is None}
 
     def _slot(self, share: Share, attempt: str, *, startable: bool) -> None:
         spot = self.plan.task is not None and self.plan.task.spot
         capacity: Capacity = "FARGATE_SPOT" if spot else "FARGATE"
         with self._lock:
             now = self._clock.now()
-            self._slots.of[share.worker] = TaskSlot(
+            self._slots[share.worker] = TaskSlot(
                 share=share, attempt=attempt, capacity=capacity, since=now, due_at=now, startable=startable
             )
 
@@ -141,36 +141,31 @@ class Fleet:
         self._look_up()
         with self._lock:
             now = self._clock.now()
+            watched = self._watched()
             jobs: list[tuple[Callable[[TaskSlot], None], TaskSlot]] = [
-                (self._stop, one) for one in self._slots.to_stop(now)
+                (self._stop, one) for one in watched.values() if one.stop_due_at is not None and one.stop_due_at <= now
             ]
-            due = self._slots.due(now)
+            due = sorted((one for one in self._slots.values() if one.may_start(now)), key=lambda one: one.due_at)
             if now >= self._deadline:
-                self._slots.end(due, WorkerExit("it was not started: the run's deadline is over", code="deadline"))
+                for slot in due:
+                    slot.gone = WorkerExit("it was not started: the run's deadline is over", code="deadline")
                 due = []
-            for slot in self._affordable(due, now):
+            allowed = min(AT_ONCE, self._calls.available(now), self._launches.available(now))
+            for slot in due[:allowed]:
                 slot.in_flight = True
                 jobs.append((self._start, slot))
-            watch = now >= self._watch_at and bool(self._slots.watched())
+                self._calls.take()
+                self._launches.take()
+            watch = now >= self._watch_at and bool(watched)
         list(self._pool.map(lambda job: job[0](job[1]), jobs))
         if watch:
             self._watch()
 
-    def _affordable(self, due: Sequence[TaskSlot], now: float) -> list[TaskSlot]:
-        """Returns as many of those as the account's rates allow."""
-        left = min(AT_ONCE, self._calls.available(now))
-        found: list[TaskSlot] = []
-        for capacity, bucket in self._launches.items():
-            some = [one for one in due if one.capacity == capacity][: min(left - len(found), bucket.available(now))]
-            bucket.take(len(some))
-            found += some
-        self._calls.take(len(found))
-        return found
-
     def _look_up(self) -> None:
         """Looks for tasks of earlier requests, before any is started."""
         with self._lock:
-            waiting, now = self._slots.to_look_up(), self._clock.now()
+            now = self._clock.now()
+            waiting = [slot for slot in self._slots.values() if slot.queued and not slot.looked_up]
         if not waiting or now < self._look_up_at:
             return
         try:
@@ -179,13 +174,12 @@ class Fleet:
         except AwsError as error:
             self._look_ups_refused += 1
             with self._lock:
-                self._trouble["look up"] = str(error)
-                self._look_up_at = now + wait_s(self._seed, self._look_ups_refused)
-                if (
-                    not error.fault.passes
-                ):  # without a list nothing may start; other tasks report to the store all the same
-                    startable = (one for one in waiting if one.startable)
-                    self._slots.end(startable, WorkerExit(str(error), code=error.code))
+                self._trouble["look up"] = error
+                self._look_up_at = now + BACKOFF.wait_s(self._look_ups_refused)
+                if not error.fault.passes:  # without a list nothing may start; running tasks report to the store
+                    for slot in waiting:
+                        if slot.startable:
+                            slot.gone = WorkerExit(str(error), code=error.code)
             return
         with self._lock:
             self._look_ups_refused = 0
@@ -199,12 +193,11 @@ class Fleet:
 
     def _listed(self) -> dict[tuple[str, str], Any]:
         """Returns the run's tasks; of two tasks of an attempt, the one that runs."""
-        listed = [
-            task
-            for status in ("STOPPED", "RUNNING")
-            for task in tasks.own_tasks(self._ecs, self.site.deployment, self.plan.run_id, status)
-        ]
-        return {key: task for task in listed if (key := tasks.attempt_of(task)) is not None}
+        found = {}
+        for status in tasks.STATUSES:
+            for task in tasks.described(self._ecs, self.site.deployment, status, self.plan.run_id):
+                found[tasks.attempt_of(task)] = task
+        return {attempt: task for attempt, task in found.items() if attempt is not None}
 
     def _start(self, slot: TaskSlot) -> None:
         if self._ending.is_set():
@@ -219,11 +212,11 @@ class Fleet:
             with self._lock:
                 if error.fault.passes:
                     self._uncertain = True
-                    slot.unanswered_by(error.fault, self._clock.now(), self._seed)
+                    slot.unanswered_by(error.fault, self._clock.now())
                 elif error.resources:  # started before, with another revision: it is the one
                     slot.assign({"taskArn": error.resources[0]}, self.region, self._clock.now())
                 elif is_full(error.fault.message):
-                    slot.refused(error.fault.message, self._clock.now(), self._seed)
+                    slot.refused(error.fault.message, self._clock.now())
                 else:
                     slot.in_flight, slot.gone = False, WorkerExit(str(error), code=error.code)
             return
@@ -231,7 +224,7 @@ class Fleet:
             if answer["tasks"]:
                 slot.assign(answer["tasks"][0], self.region, self._clock.now())
             else:
-                slot.refused(tasks.failure_of(answer), self._clock.now(), self._seed)
+                slot.refused(tasks.failure_of(answer), self._clock.now())
 
     def _stop(self, slot: TaskSlot) -> None:
         request: dict[str, Any] = {"cluster": self._cluster, "task": slot.task, "reason": "toril: the run ends"}
@@ -239,8 +232,8 @@ class Fleet:
             call(self._ecs.stop_task, "ecs:StopTask", **request)
         except AwsError as error:
             with self._lock:
-                self._trouble["stop"] = str(error)
-                slot.stop_refused(error.fault, self._clock.now(), self._seed)
+                self._trouble["stop"] = error
+                slot.stop_refused(error.fault, self._clock.now())
             return
         with self._lock:
             slot.stop_due_at = None
@@ -249,7 +242,7 @@ class Fleet:
     def _watch(self) -> None:
         with self._lock:
             self._watch_at = self._clock.now() + WATCH_S
-            watched = {slot.task: slot for slot in self._slots.watched() if slot.task is not None}
+            watched = self._watched()
         arns = list(watched)
         over: list[tuple[TaskSlot, Any]] = []
         for first in range(0, len(arns), MOST_DESCRIBED):
@@ -258,7 +251,7 @@ class Fleet:
                 answer = call(self._ecs.describe_tasks, "ecs:DescribeTasks", cluster=self._cluster, tasks=some)
             except AwsError as error:
                 with self._lock:
-                    self._trouble["watch"] = str(error)
+                    self._trouble["watch"] = error
                 break
             with self._lock:
                 self._trouble.pop("watch", None)

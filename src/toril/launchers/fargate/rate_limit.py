@@ -1,7 +1,6 @@
-"""How fast an account may start tasks, and how long to wait after a refusal; time is handed in."""
+"""How fast an account may start tasks, and how long to wait after a refusal."""
 
 from dataclasses import dataclass, field
-from random import Random
 
 from toril.clock import Backoff
 
@@ -50,13 +49,5 @@ class TokenBucket:
         self._tokens = min(self.rates.burst, self._tokens + self.rates.sustained_per_s * passed_s)
         return int(self._tokens)
 
-    def take(self, taken: int) -> None:
-        self._tokens -= taken
-
-
-def wait_s(name: str, failures: int) -> float:
-    """Returns the wait after that many failures in a row.
-
-    It is the same in each run of the same name, in whatever order threads ask.
-    """
-    return BACKOFF.wait_s(failures, Random(f"{name} {failures}"))  # noqa: S311 - no secret
+    def take(self, tokens: int = 1) -> None:
+        self._tokens -= tokens

@@ -85,10 +85,10 @@ class TaskExits:
             return {}
 
         def running() -> list[Any]:
-            return tasks.own_tasks(ecs, self.deployment, self.plan.run_id, "RUNNING")
+            return tasks.described(ecs, self.deployment, "RUNNING", self.plan.run_id)
 
         try:
-            listed = tasks.repeated(self.clock, f"{self.plan.run_id} twins", running)
+            listed = tasks.repeated(self.clock, running)
         except AwsError:  # then the worker counts as lost, which errs on the safe side
             return {}
         others = {tasks.attempt_of(one): one for one in listed if one["taskArn"] not in ran}

@@ -4,16 +4,17 @@ A worker's task is looked up before it is started, since another owner of the ru
 it is unknown whether AWS obeyed a RunTask and no other is to follow.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toril.aws.errors import Fault
 from toril.launchers import WorkerExit
-from toril.launchers.fargate.rate_limit import wait_s
+from toril.launchers.fargate.rate_limit import BACKOFF
 from toril.launchers.fargate.task_exit import is_full, passes
 from toril.launchers.fargate.tasks import Capacity
 from toril.records import RanTask, Share
+from toril.suite.reader import Note
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import TaskTypeDef
@@ -61,9 +62,8 @@ class TaskSlot:
     def queued(self) -> bool:
         return self.task is None and self.gone is None and not self.in_flight
 
-    @property
-    def watched(self) -> bool:
-        return self.task is not None and self.gone is None
+    def may_start(self, now: float) -> bool:
+        return self.queued and self.looked_up and self.startable and self.due_at <= now
 
     def stop(self, now: float) -> None:
         """Stops its task as soon as there is one; starts none any more."""
@@ -102,7 +102,7 @@ class TaskSlot:
         if self.gone is None and now - self.missing_since > FORGOTTEN_S:
             self.gone = WorkerExit("AWS knows its task no longer", code="task-unknown")
 
-    def refused(self, reason: str, now: float, seed: str) -> None:
+    def refused(self, reason: str, now: float) -> None:
         """Notes that RunTask started nothing, for this reason: the next request is another one."""
         self.in_flight, self.unanswered, self.waiting = False, 0, reason
         self.refusals += 1
@@ -111,21 +111,21 @@ class TaskSlot:
         elif self.capacity == "FARGATE_SPOT" and is_full(reason):
             self.capacity, self.due_at = "FARGATE", now
         elif passes(reason):
-            self.due_at = now + wait_s(f"{seed} {self.worker}", self.refusals)
+            self.due_at = now + BACKOFF.wait_s(self.refusals)
         else:
             self.gone = WorkerExit(f"ecs:RunTask: {reason}", code="refused")
 
-    def unanswered_by(self, fault: Fault, now: float, seed: str) -> None:
+    def unanswered_by(self, fault: Fault, now: float) -> None:
         """Notes that RunTask may not have been obeyed: the next request is the same, which starts nothing twice."""
         self.in_flight, self.waiting = False, str(fault)
         self.unanswered += 1
-        self.due_at = now + wait_s(f"{seed} {self.worker}", self.unanswered)
+        self.due_at = now + BACKOFF.wait_s(self.unanswered)
         if self.stopping:
             self.looked_up = False
 
-    def stop_refused(self, fault: Fault, now: float, seed: str) -> None:
+    def stop_refused(self, fault: Fault, now: float) -> None:
         self.stops_refused += 1
-        again_at = now + wait_s(f"{seed} {self.worker}", self.stops_refused)
+        again_at = now + BACKOFF.wait_s(self.stops_refused)
         self.stop_due_at = again_at if fault.passes else None
 
     def _not_started(self) -> None:
@@ -138,37 +138,8 @@ class TaskSlot:
             self.gone = WorkerExit("AWS knows no task of it", again=True, code="no-task")
 
 
-@dataclass(slots=True)
-class TaskSlots:
-    """All slots of a region, by worker."""
-
-    of: dict[str, TaskSlot] = field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[TaskSlot]:
-        return iter(self.of.values())
-
-    def to_look_up(self) -> list[TaskSlot]:
-        """Returns those that may have a task of an earlier request."""
-        return [one for one in self if one.queued and not one.looked_up]
-
-    def due(self, now: float) -> list[TaskSlot]:
-        """Returns those whose task may be started now, the longest waiting first."""
-        waiting = (one for one in self if one.queued and one.looked_up and one.startable and one.due_at <= now)
-        return sorted(waiting, key=lambda one: one.due_at)
-
-    def to_stop(self, now: float) -> list[TaskSlot]:
-        return [one for one in self if one.watched and one.stop_due_at is not None and one.stop_due_at <= now]
-
-    def watched(self) -> list[TaskSlot]:
-        return [one for one in self if one.watched]
-
-    def end(self, waiting: Iterable[TaskSlot], reason: WorkerExit) -> None:
-        for slot in waiting:
-            slot.gone = reason
-
-
-def notes(slots: Sequence[TaskSlot], region: str, now: float) -> Iterator[str]:
-    """Yields at most one line on what takes its time: at once if AWS has refused something, else after a while."""
+def notes(slots: Collection[TaskSlot], region: str, now: float) -> Iterator[Note]:
+    """Yields at most one note on what takes its time: at once if AWS has refused something, else after a while."""
     since: dict[str, list[float]] = {}
     for one in slots:
         if one.gone is None and one.status not in RAN and (one.waiting or now - one.since >= NOTED_S):
@@ -176,7 +147,8 @@ def notes(slots: Sequence[TaskSlot], region: str, now: float) -> Iterator[str]:
     if since:
         waited = {stage: NOTED_S * max(0, int((now - min(ats)) // NOTED_S)) for stage, ats in since.items()}
         parts = [f"{len(ats)} {stage} for {waited[stage]} s" for stage, ats in since.items()]
-        yield "; ".join([f"{region}: {sum(one.status in RAN for one in slots)} of {len(slots)} workers run", *parts])
+        running = f"{region}: {sum(one.status in RAN for one in slots)} of {len(slots)} workers run"
+        yield Note("workers-wait", "; ".join([running, *parts]))
 
 
 def _stage(slot: TaskSlot) -> str:

@@ -2,15 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from toril.aws.client import call
 from toril.aws.errors import AwsError
 from toril.clock import Clock, retry
 from toril.errors import InfrastructureError
-from toril.launchers.fargate.rate_limit import wait_s
+from toril.launchers.fargate.rate_limit import BACKOFF
 from toril.records import DeployedWorker, Deployment, Plan, Share
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 Capacity = Literal["FARGATE", "FARGATE_SPOT"]
 Status = Literal["RUNNING", "STOPPED"]
+STATUSES: tuple[Status, ...] = ("STOPPED", "RUNNING")  # of two tasks of an attempt the running one comes last
 
 RUN, WORKER, ATTEMPT = "TORIL_RUN", "TORIL_WORKER", "TORIL_ATTEMPT"
 STARTED_BY_MOST = 128  # characters; letters, digits, hyphens, slashes and underscores
@@ -107,97 +109,80 @@ def failure_of(answer: Any) -> str:
 
 def attempt_of(task: "TaskTypeDef") -> tuple[str, str] | None:
     """Returns the worker and the attempt that a task was started for; None if it is no worker's."""
-    variables = dict(_environment(task))
+    containers = task.get("overrides", {}).get("containerOverrides", [])
+    variables = {one.get("name"): one.get("value") for each in containers for one in each.get("environment", [])}
     worker, attempt = variables.get(WORKER), variables.get(ATTEMPT)
     return None if worker is None or attempt is None else (worker, attempt)
-
-
-def _environment(task: "TaskTypeDef") -> Iterator[tuple[str, str]]:
-    for container in task.get("overrides", {}).get("containerOverrides", []):
-        for one in container.get("environment", []):
-            yield one.get("name", ""), one.get("value", "")
 
 
 def kind_for(plan: Plan, deployment: Deployment) -> DeployedWorker:
     """Returns the worker that a region uses for this plan; InfrastructureError names what it has, and the fix."""
     architecture = "arm64" if plan.task is None else plan.task.architecture
     executors = {execution.executor for execution in plan.executions}
+    needing, region = ", ".join(sorted(executors)), deployment.region
     if executors & NEEDS_BROWSER and executors & NEEDS_JVM:
-        raise InfrastructureError(
-            f"{', '.join(sorted(executors))}: no image has both Chromium and a JVM, which would fight for its memory; "
-            "use locust or vegeta beside browsers, or two runs",
-            code="browser-and-jvm",
-        )
-    wanted = _flavours(executors)
+        problem = "no image has both Chromium and a JVM, which would fight for its memory"
+        text = f"{needing}: {problem}; use locust or vegeta beside browsers, or two runs"
+        raise InfrastructureError(text, code="browser-and-jvm")
+    wanted: tuple[str, ...] = ("slim", "full", "browser")  # the images that have these executors, the smallest first
+    if executors & (NEEDS_BROWSER | NEEDS_JVM):
+        wanted = ("browser",) if executors & NEEDS_BROWSER else ("full",)
     here = {one.flavour: one for one in deployment.workers if one.architecture == architecture}
     if not here:
         others = ", ".join(sorted({one.architecture for one in deployment.workers})) or "none"
-        raise InfrastructureError(
-            f"{deployment.region} has no workers for {architecture}, only for {others}; "
-            f"set toril.worker.arch, or add {architecture} to the stack's `architectures`",
-            code="no-such-architecture",
-        )
+        fix = f"set toril.worker.arch, or add {architecture} to the stack's `architectures`"
+        text = f"{region} has no workers for {architecture}, only for {others}; {fix}"
+        raise InfrastructureError(text, code="no-such-architecture")
     found = next((here[name] for name in wanted if name in here), None)
     if found is None:
-        raise InfrastructureError(
-            f"{deployment.region} has the workers {', '.join(sorted(here))}, and {', '.join(sorted(executors))} needs "
-            f"{' or '.join(wanted)}; add it to the stack's `flavours`",
-            code="no-such-flavour",
-        )
+        text = f"{region} has the workers {', '.join(sorted(here))}, and {needing} needs {' or '.join(wanted)}"
+        raise InfrastructureError(f"{text}; add it to the stack's `flavours`", code="no-such-flavour")
     if found.digest is None:
-        raise InfrastructureError(
-            f"{deployment.region} has no image for {found.flavour} yet; push one, and `pulumi up` its stack",
-            code="no-image",
-        )
+        text = f"{region} has no image for {found.flavour} yet; push one, and `pulumi up` its stack"
+        raise InfrastructureError(text, code="no-image")
     return found
 
 
-def _flavours(executors: set[str]) -> tuple[str, ...]:
-    """Returns the images that have these executors, the smallest first."""
-    if executors & NEEDS_BROWSER:
-        return ("browser",)
-    return ("full",) if executors & NEEDS_JVM else ("slim", "full", "browser")
+def listed(ecs: Any, deployment: Deployment, status: Status, run_id: str | None = None) -> list[str]:
+    """Returns the ARNs of a run's tasks in a region; without a run those of all the cluster's tasks.
 
-
-def own_tasks(ecs: Any, deployment: Deployment, run_id: str, status: Status) -> list[Any]:
-    """Returns the descriptions of a run's tasks in a region; AwsError if ECS does not list or describe them."""
-    return described(ecs, deployment, listed(ecs, deployment, startedBy=started_by(run_id), desiredStatus=status))
-
-
-def all_tasks(ecs: Any, deployment: Deployment, status: Status) -> list[Any]:
-    """Returns the descriptions of all tasks of the cluster; ECS forgets a stopped one after an hour."""
-    return described(ecs, deployment, listed(ecs, deployment, desiredStatus=status))
-
-
-def listed(ecs: Any, deployment: Deployment, **filters: str) -> list[str]:
-    """Returns the ARNs of the cluster's tasks that match the filters, from all pages."""
+    ECS forgets a stopped task after an hour. AwsError if ECS does not list them.
+    """
+    filters = {"desiredStatus": status} | ({} if run_id is None else {"startedBy": started_by(run_id)})
     arns: list[str] = []
-    more: dict[str, str] = {}
     while True:
-        answer = call(ecs.list_tasks, "ecs:ListTasks", cluster=deployment.cluster, **filters, **more)
+        answer = call(ecs.list_tasks, "ecs:ListTasks", cluster=deployment.cluster, **filters)
         arns += answer["taskArns"]
         if not answer.get("nextToken"):
             return arns
-        more = {"nextToken": answer["nextToken"]}
+        filters["nextToken"] = answer["nextToken"]
 
 
-def described(ecs: Any, deployment: Deployment, arns: Sequence[str]) -> list[Any]:
-    """Returns ECS' descriptions of these tasks, asked for in as few calls as ECS takes."""
-    found: list[Any] = []
+def described(ecs: Any, deployment: Deployment, status: Status, run_id: str | None = None) -> list[Any]:
+    """Returns ECS' descriptions of the same tasks."""
+    arns, found = listed(ecs, deployment, status, run_id), list[Any]()
     for first in range(0, len(arns), MOST_DESCRIBED):
         some = arns[first : first + MOST_DESCRIBED]
         found += call(ecs.describe_tasks, "ecs:DescribeTasks", cluster=deployment.cluster, tasks=some)["tasks"]
     return found
 
 
-def repeated(clock: Clock, name: str, ask: Callable[[], Value]) -> Value:
-    """Returns the result of calls that are repeated a few times if that may help. `name` seeds the waits."""
+def repeated(clock: Clock, ask: Callable[[], Value]) -> Value:
+    """Returns the result of calls that are repeated a few times if that may help."""
 
     def after(error: Exception, failures: int) -> float | None:
         passes = isinstance(error, AwsError) and error.fault.passes
-        return wait_s(name, failures) if passes and failures < TRIES else None
+        return BACKOFF.wait_s(failures) if passes and failures < TRIES else None
 
     return retry(ask, after, clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The ARNs of a run's tasks that still ran and were stopped, and the problems."""
+
+    tasks: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def stop_all(
@@ -209,15 +194,11 @@ def stop_all(
     known: Iterable[str] = (),
     *,
     uncertain: bool = False,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Stops every task of a run in a region. Returns the ARNs of those that still ran, and the problems.
+) -> Stopped:
+    """Stops every task of a run in a region.
 
     `known`: tasks to stop although ECS may not list them yet. `uncertain`: there may be more that ECS does not list.
     """
-
-    def running() -> list[str]:
-        return listed(ecs, deployment, startedBy=started_by(run_id), desiredStatus="RUNNING")
-
     stopped: dict[str, None] = {}
     unlisted, problems = "", list[str]()
     for look in range(LOOKS_WHERE_UNCERTAIN if uncertain else 1):
@@ -225,7 +206,7 @@ def stop_all(
             clock.sleep(BETWEEN_LOOKS_S)
         there = dict.fromkeys(known)
         try:
-            there |= dict.fromkeys(repeated(clock, run_id, running))
+            there |= dict.fromkeys(repeated(clock, lambda: listed(ecs, deployment, "RUNNING", run_id)))
             unlisted = ""
         except AwsError as error:
             unlisted = f"{deployment.region}: tasks of {run_id} may still run: {error}"
@@ -234,14 +215,14 @@ def stop_all(
         with ThreadPoolExecutor(AT_ONCE) as pool:
             found = pool.map(lambda arn: _stop(ecs, deployment, arn, why, clock), new)
             problems += [one for one in found if one]
-    return tuple(stopped), tuple(filter(None, (unlisted, *problems)))
+    return Stopped(tuple(stopped), tuple(filter(None, (unlisted, *problems))))
 
 
 def _stop(ecs: Any, deployment: Deployment, arn: str, why: str, clock: Clock) -> str:
     """Stops a task. Returns the problem, or an empty text."""
     request = {"cluster": deployment.cluster, "task": arn, "reason": f"toril: {why}"}
     try:
-        repeated(clock, arn, lambda: call(ecs.stop_task, "ecs:StopTask", **request))
+        repeated(clock, lambda: call(ecs.stop_task, "ecs:StopTask", **request))
     except AwsError as error:
         if error.fault.aws_code == "InvalidParameterException" and "not found" in error.fault.message:
             return ""  # it is no more

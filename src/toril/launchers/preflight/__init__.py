@@ -5,8 +5,8 @@ regions  checks that ask AWS about one region
 targets  whether the hosts under load are on a region's list
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -14,9 +14,9 @@ from typing import TypeVar
 from toril.aws.client import Clients
 from toril.errors import InfrastructureError, UserError
 from toril.launchers.fargate import Rates
-from toril.launchers.findings import Finding, checked, unanswered
+from toril.launchers.findings import Finding, Found, checked, unanswered
 from toril.launchers.preflight import planned, regions
-from toril.launchers.preflight.regions import CommandContext, Quotas, Region
+from toril.launchers.preflight.regions import CommandContext, Region
 from toril.launchers.preflight.targets import targets
 from toril.launchers.pricing import Estimate, estimate
 from toril.records import Deployment, Plan
@@ -24,9 +24,9 @@ from toril.records import Deployment, Plan
 __all__ = ["CommandContext", "Preflight", "check", "refuse"]
 
 Value = TypeVar("Value")
-Check = Callable[[Region], Iterable[Finding]]
+Checks = Mapping[str, Callable[[Region], Found]]
 
-FROM_RECORDS: dict[str, Check] = {
+FROM_RECORDS: Checks = {
     "worker": planned.worker,
     "version": planned.version,
     "store": planned.store_of_region,
@@ -35,14 +35,14 @@ FROM_RECORDS: dict[str, Check] = {
     "targets": targets,
     "FIPS": planned.fips_hosts,
 }
-ACCESS: dict[str, Check] = {"account": regions.account, "region": regions.enabled}
-FROM_AWS: dict[str, Check] = {
+ACCESS: Checks = {"account": regions.account, "region": regions.enabled}
+FROM_AWS: Checks = {
     "cluster": regions.cluster,
     "task definition": regions.task_definitions,
     "image": regions.images,
     "cache": regions.caches,
 }
-FROM_QUOTAS: dict[str, Check] = {"vCPU": regions.vcpus, "launch rate": regions.launch_rate}
+FROM_QUOTAS: Checks = {"vCPU": regions.vcpus, "launch rate": regions.launch_rate}
 JOBS = 4  # at once, beside one for each region
 
 
@@ -52,7 +52,6 @@ class Preflight:
 
     findings: tuple[Finding, ...]
     rates: Mapping[str, Rates]
-    spot_rates: Mapping[str, Rates]
     estimate: Estimate | None = None
 
 
@@ -61,36 +60,38 @@ def check(
 ) -> Preflight:
     """Checks everything that the plan needs, or without a plan all regions of the store; regions side by side."""
     used = {one: deployments[one] for one in (deployments if plan is None else plan.locations) if one in deployments}
-    first = planned.first_region(deployments)
+    homes = [one.region for one in deployments.values() if one.home is not None]
+    first = next(iter((*homes, *(one.store_region for one in deployments.values()))), "")  # the account surely has it
     with ThreadPoolExecutor(JOBS + len(used)) as pool:
         keys = pool.submit(context.credentials)
         store = pool.submit(checked, "store", partial(planned.store, context))
-        caller = pool.submit(regions.ask_caller, clients, first, context.now)
-        statuses = pool.submit(regions.ask_statuses, clients, first)
-        known, opted_in = _or_none(caller), _or_none(statuses)
+        asked = pool.submit(_asked, "credentials", partial(regions.ask_caller, clients, first, context.now))
+        listed = pool.submit(_asked, "regions", partial(regions.ask_statuses, clients, first))
+        (caller, refused), (statuses, unlisted) = asked.result(), listed.result()
         scenes = [
-            Region(deployment=one, clients=clients, context=context, plan=plan, caller=known, statuses=opted_in)
+            Region(deployment=one, clients=clients, context=context, plan=plan, caller=caller, statuses=statuses)
             for one in used.values()
         ]
-        surveys = dict(zip(used, pool.map(_survey, scenes), strict=True))
-    rates = {region: one.quotas.rates(region, "FARGATE") for region, one in surveys.items()}
-    spot_rates = {region: one.quotas.rates(region, "FARGATE_SPOT") for region, one in surveys.items()}
-    price = None
-    if plan is not None:
-        price = estimate(plan, deployments, context.prices, rates=rates, spot_rates=spot_rates)
+        surveys = list(pool.map(_survey, scenes))
+    rates = {region.name: region.rates for region, _ in surveys}
+    price = None if plan is None else estimate(plan, deployments, context.prices, rates=rates)
+    of_run = used or deployments
+    environments = {region: one.environment for region, one in of_run.items()}
+    partitions = {region: one.partition for region, one in of_run.items()}
     found = [
         *checked("locations", partial(planned.locations, plan, deployments)),
-        *checked("environment", partial(planned.environments, used or deployments)),
+        *checked("environment", partial(planned.same, "environment", environments)),
+        *checked("partition", partial(planned.same, "partition", partitions)),
         *checked("sweeper", partial(planned.sweeper, deployments)),
         *checked("credentials", lambda: planned.credentials(keys.result(), context, plan, price)),
         *store.result(),
-        *checked("clock", partial(regions.clock, known)),
-        *checked("credentials", partial(_answered, caller)),
-        *checked("regions", partial(_answered, statuses)),
+        *checked("clock", partial(regions.clock, caller)),
+        *refused,
+        *unlisted,
         *checked("cost", partial(planned.cost, plan, deployments, price)),
-        *(finding for one in surveys.values() for finding in one.findings),
+        *(finding for _, findings in surveys for finding in findings),
     ]
-    return Preflight(findings=tuple(found), rates=rates, spot_rates=spot_rates, estimate=price)
+    return Preflight(findings=tuple(found), rates=rates, estimate=price)
 
 
 def refuse(findings: Iterable[Finding]) -> None:
@@ -101,45 +102,33 @@ def refuse(findings: Iterable[Finding]) -> None:
         raise InfrastructureError(text, code="preflight-failed")
 
 
-@dataclass(frozen=True, slots=True)
-class _Survey:
-    """The findings of one region, and its quotas if they are known."""
+def _survey(region: Region) -> tuple[Region, list[Finding]]:
+    """Runs all checks of a region, the cheapest first, but asks AWS nothing that it would only refuse.
 
-    findings: tuple[Finding, ...]
-    quotas: Quotas
-
-
-def _survey(region: Region) -> _Survey:
-    """Runs all checks of a region, the cheapest first; stops asking AWS where it would only refuse."""
-    found = list(_findings(FROM_RECORDS, region))
+    Returns the region with its quotas if they are known, and the findings.
+    """
+    found = _findings(FROM_RECORDS, region)
     if region.caller is None:
-        return _Survey(tuple(found), region.quotas)
-    access = list(_findings(ACCESS, region))
+        return region, found
+    access = _findings(ACCESS, region)
     found += access
     if any(one.state == "missing" for one in access):
-        return _Survey(tuple(found), region.quotas)
+        return region, found
     found += _findings(FROM_AWS, region)
-    try:
-        region = replace(region, quotas=regions.read_quotas(region))
-    except UserError as error:
-        found.append(replace(unanswered("quotas", error), region=region.name))
-    else:
+    quotas, unread = _asked("quotas", partial(regions.read_quotas, region), region.name)
+    if quotas is not None:
+        region = replace(region, quotas=quotas)
         found += _findings(FROM_QUOTAS, region)
-    return _Survey(tuple(found), region.quotas)
+    return region, [*found, *unread]
 
 
-def _findings(checks: Mapping[str, Check], region: Region) -> Iterator[Finding]:
-    for name, one in checks.items():
-        yield from checked(name, partial(one, region), region.name)
+def _findings(checks: Checks, region: Region) -> list[Finding]:
+    return [found for name, check in checks.items() for found in checked(name, partial(check, region), region.name)]
 
 
-def _or_none(job: Future[Value]) -> Value | None:
+def _asked(name: str, ask: Callable[[], Value], region: str = "") -> tuple[Value | None, tuple[Finding, ...]]:
+    """Returns an answer, or the finding that there is none."""
     try:
-        return job.result()
-    except UserError:
-        return None
-
-
-def _answered(job: Future[Value]) -> tuple[Finding, ...]:
-    job.result()
-    return ()
+        return ask(), ()
+    except UserError as error:
+        return None, (replace(unanswered(error), name=name, region=region),)

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -13,15 +14,15 @@ from toril.aws.client import credentials as aws_credentials
 from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
-from toril.launchers.fargate.tasks import Capacity, Status, all_tasks, kind_for
+from toril.launchers.fargate.tasks import Capacity, Status, described, kind_for
 from toril.launchers.findings import Finding, missing, ok, unanswered, warning
 from toril.launchers.pricing import PriceTable, list_prices
+from toril.plan.division import CPU_UNITS_PER_CORE
 from toril.records import DeployedCache, DeployedWorker, Deployment, Plan
 from toril.store import Store
 
 Resolve = Callable[[str], tuple[str, ...]]  # host → its addresses; none if it has none
 
-UNITS_PER_VCPU = 1024
 CLOCK_LIMIT_S = 10.0  # signatures of requests hold for five minutes; leases are half a minute
 ENABLED = ("opt-in-not-required", "opted-in")
 PROCESSORS = {"x86-64": "X86_64", "arm64": "ARM64"}  # as ECS calls them
@@ -36,13 +37,36 @@ MANIFESTS = [
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 ]
-QUOTA_CODES: dict[Capacity, tuple[str, str, str]] = {  # vCPU, burst of launches, sustained launches
-    "FARGATE": ("L-3032A538", "L-6BAD92DD", "L-551A4E9D"),
-    "FARGATE_SPOT": ("L-36FBB829", "L-F6E37E82", "L-FAA52651"),
-}
-QUOTA_NAMES: dict[Capacity, str] = {"FARGATE": "on-demand vCPU", "FARGATE_SPOT": "Spot vCPU"}
-USAGE_CLASSES: dict[Capacity, str] = {"FARGATE": "Standard/OnDemand", "FARGATE_SPOT": "Standard/Spot"}
 USAGE_LOOKBACK_S, USAGE_PERIOD_S = 15 * 60, 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaCodes:
+    """Fargate's quotas of one capacity provider, by their codes, and the class of its usage in CloudWatch."""
+
+    name: str
+    vcpus: str
+    burst: str  # of starting tasks
+    sustained: str  # … per second
+    usage_class: str
+
+
+QUOTAS: dict[Capacity, QuotaCodes] = {
+    "FARGATE": QuotaCodes(
+        name="on-demand vCPU",
+        vcpus="L-3032A538",
+        burst="L-6BAD92DD",
+        sustained="L-551A4E9D",
+        usage_class="Standard/OnDemand",
+    ),
+    "FARGATE_SPOT": QuotaCodes(
+        name="Spot vCPU",
+        vcpus="L-36FBB829",
+        burst="L-F6E37E82",
+        sustained="L-FAA52651",
+        usage_class="Standard/Spot",
+    ),
+}
 
 
 class Identity(Protocol):
@@ -54,10 +78,8 @@ class Identity(Protocol):
 
 def addresses_of(host: str) -> tuple[str, ...]:
     """Returns the addresses that this machine's resolver knows."""
-    import socket
-
     try:
-        found: Iterable[Any] = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
         return ()
     return tuple(sorted({str(one[4][0]).partition("%")[0] for one in found}))
@@ -83,19 +105,6 @@ class Caller:
     clock_off_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Quotas:
-    """Fargate's in one region, by code."""
-
-    values: Mapping[str, float] = field(default_factory=dict)
-
-    def rates(self, region: str, capacity: Capacity) -> Rates:
-        """Returns how fast tasks may start; the rates of every account if the quotas are unknown."""
-        _, *codes = QUOTA_CODES[capacity]
-        burst, sustained = (self.values.get(code) for code in codes)
-        return Rates(burst, sustained) if burst and sustained else usual_rates(region)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
     """One region: its stack's record, what the run needs of it, and clients for its services."""
@@ -106,7 +115,7 @@ class Region:
     plan: Plan | None = None  # None: no suite; everything that the region has is checked
     caller: Caller | None = None
     statuses: Mapping[str, str] | None = None  # of all regions: whether the account has opted in
-    quotas: Quotas = Quotas()
+    quotas: Mapping[str, float] = field(default_factory=dict)  # Fargate's, by code
 
     @property
     def name(self) -> str:
@@ -137,15 +146,22 @@ class Region:
         if self.plan is None or self.plan.task is None:
             return 0.0
         workers = sum(share.location == self.name for share in self.plan.shares)
-        return workers * self.plan.task.cpu / UNITS_PER_VCPU
+        return workers * self.plan.task.cpu / CPU_UNITS_PER_CORE
 
-    def ask(self, service: str, operation: str, right: str, **request: Any) -> Any:
-        """Returns AWS' answer in this region; AwsError if it is refused. `right` is as IAM names it."""
-        return _ask(self.clients, service, self.name, operation, right, **request)
+    @property
+    def rates(self) -> Rates:
+        """How fast tasks may start; the rates of every account if the quotas are unknown."""
+        codes = QUOTAS["FARGATE_SPOT" if self.spot else "FARGATE"]
+        burst, sustained = self.quotas.get(codes.burst), self.quotas.get(codes.sustained)
+        return Rates(burst, sustained) if burst and sustained else usual_rates(self.name)
+
+    def ask(self, service: str, operation: str, **request: Any) -> Any:
+        return ask(self.clients, service, self.name, operation, **request)
 
 
-def _ask(clients: Clients, service: str, region: str, operation: str, right: str, **request: Any) -> Any:
+def ask(clients: Clients, service: str, region: str, operation: str, **request: Any) -> Any:
     """Returns AWS' answer; AwsError if it is refused, or if no client can be made."""
+    right = f"{service.replace('-', '')}:{operation.title().replace('_', '')}"  # as IAM names it
     return call(lambda **asked: getattr(clients(service, region), operation)(**asked), right, **request)
 
 
@@ -155,7 +171,7 @@ def _ask(clients: Clients, service: str, region: str, operation: str, right: str
 def ask_caller(clients: Clients, region: str, now: Callable[[], float]) -> Caller:
     """Returns whose credentials these are; AwsError if AWS does not accept them."""
     sent = now()
-    answer = _ask(clients, "sts", region, "get_caller_identity", "sts:GetCallerIdentity")
+    answer = ask(clients, "sts", region, "get_caller_identity")
     arrived = now()
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
     try:
@@ -167,98 +183,89 @@ def ask_caller(clients: Clients, region: str, now: Callable[[], float]) -> Calle
 
 def ask_statuses(clients: Clients, region: str) -> dict[str, str]:
     """Returns each region's opt-in status, as EC2 names it."""
-    answer = _ask(clients, "ec2", region, "describe_regions", "ec2:DescribeRegions", AllRegions=True)
+    answer = ask(clients, "ec2", region, "describe_regions", AllRegions=True)
     return {one["RegionName"]: one.get("OptInStatus", "") for one in answer["Regions"]}
 
 
-def clock(caller: Caller | None) -> Iterator[Finding]:
+def clock(caller: Caller | None) -> Finding | None:
     """This machine and AWS agree on the time: deadlines and leases are compared across machines."""
     if caller is None:
-        return
+        return None
     if caller.clock_off_s is None:
-        yield warning("clock", "no-date", "AWS' answer names no time; check the proxy")
-    elif caller.clock_off_s > CLOCK_LIMIT_S:
+        return warning("no-date", "AWS' answer names no time; check the proxy")
+    if caller.clock_off_s > CLOCK_LIMIT_S:
         fix = "set it (`timedatectl set-ntp true`)"
-        yield warning("clock", "clock-skew", f"this machine's is {caller.clock_off_s:.0f} s off AWS'; {fix}")
-    else:
-        yield ok("clock", "this machine's agrees with AWS'")
+        return warning("clock-skew", f"this machine's is {caller.clock_off_s:.0f} s off AWS'; {fix}")
+    return ok("this machine's agrees with AWS'")
 
 
-def account(region: Region) -> Iterator[Finding]:
+def account(region: Region) -> Finding:
     """The region is in the account of the credentials."""
     theirs = region.deployment.account
     if region.caller is not None and region.caller.account != theirs:
         detail = f"it is in {theirs}, and the credentials are of {region.caller.account}; use credentials of {theirs}"
-        yield missing("account", "other-account", detail)
-    else:
-        yield ok("account", theirs)
+        return missing("other-account", detail)
+    return ok(theirs)
 
 
-def enabled(region: Region) -> Iterator[Finding]:
+def enabled(region: Region) -> Finding | None:
     """The account may use the region."""
     if region.statuses is None:
-        return
+        return None
     status = region.statuses.get(region.name)
     if status is None:
         detail = f"AWS knows none of that name; correct it, or remove deployments/{region.name}.json"
-        yield missing("region", "no-such-region", detail)
-    elif status not in ENABLED:
+        return missing("no-such-region", detail)
+    if status not in ENABLED:
         detail = f"is not enabled ({status}); `aws account enable-region --region-name {region.name}`"
-        yield missing("region", "disabled-region", detail)
-    else:
-        yield ok("region", "is enabled for the account")
+        return missing("disabled-region", detail)
+    return ok("is enabled for the account")
 
 
 # ── cluster and task definitions
 
 
-def cluster(region: Region) -> Iterator[Finding]:
+def cluster(region: Region) -> Finding:
     """The cluster is active, and has the capacity that the run wants."""
     arn = region.deployment.cluster
-    answer = region.ask("ecs", "describe_clusters", "ecs:DescribeClusters", clusters=[arn])
-    found = next(iter(answer.get("clusters", [])), None)
-    status = "missing" if found is None else found.get("status", "")
-    if found is None or status != "ACTIVE":
-        yield missing("cluster", "no-active-cluster", f"{arn} is {status}; {region.up}")
-    elif region.spot and "FARGATE_SPOT" not in found.get("capacityProviders", []):
-        detail = f"{arn} has no FARGATE_SPOT; {region.up}, or set toril.worker.spot to false"
-        yield missing("cluster", "no-spot", detail)
-    else:
-        yield ok("cluster", f"{arn.rpartition('/')[2]} is active")
+    answer = region.ask("ecs", "describe_clusters", clusters=[arn])
+    found = next(iter(answer.get("clusters", [])), {"status": "missing"})
+    if found.get("status") != "ACTIVE":
+        return missing("no-active-cluster", f"{arn} is {found.get('status')}; {region.up}")
+    if region.spot and "FARGATE_SPOT" not in found.get("capacityProviders", []):
+        return missing("no-spot", f"{arn} has no FARGATE_SPOT; {region.up}, or set toril.worker.spot to false")
+    return ok(f"{arn.rpartition('/')[2]} is active")
 
 
 def task_definitions(region: Region) -> Iterator[Finding]:
     """Each is active, and is what the stack's record says of it."""
     for kind in region.kinds:
-        name, arn = f"task definition {kind.flavour} {kind.architecture}", kind.task_definition
-        problem = _definition_problem(region, kind)
-        if problem is None:
-            yield ok(name, f"{arn.rpartition('/')[2]} is active")
-        else:
-            code, text = problem
-            yield missing(name, code, f"{arn} {text}; {region.up}")
+        found = _task_definition(region, kind)
+        yield replace(found, name=f"task definition {kind.flavour} {kind.architecture}")
 
 
-def _definition_problem(region: Region, kind: DeployedWorker) -> tuple[str, str] | None:
+def _task_definition(region: Region, kind: DeployedWorker) -> Finding:
+    def wrong(code: str, problem: str) -> Finding:
+        return missing(code, f"{arn} {problem}; {region.up}")
+
     arn, processor = kind.task_definition, PROCESSORS[kind.architecture]
     try:
-        answer = region.ask("ecs", "describe_task_definition", "ecs:DescribeTaskDefinition", taskDefinition=arn)
+        found = region.ask("ecs", "describe_task_definition", taskDefinition=arn)["taskDefinition"]
     except AwsError as error:
         if error.fault.aws_code == "ClientException":  # what ECS answers about one that is not there
-            return "no-task-definition", "does not exist"
+            return wrong("no-task-definition", "does not exist")
         raise
-    found = answer["taskDefinition"]
-    if found.get("status") != "ACTIVE":
-        return "inactive-task-definition", f"is {found.get('status')}"
     theirs = found.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
+    images = {one["name"]: one.get("image", "") for one in found.get("containerDefinitions", [])}
+    if found.get("status") != "ACTIVE":
+        return wrong("inactive-task-definition", f"is {found.get('status')}")
     if theirs != processor:
-        return "other-processor", f"is for {theirs}, not for {processor}"
-    containers = {one["name"]: one.get("image", "") for one in found.get("containerDefinitions", [])}
-    if kind.container not in containers:
-        return "no-container", f"has no container {kind.container}"
-    if containers[kind.container] != kind.image:
-        return "other-image", f"runs {containers[kind.container]}, not {kind.image}"
-    return None
+        return wrong("other-processor", f"is for {theirs}, not for {processor}")
+    if kind.container not in images:
+        return wrong("no-container", f"has no container {kind.container}")
+    if images[kind.container] != kind.image:
+        return wrong("other-image", f"runs {images[kind.container]}, not {kind.image}")
+    return ok(f"{arn.rpartition('/')[2]} is active")
 
 
 # ── images, and the cache rules that bring them
@@ -266,64 +273,58 @@ def _definition_problem(region: Region, kind: DeployedWorker) -> tuple[str, str]
 
 def images(region: Region) -> Iterator[Finding]:
     """Each image is there by digest, and for the processor of its task definition."""
-    seen = set()
     for kind in region.kinds:
-        key = (kind.image, kind.architecture)
-        if key not in seen:
-            seen.add(key)
-            yield _image(region, kind)
+        yield replace(_image(region, kind), name=f"image {kind.flavour} {kind.architecture}")
 
 
 def _image(region: Region, kind: DeployedWorker) -> Finding:
-    name, place = f"image {kind.flavour} {kind.architecture}", ECR.fullmatch(kind.image)
+    place, digest = ECR.fullmatch(kind.image), f"flavours.{kind.flavour}.digest"
     if kind.digest is None:
-        push = f"push one, `pulumi config set --path flavours.{kind.flavour}.digest sha256:…`, and {region.up}"
-        return missing(name, "no-image", f"none is set; {push}")
+        push = f"push one, `pulumi config set --path {digest} sha256:…`, and {region.up}"
+        return missing("no-image", f"none is set; {push}")
     if place is None:
-        return warning(name, "other-registry", f"{kind.image} is not in ECR: only its registry knows whether it exists")
-    repository, where = place["repository"], f"{place['repository']}@{kind.digest}"
-    cache = _cache_of(region, repository)
+        return warning("other-registry", f"{kind.image} is not in ECR: only its registry knows whether it exists")
+    where, cache = f"{place['repository']}@{kind.digest}", _cache_of(region, place["repository"])
     try:
         manifest = _manifest(region, place, kind.digest)
     except AwsError as error:
         if error.fault.aws_code != "RepositoryNotFoundException":
             raise
-        manifest, cache = None, cache or _root(region)
+        roots = (one for one in region.deployment.caches if one.prefix == "ROOT")  # for repositories that are not there
+        manifest, cache = None, cache or next(roots, None)
     if manifest is None:
-        if cache is None:
-            fix = f"push it, or set flavours.{kind.flavour}.digest to one that is there and {region.up}"
-            return missing(name, "no-such-image", f"{where} is not in the registry of {place['region']}; {fix}")
-        return _not_cached(region, name, where, cache)
+        if cache is not None:
+            return _not_cached(region, where, cache)
+        fix = f"push it, or set {digest} to one that is there and {region.up}"
+        return missing("no-such-image", f"{where} is not in the registry of {place['region']}; {fix}")
     platforms, wanted = _platforms(manifest), PLATFORMS[kind.architecture]
-    if platforms and wanted not in platforms:
-        have = ", ".join(sorted(platforms))
-        return missing(name, "other-processor", f"{where} is for {have} only; push one for {wanted}, too")
     if not platforms:
-        return ok(name, f"{where} is there, for one processor, which its manifest does not name")
-    return ok(name, f"{where} is there")
+        return ok(f"{where} is there, for one processor, which its manifest does not name")
+    if wanted not in platforms:
+        have = ", ".join(sorted(platforms))
+        return missing("other-processor", f"{where} is for {have} only; push one for {wanted}, too")
+    return ok(f"{where} is there")
 
 
 def _manifest(region: Region, place: re.Match[str], digest: str) -> dict[str, Any] | None:
     """Returns the index or manifest; None if there is no such image."""
-    answer = _ask(
+    answer = ask(
         region.clients,
         "ecr",
         place["region"],  # which may be another one
         "batch_get_image",
-        "ecr:BatchGetImage",
         registryId=place["account"],
         repositoryName=place["repository"],
         imageIds=[{"imageDigest": digest}],
         acceptedMediaTypes=MANIFESTS,
     )
-    found = next(iter(answer.get("images", [])), None)
-    if found is None:
-        return None
-    try:
-        manifest = json.loads(found.get("imageManifest", ""))
-    except ValueError:
-        return {}
-    return manifest if isinstance(manifest, dict) else {}
+    for found in answer.get("images", []):
+        try:
+            manifest = json.loads(found.get("imageManifest", ""))
+        except ValueError:
+            return {}
+        return manifest if isinstance(manifest, dict) else {}
+    return None
 
 
 def _platforms(manifest: dict[str, Any]) -> set[str]:
@@ -333,68 +334,52 @@ def _platforms(manifest: dict[str, Any]) -> set[str]:
     return {str(one["architecture"]) for one in platforms if one.get("os") == "linux" and one.get("architecture")}
 
 
-def _not_cached(region: Region, name: str, where: str, cache: DeployedCache) -> Finding:
+def _not_cached(region: Region, where: str, cache: DeployedCache) -> Finding:
     """Returns whether a first pull can bring the image: the network or FIPS may forbid it."""
     if not cache.ready:
         detail = f"{where} is not cached yet, and its cache is not ready: {cache.reason}"
-        return missing(name, "cache-not-ready", detail)
+        return missing("cache-not-ready", detail)
     warm = f"pull it once from where the internet is reachable: `docker pull {cache.uri}/…@{where.rpartition('@')[2]}`"
     if region.deployment.fips:
-        return missing(name, "not-cached", f"{where} is not cached yet, and over FIPS a first pull fails; {warm}")
+        return missing("not-cached", f"{where} is not cached yet, and over FIPS a first pull fails; {warm}")
+    how = f"the first task pulls it from {cache.upstream}, which takes longer"
     if not region.deployment.network.public_addresses:
         how = f"its first pull needs a NAT gateway; or {warm}"
-    else:
-        how = f"the first task pulls it from {cache.upstream}, which takes longer"
-    return warning(name, "not-cached", f"{where} is not cached yet: {how}")
+    return warning("not-cached", f"{where} is not cached yet: {how}")
 
 
 def caches(region: Region) -> Iterator[Finding]:
     """Each rule is there and valid; a problem of a rule that no image of the run needs is a warning."""
-    needed = {cache.prefix for kind in region.kinds if (cache := _cache_of_image(region, kind))}
+    places = filter(None, (ECR.fullmatch(kind.image) for kind in region.kinds))
+    needed = [_cache_of(region, place["repository"]) for place in places if place["region"] == region.name]
     for cache in region.deployment.caches:
         found = _cache(region, cache)
-        if found.state == "missing" and region.plan is not None and cache.prefix not in needed:
-            found = warning(found.name, found.code, f"{found.detail} (this run does not need it)")
-        yield found
+        if found.state == "missing" and region.plan is not None and cache not in needed:
+            found = warning(found.code, f"{found.detail} (this run does not need it)")
+        yield replace(found, name=f"cache {cache.prefix}")
 
 
 def _cache(region: Region, cache: DeployedCache) -> Finding:
-    name = f"cache {cache.prefix}"
     if not cache.ready:
-        return missing(name, "cache-not-ready", f"is not ready: {cache.reason}")
+        return missing("cache-not-ready", f"is not ready: {cache.reason}")
     try:
-        described = region.ask(
-            "ecr",
-            "describe_pull_through_cache_rules",
-            "ecr:DescribePullThroughCacheRules",
-            ecrRepositoryPrefixes=[cache.prefix],
-        )
-        rule = next(iter(described.get("pullThroughCacheRules", [])), None)
-        valid = region.ask(
-            "ecr",
-            "validate_pull_through_cache_rule",
-            "ecr:ValidatePullThroughCacheRule",
-            ecrRepositoryPrefix=cache.prefix,
-        )
+        rules = region.ask("ecr", "describe_pull_through_cache_rules", ecrRepositoryPrefixes=[cache.prefix])
+        valid = region.ask("ecr", "validate_pull_through_cache_rule", ecrRepositoryPrefix=cache.prefix)
     except AwsError as error:
         if error.fault.aws_code != "PullThroughCacheRuleNotFoundException":
-            return unanswered(name, error)
-        rule, valid = None, {}
+            return unanswered(error)
+        rules, valid = {}, {}
+    rule = next(iter(rules.get("pullThroughCacheRules", [])), None)
     if rule is None:
-        return missing(name, "no-cache-rule", f"its rule is not there; {region.up}")
+        return missing("no-cache-rule", f"its rule is not there; {region.up}")
     if rule.get("upstreamRegistryUrl") != cache.upstream:
         detail = f"its rule is for {rule.get('upstreamRegistryUrl')}, not {cache.upstream}; {region.up}"
-        return missing(name, "other-upstream", detail)
+        return missing("other-upstream", detail)
     if not valid.get("isValid"):
         why = valid.get("failure") or "ECR does not say why"
         detail = f"ECR cannot use its rule: {why}; renew its credential, or {region.up}"
-        return missing(name, "invalid-cache-rule", detail)
-    return ok(name, f"of {cache.upstream} is valid")
-
-
-def _cache_of_image(region: Region, kind: DeployedWorker) -> DeployedCache | None:
-    place = ECR.fullmatch(kind.image)
-    return None if place is None or place["region"] != region.name else _cache_of(region, place["repository"])
+        return missing("invalid-cache-rule", detail)
+    return ok(f"of {cache.upstream} is valid")
 
 
 def _cache_of(region: Region, repository: str) -> DeployedCache | None:
@@ -403,32 +388,24 @@ def _cache_of(region: Region, repository: str) -> DeployedCache | None:
     return max(fitting, key=lambda one: len(one.prefix), default=None)
 
 
-def _root(region: Region) -> DeployedCache | None:
-    """Returns the rule for every repository that is not there."""
-    return next((one for one in region.deployment.caches if one.prefix == "ROOT"), None)
-
-
 # ── vCPU
 
 
-def read_quotas(region: Region) -> Quotas:
-    """Returns all of Fargate's; AwsError if they cannot be read."""
+def read_quotas(region: Region) -> dict[str, float]:
+    """Returns all of Fargate's quotas by code; AwsError if they cannot be read."""
     values: dict[str, float] = {}
     more: dict[str, str] = {}
     while True:
-        answer = region.ask(
-            "service-quotas", "list_service_quotas", "servicequotas:ListServiceQuotas", ServiceCode="fargate", **more
-        )
+        answer = region.ask("service-quotas", "list_service_quotas", ServiceCode="fargate", **more)
         values |= {one["QuotaCode"]: float(one["Value"]) for one in answer.get("Quotas", [])}
         if not answer.get("NextToken"):
-            return Quotas(values)
+            return values
         more = {"NextToken": answer["NextToken"]}
 
 
-def launch_rate(region: Region) -> Iterator[Finding]:
+def launch_rate(region: Region) -> Finding:
     """How fast tasks start; never a problem."""
-    found = region.quotas.rates(region.name, "FARGATE_SPOT" if region.spot else "FARGATE")
-    yield ok("launch rate", f"{found.burst:g} tasks at once, then {found.sustained_per_s:g} a second")
+    return ok(f"{region.rates.burst:g} tasks at once, then {region.rates.sustained_per_s:g} a second")
 
 
 def vcpus(region: Region) -> Iterator[Finding]:
@@ -439,28 +416,28 @@ def vcpus(region: Region) -> Iterator[Finding]:
     for capacity in wanted:
         found = _vcpus(region, capacity)
         if found.state == "missing" and capacity == "FARGATE" and region.spot:
-            found = warning(found.name, found.code, f"{found.detail} (needed only where Spot has no capacity)")
-        yield found
+            found = warning(found.code, f"{found.detail} (needed only where Spot has no capacity)")
+        yield replace(found, name=QUOTAS[capacity].name)
 
 
 def _vcpus(region: Region, capacity: Capacity) -> Finding:
-    name, (code, *_), needed = QUOTA_NAMES[capacity], QUOTA_CODES[capacity], region.vcpus
-    quota = region.quotas.values.get(code)
+    code, needed = QUOTAS[capacity].vcpus, region.vcpus
+    quota = region.quotas.get(code)
     if quota is None:
-        return warning(name, "unknown-quota", f"the quota {code} is unknown; a new account has 6 vCPU a region")
+        return warning("unknown-quota", f"the quota {code} is unknown; a new account has 6 vCPU a region")
     used, counted_at = _counted(region, capacity)
     if needed <= quota < used + needed:
         used = _without_ended(region, capacity, used, counted_at)
-    detail = (
-        f"{needed:g} are needed, {used:g} are in use, {quota:g} allowed" if needed else f"{used:g} of {quota:g} used"
-    )
+    detail = f"{used:g} of {quota:g} used"
+    if needed:
+        detail = f"{needed:g} are needed, {used:g} are in use, {quota:g} allowed"
     if used + needed <= quota:
-        return ok(name, detail)
+        return ok(detail)
     raise_it = (
         f"aws service-quotas request-service-quota-increase --region {region.name} --service-code fargate "
         f"--quota-code {code} --desired-value {used + needed:.0f}"
     )
-    return missing(name, "over-quota", f"{detail}; fewer or smaller workers here, or `{raise_it}`")
+    return missing("over-quota", f"{detail}; fewer or smaller workers here, or `{raise_it}`")
 
 
 def _counted(region: Region, capacity: Capacity) -> tuple[float, float]:
@@ -468,7 +445,8 @@ def _counted(region: Region, capacity: Capacity) -> tuple[float, float]:
 
     AWS counts once a minute, and publishes some minutes later; a region in which nothing has run for long has no count.
     """
-    dimensions = {"Service": "Fargate", "Type": "Resource", "Resource": "vCPU", "Class": USAGE_CLASSES[capacity]}
+    usage_class = QUOTAS[capacity].usage_class
+    dimensions = {"Service": "Fargate", "Type": "Resource", "Resource": "vCPU", "Class": usage_class}
     metric = {
         "Namespace": "AWS/Usage",
         "MetricName": "ResourceCount",
@@ -478,7 +456,6 @@ def _counted(region: Region, capacity: Capacity) -> tuple[float, float]:
     answer = region.ask(
         "cloudwatch",
         "get_metric_data",
-        "cloudwatch:GetMetricData",
         MetricDataQueries=[
             {"Id": "used", "MetricStat": {"Metric": metric, "Period": USAGE_PERIOD_S, "Stat": "Maximum"}}
         ],
@@ -497,16 +474,16 @@ def _without_ended(region: Region, capacity: Capacity, counted: float, counted_a
 
     At least those that the cluster's tasks use now.
     """
-    stopped = (one for one in _tasks(region, "STOPPED") if one.get("stoppedAt"))
+
+    def tasks(status: Status) -> list[Any]:
+        ecs = call(lambda: region.clients("ecs", region.name), "ecs:ListTasks")
+        return described(ecs, region.deployment, status)
+
+    stopped = (one for one in tasks("STOPPED") if one.get("stoppedAt"))
     ended = [one for one in stopped if one["stoppedAt"].timestamp() >= counted_at]
-    return max(_sum_vcpus(_tasks(region, "RUNNING"), capacity), counted - _sum_vcpus(ended, capacity))
+    return max(_sum_vcpus(tasks("RUNNING"), capacity), counted - _sum_vcpus(ended, capacity))
 
 
 def _sum_vcpus(tasks: Sequence[Any], capacity: Capacity) -> float:
     mine = (one for one in tasks if (one.get("capacityProviderName") or "FARGATE") == capacity)
-    return sum(int(one["cpu"]) / UNITS_PER_VCPU for one in mine)
-
-
-def _tasks(region: Region, status: Status) -> list[Any]:
-    ecs = call(lambda: region.clients("ecs", region.name), "ecs:ListTasks")
-    return all_tasks(ecs, region.deployment, status)
+    return sum(int(one["cpu"]) / CPU_UNITS_PER_CORE for one in mine)

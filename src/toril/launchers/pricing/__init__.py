@@ -4,7 +4,7 @@ A plan or the tasks that ran become `Use` of each region and requests to the buc
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -81,10 +81,10 @@ class Use:
 
     region: str
     workers: int
-    size: TaskSize
     billed_s: float  # of all its tasks together
     spot_s: float  # … of those on Fargate Spot
     public: bool  # whether its tasks have public addresses
+    tariff: Tariff
 
 
 def estimate(
@@ -93,31 +93,31 @@ def estimate(
     prices: PriceTable,
     *,
     rates: Mapping[str, Rates] | None = None,
-    spot_rates: Mapping[str, Rates] | None = None,
 ) -> Estimate:
     """Returns the price of a plan. A region that is not deployed is taken to be as stacks are by default.
 
-    `rates` and `spot_rates`: how fast each region starts tasks.
+    `rates`: how fast each region starts tasks.
     """
-    paced = (spot_rates if plan.task is not None and plan.task.spot else rates) or {}
-    load_s, at_most = _load(plan, deployments)
-    start_s = _start_s(plan, deployments, paced)
-    size, uses = plan.task or TaskSize(), list[Use]()
-    for region, workers in _workers(plan).items():
-        started = _started_at_s(workers, paced.get(region, usual_rates(region)))
-        billed_s = sum(max(LEAST_S, start_s - one - BEFORE_PULL_S + load_s + ENDING_S) for one in started)
-        spot_s, public = billed_s if size.spot else 0.0, _is_public(region, deployments)
-        uses.append(Use(region=region, workers=workers, size=size, billed_s=billed_s, spot_s=spot_s, public=public))
-    requests = requests_of(plan)
-    return Estimate(
-        items=tuple(_items(plan, uses, start_s, load_s, requests, prices)),
-        workers=_workers(plan),
-        requests=requests,
-        start_s=start_s,
+    spot, paced = plan.task is not None and plan.task.spot, rates or {}
+    bounds = [one for one in (plan.bounded_s, plan.max_duration_s) if one is not None]
+    allowed = [float(deployments[one].limits.duration_s) for one in plan.locations if one in deployments]
+    load_s = min(bounds or allowed, default=LIMIT_S)
+    asked_at = {region: _asked_at_s(plan, region, paced.get(region, usual_rates(region))) for region in plan.locations}
+    ready_at = (times[-1] + _ready_s(plan, deployments.get(region)) for region, times in asked_at.items())
+    start_s = max(ready_at, default=0.0) + plan.pace.start_lead_s  # all wait for the last worker of all regions
+    uses = []
+    for region, times in asked_at.items():
+        billed_s = sum(max(LEAST_S, start_s - one - BEFORE_PULL_S + load_s + ENDING_S) for one in times)
+        uses.append(_use(region, len(times), billed_s, billed_s if spot else 0.0, deployments, prices))
+    return _estimate(
+        plan,
+        uses,
+        prices,
+        waited_s=start_s,
         load_s=load_s,
-        at_most=at_most,
-        as_of=prices.as_of,
-        notes=tuple(_notes(uses, prices)),
+        requests=requests_of(plan),
+        start_s=start_s,
+        at_most=not bounds or bool(plan.searched),
     )
 
 
@@ -132,35 +132,18 @@ def cost_of(
     until: float,
 ) -> Estimate:
     """Returns the price of each worker's last task, from the pull of its image to its end (`until`, if unknown)."""
-    size = plan.task or TaskSize()
     by_region: dict[str, list[tuple[RanTask, float]]] = {}
     for task in tasks.values():
         if task.pull_started_at is not None:
             ran_s = (until if task.stopped_at is None else task.stopped_at) - task.pull_started_at
             by_region.setdefault(task.region, []).append((task, max(LEAST_S, ran_s)))
-    uses = [
-        Use(
-            region=region,
-            workers=len(ran),
-            size=size,
-            billed_s=sum(seconds for _, seconds in ran),
-            spot_s=sum(seconds for task, seconds in ran if task.capacity == "FARGATE_SPOT"),
-            public=_is_public(region, deployments),
-        )
-        for region, ran in sorted(by_region.items())
-    ]
+    uses = []
+    for region, ran in sorted(by_region.items()):
+        spot_s = sum(seconds for task, seconds in ran if task.capacity == "FARGATE_SPOT")
+        uses.append(_use(region, len(ran), sum(seconds for _, seconds in ran), spot_s, deployments, prices))
     workers = sum(use.workers for use in uses)
     waited_s = max(0.0, sum(use.billed_s for use in uses) / workers - load_s) if workers else 0.0
-    return Estimate(
-        items=tuple(_items(plan, uses, waited_s, load_s, requests, prices)),
-        workers={use.region: use.workers for use in uses},
-        requests=requests,
-        start_s=None,
-        load_s=load_s,
-        at_most=False,
-        as_of=prices.as_of,
-        notes=tuple(_notes(uses, prices)),
-    )
+    return _estimate(plan, uses, prices, waited_s=waited_s, load_s=load_s, requests=requests)
 
 
 def refuse_above(found: Estimate, most_usd: float | None) -> None:
@@ -211,35 +194,14 @@ def requests_of(plan: Plan) -> float | None:
 # ── how much a plan uses
 
 
-def _load(plan: Plan, deployments: Mapping[str, Deployment]) -> tuple[float, bool]:
-    """Returns how long the load is, and whether that is only a limit: a search may end earlier."""
-    bounds = [one for one in (plan.bounded_s, plan.max_duration_s) if one is not None]
-    if bounds:
-        return min(bounds), bool(plan.searched)
-    allowed = [float(deployments[one].limits.duration_s) for one in plan.locations if one in deployments]
-    return min(allowed, default=LIMIT_S), True
-
-
-def _workers(plan: Plan) -> dict[str, int]:
-    return {one: sum(share.location == one for share in plan.shares) for one in plan.locations}
-
-
-def _started_at_s(workers: int, rates: Rates) -> list[float]:
+def _asked_at_s(plan: Plan, region: str, rates: Rates) -> list[float]:
     """Returns when each task of a region is asked for, in seconds since the launch."""
+    workers = sum(share.location == region for share in plan.shares)
     per_s, fastest = min(rates.sustained_per_s, CALLS_PER_S), AT_ONCE / ANSWERED_IN_S
     return [max(number / fastest, (number - rates.burst) / per_s) for number in range(1, workers + 1)]
 
 
-def _start_s(plan: Plan, deployments: Mapping[str, Deployment], rates: Mapping[str, Rates]) -> float:
-    """Returns the seconds from the launch to the first request: all wait for the last worker of all regions."""
-    regions = (
-        _started_at_s(count, rates.get(region, usual_rates(region)))[-1] + _task_s(plan, deployments.get(region))
-        for region, count in _workers(plan).items()
-    )
-    return max(regions, default=0.0) + plan.pace.start_lead_s
-
-
-def _task_s(plan: Plan, deployment: Deployment | None) -> float:
+def _ready_s(plan: Plan, deployment: Deployment | None) -> float:
     """Returns the seconds from RunTask to an engine that waits for the start."""
     flavour = "full"
     if deployment is not None:
@@ -249,48 +211,72 @@ def _task_s(plan: Plan, deployment: Deployment | None) -> float:
     return BEFORE_PULL_S + image_mb / PULLED_MB_PER_S + parked_s
 
 
-def _is_public(region: str, deployments: Mapping[str, Deployment]) -> bool:
-    return region not in deployments or deployments[region].network.public_addresses
+def _use(
+    region: str,
+    workers: int,
+    billed_s: float,
+    spot_s: float,
+    deployments: Mapping[str, Deployment],
+    prices: PriceTable,
+) -> Use:
+    public = region not in deployments or deployments[region].network.public_addresses
+    tariff = prices.of(region)
+    return Use(region=region, workers=workers, billed_s=billed_s, spot_s=spot_s, public=public, tariff=tariff)
 
 
 # ── the lines of a bill
 
 
-def _items(
-    plan: Plan, uses: list[Use], waited_s: float, load_s: float, requests: float | None, prices: PriceTable
-) -> Iterator[Item]:
-    """Yields all lines. `waited_s`: how long workers wait before the load; `requests`: of the load, None if unknown."""
-    priced = [(use, prices.of(use.region, use.size.architecture)) for use in uses]
-    yield from (_compute(use, tariff, prices.spot) for use, tariff in priced)
-    beyond_gib = max([0, *((use.size.storage_gib or 0) - FREE_STORAGE_GIB for use in uses)])
+def _estimate(
+    plan: Plan,
+    uses: Sequence[Use],
+    prices: PriceTable,
+    *,
+    waited_s: float,
+    load_s: float,
+    requests: float | None,
+    start_s: float | None = None,
+    at_most: bool = False,
+) -> Estimate:
+    """Returns the bill. `waited_s`: how long workers wait before the load; `requests`: of the load, None if unknown."""
+    size, assumed = plan.task or TaskSize(), prices.assumed
+    items = [_compute(use, size, prices.spot) for use in uses]
+    beyond_gib = max(0, (size.storage_gib or 0) - FREE_STORAGE_GIB)
     if beyond_gib:
-        usd = sum(use.billed_s / HOUR_S * beyond_gib * tariff.storage_gib_hour for use, tariff in priced)
-        yield Item(name="storage", quantity=f"{beyond_gib} GiB a task beyond the free 20", usd=usd)
-    public = [(use, tariff) for use, tariff in priced if use.public]
+        usd = sum(use.billed_s / HOUR_S * beyond_gib * use.tariff.storage_gib_hour for use in uses)
+        items.append(Item(name="storage", quantity=f"{beyond_gib} GiB a task beyond the free 20", usd=usd))
+    public = [use for use in uses if use.public]
     if public:
-        hours = sum(use.billed_s for use, _ in public) / HOUR_S
-        usd = sum(use.billed_s / HOUR_S * tariff.address_hour for use, tariff in public)
-        yield Item(name="addresses", quantity=f"public IPv4 for {hours:,.1f} h", usd=usd)
-    yield _bucket(plan, waited_s, load_s, prices)
-    yield _transfer(priced, requests, prices)
-    logged = prices.assumed.log_bytes_per_worker
-    usd = sum(use.workers * logged / GB * tariff.logs_gb for use, tariff in priced)
-    yield Item(name="logs", quantity=f"if each worker logs {logged / 1e6:g} MB", usd=usd)
+        hours = sum(use.billed_s for use in public) / HOUR_S
+        usd = sum(use.billed_s / HOUR_S * use.tariff.address_hour for use in public)
+        items.append(Item(name="addresses", quantity=f"public IPv4 for {hours:,.1f} h", usd=usd))
+    usd = sum(use.workers * assumed.log_bytes_per_worker / GB * use.tariff.logs_gb for use in uses)
+    logs = Item(name="logs", quantity=f"if each worker logs {assumed.log_bytes_per_worker / 1e6:g} MB", usd=usd)
+    return Estimate(
+        items=(*items, _bucket(plan, waited_s, load_s, prices), _transfer(uses, requests, prices), logs),
+        workers={use.region: use.workers for use in uses},
+        requests=requests,
+        start_s=start_s,
+        load_s=load_s,
+        at_most=at_most,
+        as_of=prices.as_of,
+        notes=tuple(_notes(uses, size, prices)),
+    )
 
 
-def _compute(use: Use, tariff: Tariff, spot: float) -> Item:
-    vcpus, gib = use.size.cpu / 1024, use.size.memory_mib / 1024
-    hourly = vcpus * tariff.vcpu_hour + gib * tariff.gib_hour
+def _compute(use: Use, size: TaskSize, spot: float) -> Item:
+    vcpus, gib = size.cpu / 1024, size.memory_mib / 1024
+    hourly = use.tariff.task_hour(size.architecture, vcpus, gib)
     usd = (use.billed_s - use.spot_s + use.spot_s * spot) / HOUR_S * hourly
     how = "" if not use.spot_s else ", Spot" if use.spot_s == use.billed_s else ", in part on Spot"
     minutes = use.billed_s / use.workers / 60
-    sizes = f"{vcpus:g} vCPU, {gib:g} GiB, {use.size.architecture}{how}"
+    sizes = f"{vcpus:g} vCPU, {gib:g} GiB, {size.architecture}{how}"
     return Item(name=use.region, quantity=f"{use.workers} × {minutes:,.1f} min of {sizes}", usd=usd)
 
 
 def _bucket(plan: Plan, waited_s: float, load_s: float, prices: PriceTable) -> Item:
     """Requests of workers and their coordinator to the results bucket at the plan's pace, and the run's folder."""
-    pace, workers, base = plan.pace, len(plan.shares), prices.of(BASE, "x86-64")
+    pace, workers, base = plan.pace, len(plan.shares), prices.of(BASE)
     files, leases = load_s / pace.flush_s, (waited_s + load_s) / pace.lease_renew_s
     looks = (2 * waited_s + load_s) / pace.poll_s  # a worker that is not started looks for start and stop
     labels = sum(len(one.labels) or LABELS_OF_SCRIPTS for one in plan.executions)
@@ -304,24 +290,24 @@ def _bucket(plan: Plan, waited_s: float, load_s: float, prices: PriceTable) -> I
     return Item(name="S3", quantity=quantity, usd=usd + kept)
 
 
-def _transfer(priced: list[tuple[Use, Tariff]], requests: float | None, prices: PriceTable) -> Item:
+def _transfer(uses: Sequence[Use], requests: float | None, prices: PriceTable) -> Item:
     """Only requests leave the region; through NAT their answers cost as well."""
-    workers, assumed = sum(use.workers for use, _ in priced), prices.assumed
     if requests is None:
         return Item(name="transfer", quantity="no throughput bounds how much is sent", usd=None)
+    workers, assumed = sum(use.workers for use in uses), prices.assumed
     sent, both = assumed.sent_bytes_per_request, assumed.sent_bytes_per_request + assumed.received_bytes_per_request
-    usd = sum(
-        use.workers / workers * requests / GB * (sent * tariff.egress_gb + (0 if use.public else both * tariff.nat_gb))
-        for use, tariff in priced
-    )
-    through = "" if all(use.public for use, _ in priced) else f", in all {both:,.0f} through NAT"
+    usd = 0.0
+    for use in uses:
+        a_request = sent * use.tariff.egress_gb + (0 if use.public else both * use.tariff.nat_gb)
+        usd += use.workers / workers * requests / GB * a_request
+    through = "" if all(use.public for use in uses) else f", in all {both:,.0f} through NAT"
     quantity = f"about {_count(requests)} requests, if {sent:,.0f} bytes of each are sent to the internet{through}"
     return Item(name="transfer", quantity=quantity, usd=usd)
 
 
-def _notes(uses: list[Use], prices: PriceTable) -> Iterator[str]:
+def _notes(uses: Sequence[Use], size: TaskSize, prices: PriceTable) -> Iterator[str]:
     """Yields where the bill differs from the price table."""
-    unknown = [use.region for use in uses if not prices.of(use.region, use.size.architecture).known]
+    unknown = [use.region for use in uses if size.architecture not in use.tariff.listed]
     if unknown:
         yield f"{', '.join(unknown)}: priced as {BASE}, because nothing else is listed"
     if any(use.spot_s for use in uses):
@@ -335,15 +321,13 @@ def _lines(found: Estimate) -> Iterator[str]:
         places = ", ".join(f"{count} in {region}" for region, count in found.workers.items())
         yield f"start: {places}; the load begins about {found.start_s:.0f} s after the first is asked for"
     yield f"cost, at list prices of {found.as_of} in US dollars{', at most' if found.at_most else ''}"
-    wide = max(len(item.name) for item in found.items)
-    for item in found.items:
-        yield f"  {item.name:<{wide}}  {money(item.usd):>8}  {item.quantity}"
-    yield f"  {'sum':<{wide}}  {money(found.total_usd):>8}{'' if found.complete else '  of what is known'}"
     per = found.per_million_usd
-    if per is not None:
-        yield f"  {'':<{wide}}  {money(per):>8}  for a million requests"
-    else:
-        yield f"  {'':<{wide}}  {'unknown':>8}  for a million requests: no throughput says how many there will be"
+    unknown = ": no throughput says how many there will be" if per is None else ""
+    rows = [(item.name, item.usd, item.quantity) for item in found.items]
+    rows.append(("sum", found.total_usd, "" if found.complete else "of what is known"))
+    rows.append(("", per, f"for a million requests{unknown}"))
+    wide = max(len(name) for name, _, _ in rows)
+    yield from (f"  {name:<{wide}}  {money(usd):>8}  {text}".rstrip() for name, usd, text in rows)
     yield from (f"  {note}" for note in found.notes)
 
 

@@ -8,7 +8,6 @@ memory, as seen on 2026-09-28.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -26,23 +25,24 @@ FILE = Path(__file__).with_name("prices.json")
 Dollars = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
 
-class RegionPrices(BaseModel):
-    """The list prices of a region."""
+class Tariff(BaseModel):
+    """The prices of a region."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    vcpu_hour: dict[Architecture, Dollars] = Field(default_factory=dict)
-    gib_hour: dict[Architecture, Dollars] = Field(default_factory=dict)
-    storage_gib_hour: Dollars | None = None  # of the disk above the 20 GiB of every task
-    address_hour: Dollars | None = None  # a public IPv4 address
-    nat_gb: Dollars | None = None  # through a NAT gateway, in either direction
-    egress_gb: Dollars | None = None
-    logs_gb: Dollars | None = None
-    put_1000: Dollars | None = None  # S3's PUT and LIST
-    get_1000: Dollars | None = None
-    stored_gb_month: Dollars | None = None
+    vcpu_hour: dict[Architecture, Dollars]
+    gib_hour: dict[Architecture, Dollars]
+    storage_gib_hour: Dollars  # of the disk above the 20 GiB of every task
+    address_hour: Dollars  # a public IPv4 address
+    nat_gb: Dollars  # through a NAT gateway, in either direction
+    egress_gb: Dollars
+    logs_gb: Dollars
+    put_1000: Dollars  # S3's PUT and LIST
+    get_1000: Dollars
+    stored_gb_month: Dollars
+    listed: frozenset[Architecture] = frozenset()  # whose prices are the region's own
 
-
-SINGLE = tuple(name for name in RegionPrices.model_fields if name not in ("vcpu_hour", "gib_hour"))
+    def task_hour(self, architecture: Architecture, vcpus: float, gib: float) -> float:
+        return vcpus * self.vcpu_hour[architecture] + gib * self.gib_hour[architecture]
 
 
 class Assumed(BaseModel):
@@ -56,62 +56,35 @@ class Assumed(BaseModel):
 
 
 class PriceTable(Record):
-    """All prices; those of us-east-1 are complete."""
+    """All prices. Regions are completed by the prices of us-east-1."""
 
     SCHEMA: ClassVar[str] = "toril.prices/1"
     model_config = ConfigDict(frozen=True, extra="forbid")
     as_of: str
     spot: float = Field(ge=0, le=1)  # of the usual price
     assumed: Assumed
-    regions: dict[str, RegionPrices]
+    regions: dict[str, Tariff]
     own: str = ""  # the user's file, of which some of them are
 
-    @model_validator(mode="after")
-    def _complete(self) -> "PriceTable":
-        base = self.regions.get(BASE, RegionPrices())
-        for name in ("vcpu_hour", "gib_hour"):
-            if set(getattr(base, name)) != {"x86-64", "arm64"}:
-                raise ValueError(f"{BASE} has no {name} of both processors")
-        lacking = [name for name in SINGLE if getattr(base, name) is None]
-        if lacking:
-            raise ValueError(f"{BASE} has no {', '.join(lacking)}")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, data: dict[str, Any]) -> dict[str, Any]:
+        regions = data.get("regions")
+        if isinstance(regions, dict):
+            regions = {name: _completed(one, regions.get(BASE)) for name, one in regions.items()}
+        return {**data, "regions": regions}
 
-    def of(self, region: str, architecture: Architecture) -> "Tariff":
-        """Returns the prices of a region, for one processor."""
-        here, base = self.regions.get(region, RegionPrices()), self.regions[BASE]
-        known = architecture in here.vcpu_hour and architecture in here.gib_hour
-        compute = here if known else base
-
-        def price(name: str) -> float:
-            found = getattr(here, name)
-            return float(getattr(base, name) if found is None else found)
-
-        return Tariff(
-            region=region,
-            known=known,
-            vcpu_hour=compute.vcpu_hour[architecture],
-            gib_hour=compute.gib_hour[architecture],
-            **{name: price(name) for name in SINGLE},
-        )
+    def of(self, region: str) -> Tariff:
+        return self.regions.get(region) or self.regions[BASE].model_copy(update={"listed": frozenset()})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tariff:
-    """One region's prices. `known`: its processor is listed; otherwise it is priced as in us-east-1."""
-
-    region: str
-    known: bool
-    vcpu_hour: float
-    gib_hour: float
-    storage_gib_hour: float
-    address_hour: float
-    nat_gb: float
-    egress_gb: float
-    logs_gb: float
-    put_1000: float
-    get_1000: float
-    stored_gb_month: float
+def _completed(own: Any, base: Any) -> Any:
+    """Returns a region with the prices of another where its own are missing; unlike a region: as it is."""
+    if not isinstance(own, dict) or not isinstance(base, dict):
+        return own
+    compute = [own.get("vcpu_hour"), own.get("gib_hour")]
+    listed = set.intersection(*(set(one) if isinstance(one, dict) else set[str]() for one in compute))
+    return {**_merged(base, own), "listed": listed}
 
 
 @cache
@@ -128,33 +101,27 @@ def read_prices(environment: Mapping[str, str]) -> PriceTable:
     where, example = f"{VARIABLE}={path}", '{"regions": {"us-east-1": {"egress_gb": 0.05}}}'
     try:
         own = json.loads(Path(path).read_bytes())
+        if not isinstance(own, dict):
+            raise ValueError("it is no object")
     except OSError as error:
         raise OptionError(
             f"{where} cannot be read: {error.strerror}; correct the path, or unset it", code="unreadable-file"
         ) from error
     except ValueError as error:
-        raise OptionError(f"{where} is no JSON: {error}; write it like {example}", code="not-json") from error
-    if not isinstance(own, dict):
-        raise OptionError(f"{where} is no JSON object; write it like {example}", code="not-json")
-    own.pop("schema", None)
-    merged = _merged(json.loads(FILE.read_bytes()), {**own, "own": Path(path).name})
+        raise OptionError(f"{where} is not JSON: {error}; write it like {example}", code="not-json") from error
+    table = json.loads(FILE.read_bytes())
+    merged = _merged(table, {**own, "schema": table["schema"], "own": Path(path).name})
     try:
         return PriceTable.from_json(json.dumps(merged).encode(), where)
     except StoreError as error:
-        raise OptionError(f"{where}: {_problem(error)}; write it like {example}", code="bad-prices") from error
+        problem = str(error)
+        if isinstance(error.__cause__, ValidationError):
+            first = error.__cause__.errors(include_url=False)[0]
+            problem = f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise OptionError(f"{problem}; write it like {example}", code="bad-prices") from error
 
 
 def _merged(base: Any, own: Any) -> Any:
     if isinstance(base, dict) and isinstance(own, dict):
         return {**base, **{key: _merged(base.get(key), value) for key, value in own.items()}}
     return own
-
-
-def _problem(error: StoreError) -> str:
-    """Returns where in the file the problem is, and the problem."""
-    if isinstance(error.__cause__, ValidationError):
-        first = error.__cause__.errors(include_url=False)[0]
-        problem = first["msg"].removeprefix("Value error, ")
-        where = ".".join(map(str, first["loc"]))
-        return f"{where}: {problem[0].lower()}{problem[1:]}" if where else problem
-    return str(error)
