@@ -14,7 +14,6 @@ from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.progress import LiveFigures, View
 from toril.errors import InfrastructureError, OptionError
 from toril.launchers import Launcher
-from toril.launchers.fargate import Stopped
 from toril.launchers.prepare import launcher_for, stop_tasks
 from toril.metrics import ClientFactory, check, clients
 from toril.records import Plan, Stop, SuiteOrigin, run_key
@@ -28,6 +27,7 @@ from toril.suite import Suite
 from toril.verdict.servers import queries
 
 if TYPE_CHECKING:
+    from toril.launchers.fargate import Stopped
     from toril.runs.conclude import Judged
 
 FOLLOWED_S = 600.0  # far more than an owner needs from a stop to a verdict

@@ -1,17 +1,22 @@
-"""The launcher of a plan: this machine, or Fargate in the regions of the store's stacks, after preflight and price."""
+"""The launcher of a plan: this machine, or Fargate in the regions of the store's stacks, after preflight and price.
+
+Functions import what only runs on Fargate need: a local run starts without it.
+"""
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from toril.clock import Clock
 from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
-from toril.launchers.fargate import FargateLauncher, Rates, Stopped, clients, stop_everywhere
 from toril.launchers.local import LocalLauncher
-from toril.launchers.preflight import CommandContext, Preflight, check, refuse
-from toril.launchers.pricing import estimate, read_prices, refuse_above
 from toril.records import Deployment, Plan, deployment_key
 from toril.store import FolderStore, Store
+
+if TYPE_CHECKING:
+    from toril.launchers.fargate import FargateLauncher, Rates, Stopped
+    from toril.launchers.preflight import Preflight
 
 PREFLIGHT_ATTEMPTS, SWEEP_ATTEMPTS = 4, 5  # of each call, which is made once
 
@@ -25,6 +30,9 @@ def prepared(
     """
     if plan.on != "fargate":
         return launcher_for(plan, store, environment, clock), ()
+    from toril.launchers.preflight import refuse
+    from toril.launchers.pricing import refuse_above
+
     deployments = read_deployments(store)
     found = _examined(plan, store, deployments, clock)
     refuse(found.findings)
@@ -48,13 +56,15 @@ def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock
     return LocalLauncher(store, environment)
 
 
-def examined(plan: Plan | None, store: Store, clock: Clock) -> Preflight:
+def examined(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
     """Returns the preflight of a plan, or without one of all regions of the store."""
     return _examined(plan, store, read_deployments(store), clock)
 
 
 def priced(plan: Plan, store: Store) -> tuple[str, ...]:
     """Returns the start and price of a run on Fargate from the store's records alone, or why they are unknown."""
+    from toril.launchers.pricing import estimate, read_prices
+
     try:
         deployments = read_deployments(store)
     except InfrastructureError as error:
@@ -62,8 +72,10 @@ def priced(plan: Plan, store: Store) -> tuple[str, ...]:
     return estimate(plan, deployments, read_prices(os.environ)).lines()
 
 
-def stop_tasks(store: Store, run_id: str, why: str) -> Stopped:
+def stop_tasks(store: Store, run_id: str, why: str) -> "Stopped":
     """Stops every task of a run, in all regions of the store; a region with a damaged record delays no other."""
+    from toril.launchers.fargate import Stopped, clients, stop_everywhere
+
     damaged: list[StoreError] = []
     deployments = read_deployments(store, damaged)
     stopped = stop_everywhere(deployments, run_id, clients(deployments, attempts=SWEEP_ATTEMPTS), why)
@@ -93,14 +105,20 @@ def read_deployments(store: Store, damaged: list[StoreError] | None = None) -> d
     return found
 
 
-def _examined(plan: Plan | None, store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> Preflight:
+def _examined(plan: Plan | None, store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> "Preflight":
+    from toril.launchers.fargate import clients
+    from toril.launchers.preflight import CommandContext, check
+    from toril.launchers.pricing import read_prices
+
     context = CommandContext(store=store, now=clock.now, environment=os.environ, prices=read_prices(os.environ))
     return check(plan, deployments, clients(deployments, attempts=PREFLIGHT_ATTEMPTS), context)
 
 
 def _fargate(
-    plan: Plan, deployments: Mapping[str, Deployment], clock: Clock, rates: Mapping[str, Rates] | None = None
-) -> FargateLauncher:
+    plan: Plan, deployments: Mapping[str, Deployment], clock: Clock, rates: "Mapping[str, Rates] | None" = None
+) -> "FargateLauncher":
+    from toril.launchers.fargate import FargateLauncher, clients
+
     used = {region: one for region, one in deployments.items() if region in plan.locations}
     home = next((one for one in deployments.values() if one.home is not None), None)
     return FargateLauncher(used, clients(deployments), clock, home=home, rates=rates)
