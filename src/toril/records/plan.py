@@ -165,7 +165,7 @@ class Pace(RecordPart):
 
     flush_s: float = 1.0  # between a worker's interval files
     poll_s: float = 0.05  # between a worker's looks for start.json and stop.json
-    start_lead_s: float = 0.25  # from start.json written to the signal: long enough for every worker to see it
+    start_lead_s: float = 0.1  # from start.json written to the signal: twice the time between two looks
     ready_timeout_s: float = 180.0  # a cold JVM on a busy two-core machine is ready within 30 s
     lease_renew_s: float = 2.0
     lease_expires_s: float = 15.0  # seven renewals missed: gone, not merely slow
