@@ -23,6 +23,7 @@ from toril.criteria import duration_s
 from toril.criteria.criterion import OWN_KEYS, TAURUS_KEYS
 from toril.plan import make_plan
 from toril.suite import TorilSettings, engines, read_suite
+from toril.suite.curves import Point, Ramp, Replay, Shape, Sine, Spikes, Steps
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "suites.md").read_text()
@@ -241,11 +242,12 @@ NO_KEYS = {  # what the code looks up that is no key of a suite
     "local",  # a place, and a module of bzt's
     "class",  # of a module: what else bzt's passfail is called
     "apiritif",  # an engine
+    "every_s",  # a field of a section
     *("enabled", "name"),  # of a JMX
     "",
 }
 IN_LOOPS = ("label", "think-time", "properties", "jmeter", "ramp-up", "data-sources")  # which no search finds
-NO_DOCUMENTS = {"documents.py", "git.py", "settings.py", "reader.py"}
+NO_DOCUMENTS = {"documents.py", "git.py", "settings.py", "reader.py", "sections.py"}
 
 
 def keys_that_are_read() -> Iterator[str]:
@@ -266,6 +268,8 @@ def keys_that_are_read() -> Iterator[str]:
             elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In):
                 asked = [node.left]
             yield from (one.value for one in asked if isinstance(one, ast.Constant) and isinstance(one.value, str))
+    for section in (Shape, Ramp, Steps, Spikes, Sine, Point, Replay):
+        yield from (str(field.alias) for field in section.model_fields.values())
     yield from (*IN_LOOPS, "requests", *engines.NESTED, *engines.BLOCKS, *engines.PHASES, *REFUSED_KEYS)
 
 

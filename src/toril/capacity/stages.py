@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from toril.criteria import conditions_of, samples_needed
-from toril.load.search import RECOVER_STEPS, Judged, Outcome, Stage
+from toril.load.search import RECOVER_STEPS, Outcome, Stage, StageOutcome
 from toril.records import Plan, PlannedExecution, Search
 from toril.records.summary import CapacityStage, StageObservation
 from toril.summary import Completeness, dropped_between, saturated_between
@@ -30,7 +30,7 @@ ANSWERS, FAILURES = "answers", "failures"  # causes of a breach other than a cri
 class StageResult:
     """A stage: its time, its measurements, and its outcome."""
 
-    judged: Judged
+    judged: StageOutcome
     at_s: float  # since the start signal, from which on its rate held
     from_s: int  # whole seconds that were judged; `to_s` is not one of them
     to_s: int
@@ -86,7 +86,7 @@ class StageJudge:
         results = self._criteria(part)
         outcome, why, message = self._outcome(part, math.ceil(at_s), to_s, samples, expected, results)
         return StageResult(
-            judged=Judged(stage, outcome, why),
+            judged=StageOutcome(stage, outcome, why),
             at_s=at_s,
             from_s=from_s,
             to_s=to_s,
@@ -142,7 +142,7 @@ class StageJudge:
             if calm or end == last_end:
                 why = "" if calm else RECOVERY
                 return StageResult(
-                    judged=Judged(stage, "held" if calm else "void", why),
+                    judged=StageOutcome(stage, "held" if calm else "void", why),
                     at_s=at_s,
                     from_s=end - CALM_S,
                     to_s=end,

@@ -42,9 +42,9 @@ MOST_LOAD = 1000  # per cent of what was asked for; beyond, it is a slip
 class CriterionSyntaxError(Exception):
     """A criterion that cannot be judged as it is written; `parse_criterion` adds where it is written."""
 
-    def __init__(self, code: str, what: str, fix: str) -> None:
-        super().__init__(code, what, fix)
-        self.code, self.what, self.fix = code, what, fix
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def quoted(value: object) -> str:
@@ -72,17 +72,14 @@ def read_subject(written: object, language: Language) -> Subject:
     """The subject; one that is toril's own is refused in Taurus' language, with where it belongs."""
     known = SUBJECTS if language == "taurus" else (*SUBJECTS, *OWN_SUBJECTS, *SERVER_SUBJECTS)
     if not isinstance(written, str):
-        raise CriterionSyntaxError(
-            "unknown-subject", f"with the subject `{quoted(written)}`", f"use one of {', '.join(known)}"
-        )
+        text = f"with the subject `{quoted(written)}`; use one of {', '.join(known)}"
+        raise CriterionSyntaxError("unknown-subject", text)
     if written in (*TIMES, "hits", "bytes"):
         return Subject(written)
     if written in (*OWN_SUBJECTS, *SERVER_SUBJECTS) and language == "taurus":
-        raise CriterionSyntaxError(
-            "misplaced-subject",
-            f"with the subject `{written}`, which Taurus does not have",
-            "move it to `toril: {criteria: […]}`, so that `bzt` still reads this file",
-        )
+        what = f"with the subject `{written}`, which Taurus does not have"
+        fix = "move it to `toril: {criteria: […]}`, so that `bzt` still reads this file"
+        raise CriterionSyntaxError("misplaced-subject", f"{what}; {fix}")
     if written in OWN_SUBJECTS:
         return Subject(written)
     for stem, name in (("concurr", "concurrency"), ("succ", "succ"), ("fail", "fail")):
@@ -91,35 +88,24 @@ def read_subject(written: object, language: Language) -> Subject:
     if match := PERCENTILE.fullmatch(written):
         percentile = float(match[1])
         if percentile > 100:
-            raise CriterionSyntaxError(
-                "wrong-percentile", f"with the percentile {match[1]}", "percentiles go from p0 to p100"
-            )
+            text = f"with the percentile {match[1]}; percentiles go from p0 to p100"
+            raise CriterionSyntaxError("wrong-percentile", text)
         return Subject("p", percentile=percentile)
     if written.startswith("rc"):
         if not written[2:]:
-            raise CriterionSyntaxError(
-                "missing-response-code", "without a response code", "write it like `rc500`, `rc5??` or `rc*`"
-            )
+            text = "without a response code; write it like `rc500`, `rc5??` or `rc*`"
+            raise CriterionSyntaxError("missing-response-code", text)
         if SLIP_OF_CODE.fullmatch(written[2:]) and not written[2:].isdigit():
-            raise CriterionSyntaxError(
-                "wrong-response-code",
-                f"with the response code `{quoted(written[2:])}`, which there is not",
-                _code_meant(written[2:]),
-            )
+            text = f"with the response code `{quoted(written[2:])}`, which there is not; {_code_meant(written[2:])}"
+            raise CriterionSyntaxError("wrong-response-code", text)
         return Subject("rc", rc_pattern=written[2:])
     close = SYNONYMS.get(written.casefold().replace("_", "-")) or nearest(written.casefold(), known)
     if close in OWN_SUBJECTS and language == "taurus":
-        raise CriterionSyntaxError(
-            "misplaced-subject",
-            f"with the subject `{quoted(written)}`",
-            f"write it with `{close}` in `toril: {{criteria: […]}}`",
-        )
+        text = f"with the subject `{quoted(written)}`; write it with `{close}` in `toril: {{criteria: […]}}`"
+        raise CriterionSyntaxError("misplaced-subject", text)
     fix = f"did you mean `{close}`; " if close else ""
-    raise CriterionSyntaxError(
-        "unknown-subject",
-        f"with the subject `{quoted(written)}`, which cannot be judged",
-        f"{fix}supported are {', '.join(known)}",
-    )
+    text = f"with the subject `{quoted(written)}`, which cannot be judged; {fix}supported are {', '.join(known)}"
+    raise CriterionSyntaxError("unknown-subject", text)
 
 
 def _code_meant(written: str) -> str:
@@ -139,7 +125,7 @@ def read_threshold(value: object, subject: Subject) -> tuple[Unit, Fraction, str
         case "throughput" | "capacity":
             return "/s", _quantity(rate_per_s, value, what, "write a rate like `450/s`, `30/min` or `100/h`"), text
         case "load" | "generator-cpu" | "generator-core" | "generator-waiting" | "generator-throttled":
-            raise CriterionSyntaxError("wrong-threshold", what, "write a percentage like `80%`")
+            raise CriterionSyntaxError("wrong-threshold", f"{what}; write a percentage like `80%`")
         case "bytes":
             return (
                 "bytes",
@@ -165,13 +151,12 @@ def time_threshold(value: object, what: str) -> tuple[Unit, Fraction, str]:
 
 def _percentage(text: str, what: str, subject: str) -> Fraction:
     if subject not in ("succ", "fail", "rc", "load", *SHARES_OF_TIME):
-        raise CriterionSyntaxError(
-            "no-percentage", f"with a percentage, which `{subject}` has not", f"write {_instead_of_percentage(subject)}"
-        )
+        text = f"with a percentage, which `{subject}` has not; write {_instead_of_percentage(subject)}"
+        raise CriterionSyntaxError("no-percentage", text)
     percentage = _quantity(number, text[:-1], what, "write a percentage like `5%`")
     most = MOST_LOAD if subject == "load" else 100
     if percentage > most:
-        raise CriterionSyntaxError("wrong-threshold", f"with {quoted(text)}", f"a percentage goes from 0% to {most}%")
+        raise CriterionSyntaxError("wrong-threshold", f"with {quoted(text)}; a percentage goes from 0% to {most}%")
     return percentage
 
 
@@ -190,4 +175,4 @@ def _quantity(read: Callable[[object], Fraction], value: object, what: str, fix:
     try:
         return read(value)
     except ValueError:
-        raise CriterionSyntaxError("wrong-threshold", what, fix) from None
+        raise CriterionSyntaxError("wrong-threshold", f"{what}; {fix}") from None

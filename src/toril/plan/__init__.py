@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from toril import __version__
 from toril.criteria import criteria_of, lint
@@ -18,7 +18,17 @@ from toril.errors import OptionError, SuiteError
 from toril.load.shapes import OPEN_MODEL, curve_of
 from toril.plan.division import WorkerLoad, WorkerSlot, divided_between, split, worker_slots
 from toril.plan.samples import iteration_of, too_few
-from toril.records import Browser, ExecutionShare, Pace, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
+from toril.records import (
+    Browser,
+    ExecutionShare,
+    LauncherName,
+    Pace,
+    Plan,
+    PlannedCriterion,
+    PlannedExecution,
+    Share,
+    TaskSize,
+)
 from toril.suite import Execution, Note, Suite
 from toril.suite.engines import TIMINGS, engine_of
 from toril.suite.settings import MAX_WORKERS, browser_of
@@ -41,15 +51,13 @@ FARGATE_TIMINGS = Pace(
     give_up_s=150.0,  # Fargate kills a task 120 s after the request to stop it
 )
 
-Place = Literal["local", "fargate"]
-
 
 def make_plan(
     suite: Suite,
     *,
     run_id: str,
     workers: int | None,
-    on: Place = "local",
+    on: LauncherName = "local",
     tags: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     smoke: bool = False,

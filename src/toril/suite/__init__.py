@@ -98,7 +98,7 @@ def read_suite(
     folder = files[0].parent.resolve()
     found = Files(folder, [*(file.parent.resolve() for file in used), Path.cwd()], reader)
     scenarios = Scenarios(merged.get("scenarios"), reader, found, workers)
-    toril = read_settings(reader.environment.resolve_all(merged.get("toril")), source)
+    toril = read_settings(reader.environment.resolve_all(merged.get("toril")), reader)
     check_secrets(toril.secrets, merged, env, source)
     check_aggregator(merged, source)
     executions = read_executions(merged, scenarios, reader, on, toril.curves, toril.capacity)
@@ -210,7 +210,7 @@ def _split_data(
                 where = f"scenarios.{name}.data-sources[{index}].variable-names"
                 what = "set for a file of `split-data`, whose first row is the header and not divided"
                 fix = "write the names as the file's first row, and leave them out here"
-                raise reader.error("conflicting-keys", where, what, fix)
+                raise reader.error("conflicting-keys", where, f"{what}; {fix}")
     return {path: files.rows(path) for path in paths}
 
 
@@ -222,8 +222,8 @@ def _warn_of_ignored(merged: Mapping[str, Any], reader: SuiteReader) -> None:
     modules = merged.get("modules")
     modules = modules if isinstance(modules, dict) else {}
     for key in modules.get("vegeta") or ():  # toril's own settings take its place
-        fix = engine_setting_advice(str(key))
-        raise reader.error("unsupported-key", f"modules.vegeta.{str(key)[:60]}", "ignored by toril's engine", fix)
+        text = f"ignored by toril's engine; {engine_setting_advice(str(key))}"
+        raise reader.error("unsupported-key", f"modules.vegeta.{str(key)[:60]}", text)
     local = modules.get("local")
     if isinstance(local, dict) and (local.get("sequential") or local.get("capacity")):
         text = "makes executions wait for each other, which the plan's times do not know; `delay` says when each starts"

@@ -73,7 +73,7 @@ def _passfail_names(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _runs_here(run_at: object, path: str, reader: SuiteReader, on: str) -> bool:
     if run_at is not None and run_at not in PROVISIONING.values():
-        raise reader.error("unknown-value", path, quoted(run_at), suggestion(str(run_at), PROVISIONING.values()))
+        raise reader.error("unknown-value", path, f"{quoted(run_at)}; {suggestion(str(run_at), PROVISIONING.values())}")
     return run_at in (None, PROVISIONING[on])
 
 
@@ -131,24 +131,24 @@ def _refuse_stray_criteria(config: Mapping[str, Any], judging: Sequence[str], re
                 continue
             if isinstance(key, str) and similar(key, CRITERIA_KEYS) and holder[key]:
                 fix = "write `criteria`" if is_right else "move them to `reporting`"
-                raise reader.error("stray-criteria", f"{path}{key}", "a key that bzt ignores there", fix)
+                raise reader.error("stray-criteria", f"{path}{key}", f"a key that bzt ignores there; {fix}")
     for key in config:
         if key not in TOP_KEYS and any(_module(item) in judging for item in _items(config[key])):
-            what, fix = "where bzt does not look for passfail", "write `reporting: [{module: passfail, …}]`"
-            raise reader.error("stray-criteria", quoted(key), what, fix)
+            text = "where bzt does not look for passfail; write `reporting: [{module: passfail, …}]`"
+            raise reader.error("stray-criteria", quoted(key), text)
     for index, service in enumerate(_items(config.get("services"))):
         if _module(service) in judging:
             path = f"services[{index}]"
-            raise reader.error("stray-criteria", path, "passfail, which is no service", "move it to `reporting`")
+            raise reader.error("stray-criteria", path, "passfail, which is no service; move it to `reporting`")
     for index, reporter in _listed(config.get("reporting")):
         if reporter.get("criteria") and reporter.get("module") not in judging:
             what = f"of the module `{str(reporter.get('module'))[:60]}`, which judges nothing"
             path = f"reporting[{index}].criteria"
-            raise reader.error("stray-criteria", path, what, "criteria need `module: passfail`")
+            raise reader.error("stray-criteria", path, f"{what}; criteria need `module: passfail`")
     for name in judging:
         if isinstance(config.get(name), dict):
-            fix = "write `reporting: [{module: passfail, …}]`"
-            raise reader.error("stray-criteria", name, "at the top, where bzt ignores it", fix)
+            text = "at the top, where bzt ignores it; write `reporting: [{module: passfail, …}]`"
+            raise reader.error("stray-criteria", name, text)
 
 
 def _holders(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, Mapping[Any, Any]]]:

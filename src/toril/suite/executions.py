@@ -115,9 +115,8 @@ def read_executions(
         )
     items = reader.items(written, "execution", "execution: [{scenario: …}]")
     if len(items) > MAX_EXECUTIONS:
-        raise reader.error(
-            "out-of-range", "execution", f"a list of {len(items):,}", f"a suite has at most {MAX_EXECUTIONS}"
-        )
+        text = f"a list of {len(items):,}; a suite has at most {MAX_EXECUTIONS}"
+        raise reader.error("out-of-range", "execution", text)
     executions = _ExecutionReader(config, scenarios, reader, on, curves or {}, capacity or {})
     found: list[Execution] = []
     for index, item in enumerate(items):
@@ -129,7 +128,7 @@ def read_executions(
     for name in curves or {}:
         if name not in names:
             path = f"toril.curves.{name[:60]}"
-            raise reader.error("unknown-execution", path, "a curve of no execution", suggestion(name, names))
+            raise reader.error("unknown-execution", path, f"a curve of no execution; {suggestion(name, names)}")
     return tuple(found)
 
 
@@ -168,8 +167,8 @@ class _ExecutionReader:
         planned, search = self._curve(item, name, executor, path), None
         if name in self.capacity:
             if planned is not None:
-                what = "beside a load curve, and a search sets the rate itself"
-                raise self.reader.error("conflicting-keys", f"toril.capacity.{name[:60]}", what, "keep one of the two")
+                text = "beside a load curve, and a search sets the rate itself; keep one of the two"
+                raise self.reader.error("conflicting-keys", f"toril.capacity.{name[:60]}", text)
             labels = self.scenarios.labels(scenario)
             search = read_search(self.capacity[name], name, executor, item, labels, self.reader)
             planned = PlannedCurve(lowest(search, self.on), 0.0)
@@ -241,7 +240,7 @@ class _ExecutionReader:
         if problem.code != "missing-rate" or not others:
             return problem
         fix = f"its name is `{name[:60]}`, and curves or searches are written for {', '.join(others)[:200]}"
-        return problem._replace(fix=fix)
+        return problem._replace(text=f"missing; {fix}")
 
     def _curve(self, item: dict[str, Any], name: str, executor: str, path: str) -> PlannedCurve | None:
         """The load curve of an execution; its peak becomes the throughput, and its length the hold."""
@@ -268,8 +267,8 @@ class _ExecutionReader:
         path = f"{path}.executor"
         executor = self.reader.resolved(item.get("executor") or self.default_executor, path, "name one")
         if not isinstance(executor, str):
-            what = f"{quoted(executor)}, not a name"
-            raise self.reader.error("unknown-executor", path, what, "write one such as jmeter")
+            text = f"{quoted(executor)}, not a name; write one such as jmeter"
+            raise self.reader.error("unknown-executor", path, text)
         if executor not in self.executors:
             check_executor(executor, path, self.reader, own=self.own, functional=self.functional)
             self.executors.add(executor)
@@ -283,8 +282,7 @@ class _ExecutionReader:
         unknown = set(value) - set(PROVISIONING.values())
         if unknown:
             what = f"{quoted(value)}, with a place that is neither local nor cloud"
-            fix = f"write `{key}: {{local: 5, cloud: 1000}}`"
-            raise self.reader.error("unknown-key", f"{path}.{key}", what, fix)
+            raise self.reader.error("unknown-key", f"{path}.{key}", f"{what}; write `{key}: {{local: 5, cloud: 1000}}`")
         if self.provisioning not in value:
             text = f"says nothing for `{self.provisioning}`, so Taurus' default counts"
             self.reader.warn("default-load", f"{path}.{key}", text)
@@ -298,7 +296,7 @@ class _ExecutionReader:
         """Whether the numbers of `locations` are those of workers, and no weights."""
         weighted = str(self.reader.resolved(written, path, "write true or false")).lower()
         if weighted not in ("true", "false", "none"):
-            raise self.reader.error("not-a-boolean", path, quoted(written), "write true or false")
+            raise self.reader.error("not-a-boolean", path, f"{quoted(written)}; write true or false")
         return weighted == "false"
 
     def _locations(self, written: object, path: str, *, exact: bool) -> dict[str, Fraction]:
@@ -309,15 +307,15 @@ class _ExecutionReader:
         for raw, weight in self.reader.mapping(written, path, example).items():
             name = self.reader.environment.resolve(raw)
             if not LOCATION.fullmatch(name):
-                what, fix = "not a name for a location", "use letters, digits and . _ - (at most 63)"
-                raise self.reader.error("unusable-name", f"{path}.{raw[:60]}", what, fix)
+                text = "not a name for a location; use letters, digits and . _ - (at most 63)"
+                raise self.reader.error("unusable-name", f"{path}.{raw[:60]}", text)
             number = (
                 self.reader.whole(weight, f"{path}.{name}") if exact else self.reader.number(weight, f"{path}.{name}")
             )
             if number:
                 found[name] = found.get(name, Fraction(0)) + number
         if not found:
-            raise self.reader.error("out-of-range", path, "without any weight above 0", f"write it like `{example}`")
+            raise self.reader.error("out-of-range", path, f"without any weight above 0; write it like `{example}`")
         return found
 
     def _files(self, config: Mapping[str, Any], scenario: str) -> tuple[str, ...]:

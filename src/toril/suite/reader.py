@@ -139,20 +139,21 @@ class SuiteReader:
         self.jmeter_properties = jmeter_properties or {}  # modules.jmeter.properties
         self.warnings: list[Note] = []
 
-    def error(self, code: str, path: str, what: str, fix: str) -> UserError:
-        return self.refusal(f"{self.name}: {path} is {what}; {fix}", code=code)
+    def error(self, code: str, path: str, text: str) -> UserError:
+        """The refusal of the value at `path`; the text completes `<path> is …`, and says the fix after a semicolon."""
+        return self.refusal(f"{self.name}: {path} is {text}", code=code)
 
     def warn(self, code: str, path: str, text: str) -> None:
         self.warnings.append(Note(code, f"{self.name}: {path} {text}"))
 
     def mapping(self, value: object, path: str, example: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise self.error("not-a-mapping", path, f"{quoted(value)}, not a mapping", f"write it like `{example}`")
+            raise self.error("not-a-mapping", path, f"{quoted(value)}, not a mapping; write it like `{example}`")
         return value
 
     def items(self, value: object, path: str, example: str) -> list[Any]:
         if not isinstance(value, list):
-            raise self.error("not-a-list", path, f"{quoted(value)}, not a list", f"write it like `{example}`")
+            raise self.error("not-a-list", path, f"{quoted(value)}, not a list; write it like `{example}`")
         return value
 
     def resolved(self, value: Any, path: str, fix: str) -> Any:
@@ -165,9 +166,17 @@ class SuiteReader:
             raise self.unset(value, path, self.environment.fix_of(name) if name.isidentifier() else fix)
         return text.strip()
 
+    def resolved_all(self, value: Any, path: str) -> Any:
+        """`resolved` for every text in lists and mappings."""
+        if isinstance(value, list):
+            return [self.resolved_all(one, f"{path}[{index}]") for index, one in enumerate(value)]
+        if isinstance(value, dict):
+            return {key: self.resolved_all(one, f"{path}.{key[:60]}") for key, one in value.items()}
+        return self.resolved(value, path, "write the value itself")
+
     def unset(self, value: str, path: str, fix: str) -> UserError:
         """The refusal of a value with a reference to an unknown name."""
-        return self.error("unset-reference", path, f"{quoted(value)}, which refers to something that is not set", fix)
+        return self.error("unset-reference", path, f"{quoted(value)}, which refers to something that is not set; {fix}")
 
     def _property(self, match: re.Match[str]) -> str:
         """JMeter's `${__P(users,10)}` as JMeter will see it: its property, or the default written there."""
@@ -177,7 +186,7 @@ class SuiteReader:
         """A whole number above 0; None for null and 0, which Taurus takes for *not given*."""
         found = self.number(value, path)
         if found is not None and found.denominator != 1:
-            raise self.error("not-a-number", path, f"{quoted(value)}, not a whole number", "write one")
+            raise self.error("not-a-number", path, f"{quoted(value)}, not a whole number; write one")
         return None if found is None else int(found)
 
     def number(self, value: object, path: str) -> Fraction | None:
@@ -189,14 +198,11 @@ class SuiteReader:
             found = number(value)
         except ValueError:
             if str(value).startswith("-"):
-                what, fix = f"{quoted(value)}, below 0", "write a number above 0"
-                raise self.error("out-of-range", path, what, fix) from None
-            what, fix = f"{quoted(value)}, not a number", "write a number such as 10"
-            raise self.error("not-a-number", path, what, fix) from None
+                raise self.error("out-of-range", path, f"{quoted(value)}, below 0; write a number above 0") from None
+            text = f"{quoted(value)}, not a number; write a number such as 10"
+            raise self.error("not-a-number", path, text) from None
         if found > MAX_NUMBER:
-            raise self.error(
-                "out-of-range", path, f"{quoted(value)}, more than {MAX_NUMBER:,}", "write a smaller number"
-            )
+            raise self.error("out-of-range", path, f"{quoted(value)}, more than {MAX_NUMBER:,}; write a smaller number")
         return found or None
 
     def seconds(self, value: object, path: str) -> float:
@@ -207,13 +213,13 @@ class SuiteReader:
         try:
             seconds = duration_s(value)
         except ValueError:
-            what, fix = f"{quoted(value)}, not a duration", "write it like 30s, 1m30s or 500ms"
-            raise self.error("not-a-duration", path, what, fix) from None
+            text = f"{quoted(value)}, not a duration; write it like 30s, 1m30s or 500ms"
+            raise self.error("not-a-duration", path, text) from None
         if seconds > MAX_DURATION_S:
-            raise self.error("out-of-range", path, f"{quoted(value)}, longer than a year", "write a shorter duration")
+            raise self.error("out-of-range", path, f"{quoted(value)}, longer than a year; write a shorter duration")
         return float(seconds)
 
     def boolean(self, value: object, path: str) -> bool:
         if not isinstance(value, bool):
-            raise self.error("not-a-boolean", path, quoted(value), "write true or false")
+            raise self.error("not-a-boolean", path, f"{quoted(value)}; write true or false")
         return value

@@ -46,7 +46,7 @@ class Scenarios:
             name = self._added(stem, written)
         else:
             what = "missing" if written is None else f"{quoted(written)}, not a scenario"
-            raise self.reader.error("missing-scenario", path, what, self._which())
+            raise self.reader.error("missing-scenario", path, f"{what}; {self._which()}")
         self._examine(name, executor, place, ())
         self._check_addresses(name, place)
         return name
@@ -63,14 +63,14 @@ class Scenarios:
             raise self.reader.error(*problem)
         for included, where in self._included(self.named[name], path):
             if included in (*within, name):
-                what = f"{quoted(included)}, which includes itself"
-                raise self.reader.error("recursive-include", where, what, "remove one of the includes")
+                text = f"{quoted(included)}, which includes itself; remove one of the includes"
+                raise self.reader.error("recursive-include", where, text)
             if included not in self.named:
-                what, fix = f"{quoted(included)}, not a scenario", suggestion(included, self.named)
-                raise self.reader.error("unknown-scenario", where, what, fix)
+                text = f"{quoted(included)}, not a scenario; {suggestion(included, self.named)}"
+                raise self.reader.error("unknown-scenario", where, text)
             if len(within) >= MAX_INCLUDE_DEPTH:
-                what, fix = f"more than {MAX_INCLUDE_DEPTH} levels deep", "include it further up"
-                raise self.reader.error("recursive-include", where, what, fix)
+                text = f"more than {MAX_INCLUDE_DEPTH} levels deep; include it further up"
+                raise self.reader.error("recursive-include", where, text)
             self._examine(included, executor, f"scenarios.{included}", (*within, name))
 
     def _included(self, scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
@@ -85,7 +85,7 @@ class Scenarios:
         if self.files.existing(text) is None and not text.lower().startswith(("http://", "https://")):
             self.reader.resolved(text, path, "name a scenario or a script")
             fix = suggestion(text, self.named) if self.named else f"correct the path of the script, or {self._which()}"
-            raise self.reader.error("unknown-scenario", path, f"{quoted(text)}, neither a scenario nor a file", fix)
+            raise self.reader.error("unknown-scenario", path, f"{quoted(text)}, neither a scenario nor a file; {fix}")
         script = self.files.find(text, path, kind="script")
         return self._added(PurePosixPath(script).name, {"script": script})
 
@@ -128,7 +128,8 @@ class Scenarios:
         for name in read_jmx(place).data if script.lower().endswith(".jmx") else ():
             if not any((folder / name).is_file() for folder in (place.parent, self.files.folder)):
                 what = f"{quoted(script)}, whose CSV Data Set reads {quoted(name)}, a file that does not exist"
-                raise self.reader.error("no-such-file", path, what, "add it beside the JMX, or correct its name there")
+                fix = "add it beside the JMX, or correct its name there"
+                raise self.reader.error("no-such-file", path, f"{what}; {fix}")
 
     def _check_addresses(self, name: str, path: str) -> None:
         """Note each reference in an address that neither the workers' environment nor the scenario itself sets."""
@@ -153,8 +154,8 @@ class Scenarios:
                 for name in REFERENCE.findall(self.workers.resolve(address)):
                     own = any(name == known or name.startswith(f"{known}_") for known in variables)
                     if name.isidentifier() and not name.startswith(SET_BY_WORKERS) and not own:
-                        what = f"{quoted(address)}, and no worker knows `{name}`"
-                        error = self.reader.error("unset-reference", place, what, self.workers.fix_of(name))
+                        text = f"{quoted(address)}, and no worker knows `{name}`; {self.workers.fix_of(name)}"
+                        error = self.reader.error("unset-reference", place, text)
                         self.unset[Note(error.code, str(error))] = None
 
     def _variables(self, scenario: dict[str, Any]) -> set[str] | None:
