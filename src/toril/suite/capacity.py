@@ -13,9 +13,6 @@ from toril.suite.reader import SuiteReader, suggestion
 from toril.suite.settings import CapacitySearch
 
 PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is decided and all workers know the next rate
-MIN_JUDGED_S = 3  # of a stage
-MIN_STEP_S = 5  # shorter ones could not show that a generator is saturated
-MIN_PRECISION, MAX_PRECISION = 0.01, 0.5
 LOAD = ("ramp-up", "hold-for", "steps", "iterations", "throughput")  # which the search sets
 JUDGED = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", "succ", "rc")
 
@@ -35,26 +32,7 @@ def read_search(
         if item.get(key):
             text = f"beside the execution's `{key}`, which the search sets; leave `{key}` out"
             raise reader.error("conflicting-keys", path, text)
-    if written.to_rps <= written.from_rps:
-        text = f"{written.to_rps:g}/s, no more than `from`; write a higher rate"
-        raise reader.error("out-of-range", f"{path}.to", text)
-    if not MIN_PRECISION <= written.precision <= MAX_PRECISION:
-        text = f"{written.precision:.3g}, not from {MIN_PRECISION:.0%} to {MAX_PRECISION:.0%}; write it like 5%"
-        raise reader.error("out-of-range", f"{path}.precision", text)
-    if written.step_s < MIN_STEP_S:
-        raise reader.error("out-of-range", f"{path}.step", f"{written.step_s:g} s; make it {MIN_STEP_S} s at least")
-    if written.step_s - written.settle_s < MIN_JUDGED_S:
-        what = f"{written.step_s:g} s, of which {written.settle_s:g} s are not judged"
-        fix = f"make it {MIN_JUDGED_S} s longer than `settle` at least"
-        raise reader.error("out-of-range", f"{path}.step", f"{what}; {fix}")
-    search = Search(
-        from_rps=written.from_rps,
-        to_rps=written.to_rps,
-        until=written.until,
-        step_s=written.step_s,
-        settle_s=written.settle_s,
-        precision=written.precision,
-    )
+    search = Search(**written.model_dump())
     for index, source in enumerate(search.until):
         where = f"{path}.until[{index}]"
         criterion = parse_criterion(source, f"{reader.name}: {where}")
@@ -74,13 +52,6 @@ def lowest(search: Search, on: str) -> Curve:
     return Curve(((0.0, search.from_rps), (length_s(search, on), search.from_rps)))
 
 
-def check_names(capacity: Iterable[str], names: Collection[str], reader: SuiteReader) -> None:
-    for name in capacity:
-        if name not in names:
-            text = f"a search in no execution; {suggestion(name, names)}"
-            raise reader.error("unknown-execution", f"toril.capacity.{name[:60]}", text)
-
-
 def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, Search], reader: SuiteReader) -> None:
     """SuiteError for a criterion on a capacity without a search; a warning for one that the search will breach."""
     for criterion in criteria_of(criteria):
@@ -88,9 +59,9 @@ def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, 
         if criterion.subject == "capacity":
             if criterion.label not in searches and (criterion.label or len(searches) != 1):
                 fix = "add `toril: {capacity: {<execution>: {from: …, to: …, until: […]}}}`"
-                what = f"`{criterion.text}`, and nothing looks for that capacity"
-                fix = f"{suggestion(criterion.label, searches) if searches else fix}"
-                raise reader.error("unsearched-capacity", path, f"{what}; {fix}")
+                fix = suggestion(criterion.label, searches) if searches else fix
+                text = f"`{criterion.text}`, and nothing looks for that capacity; {fix}"
+                raise reader.error("unsearched-capacity", path, text)
             continue
         for name, search in searches.items():
             for breached in _breached(criterion, name, search):

@@ -11,7 +11,7 @@ from toril.criteria import Language, parse_criterion
 from toril.records import PlannedCriterion
 from toril.suite.executions import PROVISIONING, Execution
 from toril.suite.merge import TOP_KEYS, similar
-from toril.suite.reader import REFERENCE, SuiteReader, quoted, suggestion
+from toril.suite.reader import REFERENCE, SuiteReader, mapping_at, quoted, suggestion
 
 BASE_REPORTERS = ("final-stats", "console", "final_stats")  # bzt's own, on in every run
 PASSFAIL_CLASS = "bzt.modules.passfail.PassFailStatus"
@@ -44,14 +44,13 @@ def read_criteria(
         elif module not in BASE_REPORTERS:
             text = f"({quoted(module)}) is ignored: toril reports on the whole, see --report"
             reader.warn("ignored-reporter", path, text)
-    scenarios = config.get("scenarios") or {}
     written = config.get("execution")
     items = written if isinstance(written, list) else [written]
     for execution, item in zip(executions, items, strict=True):
-        collector.add(item.get("criteria"), f"execution[{execution.index}].criteria", (execution.name,))
-        scenario = scenarios.get(execution.scenario)
-        if isinstance(scenario, dict):
-            collector.add(scenario.get("criteria"), f"scenarios.{execution.scenario}.criteria", (execution.name,))
+        own = (execution.name,)
+        collector.add(item.get("criteria"), f"execution[{execution.index}].criteria", own)
+        of_scenario = mapping_at(config, "scenarios", execution.scenario).get("criteria")
+        collector.add(of_scenario, f"scenarios.{execution.scenario}.criteria", own)
     collector.add(list(ours) or None, "toril.criteria", language="toril")
     if not collector.found:
         for path in elsewhere:
@@ -62,12 +61,8 @@ def read_criteria(
 
 def _passfail_names(config: Mapping[str, Any]) -> tuple[str, ...]:
     """`passfail`, and what the suite calls bzt's module besides."""
-    modules = config.get("modules")
-    named = {
-        name
-        for name, module in (modules.items() if isinstance(modules, dict) else ())
-        if PASSFAIL_CLASS in (module, module.get("class") if isinstance(module, dict) else None)
-    }
+    modules = mapping_at(config, "modules").items()
+    named = {name for name, module in modules if PASSFAIL_CLASS in (module, mapping_at(module).get("class"))}
     return tuple(sorted({"passfail", *named}))  # no set: what a suite names may be a list
 
 
@@ -138,11 +133,11 @@ def _refuse_stray_criteria(config: Mapping[str, Any], judging: Sequence[str], re
             raise reader.error("stray-criteria", quoted(key), text)
     for index, service in enumerate(_items(config.get("services"))):
         if _module(service) in judging:
-            path = f"services[{index}]"
-            raise reader.error("stray-criteria", path, "passfail, which is no service; move it to `reporting`")
+            text = "passfail, which is no service; move it to `reporting`"
+            raise reader.error("stray-criteria", f"services[{index}]", text)
     for index, reporter in _listed(config.get("reporting")):
         if reporter.get("criteria") and reporter.get("module") not in judging:
-            what = f"of the module `{str(reporter.get('module'))[:60]}`, which judges nothing"
+            what = f"of the module {quoted(reporter.get('module'))}, which judges nothing"
             path = f"reporting[{index}].criteria"
             raise reader.error("stray-criteria", path, f"{what}; criteria need `module: passfail`")
     for name in judging:
@@ -155,19 +150,15 @@ def _holders(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, Mapping[Any
     """Path, whether criteria are judged there, and mapping, of every place where people write criteria."""
     yield "", False, config
     for path in ("settings", "modules", "cli"):
-        if isinstance(config.get(path), dict):
-            yield f"{path}.", False, config[path]
+        yield f"{path}.", False, mapping_at(config, path)
     for index, reporter in _listed(config.get("reporting")):
         yield f"reporting[{index}].", True, reporter
     for index, execution in _listed(config.get("execution")):
         yield f"execution[{index}].", True, execution
-        if isinstance(execution.get("scenario"), dict):
-            yield f"execution[{index}].scenario.", True, execution["scenario"]
+        yield f"execution[{index}].scenario.", True, mapping_at(execution, "scenario")
     for parent, is_right in (("scenarios", True), ("modules", False)):
-        children = config.get(parent)
-        for name, child in children.items() if isinstance(children, dict) else ():
-            if isinstance(child, dict):
-                yield f"{parent}.{str(name)[:60]}.", is_right, child
+        for name, child in mapping_at(config, parent).items():
+            yield f"{parent}.{str(name)[:60]}.", is_right, mapping_at(child)
 
 
 def _items(written: object) -> list[Any]:

@@ -3,15 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from toril.errors import SuiteError
 from toril.load.curve import Curve
 from toril.load.shapes import OPEN_MODEL
 from toril.records import Search
-from toril.suite.capacity import check_names, lowest, read_search
+from toril.suite.capacity import lowest, read_search
 from toril.suite.curves import PlannedCurve, is_curve, read_curve
 from toril.suite.engines import (
     BROWSER_ENGINES,
@@ -26,9 +25,9 @@ from toril.suite.engines import (
     warn_of_ignored_keys,
 )
 from toril.suite.files import TestPlan
-from toril.suite.reader import SuiteReader, quoted, suggestion
+from toril.suite.reader import SuiteReader, mapping_at, quoted, suggestion
 from toril.suite.scenarios import Scenarios
-from toril.suite.settings import CapacitySearch
+from toril.suite.settings import TorilSettings
 
 LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 PROVISIONING = {"local": "local", "fargate": "cloud"}  # the key of `concurrency: {local: 5, cloud: 1000}` that counts
@@ -65,35 +64,27 @@ class Execution:
     groups: int = 1  # thread groups of its own JMX, each of which needs a user on each worker
 
 
-def is_functional(merged: Mapping[str, Any]) -> bool:
-    """Whether the suite asks for test cases instead of load."""
-    settings = merged.get("settings")
-    return isinstance(settings, dict) and settings.get("aggregator") == FUNCTIONAL
-
-
-def check_aggregator(merged: Mapping[str, Any], source: str) -> None:
-    """SuiteError for an unknown aggregator, with which test cases would be run as load."""
-    settings = merged.get("settings")
-    written = settings.get("aggregator") if isinstance(settings, dict) else None
+def is_functional(settings: Mapping[str, Any], reader: SuiteReader) -> bool:
+    """Whether the suite asks for test cases instead of load; SuiteError for an unknown aggregator."""
+    written = settings.get("aggregator")
     if written not in (None, "", LOAD, FUNCTIONAL):
-        raise SuiteError(
-            f"{source}: settings.aggregator is {quoted(written)}, which toril does not know; write `{FUNCTIONAL}` for "
-            "test cases, or leave it out for load",
-            code="unknown-value",
-        )
+        what = f"{quoted(written)}, which toril does not know"
+        fix = f"write `{FUNCTIONAL}` for test cases, or leave it out for load"
+        raise reader.error("unknown-value", "settings.aggregator", f"{what}; {fix}")
+    return bool(written == FUNCTIONAL)
 
 
-def check_browsers(names: Iterable[str], executions: Iterable[Execution], source: str) -> None:
+def check_browsers(names: Iterable[str], executions: Iterable[Execution], reader: SuiteReader) -> None:
     """SuiteError for browser settings of an execution that does not exist, or drives no browser."""
     executors = {execution.name: execution.executor for execution in executions}
     driving = [name for name, executor in executors.items() if executor in BROWSER_ENGINES]
     for name in names:
-        if name in driving:
-            continue
-        code = "not-a-browser" if name in executors else "unknown-execution"
-        what = "drives no browser" if name in executors else "is no execution"
-        fix = suggestion(name, driving) if driving else "no execution of this suite drives one"
-        raise SuiteError(f"{source}: toril.browsers.{name[:60]} {what}; {fix}", code=code)
+        if name not in driving:
+            fix = suggestion(name, driving) if driving else "no execution of this suite drives one"
+            code, what = "unknown-execution", "of no execution"
+            if name in executors:
+                code, what = "not-a-browser", "of an execution that drives no browser"
+            raise reader.error(code, f"toril.browsers.{name[:60]}", f"{what}; {fix}")
 
 
 def read_executions(
@@ -101,34 +92,32 @@ def read_executions(
     scenarios: Scenarios,
     reader: SuiteReader,
     on: str,
-    curves: Mapping[str, Any] | None = None,
-    capacity: Mapping[str, CapacitySearch] | None = None,
+    toril: TorilSettings,
+    *,
+    functional: bool,
 ) -> tuple[Execution, ...]:
-    """The suite's executions, in order; `curves` and `capacity` are shapes of load and searches by execution."""
+    """The suite's executions, in order."""
     written = config.get("execution")
-    if isinstance(written, dict):
-        written = [written]
-    if not written:
-        raise SuiteError(
-            f"{reader.name}: execution is missing; write what to run: `execution: [{{scenario: …, hold-for: 1m}}]`",
-            code="missing-execution",
-        )
-    items = reader.items(written, "execution", "execution: [{scenario: …}]")
+    items = [written] if isinstance(written, dict) else written
+    if not items:
+        fix = "write what to run: `execution: [{scenario: …, hold-for: 1m}]`"
+        raise reader.error("missing-execution", "execution", f"missing; {fix}")
+    items = reader.items(items, "execution", "execution: [{scenario: …}]")
     if len(items) > MAX_EXECUTIONS:
         text = f"a list of {len(items):,}; a suite has at most {MAX_EXECUTIONS}"
         raise reader.error("out-of-range", "execution", text)
-    executions = _ExecutionReader(config, scenarios, reader, on, curves or {}, capacity or {})
+    executions = _ExecutionReader(config, scenarios, reader, on, toril, functional=functional)
     found: list[Execution] = []
     for index, item in enumerate(items):
         path = f"execution[{index}]"
         mapping = reader.mapping(item, path, "{scenario: checkout, concurrency: 10, hold-for: 1m}")
         found.append(executions.read(deepcopy(mapping), index, path, {execution.name for execution in found}))
     names = {execution.name for execution in found}
-    check_names(capacity or {}, names, reader)
-    for name in curves or {}:
-        if name not in names:
-            path = f"toril.curves.{name[:60]}"
-            raise reader.error("unknown-execution", path, f"a curve of no execution; {suggestion(name, names)}")
+    for key, what in (("capacity", "a search in"), ("curves", "a curve of")):
+        for name in getattr(toril, key):
+            if name not in names:
+                text = f"{what} no execution; {suggestion(name, names)}"
+                raise reader.error("unknown-execution", f"toril.{key}.{name[:60]}", text)
     return tuple(found)
 
 
@@ -139,18 +128,16 @@ class _ExecutionReader:
         scenarios: Scenarios,
         reader: SuiteReader,
         on: str,
-        curves: Mapping[str, Any],
-        capacity: Mapping[str, CapacitySearch],
+        toril: TorilSettings,
+        *,
+        functional: bool,
     ) -> None:
-        self.curves, self.capacity, self.on = curves, capacity, on
+        self.curves, self.capacity, self.on, self.functional = toril.curves, toril.capacity, on, functional
         self.scenarios, self.reader, self.provisioning = scenarios, reader, PROVISIONING[on]
         self.locations = config.get("locations")  # Taurus: for executions that have none of their own
-        settings = config.get("settings")
-        self.default_executor = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
-        self.functional = is_functional(config)
-        modules = config.get("modules")
-        found = modules.items() if isinstance(modules, dict) else ()
-        self.own = {name for name, one in found if isinstance(one, str) or (isinstance(one, dict) and "class" in one)}
+        self.default_executor = mapping_at(config, "settings").get("default-executor") or "jmeter"
+        modules = mapping_at(config, "modules").items()
+        self.own = {name for name, one in modules if isinstance(one, str) or (isinstance(one, dict) and "class" in one)}
         self.alone = not config.get("services")
         self.executors: set[str] = set()  # that were checked, each with one warning at most
 
@@ -182,12 +169,8 @@ class _ExecutionReader:
         iterations = self.reader.whole(item.get("iterations"), f"{path}.iterations")
         steps = self.reader.whole(item.get("steps"), f"{path}.steps")
         timed = durations["ramp-up"] + durations["hold-for"] > 0
-        load: dict[str, Any] = {
-            "concurrency": concurrency,
-            "throughput": throughput,
-            "iterations": iterations,
-            "steps": steps,
-        }
+        load: dict[str, Any] = {"concurrency": concurrency, "throughput": throughput, "iterations": iterations}
+        load["steps"] = steps
         own_load = self._has_own_load(executor, scenario) and not (timed or any(load.values()))
         read = load | {key: Fraction(durations[key]) for key in ("ramp-up", "hold-for")}
         for problem in load_problems(executor, item, read, path, functional=self.functional):
@@ -203,14 +186,14 @@ class _ExecutionReader:
         locations = self._locations(item.get("locations", self.locations), f"{path}.locations", exact=exact)
         rate = None if throughput is None else int(throughput) if throughput.denominator == 1 else float(throughput)
         load |= {"concurrency": concurrency, "throughput": rate}
-        spent = {
-            key: self.reader.resolved(item[key], f"{path}.{key}", "") for key in durations if item.get(key) is not None
-        }
-        config = {key: value for key, value in item.items() if key not in (*OURS, *load, *durations)}
-        config |= {"executor": executor} | {key: value for key, value in load.items() if value is not None} | spent
+        load |= {key: self.reader.resolved(item.get(key), f"{path}.{key}", "") for key in durations}
+        config = {key: value for key, value in item.items() if key not in (*OURS, *load)}
+        config |= {"executor": executor} | {key: value for key, value in load.items() if value is not None}
         if not without:
             config["scenario"] = scenario
-        found = Execution(
+        if planned is not None:
+            durations |= {"ramp-up": planned.ramp_up_s, "hold-for": planned.curve.length_s - planned.ramp_up_s}
+        return Execution(
             name=name,
             index=index,
             executor=executor,
@@ -227,12 +210,10 @@ class _ExecutionReader:
             exact_workers=exact,
             files=self._files(config, scenario),
             config=config,
+            curve=None if planned is None else planned.curve,
+            search=search,
             groups=max(1, script.groups),
         )
-        if planned is None:
-            return found
-        held_s = planned.curve.length_s - planned.ramp_up_s
-        return replace(found, curve=planned.curve, ramp_up_s=planned.ramp_up_s, hold_for_s=held_s, search=search)
 
     def _with_names(self, problem: Problem, name: str) -> Problem:
         """A missing rate is most often a slip in the name of a curve or search: then with the names that exist."""
@@ -319,13 +300,9 @@ class _ExecutionReader:
         return found
 
     def _files(self, config: Mapping[str, Any], scenario: str) -> tuple[str, ...]:
+        own = self.scenarios.named.get(scenario, {})
         listed: list[Any] = []
-        for holder, key in (
-            (config, "files"),
-            (self.scenarios.named.get(scenario, {}), "files"),
-            (self.scenarios.named.get(scenario, {}), "data-sources"),
-        ):
-            value = holder.get(key)
+        for value in (config.get("files"), own.get("files"), own.get("data-sources")):
             listed += value if isinstance(value, list) else []
         paths = (item.get("path") if isinstance(item, dict) else item for item in listed)
         return tuple(dict.fromkeys(path for path in paths if isinstance(path, str)))

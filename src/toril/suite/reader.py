@@ -49,6 +49,13 @@ def suggestion(word: str, known: Collection[str]) -> str:
     return f"known are {', '.join(names[:10])}{' …' if len(names) > 10 else ''}"
 
 
+def mapping_at(document: object, *path: str) -> dict[str, Any]:
+    """The mapping at this path of an unchecked document; empty where there is none."""
+    for key in path:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else {}
+
+
 class Environment:
     """Resolves `${NAME}` from `--env`, `settings.env` and the machine's environment, in that order.
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from toril.errors import OptionError, SuiteError
 from toril.masking import mask
 from toril.suite.engines import NESTED
+from toril.suite.reader import mapping_at
 
 ONLY_A_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
@@ -51,8 +52,7 @@ def retarget(merged: dict[str, Any], address: str, source: str) -> str | None:
             scenario["default-address"] = address
         if variable is not None and isinstance(scenario.get("requests"), list):
             scenario["requests"] = _labelled(scenario["requests"], f"${{{variable}}}")
-    scenarios = merged.get("scenarios")
-    for scenario in scenarios.values() if isinstance(scenarios, dict) else ():
+    for scenario in mapping_at(merged, "scenarios").values():
         if isinstance(scenario, dict) and scenario.get("default-address"):
             scenario["default-address"] = address
     settings = merged.get("settings") or {}
@@ -90,24 +90,20 @@ def _labelled(requests: list[Any], reference: str) -> list[Any]:
 
 def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
     """The scenarios that executions name: path, scenario and executor. Invalid ones are refused later."""
-    executions, named = merged.get("execution"), merged.get("scenarios")
-    settings = merged.get("settings")
-    default = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
-    items = executions if isinstance(executions, list) else [executions]
-    for index, item in enumerate(items):
+    default = mapping_at(merged, "settings").get("default-executor") or "jmeter"
+    executions, named = merged.get("execution"), mapping_at(merged, "scenarios")
+    for index, item in enumerate(executions if isinstance(executions, list) else [executions]):
         if not isinstance(item, dict):
             continue
         executor, scenario = str(item.get("executor") or default), item.get("scenario")
-        if isinstance(scenario, dict):
-            yield f"execution[{index}].scenario", scenario, executor
-        elif isinstance(scenario, str) and isinstance(named, dict) and scenario in named:
-            if isinstance(named[scenario], dict):
-                yield f"scenarios.{scenario}", named[scenario], executor
-            elif isinstance(named[scenario], str):
-                yield f"scenarios.{scenario}", {"script": named[scenario]}, executor
+        path = f"execution[{index}].scenario"
+        if isinstance(scenario, str) and scenario in named:
+            path, scenario = f"scenarios.{scenario}", named[scenario]
+            scenario = {"script": scenario} if isinstance(scenario, str) else scenario
         elif isinstance(scenario, str):
-            item["scenario"] = {"script": scenario}
-            yield f"execution[{index}].scenario", item["scenario"], executor
+            scenario = item["scenario"] = {"script": scenario}
+        if isinstance(scenario, dict):
+            yield path, scenario, executor
 
 
 def _check(scenario: dict[str, Any], executor: str, variable: str | None, where: str) -> None:

@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from toril.errors import SuiteError
 from toril.records import Browser, Device, Network, secret_reference
-from toril.suite.reader import SuiteReader, suggestion
+from toril.suite.reader import SuiteReader, mapping_at, suggestion
 from toril.suite.sections import Duration, Percentage, Rate, Section, Texts, misfit
 
 MAX_WORKERS = 1000
+MIN_JUDGED_S = 3  # of a stage of a search
 MAX_SECRETS = 50  # each is a call to Secrets Manager, by each worker
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What toril, bzt, the engines, Python, Java, the linker and AWS' libraries read, and what a worker sets for itself
@@ -112,9 +112,23 @@ class CapacitySearch(Section):
     from_rps: Rate = Field(alias="from", gt=0)
     to_rps: Rate = Field(alias="to", gt=0)
     until: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = Field(min_length=1)
-    step_s: Duration = 20.0
     settle_s: Duration = 5.0
-    precision: Percentage = 0.05
+    step_s: Duration = Field(default=20.0, ge=5, validate_default=True)  # shorter ones could not show a saturation
+    precision: Percentage = Field(default=0.05, ge=0.01, le=0.5)
+
+    @field_validator("to_rps")
+    @classmethod
+    def _higher(cls, to_rps: float, info: ValidationInfo) -> float:
+        if to_rps <= info.data.get("from_rps", 0.0):
+            raise misfit("out-of-range", "no more than `from`; write a higher rate")
+        return to_rps
+
+    @field_validator("step_s")
+    @classmethod
+    def _judged(cls, step_s: float, info: ValidationInfo) -> float:
+        if step_s - info.data.get("settle_s", 0.0) < MIN_JUDGED_S:
+            raise misfit("out-of-range", f"too short; make it {MIN_JUDGED_S} s longer than `settle` at least")
+        return step_s
 
 
 class BrowserBlock(Section):
@@ -156,45 +170,36 @@ def browser_of(device: str | None, network: str | None) -> Browser:
 
 def secret_names(merged: Mapping[str, Any]) -> frozenset[str]:
     """The variables that hold secrets, before anything else of the suite is read: no reference to them is resolved."""
-    ours = merged.get("toril")
-    found = ours.get("secrets") if isinstance(ours, dict) else None
-    return frozenset(map(str, found)) if isinstance(found, dict) else frozenset()
+    return frozenset(map(str, mapping_at(merged, "toril", "secrets")))
 
 
-def check_secrets(secrets: Mapping[str, str], merged: Mapping[str, Any], given: Iterable[str], source: str) -> None:
+def check_secrets(
+    secrets: Mapping[str, str], merged: Mapping[str, Any], given: Iterable[str], reader: SuiteReader
+) -> None:
     """SuiteError for an unusable name or reference; a reference is not quoted: it may be a value."""
     if len(secrets) > MAX_SECRETS:
-        raise SuiteError(
-            f"{source}: toril.secrets has {len(secrets)} entries, more than {MAX_SECRETS}; use keys of one secret",
-            code="out-of-range",
-        )
-    settings = merged.get("settings")
-    written = settings.get("env") if isinstance(settings, dict) else None
+        text = f"{len(secrets)} entries, more than {MAX_SECRETS}; use keys of one secret"
+        raise reader.error("out-of-range", "toril.secrets", text)
+    settings_env = mapping_at(merged, "settings", "env")
     for variable, reference in secrets.items():
-        where = f"{source}: toril.secrets.{variable[:60]}"
+        path = f"toril.secrets.{variable[:60]}"
         if not VARIABLE.fullmatch(variable):
-            raise SuiteError(
-                f"{where} is no name of an environment variable; use letters, digits and _", code="unusable-name"
-            )
+            text = "no name of an environment variable; use letters, digits and _"
+            raise reader.error("unusable-name", path, text)
         if RESERVED.fullmatch(variable):
-            raise SuiteError(
-                f"{where} is a name that workers or their tools need for themselves; choose another",
-                code="reserved-name",
-            )
-        if variable in given:
-            raise SuiteError(f"{where} is given with --env as well; leave one of them out", code="conflicting-keys")
-        if isinstance(written, dict) and variable in written:
-            raise SuiteError(f"{where} is in settings.env as well; leave one of them out", code="conflicting-keys")
+            text = "a name that workers or their tools need for themselves; choose another"
+            raise reader.error("reserved-name", path, text)
+        for place, others in (("given with --env", given), ("in settings.env", settings_env)):
+            if variable in others:
+                raise reader.error("conflicting-keys", path, f"{place} as well; leave one of them out")
         try:
             secret_reference(reference)
         except ValueError as error:
             fix = "write a secret's name, its ARN, or `<ARN>:<key>::` for one key of its JSON"
-            raise SuiteError(f"{where} is {error}; {fix}", code="not-a-secret") from None
+            raise reader.error("not-a-secret", path, f"{error}; {fix}") from None
     for path in _command_lines(merged.get("modules"), secrets, "modules"):
-        raise SuiteError(
-            f"{source}: {path} refers to a secret, and anybody can read command lines; hand it over in another way",
-            code="secret-on-command-line",
-        )
+        text = "a command line with a secret, which anybody can read there; hand it over in another way"
+        raise reader.error("secret-on-command-line", path, text)
 
 
 def _command_lines(place: Any, secrets: Mapping[str, str], path: str) -> Iterator[str]:
