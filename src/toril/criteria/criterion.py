@@ -25,6 +25,7 @@ from toril.criteria.subjects import (
     Language,
     Subject,
     Unit,
+    check_keys,
     quoted,
     read_subject,
     read_threshold,
@@ -39,18 +40,8 @@ Logic = Literal["total", "for", "within", "over"]
 Kind = Literal["request", "transaction"]
 
 TAURUS_KEYS = (
-    "subject",
-    "label",
-    "condition",
-    "threshold",
-    "logic",
-    "timeframe",
-    "stop",
-    "fail",
-    "message",
-    "class",
-    "location",
-)
+    "subject", "label", "condition", "threshold", "logic", "timeframe", "stop", "fail", "message", "class", "location"
+)  # fmt: skip
 OWN_KEYS = ("kind", *SERVER_KEYS)
 OPERATORS: dict[str, Operator] = {">": ">", ">=": ">=", "<": "<", "<=": "<=", "=": "=", "==": "="}
 MEANT = {"=>": ">=", "=<": "<="}  # slips whose meaning is plain
@@ -77,7 +68,6 @@ class Criterion:
     location: str | None
     op: Operator
     threshold: float  # µs for times, bytes, a count, a rate per second, or a percentage
-    percent: bool
     unit: Unit
     logic: Logic
     timeframe_s: int  # 0 for the total
@@ -88,6 +78,10 @@ class Criterion:
     kind: Kind | None = None  # of a label that both carry; None: the requests
     bare: bool = field(default=False, compare=False)  # the threshold is a time, written without a unit
     server: ServerMetric | None = None  # of a criterion on the system under test
+
+    @property
+    def percent(self) -> bool:
+        return self.unit == "%"
 
 
 def parse_criterion(
@@ -164,40 +158,25 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
     logic, timeframe_s = _window(fields.get("logic", "for"), fields.get("timeframe"))
     stop, fail = _flag(fields, "stop", not about_a_server), _flag(fields, "fail", True)
     message = _words(fields, "message") or None
+    server, label, kind, location = None, "", None, ""
     if about_a_server:
-        metric, unit, threshold, shown = read_server(fields)
-        place = f" in {metric.region}" if metric.region else ""
-        what = server_text(fields["subject"], metric)
+        server, unit, threshold, shown = read_server(fields)
+        subject = Subject(fields["subject"])
+        what, place = server_text(subject.name, server), server.region
         action = "" if fail else ", as non-failed"
-        return Criterion(
-            text=f"{what}{op}{shown}{_window_text(logic, timeframe_s)}{place}{action}",
-            message=message,
-            subject=fields["subject"],
-            percentile=None,
-            rc_pattern=None,
-            label="",
-            location=None,
-            op=op,
-            threshold=float(threshold),
-            percent=unit == "%",
-            unit=unit,
-            logic=logic,
-            timeframe_s=timeframe_s,
-            stop=stop,
-            fail=fail,
-            server=metric,
-        )
-    subject = read_subject(fields["subject"], language)
-    unit, threshold, shown = read_threshold(fields["threshold"], subject)
-    label, kind = _label(fields, subject, language)
-    location = _words(fields, "location")
-    if subject.name == "capacity":
-        _only_the_end(logic, timeframe_s, location, kind)
-    of = f" of {' '.join(part for part in (label, f'({kind})' if kind else '') if part)}" if label or kind else ""
-    place = f" in {location}" if location else ""
-    action = "" if stop and fail else f", {'stop' if stop else 'continue'} as {'failed' if fail else 'non-failed'}"
+    else:
+        subject = read_subject(fields["subject"], language)
+        unit, threshold, shown = read_threshold(fields["threshold"], subject)
+        label, kind = _label(fields, subject, language)
+        location = place = _words(fields, "location")
+        if subject.name == "capacity":
+            _only_the_end(logic, timeframe_s, location, kind)
+        of = " ".join(part for part in (label, f"({kind})" if kind else "") if part)
+        what = f"{subject.text} of {of}" if of else subject.text
+        action = "" if stop and fail else f", {'stop' if stop else 'continue'} as {'failed' if fail else 'non-failed'}"
+    window = f" {logic} {timeframe_s}s" if timeframe_s else ""
     return Criterion(
-        text=f"{subject.text}{of}{op}{shown}{_window_text(logic, timeframe_s)}{place}{action}",
+        text=f"{what}{op}{shown}{window}{f' in {place}' if place else ''}{action}",
         message=message,
         subject=subject.name,
         percentile=subject.percentile,
@@ -206,28 +185,23 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
         location=location or None,
         op=op,
         threshold=float(threshold),
-        percent=unit == "%",
         unit=unit,
         logic=logic,
         timeframe_s=timeframe_s,
         stop=stop,
         fail=fail,
         kind=kind,
-        bare=unit == "us" and str(fields["threshold"]).strip()[-1:] in "0123456789.",
+        bare=server is None and unit == "us" and str(fields["threshold"]).strip()[-1:] in "0123456789.",
+        server=server,
     )
 
 
 def _only_known(fields: Mapping[str, Any], language: Language) -> None:
-    known = TAURUS_KEYS if language == "taurus" else (*TAURUS_KEYS, "kind")
-    for key in fields:
-        if key in known:
-            continue
-        if key in OWN_KEYS and language == "taurus":
+    for key in fields if language == "taurus" else ():
+        if key in OWN_KEYS:
             text = f"which has the key `{key}`, which Taurus does not have; move it to `toril: {{criteria: […]}}`"
             raise CriterionSyntaxError("misplaced-key", text)
-        close = nearest(key, known)
-        fix = f"did you mean `{close}`" if close else f"known are {', '.join(known)}"
-        raise CriterionSyntaxError("unknown-key", f"which has no key `{quoted(key)}`; {fix}")
+    check_keys(fields, TAURUS_KEYS if language == "taurus" else (*TAURUS_KEYS, "kind"))
 
 
 def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> tuple[str, Kind | None]:
@@ -293,10 +267,6 @@ def _words(fields: Mapping[str, Any], key: str) -> str:
     return "" if value is None else str(value).strip()
 
 
-def _window_text(logic: Logic, timeframe_s: int) -> str:
-    return f" {logic} {timeframe_s}s" if timeframe_s else ""
-
-
 # The string form, taken apart into the keys of the full form
 
 
@@ -308,8 +278,8 @@ def fields_of(source: str) -> dict[str, Any]:
     if not colon:
         return _unnamed(source)
     if LABELLED.match(message.strip()) and not (text[:1].isspace() or text[:1].isalpha()):
-        text = "which ends its message at the `:`; a label with a colon needs the full form: `{subject: …, label: …}`"
-        raise CriterionSyntaxError("needs-full-form", text)
+        fix = "a label with a colon needs the full form: `{subject: …, label: …}`"
+        raise CriterionSyntaxError("needs-full-form", f"which ends its message at the `:`; {fix}")
     return _unnamed(text) | {"message": message.strip()}
 
 
@@ -319,8 +289,8 @@ def _unnamed(source: str) -> dict[str, Any]:
     match = LAST_OPERATOR.fullmatch(text)
     if not match:
         if comma and LABELLED.match(text):
-            text = "cut at the comma; a label with a comma needs the full form: `{subject: …, label: …}`"
-            raise CriterionSyntaxError("needs-full-form", text)
+            fix = "a label with a comma needs the full form: `{subject: …, label: …}`"
+            raise CriterionSyntaxError("needs-full-form", f"cut at the comma; {fix}")
         raise CriterionSyntaxError("no-comparison", "no comparison; write it like `p95 of checkout>300ms for 10s`")
     fields = _measured(match["head"].strip()) | _limited(match["tail"]) | {"condition": match["operator"]}
     return fields | _acted(action) if comma else fields

@@ -7,11 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Any, Literal
 
-from toril.criteria.quantities import duration_s, number, size_bytes
-from toril.criteria.subjects import CriterionSyntaxError, Unit, quoted, time_threshold
+from toril.criteria.quantities import duration_s, number, size_with_giga
+from toril.criteria.subjects import CriterionSyntaxError, Unit, check_keys, quoted, read_quantity, time_threshold
 from toril.text import nearest
 
 Merge = Literal["sum", "max", "min", "none"]
@@ -70,52 +69,29 @@ class ServerMetric:
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """A metric under a name of its own: which of our keys is which dimension, and which of them are needed."""
+    """A metric under a name of its own: which of our keys is which dimension."""
 
     namespace: str
     metric: str
     statistic: str
     keys: Mapping[str, str]
-    required: tuple[tuple[str, ...], ...]  # one of each group
+    required: tuple[str, ...]  # one of these keys
     threshold: Literal["time", "percentage", "count"]
 
 
-SHORTCUTS: Mapping[str, Shortcut] = MappingProxyType(
-    {
-        "alb-response-time": Shortcut(
-            "AWS/ApplicationELB",
-            "TargetResponseTime",
-            "p95",
-            {"load-balancer": "LoadBalancer", "target-group": "TargetGroup"},
-            (("load-balancer",),),
-            "time",
-        ),
-        "ecs-cpu": Shortcut(
-            "AWS/ECS",
-            "CPUUtilization",
-            "Average",
-            {"cluster": "ClusterName", "service": "ServiceName"},
-            (("cluster",),),
-            "percentage",
-        ),
-        "ecs-memory": Shortcut(
-            "AWS/ECS",
-            "MemoryUtilization",
-            "Average",
-            {"cluster": "ClusterName", "service": "ServiceName"},
-            (("cluster",),),
-            "percentage",
-        ),
-        "rds-connections": Shortcut(
-            "AWS/RDS",
-            "DatabaseConnections",
-            "Maximum",
-            {"database": "DBInstanceIdentifier", "cluster": "DBClusterIdentifier"},
-            (("database", "cluster"),),
-            "count",
-        ),
-    }
-)
+ALB_KEYS = {"load-balancer": "LoadBalancer", "target-group": "TargetGroup"}
+ECS_KEYS = {"cluster": "ClusterName", "service": "ServiceName"}
+RDS_KEYS = {"database": "DBInstanceIdentifier", "cluster": "DBClusterIdentifier"}
+SHORTCUTS: Mapping[str, Shortcut] = {
+    "alb-response-time": Shortcut(
+        "AWS/ApplicationELB", "TargetResponseTime", "p95", ALB_KEYS, ("load-balancer",), "time"
+    ),
+    "ecs-cpu": Shortcut("AWS/ECS", "CPUUtilization", "Average", ECS_KEYS, ("cluster",), "percentage"),
+    "ecs-memory": Shortcut("AWS/ECS", "MemoryUtilization", "Average", ECS_KEYS, ("cluster",), "percentage"),
+    "rds-connections": Shortcut(
+        "AWS/RDS", "DatabaseConnections", "Maximum", RDS_KEYS, ("database", "cluster"), "count"
+    ),
+}
 KEYS = (
     *QUERY_KEYS,
     *FULL_KEYS,
@@ -138,10 +114,9 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
         statistic = _statistic(fields.get("statistic"))
     else:
         namespace, metric = shortcut.namespace, shortcut.metric
-        for group in shortcut.required:
-            if not any(fields.get(key) for key in group):
-                text = f"without `{group[0]}`; `{subject}` needs {' or '.join(f'`{key}`' for key in group)}"
-                raise CriterionSyntaxError("missing-key", text)
+        if not any(fields.get(key) for key in shortcut.required):
+            needed = " or ".join(f"`{key}`" for key in shortcut.required)
+            raise CriterionSyntaxError("missing-key", f"without {needed}; `{subject}` needs it")
         dimensions = {name: _own_name(fields, key, subject) for key, name in shortcut.keys.items() if fields.get(key)}
         statistic = _statistic(fields.get("statistic", shortcut.statistic))
     unit, threshold, text, factor = _threshold(fields, namespace, metric, statistic, shortcut)
@@ -190,10 +165,7 @@ def _only_known(fields: Mapping[str, Any], known: tuple[str, ...], subject: str)
         if key in ("label", "location", "kind"):
             text = f"where `{key}` means nothing; `{subject}` is about a server: name it by its dimensions"
             raise CriterionSyntaxError("unexpected-key", text)
-        if key not in known:
-            close = nearest(key, known)
-            fix = f"did you mean `{close}`" if close else f"`{subject}` has {', '.join(known)}"
-            raise CriterionSyntaxError("unknown-key", f"which has no key `{quoted(key)}`; {fix}")
+    check_keys(fields, known)
 
 
 def _text(fields: Mapping[str, Any], key: str, subject: str) -> str:
@@ -266,7 +238,7 @@ def _threshold(
     what, text = f"with the threshold `{quoted(value)}`", str(value).replace(" ", "")
     wanted = "count" if statistic == "SampleCount" else shortcut.threshold if shortcut else None
     if text.endswith("%") and wanted in (None, "percentage"):
-        return "%", _quantity(text[:-1], what, "write a percentage like `80%`"), text, 1
+        return "%", read_quantity(number, text[:-1], what, "write a percentage like `80%`"), text, 1
     if wanted == "percentage":
         raise CriterionSyntaxError("wrong-threshold", f"{what}; write a percentage like `80%`")
     if wanted == "time" or (wanted is None and re.search(r"[0-9.](?:ms|[smhd])", text, re.IGNORECASE)):
@@ -276,16 +248,6 @@ def _threshold(
             raise CriterionSyntaxError("missing-unit", text)
         return *time_threshold(value, what), US_OF[unit]
     if wanted is None and re.search(r"[0-9.][kmg]?i?b", text, re.IGNORECASE):
-        try:
-            return "bytes", size_bytes(value, giga=True), text, 1
-        except ValueError:
-            text = f"{what}; write a size like `500MB` or `3GB` (kB = 1024)"
-            raise CriterionSyntaxError("wrong-threshold", text) from None
-    return "", _quantity(value, what, "write a number like `10`"), text, 1
-
-
-def _quantity(value: object, what: str, fix: str) -> Fraction:
-    try:
-        return number(value)
-    except ValueError:
-        raise CriterionSyntaxError("wrong-threshold", f"{what}; {fix}") from None
+        fix = "write a size like `500MB` or `3GB` (kB = 1024)"
+        return "bytes", read_quantity(size_with_giga, value, what, fix), text, 1
+    return "", read_quantity(number, value, what, "write a number like `10`"), text, 1

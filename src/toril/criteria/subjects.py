@@ -5,12 +5,12 @@ load that was reached, the capacity that was found, and the health of the load g
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from toril.criteria.quantities import duration_s, number, rate_per_s, size_bytes
+from toril.criteria.quantities import duration_s, number, rate_per_s, size_bytes, size_with_giga
 from toril.text import nearest, one_line
 
 QUOTED = 80  # characters of the user's text in a message
@@ -50,6 +50,15 @@ class CriterionSyntaxError(Exception):
 def quoted(value: object) -> str:
     """A value as a message quotes it."""
     return one_line(dict(value) if isinstance(value, Mapping) else value, QUOTED)
+
+
+def check_keys(fields: Iterable[str], known: Sequence[str]) -> None:
+    """CriterionSyntaxError for an unknown key, with the nearest known one."""
+    for key in fields:
+        if key not in known:
+            close = nearest(key, known)
+            fix = f"did you mean `{close}`" if close else f"known are {', '.join(known)}"
+            raise CriterionSyntaxError("unknown-key", f"which has no key `{quoted(key)}`; {fix}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +105,11 @@ def read_subject(written: object, language: Language) -> Subject:
             text = "without a response code; write it like `rc500`, `rc5??` or `rc*`"
             raise CriterionSyntaxError("missing-response-code", text)
         if SLIP_OF_CODE.fullmatch(written[2:]) and not written[2:].isdigit():
-            text = f"with the response code `{quoted(written[2:])}`, which there is not; {_code_meant(written[2:])}"
-            raise CriterionSyntaxError("wrong-response-code", text)
+            meant = re.sub(r"[xX._#]", "?", written[2:])
+            like = meant if re.fullmatch(r"[1-5][0-9?]{2}", meant) else "5??"
+            what = f"with the response code `{quoted(written[2:])}`, which there is not"
+            fix = f"write it like `rc{like}`, or one criterion for each code: `?` is one character, `*` any number"
+            raise CriterionSyntaxError("wrong-response-code", f"{what}; {fix}")
         return Subject("rc", rc_pattern=written[2:])
     close = SYNONYMS.get(written.casefold().replace("_", "-")) or nearest(written.casefold(), known)
     if close in OWN_SUBJECTS and language == "taurus":
@@ -108,71 +120,66 @@ def read_subject(written: object, language: Language) -> Subject:
     raise CriterionSyntaxError("unknown-subject", text)
 
 
-def _code_meant(written: str) -> str:
-    meant = re.sub(r"[xX._#]", "?", written)
-    if re.fullmatch(r"[1-5][0-9?]{2}", meant):
-        return f"write `rc{meant}`: a `?` is any one character"
-    return "write it like `rc5??`, or one criterion for each code: `?` is any one character, `*` any number of them"
-
-
 def read_threshold(value: object, subject: Subject) -> tuple[Unit, Fraction, str]:
     """Unit, value and canonical text."""
-    text = str(value).replace(" ", "")
-    what = f"with the threshold `{quoted(value)}`"
+    text, what = str(value).replace(" ", ""), f"with the threshold `{quoted(value)}`"
+    measure = MEASURES.get(subject.name, COUNT)
     if text.endswith("%"):
-        return "%", _percentage(text, what, subject.name), text
-    match subject.name:
-        case "throughput" | "capacity":
-            return "/s", _quantity(rate_per_s, value, what, "write a rate like `450/s`, `30/min` or `100/h`"), text
-        case "load" | "generator-cpu" | "generator-core" | "generator-waiting" | "generator-throttled":
-            raise CriterionSyntaxError("wrong-threshold", f"{what}; write a percentage like `80%`")
-        case "bytes":
-            return (
-                "bytes",
-                _quantity(size_bytes, value, what, "write bytes like `500`, `10kB` or `10MB` (kB = 1024)"),
-                text,
-            )
-        case "generator-memory":
-            fix = "write memory like `500MB` or `3GB` (kB = 1024)"
-            return "bytes", _quantity(lambda found: size_bytes(found, giga=True), value, what, fix), text
-        case "p" | "avg-rt" | "avg-lt" | "avg-ct" | "stdev-rt" | "generator-lateness":
-            return time_threshold(value, what)
-    percentages = subject.name in ("succ", "fail", "rc")
-    fix = "write a count such as `10`" + (", or a percentage like `5%`" if percentages else "")
-    return "", _quantity(number, value, what, fix), text
+        return "%", _percentage(text, what, subject.name, measure), text
+    if measure is PERCENTAGE:
+        raise CriterionSyntaxError("wrong-threshold", f"{what}; write {measure.example}")
+    if measure is TIME:
+        return time_threshold(value, what)
+    also = ", or a percentage like `5%`" if subject.name in SHARES else ""
+    return measure.unit, read_quantity(measure.read, value, what, f"write {measure.example}{also}"), text
 
 
 def time_threshold(value: object, what: str) -> tuple[Unit, Fraction, str]:
     """A response time in µs; a bare number is seconds."""
     text = str(value).replace(" ", "")
-    seconds = _quantity(duration_s, value, what, "write a time like `300ms`, `1.5s` or `2s500ms`")
+    seconds = read_quantity(duration_s, value, what, f"write {TIME.example}")
     return "us", seconds * 1_000_000, text + "s" if text[-1] in "0123456789." else text
 
 
-def _percentage(text: str, what: str, subject: str) -> Fraction:
-    if subject not in ("succ", "fail", "rc", "load", *SHARES_OF_TIME):
-        text = f"with a percentage, which `{subject}` has not; write {_instead_of_percentage(subject)}"
+def _percentage(text: str, what: str, subject: str, measure: "Measure") -> Fraction:
+    if subject not in SHARES and measure is not PERCENTAGE:
+        text = f"with a percentage, which `{subject}` has not; write {measure.example}"
         raise CriterionSyntaxError("no-percentage", text)
-    percentage = _quantity(number, text[:-1], what, "write a percentage like `5%`")
+    percentage = read_quantity(number, text[:-1], what, "write a percentage like `5%`")
     most = MOST_LOAD if subject == "load" else 100
     if percentage > most:
-        raise CriterionSyntaxError("wrong-threshold", f"with {quoted(text)}; a percentage goes from 0% to {most}%")
+        text = f"with {quoted(text)}; a percentage goes from 0% to {most}%"
+        raise CriterionSyntaxError("wrong-threshold", text)
     return percentage
 
 
-def _instead_of_percentage(subject: str) -> str:
-    match subject:
-        case "throughput" | "capacity":
-            return "a rate like `450/s`"
-        case "bytes" | "generator-memory":
-            return "a size like `10MB`"
-        case "hits" | "concurrency" | "generator-dropped" | "generator-sockets":
-            return "a count such as `10`; only succ, fail and rc have one"
-    return "a time like `300ms`; only succ, fail and rc have one"
-
-
-def _quantity(read: Callable[[object], Fraction], value: object, what: str, fix: str) -> Fraction:
+def read_quantity(read: Callable[[object], Fraction], value: object, what: str, fix: str) -> Fraction:
+    """The value as `read` understands it; CriterionSyntaxError where it does not."""
     try:
         return read(value)
     except ValueError:
         raise CriterionSyntaxError("wrong-threshold", f"{what}; {fix}") from None
+
+
+class Measure(NamedTuple):
+    """What thresholds are measured in."""
+
+    unit: Unit
+    read: Callable[[object], Fraction]
+    example: str
+
+
+TIME = Measure("us", duration_s, "a time like `300ms`, `1.5s` or `2s500ms`")
+RATE = Measure("/s", rate_per_s, "a rate like `450/s`, `30/min` or `100/h`")
+SIZE = Measure("bytes", size_bytes, "bytes like `500`, `10kB` or `10MB` (kB = 1024)")
+MEMORY = Measure("bytes", size_with_giga, "memory like `500MB` or `3GB` (kB = 1024)")
+COUNT = Measure("", number, "a count such as `10`")
+PERCENTAGE = Measure("%", number, "a percentage like `80%`")
+MEASURES = {  # others are counted
+    **dict.fromkeys((*TIMES, "p", "generator-lateness"), TIME),
+    **dict.fromkeys(("throughput", "capacity"), RATE),
+    **dict.fromkeys(("load", *SHARES_OF_TIME), PERCENTAGE),
+    "bytes": SIZE,
+    "generator-memory": MEMORY,
+}
+SHARES = ("succ", "fail", "rc")  # counts that may be percentages as well
