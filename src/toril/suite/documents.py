@@ -66,10 +66,8 @@ def parse(text: str, name: str) -> tuple[list[Document], list[Note]]:
         if document is None:
             continue
         if not isinstance(document, dict):
-            raise SuiteError(
-                f"{name}: the document is {_kind(document)}; a suite is a mapping of keys such as `execution:`",
-                code="not-a-mapping",
-            )
+            text = f"{name}: the document is {_kind(document)}; a suite is a mapping of keys such as `execution:`"
+            raise SuiteError(text, code="not-a-mapping")
         documents.append(_Plain(name).mapping(document, "", merged=True))
     return documents, warnings
 
@@ -178,10 +176,8 @@ def _opened(
     if isinstance(event, yaml.AliasEvent):
         anchor = str(event.anchor)
         if any(open_.anchor == anchor for open_ in stack):
-            raise SuiteError(
-                f"{name}: line {line}: `*{anchor[:60]}` is a part of itself; write the value out",
-                code="recursive-alias",
-            )
+            text = f"{name}: line {line}: `*{anchor[:60]}` is a part of itself; write the value out"
+            raise SuiteError(text, code="recursive-alias")
         return weights.get(anchor, 1)
     tag = getattr(event, "tag", None)
     if tag not in (None, "!") and tag not in PLAIN_TAGS:
@@ -207,10 +203,8 @@ def _opened(
 
 
 def _too_much(name: str) -> SuiteError:
-    return SuiteError(
-        f"{name} holds more than {MAX_VALUES:,} values (aliases counted in full); keep data in files of their own",
-        code="too-large",
-    )
+    text = f"{name} holds more than {MAX_VALUES:,} values (aliases counted in full); keep data in files of their own"
+    return SuiteError(text, code="too-large")
 
 
 def _json(text: str, name: str, yaml_error: Exception) -> Any:

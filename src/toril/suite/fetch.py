@@ -47,11 +47,8 @@ def fetch_files(store: Source, prefix: str, folder: Path, files: Mapping[str, st
                 f"{prefix} holds over {MAX_BYTES >> 20} MiB; leave out what no worker needs", code="too-large"
             )
         if hashlib.sha256(data).hexdigest() != files[name]:
-            raise ChangedFileError(
-                f"{prefix}{name} is not the file whose SHA-256 was recorded with the suite: it was changed after that. "
-                "Publish the suite again",
-                code="changed-file",
-            )
+            what = f"{prefix}{name} is not the file whose SHA-256 was recorded with the suite"
+            raise ChangedFileError(f"{what}: it was changed after that. Publish the suite again", code="changed-file")
         _write(inside(folder, name), data)
 
 
@@ -84,10 +81,8 @@ def checked_names(names: Iterable[str]) -> list[str]:
         parts = disk_name.split("/")
         for length in range(1, len(parts)):
             if (above := found.get("/".join(parts[:length]))) is not None:
-                raise SuiteError(
-                    f"{above!r} would have to be a file and, for {name!r}, a folder; rename one",
-                    code="colliding-names",
-                )
+                text = f"{above!r} would have to be a file and, for {name!r}, a folder; rename one"
+                raise SuiteError(text, code="colliding-names")
     return list(found.values())
 
 

@@ -41,10 +41,8 @@ def suite_files(paths: Sequence[str | Path]) -> list[Path]:
                 f"{written} is an address, not a file; write a suite with `requests: [{written}]`", code="not-a-suite"
             )
         if path.suffix.lower() in (".jmx", ".jtl", ".py"):
-            raise SuiteError(
-                f"{path} is a script, not a suite; write a suite.yml with `execution: [{{scenario: {path.name}}}]`",
-                code="not-a-suite",
-            )
+            text = f"{path} is a script, not a suite; write a suite.yml with `execution: [{{scenario: {path.name}}}]`"
+            raise SuiteError(text, code="not-a-suite")
         try:
             folder = path.is_dir()
         except (OSError, ValueError):
@@ -53,10 +51,8 @@ def suite_files(paths: Sequence[str | Path]) -> list[Path]:
             found.append(path)
             continue
         if len(paths) > 1:
-            raise SuiteError(
-                f"{path} is a folder, and suites in folders are not merged; give one folder, or files only",
-                code="several-suites",
-            )
+            text = f"{path} is a folder, and suites in folders are not merged; give one folder, or files only"
+            raise SuiteError(text, code="several-suites")
         inside = [path / name for name in SUITE_NAMES if (path / name).is_file()]
         if not inside:
             raise SuiteError(f"{path} has no suite.yml; add one, or name the Taurus file", code="no-suite")
@@ -243,10 +239,8 @@ def check_top_keys(config: Mapping[str, Any], source: str) -> None:
     """SuiteError for a key at the top that is similar to one of bzt's or toril's: both would ignore it."""
     for key in config:
         if key not in TOP_KEYS and (meant := similar(key, TOP_KEYS)):
-            raise SuiteError(
-                f"{source}: {quoted(key)} at the top is ignored by bzt and toril; did you mean `{meant}`?",
-                code="unknown-key",
-            )
+            text = f"{source}: {quoted(key)} at the top is ignored by bzt and toril; did you mean `{meant}`?"
+            raise SuiteError(text, code="unknown-key")
 
 
 def similar(key: str, known: Iterable[str]) -> str | None:

@@ -122,11 +122,8 @@ class Environment:
 
     def _limited(self, text: str) -> str:
         if len(text) > MAX_RESOLVED:
-            raise SuiteError(
-                f"settings.env: `{text[:40]}…` grows beyond {MAX_RESOLVED:,} characters; "
-                "shorten it, or what it refers to",
-                code="too-large",
-            )
+            what = f"settings.env: `{text[:40]}…` grows beyond {MAX_RESOLVED:,} characters"
+            raise SuiteError(f"{what}; shorten it, or what it refers to", code="too-large")
         return text
 
 

@@ -22,10 +22,8 @@ def checked_address(option: str, text: str) -> str:
     except ValueError:
         fit = False
     if not fit or re.search(r"[\s\"'<>\\^`{}|$?#]", text):
-        raise OptionError(
-            f"{option} {mask(text)[:80]}: no address; write it like https://shop.example, with a port if need be",
-            code="not-an-address",
-        )
+        text = f"{option} {mask(text)[:80]}: no address; write it like https://shop.example, with a port if need be"
+        raise OptionError(text, code="not-an-address")
     return text.rstrip("/")
 
 
@@ -38,11 +36,9 @@ def retarget(merged: dict[str, Any], address: str, source: str) -> str | None:
     written = [own for _, one, _ in used if (own := _written(one))]
     if len(set(written)) > 1:
         named = ", ".join(f"`{mask(one)[:60]}`" for one in dict.fromkeys(written))
-        raise SuiteError(
-            f"{source}: its scenarios load more than one address, {named}; another one can stand for one of them only: "
-            "use a variable for it, and --env",
-            code="several-addresses",
-        )
+        what = f"{source}: its scenarios load more than one address, {named}"
+        fix = "another one can stand for one of them only: use a variable for it, and --env"
+        raise SuiteError(f"{what}; {fix}", code="several-addresses")
     found = ONLY_A_VARIABLE.fullmatch(written[0]) if written else None
     variable = found[1] if found else None
     for path, scenario, executor in used:
@@ -120,11 +116,9 @@ def _check(scenario: dict[str, Any], executor: str, variable: str | None, where:
         return
     own = [url for url in _urls(requests) if ABSOLUTE.match(url)]
     if own and len(own) == len(list(_urls(requests))):
-        raise SuiteError(
-            f"{where}.requests name their address themselves, `{mask(own[0])[:60]}` for one; write it as "
-            "`default-address`, and requests from their `/` on",
-            code="unreached-address",
-        )
+        what = f"{where}.requests name their address themselves, `{mask(own[0])[:60]}` for one"
+        fix = "write it as `default-address`, and requests from their `/` on"
+        raise SuiteError(f"{what}; {fix}", code="unreached-address")
 
 
 def _check_jmeter(scenario: dict[str, Any], executor: str, address: str, where: str) -> None:
