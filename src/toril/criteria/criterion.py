@@ -33,7 +33,7 @@ from toril.criteria.subjects import (
 from toril.errors import CriterionError
 from toril.masking import mask
 from toril.records import PlannedCriterion, Search
-from toril.text import nearest
+from toril.text import suggestion
 
 Operator = Literal[">", ">=", "<", "<=", "="]
 Logic = Literal["total", "for", "within", "over"]
@@ -132,9 +132,7 @@ def _with_message(message: object, criterion: object, language: Language) -> Cri
     elif isinstance(criterion, Mapping):
         fields = dict(criterion)
     else:
-        close = nearest(message, TAURUS_KEYS)
-        fix = f"did you mean `{close}`" if close else "write it like `p95>300ms`"
-        raise CriterionSyntaxError("not-a-criterion", f"no criterion; {fix}")
+        raise CriterionSyntaxError("not-a-criterion", f"no criterion; {suggestion(message, TAURUS_KEYS)}")
     return _from_mapping({**fields, "message": message}, language)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from toril.criteria.quantities import duration_s, number, size_with_giga
 from toril.criteria.subjects import CriterionSyntaxError, Unit, check_keys, quoted, read_quantity, time_threshold
-from toril.text import nearest
+from toril.text import suggestion
 
 Merge = Literal["sum", "max", "min", "none"]
 
@@ -215,9 +215,7 @@ def _period_s(written: object) -> int:
 
 def _unit(written: object) -> str | None:
     if written is not None and written not in UNITS:
-        close = nearest(written, UNITS)
-        fix = f"did you mean `{close}`" if close else "leave it out"
-        raise CriterionSyntaxError("unknown-unit", f"with the unit `{quoted(written)}`; {fix}")
+        raise CriterionSyntaxError("unknown-unit", f"with the unit `{quoted(written)}`; {suggestion(written, UNITS)}")
     return None if written is None else str(written)
 
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from toril.criteria.quantities import duration_s, number, rate_per_s, size_bytes, size_with_giga
-from toril.text import nearest, one_line
+from toril.text import nearest, one_line, suggestion
 
 QUOTED = 80  # characters of the user's text in a message
 
@@ -56,9 +56,7 @@ def check_keys(fields: Iterable[str], known: Sequence[str]) -> None:
     """CriterionSyntaxError for an unknown key, with the nearest known one."""
     for key in fields:
         if key not in known:
-            close = nearest(key, known)
-            fix = f"did you mean `{close}`" if close else f"known are {', '.join(known)}"
-            raise CriterionSyntaxError("unknown-key", f"which has no key `{quoted(key)}`; {fix}")
+            raise CriterionSyntaxError("unknown-key", f"which has no key `{quoted(key)}`; {suggestion(key, known)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from toril.load.curve import Curve
 from toril.load.search import longest_s
 from toril.records import PlannedCriterion, Search
 from toril.suite.engines import check_search
-from toril.suite.reader import SuiteReader, suggestion
+from toril.suite.reader import SuiteReader
 from toril.suite.settings import CapacitySearch
+from toril.text import suggestion
 
 PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is decided and all workers know the next rate
 LOAD = ("ramp-up", "hold-for", "steps", "iterations", "throughput")  # which the search sets

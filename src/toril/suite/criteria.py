@@ -11,7 +11,8 @@ from toril.criteria import Language, parse_criterion
 from toril.records import PlannedCriterion
 from toril.suite.executions import PROVISIONING, Execution
 from toril.suite.merge import TOP_KEYS, similar
-from toril.suite.reader import REFERENCE, SuiteReader, mapping_at, quoted, suggestion
+from toril.suite.reader import REFERENCE, SuiteReader, mapping_at, quoted
+from toril.text import suggestion
 
 BASE_REPORTERS = ("final-stats", "console", "final_stats")  # bzt's own, on in every run
 PASSFAIL_CLASS = "bzt.modules.passfail.PassFailStatus"

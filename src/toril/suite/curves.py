@@ -19,8 +19,9 @@ from toril.load import shapes
 from toril.load.curve import Curve
 from toril.suite.engines import check_curve
 from toril.suite.files import URL, Files
-from toril.suite.reader import MAX_DURATION_S, MAX_NUMBER, SuiteReader, quoted, suggestion
+from toril.suite.reader import MAX_DURATION_S, MAX_NUMBER, SuiteReader, quoted
 from toril.suite.sections import Duration, Rate, Section, misfit
+from toril.text import suggestion
 
 SHAPES = ("constant", "ramp", "steps", "spikes", "sine", "points", "csv")
 TIMELESS = ("constant", "ramp", "spikes", "sine")  # `for` beside them says how long they last

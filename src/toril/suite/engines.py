@@ -16,9 +16,9 @@ from toril.criteria import duration_s
 from toril.load.shapes import OPEN_MODEL
 from toril.suite.actions import ActionError, actions_of, read_action
 from toril.suite.files import Files
-from toril.suite.reader import SuiteReader, quoted, suggestion
+from toril.suite.reader import SuiteReader, quoted
 from toril.suite.settings import Vegeta
-from toril.text import nearest
+from toril.text import nearest, suggestion
 
 BLOCKS = ("if", "once", "loop", "while", "foreach", "transaction", "include-scenario", "action", "set-variables")
 PHASES = ("setup", "teardown")

@@ -25,9 +25,10 @@ from toril.suite.engines import (
     warn_of_ignored_keys,
 )
 from toril.suite.files import TestPlan
-from toril.suite.reader import SuiteReader, mapping_at, quoted, suggestion
+from toril.suite.reader import SuiteReader, mapping_at, quoted
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings
+from toril.text import suggestion
 
 LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 PROVISIONING = {"local": "local", "fargate": "cloud"}  # the key of `concurrency: {local: 5, cloud: 1000}` that counts

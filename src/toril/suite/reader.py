@@ -1,7 +1,7 @@
 """Typed access to the untyped document of a suite: each refusal has a code and says where, what and the fix."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 from toril.criteria import duration_s, number
 from toril.errors import SuiteError, UserError
 from toril.masking import HIDDEN, mask
-from toril.text import nearest
 
 REFERENCE = re.compile(r"\$\{(.{0,300}?)\}")  # bounded: a suite may hold a million `${`
 SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]{0,300})\}|([A-Za-z0-9_]+))")
@@ -39,14 +38,6 @@ def quoted(value: object) -> str:
     """A value as messages quote it: one line of at most 60 characters, without credentials and control characters."""
     text = "".join(char if char.isprintable() else "�" for char in " ".join(mask(str(value)).split()))
     return f"`{text if len(text) <= 60 else text[:59] + '…'}`"
-
-
-def suggestion(word: str, known: Collection[str]) -> str:
-    """`did you mean …?`, or the list of the known names; there is at least one."""
-    if meant := nearest(word, known):
-        return f"did you mean `{meant}`?"
-    names = sorted(known)
-    return f"known are {', '.join(names[:10])}{' …' if len(names) > 10 else ''}"
 
 
 def mapping_at(document: object, *path: str) -> dict[str, Any]:

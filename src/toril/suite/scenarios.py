@@ -7,7 +7,8 @@ from typing import Any
 
 from toril.suite.engines import BLOCKS, NESTED, PHASES, problems
 from toril.suite.files import Files, TestPlan, read_jmx
-from toril.suite.reader import REFERENCE, Environment, Note, SuiteReader, quoted, suggestion
+from toril.suite.reader import REFERENCE, Environment, Note, SuiteReader, quoted
+from toril.text import suggestion
 
 MAX_INCLUDE_DEPTH = 20
 SET_BY_WORKERS = ("TORIL_", "TAURUS_", "AWS_", "ECS_", "COOKIE_", "__")  # what names begin with that no suite sets

@@ -9,7 +9,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from toril.criteria import duration_s, number, rate_per_s
 from toril.errors import UserError
-from toril.suite.reader import MAX_NUMBER, quoted, suggestion
+from toril.suite.reader import MAX_NUMBER, quoted
+from toril.text import suggestion
 
 RATE = re.compile(r"([0-9.]+)([kM]?)(/[A-Za-z]+)?")
 FACTORS = {"": 1, "k": 1000, "M": 1_000_000}

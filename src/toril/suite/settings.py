@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from toril.records import Browser, Device, Network, secret_reference
-from toril.suite.reader import SuiteReader, mapping_at, suggestion
+from toril.suite.reader import SuiteReader, mapping_at
 from toril.suite.sections import Duration, Percentage, Rate, Section, Texts, misfit
+from toril.text import suggestion
 
 MAX_WORKERS = 1000
 MIN_JUDGED_S = 3  # of a stage of a search
