@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 from toril.errors import OptionError, SuiteError
 from toril.masking import mask
 from toril.suite.engines import NESTED
+from toril.suite.files import URL
 from toril.suite.reader import mapping_at
+from toril.suite.scenarios import urls_of
 
 ONLY_A_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 
 
 def checked_address(option: str, text: str) -> str:
@@ -61,8 +62,7 @@ def _written(scenario: dict[str, Any]) -> str | None:
     """Where a scenario's requests go: its default address, or the variable with which all of them begin."""
     if scenario.get("default-address"):
         return str(scenario["default-address"]).strip().rstrip("/")
-    requests = scenario.get("requests")
-    found = [ONLY_A_VARIABLE.match(url) for url in _urls(requests)] if isinstance(requests, list) else []
+    found = [ONLY_A_VARIABLE.match(url) for url in _urls(scenario.get("requests"))]
     names = {None if one is None else one[0] for one in found}
     return names.pop() if len(names) == 1 else None
 
@@ -111,11 +111,9 @@ def _check(scenario: dict[str, Any], executor: str, variable: str | None, where:
                 f"{where} is a script that another address would not reach; {fix}", code="unreached-address"
             )
         return
-    requests = scenario.get("requests")
-    if not isinstance(requests, list) or not requests:
-        return
-    own = [url for url in _urls(requests) if ABSOLUTE.match(url)]
-    if own and len(own) == len(list(_urls(requests))):
+    urls = _urls(scenario.get("requests"))
+    own = [url for url in urls if URL.match(url)]
+    if own and len(own) == len(urls):
         what = f"{where}.requests name their address themselves, `{mask(own[0])[:60]}` for one"
         fix = "write it as `default-address`, and requests from their `/` on"
         raise SuiteError(f"{what}; {fix}", code="unreached-address")
@@ -123,11 +121,11 @@ def _check(scenario: dict[str, Any], executor: str, variable: str | None, where:
 
 def _check_jmeter(scenario: dict[str, Any], executor: str, address: str, where: str) -> None:
     """bzt writes host and port into JMeter's defaults: the rest of an address would be lost without a message."""
-    requests, parts = scenario.get("requests"), urlsplit(address)
+    parts = urlsplit(address)
     lost = parts.path or parts.username is not None
-    if executor != "jmeter" or scenario.get("script") or not lost or not isinstance(requests, list):
+    if executor != "jmeter" or scenario.get("script") or not lost:
         return
-    if any(not ABSOLUTE.match(url) and not url.startswith("${") for url in _urls(requests)):
+    if any(not URL.match(url) and not url.startswith("${") for url in _urls(scenario.get("requests"))):
         raise SuiteError(
             f"{where}: JMeter takes host and port of an address, and would load {mask(address)[:80]} without the rest; "
             "write requests as `${TARGET}/path`, and the variable TARGET under `settings.env`",
@@ -135,13 +133,5 @@ def _check_jmeter(scenario: dict[str, Any], executor: str, address: str, where: 
         )
 
 
-def _urls(requests: list[Any]) -> Iterator[str]:
-    for request in requests:
-        if isinstance(request, str):
-            yield request
-        elif isinstance(request, dict):
-            if isinstance(request.get("url"), str):
-                yield request["url"]
-            for key in NESTED:
-                if isinstance(request.get(key), list):
-                    yield from _urls(request[key])
+def _urls(requests: Any) -> list[str]:
+    return [url for url, _ in urls_of(requests, "")]

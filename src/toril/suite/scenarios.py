@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from toril.suite.engines import BLOCKS, NESTED, PHASES, problems
-from toril.suite.files import Files, TestPlan, read_jmx
+from toril.suite.files import URL, Files, TestPlan, read_jmx
 from toril.suite.reader import REFERENCE, Environment, Note, SuiteReader, quoted
 from toril.text import suggestion
 
@@ -77,13 +77,13 @@ class Scenarios:
     def _included(self, scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
         """The scenarios that this one includes, where it says so; a name with a reference is the worker's to know."""
         if scenario.get("script") is None:
-            for request, where in _walked(scenario.get("requests"), f"{path}.requests"):
+            for request, where in walked(scenario.get("requests"), f"{path}.requests"):
                 included = request.get("include-scenario") if isinstance(request, dict) else None
                 if included is not None and not REFERENCE.search(str(included)):
                     yield str(included), f"{where}.include-scenario"
 
     def _script(self, text: str, path: str) -> str:
-        if self.files.existing(text) is None and not text.lower().startswith(("http://", "https://")):
+        if self.files.existing(text) is None and not URL.match(text):
             self.reader.resolved(text, path, "name a scenario or a script")
             fix = suggestion(text, self.named) if self.named else f"correct the path of the script, or {self._which()}"
             raise self.reader.error("unknown-scenario", path, f"{quoted(text)}, neither a scenario nor a file; {fix}")
@@ -115,7 +115,7 @@ class Scenarios:
         requests = scenario.get("requests")
         if isinstance(requests, str):
             return  # some executors read them from a file or a script of their own
-        for request, where in _walked(requests, f"{path}.requests"):
+        for request, where in walked(requests, f"{path}.requests"):
             self._check_request(request, where)
 
     def jmx(self, name: str) -> TestPlan:
@@ -170,7 +170,7 @@ class Scenarios:
                 return None
             listed = names if isinstance(names, list) else re.split(f"[{DELIMITERS}]", str(names))
             found |= {str(name).strip().strip("\"'") for name in listed}
-        for request, _ in _walked(scenario.get("requests"), ""):
+        for request, _ in walked(scenario.get("requests"), ""):
             if not isinstance(request, dict):
                 continue
             if any(request.get(key) for key in MAKES_VARIABLES):
@@ -208,20 +208,19 @@ class Scenarios:
         self._check_listed(execution, "files", path, "file")
 
     def _check_request(self, request: Any, path: str) -> None:
+        """Find the files of a request: its body, its uploads and its scripts."""
         if not isinstance(request, dict):
             return
-        if request.get("body-file"):
-            request["body-file"] = self.files.find(request["body-file"], f"{path}.body-file", kind="file")
-        uploads = request.get("upload-files")
+        named = [(request, "body-file", path)] if request.get("body-file") else []
+        uploads, scripts = request.get("upload-files"), request.get("jsr223")
         for index, upload in enumerate(uploads if isinstance(uploads, list) else ()):
             if isinstance(upload, dict):
-                upload["path"] = self.files.find(upload.get("path"), f"{path}.upload-files[{index}].path", kind="file")
-        scripts = request.get("jsr223")
+                named.append((upload, "path", f"{path}.upload-files[{index}]"))
         for index, script in enumerate(scripts if isinstance(scripts, list) else [scripts]):
             if isinstance(script, dict) and script.get("script-file"):
-                script["script-file"] = self.files.find(
-                    script["script-file"], f"{path}.jsr223[{index}].script-file", kind="file"
-                )
+                named.append((script, "script-file", f"{path}.jsr223[{index}]"))
+        for holder, key, where in named:
+            holder[key] = self.files.find(holder.get(key), f"{where}.{key}", kind="file")
 
     def labels(self, name: str) -> tuple[str, ...]:
         """The labels of generated requests and transactions; none where a script names them."""
@@ -236,7 +235,7 @@ class Scenarios:
         if name in seen or depth > MAX_INCLUDE_DEPTH or not isinstance(scenario, dict) or scenario.get("script"):
             return
         seen.add(name)
-        for request, _ in _walked(scenario.get("requests"), ""):
+        for request, _ in walked(scenario.get("requests"), ""):
             if isinstance(request, str):
                 found[self.reader.environment.label(request)] = None
             elif isinstance(request.get("include-scenario"), str):
@@ -254,17 +253,22 @@ def _addresses(scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]
     if isinstance(scenario.get("default-address"), str):
         yield scenario["default-address"], f"{path}.default-address"
     if scenario.get("script") is None:
-        for request, where in _walked(scenario.get("requests"), f"{path}.requests"):
-            url = request.get("url") if isinstance(request, dict) else request
-            if isinstance(url, str):
-                yield url, where
+        yield from urls_of(scenario.get("requests"), f"{path}.requests")
+
+
+def urls_of(requests: Any, path: str) -> Iterator[tuple[str, str]]:
+    """The address of each request, those inside blocks as well, and where it is written."""
+    for request, where in walked(requests, path):
+        url = request.get("url") if isinstance(request, dict) else request
+        if isinstance(url, str):
+            yield url, where
 
 
 def _keys(written: Any) -> Iterator[str]:
     yield from written if isinstance(written, dict) else ()
 
 
-def _walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:
+def walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:
     """Each request and block (text or mapping), those inside blocks as well."""
     if not isinstance(requests, list):
         return
@@ -275,4 +279,4 @@ def _walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:
         elif isinstance(request, dict):
             yield request, where
             for key in (*NESTED, "requests"):
-                yield from _walked(request.get(key), f"{where}.{key}")
+                yield from walked(request.get(key), f"{where}.{key}")
