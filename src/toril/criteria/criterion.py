@@ -145,8 +145,7 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
         raise CriterionSyntaxError("unsupported-class", f"which judges something else than samples; {fix}")
     for key in ("subject", "condition", "threshold"):
         if fields.get(key) is None:
-            text = f"without `{key}`; a criterion needs subject, condition and threshold"
-            raise CriterionSyntaxError("missing-key", text)
+            raise CriterionSyntaxError("missing-key", f"without `{key}`; write subject, condition and threshold")
     operator = fields["condition"]
     if not isinstance(operator, str) or operator not in OPERATORS:
         known = MEANT.get(str(operator))
@@ -207,8 +206,7 @@ def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> t
     label = _words(fields, "label") and str(fields["label"])  # in the full form with its spaces: they may be its own
     if subject.name == "load" or subject.name in GENERATOR:
         if label or fields.get("kind"):
-            text = f"with a label, which `{subject.name}` has not; write `{subject.name}` alone"
-            raise CriterionSyntaxError("unexpected-label", text)
+            raise CriterionSyntaxError("unexpected-label", f"with a label; write `{subject.name}` alone")
         return "", None
     written = fields.get("kind")
     if written not in (None, "request", "transaction"):
@@ -228,10 +226,10 @@ def _window(logic: object, timeframe: object) -> tuple[Logic, int]:
     try:
         seconds = math.ceil(duration_s(timeframe))
     except ValueError:
-        text = f"with the timeframe `{quoted(timeframe)}`; write one like `10s` or `1m`"
+        text = f"with the timeframe `{quoted(timeframe)}`; write it like `10s`"
         raise CriterionSyntaxError("wrong-timeframe", text) from None
     if not seconds:
-        text = f"with a timeframe of 0; write one like `{logic} 10s`, or none to judge the whole run"
+        text = f"with a timeframe of 0; write `{logic} 10s`, or none for the whole run"
         raise CriterionSyntaxError("wrong-timeframe", text)
     if logic == "within":
         return "within", seconds
@@ -241,14 +239,12 @@ def _window(logic: object, timeframe: object) -> tuple[Logic, int]:
 def _only_the_end(logic: Logic, timeframe_s: int, location: str, kind: Kind | None) -> None:
     """A capacity is known once, at the end, of an execution as a whole."""
     if timeframe_s:
-        text = f"with `{logic} {timeframe_s}s`, which `capacity` has not; leave the timeframe out"
-        raise CriterionSyntaxError("unexpected-timeframe", text)
+        raise CriterionSyntaxError("unexpected-timeframe", f"with `{logic} {timeframe_s}s`; leave the timeframe out")
     if location:
-        text = "with a location, which `capacity` has not; leave `in …` out: an execution has one capacity"
+        text = "with a location; leave `in …` out: an execution has one capacity"
         raise CriterionSyntaxError("unexpected-location", text)
     if kind:
-        text = "with a kind, which `capacity` has not; name the execution: `capacity of shop<800/s`"
-        raise CriterionSyntaxError("unexpected-kind", text)
+        raise CriterionSyntaxError("unexpected-kind", "with a kind; name the execution: `capacity of shop<800/s`")
 
 
 def _flag(fields: Mapping[str, Any], key: str, otherwise: bool) -> bool:
@@ -308,8 +304,7 @@ def _measured(head: str) -> dict[str, Any]:
     if word == "of" and label.strip():
         return {"subject": subject, "label": label.strip()}
     if word == "of":
-        text = f"without a label after `of`; name one, or write `{subject}` alone for all requests"
-        raise CriterionSyntaxError("missing-label", text)
+        raise CriterionSyntaxError("missing-label", f"without a label after `of`; name one, or write `{subject}` alone")
     if word == "for":
         text = f"which has `for` where the label is named; write `{subject} of {label.strip() or 'label'}`"
         raise CriterionSyntaxError("missing-of", text)
@@ -321,8 +316,7 @@ def _limited(tail: str) -> dict[str, Any]:
     """`threshold [logic timeframe] [in location]`."""
     words = tail.split()
     if not words:
-        text = "without a threshold; write one after the operator, like `300ms`"
-        raise CriterionSyntaxError("missing-threshold", text)
+        raise CriterionSyntaxError("missing-threshold", "without a threshold; write one, like `300ms`")
     fields: dict[str, Any] = {"threshold": words.pop(0)}
     if words and words[0] == "%":
         fix = f"write `{fields['threshold']}%` (bzt would read {fields['threshold']} failures)"
@@ -332,11 +326,10 @@ def _limited(tail: str) -> dict[str, Any]:
         raise CriterionSyntaxError("space-in-threshold", text)
     if words and words[0] in LOGICS:
         if len(words) < 2:
-            text = f"without a timeframe after `{words[0]}`; write it like `{words[0]} 10s`"
-            raise CriterionSyntaxError("missing-timeframe", text)
+            raise CriterionSyntaxError("missing-timeframe", f"without a timeframe; write it like `{words[0]} 10s`")
         fields |= {"logic": words[0], "timeframe": words[1]}
         if words[1].startswith("-"):
-            text = f"with the timeframe `{quoted(words[1])}`; write one like `10s` or `1m`"
+            text = f"with the timeframe `{quoted(words[1])}`; write it like `10s`"
             raise CriterionSyntaxError("wrong-timeframe", text)
         words = words[2:]
     if len(words) >= 2 and words[0] == "in":

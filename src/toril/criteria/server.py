@@ -177,7 +177,7 @@ def _text(fields: Mapping[str, Any], key: str, subject: str) -> str:
 
 def _dimensions(written: object) -> dict[str, str]:
     if not isinstance(written, Mapping):
-        text = "where `dimensions` is no mapping; write it like `{LoadBalancer: app/shop/1}`"
+        text = "where `dimensions` is no mapping; write `{LoadBalancer: app/shop/1}`"
         raise CriterionSyntaxError("not-a-mapping", text)
     return {str(name): _text(written, name, "dimensions") for name in written}
 
@@ -223,7 +223,7 @@ def _missing(written: object) -> bool:
     if written in (None, "inconclusive"):
         return False
     if written != "zero":
-        text = f"where `missing` is `{quoted(written)}`; write `zero` or `inconclusive` (the default)"
+        text = f"where `missing` is `{quoted(written)}`; write `zero` or `inconclusive`"
         raise CriterionSyntaxError("wrong-missing", text)
     return True
 

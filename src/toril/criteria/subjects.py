@@ -79,8 +79,7 @@ def read_subject(written: object, language: Language) -> Subject:
     """The subject; one that is toril's own is refused in Taurus' language, with where it belongs."""
     known = SUBJECTS if language == "taurus" else (*SUBJECTS, *OWN_SUBJECTS, *SERVER_SUBJECTS)
     if not isinstance(written, str):
-        text = f"with the subject `{quoted(written)}`; use one of {', '.join(known)}"
-        raise CriterionSyntaxError("unknown-subject", text)
+        raise CriterionSyntaxError("unknown-subject", f"with the subject `{quoted(written)}`; use {', '.join(known)}")
     if written in (*TIMES, "hits", "bytes"):
         return Subject(written)
     if written in (*OWN_SUBJECTS, *SERVER_SUBJECTS) and language == "taurus":
@@ -95,12 +94,11 @@ def read_subject(written: object, language: Language) -> Subject:
     if match := PERCENTILE.fullmatch(written):
         percentile = float(match[1])
         if percentile > 100:
-            text = f"with the percentile {match[1]}; percentiles go from p0 to p100"
-            raise CriterionSyntaxError("wrong-percentile", text)
+            raise CriterionSyntaxError("wrong-percentile", f"with the percentile {match[1]}; write p0 to p100")
         return Subject("p", percentile=percentile)
     if written.startswith("rc"):
         if not written[2:]:
-            text = "without a response code; write it like `rc500`, `rc5??` or `rc*`"
+            text = "without a response code; write `rc500`, `rc5??` or `rc*`"
             raise CriterionSyntaxError("missing-response-code", text)
         if SLIP_OF_CODE.fullmatch(written[2:]) and not written[2:].isdigit():
             meant = re.sub(r"[xX._#]", "?", written[2:])
@@ -141,13 +139,11 @@ def time_threshold(value: object, what: str) -> tuple[Unit, Fraction, str]:
 
 def _percentage(text: str, what: str, subject: str, measure: "Measure") -> Fraction:
     if subject not in SHARES and measure is not PERCENTAGE:
-        text = f"with a percentage, which `{subject}` has not; write {measure.example}"
-        raise CriterionSyntaxError("no-percentage", text)
+        raise CriterionSyntaxError("no-percentage", f"with a percentage; write {measure.example}")
     percentage = read_quantity(number, text[:-1], what, "write a percentage like `5%`")
     most = MOST_LOAD if subject == "load" else 100
     if percentage > most:
-        text = f"with {quoted(text)}; a percentage goes from 0% to {most}%"
-        raise CriterionSyntaxError("wrong-threshold", text)
+        raise CriterionSyntaxError("wrong-threshold", f"with {quoted(text)}; a percentage goes from 0% to {most}%")
     return percentage
 
 

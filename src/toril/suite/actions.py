@@ -108,11 +108,9 @@ def _checked(action: Action) -> Action:
         meant = f"did you mean `{near}`? Else " if near else ""
         raise ActionError("unsupported-action", f"{what}; {meant}write a script, or use executor: selenium")
     if action.locator is None and action.kind not in ON_PAGES:
-        text = f"`{action.kind}` without an element; write it like `{action.kind}ByCSS(#buy)`"
-        raise ActionError("missing-element", text)
+        raise ActionError("missing-element", f"`{action.kind}` without an element; write `{action.kind}ByCSS(#buy)`")
     if action.kind == "waitfor" and action.locator is None:
-        text = "`waitFor` without an element; write it like `waitForByCSS(.hit, visible): 5s`"
-        raise ActionError("missing-element", text)
+        raise ActionError("missing-element", "`waitFor` without an element; write `waitForByCSS(.hit, visible): 5s`")
     if action.kind == "waitfor" and action.state not in STATES:
         raise ActionError("unknown-value", f"waiting for `{action.state[:40]}`; use one of {', '.join(STATES)}")
     if "${" in action.value:
@@ -120,7 +118,7 @@ def _checked(action: Action) -> Action:
     if action.kind == "pausefor" or (action.kind == "waitfor" and action.value):
         _check_duration(action)
     if action.kind == "resizewindow" and not SIZE.fullmatch(action.value):
-        text = f"a window of `{action.value[:40]}`; write width and height: `resizeWindow(1280, 720)`"
+        text = f"a window of `{action.value[:40]}`; write it like `resizeWindow(1280, 720)`"
         raise ActionError("unknown-value", text)
     return action
 

@@ -31,8 +31,7 @@ def read_search(
     check_search(executor, path, reader)
     for key in LOAD:
         if item.get(key):
-            text = f"beside the execution's `{key}`, which the search sets; leave `{key}` out"
-            raise reader.error("conflicting-keys", path, text)
+            raise reader.error("conflicting-keys", path, f"beside `{key}`, which the search sets; leave it out")
     search = Search(**written.model_dump())
     for index, source in enumerate(search.until):
         where = f"{path}.until[{index}]"
@@ -61,8 +60,7 @@ def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, 
             if criterion.label not in searches and (criterion.label or len(searches) != 1):
                 fix = "add `toril: {capacity: {<execution>: {from: …, to: …, until: […]}}}`"
                 fix = suggestion(criterion.label, searches) if searches else fix
-                text = f"`{criterion.text}`, and nothing looks for that capacity; {fix}"
-                raise reader.error("unsearched-capacity", path, text)
+                raise reader.error("unsearched-capacity", path, f"`{criterion.text}`, which no search finds; {fix}")
             continue
         for name, search in searches.items():
             for breached in _breached(criterion, name, search):
@@ -79,8 +77,7 @@ def _check(criterion: Criterion, where: str, search: Search, labels: Collection[
         text = f"`{criterion.text}`, which rises and falls with the rate itself; use one of {', '.join(JUDGED)}"
         raise reader.error("unsearchable-criterion", where, text)
     if not criterion.fail:
-        text = f"`{criterion.text}`; leave `as non-failed` out: it says which rate is too much"
-        raise reader.error("unsearchable-criterion", where, text)
+        raise reader.error("unsearchable-criterion", where, f"`{criterion.text}`; leave `as non-failed` out")
     if criterion.label and labels and criterion.label not in labels:
         text = f"`{criterion.text}`, a label that is not requested; {suggestion(criterion.label, labels)}"
         raise reader.error("unknown-label", where, text)

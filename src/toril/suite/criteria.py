@@ -134,8 +134,7 @@ def _refuse_stray_criteria(config: Mapping[str, Any], judging: Sequence[str], re
             raise reader.error("stray-criteria", quoted(key), text)
     for index, service in enumerate(_items(config.get("services"))):
         if _module(service) in judging:
-            text = "passfail, which is no service; move it to `reporting`"
-            raise reader.error("stray-criteria", f"services[{index}]", text)
+            raise reader.error("stray-criteria", f"services[{index}]", "passfail, no service; move it to `reporting`")
     for index, reporter in _listed(config.get("reporting")):
         if reporter.get("criteria") and reporter.get("module") not in judging:
             what = f"of the module {quoted(reporter.get('module'))}, which judges nothing"

@@ -258,7 +258,7 @@ class _ShapeReader:
                 text = f"{following.at_s:g} s, before the point above it; sort the points by time"
                 raise self.reader.error("unsorted-times", f"{path}[{index}].at", text)
         if not points[-1].at_s:
-            text = "a list of points that are all at 0s; the last one says where the curve ends"
+            text = "a list of points at 0s; the last one is where the curve ends"
             raise self.reader.error("out-of-range", path, text)
         return [(point.at_s, point.rps) for point in points]
 
@@ -279,19 +279,18 @@ class _ShapeReader:
         if not file.is_file():
             raise self.reader.error("unreadable-file", path, f"{quoted(name)}, which is no file; give a CSV file")
         if file.stat().st_size > MAX_BYTES:
-            text = f"{quoted(name)}, more than {MAX_BYTES // 2**20} MiB; give fewer rows"
+            text = f"{quoted(name)}, over {MAX_BYTES // 2**20} MiB; give fewer rows"
             raise self.reader.error("too-large", path, text)
         try:
             return file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            text = f"{quoted(name)}, which cannot be read as UTF-8 text; save it as such"
+            text = f"{quoted(name)}, which is not UTF-8 text; save it as such"
             raise self.reader.error("not-utf-8", path, text) from error
 
     def check_count(self, points: float, path: str) -> None:
         if points > MAX_POINTS:
             what = f"a curve of {math.ceil(points):,} points"
-            text = f"{what}; {MAX_POINTS:,} is the most: make it shorter or coarser"
-            raise self.reader.error("too-many-points", path, text)
+            raise self.reader.error("too-many-points", path, f"{what}, over {MAX_POINTS:,}; make it shorter or coarser")
 
 
 class _RateTable:
@@ -334,8 +333,7 @@ class _RateTable:
         if len(set(header)) < len(header):
             self.wrong("repeated-column", "has a column twice; name each column once")
         if self.named.rate and self.named.count:
-            text = "given a column of rates and one of counts; name one of them"
-            raise self.reader.error("conflicting-keys", self.path, text)
+            raise self.reader.error("conflicting-keys", self.path, "given columns of rates and of counts; name one")
         time = self._column(header, self.named.time, TIME_COLUMNS, "time")
         if self.named.rate or (not self.named.count and any(_plain(cell) in RATE_COLUMNS for cell in header)):
             return time, self._column(header, self.named.rate, RATE_COLUMNS, "rate"), False

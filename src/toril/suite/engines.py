@@ -6,7 +6,7 @@ is in `toril.worker.engines`.
 
 import codecs
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
@@ -247,8 +247,7 @@ def check_executor(executor: str, path: str, reader: SuiteReader, *, own: Collec
         raise reader.error("refused-executor", path, text)
     tested = (*ENGINES, *(TEST_CASES if functional else ()))
     if executor not in (*tested, *OTHER_EXECUTORS, *own):
-        text = f"{quoted(executor)}, not an executor; {suggestion(executor, PROVED)}"
-        raise reader.error("unknown-executor", path, text)
+        raise reader.error("unknown-executor", path, f"{quoted(executor)}, no executor; {suggestion(executor, PROVED)}")
     if executor not in tested:
         text = f"is {quoted(executor)}, not proved by toril's tests: check its numbers"
         reader.warn("untested-executor", path, text)
@@ -277,7 +276,7 @@ def load_problems(
     if executor == "gatling" and throughput and throughput.denominator != 1:
         yield Problem("not-a-number", f"{path}.throughput", "no whole number, and Gatling keeps no other; round it")
     if executor == "k6" and item.get("ramp-up") and item.get("iterations"):
-        text = "set beside ramp-up, and k6 knows only one of them; leave one out"
+        text = "set beside ramp-up, and k6 takes one of them; leave one out"
         yield Problem("conflicting-keys", f"{path}.iterations", text)
     if throughput and not timed:
         text = "set without ramp-up or hold-for, and then Taurus ignores it; add `hold-for: 1m`"
@@ -300,8 +299,7 @@ def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator
 def _open_model_problems(executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str) -> Iterator[Problem]:
     """An open model has a rate and a time, and no virtual users."""
     if load["steps"] and not load["ramp-up"]:
-        text = "set without a ramp-up to divide; add `ramp-up: 1m`, or leave it out"
-        yield Problem("ignored-load", f"{path}.steps", text)
+        yield Problem("ignored-load", f"{path}.steps", "set without a ramp-up; add `ramp-up: 1m`, or leave it out")
     if load["throughput"] is None:
         fix = "write the requests per second of all workers together: `throughput: 100`"
         yield Problem("missing-rate", f"{path}.throughput", f"missing, and {executor} sends at a rate; {fix}")
@@ -355,8 +353,7 @@ def check_results(
     """
     holders = [(item, path), *([(scenario, f"{path}.scenario")] if isinstance(scenario, dict) else [])]
     if not any(holder.get(key) for holder, _ in holders for key in ("data-file", "data-file-pattern")):
-        text = "missing; name the file that another tool writes its results to"
-        raise reader.error("missing-key", f"{path}.data-file", text)
+        raise reader.error("missing-key", f"{path}.data-file", "missing; name the file with another tool's results")
     for key in RESULTS_WAITS:
         reader.seconds(item.get(key), f"{path}.{key}")
     reader.boolean(item.get("recorded", False), f"{path}.recorded")
@@ -366,8 +363,7 @@ def check_results(
     for holder, where in holders:
         pattern = holder.get("data-file-pattern")
         if pattern is not None and not isinstance(pattern, str):
-            text = "no text; write it like `data-file-pattern: out/*.jtl`"
-            raise reader.error("not-a-path", f"{where}.data-file-pattern", text)
+            raise reader.error("not-a-path", f"{where}.data-file-pattern", "no text; write it like `out/*.jtl`")
         if holder.get("errors-file"):
             text = "is not read: why a request failed is in the results themselves"
             reader.warn("ignored-key", f"{where}.errors-file", text)
@@ -510,8 +506,7 @@ def _browser_problems(executor: str, scenario: Mapping[str, Any], path: str) -> 
         text = f"`{browser[:40]}`; leave it out: toril drives Chromium"
         yield Problem("unsupported-browser", f"{path}.browser", text)
     if scenario.get("remote"):
-        text = "set; leave it out: toril starts its browsers on the workers"
-        yield Problem("unsupported-browser", f"{path}.remote", text)
+        yield Problem("unsupported-browser", f"{path}.remote", "set; leave it out: browsers run on the workers")
     yield from _duration_problems(scenario, ("timeout", "think-time"), path)
     yield from _distribution_problems(executor, scenario, path)
 
@@ -538,18 +533,10 @@ def _step_problems(executor: str, request: Mapping[str, Any], path: str) -> Iter
             yield Problem(error.code, f"{path}.actions[{index}]", str(error))
 
 
-def _duration_problems(
-    holder: Mapping[str, Any], keys: Collection[str], path: str, *, distributions: bool = True
-) -> Iterator[Problem]:
+def _duration_problems(holder: Mapping[str, Any], keys: Collection[str], path: str) -> Iterator[Problem]:
     for key in keys:
         written = holder.get(key)
-        if not written or (isinstance(written, str) and "${" in written):
-            continue
-        if distributions and DISTRIBUTION.fullmatch(str(written)):
-            continue
-        try:
-            duration_s(written)
-        except ValueError:
+        if not DISTRIBUTION.fullmatch(str(written)) and not _is_duration(written):
             yield Problem("not-a-duration", f"{path}.{key}", "no duration; write it like 30s, 1m30s or 500ms")
 
 
@@ -563,7 +550,7 @@ def _assertion_problems(written: Any, path: str) -> Iterator[Problem]:
         mapping = check if isinstance(check, dict) else {"contains": [check]}
         subject, contains = mapping.get("subject", "body"), mapping.get("contains") or []
         if subject not in ASSERTION_SUBJECTS:
-            text = f"`{str(subject)[:60]}`; use one of {', '.join(ASSERTION_SUBJECTS)}"
+            text = f"{quoted(subject)}; use one of {', '.join(ASSERTION_SUBJECTS)}"
             yield Problem("unknown-value", f"{where}.subject", text)
         if not contains:
             yield Problem("missing-key", f"{where}.contains", "missing; write the expected text: `contains: [text]`")
@@ -593,11 +580,12 @@ def engine_setting_advice(key: str) -> str:
 
 
 def _vegeta_problems(scenario: Mapping[str, Any], requests: list[Any], path: str) -> Iterator[Problem]:
-    yield from _vegeta_key_problems(scenario, VEGETA_SCENARIO_KEYS, path)
-    yield from _duration_problems(scenario, ("timeout",), path, distributions=False)
+    yield from _key_problems(scenario, VEGETA_SCENARIO_KEYS, path)
     yield from _header_problems(scenario.get("headers"), f"{path}.headers")
-    yield from _boolean_problems(scenario, ("keepalive", "follow-redirects"), path)
-    yield from _source_problems(scenario.get("data-sources"), f"{path}.data-sources")
+    sources = scenario.get("data-sources")
+    for index, source in enumerate(sources if isinstance(sources, list) else ()):
+        if isinstance(source, dict):
+            yield from _key_problems(source, VEGETA_SOURCE_KEYS, f"{path}.data-sources[{index}]")
     rooted = bool(scenario.get("default-address"))
     for index, request in enumerate(requests):
         yield from _vegeta_request_problems(request, f"{path}.requests[{index}]", rooted=rooted)
@@ -615,20 +603,15 @@ def _vegeta_request_problems(request: Any, path: str, *, rooted: bool) -> Iterat
         fix = ENGINES["vegeta"].advice
         yield Problem("unsupported-key", f"{path}.{block}", f"a block, and vegeta has none: {ON_ITS_OWN}; {fix}")
         return
-    yield from _vegeta_key_problems(request, VEGETA_REQUEST_KEYS, path)
+    yield from _key_problems(request, VEGETA_REQUEST_KEYS, path)
     yield from _url_problems(request.get("url"), f"{path}.url", rooted=rooted)
-    method = request.get("method")
-    if method is not None and not _matches(TOKEN, method):
-        yield Problem("unknown-value", f"{path}.method", f"`{str(method)[:60]}`, no method; write it like GET or POST")
-    if isinstance(request.get("label"), (dict, list)):
-        yield Problem("not-a-text", f"{path}.label", f"`{str(request['label'])[:60]}`, no text; write a name")
     if request.get("body") is not None and request.get("body-file"):
         yield Problem("conflicting-keys", f"{path}.body-file", "set beside body; leave one of them out")
     yield from _header_problems(request.get("headers"), f"{path}.headers")
-    yield from _boolean_problems(request, ("follow-redirects",), path)
 
 
-def _vegeta_key_problems(holder: Mapping[str, Any], known: tuple[str, ...], path: str) -> Iterator[Problem]:
+def _key_problems(holder: Mapping[str, Any], known: tuple[str, ...], path: str) -> Iterator[Problem]:
+    """Keys that vegeta does not have, and values that it cannot take."""
     for key, value in holder.items():
         if key in known or value is None or (value is False and key in VEGETA_REASONS):
             continue
@@ -637,16 +620,61 @@ def _vegeta_key_problems(holder: Mapping[str, Any], known: tuple[str, ...], path
             fix = ENGINES["vegeta"].advice
             yield Problem("unsupported-key", where, f"set, which vegeta does not do: {VEGETA_REASONS[key]}; {fix}")
         elif key in VEGETA_SCENARIO_KEYS:
-            text = "set, which vegeta knows for whole scenarios only; write it beside `requests`"
+            text = "set, which vegeta has for scenarios only; write it beside `requests`"
             yield Problem("unsupported-key", where, text)
         else:
             meant = nearest(key, known)
             fix = f"did you mean `{meant}`?" if meant else engine_setting_advice(str(key))
             yield Problem("unknown-key", where, f"unknown to vegeta; {fix}")
+    for key, (fits, code, text) in VEGETA_VALUES.items():
+        if holder.get(key) is not None and not fits(holder[key]):
+            yield Problem(code, f"{path}.{key}", f"{quoted(holder[key])}, {text}")
 
 
-def _matches(pattern: re.Pattern[str], written: object) -> bool:
-    return isinstance(written, str) and ("${" in written or pattern.fullmatch(written) is not None)
+def _has_reference(written: object) -> bool:
+    return isinstance(written, str) and "${" in written
+
+
+def _is_token(written: object) -> bool:
+    return _has_reference(written) or (isinstance(written, str) and TOKEN.fullmatch(written) is not None)
+
+
+def _is_duration(written: object) -> bool:
+    try:
+        return not written or _has_reference(written) or duration_s(written) >= 0
+    except ValueError:
+        return False
+
+
+def _is_delimiter(written: object) -> bool:
+    return not written or (isinstance(written, str) and (len(written) == 1 or written.lower() in TABS))
+
+
+def _is_encoding(written: object) -> bool:
+    try:
+        return not written or _has_reference(written) or codecs.lookup(str(written)) is not None
+    except (LookupError, ValueError):
+        return False
+
+
+NOT_A_BOOLEAN = "not-a-boolean", "not a boolean; write true or false"
+VEGETA_VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
+    "timeout": (_is_duration, "not-a-duration", "not a duration; write it like 30s, 1m30s or 500ms"),
+    "keepalive": (lambda value: isinstance(value, bool), *NOT_A_BOOLEAN),
+    "follow-redirects": (lambda value: isinstance(value, bool), *NOT_A_BOOLEAN),
+    "method": (_is_token, "unknown-value", "no method; write it like GET or POST"),
+    "label": (lambda value: not isinstance(value, (dict, list)), "not-a-text", "no text; write a name"),
+    "loop": (
+        lambda value: value is not False, "unsupported-key",
+        "and the load ends by time; leave it out: rows are used again from the first one on",
+    ),
+    "delimiter": (_is_delimiter, "unknown-value", "no delimiter; write one character, or tab"),
+    "encoding": (_is_encoding, "unknown-value", "unknown; write it like utf-8"),
+    "variable-names": (lambda value: not isinstance(value, dict), "not-a-list", "a mapping; write a list of names"),
+    "random-order": (
+        lambda value: not value, "unsupported-key", "and vegeta keeps the order of rows; shuffle the file"
+    ),
+}  # fmt: skip
 
 
 def _url_problems(written: object, path: str, *, rooted: bool) -> Iterator[Problem]:
@@ -657,10 +685,9 @@ def _url_problems(written: object, path: str, *, rooted: bool) -> Iterator[Probl
     elif written.startswith("${") or SCHEME.match(written):
         return
     elif "://" in written.partition("?")[0]:
-        text = f"`{written[:60]}`, and vegeta speaks HTTP alone; write http://… or https://…"
-        yield Problem("not-an-address", path, text)
+        yield Problem("not-an-address", path, f"{quoted(written)}, and vegeta speaks HTTP; write http://… or https://…")
     elif not rooted:
-        text = f"`{written[:60]}`, without a host; write it in full, or `default-address` beside them"
+        text = f"{quoted(written)}, without a host; write it in full, or add `default-address`"
         yield Problem("not-an-address", path, text)
 
 
@@ -670,44 +697,7 @@ def _header_problems(written: Any, path: str) -> Iterator[Problem]:
         return
     for name, value in (written or {}).items():
         where = f"{path}.{str(name)[:60]}"
-        if not _matches(TOKEN, str(name)):
+        if not _is_token(str(name)):
             yield Problem("bad-header", where, "no name of a header; write it without blanks and colons")
         elif isinstance(value, (dict, list)) or any(one in str(value) for one in "\r\n\0"):
             yield Problem("bad-header", where, f"{str(value)[:60]!r}, no value of a header; write a text of one line")
-
-
-def _boolean_problems(holder: Mapping[str, Any], keys: Collection[str], path: str) -> Iterator[Problem]:
-    for key in keys:
-        if holder.get(key) is not None and not isinstance(holder[key], bool):
-            yield Problem("not-a-boolean", f"{path}.{key}", f"`{str(holder[key])[:60]}`; write true or false")
-
-
-def _source_problems(written: Any, path: str) -> Iterator[Problem]:
-    for index, source in enumerate(written if isinstance(written, list) else ()):
-        if not isinstance(source, dict):
-            continue
-        where = f"{path}[{index}]"
-        yield from _vegeta_key_problems(source, VEGETA_SOURCE_KEYS, where)
-        if source.get("loop") is False:
-            what = "false, and the load ends by time and not with the data"
-            fix = "leave it out: rows are used again from the first one on"
-            yield Problem("unsupported-key", f"{where}.loop", f"{what}; {fix}")
-        delimiter = source.get("delimiter")
-        if delimiter and (not isinstance(delimiter, str) or (len(delimiter) > 1 and delimiter.lower() not in TABS)):
-            text = f"`{str(delimiter)[:60]}`; write one character, or tab"
-            yield Problem("unknown-value", f"{where}.delimiter", text)
-        if source.get("encoding") and not _is_encoding(source["encoding"]):
-            text = f"`{str(source['encoding'])[:60]}`, unknown; write it like utf-8"
-            yield Problem("unknown-value", f"{where}.encoding", text)
-        if isinstance(source.get("variable-names"), dict):
-            yield Problem("not-a-list", f"{where}.variable-names", "a mapping; write a list of names")
-        if source.get("random-order"):
-            text = "set, and vegeta takes rows in their order; shuffle the file"
-            yield Problem("unsupported-key", f"{where}.random-order", text)
-
-
-def _is_encoding(written: object) -> bool:
-    try:
-        return isinstance(written, str) and ("${" in written or codecs.lookup(written) is not None)
-    except (LookupError, ValueError):
-        return False

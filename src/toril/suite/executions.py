@@ -105,8 +105,7 @@ def read_executions(
         raise reader.error("missing-execution", "execution", f"missing; {fix}")
     items = reader.items(items, "execution", "execution: [{scenario: …}]")
     if len(items) > MAX_EXECUTIONS:
-        text = f"a list of {len(items):,}; a suite has at most {MAX_EXECUTIONS}"
-        raise reader.error("out-of-range", "execution", text)
+        raise reader.error("out-of-range", "execution", f"a list of {len(items):,}; write {MAX_EXECUTIONS} at most")
     executions = _ExecutionReader(config, scenarios, reader, on, toril, functional=functional)
     found: list[Execution] = []
     for index, item in enumerate(items):
@@ -249,8 +248,7 @@ class _ExecutionReader:
         path = f"{path}.executor"
         executor = self.reader.resolved(item.get("executor") or self.default_executor, path, "name one")
         if not isinstance(executor, str):
-            text = f"{quoted(executor)}, not a name; write one such as jmeter"
-            raise self.reader.error("unknown-executor", path, text)
+            raise self.reader.error("unknown-executor", path, f"{quoted(executor)}, not a name; write one like jmeter")
         if executor not in self.executors:
             check_executor(executor, path, self.reader, own=self.own, functional=self.functional)
             self.executors.add(executor)

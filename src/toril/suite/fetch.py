@@ -1,7 +1,6 @@
 """A suite's files from a store into a folder; names and contents are checked before anything is written."""
 
 import hashlib
-import os
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -81,7 +80,7 @@ def checked_names(names: Iterable[str]) -> list[str]:
         parts = disk_name.split("/")
         for length in range(1, len(parts)):
             if (above := found.get("/".join(parts[:length]))) is not None:
-                text = f"{above!r} would have to be a file and, for {name!r}, a folder; rename one"
+                text = f"{above!r} is a file, and a folder in {name!r}; rename one"
                 raise SuiteError(text, code="colliding-names")
     return list(found.values())
 
@@ -105,8 +104,7 @@ def _write(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        with os.fdopen(number, "wb") as file:
+        with path.open("xb") as file:
             file.write(data)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}", code="unwritable-file") from error

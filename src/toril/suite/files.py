@@ -144,7 +144,7 @@ class Files:
                     if records > MAX_ROWS:
                         break
         except OSError as error:
-            text = f"{path}, which cannot be read; give a CSV file"
+            text = f"{path}, which is unreadable; give a CSV file"
             raise self.reader.error("unreadable-file", "toril.split-data", text) from error
         return max(0, records - 1)
 

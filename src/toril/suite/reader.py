@@ -194,8 +194,7 @@ class SuiteReader:
         except ValueError:
             if str(value).startswith("-"):
                 raise self.error("out-of-range", path, f"{quoted(value)}, below 0; write a number above 0") from None
-            text = f"{quoted(value)}, not a number; write a number such as 10"
-            raise self.error("not-a-number", path, text) from None
+            raise self.error("not-a-number", path, f"{quoted(value)}, not a number; write one such as 10") from None
         if found > MAX_NUMBER:
             raise self.error("out-of-range", path, f"{quoted(value)}, more than {MAX_NUMBER:,}; write a smaller number")
         return found or None
@@ -208,7 +207,7 @@ class SuiteReader:
         try:
             seconds = duration_s(value)
         except ValueError:
-            text = f"{quoted(value)}, not a duration; write it like 30s, 1m30s or 500ms"
+            text = f"{quoted(value)}, not a duration; write it like 30s or 1m30s"
             raise self.error("not-a-duration", path, text) from None
         if seconds > MAX_DURATION_S:
             raise self.error("out-of-range", path, f"{quoted(value)}, longer than a year; write a shorter duration")

@@ -64,13 +64,13 @@ class Scenarios:
             raise self.reader.error(*problem)
         for included, where in self._included(self.named[name], path):
             if included in (*within, name):
-                text = f"{quoted(included)}, which includes itself; remove one of the includes"
+                text = f"{quoted(included)}, which includes itself; remove one"
                 raise self.reader.error("recursive-include", where, text)
             if included not in self.named:
                 text = f"{quoted(included)}, not a scenario; {suggestion(included, self.named)}"
                 raise self.reader.error("unknown-scenario", where, text)
             if len(within) >= MAX_INCLUDE_DEPTH:
-                text = f"more than {MAX_INCLUDE_DEPTH} levels deep; include it further up"
+                text = f"over {MAX_INCLUDE_DEPTH} levels deep; include it further up"
                 raise self.reader.error("recursive-include", where, text)
             self._examine(included, executor, f"scenarios.{included}", (*within, name))
 

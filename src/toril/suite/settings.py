@@ -179,17 +179,15 @@ def check_secrets(
 ) -> None:
     """SuiteError for an unusable name or reference; a reference is not quoted: it may be a value."""
     if len(secrets) > MAX_SECRETS:
-        text = f"{len(secrets)} entries, more than {MAX_SECRETS}; use keys of one secret"
+        text = f"{len(secrets)} entries, over {MAX_SECRETS}; use keys of one secret"
         raise reader.error("out-of-range", "toril.secrets", text)
     settings_env = mapping_at(merged, "settings", "env")
     for variable, reference in secrets.items():
         path = f"toril.secrets.{variable[:60]}"
         if not VARIABLE.fullmatch(variable):
-            text = "no name of an environment variable; use letters, digits and _"
-            raise reader.error("unusable-name", path, text)
+            raise reader.error("unusable-name", path, "no name of an environment variable; use letters, digits and _")
         if RESERVED.fullmatch(variable):
-            text = "a name that workers or their tools need for themselves; choose another"
-            raise reader.error("reserved-name", path, text)
+            raise reader.error("reserved-name", path, "a name that workers or their tools need; choose another")
         for place, others in (("given with --env", given), ("in settings.env", settings_env)):
             if variable in others:
                 raise reader.error("conflicting-keys", path, f"{place} as well; leave one of them out")
