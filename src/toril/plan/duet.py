@@ -41,9 +41,8 @@ def plan_duet(
     `blocks` and `margin` go before the suite's own `toril.regression`.
     """
     if options.on != "local":
-        raise OptionError(
-            f"--on {options.on}: a duet runs on this machine; on Fargate it cannot run yet", code="unsupported-in-duet"
-        )
+        text = f"--on {options.on}: a duet runs on this machine; on Fargate it cannot run yet"
+        raise OptionError(text, code="unsupported-in-duet")
     addresses = checked_address("--base", base), checked_address("--head", head)
     of_base = replace(options, against=addresses[0])
     suite, planned = plan_run(paths, of_base, now)

@@ -96,26 +96,22 @@ def parse_value(text: str) -> Any:
 def _text(path: Path, name: str) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise SuiteError(
-                f"{name} is no file; give a Taurus file, or a folder with a suite.yml", code="unreadable-file"
-            )
+            text = f"{name} is no file; give a Taurus file, or a folder with a suite.yml"
+            raise SuiteError(text, code="unreadable-file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SuiteError(
-            f"{str(path)[:200]!r} cannot be read: {reason}; check the path", code="unreadable-file"
-        ) from error
+        text = f"{str(path)[:200]!r} cannot be read: {reason}; check the path"
+        raise SuiteError(text, code="unreadable-file") from error
     if len(data) > MAX_BYTES:
-        raise SuiteError(
-            f"{name} is larger than {MAX_BYTES // 2**20} MiB; keep data in files of their own", code="too-large"
-        )
+        text = f"{name} is larger than {MAX_BYTES // 2**20} MiB; keep data in files of their own"
+        raise SuiteError(text, code="too-large")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise SuiteError(
-            f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8", code="not-utf-8"
-        ) from error
+        text = f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        raise SuiteError(text, code="not-utf-8") from error
 
 
 def _without_tabs(text: str, name: str, warnings: list[Note]) -> str:
@@ -193,21 +189,18 @@ def _opened(
         return weights.get(anchor, 1)
     tag = getattr(event, "tag", None)
     if tag not in (None, "!") and tag not in PLAIN_TAGS:
-        raise SuiteError(
-            f"{name}: line {line} has the tag `{str(tag)[:60]}`; leave tags out, a suite is plain data", code="yaml-tag"
-        )
+        text = f"{name}: line {line} has the tag `{str(tag)[:60]}`; leave tags out, a suite is plain data"
+        raise SuiteError(text, code="yaml-tag")
     if isinstance(event, yaml.CollectionStartEvent):
         if len(stack) >= MAX_DEPTH:
-            raise SuiteError(
-                f"{name}: line {line} is nested deeper than {MAX_DEPTH} levels; make it flatter", code="too-large"
-            )
+            text = f"{name}: line {line} is nested deeper than {MAX_DEPTH} levels; make it flatter"
+            raise SuiteError(text, code="too-large")
         stack.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent)))
         return 0
     value = str(getattr(event, "value", ""))
     if len(value) > MAX_NUMBER and getattr(event, "implicit", (False,))[0] and NUMERIC.fullmatch(value):
-        raise SuiteError(
-            f"{name}: line {line} is a number of {len(value):,} characters; quote it if it is text", code="too-large"
-        )
+        text = f"{name}: line {line} is a number of {len(value):,} characters; quote it if it is text"
+        raise SuiteError(text, code="too-large")
     weight = 1 + len(value) // TEXT_PER_VALUE
     if event.anchor:
         weights[event.anchor] = weight

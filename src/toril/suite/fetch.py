@@ -42,9 +42,8 @@ def fetch_files(store: Source, prefix: str, folder: Path, files: Mapping[str, st
         data = store.get(f"{prefix}{name}")
         size += len(data)
         if size > MAX_BYTES:
-            raise SuiteError(
-                f"{prefix} holds over {MAX_BYTES >> 20} MiB; leave out what no worker needs", code="too-large"
-            )
+            text = f"{prefix} holds over {MAX_BYTES >> 20} MiB; leave out what no worker needs"
+            raise SuiteError(text, code="too-large")
         if hashlib.sha256(data).hexdigest() != files[name]:
             what = f"{prefix}{name} is not the file whose SHA-256 was recorded with the suite"
             raise ChangedFileError(f"{what}: it was changed after that. Publish the suite again", code="changed-file")
@@ -66,16 +65,14 @@ def checked_names(names: Iterable[str]) -> list[str]:
     found: dict[str, str] = {}
     for name in names:
         if len(found) == MAX_FILES:
-            raise SuiteError(
-                f"the suite has over {MAX_FILES:,} files; leave out what no worker needs", code="too-large"
-            )
+            text = f"the suite has over {MAX_FILES:,} files; leave out what no worker needs"
+            raise SuiteError(text, code="too-large")
         if not _is_relative(name):
             raise _outside(name)
         other = found.setdefault(_on_any_disk(name), name)
         if other != name:
-            raise SuiteError(
-                f"{name!r} and {other!r} would be one file on some disks; rename one", code="colliding-names"
-            )
+            text = f"{name!r} and {other!r} would be one file on some disks; rename one"
+            raise SuiteError(text, code="colliding-names")
     for disk_name, name in found.items():
         parts = disk_name.split("/")
         for length in range(1, len(parts)):

@@ -107,9 +107,8 @@ def _check(scenario: dict[str, Any], executor: str, variable: str | None, where:
     if scenario.get("script"):
         based = executor == "playwright" and scenario.get("default-address")  # the base of relative addresses
         if variable is None and not based and executor != "locust":  # whose users have it for their host
-            raise SuiteError(
-                f"{where} is a script that another address would not reach; {fix}", code="unreached-address"
-            )
+            text = f"{where} is a script that another address would not reach; {fix}"
+            raise SuiteError(text, code="unreached-address")
         return
     urls = _urls(scenario.get("requests"))
     own = [url for url in urls if URL.match(url)]
