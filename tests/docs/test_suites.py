@@ -24,6 +24,7 @@ from toril.criteria.criterion import OWN_KEYS, TAURUS_KEYS
 from toril.plan import make_plan
 from toril.suite import TorilSettings, engines, read_suite
 from toril.suite.curves import Point, Ramp, Replay, Shape, Sine, Spikes, Steps
+from toril.suite.requests import problems
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "suites.md").read_text()
@@ -166,7 +167,7 @@ def test_an_engine_takes_of_requests_what_the_page_says(key, engine, answer):
     if key in ("data-sources", "variables"):
         scenario = {"requests": ["/"], key: ["x"]}
     scenario["default-address"] = "http://shop"
-    assert ("refused" if list(engines.problems(engine, scenario, "s")) else "yes") == answer
+    assert ("refused" if list(problems(engine, scenario, "s")) else "yes") == answer
 
 
 REFUSED_KEYS = [key for one in engines.ENGINES.values() for key in (*one.without, *one.scenario_without)]

@@ -13,7 +13,6 @@ from toril.records import PlannedCriterion, SourcePlace
 from toril.suite.capacity import check_criteria
 from toril.suite.criteria import read_criteria
 from toril.suite.documents import places_of
-from toril.suite.engines import engine_setting_advice
 from toril.suite.executions import (
     PROVISIONING,
     Execution,
@@ -25,6 +24,7 @@ from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, Files
 from toril.suite.merge import apply_overrides, check_top_keys, merged_configuration, suite_files
 from toril.suite.reader import Environment, Note, SuiteReader, mapping_at
+from toril.suite.requests import engine_setting_advice
 from toril.suite.retarget import retarget
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings, check_secrets, read_settings, secret_names

@@ -18,7 +18,7 @@ from bzt.modules._locustio import LocustIOExecutor
 from bzt.requests_model import HTTPRequest
 from bzt.utils import dehumanize_time
 
-from toril.suite.engines import problems
+from toril.suite.requests import problems
 from toril.worker.engines import Batch, Facts, Sends, tail_of
 from toril.worker.engines.base import RowEngine
 from toril.worker.engines.in_process import COLUMNS
