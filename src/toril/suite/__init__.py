@@ -16,9 +16,9 @@ from toril.suite.documents import places_of
 from toril.suite.executions import (
     PROVISIONING,
     Execution,
+    ExecutionReader,
     check_browsers,
     is_functional,
-    read_executions,
 )
 from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, Files
@@ -102,7 +102,7 @@ def read_suite(
     toril = read_settings(reader.environment.resolve_all(merged.get("toril")), reader)
     check_secrets(toril.secrets, merged, env, reader)
     functional = is_functional(settings, reader)
-    executions = read_executions(merged, scenarios, reader, on, toril, functional=functional)
+    executions = ExecutionReader(merged, scenarios, on, toril, functional=functional).read_all()
     check_browsers(toril.browsers, executions, reader)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, reader, on)
     check_criteria(criteria, {one.name: one.search for one in executions if one.search}, reader)

@@ -1,7 +1,7 @@
 """Executions: how much of which scenario, with which executor; every load key typed."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from fractions import Fraction
@@ -88,52 +88,14 @@ def check_browsers(names: Iterable[str], executions: Iterable[Execution], reader
             raise reader.error(code, f"toril.browsers.{name[:60]}", f"{what}; {fix}")
 
 
-def read_executions(
-    config: Mapping[str, Any],
-    scenarios: Scenarios,
-    reader: SuiteReader,
-    on: str,
-    toril: TorilSettings,
-    *,
-    functional: bool,
-) -> tuple[Execution, ...]:
-    """The suite's executions, in order."""
-    written = config.get("execution")
-    items = [written] if isinstance(written, dict) else written
-    if not items:
-        fix = "write what to run: `execution: [{scenario: …, hold-for: 1m}]`"
-        raise reader.error("missing-execution", "execution", f"missing; {fix}")
-    items = reader.items(items, "execution", "execution: [{scenario: …}]")
-    if len(items) > MAX_EXECUTIONS:
-        raise reader.error("out-of-range", "execution", f"a list of {len(items):,}; write {MAX_EXECUTIONS} at most")
-    executions = _ExecutionReader(config, scenarios, reader, on, toril, functional=functional)
-    found: list[Execution] = []
-    for index, item in enumerate(items):
-        path = f"execution[{index}]"
-        mapping = reader.mapping(item, path, "{scenario: checkout, concurrency: 10, hold-for: 1m}")
-        found.append(executions.read(deepcopy(mapping), index, path, {execution.name for execution in found}))
-    names = {execution.name for execution in found}
-    for key, what in (("capacity", "a search in"), ("curves", "a curve of")):
-        for name in getattr(toril, key):
-            if name not in names:
-                text = f"{what} no execution; {suggestion(name, names)}"
-                raise reader.error("unknown-execution", f"toril.{key}.{name[:60]}", text)
-    return tuple(found)
+class ExecutionReader:
+    """Reads the executions of a merged configuration, for a run `on` local workers or Fargate."""
 
-
-class _ExecutionReader:
     def __init__(
-        self,
-        config: Mapping[str, Any],
-        scenarios: Scenarios,
-        reader: SuiteReader,
-        on: str,
-        toril: TorilSettings,
-        *,
-        functional: bool,
+        self, config: Mapping[str, Any], scenarios: Scenarios, on: str, toril: TorilSettings, *, functional: bool
     ) -> None:
-        self.curves, self.capacity, self.on, self.functional = toril.curves, toril.capacity, on, functional
-        self.scenarios, self.reader, self.provisioning = scenarios, reader, PROVISIONING[on]
+        self.written, self.scenarios, self.reader = config.get("execution"), scenarios, scenarios.reader
+        self.toril, self.on, self.functional, self.provisioning = toril, on, functional, PROVISIONING[on]
         self.locations = config.get("locations")  # Taurus: for executions that have none of their own
         self.default_executor = mapping_at(config, "settings").get("default-executor") or "jmeter"
         modules = mapping_at(config, "modules").items()
@@ -141,7 +103,30 @@ class _ExecutionReader:
         self.alone = not config.get("services")
         self.executors: set[str] = set()  # that were checked, each with one warning at most
 
-    def read(self, item: dict[str, Any], index: int, path: str, taken: set[str]) -> Execution:
+    def read_all(self) -> tuple[Execution, ...]:
+        """The suite's executions, in order."""
+        items = [self.written] if isinstance(self.written, dict) else self.written
+        if not items:
+            fix = "write what to run: `execution: [{scenario: …, hold-for: 1m}]`"
+            raise self.reader.error("missing-execution", "execution", f"missing; {fix}")
+        items = self.reader.items(items, "execution", "execution: [{scenario: …}]")
+        if len(items) > MAX_EXECUTIONS:
+            text = f"a list of {len(items):,}; write {MAX_EXECUTIONS} at most"
+            raise self.reader.error("out-of-range", "execution", text)
+        found: dict[str, Execution] = {}
+        for index, item in enumerate(items):
+            path = f"execution[{index}]"
+            mapping = self.reader.mapping(item, path, "{scenario: checkout, concurrency: 10, hold-for: 1m}")
+            execution = self._read(deepcopy(mapping), index, path, found)
+            found[execution.name] = execution
+        for key, written in (("capacity", self.toril.capacity), ("curves", self.toril.curves)):
+            for name in written:
+                if name not in found:
+                    text = f"for no execution; {suggestion(name, found)}"
+                    raise self.reader.error("unknown-execution", f"toril.{key}.{name[:60]}", text)
+        return tuple(found.values())
+
+    def _read(self, item: dict[str, Any], index: int, path: str, taken: Collection[str]) -> Execution:
         executor = self._executor(item, path)
         without = item.get("scenario") is None and executor not in PROVED  # such as those that only read results
         scenario = executor if without else self.scenarios.of(item, path, executor)
@@ -151,15 +136,13 @@ class _ExecutionReader:
             holder = self.scenarios.named.get(named) if isinstance(named, str) else named
             check_results(item, holder, self.scenarios.files, self.reader, path, alone=self.alone)
         name = _unused(scenario, taken)
-        planned, search = self._curve(item, name, executor, path), None
-        if name in self.capacity:
-            if planned is not None:
-                text = "beside a load curve, and a search sets the rate itself; keep one of the two"
-                raise self.reader.error("conflicting-keys", f"toril.capacity.{name[:60]}", text)
-            labels = self.scenarios.labels(scenario)
-            search = read_search(self.capacity[name], name, executor, item, labels, self.reader)
+        planned = self._curve(item, name, executor, path)
+        search = self._search(item, name, executor, self.scenarios.labels(scenario), planned)
+        if search is not None:
             planned = PlannedCurve(lowest(search, self.on), 0.0)
-            item |= {"throughput": search.to_rps, "hold-for": _plain(planned.curve.length_s)}
+        if planned is not None:
+            item["hold-for"] = _plain(planned.curve.length_s)
+            item["throughput"] = planned.curve.peak_rps if search is None else search.to_rps
         script = self.scenarios.jmx(scenario)
         if script.groups and item.get("hold-for") is not None and not item.get("ramp-up"):
             item["ramp-up"] = "0s" if planned else self._ramp_of(script, f"{path}.ramp-up")
@@ -217,7 +200,7 @@ class _ExecutionReader:
 
     def _with_names(self, problem: Problem, name: str) -> Problem:
         """A missing rate is most often a slip in the name of a curve or search: then with the names that exist."""
-        others = [*self.curves, *self.capacity]
+        others = [*self.toril.curves, *self.toril.capacity]
         if problem.code != "missing-rate" or not others:
             return problem
         fix = f"its name is `{name[:60]}`, and curves or searches are written for {', '.join(others)[:200]}"
@@ -228,10 +211,19 @@ class _ExecutionReader:
         written = item.get("throughput")
         if isinstance(written, dict) and not is_curve(written):
             written = self._placed(item, "throughput", path)
-        planned = read_curve(item, written, name, path, self.curves, executor, self.reader, self.scenarios.files)
-        if planned is not None:
-            item |= {"throughput": planned.curve.peak_rps, "hold-for": _plain(planned.curve.length_s)}
-        return planned
+        curves, files = self.toril.curves, self.scenarios.files
+        return read_curve(item, written, name, path, curves, executor, self.reader, files)
+
+    def _search(
+        self, item: dict[str, Any], name: str, executor: str, labels: Collection[str], curve: PlannedCurve | None
+    ) -> Search | None:
+        """The search for an execution's capacity; its highest rate becomes the throughput, and its length the hold."""
+        if name not in self.toril.capacity:
+            return None
+        if curve is not None:
+            text = "beside a load curve, and a search sets the rate itself; keep one of the two"
+            raise self.reader.error("conflicting-keys", f"toril.capacity.{name[:60]}", text)
+        return read_search(self.toril.capacity[name], name, executor, item, labels, self.reader)
 
     def _ramp_of(self, script: TestPlan, path: str) -> str:
         """The longest ramp of a JMX's thread groups, which is all groups' in a run with a hold of its own."""
@@ -311,7 +303,7 @@ def _plain(seconds: float) -> int | float:
     return int(seconds) if seconds.is_integer() else seconds
 
 
-def _unused(scenario: str, taken: set[str]) -> str:
+def _unused(scenario: str, taken: Collection[str]) -> str:
     """The scenario's name, with #2, #3 … on repeats."""
     name, number = scenario, 1
     while name in taken:
