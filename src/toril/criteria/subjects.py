@@ -36,7 +36,7 @@ SYNONYMS = {
     **{"median": "p50", "min": "p0", "min-rt": "p0", "max": "p100", "max-rt": "p100"},
 }  # what others call it
 SLIP_OF_CODE = re.compile(r"[1-5][0-9xX._#\\dD|/,+&-]+")  # of HTTP, in the patterns of other languages
-MOST_LOAD = 1000  # per cent of what was asked for; beyond, it is a slip
+MOST_LOAD = 1000  # per cent of the planned load; more is a slip
 
 
 class CriterionSyntaxError(Exception):

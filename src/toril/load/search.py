@@ -60,7 +60,7 @@ class SearchResult:
     held_rps: float | None  # None: not even the lowest rate
     breached_rps: float | None  # the lowest rate that was too much; None: none was
     limited_by: str  # what the lowest rate that was too much breached; or why nothing higher is known
-    exact: bool  # the service's limit lies between the two; else all that is known is that it bears `held_rps`
+    exact: bool  # the service's limit lies between the two; else `held_rps` is a lower bound
 
 
 TO_THE_TOP = "to"  # why nothing higher is known: nothing higher was wanted …
@@ -140,5 +140,5 @@ def _narrowings(wanted: SearchRange) -> int:
 
 
 def _rounded(rps: float) -> float:
-    """A rate in so many digits; whole where it has as many before the point."""
+    """The rate with `DIGITS` significant digits."""
     return float(f"{rps:.{DIGITS}g}")

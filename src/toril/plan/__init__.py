@@ -133,7 +133,7 @@ def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
 
 
 def _common(suite: Suite, executions: Sequence[Execution]) -> dict[str, Any]:
-    """The suite's configuration, with what `toril:` says of an engine as the settings of its module."""
+    """The suite's configuration, with `toril.vegeta` as the settings of its module."""
     common = deepcopy(suite.common)
     if any(execution.executor == "vegeta" for execution in executions):
         settings = {**suite.toril.vegeta.model_dump(by_alias=True), "split-data": list(suite.data_rows)}

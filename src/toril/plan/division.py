@@ -112,11 +112,11 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
     whole = sum(weights.values(), Fraction(0))
     located = any(execution.locations for execution in executions)
     users_in = {location: math.floor(users) for location, users in weights.items()} if located else {}
-    everyone = sum((execution.concurrency or 1) // execution.groups for execution in executions)
+    most_workers = sum((execution.concurrency or 1) // execution.groups for execution in executions)
     if any(execution.executor in OPEN_MODEL for execution in executions):  # whose rate any number of workers share
-        users_in, everyone = {}, MAX_WORKERS
+        users_in, most_workers = {}, MAX_WORKERS
     return {
-        location: max(1, min(math.ceil(need * weight / whole), users_in.get(location, everyone)))
+        location: max(1, min(math.ceil(need * weight / whole), users_in.get(location, most_workers)))
         for location, weight in weights.items()
     }
 

@@ -138,7 +138,7 @@ class _Open:
 
 
 def _survey(text: str, name: str) -> list[Note]:
-    """Walk the events once, refusing what is too much; returns warnings about keys that stand twice."""
+    """Check the size of a file by its events; returns warnings about repeated keys."""
     repeated: list[Note] = []
     weights: dict[str, int] = {}
     stack: list[_Open] = []

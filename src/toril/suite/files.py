@@ -37,7 +37,7 @@ class Files:
         self.found: dict[Path, None] = {}
 
     def add(self, path: Path) -> None:
-        """Take a file along if it lies in the folder."""
+        """Add a file to those that a run takes along, if it is in the folder."""
         if (relative := self._inside(path)) is not None:
             self.found[relative] = None
 

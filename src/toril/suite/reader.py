@@ -50,7 +50,7 @@ def mapping_at(document: object, *path: str) -> dict[str, Any]:
 class Environment:
     """Resolves `${NAME}` from `--env`, `settings.env` and the machine's environment, in that order.
 
-    An unknown name is left as it stands: JMeter's own references look the same.
+    An unknown name stays: JMeter's own references look the same.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Environment:
         system: Mapping[str, str],
         secrets: frozenset[str] = frozenset(),
     ) -> None:
-        """`secrets` are variables that only workers know, whatever this machine's environment says."""
+        """`secrets` are variables that only workers know; this machine's environment is ignored for them."""
         self.secrets = secrets
         hidden = (OF_THE_JOB, CREDENTIALS)
         self.system = system = {
@@ -135,7 +135,7 @@ class SuiteReader:
         self.warnings: list[Note] = []
 
     def error(self, code: str, path: str, text: str) -> UserError:
-        """The refusal of the value at `path`; the text completes `<path> is …`, and says the fix after a semicolon."""
+        """The refusal of the value at `path`; the text completes `<path> is …`, with the fix after a semicolon."""
         return self.refusal(f"{self.name}: {path} is {text}", code=code)
 
     def warn(self, code: str, path: str, text: str) -> None:

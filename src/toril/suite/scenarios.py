@@ -33,7 +33,7 @@ class Scenarios:
         self.labels_of: dict[str, tuple[str, ...]] = {}
 
     def of(self, item: dict[str, Any], path: str, executor: str) -> str:
-        """The name of an execution's scenario, which then stands under `scenarios`."""
+        """The name of an execution's scenario; an inline one is added to `named`."""
         written = item.get("scenario")
         path = place = f"{path}.scenario"
         if isinstance(written, str) and written:
@@ -76,7 +76,7 @@ class Scenarios:
             self._examine(included, executor, f"scenarios.{included}", (*within, name))
 
     def _included(self, scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-        """The scenarios that this one includes, where it says so; a name with a reference is the worker's to know."""
+        """The scenarios that this one includes, with their places; names with references are left to the worker."""
         if scenario.get("script") is None:
             for request, where in walked(scenario.get("requests"), f"{path}.requests"):
                 included = request.get("include-scenario") if isinstance(request, dict) else None

@@ -85,7 +85,7 @@ class WorkerSize(Section):
     memory: int = Field(default=4096, ge=512, le=122_880)  # MiB
     arch: Literal["arm64", "x86_64"] = "arm64"
     spot: bool = False
-    storage: int | None = Field(default=None, ge=21, le=200)  # GiB; the 20 that every task has need not be asked for
+    storage: int | None = Field(default=None, ge=21, le=200)  # GiB; every task has 20
 
 
 class Regression(Section):
@@ -101,7 +101,7 @@ class Vegeta(Section):
     """Settings of the open-model engine for which Taurus has no key; the same for all its executions."""
 
     http2: bool = False  # for all requests; a target that does not speak it fails them
-    dns_ttl_s: Duration = 5.0  # how long addresses are kept, in turn; 0: asked for at each connection
+    dns_ttl_s: Duration = 5.0  # how long an address is kept; 0: resolved at each connection
     max_workers: int | None = Field(default=None, ge=1, le=200_000)  # requests in flight; None: what files allow
     redirects: int = Field(default=10, ge=0, le=100)  # followed, before the request fails
     insecure: bool = False  # certificates are not verified
