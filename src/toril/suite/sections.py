@@ -71,9 +71,12 @@ def _text(section: type[Section], code: str, error: ErrorDetails) -> str:
         return f"missing; add `{error['loc'][-1]}` beside the keys that are there"
     if code == "empty-list":
         return "empty; write one at least"
-    message = "not a mapping; write keys below it" if code == "not-a-mapping" else error["msg"]
-    wrong = message if ";" in message else f"{message[0].lower()}{message[1:]}; correct it"
-    return f"{quoted(error['input'])}, {wrong}"
+    text = error["msg"]
+    if code == "not-a-mapping":
+        text = "not a mapping; write keys below it"
+    elif ";" not in text:
+        text = f"which has to be {text.removeprefix('Input should be ')}; correct it"
+    return f"{quoted(error['input'])}, {text}"
 
 
 def _keys_at(section: type[Section], location: tuple[int | str, ...]) -> list[str]:
