@@ -44,8 +44,7 @@ def plan_duet(
         text = f"--on {options.on}: a duet runs on this machine; on Fargate it cannot run yet"
         raise OptionError(text, code="unsupported-in-duet")
     addresses = checked_address("--base", base), checked_address("--head", head)
-    of_base = replace(options, against=addresses[0])
-    suite, planned = plan_run(paths, of_base, now)
+    suite, planned = plan_run(paths, replace(options, against=addresses[0]), now)
     for execution in suite.executions:
         if execution.search is not None:
             what = f"{suite.source}: toril.capacity.{execution.name} looks for a rate, and a duet compares at one"
@@ -59,29 +58,14 @@ def plan_duet(
     of_head = replace(options, against=addresses[1], run_id=options.run_id or new_run_id(suite.name, now))
     suite, against_head = plan_run(paths, of_head, now)
     wanted = suite.toril.regression or Regression()
-    woven = make_duet(
-        planned.model_copy(update={"run_id": against_head.run_id}),
-        against_head,
-        addresses=addresses,
-        blocks=blocks or wanted.blocks,
-        block_s=wanted.block_s,
-        margin=wanted.margin if margin is None else margin,
-        labels=wanted.labels,
-        variable=suite.variable,
-    )
-    return suite, woven
+    margin = wanted.margin if margin is None else margin
+    wanted = wanted.model_copy(update={"blocks": blocks or wanted.blocks, "margin": margin})
+    of_base = planned.model_copy(update={"run_id": against_head.run_id})
+    return suite, make_duet(of_base, against_head, addresses, wanted, suite.variable)
 
 
 def make_duet(
-    base: Plan,
-    head: Plan,
-    *,
-    addresses: tuple[str, str],
-    blocks: int,
-    block_s: float | None,
-    margin: float,
-    labels: Sequence[str] = (),
-    variable: str | None = None,
+    base: Plan, head: Plan, addresses: tuple[str, str], wanted: Regression, variable: str | None = None
 ) -> Plan:
     """One plan of two, which are the same suite's against the two addresses.
 
@@ -90,6 +74,7 @@ def make_duet(
     long as the suite holds it. The order within a pair alternates: AB BA AB …, or BA AB …, as the run's id has it.
     `variable` holds the address for scripts, if anything does.
     """
+    blocks, block_s = wanted.blocks, wanted.block_s
     _check(base, blocks)
     values = {arm: _values(base.common, variable, address) for arm, address in zip(ARMS, addresses, strict=True)}
     hold_s = max(execution.hold_for_s for execution in base.executions)
@@ -100,13 +85,13 @@ def make_duet(
     duet = Duet(
         base=mask(addresses[0]),
         head=mask(addresses[1]),
-        margin=margin,
+        margin=wanted.margin,
         blocks=blocks,
         block_s=float(block),
         turn_s=turn_s,
         gap_s=gap_s,
         order=_order(base.run_id, blocks),
-        labels=tuple(labels),
+        labels=wanted.labels,
     )
     turns = tuple(duet.turns())
     if base.max_duration_s is not None and base.max_duration_s < turns[-1].ends_s:
@@ -190,7 +175,7 @@ def _planned(execution: PlannedExecution, turn: Turn, scale: float, gap_s: int) 
     delay_s, ramp_up_s, hold_for_s = _course(execution, scale)
     return execution.model_copy(
         update={
-            "name": _name(execution.name, turn),
+            "name": f"{execution.name}, {ARMS[turn.arm]} {turn.block}",
             "copy_of": execution.name,
             "arm": turn.arm,
             "block": turn.block,
@@ -211,10 +196,6 @@ def _in_small(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) 
             yield ramp_up_s * at_s / execution.ramp_up_s if execution.ramp_up_s else 0.0, rps
         else:
             yield ramp_up_s + hold_for_s * (at_s - execution.ramp_up_s) / execution.hold_for_s, rps
-
-
-def _name(execution: str, turn: Turn) -> str:
-    return f"{execution}, {ARMS[turn.arm]} {turn.block}"
 
 
 def _part(

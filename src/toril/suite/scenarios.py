@@ -28,7 +28,7 @@ class Scenarios:
             {} if written is None else reader.mapping(written, "scenarios", "scenarios: {checkout: {requests: […]}}")
         )
         self.checked: set[str] = set()
-        self.proved: set[tuple[str, str]] = set()
+        self.checked_for: set[tuple[str, str]] = set()  # scenario, executor
         self.addressed: set[str] = set()
         self.labels_of: dict[str, tuple[str, ...]] = {}
 
@@ -58,9 +58,9 @@ class Scenarios:
         if name not in self.checked:
             self.checked.add(name)
             self._check(name, path)
-        if (name, executor) in self.proved:
+        if (name, executor) in self.checked_for:
             return
-        self.proved.add((name, executor))
+        self.checked_for.add((name, executor))
         for problem in problems(executor, self.named[name], path):
             raise self.reader.error(*problem)
         for included, where in self._included(self.named[name], path):
@@ -113,10 +113,7 @@ class Scenarios:
         self._check_listed(scenario, "data-sources", path, "data source")
         self._set_delimiters(scenario)
         self._check_listed(scenario, "files", path, "file")
-        requests = scenario.get("requests")
-        if isinstance(requests, str):
-            return  # some executors read them from a file or a script of their own
-        for request, where in walked(requests, f"{path}.requests"):
+        for request, where in walked(scenario.get("requests"), f"{path}.requests"):
             self._check_request(request, where)
 
     def jmx(self, name: str) -> TestPlan:
