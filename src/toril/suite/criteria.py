@@ -28,7 +28,7 @@ def read_criteria(
     on: str,
 ) -> tuple[PlannedCriterion, ...]:
     """Every criterion, each parsed once, so that a bad one is refused before anything starts."""
-    collector = _CriteriaCollector(reader)
+    found: list[PlannedCriterion] = []
     judging = _passfail_names(config)
     _refuse_stray_criteria(config, judging, reader)
     elsewhere = []
@@ -37,7 +37,7 @@ def read_criteria(
         module = reporter.get("module")
         if module in judging:
             if _runs_here(reporter.get("run-at"), f"{path}.run-at", reader, on):
-                collector.add(reporter.get("criteria"), f"{path}.criteria")
+                found += _criteria_at(reporter.get("criteria"), f"{path}.criteria", reader)
                 if "criteria" in reporter and not reporter["criteria"]:
                     reader.warn("no-criteria", f"{path}.criteria", "is empty: it judges nothing")
             elif reporter.get("criteria"):
@@ -49,15 +49,15 @@ def read_criteria(
     items = written if isinstance(written, list) else [written]
     for execution, item in zip(executions, items, strict=True):
         own = (execution.name,)
-        collector.add(item.get("criteria"), f"execution[{execution.index}].criteria", own)
+        found += _criteria_at(item.get("criteria"), f"execution[{execution.index}].criteria", reader, own)
         of_scenario = mapping_at(config, "scenarios", execution.scenario).get("criteria")
-        collector.add(of_scenario, f"scenarios.{execution.scenario}.criteria", own)
-    collector.add(list(ours) or None, "toril.criteria", language="toril")
-    if not collector.found:
+        found += _criteria_at(of_scenario, f"scenarios.{execution.scenario}.criteria", reader, own)
+    found += _criteria_at(list(ours), "toril.criteria", reader, language="toril")
+    if not found:
         for path in elsewhere:
             text = f"leaves the criteria there out of this run (--on {on}), and there are no others"
             reader.warn("no-criteria", path, text)
-    return tuple(collector.found)
+    return tuple(found)
 
 
 def _passfail_names(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -83,30 +83,23 @@ def _reporters(written: object, reader: SuiteReader) -> Iterator[tuple[int, dict
             yield index, reader.mapping(item, f"reporting[{index}]", "{module: passfail, criteria: […]}")
 
 
-class _CriteriaCollector:
-    def __init__(self, reader: SuiteReader) -> None:
-        self.reader = reader
-        self.found: list[PlannedCriterion] = []
-
-    def add(self, written: object, path: str, executions: tuple[str, ...] = (), language: Language = "taurus") -> None:
-        """A list of criteria, or `{message: criterion}`."""
-        if written is None:
-            return
-        if isinstance(written, dict):
-            for message, criterion in written.items():
-                self._one({message: criterion}, f"{path}.{message[:60]}", executions, language)
-        else:
-            for index, criterion in enumerate(self.reader.items(written, path, EXAMPLE)):
-                self._one(criterion, f"{path}[{index}]", executions, language)
-
-    def _one(self, written: Any, path: str, executions: tuple[str, ...], language: Language) -> None:
-        where = f"{self.reader.name}: {path}"
-        source = self.reader.environment.resolve_all(written)
+def _criteria_at(
+    written: object, path: str, reader: SuiteReader, executions: tuple[str, ...] = (), language: Language = "taurus"
+) -> Iterator[PlannedCriterion]:
+    """A list of criteria, or `{message: criterion}`."""
+    if isinstance(written, dict):
+        items = [({message: criterion}, f".{message[:60]}") for message, criterion in written.items()]
+    else:
+        listed = [] if written is None else reader.items(written, path, EXAMPLE)
+        items = [(criterion, f"[{index}]") for index, criterion in enumerate(listed)]
+    for item, place in items:
+        source = reader.environment.resolve_all(item)
         for text in _texts(source):
             if unknown := REFERENCE.search(text):
-                raise self.reader.unset(text, path, self.reader.environment.fix_of(unknown[1]))
+                raise reader.unset(text, f"{path}{place}", reader.environment.fix_of(unknown[1]))
+        where = f"{reader.name}: {path}{place}"
         parse_criterion(source, where, language)
-        self.found.append(PlannedCriterion(source=source, where=where, executions=executions, language=language))
+        yield PlannedCriterion(source=source, where=where, executions=executions, language=language)
 
 
 def _texts(source: object) -> Iterator[str]:
