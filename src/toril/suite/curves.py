@@ -320,7 +320,7 @@ class _RateTable:
         if len(rows) < 2:
             self.wrong("too-few-rows", "is its last, with fewer than two rows above; give two rows or more")
         times = [at_s - rows[0][0] for at_s, _, _ in rows]
-        times.append(2 * times[-1] - times[-2])
+        times.append(times[-1] + (rows[-1][0] - rows[-2][0]))
         rates = []
         for (_, amount, self.line), (from_s, to_s) in zip(rows, pairwise(times), strict=True):
             rates.append(amount / (to_s - from_s) if counted else amount)
