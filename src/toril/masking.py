@@ -1,6 +1,6 @@
 """Credentials in texts that people will read: found by their shape, shown as `***`.
 
-That is the last line of defence, for what nobody declared: passwords in addresses, headers that authenticate, query
+This is the last line of defence, for undeclared credentials: passwords in addresses, headers that authenticate, query
 values and fields called token or password. A suite's declared secrets never come so far; the worker takes their values
 out, wherever they stand. A masked text stays as it is when it is masked again.
 
@@ -136,7 +136,7 @@ def masked_settings(content: Any) -> Any:
 
 
 def _hidden(value: Any) -> Any:
-    """What stands below a key that names a secret; cookies are a list of mappings with a `value` each."""
+    """The value of a key that names a secret; cookies are a list of mappings with a `value` each."""
     if isinstance(value, dict):
         return {
             key: _hidden(one) if key == "value" or names_a_secret(str(key)) else masked_settings(one)
@@ -165,7 +165,7 @@ def _with_keys(content: dict[Any, Any], value_of: Callable[[str, Any], Any]) -> 
 
 
 def _numbers_only(content: list[Any] | tuple[Any, ...]) -> bool:
-    """Of the first of them, which tells for all: histograms have thousands."""
+    """Whether lists hold numbers only; judged by the first item, since histograms have thousands."""
     first: Any = content
     while isinstance(first, (list, tuple)):
         if not first:

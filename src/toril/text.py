@@ -43,6 +43,18 @@ def nearest(word: object, known: Iterable[str], *, cutoff: float = 0.6) -> str |
     return next(iter(close_matches(word, known, most=1, cutoff=cutoff)), None)
 
 
+def suggestion(word: object, known: Iterable[str]) -> str:
+    """What to write in place of an unknown word: the nearest known one, or the first of them.
+
+    >>> suggestion("Througput", ["throughput", "hold-for"]), suggestion("x", ["throughput", "hold-for"])
+    ('did you mean `throughput`?', 'known are hold-for, throughput')
+    """
+    names = sorted(known)
+    if meant := nearest(word, names):
+        return f"did you mean `{meant}`?"
+    return f"known are {', '.join(names[:10])}{' …' if len(names) > 10 else ''}"
+
+
 def one_line(text: object, longest: int) -> str:
     """A text from elsewhere as one line of at most `longest` characters.
 

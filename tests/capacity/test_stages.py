@@ -34,14 +34,14 @@ def judged(one, rps=50.0, kind="raise", at_s=10.0, complete_to=39):
 
 def outcome(one, **how):
     found = judged(one, **how)
-    return found.judged.outcome, found.judged.why
+    return found.outcome, found.why
 
 
 def test_a_stage_whose_criteria_are_kept_has_held_in_its_seconds_but_the_first_ones():
     found = judged(stages())
-    assert (found.judged.outcome, found.from_s, found.to_s) == ("held", 13, 20)
+    assert (found.outcome, found.from_s, found.to_s) == ("held", 13, 20)
     assert (found.samples, found.achieved_rps) == (350, 50.0)
-    assert [result.observed for result in found.observed] == [20 * MS, 0.0]
+    assert [result.value for result in found.observed] == [20 * MS, 0.0]
 
 
 @pytest.mark.parametrize(("how", "why"), [({"us": 400 * MS}, "p95>300ms"), ({"ok": False}, "fail>5%")])
@@ -116,7 +116,7 @@ class TestRecovery:
 
     def test_a_service_that_keeps_up_for_three_seconds_has_recovered(self):
         found = judged(stages(), kind="recover")
-        assert (found.judged.outcome, found.from_s, found.to_s) == ("held", 10, 13)
+        assert (found.outcome, found.from_s, found.to_s) == ("held", 10, 13)
 
     def test_the_first_such_seconds_count_whenever_somebody_looks(self):
         assert judged(stages(), kind="recover", complete_to=12) == judged(stages(), kind="recover", complete_to=39)
@@ -124,7 +124,7 @@ class TestRecovery:
 
     def test_answers_to_what_was_sent_before_are_no_recovery(self):
         found = judged(stages(rps=60), kind="recover")
-        assert (found.judged.outcome, found.judged.why) == ("void", "recovery")
+        assert (found.outcome, found.why) == ("void", "recovery")
         assert all(figure in found.message for figure in ("20 s", "50/s"))
 
     def test_neither_are_slow_ones(self):

@@ -23,6 +23,8 @@ from toril.criteria import duration_s
 from toril.criteria.criterion import OWN_KEYS, TAURUS_KEYS
 from toril.plan import make_plan
 from toril.suite import TorilSettings, engines, read_suite
+from toril.suite.curves import Point, Ramp, Replay, Shape, Sine, Spikes, Steps
+from toril.suite.requests import problems
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "suites.md").read_text()
@@ -165,7 +167,7 @@ def test_an_engine_takes_of_requests_what_the_page_says(key, engine, answer):
     if key in ("data-sources", "variables"):
         scenario = {"requests": ["/"], key: ["x"]}
     scenario["default-address"] = "http://shop"
-    assert ("refused" if list(engines.problems(engine, scenario, "s")) else "yes") == answer
+    assert ("refused" if list(problems(engine, scenario, "s")) else "yes") == answer
 
 
 REFUSED_KEYS = [key for one in engines.ENGINES.values() for key in (*one.without, *one.scenario_without)]
@@ -241,11 +243,12 @@ NO_KEYS = {  # what the code looks up that is no key of a suite
     "local",  # a place, and a module of bzt's
     "class",  # of a module: what else bzt's passfail is called
     "apiritif",  # an engine
+    "every_s",  # a field of a section
     *("enabled", "name"),  # of a JMX
     "",
 }
 IN_LOOPS = ("label", "think-time", "properties", "jmeter", "ramp-up", "data-sources")  # which no search finds
-NO_DOCUMENTS = {"documents.py", "git.py", "settings.py", "reader.py"}
+NO_DOCUMENTS = {"documents.py", "git.py", "settings.py", "reader.py", "sections.py"}
 
 
 def keys_that_are_read() -> Iterator[str]:
@@ -266,6 +269,8 @@ def keys_that_are_read() -> Iterator[str]:
             elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In):
                 asked = [node.left]
             yield from (one.value for one in asked if isinstance(one, ast.Constant) and isinstance(one.value, str))
+    for section in (Shape, Ramp, Steps, Spikes, Sine, Point, Replay):
+        yield from (str(field.alias) for field in section.model_fields.values())
     yield from (*IN_LOOPS, "requests", *engines.NESTED, *engines.BLOCKS, *engines.PHASES, *REFUSED_KEYS)
 
 

@@ -11,37 +11,39 @@ from toril.load.search import (
     RAISE,
     TO_THE_TOP,
     UNSTEADY,
-    Bounds,
-    Found,
-    Judged,
     Outcome,
+    SearchRange,
+    SearchResult,
     Stage,
+    StageOutcome,
     longest_s,
     most_stages,
     next_stage,
 )
 
-BOUNDS = Bounds(100, 5000, 0.05)
+BOUNDS = SearchRange(100, 5000, 0.05)
 
 
-def searched(bounds: Bounds, bears) -> tuple[Found, list[Judged]]:
+def searched(bounds: SearchRange, bears) -> tuple[SearchResult, list[StageOutcome]]:
     """The search on a service that `bears(rps, stages so far)`; it always recovers."""
-    judged: list[Judged] = []
+    judged: list[StageOutcome] = []
     while isinstance(stage := next_stage(bounds, judged), Stage):
         outcome: Outcome = "held" if stage.kind == "recover" or bears(stage.rps, judged) else "breached"
-        judged.append(Judged(stage, outcome, "" if outcome == "held" else "p95>300ms"))
+        judged.append(StageOutcome(stage, outcome, "" if outcome == "held" else "p95>300ms"))
         assert len(judged) < 500
     return stage, judged
 
 
 def course(bounds, *told):
     """What comes after stages of which only the outcome is told: `held`, `breached`, or why they are void."""
-    judged: list[Judged] = []
+    judged: list[StageOutcome] = []
     for outcome in told:
         stage = next_stage(bounds, judged)
         assert isinstance(stage, Stage)
         known = outcome in ("held", "breached")
-        judged.append(Judged(stage, outcome if known else "void", "p95>300ms" if outcome == "breached" else outcome))
+        judged.append(
+            StageOutcome(stage, outcome if known else "void", "p95>300ms" if outcome == "breached" else outcome)
+        )
     return next_stage(bounds, judged)
 
 
@@ -57,15 +59,15 @@ def course(bounds, *told):
         (("held", "breached", "held", "breached"), Stage(100, "recover")),
         (("held", "breached", "held", "held", "held", "held"), Stage(146.3, "narrow")),
         (("held", "breached", "held", "held", "held", "held", "held"), Stage(146.3, "confirm")),
-        (("breached",), Found(None, 100, "p95>300ms", exact=True)),
+        (("breached",), SearchResult(None, 100, "p95>300ms", exact=True)),
         (("generators",), Stage(100, "raise")),
-        (("generators",) * 3, Found(None, None, "generators", exact=False)),
+        (("generators",) * 3, SearchResult(None, None, "generators", exact=False)),
         (("held", "held", "generators"), Stage(225, "raise")),
         (("held", "held", "generators", "held", "generators"), Stage(337.5, "raise")),
-        ((*("held",) * 3, *("generators",) * 3), Found(225, None, "generators", exact=False)),
+        ((*("held",) * 3, *("generators",) * 3), SearchResult(225, None, "generators", exact=False)),
         (("generators", "held") * 4, Stage(506.2, "raise")),
-        ((*("generators", "held") * 4, "generators"), Found(337.5, None, "generators", exact=False)),
-        (("held", "breached", "recovery"), Found(100, 150, "recovery", exact=False)),
+        ((*("generators", "held") * 4, "generators"), SearchResult(337.5, None, "generators", exact=False)),
+        (("held", "breached", "recovery"), SearchResult(100, 150, "recovery", exact=False)),
     ],
 )
 def test_each_stage_follows_from_those_before_it(told, then):
@@ -73,14 +75,16 @@ def test_each_stage_follows_from_those_before_it(told, then):
 
 
 def test_the_highest_rate_that_is_wanted_is_the_end_of_it():
-    assert course(Bounds(100, 200, 0.05), "held", "held") == Stage(200, "raise")
-    assert course(Bounds(100, 200, 0.05), "held", "held", "held") == Found(200, None, TO_THE_TOP, exact=False)
+    assert course(SearchRange(100, 200, 0.05), "held", "held") == Stage(200, "raise")
+    assert course(SearchRange(100, 200, 0.05), "held", "held", "held") == SearchResult(
+        200, None, TO_THE_TOP, exact=False
+    )
 
 
 def test_a_rate_that_does_not_hold_again_has_not_held():
     narrowed = ("held", "breached", "held", "held", "held", "held", "held")
     found = course(BOUNDS, *narrowed, "breached", "held", "held")
-    assert found == Found(142.6, 146.3, "p95>300ms", exact=True)
+    assert found == SearchResult(142.6, 146.3, "p95>300ms", exact=True)
 
 
 def test_a_service_that_holds_nothing_twice_is_said_to_be_unsteady():
@@ -99,7 +103,7 @@ def next_kind(judged) -> str:
 @st.composite
 def bounds_and_capacity(draw):
     low = draw(st.floats(0.1, 1e5))
-    bounds = Bounds(low, low * draw(st.floats(1.01, 1e4)), draw(st.floats(0.01, 0.5)))
+    bounds = SearchRange(low, low * draw(st.floats(1.01, 1e4)), draw(st.floats(0.01, 0.5)))
     return bounds, low * draw(st.floats(0.5, 2e4))
 
 
@@ -154,4 +158,4 @@ def test_after_each_breach_the_service_may_recover_before_the_next_stage():
 def test_how_long_it_may_take_grows_with_its_stages():
     assert longest_s(BOUNDS, 20, 0) > most_stages(BOUNDS) * 20
     assert longest_s(BOUNDS, 20, 3) > longest_s(BOUNDS, 20, 0)
-    assert most_stages(Bounds(100, 5000, 0.01)) > most_stages(BOUNDS)
+    assert most_stages(SearchRange(100, 5000, 0.01)) > most_stages(BOUNDS)

@@ -12,6 +12,7 @@ from toril.load.shapes import curve_of
 from toril.plan import make_plan
 from toril.plan.duet import make_duet
 from toril.records import Plan
+from toril.suite.settings import Regression
 
 REQUESTS = ["http://shop/", "http://shop/cart", {"url": "http://shop/pay", "label": "pay"}]
 
@@ -106,8 +107,8 @@ def test_a_smoke_run_sends_each_request_once_within_its_seconds(tmp_path):
 
 
 def test_a_turn_of_a_duet_is_the_curve_in_small_at_the_same_rates(tmp_path):
-    plans = [planned(tmp_path, suite(**{"ramp-up": "20s", "hold-for": "100s"}))] * 2
-    duet = make_duet(*plans, addresses=("http://a", "http://b"), blocks=10, block_s=10, margin=0.03)
+    plan = planned(tmp_path, suite(**{"ramp-up": "20s", "hold-for": "100s"}))
+    duet = make_duet(plan, plan, ("http://a", "http://b"), Regression(block=10))
     curves = {execution.curve for execution in duet.executions}
     assert curves == {((0, 0), (2, 100), (12, 100))}
 

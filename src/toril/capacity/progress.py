@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from toril.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, StageJudge, StageResult
+from toril.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, StageJudge
 from toril.criteria import conditions_of
-from toril.load.search import TO_THE_TOP, UNSTEADY, Bounds, Found, Stage, next_stage
-from toril.records import Plan, PlannedExecution, Rate, rates_of
-from toril.records.summary import Capacity
+from toril.load.search import TO_THE_TOP, UNSTEADY, SearchResult, Stage, StageOutcome, next_stage
+from toril.records import Plan, PlannedExecution, Rate, Search, rates_of
+from toril.records.summary import Capacity, CapacityStage
 from toril.timeline import Timeline
 
 STOPPED = "stopped"  # the load ended before the search
@@ -21,23 +21,20 @@ class SearchProgress:
 
     plan: Plan
     execution: PlannedExecution
-    stages: list[StageResult] = field(default_factory=list)
-    found: Found | None = None
+    stages: list[CapacityStage] = field(default_factory=list)
+    found: SearchResult | None = None
 
     @property
-    def bounds(self) -> Bounds:
-        search = self.execution.search
-        assert search is not None  # noqa: S101 - an execution without a search has no progress
-        return Bounds(search.from_rps, search.to_rps, search.precision)
+    def search(self) -> Search:
+        assert self.execution.search is not None  # noqa: S101 - an execution without a search has no progress
+        return self.execution.search
 
     def advance(self, rates: Sequence[Rate], started_at: float, timeline: Timeline, complete_to: float) -> Stage | None:
         """Judge the complete stages; returns the stage that has to begin now, if any. At the end `found` is set."""
-        search = self.execution.search
-        assert search is not None  # noqa: S101
         own = [rate for rate in rates_of(rates, self.execution.name) if rate.cause == "search"]
         while self.found is None:
-            follows = next_stage(self.bounds, [stage.judged for stage in self.stages])
-            if isinstance(follows, Found):
+            follows = next_stage(self.search.range, [_outcome(stage) for stage in self.stages])
+            if isinstance(follows, SearchResult):
                 self.found = follows
                 break
             number = len(self.stages)
@@ -46,27 +43,26 @@ class SearchProgress:
             rps, at_s = follows.rps, self.execution.delay_s
             if number:
                 rps, at_s = own[number - 1].rps, round(own[number - 1].at - started_at, 6)
-            judge = StageJudge(self.plan, self.execution, search, timeline)
+            judge = StageJudge(self.plan, self.execution, self.search, timeline)
             result = judge.judge(Stage(rps, follows.kind), at_s, complete_to)
             if result is None:
                 break
             self.stages.append(result)
         return None
 
-    def ended(self) -> Found:
+    def ended(self) -> SearchResult:
         """The result so far: of a search that was not carried to its end, its bounds."""
         if self.found is not None:
             return self.found
-        held = [one.judged.stage.rps for one in self.stages if one.judged.outcome == "held"]
-        breached = [one.judged.stage.rps for one in self.stages if one.judged.outcome == "breached"]
+        held = [one.rps for one in self.stages if one.outcome == "held"]
+        breached = [one.rps for one in self.stages if one.outcome == "breached"]
         low = min(breached, default=math.inf)
         below = [rps for rps in held if rps < low]
-        return Found(max(below, default=None), None if math.isinf(low) else low, STOPPED, exact=False)
+        return SearchResult(max(below, default=None), None if math.isinf(low) else low, STOPPED, exact=False)
 
     def result(self) -> Capacity:
         """Its entry of `capacity` in the summary."""
-        search, found = self.execution.search, self.ended()
-        assert search is not None  # noqa: S101
+        search, found = self.search, self.ended()
         return Capacity(
             held_rps=found.held_rps,
             breached_rps=found.breached_rps,
@@ -77,7 +73,7 @@ class SearchProgress:
             to_rps=search.to_rps,
             until=tuple(one.text for one in conditions_of(search, self.execution.name)),
             precision=search.precision,
-            stages=tuple(stage.record() for stage in self.stages),
+            stages=tuple(self.stages),
         )
 
     def message(self) -> str:
@@ -108,6 +104,10 @@ def finished_searches(
             search.advance(rates, started_at, timeline, -1 if last is None else last)
         found.append(search)
     return found
+
+
+def _outcome(stage: CapacityStage) -> StageOutcome:
+    return StageOutcome(Stage(stage.rps, stage.kind), stage.outcome, stage.why)
 
 
 def describe_limit(limited_by: str) -> str:

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 
 from toril.criteria import conditions_of, samples_needed
-from toril.load.search import RECOVER_STEPS, Judged, Outcome, Stage
+from toril.load.search import RECOVER_STEPS, Outcome, Stage
 from toril.records import Plan, PlannedExecution, Search
 from toril.records.summary import CapacityStage, StageObservation
 from toril.summary import Completeness, dropped_between, saturated_between
@@ -26,44 +26,6 @@ GENERATORS, SAMPLES, RECOVERY = "generators", "samples", "recovery"  # causes of
 ANSWERS, FAILURES = "answers", "failures"  # causes of a breach other than a criterion
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageResult:
-    """A stage: its time, its measurements, and its outcome."""
-
-    judged: Judged
-    at_s: float  # since the start signal, from which on its rate held
-    from_s: int  # whole seconds that were judged; `to_s` is not one of them
-    to_s: int
-    samples: int = 0
-    achieved_rps: float | None = None
-    message: str = ""
-    observed: tuple[CriterionResult, ...] = field(default=())
-
-    def record(self) -> CapacityStage:
-        """Its entry of `stages` in the summary."""
-        return CapacityStage(
-            rps=self.judged.stage.rps,
-            kind=self.judged.stage.kind,
-            at_s=self.at_s,
-            from_s=self.from_s,
-            to_s=self.to_s,
-            outcome=self.judged.outcome,
-            why=self.judged.why,
-            message=self.message,
-            samples=self.samples,
-            achieved_rps=None if self.achieved_rps is None else round(self.achieved_rps, 3),
-            observed=tuple(
-                StageObservation(
-                    criterion=result.criterion.text,
-                    value=result.observed,
-                    unit=result.criterion.unit,
-                    breached=result.fired,
-                )
-                for result in self.observed
-            ),
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class StageJudge:
     """Judges the stages of one execution's search."""
@@ -73,7 +35,7 @@ class StageJudge:
     search: Search
     timeline: Timeline
 
-    def judge(self, stage: Stage, at_s: float, complete_to: float) -> StageResult | None:
+    def judge(self, stage: Stage, at_s: float, complete_to: float) -> CapacityStage | None:
         """The result of a stage; None until every second that decides it is complete."""
         if stage.kind == "recover":
             return self._recovery(stage, at_s, complete_to)
@@ -85,15 +47,26 @@ class StageJudge:
         expected = stage.rps * (to_s - from_s)
         results = self._criteria(part)
         outcome, why, message = self._outcome(part, math.ceil(at_s), to_s, samples, expected, results)
-        return StageResult(
-            judged=Judged(stage, outcome, why),
+        return CapacityStage(
+            rps=stage.rps,
+            kind=stage.kind,
             at_s=at_s,
             from_s=from_s,
             to_s=to_s,
-            samples=samples,
-            achieved_rps=samples / (to_s - from_s),
+            outcome=outcome,
+            why=why,
             message=message,
-            observed=results,
+            samples=samples,
+            achieved_rps=round(samples / (to_s - from_s), 3),
+            observed=tuple(
+                StageObservation(
+                    criterion=result.criterion.text,
+                    value=result.observed,
+                    unit=result.criterion.unit,
+                    breached=result.fired,
+                )
+                for result in results
+            ),
         )
 
     def _outcome(
@@ -132,7 +105,7 @@ class StageJudge:
                 return "void", SAMPLES, few
         return "held", "", ""
 
-    def _recovery(self, stage: Stage, at_s: float, complete_to: float) -> StageResult | None:
+    def _recovery(self, stage: Stage, at_s: float, complete_to: float) -> CapacityStage | None:
         """The service has recovered once it keeps up with the lowest rate; the first such seconds count."""
         first, last_end = math.ceil(at_s), math.floor(at_s + RECOVER_STEPS * self.search.step_s)
         for end in range(first + CALM_S, last_end + 1):
@@ -140,12 +113,14 @@ class StageJudge:
                 return None
             calm = self._calm(stage, end)
             if calm or end == last_end:
-                why = "" if calm else RECOVERY
-                return StageResult(
-                    judged=Judged(stage, "held" if calm else "void", why),
+                return CapacityStage(
+                    rps=stage.rps,
+                    kind=stage.kind,
                     at_s=at_s,
                     from_s=end - CALM_S,
                     to_s=end,
+                    outcome="held" if calm else "void",
+                    why="" if calm else RECOVERY,
                     message="" if calm else f"not within {end - first} s at {stage.rps:,.10g}/s",
                 )
         return None

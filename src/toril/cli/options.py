@@ -12,8 +12,8 @@ from toril.errors import OptionError
 
 if TYPE_CHECKING:
     from toril.plan.options import RunOptions
+    from toril.records import LauncherName
 
-Place = Literal["local", "fargate"]
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="text or json.")]
 
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -156,7 +156,9 @@ Environment = Annotated[
     list[str] | None, typer.Option("--env", help="K=V for ${K} in the suite, and for its scripts; repeatable.")
 ]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Workers in total, over all locations.")]
-On = Annotated[Place, typer.Option("--on", help="Where workers run: here (local), or on AWS (fargate).")]
+On = Annotated[
+    Literal["local", "fargate"], typer.Option("--on", help="Where workers run: here (local), or on AWS (fargate).")
+]
 Tags = Annotated[list[str] | None, typer.Option("--tag", help="K=V kept with the run, such as its commit; repeatable.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="One user, a few seconds, no criteria: does it work at all?")]
 FailOn = Annotated[str, typer.Option("--fail-on", help="Outcomes that fail the command: failed, inconclusive, none.")]
@@ -171,7 +173,7 @@ RunId = Annotated[str | None, typer.Option("--run-id", help="Name the run instea
 
 
 def run_options(
-    overrides: list[str] | None, env: list[str] | None, workers: int | None, on: Place, run_id: str | None,
+    overrides: list[str] | None, env: list[str] | None, workers: int | None, on: "LauncherName", run_id: str | None,
     tags: list[str] | None, smoke: bool, against: str | None = None, locations: str | None = None,
 ) -> "RunOptions":  # fmt: skip
     from toril.plan.options import RunOptions

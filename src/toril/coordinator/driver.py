@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 from toril.capacity.progress import FLUSH_MARGIN_S, SearchProgress, describe_limit
-from toril.capacity.stages import StageResult
 from toril.clock import Clock
 from toril.coordinator.fold import Fold, attempts_of
 from toril.coordinator.lease import LeaseKeeper, LeaseLostError
@@ -34,6 +33,7 @@ from toril.coordinator.protocol import (
 )
 from toril.errors import InfrastructureError, StoreError
 from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, rate_key, run_key
+from toril.records.summary import CapacityStage
 from toril.store import Store
 from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
 from toril.suite.reader import Note
@@ -96,13 +96,12 @@ class Searches:
         return tuple(Note("search-stage", text) for text in texts)
 
 
-def _describe_stage(search: SearchProgress, stage: StageResult) -> str:
-    judged = stage.judged
-    rate = f"{search.execution.name}: {judged.stage.rps:,.10g}/s from {stage.from_s} s to {stage.to_s} s"
-    if judged.stage.kind == "recover":
-        return f"{rate}: {'recovered' if judged.outcome == 'held' else 'did not recover'}"
-    why = describe_limit(judged.why)
-    return f"{rate}: {judged.outcome}{f' ({why})' if why else ''}"
+def _describe_stage(search: SearchProgress, stage: CapacityStage) -> str:
+    rate = f"{search.execution.name}: {stage.rps:,.10g}/s from {stage.from_s} s to {stage.to_s} s"
+    if stage.kind == "recover":
+        return f"{rate}: {'recovered' if stage.outcome == 'held' else 'did not recover'}"
+    why = describe_limit(stage.why)
+    return f"{rate}: {stage.outcome}{f' ({why})' if why else ''}"
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from toril.criteria.subjects import (
     Language,
     Subject,
     Unit,
+    check_keys,
     quoted,
     read_subject,
     read_threshold,
@@ -32,25 +33,15 @@ from toril.criteria.subjects import (
 from toril.errors import CriterionError
 from toril.masking import mask
 from toril.records import PlannedCriterion, Search
-from toril.text import nearest
+from toril.text import suggestion
 
 Operator = Literal[">", ">=", "<", "<=", "="]
 Logic = Literal["total", "for", "within", "over"]
 Kind = Literal["request", "transaction"]
 
 TAURUS_KEYS = (
-    "subject",
-    "label",
-    "condition",
-    "threshold",
-    "logic",
-    "timeframe",
-    "stop",
-    "fail",
-    "message",
-    "class",
-    "location",
-)
+    "subject", "label", "condition", "threshold", "logic", "timeframe", "stop", "fail", "message", "class", "location"
+)  # fmt: skip
 OWN_KEYS = ("kind", *SERVER_KEYS)
 OPERATORS: dict[str, Operator] = {">": ">", ">=": ">=", "<": "<", "<=": "<=", "=": "=", "==": "="}
 MEANT = {"=>": ">=", "=<": "<="}  # slips whose meaning is plain
@@ -77,7 +68,6 @@ class Criterion:
     location: str | None
     op: Operator
     threshold: float  # µs for times, bytes, a count, a rate per second, or a percentage
-    percent: bool
     unit: Unit
     logic: Logic
     timeframe_s: int  # 0 for the total
@@ -88,6 +78,10 @@ class Criterion:
     kind: Kind | None = None  # of a label that both carry; None: the requests
     bare: bool = field(default=False, compare=False)  # the threshold is a time, written without a unit
     server: ServerMetric | None = None  # of a criterion on the system under test
+
+    @property
+    def percent(self) -> bool:
+        return self.unit == "%"
 
 
 def parse_criterion(
@@ -101,13 +95,13 @@ def parse_criterion(
         if isinstance(source, str):
             found = _from_mapping(fields_of(source), language)
         elif not isinstance(source, Mapping):
-            raise CriterionSyntaxError("not-a-criterion", "no criterion", "write it like `p95>300ms for 10s`")
+            raise CriterionSyntaxError("not-a-criterion", "no criterion; write it like `p95>300ms for 10s`")
         elif len(source) == 1 and (entry := next(iter(source.items())))[0] not in (*TAURUS_KEYS, *OWN_KEYS):
             found = _with_message(*entry, language)
         else:
             found = _from_mapping(source, language)
     except CriterionSyntaxError as error:
-        message = f"{where} is `{quoted(source)}`, {error.what}; {error.fix}"
+        message = f"{where} is `{quoted(source)}`, {error}"
         raise CriterionError(message, code=error.code) from None
     return replace(found, where=where, executions=executions)
 
@@ -138,10 +132,7 @@ def _with_message(message: object, criterion: object, language: Language) -> Cri
     elif isinstance(criterion, Mapping):
         fields = dict(criterion)
     else:
-        close = nearest(message, TAURUS_KEYS)
-        raise CriterionSyntaxError(
-            "not-a-criterion", "no criterion", f"did you mean `{close}`" if close else "write it like `p95>300ms`"
-        )
+        raise CriterionSyntaxError("not-a-criterion", f"no criterion; {suggestion(message, TAURUS_KEYS)}")
     return _from_mapping({**fields, "message": message}, language)
 
 
@@ -150,62 +141,39 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
     if not about_a_server:
         _only_known(fields, language)
     if fields.get("class", DATA_CRITERION) != DATA_CRITERION:
-        raise CriterionSyntaxError(
-            "unsupported-class",
-            "which judges something else than samples",
-            "toril judges samples only; leave the criterion with a `class` out (for servers see `toril.criteria`)",
-        )
+        fix = "toril judges samples only; leave the criterion with a `class` out (for servers see `toril.criteria`)"
+        raise CriterionSyntaxError("unsupported-class", f"which judges something else than samples; {fix}")
     for key in ("subject", "condition", "threshold"):
         if fields.get(key) is None:
-            raise CriterionSyntaxError(
-                "missing-key", f"without `{key}`", "a criterion needs subject, condition and threshold"
-            )
+            raise CriterionSyntaxError("missing-key", f"without `{key}`; write subject, condition and threshold")
     operator = fields["condition"]
     if not isinstance(operator, str) or operator not in OPERATORS:
         known = MEANT.get(str(operator))
-        raise CriterionSyntaxError(
-            "unknown-operator",
-            f"with the operator `{quoted(operator)}`",
-            f"write `{known}`" if known else "use > >= < <= or =",
-        )
+        fix = f"write `{known}`" if known else "use > >= < <= or ="
+        raise CriterionSyntaxError("unknown-operator", f"with the operator `{quoted(operator)}`; {fix}")
     op = OPERATORS[operator]
     logic, timeframe_s = _window(fields.get("logic", "for"), fields.get("timeframe"))
     stop, fail = _flag(fields, "stop", not about_a_server), _flag(fields, "fail", True)
     message = _words(fields, "message") or None
+    server, label, kind, location = None, "", None, ""
     if about_a_server:
-        metric, unit, threshold, shown = read_server(fields)
-        place = f" in {metric.region}" if metric.region else ""
-        what = server_text(fields["subject"], metric)
+        server, unit, threshold, shown = read_server(fields)
+        subject = Subject(fields["subject"])
+        what, place = server_text(subject.name, server), server.region
         action = "" if fail else ", as non-failed"
-        return Criterion(
-            text=f"{what}{op}{shown}{_window_text(logic, timeframe_s)}{place}{action}",
-            message=message,
-            subject=fields["subject"],
-            percentile=None,
-            rc_pattern=None,
-            label="",
-            location=None,
-            op=op,
-            threshold=float(threshold),
-            percent=unit == "%",
-            unit=unit,
-            logic=logic,
-            timeframe_s=timeframe_s,
-            stop=stop,
-            fail=fail,
-            server=metric,
-        )
-    subject = read_subject(fields["subject"], language)
-    unit, threshold, shown = read_threshold(fields["threshold"], subject)
-    label, kind = _label(fields, subject, language)
-    location = _words(fields, "location")
-    if subject.name == "capacity":
-        _only_the_end(logic, timeframe_s, location, kind)
-    of = f" of {' '.join(part for part in (label, f'({kind})' if kind else '') if part)}" if label or kind else ""
-    place = f" in {location}" if location else ""
-    action = "" if stop and fail else f", {'stop' if stop else 'continue'} as {'failed' if fail else 'non-failed'}"
+    else:
+        subject = read_subject(fields["subject"], language)
+        unit, threshold, shown = read_threshold(fields["threshold"], subject)
+        label, kind = _label(fields, subject, language)
+        location = place = _words(fields, "location")
+        if subject.name == "capacity":
+            _only_the_end(logic, timeframe_s, location, kind)
+        of = " ".join(part for part in (label, f"({kind})" if kind else "") if part)
+        what = f"{subject.text} of {of}" if of else subject.text
+        action = "" if stop and fail else f", {'stop' if stop else 'continue'} as {'failed' if fail else 'non-failed'}"
+    window = f" {logic} {timeframe_s}s" if timeframe_s else ""
     return Criterion(
-        text=f"{subject.text}{of}{op}{shown}{_window_text(logic, timeframe_s)}{place}{action}",
+        text=f"{what}{op}{shown}{window}{f' in {place}' if place else ''}{action}",
         message=message,
         subject=subject.name,
         percentile=subject.percentile,
@@ -214,34 +182,23 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
         location=location or None,
         op=op,
         threshold=float(threshold),
-        percent=unit == "%",
         unit=unit,
         logic=logic,
         timeframe_s=timeframe_s,
         stop=stop,
         fail=fail,
         kind=kind,
-        bare=unit == "us" and str(fields["threshold"]).strip()[-1:] in "0123456789.",
+        bare=server is None and unit == "us" and str(fields["threshold"]).strip()[-1:] in "0123456789.",
+        server=server,
     )
 
 
 def _only_known(fields: Mapping[str, Any], language: Language) -> None:
-    known = TAURUS_KEYS if language == "taurus" else (*TAURUS_KEYS, "kind")
-    for key in fields:
-        if key in known:
-            continue
-        if key in OWN_KEYS and language == "taurus":
-            raise CriterionSyntaxError(
-                "misplaced-key",
-                f"which has the key `{key}`, which Taurus does not have",
-                "move it to `toril: {criteria: […]}`",
-            )
-        close = nearest(key, known)
-        raise CriterionSyntaxError(
-            "unknown-key",
-            f"which has no key `{quoted(key)}`",
-            f"did you mean `{close}`" if close else f"known are {', '.join(known)}",
-        )
+    for key in fields if language == "taurus" else ():
+        if key in OWN_KEYS:
+            text = f"which has the key `{key}`, which Taurus does not have; move it to `toril: {{criteria: […]}}`"
+            raise CriterionSyntaxError("misplaced-key", text)
+    check_keys(fields, TAURUS_KEYS if language == "taurus" else (*TAURUS_KEYS, "kind"))
 
 
 def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> tuple[str, Kind | None]:
@@ -249,15 +206,11 @@ def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> t
     label = _words(fields, "label") and str(fields["label"])  # in the full form with its spaces: they may be its own
     if subject.name == "load" or subject.name in GENERATOR:
         if label or fields.get("kind"):
-            raise CriterionSyntaxError(
-                "unexpected-label", f"with a label, which `{subject.name}` has not", f"write `{subject.name}` alone"
-            )
+            raise CriterionSyntaxError("unexpected-label", f"with a label; write `{subject.name}` alone")
         return "", None
     written = fields.get("kind")
     if written not in (None, "request", "transaction"):
-        raise CriterionSyntaxError(
-            "wrong-kind", f"with the kind `{quoted(written)}`", "write `request` or `transaction`"
-        )
+        raise CriterionSyntaxError("wrong-kind", f"with the kind `{quoted(written)}`; write `request` or `transaction`")
     if language == "toril" and written is None and (marked := MARKED.fullmatch(label)):
         return mask(marked["label"] or ""), "transaction" if marked["kind"] == "transaction" else "request"
     return mask(label), written
@@ -265,7 +218,7 @@ def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> t
 
 def _window(logic: object, timeframe: object) -> tuple[Logic, int]:
     if logic not in LOGICS:
-        raise CriterionSyntaxError("wrong-logic", f"with the logic `{quoted(logic)}`", "use for, within or over")
+        raise CriterionSyntaxError("wrong-logic", f"with the logic `{quoted(logic)}`; use for, within or over")
     if timeframe is None or (
         isinstance(timeframe, (int, float)) and not isinstance(timeframe, bool) and timeframe <= 0
     ):
@@ -273,13 +226,11 @@ def _window(logic: object, timeframe: object) -> tuple[Logic, int]:
     try:
         seconds = math.ceil(duration_s(timeframe))
     except ValueError:
-        raise CriterionSyntaxError(
-            "wrong-timeframe", f"with the timeframe `{quoted(timeframe)}`", "write one like `10s` or `1m`"
-        ) from None
+        text = f"with the timeframe `{quoted(timeframe)}`; write it like `10s`"
+        raise CriterionSyntaxError("wrong-timeframe", text) from None
     if not seconds:
-        raise CriterionSyntaxError(
-            "wrong-timeframe", "with a timeframe of 0", f"write one like `{logic} 10s`, or none to judge the whole run"
-        )
+        text = f"with a timeframe of 0; write `{logic} 10s`, or none for the whole run"
+        raise CriterionSyntaxError("wrong-timeframe", text)
     if logic == "within":
         return "within", seconds
     return "over" if logic == "over" else "for", seconds
@@ -288,39 +239,26 @@ def _window(logic: object, timeframe: object) -> tuple[Logic, int]:
 def _only_the_end(logic: Logic, timeframe_s: int, location: str, kind: Kind | None) -> None:
     """A capacity is known once, at the end, of an execution as a whole."""
     if timeframe_s:
-        raise CriterionSyntaxError(
-            "unexpected-timeframe",
-            f"with `{logic} {timeframe_s}s`, which `capacity` has not",
-            "leave the timeframe out",
-        )
+        raise CriterionSyntaxError("unexpected-timeframe", f"with `{logic} {timeframe_s}s`; leave the timeframe out")
     if location:
-        raise CriterionSyntaxError(
-            "unexpected-location",
-            "with a location, which `capacity` has not",
-            "leave `in …` out: an execution has one capacity",
-        )
+        text = "with a location; leave `in …` out: an execution has one capacity"
+        raise CriterionSyntaxError("unexpected-location", text)
     if kind:
-        raise CriterionSyntaxError(
-            "unexpected-kind", "with a kind, which `capacity` has not", "name the execution: `capacity of shop<800/s`"
-        )
+        raise CriterionSyntaxError("unexpected-kind", "with a kind; name the execution: `capacity of shop<800/s`")
 
 
 def _flag(fields: Mapping[str, Any], key: str, otherwise: bool) -> bool:
     value = fields.get(key, otherwise)
     if not isinstance(value, bool):
-        raise CriterionSyntaxError("not-a-boolean", f"where `{key}` is `{quoted(value)}`", "write true or false")
+        raise CriterionSyntaxError("not-a-boolean", f"where `{key}` is `{quoted(value)}`; write true or false")
     return value
 
 
 def _words(fields: Mapping[str, Any], key: str) -> str:
     value = fields.get(key)
     if isinstance(value, (Mapping, list)):
-        raise CriterionSyntaxError("not-a-text", f"where `{key}` is no text", "write it as text")
+        raise CriterionSyntaxError("not-a-text", f"where `{key}` is no text; write it as text")
     return "" if value is None else str(value).strip()
-
-
-def _window_text(logic: Logic, timeframe_s: int) -> str:
-    return f" {logic} {timeframe_s}s" if timeframe_s else ""
 
 
 # The string form, taken apart into the keys of the full form
@@ -329,15 +267,13 @@ def _window_text(logic: Logic, timeframe_s: int) -> str:
 def fields_of(source: str) -> dict[str, Any]:
     """The string form as the full form."""
     if len(source) > LONGEST:
-        raise CriterionSyntaxError(
-            "too-long", f"{len(source):,} characters long", f"a criterion has at most {LONGEST:,}"
-        )
+        raise CriterionSyntaxError("too-long", f"{len(source):,} characters long; a criterion has at most {LONGEST:,}")
     message, colon, text = source.partition(":")
     if not colon:
         return _unnamed(source)
     if LABELLED.match(message.strip()) and not (text[:1].isspace() or text[:1].isalpha()):
         fix = "a label with a colon needs the full form: `{subject: …, label: …}`"
-        raise CriterionSyntaxError("needs-full-form", "which ends its message at the `:`", fix)
+        raise CriterionSyntaxError("needs-full-form", f"which ends its message at the `:`; {fix}")
     return _unnamed(text) | {"message": message.strip()}
 
 
@@ -347,12 +283,9 @@ def _unnamed(source: str) -> dict[str, Any]:
     match = LAST_OPERATOR.fullmatch(text)
     if not match:
         if comma and LABELLED.match(text):
-            raise CriterionSyntaxError(
-                "needs-full-form",
-                "cut at the comma",
-                "a label with a comma needs the full form: `{subject: …, label: …}`",
-            )
-        raise CriterionSyntaxError("no-comparison", "no comparison", "write it like `p95 of checkout>300ms for 10s`")
+            fix = "a label with a comma needs the full form: `{subject: …, label: …}`"
+            raise CriterionSyntaxError("needs-full-form", f"cut at the comma; {fix}")
+        raise CriterionSyntaxError("no-comparison", "no comparison; write it like `p95 of checkout>300ms for 10s`")
     fields = _measured(match["head"].strip()) | _limited(match["tail"]) | {"condition": match["operator"]}
     return fields | _acted(action) if comma else fields
 
@@ -363,81 +296,57 @@ def _measured(head: str) -> dict[str, Any]:
     rest = rest.strip()
     if not rest:
         if not subject:
-            raise CriterionSyntaxError(
-                "missing-subject", "without a subject", f"begin with one of {', '.join(SUBJECTS)}"
-            )
+            raise CriterionSyntaxError("missing-subject", f"without a subject; begin with one of {', '.join(SUBJECTS)}")
         return {"subject": subject}
     word, _, label = rest.partition(" ")
     if word != "of" and re.search(r"[<>=]", subject):
-        raise CriterionSyntaxError("several-comparisons", "more than one comparison", "write one criterion for each")
+        raise CriterionSyntaxError("several-comparisons", "more than one comparison; write one criterion for each")
     if word == "of" and label.strip():
         return {"subject": subject, "label": label.strip()}
     if word == "of":
-        raise CriterionSyntaxError(
-            "missing-label", "without a label after `of`", f"name one, or write `{subject}` alone for all requests"
-        )
+        raise CriterionSyntaxError("missing-label", f"without a label after `of`; name one, or write `{subject}` alone")
     if word == "for":
-        raise CriterionSyntaxError(
-            "missing-of",
-            "which has `for` where the label is named",
-            f"write `{subject} of {label.strip() or 'label'}`",
-        )
-    raise CriterionSyntaxError(
-        "missing-of",
-        f"which has `{quoted(rest)}` after `{quoted(subject)}`",
-        f"name a label with `of`: `{quoted(subject)} of {quoted(rest)}`",
-    )
+        text = f"which has `for` where the label is named; write `{subject} of {label.strip() or 'label'}`"
+        raise CriterionSyntaxError("missing-of", text)
+    what = f"which has `{quoted(rest)}` after `{quoted(subject)}`"
+    raise CriterionSyntaxError("missing-of", f"{what}; name a label with `of`: `{quoted(subject)} of {quoted(rest)}`")
 
 
 def _limited(tail: str) -> dict[str, Any]:
     """`threshold [logic timeframe] [in location]`."""
     words = tail.split()
     if not words:
-        raise CriterionSyntaxError(
-            "missing-threshold", "without a threshold", "write one after the operator, like `300ms`"
-        )
+        raise CriterionSyntaxError("missing-threshold", "without a threshold; write one, like `300ms`")
     fields: dict[str, Any] = {"threshold": words.pop(0)}
     if words and words[0] == "%":
-        raise CriterionSyntaxError(
-            "space-in-threshold",
-            "with a space before `%`",
-            f"write `{fields['threshold']}%` (bzt would read {fields['threshold']} failures)",
-        )
+        fix = f"write `{fields['threshold']}%` (bzt would read {fields['threshold']} failures)"
+        raise CriterionSyntaxError("space-in-threshold", f"with a space before `%`; {fix}")
     if words and words[0].startswith("/"):
-        raise CriterionSyntaxError(
-            "space-in-threshold",
-            f"with a space before `{quoted(words[0])}`",
-            f"write `{fields['threshold']}{quoted(words[0])}`",
-        )
+        text = f"with a space before `{quoted(words[0])}`; write `{fields['threshold']}{quoted(words[0])}`"
+        raise CriterionSyntaxError("space-in-threshold", text)
     if words and words[0] in LOGICS:
         if len(words) < 2:
-            raise CriterionSyntaxError(
-                "missing-timeframe", f"without a timeframe after `{words[0]}`", f"write it like `{words[0]} 10s`"
-            )
+            raise CriterionSyntaxError("missing-timeframe", f"without a timeframe; write it like `{words[0]} 10s`")
         fields |= {"logic": words[0], "timeframe": words[1]}
         if words[1].startswith("-"):
-            raise CriterionSyntaxError(
-                "wrong-timeframe", f"with the timeframe `{quoted(words[1])}`", "write one like `10s` or `1m`"
-            )
+            text = f"with the timeframe `{quoted(words[1])}`; write it like `10s`"
+            raise CriterionSyntaxError("wrong-timeframe", text)
         words = words[2:]
     if len(words) >= 2 and words[0] == "in":
         fields["location"] = words[1]
         words = words[2:]
     if words:
-        raise CriterionSyntaxError(
-            "trailing-words",
-            f"which goes on with `{quoted(' '.join(words))}`",
-            "after the threshold follow `for|within|over 10s`, `in <location>`, `, stop|continue as failed|non-failed`",
+        what = f"which goes on with `{quoted(' '.join(words))}`"
+        fix = (
+            "after the threshold follow `for|within|over 10s`, `in <location>`, `, stop|continue as failed|non-failed`"
         )
+        raise CriterionSyntaxError("trailing-words", f"{what}; {fix}")
     return fields
 
 
 def _acted(action: str) -> dict[str, Any]:
     match = ACTION.fullmatch(action)
     if not match:
-        raise CriterionSyntaxError(
-            "wrong-action",
-            f"which has `{quoted(action)}` after the comma",
-            "write `stop` or `continue` [`as failed|non-failed`]; a label with a comma needs the full form",
-        )
+        fix = "write `stop` or `continue` [`as failed|non-failed`]; a label with a comma needs the full form"
+        raise CriterionSyntaxError("wrong-action", f"which has `{quoted(action)}` after the comma; {fix}")
     return {"stop": match[1] == "stop", "fail": match[2] != "non-failed"}

@@ -7,14 +7,13 @@ from fractions import Fraction
 from typing import Protocol
 
 from toril.criteria.criterion import Criterion
-from toril.criteria.subjects import GENERATOR
+from toril.criteria.subjects import GENERATOR, SHARES
 from toril.stats import CONFIDENCE
 
 LONG_S = 30  # a response time that few mean when they write a number alone
 COUNTED = ("hits", "succ", "fail", "rc")
 BAD = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", *GENERATOR)  # the less, the better
 GOOD = ("succ", "load")
-SHARED = ("succ", "fail", "rc")  # those that have percentages
 OF_A_MEAN = 30  # samples from which on the central limit theorem may be trusted
 SURE_OF_NONE = 3  # none among 3 / p samples: with 95 % confidence there is less than p of it
 
@@ -45,17 +44,17 @@ def lint(criterion: Criterion) -> Iterator[Finding]:
         yield Finding("fails-good-runs", f"{text}: this fails a run for little of it; write `>` to fail one for much")
     elif criterion.fail and criterion.op in (">", ">=") and _much_is_good(criterion):
         yield Finding("fails-good-runs", f"{text}: this fails a run for much of it; write `<` to fail one for little")
-    if criterion.op == ">" and criterion.percent and criterion.subject in SHARED and threshold == 100:
+    if criterion.op == ">" and criterion.percent and criterion.subject in SHARES and threshold == 100:
         yield Finding("never-true", f"{text}: no share is above 100 %, so it cannot come true")
     if criterion.percent or criterion.subject not in COUNTED:
         return
     share = 0.0
     if 0 < threshold < 1:
         share = 100 * threshold
-    elif criterion.op in ("<", "<=") and criterion.subject in SHARED and 50 <= threshold <= 100:
+    elif criterion.op in ("<", "<=") and criterion.subject in SHARES and 50 <= threshold <= 100:
         share = 0.0 if criterion.timeframe_s else threshold
     if share:
-        meant = f"; write `{share:g}%` if their share is meant" if criterion.subject in SHARED else ""
+        meant = f"; write `{share:g}%` if their share is meant" if criterion.subject in SHARES else ""
         yield Finding("missing-percent", f"{text}: without `%` it is a number of samples{meant}")
 
 

@@ -2,24 +2,18 @@
 
 import math
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 
 LONGEST = 60  # characters
 
 DURATION = re.compile(r"(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ms|[smhd]|(?![a-z])))+", re.IGNORECASE)
 DURATION_PART = re.compile(r"([0-9.]+)(ms|[smhd]?)", re.IGNORECASE)
-SECONDS = {
-    "ms": Fraction(1, 1000),
-    "": Fraction(1),
-    "s": Fraction(1),
-    "m": Fraction(60),
-    "h": Fraction(3600),
-    "d": Fraction(86400),
-}
+SECONDS: dict[str, Fraction | int] = {"ms": Fraction(1, 1000), "": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 SIZE = re.compile(rf"({NUMBER.pattern})([a-z]*)", re.IGNORECASE)
 BYTES = {"": 1, "b": 1, "k": 2**10, "kb": 2**10, "kib": 2**10, "m": 2**20, "mb": 2**20, "mib": 2**20}
-GIGABYTES = {"g": 2**30, "gb": 2**30, "gib": 2**30}  # which Taurus does not know
+GIGABYTES = {"g": 2**30, "gb": 2**30, "gib": 2**30}
 RATE = re.compile(rf"({NUMBER.pattern})/(s|sec|min|m|h)", re.IGNORECASE)
 RATE_S = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 
@@ -39,11 +33,19 @@ def duration_s(value: object) -> Fraction:
     return sum((_exact(number) * SECONDS[unit.lower()] for number, unit in parts), Fraction(0))
 
 
-def size_bytes(value: object, *, giga: bool = False) -> Fraction:
-    """Bytes of `500`, `10kB`, `1.5MB` and, if asked for, `3GB`; a kB has 1024."""
+def size_bytes(value: object) -> Fraction:
+    """Bytes of `500`, `10kB` or `1.5MB`; a kB has 1024."""
+    return _size(value, BYTES)
+
+
+def size_with_giga(value: object) -> Fraction:
+    """The same, and also `3GB`, which Taurus does not know."""
+    return _size(value, BYTES | GIGABYTES)
+
+
+def _size(value: object, units: Mapping[str, int]) -> Fraction:
     text = _text(value, "a size")
     match = SIZE.fullmatch(text)
-    units = BYTES | GIGABYTES if giga else BYTES
     if not match or match[2].lower() not in units:
         raise ValueError(f"{text} is not a size")
     return _exact(match[1]) * units[match[2].lower()]

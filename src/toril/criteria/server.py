@@ -7,12 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Any, Literal
 
-from toril.criteria.quantities import duration_s, number, size_bytes
-from toril.criteria.subjects import CriterionSyntaxError, Unit, quoted, time_threshold
-from toril.text import nearest
+from toril.criteria.quantities import duration_s, number, size_with_giga
+from toril.criteria.subjects import CriterionSyntaxError, Unit, check_keys, quoted, read_quantity, time_threshold
+from toril.text import suggestion
 
 Merge = Literal["sum", "max", "min", "none"]
 
@@ -70,52 +69,29 @@ class ServerMetric:
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """A metric under a name of its own: which of our keys is which dimension, and which of them are needed."""
+    """A metric under a name of its own: which of our keys is which dimension."""
 
     namespace: str
     metric: str
     statistic: str
     keys: Mapping[str, str]
-    required: tuple[tuple[str, ...], ...]  # one of each group
+    required: tuple[str, ...]  # one of these keys
     threshold: Literal["time", "percentage", "count"]
 
 
-SHORTCUTS: Mapping[str, Shortcut] = MappingProxyType(
-    {
-        "alb-response-time": Shortcut(
-            "AWS/ApplicationELB",
-            "TargetResponseTime",
-            "p95",
-            {"load-balancer": "LoadBalancer", "target-group": "TargetGroup"},
-            (("load-balancer",),),
-            "time",
-        ),
-        "ecs-cpu": Shortcut(
-            "AWS/ECS",
-            "CPUUtilization",
-            "Average",
-            {"cluster": "ClusterName", "service": "ServiceName"},
-            (("cluster",),),
-            "percentage",
-        ),
-        "ecs-memory": Shortcut(
-            "AWS/ECS",
-            "MemoryUtilization",
-            "Average",
-            {"cluster": "ClusterName", "service": "ServiceName"},
-            (("cluster",),),
-            "percentage",
-        ),
-        "rds-connections": Shortcut(
-            "AWS/RDS",
-            "DatabaseConnections",
-            "Maximum",
-            {"database": "DBInstanceIdentifier", "cluster": "DBClusterIdentifier"},
-            (("database", "cluster"),),
-            "count",
-        ),
-    }
-)
+ALB_KEYS = {"load-balancer": "LoadBalancer", "target-group": "TargetGroup"}
+ECS_KEYS = {"cluster": "ClusterName", "service": "ServiceName"}
+RDS_KEYS = {"database": "DBInstanceIdentifier", "cluster": "DBClusterIdentifier"}
+SHORTCUTS: Mapping[str, Shortcut] = {
+    "alb-response-time": Shortcut(
+        "AWS/ApplicationELB", "TargetResponseTime", "p95", ALB_KEYS, ("load-balancer",), "time"
+    ),
+    "ecs-cpu": Shortcut("AWS/ECS", "CPUUtilization", "Average", ECS_KEYS, ("cluster",), "percentage"),
+    "ecs-memory": Shortcut("AWS/ECS", "MemoryUtilization", "Average", ECS_KEYS, ("cluster",), "percentage"),
+    "rds-connections": Shortcut(
+        "AWS/RDS", "DatabaseConnections", "Maximum", RDS_KEYS, ("database", "cluster"), "count"
+    ),
+}
 KEYS = (
     *QUERY_KEYS,
     *FULL_KEYS,
@@ -130,24 +106,17 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
     own = FULL_KEYS if shortcut is None else tuple(shortcut.keys)
     _only_known(fields, (*COMMON_KEYS, *QUERY_KEYS, *own), subject)
     if fields.get("stop") is True:
-        raise CriterionSyntaxError(
-            "cannot-stop",
-            "which is to stop the run",
-            "CloudWatch answers minutes later, after the end: leave `stop` out",
-        )
+        text = "which is to stop the run; CloudWatch answers minutes later, after the end: leave `stop` out"
+        raise CriterionSyntaxError("cannot-stop", text)
     if shortcut is None:
         namespace, metric = (_text(fields, key, "cloudwatch") for key in ("namespace", "metric"))
         dimensions = _dimensions(fields.get("dimensions") or {})
         statistic = _statistic(fields.get("statistic"))
     else:
         namespace, metric = shortcut.namespace, shortcut.metric
-        for group in shortcut.required:
-            if not any(fields.get(key) for key in group):
-                raise CriterionSyntaxError(
-                    "missing-key",
-                    f"without `{group[0]}`",
-                    f"`{subject}` needs {' or '.join(f'`{key}`' for key in group)}",
-                )
+        if not any(fields.get(key) for key in shortcut.required):
+            needed = " or ".join(f"`{key}`" for key in shortcut.required)
+            raise CriterionSyntaxError("missing-key", f"without {needed}; `{subject}` needs it")
         dimensions = {name: _own_name(fields, key, subject) for key, name in shortcut.keys.items() if fields.get(key)}
         statistic = _statistic(fields.get("statistic", shortcut.statistic))
     unit, threshold, text, factor = _threshold(fields, namespace, metric, statistic, shortcut)
@@ -163,11 +132,9 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
         missing_is_zero=_missing(fields.get("missing")),
     )
     if fields.get("logic", "for") != "for" and fields.get("timeframe") and found.merge == "none":
-        raise CriterionSyntaxError(
-            "unmergeable-statistic",
-            f"which takes {statistic} together over `{quoted(fields['logic'])} {quoted(fields['timeframe'])}`",
-            "averages and percentiles of CloudWatch's periods cannot be merged: use `for`, or a longer `period`",
-        )
+        what = f"which takes {statistic} together over `{quoted(fields['logic'])} {quoted(fields['timeframe'])}`"
+        fix = "averages and percentiles of CloudWatch's periods cannot be merged: use `for`, or a longer `period`"
+        raise CriterionSyntaxError("unmergeable-statistic", f"{what}; {fix}")
     return found, unit, threshold, text
 
 
@@ -180,9 +147,7 @@ def _own_name(fields: Mapping[str, Any], key: str, subject: str) -> str:
             meant = resource.removeprefix("loadbalancer/")
         else:
             meant = resource.replace(":", "/").rpartition("/")[2]
-        raise CriterionSyntaxError(
-            "arn-as-name", f"with an ARN as `{key}`", f"CloudWatch knows it as `{quoted(meant)}`"
-        )
+        raise CriterionSyntaxError("arn-as-name", f"with an ARN as `{key}`; CloudWatch knows it as `{quoted(meant)}`")
     return text
 
 
@@ -198,41 +163,34 @@ def server_text(subject: str, metric: ServerMetric) -> str:
 def _only_known(fields: Mapping[str, Any], known: tuple[str, ...], subject: str) -> None:
     for key in fields:
         if key in ("label", "location", "kind"):
-            raise CriterionSyntaxError(
-                "unexpected-key",
-                f"where `{key}` means nothing",
-                f"`{subject}` is about a server: name it by its dimensions",
-            )
-        if key not in known:
-            close = nearest(key, known)
-            fix = f"did you mean `{close}`" if close else f"`{subject}` has {', '.join(known)}"
-            raise CriterionSyntaxError("unknown-key", f"which has no key `{quoted(key)}`", fix)
+            text = f"where `{key}` means nothing; `{subject}` is about a server: name it by its dimensions"
+            raise CriterionSyntaxError("unexpected-key", text)
+    check_keys(fields, known)
 
 
 def _text(fields: Mapping[str, Any], key: str, subject: str) -> str:
     value = fields.get(key)
     if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
-        raise CriterionSyntaxError("missing-key", f"without `{key}`", f"`{subject}` needs it as text")
+        raise CriterionSyntaxError("missing-key", f"without `{key}`; `{subject}` needs it as text")
     return str(value).strip()
 
 
 def _dimensions(written: object) -> dict[str, str]:
     if not isinstance(written, Mapping):
-        raise CriterionSyntaxError(
-            "not-a-mapping", "where `dimensions` is no mapping", "write it like `{LoadBalancer: app/shop/1}`"
-        )
+        text = "where `dimensions` is no mapping; write `{LoadBalancer: app/shop/1}`"
+        raise CriterionSyntaxError("not-a-mapping", text)
     return {str(name): _text(written, name, "dimensions") for name in written}
 
 
 def _statistic(written: object) -> str:
     fix = "use Average, Sum, Minimum, Maximum, SampleCount, a percentile like p95, or a trimmed mean like tm99"
     if not isinstance(written, str) or not written.strip():
-        raise CriterionSyntaxError("missing-key", "without `statistic`", fix)
+        raise CriterionSyntaxError("missing-key", f"without `statistic`; {fix}")
     for name in PLAIN:
         if written.lower() == name.lower():
             return name
     if not any(pattern.fullmatch(written) for pattern in (PERCENTILE, TRIMMED, RANGED)):
-        raise CriterionSyntaxError("wrong-statistic", f"with the statistic `{quoted(written)}`", fix)
+        raise CriterionSyntaxError("wrong-statistic", f"with the statistic `{quoted(written)}`; {fix}")
     return written
 
 
@@ -240,7 +198,7 @@ def _region(written: object) -> str | None:
     if written is None:
         return None
     if not isinstance(written, str) or not REGION.fullmatch(written):
-        raise CriterionSyntaxError("wrong-region", f"with the region `{quoted(written)}`", "write one like `eu-west-1`")
+        raise CriterionSyntaxError("wrong-region", f"with the region `{quoted(written)}`; write one like `eu-west-1`")
     return written
 
 
@@ -250,20 +208,14 @@ def _period_s(written: object) -> int:
     except ValueError:
         seconds = Fraction(0)
     if seconds not in PERIODS_S and (not seconds or seconds % 60 or seconds > LONGEST_PERIOD_S):
-        raise CriterionSyntaxError(
-            "wrong-period",
-            f"with the period `{quoted(written)}`",
-            "CloudWatch has 1s, 5s, 10s, 20s, 30s and whole minutes",
-        )
+        text = f"with the period `{quoted(written)}`; CloudWatch has 1s, 5s, 10s, 20s, 30s and whole minutes"
+        raise CriterionSyntaxError("wrong-period", text)
     return int(seconds)
 
 
 def _unit(written: object) -> str | None:
     if written is not None and written not in UNITS:
-        close = nearest(written, UNITS)
-        raise CriterionSyntaxError(
-            "unknown-unit", f"with the unit `{quoted(written)}`", f"did you mean `{close}`" if close else "leave it out"
-        )
+        raise CriterionSyntaxError("unknown-unit", f"with the unit `{quoted(written)}`; {suggestion(written, UNITS)}")
     return None if written is None else str(written)
 
 
@@ -271,9 +223,8 @@ def _missing(written: object) -> bool:
     if written in (None, "inconclusive"):
         return False
     if written != "zero":
-        raise CriterionSyntaxError(
-            "wrong-missing", f"where `missing` is `{quoted(written)}`", "write `zero` or `inconclusive` (the default)"
-        )
+        text = f"where `missing` is `{quoted(written)}`; write `zero` or `inconclusive`"
+        raise CriterionSyntaxError("wrong-missing", text)
     return True
 
 
@@ -285,28 +236,16 @@ def _threshold(
     what, text = f"with the threshold `{quoted(value)}`", str(value).replace(" ", "")
     wanted = "count" if statistic == "SampleCount" else shortcut.threshold if shortcut else None
     if text.endswith("%") and wanted in (None, "percentage"):
-        return "%", _quantity(text[:-1], what, "write a percentage like `80%`"), text, 1
+        return "%", read_quantity(number, text[:-1], what, "write a percentage like `80%`"), text, 1
     if wanted == "percentage":
-        raise CriterionSyntaxError("wrong-threshold", what, "write a percentage like `80%`")
+        raise CriterionSyntaxError("wrong-threshold", f"{what}; write a percentage like `80%`")
     if wanted == "time" or (wanted is None and re.search(r"[0-9.](?:ms|[smhd])", text, re.IGNORECASE)):
         unit = fields.get("unit") or KNOWN_TIMES.get((namespace, metric))
         if unit not in US_OF:
-            raise CriterionSyntaxError(
-                "missing-unit", what, f"say what {metric} is measured in: `unit: Seconds` or `unit: Milliseconds`"
-            )
+            text = f"{what}; say what {metric} is measured in: `unit: Seconds` or `unit: Milliseconds`"
+            raise CriterionSyntaxError("missing-unit", text)
         return *time_threshold(value, what), US_OF[unit]
     if wanted is None and re.search(r"[0-9.][kmg]?i?b", text, re.IGNORECASE):
-        try:
-            return "bytes", size_bytes(value, giga=True), text, 1
-        except ValueError:
-            raise CriterionSyntaxError(
-                "wrong-threshold", what, "write a size like `500MB` or `3GB` (kB = 1024)"
-            ) from None
-    return "", _quantity(value, what, "write a number like `10`"), text, 1
-
-
-def _quantity(value: object, what: str, fix: str) -> Fraction:
-    try:
-        return number(value)
-    except ValueError:
-        raise CriterionSyntaxError("wrong-threshold", what, fix) from None
+        fix = "write a size like `500MB` or `3GB` (kB = 1024)"
+        return "bytes", read_quantity(size_with_giga, value, what, fix), text, 1
+    return "", read_quantity(number, value, what, "write a number like `10`"), text, 1

@@ -5,13 +5,13 @@ load that was reached, the capacity that was found, and the health of the load g
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from toril.criteria.quantities import duration_s, number, rate_per_s, size_bytes
-from toril.text import nearest, one_line
+from toril.criteria.quantities import duration_s, number, rate_per_s, size_bytes, size_with_giga
+from toril.text import nearest, one_line, suggestion
 
 QUOTED = 80  # characters of the user's text in a message
 
@@ -36,20 +36,27 @@ SYNONYMS = {
     **{"median": "p50", "min": "p0", "min-rt": "p0", "max": "p100", "max-rt": "p100"},
 }  # what others call it
 SLIP_OF_CODE = re.compile(r"[1-5][0-9xX._#\\dD|/,+&-]+")  # of HTTP, in the patterns of other languages
-MOST_LOAD = 1000  # per cent of what was asked for; beyond, it is a slip
+MOST_LOAD = 1000  # per cent of the planned load; more is a slip
 
 
 class CriterionSyntaxError(Exception):
     """A criterion that cannot be judged as it is written; `parse_criterion` adds where it is written."""
 
-    def __init__(self, code: str, what: str, fix: str) -> None:
-        super().__init__(code, what, fix)
-        self.code, self.what, self.fix = code, what, fix
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def quoted(value: object) -> str:
     """A value as a message quotes it."""
     return one_line(dict(value) if isinstance(value, Mapping) else value, QUOTED)
+
+
+def check_keys(fields: Iterable[str], known: Sequence[str]) -> None:
+    """CriterionSyntaxError for an unknown key, with the nearest known one."""
+    for key in fields:
+        if key not in known:
+            raise CriterionSyntaxError("unknown-key", f"which has no key `{quoted(key)}`; {suggestion(key, known)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +79,13 @@ def read_subject(written: object, language: Language) -> Subject:
     """The subject; one that is toril's own is refused in Taurus' language, with where it belongs."""
     known = SUBJECTS if language == "taurus" else (*SUBJECTS, *OWN_SUBJECTS, *SERVER_SUBJECTS)
     if not isinstance(written, str):
-        raise CriterionSyntaxError(
-            "unknown-subject", f"with the subject `{quoted(written)}`", f"use one of {', '.join(known)}"
-        )
+        raise CriterionSyntaxError("unknown-subject", f"with the subject `{quoted(written)}`; use {', '.join(known)}")
     if written in (*TIMES, "hits", "bytes"):
         return Subject(written)
     if written in (*OWN_SUBJECTS, *SERVER_SUBJECTS) and language == "taurus":
-        raise CriterionSyntaxError(
-            "misplaced-subject",
-            f"with the subject `{written}`, which Taurus does not have",
-            "move it to `toril: {criteria: […]}`, so that `bzt` still reads this file",
-        )
+        what = f"with the subject `{written}`, which Taurus does not have"
+        fix = "move it to `toril: {criteria: […]}`, so that `bzt` still reads this file"
+        raise CriterionSyntaxError("misplaced-subject", f"{what}; {fix}")
     if written in OWN_SUBJECTS:
         return Subject(written)
     for stem, name in (("concurr", "concurrency"), ("succ", "succ"), ("fail", "fail")):
@@ -91,103 +94,86 @@ def read_subject(written: object, language: Language) -> Subject:
     if match := PERCENTILE.fullmatch(written):
         percentile = float(match[1])
         if percentile > 100:
-            raise CriterionSyntaxError(
-                "wrong-percentile", f"with the percentile {match[1]}", "percentiles go from p0 to p100"
-            )
+            raise CriterionSyntaxError("wrong-percentile", f"with the percentile {match[1]}; write p0 to p100")
         return Subject("p", percentile=percentile)
     if written.startswith("rc"):
         if not written[2:]:
-            raise CriterionSyntaxError(
-                "missing-response-code", "without a response code", "write it like `rc500`, `rc5??` or `rc*`"
-            )
+            text = "without a response code; write `rc500`, `rc5??` or `rc*`"
+            raise CriterionSyntaxError("missing-response-code", text)
         if SLIP_OF_CODE.fullmatch(written[2:]) and not written[2:].isdigit():
-            raise CriterionSyntaxError(
-                "wrong-response-code",
-                f"with the response code `{quoted(written[2:])}`, which there is not",
-                _code_meant(written[2:]),
-            )
+            meant = re.sub(r"[xX._#]", "?", written[2:])
+            like = meant if re.fullmatch(r"[1-5][0-9?]{2}", meant) else "5??"
+            what = f"with the response code `{quoted(written[2:])}`, which there is not"
+            fix = f"write it like `rc{like}`, or one criterion for each code: `?` is one character, `*` any number"
+            raise CriterionSyntaxError("wrong-response-code", f"{what}; {fix}")
         return Subject("rc", rc_pattern=written[2:])
     close = SYNONYMS.get(written.casefold().replace("_", "-")) or nearest(written.casefold(), known)
     if close in OWN_SUBJECTS and language == "taurus":
-        raise CriterionSyntaxError(
-            "misplaced-subject",
-            f"with the subject `{quoted(written)}`",
-            f"write it with `{close}` in `toril: {{criteria: […]}}`",
-        )
+        text = f"with the subject `{quoted(written)}`; write it with `{close}` in `toril: {{criteria: […]}}`"
+        raise CriterionSyntaxError("misplaced-subject", text)
     fix = f"did you mean `{close}`; " if close else ""
-    raise CriterionSyntaxError(
-        "unknown-subject",
-        f"with the subject `{quoted(written)}`, which cannot be judged",
-        f"{fix}supported are {', '.join(known)}",
-    )
-
-
-def _code_meant(written: str) -> str:
-    meant = re.sub(r"[xX._#]", "?", written)
-    if re.fullmatch(r"[1-5][0-9?]{2}", meant):
-        return f"write `rc{meant}`: a `?` is any one character"
-    return "write it like `rc5??`, or one criterion for each code: `?` is any one character, `*` any number of them"
+    text = f"with the subject `{quoted(written)}`, which cannot be judged; {fix}supported are {', '.join(known)}"
+    raise CriterionSyntaxError("unknown-subject", text)
 
 
 def read_threshold(value: object, subject: Subject) -> tuple[Unit, Fraction, str]:
     """Unit, value and canonical text."""
-    text = str(value).replace(" ", "")
-    what = f"with the threshold `{quoted(value)}`"
+    text, what = str(value).replace(" ", ""), f"with the threshold `{quoted(value)}`"
+    measure = MEASURES.get(subject.name, COUNT)
     if text.endswith("%"):
-        return "%", _percentage(text, what, subject.name), text
-    match subject.name:
-        case "throughput" | "capacity":
-            return "/s", _quantity(rate_per_s, value, what, "write a rate like `450/s`, `30/min` or `100/h`"), text
-        case "load" | "generator-cpu" | "generator-core" | "generator-waiting" | "generator-throttled":
-            raise CriterionSyntaxError("wrong-threshold", what, "write a percentage like `80%`")
-        case "bytes":
-            return (
-                "bytes",
-                _quantity(size_bytes, value, what, "write bytes like `500`, `10kB` or `10MB` (kB = 1024)"),
-                text,
-            )
-        case "generator-memory":
-            fix = "write memory like `500MB` or `3GB` (kB = 1024)"
-            return "bytes", _quantity(lambda found: size_bytes(found, giga=True), value, what, fix), text
-        case "p" | "avg-rt" | "avg-lt" | "avg-ct" | "stdev-rt" | "generator-lateness":
-            return time_threshold(value, what)
-    percentages = subject.name in ("succ", "fail", "rc")
-    fix = "write a count such as `10`" + (", or a percentage like `5%`" if percentages else "")
-    return "", _quantity(number, value, what, fix), text
+        return "%", _percentage(text, what, subject.name, measure), text
+    if measure is PERCENTAGE:
+        raise CriterionSyntaxError("wrong-threshold", f"{what}; write {measure.example}")
+    if measure is TIME:
+        return time_threshold(value, what)
+    also = ", or a percentage like `5%`" if subject.name in SHARES else ""
+    return measure.unit, read_quantity(measure.read, value, what, f"write {measure.example}{also}"), text
 
 
 def time_threshold(value: object, what: str) -> tuple[Unit, Fraction, str]:
     """A response time in µs; a bare number is seconds."""
     text = str(value).replace(" ", "")
-    seconds = _quantity(duration_s, value, what, "write a time like `300ms`, `1.5s` or `2s500ms`")
+    seconds = read_quantity(duration_s, value, what, f"write {TIME.example}")
     return "us", seconds * 1_000_000, text + "s" if text[-1] in "0123456789." else text
 
 
-def _percentage(text: str, what: str, subject: str) -> Fraction:
-    if subject not in ("succ", "fail", "rc", "load", *SHARES_OF_TIME):
-        raise CriterionSyntaxError(
-            "no-percentage", f"with a percentage, which `{subject}` has not", f"write {_instead_of_percentage(subject)}"
-        )
-    percentage = _quantity(number, text[:-1], what, "write a percentage like `5%`")
+def _percentage(text: str, what: str, subject: str, measure: "Measure") -> Fraction:
+    if subject not in SHARES and measure is not PERCENTAGE:
+        raise CriterionSyntaxError("no-percentage", f"with a percentage; write {measure.example}")
+    percentage = read_quantity(number, text[:-1], what, "write a percentage like `5%`")
     most = MOST_LOAD if subject == "load" else 100
     if percentage > most:
-        raise CriterionSyntaxError("wrong-threshold", f"with {quoted(text)}", f"a percentage goes from 0% to {most}%")
+        raise CriterionSyntaxError("wrong-threshold", f"with {quoted(text)}; a percentage goes from 0% to {most}%")
     return percentage
 
 
-def _instead_of_percentage(subject: str) -> str:
-    match subject:
-        case "throughput" | "capacity":
-            return "a rate like `450/s`"
-        case "bytes" | "generator-memory":
-            return "a size like `10MB`"
-        case "hits" | "concurrency" | "generator-dropped" | "generator-sockets":
-            return "a count such as `10`; only succ, fail and rc have one"
-    return "a time like `300ms`; only succ, fail and rc have one"
-
-
-def _quantity(read: Callable[[object], Fraction], value: object, what: str, fix: str) -> Fraction:
+def read_quantity(read: Callable[[object], Fraction], value: object, what: str, fix: str) -> Fraction:
+    """The value as `read` understands it; CriterionSyntaxError where it does not."""
     try:
         return read(value)
     except ValueError:
-        raise CriterionSyntaxError("wrong-threshold", what, fix) from None
+        raise CriterionSyntaxError("wrong-threshold", f"{what}; {fix}") from None
+
+
+class Measure(NamedTuple):
+    """What thresholds are measured in."""
+
+    unit: Unit
+    read: Callable[[object], Fraction]
+    example: str
+
+
+TIME = Measure("us", duration_s, "a time like `300ms`, `1.5s` or `2s500ms`")
+RATE = Measure("/s", rate_per_s, "a rate like `450/s`, `30/min` or `100/h`")
+SIZE = Measure("bytes", size_bytes, "bytes like `500`, `10kB` or `10MB` (kB = 1024)")
+MEMORY = Measure("bytes", size_with_giga, "memory like `500MB` or `3GB` (kB = 1024)")
+COUNT = Measure("", number, "a count such as `10`")
+PERCENTAGE = Measure("%", number, "a percentage like `80%`")
+MEASURES = {  # others are counted
+    **dict.fromkeys((*TIMES, "p", "generator-lateness"), TIME),
+    **dict.fromkeys(("throughput", "capacity"), RATE),
+    **dict.fromkeys(("load", *SHARES_OF_TIME), PERCENTAGE),
+    "bytes": SIZE,
+    "generator-memory": MEMORY,
+}
+SHARES = ("succ", "fail", "rc")  # counts that may be percentages as well

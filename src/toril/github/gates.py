@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toril.errors import OptionError, SuiteError
-from toril.plan import Place, make_plan
+from toril.plan import make_plan
+from toril.records import LauncherName
 from toril.suite import read_suite
 from toril.suite.files import SUITE_NAMES
 from toril.suite.git import entries, git, is_as_stored
@@ -29,7 +30,7 @@ class Chosen:
 
 
 def choose(
-    folder: Path, *, changed: Collection[Path] | None, on: Place, every: bool, environment: Mapping[str, str]
+    folder: Path, *, changed: Collection[Path] | None, on: LauncherName, every: bool, environment: Mapping[str, str]
 ) -> list[Chosen]:
     """The suites below `folder` that are to run, by name.
 
@@ -89,7 +90,7 @@ def _suites(folder: Path) -> list[Path]:
     return suites
 
 
-def _examined(suite: Path, on: Place, environment: Mapping[str, str]) -> tuple[bool | None, bool]:
+def _examined(suite: Path, on: LauncherName, environment: Mapping[str, str]) -> tuple[bool | None, bool]:
     """Whether it is a gate (False: not even of what touches it), and whether what it needs is on `on`."""
     try:
         read = read_suite([suite], env=environment)

@@ -38,7 +38,7 @@ class Curve:
 
     @property
     def total(self) -> float:
-        """How many requests it asks for, from its beginning to its end."""
+        """The number of requests, from its beginning to its end."""
         return self.count_to(self.length_s)
 
     def rate_at(self, at_s: float) -> float:
@@ -103,9 +103,9 @@ class Curve:
         return Curve((*before, (at_s, then), (at_s, rps), (self.length_s, rps)))
 
     def times_of(self, counts: Iterable[float]) -> Iterator[float]:
-        """When the so-manieth request is due, for rising counts from 0 on; ends where the curve does.
+        """Returns the due times of the n-th requests, in seconds, for rising numbers from 0 on; ends with the curve.
 
-        The one numbered `n` is due when `n` have been asked for: the first at once, or as soon as there is a rate.
+        The first request is due at once, or as soon as there is a rate.
         """
         pieces, done = list(self.pieces()), 0.0
         wanted = iter(counts)
@@ -131,13 +131,13 @@ class Curve:
 
 
 def _area(begin: tuple[float, float], end: tuple[float, float], at_s: float) -> float:
-    """What a line asks for until then."""
+    """The requests that are due on a line until then."""
     lasts_s = at_s - begin[0]
     return lasts_s * (begin[1] + (end[1] - begin[1]) * lasts_s / (end[0] - begin[0]) / 2)
 
 
 def _when(count: float, low: float, slope: float) -> float:
-    """Seconds from a line's beginning until so many are due: the root of `low t + slope t² / 2 = count`."""
+    """Seconds from a line's beginning until `count` are due: the root of `low t + slope t² / 2 = count`."""
     if count <= 0:
         return 0.0
     return 2 * count / (low + math.sqrt(max(0.0, low * low + 2 * slope * count)))

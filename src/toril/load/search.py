@@ -28,7 +28,7 @@ Outcome = Literal["held", "breached", "void"]
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class SearchRange:
     """Where a search begins, where it ends at the latest, and how near it has to come."""
 
     from_rps: float
@@ -45,7 +45,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class StageOutcome:
     """A stage that is over. `why`: what was breached, or why it proves nothing."""
 
     stage: Stage
@@ -54,27 +54,27 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """The result of a search."""
 
     held_rps: float | None  # None: not even the lowest rate
     breached_rps: float | None  # the lowest rate that was too much; None: none was
     limited_by: str  # what the lowest rate that was too much breached; or why nothing higher is known
-    exact: bool  # the service's limit lies between the two; else all that is known is that it bears `held_rps`
+    exact: bool  # the service's limit lies between the two; else `held_rps` is a lower bound
 
 
 TO_THE_TOP = "to"  # why nothing higher is known: nothing higher was wanted …
 UNSTEADY = "unsteady"  # … or a rate that held did not hold again
 
 
-def next_stage(bounds: Bounds, judged: Sequence[Judged]) -> Stage | Found:
+def next_stage(wanted: SearchRange, judged: Sequence[StageOutcome]) -> Stage | SearchResult:
     """What follows from the stages so far.
 
-    >>> next_stage(Bounds(100, 500, 0.05), [Judged(Stage(100, "raise"), "held")])
+    >>> next_stage(SearchRange(100, 500, 0.05), [StageOutcome(Stage(100, "raise"), "held")])
     Stage(rps=150.0, kind='raise')
     """
     if not judged:
-        return Stage(bounds.from_rps, "raise")
+        return Stage(wanted.from_rps, "raise")
     held = sorted({one.stage.rps for one in judged if one.outcome == "held" and one.stage.kind != "recover"})
     breaches = [one for one in judged if one.outcome == "breached"]
     lowest = min(breaches, key=lambda one: one.stage.rps, default=None)
@@ -85,60 +85,60 @@ def next_stage(bounds: Bounds, judged: Sequence[Judged]) -> Stage | Found:
         in_all, in_a_row = _voids(judged)
         if last.stage.kind != "recover" and in_all <= VOIDS and in_a_row <= IN_A_ROW:
             return last.stage
-        return Found(low, None if lowest is None else lowest.stage.rps, last.why, exact=False)
+        return SearchResult(low, None if lowest is None else lowest.stage.rps, last.why, exact=False)
     if lowest is None:
-        return _raised(bounds, low)
+        return _raised(wanted, low)
     high, tries = lowest.stage.rps, sum(one.stage.kind == "confirm" and one.outcome != "void" for one in judged)
     if low is None:
-        return Found(None, high, lowest.why, exact=True)
+        return SearchResult(None, high, lowest.why, exact=True)
     if last.stage.kind == "confirm" and last.outcome == "held":
-        return Found(low, high, lowest.why, exact=True)
+        return SearchResult(low, high, lowest.why, exact=True)
     if tries == CONFIRMATIONS:
-        return Found(low, high, UNSTEADY, exact=False)
+        return SearchResult(low, high, UNSTEADY, exact=False)
     if last.outcome == "breached":
-        return Stage(bounds.from_rps, "recover")
+        return Stage(wanted.from_rps, "recover")
     middle = _rounded(math.sqrt(low * high))
-    if not tries and high > low * (1 + bounds.precision) and low < middle < high:
+    if not tries and high > low * (1 + wanted.precision) and low < middle < high:
         return Stage(middle, "narrow")
     return Stage(low, "confirm")
 
 
-def _voids(judged: Sequence[Judged]) -> tuple[int, int]:
+def _voids(judged: Sequence[StageOutcome]) -> tuple[int, int]:
     """Stages that proved nothing: in all, and at the end."""
     void = [one.outcome == "void" for one in judged]
     return sum(void), next((count for count, one in enumerate(reversed(void)) if not one), len(void))
 
 
-def _raised(bounds: Bounds, low: float | None) -> Stage | Found:
+def _raised(wanted: SearchRange, low: float | None) -> Stage | SearchResult:
     assert low is not None  # noqa: S101 - a stage that is neither void nor breached has held
-    if low >= bounds.to_rps:
-        return Found(low, None, TO_THE_TOP, exact=False)
-    return Stage(min(bounds.to_rps, _rounded(low * RAISE)), "raise")
+    if low >= wanted.to_rps:
+        return SearchResult(low, None, TO_THE_TOP, exact=False)
+    return Stage(min(wanted.to_rps, _rounded(low * RAISE)), "raise")
 
 
-def most_stages(bounds: Bounds) -> int:
+def most_stages(wanted: SearchRange) -> int:
     """How many stages it may take, without those in which the service recovers."""
-    return _raises(bounds) + _narrowings(bounds) + CONFIRMATIONS + VOIDS
+    return _raises(wanted) + _narrowings(wanted) + CONFIRMATIONS + VOIDS
 
 
-def longest_s(bounds: Bounds, step_s: float, pause_s: float) -> float:
+def longest_s(wanted: SearchRange, step_s: float, pause_s: float) -> float:
     """How long it may take; `pause_s` goes by between two stages, until one is decided and the next rate is known."""
-    recoveries = 1 + _narrowings(bounds) + CONFIRMATIONS - 1
-    return most_stages(bounds) * (step_s + pause_s) + recoveries * (RECOVER_STEPS * step_s + pause_s)
+    recoveries = 1 + _narrowings(wanted) + CONFIRMATIONS - 1
+    return most_stages(wanted) * (step_s + pause_s) + recoveries * (RECOVER_STEPS * step_s + pause_s)
 
 
-def _raises(bounds: Bounds) -> int:
-    count, rps = 1, bounds.from_rps
-    while rps < bounds.to_rps:
-        count, rps = count + 1, min(bounds.to_rps, _rounded(rps * RAISE))
+def _raises(wanted: SearchRange) -> int:
+    count, rps = 1, wanted.from_rps
+    while rps < wanted.to_rps:
+        count, rps = count + 1, min(wanted.to_rps, _rounded(rps * RAISE))
     return count
 
 
-def _narrowings(bounds: Bounds) -> int:
+def _narrowings(wanted: SearchRange) -> int:
     """Halvings of the widest gap; one more than in theory, since rates are rounded."""
-    return max(0, math.ceil(math.log2(math.log(RAISE) / math.log(1 + bounds.precision)))) + 1
+    return max(0, math.ceil(math.log2(math.log(RAISE) / math.log(1 + wanted.precision)))) + 1
 
 
 def _rounded(rps: float) -> float:
-    """A rate in so many digits; whole where it has as many before the point."""
+    """The rate with `DIGITS` significant digits."""
     return float(f"{rps:.{DIGITS}g}")

@@ -24,7 +24,7 @@ def line(from_rps: float, to_rps: float, lasts_s: float) -> Points:
 
 
 def stairs(from_rps: float, to_rps: float, steps: int, every_s: float) -> Points:
-    """So many steps of the same length, from the first rate to the last.
+    """Steps of equal length, from the first rate to the last.
 
     >>> stairs(100, 300, 3, 60)
     [(0, 100.0), (60, 100.0), (60, 200.0), (120, 200.0), (120, 300.0), (180, 300.0)]
@@ -87,7 +87,7 @@ def joined(shapes: Iterable[Points]) -> Curve:
 
 
 def curve_of(throughput_rps: Fraction | float, ramp_up_s: float, hold_for_s: float, steps: int | None = None) -> Curve:
-    """From 0 to the throughput within the ramp-up, evenly or in so many stairs, and then that rate.
+    """From 0 to the throughput within the ramp-up, evenly or in `steps` stairs, and then that rate.
 
     >>> curve_of(30, 10, 5).points
     ((0.0, 0.0), (10.0, 30.0), (15.0, 30.0))
@@ -103,7 +103,7 @@ def curve_of(throughput_rps: Fraction | float, ramp_up_s: float, hold_for_s: flo
 
 
 def _append(points: list[tuple[float, float]], point: tuple[float, float]) -> None:
-    """Add a point, and forget the one before where it lies on the way to the new one."""
+    """Add a point; drop the one before if it lies on the line to the new one."""
     while points and points[-1] == point and len(points) > 1:
         points.pop()
     if len(points) > 1 and _on_the_way(points[-2], points[-1], point):

@@ -10,17 +10,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from toril import __version__
-from toril.criteria import criteria_of, lint
 from toril.errors import OptionError, SuiteError
 from toril.load.shapes import OPEN_MODEL, curve_of
 from toril.plan.division import WorkerLoad, WorkerSlot, divided_between, split, worker_slots
-from toril.plan.samples import iteration_of, too_few
-from toril.records import Browser, ExecutionShare, Pace, Plan, PlannedCriterion, PlannedExecution, Share, TaskSize
-from toril.suite import Execution, Note, Suite
-from toril.suite.engines import TIMINGS, engine_of
+from toril.plan.warnings import load_warnings
+from toril.records import (
+    Browser,
+    ExecutionShare,
+    LauncherName,
+    Pace,
+    Plan,
+    PlannedExecution,
+    Share,
+    TaskSize,
+)
+from toril.suite import Execution, Suite
+from toril.suite.engines import engine_of
+from toril.suite.reader import mapping_at
 from toril.suite.settings import MAX_WORKERS, browser_of
 
 __all__ = ["FARGATE_TIMINGS", "make_plan", "share_config", "split"]
@@ -41,15 +50,13 @@ FARGATE_TIMINGS = Pace(
     give_up_s=150.0,  # Fargate kills a task 120 s after the request to stop it
 )
 
-Place = Literal["local", "fargate"]
-
 
 def make_plan(
     suite: Suite,
     *,
     run_id: str,
     workers: int | None,
-    on: Place = "local",
+    on: LauncherName = "local",
     tags: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     smoke: bool = False,
@@ -64,7 +71,7 @@ def make_plan(
     slots = worker_slots(suite, executions, wanted)
     parts = divided_between(suite, executions, slots, chosen=wanted is not None)
     criteria = () if smoke else suite.criteria
-    warnings = (*suite.warnings, *_warnings(suite, executions, criteria, slots, smoke=smoke))
+    warnings = (*suite.warnings, *load_warnings(suite, executions, criteria, slots, smoke=smoke))
     return Plan(
         run_id=run_id,
         suite=suite.name,
@@ -98,49 +105,39 @@ def share_config(plan: Plan, share: Share) -> dict[str, Any]:
 
 def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
     """One user and a few seconds of each, all in the first location; an open model sends each of its requests."""
-    rates = {
-        execution.index: max(1, math.ceil(len(execution.labels) / SMOKE_HOLD_S))
-        for execution in executions
-        if execution.executor in OPEN_MODEL
-    }
-    return tuple(
-        replace(
-            execution,
-            concurrency=None if execution.index in rates else execution.groups,
-            throughput_rps=Fraction(rates[execution.index]) if execution.index in rates else None,
-            curve=None,
-            search=None,
-            steps=None,
-            delay_s=0.0,
-            ramp_up_s=0.0,
-            hold_for_s=float(SMOKE_HOLD_S),
-            locations=dict(list(executions[0].locations.items())[:1]),
-            exact_workers=False,
-            config={
-                **{
-                    key: value
-                    for key, value in execution.config.items()
-                    if key not in ("ramp-up", "delay", "steps", "throughput")
-                },
-                **(
-                    {"throughput": rates[execution.index]}
-                    if execution.index in rates
-                    else {"concurrency": execution.groups}
-                ),
-                "hold-for": f"{SMOKE_HOLD_S}s",
-            },
+    location = dict(list(executions[0].locations.items())[:1])
+    found = []
+    for execution in executions:
+        rate = max(1, math.ceil(len(execution.labels) / SMOKE_HOLD_S)) if execution.executor in OPEN_MODEL else None
+        users = execution.groups if rate is None else None
+        dropped = ("ramp-up", "delay", "steps", "throughput")
+        config = {key: value for key, value in execution.config.items() if key not in dropped}
+        config |= {"concurrency": users} if rate is None else {"throughput": rate}
+        found.append(
+            replace(
+                execution,
+                concurrency=users,
+                throughput_rps=None if rate is None else Fraction(rate),
+                curve=None,
+                search=None,
+                steps=None,
+                delay_s=0.0,
+                ramp_up_s=0.0,
+                hold_for_s=float(SMOKE_HOLD_S),
+                locations=location,
+                exact_workers=False,
+                config=config | {"hold-for": f"{SMOKE_HOLD_S}s"},
+            )
         )
-        for execution in executions
-    )
+    return tuple(found)
 
 
 def _common(suite: Suite, executions: Sequence[Execution]) -> dict[str, Any]:
-    """The suite's configuration, with what `toril:` says of an engine as the settings of its module."""
+    """The suite's configuration, with `toril.vegeta` as the settings of its module."""
     common = deepcopy(suite.common)
     if any(execution.executor == "vegeta" for execution in executions):
-        modules = common.get("modules")
         settings = {**suite.toril.vegeta.model_dump(by_alias=True), "split-data": list(suite.data_rows)}
-        common["modules"] = {**(modules if isinstance(modules, dict) else {}), "vegeta": settings}
+        common["modules"] = {**mapping_at(common, "modules"), "vegeta": settings}
     return common
 
 
@@ -258,74 +255,7 @@ def _data_files(
         )
         sharing = readers or sorted({index for parts in divided for index in parts})
         if rows < len(sharing):
-            raise SuiteError(
-                f"{suite.source}: toril.split-data names {path}, with {rows} rows for {len(sharing)} workers; "
-                "add rows, lower `workers`, or let them share the file",
-                code="too-few-rows",
-            )
+            what = f"{suite.source}: toril.split-data names {path}, with {rows} rows for {len(sharing)} workers"
+            raise SuiteError(f"{what}; add rows, lower `workers`, or let them share the file", code="too-few-rows")
         if slot.index in sharing:
             yield path, (sharing.index(slot.index), len(sharing))
-
-
-def _warnings(
-    suite: Suite,
-    executions: Sequence[Execution],
-    criteria: Sequence[PlannedCriterion],
-    slots: Sequence[WorkerSlot],
-    *,
-    smoke: bool,
-) -> Iterator[Note]:
-    """Warnings about the load and the criteria; SuiteError for a criterion on a location that the run does not have."""
-    if smoke and not suite.functional:
-        yield Note("smoke-run", "a smoke run: one user, a few seconds, and nothing is judged")
-    duration_s = max(
-        (execution.delay_s + execution.ramp_up_s + execution.hold_for_s for execution in executions), default=0.0
-    )
-    limit_s = suite.toril.max_duration_s
-    if limit_s is not None and duration_s > limit_s:
-        what = f"toril.max-duration ({limit_s:g} s)"
-        if any(execution.search for execution in executions):
-            what = f"{what} ends a search that takes longer; {duration_s:g} s is the most it may take"
-        else:
-            what = f"{what} ends the run before its {duration_s:g} s are over"
-        yield Note("short-max-duration", f"{suite.source}: {what}")
-    locations = tuple(dict.fromkeys(slot.location for slot in slots))
-    iterations = {name: iteration_of(scenario) for name, scenario in suite.common["scenarios"].items()}
-    labels_of: dict[tuple[str, ...], tuple[set[str], str]] = {}  # by executions: both may be many, labels and criteria
-    for criterion in criteria_of(criteria):
-        judged = [one for one in executions if not criterion.executions or one.name in criterion.executions]
-        if criterion.location is not None and criterion.location not in locations:
-            raise SuiteError(
-                f"{criterion.where} is `{criterion.text}`, where no worker is; this run has {', '.join(locations)}",
-                code="unknown-location",
-            )
-        if criterion.executions not in labels_of:
-            found = {label for one in judged for label in one.labels}
-            labels_of[criterion.executions] = found | _timings(judged), ", ".join(sorted(found)[:10])
-        labels, known = labels_of[criterion.executions]
-        of_requests = bool(criterion.label) and criterion.subject != "capacity"
-        if of_requests and criterion.label not in labels and all(execution.labels for execution in judged):
-            text = f"{criterion.where}: no request is labelled `{criterion.label}`; there are {known}"
-            yield Note("unknown-label", text)
-        yield from (Note(finding.code, f"{criterion.where}: {finding.message}") for finding in lint(criterion))
-        if few := too_few(criterion, judged, iterations, steady_only=suite.ramp_up_exclude):
-            yield Note("too-few-samples", f"{criterion.where}: {few}")
-        lasts_s = _judged_s(judged, steady_only=suite.ramp_up_exclude)
-        period_s = 0 if criterion.server is None else criterion.server.period_s  # two of which may lie half outside
-        if criterion.logic in ("for", "over") and criterion.timeframe_s > lasts_s + 2 * period_s:
-            text = f"{criterion.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
-            yield Note("never-a-full-window", text)
-
-
-def _timings(executions: Sequence[Execution]) -> set[str]:
-    """The labels that browsers add: of each step, and of their start."""
-    steps = {label for one in executions if engine_of(one.executor).browser for label in one.labels}
-    return {f"{step}{timing}" for step in (*steps, "") for timing in TIMINGS} if steps else set()
-
-
-def _judged_s(executions: Sequence[Execution], *, steady_only: bool) -> float:
-    """From the first judged moment of these executions to the last; infinite when only iterations bound one."""
-    if not all(execution.ramp_up_s + execution.hold_for_s for execution in executions):
-        return math.inf
-    starts_s = (execution.delay_s + steady_only * execution.ramp_up_s for execution in executions)
-    return max(one.delay_s + one.ramp_up_s + one.hold_for_s for one in executions) - min(starts_s)

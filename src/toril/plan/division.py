@@ -70,21 +70,16 @@ def worker_slots(suite: Suite, executions: Sequence[Execution], wanted: int | No
     if exact:
         counts = counted
         if wanted not in (None, sum(counts.values())):
-            raise SuiteError(
-                f"{suite.source}: locations-weighted is false and counts out {sum(counts.values())}, not {wanted}; "
-                "leave the number of workers, or locations-weighted, out",
-                code="conflicting-workers",
-            )
+            what = f"{suite.source}: locations-weighted is false and counts out {sum(counts.values())}, not {wanted}"
+            fix = "leave the number of workers, or locations-weighted, out"
+            raise SuiteError(f"{what}; {fix}", code="conflicting-workers")
     elif wanted is None:
         counts = _needed(suite, executions, weights)
     else:
         counts = _spread(suite, wanted, weights)
     if sum(counts.values()) > MAX_WORKERS:
-        raise SuiteError(
-            f"{suite.source}: the load needs {sum(counts.values()):,} workers, more than {MAX_WORKERS:,}; "
-            "lower it, or set toril.workers",
-            code="too-many-workers",
-        )
+        what = f"{suite.source}: the load needs {sum(counts.values()):,} workers, more than {MAX_WORKERS:,}"
+        raise SuiteError(f"{what}; lower it, or set toril.workers", code="too-many-workers")
     placed = [(location, number) for location, count in counts.items() for number in range(1, count + 1)]
     return tuple(WorkerSlot(location, number, index) for index, (location, number) in enumerate(placed))
 
@@ -92,11 +87,8 @@ def worker_slots(suite: Suite, executions: Sequence[Execution], wanted: int | No
 def _spread(suite: Suite, workers: int, weights: Mapping[str, Fraction]) -> dict[str, int]:
     """`workers` over the locations by weight, at least one each."""
     if workers < len(weights):
-        raise SuiteError(
-            f"{suite.source}: workers is {workers}, fewer than the {len(weights)} locations ({', '.join(weights)}); "
-            "raise `workers` or leave locations out",
-            code="too-few-workers",
-        )
+        what = f"{suite.source}: workers is {workers}, fewer than the {len(weights)} locations ({', '.join(weights)})"
+        raise SuiteError(f"{what}; raise `workers` or leave locations out", code="too-few-workers")
     counts = split(workers, list(weights.values()))
     while 0 in counts:
         counts[counts.index(max(counts))] -= 1
@@ -120,11 +112,11 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
     whole = sum(weights.values(), Fraction(0))
     located = any(execution.locations for execution in executions)
     users_in = {location: math.floor(users) for location, users in weights.items()} if located else {}
-    everyone = sum((execution.concurrency or 1) // execution.groups for execution in executions)
+    most_workers = sum((execution.concurrency or 1) // execution.groups for execution in executions)
     if any(execution.executor in OPEN_MODEL for execution in executions):  # whose rate any number of workers share
-        users_in, everyone = {}, MAX_WORKERS
+        users_in, most_workers = {}, MAX_WORKERS
     return {
-        location: max(1, min(math.ceil(need * weight / whole), users_in.get(location, everyone)))
+        location: max(1, min(math.ceil(need * weight / whole), users_in.get(location, most_workers)))
         for location, weight in weights.items()
     }
 

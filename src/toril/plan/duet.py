@@ -15,6 +15,7 @@ from toril.plan.options import RunOptions, new_run_id, plan_run
 from toril.records import ARMS, BASE, HEAD, Duet, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Turn
 from toril.suite import Note, Suite
 from toril.suite.engines import engine_of
+from toril.suite.reader import mapping_at
 from toril.suite.retarget import checked_address
 from toril.suite.settings import Regression
 
@@ -40,19 +41,14 @@ def plan_duet(
     `blocks` and `margin` go before the suite's own `toril.regression`.
     """
     if options.on != "local":
-        raise OptionError(
-            f"--on {options.on}: a duet runs on this machine; on Fargate it cannot run yet", code="unsupported-in-duet"
-        )
+        text = f"--on {options.on}: a duet runs on this machine; on Fargate it cannot run yet"
+        raise OptionError(text, code="unsupported-in-duet")
     addresses = checked_address("--base", base), checked_address("--head", head)
-    of_base = replace(options, against=addresses[0])
-    suite, planned = plan_run(paths, of_base, now)
+    suite, planned = plan_run(paths, replace(options, against=addresses[0]), now)
     for execution in suite.executions:
         if execution.search is not None:
-            raise SuiteError(
-                f"{suite.source}: toril.capacity.{execution.name} looks for a rate, and a duet compares at one; "
-                "leave it out, or run each address by itself",
-                code="unsupported-in-duet",
-            )
+            what = f"{suite.source}: toril.capacity.{execution.name} looks for a rate, and a duet compares at one"
+            raise SuiteError(f"{what}; leave it out, or run each address by itself", code="unsupported-in-duet")
         if execution.curve is not None:
             raise SuiteError(
                 f"{suite.source}: execution[{execution.index}] has a load curve, and a duet compares equal pieces "
@@ -62,29 +58,14 @@ def plan_duet(
     of_head = replace(options, against=addresses[1], run_id=options.run_id or new_run_id(suite.name, now))
     suite, against_head = plan_run(paths, of_head, now)
     wanted = suite.toril.regression or Regression()
-    woven = make_duet(
-        planned.model_copy(update={"run_id": against_head.run_id}),
-        against_head,
-        addresses=addresses,
-        blocks=blocks or wanted.blocks,
-        block_s=wanted.block_s,
-        margin=wanted.margin if margin is None else margin,
-        labels=wanted.labels,
-        variable=suite.variable,
-    )
-    return suite, woven
+    margin = wanted.margin if margin is None else margin
+    wanted = wanted.model_copy(update={"blocks": blocks or wanted.blocks, "margin": margin})
+    of_base = planned.model_copy(update={"run_id": against_head.run_id})
+    return suite, make_duet(of_base, against_head, addresses, wanted, suite.variable)
 
 
 def make_duet(
-    base: Plan,
-    head: Plan,
-    *,
-    addresses: tuple[str, str],
-    blocks: int,
-    block_s: float | None,
-    margin: float,
-    labels: Sequence[str] = (),
-    variable: str | None = None,
+    base: Plan, head: Plan, addresses: tuple[str, str], wanted: Regression, variable: str | None = None
 ) -> Plan:
     """One plan of two, which are the same suite's against the two addresses.
 
@@ -93,6 +74,7 @@ def make_duet(
     long as the suite holds it. The order within a pair alternates: AB BA AB …, or BA AB …, as the run's id has it.
     `variable` holds the address for scripts, if anything does.
     """
+    blocks, block_s = wanted.blocks, wanted.block_s
     _check(base, blocks)
     values = {arm: _values(base.common, variable, address) for arm, address in zip(ARMS, addresses, strict=True)}
     hold_s = max(execution.hold_for_s for execution in base.executions)
@@ -103,13 +85,13 @@ def make_duet(
     duet = Duet(
         base=mask(addresses[0]),
         head=mask(addresses[1]),
-        margin=margin,
+        margin=wanted.margin,
         blocks=blocks,
         block_s=float(block),
         turn_s=turn_s,
         gap_s=gap_s,
         order=_order(base.run_id, blocks),
-        labels=tuple(labels),
+        labels=wanted.labels,
     )
     turns = tuple(duet.turns())
     if base.max_duration_s is not None and base.max_duration_s < turns[-1].ends_s:
@@ -161,29 +143,20 @@ def _start_up_s(plan: Plan) -> int:
 
 def _check(plan: Plan, blocks: int) -> None:
     if 2 * blocks * len(plan.executions) > MAX_COPIES:
-        raise SuiteError(
-            f"{plan.suite}: {blocks} blocks of {len(plan.executions)} executions are too many; "
-            f"use {MAX_COPIES // 2 // len(plan.executions)} blocks at most",
-            code="too-many-blocks",
-        )
+        what = f"{plan.suite}: {blocks} blocks of {len(plan.executions)} executions are too many"
+        fix = f"use {MAX_COPIES // 2 // len(plan.executions)} blocks at most"
+        raise SuiteError(f"{what}; {fix}", code="too-many-blocks")
     for execution in plan.executions:
         where = f"{plan.suite}: execution[{execution.index}]"
         if not execution.hold_for_s:
-            raise SuiteError(
-                f"{where} has no hold-for, and a duet takes turns by time; say how long it lasts: `hold-for: 1m`",
-                code="missing-key",
-            )
+            text = f"{where} has no hold-for, and a duet takes turns by time; say how long it lasts: `hold-for: 1m`"
+            raise SuiteError(text, code="missing-key")
         if execution.iterations is not None:
-            raise SuiteError(
-                f"{where}.iterations bounds the load, and a duet takes turns by time; leave `iterations` out",
-                code="unsupported-in-duet",
-            )
+            text = f"{where}.iterations bounds the load, and a duet takes turns by time; leave `iterations` out"
+            raise SuiteError(text, code="unsupported-in-duet")
     if plan.in_turns:
-        raise SuiteError(
-            f"{plan.suite}: modules.local makes executions wait for each other, so that no turn has all of the load; "
-            "leave `sequential` and `capacity` out",
-            code="unsupported-in-duet",
-        )
+        what = f"{plan.suite}: modules.local makes executions wait for each other, so that no turn has all of the load"
+        raise SuiteError(f"{what}; leave `sequential` and `capacity` out", code="unsupported-in-duet")
 
 
 def _order(run_id: str, blocks: int) -> str:
@@ -202,7 +175,7 @@ def _planned(execution: PlannedExecution, turn: Turn, scale: float, gap_s: int) 
     delay_s, ramp_up_s, hold_for_s = _course(execution, scale)
     return execution.model_copy(
         update={
-            "name": _name(execution.name, turn),
+            "name": f"{execution.name}, {ARMS[turn.arm]} {turn.block}",
             "copy_of": execution.name,
             "arm": turn.arm,
             "block": turn.block,
@@ -223,10 +196,6 @@ def _in_small(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) 
             yield ramp_up_s * at_s / execution.ramp_up_s if execution.ramp_up_s else 0.0, rps
         else:
             yield ramp_up_s + hold_for_s * (at_s - execution.ramp_up_s) / execution.hold_for_s, rps
-
-
-def _name(execution: str, turn: Turn) -> str:
-    return f"{execution}, {ARMS[turn.arm]} {turn.block}"
 
 
 def _part(
@@ -251,24 +220,22 @@ def _part(
 def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) -> dict[str, Any]:
     """What all turns share, with each scenario once for each arm; all else is as head has it."""
     common = deepcopy(plans[HEAD].common)
-    for name in _included(common.get("scenarios") or {}):
-        of_arms = [_put_in(deepcopy(plans[arm].common["scenarios"].get(name)), values[arm]) for arm in ARMS]
-        if of_arms[0] != of_arms[1]:
-            raise SuiteError(
-                f"{plans[HEAD].suite}: scenarios.{name} is included by another one and has an address of its own; "
-                "leave the address out of it: it then goes where the scenario goes that includes it",
-                code="address-of-include",
-            )
-    scenarios = {}
+    of_head = mapping_at(common, "scenarios")
+    included = sorted(set(_included(list(of_head.values()))) & set(of_head))
+    for name in included:
+        base, head = (_put_in(plans[arm].common["scenarios"].get(name), values[arm]) for arm in ARMS)
+        if base != head:
+            what = f"{plans[HEAD].suite}: scenarios.{name} is included by another one and has an address of its own"
+            fix = "leave the address out of it: it then goes where the scenario goes that includes it"
+            raise SuiteError(f"{what}; {fix}", code="address-of-include")
+    common["scenarios"] = {name: of_head[name] for name in included}
     for arm, plan in plans.items():
         properties = _own_properties(plan.common, values[arm])
-        for name, scenario in (plan.common.get("scenarios") or {}).items():
+        for name, scenario in mapping_at(plan.common, "scenarios").items():
             own = _put_in(deepcopy(scenario), values[arm])
             if properties and isinstance(own, dict):
-                own["properties"] = {**properties, **_mapping(own.get("properties"))}
-            scenarios[_of_arm(name, arm)] = own
-    included = _included(common.get("scenarios") or {})
-    common["scenarios"] = {**{name: common["scenarios"][name] for name in included}, **scenarios}
+                own["properties"] = {**properties, **mapping_at(own, "properties")}
+            common["scenarios"][_of_arm(name, arm)] = own
     return common
 
 
@@ -281,7 +248,7 @@ def _values(common: Mapping[str, Any], variable: str | None, address: str) -> di
     if variable is None:
         return {}
     values = {variable: address}
-    written = _mapping(_mapping(common.get("settings")).get("env"))
+    written = mapping_at(common, "settings", "env")
     for _ in written:
         for name, value in written.items():
             if name != variable and (made := _put_in(value, values)) != value:
@@ -291,13 +258,8 @@ def _values(common: Mapping[str, Any], variable: str | None, address: str) -> di
 
 def _own_properties(common: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
     """JMeter's properties that are made of the address: those of its module are the same for all turns."""
-    written = _mapping(_mapping(_mapping(common.get("modules")).get("jmeter")).get("properties"))
+    written = mapping_at(common, "modules", "jmeter", "properties")
     return {name: made for name, value in written.items() if (made := _put_in(value, values)) != value}
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    """What no mapping is, bzt will say something about."""
-    return value if isinstance(value, dict) else {}
 
 
 def _put_in(value: Any, values: Mapping[str, str]) -> Any:
@@ -313,22 +275,14 @@ def _put_in(value: Any, values: Mapping[str, str]) -> Any:
     return value
 
 
-def _included(scenarios: Mapping[str, Any]) -> list[str]:
+def _included(value: Any) -> Iterator[str]:
     """The scenarios that others include, by whose names requests may be labelled."""
-    found: set[str] = set()
-
-    def look(value: Any) -> None:
-        if isinstance(value, dict):
-            if isinstance(value.get("include-scenario"), str):
-                found.add(value["include-scenario"])
-            for one in value.values():
-                look(one)
-        elif isinstance(value, list):
-            for one in value:
-                look(one)
-
-    look(list(scenarios.values()))
-    return sorted(found & set(scenarios))
+    if isinstance(value, dict):
+        if isinstance(value.get("include-scenario"), str):
+            yield value["include-scenario"]
+        value = list(value.values())
+    for one in value if isinstance(value, list) else ():
+        yield from _included(one)
 
 
 def _criteria(plan: Plan) -> tuple[tuple[PlannedCriterion, ...], list[Note]]:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from toril.errors import SuiteError
-from toril.plan import Place, make_plan
-from toril.records import Plan
+from toril.plan import make_plan
+from toril.records import LauncherName, Plan
 from toril.suite import Suite, read_suite
 
 
@@ -19,7 +19,7 @@ class RunOptions:
     overrides: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     workers: int | None = None
-    on: Place = "local"
+    on: LauncherName = "local"
     run_id: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     smoke: bool = False

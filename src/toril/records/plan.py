@@ -8,9 +8,12 @@ from pydantic import Field
 
 from toril.load.curve import Curve
 from toril.load.interleave import Interleave
+from toril.load.search import SearchRange
 from toril.load.shapes import curve_of
 from toril.records.deployment import Architecture
 from toril.records.document import Record, RecordPart
+
+LauncherName = Literal["local", "fargate"]
 
 BASE, HEAD = 1, 2  # arms of a duet; 0 outside a duet
 ARMS = {BASE: "base", HEAD: "head"}
@@ -52,6 +55,10 @@ class Search(RecordPart):
     step_s: float = 20.0  # of each stage, …
     settle_s: float = 5.0  # … the first of them not judged
     precision: float = 0.05  # of the highest rate that held: how near the lowest that did not has to be
+
+    @property
+    def range(self) -> SearchRange:
+        return SearchRange(self.from_rps, self.to_rps, self.precision)
 
 
 class PlannedExecution(RecordPart):
@@ -237,7 +244,7 @@ class Plan(Record):
     graceful_stop_s: float = 30.0
     metrics_wait_s: float = 300.0  # longest wait for CloudWatch after the last of its periods
     max_duration_s: float | None = None
-    on: Literal["local", "fargate"] = "local"
+    on: LauncherName = "local"
     pace: Pace = Pace()
     task: TaskSize | None = None  # None: workers are processes of one machine
     environment: dict[str, str] = Field(default_factory=dict)  # what the command gives to engines on other machines

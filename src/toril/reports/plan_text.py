@@ -9,7 +9,7 @@ from rich.text import Text
 
 from toril import text
 from toril.criteria import Criterion, conditions_of, criteria_of
-from toril.load.search import Bounds, most_stages
+from toril.load.search import most_stages
 from toril.masking import masked_settings
 from toril.records import Plan, PlannedExecution
 from toril.records.document import document
@@ -86,7 +86,7 @@ def _search(execution: PlannedExecution) -> str:
     """What a search for a capacity is going to do, and how long that may take."""
     search = execution.search
     assert search is not None  # noqa: S101 - only of those that have one
-    most = most_stages(Bounds(search.from_rps, search.to_rps, search.precision))
+    most = most_stages(search.range)
     until = " or ".join(plain(one.text) for one in conditions_of(search, execution.name))
     return (
         f"looks for the capacity of {plain(execution.name)}: from {text.quantity(search.from_rps, '/s')} to "

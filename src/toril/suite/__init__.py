@@ -13,19 +13,18 @@ from toril.records import PlannedCriterion, SourcePlace
 from toril.suite.capacity import check_criteria
 from toril.suite.criteria import read_criteria
 from toril.suite.documents import places_of
-from toril.suite.engines import engine_setting_advice
 from toril.suite.executions import (
     PROVISIONING,
     Execution,
-    check_aggregator,
+    ExecutionReader,
     check_browsers,
     is_functional,
-    read_executions,
 )
 from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, Files
 from toril.suite.merge import apply_overrides, check_top_keys, merged_configuration, suite_files
-from toril.suite.reader import Environment, Note, SuiteReader
+from toril.suite.reader import Environment, Note, SuiteReader, mapping_at
+from toril.suite.requests import engine_setting_advice
 from toril.suite.retarget import retarget
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings, check_secrets, read_settings, secret_names
@@ -92,25 +91,25 @@ def read_suite(
     variable = None if against is None else retarget(merged, against, source)
     env = {name: value for name, value in (env or {}).items() if name != variable}
     system = dict(os.environ if system is None else system)
-    settings_env, secrets = _settings_env(merged, source), secret_names(merged)
-    reader = SuiteReader(source, Environment(env, settings_env, system, secrets), _jmeter_properties(merged))
-    workers = Environment(env, settings_env, system if on == "local" else {}, secrets)
+    settings, secrets = _settings(merged, source), secret_names(merged)
+    written = settings.get("env") or {}
+    properties = mapping_at(merged, "modules", "jmeter", "properties")
+    reader = SuiteReader(source, Environment(env, written, system, secrets), properties)
+    workers = Environment(env, written, system if on == "local" else {}, secrets)
     folder = files[0].parent.resolve()
     found = Files(folder, [*(file.parent.resolve() for file in used), Path.cwd()], reader)
     scenarios = Scenarios(merged.get("scenarios"), reader, found, workers)
-    toril = read_settings(reader.environment.resolve_all(merged.get("toril")), source)
-    check_secrets(toril.secrets, merged, env, source)
-    check_aggregator(merged, source)
-    executions = read_executions(merged, scenarios, reader, on, toril.curves, toril.capacity)
-    check_browsers(toril.browsers, executions, source)
+    toril = read_settings(reader.environment.resolve_all(merged.get("toril")), reader)
+    check_secrets(toril.secrets, merged, env, reader)
+    functional = is_functional(settings, reader)
+    executions = ExecutionReader(merged, scenarios, on, toril, functional=functional).read_all()
+    check_browsers(toril.browsers, executions, reader)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, reader, on)
     check_criteria(criteria, {one.name: one.search for one in executions if one.search}, reader)
-    if is_functional(merged) and criteria:
-        raise SuiteError(
-            f"{criteria[0].where} is a criterion on load, but test cases are what a functional suite is judged by; "
-            "leave it out, or leave `settings.aggregator` out",
-            code="unjudged-criterion",
-        )
+    if functional and criteria:
+        what = "is a criterion on load, but test cases are what a functional suite is judged by"
+        fix = "leave it out, or leave `settings.aggregator` out"
+        raise SuiteError(f"{criteria[0].where} {what}; {fix}", code="unjudged-criterion")
     data_rows = _split_data(toril, found, scenarios.named, reader)
     for file in used:
         found.add(file)
@@ -131,10 +130,8 @@ def read_suite(
         places=places_of(criteria, used),
         toril=toril,
         data_rows=data_rows,
-        ramp_up_exclude=reader.boolean(
-            _settings(merged, source).get("ramp-up-exclude", False), "settings.ramp-up-exclude"
-        ),
-        functional=is_functional(merged),
+        ramp_up_exclude=reader.boolean(settings.get("ramp-up-exclude", False), "settings.ramp-up-exclude"),
+        functional=functional,
         warnings=(*warnings, *reader.warnings, *scenarios.unset),
         unset=tuple(scenarios.unset),
         variable=variable,
@@ -151,25 +148,18 @@ def _relocate(merged: dict[str, Any], locations: Mapping[str, str]) -> None:
 
 
 def _settings(merged: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The suite's `settings`; SuiteError unless they are a mapping, and their `env` maps names to texts."""
     settings = merged.get("settings")
     if settings is not None and not isinstance(settings, dict):
-        raise SuiteError(
-            f"{source}: settings is no mapping; write keys below it, such as `env: {{NAME: value}}`",
-            code="not-a-mapping",
-        )
+        text = f"{source}: settings is no mapping; write keys below it, such as `env: {{NAME: value}}`"
+        raise SuiteError(text, code="not-a-mapping")
+    env = (settings or {}).get("env", None)
+    if env is not None and (
+        not isinstance(env, dict) or any(isinstance(value, (dict, list)) for value in env.values())
+    ):
+        text = f"{source}: settings.env is no mapping of names to texts; write it like `env: {{NAME: value}}`"
+        raise SuiteError(text, code="not-a-mapping")
     return settings or {}
-
-
-def _settings_env(merged: Mapping[str, Any], source: str) -> dict[str, Any]:
-    written = _settings(merged, source).get("env")
-    if written is None:
-        return {}
-    if not isinstance(written, dict) or any(isinstance(value, (dict, list)) for value in written.values()):
-        raise SuiteError(
-            f"{source}: settings.env is no mapping of names to texts; write it like `env: {{NAME: value}}`",
-            code="not-a-mapping",
-        )
-    return written
 
 
 def _common(merged: Mapping[str, Any], scenarios: Scenarios, env: Mapping[str, str]) -> dict[str, Any]:
@@ -182,19 +172,10 @@ def _common(merged: Mapping[str, Any], scenarios: Scenarios, env: Mapping[str, s
         for name, scenario in deepcopy(scenarios.named).items()
     }
     if env:
-        settings = common.setdefault("settings", None) or {}
-        common["settings"] = {
-            **settings,
-            "env": {**(settings.get("env") or {}), **{name: f"${{{name}}}" for name in env}},
-        }
+        written = mapping_at(common, "settings", "env")
+        references = {name: f"${{{name}}}" for name in env}
+        common["settings"] = {**mapping_at(common, "settings"), "env": {**written, **references}}
     return common
-
-
-def _jmeter_properties(merged: Mapping[str, Any]) -> dict[str, Any]:
-    found: Any = merged
-    for key in ("modules", "jmeter", "properties"):
-        found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _split_data(
@@ -210,7 +191,7 @@ def _split_data(
                 where = f"scenarios.{name}.data-sources[{index}].variable-names"
                 what = "set for a file of `split-data`, whose first row is the header and not divided"
                 fix = "write the names as the file's first row, and leave them out here"
-                raise reader.error("conflicting-keys", where, what, fix)
+                raise reader.error("conflicting-keys", where, f"{what}; {fix}")
     return {path: files.rows(path) for path in paths}
 
 
@@ -219,13 +200,11 @@ def _warn_of_ignored(merged: Mapping[str, Any], reader: SuiteReader) -> None:
     if provisioning not in (None, "local"):
         text = f"({str(provisioning)[:40]}) is ignored: --on says where the workers run"
         reader.warn("ignored-key", "provisioning", text)
-    modules = merged.get("modules")
-    modules = modules if isinstance(modules, dict) else {}
-    for key in modules.get("vegeta") or ():  # toril's own settings take its place
-        fix = engine_setting_advice(str(key))
-        raise reader.error("unsupported-key", f"modules.vegeta.{str(key)[:60]}", "ignored by toril's engine", fix)
-    local = modules.get("local")
-    if isinstance(local, dict) and (local.get("sequential") or local.get("capacity")):
+    for key in mapping_at(merged, "modules").get("vegeta") or ():  # toril's own settings take its place
+        text = f"ignored by toril's engine; {engine_setting_advice(str(key))}"
+        raise reader.error("unsupported-key", f"modules.vegeta.{str(key)[:60]}", text)
+    local = mapping_at(merged, "modules", "local")
+    if local.get("sequential") or local.get("capacity"):
         text = "makes executions wait for each other, which the plan's times do not know; `delay` says when each starts"
         reader.warn("in-turns", "modules.local", text)
 

@@ -46,11 +46,11 @@ class Action:
 
 
 class ActionError(ValueError):
-    """Something that is no action, or none that Playwright's generated script can do: it is `what`; `fix`."""
+    """Something that is no action, or none that Playwright's generated script can do."""
 
-    def __init__(self, code: str, what: str, fix: str) -> None:
-        super().__init__(f"{what}; {fix}")
-        self.code, self.what, self.fix = code, what, fix
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def read_action(written: Any) -> Action:
@@ -67,7 +67,7 @@ def read_action(written: Any) -> Action:
 
 
 def _not_an_action() -> ActionError:
-    return ActionError("not-an-action", "no action", "write it like `clickByCSS(#buy)`")
+    return ActionError("not-an-action", "no action; write it like `clickByCSS(#buy)`")
 
 
 def _of_text(name: str, param: Any) -> Action:
@@ -93,8 +93,8 @@ def _of_mapping(written: dict[str, Any]) -> Action:
         return Action(kind, None, str(param if param is not None else value or ""))
     (by, selector), *_ = first.items()
     if str(by).lower() not in LOCATORS:
-        what = f"done to `{str(by)[:40]}`, which only bzt's script has"
-        raise ActionError("unsupported-locator", what, "use css, xpath, id, name or linktext")
+        text = f"done to `{str(by)[:40]}`, which only bzt's script has; use css, xpath, id, name or linktext"
+        raise ActionError("unsupported-locator", text)
     where = (LOCATORS[str(by).lower()], str(selector))
     if kind == "waitfor":
         return Action(kind, where, str(value or ""), str(param or "present").lower())
@@ -106,24 +106,20 @@ def _checked(action: Action) -> Action:
         what = f"`{action.kind[:40]}`, which Playwright's generated script does not have"
         near = nearest(action.kind, KNOWN)
         meant = f"did you mean `{near}`? Else " if near else ""
-        raise ActionError("unsupported-action", what, f"{meant}write a script, or use executor: selenium")
+        raise ActionError("unsupported-action", f"{what}; {meant}write a script, or use executor: selenium")
     if action.locator is None and action.kind not in ON_PAGES:
-        raise ActionError(
-            "missing-element", f"`{action.kind}` without an element", f"write it like `{action.kind}ByCSS(#buy)`"
-        )
+        raise ActionError("missing-element", f"`{action.kind}` without an element; write `{action.kind}ByCSS(#buy)`")
     if action.kind == "waitfor" and action.locator is None:
-        fix = "write it like `waitForByCSS(.hit, visible): 5s`"
-        raise ActionError("missing-element", "`waitFor` without an element", fix)
+        raise ActionError("missing-element", "`waitFor` without an element; write `waitForByCSS(.hit, visible): 5s`")
     if action.kind == "waitfor" and action.state not in STATES:
-        what = f"waiting for `{action.state[:40]}`"
-        raise ActionError("unknown-value", what, f"use one of {', '.join(STATES)}")
+        raise ActionError("unknown-value", f"waiting for `{action.state[:40]}`; use one of {', '.join(STATES)}")
     if "${" in action.value:
         return action  # each worker knows it
     if action.kind == "pausefor" or (action.kind == "waitfor" and action.value):
         _check_duration(action)
     if action.kind == "resizewindow" and not SIZE.fullmatch(action.value):
-        what = f"a window of `{action.value[:40]}`"
-        raise ActionError("unknown-value", what, "write width and height: `resizeWindow(1280, 720)`")
+        text = f"a window of `{action.value[:40]}`; write it like `resizeWindow(1280, 720)`"
+        raise ActionError("unknown-value", text)
     return action
 
 
@@ -131,8 +127,8 @@ def _check_duration(action: Action) -> None:
     try:
         duration_s(action.value)
     except ValueError:
-        what = f"`{action.kind}` of `{action.value[:40]}`, no duration"
-        raise ActionError("not-a-duration", what, "write it like 30s, 1m30s or 500ms") from None
+        text = f"`{action.kind}` of `{action.value[:40]}`, no duration; write it like 30s, 1m30s or 500ms"
+        raise ActionError("not-a-duration", text) from None
 
 
 def actions_of(request: Any) -> Iterator[tuple[int, Any]]:

@@ -6,16 +6,14 @@ from typing import Any
 
 from toril.criteria import Criterion, conditions_of, criteria_of, lint, parse_criterion, samples_needed
 from toril.load.curve import Curve
-from toril.load.search import Bounds, longest_s
+from toril.load.search import longest_s
 from toril.records import PlannedCriterion, Search
 from toril.suite.engines import check_search
-from toril.suite.reader import SuiteReader, suggestion
+from toril.suite.reader import SuiteReader
 from toril.suite.settings import CapacitySearch
+from toril.text import suggestion
 
 PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is decided and all workers know the next rate
-MIN_JUDGED_S = 3  # of a stage
-MIN_STEP_S = 5  # shorter ones could not show that a generator is saturated
-MIN_PRECISION, MAX_PRECISION = 0.01, 0.5
 LOAD = ("ramp-up", "hold-for", "steps", "iterations", "throughput")  # which the search sets
 JUDGED = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", "succ", "rc")
 
@@ -33,31 +31,8 @@ def read_search(
     check_search(executor, path, reader)
     for key in LOAD:
         if item.get(key):
-            raise reader.error(
-                "conflicting-keys", path, f"beside the execution's `{key}`, which the search sets", f"leave `{key}` out"
-            )
-    if written.to_rps <= written.from_rps:
-        raise reader.error(
-            "out-of-range", f"{path}.to", f"{written.to_rps:g}/s, no more than `from`", "write a higher rate"
-        )
-    if not MIN_PRECISION <= written.precision <= MAX_PRECISION:
-        what = f"{written.precision:.3g}, not from {MIN_PRECISION:.0%} to {MAX_PRECISION:.0%}"
-        raise reader.error("out-of-range", f"{path}.precision", what, "write it like 5%")
-    if written.step_s < MIN_STEP_S:
-        raise reader.error("out-of-range", f"{path}.step", f"{written.step_s:g} s", f"make it {MIN_STEP_S} s at least")
-    if written.step_s - written.settle_s < MIN_JUDGED_S:
-        what = f"{written.step_s:g} s, of which {written.settle_s:g} s are not judged"
-        raise reader.error(
-            "out-of-range", f"{path}.step", what, f"make it {MIN_JUDGED_S} s longer than `settle` at least"
-        )
-    search = Search(
-        from_rps=written.from_rps,
-        to_rps=written.to_rps,
-        until=written.until,
-        step_s=written.step_s,
-        settle_s=written.settle_s,
-        precision=written.precision,
-    )
+            raise reader.error("conflicting-keys", path, f"beside `{key}`, which the search sets; leave it out")
+    search = Search(**written.model_dump())
     for index, source in enumerate(search.until):
         where = f"{path}.until[{index}]"
         criterion = parse_criterion(source, f"{reader.name}: {where}")
@@ -69,21 +44,12 @@ def read_search(
 
 def length_s(search: Search, on: str) -> float:
     """The longest that it may take, in whole seconds."""
-    bounds = Bounds(search.from_rps, search.to_rps, search.precision)
-    return float(math.ceil(longest_s(bounds, search.step_s, PAUSE_S[on])))
+    return float(math.ceil(longest_s(search.range, search.step_s, PAUSE_S[on])))
 
 
 def lowest(search: Search, on: str) -> Curve:
     """The load as it is planned: the lowest rate, for as long as the search may take."""
     return Curve(((0.0, search.from_rps), (length_s(search, on), search.from_rps)))
-
-
-def check_names(capacity: Iterable[str], names: Collection[str], reader: SuiteReader) -> None:
-    for name in capacity:
-        if name not in names:
-            raise reader.error(
-                "unknown-execution", f"toril.capacity.{name[:60]}", "a search in no execution", suggestion(name, names)
-            )
 
 
 def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, Search], reader: SuiteReader) -> None:
@@ -94,9 +60,7 @@ def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, 
             if criterion.label not in searches and (criterion.label or len(searches) != 1):
                 fix = "add `toril: {capacity: {<execution>: {from: …, to: …, until: […]}}}`"
                 fix = suggestion(criterion.label, searches) if searches else fix
-                raise reader.error(
-                    "unsearched-capacity", path, f"`{criterion.text}`, and nothing looks for that capacity", fix
-                )
+                raise reader.error("unsearched-capacity", path, f"`{criterion.text}`, which no search finds; {fix}")
             continue
         for name, search in searches.items():
             for breached in _breached(criterion, name, search):
@@ -110,33 +74,23 @@ def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, 
 def _check(criterion: Criterion, where: str, search: Search, labels: Collection[str], reader: SuiteReader) -> None:
     judged_s = search.step_s - search.settle_s
     if criterion.subject not in JUDGED:
-        what = f"`{criterion.text}`, which rises and falls with the rate itself"
-        raise reader.error("unsearchable-criterion", where, what, f"use one of {', '.join(JUDGED)}")
+        text = f"`{criterion.text}`, which rises and falls with the rate itself; use one of {', '.join(JUDGED)}"
+        raise reader.error("unsearchable-criterion", where, text)
     if not criterion.fail:
-        raise reader.error(
-            "unsearchable-criterion",
-            where,
-            f"`{criterion.text}`",
-            "leave `as non-failed` out: it says which rate is too much",
-        )
+        raise reader.error("unsearchable-criterion", where, f"`{criterion.text}`; leave `as non-failed` out")
     if criterion.label and labels and criterion.label not in labels:
-        raise reader.error(
-            "unknown-label",
-            where,
-            f"`{criterion.text}`, a label that is not requested",
-            suggestion(criterion.label, labels),
-        )
+        text = f"`{criterion.text}`, a label that is not requested; {suggestion(criterion.label, labels)}"
+        raise reader.error("unknown-label", where, text)
     if criterion.timeframe_s > judged_s:
         what = f"`{criterion.text}`, longer than the {judged_s:g} s of a stage that are judged"
-        raise reader.error("out-of-range", where, what, "make `step` longer, or the timeframe shorter")
+        raise reader.error("out-of-range", where, f"{what}; make `step` longer, or the timeframe shorter")
     needed, there = samples_needed(criterion), search.from_rps * judged_s
     if there < needed:
         step_s = math.ceil(needed / search.from_rps + search.settle_s)
         few = f"a stage at {search.from_rps:g}/s has {there:,.0f}"
         what = f"`{criterion.text}`, which needs {needed:,} samples, and {few}"
-        raise reader.error(
-            "too-few-samples", where, what, f"use `step: {step_s}s`, or `from: {math.ceil(needed / judged_s)}`"
-        )
+        fix = f"use `step: {step_s}s`, or `from: {math.ceil(needed / judged_s)}`"
+        raise reader.error("too-few-samples", where, f"{what}; {fix}")
 
 
 def _breached(criterion: Criterion, name: str, search: Search) -> Iterator[Criterion]:

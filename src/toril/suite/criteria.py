@@ -11,7 +11,8 @@ from toril.criteria import Language, parse_criterion
 from toril.records import PlannedCriterion
 from toril.suite.executions import PROVISIONING, Execution
 from toril.suite.merge import TOP_KEYS, similar
-from toril.suite.reader import REFERENCE, SuiteReader, quoted, suggestion
+from toril.suite.reader import REFERENCE, SuiteReader, mapping_at, quoted
+from toril.text import suggestion
 
 BASE_REPORTERS = ("final-stats", "console", "final_stats")  # bzt's own, on in every run
 PASSFAIL_CLASS = "bzt.modules.passfail.PassFailStatus"
@@ -27,7 +28,7 @@ def read_criteria(
     on: str,
 ) -> tuple[PlannedCriterion, ...]:
     """Every criterion, each parsed once, so that a bad one is refused before anything starts."""
-    collector = _CriteriaCollector(reader)
+    found: list[PlannedCriterion] = []
     judging = _passfail_names(config)
     _refuse_stray_criteria(config, judging, reader)
     elsewhere = []
@@ -36,7 +37,7 @@ def read_criteria(
         module = reporter.get("module")
         if module in judging:
             if _runs_here(reporter.get("run-at"), f"{path}.run-at", reader, on):
-                collector.add(reporter.get("criteria"), f"{path}.criteria")
+                found += _criteria_at(reporter.get("criteria"), f"{path}.criteria", reader)
                 if "criteria" in reporter and not reporter["criteria"]:
                     reader.warn("no-criteria", f"{path}.criteria", "is empty: it judges nothing")
             elif reporter.get("criteria"):
@@ -44,36 +45,31 @@ def read_criteria(
         elif module not in BASE_REPORTERS:
             text = f"({quoted(module)}) is ignored: toril reports on the whole, see --report"
             reader.warn("ignored-reporter", path, text)
-    scenarios = config.get("scenarios") or {}
     written = config.get("execution")
     items = written if isinstance(written, list) else [written]
     for execution, item in zip(executions, items, strict=True):
-        collector.add(item.get("criteria"), f"execution[{execution.index}].criteria", (execution.name,))
-        scenario = scenarios.get(execution.scenario)
-        if isinstance(scenario, dict):
-            collector.add(scenario.get("criteria"), f"scenarios.{execution.scenario}.criteria", (execution.name,))
-    collector.add(list(ours) or None, "toril.criteria", language="toril")
-    if not collector.found:
+        own = (execution.name,)
+        found += _criteria_at(item.get("criteria"), f"execution[{execution.index}].criteria", reader, own)
+        of_scenario = mapping_at(config, "scenarios", execution.scenario).get("criteria")
+        found += _criteria_at(of_scenario, f"scenarios.{execution.scenario}.criteria", reader, own)
+    found += _criteria_at(list(ours), "toril.criteria", reader, language="toril")
+    if not found:
         for path in elsewhere:
             text = f"leaves the criteria there out of this run (--on {on}), and there are no others"
             reader.warn("no-criteria", path, text)
-    return tuple(collector.found)
+    return tuple(found)
 
 
 def _passfail_names(config: Mapping[str, Any]) -> tuple[str, ...]:
     """`passfail`, and what the suite calls bzt's module besides."""
-    modules = config.get("modules")
-    named = {
-        name
-        for name, module in (modules.items() if isinstance(modules, dict) else ())
-        if PASSFAIL_CLASS in (module, module.get("class") if isinstance(module, dict) else None)
-    }
+    modules = mapping_at(config, "modules").items()
+    named = {name for name, module in modules if PASSFAIL_CLASS in (module, mapping_at(module).get("class"))}
     return tuple(sorted({"passfail", *named}))  # no set: what a suite names may be a list
 
 
 def _runs_here(run_at: object, path: str, reader: SuiteReader, on: str) -> bool:
     if run_at is not None and run_at not in PROVISIONING.values():
-        raise reader.error("unknown-value", path, quoted(run_at), suggestion(str(run_at), PROVISIONING.values()))
+        raise reader.error("unknown-value", path, f"{quoted(run_at)}; {suggestion(str(run_at), PROVISIONING.values())}")
     return run_at in (None, PROVISIONING[on])
 
 
@@ -87,30 +83,23 @@ def _reporters(written: object, reader: SuiteReader) -> Iterator[tuple[int, dict
             yield index, reader.mapping(item, f"reporting[{index}]", "{module: passfail, criteria: […]}")
 
 
-class _CriteriaCollector:
-    def __init__(self, reader: SuiteReader) -> None:
-        self.reader = reader
-        self.found: list[PlannedCriterion] = []
-
-    def add(self, written: object, path: str, executions: tuple[str, ...] = (), language: Language = "taurus") -> None:
-        """A list of criteria, or `{message: criterion}`."""
-        if written is None:
-            return
-        if isinstance(written, dict):
-            for message, criterion in written.items():
-                self._one({message: criterion}, f"{path}.{message[:60]}", executions, language)
-        else:
-            for index, criterion in enumerate(self.reader.items(written, path, EXAMPLE)):
-                self._one(criterion, f"{path}[{index}]", executions, language)
-
-    def _one(self, written: Any, path: str, executions: tuple[str, ...], language: Language) -> None:
-        where = f"{self.reader.name}: {path}"
-        source = self.reader.environment.resolve_all(written)
+def _criteria_at(
+    written: object, path: str, reader: SuiteReader, executions: tuple[str, ...] = (), language: Language = "taurus"
+) -> Iterator[PlannedCriterion]:
+    """A list of criteria, or `{message: criterion}`."""
+    if isinstance(written, dict):
+        items = [({message: criterion}, f".{message[:60]}") for message, criterion in written.items()]
+    else:
+        listed = [] if written is None else reader.items(written, path, EXAMPLE)
+        items = [(criterion, f"[{index}]") for index, criterion in enumerate(listed)]
+    for item, place in items:
+        source = reader.environment.resolve_all(item)
         for text in _texts(source):
             if unknown := REFERENCE.search(text):
-                raise self.reader.unset(text, path, self.reader.environment.fix_of(unknown[1]))
+                raise reader.unset(text, f"{path}{place}", reader.environment.fix_of(unknown[1]))
+        where = f"{reader.name}: {path}{place}"
         parse_criterion(source, where, language)
-        self.found.append(PlannedCriterion(source=source, where=where, executions=executions, language=language))
+        yield PlannedCriterion(source=source, where=where, executions=executions, language=language)
 
 
 def _texts(source: object) -> Iterator[str]:
@@ -131,43 +120,38 @@ def _refuse_stray_criteria(config: Mapping[str, Any], judging: Sequence[str], re
                 continue
             if isinstance(key, str) and similar(key, CRITERIA_KEYS) and holder[key]:
                 fix = "write `criteria`" if is_right else "move them to `reporting`"
-                raise reader.error("stray-criteria", f"{path}{key}", "a key that bzt ignores there", fix)
+                raise reader.error("stray-criteria", f"{path}{key}", f"a key that bzt ignores there; {fix}")
     for key in config:
         if key not in TOP_KEYS and any(_module(item) in judging for item in _items(config[key])):
-            what, fix = "where bzt does not look for passfail", "write `reporting: [{module: passfail, …}]`"
-            raise reader.error("stray-criteria", quoted(key), what, fix)
+            text = "where bzt does not look for passfail; write `reporting: [{module: passfail, …}]`"
+            raise reader.error("stray-criteria", quoted(key), text)
     for index, service in enumerate(_items(config.get("services"))):
         if _module(service) in judging:
-            path = f"services[{index}]"
-            raise reader.error("stray-criteria", path, "passfail, which is no service", "move it to `reporting`")
+            raise reader.error("stray-criteria", f"services[{index}]", "passfail, no service; move it to `reporting`")
     for index, reporter in _listed(config.get("reporting")):
         if reporter.get("criteria") and reporter.get("module") not in judging:
-            what = f"of the module `{str(reporter.get('module'))[:60]}`, which judges nothing"
+            what = f"of the module {quoted(reporter.get('module'))}, which judges nothing"
             path = f"reporting[{index}].criteria"
-            raise reader.error("stray-criteria", path, what, "criteria need `module: passfail`")
+            raise reader.error("stray-criteria", path, f"{what}; criteria need `module: passfail`")
     for name in judging:
         if isinstance(config.get(name), dict):
-            fix = "write `reporting: [{module: passfail, …}]`"
-            raise reader.error("stray-criteria", name, "at the top, where bzt ignores it", fix)
+            text = "at the top, where bzt ignores it; write `reporting: [{module: passfail, …}]`"
+            raise reader.error("stray-criteria", name, text)
 
 
 def _holders(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, Mapping[Any, Any]]]:
     """Path, whether criteria are judged there, and mapping, of every place where people write criteria."""
     yield "", False, config
     for path in ("settings", "modules", "cli"):
-        if isinstance(config.get(path), dict):
-            yield f"{path}.", False, config[path]
+        yield f"{path}.", False, mapping_at(config, path)
     for index, reporter in _listed(config.get("reporting")):
         yield f"reporting[{index}].", True, reporter
     for index, execution in _listed(config.get("execution")):
         yield f"execution[{index}].", True, execution
-        if isinstance(execution.get("scenario"), dict):
-            yield f"execution[{index}].scenario.", True, execution["scenario"]
+        yield f"execution[{index}].scenario.", True, mapping_at(execution, "scenario")
     for parent, is_right in (("scenarios", True), ("modules", False)):
-        children = config.get(parent)
-        for name, child in children.items() if isinstance(children, dict) else ():
-            if isinstance(child, dict):
-                yield f"{parent}.{str(name)[:60]}.", is_right, child
+        for name, child in mapping_at(config, parent).items():
+            yield f"{parent}.{str(name)[:60]}.", is_right, mapping_at(child)
 
 
 def _items(written: object) -> list[Any]:

@@ -19,7 +19,7 @@ import yaml
 
 from toril.errors import SuiteError
 from toril.records import PlannedCriterion, SourcePlace
-from toril.suite.reader import Note
+from toril.suite.reader import Note, quoted
 
 MAX_BYTES = 8 * 2**20
 MAX_VALUES = 100_000  # values of one file after its aliases are expanded; about a second's reading
@@ -50,28 +50,38 @@ def load(path: Path, name: str) -> tuple[list[Document], list[Note]]:
 def parse(text: str, name: str) -> tuple[list[Document], list[Note]]:
     """The documents in `text`; SuiteError when there is anything else in it than mappings."""
     warnings: list[Note] = []
-    text = _without_tabs(text, name, warnings)
-    try:
-        if (tabbed := _json_with_tabs(text)) is not None:
-            found = [tabbed]
-        else:
-            warnings += _survey(text, name)
-            found = list(yaml.load_all(text, Loader=YAML_LOADER))
-    except SuiteError:
-        raise
-    except Exception as error:  # the YAML library fails in many ways, also by ValueError and TypeError
-        found = [_json(text, name, error)]
+    found = _loaded(_without_tabs(text, name, warnings), name, warnings)
     documents = []
     for document in found:
         if document is None:
             continue
         if not isinstance(document, dict):
-            raise SuiteError(
-                f"{name}: the document is {_kind(document)}; a suite is a mapping of keys such as `execution:`",
-                code="not-a-mapping",
-            )
+            what = f"{name}: the document is {quoted(document)}, not a mapping"
+            raise SuiteError(f"{what}; write keys such as `execution:`", code="not-a-mapping")
         documents.append(_Plain(name).mapping(document, "", merged=True))
     return documents, warnings
+
+
+def _loaded(text: str, name: str, warnings: list[Note]) -> list[Any]:
+    """The documents of YAML, or of JSON where bzt reads it as such."""
+    may_be_json = text.lstrip().startswith("{")
+    if may_be_json and "\t" in text:  # bzt's YAML reader, unlike ours, refuses tabs between values
+        with suppress(ValueError, RecursionError):
+            return [json.loads(text)]
+    try:
+        warnings += _survey(text, name)
+        return list(yaml.load_all(text, Loader=YAML_LOADER))
+    except SuiteError:
+        raise
+    except Exception as error:  # the YAML library fails in many ways, also by ValueError and TypeError
+        if not may_be_json:
+            raise SuiteError(f"{name}: {_where(error)}; correct the YAML there", code="not-yaml") from error
+    try:
+        return [json.loads(text)]
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
+        text = f"{name} is neither YAML nor JSON: {reason}; correct it there"
+        raise SuiteError(text, code="not-yaml") from error
 
 
 def parse_value(text: str) -> Any:
@@ -86,26 +96,22 @@ def parse_value(text: str) -> Any:
 def _text(path: Path, name: str) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise SuiteError(
-                f"{name} is no file; give a Taurus file, or a folder with a suite.yml", code="unreadable-file"
-            )
+            text = f"{name} is no file; give a Taurus file, or a folder with a suite.yml"
+            raise SuiteError(text, code="unreadable-file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SuiteError(
-            f"{str(path)[:200]!r} cannot be read: {reason}; check the path", code="unreadable-file"
-        ) from error
+        text = f"{str(path)[:200]!r} cannot be read: {reason}; check the path"
+        raise SuiteError(text, code="unreadable-file") from error
     if len(data) > MAX_BYTES:
-        raise SuiteError(
-            f"{name} is larger than {MAX_BYTES // 2**20} MiB; keep data in files of their own", code="too-large"
-        )
+        text = f"{name} is larger than {MAX_BYTES // 2**20} MiB; keep data in files of their own"
+        raise SuiteError(text, code="too-large")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        raise SuiteError(
-            f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8", code="not-utf-8"
-        ) from error
+        text = f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        raise SuiteError(text, code="not-utf-8") from error
 
 
 def _without_tabs(text: str, name: str, warnings: list[Note]) -> str:
@@ -132,7 +138,7 @@ class _Open:
 
 
 def _survey(text: str, name: str) -> list[Note]:
-    """Walk the events once, refusing what is too much; returns warnings about keys that stand twice."""
+    """Check the size of a file by its events; returns warnings about repeated keys."""
     repeated: list[Note] = []
     weights: dict[str, int] = {}
     stack: list[_Open] = []
@@ -178,28 +184,23 @@ def _opened(
     if isinstance(event, yaml.AliasEvent):
         anchor = str(event.anchor)
         if any(open_.anchor == anchor for open_ in stack):
-            raise SuiteError(
-                f"{name}: line {line}: `*{anchor[:60]}` is a part of itself; write the value out",
-                code="recursive-alias",
-            )
+            text = f"{name}: line {line}: `*{anchor[:60]}` contains itself; write it out"
+            raise SuiteError(text, code="recursive-alias")
         return weights.get(anchor, 1)
     tag = getattr(event, "tag", None)
     if tag not in (None, "!") and tag not in PLAIN_TAGS:
-        raise SuiteError(
-            f"{name}: line {line} has the tag `{str(tag)[:60]}`; leave tags out, a suite is plain data", code="yaml-tag"
-        )
+        text = f"{name}: line {line} has the tag `{str(tag)[:60]}`; leave tags out, a suite is plain data"
+        raise SuiteError(text, code="yaml-tag")
     if isinstance(event, yaml.CollectionStartEvent):
         if len(stack) >= MAX_DEPTH:
-            raise SuiteError(
-                f"{name}: line {line} is nested deeper than {MAX_DEPTH} levels; make it flatter", code="too-large"
-            )
+            text = f"{name}: line {line} is nested deeper than {MAX_DEPTH} levels; make it flatter"
+            raise SuiteError(text, code="too-large")
         stack.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent)))
         return 0
     value = str(getattr(event, "value", ""))
     if len(value) > MAX_NUMBER and getattr(event, "implicit", (False,))[0] and NUMERIC.fullmatch(value):
-        raise SuiteError(
-            f"{name}: line {line} is a number of {len(value):,} characters; quote it if it is text", code="too-large"
-        )
+        text = f"{name}: line {line} is a number of {len(value):,} characters; quote it if it is text"
+        raise SuiteError(text, code="too-large")
     weight = 1 + len(value) // TEXT_PER_VALUE
     if event.anchor:
         weights[event.anchor] = weight
@@ -207,31 +208,8 @@ def _opened(
 
 
 def _too_much(name: str) -> SuiteError:
-    return SuiteError(
-        f"{name} holds more than {MAX_VALUES:,} values (aliases counted in full); keep data in files of their own",
-        code="too-large",
-    )
-
-
-def _json(text: str, name: str, yaml_error: Exception) -> Any:
-    """As bzt: what looks like JSON and is no YAML may be JSON (tabs, for instance)."""
-    if not text.lstrip().startswith("{"):
-        raise SuiteError(f"{name}: {_where(yaml_error)}; correct the YAML there", code="not-yaml") from yaml_error
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise SuiteError(
-            f"{name} is neither YAML nor JSON: {reason[:200]}; correct it there", code="not-yaml"
-        ) from error
-
-
-def _json_with_tabs(text: str) -> Any:
-    """JSON with tabs between its values: bzt reads it as JSON, since its YAML reader, unlike ours, refuses tabs."""
-    if "\t" in text and text.lstrip().startswith("{"):
-        with suppress(ValueError, RecursionError):
-            return json.loads(text)
-    return None
+    text = f"{name} holds more than {MAX_VALUES:,} values (aliases counted in full); keep data in files of their own"
+    return SuiteError(text, code="too-large")
 
 
 def _where(error: Exception) -> str:
@@ -240,13 +218,8 @@ def _where(error: Exception) -> str:
     problem = " ".join((getattr(error, "problem", None) or str(error)).split())[:200]
     if "2002:value" in problem:
         problem = "`=` alone has a meaning of its own; quote it"
-    return (
-        f"line {mark.line + 1}, column {mark.column + 1} is no YAML: {problem}" if mark else f"it is no YAML: {problem}"
-    )
-
-
-def _kind(value: object) -> str:
-    return "a list" if isinstance(value, list) else f"the {type(value).__name__} {str(value)[:40]!r}"
+    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "it"
+    return f"{where} is no YAML: {problem}"
 
 
 class _Plain:
@@ -305,12 +278,11 @@ class _Plain:
         raise self.error("unusable-value", path, what)
 
     def text(self, value: str, path: str) -> str:
-        if not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                what = "holds half a character (a lone surrogate); write it out"
-                raise self.error("unusable-value", path, what) from None
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            what = "holds half a character (a lone surrogate); write it out"
+            raise self.error("unusable-value", path, what) from None
         return value
 
 

@@ -4,27 +4,20 @@
 is in `toril.worker.engines`.
 """
 
-import codecs
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from toril.criteria import duration_s
 from toril.load.shapes import OPEN_MODEL
-from toril.suite.actions import ActionError, actions_of, read_action
 from toril.suite.files import Files
-from toril.suite.reader import SuiteReader, quoted, suggestion
-from toril.suite.settings import Vegeta
-from toril.text import nearest
+from toril.suite.reader import SuiteReader, quoted
+from toril.text import nearest, suggestion
 
 BLOCKS = ("if", "once", "loop", "while", "foreach", "transaction", "include-scenario", "action", "set-variables")
 PHASES = ("setup", "teardown")
 NESTED = ("do", "then", "else", "once", *PHASES)  # keys of blocks that hold requests
-HOLDERS = {"if": "then", "once": "once", "setup": "setup", "teardown": "teardown"}  # of other blocks: `do`
-WITHOUT_REQUESTS = ("include-scenario", "action", "set-variables")  # blocks
 
 EXTRACTORS = frozenset(("extract-regexp", "extract-jsonpath", "extract-css-jquery", "extract-xpath"))
 PATH_ASSERTIONS = frozenset(("assert-jsonpath", "assert-xpath"))
@@ -41,7 +34,6 @@ WRONG_NUMBERS = {  # executors that are refused
     "siege": "rounds to 10 ms and counts HTTP errors as successes",
 }
 TEST_CASES = ("jmeter", "apiritif", "pytest")  # executors whose test cases toril reads in a functional suite
-SCRIPT_SUFFIXES = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # others may be any engine's
 LOAD_KEYS = ("concurrency", "throughput", "iterations", "steps", "ramp-up", "hold-for")
 
 
@@ -182,39 +174,6 @@ ENGINES = {
 PROVED = tuple(name for name in ENGINES if name != RESULTS_LOADER)  # generate load, and tests run them
 BROWSER_ENGINES = tuple(name for name, engine in ENGINES.items() if engine.browser)
 
-DISTRIBUTION = re.compile(r"(?:uniform|gaussian|poisson)\(.*\)", re.IGNORECASE)
-ASSERTION_SUBJECTS = ("body", "http-code", "headers")  # of Locust's generated script
-APIRITIF_EXTRACTORS = {  # the options of its generated script's
-    "extract-jsonpath": {"jsonpath", "default"},
-    "extract-regexp": {"regexp", "default"},
-    "extract-css-jquery": {"expression", "attribute", "default"},
-    "extract-xpath": {"xpath", "default", "use-tolerant-parser", "validate-xml"},
-}
-EXTRACTOR_DEFAULTS = {"match-no": ("1",), "template": ("1", "$1$"), "subject": ("body",)}
-
-VEGETA_REQUEST_KEYS = ("url", "label", "method", "headers", "body", "body-file", "follow-redirects")
-VEGETA_SCENARIO_KEYS = (
-    "requests", "default-address", "headers", "timeout", "keepalive", "follow-redirects", "data-sources", "criteria"
-)  # fmt: skip
-VEGETA_SOURCE_KEYS = ("path", "delimiter", "quoted", "encoding", "variable-names", "loop", "random-order")
-VEGETA_SETTINGS = tuple(str(field.alias) for field in Vegeta.model_fields.values())
-ON_ITS_OWN = "each request of its schedule stands for itself"
-NO_BODIES = "it counts the bytes of responses and does not look into them"
-VEGETA_REASONS = {
-    **dict.fromkeys(("assert", *sorted(PATH_ASSERTIONS | EXTRACTORS)), NO_BODIES),
-    **dict.fromkeys(("set-variables", "store-cookie", "store-cache"), ON_ITS_OWN),
-    "think-time": "it sends by schedule and has no users who wait",
-    "jsr223": "it runs no scripts",
-    "upload-files": "it sends a body as it is written",
-    "variables": "it takes variables from data-sources alone",
-    "retrieve-resources": "it does not look into pages",
-    "use-dns-cache-mgr": "its own `toril.vegeta.dns-ttl` says how long an address is kept",
-    "random-source-ip": "it has one address",
-}
-TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: methods and names of headers
-SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
-TABS = ("tab", "\\t")
-
 
 def engine_of(executor: str) -> Engine:
     """The description of an executor; of one without tests what holds of all of them."""
@@ -222,20 +181,17 @@ def engine_of(executor: str) -> Engine:
 
 
 class Problem(NamedTuple):
-    """One thing that an engine cannot do: `path` is `what`; `fix`."""
+    """One thing that an engine cannot do, as `SuiteReader.error` takes it."""
 
     code: str
     path: str
-    what: str
-    fix: str
+    text: str
 
     def __str__(self) -> str:
-        return f"{self.path} is {self.what}; {self.fix}"
+        return f"{self.path} is {self.text}"
 
 
 ParsedLoad = Mapping[str, int | Fraction | None]  # by `LOAD_KEYS`
-NOT_A_REQUEST = Problem("not-a-request", "", "no request", "write an address, or `{url: …}`")
-MISSING_URL = Problem("missing-url", "", "missing", "write the request's address: `{url: …}`")
 
 
 # --- The executor and its load
@@ -244,12 +200,11 @@ MISSING_URL = Problem("missing-url", "", "missing", "write the request's address
 def check_executor(executor: str, path: str, reader: SuiteReader, *, own: Collection[str], functional: bool) -> None:
     """SuiteError for an unknown or refused executor; a warning for one without tests. `own` are the suite's modules."""
     if executor in WRONG_NUMBERS:
-        what = f"{quoted(executor)}, which {WRONG_NUMBERS[executor]}"
-        raise reader.error("refused-executor", path, what, "use executor: jmeter or vegeta")
+        text = f"{quoted(executor)}, which {WRONG_NUMBERS[executor]}; use executor: jmeter or vegeta"
+        raise reader.error("refused-executor", path, text)
     tested = (*ENGINES, *(TEST_CASES if functional else ()))
     if executor not in (*tested, *OTHER_EXECUTORS, *own):
-        what = f"{quoted(executor)}, not an executor"
-        raise reader.error("unknown-executor", path, what, suggestion(executor, PROVED))
+        raise reader.error("unknown-executor", path, f"{quoted(executor)}, no executor; {suggestion(executor, PROVED)}")
     if executor not in tested:
         text = f"is {quoted(executor)}, not proved by toril's tests: check its numbers"
         reader.warn("untested-executor", path, text)
@@ -264,26 +219,25 @@ def load_problems(
         yield from _functional_problems(executor, load, path)
     if executor == "locust" and item.get("master"):
         what = "on, and then Locust records no percentiles and no response codes"
-        yield Problem("unsupported-key", f"{path}.master", what, "leave it out: toril's workers share the load")
+        yield Problem("unsupported-key", f"{path}.master", f"{what}; leave it out: toril's workers share the load")
     if executor == "apiritif" and item.get("test-mode", executor) != executor:
-        fix = "leave it out, or use `executor: selenium` for a browser"
-        yield Problem("unsupported-key", f"{path}.test-mode", f"{quoted(item['test-mode'])}, not an API test", fix)
+        text = f"{quoted(item['test-mode'])}, not an API test; leave it out, or use `executor: selenium` for a browser"
+        yield Problem("unsupported-key", f"{path}.test-mode", text)
     if engine.browser and item.get("runner", "apiritif") != "apiritif":
-        what = f"{quoted(item['runner'])}, which toril does not run"
-        yield Problem("unsupported-key", f"{path}.runner", what, "leave it out: toril runs Python scripts")
+        text = f"{quoted(item['runner'])}, which toril does not run; leave it out: toril runs Python scripts"
+        yield Problem("unsupported-key", f"{path}.runner", text)
     for key, fix in engine.ignored_load.items():
         if load[key]:
-            yield Problem("ignored-load", f"{path}.{key}", f"set, which {engine.title} ignores", fix)
+            yield Problem("ignored-load", f"{path}.{key}", f"set, which {engine.title} ignores; {fix}")
     throughput, timed = load["throughput"], load["ramp-up"] or load["hold-for"]
     if executor == "gatling" and throughput and throughput.denominator != 1:
-        what = "no whole number, and Gatling keeps no other"
-        yield Problem("not-a-number", f"{path}.throughput", what, "round it")
+        yield Problem("not-a-number", f"{path}.throughput", "no whole number, and Gatling keeps no other; round it")
     if executor == "k6" and item.get("ramp-up") and item.get("iterations"):
-        what = "set beside ramp-up, and k6 knows only one of them"
-        yield Problem("conflicting-keys", f"{path}.iterations", what, "leave one out")
+        text = "set beside ramp-up, and k6 takes one of them; leave one out"
+        yield Problem("conflicting-keys", f"{path}.iterations", text)
     if throughput and not timed:
-        what = "set without ramp-up or hold-for, and then Taurus ignores it"
-        yield Problem("ignored-load", f"{path}.throughput", what, "add `hold-for: 1m`")
+        text = "set without ramp-up or hold-for, and then Taurus ignores it; add `hold-for: 1m`"
+        yield Problem("ignored-load", f"{path}.throughput", text)
     if executor in OPEN_MODEL:
         yield from _open_model_problems(executor, item, load, path)
 
@@ -292,24 +246,23 @@ def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator
     if executor not in TEST_CASES:
         what = f"{quoted(executor)}, whose test cases toril cannot read, in a functional suite"
         fix = f"use {', '.join(TEST_CASES)}, or leave `settings.aggregator` out"
-        yield Problem("unsupported-executor", f"{path}.executor", what, fix)
+        yield Problem("unsupported-executor", f"{path}.executor", f"{what}; {fix}")
     for key, value in load.items():
         if value and not (value == 1 and key in ("concurrency", "iterations")):
             what, fix = "set, but a functional suite runs each test case once", "or leave `settings.aggregator` out"
-            yield Problem("ignored-load", f"{path}.{key}", what, f"leave it out, {fix}")
+            yield Problem("ignored-load", f"{path}.{key}", f"{what}; leave it out, {fix}")
 
 
 def _open_model_problems(executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str) -> Iterator[Problem]:
     """An open model has a rate and a time, and no virtual users."""
     if load["steps"] and not load["ramp-up"]:
-        what, fix = "set without a ramp-up to divide", "add `ramp-up: 1m`, or leave it out"
-        yield Problem("ignored-load", f"{path}.steps", what, fix)
+        yield Problem("ignored-load", f"{path}.steps", "set without a ramp-up; add `ramp-up: 1m`, or leave it out")
     if load["throughput"] is None:
         fix = "write the requests per second of all workers together: `throughput: 100`"
-        yield Problem("missing-rate", f"{path}.throughput", f"missing, and {executor} sends at a rate", fix)
+        yield Problem("missing-rate", f"{path}.throughput", f"missing, and {executor} sends at a rate; {fix}")
     if item.get("iterations") is not None:
         fix = "leave it out: `throughput` and `hold-for` say how many requests there are"
-        yield Problem("ignored-load", f"{path}.iterations", f"set, and {executor} has no users to repeat them", fix)
+        yield Problem("ignored-load", f"{path}.iterations", f"set, and {executor} has no users to repeat them; {fix}")
 
 
 def warn_of_ignored_keys(
@@ -331,15 +284,15 @@ def check_curve(executor: str, path: str, reader: SuiteReader) -> None:
     """SuiteError for a load curve that the executor cannot follow."""
     engine = engine_of(executor)
     if engine.no_curve:
-        what = f"a load curve, and {engine.title} {engine.no_curve}"
-        raise reader.error("unsupported-curve", path, what, engine.no_curve_advice)
+        text = f"a load curve, and {engine.title} {engine.no_curve}; {engine.no_curve_advice}"
+        raise reader.error("unsupported-curve", path, text)
 
 
 def check_search(executor: str, path: str, reader: SuiteReader) -> None:
     """SuiteError for a search for the capacity by an engine that has no rate."""
     if executor not in OPEN_MODEL:
         what = f"a search in an execution of {executor}, which has virtual users who wait for answers, and no rate"
-        raise reader.error("unsupported-search", path, what, f"use executor: {' or '.join(sorted(OPEN_MODEL))}")
+        raise reader.error("unsupported-search", path, f"{what}; use executor: {' or '.join(sorted(OPEN_MODEL))}")
 
 
 # --- Results of another tool
@@ -357,19 +310,17 @@ def check_results(
     """
     holders = [(item, path), *([(scenario, f"{path}.scenario")] if isinstance(scenario, dict) else [])]
     if not any(holder.get(key) for holder, _ in holders for key in ("data-file", "data-file-pattern")):
-        fix = "name the file that another tool writes its results to"
-        raise reader.error("missing-key", f"{path}.data-file", "missing", fix)
+        raise reader.error("missing-key", f"{path}.data-file", "missing; name the file with another tool's results")
     for key in RESULTS_WAITS:
         reader.seconds(item.get(key), f"{path}.{key}")
     reader.boolean(item.get("recorded", False), f"{path}.recorded")
     for key in item:
         if key not in RESULTS_KEYS and (meant := nearest(key, RESULTS_KEYS, cutoff=0.8)):
-            raise reader.error("unknown-key", f"{path}.{key}", "unknown", f"did you mean `{meant}`?")
+            raise reader.error("unknown-key", f"{path}.{key}", f"unknown; did you mean `{meant}`?")
     for holder, where in holders:
         pattern = holder.get("data-file-pattern")
         if pattern is not None and not isinstance(pattern, str):
-            fix = "write it like `data-file-pattern: out/*.jtl`"
-            raise reader.error("not-a-path", f"{where}.data-file-pattern", "no text", fix)
+            raise reader.error("not-a-path", f"{where}.data-file-pattern", "no text; write it like `out/*.jtl`")
         if holder.get("errors-file"):
             text = "is not read: why a request failed is in the results themselves"
             reader.warn("ignored-key", f"{where}.errors-file", text)
@@ -381,342 +332,10 @@ def _find_results(holder: dict[str, Any], files: Files, reader: SuiteReader, pat
         return
     text = reader.resolved(holder["data-file"], path, "name a file")
     if not isinstance(text, str):
-        raise reader.error("not-a-path", path, "no name of a file", "write it like `data-file: results.jtl`")
+        raise reader.error("not-a-path", path, "no name of a file; write it like `data-file: results.jtl`")
     if Path(text).is_absolute() or "${" in text:
         return
     if files.existing(text) is not None:
         holder["data-file"] = files.find(text, path, kind="results file")
     elif alone:
         reader.warn("results-missing", path, "does not exist yet: the worker waits for it, see `wait-for-file`")
-
-
-# --- Scenarios
-
-
-def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """What a proved engine cannot do with this scenario, in the scenario's order; of a script only its kind.
-
-    Pure, and of a scenario as Taurus writes it; the worker asks again when it generates a script.
-    """
-    if executor not in PROVED:
-        return
-    engine = ENGINES[executor]
-    if scenario.get("script"):
-        yield from _script_problems(executor, engine, str(scenario["script"]), f"{path}.script")
-        return
-    if engine.browser:
-        yield from _browser_problems(executor, scenario, path)
-    requests = scenario.get("requests")
-    if not engine.generates:
-        what = f"without a script, and {engine.title} has nothing else to run"
-        yield Problem("missing-script", path, what, f"write `script: load{engine.scripts[0]}`")
-    elif not requests:
-        what, fix = (
-            ("without a script and without requests", ", or `script: …`")
-            if engine.scripts
-            else ("without requests", "")
-        )
-        yield Problem("missing-requests", path, what, f"write `requests: [http://…]`{fix}")
-    elif not isinstance(requests, list):
-        yield Problem("not-a-list", f"{path}.requests", "no list", "write it like `requests: [http://…]`")
-    elif executor == "vegeta":
-        yield from _vegeta_problems(scenario, requests, path)
-    else:
-        for key in scenario:
-            if key in engine.scenario_without and scenario[key]:
-                yield _unsupported(engine, f"{path}.{key}", "used")
-        if executor == "locust":
-            yield from _duration_problems(scenario, ("timeout", "think-time"), path)
-        yield from _request_problems(executor, requests, f"{path}.requests")
-
-
-def _script_problems(executor: str, engine: Engine, script: str, path: str) -> Iterator[Problem]:
-    name, suffix = PurePosixPath(script).name[-60:], PurePosixPath(script).suffix.lower()
-    if not engine.scripts:
-        fix = "write `requests: [http://…]`, or name the executor that the script is for"
-        yield Problem("unsupported-script", path, f"set, and {engine.title} runs no scripts", fix)
-        return
-    if suffix in ("", *engine.scripts) or (suffix not in SCRIPT_SUFFIXES and executor != "k6"):
-        return
-    others = [f"`executor: {one}`" for one in PROVED if suffix in ENGINES[one].scripts and not ENGINES[one].browser]
-    fix = f"write {' or '.join(others)}" if others else "name the executor that it is for"
-    whose = "toril's " if engine.browser else ""  # bzt's can run more
-    what = f"`{name}`, which {whose}{engine.title} cannot run"
-    yield Problem("unsupported-script", path, what, f"{fix}, or give a {engine.scripts[0]}")
-
-
-def _unsupported(engine: Engine, path: str, what: str) -> Problem:
-    what = f"{what}, which {engine.title}'s generated script does not have"
-    return Problem("unsupported-key", path, what, engine.advice)
-
-
-def _request_problems(executor: str, requests: list[Any], path: str) -> Iterator[Problem]:
-    engine = ENGINES[executor]
-    for index, request in enumerate(requests):
-        where = f"{path}[{index}]"
-        if isinstance(request, str):
-            continue
-        if not isinstance(request, dict):
-            yield NOT_A_REQUEST._replace(path=where)
-            continue
-        block = next((key for key in (*BLOCKS, *PHASES) if key in request), None)
-        if block is None:
-            yield from _plain_request_problems(executor, request, where)
-        elif block not in engine.blocks:
-            yield _unsupported(engine, f"{where}.{block}", "a block")
-        else:
-            yield from _block_problems(executor, request, block, where)
-
-
-def _block_problems(executor: str, block: Mapping[str, Any], kind: str, path: str) -> Iterator[Problem]:
-    held = HOLDERS.get(kind, "do")
-    if kind not in WITHOUT_REQUESTS and not isinstance(block.get(held), list):
-        fix = f"write it like `{held}: [http://…]`"
-        yield Problem("not-a-list", f"{path}.{held}", "no list of requests", fix)
-        return
-    for key in NESTED:
-        if isinstance(block.get(key), list):
-            yield from _request_problems(executor, block[key], f"{path}.{key}")
-
-
-def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    engine = ENGINES[executor]
-    for key in request:
-        if key in engine.without:
-            yield _unsupported(engine, f"{path}.{key}", "used")
-    if engine.browser:
-        yield from _step_problems(executor, request, path)
-        return
-    if executor != "jmeter" and not request.get("url"):
-        yield MISSING_URL._replace(path=f"{path}.url")
-    if executor == "apiritif":
-        yield from _extractor_problems(request, path)
-    if executor == "locust":
-        yield from _duration_problems(request, ("think-time",), path)
-        yield from _assertion_problems(request.get("assert"), f"{path}.assert")
-
-
-def _extractor_problems(request: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """Options that only JMeter's extractors have; Taurus' own defaults may be spelt out."""
-    for key, known in APIRITIF_EXTRACTORS.items():
-        extractors = request.get(key)
-        for name, one in extractors.items() if isinstance(extractors, dict) else ():
-            for option, value in one.items() if isinstance(one, dict) else ():
-                if option not in known and str(value) not in EXTRACTOR_DEFAULTS.get(option, ()):
-                    yield _unsupported(ENGINES["apiritif"], f"{path}.{key}.{name}.{option}", "used")
-
-
-def _browser_problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """toril drives Chromium, on the worker."""
-    browser = str(scenario.get("browser") or "chrome").lower()
-    if browser not in ("chrome", "chromium"):
-        fix = "leave it out: toril drives Chromium"
-        yield Problem("unsupported-browser", f"{path}.browser", f"`{browser[:40]}`", fix)
-    if scenario.get("remote"):
-        fix = "leave it out: toril starts its browsers on the workers"
-        yield Problem("unsupported-browser", f"{path}.remote", "set", fix)
-    yield from _duration_problems(scenario, ("timeout", "think-time"), path)
-    yield from _distribution_problems(executor, scenario, path)
-
-
-def _distribution_problems(executor: str, holder: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    if executor == "playwright" and DISTRIBUTION.fullmatch(str(holder.get("think-time") or "")):
-        yield _unsupported(ENGINES[executor], f"{path}.think-time", "a distribution")
-
-
-def _step_problems(executor: str, request: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    if str(request.get("label") or "").endswith(TIMINGS):
-        fix = "name the step otherwise"
-        yield Problem("reserved-label", f"{path}.label", "the name of a page's timing", fix)
-    actions = request.get("actions")
-    if actions and not isinstance(actions, list):
-        yield Problem("not-a-list", f"{path}.actions", "no list", "write it like `actions: [clickByCSS(#buy)]`")
-    elif not request.get("url") and not actions:
-        yield MISSING_URL._replace(path=f"{path}.url", fix="write the page's address, or `actions` to do")
-    yield from _duration_problems(request, ("timeout", "think-time"), path)
-    yield from _distribution_problems(executor, request, path)
-    for index, written in actions_of(request) if executor == "playwright" else ():
-        try:
-            read_action(written)
-        except ActionError as error:
-            yield Problem(error.code, f"{path}.actions[{index}]", error.what, error.fix)
-
-
-def _duration_problems(
-    holder: Mapping[str, Any], keys: Collection[str], path: str, *, distributions: bool = True
-) -> Iterator[Problem]:
-    for key in keys:
-        written = holder.get(key)
-        if not written or (isinstance(written, str) and "${" in written):
-            continue
-        if distributions and DISTRIBUTION.fullmatch(str(written)):
-            continue
-        try:
-            duration_s(written)
-        except ValueError:
-            yield Problem("not-a-duration", f"{path}.{key}", "no duration", "write it like 30s, 1m30s or 500ms")
-
-
-def _assertion_problems(written: Any, path: str) -> Iterator[Problem]:
-    """Of Locust's generated script, which compiles the patterns."""
-    if written and not isinstance(written, list):
-        yield Problem("not-a-list", path, "no list", "write it like `assert: [a text of the body]`")
-        return
-    for index, check in enumerate(written or ()):
-        where = f"{path}[{index}]"
-        mapping = check if isinstance(check, dict) else {"contains": [check]}
-        subject, contains = mapping.get("subject", "body"), mapping.get("contains") or []
-        if subject not in ASSERTION_SUBJECTS:
-            fix = f"use one of {', '.join(ASSERTION_SUBJECTS)}"
-            yield Problem("unknown-value", f"{where}.subject", f"`{str(subject)[:60]}`", fix)
-        if not contains:
-            yield Problem("missing-key", f"{where}.contains", "missing", "write the expected text: `contains: [text]`")
-        texts = contains if isinstance(contains, list) else [contains]
-        for text in texts if mapping.get("regexp", True) else ():
-            yield from _pattern_problems(str(text), f"{where}.contains")
-
-
-def _pattern_problems(text: str, path: str) -> Iterator[Problem]:
-    try:
-        re.compile(text)
-    except re.error as error:
-        fix = "correct it, or write `regexp: false`"
-        yield Problem("not-a-pattern", path, f"no regular expression ({error})", fix)
-    except (OverflowError, RecursionError):
-        fix = "write a simpler one, or `regexp: false`"
-        yield Problem("not-a-pattern", path, "too large a regular expression", fix)
-
-
-# --- Scenarios of vegeta, which knows its keys by name
-
-
-def engine_setting_advice(key: str) -> str:
-    """Where a setting of vegeta itself is written; `key` is what the suite calls it."""
-    if key.startswith(("verify", "ssl", "tls")):
-        return "write `toril: {vegeta: {insecure: true}}` for a certificate that cannot be verified"
-    meant = nearest(key, VEGETA_SETTINGS)
-    return f"write `{meant}` under `toril.vegeta`" if meant else f"`toril.vegeta` has {', '.join(VEGETA_SETTINGS)}"
-
-
-def _vegeta_problems(scenario: Mapping[str, Any], requests: list[Any], path: str) -> Iterator[Problem]:
-    yield from _vegeta_key_problems(scenario, VEGETA_SCENARIO_KEYS, path)
-    yield from _duration_problems(scenario, ("timeout",), path, distributions=False)
-    yield from _header_problems(scenario.get("headers"), f"{path}.headers")
-    yield from _boolean_problems(scenario, ("keepalive", "follow-redirects"), path)
-    yield from _source_problems(scenario.get("data-sources"), f"{path}.data-sources")
-    rooted = bool(scenario.get("default-address"))
-    for index, request in enumerate(requests):
-        yield from _vegeta_request_problems(request, f"{path}.requests[{index}]", rooted=rooted)
-
-
-def _vegeta_request_problems(request: Any, path: str, *, rooted: bool) -> Iterator[Problem]:
-    if isinstance(request, str):
-        yield from _url_problems(request, f"{path}.url", rooted=rooted)
-        return
-    if not isinstance(request, dict):
-        yield NOT_A_REQUEST._replace(path=path)
-        return
-    block = next((key for key in (*BLOCKS, *PHASES) if key in request and key not in VEGETA_REASONS), None)
-    if block is not None:
-        what = f"a block, and vegeta has none: {ON_ITS_OWN}"
-        yield Problem("unsupported-key", f"{path}.{block}", what, ENGINES["vegeta"].advice)
-        return
-    yield from _vegeta_key_problems(request, VEGETA_REQUEST_KEYS, path)
-    yield from _url_problems(request.get("url"), f"{path}.url", rooted=rooted)
-    method = request.get("method")
-    if method is not None and not _matches(TOKEN, method):
-        what = f"`{str(method)[:60]}`, no method"
-        yield Problem("unknown-value", f"{path}.method", what, "write it like GET or POST")
-    if isinstance(request.get("label"), (dict, list)):
-        yield Problem("not-a-text", f"{path}.label", f"`{str(request['label'])[:60]}`, no text", "write a name")
-    if request.get("body") is not None and request.get("body-file"):
-        yield Problem("conflicting-keys", f"{path}.body-file", "set beside body", "leave one of them out")
-    yield from _header_problems(request.get("headers"), f"{path}.headers")
-    yield from _boolean_problems(request, ("follow-redirects",), path)
-
-
-def _vegeta_key_problems(holder: Mapping[str, Any], known: tuple[str, ...], path: str) -> Iterator[Problem]:
-    for key, value in holder.items():
-        if key in known or value is None or (value is False and key in VEGETA_REASONS):
-            continue
-        where = f"{path}.{str(key)[:60]}"
-        if key in VEGETA_REASONS:
-            what = f"set, which vegeta does not do: {VEGETA_REASONS[key]}"
-            yield Problem("unsupported-key", where, what, ENGINES["vegeta"].advice)
-        elif key in VEGETA_SCENARIO_KEYS:
-            what = "set, which vegeta knows for whole scenarios only"
-            yield Problem("unsupported-key", where, what, "write it beside `requests`")
-        else:
-            meant = nearest(key, known)
-            fix = f"did you mean `{meant}`?" if meant else engine_setting_advice(str(key))
-            yield Problem("unknown-key", where, "unknown to vegeta", fix)
-
-
-def _matches(pattern: re.Pattern[str], written: object) -> bool:
-    return isinstance(written, str) and ("${" in written or pattern.fullmatch(written) is not None)
-
-
-def _url_problems(written: object, path: str, *, rooted: bool) -> Iterator[Problem]:
-    if not written:
-        yield MISSING_URL._replace(path=path)
-    elif not isinstance(written, str):
-        what = f"`{str(written)[:60]}`, no address"
-        yield Problem("not-an-address", path, what, "write it like http://shop/cart")
-    elif written.startswith("${") or SCHEME.match(written):
-        return
-    elif "://" in written.partition("?")[0]:
-        what = f"`{written[:60]}`, and vegeta speaks HTTP alone"
-        yield Problem("not-an-address", path, what, "write http://… or https://…")
-    elif not rooted:
-        fix = "write it in full, or `default-address` beside them"
-        yield Problem("not-an-address", path, f"`{written[:60]}`, without a host", fix)
-
-
-def _header_problems(written: Any, path: str) -> Iterator[Problem]:
-    if written is not None and not isinstance(written, dict):
-        yield Problem("not-a-mapping", path, "no mapping", "write it like `headers: {Accept: text/html}`")
-        return
-    for name, value in (written or {}).items():
-        where = f"{path}.{str(name)[:60]}"
-        if not _matches(TOKEN, str(name)):
-            yield Problem("bad-header", where, "no name of a header", "write it without blanks and colons")
-        elif isinstance(value, (dict, list)) or any(one in str(value) for one in "\r\n\0"):
-            what = f"{str(value)[:60]!r}, no value of a header"
-            yield Problem("bad-header", where, what, "write a text of one line")
-
-
-def _boolean_problems(holder: Mapping[str, Any], keys: Collection[str], path: str) -> Iterator[Problem]:
-    for key in keys:
-        if holder.get(key) is not None and not isinstance(holder[key], bool):
-            yield Problem("not-a-boolean", f"{path}.{key}", f"`{str(holder[key])[:60]}`", "write true or false")
-
-
-def _source_problems(written: Any, path: str) -> Iterator[Problem]:
-    for index, source in enumerate(written if isinstance(written, list) else ()):
-        if not isinstance(source, dict):
-            continue
-        where = f"{path}[{index}]"
-        yield from _vegeta_key_problems(source, VEGETA_SOURCE_KEYS, where)
-        if source.get("loop") is False:
-            what = "false, and the load ends by time and not with the data"
-            fix = "leave it out: rows are used again from the first one on"
-            yield Problem("unsupported-key", f"{where}.loop", what, fix)
-        delimiter = source.get("delimiter")
-        if delimiter and (not isinstance(delimiter, str) or (len(delimiter) > 1 and delimiter.lower() not in TABS)):
-            fix = "write one character, or tab"
-            yield Problem("unknown-value", f"{where}.delimiter", f"`{str(delimiter)[:60]}`", fix)
-        if source.get("encoding") and not _is_encoding(source["encoding"]):
-            what = f"`{str(source['encoding'])[:60]}`, unknown"
-            yield Problem("unknown-value", f"{where}.encoding", what, "write it like utf-8")
-        if isinstance(source.get("variable-names"), dict):
-            yield Problem("not-a-list", f"{where}.variable-names", "a mapping", "write a list of names")
-        if source.get("random-order"):
-            what = "set, and vegeta takes rows in their order"
-            yield Problem("unsupported-key", f"{where}.random-order", what, "shuffle the file")
-
-
-def _is_encoding(written: object) -> bool:
-    try:
-        return isinstance(written, str) and ("${" in written or codecs.lookup(written) is not None)
-    except (LookupError, ValueError):
-        return False

@@ -1,17 +1,16 @@
 """Executions: how much of which scenario, with which executor; every load key typed."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from toril.errors import SuiteError
 from toril.load.curve import Curve
 from toril.load.shapes import OPEN_MODEL
 from toril.records import Search
-from toril.suite.capacity import check_names, lowest, read_search
+from toril.suite.capacity import lowest, read_search
 from toril.suite.curves import PlannedCurve, is_curve, read_curve
 from toril.suite.engines import (
     BROWSER_ENGINES,
@@ -26,9 +25,10 @@ from toril.suite.engines import (
     warn_of_ignored_keys,
 )
 from toril.suite.files import TestPlan
-from toril.suite.reader import SuiteReader, quoted, suggestion
+from toril.suite.reader import SuiteReader, mapping_at, quoted
 from toril.suite.scenarios import Scenarios
-from toril.suite.settings import CapacitySearch
+from toril.suite.settings import TorilSettings
+from toril.text import suggestion
 
 LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 PROVISIONING = {"local": "local", "fargate": "cloud"}  # the key of `concurrency: {local: 5, cloud: 1000}` that counts
@@ -65,97 +65,68 @@ class Execution:
     groups: int = 1  # thread groups of its own JMX, each of which needs a user on each worker
 
 
-def is_functional(merged: Mapping[str, Any]) -> bool:
-    """Whether the suite asks for test cases instead of load."""
-    settings = merged.get("settings")
-    return isinstance(settings, dict) and settings.get("aggregator") == FUNCTIONAL
-
-
-def check_aggregator(merged: Mapping[str, Any], source: str) -> None:
-    """SuiteError for an unknown aggregator, with which test cases would be run as load."""
-    settings = merged.get("settings")
-    written = settings.get("aggregator") if isinstance(settings, dict) else None
+def is_functional(settings: Mapping[str, Any], reader: SuiteReader) -> bool:
+    """Whether the suite asks for test cases instead of load; SuiteError for an unknown aggregator."""
+    written = settings.get("aggregator")
     if written not in (None, "", LOAD, FUNCTIONAL):
-        raise SuiteError(
-            f"{source}: settings.aggregator is {quoted(written)}, which toril does not know; write `{FUNCTIONAL}` for "
-            "test cases, or leave it out for load",
-            code="unknown-value",
-        )
+        what = f"{quoted(written)}, which toril does not know"
+        fix = f"write `{FUNCTIONAL}` for test cases, or leave it out for load"
+        raise reader.error("unknown-value", "settings.aggregator", f"{what}; {fix}")
+    return bool(written == FUNCTIONAL)
 
 
-def check_browsers(names: Iterable[str], executions: Iterable[Execution], source: str) -> None:
+def check_browsers(names: Iterable[str], executions: Iterable[Execution], reader: SuiteReader) -> None:
     """SuiteError for browser settings of an execution that does not exist, or drives no browser."""
     executors = {execution.name: execution.executor for execution in executions}
     driving = [name for name, executor in executors.items() if executor in BROWSER_ENGINES]
     for name in names:
-        if name in driving:
-            continue
-        code = "not-a-browser" if name in executors else "unknown-execution"
-        what = "drives no browser" if name in executors else "is no execution"
-        fix = suggestion(name, driving) if driving else "no execution of this suite drives one"
-        raise SuiteError(f"{source}: toril.browsers.{name[:60]} {what}; {fix}", code=code)
+        if name not in driving:
+            fix = suggestion(name, driving) if driving else "no execution of this suite drives one"
+            code, what = "unknown-execution", "of no execution"
+            if name in executors:
+                code, what = "not-a-browser", "of an execution that drives no browser"
+            raise reader.error(code, f"toril.browsers.{name[:60]}", f"{what}; {fix}")
 
 
-def read_executions(
-    config: Mapping[str, Any],
-    scenarios: Scenarios,
-    reader: SuiteReader,
-    on: str,
-    curves: Mapping[str, Any] | None = None,
-    capacity: Mapping[str, CapacitySearch] | None = None,
-) -> tuple[Execution, ...]:
-    """The suite's executions, in order; `curves` and `capacity` are shapes of load and searches by execution."""
-    written = config.get("execution")
-    if isinstance(written, dict):
-        written = [written]
-    if not written:
-        raise SuiteError(
-            f"{reader.name}: execution is missing; write what to run: `execution: [{{scenario: …, hold-for: 1m}}]`",
-            code="missing-execution",
-        )
-    items = reader.items(written, "execution", "execution: [{scenario: …}]")
-    if len(items) > MAX_EXECUTIONS:
-        raise reader.error(
-            "out-of-range", "execution", f"a list of {len(items):,}", f"a suite has at most {MAX_EXECUTIONS}"
-        )
-    executions = _ExecutionReader(config, scenarios, reader, on, curves or {}, capacity or {})
-    found: list[Execution] = []
-    for index, item in enumerate(items):
-        path = f"execution[{index}]"
-        mapping = reader.mapping(item, path, "{scenario: checkout, concurrency: 10, hold-for: 1m}")
-        found.append(executions.read(deepcopy(mapping), index, path, {execution.name for execution in found}))
-    names = {execution.name for execution in found}
-    check_names(capacity or {}, names, reader)
-    for name in curves or {}:
-        if name not in names:
-            path = f"toril.curves.{name[:60]}"
-            raise reader.error("unknown-execution", path, "a curve of no execution", suggestion(name, names))
-    return tuple(found)
+class ExecutionReader:
+    """Reads the executions of a merged configuration, for a run `on` local workers or Fargate."""
 
-
-class _ExecutionReader:
     def __init__(
-        self,
-        config: Mapping[str, Any],
-        scenarios: Scenarios,
-        reader: SuiteReader,
-        on: str,
-        curves: Mapping[str, Any],
-        capacity: Mapping[str, CapacitySearch],
+        self, config: Mapping[str, Any], scenarios: Scenarios, on: str, toril: TorilSettings, *, functional: bool
     ) -> None:
-        self.curves, self.capacity, self.on = curves, capacity, on
-        self.scenarios, self.reader, self.provisioning = scenarios, reader, PROVISIONING[on]
+        self.written, self.scenarios, self.reader = config.get("execution"), scenarios, scenarios.reader
+        self.toril, self.on, self.functional, self.provisioning = toril, on, functional, PROVISIONING[on]
         self.locations = config.get("locations")  # Taurus: for executions that have none of their own
-        settings = config.get("settings")
-        self.default_executor = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
-        self.functional = is_functional(config)
-        modules = config.get("modules")
-        found = modules.items() if isinstance(modules, dict) else ()
-        self.own = {name for name, one in found if isinstance(one, str) or (isinstance(one, dict) and "class" in one)}
+        self.default_executor = mapping_at(config, "settings").get("default-executor") or "jmeter"
+        modules = mapping_at(config, "modules").items()
+        self.own = {name for name, one in modules if isinstance(one, str) or (isinstance(one, dict) and "class" in one)}
         self.alone = not config.get("services")
         self.executors: set[str] = set()  # that were checked, each with one warning at most
 
-    def read(self, item: dict[str, Any], index: int, path: str, taken: set[str]) -> Execution:
+    def read_all(self) -> tuple[Execution, ...]:
+        """The suite's executions, in order."""
+        items = [self.written] if isinstance(self.written, dict) else self.written
+        if not items:
+            fix = "write what to run: `execution: [{scenario: …, hold-for: 1m}]`"
+            raise self.reader.error("missing-execution", "execution", f"missing; {fix}")
+        items = self.reader.items(items, "execution", "execution: [{scenario: …}]")
+        if len(items) > MAX_EXECUTIONS:
+            text = f"a list of {len(items):,}; write {MAX_EXECUTIONS} at most"
+            raise self.reader.error("out-of-range", "execution", text)
+        found: dict[str, Execution] = {}
+        for index, item in enumerate(items):
+            path = f"execution[{index}]"
+            mapping = self.reader.mapping(item, path, "{scenario: checkout, concurrency: 10, hold-for: 1m}")
+            execution = self._read(deepcopy(mapping), index, path, found)
+            found[execution.name] = execution
+        for key, written in (("capacity", self.toril.capacity), ("curves", self.toril.curves)):
+            for name in written:
+                if name not in found:
+                    text = f"for no execution; {suggestion(name, found)}"
+                    raise self.reader.error("unknown-execution", f"toril.{key}.{name[:60]}", text)
+        return tuple(found.values())
+
+    def _read(self, item: dict[str, Any], index: int, path: str, taken: Collection[str]) -> Execution:
         executor = self._executor(item, path)
         without = item.get("scenario") is None and executor not in PROVED  # such as those that only read results
         scenario = executor if without else self.scenarios.of(item, path, executor)
@@ -165,15 +136,13 @@ class _ExecutionReader:
             holder = self.scenarios.named.get(named) if isinstance(named, str) else named
             check_results(item, holder, self.scenarios.files, self.reader, path, alone=self.alone)
         name = _unused(scenario, taken)
-        planned, search = self._curve(item, name, executor, path), None
-        if name in self.capacity:
-            if planned is not None:
-                what = "beside a load curve, and a search sets the rate itself"
-                raise self.reader.error("conflicting-keys", f"toril.capacity.{name[:60]}", what, "keep one of the two")
-            labels = self.scenarios.labels(scenario)
-            search = read_search(self.capacity[name], name, executor, item, labels, self.reader)
+        planned = self._curve(item, name, executor, path)
+        search = self._search(item, name, executor, self.scenarios.labels(scenario), planned)
+        if search is not None:
             planned = PlannedCurve(lowest(search, self.on), 0.0)
-            item |= {"throughput": search.to_rps, "hold-for": _plain(planned.curve.length_s)}
+        if planned is not None:
+            item["hold-for"] = _plain(planned.curve.length_s)
+            item["throughput"] = planned.curve.peak_rps if search is None else search.to_rps
         script = self.scenarios.jmx(scenario)
         if script.groups and item.get("hold-for") is not None and not item.get("ramp-up"):
             item["ramp-up"] = "0s" if planned else self._ramp_of(script, f"{path}.ramp-up")
@@ -183,12 +152,8 @@ class _ExecutionReader:
         iterations = self.reader.whole(item.get("iterations"), f"{path}.iterations")
         steps = self.reader.whole(item.get("steps"), f"{path}.steps")
         timed = durations["ramp-up"] + durations["hold-for"] > 0
-        load: dict[str, Any] = {
-            "concurrency": concurrency,
-            "throughput": throughput,
-            "iterations": iterations,
-            "steps": steps,
-        }
+        load: dict[str, Any] = {"concurrency": concurrency, "throughput": throughput, "iterations": iterations}
+        load["steps"] = steps
         own_load = self._has_own_load(executor, scenario) and not (timed or any(load.values()))
         read = load | {key: Fraction(durations[key]) for key in ("ramp-up", "hold-for")}
         for problem in load_problems(executor, item, read, path, functional=self.functional):
@@ -204,14 +169,14 @@ class _ExecutionReader:
         locations = self._locations(item.get("locations", self.locations), f"{path}.locations", exact=exact)
         rate = None if throughput is None else int(throughput) if throughput.denominator == 1 else float(throughput)
         load |= {"concurrency": concurrency, "throughput": rate}
-        spent = {
-            key: self.reader.resolved(item[key], f"{path}.{key}", "") for key in durations if item.get(key) is not None
-        }
-        config = {key: value for key, value in item.items() if key not in (*OURS, *load, *durations)}
-        config |= {"executor": executor} | {key: value for key, value in load.items() if value is not None} | spent
+        load |= {key: self.reader.resolved(item.get(key), f"{path}.{key}", "") for key in durations}
+        config = {key: value for key, value in item.items() if key not in (*OURS, *load)}
+        config |= {"executor": executor} | {key: value for key, value in load.items() if value is not None}
         if not without:
             config["scenario"] = scenario
-        found = Execution(
+        if planned is not None:
+            durations |= {"ramp-up": planned.ramp_up_s, "hold-for": planned.curve.length_s - planned.ramp_up_s}
+        return Execution(
             name=name,
             index=index,
             executor=executor,
@@ -228,30 +193,37 @@ class _ExecutionReader:
             exact_workers=exact,
             files=self._files(config, scenario),
             config=config,
+            curve=None if planned is None else planned.curve,
+            search=search,
             groups=max(1, script.groups),
         )
-        if planned is None:
-            return found
-        held_s = planned.curve.length_s - planned.ramp_up_s
-        return replace(found, curve=planned.curve, ramp_up_s=planned.ramp_up_s, hold_for_s=held_s, search=search)
 
     def _with_names(self, problem: Problem, name: str) -> Problem:
         """A missing rate is most often a slip in the name of a curve or search: then with the names that exist."""
-        others = [*self.curves, *self.capacity]
+        others = [*self.toril.curves, *self.toril.capacity]
         if problem.code != "missing-rate" or not others:
             return problem
         fix = f"its name is `{name[:60]}`, and curves or searches are written for {', '.join(others)[:200]}"
-        return problem._replace(fix=fix)
+        return problem._replace(text=f"missing; {fix}")
 
     def _curve(self, item: dict[str, Any], name: str, executor: str, path: str) -> PlannedCurve | None:
         """The load curve of an execution; its peak becomes the throughput, and its length the hold."""
         written = item.get("throughput")
         if isinstance(written, dict) and not is_curve(written):
             written = self._placed(item, "throughput", path)
-        planned = read_curve(item, written, name, path, self.curves, executor, self.reader, self.scenarios.files)
-        if planned is not None:
-            item |= {"throughput": planned.curve.peak_rps, "hold-for": _plain(planned.curve.length_s)}
-        return planned
+        curves, files = self.toril.curves, self.scenarios.files
+        return read_curve(item, written, name, path, curves, executor, self.reader, files)
+
+    def _search(
+        self, item: dict[str, Any], name: str, executor: str, labels: Collection[str], curve: PlannedCurve | None
+    ) -> Search | None:
+        """The search for an execution's capacity; its highest rate becomes the throughput, and its length the hold."""
+        if name not in self.toril.capacity:
+            return None
+        if curve is not None:
+            text = "beside a load curve, and a search sets the rate itself; keep one of the two"
+            raise self.reader.error("conflicting-keys", f"toril.capacity.{name[:60]}", text)
+        return read_search(self.toril.capacity[name], name, executor, item, labels, self.reader)
 
     def _ramp_of(self, script: TestPlan, path: str) -> str:
         """The longest ramp of a JMX's thread groups, which is all groups' in a run with a hold of its own."""
@@ -268,8 +240,7 @@ class _ExecutionReader:
         path = f"{path}.executor"
         executor = self.reader.resolved(item.get("executor") or self.default_executor, path, "name one")
         if not isinstance(executor, str):
-            what = f"{quoted(executor)}, not a name"
-            raise self.reader.error("unknown-executor", path, what, "write one such as jmeter")
+            raise self.reader.error("unknown-executor", path, f"{quoted(executor)}, not a name; write one like jmeter")
         if executor not in self.executors:
             check_executor(executor, path, self.reader, own=self.own, functional=self.functional)
             self.executors.add(executor)
@@ -283,8 +254,7 @@ class _ExecutionReader:
         unknown = set(value) - set(PROVISIONING.values())
         if unknown:
             what = f"{quoted(value)}, with a place that is neither local nor cloud"
-            fix = f"write `{key}: {{local: 5, cloud: 1000}}`"
-            raise self.reader.error("unknown-key", f"{path}.{key}", what, fix)
+            raise self.reader.error("unknown-key", f"{path}.{key}", f"{what}; write `{key}: {{local: 5, cloud: 1000}}`")
         if self.provisioning not in value:
             text = f"says nothing for `{self.provisioning}`, so Taurus' default counts"
             self.reader.warn("default-load", f"{path}.{key}", text)
@@ -298,7 +268,7 @@ class _ExecutionReader:
         """Whether the numbers of `locations` are those of workers, and no weights."""
         weighted = str(self.reader.resolved(written, path, "write true or false")).lower()
         if weighted not in ("true", "false", "none"):
-            raise self.reader.error("not-a-boolean", path, quoted(written), "write true or false")
+            raise self.reader.error("not-a-boolean", path, f"{quoted(written)}; write true or false")
         return weighted == "false"
 
     def _locations(self, written: object, path: str, *, exact: bool) -> dict[str, Fraction]:
@@ -309,25 +279,21 @@ class _ExecutionReader:
         for raw, weight in self.reader.mapping(written, path, example).items():
             name = self.reader.environment.resolve(raw)
             if not LOCATION.fullmatch(name):
-                what, fix = "not a name for a location", "use letters, digits and . _ - (at most 63)"
-                raise self.reader.error("unusable-name", f"{path}.{raw[:60]}", what, fix)
+                text = "not a name for a location; use letters, digits and . _ - (at most 63)"
+                raise self.reader.error("unusable-name", f"{path}.{raw[:60]}", text)
             number = (
                 self.reader.whole(weight, f"{path}.{name}") if exact else self.reader.number(weight, f"{path}.{name}")
             )
             if number:
                 found[name] = found.get(name, Fraction(0)) + number
         if not found:
-            raise self.reader.error("out-of-range", path, "without any weight above 0", f"write it like `{example}`")
+            raise self.reader.error("out-of-range", path, f"without any weight above 0; write it like `{example}`")
         return found
 
     def _files(self, config: Mapping[str, Any], scenario: str) -> tuple[str, ...]:
+        own = self.scenarios.named.get(scenario, {})
         listed: list[Any] = []
-        for holder, key in (
-            (config, "files"),
-            (self.scenarios.named.get(scenario, {}), "files"),
-            (self.scenarios.named.get(scenario, {}), "data-sources"),
-        ):
-            value = holder.get(key)
+        for value in (config.get("files"), own.get("files"), own.get("data-sources")):
             listed += value if isinstance(value, list) else []
         paths = (item.get("path") if isinstance(item, dict) else item for item in listed)
         return tuple(dict.fromkeys(path for path in paths if isinstance(path, str)))
@@ -337,7 +303,7 @@ def _plain(seconds: float) -> int | float:
     return int(seconds) if seconds.is_integer() else seconds
 
 
-def _unused(scenario: str, taken: set[str]) -> str:
+def _unused(scenario: str, taken: Collection[str]) -> str:
     """The scenario's name, with #2, #3 … on repeats."""
     name, number = scenario, 1
     while name in taken:

@@ -1,7 +1,6 @@
 """A suite's files from a store into a folder; names and contents are checked before anything is written."""
 
 import hashlib
-import os
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -43,15 +42,11 @@ def fetch_files(store: Source, prefix: str, folder: Path, files: Mapping[str, st
         data = store.get(f"{prefix}{name}")
         size += len(data)
         if size > MAX_BYTES:
-            raise SuiteError(
-                f"{prefix} holds over {MAX_BYTES >> 20} MiB; leave out what no worker needs", code="too-large"
-            )
+            text = f"{prefix} holds over {MAX_BYTES >> 20} MiB; leave out what no worker needs"
+            raise SuiteError(text, code="too-large")
         if hashlib.sha256(data).hexdigest() != files[name]:
-            raise ChangedFileError(
-                f"{prefix}{name} is not the file whose SHA-256 was recorded with the suite: it was changed after that. "
-                "Publish the suite again",
-                code="changed-file",
-            )
+            what = f"{prefix}{name} is not the file whose SHA-256 was recorded with the suite"
+            raise ChangedFileError(f"{what}: it was changed after that. Publish the suite again", code="changed-file")
         _write(inside(folder, name), data)
 
 
@@ -70,24 +65,20 @@ def checked_names(names: Iterable[str]) -> list[str]:
     found: dict[str, str] = {}
     for name in names:
         if len(found) == MAX_FILES:
-            raise SuiteError(
-                f"the suite has over {MAX_FILES:,} files; leave out what no worker needs", code="too-large"
-            )
+            text = f"the suite has over {MAX_FILES:,} files; leave out what no worker needs"
+            raise SuiteError(text, code="too-large")
         if not _is_relative(name):
             raise _outside(name)
         other = found.setdefault(_on_any_disk(name), name)
         if other != name:
-            raise SuiteError(
-                f"{name!r} and {other!r} would be one file on some disks; rename one", code="colliding-names"
-            )
+            text = f"{name!r} and {other!r} would be one file on some disks; rename one"
+            raise SuiteError(text, code="colliding-names")
     for disk_name, name in found.items():
         parts = disk_name.split("/")
         for length in range(1, len(parts)):
             if (above := found.get("/".join(parts[:length]))) is not None:
-                raise SuiteError(
-                    f"{above!r} would have to be a file and, for {name!r}, a folder; rename one",
-                    code="colliding-names",
-                )
+                text = f"{above!r} is a file, and a folder in {name!r}; rename one"
+                raise SuiteError(text, code="colliding-names")
     return list(found.values())
 
 
@@ -110,8 +101,7 @@ def _write(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        with os.fdopen(number, "wb") as file:
+        with path.open("xb") as file:
             file.write(data)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}", code="unwritable-file") from error

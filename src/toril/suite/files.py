@@ -37,7 +37,7 @@ class Files:
         self.found: dict[Path, None] = {}
 
     def add(self, path: Path) -> None:
-        """Take a file along if it lies in the folder."""
+        """Add a file to those that a run takes along, if it is in the folder."""
         if (relative := self._inside(path)) is not None:
             self.found[relative] = None
 
@@ -47,8 +47,8 @@ class Files:
         A URL, or a name with a reference that only the engine knows, stays as it is written.
         """
         if not isinstance(written, str) or not written:
-            what, fix = f"{quoted(written)}, not the path of a {kind}", "write one, relative to the suite's folder"
-            raise self.reader.error("not-a-path", path, what, fix)
+            text = f"{quoted(written)}, not the path of a {kind}; write one, relative to the suite's folder"
+            raise self.reader.error("not-a-path", path, text)
         text = self.reader.environment.resolve(written)
         if URL.match(text):
             what = f"is an address: each worker downloads {quoted(text)} for itself"
@@ -60,12 +60,12 @@ class Files:
             return written
         there = self.existing(text)
         if there is None:
-            what = f"{quoted(text)}, a {kind} that does not exist in {self.folder}"
-            raise self.reader.error("no-such-file", path, what, "correct the path, or add the file")
+            text = f"{quoted(text)}, a {kind} that does not exist in {self.folder}; correct the path, or add the file"
+            raise self.reader.error("no-such-file", path, text)
         relative = self._inside(there)
         if relative is None:
-            what = f"{quoted(text)}, outside the suite's folder {self.folder}"
-            raise self.reader.error("outside-folder", path, what, "move the file into it")
+            text = f"{quoted(text)}, outside the suite's folder {self.folder}; move the file into it"
+            raise self.reader.error("outside-folder", path, text)
         self._take(there, relative)
         return relative.as_posix()
 
@@ -144,8 +144,8 @@ class Files:
                     if records > MAX_ROWS:
                         break
         except OSError as error:
-            what, fix = f"{path}, which cannot be read", "give a CSV file"
-            raise self.reader.error("unreadable-file", "toril.split-data", what, fix) from error
+            text = f"{path}, which is unreadable; give a CSV file"
+            raise self.reader.error("unreadable-file", "toril.split-data", text) from error
         return max(0, records - 1)
 
     def sorted(self) -> tuple[Path, ...]:

@@ -37,14 +37,11 @@ def suite_files(paths: Sequence[str | Path]) -> list[Path]:
     for written in paths:
         path = Path(written)
         if URL.match(str(written)):
-            raise SuiteError(
-                f"{written} is an address, not a file; write a suite with `requests: [{written}]`", code="not-a-suite"
-            )
+            text = f"{written} is an address; write a suite with `requests: [{written}]`"
+            raise SuiteError(text, code="not-a-suite")
         if path.suffix.lower() in (".jmx", ".jtl", ".py"):
-            raise SuiteError(
-                f"{path} is a script, not a suite; write a suite.yml with `execution: [{{scenario: {path.name}}}]`",
-                code="not-a-suite",
-            )
+            text = f"{path} is a script, not a suite; write a suite.yml with `execution: [{{scenario: {path.name}}}]`"
+            raise SuiteError(text, code="not-a-suite")
         try:
             folder = path.is_dir()
         except (OSError, ValueError):
@@ -53,10 +50,8 @@ def suite_files(paths: Sequence[str | Path]) -> list[Path]:
             found.append(path)
             continue
         if len(paths) > 1:
-            raise SuiteError(
-                f"{path} is a folder, and suites in folders are not merged; give one folder, or files only",
-                code="several-suites",
-            )
+            text = f"{path} is a folder, and suites in folders are not merged; give one folder, or files only"
+            raise SuiteError(text, code="several-suites")
         inside = [path / name for name in SUITE_NAMES if (path / name).is_file()]
         if not inside:
             raise SuiteError(f"{path} has no suite.yml; add one, or name the Taurus file", code="no-suite")
@@ -147,58 +142,57 @@ def _merge_items(target: list[Any], source: list[Any]) -> None:
             target[index] = deepcopy(value)
 
 
+class _OverrideError(Exception):
+    """What is wrong with an override."""
+
+
 def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> None:
     """Change `config` as each override says, in their order."""
     for override in overrides:
         path, equals, value = override.partition("=")
-        if not equals:
-            raise _bad_override(override, "there is no `=`; write it like -o execution.0.concurrency=5")
-        _apply(config, [int(part) if POSITION.fullmatch(part) else part for part in path.split(".")], value, override)
+        try:
+            if not equals:
+                raise _OverrideError("there is no `=`; write it like -o execution.0.concurrency=5")
+            _apply(config, [int(part) if POSITION.fullmatch(part) else part for part in path.split(".")], value)
+        except _OverrideError as error:
+            raise SuiteError(f"-o {override}: {error}", code="bad-override") from None
 
 
-def _apply(config: dict[str, Any], path: list[str | int], value: str, override: str) -> None:
+def _apply(config: dict[str, Any], path: list[str | int], value: str) -> None:
     if "" in path:
-        raise _bad_override(override, "the path has an empty part; write it like -o execution.0.concurrency=5")
+        raise _OverrideError("the path has an empty part; write it like -o execution.0.concurrency=5")
     place: Any = config
     for part, following in pairwise(path):
-        place = _entered(place, part, [] if isinstance(following, int) else {}, override)
+        empty: Any = [] if isinstance(following, int) else {}
+        if isinstance(place, dict) and isinstance(part, str):
+            place = place.setdefault(part, empty)
+        elif isinstance(place, list) and isinstance(part, int):
+            place = place[_position(place, part, empty)]
+        else:
+            raise _nowhere(place, part)
     last = path[-1]
-    if isinstance(last, int) and isinstance(place, list):
-        _filled(place, last, {}, override)
     if isinstance(last, str) and last[0] == "*":
         _replace_everywhere(place, last[1:], value)
     elif isinstance(last, str) and last[0] == "^":
-        _delete(place, last[1:], override)
+        _delete(place, last[1:])
     elif isinstance(place, dict):
         place[str(last)] = parse_value(value)
     elif isinstance(place, list) and isinstance(last, int):
-        if last < 0:
-            place.append(parse_value(value))
-        else:
-            place[last] = parse_value(value)
+        place[_position(place, last, {})] = parse_value(value)
     else:
-        raise _nowhere(place, last, override)
+        raise _nowhere(place, last)
 
 
-def _entered(place: Any, part: str | int, empty: Any, override: str) -> Any:
-    """The value at `part`, made when there is none."""
-    if isinstance(place, dict) and isinstance(part, str):
-        return place.setdefault(part, empty)
-    if isinstance(place, list) and isinstance(part, int):
-        if part < 0:
-            place.append(empty)
-            return empty
-        _filled(place, part, empty, override)
-        return place[part]
-    raise _nowhere(place, part, override)
-
-
-def _filled(place: list[Any], position: int, empty: Any, override: str) -> None:
+def _position(place: list[Any], position: int, empty: Any) -> int:
+    """The position in a list that is filled up to it; a negative one appends `empty`."""
     if position > MAX_POSITION:
-        what = f"position {position} is beyond {MAX_POSITION:,}; count from 0, or append with -1"
-        raise _bad_override(override, what)
+        raise _OverrideError(f"position {position} is beyond {MAX_POSITION:,}; count from 0, or append with -1")
+    if position < 0:
+        place.append(empty)
+        return len(place) - 1
     while len(place) <= position:
         place.append(type(empty)())
+    return position
 
 
 def _replace_everywhere(place: Any, key: str, value: str) -> None:
@@ -215,38 +209,31 @@ def _replace_everywhere(place: Any, key: str, value: str) -> None:
             place[place.index(key)] = value
 
 
-def _delete(place: Any, key: str, override: str) -> None:
+def _delete(place: Any, key: str) -> None:
     if isinstance(place, dict):
         place.pop(key, None)
     elif isinstance(place, list) and POSITION.fullmatch(key):
         if -len(place) <= int(key) < len(place):
             del place[int(key)]
     else:
-        raise _nowhere(place, key, override)
+        raise _nowhere(place, key)
 
 
-def _nowhere(place: Any, part: str | int, override: str) -> SuiteError:
-    kind = "a mapping" if isinstance(place, dict) else "a list" if isinstance(place, list) else f"`{str(place)[:40]}`"
-    fix = (
-        "name a position in it, or -1 to append"
-        if isinstance(place, list)
-        else "name a key that holds a mapping or a list"
-    )
-    return _bad_override(override, f"`{part}` leads nowhere, there is {kind}; {fix}")
-
-
-def _bad_override(override: str, what: str) -> SuiteError:
-    return SuiteError(f"-o {override}: {what}", code="bad-override")
+def _nowhere(place: Any, part: str | int) -> _OverrideError:
+    kind, fix = f"`{str(place)[:40]}`", "name a key that holds a mapping or a list"
+    if isinstance(place, dict):
+        kind = "a mapping"
+    elif isinstance(place, list):
+        kind, fix = "a list", "name a position in it, or -1 to append"
+    return _OverrideError(f"`{part}` leads nowhere, there is {kind}; {fix}")
 
 
 def check_top_keys(config: Mapping[str, Any], source: str) -> None:
     """SuiteError for a key at the top that is similar to one of bzt's or toril's: both would ignore it."""
     for key in config:
         if key not in TOP_KEYS and (meant := similar(key, TOP_KEYS)):
-            raise SuiteError(
-                f"{source}: {quoted(key)} at the top is ignored by bzt and toril; did you mean `{meant}`?",
-                code="unknown-key",
-            )
+            text = f"{source}: {quoted(key)} at the top is ignored by bzt and toril; did you mean `{meant}`?"
+            raise SuiteError(text, code="unknown-key")
 
 
 def similar(key: str, known: Iterable[str]) -> str | None:

@@ -1,7 +1,7 @@
 """Typed access to the untyped document of a suite: each refusal has a code and says where, what and the fix."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 from toril.criteria import duration_s, number
 from toril.errors import SuiteError, UserError
 from toril.masking import HIDDEN, mask
-from toril.text import nearest
 
 REFERENCE = re.compile(r"\$\{(.{0,300}?)\}")  # bounded: a suite may hold a million `${`
 SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]{0,300})\}|([A-Za-z0-9_]+))")
@@ -41,18 +40,17 @@ def quoted(value: object) -> str:
     return f"`{text if len(text) <= 60 else text[:59] + '…'}`"
 
 
-def suggestion(word: str, known: Collection[str]) -> str:
-    """`did you mean …?`, or the list of the known names; there is at least one."""
-    if meant := nearest(word, known):
-        return f"did you mean `{meant}`?"
-    names = sorted(known)
-    return f"known are {', '.join(names[:10])}{' …' if len(names) > 10 else ''}"
+def mapping_at(document: object, *path: str) -> dict[str, Any]:
+    """The mapping at this path of an unchecked document; empty where there is none."""
+    for key in path:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else {}
 
 
 class Environment:
     """Resolves `${NAME}` from `--env`, `settings.env` and the machine's environment, in that order.
 
-    An unknown name is left as it stands: JMeter's own references look the same.
+    An unknown name stays: JMeter's own references look the same.
     """
 
     def __init__(
@@ -62,7 +60,7 @@ class Environment:
         system: Mapping[str, str],
         secrets: frozenset[str] = frozenset(),
     ) -> None:
-        """`secrets` are variables that only workers know, whatever this machine's environment says."""
+        """`secrets` are variables that only workers know; this machine's environment is ignored for them."""
         self.secrets = secrets
         hidden = (OF_THE_JOB, CREDENTIALS)
         self.system = system = {
@@ -115,11 +113,8 @@ class Environment:
 
     def _limited(self, text: str) -> str:
         if len(text) > MAX_RESOLVED:
-            raise SuiteError(
-                f"settings.env: `{text[:40]}…` grows beyond {MAX_RESOLVED:,} characters; "
-                "shorten it, or what it refers to",
-                code="too-large",
-            )
+            what = f"settings.env: `{text[:40]}…` grows beyond {MAX_RESOLVED:,} characters"
+            raise SuiteError(f"{what}; shorten it, or what it refers to", code="too-large")
         return text
 
 
@@ -139,20 +134,21 @@ class SuiteReader:
         self.jmeter_properties = jmeter_properties or {}  # modules.jmeter.properties
         self.warnings: list[Note] = []
 
-    def error(self, code: str, path: str, what: str, fix: str) -> UserError:
-        return self.refusal(f"{self.name}: {path} is {what}; {fix}", code=code)
+    def error(self, code: str, path: str, text: str) -> UserError:
+        """The refusal of the value at `path`; the text completes `<path> is …`, with the fix after a semicolon."""
+        return self.refusal(f"{self.name}: {path} is {text}", code=code)
 
     def warn(self, code: str, path: str, text: str) -> None:
         self.warnings.append(Note(code, f"{self.name}: {path} {text}"))
 
     def mapping(self, value: object, path: str, example: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise self.error("not-a-mapping", path, f"{quoted(value)}, not a mapping", f"write it like `{example}`")
+            raise self.error("not-a-mapping", path, f"{quoted(value)}, not a mapping; write it like `{example}`")
         return value
 
     def items(self, value: object, path: str, example: str) -> list[Any]:
         if not isinstance(value, list):
-            raise self.error("not-a-list", path, f"{quoted(value)}, not a list", f"write it like `{example}`")
+            raise self.error("not-a-list", path, f"{quoted(value)}, not a list; write it like `{example}`")
         return value
 
     def resolved(self, value: Any, path: str, fix: str) -> Any:
@@ -165,9 +161,17 @@ class SuiteReader:
             raise self.unset(value, path, self.environment.fix_of(name) if name.isidentifier() else fix)
         return text.strip()
 
+    def resolved_all(self, value: Any, path: str) -> Any:
+        """`resolved` for every text in lists and mappings."""
+        if isinstance(value, list):
+            return [self.resolved_all(one, f"{path}[{index}]") for index, one in enumerate(value)]
+        if isinstance(value, dict):
+            return {key: self.resolved_all(one, f"{path}.{key[:60]}") for key, one in value.items()}
+        return self.resolved(value, path, "write the value itself")
+
     def unset(self, value: str, path: str, fix: str) -> UserError:
         """The refusal of a value with a reference to an unknown name."""
-        return self.error("unset-reference", path, f"{quoted(value)}, which refers to something that is not set", fix)
+        return self.error("unset-reference", path, f"{quoted(value)}, which refers to something that is not set; {fix}")
 
     def _property(self, match: re.Match[str]) -> str:
         """JMeter's `${__P(users,10)}` as JMeter will see it: its property, or the default written there."""
@@ -177,7 +181,7 @@ class SuiteReader:
         """A whole number above 0; None for null and 0, which Taurus takes for *not given*."""
         found = self.number(value, path)
         if found is not None and found.denominator != 1:
-            raise self.error("not-a-number", path, f"{quoted(value)}, not a whole number", "write one")
+            raise self.error("not-a-number", path, f"{quoted(value)}, not a whole number; write one")
         return None if found is None else int(found)
 
     def number(self, value: object, path: str) -> Fraction | None:
@@ -189,14 +193,10 @@ class SuiteReader:
             found = number(value)
         except ValueError:
             if str(value).startswith("-"):
-                what, fix = f"{quoted(value)}, below 0", "write a number above 0"
-                raise self.error("out-of-range", path, what, fix) from None
-            what, fix = f"{quoted(value)}, not a number", "write a number such as 10"
-            raise self.error("not-a-number", path, what, fix) from None
+                raise self.error("out-of-range", path, f"{quoted(value)}, below 0; write a number above 0") from None
+            raise self.error("not-a-number", path, f"{quoted(value)}, not a number; write one such as 10") from None
         if found > MAX_NUMBER:
-            raise self.error(
-                "out-of-range", path, f"{quoted(value)}, more than {MAX_NUMBER:,}", "write a smaller number"
-            )
+            raise self.error("out-of-range", path, f"{quoted(value)}, more than {MAX_NUMBER:,}; write a smaller number")
         return found or None
 
     def seconds(self, value: object, path: str) -> float:
@@ -207,13 +207,13 @@ class SuiteReader:
         try:
             seconds = duration_s(value)
         except ValueError:
-            what, fix = f"{quoted(value)}, not a duration", "write it like 30s, 1m30s or 500ms"
-            raise self.error("not-a-duration", path, what, fix) from None
+            text = f"{quoted(value)}, not a duration; write it like 30s or 1m30s"
+            raise self.error("not-a-duration", path, text) from None
         if seconds > MAX_DURATION_S:
-            raise self.error("out-of-range", path, f"{quoted(value)}, longer than a year", "write a shorter duration")
+            raise self.error("out-of-range", path, f"{quoted(value)}, longer than a year; write a shorter duration")
         return float(seconds)
 
     def boolean(self, value: object, path: str) -> bool:
         if not isinstance(value, bool):
-            raise self.error("not-a-boolean", path, quoted(value), "write true or false")
+            raise self.error("not-a-boolean", path, f"{quoted(value)}; write true or false")
         return value

@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 from toril.errors import OptionError, SuiteError
 from toril.masking import mask
 from toril.suite.engines import NESTED
+from toril.suite.files import URL
+from toril.suite.reader import mapping_at
+from toril.suite.scenarios import urls_of
 
 ONLY_A_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-ABSOLUTE = re.compile(r"https?://", re.IGNORECASE)
 
 
 def checked_address(option: str, text: str) -> str:
@@ -21,10 +23,8 @@ def checked_address(option: str, text: str) -> str:
     except ValueError:
         fit = False
     if not fit or re.search(r"[\s\"'<>\\^`{}|$?#]", text):
-        raise OptionError(
-            f"{option} {mask(text)[:80]}: no address; write it like https://shop.example, with a port if need be",
-            code="not-an-address",
-        )
+        text = f"{option} {mask(text)[:80]}: no address; write it like https://shop.example, with a port if need be"
+        raise OptionError(text, code="not-an-address")
     return text.rstrip("/")
 
 
@@ -37,11 +37,9 @@ def retarget(merged: dict[str, Any], address: str, source: str) -> str | None:
     written = [own for _, one, _ in used if (own := _written(one))]
     if len(set(written)) > 1:
         named = ", ".join(f"`{mask(one)[:60]}`" for one in dict.fromkeys(written))
-        raise SuiteError(
-            f"{source}: its scenarios load more than one address, {named}; another one can stand for one of them only: "
-            "use a variable for it, and --env",
-            code="several-addresses",
-        )
+        what = f"{source}: its scenarios load more than one address, {named}"
+        fix = "another one can stand for one of them only: use a variable for it, and --env"
+        raise SuiteError(f"{what}; {fix}", code="several-addresses")
     found = ONLY_A_VARIABLE.fullmatch(written[0]) if written else None
     variable = found[1] if found else None
     for path, scenario, executor in used:
@@ -51,8 +49,7 @@ def retarget(merged: dict[str, Any], address: str, source: str) -> str | None:
             scenario["default-address"] = address
         if variable is not None and isinstance(scenario.get("requests"), list):
             scenario["requests"] = _labelled(scenario["requests"], f"${{{variable}}}")
-    scenarios = merged.get("scenarios")
-    for scenario in scenarios.values() if isinstance(scenarios, dict) else ():
+    for scenario in mapping_at(merged, "scenarios").values():
         if isinstance(scenario, dict) and scenario.get("default-address"):
             scenario["default-address"] = address
     settings = merged.get("settings") or {}
@@ -65,8 +62,7 @@ def _written(scenario: dict[str, Any]) -> str | None:
     """Where a scenario's requests go: its default address, or the variable with which all of them begin."""
     if scenario.get("default-address"):
         return str(scenario["default-address"]).strip().rstrip("/")
-    requests = scenario.get("requests")
-    found = [ONLY_A_VARIABLE.match(url) for url in _urls(requests)] if isinstance(requests, list) else []
+    found = [ONLY_A_VARIABLE.match(url) for url in _urls(scenario.get("requests"))]
     names = {None if one is None else one[0] for one in found}
     return names.pop() if len(names) == 1 else None
 
@@ -90,24 +86,20 @@ def _labelled(requests: list[Any], reference: str) -> list[Any]:
 
 def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
     """The scenarios that executions name: path, scenario and executor. Invalid ones are refused later."""
-    executions, named = merged.get("execution"), merged.get("scenarios")
-    settings = merged.get("settings")
-    default = (settings.get("default-executor") if isinstance(settings, dict) else None) or "jmeter"
-    items = executions if isinstance(executions, list) else [executions]
-    for index, item in enumerate(items):
+    default = mapping_at(merged, "settings").get("default-executor") or "jmeter"
+    executions, named = merged.get("execution"), mapping_at(merged, "scenarios")
+    for index, item in enumerate(executions if isinstance(executions, list) else [executions]):
         if not isinstance(item, dict):
             continue
         executor, scenario = str(item.get("executor") or default), item.get("scenario")
-        if isinstance(scenario, dict):
-            yield f"execution[{index}].scenario", scenario, executor
-        elif isinstance(scenario, str) and isinstance(named, dict) and scenario in named:
-            if isinstance(named[scenario], dict):
-                yield f"scenarios.{scenario}", named[scenario], executor
-            elif isinstance(named[scenario], str):
-                yield f"scenarios.{scenario}", {"script": named[scenario]}, executor
+        path = f"execution[{index}].scenario"
+        if isinstance(scenario, str) and scenario in named:
+            path, scenario = f"scenarios.{scenario}", named[scenario]
+            scenario = {"script": scenario} if isinstance(scenario, str) else scenario
         elif isinstance(scenario, str):
-            item["scenario"] = {"script": scenario}
-            yield f"execution[{index}].scenario", item["scenario"], executor
+            scenario = item["scenario"] = {"script": scenario}
+        if isinstance(scenario, dict):
+            yield path, scenario, executor
 
 
 def _check(scenario: dict[str, Any], executor: str, variable: str | None, where: str) -> None:
@@ -115,29 +107,24 @@ def _check(scenario: dict[str, Any], executor: str, variable: str | None, where:
     if scenario.get("script"):
         based = executor == "playwright" and scenario.get("default-address")  # the base of relative addresses
         if variable is None and not based and executor != "locust":  # whose users have it for their host
-            raise SuiteError(
-                f"{where} is a script that another address would not reach; {fix}", code="unreached-address"
-            )
+            text = f"{where} is a script that another address would not reach; {fix}"
+            raise SuiteError(text, code="unreached-address")
         return
-    requests = scenario.get("requests")
-    if not isinstance(requests, list) or not requests:
-        return
-    own = [url for url in _urls(requests) if ABSOLUTE.match(url)]
-    if own and len(own) == len(list(_urls(requests))):
-        raise SuiteError(
-            f"{where}.requests name their address themselves, `{mask(own[0])[:60]}` for one; write it as "
-            "`default-address`, and requests from their `/` on",
-            code="unreached-address",
-        )
+    urls = _urls(scenario.get("requests"))
+    own = [url for url in urls if URL.match(url)]
+    if own and len(own) == len(urls):
+        what = f"{where}.requests name their address themselves, `{mask(own[0])[:60]}` for one"
+        fix = "write it as `default-address`, and requests from their `/` on"
+        raise SuiteError(f"{what}; {fix}", code="unreached-address")
 
 
 def _check_jmeter(scenario: dict[str, Any], executor: str, address: str, where: str) -> None:
     """bzt writes host and port into JMeter's defaults: the rest of an address would be lost without a message."""
-    requests, parts = scenario.get("requests"), urlsplit(address)
+    parts = urlsplit(address)
     lost = parts.path or parts.username is not None
-    if executor != "jmeter" or scenario.get("script") or not lost or not isinstance(requests, list):
+    if executor != "jmeter" or scenario.get("script") or not lost:
         return
-    if any(not ABSOLUTE.match(url) and not url.startswith("${") for url in _urls(requests)):
+    if any(not URL.match(url) and not url.startswith("${") for url in _urls(scenario.get("requests"))):
         raise SuiteError(
             f"{where}: JMeter takes host and port of an address, and would load {mask(address)[:80]} without the rest; "
             "write requests as `${TARGET}/path`, and the variable TARGET under `settings.env`",
@@ -145,13 +132,5 @@ def _check_jmeter(scenario: dict[str, Any], executor: str, address: str, where: 
         )
 
 
-def _urls(requests: list[Any]) -> Iterator[str]:
-    for request in requests:
-        if isinstance(request, str):
-            yield request
-        elif isinstance(request, dict):
-            if isinstance(request.get("url"), str):
-                yield request["url"]
-            for key in NESTED:
-                if isinstance(request.get(key), list):
-                    yield from _urls(request[key])
+def _urls(requests: Any) -> list[str]:
+    return [url for url, _ in urls_of(requests, "")]

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from toril.suite.engines import BLOCKS, NESTED, PHASES, problems
-from toril.suite.files import Files, TestPlan, read_jmx
-from toril.suite.reader import REFERENCE, Environment, Note, SuiteReader, quoted, suggestion
+from toril.suite.engines import BLOCKS, NESTED, PHASES
+from toril.suite.files import URL, Files, TestPlan, read_jmx
+from toril.suite.reader import REFERENCE, Environment, Note, SuiteReader, quoted
+from toril.suite.requests import problems
+from toril.text import suggestion
 
 MAX_INCLUDE_DEPTH = 20
 SET_BY_WORKERS = ("TORIL_", "TAURUS_", "AWS_", "ECS_", "COOKIE_", "__")  # what names begin with that no suite sets
@@ -26,12 +28,12 @@ class Scenarios:
             {} if written is None else reader.mapping(written, "scenarios", "scenarios: {checkout: {requests: […]}}")
         )
         self.checked: set[str] = set()
-        self.proved: set[tuple[str, str]] = set()
+        self.checked_for: set[tuple[str, str]] = set()  # scenario, executor
         self.addressed: set[str] = set()
         self.labels_of: dict[str, tuple[str, ...]] = {}
 
     def of(self, item: dict[str, Any], path: str, executor: str) -> str:
-        """The name of an execution's scenario, which then stands under `scenarios`."""
+        """The name of an execution's scenario; an inline one is added to `named`."""
         written = item.get("scenario")
         path = place = f"{path}.scenario"
         if isinstance(written, str) and written:
@@ -46,7 +48,7 @@ class Scenarios:
             name = self._added(stem, written)
         else:
             what = "missing" if written is None else f"{quoted(written)}, not a scenario"
-            raise self.reader.error("missing-scenario", path, what, self._which())
+            raise self.reader.error("missing-scenario", path, f"{what}; {self._which()}")
         self._examine(name, executor, place, ())
         self._check_addresses(name, place)
         return name
@@ -56,36 +58,36 @@ class Scenarios:
         if name not in self.checked:
             self.checked.add(name)
             self._check(name, path)
-        if (name, executor) in self.proved:
+        if (name, executor) in self.checked_for:
             return
-        self.proved.add((name, executor))
+        self.checked_for.add((name, executor))
         for problem in problems(executor, self.named[name], path):
             raise self.reader.error(*problem)
         for included, where in self._included(self.named[name], path):
             if included in (*within, name):
-                what = f"{quoted(included)}, which includes itself"
-                raise self.reader.error("recursive-include", where, what, "remove one of the includes")
+                text = f"{quoted(included)}, which includes itself; remove one"
+                raise self.reader.error("recursive-include", where, text)
             if included not in self.named:
-                what, fix = f"{quoted(included)}, not a scenario", suggestion(included, self.named)
-                raise self.reader.error("unknown-scenario", where, what, fix)
+                text = f"{quoted(included)}, not a scenario; {suggestion(included, self.named)}"
+                raise self.reader.error("unknown-scenario", where, text)
             if len(within) >= MAX_INCLUDE_DEPTH:
-                what, fix = f"more than {MAX_INCLUDE_DEPTH} levels deep", "include it further up"
-                raise self.reader.error("recursive-include", where, what, fix)
+                text = f"over {MAX_INCLUDE_DEPTH} levels deep; include it further up"
+                raise self.reader.error("recursive-include", where, text)
             self._examine(included, executor, f"scenarios.{included}", (*within, name))
 
     def _included(self, scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-        """The scenarios that this one includes, where it says so; a name with a reference is the worker's to know."""
+        """The scenarios that this one includes, with their places; names with references are left to the worker."""
         if scenario.get("script") is None:
-            for request, where in _walked(scenario.get("requests"), f"{path}.requests"):
+            for request, where in walked(scenario.get("requests"), f"{path}.requests"):
                 included = request.get("include-scenario") if isinstance(request, dict) else None
                 if included is not None and not REFERENCE.search(str(included)):
                     yield str(included), f"{where}.include-scenario"
 
     def _script(self, text: str, path: str) -> str:
-        if self.files.existing(text) is None and not text.lower().startswith(("http://", "https://")):
+        if self.files.existing(text) is None and not URL.match(text):
             self.reader.resolved(text, path, "name a scenario or a script")
             fix = suggestion(text, self.named) if self.named else f"correct the path of the script, or {self._which()}"
-            raise self.reader.error("unknown-scenario", path, f"{quoted(text)}, neither a scenario nor a file", fix)
+            raise self.reader.error("unknown-scenario", path, f"{quoted(text)}, neither a scenario nor a file; {fix}")
         script = self.files.find(text, path, kind="script")
         return self._added(PurePosixPath(script).name, {"script": script})
 
@@ -111,10 +113,7 @@ class Scenarios:
         self._check_listed(scenario, "data-sources", path, "data source")
         self._set_delimiters(scenario)
         self._check_listed(scenario, "files", path, "file")
-        requests = scenario.get("requests")
-        if isinstance(requests, str):
-            return  # some executors read them from a file or a script of their own
-        for request, where in _walked(requests, f"{path}.requests"):
+        for request, where in walked(scenario.get("requests"), f"{path}.requests"):
             self._check_request(request, where)
 
     def jmx(self, name: str) -> TestPlan:
@@ -128,7 +127,8 @@ class Scenarios:
         for name in read_jmx(place).data if script.lower().endswith(".jmx") else ():
             if not any((folder / name).is_file() for folder in (place.parent, self.files.folder)):
                 what = f"{quoted(script)}, whose CSV Data Set reads {quoted(name)}, a file that does not exist"
-                raise self.reader.error("no-such-file", path, what, "add it beside the JMX, or correct its name there")
+                fix = "add it beside the JMX, or correct its name there"
+                raise self.reader.error("no-such-file", path, f"{what}; {fix}")
 
     def _check_addresses(self, name: str, path: str) -> None:
         """Note each reference in an address that neither the workers' environment nor the scenario itself sets."""
@@ -153,8 +153,8 @@ class Scenarios:
                 for name in REFERENCE.findall(self.workers.resolve(address)):
                     own = any(name == known or name.startswith(f"{known}_") for known in variables)
                     if name.isidentifier() and not name.startswith(SET_BY_WORKERS) and not own:
-                        what = f"{quoted(address)}, and no worker knows `{name}`"
-                        error = self.reader.error("unset-reference", place, what, self.workers.fix_of(name))
+                        text = f"{quoted(address)}, and no worker knows `{name}`; {self.workers.fix_of(name)}"
+                        error = self.reader.error("unset-reference", place, text)
                         self.unset[Note(error.code, str(error))] = None
 
     def _variables(self, scenario: dict[str, Any]) -> set[str] | None:
@@ -168,7 +168,7 @@ class Scenarios:
                 return None
             listed = names if isinstance(names, list) else re.split(f"[{DELIMITERS}]", str(names))
             found |= {str(name).strip().strip("\"'") for name in listed}
-        for request, _ in _walked(scenario.get("requests"), ""):
+        for request, _ in walked(scenario.get("requests"), ""):
             if not isinstance(request, dict):
                 continue
             if any(request.get(key) for key in MAKES_VARIABLES):
@@ -206,20 +206,19 @@ class Scenarios:
         self._check_listed(execution, "files", path, "file")
 
     def _check_request(self, request: Any, path: str) -> None:
+        """Find the files of a request: its body, its uploads and its scripts."""
         if not isinstance(request, dict):
             return
-        if request.get("body-file"):
-            request["body-file"] = self.files.find(request["body-file"], f"{path}.body-file", kind="file")
-        uploads = request.get("upload-files")
+        named = [(request, "body-file", path)] if request.get("body-file") else []
+        uploads, scripts = request.get("upload-files"), request.get("jsr223")
         for index, upload in enumerate(uploads if isinstance(uploads, list) else ()):
             if isinstance(upload, dict):
-                upload["path"] = self.files.find(upload.get("path"), f"{path}.upload-files[{index}].path", kind="file")
-        scripts = request.get("jsr223")
+                named.append((upload, "path", f"{path}.upload-files[{index}]"))
         for index, script in enumerate(scripts if isinstance(scripts, list) else [scripts]):
             if isinstance(script, dict) and script.get("script-file"):
-                script["script-file"] = self.files.find(
-                    script["script-file"], f"{path}.jsr223[{index}].script-file", kind="file"
-                )
+                named.append((script, "script-file", f"{path}.jsr223[{index}]"))
+        for holder, key, where in named:
+            holder[key] = self.files.find(holder.get(key), f"{where}.{key}", kind="file")
 
     def labels(self, name: str) -> tuple[str, ...]:
         """The labels of generated requests and transactions; none where a script names them."""
@@ -234,7 +233,7 @@ class Scenarios:
         if name in seen or depth > MAX_INCLUDE_DEPTH or not isinstance(scenario, dict) or scenario.get("script"):
             return
         seen.add(name)
-        for request, _ in _walked(scenario.get("requests"), ""):
+        for request, _ in walked(scenario.get("requests"), ""):
             if isinstance(request, str):
                 found[self.reader.environment.label(request)] = None
             elif isinstance(request.get("include-scenario"), str):
@@ -252,17 +251,22 @@ def _addresses(scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]
     if isinstance(scenario.get("default-address"), str):
         yield scenario["default-address"], f"{path}.default-address"
     if scenario.get("script") is None:
-        for request, where in _walked(scenario.get("requests"), f"{path}.requests"):
-            url = request.get("url") if isinstance(request, dict) else request
-            if isinstance(url, str):
-                yield url, where
+        yield from urls_of(scenario.get("requests"), f"{path}.requests")
+
+
+def urls_of(requests: Any, path: str) -> Iterator[tuple[str, str]]:
+    """The address of each request, those inside blocks as well, and where it is written."""
+    for request, where in walked(requests, path):
+        url = request.get("url") if isinstance(request, dict) else request
+        if isinstance(url, str):
+            yield url, where
 
 
 def _keys(written: Any) -> Iterator[str]:
     yield from written if isinstance(written, dict) else ()
 
 
-def _walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:
+def walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:
     """Each request and block (text or mapping), those inside blocks as well."""
     if not isinstance(requests, list):
         return
@@ -273,4 +277,4 @@ def _walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:
         elif isinstance(request, dict):
             yield request, where
             for key in (*NESTED, "requests"):
-                yield from _walked(request.get(key), f"{where}.{key}")
+                yield from walked(request.get(key), f"{where}.{key}")

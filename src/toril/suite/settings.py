@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from toril.criteria import duration_s, number, rate_per_s
-from toril.errors import SuiteError
 from toril.records import Browser, Device, Network, secret_reference
-from toril.suite.reader import MAX_NUMBER, suggestion
+from toril.suite.reader import SuiteReader, mapping_at
+from toril.suite.sections import Duration, Percentage, Rate, Section, Texts, misfit
+from toril.text import suggestion
 
 MAX_WORKERS = 1000
+MIN_JUDGED_S = 3  # of a stage of a search
 MAX_SECRETS = 50  # each is a call to Secrets Manager, by each worker
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What toril, bzt, the engines, Python, Java, the linker and AWS' libraries read, and what a worker sets for itself
@@ -28,25 +28,6 @@ RESERVED = re.compile(
     r"|(?:HTTPS?|NO|ALL|FTP)_PROXY|PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|TMP|TEMP|TMPDIR|LANG|TERM|TZ|IFS|ENV|BASH_ENV"
     r"|GRACEFUL|WORKERS_LDJSON|JTL|HOSTNAME|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(?:FILE|DIR)|GEVENT_.*|_"
 )
-
-# The codes of refusals for pydantic's own checks; validators below bring their codes along.
-CODES = {
-    "extra_forbidden": "unknown-key",
-    "missing": "missing-key",
-    "too_short": "empty-list",
-    "literal_error": "unknown-value",
-    "greater_than_equal": "out-of-range",
-    "less_than_equal": "out-of-range",
-    "bool_type": "not-a-boolean",
-    "bool_parsing": "not-a-boolean",
-    "int_type": "not-a-number",
-    "int_parsing": "not-a-number",
-    "int_from_float": "not-a-number",
-    "string_type": "not-a-text",
-    "tuple_type": "not-a-list",
-    "dict_type": "not-a-mapping",
-    "model_type": "not-a-mapping",
-}
 
 IOS = "like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Mobile/15E148 Safari/604.1"
 ANDROID = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/159.0.0.0 Mobile Safari/537.36"
@@ -76,44 +57,12 @@ NETWORKS = {
 }
 
 
-def _wrong(code: str, text: str) -> PydanticCustomError:
-    return PydanticCustomError(code, "{text}", {"text": text})
-
-
 def _one_of(known: Mapping[str, object], what: str, value: object) -> str:
     text = str(value)
     for name in known:
         if text.lower().replace(" ", "-") == name.lower().replace(" ", "-"):
             return name
-    raise _wrong("unknown-value", f"no {what} that is known; {suggestion(text, known)}")
-
-
-def _duration(value: object) -> float:
-    try:
-        seconds = float(duration_s(value))
-    except ValueError:
-        raise _wrong("not-a-duration", "no duration; write it like 30s, 5m or 2h") from None
-    return seconds
-
-
-def _share(value: object) -> float:
-    """`90%`, or a fraction up to 1, as a fraction."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            fraction = float(value.strip()[:-1]) / 100
-        except ValueError:
-            raise _wrong("not-a-percentage", "no percentage; write it like 90%") from None
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        fraction = float(value)
-    else:
-        raise _wrong("not-a-percentage", "no percentage; write it like 90%")
-    if not 0 < fraction <= 1:
-        raise _wrong("not-a-percentage", "not above 0% and at most 100%; write it like 90%")
-    return fraction
-
-
-def _sequence(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    raise misfit("unknown-value", f"not a {what} that is known; {suggestion(text, known)}")
 
 
 def _criteria(value: object) -> object:
@@ -121,48 +70,25 @@ def _criteria(value: object) -> object:
     if isinstance(value, dict) and "subject" not in value:
         return [{message: criterion} for message, criterion in value.items()]
     if value is None or (isinstance(value, list) and not all(isinstance(one, (str, dict)) for one in value)):
-        raise _wrong("not-a-list", "no list of criteria; write it like [throughput<450/s]")
+        raise misfit("not-a-list", "not a list of criteria; write it like [throughput<450/s]")
     return [value] if isinstance(value, (str, dict)) else value
 
 
-def _rate(value: object) -> float:
-    """Requests per second: a number, or `500/s`, `30/min`."""
-    try:
-        found = float(rate_per_s(value) if isinstance(value, str) and "/" in value else number(value))
-    except ValueError:
-        raise _wrong("not-a-rate", "no rate; write it like 500, 500/s or 30/min") from None
-    if not 0 < found <= MAX_NUMBER:
-        raise _wrong("out-of-range", f"not above 0 and at most {MAX_NUMBER:,}/s; write another rate")
-    return found
-
-
-Rate = Annotated[float, BeforeValidator(_rate)]
-Duration = Annotated[float, BeforeValidator(_duration)]
-Percentage = Annotated[float, BeforeValidator(_share)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_sequence)]
 DeviceName = Annotated[str, BeforeValidator(lambda value: _one_of(DEVICES, "device", value))]
 NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "network", value))]
 
 
-class Block(BaseModel):
-    """Keys are written with hyphens."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=lambda name: name.removesuffix("_s").replace("_", "-")
-    )
-
-
-class WorkerSize(Block):
+class WorkerSize(Section):
     """What one worker gets on Fargate."""
 
     cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 2048  # CPU units; those that Fargate knows
     memory: int = Field(default=4096, ge=512, le=122_880)  # MiB
     arch: Literal["arm64", "x86_64"] = "arm64"
     spot: bool = False
-    storage: int | None = Field(default=None, ge=21, le=200)  # GiB; the 20 that every task has need not be asked for
+    storage: int | None = Field(default=None, ge=21, le=200)  # GiB; every task has 20
 
 
-class Regression(Block):
+class Regression(Section):
     """How a duet of base and head is judged."""
 
     margin: Percentage = 0.03
@@ -171,35 +97,49 @@ class Regression(Block):
     labels: Texts = ()
 
 
-class Vegeta(Block):
+class Vegeta(Section):
     """Settings of the open-model engine for which Taurus has no key; the same for all its executions."""
 
     http2: bool = False  # for all requests; a target that does not speak it fails them
-    dns_ttl_s: Duration = 5.0  # how long addresses are kept, in turn; 0: asked for at each connection
+    dns_ttl_s: Duration = 5.0  # how long an address is kept; 0: resolved at each connection
     max_workers: int | None = Field(default=None, ge=1, le=200_000)  # requests in flight; None: what files allow
     redirects: int = Field(default=10, ge=0, le=100)  # followed, before the request fails
     insecure: bool = False  # certificates are not verified
 
 
-class CapacitySearch(Block):
+class CapacitySearch(Section):
     """How to search for the highest rate that one execution's target sustains."""
 
-    from_rps: Rate = Field(alias="from")
-    to_rps: Rate = Field(alias="to")
+    from_rps: Rate = Field(alias="from", gt=0)
+    to_rps: Rate = Field(alias="to", gt=0)
     until: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = Field(min_length=1)
-    step_s: Duration = 20.0
     settle_s: Duration = 5.0
-    precision: Percentage = 0.05
+    step_s: Duration = Field(default=20.0, ge=5, validate_default=True)  # shorter ones could not show a saturation
+    precision: Percentage = Field(default=0.05, ge=0.01, le=0.5)
+
+    @field_validator("to_rps")
+    @classmethod
+    def _higher(cls, to_rps: float, info: ValidationInfo) -> float:
+        if to_rps <= info.data.get("from_rps", 0.0):
+            raise misfit("out-of-range", "no more than `from`; write a higher rate")
+        return to_rps
+
+    @field_validator("step_s")
+    @classmethod
+    def _judged(cls, step_s: float, info: ValidationInfo) -> float:
+        if step_s - info.data.get("settle_s", 0.0) < MIN_JUDGED_S:
+            raise misfit("out-of-range", f"too short; make it {MIN_JUDGED_S} s longer than `settle` at least")
+        return step_s
 
 
-class BrowserBlock(Block):
+class BrowserBlock(Section):
     """The device and the network that the browsers of one execution emulate."""
 
     device: DeviceName | None = None
     network: NetworkName | None = None
 
 
-class TorilSettings(Block):
+class TorilSettings(Section):
     """Everything under `toril:`."""
 
     workers: int | None = Field(default=None, ge=1, le=MAX_WORKERS)
@@ -219,43 +159,9 @@ class TorilSettings(Block):
     browsers: dict[str, BrowserBlock] = Field(default_factory=dict)  # by execution
 
 
-def read_settings(block: object, name: str) -> TorilSettings:
-    """The settings in a suite's `toril:` block (None when it has none); messages call the suite `name`."""
-    if block is None:
-        return TorilSettings()
-    if not isinstance(block, dict):
-        raise SuiteError(
-            f"{name}: toril is no mapping; write keys below it, such as `workers: 2`", code="not-a-mapping"
-        )
-    try:
-        return TorilSettings.model_validate(block)
-    except ValidationError as invalid:
-        error = invalid.errors(include_url=False, include_context=False)[0]
-        path = ".".join(("toril", *(str(part)[:60] for part in error["loc"])))
-        code = CODES.get(error["type"], error["type"] if "-" in error["type"] else "unusable-value")
-        if code == "unknown-key":
-            raise SuiteError(f"{name}: {path} is unknown; {_suggestion(error['loc'])}", code=code) from None
-        if code == "missing-key":
-            fix = f"add `{error['loc'][-1]}` beside the keys that are there"
-            raise SuiteError(f"{name}: {path} is missing; {fix}", code=code) from None
-        if code == "empty-list":
-            raise SuiteError(f"{name}: {path} is empty; write one at least", code=code) from None
-        message = error["msg"]
-        what = message if ";" in message else f"wrong: {message[0].lower()}{message[1:]}; correct it"
-        raise SuiteError(f"{name}: {path} is {what} (it is {str(error['input'])[:60]!r})", code=code) from None
-
-
-def _suggestion(location: tuple[int | str, ...]) -> str:
-    blocks: dict[str, type[BaseModel]] = {
-        "worker": WorkerSize,
-        "regression": Regression,
-        "vegeta": Vegeta,
-        "capacity": CapacitySearch,
-        "browsers": BrowserBlock,
-    }
-    block = blocks.get(str(location[0]), TorilSettings) if len(location) > 1 else TorilSettings
-    known = [field.alias or name for name, field in block.model_fields.items()]
-    return suggestion(str(location[-1]), known)
+def read_settings(block: object, reader: SuiteReader) -> TorilSettings:
+    """The settings in a suite's `toril:` block (None when it has none)."""
+    return TorilSettings() if block is None else TorilSettings.read(block, "toril", reader.error)
 
 
 def browser_of(device: str | None, network: str | None) -> Browser:
@@ -265,45 +171,34 @@ def browser_of(device: str | None, network: str | None) -> Browser:
 
 def secret_names(merged: Mapping[str, Any]) -> frozenset[str]:
     """The variables that hold secrets, before anything else of the suite is read: no reference to them is resolved."""
-    ours = merged.get("toril")
-    found = ours.get("secrets") if isinstance(ours, dict) else None
-    return frozenset(map(str, found)) if isinstance(found, dict) else frozenset()
+    return frozenset(map(str, mapping_at(merged, "toril", "secrets")))
 
 
-def check_secrets(secrets: Mapping[str, str], merged: Mapping[str, Any], given: Iterable[str], source: str) -> None:
+def check_secrets(
+    secrets: Mapping[str, str], merged: Mapping[str, Any], given: Iterable[str], reader: SuiteReader
+) -> None:
     """SuiteError for an unusable name or reference; a reference is not quoted: it may be a value."""
     if len(secrets) > MAX_SECRETS:
-        raise SuiteError(
-            f"{source}: toril.secrets has {len(secrets)} entries, more than {MAX_SECRETS}; use keys of one secret",
-            code="out-of-range",
-        )
-    settings = merged.get("settings")
-    written = settings.get("env") if isinstance(settings, dict) else None
+        text = f"{len(secrets)} entries, over {MAX_SECRETS}; use keys of one secret"
+        raise reader.error("out-of-range", "toril.secrets", text)
+    settings_env = mapping_at(merged, "settings", "env")
     for variable, reference in secrets.items():
-        where = f"{source}: toril.secrets.{variable[:60]}"
+        path = f"toril.secrets.{variable[:60]}"
         if not VARIABLE.fullmatch(variable):
-            raise SuiteError(
-                f"{where} is no name of an environment variable; use letters, digits and _", code="unusable-name"
-            )
+            raise reader.error("unusable-name", path, "no name of an environment variable; use letters, digits and _")
         if RESERVED.fullmatch(variable):
-            raise SuiteError(
-                f"{where} is a name that workers or their tools need for themselves; choose another",
-                code="reserved-name",
-            )
-        if variable in given:
-            raise SuiteError(f"{where} is given with --env as well; leave one of them out", code="conflicting-keys")
-        if isinstance(written, dict) and variable in written:
-            raise SuiteError(f"{where} is in settings.env as well; leave one of them out", code="conflicting-keys")
+            raise reader.error("reserved-name", path, "a name that workers or their tools need; choose another")
+        for place, others in (("given with --env", given), ("in settings.env", settings_env)):
+            if variable in others:
+                raise reader.error("conflicting-keys", path, f"{place} as well; leave one of them out")
         try:
             secret_reference(reference)
         except ValueError as error:
             fix = "write a secret's name, its ARN, or `<ARN>:<key>::` for one key of its JSON"
-            raise SuiteError(f"{where} is {error}; {fix}", code="not-a-secret") from None
+            raise reader.error("not-a-secret", path, f"{error}; {fix}") from None
     for path in _command_lines(merged.get("modules"), secrets, "modules"):
-        raise SuiteError(
-            f"{source}: {path} refers to a secret, and anybody can read command lines; hand it over in another way",
-            code="secret-on-command-line",
-        )
+        text = "a command line with a secret, which anybody can read there; hand it over in another way"
+        raise reader.error("secret-on-command-line", path, text)
 
 
 def _command_lines(place: Any, secrets: Mapping[str, str], path: str) -> Iterator[str]:

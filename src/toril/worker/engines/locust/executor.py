@@ -15,7 +15,7 @@ from bzt.modules._locustio import LocustIOExecutor
 from bzt.requests_model import HTTPRequest
 from bzt.utils import dehumanize_time
 
-from toril.suite.engines import problems
+from toril.suite.requests import problems
 from toril.worker.engines import Facts, tail_of
 from toril.worker.engines.base import RowEngine
 from toril.worker.engines.vegeta.requests import encode_body

@@ -16,7 +16,7 @@ from bzt.utils import dehumanize_time
 
 from toril.errors import UserError
 from toril.programs import VEGETA_MISSING, vegeta_program
-from toril.suite.engines import problems
+from toril.suite.requests import problems
 from toril.worker.engines import Batch, Sends
 from toril.worker.engines.base import RowEngine
 from toril.worker.engines.vegeta.requests import requests_of, sources_of, unknown_variables

@@ -1,0 +1,382 @@
+"""What engines can do with a scenario: with a script, or with requests of which a script is generated.
+
+Anything else is refused at plan; the worker asks again when it generates a script.
+"""
+
+import codecs
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from toril.criteria import duration_s
+from toril.suite.actions import ActionError, actions_of, read_action
+from toril.suite.engines import (
+    BLOCKS,
+    ENGINES,
+    EXTRACTORS,
+    NESTED,
+    PATH_ASSERTIONS,
+    PHASES,
+    PROVED,
+    TIMINGS,
+    Engine,
+    Problem,
+)
+from toril.suite.reader import quoted
+from toril.suite.settings import Vegeta
+from toril.text import nearest
+
+HOLDERS = {"if": "then", "once": "once", "setup": "setup", "teardown": "teardown"}  # of other blocks: `do`
+WITHOUT_REQUESTS = ("include-scenario", "action", "set-variables")  # blocks
+SCRIPT_SUFFIXES = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # others may be any engine's
+DISTRIBUTION = re.compile(r"(?:uniform|gaussian|poisson)\(.*\)", re.IGNORECASE)
+ASSERTION_SUBJECTS = ("body", "http-code", "headers")  # of Locust's generated script
+APIRITIF_EXTRACTORS = {  # the options of its generated script's
+    "extract-jsonpath": {"jsonpath", "default"},
+    "extract-regexp": {"regexp", "default"},
+    "extract-css-jquery": {"expression", "attribute", "default"},
+    "extract-xpath": {"xpath", "default", "use-tolerant-parser", "validate-xml"},
+}
+EXTRACTOR_DEFAULTS = {"match-no": ("1",), "template": ("1", "$1$"), "subject": ("body",)}
+
+VEGETA_REQUEST_KEYS = ("url", "label", "method", "headers", "body", "body-file", "follow-redirects")
+VEGETA_SCENARIO_KEYS = (
+    "requests", "default-address", "headers", "timeout", "keepalive", "follow-redirects", "data-sources", "criteria"
+)  # fmt: skip
+VEGETA_SOURCE_KEYS = ("path", "delimiter", "quoted", "encoding", "variable-names", "loop", "random-order")
+VEGETA_SETTINGS = tuple(str(field.alias) for field in Vegeta.model_fields.values())
+ON_ITS_OWN = "each request of its schedule stands for itself"
+NO_BODIES = "it counts the bytes of responses and does not look into them"
+VEGETA_REASONS = {
+    **dict.fromkeys(("assert", *sorted(PATH_ASSERTIONS | EXTRACTORS)), NO_BODIES),
+    **dict.fromkeys(("set-variables", "store-cookie", "store-cache"), ON_ITS_OWN),
+    "think-time": "it sends by schedule and has no users who wait",
+    "jsr223": "it runs no scripts",
+    "upload-files": "it sends a body as it is written",
+    "variables": "it takes variables from data-sources alone",
+    "retrieve-resources": "it does not look into pages",
+    "use-dns-cache-mgr": "its own `toril.vegeta.dns-ttl` says how long an address is kept",
+    "random-source-ip": "it has one address",
+}
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: methods and names of headers
+SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
+TABS = ("tab", "\\t")
+NOT_A_REQUEST = Problem("not-a-request", "", "no request; write an address, or `{url: …}`")
+MISSING_URL = Problem("missing-url", "", "missing; write the request's address: `{url: …}`")
+
+
+def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """What a proved engine cannot do with this scenario, in the scenario's order; of a script only its kind.
+
+    Pure, and of a scenario as Taurus writes it; the worker asks again when it generates a script.
+    """
+    if executor not in PROVED:
+        return
+    engine = ENGINES[executor]
+    if scenario.get("script"):
+        yield from _script_problems(executor, engine, str(scenario["script"]), f"{path}.script")
+        return
+    if engine.browser:
+        yield from _browser_problems(executor, scenario, path)
+    requests = scenario.get("requests")
+    if not engine.generates:
+        text = f"without a script, and {engine.title} has nothing else to run; write `script: load{engine.scripts[0]}`"
+        yield Problem("missing-script", path, text)
+    elif not requests:
+        what, fix = (
+            ("without a script and without requests", ", or `script: …`")
+            if engine.scripts
+            else ("without requests", "")
+        )
+        yield Problem("missing-requests", path, f"{what}; write `requests: [http://…]`{fix}")
+    elif not isinstance(requests, list):
+        yield Problem("not-a-list", f"{path}.requests", "no list; write it like `requests: [http://…]`")
+    elif executor == "vegeta":
+        yield from _vegeta_problems(scenario, requests, path)
+    else:
+        for key in scenario:
+            if key in engine.scenario_without and scenario[key]:
+                yield _unsupported(engine, f"{path}.{key}", "used")
+        if executor == "locust":
+            yield from _duration_problems(scenario, ("timeout", "think-time"), path)
+        yield from _request_problems(executor, requests, f"{path}.requests")
+
+
+def _script_problems(executor: str, engine: Engine, script: str, path: str) -> Iterator[Problem]:
+    name, suffix = PurePosixPath(script).name[-60:], PurePosixPath(script).suffix.lower()
+    if not engine.scripts:
+        fix = "write `requests: [http://…]`, or name the executor that the script is for"
+        yield Problem("unsupported-script", path, f"set, and {engine.title} runs no scripts; {fix}")
+        return
+    if suffix in ("", *engine.scripts) or (suffix not in SCRIPT_SUFFIXES and executor != "k6"):
+        return
+    others = [f"`executor: {one}`" for one in PROVED if suffix in ENGINES[one].scripts and not ENGINES[one].browser]
+    fix = f"write {' or '.join(others)}" if others else "name the executor that it is for"
+    whose = "toril's " if engine.browser else ""  # bzt's can run more
+    text = f"`{name}`, which {whose}{engine.title} cannot run; {fix}, or give a {engine.scripts[0]}"
+    yield Problem("unsupported-script", path, text)
+
+
+def _unsupported(engine: Engine, path: str, what: str) -> Problem:
+    text = f"{what}, which {engine.title}'s generated script does not have; {engine.advice}"
+    return Problem("unsupported-key", path, text)
+
+
+def _request_problems(executor: str, requests: list[Any], path: str) -> Iterator[Problem]:
+    engine = ENGINES[executor]
+    for index, request in enumerate(requests):
+        where = f"{path}[{index}]"
+        if isinstance(request, str):
+            continue
+        if not isinstance(request, dict):
+            yield NOT_A_REQUEST._replace(path=where)
+            continue
+        block = next((key for key in (*BLOCKS, *PHASES) if key in request), None)
+        if block is None:
+            yield from _plain_request_problems(executor, request, where)
+        elif block not in engine.blocks:
+            yield _unsupported(engine, f"{where}.{block}", "a block")
+        else:
+            yield from _block_problems(executor, request, block, where)
+
+
+def _block_problems(executor: str, block: Mapping[str, Any], kind: str, path: str) -> Iterator[Problem]:
+    held = HOLDERS.get(kind, "do")
+    if kind not in WITHOUT_REQUESTS and not isinstance(block.get(held), list):
+        yield Problem("not-a-list", f"{path}.{held}", f"no list of requests; write it like `{held}: [http://…]`")
+        return
+    for key in NESTED:
+        if isinstance(block.get(key), list):
+            yield from _request_problems(executor, block[key], f"{path}.{key}")
+
+
+def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    engine = ENGINES[executor]
+    for key in request:
+        if key in engine.without:
+            yield _unsupported(engine, f"{path}.{key}", "used")
+    if engine.browser:
+        yield from _step_problems(executor, request, path)
+        return
+    if executor != "jmeter" and not request.get("url"):
+        yield MISSING_URL._replace(path=f"{path}.url")
+    if executor == "apiritif":
+        yield from _extractor_problems(request, path)
+    if executor == "locust":
+        yield from _duration_problems(request, ("think-time",), path)
+        yield from _assertion_problems(request.get("assert"), f"{path}.assert")
+
+
+def _extractor_problems(request: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """Options that only JMeter's extractors have; Taurus' own defaults may be spelt out."""
+    for key, known in APIRITIF_EXTRACTORS.items():
+        extractors = request.get(key)
+        for name, one in extractors.items() if isinstance(extractors, dict) else ():
+            for option, value in one.items() if isinstance(one, dict) else ():
+                if option not in known and str(value) not in EXTRACTOR_DEFAULTS.get(option, ()):
+                    yield _unsupported(ENGINES["apiritif"], f"{path}.{key}.{name}.{option}", "used")
+
+
+def _browser_problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    """toril drives Chromium, on the worker."""
+    browser = str(scenario.get("browser") or "chrome").lower()
+    if browser not in ("chrome", "chromium"):
+        text = f"`{browser[:40]}`; leave it out: toril drives Chromium"
+        yield Problem("unsupported-browser", f"{path}.browser", text)
+    if scenario.get("remote"):
+        yield Problem("unsupported-browser", f"{path}.remote", "set; leave it out: browsers run on the workers")
+    yield from _duration_problems(scenario, ("timeout", "think-time"), path)
+    yield from _distribution_problems(executor, scenario, path)
+
+
+def _distribution_problems(executor: str, holder: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    if executor == "playwright" and DISTRIBUTION.fullmatch(str(holder.get("think-time") or "")):
+        yield _unsupported(ENGINES[executor], f"{path}.think-time", "a distribution")
+
+
+def _step_problems(executor: str, request: Mapping[str, Any], path: str) -> Iterator[Problem]:
+    if str(request.get("label") or "").endswith(TIMINGS):
+        yield Problem("reserved-label", f"{path}.label", "the name of a page's timing; name the step otherwise")
+    actions = request.get("actions")
+    if actions and not isinstance(actions, list):
+        yield Problem("not-a-list", f"{path}.actions", "no list; write it like `actions: [clickByCSS(#buy)]`")
+    elif not request.get("url") and not actions:
+        yield Problem("missing-url", f"{path}.url", "missing; write the page's address, or `actions` to do")
+    yield from _duration_problems(request, ("timeout", "think-time"), path)
+    yield from _distribution_problems(executor, request, path)
+    for index, written in actions_of(request) if executor == "playwright" else ():
+        try:
+            read_action(written)
+        except ActionError as error:
+            yield Problem(error.code, f"{path}.actions[{index}]", str(error))
+
+
+def _duration_problems(holder: Mapping[str, Any], keys: Collection[str], path: str) -> Iterator[Problem]:
+    for key in keys:
+        written = holder.get(key)
+        if not DISTRIBUTION.fullmatch(str(written)) and not _is_duration(written):
+            yield Problem("not-a-duration", f"{path}.{key}", "no duration; write it like 30s, 1m30s or 500ms")
+
+
+def _assertion_problems(written: Any, path: str) -> Iterator[Problem]:
+    """Of Locust's generated script, which compiles the patterns."""
+    if written and not isinstance(written, list):
+        yield Problem("not-a-list", path, "no list; write it like `assert: [a text of the body]`")
+        return
+    for index, check in enumerate(written or ()):
+        where = f"{path}[{index}]"
+        mapping = check if isinstance(check, dict) else {"contains": [check]}
+        subject, contains = mapping.get("subject", "body"), mapping.get("contains") or []
+        if subject not in ASSERTION_SUBJECTS:
+            text = f"{quoted(subject)}; use one of {', '.join(ASSERTION_SUBJECTS)}"
+            yield Problem("unknown-value", f"{where}.subject", text)
+        if not contains:
+            yield Problem("missing-key", f"{where}.contains", "missing; write the expected text: `contains: [text]`")
+        texts = contains if isinstance(contains, list) else [contains]
+        for text in texts if mapping.get("regexp", True) else ():
+            yield from _pattern_problems(str(text), f"{where}.contains")
+
+
+def _pattern_problems(text: str, path: str) -> Iterator[Problem]:
+    try:
+        re.compile(text)
+    except re.error as error:
+        yield Problem("not-a-pattern", path, f"no regular expression ({error}); correct it, or write `regexp: false`")
+    except (OverflowError, RecursionError):
+        yield Problem("not-a-pattern", path, "too large a regular expression; write a simpler one, or `regexp: false`")
+
+
+# --- Scenarios of vegeta, which knows its keys by name
+
+
+def engine_setting_advice(key: str) -> str:
+    """Where a setting of vegeta itself is written; `key` is what the suite calls it."""
+    if key.startswith(("verify", "ssl", "tls")):
+        return "write `toril: {vegeta: {insecure: true}}` for a certificate that cannot be verified"
+    meant = nearest(key, VEGETA_SETTINGS)
+    return f"write `{meant}` under `toril.vegeta`" if meant else f"`toril.vegeta` has {', '.join(VEGETA_SETTINGS)}"
+
+
+def _vegeta_problems(scenario: Mapping[str, Any], requests: list[Any], path: str) -> Iterator[Problem]:
+    yield from _key_problems(scenario, VEGETA_SCENARIO_KEYS, path)
+    yield from _header_problems(scenario.get("headers"), f"{path}.headers")
+    sources = scenario.get("data-sources")
+    for index, source in enumerate(sources if isinstance(sources, list) else ()):
+        if isinstance(source, dict):
+            yield from _key_problems(source, VEGETA_SOURCE_KEYS, f"{path}.data-sources[{index}]")
+    rooted = bool(scenario.get("default-address"))
+    for index, request in enumerate(requests):
+        yield from _vegeta_request_problems(request, f"{path}.requests[{index}]", rooted=rooted)
+
+
+def _vegeta_request_problems(request: Any, path: str, *, rooted: bool) -> Iterator[Problem]:
+    if isinstance(request, str):
+        yield from _url_problems(request, f"{path}.url", rooted=rooted)
+        return
+    if not isinstance(request, dict):
+        yield NOT_A_REQUEST._replace(path=path)
+        return
+    block = next((key for key in (*BLOCKS, *PHASES) if key in request and key not in VEGETA_REASONS), None)
+    if block is not None:
+        fix = ENGINES["vegeta"].advice
+        yield Problem("unsupported-key", f"{path}.{block}", f"a block, and vegeta has none: {ON_ITS_OWN}; {fix}")
+        return
+    yield from _key_problems(request, VEGETA_REQUEST_KEYS, path)
+    yield from _url_problems(request.get("url"), f"{path}.url", rooted=rooted)
+    if request.get("body") is not None and request.get("body-file"):
+        yield Problem("conflicting-keys", f"{path}.body-file", "set beside body; leave one of them out")
+    yield from _header_problems(request.get("headers"), f"{path}.headers")
+
+
+def _key_problems(holder: Mapping[str, Any], known: tuple[str, ...], path: str) -> Iterator[Problem]:
+    """Keys that vegeta does not have, and values that it cannot take."""
+    for key, value in holder.items():
+        if key in known or value is None or (value is False and key in VEGETA_REASONS):
+            continue
+        where = f"{path}.{str(key)[:60]}"
+        if key in VEGETA_REASONS:
+            fix = ENGINES["vegeta"].advice
+            yield Problem("unsupported-key", where, f"set, which vegeta does not do: {VEGETA_REASONS[key]}; {fix}")
+        elif key in VEGETA_SCENARIO_KEYS:
+            text = "set, which vegeta has for scenarios only; write it beside `requests`"
+            yield Problem("unsupported-key", where, text)
+        else:
+            meant = nearest(key, known)
+            fix = f"did you mean `{meant}`?" if meant else engine_setting_advice(str(key))
+            yield Problem("unknown-key", where, f"unknown to vegeta; {fix}")
+    for key, (fits, code, text) in VEGETA_VALUES.items():
+        if holder.get(key) is not None and not fits(holder[key]):
+            yield Problem(code, f"{path}.{key}", f"{quoted(holder[key])}, {text}")
+
+
+def _has_reference(written: object) -> bool:
+    return isinstance(written, str) and "${" in written
+
+
+def _is_token(written: object) -> bool:
+    return _has_reference(written) or (isinstance(written, str) and TOKEN.fullmatch(written) is not None)
+
+
+def _is_duration(written: object) -> bool:
+    try:
+        return not written or _has_reference(written) or duration_s(written) >= 0
+    except ValueError:
+        return False
+
+
+def _is_delimiter(written: object) -> bool:
+    return not written or (isinstance(written, str) and (len(written) == 1 or written.lower() in TABS))
+
+
+def _is_encoding(written: object) -> bool:
+    try:
+        return not written or _has_reference(written) or codecs.lookup(str(written)) is not None
+    except (LookupError, ValueError):
+        return False
+
+
+NOT_A_BOOLEAN = "not-a-boolean", "not a boolean; write true or false"
+VEGETA_VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
+    "timeout": (_is_duration, "not-a-duration", "not a duration; write it like 30s, 1m30s or 500ms"),
+    "keepalive": (lambda value: isinstance(value, bool), *NOT_A_BOOLEAN),
+    "follow-redirects": (lambda value: isinstance(value, bool), *NOT_A_BOOLEAN),
+    "method": (_is_token, "unknown-value", "no method; write it like GET or POST"),
+    "label": (lambda value: not isinstance(value, (dict, list)), "not-a-text", "no text; write a name"),
+    "loop": (
+        lambda value: value is not False, "unsupported-key",
+        "and the load ends by time; leave it out: rows are used again from the first one on",
+    ),
+    "delimiter": (_is_delimiter, "unknown-value", "no delimiter; write one character, or tab"),
+    "encoding": (_is_encoding, "unknown-value", "unknown; write it like utf-8"),
+    "variable-names": (lambda value: not isinstance(value, dict), "not-a-list", "a mapping; write a list of names"),
+    "random-order": (
+        lambda value: not value, "unsupported-key", "and vegeta keeps the order of rows; shuffle the file"
+    ),
+}  # fmt: skip
+
+
+def _url_problems(written: object, path: str, *, rooted: bool) -> Iterator[Problem]:
+    if not written:
+        yield MISSING_URL._replace(path=path)
+    elif not isinstance(written, str):
+        yield Problem("not-an-address", path, f"`{str(written)[:60]}`, no address; write it like http://shop/cart")
+    elif written.startswith("${") or SCHEME.match(written):
+        return
+    elif "://" in written.partition("?")[0]:
+        yield Problem("not-an-address", path, f"{quoted(written)}, and vegeta speaks HTTP; write http://… or https://…")
+    elif not rooted:
+        text = f"{quoted(written)}, without a host; write it in full, or add `default-address`"
+        yield Problem("not-an-address", path, text)
+
+
+def _header_problems(written: Any, path: str) -> Iterator[Problem]:
+    if written is not None and not isinstance(written, dict):
+        yield Problem("not-a-mapping", path, "no mapping; write it like `headers: {Accept: text/html}`")
+        return
+    for name, value in (written or {}).items():
+        where = f"{path}.{str(name)[:60]}"
+        if not _is_token(str(name)):
+            yield Problem("bad-header", where, "no name of a header; write it without blanks and colons")
+        elif isinstance(value, (dict, list)) or any(one in str(value) for one in "\r\n\0"):
+            yield Problem("bad-header", where, f"{str(value)[:60]!r}, no value of a header; write a text of one line")
