@@ -16,7 +16,7 @@ from toril.stats.histogram import Histogram, Int64s, bucket_of, highest_us, lowe
 from toril.stats.quantiles import rank_of
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
 from toril.timeline.intervals import CELL_COLUMNS, MAX_DURATION_US, Interval, Series
-from toril.timeline.tables import MOST_PLACES, Outcomes, Rows, grown
+from toril.timeline.tables import Outcomes, Rows, grown
 
 SUMS = (
     "samples",
@@ -44,20 +44,14 @@ Placed = tuple[str, Series]  # a location and what its intervals call a series
 class SampleTable:
     """The rows of a run so far. Their order does not matter, and neither does how samples were spread over workers."""
 
-    def __init__(self, hot_blocks: int = HOT_BLOCKS, most_places: int = MOST_PLACES) -> None:
+    def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
         self.series: dict[Placed, int] = {}
         self.series_of: defaultdict[str, dict[Placed, int]] = defaultdict(dict)  # the same, by label
         self.sums: Int64s = np.zeros((64, len(SUMS)), np.int64)  # by row
         self.extremes: Int64s = np.tile(np.array([NO_MIN, 0]), (64, 1))  # by row: min_us, max_us
         self.buckets = BucketCounts(hot_blocks)
-        self._rows = Rows(most_places)
+        self.rows = Rows()
         self._outcomes = Outcomes()
-
-    def places(
-        self, series: Int64s, first: int | None = None, last: int | None = None
-    ) -> tuple[Int64s, Int64s, Int64s]:
-        """Where some series have samples in some seconds: position in `series`, second, and row."""
-        return self._rows.places(series, first, last)
 
     def outcomes(self, rows: Int64s) -> Counter[tuple[str, str]]:
         """How often each pair of response code and message came."""
@@ -105,12 +99,12 @@ class SampleTable:
 
     def _rows_for(self, series: Int64s, seconds: Int64s) -> Int64s:
         """The row of each pair of series and second; new ones are made."""
-        known = self._rows.count
-        rows = self._rows.of(series, seconds)
-        if self._rows.count > known:
+        known = self.rows.count
+        rows = self.rows.of(series, seconds)
+        if self.rows.count > known:
             height = len(self.sums)
-            self.sums = grown(self.sums, self._rows.count, 0, 0)
-            self.extremes = grown(self.extremes, self._rows.count, 0, 0)
+            self.sums = grown(self.sums, self.rows.count, 0, 0)
+            self.extremes = grown(self.extremes, self.rows.count, 0, 0)
             self.extremes[height:, 0] = NO_MIN
         return rows
 

@@ -1,8 +1,7 @@
 """Tables that grow with a timeline: rows by series and second, outcomes by row, virtual users by worker and second.
 
-An index of rows is a table while that is small, else a sorted list. A table answers fastest, but a script that puts ids
-into its labels has 100,000 series with a sample now and then: series × seconds would exceed any memory, while there
-are no more rows than samples.
+The index of rows is a sorted list: a script that puts ids into its labels has 100,000 series with a sample now and
+then, and a table of series × seconds would exceed any memory.
 """
 
 from collections import Counter
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 
 from toril.stats.histogram import Int64s
 
-MOST_PLACES = 1 << 24  # of a table: 64 MB
 SECOND_BITS = 21
 SECONDS = (1 << SECOND_BITS) - 1
-FEW = 64  # series that are looked up one by one
+FEW = 64  # series that are always looked up one by one
+SERIES_PER_SORT = 20  # of this many keys the sort by second costs as much as one such look-up
 
 Outcome = tuple[str, str]  # response code, message
 CODE_BITS = 32
@@ -30,25 +29,27 @@ NEVER = -1
 
 
 class Rows:
-    """The rows by series and second, numbered from 0 as they come."""
+    """The rows by series and second, numbered from 0 in the order in which they are first asked for."""
 
-    def __init__(self, most_places: int = MOST_PLACES) -> None:
-        self.count = 0
-        self._most_places = most_places
-        self._index: _Table | _Sorted = _Table()
+    def __init__(self) -> None:
+        self._keys: Int64s = np.empty(0, np.int64)  # series, then second; ascending …
+        self._rows: Int64s = np.empty(0, np.int64)  # … each with its row
+        self._by_second: tuple[Int64s, Int64s] | None = None  # positions and seconds of the keys, by second
+
+    @property
+    def count(self) -> int:
+        return self._keys.size
 
     def of(self, series: Int64s, seconds: Int64s) -> Int64s:
         """The row of each pair of series and second; new ones are made."""
-        if isinstance(self._index, _Table) and not self._index.reach(series, seconds, self._most_places):
-            self._index = _Sorted(*self._index.everything())
-        rows = self._index.find(series, seconds)
-        unknown = rows < 0
-        new = np.unique((series[unknown] << SECOND_BITS) + seconds[unknown])
+        keys = (series << SECOND_BITS) + seconds
+        new = np.unique(keys[~self._known(keys)])
         if new.size:
-            self._index.put(new, np.arange(self.count, self.count + new.size))
-            self.count += new.size
-            rows = self._index.find(series, seconds)
-        return rows
+            at = np.searchsorted(self._keys, new)
+            self._rows = np.insert(self._rows, at, np.arange(self.count, self.count + new.size))
+            self._keys = np.insert(self._keys, at, new)
+            self._by_second = None
+        return self._rows[np.searchsorted(self._keys, keys)]
 
     def places(
         self, series: Int64s, first: int | None = None, last: int | None = None
@@ -56,66 +57,17 @@ class Rows:
         """Where there are samples: the position in `series`, the second, and the row; both ends are part of it."""
         start = 0 if first is None else max(0, first)
         end = SECONDS + 1 if last is None else max(start, last + 1)
-        return self._index.places(series, start, end)
-
-
-class _Table:
-    """Series down, seconds across; −1 where there is no row."""
-
-    def __init__(self) -> None:
-        self._rows: NDArray[np.int32] = np.full((16, 64), -1, np.int32)
-
-    def reach(self, series: Int64s, seconds: Int64s, most_places: int) -> bool:
-        """Grow to hold these; False when that would be too large."""
-        height, width = int(series.max(initial=-1)) + 1, int(seconds.max(initial=-1)) + 1
-        if max(height, len(self._rows)) * max(width, self._rows.shape[1]) > most_places:
-            return False
-        self._rows = grown(self._rows, height, width, -1)
-        return True
-
-    def find(self, series: Int64s, seconds: Int64s) -> Int64s:
-        return self._rows[series, seconds].astype(np.int64)
-
-    def put(self, keys: Int64s, rows: Int64s) -> None:
-        self._rows[keys >> SECOND_BITS, keys & SECONDS] = rows
-
-    def places(self, series: Int64s, start: int, end: int) -> tuple[Int64s, Int64s, Int64s]:
-        known = np.flatnonzero(series < len(self._rows))
-        rows = self._rows[series[known], start:end]
-        which, seconds = np.nonzero(rows >= 0)
-        return known[which], seconds + start, rows[which, seconds].astype(np.int64)
-
-    def everything(self) -> tuple[Int64s, Int64s]:
-        series, seconds = np.nonzero(self._rows >= 0)
-        return (series << SECOND_BITS) + seconds, self._rows[series, seconds].astype(np.int64)
-
-
-class _Sorted:
-    """Keys (series, then second) in ascending order, each with its row."""
-
-    def __init__(self, keys: Int64s, rows: Int64s) -> None:
-        self._keys, self._rows = keys, rows
-        self._by_second: tuple[Int64s, Int64s] | None = None  # the same by second, made on demand
-
-    def find(self, series: Int64s, seconds: Int64s) -> Int64s:
-        keys = (series << SECOND_BITS) + seconds
-        if not self._keys.size:
-            return np.full(keys.size, -1, np.int64)
-        at = np.minimum(np.searchsorted(self._keys, keys), self._keys.size - 1)
-        return np.where(self._keys[at] == keys, self._rows[at], -1)
-
-    def put(self, keys: Int64s, rows: Int64s) -> None:
-        at = np.searchsorted(self._keys, keys)
-        self._keys, self._rows = np.insert(self._keys, at, keys), np.insert(self._rows, at, rows)
-        self._by_second = None
-
-    def places(self, series: Int64s, start: int, end: int) -> tuple[Int64s, Int64s, Int64s]:
-        whole = start == 0 and end > SECONDS
-        if whole or series.size <= FEW:
+        whole = first is None and last is None
+        if whole or series.size <= max(FEW, self._keys.size // SERIES_PER_SORT):
             which, at = self._of_series(series, start, end)
         else:
             which, at = self._of_seconds(series, start, end)
         return which, self._keys[at] & SECONDS, self._rows[at]
+
+    def _known(self, keys: Int64s) -> NDArray[np.bool_]:
+        if not self._keys.size:
+            return np.zeros(keys.size, np.bool_)
+        return self._keys[np.minimum(np.searchsorted(self._keys, keys), self._keys.size - 1)] == keys
 
     def _of_series(self, series: Int64s, start: int, end: int) -> tuple[Int64s, Int64s]:
         first = np.searchsorted(self._keys, (series << SECOND_BITS) + start)

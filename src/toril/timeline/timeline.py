@@ -18,7 +18,7 @@ from toril.timeline.buckets import HOT_BLOCKS
 from toril.timeline.health import HealthBySecond, HealthSeries, WorkerHealth
 from toril.timeline.intervals import KINDS, Interval, Kind, label_of
 from toril.timeline.samples import SECOND, Placed, SampleTable, Stats, Worst, WorstStats
-from toril.timeline.tables import MOST_PLACES, UsersBySecond
+from toril.timeline.tables import UsersBySecond
 
 BATCH = 200_000  # histogram pairs of one part of the run that are merged at once
 MOST_WAITING = 16_000_000  # … and of all parts, some bytes each
@@ -52,12 +52,12 @@ class Unfinished:
 class Timeline:
     """The merged measurements of a run so far."""
 
-    def __init__(self, hot_blocks: int = HOT_BLOCKS, most_places: int = MOST_PLACES) -> None:
+    def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
         self.unreadable = 0  # records of the engines that could not be read
         self.resolution_us: dict[str, int] = {}  # by execution: the coarsest of its workers
         self._waiting: defaultdict[int, list[Interval]] = defaultdict(list)  # by part of the run
         self._pairs: Counter[int] = Counter()
-        self._table = SampleTable(hot_blocks, most_places)
+        self._table = SampleTable(hot_blocks)
         self._unfinished: defaultdict[str, defaultdict[Place, Unfinished]] = defaultdict(
             lambda: defaultdict(Unfinished)
         )  # by label
@@ -290,7 +290,7 @@ class Slice:
         """Every second that has samples, ascending."""
         self._look()
         rows = np.concatenate([self._good, self._failed])
-        _, seconds, _ = self._timeline.table.places(rows, *(self._between or ()))
+        _, seconds, _ = self._timeline.table.rows.places(rows, *(self._between or ()))
         found: list[int] = np.unique(seconds).tolist()
         worst = self._timeline.worst
         if worst is not None:
@@ -309,8 +309,8 @@ class Slice:
     def places(self, first: int, last: int) -> tuple[tuple[Int64s, Int64s], tuple[Int64s, Int64s]]:
         """Second and row of everything from `first` to `last`: of the good samples, and of the failed ones."""
         self._look()
-        _, *good = self._timeline.table.places(self._good, first, last)
-        _, *failed = self._timeline.table.places(self._failed, first, last)
+        _, *good = self._timeline.table.rows.places(self._good, first, last)
+        _, *failed = self._timeline.table.rows.places(self._failed, first, last)
         return (good[0], good[1]), (failed[0], failed[1])
 
     def virtual_users(self, second: int) -> int:
@@ -326,8 +326,8 @@ class Slice:
 
     def _stats(self, first: int | None, last: int | None) -> Stats:
         self._look()
-        *_, good = self._timeline.table.places(self._good, first, last)
-        *_, failed = self._timeline.table.places(self._failed, first, last)
+        *_, good = self._timeline.table.rows.places(self._good, first, last)
+        *_, failed = self._timeline.table.rows.places(self._failed, first, last)
         unfinished, worst = self._unfinished(first, last), self._timeline.worst
         if worst is None:
             return Stats(self._timeline.table, good, failed, unfinished)
