@@ -22,7 +22,6 @@ from toril.reports.run_tables import is_notable, window_of
 from toril.stats.quantiles import mean_interval, share_interval
 from toril.text import plain
 from toril.timeline import Timeline
-from toril.timeline.by_second import by_second
 from toril.timeline.intervals import Kind as SampleKind
 
 SCHEMA = "toril.comparison/1"
@@ -374,7 +373,7 @@ def rate_interval(
     kind, name = _kind_of(timeline, label)
     steady = True if bundle.plan.ramp_up_exclude else None
     chosen = timeline.select(name, () if execution is None else (execution,), location, steady, kind)
-    counts = by_second(timeline, chosen, end).samples[first : first + size * BATCHES]
+    counts = chosen.by_second(end).samples[first : first + size * BATCHES]
     means = counts.reshape(BATCHES, size).mean(axis=1)
     mean = float(means.mean())
     reach = REACH * float(np.std(means, ddof=1)) / math.sqrt(BATCHES) + 1 / size  # a request more or less at its edges

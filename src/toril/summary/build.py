@@ -283,34 +283,34 @@ def _total(values: Sequence[float | None]) -> float | None:
 
 def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[str, ...]) -> Iterator[SecondFigures]:
     """Every second of the run, whether anything was measured in it or not."""
-    everything, places = timeline.select(), {name: timeline.select(location=name) for name in locations}
-    users = everything.virtual_users_curve(duration_s)
-    users_of = {name: view.virtual_users_curve(duration_s) for name, view in places.items()}
+    everything, views = timeline.select(), {name: timeline.select(location=name) for name in locations}
+    whole, users = everything.by_second(duration_s, (50, 95, 99)), everything.virtual_users_curve(duration_s)
+    parts = {
+        name: (view.by_second(duration_s, (95,)), view.virtual_users_curve(duration_s)) for name, view in views.items()
+    }
     limits = [by for one in plan.executions if (by := planned_by_second(one, range(duration_s))) is not None]
     for second in range(duration_s):
-        stats = everything.second(second)
-        middle = second + 0.5
-        of_locations = {}
-        for name, view in places.items():
-            part = stats if len(places) == 1 else view.second(second)
-            of_locations[name] = LocationSecond(
-                samples=part.samples,
-                failures=part.failures,
-                virtual_users=users_of[name][second],
-                p95_us=part.percentile(95) if part.samples else None,
-            )
+        p50_us, p95_us, p99_us = (column[second] for column in whole.percentiles_us)
         yield SecondFigures(
             second=second,
-            samples=stats.samples,
-            failures=stats.failures,
-            bytes=stats.bytes,
+            samples=int(whole.samples[second]),
+            failures=int(whole.failures[second]),
+            bytes=int(whole.bytes[second]),
             virtual_users=users[second],
-            planned_users=round(sum(planned_users(execution, middle) for execution in plan.executions)),
+            planned_users=round(sum(planned_users(execution, second + 0.5) for execution in plan.executions)),
             planned_rps=round(math.fsum(by[second] for by in limits), 3) if limits else None,
-            p50_us=stats.percentile(50) if stats.samples else None,
-            p95_us=stats.percentile(95) if stats.samples else None,
-            p99_us=stats.percentile(99) if stats.samples else None,
-            locations=of_locations,
+            p50_us=p50_us,
+            p95_us=p95_us,
+            p99_us=p99_us,
+            locations={
+                name: LocationSecond(
+                    samples=int(part.samples[second]),
+                    failures=int(part.failures[second]),
+                    virtual_users=users_there[second],
+                    p95_us=part.percentiles_us[0][second],
+                )
+                for name, (part, users_there) in parts.items()
+            },
         )
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from toril.stats.histogram import Histogram, Int64s, bucket_of, highest_us, lowests_of
+from toril.stats.histogram import Histogram, Int64s, bucket_of, highest_us, highests_of, lowests_of
 from toril.stats.quantiles import rank_of
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
 from toril.timeline.intervals import CELL_COLUMNS, MAX_DURATION_US, Interval, Series
@@ -52,6 +52,27 @@ class SampleTable:
         self.buckets = BucketCounts(hot_blocks)
         self.rows = Rows()
         self._outcomes = Outcomes()
+
+    def percentiles(
+        self, rows: Int64s, seconds: Int64s, size: int, percents: Sequence[float]
+    ) -> list[list[int | None]]:
+        """The nearest-rank percentiles of the seconds 0 … `size` − 1, all at once; `seconds` are those of the rows."""
+        positions, buckets, counts = self.buckets.pairs(rows)
+        width = int(buckets.max(initial=0)) + 1
+        ends = np.cumsum(np.bincount(seconds[positions] * width + buckets, counts, size * width))  # exact below 2**53
+        samples, highest = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        np.add.at(samples, seconds, self.sums[rows, 0])
+        np.maximum.at(highest, seconds, self.extremes[rows, 1])
+        some, before = np.flatnonzero(samples), np.cumsum(samples) - samples
+        columns: list[list[int | None]] = []
+        for percent in percents:
+            ranks = np.array([rank_of(percent, count) for count in samples[some].tolist()], np.int64)
+            buckets = np.searchsorted(ends, before[some] + ranks) % width
+            column: list[int | None] = [None] * size
+            for second, us in zip(some.tolist(), np.minimum(highests_of(buckets), highest[some]).tolist(), strict=True):
+                column[second] = us
+            columns.append(column)
+        return columns
 
     def outcomes(self, rows: Int64s) -> Counter[tuple[str, str]]:
         """How often each pair of response code and message came."""
@@ -107,6 +128,16 @@ class SampleTable:
             self.extremes = grown(self.extremes, self.rows.count, 0, 0)
             self.extremes[height:, 0] = NO_MIN
         return rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BySecond:
+    """The figures of some samples in each second from 0."""
+
+    samples: Int64s
+    failures: Int64s
+    bytes: Int64s
+    percentiles_us: tuple[list[int | None], ...]  # in the order asked for; None in a second without samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

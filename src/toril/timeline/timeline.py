@@ -17,14 +17,16 @@ from toril.stats.histogram import Int64s
 from toril.timeline.buckets import HOT_BLOCKS
 from toril.timeline.health import HealthBySecond, HealthSeries, WorkerHealth
 from toril.timeline.intervals import KINDS, Interval, Kind, label_of
-from toril.timeline.samples import SECOND, Placed, SampleTable, Stats, Worst, WorstStats
+from toril.timeline.samples import SECOND, SUMS, BySecond, Placed, SampleTable, Stats, Worst, WorstStats
 from toril.timeline.tables import UsersBySecond
 
 BATCH = 200_000  # histogram pairs of one part of the run that are merged at once
 MOST_WAITING = 16_000_000  # … and of all parts, some bytes each
-PART_S = 8  # files that come worker by worker, not as time goes on, wait for others of the same time
+WAITING_S = 8  # files that come worker by worker, not as time goes on, wait for others of the same time
+PART_S = 60  # seconds whose figures are made at once, so that a long run needs no more memory
 SATURATED = 0.9  # of its CPU limit, or of one core: from here on a generator's own slowness shows in what it measures
 
+SAMPLES, BYTES = SUMS.index("samples"), SUMS.index("bytes")
 Place = tuple[str, str]  # location and execution
 
 
@@ -72,7 +74,7 @@ class Timeline:
 
     def add(self, interval: Interval) -> None:
         """Merge one interval file."""
-        part = int(interval.cells[SECOND, 0]) // PART_S if interval.cells.shape[1] else 0
+        part = int(interval.cells[SECOND, 0]) // WAITING_S if interval.cells.shape[1] else 0
         self._waiting[part].append(interval)
         self._pairs[part] += interval.buckets.size
         if self._pairs[part] >= BATCH:
@@ -306,12 +308,24 @@ class Slice:
         """The samples of several seconds; both are part of the window."""
         return self._stats(first, last)
 
-    def places(self, first: int, last: int) -> tuple[tuple[Int64s, Int64s], tuple[Int64s, Int64s]]:
-        """Second and row of everything from `first` to `last`: of the good samples, and of the failed ones."""
+    def by_second(self, seconds: int, percents: Sequence[float] = ()) -> BySecond:
+        """The figures of `second` for the seconds 0 … `seconds` − 1, all at once: ten times as fast."""
         self._look()
-        _, *good = self._timeline.table.rows.places(self._good, first, last)
-        _, *failed = self._timeline.table.rows.places(self._failed, first, last)
-        return (good[0], good[1]), (failed[0], failed[1])
+        table = self._timeline.table
+        columns = np.zeros((3, seconds), np.int64)
+        percentiles: list[list[int | None]] = [[] for _ in percents]
+        for start in range(0, seconds, PART_S):
+            end = min(seconds, start + PART_S)
+            _, good_at, good = table.rows.places(self._good, start, end - 1)
+            _, failed_at, failed = table.rows.places(self._failed, start, end - 1)
+            at, rows = np.concatenate([good_at, failed_at]), np.concatenate([good, failed])
+            np.add.at(columns[0], at, table.sums[rows, SAMPLES])
+            np.add.at(columns[1], failed_at, table.sums[failed, SAMPLES])
+            np.add.at(columns[2], at, table.sums[rows, BYTES])
+            found = table.percentiles(rows, at - start, end - start, percents)
+            for column, part in zip(percentiles, found, strict=True):
+                column += part
+        return BySecond(*columns, tuple(percentiles))
 
     def virtual_users(self, second: int) -> int:
         """The users active in that second, in the slice's executions and location, whatever the label."""

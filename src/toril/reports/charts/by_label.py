@@ -12,7 +12,6 @@ from toril.reports.run_tables import failed_share, interval_of
 from toril.summary.build import PERCENTILES
 from toril.text import plain
 from toril.timeline import Slice, Timeline
-from toril.timeline.by_second import NOTHING, by_second
 
 MOST_LABELS = 32  # to choose from: each adds some 15 kB to the page
 FIGURES = {
@@ -52,20 +51,18 @@ def by_label(bundle: Bundle, base: Bundle | None, thin: Thinning, names: dict[st
 
 def _course(bundle: Bundle, timeline: Timeline, base: Bundle | None, thin: Thinning, label: str) -> list[Chart]:
     seconds = len(bundle.summary.series)
-    own = by_second(timeline, _slice(timeline, label), seconds, [float(p[1:]) for p in PERCENTS])
-    percentiles = [[None if v == NOTHING else v for v in column.tolist()] for column in own.percentiles_us]
+    own = _slice(timeline, label).by_second(seconds, [float(p[1:]) for p in PERCENTS])
     before = None
     if base is not None and base.timeline is not None and label in base.summary.labels:
-        before = by_second(base.timeline, _slice(base.timeline, label), len(base.summary.series), [95.0])
-    p95_before = [] if before is None else [None if v == NOTHING else v for v in before.percentiles_us[0].tolist()]
+        before = _slice(base.timeline, label).by_second(len(base.summary.series), [95.0])
     return [
         chart(
             "Response times",
             "ms",
-            line("base p95", "base", thin(p95_before), 1000),
+            line("base p95", "base", thin([] if before is None else before.percentiles_us[0]), 1000),
             *(
                 line(key, look, thin(values), 1000)
-                for (key, look), values in zip(PERCENTS.items(), percentiles, strict=True)
+                for (key, look), values in zip(PERCENTS.items(), own.percentiles_us, strict=True)
             ),
             marks=marks.times_of(bundle, label),
         ),
