@@ -36,6 +36,7 @@ from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, planned_by_second, planned_users, steady_load
 from toril.summary.plan_forms import queued_plan
 from toril.timeline import Slice, Stats, Timeline
+from toril.timeline.intervals import Kind
 
 PERCENTILES = {
     "p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99
@@ -174,17 +175,14 @@ class _Builder:
         found = {}
         shared = self._timeline.labels_of_both_kinds()
         for label in ("", *sorted({*self._timeline.labels(), *self._timeline.unfinished_labels()} - {""})):
-            view = self._timeline.select(label, executions, location, self._steady)
-            stats = view.total
-            if stats.samples or stats.unfinished or not label:
-                failed = self._timeline.select(label, executions, location, self._steady, ok=False).total
-                found[label] = self._figures(view, stats, failed, self._seconds(label, execution)), stats.response
-            if label in shared:
-                view = self._timeline.select(label, executions, location, self._steady, "transaction")
-                failed = self._timeline.select(label, executions, location, self._steady, "transaction", False).total
-                if view.total.samples:
-                    figures = self._figures(view, view.total, failed, self._seconds(label, execution))
-                    found[f"{label}{SHARED}"] = figures, view.total.response
+            seconds = self._seconds(label, execution)
+            kinds: tuple[Kind | None, ...] = (None, "transaction") if label in shared else (None,)
+            for kind in kinds:
+                view = self._timeline.select(label, executions, location, self._steady, kind)
+                stats = view.total
+                if stats.samples or stats.unfinished or not label:
+                    name = f"{label}{SHARED}" if kind else label
+                    found[name] = self._figures(view, stats, seconds), stats.response
         return found
 
     def _seconds(self, label: str, execution: str | None) -> float:
@@ -198,7 +196,7 @@ class _Builder:
             self._planned_s[key] = planned_s(self._plan, self._timeline, self._completeness, executions, label)
         return self._planned_s[key]
 
-    def _figures(self, view: Slice, stats: Stats, failed: Stats, seconds: float) -> LabelFigures:
+    def _figures(self, view: Slice, stats: Stats, seconds: float) -> LabelFigures:
         return LabelFigures(
             kind=view.kind or (self._timeline.kind_of(view.label) if view.label else "request"),
             samples=stats.samples,
@@ -209,7 +207,7 @@ class _Builder:
             rps=round(stats.samples / seconds, 3) if seconds > 0 else None,
             resolution_us=self._resolution(view),
             response_us=_times(stats),
-            failed_response_us=_times(failed) if failed.samples else None,
+            failed_response_us=_times(stats.failed) if stats.failures else None,
             ttfb_us=_mean(stats.ttfb_mean_us, stats.ttfb_count),
             connect_us=_mean(stats.connect_mean_us, stats.connect_count),
             rc=dict(sorted(stats.rc.items())),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from toril.records import Plan
 from toril.records.summary import Generator, GeneratorLimits, Generators, Saturation
-from toril.timeline import HealthSeries, Timeline, WorkerHealth, longest_run
+from toril.timeline import HealthSeries, Timeline, longest_run
 
 MOST_LIVE_WORKERS = 100  # of a run that goes on, checked many times a minute; the verdict checks all
 ROOM = 0.8  # of a limit: the load of each of the advised workers
@@ -59,9 +59,7 @@ class Advice:
 class GeneratorCheck:
     """Health and limits of every worker in the judged window, and what was above them."""
 
-    health: Mapping[str, WorkerHealth]  # of the whole run
-    series: Mapping[str, HealthSeries]  # likewise
-    judged: Mapping[str, HealthSeries]  # of the window
+    judged: Mapping[str, HealthSeries]
     limits: Mapping[str, GeneratorLimits]
     found: Mapping[str, tuple[Saturation, ...]]
 
@@ -78,26 +76,17 @@ def check_generators(
 
     `median_us` is the shortest median response time among the judged labels.
     """
-    health = timeline.health()
-    series = {worker: timeline.health_series(worker) for worker in health}
-    judged = {worker: _within(one, window) for worker, one in series.items()}
-    limits = {worker: _for_median(one, median_us) for worker, one in _limits_of(plan, health).items()}
-    found = {
-        worker: saturations(judged[worker], limits[worker], worker=worker, facts=timeline.health_facts(worker))
-        for worker in health
-    }
-    return GeneratorCheck(health=health, series=series, judged=judged, limits=limits, found=found)
+    workers = timeline.health_workers()
+    judged = {worker: timeline.health_series(worker).between(*window) for worker in workers}
+    limits = {worker: _for_median(one, median_us) for worker, one in _limits_of(plan, workers).items()}
+    found = {worker: saturations(judged[worker], limits[worker]) for worker in workers}
+    return GeneratorCheck(judged=judged, limits=limits, found=found)
 
 
 def generators(plan: Plan, timeline: Timeline, window: tuple[float, float], median_us: int | None = None) -> Generators:
     """The worst figures of all load generators, and each of them; parameters as in `check_generators`."""
     check = check_generators(plan, timeline, window, median_us)
-    workers = {
-        worker: _generator(
-            check.health[worker], check.series[worker], timeline.health_facts(worker), check.found[worker]
-        )
-        for worker in check.health
-    }
+    workers = {worker: _generator(timeline.health_series(worker), found) for worker, found in check.found.items()}
     every = workers.values()
     advice = advise(plan, check)
     engines = sorted({execution.executor for execution in plan.executions})
@@ -111,7 +100,7 @@ def generators(plan: Plan, timeline: Timeline, window: tuple[float, float], medi
         dropped=_sum(one.dropped for one in every),
         sockets_max=_most(one.sockets_max for one in every),
         memory_max_bytes=_most(one.memory_max_bytes for one in every),
-        throttled_s=round(sum(one.throttled_s for one in check.health.values()), 3) if check.health else None,
+        throttled_s=round(sum(float(one.throttled_s or 0) for one in every), 3) if workers else None,
         saturated=check.saturated,
         advice=None if advice is None else advice.message,
         limits={engine: LIMITS.get(engine, OTHERS) for engine in engines},
@@ -128,8 +117,8 @@ def saturated_now(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str
     median_us = measured.percentile(50) if measured.samples else None
     notes = []
     for worker, limits in _limits_of(plan, timeline.health_workers()[:MOST_LIVE_WORKERS]).items():
-        recent = _within(timeline.health_series(worker), (last_second - 9, last_second + 1))
-        for one in saturations(recent, _for_median(limits, median_us), facts=timeline.health_facts(worker))[:1]:
+        recent = timeline.health_series(worker).between(last_second - 9, last_second + 1)
+        for one in saturations(recent, _for_median(limits, median_us))[:1]:
             notes.append(f"worker {worker} has no room left to measure with ({one.what}); the run may be inconclusive")
     return tuple(notes)
 
@@ -142,15 +131,13 @@ def saturated_between(
     median_us = measured.percentile(50) if measured.samples else None
     found: list[Saturation] = []
     for worker, limits in _limits_of(plan, _workers_of(plan, timeline, execution)).items():
-        series = _within(timeline.health_series(worker), window)
-        facts = timeline.health_facts(worker)
-        found += saturations(series, _for_median(limits, median_us), worker=worker, facts=facts)
+        found += saturations(timeline.health_series(worker).between(*window), _for_median(limits, median_us))
     return tuple(found)
 
 
 def dropped_between(plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str) -> int:
     """How many due sends the generators of the execution did not make in these seconds."""
-    series = (_within(timeline.health_series(worker), window) for worker in _workers_of(plan, timeline, execution))
+    series = (timeline.health_series(worker).between(*window) for worker in _workers_of(plan, timeline, execution))
     return sum(int(one.dropped[one.dropped >= 0].sum()) for one in series)
 
 
@@ -224,34 +211,29 @@ def _strictest(engines: frozenset[str]) -> GeneratorLimits:
     return GeneratorLimits(**strictest)
 
 
-def _within(series: HealthSeries, window: tuple[float, float]) -> HealthSeries:
-    judged = (series.second >= math.ceil(window[0])) & (series.second < window[1])
-    columns = {name: getattr(series, name) for name in HealthSeries.__dataclass_fields__ if name != "UNKNOWN"}
-    worker = columns.pop("worker")
-    return HealthSeries(worker=worker, **{name: column[judged] for name, column in columns.items()})
-
-
-def _generator(
-    health: WorkerHealth, series: HealthSeries, facts: Mapping[str, Any], found: tuple[Saturation, ...]
-) -> Generator:
+def _generator(series: HealthSeries, found: tuple[Saturation, ...]) -> Generator:
+    """The figures of the whole run, and what was above its limit in the judged window."""
     late_us = np.sort(series.late_us[series.late_us >= 0])
     dropped = series.dropped[series.dropped >= 0]
+    cpu, busiest = series.cpu[~np.isnan(series.cpu)], np.fmax(series.cpu, series.core)
+    known = ~np.isnan(busiest)
+    longest_s, first_s = longest_run(series.second[known], busiest[known].astype(np.float32) >= np.float32(OTHERS.cpu))
     return Generator(
-        cpu_max=health.cpu_max,
-        cpu_mean=health.cpu_mean,
-        busiest_core_max=health.busiest_core_max,
+        cpu_max=_highest(series.cpu),
+        cpu_mean=round(float(cpu.mean()), 4) if cpu.size else None,
+        busiest_core_max=_highest(series.core),
         machine_max=_highest(series.machine),
         waiting_max=_highest(series.waiting),
         throttled_max=_highest(series.throttled),
-        throttled_s=health.throttled_s,
+        throttled_s=series.throttled_s,
         late_max_us=int(late_us[-1]) if late_us.size else None,
         late_p99_us=int(late_us[math.ceil(0.99 * late_us.size) - 1]) if late_us.size else None,
         dropped=int(dropped.sum()) if dropped.size else None,
         sockets_max=_count(series.sockets),
-        memory_max_bytes=health.memory_max_bytes,
-        memory_limit_bytes=facts.get("memory_limit_bytes"),
-        longest_above_s=health.longest_above_s,
-        first_above_s=health.first_above_s,
+        memory_max_bytes=int(series.memory_bytes.max(initial=0)),
+        memory_limit_bytes=series.facts.get("memory_limit_bytes"),
+        longest_above_s=longest_s,
+        first_above_s=first_s,
         saturation=found,
     )
 
@@ -279,12 +261,10 @@ def _sum(values: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def saturations(
-    series: HealthSeries, limits: GeneratorLimits, *, worker: str = "", facts: Mapping[str, Any] | None = None
-) -> tuple[Saturation, ...]:
+def saturations(series: HealthSeries, limits: GeneratorLimits) -> tuple[Saturation, ...]:
     """Every figure that was above its limit for too long, the worst first."""
-    total = (facts or {}).get("memory_limit_bytes")
-    memory = np.where(series.memory_bytes >= 0, series.memory_bytes / total, np.nan) if total else _unknown(series)
+    total = series.facts.get("memory_limit_bytes") or np.nan
+    memory = np.where(series.memory_bytes >= 0, series.memory_bytes / total, np.nan)
     late_us = np.where(series.late_p90_us >= 0, series.late_p90_us.astype(np.float64), np.nan)
     starved = (series.waiting >= NOTABLE) & (series.core < limits.core) & (series.core + series.waiting >= limits.core)
     others = series.machine - np.fmax(series.cpu, series.core)
@@ -302,9 +282,9 @@ def saturations(
         ("memory", memory, limits.memory),
         ("sockets", series.sockets_share, limits.sockets),
     ]
-    found = [_saturation(series, worker, *one) for one in measured]
+    found = [_saturation(series, *one) for one in measured]
     if limits.waiting is not None:
-        found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
+        found.append(_saturation(series, "waiting", series.waiting, limits.waiting, starved))
     kinds = {one.what: one for one in found if one is not None}
     if "crowd" in kinds:
         kinds.pop("full", None)  # the same finding
@@ -313,7 +293,6 @@ def saturations(
 
 def _saturation(
     series: HealthSeries,
-    worker: str,
     what: str,
     values: NDArray[np.float64],
     limit: float,
@@ -340,7 +319,7 @@ def _saturation(
         from_s=from_s,
         lasted_s=lasted_s,
         seconds=seconds,
-        message=f"{_words(worker, what, worst, limit)}, {when}",
+        message=f"{_words(series.worker, what, worst, limit)}, {when}",
     )
 
 
@@ -360,7 +339,3 @@ def _words(worker: str, what: str, value: float, limit: float) -> str:
         "sockets": f"worker {worker} used up to {value:.0%} of the sockets or files that it may open",
     }
     return f"{words[what]} (limit {limit:.0%})"
-
-
-def _unknown(series: HealthSeries) -> NDArray[np.float64]:
-    return np.full(series.second.size, np.nan)

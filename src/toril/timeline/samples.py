@@ -174,6 +174,11 @@ class Stats:
         self.endless = 0  # whose time is infinite
         self._above_sq: int = (found["above_sq_high"] << 32) + found["above_sq_low"]
 
+    @property
+    def failed(self) -> "Stats":
+        """The failed ones alone."""
+        return Stats(self._table, self._failed_rows[:0], self._failed_rows, self.unfinished)
+
     @cached_property
     def response(self) -> Histogram:
         """The response times, those of failed requests among them."""

@@ -67,7 +67,8 @@ class Rows:
     def _known(self, keys: Int64s) -> NDArray[np.bool_]:
         if not self._keys.size:
             return np.zeros(keys.size, np.bool_)
-        return self._keys[np.minimum(np.searchsorted(self._keys, keys), self._keys.size - 1)] == keys
+        at = np.minimum(np.searchsorted(self._keys, keys), self._keys.size - 1)
+        return np.equal(self._keys[at], keys)
 
     def _of_series(self, series: Int64s, start: int, end: int) -> tuple[Int64s, Int64s]:
         first = np.searchsorted(self._keys, (series << SECOND_BITS) + start)

@@ -6,16 +6,16 @@ bytes a worker and second: virtual users and health).
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from toril.stats.histogram import Int64s
 from toril.timeline.buckets import HOT_BLOCKS
-from toril.timeline.health import HealthBySecond, HealthSeries, WorkerHealth
+from toril.timeline.health import HealthBySecond, HealthSeries
 from toril.timeline.intervals import KINDS, Interval, Kind, label_of
 from toril.timeline.samples import SECOND, SUMS, BySecond, Placed, SampleTable, Stats, Worst, WorstStats
 from toril.timeline.tables import UsersBySecond
@@ -24,7 +24,6 @@ BATCH = 200_000  # histogram pairs of one part of the run that are merged at onc
 MOST_WAITING = 16_000_000  # … and of all parts, some bytes each
 WAITING_S = 8  # files that come worker by worker, not as time goes on, wait for others of the same time
 PART_S = 60  # seconds whose figures are made at once, so that a long run needs no more memory
-SATURATED = 0.9  # of its CPU limit, or of one core: from here on a generator's own slowness shows in what it measures
 
 SAMPLES, BYTES = SUMS.index("samples"), SUMS.index("bytes")
 Place = tuple[str, str]  # location and execution
@@ -38,7 +37,6 @@ class Selection(NamedTuple):
     location: str | None
     steady: bool | None
     kind: Kind | None
-    ok: bool | None
     arm: int | None
     block: int | None
 
@@ -89,7 +87,6 @@ class Timeline:
         location: str | None = None,
         steady: bool | None = None,
         kind: Kind | None = None,
-        ok: bool | None = None,
         arm: int | None = None,
         block: int | None = None,
     ) -> "Slice":
@@ -97,7 +94,7 @@ class Timeline:
 
         Label "" is all requests (or all of another `kind`). Of a label that both carry, the requests.
         """
-        selection = Selection(label_of(label), frozenset(executions), location, steady, kind, ok, arm, block)
+        selection = Selection(label_of(label), frozenset(executions), location, steady, kind, arm, block)
         if selection not in self._slices:
             self._slices[selection] = Slice(self, selection, self._between)
         return self._slices[selection]
@@ -170,11 +167,6 @@ class Timeline:
         self._merge()
         return max(self._last.values(), default=None)
 
-    def health(self, above: float = SATURATED) -> dict[str, WorkerHealth]:
-        """The health of each worker, with its longest time at or above the limit."""
-        self._merge()
-        return self._health.of_workers(above)
-
     def health_workers(self) -> tuple[str, ...]:
         """Every worker that reported its health, in alphabetical order."""
         self._merge()
@@ -184,11 +176,6 @@ class Timeline:
         """One worker's health by second; KeyError when it reported none."""
         self._merge()
         return self._health.series(worker)
-
-    def health_facts(self, worker: str) -> Mapping[str, Any]:
-        """The worker's limits, as far as it reported them: memory_limit_bytes, cores, single_threaded."""
-        self._merge()
-        return self._health.facts(worker)
 
     # Slices and exports read what follows.
 
@@ -275,7 +262,7 @@ class Slice:
     def __init__(self, timeline: Timeline, selection: Selection, between: tuple[int, int] | None = None) -> None:
         self._timeline = timeline
         self.label, self.executions, self.location = selection.label, selection.executions, selection.location
-        self.steady, self.kind, self.ok = selection.steady, selection.kind, selection.ok
+        self.steady, self.kind = selection.steady, selection.kind
         self.arm, self.block = selection.arm, selection.block
         self._between = between
         self._known = -1  # how many series there were when they were last looked through
@@ -325,7 +312,8 @@ class Slice:
             found = table.percentiles(rows, at - start, end - start, percents)
             for column, part in zip(percentiles, found, strict=True):
                 column += part
-        return BySecond(*columns, tuple(percentiles))
+        samples, failures, received = columns
+        return BySecond(samples, failures, received, tuple(percentiles))
 
     def virtual_users(self, second: int) -> int:
         """The users active in that second, in the slice's executions and location, whatever the label."""
@@ -351,7 +339,7 @@ class Slice:
 
     def _unanswered(self, worst: Worst) -> list[tuple[str, str, int]]:
         """Location, execution and number of the requests that were never answered, or may be of the label."""
-        if self.kind in ("transaction", "timing") or self.ok:
+        if self.kind in ("transaction", "timing"):
             return []
         labels = ["", self.label] if self.label else list(worst.unanswered)
         senders = self._timeline.senders(self.label) if self.label else self.executions
@@ -377,7 +365,6 @@ class Slice:
             and (not self.executions or one.execution in self.executions)
             and self.location in (None, location)
             and self.steady in (None, one.steady)
-            and self.ok in (None, one.ok)
             and self.arm in (None, one.arm)
             and self.block in (None, one.block)
         ]

@@ -431,8 +431,7 @@ def notes_of(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
             yield f"{execution.name}: {early:,} requests failed outside the steady load, and are in no criterion"
     patterns = [one.rc_pattern or "*" for one in criteria if one.subject == "rc"]
     if patterns and not any(one.subject in ("fail", "succ") for one in criteria) and total.failures:
-        failed = execution.timeline.select(executions=(execution.name,), ok=False).total
-        others = {rc: n for rc, n in failed.rc.items() if not any(fnmatchcase(rc, one) for one in patterns)}
+        others = {rc: n for rc, n in total.failed.rc.items() if not any(fnmatchcase(rc, one) for one in patterns)}
         if (count := sum(others.values())) > UNJUDGED_SHARE * total.samples:
             most = max(others, key=others.__getitem__)
             yield f"{execution.name}: {count:,} requests failed with codes that no criterion names, most often `{most}`"
