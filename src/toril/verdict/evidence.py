@@ -87,7 +87,7 @@ class MissingLoad:
             for name, workers in self._weights.items()
         )
 
-    def samples(self, first: int, last: float, measured: int, share_of_all: float = 1.0) -> float:
+    def samples(self, first: int, last: float, measured: float, share_of_all: float = 1.0) -> float:
         """The most samples that can be missing in the seconds `first` … `last`, in which `measured` were recorded.
 
         The missing part is taken to have brought as many as the present part did, or as were planned if that is more;

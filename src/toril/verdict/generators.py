@@ -15,19 +15,9 @@ from toril.records import Plan
 from toril.timeline import HealthSeries, Timeline
 from toril.verdict.evidence import Evidence, chosen, seconds_of_health
 from toril.verdict.result import CriterionResult, never_full, settled, worst_of
-from toril.verdict.windows import MORE, Combine, Points, breaches, watched_through
+from toril.verdict.windows import MORE, Points, PointWatch, breaches
 
 PERCENT_DIGITS = 4  # workers write shares in ten thousandths; what is finer is the noise of floats
-
-
-def combined_by(criterion: Criterion) -> Combine:
-    """The way in which the seconds of a window are taken together: lateness is a maximum in each second already."""
-    match criterion.subject:
-        case "generator-dropped":
-            return "sum"
-        case "generator-lateness":
-            return "max"
-    return "mean"
 
 
 def judge_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
@@ -41,14 +31,13 @@ def judge_generators(blank: CriterionResult, evidence: Evidence) -> CriterionRes
         of_one_core = criterion.subject == "generator-core"
         why = "; judge `generator-cpu` where an engine uses several cores" if of_one_core else ""
         return _not_measured(blank, f"{what} tells its {criterion.subject}{why}")
-    combine = combined_by(criterion)
-    result, name = worst_of(blank, series, combine, "worker")
-    if result.fired:
-        return settled(result, stands=_stands(criterion, series, combine, evidence))
+    result = worst_of(blank, series)
+    if result is not None and result.fired:
+        return settled(result, stands=_stands(criterion, series, evidence))
     if silent:
         return _not_measured(blank, f"worker {silent[0]} does not tell its {criterion.subject}")
     stands = all(math.isinf(_known_until(evidence, one.name)) for one in series)
-    if name is None:
+    if result is None:
         lasted_s = max(one.seconds for one in series)
         return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=stands)
     return settled(result, stands=stands)
@@ -117,7 +106,7 @@ def _count(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.where(counts < 0, np.nan, counts.astype(np.float64))
 
 
-def _stands(criterion: Criterion, series: Sequence[Points], combine: Combine, evidence: Evidence) -> bool:
+def _stands(criterion: Criterion, series: Sequence[Points], evidence: Evidence) -> bool:
     """Whether a worker breaches by its known data, whatever is missing.
 
     A maximum or a sum that is too high stays so. Else the breach has to lie before anything of the worker is missing.
@@ -130,7 +119,7 @@ def _stands(criterion: Criterion, series: Sequence[Points], combine: Combine, ev
                 continue
             one = replace(one, points=[(second, value) for second, value in one.points if second < until])
         if criterion.logic != "total":
-            if watched_through(criterion, one, combine).fired is not None:
+            if PointWatch.through(criterion, one).fired is not None:
                 return True
         elif one.total is not None and breaches(criterion, one.total):
             return True

@@ -9,10 +9,10 @@ from toril.records import Plan
 from toril.timeline import Timeline
 from toril.verdict.evaluation import evaluate, with_own_message
 from toril.verdict.evidence import Evidence, Gap, MissingData, planned_seconds, seconds_of_health, view_of
-from toril.verdict.generators import combined_by, health_points
+from toril.verdict.generators import health_points
 from toril.verdict.load import load_points
-from toril.verdict.result import CriterionResult, fired_in, settled
-from toril.verdict.windows import Combine, Points, PointWatch, SampleWatch, follow, is_judged
+from toril.verdict.result import CriterionResult, fired_in, series_of, settled
+from toril.verdict.windows import Points, PointWatch, SampleWatch, is_judged
 
 
 class LiveCriteria:
@@ -80,8 +80,8 @@ class _Samples:
             last -= 1  # it may have been cut: it is judged once the next second is there
         seconds = range(self._next, last + 1)
         self._next = max(self._next, last + 1)
-        if any(follow(self._watch, view, second, planned) for second in seconds):
-            return fired_in(CriterionResult(criterion=self.criterion), self._watch.found)
+        if any(self._watch.follow(view, second, planned) for second in seconds):
+            return fired_in(CriterionResult(criterion=self.criterion), self._watch)
         return None
 
 
@@ -97,11 +97,9 @@ class _Series:
 
     def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
         criterion = self.criterion
-        combine: Combine = "mean" if criterion.subject == "load" else combined_by(criterion)
-        noun = "execution" if criterion.subject == "load" else "worker"
         fired = []
         for one in self._points(timeline, min(self._next.values(), default=0), last):
-            watch = self._watches.setdefault(one.name, PointWatch(criterion, combine))
+            watch = self._watches.setdefault(one.name, PointWatch(criterion))
             first = self._next.get(one.name, 0)
             for second, value in one.points:
                 if second >= first and watch.add(second, value) is not None:
@@ -111,7 +109,7 @@ class _Series:
             return None
         self.fired = True
         blank = CriterionResult(criterion=criterion)
-        results = [fired_in(blank, watch.found, f"{noun} {name}") for name, watch in fired]
+        results = [fired_in(blank, watch, series_of(criterion, name)) for name, watch in fired]
         return min(results, key=lambda result: (result.at_s or 0, -abs((result.observed or 0) - criterion.threshold)))
 
     def _points(self, timeline: Timeline, first: int, last: int) -> list[Points]:

@@ -19,7 +19,7 @@ from toril.summary.load import EDGE_S, SteadyLoad, sent_of, steady_load
 from toril.timeline import Timeline
 from toril.verdict.evidence import Evidence, MissingLoad, chosen
 from toril.verdict.result import CriterionResult, never_full, settled, worst_of
-from toril.verdict.windows import MORE, Points, breaches, opposite, watched_through
+from toril.verdict.windows import MORE, Points, PointWatch, breaches, opposite
 
 LEAST_DUE = 1.0  # request in a second
 
@@ -36,9 +36,9 @@ def judge_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     missing = {
         load.execution: evidence.missing.of((load.execution,), criterion.location) for load in loads if evidence.missing
     }
-    result, name = worst_of(blank, [load.points() for load in loads], "mean", "execution")
+    result = worst_of(blank, [load.points() for load in loads])
     cut = criterion.logic != "total" and any(load.planned_to_s > load.seconds.stop for load in loads)
-    if name is None:
+    if result is None:
         lasted_s = max(len(load.seconds) for load in loads)
         return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=not (missing and cut))
     other = opposite(criterion)
@@ -193,4 +193,4 @@ def _fires(blank: CriterionResult, load: _Load, missing: dict[str, MissingLoad],
     points = load.with_missing(missing.get(load.execution), op)
     if blank.criterion.logic == "total":
         return points.total is not None and breaches(blank.criterion, points.total)
-    return watched_through(blank.criterion, points, "mean").fired is not None
+    return PointWatch.through(blank.criterion, points).fired is not None

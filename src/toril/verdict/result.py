@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from toril import text
 from toril.criteria import GENERATOR, Criterion, server_text
 from toril.records.verdict import Counted, CriterionOutcome, CriterionWindow, JudgedCriterion, Scope
-from toril.verdict.windows import MORE, BreachTracker, Combine, Points, Window, breaches, margin, watched_through
+from toril.verdict.windows import MORE, Points, PointWatch, Window, WindowWatch, breaches, margin
 
 MAXIMA = {"concurrency", *GENERATOR} - {"generator-dropped"}  # of the whole run their maximum is judged
 
@@ -103,55 +104,52 @@ def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, st
     return replace(blank, code="never-a-full-window", message=f"{message}; {fix}")
 
 
-def fired_in(blank: CriterionResult, found: BreachTracker, of: str = "") -> CriterionResult:
+def fired_in(blank: CriterionResult, watch: WindowWatch[Any], of: str = "") -> CriterionResult:
     """The first window of a criterion that came true; `of` which worker or execution."""
-    window, worst = found.fired, found.worst
+    window, worst = watch.fired, watch.worst
     if window is None or worst is None:
         raise ValueError(f"{blank.criterion.text} has not come true")
+    return _in_window(blank, window, worst.value, of)
+
+
+def kept_in(blank: CriterionResult, worst: Window, of: str = "") -> CriterionResult:
+    """The window that came nearest to a breach; `of` which worker or execution."""
+    return _in_window(blank, worst, worst.value, of)
+
+
+def _in_window(blank: CriterionResult, window: Window, worst: float, of: str) -> CriterionResult:
+    fired = breaches(blank.criterion, window.value)
+    message = describe(blank.criterion, window.value, window, fired=fired, of=of)
     return replace(
-        blank,
-        fired=True,
-        observed=window.value,
-        worst=worst.value,
-        window=window,
-        samples=window.samples,
-        message=describe_breach(blank.criterion, window.value, window, of),
+        blank, fired=fired, observed=window.value, worst=worst, window=window, samples=window.samples, message=message
     )
 
 
-def worst_of(
-    blank: CriterionResult, series: Sequence[Points], combine: Combine, noun: str
-) -> tuple[CriterionResult, str | None]:
-    """The result of the series that decides, and its name; None when no window was ever full.
+def series_of(criterion: Criterion, name: str) -> str:
+    """Names one series of a criterion on figures by the second: a worker, or an execution."""
+    return f"{'execution' if criterion.subject == 'load' else 'worker'} {name}"
 
-    `noun` is the kind of series: worker, execution.
-    """
+
+def worst_of(blank: CriterionResult, series: Sequence[Points]) -> CriterionResult | None:
+    """The result of the series that decides; None when no window was ever full."""
     criterion = blank.criterion
     if criterion.logic == "total":
         known = [(one.total, one) for one in series if one.total is not None]
         value, decides = max(known, key=lambda pair: margin(criterion, pair[0]))
         fired = breaches(criterion, value)
-        message = describe(criterion, value, None, fired=fired, of=f"{noun} {decides.name}")
+        message = describe(criterion, value, None, fired=fired, of=series_of(criterion, decides.name))
         samples = len(decides.points)
-        return replace(blank, fired=fired, observed=value, worst=value, samples=samples, message=message), decides.name
-    watched = [(one.name, watched_through(criterion, one, combine)) for one in series]
-    fired_first = [(found.fired, found, name) for name, found in watched if found.fired is not None]
+        return replace(blank, fired=fired, observed=value, worst=value, samples=samples, message=message)
+    watched = [(series_of(criterion, one.name), PointWatch.through(criterion, one)) for one in series]
+    fired_first = [(watch.fired, watch, name) for name, watch in watched if watch.fired is not None]
     if fired_first:
-        window, found, name = min(fired_first, key=lambda one: (one[0].to_s, -margin(criterion, one[0].value)))
-        return fired_in(blank, found, f"{noun} {name}"), name
-    kept = [(found.worst, name) for name, found in watched if found.worst is not None]
+        _, watch, name = min(fired_first, key=lambda one: (one[0].to_s, -margin(criterion, one[0].value)))
+        return fired_in(blank, watch, name)
+    kept = [(watch.worst, name) for name, watch in watched if watch.worst is not None]
     if not kept:
-        return blank, None
+        return None
     window, name = max(kept, key=lambda one: margin(criterion, one[0].value))
-    message = describe_pass(criterion, window.value, window, f"{noun} {name}")
-    return replace(
-        blank,
-        observed=window.value,
-        worst=window.value,
-        window=window,
-        samples=window.samples,
-        message=message,
-    ), name
+    return kept_in(blank, window, name)
 
 
 # Messages

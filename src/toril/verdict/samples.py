@@ -7,7 +7,7 @@ that end with the run's last sample count like any other.
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -20,8 +20,8 @@ from toril.verdict.evidence import Evidence, MissingLoad, Seconds, chosen, judge
 from toril.verdict.result import (
     CriterionResult,
     describe,
-    describe_pass,
     fired_in,
+    kept_in,
     never_full,
     settled,
     subject_of,
@@ -33,7 +33,6 @@ from toril.verdict.windows import (
     SampleWatch,
     breaches,
     counts_silence,
-    follow,
     opposite,
     reader_of,
 )
@@ -52,8 +51,6 @@ def judge_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult
         return _without_samples(blank, evidence)
     if criterion.logic != "total":
         return _through_windows(blank, view, evidence, missing)
-    if criterion.subject == "throughput":
-        return _rate_on_the_whole(blank, view, evidence, missing)
     return _on_the_whole(blank, view, evidence, missing)
 
 
@@ -65,6 +62,10 @@ def _on_the_whole(
     reading = reader_of(criterion)(total, users)
     if reading is None:
         return _not_measured(blank)
+    if criterion.subject == "throughput":  # by the time that was planned for it, as in the summary
+        reading = replace(reading, weight=judged_s(evidence, criterion.executions, view.label))
+        if not reading.weight:
+            return replace(blank, outcome="inconclusive", code="no-samples", message="no time was judged")
     result = _with_value(blank, _value(criterion, reading), _codes_instead(criterion, total))
     if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
         result = replace(result, interval=quantile_interval(total.response, criterion.percentile))
@@ -76,32 +77,10 @@ def _on_the_whole(
     if missing is None:
         return settled(result, stands=True)
     first, last = _expected_seconds(blank, evidence, view, missing)
-    absent = missing.samples(first, last, reading.weight, _share_of_all(blank, evidence))
-    return settled(result, stands=_same(result, lambda valued: _value(valued, reading, absent)))
-
-
-def _rate_on_the_whole(
-    blank: CriterionResult, view: Slice, evidence: Evidence, missing: MissingLoad | None
-) -> CriterionResult:
-    """Samples by the time that was planned for them, as the summary shows it."""
-    lasted_s, samples = judged_s(evidence, blank.criterion.executions, view.label), view.total.samples
-    if not lasted_s:
-        return replace(blank, outcome="inconclusive", code="no-samples", message="no time was judged")
-    result = _with_value(blank, samples / lasted_s)
-    if missing is None:
-        return settled(result, stands=True)
-    first, last = _expected_seconds(blank, evidence, view, missing)
-    absent = missing.samples(first, last, samples, _share_of_all(blank, evidence))
-    planned_s = math.inf if math.isinf(last) else max(lasted_s, last + 1 - first)  # a part of the time may be missing
-
-    def value(valued: Criterion) -> float:
-        if valued.op == "=":
-            return math.nan
-        if math.isinf(planned_s):
-            return 0.0 if valued.op in MORE else math.inf
-        return (samples + (0 if valued.op in MORE else absent)) / planned_s
-
-    return settled(result, stands=_same(result, value))
+    absent = missing.samples(first, last, Pool(reading).samples(criterion), _share_of_all(blank, evidence))
+    if criterion.subject == "throughput":  # a part of the time may be missing
+        reading = replace(reading, weight=math.inf if math.isinf(last) else max(reading.weight, last + 1 - first))
+    return settled(result, stands=_same(result, reading, absent))
 
 
 def _with_value(blank: CriterionResult, value: float, aside: str = "") -> CriterionResult:
@@ -120,16 +99,13 @@ def _codes_instead(criterion: Criterion, total: Stats) -> str:
     return f"; no response code is like {pattern!r}, there were {', '.join(map(repr, codes[:MOST_CODES]))}{more}"
 
 
-def _same(result: CriterionResult, value: Callable[[Criterion], float]) -> bool:
-    """Whether the result stays the same with the most unfavourable value for all missing samples.
-
-    `value` is the value of a criterion with the missing samples at the values that are the least likely to breach it.
-    """
+def _same(result: CriterionResult, reading: Reading, absent: float) -> bool:
+    """Whether the result stays the same with the most unfavourable value for all absent samples."""
     criterion = result.criterion
     if result.fired:
-        return breaches(criterion, value(criterion))
+        return breaches(criterion, _value(criterion, reading, absent))
     other = opposite(criterion)
-    return other is not None and breaches(other, value(other))
+    return other is not None and breaches(other, _value(other, reading, absent))
 
 
 def _through_windows(
@@ -141,14 +117,14 @@ def _through_windows(
     if counts_silence(criterion):
         seconds = _with_silence(seconds, planned, criterion.timeframe_s)
     for second in seconds:
-        follow(watch, view, second, planned)
+        watch.follow(view, second, planned)
     if watch.first_second is None and counts_silence(criterion):
         message = f"no whole second of the planned time is left to judge {subject_of(criterion)} in"
         return replace(blank, outcome="inconclusive", code="no-samples", message=message)
     if watch.first_second is None or watch.last_second is None:
         return _not_measured(blank)
     if watch.fired is not None:
-        result = fired_in(blank, watch.found)
+        result = fired_in(blank, watch)
         if missing is None:
             return settled(result, stands=True)
         return settled(result, stands=_stands(blank, view, evidence, missing, seconds))
@@ -156,16 +132,7 @@ def _through_windows(
     if watch.worst is None:
         lasted_s = watch.last_second - watch.first_second + 1
         return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=stands)
-    worst = watch.worst
-    result = replace(
-        blank,
-        observed=worst.value,
-        worst=worst.value,
-        window=worst,
-        samples=worst.samples,
-        message=describe_pass(criterion, worst.value, worst),
-    )
-    return settled(result, stands=stands)
+    return settled(kept_in(blank, watch.worst), stands=stands)
 
 
 def _with_silence(seconds: Sequence[int], planned: Seconds, frame: int) -> list[int]:
@@ -194,7 +161,7 @@ def _stands(
     reported = set(seconds)
     for second in range(min(reported), max(reported) + 1):
         if second in reported:
-            follow(watch, view, second, planned)
+            watch.follow(view, second, planned)
         elif missing.may_have_filled(second):
             watch.miss(second)
     return watch.fired is not None
@@ -213,7 +180,7 @@ def _kept(
         return False
     watch = SampleWatch(blank.criterion, missing, _share_of_all(blank, evidence), against=other)
     planned = _planned_time(blank, evidence)
-    return all(follow(watch, view, second, planned) is None for second in seconds)
+    return all(watch.follow(view, second, planned) is None for second in seconds)
 
 
 def _too_few(result: CriterionResult) -> bool:
@@ -234,9 +201,7 @@ def _to_have_enough(criterion: Criterion, evidence: Evidence, samples: int) -> s
 
 
 def _value(criterion: Criterion, reading: Reading, absent: float = 0.0) -> float:
-    pool = Pool()
-    pool.add(reading)
-    return pool.value(criterion, reading.max_us, absent)
+    return Pool(reading).value(criterion, reading.max_us, absent)
 
 
 def _expected_seconds(

@@ -104,10 +104,10 @@ class _Periods:
                 watch.miss(number - 1)
             watch.add(number, value)
             before = number
-        found, worst = watch.found.fired or watch.found.worst, watch.found.worst
+        found, worst = watch.fired or watch.worst, watch.worst
         if found is None or worst is None:
             return blank
-        fired = watch.found.fired is not None
+        fired = watch.fired is not None
         window = self._window(found.from_s, found.to_s, found.value)
         return self._with_values(replace(blank, fired=fired, samples=window.samples), found.value, worst.value, window)
 
