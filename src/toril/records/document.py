@@ -6,9 +6,9 @@ written is read strictly, and has bounds: a suite is a stranger's code, and runs
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import cache, partial
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -109,11 +109,7 @@ class Record(RecordPart):
             found = parsed(data) if cls.MOST_BYTES is None else parsed(data, most_parts=MOST_PARTS_OF_WORKER)
             schema = found.pop("schema", None) if isinstance(found, dict) else None
             if schema != cls.SCHEMA:
-                found_schema = f"{schema!r}"[:LONGEST_WHY]
-                raise StoreError(
-                    f"{where}: schema {found_schema}, expected {cls.SCHEMA!r}; it is of another version",
-                    code="other-version",
-                )
+                raise other_version(where, schema, cls.SCHEMA)
             return cls.model_validate(found)
         except (ValueError, OverflowError) as error:
             raise StoreError(f"{where} is damaged: {why(error)}", code="damaged-file") from error
@@ -162,6 +158,47 @@ class JsonObject:
         return found
 
 
+class JsonDocument(JsonObject):
+    """Base of a whole file. One that was read is written as it was, with the fields of newer versions.
+
+    A class has the fields `schema` and `stored`: the content of the file that was read, or None.
+    """
+
+    __slots__ = ()
+    SCHEMA: ClassVar[str]
+
+    def members(self) -> dict[str, Any]:
+        stored: Mapping[str, Any] | None = getattr(self, "stored")  # noqa: B009 - a field of each class
+        return super().members() if stored is None else dict(stored)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        found = super().from_dict(data)
+        object.__setattr__(found, "stored", data)
+        return found
+
+    @classmethod
+    def from_json(cls, data: bytes, where: str) -> Self:
+        """The document in a file that toril wrote; StoreError, naming `where`, if it is damaged or too new."""
+        try:
+            found = json.loads(data)
+            if not isinstance(found, dict):
+                raise ValueError("not a JSON object")
+            schema = found.get("schema", cls.SCHEMA)
+            if schema == cls.SCHEMA:
+                return cls.from_dict(found)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            fix = "delete it and the report is made again from the intervals"
+            raise StoreError(f"{where} is damaged: {why(error)}; {fix}", code="damaged-file") from error
+        raise other_version(where, schema, cls.SCHEMA)
+
+
+def other_version(where: str, schema: Any, expected: str) -> StoreError:
+    """The error for a file of another schema."""
+    shown = f"{schema!r}"[:LONGEST_WHY]
+    return StoreError(f"{where}: schema {shown}, expected {expected!r}; it is of another version", code="other-version")
+
+
 @cache
 def _names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(cls) if field.init)
@@ -196,33 +233,16 @@ def _readers(cls: Any) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
 
 def _reader(hint: Any) -> Callable[[Any], Any] | None:
     """What makes a value of the type from plain data; None where they are the same."""
-    arguments = get_args(hint)
     if isinstance(hint, type) and issubclass(hint, JsonObject):
         return hint.from_dict
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return hint.model_validate
+    arguments = get_args(hint)
+    item = next((found for one in arguments if (found := _reader(one)) is not None), None)
     if get_origin(hint) is tuple:
-        item = _reader(arguments[0]) if arguments[-1] is Ellipsis else None
-        return tuple if item is None else partial(_tuple_of, item)
+        return tuple if item is None else lambda values: tuple(map(item, values))
+    if item is None:
+        return None
     if get_origin(hint) is dict:
-        item = _reader(arguments[1])
-        return None if item is None else partial(_dict_of, item)
-    if type(None) in arguments:
-        item = next((found for one in arguments if (found := _reader(one)) is not None), None)
-        return None if item is None else partial(_optional, item)
-    return None
-
-
-Read = Callable[[Any], Any]
-
-
-def _tuple_of(item: Read, values: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(map(item, values))
-
-
-def _dict_of(item: Read, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: item(value) for key, value in values.items()}
-
-
-def _optional(item: Read, value: Any) -> Any:
-    return None if value is None else item(value)
+        return lambda values: {key: item(value) for key, value in values.items()}
+    return lambda value: None if value is None else item(value)

@@ -4,18 +4,14 @@ Durations are whole microseconds, shares are fractions of 1, times `_s` are seco
 was not measured. A field with a default may be missing: in a file of an older version, or of a stranger.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from toril.errors import StoreError
-from toril.records.document import Count, Few, JsonObject, Number, Text
+from toril.records.document import Count, Few, JsonDocument, JsonObject, Number, Text
 from toril.records.run import Case
-
-SUMMARY_SCHEMA: Final = "toril.summary/1"
 
 MOST_LABELS = 600_000  # what an interval file can hold, of both kinds
 MOST_ERRORS = 100_000
@@ -337,12 +333,13 @@ class Capacity(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary(JsonObject):
+class Summary(JsonDocument):
     """`summary.json`."""
 
+    SCHEMA: ClassVar[str] = "toril.summary/1"
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"tests", "rates", "capacity"})
 
-    schema: Literal["toril.summary/1"]
+    schema: Literal["toril.summary/1"] = "toril.summary/1"
     run_id: Text = ""
     suite: Text = ""
     tags: Annotated[dict[Text, Text], Few] = field(default_factory=dict)
@@ -367,27 +364,3 @@ class Summary(JsonObject):
     def total(self) -> LabelFigures:
         """The figures of all requests."""
         return self.labels.get("") or LabelFigures()
-
-    def members(self) -> dict[str, Any]:
-        """A summary that was read is written as it was: with the fields of newer versions, without those it lacks."""
-        return super(Summary, self).members() if self.stored is None else dict(self.stored)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        found = super(Summary, cls).from_dict({"schema": SUMMARY_SCHEMA, **data})
-        object.__setattr__(found, "stored", data)
-        return found
-
-    @classmethod
-    def from_json(cls, data: bytes, where: str) -> Self:
-        """The summary in a file that toril wrote; StoreError, naming `where`, when it is damaged."""
-        try:
-            found = json.loads(data)
-            if not isinstance(found, dict):
-                raise ValueError("not a JSON object")
-            return cls.from_dict(found)
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            raise StoreError(
-                f"{where} is damaged: {error}; delete it and the report is made again from the intervals",
-                code="damaged-file",
-            ) from error

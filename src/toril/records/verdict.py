@@ -6,15 +6,12 @@ file of an older version, or of a stranger.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from toril.errors import StoreError
 from toril.masking import masked
-from toril.records.document import LONGEST_WHY, Count, Few, JsonObject, Number, Text, Word, document, parsed, why
-
-VERDICT_SCHEMA: Final = "toril.verdict/1"
+from toril.records.document import Count, Few, JsonDocument, JsonObject, Number, Text, Word, document
 
 Outcome = Literal["passed", "failed", "inconclusive"]
 CriterionOutcome = Literal["passed", "failed", "inconclusive", "triggered"]  # triggered: came true `as non-failed`
@@ -119,12 +116,13 @@ class Comparison(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict(JsonObject):
+class Verdict(JsonDocument):
     """`verdict.json`."""
 
+    SCHEMA: ClassVar[str] = "toril.verdict/1"
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"comparison"})
 
-    schema: Literal["toril.verdict/1"] = VERDICT_SCHEMA
+    schema: Literal["toril.verdict/1"] = "toril.verdict/1"
     outcome: Outcome
     reasons: Annotated[tuple[Reason, ...], Few] = ()  # those of the outcome first
     criteria: Annotated[tuple[JudgedCriterion, ...], Few] = ()
@@ -132,37 +130,9 @@ class Verdict(JsonObject):
     comparison: Comparison | None = None  # of a duet
     stored: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)  # the file's content
 
-    def members(self) -> dict[str, Any]:
-        """A verdict that was read is written as it was: with the fields of newer versions, without those it lacks."""
-        return super(Verdict, self).members() if self.stored is None else dict(self.stored)
-
     def to_json(self) -> bytes:
         return document(self)
 
     def masked(self) -> Self:
         """The same without credentials in any text."""
         return self.from_dict(masked(self.to_dict()))
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        found = super(Verdict, cls).from_dict(data)
-        object.__setattr__(found, "stored", data)
-        return found
-
-    @classmethod
-    def from_json(cls, data: bytes, where: str) -> Self:
-        """The verdict in a file that toril wrote; StoreError, naming `where`, when it is damaged."""
-        try:
-            found = parsed(data)
-            if not isinstance(found, dict):
-                raise ValueError("not a JSON object")
-            schema = found.get("schema")
-            if schema == VERDICT_SCHEMA:
-                return cls.from_dict(found)
-        except (ValueError, TypeError, AttributeError) as error:
-            fix = "delete it and the report is made again from the intervals"
-            raise StoreError(f"{where} is damaged: {why(error)}; {fix}", code="damaged-file") from error
-        shown = f"{schema!r}"[:LONGEST_WHY]
-        raise StoreError(
-            f"{where}: schema {shown}, expected {VERDICT_SCHEMA!r}; it is of another version", code="other-version"
-        )

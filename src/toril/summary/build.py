@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from toril.masking import mask, masked_settings
 from toril.records import Case, Plan
 from toril.records.summary import (
-    SUMMARY_SCHEMA,
     EarlyStop,
     ErrorCount,
     ExecutionLoad,
@@ -53,7 +52,6 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
     from_s, to_s = builder.window()
     locations = tuple(dict.fromkeys((*plan.locations, *timeline.locations())))
     return Summary(
-        schema=SUMMARY_SCHEMA,
         run_id=plan.run_id,
         suite=plan.suite,
         tags=masked_settings(dict(plan.tags)),
