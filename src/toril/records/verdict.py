@@ -127,6 +127,7 @@ class Verdict(JsonDocument):
     reasons: Annotated[tuple[Reason, ...], Few] = ()  # those of the outcome first
     criteria: Annotated[tuple[JudgedCriterion, ...], Few] = ()
     notes: Annotated[tuple[Text, ...], Few] = ()  # change no outcome
+    note_codes: Annotated[tuple[Word, ...], Few] = ()  # the causes of `notes`, in their order
     comparison: Comparison | None = None  # of a duet
     stored: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)  # the file's content
 

@@ -96,7 +96,7 @@ def judge(
         *_of_each(executions, lambda one: rules.of_scripts(one, deciding[one.name])),
     ]
     notes = (
-        *(f"capacity: {found.message}" for found in evidence.capacity.values()),
+        *(Reason("capacity", f"capacity: {found.message}") for found in evidence.capacity.values()),
         *_changed_rates(completeness),
         *_unfinished(plan, timeline, results),
         *(note for one in executions for note in rules.notes_of(one, deciding[one.name])),
@@ -105,7 +105,13 @@ def judge(
     # Several criteria may be open for the same reason, which is reported once.
     reasons = (*breaches, *dict.fromkeys(open_questions)) or (_passed(results),)
     criteria = tuple(result.record() for result in results)
-    return Verdict(outcome=outcome, reasons=reasons, criteria=criteria, notes=notes)
+    return Verdict(
+        outcome=outcome,
+        reasons=reasons,
+        criteria=criteria,
+        notes=tuple(note.message for note in notes),
+        note_codes=tuple(note.code for note in notes),
+    )
 
 
 def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, tests: TestResults) -> Verdict:
@@ -221,7 +227,7 @@ def _passed(results: list[CriterionResult]) -> Reason:
     return Reason("kept", message)
 
 
-def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) -> Iterator[str]:
+def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) -> Iterator[Reason]:
     """Unfinished requests that are many; those that waited too long are a reason."""
     total = timeline.select().total
     users = sum(execution.concurrency or 0 for execution in plan.executions)
@@ -235,10 +241,10 @@ def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) 
     )
     if not any(result.criterion.subject == "throughput" for result in results):
         text += "; `toril: {criteria: ['throughput<…/s for 10s']}` judges whether answers keep coming"
-    yield text
+    yield Reason("unfinished", text)
 
 
-def _changed_rates(completeness: Completeness) -> Iterator[str]:
+def _changed_rates(completeness: Completeness) -> Iterator[Reason]:
     """The changes of rates by `toril adjust`; those of a search are its stages."""
     started_at = completeness.started_at
     for rate in completeness.rates:
@@ -248,7 +254,7 @@ def _changed_rates(completeness: Completeness) -> Iterator[str]:
             late = completeness.latest(rate)
             if late is not None and late[1] >= NOTABLE_S:
                 text += f"; worker {late[0]} saw that {late[1]:.1f} s late"
-            yield text
+            yield Reason("changed-rate", text)
 
 
 def _missing(

@@ -422,19 +422,22 @@ def covering(execution: MeasuredExecution, criteria: Collection[Criterion], labe
 # Notes: what may be meant so, and what a reader should know
 
 
-def notes_of(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[str]:
-    yield from dict.fromkeys(f"{execution.name}: {report.note}" for report in execution.reports if report.note)
+def notes_of(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
+    for note in dict.fromkeys(report.note for report in execution.reports if report.note):
+        yield Reason("engine-note", f"{execution.name}: {note}")
     total = execution.requests.total
     if execution.plan.ramp_up_exclude:
         early = total.failures - execution.timeline.select(executions=(execution.name,), steady=True).total.failures
         if early:
-            yield f"{execution.name}: {early:,} requests failed outside the steady load, and are in no criterion"
+            excluded = f"{early:,} requests failed outside the steady load, and are in no criterion"
+            yield Reason("excluded-failures", f"{execution.name}: {excluded}")
     patterns = [one.rc_pattern or "*" for one in criteria if one.subject == "rc"]
     if patterns and not any(one.subject in ("fail", "succ") for one in criteria) and total.failures:
         others = {rc: n for rc, n in total.failed.rc.items() if not any(fnmatchcase(rc, one) for one in patterns)}
         if (count := sum(others.values())) > UNJUDGED_SHARE * total.samples:
             most = max(others, key=others.__getitem__)
-            yield f"{execution.name}: {count:,} requests failed with codes that no criterion names, most often `{most}`"
+            failed = f"{count:,} requests failed with codes that no criterion names, most often `{most}`"
+            yield Reason("unjudged-codes", f"{execution.name}: {failed}")
 
 
 def criteria_of(execution: MeasuredExecution, judged: Iterable[Criterion]) -> list[Criterion]:
