@@ -6,7 +6,7 @@ and machines have them.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -43,6 +43,10 @@ LIMITS: Mapping[str, GeneratorLimits] = {
     "vegeta": replace(OTHERS, waiting=None),  # likewise; its lateness is measured at every send
 }
 
+MAXIMA = (  # of each worker, and the highest of them of all
+    "cpu_max", "busiest_core_max", "machine_max", "waiting_max", "throttled_max", "late_max_us", "sockets_max",
+    "memory_max_bytes",
+)  # fmt: skip
 AdviceCode = Literal["own-core", "less-load", "memory", "sockets", "more-workers"]
 
 
@@ -55,53 +59,61 @@ class Advice:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class GeneratorCheck:
-    """Health and limits of every worker in the judged window, and what was above them."""
+    """One worker's health in the judged window, its limits, and what was above them."""
 
-    judged: Mapping[str, HealthSeries]
-    limits: Mapping[str, GeneratorLimits]
-    found: Mapping[str, tuple[Saturation, ...]]
-
-    @property
-    def saturated(self) -> tuple[str, ...]:
-        """The workers without room to measure with."""
-        return tuple(worker for worker, found in self.found.items() if found)
+    judged: HealthSeries
+    limits: GeneratorLimits
+    found: tuple[Saturation, ...]
 
 
 def check_generators(
-    plan: Plan, timeline: Timeline, window: tuple[float, float], median_us: int | None = None
-) -> GeneratorCheck:
-    """Compare every worker's health in the window, from and to, with the limits of its engines.
+    plan: Plan,
+    timeline: Timeline,
+    window: tuple[float, float],
+    median_us: int | None = None,
+    workers: Collection[str] | None = None,
+) -> dict[str, GeneratorCheck]:
+    """Compare each worker's health in the window, from and to, with the limits of its engines.
 
-    `median_us` is the shortest median response time among the judged labels.
+    `median_us` is the shortest median response time among the judged labels: a delay does more harm the shorter the
+    measured times are.
     """
-    workers = timeline.health_workers()
-    judged = {worker: timeline.health_series(worker).between(*window) for worker in workers}
-    limits = {worker: _for_median(one, median_us) for worker, one in _limits_of(plan, workers).items()}
-    found = {worker: saturations(judged[worker], limits[worker]) for worker in workers}
-    return GeneratorCheck(judged=judged, limits=limits, found=found)
+    executor_of = {execution.name: execution.executor for execution in plan.executions}
+    engines = {
+        share.worker: frozenset(
+            executor_of[part.execution] for part in share.executions if part.execution in executor_of
+        )
+        for share in plan.shares
+    }
+    found = {}
+    for worker in timeline.health_workers() if workers is None else workers:
+        judged = timeline.health_series(worker).between(*window)
+        limits = _strictest(engines.get(worker, frozenset()))
+        lateness_us = max(limits.lateness_us, round((median_us or 0) * limits.lateness_of_median))
+        limits = replace(limits, lateness_us=lateness_us)
+        found[worker] = GeneratorCheck(judged, limits, saturations(judged, limits))
+    return found
 
 
 def generators(plan: Plan, timeline: Timeline, window: tuple[float, float], median_us: int | None = None) -> Generators:
     """The worst figures of all load generators, and each of them; parameters as in `check_generators`."""
     check = check_generators(plan, timeline, window, median_us)
-    workers = {worker: _generator(timeline.health_series(worker), found) for worker, found in check.found.items()}
+    workers = {worker: _generator(timeline.health_series(worker), one.found) for worker, one in check.items()}
     every = workers.values()
+    dropped = [one.dropped for one in every if one.dropped is not None]
+    worst: dict[str, Any] = {
+        name: max((value for one in every if (value := getattr(one, name)) is not None), default=None)
+        for name in MAXIMA
+    }
     advice = advise(plan, check)
     engines = sorted({execution.executor for execution in plan.executions})
     return Generators(
-        cpu_max=_most(one.cpu_max for one in every),
-        busiest_core_max=_most(one.busiest_core_max for one in every),
-        machine_max=_most(one.machine_max for one in every),
-        waiting_max=_most(one.waiting_max for one in every),
-        throttled_max=_most(one.throttled_max for one in every),
-        late_max_us=_most(one.late_max_us for one in every),
-        dropped=_sum(one.dropped for one in every),
-        sockets_max=_most(one.sockets_max for one in every),
-        memory_max_bytes=_most(one.memory_max_bytes for one in every),
+        **worst,
+        dropped=sum(dropped) if dropped else None,
         throttled_s=round(sum(float(one.throttled_s or 0) for one in every), 3) if workers else None,
-        saturated=check.saturated,
+        saturated=tuple(worker for worker, one in check.items() if one.found),
         advice=None if advice is None else advice.message,
         limits={engine: LIMITS.get(engine, OTHERS) for engine in engines},
         workers=workers,
@@ -115,12 +127,13 @@ def saturated_now(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str
     """
     measured = timeline.select().window(max(0, last_second - 9), last_second)
     median_us = measured.percentile(50) if measured.samples else None
-    notes = []
-    for worker, limits in _limits_of(plan, timeline.health_workers()[:MOST_LIVE_WORKERS]).items():
-        recent = timeline.health_series(worker).between(last_second - 9, last_second + 1)
-        for one in saturations(recent, _for_median(limits, median_us))[:1]:
-            notes.append(f"worker {worker} has no room left to measure with ({one.what}); the run may be inconclusive")
-    return tuple(notes)
+    workers = timeline.health_workers()[:MOST_LIVE_WORKERS]
+    check = check_generators(plan, timeline, (last_second - 9, last_second + 1), median_us, workers)
+    return tuple(
+        f"worker {worker} has no room left to measure with ({one.found[0].what}); the run may be inconclusive"
+        for worker, one in check.items()
+        if one.found
+    )
 
 
 def saturated_between(
@@ -129,10 +142,8 @@ def saturated_between(
     """What was above its limit in these seconds, from and to, in the generators of the execution."""
     measured = timeline.select(executions=(execution,)).window(window[0], window[1] - 1)
     median_us = measured.percentile(50) if measured.samples else None
-    found: list[Saturation] = []
-    for worker, limits in _limits_of(plan, _workers_of(plan, timeline, execution)).items():
-        found += saturations(timeline.health_series(worker).between(*window), _for_median(limits, median_us))
-    return tuple(found)
+    check = check_generators(plan, timeline, window, median_us, _workers_of(plan, timeline, execution))
+    return tuple(found for one in check.values() for found in one.found)
 
 
 def dropped_between(plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str) -> int:
@@ -147,20 +158,21 @@ def _workers_of(plan: Plan, timeline: Timeline, execution: str) -> list[str]:
     return [worker for worker in timeline.health_workers() if worker in own]
 
 
-def advise(plan: Plan, check: GeneratorCheck) -> Advice | None:
+def advise(plan: Plan, check: Mapping[str, GeneratorCheck]) -> Advice | None:
     """How to avoid the worst excess in the next run; None when nothing is saturated."""
-    if not check.saturated:
+    saturated = [one for one in check.values() if one.found]
+    if not saturated:
         return None
-    kinds = {one.what for found in check.found.values() for one in found}
+    kinds = {found.what for one in saturated for found in one.found}
     crowded = False  # by programs that are none of the generators
     excess = 1.0
-    for worker in check.saturated:
-        series, limits = check.judged[worker], check.limits[worker]
+    for one in saturated:
+        series, limits = one.judged, one.limits
         own = _typical(series.cpu)
         crowded |= _typical(series.machine) - own > 1 - ROOM
         core = _typical(np.fmin(series.core + np.nan_to_num(series.waiting), 1.0))
         measured = ("cpu", "core", "memory", "sockets")
-        shares = [one.value / one.limit for one in check.found[worker] if one.what in measured]
+        shares = [found.value / found.limit for found in one.found if found.what in measured]
         excess = max([excess, core / limits.core, own / limits.cpu, *shares])
     now = len(plan.shares)
     workers = max(now + 1, math.ceil(now * excess / ROOM))
@@ -184,23 +196,6 @@ def advise(plan: Plan, check: GeneratorCheck) -> Advice | None:
         return Advice(code="sockets", workers=workers, message=message)
     message = f"{more}{', on machines of their own' if crowded else ''}, or less load"
     return Advice(code="more-workers", workers=workers, message=message)
-
-
-def _limits_of(plan: Plan, workers: Collection[str]) -> dict[str, GeneratorLimits]:
-    """Those of the engines that each worker runs; of several the strictest."""
-    executor_of = {execution.name: execution.executor for execution in plan.executions}
-    engines = {
-        share.worker: frozenset(
-            executor_of[part.execution] for part in share.executions if part.execution in executor_of
-        )
-        for share in plan.shares
-    }
-    return {worker: _strictest(engines.get(worker, frozenset())) for worker in workers}
-
-
-def _for_median(limits: GeneratorLimits, median_us: int | None) -> GeneratorLimits:
-    """A delay does more harm the shorter the measured times are."""
-    return replace(limits, lateness_us=max(limits.lateness_us, round((median_us or 0) * limits.lateness_of_median)))
 
 
 @cache
@@ -250,15 +245,6 @@ def _typical(values: NDArray[np.float64]) -> float:
 
 def _count(values: NDArray[np.int64]) -> int | None:
     return int(values.max()) if values.size and values.max() >= 0 else None
-
-
-def _most(values: Iterable[float | None]) -> Any:
-    return max((value for value in values if value is not None), default=None)
-
-
-def _sum(values: Iterable[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
 
 
 def saturations(series: HealthSeries, limits: GeneratorLimits) -> tuple[Saturation, ...]:

@@ -14,7 +14,7 @@ from toril.timeline.intervals import KINDS
 from toril.verdict import rules
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence, Gap, MissingData, view_of
-from toril.verdict.result import CriterionResult
+from toril.verdict.result import CriterionResult, undecided
 from toril.verdict.rules import MeasuredExecution
 from toril.verdict.validity import (
     incomplete,
@@ -196,8 +196,8 @@ def _fails_at_worst(result: CriterionResult, at_worst: Evidence) -> Iterator[Rea
 def _excused(result: CriterionResult, invalid: list[Reason]) -> CriterionResult:
     if not invalid or result.outcome != "failed" or _valid_whatever_the_times(result.criterion):
         return result
-    message = f"{result.message}; excused: {EXCUSES[invalid[0].code]}, see the reasons"
-    return replace(result, outcome="inconclusive", code="excused-breach", message=message)
+    excuse = EXCUSES[invalid[0].code]
+    return undecided(result, "excused-breach", f"{result.message}; excused: {excuse}, see the reasons")
 
 
 def _valid_whatever_the_times(criterion: Criterion) -> bool:

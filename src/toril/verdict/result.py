@@ -75,6 +75,11 @@ class CriterionResult:
         )
 
 
+def undecided(result: CriterionResult, code: str, message: str) -> CriterionResult:
+    """The result as inconclusive."""
+    return replace(result, outcome="inconclusive", code=code, message=message)
+
+
 def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:
     """The result with its outcome. `stands`: what is missing could not have changed it."""
     if result.fired and not result.criterion.fail:
@@ -82,10 +87,8 @@ def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:
     if stands:
         return replace(result, outcome="failed", code="breach") if result.fired else result
     if result.fired:
-        message = f"{result.message}; what is missing could have prevented it"
-        return replace(result, outcome="inconclusive", code="breach-may-not-stand", message=message)
-    message = f"{result.message}; what is missing could have breached it"
-    return replace(result, outcome="inconclusive", code="pass-may-not-stand", message=message)
+        return undecided(result, "breach-may-not-stand", f"{result.message}; what is missing could have prevented it")
+    return undecided(result, "pass-may-not-stand", f"{result.message}; what is missing could have breached it")
 
 
 def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, stands: bool = True) -> CriterionResult:

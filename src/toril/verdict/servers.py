@@ -10,7 +10,7 @@ from dataclasses import replace
 from toril.criteria import Criterion, ServerMetric, criteria_of
 from toril.records import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, Plan
 from toril.verdict.evidence import Evidence, judged_time
-from toril.verdict.result import CriterionResult, describe, never_full, settled
+from toril.verdict.result import CriterionResult, describe, never_full, settled, undecided
 from toril.verdict.windows import COMBINED, MORE, Combine, PointWatch, Window, breaches, margin
 
 TINY_S = 1e-3  # what is finer is the rounding of points' times
@@ -139,5 +139,4 @@ class _Periods:
 
 def _unknown(result: CriterionResult, why: str) -> CriterionResult:
     """Nothing to judge, or not enough of it to say that the criterion was kept."""
-    message = f"{result.message}; but {why}" if result.message else why
-    return replace(result, outcome="inconclusive", code="no-samples", message=message)
+    return undecided(result, "no-samples", f"{result.message}; but {why}" if result.message else why)

@@ -40,6 +40,15 @@ Kind = Literal["sum", "mean", "share", "stdev", "percentile", "rate"]
 Combine = Literal["mean", "sum", "max", "min"]
 Value = TypeVar("Value")
 
+KINDS: dict[str, Kind] = {  # of all other subjects: mean
+    "throughput": "rate",
+    "p": "percentile",
+    "stdev-rt": "stdev",
+    "hits": "sum",
+    "succ": "sum",
+    "fail": "sum",
+    "rc": "sum",
+}
 MORE = frozenset({">", ">="})  # the operators whose breach is a value that is too high
 OPPOSITE: dict[str, Operator] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq}
@@ -106,19 +115,9 @@ def kind_of(criterion: Criterion) -> Kind:
     """How windows of the criterion are condensed into one value."""
     if criterion.percent:
         return "share"
-    match criterion.subject:
-        case "throughput":
-            return "rate"
-        case "p":
-            return "percentile"
-        case "stdev-rt":
-            return "stdev"
-        case "hits" | "succ" | "fail" | "rc":
-            return "sum"
-        case "bytes":
-            return "sum" if criterion.logic == "total" else "mean"
-        case _:
-            return "mean"
+    if criterion.subject == "bytes" and criterion.logic == "total":
+        return "sum"
+    return KINDS.get(criterion.subject, "mean")
 
 
 def reader_of(criterion: Criterion) -> Callable[[Stats, int], Reading | None]:
