@@ -1,7 +1,7 @@
 """From the merged timeline to the summary of a run, `toril.summary/1`."""
 
 from toril.summary.build import PERCENTILES, summarise, tests_of
-from toril.summary.completeness import Completeness, lasted_s, planned_s
+from toril.summary.completeness import Completeness, judged_window, lasted_s, planned_s
 from toril.summary.generators import (
     LIMITS,
     OTHERS,
@@ -30,6 +30,7 @@ __all__ = [
     "dropped_between",
     "generators",
     "judged_plan",
+    "judged_window",
     "lasted_s",
     "planned_by_second",
     "planned_s",

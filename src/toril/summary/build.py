@@ -30,7 +30,7 @@ from toril.records.summary import (
 )
 from toril.stats.histogram import Histogram, highest_us, lowest_us
 from toril.stats.quantiles import quantile_interval
-from toril.summary.completeness import Completeness, last_measured, lasted_s, planned_s
+from toril.summary.completeness import Completeness, judged_window, last_measured, lasted_s, planned_s
 from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, planned_by_second, planned_users, steady_load
 from toril.summary.plan_forms import queued_plan
@@ -48,8 +48,8 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
     plan = queued_plan(plan, completeness)
     last, duration_s = last_measured(timeline), lasted_s(plan, timeline, completeness)
     whole_s = max(0 if last is None else last + 1, math.ceil(duration_s))
-    builder = _Builder(plan, timeline, completeness, duration_s)
-    from_s, to_s = builder.window()
+    builder = _Builder(plan, timeline, completeness)
+    from_s, to_s = judged_window(plan, duration_s)
     locations = tuple(dict.fromkeys((*plan.locations, *timeline.locations())))
     return Summary(
         run_id=plan.run_id,
@@ -126,21 +126,11 @@ def tests_of(cases: Sequence[Case]) -> TestResults:
 class _Builder:
     """The figures of labels, in the window that is judged."""
 
-    def __init__(self, plan: Plan, timeline: Timeline, completeness: Completeness, duration_s: float) -> None:
-        self._plan, self._timeline, self._duration_s = plan, timeline, duration_s
-        self._completeness = completeness
+    def __init__(self, plan: Plan, timeline: Timeline, completeness: Completeness) -> None:
+        self._plan, self._timeline, self._completeness = plan, timeline, completeness
         self._planned_s: dict[tuple[str | None, frozenset[str]], float] = {}
         self._steady = True if plan.ramp_up_exclude else None
         self._whole = self._part(None, None)
-
-    def window(self, execution: str | None = None) -> tuple[float, float]:
-        """From and to, in seconds since the start signal: the whole run or its steady time."""
-        chosen = [one for one in self._plan.executions if execution in (None, one.name)]
-        if not self._steady or not chosen:
-            return 0.0, float(self._duration_s)
-        start = min(one.steady_from_s for one in chosen)
-        end = min(float(self._duration_s), max(one.steady_to_s for one in chosen))
-        return start, max(start, end)
 
     def shortest_median_us(self) -> int | None:
         """Of the labels that at least one request in a hundred has; None when nothing was measured."""

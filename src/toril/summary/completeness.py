@@ -122,6 +122,15 @@ def planned_s(
     return sum((end_s - start_s for start_s, end_s in united(spans)), 0.0)
 
 
+def judged_window(plan: Plan, duration_s: float, executions: Collection[str] = ()) -> tuple[float, float]:
+    """From and to, in seconds since the start signal: the whole run of `duration_s`, or its steady time."""
+    chosen = [one for one in plan.executions if not executions or one.name in executions]
+    if not plan.ramp_up_exclude or not chosen:
+        return 0.0, float(duration_s)
+    start_s = min(one.steady_from_s for one in chosen)
+    return start_s, max(start_s, min(float(duration_s), max(one.steady_to_s for one in chosen)))
+
+
 def united(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     """The spans of time that some cover together, in order and apart from each other; empty ones vanish.
 

@@ -118,10 +118,11 @@ class Timeline:
         """The end of the seconds that it is cut to."""
         return math.inf if self._between is None else self._between[1] + 1.0
 
-    def labels(self) -> tuple[str, ...]:
-        """Every label that has samples, in alphabetical order."""
+    def labels(self, *, failed: bool = False) -> tuple[str, ...]:
+        """Every label that has samples, or failed ones, in alphabetical order."""
         self._merge()
-        return tuple(sorted(self._table.series_of))
+        series_of = self._table.series_of.items()
+        return tuple(sorted(label for label, series in series_of if not failed or not all(one.ok for _, one in series)))
 
     def labels_of_both_kinds(self) -> frozenset[str]:
         """Labels that requests and transactions carry; `select` takes the requests unless a kind is given."""

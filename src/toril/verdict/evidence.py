@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from toril.criteria import Criterion
 from toril.records import Plan, PlannedExecution, ServerMetrics
 from toril.records.summary import Capacity
-from toril.summary import Completeness, lasted_s, planned_s
+from toril.summary import Completeness, lasted_s
 from toril.summary.completeness import united
 from toril.timeline import Slice, Timeline
 
@@ -115,25 +115,24 @@ class Evidence:
     plan: Plan
     timeline: Timeline
     missing: MissingData | None = None
-    completeness: Completeness | None = None
+    completeness: Completeness = field(default_factory=lambda: Completeness(planned=()))
     metrics: ServerMetrics | None = None  # None: CloudWatch was not asked
     capacity: Mapping[str, Capacity] = field(default_factory=dict)  # by execution
 
     @property
     def duration_s(self) -> float:
         """The length of the load, as in the summary."""
-        return lasted_s(self.plan, self.timeline, self.completeness or Completeness(planned=()))
+        return lasted_s(self.plan, self.timeline, self.completeness)
 
     @property
     def stopped_at_s(self) -> float | None:
         """When the load was ended early."""
-        return None if self.completeness is None else self.completeness.stopped_at_s
+        return self.completeness.stopped_at_s
 
     @property
     def rightly_ended(self) -> bool:
         """Whether a criterion of the user's ended the load."""
-        stop = None if self.completeness is None else self.completeness.stop
-        return stop is not None and stop.cause == "criterion"
+        return self.completeness.stop is not None and self.completeness.stop.cause == "criterion"
 
     def missing_for(self, criterion: Criterion) -> MissingLoad | None:
         """The missing load of the executions and the location that a criterion judges."""
@@ -213,18 +212,3 @@ def seconds_of_health(plan: Plan, executions: Sequence[str]) -> tuple[float, flo
         return 0, math.inf
     end = max(execution.steady_to_s for execution in found)
     return math.ceil(min(e.steady_from_s for e in found)), end if math.isinf(end) else math.floor(end) - 1
-
-
-def judged_s(evidence: Evidence, executions: Sequence[str], label: str) -> float:
-    """The seconds that a rate on the whole run is divided by, as in the summary."""
-    completeness = evidence.completeness or Completeness(planned=())
-    return planned_s(evidence.plan, evidence.timeline, completeness, executions, label)
-
-
-def judged_time(evidence: Evidence, executions: Sequence[str]) -> tuple[float, float]:
-    """From and to, in seconds since the start signal: the whole run or its steady time, as in the summary."""
-    found, end = chosen(evidence.plan, executions), evidence.duration_s
-    if not evidence.plan.ramp_up_exclude or not found:
-        return 0.0, end
-    start = min(execution.steady_from_s for execution in found)
-    return start, max(start, min(end, max(execution.steady_to_s for execution in found)))

@@ -157,11 +157,6 @@ class MeasuredExecution:
                     found.setdefault(label, Counter())[location] += many
         return found
 
-    def labels(self) -> Iterator[str]:
-        for label in sorted({*self.timeline.labels(), *self.timeline.unfinished_labels()} - {""}):
-            if self.name in self.timeline.senders(label):
-                yield label
-
     def of_label(self, label: str, kind: Kind = "request", *, steady: bool | None = None) -> Slice:
         return self.timeline.select(label, (self.name,), steady=steady, kind=kind)
 
@@ -371,7 +366,7 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
     total = execution.answers
     if not total.failures or total.failures == total.samples:  # the latter is a reason of its own
         return
-    for label in execution.labels():
+    for label in filter(None, execution.timeline.labels(failed=True)):
         total = execution.of_label(label, execution.kind).total
         if execution.plan.ramp_up_exclude:  # failures of an excluded ramp-up are a note, unless there is nothing else
             steady = execution.of_label(label, execution.kind, steady=True).total

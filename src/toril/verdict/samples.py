@@ -15,9 +15,10 @@ from itertools import pairwise
 
 from toril.criteria import Criterion, load_for_samples, samples_needed
 from toril.stats.quantiles import quantile_interval
+from toril.summary import planned_s
 from toril.text import close_matches, plural
 from toril.timeline import Slice, Stats
-from toril.verdict.evidence import Evidence, MissingLoad, Seconds, chosen, judged_s, planned_seconds, view_of
+from toril.verdict.evidence import Evidence, MissingLoad, Seconds, chosen, planned_seconds, view_of
 from toril.verdict.result import (
     CriterionResult,
     describe,
@@ -76,6 +77,10 @@ class _JudgedSamples:
         all_samples = view_of(everything, self.evidence.timeline, self.evidence.plan).total.samples
         return self.blank.samples / max(1, all_samples)
 
+    def _planned_s(self) -> float:
+        evidence, executions = self.evidence, self.criterion.executions
+        return planned_s(evidence.plan, evidence.timeline, evidence.completeness, executions, self.view.label)
+
     def on_the_whole(self, total: Stats) -> CriterionResult:
         """The result of the whole run."""
         criterion, view = self.criterion, self.view
@@ -84,7 +89,7 @@ class _JudgedSamples:
         if reading is None:
             return _not_measured(self.blank)
         if criterion.subject == "throughput":  # by the time that was planned for it, as in the summary
-            reading = replace(reading, weight=judged_s(self.evidence, criterion.executions, view.label))
+            reading = replace(reading, weight=self._planned_s())
             if not reading.weight:
                 return undecided(self.blank, "no-samples", "no time was judged")
         value = _value(criterion, reading)

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from toril.criteria import Criterion, ServerMetric, criteria_of
 from toril.records import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, Plan
-from toril.verdict.evidence import Evidence, judged_time
+from toril.summary import judged_window
+from toril.verdict.evidence import Evidence
 from toril.verdict.result import CriterionResult, describe, never_full, settled, undecided
 from toril.verdict.windows import COMBINED, MORE, Combine, PointWatch, Window, breaches, margin
 
@@ -39,7 +40,7 @@ def judge_server(blank: CriterionResult, metric: ServerMetric, evidence: Evidenc
     series = None if evidence.metrics is None else evidence.metrics.find(query_of(metric))
     if series is None:
         return _unknown(blank, "CloudWatch was not asked")
-    from_s, to_s = judged_time(evidence, blank.criterion.executions)
+    from_s, to_s = judged_window(evidence.plan, evidence.duration_s, blank.criterion.executions)
     judged = _Periods(blank.criterion, metric, series, from_s, to_s)
     if not judged.periods:
         return _unknown(blank, series.error or "CloudWatch has no value of the time that is judged")
