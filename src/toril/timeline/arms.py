@@ -31,8 +31,12 @@ class TurnLayout:
 
     def second(self, turn: Int64s, since: Int64s) -> Int64s:
         """The arm's second, of a second of its n-th turn (from 0)."""
-        steady = self.blocks * self.before_s + turn * self.steady_s + since - self.before_s
-        return np.where(since < self.before_s, turn * self.before_s + since, steady)
+        return _arm_second(self.blocks, turn, since, self.before_s, self.steady_s)
+
+
+def _arm_second(blocks: int, turn: Int64s, since: Int64s, before_s: Int64s | int, steady_s: Int64s | int) -> Int64s:
+    steady = blocks * before_s + turn * steady_s + since - before_s
+    return np.where(since < before_s, turn * before_s + since, steady)
 
 
 class Arm:
@@ -168,16 +172,18 @@ class Arm:
                 before[position], steady[position] = layout.before_s, layout.steady_s
         of = cells[SERIES]
         since = np.maximum(cells[SECOND] - start[of], 0)
-        after = self.duet.blocks * before[of] + turn[of] * steady[of] + since - before[of]
-        seconds: Int64s = np.where(since < before[of], turn[of] * before[of] + since, after)
-        return seconds
+        return _arm_second(self.duet.blocks, turn[of], since, before[of], steady[of])
+
+    def _turns(self, seconds: Int64s) -> tuple[Int64s, Int64s]:
+        """The turn of the run that each second is in, or after, and the seconds since its start."""
+        position = np.maximum(np.searchsorted(self._starts, seconds, side="right") - 1, 0)
+        return position, seconds - self._starts[position]
 
     def _of_executions(self, interval: Interval, table: Int64s, *, late: bool) -> Int64s:
         """Rows that begin with second and execution; those of the time between turns only where `late`."""
         if not table.shape[1]:
             return table
-        position = np.maximum(np.searchsorted(self._starts, table[0], side="right") - 1, 0)
-        since = table[0] - self._starts[position]
+        position, since = self._turns(table[0])
         found = table.copy()
         kept = self._arm_of[position] == self.arm
         for code in set(table[1].tolist()):
@@ -194,8 +200,7 @@ class Arm:
 
     def _of_workers(self, table: Int64s) -> Int64s:
         """Rows that begin with a second, without a turn's last one and those up to the next: engines end, and start."""
-        position = np.maximum(np.searchsorted(self._starts, table[0], side="right") - 1, 0)
-        since = table[0] - self._starts[position]
+        position, since = self._turns(table[0])
         kept = (self._arm_of[position] == self.arm) & (since < self.duet.turn_s - 1)
         found = table[:, kept]
         found[0] = self._whole.second(self._place[position[kept]], since[kept])

@@ -26,6 +26,7 @@ WAITING_S = 8  # files that come worker by worker, not as time goes on, wait for
 PART_S = 60  # seconds whose figures are made at once, so that a long run needs no more memory
 
 SAMPLES, BYTES = SUMS.index("samples"), SUMS.index("bytes")
+WITHOUT_REQUESTS = ("transaction", "timing")  # kinds of samples that are never in flight
 Place = tuple[str, str]  # location and execution
 
 
@@ -67,7 +68,7 @@ class Timeline:
         self._locations: set[str] = set()
         self._executions_with_users: set[str] = set()
         self._slices: dict[Selection, Slice] = {}
-        self._between: tuple[int, int] | None = None  # the seconds that slices are cut to
+        self.between_s: tuple[int, int] | None = None  # the seconds that slices are cut to, both included
         self.worst: Worst | None = None  # what slices count as well
 
     def add(self, interval: Interval) -> None:
@@ -96,14 +97,14 @@ class Timeline:
         """
         selection = Selection(label_of(label), frozenset(executions), location, steady, kind, arm, block)
         if selection not in self._slices:
-            self._slices[selection] = Slice(self, selection, self._between)
+            self._slices[selection] = Slice(self, selection)
         return self._slices[selection]
 
     def between(self, first: int, last: int) -> "Timeline":
         """The measurements of these seconds, both included, known so far; the copy is only to be read."""
         self._merge()
         found = copy(self)
-        found._slices, found._between = {}, (first, last)
+        found._slices, found.between_s = {}, (first, last)
         return found
 
     def at_worst(self, worst: Worst) -> "Timeline":
@@ -116,7 +117,7 @@ class Timeline:
     @property
     def cut_at_s(self) -> float:
         """The end of the seconds that it is cut to."""
-        return math.inf if self._between is None else self._between[1] + 1.0
+        return math.inf if self.between_s is None else self.between_s[1] + 1.0
 
     def labels(self, *, failed: bool = False) -> tuple[str, ...]:
         """Every label that has samples, or failed ones, in alphabetical order."""
@@ -260,12 +261,9 @@ class Timeline:
 class Slice:
     """The samples of a timeline that have some properties; it follows the timeline as that grows."""
 
-    def __init__(self, timeline: Timeline, selection: Selection, between: tuple[int, int] | None = None) -> None:
-        self._timeline = timeline
-        self.label, self.executions, self.location = selection.label, selection.executions, selection.location
-        self.steady, self.kind = selection.steady, selection.kind
-        self.arm, self.block = selection.arm, selection.block
-        self._between = between
+    def __init__(self, timeline: Timeline, selection: Selection) -> None:
+        self._timeline, self._selection = timeline, selection
+        self.label, self.executions, self.kind = selection.label, selection.executions, selection.kind
         self._known = -1  # how many series there were when they were last looked through
         self._good: Int64s = np.empty(0, np.int64)
         self._failed: Int64s = np.empty(0, np.int64)
@@ -273,19 +271,18 @@ class Slice:
     @property
     def total(self) -> Stats:
         """All samples together."""
-        return self._stats(*(self._between or (None, None)))
+        return self._stats(*(self._timeline.between_s or (None, None)))
 
     @property
     def seconds(self) -> list[int]:
         """Every second that has samples, ascending."""
         self._look()
         rows = np.concatenate([self._good, self._failed])
-        _, seconds, _ = self._timeline.table.rows.places(rows, *(self._between or ()))
+        _, seconds, _ = self._timeline.table.rows.places(rows, *(self._timeline.between_s or ()))
         found: list[int] = np.unique(seconds).tolist()
         worst = self._timeline.worst
         if worst is not None:
-            also = {worst.at_s[execution] for _, execution, _ in self._unanswered(worst)}
-            found = sorted({*found, *also})
+            found = sorted({*found, *(worst.at_s[execution] for execution, _ in self._unanswered(worst))})
         return found
 
     def second(self, second: int) -> Stats:
@@ -319,43 +316,54 @@ class Slice:
     def virtual_users(self, second: int) -> int:
         """The users active in that second, in the slice's executions and location, whatever the label."""
         users, last = self._timeline.users()
-        return users.at(second, self.location, self.executions, last)
+        return users.at(second, self._selection.location, self.executions, last)
 
     def virtual_users_curve(self, seconds: int) -> list[int]:
         """The same for the seconds 0 … `seconds` − 1."""
         users, last = self._timeline.users()
-        curve: list[int] = users.curve(seconds, self.location, self.executions, last).tolist()
+        curve: list[int] = users.curve(seconds, self._selection.location, self.executions, last).tolist()
         return curve
 
     def _stats(self, first: int | None, last: int | None) -> Stats:
         self._look()
-        *_, good = self._timeline.table.rows.places(self._good, first, last)
-        *_, failed = self._timeline.table.rows.places(self._failed, first, last)
-        unfinished, worst = self._unfinished(first, last), self._timeline.worst
-        if worst is None:
-            return Stats(self._timeline.table, good, failed, unfinished)
+        table, worst = self._timeline.table, self._timeline.worst
+        *_, good = table.rows.places(self._good, first, last)
+        *_, failed = table.rows.places(self._failed, first, last)
         low, high = -math.inf if first is None else first, math.inf if last is None else last
-        unanswered = sum(n for _, one, n in self._unanswered(worst) if low <= worst.at_s[one] <= high)
-        return WorstStats(self._timeline.table, good, failed, unfinished, unanswered, worst)
+        unfinished = 0
+        if self.kind not in WITHOUT_REQUESTS:  # it is unknown whether they were steady, so they belong to both
+            unfinished = sum(
+                count
+                for place, requests in self._timeline.unfinished(self.label)
+                if self._has(place)
+                for second, count in requests.by_second.items()
+                if low <= second <= high
+            )
+        if worst is None:
+            return Stats(table, good, failed, unfinished)
+        unanswered = sum(n for execution, n in self._unanswered(worst) if low <= worst.at_s[execution] <= high)
+        return WorstStats(table, good, failed, unfinished, unanswered, worst)
 
-    def _unanswered(self, worst: Worst) -> list[tuple[str, str, int]]:
-        """Location, execution and number of the requests that were never answered, or may be of the label."""
-        if self.kind in ("transaction", "timing"):
+    def _has(self, place: Place) -> bool:
+        location, execution = place
+        return self._selection.location in (None, location) and (not self.executions or execution in self.executions)
+
+    def _unanswered(self, worst: Worst) -> list[tuple[str, int]]:
+        """Execution and number of the requests that were never answered and are, or may be, of the label."""
+        if self.kind in WITHOUT_REQUESTS:
             return []
         labels = ["", self.label] if self.label else list(worst.unanswered)
         senders = self._timeline.senders(self.label) if self.label else self.executions
         return [
-            (location, execution, count)
+            (place[1], count)
             for label in labels
-            for (location, execution), count in worst.unanswered.get(label, {}).items()
-            if self.location in (None, location)
-            and (not self.executions or execution in self.executions)
-            and (not senders or execution in senders)
+            for place, count in worst.unanswered.get(label, {}).items()
+            if self._has(place) and (not senders or place[1] in senders)
         ]
 
     def _look(self) -> None:
         """Find the slice's series, if there are new ones."""
-        series = self._timeline.series(self.label)
+        series, wanted = self._timeline.series(self.label), self._selection
         if len(series) == self._known:
             return
         kind = self.kind or (self._timeline.kind_of(self.label) if self.label else "request")
@@ -363,25 +371,11 @@ class Slice:
             (number, one.ok)
             for (location, one), number in series.items()
             if one.kind == kind
-            and (not self.executions or one.execution in self.executions)
-            and self.location in (None, location)
-            and self.steady in (None, one.steady)
-            and self.arm in (None, one.arm)
-            and self.block in (None, one.block)
+            and self._has((location, one.execution))
+            and wanted.steady in (None, one.steady)
+            and wanted.arm in (None, one.arm)
+            and wanted.block in (None, one.block)
         ]
         self._good = np.array([number for number, ok in found if ok], np.int64)
         self._failed = np.array([number for number, ok in found if not ok], np.int64)
         self._known = len(series)
-
-    def _unfinished(self, first: int | None, last: int | None) -> int:
-        """Requests in flight at the end; it is unknown whether they were steady, so they belong to both."""
-        if self.kind in ("transaction", "timing"):
-            return 0
-        low, high = -math.inf if first is None else first, math.inf if last is None else last
-        return sum(
-            count
-            for (location, execution), requests in self._timeline.unfinished(self.label)
-            if self.location in (None, location) and (not self.executions or execution in self.executions)
-            for second, count in requests.by_second.items()
-            if low <= second <= high
-        )

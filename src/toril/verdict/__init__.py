@@ -74,18 +74,6 @@ criterion's own only: missing data is a reason already. So is `never-a-full-wind
 and says so.
 """
 
-from toril.verdict.judge import (
-    EXCUSES,
-    EXIT_CODES,
-    exit_code,
-    judge,
-    judge_tests,
-)
+from toril.verdict.judge import EXCUSES, EXIT_CODES, exit_code, judge, judge_tests
 
-__all__ = [
-    "EXCUSES",
-    "EXIT_CODES",
-    "exit_code",
-    "judge",
-    "judge_tests",
-]
+__all__ = ["EXCUSES", "EXIT_CODES", "exit_code", "judge", "judge_tests"]
