@@ -97,8 +97,7 @@ class Record(RecordPart):
 
     def to_json(self) -> bytes:
         data = self.model_dump(mode="json", by_alias=True)
-        text = json.dumps({"schema": self.SCHEMA, **data}, ensure_ascii=False, indent=1) + "\n"
-        return text.encode("utf-8", "backslashreplace")  # half a character from an engine becomes `\udxxx`
+        return document({"schema": self.SCHEMA, **data})
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Self:

@@ -196,8 +196,8 @@ class _Builder:
             resolution_us=self._resolution(view),
             response_us=_times(stats),
             failed_response_us=_times(stats.failed) if stats.failures else None,
-            ttfb_us=_mean(stats.ttfb_mean_us, stats.ttfb_count),
-            connect_us=_mean(stats.connect_mean_us, stats.connect_count),
+            ttfb_us=_mean(stats.ttfb_sum_us, stats.ttfb_count),
+            connect_us=_mean(stats.connect_sum_us, stats.connect_count),
             rc=dict(sorted(stats.rc.items())),
             errors=tuple(
                 ErrorCount(message=message, rc=rc, count=count)
@@ -230,8 +230,8 @@ def _times(stats: Stats) -> ResponseTimes:
     )
 
 
-def _mean(mean_us: float | None, samples: int) -> PhaseTimes | None:
-    return None if mean_us is None else PhaseTimes(mean=round(mean_us), samples=samples)
+def _mean(sum_us: int, samples: int) -> PhaseTimes | None:
+    return PhaseTimes(mean=round(sum_us / samples), samples=samples) if samples else None
 
 
 def _executions(plan: Plan, timeline: Timeline) -> tuple[str, ...]:

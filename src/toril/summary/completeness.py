@@ -109,9 +109,7 @@ def planned_s(
     it was stopped; without a planned end, to its last sample. Time that is planned for none of them does not count.
     With `ramp-up-exclude` it is their steady time.
     """
-    chosen = [one for one in plan.executions if not executions or one.name in executions]
-    senders = timeline.senders(label)
-    spans = []
+    chosen, senders, spans = plan.chosen(executions), timeline.senders(label), []
     for one in [one for one in chosen if one.name in senders] or chosen:
         start_s, end_s = one.steady_from_s if plan.ramp_up_exclude else one.delay_s, one.steady_to_s
         if math.isinf(end_s):
@@ -124,7 +122,7 @@ def planned_s(
 
 def judged_window(plan: Plan, duration_s: float, executions: Collection[str] = ()) -> tuple[float, float]:
     """From and to, in seconds since the start signal: the whole run of `duration_s`, or its steady time."""
-    chosen = [one for one in plan.executions if not executions or one.name in executions]
+    chosen = plan.chosen(executions)
     if not plan.ramp_up_exclude or not chosen:
         return 0.0, float(duration_s)
     start_s = min(one.steady_from_s for one in chosen)

@@ -51,7 +51,7 @@ class SampleTable:
         self.extremes: Int64s = np.tile(np.array([NO_MIN, 0]), (64, 1))  # by row: min_us, max_us
         self.buckets = BucketCounts(hot_blocks)
         self.rows = Rows()
-        self._outcomes = Outcomes()
+        self.outcomes = Outcomes()  # pairs of response code and message
 
     def percentiles(
         self, rows: Int64s, seconds: Int64s, size: int, percents: Sequence[float]
@@ -74,16 +74,15 @@ class SampleTable:
             columns.append(column)
         return columns
 
-    def outcomes(self, rows: Int64s) -> Counter[tuple[str, str]]:
-        """How often each pair of response code and message came."""
-        return self._outcomes.of(rows)
-
     def add(self, batch: Sequence[Interval]) -> None:
         """Merge the samples of some interval files; of many at once, since each numpy call then does more."""
         cells = np.concatenate([interval.cells for interval in batch], axis=1)
         buckets = np.concatenate([interval.buckets for interval in batch], dtype=np.int64)
         counts = np.concatenate([interval.counts for interval in batch], dtype=np.int64)
-        series = np.concatenate([self._numbers(interval)[interval.cells[SERIES]] for interval in batch])
+        numbers = [[self._number((one.location, series)) for series in one.series] for one in batch]
+        series = np.concatenate(
+            [np.array(codes, np.int64)[one.cells[SERIES]] for one, codes in zip(batch, numbers, strict=True)]
+        )
         rows = self._rows_for(series, cells[SECOND])
         sizes = cells[BUCKETS]
         ends = np.cumsum(sizes)
@@ -99,18 +98,14 @@ class SampleTable:
         for interval in batch:
             cell, rc, message, count = interval.outcomes
             code_of = {
-                (a << 32) + b: self._outcomes.code((interval.rcs[a], interval.messages[b]))
+                (a << 32) + b: self.outcomes.code((interval.rcs[a], interval.messages[b]))
                 for a, b in set(zip(rc.tolist(), message.tolist(), strict=True))
             }
             codes.append(np.array([code_of[pair] for pair in ((rc << 32) + message).tolist()], np.int64))
             places.append(rows[start + cell])
             times.append(count)
             start += interval.cells.shape[1]
-        self._outcomes.add(np.concatenate(places), np.concatenate(codes), np.concatenate(times))
-
-    def _numbers(self, interval: Interval) -> Int64s:
-        """The numbers of the interval's series here."""
-        return np.array([self._number((interval.location, series)) for series in interval.series], np.int64)
+        self.outcomes.add(np.concatenate(places), np.concatenate(codes), np.concatenate(times))
 
     def _number(self, placed: Placed) -> int:
         number = self.series.get(placed)
@@ -212,14 +207,14 @@ class Stats:
     def rc(self) -> Counter[str]:
         """Samples by response code."""
         found: Counter[str] = Counter()
-        for (rc, _), count in self._table.outcomes(self._rows).items():
+        for (rc, _), count in self._table.outcomes.of(self._rows).items():
             found[rc] += count
         return found
 
     @cached_property
     def errors(self) -> Counter[tuple[str, str]]:
         """Failed samples by message and response code."""
-        found = self._table.outcomes(self._failed_rows)
+        found = self._table.outcomes.of(self._failed_rows)
         return Counter({(message, rc): count for (rc, message), count in found.items()})
 
     @property
@@ -232,16 +227,6 @@ class Stats:
         """The exact standard deviation (of the samples themselves, as Taurus has it)."""
         samples = self._some()
         return math.sqrt(max(0, samples * self.sum_sq - self.sum_us**2)) / samples
-
-    @property
-    def ttfb_mean_us(self) -> float | None:
-        """The mean time to first byte; None where the engine does not record it."""
-        return self.ttfb_sum_us / self.ttfb_count if self.ttfb_count else None
-
-    @property
-    def connect_mean_us(self) -> float | None:
-        """The mean time to connect; None where the engine does not record it."""
-        return self.connect_sum_us / self.connect_count if self.connect_count else None
 
     def percentile(self, percent: float) -> int:
         """The nearest-rank percentile (0 … 100): the highest value of its bucket, but never above the maximum."""
@@ -261,7 +246,7 @@ class WorstStats(Stats):
         self, table: SampleTable, good: Int64s, failed: Int64s, unfinished: int, unanswered: int, worst: Worst
     ) -> None:
         super().__init__(table, good, failed, unfinished)
-        codes = table.outcomes(failed)
+        codes = table.outcomes.of(failed)
         self._timed_out = sum(count for (rc, _), count in codes.items() if rc in worst.timed_out)
         self.endless = unanswered + self._timed_out
         self.samples += unanswered

@@ -6,7 +6,7 @@ then, and a table of series × seconds would exceed any memory.
 
 from collections import Counter
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ SECONDS = (1 << SECOND_BITS) - 1
 FEW = 64  # series that are always looked up one by one
 SERIES_PER_SORT = 20  # of this many keys the sort by second costs as much as one such look-up
 
+Number = TypeVar("Number", np.int32, np.int64)
 Outcome = tuple[str, str]  # response code, message
 CODE_BITS = 32
 CODE = (1 << CODE_BITS) - 1
@@ -109,7 +110,8 @@ class Outcomes:
         sums = np.zeros(keys.size, np.int64)
         np.add.at(sums, positions, times)
         rows, codes = keys >> CODE_BITS, keys & CODE
-        self._reach(int(rows.max(initial=-1)) + 1)
+        reached = int(rows.max(initial=-1)) + 1
+        self._first, self._times = longer(self._first, reached, -1), longer(self._times, reached, 0)
         new, at = np.unique(rows, return_index=True)
         free = self._first[new] < 0
         self._first[new[free]] = codes[at[free]]
@@ -132,12 +134,6 @@ class Outcomes:
                     totals[code] += count
         names = list(self._code_of)
         return Counter({names[code]: int(totals[code]) for code in np.flatnonzero(totals).tolist()})
-
-    def _reach(self, rows: int) -> None:
-        if rows > self._first.size:
-            more = max(rows, 2 * self._first.size) - self._first.size
-            self._first = np.concatenate([self._first, np.full(more, -1, np.int32)])
-            self._times = np.concatenate([self._times, np.zeros(more, np.int64)])
 
 
 class UsersBySecond:
@@ -195,6 +191,12 @@ class UsersBySecond:
             for (place, worker, execution), row in self._row_of.items()
             if location in (None, place) and (not executions or execution in executions)
         ]
+
+
+def longer(numbers: NDArray[Number], size: int, fill: int) -> NDArray[Number]:
+    """The array with at least `size` numbers; it grows by doubling."""
+    more = max(size, 2 * numbers.size) - numbers.size if size > numbers.size else 0
+    return np.concatenate([numbers, np.full(more, fill, numbers.dtype)]) if more else numbers
 
 
 def grown(table: NDArray[Any], rows: int, columns: int, fill: float) -> NDArray[Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from toril.criteria import Criterion
 from toril.records import Plan
 from toril.timeline import HealthSeries, Timeline
-from toril.verdict.evidence import Evidence, chosen, seconds_of_health
+from toril.verdict.evidence import Evidence, seconds_of_health
 from toril.verdict.result import CriterionResult, never_full, settled, undecided, worst_of
 from toril.verdict.windows import MORE, Points, PointWatch, breaches
 
@@ -59,7 +59,7 @@ def health_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: f
     """The figure of each worker in scope, in the seconds from `first` to `last`."""
     reporting, executions = set(timeline.health_workers()), criterion.executions
     nothing_to_drop = criterion.subject == "generator-dropped" and not any(
-        execution.throughput_rps for execution in chosen(plan, executions)
+        execution.throughput_rps for execution in plan.chosen(executions)
     )
     found = []
     for share in plan.shares:

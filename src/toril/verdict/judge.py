@@ -120,40 +120,32 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, test
     One failed or broken case fails the run, whatever is missing: no other case could make up for it. Nothing that
     invalidates times matters, since no times are judged.
     """
-    failed = tuple(_failed_tests(tests))
-    open_questions = (
+    failed = _failed_tests(tests)
+    open_questions = [
         *incomplete(timeline, completeness),
         *stopped(completeness),
         *_of_each(rules.measured(plan, timeline, completeness), rules.ended_early),
-        *_no_tests(tests),
-    )
-    if failed:
-        return Verdict(outcome="failed", reasons=(*failed, *open_questions))
-    if open_questions:
-        return Verdict(outcome="inconclusive", reasons=open_questions)
+    ]
+    if not tests.total:
+        open_questions.append(Reason("no-tests", "not one test case was carried out"))
+    elif tests.skipped == tests.total:
+        open_questions.append(Reason("no-tests", f"all {tests.total:,} test cases were skipped: nothing was tested"))
+    if failed or open_questions:
+        return Verdict(outcome="failed" if failed else "inconclusive", reasons=(*failed, *open_questions))
     skipped = f"; {tests.skipped:,} skipped" if tests.skipped else ""
     passed = Reason("tests-passed", f"{tests.passed:,} test cases passed{skipped}")
     return Verdict(outcome="passed", reasons=(passed,))
 
 
-def _failed_tests(tests: TestResults) -> Iterator[Reason]:
-    """The reason for which a functional run has failed, if it has."""
+def _failed_tests(tests: TestResults) -> list[Reason]:
     bad = [case for case in tests.cases if case.outcome in ("failed", "broken")]
     if not bad:
-        return
+        return []
     counts = {"failed": tests.failed, "broken": tests.broken}
     kinds = " and ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     named = "; ".join(_test_in_words(case) for case in bad[:MOST_TESTS_NAMED])
     more = f"; and {len(bad) - MOST_TESTS_NAMED:,} more" if len(bad) > MOST_TESTS_NAMED else ""
-    yield Reason("failed-test", f"of {tests.total:,} test case{'s' * (tests.total != 1)} {kinds}: {named}{more}")
-
-
-def _no_tests(tests: TestResults) -> Iterator[Reason]:
-    """The reason for which a functional run without a failure proves nothing, if it does not."""
-    if not tests.total:
-        yield Reason("no-tests", "not one test case was carried out")
-    elif tests.skipped == tests.total:
-        yield Reason("no-tests", f"all {tests.total:,} test cases were skipped: nothing was tested")
+    return [Reason("failed-test", f"of {tests.total:,} test case{'s' * (tests.total != 1)} {kinds}: {named}{more}")]
 
 
 def _test_in_words(case: Case) -> str:

@@ -11,7 +11,7 @@ from toril.verdict.evaluation import evaluate, with_own_message
 from toril.verdict.evidence import Evidence, Gap, MissingData, planned_seconds, seconds_of_health, view_of
 from toril.verdict.generators import health_points
 from toril.verdict.load import load_points
-from toril.verdict.result import CriterionResult, fired_in, series_of, settled
+from toril.verdict.result import CriterionResult, in_window, series_of, settled
 from toril.verdict.windows import Points, PointWatch, SampleWatch, is_judged
 
 
@@ -81,7 +81,7 @@ class _Samples:
         seconds = range(self._next, last + 1)
         self._next = max(self._next, last + 1)
         if any(self._watch.follow(view, second, planned) for second in seconds):
-            return fired_in(CriterionResult(criterion=self.criterion), self._watch)
+            return in_window(CriterionResult(criterion=self.criterion), self._watch)
         return None
 
 
@@ -109,7 +109,7 @@ class _Series:
             return None
         self.fired = True
         blank = CriterionResult(criterion=criterion)
-        results = [fired_in(blank, watch, series_of(criterion, name)) for name, watch in fired]
+        results = [in_window(blank, watch, series_of(criterion, name)) for name, watch in fired]
         return min(results, key=lambda result: (result.at_s or 0, -abs((result.observed or 0) - criterion.threshold)))
 
     def _points(self, timeline: Timeline, first: int, last: int) -> list[Points]:

@@ -17,7 +17,7 @@ from toril.load.curve import Curve
 from toril.records import Plan, PlannedExecution
 from toril.summary.load import EDGE_S, SteadyLoad, sent_of, steady_load
 from toril.timeline import Timeline
-from toril.verdict.evidence import Evidence, MissingLoad, chosen
+from toril.verdict.evidence import Evidence, MissingLoad
 from toril.verdict.result import CriterionResult, never_full, settled, undecided, worst_of
 from toril.verdict.windows import MORE, Points, PointWatch, breaches, opposite
 
@@ -34,7 +34,9 @@ def judge_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
         )
         return undecided(blank, "no-samples", what)
     missing = {
-        load.execution: evidence.missing.of((load.execution,), criterion.location) for load in loads if evidence.missing
+        load.execution: MissingLoad(evidence.missing, (load.execution,), criterion.location)
+        for load in loads
+        if evidence.missing
     }
     result = worst_of(blank, [load.points() for load in loads])
     cut = criterion.logic != "total" and any(load.planned_to_s > load.seconds.stop for load in loads)
@@ -152,9 +154,9 @@ class _Load:
 
 def _loads(criterion: Criterion, evidence: Evidence) -> list[_Load]:
     plan = evidence.plan
-    planned = {execution.name: execution for execution in chosen(plan, criterion.executions)}
+    planned = {execution.name: execution for execution in plan.chosen(criterion.executions)}
     found = []
-    for steady in steady_load(plan, evidence.timeline, evidence.stopped_at_s):
+    for steady in steady_load(plan, evidence.timeline, evidence.completeness.stopped_at_s):
         execution = planned.get(steady.execution)
         requested = _requested(plan, steady, criterion.location)
         if execution is None or not requested:

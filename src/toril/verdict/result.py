@@ -107,25 +107,19 @@ def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, st
     return replace(blank, code="never-a-full-window", message=f"{message}; {fix}")
 
 
-def fired_in(blank: CriterionResult, watch: WindowWatch[Any], of: str = "") -> CriterionResult:
-    """The first window of a criterion that came true; `of` which worker or execution."""
-    window, worst = watch.fired, watch.worst
+def in_window(blank: CriterionResult, watch: WindowWatch[Any], of: str = "") -> CriterionResult:
+    """The first window that breached, else the one that came nearest to it; `of` which worker or execution."""
+    window, worst = watch.fired or watch.worst, watch.worst
     if window is None or worst is None:
-        raise ValueError(f"{blank.criterion.text} has not come true")
-    return _in_window(blank, window, worst.value, of)
+        raise ValueError(f"{blank.criterion.text} had no window")
+    return with_value(replace(blank, window=window, samples=window.samples), window.value, worst.value, of)
 
 
-def kept_in(blank: CriterionResult, worst: Window, of: str = "") -> CriterionResult:
-    """The window that came nearest to a breach; `of` which worker or execution."""
-    return _in_window(blank, worst, worst.value, of)
-
-
-def _in_window(blank: CriterionResult, window: Window, worst: float, of: str) -> CriterionResult:
-    fired = breaches(blank.criterion, window.value)
-    message = describe(blank.criterion, window.value, window, fired=fired, of=of)
-    return replace(
-        blank, fired=fired, observed=window.value, worst=worst, window=window, samples=window.samples, message=message
-    )
+def with_value(blank: CriterionResult, value: float, worst: float | None = None, of: str = "") -> CriterionResult:
+    """The result with its value; `worst` is another one where the first breach was not the worst."""
+    fired = breaches(blank.criterion, value)
+    message = describe(blank.criterion, value, blank.window, fired=fired, of=of)
+    return replace(blank, fired=fired, observed=value, worst=value if worst is None else worst, message=message)
 
 
 def series_of(criterion: Criterion, name: str) -> str:
@@ -139,20 +133,17 @@ def worst_of(blank: CriterionResult, series: Sequence[Points]) -> CriterionResul
     if criterion.logic == "total":
         known = [(one.total, one) for one in series if one.total is not None]
         value, decides = max(known, key=lambda pair: margin(criterion, pair[0]))
-        fired = breaches(criterion, value)
-        message = describe(criterion, value, None, fired=fired, of=series_of(criterion, decides.name))
-        samples = len(decides.points)
-        return replace(blank, fired=fired, observed=value, worst=value, samples=samples, message=message)
-    watched = [(series_of(criterion, one.name), PointWatch.through(criterion, one)) for one in series]
-    fired_first = [(watch.fired, watch, name) for name, watch in watched if watch.fired is not None]
-    if fired_first:
-        _, watch, name = min(fired_first, key=lambda one: (one[0].to_s, -margin(criterion, one[0].value)))
-        return fired_in(blank, watch, name)
-    kept = [(watch.worst, name) for name, watch in watched if watch.worst is not None]
+        return with_value(replace(blank, samples=len(decides.points)), value, of=series_of(criterion, decides.name))
+    watched = [(PointWatch.through(criterion, one), one.name) for one in series]
+    fired = [(watch.fired, watch, name) for watch, name in watched if watch.fired is not None]
+    kept = [(watch.worst, watch, name) for watch, name in watched if watch.worst is not None]
     if not kept:
         return None
-    window, name = max(kept, key=lambda one: margin(criterion, one[0].value))
-    return kept_in(blank, window, name)
+    if fired:
+        _, watch, name = min(fired, key=lambda one: (one[0].to_s, -margin(criterion, one[0].value)))
+    else:
+        _, watch, name = max(kept, key=lambda one: margin(criterion, one[0].value))
+    return in_window(blank, watch, series_of(criterion, name))
 
 
 # Messages

@@ -18,16 +18,15 @@ from toril.stats.quantiles import quantile_interval
 from toril.summary import planned_s
 from toril.text import close_matches, plural
 from toril.timeline import Slice, Stats
-from toril.verdict.evidence import Evidence, MissingLoad, Seconds, chosen, planned_seconds, view_of
+from toril.verdict.evidence import Evidence, MissingLoad, Seconds, planned_seconds, view_of
 from toril.verdict.result import (
     CriterionResult,
-    describe,
-    fired_in,
-    kept_in,
+    in_window,
     never_full,
     settled,
     subject_of,
     undecided,
+    with_value,
 )
 from toril.verdict.windows import MORE, Pool, Reading, SampleWatch, breaches, counts_silence, opposite, reader_of
 
@@ -66,7 +65,7 @@ class _JudgedSamples:
     @cached_property
     def planned(self) -> Seconds:
         evidence = self.evidence
-        return planned_seconds(evidence.plan, self.criterion, evidence.timeline, evidence.stopped_at_s)
+        return planned_seconds(evidence.plan, self.criterion, evidence.timeline, evidence.completeness.stopped_at_s)
 
     @cached_property
     def share_of_all(self) -> float:
@@ -92,23 +91,21 @@ class _JudgedSamples:
             reading = replace(reading, weight=self._planned_s())
             if not reading.weight:
                 return undecided(self.blank, "no-samples", "no time was judged")
-        value = _value(criterion, reading)
-        fired = breaches(criterion, value)
-        message = describe(criterion, value, None, fired=fired) + _codes_instead(criterion, total)
-        result = replace(self.blank, fired=fired, observed=value, worst=value, message=message)
+        result = with_value(self.blank, _value(criterion, reading))
+        result = replace(result, message=result.message + _codes_instead(criterion, total))
         if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
             result = replace(result, interval=quantile_interval(total.response, criterion.percentile))
             if _too_few(result):
                 few = f"{plural(total.samples, 'sample')}; {subject_of(criterion)} needs {samples_needed(criterion):,}"
                 few += _to_have_enough(criterion, self.evidence, total.samples)
-                return undecided(result, "too-few-samples", f"{message}; {few}")
+                return undecided(result, "too-few-samples", f"{result.message}; {few}")
         if self.missing is None:
             return settled(result, stands=True)
         first, last = self._expected_seconds(self.missing)
         absent = self.missing.samples(first, last, Pool(reading).samples(criterion), self.share_of_all)
         if criterion.subject == "throughput":  # a part of the time may be missing
             reading = replace(reading, weight=math.inf if math.isinf(last) else max(reading.weight, last + 1 - first))
-        against = criterion if fired else opposite(criterion)
+        against = criterion if result.fired else opposite(criterion)
         stands = against is not None and breaches(against, _value(against, reading, absent))
         return settled(result, stands=stands)
 
@@ -124,12 +121,12 @@ class _JudgedSamples:
             return _not_measured(self.blank)
         if watch.fired is not None:
             stands = self.missing is None or self._breaches_anyway(seconds, self.missing)
-            return settled(fired_in(self.blank, watch), stands=stands)
+            return settled(in_window(self.blank, watch), stands=stands)
         stands = self.missing is None or self._is_kept_anyway(seconds, self.missing)
         if watch.worst is None:
             lasted_s, ended = watch.last_second - watch.first_second + 1, self.evidence.rightly_ended
             return never_full(self.blank, lasted_s, rightly_ended=ended, stands=stands)
-        return settled(kept_in(self.blank, watch.worst), stands=stands)
+        return settled(in_window(self.blank, watch), stands=stands)
 
     def _seconds(self) -> Sequence[int]:
         """The seconds with samples, and the silent ones of the planned time for a criterion that counts these.
@@ -170,7 +167,7 @@ class _JudgedSamples:
 
     def _expected_seconds(self, missing: MissingLoad) -> tuple[int, float]:
         """The first and the last second with planned or recorded samples; an unknown end is infinite."""
-        found, reported = chosen(self.evidence.plan, self.criterion.executions), self.view.seconds
+        found, reported = self.evidence.plan.chosen(self.criterion.executions), self.view.seconds
         steady = self.evidence.plan.ramp_up_exclude
         begins = [math.floor(one.steady_from_s if steady else one.delay_s) for one in found]
         first = min([*(begins or [0]), reported[0]])
@@ -204,7 +201,7 @@ def _too_few(result: CriterionResult) -> bool:
 def _to_have_enough(criterion: Criterion, evidence: Evidence, samples: int) -> str:
     """The load that would have brought enough samples, where one execution sends them."""
     senders = evidence.timeline.senders(criterion.label)
-    found = [one for one in chosen(evidence.plan, criterion.executions) if one.name in senders]
+    found = [one for one in evidence.plan.chosen(criterion.executions) if one.name in senders]
     if len(found) != 1:
         return ""
     advice = load_for_samples(samples_needed(criterion) / samples, found[0], found[0].ramp_up_s)

@@ -26,7 +26,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -261,35 +261,6 @@ class _LowestValue:
         return self._entries[0][2]
 
 
-class HeldValues:
-    """The values of `for`: what was held in each of the latest seconds (or periods) of a timeframe."""
-
-    __slots__ = ("_criterion", "_frame", "_lowest", "_samples", "_seconds")
-
-    def __init__(self, criterion: Criterion, frame: int) -> None:
-        self._criterion, self._frame = criterion, frame
-        self._seconds: deque[tuple[int, int]] = deque()
-        self._lowest = _LowestValue()
-        self._samples = 0
-
-    def add(self, second: int, value: float, samples: int) -> Window | None:
-        """The next second with its own value; the window that ends there, once one is full."""
-        earliest = second - self._frame + 1
-        self._seconds.append((second, samples))
-        self._samples += samples
-        while len(self._seconds) > 1 and self._seconds[1][0] <= earliest:
-            self._samples -= self._seconds.popleft()[1]
-        start = self._seconds[0][0]
-        held = self._lowest.push(second, margin(self._criterion, value), value, start)
-        return Window(start, second, held, self._samples, len(self._seconds)) if start <= earliest else None
-
-    def miss(self, second: int) -> None:
-        """Take a second without data: it ends every series."""
-        if self._seconds:
-            self._seconds.append((second, 0))
-            self._lowest.push(second, -math.inf, math.nan, self._seconds[0][0])
-
-
 class WindowWatch(Generic[Value]):
     """Follows a criterion with a timeframe through the values of its seconds (or periods)."""
 
@@ -305,19 +276,24 @@ class WindowWatch(Generic[Value]):
     def restart(self) -> None:
         """Begin anew after a time in which nothing was planned: no window spans it."""
         self.first_second = None
-        self._seconds: deque[tuple[int, Value, int]] = deque()
+        self._seconds: deque[tuple[int, Any, int]] = deque()  # with their samples
         self._samples = 0
-        self._held = HeldValues(self.criterion, self._frame)
+        self._lowest = _LowestValue()
 
     def add(self, second: int, value: Value, samples: int = 1) -> Window | None:
         """Take the next second; the window that ends there if it is the first to breach."""
         self.last_second = second
         self.first_second = second if self.first_second is None else self.first_second
-        if self.criterion.logic == "for":
-            return self._compare(self._held.add(second, self._alone(second, value), samples))
         earliest = second - self._frame + 1
         self._seconds.append((second, value, samples))
         self._samples += samples
+        if self.criterion.logic == "for":
+            while len(self._seconds) > 1 and self._seconds[1][0] <= earliest:
+                self._samples -= self._seconds.popleft()[2]
+            start, own = self._seconds[0][0], self._alone(second, value)
+            held = self._lowest.push(second, margin(self.criterion, own), own, start)
+            reported = len(self._seconds)
+            return self._compare(Window(start, second, held, self._samples, reported)) if start <= earliest else None
         self._enter(second, value)
         while self._seconds[0][0] < earliest:
             _, left, left_samples = self._seconds.popleft()
@@ -330,11 +306,11 @@ class WindowWatch(Generic[Value]):
 
     def miss(self, second: int) -> None:
         """Take a second whose data is missing: it ends every series of `for`."""
-        self._held.miss(second)
+        if self.criterion.logic == "for" and self._seconds:
+            self._seconds.append((second, None, 0))
+            self._lowest.push(second, -math.inf, math.nan, self._seconds[0][0])
 
-    def _compare(self, window: Window | None) -> Window | None:
-        if window is None:
-            return None
+    def _compare(self, window: Window) -> Window | None:
         if self.worst is None or margin(self.criterion, window.value) > margin(self.criterion, self.worst.value):
             self.worst = window
         if self.fired is None and breaches(self.criterion, window.value):
