@@ -3,5 +3,3 @@
 from toril.timeline.health import HealthSeries, longest_run
 from toril.timeline.samples import SUMS, Stats, Worst
 from toril.timeline.timeline import Slice, Timeline
-
-__all__ = ["SUMS", "HealthSeries", "Slice", "Stats", "Timeline", "Worst", "longest_run"]

@@ -75,5 +75,3 @@ and says so.
 """
 
 from toril.verdict.judge import EXCUSES, EXIT_CODES, exit_code, judge, judge_tests
-
-__all__ = ["EXCUSES", "EXIT_CODES", "exit_code", "judge", "judge_tests"]
