@@ -99,7 +99,7 @@ def test_the_exit_code_is_the_verdict_as_far_as_it_is_to_fail(outcome, fail_on, 
 
 def test_every_code_is_in_the_table_of_reasons():
     sources = Path(str(the_verdict.__file__)).parent.glob("*.py")
-    pattern = r'(?:Reason\(\s*|yield \(?\s*|code ?= ?|undecided\(\w+, )"([a-z-]+)"'
+    pattern = r'(?:[Rr]eason\(\s*|yield \(?\s*|code ?= ?|undecided\(\w+, )"([a-z-]+)"'
     used = {code for source in sources for code in re.findall(pattern, source.read_text())}
     assert used == {*re.findall(r"^\| `([a-z-]+)`", str(the_verdict.__doc__), re.MULTILINE), "triggered"}
 
