@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from toril.criteria import GENERATOR, Criterion, criteria_of
 from toril.records import Plan
@@ -85,26 +85,23 @@ class _Samples:
         return None
 
 
-@dataclass(slots=True)
 class _Series:
     """A criterion on figures of several workers or executions."""
 
-    plan: Plan
-    criterion: Criterion
-    fired: bool = False
-    _watches: dict[str, PointWatch] = field(default_factory=dict)
-    _next: dict[str, int] = field(default_factory=dict)  # by worker or execution
+    def __init__(self, plan: Plan, criterion: Criterion) -> None:
+        self.plan, self.criterion, self.fired = plan, criterion, False
+        self._watches: dict[str, PointWatch] = {}  # by worker or execution
 
     def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
         criterion = self.criterion
+        known = [-1 if watch.last_second is None else watch.last_second for watch in self._watches.values()]
         fired = []
-        for one in self._points(timeline, min(self._next.values(), default=0), last):
+        for one in self._points(timeline, min(known, default=-1) + 1, last):
             watch = self._watches.setdefault(one.name, PointWatch(criterion))
-            first = self._next.get(one.name, 0)
             for second, value in one.points:
-                if second >= first and watch.add(second, value) is not None:
+                new = watch.last_second is None or second > watch.last_second
+                if new and watch.add(second, value) is not None:
                     fired.append((one.name, watch))
-            self._next[one.name] = max([first, *(second + 1 for second, _ in one.points[-1:])])
         if not fired:
             return None
         self.fired = True

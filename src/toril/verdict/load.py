@@ -43,13 +43,11 @@ def judge_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     if result is None:
         lasted_s = max(len(load.seconds) for load in loads)
         return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=not (missing and cut))
-    other = opposite(criterion)
-    if not missing or (other is None and not result.fired):
+    against = criterion if result.fired else opposite(criterion)
+    if not missing or against is None:
         return settled(result, stands=not missing)
-    if result.fired:
-        return settled(result, stands=any(_fires(blank, load, missing, criterion.op) for load in loads))
-    adverse = any(_fires(blank, load, missing, (other or criterion).op) for load in loads)
-    return settled(result, stands=not cut and not adverse)
+    fires = any(_fires(blank, load, missing, against.op) for load in loads)
+    return settled(result, stands=fires if result.fired else not cut and not fires)
 
 
 def load_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: int, last: int) -> list[Points]:
