@@ -28,7 +28,7 @@ from toril.records.summary import (
     Window,
     WorkerCounts,
 )
-from toril.stats.histogram import Histogram, highest_us, lowest_us
+from toril.stats.histogram import Histogram, highests_of, lowests_of
 from toril.stats.quantiles import quantile_interval
 from toril.summary.completeness import Completeness, judged_window, last_measured, lasted_s, planned_s
 from toril.summary.generators import generators
@@ -144,9 +144,9 @@ class _Builder:
         """The figures of all requests and of every label, with their histograms."""
         found = {}
         for label, (figures, response) in self._whole.items():
-            pairs = zip(response.buckets.tolist(), response.counts.tolist(), strict=True)
-            histogram = tuple((lowest_us(bucket), highest_us(bucket), count) for bucket, count in pairs)
-            found[label] = replace(figures, histogram=histogram)
+            lowest, highest = lowests_of(response.buckets), highests_of(response.buckets)
+            histogram = zip(lowest.tolist(), highest.tolist(), response.counts.tolist(), strict=True)
+            found[label] = replace(figures, histogram=tuple(histogram))
         return found
 
     def labels(self, execution: str | None = None, location: str | None = None) -> dict[str, LabelFigures]:

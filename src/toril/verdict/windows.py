@@ -285,9 +285,10 @@ class WindowWatch(Generic[Value]):
         self.last_second = second
         self.first_second = second if self.first_second is None else self.first_second
         earliest = second - self._frame + 1
-        self._seconds.append((second, value, samples))
+        each_alone = self.criterion.logic == "for"
+        self._seconds.append((second, None if each_alone else value, samples))
         self._samples += samples
-        if self.criterion.logic == "for":
+        if each_alone:
             while len(self._seconds) > 1 and self._seconds[1][0] <= earliest:
                 self._samples -= self._seconds.popleft()[2]
             start, own = self._seconds[0][0], self._alone(second, value)
