@@ -157,7 +157,7 @@ class UsersBySecond:
 
     def at(self, second: int, location: str | None, executions: Collection[str], last: dict[str, int]) -> int:
         """The users active in that second; a worker without any later report has ended (`last`: by worker)."""
-        rows = [row for row, _, ended in self._chosen(location, executions, last) if ended >= second >= 0]
+        rows = [row for row, ended in self._chosen(location, executions, last) if ended >= second >= 0]
         if not rows:
             return 0
         chosen = np.array(rows)
@@ -172,7 +172,7 @@ class UsersBySecond:
     def curve(self, seconds: int, location: str | None, executions: Collection[str], last: dict[str, int]) -> Int64s:
         """The same for the seconds 0 … `seconds` − 1."""
         total = np.zeros(seconds, np.int64)
-        for row, _, ended in self._chosen(location, executions, last):
+        for row, ended in self._chosen(location, executions, last):
             reports = self._reports[row, :seconds]
             known = np.where(reports >= 0, np.arange(reports.size), 0)
             filled = reports[np.maximum.accumulate(known)] if reports.size else reports
@@ -183,11 +183,10 @@ class UsersBySecond:
                 total[values.size : until] += values[-1] if values.size else 0
         return total
 
-    def _chosen(
-        self, location: str | None, executions: Collection[str], last: dict[str, int]
-    ) -> list[tuple[int, str, int]]:
+    def _chosen(self, location: str | None, executions: Collection[str], last: dict[str, int]) -> list[tuple[int, int]]:
+        """Each row of these executions and that location, and the last second of its worker."""
         return [
-            (row, worker, last.get(worker, NEVER))
+            (row, last.get(worker, NEVER))
             for (place, worker, execution), row in self._row_of.items()
             if location in (None, place) and (not executions or execution in executions)
         ]

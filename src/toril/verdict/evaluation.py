@@ -58,7 +58,7 @@ def judge_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResul
     sure = (found.exact or held is not None) and criterion.op != "="
     sure = sure and (fired == (criterion.op in MORE) or (above is not None and above <= criterion.threshold))
     if known:
-        message = f"{describe(criterion, held or 0.0, None, fired=fired)}; {message}"
+        message = f"{describe(criterion, held or 0.0)}; {message}"
     elif held is not None:
         message = f"{message}; a breach is {criterion.op} {text.limit(criterion.threshold, criterion.unit)}"
     elif found.exact and not sure:

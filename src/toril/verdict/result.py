@@ -117,8 +117,7 @@ def in_window(blank: CriterionResult, watch: WindowWatch[Any], of: str = "") -> 
 
 def with_value(blank: CriterionResult, value: float, worst: float | None = None, of: str = "") -> CriterionResult:
     """The result with its value; `worst` is another one where the first breach was not the worst."""
-    fired = breaches(blank.criterion, value)
-    message = describe(blank.criterion, value, blank.window, fired=fired, of=of)
+    fired, message = breaches(blank.criterion, value), describe(blank.criterion, value, blank.window, of)
     return replace(blank, fired=fired, observed=value, worst=value if worst is None else worst, message=message)
 
 
@@ -158,13 +157,13 @@ def subject_of(criterion: Criterion) -> str:
     return f"rc{criterion.rc_pattern}" if criterion.subject == "rc" else criterion.subject
 
 
-def describe(criterion: Criterion, value: float, window: Window | None, *, fired: bool, of: str = "") -> str:
-    """The value against the limit, of a criterion that came true or did not; `of` which worker or execution."""
-    return (describe_breach if fired else describe_pass)(criterion, value, window, of)
+def describe(criterion: Criterion, value: float, window: Window | None = None, of: str = "") -> str:
+    """The value against the limit; `of` which worker or execution.
 
-
-def describe_breach(criterion: Criterion, value: float, window: Window | None, of: str = "") -> str:
-    """The observed value against the limit, by how much, where and when; `of` which worker or execution."""
+    Of a breach by how much, where and when; of a pass the value that came nearest to a breach.
+    """
+    if not breaches(criterion, value):
+        return _describe_pass(criterion, value, window, of)
     what = f"{_named(criterion)} {_was(criterion, window)} {text.observed(value, criterion.threshold, criterion.unit)}"
     if criterion.op == "=":
         against = "which the criterion rules out"
@@ -179,8 +178,7 @@ def describe_breach(criterion: Criterion, value: float, window: Window | None, o
     return f"{what}, {against}{_when(criterion, window)}{_place(criterion, of)}"
 
 
-def describe_pass(criterion: Criterion, value: float, window: Window | None, of: str = "") -> str:
-    """The value that came nearest to a breach, and what a breach would have been."""
+def _describe_pass(criterion: Criterion, value: float, window: Window | None, of: str) -> str:
     verb = _was(criterion, None) if window is None else "was at worst"
     frame = "" if criterion.logic == "total" else f" {criterion.logic} {criterion.timeframe_s} s"
     limit = f"{criterion.op} {text.limit(criterion.threshold, criterion.unit)}{frame}"
