@@ -8,14 +8,13 @@ end counts in the seconds after it, as it would if the load went on.
 
 import math
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from toril.load.shapes import curve_of
-from toril.records import ARMS, EngineReport, ExecutionShare, Exit, Plan, PlannedExecution, Share
+from toril.records import ARMS, EngineReport, Exit, Plan, PlannedExecution
 from toril.stats.histogram import Int64s
 from toril.timeline.intervals import CELL_COLUMNS, Interval
 
@@ -50,7 +49,11 @@ class Arm:
     def as_run(self) -> Plan:
         """The plan of the arm alone, with the suite's executions and without a duet."""
         names = {copy.name: series for series, copy in self._copies.items()}
-        shares = [share.model_copy(update={"executions": tuple(_renamed(share, names))}) for share in self.plan.shares]
+        shares = []
+        for share in self.plan.shares:
+            own = [part for part in share.executions if part.execution in names]
+            parts = tuple(part.model_copy(update={"execution": names[part.execution]}) for part in own)
+            shares.append(share.model_copy(update={"executions": parts}))
         note = (
             f"figures and criteria are those of {ARMS[self.arm]}: its {self.duet.blocks} blocks, one after another, "
             "as if nothing had been in between"
@@ -200,9 +203,3 @@ class Arm:
         found = table[:, kept]
         found[0] = self._second(self._place[position[kept]], since[kept], *self._whole)
         return found
-
-
-def _renamed(share: Share, names: dict[str, str]) -> Iterator[ExecutionShare]:
-    for part in share.executions:
-        if part.execution in names:
-            yield part.model_copy(update={"execution": names[part.execution]})

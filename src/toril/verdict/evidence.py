@@ -110,10 +110,6 @@ class Evidence:
         """Whether a criterion of the user's ended the load."""
         return self.completeness.stop is not None and self.completeness.stop.cause == "criterion"
 
-    def missing_for(self, criterion: Criterion) -> MissingLoad | None:
-        """The missing load of the executions and the location that a criterion judges."""
-        return MissingLoad(self.missing, criterion.executions, criterion.location) if self.missing else None
-
 
 # Which samples
 

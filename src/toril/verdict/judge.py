@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from toril.criteria import GENERATOR, Criterion, criteria_of
+from toril.criteria import GENERATOR, criteria_of
 from toril.records import Case, Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
 from toril.records.summary import Generators, Summary, TestResults
 from toril.summary import Completeness, queued_plan
@@ -24,6 +24,7 @@ from toril.verdict.validity import (
     stopped,
     unreadable_records,
 )
+from toril.verdict.windows import MORE
 
 EXIT_CODES: Mapping[str, int] = {"passed": 0, "failed": 1, "inconclusive": 3}
 
@@ -186,15 +187,12 @@ def _fails_at_worst(result: CriterionResult, at_worst: Evidence) -> Iterator[Rea
 
 
 def _excused(result: CriterionResult, invalid: list[Reason]) -> CriterionResult:
-    if not invalid or result.outcome != "failed" or _valid_whatever_the_times(result.criterion):
+    criterion = result.criterion
+    valid = criterion.subject in VALID_WHATEVER_THE_TIMES or (criterion.server is not None and criterion.op in MORE)
+    if not invalid or result.outcome != "failed" or valid:
         return result
     excuse = EXCUSES[invalid[0].code]
     return undecided(result, "excused-breach", f"{result.message}; excused: {excuse}, see the reasons")
-
-
-def _valid_whatever_the_times(criterion: Criterion) -> bool:
-    too_much = criterion.op in (">", ">=")
-    return criterion.subject in VALID_WHATEVER_THE_TIMES or (criterion.server is not None and too_much)
 
 
 def _leaves_open(result: CriterionResult) -> bool:

@@ -60,7 +60,8 @@ class _JudgedSamples:
 
     @cached_property
     def missing(self) -> MissingLoad | None:
-        return self.evidence.missing_for(self.criterion)
+        missing, criterion = self.evidence.missing, self.criterion
+        return MissingLoad(missing, criterion.executions, criterion.location) if missing else None
 
     @cached_property
     def planned(self) -> Seconds:
