@@ -23,11 +23,6 @@ class Completeness:
     rates: tuple[Rate, ...] = ()  # that were set while the load went on, in order
 
     @property
-    def complete(self) -> bool:
-        """Every planned worker reported, and every file it wrote was read."""
-        return not self.lost and not self.damaged and set(self.reported) >= set(self.planned)
-
-    @property
     def stopped_at_s(self) -> float | None:
         """When the load was ended early, in seconds since the start signal."""
         if self.stop is None or self.started_at is None:
