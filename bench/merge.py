@@ -81,7 +81,9 @@ def row(options: argparse.Namespace) -> str:
     resumed = time.process_time()
     plan = plan_of(size)
     names = tuple(share.worker for share in plan.shares)
-    exits = {name: Exit(worker=name, attempt="a", at=size.seconds, outcome="finished") for name in names}
+    recorded_by_each = size.seconds * size.labels * size.samples
+    left = {"attempt": "a", "at": size.seconds, "outcome": "finished", "samples": recorded_by_each}
+    exits = {name: Exit(worker=name, **left) for name in names}
     completeness = Completeness(planned=names, reported=names, exits=exits, started_at=0.0)
     summary = summarise(plan, timeline, completeness, 0.0)
     summarised = time.process_time()

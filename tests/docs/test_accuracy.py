@@ -41,7 +41,7 @@ def test_every_reason_of_a_verdict_is_explained():
         code
         for source in SOURCES
         for code in re.findall(
-            r'(?:code ?= ?"|Reason\(\s*"|yield \("|yield \(\s+"|code: str = ")([a-z-]+)"', source.read_text()
+            r'(?:code ?= ?"|[Rr]eason\(\s*"|undecided\(\w+, "|code: str = ")([a-z-]+)"', source.read_text()
         )
     }
     assert raised - OF_TESTS - {"triggered"} == codes

@@ -104,7 +104,7 @@ def test_summary_and_verdict_are_those_of_the_raw_samples(grouped, asked, steady
     plan = plan_for(samples, *map(source_of, asked), ramp_up_exclude=steady_only)
     files = [data for mine in interval_files(samples, cut, chance.randrange(1 << 30)).values() for data in mine]
     chance.shuffle(files)
-    timeline = Timeline(hot_blocks=16, most_places=chance.choice([0, 300, 1 << 20]))
+    timeline = Timeline(hot_blocks=16)
     for data in files:
         timeline.add(decode(data, "file"))
         if chance.random() < 0.2:
@@ -137,7 +137,7 @@ def test_summary_and_verdict_are_those_of_the_raw_samples(grouped, asked, steady
 def test_what_stops_a_run_live_is_what_fails_it_at_the_end(grouped, asked):
     samples = [one for one, times in grouped for _ in range(times) if one.second < 20]
     plan = plan_for(samples, source_of(asked))
-    timeline = Timeline(most_places=0)
+    timeline = Timeline()
     for mine in interval_files(samples).values():
         for data in mine:
             timeline.add(decode(data, "file"))

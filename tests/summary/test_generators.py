@@ -297,3 +297,15 @@ def test_what_is_not_measured_of_an_engine_with_many_threads_is_not_shown_as_zer
 def test_a_core_that_the_engine_itself_fills_with_its_target_is_no_crowd() -> None:
     shared = {"core": 0.5, "cpu": 0.5, "machine": 1.0, "waiting": 0.05}
     assert judged([shared] * 6).saturated == ()
+
+
+def test_a_generator_has_its_extremes_and_the_longest_time_above_the_limit() -> None:
+    recorder = Recorder("w", "local")
+    for second, cpu in enumerate([0.2, 0.95, 0.91, 0.3, 0.9, 0.9, 0.9]):
+        recorder.health(second, cpu, 0.1, 1000 + second, 0.5)
+    timeline = Timeline()
+    timeline.add(decode(recorder.flush() or b"", "x"))
+    found = generators(plan_of(), timeline, (0, 1e9)).workers["w"]
+
+    assert (found.cpu_max, found.memory_max_bytes, found.throttled_s) == (0.95, 1006, 3.5)
+    assert (found.longest_above_s, found.first_above_s) == (3, 4)

@@ -228,11 +228,7 @@ def test_completeness_says_what_is_missing():
     )
     stop = Stop(at=112.5, cause="user", message="enough")
 
-    assert complete(plan).complete
-    assert not complete(plan, damaged=("intervals-000001 is damaged",)).complete
-    assert not complete(plan, reported=("local-1",)).complete
     partial = complete(plan, lost=(("local-2", "killed"),), exits={"local-1": record}, stop=stop, started_at=100.0)
-    assert not partial.complete
     assert (partial.unreadable_records, partial.stopped_at_s) == (3, 12.5)
     assert partial.lateness_s == {("local-1", "shop"): 0.2}
     found = summarise(plan, Timeline(), partial, None)

@@ -3,7 +3,6 @@ from hypothesis import strategies as st
 
 from tests.measured import Sample, timeline_of
 from toril.timeline import Timeline
-from toril.timeline.by_second import by_second
 
 SAMPLES = st.lists(
     st.builds(
@@ -28,10 +27,10 @@ def test_all_seconds_at_once_have_the_figures_of_each(samples):
 
     for label in ("", "home"):
         view = timeline.select(label)
-        found = by_second(timeline, view, 15, PERCENTS)
+        found = view.by_second(15, PERCENTS)
         for second in range(15):
             stats = view.second(second)
-            expected = [stats.percentile(percent) if stats.samples else -1 for percent in PERCENTS]
+            expected = [stats.percentile(percent) if stats.samples else None for percent in PERCENTS]
             assert (found.samples[second], found.failures[second]) == (stats.samples, stats.failures)
             assert found.bytes[second] == stats.bytes
             assert [column[second] for column in found.percentiles_us] == expected
@@ -40,10 +39,10 @@ def test_all_seconds_at_once_have_the_figures_of_each(samples):
 def test_a_timeline_without_samples_has_seconds_without_any():
     timeline = Timeline()
 
-    found = by_second(timeline, timeline.select(), 3, (95,))
+    found = timeline.select().by_second(3, (95,))
 
     assert found.samples.tolist() == [0, 0, 0]
-    assert found.percentiles_us[0].tolist() == [-1, -1, -1]
+    assert found.percentiles_us[0] == [None, None, None]
 
 
 @given(SAMPLES)
@@ -56,20 +55,18 @@ def test_rows_that_were_frozen_are_read_like_others(samples):
     frozen.table.buckets._freeze_half()
 
     for label in ("", "home"):
-        plain = by_second(source, source.select(label), 13, PERCENTS)
-        cold = by_second(frozen, frozen.select(label), 13, PERCENTS)
-        assert [column.tolist() for column in plain.percentiles_us] == [
-            column.tolist() for column in cold.percentiles_us
-        ]
+        plain = source.select(label).by_second(13, PERCENTS)
+        cold = frozen.select(label).by_second(13, PERCENTS)
+        assert plain.percentiles_us == cold.percentiles_us
 
 
 def test_seconds_far_apart_are_found():
     samples = [Sample(second, us=1000 + second) for second in (0, 599, 600, 601, 1799)]
     timeline = timeline_of(samples)
 
-    found = by_second(timeline, timeline.select(), 1900, (50,))
+    found = timeline.select().by_second(1900, (50,))
 
-    assert {second: int(us) for second, us in enumerate(found.percentiles_us[0]) if us >= 0} == {
+    assert {second: us for second, us in enumerate(found.percentiles_us[0]) if us is not None} == {
         sample.second: timeline.select().second(sample.second).percentile(50) for sample in samples
     }
     assert found.samples.sum() == 5

@@ -58,9 +58,8 @@ def test_an_engine_with_many_threads_has_no_core_of_its_own() -> None:
     timeline = timeline_of(one, many)
     assert timeline.health_series("one").core.tolist() == pytest.approx([0.3])
     assert np.isnan(timeline.health_series("many").core).all()
-    assert timeline.health()["many"].busiest_core_max is None
-    assert timeline.health_facts("many")["memory_limit_bytes"] == 5
-    assert timeline.health_facts("one") == {}
+    assert timeline.health_series("many").facts["memory_limit_bytes"] == 5
+    assert timeline.health_series("one").facts == {}
 
 
 @given(st.permutations(range(6)), st.booleans())

@@ -1,4 +1,4 @@
-"""Rows by series and second are the same in a table, in a sorted list, and when one becomes the other."""
+"""Rows by series and second are found again, by series and by second."""
 
 import numpy as np
 from hypothesis import example, given
@@ -18,12 +18,10 @@ def asked(batch):
     )
 
 
-@given(
-    st.lists(pairs, max_size=5), st.sampled_from([0, 5000, 1 << 24]), bounds, bounds, st.sets(st.integers(0, 3 * FEW))
-)
-@example([[(0, 1)]], 0, 2, 0, {0})  # a window that ends before it begins
-def test_rows_are_found_again_wherever_they_are(batches, most_places, first, last, wanted):
-    rows = Rows(most_places)
+@given(st.lists(pairs, max_size=5), bounds, bounds, st.sets(st.integers(0, 3 * FEW)))
+@example([[(0, 1)]], 2, 0, {0})  # a window that ends before it begins
+def test_rows_are_found_again_wherever_they_are(batches, first, last, wanted):
+    rows = Rows()
     known: dict[tuple[int, int], int] = {}
     for batch in batches:
         series, seconds = asked(batch)

@@ -326,19 +326,6 @@ def test_unfinished_requests_belong_to_their_label_and_to_all():
     assert timeline.select(kind="transaction").total.unfinished == 0
 
 
-def test_health_tells_extremes_and_the_longest_time_above_the_limit():
-    recorder = Recorder("w", "local")
-    for second, cpu in enumerate([0.2, 0.95, 0.91, 0.3, 0.9, 0.9, 0.9]):
-        recorder.health(second, cpu, 0.1, 1000 + second, 0.5)
-    timeline = Timeline()
-    timeline.add(written(recorder))
-    health = timeline.health()["w"]
-
-    assert (health.cpu_max, health.memory_max_bytes, health.throttled_s) == (0.95, 1006, 3.5)
-    assert (health.longest_above_s, health.first_above_s) == (3, 4)
-    assert timeline.health(above=0.99)["w"].longest_above_s == 0
-
-
 def test_resolution_and_unreadable_records_are_kept():
     timeline = Timeline()
     for worker, us in (("a", 1), ("b", 1000)):

@@ -59,7 +59,7 @@ def test_a_criterion_as_non_failed_fails_nothing():
 def test_the_verdict_is_written_as_its_schema_says():
     plan = plan_of("Too slow: p90 of home>100ms for 3s, stop as failed")
     data = verdict_of(good(sample=SLOW), plan).to_dict()
-    assert list(data) == ["schema", "outcome", "reasons", "criteria", "notes"]
+    assert list(data) == ["schema", "outcome", "reasons", "criteria", "notes", "note_codes"]
     assert data["schema"] == "toril.verdict/1"
     (entry,) = data["criteria"]
     assert {
@@ -99,7 +99,7 @@ def test_the_exit_code_is_the_verdict_as_far_as_it_is_to_fail(outcome, fail_on, 
 
 def test_every_code_is_in_the_table_of_reasons():
     sources = Path(str(the_verdict.__file__)).parent.glob("*.py")
-    pattern = r'(?:Reason\(\s*|yield \(?\s*|code ?= ?|code, message = )"([a-z-]+)"'
+    pattern = r'(?:[Rr]eason\(\s*|yield \(?\s*|code ?= ?|undecided\(\w+, )"([a-z-]+)"'
     used = {code for source in sources for code in re.findall(pattern, source.read_text())}
     assert used == {*re.findall(r"^\| `([a-z-]+)`", str(the_verdict.__doc__), re.MULTILINE), "triggered"}
 
@@ -141,6 +141,7 @@ def test_a_change_of_load_may_be_seen_late_by_a_second(late_s, late):
     exits = {"local-1": left(rate_lateness_s={1: late_s})}
     verdict = verdict_of(good(), plan_of(TIMES), exits=exits, rates=(RATE,))
     assert (verdict.outcome, "late-rate" in codes(verdict)) == ("inconclusive" if late else "passed", late)
+    assert verdict.note_codes[0] == "changed-rate"
     assert f"worker local-1 saw that {late_s} s late" in verdict.notes[0]
 
 

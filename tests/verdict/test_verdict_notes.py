@@ -15,6 +15,7 @@ def test_a_service_that_hung_at_the_end_is_noted_and_changes_no_outcome(samples,
     timeline = timeline_of([Sample(step * 10 // samples) for step in range(samples)], unfinished=unfinished)
     verdict = verdict_of(timeline, plan_of(TIMES, FAILURES))
     assert verdict.outcome == "passed"
+    assert verdict.note_codes == ("unfinished",) * noted
     assert [text.startswith(f"{unfinished} ") for text in verdict.notes] == [True] * noted
     assert all("throughput<" in text for text in verdict.notes)
 

@@ -29,7 +29,7 @@ def test_each_engine_tells_how_late_its_sends_are(tmp_path, engine):
     assert (series.dropped == -1).all()  # no engine has a schedule here
     assert (series.memory_bytes > 1 << 20).any()
     assert np.isnan(series.core).all() == (engine == "jmeter")
-    facts = found.timeline.health_facts("local-1")
+    facts = series.facts
     assert facts["single_threaded"] is (engine != "jmeter")
     assert facts["memory_limit_bytes"] > series.memory_bytes.max()
 

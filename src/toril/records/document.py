@@ -6,9 +6,9 @@ written is read strictly, and has bounds: a suite is a stranger's code, and runs
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache, partial
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -97,8 +97,7 @@ class Record(RecordPart):
 
     def to_json(self) -> bytes:
         data = self.model_dump(mode="json", by_alias=True)
-        text = json.dumps({"schema": self.SCHEMA, **data}, ensure_ascii=False, indent=1) + "\n"
-        return text.encode("utf-8", "backslashreplace")  # half a character from an engine becomes `\udxxx`
+        return document({"schema": self.SCHEMA, **data})
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Self:
@@ -228,33 +227,16 @@ def _readers(cls: Any) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
 
 def _reader(hint: Any) -> Callable[[Any], Any] | None:
     """What makes a value of the type from plain data; None where they are the same."""
-    arguments = get_args(hint)
     if isinstance(hint, type) and issubclass(hint, JsonObject):
         return hint.from_dict
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return hint.model_validate
+    arguments = get_args(hint)
+    item = next((found for one in arguments if (found := _reader(one)) is not None), None)
     if get_origin(hint) is tuple:
-        item = _reader(arguments[0]) if arguments[-1] is Ellipsis else None
-        return tuple if item is None else partial(_tuple_of, item)
+        return tuple if item is None else lambda values: tuple(map(item, values))
+    if item is None:
+        return None
     if get_origin(hint) is dict:
-        item = _reader(arguments[1])
-        return None if item is None else partial(_dict_of, item)
-    if type(None) in arguments:
-        item = next((found for one in arguments if (found := _reader(one)) is not None), None)
-        return None if item is None else partial(_optional, item)
-    return None
-
-
-Read = Callable[[Any], Any]
-
-
-def _tuple_of(item: Read, values: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(map(item, values))
-
-
-def _dict_of(item: Read, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: item(value) for key, value in values.items()}
-
-
-def _optional(item: Read, value: Any) -> Any:
-    return None if value is None else item(value)
+        return lambda values: {key: item(value) for key, value in values.items()}
+    return lambda value: None if value is None else item(value)

@@ -1,6 +1,6 @@
 """The plan of a run, `plan.json`: the whole division of the load, as a pure function of suite and options."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -274,6 +274,10 @@ class Plan(Record):
         modules = self.common.get("modules")
         local = modules.get("local") if isinstance(modules, dict) else None
         return isinstance(local, dict) and bool(local.get("sequential") or local.get("capacity"))
+
+    def chosen(self, names: Collection[str] = ()) -> list[PlannedExecution]:
+        """The executions of these names; all of them where none is given."""
+        return [one for one in self.executions if not names or one.name in names]
 
     @property
     def adjustable(self) -> tuple[PlannedExecution, ...]:

@@ -6,14 +6,12 @@ was not measured. A field with a default may be missing: in a file of an older v
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text
 from toril.records.run import Case
-
-SUMMARY_SCHEMA: Final = "toril.summary/1"
 
 MOST_LABELS = 600_000  # what an interval file can hold, of both kinds
 MOST_ERRORS = 100_000
@@ -343,10 +341,10 @@ class Capacity(JsonObject):
 class Summary(StoredObject):
     """`summary.json`."""
 
-    SCHEMA: ClassVar[str] = SUMMARY_SCHEMA
+    SCHEMA: ClassVar[str] = "toril.summary/1"
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"tests", "rates", "capacity"})
 
-    schema: Literal["toril.summary/1"]
+    schema: Literal["toril.summary/1"] = "toril.summary/1"
     run_id: Text = ""
     suite: Text = ""
     tags: Annotated[dict[Text, Text], Few] = field(default_factory=dict)

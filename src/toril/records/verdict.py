@@ -5,14 +5,12 @@ file of an older version, or of a stranger.
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from toril.masking import masked
 from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text, Word, document
-
-VERDICT_SCHEMA: Final = "toril.verdict/1"
 
 Outcome = Literal["passed", "failed", "inconclusive"]
 CriterionOutcome = Literal["passed", "failed", "inconclusive", "triggered"]  # triggered: came true `as non-failed`
@@ -120,14 +118,15 @@ class Comparison(JsonObject):
 class Verdict(StoredObject):
     """`verdict.json`."""
 
-    SCHEMA: ClassVar[str] = VERDICT_SCHEMA
+    SCHEMA: ClassVar[str] = "toril.verdict/1"
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"comparison"})
 
-    schema: Literal["toril.verdict/1"] = VERDICT_SCHEMA
+    schema: Literal["toril.verdict/1"] = "toril.verdict/1"
     outcome: Outcome
     reasons: Annotated[tuple[Reason, ...], Few] = ()  # those of the outcome first
     criteria: Annotated[tuple[JudgedCriterion, ...], Few] = ()
     notes: Annotated[tuple[Text, ...], Few] = ()  # change no outcome
+    note_codes: Annotated[tuple[Word, ...], Few] = ()  # the causes of `notes`, in their order
     comparison: Comparison | None = None  # of a duet
 
     def to_json(self) -> bytes:

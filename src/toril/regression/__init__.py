@@ -2,5 +2,3 @@
 
 from toril.regression.comparison import GatedPercentile, compare, gated_percentiles
 from toril.regression.verdict import JudgedDuet, judge_duet
-
-__all__ = ["GatedPercentile", "JudgedDuet", "compare", "gated_percentiles", "judge_duet"]

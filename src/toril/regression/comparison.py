@@ -10,7 +10,7 @@ by the difference of their shares.
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toril.criteria import criteria_of
 from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, Comparison, Duet, Outcome, Plan
@@ -22,6 +22,7 @@ CONFIDENCE = 0.95  # of each bound; so a change as large as the margin fails one
 POWER = 0.8  # with which a change of the smallest detectable size is found
 LEAST_PAIRS = 4  # with fewer, s is too uncertain: t(0.95) of two degrees of freedom is 2.9
 
+Pair = tuple[float, float]  # base and head of one block
 WORST = ("failed", "inconclusive", "passed")
 
 
@@ -37,11 +38,6 @@ class Change:
     high: float | None
     detectable: float | None
 
-    def figures(self) -> dict[str, float | None]:
-        """As verdict.json has them."""
-        found = {"change": self.mean, "low": self.low, "high": self.high, "detectable": self.detectable}
-        return {name: None if value is None else _rounded(value) for name, value in found.items()}
-
     def outcome(self, margin: float) -> Outcome:
         """failed: more than the margin is proven. passed: less than the margin is."""
         if self.low is None or self.high is None:
@@ -49,7 +45,7 @@ class Change:
         return "failed" if self.low > margin else "passed" if self.high < margin else "inconclusive"
 
 
-def relative_change(pairs: Sequence[tuple[float, float]], resolution: float = 0) -> Change:
+def relative_change(pairs: Sequence[Pair], resolution: float = 0) -> Change:
     """The change of values above 0, by their ratios head / base.
 
     Values recorded in steps of `resolution` may be a step more: nearly equal times may lie on both sides of a step, in
@@ -63,7 +59,7 @@ def relative_change(pairs: Sequence[tuple[float, float]], resolution: float = 0)
     return Change(*(None if one is None else math.expm1(one) for one in (mean, low, high, detectable)))
 
 
-def difference(pairs: Sequence[tuple[float, float]]) -> Change:
+def difference(pairs: Sequence[Pair]) -> Change:
     """The change of shares, which may be 0."""
     return Change(*_bounded([head - base for base, head in pairs]))
 
@@ -139,41 +135,45 @@ def _arm(timeline: Timeline, arm: int, address: str) -> ComparedArm:
 
 
 def _percentile(timeline: Timeline, duet: Duet, one: GatedPercentile) -> ComparedMetric:
-    pairs: list[tuple[float, float]] = []
+    pairs: list[Pair] = []
     without: list[int] = []
     for block in range(1, duet.blocks + 1):
         arms = [
             timeline.select(one.label, one.executions, one.location, True, one.kind, arm=arm, block=block).total
             for arm in (BASE, HEAD)
         ]
-        found = [_known(stats, one.percent) for stats in arms]
-        if found[0] and found[1]:
-            pairs.append((found[0], found[1]))
+        base, head = (_known(stats, one.percent) for stats in arms)
+        if base and head:
+            pairs.append((base, head))
         else:
             without.append(min(stats.samples for stats in arms))
-    left_out = ""
+    resolution_us = _resolution_us(timeline, one)
+    change, medians = relative_change(pairs, resolution_us), _medians(pairs)
+    message = _of_times(one, medians, change, duet.margin, len(pairs))
+    if medians is not None and resolution_us > duet.margin * medians[0]:
+        message += f"; times are recorded in steps of {resolution_us / 1000:g} ms, of which the bounds take account"
     if without:
-        left_out = (
+        message += (
             f"; {len(without)} of {duet.blocks} blocks are left out, where as few as {min(without)} samples do not "
             f"tell {one.name}: longer blocks would (toril.regression.block)"
         )
-    resolution_us = _resolution_us(timeline, one)
-    change = relative_change(pairs, resolution_us)
-    values = _medians(pairs)
-    coarse = ""
-    if values is not None and resolution_us > duet.margin * values[0]:
-        coarse = f"; times are recorded in steps of {resolution_us / 1000:g} ms, of which the bounds take account"
-    return ComparedMetric(
-        label=one.label,
-        metric=one.name,
-        unit="us",
-        base=None if values is None else round(values[0]),
-        head=None if values is None else round(values[1]),
-        **change.figures(),
-        blocks=len(pairs),
-        ratios=tuple(_rounded(head / base) for base, head in pairs),
-        outcome=change.outcome(duet.margin),
-        message=_of_times(one, values, change, duet.margin, len(pairs)) + coarse + left_out,
+    base_us, head_us = (None, None) if medians is None else map(round, medians)
+    ratios = [head / base for base, head in pairs]
+    metric = ComparedMetric(label=one.label, metric=one.name, unit="us", base=base_us, head=head_us, message=message)
+    return _decided(metric, change, ratios, duet.margin)
+
+
+def _decided(metric: ComparedMetric, change: Change, ratios: Sequence[float], margin: float) -> ComparedMetric:
+    """The metric with its change and what that proves."""
+    return replace(
+        metric,
+        change=_rounded(change.mean),
+        low=_rounded(change.low),
+        high=_rounded(change.high),
+        detectable=_rounded(change.detectable),
+        blocks=len(ratios),
+        ratios=tuple(map(_rounded, ratios)),
+        outcome=change.outcome(margin),
     )
 
 
@@ -198,46 +198,36 @@ def _known(stats: Stats, percent: float) -> int | None:
 
 def _failures(timeline: Timeline, duet: Duet) -> ComparedMetric:
     """The failures of all requests, compared in points: a margin of 3 % is one of 3 points."""
-    pairs = []
+    pairs: list[Pair] = []
     for block in range(1, duet.blocks + 1):
         base, head = (timeline.select(steady=True, arm=arm, block=block).total for arm in (BASE, HEAD))
         if base.samples and head.samples:
             pairs.append((base.failures / base.samples, head.failures / head.samples))
-    change, values = difference(pairs), _medians(pairs)
-    outcome = change.outcome(duet.margin)
-    if values is None or change.low is None or change.high is None:
+    change, medians = difference(pairs), _medians(pairs)
+    if change.low is None or change.high is None:
         message = f"failures were not compared: {len(pairs)} of the {LEAST_PAIRS} needed pairs of blocks have requests"
     else:
         share = [sum(pair[arm] for pair in pairs) / len(pairs) for arm in (0, 1)]
+        low, high = (f"{100 * bound:+.2f}" for bound in (change.low, change.high))
         known = {
-            "failed": f"at least {change.low:+.2%} points are proven",
-            "passed": f"at most {change.high:+.2%} points",
-            "inconclusive": f"between {change.low:+.2%} and {change.high:+.2%} points",
-        }[outcome].replace("% points", " points")
+            "failed": f"at least {low} points are proven",
+            "passed": f"at most {high} points",
+            "inconclusive": f"between {low} and {high} points",
+        }[change.outcome(duet.margin)]
         message = f"failures: {share[0]:.2%} → {share[1]:.2%}, {known}; the margin is {duet.margin * 100:g} points"
-    return ComparedMetric(
-        label="",
-        metric="failures",
-        unit="share",
-        base=None if values is None else _rounded(values[0]),
-        head=None if values is None else _rounded(values[1]),
-        **change.figures(),
-        blocks=len(pairs),
-        ratios=tuple(_rounded(head - base) for base, head in pairs),
-        outcome=outcome,
-        message=message,
-    )
+    shares = (None, None) if medians is None else tuple(map(_rounded, medians))
+    differences = [head - base for base, head in pairs]
+    metric = ComparedMetric(label="", metric="failures", unit="share", base=shares[0], head=shares[1], message=message)
+    return _decided(metric, change, differences, duet.margin)
 
 
-def _medians(pairs: list[tuple[float, float]]) -> tuple[float, float] | None:
+def _medians(pairs: Sequence[Pair]) -> Pair | None:
     if not pairs:
         return None
     return statistics.median(base for base, _ in pairs), statistics.median(head for _, head in pairs)
 
 
-def _of_times(
-    one: GatedPercentile, values: tuple[float, float] | None, change: Change, margin: float, pairs: int
-) -> str:
+def _of_times(one: GatedPercentile, values: Pair | None, change: Change, margin: float, pairs: int) -> str:
     name = f"{one.name} of {one.label or 'all requests'}"
     if values is None or change.mean is None:
         return f"{name} was not compared: no pair of blocks has it in both arms"
@@ -273,5 +263,5 @@ def _named(metric: ComparedMetric) -> str:
     return metric.metric if metric.unit == "share" else f"{metric.metric} of {metric.label or 'all requests'}"
 
 
-def _rounded(value: float) -> float:
-    return round(value, 6)
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

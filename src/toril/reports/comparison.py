@@ -20,7 +20,6 @@ from toril.reports.run_blocks import headline, rules_of
 from toril.reports.run_tables import is_notable, window_of
 from toril.stats.quantiles import mean_interval, share_interval
 from toril.text import plain
-from toril.timeline.by_second import by_second
 
 SCHEMA = "toril.comparison/1"
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
@@ -352,7 +351,7 @@ def rate_interval(
         return None
     executions = () if execution is None else (execution,)
     chosen = slice_of(timeline, label, executions, location, True if bundle.plan.ramp_up_exclude else None)
-    counts = by_second(timeline, chosen, end).samples[first : first + size * BATCHES]
+    counts = chosen.by_second(end).samples[first : first + size * BATCHES]
     means = counts.reshape(BATCHES, size).mean(axis=1)
     mean = float(means.mean())
     reach = REACH * float(np.std(means, ddof=1)) / math.sqrt(BATCHES) + 1 / size  # a request more or less at its edges

@@ -46,12 +46,10 @@ def rate_curves(bundle: Bundle) -> list[RateCurve]:
         return [RateCurve(plan.executions[0].name, planned, [float(one.samples) for one in series])]
     if bundle.timeline is None:
         return []
-    from toril.timeline.by_second import by_second  # imports numpy, which `toril plan` does without
-
     found = []
     for one, rate in chosen:
         view = bundle.timeline.select(executions=(one.name,))
-        achieved = [float(count) for count in by_second(bundle.timeline, view, seconds).samples.tolist()]
+        achieved = [float(count) for count in view.by_second(seconds).samples.tolist()]
         found.append(RateCurve(one.name, rate.by_second(range(seconds), one.delay_s), achieved))
     return found
 

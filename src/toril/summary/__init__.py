@@ -1,7 +1,7 @@
 """From the merged timeline to the summary of a run, `toril.summary/1`."""
 
 from toril.summary.build import PERCENTILES, summarise, tests_of
-from toril.summary.completeness import Completeness, lasted_s, planned_s
+from toril.summary.completeness import Completeness, judged_window, lasted_s, planned_s
 from toril.summary.generators import (
     LIMITS,
     OTHERS,
@@ -15,30 +15,3 @@ from toril.summary.generators import (
 )
 from toril.summary.load import SteadyLoad, planned_by_second, planned_users, sent_of, steady_load
 from toril.summary.plan_forms import adjusted_plan, describe_rates, judged_plan, queued_plan
-
-__all__ = [
-    "LIMITS",
-    "OTHERS",
-    "PERCENTILES",
-    "Advice",
-    "Completeness",
-    "SteadyLoad",
-    "adjusted_plan",
-    "advise",
-    "check_generators",
-    "describe_rates",
-    "dropped_between",
-    "generators",
-    "judged_plan",
-    "lasted_s",
-    "planned_by_second",
-    "planned_s",
-    "planned_users",
-    "queued_plan",
-    "saturated_between",
-    "saturated_now",
-    "sent_of",
-    "steady_load",
-    "summarise",
-    "tests_of",
-]

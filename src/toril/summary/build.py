@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from toril.masking import mask, masked_settings
 from toril.records import Case, Plan
 from toril.records.summary import (
-    SUMMARY_SCHEMA,
     EarlyStop,
     ErrorCount,
     ExecutionLoad,
@@ -29,13 +28,14 @@ from toril.records.summary import (
     Window,
     WorkerCounts,
 )
-from toril.stats.histogram import Histogram, highest_us, lowest_us
+from toril.stats.histogram import Histogram, highests_of, lowests_of
 from toril.stats.quantiles import quantile_interval
-from toril.summary.completeness import Completeness, last_measured, lasted_s, planned_s
+from toril.summary.completeness import Completeness, judged_window, last_measured, lasted_s, planned_s
 from toril.summary.generators import generators
 from toril.summary.load import SteadyLoad, planned_by_second, planned_users, steady_load
 from toril.summary.plan_forms import queued_plan
 from toril.timeline import Slice, Stats, Timeline
+from toril.timeline.intervals import Kind
 
 PERCENTILES = {
     "p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99
@@ -48,11 +48,10 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
     plan = queued_plan(plan, completeness)
     last, duration_s = last_measured(timeline), lasted_s(plan, timeline, completeness)
     whole_s = max(0 if last is None else last + 1, math.ceil(duration_s))
-    builder = _Builder(plan, timeline, completeness, duration_s)
-    from_s, to_s = builder.window()
+    builder = _Builder(plan, timeline, completeness)
+    from_s, to_s = judged_window(plan, duration_s)
     locations = tuple(dict.fromkeys((*plan.locations, *timeline.locations())))
     return Summary(
-        schema=SUMMARY_SCHEMA,
         run_id=plan.run_id,
         suite=plan.suite,
         tags=masked_settings(dict(plan.tags)),
@@ -127,21 +126,11 @@ def tests_of(cases: Sequence[Case]) -> TestResults:
 class _Builder:
     """The figures of labels, in the window that is judged."""
 
-    def __init__(self, plan: Plan, timeline: Timeline, completeness: Completeness, duration_s: float) -> None:
-        self._plan, self._timeline, self._duration_s = plan, timeline, duration_s
-        self._completeness = completeness
+    def __init__(self, plan: Plan, timeline: Timeline, completeness: Completeness) -> None:
+        self._plan, self._timeline, self._completeness = plan, timeline, completeness
         self._planned_s: dict[tuple[str | None, frozenset[str]], float] = {}
         self._steady = True if plan.ramp_up_exclude else None
         self._whole = self._part(None, None)
-
-    def window(self, execution: str | None = None) -> tuple[float, float]:
-        """From and to, in seconds since the start signal: the whole run or its steady time."""
-        chosen = [one for one in self._plan.executions if execution in (None, one.name)]
-        if not self._steady or not chosen:
-            return 0.0, float(self._duration_s)
-        start = min(one.steady_from_s for one in chosen)
-        end = min(float(self._duration_s), max(one.steady_to_s for one in chosen))
-        return start, max(start, end)
 
     def shortest_median_us(self) -> int | None:
         """Of the labels that at least one request in a hundred has; None when nothing was measured."""
@@ -155,9 +144,9 @@ class _Builder:
         """The figures of all requests and of every label, with their histograms."""
         found = {}
         for label, (figures, response) in self._whole.items():
-            pairs = zip(response.buckets.tolist(), response.counts.tolist(), strict=True)
-            histogram = tuple((lowest_us(bucket), highest_us(bucket), count) for bucket, count in pairs)
-            found[label] = replace(figures, histogram=histogram)
+            lowest, highest = lowests_of(response.buckets), highests_of(response.buckets)
+            histogram = zip(lowest.tolist(), highest.tolist(), response.counts.tolist(), strict=True)
+            found[label] = replace(figures, histogram=tuple(histogram))
         return found
 
     def labels(self, execution: str | None = None, location: str | None = None) -> dict[str, LabelFigures]:
@@ -174,17 +163,14 @@ class _Builder:
         found = {}
         shared = self._timeline.labels_of_both_kinds()
         for label in ("", *sorted({*self._timeline.labels(), *self._timeline.unfinished_labels()} - {""})):
-            view = self._timeline.select(label, executions, location, self._steady)
-            stats = view.total
-            if stats.samples or stats.unfinished or not label:
-                failed = self._timeline.select(label, executions, location, self._steady, ok=False).total
-                found[label] = self._figures(view, stats, failed, self._seconds(label, execution)), stats.response
-            if label in shared:
-                view = self._timeline.select(label, executions, location, self._steady, "transaction")
-                failed = self._timeline.select(label, executions, location, self._steady, "transaction", False).total
-                if view.total.samples:
-                    figures = self._figures(view, view.total, failed, self._seconds(label, execution))
-                    found[f"{label}{TRANSACTION}"] = figures, view.total.response
+            seconds = self._seconds(label, execution)
+            kinds: tuple[Kind | None, ...] = (None, "transaction") if label in shared else (None,)
+            for kind in kinds:
+                view = self._timeline.select(label, executions, location, self._steady, kind)
+                stats = view.total
+                if stats.samples or stats.unfinished or not label:
+                    name = f"{label}{TRANSACTION}" if kind else label
+                    found[name] = self._figures(view, stats, seconds), stats.response
         return found
 
     def _seconds(self, label: str, execution: str | None) -> float:
@@ -198,7 +184,7 @@ class _Builder:
             self._planned_s[key] = planned_s(self._plan, self._timeline, self._completeness, executions, label)
         return self._planned_s[key]
 
-    def _figures(self, view: Slice, stats: Stats, failed: Stats, seconds: float) -> LabelFigures:
+    def _figures(self, view: Slice, stats: Stats, seconds: float) -> LabelFigures:
         return LabelFigures(
             kind=view.kind or (self._timeline.kind_of(view.label) if view.label else "request"),
             samples=stats.samples,
@@ -209,9 +195,9 @@ class _Builder:
             rps=round(stats.samples / seconds, 3) if seconds > 0 else None,
             resolution_us=self._resolution(view),
             response_us=_times(stats),
-            failed_response_us=_times(failed) if failed.samples else None,
-            ttfb_us=_mean(stats.ttfb_mean_us, stats.ttfb_count),
-            connect_us=_mean(stats.connect_mean_us, stats.connect_count),
+            failed_response_us=_times(stats.failed) if stats.failures else None,
+            ttfb_us=_mean(stats.ttfb_sum_us, stats.ttfb_count),
+            connect_us=_mean(stats.connect_sum_us, stats.connect_count),
             rc=dict(sorted(stats.rc.items())),
             errors=tuple(
                 ErrorCount(message=message, rc=rc, count=count)
@@ -244,8 +230,8 @@ def _times(stats: Stats) -> ResponseTimes:
     )
 
 
-def _mean(mean_us: float | None, samples: int) -> PhaseTimes | None:
-    return None if mean_us is None else PhaseTimes(mean=round(mean_us), samples=samples)
+def _mean(sum_us: int, samples: int) -> PhaseTimes | None:
+    return PhaseTimes(mean=round(sum_us / samples), samples=samples) if samples else None
 
 
 def _executions(plan: Plan, timeline: Timeline) -> tuple[str, ...]:
@@ -283,34 +269,34 @@ def _total(values: Sequence[float | None]) -> float | None:
 
 def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[str, ...]) -> Iterator[SecondFigures]:
     """Every second of the run, whether anything was measured in it or not."""
-    everything, places = timeline.select(), {name: timeline.select(location=name) for name in locations}
-    users = everything.virtual_users_curve(duration_s)
-    users_of = {name: view.virtual_users_curve(duration_s) for name, view in places.items()}
+    everything, views = timeline.select(), {name: timeline.select(location=name) for name in locations}
+    whole, users = everything.by_second(duration_s, (50, 95, 99)), everything.virtual_users_curve(duration_s)
+    parts = {
+        name: (view.by_second(duration_s, (95,)), view.virtual_users_curve(duration_s)) for name, view in views.items()
+    }
     limits = [by for one in plan.executions if (by := planned_by_second(one, range(duration_s))) is not None]
     for second in range(duration_s):
-        stats = everything.second(second)
-        middle = second + 0.5
-        of_locations = {}
-        for name, view in places.items():
-            part = stats if len(places) == 1 else view.second(second)
-            of_locations[name] = LocationSecond(
-                samples=part.samples,
-                failures=part.failures,
-                virtual_users=users_of[name][second],
-                p95_us=part.percentile(95) if part.samples else None,
-            )
+        p50_us, p95_us, p99_us = (column[second] for column in whole.percentiles_us)
         yield SecondFigures(
             second=second,
-            samples=stats.samples,
-            failures=stats.failures,
-            bytes=stats.bytes,
+            samples=int(whole.samples[second]),
+            failures=int(whole.failures[second]),
+            bytes=int(whole.bytes[second]),
             virtual_users=users[second],
-            planned_users=round(sum(planned_users(execution, middle) for execution in plan.executions)),
+            planned_users=round(sum(planned_users(execution, second + 0.5) for execution in plan.executions)),
             planned_rps=round(math.fsum(by[second] for by in limits), 3) if limits else None,
-            p50_us=stats.percentile(50) if stats.samples else None,
-            p95_us=stats.percentile(95) if stats.samples else None,
-            p99_us=stats.percentile(99) if stats.samples else None,
-            locations=of_locations,
+            p50_us=p50_us,
+            p95_us=p95_us,
+            p99_us=p99_us,
+            locations={
+                name: LocationSecond(
+                    samples=int(part.samples[second]),
+                    failures=int(part.failures[second]),
+                    virtual_users=users_there[second],
+                    p95_us=part.percentiles_us[0][second],
+                )
+                for name, (part, users_there) in parts.items()
+            },
         )
 
 

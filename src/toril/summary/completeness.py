@@ -23,11 +23,6 @@ class Completeness:
     rates: tuple[Rate, ...] = ()  # that were set while the load went on, in order
 
     @property
-    def complete(self) -> bool:
-        """Every planned worker reported, and every file it wrote was read."""
-        return not self.lost and not self.damaged and set(self.reported) >= set(self.planned)
-
-    @property
     def stopped_at_s(self) -> float | None:
         """When the load was ended early, in seconds since the start signal."""
         if self.stop is None or self.started_at is None:
@@ -109,9 +104,7 @@ def planned_s(
     it was stopped; without a planned end, to its last sample. Time that is planned for none of them does not count.
     With `ramp-up-exclude` it is their steady time.
     """
-    chosen = [one for one in plan.executions if not executions or one.name in executions]
-    senders = timeline.senders(label)
-    spans = []
+    chosen, senders, spans = plan.chosen(executions), timeline.senders(label), []
     for one in [one for one in chosen if one.name in senders] or chosen:
         start_s, end_s = one.steady_from_s if plan.ramp_up_exclude else one.delay_s, one.steady_to_s
         if math.isinf(end_s):
@@ -120,6 +113,15 @@ def planned_s(
             end_s = min(end_s, completeness.stopped_at_s)
         spans.append((start_s, end_s))
     return sum((end_s - start_s for start_s, end_s in united(spans)), 0.0)
+
+
+def judged_window(plan: Plan, duration_s: float, executions: Collection[str] = ()) -> tuple[float, float]:
+    """From and to, in seconds since the start signal: the whole run of `duration_s`, or its steady time."""
+    chosen = plan.chosen(executions)
+    if not plan.ramp_up_exclude or not chosen:
+        return 0.0, float(duration_s)
+    start_s = min(one.steady_from_s for one in chosen)
+    return start_s, max(start_s, min(float(duration_s), max(one.steady_to_s for one in chosen)))
 
 
 def united(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -6,7 +6,7 @@ and machines have them.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from toril.records import Plan
 from toril.records.summary import Generator, GeneratorLimits, Generators, Saturation
-from toril.timeline import HealthSeries, Timeline, WorkerHealth, longest_run
+from toril.timeline import HealthSeries, Timeline, longest_run
 
 MOST_LIVE_WORKERS = 100  # of a run that goes on, checked many times a minute; the verdict checks all
 ROOM = 0.8  # of a limit: the load of each of the advised workers
@@ -43,6 +43,10 @@ LIMITS: Mapping[str, GeneratorLimits] = {
     "vegeta": replace(OTHERS, waiting=None),  # likewise; its lateness is measured at every send
 }
 
+MAXIMA = (  # of each worker, and the highest of them of all
+    "cpu_max", "busiest_core_max", "machine_max", "waiting_max", "throttled_max", "late_max_us", "sockets_max",
+    "memory_max_bytes",
+)  # fmt: skip
 AdviceCode = Literal["own-core", "less-load", "memory", "sockets", "more-workers"]
 
 
@@ -55,64 +59,61 @@ class Advice:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class GeneratorCheck:
-    """Health and limits of every worker in the judged window, and what was above them."""
+    """One worker's health in the judged window, its limits, and what was above them."""
 
-    health: Mapping[str, WorkerHealth]  # of the whole run
-    series: Mapping[str, HealthSeries]  # likewise
-    judged: Mapping[str, HealthSeries]  # of the window
-    limits: Mapping[str, GeneratorLimits]
-    found: Mapping[str, tuple[Saturation, ...]]
-
-    @property
-    def saturated(self) -> tuple[str, ...]:
-        """The workers without room to measure with."""
-        return tuple(worker for worker, found in self.found.items() if found)
+    judged: HealthSeries
+    limits: GeneratorLimits
+    found: tuple[Saturation, ...]
 
 
 def check_generators(
-    plan: Plan, timeline: Timeline, window: tuple[float, float], median_us: int | None = None
-) -> GeneratorCheck:
-    """Compare every worker's health in the window, from and to, with the limits of its engines.
+    plan: Plan,
+    timeline: Timeline,
+    window: tuple[float, float],
+    median_us: int | None = None,
+    workers: Collection[str] | None = None,
+) -> dict[str, GeneratorCheck]:
+    """Compare each worker's health in the window, from and to, with the limits of its engines.
 
-    `median_us` is the shortest median response time among the judged labels.
+    `median_us` is the shortest median response time among the judged labels: a delay does more harm the shorter the
+    measured times are.
     """
-    health = timeline.health()
-    series = {worker: timeline.health_series(worker) for worker in health}
-    judged = {worker: _within(one, window) for worker, one in series.items()}
-    limits = {worker: _for_median(one, median_us) for worker, one in _limits_of(plan, health).items()}
-    found = {
-        worker: saturations(judged[worker], limits[worker], worker=worker, facts=timeline.health_facts(worker))
-        for worker in health
+    executor_of = {execution.name: execution.executor for execution in plan.executions}
+    engines = {
+        share.worker: frozenset(
+            executor_of[part.execution] for part in share.executions if part.execution in executor_of
+        )
+        for share in plan.shares
     }
-    return GeneratorCheck(health=health, series=series, judged=judged, limits=limits, found=found)
+    found = {}
+    for worker in timeline.health_workers() if workers is None else workers:
+        judged = timeline.health_series(worker).between(*window)
+        limits = _strictest(engines.get(worker, frozenset()))
+        lateness_us = max(limits.lateness_us, round((median_us or 0) * limits.lateness_of_median))
+        limits = replace(limits, lateness_us=lateness_us)
+        found[worker] = GeneratorCheck(judged, limits, saturations(judged, limits))
+    return found
 
 
 def generators(plan: Plan, timeline: Timeline, window: tuple[float, float], median_us: int | None = None) -> Generators:
     """The worst figures of all load generators, and each of them; parameters as in `check_generators`."""
     check = check_generators(plan, timeline, window, median_us)
-    workers = {
-        worker: _generator(
-            check.health[worker], check.series[worker], timeline.health_facts(worker), check.found[worker]
-        )
-        for worker in check.health
-    }
+    workers = {worker: _generator(timeline.health_series(worker), one.found) for worker, one in check.items()}
     every = workers.values()
+    dropped = [one.dropped for one in every if one.dropped is not None]
+    worst: dict[str, Any] = {
+        name: max((value for one in every if (value := getattr(one, name)) is not None), default=None)
+        for name in MAXIMA
+    }
     advice = advise(plan, check)
     engines = sorted({execution.executor for execution in plan.executions})
     return Generators(
-        cpu_max=_most(one.cpu_max for one in every),
-        busiest_core_max=_most(one.busiest_core_max for one in every),
-        machine_max=_most(one.machine_max for one in every),
-        waiting_max=_most(one.waiting_max for one in every),
-        throttled_max=_most(one.throttled_max for one in every),
-        late_max_us=_most(one.late_max_us for one in every),
-        dropped=_sum(one.dropped for one in every),
-        sockets_max=_most(one.sockets_max for one in every),
-        memory_max_bytes=_most(one.memory_max_bytes for one in every),
-        throttled_s=round(sum(one.throttled_s for one in check.health.values()), 3) if check.health else None,
-        saturated=check.saturated,
+        **worst,
+        dropped=sum(dropped) if dropped else None,
+        throttled_s=round(sum(float(one.throttled_s or 0) for one in every), 3) if workers else None,
+        saturated=tuple(worker for worker, one in check.items() if one.found),
         advice=None if advice is None else advice.message,
         limits={engine: LIMITS.get(engine, OTHERS) for engine in engines},
         workers=workers,
@@ -126,12 +127,13 @@ def saturated_now(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str
     """
     measured = timeline.select().window(max(0, last_second - 9), last_second)
     median_us = measured.percentile(50) if measured.samples else None
-    notes = []
-    for worker, limits in _limits_of(plan, timeline.health_workers()[:MOST_LIVE_WORKERS]).items():
-        recent = _within(timeline.health_series(worker), (last_second - 9, last_second + 1))
-        for one in saturations(recent, _for_median(limits, median_us), facts=timeline.health_facts(worker))[:1]:
-            notes.append(f"worker {worker} has no room left to measure with ({one.what}); the run may be inconclusive")
-    return tuple(notes)
+    workers = timeline.health_workers()[:MOST_LIVE_WORKERS]
+    check = check_generators(plan, timeline, (last_second - 9, last_second + 1), median_us, workers)
+    return tuple(
+        f"worker {worker} has no room left to measure with ({one.found[0].what}); the run may be inconclusive"
+        for worker, one in check.items()
+        if one.found
+    )
 
 
 def saturated_between(
@@ -140,17 +142,13 @@ def saturated_between(
     """What was above its limit in these seconds, from and to, in the generators of the execution."""
     measured = timeline.select(executions=(execution,)).window(window[0], window[1] - 1)
     median_us = measured.percentile(50) if measured.samples else None
-    found: list[Saturation] = []
-    for worker, limits in _limits_of(plan, _workers_of(plan, timeline, execution)).items():
-        series = _within(timeline.health_series(worker), window)
-        facts = timeline.health_facts(worker)
-        found += saturations(series, _for_median(limits, median_us), worker=worker, facts=facts)
-    return tuple(found)
+    check = check_generators(plan, timeline, window, median_us, _workers_of(plan, timeline, execution))
+    return tuple(found for one in check.values() for found in one.found)
 
 
 def dropped_between(plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str) -> int:
     """How many due sends the generators of the execution did not make in these seconds."""
-    series = (_within(timeline.health_series(worker), window) for worker in _workers_of(plan, timeline, execution))
+    series = (timeline.health_series(worker).between(*window) for worker in _workers_of(plan, timeline, execution))
     return sum(int(one.dropped[one.dropped >= 0].sum()) for one in series)
 
 
@@ -160,20 +158,21 @@ def _workers_of(plan: Plan, timeline: Timeline, execution: str) -> list[str]:
     return [worker for worker in timeline.health_workers() if worker in own]
 
 
-def advise(plan: Plan, check: GeneratorCheck) -> Advice | None:
+def advise(plan: Plan, check: Mapping[str, GeneratorCheck]) -> Advice | None:
     """How to avoid the worst excess in the next run; None when nothing is saturated."""
-    if not check.saturated:
+    saturated = [one for one in check.values() if one.found]
+    if not saturated:
         return None
-    kinds = {one.what for found in check.found.values() for one in found}
+    kinds = {found.what for one in saturated for found in one.found}
     crowded = False  # by programs that are none of the generators
     excess = 1.0
-    for worker in check.saturated:
-        series, limits = check.judged[worker], check.limits[worker]
+    for one in saturated:
+        series, limits = one.judged, one.limits
         own = _typical(series.cpu)
         crowded |= _typical(series.machine) - own > 1 - ROOM
         core = _typical(np.fmin(series.core + np.nan_to_num(series.waiting), 1.0))
         measured = ("cpu", "core", "memory", "sockets")
-        shares = [one.value / one.limit for one in check.found[worker] if one.what in measured]
+        shares = [found.value / found.limit for found in one.found if found.what in measured]
         excess = max([excess, core / limits.core, own / limits.cpu, *shares])
     now = len(plan.shares)
     workers = max(now + 1, math.ceil(now * excess / ROOM))
@@ -199,23 +198,6 @@ def advise(plan: Plan, check: GeneratorCheck) -> Advice | None:
     return Advice(code="more-workers", workers=workers, message=message)
 
 
-def _limits_of(plan: Plan, workers: Collection[str]) -> dict[str, GeneratorLimits]:
-    """Those of the engines that each worker runs; of several the strictest."""
-    executor_of = {execution.name: execution.executor for execution in plan.executions}
-    engines = {
-        share.worker: frozenset(
-            executor_of[part.execution] for part in share.executions if part.execution in executor_of
-        )
-        for share in plan.shares
-    }
-    return {worker: _strictest(engines.get(worker, frozenset())) for worker in workers}
-
-
-def _for_median(limits: GeneratorLimits, median_us: int | None) -> GeneratorLimits:
-    """A delay does more harm the shorter the measured times are."""
-    return replace(limits, lateness_us=max(limits.lateness_us, round((median_us or 0) * limits.lateness_of_median)))
-
-
 @cache
 def _strictest(engines: frozenset[str]) -> GeneratorLimits:
     of_engines = [asdict(LIMITS.get(engine, OTHERS)) for engine in engines] or [asdict(OTHERS)]
@@ -224,34 +206,29 @@ def _strictest(engines: frozenset[str]) -> GeneratorLimits:
     return GeneratorLimits(**strictest)
 
 
-def _within(series: HealthSeries, window: tuple[float, float]) -> HealthSeries:
-    judged = (series.second >= math.ceil(window[0])) & (series.second < window[1])
-    columns = {name: getattr(series, name) for name in HealthSeries.__dataclass_fields__ if name != "UNKNOWN"}
-    worker = columns.pop("worker")
-    return HealthSeries(worker=worker, **{name: column[judged] for name, column in columns.items()})
-
-
-def _generator(
-    health: WorkerHealth, series: HealthSeries, facts: Mapping[str, Any], found: tuple[Saturation, ...]
-) -> Generator:
+def _generator(series: HealthSeries, found: tuple[Saturation, ...]) -> Generator:
+    """The figures of the whole run, and what was above its limit in the judged window."""
     late_us = np.sort(series.late_us[series.late_us >= 0])
     dropped = series.dropped[series.dropped >= 0]
+    cpu, busiest = series.cpu[~np.isnan(series.cpu)], np.fmax(series.cpu, series.core)
+    known = ~np.isnan(busiest)
+    longest_s, first_s = longest_run(series.second[known], busiest[known].astype(np.float32) >= np.float32(OTHERS.cpu))
     return Generator(
-        cpu_max=health.cpu_max,
-        cpu_mean=health.cpu_mean,
-        busiest_core_max=health.busiest_core_max,
+        cpu_max=_highest(series.cpu),
+        cpu_mean=round(float(cpu.mean()), 4) if cpu.size else None,
+        busiest_core_max=_highest(series.core),
         machine_max=_highest(series.machine),
         waiting_max=_highest(series.waiting),
         throttled_max=_highest(series.throttled),
-        throttled_s=health.throttled_s,
+        throttled_s=series.throttled_s,
         late_max_us=int(late_us[-1]) if late_us.size else None,
         late_p99_us=int(late_us[math.ceil(0.99 * late_us.size) - 1]) if late_us.size else None,
         dropped=int(dropped.sum()) if dropped.size else None,
         sockets_max=_count(series.sockets),
-        memory_max_bytes=health.memory_max_bytes,
-        memory_limit_bytes=facts.get("memory_limit_bytes"),
-        longest_above_s=health.longest_above_s,
-        first_above_s=health.first_above_s,
+        memory_max_bytes=int(series.memory_bytes.max(initial=0)),
+        memory_limit_bytes=series.facts.get("memory_limit_bytes"),
+        longest_above_s=longest_s,
+        first_above_s=first_s,
         saturation=found,
     )
 
@@ -270,21 +247,10 @@ def _count(values: NDArray[np.int64]) -> int | None:
     return int(values.max()) if values.size and values.max() >= 0 else None
 
 
-def _most(values: Iterable[float | None]) -> Any:
-    return max((value for value in values if value is not None), default=None)
-
-
-def _sum(values: Iterable[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
-
-
-def saturations(
-    series: HealthSeries, limits: GeneratorLimits, *, worker: str = "", facts: Mapping[str, Any] | None = None
-) -> tuple[Saturation, ...]:
+def saturations(series: HealthSeries, limits: GeneratorLimits) -> tuple[Saturation, ...]:
     """Every figure that was above its limit for too long, the worst first."""
-    total = (facts or {}).get("memory_limit_bytes")
-    memory = np.where(series.memory_bytes >= 0, series.memory_bytes / total, np.nan) if total else _unknown(series)
+    total = series.facts.get("memory_limit_bytes") or np.nan
+    memory = np.where(series.memory_bytes >= 0, series.memory_bytes / total, np.nan)
     late_us = np.where(series.late_p90_us >= 0, series.late_p90_us.astype(np.float64), np.nan)
     starved = (series.waiting >= NOTABLE) & (series.core < limits.core) & (series.core + series.waiting >= limits.core)
     others = series.machine - np.fmax(series.cpu, series.core)
@@ -302,9 +268,9 @@ def saturations(
         ("memory", memory, limits.memory),
         ("sockets", series.sockets_share, limits.sockets),
     ]
-    found = [_saturation(series, worker, *one) for one in measured]
+    found = [_saturation(series, *one) for one in measured]
     if limits.waiting is not None:
-        found.append(_saturation(series, worker, "waiting", series.waiting, limits.waiting, starved))
+        found.append(_saturation(series, "waiting", series.waiting, limits.waiting, starved))
     kinds = {one.what: one for one in found if one is not None}
     if "crowd" in kinds:
         kinds.pop("full", None)  # the same finding
@@ -313,7 +279,6 @@ def saturations(
 
 def _saturation(
     series: HealthSeries,
-    worker: str,
     what: str,
     values: NDArray[np.float64],
     limit: float,
@@ -340,7 +305,7 @@ def _saturation(
         from_s=from_s,
         lasted_s=lasted_s,
         seconds=seconds,
-        message=f"{_words(worker, what, worst, limit)}, {when}",
+        message=f"{_words(series.worker, what, worst, limit)}, {when}",
     )
 
 
@@ -360,7 +325,3 @@ def _words(worker: str, what: str, value: float, limit: float) -> str:
         "sockets": f"worker {worker} used up to {value:.0%} of the sockets or files that it may open",
     }
     return f"{words[what]} (limit {limit:.0%})"
-
-
-def _unknown(series: HealthSeries) -> NDArray[np.float64]:
-    return np.full(series.second.size, np.nan)

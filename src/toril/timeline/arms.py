@@ -8,31 +8,24 @@ end counts in the seconds after it, as it would if the load went on.
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from toril.load.shapes import curve_of
-from toril.records import ARMS, EngineReport, ExecutionShare, Exit, Plan, PlannedExecution, Share
+from toril.records import ARMS, EngineReport, Exit, Plan, PlannedExecution
 from toril.stats.histogram import Int64s
 from toril.timeline.intervals import CELL_COLUMNS, Interval
 
 SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "series", "buckets"))
 
 
-@dataclass(frozen=True, slots=True)
-class TurnLayout:
-    """How an arm's seconds follow from those of the run: of an execution, or of the arm as a whole."""
+class TurnLayout(NamedTuple):
+    """The whole seconds of a turn: of an execution, or of the arm as a whole."""
 
-    blocks: int
-    before_s: int  # whole seconds of a turn before its steady time
+    before_s: int  # up to its steady time
     steady_s: int
-
-    def second(self, turn: Int64s, since: Int64s) -> Int64s:
-        """The arm's second, of a second of its n-th turn (from 0)."""
-        steady = self.blocks * self.before_s + turn * self.steady_s + since - self.before_s
-        return np.where(since < self.before_s, turn * self.before_s + since, steady)
 
 
 class Arm:
@@ -51,12 +44,16 @@ class Arm:
         self._copies = {one.series: one for one in copies}
         self._layouts = {one.series: self._layout(one) for one in copies}
         before_s = min(layout.before_s for layout in self._layouts.values())
-        self._whole = TurnLayout(self.duet.blocks, before_s, self.duet.turn_s - before_s)
+        self._whole = TurnLayout(before_s, self.duet.turn_s - before_s)
 
     def as_run(self) -> Plan:
         """The plan of the arm alone, with the suite's executions and without a duet."""
         names = {copy.name: series for series, copy in self._copies.items()}
-        shares = [share.model_copy(update={"executions": tuple(_renamed(share, names))}) for share in self.plan.shares]
+        shares = []
+        for share in self.plan.shares:
+            own = [part for part in share.executions if part.execution in names]
+            parts = tuple(part.model_copy(update={"execution": names[part.execution]}) for part in own)
+            shares.append(share.model_copy(update={"executions": parts}))
         note = (
             f"figures and criteria are those of {ARMS[self.arm]}: its {self.duet.blocks} blocks, one after another, "
             "as if nothing had been in between"
@@ -104,7 +101,7 @@ class Arm:
         if turn == 0 and since < self._whole.before_s:
             return since
         layout, since = self._whole, min(since, float(self.duet.turn_s))
-        return layout.blocks * layout.before_s + turn * layout.steady_s + max(0.0, since - layout.before_s)
+        return self.duet.blocks * layout.before_s + turn * layout.steady_s + max(0.0, since - layout.before_s)
 
     def reports(self, left: Exit) -> dict[str, EngineReport]:
         """The reports of a worker's engines on the arm's turns, by the suite's execution: all turns of one together.
@@ -136,14 +133,14 @@ class Arm:
 
     def _layout(self, copy: PlannedExecution) -> TurnLayout:
         since_s = copy.delay_s - self._first
-        return TurnLayout(self.duet.blocks, math.floor(since_s + copy.ramp_up_s), round(copy.hold_for_s))
+        return TurnLayout(math.floor(since_s + copy.ramp_up_s), round(copy.hold_for_s))
 
     def _execution(self, series: str) -> PlannedExecution:
         copy, layout = self._copies[series], self._layouts[series]
         since_s = copy.delay_s - self._first
-        steady_from_s = layout.blocks * layout.before_s + (since_s + copy.ramp_up_s - layout.before_s)
-        delay_s = min(float(layout.blocks * math.floor(since_s)), steady_from_s)
-        ramp_up_s, hold_s = steady_from_s - delay_s, float(layout.blocks * layout.steady_s)
+        steady_from_s = self.duet.blocks * layout.before_s + (since_s + copy.ramp_up_s - layout.before_s)
+        delay_s = min(float(self.duet.blocks * math.floor(since_s)), steady_from_s)
+        ramp_up_s, hold_s = steady_from_s - delay_s, float(self.duet.blocks * layout.steady_s)
         curve = curve_of(copy.throughput_rps or 0.0, ramp_up_s, hold_s, copy.steps).points if copy.curve else ()
         return copy.model_copy(
             update={
@@ -158,6 +155,11 @@ class Arm:
             }
         )
 
+    def _second(self, turn: Int64s, since: Int64s, before_s: Int64s | int, steady_s: Int64s | int) -> Int64s:
+        """The arm's second, of a second of its n-th turn (from 0)."""
+        steady = self.duet.blocks * before_s + turn * steady_s + since - before_s
+        return np.where(since < before_s, turn * before_s + since, steady)
+
     def _seconds_of_cells(self, interval: Interval, cells: Int64s) -> Int64s:
         starts = {turn.block: turn.starts_s for turn in self.duet.turns_of(self.arm)}
         start, turn, before, steady = (np.zeros(len(interval.series), np.int64) for _ in range(4))
@@ -168,16 +170,18 @@ class Arm:
                 before[position], steady[position] = layout.before_s, layout.steady_s
         of = cells[SERIES]
         since = np.maximum(cells[SECOND] - start[of], 0)
-        after = self.duet.blocks * before[of] + turn[of] * steady[of] + since - before[of]
-        seconds: Int64s = np.where(since < before[of], turn[of] * before[of] + since, after)
-        return seconds
+        return self._second(turn[of], since, before[of], steady[of])
+
+    def _turns(self, seconds: Int64s) -> tuple[Int64s, Int64s]:
+        """The turn of the run that each second is in, or after, and the seconds since its start."""
+        position = np.maximum(np.searchsorted(self._starts, seconds, side="right") - 1, 0)
+        return position, seconds - self._starts[position]
 
     def _of_executions(self, interval: Interval, table: Int64s, *, late: bool) -> Int64s:
         """Rows that begin with second and execution; those of the time between turns only where `late`."""
         if not table.shape[1]:
             return table
-        position = np.maximum(np.searchsorted(self._starts, table[0], side="right") - 1, 0)
-        since = table[0] - self._starts[position]
+        position, since = self._turns(table[0])
         found = table.copy()
         kept = self._arm_of[position] == self.arm
         for code in set(table[1].tolist()):
@@ -186,7 +190,7 @@ class Arm:
             if layout is None:
                 kept &= ~mine
                 continue
-            found[0][mine] = layout.second(self._place[position[mine]], since[mine])
+            found[0][mine] = self._second(self._place[position[mine]], since[mine], *layout)
             if not late:
                 last = self._place[position] == self.duet.blocks - 1
                 kept &= ~mine | last | (since < layout.before_s + layout.steady_s)
@@ -194,15 +198,8 @@ class Arm:
 
     def _of_workers(self, table: Int64s) -> Int64s:
         """Rows that begin with a second, without a turn's last one and those up to the next: engines end, and start."""
-        position = np.maximum(np.searchsorted(self._starts, table[0], side="right") - 1, 0)
-        since = table[0] - self._starts[position]
+        position, since = self._turns(table[0])
         kept = (self._arm_of[position] == self.arm) & (since < self.duet.turn_s - 1)
         found = table[:, kept]
-        found[0] = self._whole.second(self._place[position[kept]], since[kept])
+        found[0] = self._second(self._place[position[kept]], since[kept], *self._whole)
         return found
-
-
-def _renamed(share: Share, names: dict[str, str]) -> Iterator[ExecutionShare]:
-    for part in share.executions:
-        if part.execution in names:
-            yield part.model_copy(update={"execution": names[part.execution]})

@@ -5,13 +5,12 @@ indexed addition for thousands of samples. When the blocks become too many, the 
 frozen into pairs of bucket and count, which need a few bytes each; one that is added to once more thaws.
 """
 
-from typing import TypeVar
-
 import numpy as np
 from numpy.typing import NDArray
 
 from toril.stats.histogram import Histogram, Int64s
 from toril.timeline.intervals import BUCKET_BITS
+from toril.timeline.tables import longer
 
 BLOCK_BITS = 8
 BLOCKS = 1 << (BUCKET_BITS - BLOCK_BITS)  # of one row
@@ -21,7 +20,6 @@ FROZEN_AT_ONCE = 64  # rows: a few MB in between
 BLOCKS_AT_ONCE = 8192  # … 8 MB of them
 
 Int32s = NDArray[np.int32]
-Number = TypeVar("Number", np.int32, np.int64)
 
 
 class BucketCounts:
@@ -51,8 +49,7 @@ class BucketCounts:
             return
         self._additions += 1
         distinct = np.unique(rows)
-        if distinct.size and distinct[-1] >= self._hot_of.size:
-            self._hot_of = _longer(self._hot_of, int(distinct[-1]) + 1, -1)
+        self._hot_of = longer(self._hot_of, int(distinct.max(initial=-1)) + 1, -1)
         cold = distinct[self._hot_of[distinct] < 0]
         thawed = [(row, *self._frozen.pop(row)) for row in cold.tolist() if row in self._frozen]
         self._heat(cold)
@@ -122,8 +119,8 @@ class BucketCounts:
             self._free_hot.extend(range(2 * size - 1, size - 1, -1))
             size *= 2
         if size > len(self._slots):
-            self._row_of = _longer(self._row_of, size, -1)
-            self._touched = _longer(self._touched, size, 0)
+            self._row_of = longer(self._row_of, size, -1)
+            self._touched = longer(self._touched, size, 0)
             self._slots = np.concatenate([self._slots, np.full((size - len(self._slots), BLOCKS), -1, np.int32)])
         for row in rows.tolist():
             place = self._free_hot.pop()
@@ -163,9 +160,3 @@ class BucketCounts:
         self._row_of[oldest] = -1
         self._free_hot.extend(oldest.tolist())
         self._free = np.concatenate(freed)
-
-
-def _longer(numbers: NDArray[Number], size: int, fill: int) -> NDArray[Number]:
-    """The array, at least doubled, so that growing costs little in the long run."""
-    more = max(size, 2 * numbers.size) - numbers.size
-    return np.concatenate([numbers, np.full(more, fill, numbers.dtype)])

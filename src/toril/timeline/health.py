@@ -1,8 +1,9 @@
 """The health of each load generator, second by second: had it room left to measure with?"""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +18,6 @@ FRACTIONS = ("cpu", "core", "machine", "waiting", "throttled", "sockets_share")
 COUNTS = ("memory_bytes", "sockets", "late_us", "late_p90_us", "dropped")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerHealth:
-    """The health of one load generator. Fractions are of its CPU limit, or of one core. None: not measured."""
-
-    cpu_max: float | None
-    cpu_mean: float | None
-    busiest_core_max: float | None
-    memory_max_bytes: int
-    throttled_s: float
-    longest_above_s: int  # how many seconds in a row cpu or busiest core were at `above` or more
-    first_above_s: int | None  # the first of those seconds
-
-
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class HealthSeries:
     """One worker's health in every second of which it has a reading. NaN, and -1 in counts: not measured.
@@ -37,9 +25,9 @@ class HealthSeries:
     A reading is about the time since the one before it: mostly a second, more when the worker itself got no CPU.
     """
 
-    UNKNOWN: ClassVar[int] = UNKNOWN
-
     worker: str
+    facts: Mapping[str, Any]  # its limits, as far as it reported them: memory_limit_bytes, cores, single_threaded
+    throttled_s: float  # in all
     second: Int64s  # ascending
     cpu: Floats  # what worker and engines took of the CPU that the worker may use
     core: Floats  # what the busiest process of a single-threaded engine took of one core
@@ -52,6 +40,11 @@ class HealthSeries:
     late_us: Int64s  # of the latest send
     late_p90_us: Int64s  # nine in ten sends were no later
     dropped: Int64s  # sends that a throughput asked for and that were never made
+
+    def between(self, from_s: float, to_s: float) -> "HealthSeries":
+        """The readings of these seconds; `to_s` is not part of them."""
+        chosen = (self.second >= math.ceil(from_s)) & (self.second < to_s)
+        return replace(self, **{name: getattr(self, name)[chosen] for name in ("second", *FRACTIONS, *COUNTS)})
 
 
 class HealthBySecond:
@@ -95,10 +88,6 @@ class HealthBySecond:
     def workers(self) -> tuple[str, ...]:
         return tuple(sorted(self._row_of))
 
-    def facts(self, worker: str) -> Mapping[str, Any]:
-        """Its limits, as far as it reported them: memory_limit_bytes, cores, single_threaded."""
-        return self._facts.get(worker, {})
-
     def series(self, worker: str) -> HealthSeries:
         """One worker's readings; KeyError when it has none."""
         row = self._row_of[worker]
@@ -114,26 +103,8 @@ class HealthBySecond:
             line = found.get(name, whole[:0])
             whole[: line.size] = line
             columns[name] = whole[second]
-        return HealthSeries(worker=worker, second=second.astype(np.int64), **columns)
-
-    def of_workers(self, above: float) -> dict[str, WorkerHealth]:
-        return {worker: self._of_worker(worker, above) for worker in self.workers()}
-
-    def _of_worker(self, worker: str, above: float) -> WorkerHealth:
-        series = self.series(worker)
-        busiest = np.fmax(series.cpu, series.core)
-        known = ~np.isnan(busiest)
-        longest, first = longest_run(series.second[known], busiest[known].astype(np.float32) >= np.float32(above))
-        cpu, core = (values[~np.isnan(values)] for values in (series.cpu, series.core))
-        return WorkerHealth(
-            cpu_max=_rounded(cpu.max()) if cpu.size else None,
-            cpu_mean=_rounded(cpu.mean()) if cpu.size else None,
-            busiest_core_max=_rounded(core.max()) if core.size else None,
-            memory_max_bytes=int(series.memory_bytes.max(initial=0)),
-            throttled_s=self._throttled_us.get(worker, 0) / 1e6,
-            longest_above_s=longest,
-            first_above_s=first,
-        )
+        facts, throttled_s = self._facts.get(worker, {}), self._throttled_us.get(worker, 0) / 1e6
+        return HealthSeries(worker=worker, facts=facts, throttled_s=throttled_s, second=second, **columns)
 
     def _take(self, name: str, rows: Int64s, second: Int64s, values: NDArray[Any]) -> None:
         """Of two readings for the same second the worse one holds; dropped sends add up."""
@@ -166,7 +137,3 @@ def longest_run(second: Int64s, high: NDArray[np.bool_]) -> tuple[int, int | Non
     place = int(lengths.argmax())
     begin = int(second[starts[place]] - covers[starts[place]]) + 1
     return int(lengths[place]), max(0, begin)
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 4)

@@ -12,11 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
-from toril.stats.histogram import Histogram, Int64s, bucket_of, highest_us, lowests_of
+from toril.stats.histogram import Histogram, Int64s, bucket_of, highest_us, highests_of, lowests_of
 from toril.stats.quantiles import rank_of
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
 from toril.timeline.intervals import CELL_COLUMNS, MAX_DURATION_US, Interval, Series
-from toril.timeline.tables import MOST_PLACES, Outcomes, Rows, grown
+from toril.timeline.tables import Outcomes, Rows, grown
 
 SUMS = (
     "samples",
@@ -44,31 +44,45 @@ Placed = tuple[str, Series]  # a location and what its intervals call a series
 class SampleTable:
     """The rows of a run so far. Their order does not matter, and neither does how samples were spread over workers."""
 
-    def __init__(self, hot_blocks: int = HOT_BLOCKS, most_places: int = MOST_PLACES) -> None:
+    def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
         self.series: dict[Placed, int] = {}
         self.series_of: defaultdict[str, dict[Placed, int]] = defaultdict(dict)  # the same, by label
         self.sums: Int64s = np.zeros((64, len(SUMS)), np.int64)  # by row
         self.extremes: Int64s = np.tile(np.array([NO_MIN, 0]), (64, 1))  # by row: min_us, max_us
         self.buckets = BucketCounts(hot_blocks)
-        self._rows = Rows(most_places)
-        self._outcomes = Outcomes()
+        self.rows = Rows()
+        self.outcomes = Outcomes()  # pairs of response code and message
 
-    def places(
-        self, series: Int64s, first: int | None = None, last: int | None = None
-    ) -> tuple[Int64s, Int64s, Int64s]:
-        """Where some series have samples in some seconds: position in `series`, second, and row."""
-        return self._rows.places(series, first, last)
-
-    def outcomes(self, rows: Int64s) -> Counter[tuple[str, str]]:
-        """How often each pair of response code and message came."""
-        return self._outcomes.of(rows)
+    def percentiles(
+        self, rows: Int64s, seconds: Int64s, size: int, percents: Sequence[float]
+    ) -> list[list[int | None]]:
+        """The nearest-rank percentiles of the seconds 0 … `size` − 1, all at once; `seconds` are those of the rows."""
+        positions, buckets, counts = self.buckets.pairs(rows)
+        width = int(buckets.max(initial=0)) + 1
+        ends = np.cumsum(np.bincount(seconds[positions] * width + buckets, counts, size * width))  # exact below 2**53
+        samples, highest = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        np.add.at(samples, seconds, self.sums[rows, 0])
+        np.maximum.at(highest, seconds, self.extremes[rows, 1])
+        some, before = np.flatnonzero(samples), np.cumsum(samples) - samples
+        columns: list[list[int | None]] = []
+        for percent in percents:
+            ranks = np.array([rank_of(percent, count) for count in samples[some].tolist()], np.int64)
+            buckets = np.searchsorted(ends, before[some] + ranks) % width
+            column: list[int | None] = [None] * size
+            for second, us in zip(some.tolist(), np.minimum(highests_of(buckets), highest[some]).tolist(), strict=True):
+                column[second] = us
+            columns.append(column)
+        return columns
 
     def add(self, batch: Sequence[Interval]) -> None:
         """Merge the samples of some interval files; of many at once, since each numpy call then does more."""
         cells = np.concatenate([interval.cells for interval in batch], axis=1)
         buckets = np.concatenate([interval.buckets for interval in batch], dtype=np.int64)
         counts = np.concatenate([interval.counts for interval in batch], dtype=np.int64)
-        series = np.concatenate([self._numbers(interval)[interval.cells[SERIES]] for interval in batch])
+        numbers = [[self._number((one.location, series)) for series in one.series] for one in batch]
+        series = np.concatenate(
+            [np.array(codes, np.int64)[one.cells[SERIES]] for one, codes in zip(batch, numbers, strict=True)]
+        )
         rows = self._rows_for(series, cells[SECOND])
         sizes = cells[BUCKETS]
         ends = np.cumsum(sizes)
@@ -84,18 +98,14 @@ class SampleTable:
         for interval in batch:
             cell, rc, message, count = interval.outcomes
             code_of = {
-                (a << 32) + b: self._outcomes.code((interval.rcs[a], interval.messages[b]))
+                (a << 32) + b: self.outcomes.code((interval.rcs[a], interval.messages[b]))
                 for a, b in set(zip(rc.tolist(), message.tolist(), strict=True))
             }
             codes.append(np.array([code_of[pair] for pair in ((rc << 32) + message).tolist()], np.int64))
             places.append(rows[start + cell])
             times.append(count)
             start += interval.cells.shape[1]
-        self._outcomes.add(np.concatenate(places), np.concatenate(codes), np.concatenate(times))
-
-    def _numbers(self, interval: Interval) -> Int64s:
-        """The numbers of the interval's series here."""
-        return np.array([self._number((interval.location, series)) for series in interval.series], np.int64)
+        self.outcomes.add(np.concatenate(places), np.concatenate(codes), np.concatenate(times))
 
     def _number(self, placed: Placed) -> int:
         number = self.series.get(placed)
@@ -105,14 +115,24 @@ class SampleTable:
 
     def _rows_for(self, series: Int64s, seconds: Int64s) -> Int64s:
         """The row of each pair of series and second; new ones are made."""
-        known = self._rows.count
-        rows = self._rows.of(series, seconds)
-        if self._rows.count > known:
+        known = self.rows.count
+        rows = self.rows.of(series, seconds)
+        if self.rows.count > known:
             height = len(self.sums)
-            self.sums = grown(self.sums, self._rows.count, 0, 0)
-            self.extremes = grown(self.extremes, self._rows.count, 0, 0)
+            self.sums = grown(self.sums, self.rows.count, 0, 0)
+            self.extremes = grown(self.extremes, self.rows.count, 0, 0)
             self.extremes[height:, 0] = NO_MIN
         return rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BySecond:
+    """The figures of some samples in each second from 0."""
+
+    samples: Int64s
+    failures: Int64s
+    bytes: Int64s
+    percentiles_us: tuple[list[int | None], ...]  # in the order asked for; None in a second without samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +169,11 @@ class Stats:
         self.endless = 0  # whose time is infinite
         self._above_sq: int = (found["above_sq_high"] << 32) + found["above_sq_low"]
 
+    @property
+    def failed(self) -> "Stats":
+        """The failed ones alone."""
+        return Stats(self._table, self._failed_rows[:0], self._failed_rows, self.unfinished)
+
     @cached_property
     def response(self) -> Histogram:
         """The response times, those of failed requests among them."""
@@ -182,14 +207,14 @@ class Stats:
     def rc(self) -> Counter[str]:
         """Samples by response code."""
         found: Counter[str] = Counter()
-        for (rc, _), count in self._table.outcomes(self._rows).items():
+        for (rc, _), count in self._table.outcomes.of(self._rows).items():
             found[rc] += count
         return found
 
     @cached_property
     def errors(self) -> Counter[tuple[str, str]]:
         """Failed samples by message and response code."""
-        found = self._table.outcomes(self._failed_rows)
+        found = self._table.outcomes.of(self._failed_rows)
         return Counter({(message, rc): count for (rc, message), count in found.items()})
 
     @property
@@ -202,16 +227,6 @@ class Stats:
         """The exact standard deviation (of the samples themselves, as Taurus has it)."""
         samples = self._some()
         return math.sqrt(max(0, samples * self.sum_sq - self.sum_us**2)) / samples
-
-    @property
-    def ttfb_mean_us(self) -> float | None:
-        """The mean time to first byte; None where the engine does not record it."""
-        return self.ttfb_sum_us / self.ttfb_count if self.ttfb_count else None
-
-    @property
-    def connect_mean_us(self) -> float | None:
-        """The mean time to connect; None where the engine does not record it."""
-        return self.connect_sum_us / self.connect_count if self.connect_count else None
 
     def percentile(self, percent: float) -> int:
         """The nearest-rank percentile (0 … 100): the highest value of its bucket, but never above the maximum."""
@@ -231,7 +246,7 @@ class WorstStats(Stats):
         self, table: SampleTable, good: Int64s, failed: Int64s, unfinished: int, unanswered: int, worst: Worst
     ) -> None:
         super().__init__(table, good, failed, unfinished)
-        codes = table.outcomes(failed)
+        codes = table.outcomes.of(failed)
         self._timed_out = sum(count for (rc, _), count in codes.items() if rc in worst.timed_out)
         self.endless = unanswered + self._timed_out
         self.samples += unanswered

@@ -1,24 +1,24 @@
 """Tables that grow with a timeline: rows by series and second, outcomes by row, virtual users by worker and second.
 
-An index of rows is a table while that is small, else a sorted list. A table answers fastest, but a script that puts ids
-into its labels has 100,000 series with a sample now and then: series × seconds would exceed any memory, while there
-are no more rows than samples.
+The index of rows is a sorted list: a script that puts ids into its labels has 100,000 series with a sample now and
+then, and a table of series × seconds would exceed any memory.
 """
 
 from collections import Counter
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toril.stats.histogram import Int64s
 
-MOST_PLACES = 1 << 24  # of a table: 64 MB
 SECOND_BITS = 21
 SECONDS = (1 << SECOND_BITS) - 1
-FEW = 64  # series that are looked up one by one
+FEW = 64  # series that are always looked up one by one
+SERIES_PER_SORT = 20  # of this many keys the sort by second costs as much as one such look-up
 
+Number = TypeVar("Number", np.int32, np.int64)
 Outcome = tuple[str, str]  # response code, message
 CODE_BITS = 32
 CODE = (1 << CODE_BITS) - 1
@@ -30,25 +30,27 @@ NEVER = -1
 
 
 class Rows:
-    """The rows by series and second, numbered from 0 as they come."""
+    """The rows by series and second, numbered from 0 in the order in which they are first asked for."""
 
-    def __init__(self, most_places: int = MOST_PLACES) -> None:
-        self.count = 0
-        self._most_places = most_places
-        self._index: _Table | _Sorted = _Table()
+    def __init__(self) -> None:
+        self._keys: Int64s = np.empty(0, np.int64)  # series, then second; ascending …
+        self._rows: Int64s = np.empty(0, np.int64)  # … each with its row
+        self._by_second: tuple[Int64s, Int64s] | None = None  # positions and seconds of the keys, by second
+
+    @property
+    def count(self) -> int:
+        return self._keys.size
 
     def of(self, series: Int64s, seconds: Int64s) -> Int64s:
         """The row of each pair of series and second; new ones are made."""
-        if isinstance(self._index, _Table) and not self._index.reach(series, seconds, self._most_places):
-            self._index = _Sorted(*self._index.everything())
-        rows = self._index.find(series, seconds)
-        unknown = rows < 0
-        new = np.unique((series[unknown] << SECOND_BITS) + seconds[unknown])
+        keys = (series << SECOND_BITS) + seconds
+        new = np.unique(keys[~self._known(keys)])
         if new.size:
-            self._index.put(new, np.arange(self.count, self.count + new.size))
-            self.count += new.size
-            rows = self._index.find(series, seconds)
-        return rows
+            at = np.searchsorted(self._keys, new)
+            self._rows = np.insert(self._rows, at, np.arange(self.count, self.count + new.size))
+            self._keys = np.insert(self._keys, at, new)
+            self._by_second = None
+        return self._rows[np.searchsorted(self._keys, keys)]
 
     def places(
         self, series: Int64s, first: int | None = None, last: int | None = None
@@ -56,66 +58,18 @@ class Rows:
         """Where there are samples: the position in `series`, the second, and the row; both ends are part of it."""
         start = 0 if first is None else max(0, first)
         end = SECONDS + 1 if last is None else max(start, last + 1)
-        return self._index.places(series, start, end)
-
-
-class _Table:
-    """Series down, seconds across; −1 where there is no row."""
-
-    def __init__(self) -> None:
-        self._rows: NDArray[np.int32] = np.full((16, 64), -1, np.int32)
-
-    def reach(self, series: Int64s, seconds: Int64s, most_places: int) -> bool:
-        """Grow to hold these; False when that would be too large."""
-        height, width = int(series.max(initial=-1)) + 1, int(seconds.max(initial=-1)) + 1
-        if max(height, len(self._rows)) * max(width, self._rows.shape[1]) > most_places:
-            return False
-        self._rows = grown(self._rows, height, width, -1)
-        return True
-
-    def find(self, series: Int64s, seconds: Int64s) -> Int64s:
-        return self._rows[series, seconds].astype(np.int64)
-
-    def put(self, keys: Int64s, rows: Int64s) -> None:
-        self._rows[keys >> SECOND_BITS, keys & SECONDS] = rows
-
-    def places(self, series: Int64s, start: int, end: int) -> tuple[Int64s, Int64s, Int64s]:
-        known = np.flatnonzero(series < len(self._rows))
-        rows = self._rows[series[known], start:end]
-        which, seconds = np.nonzero(rows >= 0)
-        return known[which], seconds + start, rows[which, seconds].astype(np.int64)
-
-    def everything(self) -> tuple[Int64s, Int64s]:
-        series, seconds = np.nonzero(self._rows >= 0)
-        return (series << SECOND_BITS) + seconds, self._rows[series, seconds].astype(np.int64)
-
-
-class _Sorted:
-    """Keys (series, then second) in ascending order, each with its row."""
-
-    def __init__(self, keys: Int64s, rows: Int64s) -> None:
-        self._keys, self._rows = keys, rows
-        self._by_second: tuple[Int64s, Int64s] | None = None  # the same by second, made on demand
-
-    def find(self, series: Int64s, seconds: Int64s) -> Int64s:
-        keys = (series << SECOND_BITS) + seconds
-        if not self._keys.size:
-            return np.full(keys.size, -1, np.int64)
-        at = np.minimum(np.searchsorted(self._keys, keys), self._keys.size - 1)
-        return np.where(self._keys[at] == keys, self._rows[at], -1)
-
-    def put(self, keys: Int64s, rows: Int64s) -> None:
-        at = np.searchsorted(self._keys, keys)
-        self._keys, self._rows = np.insert(self._keys, at, keys), np.insert(self._rows, at, rows)
-        self._by_second = None
-
-    def places(self, series: Int64s, start: int, end: int) -> tuple[Int64s, Int64s, Int64s]:
-        whole = start == 0 and end > SECONDS
-        if whole or series.size <= FEW:
+        whole = first is None and last is None
+        if whole or series.size <= max(FEW, self._keys.size // SERIES_PER_SORT):
             which, at = self._of_series(series, start, end)
         else:
             which, at = self._of_seconds(series, start, end)
         return which, self._keys[at] & SECONDS, self._rows[at]
+
+    def _known(self, keys: Int64s) -> NDArray[np.bool_]:
+        if not self._keys.size:
+            return np.zeros(keys.size, np.bool_)
+        at = np.minimum(np.searchsorted(self._keys, keys), self._keys.size - 1)
+        return np.equal(self._keys[at], keys)
 
     def _of_series(self, series: Int64s, start: int, end: int) -> tuple[Int64s, Int64s]:
         first = np.searchsorted(self._keys, (series << SECOND_BITS) + start)
@@ -156,7 +110,8 @@ class Outcomes:
         sums = np.zeros(keys.size, np.int64)
         np.add.at(sums, positions, times)
         rows, codes = keys >> CODE_BITS, keys & CODE
-        self._reach(int(rows.max(initial=-1)) + 1)
+        reached = int(rows.max(initial=-1)) + 1
+        self._first, self._times = longer(self._first, reached, -1), longer(self._times, reached, 0)
         new, at = np.unique(rows, return_index=True)
         free = self._first[new] < 0
         self._first[new[free]] = codes[at[free]]
@@ -180,12 +135,6 @@ class Outcomes:
         names = list(self._code_of)
         return Counter({names[code]: int(totals[code]) for code in np.flatnonzero(totals).tolist()})
 
-    def _reach(self, rows: int) -> None:
-        if rows > self._first.size:
-            more = max(rows, 2 * self._first.size) - self._first.size
-            self._first = np.concatenate([self._first, np.full(more, -1, np.int32)])
-            self._times = np.concatenate([self._times, np.zeros(more, np.int64)])
-
 
 class UsersBySecond:
     """Virtual users by worker and execution: a value holds until the next one, or until the worker's end."""
@@ -208,7 +157,7 @@ class UsersBySecond:
 
     def at(self, second: int, location: str | None, executions: Collection[str], last: dict[str, int]) -> int:
         """The users active in that second; a worker without any later report has ended (`last`: by worker)."""
-        rows = [row for row, _, ended in self._chosen(location, executions, last) if ended >= second >= 0]
+        rows = [row for row, ended in self._chosen(location, executions, last) if ended >= second >= 0]
         if not rows:
             return 0
         chosen = np.array(rows)
@@ -223,7 +172,7 @@ class UsersBySecond:
     def curve(self, seconds: int, location: str | None, executions: Collection[str], last: dict[str, int]) -> Int64s:
         """The same for the seconds 0 … `seconds` − 1."""
         total = np.zeros(seconds, np.int64)
-        for row, _, ended in self._chosen(location, executions, last):
+        for row, ended in self._chosen(location, executions, last):
             reports = self._reports[row, :seconds]
             known = np.where(reports >= 0, np.arange(reports.size), 0)
             filled = reports[np.maximum.accumulate(known)] if reports.size else reports
@@ -234,14 +183,19 @@ class UsersBySecond:
                 total[values.size : until] += values[-1] if values.size else 0
         return total
 
-    def _chosen(
-        self, location: str | None, executions: Collection[str], last: dict[str, int]
-    ) -> list[tuple[int, str, int]]:
+    def _chosen(self, location: str | None, executions: Collection[str], last: dict[str, int]) -> list[tuple[int, int]]:
+        """Each row of these executions and that location, and the last second of its worker."""
         return [
-            (row, worker, last.get(worker, NEVER))
+            (row, last.get(worker, NEVER))
             for (place, worker, execution), row in self._row_of.items()
             if location in (None, place) and (not executions or execution in executions)
         ]
+
+
+def longer(numbers: NDArray[Number], size: int, fill: int) -> NDArray[Number]:
+    """The array with at least `size` numbers; it grows by doubling."""
+    more = max(size, 2 * numbers.size) - numbers.size if size > numbers.size else 0
+    return np.concatenate([numbers, np.full(more, fill, numbers.dtype)]) if more else numbers
 
 
 def grown(table: NDArray[Any], rows: int, columns: int, fill: float) -> NDArray[Any]:

@@ -62,24 +62,16 @@ Reasons have a code that stays the same, and a message for people. Those of the 
 | `never-a-full-window`  | passed       | kept, but its timeframe is longer than what it judges: never a full one   |
 | `nothing-judged`       | passed       | the suite has no criteria; the run is complete                            |
 | `tests-passed`         | passed       | no test case failed, and at least one passed                              |
+| `capacity`             | a note       | the result of a search for a capacity                                     |
+| `changed-rate`         | a note       | `toril adjust` changed the load while it went on                          |
+| `unfinished`           | a note       | many requests had no answer yet when the run ended                        |
+| `engine-note`          | a note       | the engine's own remark                                                   |
+| `excluded-failures`    | a note       | requests failed outside the steady load, and are in no criterion          |
+| `unjudged-codes`       | a note       | many requests failed with response codes that no criterion names          |
 
 A criterion has one of these codes too, or `triggered`: it came true, but `as non-failed`. `pass-may-not-stand` is the
 criterion's own only: missing data is a reason already. So is `never-a-full-window`: the verdict's reason is `kept`,
 and says so.
 """
 
-from toril.verdict.judge import (
-    EXCUSES,
-    EXIT_CODES,
-    exit_code,
-    judge,
-    judge_tests,
-)
-
-__all__ = [
-    "EXCUSES",
-    "EXIT_CODES",
-    "exit_code",
-    "judge",
-    "judge_tests",
-]
+from toril.verdict.judge import EXCUSES, EXIT_CODES, exit_code, judge, judge_tests

@@ -1,13 +1,13 @@
 """The evidence on which criteria are judged: samples, planned time, and the data that is known to be missing."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from toril.criteria import Criterion
 from toril.records import Plan, PlannedExecution, ServerMetrics
 from toril.records.summary import Capacity
-from toril.summary import Completeness, lasted_s, planned_s
+from toril.summary import Completeness, judged_window
 from toril.summary.completeness import united
 from toril.timeline import Slice, Timeline
 
@@ -34,23 +34,18 @@ class MissingData:
     def __bool__(self) -> bool:
         return bool(self.gaps or self.lost_records)
 
-    def of(self, executions: Sequence[str], location: str | None) -> "MissingLoad":
-        """The same for the executions (none: all of them) and the location that a criterion judges."""
-        return MissingLoad(self, tuple(executions), location)
-
 
 class MissingLoad:
     """The missing part of the load, second by second, of some executions in one location or in all."""
 
-    def __init__(self, missing: MissingData, executions: tuple[str, ...], location: str | None) -> None:
-        plan = missing.plan
+    def __init__(self, missing: MissingData, executions: Collection[str], location: str | None) -> None:
         self._lost_records = missing.lost_records
         self.end_s = missing.end_s
         self._parts: dict[int, float] = {}
         self._planned_rps = 0.0
         self._weights: dict[str, dict[str, float]] = {}  # execution → worker → its part of the load
-        for share in plan.shares:
-            if location is None or share.location == location:
+        for share in missing.plan.shares:
+            if location in (None, share.location):
                 for part in share.executions:
                     if not executions or part.execution in executions:
                         weight = part.throughput_rps or part.concurrency or 1
@@ -73,21 +68,16 @@ class MissingLoad:
 
     def part(self, second: int) -> float:
         """The missing part of the planned load in that second, 0 … 1."""
-        found = self._parts.get(second)
-        if found is None:
-            found = self._parts[second] = self._part(second)
-        return found
+        if second not in self._parts:
+            away = [gap for gap in self._gaps if gap.from_s <= second <= gap.to_s]
+            parts = [0.0]
+            for name, weights in self._weights.items() if away else ():
+                workers = {gap.worker for gap in away if gap.execution in (None, name)}
+                parts.append(sum(n for worker, n in weights.items() if worker in workers) / sum(weights.values()))
+            self._parts[second] = max(parts)
+        return self._parts[second]
 
-    def _part(self, second: int) -> float:
-        away = [gap for gap in self._gaps if gap.from_s <= second <= gap.to_s]
-        if not away:
-            return 0.0
-        return max(
-            _part(workers, {gap.worker for gap in away if gap.execution in (None, name)})
-            for name, workers in self._weights.items()
-        )
-
-    def samples(self, first: int, last: float, measured: int, share_of_all: float = 1.0) -> float:
+    def samples(self, first: int, last: float, measured: float, share_of_all: float = 1.0) -> float:
         """The most samples that can be missing in the seconds `first` … `last`, in which `measured` were recorded.
 
         The missing part is taken to have brought as many as the present part did, or as were planned if that is more;
@@ -104,10 +94,6 @@ class MissingLoad:
         return self._lost_records + away * max(measured / present, self._planned_rps * share_of_all)
 
 
-def _part(workers: dict[str, float], away: set[str]) -> float:
-    return sum(weight for worker, weight in workers.items() if worker in away) / sum(workers.values())
-
-
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """A run as far as criteria judge it."""
@@ -115,29 +101,14 @@ class Evidence:
     plan: Plan
     timeline: Timeline
     missing: MissingData | None = None
-    completeness: Completeness | None = None
+    completeness: Completeness = field(default_factory=lambda: Completeness(planned=()))
     metrics: ServerMetrics | None = None  # None: CloudWatch was not asked
     capacity: Mapping[str, Capacity] = field(default_factory=dict)  # by execution
 
     @property
-    def duration_s(self) -> float:
-        """The length of the load, as in the summary."""
-        return lasted_s(self.plan, self.timeline, self.completeness or Completeness(planned=()))
-
-    @property
-    def stopped_at_s(self) -> float | None:
-        """When the load was ended early."""
-        return None if self.completeness is None else self.completeness.stopped_at_s
-
-    @property
     def rightly_ended(self) -> bool:
         """Whether a criterion of the user's ended the load."""
-        stop = None if self.completeness is None else self.completeness.stop
-        return stop is not None and stop.cause == "criterion"
-
-    def missing_for(self, criterion: Criterion) -> MissingLoad | None:
-        """The missing load of the executions and the location that a criterion judges."""
-        return None if not self.missing else self.missing.of(criterion.executions, criterion.location)
+        return self.completeness.stop is not None and self.completeness.stop.cause == "criterion"
 
 
 # Which samples
@@ -159,14 +130,9 @@ def view_of(criterion: Criterion, timeline: Timeline, plan: Plan) -> Slice:
     return timeline.select(literal, executions, location, steady)
 
 
-def chosen(plan: Plan, executions: Sequence[str]) -> list[PlannedExecution]:
-    """The executions that are judged; none named: all."""
-    return [execution for execution in plan.executions if not executions or execution.name in executions]
-
-
 def senders_of(plan: Plan, criterion: Criterion) -> list[PlannedExecution]:
     """The executions that make the criterion's samples: those of its place, and of its label as far as plans know."""
-    found = chosen(plan, criterion.executions)
+    found = plan.chosen(criterion.executions)
     if criterion.location is not None:
         shares = (share for share in plan.shares if share.location == criterion.location)
         there = {part.execution for share in shares for part in share.executions}
@@ -208,23 +174,5 @@ def planned_seconds(plan: Plan, criterion: Criterion, timeline: Timeline, stoppe
 
 def seconds_of_health(plan: Plan, executions: Sequence[str]) -> tuple[float, float]:
     """The first and the last second in which generators are judged: all, or those of steady time."""
-    found = chosen(plan, executions)
-    if not plan.ramp_up_exclude or not found:
-        return 0, math.inf
-    end = max(execution.steady_to_s for execution in found)
-    return math.ceil(min(e.steady_from_s for e in found)), end if math.isinf(end) else math.floor(end) - 1
-
-
-def judged_s(evidence: Evidence, executions: Sequence[str], label: str) -> float:
-    """The seconds that a rate on the whole run is divided by, as in the summary."""
-    completeness = evidence.completeness or Completeness(planned=())
-    return planned_s(evidence.plan, evidence.timeline, completeness, executions, label)
-
-
-def judged_time(evidence: Evidence, executions: Sequence[str]) -> tuple[float, float]:
-    """From and to, in seconds since the start signal: the whole run or its steady time, as in the summary."""
-    found, end = chosen(evidence.plan, executions), evidence.duration_s
-    if not evidence.plan.ramp_up_exclude or not found:
-        return 0.0, end
-    start = min(execution.steady_from_s for execution in found)
-    return start, max(start, min(end, max(execution.steady_to_s for execution in found)))
+    start_s, end_s = judged_window(plan, math.inf, executions)
+    return math.ceil(start_s), end_s if math.isinf(end_s) else math.floor(end_s) - 1

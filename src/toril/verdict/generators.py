@@ -8,26 +8,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toril.criteria import Criterion
 from toril.records import Plan
 from toril.timeline import HealthSeries, Timeline
-from toril.verdict.evidence import Evidence, chosen, seconds_of_health
-from toril.verdict.result import CriterionResult, never_full, settled, worst_of
-from toril.verdict.windows import MORE, Combine, Points, breaches, watched_through
+from toril.verdict.evidence import Evidence, seconds_of_health
+from toril.verdict.result import CriterionResult, never_full, settled, undecided, worst_of
+from toril.verdict.windows import MORE, Points, PointWatch, breaches
 
+FRACTIONS = {  # by subject, the column of a worker's health
+    "generator-cpu": "cpu",
+    "generator-core": "core",
+    "generator-waiting": "waiting",
+    "generator-throttled": "throttled",
+}
+COUNTS = {
+    "generator-memory": "memory_bytes",
+    "generator-sockets": "sockets",
+    "generator-lateness": "late_us",
+    "generator-dropped": "dropped",
+}
+EVENTS = frozenset({"generator-lateness", "generator-dropped"})  # of their own second; the others are gauges
 PERCENT_DIGITS = 4  # workers write shares in ten thousandths; what is finer is the noise of floats
-
-
-def combined_by(criterion: Criterion) -> Combine:
-    """The way in which the seconds of a window are taken together: lateness is a maximum in each second already."""
-    match criterion.subject:
-        case "generator-dropped":
-            return "sum"
-        case "generator-lateness":
-            return "max"
-    return "mean"
 
 
 def judge_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
@@ -40,15 +42,14 @@ def judge_generators(blank: CriterionResult, evidence: Evidence) -> CriterionRes
         what = "no worker" if evidence.timeline.health_workers() else "there is no record of any worker, and so none"
         of_one_core = criterion.subject == "generator-core"
         why = "; judge `generator-cpu` where an engine uses several cores" if of_one_core else ""
-        return _not_measured(blank, f"{what} tells its {criterion.subject}{why}")
-    combine = combined_by(criterion)
-    result, name = worst_of(blank, series, combine, "worker")
-    if result.fired:
-        return settled(result, stands=_stands(criterion, series, combine, evidence))
+        return undecided(blank, "not-measured", f"{what} tells its {criterion.subject}{why}")
+    result = worst_of(blank, series)
+    if result is not None and result.fired:
+        return settled(result, stands=_stands(criterion, series, evidence))
     if silent:
-        return _not_measured(blank, f"worker {silent[0]} does not tell its {criterion.subject}")
+        return undecided(blank, "not-measured", f"worker {silent[0]} does not tell its {criterion.subject}")
     stands = all(math.isinf(_known_until(evidence, one.name)) for one in series)
-    if name is None:
+    if result is None:
         lasted_s = max(one.seconds for one in series)
         return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=stands)
     return settled(result, stands=stands)
@@ -58,7 +59,7 @@ def health_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: f
     """The figure of each worker in scope, in the seconds from `first` to `last`."""
     reporting, executions = set(timeline.health_workers()), criterion.executions
     nothing_to_drop = criterion.subject == "generator-dropped" and not any(
-        execution.throughput_rps for execution in chosen(plan, executions)
+        execution.throughput_rps for execution in plan.chosen(executions)
     )
     found = []
     for share in plan.shares:
@@ -78,46 +79,21 @@ def health_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: f
 
 def _points(criterion: Criterion, series: HealthSeries) -> list[tuple[int, float]]:
     """Second and value, in the criterion's unit; a gauge holds for the time since the reading before it as well."""
-    figure, gauge = _figure(criterion, series)
+    if criterion.subject in FRACTIONS:
+        figure = np.round(100 * getattr(series, FRACTIONS[criterion.subject]), PERCENT_DIGITS)
+    else:
+        counts = getattr(series, COUNTS[criterion.subject])
+        figure = np.where(counts < 0, np.nan, counts.astype(np.float64))
     known = ~np.isnan(figure)
     seconds, values = series.second[known], figure[known]
-    if gauge and seconds.size:
+    if criterion.subject not in EVENTS and seconds.size:
         every = np.arange(seconds[0], seconds[-1] + 1)
         values = values[np.searchsorted(seconds, every)]
         seconds = every
     return list(zip(seconds.tolist(), values.tolist(), strict=True))
 
 
-def _figure(criterion: Criterion, series: HealthSeries) -> tuple[NDArray[np.float64], bool]:
-    match criterion.subject:
-        case "generator-cpu":
-            return _percent(series.cpu), True
-        case "generator-core":
-            return _percent(series.core), True
-        case "generator-waiting":
-            return _percent(series.waiting), True
-        case "generator-throttled":
-            return _percent(series.throttled), True
-        case "generator-memory":
-            return _count(series.memory_bytes), True
-        case "generator-sockets":
-            return _count(series.sockets), True
-        case "generator-lateness":
-            return _count(series.late_us), False
-        case "generator-dropped":
-            return _count(series.dropped), False
-    raise AssertionError(f"a criterion on {criterion.subject!r}")
-
-
-def _percent(fractions: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.round(100 * fractions.astype(np.float64), PERCENT_DIGITS)
-
-
-def _count(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.where(counts < 0, np.nan, counts.astype(np.float64))
-
-
-def _stands(criterion: Criterion, series: Sequence[Points], combine: Combine, evidence: Evidence) -> bool:
+def _stands(criterion: Criterion, series: Sequence[Points], evidence: Evidence) -> bool:
     """Whether a worker breaches by its known data, whatever is missing.
 
     A maximum or a sum that is too high stays so. Else the breach has to lie before anything of the worker is missing.
@@ -130,7 +106,7 @@ def _stands(criterion: Criterion, series: Sequence[Points], combine: Combine, ev
                 continue
             one = replace(one, points=[(second, value) for second, value in one.points if second < until])
         if criterion.logic != "total":
-            if watched_through(criterion, one, combine).fired is not None:
+            if PointWatch.through(criterion, one).fired is not None:
                 return True
         elif one.total is not None and breaches(criterion, one.total):
             return True
@@ -141,7 +117,3 @@ def _known_until(evidence: Evidence, worker: str) -> float:
     """The second from which on data of the worker is missing."""
     gaps = evidence.missing.gaps if evidence.missing else ()
     return min((float(gap.from_s) for gap in gaps if gap.worker == worker), default=math.inf)
-
-
-def _not_measured(blank: CriterionResult, message: str) -> CriterionResult:
-    return replace(blank, outcome="inconclusive", code="not-measured", message=message)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from toril.criteria import GENERATOR, Criterion, criteria_of
+from toril.criteria import GENERATOR, criteria_of
 from toril.records import Case, Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
 from toril.records.summary import Generators, Summary, TestResults
 from toril.summary import Completeness, queued_plan
@@ -14,7 +14,7 @@ from toril.timeline.intervals import KINDS
 from toril.verdict import rules
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence, Gap, MissingData, view_of
-from toril.verdict.result import CriterionResult
+from toril.verdict.result import CriterionResult, undecided
 from toril.verdict.rules import MeasuredExecution
 from toril.verdict.validity import (
     incomplete,
@@ -24,6 +24,7 @@ from toril.verdict.validity import (
     stopped,
     unreadable_records,
 )
+from toril.verdict.windows import MORE
 
 EXIT_CODES: Mapping[str, int] = {"passed": 0, "failed": 1, "inconclusive": 3}
 
@@ -96,7 +97,7 @@ def judge(
         *_of_each(executions, lambda one: rules.of_scripts(one, deciding[one.name])),
     ]
     notes = (
-        *(f"capacity: {found.message}" for found in evidence.capacity.values()),
+        *(Reason("capacity", f"capacity: {found.message}") for found in evidence.capacity.values()),
         *_changed_rates(completeness),
         *_unfinished(plan, timeline, results),
         *(note for one in executions for note in rules.notes_of(one, deciding[one.name])),
@@ -105,7 +106,13 @@ def judge(
     # Several criteria may be open for the same reason, which is reported once.
     reasons = (*breaches, *dict.fromkeys(open_questions)) or (_passed(results),)
     criteria = tuple(result.record() for result in results)
-    return Verdict(outcome=outcome, reasons=reasons, criteria=criteria, notes=notes)
+    return Verdict(
+        outcome=outcome,
+        reasons=reasons,
+        criteria=criteria,
+        notes=tuple(note.message for note in notes),
+        note_codes=tuple(note.code for note in notes),
+    )
 
 
 def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, tests: TestResults) -> Verdict:
@@ -114,40 +121,32 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, test
     One failed or broken case fails the run, whatever is missing: no other case could make up for it. Nothing that
     invalidates times matters, since no times are judged.
     """
-    failed = tuple(_failed_tests(tests))
-    open_questions = (
+    failed = _failed_tests(tests)
+    open_questions = [
         *incomplete(timeline, completeness),
         *stopped(completeness),
         *_of_each(rules.measured(plan, timeline, completeness), rules.ended_early),
-        *_no_tests(tests),
-    )
-    if failed:
-        return Verdict(outcome="failed", reasons=(*failed, *open_questions))
-    if open_questions:
-        return Verdict(outcome="inconclusive", reasons=open_questions)
+    ]
+    if not tests.total:
+        open_questions.append(Reason("no-tests", "not one test case was carried out"))
+    elif tests.skipped == tests.total:
+        open_questions.append(Reason("no-tests", f"all {tests.total:,} test cases were skipped: nothing was tested"))
+    if failed or open_questions:
+        return Verdict(outcome="failed" if failed else "inconclusive", reasons=(*failed, *open_questions))
     skipped = f"; {tests.skipped:,} skipped" if tests.skipped else ""
     passed = Reason("tests-passed", f"{tests.passed:,} test cases passed{skipped}")
     return Verdict(outcome="passed", reasons=(passed,))
 
 
-def _failed_tests(tests: TestResults) -> Iterator[Reason]:
-    """The reason for which a functional run has failed, if it has."""
+def _failed_tests(tests: TestResults) -> list[Reason]:
     bad = [case for case in tests.cases if case.outcome in ("failed", "broken")]
     if not bad:
-        return
+        return []
     counts = {"failed": tests.failed, "broken": tests.broken}
     kinds = " and ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     named = "; ".join(_test_in_words(case) for case in bad[:MOST_TESTS_NAMED])
     more = f"; and {len(bad) - MOST_TESTS_NAMED:,} more" if len(bad) > MOST_TESTS_NAMED else ""
-    yield Reason("failed-test", f"of {tests.total:,} test case{'s' * (tests.total != 1)} {kinds}: {named}{more}")
-
-
-def _no_tests(tests: TestResults) -> Iterator[Reason]:
-    """The reason for which a functional run without a failure proves nothing, if it does not."""
-    if not tests.total:
-        yield Reason("no-tests", "not one test case was carried out")
-    elif tests.skipped == tests.total:
-        yield Reason("no-tests", f"all {tests.total:,} test cases were skipped: nothing was tested")
+    return [Reason("failed-test", f"of {tests.total:,} test case{'s' * (tests.total != 1)} {kinds}: {named}{more}")]
 
 
 def _test_in_words(case: Case) -> str:
@@ -188,15 +187,12 @@ def _fails_at_worst(result: CriterionResult, at_worst: Evidence) -> Iterator[Rea
 
 
 def _excused(result: CriterionResult, invalid: list[Reason]) -> CriterionResult:
-    if not invalid or result.outcome != "failed" or _valid_whatever_the_times(result.criterion):
+    criterion = result.criterion
+    valid = criterion.subject in VALID_WHATEVER_THE_TIMES or (criterion.server is not None and criterion.op in MORE)
+    if not invalid or result.outcome != "failed" or valid:
         return result
-    message = f"{result.message}; excused: {EXCUSES[invalid[0].code]}, see the reasons"
-    return replace(result, outcome="inconclusive", code="excused-breach", message=message)
-
-
-def _valid_whatever_the_times(criterion: Criterion) -> bool:
-    too_much = criterion.op in (">", ">=")
-    return criterion.subject in VALID_WHATEVER_THE_TIMES or (criterion.server is not None and too_much)
+    excuse = EXCUSES[invalid[0].code]
+    return undecided(result, "excused-breach", f"{result.message}; excused: {excuse}, see the reasons")
 
 
 def _leaves_open(result: CriterionResult) -> bool:
@@ -221,7 +217,7 @@ def _passed(results: list[CriterionResult]) -> Reason:
     return Reason("kept", message)
 
 
-def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) -> Iterator[str]:
+def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) -> Iterator[Reason]:
     """Unfinished requests that are many; those that waited too long are a reason."""
     total = timeline.select().total
     users = sum(execution.concurrency or 0 for execution in plan.executions)
@@ -235,10 +231,10 @@ def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) 
     )
     if not any(result.criterion.subject == "throughput" for result in results):
         text += "; `toril: {criteria: ['throughput<…/s for 10s']}` judges whether answers keep coming"
-    yield text
+    yield Reason("unfinished", text)
 
 
-def _changed_rates(completeness: Completeness) -> Iterator[str]:
+def _changed_rates(completeness: Completeness) -> Iterator[Reason]:
     """The changes of rates by `toril adjust`; those of a search are its stages."""
     started_at = completeness.started_at
     for rate in completeness.rates:
@@ -248,7 +244,7 @@ def _changed_rates(completeness: Completeness) -> Iterator[str]:
             late = completeness.latest(rate)
             if late is not None and late[1] >= NOTABLE_S:
                 text += f"; worker {late[0]} saw that {late[1]:.1f} s late"
-            yield text
+            yield Reason("changed-rate", text)
 
 
 def _missing(

@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from toril.criteria import GENERATOR, Criterion, criteria_of
 from toril.records import Plan
 from toril.timeline import Timeline
 from toril.verdict.evaluation import evaluate, with_own_message
 from toril.verdict.evidence import Evidence, Gap, MissingData, planned_seconds, seconds_of_health, view_of
-from toril.verdict.generators import combined_by, health_points
+from toril.verdict.generators import health_points
 from toril.verdict.load import load_points
-from toril.verdict.result import CriterionResult, fired_in, settled
-from toril.verdict.windows import Combine, Points, PointWatch, SampleWatch, follow, is_judged
+from toril.verdict.result import CriterionResult, in_window, series_of, settled
+from toril.verdict.windows import Points, PointWatch, SampleWatch, is_judged
 
 
 class LiveCriteria:
@@ -80,38 +80,33 @@ class _Samples:
             last -= 1  # it may have been cut: it is judged once the next second is there
         seconds = range(self._next, last + 1)
         self._next = max(self._next, last + 1)
-        if any(follow(self._watch, view, second, planned) for second in seconds):
-            return fired_in(CriterionResult(criterion=self.criterion), self._watch.found)
+        if any(self._watch.follow(view, second, planned) for second in seconds):
+            return in_window(CriterionResult(criterion=self.criterion), self._watch)
         return None
 
 
-@dataclass(slots=True)
 class _Series:
     """A criterion on figures of several workers or executions."""
 
-    plan: Plan
-    criterion: Criterion
-    fired: bool = False
-    _watches: dict[str, PointWatch] = field(default_factory=dict)
-    _next: dict[str, int] = field(default_factory=dict)  # by worker or execution
+    def __init__(self, plan: Plan, criterion: Criterion) -> None:
+        self.plan, self.criterion, self.fired = plan, criterion, False
+        self._watches: dict[str, PointWatch] = {}  # by worker or execution
 
     def advance(self, timeline: Timeline, last: int) -> CriterionResult | None:
         criterion = self.criterion
-        combine: Combine = "mean" if criterion.subject == "load" else combined_by(criterion)
-        noun = "execution" if criterion.subject == "load" else "worker"
+        known = [-1 if watch.last_second is None else watch.last_second for watch in self._watches.values()]
         fired = []
-        for one in self._points(timeline, min(self._next.values(), default=0), last):
-            watch = self._watches.setdefault(one.name, PointWatch(criterion, combine))
-            first = self._next.get(one.name, 0)
+        for one in self._points(timeline, min(known, default=-1) + 1, last):
+            watch = self._watches.setdefault(one.name, PointWatch(criterion))
             for second, value in one.points:
-                if second >= first and watch.add(second, value) is not None:
+                new = watch.last_second is None or second > watch.last_second
+                if new and watch.add(second, value) is not None:
                     fired.append((one.name, watch))
-            self._next[one.name] = max([first, *(second + 1 for second, _ in one.points[-1:])])
         if not fired:
             return None
         self.fired = True
         blank = CriterionResult(criterion=criterion)
-        results = [fired_in(blank, watch.found, f"{noun} {name}") for name, watch in fired]
+        results = [in_window(blank, watch, series_of(criterion, name)) for name, watch in fired]
         return min(results, key=lambda result: (result.at_s or 0, -abs((result.observed or 0) - criterion.threshold)))
 
     def _points(self, timeline: Timeline, first: int, last: int) -> list[Points]:

@@ -8,18 +8,18 @@ due is not judged.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import accumulate
 
 from toril.criteria import Criterion, Operator
 from toril.load.curve import Curve
-from toril.records import Plan
+from toril.records import Plan, PlannedExecution
 from toril.summary.load import EDGE_S, SteadyLoad, sent_of, steady_load
 from toril.timeline import Timeline
-from toril.verdict.evidence import Evidence, MissingLoad, chosen
-from toril.verdict.result import CriterionResult, never_full, settled, worst_of
-from toril.verdict.windows import MORE, Points, breaches, opposite, watched_through
+from toril.verdict.evidence import Evidence, MissingLoad
+from toril.verdict.result import CriterionResult, never_full, settled, undecided, worst_of
+from toril.verdict.windows import MORE, Points, PointWatch, breaches, opposite
 
 LEAST_DUE = 1.0  # request in a second
 
@@ -32,22 +32,22 @@ def judge_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
         what = (
             "no execution asks for virtual users or throughput, or had a second of steady time to judge but its edges"
         )
-        return replace(blank, outcome="inconclusive", code="no-samples", message=what)
+        return undecided(blank, "no-samples", what)
     missing = {
-        load.execution: evidence.missing.of((load.execution,), criterion.location) for load in loads if evidence.missing
+        load.execution: MissingLoad(evidence.missing, (load.execution,), criterion.location)
+        for load in loads
+        if evidence.missing
     }
-    result, name = worst_of(blank, [load.points() for load in loads], "mean", "execution")
+    result = worst_of(blank, [load.points() for load in loads])
     cut = criterion.logic != "total" and any(load.planned_to_s > load.seconds.stop for load in loads)
-    if name is None:
+    if result is None:
         lasted_s = max(len(load.seconds) for load in loads)
         return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=not (missing and cut))
-    other = opposite(criterion)
-    if not missing or (other is None and not result.fired):
+    against = criterion if result.fired else opposite(criterion)
+    if not missing or against is None:
         return settled(result, stands=not missing)
-    if result.fired:
-        return settled(result, stands=any(_fires(blank, load, missing, criterion.op) for load in loads))
-    adverse = any(_fires(blank, load, missing, (other or criterion).op) for load in loads)
-    return settled(result, stands=not cut and not adverse)
+    fires = any(_fires(blank, load, missing, against.op) for load in loads)
+    return settled(result, stands=fires if result.fired else not cut and not fires)
 
 
 def load_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: int, last: int) -> list[Points]:
@@ -56,20 +56,34 @@ def load_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: int
     return [load.points(range(max(first, load.seconds.start), min(last + 1, load.seconds.stop))) for load in loads]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Load:
     """One execution's load in one location or in all."""
 
-    execution: str
+    planned: PlannedExecution
+    steady: SteadyLoad
     requested: float
-    of_throughput: bool
-    seconds: range  # those that are judged
-    planned_to_s: int  # where they would have ended
-    steady_s: float
     location: str | None
     timeline: Timeline
-    counts: Sequence[float] = ()  # of a load curve, instead of `requested`: due by the beginning of each second …
-    part: float = 1.0  # … of which so much was to come from the location
+    planned_to_s: int  # where the judged seconds would have ended
+
+    @property
+    def execution(self) -> str:
+        return self.planned.name
+
+    @property
+    def of_throughput(self) -> bool:
+        return bool(self.steady.requested_rps)
+
+    @cached_property
+    def _counts(self) -> tuple[float, ...]:
+        """What of a load curve is due by the beginning of each second of the run."""
+        return _due_by_second(self.planned.curve, self.planned.delay_s)
+
+    @property
+    def seconds(self) -> range:
+        """The seconds that are judged."""
+        return range(self.steady.from_s, self.steady.to_s)
 
     def points(self, seconds: range | None = None) -> Points:
         values = list(self.values(self.seconds if seconds is None else seconds))
@@ -83,14 +97,14 @@ class _Load:
         """What was reached in all, and planned; requests count where they were sent."""
         if self.of_throughput:
             view = self.timeline.select(executions=(self.execution,), location=self.location, steady=True)
-            return float(sent_of(view)), self.requested * self.steady_s
+            return float(sent_of(view)), self.requested * self.steady.steady_s
         return float(sum(value for _, value, _ in values)), math.fsum(planned for *_, planned in values)
 
     def values(self, seconds: range) -> Iterator[tuple[int, int, float]]:
         """Second, requests or virtual users, and the planned number of them, of each second that is judged."""
         view = self.timeline.select(executions=(self.execution,), location=self.location)
         for second in seconds:
-            if not self.counts:
+            if not self.planned.curve:
                 value = view.second(second).samples if self.of_throughput else view.virtual_users(second)
                 yield second, value, self.requested
                 continue
@@ -100,12 +114,13 @@ class _Load:
                 yield second, answered.samples, planned
 
     def _due(self, second: int, late_s: float) -> float:
-        """What of a load curve is answered in a second, if answers take so long."""
-        return self.part * (self._due_by(second + 1 - late_s) - self._due_by(second - late_s))
+        """What of a load curve is answered in a second, if answers take so long: the location's part."""
+        part = self.requested / self.steady.requested_rps if self.steady.requested_rps else 1.0
+        return part * (self._due_by(second + 1 - late_s) - self._due_by(second - late_s))
 
     def _due_by(self, at_s: float) -> float:
-        second = min(max(0, math.floor(at_s)), len(self.counts) - 2)
-        before, after = self.counts[second], self.counts[second + 1]
+        second = min(max(0, math.floor(at_s)), len(self._counts) - 2)
+        before, after = self._counts[second], self._counts[second + 1]
         return before + (after - before) * min(1.0, max(0.0, at_s - second))
 
     def with_missing(self, missing: MissingLoad | None, op: Operator) -> Points:
@@ -123,7 +138,7 @@ class _Load:
         total, asked = self._sums(values)
         end_s = max(self.planned_to_s, self.seconds.stop)
         rest = range(self.seconds.stop, end_s)
-        asked += math.fsum(self._due(second, 0.0) if self.counts else self.requested for second in rest)
+        asked += math.fsum(self._due(second, 0.0) if self.planned.curve else self.requested for second in rest)
         if lower:
             edge_s = EDGE_S if self.of_throughput else 0  # requests count in all of steady time
             total += self._absent(missing, self.seconds.start - edge_s, end_s - 1 + edge_s, round(total))
@@ -137,36 +152,23 @@ class _Load:
 
 def _loads(criterion: Criterion, evidence: Evidence) -> list[_Load]:
     plan = evidence.plan
-    planned = {execution.name: execution for execution in chosen(plan, criterion.executions)}
+    planned = {execution.name: execution for execution in plan.chosen(criterion.executions)}
     found = []
-    for steady in steady_load(plan, evidence.timeline, evidence.stopped_at_s):
+    for steady in steady_load(plan, evidence.timeline, evidence.completeness.stopped_at_s):
         execution = planned.get(steady.execution)
         requested = _requested(plan, steady, criterion.location)
         if execution is None or not requested:
             continue
-        rate = execution.rate
         end_s = min(execution.steady_to_s, evidence.missing.end_s if evidence.missing else math.inf)
-        found.append(
-            _Load(
-                execution=steady.execution,
-                requested=requested,
-                of_throughput=bool(steady.requested_rps),
-                seconds=range(steady.from_s, steady.to_s),
-                planned_to_s=steady.to_s if math.isinf(end_s) else math.floor(end_s) - EDGE_S,
-                steady_s=steady.steady_s,
-                location=criterion.location,
-                timeline=evidence.timeline,
-                counts=() if rate is None else _counts(rate, execution.delay_s),
-                part=requested / steady.requested_rps if steady.requested_rps else 1.0,
-            )
-        )
+        planned_to_s = steady.to_s if math.isinf(end_s) else math.floor(end_s) - EDGE_S
+        found.append(_Load(execution, steady, requested, criterion.location, evidence.timeline, planned_to_s))
     return found
 
 
 @lru_cache(maxsize=64)  # used in every second while a criterion may end the run
-def _counts(rate: Curve, delay_s: float) -> tuple[float, ...]:
-    """What of a load curve is due by the beginning of each second of the run."""
-    by_second = rate.by_second(range(math.ceil(delay_s + rate.length_s) + 1), delay_s)
+def _due_by_second(points: tuple[tuple[float, float], ...], delay_s: float) -> tuple[float, ...]:
+    curve = Curve(points)
+    by_second = curve.by_second(range(math.ceil(delay_s + curve.length_s) + 1), delay_s)
     return tuple(accumulate(by_second, initial=0.0))
 
 
@@ -193,4 +195,4 @@ def _fires(blank: CriterionResult, load: _Load, missing: dict[str, MissingLoad],
     points = load.with_missing(missing.get(load.execution), op)
     if blank.criterion.logic == "total":
         return points.total is not None and breaches(blank.criterion, points.total)
-    return watched_through(blank.criterion, points, "mean").fired is not None
+    return PointWatch.through(blank.criterion, points).fired is not None

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from toril import text
 from toril.criteria import GENERATOR, Criterion, server_text
 from toril.records.verdict import Counted, CriterionOutcome, CriterionWindow, JudgedCriterion, Scope
-from toril.verdict.windows import MORE, BreachTracker, Combine, Points, Window, breaches, margin, watched_through
+from toril.verdict.windows import MORE, Points, PointWatch, Window, WindowWatch, breaches, margin
 
 MAXIMA = {"concurrency", *GENERATOR} - {"generator-dropped"}  # of the whole run their maximum is judged
 
@@ -74,6 +75,11 @@ class CriterionResult:
         )
 
 
+def undecided(result: CriterionResult, code: str, message: str) -> CriterionResult:
+    """The result as inconclusive."""
+    return replace(result, outcome="inconclusive", code=code, message=message)
+
+
 def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:
     """The result with its outcome. `stands`: what is missing could not have changed it."""
     if result.fired and not result.criterion.fail:
@@ -81,10 +87,8 @@ def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:
     if stands:
         return replace(result, outcome="failed", code="breach") if result.fired else result
     if result.fired:
-        message = f"{result.message}; what is missing could have prevented it"
-        return replace(result, outcome="inconclusive", code="breach-may-not-stand", message=message)
-    message = f"{result.message}; what is missing could have breached it"
-    return replace(result, outcome="inconclusive", code="pass-may-not-stand", message=message)
+        return undecided(result, "breach-may-not-stand", f"{result.message}; what is missing could have prevented it")
+    return undecided(result, "pass-may-not-stand", f"{result.message}; what is missing could have breached it")
 
 
 def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, stands: bool = True) -> CriterionResult:
@@ -103,55 +107,42 @@ def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, st
     return replace(blank, code="never-a-full-window", message=f"{message}; {fix}")
 
 
-def fired_in(blank: CriterionResult, found: BreachTracker, of: str = "") -> CriterionResult:
-    """The first window of a criterion that came true; `of` which worker or execution."""
-    window, worst = found.fired, found.worst
+def in_window(blank: CriterionResult, watch: WindowWatch[Any], of: str = "") -> CriterionResult:
+    """The first window that breached, else the one that came nearest to it; `of` which worker or execution."""
+    window, worst = watch.fired or watch.worst, watch.worst
     if window is None or worst is None:
-        raise ValueError(f"{blank.criterion.text} has not come true")
-    return replace(
-        blank,
-        fired=True,
-        observed=window.value,
-        worst=worst.value,
-        window=window,
-        samples=window.samples,
-        message=describe_breach(blank.criterion, window.value, window, of),
-    )
+        raise ValueError(f"{blank.criterion.text} had no window")
+    return with_value(replace(blank, window=window, samples=window.samples), window.value, worst.value, of)
 
 
-def worst_of(
-    blank: CriterionResult, series: Sequence[Points], combine: Combine, noun: str
-) -> tuple[CriterionResult, str | None]:
-    """The result of the series that decides, and its name; None when no window was ever full.
+def with_value(blank: CriterionResult, value: float, worst: float | None = None, of: str = "") -> CriterionResult:
+    """The result with its value; `worst` is another one where the first breach was not the worst."""
+    fired, message = breaches(blank.criterion, value), describe(blank.criterion, value, blank.window, of)
+    return replace(blank, fired=fired, observed=value, worst=value if worst is None else worst, message=message)
 
-    `noun` is the kind of series: worker, execution.
-    """
+
+def series_of(criterion: Criterion, name: str) -> str:
+    """Names one series of a criterion on figures by the second: a worker, or an execution."""
+    return f"{'execution' if criterion.subject == 'load' else 'worker'} {name}"
+
+
+def worst_of(blank: CriterionResult, series: Sequence[Points]) -> CriterionResult | None:
+    """The result of the series that decides; None when no window was ever full."""
     criterion = blank.criterion
     if criterion.logic == "total":
         known = [(one.total, one) for one in series if one.total is not None]
         value, decides = max(known, key=lambda pair: margin(criterion, pair[0]))
-        fired = breaches(criterion, value)
-        message = describe(criterion, value, None, fired=fired, of=f"{noun} {decides.name}")
-        samples = len(decides.points)
-        return replace(blank, fired=fired, observed=value, worst=value, samples=samples, message=message), decides.name
-    watched = [(one.name, watched_through(criterion, one, combine)) for one in series]
-    fired_first = [(found.fired, found, name) for name, found in watched if found.fired is not None]
-    if fired_first:
-        window, found, name = min(fired_first, key=lambda one: (one[0].to_s, -margin(criterion, one[0].value)))
-        return fired_in(blank, found, f"{noun} {name}"), name
-    kept = [(found.worst, name) for name, found in watched if found.worst is not None]
+        return with_value(replace(blank, samples=len(decides.points)), value, of=series_of(criterion, decides.name))
+    watched = [(PointWatch.through(criterion, one), one.name) for one in series]
+    fired = [(watch.fired, watch, name) for watch, name in watched if watch.fired is not None]
+    kept = [(watch.worst, watch, name) for watch, name in watched if watch.worst is not None]
     if not kept:
-        return blank, None
-    window, name = max(kept, key=lambda one: margin(criterion, one[0].value))
-    message = describe_pass(criterion, window.value, window, f"{noun} {name}")
-    return replace(
-        blank,
-        observed=window.value,
-        worst=window.value,
-        window=window,
-        samples=window.samples,
-        message=message,
-    ), name
+        return None
+    if fired:
+        _, watch, name = min(fired, key=lambda one: (one[0].to_s, -margin(criterion, one[0].value)))
+    else:
+        _, watch, name = max(kept, key=lambda one: margin(criterion, one[0].value))
+    return in_window(blank, watch, series_of(criterion, name))
 
 
 # Messages
@@ -166,13 +157,13 @@ def subject_of(criterion: Criterion) -> str:
     return f"rc{criterion.rc_pattern}" if criterion.subject == "rc" else criterion.subject
 
 
-def describe(criterion: Criterion, value: float, window: Window | None, *, fired: bool, of: str = "") -> str:
-    """The value against the limit, of a criterion that came true or did not; `of` which worker or execution."""
-    return (describe_breach if fired else describe_pass)(criterion, value, window, of)
+def describe(criterion: Criterion, value: float, window: Window | None = None, of: str = "") -> str:
+    """The value against the limit; `of` which worker or execution.
 
-
-def describe_breach(criterion: Criterion, value: float, window: Window | None, of: str = "") -> str:
-    """The observed value against the limit, by how much, where and when; `of` which worker or execution."""
+    Of a breach by how much, where and when; of a pass the value that came nearest to a breach.
+    """
+    if not breaches(criterion, value):
+        return _describe_pass(criterion, value, window, of)
     what = f"{_named(criterion)} {_was(criterion, window)} {text.observed(value, criterion.threshold, criterion.unit)}"
     if criterion.op == "=":
         against = "which the criterion rules out"
@@ -187,8 +178,7 @@ def describe_breach(criterion: Criterion, value: float, window: Window | None, o
     return f"{what}, {against}{_when(criterion, window)}{_place(criterion, of)}"
 
 
-def describe_pass(criterion: Criterion, value: float, window: Window | None, of: str = "") -> str:
-    """The value that came nearest to a breach, and what a breach would have been."""
+def _describe_pass(criterion: Criterion, value: float, window: Window | None, of: str) -> str:
     verb = _was(criterion, None) if window is None else "was at worst"
     frame = "" if criterion.logic == "total" else f" {criterion.logic} {criterion.timeframe_s} s"
     limit = f"{criterion.op} {text.limit(criterion.threshold, criterion.unit)}{frame}"

@@ -59,6 +59,9 @@ class MeasuredExecution:
     def name(self) -> str:
         return self.planned.name
 
+    def reason(self, code: str, text: str) -> Reason:
+        return Reason(code, f"{self.name}: {text}")
+
     @cached_property
     def reports(self) -> list[EngineReport]:
         return self.completeness.reports(self.name)
@@ -157,11 +160,6 @@ class MeasuredExecution:
                     found.setdefault(label, Counter())[location] += many
         return found
 
-    def labels(self) -> Iterator[str]:
-        for label in sorted({*self.timeline.labels(), *self.timeline.unfinished_labels()} - {""}):
-            if self.name in self.timeline.senders(label):
-                yield label
-
     def of_label(self, label: str, kind: Kind = "request", *, steady: bool | None = None) -> Slice:
         return self.timeline.select(label, (self.name,), steady=steady, kind=kind)
 
@@ -189,7 +187,7 @@ def unreached(execution: MeasuredExecution) -> Iterator[Reason]:
         allowed = max(MOST_DROPPED * due, due / max(1.0, execution.end_s - execution.planned.delay_s - late_s))
         if dropped > allowed:
             dropped_of_due = f"{dropped:,} of {due:,.0f} due requests were never sent"
-            yield Reason("dropped-sends", f"{execution.name}: {dropped_of_due}; at most {allowed:,.0f} may be")
+            yield execution.reason("dropped-sends", f"{dropped_of_due}; at most {allowed:,.0f} may be")
 
 
 def _users(execution: MeasuredExecution) -> Iterator[Reason]:
@@ -213,10 +211,8 @@ def _users(execution: MeasuredExecution) -> Iterator[Reason]:
     share = sum(map(min, active[first:], wanted)) / sum(wanted)
     if share < LEAST_USERS:
         most = f"{share * max(wanted):,.3g} of {max(wanted):,} users were active on average"
-        yield Reason(
-            "unreached-load",
-            f"{execution.name}: {most} from {first} s to {end} s ({share:.1%}); at least {LEAST_USERS:.0%} must be",
-        )
+        when = f"from {first} s to {end} s ({share:.1%})"
+        yield execution.reason("unreached-load", f"{most} {when}; at least {LEAST_USERS:.0%} must be")
 
 
 def _throughput(execution: MeasuredExecution) -> Iterator[Reason]:
@@ -234,27 +230,27 @@ def _throughput(execution: MeasuredExecution) -> Iterator[Reason]:
     fix = ""
     if 0 < sent < due and not execution.open_model:
         fix = f"; at these response times that takes about {math.ceil(users * due / sent):,} users, not {users:,}"
-    message = f"{execution.name}: {sent:,} requests were sent of {due:,.0f} due"
-    yield Reason("unreached-load", f"{message}; {math.ceil(least):,} to {math.floor(most):,} are needed{fix}")
+    message = f"{sent:,} requests were sent of {due:,.0f} due"
+    yield execution.reason("unreached-load", f"{message}; {math.ceil(least):,} to {math.floor(most):,} are needed{fix}")
 
 
 def ended_early(execution: MeasuredExecution) -> Iterator[Reason]:
     """Engines that ended by themselves before their time, and users before their iterations were done."""
     planned, stop = execution.planned, execution.completeness.stop
     for left, ended_s, end_s, least_s in early_ends(execution):
-        who = f"{execution.name}: worker {left.worker}"
+        who = f"worker {left.worker}"
         if left.outcome == "stopped" and stop is None:
             heard = "nothing" if left.last_sample_s is None else f"nothing after {left.last_sample_s:.0f} s"
             of = "" if math.isinf(end_s) else f" of {end_s:.0f} s"
-            yield Reason("ended-early", f"{who} was stopped, and measured {heard}{of}: {left.message}")
+            yield execution.reason("ended-early", f"{who} was stopped, and measured {heard}{of}: {left.message}")
         else:
             short = f"ended by itself after {ended_s:.1f} s of {end_s:.1f} s; {least_s:.1f} s are needed"
-            yield Reason("ended-early", f"{who} {short}{': ' + left.message if left.message else ''}")
+            yield execution.reason("ended-early", f"{who} {short}{': ' + left.message if left.message else ''}")
     for worker, left in execution.completeness.exits.items():
         users = left.executions.get(execution.name, EngineReport()).unfinished_users
         if users and planned.iterations is not None and stop is None:
             short = f"{users:,} users ended before their {planned.iterations:,} iterations were done"
-            yield Reason("ended-early", f"{execution.name}: worker {worker}: {short}")
+            yield execution.reason("ended-early", f"worker {worker}: {short}")
 
 
 def early_ends(execution: MeasuredExecution) -> Iterator[tuple[Exit, float, float, float]]:
@@ -290,7 +286,7 @@ def without_success(execution: MeasuredExecution) -> Iterator[Reason]:
     every = f"all {total.samples:,} {execution.kind}s failed" if total.samples else "no request was answered"
     errors = total.errors.most_common(1)
     why = f"; most often: {' '.join(errors[0][0]).strip()}" if errors else ""
-    yield Reason("no-success", f"{execution.name}: {every}{why}. One success is needed")
+    yield execution.reason("no-success", f"{every}{why}. One success is needed")
 
 
 # 2. No request that was never answered is ignored
@@ -322,20 +318,20 @@ def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
         return
     where = ", ".join(f"`{label}`" for label in list(found)[:3] if label)
     of = f" ({where})" if where else ""
-    waited = f"{execution.name}: {count:,} requests{of} were never answered, and waited longer than max(5 s, 10 × p95)"
+    waited = f"{count:,} requests{of} were never answered, and waited longer than max(5 s, 10 × p95)"
     if users and count >= UNANSWERED_USERS * users:
-        yield Reason("unanswered", f"{waited}; with {users:,} users fewer than {UNANSWERED_USERS * users:,.1f} may be")
+        yield execution.reason(
+            "unanswered", f"{waited}; with {users:,} users fewer than {UNANSWERED_USERS * users:,.1f} may be"
+        )
         return
     due = execution.due or execution.sent
     if not users and count > UNANSWERED_SENDS * due:
-        yield Reason("unanswered", f"{waited}; at most {UNANSWERED_SENDS * due:,.0f} of {due:,.0f} may be")
+        yield execution.reason("unanswered", f"{waited}; at most {UNANSWERED_SENDS * due:,.0f} of {due:,.0f} may be")
         return
     for label in found:
         total = execution.of_label(label).total
         if label and not total.samples:
-            yield Reason(
-                "unanswered", f"{execution.name}: none of {total.unfinished:,} requests of `{label}` was answered"
-            )
+            yield execution.reason("unanswered", f"none of {total.unfinished:,} requests of `{label}` was answered")
 
 
 # 3. The script's own reports
@@ -344,7 +340,7 @@ def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
 def of_scripts(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
     """`criteria`: those that judge this execution, and can fail the run."""
     for statement in dict.fromkeys(report.script_failed for report in execution.reports if report.script_failed):
-        yield Reason("script-failed", f"{execution.name}: {statement}")
+        yield execution.reason("script-failed", statement)
     errors: Counter[str] = Counter()
     for report in execution.reports:
         errors.update(report.script_errors)
@@ -353,17 +349,16 @@ def of_scripts(execution: MeasuredExecution, criteria: Collection[Criterion]) ->
     for label, count in open_ones[:MOST_NAMED]:
         shown = execution.timeline.select(label, (execution.name,), kind="transaction").total.errors.most_common(1)
         why = f": {shown[0][0][0]}" if shown and shown[0][0][0] else ""
-        message = f"{execution.name}: `{label}` failed {count:,} times in the script itself{why}"
+        message = f"`{label}` failed {count:,} times in the script itself{why}"
         named = f"{label} (transaction)" if label in execution.timeline.labels_of_both_kinds() else label
-        yield Reason("script-errors", f"{message}. Mend it, or judge it: {criterion_on(named)}")
+        yield execution.reason("script-errors", f"{message}. Mend it, or judge it: {criterion_on(named)}")
     if others := len(open_ones[MOST_NAMED:]):
-        yield Reason("script-errors", f"{execution.name}: {others:,} more labels failed in the script itself")
-    broken = (
-        list(unjudged(execution, criteria)) if execution.planned.search is None else []
-    )  # of a search each stage is judged
+        yield execution.reason("script-errors", f"{others:,} more labels failed in the script itself")
+    searched = execution.planned.search is not None  # each of its stages is judged
+    broken = [] if searched else list(unjudged(execution, criteria))
     yield from broken[:MOST_NAMED]
     for code, count in Counter(one.code for one in broken[MOST_NAMED:]).items():
-        yield Reason(code, f"{execution.name}: {count:,} more labels are broken in this way")
+        yield execution.reason(code, f"{count:,} more labels are broken in this way")
 
 
 def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
@@ -371,7 +366,7 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
     total = execution.answers
     if not total.failures or total.failures == total.samples:  # the latter is a reason of its own
         return
-    for label in execution.labels():
+    for label in filter(None, execution.timeline.labels(failed=True)):
         total = execution.of_label(label, execution.kind).total
         if execution.plan.ramp_up_exclude:  # failures of an excluded ramp-up are a note, unless there is nothing else
             steady = execution.of_label(label, execution.kind, steady=True).total
@@ -383,18 +378,13 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
         if failures == total.samples:
             if not any(one.label for one in asking):
                 every = "the only request" if failures == 1 else f"all {failures:,} requests"
-                yield Reason(
-                    "dead-label",
-                    f"{execution.name}: {every} of `{label}` failed ({why}). One success is needed, "
-                    f"or a criterion that names it: {criterion_on(label)}",
-                )
+                needed = f"One success is needed, or a criterion that names it: {criterion_on(label)}"
+                yield execution.reason("dead-label", f"{every} of `{label}` failed ({why}). {needed}")
         elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not asking:
             allowed = max(UNJUDGED_FAILURES - 1, math.floor(UNJUDGED_SHARE * total.samples))
-            yield Reason(
-                "unjudged-failures",
-                f"{execution.name}: {failures:,} of {total.samples:,} requests of `{label}` failed ({why}), and no "
-                f"criterion asks about failures. At most {allowed:,} may, or add one, such as `fail>1%`",
-            )
+            failed = f"{failures:,} of {total.samples:,} requests of `{label}` failed ({why})"
+            needed = f"no criterion asks about failures. At most {allowed:,} may, or add one, such as `fail>1%`"
+            yield execution.reason("unjudged-failures", f"{failed}, and {needed}")
 
 
 def criterion_on(label: str) -> str:
@@ -422,20 +412,22 @@ def covering(execution: MeasuredExecution, criteria: Collection[Criterion], labe
 # Notes: what may be meant so, and what a reader should know
 
 
-def notes_of(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[str]:
-    yield from dict.fromkeys(f"{execution.name}: {report.note}" for report in execution.reports if report.note)
+def notes_of(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
+    for note in dict.fromkeys(report.note for report in execution.reports if report.note):
+        yield execution.reason("engine-note", note)
     total = execution.requests.total
     if execution.plan.ramp_up_exclude:
         early = total.failures - execution.timeline.select(executions=(execution.name,), steady=True).total.failures
         if early:
-            yield f"{execution.name}: {early:,} requests failed outside the steady load, and are in no criterion"
+            excluded = f"{early:,} requests failed outside the steady load, and are in no criterion"
+            yield execution.reason("excluded-failures", excluded)
     patterns = [one.rc_pattern or "*" for one in criteria if one.subject == "rc"]
     if patterns and not any(one.subject in ("fail", "succ") for one in criteria) and total.failures:
-        failed = execution.timeline.select(executions=(execution.name,), ok=False).total
-        others = {rc: n for rc, n in failed.rc.items() if not any(fnmatchcase(rc, one) for one in patterns)}
+        others = {rc: n for rc, n in total.failed.rc.items() if not any(fnmatchcase(rc, one) for one in patterns)}
         if (count := sum(others.values())) > UNJUDGED_SHARE * total.samples:
             most = max(others, key=others.__getitem__)
-            yield f"{execution.name}: {count:,} requests failed with codes that no criterion names, most often `{most}`"
+            failed = f"{count:,} requests failed with codes that no criterion names, most often `{most}`"
+            yield execution.reason("unjudged-codes", failed)
 
 
 def criteria_of(execution: MeasuredExecution, judged: Iterable[Criterion]) -> list[Criterion]:

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from toril.criteria import Criterion, ServerMetric, criteria_of
 from toril.records import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, Plan
-from toril.verdict.evidence import Evidence, judged_time
-from toril.verdict.result import CriterionResult, describe, never_full, settled
-from toril.verdict.windows import COMBINED, MORE, Combine, PointWatch, Window, breaches, margin
+from toril.summary import judged_window, lasted_s
+from toril.verdict.evidence import Evidence
+from toril.verdict.result import CriterionResult, never_full, settled, undecided, with_value
+from toril.verdict.windows import COMBINED, MORE, Combine, PointWatch, Window, margin
 
 TINY_S = 1e-3  # what is finer is the rounding of points' times
 
@@ -39,7 +40,10 @@ def judge_server(blank: CriterionResult, metric: ServerMetric, evidence: Evidenc
     series = None if evidence.metrics is None else evidence.metrics.find(query_of(metric))
     if series is None:
         return _unknown(blank, "CloudWatch was not asked")
-    from_s, to_s = judged_time(evidence, blank.criterion.executions)
+    plan = evidence.plan
+    from_s, to_s = judged_window(
+        plan, lasted_s(plan, evidence.timeline, evidence.completeness), blank.criterion.executions
+    )
     judged = _Periods(blank.criterion, metric, series, from_s, to_s)
     if not judged.periods:
         return _unknown(blank, series.error or "CloudWatch has no value of the time that is judged")
@@ -89,8 +93,7 @@ class _Periods:
             window = self._window(number, number, value)
         else:
             value = COMBINED[merge]([value for _, value in self.periods])
-        fired = breaches(self.criterion, value)
-        return self._with_values(replace(blank, fired=fired, samples=len(self.periods)), value, value, window)
+        return with_value(replace(blank, window=window, samples=len(self.periods)), value)
 
     def windows(self, blank: CriterionResult) -> CriterionResult:
         """Window after window, each of as many periods as the timeframe has in it."""
@@ -104,18 +107,11 @@ class _Periods:
                 watch.miss(number - 1)
             watch.add(number, value)
             before = number
-        found, worst = watch.found.fired or watch.found.worst, watch.found.worst
+        found, worst = watch.fired or watch.worst, watch.worst
         if found is None or worst is None:
             return blank
-        fired = watch.found.fired is not None
         window = self._window(found.from_s, found.to_s, found.value)
-        return self._with_values(replace(blank, fired=fired, samples=window.samples), found.value, worst.value, window)
-
-    def _with_values(
-        self, result: CriterionResult, value: float, worst: float, window: Window | None
-    ) -> CriterionResult:
-        message = describe(self.criterion, value, window, fired=result.fired)
-        return replace(result, observed=value, worst=worst, window=window, message=message)
+        return with_value(replace(blank, window=window, samples=window.samples), found.value, worst.value)
 
     def _overlapping(self) -> range:
         """The numbers of all periods that overlap the judged time."""
@@ -139,5 +135,4 @@ class _Periods:
 
 def _unknown(result: CriterionResult, why: str) -> CriterionResult:
     """Nothing to judge, or not enough of it to say that the criterion was kept."""
-    message = f"{result.message}; but {why}" if result.message else why
-    return replace(result, outcome="inconclusive", code="no-samples", message=message)
+    return undecided(result, "no-samples", f"{result.message}; but {why}" if result.message else why)

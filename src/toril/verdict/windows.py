@@ -26,7 +26,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -38,7 +38,17 @@ from toril.verdict.evidence import MissingLoad, Seconds
 
 Kind = Literal["sum", "mean", "share", "stdev", "percentile", "rate"]
 Combine = Literal["mean", "sum", "max", "min"]
+Value = TypeVar("Value")
 
+KINDS: dict[str, Kind] = {  # of all other subjects: mean
+    "throughput": "rate",
+    "p": "percentile",
+    "stdev-rt": "stdev",
+    "hits": "sum",
+    "succ": "sum",
+    "fail": "sum",
+    "rc": "sum",
+}
 MORE = frozenset({">", ">="})  # the operators whose breach is a value that is too high
 OPPOSITE: dict[str, Operator] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq}
@@ -94,7 +104,7 @@ def margin(criterion: Criterion, value: float) -> float:
 class Reading:
     """The sums that one second (or the whole run) adds to a window."""
 
-    weight: int  # what `amount` is divided by: samples, or seconds for throughput, bytes and virtual users
+    weight: float  # what `amount` is divided by: samples, or seconds for throughput, bytes and virtual users
     amount: int = 0
     squares: int = 0
     histogram: Histogram | None = None
@@ -105,19 +115,9 @@ def kind_of(criterion: Criterion) -> Kind:
     """How windows of the criterion are condensed into one value."""
     if criterion.percent:
         return "share"
-    match criterion.subject:
-        case "throughput":
-            return "rate"
-        case "p":
-            return "percentile"
-        case "stdev-rt":
-            return "stdev"
-        case "hits" | "succ" | "fail" | "rc":
-            return "sum"
-        case "bytes":
-            return "sum" if criterion.logic == "total" else "mean"
-        case _:
-            return "mean"
+    if criterion.subject == "bytes" and criterion.logic == "total":
+        return "sum"
+    return KINDS.get(criterion.subject, "mean")
 
 
 def reader_of(criterion: Criterion) -> Callable[[Stats, int], Reading | None]:
@@ -158,11 +158,13 @@ class Pool:
 
     __slots__ = ("amount", "counts", "squares", "weight")
 
-    def __init__(self) -> None:
-        self.weight = 0
+    def __init__(self, reading: Reading | None = None) -> None:
+        self.weight: float = 0
         self.amount = 0
         self.squares = 0
         self.counts: Int64s = np.zeros(0, np.int64)  # samples by response-time bucket, dense
+        if reading is not None:
+            self.add(reading)
 
     def add(self, reading: Reading, sign: int = 1) -> None:
         """Add a reading, or take it out again with sign -1."""
@@ -175,7 +177,7 @@ class Pool:
                 self.counts = np.concatenate([self.counts, np.zeros(max(top, 2048) - self.counts.size, np.int64)])
             self.counts[reading.histogram.buckets] += sign * reading.histogram.counts
 
-    def samples(self, criterion: Criterion) -> int:
+    def samples(self, criterion: Criterion) -> float:
         """How many samples were measured, as far as what is absent is estimated from them."""
         return self.amount if criterion.subject == "throughput" else self.weight
 
@@ -194,6 +196,8 @@ class Pool:
                     return self.amount
                 return math.inf if criterion.subject == "bytes" else self.amount + absent
             case "rate":
+                if math.isinf(self.weight):
+                    return 0.0 if more else math.inf
                 return (self.amount + (0 if more else absent)) / self.weight
             case "share":
                 if math.isinf(absent):
@@ -215,7 +219,7 @@ class Pool:
         if math.isinf(absent):
             return 0.0 if more else math.inf
         missing = math.ceil(absent)
-        rank = rank_of(percentile, self.weight + missing)
+        rank = rank_of(percentile, int(self.weight) + missing)
         if more:
             rank -= missing
             if rank < 1:
@@ -257,20 +261,57 @@ class _LowestValue:
         return self._entries[0][2]
 
 
-class BreachTracker:
-    """The first window that breached a criterion, and the worst of all."""
+class WindowWatch(Generic[Value]):
+    """Follows a criterion with a timeframe through the values of its seconds (or periods)."""
 
-    __slots__ = ("criterion", "fired", "worst")
-
-    def __init__(self, criterion: Criterion) -> None:
+    def __init__(self, criterion: Criterion, frame: int | None = None) -> None:
         self.criterion = criterion
-        self.fired: Window | None = None
+        self.fired: Window | None = None  # the first window that breached the criterion
         self.worst: Window | None = None
+        self.first_second: int | None = None
+        self.last_second: int | None = None
+        self._frame = frame or criterion.timeframe_s
+        self.restart()
 
-    def add(self, window: Window | None) -> Window | None:
-        """Take the next window; returns it if it is the first to breach."""
-        if window is None:
+    def restart(self) -> None:
+        """Begin anew after a time in which nothing was planned: no window spans it."""
+        self.first_second = None
+        self._seconds: deque[tuple[int, Any, int]] = deque()  # with their samples
+        self._samples = 0
+        self._lowest = _LowestValue()
+
+    def add(self, second: int, value: Value, samples: int = 1) -> Window | None:
+        """Take the next second; the window that ends there if it is the first to breach."""
+        self.last_second = second
+        self.first_second = second if self.first_second is None else self.first_second
+        earliest = second - self._frame + 1
+        each_alone = self.criterion.logic == "for"
+        self._seconds.append((second, None if each_alone else value, samples))
+        self._samples += samples
+        if each_alone:
+            while len(self._seconds) > 1 and self._seconds[1][0] <= earliest:
+                self._samples -= self._seconds.popleft()[2]
+            start, own = self._seconds[0][0], self._alone(second, value)
+            held = self._lowest.push(second, margin(self.criterion, own), own, start)
+            reported = len(self._seconds)
+            return self._compare(Window(start, second, held, self._samples, reported)) if start <= earliest else None
+        self._enter(second, value)
+        while self._seconds[0][0] < earliest:
+            _, left, left_samples = self._seconds.popleft()
+            self._samples -= left_samples
+            self._leave(left)
+        if self.criterion.logic == "over" and self.first_second > earliest:
             return None
+        start = max(earliest, self.first_second)
+        return self._compare(Window(start, second, self._together(start, second), self._samples))
+
+    def miss(self, second: int) -> None:
+        """Take a second whose data is missing: it ends every series of `for`."""
+        if self.criterion.logic == "for" and self._seconds:
+            self._seconds.append((second, None, 0))
+            self._lowest.push(second, -math.inf, math.nan, self._seconds[0][0])
+
+    def _compare(self, window: Window) -> Window | None:
         if self.worst is None or margin(self.criterion, window.value) > margin(self.criterion, self.worst.value):
             self.worst = window
         if self.fired is None and breaches(self.criterion, window.value):
@@ -278,38 +319,23 @@ class BreachTracker:
             return window
         return None
 
+    def _alone(self, second: int, value: Value) -> float:
+        """The value of one second."""
+        raise NotImplementedError
 
-class HeldValues:
-    """The values of `for`: what was held in each of the latest seconds (or periods) of a timeframe."""
+    def _together(self, first: int, last: int) -> float:
+        """The value of the window."""
+        raise NotImplementedError
 
-    __slots__ = ("_criterion", "_frame", "_lowest", "_samples", "_seconds")
+    def _enter(self, second: int, value: Value) -> None:
+        """A second enters the window."""
 
-    def __init__(self, criterion: Criterion, frame: int) -> None:
-        self._criterion, self._frame = criterion, frame
-        self._seconds: deque[tuple[int, int]] = deque()
-        self._lowest = _LowestValue()
-        self._samples = 0
-
-    def add(self, second: int, value: float, samples: int) -> Window | None:
-        """The next second with its own value; the window that ends there, once one is full."""
-        earliest = second - self._frame + 1
-        self._seconds.append((second, samples))
-        self._samples += samples
-        while len(self._seconds) > 1 and self._seconds[1][0] <= earliest:
-            self._samples -= self._seconds.popleft()[1]
-        start = self._seconds[0][0]
-        held = self._lowest.push(second, margin(self._criterion, value), value, start)
-        return Window(start, second, held, self._samples, len(self._seconds)) if start <= earliest else None
-
-    def miss(self, second: int) -> None:
-        """Take a second without data: it ends every series."""
-        if self._seconds:
-            self._seconds.append((second, 0))
-            self._lowest.push(second, -math.inf, math.nan, self._seconds[0][0])
+    def _leave(self, value: Value) -> None:
+        """A second leaves the window."""
 
 
-class SampleWatch:
-    """Follows one criterion with a timeframe. `fired` is the first window that breached it, `worst` the worst of all.
+class SampleWatch(WindowWatch[Reading]):
+    """Follows a criterion on samples.
 
     Each `missing` sample is given the value that is the least likely to breach; the most likely to, where `against` is
     the criterion's opposite.
@@ -322,87 +348,49 @@ class SampleWatch:
         share_of_all: float = 1.0,
         against: Criterion | None = None,
     ) -> None:
-        self.criterion = criterion
-        self.found = BreachTracker(criterion)
-        self.first_second: int | None = None
-        self.last_second: int | None = None
         self.begun = False  # there was a sample, if only in a second that is not judged
         self._read = reader_of(criterion)
         self._valued = against or criterion
         self._missing = missing
         self._share_of_all = share_of_all
-        self._seconds: deque[tuple[int, Reading, int]] = deque()
-        self._pool = Pool()
-        self._samples = 0
-        self._held = HeldValues(criterion, criterion.timeframe_s)
-        self._highest = _LowestValue()  # the exact maximum, by its negative
-
-    @property
-    def fired(self) -> Window | None:
-        return self.found.fired
-
-    @property
-    def worst(self) -> Window | None:
-        return self.found.worst
-
-    def add(self, second: int, stats: Stats, users: int) -> Window | None:
-        """Take the next second; the window that ends there if it is the first to breach."""
-        reading = self._read(stats, users)
-        if not self.begun or reading is None:
-            return None
-        self.last_second = second
-        if self.first_second is None:
-            self.first_second = second
-        if self.criterion.logic == "for":
-            pool = Pool()
-            pool.add(reading)
-            value = pool.value(self._valued, reading.max_us, self._absent(second, second, pool.samples(self._valued)))
-            return self.found.add(self._held.add(second, value, stats.samples))
-        return self.found.add(self._window(second, reading, stats))
+        super().__init__(criterion)
 
     def restart(self) -> None:
-        """Begin anew after a time in which nothing was planned: no window spans it."""
-        self.first_second, self._samples = None, 0
-        self._seconds.clear()
-        self._pool, self._highest = Pool(), _LowestValue()
-        self._held = HeldValues(self.criterion, self.criterion.timeframe_s)
+        super().restart()
+        self._pool = Pool()
+        self._highest = _LowestValue()  # the exact maximum, by its negative
+        self._max_us = 0
 
-    def miss(self, second: int) -> None:
-        """Take a second whose samples are missing: it ends every series."""
-        if self.criterion.logic == "for" and self.first_second is not None:
-            self._held.miss(second)
-
-    def _window(self, second: int, reading: Reading, stats: Stats) -> Window | None:
-        assert self.first_second is not None  # noqa: S101 — set before the first window is looked at
-        earliest = second - self.criterion.timeframe_s + 1
-        self._seconds.append((second, reading, stats.samples))
-        self._pool.add(reading)
-        self._samples += stats.samples
-        while self._seconds[0][0] < earliest:
-            _, left, samples = self._seconds.popleft()
-            self._pool.add(left, -1)
-            self._samples -= samples
-        max_us = int(self._highest.push(second, -reading.max_us, reading.max_us, earliest))
-        if self.criterion.logic == "over" and self.first_second > earliest:
+    def follow(self, view: Slice, second: int, planned: Seconds) -> Window | None:
+        """Take one second of the samples, if the criterion judges it; as `add`."""
+        stats = view.second(second)
+        self.begun |= stats.samples > 0
+        if not is_judged(self.criterion, planned, second, stats.samples):
             return None
-        start = max(earliest, self.first_second)
-        absent = self._absent(start, second, self._pool.samples(self._valued))
-        return Window(start, second, self._pool.value(self._valued, max_us, absent), self._samples)
+        if counts_silence(self.criterion) and second in planned and second - 1 not in planned:
+            self.restart()
+        users = view.virtual_users(second) if self.criterion.subject == "concurrency" else 0
+        reading = self._read(stats, users)
+        return self.add(second, reading, stats.samples) if self.begun and reading is not None else None
 
-    def _absent(self, first: int, last: int, measured: int) -> float:
-        return 0.0 if self._missing is None else self._missing.samples(first, last, measured, self._share_of_all)
+    def _alone(self, second: int, value: Reading) -> float:
+        return self._value(Pool(value), value.max_us, second, second)
 
+    def _together(self, first: int, last: int) -> float:
+        return self._value(self._pool, self._max_us, first, last)
 
-def follow(watch: SampleWatch, view: Slice, second: int, planned: Seconds) -> Window | None:
-    """Give the watch one second, if its criterion looks at it; returns the first window to breach, where it ends."""
-    stats = view.second(second)
-    watch.begun |= stats.samples > 0
-    if not is_judged(watch.criterion, planned, second, stats.samples):
-        return None
-    if counts_silence(watch.criterion) and second in planned and second - 1 not in planned:
-        watch.restart()
-    users = view.virtual_users(second) if watch.criterion.subject == "concurrency" else 0
-    return watch.add(second, stats, users)
+    def _enter(self, second: int, value: Reading) -> None:
+        self._pool.add(value)
+        self._max_us = int(self._highest.push(second, -value.max_us, value.max_us, second - self._frame + 1))
+
+    def _leave(self, value: Reading) -> None:
+        self._pool.add(value, -1)
+
+    def _value(self, pool: Pool, max_us: int, first: int, last: int) -> float:
+        absent = 0.0
+        if self._missing is not None:
+            absent = self._missing.samples(first, last, pool.samples(self._valued), self._share_of_all)
+        return pool.value(self._valued, max_us, absent)
 
 
 # Figures that are known by the second
@@ -422,39 +410,33 @@ class Points:
         return self.points[-1][0] - self.points[0][0] + 1 if self.points else 0
 
 
-class PointWatch:
-    """Follows one such figure through the windows of a criterion."""
-
-    def __init__(self, criterion: Criterion, combine: Combine, frame: int | None = None) -> None:
-        self.found = BreachTracker(criterion)
-        self._logic, self._frame = criterion.logic, frame or criterion.timeframe_s
-        self._combine = COMBINED[combine]
-        self._first: int | None = None
-        self._held = HeldValues(criterion, self._frame)
-        self._latest: deque[tuple[int, float]] = deque()
-
-    def add(self, second: int, value: float) -> Window | None:
-        """Take the next value; the window that ends there if it is the first to breach."""
-        self._first = second if self._first is None else self._first
-        if self._logic == "for":
-            return self.found.add(self._held.add(second, value, 1))
-        earliest = second - self._frame + 1
-        self._latest.append((second, value))
-        while self._latest[0][0] < earliest:
-            self._latest.popleft()
-        if self._logic == "over" and self._first > earliest:
-            return None
-        values = [value for _, value in self._latest]
-        return self.found.add(Window(max(earliest, self._first), second, self._combine(values), len(values)))
-
-    def miss(self, second: int) -> None:
-        """Take a second without data: it ends every series."""
-        self._held.miss(second)
+def combined_by(criterion: Criterion) -> Combine:
+    """How the seconds of a window are taken together; lateness is the maximum of each second already."""
+    match criterion.subject:
+        case "generator-dropped":
+            return "sum"
+        case "generator-lateness":
+            return "max"
+    return "mean"
 
 
-def watched_through(criterion: Criterion, series: Points, combine: Combine) -> BreachTracker:
-    """All windows of one series."""
-    watch = PointWatch(criterion, combine)
-    for second, value in series.points:
-        watch.add(second, value)
-    return watch.found
+class PointWatch(WindowWatch[float]):
+    """Follows a criterion on such a figure."""
+
+    def __init__(self, criterion: Criterion, combine: Combine | None = None, frame: int | None = None) -> None:
+        super().__init__(criterion, frame)
+        self._combine = COMBINED[combine or combined_by(criterion)]
+
+    @classmethod
+    def through(cls, criterion: Criterion, series: Points) -> "PointWatch":
+        """All windows of one series."""
+        watch = cls(criterion)
+        for second, value in series.points:
+            watch.add(second, value)
+        return watch
+
+    def _alone(self, second: int, value: float) -> float:
+        return value
+
+    def _together(self, first: int, last: int) -> float:
+        return self._combine([value for _, value, _ in self._seconds])

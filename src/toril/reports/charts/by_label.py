@@ -10,11 +10,9 @@ from toril.reports.charts.lines import Chart, Thinning, chart, line
 from toril.reports.charts.percentiles import curve
 from toril.reports.labels import judged_labels, notable, slice_of
 from toril.reports.run_tables import failed_share, interval_of
-from toril.stats.histogram import Int64s
 from toril.summary.build import PERCENTILES
 from toril.text import plain
 from toril.timeline import Timeline
-from toril.timeline.by_second import NOTHING, by_second
 
 MOST_LABELS = 32  # to choose from: each adds some 15 kB to the page
 FIGURES = {
@@ -52,14 +50,15 @@ def by_label(bundle: Bundle, base: Bundle | None, thin: Thinning, names: dict[st
 
 
 def _course(bundle: Bundle, timeline: Timeline, base: Bundle | None, thin: Thinning, label: str) -> list[Chart]:
-    own = by_second(timeline, slice_of(timeline, label), len(bundle.summary.series), [float(p[1:]) for p in PERCENTS])
-    base_p95_us: list[float | None] = []
-    base_samples: list[float] = []
+    seconds = len(bundle.summary.series)
+    own = slice_of(timeline, label).by_second(seconds, [float(p[1:]) for p in PERCENTS])
+    before = None
     if base is not None and base.timeline is not None and label in base.summary.labels:
-        before = by_second(base.timeline, slice_of(base.timeline, label), len(base.summary.series), [95.0])
-        base_p95_us, base_samples = _known(before.percentiles_us[0]), before.samples.tolist()
+        before = slice_of(base.timeline, label).by_second(len(base.summary.series), [95.0])
+    base_p95_us = [] if before is None else before.percentiles_us[0]
+    base_samples = [] if before is None else before.samples.tolist()
     return [
-        times(bundle, label, [_known(column) for column in own.percentiles_us], base_p95_us, thin),
+        times(bundle, label, own.percentiles_us, base_p95_us, thin),
         chart(
             "Requests and failures per second",
             "/s",
@@ -69,10 +68,6 @@ def _course(bundle: Bundle, timeline: Timeline, base: Bundle | None, thin: Thinn
             marks=marks.of_subject(bundle, "throughput", label),
         ),
     ]
-
-
-def _known(column: Int64s) -> list[float | None]:
-    return [None if value == NOTHING else value for value in column.tolist()]
 
 
 def _figures(bundle: Bundle, label: str) -> list[list[str]]:

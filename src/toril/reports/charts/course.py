@@ -112,7 +112,7 @@ def _errors_by_second(bundle: Bundle, seconds: int) -> dict[str, list[int]]:
     """By kind, the failed requests of each second; empty without a timeline."""
     if bundle.timeline is None:
         return {}
-    view = bundle.timeline.select(ok=False)
+    view = bundle.timeline.select()
     found: dict[str, list[int]] = {}
     for second in [one for one in view.seconds if one < seconds]:
         for (message, rc), count in view.second(second).errors.items():

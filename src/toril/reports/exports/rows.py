@@ -81,7 +81,7 @@ def row_batches(timeline: Timeline, key_of: Callable[[str, Series], Key | None])
     keys_of = np.array([place_of[key] for _, _, key in chosen], np.int64)
     step = max(1, PLACES_AT_ONCE // numbers.size)
     for first in range(0, seconds + 1, step):
-        which, second, entries = timeline.table.places(numbers, first, first + step - 1)
+        which, second, entries = timeline.table.rows.places(numbers, first, first + step - 1)
         order = np.lexsort((good[which], keys_of[which], second))
         which, second, entries = which[order], second[order], entries[order]
         key, ok = keys_of[which], good[which]

@@ -138,7 +138,7 @@ def _outcomes(bundle: Bundle) -> Iterator[Batch]:
         found = [
             (row, rc, message, count)
             for row, entries in enumerate(batch.entries)
-            for (rc, message), count in sorted(timeline.table.outcomes(entries).items())
+            for (rc, message), count in sorted(timeline.table.outcomes.of(entries).items())
         ]
         row, rcs, messages, counts = (list(column) for column in zip(*found, strict=True))
         yield _of_place(bundle, batch, np.array(row)) | {

@@ -16,23 +16,3 @@ from toril.timeline.intervals.format import (
     decode,
 )
 from toril.timeline.intervals.recorder import OTHER, Recorder, acceptable, label_of
-
-__all__ = [
-    "BUCKET_BITS",
-    "CELL_COLUMNS",
-    "HEALTH_SCALE",
-    "KINDS",
-    "MAX_DURATION_US",
-    "MAX_PACKED",
-    "MAX_SECOND",
-    "OTHER",
-    "UNKNOWN",
-    "VITALS",
-    "Interval",
-    "Kind",
-    "Recorder",
-    "Series",
-    "acceptable",
-    "decode",
-    "label_of",
-]

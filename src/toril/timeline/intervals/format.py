@@ -159,26 +159,22 @@ def encode(names: Mapping[str, Any], tables: Mapping[str, Int64s]) -> bytes:
 
 def decode(data: bytes, where: str) -> Interval:
     """The interval in `data`; StoreError, naming `where`, unless it is there completely."""
-    if len(data) > MAX_PACKED:
-        raise StoreError(f"{where} is damaged: more than {MAX_PACKED:,} bytes", code="damaged-file")
-    if len(data) < HEAD.size or not data.startswith(MAGIC):
-        raise StoreError(
-            f"{where} is damaged: {len(data)} bytes that do not begin as an interval file does", code="damaged-file"
-        )
-    _, version, packed, unpacked, checksum = HEAD.unpack_from(data)
-    if len(data) != HEAD.size + packed:
-        raise StoreError(
-            f"{where} is damaged: {len(data)} bytes long instead of {HEAD.size + packed}", code="damaged-file"
-        )
-    body = memoryview(data)[HEAD.size :]
-    if zlib.crc32(body, zlib.crc32(data[:CHECKED])) != checksum:
-        raise StoreError(f"{where} is damaged: its checksum does not fit its content", code="damaged-file")
-    if version not in (VERSION, VERSION_OF_TIMINGS):
-        expected = f"{VERSION} or {VERSION_OF_TIMINGS}"
-        raise StoreError(
-            f"{where}: version {version} of the interval format, expected {expected}", code="other-version"
-        )
     try:
+        if len(data) > MAX_PACKED:
+            raise ValueError(f"more than {MAX_PACKED:,} bytes")
+        if len(data) < HEAD.size or not data.startswith(MAGIC):
+            raise ValueError(f"{len(data)} bytes that do not begin as an interval file does")
+        _, version, packed, unpacked, checksum = HEAD.unpack_from(data)
+        if len(data) != HEAD.size + packed:
+            raise ValueError(f"{len(data)} bytes long instead of {HEAD.size + packed}")
+        body = memoryview(data)[HEAD.size :]
+        if zlib.crc32(body, zlib.crc32(data[:CHECKED])) != checksum:
+            raise ValueError("its checksum does not fit its content")
+        if version not in (VERSION, VERSION_OF_TIMINGS):
+            expected = f"{VERSION} or {VERSION_OF_TIMINGS}"
+            raise StoreError(
+                f"{where}: version {version} of the interval format, expected {expected}", code="other-version"
+            )
         return _read(body, unpacked)
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, struct.error, zlib.error) as error:
         raise StoreError(f"{where} is damaged: {why(error)}", code="damaged-file") from error
@@ -226,8 +222,8 @@ def _read(body: memoryview, unpacked: int) -> Interval:
         unfinished=tables["unfinished"],
         users=tables["users"],
         health=tables["health"],
-        vitals=_vitals(header.get("vitals", [])),
-        waits=_waits(header.get("waits", [])),
+        vitals=_named(header.get("vitals", []), VITALS),
+        waits=_named(header.get("waits", []), WAITS),
         generator=_numbers(header.get("generator", {})),
         resolution_us=_numbers(header["resolution_us"], MAX_DURATION_US),
         unreadable=_number(header["unreadable"]),
@@ -250,28 +246,13 @@ def _series(
     )
 
 
-def _vitals(columns: list[list[int]]) -> Int64s:
+def _named(columns: list[list[int]], known: tuple[str, ...]) -> Int64s:
     """The columns that are known here: a file may have fewer (an earlier toril), or more (a later one)."""
-    if not columns:
-        return _NO_VITALS
-    found = np.array(columns)
-    if found.ndim != 2 or found.dtype != np.int64 or found.min(initial=0) < UNKNOWN or found[0].min(initial=0) < 0:
-        raise ValueError("its vitals are no columns of whole numbers")
-    missing = np.full((max(0, len(VITALS) - len(found)), found.shape[1]), UNKNOWN)
-    return np.concatenate((found[: len(VITALS)], missing))
-
-
-def _waits(columns: list[list[int]]) -> Int64s:
-    """The columns; none in the files of an earlier toril."""
-    if not columns:
-        return np.empty((len(WAITS), 0), np.int64)
-    found = np.array(columns)
-    if found.ndim != 2 or len(found) != len(WAITS) or found.dtype != np.int64 or found.min(initial=0) < 0:
-        raise ValueError("its waits are no columns of whole numbers")
-    return found
-
-
-_NO_VITALS: Int64s = np.empty((len(VITALS), 0), np.int64)
+    found = np.array(columns) if columns else np.empty((0, 0), np.int64)
+    if found.ndim != 2 or found.dtype != np.int64:
+        raise ValueError("it has columns that are not of whole numbers")
+    missing = np.full((max(0, len(known) - len(found)), found.shape[1]), UNKNOWN)
+    return np.concatenate((found[: len(known)], missing))
 
 
 def _number(found: Any, limit: int = MAX_SUM) -> int:
@@ -297,27 +278,17 @@ def _texts(found: Any) -> tuple[str, ...]:
 def _check(interval: Interval, whole: bool) -> None:
     """Every code has its name, and the parts add up: a file that a faulty writer made is refused as a whole."""
     cells, counts, outcomes = interval.cells, interval.counts[np.newaxis], interval.outcomes
-    tables = (
-        cells,
-        counts,
-        outcomes,
-        interval.unfinished,
-        interval.users,
-        interval.health,
-        interval.vitals,
-        interval.waits,
-    )
-    for table in tables:
-        lowest = UNKNOWN if table is interval.vitals else 0
-        if table.size and (table.min() < lowest or table.astype(np.float64).sum(axis=1).max() >= MAX_SUM):
+    tables = (cells, counts, outcomes, interval.unfinished, interval.users, interval.health, interval.waits)
+    for table in (*tables, interval.vitals[:1], interval.vitals - UNKNOWN):
+        if table.size and (table.min() < 0 or table.astype(np.float64).sum(axis=1).max() >= MAX_SUM):
             raise ValueError("it holds a number that is too large")
     executions, labels = len(interval.executions), len(interval.labels)
     codes = (
         (cells[1], len(interval.series)),
         (cells[0], MAX_SECOND),
-        (interval.outcomes[0], cells.shape[1]),
-        (interval.outcomes[1], len(interval.rcs)),
-        (interval.outcomes[2], len(interval.messages)),
+        (outcomes[0], cells.shape[1]),
+        (outcomes[1], len(interval.rcs)),
+        (outcomes[2], len(interval.messages)),
         (interval.unfinished[0], MAX_SECOND),
         (interval.unfinished[1], executions),
         (interval.unfinished[2], labels),

@@ -73,7 +73,6 @@ class Recorder:
         }
         self._resolution: dict[str, int] = {}
         self._batches: list[tuple[Int64s, ...]] = []
-        self._single: list[tuple[int, ...]] = []
         self._users: dict[tuple[int, int], int] = {}
         self._unfinished: Counter[tuple[int, int, int]] = Counter()
         self._waits: Counter[tuple[int, int, int, int]] = Counter()
@@ -125,39 +124,10 @@ class Recorder:
         self._batches.append(batch)
         self.samples += batch[0].size
 
-    def add_one(
-        self,
-        execution: str,
-        *,
-        completed_s: float,
-        label: str,
-        response_us: int,
-        ok: bool = True,
-        steady: bool = True,
-        kind: str = "request",
-        rc: str = "",
-        message: str = "",
-        ttfb_us: int = -1,
-        connect_us: int = -1,
-        bytes: int = 0,
-        arm: int = 0,
-        block: int = 0,
-    ) -> None:
-        """Record one sample; ValueError like add_many."""
-        durations = (response_us, ttfb_us + 1, connect_us + 1)
-        if not (-MAX_SECOND < completed_s < MAX_SECOND) or min(durations) < 0 or max(durations) >= MAX_DURATION_US:
-            raise ValueError(f"{label}: {response_us} µs, completed at {completed_s} s, is no sample of a run")
-        if bytes < 0 or kind not in KINDS:
-            raise ValueError(f"{label}: {bytes} bytes, kind {kind!r}, is no sample of a run")
-        code = self._tables["label"][label]
-        if code == NONE:
-            self._unreadable += 1
-            return
-        key = (max(0, int(completed_s // 1)) << SECOND_AT) + self._place(execution, arm, block)
-        key += (code << LABEL_AT) + (KINDS.index(kind) << 2) + (steady << 1) + ok
-        outcome = (self._tables["rc"][rc] << 16) + (0 if ok else self._tables["message"][message])
-        self._single.append((key, response_us, bytes, ttfb_us, connect_us, outcome))
-        self.samples += 1
+    def add_one(self, execution: str, *, completed_s: float, arm: int = 0, block: int = 0, **values: Any) -> None:
+        """Record one sample, a successful and steady one unless it says otherwise; ValueError like add_many."""
+        columns = {"ok": True, "steady": True, **values, "completed_s": [completed_s]}
+        self.add_many(execution, columns, arm=arm, block=block)
 
     def virtual_users(self, second: int, execution: str, count: int) -> None:
         """How many were active; the last value of a second is kept."""
@@ -221,7 +191,7 @@ class Recorder:
 
         Call it until it returns None: what is too much for one file is in several, by time.
         """
-        recorded = (self._batches, self._single, self._users, self._unfinished, self._health, self._vitals)
+        recorded = (self._batches, self._users, self._unfinished, self._health, self._vitals)
         if not any(recorded) and not self._unreadable:
             return None
         cells, tables, rest = self._grouped()
@@ -232,38 +202,36 @@ class Recorder:
             "resolution_us": dict(self._resolution),
             "unreadable": self._unreadable,
         }
-        if self._vitals and not rest:
-            names["vitals"] = [
-                [second if name == "second" else known.get(name, UNKNOWN) for second, known in self._vitals.items()]
-                for name in VITALS
-            ]
-        waits = _rows(((*place, n) for place, n in self._waits.items() if not rest), 5)
         if self._generator:
             names["generator"] = self._generator
         series, tables["cells"][1] = np.unique(cells & ((1 << SECOND_AT) - 1), return_inverse=True)
         fields = series_fields(series)
-        tables["users"] = _rows(((s, e, n) for (s, e), n in self._users.items() if not rest), 3)
-        tables["unfinished"] = _rows(((*place, n) for place, n in self._unfinished.items() if not rest), 4)
+        # What is not of samples is in the last of several files.
+        tables["users"] = users = _rows([] if rest else [(*key, n) for key, n in self._users.items()], 3)
         tables["health"] = _rows([] if rest else self._health, 5)
-        outcomes, unfinished, users = tables["outcomes"], tables["unfinished"], tables["users"]
+        unfinished = _rows([] if rest else [(*key, n) for key, n in self._unfinished.items()], 4)
+        waits = _rows([] if rest else [(*key, n) for key, n in self._waits.items()], 5)
+        tables["unfinished"], outcomes = unfinished, tables["outcomes"]
         names["executions"] = _used(self._executions.texts, fields[0], unfinished[1], users[1], waits[1])
         names["labels"] = _used(self._tables["label"].texts, fields[1], unfinished[2], waits[2])
-        if waits.size:
-            names["waits"] = waits.tolist()
         names["rcs"] = _used(self._tables["rc"].texts, outcomes[1])
         names["messages"] = _used(self._tables["message"].texts, outcomes[2])
         names["series"] = fields.T.tolist()
+        if waits.size:
+            names["waits"] = waits.tolist()
+        if self._vitals and not rest:
+            known = self._vitals.values()
+            names["vitals"] = [list(self._vitals), *([one.get(name, UNKNOWN) for one in known] for name in VITALS[1:])]
         data = encode(names, tables)
         self.files += 1
         self.digests += digest_of(data)
-        self._batches, self._single, self._unreadable = rest, [], 0
-        if rest:
-            return data
-        self._health = []
-        self._users.clear()
-        self._unfinished.clear()
-        self._waits.clear()
-        self._vitals.clear()
+        self._batches, self._unreadable = rest, 0
+        if not rest:
+            self._health.clear()
+            self._users.clear()
+            self._unfinished.clear()
+            self._waits.clear()
+            self._vitals.clear()
         return data
 
     def _place(self, execution: str, arm: int, block: int) -> int:
@@ -285,22 +253,15 @@ class Recorder:
 
     def _grouped(self) -> tuple[Int64s, dict[str, Int64s], list[tuple[Int64s, ...]]]:
         """The cells and tables of the samples since the last flush; and the samples that are too many for one file."""
-        batches = list(self._batches)
-        if self._single or not batches:
-            batches.append(tuple(_rows(self._single, 6)))
+        batches = self._batches or [tuple(_rows([], 6))]
         columns = tuple(np.concatenate(column) for column in zip(*batches, strict=True))
         cell_bytes = ROW_BYTES + ESCAPED * self._tables["label"].longest
-        cells, tables = _tables(columns)
+        cells, tables = grouped(*columns)
         if cells.size * cell_bytes + 8 * sum(tables[name].size for name in ("gaps", "counts", "outcomes")) <= BUDGET:
             return cells, tables, []
         by_time, most = np.argsort(columns[0], kind="stable"), BUDGET // cell_bytes
         rest = [tuple(one[by_time[most:]] for one in columns)] if by_time.size > most else []
-        return *_tables(tuple(one[by_time[:most]] for one in columns)), rest
-
-
-def _tables(columns: tuple[Int64s, ...]) -> tuple[Int64s, dict[str, Int64s]]:
-    cells, cell_of = np.unique(columns[0], return_inverse=True)
-    return cells, grouped(cells, cell_of, *columns[1:])
+        return *grouped(*(one[by_time[:most]] for one in columns)), rest
 
 
 def acceptable(columns: Columns) -> NDArray[np.bool_]:
@@ -324,9 +285,8 @@ def _used(texts: list[str], *columns: Int64s) -> list[str]:
     return [texts[code] for code in codes]
 
 
-def _rows(rows: Iterable[tuple[int, ...]], columns: int) -> Int64s:
-    found = list(rows)
-    return np.array(found, np.int64).reshape(len(found), columns).T.copy()
+def _rows(rows: list[tuple[int, ...]], columns: int) -> Int64s:
+    return np.array(rows, np.int64).reshape(len(rows), columns).T.copy()
 
 
 def _whole(columns: Columns, name: str, size: int, lowest: int, default: int | None) -> Int64s:
@@ -368,9 +328,16 @@ def _count(count: int) -> int:
 
 
 def grouped(
-    cells: Int64s, cell_of: Int64s, response: Int64s, received: Int64s, ttfb: Int64s, connect: Int64s, outcome: Int64s
-) -> dict[str, Int64s]:
-    """The tables of an interval file; codes and series are still those of the recorder."""
+    keys: Int64s, response: Int64s, received: Int64s, ttfb: Int64s, connect: Int64s, outcome: Int64s
+) -> tuple[Int64s, dict[str, Int64s]]:
+    """The keys of the cells, and the tables of an interval file with the recorder's codes for texts and series."""
+    cells, cell_of = np.unique(keys, return_inverse=True)
+
+    def total(values: Int64s) -> Int64s:
+        sums = np.zeros(cells.size, np.int64)
+        np.add.at(sums, cell_of, values)
+        return sums
+
     bucket = buckets_of(response)
     lowest = lowests_of(bucket)
     above = response - lowest
@@ -384,24 +351,24 @@ def grouped(
     np.minimum.at(smallest, cell_of, response)
     largest = np.zeros(cells.size, np.int64)
     np.maximum.at(largest, cell_of, response)
-    high, low = _sums(cells.size, cell_of, high), _sums(cells.size, cell_of, low)
+    high, low = total(high), total(low)
     table = (
         cells >> SECOND_AT,
         np.zeros(cells.size, np.int64),
         sizes,
         np.bincount(cell_of, minlength=cells.size),
-        _sums(cells.size, cell_of, received),
-        _sums(cells.size, cell_of, above),
+        total(received),
+        total(above),
         high + (low >> 32),
         low & LOW_32,
         smallest - lowests_of(buckets[ends - sizes]),
         largest - lowests_of(buckets[ends - 1]),
-        _sums(cells.size, cell_of, np.maximum(ttfb, 0)),
-        _sums(cells.size, cell_of, (ttfb >= 0).astype(np.int64)),
-        _sums(cells.size, cell_of, np.maximum(connect, 0)),
-        _sums(cells.size, cell_of, (connect >= 0).astype(np.int64)),
+        total(np.maximum(ttfb, 0)),
+        total((ttfb >= 0).astype(np.int64)),
+        total(np.maximum(connect, 0)),
+        total((connect >= 0).astype(np.int64)),
     )
-    return {
+    return cells, {
         "cells": np.stack(table),
         "gaps": np.diff(buckets, prepend=0)[np.newaxis] & 0xFFFF,
         "counts": counts[np.newaxis].astype(np.int64),
@@ -414,12 +381,6 @@ def _product(above: Int64s, sum_of_both: Int64s) -> tuple[Int64s, Int64s]:
     upper, lower = above * (sum_of_both >> 20), above * (sum_of_both & LOW_20)
     low = ((upper & LOW_12) << 20) + lower
     return (upper >> 12) + (low >> 32), low & LOW_32
-
-
-def _sums(size: int, cell_of: Int64s, values: Int64s) -> Int64s:
-    sums = np.zeros(size, np.int64)
-    np.add.at(sums, cell_of, values)
-    return sums
 
 
 def series_fields(series: Int64s) -> Int64s:
