@@ -21,7 +21,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean help
+.PHONY: demo demo-cloud quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -108,8 +108,7 @@ help: ## this list
 	@touch $@
 
 # Python compiles an editable install at each start where PYTHONDONTWRITEBYTECODE is set.
-.PHONY: bytecode
-bytecode: .venv/installed
+bytecode: .venv/installed ## compile the source here, so that commands start faster
 	@.venv/bin/python -m compileall -q src infra
 
 # What a run takes and nothing else: for action.yml.
