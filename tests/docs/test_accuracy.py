@@ -19,7 +19,7 @@ from toril.worker.engines.generic import GenericEngine
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "accuracy.md").read_text()
 SOURCES = list(Path(str(verdict.__file__)).parent.glob("*.py"))
-OF_TESTS = {"failed-test", "no-tests", "tests-passed"}  # of functional suites, which docs/suites.md explains
+OF_TESTS = {"failed-test", "no-tests", "tests-passed"}  # of functional suites, which docs/how-to/check-functions.md explains
 
 
 def cells(line: str) -> list[str]:
