@@ -129,7 +129,7 @@ def _words(annotation: Any) -> str:
     if origin is Annotated:
         return _words(parts[0])
     if origin is Literal:
-        return " or ".join(f"`{part}`" for part in parts)
+        return ", ".join(f"`{part}`" for part in parts)
     if origin is tuple:
         return f"list of {_words(parts[0])}"
     if origin is dict:

@@ -12,7 +12,7 @@ pulumi config set budget.monthlyUsd 50 --path --stack hub
 pulumi config set 'schedules[0].suite' shop --path --stack us-east-1
 ```
 
-`python -m tools.reference` generates this page. [Set up AWS](../how-to/set-up-aws.md) shows the commands in order.
+[Set up AWS](../how-to/set-up-aws.md) shows the commands in order. `make docs` generates this page.
 """
 TITLES = {"hub": "The hub", "region": "A region"}
 
@@ -24,12 +24,12 @@ def pages() -> dict[str, str]:
 
 
 def _table(rows: list[Row]) -> str:
-    lines = ["| setting | type | default | meaning |", "|---|---|---|---|"]
-    lines += [f"| `{one.path}` | {one.type} | {_default(one.default)} | {one.description} |" for one in rows]
+    lines = ["| setting | type and default | meaning |", "|---|---|---|"]
+    lines += [f"| `{one.path}` | {one.type}{_default(one.default)} | {one.description} |" for one in rows]
     return "\n".join(lines) + "\n"
 
 
 def _default(text: str | None) -> str:
     if text is None:
-        return "*required*"
-    return f"`{text}`" if text else ""
+        return "; *required*"
+    return f"; default `{text}`" if text else ""
