@@ -51,8 +51,8 @@ class CacheSettings(Setting):
     upstream: UpstreamName = Field(description="Cached registry.")
     prefix: str = Field(
         default="",
-        description="Prefix of the cached repositories, 2 to 30 characters; `ROOT` for all other paths. Default: as in `docker-hub`, "
-        "or `prod/docker-hub`.",
+        description="Prefix of the cached repositories, 2 to 30 characters; `ROOT` for all other paths. Default: as in "
+        "`docker-hub`, or `prod/docker-hub`.",
     )
     upstream_prefix: str | None = Field(default=None, description="Path of the upstream to cache. Default: all.")
     registry: str | None = Field(
