@@ -1,4 +1,4 @@
-"""The section on criteria in docs/suites.md: examples are planned or judged, differences from bzt have tests."""
+"""docs/reference/criteria.md: examples are planned or judged, differences from bzt have tests."""
 
 import importlib
 import re
@@ -16,12 +16,11 @@ from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
 from toril.verdict.servers import queries
 
-PAGE = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
-SECTION = PAGE[PAGE.index("\n## Criteria\n") :]
-BLOCKS = re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)
-ROWS = re.findall(r"^\| `([^`]+)` \| (passed|failed|inconclusive|triggered) \| (.+) \|$", SECTION, re.MULTILINE)
-OURS = SECTION.index("| criterion in `toril.criteria` |")
-JUDGED = [(source, outcome, SECTION.index(f"| `{source}` | {outcome}") > OURS) for source, outcome, _ in ROWS]
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "criteria.md").read_text()
+BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+ROWS = re.findall(r"^\| `([^`]+)` \| (passed|failed|inconclusive|triggered) \| (.+) \|$", PAGE, re.MULTILINE)
+OURS = PAGE.index("| criterion in `toril.criteria` |")
+JUDGED = [(source, outcome, PAGE.index(f"| `{source}` | {outcome}") > OURS) for source, outcome, _ in ROWS]
 UNITS = {"ms": 1000, "s": 1_000_000, "%": 1, "MB": 1 << 20, "GB": 1 << 30}
 SLOW_SECONDS = range(20, 40)
 
@@ -71,7 +70,7 @@ FIGURES = [
 
 @pytest.mark.parametrize(("source", "figure"), FIGURES, ids=[source for source, _ in FIGURES])
 def test_and_for_the_figure_that_the_page_gives(minute, source, figure):
-    ours = SECTION.index(f"| `{source}` |") > OURS
+    ours = PAGE.index(f"| `{source}` |") > OURS
     observed = judged(source, minute, PLAN, language="toril" if ours else "taurus").observed
     assert observed == pytest.approx(figure, rel=0.005)
 
@@ -107,7 +106,7 @@ def test_every_suite_of_the_page_is_planned(tmp_path, block, on):
 # Where toril differs from bzt
 
 DEFECTS = re.findall(
-    r"^\| ([^|]+?) \| [^|]+ \|$", SECTION[SECTION.index("| bzt does | toril does |") :].replace("|---|---|", ""), re.M
+    r"^\| ([^|]+?) \| [^|]+ \|$", PAGE[PAGE.index("| bzt does | toril does |") :].replace("|---|---|", ""), re.M
 )[1:]
 PROOFS = {
     "A window that completes": "test_bzt_defects:test_a_window_that_completes_in_the_final_flush_is_not_lost",

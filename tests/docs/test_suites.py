@@ -1,11 +1,12 @@
-"""docs/suites.md: every suite on it is planned and means what stands below it; no key is left out.
+"""The pages about suites: every suite on them is planned and means what stands below it; no key is left out.
 
-What it says of criteria is tested in `test_criteria_docs.py`.
+What they say of criteria is tested in `test_criteria.py`.
 """
 
 import ast
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,9 +26,22 @@ from toril.plan import make_plan
 from toril.suite import TorilSettings, engines, read_suite
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "suites.md").read_text()
-ABOUT_SUITES = PAGE[: PAGE.index("\n## Criteria\n")]
-FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DOCS = ROOT / "docs"
+PAGES = {
+    path.stem: path.read_text()
+    for path in (
+        *(DOCS / "reference" / f"{name}.md" for name in ("suite", "scenarios", "settings", "engines", "criteria")),
+        *(
+            DOCS / "how-to" / f"{name}.md"
+            for name in (
+                "start-a-suite", "use-your-script", "feed-data", "pass-secrets", "shape-the-load", "find-the-highest-rate",
+                "test-in-a-browser", "check-functions", "debug-a-suite", "compare-base-and-head",
+            )
+        ),
+    )
+}  # fmt: skip
+ALL = "\n".join(PAGES.values())
+FENCE = re.compile(r"^( *)```(\w+)(?: (\S+))?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 USERS = "user\n" + "".join(f"{number}\n" for number in range(6))
 DAY = [40, 22, 12, 10, 14, 30, 70, 130, 190, 230, 250, 265, 270, 255, 240, 235, 240, 260, 300, 280, 220, 150, 100, 60]
 RATES = "time,rps,orders\n" + "".join(f"2026-11-24T{hour:02}:00:00Z,{rps},{36 * rps}\n" for hour, rps in enumerate(DAY))
@@ -53,34 +67,44 @@ class Example:
 
 
 def examples() -> Iterator[Example]:
-    for part in re.split(r"(?m)^(?=## )", ABOUT_SUITES):
-        title = part.splitlines()[0].strip("# ")
-        files: dict[str, str] = {}
-        found: list[Example] = []
-        for language, name, text in FENCE.findall(part):
-            if language == "yaml":
-                files = {**files, name: text} if name else {"suite.yml": text}
-                if not name:
-                    found.append(Example(f"{title} {len(found) + 1}", files))
-            elif language == "sh" and "suite.yml" in text.split():
-                found[-1].command = text
-            elif language == "sh":
-                found.append(Example(f"{title} {len(found) + 1}", files, text))
-            elif language == "python":
-                assert BESIDE[name] in text
-            else:
-                found[-1].says += text.splitlines()
-        yield from found
+    for page, whole in PAGES.items():
+        if page == "criteria":  # its examples are parts of suites
+            continue
+        for part in re.split(r"(?m)^(?=## )", whole):
+            title = f"{page}: {part.splitlines()[0].strip('# ')}"
+            files: dict[str, str] = {}
+            found: list[Example] = []
+            for language, name, text in fenced(part):
+                if language == "yaml":
+                    files = {**files, name: text} if name else {"suite.yml": text}
+                    if not name:
+                        found.append(Example(f"{title} {len(found) + 1}", files))
+                elif language == "sh" and text.startswith("toril plan suite.yml "):
+                    found[-1].command = text
+                elif language == "sh" and text.startswith("toril plan ") and files:
+                    found.append(Example(f"{title} {len(found) + 1}", files, text))
+                elif language == "python":
+                    compile(text, name, "exec")
+                    assert BESIDE.get(name, "") in text
+                elif language == "text":
+                    found[-1].says += text.splitlines()
+            yield from found
+
+
+def fenced(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yields the language, the name and the text of each block of code."""
+    for _, language, name, block in FENCE.findall(text):
+        yield language, name, textwrap.dedent(block)
 
 
 EXAMPLES = list(examples())
-ROW = re.compile(r"^\| (execution|suite) \| `([^`]+)` \| `([a-z-]+)` \| .+ \|$", re.MULTILINE)
+ROW = re.compile(r"^\| (execution|suite) \| `([^`]+)` \| `([a-z-]+)` \|.* \|$", re.MULTILINE)
 SIMPLE = {"execution": {"scenario": {"requests": ["http://shop/"]}, "hold-for": "1m"}}
 
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that the page speaks of."""
+    """The folder that the pages describe."""
     folder = tmp_path / "shop"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -110,27 +134,29 @@ def test_what_stands_below_a_suite_is_what_its_plan_says(shop, example):
         assert flat(line) in flat(done.output), f"{line}\n{done.output}"
 
 
-def test_the_page_has_examples_and_most_say_what_they_mean():
-    assert len(EXAMPLES) > 12
-    assert sum(bool(example.says) for example in EXAMPLES) >= len(EXAMPLES) - 1
+def test_the_pages_have_examples_and_most_say_what_they_mean():
+    assert len(EXAMPLES) > 30
+    assert sum(bool(example.says) for example in EXAMPLES) >= 0.8 * len(EXAMPLES)
 
 
-def section(heading: str) -> str:
-    return next(part for part in re.split(r"(?m)^## ", ABOUT_SUITES) if part.startswith(f"{heading}\n"))
+def rows(kind: str) -> list[tuple[str, str, str]]:
+    """The rows of all tables of what is `written` and refused, or only `noted`."""
+    return [
+        row
+        for page in PAGES.values()
+        for table in page.split("\n\n")
+        if table.startswith(f"| place | {kind} | code |")
+        for row in ROW.findall(table)
+    ]
 
 
-def rows(heading: str) -> list[tuple[str, str, str]]:
-    found: list[tuple[str, str, str]] = ROW.findall(section(heading))
-    return found
-
-
-@pytest.mark.parametrize(("where", "written", "code"), rows("Refused"))
-def test_what_the_page_calls_refused_is_refused_for_that_reason(shop, where, written, code):
+@pytest.mark.parametrize(("where", "written", "code"), rows("written"))
+def test_what_the_pages_call_refused_is_refused_for_that_reason(shop, where, written, code):
     refuses(shop, changed(where, written), code)
 
 
-@pytest.mark.parametrize(("where", "written", "code"), rows("Noted"))
-def test_what_the_page_says_is_noted_is_noted(shop, where, written, code):
+@pytest.mark.parametrize(("where", "written", "code"), rows("noted"))
+def test_what_the_pages_call_noted_is_noted(shop, where, written, code):
     (shop / "suite.yml").write_text(yaml.safe_dump(changed(where, written)))
     plan = make_plan(read_suite([shop], system={}), run_id="docs", workers=None)
     assert code in plan.warning_codes, plan.warnings
@@ -138,15 +164,13 @@ def test_what_the_page_says_is_noted_is_noted(shop, where, written, code):
 
 # What engines take of `requests`
 
-MATRIX = re.findall(r"^\| (.*`.*)" + r" \| (yes|refused)" * 4 + r" \|$", ABOUT_SUITES, re.MULTILINE)
-ENGINES = ("jmeter", "locust", "apiritif", "vegeta")
-BROWSERS = re.findall(r"^\| (.*`.*) \| (yes|refused) \| (yes|refused) \|$", section("Browsers"), re.MULTILINE)
+ENGINES = ("jmeter", "locust", "apiritif", "vegeta", "gatling", "selenium", "playwright")
+MATRIX = re.findall(r"^\| (.*`.*?)" + r" \| (yes|refused)" * len(ENGINES) + r" \|$", PAGES["engines"], re.MULTILINE)
 CELLS = [
     (key, engine, answer)
-    for engines_asked, matrix in ((ENGINES, MATRIX), (("selenium", "playwright"), BROWSERS))
-    for keys, *answers in matrix
+    for keys, *answers in MATRIX
     for key in re.findall(r"`([^`]+)`", keys)
-    for engine, answer in zip(engines_asked, answers, strict=True)
+    for engine, answer in zip(ENGINES, answers, strict=True)
 ]
 BLOCKS = {
     "transaction": {"transaction": "t", "do": ["/"]},
@@ -172,7 +196,7 @@ REFUSED_KEYS = [key for one in engines.ENGINES.values() for key in (*one.without
 
 
 def test_and_nothing_is_refused_that_the_page_does_not_name():
-    named = {key for key, *_ in CELLS}
+    named = {key for key, *_ in CELLS} | {"headers", "assert"}  # in the sentence below the table
     assert set(REFUSED_KEYS) | {*engines.BLOCKS, *engines.PHASES} == named
 
 
@@ -190,9 +214,9 @@ def keys_of(value: Any) -> Iterator[str]:
 
 
 def keys_in_examples() -> set[str]:
-    """Every key of every suite on the page, and of what it calls refused or ignored."""
-    suites = [yaml.safe_load(text) for language, _, text in FENCE.findall(PAGE) if language == "yaml"]
-    snippets = [yaml.safe_load(written) for _, written, _ in ROW.findall(ABOUT_SUITES)]
+    """Every key of every suite on the pages, and of what they call refused or ignored."""
+    suites = [yaml.safe_load(text) for language, _, text in fenced(ALL) if language == "yaml"]
+    snippets = [yaml.safe_load(written) for _, written, _ in ROW.findall(ALL)]
     return {key for value in (*suites, *snippets) for key in keys_of(value)}
 
 
@@ -211,7 +235,7 @@ def _types(annotation: Any) -> list[type]:
 
 
 def test_every_key_of_ours_is_in_the_table_with_its_default_and_in_an_example():
-    table = dict(re.findall(r"^\| `([a-z0-9.-]+)` \| ([^|]+) \| [^|]+ \|$", section("`toril:`"), re.MULTILINE))
+    table = dict(re.findall(r"^\| `([a-z0-9.-]+)` \| ([^|]+) \| [^|]+ \|$", PAGES["settings"], re.MULTILINE))
     ours = dict(settings_of(TorilSettings))
     assert set(ours) == set(table)
     for key, default in ours.items():
