@@ -1,4 +1,4 @@
-"""docs/accuracy.md: its simulations, what it says of engines and limits, and that it explains every reason."""
+"""Accuracy, statistics and verdict reasons: simulations, resolutions of engines, limits, and every reason."""
 
 import heapq
 import importlib
@@ -17,9 +17,10 @@ from toril.worker.engines import ENGINES
 from toril.worker.engines.generic import GenericEngine
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "accuracy.md").read_text()
+PAGES = ("explanation/accuracy", "explanation/statistics", "reference/verdict-reasons", "reference/engines")
+PAGE = "\n\n".join((ROOT / f"docs/{page}.md").read_text() for page in PAGES)
 SOURCES = list(Path(str(verdict.__file__)).parent.glob("*.py"))
-OF_TESTS = {"failed-test", "no-tests", "tests-passed"}  # of functional suites, which docs/how-to/check-functions.md explains
+OF_TESTS = {"failed-test", "no-tests", "tests-passed"}  # of functional suites: another table
 
 
 def cells(line: str) -> list[str]:

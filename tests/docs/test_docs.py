@@ -52,5 +52,5 @@ def test_the_suite_on_the_first_screen_is_divided_as_it_says(tmp_path):
 
 
 def test_every_format_of_report_is_explained():
-    page = (ROOT / "docs" / "reports.md").read_text()
+    page = (ROOT / "docs/how-to/read-a-report.md").read_text()
     assert not [name for name in FORMATS if f"`{name}`" not in page]

@@ -232,6 +232,16 @@ def test_and_nothing_is_refused_that_the_page_does_not_name():
     assert set(REFUSED_KEYS) | {*engines.BLOCKS, *engines.PHASES} == named
 
 
+def test_a_worker_gets_the_load_that_the_page_says():
+    rows = re.findall(r"^\| ([^|`]+) \| ([0-9].*) \|$", PAGES["suite"], re.MULTILINE)
+    written = {name: text.replace(",", "") for names, text in rows for name in names.split(", ")}
+    for engine in engines.ENGINES.values():
+        expected = {engine.users_per_worker, engine.requests_per_core, engine.browsers_per_core} - {None}
+        figures = set(map(int, re.findall("[0-9]+", written.get(engine.title, ""))))
+        assert figures <= expected, engine.title
+        assert bool(figures) == bool(expected), engine.title
+
+
 REFUSED = PAGES["engines"][PAGES["engines"].index("| engine | refused |") :].split("\n\n")[0]
 REFUSALS = [
     (engine.lower(), refusal)
