@@ -1,4 +1,4 @@
-"""Where bzt judges wrongly: what it says, and what we decided. docs/reference/criteria.md lists the same, row by row."""
+"""Where bzt judges wrongly, and what toril does instead. docs/reference/criteria.md lists the same."""
 
 from dataclasses import replace
 
