@@ -18,28 +18,22 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from typer.testing import CliRunner
 
-from tests.suite.reading import refuses
+from tests.suite.reading import read, refuses
 from toril import cli
 from toril.criteria import duration_s
 from toril.criteria.criterion import OWN_KEYS, TAURUS_KEYS
+from toril.errors import SuiteError
 from toril.plan import make_plan
 from toril.suite import TorilSettings, engines, read_suite
 
 ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
-PAGES = {
-    path.stem: path.read_text()
-    for path in (
-        *(DOCS / "reference" / f"{name}.md" for name in ("suite", "scenarios", "settings", "engines", "criteria")),
-        *(
-            DOCS / "how-to" / f"{name}.md"
-            for name in (
-                "start-a-suite", "use-your-script", "feed-data", "pass-secrets", "shape-the-load", "find-the-highest-rate",
-                "test-in-a-browser", "check-functions", "debug-a-suite", "compare-base-and-head",
-            )
-        ),
-    )
-}  # fmt: skip
+NAMES = """
+    reference/suite reference/scenarios reference/settings reference/engines reference/criteria
+    how-to/start-a-suite how-to/use-your-script how-to/feed-data how-to/pass-secrets how-to/shape-the-load
+    how-to/find-the-highest-rate how-to/test-in-a-browser how-to/check-functions how-to/debug-a-suite
+    how-to/compare-base-and-head
+"""
+PAGES = {Path(name).name: (ROOT / "docs" / f"{name}.md").read_text() for name in NAMES.split()}
 ALL = "\n".join(PAGES.values())
 FENCE = re.compile(r"^( *)```(\w+)(?: (\S+))?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 USERS = "user\n" + "".join(f"{number}\n" for number in range(6))
@@ -98,8 +92,51 @@ def fenced(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 EXAMPLES = list(examples())
-ROW = re.compile(r"^\| (execution|suite) \| `([^`]+)` \| `([a-z-]+)` \|.* \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([a-z-]+)` \| `([^`]+)` \|.* \|$", re.MULTILINE)
+OF_SUITES = {
+    "toril",
+    "modules",
+    "reporting",
+    "reports",
+    "settings",
+    "services",
+    "criteria",
+    "scenarios",
+    "provisioning",
+}
 SIMPLE = {"execution": {"scenario": {"requests": ["http://shop/"]}, "hold-for": "1m"}}
+
+
+# Of each code the page has one example; these are further ones.
+MORE_ERRORS = [
+    ("unknown-key", "{scenarios: {shop: {requests: ['http://shop/']}}, scenario: {shop: {}}}"),
+    ("unknown-key", "throughput: {sin: {from: 1, to: 10, period: 1m}}"),
+    ("unknown-key", "concurrency: {local: 5, clod: 10}"),
+    (
+        "unknown-key",
+        "{executor: vegeta, throughput: 10, scenario: {requests: [{url: 'http://shop/', lable: home}]}}",
+    ),
+    ("ignored-load", "{executor: vegeta, throughput: 10, steps: 5}"),
+    ("ignored-load", "settings: {aggregator: functional-consolidator}"),
+    ("unsupported-curve", "{executor: apiritif, throughput: {ramp: {to: 10}}}"),
+    ("refused-executor", "executor: siege"),
+    ("unknown-execution", "toril: {capacity: {checkout: {from: 1, to: 10, until: [p50>1s]}}}"),
+    ("stray-criteria", "criteria: ['p95>1s']"),
+    ("stray-criteria", "services: [passfail]"),
+    ("stray-criteria", "reporting: [{module: passfail, criterias: ['p95>1s']}]"),
+    ("stray-criteria", "reporting: [{module: passfial, criteria: ['p95>1s']}]"),
+    ("stray-criteria", "reports: [{module: passfail, criteria: ['p95>1s']}]"),
+]
+MORE_NOTES = [
+    (
+        "ignored-key",
+        "{executor: external-results-loader, data-file: users.csv, errors-file: errors.jtl, hold-for: 0}",
+    ),
+    ("ignored-key", "{executor: vegeta, throughput: 10, max-workers: 5}"),
+    ("ignored-key", "{executor: vegeta, throughput: 10, concurrency: 5}"),
+    ("in-turns", "modules: {local: {capacity: 1}}"),
+    ("no-criteria", "reporting: [{module: passfail, run-at: cloud, criteria: ['p95>1s']}]"),
+]
 
 
 @pytest.fixture
@@ -117,9 +154,10 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def changed(where: str, written: str) -> dict[str, Any]:
+def changed(written: str) -> dict[str, Any]:
+    """A simple suite with these keys, at its top or in its execution."""
     snippet = yaml.safe_load(written)
-    if where == "suite":
+    if set(snippet) & OF_SUITES:
         return {**SIMPLE, **snippet}
     return {"execution": {**SIMPLE["execution"], **snippet}}
 
@@ -139,25 +177,19 @@ def test_the_pages_have_examples_and_most_say_what_they_mean():
     assert sum(bool(example.says) for example in EXAMPLES) >= 0.8 * len(EXAMPLES)
 
 
-def rows(kind: str) -> list[tuple[str, str, str]]:
-    """The rows of all tables of what is `written` and refused, or only `noted`."""
-    return [
-        row
-        for page in PAGES.values()
-        for table in page.split("\n\n")
-        if table.startswith(f"| place | {kind} | code |")
-        for row in ROW.findall(table)
-    ]
+def rows(heading: str) -> list[tuple[str, str]]:
+    (section,) = [part for part in PAGES["scenarios"].split("\n## ") if part.startswith(f"{heading}\n")]
+    return ROW.findall(section)
 
 
-@pytest.mark.parametrize(("where", "written", "code"), rows("written"))
-def test_what_the_pages_call_refused_is_refused_for_that_reason(shop, where, written, code):
-    refuses(shop, changed(where, written), code)
+@pytest.mark.parametrize(("code", "written"), [*rows("Errors"), *MORE_ERRORS])
+def test_what_the_page_calls_an_error_is_one_with_its_code(shop, code, written):
+    refuses(shop, changed(written), code)
 
 
-@pytest.mark.parametrize(("where", "written", "code"), rows("noted"))
-def test_what_the_pages_call_noted_is_noted(shop, where, written, code):
-    (shop / "suite.yml").write_text(yaml.safe_dump(changed(where, written)))
+@pytest.mark.parametrize(("code", "written"), [*rows("Notes"), *MORE_NOTES])
+def test_what_the_page_says_is_noted_is_noted(shop, code, written):
+    (shop / "suite.yml").write_text(yaml.safe_dump(changed(written)))
     plan = make_plan(read_suite([shop], system={}), run_id="docs", workers=None)
     assert code in plan.warning_codes, plan.warnings
 
@@ -200,6 +232,49 @@ def test_and_nothing_is_refused_that_the_page_does_not_name():
     assert set(REFUSED_KEYS) | {*engines.BLOCKS, *engines.PHASES} == named
 
 
+REFUSED = PAGES["engines"][PAGES["engines"].index("| engine | refused |") :].split("\n\n")[0]
+REFUSALS = [
+    (engine.lower(), refusal)
+    for names, refused in re.findall(r"^\| ([^|`]+) \| (.*`.*) \|$", REFUSED, re.MULTILINE)
+    for engine in names.split(", ")
+    for refusal in re.findall(r"`([^`]+)`", refused.partition("; needs")[0])
+]
+LOAD = {"concurrency": 5, "throughput": 10, "iterations": 5, "steps": 5, "ramp-up": "5s", "hold-for": "5s"}
+IN_SCENARIOS = ("script", "think-time", "browser", "remote", "requests", "loop", "random-order")
+
+
+@pytest.mark.parametrize(("engine", "refusal"), REFUSALS)
+def test_an_engine_refuses_what_the_page_says(shop, engine, refusal):
+    key, value = next(iter(yaml.safe_load(f"{{{refusal}}}").items()))
+    execution: dict[str, Any] = {"executor": engine}
+    if engine == "vegeta":
+        execution["throughput"] = 10
+    if engine == "k6":
+        execution["scenario"] = "load.js"
+    if engine == "external-results-loader":
+        execution |= {"data-file": "users.csv", "scenario": {"data-file": "users.csv"}}
+    if key in ("loop", "random-order"):
+        execution["scenario"] = {"requests": ["http://shop/"], "data-sources": [{"path": "users.csv", key: value}]}
+    elif key == "think-time":
+        execution["scenario"] = {"requests": [{"url": "http://shop/", key: "1s"}]}
+    elif key == "script":
+        execution["scenario"] = "load.jmx"
+    elif key == "requests":
+        execution["scenario"] = {"requests": ["http://shop/"]}
+    elif key in IN_SCENARIOS:
+        execution["scenario"] = {"requests": ["http://shop/"], key: value or "x"}
+    else:
+        execution[key] = LOAD[key] if value is None else value
+    with pytest.raises(SuiteError) as refused:
+        read(shop, {"execution": {**SIMPLE["execution"], "hold-for": 0 if "loader" in engine else "1m", **execution}})
+    assert {"requests": "without a script"}.get(key, key) in str(refused.value)
+
+
+def test_the_table_names_all_load_that_an_engine_ignores():
+    for executor, engine in engines.ENGINES.items():
+        assert set(engine.ignored_load) <= {key for one, key in REFUSALS if one == executor}
+
+
 # No key is left out
 
 
@@ -216,7 +291,8 @@ def keys_of(value: Any) -> Iterator[str]:
 def keys_in_examples() -> set[str]:
     """Every key of every suite on the pages, and of what they call refused or ignored."""
     suites = [yaml.safe_load(text) for language, _, text in fenced(ALL) if language == "yaml"]
-    snippets = [yaml.safe_load(written) for _, written, _ in ROW.findall(ALL)]
+    rows = [*ROW.findall(PAGES["scenarios"]), *MORE_ERRORS, *MORE_NOTES]
+    snippets = [yaml.safe_load(written) for _, written in rows]
     return {key for value in (*suites, *snippets) for key in keys_of(value)}
 
 
@@ -294,7 +370,7 @@ def keys_that_are_read() -> Iterator[str]:
 
 
 def test_every_key_that_is_read_of_a_suite_is_in_an_example():
-    named = {key for key, *_ in CELLS}
-    read = set(keys_that_are_read()) - NO_KEYS
-    assert {"throughput", "locations-weighted", "run-at", "included-configs", "script-file", "provisioning"} <= read
-    assert read <= keys_in_examples() | named
+    named = {key for key, *_ in CELLS} | {refusal.partition(":")[0] for _, refusal in REFUSALS}
+    asked = set(keys_that_are_read()) - NO_KEYS
+    assert {"throughput", "locations-weighted", "run-at", "included-configs", "script-file", "provisioning"} <= asked
+    assert asked <= keys_in_examples() | named

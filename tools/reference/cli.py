@@ -14,7 +14,7 @@ HEAD = """# Commands
 
 <!-- written by `make docs` from the help of the command -->
 
-`toril COMMAND --help` prints the same text. A command writes its result to standard output and its progress
+`toril COMMAND --help` prints this and more. A command writes its result to standard output and its progress
 to standard error. All commands use the same [exit codes](exit-codes.md).
 
 ## Shared arguments and options
@@ -35,11 +35,10 @@ def pages() -> dict[str, str]:
 
 
 def section(name: str, command: Any, shared: set[str]) -> Iterator[str]:
-    """Yields the paragraphs and the table of one command."""
+    """Yields the summary, the example and the table of one command."""
     yield f"## toril {name}\n"
     text, _, example = inspect.cleandoc(command.help).partition("Example: ")
-    for paragraph in text.strip().split("\n\n"):
-        yield filled(" ".join(paragraph.split()))
+    yield filled(" ".join(text.split("\n\n")[0].split()))
     yield f"```sh\n{example.strip()}\n```\n"
     own = [row(one) for one in visible(command) if row(one) not in shared]
     common = [f"`{spelling(one)}`" for one in visible(command) if row(one) in shared]
