@@ -92,7 +92,7 @@ def fenced(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 EXAMPLES = list(examples())
-ROW = re.compile(r"^\| `([a-z-]+)` \| `([^`]+)` \|.* \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([a-z-]+)` \| `([^`]+)` \|", re.MULTILINE)
 OF_SUITES = {
     "toril",
     "modules",
@@ -107,8 +107,28 @@ OF_SUITES = {
 SIMPLE = {"execution": {"scenario": {"requests": ["http://shop/"]}, "hold-for": "1m"}}
 
 
-# Of each code the page has one example; these are further ones.
-MORE_ERRORS = [
+# What the page describes in general: the code and an example of an error.
+ERRORS = [
+    ("conflicting-keys", "{throughput: {ramp: {to: 10}}, ramp-up: 10s}"),
+    ("ignored-load", "{throughput: 10, hold-for: 0}"),
+    ("missing-rate", "{executor: vegeta}"),
+    ("missing-script", "{executor: k6, scenario: {requests: ['http://shop/']}}"),
+    ("no-such-file", "toril: {split-data: [gone.csv]}"),
+    ("not-a-duration", "hold-for: soon"),
+    ("not-a-number", "concurrency: 2.5"),
+    ("out-of-range", "locations: {madrid: 0}"),
+    ("refused-executor", "executor: ab"),
+    ("stray-criteria", "modules: {passfail: {criteria: ['p95>1s']}}"),
+    ("unknown-execution", "toril: {curves: {checkout: {ramp: {to: 10}}}}"),
+    ("unknown-executor", "executor: jmetr"),
+    ("unknown-key", "toril: {wrokers: 3}"),
+    ("unknown-scenario", "scenario: chekout"),
+    ("unknown-value", "reporting: [{module: passfail, run-at: clud}]"),
+    ("unsupported-browser", "{executor: selenium, scenario: {browser: Firefox, requests: ['http://shop/']}}"),
+    ("unsupported-curve", "{executor: locust, throughput: {ramp: {to: 10}}}"),
+    ("unsupported-key", "modules: {vegeta: {verify-ssl: false}}"),
+    ("unsupported-script", "{executor: k6, scenario: {script: locustfile.py}}"),
+    ("unsupported-search", "toril: {capacity: {jmeter: {from: 1, to: 9, until: [p50>1s]}}}"),
     ("unknown-key", "{scenarios: {shop: {requests: ['http://shop/']}}, scenario: {shop: {}}}"),
     ("unknown-key", "throughput: {sin: {from: 1, to: 10, period: 1m}}"),
     ("unknown-key", "concurrency: {local: 5, clod: 10}"),
@@ -127,6 +147,7 @@ MORE_ERRORS = [
     ("stray-criteria", "reporting: [{module: passfial, criteria: ['p95>1s']}]"),
     ("stray-criteria", "reports: [{module: passfail, criteria: ['p95>1s']}]"),
 ]
+# Beside the notes of the page's table.
 MORE_NOTES = [
     (
         "ignored-key",
@@ -182,8 +203,8 @@ def rows(heading: str) -> list[tuple[str, str]]:
     return ROW.findall(section)
 
 
-@pytest.mark.parametrize(("code", "written"), [*rows("Errors"), *MORE_ERRORS])
-def test_what_the_page_calls_an_error_is_one_with_its_code(shop, code, written):
+@pytest.mark.parametrize(("code", "written"), ERRORS)
+def test_what_the_pages_call_an_error_is_one(shop, code, written):
     refuses(shop, changed(written), code)
 
 
@@ -230,6 +251,16 @@ REFUSED_KEYS = [key for one in engines.ENGINES.values() for key in (*one.without
 def test_and_nothing_is_refused_that_the_page_does_not_name():
     named = {key for key, *_ in CELLS} | {"headers", "assert"}  # in the sentence below the table
     assert set(REFUSED_KEYS) | {*engines.BLOCKS, *engines.PHASES} == named
+
+
+def test_a_worker_gets_the_load_that_the_page_says():
+    rows = re.findall(r"^\| ([^|`]+) \| ([0-9].*) \|$", PAGES["suite"], re.MULTILINE)
+    written = {name: text.replace(",", "") for names, text in rows for name in names.split(", ")}
+    for engine in engines.ENGINES.values():
+        expected = {engine.users_per_worker, engine.requests_per_core, engine.browsers_per_core} - {None}
+        figures = set(map(int, re.findall("[0-9]+", written.get(engine.title, ""))))
+        assert figures <= expected, engine.title
+        assert bool(figures) == bool(expected), engine.title
 
 
 REFUSED = PAGES["engines"][PAGES["engines"].index("| engine | refused |") :].split("\n\n")[0]
@@ -291,7 +322,7 @@ def keys_of(value: Any) -> Iterator[str]:
 def keys_in_examples() -> set[str]:
     """Every key of every suite on the pages, and of what they call refused or ignored."""
     suites = [yaml.safe_load(text) for language, _, text in fenced(ALL) if language == "yaml"]
-    rows = [*ROW.findall(PAGES["scenarios"]), *MORE_ERRORS, *MORE_NOTES]
+    rows = [*ROW.findall(PAGES["scenarios"]), *ERRORS, *MORE_NOTES]
     snippets = [yaml.safe_load(written) for _, written in rows]
     return {key for value in (*suites, *snippets) for key in keys_of(value)}
 

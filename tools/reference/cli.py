@@ -2,47 +2,50 @@
 
 import inspect
 import textwrap
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from toril import cli
 
 WIDTH = 110
-SHARED_BY = 2  # commands: a parameter that as many have is described once
+FEW = 4  # commands: where more take an option, none of them is named
 HEAD = """# Commands
 
 <!-- written by `make docs` from the help of the command -->
 
-`toril COMMAND --help` prints this and more. A command writes its result to standard output and its progress
-to standard error. All commands use the same [exit codes](exit-codes.md).
+A command writes its result to standard output and its progress to standard error. All commands use the same
+[exit codes](exit-codes.md).
 
 ## Shared arguments and options
 
-Each command below lists the shared ones that it takes.
+Several commands take these; the ones in parentheses, or most of them. `toril COMMAND --help` lists all options of
+a command.
 """
 
 
 def pages() -> dict[str, str]:
     """Returns the page by its path below docs/reference."""
     commands = {name: cli.command(name) for name in cli.COMMANDS if name != cli.HIDDEN}
-    uses = Counter(row(one) for command in commands.values() for one in visible(command))
-    shared = {text for text, count in uses.items() if count >= SHARED_BY}
-    parts = [HEAD, table(text for text in uses if text in shared)]
+    uses: dict[str, list[str]] = {}
+    for name, command in commands.items():
+        for one in visible(command):
+            uses.setdefault(row(one), []).append(name)
+    shared = {text: users for text, users in uses.items() if len(users) > 1}
+    parts = [HEAD, table(text if len(users) > FEW else of(users, text) for text, users in shared.items())]
     for name, command in commands.items():
         parts += section(name, command, shared)
     return {"cli.md": "\n".join(parts)}
 
 
-def section(name: str, command: Any, shared: set[str]) -> Iterator[str]:
+def section(name: str, command: Any, shared: Collection[str]) -> Iterator[str]:
     """Yields the summary, the example and the table of one command."""
     yield f"## toril {name}\n"
     text, _, example = inspect.cleandoc(command.help).partition("Example: ")
     yield filled(" ".join(text.split("\n\n")[0].split()))
     yield f"```sh\n{example.strip()}\n```\n"
     own = [row(one) for one in visible(command) if row(one) not in shared]
-    common = [f"`{spelling(one)}`" for one in visible(command) if row(one) in shared]
-    yield table([*own, f"| shared | {', '.join(common)} |"] if common else own)
+    if own:
+        yield table(own)
 
 
 def visible(command: Any) -> list[Any]:
@@ -63,6 +66,11 @@ def row(parameter: Any) -> str:
     if parameter.required and parameter.param_type_name == "option":
         text += " Required."
     return f"| `{spelling(parameter)}` | {text} |"
+
+
+def of(commands: Iterable[str], text: str) -> str:
+    """Adds the names of commands to a row."""
+    return f"{text.removesuffix(' |')} ({', '.join(commands)}) |"
 
 
 def spelling(parameter: Any) -> str:
