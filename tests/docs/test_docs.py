@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from toril import cli
+from toril import cli, errors
+from toril.cli.running import INTERRUPTED
 from toril.plan import make_plan
 from toril.reports import FORMATS
 from toril.suite import read_suite
+from toril.verdict import EXIT_CODES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -54,3 +56,10 @@ def test_the_suite_on_the_first_screen_is_divided_as_it_says(tmp_path):
 def test_every_format_of_report_is_explained():
     page = (ROOT / "docs/how-to/read-a-report.md").read_text()
     assert not [name for name in FORMATS if f"`{name}`" not in page]
+
+
+def test_every_exit_code_is_explained():
+    codes = {*EXIT_CODES.values(), errors.UserError.exit_code, errors.InfrastructureError.exit_code}
+    codes |= {cli.INTERNAL_ERROR, INTERRUPTED}
+    page = (ROOT / "docs/reference/exit-codes.md").read_text()
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)] == sorted(codes)

@@ -1,4 +1,4 @@
-"""Where bzt judges wrongly, and what toril does instead. docs/reference/criteria.md lists the same."""
+"""Where bzt judges wrongly: what it says, and what we decided. docs/reference/criteria.md has the same rows."""
 
 from dataclasses import replace
 
