@@ -56,8 +56,10 @@ def shows(line: str, output: str) -> bool:
 
 def test_the_commands_do_what_the_page_shows(tmp_path):
     (tmp_path / "toril").symlink_to(ROOT)
+    people = {f"GIT_{role}_{key}": "me@example.com" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
     environment = {
         **os.environ,
+        **people,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "120",
     }
