@@ -21,7 +21,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: demo demo-cloud docs quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -86,6 +86,9 @@ fuzz: $(UV) ## search for a minute for a response that vegeta's program and Go's
 dist: $(UV) ## build the wheel, in dist/; VERSION=1.2.3 refuses any other
 	@[ -z "$(VERSION)" ] || grep -qxF '__version__ = "$(VERSION)"' src/toril/__init__.py || { echo "src/toril/__init__.py is not of version $(VERSION)" >&2; exit 1; }
 	"$(UV)" build --quiet --wheel --build-constraints requirements/build.txt --out-dir dist
+
+docs: .venv/installed ## write the generated pages of docs/reference
+	@.venv/bin/python -m tools.reference
 
 lock: $(UV) ## pin all dependencies anew, in requirements/, tools/uplot/ and tools/jmeter/
 	tools/lock

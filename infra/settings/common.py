@@ -108,7 +108,7 @@ def _problem(path: tuple[Any, ...], errors: list[Any], model: type[BaseModel]) -
         hint = f"did you mean {close[0]}?" if close else "remove it"
         return f"  {where}: no such setting; {hint}"
     if kind == "missing":
-        return f"  {where}: is missing; set it, as docs/operations.md shows"
+        return f"  {where}: is missing; set it, as docs/reference/stacks.md shows"
     said = " or ".join(dict.fromkeys(_wrong(error) for error in errors))
     if not path and kind == "value_error":  # of the stack as a whole: the message begins with the key
         return f"  {where}{said}"

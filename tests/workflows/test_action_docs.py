@@ -1,4 +1,4 @@
-"""What README and docs/ci.md say of the action and the workflows is what these say themselves."""
+"""README, reference and how-to pages describe the actions and workflows as they are."""
 
 import re
 from typing import Any
@@ -8,7 +8,8 @@ import pytest
 from tests.workflows.parsed import ACTIONS, FILES, ROOT, action, loaded, workflow
 
 README = (ROOT / "README.md").read_text()
-PAGE = (ROOT / "docs/ci.md").read_text()
+PAGE = (ROOT / "docs/reference/action.md").read_text()
+HOW_TO = (ROOT / "docs/how-to/fail-a-pull-request.md").read_text()
 
 
 def block(after: str) -> str:
@@ -56,8 +57,17 @@ def test_the_job_that_comments_in_the_page_is_one():
 
 def _yaml(holding: str) -> str:
     """The block of YAML in the page that holds this."""
-    blocks: list[str] = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    blocks: list[str] = re.findall(r"^```yaml\n(.*?)^```", HOW_TO, re.MULTILINE | re.DOTALL)
     return next(one for one in blocks if holding in one)
+
+
+def test_the_page_lists_the_inputs_and_outputs_of_the_action():
+    section = PAGE[: PAGE.index("## `OWNER/toril/comment`")]
+    rows = re.findall(r"^\| `([a-z-]+)` \|([^|]*)\|", section, re.MULTILINE)
+    shown = {name: default.strip(" `").replace("required", "") for name, default in rows}
+    inputs = {name: one.get("default", "") for name, one in action()["inputs"].items()}
+    assert {name: shown.get(name) for name in inputs} == inputs
+    assert set(action()["outputs"]) <= set(shown)
 
 
 def test_every_output_is_named():
@@ -85,7 +95,7 @@ def test_every_variable_of_the_repository_is_in_the_page():
 
 
 def test_every_test_that_the_security_page_names_is_there():
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/security.md").read_text()))
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/explanation/security.md").read_text()))
     there = {
         name
         for file in (ROOT / "tests/workflows").glob("test_*.py")

@@ -22,7 +22,7 @@ WHOLE_QUOTA = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """One reading, over the time since the last one; None is what could not be measured. docs/accuracy.md has more."""
+    """One reading, over the time since the last one; None was not measured. See docs/explanation/accuracy.md."""
 
     cpu_fraction_of_limit: float
     busiest_engine_core_fraction: float  # of one core; what limits a single-threaded engine
