@@ -15,7 +15,13 @@ from toril.verdict import EXIT_CODES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "tests").glob("*.md")]
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *(ROOT / "bench").glob("*.md"),
+        *(ROOT / "tests").glob("*.md"),
+        *ROOT.glob(".github/**/*.md"),
+    ]
 )
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""README, reference and how-to pages describe the actions and workflows as they are."""
+"""README, reference, how-to page and the workflows' own page describe actions and workflows as they are."""
 
 import re
 from typing import Any
@@ -9,6 +9,7 @@ from tests.workflows.parsed import ACTIONS, FILES, ROOT, action, loaded, workflo
 
 README = (ROOT / "README.md").read_text()
 PAGE = (ROOT / "docs/reference/action.md").read_text()
+WORKFLOWS = (ROOT / ".github/workflows/README.md").read_text()
 HOW_TO = (ROOT / "docs/how-to/fail-a-pull-request.md").read_text()
 
 
@@ -76,26 +77,28 @@ def test_every_output_is_named():
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_workflow_and_what_it_may_do_has_a_place_in_the_page(file):
-    assert f"`{file.name}`" in PAGE
+    assert f"`{file.name}`" in WORKFLOWS
     for name, job in workflow(file.stem)["jobs"].items():
         for right, level in job["permissions"].items():
             if level == "write" and "uses" not in job:
-                row = next((line for line in PAGE.splitlines() if line.startswith(f"| `{file.name}`: `{name}` ")), "")
+                row = next(
+                    (line for line in WORKFLOWS.splitlines() if line.startswith(f"| `{file.name}`: `{name}` ")), ""
+                )
                 assert f"`{right}`" in row, f"{file.name}: {name} may write {right}"
 
 
 def test_every_input_of_the_load_test_is_in_the_page():
     inputs = workflow("loadtest")["on"]["workflow_call"]["inputs"]
-    assert not [name for name in inputs if f"| `{name}` |" not in PAGE]
+    assert not [name for name in inputs if f"| `{name}` |" not in WORKFLOWS + PAGE]
 
 
 def test_every_variable_of_the_repository_is_in_the_page():
     used = {name for file in FILES for name in re.findall(r"vars\.([A-Z_]+)", file.read_text())}
-    assert not [name for name in used if f"| `{name}` |" not in PAGE]
+    assert not [name for name in used if f"| `{name}` |" not in WORKFLOWS]
 
 
-def test_every_test_that_the_security_page_names_is_there():
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/explanation/security.md").read_text()))
+def test_every_test_that_the_page_names_is_there():
+    named = set(re.findall(r"`(test_\w+)`", WORKFLOWS))
     there = {
         name
         for file in (ROOT / "tests/workflows").glob("test_*.py")
