@@ -39,11 +39,12 @@ demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and tw
 	@tools/system-packages $(filter-out mvn chromium chromedriver,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
 
-check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, workflows
+check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, language, workflows
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/python -m tools.texts
 	"$$(tools/build actionlint "$(CACHE)")"
 	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml comment/action.yml
 

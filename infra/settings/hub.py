@@ -97,7 +97,7 @@ class GitHub(Setting):
 
 
 class Budget(Setting):
-    """A monthly limit on what the environment costs, told by mail; AWS only warns, it stops nothing."""
+    """A monthly limit on the environment's cost; AWS warns by mail, it stops nothing."""
 
     monthly_usd: float = Field(gt=0, le=1_000_000, description="US dollars a month.")
     emails: tuple[Email, ...] = Field(

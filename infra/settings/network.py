@@ -83,7 +83,7 @@ class Targets(Setting):
 
 
 class Limits(Setting):
-    """The most that one run may use of this region; enforced before the start, and told in the deployment."""
+    """The most that one run may use of this region; enforced before the start, and published in the deployment."""
 
     vcpus: int = Field(default=256, ge=1, le=100_000, description="vCPU of all workers.")
     cost_usd: float = Field(default=50, gt=0, le=100_000, description="List price in US dollars.")

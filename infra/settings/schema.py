@@ -2,8 +2,8 @@
 
     python -m infra.settings.schema --write     # bring Pulumi.yaml up to date
 
-Pulumi wants a value or a default for each declared key in every stack. So a key that has no default gets an empty one,
-which the settings treat as not set, and a key of the other kind of stack is as good as not set with its default.
+Pulumi wants a value or a default for each declared key in every stack. So a key without a default gets an empty one,
+which the settings treat as not set. A key of the other kind of stack counts as not set when it has its default.
 """
 
 import argparse

@@ -80,13 +80,18 @@ def comment(
     repository: Annotated[str, typer.Option("--repository", envvar="GITHUB_REPOSITORY", help="OWNER/NAME.")] = "",
     pull_request: Annotated[int | None, typer.Option("--pull-request", min=1, help="Its number.")] = None,
     head: Annotated[str | None, typer.Option("--head", help="OWNER:BRANCH instead of the number, with --sha.")] = None,
-    sha: Annotated[str | None, typer.Option("--sha", help="The commit that was tested; nothing older is told.")] = None,
+    sha: Annotated[
+        str | None,
+        typer.Option(
+            "--sha", help="The commit that was tested. Skip the comment if the pull request has newer commits."
+        ),
+    ] = None,
     report_url: Annotated[str | None, typer.Option("--report-url", help="Where the whole report is.")] = None,
     run_url: Annotated[str | None, typer.Option("--run-url", help="Where the workflow's run is.")] = None,
     if_there: Annotated[
         bool, typer.Option("--if-there", help="No error if these folders are not there: for a job that ran no suite.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the comments, and ask nobody.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the comments; send nothing to GitHub.")] = False,
 ) -> None:
     """Tell a pull request about RUNS: one comment per suite, which later runs update.
 
