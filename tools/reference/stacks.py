@@ -24,8 +24,13 @@ def pages() -> dict[str, str]:
 
 
 def _table(rows: list[Row]) -> str:
+    """Returns a table with one row for settings that have the same name and meaning in different groups."""
+    paths: dict[tuple[str, str], list[str]] = {}
+    for one in rows:
+        meaning = f"{one.type}{_default(one.default)} | {one.description}"
+        paths.setdefault((one.path.rpartition(".")[2], meaning), []).append(f"`{one.path}`")
     lines = ["| setting | type and default | meaning |", "|---|---|---|"]
-    lines += [f"| `{one.path}` | {one.type}{_default(one.default)} | {one.description} |" for one in rows]
+    lines += [f"| {', '.join(names)} | {meaning} |" for (_, meaning), names in paths.items()]
     return "\n".join(lines) + "\n"
 
 
