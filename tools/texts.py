@@ -37,7 +37,8 @@ WORDS = (
     *("looked at", "looks? at", "so many", "so manieth"),
 )
 BANNED = re.compile(rf"\b({'|'.join(WORDS)})\b", re.IGNORECASE)
-SENTENCE_END = re.compile(r"(?<=[.!?:;])\s+(?=[A-Z`*\[(\"'{])|\n\s*\n|\n\s*(?=[-*|#>]|\d+\. )")
+NAMES = "bzt|k6|pytest|toril|vegeta"  # which begin sentences in lower case
+SENTENCE_END = re.compile(rf"(?<=[.!?:;])\s+(?=[A-Z`*\[(\"'{{]|(?:{NAMES})\b)|\n\s*\n|\n\s*(?=[-*|#>]|\d+\. )")
 PROGRAM = re.compile(r"(?s)<(script|style)\b[^>]*>.*?(?:</\1>|$)")  # in a page that a string holds
 CODE = re.compile(r"`[^`]*`|\"[^\"\n]*\"|<[^>\n]*>|\]\([^)]*\)")
 

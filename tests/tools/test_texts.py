@@ -49,6 +49,12 @@ def test_a_long_sentence_is_found_at_its_first_line():
     assert message.startswith("a sentence of 31 words: One to")
 
 
+@pytest.mark.parametrize("name", ["toril", "vegeta", "bzt", "k6", "pytest"])
+def test_a_sentence_may_begin_with_a_name_in_lower_case(name):
+    assert offences(MARKDOWN, f"{WORDS_30}. {name} sends it.\n") == []
+    assert offences(MARKDOWN, f"{WORDS_30}. and sends it.\n") != []
+
+
 def test_a_long_sentence_is_found_in_a_docstring():
     ((line, message),) = offences(PYTHON, f'"""One.\n\n{WORDS_30} again.\n"""\n')
     assert line == 3
