@@ -42,6 +42,15 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(there), f"{page.name}: {target}#{anchor}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_table_has_a_header_and_rows_of_its_width(page):
+    blocks = re.split(r"\n\s*\n", CODE.sub("", page.read_text()))
+    for table in (block.strip() for block in blocks if block.lstrip().startswith("|")):
+        rows = [re.sub(r"`[^`]*`", "", row).replace(r"\|", "").count("|") for row in table.splitlines()]
+        assert re.fullmatch(r"\|(---\|)+", table.splitlines()[1]), table.splitlines()[0]
+        assert len(set(rows)) == 1, table.splitlines()[0]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example_and_a_place_in_the_docs(command):
     said = CliRunner().invoke(cli.app, [command, "--help"]).output

@@ -92,7 +92,7 @@ def fenced(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 EXAMPLES = list(examples())
-ROW = re.compile(r"^\| `([a-z-]+)` \| `([^`]+)` \|", re.MULTILINE)
+ROW = re.compile(r"^\| `([a-z0-9-]+)` \| `([^`]+)` \|", re.MULTILINE)
 OF_SUITES = {
     "toril",
     "modules",
