@@ -21,7 +21,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: demo demo-cloud docs quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -39,11 +39,12 @@ demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and tw
 	@tools/system-packages $(filter-out mvn chromium chromedriver,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
 
-check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, workflows
+check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, language, workflows
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/python -m tools.texts
 	"$$(tools/build actionlint "$(CACHE)")"
 	.venv/bin/zizmor --offline --quiet --persona pedantic --strict-collection .github action.yml comment/action.yml
 
@@ -86,6 +87,9 @@ fuzz: $(UV) ## search for a minute for a response that vegeta's program and Go's
 dist: $(UV) ## build the wheel, in dist/; VERSION=1.2.3 refuses any other
 	@[ -z "$(VERSION)" ] || grep -qxF '__version__ = "$(VERSION)"' src/toril/__init__.py || { echo "src/toril/__init__.py is not of version $(VERSION)" >&2; exit 1; }
 	"$(UV)" build --quiet --wheel --build-constraints requirements/build.txt --out-dir dist
+
+docs: .venv/installed ## write the generated pages of docs/reference
+	@.venv/bin/python -m tools.reference
 
 lock: $(UV) ## pin all dependencies anew, in requirements/, tools/uplot/ and tools/jmeter/
 	tools/lock

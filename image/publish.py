@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Publishes a flavour's image: publish.py slim slim-amd64.tar slim-arm64.tar --tag slim-0.1.0
 
-The archives (`podman save --format oci-archive`), one an architecture, become one index, whose digest is known before
-anything is pushed. It goes by that digest into the registry of each region of the store, which scans it on its arrival;
-a critical finding ends the program, and neither the public repository nor --out sees the image. A tag that is there
-with the same digest is left alone: tags are immutable, and publishing twice is publishing once.
+The archives (`podman save --format oci-archive`), one an architecture, become one index. Its digest is known before the
+first push. The program pushes the index by that digest into the registry of each region of the store, which scans it. A
+critical finding ends the program before it writes to the public repository or --out. It skips a tag that exists with
+the same digest: tags are immutable, and publishing twice is publishing once.
 """
 
 from __future__ import annotations

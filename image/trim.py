@@ -16,7 +16,7 @@ NOT_USED = ("numpy/_core/include", "lxml/includes", "numpy/f2py/src")
 def main() -> None:
     (packages,) = Path(sys.argv[1]).glob("lib/python3.*/site-packages")
     for folder in [*(packages / name for name in NOT_USED), *packages.rglob("tests")]:
-        if folder.parent != packages:  # a package of that name is somebody's own
+        if folder.parent != packages:  # keeps a package with the same name
             shutil.rmtree(folder, ignore_errors=True)
     for file in sorted(packages.rglob("*")):
         if file.suffix in NOT_RUN and file.is_file():

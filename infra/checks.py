@@ -56,8 +56,8 @@ def check_hub(settings: RegionSettings, place: Place, hub: HubFacts) -> None:
         )
     if settings.home and hub.account != place.account:
         raise SettingError(
-            f"toril:home: the hub is in account {hub.account}, this region in {place.account}, and a task can have no "
-            "role of another account; make a region of the hub's account the home"
+            f"toril:home: the hub is in account {hub.account}, this region in {place.account}. A task can have no role "
+            "of another account; make a region of the hub's account the home"
         )
     network = settings.network
     elsewhere = network.mode == "private" and not network.nat and hub.bucket_region != place.region

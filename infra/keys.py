@@ -58,7 +58,7 @@ def key_policy(place: Place, log_group: str) -> Document:
 
 
 def _through(sid: str, service: str, actions: tuple[str, ...], place: Place) -> Statement:
-    """Whoever in the account may use the service, its linked roles included, whose policies cannot be extended."""
+    """Every user of the service in the account, its linked roles included, whose policies cannot be extended."""
     via = {"kms:CallerAccount": place.account, "kms:ViaService": f"{service}.{place.region}.{place.suffix}"}
     return grant(sid, EVERYBODY, actions, ANY, {"StringEquals": via})
 

@@ -36,7 +36,7 @@ class Place:
 
 
 def tags_of(stack: Stack) -> dict[str, str]:
-    """On everything: what costs are told apart by, and the stack's own."""
+    """The tags of every resource: those that separate costs, and the stack's own."""
     own = {"toril:environment": stack.name.environment, "toril:stack": stack.name.region or "hub"}
     return dict(sorted({**stack.settings.tags, **own}.items()))
 

@@ -114,7 +114,7 @@ def _home(
 
 
 def _alarms(name: str, found: Survey, home: Home | None, opts: pulumi.ResourceOptions) -> None:
-    """What happens here and has to be told goes to the hub, if that is of a version that listens."""
+    """Forwards events that need a mail to the hub, if its version supports that."""
     settings, place, alarms = found.settings, found.place, [*(home.alarms if home else ())]
     if settings.idle_alarm and (watched := window(settings.limits.duration_s)):
         IdleAlarm(name, settings, place, watched, opts=opts)

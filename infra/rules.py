@@ -175,11 +175,11 @@ def _ownership(inputs: Inputs) -> Iterator[str]:
 
 def _security_group(inputs: Inputs) -> Iterator[str]:
     if inputs.get("ingress"):
-        yield "lets somebody in"
+        yield "has ingress rules"
 
 
 def _ingress_rule(inputs: Inputs) -> Iterator[str]:
-    """Endpoints are reached from the workers' group; from addresses nobody gets in."""
+    """Only the workers' group reaches endpoints; no address does."""
     if any(inputs.get(key) for key in ("cidrIpv4", "cidrIpv6", "prefixListId")):
         yield "lets addresses in"
 

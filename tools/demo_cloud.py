@@ -59,7 +59,7 @@ def main() -> int:
         code = demo.run(address, sys.argv[1:])
         demo.show_what_is_left()
     console.print(f"\nSetting up took {set_up_s:.0f} s, all of it {time.monotonic() - began:.0f} s, and it is gone.")
-    console.print("On AWS: docs/operations.md.")
+    console.print("On AWS: docs/how-to/set-up-aws.md.")
     return code
 
 

@@ -35,7 +35,7 @@ def main() -> int:
 def say(stack: str, handed: dict[str, str]) -> None:
     settings = Path(f"Pulumi.{stack}.yaml")
     written = (yaml.safe_load(settings.read_text()) if settings.exists() else None) or {}
-    # not `stack output`, which opens the provider of the stack's secrets: whoever previews may not
+    # not `stack output`, which opens the provider of the stack's secrets: a preview has no right to that
     state = json.loads(pulumi("stack", "export", "--stack", stack))
     for flavour, digest in sorted({**deployed(state), **handed}.items()):
         if flavour in pinned(written):

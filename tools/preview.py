@@ -1,12 +1,12 @@
 """Previews stacks without their secrets: python -m tools.preview STACK… [--out FILE] [--drift]
 
-Pulumi opens the provider of a stack's secrets before anything else, and whoever previews a pull request must not be
-able to. So this works on a copy: the state is read as it lies in the backend, each secret in it and in the settings
-becomes WITHHELD, and the copy, in a folder of its own under a passphrase that guards nothing, is previewed with the
-credentials at hand. What differs in nothing but withheld values may be the same in truth, and is not told apart.
+Pulumi opens the provider of a stack's secrets before anything else, and the preview of a pull request must not be able
+to. So this previews a copy of the state, with the current credentials. It reads the state from the backend and replaces
+each secret in it and in the settings by WITHHELD. It imports the copy into a folder of its own, under a passphrase that
+protects nothing. It cannot see whether a withheld value has changed.
 
-The diff goes to stdout, as Markdown to --out. With --drift the cloud is asked first what is there, and the exit code is
-1 when anything differs from the program beyond withheld values.
+The diff goes to stdout, as Markdown to --out. With --drift Pulumi first reads the resources from the cloud, and the
+exit code is 1 when anything differs from the program beyond withheld values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A monthly budget of the environment, told by mail."""
+"""A monthly budget of the environment, with warnings by mail."""
 
 import pulumi
 import pulumi_aws as aws
@@ -11,10 +11,10 @@ ACTUAL_PERCENT = (50, 80, 100)
 
 
 class Costs(pulumi.ComponentResource):
-    """The budget. It counts what bears the environment's tag, from the day that the tag is a cost allocation tag.
+    """The budget. It counts resources with the environment's tag, once that is a cost allocation tag.
 
-    That is switched on by hand, once an account: only the account that pays may do it, AWS knows a tag only a day
-    after its first use, and a second stack that owned the same switch would turn it off for the first.
+    An operator switches that on, once an account, because no stack can do it. Only the paying account may, and AWS
+    knows a tag only a day after its first use. A second stack with the same switch would turn it off for the first.
     """
 
     def __init__(self, name: str, budget: Budget, place: Place, opts: pulumi.ResourceOptions | None = None) -> None:

@@ -2,8 +2,8 @@
 
 Each trust names exact values, never a pattern. A token's subject has one of two forms: repositories made, renamed or
 transferred since 15 July 2026 send their ids in it, older ones only their names. Both are trusted, and the
-repository's id as well, so that a name which somebody else takes over opens nothing. Where STS does not know the
-claim `repository_id` (AWS does not say whether GovCloud does), nobody can take the role: it fails closed.
+repository's id as well, so that a new owner of the same name gets no access. Where STS does not know the claim
+`repository_id` (AWS does not document GovCloud), no workflow can take the role: it fails closed.
 """
 
 from collections.abc import Iterable
@@ -73,8 +73,8 @@ class Taker:
 def takers(github: GitHub) -> list[Taker]:
     """All roles for workflows.
 
-    A further repository has a role of its own, with the same rights: a trust policy holds 2,048 characters, which are
-    five repositories, and the log of the account tells them apart by the role.
+    A further repository has a role of its own, with the same rights. A trust policy has room for five repositories
+    (2,048 characters), and the log of the account separates repositories by the role.
     """
     home = github.home
     previews = (environment(github.preview),) if github.preview else (PULL_REQUEST, branch(github.branch))

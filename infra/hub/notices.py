@@ -1,7 +1,7 @@
-"""What people are told of: alarms, and coordinators that failed. By mail, through one topic of the hub.
+"""Mails about alarms and failed coordinators, through one topic of the hub.
 
-An alarm can call only a topic of its own region, and each topic wants every address confirmed. So regions pass such
-events on to a bus of the hub, from where one topic is told: one confirmation an address, in however many regions.
+An alarm can call only a topic of its own region, and each topic wants every address confirmed. So regions forward such
+events to a bus of the hub, which feeds one topic: one confirmation an address, in any number of regions.
 """
 
 import json
@@ -70,7 +70,7 @@ class NoticeBoard(pulumi.ComponentResource):
 
 
 class Notices(pulumi.ComponentResource):
-    """In a region: what happens here and has to be told is passed on to the hub.
+    """In a region: forwards the events that need a mail to the hub.
 
     All regions of the hub's account use one role, which the hub has made; one in another account (`foreign`) makes
     its own.

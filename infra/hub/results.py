@@ -138,7 +138,7 @@ def lifecycle_rules(retention: Retention) -> "list[aws.s3.BucketLifecycleConfigu
 
 
 def bucket_policy(bucket: str, partition: str, names: Names, accounts: Iterable[str]) -> Document:
-    """TLS 1.2 only; what a worker wrote is never overwritten, by nobody; what other accounts' roles may do.
+    """TLS 1.2 only; no one overwrites a worker's files; the rights of other accounts' roles.
 
     A worker's files are all written once, and so are a suite's, of which no worker writes any. The lease, summaries and
     reports are rewritten, and are no worker's.

@@ -159,7 +159,7 @@ def _roles(scope: Scope) -> list[Statement]:
         {"StringEquals": {"iam:PermissionsBoundary": scope.boundary}} if scope.boundary else None
     )
     return [
-        # with a boundary, a role is made and given rights only where it bears it, so that no role exceeds it
+        # with a boundary, only roles that have it are made and given rights, so that no role exceeds it
         allow("BoundRoles", ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"], below, bounded),
         allow(
             "WriteRoles",

@@ -2,7 +2,7 @@
 
 | statement | who needs it, for what |
 |---|---|
-| CreateNetwork, InNetworks, ChangeNetwork | the region's own VPC; only what bears the environment's tag is changed |
+| CreateNetwork, InNetworks, ChangeNetwork | the region's own VPC; changes only what has the environment's tag |
 | TagNetwork, RetagNetwork | tags on what is made, and on what is ours already: nothing becomes ours by a tag |
 | CloseDefaultGroup | the VPC's default security group, which allows nothing |
 """
@@ -62,7 +62,7 @@ _CHANGE = (
 
 
 def network_statements(scope: Scope) -> list[Statement]:
-    """Make things that bear the environment's tag, and change those alone."""
+    """Make resources with the environment's tag, and change those alone."""
 
     def those(*kinds: str) -> list[str]:
         return [scope.arn("ec2", f"{kind}/*") for kind in kinds]

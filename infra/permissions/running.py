@@ -2,7 +2,7 @@
 
 | statement | who needs it, for what |
 |---|---|
-| ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, `suites/`, runs; nobody deletes |
+| ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, `suites/`, runs; no deletion |
 | StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags tell a run's cost and its tasks |
 | HandRolesToWorkers | RunTask hands the worker's and the execution role to the task |
 | WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: what has just ended |
@@ -26,7 +26,7 @@ from infra.permissions.statements import ANY, Document, Statement, allow, docume
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 SCHEDULER_SERVICE = "scheduler.amazonaws.com"
 ENDING = ("end.json", "lease.json", "metrics.json", "report.html", "stop.json", "summary.json", "verdict.json")
-SWEEP = "sweep-"  # how the names of one-time schedules begin, so that nobody who plans one can change a nightly one
+SWEEP = "sweep-"  # prefix of one-time schedules: a right to plan one gives no right to change a nightly one
 LAUNCHER = "launcher"  # purpose of the role that a region stack in another account makes for this account's runs
 
 

@@ -55,14 +55,14 @@ class Scope:
     def started(self) -> Condition:
         """What ECS lets a policy say of RunTask beside the task definition: no network, no size, no role.
 
-        Nobody gets a shell in a task, or a volume that costs more than the run.
+        No role gets a shell in a task, or a volume that costs more than the run.
         """
         never = {"ecs:enable-ebs-volumes": "false", "ecs:enable-execute-command": "false"}
         return {**self.in_cluster, "StringEqualsIfExists": never}
 
     @property
     def ours(self) -> Condition:
-        """Things without a name of their own are told by the tag that everything bears."""
+        """Resources without a name of their own, identified by the tag that all have."""
         return {"StringEquals": {"aws:ResourceTag/toril:environment": self.names.environment}}
 
     @property

@@ -128,7 +128,7 @@ class Caches(pulumi.ComponentResource):
         return secret.arn, [version], ""
 
     def _has_value(self, secret: str) -> bool:
-        """Whether an operator has filled a secret; told by its versions, never by reading one."""
+        """Whether an operator has filled a secret; reads its versions, never its value."""
         options, region = pulumi.InvokeOptions(parent=self), self._args.place.region
         found = aws.secretsmanager.get_secrets(
             filters=[{"name": "name", "values": [secret]}], region=region, opts=options

@@ -106,7 +106,7 @@ def resolve(name: str, flavour: Flavour, registry: OwnRegistry) -> Image:
 
 
 def parse(image: str, where: str, digest: str | None = None) -> Reference:
-    """The reference `image`, which has to say which version it is; `digest` is said beside it."""
+    """The reference `image`, which needs a tag or a digest; `digest` is the setting beside it."""
     found = _REFERENCE.fullmatch(image)
     if not found:
         raise SettingError(

@@ -53,8 +53,8 @@ def parse(stack: str, found: Mapping[str, str], secret: set[str] | frozenset[str
     """The settings in `found` as Pulumi hands them over: texts, of which lists and objects are JSON.
 
     `secret` names those that are encrypted. Pulumi gives all declared keys to every stack, with their defaults where
-    the stack sets nothing: an empty text, list or object counts as not set, and a key of the other kind of stack does
-    so when it has its default.
+    the stack sets nothing. So an empty text, list or object counts as not set. A key of the other kind of stack counts
+    as not set when it has its default.
     """
     try:
         name = parse_stack(stack)

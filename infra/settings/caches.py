@@ -48,27 +48,25 @@ def _in_short(value: object) -> object:
 class CacheSettings(Setting):
     """One pull-through cache rule: images of an upstream under a prefix of the private registry."""
 
-    upstream: UpstreamName = Field(description="The registry that is cached.")
+    upstream: UpstreamName = Field(description="Cached registry.")
     prefix: str = Field(
         default="",
-        description="Of the cached repositories: 2 to 30 characters, or `ROOT` for all that no other prefix matches. "
-        "By default the upstream's usual one, as in `docker-hub`; in an environment `prod/docker-hub`.",
+        description="Prefix of the cached repositories, 2 to 30 characters; `ROOT` for all other paths. Default: as in "
+        "`docker-hub`, or `prod/docker-hub`.",
     )
-    upstream_prefix: str | None = Field(
-        default=None, description="Only what lies below this path of the upstream; by default all of it."
-    )
+    upstream_prefix: str | None = Field(default=None, description="Path of the upstream to cache. Default: all.")
     registry: str | None = Field(
         default=None, pattern=r"^[a-z0-9]{5,50}\.azurecr\.(io|us|cn)$", description="ACR: `<name>.azurecr.io`."
     )
-    account: Account | None = Field(default=None, description="ECR: the account upstream; by default this one.")
-    region: RegionName | None = Field(default=None, description="ECR: the region upstream; by default this one.")
+    account: Account | None = Field(default=None, description="ECR: upstream account. Default: this one.")
+    region: RegionName | None = Field(default=None, description="ECR: upstream region. Default: this one.")
     role: RoleArn | None = Field(
-        default=None, description="ECR in another account: an existing role that may pull; by default one is made."
+        default=None, description="ECR in another account: existing role that may pull. Default: a new one."
     )
     secret: SecretArn | Literal["later"] | None = Field(
         default=None,
-        description="Credential: the ARN of an existing secret, or `later` for an empty one that an operator fills. "
-        "By default it is `toril:credentials.<prefix>`.",
+        description="Login: the ARN of a secret, or `later` for an empty secret to fill. Default: "
+        "`toril:credentials.<prefix>`.",
     )
 
     @model_validator(mode="before")

@@ -28,7 +28,7 @@ LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
 def _check_tags(tags: dict[str, str]) -> dict[str, str]:
     """What every service takes; ValueError with the fix. Source: AWS, "Tag naming limits and requirements"."""
     if len(tags) > MOST_TAGS:
-        raise ValueError(f"{len(tags)} are too many; {MOST_TAGS} at most, since an object in S3 can bear ten in all")
+        raise ValueError(f"{len(tags)} are too many; {MOST_TAGS} at most, since an object in S3 can have ten in all")
     for key, value in tags.items():
         if not 1 <= len(key) <= 128 or len(value) > 256:
             raise ValueError(f"{_short(key)} has 1 to 128 characters, and its value at most 256; shorten it")
@@ -56,7 +56,7 @@ WORDS = {
     r"^subnet-[0-9a-f]{8,17}$": "a subnet's id, as in subnet-0123456789abcdef0",
 }
 SHOWN = 20  # problems in a message
-MOST_TAGS = 8  # an object in S3 can bear ten, and two are toril's own
+MOST_TAGS = 8  # an object in S3 can have ten, and two are toril's own
 _UNION = ("literal[", "constrained-", "function-", "nullable[")  # how pydantic calls the branches of a union
 
 
@@ -86,7 +86,7 @@ class Setting(BaseModel):
 
 
 def _problems(errors: Iterable[Any], model: type[BaseModel]) -> Iterable[str]:
-    """One line for each setting; what a setting of several kinds could be is told in one."""
+    """One line for each setting, also if the setting accepts several kinds of values."""
     found: dict[tuple[Any, ...], list[Any]] = {}
     for error in errors:
         path = error["loc"]
@@ -108,7 +108,7 @@ def _problem(path: tuple[Any, ...], errors: list[Any], model: type[BaseModel]) -
         hint = f"did you mean {close[0]}?" if close else "remove it"
         return f"  {where}: no such setting; {hint}"
     if kind == "missing":
-        return f"  {where}: is missing; set it, as docs/operations.md shows"
+        return f"  {where}: is missing; set it, as docs/reference/stacks.md shows"
     said = " or ".join(dict.fromkeys(_wrong(error) for error in errors))
     if not path and kind == "value_error":  # of the stack as a whole: the message begins with the key
         return f"  {where}{said}"

@@ -23,8 +23,8 @@ EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=
 class Retention(Setting):
     """After how many days the results bucket forgets."""
 
-    runs: Days = Field(default=90, description="Days that a run is kept.")
-    interrupted_uploads: Days = Field(default=1, description="Days after which an unfinished upload is removed.")
+    runs: Days = Field(default=90, description="Days to keep a run.")
+    interrupted_uploads: Days = Field(default=1, description="Days to keep an unfinished upload.")
 
 
 class Catalog(Setting):
@@ -34,20 +34,19 @@ class Catalog(Setting):
         default="toril-worker",
         pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*$",
         max_length=200,
-        description="Name of the repository, below the account's alias.",
+        description="Name below the account's alias.",
     )
     description: str = Field(
         default="Worker of toril: distributed load tests with Taurus.",
         max_length=1024,
         description="One line in the gallery.",
     )
-    about: str = Field(default="", max_length=25_600, description="Markdown: what it is.")
-    usage: str = Field(default="", max_length=25_600, description="Markdown: how to use it.")
+    about: str = Field(default="", max_length=25_600, description="Description in Markdown.")
+    usage: str = Field(default="", max_length=25_600, description="Usage in Markdown.")
     pushers: tuple[Account | RoleArn, ...] = Field(
         default=(),
         max_length=20,
-        description="Accounts, or ARNs of roles, that may push too, beside this account's role `publish`: the "
-        "repository's policy. Everybody may pull.",
+        description="Accounts or roles that may push too. All may pull.",
     )
 
 
@@ -57,9 +56,7 @@ class GitHubRepository(Setting):
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", description="`owner/repository`.")
     owner_id: str = Field(pattern=r"^[0-9]+$", description="`gh api users/OWNER --jq .id`.")
     repository_id: str = Field(pattern=r"^[0-9]+$", description="`gh api repos/OWNER/REPOSITORY --jq .id`.")
-    run: EnvironmentName | None = Field(
-        default="load-test", description="Its GitHub environment whose jobs may run load tests."
-    )
+    run: EnvironmentName | None = Field(default="load-test", description="Environment whose jobs may run load tests.")
 
 
 class GitHub(Setting):
@@ -68,32 +65,27 @@ class GitHub(Setting):
     provider_arn: str | None = Field(
         default=None,
         pattern=r"^arn:aws(?:-us-gov|-cn)?:iam::[0-9]{12}:oidc-provider/token\.actions\.githubusercontent\.com$",
-        description="The account's identity provider for GitHub where one exists; an account can have one only. "
-        "Without this setting the stack makes it.",
+        description="The account's identity provider for GitHub, if one exists. Default: a new one.",
     )
-    home: GitHubRepository = Field(
-        description="The repository of these stacks: its workflows preview, deploy and publish, too."
-    )
+    home: GitHubRepository = Field(description="Repository whose workflows preview, deploy and publish these stacks.")
     preview: EnvironmentName | None = Field(
         default=None,
-        description="GitHub environment of previews. Without one, every pull request of the home repository (not of "
-        "a fork) and its scheduled workflows may preview.",
+        description="Environment of previews. Default: every pull request (no fork) and scheduled workflow.",
     )
     nightly: EnvironmentName | None = Field(
         default=None,
-        description="GitHub environment of scheduled load tests, without reviewers: restrict it to the default "
-        "branch. Without one they use that of `home.run`.",
+        description="Environment of scheduled load tests, without reviewers. Restrict it to the default branch.",
     )
     branch: str = Field(
         default="main",
         pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$",
         max_length=244,
-        description="The default branch of the home repository: where its scheduled workflows run.",
+        description="Default branch of the home repository.",
     )
-    deploy: EnvironmentName = Field(default="deploy", description="GitHub environment that may run `pulumi up`.")
-    publish: EnvironmentName = Field(default="publish", description="GitHub environment that may push images.")
+    deploy: EnvironmentName = Field(default="deploy", description="Environment that may run `pulumi up`.")
+    publish: EnvironmentName = Field(default="publish", description="Environment that may push images.")
     repositories: tuple[GitHubRepository, ...] = Field(
-        default=(), max_length=20, description="Further repositories, which may run load tests only."
+        default=(), max_length=20, description="Other repositories, which may only run load tests."
     )
 
     @model_validator(mode="after")
@@ -105,49 +97,47 @@ class GitHub(Setting):
 
 
 class Budget(Setting):
-    """A monthly limit on what the environment costs, told by mail; AWS only warns, it stops nothing."""
+    """A monthly limit on the environment's cost; AWS warns by mail, it stops nothing."""
 
     monthly_usd: float = Field(gt=0, le=1_000_000, description="US dollars a month.")
-    emails: tuple[Email, ...] = Field(min_length=1, max_length=10, description="Who is told, at 50, 80 and 100 %.")
+    emails: tuple[Email, ...] = Field(
+        min_length=1, max_length=10, description="Recipients of warnings at 50, 80 and 100 %."
+    )
 
 
 class HubSettings(Setting):
     """Stack `hub`: results bucket, public repository, GitHub's roles, the roles of coordinators, the budget."""
 
-    region: RegionName = Field(default="us-east-1", description="Where the results bucket lies.")
-    account: Account | None = Field(default=None, description="Deploy into no other account than this one.")
+    region: RegionName = Field(default="us-east-1", description="Region of the results bucket.")
+    account: Account | None = Field(default=None, description="The only account to deploy into.")
     bucket: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$",
-        description="Name of the results bucket; by default made of environment, account and region.",
+        description="Name of the results bucket. Default: from environment, account and region.",
     )
-    retention: Retention = Field(default=Retention(), description="How long results are kept.")
+    retention: Retention = Field(default=Retention(), description="Retention of results.")
     encryption: Literal["AES256", "KMS"] | KeyArn = Field(
         default="AES256",
-        description="Of the results bucket: S3's own keys, a key of its own ($1 a month), or the ARN of a key.",
+        description="Encryption of the results bucket: S3's keys, a dedicated key ($1 a month), or a key's ARN.",
     )
-    protect: bool = Field(
-        default=True, description="Refuse to destroy the results bucket. To destroy the hub: false, `up`, `destroy`."
-    )
+    protect: bool = Field(default=True, description="Refuse to destroy the results bucket.")
     public_repository: Catalog | None = Field(
-        default=None, description="A repository in ECR Public, with what its gallery page says."
+        default=None, description="Repository in ECR Public and its gallery page."
     )
-    github: GitHub | None = Field(default=None, description="Roles for workflows; without it none is made.")
+    github: GitHub | None = Field(default=None, description="Roles for workflows.")
     state_bucket: BucketName | None = Field(
-        default=None, description="Bucket of Pulumi's state, so that the roles for preview and deploy may use it."
+        default=None, description="Bucket of Pulumi's state, for the roles `preview` and `deploy`."
     )
-    state_key: KeyArn | None = Field(
-        default=None, description="KMS key of Pulumi's secrets; deploy may use it, preview may not."
-    )
+    state_key: KeyArn | None = Field(default=None, description="KMS key of Pulumi's secrets, for the role `deploy`.")
     region_accounts: tuple[Account, ...] = Field(
         default=(), description="Other accounts with region stacks of this environment."
     )
-    permissions_boundary: PolicyArn | None = Field(default=None, description="Boundary of every role made here.")
-    budget: Budget | None = Field(default=None, description="A monthly budget and who is told.")
+    permissions_boundary: PolicyArn | None = Field(default=None, description="Permissions boundary of every role.")
+    budget: Budget | None = Field(default=None, description="Monthly budget.")
     emails: tuple[Email, ...] = Field(
-        default=(), max_length=10, description="Who is told of failed schedules and forgotten tasks."
+        default=(), max_length=10, description="Recipients of mails on failed schedules and forgotten tasks."
     )
-    tags: Tags = Field(default_factory=dict, description="On everything, beside toril's own.")
+    tags: Tags = Field(default_factory=dict, description="Additional tags of all resources.")
 
     @model_validator(mode="after")
     def _whole(self) -> "HubSettings":

@@ -27,27 +27,24 @@ class NetworkSettings(Setting):
 
     mode: Literal["public", "private", "existing"] = Field(
         default="public",
-        description="`public`: an own VPC whose workers have public addresses and no way in. `private`: an own VPC "
-        "without public addresses. `existing`: subnets of yours.",
+        description="`public`: own VPC, public addresses, no inbound traffic. `private`: own VPC without public "
+        "addresses. `existing`: your subnets.",
     )
-    cidr: Cidr = Field(default="10.40.0.0/16", description="Of the own VPC; IPv4, /16 to /24.")
+    cidr: Cidr = Field(default="10.40.0.0/16", description="IPv4 block of the own VPC, /16 to /24.")
     zones: int = Field(default=2, ge=1, le=6, description="Availability zones of the own VPC.")
     nat: bool | None = Field(
         default=None,
-        description="`private`: a NAT gateway (about $33 a month). By default there is none; it is needed where a "
-        "pull-through cache is (its first pull goes out), and to reach targets outside of the VPC.",
+        description="`private`: a NAT gateway ($33 a month), for pull-through caches and targets outside the VPC. "
+        "Default: none.",
     )
-    vpc: str | None = Field(default=None, pattern=r"^vpc-[0-9a-f]{8,17}$", description="`existing`: its id.")
+    vpc: str | None = Field(default=None, pattern=r"^vpc-[0-9a-f]{8,17}$", description="`existing`: id of the VPC.")
     subnets: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")], ...] = Field(
-        default=(), max_length=16, description="`existing`: in which workers are put."
+        default=(), max_length=16, description="`existing`: subnets of the workers."
     )
-    public_addresses: bool = Field(
-        default=False, description="`existing`: workers get public addresses, for subnets whose way out is a gateway."
-    )
+    public_addresses: bool = Field(default=False, description="`existing`: workers get public addresses.")
     dns_firewall: bool = Field(
         default=False,
-        description="Route 53 DNS Firewall: workers resolve only the targets' names and AWS' own; $0.60 for a "
-        "million queries. Of an own VPC only.",
+        description="Own VPC: resolve only the names of targets and AWS ($0.60 for a million queries).",
     )
 
     @model_validator(mode="after")
@@ -68,9 +65,9 @@ class NetworkSettings(Setting):
 
 
 class Targets(Setting):
-    """What may be put under load. Empty: anything, which every run says."""
+    """Permitted targets. Default: all. Empty: anything, which every run says."""
 
-    hosts: tuple[str, ...] = Field(default=(), description="Host names; `*.example.com` covers all names below.")
+    hosts: tuple[str, ...] = Field(default=(), description="Host names; `*.example.com` includes all names below.")
     cidrs: tuple[Cidr, ...] = Field(default=(), description="Blocks of addresses.")
 
     @model_validator(mode="after")
@@ -86,8 +83,8 @@ class Targets(Setting):
 
 
 class Limits(Setting):
-    """The most that one run may use of this region; enforced before the start, and told in the deployment."""
+    """The most that one run may use of this region; enforced before the start, and published in the deployment."""
 
-    vcpus: int = Field(default=256, ge=1, le=100_000, description="vCPU of all workers of a run together.")
-    cost_usd: float = Field(default=50, gt=0, le=100_000, description="List price of a run, in US dollars.")
-    duration_s: int = Field(default=4 * 3600, ge=60, le=14 * 86_400, description="Seconds that a run may last.")
+    vcpus: int = Field(default=256, ge=1, le=100_000, description="vCPU of all workers.")
+    cost_usd: float = Field(default=50, gt=0, le=100_000, description="List price in US dollars.")
+    duration_s: int = Field(default=4 * 3600, ge=60, le=14 * 86_400, description="Duration in seconds.")

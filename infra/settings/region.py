@@ -36,29 +36,29 @@ class Grant(Setting):
     """Who may do what with a repository."""
 
     principal: Principal = Field(description="An account, the ARN of a role or root, or an organisation (`o-…`).")
-    rights: tuple[Literal["pull", "push"], ...] = Field(default=("pull",), min_length=1, description="What it may do.")
+    rights: tuple[Literal["pull", "push"], ...] = Field(default=("pull",), min_length=1, description="Its rights.")
 
 
 class Repository(Setting):
     """A private repository."""
 
-    name: str = Field(pattern=REPOSITORY, min_length=2, max_length=256, description="Its name in the registry.")
-    grants: tuple[Grant, ...] = Field(default=(), description="Who else may use it: its repository policy.")
-    keep: int = Field(default=50, ge=1, le=10_000, description="Images kept; the oldest go first.")
-    keep_untagged_days: int = Field(default=7, ge=1, le=365, description="Days that an image without a tag is kept.")
+    name: str = Field(pattern=REPOSITORY, min_length=2, max_length=256, description="Name in the registry.")
+    grants: tuple[Grant, ...] = Field(default=(), description="Repository policy.")
+    keep: int = Field(default=50, ge=1, le=10_000, description="Number of images to keep.")
+    keep_untagged_days: int = Field(default=7, ge=1, le=365, description="Days to keep an image without a tag.")
 
 
 class Registry(Setting):
     """What a registry has one of, and other stacks or people may have set: touched only where it is named here."""
 
     scanning: Literal["BASIC", "ENHANCED"] | None = Field(
-        default=None, description="Scanning of the whole registry; overwrites what is set there."
+        default=None, description="Scanning; replaces the registry's setting."
     )
     policy: tuple[Grant, ...] = Field(
-        default=(), description="Rights on all repositories of the registry; overwrites its registry policy."
+        default=(), description="Rights on all repositories; replaces the registry policy."
     )
     replicate_to: tuple[RegionName, ...] = Field(
-        default=(), max_length=25, description="Regions that get every image pushed; overwrites the replication."
+        default=(), max_length=25, description="Regions that get every pushed image; replaces the replication."
     )
 
 
@@ -68,17 +68,15 @@ class Flavour(Setting):
     image: str | None = Field(
         default=None,
         max_length=512,
-        description="Another image: a path below a cache's prefix, a full reference in a known upstream (both are "
-        "rewritten to the cache), in a private ECR, or in a registry with `credentials`.",
+        description="Other image: path below a cache's prefix, reference in a cached upstream, private ECR, or "
+        "registry with `credentials`.",
     )
-    digest: Digest | None = Field(
-        default=None, description="What exactly runs. Without it, no run starts; set it once the image is pushed."
-    )
+    digest: Digest | None = Field(default=None, description="Digest of the image to run; required for a run.")
     credentials: SecretArn | None = Field(
         default=None, description="Secret with username and password, for a registry that is not ECR."
     )
     architectures: tuple[Architecture, ...] | None = Field(
-        default=None, min_length=1, description="Those that the image has; by default those of the stack."
+        default=None, min_length=1, description="Processors of the image. Default: those of the stack."
     )
 
 
@@ -88,10 +86,8 @@ class WorkerSettings(Setting):
     cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384, 32768] = Field(
         default=1024, description="CPU units; 1024 are one vCPU."
     )
-    memory: int = Field(default=2048, description="MiB; which values there are depends on cpu.")
-    storage: int | None = Field(
-        default=None, ge=21, le=200, description="GiB of disk, from 21 to 200; without it Fargate gives 20, free."
-    )
+    memory: int = Field(default=2048, description="MiB; `cpu` limits the values.")
+    storage: int | None = Field(default=None, ge=21, le=200, description="GiB of disk, 21 to 200. Default: 20, free.")
 
     @model_validator(mode="after")
     def _exists(self) -> "WorkerSettings":
@@ -102,59 +98,58 @@ class WorkerSettings(Setting):
 
 
 class Logs(Setting):
-    """The workers' log group. Results never depend on it."""
+    """Log group of the workers. Results never depend on it."""
 
-    days: LogDays = Field(default=14, description="Days that logs are kept.")
+    days: LogDays = Field(default=14, description="Days to keep logs.")
     blocking: bool = Field(
         default=False,
-        description="Wait for CloudWatch rather than lose lines: a slow log would slow the load. By default lines "
-        "beyond a buffer of 10 MiB are lost.",
+        description="Wait for CloudWatch, which can slow the load. Default: lose lines beyond a buffer of 10 MiB.",
     )
-    encryption: KeyArn | None = Field(default=None, description="A key for the log group, whose policy allows it.")
+    encryption: KeyArn | None = Field(default=None, description="Key of the log group. Its policy must allow that.")
 
 
 class RegionSettings(Setting):
     """A stack named after a region: all that load from there needs."""
 
-    account: Account | None = Field(default=None, description="Deploy into no other account than this one.")
+    account: Account | None = Field(default=None, description="The only account to deploy into.")
     hub: str | None = Field(
         default=None,
-        description="Stack reference of the hub; by default the one of the same environment in this project.",
+        description="Stack reference of the hub. Default: the hub of the same environment.",
     )
-    home: bool = Field(default=False, description="Schedules, coordinators and sweepers live here. One region only.")
-    repositories: tuple[Repository, ...] = Field(default=(), description="Private repositories beside the workers'.")
-    registry: Registry = Field(default=Registry(), description="Settings of the whole registry; none by default.")
+    home: bool = Field(default=False, description="Region of schedules, coordinators and sweepers. One region only.")
+    repositories: tuple[Repository, ...] = Field(default=(), description="Additional private repositories.")
+    registry: Registry = Field(default=Registry(), description="Settings of the whole registry.")
     caches: tuple[Cache, ...] = Field(default=(), max_length=MOST_RULES, description="Pull-through cache rules.")
     flavours: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,20}$")], Flavour] = Field(
         default={"slim": Flavour(), "full": Flavour()}, min_length=1, description="Kinds of workers, by name."
     )
     architectures: tuple[Architecture, ...] = Field(
-        default=("x86-64", "arm64"), min_length=1, description="Processors for which there are task definitions."
+        default=("x86-64", "arm64"), min_length=1, description="Processors with task definitions."
     )
-    worker: WorkerSettings = Field(default=WorkerSettings(), description="What a worker gets by default.")
-    network: NetworkSettings = Field(default=NetworkSettings(), description="Where workers run.")
-    targets: Targets = Field(default=Targets(), description="What may be put under load.")
-    limits: Limits = Field(default=Limits(), description="The most that one run may use.")
-    fips: bool = Field(default=False, description="FIPS endpoints for every call, or no stack at all.")
-    secrets: tuple[SecretArn, ...] = Field(
-        default=(), description="Secrets that workers may read, for suites that name them."
+    worker: WorkerSettings = Field(default=WorkerSettings(), description="Default size of a worker.")
+    network: NetworkSettings = Field(default=NetworkSettings(), description="Network of the workers.")
+    targets: Targets = Field(default=Targets(), description="Permitted targets. Default: all.")
+    limits: Limits = Field(default=Limits(), description="Limits of one run.")
+    fips: bool = Field(
+        default=False, description="Use FIPS endpoints for every call; refuse the stack if one is missing."
     )
+    secrets: tuple[SecretArn, ...] = Field(default=(), description="Secrets that workers may read.")
     secret_keys: tuple[KeyArn, ...] = Field(
-        default=(), description="Customer keys with which those secrets, or the flavours' credentials, are encrypted."
+        default=(), description="KMS keys of those secrets and of the flavours' credentials."
     )
     encryption: Literal["AES256", "KMS"] | KeyArn = Field(
         default="AES256",
-        description="Of repositories and secrets: AWS' own keys, a key of the stack ($1 a month; also for logs), or a "
-        "key's ARN.",
+        description="Encryption of repositories and secrets: AWS' keys, a key of the stack ($1 a month; also for "
+        "logs), or a key's ARN.",
     )
-    protect: bool = Field(default=False, description="Refuse to destroy the repositories, and the images in them.")
-    logs: Logs = Field(default=Logs(), description="The workers' log group.")
-    schedules: tuple[Schedule, ...] = Field(default=(), description="Suites that run by themselves.")
+    protect: bool = Field(default=False, description="Refuse to destroy the repositories.")
+    logs: Logs = Field(default=Logs(), description="Log group of the workers.")
+    schedules: tuple[Schedule, ...] = Field(default=(), description="Scheduled suites.")
     idle_alarm: bool = Field(
-        default=True, description="Alarm when vCPU are in use for longer than any run may last ($0.20 a month)."
+        default=True, description="Alarm if vCPU are in use for longer than any run may last ($0.20 a month)."
     )
-    permissions_boundary: PolicyArn | None = Field(default=None, description="Boundary of every role made here.")
-    tags: Tags = Field(default_factory=dict, description="On everything, beside toril's own.")
+    permissions_boundary: PolicyArn | None = Field(default=None, description="Permissions boundary of every role.")
+    tags: Tags = Field(default_factory=dict, description="Additional tags of all resources.")
 
     @model_validator(mode="after")
     def _whole(self) -> "RegionSettings":

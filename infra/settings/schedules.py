@@ -86,12 +86,12 @@ def _number(text: str, lowest: int, words: list[str]) -> int | None:
 class Schedule(Setting):
     """A suite that runs by itself; in the home region only."""
 
-    name: SuiteName = Field(description="Of the schedule; `sweep-…` is taken by runs' deadlines.")
-    suite: SuiteName = Field(description="What runs: `suites/<suite>/` in the results bucket, put there by a push.")
+    name: SuiteName = Field(description="Name of the schedule; not `sweep-…`.")
+    suite: SuiteName = Field(description="Suite that `toril push` stored.")
     cron: Annotated[str, AfterValidator(check_expression)] = Field(
         max_length=256, description="`cron(17 2 * * ? *)`, `rate(12 hours)` or `at(2027-01-31T02:00:00)`."
     )
     timezone: Annotated[str, AfterValidator(check_zone)] = Field(
-        default="UTC", max_length=50, description="IANA name, as in Europe/Madrid."
+        default="UTC", max_length=50, description="IANA name, such as `Europe/Madrid`."
     )
-    enabled: bool = Field(default=True, description="false: keep it, but do not run it.")
+    enabled: bool = Field(default=True, description="`false` keeps the schedule without running it.")

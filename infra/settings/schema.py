@@ -1,9 +1,9 @@
-"""The settings as users read them: `config:` in Pulumi.yaml, and the table in docs/operations.md.
+"""The settings as users read them: `config:` in Pulumi.yaml, and the rows of docs/reference/stacks.md.
 
-    python -m infra.settings.schema --write     # bring both up to date
+    python -m infra.settings.schema --write     # bring Pulumi.yaml up to date
 
-Pulumi wants a value or a default for each declared key in every stack. So a key that has no default gets an empty one,
-which the settings treat as not set, and a key of the other kind of stack is as good as not set with its default.
+Pulumi wants a value or a default for each declared key in every stack. So a key without a default gets an empty one,
+which the settings treat as not set. A key of the other kind of stack counts as not set when it has its default.
 """
 
 import argparse
@@ -22,9 +22,6 @@ from infra.settings import CREDENTIALS, HubSettings, RegionSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "Pulumi.yaml"
-MANUAL = ROOT / "docs" / "operations.md"
-BEGIN = "<!-- settings: written by python -m infra.settings.schema --write -->"
-END = "<!-- end of settings -->"
 STACKS: dict[str, type[BaseModel]] = {"hub": HubSettings, "region": RegionSettings}
 CREDENTIALS_TEXT = (
     "Logins of caches, by their prefix: username and accessToken. Set with `pulumi config set --secret` only."
@@ -88,6 +85,13 @@ def _notes(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
 
 
+def stack_rows() -> dict[str, list[Row]]:
+    """The rows of each kind of stack: `hub` and `region`."""
+    found = {kind: list(rows(model)) for kind, model in STACKS.items()}
+    found["region"].append(Row(path=CREDENTIALS, type="object, secret", default="", description=CREDENTIALS_TEXT))
+    return found
+
+
 def rows(model: type[BaseModel], prefix: str = "") -> Iterator[Row]:
     """Each setting of a model, those of nested ones after the one that holds them."""
     for key, field in _fields(model):
@@ -125,7 +129,7 @@ def _words(annotation: Any) -> str:
     if origin is Annotated:
         return _words(parts[0])
     if origin is Literal:
-        return " or ".join(f"`{part}`" for part in parts)
+        return ", ".join(f"`{part}`" for part in parts)
     if origin is tuple:
         return f"list of {_words(parts[0])}"
     if origin is dict:
@@ -165,51 +169,19 @@ def render_project(text: str) -> str:
     return f"{head}\n{block}"
 
 
-def render_manual(text: str) -> str:
-    """The manual with the tables of today between their markers."""
-    before, found, rest = text.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not (found and closed):
-        raise ValueError(f"{MANUAL.name}: the markers {BEGIN} and {END} have to be there")
-    return f"{before}{BEGIN}\n\n{table()}\n{END}{after}"
-
-
-def table() -> str:
-    parts = []
-    for kind, model in STACKS.items():
-        title = "The hub" if kind == "hub" else "A region"
-        lines = [f"**{title}**\n", "| setting | type | default | |", "|---|---|---|---|"]
-        found = list(rows(model))
-        if kind == "region":
-            found.append(Row(path=CREDENTIALS, type="object, secret", default="", description=CREDENTIALS_TEXT))
-        lines += [
-            f"| `{one.path}` | {one.type} | {'*required*' if one.default is None else _code(one.default)} | "
-            f"{one.description} |"
-            for one in found
-        ]
-        parts.append("\n".join(lines) + "\n")
-    return "\n".join(parts)
-
-
-def _code(text: str) -> str:
-    return f"`{text}`" if text else ""
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Write both files, or say which one is out of date."""
+    """Write Pulumi.yaml, or say that it is out of date."""
     parser = argparse.ArgumentParser(description="The settings as users read them.")
-    parser.add_argument("--write", action="store_true", help="bring Pulumi.yaml and docs/operations.md up to date")
+    parser.add_argument("--write", action="store_true", help="bring Pulumi.yaml up to date")
     write = parser.parse_args(arguments).write
-    stale = []
-    for path, render in ((PROJECT, render_project), (MANUAL, render_manual)):
-        text = path.read_text()
-        if (new := render(text)) != text:
-            stale.append(path.name)
-            if write:
-                path.write_text(new)
-    if stale and not write:
-        sys.stderr.write(f"{', '.join(stale)} out of date: python -m infra.settings.schema --write\n")
+    text = PROJECT.read_text()
+    new = render_project(text)
+    if new == text:
+        return 0
+    if not write:
+        sys.stderr.write(f"{PROJECT.name} is out of date: python -m infra.settings.schema --write\n")
         return 1
+    PROJECT.write_text(new)
     return 0
 
 

@@ -16,7 +16,7 @@ CLASSES = {"demand": "Standard/OnDemand", "spot": "Standard/Spot"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """CloudWatch looks at `periods` of `period_s` each: a day of minutes at most, or a week of hours."""
+    """CloudWatch checks `periods` of `period_s` each: a day of minutes at most, or a week of hours."""
 
     period_s: int
     periods: int

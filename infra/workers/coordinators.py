@@ -30,7 +30,7 @@ def container(image: str, *, log_group: str, region: str, store: str, fips: bool
     if fips:
         environment["AWS_USE_FIPS_ENDPOINT"] = "true"
     return {
-        "command": ["doctor", "--on", "fargate"],  # of a task that somebody starts without a command
+        "command": ["doctor", "--on", "fargate"],  # for a task started without a command
         "cpu": 0,
         "entryPoint": ["toril"],
         "environment": [{"name": key, "value": value} for key, value in sorted(environment.items())],

@@ -1,8 +1,8 @@
 """What the home region has beside the others: coordinators, and the schedules that start them.
 
-A sweep is a one-time schedule `sweep-…` in the same group, made by whoever starts a run, at the run's deadline, which
-deletes itself afterwards. It starts the same task definition with the sweeper's role as `Overrides.TaskRoleArn`, and
-the scheduler takes the sweeper's role for it: nobody who plans a sweep hands on more rights than a sweeper has.
+A sweep is a one-time schedule `sweep-…` in the same group, at the run's deadline. The launcher makes it, and it deletes
+itself afterwards. It starts the same task definition with the sweeper's role as `Overrides.TaskRoleArn`, and the
+scheduler takes the sweeper's role for it. So a planned sweep passes on no more rights than a sweeper has.
 """
 
 from collections.abc import Sequence
@@ -129,7 +129,7 @@ def _dead_letters(name: str, place: Place, opts: pulumi.ResourceOptions) -> "aws
 
 
 def queue_policy(queue: str, account: str, partition: str) -> Document:
-    """TLS only. Who may send is said by the scheduler's roles, in the same account."""
+    """TLS only. The scheduler's roles, in the same account, grant the right to send."""
     return document(
         [
             {

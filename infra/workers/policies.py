@@ -26,7 +26,7 @@ def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret
         allow("ReadRuns", ["s3:GetObject"], [f"{bucket}/runs/*"]),
         # without it, a start that is not there yet would be a refusal rather than an absence
         allow("ListRuns", ["s3:ListBucket"], [bucket], condition={"StringLike": {"s3:prefix": "runs/*"}}),
-        # only with If-None-Match: nobody's results, not even its own, can be written over
+        # only with If-None-Match: a worker can overwrite no results, not even its own
         allow(
             "AddResults",
             ["s3:PutObject"],

@@ -2,7 +2,7 @@
 
 from locust import FastHttpUser, LoadTestShape, constant, task
 
-STAGES = [(2, 2), (4, 6), (6, 2)]  # until this second, so many users
+STAGES = [(2, 2), (4, 6), (6, 2)]  # (until this second, this number of users)
 
 
 class Customer(FastHttpUser):

@@ -1,4 +1,4 @@
-"""A customer who looks at a product, puts it into the cart and, mostly, buys it."""
+"""A customer who opens a product, puts it into the cart and, mostly, buys it."""
 
 import random
 

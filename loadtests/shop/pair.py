@@ -4,7 +4,7 @@ python loadtests/shop/pair.py --base origin/main     prints BASE_URL, HEAD_URL a
 python loadtests/shop/pair.py --stop                 ends them
 
 In a job on GitHub the same lines go to the environment of the steps that follow. Where the base commit is unknown or
-has no shop there is no BASE_URL, and why is said. SLOW and ERRORS are for the working tree's shop alone.
+has no shop there is no BASE_URL, and a notice gives the reason. SLOW and ERRORS are for the working tree's shop alone.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def start(base: str) -> int:
 
 
 def checked_out(base: str) -> Path | None:
-    """The service as it was in the commit; None, with the reason said, if there is none to compare with."""
+    """The service as it was in the commit; None, after printing the reason, if there is none to compare with."""
     if not REVISION.fullmatch(base):
         print(f"::notice::no base to compare with: {base!r} is no name of a commit")
         return None
@@ -84,7 +84,7 @@ def checked_out(base: str) -> Path | None:
 
 
 def opened(name: str, service: Path, environment: "os._Environ[str] | dict[str, str]") -> str | None:
-    """Start a shop that outlives this program; its address, or None with the reason said."""
+    """Start a shop that outlives this program; its address, or None after printing the reason."""
     with tempfile.NamedTemporaryFile("w+", prefix=f"shop-{name}-", suffix=".log", delete=False) as log:
         shop = subprocess.Popen(
             [sys.executable, service],

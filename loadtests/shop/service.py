@@ -1,7 +1,7 @@
 """A small shop to test: products, a cart, a checkout, a login, in SQLite; a page for browsers. Standard library only.
 
-python service.py                      prints the address that it listens on, and at its end what it answered
-SLOW=400 ERRORS=5 python service.py    checkouts take 400 ms longer, 5 % of all requests answer 503
+python service.py                      prints its address, and at the end its answers
+SLOW=400 ERRORS=5 python service.py    delays checkouts by 400 ms; 5 % of all requests answer 503
 """
 
 import argparse

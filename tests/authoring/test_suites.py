@@ -40,8 +40,8 @@ def test_addresses_become_requests_of_the_service_that_the_first_one_is_of(tmp_p
 
 
 def test_the_page_on_suites_shows_what_is_written(tmp_path):
-    page = (Path(__file__).parents[2] / "docs/suites.md").read_text()
-    (command,) = re.findall(r"`toril init (--url [^`]+)`", page)
+    page = (Path(__file__).parents[2] / "docs/how-to/start-a-suite.md").read_text()
+    (command,) = re.findall(r"^toril init (--url .+)$", page, re.MULTILINE)
     started(tmp_path, *shlex.split(command))
     assert f"```yaml\n{(tmp_path / 'loadtests/shop/suite.yml').read_text()}```" in page
 

@@ -1,4 +1,4 @@
-"""docs/accuracy.md: its simulations, what it says of engines and limits, and that it explains every reason."""
+"""Accuracy, statistics and verdict reasons: simulations, resolutions of engines, limits, and every reason."""
 
 import heapq
 import importlib
@@ -12,14 +12,16 @@ import pytest
 from toril import verdict
 from toril.stats.histogram import Histogram, highest_us
 from toril.stats.quantiles import quantile_interval, quantile_ranks, rank_of
+from toril.summary.generators import BROWSERS, CROWDED, FULL, IN_A_ROW_S, OTHERS, STARVED
 from toril.verdict import rules, validity
 from toril.worker.engines import ENGINES
 from toril.worker.engines.generic import GenericEngine
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "accuracy.md").read_text()
+PAGES = ("explanation/accuracy", "explanation/statistics", "reference/verdict-reasons", "reference/engines")
+PAGE = "\n\n".join((ROOT / f"docs/{page}.md").read_text() for page in PAGES)
 SOURCES = list(Path(str(verdict.__file__)).parent.glob("*.py"))
-OF_TESTS = {"failed-test", "no-tests", "tests-passed"}  # of functional suites, which docs/suites.md explains
+OF_TESTS = {"failed-test", "no-tests", "tests-passed"}  # of functional suites: another table
 
 
 def cells(line: str) -> list[str]:
@@ -82,6 +84,29 @@ def test_resolutions_are_those_of_the_engines():
         found = told.pop(alias)
         assert found.startswith("as its [format]") if isinstance(us, property) else found == f"{us} µs"
     assert told == {"others": f"{GenericEngine.resolution_us} µs"}
+
+
+# Generators
+
+
+def test_limits_of_generators_are_those_that_saturate():
+    limit = {figure.strip("`"): text for figure, _, text in table("| figure | meaning | limit |")}
+    assert limit["cpu"] == f"{percent(OTHERS.cpu)}; browsers {percent(BROWSERS.cpu)}"
+    assert limit["core"] == percent(OTHERS.core)
+    assert limit["waiting"].startswith(percent(OTHERS.waiting))
+    assert limit["machine"].startswith(f"{percent(FULL)}, with {percent(CROWDED)} for other programs")
+    assert f"`waiting` is {percent(STARVED)}" in limit["machine"]
+    assert limit["throttled"] == percent(OTHERS.throttled)
+    late_ms, of_median = OTHERS.lateness_us / 1000, percent(OTHERS.lateness_of_median)
+    assert limit["late_p90_us"].startswith(f"{late_ms:g} ms, or {of_median} of the shortest median response time")
+    assert limit["memory"].startswith(percent(OTHERS.memory))
+    assert limit["sockets_share"] == percent(OTHERS.sockets)
+    assert f"at its limit for {IN_A_ROW_S} s in a row" in PAGE.replace("\n", " ")
+
+
+def percent(share: float | None) -> str:
+    assert share is not None
+    return f"{share * 100:g} %"
 
 
 # Chance

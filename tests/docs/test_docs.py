@@ -6,14 +6,22 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from toril import cli
+from toril import cli, errors
+from toril.cli.running import INTERRUPTED
 from toril.plan import make_plan
 from toril.reports import FORMATS
 from toril.suite import read_suite
+from toril.verdict import EXIT_CODES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *(ROOT / "bench").glob("*.md"), *(ROOT / "tests").glob("*.md")]
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *(ROOT / "bench").glob("*.md"),
+        *(ROOT / "tests").glob("*.md"),
+        *ROOT.glob(".github/**/*.md"),
+    ]
 )
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -34,11 +42,20 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(there), f"{page.name}: {target}#{anchor}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_table_has_a_header_and_rows_of_its_width(page):
+    blocks = re.split(r"\n\s*\n", CODE.sub("", page.read_text()))
+    for table in (block.strip() for block in blocks if block.lstrip().startswith("|")):
+        rows = [re.sub(r"`[^`]*`", "", row).replace(r"\|", "").count("|") for row in table.splitlines()]
+        assert re.fullmatch(r"\|(---\|)+", table.splitlines()[1]), table.splitlines()[0]
+        assert len(set(rows)) == 1, table.splitlines()[0]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example_and_a_place_in_the_docs(command):
     said = CliRunner().invoke(cli.app, [command, "--help"]).output
     assert f"Example: toril {command}" in said
-    assert f"toril {command}" in (ROOT / "README.md").read_text() + (ROOT / "docs" / "operations.md").read_text()
+    assert f"## toril {command}\n" in (ROOT / "docs" / "reference" / "cli.md").read_text()
 
 
 def test_the_suite_on_the_first_screen_is_divided_as_it_says(tmp_path):
@@ -52,5 +69,12 @@ def test_the_suite_on_the_first_screen_is_divided_as_it_says(tmp_path):
 
 
 def test_every_format_of_report_is_explained():
-    page = (ROOT / "docs" / "reports.md").read_text()
+    page = (ROOT / "docs/how-to/read-a-report.md").read_text()
     assert not [name for name in FORMATS if f"`{name}`" not in page]
+
+
+def test_every_exit_code_is_explained():
+    codes = {*EXIT_CODES.values(), errors.UserError.exit_code, errors.InfrastructureError.exit_code}
+    codes |= {cli.INTERNAL_ERROR, INTERRUPTED}
+    page = (ROOT / "docs/reference/exit-codes.md").read_text()
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)] == sorted(codes)

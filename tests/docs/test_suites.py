@@ -1,11 +1,12 @@
-"""docs/suites.md: every suite on it is planned and means what stands below it; no key is left out.
+"""The pages about suites: every suite on them is planned and means what stands below it; no key is left out.
 
-What it says of criteria is tested in `test_criteria_docs.py`.
+What they say of criteria is tested in `test_criteria.py`.
 """
 
 import ast
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,19 +18,26 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from typer.testing import CliRunner
 
-from tests.suite.reading import refuses
+from tests.suite.reading import read, refuses
 from toril import cli
 from toril.criteria import duration_s
 from toril.criteria.criterion import OWN_KEYS, TAURUS_KEYS
+from toril.errors import SuiteError
 from toril.plan import make_plan
 from toril.suite import TorilSettings, engines, read_suite
 from toril.suite.curves import Point, Ramp, Replay, Shape, Sine, Spikes, Steps
 from toril.suite.requests import problems
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "suites.md").read_text()
-ABOUT_SUITES = PAGE[: PAGE.index("\n## Criteria\n")]
-FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAMES = """
+    reference/suite reference/scenarios reference/settings reference/engines reference/criteria
+    how-to/start-a-suite how-to/use-your-script how-to/feed-data how-to/pass-secrets how-to/shape-the-load
+    how-to/find-the-highest-rate how-to/test-in-a-browser how-to/check-functions how-to/debug-a-suite
+    how-to/compare-base-and-head
+"""
+PAGES = {Path(name).name: (ROOT / "docs" / f"{name}.md").read_text() for name in NAMES.split()}
+ALL = "\n".join(PAGES.values())
+FENCE = re.compile(r"^( *)```(\w+)(?: (\S+))?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 USERS = "user\n" + "".join(f"{number}\n" for number in range(6))
 DAY = [40, 22, 12, 10, 14, 30, 70, 130, 190, 230, 250, 265, 270, 255, 240, 235, 240, 260, 300, 280, 220, 150, 100, 60]
 RATES = "time,rps,orders\n" + "".join(f"2026-11-24T{hour:02}:00:00Z,{rps},{36 * rps}\n" for hour, rps in enumerate(DAY))
@@ -55,34 +63,108 @@ class Example:
 
 
 def examples() -> Iterator[Example]:
-    for part in re.split(r"(?m)^(?=## )", ABOUT_SUITES):
-        title = part.splitlines()[0].strip("# ")
-        files: dict[str, str] = {}
-        found: list[Example] = []
-        for language, name, text in FENCE.findall(part):
-            if language == "yaml":
-                files = {**files, name: text} if name else {"suite.yml": text}
-                if not name:
-                    found.append(Example(f"{title} {len(found) + 1}", files))
-            elif language == "sh" and "suite.yml" in text.split():
-                found[-1].command = text
-            elif language == "sh":
-                found.append(Example(f"{title} {len(found) + 1}", files, text))
-            elif language == "python":
-                assert BESIDE[name] in text
-            else:
-                found[-1].says += text.splitlines()
-        yield from found
+    for page, whole in PAGES.items():
+        if page == "criteria":  # its examples are parts of suites
+            continue
+        for part in re.split(r"(?m)^(?=## )", whole):
+            title = f"{page}: {part.splitlines()[0].strip('# ')}"
+            files: dict[str, str] = {}
+            found: list[Example] = []
+            for language, name, text in fenced(part):
+                if language == "yaml":
+                    files = {**files, name: text} if name else {"suite.yml": text}
+                    if not name:
+                        found.append(Example(f"{title} {len(found) + 1}", files))
+                elif language == "sh" and text.startswith("toril plan suite.yml "):
+                    found[-1].command = text
+                elif language == "sh" and text.startswith("toril plan ") and files:
+                    found.append(Example(f"{title} {len(found) + 1}", files, text))
+                elif language == "python":
+                    compile(text, name, "exec")
+                    assert BESIDE.get(name, "") in text
+                elif language == "text":
+                    found[-1].says += text.splitlines()
+            yield from found
+
+
+def fenced(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yields the language, the name and the text of each block of code."""
+    for _, language, name, block in FENCE.findall(text):
+        yield language, name, textwrap.dedent(block)
 
 
 EXAMPLES = list(examples())
-ROW = re.compile(r"^\| (execution|suite) \| `([^`]+)` \| `([a-z-]+)` \| .+ \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([a-z0-9-]+)` \| `([^`]+)` \|", re.MULTILINE)
+OF_SUITES = {
+    "toril",
+    "modules",
+    "reporting",
+    "reports",
+    "settings",
+    "services",
+    "criteria",
+    "scenarios",
+    "provisioning",
+}
 SIMPLE = {"execution": {"scenario": {"requests": ["http://shop/"]}, "hold-for": "1m"}}
+
+
+# What the page describes in general: the code and an example of an error.
+ERRORS = [
+    ("conflicting-keys", "{throughput: {ramp: {to: 10}}, ramp-up: 10s}"),
+    ("ignored-load", "{throughput: 10, hold-for: 0}"),
+    ("missing-rate", "{executor: vegeta}"),
+    ("missing-script", "{executor: k6, scenario: {requests: ['http://shop/']}}"),
+    ("no-such-file", "toril: {split-data: [gone.csv]}"),
+    ("not-a-duration", "hold-for: soon"),
+    ("not-a-number", "concurrency: 2.5"),
+    ("out-of-range", "locations: {madrid: 0}"),
+    ("refused-executor", "executor: ab"),
+    ("stray-criteria", "modules: {passfail: {criteria: ['p95>1s']}}"),
+    ("unknown-execution", "toril: {curves: {checkout: {ramp: {to: 10}}}}"),
+    ("unknown-executor", "executor: jmetr"),
+    ("unknown-key", "toril: {wrokers: 3}"),
+    ("unknown-scenario", "scenario: chekout"),
+    ("unknown-value", "reporting: [{module: passfail, run-at: clud}]"),
+    ("unsupported-browser", "{executor: selenium, scenario: {browser: Firefox, requests: ['http://shop/']}}"),
+    ("unsupported-curve", "{executor: locust, throughput: {ramp: {to: 10}}}"),
+    ("unsupported-key", "modules: {vegeta: {verify-ssl: false}}"),
+    ("unsupported-script", "{executor: k6, scenario: {script: locustfile.py}}"),
+    ("unsupported-search", "toril: {capacity: {jmeter: {from: 1, to: 9, until: [p50>1s]}}}"),
+    ("unknown-key", "{scenarios: {shop: {requests: ['http://shop/']}}, scenario: {shop: {}}}"),
+    ("unknown-key", "throughput: {sin: {from: 1, to: 10, period: 1m}}"),
+    ("unknown-key", "concurrency: {local: 5, clod: 10}"),
+    (
+        "unknown-key",
+        "{executor: vegeta, throughput: 10, scenario: {requests: [{url: 'http://shop/', lable: home}]}}",
+    ),
+    ("ignored-load", "{executor: vegeta, throughput: 10, steps: 5}"),
+    ("ignored-load", "settings: {aggregator: functional-consolidator}"),
+    ("unsupported-curve", "{executor: apiritif, throughput: {ramp: {to: 10}}}"),
+    ("refused-executor", "executor: siege"),
+    ("unknown-execution", "toril: {capacity: {checkout: {from: 1, to: 10, until: [p50>1s]}}}"),
+    ("stray-criteria", "criteria: ['p95>1s']"),
+    ("stray-criteria", "services: [passfail]"),
+    ("stray-criteria", "reporting: [{module: passfail, criterias: ['p95>1s']}]"),
+    ("stray-criteria", "reporting: [{module: passfial, criteria: ['p95>1s']}]"),
+    ("stray-criteria", "reports: [{module: passfail, criteria: ['p95>1s']}]"),
+]
+# Beside the notes of the page's table.
+MORE_NOTES = [
+    (
+        "ignored-key",
+        "{executor: external-results-loader, data-file: users.csv, errors-file: errors.jtl, hold-for: 0}",
+    ),
+    ("ignored-key", "{executor: vegeta, throughput: 10, max-workers: 5}"),
+    ("ignored-key", "{executor: vegeta, throughput: 10, concurrency: 5}"),
+    ("in-turns", "modules: {local: {capacity: 1}}"),
+    ("no-criteria", "reporting: [{module: passfail, run-at: cloud, criteria: ['p95>1s']}]"),
+]
 
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that the page speaks of."""
+    """The folder that the pages describe."""
     folder = tmp_path / "shop"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -95,9 +177,10 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def changed(where: str, written: str) -> dict[str, Any]:
+def changed(written: str) -> dict[str, Any]:
+    """A simple suite with these keys, at its top or in its execution."""
     snippet = yaml.safe_load(written)
-    if where == "suite":
+    if set(snippet) & OF_SUITES:
         return {**SIMPLE, **snippet}
     return {"execution": {**SIMPLE["execution"], **snippet}}
 
@@ -112,43 +195,37 @@ def test_what_stands_below_a_suite_is_what_its_plan_says(shop, example):
         assert flat(line) in flat(done.output), f"{line}\n{done.output}"
 
 
-def test_the_page_has_examples_and_most_say_what_they_mean():
-    assert len(EXAMPLES) > 12
-    assert sum(bool(example.says) for example in EXAMPLES) >= len(EXAMPLES) - 1
+def test_the_pages_have_examples_and_most_say_what_they_mean():
+    assert len(EXAMPLES) > 30
+    assert sum(bool(example.says) for example in EXAMPLES) >= 0.8 * len(EXAMPLES)
 
 
-def section(heading: str) -> str:
-    return next(part for part in re.split(r"(?m)^## ", ABOUT_SUITES) if part.startswith(f"{heading}\n"))
+def rows(heading: str) -> list[tuple[str, str]]:
+    (section,) = [part for part in PAGES["scenarios"].split("\n## ") if part.startswith(f"{heading}\n")]
+    return ROW.findall(section)
 
 
-def rows(heading: str) -> list[tuple[str, str, str]]:
-    found: list[tuple[str, str, str]] = ROW.findall(section(heading))
-    return found
+@pytest.mark.parametrize(("code", "written"), ERRORS)
+def test_what_the_pages_call_an_error_is_one(shop, code, written):
+    refuses(shop, changed(written), code)
 
 
-@pytest.mark.parametrize(("where", "written", "code"), rows("Refused"))
-def test_what_the_page_calls_refused_is_refused_for_that_reason(shop, where, written, code):
-    refuses(shop, changed(where, written), code)
-
-
-@pytest.mark.parametrize(("where", "written", "code"), rows("Noted"))
-def test_what_the_page_says_is_noted_is_noted(shop, where, written, code):
-    (shop / "suite.yml").write_text(yaml.safe_dump(changed(where, written)))
+@pytest.mark.parametrize(("code", "written"), [*rows("Notes"), *MORE_NOTES])
+def test_what_the_page_says_is_noted_is_noted(shop, code, written):
+    (shop / "suite.yml").write_text(yaml.safe_dump(changed(written)))
     plan = make_plan(read_suite([shop], system={}), run_id="docs", workers=None)
     assert code in plan.warning_codes, plan.warnings
 
 
 # What engines take of `requests`
 
-MATRIX = re.findall(r"^\| (.*`.*)" + r" \| (yes|refused)" * 4 + r" \|$", ABOUT_SUITES, re.MULTILINE)
-ENGINES = ("jmeter", "locust", "apiritif", "vegeta")
-BROWSERS = re.findall(r"^\| (.*`.*) \| (yes|refused) \| (yes|refused) \|$", section("Browsers"), re.MULTILINE)
+ENGINES = ("jmeter", "locust", "apiritif", "vegeta", "gatling", "selenium", "playwright")
+MATRIX = re.findall(r"^\| (.*`.*?)" + r" \| (yes|refused)" * len(ENGINES) + r" \|$", PAGES["engines"], re.MULTILINE)
 CELLS = [
     (key, engine, answer)
-    for engines_asked, matrix in ((ENGINES, MATRIX), (("selenium", "playwright"), BROWSERS))
-    for keys, *answers in matrix
+    for keys, *answers in MATRIX
     for key in re.findall(r"`([^`]+)`", keys)
-    for engine, answer in zip(engines_asked, answers, strict=True)
+    for engine, answer in zip(ENGINES, answers, strict=True)
 ]
 BLOCKS = {
     "transaction": {"transaction": "t", "do": ["/"]},
@@ -174,8 +251,61 @@ REFUSED_KEYS = [key for one in engines.ENGINES.values() for key in (*one.without
 
 
 def test_and_nothing_is_refused_that_the_page_does_not_name():
-    named = {key for key, *_ in CELLS}
+    named = {key for key, *_ in CELLS} | {"headers", "assert"}  # in the sentence below the table
     assert set(REFUSED_KEYS) | {*engines.BLOCKS, *engines.PHASES} == named
+
+
+def test_a_worker_gets_the_load_that_the_page_says():
+    rows = re.findall(r"^\| ([^|`]+) \| ([0-9].*) \|$", PAGES["suite"], re.MULTILINE)
+    written = {name: text.replace(",", "") for names, text in rows for name in names.split(", ")}
+    for engine in engines.ENGINES.values():
+        expected = {engine.users_per_worker, engine.requests_per_core, engine.browsers_per_core} - {None}
+        figures = set(map(int, re.findall("[0-9]+", written.get(engine.title, ""))))
+        assert figures <= expected, engine.title
+        assert bool(figures) == bool(expected), engine.title
+
+
+REFUSED = PAGES["engines"][PAGES["engines"].index("| engine | refused |") :].split("\n\n")[0]
+REFUSALS = [
+    (engine.lower(), refusal)
+    for names, refused in re.findall(r"^\| ([^|`]+) \| (.*`.*) \|$", REFUSED, re.MULTILINE)
+    for engine in names.split(", ")
+    for refusal in re.findall(r"`([^`]+)`", refused.partition("; needs")[0])
+]
+LOAD = {"concurrency": 5, "throughput": 10, "iterations": 5, "steps": 5, "ramp-up": "5s", "hold-for": "5s"}
+IN_SCENARIOS = ("script", "think-time", "browser", "remote", "requests", "loop", "random-order")
+
+
+@pytest.mark.parametrize(("engine", "refusal"), REFUSALS)
+def test_an_engine_refuses_what_the_page_says(shop, engine, refusal):
+    key, value = next(iter(yaml.safe_load(f"{{{refusal}}}").items()))
+    execution: dict[str, Any] = {"executor": engine}
+    if engine == "vegeta":
+        execution["throughput"] = 10
+    if engine == "k6":
+        execution["scenario"] = "load.js"
+    if engine == "external-results-loader":
+        execution |= {"data-file": "users.csv", "scenario": {"data-file": "users.csv"}}
+    if key in ("loop", "random-order"):
+        execution["scenario"] = {"requests": ["http://shop/"], "data-sources": [{"path": "users.csv", key: value}]}
+    elif key == "think-time":
+        execution["scenario"] = {"requests": [{"url": "http://shop/", key: "1s"}]}
+    elif key == "script":
+        execution["scenario"] = "load.jmx"
+    elif key == "requests":
+        execution["scenario"] = {"requests": ["http://shop/"]}
+    elif key in IN_SCENARIOS:
+        execution["scenario"] = {"requests": ["http://shop/"], key: value or "x"}
+    else:
+        execution[key] = LOAD[key] if value is None else value
+    with pytest.raises(SuiteError) as refused:
+        read(shop, {"execution": {**SIMPLE["execution"], "hold-for": 0 if "loader" in engine else "1m", **execution}})
+    assert {"requests": "without a script"}.get(key, key) in str(refused.value)
+
+
+def test_the_table_names_all_load_that_an_engine_ignores():
+    for executor, engine in engines.ENGINES.items():
+        assert set(engine.ignored_load) <= {key for one, key in REFUSALS if one == executor}
 
 
 # No key is left out
@@ -192,9 +322,10 @@ def keys_of(value: Any) -> Iterator[str]:
 
 
 def keys_in_examples() -> set[str]:
-    """Every key of every suite on the page, and of what it calls refused or ignored."""
-    suites = [yaml.safe_load(text) for language, _, text in FENCE.findall(PAGE) if language == "yaml"]
-    snippets = [yaml.safe_load(written) for _, written, _ in ROW.findall(ABOUT_SUITES)]
+    """Every key of every suite on the pages, and of what they call refused or ignored."""
+    suites = [yaml.safe_load(text) for language, _, text in fenced(ALL) if language == "yaml"]
+    rows = [*ROW.findall(PAGES["scenarios"]), *ERRORS, *MORE_NOTES]
+    snippets = [yaml.safe_load(written) for _, written in rows]
     return {key for value in (*suites, *snippets) for key in keys_of(value)}
 
 
@@ -213,7 +344,7 @@ def _types(annotation: Any) -> list[type]:
 
 
 def test_every_key_of_ours_is_in_the_table_with_its_default_and_in_an_example():
-    table = dict(re.findall(r"^\| `([a-z0-9.-]+)` \| ([^|]+) \| [^|]+ \|$", section("`toril:`"), re.MULTILINE))
+    table = dict(re.findall(r"^\| `([a-z0-9.-]+)` \| ([^|]+) \| [^|]+ \|$", PAGES["settings"], re.MULTILINE))
     ours = dict(settings_of(TorilSettings))
     assert set(ours) == set(table)
     for key, default in ours.items():
@@ -275,7 +406,7 @@ def keys_that_are_read() -> Iterator[str]:
 
 
 def test_every_key_that_is_read_of_a_suite_is_in_an_example():
-    named = {key for key, *_ in CELLS}
-    read = set(keys_that_are_read()) - NO_KEYS
-    assert {"throughput", "locations-weighted", "run-at", "included-configs", "script-file", "provisioning"} <= read
-    assert read <= keys_in_examples() | named
+    named = {key for key, *_ in CELLS} | {refusal.partition(":")[0] for _, refusal in REFUSALS}
+    asked = set(keys_that_are_read()) - NO_KEYS
+    assert {"throughput", "locations-weighted", "run-at", "included-configs", "script-file", "provisioning"} <= asked
+    assert asked <= keys_in_examples() | named

@@ -10,7 +10,7 @@ from tests.measured import START
 from toril import verdict
 from toril.records import Stop
 
-PAGE = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "verdict-reasons.md").read_text()
 
 
 def codes(bundle):

@@ -1,4 +1,4 @@
-"""The roles beside deploy and worker, under IAM's enforcement: each does what docs/security.md says, no more."""
+"""The roles beside deploy and worker, under IAM's enforcement: each can do what the security page says, no more."""
 
 import json
 import subprocess

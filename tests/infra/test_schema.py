@@ -1,4 +1,4 @@
-"""The settings as users read them: Pulumi.yaml and the manual say what the program reads."""
+"""The settings as users read them: Pulumi.yaml declares what the program reads."""
 
 import json
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from infra.settings import CREDENTIALS, HubSettings, RegionSettings, SettingError, parse
 from infra.settings import _keys as keys
-from infra.settings.schema import MANUAL, PROJECT, declared, main, render_manual, render_project, rows
+from infra.settings.schema import PROJECT, declared, main, render_project, rows
 
 MODELS: dict[str, type[BaseModel]] = {"hub": HubSettings, "region": RegionSettings}
 
@@ -23,9 +23,8 @@ def as_pulumi_gives_them(changes):
     return texts
 
 
-def test_project_and_manual_are_up_to_date():
+def test_the_project_is_up_to_date():
     assert render_project(PROJECT.read_text()) == PROJECT.read_text()
-    assert render_manual(MANUAL.read_text()) == MANUAL.read_text()
     assert main([]) == 0
 
 
@@ -90,8 +89,3 @@ def test_nested_settings_are_named_by_their_path():
         "github.repositories[].run",
         "targets.cidrs",
     }
-
-
-def test_a_manual_without_its_markers_is_an_error():
-    with pytest.raises(ValueError, match="markers"):
-        render_manual("# Operations\n")

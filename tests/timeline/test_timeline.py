@@ -166,7 +166,7 @@ def pages(case):
 
 @pytest.mark.parametrize("case", ["A", "B", "C", "D"])
 def test_percentiles_are_those_of_the_pool_where_averages_are_not(case, capsys):
-    """The table of docs/accuracy.md; `pytest -s` prints it."""
+    """The table of docs/explanation/accuracy.md; `pytest -s` prints it."""
     workers = pages(case)
     timeline = Timeline()
     for number, times in enumerate(workers):

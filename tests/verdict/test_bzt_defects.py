@@ -1,4 +1,4 @@
-"""Where bzt judges wrongly: what it says, and what we decided. docs/suites.md lists the same, row by row."""
+"""Where bzt judges wrongly: what it says, and what we decided. docs/reference/criteria.md has the same rows."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Values taken out of answers, and answers that are checked, by the engines that docs/suites.md says can do it."""
+"""Values taken out of answers, and checked answers, by the engines that docs/reference/engines.md names."""
 
 import pytest
 

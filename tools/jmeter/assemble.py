@@ -71,7 +71,7 @@ def _download(jars: Path) -> None:
     ]
     command += [f"-DoutputDirectory={jars}", "-DincludeScope=runtime"]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode != 0:  # else it said nothing but how to reset colours
+    if done.returncode != 0:  # otherwise its output only resets colours
         print(done.stdout + done.stderr)
         sys.exit(f"Maven could not download JMeter's parts (exit code {done.returncode}; its own words are above)")
 
@@ -96,7 +96,7 @@ def _arrange(jars: Path, home: Path) -> None:
 
 
 def _swap(new: Path, home: Path, old: Path) -> None:
-    """Put the new home in place of the old one; whoever looks finds a whole one, or none."""
+    """Replaces the old home by the new one; readers find a whole one, or none."""
     if home.exists():
         home.rename(old)
     new.rename(home)

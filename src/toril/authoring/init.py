@@ -109,7 +109,7 @@ def _notes(draft: InitOptions, plan: Plan, folder: Path) -> Iterator[Note]:
         text = f"{draft.file.name} sets no `host`; if what it imports sets none either, give its address with --url"
         yield Note("no-host", text)
     if not plan.criteria:
-        text = "the suite has no criteria, so nothing measured fails it; write some as docs/suites.md says"
+        text = "the suite has no criteria, so nothing measured fails it; write some as docs/reference/criteria.md says"
         yield Note("no-criteria", text)
     ignored = folder / ".gitignore"
     named = ignored.is_file() and ".toril" in ignored.read_text(errors="replace")

@@ -27,7 +27,7 @@ NO_LIMIT = 1 << 60  # bytes; version 1 writes its "none" as nearly 2**63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """One reading, over the time since the last one; None is what could not be measured. docs/accuracy.md has more."""
+    """One reading, over the time since the last one; None was not measured. See docs/explanation/accuracy.md."""
 
     cpu_fraction_of_limit: float
     busiest_engine_core_fraction: float  # of one core; what limits a single-threaded engine

@@ -65,7 +65,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 
 def test_the_manuals_example_is_taken(tmp_path):
-    manual = Path(__file__).parents[3] / "docs/operations.md"
+    manual = Path(__file__).parents[3] / "docs/how-to/estimate-and-limit-cost.md"
     (example,) = [one for one in re.findall(r"```json\n(.*?)```", manual.read_text(), re.DOTALL) if "egress_gb" in one]
     found = read_prices(given(tmp_path, example))
     assert found.of("eu-north-1").listed == {"arm64"}

@@ -20,7 +20,7 @@ HOUR_S, GB, MILLION = 3600.0, 1e9, 1e6
 FREE_STORAGE_GIB = 20
 LEAST_S = 60.0  # Fargate bills a minute at least
 LIMIT_S = 8 * 3600.0  # of a load that nothing else bounds, as the launcher has it
-# As in AWS' own example of a task's events, and the start of a 413 MB image in AWS' blog (2024): see docs/operations.md
+# As in AWS' own example of a task's events, and the start of a 413 MB image in AWS' blog (2024).
 BEFORE_PULL_S = 10.0  # from RunTask to the pull of the image, which is where bills begin
 PULLED_MB_PER_S = 9.0  # with unpacking
 IMAGE_MB = {"slim": 130.0, "full": 260.0, "browser": 600.0}  # compressed; at most, but for the last

@@ -1,4 +1,4 @@
-"""The three tables of CSV and Parquet, column by column and in batches. docs/reports.md describes the columns."""
+"""The three tables of CSV and Parquet, column by column and in batches; documented in docs/reference/tables.md."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

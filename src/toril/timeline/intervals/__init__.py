@@ -1,4 +1,4 @@
-"""What a worker measured, as files: written by Recorder, read by decode. docs/interval-format.md is the format."""
+"""What a worker measured, as files: written by Recorder, read by decode. docs/reference/run-folder.md is the format."""
 
 from toril.timeline.intervals.format import (
     BUCKET_BITS,

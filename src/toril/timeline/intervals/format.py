@@ -1,6 +1,6 @@
 """The interval file: a head with a checksum, then one zlib stream of names (JSON) and columns of integers.
 
-docs/interval-format.md describes every byte.
+docs/reference/run-folder.md describes every byte.
 """
 
 import json

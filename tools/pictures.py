@@ -1,0 +1,82 @@
+"""Draws the README's pictures from real runs of the demo: the report page and the comment, light and dark.
+
+    python -m tools.pictures      needs Chromium; takes about a minute and a half
+
+The comment is the Markdown that `toril comment` posts, in GitHub's colours.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from markdown_it import MarkdownIt
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURES = ROOT / "docs" / "pictures"
+SIZE = {"report": (1200, 1100), "comment": (900, 760)}  # CSS pixels
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+GITHUB = """<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark"><style>
+:root {{ --text: light-dark(#1f2328, #f0f6fc); --line: light-dark(#d1d9e0, #3d444d); --back: light-dark(#fff, #0d1117);
+  --head: light-dark(#f6f8fa, #151b23); }}
+body {{ margin: 16px; background: var(--back); color: var(--text); font: 14px/1.5 system-ui, sans-serif }}
+article {{ border: 1px solid var(--line); border-radius: 6px }}
+header {{ padding: 8px 16px; border-bottom: 1px solid var(--line); background: var(--head) }}
+section {{ padding: 4px 16px 12px }}
+table {{ border-collapse: collapse; margin: 12px 0 }}
+th, td {{ border: 1px solid var(--line); padding: 4px 12px }}
+code {{ background: var(--head); border-radius: 6px; padding: 2px 5px; font-size: 12px }}
+a {{ color: light-dark(#0969da, #4493f8); text-decoration: none }}
+</style><article><header><b>github-actions</b> bot commented</header><section>{comment}</section></article>"""
+
+
+def main() -> None:
+    PICTURES.mkdir(exist_ok=True)
+    with TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        pages = {"report": report_page(folder), "comment": comment_page(folder)}
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for picture, page in pages.items():
+            width, height = SIZE[picture]
+            for scheme in SCHEMES:
+                tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+                tab.goto(page.as_uri())
+                tab.screenshot(path=PICTURES / f"{picture}-{scheme}.png")
+                tab.close()
+        browser.close()
+
+
+def report_page(folder: Path) -> Path:
+    """Returns the page of a demo run that passes."""
+    demo(folder)
+    return toril(folder, "report", "latest", "--format", "html", "--out", str(folder / "report.html"))
+
+
+def comment_page(folder: Path) -> Path:
+    """Returns a page with the comment on a demo run whose requests fail."""
+    demo(folder, ERRORS="1")
+    markdown = toril(folder, "report", "latest", "--format", "github", "--out", str(folder / "comment.md")).read_text()
+    page = folder / "comment.html"
+    page.write_text(GITHUB.format(comment=MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown)))
+    return page
+
+
+def demo(folder: Path, **settings: str) -> None:
+    command = [sys.executable, str(ROOT / "loadtests" / "shop" / "demo.py")]
+    environment = {**os.environ, **settings, "TORIL_STORE": str(folder / "store")}
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
+
+
+def toril(folder: Path, *arguments: str) -> Path:
+    """Runs toril in the folder; returns the file that its last argument names."""
+    store = ["--store", str(folder / "store")]
+    subprocess.run([sys.executable, "-m", "toril", arguments[0], *store, *arguments[1:]], check=True)
+    return Path(arguments[-1])
+
+
+if __name__ == "__main__":
+    main()

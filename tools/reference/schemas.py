@@ -1,0 +1,79 @@
+"""JSON Schemas of the files that a run's folder, a store and `toril report` hold, one file each, from the records."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from toril.records import (
+    Case,
+    Deployment,
+    End,
+    Exit,
+    Launch,
+    Lease,
+    Plan,
+    Rate,
+    Ready,
+    ServerMetrics,
+    Start,
+    Stop,
+    SuiteOrigin,
+    Verdict,
+)
+from toril.records.document import Record
+from toril.records.summary import Summary
+from toril.runs.publish import Pushed
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+RECORDS: tuple[type[Record], ...] = (
+    Deployment, End, Exit, Launch, Lease, Plan, Pushed, Rate, Ready, ServerMetrics, Start, Stop, SuiteOrigin,
+)  # fmt: skip
+DOCUMENTS: dict[str, type[Any]] = {"toril.summary/1": Summary, "toril.verdict/1": Verdict}
+LINES = {"toril.tests/1": Case}  # of a file of JSON lines: each line but the first
+
+
+def pages() -> dict[str, str]:
+    """Each schema as indented JSON, by `schemas/<name>.json`."""
+    return {f"schemas/{_file_name(schema['title'])}.json": _text(schema) for schema in _schemas()}
+
+
+def _schemas() -> Iterator[dict[str, Any]]:
+    for record in RECORDS:
+        yield _document(record.SCHEMA, record.model_json_schema())
+    for name, kind in DOCUMENTS.items():
+        yield _document(name, TypeAdapter(kind).json_schema())
+    for name, line in LINES.items():
+        yield {"$schema": DIALECT, **line.model_json_schema(), "title": name}
+
+
+def _document(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a file, which names its version; a reader ignores the fields that it does not know."""
+    properties = {
+        "schema": {"const": name},
+        **{key: one for key, one in found["properties"].items() if key != "schema"},
+    }
+    required = ["schema", *(key for key in found.get("required", ()) if key != "schema")]
+    return {"$schema": DIALECT, **found, "title": name, "properties": properties, "required": required}
+
+
+def _text(schema: dict[str, Any]) -> str:
+    return json.dumps(_without_titles(schema), indent=1, ensure_ascii=False) + "\n"
+
+
+def _without_titles(value: Any, *, outermost: bool = True) -> Any:
+    """The same without the titles that Pydantic makes of names."""
+    if isinstance(value, list):
+        return [_without_titles(one, outermost=False) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _without_titles(one, outermost=False)
+        for key, one in value.items()
+        if outermost or key != "title" or not isinstance(one, str)
+    }
+
+
+def _file_name(schema: str) -> str:
+    return schema.partition("/")[0].removeprefix("toril.")
