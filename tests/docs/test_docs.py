@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toril import cli, errors
-from toril.cli.running import INTERRUPTED
+from toril.cli.options import INTERRUPTED
 from toril.plan import make_plan
 from toril.reports import FORMATS
 from toril.suite import read_suite
