@@ -19,6 +19,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 SIZE = {"report": (1200, 1100), "comment": (900, 760)}  # CSS pixels
+MARKS = {"✅": "✔", "❌": "✖", "❓": "?"}  # Debian's fonts lack GitHub's emoji
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 GITHUB = """<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark"><style>
 :root {{ --text: light-dark(#1f2328, #f0f6fc); --line: light-dark(#d1d9e0, #3d444d); --back: light-dark(#fff, #0d1117);
@@ -42,7 +43,8 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for picture, page in pages.items():
             width, height = SIZE[picture]
-            for scheme in SCHEMES:
+            for scheme in MARKS = {"✅": "✔", "❌": "✖", "❓": "?"}  # Debian's fonts lack GitHub's emoji
+SCHEMES:
                 tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
                 tab.goto(page.as_uri())
                 tab.screenshot(path=PICTURES / f"{picture}-{scheme}.png")
@@ -60,6 +62,8 @@ def comment_page(folder: Path) -> Path:
     """Returns a page with the comment on a demo run whose requests fail."""
     demo(folder, ERRORS="1")
     markdown = toril(folder, "report", "latest", "--format", "github", "--out", str(folder / "comment.md")).read_text()
+    for emoji, mark in MARKS.items():
+        markdown = markdown.replace(emoji, mark)
     page = folder / "comment.html"
     page.write_text(GITHUB.format(comment=MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown)))
     return page
