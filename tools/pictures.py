@@ -43,8 +43,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for picture, page in pages.items():
             width, height = SIZE[picture]
-            for scheme in MARKS = {"✅": "✔", "❌": "✖", "❓": "?"}  # Debian's fonts lack GitHub's emoji
-SCHEMES:
+            for scheme in SCHEMES:
                 tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
                 tab.goto(page.as_uri())
                 tab.screenshot(path=PICTURES / f"{picture}-{scheme}.png")
