@@ -34,7 +34,7 @@ class Scene:
 
     def run(self, attempt: str = ATTEMPT, load: FakeLoad | None = None):
         chosen = load or self.load
-        return Attempt(self.store, self.plan, WORKER, attempt, chosen, self.clock).run(beside=False)
+        return Attempt(self.store, self.plan, WORKER, attempt, chosen, self.clock).run(threaded=False)
 
     def coordinate(self) -> None:
         """Renew the lease, and start who is ready."""
@@ -171,7 +171,7 @@ def test_the_exit_says_when_the_load_was_over_however_long_its_files_take(scene)
 def test_an_attempt_that_nobody_issued_prepares_nothing(scene):
     state = scene.run("another")
     assert (state.phase, state.outcome) == ("ended", "failed")
-    assert "issued no such attempt" in state.message
+    assert "did not issue this attempt" in state.message
     assert not scene.load.prepared
 
 
@@ -185,14 +185,14 @@ def test_a_task_of_a_run_that_was_never_launched_prepares_nothing(scene):
 def test_after_the_deadline_nothing_is_prepared(scene):
     scene.clock.at += 601
     state = scene.run()
-    assert (state.outcome, state.message) == ("stale", "the run's deadline is over")
+    assert (state.outcome, state.message) == ("stale", "the run's deadline has passed")
     assert not scene.load.prepared
 
 
 def test_a_load_ends_before_the_deadline_whatever_else_goes_on(scene):
     scene.load.lasts_s, scene.load.planned_s, scene.load.step_s = 1e6, None, 1.0
     state = scene.run()
-    assert (state.outcome, state.message) == ("stopped", "the run's deadline is over")
+    assert (state.outcome, state.message) == ("stopped", "the run's deadline has passed")
     assert scene.clock.now() <= scene.began + 600
 
 
@@ -219,7 +219,7 @@ def test_a_start_of_long_ago_is_found_before_anything_is_prepared(scene):
 def test_a_start_that_names_others_ends_a_worker_as_stale(scene):
     scene.put("start.json", Start(at=scene.began, attempts={WORKER: "a2"}))
     scene.run()
-    assert (scene.exit().outcome, scene.exit().message) == ("stale", "the start names other attempts")
+    assert (scene.exit().outcome, scene.exit().message) == ("stale", "start.json does not list this attempt")
 
 
 # One attempt, two tasks
@@ -289,7 +289,7 @@ def test_a_worker_whose_run_nobody_owns_ends_its_load_and_says_why(scene):
     scene.load.lasts_s, scene.load.planned_s, scene.load.step_s = 1e6, None, 0.5
     scene.at(60, lambda: setattr(scene, "owned", False))
     state = scene.run()
-    assert (state.outcome, state.message) == ("stopped", "nobody has renewed the lease of the run for 180 s")
+    assert (state.outcome, state.message) == ("stopped", "no coordinator has renewed the run's lease for 180 s")
     patience = FARGATE_TIMINGS.orphaned_after_s or 0.0
     assert patience <= scene.clock.now() - scene.began - 60 <= patience + 2 * FARGATE_TIMINGS.lease_renew_s + 5
     assert scene.exit().outcome == "stopped"
@@ -298,7 +298,7 @@ def test_a_worker_whose_run_nobody_owns_ends_its_load_and_says_why(scene):
 def test_a_parked_worker_that_nobody_starts_or_owns_does_not_wait_forever(scene):
     scene.owned = scene.starts = False
     state = scene.run()
-    assert state.message.startswith("stopped before the start: nobody has renewed the lease")
+    assert state.message.startswith("stopped before the start: no coordinator has renewed the run's lease")
     assert scene.load.opened_at is None
 
 
@@ -328,7 +328,7 @@ def test_a_store_that_is_gone_for_too_long_ends_the_load_and_is_named(scene):
     scene.at(20, scene.store.down)
     scene.at(20 + 200, scene.store.up)
     state = scene.run()
-    assert "nobody has renewed the lease" in state.message
+    assert "no coordinator has renewed the run's lease" in state.message
     assert "cannot be reached" in state.message
 
 

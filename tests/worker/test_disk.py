@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from toril.worker.disk import Scratch, forget, is_full
+from toril.worker.disk import Scratch, free_space, is_full
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def test_what_was_read_leaves_the_disk_and_what_was_not_stays(tmp_path):
         writer.write(b"a" * 1_000_000)
         writer.flush()
         reader.seek(1_000_000)
-        forget(reader, 1_000_000)
+        free_space(reader, 1_000_000)
         writer.write(b"b" * 10)
         writer.flush()
         assert reader.read() == b"b" * 10

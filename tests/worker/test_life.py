@@ -16,7 +16,7 @@ from toril.worker.life import (
     Limits,
     OpenGates,
     Parked,
-    SayReady,
+    ReportReady,
     Signalled,
     Started,
     State,
@@ -48,13 +48,13 @@ def stop(cause):
 def test_a_parked_worker_says_ready_and_opens_its_gates_once():
     state, actions = played(*RUNNING, (95.1, START), (95.2, START))
     assert state.phase == "running"
-    assert actions == [SayReady(), OpenGates(100.0)]
+    assert actions == [ReportReady(), OpenGates(100.0)]
 
 
 def test_a_start_before_everything_is_parked_waits_for_it():
     state, actions = played((89.0, START), *RUNNING)
     assert state.phase == "running"
-    assert actions == [SayReady(), OpenGates(100.0)]
+    assert actions == [ReportReady(), OpenGates(100.0)]
 
 
 def test_engines_that_end_by_themselves_finish_the_worker():
@@ -156,6 +156,6 @@ def test_gates_open_at_most_once_and_never_without_ready_before(moments):
     state, actions = played(*timed)
     opened = [n for n, action in enumerate(actions) if isinstance(action, OpenGates)]
     assert len(opened) <= 1
-    assert all(SayReady() in actions[:n] for n in opened)
+    assert all(ReportReady() in actions[:n] for n in opened)
     if state.phase == "ended":
         assert actions[-1] == Kill()  # nothing is ever left running

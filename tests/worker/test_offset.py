@@ -7,7 +7,7 @@ import pytest
 
 from toril.errors import StoreError
 from toril.store import FolderStore
-from toril.worker.ready import begun, clock_offset
+from toril.worker.ready import clock_offset, measure_offset
 
 
 class Scripted:
@@ -57,7 +57,7 @@ class Slow(FolderStore):
 
 def test_nobody_waits_for_a_slow_store_before_the_clock_is_asked_for(tmp_path):
     store = Slow(tmp_path / "store")
-    found = begun(store, time.time, beside=True)
+    found = measure_offset(store, time.time, threaded=True)
     assert not found.done()
     store.allowed.set()
     offset_s, uncertainty_s = found.result(10)
@@ -68,6 +68,6 @@ def test_nobody_waits_for_a_slow_store_before_the_clock_is_asked_for(tmp_path):
 def test_a_store_that_does_not_tell_its_time_is_an_error_where_the_clock_is_asked_for(tmp_path, beside):
     store = Slow(tmp_path / "store", StoreError("no clock", code="trouble"))
     store.allowed.set()
-    found = begun(store, time.time, beside=beside)
+    found = measure_offset(store, time.time, threaded=beside)
     with pytest.raises(StoreError, match="no clock"):
         found.result(10)

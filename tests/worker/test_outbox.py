@@ -48,7 +48,7 @@ def looked(client, clock, seconds=FARGATE_TIMINGS.poll_s):
     found = []
     until = clock.now() + seconds
     while clock.now() < until:
-        found += client.look()
+        found += client.poll()
         clock.sleep(0.1)
     return found
 
@@ -88,7 +88,7 @@ def test_a_record_that_cannot_be_read_is_read_again_when_it_can(store, clock, na
 
 def test_on_this_machine_a_store_in_trouble_is_a_failure(store, clock):
     store.down()
-    (event,) = client_of(store, clock, plan_of()).look()
+    (event,) = client_of(store, clock, plan_of()).poll()
     assert isinstance(event, life.Failed)
 
 
@@ -160,8 +160,8 @@ def test_a_file_of_somebody_else_in_its_place_is_left_as_it_is_and_fails_the_att
     client.send("two", b"2")
     assert client.deliver()
     assert (store.get(key("one")), store.get(key("two"))) == (b"first", b"2")
-    assert [type(event) for event in client.look()].count(life.Failed) == 1
-    assert life.Failed not in [type(event) for event in client.look()]
+    assert [type(event) for event in client.poll()].count(life.Failed) == 1
+    assert life.Failed not in [type(event) for event in client.poll()]
 
 
 def test_its_own_file_that_is_there_already_is_no_conflict(store, clock):
@@ -169,7 +169,7 @@ def test_its_own_file_that_is_there_already_is_no_conflict(store, clock):
     store.put(key("one"), b"first")
     client.send("one", b"first")
     assert client.deliver()
-    assert not client.taken
+    assert not client.conflict
 
 
 def test_on_this_machine_a_file_that_cannot_be_written_is_an_error(store, clock):
@@ -180,13 +180,13 @@ def test_on_this_machine_a_file_that_cannot_be_written_is_an_error(store, clock)
         client.deliver()
 
 
-def test_of_two_processes_with_one_attempt_one_is_ready_and_may_speak(store, clock):
+def test_of_two_processes_with_one_attempt_one_is_ready_and_may_write(store, clock):
     first, second = client_of(store, clock), client_of(store, clock)
-    assert first.may_speak()
+    assert first.may_write()
     assert first.claim(ready("1"))
     assert not second.claim(ready("2"))
-    assert first.may_speak()
-    assert not second.may_speak()
+    assert first.may_write()
+    assert not second.may_write()
 
 
 def test_nobody_becomes_ready_after_the_write_exit(store, clock):
@@ -201,13 +201,13 @@ def test_who_said_ready_and_got_no_answer_may_say_what_became_of_it(store, clock
     store.loses = lambda operation, key: key.endswith("ready.json")
     with pytest.raises(StoreError):
         client.claim(ready("1"))
-    assert client.may_speak()
-    assert not client_of(store, clock).may_speak()
+    assert client.may_write()
+    assert not client_of(store, clock).may_write()
 
 
 def test_whose_run_it_is_need_not_be_asked_by_who_is_ready(store, clock):
     client = client_of(store, clock)
     client.claim(ready("1"))
     store.down()
-    assert client.may_speak()
-    assert not client_of(store, clock).may_speak()
+    assert client.may_write()
+    assert not client_of(store, clock).may_write()

@@ -30,8 +30,8 @@ class Stuck(TroubledStore):
         return False
 
 
-def outbox_of(store, *, beside=True, plan=PLAN):
-    return Outbox(StoreClient(store, plan, "local-1", "a", time.time), beside=beside)
+def outbox_of(store, *, threaded=True, plan=PLAN):
+    return Outbox(StoreClient(store, plan, "local-1", "a", time.time), threaded=threaded)
 
 
 def key(name):
@@ -72,7 +72,7 @@ def test_the_end_waits_for_a_store_that_does_not_answer_so_long_and_no_longer(st
     began = time.monotonic()
     assert not outbox.end(0.2)
     assert 0.2 <= time.monotonic() - began < GENEROUS_S
-    assert "could not be written: the store did not answer" in caplog.text
+    assert "Cannot write the last files: the store did not answer" in caplog.text
 
 
 def test_the_end_gives_up_on_a_store_that_refuses_and_says_why(tmp_path, caplog):
@@ -147,7 +147,7 @@ def test_what_nobody_expected_is_told_to_the_loop_and_ends_the_delivery(tmp_path
 
 def test_in_a_folder_everything_is_done_at_once(tmp_path):
     store = TroubledStore(tmp_path)
-    outbox = outbox_of(store, beside=False, plan=plan_of())
+    outbox = outbox_of(store, threaded=False, plan=plan_of())
     outbox.send("one", b"1")
     assert list(store.keys("runs/")) == [key("one")]
     assert outbox.end(0.0)

@@ -78,7 +78,7 @@ def test_a_worker_that_cannot_be_started_is_said():
         [sys.executable, "-m", "toril.worker.pid1", "no-such-program"], capture_output=True, text=True, timeout=LIMIT_S
     )
     assert done.returncode == 127
-    assert "could not start the worker" in done.stderr and "no-such-program" in done.stderr
+    assert "cannot start the worker" in done.stderr and "no-such-program" in done.stderr
 
 
 @pytest.mark.live
@@ -145,7 +145,7 @@ time.sleep(2)
 def test_what_the_worker_left_in_another_session_is_killed():
     code, stdout, stderr = finished(LEAVES_ONE_BEHIND)
     assert gone(int(stdout))
-    assert (code, stderr) == (0, "toril guard: killed what the worker had left behind (1 processes)\n")
+    assert (code, stderr) == (0, "toril guard: killed 1 leftover process of the worker\n")
 
 
 def test_outside_of_a_container_only_what_descends_from_it_is_killed():
@@ -181,7 +181,7 @@ signal.pause()
     assert code == 128 + signal.SIGTERM
     assert stdout
     assert stderr.splitlines()[-1] == (
-        "toril guard: the worker was killed by SIGTERM; killed what the worker had left behind (1 processes)"
+        "toril guard: the worker was killed by SIGTERM; killed 1 leftover process of the worker"
     )
 
 

@@ -70,14 +70,14 @@ def test_an_agent_that_cannot_be_reached_is_named_in_the_log_and_costs_nothing_e
     with agent(TOLD) as address:
         pass
     assert task_facts({ADDRESS: address}) == TaskFacts()
-    assert f"{address} does not tell ImageID" in caplog.text
-    assert f"{address}/task does not tell TaskARN" in caplog.text
+    assert f"{address}: cannot read ImageID" in caplog.text
+    assert f"{address}/task: cannot read TaskARN" in caplog.text
 
 
 def test_an_address_that_is_none_of_ecs_is_not_asked(tmp_path, caplog):
     (tmp_path / "x").write_text(json.dumps({"ImageID": DIGEST}))
     assert task_facts({ADDRESS: (tmp_path / "x").as_uri()}) == TaskFacts()
-    assert "no http address" in caplog.text
+    assert "not an http address" in caplog.text
 
 
 @pytest.mark.live
