@@ -87,7 +87,7 @@ def test_without_chromium_the_run_says_what_to_install(tmp_path, monkeypatch):
     suite = suite_of("playwright", [{"url": "http://127.0.0.1:9/"}], {"iterations": 1})
     done = run(tmp_path / "store", written(tmp_path / "suite", suite))
     assert done.code == 4
-    assert "Chromium is not on this machine: install Debian's `chromium`" in done.stderr
+    assert "Chromium is not installed. Install Debian's `chromium`" in done.stderr
 
 
 def browsers_of(pid: int) -> list[psutil.Process]:

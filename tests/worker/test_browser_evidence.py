@@ -8,7 +8,7 @@ from typing import Any
 from toril.worker import engines
 
 
-def beside(name: str) -> Any:
+def load_module(name: str) -> Any:
     """A module of the engines' own processes, which are no part of a package."""
     path = Path(engines.__file__).parent / f"{name}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -18,7 +18,7 @@ def beside(name: str) -> Any:
     return module
 
 
-MODULE = beside("browser/steps")
+MODULE = load_module("browser/steps")
 
 
 class Gone(Exception):

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.worker.test_browser_evidence import beside
+from tests.worker.test_browser_evidence import load_module
 
-STEPS, SAMPLES = beside("browser/steps"), beside("apiritif/samples")
+STEPS, SAMPLES = load_module("browser/steps"), load_module("apiritif/samples")
 ASKING_S = 0.05
 
 
@@ -122,4 +122,4 @@ def test_a_page_that_cannot_be_asked_leaves_its_step_as_it_is(tmp_path):
     ],
 )
 def test_a_failure_says_in_a_line_what_was_waited_for(said, message):
-    assert STEPS.worded(said).startswith(message) and "\n" not in STEPS.worded(said)
+    assert STEPS.shortened(said).startswith(message) and "\n" not in STEPS.shortened(said)

@@ -97,7 +97,7 @@ def test_a_variable_that_no_source_has_is_refused_before_any_load(tmp_path):
         with workers(scheduled(shop(service.url, ["/${user}"])), tmp_path) as run:
             run.launch()
             assert run.wait() == [4]
-            assert "refers to ${user}, which no data source has" in run.exit().message
+            assert "`${user}` has no value" in run.exit().message
         assert service.started == 0
 
 
