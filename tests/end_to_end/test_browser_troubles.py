@@ -46,7 +46,7 @@ def test_what_comes_after_all_steps(page):
 """
 
 
-def test_every_trouble_is_a_failure_with_its_label_and_the_next_page_is_none_the_worse(tmp_path):
+def test_every_browser_failure_has_its_label_and_does_not_affect_the_next_page(tmp_path):
     needed("playwright")
     with pages() as shop:
         scenario = {"script": "journey.py", "timeout": "3s", "default-address": shop.url}
@@ -82,7 +82,7 @@ def test_a_script_that_cannot_be_run_ends_the_run_before_its_load(tmp_path, scri
     assert says in done.stderr
 
 
-def test_without_chromium_the_run_says_what_to_install(tmp_path, monkeypatch):
+def test_a_missing_chromium_is_an_error_with_the_fix(tmp_path, monkeypatch):
     monkeypatch.setenv("TORIL_CHROMIUM", str(tmp_path / "nowhere"))
     suite = suite_of("playwright", [{"url": "http://127.0.0.1:9/"}], {"iterations": 1})
     done = run(tmp_path / "store", written(tmp_path / "suite", suite))
@@ -118,7 +118,7 @@ def test_an_interrupted_run_keeps_its_steps_and_leaves_no_browser(driver, tmp_pa
 
 
 @pytest.mark.nightly
-def test_a_browser_that_dies_is_a_failed_step_and_its_user_gets_another(tmp_path):
+def test_a_browser_that_dies_is_a_failed_step_and_its_user_gets_a_new_one(tmp_path):
     needed("playwright")
     with pages() as shop:
         suite = suite_of("playwright", [{"url": f"{shop.url}/", "label": "Open"}], {"hold-for": "60s"})
@@ -152,7 +152,7 @@ def test_a_killed_worker_leaves_no_browser(driver, tmp_path):
 
 
 @pytest.mark.nightly
-def test_a_page_that_is_still_on_its_way_at_the_end_is_unfinished(tmp_path):
+def test_a_page_that_is_still_loading_at_the_end_is_unfinished(tmp_path):
     needed("playwright")
     with pages() as shop:
         suite = suite_of("playwright", [{"url": f"{shop.url}/never", "label": "Wait"}], {"hold-for": "4s"})

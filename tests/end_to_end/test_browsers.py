@@ -67,7 +67,7 @@ def journey(request: pytest.FixtureRequest, shop: Pages, tmp_path_factory: pytes
     return run(folder / "store", written(folder / "suite", suite), *ANY_MACHINE)
 
 
-def test_each_step_is_a_label_and_a_transaction_holds_its_steps(journey):
+def test_each_step_is_a_label_and_a_transaction_contains_its_steps(journey):
     labels = journey.json("summary.json")["labels"]
     steps = {name: (one["samples"], one["failures"]) for name, one in labels.items() if one["kind"] == "request"}
     assert steps == {"": (8, 2), "Open": (2, 0), "Search": (2, 0), "Cart": (2, 0), "Pay": (2, 2)}
@@ -76,7 +76,7 @@ def test_each_step_is_a_label_and_a_transaction_holds_its_steps(journey):
     assert "pay-now" in error["message"]
 
 
-def test_what_a_page_says_of_itself_is_as_long_as_the_server_made_it(journey):
+def test_page_timings_match_the_delays_of_the_server(journey):
     labels = journey.json("summary.json")["labels"]
     lowest_s = {name: one["response_us"]["min"] / US for name, one in labels.items() if one["samples"]}
     assert lowest_s["Open (TTFB)"] >= FIRST_BYTE_S
@@ -98,7 +98,7 @@ def test_a_criterion_on_a_timing_is_judged(journey):
     assert timing["outcome"] != "passed"  # two are too few to know
 
 
-def test_the_first_failures_can_be_looked_at(journey):
+def test_the_first_failures_have_evidence(journey):
     kept = journey.json("summary.json")["first_failures"]
     assert [one["label"] for one in kept] == ["Pay", "Pay"]
     files = {file.partition("-1.")[2].rpartition(".")[2]: journey.folder / file for file in kept[0]["files"]}
@@ -119,7 +119,7 @@ def test_playwright_keeps_a_trace(journey):
 
 
 @pytest.mark.parametrize("driver", MOSTLY_PLAYWRIGHT)
-def test_the_target_sees_the_device_and_the_network_and_every_iteration_is_somebody_new(driver, tmp_path):
+def test_the_target_sees_device_and_network_and_each_iteration_is_a_new_visitor(driver, tmp_path):
     needed(driver)
     with pages(first_byte_s=0) as shop:
         steps = [{"label": "Look", "url": f"{shop.url}/echo"}]
@@ -195,7 +195,7 @@ class TestBuying(unittest.TestCase):
 """
 
 
-def test_a_test_case_of_ones_own_needs_nothing_of_torils(shop, tmp_path):
+def test_the_suites_own_test_case_needs_no_code_of_toril(shop, tmp_path):
     needed("selenium")
     suite = suite_of("selenium", {"script": "buying.py"}, {"iterations": 1}, browsers={"buying": {"device": "Pixel 7"}})
     suite["settings"] = {"env": {"SHOP": shop.url}}

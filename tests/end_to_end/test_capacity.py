@@ -35,7 +35,7 @@ def adjust(store: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_running_load_goes_on_at_the_rate_that_is_asked_for(tmp_path: Path) -> None:
+def test_a_running_load_continues_at_the_new_rate(tmp_path: Path) -> None:
     with serving() as target:
         suite = suite_of(tmp_path, target.url, {"criteria": ["load<95%"]}, **{"throughput": 100, "hold-for": "12s"})
         with running(tmp_path / "store", suite, "--workers", "2") as process:
@@ -56,7 +56,7 @@ def test_a_running_load_goes_on_at_the_rate_that_is_asked_for(tmp_path: Path) ->
 
 
 @pytest.mark.nightly
-def test_a_search_finds_what_a_service_bears(tmp_path: Path) -> None:
+def test_a_search_finds_the_capacity_of_a_service(tmp_path: Path) -> None:
     """On a machine that other programs fill it is done again once; if they still do, it says so and proves nothing."""
     done = searched(tmp_path / "first")
     if limited_by(done) == "generators":

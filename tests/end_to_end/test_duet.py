@@ -106,7 +106,7 @@ def test_a_slow_head_is_proven_to_be_worse(worse: tuple[Finished, Target, Target
 @pytest.mark.nightly
 @pytest.mark.solo
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
-def test_so_it_is_with_every_other_engine(tmp_path: Path, engine: str) -> None:
+def test_every_other_engine_proves_a_slow_head(tmp_path: Path, engine: str) -> None:
     with two(0.01, SLOW_S) as (base, head):
         done = duet(tmp_path / "store", suite(tmp_path, engine), base, head, "--report", "junit")
     sums_are_right(done, base, head)
@@ -115,7 +115,7 @@ def test_so_it_is_with_every_other_engine(tmp_path: Path, engine: str) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.solo
-def test_a_script_of_ones_own_loads_each_arms_address(tmp_path: Path) -> None:
+def test_the_suites_own_script_loads_each_arms_address(tmp_path: Path) -> None:
     with two(0.01, 0.01) as (base, head):
         done = duet(tmp_path / "store", suite(tmp_path, "locust", script="own.py"), base, head, "--margin", WIDE)
     sums_are_right(done, base, head)

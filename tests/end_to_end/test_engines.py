@@ -63,7 +63,7 @@ def visits(engine: str, target: Target) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("load", [{"hold-for": "2s"}, {"iterations": 4}])
-def test_samples_of_all_engines_side_by_side_are_the_requests_answered(tmp_path: Path, load: dict[str, Any]) -> None:
+def test_samples_of_all_engines_side_by_side_match_the_responses(tmp_path: Path, load: dict[str, Any]) -> None:
     engines = ENGINES if "iterations" in load else [*ENGINES, "vegeta"]  # which has a rate instead of iterations
     with serving(delay_s=0.01) as target:
         visited = {engine: visits(engine, target) for engine in engines}
@@ -114,7 +114,7 @@ def test_an_interrupted_run_accounts_for_every_request(tmp_path: Path, engine: s
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("engine", ["jmeter", "apiritif"])
-def test_a_killed_worker_takes_its_engine_along_and_the_rest_is_shown(tmp_path: Path, engine: str) -> None:
+def test_a_killed_worker_ends_its_engine_and_the_rest_is_reported(tmp_path: Path, engine: str) -> None:
     store = tmp_path / "store"
     with serving(delay_s=0.05) as target:
         folder = written(tmp_path / "shop", suite(engine, [f"{target.url}/home"], {"hold-for": "60s"}))
@@ -130,7 +130,7 @@ def test_a_killed_worker_takes_its_engine_along_and_the_rest_is_shown(tmp_path: 
 
 
 @pytest.mark.solo
-def test_engines_side_by_side_are_judged_apart_and_their_percentiles_are_the_services(tmp_path: Path) -> None:
+def test_engines_side_by_side_are_judged_separately_with_the_services_percentiles(tmp_path: Path) -> None:
     with serving() as target:
         kinds = [("locust", "fast", [100, 100, 100, 400]), ("apiritif", "slow", [600])]
         mixed = {
@@ -162,7 +162,7 @@ def test_engines_side_by_side_are_judged_apart_and_their_percentiles_are_the_ser
     )
 
 
-def test_an_own_script_knows_its_worker_and_has_its_own_rows_wherever_it_is_started(tmp_path: Path) -> None:
+def test_the_suites_own_script_has_its_worker_index_and_rows_from_any_folder(tmp_path: Path) -> None:
     names = [f"user {number}, {number % 7}" for number in range(31)]
     rows = "user\n" + "".join(f'"{name}"\n' for name in names)
     with serving() as target:

@@ -149,7 +149,7 @@ def test_an_example_runs_with_one_user_for_some_seconds(name: str, tmp_path: Pat
 @pytest.mark.nightly
 @pytest.mark.solo
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_runs_as_its_readme_says_and_counts_what_the_shop_answered(name: str, outcomes: Outcomes) -> None:
+def test_an_example_runs_as_in_its_readme_and_its_samples_match_the_responses(name: str, outcomes: Outcomes) -> None:
     needed(name)
     done = outcomes[name].result()
     assert_measured(name, done)
@@ -158,7 +158,7 @@ def test_an_example_runs_as_its_readme_says_and_counts_what_the_shop_answered(na
 
 @pytest.mark.nightly
 @pytest.mark.solo
-def test_a_crowded_machine_excuses_few_examples(outcomes: Outcomes) -> None:
+def test_few_examples_are_inconclusive_because_of_a_busy_machine(outcomes: Outcomes) -> None:
     excused = [name for name, done in outcomes.items() if done.result().code != 0]
     assert len(excused) <= MOST_EXCUSED * len(outcomes), excused
 

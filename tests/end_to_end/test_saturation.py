@@ -70,7 +70,7 @@ def visit(tmp_path: Path) -> Finished:
         return run(tmp_path / "store", tmp_path / "shop", *(part for one in given for part in ("--env", one)))
 
 
-def test_an_engine_on_a_core_of_its_own_has_room_to_measure_with(tmp_path: Path) -> None:
+def test_an_engine_on_its_own_core_is_not_saturated(tmp_path: Path) -> None:
     done = visit(tmp_path)
     assert done.code == 0, done.stdout + done.stderr
     summary = done.json("summary.json")
@@ -82,7 +82,7 @@ def test_an_engine_on_a_core_of_its_own_has_room_to_measure_with(tmp_path: Path)
         assert worker["memory_limit_bytes"] > worker["memory_max_bytes"] > 0
 
 
-def test_the_same_suite_with_one_engine_on_a_busy_core_is_inconclusive_and_says_why_and_what_to_do(
+def test_the_same_suite_with_one_engine_on_a_busy_core_is_inconclusive_with_the_reason_and_the_fix(
     tmp_path: Path,
 ) -> None:
     with kept_busy(CORES[-1]):

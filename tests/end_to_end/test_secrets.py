@@ -167,7 +167,7 @@ def test_the_service_received_the_secrets_as_they_are(done):
     assert {TOKEN.encode(), PASSWORD.encode()} <= set(done.target.bodies)
 
 
-def test_no_file_that_a_run_leaves_has_a_trace_of_a_secret(done):
+def test_no_file_of_a_run_contains_a_secret(done):
     files = [path for path in done.folder.rglob("*") if path.is_file()]
     assert {"plan.json", "verdict.json", "worker.log", "bzt.log", "exit.json", "html", "csv"} <= {
         one.name for one in files
@@ -183,17 +183,17 @@ def test_no_file_that_a_run_leaves_has_a_trace_of_a_secret(done):
             assert not [trace for trace in traces(secret) if trace in data], path
 
 
-def test_nobody_else_may_look_into_what_a_run_leaves(done):
+def test_only_the_owner_may_read_the_files_of_a_run(done):
     left = [(path, path.stat().st_mode) for path in (done.folder / "store").rglob("*")]
     assert {path.name for path, _ in left} >= {"worker.log", "plan.json", "lease.json"}
     assert [path for path, mode in left if stat.S_IMODE(mode) != (0o700 if stat.S_ISDIR(mode) else 0o600)] == []
 
 
-def test_what_crashes_leaves_no_core_in_which_the_secrets_are(done):
+def test_crashes_leave_no_core_dump_with_secrets(done):
     assert "X-Cores: (0, 0)" in done.target.headers
 
 
-def test_neither_the_command_nor_a_command_line_tells_a_secret(done):
+def test_neither_output_nor_command_lines_contain_a_secret(done):
     for secret in (TOKEN, PASSWORD):
         for trace in traces(secret):
             assert trace.decode() not in done.printed
@@ -201,7 +201,7 @@ def test_neither_the_command_nor_a_command_line_tells_a_secret(done):
     assert any("locust" in line for line in done.command_lines)
 
 
-def test_what_was_said_is_there_without_them(done):
+def test_messages_are_kept_with_their_secrets_redacted(done):
     (log,) = done.folder.glob("store/runs/*/workers/*/*/bzt.log")
     said = log.read_text()
     for words in ("script: logged: ***", "logged ***", "AssertionError: wrong: ***", "\n***\n"):

@@ -78,7 +78,7 @@ def test_a_breach_in_one_location_ends_the_load_in_all(tmp_path: Path, criteria,
 
 
 @pytest.mark.nightly
-def test_a_worker_that_is_stuck_holds_up_no_stop_that_stands_without_it(tmp_path: Path) -> None:
+def test_a_stuck_worker_does_not_delay_a_stop_that_holds_without_it(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
     with serving() as target:
         suite = suite_file(

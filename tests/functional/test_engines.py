@@ -161,7 +161,7 @@ def test_a_suite_whose_test_cases_all_pass_passes(tmp_path: Path, engine: str) -
     assert done.reasons() == {"tests-passed"}
 
 
-def test_a_run_without_its_verdict_is_judged_again_from_what_workers_left(tmp_path: Path) -> None:
+def test_a_run_without_its_verdict_is_judged_again_from_the_workers_files(tmp_path: Path) -> None:
     with target() as service:
         scenario = {"default-address": service.url, "requests": REQUESTS}
         done = run(tmp_path / "store", functional(tmp_path / "shop", "apiritif", scenario))
@@ -210,14 +210,14 @@ def test_each_test_of_pytest_is_a_test_case(tmp_path: Path) -> None:
     assert "no_such_module" in case_of(done, "tests/test_damaged.py")["message"]
 
 
-def test_a_file_without_tests_proves_nothing(tmp_path: Path) -> None:
+def test_a_file_without_tests_is_inconclusive(tmp_path: Path) -> None:
     files = {"test_nothing.py": "NOTHING = 1\n"}
     done = run(tmp_path / "store", functional(tmp_path / "shop", "pytest", {"script": "test_nothing.py"}, files))
     assert done.code == 3, done.stdout + done.stderr
     assert done.reasons() == {"no-tests"}
 
 
-def test_tests_that_pytest_leaves_undone_are_broken(tmp_path: Path) -> None:
+def test_tests_that_pytest_does_not_run_are_broken(tmp_path: Path) -> None:
     text = "import pytest\ndef test_a(): pass\ndef test_b(): pytest.exit('bye', returncode=0)\ndef test_c(): pass\n"
     shop = functional(tmp_path / "shop", "pytest", {"script": "test_end.py"}, {"test_end.py": text})
     done = run(tmp_path / "store", shop)
@@ -226,7 +226,7 @@ def test_tests_that_pytest_leaves_undone_are_broken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("executor", ["pytest", "apiritif"])
-def test_a_test_that_ends_its_process_lets_nothing_pass(tmp_path: Path, executor: str) -> None:
+def test_a_test_that_ends_its_process_makes_the_run_inconclusive(tmp_path: Path, executor: str) -> None:
     text = "import os\ndef test_a(): pass\ndef test_b(): os._exit(0)\ndef test_c(): pass\n"
     shop = functional(tmp_path / "shop", executor, {"script": "test_end.py"}, {"test_end.py": text})
     done = run(tmp_path / "store", shop)

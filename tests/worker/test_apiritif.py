@@ -110,7 +110,7 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_pa
     assert found.timeline.select("home", kind="transaction").total.samples == 0
 
 
-def test_an_own_script_keeps_its_transactions_and_what_its_tests_find(tmp_path):
+def test_the_suites_own_script_keeps_its_transactions_and_failed_assertions(tmp_path):
     with target() as service:
         plan = plan_of(
             [planned("apiritif", "own", concurrency=2, iterations=5)], {"own": {"script": "tests/test_shop.py"}}
@@ -132,7 +132,7 @@ def test_an_own_script_keeps_its_transactions_and_what_its_tests_find(tmp_path):
     assert found.timeline.select("test_3_plain", kind="transaction").total.failures == 10
 
 
-def test_a_test_that_breaks_beside_its_smart_transactions_is_a_failure(tmp_path):
+def test_an_exception_outside_of_smart_transactions_is_a_failure(tmp_path):
     with target() as service:
         loads = [planned("apiritif", name, index=n, iterations=2) for n, name in enumerate(("own", "shop"))]
         shop = generated(service.url, ["/home", {"url": "/", "label": "${nowhere}"}, "/never"])
@@ -154,7 +154,7 @@ def test_a_test_that_breaks_beside_its_smart_transactions_is_a_failure(tmp_path)
     assert found.total().failures == 8  # and the two that were answered with a 503
 
 
-def test_times_are_those_of_the_whole_request_in_microseconds(tmp_path):
+def test_response_times_cover_the_whole_request_in_microseconds(tmp_path):
     with target(delay_s=0.05) as service:
         plan = plan_of(
             [planned("apiritif", "shop", concurrency=1, iterations=4)], generated(service.url, ["/redirect/1"])
@@ -203,7 +203,7 @@ def test_a_signal_ends_every_execution_and_nothing_is_lost(tmp_path):
         assert found.exits[0].engines_killed == 0
 
 
-def test_a_service_that_is_down_is_failures_with_the_reason(tmp_path):
+def test_requests_to_a_service_that_is_down_fail_with_the_reason(tmp_path):
     plan = plan_of([planned("apiritif", "shop", concurrency=1, iterations=3)], generated("http://127.0.0.1:9", ["/"]))
     with workers(plan, tmp_path) as run:
         found = run.go()
@@ -223,7 +223,7 @@ def test_a_script_that_does_not_load_fails_the_worker_before_it_is_ready(tmp_pat
         assert run.store.find(run.key(0, "ready.json")) is None
 
 
-def test_a_step_that_lacks_what_the_end_of_the_load_kept_from_being_sent_is_no_failure(tmp_path):
+def test_a_step_that_depends_on_a_request_not_sent_at_the_end_is_not_a_failure(tmp_path):
     requests = [
         {"url": "/list", "extract-regexp": {"word": "all (is) well"}},
         {"transaction": "all", "do": [{"url": "/in/${word}", "label": "in"}]},
@@ -289,7 +289,7 @@ class TestShopLater(unittest.TestCase):
 """
 
 
-def test_what_tests_find_is_told_with_or_without_words_and_a_skipped_one_is_nothing(tmp_path):
+def test_failed_assertions_are_recorded_with_or_without_a_message_and_skipped_tests_are_not(tmp_path):
     with target() as service:
         plan = plan_of([planned("apiritif", "own", concurrency=2, iterations=2)], {"own": {"script": "test_own.py"}})
         with workers(plan, tmp_path, {"test_own.py": FINDS.replace("{url}", service.url)}) as run:
@@ -340,7 +340,7 @@ class TestShop(unittest.TestCase):
 """
 
 
-def test_users_count_while_they_think_and_what_has_no_answer_says_how_long_it_has_waited(tmp_path):
+def test_users_count_during_think_time_and_unfinished_requests_have_their_waiting_time(tmp_path):
     with rough() as service:
         plan = plan_of(
             [planned("apiritif", "own", concurrency=20, hold_for_s=3.0)],

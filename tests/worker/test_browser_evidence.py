@@ -52,7 +52,7 @@ def told(folder):
     return [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
 
 
-def test_a_failure_has_its_files_which_are_bounded(tmp_path):
+def test_a_failure_has_its_files_of_limited_size(tmp_path):
     MODULE.Evidence(tmp_path / "kept", traces=True).keep(Page(), "Pay", "no button", 7.5)
     (one,) = told(tmp_path / "kept")
     assert one["files"] == ["1.jpg", "1.source.txt", "1.console.txt", "1.trace.zip"]
@@ -61,7 +61,7 @@ def test_a_failure_has_its_files_which_are_bounded(tmp_path):
     assert (tmp_path / "kept" / "1.console.txt").read_text().splitlines()[-1] == "line 499"
 
 
-def test_the_first_few_are_kept_and_then_no_more(tmp_path):
+def test_only_the_first_failures_are_kept(tmp_path):
     evidence = MODULE.Evidence(tmp_path, traces=True)
     for number in range(MODULE.MOST + 2):
         assert evidence.wanted == (number < MODULE.MOST)
@@ -74,6 +74,6 @@ def test_a_run_with_secrets_keeps_no_trace(tmp_path):
     assert "1.trace.zip" not in told(tmp_path)[0]["files"]
 
 
-def test_of_a_page_that_has_crashed_there_is_what_it_said_before(tmp_path):
+def test_a_crashed_page_keeps_its_earlier_console_output(tmp_path):
     MODULE.Evidence(tmp_path, traces=True).keep(Crashed(), "Pay", "crashed", 0.0)
     assert told(tmp_path)[0]["files"] == ["1.console.txt", "1.trace.zip"]

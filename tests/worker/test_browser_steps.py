@@ -71,7 +71,7 @@ class Journey:
         return {one.label: one.response_us for one in self.written}
 
 
-def test_a_new_page_is_told_of_once(tmp_path):
+def test_the_timings_of_a_new_page_are_recorded_once(tmp_path):
     journey = Journey(tmp_path, Page())
     journey.step("Open")
     journey.step("Stay")
@@ -81,7 +81,7 @@ def test_a_new_page_is_told_of_once(tmp_path):
     assert (opened.ttfb_us, opened.bytes, opened.rc, opened.ok) == (5500, 700, "200", True)
 
 
-def test_what_asking_takes_is_in_no_step_and_in_no_transaction_around_it(tmp_path):
+def test_the_time_of_page_queries_counts_in_no_step_and_no_transaction(tmp_path):
     journey = Journey(tmp_path, Page())
     journey.step("All", "One", "Two")
     found = journey.recorded
@@ -97,14 +97,14 @@ def test_a_page_that_answers_with_an_error_fails_its_step_and_has_no_timings(tmp
     assert journey.timings == {}
 
 
-def test_what_a_page_does_not_know_is_not_made_up(tmp_path):
+def test_unknown_timings_of_a_page_are_not_recorded(tmp_path):
     journey = Journey(tmp_path, Page(lcp=None, ttfb=None))
     journey.step("Open")
     assert journey.timings == {"Open (DOM ready)": 20_000}
     assert journey.recorded["Open"].ttfb_us == -1
 
 
-def test_a_page_that_cannot_be_asked_leaves_its_step_as_it_is(tmp_path):
+def test_an_unresponsive_page_leaves_its_step_unchanged(tmp_path):
     journey = Journey(tmp_path, Page(origin=None))
     journey.step("Open")
     assert journey.recorded["Open"].ok and journey.timings == {}
@@ -121,5 +121,5 @@ def test_a_page_that_cannot_be_asked_leaves_its_step_as_it_is(tmp_path):
         ("", ""),
     ],
 )
-def test_a_failure_says_in_a_line_what_was_waited_for(said, message):
+def test_a_failure_names_the_awaited_element_in_one_line(said, message):
     assert STEPS.shortened(said).startswith(message) and "\n" not in STEPS.shortened(said)

@@ -13,7 +13,7 @@ def temporary_files_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
 
-def test_a_folder_that_a_killed_worker_left_is_removed_and_a_living_ones_is_not(tmp_path):
+def test_folders_of_killed_workers_are_removed_and_those_of_living_ones_kept(tmp_path):
     left = tmp_path / "toril-worker-left"
     left.mkdir()
     (left / "lock").touch()
@@ -26,7 +26,7 @@ def test_a_folder_that_a_killed_worker_left_is_removed_and_a_living_ones_is_not(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_others_put_into_the_temporary_folder_neither_stops_a_worker_nor_is_removed(tmp_path):
+def test_other_entries_of_the_temporary_folder_neither_stop_a_worker_nor_are_removed(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "lock").touch()
@@ -44,7 +44,7 @@ def test_what_others_put_into_the_temporary_folder_neither_stops_a_worker_nor_is
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_a_folder_of_somebody_else_stays(tmp_path):
+def test_a_folder_of_another_user_is_kept(tmp_path):
     left = tmp_path / "toril-worker-left"
     left.mkdir()
     (left / "lock").touch()
@@ -54,7 +54,7 @@ def test_a_folder_of_somebody_else_stays(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="files with holes that keep their offsets are Linux'")
-def test_what_was_read_leaves_the_disk_and_what_was_not_stays(tmp_path):
+def test_bytes_that_were_read_are_freed_and_the_others_kept(tmp_path):
     path = tmp_path / "rows"
     with path.open("wb") as writer, path.open("r+b") as reader:
         writer.write(b"a" * 1_000_000)
@@ -78,5 +78,5 @@ def test_a_disk_counts_as_full_before_records_can_be_lost(tmp_path, blocks, free
     assert is_full(tmp_path, lambda folder: told) is full
 
 
-def test_the_disk_of_this_machine_can_be_asked(tmp_path):
+def test_the_disk_of_this_machine_can_be_checked(tmp_path):
     assert not is_full(tmp_path)

@@ -66,7 +66,7 @@ def test_results_that_are_older_than_the_run_are_refused(tmp_path, age_s):
     assert "`recorded: true`" in found.exits[0].message
 
 
-def test_a_recording_keeps_its_course_from_the_start_on(tmp_path):
+def test_a_recording_is_moved_to_the_start_of_the_run(tmp_path):
     yesterday = time.time() - 86_400
     rows = "".join(row(yesterday + at_s, ok=at_s != 120) for at_s in (0.2, 0.4, 1.5, 1.6, 120))
     with workers(external(recorded=True), tmp_path, {"results.jtl": HEADER + rows}) as run:
@@ -79,7 +79,7 @@ def test_a_recording_keeps_its_course_from_the_start_on(tmp_path):
     assert found.exits[0].first_sample_lateness_s == {LOADER: 0.0}
 
 
-def test_rows_that_are_none_are_counted(tmp_path):
+def test_unreadable_rows_are_counted(tmp_path):
     text = HEADER + row(time.time()) + "nonsense\n" + row(time.time()) + "1,2"
     with workers(external(recorded=True), tmp_path, {"results.jtl": text}) as run:
         found = run.go()
@@ -95,7 +95,7 @@ def test_rows_that_are_none_are_counted(tmp_path):
         ({"results.jtl": "starttime\tseconds\tctime\tdtime\tttime\twait\n"}, "HTTP errors are successes"),
     ],
 )
-def test_a_file_that_never_comes_or_says_nothing_fails_the_worker_with_the_reason(tmp_path, files, why):
+def test_a_missing_or_empty_file_fails_the_worker_with_the_reason(tmp_path, files, why):
     with workers(external(**{"wait-for-file": "1s"}), tmp_path, files) as run:
         found = run.go()
     assert found.exits[0].outcome == "failed"
@@ -103,7 +103,7 @@ def test_a_file_that_never_comes_or_says_nothing_fails_the_worker_with_the_reaso
     assert found.samples == 0
 
 
-def test_the_newest_file_that_a_pattern_fits_is_read(tmp_path):
+def test_the_newest_file_that_matches_a_pattern_is_read(tmp_path):
     files = {f"out/results-{number}.jtl": HEADER + row(time.time()) * number for number in (1, 3)}
     plan = external(**{"data-file": None, "data-file-pattern": "out/results-*.jtl", "recorded": True})
     with workers(plan, tmp_path, files) as run:
@@ -111,7 +111,7 @@ def test_the_newest_file_that_a_pattern_fits_is_read(tmp_path):
     assert found.samples == 3
 
 
-def test_a_stop_ends_the_reading_and_keeps_what_was_read(tmp_path):
+def test_a_stop_ends_the_reading_and_keeps_the_samples(tmp_path):
     plan = external(**{"results-timeout": "60s"})
     with workers(plan, tmp_path, {"results.jtl": HEADER + row(time.time() + 60)}) as run:
         run.launch()
@@ -124,7 +124,7 @@ def test_a_stop_ends_the_reading_and_keeps_what_was_read(tmp_path):
     assert (found.exits[0].outcome, found.samples) == ("stopped", 1)
 
 
-def test_a_file_that_becomes_shorter_fails_the_worker_since_rows_are_lost(tmp_path):
+def test_a_file_that_shrinks_fails_the_worker(tmp_path):
     file = tmp_path / "elsewhere.jtl"
     file.write_text(HEADER + row(time.time()) * 50)
     with workers(

@@ -30,7 +30,7 @@ def context(curve: tuple[tuple[float, float], ...], stripe: Interleave | None = 
         (((0, 0), (10, 0)), 10),
     ],
 )
-def test_the_first_request_is_due_as_soon_as_there_is_a_rate(
+def test_the_first_request_is_due_when_the_rate_begins(
     curve: tuple[tuple[float, float], ...], due_s: float
 ) -> None:
     assert context(curve).first_due_s == due_s

@@ -34,7 +34,7 @@ def generated(url, requests, **scenario):
     return {"shop": {"default-address": url, "requests": requests, **scenario}}
 
 
-def test_generated_requests_are_sent_as_often_as_asked_and_keep_their_labels(tmp_path):
+def test_generated_requests_are_sent_as_often_as_planned_and_keep_their_labels(tmp_path):
     requests = [
         {"url": "/home", "label": "home"},
         {"url": "/status/404", "label": "missing"},
@@ -110,7 +110,7 @@ def test_an_early_end_lets_requests_finish(tmp_path):
     assert found.total().failures == found.unfinished == 0
 
 
-def test_a_simulation_of_ones_own_keeps_its_load_and_groups_and_names_its_failures(tmp_path):
+def test_the_suites_own_simulation_keeps_its_load_groups_and_failures(tmp_path):
     with target() as service:
         plan = plan_of([planned("gatling", "own")], {"own": {"script": "sims/Buying.scala"}})
         plan = plan.model_copy(update={"executions": (plan.executions[0].model_copy(update={"concurrency": None}),)})
@@ -126,7 +126,7 @@ def test_a_simulation_of_ones_own_keeps_its_load_and_groups_and_names_its_failur
     assert found.samples == service.answered + 3
 
 
-def test_assertions_that_fail_are_a_note(tmp_path):
+def test_failed_assertions_are_a_note(tmp_path):
     source = OWN.replace(
         '.protocols(http.baseUrl("{url}")))',
         '.protocols(http.baseUrl("{url}")))'

@@ -23,7 +23,7 @@ async def visit(session):
 """
 
 
-def test_an_executor_that_we_do_not_know_is_recorded_too(tmp_path):
+def test_an_executor_without_an_engine_module_is_recorded(tmp_path):
     with target() as service:
         plan = plan_of([planned("molotov", "own", concurrency=2, hold_for_s=1.5)], {"own": {"script": "molo.py"}})
         with workers(plan, tmp_path, {"molo.py": SCRIPT.replace("URL", service.url)}) as run:
@@ -44,7 +44,7 @@ class Reader:
 
 
 @pytest.mark.parametrize(("told", "users"), [(3, 3), (0, None)])
-def test_users_that_a_reader_does_not_tell_are_unknown_and_not_zero(told, users, tmp_path):
+def test_users_are_unknown_and_not_zero_if_the_reader_has_none(told, users, tmp_path):
     context = EngineContext(
         planned=planned("molotov", "own"), share=ExecutionShare(execution="own", config={}),
         graceful_stop_s=1.0, folder=tmp_path, suite=tmp_path,

@@ -26,7 +26,7 @@ def readings(read: Callable[[Monitor, int], Health], wait_s: float = 0.5) -> Hea
             engine.kill()
 
 
-def test_a_busy_engine_shows_against_its_core_and_against_the_limit():
+def test_a_busy_engine_is_measured_against_its_core_and_the_limit():
     health = readings(lambda monitor, pid: monitor.read(time.time(), [pid]))
     assert health.busiest_engine_core_fraction > 0.05
     assert 0 < health.cpu_fraction_of_limit <= 1.5
@@ -43,7 +43,7 @@ def test_an_engine_with_many_threads_is_not_judged_against_one_core():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts how long a thread waits")
-def test_what_linux_tells_of_an_engine_is_measured():
+def test_linux_counters_of_an_engine_are_measured():
     health = readings(lambda monitor, pid: monitor.read(time.time(), [pid]))
     assert health.waiting is not None
     assert 0 <= health.waiting <= 1
@@ -52,12 +52,12 @@ def test_what_linux_tells_of_an_engine_is_measured():
     assert 0 < health.sockets_share <= 1
 
 
-def test_of_a_program_that_is_no_engine_nobody_asks_whether_it_waited():
+def test_waiting_is_not_measured_for_programs_that_are_not_engines():
     assert readings(lambda monitor, _: monitor.read(time.time(), [])).waiting is None
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no program on a core")
-def test_of_two_engines_on_one_core_each_waits_while_the_other_runs():
+def test_two_engines_on_one_core_wait_for_each_other():
     usable = os.sched_getaffinity(0)
     burn = f"import os\nos.sched_setaffinity(0, {{{max(usable)}}})\n{BUSY}"
     engines = [subprocess.Popen([sys.executable, "-c", burn], process_group=0) for _ in range(2)]

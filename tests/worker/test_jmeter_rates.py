@@ -21,7 +21,7 @@ PIECES = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 500), st.integers
 
 
 @given(PIECES)
-def test_the_timer_has_each_seconds_rate_and_the_last_one_for_one_more(pieces):
+def test_the_timer_has_each_seconds_rate_and_the_last_rate_for_one_more_second(pieces):
     rates = [max(0.0, float(low + slope * place)) for lasts_s, low, slope in pieces for place in range(lasts_s)]
     rows = rows_of(rates)
     assert [asked(rows, second) for second in range(len(rates) + 1)] == pytest.approx(

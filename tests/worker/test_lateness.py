@@ -15,7 +15,7 @@ from toril.worker.engines.jmeter.records import SendsFile
 from toril.worker.health import cores_of, open_sockets, thread_waits
 
 
-def test_what_is_told_of_a_second_is_its_worst_and_its_ninth_of_ten() -> None:
+def test_each_second_has_its_maximum_and_its_90th_percentile() -> None:
     told: list[tuple[float, int, int]] = []
     now = 7.1
     late = Lateness(lambda *one: told.append(one), lambda: now)
@@ -30,7 +30,7 @@ def test_what_is_told_of_a_second_is_its_worst_and_its_ninth_of_ten() -> None:
     assert told[1:] == [(8, 200_000, 200_000)]
 
 
-def test_a_probe_tells_by_how_much_it_overslept_and_never_less_than_nothing() -> None:
+def test_a_probe_reports_how_much_it_overslept_and_never_a_negative_time() -> None:
     told: list[tuple[float, int, int]] = []
     asked: list[float] = []
     Lateness(lambda *one: told.append(one)).probe(asked.append, lambda: len(asked) >= 3)  # wakes at once: too early
@@ -51,12 +51,12 @@ def test_jmeters_lines_are_read_whole_and_once(tmp_path: Path) -> None:
     assert list(sends.read()) == [Sends(at_s=1_700_000_001.5, late_us=800, late_p90_us=70, dropped=7)]
 
 
-def test_without_a_schedule_nothing_is_dropped_and_nothing_said_of_it(tmp_path: Path) -> None:
+def test_dropped_sends_are_unknown_without_a_schedule(tmp_path: Path) -> None:
     (tmp_path / "sends").write_bytes(b"1000 1 1 -1\n")
     assert [one.dropped for one in SendsFile(tmp_path / "sends").read()] == [None]
 
 
-def test_waiting_is_told_by_thread_as_far_as_the_kernel_counts(tmp_path: Path) -> None:
+def test_waiting_is_reported_by_thread_if_the_kernel_counts_it(tmp_path: Path) -> None:
     for thread, text in {"7": "500 90 3", "8": "100 0 1", "9": "0 0 0", "10": "torn"}.items():
         (tmp_path / "7" / "task" / thread).mkdir(parents=True)
         (tmp_path / "7" / "task" / thread / "schedstat").write_text(text)
@@ -67,7 +67,7 @@ def test_waiting_is_told_by_thread_as_far_as_the_kernel_counts(tmp_path: Path) -
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sockets are told apart by /proc")
-def test_open_sockets_are_counted_among_all_that_is_open() -> None:
+def test_open_sockets_are_counted_among_all_open_files() -> None:
     me = psutil.Process()
     before = open_sockets(me, 1 << 20)
     one, other = socket.socketpair()
@@ -84,7 +84,7 @@ def test_open_sockets_are_counted_among_all_that_is_open() -> None:
     assert now.limit >= now.files
 
 
-def test_a_process_that_is_gone_has_nothing_open_and_waits_for_nothing() -> None:
+def test_an_ended_process_has_no_open_files_and_no_waiting() -> None:
     process = psutil.Popen([sys.executable, "-c", ""])
     process.wait()
     assert open_sockets(process, 10) is None
@@ -92,7 +92,7 @@ def test_a_process_that_is_gone_has_nothing_open_and_waits_for_nothing() -> None
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no thread on a core")
-def test_a_process_may_use_no_more_cores_than_it_is_kept_on() -> None:
+def test_a_process_has_as_many_cores_as_its_affinity_allows() -> None:
     found: list[float] = []
 
     def on_one() -> None:

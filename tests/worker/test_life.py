@@ -45,7 +45,7 @@ def stop(cause):
     return Stopped(Stop(at=110.0, cause=cause, message="enough"))
 
 
-def test_a_parked_worker_says_ready_and_opens_its_gates_once():
+def test_a_parked_worker_reports_ready_and_opens_its_gates_once():
     state, actions = played(*RUNNING, (95.1, START), (95.2, START))
     assert state.phase == "running"
     assert actions == [ReportReady(), OpenGates(100.0)]
@@ -64,13 +64,13 @@ def test_engines_that_end_by_themselves_finish_the_worker():
 
 @pytest.mark.parametrize("attempts", [{}, {"local-1": "another"}, {"local-2": "a"}])
 @pytest.mark.parametrize("before", [(), ((90.0, Parked()),)])
-def test_a_start_for_others_is_stale(before, attempts):
+def test_a_start_of_other_attempts_is_stale(before, attempts):
     state, actions = played(*before, (95.0, Started(Start(at=100.0, attempts=attempts))))
     assert (state.phase, state.outcome) == ("ended", "stale")
     assert OpenGates(100.0) not in actions
 
 
-def test_a_start_of_long_ago_is_stale():
+def test_an_old_start_is_stale():
     state, actions = played((90.0, Parked()), (100.0 + STALE_AFTER_S + 1, START))
     assert (state.phase, state.outcome) == ("ended", "stale")
     assert OpenGates(100.0) not in actions
@@ -83,7 +83,7 @@ def test_a_failure_in_preparation_ends_the_worker_with_the_reason():
 
 
 @pytest.mark.parametrize("event", [Signalled("SIGTERM"), stop("user"), stop("abort")])
-def test_whatever_ends_a_worker_before_the_start_ends_it_at_once(event):
+def test_a_worker_that_ends_before_the_start_ends_at_once(event):
     state, actions = played((90.0, Parked()), (91.0, event))
     assert (state.phase, state.outcome) == ("ended", "stopped")
     assert actions[-1] == Kill()
@@ -102,7 +102,7 @@ def test_a_signal_leaves_requests_in_flight_four_seconds_at_most():
 @pytest.mark.parametrize(
     ("cause", "within_s"), [("user", 30.0), ("criterion", 30.0), ("signal", SIGNAL_STOP_S), ("lost", SIGNAL_STOP_S)]
 )
-def test_a_stop_waits_for_graceful_stop_unless_someone_waits(cause, within_s):
+def test_a_stop_allows_the_graceful_stop_unless_it_is_urgent(cause, within_s):
     _, actions = played(*RUNNING, (110.0, stop(cause)))
     assert actions[-1] == EndLoad(within_s)
 
@@ -114,7 +114,7 @@ def test_repeated_signals_change_nothing():
     assert state.kill_at == pytest.approx(110.0 + SIGNAL_STOP_S, abs=0.5)
 
 
-def test_a_signal_hurries_a_stop_that_waits():
+def test_a_signal_shortens_a_graceful_stop():
     state, actions = played(*RUNNING, (110.0, stop("user")), (111.0, Signalled("SIGTERM")))
     assert actions[-2:] == [EndLoad(30.0), EndLoad(SIGNAL_STOP_S)]
     assert state.kill_at < 116.0

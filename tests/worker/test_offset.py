@@ -27,7 +27,7 @@ class Scripted:
         return said, 0.0
 
 
-def test_the_quickest_answer_counts_and_bounds_the_truth():
+def test_the_quickest_response_gives_the_offset_and_its_uncertainty():
     store = Scripted(2.5, [0.4, 0.1, 0.9])
     offset_s, uncertainty_s = clock_offset(store, store.now)  # type: ignore[arg-type]
     assert abs(offset_s + 2.5) < 1e-9
@@ -55,7 +55,7 @@ class Slow(FolderStore):
         return super().time()
 
 
-def test_nobody_waits_for_a_slow_store_before_the_clock_is_asked_for(tmp_path):
+def test_a_slow_store_delays_only_the_result(tmp_path):
     store = Slow(tmp_path / "store")
     found = measure_offset(store, time.time, threaded=True)
     assert not found.done()
@@ -65,7 +65,7 @@ def test_nobody_waits_for_a_slow_store_before_the_clock_is_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("beside", [True, False])
-def test_a_store_that_does_not_tell_its_time_is_an_error_where_the_clock_is_asked_for(tmp_path, beside):
+def test_an_error_of_the_store_is_raised_by_the_result(tmp_path, beside):
     store = Slow(tmp_path / "store", StoreError("no clock", code="trouble"))
     store.allowed.set()
     found = measure_offset(store, time.time, threaded=beside)

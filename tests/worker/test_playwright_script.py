@@ -60,7 +60,7 @@ def test_every_action_is_a_line_and_every_request_a_step():
     )
 
 
-def test_what_a_suite_writes_is_never_code():
+def test_texts_of_a_suite_never_become_code():
     hostile = "'); import os; os.abort(); page.goto('"
     tree = ast.parse(script_of({"requests": [{"label": hostile, "actions": [{"typeByID(q)": hostile}]}]}))
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

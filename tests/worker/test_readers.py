@@ -46,11 +46,11 @@ def test_rows_of_another_width_and_a_half_row_at_the_end_are_counted(tmp_path):
     assert tail.unreadable == 3
 
 
-def test_a_line_end_between_quotes_ends_no_row():
+def test_a_line_break_within_quotes_does_not_end_a_row():
     assert whole_rows(b'a,"b\nc') == 0
     assert whole_rows(b'a,b\nc,"d\n') == 4
     assert whole_rows(b'a,"b\nc"\nd') == 8
 
 
-def test_a_file_that_is_not_there_yet_has_no_rows(tmp_path):
+def test_a_missing_file_has_no_rows(tmp_path):
     assert list(CsvTail(tmp_path / "none", ("a",)).read(final=True)) == []

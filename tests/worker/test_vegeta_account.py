@@ -50,7 +50,7 @@ LOADS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("load", LOADS)
-def test_all_that_was_due_is_accounted_for(load, tmp_path):
+def test_every_due_request_is_accounted_for(load, tmp_path):
     told = dict(LOADS[load])
     hangs = told.pop("service", HANGING) is HANGING
     with wicked(HANGING if hangs else SLOW) as at:
@@ -65,7 +65,7 @@ def test_all_that_was_due_is_accounted_for(load, tmp_path):
     assert (sum(one.dropped or 0 for one in reports) > 0) == ("vegeta" in told)
 
 
-def test_a_service_that_refuses_has_refused_every_request_that_was_due(tmp_path):
+def test_a_service_that_refuses_connections_fails_every_due_request(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     plan = scheduled(shop(f"http://127.0.0.1:{port}"), rate=200, hold_for_s=1)
@@ -84,7 +84,7 @@ def ended(run: Run, how) -> Outcome:
     return run.outcome()
 
 
-def test_a_stop_loses_none_of_those_that_were_due_until_then(tmp_path):
+def test_a_stop_loses_no_due_request(tmp_path):
     with wicked(silent()) as at:
         plan = scheduled(shop(at.url), rate=150, hold_for_s=30, vegeta={"max-workers": 50}, graceful_stop_s=0.5)
 
@@ -102,7 +102,7 @@ def test_a_stop_loses_none_of_those_that_were_due_until_then(tmp_path):
     assert accounted(found) == due(plan, 0, told.ended_s)
 
 
-def test_a_rate_that_was_changed_is_what_was_due(tmp_path):
+def test_due_requests_follow_a_changed_rate(tmp_path):
     with wicked(silent()) as at:
         plan = scheduled(shop(at.url), rate=40, hold_for_s=3, vegeta={"max-workers": 90}, graceful_stop_s=0.3)
         adjustable = tuple(one.model_copy(update={"adjustable": True}) for one in plan.executions)
@@ -137,7 +137,7 @@ def test_an_unfinished_request_has_waited_since_it_was_due(tmp_path):
         assert 0.94 * longest_s - 0.01 <= waited_us / 1e6 <= longest_s + 0.3
 
 
-def test_a_handshake_that_nobody_answers_takes_as_long_as_the_timeout_or_the_end_allows(tmp_path):
+def test_an_unanswered_handshake_ends_at_the_timeout_or_with_the_load(tmp_path):
     """An address with https:// on a port that speaks plain HTTP."""
     with wicked(silent()) as at:
         secure = at.url.replace("http:", "https:")

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.solo
 FOR_S, EVERY_S, RATE = 2, 10, 100
 
 
-def test_a_frozen_service_is_as_slow_as_its_users_would_have_found_it(tmp_path):
+def test_response_times_include_the_wait_for_a_frozen_service(tmp_path):
     """Of requests that come evenly a fifth finds it frozen, for 2 s at most: 1 in 100 waits 1.9 s or longer."""
     with wicked(freezing(FOR_S, EVERY_S)) as service:
         scenario = {"default-address": service.url, "requests": [{"url": "/", "label": "open"}]}
