@@ -65,12 +65,12 @@ class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has 
 
     def startup(self) -> None:
         self._begun_at = float(self.context.gate.read_text())
-        self._look()
+        self._check_file()
 
     def check(self) -> bool:
         """Returns whether the file is complete; `batches` reads once more after it."""
         if not self._ended and not self._failure:
-            self._look()
+            self._check_file()
         now = time.time()
         if self._found is None and not self._failure and not self.asked_to_end and now > self._begun_at + self._waits_s:
             wanted = self.data_file or self._data_file_pattern
@@ -81,7 +81,7 @@ class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has 
         self._ended = self._ended or self.asked_to_end or quiet or self._failure is not None
         return self._ended
 
-    def _look(self) -> None:
+    def _check_file(self) -> None:
         """Find the file and its format, and check whether it has grown."""
         try:
             self._path = self._path or self._newest()

@@ -287,17 +287,17 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         """Returns requests that JMeter cut off or a script aborted, and at most one for each remaining user."""
         unknown = 0 if self._parked_to_the_end else self._sends.users - len(self._cut_off)
         left = [Unfinished(label="", count=unknown)] if unknown > 0 else []
-        return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._log_facts.broken)]
+        return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._log_facts.aborted)]
 
     def facts(self) -> Facts:
         counted = self.context.planned.iterations and not self.context.length_s
-        why = Counter(why for _, why in self._log_facts.broken).most_common(1)
+        why = Counter(why for _, why in self._log_facts.aborted).most_common(1)
         return Facts(
             begun_at=self._sends.begun_at,
             ended_at=self._sends.ended_at,
             unfinished_users=self._log_facts.left_early if counted else 0,
             script_errors=dict(self._script_errors),
-            script_failed=f"script errors aborted {len(self._log_facts.broken)} requests, most often {why[0][0]}"
+            script_failed=f"script errors aborted {len(self._log_facts.aborted)} requests, most often {why[0][0]}"
             if why
             else "",
         )

@@ -17,7 +17,7 @@ from toril.worker.engines import Sends
 from toril.worker.engines.readers import Lines
 
 # The name of a user's thread ends with the numbers of its group and its own.
-BROKEN = re.compile(
+ABORTED = re.compile(
     r" ERROR .*(?:Uncaught exception in thread Thread\[.* \d+-\d+,"
     r"|JMeterThread: Error while processing sampler(?:: '(.*)')?)"
 )
@@ -68,7 +68,7 @@ class SendsFile:
 class LogFacts:
     """Facts from the log of a JMeter that has ended."""
 
-    broken: list[tuple[str, str]] = field(default_factory=list)  # label of each ("" unknown), and the exception
+    aborted: list[tuple[str, str]] = field(default_factory=list)  # label of each ("" unknown), and the exception
     left_early: int = 0  # users that ended before their loop did
 
 
@@ -80,13 +80,13 @@ def read_log(path: Path) -> LogFacts:
     with path.open(errors="replace") as lines:
         for line in lines:
             if label is not None:
-                found.broken.append((label, line.strip()[:LONGEST]))
+                found.aborted.append((label, line.strip()[:LONGEST]))
                 label = None
             if "JMeterThread: Thread finished: " in line:
                 found.left_early += 1
             elif "JMeterThread: Thread is done: " in line:
                 found.left_early -= 1
-            elif broken := BROKEN.search(line):
-                label = (broken[1] or "").rstrip(".'")
+            elif match := ABORTED.search(line):
+                label = (match[1] or "").rstrip(".'")
     found.left_early = max(0, found.left_early)
     return found
