@@ -1,4 +1,4 @@
-"""Journeys in real Chromium through `toril run`: steps, what pages say of themselves, failures to be looked at."""
+"""Journeys in real Chromium through `toril run`: steps, page timings, and evidence of failures."""
 
 import json
 import zipfile
@@ -11,7 +11,7 @@ from tests.end_to_end.running import Finished, run
 from tests.pages import FIRST_BYTE_S, PICTURE_S, Pages, pages
 from toril.programs import chromedriver, chromium
 
-ANY_MACHINE = ("--fail-on", "failed")  # what is right on a busy one as well, whose generators are saturated
+ANY_MACHINE = ("--fail-on", "failed")  # holds on a busy machine, too, whose generators are saturated
 DRIVERS = ["playwright", "selenium"]
 MOSTLY_PLAYWRIGHT = ["playwright", pytest.param("selenium", marks=pytest.mark.nightly)]
 US = 1e6
@@ -24,7 +24,7 @@ def shop():
 
 
 def needed(driver: str) -> None:
-    """What `make test` installs."""
+    """Skip the test without the programs that `make test` installs."""
     if chromium() is None or (driver == "selenium" and chromedriver() is None):
         pytest.skip("needs Debian's chromium and chromium-driver")
 
@@ -48,7 +48,7 @@ def written(folder: Path, suite: dict[str, Any], **files: str) -> Path:
 
 @pytest.fixture(scope="module", params=MOSTLY_PLAYWRIGHT)
 def journey(request: pytest.FixtureRequest, shop: Pages, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """Two iterations of one user: two steps that work, and in a transaction one that works and one that does not."""
+    """Two iterations of one user: two steps that pass, and a transaction of one that passes and one that fails."""
     needed(request.param)
     folder = tmp_path_factory.mktemp(request.param)
     steps = [
@@ -85,7 +85,7 @@ def test_page_timings_match_the_delays_of_the_server(journey):
     assert lowest_s["Open"] >= FIRST_BYTE_S + PICTURE_S
     timings = {name: one["samples"] for name, one in labels.items() if one["kind"] == "timing"}
     assert timings.keys() >= {"Open (TTFB)", "Search (TTFB)", "Cart (DOM ready)", "browser start"}
-    assert not any(name.startswith("Pay (") for name in timings)  # it stayed where it was
+    assert not any(name.startswith("Pay (") for name in timings)  # it stayed on its page
     assert labels["Open"]["ttfb_us"]["mean"] / US >= FIRST_BYTE_S
     assert labels["Open"]["bytes"] > 2 * 200_000  # the picture
     assert labels["Open"]["rc"] == {"200": 2}
@@ -95,7 +95,7 @@ def test_a_criterion_on_a_timing_is_judged(journey):
     timing, steps = journey.json("verdict.json")["criteria"]
     assert (timing["label"], timing["samples"], steps["outcome"]) == ("Open (LCP)", 2, "passed")
     assert timing["observed"] / US >= FIRST_BYTE_S + PICTURE_S
-    assert timing["outcome"] != "passed"  # two are too few to know
+    assert timing["outcome"] != "passed"  # two samples are too few for a verdict
 
 
 def test_the_first_failures_have_evidence(journey):

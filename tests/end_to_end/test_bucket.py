@@ -1,4 +1,4 @@
-"""What can be done with a run that lies in a bucket."""
+"""Commands on a run in a bucket."""
 
 import json
 import subprocess
@@ -99,8 +99,8 @@ def test_runs_in_a_bucket_are_listed_and_pruned(kept: Kept) -> None:
     assert "passed" in listed.stdout, listed.stderr
     kept.store.put("suites/shop/suite.yml", b"")
     assert "deleted 0 runs" in kept.command("runs", "--prune", "1d").stderr
-    gone = kept.command("runs", "--prune", "0m")
-    assert kept.run_id in gone.stderr
+    pruned = kept.command("runs", "--prune", "0m")
+    assert kept.run_id in pruned.stderr
     assert list(kept.store.keys("")) == ["suites/shop/suite.yml"]
     missing = kept.command("report", kept.run_id)
     assert missing.returncode == 2

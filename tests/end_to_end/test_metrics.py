@@ -55,7 +55,7 @@ def run(service: CloudWatch, store: Path, *arguments: str | Path) -> Finished:
 
 
 def report(store: Path) -> dict[str, Any]:
-    """The verdict made again by a command that knows nothing of AWS."""
+    """Returns the verdict that a command without access to AWS recomputes."""
     for name in ("summary.json", "verdict.json"):
         for path in store.glob(f"runs/*/{name}"):
             path.unlink()
@@ -178,7 +178,7 @@ def test_a_run_whose_command_was_killed_during_the_wait_can_still_be_judged(tmp_
         process.kill()
         process.communicate()
     (lease,) = store.glob("runs/*/lease.json")
-    lease.write_text(json.dumps({**json.loads(lease.read_text()), "ended": True}))  # instead of 15 s of patience
+    lease.write_text(json.dumps({**json.loads(lease.read_text()), "ended": True}))  # instead of waiting 15 s
     verdict = report(store)
     assert verdict["outcome"] == "inconclusive"
     assert "the command ended before it had asked CloudWatch" in json.dumps(verdict["reasons"])

@@ -1,4 +1,4 @@
-"""What can be done with a run beside and after it: report, watch, stop, list, delete."""
+"""Commands on running and stored runs: report, watch, stop, list, delete."""
 
 import json
 import subprocess

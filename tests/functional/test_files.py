@@ -1,4 +1,4 @@
-"""Test cases on their way from an engine to the verdict: redacted, cut, whole or named as damaged."""
+"""Test cases on their way from an engine to the verdict: redacted, cut, complete or reported as damaged."""
 
 import pytest
 
@@ -67,13 +67,13 @@ def test_many_test_cases_are_divided_into_numbered_files():
 def folded(folder, *files, case_files):
     store = FolderStore(folder)
     plan = functional_plan()
-    key = lambda name: worker_key(plan.run_id, "local-1", "a", name)  # noqa: E731 - one line is what it is
+    key = lambda name: worker_key(plan.run_id, "local-1", "a", name)  # noqa: E731 - short
     for file in files:
         store.put(key(case_file_name(file.number)), encode_cases(file))
     store.put(key("exit.json"), left(case_files=case_files).to_json())
     fold = Fold(store, plan, {"local-1": "a"})
     fold.finish()
-    fold.finish()  # whoever takes a run over does so again
+    fold.finish()  # a coordinator that takes the run over finishes again
     return fold
 
 

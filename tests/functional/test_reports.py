@@ -1,4 +1,4 @@
-"""Each report names every test case of a functional run, and shows hostile ones harmlessly."""
+"""Each report lists every test case of a functional run, and escapes hostile texts."""
 
 import pytest
 from lxml import etree
@@ -66,7 +66,7 @@ def test_texts_of_test_cases_are_escaped_in_reports(name):
         case(HOSTILE.replace("\ud800", ""), "failed", suite="<b>", message=HOSTILE.replace("\ud800", ""))
     )
     text = render(name, hostile).decode()
-    assert name in ("terminal", "annotations") or "<img src=x" not in text  # those two are shown as they are
+    assert name in ("terminal", "annotations") or "<img src=x" not in text  # these two show it unchanged
     assert "\x1b[31m" not in text
     if name == "junit":
         etree.fromstring(text.encode())

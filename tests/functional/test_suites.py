@@ -1,4 +1,4 @@
-"""What a functional suite says, and what it cannot mean."""
+"""Functional suites: their plan, and the keys that they refuse."""
 
 import pytest
 

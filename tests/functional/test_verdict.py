@@ -1,4 +1,4 @@
-"""A functional run's verdict: a failed test case fails it, and what was not carried out is never a pass."""
+"""A functional run's verdict: a failed test case fails it, and an incomplete run never passes."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Real Apiritif under real bzt against a service on loopback: what is recorded is what was answered."""
+"""Real Apiritif under real bzt against a loopback service: samples match the responses."""
 
 from typing import Literal
 
@@ -118,7 +118,7 @@ def test_the_suites_own_script_keeps_its_transactions_and_failed_assertions(tmp_
         files = {"tests/test_shop.py": OWN.replace("{url}", service.url), "tests/names.py": 'HOME = "home"\n'}
         with workers(plan, tmp_path, files) as run:
             found = run.go()
-    assert found.samples == found.total().samples == service.answered + 10 == 50  # and the one that only computes
+    assert found.samples == found.total().samples == service.answered + 10 == 50  # and the test without requests
     assert found.total("computed").samples == 10
     assert found.timeline.select("buy", kind="transaction").total.samples == 10
     assert found.total("buy").failures == 0
@@ -128,7 +128,7 @@ def test_the_suites_own_script_keeps_its_transactions_and_failed_assertions(tmp_
     assert found.total(f"{service.url}/plain").failures == 0
     assert dict(found.total("test_3_plain").errors) == {
         ("200 != 201 : half: \\ud83d", ""): 10
-    }  # no request's fault, and not lost
+    }  # no request explains it, and it is not lost
     assert found.timeline.select("test_3_plain", kind="transaction").total.failures == 10
 
 
@@ -151,7 +151,7 @@ def test_an_exception_outside_of_smart_transactions_is_a_failure(tmp_path):
         assert (name, total.samples, total.failures) == (name, 2, 2)
     assert dict(found.total("test_2_before").errors) == {("ValueError: nothing sent", ""): 2}
     assert dict(found.total("test_shop").errors) == {("KeyError: 'nowhere'", "KeyError"): 2}
-    assert found.total().failures == 8  # and the two that were answered with a 503
+    assert found.total().failures == 8  # and the two responses with status 503
 
 
 def test_response_times_cover_the_whole_request_in_microseconds(tmp_path):
@@ -162,7 +162,7 @@ def test_response_times_cover_the_whole_request_in_microseconds(tmp_path):
         with workers(plan, tmp_path) as run:
             found = run.go()
     total = found.total()
-    assert total.min_us >= 100_000  # one hop and the answer
+    assert total.min_us >= 100_000  # one redirect and the response
     assert total.max_us % 1000 or total.min_us % 1000 or total.sum_us % 1000
     assert total.ttfb_count == 4
 
@@ -297,8 +297,8 @@ def test_failed_assertions_are_recorded_with_or_without_a_message_and_skipped_te
     each = 4
     assert found.samples == found.total().samples == service.answered == 9 * each
     assert found.total().failures == each  # the status 500
-    told = found.exits[0].executions["own"]
-    assert told.script_errors == {"test_1_says_why": each, "test_2_is_silent": each, "buy": each, "pay": each}
+    report = found.exits[0].executions["own"]
+    assert report.script_errors == {"test_1_says_why": each, "test_2_is_silent": each, "buy": each, "pay": each}
     errors = {
         label: [message for message, _ in found.timeline.select(label, kind="transaction").total.errors]
         for label in (
@@ -315,9 +315,9 @@ def test_failed_assertions_are_recorded_with_or_without_a_message_and_skipped_te
     assert all(len(messages) == 1 and messages[0] for messages in errors.values())
     assert found.total("test_2_is_silent").min_us >= 100_000
     assert not {label for label in found.timeline.labels() if "skip" in label}
-    assert told.unfinished_users == 0
-    assert f"nothing in {each} answers" in told.note
-    assert f"{each} answers with a status of 500" in told.note
+    assert report.unfinished_users == 0
+    assert f"nothing in {each} responses" in report.note
+    assert f"{each} responses with a status of 500" in report.note
 
 
 SLOW = """

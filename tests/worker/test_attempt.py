@@ -1,4 +1,4 @@
-"""A worker's life from its first look at the store to its last word, with load and time made up."""
+"""One attempt of a worker, from its first access to the store to exit.json, with simulated load and time."""
 
 import pytest
 
@@ -15,7 +15,7 @@ WORKER, ATTEMPT = "local-1", "a1"
 
 
 class Scene:
-    """A run on Fargate with one worker, and somebody who plays its coordinator."""
+    """A run on Fargate with one worker; `coordinate` plays its coordinator."""
 
     def __init__(self, folder) -> None:
         plan = plan_of(executions=(execution(hold_for_s=30.0),))
@@ -37,7 +37,7 @@ class Scene:
         return Attempt(self.store, self.plan, WORKER, attempt, chosen, self.clock).run(threaded=False)
 
     def coordinate(self) -> None:
-        """Renew the lease, and start who is ready."""
+        """Renew the lease, and start the worker once it is ready."""
         now, records = self.clock.now(), TroubledStore(self.store.folder)
         if self.owned and now >= self.renewed_at + FARGATE_TIMINGS.lease_renew_s:
             self.renewed_at = now
@@ -102,27 +102,27 @@ def test_exit_json_has_the_digest_of_each_file(scene):
 
 def test_a_foreign_file_in_the_attempts_folder_fails_the_attempt(scene):
     foreign = scene.key("intervals-000003")
-    TroubledStore(scene.store.folder).put(foreign, b"somebody else's")
+    TroubledStore(scene.store.folder).put(foreign, b"foreign")
     state = scene.run()
     assert (state.outcome, scene.exit().outcome) == ("failed", "failed")
     assert foreign in scene.exit().message
-    assert scene.store.get(foreign) == b"somebody else's"
+    assert scene.store.get(foreign) == b"foreign"
     assert scene.clock.now() - scene.began < 30  # the load ends early
 
 
 def test_a_foreign_log_fails_the_attempt_too(scene):
-    TroubledStore(scene.store.folder).put(scene.key("bzt.log"), b"somebody else's")
+    TroubledStore(scene.store.folder).put(scene.key("bzt.log"), b"foreign")
     assert scene.run().outcome == "failed"
     assert scene.exit().outcome == "failed"
 
 
 def test_a_foreign_exit_json_fails_the_worker(scene):
-    def speak(operation: str, key: str) -> bool:
+    def write_foreign_exit(operation: str, key: str) -> bool:
         if operation == "put_once" and key.endswith("bzt.log"):
             TroubledStore(scene.store.folder).put(scene.key("exit.json"), b"{}")
         return False
 
-    scene.store.fails = speak
+    scene.store.fails = write_foreign_exit
     assert scene.run().outcome == "failed"
     assert scene.store.get(scene.key("exit.json")) == b"{}"
 
@@ -165,7 +165,7 @@ def test_exit_json_has_the_end_of_the_load_despite_a_slow_delivery(scene):
     assert scene.exit().at - scene.load.opened_at < 6.0
 
 
-# Who must not run
+# Attempts that must not run
 
 
 def test_an_attempt_that_was_not_issued_prepares_nothing(scene):
@@ -282,7 +282,7 @@ def test_one_of_two_tasks_that_become_ready_together_runs(scene):
     assert scene.left() == ["ready.json"]
 
 
-# Trouble
+# Failures
 
 
 def test_an_expired_lease_ends_the_load_with_the_reason(scene):
@@ -348,7 +348,7 @@ def test_an_unreadable_stop_is_ignored_until_it_is_readable(scene):
 
 
 def test_a_signal_ends_the_load_and_partial_results_are_kept(scene):
-    scene.at(20, lambda: scene.load.came.append("SIGTERM"))
+    scene.at(20, lambda: scene.load.pending_signals.append("SIGTERM"))
     state = scene.run()
     assert (state.outcome, state.signals) == ("stopped", 1)
     assert 0 < scene.exit().samples < 30

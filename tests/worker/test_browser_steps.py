@@ -1,4 +1,4 @@
-"""Steps of a journey: what is asked of their pages, and what of it counts where."""
+"""Steps of a journey: the queries of their pages, and where the results count."""
 
 import time
 from types import SimpleNamespace
@@ -36,8 +36,8 @@ class Journey:
         self.user = SimpleNamespace(frames=[], pending=[])
         self.written: list[Any] = []
         records = SimpleNamespace(in_flight={}, write=self.written.append)
-        told = {"folder": str(tmp_path), "browser": {"traces": False, "network": None}}
-        self.steps = STEPS.Steps(told, self.user, records, SimpleNamespace(admit=lambda: None))
+        settings = {"folder": str(tmp_path), "browser": {"traces": False, "network": None}}
+        self.steps = STEPS.Steps(settings, self.user, records, SimpleNamespace(admit=lambda: None))
         self.steps.driver = SimpleNamespace(page=lambda: page)
         self.steps.evidence = SimpleNamespace(keep=lambda *_: None)
         self.recorder = SimpleNamespace(record_transaction_start=self.start, record_transaction_end=self.end)
@@ -86,7 +86,7 @@ def test_the_time_of_page_queries_counts_in_no_step_and_no_transaction(tmp_path)
     journey.step("All", "One", "Two")
     found = journey.recorded
     assert [found[name].kind for name in ("All", "One", "Two")] == ["transaction", "request", "request"]
-    assert found["All"].response_us < ASKING_S * 1e6  # it was asked twice
+    assert found["All"].response_us < ASKING_S * 1e6  # the page was queried twice
     assert found["All"].response_us >= found["One"].response_us + found["Two"].response_us
 
 
@@ -111,7 +111,7 @@ def test_an_unresponsive_page_leaves_its_step_unchanged(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("text", "message"),
     [
         (
             'TimeoutError: Locator.click: Timeout 1000ms exceeded.\nCall log:\n  - waiting for locator("#pay")\n',
@@ -121,5 +121,5 @@ def test_an_unresponsive_page_leaves_its_step_unchanged(tmp_path):
         ("", ""),
     ],
 )
-def test_a_failure_names_the_awaited_element_in_one_line(said, message):
-    assert STEPS.shortened(said).startswith(message) and "\n" not in STEPS.shortened(said)
+def test_a_failure_names_the_awaited_element_in_one_line(text, message):
+    assert STEPS.shortened(text).startswith(message) and "\n" not in STEPS.shortened(text)

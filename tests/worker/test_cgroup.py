@@ -1,4 +1,4 @@
-"""What a control group says of its limits, in both versions, inside a container and out of it."""
+"""Limits of control groups, in both versions, inside and outside of a container."""
 
 from pathlib import Path
 

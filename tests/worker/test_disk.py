@@ -1,4 +1,4 @@
-"""A worker's folder, and records that leave the disk once they are read."""
+"""A worker's scratch folder, and records that are freed once read."""
 
 import os
 import sys
@@ -38,7 +38,7 @@ def test_other_entries_of_the_temporary_folder_neither_stop_a_worker_nor_are_rem
     (tmp_path / "toril-worker-link" / "lock").symlink_to(elsewhere / "lock")
     (tmp_path / "toril-worker-elsewhere").symlink_to(elsewhere)
     (tmp_path / "toril-worker-file").touch()
-    Scratch().remove()  # the test's time limit would tell
+    Scratch().remove()  # a hang would exceed the test's time limit
     assert (elsewhere / "lock").is_file()
     assert {"toril-worker-device", "toril-worker-link", "toril-worker-file"} <= {one.name for one in tmp_path.iterdir()}
 
@@ -74,8 +74,8 @@ def test_bytes_that_were_read_are_freed_and_the_others_kept(tmp_path):
     ids=["room", "hardly any", "none", "a file system that counts nothing"],
 )
 def test_a_disk_counts_as_full_before_records_can_be_lost(tmp_path, blocks, free, full):
-    told = os.statvfs_result((4096, 4096, blocks, free, free, 0, 0, 0, 0, 255))
-    assert is_full(tmp_path, lambda folder: told) is full
+    status = os.statvfs_result((4096, 4096, blocks, free, free, 0, 0, 0, 0, 255))
+    assert is_full(tmp_path, lambda folder: status) is full
 
 
 def test_the_disk_of_this_machine_can_be_checked(tmp_path):

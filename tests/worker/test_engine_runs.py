@@ -1,4 +1,4 @@
-"""Executions side by side: who begins when, and what counts as late; without processes."""
+"""Executions side by side: when each begins, and what counts as late; without processes."""
 
 import signal
 import subprocess
@@ -18,11 +18,11 @@ START = 1000.0
 
 
 class FakeEngine(Engine):
-    """An engine that does what it is told; `ended` is set by the test."""
+    """An engine without a process; the test sets `ended`."""
 
     def __init__(self, context: EngineContext, *, parks: bool) -> None:
         self.context, self.ended, self.startups = context, False, 0
-        self.parks = parks  # type: ignore[misc]  # as a test wants it
+        self.parks = parks  # type: ignore[misc]  # set by each test
 
     def startup(self) -> None:
         self.startups += 1
@@ -36,7 +36,7 @@ class FakeEngine(Engine):
 
 
 def runs_of(folder, *executions, slots=None, phase=0.0):
-    """EngineRuns of (parks, delay_s) executions, parked; a third value is the lead of its engine."""
+    """Returns parked EngineRuns of (parks, delay_s) executions; a third value is the engine's lead."""
     engines = []
     for position, (parks, delay_s, *lead_s) in enumerate(executions):
         home = folder / str(position)
@@ -129,7 +129,7 @@ def test_a_worker_whose_first_request_is_due_late_is_not_late(tmp_path):
 
 def test_waiting_for_a_slot_is_not_lateness_but_later_delays_are(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0), (True, 0.0), slots=1)
-    assert [run.engine.startups for run in runs] == [1, 1]  # parked both, so that the second one begins at once
+    assert [run.engine.startups for run in runs] == [1, 1]  # both are parked, so that the second one can begin at once
     runs.open(START)
     assert gates(runs) == [START, None]
     for now in (START + 1, START + 9.9):

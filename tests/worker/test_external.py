@@ -1,4 +1,4 @@
-"""Results of another tool under a real worker: a file that grows, one that was there, one that never comes."""
+"""Results of another tool under a real worker: a growing file, a recording, and a missing file."""
 
 import sys
 import time
@@ -14,24 +14,26 @@ LOADER = "external-results-loader"
 
 TOOL = """
 import time
+
 with open("results.jtl", "w") as file:
     file.write({header!r})
     for number in range(40):
         now_ms = int(time.time() * 1000)
+
         rc, ok = (503, "false") if number % 4 == 0 else (200, "true")
-        file.write(f"{{now_ms}},5,home,{{rc}},said,{{ok}},9,2,3\\n")
+        file.write(f"{{now_ms}},5,home,{{rc}},text,{{ok}},9,2,3\\n")
         file.flush()
         time.sleep(0.05)
 """
 
 
 def external(**keys):
-    """A plan with one execution that reads results, and what it says of them."""
+    """Returns a plan with one execution that reads results, with these keys."""
     return plan_of([planned(LOADER, LOADER)], {}, extra={"data-file": "results.jtl", "scenario": {}, **keys})
 
 
 def row(at_s, elapsed_ms=5, label="home", *, ok=True):
-    return f"{round(at_s * 1000)},{elapsed_ms},{label},{200 if ok else 503},said,{str(ok).lower()},9,2,3\n"
+    return f"{round(at_s * 1000)},{elapsed_ms},{label},{200 if ok else 503},text,{str(ok).lower()},9,2,3\n"
 
 
 def test_a_file_that_grows_during_the_run_is_read_to_its_end_at_its_own_times(tmp_path):
@@ -51,9 +53,9 @@ def test_a_file_that_grows_during_the_run_is_read_to_its_end_at_its_own_times(tm
     total = found.total()
     assert (total.samples, total.failures, found.samples) == (40, 10, 40)
     assert found.rcs() == {"200": 30, "503": 10}
-    assert set(total.errors) == {("said", "503")}
+    assert set(total.errors) == {("text", "503")}
     seconds = [second for second in found.timeline.select().seconds]
-    assert 2 <= len(seconds) <= 5  # they took two seconds
+    assert 2 <= len(seconds) <= 5  # the tool writes for two seconds
     assert found.timeline.resolution_us == {LOADER: 1000}
 
 

@@ -1,4 +1,4 @@
-"""The results of other tools, row by row: what each format says, and what it does not."""
+"""Results of other tools, row by row: what each format contains, and what it lacks."""
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_xml_has_the_outermost_samples_and_the_messages_of_assertions(tmp_path):
 <httpSample t="soon" ts="{AT_MS}" s="true" lb="odd" rc="200" rm="OK" by="1"/>
 <httpSample t="9" ts="{AT_MS}" s="true" lb="last" rc="200" rm="OK" by="1"/>
 """
-    found, reader = read(tmp_path, text)  # JMeter that was killed closes nothing
+    found, reader = read(tmp_path, text)  # a killed JMeter leaves elements open
     assert [(one.label, one.ok, one.message) for one in found] == [
         ("home", True, ""), ("cart", False, "no lamp"), ("last", True, ""),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Values taken out of answers, and answers that are checked, by the engines that docs/suites.md says can do it."""
+"""Extractors and assertions of the engines that support them according to docs/suites.md."""
 
 import pytest
 
@@ -12,7 +12,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def performed(engine, requests, folder, body):
-    """One user's one pass; what was measured, and what the service was asked."""
+    """Runs one iteration of one user; returns the results, and the service with its requests."""
     with target(body=body) as service:
         scenarios = {"shop": {"default-address": service.url, "requests": requests}}
         plan = plan_of([planned(engine, "shop", concurrency=1, iterations=1)], scenarios)

@@ -1,4 +1,4 @@
-"""Real JMeter under real bzt against a service on loopback: what is recorded is what was answered."""
+"""Real JMeter under real bzt against a loopback service: samples match the responses."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -152,7 +152,7 @@ def test_the_suites_own_plan_runs_with_its_setup_functions_and_hidden_requests(t
 def test_an_assertion_of_a_transaction_fails_it_and_its_requests_are_still_samples(tmp_path):
     slow = """<DurationAssertion guiclass="DurationAssertionGui" testclass="DurationAssertion" testname="fast">
       <stringProp name="DurationAssertion.duration">1100</stringProp></DurationAssertion><hashTree/>"""
-    with target() as service:  # one request leaves half a second to a crowded machine, two together are too slow
+    with target() as service:  # one request may take half a second more, two together are too slow
         first, second = (SAMPLER.format(url=f"{service.url}/delay/0.6", label=name) for name in ("first", "second"))
         buy = TRANSACTION.format(name="buy", children=slow + first + second)
         broken = SAMPLER.format(url=f"{service.url}/status/503", label="broken")
@@ -212,7 +212,7 @@ def test_a_load_curve_is_followed_through_a_pause_and_below_one_request_a_second
     assert found.samples == service.answered
     assert found.samples <= 430  # of 421: none may be sent twice …
     assert found.samples + dropped >= 412  # … or be lost without being counted
-    assert seconds[5, 5] <= 2  # what was still owed; in the seconds beside it a jump is spread over a whole one
+    assert seconds[5, 5] <= 2  # sends that were still owed; a jump is spread over the seconds around it
     assert seconds[0, 3] == pytest.approx(120, abs=20 + dropped)
     assert seconds[7, 9] == pytest.approx(60, abs=12 + dropped)
     assert seconds[10, 12] == pytest.approx(240, abs=40 + dropped)
@@ -328,7 +328,7 @@ def test_a_script_that_stops_the_plug_ins_group_loses_no_response(tmp_path):
         with workers(plan, tmp_path, files) as run:
             found = run.go()
     assert found.total("last").failures >= 1
-    assert service.answered <= found.samples + found.unfinished == service.started  # what it interrupts is a failure
+    assert service.answered <= found.samples + found.unfinished == service.started  # interrupted requests are failures
 
 
 def users_of(found):

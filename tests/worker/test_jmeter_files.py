@@ -1,4 +1,4 @@
-"""What toril changes in a JMX, and what it reads of JMeter's files beside the record; without JMeter."""
+"""Changes to a JMX, and JMeter's files beside its samples; without JMeter."""
 
 import pytest
 from lxml import etree
@@ -51,9 +51,9 @@ def test_the_log_has_aborted_requests_and_users_that_ended_early(tmp_path):
         "2026-11-27 10:12:21,600 INFO o.a.j.t.JMeterThread: Thread finished: users 1-2\n"
     )
     found = read_log(path)
-    assert found.broken == [
+    assert found.aborted == [
         ("", "java.lang.AssertionError: assert a"),
         ("buy it", "java.lang.NullPointerException: null"),
     ]
     assert found.left_early == 1
-    assert read_log(tmp_path / "gone").broken == []
+    assert read_log(tmp_path / "gone").aborted == []

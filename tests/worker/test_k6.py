@@ -1,4 +1,4 @@
-"""k6 under a real worker, by a stand-in that has its arguments, its API and its CSV: what is recorded was answered."""
+"""k6 under a real worker, by a stand-in with its arguments, API and CSV: samples match the responses."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ SCRIPT = '// {{"urls": {urls}, "vus": {vus}, "iterations": {iterations}, "sleep_
 
 
 def program(folder: Path) -> Path:
-    """An executable `k6`, run by this Python."""
+    """Writes an executable `k6` that this Python runs."""
     path = folder / "k6"
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
     path.chmod(0o755)
@@ -82,7 +82,7 @@ def test_load_begins_at_the_gate_and_lasts_as_long_as_planned_after_its_ramp_up(
     assert run.start_at <= service.first_at
     assert found.samples == service.answered > 0
     assert found.exits[0].last_sample_s is not None
-    assert 2.5 < found.exits[0].last_sample_s < 3.5  # a hold that the ramp-up has shortened would end after 2 s
+    assert 2.5 < found.exits[0].last_sample_s < 3.5  # if the ramp-up shortened the hold, it would end after 2 s
     assert found.unfinished == 0
 
 
@@ -135,9 +135,9 @@ def test_crossed_thresholds_are_a_note_unless_they_ended_the_load(aborts, tmp_pa
         with workers(plan, tmp_path, {"load.js": f"// {json.dumps(first)}\n"}) as run:
             found = run.go()
     assert (found.exits[0].outcome, found.samples) == ("finished", 4)
-    told = found.exits[0].executions["shop"]
-    assert ["http_req_duration" in one for one in (told.note, told.script_failed)] == [not aborts, aborts]
-    assert not (told.note and told.script_failed)
+    report = found.exits[0].executions["shop"]
+    assert ["http_req_duration" in one for one in (report.note, report.script_failed)] == [not aborts, aborts]
+    assert not (report.note and report.script_failed)
 
 
 def test_iterations_without_time_to_begin_count_as_unfinished_users_not_as_dropped_sends(tmp_path):
@@ -145,9 +145,9 @@ def test_iterations_without_time_to_begin_count_as_unfinished_users_not_as_dropp
         plan = k6_plan(tmp_path, service.url, concurrency=2, iterations=10, hold_for_s=1.0)
         with workers(plan, tmp_path, script()) as run:
             found = run.go()
-    told = found.exits[0].executions["shop"]
-    assert (told.unfinished_users, told.dropped) == (2, None)
-    assert told.samples == service.answered < 10
+    report = found.exits[0].executions["shop"]
+    assert (report.unfinished_users, report.dropped) == (2, None)
+    assert report.samples == service.answered < 10
 
 
 def test_a_user_that_begins_with_a_pause_is_not_late(tmp_path):

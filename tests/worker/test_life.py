@@ -30,7 +30,7 @@ START = Started(Start(at=100.0, attempts={"local-1": "a"}))
 
 
 def played(*moments, limits=LIMITS):
-    """The last state and all actions of some (now, event)."""
+    """Returns the last state and all actions after these (now, event)."""
     state, actions = State(), list[Action]()
     for now, event in moments:
         state, new = step(state, event, now, limits)

@@ -1,4 +1,4 @@
-"""What goes between a worker and the store: how often, in which order, and what happens when it cannot."""
+"""A worker's exchange with the store: frequency, order, and failures."""
 
 import pytest
 
@@ -43,8 +43,8 @@ def ready(instance):
     return Ready(worker=WORKER, attempt=ATTEMPT, at=0.0, toril_version="0", pid=1, instance=instance)
 
 
-def looked(client, clock, seconds=FARGATE_TIMINGS.poll_s):
-    """What is told within so many seconds."""
+def polled(client, clock, seconds=FARGATE_TIMINGS.poll_s):
+    """Returns the events of the next `seconds`."""
     found = []
     until = clock.now() + seconds
     while clock.now() < until:
@@ -54,35 +54,35 @@ def looked(client, clock, seconds=FARGATE_TIMINGS.poll_s):
 
 
 def test_the_store_is_polled_at_the_planned_pace(store, clock):
-    looked(client_of(store, clock), clock, 60)
-    looks = 60 / FARGATE_TIMINGS.poll_s
-    assert store.asked["find"] <= 2 * looks + 60 / FARGATE_TIMINGS.lease_renew_s + 3
+    polled(client_of(store, clock), clock, 60)
+    polls = 60 / FARGATE_TIMINGS.poll_s
+    assert store.asked["find"] <= 2 * polls + 60 / FARGATE_TIMINGS.lease_renew_s + 3
     assert set(store.asked) == {"find"}
 
 
 def test_start_json_is_not_read_again_after_the_start(store, clock):
     client = client_of(store, clock)
     put(store, "start.json", START)
-    assert looked(client, clock) == [life.Started(START)]
+    assert polled(client, clock) == [life.Started(START)]
     before = store.asked["find"]
-    assert looked(client, clock, 60) == []
+    assert polled(client, clock, 60) == []
     assert store.asked["find"] - before <= 60 / FARGATE_TIMINGS.poll_s + 60 / FARGATE_TIMINGS.lease_renew_s + 3
 
 
 def test_a_stop_comes_before_a_start(store, clock):
     put(store, "start.json", START)
     put(store, "stop.json", STOP)
-    assert looked(client_of(store, clock), clock) == [life.Stopped(STOP), life.Started(START)]
+    assert polled(client_of(store, clock), clock) == [life.Stopped(STOP), life.Started(START)]
 
 
 @pytest.mark.parametrize(("name", "record"), [("stop.json", STOP), ("start.json", START)])
 def test_an_unreadable_record_is_read_again_later(store, clock, name, record):
     client = client_of(store, clock)
     store.put(run_key(PLAN.run_id, name), b"{")
-    assert looked(client, clock, 5) == []
+    assert polled(client, clock, 5) == []
     assert "damaged" in client.trouble
     put(store, name, record)
-    assert len(looked(client, clock, 5)) == 1
+    assert len(polled(client, clock, 5)) == 1
     assert client.trouble == ""
 
 
@@ -96,15 +96,15 @@ def test_a_changing_lease_keeps_the_load_running_whatever_its_times(store, clock
     client = client_of(store, clock)
     for number in range(100):
         put(store, "lease.json", Lease(owner="o", pid=number, host="h", renewed_at=-600.0))
-        assert looked(client, clock, 10) == []
+        assert polled(client, clock, 10) == []
 
 
 def test_an_unchanged_lease_expires_once(store, clock):
     client = client_of(store, clock)
     put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=1e12))
     patience = FARGATE_TIMINGS.orphaned_after_s or 0.0
-    assert looked(client, clock, patience) == []
-    (event,) = looked(client, clock, 100)
+    assert polled(client, clock, patience) == []
+    (event,) = polled(client, clock, 100)
     assert isinstance(event, life.Stopped)
     assert event.stop.cause == "lost"
 
@@ -112,32 +112,32 @@ def test_an_unchanged_lease_expires_once(store, clock):
 def test_a_new_owner_in_time_renews_the_lease(store, clock):
     client = client_of(store, clock)
     put(store, "lease.json", Lease(owner="first", pid=1, host="h", renewed_at=0.0))
-    assert looked(client, clock, 170) == []
+    assert polled(client, clock, 170) == []
     put(store, "lease.json", Lease(owner="second", pid=1, host="h", renewed_at=0.0, epoch=2))
-    assert looked(client, clock, 170) == []
+    assert polled(client, clock, 170) == []
 
 
 def test_a_machine_that_slept_reads_the_lease_before_it_gives_up(store, clock):
     client = client_of(store, clock)
     put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=0.0))
-    looked(client, clock, 10)
+    polled(client, clock, 10)
     clock.at += 3600
     put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=3600.0))
-    assert looked(client, clock, 10) == []
+    assert polled(client, clock, 10) == []
 
 
 def test_a_short_store_failure_has_no_effect(store, clock):
     client = client_of(store, clock)
     put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=0.0))
-    looked(client, clock, 10)
+    polled(client, clock, 10)
     store.down()
-    assert looked(client, clock, 150) == []
+    assert polled(client, clock, 150) == []
     store.up()
     put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=1.0))
-    assert looked(client, clock, 150) == []
+    assert polled(client, clock, 150) == []
 
 
-# Out
+# Outgoing files
 
 
 def test_files_are_delivered_in_order(store, clock):

@@ -1,4 +1,4 @@
-"""The store is dealt with beside the worker's loop, which never waits for it; at the end for so long and no longer."""
+"""The outbox's thread: the worker's loop never waits for the store, and the end waits for a limited time."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ GENEROUS_S = 5.0
 
 
 class Stuck(TroubledStore):
-    """A store that answers when it is let go."""
+    """A store that blocks until the test sets `free`."""
 
     def __init__(self, folder) -> None:
         super().__init__(folder)
@@ -116,11 +116,11 @@ def test_events_of_the_store_reach_the_loop(tmp_path):
     store.put(run_key(PLAN.run_id, "stop.json"), stop.to_json())
     found: list[life.Event] = []
 
-    def told() -> bool:
+    def received() -> bool:
         found.extend(outbox.events())
         return bool(found)
 
-    until(told)
+    until(received)
     assert found == [life.Stopped(stop)]
     assert outbox.end(60)
 
@@ -135,11 +135,11 @@ def test_an_unexpected_error_reaches_the_loop_and_ends_the_delivery(tmp_path, ca
     outbox = outbox_of(store)
     found: list[life.Event] = []
 
-    def told() -> bool:
+    def received() -> bool:
         found.extend(outbox.events())
         return bool(found)
 
-    until(told)
+    until(received)
     assert found == [life.Failed("RuntimeError: a bug")]
     outbox.send("file", b"x")
     assert not outbox.end(60)

@@ -1,4 +1,4 @@
-"""The guard of a worker's container, with real processes; as PID 1 it is one in a namespace of its own."""
+"""The guard of a worker's container, with real processes; it is PID 1 in its own namespace."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def may_contain() -> bool:
 
 @contextmanager
 def guarded(script: str, *before: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """A guard over a worker that is this Python script; killed at the latest with the test."""
+    """Runs a guard with this Python script as its worker; kills it at the end of the test."""
     process = subprocess.Popen(
         [*before, sys.executable, "-m", "toril.worker.pid1", sys.executable, "-c", script],
         stdout=subprocess.PIPE,
@@ -88,6 +88,7 @@ import signal, time
 got = []
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda number, frame: got.append(signal.Signals(number).name))
+
 print("ready", flush=True)
 ends = time.monotonic() + 1.5
 while time.monotonic() < ends:
@@ -173,7 +174,7 @@ def test_as_pid_1_the_guard_obeys_signals_and_leaves_no_process():
         + """
 import os, signal
 assert os.getppid() == 1
-os.kill(1, signal.SIGTERM)  # the kernel drops what PID 1 neither handles nor blocks
+os.kill(1, signal.SIGTERM)  # the kernel drops signals that PID 1 neither handles nor blocks
 signal.pause()
 """
     )
@@ -187,7 +188,7 @@ signal.pause()
 
 @pytest.mark.live
 def test_an_unread_log_does_not_keep_the_guard_alive(tmp_path: Path):
-    """A pipe that is full takes no more: the guard ends all the same."""
+    """The guard ends although its log is a full pipe."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with pytest.raises(BlockingIOError):

@@ -1,4 +1,4 @@
-"""The script that Playwright gets of a suite's requests: readable Python that does what the actions say."""
+"""The script that toril generates for Playwright: readable Python with the suite's actions."""
 
 import ast
 

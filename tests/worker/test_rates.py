@@ -1,4 +1,4 @@
-"""A rate that is changed while the load goes on: from the store to the engine, by each worker once and in order."""
+"""Rate changes during the load: each worker's engine gets each of them once and in order."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ from toril.records import Rate, rate_key
 
 
 class AdjustableScene(Scene):
-    """The same with an execution whose rate can be changed."""
+    """A scene with an execution whose rate can change."""
 
     def __init__(self, folder, *, adjustable: bool = True) -> None:
         super().__init__(folder)
@@ -63,8 +63,8 @@ def test_polling_rates_costs_one_request_and_only_if_the_run_is_adjustable(tmp_p
         scene = AdjustableScene(tmp_path / str(adjustable), adjustable=adjustable)
         scene.run()
         asked[adjustable] = scene.store.asked["find"]
-    looks = 30 / FARGATE_TIMINGS.poll_s
-    assert asked[True] - asked[False] == pytest.approx(looks, abs=2)
+    polls = 30 / FARGATE_TIMINGS.poll_s
+    assert asked[True] - asked[False] == pytest.approx(polls, abs=2)
 
 
 def test_a_damaged_rate_does_not_end_the_load_on_fargate(scene):
@@ -74,15 +74,15 @@ def test_a_damaged_rate_does_not_end_the_load_on_fargate(scene):
 
 def test_the_rate_reaches_its_executions_engine_and_its_lateness_is_recorded(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0), (True, 0.0))
-    told = []
-    for lane in runs:
-        lane.engine.adjustable = True
-        lane.engine.adjust = lambda at, rps, name=lane.execution: told.append((name, at, rps))
+    received = []
+    for run in runs:
+        run.engine.adjustable = True
+        run.engine.adjust = lambda at, rps, name=run.execution: received.append((name, at, rps))
     runs.open(START)
     runs.adjust(_rate(1, "e1", at=START + 10), START + 9)
     runs.adjust(_rate(2, "e1", at=START + 20), START + 21.5)
-    runs.adjust(_rate(3, "somebody else's", at=START + 30), START + 29)
-    assert told == [("e1", START + 10, 40.0), ("e1", START + 20, 40.0)]
+    runs.adjust(_rate(3, "another worker's", at=START + 30), START + 29)
+    assert received == [("e1", START + 10, 40.0), ("e1", START + 20, 40.0)]
     assert runs.rate_lateness_s == {1: 0.0, 2: 1.5}
 
 

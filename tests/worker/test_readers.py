@@ -1,4 +1,4 @@
-"""A growing CSV file is read in whole rows, whatever the rows hold and wherever its end is at the moment."""
+"""A growing CSV file is read in whole rows, whatever they contain and wherever the file ends."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ def written(rows, quoting):
 
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=20), st.lists(st.integers(0, 400), max_size=5), st.booleans())
 def test_every_row_is_read_once_whatever_the_pieces(rows, cuts, plain):
-    if plain:  # no quotes in the file: it is read in the fast way
+    if plain:  # without quotes the file is read in the fast way
         rows = [tuple(field.translate(dict.fromkeys(map(ord, '",\n\r'))) for field in row) for row in rows]
     data = written(rows, csv.QUOTE_MINIMAL if plain else csv.QUOTE_ALL)
     with tempfile.TemporaryDirectory() as folder:

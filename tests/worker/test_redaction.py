@@ -1,4 +1,4 @@
-"""Secrets are taken out of texts, whatever an encoder has made of them; and out of what the process prints."""
+"""Redaction of secrets in texts, in every escaping, and in the output of processes."""
 
 import base64
 import html
@@ -44,7 +44,7 @@ WRITTEN: dict[str, Callable[[str], str]] = {
 
 
 def decodings(text):
-    """What anybody could read in it."""
+    """Returns the text and everything that base64 decoding finds in it."""
     yield text
     for encoded in text.replace("***", " ").split():
         for padding in ("", "=", "=="):
@@ -68,7 +68,7 @@ def test_a_secret_is_redacted_in_every_escaping(way, secret):
 def test_any_secret_is_redacted_in_any_escaping(secret, way):
     try:
         written = WRITTEN[way](secret)
-    except UnicodeEncodeError:  # half a character
+    except UnicodeEncodeError:  # a lone surrogate
         return
     assert Redactor([secret]).redacted(f"<{written}>") != f"<{written}>"
     assert written not in Redactor([secret]).redacted(f"<{written}>")

@@ -1,4 +1,4 @@
-"""Services that behave badly: each request that they were sent is one sample, or one that is known to be unfinished."""
+"""Services that misbehave: each request that they receive is one sample or one unfinished request."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.live
 ENGINES = ("locust", "apiritif", "jmeter")
 USERS, PASSES = 2, 2
 EACH = USERS * PASSES
-HEADS = 1000  # bytes that an engine may count as the head of an answer
+HEADS = 1000  # bytes that an engine may count as the head of a response
 BROKEN = ["/reset/before", "/reset/head", "/reset/body", "/long"]
 ODD = ["/drip/2", "/chunked", "/gzip", "/old", "/close", "/hops/3"]
 CODES = [200, 201, 204, 206, 304, 400, 401, 404, 418, 429, 500, 503, 599]
@@ -42,7 +42,7 @@ def performed(engine, paths, folder, **load) -> tuple[Outcome, Rough]:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Rough]:
-    """One run of an engine through all that is odd, broken, or another code than 200."""
+    """One run of an engine through odd and broken responses, and codes other than 200."""
     paths = ["/a", *BROKEN, "/b", *ODD, *(f"/status/{code}" for code in CODES)]
     return performed(request.param, paths, tmp_path_factory.mktemp("rough"))
 
@@ -76,7 +76,7 @@ def test_status_codes_of_all_classes_are_recorded_and_fail_from_400_on(measured)
 
 def test_samples_match_the_requests_of_the_service(measured):
     found, service = measured
-    assert found.samples == service.asked.total() - 3 * EACH  # a redirect and its end are one sample
+    assert found.samples == service.asked.total() - 3 * EACH  # a request and its redirects are one sample
     assert found.unfinished == 0
 
 

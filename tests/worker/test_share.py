@@ -80,7 +80,7 @@ def test_a_file_that_the_plan_does_not_list_is_ignored(tmp_path, planted):
 
 
 class Planted:
-    """A bucket in which somebody put another file beside the suite's."""
+    """A bucket with a foreign file beside the suite's."""
 
     def __init__(self, store, name):
         self.store, self.planted = store, run_key(RUN, "suite") + "/" + name

@@ -1,4 +1,4 @@
-"""The rows of a suite's data files, as the open-model engine's program gets them."""
+"""The rows of a suite's data files for the open-model engine's program."""
 
 import csv
 
@@ -31,7 +31,7 @@ def test_a_file_in_another_encoding_is_refused_and_never_guessed(tmp_path):
 
 
 def test_an_invalid_csv_file_is_refused_by_name(tmp_path):
-    longest = csv.field_size_limit(100_000)  # which is of the whole process, and others may have raised it
+    longest = csv.field_size_limit(100_000)  # a limit of the whole process, which other tests may have raised
     try:
         with refused("not-csv", "data.csv", error=SuiteError):
             source_of(tmp_path, b"a,b\n" + b"x" * 200_000 + b",1\n")

@@ -1,4 +1,4 @@
-"""How a worker fares is told for every second of its load, by whoever can tell it."""
+"""Health and lateness are recorded for every second of the load."""
 
 import time
 from types import SimpleNamespace
@@ -42,13 +42,13 @@ def test_due_sends_without_a_free_user_are_dropped(tmp_path):
             "concurrency": 2,
             "throughput_rps": 60.0,
             "hold_for_s": 4.0,
-        }  # two users make 20 a second at most
+        }  # two users send 20 a second at most
         with workers(plan_of([planned("jmeter", "home", **load)], {"home": scenario}), tmp_path) as run:
             found = run.go()
     dropped = found.timeline.health_series("local-1").dropped
     missing = 60 * 4 - found.samples
     assert missing >= 240 - 2 * 10 * 5
-    assert 0.7 * missing < dropped[dropped >= 0].sum() <= missing  # told once a second: not those of the last one
+    assert 0.7 * missing < dropped[dropped >= 0].sum() <= missing  # reported once a second, except for the last one
 
 
 def vitals_of(start_at: float = 1000.0, **engine: Any) -> tuple[Vitals, Recorder]:
@@ -78,14 +78,14 @@ def test_nothing_is_recorded_before_the_start():
     assert recorder.flush() is None
 
 
-@pytest.mark.parametrize("tells", [False, True])
-def test_an_engine_that_reports_no_lateness_is_as_late_as_its_workers_sleep(tells):
-    vitals, recorder = vitals_of(time.time(), reports_lateness=tells)
+@pytest.mark.parametrize("reports", [False, True])
+def test_an_engine_that_reports_no_lateness_is_as_late_as_its_workers_sleep(reports):
+    vitals, recorder = vitals_of(time.time(), reports_lateness=reports)
     slept: list[float] = []
     for _ in range(3):
         vitals.sleep(0.25, slept.append)  # back at once, so not late at all
     vitals.end()
     recorder.unreadable()
     assert slept == [0.25] * 3
-    told = decode(recorder.flush() or b"", "x").vitals
-    assert (told.shape[1] > 0) is not tells
+    recorded = decode(recorder.flush() or b"", "x").vitals
+    assert (recorded.shape[1] > 0) is not reports

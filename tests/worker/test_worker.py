@@ -1,4 +1,4 @@
-"""The worker as a process: signals, stops, stale starts, and nothing left behind."""
+"""The worker as a process: signals, stops, stale starts, and no leftover processes."""
 
 import os
 import signal
@@ -184,7 +184,7 @@ def test_an_interruption_that_bzt_replaces_by_another_error_still_counts(tmp_pat
 
 
 def listens(pid):
-    """Has the process a handler for SIGTERM? Linux tells; elsewhere an interpreter is up within its time."""
+    """Returns whether the process handles SIGTERM; only Linux reports it, elsewhere assume so after a moment."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -196,7 +196,7 @@ def listens(pid):
 
 def test_workers_end_with_their_coordinator(tmp_path):
     with target() as service, workers(long_plan(service.url), tmp_path) as run:
-        run.launch()  # for its command only: the worker under test has a parent that dies
+        run.launch()  # only for its command: the worker under test has a parent that dies
         command = run.command(0)
         run.processes[0].kill()
         run.processes[0].wait()
