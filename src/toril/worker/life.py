@@ -116,7 +116,7 @@ class ChangeRate:
 
 @dataclass(frozen=True, slots=True)
 class EndLoad:
-    """Let the engines end: no new requests, those in flight within this time."""
+    """Let the engines end: no new requests; those in flight may finish within this time."""
 
     within_s: float
 

@@ -68,7 +68,7 @@ def _piped(number: int, redacted: Callable[[bytes], bytes]) -> tuple[int, int, t
     def pass_on() -> None:
         with os.fdopen(reading, "rb") as lines:
             while line := lines.readline(LONGEST_LINE):
-                with contextlib.suppress(OSError):  # the reader is gone, which must not fail the writer
+                with contextlib.suppress(OSError):  # without a reader, the writer must not fail
                     data = redacted(line)
                     while data:
                         data = data[os.write(own, data) :]

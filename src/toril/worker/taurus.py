@@ -86,7 +86,7 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
                 self.log.warning("%s: %s", type(finish.__self__).__name__, error)
 
     def start_subprocess(self, args: Any, env: Any, cwd: str | None = None, **kwargs: Any) -> psutil.Popen:
-        """Start a process in a group of its own that ends with the worker."""
+        """Start a process in its own group, which ends with the worker."""
         shell = bool(kwargs.get("shell", False))
         process = psutil.Popen(
             args,

@@ -211,5 +211,5 @@ class RowEngine(Engine):
             why = "probably because the worker's disk is full. Free some space, or raise toril.worker.storage"
             return f"{self.tool_name} could not write its records, {why}"
         if self.exit_code == 0:
-            return f"the script ended {self.tool_name}'s process, so the rest of the load was not sent"
+            return f"the script ended {self.tool_name}'s process before the load was over. Remove its exit call"
         return self.exit_message()

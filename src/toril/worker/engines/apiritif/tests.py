@@ -54,7 +54,7 @@ def report_cases(plugin, controller, write) -> None:
 
     def test_outcome(self, event) -> None:
         error = event.exc_info[1] if event.exc_info else None
-        if event.outcome == "subtest":  # a part of a test (unittest's subTest), which has no outcome of its own
+        if event.outcome == "subtest":  # a part of a test (unittest's subTest) without an own outcome
             if error is None:
                 return
             outcome = "failed" if isinstance(error, AssertionError) else "broken"

@@ -1,4 +1,4 @@
-"""Gatling from a prepared home: runs the suite's requests, a script in Scala, or compiled simulations in a jar.
+"""Runs Gatling from its prepared folder: the suite's requests, a script in Scala, or compiled simulations in a jar.
 
 The worker compiles the simulation during preparation, and runs it inside a class that waits at the gate. A simulation
 that bzt writes ends between two requests, at its planned end or early. The suite's own simulation ends by itself. To

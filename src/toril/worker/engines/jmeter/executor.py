@@ -1,4 +1,4 @@
-"""JMeter from a prepared home, without downloads; samples come from JMeter's own CSV file.
+"""Runs JMeter from its prepared folder, without downloads; samples come from JMeter's own CSV file.
 
 A row has whole milliseconds: the start, the elapsed time, the time to the first byte, and the time to connect.
 """
@@ -167,7 +167,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             self.management_port = probe.getsockname()[1]
 
     def _write_properties(self, length_s: float) -> None:
-        """Write the gate's script, and name it last in the file of properties, with those that the reader needs."""
+        """Write the gate's script, and append it to the file of properties with those that the reader needs."""
         script = self.context.folder / "gate.bsh"
         script.write_text(self._gate_script(length_s))
         with Path(self.properties_file).open("a") as file:
