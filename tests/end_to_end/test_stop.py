@@ -37,11 +37,7 @@ class Visitor(FastHttpUser):
 @pytest.mark.parametrize(
     ("criteria", "ours", "observed"),
     [
-        (
-            ["fail of page>60% for 3s in madrid", "fail of page>30% for 3s, stop as failed"],
-            [],
-            50,
-        ),  # merged: half
+        (["fail of page>60% for 3s in madrid", "fail of page>30% for 3s, stop as failed"], [], 50),  # merged: half
         pytest.param(["fail of page>60% for 3s in sevilla, stop as failed"], [], 100, marks=pytest.mark.nightly),
         pytest.param(
             ["fail>99% for 3s"],

@@ -70,9 +70,7 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_pa
     assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
         labels, each
     )
-    assert (
-        found.total().samples == found.samples == 10 * each == service.answered + each
-    )  # each redirect is a response, too
+    assert found.total().samples == found.samples == 10 * each == service.answered + each  # with redirects
     assert service.hops == 3 * each
     codes = {"home": "200", "missing": "404", "create": "201", "moved": "200", "not followed": "302", "wanted": "404"}
     assert {label: dict(found.rcs(label)) for label in codes} == {label: {rc: each} for label, rc in codes.items()}
@@ -400,10 +398,7 @@ def test_exceptions_of_tasks_are_recorded_and_every_response_is_one_sample(tmp_p
     assert found.samples == found.total().samples == service.answered == 34
     assert found.unfinished == 0
     report = found.exits[0].executions["own"]
-    assert report.script_errors == {
-        "Half: exception": 2,
-        "Broken: exception": 1,
-    }  # not explained by failed requests
+    assert report.script_errors == {"Half: exception": 2, "Broken: exception": 1}  # those without a failed request
     assert report.unfinished_users == 3  # two that could not log in, and the one without an account
     failed = {
         label: (found.total(label).failures, *found.rcs(label))

@@ -40,9 +40,7 @@ def test_requests_are_sent_in_turn_with_all_their_settings(tmp_path):
     assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
         labels, each
     )
-    assert (
-        found.total().samples == found.samples == 8 * each == service.answered + each
-    )  # each redirect is a response, too
+    assert found.total().samples == found.samples == 8 * each == service.answered + each  # with redirects
     codes = {"home": "200", "missing": "404", "create": "201", "moved": "200", "not followed": "302", "head": "200"}
     assert {label: dict(found.rcs(label)) for label in codes} == {label: {rc: each} for label, rc in codes.items()}
     assert dict(found.total("missing").errors) == {("404 Not Found", "404"): each}

@@ -16,10 +16,7 @@ from toril.store import Store
 from toril.suite.fetch import fetch_files, inside
 from toril.worker.engines import ENGINES, FUNCTIONAL_ENGINES, EngineContext
 
-OWN_SERVICES = (
-    "monitoring",
-    "proxy2jmx",
-)  # of bzt: workers monitor themselves, and proxy2jmx is an external service
+OWN_SERVICES = ("monitoring", "proxy2jmx")  # left out: workers monitor themselves; proxy2jmx calls a service
 NOT_ASCII = re.compile("[\x7f-\uffff]")  # up to U+FFFF: JSON escapes larger characters as surrogate pairs
 
 
