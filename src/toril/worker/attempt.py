@@ -32,10 +32,10 @@ class Load(Protocol):
         """Prepare the engines and park them at their gates; yields a failure."""
 
     def signals(self) -> list[str]:
-        """Names of the signals since the last call."""
+        """Returns the names of the signals since the last call."""
 
     def events(self, state: State, now: float) -> Iterator[life.Event]:
-        """Events of the engines since the last call."""
+        """Returns the events of the engines since the last call."""
 
     def open(self, at: float) -> None: ...
 
@@ -56,10 +56,10 @@ class Load(Protocol):
         """Read the last records and end all processes."""
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        """Names and contents of further files beside the intervals since the last call."""
+        """Returns names and contents of files beside the intervals since the last call."""
 
     def last_files(self) -> Iterator[tuple[str, bytes]]:
-        """Names and contents of the evidence of first failures and of the logs; to be called once, after `finish`."""
+        """Returns names and contents of evidence and logs; to be called once, after `finish`."""
 
     def ready(self) -> Ready: ...
 

@@ -75,7 +75,7 @@ class EngineContext:
 
     @property
     def phase_shift_s(self) -> float:
-        """This worker's offset in one arrival period, so that workers do not send in step (stairs do rise together)."""
+        """This worker's offset in one arrival period, so that workers do not send simultaneously (except in stairs)."""
         users, planned_s = self.share.concurrency or 0, self.planned.ramp_up_s + self.planned.hold_for_s
         period_s = 0.0
         if self.share.throughput_rps:

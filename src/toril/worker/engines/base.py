@@ -69,7 +69,7 @@ class Engine:
         ScenarioExecutor.post_process(self)
 
     def batches(self, final: bool) -> Iterator[Batch]:
-        """Samples of complete rows since the last call; `final` after the end of the process."""
+        """Returns the samples of complete rows since the last call; `final` after the end of the process."""
         yield from ()
 
     @cached_property
@@ -77,27 +77,27 @@ class Engine:
         return CaseLines(self.context.folder / "cases")
 
     def cases(self) -> Iterator[FoundCase]:
-        """Test cases of a functional suite that ended since the last call."""
+        """Returns the test cases of a functional suite that ended since the last call."""
         return self._case_lines.cases()
 
     def sends(self) -> Iterator[Sends]:
-        """Lateness since the last call; to be called after `batches`, which may read it."""
+        """Returns the lateness since the last call; to be called after `batches`, which may read it."""
         yield from ()
 
     def virtual_users(self) -> int | None:
-        """Active users as the engine counts them, think time included; None if unknown."""
+        """Returns the active users as the engine counts them, think time included; None if unknown."""
         return None
 
     def unfinished(self) -> Iterable[Unfinished]:
-        """Requests that were sent but are no samples; failures caused by the end of the load belong here."""
+        """Returns requests that are not samples, including failures that the end of the load caused."""
         return ()
 
     def facts(self) -> Facts:
-        """Facts about the load after its end."""
+        """Returns facts about the load after its end."""
         return Facts()
 
     def unreadable(self) -> int:
-        """Number of rows that could not be read."""
+        """Returns the number of unreadable rows."""
         return self._case_lines.unreadable
 
     @property

@@ -169,7 +169,7 @@ class CaseWriter:
 
 
 class Reuse:
-    """Whether a service leaves connections open after a response, so that the next request can use the same one.
+    """Decides whether requests may reuse a service's connections.
 
     Some services close connections without announcing it, and a request sent at that moment never reaches them. A retry
     would hide failures of requests that did reach the service. So the first connection to each address is watched for

@@ -74,5 +74,5 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
         self.process = self._execute([interpreter, "-P", str(WRAPPER), str(path)])
 
     def more_settings(self) -> dict[str, Any]:
-        """Further settings for the wrapper, from engines that build on this one."""
+        """Returns further settings for the wrapper; engines that build on this one override it."""
         return {}

@@ -76,7 +76,7 @@ class Records:
         self._writer = in_process.RowWriter(folder)
 
     def add(self, sample, test_count, success_count) -> None:
-        """Apiritif's test (or smart transaction) has ended: its samples are final."""
+        """Record the samples of an ended test or smart transaction (Apiritif's `writer` interface)."""
         unsent = not USER.pending and sample.status != "PASSED" and LOAD.over()
         if unsent or str(sample.error_msg or "").startswith(OVER):
             pass  # the end of the load cut it short: no failure
@@ -244,7 +244,7 @@ class Recorder:
         USER.pending.append(sample)
 
     def _failed_request(self, frame, tran, message) -> None:
-        """The code around a request failed: after the response (an extractor, say), or before the sending."""
+        """Record a failure of the code around a request: before its sending, or after its response (an extractor)."""
         if not frame.samples:
             label = frame.name[len(REQUEST_MARK) :]
             frame.samples.append(Sample("request", label, tran.start_time(), 0, rc=message.split(":")[0]))

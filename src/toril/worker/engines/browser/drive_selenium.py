@@ -1,4 +1,4 @@
-"""Selenium's browsers: each `webdriver.Chrome(…)` of a script starts this machine's Chromium as the suite wants it.
+"""Selenium's browsers: `webdriver.Chrome(…)` of a script starts this machine's Chromium with the suite's settings.
 
 Loaded by path into Apiritif's process (`in_process.load_module`), so that it imports nothing of toril.
 """

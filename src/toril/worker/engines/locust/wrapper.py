@@ -59,7 +59,7 @@ CONTROL = (GreenletExit, InterruptTaskSet, RescheduleTask, RescheduleTaskImmedia
 NOISE = re.compile(r"<[^<>]*? at 0x[0-9a-f]+>(: )?|0x[0-9a-f]{6,}| for url: \S+")  # differs between equal failures
 
 
-def whole(number) -> int:
+def row_value(number) -> int:
     """Returns a script's number for a row; an impossible one becomes -1, which makes the row unreadable."""
     return round(number) if 0 <= number < 1 << 62 else -1
 
@@ -222,7 +222,7 @@ class Load:
             if elapsed is not None:
                 ttfb_us = elapsed.seconds * 1_000_000 + elapsed.microseconds or -1
         kind = "transaction" if transaction else "request"
-        response_us, size = whole((response_time or 0) * 1000), whole(response_length or 0)
+        response_us, size = row_value((response_time or 0) * 1000), row_value(response_length or 0)
         outcome = self.outcome(response, exception)
         user = sent[2] if sent else user_of(getcurrent())
         if not (transaction or outcome[2] or user is None):  # it explains later failures of this iteration
@@ -264,7 +264,7 @@ class Load:
         if not user.toril_failed:
             self.script_errors[name] += 1
         outcome, took_s = (type(exception).__name__, text_with_name(exception), False), time.time() - user.toril_began
-        self.records.sample(user.toril_began, whole(took_s * 1e6), -1, 0, name, "transaction", outcome)
+        self.records.sample(user.toril_began, row_value(took_s * 1e6), -1, 0, name, "transaction", outcome)
 
     def starting(self, original):
         """Returns `User.start` that records when the first user begins, and which users end before their iterations."""
