@@ -1,7 +1,7 @@
-"""Where the programs that toril starts are installed: one answer for the workers that run them and the doctor.
+"""Finds the installed programs that toril starts, for workers and for `toril doctor`.
 
-`make` prepares JMeter, Gatling and vegeta's program in a cache that outlives `make clean`. This module imports nothing
-but the standard library, because the tools that build the programs import it before anything is installed.
+`make` prepares JMeter, Gatling and vegeta's program in a cache that `make clean` keeps. This module imports only the
+standard library, because the tools that build the programs import it before anything is installed.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ JMETER_VERSION = "5.6.3"  # the worker reads this version's records; `make jmete
 VEGETA = "toril-vegeta"
 VEGETA_SOURCES = Path(__file__).resolve().parents[2] / "tools" / "vegeta"  # exists in toril's sources only
 VEGETA_MISSING = (
-    f"{VEGETA}, which sends the load, is nowhere; `make vegeta` in toril's sources builds it, worker images have it, "
-    "or let TORIL_VEGETA name it"
+    f"vegeta needs the program {VEGETA}, which is not installed. Run `make vegeta` in toril's sources, use toril's "
+    "worker image, or set TORIL_VEGETA to its path"
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER_ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -24,7 +24,7 @@ DRIVERS = ("chromedriver", "chromium.chromedriver")
 
 
 def cache_folder() -> Path:
-    """Returns this user's cache folder for toril, which may not exist."""
+    """Returns toril's cache folder of this user, which may not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "toril"
 
 
@@ -72,7 +72,7 @@ def vegeta_program(sources: Path = VEGETA_SOURCES) -> Path | None:
 
 
 def vegeta_digest(sources: Path = VEGETA_SOURCES) -> str:
-    """Returns a digest of the program's sources without their tests: another source is another program."""
+    """Returns a digest of the program's sources without tests; it identifies a build."""
     digest = hashlib.sha256()
     for path in sorted([*sources.glob("*.go"), *sources.glob("go.*")]):
         if not path.name.endswith("_test.go"):

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question that the run asks in its own time."""
+"""Collects Ctrl-C and SIGTERM, so that a run can end in order."""
 
 import signal
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from types import FrameType
 
 @dataclass(slots=True)
 class Interrupts:
-    """Which signals came; the first one stops the load, repeats change nothing."""
+    """The names of the signals so far. The first one stops the load; later ones have no effect."""
 
     names: list[str] = field(default_factory=list)
 
@@ -19,7 +19,7 @@ class Interrupts:
 
 @contextmanager
 def caught_interrupts() -> Iterator[Interrupts]:
-    """While inside, SIGINT and SIGTERM are noted and not obeyed."""
+    """Collects SIGINT and SIGTERM inside the block, instead of ending the process."""
     caught = Interrupts()
 
     def note(number: int, _frame: FrameType | None) -> None:

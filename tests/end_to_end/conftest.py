@@ -1,4 +1,4 @@
-"""One run to its end for all tests that only read what it left behind."""
+"""A finished run that several tests share and only read."""
 
 import shutil
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def nothing_of_a_test_is_left_running(request: pytest.FixtureRequest) -> Iterato
 
 @pytest.fixture(scope="session")
 def passed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A run of two workers that passed, with every export, and what the target answered; to be read only."""
+    """A passed run of two workers with every export, and the target's count of responses; read only."""
     folder = tmp_path_factory.mktemp("passed")
     reports = [option for name in ("json", *EXPORTS) for option in ("--report", name)]
     with serving(delay_s=0.01) as target:
@@ -46,6 +46,6 @@ def passed(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @pytest.fixture
 def copied(passed: Finished, tmp_path: Path) -> Finished:
-    """The same in a store of the test's own, to be changed."""
+    """A copy of the passed run, which a test may change."""
     shutil.copytree(passed.store, tmp_path / "copied")
     return replace(passed, store=tmp_path / "copied")

@@ -14,18 +14,18 @@ from typing import Any
 
 import psutil
 
-LIMIT_S = 90  # no command of these tests takes longer; past it the test fails instead of hanging
+LIMIT_S = 90  # longer than any command of these tests; beyond it the test fails instead of hanging
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a command left behind."""
+    """The results of a finished command."""
 
     code: int
     stdout: str
     stderr: str
     store: Path
-    answered: int = 0  # by the target, where a test asks
+    answered: int = 0  # responses of the target, if a test counts them
 
     @property
     def folder(self) -> Path:
@@ -45,7 +45,7 @@ def toril(*arguments: str | Path) -> list[str]:
 
 
 def suite_file(folder: Path, url: str, **changes: Any) -> Path:
-    """A small Locust suite of one labelled request, with the changes asked for."""
+    """Writes a small Locust suite of one labelled request, with these changes."""
     suite: dict[str, Any] = {
         "execution": [{"executor": "locust", "concurrency": 4, "hold-for": "3s", "scenario": "home"}],
         "scenarios": {"home": {"requests": [{"url": f"{url}/home", "label": "home page"}]}},
@@ -60,7 +60,7 @@ def suite_file(folder: Path, url: str, **changes: Any) -> Path:
 
 
 def run(store: Path, *arguments: str | Path, folder: Path | None = None, limit_s: float = LIMIT_S) -> Finished:
-    """`toril run …` to its end, from another current folder if one is named."""
+    """Runs `toril run …` to its end, from `folder` if given."""
     done = subprocess.run(
         toril("run", *arguments, "--store", store),
         capture_output=True,
@@ -74,7 +74,7 @@ def run(store: Path, *arguments: str | Path, folder: Path | None = None, limit_s
 
 @contextmanager
 def running(store: Path, *arguments: str | Path) -> Iterator["subprocess.Popen[str]"]:
-    """`toril run …` while it runs; ended at the latest with the test."""
+    """Runs `toril run …` during the block, and kills it at the end."""
     process = subprocess.Popen(
         toril("run", *arguments, "--store", store), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -92,7 +92,7 @@ def finish(process: "subprocess.Popen[str]", store: Path) -> Finished:
 
 
 def until(condition: Callable[[], Any], what: str, limit_s: float = 40.0) -> Any:
-    """Wait for something to become true; its value."""
+    """Wait until the condition is true; returns its value."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         found = condition()
@@ -103,7 +103,7 @@ def until(condition: Callable[[], Any], what: str, limit_s: float = 40.0) -> Any
 
 
 def worker_pids(store: Path) -> dict[str, int]:
-    """Worker → process id, of the workers that are ready."""
+    """Returns worker → process id of the ready workers."""
     readies = [json.loads(path.read_text()) for path in store.glob("runs/*/workers/*/*/ready.json")]
     return {ready["worker"]: ready["pid"] for ready in readies}
 
@@ -120,7 +120,7 @@ def descendants(pid: int) -> list[psutil.Process]:
 
 
 def alive(processes: list[psutil.Process]) -> list[str]:
-    """Which of these still run, for a message; those that were waited for are not counted."""
+    """Returns descriptions of the processes that still run, for a message; ended ones are left out."""
     found = []
     for process in processes:
         try:

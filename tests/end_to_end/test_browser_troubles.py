@@ -1,4 +1,4 @@
-"""What can go wrong with browsers: a failure with a label, or an error with its fix; and no browser is left behind."""
+"""Browser failures: a labelled failure, or an error with its fix, and no leftover browser."""
 
 import os
 import signal
@@ -17,12 +17,14 @@ from apiritif import transaction
 
 def test_steps_that_fail_in_their_own_ways(page):
     page.set_default_timeout(1000)
+
     for label, do in (
         ("gone", lambda: page.goto(os.environ["SHOP"] + "/gone")),
         ("never", lambda: page.goto(os.environ["SHOP"] + "/never")),
         ("nowhere", lambda: page.goto("http://127.0.0.1:9/")),
         ("missing", lambda: page.locator("#missing").click()),
     ):
+
         try:
             with transaction(label):
                 do()
@@ -46,7 +48,7 @@ def test_what_comes_after_all_steps(page):
 """
 
 
-def test_every_trouble_is_a_failure_with_its_label_and_the_next_page_is_none_the_worse(tmp_path):
+def test_every_browser_failure_has_its_label_and_does_not_affect_the_next_page(tmp_path):
     needed("playwright")
     with pages() as shop:
         scenario = {"script": "journey.py", "timeout": "3s", "default-address": shop.url}
@@ -54,44 +56,44 @@ def test_every_trouble_is_a_failure_with_its_label_and_the_next_page_is_none_the
         suite["settings"] = {"env": {"SHOP": shop.url}}
         done = run(tmp_path / "store", written(tmp_path / "suite", suite, **{"journey.py": SCRIPT}), *ANY_MACHINE)
     labels = done.json("summary.json")["labels"]
-    said = {name: " ".join(error["message"] for error in one["errors"]) for name, one in labels.items()}
-    assert labels["gone"]["rc"] == {"404": 1} and said["gone"] == "the page answered with 404"
-    assert "Timeout 1000ms exceeded" in said["never"]
-    assert "ERR_CONNECTION_REFUSED" in said["nowhere"] or "ERR_UNSAFE_PORT" in said["nowhere"]
-    assert "waiting for locator" in said["missing"] and labels["missing"]["rc"] == {"TimeoutError": 1}
+    messages = {name: " ".join(error["message"] for error in one["errors"]) for name, one in labels.items()}
+    assert labels["gone"]["rc"] == {"404": 1} and messages["gone"] == "the page answered with 404"
+    assert "Timeout 1000ms exceeded" in messages["never"]
+    assert "ERR_CONNECTION_REFUSED" in messages["nowhere"] or "ERR_UNSAFE_PORT" in messages["nowhere"]
+    assert "waiting for locator" in messages["missing"] and labels["missing"]["rc"] == {"TimeoutError": 1}
     assert labels["crash"]["failures"] == labels["crash"]["samples"] == 1
     assert (labels["test_that_has_no_steps"]["samples"], labels["test_that_has_no_steps"]["failures"]) == (1, 0)
     assert labels["fine"]["failures"] == 0
     broken = next(name for name in labels if "test_what_comes_after_all_steps" in name)
-    assert "the cart is empty" in said[broken]
+    assert "the cart is empty" in messages[broken]
     assert len(done.json("summary.json")["first_failures"]) == 3
 
 
 @pytest.mark.parametrize(
-    ("script", "says"),
+    ("script", "error"),
     [
         ("def test_buying(page)\n", "SyntaxError"),
-        pytest.param("x = 1\n", "journey.py has no test: write `def test_…(page):`", marks=pytest.mark.nightly),
+        pytest.param("x = 1\n", "journey.py has no test", marks=pytest.mark.nightly),
     ],
 )
-def test_a_script_that_cannot_be_run_ends_the_run_before_its_load(tmp_path, script, says):
+def test_a_script_that_cannot_be_run_ends_the_run_before_its_load(tmp_path, script, error):
     needed("playwright")
     suite = suite_of("playwright", {"script": "journey.py"}, {"iterations": 1})
     done = run(tmp_path / "store", written(tmp_path / "suite", suite, **{"journey.py": script}))
     assert done.code == 4
-    assert says in done.stderr
+    assert error in done.stderr
 
 
-def test_without_chromium_the_run_says_what_to_install(tmp_path, monkeypatch):
+def test_a_missing_chromium_is_an_error_with_the_fix(tmp_path, monkeypatch):
     monkeypatch.setenv("TORIL_CHROMIUM", str(tmp_path / "nowhere"))
     suite = suite_of("playwright", [{"url": "http://127.0.0.1:9/"}], {"iterations": 1})
     done = run(tmp_path / "store", written(tmp_path / "suite", suite))
     assert done.code == 4
-    assert "Chromium is not on this machine: install Debian's `chromium`" in done.stderr
+    assert "Chromium is not installed. Install Debian's `chromium`" in done.stderr
 
 
 def browsers_of(pid: int) -> list[psutil.Process]:
-    """Those below a process, and their drivers."""
+    """Returns the browsers and drivers below a process."""
     return [one for one in descendants(pid) if "chrom" in one.name()]
 
 
@@ -118,7 +120,7 @@ def test_an_interrupted_run_keeps_its_steps_and_leaves_no_browser(driver, tmp_pa
 
 
 @pytest.mark.nightly
-def test_a_browser_that_dies_is_a_failed_step_and_its_user_gets_another(tmp_path):
+def test_a_browser_that_dies_is_a_failed_step_and_its_user_gets_a_new_one(tmp_path):
     needed("playwright")
     with pages() as shop:
         suite = suite_of("playwright", [{"url": f"{shop.url}/", "label": "Open"}], {"hold-for": "60s"})
@@ -126,8 +128,8 @@ def test_a_browser_that_dies_is_a_failed_step_and_its_user_gets_another(tmp_path
             until(lambda: shop.hits.get("/picture", 0) > 0, "a picture")
             for one in browsers_of(process.pid):
                 one.kill()
-            seen = shop.hits["/picture"]
-            until(lambda: shop.hits["/picture"] > seen + 1, "pictures again")
+            before = shop.hits["/picture"]
+            until(lambda: shop.hits["/picture"] > before + 1, "pictures again")
             process.send_signal(signal.SIGINT)
             done = finish(process, tmp_path / "store")
     labels = done.json("summary.json")["labels"]
@@ -152,7 +154,7 @@ def test_a_killed_worker_leaves_no_browser(driver, tmp_path):
 
 
 @pytest.mark.nightly
-def test_a_page_that_is_still_on_its_way_at_the_end_is_unfinished(tmp_path):
+def test_a_page_that_is_still_loading_at_the_end_is_unfinished(tmp_path):
     needed("playwright")
     with pages() as shop:
         suite = suite_of("playwright", [{"url": f"{shop.url}/never", "label": "Wait"}], {"hold-for": "4s"})

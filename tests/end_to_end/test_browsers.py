@@ -1,4 +1,4 @@
-"""Journeys in real Chromium through `toril run`: steps, what pages say of themselves, failures to be looked at."""
+"""Journeys in real Chromium through `toril run`: steps, page timings, and evidence of failures."""
 
 import json
 import zipfile
@@ -11,7 +11,7 @@ from tests.end_to_end.running import Finished, run
 from tests.pages import FIRST_BYTE_S, PICTURE_S, Pages, pages
 from toril.programs import chromedriver, chromium
 
-ANY_MACHINE = ("--fail-on", "failed")  # what is right on a busy one as well, whose generators are saturated
+ANY_MACHINE = ("--fail-on", "failed")  # holds on a busy machine, too, whose generators are saturated
 DRIVERS = ["playwright", "selenium"]
 MOSTLY_PLAYWRIGHT = ["playwright", pytest.param("selenium", marks=pytest.mark.nightly)]
 US = 1e6
@@ -24,7 +24,7 @@ def shop():
 
 
 def needed(driver: str) -> None:
-    """What `make test` installs."""
+    """Skip the test without the programs that `make test` installs."""
     if chromium() is None or (driver == "selenium" and chromedriver() is None):
         pytest.skip("needs Debian's chromium and chromium-driver")
 
@@ -48,7 +48,7 @@ def written(folder: Path, suite: dict[str, Any], **files: str) -> Path:
 
 @pytest.fixture(scope="module", params=MOSTLY_PLAYWRIGHT)
 def journey(request: pytest.FixtureRequest, shop: Pages, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """Two iterations of one user: two steps that work, and in a transaction one that works and one that does not."""
+    """Two iterations of one user: two steps that pass, and a transaction of one that passes and one that fails."""
     needed(request.param)
     folder = tmp_path_factory.mktemp(request.param)
     steps = [
@@ -67,7 +67,7 @@ def journey(request: pytest.FixtureRequest, shop: Pages, tmp_path_factory: pytes
     return run(folder / "store", written(folder / "suite", suite), *ANY_MACHINE)
 
 
-def test_each_step_is_a_label_and_a_transaction_holds_its_steps(journey):
+def test_each_step_is_a_label_and_a_transaction_contains_its_steps(journey):
     labels = journey.json("summary.json")["labels"]
     steps = {name: (one["samples"], one["failures"]) for name, one in labels.items() if one["kind"] == "request"}
     assert steps == {"": (8, 2), "Open": (2, 0), "Search": (2, 0), "Cart": (2, 0), "Pay": (2, 2)}
@@ -76,7 +76,7 @@ def test_each_step_is_a_label_and_a_transaction_holds_its_steps(journey):
     assert "pay-now" in error["message"]
 
 
-def test_what_a_page_says_of_itself_is_as_long_as_the_server_made_it(journey):
+def test_page_timings_match_the_delays_of_the_server(journey):
     labels = journey.json("summary.json")["labels"]
     lowest_s = {name: one["response_us"]["min"] / US for name, one in labels.items() if one["samples"]}
     assert lowest_s["Open (TTFB)"] >= FIRST_BYTE_S
@@ -85,7 +85,7 @@ def test_what_a_page_says_of_itself_is_as_long_as_the_server_made_it(journey):
     assert lowest_s["Open"] >= FIRST_BYTE_S + PICTURE_S
     timings = {name: one["samples"] for name, one in labels.items() if one["kind"] == "timing"}
     assert timings.keys() >= {"Open (TTFB)", "Search (TTFB)", "Cart (DOM ready)", "browser start"}
-    assert not any(name.startswith("Pay (") for name in timings)  # it stayed where it was
+    assert not any(name.startswith("Pay (") for name in timings)  # it stayed on its page
     assert labels["Open"]["ttfb_us"]["mean"] / US >= FIRST_BYTE_S
     assert labels["Open"]["bytes"] > 2 * 200_000  # the picture
     assert labels["Open"]["rc"] == {"200": 2}
@@ -95,10 +95,10 @@ def test_a_criterion_on_a_timing_is_judged(journey):
     timing, steps = journey.json("verdict.json")["criteria"]
     assert (timing["label"], timing["samples"], steps["outcome"]) == ("Open (LCP)", 2, "passed")
     assert timing["observed"] / US >= FIRST_BYTE_S + PICTURE_S
-    assert timing["outcome"] != "passed"  # two are too few to know
+    assert timing["outcome"] != "passed"  # two samples are too few for a verdict
 
 
-def test_the_first_failures_can_be_looked_at(journey):
+def test_the_first_failures_have_evidence(journey):
     kept = journey.json("summary.json")["first_failures"]
     assert [one["label"] for one in kept] == ["Pay", "Pay"]
     files = {file.partition("-1.")[2].rpartition(".")[2]: journey.folder / file for file in kept[0]["files"]}
@@ -119,7 +119,7 @@ def test_playwright_keeps_a_trace(journey):
 
 
 @pytest.mark.parametrize("driver", MOSTLY_PLAYWRIGHT)
-def test_the_target_sees_the_device_and_the_network_and_every_iteration_is_somebody_new(driver, tmp_path):
+def test_the_target_sees_device_and_network_and_each_iteration_is_a_new_visitor(driver, tmp_path):
     needed(driver)
     with pages(first_byte_s=0) as shop:
         steps = [{"label": "Look", "url": f"{shop.url}/echo"}]
@@ -195,7 +195,7 @@ class TestBuying(unittest.TestCase):
 """
 
 
-def test_a_test_case_of_ones_own_needs_nothing_of_torils(shop, tmp_path):
+def test_the_suites_own_test_case_needs_no_code_of_toril(shop, tmp_path):
     needed("selenium")
     suite = suite_of("selenium", {"script": "buying.py"}, {"iterations": 1}, browsers={"buying": {"device": "Pixel 7"}})
     suite["settings"] = {"env": {"SHOP": shop.url}}

@@ -1,4 +1,4 @@
-"""What can be done with a run that lies in a bucket."""
+"""Commands on a run in a bucket."""
 
 import json
 import subprocess
@@ -65,7 +65,7 @@ def test_a_run_in_a_bucket_is_reported_followed_and_compared_like_one_in_a_folde
     assert compared.returncode == 0, compared.stderr
 
 
-def test_a_verdict_that_is_missing_in_a_bucket_is_made_again_and_kept(kept: Kept) -> None:
+def test_a_missing_verdict_in_a_bucket_is_recomputed_and_stored(kept: Kept) -> None:
     before = {name: kept.store.get(run_key(kept.run_id, name)) for name in ("summary.json", "verdict.json")}
     for name in before:
         kept.cloud.client("s3").delete_object(Bucket="kept", Key=f"team/{run_key(kept.run_id, name)}")
@@ -79,7 +79,7 @@ def test_a_verdict_that_is_missing_in_a_bucket_is_made_again_and_kept(kept: Kept
     assert page["ContentType"] == "text/html; charset=utf-8"
 
 
-def test_a_live_run_in_a_bucket_is_stopped_by_anybody(kept: Kept) -> None:
+def test_a_live_run_in_a_bucket_can_be_stopped_from_elsewhere(kept: Kept) -> None:
     key = run_key(kept.run_id, "lease.json")
     lease = Lease.from_json(kept.store.get(key), key)
     over = kept.command("stop", "latest")
@@ -99,15 +99,15 @@ def test_runs_in_a_bucket_are_listed_and_pruned(kept: Kept) -> None:
     assert "passed" in listed.stdout, listed.stderr
     kept.store.put("suites/shop/suite.yml", b"")
     assert "deleted 0 runs" in kept.command("runs", "--prune", "1d").stderr
-    gone = kept.command("runs", "--prune", "0m")
-    assert kept.run_id in gone.stderr
+    pruned = kept.command("runs", "--prune", "0m")
+    assert kept.run_id in pruned.stderr
     assert list(kept.store.keys("")) == ["suites/shop/suite.yml"]
     missing = kept.command("report", kept.run_id)
     assert missing.returncode == 2
     assert f"no run '{kept.run_id}' in the store {kept.address}" in missing.stderr
 
 
-def test_local_workers_need_a_folder_and_doctor_takes_a_bucket(kept: Kept) -> None:
+def test_local_workers_need_a_folder_and_doctor_accepts_a_bucket(kept: Kept) -> None:
     refused = kept.command("run", kept.run.folder / "suite" / "suite.json")
     assert refused.returncode == 2
     assert "local workers need a folder" in refused.stderr

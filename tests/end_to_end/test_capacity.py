@@ -1,4 +1,4 @@
-"""A rate that is changed while vegeta sends, by a person or by a search, as the target counts it."""
+"""Rate changes while vegeta sends, by a person or by a search, as the target counts them."""
 
 import json
 import re
@@ -35,16 +35,16 @@ def adjust(store: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_running_load_goes_on_at_the_rate_that_is_asked_for(tmp_path: Path) -> None:
+def test_a_running_load_continues_at_the_new_rate(tmp_path: Path) -> None:
     with serving() as target:
         suite = suite_of(tmp_path, target.url, {"criteria": ["load<95%"]}, **{"throughput": 100, "hold-for": "12s"})
         with running(tmp_path / "store", suite, "--workers", "2") as process:
             until(lambda: target.answered > 100, "load")
-            said = adjust(tmp_path / "store", "--rate", "x3")
+            output = adjust(tmp_path / "store", "--rate", "x3")
             done = finish(process, tmp_path / "store")
     verdict, summary = done.json("verdict.json"), done.json("summary.json")
     assert passes(verdict), done.stdout + done.stderr
-    at_s = int(re.search(r"300/s instead of 100/s from (\d+) s", said)[1])  # type: ignore[index]
+    at_s = int(re.search(r"300/s instead of 100/s from (\d+) s", output)[1])  # type: ignore[index]
     due = 100 * at_s + 300 * (12 - at_s)
     assert target.answered == pytest.approx(due, abs=3)
     assert verdict["notes"] == [
@@ -56,8 +56,8 @@ def test_a_running_load_goes_on_at_the_rate_that_is_asked_for(tmp_path: Path) ->
 
 
 @pytest.mark.nightly
-def test_a_search_finds_what_a_service_bears(tmp_path: Path) -> None:
-    """On a machine that other programs fill it is done again once; if they still do, it says so and proves nothing."""
+def test_a_search_finds_the_capacity_of_a_service(tmp_path: Path) -> None:
+    """On a busy machine the search runs once more; if the machine stays busy, the run is inconclusive."""
     done = searched(tmp_path / "first")
     if limited_by(done) == "generators":
         done = searched(tmp_path / "second")

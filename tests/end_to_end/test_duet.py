@@ -1,4 +1,4 @@
-"""Base and head loaded in turns by real engines: who got which requests, and what is made of them."""
+"""Base and head under load in turns by real engines: the requests of each, and the comparison."""
 
 import json
 import shutil
@@ -17,8 +17,8 @@ from tests.targets import Target
 from tests.targets import target as serving
 
 LIMIT_S = 240
-SLOW_S = 0.25  # of each response; what a busy machine adds to both arms is less
-WIDE = "100%"  # a margin that a busy machine's noise does not reach
+SLOW_S = 0.25  # of each response; more than a busy machine adds to both arms
+WIDE = "100%"  # a margin above the noise of a busy machine
 LOCUSTFILE = """
 import os
 from locust import FastHttpUser, task
@@ -33,7 +33,7 @@ class Visitor(FastHttpUser):
 
 
 def suite(folder: Path, engine: str, **scenario: Any) -> Path:
-    """Two seconds a block, four users or 60 requests a second; a script where one is given."""
+    """Writes a suite with blocks of two seconds and four users or 60 requests a second, with a script if given."""
     load = {"throughput": 60} if engine == "vegeta" else {"concurrency": 4}
     (folder / "own.py").write_text(LOCUSTFILE)
     content = {
@@ -67,7 +67,7 @@ def two(base_s: float, head_s: float) -> Iterator[tuple[Target, Target]]:
 
 
 def sums_are_right(done: Finished, base: Target, head: Target) -> None:
-    """Each target answered what its arm has, and no more than that and what was left unfinished."""
+    """Check that each target's responses are its arm's samples, up to unfinished requests."""
     (left,) = (json.loads(path.read_text()) for path in done.folder.glob("workers/*/*/exit.json"))
     of_head = done.json("summary.json")["labels"][""]
     assert of_head["samples"] <= head.answered <= of_head["samples"] + of_head["unfinished"]
@@ -77,7 +77,7 @@ def sums_are_right(done: Finished, base: Target, head: Target) -> None:
 
 @pytest.fixture(scope="module")
 def worse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Finished, Target, Target]]:
-    """A duet with a slow head. Its engine starts so quickly that a busy machine makes it miss few blocks."""
+    """A duet with a slow head. Its engine starts quickly, so that it misses few blocks on a busy machine."""
     folder = tmp_path_factory.mktemp("worse")
     with two(0.01, SLOW_S) as (base, head):
         done = duet(folder / "store", suite(folder, "vegeta"), base, head, "--report", "junit", blocks=6)
@@ -106,7 +106,7 @@ def test_a_slow_head_is_proven_to_be_worse(worse: tuple[Finished, Target, Target
 @pytest.mark.nightly
 @pytest.mark.solo
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
-def test_so_it_is_with_every_other_engine(tmp_path: Path, engine: str) -> None:
+def test_every_other_engine_proves_a_slow_head(tmp_path: Path, engine: str) -> None:
     with two(0.01, SLOW_S) as (base, head):
         done = duet(tmp_path / "store", suite(tmp_path, engine), base, head, "--report", "junit")
     sums_are_right(done, base, head)
@@ -115,7 +115,7 @@ def test_so_it_is_with_every_other_engine(tmp_path: Path, engine: str) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.solo
-def test_a_script_of_ones_own_loads_each_arms_address(tmp_path: Path) -> None:
+def test_the_suites_own_script_loads_each_arms_address(tmp_path: Path) -> None:
     with two(0.01, 0.01) as (base, head):
         done = duet(tmp_path / "store", suite(tmp_path, "locust", script="own.py"), base, head, "--margin", WIDE)
     sums_are_right(done, base, head)

@@ -1,4 +1,4 @@
-"""Each engine through `toril run`: nothing lost, nothing invented, whatever ends it; scripts and data as they are."""
+"""Each engine through `toril run`: samples match responses however the run ends; own scripts and data."""
 
 import json
 import math
@@ -16,8 +16,8 @@ from tests.targets import Target
 from tests.targets import target as serving
 
 ENGINES = ["jmeter", "locust", "apiritif"]
-ANY_MACHINE = ("--fail-on", "failed")  # sums hold on a busy one as well, whose generators are saturated
-CTRL_C_LIMIT_S = 30.0  # on a machine that other tests keep busy; test_run.py holds it to the promised time
+ANY_MACHINE = ("--fail-on", "failed")  # sums hold on a busy machine, too, whose generators are saturated
+CTRL_C_LIMIT_S = 30.0  # on a machine that other tests keep busy; test_run.py checks the promised time
 LABELS = {"home": 'home, "sweet" – é 🎉', "moved": "http://shop.test/moved?to=1,2", "slow": "slow", "page": "page"}
 
 LOCUSTFILE = """
@@ -39,7 +39,7 @@ class Visitor(HttpUser):
 
 
 def written(folder: Path, suite: dict[str, Any], files: dict[str, str] | None = None) -> Path:
-    """The suite in its folder, with its files."""
+    """Writes the suite with its files; returns its folder."""
     for name, text in {"suite.yml": json.dumps(suite), **(files or {})}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,15 +56,15 @@ def suite(engine: str, requests: list[Any], load: dict[str, Any], *criteria: str
 
 
 def visits(engine: str, target: Target) -> list[dict[str, str]]:
-    """Plain, redirected and slow requests of an engine, and for JMeter a page with pictures, which it fetches."""
+    """Returns plain, redirected and slow requests of an engine, and for JMeter a page whose pictures it fetches."""
     paths = {"home": f"/home?{engine}", "moved": "/redirect/2", "slow": "/delay/0.3"}
     paths |= {"page": "/page/3"} if engine == "jmeter" else {}
     return [{"url": f"{target.url}{path}", "label": LABELS[name]} for name, path in paths.items()]
 
 
 @pytest.mark.parametrize("load", [{"hold-for": "2s"}, {"iterations": 4}])
-def test_samples_of_all_engines_side_by_side_are_the_requests_answered(tmp_path: Path, load: dict[str, Any]) -> None:
-    engines = ENGINES if "iterations" in load else [*ENGINES, "vegeta"]  # which has a rate instead of iterations
+def test_samples_of_all_engines_side_by_side_match_the_responses(tmp_path: Path, load: dict[str, Any]) -> None:
+    engines = ENGINES if "iterations" in load else [*ENGINES, "vegeta"]  # vegeta has a rate instead of iterations
     with serving(delay_s=0.01) as target:
         visited = {engine: visits(engine, target) for engine in engines}
         users = {engine: {"throughput": 40} if engine == "vegeta" else {"concurrency": 6} for engine in engines}
@@ -106,7 +106,7 @@ def test_an_interrupted_run_accounts_for_every_request(tmp_path: Path, engine: s
         answered = target.answered
     assert done.code == 130, done.stdout + done.stderr
     total = done.json("summary.json")["labels"][""]
-    assert total["failures"] == 0  # what the end cut off is no failure
+    assert total["failures"] == 0  # requests that the end cut off are not failures
     assert total["samples"] <= answered <= total["samples"] + total["unfinished"]
     assert total["unfinished"] >= 6
     until(lambda: not alive(family), "no process left", 5)
@@ -114,7 +114,7 @@ def test_an_interrupted_run_accounts_for_every_request(tmp_path: Path, engine: s
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("engine", ["jmeter", "apiritif"])
-def test_a_killed_worker_takes_its_engine_along_and_the_rest_is_shown(tmp_path: Path, engine: str) -> None:
+def test_a_killed_worker_ends_its_engine_and_the_rest_is_reported(tmp_path: Path, engine: str) -> None:
     store = tmp_path / "store"
     with serving(delay_s=0.05) as target:
         folder = written(tmp_path / "shop", suite(engine, [f"{target.url}/home"], {"hold-for": "60s"}))
@@ -130,7 +130,7 @@ def test_a_killed_worker_takes_its_engine_along_and_the_rest_is_shown(tmp_path: 
 
 
 @pytest.mark.solo
-def test_engines_side_by_side_are_judged_apart_and_their_percentiles_are_the_services(tmp_path: Path) -> None:
+def test_engines_side_by_side_are_judged_separately_with_the_services_percentiles(tmp_path: Path) -> None:
     with serving() as target:
         kinds = [("locust", "fast", [100, 100, 100, 400]), ("apiritif", "slow", [600])]
         mixed = {
@@ -156,13 +156,13 @@ def test_engines_side_by_side_are_judged_apart_and_their_percentiles_are_the_ser
     )
     for name, q in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
         served_us = raw[math.ceil(q * len(raw)) - 1]
-        assert served_us <= summary["labels"][""]["response_us"][name] < served_us + 150_000  # what a busy machine adds
+        assert served_us <= summary["labels"][""]["response_us"][name] < served_us + 150_000  # a busy machine's delay
     assert summary["executions"]["fast"]["labels"]["it"]["samples"] == sum(
         count for path, count in target.paths.items() if path.endswith("?fast")
     )
 
 
-def test_an_own_script_knows_its_worker_and_has_its_own_rows_wherever_it_is_started(tmp_path: Path) -> None:
+def test_the_suites_own_script_has_its_worker_index_and_rows_from_any_folder(tmp_path: Path) -> None:
     names = [f"user {number}, {number % 7}" for number in range(31)]
     rows = "user\n" + "".join(f'"{name}"\n' for name in names)
     with serving() as target:
@@ -184,9 +184,9 @@ def test_an_own_script_knows_its_worker_and_has_its_own_rows_wherever_it_is_star
         given = ["--env", f"SHOP={target.url}", "--env", "USERS=6", "--env", "TOKEN=a-secret"]
         done = run(tmp_path / "my runs", folder, *given, *ANY_MACHINE, folder=Path("/"))
     assert done.code == 0, done.stdout + done.stderr
-    asked = [path.split("/") for path in target.paths.elements()]
-    assert sorted(parts[2].replace("%20", " ") for parts in asked) == sorted(names)
-    assert {"/".join(parts[3:]) for parts in asked} == {"eu-west-1/0/3", "eu-west-1/1/3", "us-east-1/2/3"}
+    requested = [path.split("/") for path in target.paths.elements()]
+    assert sorted(parts[2].replace("%20", " ") for parts in requested) == sorted(names)
+    assert {"/".join(parts[3:]) for parts in requested} == {"eu-west-1/0/3", "eu-west-1/1/3", "us-east-1/2/3"}
     kept = [path for path in done.folder.rglob("*") if path.is_file() and b"a-secret" in path.read_bytes()]
     assert kept == []
 

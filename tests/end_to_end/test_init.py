@@ -1,4 +1,4 @@
-"""What `toril init` writes runs at once, with nothing else: each kind on its real engine."""
+"""The suites of `toril init` run unchanged, each kind on its real engine."""
 
 import subprocess
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.authoring.calling import scripts
 from tests.end_to_end.running import LIMIT_S, run, toril
 from tests.targets import target as serving
 
-SHORT = ("--users", "2", "--ramp-up", "0", "--hold-for", "2s")  # without a ramp-up all is judged
+SHORT = ("--users", "2", "--ramp-up", "0", "--hold-for", "2s")  # without a ramp-up all samples are judged
 TAURUS = """
 execution: [{scenario: mine, executor: apiritif, concurrency: 2, hold-for: 2s}]
 scenarios: {mine: {requests: ['URL/mine']}}
@@ -33,27 +33,27 @@ def test_each_kind_is_planned_and_run_with_every_request_counted(tmp_path: Path,
             "locustfile": ("--locustfile", mine / "locustfile.py", "--url", target.url, *SHORT),
             "taurus": ("--taurus", mine / "load.yml"),
         }
-        said = called("init", repository, "--name", "first", *options[kind])
+        output = called("init", repository, "--name", "first", *options[kind])
         suite = repository / "loadtests/first"
-        assert said.endswith(f"next:\n  toril plan {suite}\n  toril run {suite}\n")
+        assert output.endswith(f"next:\n  toril plan {suite}\n  toril run {suite}\n")
         assert "first: 1 worker" in called("plan", suite)
         assert target.started == 0
         done = run(tmp_path / "store", suite, "--fail-on", "failed", folder=tmp_path)
     assert done.code == 0, done.stdout + done.stderr
-    asked = {
+    requested = {
         "url": {"/", "/search?q=a:b"},
         "rate": {"/"},
         "jmx": {"/in/ada", "/in/grace"},
         "locustfile": {"/hello/ada"},
         "taurus": {"/mine"},
     }
-    assert set(target.paths) == asked[kind]
+    assert set(target.paths) == requested[kind]
     assert done.json("summary.json")["labels"][""]["samples"] == target.answered > 0
     assert done.json("verdict.json")["criteria"]
 
 
 def called(*arguments: str | Path) -> str:
-    """A command that ends well; what it prints."""
+    """Runs a command that must succeed; returns its output."""
     done = subprocess.run(toril(*arguments), capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

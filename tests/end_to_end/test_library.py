@@ -29,16 +29,16 @@ from toril.cli import app
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "loadtests"
 EXAMPLES = sorted(path.parent.name for path in LIBRARY.glob("*/suite.yml"))
-ADDRESS = "http://127.0.0.1:8080"  # where the READMEs' shop is
+ADDRESS = "http://127.0.0.1:8080"  # of the shop in the READMEs
 STAND_INS = {"k6": ROOT / "tests" / "worker" / "k6_stand_in.py"}  # for programs that this project may not have
 LIMIT_S = 140  # a simulation in Scala is compiled first; twice it is less than a test's
-SIDE_BY_SIDE = 2  # their load is small, and what falsifies one all the same says so
-SMOKED = [  # one of each engine, with the ways of data and load between them
+SIDE_BY_SIDE = 2  # their load is small, and a falsified run reports that
+SMOKED = [  # one for each engine; together they cover the forms of data and load
     "apiritif-script", "browser-shop", "capacity", "curves-steps", "data-split", "external-results", "extractors",
     "functional", "included", "jmeter-script", "k6", "locations", "locust-requests", "playwright-shop",
     "vegeta-requests",
 ]  # fmt: skip
-MOST_EXCUSED = 0.25  # of the examples that ran, by other programs of this machine
+MOST_EXCUSED = 0.25  # share of the examples that may be inconclusive because of a busy machine
 ONE_SAMPLE_A_REQUEST = {
     "locust",
     "jmeter",
@@ -46,8 +46,8 @@ ONE_SAMPLE_A_REQUEST = {
     "vegeta",
     "k6",
     "gatling",
-    "external-results-loader",  # whose tool is the example's own, and writes a row for each
-}  # others tell steps of pages, or test cases
+    "external-results-loader",  # the example's own tool writes a row for each
+}  # others record page steps or test cases
 Outcomes = dict[str, Future[Finished]]
 
 
@@ -56,7 +56,7 @@ def readme(name: str) -> str:
 
 
 def command(name: str) -> list[str]:
-    """What its README says after `toril run`."""
+    """Returns the arguments of `toril run` in its README."""
     lines = re.findall(rf"^\s*toril run (loadtests/{re.escape(name)}[ /].*)$", readme(name), re.MULTILINE)
     commands = [shlex.split(line, comments=True) for line in lines if "--on fargate" not in line]
     assert commands, f"loadtests/{name}/README.md has no line `toril run loadtests/{name} --env SHOP_URL={ADDRESS}`"
@@ -70,14 +70,14 @@ def missing(name: str) -> list[str]:
 
 
 def stand_ins(name: str) -> list[str]:
-    """What lets an example run by the stand-in for a program that this machine does not have."""
+    """Returns the options that replace a missing program by its stand-in."""
     programs = [program for program in STAND_INS if f"`{program}`" in readme(name) and not shutil.which(program)]
     return [word for program in programs for word in ("-o", f"modules.{program}.path={STAND_INS[program]}")]
 
 
 @contextmanager
 def open_shop() -> Iterator["subprocess.Popen[str]"]:
-    """A shop of its own, whose address is the first line of its output; it ends with the block."""
+    """Runs a shop during the block; the first line of its output is its address."""
     with subprocess.Popen(
         [sys.executable, LIBRARY / "shop" / "service.py", "--until-stdin-closes"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -86,32 +86,32 @@ def open_shop() -> Iterator["subprocess.Popen[str]"]:
 
 
 def once(name: str, store: Path, *options: str) -> Finished:
-    """The example's command, and what its shop says at its end that it has answered."""
+    """Runs the example's command; returns its results with the shop's count of responses."""
     with open_shop() as shop:
         assert shop.stdout is not None
         address = shop.stdout.readline().strip()
         words = [word.replace(ADDRESS, address) for word in command(name)]
         done = run(store, *words, *stand_ins(name), *options, folder=ROOT, limit_s=LIMIT_S)
-        said, _ = shop.communicate(timeout=20)
-    counted = re.search(r"^answered (\d+) requests", said, re.MULTILINE)
-    assert counted, said
+        output, _ = shop.communicate(timeout=20)
+    counted = re.search(r"^answered (\d+) requests", output, re.MULTILINE)
+    assert counted, output
     return replace(done, answered=int(counted[1]))
 
 
 def performed(name: str, folder: Path) -> Finished:
-    """The same; once more where other programs of this machine falsified its times."""
+    """Runs the example, and once more if a busy machine falsified its times."""
     done = once(name, folder / name)
     return once(name, folder / f"{name}-again") if done.code == 3 and crowded(done.json("verdict.json")) else done
 
 
 @pytest.fixture(scope="module")
 def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcomes]:
-    """Every example that is asked for, two at a time, in the order in which the tests want them."""
+    """Runs the selected examples, two at a time, in the order of the tests."""
     folder = tmp_path_factory.mktemp("library")
     items = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    asked = [item.callspec.params["name"] for item in items if {"outcomes", "name"} <= set(item.fixturenames)]
+    selected = [item.callspec.params["name"] for item in items if {"outcomes", "name"} <= set(item.fixturenames)]
     pool = ThreadPoolExecutor(SIDE_BY_SIDE)
-    yield {str(name): pool.submit(performed, str(name), folder) for name in asked if not missing(str(name))}
+    yield {str(name): pool.submit(performed, str(name), folder) for name in selected if not missing(str(name))}
     pool.shutdown(cancel_futures=True)
 
 
@@ -121,7 +121,7 @@ def needed(name: str) -> None:
 
 
 def assert_measured(name: str, done: Finished) -> None:
-    """What the shop answered is what the run counted, and nothing but a crowded machine kept it from passing."""
+    """Check that samples match the shop's responses, and that only a busy machine prevented a pass."""
     assert done.code in (0, 3) and passes(done.json("verdict.json")), done.stdout + done.stderr
     plan = done.json("plan.json")
     exits = [json.loads(path.read_text()) for path in done.folder.glob("workers/*/*/exit.json")]
@@ -149,7 +149,7 @@ def test_an_example_runs_with_one_user_for_some_seconds(name: str, tmp_path: Pat
 @pytest.mark.nightly
 @pytest.mark.solo
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_runs_as_its_readme_says_and_counts_what_the_shop_answered(name: str, outcomes: Outcomes) -> None:
+def test_an_example_runs_as_in_its_readme_and_its_samples_match_the_responses(name: str, outcomes: Outcomes) -> None:
     needed(name)
     done = outcomes[name].result()
     assert_measured(name, done)
@@ -158,7 +158,7 @@ def test_an_example_runs_as_its_readme_says_and_counts_what_the_shop_answered(na
 
 @pytest.mark.nightly
 @pytest.mark.solo
-def test_a_crowded_machine_excuses_few_examples(outcomes: Outcomes) -> None:
+def test_few_examples_are_inconclusive_because_of_a_busy_machine(outcomes: Outcomes) -> None:
     excused = [name for name, done in outcomes.items() if done.result().code != 0]
     assert len(excused) <= MOST_EXCUSED * len(outcomes), excused
 

@@ -55,7 +55,7 @@ def run(service: CloudWatch, store: Path, *arguments: str | Path) -> Finished:
 
 
 def report(store: Path) -> dict[str, Any]:
-    """The verdict made again by a command that knows nothing of AWS."""
+    """Returns the verdict that a command without access to AWS recomputes."""
     for name in ("summary.json", "verdict.json"):
         for path in store.glob(f"runs/*/{name}"):
             path.unlink()
@@ -76,7 +76,7 @@ def report(store: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("response_s", "outcome"), [(0.412, "failed"), pytest.param(0.2, "passed", marks=pytest.mark.nightly)]
 )
-def test_a_slow_balancer_fails_the_run_and_the_verdict_can_be_made_again_without_aws(
+def test_a_slow_balancer_fails_the_run_and_the_verdict_can_be_recomputed_without_aws(
     tmp_path: Path, response_s: float, outcome: str
 ) -> None:
     store = tmp_path / "store"
@@ -93,7 +93,7 @@ def test_a_slow_balancer_fails_the_run_and_the_verdict_can_be_made_again_without
     assert report(store) == verdict
 
 
-def test_a_metric_that_nobody_publishes_is_noted_before_the_load_and_inconclusive_after_it(tmp_path: Path) -> None:
+def test_a_metric_without_values_is_noted_before_the_load_and_inconclusive_after_it(tmp_path: Path) -> None:
     with target() as shop, cloudwatch() as service:
         done = run(service, tmp_path / "store", suite(tmp_path, shop, wait="3s"))
     assert done.code == 3, done.stdout + done.stderr
@@ -134,7 +134,7 @@ def waiting(service: CloudWatch, store: Path, path: Path) -> "subprocess.Popen[s
 
 
 @pytest.mark.nightly
-def test_a_signal_ends_the_wait_and_what_is_there_is_judged(tmp_path: Path) -> None:
+def test_a_signal_ends_the_wait_and_available_metrics_are_judged(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with target() as shop, cloudwatch() as service:
         process = waiting(service, store, suite(tmp_path, shop, wait="10m"))
@@ -145,7 +145,7 @@ def test_a_signal_ends_the_wait_and_what_is_there_is_judged(tmp_path: Path) -> N
     assert "the wait for it was ended" in json.dumps(done.json("verdict.json")["reasons"])
 
 
-def test_a_run_interrupted_during_its_load_asks_once_and_does_not_wait(tmp_path: Path) -> None:
+def test_a_run_interrupted_during_its_load_reads_metrics_once_without_waiting(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with target() as shop, cloudwatch() as service:
         path = running.suite_file(
@@ -171,21 +171,21 @@ def test_toril_stop_ends_the_wait_but_nothing_of_the_load(tmp_path: Path) -> Non
 
 
 @pytest.mark.nightly
-def test_a_run_whose_command_was_killed_while_it_waited_can_still_be_judged(tmp_path: Path) -> None:
+def test_a_run_whose_command_was_killed_during_the_wait_can_still_be_judged(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with target() as shop, cloudwatch() as service:
         process = waiting(service, store, suite(tmp_path, shop, wait="10m"))
         process.kill()
         process.communicate()
     (lease,) = store.glob("runs/*/lease.json")
-    lease.write_text(json.dumps({**json.loads(lease.read_text()), "ended": True}))  # instead of 15 s of patience
+    lease.write_text(json.dumps({**json.loads(lease.read_text()), "ended": True}))  # instead of waiting 15 s
     verdict = report(store)
     assert verdict["outcome"] == "inconclusive"
     assert "the command ended before it had asked CloudWatch" in json.dumps(verdict["reasons"])
 
 
 @pytest.mark.nightly
-def test_a_smoke_run_asks_nobody(tmp_path: Path) -> None:
+def test_a_smoke_run_reads_no_metrics(tmp_path: Path) -> None:
     with target() as shop, cloudwatch() as service:
         done = run(service, tmp_path / "store", suite(tmp_path, shop), "--smoke")
         assert service.calls == 0

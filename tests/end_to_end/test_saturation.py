@@ -1,4 +1,4 @@
-"""A generator that gets no CPU falsifies what it measures: the same suite passes, or is inconclusive, by that alone."""
+"""A generator without CPU measures wrongly: this alone decides whether the same suite passes or is inconclusive."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.solo,
     pytest.mark.skipif(len(CORES) < 2, reason="needs Linux and two cores, one of them to be kept busy"),
 ]
-BURNERS = 8  # each wants the whole core, so that an engine beside them gets a ninth of it
+BURNERS = 8  # each takes a whole core, so that an engine on it gets a ninth
 
 LOCUSTFILE = """
 import os, time
@@ -28,12 +28,12 @@ mine = os.environ["BUSY"] if os.environ["TORIL_WORKER_INDEX"] == "0" else os.env
 os.sched_setaffinity(0, {int(mine)})
 
 class Visitor(FastHttpUser):
-    wait_time = constant(0.03)  # eight of them want about three tenths of a core
+    wait_time = constant(0.03)  # eight users need about three tenths of a core
 
     @task
     def home(self):
         self.client.get("/home", name="home")
-        enough = time.thread_time() + 0.001  # of CPU, however long that takes
+        enough = time.thread_time() + 0.001  # seconds of CPU time
         while time.thread_time() < enough:
             pass
 """
@@ -41,7 +41,7 @@ class Visitor(FastHttpUser):
 
 @contextlib.contextmanager
 def kept_busy(core: int) -> Iterator[None]:
-    """So many programs that never sleep on that core, until the block ends; a minute at most."""
+    """Runs BURNERS programs that never sleep on this core during the block, a minute at most."""
     burn = (
         f"import os, time\nos.sched_setaffinity(0, {{{core}}})\nend = time.time() + 60\nwhile time.time() < end: pass"
     )
@@ -55,7 +55,7 @@ def kept_busy(core: int) -> Iterator[None]:
 
 
 def visit(tmp_path: Path) -> Finished:
-    """Two workers, each engine on a core: that of the first on the last one, that of the other on the first one."""
+    """Runs two workers: the first one's engine on the last core, the other one's on the first core."""
     suite = {
         "execution": [{"executor": "locust", "concurrency": 16, "hold-for": "8s", "scenario": "home"}],
         "scenarios": {"home": {"script": "locustfile.py", "default-address": "${SHOP}"}},
@@ -70,7 +70,7 @@ def visit(tmp_path: Path) -> Finished:
         return run(tmp_path / "store", tmp_path / "shop", *(part for one in given for part in ("--env", one)))
 
 
-def test_an_engine_on_a_core_of_its_own_has_room_to_measure_with(tmp_path: Path) -> None:
+def test_an_engine_on_its_own_core_is_not_saturated(tmp_path: Path) -> None:
     done = visit(tmp_path)
     assert done.code == 0, done.stdout + done.stderr
     summary = done.json("summary.json")
@@ -82,7 +82,7 @@ def test_an_engine_on_a_core_of_its_own_has_room_to_measure_with(tmp_path: Path)
         assert worker["memory_limit_bytes"] > worker["memory_max_bytes"] > 0
 
 
-def test_the_same_suite_with_one_engine_on_a_busy_core_is_inconclusive_and_says_why_and_what_to_do(
+def test_the_same_suite_with_one_engine_on_a_busy_core_is_inconclusive_with_the_reason_and_the_fix(
     tmp_path: Path,
 ) -> None:
     with kept_busy(CORES[-1]):
@@ -92,7 +92,7 @@ def test_the_same_suite_with_one_engine_on_a_busy_core_is_inconclusive_and_says_
     generators = done.json("summary.json")["generators"]
     assert "local-1" in generators["saturated"]
     starved = generators["workers"]["local-1"]
-    assert starved["busiest_core_max"] < 0.6  # no figure of CPU would have shown it
+    assert starved["busiest_core_max"] < 0.6  # the CPU figures do not show it
     assert {one["what"] for one in starved["saturation"]} <= {"crowd", "waiting", "lateness"}
     assert "a core of its own" in generators["advice"]
     assert starved["saturation"][0]["message"][:60] in " ".join(done.stdout.split())

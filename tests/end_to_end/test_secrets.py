@@ -1,4 +1,4 @@
-"""A secret goes from Secrets Manager to the service under test, and nothing that a run leaves has a trace of it."""
+"""A secret goes from Secrets Manager to the service under test, and no file of the run contains it."""
 
 import base64
 import json
@@ -60,7 +60,7 @@ PACE = {"think-time": "50ms"}
 
 
 def requests(engine: str) -> list[Any]:
-    """Generated requests with the secret wherever one can be."""
+    """Returns generated requests with the secret in every possible place."""
     visit: dict[str, Any] = {"url": f"${{SHOP}}/{engine}/${{TOKEN}}?q=${{TOKEN}}", "headers": {"X-Token": "${TOKEN}"}}
     sent = {"url": f"${{SHOP}}/{engine}", "method": "POST", "body": "${TOKEN}", "label": "sent ${TOKEN}"}
     checked = {"url": f"${{SHOP}}/{engine}/checked", "label": "checked", "assert": ["never ${TOKEN}"]}
@@ -94,7 +94,7 @@ def suite(arn: str) -> dict[str, Any]:
 
 @dataclass
 class Run:
-    """What a run left, and what could be seen of it while it ran."""
+    """The files of a run, and its visible processes while it ran."""
 
     code: int
     printed: str
@@ -124,13 +124,13 @@ def done(cloud: Cloud, tmp_path_factory):
     reports = [option for name in FORMATS for option in ("--report", f"{name}={left / 'reports' / name}")]
     with serving() as target:
         command = toril("run", folder / "shop", "--store", left / "store", "--env", f"SHOP={target.url}", *reports)
-        code, printed, seen = finished(command, cloud.environment(AWS_REGION="eu-west-1", TMPDIR=str(left / "tmp")))
-    return Run(code, printed, left, seen, target)
+        code, printed, commands = finished(command, cloud.environment(AWS_REGION="eu-west-1", TMPDIR=str(left / "tmp")))
+    return Run(code, printed, left, commands, target)
 
 
 def finished(command, environment):
-    """Run it to its end: exit code, all that it printed, and the command lines of everything that it started."""
-    seen: set[str] = set()
+    """Runs a command to its end; returns its exit code, its output, and the command lines of all its processes."""
+    commands: set[str] = set()
     ends = time.monotonic() + LIMIT_S
     environment = {**environment, "TOKEN": "of-this-machine"}
     with subprocess.Popen(
@@ -139,16 +139,16 @@ def finished(command, environment):
         while process.poll() is None and time.monotonic() < ends:
             for child in descendants(process.pid):
                 try:
-                    seen.add(" ".join(child.cmdline()))
+                    commands.add(" ".join(child.cmdline()))
                 except psutil.Error:
                     continue
             time.sleep(0.2)
         printed, _ = process.communicate(timeout=LIMIT_S)
-    return process.returncode, printed, seen
+    return process.returncode, printed, commands
 
 
 def traces(secret: str) -> list[bytes]:
-    """How a secret could stand there: as it is, in parts, encoded for a URL, in JSON or HTML, in base64."""
+    """Returns the forms of a secret: plain, in parts, encoded for a URL, JSON or HTML, or in base64."""
     data = secret.encode()
     found = {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], secret[:8], secret[-8:]}
     for before in (b"", b"joe:"[:1], b"joe:"[:2]):
@@ -167,7 +167,7 @@ def test_the_service_received_the_secrets_as_they_are(done):
     assert {TOKEN.encode(), PASSWORD.encode()} <= set(done.target.bodies)
 
 
-def test_no_file_that_a_run_leaves_has_a_trace_of_a_secret(done):
+def test_no_file_of_a_run_contains_a_secret(done):
     files = [path for path in done.folder.rglob("*") if path.is_file()]
     assert {"plan.json", "verdict.json", "worker.log", "bzt.log", "exit.json", "html", "csv"} <= {
         one.name for one in files
@@ -183,17 +183,17 @@ def test_no_file_that_a_run_leaves_has_a_trace_of_a_secret(done):
             assert not [trace for trace in traces(secret) if trace in data], path
 
 
-def test_nobody_else_may_look_into_what_a_run_leaves(done):
+def test_only_the_owner_may_read_the_files_of_a_run(done):
     left = [(path, path.stat().st_mode) for path in (done.folder / "store").rglob("*")]
     assert {path.name for path, _ in left} >= {"worker.log", "plan.json", "lease.json"}
     assert [path for path, mode in left if stat.S_IMODE(mode) != (0o700 if stat.S_ISDIR(mode) else 0o600)] == []
 
 
-def test_what_crashes_leaves_no_core_in_which_the_secrets_are(done):
+def test_crashes_leave_no_core_dump_with_secrets(done):
     assert "X-Cores: (0, 0)" in done.target.headers
 
 
-def test_neither_the_command_nor_a_command_line_tells_a_secret(done):
+def test_neither_output_nor_command_lines_contain_a_secret(done):
     for secret in (TOKEN, PASSWORD):
         for trace in traces(secret):
             assert trace.decode() not in done.printed
@@ -201,11 +201,11 @@ def test_neither_the_command_nor_a_command_line_tells_a_secret(done):
     assert any("locust" in line for line in done.command_lines)
 
 
-def test_what_was_said_is_there_without_them(done):
+def test_messages_are_kept_with_their_secrets_redacted(done):
     (log,) = done.folder.glob("store/runs/*/workers/*/*/bzt.log")
-    said = log.read_text()
+    text = log.read_text()
     for words in ("script: logged: ***", "logged ***", "AssertionError: wrong: ***", "\n***\n"):
-        assert words in said
+        assert words in text
     (summary,) = done.folder.glob("store/runs/*/summary.json")
     labels = json.loads(summary.read_text())["labels"]
     assert {"post ***", "sent ***", "checked"} <= set(labels)

@@ -1,4 +1,4 @@
-"""A `stop` is decided on the merged samples, and ends the load in every location."""
+"""A `stop` criterion is judged on the merged samples, and ends the load in every location."""
 
 import json
 import os
@@ -37,7 +37,7 @@ class Visitor(FastHttpUser):
 @pytest.mark.parametrize(
     ("criteria", "ours", "observed"),
     [
-        (["fail of page>60% for 3s in madrid", "fail of page>30% for 3s, stop as failed"], [], 50),  # merged: a half
+        (["fail of page>60% for 3s in madrid", "fail of page>30% for 3s, stop as failed"], [], 50),  # merged: half
         pytest.param(["fail of page>60% for 3s in sevilla, stop as failed"], [], 100, marks=pytest.mark.nightly),
         pytest.param(
             ["fail>99% for 3s"],
@@ -62,7 +62,7 @@ def test_a_breach_in_one_location_ends_the_load_in_all(tmp_path: Path, criteria,
     verdict, summary = done.json("verdict.json"), done.json("summary.json")
     assert (passes if ours else fails)(verdict), done.stdout + done.stderr
     (breach,) = [one for one in verdict["criteria"] if one["outcome"] in ("failed", "triggered")]
-    assert breach["observed"] == pytest.approx(observed, rel=0.15)  # the first second begins with some that are fine
+    assert breach["observed"] == pytest.approx(observed, rel=0.15)  # the first second begins with some successes
     began, stopped = done.json("start.json")["at"], done.json("stop.json")
     breached_at = began + breach["at_s"] + 1
     assert stopped["cause"] == "criterion"
@@ -78,7 +78,7 @@ def test_a_breach_in_one_location_ends_the_load_in_all(tmp_path: Path, criteria,
 
 
 @pytest.mark.nightly
-def test_a_worker_that_is_stuck_holds_up_no_stop_that_stands_without_it(tmp_path: Path) -> None:
+def test_a_stuck_worker_does_not_delay_a_stop_that_holds_without_it(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
     with serving() as target:
         suite = suite_file(

@@ -1,4 +1,4 @@
-"""What can be done with a run beside and after it: report, watch, stop, list, delete."""
+"""Commands on running and stored runs: report, watch, stop, list, delete."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def test_an_export_written_by_the_run_and_one_made_later_are_the_same(
     assert out.read_bytes() == (passed.folder / f"report.{FORMATS[name].extension}").read_bytes()
 
 
-def test_summary_and_verdict_are_the_same_when_made_again_from_the_intervals(copied: Finished) -> None:
+def test_summary_and_verdict_are_the_same_when_recomputed_from_the_intervals(copied: Finished) -> None:
     before = [copied.json(name) for name in ("summary.json", "verdict.json")]
     for name in ("summary.json", "verdict.json"):
         (copied.folder / name).unlink()
@@ -46,7 +46,7 @@ def test_runs_lists_the_run_with_its_outcome(passed: Finished) -> None:
     assert "passed" in done.stdout
 
 
-def test_watching_a_run_that_is_over_gives_its_verdict(passed: Finished) -> None:
+def test_watching_a_finished_run_prints_its_verdict(passed: Finished) -> None:
     assert command("watch", "latest", "--store", passed.store, "--quiet").returncode == 0
 
 
@@ -83,7 +83,7 @@ def test_stop_ends_a_run_early_and_watch_sees_its_verdict(tmp_path: Path) -> Non
     assert command("stop", "latest", "--store", store).returncode == 2
 
 
-def test_prune_deletes_only_what_is_old_enough(copied: Finished) -> None:
+def test_prune_deletes_only_old_runs(copied: Finished) -> None:
     assert "deleted 0" in command("runs", "--store", copied.store, "--prune", "1d").stderr
     assert "deleted 1" in command("runs", "--store", copied.store, "--prune", "0m").stderr
     assert not list((copied.store / "runs").iterdir())

@@ -89,4 +89,4 @@ def test_a_run_that_nobody_owns_is_ended_by_its_workers_and_judged_by_the_sweepe
     assert on_stage.verdict("orphans")["outcome"] == "inconclusive"
     exits = [key for key in on_stage.store.keys("runs/orphans/workers/") if key.endswith("/exit.json")]
     assert len(exits) == 2
-    assert all("nobody has renewed the lease" in json.loads(on_stage.store.get(key))["message"] for key in exits)
+    assert all("renewed the run's lease" in json.loads(on_stage.store.get(key))["message"] for key in exits)

@@ -1,4 +1,4 @@
-"""Real engines carry out test cases through `toril run`: each is told once, with what became of it and why."""
+"""Real engines run test cases through `toril run`: each is recorded once, with its outcome and reason."""
 
 import json
 import subprocess
@@ -126,8 +126,8 @@ def functional(folder: Path, executor: str, scenario: dict[str, Any], files: dic
     return folder
 
 
-def told(done: Finished) -> dict[str, str]:
-    """Name → outcome; every test case was told once."""
+def outcomes_of(done: Finished) -> dict[str, str]:
+    """Returns name → outcome, after checking that every test case is recorded once."""
     cases = done.json("summary.json")["tests"]["cases"]
     assert set(Counter(case["name"] for case in cases).values()) == {1}
     return {case["name"]: case["outcome"] for case in cases}
@@ -144,11 +144,11 @@ def test_each_generated_request_is_a_test_case(tmp_path: Path, engine: str) -> N
         scenario = {"default-address": service.url, "requests": REQUESTS}
         done = run(tmp_path / "store", functional(tmp_path / "shop", engine, scenario))
     assert done.code == 1, done.stdout + done.stderr
-    assert told(done) == GENERATED
+    assert outcomes_of(done) == GENERATED
     assert done.reasons() == {"failed-test"}
     assert "no such text" in case_of(done, "wrong body")["message"]
-    assert service.answered == 5  # each of them once; nobody answers the last
-    assert service.started in (6, 7)  # a client may try again where the connection was closed on it
+    assert service.answered == 5  # each once; the last one gets no response
+    assert service.started in (6, 7)  # a client may retry after a closed connection
 
 
 @pytest.mark.parametrize("engine", ["apiritif", "jmeter"])
@@ -161,7 +161,7 @@ def test_a_suite_whose_test_cases_all_pass_passes(tmp_path: Path, engine: str) -
     assert done.reasons() == {"tests-passed"}
 
 
-def test_a_run_without_its_verdict_is_judged_again_from_what_workers_left(tmp_path: Path) -> None:
+def test_a_run_without_its_verdict_is_judged_again_from_the_workers_files(tmp_path: Path) -> None:
     with target() as service:
         scenario = {"default-address": service.url, "requests": REQUESTS}
         done = run(tmp_path / "store", functional(tmp_path / "shop", "apiritif", scenario))
@@ -172,11 +172,11 @@ def test_a_run_without_its_verdict_is_judged_again_from_what_workers_left(tmp_pa
     assert "3 of 6 test cases failed" in again.stdout
     assert done.json("summary.json")["tests"] == before
     assert done.reasons() == {"failed-test"}
-    told = subprocess.run(
+    comment = subprocess.run(
         toril("comment", done.folder, "--dry-run"), capture_output=True, text=True, timeout=LIMIT_S, check=True
     )
-    assert "3 of 6 test cases failed" in told.stdout
-    assert "wrong body" in told.stdout
+    assert "3 of 6 test cases failed" in comment.stdout
+    assert "wrong body" in comment.stdout
     next(done.folder.glob("workers/*/*/tests-000001")).unlink()
     (done.folder / "verdict.json").unlink()
     lacking = subprocess.run(toril("report", done.folder), capture_output=True, text=True, timeout=LIMIT_S, check=True)
@@ -189,7 +189,7 @@ def test_each_test_of_an_apiritif_script_is_a_test_case(tmp_path: Path) -> None:
         files = {"test_api.py": SCRIPT.replace("{url}", service.url)}
         done = run(tmp_path / "store", functional(tmp_path / "shop", "apiritif", {"script": "test_api.py"}, files))
     assert done.code == 1, done.stdout + done.stderr
-    assert told(done) == OF_SCRIPT
+    assert outcomes_of(done) == OF_SCRIPT
     pays = case_of(done, "test_2_pays")
     assert pays["suite"] == "test_api.TestCart"
     assert "200 != 201" in pays["message"]
@@ -203,30 +203,30 @@ def test_each_test_of_pytest_is_a_test_case(tmp_path: Path) -> None:
     files["tests/test_damaged.py"] = "import no_such_module\n"
     done = run(tmp_path / "store", functional(tmp_path / "shop", "pytest", {"script": "tests"}, files))
     assert done.code == 1, done.stdout + done.stderr
-    assert told(done) == {**OF_CHECKS, "tests/test_damaged.py": "broken"}
+    assert outcomes_of(done) == {**OF_CHECKS, "tests/test_damaged.py": "broken"}
     assert "too much" in case_of(done, "test_is_one[2]")["message"]
     assert case_of(done, "test_is_one[2]")["suite"] == "tests/test_price.py::TestPrice"
     assert "no database" in case_of(done, "test_needs_a_database")["message"]
     assert "no_such_module" in case_of(done, "tests/test_damaged.py")["message"]
 
 
-def test_a_file_without_tests_proves_nothing(tmp_path: Path) -> None:
+def test_a_file_without_tests_is_inconclusive(tmp_path: Path) -> None:
     files = {"test_nothing.py": "NOTHING = 1\n"}
     done = run(tmp_path / "store", functional(tmp_path / "shop", "pytest", {"script": "test_nothing.py"}, files))
     assert done.code == 3, done.stdout + done.stderr
     assert done.reasons() == {"no-tests"}
 
 
-def test_tests_that_pytest_leaves_undone_are_broken(tmp_path: Path) -> None:
+def test_tests_that_pytest_does_not_run_are_broken(tmp_path: Path) -> None:
     text = "import pytest\ndef test_a(): pass\ndef test_b(): pytest.exit('bye', returncode=0)\ndef test_c(): pass\n"
     shop = functional(tmp_path / "shop", "pytest", {"script": "test_end.py"}, {"test_end.py": text})
     done = run(tmp_path / "store", shop)
-    assert told(done) == {"test_a": "passed", "test_b": "broken", "test_c": "broken"}
+    assert outcomes_of(done) == {"test_a": "passed", "test_b": "broken", "test_c": "broken"}
     assert done.code == 1
 
 
 @pytest.mark.parametrize("executor", ["pytest", "apiritif"])
-def test_a_test_that_ends_its_process_lets_nothing_pass(tmp_path: Path, executor: str) -> None:
+def test_a_test_that_ends_its_process_makes_the_run_inconclusive(tmp_path: Path, executor: str) -> None:
     text = "import os\ndef test_a(): pass\ndef test_b(): os._exit(0)\ndef test_c(): pass\n"
     shop = functional(tmp_path / "shop", executor, {"script": "test_end.py"}, {"test_end.py": text})
     done = run(tmp_path / "store", shop)

@@ -1,4 +1,4 @@
-"""Test cases on their way from an engine to the verdict: redacted, cut, whole or named as damaged."""
+"""Test cases on their way from an engine to the verdict: redacted, cut, complete or reported as damaged."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_a_file_reads_back_as_it_was_written():
 
 
 @pytest.mark.parametrize("cut", [0, 1, 40, -1, -30])
-def test_a_file_that_was_cut_anywhere_is_damaged_and_says_which_it_is(cut):
+def test_a_cut_file_is_damaged_and_named(cut):
     data = encode_cases(CaseFile("local-1", 1, CASES))
     with pytest.raises(StoreError, match=r"^key is damaged|^key: no"):
         decode_cases(data[:cut], "key")
@@ -38,7 +38,7 @@ def test_a_file_of_another_version_is_refused():
         decode_cases(data, "key")
 
 
-def test_secrets_are_taken_out_before_texts_are_cut():
+def test_secrets_are_redacted_before_texts_are_cut():
     book = CaseBook("local-1", lambda text: text.replace("hunter2", "***"))
     book.add("api", found(message="x" * (MOST_CHARS["message"] - 3) + "hunter2", trace="hunter2"), START)
     ((_, data),) = book.flush()
@@ -47,14 +47,14 @@ def test_secrets_are_taken_out_before_texts_are_cut():
     assert len(kept.message) <= MOST_CHARS["message"] + 10
 
 
-def test_half_a_character_is_written_out_and_costs_nothing_else():
+def test_a_lone_surrogate_is_escaped():
     book = CaseBook("local-1", str)
     book.add("api", found(message="half \ud83d"), START)
     ((_, data),) = book.flush()
     assert decode_cases(data, "key").cases[0].message == "half \\ud83d"
 
 
-def test_many_test_cases_are_spread_over_files_that_are_counted():
+def test_many_test_cases_are_divided_into_numbered_files():
     book = CaseBook("local-1", str)
     for number in range(MOST_IN_A_FILE + 1):
         book.add("api", found(f"n{number}"), START)
@@ -67,13 +67,13 @@ def test_many_test_cases_are_spread_over_files_that_are_counted():
 def folded(folder, *files, case_files):
     store = FolderStore(folder)
     plan = functional_plan()
-    key = lambda name: worker_key(plan.run_id, "local-1", "a", name)  # noqa: E731 - one line is what it is
+    key = lambda name: worker_key(plan.run_id, "local-1", "a", name)  # noqa: E731 - short
     for file in files:
         store.put(key(case_file_name(file.number)), encode_cases(file))
     store.put(key("exit.json"), left(case_files=case_files).to_json())
     fold = Fold(store, plan, {"local-1": "a"})
     fold.finish()
-    fold.finish()  # whoever takes a run over does so again
+    fold.finish()  # a coordinator that takes the run over finishes again
     return fold
 
 
@@ -82,14 +82,14 @@ def test_the_files_of_a_worker_are_merged(tmp_path):
     assert (fold.cases, fold.damaged) == (list(CASES), [])
 
 
-def test_a_file_that_never_came_is_named_once(tmp_path):
+def test_a_missing_file_is_named_once(tmp_path):
     fold = folded(tmp_path, CaseFile("local-1", 1, CASES), case_files=2)
     assert len(fold.cases) == 2
     (damaged,) = fold.damaged
     assert damaged.endswith("tests-000002 is missing")
 
 
-def test_a_file_of_another_worker_is_not_taken_for_this_ones(tmp_path):
+def test_a_file_of_another_worker_is_damaged(tmp_path):
     fold = folded(tmp_path, CaseFile("local-2", 1, CASES), case_files=1)
     assert fold.cases == []
     assert [file.count("tests-000001") for file in fold.damaged] == [1]

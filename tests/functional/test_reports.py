@@ -1,4 +1,4 @@
-"""Each report names every test case of a functional run, and shows hostile ones harmlessly."""
+"""Each report lists every test case of a functional run, and escapes hostile texts."""
 
 import pytest
 from lxml import etree
@@ -16,20 +16,20 @@ RUN = functional_run(
 
 
 @pytest.mark.parametrize("name", ["terminal", "github", "html", "junit", "json"])
-def test_every_test_case_and_why_it_did_not_pass_is_in_each_report(name):
+def test_each_report_has_every_test_case_with_its_reason(name):
     text = render(name, RUN).decode()
     for expected in ("adds", "pays", "ships", "returns", "201 is not 200", "ships is why", "later"):
         assert expected in text
 
 
 @pytest.mark.parametrize("name", ["terminal", "github", "html"])
-def test_the_verdict_is_told_in_one_sentence(name):
+def test_the_headline_counts_the_test_cases(name):
     assert "2 of 4 test cases failed" in render(name, RUN).decode()
     passed = render(name, functional_run(case("adds"), case("pays"))).decode()
     assert "all 2 test cases passed" in passed.lower()
 
 
-def test_junit_has_a_case_for_each_with_its_class_time_and_trace():
+def test_junit_has_each_test_case_with_its_class_time_and_trace():
     root = etree.fromstring(render("junit", RUN))
     found = {one.get("name"): one for one in root.iter("testcase")}
     assert set(found) == {"adds", "pays", "ships", "returns", "the run is complete"}
@@ -61,12 +61,12 @@ def test_annotations_have_an_error_for_each_failed_test_case():
 
 
 @pytest.mark.parametrize("name", ["terminal", "github", "html", "junit", "annotations"])
-def test_what_a_test_case_says_has_no_meaning_in_a_report(name):
+def test_texts_of_test_cases_are_escaped_in_reports(name):
     hostile = functional_run(
         case(HOSTILE.replace("\ud800", ""), "failed", suite="<b>", message=HOSTILE.replace("\ud800", ""))
     )
     text = render(name, hostile).decode()
-    assert name in ("terminal", "annotations") or "<img src=x" not in text  # those two are shown as they are
+    assert name in ("terminal", "annotations") or "<img src=x" not in text  # these two show it unchanged
     assert "\x1b[31m" not in text
     if name == "junit":
         etree.fromstring(text.encode())

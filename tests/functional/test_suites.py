@@ -1,4 +1,4 @@
-"""What a functional suite says, and what it cannot mean."""
+"""Functional suites: their plan, and the keys that they refuse."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def suite(executor="apiritif", **keys):
     return {"execution": [{"scenario": {"requests": ["http://shop/"]}, "executor": executor, **keys}], **FUNCTIONAL}
 
 
-def test_each_execution_is_carried_out_once_by_one_worker(tmp_path):
+def test_each_execution_runs_once_on_one_worker(tmp_path):
     written = suite()
     written["execution"] = written["execution"] * 3
     plan = make_plan(read(tmp_path, written), run_id="run", workers=2)
@@ -27,17 +27,17 @@ def test_each_execution_is_carried_out_once_by_one_worker(tmp_path):
     assert "fails when a test case does" in printed(plan_text, plan)
 
 
-def test_without_the_aggregator_it_is_load(tmp_path):
+def test_a_suite_without_the_aggregator_is_a_load_test(tmp_path):
     plan = make_plan(read(tmp_path, {**suite(), "settings": {}}), run_id="run", workers=1)
     assert not plan.functional
 
 
-def test_a_smoke_run_of_it_is_the_same_run(tmp_path):
+def test_a_smoke_run_of_a_functional_suite_is_unchanged(tmp_path):
     plan = make_plan(read(tmp_path, suite()), run_id="run", workers=None, smoke=True)
     assert [one.hold_for_s for one in plan.executions] == [0]
 
 
-def test_pytest_is_at_home_in_a_functional_suite_and_warned_of_under_load(tmp_path):
+def test_pytest_is_accepted_in_a_functional_suite_and_warned_about_in_a_load_test(tmp_path):
     (tmp_path / "test_shop.py").write_text("def test_it(): pass\n")
     execution = {"execution": [{"scenario": "test_shop.py", "executor": "pytest"}]}
     assert read(tmp_path, {**execution, **FUNCTIONAL}).warnings == ()
@@ -53,7 +53,7 @@ def test_a_load_key_is_refused_with_the_fix(tmp_path, key, value):
 
 
 @pytest.mark.parametrize("key", ["concurrency", "iterations"])
-def test_one_of_it_is_no_load(tmp_path, key):
+def test_a_load_of_one_is_accepted(tmp_path, key):
     assert read(tmp_path, suite(**{key: 1})).functional
 
 
@@ -62,7 +62,7 @@ def test_an_executor_whose_test_cases_cannot_be_read_is_refused(tmp_path, execut
     refuses(tmp_path, suite(executor), "unsupported-executor", executor, "jmeter", "apiritif", "pytest")
 
 
-def test_a_criterion_is_refused_wherever_it_stands(tmp_path):
+def test_criteria_are_refused_in_every_place(tmp_path):
     criteria = {"reporting": [{"module": "passfail", "criteria": ["p95>1s"]}]}
     refuses(tmp_path, {**suite(), **criteria}, "unjudged-criterion", "reporting[0].criteria[0]")
     refuses(tmp_path, suite(criteria=["fail>0%"]), "unjudged-criterion", "execution[0].criteria[0]")
@@ -70,7 +70,7 @@ def test_a_criterion_is_refused_wherever_it_stands(tmp_path):
     refuses(tmp_path, ours, "unjudged-criterion", "toril.criteria[0]")
 
 
-def test_a_slip_in_the_aggregator_is_no_load(tmp_path):
+def test_a_misspelt_aggregator_is_refused(tmp_path):
     slip = {**suite(), "settings": {"aggregator": "functional-consolidatr"}}
     refuses(tmp_path, slip, "unknown-value", "settings.aggregator", "functional-consolidatr")
     assert not read(tmp_path, {**suite(), "settings": {"aggregator": "consolidator"}}).functional

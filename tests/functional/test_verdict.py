@@ -1,4 +1,4 @@
-"""A functional run's verdict: a failed test case fails it, and what was not carried out is never a pass."""
+"""A functional run's verdict: a failed test case fails it, and an incomplete run never passes."""
 
 import re
 from pathlib import Path
@@ -23,37 +23,37 @@ def test_every_code_is_explained_in_the_documentation():
     assert all(f"\n| `{code}` |" in PAGE for code in own)
 
 
-def test_it_passes_when_no_test_case_failed_and_one_passed():
+def test_a_run_passes_if_one_test_case_passed_and_none_failed():
     run = functional_run(case("adds"), case("pays", "skipped"))
     assert (run.outcome, codes(run)) == ("passed", ["tests-passed"])
 
 
 @pytest.mark.parametrize("outcome", ["failed", "broken"])
-def test_one_test_case_that_fails_or_breaks_fails_it(outcome):
+def test_a_failed_or_broken_test_case_fails_the_run(outcome):
     run = functional_run(case("adds"), case("pays", outcome))
     assert (run.outcome, codes(run)) == ("failed", ["failed-test"])
     message = run.verdict.reasons[0].message
     assert all(text in message for text in ("1", outcome, "TestCart pays", "pays is why"))
 
 
-def test_a_failure_stands_whatever_is_missing():
+def test_a_failure_stands_although_results_are_missing():
     run = functional_run(case("pays", "failed"), lost=[("local-1", "killed")], reported=())
     assert (run.outcome, codes(run)) == ("failed", ["failed-test", "lost-worker"])
 
 
-def test_a_lost_worker_or_file_makes_it_inconclusive():
+def test_a_lost_worker_or_file_makes_the_run_inconclusive():
     assert codes(functional_run(case("adds"), lost=[("local-1", "killed")], reported=())) == ["lost-worker"]
     run = functional_run(case("adds"), damaged=("runs/x/workers/local-1/a/tests-000001 is missing",))
     assert (run.outcome, codes(run)) == ("inconclusive", ["damaged-file"])
 
 
-def test_no_test_case_and_only_skipped_ones_prove_nothing():
+def test_a_run_without_executed_test_cases_is_inconclusive():
     assert (functional_run().outcome, codes(functional_run())) == ("inconclusive", ["no-tests"])
     skipped = functional_run(case("adds", "skipped"), case("pays", "skipped"))
     assert (skipped.outcome, codes(skipped)) == ("inconclusive", ["no-tests"])
 
 
-def test_a_run_that_was_stopped_is_not_passed_by_the_test_cases_before():
+def test_a_stopped_run_is_inconclusive_although_its_test_cases_passed():
     stop = Stop(at=START + 1, cause="user", message="enough")
     assert (functional_run(case("adds"), stop=stop).outcome, codes(functional_run(case("adds"), stop=stop))) == (
         "inconclusive",

@@ -1,4 +1,4 @@
-"""Functional runs made up for tests."""
+"""Simulated functional runs."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,7 @@ def functional_plan(**changes: Any) -> Plan:
 
 
 def functional_run(*cases: Case, **circumstances: Any) -> Bundle:
-    """A functional run that is complete but for these circumstances."""
+    """Returns a functional run, complete except for these circumstances."""
     plan = functional_plan()
     complete: dict[str, Any] = {
         "planned": ("local-1",),

@@ -98,7 +98,7 @@ class Worker:
         if self.start is None and found is not None:
             self.start = Start.from_json(found, "start.json")
             if self.start.attempts.get(self.worker) != self.attempt:
-                self.end("stale", now, "the start names other attempts")
+                self.end("stale", now, "start.json does not list this attempt")
 
     def _load(self, now: float, start: Start) -> None:
         elapsed_s = now + self.script.ahead_s - start.at

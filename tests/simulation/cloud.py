@@ -122,7 +122,7 @@ class Cloud:
             assert isinstance(one, Attempt)
             if one.launch is not None:
                 self._guard(task, one.launch.deadline)
-            task.instance.state = one.run(beside=False)
+            task.instance.state = one.run(threaded=False)
         finally:
             if not task.machine.dead and task.stopped_at is None:
                 task.stopped_at, task.reason = self.world.now, "its process ended"

@@ -1,4 +1,4 @@
-"""Plays the coordinator to real workers: writes the plan, waits for ready, fires the start, reads what they left."""
+"""Plays the coordinator of real workers: writes the plan, starts the workers once ready, and reads their files."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ PATIENCE_S = 60.0
 
 
 def planned(executor: str, scenario: str, *, index: int = 0, **load: Any) -> PlannedExecution:
-    """One execution, named after its scenario; `load` has concurrency, iterations, ramp_up_s, hold_for_s, delay_s …"""
+    """Returns an execution named after its scenario; `load` has concurrency, iterations, ramp_up_s, hold_for_s …"""
     return PlannedExecution(name=scenario, index=index, executor=executor, scenario=scenario, **load)
 
 
@@ -38,7 +38,7 @@ def plan_of(
     data_files: Sequence[str] = (),
     **settings: Any,
 ) -> Plan:
-    """A plan in which each worker does all of every execution: what is planned is per worker here."""
+    """Returns a plan in which each worker runs every execution in full: its numbers are per worker."""
     shares = tuple(
         Share(
             worker=f"local-{number + 1}",
@@ -61,7 +61,7 @@ def plan_of(
 
 
 def share_of(one: PlannedExecution, extra: Mapping[str, Any] | None = None) -> ExecutionShare:
-    """What a worker does that does all of it."""
+    """Returns the share of a worker that runs the whole execution."""
     config: dict[str, Any] = {"executor": one.executor, "scenario": one.scenario}
     config |= {"concurrency": one.concurrency} if one.concurrency else {}
     config |= {"throughput": one.throughput_rps} if one.throughput_rps else {}
@@ -79,7 +79,7 @@ def share_of(one: PlannedExecution, extra: Mapping[str, Any] | None = None) -> E
 
 @dataclass
 class Run:
-    """Workers at work on one plan."""
+    """Running workers of one plan."""
 
     store: FolderStore
     plan: Plan
@@ -119,7 +119,7 @@ class Run:
         return [process.wait(timeout=timeout_s) for process in self.processes]
 
     def go(self) -> "Outcome":
-        """From launch to the end of every worker."""
+        """Run every worker from launch to end."""
         self.launch()
         self.wait_ready()
         self.start()
@@ -139,7 +139,7 @@ class Run:
         return Outcome([self.exit(number) for number in range(len(self.plan.shares))], timeline, intervals)
 
     def recorded(self) -> int:
-        """How many samples are in the store."""
+        """Returns the number of samples in the store."""
         timeline = Timeline()
         for number in range(len(self.plan.shares)):
             for key in self.store.keys(self.key(number, "intervals-")):
@@ -153,7 +153,7 @@ class Run:
 
 @dataclass
 class Outcome:
-    """What the workers left in the store."""
+    """The workers' results in the store."""
 
     exits: list[Exit]
     timeline: Timeline
@@ -176,7 +176,7 @@ class Outcome:
 
 @contextlib.contextmanager
 def workers(plan: Plan, folder: Path, files: Mapping[str, str] | None = None) -> Iterator[Run]:
-    """A run's folder with its plan and suite; nothing that was launched outlives the block."""
+    """Writes a run's folder with its plan and suite; kills the launched workers at the end of the block."""
     store = FolderStore(folder / "store")
     contents = {name: text.encode() for name, text in {"suite.yml": "{}", **(files or {})}.items()}
     plan = plan.model_copy(update={"files": {name: sha256(data).hexdigest() for name, data in contents.items()}})
@@ -194,7 +194,7 @@ def workers(plan: Plan, folder: Path, files: Mapping[str, str] | None = None) ->
 
 
 def engines_of(run: Run) -> list[psutil.Process]:
-    """Every process that the workers have started."""
+    """Returns every process that the workers have started."""
     found = []
     for process in run.processes:
         with contextlib.suppress(psutil.Error):
@@ -203,7 +203,7 @@ def engines_of(run: Run) -> list[psutil.Process]:
 
 
 def left_over(found: Sequence[psutil.Process]) -> list[psutil.Process]:
-    """Those that are still there after a moment."""
+    """Returns the processes that still run after a moment."""
     _, alive = psutil.wait_procs(found, timeout=3)
     return [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 

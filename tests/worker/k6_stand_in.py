@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Stands for k6, which this project does not have: takes its arguments, sends real requests, writes its CSV.
+"""A stand-in for k6, which this project does not ship: takes its arguments, sends real requests, writes its CSV.
 
-After k6's own sources and manual: the order of a request's rows, the columns, `%f`, the API's status, what `--paused`
-does, exit codes, and that an interrupted iteration's request leaves no row. A script is a file of JSON with comments:
+It follows k6's own sources and manual in the order of a request's rows, the columns, `%f`, the API's status, `--paused`
+and exit codes. An interrupted iteration's request leaves no row. A script is a file of JSON with comments:
 
     // {"vus": 4, "iterations": 20, "urls": ["/home"], "sleep_s": 0.01, "crossed": "http_req_duration", "aborts": true}
 
-`vus` with `iterations` (shared by all) or `duration_s`. `__ENV.URL` is put before the addresses. Of a script without
-such a line it finds what it would ask for: http.get(`${__ENV.NAME}/path`, { tags: { name: "label" } }).
+`vus` goes with `iterations` (shared by all) or `duration_s`. `__ENV.URL` is put before the addresses. In a script
+without such a line it finds the requests: http.get(`${__ENV.NAME}/path`, { tags: { name: "label" } }).
 """
 
 import argparse
@@ -48,9 +48,9 @@ class Run:
         self.names = script.get("names") or [""] * len(script["urls"])
 
     def sample(self, metric, at_ns, value, **tags):
-        told = [tags.get(tag, "") for tag in TAGS]
+        values = [tags.get(tag, "") for tag in TAGS]
         shown = {"unix": at_ns // 10**9, "unix_nano": at_ns}[os.environ.get("K6_CSV_TIME_FORMAT", "unix")]
-        return (metric, shown, f"{value:f}", *told, "", "")
+        return (metric, shown, f"{value:f}", *values, "", "")
 
     def flush(self):
         with self.lock:
@@ -148,11 +148,11 @@ class Run:
         users = [threading.Thread(target=self.user, args=(start_s, until), daemon=True) for start_s in starts]
         for user in users:
             user.start()
-        told = 0
+        reported = 0
         while any(user.is_alive() for user in users) and not self.interrupted.is_set():
             time.sleep(0.02)
-            if int(time.time()) != told:
-                told = int(time.time())
+            if int(time.time()) != reported:
+                reported = int(time.time())
                 with self.lock:
                     self.rows.append(self.sample("vus", time.time_ns(), self.active))
                     self.rows.append(self.sample("vus_max", time.time_ns(), len(users)))
@@ -190,8 +190,8 @@ def serve(run, address):
         do_GET = answer
 
         def do_PATCH(self):
-            told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if told["data"]["attributes"]["paused"] is False:
+            content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if content["data"]["attributes"]["paused"] is False:
                 run.resumed.set()
             self.answer()
 

@@ -1,4 +1,4 @@
-"""What a worker's loop drives in tests in the place of engines."""
+"""A simulated load, which tests use in place of engines."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,7 +11,7 @@ from toril.worker.life import State
 
 
 class FakeLoad:
-    """Load that takes no time: `meanwhile` is called at each look with the state, and may make things happen."""
+    """Load that takes no time; `meanwhile` is called with the state at each turn of the loop."""
 
     def __init__(self, worker: str, attempt: str, clock: SteppedClock, *, lasts_s: float = 30.0) -> None:
         self.worker, self.attempt, self.clock, self.lasts_s = worker, attempt, clock, lasts_s
@@ -22,9 +22,9 @@ class FakeLoad:
         self.prepared = self.killed = self.finished = False
         self.opened_at: float | None = None
         self.ends_by: float | None = None
-        self.came: list[str] = []
-        self.told = 0
-        self.adjusted: list[tuple[float, float]] = []  # from when on, requests per second
+        self.pending_signals: list[str] = []
+        self.recorded_s = 0
+        self.adjusted: list[tuple[float, float]] = []  # (from this time on, requests per second)
         self.before_ready: Callable[[], None] = lambda: None
         self.meanwhile: Callable[[State], None] = lambda state: None
 
@@ -34,8 +34,8 @@ class FakeLoad:
             yield life.Failed(self.fails)
 
     def signals(self) -> list[str]:
-        came, self.came = self.came, []
-        return came
+        names, self.pending_signals = self.pending_signals, []
+        return names
 
     def events(self, state: State, now: float) -> Iterator[life.Event]:
         if state.phase == "preparing":
@@ -57,9 +57,9 @@ class FakeLoad:
         self.killed = True
 
     def record(self, now: float) -> None:
-        while self.opened_at is not None and self.told < min(now - self.opened_at, self.lasts_s):
-            self.recorder.add_one("shop", completed_s=self.told + 0.5, label="home", response_us=1000)
-            self.told += 1
+        while self.opened_at is not None and self.recorded_s < min(now - self.opened_at, self.lasts_s):
+            self.recorder.add_one("shop", completed_s=self.recorded_s + 0.5, label="home", response_us=1000)
+            self.recorded_s += 1
 
     def wait(self, state: State) -> None:
         self.meanwhile(state)
@@ -72,7 +72,7 @@ class FakeLoad:
         yield from ()
 
     def last_files(self) -> Iterator[tuple[str, bytes]]:
-        yield "bzt.log", b"what the engines said"
+        yield "bzt.log", b"log of the engines"
 
     def ready(self) -> Ready:
         self.before_ready()

@@ -1,4 +1,4 @@
-"""Plans of an open model for real workers: a rate over time, and each worker's stripe of it."""
+"""Plans of an open model for real workers: a rate over time, and each worker's part of it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ def scheduled(
     vegeta: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Plan:
-    """One execution named shop; `points` take the place of rate and ramp-up, `weights` are the workers'."""
+    """Returns a plan with the execution `shop`; `points` replace rate and ramp-up, `weights` are the workers'."""
     curve = tuple(points) or curve_of(rate, ramp_up_s, hold_for_s).points
     hold_for_s = curve[-1][0] - ramp_up_s
     execution = planned("vegeta", "shop", ramp_up_s=ramp_up_s, hold_for_s=hold_for_s, throughput_rps=rate, curve=curve)

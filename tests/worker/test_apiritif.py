@@ -1,4 +1,4 @@
-"""Real Apiritif under real bzt against a service on loopback: what is recorded is what was answered."""
+"""Real Apiritif under real bzt against a loopback service: samples match the responses."""
 
 from typing import Literal
 
@@ -110,7 +110,7 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_pa
     assert found.timeline.select("home", kind="transaction").total.samples == 0
 
 
-def test_an_own_script_keeps_its_transactions_and_what_its_tests_find(tmp_path):
+def test_the_suites_own_script_keeps_its_transactions_and_failed_assertions(tmp_path):
     with target() as service:
         plan = plan_of(
             [planned("apiritif", "own", concurrency=2, iterations=5)], {"own": {"script": "tests/test_shop.py"}}
@@ -118,7 +118,7 @@ def test_an_own_script_keeps_its_transactions_and_what_its_tests_find(tmp_path):
         files = {"tests/test_shop.py": OWN.replace("{url}", service.url), "tests/names.py": 'HOME = "home"\n'}
         with workers(plan, tmp_path, files) as run:
             found = run.go()
-    assert found.samples == found.total().samples == service.answered + 10 == 50  # and the one that only computes
+    assert found.samples == found.total().samples == service.answered + 10 == 50  # and the test without requests
     assert found.total("computed").samples == 10
     assert found.timeline.select("buy", kind="transaction").total.samples == 10
     assert found.total("buy").failures == 0
@@ -128,11 +128,11 @@ def test_an_own_script_keeps_its_transactions_and_what_its_tests_find(tmp_path):
     assert found.total(f"{service.url}/plain").failures == 0
     assert dict(found.total("test_3_plain").errors) == {
         ("200 != 201 : half: \\ud83d", ""): 10
-    }  # no request's fault, and not lost
+    }  # no request explains it, and it is not lost
     assert found.timeline.select("test_3_plain", kind="transaction").total.failures == 10
 
 
-def test_a_test_that_breaks_beside_its_smart_transactions_is_a_failure(tmp_path):
+def test_an_exception_outside_of_smart_transactions_is_a_failure(tmp_path):
     with target() as service:
         loads = [planned("apiritif", name, index=n, iterations=2) for n, name in enumerate(("own", "shop"))]
         shop = generated(service.url, ["/home", {"url": "/", "label": "${nowhere}"}, "/never"])
@@ -151,10 +151,10 @@ def test_a_test_that_breaks_beside_its_smart_transactions_is_a_failure(tmp_path)
         assert (name, total.samples, total.failures) == (name, 2, 2)
     assert dict(found.total("test_2_before").errors) == {("ValueError: nothing sent", ""): 2}
     assert dict(found.total("test_shop").errors) == {("KeyError: 'nowhere'", "KeyError"): 2}
-    assert found.total().failures == 8  # and the two that were answered with a 503
+    assert found.total().failures == 8  # and the two responses with status 503
 
 
-def test_times_are_those_of_the_whole_request_in_microseconds(tmp_path):
+def test_response_times_cover_the_whole_request_in_microseconds(tmp_path):
     with target(delay_s=0.05) as service:
         plan = plan_of(
             [planned("apiritif", "shop", concurrency=1, iterations=4)], generated(service.url, ["/redirect/1"])
@@ -162,7 +162,7 @@ def test_times_are_those_of_the_whole_request_in_microseconds(tmp_path):
         with workers(plan, tmp_path) as run:
             found = run.go()
     total = found.total()
-    assert total.min_us >= 100_000  # one hop and the answer
+    assert total.min_us >= 100_000  # one redirect and the response
     assert total.max_us % 1000 or total.min_us % 1000 or total.sum_us % 1000
     assert total.ttfb_count == 4
 
@@ -203,7 +203,7 @@ def test_a_signal_ends_every_execution_and_nothing_is_lost(tmp_path):
         assert found.exits[0].engines_killed == 0
 
 
-def test_a_service_that_is_down_is_failures_with_the_reason(tmp_path):
+def test_requests_to_a_service_that_is_down_fail_with_the_reason(tmp_path):
     plan = plan_of([planned("apiritif", "shop", concurrency=1, iterations=3)], generated("http://127.0.0.1:9", ["/"]))
     with workers(plan, tmp_path) as run:
         found = run.go()
@@ -223,7 +223,7 @@ def test_a_script_that_does_not_load_fails_the_worker_before_it_is_ready(tmp_pat
         assert run.store.find(run.key(0, "ready.json")) is None
 
 
-def test_a_step_that_lacks_what_the_end_of_the_load_kept_from_being_sent_is_no_failure(tmp_path):
+def test_a_step_that_depends_on_a_request_not_sent_at_the_end_is_not_a_failure(tmp_path):
     requests = [
         {"url": "/list", "extract-regexp": {"word": "all (is) well"}},
         {"transaction": "all", "do": [{"url": "/in/${word}", "label": "in"}]},
@@ -289,7 +289,7 @@ class TestShopLater(unittest.TestCase):
 """
 
 
-def test_what_tests_find_is_told_with_or_without_words_and_a_skipped_one_is_nothing(tmp_path):
+def test_failed_assertions_are_recorded_with_or_without_a_message_and_skipped_tests_are_not(tmp_path):
     with target() as service:
         plan = plan_of([planned("apiritif", "own", concurrency=2, iterations=2)], {"own": {"script": "test_own.py"}})
         with workers(plan, tmp_path, {"test_own.py": FINDS.replace("{url}", service.url)}) as run:
@@ -297,8 +297,8 @@ def test_what_tests_find_is_told_with_or_without_words_and_a_skipped_one_is_noth
     each = 4
     assert found.samples == found.total().samples == service.answered == 9 * each
     assert found.total().failures == each  # the status 500
-    told = found.exits[0].executions["own"]
-    assert told.script_errors == {"test_1_says_why": each, "test_2_is_silent": each, "buy": each, "pay": each}
+    report = found.exits[0].executions["own"]
+    assert report.script_errors == {"test_1_says_why": each, "test_2_is_silent": each, "buy": each, "pay": each}
     errors = {
         label: [message for message, _ in found.timeline.select(label, kind="transaction").total.errors]
         for label in (
@@ -315,9 +315,9 @@ def test_what_tests_find_is_told_with_or_without_words_and_a_skipped_one_is_noth
     assert all(len(messages) == 1 and messages[0] for messages in errors.values())
     assert found.total("test_2_is_silent").min_us >= 100_000
     assert not {label for label in found.timeline.labels() if "skip" in label}
-    assert told.unfinished_users == 0
-    assert f"nothing in {each} answers" in told.note
-    assert f"{each} answers with a status of 500" in told.note
+    assert report.unfinished_users == 0
+    assert f"nothing in {each} responses" in report.note
+    assert f"{each} responses with a status of 500" in report.note
 
 
 SLOW = """
@@ -340,7 +340,7 @@ class TestShop(unittest.TestCase):
 """
 
 
-def test_users_count_while_they_think_and_what_has_no_answer_says_how_long_it_has_waited(tmp_path):
+def test_users_count_during_think_time_and_unfinished_requests_have_their_waiting_time(tmp_path):
     with rough() as service:
         plan = plan_of(
             [planned("apiritif", "own", concurrency=20, hold_for_s=3.0)],

@@ -1,4 +1,4 @@
-"""A worker's life from its first look at the store to its last word, with load and time made up."""
+"""One attempt of a worker, from its first access to the store to exit.json, with simulated load and time."""
 
 import pytest
 
@@ -15,7 +15,7 @@ WORKER, ATTEMPT = "local-1", "a1"
 
 
 class Scene:
-    """A run on Fargate with one worker, and somebody who plays its coordinator."""
+    """A run on Fargate with one worker; `coordinate` plays its coordinator."""
 
     def __init__(self, folder) -> None:
         plan = plan_of(executions=(execution(hold_for_s=30.0),))
@@ -34,10 +34,10 @@ class Scene:
 
     def run(self, attempt: str = ATTEMPT, load: FakeLoad | None = None):
         chosen = load or self.load
-        return Attempt(self.store, self.plan, WORKER, attempt, chosen, self.clock).run(beside=False)
+        return Attempt(self.store, self.plan, WORKER, attempt, chosen, self.clock).run(threaded=False)
 
     def coordinate(self) -> None:
-        """Renew the lease, and start who is ready."""
+        """Renew the lease, and start the worker once it is ready."""
         now, records = self.clock.now(), TroubledStore(self.store.folder)
         if self.owned and now >= self.renewed_at + FARGATE_TIMINGS.lease_renew_s:
             self.renewed_at = now
@@ -82,7 +82,7 @@ def scene(tmp_path):
     return Scene(tmp_path)
 
 
-def test_a_worker_is_ready_starts_measures_and_says_so(scene):
+def test_a_worker_becomes_ready_starts_measures_and_writes_exit_json(scene):
     state = scene.run()
     assert (state.phase, state.outcome) == ("ended", "finished")
     record = scene.exit()
@@ -94,40 +94,40 @@ def test_a_worker_is_ready_starts_measures_and_says_so(scene):
     assert {"bzt.log", "ready.json", "exit.json"} <= set(scene.left())
 
 
-def test_a_last_word_names_each_file_by_its_digest(scene):
+def test_exit_json_has_the_digest_of_each_file(scene):
     scene.run()
     files = sorted(name for name in scene.left() if name.startswith("intervals-"))
     assert scene.exit().interval_digests == "".join(digest_of(scene.store.get(scene.key(name))) for name in files)
 
 
-def test_a_file_that_somebody_else_wrote_in_its_name_fails_the_attempt(scene):
+def test_a_foreign_file_in_the_attempts_folder_fails_the_attempt(scene):
     foreign = scene.key("intervals-000003")
-    TroubledStore(scene.store.folder).put(foreign, b"somebody else's")
+    TroubledStore(scene.store.folder).put(foreign, b"foreign")
     state = scene.run()
     assert (state.outcome, scene.exit().outcome) == ("failed", "failed")
     assert foreign in scene.exit().message
-    assert scene.store.get(foreign) == b"somebody else's"
+    assert scene.store.get(foreign) == b"foreign"
     assert scene.clock.now() - scene.began < 30  # the load ends early
 
 
-def test_the_last_file_may_be_the_one_that_somebody_else_wrote(scene):
-    TroubledStore(scene.store.folder).put(scene.key("bzt.log"), b"somebody else's")
+def test_a_foreign_log_fails_the_attempt_too(scene):
+    TroubledStore(scene.store.folder).put(scene.key("bzt.log"), b"foreign")
     assert scene.run().outcome == "failed"
     assert scene.exit().outcome == "failed"
 
 
-def test_a_last_word_that_somebody_else_spoke_fails_the_worker(scene):
-    def speak(operation: str, key: str) -> bool:
+def test_a_foreign_exit_json_fails_the_worker(scene):
+    def write_foreign_exit(operation: str, key: str) -> bool:
         if operation == "put_once" and key.endswith("bzt.log"):
             TroubledStore(scene.store.folder).put(scene.key("exit.json"), b"{}")
         return False
 
-    scene.store.fails = speak
+    scene.store.fails = write_foreign_exit
     assert scene.run().outcome == "failed"
     assert scene.store.get(scene.key("exit.json")) == b"{}"
 
 
-def test_what_a_worker_asks_of_the_store_is_bounded(scene):
+def test_the_number_of_store_requests_is_bounded(scene):
     scene.run()
     minutes = (scene.clock.now() - scene.began) / 60
     a_minute = 60 * (
@@ -137,7 +137,7 @@ def test_what_a_worker_asks_of_the_store_is_bounded(scene):
     assert scene.store.asked["put_once"] == len(scene.left())
 
 
-def test_the_exit_is_the_last_that_is_written(scene):
+def test_exit_json_is_written_last(scene):
     written = []
 
     def noted(operation: str, key: str) -> bool:
@@ -151,7 +151,7 @@ def test_the_exit_is_the_last_that_is_written(scene):
     assert written == ["ready.json", *sorted(intervals), "bzt.log", "exit.json"]
 
 
-def test_the_exit_says_when_the_load_was_over_however_long_its_files_take(scene):
+def test_exit_json_has_the_end_of_the_load_despite_a_slow_delivery(scene):
     scene.load.lasts_s = 5.0
 
     def slow(operation: str, key: str) -> bool:
@@ -165,17 +165,17 @@ def test_the_exit_says_when_the_load_was_over_however_long_its_files_take(scene)
     assert scene.exit().at - scene.load.opened_at < 6.0
 
 
-# Who must not run
+# Attempts that must not run
 
 
-def test_an_attempt_that_nobody_issued_prepares_nothing(scene):
+def test_an_attempt_that_was_not_issued_prepares_nothing(scene):
     state = scene.run("another")
     assert (state.phase, state.outcome) == ("ended", "failed")
-    assert "issued no such attempt" in state.message
+    assert "did not issue this attempt" in state.message
     assert not scene.load.prepared
 
 
-def test_a_task_of_a_run_that_was_never_launched_prepares_nothing(scene):
+def test_a_task_without_launch_json_prepares_nothing(scene):
     scene.store.path(run_key(scene.plan.run_id, "launch.json")).unlink()
     state = scene.run()
     assert "no launch.json" in state.message
@@ -185,18 +185,18 @@ def test_a_task_of_a_run_that_was_never_launched_prepares_nothing(scene):
 def test_after_the_deadline_nothing_is_prepared(scene):
     scene.clock.at += 601
     state = scene.run()
-    assert (state.outcome, state.message) == ("stale", "the run's deadline is over")
+    assert (state.outcome, state.message) == ("stale", "the run's deadline has passed")
     assert not scene.load.prepared
 
 
-def test_a_load_ends_before_the_deadline_whatever_else_goes_on(scene):
+def test_a_load_ends_before_the_deadline(scene):
     scene.load.lasts_s, scene.load.planned_s, scene.load.step_s = 1e6, None, 1.0
     state = scene.run()
-    assert (state.outcome, state.message) == ("stopped", "the run's deadline is over")
+    assert (state.outcome, state.message) == ("stopped", "the run's deadline has passed")
     assert scene.clock.now() <= scene.began + 600
 
 
-def test_a_stop_wins_over_the_start_that_is_there_too(scene):
+def test_a_stop_takes_precedence_over_a_start(scene):
     scene.starts = False
 
     def both() -> None:
@@ -209,23 +209,23 @@ def test_a_stop_wins_over_the_start_that_is_there_too(scene):
     assert scene.load.opened_at is None
 
 
-def test_a_start_of_long_ago_is_found_before_anything_is_prepared(scene):
+def test_an_old_start_is_found_before_preparation(scene):
     scene.put("start.json", Start(at=scene.began - 60, attempts={WORKER: ATTEMPT}))
     state = scene.run()
     assert state.outcome == "stale"
     assert not scene.load.prepared
 
 
-def test_a_start_that_names_others_ends_a_worker_as_stale(scene):
+def test_a_start_without_this_attempt_ends_the_worker_as_stale(scene):
     scene.put("start.json", Start(at=scene.began, attempts={WORKER: "a2"}))
     scene.run()
-    assert (scene.exit().outcome, scene.exit().message) == ("stale", "the start names other attempts")
+    assert (scene.exit().outcome, scene.exit().message) == ("stale", "start.json does not list this attempt")
 
 
 # One attempt, two tasks
 
 
-def test_of_two_tasks_with_one_attempt_the_later_one_leaves_no_file(scene):
+def test_the_later_of_two_tasks_with_one_attempt_writes_no_file(scene):
     twin = scene.new_load()
     outcomes = []
     scene.at(12, lambda: outcomes.append(scene.run(load=twin)))
@@ -239,7 +239,7 @@ def test_of_two_tasks_with_one_attempt_the_later_one_leaves_no_file(scene):
     )
 
 
-def test_a_task_that_comes_long_after_the_start_does_not_speak_for_the_one_that_runs(scene):
+def test_a_task_that_starts_late_writes_nothing_for_the_running_one(scene):
     twin = scene.new_load()
     scene.load.lasts_s = scene.load.planned_s = 60.0
     outcomes = []
@@ -249,7 +249,7 @@ def test_a_task_that_comes_long_after_the_start_does_not_speak_for_the_one_that_
     assert (scene.exit().outcome, scene.exit().samples) == ("finished", 60)
 
 
-def test_a_task_that_cannot_prepare_does_not_speak_for_the_one_that_is_ready(scene):
+def test_a_task_that_cannot_prepare_writes_nothing_for_the_ready_one(scene):
     twin = scene.new_load()
     twin.fails = "no space left"
     scene.at(3, lambda: scene.run(load=twin))
@@ -257,7 +257,7 @@ def test_a_task_that_cannot_prepare_does_not_speak_for_the_one_that_is_ready(sce
     assert scene.exit().outcome == "finished"
 
 
-def test_a_task_whose_twin_has_had_the_last_word_says_nothing(scene):
+def test_a_task_writes_nothing_after_its_twin_has_ended(scene):
     twin = scene.new_load()
     twin.fails = "no space left"
     scene.run(load=twin)
@@ -266,7 +266,7 @@ def test_a_task_whose_twin_has_had_the_last_word_says_nothing(scene):
     assert "ready.json" not in scene.left()
 
 
-def test_of_two_tasks_that_become_ready_at_the_same_moment_one_runs(scene):
+def test_one_of_two_tasks_that_become_ready_together_runs(scene):
     twin = scene.new_load()
     outcomes = []
     twin.meanwhile = lambda state: None
@@ -282,27 +282,27 @@ def test_of_two_tasks_that_become_ready_at_the_same_moment_one_runs(scene):
     assert scene.left() == ["ready.json"]
 
 
-# Trouble
+# Failures
 
 
-def test_a_worker_whose_run_nobody_owns_ends_its_load_and_says_why(scene):
+def test_an_expired_lease_ends_the_load_with_the_reason(scene):
     scene.load.lasts_s, scene.load.planned_s, scene.load.step_s = 1e6, None, 0.5
     scene.at(60, lambda: setattr(scene, "owned", False))
     state = scene.run()
-    assert (state.outcome, state.message) == ("stopped", "nobody has renewed the lease of the run for 180 s")
+    assert (state.outcome, state.message) == ("stopped", "no coordinator has renewed the run's lease for 180 s")
     patience = FARGATE_TIMINGS.orphaned_after_s or 0.0
     assert patience <= scene.clock.now() - scene.began - 60 <= patience + 2 * FARGATE_TIMINGS.lease_renew_s + 5
     assert scene.exit().outcome == "stopped"
 
 
-def test_a_parked_worker_that_nobody_starts_or_owns_does_not_wait_forever(scene):
+def test_a_parked_worker_without_a_coordinator_does_not_wait_forever(scene):
     scene.owned = scene.starts = False
     state = scene.run()
-    assert state.message.startswith("stopped before the start: nobody has renewed the lease")
+    assert state.message.startswith("stopped before the start: no coordinator has renewed the run's lease")
     assert scene.load.opened_at is None
 
 
-def test_a_store_in_trouble_is_borne_and_files_are_delivered_later_in_order(scene):
+def test_files_are_delivered_in_order_after_a_store_failure(scene):
     written = []
 
     def broken(operation: str, key: str) -> bool:
@@ -323,22 +323,22 @@ def test_a_store_in_trouble_is_borne_and_files_are_delivered_later_in_order(scen
     assert [one.number for one in read] == list(range(1, scene.exit().interval_files + 1))
 
 
-def test_a_store_that_is_gone_for_too_long_ends_the_load_and_is_named(scene):
+def test_a_long_store_failure_ends_the_load_and_is_reported(scene):
     scene.load.lasts_s, scene.load.planned_s, scene.load.step_s = 1e6, None, 0.5
     scene.at(20, scene.store.down)
     scene.at(20 + 200, scene.store.up)
     state = scene.run()
-    assert "nobody has renewed the lease" in state.message
+    assert "no coordinator has renewed the run's lease" in state.message
     assert "cannot be reached" in state.message
 
 
-def test_without_its_last_files_a_worker_has_no_write_exit(scene):
+def test_a_worker_that_cannot_deliver_its_files_writes_no_exit_json(scene):
     scene.store.fails = lambda operation, key: "intervals" in key
     assert scene.run().outcome == "finished"
     assert scene.left() == ["ready.json"]
 
 
-def test_a_stop_that_cannot_be_read_is_no_stop_and_hides_none(scene):
+def test_an_unreadable_stop_is_ignored_until_it_is_readable(scene):
     scene.load.lasts_s, scene.load.planned_s, scene.load.step_s = 1e6, None, 0.5
     key = run_key(scene.plan.run_id, "stop.json")
     scene.at(10, lambda: scene.store.put(key, b"{"))
@@ -348,7 +348,7 @@ def test_a_stop_that_cannot_be_read_is_no_stop_and_hides_none(scene):
 
 
 def test_a_signal_ends_the_load_and_partial_results_are_kept(scene):
-    scene.at(20, lambda: scene.load.came.append("SIGTERM"))
+    scene.at(20, lambda: scene.load.pending_signals.append("SIGTERM"))
     state = scene.run()
     assert (state.outcome, state.signals) == ("stopped", 1)
     assert 0 < scene.exit().samples < 30
@@ -356,7 +356,7 @@ def test_a_signal_ends_the_load_and_partial_results_are_kept(scene):
 
 
 @pytest.mark.parametrize("ahead_s", [-20.0, 20.0])
-def test_a_start_by_a_clock_that_is_off_a_little_is_still_this_runs(scene, ahead_s):
+def test_a_start_is_accepted_despite_a_small_clock_difference(scene, ahead_s):
     scene.starts = False
     start = Start(at=scene.began + 5 - ahead_s, attempts={WORKER: ATTEMPT})
     scene.at(1, lambda: scene.put("start.json", start))

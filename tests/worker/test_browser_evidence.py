@@ -1,4 +1,4 @@
-"""What is kept of a browser's first failures, whatever state its page is in."""
+"""Evidence of a browser's first failures, in every state of its page."""
 
 import importlib.util
 import json
@@ -8,8 +8,8 @@ from typing import Any
 from toril.worker import engines
 
 
-def beside(name: str) -> Any:
-    """A module of the engines' own processes, which are no part of a package."""
+def load_module(name: str) -> Any:
+    """Returns a module of the engines' own processes, which belong to no package."""
     path = Path(engines.__file__).parent / f"{name}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
@@ -18,7 +18,7 @@ def beside(name: str) -> Any:
     return module
 
 
-MODULE = beside("browser/steps")
+MODULE = load_module("browser/steps")
 
 
 class Gone(Exception):
@@ -48,32 +48,32 @@ class Crashed(Page):
     source = picture
 
 
-def told(folder):
+def index_of(folder):
     return [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
 
 
-def test_a_failure_has_its_files_which_are_bounded(tmp_path):
+def test_a_failure_has_its_files_of_limited_size(tmp_path):
     MODULE.Evidence(tmp_path / "kept", traces=True).keep(Page(), "Pay", "no button", 7.5)
-    (one,) = told(tmp_path / "kept")
+    (one,) = index_of(tmp_path / "kept")
     assert one["files"] == ["1.jpg", "1.source.txt", "1.console.txt", "1.trace.zip"]
     assert (one["label"], one["message"], one["at_s"]) == ("Pay", "no button", 7.5)
     assert (tmp_path / "kept" / "1.source.txt").stat().st_size == MODULE.SOURCE_CHARS
     assert (tmp_path / "kept" / "1.console.txt").read_text().splitlines()[-1] == "line 499"
 
 
-def test_the_first_few_are_kept_and_then_no_more(tmp_path):
+def test_only_the_first_failures_are_kept(tmp_path):
     evidence = MODULE.Evidence(tmp_path, traces=True)
     for number in range(MODULE.MOST + 2):
         assert evidence.wanted == (number < MODULE.MOST)
         evidence.keep(Page(), f"step {number}", "", 0.0)
-    assert [one["label"] for one in told(tmp_path)] == [f"step {number}" for number in range(MODULE.MOST)]
+    assert [one["label"] for one in index_of(tmp_path)] == [f"step {number}" for number in range(MODULE.MOST)]
 
 
 def test_a_run_with_secrets_keeps_no_trace(tmp_path):
     MODULE.Evidence(tmp_path, traces=False).keep(Page(), "Pay", "", 0.0)
-    assert "1.trace.zip" not in told(tmp_path)[0]["files"]
+    assert "1.trace.zip" not in index_of(tmp_path)[0]["files"]
 
 
-def test_of_a_page_that_has_crashed_there_is_what_it_said_before(tmp_path):
+def test_a_crashed_page_keeps_its_earlier_console_output(tmp_path):
     MODULE.Evidence(tmp_path, traces=True).keep(Crashed(), "Pay", "crashed", 0.0)
-    assert told(tmp_path)[0]["files"] == ["1.console.txt", "1.trace.zip"]
+    assert index_of(tmp_path)[0]["files"] == ["1.console.txt", "1.trace.zip"]

@@ -1,4 +1,4 @@
-"""Steps of a journey: what is asked of their pages, and what of it counts where."""
+"""Steps of a journey: the queries of their pages, and where the results count."""
 
 import time
 from types import SimpleNamespace
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.worker.test_browser_evidence import beside
+from tests.worker.test_browser_evidence import load_module
 
-STEPS, SAMPLES = beside("browser/steps"), beside("apiritif/samples")
+STEPS, SAMPLES = load_module("browser/steps"), load_module("apiritif/samples")
 ASKING_S = 0.05
 
 
@@ -36,8 +36,8 @@ class Journey:
         self.user = SimpleNamespace(frames=[], pending=[])
         self.written: list[Any] = []
         records = SimpleNamespace(in_flight={}, write=self.written.append)
-        told = {"folder": str(tmp_path), "browser": {"traces": False, "network": None}}
-        self.steps = STEPS.Steps(told, self.user, records, SimpleNamespace(admit=lambda: None))
+        settings = {"folder": str(tmp_path), "browser": {"traces": False, "network": None}}
+        self.steps = STEPS.Steps(settings, self.user, records, SimpleNamespace(admit=lambda: None))
         self.steps.driver = SimpleNamespace(page=lambda: page)
         self.steps.evidence = SimpleNamespace(keep=lambda *_: None)
         self.recorder = SimpleNamespace(record_transaction_start=self.start, record_transaction_end=self.end)
@@ -71,7 +71,7 @@ class Journey:
         return {one.label: one.response_us for one in self.written}
 
 
-def test_a_new_page_is_told_of_once(tmp_path):
+def test_the_timings_of_a_new_page_are_recorded_once(tmp_path):
     journey = Journey(tmp_path, Page())
     journey.step("Open")
     journey.step("Stay")
@@ -81,12 +81,12 @@ def test_a_new_page_is_told_of_once(tmp_path):
     assert (opened.ttfb_us, opened.bytes, opened.rc, opened.ok) == (5500, 700, "200", True)
 
 
-def test_what_asking_takes_is_in_no_step_and_in_no_transaction_around_it(tmp_path):
+def test_the_time_of_page_queries_counts_in_no_step_and_no_transaction(tmp_path):
     journey = Journey(tmp_path, Page())
     journey.step("All", "One", "Two")
     found = journey.recorded
     assert [found[name].kind for name in ("All", "One", "Two")] == ["transaction", "request", "request"]
-    assert found["All"].response_us < ASKING_S * 1e6  # it was asked twice
+    assert found["All"].response_us < ASKING_S * 1e6  # the page was queried twice
     assert found["All"].response_us >= found["One"].response_us + found["Two"].response_us
 
 
@@ -97,21 +97,21 @@ def test_a_page_that_answers_with_an_error_fails_its_step_and_has_no_timings(tmp
     assert journey.timings == {}
 
 
-def test_what_a_page_does_not_know_is_not_made_up(tmp_path):
+def test_unknown_timings_of_a_page_are_not_recorded(tmp_path):
     journey = Journey(tmp_path, Page(lcp=None, ttfb=None))
     journey.step("Open")
     assert journey.timings == {"Open (DOM ready)": 20_000}
     assert journey.recorded["Open"].ttfb_us == -1
 
 
-def test_a_page_that_cannot_be_asked_leaves_its_step_as_it_is(tmp_path):
+def test_an_unresponsive_page_leaves_its_step_unchanged(tmp_path):
     journey = Journey(tmp_path, Page(origin=None))
     journey.step("Open")
     assert journey.recorded["Open"].ok and journey.timings == {}
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("text", "message"),
     [
         (
             'TimeoutError: Locator.click: Timeout 1000ms exceeded.\nCall log:\n  - waiting for locator("#pay")\n',
@@ -121,5 +121,5 @@ def test_a_page_that_cannot_be_asked_leaves_its_step_as_it_is(tmp_path):
         ("", ""),
     ],
 )
-def test_a_failure_says_in_a_line_what_was_waited_for(said, message):
-    assert STEPS.worded(said).startswith(message) and "\n" not in STEPS.worded(said)
+def test_a_failure_names_the_awaited_element_in_one_line(text, message):
+    assert STEPS.shortened(text).startswith(message) and "\n" not in STEPS.shortened(text)

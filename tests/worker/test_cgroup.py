@@ -1,4 +1,4 @@
-"""What a control group says of its limits, in both versions, inside a container and out of it."""
+"""Limits of control groups, in both versions, inside and outside of a container."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_version_2_in_a_container_is_the_top_of_the_tree(tmp_path: Path) -> None
     assert (group.throttled_s(), group.used_s()) == (1.25, 7.5)
 
 
-def test_a_limit_of_an_outer_group_holds_as_well_and_its_counters_are_those_that_count(tmp_path: Path) -> None:
+def test_a_limit_of_an_outer_group_holds_together_with_its_counters(tmp_path: Path) -> None:
     group = tree(
         tmp_path,
         "0::/ci/job/step\n",
@@ -72,11 +72,11 @@ def test_version_1_has_a_tree_for_each_controller(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("memberships", ["", "0::/\n", "4:cpu:/box\n"])
-def test_where_there_are_no_groups_nothing_is_invented(tmp_path: Path, memberships: str) -> None:
+def test_limits_are_unknown_without_control_groups(tmp_path: Path, memberships: str) -> None:
     group = tree(tmp_path, memberships, {})
     assert (group.cores, group.memory_bytes, group.throttled_s(), group.used_s()) == (None, None, None, None)
 
 
-def test_files_that_say_something_else_are_no_limits(tmp_path: Path) -> None:
+def test_files_with_other_contents_are_not_limits(tmp_path: Path) -> None:
     group = tree(tmp_path, "0::/\n", {"cpu.max": "lots\n", "memory.max": "-5\n", "cpu.stat": "throttled_usec none\n"})
     assert (group.cores, group.memory_bytes, group.throttled_s()) == (None, None, None)

@@ -1,4 +1,4 @@
-"""Executions side by side: who begins when, and what counts as late; without processes."""
+"""Executions side by side: when each begins, and what counts as late; without processes."""
 
 import signal
 import subprocess
@@ -18,11 +18,11 @@ START = 1000.0
 
 
 class FakeEngine(Engine):
-    """An engine that does what it is told; `ended` is set by the test."""
+    """An engine without a process; the test sets `ended`."""
 
     def __init__(self, context: EngineContext, *, parks: bool) -> None:
         self.context, self.ended, self.startups = context, False, 0
-        self.parks = parks  # type: ignore[misc]  # as a test wants it
+        self.parks = parks  # type: ignore[misc]  # set by each test
 
     def startup(self) -> None:
         self.startups += 1
@@ -36,7 +36,7 @@ class FakeEngine(Engine):
 
 
 def runs_of(folder, *executions, slots=None, phase=0.0):
-    """EngineRuns of (parks, delay_s) executions, parked; a third value is the lead of its engine."""
+    """Returns parked EngineRuns of (parks, delay_s) executions; a third value is the engine's lead."""
     engines = []
     for position, (parks, delay_s, *lead_s) in enumerate(executions):
         home = folder / str(position)
@@ -66,7 +66,7 @@ def end(runs, position):
     assert [run.execution for run, _ in runs.newly_ended()] == [f"e{position}"]
 
 
-def test_parked_engines_learn_their_moment_at_once_and_others_are_started_at_theirs(tmp_path):
+def test_parked_engines_get_their_gates_at_once_and_others_start_when_due(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0), (True, 5.0), (False, 2.0))
     runs.open(START)
     assert gates(runs) == [START, START + 5, None]
@@ -78,7 +78,7 @@ def test_parked_engines_learn_their_moment_at_once_and_others_are_started_at_the
     assert gates(runs)[2] == START + 2
 
 
-def test_an_engine_with_a_lead_is_started_when_it_begins_and_gets_its_gate_once_it_is_parked(tmp_path):
+def test_an_engine_with_a_lead_starts_when_it_begins_and_gets_its_gate_once_parked(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0), (True, 20.0, 3.0))
     assert [run.engine.startups for run in runs] == [1, 0]
     runs.open(START)
@@ -91,7 +91,7 @@ def test_an_engine_with_a_lead_is_started_when_it_begins_and_gets_its_gate_once_
     assert (runs[1].engine.startups, gates(runs)[1]) == (1, START + 20)
 
 
-def test_one_that_is_not_parked_in_time_begins_as_soon_as_it_can(tmp_path):
+def test_an_engine_that_parks_too_late_begins_at_once(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0), (True, 20.0, 3.0))
     runs.open(START)
     for now in (START + 17.0, START + 19.9, START + 20.0):
@@ -116,7 +116,7 @@ def test_an_engine_that_is_started_late_is_late(tmp_path):
     assert runs.lateness_s(START) == {"e0": pytest.approx(2.75)}
 
 
-def test_a_worker_whose_first_request_of_a_low_rate_is_due_late_is_not_late(tmp_path):
+def test_a_worker_whose_first_request_is_due_late_is_not_late(tmp_path):
     runs = runs_of(tmp_path, (True, 1.0))
     context = runs[0].engine.context
     third_of_three = context.share.model_copy(update={"interleave": interleave([1, 1, 1])[2]})
@@ -127,9 +127,9 @@ def test_a_worker_whose_first_request_of_a_low_rate_is_due_late_is_not_late(tmp_
     assert runs.lateness_s(START) == {"e0": pytest.approx(0.25)}
 
 
-def test_waiting_for_a_slot_is_excused_but_nothing_after_it(tmp_path):
+def test_waiting_for_a_slot_is_not_lateness_but_later_delays_are(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0), (True, 0.0), slots=1)
-    assert [run.engine.startups for run in runs] == [1, 1]  # parked both, so that the second one begins at once
+    assert [run.engine.startups for run in runs] == [1, 1]  # both are parked, so that the second one can begin at once
     runs.open(START)
     assert gates(runs) == [START, None]
     for now in (START + 1, START + 9.9):
@@ -142,7 +142,7 @@ def test_waiting_for_a_slot_is_excused_but_nothing_after_it(tmp_path):
     assert runs.lateness_s(START) == {"e0": pytest.approx(0.1), "e1": pytest.approx(2.5)}
 
 
-def test_slots_go_to_those_that_are_due_first(tmp_path):
+def test_slots_go_to_the_runs_that_are_due_first(tmp_path):
     runs = runs_of(tmp_path, (True, 5.0), (False, 1.0), (True, 3.0), slots=2)
     runs.open(START)
     assert gates(runs) == [None, None, START + 3]
@@ -155,7 +155,7 @@ def test_slots_go_to_those_that_are_due_first(tmp_path):
     assert gates(runs)[0] == START + 6
 
 
-def test_an_early_end_waits_for_nobody_who_has_not_begun(tmp_path):
+def test_an_early_end_does_not_wait_for_engines_that_have_not_begun(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0), (True, 60.0), (False, 60.0))
     processes = [subprocess.Popen(["sleep", "60"], process_group=0) for _ in range(2)]
     try:
@@ -173,7 +173,7 @@ def test_an_early_end_waits_for_nobody_who_has_not_begun(tmp_path):
 
 
 @pytest.mark.parametrize("phase", [0.0, 0.25, 0.75])
-def test_all_workers_end_together_however_they_are_shifted(tmp_path, phase):
+def test_all_workers_end_together_despite_their_phase_shifts(tmp_path, phase):
     runs = runs_of(tmp_path, (True, 1.0), phase=phase)
     run = runs[0]
     assert run.due(START) == START + 1 + phase * 2  # of a ramp-up of four seconds for two users
@@ -188,7 +188,7 @@ def test_stairs_rise_in_all_workers_at_once(tmp_path):
     assert stairs.phase_shift_s == 0.0
 
 
-def test_texts_of_scripts_fit_into_the_last_word_whatever_they_are(tmp_path):
+def test_every_text_of_a_script_fits_into_exit_json(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0))
     runs[0].facts = Facts(script_errors={"half \ud83d": 1}, script_failed="x" * 20_000, note="s3cret \ud83d")
     reports = runs.reports(START, Redactor(["s3cret"]).for_record)

@@ -1,4 +1,4 @@
-"""The results of other tools, row by row: what each format says, and what it does not."""
+"""Results of other tools, row by row: what each format contains, and what it lacks."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def read(tmp_path, text):
     return [record for part in reader.read(True) for record in part], reader
 
 
-def test_a_jtl_has_the_start_in_milliseconds_and_what_it_says_of_each_request(tmp_path):
+def test_a_jtl_has_start_times_in_milliseconds_and_the_facts_of_each_request(tmp_path):
     (one, two), reader = read(
         tmp_path,
         JTL + f'{AT_MS},250,"home, sweet",200,OK,true,512,3,40,12\n'
@@ -35,7 +35,7 @@ def test_a_jtl_has_the_start_in_milliseconds_and_what_it_says_of_each_request(tm
     assert (reader.resolution_us, reader.users, reader.unreadable) == (1000, 4, 0)
 
 
-def test_a_jtl_of_locust_has_the_completion(tmp_path):
+def test_a_jtl_of_locust_has_completion_times(tmp_path):
     ((one,), _) = read(
         tmp_path, "timeStamp,label,method,elapsed,responseCode,success\n" + f"{AT_MS},home,GET,250,200,true\n"
     )
@@ -49,21 +49,21 @@ def test_a_jtl_may_have_another_delimiter(tmp_path, delimiter):
     assert (one.label, one.bytes) == ("home", 512)
 
 
-def test_jmeters_transactions_are_no_requests(tmp_path):
+def test_jmeters_transactions_are_not_requests(tmp_path):
     text = "timeStamp,elapsed,label,responseCode,responseMessage,success,dataType\n"
     text += f'{AT_MS},250,buy,200,"Number of samples in transaction : 2, number of failing samples : 0",true,\n'
     ((one,), _) = read(tmp_path, text)
     assert one.kind == "transaction"
 
 
-def test_rows_that_are_no_samples_are_counted_and_cost_the_others_nothing(tmp_path):
+def test_rows_that_are_not_samples_are_counted_and_skipped(tmp_path):
     good = f"{AT_MS},250,home,200,OK,true,512,3,40,12\n"
     bad = ["soon,250,home,200,OK,true,512,3,40,12\n", "1,2,3\n", f"{AT_MS},250,home,200,OK,perhaps,512,3,40,12\n"]
     found, reader = read(tmp_path, JTL + good + "".join(bad) + good)
     assert (len(found), reader.unreadable) == (2, 3)
 
 
-def test_xml_has_the_outermost_samples_and_why_assertions_failed(tmp_path):
+def test_xml_has_the_outermost_samples_and_the_messages_of_assertions(tmp_path):
     text = f"""<?xml version="1.0" encoding="UTF-8"?>
 <testResults version="1.2">
 <httpSample t="250" it="0" lt="40" ct="12" ts="{AT_MS}" s="true" lb="home" rc="200" rm="OK" by="512" ng="1" na="3">
@@ -75,7 +75,7 @@ def test_xml_has_the_outermost_samples_and_why_assertions_failed(tmp_path):
 <httpSample t="soon" ts="{AT_MS}" s="true" lb="odd" rc="200" rm="OK" by="1"/>
 <httpSample t="9" ts="{AT_MS}" s="true" lb="last" rc="200" rm="OK" by="1"/>
 """
-    found, reader = read(tmp_path, text)  # JMeter that was killed closes nothing
+    found, reader = read(tmp_path, text)  # a killed JMeter leaves elements open
     assert [(one.label, one.ok, one.message) for one in found] == [
         ("home", True, ""), ("cart", False, "no lamp"), ("last", True, ""),
     ]  # fmt: skip
@@ -92,7 +92,7 @@ def test_xml_with_an_entity_reads_no_other_file(tmp_path):
     assert "hunter2" not in str(found)
 
 
-def test_vegeta_tells_microseconds(tmp_path):
+def test_vegetas_csv_has_microseconds(tmp_path):
     text = f'{AT_MS}456789,200,1500499,0,17,"",Ym9keQ==,attack,1,GET,http://shop/,aGVhZA==\n'
     text += f'{AT_MS}456789,0,2000000,0,0,"dial tcp: refused, twice",,,2,GET,http://shop/,\n'
     (one, two), reader = read(tmp_path, text)
@@ -102,7 +102,7 @@ def test_vegeta_tells_microseconds(tmp_path):
     assert reader.resolution_us == 1
 
 
-def test_vegeta_as_json(tmp_path):
+def test_vegetas_json_is_read(tmp_path):
     text = '{"attack":"","seq":0,"code":503,"timestamp":"2026-11-25T20:00:00.123456789Z","latency":1500499,'
     text += '"bytes_out":0,"bytes_in":17,"error":"503 Service Unavailable","body":null,"method":"GET","url":"/"}\n{}\n'
     ((one,), reader) = read(tmp_path, text + '{"attack":1}\n')
@@ -116,7 +116,7 @@ def test_gatlings_log_is_read_if_it_is_text(tmp_path):
     assert (one.label, one.response_us, reader.resolution_us) == ("home", 12_000, 1000)
 
 
-def test_phout_tells_microseconds(tmp_path):
+def test_phout_has_microseconds(tmp_path):
     text = "1764100000.582\tcart#7\t1510\t934\t52\t384\t140\t1249\t37\t478\t0\t404\n"
     text += "1764100000.583\t\t1510\t934\t52\t384\t140\t1249\t37\t478\t110\t0\n"
     (one, two), _ = read(tmp_path, text)
@@ -138,7 +138,7 @@ def test_a_file_without_single_requests_or_of_another_format_is_refused(tmp_path
         read(tmp_path, text)
 
 
-def test_before_its_first_line_is_complete_a_file_has_no_format_yet(tmp_path):
+def test_a_file_has_no_format_before_its_first_line_is_complete(tmp_path):
     path = tmp_path / "results"
     path.write_text("timeStamp,elap")
     assert reader_of(path) is None
@@ -157,12 +157,12 @@ def test_a_growing_file_is_read_in_whole_records_once(tmp_path):
     assert (counts, reader.unreadable) == ([1, 2], 0)
 
 
-def test_a_byte_order_mark_is_no_part_of_a_jtl(tmp_path):
+def test_a_byte_order_mark_of_a_jtl_is_skipped(tmp_path):
     ((one,), reader) = read(tmp_path, "\ufeff" + JTL + f"{AT_MS},250,home,200,OK,true,512,3,40,12\n")
     assert (one.started_s, reader.unreadable) == (AT_MS / 1000, 0)
 
 
-def test_a_jtl_without_what_has_to_be_known_is_refused(tmp_path):
+def test_a_jtl_without_a_required_column_is_refused(tmp_path):
     with refused("missing-column", "success", error=UnknownFormatError):
         read(tmp_path, JTL.replace("success", "sucess") + f"{AT_MS},250,home,200,OK,true,512,3,40,12\n")
 
@@ -177,7 +177,7 @@ def test_a_jtl_without_what_has_to_be_known_is_refused(tmp_path):
         f"{AT_MS},5,home,200,OK,true,{10**30},3,40,12",
     ],
 )
-def test_a_row_of_a_jtl_that_cannot_be_is_unreadable(tmp_path, bad):
+def test_an_impossible_row_of_a_jtl_is_unreadable(tmp_path, bad):
     records, reader = read(tmp_path, JTL + f"{AT_MS},250,home,200,OK,true,512,3,40,12\n{bad}\n")
     assert (len(records), reader.unreadable) == (1, 1)
 
@@ -197,7 +197,7 @@ ATTACK = '{"attack":"home","code":200,"timestamp":"2025-11-25T19:46:40Z","latenc
         (ATTACK % "250", "[" * 100_000 + "\n"),
     ],
 )
-def test_a_line_that_cannot_be_is_unreadable(tmp_path, good, bad):
+def test_an_impossible_line_is_unreadable(tmp_path, good, bad):
     records, reader = read(tmp_path, good + bad + good)
     assert (len(records), reader.unreadable) == (2, 1)
 
@@ -214,7 +214,7 @@ def test_half_a_sample_at_the_end_of_xml_is_unreadable(tmp_path, cut):
 
 
 @pytest.mark.parametrize(("code", "ok"), [(200, True), (302, True), (404, False), (500, False)])
-def test_a_status_of_vegeta_that_is_no_success_is_a_failure_without_an_error_text_too(tmp_path, code, ok):
+def test_an_error_status_of_vegeta_is_a_failure_even_without_an_error_text(tmp_path, code, ok):
     csv = f'{AT_MS}456789,{code},1500499,0,17,"",,attack,1,GET,http://shop/,\n'
     ((one,), _) = read(tmp_path, csv)
     assert (one.ok, one.rc, bool(one.message)) == (ok, str(code), not ok)

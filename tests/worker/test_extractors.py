@@ -1,4 +1,4 @@
-"""Values taken out of answers, and checked answers, by the engines that docs/reference/engines.md names."""
+"""Extractors and assertions of the engines that support them according to docs/reference/engines.md."""
 
 import pytest
 
@@ -12,7 +12,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 def performed(engine, requests, folder, body):
-    """One user's one pass; what was measured, and what the service was asked."""
+    """Runs one iteration of one user; returns the results, and the service with its requests."""
     with target(body=body) as service:
         scenarios = {"shop": {"default-address": service.url, "requests": requests}}
         plan = plan_of([planned(engine, "shop", concurrency=1, iterations=1)], scenarios)

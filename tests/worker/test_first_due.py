@@ -1,4 +1,4 @@
-"""When a worker's first request is due: a rate that begins low makes nobody late."""
+"""When a worker's first request is due: a rate that begins low makes no worker late."""
 
 from pathlib import Path
 
@@ -30,14 +30,12 @@ def context(curve: tuple[tuple[float, float], ...], stripe: Interleave | None = 
         (((0, 0), (10, 0)), 10),
     ],
 )
-def test_the_first_request_is_due_as_soon_as_there_is_a_rate(
-    curve: tuple[tuple[float, float], ...], due_s: float
-) -> None:
+def test_the_first_request_is_due_when_the_rate_begins(curve: tuple[tuple[float, float], ...], due_s: float) -> None:
     assert context(curve).first_due_s == due_s
 
 
 def test_each_worker_waits_for_its_own_first_arrival() -> None:
     slow = ((0.0, 0.5), (60.0, 0.5))
     assert [context(slow, stripe).first_due_s for stripe in interleave([1, 1, 1])] == [0, 2, 4]
-    rising = ((0.0, 0.0), (100.0, 100.0))  # of which the second is due after √2 s
+    rising = ((0.0, 0.0), (100.0, 100.0))  # the second arrival is due after √2 s
     assert context(rising, interleave([1, 1])[1]).first_due_s == pytest.approx(2**0.5)

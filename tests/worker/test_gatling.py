@@ -1,4 +1,4 @@
-"""Real Gatling under a real worker against a service on loopback: what is recorded is what was answered."""
+"""Real Gatling under a real worker against a loopback service: samples match the responses."""
 
 import pytest
 
@@ -20,6 +20,7 @@ import io.gatling.http.Predef._
 
 class Buying extends Simulation {
   val users = Integer.getInteger("concurrency", 1).toInt
+
   val buying = scenario("buying").repeat(3) {
     group("buy") {
       exec(http("home").get("/home")).exec(http("closed").get("/status/503"))
@@ -34,7 +35,7 @@ def generated(url, requests, **scenario):
     return {"shop": {"default-address": url, "requests": requests, **scenario}}
 
 
-def test_generated_requests_are_sent_as_often_as_asked_and_keep_their_labels(tmp_path):
+def test_generated_requests_are_sent_as_often_as_planned_and_keep_their_labels(tmp_path):
     requests = [
         {"url": "/home", "label": "home"},
         {"url": "/status/404", "label": "missing"},
@@ -87,7 +88,7 @@ def test_a_throughput_is_an_upper_bound(tmp_path):
         load = planned("gatling", "shop", concurrency=10, throughput_rps=20.0, iterations=1000, hold_for_s=4.0)
         with workers(plan_of([load], generated(service.url, ["/"])), tmp_path) as run:
             found = run.go()
-    assert 0 < found.samples == service.answered <= 20 * 4 + 20  # and what falls into the last second
+    assert 0 < found.samples == service.answered <= 20 * 4 + 20  # and one more second's requests
     assert found.exits[0].executions["shop"].unfinished_users == 10
 
 
@@ -110,7 +111,7 @@ def test_an_early_end_lets_requests_finish(tmp_path):
     assert found.total().failures == found.unfinished == 0
 
 
-def test_a_simulation_of_ones_own_keeps_its_load_and_groups_and_names_its_failures(tmp_path):
+def test_the_suites_own_simulation_keeps_its_load_groups_and_failures(tmp_path):
     with target() as service:
         plan = plan_of([planned("gatling", "own")], {"own": {"script": "sims/Buying.scala"}})
         plan = plan.model_copy(update={"executions": (plan.executions[0].model_copy(update={"concurrency": None}),)})
@@ -126,7 +127,7 @@ def test_a_simulation_of_ones_own_keeps_its_load_and_groups_and_names_its_failur
     assert found.samples == service.answered + 3
 
 
-def test_assertions_that_fail_are_a_note(tmp_path):
+def test_failed_assertions_are_a_note(tmp_path):
     source = OWN.replace(
         '.protocols(http.baseUrl("{url}")))',
         '.protocols(http.baseUrl("{url}")))'
@@ -137,13 +138,13 @@ def test_assertions_that_fail_are_a_note(tmp_path):
         with workers(plan, tmp_path, {"sims/Buying.scala": source.replace("{url}", service.url)}) as run:
             found = run.go()
     assert (found.exits[0].outcome, found.samples) == ("finished", 9), run.log()[-3000:]
-    told = found.exits[0].executions["own"]
-    assert "failed events" in told.note
-    assert told.note.count(" : false") == 1
-    assert not told.script_failed
-    assert told.ended_s is not None
+    report = found.exits[0].executions["own"]
+    assert "failed events" in report.note
+    assert report.note.count(" : false") == 1
+    assert not report.script_failed
+    assert report.ended_s is not None
     assert found.exits[0].last_sample_s is not None
-    assert told.ended_s < found.exits[0].last_sample_s + 0.5
+    assert report.ended_s < found.exits[0].last_sample_s + 0.5
 
 
 def test_a_simulation_that_does_not_compile_fails_before_the_worker_is_ready(tmp_path):

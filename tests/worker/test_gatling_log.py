@@ -18,7 +18,7 @@ def read(tmp_path, text):
     return [record for part in reader.read(True) for record in part], reader
 
 
-def test_requests_groups_and_users(tmp_path):
+def test_requests_groups_and_users_are_read(tmp_path):
     text = RUN + f"USER\tbuying\tSTART\t{AT_MS}\n" * 2 + HOME
     text += f"GROUP\tbuy,all\t{AT_MS}\t{AT_MS + 30}\t12\tKO\n" + f"USER\tbuying\tEND\t{AT_MS}\n"
     (home, group), reader = read(tmp_path, text)
@@ -44,12 +44,12 @@ def test_the_load_is_over_when_the_last_user_has_left(tmp_path):
         ("substring(no such text).find.exists, found nothing", ""),
     ],
 )
-def test_a_failure_says_what_it_was(tmp_path, message, rc):
+def test_a_failure_has_its_code(tmp_path, message, rc):
     ((one,), _) = read(tmp_path, RUN + f"REQUEST\t\thome\t{AT_MS}\t{AT_MS}\tKO\t{message}\n")
     assert (one.ok, one.rc, one.message) == (False, rc, message)
 
 
-def test_rows_that_are_none_are_counted(tmp_path):
+def test_unreadable_rows_are_counted(tmp_path):
     odd = [
         "REQUEST\tbuy\thome\tsoon\t1\tOK\t \n",
         "REQUEST\tbuy\n",
@@ -60,7 +60,7 @@ def test_rows_that_are_none_are_counted(tmp_path):
     assert (len(found), reader.unreadable) == (1, 5)
 
 
-def test_before_there_is_a_log_nothing_is_read(tmp_path):
+def test_a_missing_log_has_no_records(tmp_path):
     assert list(GatlingReader(tmp_path).read(False)) == []
 
 
@@ -71,6 +71,6 @@ def test_the_simulations_of_a_script_are_found_with_their_package():
     assert simulations_in("class Helper { }") == []
 
 
-def test_the_gate_waits_in_scalas_way_and_in_javas():
+def test_the_gate_is_written_for_scala_and_for_java():
     assert "extends shop.Buying { before { Toril.await() } }" in gate_of("shop.Buying")
     assert "override def before(): Unit = { super.before(); Toril.await() }" in gate_of("shop.Buying", of_java=True)

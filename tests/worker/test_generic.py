@@ -1,4 +1,4 @@
-"""An executor that has no engine module of ours is read through bzt's own reader: here Molotov."""
+"""An executor without an engine module is read through bzt's own reader; the example is Molotov."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ async def visit(session):
 """
 
 
-def test_an_executor_that_we_do_not_know_is_recorded_too(tmp_path):
+def test_an_executor_without_an_engine_module_is_recorded(tmp_path):
     with target() as service:
         plan = plan_of([planned("molotov", "own", concurrency=2, hold_for_s=1.5)], {"own": {"script": "molo.py"}})
         with workers(plan, tmp_path, {"molo.py": SCRIPT.replace("URL", service.url)}) as run:
@@ -34,7 +34,7 @@ def test_an_executor_that_we_do_not_know_is_recorded_too(tmp_path):
 
 
 class Reader:
-    """What bzt's readers give: second, label, users, times, code, error, …"""
+    """Returns rows like bzt's readers: second, label, users, times, code, error, …"""
 
     def __init__(self, users: int) -> None:
         self.users = users
@@ -43,12 +43,12 @@ class Reader:
         yield (1, "home", self.users, 0.1, 0.0, 0.0, "200", None, "", 2)
 
 
-@pytest.mark.parametrize(("told", "users"), [(3, 3), (0, None)])
-def test_users_that_a_reader_does_not_tell_are_unknown_and_not_zero(told, users, tmp_path):
+@pytest.mark.parametrize(("given", "users"), [(3, 3), (0, None)])
+def test_users_are_unknown_and_not_zero_if_the_reader_has_none(given, users, tmp_path):
     context = EngineContext(
         planned=planned("molotov", "own"), share=ExecutionShare(execution="own", config={}),
         graceful_stop_s=1.0, folder=tmp_path, suite=tmp_path,
     )  # fmt: skip
-    engine = GenericEngine(None, context, [Reader(told)])
+    engine = GenericEngine(None, context, [Reader(given)])
     assert [len(batch) for batch in engine.batches(True)] == [1]
     assert engine.virtual_users() == users

@@ -1,4 +1,4 @@
-"""What a worker says of its own state."""
+"""A worker's readings of its own state."""
 
 import os
 import subprocess
@@ -14,11 +14,11 @@ BUSY = "import time\nend = time.time() + 5\nwhile time.time() < end: pass"
 
 
 def readings(read: Callable[[Monitor, int], Health], wait_s: float = 0.5) -> Health:
-    """The second of two readings, with a busy program in a process group of its own between them."""
+    """Returns the second of two readings, with a busy program in its own process group."""
     with subprocess.Popen([sys.executable, "-c", BUSY], process_group=0) as engine:
         try:
             monitor = Monitor(time.time())
-            time.sleep(0.2)  # until it has run: who never ran has never waited
+            time.sleep(0.2)  # let it run first: a process that never ran has no wait
             read(monitor, engine.pid)
             time.sleep(wait_s)
             return read(monitor, engine.pid)
@@ -26,7 +26,7 @@ def readings(read: Callable[[Monitor, int], Health], wait_s: float = 0.5) -> Hea
             engine.kill()
 
 
-def test_a_busy_engine_shows_against_its_core_and_against_the_limit():
+def test_a_busy_engine_is_measured_against_its_core_and_the_limit():
     health = readings(lambda monitor, pid: monitor.read(time.time(), [pid]))
     assert health.busiest_engine_core_fraction > 0.05
     assert 0 < health.cpu_fraction_of_limit <= 1.5
@@ -42,8 +42,8 @@ def test_an_engine_with_many_threads_is_not_judged_against_one_core():
     assert health.cpu_fraction_of_limit > 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts how long a thread waits")
-def test_what_linux_tells_of_an_engine_is_measured():
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the waiting of threads")
+def test_linux_counters_of_an_engine_are_measured():
     health = readings(lambda monitor, pid: monitor.read(time.time(), [pid]))
     assert health.waiting is not None
     assert 0 <= health.waiting <= 1
@@ -52,12 +52,12 @@ def test_what_linux_tells_of_an_engine_is_measured():
     assert 0 < health.sockets_share <= 1
 
 
-def test_of_a_program_that_is_no_engine_nobody_asks_whether_it_waited():
+def test_waiting_is_not_measured_for_programs_that_are_not_engines():
     assert readings(lambda monitor, _: monitor.read(time.time(), [])).waiting is None
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no program on a core")
-def test_of_two_engines_on_one_core_each_waits_while_the_other_runs():
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity")
+def test_two_engines_on_one_core_wait_for_each_other():
     usable = os.sched_getaffinity(0)
     burn = f"import os\nos.sched_setaffinity(0, {{{max(usable)}}})\n{BUSY}"
     engines = [subprocess.Popen([sys.executable, "-c", burn], process_group=0) for _ in range(2)]

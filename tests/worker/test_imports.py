@@ -1,4 +1,4 @@
-"""What a worker imports of bzt's libraries."""
+"""The libraries of bzt that a worker imports."""
 
 import json
 import subprocess
@@ -9,6 +9,7 @@ import json, sys
 from toril.worker.main import UNUSED_BY_WORKERS, StandIn
 for name in UNUSED_BY_WORKERS:
     sys.modules.setdefault(name, StandIn(name))
+
 import toril.worker.taurus
 import bzt.modules.jmeter, bzt.modules._locustio, bzt.modules._apiritif, bzt.modules.services, bzt.modules.k6
 print(json.dumps(sorted(name for name in sys.modules if name.startswith(("urwid.", "engineio")))))

@@ -1,4 +1,4 @@
-"""Real JMeter under real bzt against a service on loopback: what is recorded is what was answered."""
+"""Real JMeter under real bzt against a loopback service: samples match the responses."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -131,7 +131,7 @@ def test_generated_requests_keep_the_suites_labels_and_the_services_codes(tmp_pa
     assert found.rcs("moved") == {"200": each}
 
 
-def test_an_own_plan_runs_as_it_is_with_its_setup_its_functions_and_what_its_transactions_hide(tmp_path):
+def test_the_suites_own_plan_runs_with_its_setup_functions_and_hidden_requests(tmp_path):
     with target() as service:
         scenarios = {"own": {"script": "plans/shop.jmx", "properties": {"colour": "green"}}}
         plan = plan_of([planned("jmeter", "own")], scenarios)
@@ -152,7 +152,7 @@ def test_an_own_plan_runs_as_it_is_with_its_setup_its_functions_and_what_its_tra
 def test_an_assertion_of_a_transaction_fails_it_and_its_requests_are_still_samples(tmp_path):
     slow = """<DurationAssertion guiclass="DurationAssertionGui" testclass="DurationAssertion" testname="fast">
       <stringProp name="DurationAssertion.duration">1100</stringProp></DurationAssertion><hashTree/>"""
-    with target() as service:  # one request leaves half a second to a crowded machine, two together are too slow
+    with target() as service:  # one request may take half a second more, two together are too slow
         first, second = (SAMPLER.format(url=f"{service.url}/delay/0.6", label=name) for name in ("first", "second"))
         buy = TRANSACTION.format(name="buy", children=slow + first + second)
         broken = SAMPLER.format(url=f"{service.url}/status/503", label="broken")
@@ -172,7 +172,7 @@ def test_an_assertion_of_a_transaction_fails_it_and_its_requests_are_still_sampl
     assert all("longer than allowed" in message or "too long" in message for message, _ in found.total("buy").errors)
 
 
-def test_the_suites_load_replaces_that_of_an_own_plan(tmp_path):
+def test_the_suites_load_replaces_the_load_of_its_own_plan(tmp_path):
     with target(delay_s=0.1) as service:
         plan = plan_of(
             [planned("jmeter", "own", concurrency=4, ramp_up_s=1, hold_for_s=2)], {"own": {"script": "shop.jmx"}}
@@ -199,7 +199,7 @@ def test_throughput_is_kept_and_ends_without_a_burst(tmp_path):
 
 @pytest.mark.nightly
 @pytest.mark.solo
-def test_a_load_curve_is_followed_over_a_silence_and_at_less_than_one_request_a_second(tmp_path):
+def test_a_load_curve_is_followed_through_a_pause_and_below_one_request_a_second(tmp_path):
     curve = ((0.0, 0.0), (4.0, 60.0), (4.0, 0.0), (7.0, 0.0), (7.0, 20.0), (10.0, 20.0), (10.0, 80.0), (13.0, 80.0),
              (13.0, 0.5), (15.0, 0.5))  # fmt: skip
     with target() as service:
@@ -212,7 +212,7 @@ def test_a_load_curve_is_followed_over_a_silence_and_at_less_than_one_request_a_
     assert found.samples == service.answered
     assert found.samples <= 430  # of 421: none may be sent twice …
     assert found.samples + dropped >= 412  # … or be lost without being counted
-    assert seconds[5, 5] <= 2  # what was still owed; in the seconds beside it a jump is spread over a whole one
+    assert seconds[5, 5] <= 2  # sends that were still owed; a jump is spread over the seconds around it
     assert seconds[0, 3] == pytest.approx(120, abs=20 + dropped)
     assert seconds[7, 9] == pytest.approx(60, abs=12 + dropped)
     assert seconds[10, 12] == pytest.approx(240, abs=40 + dropped)
@@ -220,7 +220,7 @@ def test_a_load_curve_is_followed_over_a_silence_and_at_less_than_one_request_a_
 
 @pytest.mark.nightly
 @pytest.mark.solo
-def test_a_throughput_outlasts_the_beginnings_of_seconds_that_jmeter_sleeps_through(tmp_path):
+def test_a_throughput_is_kept_if_jmeter_sleeps_through_the_beginnings_of_seconds(tmp_path):
     stops = 6
     with target() as service:
         load = planned("jmeter", "shop", concurrency=50, throughput_rps=10.0, hold_for_s=10)
@@ -245,7 +245,7 @@ def test_a_throughput_outlasts_the_beginnings_of_seconds_that_jmeter_sleeps_thro
     assert found.samples + dropped <= 106 + 2 * stops
 
 
-def test_a_signal_lets_requests_finish_and_cuts_off_the_rest_without_calling_them_failures(tmp_path):
+def test_a_signal_lets_requests_finish_and_leaves_the_rest_unfinished_not_failed(tmp_path):
     requests = [{"url": "/delay/0.5", "label": "short"}, {"url": "/delay/30", "label": "long"}]
     with target() as service:
         loads = [
@@ -273,7 +273,7 @@ def test_a_signal_lets_requests_finish_and_cuts_off_the_rest_without_calling_the
 
 
 @pytest.mark.parametrize("early", [False, pytest.param(True, marks=pytest.mark.nightly)])
-def test_stairs_lose_nothing_at_their_end_nor_at_an_early_one(tmp_path, early):
+def test_stairs_lose_no_sample_at_their_planned_or_early_end(tmp_path, early):
     with target(delay_s=0.3) as service:
         load = planned("jmeter", "shop", concurrency=4, ramp_up_s=2, hold_for_s=60 if early else 1)
         plan = plan_of([load], generated(service.url, ["/"]), extra={"steps": 2})
@@ -292,7 +292,7 @@ def test_stairs_lose_nothing_at_their_end_nor_at_an_early_one(tmp_path, early):
 
 
 @pytest.mark.nightly
-def test_stairs_at_a_throughput_record_each_answer_and_end_when_planned_twenty_times(tmp_path):
+def test_stairs_with_a_throughput_record_each_response_and_end_as_planned_twenty_times(tmp_path):
     requests = [
         {"once": [{"url": "/", "label": "home"}]},
         {"loop": 2, "do": [{"url": "/search", "label": "search"}]},
@@ -315,7 +315,7 @@ def test_stairs_at_a_throughput_record_each_answer_and_end_when_planned_twenty_t
 
 
 @pytest.mark.nightly
-def test_a_script_that_stops_the_plug_ins_group_loses_no_answer(tmp_path):
+def test_a_script_that_stops_the_plug_ins_group_loses_no_response(tmp_path):
     with target() as service:
         first = SAMPLER.format(url=f"{service.url}/delay/0.${{__Random(1,4)}}", label="slow")
         stops = SAMPLER.format(url=f"{service.url}/status/${{__groovy(ctx.threadNum == 1 ? 500 : 200)}}", label="last")
@@ -328,7 +328,7 @@ def test_a_script_that_stops_the_plug_ins_group_loses_no_answer(tmp_path):
         with workers(plan, tmp_path, files) as run:
             found = run.go()
     assert found.total("last").failures >= 1
-    assert service.answered <= found.samples + found.unfinished == service.started  # what it interrupts is a failure
+    assert service.answered <= found.samples + found.unfinished == service.started  # interrupted requests are failures
 
 
 def users_of(found):
@@ -355,7 +355,7 @@ def test_users_count_from_their_first_think_time_to_their_last(tmp_path):
 
 @pytest.mark.nightly
 @pytest.mark.solo
-def test_the_groups_of_an_own_plan_have_the_planned_users_together_and_those_without_data_leave(tmp_path):
+def test_the_groups_of_the_suites_own_plan_share_the_planned_users_and_users_without_data_end(tmp_path):
     with target(delay_s=0.2) as service:
         one, two = (SAMPLER.format(url=f"{service.url}/{name}", label=name) for name in ("one", "two"))
         groups = GROUP.format(kind="ThreadGroup", name="first", loops=1, threads=1, children=one)
@@ -389,7 +389,7 @@ def test_users_that_run_out_of_data_before_their_iterations_are_done_are_counted
 
 
 @pytest.mark.nightly
-def test_a_request_whose_record_an_exception_takes_along_is_unfinished_and_the_script_says_that_it_failed(tmp_path):
+def test_a_request_that_a_script_error_aborts_is_unfinished_and_the_script_counts_as_failed(tmp_path):
     check = """<JSR223PostProcessor guiclass="TestBeanGUI" testclass="JSR223PostProcessor" testname="check">
       <stringProp name="scriptLanguage">groovy</stringProp>
       <stringProp name="script">assert prev.responseCode == "201"</stringProp></JSR223PostProcessor><hashTree/>"""
@@ -407,7 +407,7 @@ def test_a_request_whose_record_an_exception_takes_along_is_unfinished_and_the_s
 
 
 @pytest.mark.nightly
-def test_users_whose_answers_never_end_are_unfinished_with_the_time_that_they_waited(tmp_path):
+def test_requests_whose_responses_never_end_are_unfinished_with_their_waiting_time(tmp_path):
     with target() as service:
         plan = plan_of(
             [planned("jmeter", "shop", concurrency=3, hold_for_s=3)],
@@ -423,7 +423,7 @@ def test_users_whose_answers_never_end_are_unfinished_with_the_time_that_they_wa
 
 
 @pytest.mark.nightly
-def test_a_connection_that_the_service_has_closed_in_a_think_time_is_not_used(tmp_path):
+def test_a_connection_that_the_service_closes_during_think_time_is_not_reused(tmp_path):
     with target() as service:
         service.idle_s = 0.7
         plan = plan_of(
@@ -449,7 +449,7 @@ def test_a_parked_engine_that_is_not_needed_sends_nothing(tmp_path):
         assert service.started == 0
 
 
-def test_a_service_that_is_down_is_failures_with_the_reason(tmp_path):
+def test_requests_to_a_service_that_is_down_fail_with_the_reason(tmp_path):
     plan = plan_of([planned("jmeter", "shop", concurrency=1, iterations=3)], generated("http://127.0.0.1:9", ["/"]))
     with workers(plan, tmp_path) as run:
         found = run.go()
@@ -459,7 +459,7 @@ def test_a_service_that_is_down_is_failures_with_the_reason(tmp_path):
     assert rc == "HttpHostConnectException"
 
 
-def test_a_plan_with_a_plug_in_that_is_missing_fails_the_worker_before_it_is_ready(tmp_path):
+def test_a_missing_plug_in_fails_the_worker_before_it_is_ready(tmp_path):
     script = PLAN.format(groups="<com.example.NoSuchGroup testname='x' enabled='true'/><hashTree/>")
     plan = plan_of([planned("jmeter", "own")], {"own": {"script": "shop.jmx"}})
     with workers(plan, tmp_path, {"shop.jmx": script}) as run:
@@ -489,7 +489,7 @@ def test_transactions_of_included_plans_show_their_requests_too(tmp_path):
     assert 'testname="users"' in path.read_text()
 
 
-def test_a_plan_that_is_no_plan_fails_the_worker_with_the_reason(tmp_path):
+def test_an_invalid_plan_fails_the_worker_with_the_reason(tmp_path):
     plan = plan_of([planned("jmeter", "own", concurrency=1, hold_for_s=1)], {"own": {"script": "shop.jmx"}})
     with workers(plan, tmp_path, {"shop.jmx": "<jmeterTestPlan><no"}) as run:
         run.launch()
@@ -498,7 +498,7 @@ def test_a_plan_that_is_no_plan_fails_the_worker_with_the_reason(tmp_path):
 
 
 @pytest.mark.unit
-def test_a_missing_home_is_said_with_the_way_to_get_it(tmp_path, monkeypatch):
+def test_a_missing_installation_is_an_error_with_the_fix(tmp_path, monkeypatch):
     monkeypatch.setenv("TORIL_JMETER_HOME", str(tmp_path / "none"))
     with refused("no-jmeter", str(tmp_path / "none"), "TORIL_JMETER_HOME", error=InfrastructureError):
         jmeter.find_jmeter(None)

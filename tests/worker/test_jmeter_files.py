@@ -1,4 +1,4 @@
-"""What toril changes in a JMX, and what it reads of JMeter's files beside the record; without JMeter."""
+"""Changes to a JMX, and JMeter's files beside its samples; without JMeter."""
 
 import pytest
 from lxml import etree
@@ -13,7 +13,7 @@ GROUP = """<ThreadGroup enabled="{enabled}">
 @pytest.mark.parametrize(
     ("rounded", "users"), [([2, 2], 3), ([1, 1, 1], 4), ([5, 1, 1], 5), ([1, 1], 2), ([50, 50], 101), ([3], 3)]
 )
-def test_the_groups_have_the_planned_users_together_and_each_keeps_one(tmp_path, rounded, users):
+def test_the_groups_together_have_the_planned_users_and_each_keeps_one(tmp_path, rounded, users):
     groups = "".join(GROUP.format(users=count, enabled="true") for count in rounded)
     groups += GROUP.format(users=7, enabled="false")
     path = tmp_path / "shop.jmx"
@@ -39,7 +39,7 @@ def test_users_are_read_whenever_they_change_and_sends_once_a_second(tmp_path):
     assert (file.users, file.begun_at, file.ended_at) == (0, 1.25, 4.0)
 
 
-def test_the_log_has_the_requests_that_were_broken_off_and_the_users_that_left(tmp_path):
+def test_the_log_has_aborted_requests_and_users_that_ended_early(tmp_path):
     path = tmp_path / "jmeter.log"
     path.write_text(
         "2026-11-27 10:12:21,415 ERROR o.a.j.JMeter: Uncaught exception in thread Thread[users 1-1,5,main]\n"
@@ -51,9 +51,9 @@ def test_the_log_has_the_requests_that_were_broken_off_and_the_users_that_left(t
         "2026-11-27 10:12:21,600 INFO o.a.j.t.JMeterThread: Thread finished: users 1-2\n"
     )
     found = read_log(path)
-    assert found.broken == [
+    assert found.aborted == [
         ("", "java.lang.AssertionError: assert a"),
         ("buy it", "java.lang.NullPointerException: null"),
     ]
     assert found.left_early == 1
-    assert read_log(tmp_path / "gone").broken == []
+    assert read_log(tmp_path / "gone").aborted == []

@@ -1,4 +1,4 @@
-"""How a load curve becomes the rows of JMeter's throughput timer."""
+"""The conversion of a load curve into rows of JMeter's throughput timer."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from toril.worker.engines.jmeter.plan import LEAST_RPS, rows_of
 
 
 def asked(rows, second):
-    """The timer's own rule: the row is found by what is left of the time, its end included."""
+    """Returns the rate by the timer's own rule: a row includes its end."""
     left = second
     for from_rps, to_rps, lasts_s in rows:
         if left - lasts_s <= 0:
@@ -21,13 +21,13 @@ PIECES = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 500), st.integers
 
 
 @given(PIECES)
-def test_the_timer_has_each_seconds_rate_and_the_last_one_for_one_more(pieces):
+def test_the_timer_has_each_seconds_rate_and_the_last_rate_for_one_more_second(pieces):
     rates = [max(0.0, float(low + slope * place)) for lasts_s, low, slope in pieces for place in range(lasts_s)]
     rows = rows_of(rates)
     assert [asked(rows, second) for second in range(len(rates) + 1)] == pytest.approx(
         [max(rps, LEAST_RPS) for rps in (*rates, rates[-1])], abs=1e-4
     )
-    assert asked(rows, len(rates) + 1) == -1  # and then the threads are told to stop
+    assert asked(rows, len(rates) + 1) == -1  # then the timer stops the threads
     assert all(lasts_s >= 1 for *_, lasts_s in rows)
 
 
@@ -37,5 +37,5 @@ def test_seconds_on_a_straight_line_share_a_row():
     assert len(rows_of([1.0] * 50 + [9.0] * 50)) == 3
 
 
-def test_one_second_is_enough():
+def test_a_curve_of_one_second_has_one_row():
     assert rows_of([7.0]) == [(7, 7, 1)]

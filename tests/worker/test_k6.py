@@ -1,4 +1,4 @@
-"""k6 under a real worker, by a stand-in that has its arguments, its API and its CSV: what is recorded was answered."""
+"""k6 under a real worker, by a stand-in with its arguments, API and CSV: samples match the responses."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ SCRIPT = '// {{"urls": {urls}, "vus": {vus}, "iterations": {iterations}, "sleep_
 
 
 def program(folder: Path) -> Path:
-    """An executable `k6`, run by this Python."""
+    """Writes an executable `k6` that this Python runs."""
     path = folder / "k6"
     path.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
     path.chmod(0o755)
@@ -82,7 +82,7 @@ def test_load_begins_at_the_gate_and_lasts_as_long_as_planned_after_its_ramp_up(
     assert run.start_at <= service.first_at
     assert found.samples == service.answered > 0
     assert found.exits[0].last_sample_s is not None
-    assert 2.5 < found.exits[0].last_sample_s < 3.5  # a hold that the ramp-up has shortened would end after 2 s
+    assert 2.5 < found.exits[0].last_sample_s < 3.5  # if the ramp-up shortened the hold, it would end after 2 s
     assert found.unfinished == 0
 
 
@@ -97,7 +97,7 @@ def test_the_scripts_own_load_is_divided_by_segments_and_nothing_of_it_is_lost(t
     assert found.samples == service.answered == 60
 
 
-def test_an_early_end_interrupts_k6_and_loses_no_answer_that_was_recorded(tmp_path):
+def test_an_early_end_interrupts_k6_and_keeps_every_recorded_response(tmp_path):
     with target() as service:
         plan = k6_plan(tmp_path, service.url, concurrency=3, hold_for_s=60.0)
         with workers(plan, tmp_path, script('["/home", "/delay/20"]')) as run:
@@ -117,7 +117,7 @@ def test_an_early_end_interrupts_k6_and_loses_no_answer_that_was_recorded(tmp_pa
     assert found.exits[0].engines_killed == 0
 
 
-def test_requests_that_outlast_the_grace_are_unfinished_and_end_with_the_load(tmp_path):
+def test_requests_beyond_the_graceful_stop_are_unfinished_and_end_with_the_load(tmp_path):
     with target() as service:
         plan = k6_plan(tmp_path, service.url, concurrency=2, hold_for_s=2.0)
         plan = plan.model_copy(update={"graceful_stop_s": 0.5})
@@ -128,26 +128,26 @@ def test_requests_that_outlast_the_grace_are_unfinished_and_end_with_the_load(tm
 
 
 @pytest.mark.parametrize("aborts", [False, True])
-def test_thresholds_that_were_crossed_are_a_note_unless_they_ended_the_load(aborts, tmp_path):
+def test_crossed_thresholds_are_a_note_unless_they_ended_the_load(aborts, tmp_path):
     first = {"urls": ["/home"], "vus": 2, "iterations": 4, "crossed": "http_req_duration", "aborts": aborts}
     with target() as service:
         plan = k6_plan(tmp_path, service.url, segments=[Segment(own="0:1", whole="0,1")])
         with workers(plan, tmp_path, {"load.js": f"// {json.dumps(first)}\n"}) as run:
             found = run.go()
     assert (found.exits[0].outcome, found.samples) == ("finished", 4)
-    told = found.exits[0].executions["shop"]
-    assert ["http_req_duration" in one for one in (told.note, told.script_failed)] == [not aborts, aborts]
-    assert not (told.note and told.script_failed)
+    report = found.exits[0].executions["shop"]
+    assert ["http_req_duration" in one for one in (report.note, report.script_failed)] == [not aborts, aborts]
+    assert not (report.note and report.script_failed)
 
 
-def test_iterations_that_the_time_was_too_short_for_are_users_that_did_not_finish_and_no_sends(tmp_path):
+def test_iterations_without_time_to_begin_count_as_unfinished_users_not_as_dropped_sends(tmp_path):
     with target(delay_s=0.3) as service:
         plan = k6_plan(tmp_path, service.url, concurrency=2, iterations=10, hold_for_s=1.0)
         with workers(plan, tmp_path, script()) as run:
             found = run.go()
-    told = found.exits[0].executions["shop"]
-    assert (told.unfinished_users, told.dropped) == (2, None)
-    assert told.samples == service.answered < 10
+    report = found.exits[0].executions["shop"]
+    assert (report.unfinished_users, report.dropped) == (2, None)
+    assert report.samples == service.answered < 10
 
 
 def test_a_user_that_begins_with_a_pause_is_not_late(tmp_path):
@@ -159,7 +159,7 @@ def test_a_user_that_begins_with_a_pause_is_not_late(tmp_path):
     assert found.exits[0].first_sample_lateness_s["shop"] < 0.8
 
 
-def test_without_the_program_the_worker_says_what_to_do(tmp_path):
+def test_a_missing_program_is_an_error_with_the_fix(tmp_path):
     plan = k6_plan(tmp_path, "http://127.0.0.1:9", iterations=1)
     (tmp_path / "k6").unlink()
     with workers(plan, tmp_path, script()) as run:
@@ -173,7 +173,7 @@ def test_without_the_program_the_worker_says_what_to_do(tmp_path):
     ("text", "cmdline", "why"),
     [("no script\n", "", "exit code 107"), (SCRIPT.format(urls="[]", vus=1, iterations=1), "--no-such-option", "104")],
 )
-def test_what_k6_refuses_fails_the_worker_with_its_own_words(tmp_path, text, cmdline, why):
+def test_an_error_of_k6_fails_the_worker_with_k6s_own_message(tmp_path, text, cmdline, why):
     plan = k6_plan(tmp_path, "http://127.0.0.1:9", iterations=1, cmdline=cmdline)
     with workers(plan, tmp_path, {"load.js": text}) as run:
         run.launch()

@@ -39,7 +39,7 @@ def test_a_request_has_its_times_in_microseconds_and_began_before_it_was_complet
     assert reader.unreadable == 0
 
 
-def test_of_two_requests_with_the_same_tags_each_is_one(tmp_path):
+def test_two_requests_with_the_same_tags_are_two_samples(tmp_path):
     found, _ = read(tmp_path, HEADER + request(1) + request(2) + request(3, name="cart"))
     assert [(one.label, one.response_us) for one in found] == [("home", 1000), ("home", 2000), ("cart", 3000)]
 
@@ -52,18 +52,18 @@ def test_a_failure_has_its_status_or_k6s_own_code(tmp_path):
     assert (two.ok, two.rc, two.message, two.ttfb_us) == (False, "1212", "dial: refused", -1)
 
 
-def test_what_a_script_expects_is_no_failure(tmp_path):
+def test_an_expected_response_is_not_a_failure(tmp_path):
     ((one,), _) = read(tmp_path, HEADER + request(failed=0, status="404", expected="true", code="1404"))
     assert (one.ok, one.rc) == (True, "404")
 
 
-def test_other_metrics_are_no_requests_and_users_are_counted(tmp_path):
+def test_other_metrics_are_not_requests_and_users_are_counted(tmp_path):
     others = "".join(row(name, 7) for name in ("vus", "vus_max", "iterations", "data_received", "checks", "my_trend"))
     found, reader = read(tmp_path, HEADER + others + request() + others)
     assert (len(found), reader.users, reader.unreadable) == (1, 7, 0)
 
 
-def test_iterations_that_an_arrival_rate_had_to_drop_are_told(tmp_path):
+def test_dropped_iterations_of_an_arrival_rate_are_counted(tmp_path):
     _, reader = read(tmp_path, HEADER + row("dropped_iterations", 3) + row("dropped_iterations", 1, at="soon"))
     assert reader.dropped == [(AT_NS / 1e9, 3)]
     assert reader.unreadable == 1

@@ -1,4 +1,4 @@
-"""What engines keep of first failures, on its way into the run's folder."""
+"""Evidence of first failures on its way from the engines into the run's folder."""
 
 import json
 from types import SimpleNamespace
@@ -25,36 +25,36 @@ def failure(**files):
     return {"label": f"Pay {SECRET}", "message": f"no {SECRET}", "at_s": 107.25, "files": files}
 
 
-def test_texts_lose_secrets_and_pictures_are_as_they_were(tmp_path):
+def test_texts_are_redacted_and_pictures_stay_unchanged(tmp_path):
     files = {"1.jpg": SECRET.encode(), "1.source.txt": f"<p>{SECRET}".encode()}
-    ((told, found),) = failure_evidence([run(tmp_path, failure(**files))], 100.0, Redactor([SECRET]))
-    assert (told.label, told.message, told.at_s) == ("Pay ***", "no ***", 7.25)
+    ((kept, found),) = failure_evidence([run(tmp_path, failure(**files))], 100.0, Redactor([SECRET]))
+    assert (kept.label, kept.message, kept.at_s) == ("Pay ***", "no ***", 7.25)
     assert found == {"failures/0-1.jpg": SECRET.encode(), "failures/0-1.source.txt": b"<p>***"}
-    assert told.files == tuple(found)
+    assert kept.files == tuple(found)
 
 
-def test_half_characters_and_long_texts_are_kept_as_far_as_a_record_may_have_them(tmp_path):
+def test_lone_surrogates_are_escaped_and_long_texts_are_cut(tmp_path):
     one = failure(**{"1.jpg": b"x"}) | {"label": "half \ud83d", "message": "x" * 20_000}
-    ((told, _),) = failure_evidence([run(tmp_path, one)], 100.0, Redactor())
-    assert (told.label, told.message) == ("half \\ud83d", "x" * MOST_IN_RECORD)
+    ((kept, _),) = failure_evidence([run(tmp_path, one)], 100.0, Redactor())
+    assert (kept.label, kept.message) == ("half \\ud83d", "x" * MOST_IN_RECORD)
 
 
-def test_the_first_few_of_each_execution_are_kept(tmp_path):
+def test_only_the_first_failures_of_each_execution_are_kept(tmp_path):
     runs = [run(tmp_path / name, *[failure()] * (MOST + 2), name=name) for name in ("a", "b")]
-    found = [told.execution for told, _ in failure_evidence(runs, 100.0, Redactor())]
+    found = [kept.execution for kept, _ in failure_evidence(runs, 100.0, Redactor())]
     assert found == ["a"] * MOST + ["b"] * MOST
 
 
-def test_what_is_too_large_of_another_kind_or_elsewhere_is_left_out(tmp_path):
+def test_files_that_are_too_large_of_another_kind_or_elsewhere_are_skipped(tmp_path):
     one = run(tmp_path, failure(**{"1.trace.zip": b"x" * (LARGEST + 1), "1.html": b"<script>", "1.jpg": b"\xff\xd8"}))
     index = one.engine.context.evidence / "index.jsonl"
     index.write_text(index.read_text().replace('"1.jpg"', '"1.jpg", "../../outside.txt", "missing.txt"'))
     (tmp_path.parent / "outside.txt").write_text("not of the engine")
-    ((told, found),) = failure_evidence([one], 100.0, Redactor())
-    assert list(found) == ["failures/0-1.jpg"] == list(told.files)
+    ((kept, found),) = failure_evidence([one], 100.0, Redactor())
+    assert list(found) == ["failures/0-1.jpg"] == list(kept.files)
 
 
-def test_an_engine_that_keeps_nothing_is_no_trouble(tmp_path):
+def test_an_engine_without_evidence_is_accepted(tmp_path):
     context = SimpleNamespace(evidence=tmp_path / "evidence")
     runs: list[Any] = [SimpleNamespace(execution="a", engine=SimpleNamespace(context=context))]
     assert list(failure_evidence(runs, 0.0, Redactor())) == []

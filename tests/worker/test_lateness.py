@@ -1,4 +1,4 @@
-"""How late sends were: the probe inside engines, what JMeter's thread writes, and what Linux says of waiting."""
+"""Lateness of sends: the probe inside engines, the reports of JMeter's thread, and Linux' counters of waiting."""
 
 import os
 import socket
@@ -15,27 +15,27 @@ from toril.worker.engines.jmeter.records import SendsFile
 from toril.worker.health import cores_of, open_sockets, thread_waits
 
 
-def test_what_is_told_of_a_second_is_its_worst_and_its_ninth_of_ten() -> None:
-    told: list[tuple[float, int, int]] = []
+def test_each_second_has_its_maximum_and_its_90th_percentile() -> None:
+    received: list[tuple[float, int, int]] = []
     now = 7.1
-    late = Lateness(lambda *one: told.append(one), lambda: now)
+    late = Lateness(lambda *one: received.append(one), lambda: now)
     for ms in (5, 1, 3, 4, 2, 9, 8, 6, 7, 10):
         late.add(ms / 1000)
-    assert told == []  # the second is not over
+    assert received == []  # the second is not over
     now = 8.0
     late.add(0.2)
-    assert told == [(7, 10_000, 9_000)]
+    assert received == [(7, 10_000, 9_000)]
     late.flush()
     late.flush()
-    assert told[1:] == [(8, 200_000, 200_000)]
+    assert received[1:] == [(8, 200_000, 200_000)]
 
 
-def test_a_probe_tells_by_how_much_it_overslept_and_never_less_than_nothing() -> None:
-    told: list[tuple[float, int, int]] = []
+def test_a_probe_reports_how_much_it_overslept_and_never_a_negative_time() -> None:
+    received: list[tuple[float, int, int]] = []
     asked: list[float] = []
-    Lateness(lambda *one: told.append(one)).probe(asked.append, lambda: len(asked) >= 3)  # wakes at once: too early
+    Lateness(lambda *one: received.append(one)).probe(asked.append, lambda: len(asked) >= 3)  # wakes at once: too early
     assert asked == [PROBE_S] * 3
-    assert {one[1:] for one in told} == {(0, 0)}
+    assert {one[1:] for one in received} == {(0, 0)}
 
 
 def test_jmeters_lines_are_read_whole_and_once(tmp_path: Path) -> None:
@@ -51,23 +51,23 @@ def test_jmeters_lines_are_read_whole_and_once(tmp_path: Path) -> None:
     assert list(sends.read()) == [Sends(at_s=1_700_000_001.5, late_us=800, late_p90_us=70, dropped=7)]
 
 
-def test_without_a_schedule_nothing_is_dropped_and_nothing_said_of_it(tmp_path: Path) -> None:
+def test_dropped_sends_are_unknown_without_a_schedule(tmp_path: Path) -> None:
     (tmp_path / "sends").write_bytes(b"1000 1 1 -1\n")
     assert [one.dropped for one in SendsFile(tmp_path / "sends").read()] == [None]
 
 
-def test_waiting_is_told_by_thread_as_far_as_the_kernel_counts(tmp_path: Path) -> None:
+def test_waiting_is_reported_by_thread_if_the_kernel_counts_it(tmp_path: Path) -> None:
     for thread, text in {"7": "500 90 3", "8": "100 0 1", "9": "0 0 0", "10": "torn"}.items():
         (tmp_path / "7" / "task" / thread).mkdir(parents=True)
         (tmp_path / "7" / "task" / thread / "schedstat").write_text(text)
     (tmp_path / "5" / "task" / "5").mkdir(parents=True)
     assert thread_waits(7, tmp_path) == {7: 90, 8: 0}
-    assert thread_waits(5, tmp_path) is None  # there, but without schedstat
-    assert thread_waits(4, tmp_path) is None  # gone
+    assert thread_waits(5, tmp_path) is None  # it exists, without schedstat
+    assert thread_waits(4, tmp_path) is None  # it does not exist
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="sockets are told apart by /proc")
-def test_open_sockets_are_counted_among_all_that_is_open() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only /proc distinguishes sockets from other files")
+def test_open_sockets_are_counted_among_all_open_files() -> None:
     me = psutil.Process()
     before = open_sockets(me, 1 << 20)
     one, other = socket.socketpair()
@@ -84,15 +84,15 @@ def test_open_sockets_are_counted_among_all_that_is_open() -> None:
     assert now.limit >= now.files
 
 
-def test_a_process_that_is_gone_has_nothing_open_and_waits_for_nothing() -> None:
+def test_an_ended_process_has_no_open_files_and_no_waiting() -> None:
     process = psutil.Popen([sys.executable, "-c", ""])
     process.wait()
     assert open_sockets(process, 10) is None
     assert thread_waits(process.pid) is None
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no thread on a core")
-def test_a_process_may_use_no_more_cores_than_it_is_kept_on() -> None:
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity")
+def test_a_process_has_as_many_cores_as_its_affinity_allows() -> None:
     found: list[float] = []
 
     def on_one() -> None:

@@ -16,7 +16,7 @@ from toril.worker.life import (
     Limits,
     OpenGates,
     Parked,
-    SayReady,
+    ReportReady,
     Signalled,
     Started,
     State,
@@ -30,7 +30,7 @@ START = Started(Start(at=100.0, attempts={"local-1": "a"}))
 
 
 def played(*moments, limits=LIMITS):
-    """The last state and all actions of some (now, event)."""
+    """Returns the last state and all actions after these (now, event)."""
     state, actions = State(), list[Action]()
     for now, event in moments:
         state, new = step(state, event, now, limits)
@@ -45,16 +45,16 @@ def stop(cause):
     return Stopped(Stop(at=110.0, cause=cause, message="enough"))
 
 
-def test_a_parked_worker_says_ready_and_opens_its_gates_once():
+def test_a_parked_worker_reports_ready_and_opens_its_gates_once():
     state, actions = played(*RUNNING, (95.1, START), (95.2, START))
     assert state.phase == "running"
-    assert actions == [SayReady(), OpenGates(100.0)]
+    assert actions == [ReportReady(), OpenGates(100.0)]
 
 
 def test_a_start_before_everything_is_parked_waits_for_it():
     state, actions = played((89.0, START), *RUNNING)
     assert state.phase == "running"
-    assert actions == [SayReady(), OpenGates(100.0)]
+    assert actions == [ReportReady(), OpenGates(100.0)]
 
 
 def test_engines_that_end_by_themselves_finish_the_worker():
@@ -64,13 +64,13 @@ def test_engines_that_end_by_themselves_finish_the_worker():
 
 @pytest.mark.parametrize("attempts", [{}, {"local-1": "another"}, {"local-2": "a"}])
 @pytest.mark.parametrize("before", [(), ((90.0, Parked()),)])
-def test_a_start_for_others_is_stale(before, attempts):
+def test_a_start_of_other_attempts_is_stale(before, attempts):
     state, actions = played(*before, (95.0, Started(Start(at=100.0, attempts=attempts))))
     assert (state.phase, state.outcome) == ("ended", "stale")
     assert OpenGates(100.0) not in actions
 
 
-def test_a_start_of_long_ago_is_stale():
+def test_an_old_start_is_stale():
     state, actions = played((90.0, Parked()), (100.0 + STALE_AFTER_S + 1, START))
     assert (state.phase, state.outcome) == ("ended", "stale")
     assert OpenGates(100.0) not in actions
@@ -83,7 +83,7 @@ def test_a_failure_in_preparation_ends_the_worker_with_the_reason():
 
 
 @pytest.mark.parametrize("event", [Signalled("SIGTERM"), stop("user"), stop("abort")])
-def test_whatever_ends_a_worker_before_the_start_ends_it_at_once(event):
+def test_a_worker_that_ends_before_the_start_ends_at_once(event):
     state, actions = played((90.0, Parked()), (91.0, event))
     assert (state.phase, state.outcome) == ("ended", "stopped")
     assert actions[-1] == Kill()
@@ -102,7 +102,7 @@ def test_a_signal_leaves_requests_in_flight_four_seconds_at_most():
 @pytest.mark.parametrize(
     ("cause", "within_s"), [("user", 30.0), ("criterion", 30.0), ("signal", SIGNAL_STOP_S), ("lost", SIGNAL_STOP_S)]
 )
-def test_a_stop_waits_for_graceful_stop_unless_someone_waits(cause, within_s):
+def test_a_stop_allows_the_graceful_stop_unless_it_is_urgent(cause, within_s):
     _, actions = played(*RUNNING, (110.0, stop(cause)))
     assert actions[-1] == EndLoad(within_s)
 
@@ -114,7 +114,7 @@ def test_repeated_signals_change_nothing():
     assert state.kill_at == pytest.approx(110.0 + SIGNAL_STOP_S, abs=0.5)
 
 
-def test_a_signal_hurries_a_stop_that_waits():
+def test_a_signal_shortens_a_graceful_stop():
     state, actions = played(*RUNNING, (110.0, stop("user")), (111.0, Signalled("SIGTERM")))
     assert actions[-2:] == [EndLoad(30.0), EndLoad(SIGNAL_STOP_S)]
     assert state.kill_at < 116.0
@@ -156,6 +156,6 @@ def test_gates_open_at_most_once_and_never_without_ready_before(moments):
     state, actions = played(*timed)
     opened = [n for n, action in enumerate(actions) if isinstance(action, OpenGates)]
     assert len(opened) <= 1
-    assert all(SayReady() in actions[:n] for n in opened)
+    assert all(ReportReady() in actions[:n] for n in opened)
     if state.phase == "ended":
         assert actions[-1] == Kill()  # nothing is ever left running

@@ -1,4 +1,4 @@
-"""The clock of a worker against that of its store."""
+"""The offset between a worker's clock and its store's."""
 
 import threading
 import time
@@ -7,11 +7,11 @@ import pytest
 
 from toril.errors import StoreError
 from toril.store import FolderStore
-from toril.worker.ready import begun, clock_offset
+from toril.worker.ready import clock_offset, measure_offset
 
 
 class Scripted:
-    """A store whose clock is so far from ours, and answers after so long."""
+    """A store whose clock is ahead of ours, and whose responses take these times."""
 
     def __init__(self, ahead_s: float, delays_s: list[float]) -> None:
         self.ahead_s, self.delays_s, self.clock = ahead_s, delays_s, 1000.0
@@ -22,12 +22,12 @@ class Scripted:
     def time(self) -> tuple[float, float]:
         delay_s = self.delays_s.pop(0)
         self.clock += delay_s / 2
-        said = self.clock + self.ahead_s
+        time_s = self.clock + self.ahead_s
         self.clock += delay_s / 2
-        return said, 0.0
+        return time_s, 0.0
 
 
-def test_the_quickest_answer_counts_and_bounds_the_truth():
+def test_the_quickest_response_gives_the_offset_and_its_uncertainty():
     store = Scripted(2.5, [0.4, 0.1, 0.9])
     offset_s, uncertainty_s = clock_offset(store, store.now)  # type: ignore[arg-type]
     assert abs(offset_s + 2.5) < 1e-9
@@ -42,7 +42,7 @@ def test_a_store_in_a_folder_of_this_machine_has_this_machines_clock(tmp_path):
 
 
 class Slow(FolderStore):
-    """A store that tells its time when it is allowed to; it does not when that is an error."""
+    """A store that returns its time, or raises an error, once the test allows it."""
 
     def __init__(self, folder, error: StoreError | None = None) -> None:
         super().__init__(folder)
@@ -55,19 +55,19 @@ class Slow(FolderStore):
         return super().time()
 
 
-def test_nobody_waits_for_a_slow_store_before_the_clock_is_asked_for(tmp_path):
+def test_a_slow_store_delays_only_the_result(tmp_path):
     store = Slow(tmp_path / "store")
-    found = begun(store, time.time, beside=True)
+    found = measure_offset(store, time.time, threaded=True)
     assert not found.done()
     store.allowed.set()
     offset_s, uncertainty_s = found.result(10)
     assert abs(offset_s) <= uncertainty_s + 0.001
 
 
-@pytest.mark.parametrize("beside", [True, False])
-def test_a_store_that_does_not_tell_its_time_is_an_error_where_the_clock_is_asked_for(tmp_path, beside):
+@pytest.mark.parametrize("threaded", [True, False])
+def test_an_error_of_the_store_is_raised_by_the_result(tmp_path, threaded):
     store = Slow(tmp_path / "store", StoreError("no clock", code="trouble"))
     store.allowed.set()
-    found = begun(store, time.time, beside=beside)
+    found = measure_offset(store, time.time, threaded=threaded)
     with pytest.raises(StoreError, match="no clock"):
         found.result(10)

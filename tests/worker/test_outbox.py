@@ -1,4 +1,4 @@
-"""What goes between a worker and the store: how often, in which order, and what happens when it cannot."""
+"""A worker's exchange with the store: frequency, order, and failures."""
 
 import pytest
 
@@ -43,104 +43,104 @@ def ready(instance):
     return Ready(worker=WORKER, attempt=ATTEMPT, at=0.0, toril_version="0", pid=1, instance=instance)
 
 
-def looked(client, clock, seconds=FARGATE_TIMINGS.poll_s):
-    """What is told within so many seconds."""
+def polled(client, clock, seconds=FARGATE_TIMINGS.poll_s):
+    """Returns the events of the next `seconds`."""
     found = []
     until = clock.now() + seconds
     while clock.now() < until:
-        found += client.look()
+        found += client.poll()
         clock.sleep(0.1)
     return found
 
 
-def test_the_store_is_looked_at_as_often_as_the_pace_says(store, clock):
-    looked(client_of(store, clock), clock, 60)
-    looks = 60 / FARGATE_TIMINGS.poll_s
-    assert store.asked["find"] <= 2 * looks + 60 / FARGATE_TIMINGS.lease_renew_s + 3
+def test_the_store_is_polled_at_the_planned_pace(store, clock):
+    polled(client_of(store, clock), clock, 60)
+    polls = 60 / FARGATE_TIMINGS.poll_s
+    assert store.asked["find"] <= 2 * polls + 60 / FARGATE_TIMINGS.lease_renew_s + 3
     assert set(store.asked) == {"find"}
 
 
-def test_after_the_start_it_is_looked_for_no_more(store, clock):
+def test_start_json_is_not_read_again_after_the_start(store, clock):
     client = client_of(store, clock)
     put(store, "start.json", START)
-    assert looked(client, clock) == [life.Started(START)]
+    assert polled(client, clock) == [life.Started(START)]
     before = store.asked["find"]
-    assert looked(client, clock, 60) == []
+    assert polled(client, clock, 60) == []
     assert store.asked["find"] - before <= 60 / FARGATE_TIMINGS.poll_s + 60 / FARGATE_TIMINGS.lease_renew_s + 3
 
 
-def test_a_stop_is_told_before_a_start_that_is_there_too(store, clock):
+def test_a_stop_comes_before_a_start(store, clock):
     put(store, "start.json", START)
     put(store, "stop.json", STOP)
-    assert looked(client_of(store, clock), clock) == [life.Stopped(STOP), life.Started(START)]
+    assert polled(client_of(store, clock), clock) == [life.Stopped(STOP), life.Started(START)]
 
 
 @pytest.mark.parametrize(("name", "record"), [("stop.json", STOP), ("start.json", START)])
-def test_a_record_that_cannot_be_read_is_read_again_when_it_can(store, clock, name, record):
+def test_an_unreadable_record_is_read_again_later(store, clock, name, record):
     client = client_of(store, clock)
     store.put(run_key(PLAN.run_id, name), b"{")
-    assert looked(client, clock, 5) == []
+    assert polled(client, clock, 5) == []
     assert "damaged" in client.trouble
     put(store, name, record)
-    assert len(looked(client, clock, 5)) == 1
+    assert len(polled(client, clock, 5)) == 1
     assert client.trouble == ""
 
 
-def test_on_this_machine_a_store_in_trouble_is_a_failure(store, clock):
+def test_a_store_failure_fails_a_local_worker(store, clock):
     store.down()
-    (event,) = client_of(store, clock, plan_of()).look()
+    (event,) = client_of(store, clock, plan_of()).poll()
     assert isinstance(event, life.Failed)
 
 
-def test_a_lease_that_changes_keeps_a_worker_whatever_its_times_are(store, clock):
+def test_a_changing_lease_keeps_the_load_running_whatever_its_times(store, clock):
     client = client_of(store, clock)
     for number in range(100):
         put(store, "lease.json", Lease(owner="o", pid=number, host="h", renewed_at=-600.0))
-        assert looked(client, clock, 10) == []
+        assert polled(client, clock, 10) == []
 
 
-def test_a_lease_that_stays_the_same_is_nobodys_after_a_while_and_that_is_told_once(store, clock):
+def test_an_unchanged_lease_expires_once(store, clock):
     client = client_of(store, clock)
     put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=1e12))
     patience = FARGATE_TIMINGS.orphaned_after_s or 0.0
-    assert looked(client, clock, patience) == []
-    (event,) = looked(client, clock, 100)
+    assert polled(client, clock, patience) == []
+    (event,) = polled(client, clock, 100)
     assert isinstance(event, life.Stopped)
     assert event.stop.cause == "lost"
 
 
-def test_a_new_owner_in_time_is_enough(store, clock):
+def test_a_new_owner_in_time_renews_the_lease(store, clock):
     client = client_of(store, clock)
     put(store, "lease.json", Lease(owner="first", pid=1, host="h", renewed_at=0.0))
-    assert looked(client, clock, 170) == []
+    assert polled(client, clock, 170) == []
     put(store, "lease.json", Lease(owner="second", pid=1, host="h", renewed_at=0.0, epoch=2))
-    assert looked(client, clock, 170) == []
+    assert polled(client, clock, 170) == []
 
 
-def test_a_machine_that_slept_looks_before_it_gives_up(store, clock):
+def test_a_machine_that_slept_reads_the_lease_before_it_gives_up(store, clock):
     client = client_of(store, clock)
     put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=0.0))
-    looked(client, clock, 10)
+    polled(client, clock, 10)
     clock.at += 3600
     put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=3600.0))
-    assert looked(client, clock, 10) == []
+    assert polled(client, clock, 10) == []
 
 
-def test_trouble_that_is_over_before_patience_is_leaves_nothing(store, clock):
+def test_a_short_store_failure_has_no_effect(store, clock):
     client = client_of(store, clock)
     put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=0.0))
-    looked(client, clock, 10)
+    polled(client, clock, 10)
     store.down()
-    assert looked(client, clock, 150) == []
+    assert polled(client, clock, 150) == []
     store.up()
     put(store, "lease.json", Lease(owner="o", pid=1, host="h", renewed_at=1.0))
-    assert looked(client, clock, 150) == []
+    assert polled(client, clock, 150) == []
 
 
-# Out
+# Outgoing files
 
 
-def test_files_are_delivered_in_order_and_wait_for_those_before_them(store, clock):
+def test_files_are_delivered_in_order(store, clock):
     client = client_of(store, clock)
     store.fails = lambda operation, key: key.endswith("one")
     for name in ("one", "two", "three"):
@@ -153,26 +153,26 @@ def test_files_are_delivered_in_order_and_wait_for_those_before_them(store, cloc
     assert sorted(store.keys("runs/")) == sorted(key(name) for name in ("one", "two", "three"))
 
 
-def test_a_file_of_somebody_else_in_its_place_is_left_as_it_is_and_fails_the_attempt(store, clock):
+def test_a_foreign_file_stays_unchanged_and_fails_the_attempt(store, clock):
     client = client_of(store, clock)
     store.put(key("one"), b"first")
     client.send("one", b"second")
     client.send("two", b"2")
     assert client.deliver()
     assert (store.get(key("one")), store.get(key("two"))) == (b"first", b"2")
-    assert [type(event) for event in client.look()].count(life.Failed) == 1
-    assert life.Failed not in [type(event) for event in client.look()]
+    assert [type(event) for event in client.poll()].count(life.Failed) == 1
+    assert life.Failed not in [type(event) for event in client.poll()]
 
 
-def test_its_own_file_that_is_there_already_is_no_conflict(store, clock):
+def test_an_identical_file_is_not_a_conflict(store, clock):
     client = client_of(store, clock)
     store.put(key("one"), b"first")
     client.send("one", b"first")
     assert client.deliver()
-    assert not client.taken
+    assert not client.conflict
 
 
-def test_on_this_machine_a_file_that_cannot_be_written_is_an_error(store, clock):
+def test_a_write_error_is_raised_in_a_local_run(store, clock):
     client = client_of(store, clock, plan_of())
     store.down()
     client.send("one", b"1")
@@ -180,34 +180,34 @@ def test_on_this_machine_a_file_that_cannot_be_written_is_an_error(store, clock)
         client.deliver()
 
 
-def test_of_two_processes_with_one_attempt_one_is_ready_and_may_speak(store, clock):
+def test_one_of_two_processes_with_one_attempt_is_ready_and_may_write(store, clock):
     first, second = client_of(store, clock), client_of(store, clock)
-    assert first.may_speak()
+    assert first.may_write()
     assert first.claim(ready("1"))
     assert not second.claim(ready("2"))
-    assert first.may_speak()
-    assert not second.may_speak()
+    assert first.may_write()
+    assert not second.may_write()
 
 
-def test_nobody_becomes_ready_after_the_write_exit(store, clock):
+def test_no_process_becomes_ready_after_exit_json(store, clock):
     client = client_of(store, clock)
     client.write_exit(Exit(worker=WORKER, attempt=ATTEMPT, at=0.0, outcome="failed"))
     assert not client_of(store, clock).claim(ready("2"))
     assert store.find(key("ready.json")) is None
 
 
-def test_who_said_ready_and_got_no_answer_may_say_what_became_of_it(store, clock):
+def test_a_process_whose_claim_got_no_response_may_write(store, clock):
     client = client_of(store, clock)
     store.loses = lambda operation, key: key.endswith("ready.json")
     with pytest.raises(StoreError):
         client.claim(ready("1"))
-    assert client.may_speak()
-    assert not client_of(store, clock).may_speak()
+    assert client.may_write()
+    assert not client_of(store, clock).may_write()
 
 
-def test_whose_run_it_is_need_not_be_asked_by_who_is_ready(store, clock):
+def test_a_ready_process_may_write_although_the_store_is_down(store, clock):
     client = client_of(store, clock)
     client.claim(ready("1"))
     store.down()
-    assert client.may_speak()
-    assert not client_of(store, clock).may_speak()
+    assert client.may_write()
+    assert not client_of(store, clock).may_write()

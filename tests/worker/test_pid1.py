@@ -1,4 +1,4 @@
-"""The guard of a worker's container, with real processes; as PID 1 it is one in a namespace of its own."""
+"""The guard of a worker's container, with real processes; it is PID 1 in its own namespace."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def may_contain() -> bool:
 
 @contextmanager
 def guarded(script: str, *before: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """A guard over a worker that is this Python script; killed at the latest with the test."""
+    """Runs a guard with this Python script as its worker; kills it at the end of the test."""
     process = subprocess.Popen(
         [*before, sys.executable, "-m", "toril.worker.pid1", sys.executable, "-c", script],
         stdout=subprocess.PIPE,
@@ -61,11 +61,11 @@ print(left.pid, flush=True)
 
 
 @pytest.mark.parametrize("code", [0, 4, 70])
-def test_its_exit_code_is_the_workers_and_it_has_nothing_to_say(code):
+def test_the_guard_returns_the_workers_exit_code_and_prints_nothing(code):
     assert finished(f"import sys; sys.exit({code})") == (code, "", "")
 
 
-def test_a_worker_that_was_killed_is_named_in_the_last_line():
+def test_the_last_line_reports_a_killed_worker():
     code, _, stderr = finished(
         "import os; print('my last words', file=__import__('sys').stderr, flush=True); os.kill(os.getpid(), 9)"
     )
@@ -73,21 +73,22 @@ def test_a_worker_that_was_killed_is_named_in_the_last_line():
     assert stderr.splitlines() == ["my last words", "toril guard: the worker was killed by SIGKILL"]
 
 
-def test_a_worker_that_cannot_be_started_is_said():
+def test_a_worker_that_cannot_start_is_reported():
     done = subprocess.run(
         [sys.executable, "-m", "toril.worker.pid1", "no-such-program"], capture_output=True, text=True, timeout=LIMIT_S
     )
     assert done.returncode == 127
-    assert "could not start the worker" in done.stderr and "no-such-program" in done.stderr
+    assert "cannot start the worker" in done.stderr and "no-such-program" in done.stderr
 
 
 @pytest.mark.live
-def test_each_ending_signal_is_handed_on_once():
+def test_each_ending_signal_is_forwarded_once():
     script = """
 import signal, time
 got = []
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda number, frame: got.append(signal.Signals(number).name))
+
 print("ready", flush=True)
 ends = time.monotonic() + 1.5
 while time.monotonic() < ends:
@@ -112,7 +113,7 @@ print(os.getsid(0) == os.getpid(), sorted(signal.pthread_sigmask(signal.SIG_BLOC
 
 
 @pytest.mark.live
-def test_a_frozen_worker_dies_at_the_deadline_that_it_told():
+def test_a_frozen_worker_is_killed_at_its_deadline():
     script = """
 import os, signal, time
 from toril.worker.pid1 import write_deadline
@@ -126,13 +127,13 @@ os.kill(os.getpid(), signal.SIGSTOP)
     assert 1 < time.monotonic() - began < 10
 
 
-def test_a_worker_that_tells_no_deadline_has_a_bound():
+def test_a_worker_without_a_deadline_has_a_time_limit():
     code, _, stderr = finished("import time; time.sleep(600)", TORIL_GUARD_BOUND_S="0.5")
     assert (code, stderr) == (137, "toril guard: killed the worker: it wrote no deadline within 0.5 s\n")
 
 
 @pytest.mark.live
-def test_a_deadline_that_is_told_replaces_the_bound():
+def test_a_deadline_replaces_the_time_limit():
     script = """
 import time
 from toril.worker.pid1 import write_deadline
@@ -142,19 +143,19 @@ time.sleep(2)
     assert finished(script, TORIL_GUARD_BOUND_S="1")[0] == 0
 
 
-def test_what_the_worker_left_in_another_session_is_killed():
+def test_leftover_processes_in_another_session_are_killed():
     code, stdout, stderr = finished(LEAVES_ONE_BEHIND)
     assert gone(int(stdout))
-    assert (code, stderr) == (0, "toril guard: killed what the worker had left behind (1 processes)\n")
+    assert (code, stderr) == (0, "toril guard: killed 1 leftover process of the worker\n")
 
 
-def test_outside_of_a_container_only_what_descends_from_it_is_killed():
+def test_outside_of_a_container_only_descendants_are_killed():
     with guarded("import time; time.sleep(600)") as stranger:
         assert finished("pass")[0] == 0
         assert stranger.poll() is None
 
 
-def test_orphans_are_buried_while_the_worker_runs():
+def test_orphans_are_reaped_while_the_worker_runs():
     script = """
 import os, subprocess, time
 left = subprocess.run(["sh", "-c", "sleep 0.2 & echo $!"], stdout=subprocess.PIPE, text=True).stdout
@@ -167,13 +168,13 @@ print(os.path.exists(f"/proc/{left.strip()}"))
 
 
 @pytest.mark.skipif(not may_contain(), reason="needs the right to make a PID namespace")
-def test_as_pid_1_it_obeys_signals_and_leaves_nothing():
+def test_as_pid_1_the_guard_obeys_signals_and_leaves_no_process():
     script = (
         LEAVES_ONE_BEHIND
         + """
 import os, signal
 assert os.getppid() == 1
-os.kill(1, signal.SIGTERM)  # the kernel drops what PID 1 neither handles nor blocks
+os.kill(1, signal.SIGTERM)  # the kernel drops signals that PID 1 neither handles nor blocks
 signal.pause()
 """
     )
@@ -181,13 +182,13 @@ signal.pause()
     assert code == 128 + signal.SIGTERM
     assert stdout
     assert stderr.splitlines()[-1] == (
-        "toril guard: the worker was killed by SIGTERM; killed what the worker had left behind (1 processes)"
+        "toril guard: the worker was killed by SIGTERM; killed 1 leftover process of the worker"
     )
 
 
 @pytest.mark.live
-def test_its_end_message_do_not_keep_it_when_nobody_reads_the_log(tmp_path: Path):
-    """A pipe that is full takes no more: the guard ends all the same."""
+def test_an_unread_log_does_not_keep_the_guard_alive(tmp_path: Path):
+    """The guard ends although its log is a full pipe."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with pytest.raises(BlockingIOError):
@@ -205,12 +206,12 @@ def test_its_end_message_do_not_keep_it_when_nobody_reads_the_log(tmp_path: Path
     assert done.returncode == 137
 
 
-def test_telling_a_deadline_without_a_guard_does_nothing(monkeypatch: pytest.MonkeyPatch):
+def test_writing_a_deadline_without_a_guard_does_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv(FILE_VARIABLE, raising=False)
     write_deadline(time.time())
 
 
-def test_its_file_goes_with_it(tmp_path: Path):
+def test_the_guard_removes_its_file(tmp_path: Path):
     script = "import time; from toril.worker.pid1 import write_deadline; write_deadline(time.time() + 60)"
     assert finished(script, TMPDIR=str(tmp_path))[0] == 0
     assert list(tmp_path.iterdir()) == []
@@ -223,19 +224,19 @@ def test_its_file_goes_with_it(tmp_path: Path):
         ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
     ],
 )
-def test_kills_for_want_of_memory_are_counted_in_both_versions_of_control_groups(tmp_path: Path, name: str, text: str):
+def test_out_of_memory_kills_are_counted_in_both_versions_of_control_groups(tmp_path: Path, name: str, text: str):
     (tmp_path / "memory").mkdir()
     (tmp_path / name).write_text(text)
     assert (oom_kills(tmp_path), oom_kills(tmp_path / "elsewhere")) == (3, 0)
 
 
-def test_the_kernels_kill_is_called_by_its_name():
+def test_the_end_message_reports_a_lack_of_memory():
     killed = "out of memory: the kernel killed processes of this container (1)"
     assert end_message(-9, "", 1, 0) == f"the worker was killed by SIGKILL; {killed}"
     assert end_message(4, "", 1, 0) == killed
 
 
-def test_it_starts_quickly_since_it_imports_next_to_nothing():
+def test_the_guard_imports_little_so_that_it_starts_quickly():
     code = "import sys; before = set(sys.modules); import toril.worker.pid1; print(*set(sys.modules) - before)"
     loaded = subprocess.run(
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""A rate that is changed while the load goes on: from the store to the engine, by each worker once and in order."""
+"""Rate changes during the load: each worker's engine gets each of them once and in order."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ from toril.records import Rate, rate_key
 
 
 class AdjustableScene(Scene):
-    """The same with an execution whose rate can be changed."""
+    """A scene with an execution whose rate can change."""
 
     def __init__(self, folder, *, adjustable: bool = True) -> None:
         super().__init__(folder)
@@ -31,62 +31,62 @@ def scene(tmp_path):
     return AdjustableScene(tmp_path)
 
 
-def test_an_engine_is_told_each_rate_once_and_in_order(scene):
+def test_an_engine_gets_each_rate_once_and_in_order(scene):
     scene.at(10, lambda: scene.ask(1, 500.0))
     scene.at(12, lambda: (scene.ask(2, 250.0), scene.ask(3, 100.0)))
     scene.run()
     assert [rps for _, rps in scene.load.adjusted] == [500.0, 250.0, 100.0]
 
 
-def test_a_number_that_is_left_out_is_waited_for(scene):
+def test_a_missing_rate_number_is_waited_for(scene):
     scene.at(10, lambda: scene.ask(2, 250.0))
     scene.at(20, lambda: scene.ask(1, 500.0))
     scene.run()
     assert [rps for _, rps in scene.load.adjusted] == [500.0, 250.0]
 
 
-def test_a_rate_that_was_there_before_the_start_is_not_lost(scene):
+def test_a_rate_from_before_the_start_is_not_lost(scene):
     scene.ask(1, 500.0)
     scene.run()
     assert [rps for _, rps in scene.load.adjusted] == [500.0]
 
 
-def test_after_a_stop_nobody_is_told_another_rate(scene):
+def test_no_rate_is_applied_after_a_stop(scene):
     scene.at(15, lambda: (scene.stop(), scene.ask(1, 500.0)))
     scene.run()
     assert scene.load.adjusted == []
 
 
-def test_a_look_for_rates_is_one_more_request_and_only_where_there_can_be_one(tmp_path):
+def test_polling_rates_costs_one_request_and_only_if_the_run_is_adjustable(tmp_path):
     asked = {}
     for adjustable in (False, True):
         scene = AdjustableScene(tmp_path / str(adjustable), adjustable=adjustable)
         scene.run()
         asked[adjustable] = scene.store.asked["find"]
-    looks = 30 / FARGATE_TIMINGS.poll_s
-    assert asked[True] - asked[False] == pytest.approx(looks, abs=2)
+    polls = 30 / FARGATE_TIMINGS.poll_s
+    assert asked[True] - asked[False] == pytest.approx(polls, abs=2)
 
 
-def test_a_damaged_rate_ends_no_load_on_fargate(scene):
+def test_a_damaged_rate_does_not_end_the_load_on_fargate(scene):
     scene.at(10, lambda: TroubledStore(scene.store.folder).put(rate_key(scene.plan.run_id, 1), b"{"))
     assert scene.run().outcome == "finished"
 
 
-def test_the_lane_of_that_execution_is_told_and_notes_how_late_it_saw_it(tmp_path):
+def test_the_rate_reaches_its_executions_engine_and_its_lateness_is_recorded(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0), (True, 0.0))
-    told = []
-    for lane in runs:
-        lane.engine.adjustable = True
-        lane.engine.adjust = lambda at, rps, name=lane.execution: told.append((name, at, rps))
+    received = []
+    for run in runs:
+        run.engine.adjustable = True
+        run.engine.adjust = lambda at, rps, name=run.execution: received.append((name, at, rps))
     runs.open(START)
     runs.adjust(_rate(1, "e1", at=START + 10), START + 9)
     runs.adjust(_rate(2, "e1", at=START + 20), START + 21.5)
-    runs.adjust(_rate(3, "somebody else's", at=START + 30), START + 29)
-    assert told == [("e1", START + 10, 40.0), ("e1", START + 20, 40.0)]
+    runs.adjust(_rate(3, "another worker's", at=START + 30), START + 29)
+    assert received == [("e1", START + 10, 40.0), ("e1", START + 20, 40.0)]
     assert runs.rate_lateness_s == {1: 0.0, 2: 1.5}
 
 
-def test_an_engine_that_has_ended_is_told_nothing(tmp_path):
+def test_an_ended_engine_gets_no_rate(tmp_path):
     runs = runs_of(tmp_path, (True, 0.0))
     runs[0].ended = True
     runs[0].engine = SimpleNamespace(context=runs[0].engine.context, adjustable=True)

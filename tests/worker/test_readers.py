@@ -1,4 +1,4 @@
-"""A growing CSV file is read in whole rows, whatever the rows hold and wherever its end is at the moment."""
+"""A growing CSV file is read in whole rows, whatever they contain and wherever the file ends."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ def written(rows, quoting):
 
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=20), st.lists(st.integers(0, 400), max_size=5), st.booleans())
 def test_every_row_is_read_once_whatever_the_pieces(rows, cuts, plain):
-    if plain:  # no quotes in the file: it is read in the fast way
+    if plain:  # without quotes the file is read in the fast way
         rows = [tuple(field.translate(dict.fromkeys(map(ord, '",\n\r'))) for field in row) for row in rows]
     data = written(rows, csv.QUOTE_MINIMAL if plain else csv.QUOTE_ALL)
     with tempfile.TemporaryDirectory() as folder:
@@ -46,11 +46,11 @@ def test_rows_of_another_width_and_a_half_row_at_the_end_are_counted(tmp_path):
     assert tail.unreadable == 3
 
 
-def test_a_line_end_between_quotes_ends_no_row():
+def test_a_line_break_within_quotes_does_not_end_a_row():
     assert whole_rows(b'a,"b\nc') == 0
     assert whole_rows(b'a,b\nc,"d\n') == 4
     assert whole_rows(b'a,"b\nc"\nd') == 8
 
 
-def test_a_file_that_is_not_there_yet_has_no_rows(tmp_path):
+def test_a_missing_file_has_no_rows(tmp_path):
     assert list(CsvTail(tmp_path / "none", ("a",)).read(final=True)) == []

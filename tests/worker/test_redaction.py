@@ -1,4 +1,4 @@
-"""Secrets are taken out of texts, whatever an encoder has made of them; and out of what the process prints."""
+"""Redaction of secrets in texts, in every escaping, and in the output of processes."""
 
 import base64
 import html
@@ -44,7 +44,7 @@ WRITTEN: dict[str, Callable[[str], str]] = {
 
 
 def decodings(text):
-    """What anybody could read in it."""
+    """Returns the text and everything that base64 decoding finds in it."""
     yield text
     for encoded in text.replace("***", " ").split():
         for padding in ("", "=", "=="):
@@ -56,7 +56,7 @@ def decodings(text):
 
 @pytest.mark.parametrize("way", WRITTEN)
 @pytest.mark.parametrize("secret", [SECRET, "abcd", "x" * 40, "päss wörd", "a+b/c=="])
-def test_a_secret_is_taken_out_however_it_is_written(way, secret):
+def test_a_secret_is_redacted_in_every_escaping(way, secret):
     shown = Redactor([secret])(f"before {WRITTEN[way](secret)} after")
     assert HIDDEN in shown
     assert shown.startswith("before ")
@@ -65,10 +65,10 @@ def test_a_secret_is_taken_out_however_it_is_written(way, secret):
 
 
 @given(st.text(min_size=4, max_size=30), st.sampled_from(sorted(WRITTEN)))
-def test_any_secret_is_taken_out_of_any_writing(secret, way):
+def test_any_secret_is_redacted_in_any_escaping(secret, way):
     try:
         written = WRITTEN[way](secret)
-    except UnicodeEncodeError:  # half a character
+    except UnicodeEncodeError:  # a lone surrogate
         return
     assert Redactor([secret]).redacted(f"<{written}>") != f"<{written}>"
     assert written not in Redactor([secret]).redacted(f"<{written}>")
@@ -78,12 +78,12 @@ def test_any_secret_is_taken_out_of_any_writing(secret, way):
     "secret", ["hunter2/+=", "a\\b\\c", "\\\\\\\\x", '"\\"\\\\"', "0" * 12, "%25%25%2525", "\\n\\n\n"]
 )
 @pytest.mark.parametrize("piece", ["\\", '\\"', "%25", "&#0", "\\x5c", "\\u005c", "0", "\\n", "A", " "])
-def test_a_long_text_takes_no_longer_than_its_length_asks_for(secret, piece):
+def test_redaction_takes_time_in_proportion_to_the_length(secret, piece):
     assert is_linear(Redactor([secret]).redacted, piece)
 
 
 @given(st.text('\\n"a', min_size=4, max_size=12), st.integers(0, 4))
-def test_a_secret_with_backslashes_is_taken_out_of_json_within_json(secret, depth):
+def test_a_secret_with_backslashes_is_redacted_in_json_within_json(secret, depth):
     written = secret
     for _ in range(depth):
         written = json.dumps(written)
@@ -93,11 +93,11 @@ def test_a_secret_with_backslashes_is_taken_out_of_json_within_json(secret, dept
 
 
 @given(st.text("abcdefgh /?=&", max_size=80))
-def test_texts_without_it_stay(text):
+def test_texts_without_the_secret_stay_unchanged(text):
     assert Redactor(["s3cr3t-value"]).redacted(text) == text
 
 
-def test_of_two_secrets_the_longer_one_is_not_left_in_part():
+def test_no_part_of_the_longer_of_two_secrets_is_left():
     assert Redactor(["token", "token-and-more"]).redacted("token-and-more, token") == "***, ***"
 
 
@@ -107,16 +107,16 @@ def test_lines_of_a_key_and_secrets_in_json_are_secrets_themselves():
     assert redacted("read MIIEvQIBADANBgkqhkiG as joe-smith with hunter2") == "read *** as joe-smith with ***"
 
 
-def test_the_beginning_of_a_secret_that_an_engine_cut_off_is_taken_out():
+def test_the_beginning_of_a_cut_secret_is_redacted():
     text = "x" * 480 + " s3cr3t-va"
     assert Redactor(["s3cr3t-value"]).redacted(text) == "x" * 480 + " ***"
 
 
-def test_bytes_that_are_no_text_stay():
+def test_bytes_that_are_not_text_stay_unchanged():
     assert Redactor(["s3cr3t"]).redacted_bytes(b"\xff\xfe s3cr3t \x00\n") == b"\xff\xfe *** \x00\n"
 
 
-def test_a_recorder_keeps_no_secret_and_adds_up_what_differs_in_it_alone():
+def test_a_recorder_merges_texts_that_differ_only_in_a_secret():
     recorder = Recorder("local-1", "local", Redactor(["s3cr3t-value"]))
     for label in ("/u/s3cr3t-value", "/u/s3cr3t%2Dvalue", "/u/***"):
         for _ in range(2):
@@ -127,7 +127,7 @@ def test_a_recorder_keeps_no_secret_and_adds_up_what_differs_in_it_alone():
     assert interval.samples == 6
 
 
-def test_a_recorder_does_not_remember_variants_without_end():
+def test_a_recorder_remembers_a_limited_number_of_variants():
     recorder = Recorder("local-1", "local", Redactor(["s3cr3t-value"]))
     for number in range(30_000):
         recorder.code("message", f"s3cr3t-value {'s3cr3t-value' * (number % 3)}")
@@ -149,7 +149,7 @@ raise ValueError("uncaught " + "s3cr3" + "t")
 """
 
 
-def test_nothing_that_a_process_or_its_children_print_has_a_secret():
+def test_the_output_of_a_process_and_its_children_is_redacted():
     done = subprocess.run([sys.executable, "-c", PRINTS], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert sorted(done.stdout.splitlines()) == ["child ***", "print ***", "write ***"]

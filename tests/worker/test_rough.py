@@ -1,4 +1,4 @@
-"""Services that behave badly: each request that they were sent is one sample, or one that is known to be unfinished."""
+"""Services that misbehave: each request that they receive is one sample or one unfinished request."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.live
 ENGINES = ("locust", "apiritif", "jmeter")
 USERS, PASSES = 2, 2
 EACH = USERS * PASSES
-HEADS = 1000  # bytes that an engine may count as the head of an answer
+HEADS = 1000  # bytes that an engine may count as the head of a response
 BROKEN = ["/reset/before", "/reset/head", "/reset/body", "/long"]
 ODD = ["/drip/2", "/chunked", "/gzip", "/old", "/close", "/hops/3"]
 CODES = [200, 201, 204, 206, 304, 400, 401, 404, 418, 429, 500, 503, 599]
@@ -42,12 +42,12 @@ def performed(engine, paths, folder, **load) -> tuple[Outcome, Rough]:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def measured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Rough]:
-    """One run of an engine through all that is odd, broken, or another code than 200."""
+    """One run of an engine through odd and broken responses, and codes other than 200."""
     paths = ["/a", *BROKEN, "/b", *ODD, *(f"/status/{code}" for code in CODES)]
     return performed(request.param, paths, tmp_path_factory.mktemp("rough"))
 
 
-def test_a_connection_that_is_reset_is_one_failure_of_one_request_without_bytes(measured):
+def test_a_reset_connection_is_one_failed_request_without_bytes(measured):
     found, service = measured
     for label in BROKEN:
         total = found.total(label)
@@ -56,7 +56,7 @@ def test_a_connection_that_is_reset_is_one_failure_of_one_request_without_bytes(
     assert {label: found.total(label).failures for label in ("/a", "/b")} == {"/a": 0, "/b": 0}
 
 
-def test_odd_but_valid_answers_are_successes(measured):
+def test_odd_but_valid_responses_are_successes(measured):
     found, service = measured
     for label in ODD:
         total = found.total(label)
@@ -66,7 +66,7 @@ def test_odd_but_valid_answers_are_successes(measured):
     assert 2 * EACH <= found.total("/close").bytes <= (2 + HEADS) * EACH
 
 
-def test_codes_of_all_classes_are_told_and_those_from_400_on_fail(measured):
+def test_status_codes_of_all_classes_are_recorded_and_fail_from_400_on(measured):
     found, _ = measured
     for code in CODES:
         total = found.total(f"/status/{code}")
@@ -74,13 +74,13 @@ def test_codes_of_all_classes_are_told_and_those_from_400_on_fail(measured):
         assert total.failures == (EACH if code >= 400 else 0), code
 
 
-def test_nothing_is_lost_and_nothing_invented(measured):
+def test_samples_match_the_requests_of_the_service(measured):
     found, service = measured
-    assert found.samples == service.asked.total() - 3 * EACH  # a redirect and its end are one sample
+    assert found.samples == service.asked.total() - 3 * EACH  # a request and its redirects are one sample
     assert found.unfinished == 0
 
 
-def test_a_script_of_ones_own_sends_each_request_once_as_well(tmp_path):
+def test_the_suites_own_script_sends_each_request_once(tmp_path):
     with rough() as service:
         scenarios = {"own": {"script": "locustfile.py", "default-address": service.url}}
         plan = plan_of([planned("locust", "own", concurrency=USERS, iterations=PASSES)], scenarios)
@@ -97,20 +97,20 @@ def test_no_request_is_sent_on_a_connection_that_the_service_is_about_to_close(t
 
 
 @pytest.mark.parametrize("engine", QUIET)
-def test_connections_that_a_service_leaves_open_are_used_again(tmp_path, engine):
+def test_connections_that_a_service_leaves_open_are_reused(tmp_path, engine):
     found, service = performed(engine, ["/a", "/b"], tmp_path, hold_for_s=1.5)
     assert found.samples == service.asked.total() > 1.5 * service.connections  # generated Apiritif: one an iteration
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_answer_whose_head_never_ends_is_unfinished_and_the_load_ends_in_time(tmp_path, engine):
+def test_a_response_whose_head_never_ends_is_unfinished_and_the_load_ends_in_time(tmp_path, engine):
     found, service = performed(engine, ["/heads"], tmp_path, hold_for_s=1.0, graceful_stop_s=0.5)
     assert service.asked["/heads"] == found.unfinished == USERS
     assert found.samples == 0
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_answers_of_100_megabytes_are_counted_to_the_byte_and_take_no_worker_its_memory(tmp_path, engine):
+def test_responses_of_100_megabytes_are_counted_exactly_without_filling_memory(tmp_path, engine):
     found, service = performed(engine, ["/large/100", "/a"], tmp_path)
     assert service.asked["/large/100"] == service.asked["/a"] == EACH
     assert found.samples == 2 * EACH

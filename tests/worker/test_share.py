@@ -41,7 +41,7 @@ def test_each_worker_gets_its_own_rows_and_the_header(tmp_path):
     assert sorted(own) == sorted(rows)
 
 
-def test_a_quoted_line_break_does_not_tear_a_record(tmp_path):
+def test_a_quoted_line_break_does_not_split_a_record(tmp_path):
     rows = ['1,"two\nlines"\n', '2,"a ""quoted"" word"\n', "3,plain\n", '4,"x\n\ny"\n']
     parts = split(tmp_path, "id,text\n" + "".join(rows))
     assert sorted(part.removeprefix("id,text\n") for part in parts) == sorted([rows[0] + rows[3], rows[1], rows[2]])
@@ -73,14 +73,14 @@ def test_the_suite_is_copied_with_its_folders(tmp_path):
 
 
 @pytest.mark.parametrize("planted", ["workers/sitecustomize.py", "workers/USERS.csv", "workers", "..", "a\nb"])
-def test_a_file_that_the_plan_does_not_list_is_not_fetched_and_stops_no_run(tmp_path, planted):
+def test_a_file_that_the_plan_does_not_list_is_ignored(tmp_path, planted):
     store, plan = published(tmp_path)
     share.copy_suite(cast(Store, Planted(store, planted)), plan, tmp_path / "suite")
     assert copied(tmp_path / "suite") == FILES
 
 
 class Planted:
-    """A bucket in which somebody put another file beside the suite's."""
+    """A bucket with a foreign file beside the suite's."""
 
     def __init__(self, store, name):
         self.store, self.planted = store, run_key(RUN, "suite") + "/" + name
@@ -159,7 +159,7 @@ def test_a_data_file_outside_of_the_suite_is_not_touched(tmp_path, name):
     assert (tmp_path / "outside.csv").read_text() == "id\n1\n2\n"
 
 
-def test_a_variable_of_a_secret_is_not_taken_over_from_this_machine(tmp_path):
+def test_the_variable_of_a_secret_is_not_inherited_from_this_machine(tmp_path):
     environment = {"TOKEN": "of this machine", "PATH": "/bin", "HOME": "/"}
     plan = PLAN.model_copy(update={"secrets": {"TOKEN": "shop/api"}})
     share.set_environment(environment, plan, plan.shares[0], tmp_path / "home")

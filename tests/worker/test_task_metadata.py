@@ -1,4 +1,4 @@
-"""What a container learns of its task, from a server on loopback that plays the agent of ECS."""
+"""The facts of a container's task, from a loopback server that plays the ECS agent."""
 
 import json
 import threading
@@ -11,12 +11,12 @@ import pytest
 from toril.worker.ready import ADDRESS, MOST_BYTES, TaskFacts, task_facts
 
 DIGEST, TASK = "sha256:" + "a" * 64, "arn:aws:ecs:eu-west-1:123456789012:task/toril/0123456789abcdef"
-TOLD = {"/v4/x": {"DockerId": "1", "ImageID": DIGEST}, "/v4/x/task": {"Cluster": "toril", "TaskARN": TASK}}
+FACTS = {"/v4/x": {"DockerId": "1", "ImageID": DIGEST}, "/v4/x/task": {"Cluster": "toril", "TaskARN": TASK}}
 
 
 @contextmanager
 def agent(answers, delay_s=0.0):
-    """The address that a container gets; `answers` by path: bytes, or what is sent as JSON. None: 404."""
+    """Returns the address for a container; `answers` by path: bytes, an object to send as JSON, or None for 404."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -41,18 +41,18 @@ def agent(answers, delay_s=0.0):
         server.server_close()
 
 
-def test_a_container_learns_its_image_and_its_task():
-    with agent(TOLD) as address:
+def test_a_container_reads_its_image_and_its_task():
+    with agent(FACTS) as address:
         assert task_facts({ADDRESS: address}) == TaskFacts(DIGEST, TASK)
 
 
-def test_outside_of_ecs_nothing_is_asked():
+def test_no_request_is_sent_outside_of_ecs():
     assert task_facts({}) == TaskFacts()
 
 
-def test_a_digest_that_the_environment_names_counts():
+def test_a_digest_in_the_environment_takes_precedence():
     assert task_facts({"TORIL_IMAGE_DIGEST": "sha256:b"}) == TaskFacts("sha256:b", None)
-    with agent(TOLD) as address:
+    with agent(FACTS) as address:
         assert task_facts({ADDRESS: address, "TORIL_IMAGE_DIGEST": "sha256:b"}) == TaskFacts("sha256:b", TASK)
 
 
@@ -61,34 +61,34 @@ def test_a_digest_that_the_environment_names_counts():
     [None, b"{", b"[]", b"", {}, {"ImageID": 5}, {"ImageID": ""}, b'{"ImageID": "' + b"x" * MOST_BYTES + b'"}'],
     ids=["missing", "damaged", "no object", "empty", "without", "no text", "empty text", "too long"],
 )
-def test_what_is_not_told_is_unknown_and_the_rest_is_told(image, caplog):
-    with agent({**TOLD, "/v4/x": image}) as address:
+def test_a_missing_fact_is_unknown_and_the_other_one_is_read(image, caplog):
+    with agent({**FACTS, "/v4/x": image}) as address:
         assert task_facts({ADDRESS: address}) == TaskFacts(None, TASK)
 
 
-def test_an_agent_that_cannot_be_reached_is_named_in_the_log_and_costs_nothing_else(caplog):
-    with agent(TOLD) as address:
+def test_an_unreachable_agent_is_logged_and_has_no_other_effect(caplog):
+    with agent(FACTS) as address:
         pass
     assert task_facts({ADDRESS: address}) == TaskFacts()
-    assert f"{address} does not tell ImageID" in caplog.text
-    assert f"{address}/task does not tell TaskARN" in caplog.text
+    assert f"{address}: cannot read ImageID" in caplog.text
+    assert f"{address}/task: cannot read TaskARN" in caplog.text
 
 
-def test_an_address_that_is_none_of_ecs_is_not_asked(tmp_path, caplog):
+def test_an_address_that_is_not_http_is_not_read(tmp_path, caplog):
     (tmp_path / "x").write_text(json.dumps({"ImageID": DIGEST}))
     assert task_facts({ADDRESS: (tmp_path / "x").as_uri()}) == TaskFacts()
-    assert "no http address" in caplog.text
+    assert "not an http address" in caplog.text
 
 
 @pytest.mark.live
-def test_an_agent_that_does_not_answer_is_waited_for_a_second_each():
-    with agent(TOLD, delay_s=4.0) as address:
+def test_an_agent_that_does_not_respond_delays_each_fact_by_a_second():
+    with agent(FACTS, delay_s=4.0) as address:
         began = time.monotonic()
         assert task_facts({ADDRESS: address}) == TaskFacts()
         assert time.monotonic() - began < 4.0
 
 
-def test_no_proxy_is_asked_for_it(monkeypatch):
+def test_metadata_requests_use_no_proxy(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with agent(TOLD) as address:
+    with agent(FACTS) as address:
         assert task_facts({ADDRESS: address}) == TaskFacts(DIGEST, TASK)

@@ -1,4 +1,4 @@
-"""The open-model engine's real program under real bzt against services on loopback."""
+"""The open-model engine's real program under real bzt against loopback services."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ def shop(url, requests=("/",), **scenario):
     return {"default-address": url, "requests": list(requests), **scenario}
 
 
-def test_requests_go_in_turn_with_all_that_the_suite_says_of_them(tmp_path):
+def test_requests_are_sent_in_turn_with_all_their_settings(tmp_path):
     requests = [
         {"url": "/", "label": "home", "headers": {"X-Own": "yes", "Accept": "text/css"}},
         {"url": "/status/404", "label": "missing"},
@@ -40,7 +40,7 @@ def test_requests_go_in_turn_with_all_that_the_suite_says_of_them(tmp_path):
     assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
         labels, each
     )
-    assert found.total().samples == found.samples == 8 * each == service.answered + each  # one redirect is an answer
+    assert found.total().samples == found.samples == 8 * each == service.answered + each  # with redirects
     codes = {"home": "200", "missing": "404", "create": "201", "moved": "200", "not followed": "302", "head": "200"}
     assert {label: dict(found.rcs(label)) for label in codes} == {label: {rc: each} for label, rc in codes.items()}
     assert dict(found.total("missing").errors) == {("404 Not Found", "404"): each}
@@ -52,7 +52,7 @@ def test_requests_go_in_turn_with_all_that_the_suite_says_of_them(tmp_path):
     assert found.total("home").bytes == each * len(b"all is well\n")
 
 
-def test_workers_send_the_arrivals_of_one_schedule_each_its_own_part(tmp_path):
+def test_workers_divide_the_arrivals_of_one_schedule(tmp_path):
     with target() as service:
         points = [(0.0, 0.0), (1.0, 100.0), (2.0, 100.0), (2.0, 20.0), (3.0, 20.0)]
         plan = scheduled(shop(service.url), points=points, weights=[2, 1])
@@ -97,7 +97,7 @@ def test_a_variable_that_no_source_has_is_refused_before_any_load(tmp_path):
         with workers(scheduled(shop(service.url, ["/${user}"])), tmp_path) as run:
             run.launch()
             assert run.wait() == [4]
-            assert "refers to ${user}, which no data source has" in run.exit().message
+            assert "`${user}` has no value" in run.exit().message
         assert service.started == 0
 
 
@@ -109,7 +109,7 @@ def test_requests_in_flight_at_the_planned_end_are_finished(tmp_path):
         assert found.unfinished == found.total().failures == 0
 
 
-def test_what_graceful_stop_does_not_wait_for_is_unfinished_and_no_failure(tmp_path):
+def test_requests_beyond_the_graceful_stop_are_unfinished_not_failed(tmp_path):
     with target() as service:
         requests = [{"url": "/", "label": "quick"}, {"url": "/delay/5", "label": "slow"}]
         plan = scheduled(shop(service.url, requests), rate=20, hold_for_s=1, graceful_stop_s=0.3)
@@ -120,7 +120,7 @@ def test_what_graceful_stop_does_not_wait_for_is_unfinished_and_no_failure(tmp_p
     assert found.exits[0].engines_killed == 0
 
 
-def test_a_stop_ends_the_load_at_once_and_lets_what_is_in_flight_finish(tmp_path):
+def test_a_stop_ends_the_load_at_once_and_lets_requests_in_flight_finish(tmp_path):
     with target(delay_s=0.2) as service:
         with workers(scheduled(shop(service.url), rate=50, hold_for_s=60), tmp_path) as run:
             run.launch()
@@ -137,7 +137,7 @@ def test_a_stop_ends_the_load_at_once_and_lets_what_is_in_flight_finish(tmp_path
         assert found.unfinished == 0
 
 
-def test_a_killed_engine_fails_its_worker_and_loses_only_what_was_in_flight(tmp_path):
+def test_a_killed_engine_fails_its_worker_and_loses_only_requests_in_flight(tmp_path):
     with target() as service, workers(scheduled(shop(service.url), rate=100, hold_for_s=30), tmp_path) as run:
         run.launch()
         run.wait_ready()
@@ -163,7 +163,7 @@ def test_an_engine_does_not_outlive_its_worker(tmp_path):
         assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_another_rate_takes_effect_at_its_moment_and_every_worker_still_sends_its_own(tmp_path):
+def test_a_rate_change_takes_effect_on_time_and_each_worker_keeps_its_part(tmp_path):
     with target() as service:
         plan = scheduled(shop(service.url), rate=40, hold_for_s=4, weights=[1, 1])
         plan = plan.model_copy(

@@ -1,4 +1,4 @@
-"""Every request that was due is a sample, unfinished or dropped, whatever becomes of service and load."""
+"""Every due request is a sample, unfinished or dropped, whatever happens to service and load."""
 
 import socket
 import time
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.live
 
 
 def due(plan: Plan, worker: int, until_s: float, *changes: tuple[float, float]) -> int:
-    """How many requests of a worker's were due by then."""
+    """Returns the number of a worker's requests that were due by then."""
     curve, stripe = Curve(plan.executions[0].curve), plan.shares[worker].executions[0].interleave
     assert stripe is not None
     for at_s, rps in changes:
@@ -26,12 +26,12 @@ def due(plan: Plan, worker: int, until_s: float, *changes: tuple[float, float]) 
 
 
 def accounted(found: Outcome, worker: int = 0) -> int:
-    told = found.exits[worker].executions["shop"]
-    assert told.dropped is not None
+    report = found.exits[worker].executions["shop"]
+    assert report.dropped is not None
     of_worker = found.timeline.health_series(f"local-{worker + 1}").dropped
-    assert told.dropped == of_worker[of_worker > 0].sum()
-    assert (told.samples, told.unfinished) == (found.exits[worker].samples, found.exits[worker].unfinished)
-    return told.samples + told.unfinished + told.dropped
+    assert report.dropped == of_worker[of_worker > 0].sum()
+    assert (report.samples, report.unfinished) == (found.exits[worker].samples, found.exits[worker].unfinished)
+    return report.samples + report.unfinished + report.dropped
 
 
 def shop(url: str, **scenario):
@@ -50,11 +50,11 @@ LOADS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("load", LOADS)
-def test_all_that_was_due_is_accounted_for(load, tmp_path):
-    told = dict(LOADS[load])
-    hangs = told.pop("service", HANGING) is HANGING
+def test_every_due_request_is_accounted_for(load, tmp_path):
+    options = dict(LOADS[load])
+    hangs = options.pop("service", HANGING) is HANGING
     with wicked(HANGING if hangs else SLOW) as at:
-        plan = scheduled(shop(at.url), graceful_stop_s=0.3, **told)
+        plan = scheduled(shop(at.url), graceful_stop_s=0.3, **options)
         with workers(plan, tmp_path) as run:
             found = run.go()
     for worker in range(len(plan.shares)):
@@ -62,10 +62,10 @@ def test_all_that_was_due_is_accounted_for(load, tmp_path):
         assert accounted(found, worker) == due(plan, worker, 10), found.exits[worker].executions
     reports = [one.executions["shop"] for one in found.exits]
     assert sum(one.unfinished for one in reports) > 0 or not hangs
-    assert (sum(one.dropped or 0 for one in reports) > 0) == ("vegeta" in told)
+    assert (sum(one.dropped or 0 for one in reports) > 0) == ("vegeta" in options)
 
 
-def test_a_service_that_refuses_has_refused_every_request_that_was_due(tmp_path):
+def test_a_service_that_refuses_connections_fails_every_due_request(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     plan = scheduled(shop(f"http://127.0.0.1:{port}"), rate=200, hold_for_s=1)
@@ -84,7 +84,7 @@ def ended(run: Run, how) -> Outcome:
     return run.outcome()
 
 
-def test_a_stop_loses_none_of_those_that_were_due_until_then(tmp_path):
+def test_a_stop_loses_no_due_request(tmp_path):
     with wicked(silent()) as at:
         plan = scheduled(shop(at.url), rate=150, hold_for_s=30, vegeta={"max-workers": 50}, graceful_stop_s=0.5)
 
@@ -95,14 +95,14 @@ def test_a_stop_loses_none_of_those_that_were_due_until_then(tmp_path):
 
         with workers(plan, tmp_path) as run:
             found = ended(run, stop)
-    told = found.exits[0].executions["shop"]
-    assert told.unfinished == 50
-    assert told.ended_s is not None
-    assert 0.7 < told.ended_s < 10
-    assert accounted(found) == due(plan, 0, told.ended_s)
+    report = found.exits[0].executions["shop"]
+    assert report.unfinished == 50
+    assert report.ended_s is not None
+    assert 0.7 < report.ended_s < 10
+    assert accounted(found) == due(plan, 0, report.ended_s)
 
 
-def test_a_rate_that_was_changed_is_what_was_due(tmp_path):
+def test_due_requests_follow_a_changed_rate(tmp_path):
     with wicked(silent()) as at:
         plan = scheduled(shop(at.url), rate=40, hold_for_s=3, vegeta={"max-workers": 90}, graceful_stop_s=0.3)
         adjustable = tuple(one.model_copy(update={"adjustable": True}) for one in plan.executions)
@@ -124,20 +124,20 @@ def test_an_unfinished_request_has_waited_since_it_was_due(tmp_path):
         plan = scheduled(shop(at.url), rate=20, hold_for_s=2, graceful_stop_s=0.5)
         with workers(plan, tmp_path) as run:
             found = run.go()
-    told = found.exits[0].executions["shop"]
-    assert told.ended_s is not None
-    assert 2 <= told.ended_s < 2.3
+    report = found.exits[0].executions["shop"]
+    assert report.ended_s is not None
+    assert 2 <= report.ended_s < 2.3
     assert found.exits[0].first_sample_lateness_s["shop"] < 0.3
     (_, waits), *more = found.timeline.waits("home")
     assert not more
     assert sum(waits.values()) == 40
     assert len(waits) <= 40
-    wanted = [told.ended_s + 0.5 - number / 20 for number in range(40)]
+    wanted = [report.ended_s + 0.5 - number / 20 for number in range(40)]
     for waited_us, longest_s in zip(sorted(waits.elements(), reverse=True), wanted, strict=True):
         assert 0.94 * longest_s - 0.01 <= waited_us / 1e6 <= longest_s + 0.3
 
 
-def test_a_handshake_that_nobody_answers_takes_as_long_as_the_timeout_or_the_end_allows(tmp_path):
+def test_an_unanswered_handshake_ends_at_the_timeout_or_with_the_load(tmp_path):
     """An address with https:// on a port that speaks plain HTTP."""
     with wicked(silent()) as at:
         secure = at.url.replace("http:", "https:")
@@ -152,7 +152,7 @@ def test_a_handshake_that_nobody_answers_takes_as_long_as_the_timeout_or_the_end
     assert (found.samples, found.unfinished, accounted(found)) == (0, 20, 20)
 
 
-def test_responses_that_are_only_announced_are_failures_at_once(tmp_path):
+def test_endless_interim_responses_are_failures_at_once(tmp_path):
     with wicked(announcing()) as at, workers(scheduled(shop(at.url), rate=20, hold_for_s=1), tmp_path) as run:
         found = run.go()
     assert found.rcs() == {"BadStatusLine": 20}

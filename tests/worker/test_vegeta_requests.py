@@ -1,4 +1,4 @@
-"""The rows of a suite's data files, as the open-model engine's program gets them."""
+"""The rows of a suite's data files for the open-model engine's program."""
 
 import csv
 
@@ -13,7 +13,7 @@ def source_of(folder, content: bytes, **source):
     return found["columns"], found["rows"]
 
 
-def test_a_row_ends_at_a_line_break_and_at_nothing_else_that_unicode_knows(tmp_path):
+def test_a_row_ends_at_a_line_break_and_at_no_other_unicode_separator(tmp_path):
     content = 'id;note\r\n1;a\u2028b\x0cc\x85d\r\n2;"two\r\nlines"\r\n3;'.encode()
     assert source_of(tmp_path, content) == (
         ["id", "note"],
@@ -30,8 +30,8 @@ def test_a_file_in_another_encoding_is_refused_and_never_guessed(tmp_path):
         source_of(tmp_path, content, encoding="klingon")
 
 
-def test_what_is_no_csv_is_refused_with_the_file_s_name(tmp_path):
-    longest = csv.field_size_limit(100_000)  # which is of the whole process, and others may have raised it
+def test_an_invalid_csv_file_is_refused_by_name(tmp_path):
+    longest = csv.field_size_limit(100_000)  # a limit of the whole process, which other tests may have raised
     try:
         with refused("not-csv", "data.csv", error=SuiteError):
             source_of(tmp_path, b"a,b\n" + b"x" * 200_000 + b",1\n")

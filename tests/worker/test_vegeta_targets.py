@@ -32,7 +32,7 @@ def test_a_reset_connection_is_a_failure_each_time_and_no_request_is_sent_twice(
     assert dict(found.total().errors) == {("Connection reset by peer", "ConnectionResetError"): 20}
 
 
-def test_a_connection_that_is_closed_instead_of_an_answer_is_a_failure(tmp_path):
+def test_a_connection_that_closes_without_a_response_is_a_failure(tmp_path):
     with wicked(closing(every=4)) as service:
         found = ran(tmp_path, shop(service.url), rate=40, hold_for_s=1)
     assert found.samples == service.asked == 40
@@ -46,32 +46,32 @@ def test_half_a_body_is_a_failure_and_its_bytes_are_counted(tmp_path):
     assert found.total().bytes == 20 * len("half")
 
 
-def test_what_is_no_http_is_a_failure(tmp_path):
+def test_a_response_that_is_not_http_is_a_failure(tmp_path):
     with wicked(babbling()) as service:
         found = ran(tmp_path, shop(service.url), rate=20, hold_for_s=1)
     assert dict(found.rcs()) == {"BadStatusLine": 20}
 
 
-def test_nobody_there_is_a_refused_connection(tmp_path):
+def test_a_closed_port_is_a_refused_connection(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     found = ran(tmp_path, shop(f"http://127.0.0.1:{port}"), rate=20, hold_for_s=1)
     assert dict(found.total().errors) == {("Connection refused", "ConnectionRefusedError"): 20}
 
 
-def test_a_name_that_nobody_knows_is_told_as_such(tmp_path):
+def test_an_unknown_host_name_has_its_own_code(tmp_path):
     found = ran(tmp_path, shop("http://no-such-host.invalid"), rate=10, hold_for_s=1)
     assert dict(found.rcs()) == {"gaierror": 10}
 
 
-def test_what_takes_longer_than_its_timeout_is_one_and_took_as_long(tmp_path):
+def test_a_request_beyond_its_timeout_fails_after_that_time(tmp_path):
     with wicked(dripping(50, 0.1)) as service:
         found = ran(tmp_path, shop(service.url, timeout="500ms"), rate=20, hold_for_s=1)
     assert dict(found.total().errors) == {("timed out", "TimeoutError"): 20}
     assert 500_000 <= found.total().min_us < 600_000
 
 
-def test_a_response_in_drops_is_waited_for_and_its_first_byte_is_known(tmp_path):
+def test_a_slow_response_is_read_to_its_end_and_its_first_byte_is_timed(tmp_path):
     with wicked(dripping(5, 0.1)) as service:
         found = ran(tmp_path, shop(service.url), rate=20, hold_for_s=1)
     assert dict(found.rcs()) == {"200": 20}
@@ -79,7 +79,7 @@ def test_a_response_in_drops_is_waited_for_and_its_first_byte_is_known(tmp_path)
     assert found.total().ttfb_sum_us / 20 < 200_000
 
 
-def test_large_responses_are_counted_and_not_kept(tmp_path):
+def test_large_responses_are_counted_and_not_stored(tmp_path):
     with wicked(pouring(100_000_000)) as service:
         found = ran(tmp_path, shop(service.url), rate=2, hold_for_s=2)
     assert dict(found.rcs()) == {"200": 4}
@@ -87,7 +87,7 @@ def test_large_responses_are_counted_and_not_kept(tmp_path):
     assert max(int(one.health[3].max()) for one in found.intervals if one.health.size) < 500_000_000
 
 
-def test_without_keepalive_every_request_has_a_connection_of_its_own(tmp_path):
+def test_without_keepalive_every_request_has_its_own_connection(tmp_path):
     with wicked(answering()) as service:
         found = ran(tmp_path / "without", shop(service.url, keepalive=False), rate=30, hold_for_s=1)
         assert found.samples == service.connections == 30
@@ -97,14 +97,14 @@ def test_without_keepalive_every_request_has_a_connection_of_its_own(tmp_path):
         assert service.connections - 30 == found.total().connect_count < 10
 
 
-def test_redirects_without_end_are_a_failure(tmp_path):
+def test_endless_redirects_are_a_failure(tmp_path):
     with target() as service:
         scenario = {"default-address": service.url, "requests": ["/redirect/9"]}
         found = ran(tmp_path, scenario, rate=10, hold_for_s=1, vegeta={"redirects": 3})
     assert dict(found.rcs()) == {"TooManyRedirects": 10}
 
 
-def test_what_is_due_while_all_may_be_in_flight_is_dropped_and_counted(tmp_path):
+def test_requests_that_are_due_at_the_limit_of_requests_in_flight_are_dropped(tmp_path):
     with target(delay_s=0.5) as service:
         found = ran(tmp_path, shop(service.url), rate=100, hold_for_s=2, vegeta={"max-workers": 10})
     vitals = [one.vitals[VITALS.index("dropped")] for one in found.intervals if one.vitals.size]
@@ -121,7 +121,7 @@ def test_more_workers_than_files_are_refused_before_any_load(tmp_path):
         assert "toril.vegeta.max-workers is 200000000" in run.exit().message
 
 
-def test_a_name_is_reached_by_whichever_of_its_addresses_answers(tmp_path):
+def test_a_host_name_is_reached_by_any_of_its_addresses(tmp_path):
     """localhost has two on most machines, and the service is on one of them."""
     with target() as service:
         found = ran(tmp_path, shop(f"http://localhost:{service.port}"), rate=20, hold_for_s=1)

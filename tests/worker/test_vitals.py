@@ -1,4 +1,4 @@
-"""How a worker fares is told for every second of its load, by whoever can tell it."""
+"""Health and lateness are recorded for every second of the load."""
 
 import time
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ from toril.worker.health import Vitals
 
 @pytest.mark.live
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
-def test_each_engine_tells_how_late_its_sends_are(tmp_path, engine):
+def test_each_engine_reports_late_sends(tmp_path, engine):
     with target(delay_s=0.01) as service:
         scenario = {"requests": [{"url": f"{service.url}/", "label": "home"}]}
         plan = plan_of([planned(engine, "home", concurrency=2, hold_for_s=3.0)], {"home": scenario})
@@ -35,20 +35,20 @@ def test_each_engine_tells_how_late_its_sends_are(tmp_path, engine):
 
 
 @pytest.mark.solo
-def test_sends_that_a_throughput_asks_for_and_no_user_is_free_to_make_are_dropped(tmp_path):
+def test_due_sends_without_a_free_user_are_dropped(tmp_path):
     with target(delay_s=0.1) as service:
         scenario = {"requests": [{"url": f"{service.url}/", "label": "home"}]}
         load: dict[str, Any] = {
             "concurrency": 2,
             "throughput_rps": 60.0,
             "hold_for_s": 4.0,
-        }  # two users make 20 a second at most
+        }  # two users send 20 a second at most
         with workers(plan_of([planned("jmeter", "home", **load)], {"home": scenario}), tmp_path) as run:
             found = run.go()
     dropped = found.timeline.health_series("local-1").dropped
     missing = 60 * 4 - found.samples
     assert missing >= 240 - 2 * 10 * 5
-    assert 0.7 * missing < dropped[dropped >= 0].sum() <= missing  # told once a second: not those of the last one
+    assert 0.7 * missing < dropped[dropped >= 0].sum() <= missing  # reported once a second, except for the last one
 
 
 def vitals_of(start_at: float = 1000.0, **engine: Any) -> tuple[Vitals, Recorder]:
@@ -64,28 +64,28 @@ def series_of(recorder: Recorder) -> HealthSeries:
     return timeline.health_series("w")
 
 
-def test_a_reading_counts_in_the_second_that_it_is_about():
+def test_a_reading_counts_in_the_second_that_it_covers():
     vitals, recorder = vitals_of(reports_lateness=True)
     for now in (999.9, 1000.02, 1000.5, 1001.03, 1001.1, 1001.9, 1002.0, 1004.7, 1005.1, 1005.3):
         vitals.record(now)
     assert series_of(recorder).second.tolist() == [0, 1, 4]
 
 
-def test_before_the_start_there_is_nothing_to_tell():
+def test_nothing_is_recorded_before_the_start():
     vitals, recorder = vitals_of(reports_lateness=True)
     vitals.record(999.9)
     vitals.record(1000.1)
     assert recorder.flush() is None
 
 
-@pytest.mark.parametrize("tells", [False, True])
-def test_an_engine_that_cannot_tell_is_as_late_as_its_worker_wakes_up(tells):
-    vitals, recorder = vitals_of(time.time(), reports_lateness=tells)
+@pytest.mark.parametrize("reports", [False, True])
+def test_an_engine_that_reports_no_lateness_is_as_late_as_its_workers_sleep(reports):
+    vitals, recorder = vitals_of(time.time(), reports_lateness=reports)
     slept: list[float] = []
     for _ in range(3):
         vitals.sleep(0.25, slept.append)  # back at once, so not late at all
     vitals.end()
     recorder.unreadable()
     assert slept == [0.25] * 3
-    told = decode(recorder.flush() or b"", "x").vitals
-    assert (told.shape[1] > 0) is not tells
+    recorded = decode(recorder.flush() or b"", "x").vitals
+    assert (recorded.shape[1] > 0) is not reports

@@ -1,4 +1,4 @@
-"""The worker as a process: signals, stops, stale starts, and nothing left behind."""
+"""The worker as a process: signals, stops, stale starts, and no leftover processes."""
 
 import os
 import signal
@@ -103,7 +103,7 @@ def test_a_parked_engine_sends_nothing_before_the_start(tmp_path):
         assert service.first_at is not None and service.first_at >= run.start_at - 0.001
 
 
-def test_an_attempt_fails_without_load_where_a_file_of_the_suite_was_changed(tmp_path):
+def test_an_attempt_fails_without_load_if_a_file_of_the_suite_has_changed(tmp_path):
     with target() as service, workers(long_plan(service.url), tmp_path, {"workers/users.csv": "a"}) as run:
         run.store.put(run_key(RUN, "suite", "workers", "users.csv"), b"planted")
         run.launch()
@@ -113,7 +113,7 @@ def test_an_attempt_fails_without_load_where_a_file_of_the_suite_was_changed(tmp
         assert service.started == 0
 
 
-def test_a_start_that_names_other_attempts_does_nothing(tmp_path):
+def test_a_start_of_other_attempts_has_no_effect(tmp_path):
     with target() as service, workers(long_plan(service.url), tmp_path) as run:
         run.launch()
         run.wait_ready()
@@ -125,7 +125,7 @@ def test_a_start_that_names_other_attempts_does_nothing(tmp_path):
         assert not left_over(engines)
 
 
-def test_a_stale_start_that_is_there_already_is_seen_before_preparing(tmp_path):
+def test_a_stale_start_is_found_before_preparation(tmp_path):
     with target() as service, workers(long_plan(service.url), tmp_path) as run:
         run.start(attempts={})
         run.launch()
@@ -173,7 +173,7 @@ class Wraps(Service):
 """
 
 
-def test_an_interruption_that_bzt_puts_into_other_words_is_still_one(tmp_path, monkeypatch):
+def test_an_interruption_that_bzt_replaces_by_another_error_still_counts(tmp_path, monkeypatch):
     (tmp_path / "wraps.py").write_text(WRAPS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     common = {"modules": {"wraps": {"class": "wraps.Wraps"}}, "services": ["wraps"]}
@@ -184,7 +184,7 @@ def test_an_interruption_that_bzt_puts_into_other_words_is_still_one(tmp_path, m
 
 
 def listens(pid):
-    """Has the process a handler for SIGTERM? Linux tells; elsewhere an interpreter is up within its time."""
+    """Returns whether the process handles SIGTERM; only Linux reports it, elsewhere assume so after a moment."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -196,7 +196,7 @@ def listens(pid):
 
 def test_workers_end_with_their_coordinator(tmp_path):
     with target() as service, workers(long_plan(service.url), tmp_path) as run:
-        run.launch()  # for its command only: the worker under test has a parent that dies
+        run.launch()  # only for its command: the worker under test has a parent that dies
         command = run.command(0)
         run.processes[0].kill()
         run.processes[0].wait()

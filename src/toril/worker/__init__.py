@@ -1,1 +1,1 @@
-"""One worker: runs its share of the load under bzt and records every sample; the only home of bzt."""
+"""A worker: runs its share of the load under bzt and records every sample. Only this package imports bzt."""

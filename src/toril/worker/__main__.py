@@ -1,6 +1,6 @@
-"""`python -m toril.worker` is `toril worker` without the other commands: launchers start it.
+"""`python -m toril.worker`, which launchers start: `toril worker` without the other commands.
 
-The command's own module would cost each worker another 0.1 s of CPU and 10 MB for reports that it never draws.
+Importing all commands would cost each worker another 0.1 s of CPU and 10 MB.
 """
 
 from toril.worker.early_signals import EARLY
@@ -16,11 +16,11 @@ from toril.errors import UserError  # noqa: E402
 from toril.worker.command import worker  # noqa: E402
 
 if __name__ == "__main__":
-    gc.set_threshold(50_000)  # imports leave nothing to collect
+    gc.set_threshold(50_000)  # imports create no garbage
     try:
         typer.run(worker)
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     finally:
-        gc.freeze()  # everything goes with the process: the interpreter need not look for cycles in bzt first
+        gc.freeze()  # skip the search for reference cycles at exit

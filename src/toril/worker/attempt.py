@@ -1,6 +1,6 @@
-"""One attempt at one share: the loop that passes events to the pure machine (`life`) and carries out its actions.
+"""One attempt at one share: the loop that passes events to the state machine (`life`) and carries out its actions.
 
-A `Load` knows the engines, and the `Outbox` the store. With simulated ones of both this loop is a simulated worker.
+A `Load` controls the engines, and the `Outbox` accesses the store. Simulations replace both.
 """
 
 import logging
@@ -17,7 +17,7 @@ from toril.worker import life
 from toril.worker.life import State
 from toril.worker.outbox import Outbox, StoreClient
 
-DELIVER_S = 60.0  # for the last files; a task that is to stop has 120 s
+DELIVER_S = 60.0  # time for the last files; ECS gives a stopping task 120 s
 
 log = logging.getLogger("toril.worker")
 
@@ -26,16 +26,16 @@ class Load(Protocol):
     """The engines of a worker, or their stand-in in a simulation."""
 
     recorder: Recorder
-    planned_s: float | None  # from the start to its planned end; None if iterations limit it
+    planned_s: float | None  # from the start to the planned end; None if iterations limit the load
 
     def prepare(self) -> Iterator[life.Event]:
-        """Prepare everything up to the gate; yields a failure."""
+        """Prepare the engines and park them at their gates; yields a failure."""
 
     def signals(self) -> list[str]:
-        """Names of the signals since the last call."""
+        """Returns the names of the signals since the last call."""
 
     def events(self, state: State, now: float) -> Iterator[life.Event]:
-        """Events of its engines since the last call."""
+        """Returns the events of the engines since the last call."""
 
     def open(self, at: float) -> None: ...
 
@@ -53,13 +53,13 @@ class Load(Protocol):
         """Sleep until the loop's next turn."""
 
     def finish(self, state: State) -> None:
-        """Read the last records, and leave no process behind."""
+        """Read the last records and end all processes."""
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        """Names and contents of further files beside the intervals since the last call."""
+        """Returns names and contents of files beside the intervals since the last call."""
 
     def last_files(self) -> Iterator[tuple[str, bytes]]:
-        """Names and contents of the evidence of first failures and of the logs; to be called once, after `finish`."""
+        """Returns names and contents of evidence and logs; to be called once, after `finish`."""
 
     def ready(self) -> Ready: ...
 
@@ -67,7 +67,7 @@ class Load(Protocol):
 
 
 class Attempt:
-    """A worker's life from its first access to the store to exit.json."""
+    """Runs one attempt, from its first access to the store to exit.json."""
 
     def __init__(self, store: Store, plan: Plan, worker: str, attempt: str, load: Load, clock: Clock) -> None:
         self.plan, self.worker, self.attempt, self.load, self.clock = plan, worker, attempt, load, clock
@@ -84,30 +84,30 @@ class Attempt:
         self.state = State()
         self._flushed_at = float("-inf")
 
-    def run(self, *, beside: bool) -> State:
-        """From preparing to exit.json. `beside`: a thread talks to the store, which may be slow."""
-        # a stale start, or the end of the run, is noticed before anything is prepared
-        self._pass(*self._unissued(), *self.client.look(), life.Tick())
+    def run(self, *, threaded: bool) -> State:
+        """Run to the end; returns the last state. `threaded`: access the store in a thread, since it may be slow."""
+        # Look for a stale start and for the end of the run before preparing anything.
+        self._pass(*self._unissued(), *self.client.poll(), life.Tick())
         if self.state.phase != "ended":
             self._pass(*self.load.prepare())
-        self.outbox = Outbox(self.client, beside=beside)
+        self.outbox = Outbox(self.client, threaded=threaded)
         while self.state.phase != "ended":
             self._pass(*self._events())
             self.load.record(self.clock.now())
             self._flush_when_due(self.clock.now())
             self.load.wait(self.state)
         self.load.finish(self.state)
-        ended_at = self.clock.now()  # an engine that left too early is not excused by a store that takes its time
-        speaks = self.state.outcome != "superseded" and self.client.may_speak()
-        if speaks:
+        ended_at = self.clock.now()  # before delivery: a slow store must not hide an early end
+        may_write = self.state.outcome != "superseded" and self.client.may_write()
+        if may_write:
             self._flush()
             for name, data in self.load.last_files():
                 self.outbox.send(name, data)
         delivered = self.outbox.end(DELIVER_S)
-        self._fail_where_taken()
-        if delivered and speaks:
+        self._fail_on_conflict()
+        if delivered and may_write:
             self.client.write_exit(self.load.exit(self.state, ended_at))
-            self._fail_where_taken()
+            self._fail_on_conflict()
         return self.state
 
     def _pass(self, *events: life.Event) -> None:
@@ -119,18 +119,18 @@ class Attempt:
             for action in actions:
                 self._do(action)
 
-    def _fail_where_taken(self) -> None:
-        """Another process wrote in this attempt's name: the files there are not this one's measurements."""
-        if self.client.taken:
-            self.state = replace(self.state, outcome="failed", message=self.client.taken)
+    def _fail_on_conflict(self) -> None:
+        """Fail if another process wrote this attempt's files: they are not this process's measurements."""
+        if self.client.conflict:
+            self.state = replace(self.state, outcome="failed", message=self.client.conflict)
 
     def _unissued(self) -> Iterator[life.Event]:
-        """An attempt that the launcher did not issue does nothing; the coordinator itself starts a local one."""
+        """Fail if the launcher did not issue this attempt. Local runs, which the coordinator starts, need no record."""
         if self.launch is None:
             if self.plan.on != "local":
-                yield life.Failed("the run has no launch.json: it has not been started")
+                yield life.Failed("the run has no launch.json: no launcher has started it")
         elif not self.launch.issued(self.worker, self.attempt):
-            yield life.Failed("the launcher of this run issued no such attempt")
+            yield life.Failed("the run's launcher did not issue this attempt")
 
     def _events(self) -> Iterator[life.Event]:
         yield from (life.Signalled(why) for why in self.load.signals())
@@ -140,7 +140,7 @@ class Attempt:
 
     def _do(self, action: life.Action) -> None:
         match action:
-            case life.SayReady():
+            case life.ReportReady():
                 self._claim()
             case life.OpenGates(at):
                 self.load.open(at)

@@ -1,4 +1,4 @@
-"""Engines' records become interval files, test cases, and the evidence of first failures."""
+"""Turns engines' records into interval files, test cases and evidence of the first failures."""
 
 import json
 import logging
@@ -18,16 +18,16 @@ from toril.worker.engines import Batch, FoundCase, cases_of
 from toril.worker.redaction import Redactor
 
 RECORDED = ("kind", "ok", "rc", "message", "response_us", "ttfb_us", "connect_us", "bytes")  # as in a batch
-AHEAD_S = 60.0  # a completion further in the future is no possible time: a clock or the engine is wrong
+AHEAD_S = 60.0  # completions further in the future are rejected: a clock or the engine is wrong
 UNNAMED = "(no name)"  # stands for an empty label, which in a summary means all requests
 
 MOST_CHARS = {"name": 500, "suite": 500, "message": 2000, "trace": 8000}  # of a test case
 MOST_IN_A_FILE = 200  # test cases; in JSON a character can need six bytes, and a file may have MOST_BYTES_OF_CASES
 
-MOST = 3  # failures of an execution with evidence
+MOST = 3  # failures with evidence, for each execution
 LARGEST = 5 << 20  # bytes of one file of evidence
-SUFFIXES = (".jpg", ".txt", ".zip")  # no .html: a stranger's page must not run again from a folder
-TEXTS = (".txt",)  # are redacted; pictures cannot be
+SUFFIXES = (".jpg", ".txt", ".zip")  # no .html: opening an untrusted page would run its scripts
+TEXTS = (".txt",)  # redacted; pictures cannot be
 
 log = logging.getLogger("toril.worker")
 
@@ -53,7 +53,7 @@ class CaseBook:
         self._cases.append(case)
 
     def flush(self) -> Iterator[tuple[str, bytes]]:
-        """Name and content of the files with what came since the last call."""
+        """Returns names and contents of files with the test cases since the last call."""
         while self._cases:
             some, self._cases = self._cases[:MOST_IN_A_FILE], self._cases[MOST_IN_A_FILE:]
             self.files += 1
@@ -62,13 +62,13 @@ class CaseBook:
             yield case_file_name(self.files), data
 
     def _text(self, text: str, most: int) -> str:
-        """Redacted before it is cut, since half a secret is one as well; the end of a long text matters most."""
-        shown = self._redacted(text.encode("utf-8", "backslashreplace").decode())  # without half characters
+        """Redact before cutting, since half a secret is a secret too. The end of a long text matters most."""
+        shown = self._redacted(text.encode("utf-8", "backslashreplace").decode())  # without lone surrogates
         return shown if len(shown) <= most else f"{shown[: most // 4]}\n…\n{shown[-(most - most // 4) :]}"
 
 
 class Capture:
-    """Reads all runs into one recorder."""
+    """Reads the records of all engine runs into one recorder."""
 
     def __init__(self, recorder: Recorder, runs: Sequence[EngineRun], start_at: float, cases: CaseBook) -> None:
         self._recorder = recorder
@@ -77,7 +77,7 @@ class Capture:
         self.start_at = start_at
 
     def read(self, run: EngineRun, *, final: bool = False) -> None:
-        """Everything that the engine has recorded since the last call."""
+        """Record the engine's samples since the last call; `final` after its end."""
         engine = run.engine
         for batch in engine.batches(final):
             if len(batch):
@@ -103,7 +103,7 @@ class Capture:
                 self._recorder.unfinished(second, run.planned.series, one.label, one.count, round(waited_s * 1e6))
 
     def count_users(self, now: float) -> None:
-        """The virtual users of each execution in this second; runs that have not begun or have ended have none."""
+        """Record each execution's virtual users in this second: 0 before its begin and after its end."""
         second = self._second(now)
         for run in self._runs:
             users = 0 if run.ended or not run.started else run.engine.virtual_users()
@@ -146,7 +146,7 @@ class Capture:
 def failure_evidence(
     runs: Sequence[EngineRun], start_at: float, redacted: Redactor
 ) -> Iterator[tuple[Kept, dict[str, bytes]]]:
-    """Each failure, and its files by their names within the attempt's folder."""
+    """Returns each failure with its files, by their names in the attempt's folder."""
     for position, run in enumerate(runs):
         folder = run.engine.context.evidence
         index = folder / "index.jsonl"
@@ -173,7 +173,7 @@ def _files(folder: Path, names: Any, redacted: Redactor) -> Iterator[tuple[str, 
         if path.suffix not in SUFFIXES or not path.is_file():
             continue
         if path.stat().st_size > LARGEST:
-            log.warning("%s is not kept: it has more than %d MiB", path.name, LARGEST >> 20)
+            log.warning("Skipped %s: it is larger than %d MiB", path.name, LARGEST >> 20)
             continue
         data = path.read_bytes()
         yield path.name, redacted.redacted_bytes(data) if path.suffix in TEXTS else data

@@ -1,4 +1,4 @@
-"""A worker's use of the local disk: one folder that is removed with it, and records that are freed once read."""
+"""A worker's use of the local disk: a scratch folder, removed at its end, and record files, freed once read."""
 
 import contextlib
 import ctypes
@@ -21,7 +21,7 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Scratch:
-    """A folder of this worker alone, locked while the worker lives; removes the folders of killed workers."""
+    """A private folder, locked while the worker lives. Creating one removes the folders of killed workers."""
 
     def __init__(self) -> None:
         _remove_abandoned(Path(tempfile.gettempdir()))
@@ -29,7 +29,7 @@ class Scratch:
         new = self.folder / "lock.new"
         self._lock = new.open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        new.rename(self.folder / "lock")  # locked before another worker can find it
+        new.rename(self.folder / "lock")  # another worker can only find it locked
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -51,7 +51,7 @@ def _remove_abandoned(top: Path) -> None:
                 os.close(lock)
 
 
-def put_whole(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a file so that other processes see all of it or none."""
     new = path.with_name(path.name + ".new")
     new.write_text(text)
@@ -59,13 +59,13 @@ def put_whole(path: Path, text: str) -> None:
 
 
 def is_full(folder: Path, ask: Callable[[Path], os.statvfs_result] = os.statvfs) -> bool:
-    """Whether the disk is nearly full; never where the file system counts no blocks."""
+    """Returns whether the disk is nearly full; False if the file system does not report blocks."""
     status = ask(folder)
     return status.f_blocks > 0 and status.f_bavail * status.f_frsize < LEAST_BYTES
 
 
-def forget(file: BinaryIO, read: int) -> None:
-    """Give the first `read` bytes of a growing file back to the disk; its offsets stay (Linux; elsewhere nothing)."""
+def free_space(file: BinaryIO, read: int) -> None:
+    """Free the disk space of a growing file's first `read` bytes; offsets stay the same (Linux only)."""
     if _libc is not None:
         mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
         _libc.fallocate(file.fileno(), mode, ctypes.c_long(0), ctypes.c_long(read))  # harmless where unsupported

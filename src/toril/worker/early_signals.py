@@ -1,6 +1,6 @@
-"""Signals that arrive before the worker can obey them: importing all that it needs takes most of a second.
+"""Collects signals that arrive while the worker imports its modules, which takes most of a second.
 
-Imports nothing but the standard library, so that `listen` is the first thing that happens.
+This module imports only the standard library, so that `listen` can run first.
 """
 
 import signal
@@ -10,7 +10,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Early:
-    """The names of those that came, in order."""
+    """The names of early signals, in order."""
 
     def __init__(self) -> None:
         self.names: list[str] = []

@@ -1,4 +1,4 @@
-"""A worker's executions side by side: started, parked, begun, checked and ended, whatever their engines are."""
+"""Runs a worker's executions side by side: starts, parks, checks and ends their engines."""
 
 import logging
 import math
@@ -10,24 +10,24 @@ from bzt import TaurusException  # no Exception
 
 from toril.records import EngineReport, PlannedExecution, Rate
 from toril.worker import life, processes
-from toril.worker.disk import put_whole
+from toril.worker.disk import write_atomically
 from toril.worker.engines import Facts
 from toril.worker.engines.base import Engine
 
-PARK_TIMEOUT_S = 180.0  # a JVM on a busy machine takes its time; longer than this is a hang
+PARK_TIMEOUT_S = 180.0  # a JVM starts slowly on a busy machine; beyond this it hangs
 
 log = logging.getLogger("toril.worker")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class EngineRun:
-    """One engine at work: when its load begins, and what has been read of it."""
+    """One engine's run: its times and counts so far."""
 
     engine: Engine
-    begins_at: float | None = None  # seconds since the epoch, once it is known
-    queued_until: float | None = None  # the last moment at which it was due, but others had all the slots
+    begins_at: float | None = None  # begin of its load, seconds since the epoch; None until known
+    queued_until: float | None = None  # last time at which it was due and no slot was free
     started: bool = False
-    started_at: float = 0.0  # by the machine's own clock
+    started_at: float = 0.0  # by the monotonic clock
     ended: bool = False
     killed: bool = False
     samples: int = 0
@@ -36,9 +36,9 @@ class EngineRun:
     unfinished: int = 0
     dropped: int | None = None
     users: int = 0
-    first_users_at: float | None = None  # when users were first seen, seconds since the epoch
+    first_users_at: float | None = None  # first time with users, seconds since the epoch
     ended_at: float | None = None
-    hurried_s: float = math.inf  # what an early end allows requests in flight
+    early_grace_s: float = math.inf  # time that an early end gives requests in flight
     facts: Facts = field(default_factory=Facts)
 
     @property
@@ -51,18 +51,18 @@ class EngineRun:
 
     @property
     def grace_s(self) -> float:
-        """How long requests in flight were allowed to finish after the load's end."""
-        return min(self.engine.context.graceful_stop_s, self.hurried_s)
+        """The time that requests in flight had to finish after the load's end, in seconds."""
+        return min(self.engine.context.graceful_stop_s, self.early_grace_s)
 
     def due(self, start_at: float) -> float:
-        """When its load is planned to begin, in a run that starts then."""
+        """Returns the planned begin of its load in a run that starts at `start_at`."""
         context = self.engine.context
         return start_at + context.planned.delay_s + context.phase_shift_s
 
     def open(self, at: float) -> None:
         """Open the gate: the load begins at this time."""
         self.begins_at = at
-        put_whole(self.engine.context.gate, f"{at!r}\n")
+        write_atomically(self.engine.context.gate, f"{at!r}\n")
 
     def start(self) -> None:
         self.started_at = time.monotonic()
@@ -79,13 +79,13 @@ class EngineRun:
         return self.started and not self.ended
 
     def queued_s(self, start_at: float) -> float:
-        """How long it waited for others (`sequential`, `capacity`) beyond its plan."""
+        """Returns the time that it waited for a slot (`sequential`, `capacity`), in seconds."""
         return 0.0 if self.queued_until is None else max(0.0, self.queued_until - self.due(start_at))
 
     def lateness_s(self, start_at: float) -> float | None:
-        """The first user, or the schedule's first request, against the plan; None when there was neither.
+        """Returns how late its first user or scheduled request began, in seconds; None without either.
 
-        Waiting for others is excused, a slow or late engine is not, and a user that begins with a pause is not late.
+        Waiting for a slot does not count, and a user that begins with a pause is not late.
         """
         seen = (self.facts.begun_at, self.first_started_s, self.first_users_at)
         begun_at = min((at for at in seen if at is not None), default=None)
@@ -95,7 +95,7 @@ class EngineRun:
         return max(0.0, begun_at - due - self.queued_s(start_at))
 
     def report(self, start_at: float, redacted: Callable[[str], str]) -> EngineReport:
-        """Its part of exit.json."""
+        """Returns its part of exit.json."""
         facts = self.facts
         ended_at = self.ended_at if facts.ended_at is None else facts.ended_at
         return EngineReport(
@@ -113,10 +113,10 @@ class EngineRun:
 
 
 class EngineRuns(tuple[EngineRun, ...]):
-    """All of them, in the order of the share; `slots` is how many may be at work at once (None: all)."""
+    """All runs in the order of the share. At most `slots` of them run at once (None: all)."""
 
     slots: int | None
-    rate_lateness_s: dict[int, float]  # number of a rate → how long after its moment it was seen
+    rate_lateness_s: dict[int, float]  # rate number → seconds from its time until it was applied
 
     @classmethod
     def of(cls, engines: Sequence[Engine], slots: int | None) -> "EngineRuns":
@@ -126,9 +126,9 @@ class EngineRuns(tuple[EngineRun, ...]):
         return runs
 
     def park(self) -> None:
-        """Start the engines that can wait for their gates, also those that will have to wait for a slot.
+        """Start the engines that can wait at their gates, including those without a free slot.
 
-        Those with a lead of their own are started when it begins: a duet has far too many to park all at once.
+        Engines with a lead (`lead_s`) start when it begins: a duet has too many to park all at once.
         """
         for run in self:
             if run.engine.parks and run.planned.lead_s is None:
@@ -142,16 +142,18 @@ class EngineRuns(tuple[EngineRun, ...]):
                     run.log_parked()
             yield life.Parked()
         elif waited_s > PARK_TIMEOUT_S:
-            yield life.Failed(f"{waiting[0].execution}: its engine was not ready within {PARK_TIMEOUT_S:g} s")
+            yield life.Failed(
+                f"{waiting[0].execution}: the engine was not ready within {PARK_TIMEOUT_S:g} s; see bzt.log"
+            )
 
     def open(self, start_at: float) -> None:
-        """Give the slots to those that are due first; the engines that are parked learn when they begin."""
+        """Give the slots to the runs that are due first, and open the gates of those that are parked."""
         for run in self._by_due(start_at)[: self.slots]:
             if run.started:
                 run.open(run.due(start_at))
 
     def start_due(self, now: float, start_at: float) -> None:
-        """Begin what is due and has a slot: engines that cannot be parked, and those that waited for others."""
+        """Begin the runs that are due and have a slot: engines that cannot park, and runs that waited for a slot."""
         self._start_ahead(now, start_at)
         free = (self.slots or len(self)) - sum(run.begins_at is not None and not run.ended for run in self)
         for run in self._by_due(start_at):
@@ -166,7 +168,7 @@ class EngineRuns(tuple[EngineRun, ...]):
             free -= 1
 
     def _start_ahead(self, now: float, start_at: float) -> None:
-        """Start and park those whose lead has begun; an engine may take a gate that is open already for a late one."""
+        """Start runs whose lead has begun; open each gate after parking, or its engine may believe that it is late."""
         for run in self:
             lead_s = run.planned.lead_s
             if lead_s is None or not run.engine.parks or run.ended or run.begins_at is not None:
@@ -179,62 +181,62 @@ class EngineRuns(tuple[EngineRun, ...]):
                 run.start()
 
     def adjust(self, rate: Rate, now: float) -> None:
-        """Change the rate of that execution, if it is this worker's, and note how late that is."""
+        """Apply the rate if this worker runs its execution, and record how late that was."""
         for run in self:
             engine = run.engine
             if run.execution == rate.execution and run.at_work and engine.adjustable:
                 engine.adjust(rate.at, rate.rps)
                 self.rate_lateness_s[rate.number] = max(0.0, now - rate.at)
-                log.info("%s: %g/s, %+.2f s from now on", run.execution, rate.rps, rate.at - now)
+                log.info("%s: rate %g/s in %+.2f s", run.execution, rate.rps, rate.at - now)
 
     def next_due(self, now: float, start_at: float) -> float | None:
-        """Seconds until the next engine is to be started; None when there is none."""
+        """Returns the seconds until the next run is due; None without one."""
         waits = [run.due(start_at) - now for run in self if run.begins_at is None and not run.ended]
         return min((wait for wait in waits if wait > 0), default=None)
 
     def newly_ended(self) -> Iterator[tuple[EngineRun, str | None]]:
-        """Runs whose engine has ended since the last call, and bzt's complaint about it."""
+        """Returns the runs whose engine has ended since the last call, each with bzt's error or None."""
         for run in self:
             if not run.at_work:
                 continue
-            complaint = None
+            message = None
             try:
                 run.ended = run.engine.check()
             except (Exception, TaurusException) as error:
                 log.warning("%s: %s", run.execution, error)
                 run.ended = run.engine.process is None or run.engine.exit_code is not None
-                complaint = str(error)
+                message = str(error)
             if run.ended:
                 run.ended_at = time.time()
                 log.info("%s: its engine ended with exit code %s", run.execution, run.engine.exit_code)
-                yield run, complaint
+                yield run, message
 
     def single_threaded(self) -> list[int]:
-        """The process groups of engines that cannot use more than one core a process."""
+        """Returns the process groups of engines that use at most one core a process."""
         return [run.engine.process.pid for run in self if run.started and run.engine.single_threaded]
 
     def processes(self) -> list[int]:
-        """The process groups of all engines that are at work."""
+        """Returns the process groups of all running engines."""
         return [run.engine.process.pid for run in self if run.at_work and run.engine.process is not None]
 
     def end(self, within_s: float, now: float) -> None:
-        """End the load: engines that have begun may finish their requests, those at their gates are killed."""
+        """End the load: engines under load may finish their requests; parked engines are killed."""
         for run in self:
             if run.at_work:
-                run.hurried_s = within_s
+                run.early_grace_s = within_s
                 run.engine.end(within_s)
                 if run.begins_at is None or run.begins_at > now:
                     processes.kill_group(run.engine.process.pid)
             run.ended = run.ended or not run.started
 
     def lateness_s(self, start_at: float | None) -> dict[str, float]:
-        """By execution, of those that have begun."""
+        """Returns the lateness of each execution that has begun."""
         if start_at is None:
             return {}
         return {run.execution: late_s for run in self if (late_s := run.lateness_s(start_at)) is not None}
 
     def reports(self, start_at: float | None, redacted: Callable[[str], str]) -> dict[str, EngineReport]:
-        """By execution; empty without a start."""
+        """Returns the reports by execution; none without a start."""
         return {} if start_at is None else {run.execution: run.report(start_at, redacted) for run in self}
 
     def kill(self) -> int:

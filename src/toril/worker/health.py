@@ -1,4 +1,4 @@
-"""One reading a second of processors, memory, sockets and lateness, of the worker and its engines."""
+"""Reads CPU, memory, sockets and lateness of the worker and its engines, once a second."""
 
 import contextlib
 import os
@@ -13,35 +13,35 @@ from toril.timeline.intervals import Recorder
 from toril.worker.engine_runs import EngineRuns
 from toril.worker.engines.in_process import Lateness
 
-CHILDREN_EVERY = 5  # looking for new descendants costs more than reading those that are known
-LEAST_ELAPSED_S = 0.5  # a hundredth of a second more or less is then at most 2 %
-MANY = 500  # threads or sockets: looking at each of so many every second would itself be load …
-MANY_EVERY = 5  # … so only one reading in so many does
-WHOLE_QUOTA = -1  # as a core's number: the quota of the control group
+CHILDREN_EVERY = 5  # readings; finding new descendants costs more than reading known ones
+LEAST_ELAPSED_S = 0.5  # so that an error of a hundredth of a second is at most 2 %
+MANY = 500  # threads or sockets; reading more of them every second would itself be load …
+MANY_EVERY = 5  # … so only every fifth reading includes them
+WHOLE_QUOTA = -1  # number of the core that stands for the control group's quota
 PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 PROC = Path("/proc")
 TOP = Path("/sys/fs/cgroup")
 OWN = Path("/proc/self/cgroup")
-NO_LIMIT = 1 << 60  # bytes; version 1 writes its "none" as nearly 2**63
+NO_LIMIT = 1 << 60  # bytes; cgroup v1 reports no limit as nearly 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """One reading, over the time since the last one; None was not measured. See docs/explanation/accuracy.md."""
+    """One reading over the time since the last one; None if unknown. See docs/explanation/accuracy.md."""
 
     cpu_fraction_of_limit: float
-    busiest_engine_core_fraction: float  # of one core; what limits a single-threaded engine
+    busiest_engine_core_fraction: float  # of one core, which limits a single-threaded engine
     memory_bytes: int
     throttled_s: float
-    machine: float | None  # CPU of all programs, of what the engine may use
-    waiting: float | None  # the engine process that waited longest for a CPU; single-threaded ones before others
-    throttled: float | None  # of the time
+    machine: float | None  # CPU of all programs, as a share of the engine's usable cores
+    waiting: float | None  # longest CPU wait of an engine process (single-threaded first), as a share of the time
+    throttled: float | None  # share of the time
     sockets: int | None
-    sockets_share: float | None  # of the nearest limit
+    sockets_share: float | None  # share of the nearest limit
 
 
 class Monitor:
-    """Reads /proc (by psutil) and the control group."""
+    """Reads /proc (through psutil) and the control group."""
 
     def __init__(self, now: float) -> None:
         self._worker = psutil.Process()
@@ -61,13 +61,13 @@ class Monitor:
         self._readings = 0
 
     def due(self, now: float) -> bool:
-        """Whether enough time has passed: the kernel counts in hundredths of a second, too coarse for a moment."""
+        """Returns whether enough time has passed: the kernel counts CPU time in hundredths of a second."""
         return now - self._now >= LEAST_ELAPSED_S
 
     def read(self, now: float, single_threaded: Collection[int], engines: Collection[int] = ()) -> Health:
-        """How busy since the last reading, given the process groups of engines.
+        """Returns the reading since the last one; `engines` are process groups.
 
-        Those that are `single_threaded` are judged against one core a process.
+        Each process of the `single_threaded` groups is compared with one core.
         """
         engines = {*single_threaded, *engines}
         if self._readings % CHILDREN_EVERY == 0 or any(pid not in self._groups for pid in engines):
@@ -122,7 +122,7 @@ class Monitor:
         return min(1.0, max(0.0, busy_s / possible_s)) if possible_s > 0 else None
 
     def _usable(self, engines: Collection[int]) -> set[int]:
-        """The cores that the engine with the least choice may use; without an engine, this worker."""
+        """Returns the usable cores of the most restricted engine; without engines, of this worker."""
         choices = []
         for pid in (0, *(pid for pid in self._processes if self._groups.get(pid) in engines)):
             with contextlib.suppress(OSError, AttributeError):  # macOS has no such function
@@ -130,7 +130,7 @@ class Monitor:
         return min(choices, key=len, default=set())
 
     def _machine_s(self) -> dict[int, tuple[float, float]]:
-        """By core, CPU seconds that all programs have taken, and that there were; a quota is like one core."""
+        """Returns (used, available) CPU seconds of all programs by core; a quota counts as one core."""
         used_s = self._group.used_s()
         if self._group.cores is not None and used_s is not None:
             return {WHOLE_QUOTA: (used_s, time.monotonic() * self._group.cores)}
@@ -138,7 +138,7 @@ class Monitor:
         for core, one in enumerate(psutil.cpu_times(percpu=True)):
             idle_s = one.idle + getattr(one, "iowait", 0.0)
             guests_s = getattr(one, "guest", 0.0) + getattr(one, "guest_nice", 0.0)
-            all_s = sum(one) - guests_s  # guests are counted as users, too
+            all_s = sum(one) - guests_s  # the kernel counts guest time as user time, too
             found[core] = (all_s - idle_s, all_s)
         return found
 
@@ -147,7 +147,7 @@ class Monitor:
             return None
         elapsed_ns, self._waited_at = (now - self._waited_at) * 1e9, now
         before, self._waited, self._threads = self._waited, {}, 0
-        worst: dict[bool, float] = {}  # by whether the engine has one thread for everything
+        worst: dict[bool, float] = {}  # by whether the engine is single-threaded
         for pid in self._processes:
             group = self._groups.get(pid)
             waited = thread_waits(pid) if group in engines else None
@@ -164,7 +164,7 @@ class Monitor:
         return worst.get(True, worst.get(False))
 
     def _opened(self) -> tuple[int | None, float | None]:
-        """Open sockets, and the share of the nearest limit: files of one process, or ports for all sockets."""
+        """Returns open sockets, and the share of the nearest limit: one process's files, or all local ports."""
         most = MANY if self._readings % MANY_EVERY else 1 << 30
         found = [one for process in (self._worker, *self._processes.values()) if (one := open_sockets(process, most))]
         counts = [one.sockets for one in found if one.sockets is not None]
@@ -192,22 +192,22 @@ def _memory(process: psutil.Process) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What one process has open."""
+    """The open files of one process."""
 
-    files: int  # file descriptors of all kinds, sockets among them
+    files: int  # file descriptors, sockets included
     sockets: int | None  # None: not counted this time
     limit: int | None  # of file descriptors
 
 
 def thread_waits(pid: int, proc: Path = PROC) -> dict[int, int] | None:
-    """The time that each thread has waited for a CPU, in ns since its start; None where the kernel does not count."""
+    """Returns each thread's total wait for a CPU, in ns; None if the kernel does not count it."""
     found = {}
     try:
         with os.scandir(proc / str(pid) / "task") as tasks:
             for task in tasks:
                 with contextlib.suppress(OSError, ValueError):
                     ran, waited, _ = map(int, Path(task.path, "schedstat").read_bytes().split())
-                    if ran:  # a kernel that does not count says 0
+                    if ran:  # a kernel that does not count reports 0
                         found[int(task.name)] = waited
     except OSError:
         return None
@@ -215,7 +215,7 @@ def thread_waits(pid: int, proc: Path = PROC) -> dict[int, int] | None:
 
 
 def open_sockets(process: psutil.Process, most: int) -> Opened | None:
-    """What it has open; sockets are told apart only among at most so many, since that takes a call for each."""
+    """Returns a process's open files; counts sockets only among up to `most` files, since each takes a call."""
     try:
         if not psutil.LINUX:
             return Opened(process.num_fds(), None, None)
@@ -231,12 +231,12 @@ def _sockets(paths: list[str]) -> int:
     count = 0
     for path in paths:
         with contextlib.suppress(OSError):
-            count += os.readlink(path).startswith("socket:")  # noqa: PTH115 - many: a Path for each is half the time
+            count += os.readlink(path).startswith("socket:")  # noqa: PTH115 - a Path for each would take twice as long
     return count
 
 
 def usable_ports() -> int | None:
-    """How many ports the kernel can give to connections that are opened here."""
+    """Returns the number of local ports for outgoing connections; None if unknown."""
     with contextlib.suppress(OSError, ValueError):
         first, last = map(int, PORTS.read_text().split())
         return last - first + 1
@@ -244,7 +244,7 @@ def usable_ports() -> int | None:
 
 
 def cores_of(pid: int, most: float) -> float:
-    """How many cores a process may use at once, of so many that there are for it and others."""
+    """Returns the number of cores that a process may use at once, at most `most`."""
     with contextlib.suppress(OSError, AttributeError):  # macOS has no such function
         return min(float(len(os.sched_getaffinity(pid))), most)
     return most
@@ -252,15 +252,15 @@ def cores_of(pid: int, most: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The innermost groups that set a limit; a limit of an outer group holds as well."""
+    """The limits of this process's control groups; the smallest of all enclosing groups holds."""
 
-    cores: float | None  # that may be used at once; None without a quota
+    cores: float | None  # usable at once; None without a quota
     memory_bytes: int | None  # None without a limit
     _cpu: Path
 
     @classmethod
     def own(cls, memberships: Path = OWN, top: Path = TOP) -> "Group":
-        """This process's: version 2's single tree, or version 1's trees of the CPU and memory controllers."""
+        """Returns this process's limits, from cgroup v2's single tree or v1's CPU and memory trees."""
         cpu, memory = _folders(memberships, top, "cpu"), _folders(memberships, top, "memory")
         quotas = [(quota, folder) for folder in cpu if (quota := _quota(folder)) is not None]
         cores, limiting = min(quotas, default=(None, cpu[0] if cpu else top))
@@ -268,16 +268,16 @@ class Group:
         return cls(cores=cores, memory_bytes=min(limits, default=None), _cpu=limiting)
 
     def throttled_s(self) -> float | None:
-        """How long its quota has held it back since its creation, summed over cores; None if unknown."""
+        """Returns the time lost to the quota since the group's creation, summed over cores; None if unknown."""
         counters = _stat(self._cpu / "cpu.stat")
         if "throttled_usec" in counters:
             return counters["throttled_usec"] / 1e6
-        if "throttled_time" in counters:  # version 1: nanoseconds
+        if "throttled_time" in counters:  # cgroup v1: nanoseconds
             return counters["throttled_time"] / 1e9
         return None
 
     def used_s(self) -> float | None:
-        """The CPU time of everything in it; None if unknown."""
+        """Returns the CPU time of all its processes, in seconds; None if unknown."""
         counters = _stat(self._cpu / "cpu.stat")
         if "usage_usec" in counters:
             return counters["usage_usec"] / 1e6
@@ -287,7 +287,7 @@ class Group:
 
 
 def _folders(memberships: Path, top: Path, controller: str) -> list[Path]:
-    """The group's folder and those of the groups around it, innermost first."""
+    """Returns the folders of the group and its parents, innermost first."""
     for line in _text(memberships).splitlines():
         number, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
@@ -297,14 +297,14 @@ def _folders(memberships: Path, top: Path, controller: str) -> list[Path]:
         else:
             continue
         inner = tree / path.lstrip("/")
-        if not inner.is_dir():  # seen from inside a container its own group is the tree's top
+        if not inner.is_dir():  # inside a container, its own group is the top of the tree
             return [tree]
         return [inner, *(folder for folder in inner.parents if folder == tree or tree in folder.parents)]
     return [top]
 
 
 def _quota(folder: Path) -> float | None:
-    """The cores that the group may use at once; None without a limit."""
+    """Returns the number of cores that the group may use at once; None without a limit."""
     with contextlib.suppress(ValueError):
         quota, period = (_text(folder / "cpu.max") or "max 1").split()
         if quota != "max":
@@ -336,19 +336,19 @@ def _text(path: Path) -> str:
 
 
 def memory_limit_bytes(group: Group) -> int:
-    """The memory of this machine or container."""
+    """Returns the memory of this machine or container."""
     machine = psutil.virtual_memory().total
     return min(group.memory_bytes or machine, machine)
 
 
 class Vitals:
-    """From the opening of the gates to the end."""
+    """Records health and lateness from the opening of the gates to the end."""
 
     def __init__(self, recorder: Recorder, runs: EngineRuns, start_at: float, now: float) -> None:
         self._recorder, self._runs, self._start_at = recorder, runs, start_at
         self._monitor = Monitor(now)
         self._overslept = Lateness(self._late)
-        self._second = -1  # the one that `now` was in
+        self._second = -1  # of the last call
         recorder.generator(
             cores=round(self._monitor.cores, 3),
             memory_limit_bytes=self._monitor.memory_limit_bytes,
@@ -356,15 +356,15 @@ class Vitals:
         )
 
     def record(self, now: float) -> None:
-        """To be called several times a second; reads when a second is over, and then about the time since the last."""
+        """Record a reading once a second; to be called several times a second."""
         second = int(now - self._start_at) if now >= self._start_at else -1
         if second == self._second or not (second == 0 or self._monitor.due(now)):
             return
         self._second = second
         health = self._monitor.read(now, self._runs.single_threaded(), self._runs.processes())
         if second == 0:
-            return  # that was about the time before the start
-        second = max(0, int(now - self._start_at - 0.5))  # the last one that the reading is mostly about
+            return  # this reading covers the time before the start
+        second = max(0, int(now - self._start_at - 0.5))  # the last second of which the reading covers most
         self._recorder.health(second, **asdict(health))
 
     def sleep(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -1,7 +1,7 @@
 """A worker's life as a pure value: (state, event, now) → (state, actions).
 
 preparing ──parked──▶ ready ──start──▶ running ──stop, signal, limit──▶ draining ──▶ ended
-    └── failure, stop, signal, a start for others: ended ──┘└── all engines ended by themselves: ended
+    └── failure, stop, signal, stale start: ended ─────────┘└── all engines ended by themselves: ended
 """
 
 from dataclasses import dataclass, replace
@@ -12,11 +12,11 @@ from toril.records import Rate, Start, Stop
 Phase = Literal["preparing", "ready", "running", "draining", "ended"]
 Outcome = Literal["finished", "stopped", "failed", "stale", "superseded"]
 
-SIGNAL_STOP_S = 4.0  # for requests in flight after a signal: the worker has to end within 5 s
-STALE_AFTER_S = 30.0  # a start this old is another run's, or this machine slept
+SIGNAL_STOP_S = 4.0  # for requests in flight after a signal: the worker must end within 5 s
+STALE_AFTER_S = 30.0  # an older start belongs to another run, or this machine slept
 KILL_AFTER_S = 0.4  # for an engine to write its last records and end
 OVERRUN_S = 2.0  # … at a planned end, which is not urgent
-OVERDUE = "the run's deadline is over"
+OVERDUE = "the run's deadline has passed"
 URGENT = ("signal", "abort", "lost")  # causes of a stop that allow as little time as a signal
 
 
@@ -29,7 +29,7 @@ class Limits:
     graceful_stop_s: float
     planned_s: float | None = None  # from the start to the last engine's planned end; None: iterations bound it
     max_duration_s: float | None = None
-    deadline: float | None = None  # seconds since the epoch; nothing of the run goes on after it
+    deadline: float | None = None  # seconds since the epoch; the run must end by then
 
     @property
     def signal_stop_s(self) -> float:
@@ -39,7 +39,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """All engines are prepared, and those that can be are started and wait at their gates."""
+    """All engines are prepared; those that can park wait at their gates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class RateSet:
-    """The next of the run's rates exists."""
+    """The run has a new rate."""
 
     rate: Rate
 
@@ -96,7 +96,7 @@ Event = Parked | Started | Stopped | RateSet | Signalled | Superseded | Failed |
 
 
 @dataclass(frozen=True, slots=True)
-class SayReady:
+class ReportReady:
     """Write ready.json."""
 
 
@@ -116,7 +116,7 @@ class ChangeRate:
 
 @dataclass(frozen=True, slots=True)
 class EndLoad:
-    """Let the engines end: no new requests, those in flight within this time."""
+    """Let the engines end: no new requests; those in flight may finish within this time."""
 
     within_s: float
 
@@ -126,7 +126,7 @@ class Kill:
     """Kill the engines' process groups."""
 
 
-Action = SayReady | OpenGates | ChangeRate | EndLoad | Kill
+Action = ReportReady | OpenGates | ChangeRate | EndLoad | Kill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ class State:
 
 
 def step(state: State, event: Event, now: float, limits: Limits) -> tuple[State, tuple[Action, ...]]:
-    """The state after one event, and the actions that it requires."""
+    """Returns the state after one event, and the actions that it requires."""
     if isinstance(event, Signalled):
         first = now if state.signalled_at is None else state.signalled_at
         state = replace(state, signals=state.signals + 1, signalled_at=first)
@@ -160,16 +160,16 @@ def step(state: State, event: Event, now: float, limits: Limits) -> tuple[State,
 def _before_the_start(state: State, event: Event, now: float, limits: Limits) -> tuple[State, tuple[Action, ...]]:
     match event:
         case Parked() if state.phase == "preparing":
-            return replace(state, phase="ready"), (SayReady(),)
+            return replace(state, phase="ready"), (ReportReady(),)
         case Started(start):
             if start.attempts.get(limits.worker) != limits.attempt:
-                return _ended(state, "stale", "the start names other attempts")
+                return _ended(state, "stale", "start.json does not list this attempt")
             if now > start.at + STALE_AFTER_S:
-                return _ended(state, "stale", f"the start was {now - start.at:.0f} s ago by this machine's clock")
+                return _ended(state, "stale", f"the run started {now - start.at:.0f} s ago by this machine's clock")
             if state.phase == "ready":
                 return replace(state, phase="running", start_at=start.at), (OpenGates(start.at),)
         case Superseded():
-            return _ended(state, "superseded", "another task has this attempt")
+            return _ended(state, "superseded", "another task runs this attempt")
         case Tick() if limits.deadline is not None and now > limits.deadline:
             return _ended(state, "stale", OVERDUE)
         case Stopped(stop):

@@ -1,4 +1,4 @@
-"""The worker's log, and its output without secrets."""
+"""The worker's log, and the redaction of its output."""
 
 import atexit
 import contextlib
@@ -12,7 +12,7 @@ from pathlib import Path
 from toril.worker.engines import tail_of
 
 ENGINE_LINES = 200
-LONGEST_LINE = 1 << 20  # bytes; a longer one is passed on in pieces
+LONGEST_LINE = 1 << 20  # bytes; longer lines are passed on in pieces
 ENDS_WITHIN_S = 1.0
 
 
@@ -26,7 +26,7 @@ def begin(path: Path) -> None:
 
 
 def collected(path: Path, artifacts: Path, redacted: Callable[[str], str]) -> bytes:
-    """The log so far and the ends of the engines' own logs, `redacted`."""
+    """Returns the log so far and the tails of the engines' own logs, redacted."""
     parts = [path.read_text(errors="replace")]
     for engines in sorted(artifacts.glob("*")):
         if engines.suffix in (".err", ".log") and engines.is_file():
@@ -45,7 +45,7 @@ class Output:
         for number, stream in enumerate((sys.stdout, sys.stderr), start=1):
             stream.flush()
             self._kept.append(_piped(number, redacted))
-        atexit.register(self.end)  # a traceback, with the values of variables in it, comes before that
+        atexit.register(self.end)  # runs after a last traceback, which may show secrets
 
     def end(self) -> None:
         """Restore stdout and stderr after the last lines."""
@@ -55,11 +55,11 @@ class Output:
         kept, self._kept = self._kept, []
         for number, own, thread in kept:
             os.dup2(own, number)
-            thread.join(ENDS_WITHIN_S)  # at once, unless a child process still has the pipe open
+            thread.join(ENDS_WITHIN_S)  # returns at once, unless a child process keeps the pipe open
 
 
 def _piped(number: int, redacted: Callable[[bytes], bytes]) -> tuple[int, int, threading.Thread]:
-    """The descriptor's number, a copy of the original, and the thread that passes its lines on."""
+    """Returns the descriptor's number, a copy of the original, and the thread that passes its lines on."""
     own = os.dup(number)
     reading, writing = os.pipe()
     os.dup2(writing, number)
@@ -68,7 +68,7 @@ def _piped(number: int, redacted: Callable[[bytes], bytes]) -> tuple[int, int, t
     def pass_on() -> None:
         with os.fdopen(reading, "rb") as lines:
             while line := lines.readline(LONGEST_LINE):
-                with contextlib.suppress(OSError):  # the reader has gone: the writer must not notice
+                with contextlib.suppress(OSError):  # without a reader, the writer must not fail
                     data = redacted(line)
                     while data:
                         data = data[os.write(own, data) :]

@@ -32,19 +32,19 @@ from toril.worker.health import Vitals
 from toril.worker.life import State
 from toril.worker.logs import Output
 from toril.worker.pid1 import write_deadline
-from toril.worker.ready import begun, task_facts
+from toril.worker.ready import measure_offset, task_facts
 from toril.worker.redaction import Redactor
 
 LOOP_S = 0.1
-QUICK_LOOP_S = 0.02  # before the load of a local run, and around its end, when the coordinator waits
-# bzt imports its console and its websocket client at every start; a worker uses neither, and they take a quarter of it
+QUICK_LOOP_S = 0.02  # before a local run's load and around its end, when the coordinator waits
+# A quarter of bzt's start is the import of its console and its websocket client, which workers do not use.
 UNUSED_BY_WORKERS = ("bzt.modules.console", "urwid", "urwid.font", "socketio", "socketio.exceptions")
 EXIT_CODE_FAILED = 4
-PATIENCE_S = 10.0  # of one call to a bucket; deliveries that fail are repeated, and the load goes on
+PATIENCE_S = 10.0  # for one call to a bucket; failed deliveries are retried while the load goes on
 
 
 class Interrupted(BaseException):
-    """A signal arrived while bzt was preparing; raised in its midst, since preparing may take long."""
+    """A signal arrived during bzt's preparation, which it interrupts, because preparation may take long."""
 
 
 class Engines:
@@ -63,10 +63,10 @@ class Engines:
         self.capture: Capture | None = None
         self.vitals: Vitals | None = None
         self.taurus: Any = None
-        self.pending_signals: list[str] = []  # which the attempt has not asked for yet
+        self.pending_signals: list[str] = []  # not read by the attempt yet
         self.preparing = False
         self.killed = 0
-        self.failed = ""  # why the load cannot go on, although its engines do
+        self.failed = ""  # why the load must end although its engines still run
         self.prepared_at = float("inf")
         self.offset: Future[tuple[float, float]] | None = None
         self._kept: list[Kept] = []
@@ -89,10 +89,10 @@ class Engines:
     def prepare(self) -> Iterator[life.Event]:
         for name in UNUSED_BY_WORKERS:
             sys.modules.setdefault(name, StandIn(name))
-        from toril.worker.taurus import Taurus, engine_settings, reason_of, without_orphaned_settings
+        from toril.worker.taurus import Taurus, engine_settings, reason_of, remove_outer_settings
 
         suite = self.scratch / "suite"
-        self.offset = begun(self.store, time.time, beside=self.plan.on != "local")
+        self.offset = measure_offset(self.store, time.time, threaded=self.plan.on != "local")
         try:
             self.preparing = True
             if self.pending_signals:
@@ -100,7 +100,7 @@ class Engines:
             share.copy_suite(self.store, self.plan, suite)
             share.split_data(self.share, suite)
             os.chdir(suite)
-            without_orphaned_settings()
+            remove_outer_settings()
             share.set_environment(os.environ, self.plan, self.share, self.scratch / "home")
             contexts = share.contexts(self.plan, self.share, self.scratch, suite)
             secret_values = self._read_secrets()
@@ -112,34 +112,34 @@ class Engines:
             self.runs.park()
             self.preparing = False
         except Interrupted:
-            self._log.warning("Interrupted while preparing")
+            self._log.warning("Interrupted during preparation")
         except (Exception, TaurusException) as error:
             self.preparing = False
-            self._log.exception("Preparing failed")
-            if not self.pending_signals:  # bzt may have caught an interruption, and raised another error
+            self._log.exception("Preparation failed")
+            if not self.pending_signals:  # bzt may have caught the interruption and raised another error
                 yield life.Failed(self.redacted(reason_of(error)))
         self.prepared_at = time.time()
 
     def _read_secrets(self) -> dict[str, str]:
-        """The values; from here on they are taken out of everything that leaves this process."""
+        """Returns the secret values. From here on they are redacted in all output of this process."""
         values = read_secrets(self.plan.secrets)
         if values:
             self.redacted.hide(values.values())
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump of this process or an engine would hold them
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would contain them
             Output().begin(self.redacted.redacted_bytes)
         return values
 
     def events(self, state: State, now: float) -> Iterator[life.Event]:
-        for run, complaint in self.runs.newly_ended():
+        for run, message in self.runs.newly_ended():
             if self.capture is not None:
                 self.capture.read(run, final=True)
-            failure = self.redacted(run.engine.failure() or complaint or "")
+            failure = self.redacted(run.engine.failure() or message or "")
             if state.phase in ("preparing", "ready"):
                 yield life.Failed(failure or f"{run.execution}: the engine ended before the start")
             elif failure and state.phase == "running":
                 yield life.Failed(f"{run.execution}: {failure}")
         if state.phase == "running" and is_full(self.scratch):
-            yield life.Failed("the worker's disk is full; make room, or raise toril.worker.storage")
+            yield life.Failed("the worker's disk is full; free some space, or raise toril.worker.storage")
         if self.failed and state.phase == "running":
             yield life.Failed(self.redacted(self.failed))
         if state.phase == "preparing":
@@ -159,14 +159,14 @@ class Engines:
         try:
             self.runs.adjust(rate, now)
         except OSError as error:  # engines read rates from files
-            self._log.exception("The rate could not be changed")
-            self.failed = f"{rate.execution}: the rate could not be changed to {rate.rps:g}/s: {error}"
+            self._log.exception("Cannot change the rate")
+            self.failed = f"{rate.execution}: cannot change the rate to {rate.rps:g}/s: {error}"
 
     def end(self, within_s: float, now: float) -> None:
         try:
             self.runs.end(within_s, now)
         except OSError:  # engines watch for files
-            self._log.exception("Engines could not be ended, and are killed")
+            self._log.exception("Cannot end the engines; killing them")
             self.kill()
 
     def kill(self) -> None:
@@ -190,7 +190,7 @@ class Engines:
         (time if self.vitals is None else self.vitals).sleep(seconds)
 
     def _is_awaited(self, state: State) -> bool:
-        """Whether a local run goes on as soon as this worker does."""
+        """Returns whether the coordinator of a local run waits for this worker."""
         if self.plan.on != "local":
             return False
         if state.phase == "draining" or state.start_at is None:
@@ -222,12 +222,12 @@ class Engines:
         yield "bzt.log", logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts", self.redacted.redacted)
 
     def remove(self) -> None:
-        """Leave neither processes nor files, whatever happened."""
+        """End all processes and remove all files of this worker."""
         processes.kill_all(self.taurus.leaders if self.taurus is not None else ())
         self._disk.remove()
 
     def ready(self) -> Ready:
-        assert self.offset is not None  # noqa: S101 - who has not prepared is not ready
+        assert self.offset is not None  # noqa: S101 - prepare() sets it
         offset_s, uncertainty_s = self.offset.result()
         facts = task_facts(os.environ)
         return Ready(
@@ -276,7 +276,7 @@ class Engines:
         )
 
     def _planned_s(self) -> float | None:
-        """The end of the longest execution; None when one of them is bounded by something else than time."""
+        """Returns the seconds from the start to the end of the longest execution; None if time does not limit it."""
         mine = {one.execution for one in self.share.executions}
         planned = [one for one in self.plan.executions if one.name in mine]
         if not all(one.ramp_up_s + one.hold_for_s for one in planned):
@@ -287,7 +287,7 @@ class Engines:
 
 
 class StandIn(ModuleType):
-    """An empty module; each name imported from it is a class without content."""
+    """An empty module: each name imported from it is an empty class."""
 
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):
@@ -296,7 +296,7 @@ class StandIn(ModuleType):
 
 
 def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, watch_parent: bool) -> int:
-    """Do one attempt at one share; 0 whatever was measured, 4 when its engines could not do it (exit.json: why)."""
+    """Run one attempt at one share; returns exit code 4 if it failed (exit.json has the reason), else 0."""
     store = open_store(store_address, patience_s=PATIENCE_S)
     plan = get_record(store, Plan, run_key(run_id, "plan.json"))
     engines = Engines(store, plan, worker, attempt)
@@ -311,7 +311,7 @@ def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, wa
         one = Attempt(store, plan, worker, attempt, engines, SystemClock())
         if one.launch is not None:
             write_deadline(one.launch.deadline)
-        state = one.run(beside=plan.on != "local")
+        state = one.run(threaded=plan.on != "local")
     finally:
         engines.remove()
     if state.outcome in ("failed", "superseded"):

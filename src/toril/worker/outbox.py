@@ -1,6 +1,6 @@
-"""The exchange between a worker and the store: the run's records come in, the attempt's files go out, in order.
+"""A worker's exchange with the store: it reads the run's records and writes the attempt's files, in order.
 
-Nothing here depends on engines or bzt, so that a simulated worker uses the same code with a simulated store and clock.
+This module does not depend on engines or bzt, so that simulated workers use the same code.
 """
 
 import logging
@@ -25,32 +25,32 @@ class StoreClient:
     def __init__(self, store: Store, plan: Plan, worker: str, attempt: str, now: Callable[[], float]) -> None:
         self.store, self.plan, self.worker, self.attempt, self._now = store, plan, worker, attempt, now
         self._outbox: deque[tuple[str, bytes]] = deque()
-        self._looked_at = float("-inf")
+        self._polled_at = float("-inf")
         self._started = self._stopped = False
-        self._rates = 0  # the number of the last one
+        self._rates = 0  # number of the last rate
         self._lease: bytes | None = None
         self._lease_changed_at = now()  # by this clock: the owner's may differ
-        self._lease_looked_at = float("-inf")
+        self._lease_read_at = float("-inf")
         self._ready: bytes | None = None  # this process's ready.json
         self._claimed = False
-        self.trouble = ""  # why the store cannot be reached at present
-        self.taken = ""  # the error after another process wrote a file of this attempt
-        self._reported_taken = False
+        self.trouble = ""  # why the store is unreachable at present
+        self.conflict = ""  # the error after another process wrote a file of this attempt
+        self._conflict_reported = False
 
     def launch(self) -> Launch | None:
-        """The launcher's record; None without one."""
+        """Returns the launcher's record; None without one."""
         return find_record(self.store, Launch, run_key(self.plan.run_id, "launch.json"))
 
     def claim(self, ready: Ready) -> bool:
-        """Write ready.json; False if another process with the same attempt has done so, or has ended."""
+        """Write ready.json; returns False if another process with the same attempt is ready or has ended."""
         if self.store.find(self._key("exit.json")) is not None:
             return False
         self._ready = ready.to_json()
         self._claimed = self.store.put_once(self._key("ready.json"), self._ready)
         return self._claimed
 
-    def may_speak(self) -> bool:
-        """Whether this process may write the attempt's files: no other one with the same attempt is ready."""
+    def may_write(self) -> bool:
+        """Returns whether this process may write the attempt's files: no other process has claimed the attempt."""
         try:
             return self._claimed or self.store.find(self._key("ready.json")) in (None, self._ready)
         except StoreError as error:
@@ -59,21 +59,21 @@ class StoreClient:
             log.warning("%s", error)
             return False
 
-    def look(self) -> Iterator[life.Event]:
-        """New records in the store, if it is time to look; a stop comes before the start that it may cancel.
+    def poll(self) -> Iterator[life.Event]:
+        """Returns events of new records if a poll is due; a stop comes before the start that it may cancel.
 
-        A store that does not answer does not end the load; a lease that has not been renewed for too long does.
+        An unreachable store does not end the load; an expired lease does.
         """
-        if self.taken and not self._reported_taken:
-            self._reported_taken = True
-            yield life.Failed(self.taken)
+        if self.conflict and not self._conflict_reported:
+            self._conflict_reported = True
+            yield life.Failed(self.conflict)
         now = self._now()
-        if now < self._looked_at + self.plan.pace.poll_s:
+        if now < self._polled_at + self.plan.pace.poll_s:
             return
-        self._looked_at = now
+        self._polled_at = now
         try:
             yield from self._records()
-            self._look_at_lease(now)
+            self._read_lease(now)
             self.trouble = ""
         except StoreError as error:
             if self.plan.on == "local":
@@ -82,7 +82,7 @@ class StoreClient:
             if not self.trouble:
                 log.warning("%s", error)
             self.trouble = str(error)
-        yield from self._orphaned(self._now())  # the store may have taken long
+        yield from self._orphaned(self._now())  # read the clock again: the store may be slow
 
     def _records(self) -> Iterator[life.Event]:
         if not self._stopped:
@@ -100,11 +100,11 @@ class StoreClient:
                 self._rates = rate.number
                 yield life.RateSet(rate)
 
-    def _look_at_lease(self, now: float) -> None:
+    def _read_lease(self, now: float) -> None:
         pace = self.plan.pace
-        if pace.orphaned_after_s is None or now < self._lease_looked_at + pace.lease_renew_s:
+        if pace.orphaned_after_s is None or now < self._lease_read_at + pace.lease_renew_s:
             return
-        self._lease_looked_at = now
+        self._lease_read_at = now
         found = self.store.find(run_key(self.plan.run_id, "lease.json"))
         if found != self._lease:
             self._lease, self._lease_changed_at = found, now
@@ -113,7 +113,7 @@ class StoreClient:
         patience_s = self.plan.pace.orphaned_after_s
         if patience_s is not None and now - self._lease_changed_at > patience_s and not self._stopped:
             self._stopped = True
-            why = f"nobody has renewed the lease of the run for {patience_s:.0f} s"
+            why = f"no coordinator has renewed the run's lease for {patience_s:.0f} s"
             message = f"{why}; {self.trouble}" if self.trouble else why
             yield life.Stopped(Stop(at=now, cause="lost", message=message))
 
@@ -122,7 +122,7 @@ class StoreClient:
         self._outbox.append((self._key(name), data))
 
     def deliver(self) -> bool:
-        """Write the queued files in order; False if the store did not take all of them."""
+        """Write the queued files in order; returns False if the store did not accept all of them."""
         while self._outbox:
             key, data = self._outbox[0]
             try:
@@ -141,7 +141,7 @@ class StoreClient:
 
     def _write(self, key: str, data: bytes) -> None:
         if not self.store.put_once(key, data) and self.store.find(key, len(data)) != data:
-            self.taken = self.taken or f"another process wrote {key}; this attempt's own file is lost"
+            self.conflict = self.conflict or f"another process wrote {key}; this attempt's own file is lost"
             log.error("Another process wrote %s", key)
 
     def _key(self, name: str) -> str:
@@ -153,22 +153,22 @@ RETRY_S = 1.0
 
 
 class Outbox:
-    """The loop's access to the store: direct for a folder; a thread (`beside`) for a bucket, which may be slow."""
+    """The worker loop's access to the store: direct for a folder, in a thread (`threaded`) for a slow bucket."""
 
-    def __init__(self, client: StoreClient, *, beside: bool) -> None:
+    def __init__(self, client: StoreClient, *, threaded: bool) -> None:
         self.client = client
         self._events: queue.SimpleQueue[life.Event] = queue.SimpleQueue()
         self._out: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self._ending = threading.Event()
         self._delivered = False
-        self._thread = threading.Thread(target=self._work, name="outbox", daemon=True) if beside else None
+        self._thread = threading.Thread(target=self._work, name="outbox", daemon=True) if threaded else None
         if self._thread is not None:
             self._thread.start()
 
     def events(self) -> Iterator[life.Event]:
-        """Events from the store since the last call."""
+        """Returns events from the store since the last call."""
         if self._thread is None:
-            yield from self.client.look()
+            yield from self.client.poll()
         while not self._events.empty():
             yield self._events.get()
 
@@ -181,20 +181,20 @@ class Outbox:
             self._out.put((name, data))
 
     def end(self, within_s: float) -> bool:
-        """Deliver the rest; False if the time was too short."""
+        """Deliver the rest; returns False if the time was too short."""
         if self._thread is None:
             return self.client.deliver()
         self._ending.set()
         self._thread.join(within_s)
         if not self._delivered:
-            log.error("The last files could not be written: %s", self.client.trouble or "the store did not answer")
+            log.error("Cannot write the last files: %s", self.client.trouble or "the store did not answer")
         return self._delivered
 
     def _work(self) -> None:
         retry_at = 0.0
         try:
             while not self._ending.is_set():
-                for event in self.client.look():
+                for event in self.client.poll():
                     self._events.put(event)
                 if time.monotonic() >= retry_at and not self._deliver():
                     retry_at = time.monotonic() + RETRY_S
@@ -203,7 +203,7 @@ class Outbox:
                 time.sleep(RETRY_S)
             self._delivered = True
         except Exception as error:  # reported to the loop
-            log.exception("The store")
+            log.exception("The exchange with the store failed")
             self._events.put(life.Failed(f"{type(error).__name__}: {error}"))
 
     def _deliver(self) -> bool:

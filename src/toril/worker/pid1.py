@@ -1,7 +1,7 @@
-"""PID 1 of a worker's container: outlives the worker, ends it at the deadline, and lets nothing outlive it (Linux).
+"""PID 1 of a worker's container: kills the worker at the deadline, and its leftover processes at its end (Linux).
 
-`python -m toril.worker.pid1 COMMAND…`. Imports nothing but the standard library, and little of it: it is the first
-thing to start, and must still work when the worker's own code does not.
+`python -m toril.worker.pid1 COMMAND…`. It imports little, and only from the standard library, because it must work when
+the worker's own code does not.
 """
 
 import contextlib
@@ -16,18 +16,18 @@ from pathlib import Path
 
 FILE_VARIABLE = "TORIL_GUARD_FILE"  # names the file into which the worker writes its deadline
 BOUND_VARIABLE = "TORIL_GUARD_BOUND_S"
-BOUND_S = 1200.0  # without a deadline: more than a worker needs until it has read the run's launch.json
-POLL_S = 0.5  # of the deadline's file
+BOUND_S = 1200.0  # limit without a deadline; a worker reads launch.json well before
+POLL_S = 0.5  # between reads of the deadline's file
 WAIT_S = 60.0  # sigtimedwait needs a limit
 DYING_S = 5.0  # for processes to end after their SIGKILL
-LOG_S = 2.0  # for a log that is blocked
+LOG_S = 2.0  # to wait for a blocked log
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 FORWARDED = (signal.SIGTERM, signal.SIGINT)
 AWAITED = {*FORWARDED, signal.SIGCHLD}
 
 
 def write_deadline(epoch_s: float) -> None:
-    """For the worker: nothing may run after this time. Does nothing without a guard process."""
+    """Write the time at which the guard kills this worker. Does nothing without a guard process."""
     path = os.environ.get(FILE_VARIABLE)
     if path:
         new = Path(f"{path}.new")
@@ -36,8 +36,8 @@ def write_deadline(epoch_s: float) -> None:
 
 
 def guard(command: list[str], file: Path, bound_s: float) -> int:
-    """Run the command to its end, or to the deadline, and leave none of its processes behind; its exit code."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)  # before anything can send one; a blocked signal waits for us
+    """Run the command to its end or the deadline, and kill its leftover processes; returns its exit code."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)  # before the first signal: blocked ones stay pending
     if os.getpid() != 1:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
@@ -45,7 +45,7 @@ def guard(command: list[str], file: Path, bound_s: float) -> int:
             command[0], command, {**os.environ, FILE_VARIABLE: str(file)}, setsid=True, setsigmask=[]
         )
     except OSError as error:
-        return _ended(127, f"could not start the worker: {error}")
+        return _ended(127, f"cannot start the worker: {error}")
     counted = oom_kills()
     status, why = _watch(worker, file, bound_s)
     left = _kill_all()
@@ -56,7 +56,7 @@ def guard(command: list[str], file: Path, bound_s: float) -> int:
 
 
 def _watch(worker: int, file: Path, bound_s: float) -> tuple[int | None, str]:
-    """Until the worker has ended, or its time is over: its status, or None and why."""
+    """Wait for the worker's end or its deadline; returns its status, or None and the reason."""
     ends, why = time.monotonic() + bound_s, f"it wrote no deadline within {bound_s:g} s"
     known = False
     statuses: dict[int, int] = {}
@@ -66,7 +66,7 @@ def _watch(worker: int, file: Path, bound_s: float) -> tuple[int | None, str]:
         if worker in statuses:
             return statuses[worker], ""
         if not known and (deadline := _deadline(file)) is not None:
-            # a clock that is set later moves no deadline
+            # monotonic, because the wall clock may be changed later
             ends, why, known = time.monotonic() + deadline - time.time(), "the run's deadline has passed", True
         left_s = ends - time.monotonic()
         if left_s <= 0:
@@ -74,11 +74,11 @@ def _watch(worker: int, file: Path, bound_s: float) -> tuple[int | None, str]:
         received = signal.sigtimedwait(AWAITED, min(left_s, WAIT_S if known else POLL_S))
         if received is not None and received.si_signo in FORWARDED and received.si_signo not in forwarded:
             forwarded.add(received.si_signo)
-            os.kill(worker, received.si_signo)  # not reaped yet, so the number is still its own
+            os.kill(worker, received.si_signo)  # not reaped yet, so the PID is still its own
 
 
 def _reap(statuses: dict[int, int]) -> bool:
-    """Note the status of the children that have ended, orphans included; returns whether there are others."""
+    """Collect the statuses of ended children, orphans included; returns whether others still run."""
     try:
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             statuses[ended[0]] = ended[1]
@@ -95,7 +95,7 @@ def _deadline(file: Path) -> float | None:
 
 
 def _kill_all() -> dict[int, int]:
-    """SIGKILL, which ends frozen processes too, to all of the container, or to the descendants. Their status by id."""
+    """Kill all processes of the container, or all descendants, even frozen ones; returns statuses by PID."""
     statuses: dict[int, int] = {}
     give_up = time.monotonic() + DYING_S
     while time.monotonic() < give_up:
@@ -113,7 +113,7 @@ def _kill_all() -> dict[int, int]:
 
 
 def _descendants() -> list[int]:
-    """The children of this process, and theirs."""
+    """Returns the PIDs of this process's descendants."""
     children: dict[int, list[int]] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -128,8 +128,8 @@ def _descendants() -> list[int]:
 
 
 def oom_kills(top: Path = Path("/sys/fs/cgroup")) -> int:
-    """Number of this container's processes that the kernel has killed for want of memory; 0 if unknown."""
-    for name in ("memory.events", "memory/memory.oom_control"):  # version 2, version 1
+    """Returns how many processes of this container the kernel killed when memory ran out; 0 if unknown."""
+    for name in ("memory.events", "memory/memory.oom_control"):  # cgroup v2, v1
         with contextlib.suppress(OSError):
             for line in (top / name).read_text().splitlines():
                 if line.startswith("oom_kill "):
@@ -138,7 +138,7 @@ def oom_kills(top: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def end_message(code: int, why: str, oom: int, left: int) -> str:
-    """Why the worker ended, when it cannot report that itself; empty after a regular end."""
+    """Returns why the worker ended, if it cannot report that itself; empty after a regular end."""
     reasons = []
     if why:
         reasons.append(f"killed the worker: {why}")
@@ -147,12 +147,12 @@ def end_message(code: int, why: str, oom: int, left: int) -> str:
     if oom:
         reasons.append(f"out of memory: the kernel killed processes of this container ({oom})")
     if left and not why:
-        reasons.append(f"killed what the worker had left behind ({left} processes)")
+        reasons.append(f"killed {left} leftover {'process' if left == 1 else 'processes'} of the worker")
     return "; ".join(reasons)
 
 
 def _ended(code: int, reason: str) -> int:
-    """Write the reason as the last line of all, unless the log is blocked: it must not keep the container alive."""
+    """Log the reason as the last line, unless the log is blocked, which must not keep the container alive."""
     if reason and select.select([], [sys.stderr.fileno()], [], LOG_S)[1]:
         os.write(sys.stderr.fileno(), f"toril guard: {reason}\n".encode())
     return code

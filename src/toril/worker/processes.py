@@ -1,4 +1,4 @@
-"""Engines never outlive their worker, nor a local worker its coordinator."""
+"""Ends engines with their worker, and a local worker with its coordinator."""
 
 import contextlib
 import ctypes
@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
 PARENT_POLL_S = 0.25
 
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: nothing may be imported after a fork
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # here, since nothing may be imported after a fork
 
 
 def adopt_orphans() -> None:
@@ -44,7 +44,7 @@ def watch_parent(gone: Callable[[], None]) -> None:
 
 
 def cpu_s(leader: int) -> float:
-    """The CPU time of a process and its descendants so far."""
+    """Returns the CPU time of a process and its descendants so far, in seconds."""
     total = 0.0
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(leader)
@@ -55,7 +55,7 @@ def cpu_s(leader: int) -> float:
 
 
 def kill_group(leader: int) -> bool:
-    """SIGKILL to a process group; False when it had ended already."""
+    """Kill a process group; returns False if it had already ended."""
     try:
         os.killpg(leader, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

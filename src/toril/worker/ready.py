@@ -15,7 +15,7 @@ TRIES = 3
 
 
 def clock_offset(store: Store, now: Callable[[], float]) -> tuple[float, float]:
-    """(offset_s, uncertainty_s): this clock minus the store's, known to ± uncertainty; the best of some tries.
+    """Returns (offset_s, uncertainty_s): this clock minus the store's, ± uncertainty; the best of three tries.
 
     The store read its clock between two readings of this one, so the offset lies between two differences.
     """
@@ -28,17 +28,17 @@ def clock_offset(store: Store, now: Callable[[], float]) -> tuple[float, float]:
     return min(found, key=lambda one: one[1])
 
 
-def begun(store: Store, now: Callable[[], float], *, beside: bool) -> "Future[tuple[float, float]]":
-    """The same, measured in a thread (`beside`): a bucket needs three seconds for it, as an engine does to start."""
+def measure_offset(store: Store, now: Callable[[], float], *, threaded: bool) -> "Future[tuple[float, float]]":
+    """Returns the clock offset, measured in a thread if `threaded`: with a bucket it takes three seconds."""
     found: Future[tuple[float, float]] = Future()
 
     def find() -> None:
         try:
             found.set_result(clock_offset(store, now))
-        except BaseException as error:  # raised again where the result is asked for
+        except BaseException as error:  # result() raises it again
             found.set_exception(error)
 
-    if beside:
+    if threaded:
         threading.Thread(target=find, name="clock", daemon=True).start()
     else:
         find()
@@ -47,21 +47,21 @@ def begun(store: Store, now: Callable[[], float], *, beside: bool) -> "Future[tu
 
 ADDRESS = "ECS_CONTAINER_METADATA_URI_V4"
 TIMEOUT_S = 1.0
-MOST_BYTES = 1 << 20  # an answer has some kilobytes
+MOST_BYTES = 1 << 20  # a response has some kilobytes
 
 log = logging.getLogger("toril.worker")
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFacts:
-    """None is unknown."""
+    """The image and the task of a container; None if unknown."""
 
     image_digest: str | None = None
     task: str | None = None  # its ARN
 
 
 def task_facts(environment: Mapping[str, str]) -> TaskFacts:
-    """The image and the task of this container; unknown outside of ECS."""
+    """Returns the image and the task of this container; unknown outside of ECS."""
     address = environment.get(ADDRESS)
     digest = environment.get("TORIL_IMAGE_DIGEST")  # for launchers that are not ECS
     if not address:
@@ -76,20 +76,20 @@ def _fact(address: str, name: str) -> str | None:
     try:
         found = _answer(address).get(name)
     except (OSError, ValueError) as error:
-        log.warning("%s does not tell %s: %s", address, name, error)
+        log.warning("%s: cannot read %s: %s", address, name, error)
         return None
     return found if isinstance(found, str) and found else None
 
 
 def _answer(address: str) -> dict[str, Any]:
     if not address.startswith("http://"):
-        raise ValueError("it is no http address")
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a link-local address is behind no proxy
+        raise ValueError("not an http address")
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # link-local addresses need no proxy
     with direct.open(address, timeout=TIMEOUT_S) as answer:
         data = answer.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
-        raise ValueError(f"the answer has more than {MOST_BYTES:,} bytes")
+        raise ValueError(f"the response has more than {MOST_BYTES:,} bytes")
     found = json.loads(data)
     if not isinstance(found, dict):
-        raise ValueError("the answer is no object")
+        raise ValueError("the response is not a JSON object")
     return found

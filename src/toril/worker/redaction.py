@@ -1,6 +1,6 @@
-"""Takes the values of secrets out of texts, in any usual escaping.
+"""Removes secret values from texts, in every common escaping.
 
-The pattern of a value matches each character in every usual escape, since encoders of URLs, JSON, HTML and quoted
+The pattern of a value matches each character in every common escape, since encoders of URLs, JSON, HTML and quoted
 strings escape different characters.
 """
 
@@ -13,45 +13,45 @@ from itertools import groupby
 
 from toril.masking import HIDDEN, mask, names_a_secret
 
-LONG_LINE = 8  # characters; shorter lines of a value, such as a key's, are no secret alone
-CUT_FROM = 400  # engines cut messages at 500 characters, maybe in the middle of a value
-MOST_SLASHES = 16  # before a character that was quoted four times, as JSON within JSON is
+LONG_LINE = 8  # characters; shorter lines of a value are not secret by themselves
+CUT_FROM = 400  # engines cut messages at 500 characters, possibly within a value
+MOST_SLASHES = 16  # before a character that was quoted four times (JSON within JSON)
 SLASHES = rf"\\{{1,{MOST_SLASHES}}}"
 MOST_IN_RECORD = 5000  # characters
-SHORTEST_BEGINNING = 6  # of a value at the end of a text that was cut
+SHORTEST_BEGINNING = 6  # characters of a value at the end of a cut text
 ENTITIES = {'"': ("&quot;",), "'": ("&apos;",), "&": ("&amp;",), "<": ("&lt;",), ">": ("&gt;",)}
 ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 
 
 class Redactor:
-    """A function from texts to texts without these values; without any it only masks what looks like a credential."""
+    """Redacts these values in texts. Without values it only masks texts that look like credentials."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self.hide(values)
 
     def hide(self, values: Iterable[str]) -> None:
-        """Take these values out from now on, and no others."""
+        """Redact these values from now on, instead of the earlier ones."""
         self._values = sorted({text for value in values for text in _parts(value)}, key=len, reverse=True)
         patterns = "|".join(pattern for text in self._values for pattern in _patterns(text))
         self._pattern = re.compile(patterns) if patterns else None
 
     def __call__(self, text: str) -> str:
-        """For labels, messages and the like."""
+        """Returns a label or a message without secrets and credentials."""
         return mask(self.redacted(text))
 
     def for_record(self, text: str) -> str:
-        """For JSON records: cut, and without half characters, which UTF-8 cannot hold."""
+        """Returns a text for a JSON record: redacted, cut, and without lone surrogates, which UTF-8 cannot encode."""
         return self(text).encode("utf-8", "backslashreplace").decode()[:MOST_IN_RECORD]
 
     def redacted(self, text: str) -> str:
-        """For logs: without the secrets alone."""
+        """Returns a log's text without the secret values."""
         if self._pattern is None:
             return text
         text = self._pattern.sub(HIDDEN, text)
         return self._without_beginning(text) if len(text) >= CUT_FROM else text
 
     def redacted_bytes(self, data: bytes) -> bytes:
-        """The same for what is probably UTF-8; other bytes stay as they are."""
+        """Returns the same for bytes, read as UTF-8; invalid bytes stay as they are."""
         return self.redacted(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
     def _without_beginning(self, text: str) -> str:
@@ -63,7 +63,7 @@ class Redactor:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """The value, and its parts that a script may use alone: its lines, the secrets in its JSON."""
+    """Returns the value and the parts that a script may use alone: its lines, and the secrets in its JSON."""
     yield value
     if value.strip() != value:
         yield value.strip()
@@ -93,22 +93,22 @@ def _patterns(value: str) -> Iterator[str]:
         _slashes(len(list(run))) if one == "\\" else "".join(map(_character, run)) for one, run in groupby(value)
     )
     data = value.encode("utf-8", "surrogateescape")
-    for before in range(3):  # bytes in front of it, of those that make a group of three
+    for before in range(3):  # bytes before it in base64's group of three
         encoded = base64.b64encode(b"\0" * before + data).decode()
-        first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6  # characters that are of the value alone
+        first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6  # characters that depend on the value alone
         core = "".join({"+": "(?:[+-]|%2[bB])", "/": "(?:[/_]|%2[fF])"}.get(one, one) for one in encoded[first:last])
         some = "(?:[A-Za-z0-9+/_-])"
         yield f"{some}{core}{some}?(?:=|%3[dD]){{0,2}}" if before else f"{core}{some}?(?:=|%3[dD]){{0,2}}"
 
 
 def _slashes(count: int) -> str:
-    """A run of backslashes: each of them is one of the text's at least, so that a text fits in one way only."""
+    """Returns the pattern of a run of backslashes; each needs at least one, so that a text matches in one way only."""
     one = r"(?i:\\(?:x5c|u005c|U0000005c)?|%(?:25)?5c|&#(?:0*92|x0*5c);)"
     return f"{one}{{{count},{MOST_SLASHES * count}}}"
 
 
 def _character(one: str) -> str:
-    """A character in every usual escape."""
+    """Returns the pattern of a character in every common escape."""
     if one.isascii() and one.isalnum():
         return one
     octets = one.encode("utf-8", "surrogateescape")

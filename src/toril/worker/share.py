@@ -1,4 +1,4 @@
-"""A worker's share as files: its own copy of the suite, its own rows of the data, bzt's configuration for it."""
+"""A worker's share as files: a copy of the suite, this worker's rows of the data, and bzt's configuration."""
 
 import json
 import os
@@ -16,36 +16,38 @@ from toril.store import Store
 from toril.suite.fetch import fetch_files, inside
 from toril.worker.engines import ENGINES, FUNCTIONAL_ENGINES, EngineContext
 
-OWN_SERVICES = ("monitoring", "proxy2jmx")  # of bzt's: the worker measures itself; the other talks to a service
-NOT_ASCII = re.compile("[\x7f-\uffff]")  # up to where JSON's escapes take two halves
+OWN_SERVICES = ("monitoring", "proxy2jmx")  # left out: workers monitor themselves; proxy2jmx calls a service
+NOT_ASCII = re.compile("[\x7f-\uffff]")  # up to U+FFFF: JSON escapes larger characters as surrogate pairs
 
 
 def share_of(plan: Plan, worker: str) -> Share:
-    """The plan's share of one worker; SuiteError when it has none."""
+    """Returns the plan's share of one worker; SuiteError if it has none."""
     for share in plan.shares:
         if share.worker == worker:
             return share
     known = ", ".join(share.worker for share in plan.shares)
-    raise SuiteError(f"{plan.run_id}: the plan has no worker {worker!r}; it has {known}", code="no-such-worker")
+    raise SuiteError(f"run {plan.run_id}: the plan has no worker `{worker}`. Use one of {known}", code="no-such-worker")
 
 
 def copy_suite(store: Store, plan: Plan, folder: Path) -> None:
-    """The suite's files that the plan lists, whatever else lies beside them; an error for one that was changed."""
+    """Copy the suite's files that the plan lists into `folder`; SuiteError if one has changed."""
     if not plan.files:
         raise SuiteError(
-            f"run {plan.run_id}: plan.json lists no files: an older toril wrote it. Start the run again, with the "
-            "version that the workers have",
+            f"run {plan.run_id}: plan.json lists no files, because an older toril wrote it. Start a new run with the "
+            "workers' version of toril",
             code="other-version",
         )
     fetch_files(store, run_key(plan.run_id, "suite") + "/", folder, plan.files)
 
 
 def split_data(share: Share, folder: Path) -> None:
-    """Leave this worker's rows in each file of `split-data`: every parts-th record, from its part on, header kept."""
+    """Reduce each file of `split-data` to the header and this worker's rows: every parts-th from its part on."""
     for name, (part, parts) in share.data_files.items():
         path = inside(folder, name)
         if not path.is_file():
-            raise SuiteError(f"{name}: split-data names a file that the suite does not have", code="no-such-file")
+            raise SuiteError(
+                f"split-data: the suite has no file `{name}`. Correct the path, or add the file", code="no-such-file"
+            )
         with path.open("rb") as whole, tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as own:
             for index, record in enumerate(_records(whole), start=-1):
                 if index < 0 or index % parts == part:
@@ -54,7 +56,7 @@ def split_data(share: Share, folder: Path) -> None:
 
 
 def _records(file: BinaryIO) -> Iterator[bytes]:
-    """CSV records as they stand; a quoted field may hold line breaks."""
+    """Returns unparsed CSV records; quoted fields may contain line breaks."""
     record = b""
     for line in file:
         record += line
@@ -66,7 +68,7 @@ def _records(file: BinaryIO) -> Iterator[bytes]:
 
 
 def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[EngineContext]:
-    """One for each execution of the share, in its order, with a folder of its own."""
+    """Returns a context for each execution of the share, in its order, each with its own folder."""
     planned = {execution.name: execution for execution in plan.executions}
     found = []
     for position, execution in enumerate(share.executions):
@@ -88,19 +90,19 @@ def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Engin
 def configuration(
     plan: Plan, share: Share, artifacts: Path, engine_settings: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """What bzt is given: the share, with the network, local judging, reports and label folding off."""
+    """Returns bzt's configuration of the share, without network use, judging, reports and label folding."""
     config = share_config(plan, share)
     services = [one for one in config.pop("services", None) or [] if _service_name(one) not in OWN_SERVICES]
     config.pop("reporting", None)
     executions = config["execution"]
     for execution, planned in zip(executions, share.executions, strict=True):
-        execution.pop("delay", None)  # the gate has it
+        execution.pop("delay", None)  # the gate implements it
         execution.pop("start-at", None)
         execution.setdefault("executor", next(e.executor for e in plan.executions if e.name == planned.execution))
     settings = config.get("settings") or {}
     config["settings"] = {
         **settings,
-        "env": {**(settings.get("env") or {}), **variables(plan, share)},  # what `${NAME}` in the suite can be
+        "env": {**(settings.get("env") or {}), **variables(plan, share)},  # for `${NAME}` in the suite
         "check-updates": False,
         "artifacts-dir": str(artifacts),
         "aggregator": "toril-records",
@@ -120,39 +122,39 @@ def _service_name(service: Any) -> str:
 
 
 def _mapping(settings: Any) -> dict[str, Any]:
-    """A module's settings; bzt lets a class name stand for them."""
+    """Returns a module's settings; bzt also accepts a class name."""
     return {"class": settings} if isinstance(settings, str) else dict(settings or {})
 
 
 def set_environment(environment: MutableMapping[str, str], plan: Plan, share: Share, home: Path) -> None:
-    """A writable home, the programs that are installed beside bzt, and the variables that scripts can read."""
-    own_home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - a text is what is wanted
+    """Set a writable home, a PATH with the programs beside bzt, and the variables that scripts can read."""
+    own_home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - a string is needed
     environment["XDG_CACHE_HOME"] = environment.get("XDG_CACHE_HOME") or str(Path(own_home) / ".cache")
     home.mkdir(parents=True, exist_ok=True)
     environment["HOME"] = str(home)
-    for name in plan.secrets:  # one of the same name that this process was started with is another one
+    for name in plan.secrets:  # an inherited variable of this name is not the secret
         environment.pop(name, None)
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
     environment.update({**plan.environment, **variables(plan, share)})
 
 
 def variables(plan: Plan, share: Share) -> dict[str, str]:
-    """Who this worker is, under toril's names and under those of Taurus' cloud."""
+    """Returns variables that identify this worker, under toril's names and those of Taurus' cloud."""
     index, count = str(share.index), str(len(plan.shares))
-    mates = [other.index for other in plan.shares if other.location == share.location]
+    neighbours = [other.index for other in plan.shares if other.location == share.location]
     return {
         "TORIL_WORKER_INDEX": index,
         "TORIL_WORKER_COUNT": count,
         "TORIL_LOCATION": share.location,
         "TORIL_RUN_ID": plan.run_id,
         "TAURUS_INDEX_ALL": index,
-        "TAURUS_INDEX_LOCATION": str(mates.index(share.index)),
+        "TAURUS_INDEX_LOCATION": str(neighbours.index(share.index)),
         "TAURUS_SESSIONS_INDEX": index,
         "TAURUS_SESSIONS_TOTAL": count,
     }
 
 
 def write_configuration(config: dict[str, Any], path: Path) -> None:
-    """As the file that bzt reads: as YAML, to which the two halves of JSON's escape of an emoji are two characters."""
+    """Write JSON that is also YAML: YAML reads a surrogate pair as two characters, so emojis stay unescaped."""
     text = json.dumps(config, indent=1, ensure_ascii=False)
     path.write_text(NOT_ASCII.sub(lambda found: f"\\u{ord(found[0]):04x}", text), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""bzt without its command, its loop and its judging: it reads the suite, prepares scripts and starts processes."""
+"""bzt without its command line, loop and judging: it reads the suite, prepares scripts and starts processes."""
 
 import importlib
 import os
@@ -14,7 +14,7 @@ from bzt.engine import Engine as BztEngine
 from bzt.engine import Provisioning as BztProvisioning
 from bzt.modules.aggregator import ConsolidatingAggregator
 from bzt.modules.provisioning import Local
-from bzt.utils import PIPE, BetterDict  # in which a program's output is kept when it has no file
+from bzt.utils import PIPE, BetterDict
 
 from toril.errors import UserError
 from toril.worker.engines import FUNCTIONAL_ENGINES, EngineContext
@@ -26,7 +26,7 @@ OUTPUT_LINES = 12
 
 
 class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
-    """bzt's engine, of which only preparing is used; the worker has a loop of its own."""
+    """bzt's engine, used for preparation only; the worker has its own loop."""
 
     def __init__(self, log: Any, contexts: Sequence[EngineContext], secrets: Mapping[str, str] | None = None) -> None:
         super().__init__(log)
@@ -36,7 +36,7 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
         self.leaders: list[int] = []  # of the engines' process groups
 
     def ready(self, configuration: Path) -> list[Engine]:
-        """Read the configuration and prepare everything; the engines in the order of their contexts."""
+        """Read the configuration and prepare everything; returns the engines in the order of their contexts."""
         self.configure([str(configuration)])
         self.create_artifacts_dir()
         self.default_cwd = str(Path.cwd())
@@ -49,9 +49,9 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
         return list(self.provisioning.engines())
 
     def eval_env(self) -> None:
-        """As bzt does it; then the secrets at once, since bzt looks for references in the values that it inserts.
+        """Insert variables as bzt does, then all secrets in one pass: bzt would replace references within values, too.
 
-        Not in services, whose command lines are public: their shell knows the variables.
+        Services keep their references, since command lines are public; their shell has the variables.
         """
         super().eval_env()
         if not self.secrets:
@@ -72,12 +72,12 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
 
     @property
     def slots(self) -> int | None:
-        """How many executions may run at once; None without a limit."""
+        """The number of executions that may run at once; None without a limit."""
         settings = self.provisioning.settings
         return 1 if settings.get("sequential", False) else settings.get("capacity", None) or None
 
     def end(self, engines: Sequence[Engine]) -> None:
-        """Services down, then what bzt does after a run; a failure there is logged, the records are safe."""
+        """Shut services down and run bzt's post-processing. Failures are only logged: the records are complete."""
         shutdowns = [service.shutdown for service in self.started]
         for finish in [*shutdowns, *(module.post_process for module in [*engines, *self.services])]:
             try:
@@ -86,7 +86,7 @@ class Taurus(BztEngine):  # type: ignore[misc]  # bzt has no types
                 self.log.warning("%s: %s", type(finish.__self__).__name__, error)
 
     def start_subprocess(self, args: Any, env: Any, cwd: str | None = None, **kwargs: Any) -> psutil.Popen:
-        """Start a process in a group of its own that ends with the worker."""
+        """Start a process in its own group, which ends with the worker."""
         shell = bool(kwargs.get("shell", False))
         process = psutil.Popen(
             args,
@@ -145,13 +145,13 @@ class Records(ConsolidatingAggregator):  # type: ignore[misc]  # bzt has no type
 
 
 def engine_settings(aliases: Iterable[str]) -> dict[str, Mapping[str, Any]]:
-    """The own settings, below `modules.<alias>`, of those engine modules that are used."""
+    """Returns the default settings of the used engines by alias, for `modules.<alias>`."""
     used = {alias: FUNCTIONAL_ENGINES[alias] for alias in aliases if alias in FUNCTIONAL_ENGINES}
     return {alias: importlib.import_module(module).Executor.module_settings for alias, module in used.items()}
 
 
 def reason_of(error: BaseException) -> str:
-    """A failed preparation in a few lines: bzt's error and the tool's output."""
+    """Returns why preparation failed: bzt's error and the last lines of the tool's output."""
     text = str(error) or type(error).__name__
     if isinstance(error, ToolError) and getattr(error, "diagnostics", None):
         lines = [line for part in error.diagnostics for line in str(part).splitlines() if line.strip()]
@@ -159,7 +159,7 @@ def reason_of(error: BaseException) -> str:
     return text if isinstance(error, (TaurusException, UserError)) else f"{type(error).__name__}: {text}"
 
 
-def without_orphaned_settings() -> None:
-    """Variables of an outer bzt that would leak into this one."""
+def remove_outer_settings() -> None:
+    """Remove the variables of an outer bzt, which would change this one."""
     for name in ("TAURUS_ARTIFACTS_DIR", "GRACEFUL", "JTL", "WORKERS_LDJSON"):
         os.environ.pop(name, None)

@@ -7,18 +7,18 @@ named in `ENGINES`, so that bzt loads it in place of its own class. Its life, al
 1.  Its `module_settings` are merged below `modules.<alias>` of bzt's configuration.
 2.  bzt makes the object and sets `execution`, `settings`, `engine`, `log`; the worker sets `context`.
 3.  `prepare()`: bzt's own, no load yet. Engines rewrite scripts here (a JMX, say) so that they wait at the gate.
-4.  `startup()`: starts the process (`self.process`, through `self._execute`: own process group, dies with the
-    worker, knows TORIL_*). An engine with `parks = True` is started before the worker says ready: its process creates
-    the file `context.parked` when only the gate is left, then polls `context.gate` (absent at first; then one line, the
-    absolute second since the epoch at which *this execution's* load begins, delay and phase included) and
-    waits until then. An engine with `parks = False` is only prepared until the start; `startup()` follows the gate.
-    bzt's `delay` has been taken out of `execution`: the gate has it.
+4.  `startup()`: starts the process (`self.process`, through `self._execute`: own process group, ends with the
+    worker, knows TORIL_*). An engine with `parks = True` starts before the worker is ready. Its process creates the
+    file `context.parked` when only the gate is left, then polls `context.gate` and waits for the time in it.
+    The gate is absent at first. It has one line: the begin of *this execution's* load in seconds since the epoch,
+    delay and phase included. An engine with `parks = False` is only prepared; `startup()` follows the gate.
+    `execution` has no `delay` of bzt, because the gate includes it.
 5.  `check()`, several times a second: True when the process has ended. `batches(final=False)` after it.
 6.  The engine ends its load as planned: no request starts later than `context.length_s` after the gate,
     those in flight may finish within `context.graceful_stop_s`, then the process ends by itself.
-7.  `end(within_s)` when the load has to end early: no new requests, those in flight may finish within `within_s`;
-    must not block; may be called once more with less time. The worker kills the process group when that time (and a
-    little more) is over.
+7.  `end(within_s)` when the load must end early: no new requests, those in flight may finish within `within_s`.
+    It must not block, and may be called once more with less time. The worker kills the process group shortly
+    after that time.
 8.  After the process is gone: `batches(final=True)`, `unfinished()`, `facts()`, `failure()`, then bzt's
     `post_process()`.
     bzt's `shutdown()` is never called: it sleeps.
@@ -60,7 +60,7 @@ class EngineContext:
 
     @property
     def gate(self) -> Path:
-        """Written by the worker once the start is known: the absolute time of this execution's first load."""
+        """The worker writes it once the start is known: the time at which this execution's load begins."""
         return self.folder / "gate"
 
     @property
@@ -70,12 +70,12 @@ class EngineContext:
 
     @property
     def evidence(self) -> Path:
-        """The folder for the engine process's evidence of its first failures; see `worker/capture.py`."""
+        """The engine process's folder for evidence of its first failures; see `worker/capture.py`."""
         return self.folder / "evidence"
 
     @property
     def phase_shift_s(self) -> float:
-        """This worker's offset in one arrival period, so that workers do not send in step (stairs do rise together)."""
+        """This worker's offset in one arrival period, so that workers do not send simultaneously (except in stairs)."""
         users, planned_s = self.share.concurrency or 0, self.planned.ramp_up_s + self.planned.hold_for_s
         period_s = 0.0
         if self.share.throughput_rps:
@@ -86,7 +86,7 @@ class EngineContext:
 
     @property
     def first_due_s(self) -> float:
-        """When the first request is due after the gate: a planned rate may start late."""
+        """Seconds from the gate to the first due request: a planned rate may start late."""
         rate, interleave = self.planned.rate, self.share.interleave
         if rate is None:
             return 0.0
@@ -99,7 +99,7 @@ class EngineContext:
         return planned_s - self.phase_shift_s if planned_s else 0.0
 
     def is_overdue(self, now: float) -> bool:
-        """Whether the load and its graceful stop are over; never if only iterations limit the load."""
+        """Returns whether the load and its graceful stop are over; False if only iterations limit the load."""
         try:
             begun_at = float(self.gate.read_text())
         except (OSError, ValueError):
@@ -127,7 +127,7 @@ class Batch:
         return len(self.response_us)
 
     def where(self, chosen: NDArray[np.bool_]) -> "Batch":
-        """The chosen rows alone."""
+        """Returns the chosen rows."""
         return Batch(**{name: getattr(self, name)[chosen] for name in Batch.__dataclass_fields__})
 
 
@@ -177,7 +177,7 @@ class FoundCase:
 
 
 def cases_of(batch: Batch, suite: str) -> Iterator[FoundCase]:
-    """Each request of a batch as a test case: failed after a wrong response, broken without any."""
+    """Returns each request of a batch as a test case: failed after a wrong response, broken without any."""
     for row in np.flatnonzero(batch.kind == "request").tolist():
         answered = str(batch.rc[row]).isdigit()
         yield FoundCase(
@@ -191,7 +191,7 @@ def cases_of(batch: Batch, suite: str) -> Iterator[FoundCase]:
 
 
 def tail_of(path: Path | str | None, lines: int = 5) -> str:
-    """The last non-blank lines of a log, for a message; "" without such a file."""
+    """Returns the last non-blank lines of a log, for a message; "" without such a file."""
     try:
         text = Path(path).read_text(errors="replace") if path else ""
     except OSError:

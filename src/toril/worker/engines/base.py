@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from bzt import ToolError
 
-from toril.worker.disk import put_whole
+from toril.worker.disk import write_atomically
 from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, tail_of
 from toril.worker.engines.in_process import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
 from toril.worker.engines.readers import CaseLines, RowFile
@@ -32,7 +32,7 @@ class Engine:
     adjustable: ClassVar[bool] = False  # whether its rate can change during the load (`adjust`)
     requests_are_cases = False  # in a functional suite each request is a test case
     resolution_us = 1  # of its records
-    recorded = False  # its samples were moved into this run from an earlier one, and may lie in the future
+    recorded = False  # its samples come from an earlier run, moved into this one, and may lie in the future
 
     context: EngineContext
     engine: Any  # bzt's
@@ -45,7 +45,7 @@ class Engine:
         super().startup()  # type: ignore[misc]  # bzt's
 
     def check(self) -> bool:
-        """Whether the process has ended."""
+        """Returns whether the process has ended."""
         if self.process is None or self.exit_code is not None:
             return True
         if self.context.is_overdue(time.time()):
@@ -58,18 +58,18 @@ class Engine:
     def end(self, within_s: float) -> None:
         """End the load early: the process watches for this file in its folder."""
         self.asked_to_end = True
-        put_whole(self.context.folder / "end", repr(within_s))
+        write_atomically(self.context.folder / "end", repr(within_s))
 
     def adjust(self, at: float, rps: float) -> None:
         """Set the rate of all workers together from a time on (seconds since the epoch)."""
 
     def post_process(self) -> None:
-        from bzt.engine import ScenarioExecutor  # a second of imports, which are to come while the worker prepares
+        from bzt.engine import ScenarioExecutor  # takes a second: import it while the worker prepares
 
         ScenarioExecutor.post_process(self)
 
     def batches(self, final: bool) -> Iterator[Batch]:
-        """Samples of complete rows since the last call; `final` after the end of the process."""
+        """Returns the samples of complete rows since the last call; `final` after the end of the process."""
         yield from ()
 
     @cached_property
@@ -77,27 +77,27 @@ class Engine:
         return CaseLines(self.context.folder / "cases")
 
     def cases(self) -> Iterator[FoundCase]:
-        """Test cases of a functional suite that ended since the last call."""
+        """Returns the test cases of a functional suite that ended since the last call."""
         return self._case_lines.cases()
 
     def sends(self) -> Iterator[Sends]:
-        """Lateness since the last call; to be called after `batches`, which may read it."""
+        """Returns the lateness since the last call; to be called after `batches`, which may read it."""
         yield from ()
 
     def virtual_users(self) -> int | None:
-        """Active users as the engine counts them, think time included; None if unknown."""
+        """Returns the active users as the engine counts them, think time included; None if unknown."""
         return None
 
     def unfinished(self) -> Iterable[Unfinished]:
-        """Requests that were sent but are no samples; failures caused by the end of the load belong here."""
+        """Returns requests that are not samples, including failures that the end of the load caused."""
         return ()
 
     def facts(self) -> Facts:
-        """Facts about the load after its end."""
+        """Returns facts about the load after its end."""
         return Facts()
 
     def unreadable(self) -> int:
-        """Number of rows that could not be read."""
+        """Returns the number of unreadable rows."""
         return self._case_lines.unreadable
 
     @property
@@ -105,7 +105,7 @@ class Engine:
         return self.process.poll() if self.process else None
 
     def failure(self) -> str | None:
-        """Why the process ended before its load, with its last output; None after a regular or requested end."""
+        """Returns why the process ended early, with its last output; None after a regular or requested end."""
         return None if self.asked_to_end or not self.exit_code else self.exit_message()
 
     def exit_message(self) -> str:
@@ -114,17 +114,17 @@ class Engine:
         return f"{self.tool_name} {how}: {self.last_output() or 'it printed nothing'}"
 
     def last_output(self) -> str:
-        """The last lines of stderr and stdout, which may be one file."""
+        """Returns the last lines of stderr and stdout, which may be one file."""
         outputs = dict.fromkeys(tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
         return "\n".join(filter(None, outputs))
 
     def require(self, module: str, extra: str = "worker") -> None:
-        """ToolError without this Python module. Replaces bzt's call of pip at each start."""
+        """Raise ToolError if this Python module is missing. Replaces bzt's call of pip at each start."""
         if importlib.util.find_spec(module) is None:
-            raise ToolError(f"{self.tool_name} is not installed beside bzt; install the extra: toril[{extra}]")
+            raise ToolError(f"{self.tool_name} is not installed beside bzt. Install `toril[{extra}]`")
 
     def open_outputs(self, name: str) -> None:
-        """Files for the process's output; bzt closes them."""
+        """Open files for the process's output; bzt closes them."""
         self.stdout, self.stderr = (
             Path(self.engine.create_artifact(name, ending)).open("w")  # noqa: SIM115
             for ending in (".out", ".err")
@@ -208,8 +208,8 @@ class RowEngine(Engine):
         if self.process is None or self.asked_to_end or self._file.ended:
             return None
         if self.exit_code == UNWRITTEN:
-            why = "probably for want of room on the worker's disk; make room"
+            why = "probably because the worker's disk is full. Free some space, or raise toril.worker.storage"
             return f"{self.tool_name} could not write its records, {why}"
         if self.exit_code == 0:
-            return f"the script ended {self.tool_name}'s process; the rest of the load was not sent"
+            return f"the script ended {self.tool_name}'s process before the load was over. Remove its exit call"
         return self.exit_message()

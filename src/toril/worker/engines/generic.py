@@ -1,6 +1,6 @@
-"""Executors of bzt without an engine module of ours: their samples come from bzt's own readers, at bzt's resolution.
+"""Runs bzt's executors that have no engine module here: bzt's own readers deliver the samples, at bzt's resolution.
 
-Times are whole seconds and durations whole milliseconds, so the limits of the steady state are a second inexact.
+Times are whole seconds and durations whole milliseconds, so the bounds of the steady state may be off by a second.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Parts of engines' own processes: writers of samples and test cases, lateness, and reuse of connections.
 
-The wrappers import it as `in_process` with this folder at the end of Python's path for a moment: it imports nothing of
-toril, and a folder that stayed there could hide modules of the suite.
+The wrappers import it as `in_process`. They add this folder to Python's path only for this import, because its modules
+could hide modules of the suite. It imports nothing of toril.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,attr-defined,assignment,arg-type,union-attr"
@@ -22,9 +22,9 @@ from pathlib import Path
 ROW = struct.Struct("<dqqqII")
 COLUMNS = ("started_s", "response_us", "ttfb_us", "bytes", "label", "outcome")
 USERS = 0xFFFFFFFF  # as a row's label: its bytes are the number of virtual users, or of requests in flight
-LATE = 0xFFFFFFFE  # … its response_us and ttfb_us are the maximum and the 90th percentile of lateness
+LATE = 0xFFFFFFFE  # as a row's label: its response_us and ttfb_us are the maximum and the 90th percentile of lateness
 NOT_SAMPLES = LATE  # labels from here on
-MESSAGES = 1000  # further different failures are "other"
+MESSAGES = 1000  # different failures; further ones are "other"
 UNWRITTEN = 74  # the exit code of a process that cannot write its rows (EX_IOERR)
 PROBE_S = 0.02
 GATE_POLL_S = 0.005
@@ -54,14 +54,14 @@ class Lateness:
         self._late.append(late_s)
 
     def flush(self) -> None:
-        """Report the current second, although it is not over."""
+        """Report the current second before it is over."""
         if self._late:
             late = sorted(max(0, round(one * 1e6)) for one in self._late)
             self._late = []
             self._report(self._second, late[-1], late[math.ceil(0.9 * len(late)) - 1])
 
     def probe(self, sleep: Callable[[float], object], over: Callable[[], bool]) -> None:
-        """Sleep again and again until `over` returns true."""
+        """Sleep repeatedly until `over` returns true."""
         while not over():
             before = time.perf_counter()
             sleep(PROBE_S)
@@ -69,8 +69,8 @@ class Lateness:
         self.flush()
 
 
-def beside(path):
-    """The module at this path without `.py`, relative to this folder."""
+def load_module(path):
+    """Returns the module at this path without `.py`, relative to this folder."""
     spec = importlib.util.spec_from_file_location(f"toril_{Path(path).name}", Path(__file__).parent / f"{path}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -131,7 +131,7 @@ class RowWriter:
         self._names.write(json.dumps(line) + "\n")
 
     def flush(self) -> None:
-        """Write the records. If that fails the process ends, so that the load does not look like a short one."""
+        """Write the records. If that fails the process ends, so that lost records do not look like a short load."""
         try:
             self._names.flush()
             pending, self._pending = memoryview(b"".join(self._pending)), []
@@ -139,7 +139,7 @@ class RowWriter:
                 pending = pending[self._rows.write(pending) :]
         except OSError as error:
             with contextlib.suppress(OSError):
-                sys.stderr.write(f"its records cannot be written: {error}\n")
+                sys.stderr.write(f"cannot write the records: {error}\n")
                 sys.stderr.flush()
             os._exit(UNWRITTEN)
 
@@ -169,18 +169,18 @@ class CaseWriter:
 
 
 class Reuse:
-    """Whether a service leaves connections open after a response, so that the next request can use the same one.
+    """Decides whether requests may reuse a service's connections.
 
-    Some services close connections without announcing it, and a request sent at that moment fails unseen. Sending it
-    again could hide what a service does with requests that it has seen. So the first connection to each address is
-    watched for a moment. Until then, and always where the service closed it, each request has its own connection.
+    Some services close connections without announcing it, and a request sent at that moment never reaches them. A retry
+    would hide failures of requests that did reach the service. So the first connection to each address is watched for
+    a moment. Until then, and always if the service closed it, each request has its own connection.
     """
 
     def __init__(self) -> None:
         self._left_open: dict[object, bool] = {}
 
     def allows(self, connection) -> bool:
-        """Whether a connection that has brought a response may carry another request."""
+        """Returns whether a connection may be used again after a response."""
         try:
             peer = connection.getpeername()
         except OSError:
@@ -199,7 +199,7 @@ class Reuse:
 
     def install(self) -> None:
         """Make urllib3's pools check this, too, before they reuse a connection."""
-        from urllib3 import connectionpool  # here alone: the worker and pytest's process do without
+        from urllib3 import connectionpool  # imported here, since the worker and pytest's process do not need it
 
         dropped = connectionpool.is_connection_dropped
         connectionpool.is_connection_dropped = lambda one: dropped(one) or not self.allows(one.sock)

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.worker.disk import forget
+from toril.worker.disk import free_space
 from toril.worker.engines import Batch, FoundCase, Unfinished
 
 CHUNK_BYTES = 1 << 20
@@ -51,7 +51,7 @@ class RowFile:
         self.unreadable = 0  # rows that a kill cut off
 
     def read(self, final: bool) -> Iterator[Any]:
-        """Arrays of the rows since the last call, of at most `rows_at_once`; none before the process has begun."""
+        """Returns arrays of the rows since the last call, of at most `rows_at_once`; none before the process begins."""
         if self._rows is None or self._names is None:
             if not (self._folder / "rows").exists():
                 return
@@ -68,10 +68,10 @@ class RowFile:
             if not data:
                 return
             yield np.frombuffer(data, self._row)
-            forget(self._rows, self._rows.tell())
+            free_space(self._rows, self._rows.tell())
 
     def named(self, samples: Any) -> dict[str, NDArray[Any]]:
-        """The columns `label`, `kind`, `rc`, `message` and `ok` of a batch from the numbers in rows."""
+        """Returns the columns `label`, `kind`, `rc`, `message` and `ok` of a batch from the numbers in rows."""
         if self._tables is None:
             labels, kinds = zip(*self._labels, strict=True)
             rcs, messages, oks = zip(*self._outcomes, strict=True)
@@ -115,11 +115,11 @@ class GrowingFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.unreadable = 0  # records, a half one at the end among them
+        self.unreadable = 0  # records, an incomplete last one included
         self._position = 0
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes that were added since the last call."""
+        """Returns the bytes since the last call."""
         if not self.path.is_file():
             return
         with self.path.open("rb") as file:
@@ -137,7 +137,7 @@ class Lines(GrowingFile):
         self._rest = b""
 
     def read(self, final: bool = False) -> Iterator[list[str]]:
-        """Whole lines that were added since the last call; `final`: a half line does not become whole any more."""
+        """Returns whole lines since the last call; `final`: count an incomplete line as unreadable."""
         for chunk in self.chunks():
             *lines, self._rest = (self._rest + chunk).split(b"\n")
             yield [line.decode(errors="replace") for line in lines]
@@ -155,7 +155,7 @@ class CsvTail(GrowingFile):
         self._header: list[str] = []
 
     def read(self, final: bool) -> Iterator[list[tuple[str, ...]]]:
-        """Rows since the last call in chunks, a tuple for each wanted column; `final`: to the end of the file."""
+        """Returns the rows since the last call in chunks, a tuple for each wanted column; `final`: to the end."""
         for chunk in self.chunks():
             self._rest += chunk
             end = whole_rows(self._rest)
@@ -191,7 +191,7 @@ class CsvTail(GrowingFile):
 
 
 def whole_rows(data: bytes) -> int:
-    """The length of the complete rows of `data` in bytes; a line end between quotes ends no row."""
+    """Returns the length of the complete rows of `data` in bytes; line breaks within quotes do not end a row."""
     end = data.rfind(b"\n") + 1
     quotes = data.count(b'"', 0, end)
     while end and quotes % 2:
@@ -231,7 +231,7 @@ class Reader:
         return self._file.unreadable
 
     def read(self, final: bool) -> Iterator[Sequence[Record]]:
-        """Whole records since the last call; `final`: to the end of the file."""
+        """Returns the valid records since the last call; `final`: to the end of the file."""
         for records in self._records(final):
             valid = [one for one in records if _is_valid(one)]
             self._file.unreadable += len(records) - len(valid)
@@ -243,7 +243,7 @@ class Reader:
 
 
 class LineReader(Reader):
-    """A record a line; `parse` returns None for a line of something else, and raises for one that it cannot read."""
+    """One record per line; `parse` returns None for other lines, and raises for unreadable ones."""
 
     def __init__(self, path: Path, parse: Callable[[str], Record | None], resolution_us: int = 1) -> None:
         self._lines = Lines(path)
@@ -264,7 +264,7 @@ class LineReader(Reader):
 
 
 def _is_valid(record: Record) -> bool:
-    """Whether the numbers are possible ones; a time in other units than the format's is centuries away."""
+    """Returns whether the numbers are possible; a time in wrong units is centuries away."""
     return (
         math.isfinite(record.started_s)
         and EARLIEST_S <= record.started_s < LATEST_S
@@ -276,7 +276,7 @@ def _is_valid(record: Record) -> bool:
 
 
 def batch_of(records: Sequence[Record], moved_s: float = 0.0) -> Batch:
-    """The records as a batch, moved to a later time by `moved_s`."""
+    """Returns the records as a batch, moved to a later time by `moved_s`."""
     started, response, label, ok, rc, message, ttfb, connect, size, kind, idle = zip(*records, strict=True)
     started_s, response_us = np.array(started, np.float64) + moved_s, np.array(response, np.int64)
     return Batch(
@@ -298,7 +298,7 @@ class CaseLines(Lines):
     """A growing file of test cases with the fields of `FoundCase`."""
 
     def cases(self) -> Iterator[FoundCase]:
-        """Test cases since the last call."""
+        """Returns the test cases since the last call."""
         for lines in self.read():
             for line in lines:
                 try:

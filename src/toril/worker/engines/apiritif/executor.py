@@ -1,4 +1,4 @@
-"""Apiritif: the suite's own test scripts, or its requests in a script that bzt generates.
+"""Apiritif: runs the suite's own test scripts, or its requests in a script that bzt generates.
 
 bzt's own records have whole milliseconds, addresses as labels and no transactions. Here Apiritif runs in our wrapper
 (`apiritif/wrapper.py`), which writes rows in microseconds. The generated script passes the suite's labels to the
@@ -30,11 +30,11 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
 
     def prepare(self) -> None:
         if self.execution.get("test-mode", "apiritif") != "apiritif":
-            raise TaurusConfigError("The apiritif executor runs API tests; for a browser use executor: selenium")
+            raise TaurusConfigError("the apiritif executor runs API tests only. For browsers, use `executor: selenium`")
         scenario = self.get_scenario()
         if not scenario.get("script") and scenario.get("requests"):
             self._generated = self._generate(scenario)
-            self.requests_are_cases = True  # the wrapper writes those of scripts
+            self.requests_are_cases = True  # the wrapper writes the test cases of scripts
         super().prepare()
 
     def install_required_tools(self) -> None:
@@ -74,5 +74,5 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
         self.process = self._execute([interpreter, "-P", str(WRAPPER), str(path)])
 
     def more_settings(self) -> dict[str, Any]:
-        """Further settings for the wrapper, from engines that build on this one."""
+        """Returns further settings for the wrapper; engines that build on this one override it."""
         return {}

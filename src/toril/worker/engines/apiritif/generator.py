@@ -1,9 +1,9 @@
 """bzt's generator of Apiritif scripts, with the suite's labels and some corrections. In bzt's own scripts:
 
-- A text with variables becomes `"…".format(…)`, which takes JSON's braces for placeholders.
+- A text with variables becomes `"…".format(…)`, which takes JSON's braces as placeholders.
 - `extract-regexp` stores the match object instead of its text, `extract-xpath` breaks the generator, and
   `extract-css-jquery` is left out. A regular expression gives its first group, or all of it if it has none.
-- `assert-jsonpath` without `expected-value` or with `invert` fails whatever the answer is.
+- `assert-jsonpath` without `expected-value` or with `invert` fails with every response.
 - A status of 400 or more fails a request only if the scenario has a default address, and even if the suite wants it.
 """
 
@@ -97,7 +97,7 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
         return self._response("assert_jsonpath", check["jsonpath"], **wanted)
 
     def _response(self, method: str, what: str, **named: Any) -> ast.Call:
-        """A call of one of the response's methods."""
+        """Returns a call of one of the response's methods."""
         return _call(
             "response", method, self._gen_expr(what), **{key: self._gen_expr(one) for key, one in named.items()}
         )
@@ -125,7 +125,7 @@ def _described(config: Any, key: str, short: str) -> Iterator[tuple[str, Any]]:
 
 
 def _filled(template: str, **names: ast.expr) -> ast.expr:
-    """The template's expression, with some names replaced by other expressions."""
+    """Returns the template's expression, with some names replaced by other expressions."""
 
     class Filling(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.expr:

@@ -1,6 +1,6 @@
 """Samples of Apiritif's process that are not final yet, and the marks of names in generated scripts.
 
-Loaded by path into that process (`in_process.beside`), so that it imports nothing of toril.
+Loaded by path into that process (`in_process.load_module`), so that it imports nothing of toril.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated"
@@ -18,19 +18,19 @@ class Sample:
     )  # fmt: skip
 
     def __init__(self, kind, label, started_s, took_s, *, ok=True, rc="", message="", ttfb_s=-1e-6, size=0) -> None:
-        self.kind, self.label, self.ok, self.rc, self.message = kind, whole(label), ok, rc, message
+        self.kind, self.label, self.ok, self.rc, self.message = kind, without_surrogates(label), ok, rc, message
         self.started_s, self.response_us = started_s, max(0, round(took_s * 1e6))
         self.ttfb_us, self.bytes = round(ttfb_s * 1e6), size
-        self.unasserted = False  # an answer of 500 or more that the script has not asserted
+        self.unasserted = False  # a status of 500 or more that the script has not asserted
 
     def fail(self, message) -> None:
         if self.ok:
-            first_line = whole(message).strip().split("\n")[0][:MESSAGE_CHARS]
+            first_line = without_surrogates(message).strip().split("\n")[0][:MESSAGE_CHARS]
             self.ok, self.message = False, first_line.rstrip(": ") or "failed without a message"
 
 
-def whole(text):
-    """The text without half characters, which UTF-8 cannot hold."""
+def without_surrogates(text):
+    """Returns the text without lone surrogates, which UTF-8 cannot encode."""
     return str(text).encode("utf-8", "backslashreplace").decode()
 
 
@@ -42,4 +42,4 @@ class Frame:
     def __init__(self, name) -> None:
         self.name = name
         self.samples = []  # of the requests inside, those of inner transactions included
-        self.asked_s = 0.0  # spent on questions to a browser about the steps inside; not part of the transaction
+        self.asked_s = 0.0  # seconds of queries to the browser about the steps inside; not part of the transaction

@@ -1,6 +1,6 @@
 """Hooks into Apiritif's plugin for nose2: one for failures that Apiritif itself drops, one for test cases.
 
-Loaded by path into Apiritif's process (`in_process.beside`), so that it imports nothing of toril.
+Loaded by path into Apiritif's process (`in_process.load_module`), so that it imports nothing of toril.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -54,7 +54,7 @@ def report_cases(plugin, controller, write) -> None:
 
     def test_outcome(self, event) -> None:
         error = event.exc_info[1] if event.exc_info else None
-        if event.outcome == "subtest":  # a part of a test (unittest's subTest), which has no outcome of its own
+        if event.outcome == "subtest":  # a part of a test (unittest's subTest) without an own outcome
             if error is None:
                 return
             outcome = "failed" if isinstance(error, AssertionError) else "broken"
@@ -66,7 +66,7 @@ def report_cases(plugin, controller, write) -> None:
         elif not event.expected and outcome == "passed":
             outcome = "failed"
         if outcome == "failed" and not message:
-            message = "it passed, which the script did not expect"
+            message = "passed, but the script expects it to fail"
         trace = get_trace(event.exc_info) if outcome in ("failed", "broken") and event.exc_info else ""
         found = getattr(self.controller, "toril_case", None)
         if isinstance(error, NormalShutdown):
@@ -103,7 +103,7 @@ def _noting(add, outcome):
 
 
 def _failure_of(arguments):
-    """Message and trace from the controller's arguments: an exception's triple, or name, message and trace."""
+    """Returns message and trace from the controller's arguments: an exception's triple, or name, message and trace."""
     if len(arguments) == 3:
         return f"{arguments[0]}: {arguments[1]}", arguments[2]
     kind, error, _ = arguments[0]

@@ -35,7 +35,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 import in_process  # type: ignore[import-not-found]
 
 sys.path.pop()
-SAMPLES, TESTS = in_process.beside("apiritif/samples"), in_process.beside("apiritif/tests")
+SAMPLES, TESTS = in_process.load_module("apiritif/samples"), in_process.load_module("apiritif/tests")
 Sample, Frame = SAMPLES.Sample, SAMPLES.Frame
 REQUEST_MARK, GROUP_MARK = SAMPLES.REQUEST_MARK, SAMPLES.GROUP_MARK
 
@@ -76,7 +76,7 @@ class Records:
         self._writer = in_process.RowWriter(folder)
 
     def add(self, sample, test_count, success_count) -> None:
-        """Apiritif's test (or smart transaction) has ended: its samples are final."""
+        """Record the samples of an ended test or smart transaction (Apiritif's `writer` interface)."""
         unsent = not USER.pending and sample.status != "PASSED" and LOAD.over()
         if unsent or str(sample.error_msg or "").startswith(OVER):
             pass  # the end of the load cut it short: no failure
@@ -106,7 +106,7 @@ class Records:
             self.write(one)
 
     def test_failed(self, name, error, *, generated) -> None:
-        """Records a failure that Apiritif does not: outside of smart transactions, or before the test began."""
+        """Record a failure that Apiritif does not: outside of smart transactions, or before the test began."""
         if all(one.ok for one in USER.pending):
             kind = "transaction" if (USER.measured or USER.pending) and not generated else "request"
             rc, began_s = type(error).__name__ if generated else "", USER.began_s
@@ -158,10 +158,10 @@ class Records:
         """Write everything while threads may still run: requests without a response are unfinished."""
         for user in list(self.users):
             self.settle(user)
-        notes = [f"extractors found nothing in {self.missed} answers"] if self.missed else []
+        notes = [f"extractors found nothing in {self.missed} responses"] if self.missed else []
         if self.unasserted:
             notes.append(
-                f"{self.unasserted} answers with a status of 500 or more passed, as the script does not assert them"
+                f"{self.unasserted} responses with a status of 500 or more passed: the script does not assert it"
             )
         facts = {
             "begun_at": self.begun_at,
@@ -181,7 +181,7 @@ class Records:
 
 
 class Recorder:
-    """Takes the place of Apiritif's recorder: builds samples from its calls instead of a list of events."""
+    """Replaces Apiritif's recorder: builds samples from its calls instead of a list of events."""
 
     def __init__(self, *, generated) -> None:
         self.generated = generated
@@ -244,7 +244,7 @@ class Recorder:
         USER.pending.append(sample)
 
     def _failed_request(self, frame, tran, message) -> None:
-        """The code around a request failed: after the response (an extractor, say), or before the sending."""
+        """Record a failure of the code around a request: before its sending, or after its response (an extractor)."""
         if not frame.samples:
             label = frame.name[len(REQUEST_MARK) :]
             frame.samples.append(Sample("request", label, tran.start_time(), 0, rc=message.split(":")[0]))
@@ -254,7 +254,7 @@ class Recorder:
 
 
 def label_of(address):
-    """The suite's label in a generated script, the address in others."""
+    """Returns the suite's label in a generated script, the address in others."""
     if USER.frames and USER.frames[-1].name.startswith(REQUEST_MARK):
         return USER.frames[-1].name[len(REQUEST_MARK) :]
     return address
@@ -276,7 +276,7 @@ class Load:
             self.kill_at = self.ends_at + self._graceful_stop_s
 
     def admit(self) -> None:
-        """Raises NormalShutdown, with which Apiritif ends a test, when the load is over."""
+        """Raise NormalShutdown, with which Apiritif ends a test, if the load is over."""
         if self.over():
             raise NormalShutdown(OVER)
 
@@ -284,7 +284,7 @@ class Load:
         return self.ending or time.time() >= self.ends_at
 
     def watch(self) -> bool:
-        """Checks for a request to end early; returns True when the process should not wait any longer."""
+        """Check for a request to end early; returns True when the process should stop waiting."""
         if not self.ending and graceful():
             self.ending, self.ends_at = True, min(self.ends_at, time.time())
             within_s = float(Path(os.environ["GRACEFUL"]).read_text() or 0)
@@ -293,7 +293,7 @@ class Load:
 
 
 def timed(send):
-    """`requests.Session.send`, timed around the whole chain of redirects."""
+    """Returns `requests.Session.send` with timing of the whole chain of redirects."""
 
     def send_and_time(session, request, **kwargs):
         if USER.depth:
@@ -317,7 +317,7 @@ def timed(send):
 
 
 def counting_misses(extract):
-    """One of Apiritif's extractors, with a count of the responses in which it found nothing."""
+    """Returns an extractor of Apiritif that counts the responses in which it finds nothing."""
 
     def extract_and_count(response, *args, **named):
         found = extract(response, *args, **named)
@@ -335,7 +335,7 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
     recorder = Recorder(generated=SETTINGS["generated"])
     browsers = (
-        in_process.beside("browser/steps").begin(SETTINGS, recorder, USER, RECORDS, LOAD)
+        in_process.load_module("browser/steps").begin(SETTINGS, recorder, USER, RECORDS, LOAD)
         if "browser" in SETTINGS
         else None
     )
@@ -352,7 +352,7 @@ def main() -> int:
     if SETTINGS["cases"]:
         write = in_process.CaseWriter(folder / "cases").write
         TESTS.report_cases(loadgen.ApiritifPlugin, store.SampleController, write)
-    script = __import__(test.stem)  # one that does not load fails here, before the worker is ready
+    script = __import__(test.stem)  # an error in the script fails here, before the worker is ready
     if browsers is not None:
         browsers.driver.prepare(script)
     failed = []
@@ -372,7 +372,7 @@ def main() -> int:
         sys.stderr.write(failed[0])
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(1 if failed else 0)  # other threads may sleep, or wait for responses that do not count any more
+    os._exit(1 if failed else 0)  # other threads may still sleep or wait for responses
 
 
 def run_users(test, failed) -> None:

@@ -1,6 +1,6 @@
 """Playwright's browsers: a Chromium for each virtual user, and in it a new context for each iteration of a script.
 
-Loaded by path into Apiritif's process (`in_process.beside`), so that it imports nothing of toril. A script's
+Loaded by path into Apiritif's process (`in_process.load_module`), so that it imports nothing of toril. A script's
 tests are its functions `test_…(page)`, in their order.
 """
 
@@ -27,7 +27,7 @@ class Driver:
         expect.set_options(timeout=settings["timeout_s"] * 1000)
 
     def page(self):
-        """This thread's page; None without one."""
+        """Returns this thread's page; None without one."""
         return getattr(self._mine, "page", None)
 
     def prepare(self, script) -> None:
@@ -40,7 +40,7 @@ class Driver:
             and "page" in inspect.signature(function).parameters
         }
         if not found:
-            raise SystemExit(f"{script.__name__}.py has no test: write `def test_…(page):`")
+            raise SystemExit(f"{script.__name__}.py has no test. Write a function `def test_…(page):`")
         for name in found:
             delattr(script, name)
         tests = {name: self._test(name, function) for name, function in found.items()}
@@ -68,11 +68,11 @@ class Driver:
         if not recorded:  # a script without steps counts as one step
             sample = steps.sample(name, began_s)
             if failed is not None:
-                sample.fail(steps.worded(failed))
+                sample.fail(steps.message_of(failed))
             steps.user.pending.append(sample)
             steps.ended(sample)
         elif failed is not None and all(one.ok for one in recorded):
-            steps.evidence.keep(self.page(), name, steps.worded(failed), time.time())
+            steps.evidence.keep(self.page(), name, steps.message_of(failed), time.time())
         if failed is not None:
             raise failed
 
@@ -105,7 +105,7 @@ class Driver:
                 context.close()
 
     def _browser(self):
-        """This user's browser, started if there is none or if it has ended."""
+        """Returns this user's browser; starts one if there is none or if it has ended."""
         browser = getattr(self._mine, "browser", None)
         if browser is None or not browser.is_connected():
             began_s = time.time()
@@ -145,7 +145,7 @@ class Page:
         self._crashed = True
 
     def ask(self, function, argument):
-        """Evaluate a function by `wait_for_function`, which has a time limit; an object holds the answer."""
+        """Evaluate a function by `wait_for_function`, which has a time limit, and return its result."""
         if self._crashed:
             raise Error("the page has crashed")
         code = f"async (argument) => ({{answer: await ({function})(argument)}})"

@@ -1,6 +1,6 @@
-"""Selenium's browsers: each `webdriver.Chrome(…)` of a script starts this machine's Chromium as the suite wants it.
+"""Selenium's browsers: `webdriver.Chrome(…)` of a script starts this machine's Chromium with the suite's settings.
 
-Loaded by path into Apiritif's process (`in_process.beside`), so that it imports nothing of toril.
+Loaded by path into Apiritif's process (`in_process.load_module`), so that it imports nothing of toril.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,no-any-return"
@@ -29,7 +29,7 @@ class Driver:
     def prepare(self, script) -> None: ...
 
     def page(self):
-        """This thread's browser; None without one."""
+        """Returns this thread's browser; None without one."""
         found = getattr(self._mine, "browser", None)
         return None if found is None or found.session_id is None else Page(found)
 

@@ -1,7 +1,7 @@
-"""Selenium: the suite's own test scripts, or the script that bzt generates of its actions, in this machine's Chromium.
+"""Selenium: runs the suite's own test scripts, or a script that bzt generates, in this machine's Chromium.
 
 bzt's executor downloads drivers and records tests in whole milliseconds. Here the scripts run in Apiritif's wrapper,
-with a browser that toril starts (`drive_selenium.py`). As in bzt each iteration has a browser of its own.
+with a browser that toril starts (`drive_selenium.py`). As in bzt, each iteration has its own browser.
 """
 
 import ast
@@ -17,11 +17,11 @@ from toril.programs import chromedriver, chromium
 from toril.worker.engines.apiritif import executor as apiritif
 from toril.worker.engines.apiritif import generator
 
-MISSING = "is not on this machine: install {package}, or say where it is with {variable}"
+MISSING = "is not installed. Install {package}, or set {variable} to its path"
 
 
-def found(program: str | None, what: str, package: str, variable: str) -> str:
-    """The program's path; ToolError with the fix when there is none."""
+def require_program(program: str | None, what: str, package: str, variable: str) -> str:
+    """Returns the program's path; ToolError without one."""
     if program is None:
         raise ToolError(f"{what} {MISSING.format(package=package, variable=variable)}")
     return program
@@ -43,12 +43,13 @@ class Executor(apiritif.Executor):
     driver: ClassVar[str] = "selenium"
 
     def prepare(self) -> None:
-        self._chromium = found(chromium(), "Chromium", "Debian's `chromium`, or Google Chrome", "TORIL_CHROMIUM")
+        package = "Debian's `chromium` or Google Chrome"
+        self._chromium = require_program(chromium(), "Chromium", package, "TORIL_CHROMIUM")
         super().prepare()
 
     def install_required_tools(self) -> None:
         self.require("selenium", "browser")
-        self._chromedriver = found(
+        self._chromedriver = require_program(
             self.settings.get("chromedriver").get("path", None) or chromedriver(),
             "Chromium's driver",
             "Debian's `chromium-driver`",

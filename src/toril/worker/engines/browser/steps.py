@@ -1,9 +1,9 @@
 """Steps of a journey in a browser: the page's own times at the end of each, and evidence of the first failures.
 
-Loaded by path into Apiritif's process (`in_process.beside`), so that it imports nothing of toril. A step
+Loaded by path into Apiritif's process (`in_process.load_module`), so that it imports nothing of toril. A step
 is a transaction without another one inside, and a sample of the kind `request`; transactions around steps are of the
-kind `transaction`. When a step ends on another page than it began on, that page's own times are samples of the kind
-`timing` with labels of their own. `worker/capture.py` reads the evidence.
+kind `transaction`. If a step ends on a new page, the new page's own times are samples of the kind `timing` with their
+own labels. `worker/capture.py` reads the evidence.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,var-annotated,attr-defined,arg-type,union-attr"
@@ -27,7 +27,7 @@ sys.path.pop()
 
 TIMINGS = (("ttfb", "TTFB"), ("dom", "DOM ready"), ("lcp", "LCP"))
 STARTED = "browser start"  # the label of the time until a browser was ready
-SETTLE_MS = 500  # at most, for content that has arrived and is not painted yet
+SETTLE_MS = 500  # longest wait for content that has arrived and is not painted yet
 PAINT_MS = 50  # from a frame to the browser's report of its paint
 MOST = 3  # kept failures of an execution, in one worker
 SOURCE_CHARS = 200_000
@@ -36,28 +36,33 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
 KILL_WAIT_S = 2.0
 
-# Times by the page's own clock; unknown ones are null. It runs after the step's time was taken. `since` is in ms. With
+# Returns times by the page's own clock; unknown ones are null. It runs after the step was timed. `since` is in ms. With
 # a slowed network Chromium's mark of the first byte lies below the delay, so the start of the document counts.
 ASK = """
 async ([since, slowed]) => {
   const frame = new Promise((done) =>
     requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, PAINT_MS))));
   await Promise.race([frame, new Promise((done) => setTimeout(done, SETTLE_MS))]);
+
   const [navigation] = performance.getEntriesByType('navigation');
   if (!navigation || !/^https?:/.test(location.href)) return null;
   let lcp = null;
+
   await new Promise((done) => {
     const take = (entries) => { for (const entry of entries) lcp = entry.startTime; };
     let observer = null;
     try {
       observer = new PerformanceObserver((list) => take(list.getEntries()));
       observer.observe({type: 'largest-contentful-paint', buffered: true});
+
     } catch (unknown) { done(); return; }
     setTimeout(() => { take(observer.takeRecords()); observer.disconnect(); done(); }, 0);
   });
+
   const origin = performance.timeOrigin, {domLoading, navigationStart} = performance.timing;
   const all = [navigation, ...performance.getEntriesByType('resource')];
   const bytes = all.filter((one) => origin + one.startTime >= since).reduce((sum, one) => sum + one.transferSize, 0);
+
   return {
     ttfb: (slowed ? domLoading - navigationStart : navigation.responseStart) || null,
     origin, lcp, bytes, dom: navigation.domContentLoadedEventEnd || null,
@@ -67,7 +72,7 @@ async ([since, slowed]) => {
 """.replace("SETTLE_MS", str(SETTLE_MS)).replace("PAINT_MS", str(PAINT_MS))
 
 
-SAMPLES = in_process.beside("apiritif/samples")
+SAMPLES = in_process.load_module("apiritif/samples")
 Sample = SAMPLES.Sample
 
 
@@ -76,14 +81,14 @@ def begin(settings, recorder, user, records, load):
     kill_descendants_at_end()
     steps = Steps(settings, user, records, load)
     steps.connect(recorder)
-    steps.driver = in_process.beside(f"browser/drive_{settings['browser']['driver']}").Driver(
+    steps.driver = in_process.load_module(f"browser/drive_{settings['browser']['driver']}").Driver(
         settings["browser"], steps
     )
     return steps
 
 
-def worded(message):
-    """The message's first line and the awaited element, which Playwright's call log has many lines below."""
+def shortened(message):
+    """Returns the message's first line and the awaited element, which Playwright's call log names further below."""
     lines = [line.strip(" -") for line in str(message).splitlines() if line.strip()]
     waiting = next((line for line in lines[1:] if line.startswith("waiting for")), "")
     return " ".join([*lines[:1], *([waiting] if waiting else [])])
@@ -112,7 +117,7 @@ class Steps:
         def record_transaction_end(tran) -> None:
             asked_s = self.user.frames[-1].asked_s if self.user.frames else 0.0
             before = len(self.user.pending)
-            tran.error_message = worded(tran.error_message or "")
+            tran.error_message = shortened(tran.error_message or "")
             end(tran)
             for sample in self.user.pending[before:]:
                 sample.response_us = max(0, sample.response_us - round(asked_s * 1e6))
@@ -124,7 +129,7 @@ class Steps:
         recorder.record_transaction_end = record_transaction_end
 
     def started(self, began_s) -> None:
-        """This user's browser is ready."""
+        """Record that this user's browser is ready."""
         self.records.write(Sample("timing", STARTED, began_s, time.time() - began_s))
         self.seen(None)
 
@@ -133,17 +138,17 @@ class Steps:
         self._seen.origin = origin
 
     @staticmethod
-    def worded(error):
-        """The message of a failure outside of steps, in the form of a step's."""
-        return worded(f"{type(error).__name__}: {error}")
+    def message_of(error):
+        """Returns the message of a failure outside of steps, in the form of a step's message."""
+        return shortened(f"{type(error).__name__}: {error}")
 
     @staticmethod
     def sample(label, began_s):
-        """The sample of a step that ends now."""
+        """Returns the sample of a step that ends now."""
         return Sample("request", label, began_s, time.time() - began_s)
 
     def ended(self, sample) -> None:
-        """A step has ended: query its page, and keep evidence of a failure."""
+        """Query the page of a step that has ended, and keep evidence of a failure."""
         clock = time.perf_counter()
         page = self.driver.page()
         if page is not None:
@@ -196,7 +201,7 @@ class Evidence:
 
     @property
     def wanted(self) -> bool:
-        """Whether another failure may be kept."""
+        """Whether evidence of another failure may be kept."""
         return self._kept < MOST
 
     def keep(self, page, label, message, at_s) -> None:
@@ -216,7 +221,7 @@ class Evidence:
         ):
             if write is None:
                 continue
-            with contextlib.suppress(page.NoAnswer):  # a page that has crashed shows nothing
+            with contextlib.suppress(page.NoAnswer):  # a crashed page does not answer
                 write(self._folder / name)
             if (self._folder / name).is_file() and (self._folder / name).stat().st_size:
                 files.append(name)

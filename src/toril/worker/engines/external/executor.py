@@ -1,4 +1,4 @@
-"""Results that another tool writes or has written: this engine reads a growing file and starts no process.
+"""Reads results that another tool writes or has written: a growing file, without a process of its own.
 
 The load ends when the file has not grown for `results-timeout` (10 s by default). Incomplete rows count as unreadable.
 
@@ -6,8 +6,8 @@ The first records decide between two kinds of files:
 
 - A file that the tool writes during the run. Its times count as they are.
 - A recording, which begins before this execution. All its times are moved by the same amount, so that its first request
-  is sent when the execution begins. A recording older than this worker is refused without `recorded: true` in the
-  execution.
+  is sent when the execution begins. Without `recorded: true` in the execution, a recording older than this worker is
+  an error.
 """
 
 import time
@@ -55,7 +55,7 @@ class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has 
         ScenarioExecutor.prepare(self)
         self._read_options()
         if not (self.data_file or self._data_file_pattern):
-            raise TaurusConfigError("external-results-loader needs data-file or data-file-pattern")
+            raise TaurusConfigError("the results loader has no file. Set `data-file` or `data-file-pattern`")
         self._waits_s = self._option("wait-for-file", WAIT_FOR_FILE_S)
         self._timeout_s = self._option("results-timeout", RESULTS_TIMEOUT_S)
         self._prepared_at = time.time()
@@ -65,22 +65,23 @@ class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has 
 
     def startup(self) -> None:
         self._begun_at = float(self.context.gate.read_text())
-        self._look()
+        self._check_file()
 
     def check(self) -> bool:
-        """Whether the file is complete; `batches` reads once more after it."""
+        """Returns whether the file is complete; `batches` reads once more after it."""
         if not self._ended and not self._failure:
-            self._look()
+            self._check_file()
         now = time.time()
         if self._found is None and not self._failure and not self.asked_to_end and now > self._begun_at + self._waits_s:
             wanted = self.data_file or self._data_file_pattern
-            what = "has no whole line" if self._path else "has not appeared"
-            self._failure = f"the results file {wanted} {what} within {self._waits_s:g} s; see wait-for-file"
+            what = "had no complete line" if self._path else "did not appear"
+            fix = "Correct the path, or raise `wait-for-file`"
+            self._failure = f"the results file {wanted} {what} within {self._waits_s:g} s. {fix}"
         quiet = self._found is not None and now > self._grew_at + self._timeout_s
         self._ended = self._ended or self.asked_to_end or quiet or self._failure is not None
         return self._ended
 
-    def _look(self) -> None:
+    def _check_file(self) -> None:
         """Find the file and its format, and check whether it has grown."""
         try:
             self._path = self._path or self._newest()
@@ -88,20 +89,18 @@ class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has 
                 return
             status = self._path.stat()
             if status.st_size < self._size:
-                self._failure = (
-                    f"the results file {self._path} became shorter while it was read; let its tool append only"
-                )
+                self._failure = f"the results file {self._path} shrank during the run. Make its tool append only"
             if status.st_size != self._size:
                 self._grew_at = status.st_mtime if self._size < 0 else time.time()
                 self._size = status.st_size
             self._found = self._found or reader_of(self._path)
         except UnknownFormatError as error:
-            self._failure = f"the results file {self._path} is {error}"
+            self._failure = f"the results file {self._path} {error}"
         except OSError as error:
-            self._failure = f"the results file {self._path} cannot be read: {error.strerror}"
+            self._failure = f"cannot read the results file {self._path}: {error.strerror}"
 
     def _newest(self) -> Path | None:
-        """The file; of several that match the pattern the last by name, as in bzt, once it is not empty."""
+        """Returns the file; with a pattern the last match by name, as in bzt, once it is not empty."""
         if self.data_file:
             path = Path(self.engine.find_file(self.data_file))
             return path if path.is_file() else None
@@ -129,8 +128,8 @@ class Executor(Engine, ExternalResultsLoader):  # type: ignore[misc]  # bzt has 
     def _refuse(self, first_s: float) -> None:
         age = f"{datetime.fromtimestamp(first_s, UTC):%Y-%m-%d %H:%M:%S} UTC, before this run"
         self._failure = (
-            f"the results file {self._path} begins at {age}; write `recorded: true` in the execution to judge an "
-            "earlier run's results"
+            f"the results file {self._path} begins at {age}. To judge an earlier run's results, add `recorded: true` "
+            "to the execution"
         )
 
     def virtual_users(self) -> int | None:

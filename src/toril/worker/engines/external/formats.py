@@ -1,9 +1,9 @@
-"""The results of other tools as records. The first line of a file decides which of these formats it has.
+"""Reads the results of other tools as records. The first line of a file decides about its format:
 
 | format | times | resolution |
 |---|---|---|
 | JTL as CSV (JMeter, Taurus) | start; with a column `method` (Locust under Taurus) completion | 1 ms |
-| JTL as XML | the start | 1 ms |
+| JTL as XML | start | 1 ms |
 | Gatling's log, if it is text (up to 3.10) | start | 1 ms |
 | k6's CSV | completion | 1 µs |
 | vegeta's CSV and JSON | start | 1 µs |
@@ -38,11 +38,11 @@ ATTRIBUTES = {  # of JTL's columns in XML
 }  # fmt: skip
 PHOUT = re.compile(rb"\d+\.\d{3}\t[^\t]*(\t\d+){10}$")
 VEGETA = re.compile(rb"\d{16,20},\d{1,3},\d+,\d+,\d+,")
-LOCUST_STATISTICS = ("locust-statistics", "Locust's statistics, which have no single requests")
-REFUSED = {  # beginning → code and reason; these do not say which request succeeded
+LOCUST_STATISTICS = ("locust-statistics", "has Locust's statistics, without single requests. Use `executor: locust`")
+REFUSED = {  # beginning → code and reason; these formats do not report each request's success
     b"starttime\tseconds\tctime\tdtime\tttime\twait": (
         "apache-bench-table",
-        "Apache Bench's table, in which HTTP errors are successes",
+        "is Apache Bench's table, which counts HTTP errors as successes. Use another tool",
     ),
     b"Type,Name,Request Count": LOCUST_STATISTICS,
     b"Timestamp,User Count,Type,Name": LOCUST_STATISTICS,
@@ -50,11 +50,11 @@ REFUSED = {  # beginning → code and reason; these do not say which request suc
 
 
 class UnknownFormatError(UserError):
-    """None of the known formats; the message has the beginning of the file."""
+    """The file has no supported format; the message completes a sentence whose subject is the file."""
 
 
 def reader_of(path: Path) -> Reader | None:
-    """A reader for this file; None while its first line is incomplete. UnknownFormatError for other formats."""
+    """Returns a reader for this file; None while its first line is incomplete. UnknownFormatError for other formats."""
     with path.open("rb") as file:
         first, whole, _ = file.read(1 << 16).partition(b"\n")
     first = first.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r")
@@ -79,14 +79,19 @@ def reader_of(path: Path) -> Reader | None:
     if PHOUT.match(first):
         return LineReader(path, phout)
     shown = first[:80].decode(errors="replace")
-    raise UnknownFormatError(f"none of the known formats; it begins with {shown!r}", code="unknown-format")
+    raise UnknownFormatError(
+        f"has an unknown format: it begins with `{shown}`. Supported: JTL, phout, and files of k6, vegeta and Gatling",
+        code="unknown-format",
+    )
 
 
 def _jtl_reader(path: Path, header: str) -> Reader:
     delimiter = max(DELIMITERS, key=header.count)
     columns = next(csv.reader([header], delimiter=delimiter))
     if lacking := [name for name in ("timeStamp", "elapsed", "success") if name not in columns]:
-        raise UnknownFormatError(f"a JTL without the column {', '.join(lacking)}", code="missing-column")
+        raise UnknownFormatError(
+            f"is a JTL without the column {', '.join(lacking)}. Let its tool write it", code="missing-column"
+        )
     return CsvReader(path, delimiter)
 
 

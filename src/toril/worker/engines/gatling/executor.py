@@ -1,8 +1,8 @@
-"""Gatling from a prepared home: the suite's requests, a script in Scala, or compiled simulations in a jar.
+"""Runs Gatling from its prepared folder: the suite's requests, a script in Scala, or compiled simulations in a jar.
 
-The worker compiles the simulation while it prepares, and runs it inside a class of ours that waits at the gate. A
-simulation that bzt writes ends between two requests, at its planned end or early. A simulation of the suite's own ends
-by itself; to end it early the worker kills it, and requests that are not in its log yet are lost.
+The worker compiles the simulation during preparation, and runs it inside a class that waits at the gate. A simulation
+that bzt writes ends between two requests, at its planned end or early. The suite's own simulation ends by itself. To
+end it early the worker kills it, and requests that are not in its log yet are lost.
 """
 
 import math
@@ -56,8 +56,8 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         ScenarioExecutor.prepare(self)
         if not (self._home / "lib").is_dir():
             raise InfrastructureError(
-                f"Gatling {GATLING_VERSION} is not in {self._home}: `make gatling` assembles it there; "
-                "TORIL_GATLING_HOME can name another home",
+                f"Gatling {GATLING_VERSION} is not installed in {self._home}. Run `make gatling`, or set "
+                "TORIL_GATLING_HOME to its folder",
                 code="no-gatling",
             )
         self._java = find_java() or "java"
@@ -93,18 +93,18 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         if script.suffix == ".jar":
             self._path.insert(1, str(script.absolute()))
             if not simulation:
-                raise TaurusConfigError(f"{script.name}: name the class to run as `simulation` of the scenario")
+                raise TaurusConfigError(f"{script.name}: set `simulation` in the scenario to the class to run")
             self._gate_of_jar(gate, simulation)
             return
         found = simulations_in(script.read_text())
         if not simulation and len(found) != 1:
             several = f"has {', '.join(found)}" if found else "has no class that extends Simulation"
-            raise TaurusConfigError(f"{script.name} {several}: name the one to run as `simulation` of the scenario")
+            raise TaurusConfigError(f"{script.name} {several}. Set `simulation` in the scenario to the class to run")
         gate.write_text(gate_of(simulation or found[0]))
         self._scalac([script, gate])
 
     def _gate_of_jar(self, gate: Path, simulation: str) -> None:
-        """The jar may hold Scala's or Java's simulations, which differ: try Scala first."""
+        """Write the gate for a jar, whose simulations may be Scala's or Java's: try Scala first."""
         try:
             gate.write_text(gate_of(simulation))
             self._scalac([gate])
@@ -122,7 +122,10 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
                 capture_output=True, text=True, errors="replace", timeout=COMPILES_WITHIN_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise ToolError(f"the simulation was not compiled within {COMPILES_WITHIN_S:g} s") from None
+            raise ToolError(
+                f"compiling the simulation took more than {COMPILES_WITHIN_S:g} s. Use a compiled jar, or give the "
+                "workers more CPU"
+            ) from None
         if done.returncode != 0:
             raise ToolError(f"the simulation does not compile: {(done.stdout + done.stderr)[:OUTPUT_CHARS]}")
 
@@ -156,16 +159,16 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         return self._log.users
 
     def unfinished(self) -> Iterable[Unfinished]:
-        """Gatling does not report requests that are cut off: at most one for each remaining user."""
+        """Returns at most one request for each remaining user: Gatling does not report requests that it cuts off."""
         left = self._log.users or 0
         return [Unfinished(label="", count=left)] if left > 0 else []
 
     def facts(self) -> Facts:
-        """Gatling judges assertions on this worker's samples alone."""
+        """Failed assertions are a note, because Gatling judges them on this worker's samples alone."""
         note = ""
         if self.exit_code == ASSERTIONS_FAILED:
             found = ASSERTION_FAILED.findall(tail_of(getattr(self.stdout, "name", None), 30))
-            note = f"assertions of the simulation failed: {'; '.join(found) or 'it does not say which'}"[:OUTPUT_CHARS]
+            note = f"assertions of the simulation failed: {'; '.join(found) or 'see its log'}"[:OUTPUT_CHARS]
         ended_at = None if self._log.users else self._log.no_user_since
         return Facts(
             begun_at=self._log.first_user_at,
@@ -176,7 +179,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         )
 
     def _unfinished_users(self) -> int:
-        """Users of the suite's own requests that did not do all their iterations; unknown for a killed simulation."""
+        """Returns the users of generated requests that did not finish their iterations; 0 for own simulations."""
         each, done = self.context.planned.iterations, self.context.folder / "done"
         if self._own or not each:
             return 0
@@ -193,12 +196,12 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
 
 
 def gate_of(simulation: str, *, of_java: bool = False) -> str:
-    """The source of the class that Gatling runs instead of `simulation`: the same, with a wait before it begins."""
+    """Returns the source of the class that Gatling runs: `simulation` with a wait before it begins."""
     return GATE.read_text() + (OF_JAVA if of_java else OF_SCALA).format(gated=GATED, simulation=simulation)
 
 
 def simulations_in(source: str) -> list[str]:
-    """The simulations that a script in Scala defines, with their package.
+    """Returns the simulations that a Scala script defines, with their package.
 
     >>> simulations_in("package shop\\nclass Buy extends Simulation {\\n")
     ['shop.Buy']
@@ -208,7 +211,7 @@ def simulations_in(source: str) -> list[str]:
 
 
 def generated(builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: int, throughput_rps: float | None) -> str:
-    """bzt's simulation of the suite's requests, with users who stop between two requests when the load is over.
+    """Returns bzt's simulation of the suite's requests, with users that stop between requests when the load is over.
 
     Gatling's own end at `maxDuration` would cut off requests. It has whole seconds and whole rates only.
     """
@@ -221,7 +224,10 @@ def generated(builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: in
     pace = ""
     if throughput_rps:
         if not float(throughput_rps).is_integer():
-            raise TaurusConfigError(f"Gatling keeps whole rates only, and this worker's is {throughput_rps:g}/s")
+            raise TaurusConfigError(
+                f"Gatling supports whole rates only; this worker's share is {throughput_rps:g}/s. Change `throughput` "
+                "so that it divides evenly"
+            )
         rate = int(throughput_rps)
         climb = f"reachRps({rate}) in ({ramp_up_ms}.millis)" if ramp_up_ms else f"jumpToRps({rate})"
         pace = f".throttle({climb}, holdFor(24.hours))"

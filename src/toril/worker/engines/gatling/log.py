@@ -15,7 +15,7 @@ RAISED = re.compile(r"^(?:\w+\.)*(\w*(?:Exception|Error))\b")
 
 
 class GatlingReader(LineReader):
-    """The records of a log, or of the log that appears below a folder when its only simulation starts."""
+    """Reads the records of a log, or of the log that appears below a folder when its only simulation starts."""
 
     def __init__(self, place: Path) -> None:
         super().__init__(place, self._parse_line, resolution_us=1000)
@@ -44,7 +44,7 @@ class GatlingReader(LineReader):
             case ["RUN" | "ERROR" | "ASSERTION", *_] | [""]:
                 pass
             case _:
-                raise ValueError(f"{line[:100]!r} is no row of Gatling")
+                raise ValueError(f"{line[:100]!r} is not a row of Gatling's log")
         return None
 
 
@@ -59,5 +59,5 @@ def _record(label: str, began_ms: int, ended_ms: int, status: str, message: str)
         label=label,
         ok=ok,
         rc=found[1] if found else "",
-        message="" if ok else message or "it failed",
+        message="" if ok else message or "failed without a message",
     )

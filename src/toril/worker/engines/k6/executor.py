@@ -1,10 +1,10 @@
-"""k6, a program that users install themselves: started paused, resumed at the gate, read from its own CSV file.
+"""k6, which users install themselves: starts it paused, resumes it at the gate, and reads its CSV file.
 
-Load keys of the suite replace the script's own load and are divided among workers. Without any the script's load runs:
-each worker gets an execution segment, in which k6 itself divides virtual users, iterations and arrival rates. k6 judges
-the script's thresholds; the result is a note, because each worker has only a part of the samples.
+Load keys of the suite replace the script's own load and are divided among workers. Without load keys the script's load
+runs: each worker gets an execution segment, by which k6 itself divides virtual users, iterations and arrival rates.
+The script's thresholds, which k6 judges, lead to a note, because each worker has only a part of the samples.
 
-k6 has no end that lets requests finish: an early end interrupts iterations, and requests in flight are unfinished.
+k6 cannot let requests finish at an early end: it interrupts iterations, and requests in flight are unfinished.
 """
 
 import contextlib
@@ -32,18 +32,18 @@ from toril.worker.engines.base import Engine
 from toril.worker.engines.k6.csv import K6Reader
 from toril.worker.engines.readers import batch_of
 
-PAUSED = (4, "PausedBeforeRun")  # the status of its API in which all virtual users are initialised
+PAUSED = (4, "PausedBeforeRun")  # the API's status once all virtual users are initialised
 POLL_S = 0.02
 SPIN_S = 0.002  # sleeping is not exact
-UNBOUNDED = "24h"  # iterations alone would otherwise end after k6's ten minutes
-CROSSED = 99  # the exit code when thresholds were
+UNBOUNDED = "24h"  # otherwise k6 ends iterations after ten minutes
+CROSSED = 99  # the exit code after crossed thresholds
 ON_METRICS = re.compile(r"thresholds on metrics '([^']*)'")
 ABORTS = "has abortOnFail enabled"
 USERS_REPORTED_EVERY_S = 1.0
 ENVIRONMENT = {"K6_CSV_TIME_FORMAT": "unix_nano", "K6_CSV_SAVE_INTERVAL": "200ms", "K6_NO_USAGE_REPORT": "true"}
 MISSING = (
-    "k6 is not installed here. It is under the AGPL, and toril does not ship it: put the program on PATH, or name it "
-    "as modules.k6.path; into an image of your own with `COPY --from=grafana/k6 /usr/bin/k6 /usr/local/bin/k6`"
+    "k6 is not installed. toril does not ship it, because it is under the AGPL. Put it on PATH, or set modules.k6.path "
+    "to it; in an image of your own, use `COPY --from=grafana/k6 /usr/bin/k6 /usr/local/bin/k6`"
 )
 
 
@@ -64,7 +64,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         self._program = self._find()
         self.script = self.get_script_path()
         if not self.script:
-            raise TaurusConfigError("k6 needs a script")
+            raise TaurusConfigError("k6 has no script. Set `script` in the scenario")
         self.open_outputs("k6")
         self.kpi_file = self.engine.create_artifact("kpi", ".csv")
         self._reader = K6Reader(Path(self.kpi_file))
@@ -73,7 +73,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         configured = str(self.settings.get("path", "") or "")
         found = shutil.which(Path(configured).expanduser() if configured else "k6")
         if not found:
-            raise ToolError(f"modules.k6.path is {configured}: {MISSING}" if configured else MISSING)
+            raise ToolError(f"modules.k6.path: `{configured}` does not exist. {MISSING}" if configured else MISSING)
         return found
 
     def startup(self) -> None:
@@ -88,7 +88,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         threading.Thread(target=self._open_at_the_gate, name="k6", daemon=True).start()
 
     def _load(self) -> list[str]:
-        """The options for the load and its length."""
+        """Returns the options for the load and its length."""
         segment = self.context.share.segment
         if segment is not None:
             return ["--execution-segment", segment.own, "--execution-segment-sequence", segment.whole]
@@ -101,7 +101,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         return [*load, "--iterations", str(users * planned.iterations)] if planned.iterations else load
 
     def _open_at_the_gate(self) -> None:
-        """In a thread: report k6 as parked once it is paused and initialised, and resume it at the gate's time."""
+        """Report k6 as parked once it is paused and initialised, and resume it at the gate's time (in a thread)."""
         context = self.context
         while self.process.poll() is None and not self._is_paused():
             time.sleep(POLL_S)
@@ -125,7 +125,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         return attributes.get("status") in PAUSED
 
     def _call(self, method: str, content: Any = None) -> Any:
-        """The response of k6's API; None while it is not listening."""
+        """Returns the response of k6's API; None while it is not listening."""
         connection = HTTPConnection("127.0.0.1", self._port, timeout=5)
         with contextlib.closing(connection), contextlib.suppress(OSError, HTTPException, ValueError):
             body = None if content is None else json.dumps(content)
@@ -146,11 +146,11 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         yield from map(batch_of, self._reader.read(final))
 
     def sends(self) -> Iterator[Sends]:
-        """The dropped sends of the script's own arrival rates; k6 does not report lateness."""
+        """Returns the dropped sends of the script's own arrival rates; k6 does not report lateness."""
         found, self._reader.dropped = self._reader.dropped, []
         for at_s, count in found:
             if self.context.planned.iterations:
-                self._undone += count  # iterations of a shared number, left when the time was over
+                self._undone += count  # iterations of the fixed number that did not begin in time
             else:
                 yield Sends(at_s=at_s, late_us=None, late_p90_us=None, dropped=count)
 
@@ -158,22 +158,20 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         return self._reader.users
 
     def unfinished(self) -> Iterable[Unfinished]:
-        """k6 does not report the requests that it interrupts: at most one for each virtual user."""
+        """Returns at most one request for each virtual user: k6 does not report the requests that it interrupts."""
         users = self._reader.users or 0
         return [Unfinished(label="", count=users, waited_s=0.0)] if self._interrupted and users else []
 
     def facts(self) -> Facts:
-        first = self._reader.first_users_at  # k6 counted them then; they may have started since the count before
+        first = self._reader.first_users_at  # k6's first count of users; they may have started since the previous one
         seen = (self._resumed_at, None if first is None else first - USERS_REPORTED_EVERY_S)
         output = "" if self.exit_code != CROSSED else tail_of(getattr(self.stderr, "name", None))
-        metrics = found[1] if (found := ON_METRICS.search(output)) else "it does not say which"
-        crossed = (
-            f"thresholds of the k6 script were crossed by this worker's part of its load: {metrics}" if output else ""
-        )
+        metrics = found[1] if (found := ON_METRICS.search(output)) else "see its log"
+        crossed = f"this worker's part of the load crossed thresholds of the k6 script: {metrics}" if output else ""
         return Facts(
             begun_at=max((at for at in seen if at is not None), default=None),
             unfinished_users=math.ceil(self._undone / max(1, self.context.planned.iterations or 0)),
-            script_failed=f"{crossed}; abortOnFail ended it" if ABORTS in output else "",
+            script_failed=f"{crossed}; abortOnFail ended the script" if ABORTS in output else "",
             note="" if ABORTS in output else crossed,
         )
 

@@ -1,4 +1,4 @@
-"""Locust: the suite's own locustfile.py, or its requests in one data-driven script (`locust/requests.py`).
+"""Locust: runs the suite's own locustfile.py, or its requests in one data-driven script (`locust/requests.py`).
 
 An iteration is one task of a virtual user: one of the script's, or one pass through the suite's requests. Requests
 from the suite go through Locust's FastHttpUser: the same HTTP as its HttpUser at a fifth of the CPU.
@@ -33,7 +33,7 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
 
     def prepare(self) -> None:
         if self.execution.get("master", False):
-            raise TaurusConfigError("Locust's master has no percentiles; leave `master` out, toril distributes itself")
+            raise TaurusConfigError("Locust's master has no percentiles. Remove `master`: toril distributes the load")
         scenario = self.get_scenario()
         if not scenario.get("script") and scenario.get("requests"):
             self._generated = self._generate(scenario)
@@ -54,7 +54,7 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             "duration_s": self.context.length_s if load.duration else 0,
             "iterations": load.iterations if bounded else 0,  # without load keys a script may have its own load shape
             "graceful_stop_s": self.context.graceful_stop_s,
-            "statistics": self._generated is None,  # a script may read Locust's own; the generated one does not
+            "statistics": self._generated is None,  # a script may read Locust's statistics; the generated one does not
         }
         if not bounded and not _has_shape(Path(self.script)):
             own["iterations"] = 1

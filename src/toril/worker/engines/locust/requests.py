@@ -19,7 +19,7 @@ SCENARIO = json.loads(Path(os.environ["TORIL_REQUESTS"]).read_text())
 
 
 def failure_of(response, checks) -> str | None:
-    """The message of the first failed assertion; None if all hold."""
+    """Returns the message of the first failed assertion; None if all hold."""
     for check in checks:
         subject = {
             "body": lambda: (response.content or b"").decode("utf-8", "replace"),
@@ -34,7 +34,7 @@ def failure_of(response, checks) -> str | None:
     return None
 
 
-CONNECT_S = 10.0  # includes the TLS handshake, which a service without HTTPS may never answer
+CONNECT_S = 10.0  # includes the TLS handshake, to which a service without HTTPS may never respond
 
 
 class Requests(FastHttpUser):

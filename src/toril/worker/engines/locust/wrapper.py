@@ -4,10 +4,10 @@ Started by path (`python -P wrapper.py …` with Locust's own arguments), so tha
 TORIL_LOCUST names a JSON file: folder, duration_s, iterations, graceful_stop_s, statistics. In the folder it writes
 `names` (a line of JSON for each label and each outcome, then how the load ended) and `rows` (`in_process.RowWriter`).
 
-A sample is one `request` event of Locust, redirects included, for one sending: a request without a response is not sent
-again. The request type `transaction` (in any case) is no request. An exception that leaves a task or `on_start` is a
-failed transaction named after the user class; raised in a response's with-block it makes that response a failed sample.
-Exceptions that control Locust (StopUser and the like) are neither: then the status decides about the response.
+A sample is one `request` event of Locust, redirects included. A request without a response is not retried. The request
+type `transaction` (in any case) is not a request. An exception that leaves a task or `on_start` is a failed transaction
+named after the user class. An exception in a response's with-block makes the response a failed sample. Exceptions that
+control Locust (such as StopUser) are neither: then the status decides about the response.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,method-assign,assignment,arg-type,union-attr"
@@ -59,8 +59,8 @@ CONTROL = (GreenletExit, InterruptTaskSet, RescheduleTask, RescheduleTaskImmedia
 NOISE = re.compile(r"<[^<>]*? at 0x[0-9a-f]+>(: )?|0x[0-9a-f]{6,}| for url: \S+")  # differs between equal failures
 
 
-def whole(number) -> int:
-    """A script's own number as a row holds it; an impossible one becomes -1, which makes the row unreadable."""
+def row_value(number) -> int:
+    """Returns a script's number for a row; an impossible one becomes -1, which makes the row unreadable."""
     return round(number) if 0 <= number < 1 << 62 else -1
 
 
@@ -81,7 +81,7 @@ class Load:
         self.begun = False
         self.ending: Any = None  # the greenlet that ends the load
         self.closed = False  # later events are ignored: their requests count as unfinished already
-        self.in_flight: dict[object, tuple[str, float, Any]] = {}  # greenlet → label, when it was sent, user
+        self.in_flight: dict[object, tuple[str, float, Any]] = {}  # greenlet → label, send time, user
         self.examining: dict[object, list[Any]] = {}  # greenlet → responses in a with-block
         self.awaiting: set[object] = set()  # greenlets that wait for the load's end
         self.released: set[object] = set()  # users that are ending: their on_stop may still send requests
@@ -91,7 +91,7 @@ class Load:
         self.rc_of: dict[int | None, tuple[str, str, bool]] = {}
 
     def park(self, environment, **_) -> None:
-        """The last listener of test_start: everything is set up, no user has been spawned."""
+        """Wait at the gate: the last listener of test_start, when everything is set up and no user has been spawned."""
         self.runner = environment.runner
         if not self.statistics:
             handlers = environment.events.request._handlers
@@ -145,12 +145,12 @@ class Load:
 
     @staticmethod
     def sleep(seconds: float) -> None:
-        """Sleep from now on: gevent counts from its loop's last look at the clock, which is old in a busy loop."""
+        """Sleep from now on: gevent counts from its loop's last clock reading, which is old in a busy loop."""
         gevent.get_hub().loop.update_now()
         gevent.sleep(seconds)
 
     def exit_without_the_worker(self) -> None:
-        """Exit if the worker has ended, where the kernel does not do so (macOS)."""
+        """Exit if the worker has ended, since not all kernels do so (macOS)."""
         if os.getppid() != self.worker:
             os._exit(1)
 
@@ -160,13 +160,13 @@ class Load:
         return bool(spawning is not None and spawning.ready() and not self.runner.user_count and not shaped)
 
     def tracking(self, original):
-        """A client's `request` that records requests in flight and starts none after the end."""
+        """Returns a client's `request` that records requests in flight and sends none after the end."""
 
         def request(client, method, url, name=None, *args, catch_response=False, **kwargs):
             greenlet = getcurrent()
             for response in [one for one in self.examining.get(greenlet, ()) if not one._entered]:
                 self.examination_ends(response)
-                self.examined(response, None)  # the script asked for a with-block and has none
+                self.examined(response, None)  # the script requested a with-block and has none
             over = self.ending is not None or time.time() >= self.end_at
             if over and (self.closed or greenlet not in self.released):
                 self.released.add(greenlet)
@@ -191,7 +191,7 @@ class Load:
         self.records.note("unfinished", label, 1, time.time() - sent_at)
 
     def leaving(self, original):
-        """A with-block's `__exit__`: Locust fires no event for a response if an exception ends the block."""
+        """Returns a with-block's `__exit__`: Locust fires no event for a response if an exception ends the block."""
 
         def __exit__(response, kind, error, trace):
             self.examination_ends(response)
@@ -202,7 +202,7 @@ class Load:
         return __exit__
 
     def examination_ends(self, response) -> None:
-        """The response is out of its with-block."""
+        """Note that the response has left its with-block."""
         others = [one for one in self.examining.pop(getcurrent(), ()) if one is not response]
         if others:
             self.examining[getcurrent()] = others
@@ -222,7 +222,7 @@ class Load:
             if elapsed is not None:
                 ttfb_us = elapsed.seconds * 1_000_000 + elapsed.microseconds or -1
         kind = "transaction" if transaction else "request"
-        response_us, size = whole((response_time or 0) * 1000), whole(response_length or 0)
+        response_us, size = row_value((response_time or 0) * 1000), row_value(response_length or 0)
         outcome = self.outcome(response, exception)
         user = sent[2] if sent else user_of(getcurrent())
         if not (transaction or outcome[2] or user is None):  # it explains later failures of this iteration
@@ -230,7 +230,7 @@ class Load:
         self.records.sample(start_time, response_us, ttfb_us, size, str(name), kind, outcome)
 
     def outcome(self, response, exception) -> tuple[str, str, bool]:
-        """(rc, message, ok): rc is the status, or without a response the exception's name."""
+        """Returns (rc, message, ok): rc is the status, or without a response the exception's name."""
         status: int | None = getattr(response, "status_code", None) or None
         if exception is None:
             known = self.rc_of.get(status)
@@ -238,7 +238,7 @@ class Load:
                 known = self.rc_of[status] = (str(status or ""), "", True)
             return known
         exception = getattr(exception, "original", exception)  # FastHttpUser wraps it, with its number of attempts
-        if not status or isinstance(exception, TimeoutError):  # the time may run out within a response
+        if not status or isinstance(exception, TimeoutError):  # a timeout can occur within a response
             return name_of(exception), text_of(exception), False
         if isinstance(exception, CatchResponseError | ResponseError):
             return str(status), text_of(exception), False
@@ -247,7 +247,7 @@ class Load:
         return str(status), f"{status} {responses.get(status, '')}".strip(), False
 
     def examined(self, response, error) -> None:
-        """Sample a response without an event of Locust: an exception has ended its with-block, or nothing has.
+        """Sample a response without an event of Locust: an exception ended its with-block, or it has none.
 
         An exception that controls Locust counts like the regular end of the block.
         """
@@ -264,10 +264,10 @@ class Load:
         if not user.toril_failed:
             self.script_errors[name] += 1
         outcome, took_s = (type(exception).__name__, text_with_name(exception), False), time.time() - user.toril_began
-        self.records.sample(user.toril_began, whole(took_s * 1e6), -1, 0, name, "transaction", outcome)
+        self.records.sample(user.toril_began, row_value(took_s * 1e6), -1, 0, name, "transaction", outcome)
 
     def starting(self, original):
-        """`User.start` that records when the first user begins, and which users end before their iterations."""
+        """Returns `User.start` that records when the first user begins, and which users end before their iterations."""
 
         def start(user, group):
             if not self.begun:
@@ -286,11 +286,11 @@ class Load:
 
     @staticmethod
     def iteration_begins(user) -> None:
-        """Note the begin of an iteration, or of the time before the first."""
+        """Note the begin of an iteration, or of the time before the first one."""
         user.toril_began, user.toril_failed, user.toril_reported = time.time(), False, None
 
     def counted(self, original):
-        """`TaskSet.execute_task` that ends a user after its last task."""
+        """Returns `TaskSet.execute_task` that ends a user after its last task."""
 
         def execute_task(task_set, task):
             user = task_set.user
@@ -308,14 +308,14 @@ class Load:
         return execute_task
 
     def finish(self, why: str) -> None:
-        """End the load, and return after it. Another greenlet does the work, since users that call this end as well."""
+        """End the load and wait for its end. Another greenlet does the work, since users that call this end as well."""
         if self.ending is None:
             self.ending = gevent.spawn(self.wind_up, why)
         self.awaiting.add(getcurrent())
         self.ending.join()
 
     def wind_up(self, why: str) -> None:
-        """No new requests; wait for those in flight; count the rest as unfinished."""
+        """Admit no new requests, wait for those in flight, and count the rest as unfinished."""
         begun = next_flush = time.time()
         self.records.note("fact", "ended_at", begun)
         if self.runner.spawning_greenlet is not None:
@@ -334,7 +334,7 @@ class Load:
         self.flush()
 
     def close(self) -> None:
-        """Responses become samples even if the script is still examining them; other requests are unfinished."""
+        """Record responses that the script still examines as samples, and other requests as unfinished."""
         for response in [one for theirs in self.examining.values() for one in theirs]:
             self.examined(response, None)
         self.closed = True
@@ -343,7 +343,7 @@ class Load:
         self.records.note("fact", "unfinished_users", self.unfinished_users)
 
     def exit(self, exited) -> None:
-        """The script has called `sys.exit`: at the interpreter's end gevent would continue with other users."""
+        """Exit after the script's `sys.exit`; gevent would continue with other users at the interpreter's end."""
         self.close()
         self.flush()
         last = traceback.extract_tb(exited.__traceback__)[-1]
@@ -355,7 +355,7 @@ class Load:
         return any(greenlet not in self.awaiting for greenlet in self.runner.user_greenlets)
 
     def grace_s(self) -> float:
-        """Seconds for requests in flight; to be called repeatedly, since a second request to end may shorten it."""
+        """Returns the seconds for requests in flight; to be called repeatedly, since another end may shorten them."""
         with contextlib.suppress(OSError, ValueError):
             return min(self.graceful_stop_s, float((self.folder / "end").read_text()))
         return self.graceful_stop_s
@@ -373,7 +373,7 @@ class Load:
                 user.stop()
 
     def kill_idle(self, greenlet) -> None:
-        """Runs in the hub: by then a user may have begun a request or its own end."""
+        """End a user from the hub: by then it may have begun a request or its own end."""
         if greenlet not in self.released and not self.busy(greenlet):
             self.released.add(greenlet)
             greenlet.throw(GreenletExit)
@@ -382,25 +382,25 @@ class Load:
         return greenlet in self.in_flight or any(one._entered for one in self.examining.get(greenlet, ()))
 
     def on_test_stopping(self, **_) -> None:
-        """The script itself, or its load shape, ends the test."""
+        """End the load when the script itself, or its load shape, ends the test."""
         if self.runner is not None:
             self.finish("script")
 
 
 def user_of(greenlet):
-    """The user of a greenlet; None for other greenlets."""
+    """Returns the user of a greenlet; None for other greenlets."""
     user = (getattr(greenlet, "args", None) or (None,))[0]
     return user if isinstance(user, User) else None
 
 
 def name_of(exception) -> str:
-    """An exception's name; urllib3's timeouts, within a response, have the name of those of requests."""
+    """Returns an exception's name; urllib3's timeouts, within a response, get the names of those of requests."""
     name = type(exception).__name__
     return name.removesuffix("Error") if isinstance(exception, UrllibTimeout) else name
 
 
 def text_of(exception: BaseException) -> str:
-    """An exception's text without its variable parts: addresses of objects, URLs."""
+    """Returns an exception's text without its variable parts: addresses of objects, URLs."""
     reason = exception
     if exception.args and hasattr(exception.args[0], "reason"):  # requests wraps urllib3, which wraps the socket's
         reason = exception.args[0].reason
@@ -409,7 +409,7 @@ def text_of(exception: BaseException) -> str:
 
 
 def text_with_name(exception) -> str:
-    """The text of a script's own exception with its name: a KeyError's text alone is not enough."""
+    """Returns a script's exception as text with its name: a KeyError's text alone is not enough."""
     name, text = type(exception).__name__, text_of(exception)
     return text if text == name else f"{name}: {text}"
 
@@ -424,7 +424,7 @@ def run() -> None:
         return start(runner, *args, **kwargs)
 
     LocalRunner._start = started
-    ConnectionPool.size = property(lambda _: -1, lambda *_: None)  # Locust derives the number of retries from it: none
+    ConnectionPool.size = property(lambda _: -1, lambda *_: None)  # no retries: Locust derives their number from it
     reuse, alive = in_process.Reuse(), ConnectionPool._is_socket_alive
     reuse.install()
     ConnectionPool._is_socket_alive = lambda pool, one: alive(pool, one) and reuse.allows(one)
@@ -433,7 +433,7 @@ def run() -> None:
     for kind in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
         kind.__exit__ = load.leaving(kind.__exit__)
     User.start = load.starting(User.start)
-    for kind in (TaskSet, DefaultTaskSet):  # the latter has one of its own
+    for kind in (TaskSet, DefaultTaskSet):  # DefaultTaskSet overrides the method
         kind.execute_task = load.counted(kind.execute_task)
     events.request.add_listener(load.on_request)
     events.user_error.add_listener(load.on_user_error)

@@ -33,5 +33,5 @@ class Executor(Engine, PyTestExecutor):  # type: ignore[misc]  # bzt has no type
 
     def failure(self) -> str | None:
         if self.exit_code == 0 and not self.asked_to_end and not (self.context.folder / "done").exists():
-            return "a test ended pytest's process; the tests after it did not run"
+            return "a test ended pytest's process, and the tests after it did not run. Remove its exit call"
         return super().failure()

@@ -90,7 +90,7 @@ class CaseReporter:
 
 
 def asserted(report) -> bool:
-    """Whether an assertion failed the test; with any other exception it is broken."""
+    """Returns whether an assertion failed the test; after any other exception it is broken."""
     return crash(report).startswith(("AssertionError", "assert ", "Failed: ", "[XPASS(strict)]"))
 
 
@@ -105,7 +105,7 @@ def last_line(text) -> str:
 
 def main(settings) -> int:
     folder = Path(settings["folder"])
-    os.environ["GRACEFUL"] = str(folder / "end")  # Apiritif in a script looks for it as well
+    os.environ["GRACEFUL"] = str(folder / "end")  # Apiritif in a script also checks for it
     write = in_process.CaseWriter(folder / "cases").write
     in_process.wait_at_gate(folder)
     sys.path.insert(0, str(Path.cwd()))

@@ -1,4 +1,4 @@
-"""Vegeta: requests at a rate that does not depend on responses (an open model), sent by our Go program (tools/vegeta).
+"""vegeta: sends requests at a rate that does not depend on responses (an open model), by a Go program (tools/vegeta).
 
 The program uses vegeta's library. It has the whole run's curve and sends this worker's arrivals, each at its own time.
 A response time counts from the time at which the request was due, so it includes the delay that a stalling target
@@ -40,20 +40,20 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         planned, interleave = self.context.planned, self.context.share.interleave
         rate = planned.rate
         if rate is None or interleave is None:
-            raise TaurusConfigError("this plan has no rate over time for vegeta; plan it with this version of toril")
+            raise TaurusConfigError("the plan of another toril version has no rate for vegeta. Start a new run")
         scenario = _plain(self.get_scenario().data)
         for problem in problems("vegeta", scenario, "scenario"):  # the suite reader refuses them first
             raise TaurusConfigError(str(problem))
         try:
             requests = requests_of(scenario, self.engine.find_file)
-            split = [str(path) for path in self.settings.get("split-data") or []]  # this worker's rows alone
+            split = [str(path) for path in self.settings.get("split-data") or []]  # files with this worker's rows only
             sources = sources_of(scenario.get("data-sources") or [], self.engine.find_file, split)
         except (UserError, OSError, UnicodeError) as error:
             raise TaurusConfigError(f"scenario {self.context.planned.scenario}: {error}") from error
         if unknown := unknown_variables(requests, sources):
             raise TaurusConfigError(
-                f"scenario {planned.scenario} refers to ${{{unknown[0]}}}, which no data source has and nothing sets; "
-                f"name a data source with that column, or pass --env {unknown[0]}=…"
+                f"scenario {planned.scenario}: `${{{unknown[0]}}}` has no value. Add a data source with this column, "
+                f"or pass --env {unknown[0]}=…"
             )
         own = self.settings
         self._load = {
@@ -80,7 +80,7 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         program = vegeta_program()
         if program is None or not program.is_file():
             raise ToolError(
-                VEGETA_MISSING if program is None else f"TORIL_VEGETA names {program}, which is not a file; correct it"
+                VEGETA_MISSING if program is None else f"TORIL_VEGETA: {program} is not a file. Correct the path"
             )
         path = self.context.folder / "load.json"
         path.write_text(json.dumps(self._load))
@@ -117,7 +117,7 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
 
 
 def _plain(value: Any) -> Any:
-    """bzt's dictionaries as plain ones: bzt's own add each key that is read."""
+    """Returns bzt's dictionaries as plain ones: bzt's own add each key that is read."""
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, list) else value

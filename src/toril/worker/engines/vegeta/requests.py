@@ -14,12 +14,12 @@ from toril.errors import SuiteError
 
 ABSOLUTE = re.compile(r"https?://|\$\{", re.IGNORECASE)
 REFERENCE = re.compile(r"\$\{([^${}]+)\}")
-SNIFFED = 65_536  # characters in which to look for the delimiter
+SNIFFED = 65_536  # first characters, which decide about the delimiter
 DELIMITERS = ",;\t|"
 
 
 def requests_of(scenario: Mapping[str, Any], find: Callable[[str], str]) -> list[dict[str, Any]]:
-    """The scenario's requests in order, with its defaults applied; SuiteError for one without an address."""
+    """Returns the scenario's requests in order, with its defaults applied; SuiteError for one without a host."""
     address = str(scenario.get("default-address") or "").rstrip("/")
     follow = scenario.get("follow-redirects", True)
     return [_request(one, index, scenario, address, follow, find) for index, one in enumerate(scenario["requests"])]
@@ -51,7 +51,7 @@ def _request(
 def _joined(address: str, url: str, index: int) -> str:
     if not address:
         raise SuiteError(
-            f"requests[{index}].url is `{url[:60]}`, without a host; write it in full, or set `default-address`",
+            f"requests[{index}].url: `{url[:60]}` has no host. Write the full URL, or set `default-address`",
             code="no-host",
         )
     return address + (url if url.startswith(("/", "?")) else f"/{url}")
@@ -65,7 +65,7 @@ def _body(request: Mapping[str, Any], headers: dict[str, str], find: Callable[[s
 
 
 def encode_body(body: Any, headers: dict[str, str]) -> Any:
-    """A mapping as JSON if the headers ask for it, else as a form, whose type is added to the headers."""
+    """Returns a mapping as JSON if the headers say so, else as a form, whose type it adds to the headers."""
     if not isinstance(body, (dict, list)):
         return body
     kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
@@ -77,7 +77,7 @@ def encode_body(body: Any, headers: dict[str, str]) -> Any:
 
 
 def sources_of(written: Sequence[Any], find: Callable[[str], str], own: Sequence[str]) -> list[dict[str, Any]]:
-    """Data sources as columns and rows; those of `own` (paths) hold this worker's rows alone."""
+    """Returns data sources as columns and rows; those of `own` (paths) hold this worker's rows only."""
     found = []
     for one in written:
         source = {"path": one} if isinstance(one, str) else one
@@ -88,12 +88,12 @@ def sources_of(written: Sequence[Any], find: Callable[[str], str], own: Sequence
         elif rows:
             columns = [name.strip() for name in rows.pop(0)]
         if not rows:
-            raise SuiteError(f"data-sources: {source['path']} has no rows; add some", code="too-few-rows")
+            raise SuiteError(f"data-sources: `{source['path']}` has no rows. Add at least one", code="too-few-rows")
         short = next((index for index, row in enumerate(rows) if len(row) < len(columns)), None)
         if short is not None:
             raise SuiteError(
-                f"data-sources: row {short + 1} of {source['path']} has {len(rows[short])} values for the "
-                f"{len(columns)} variables {', '.join(columns)[:200]}; correct it",
+                f"data-sources: row {short + 1} of `{source['path']}` has {len(rows[short])} values for "
+                f"{len(columns)} variables ({', '.join(columns)[:200]}). Complete the row",
                 code="short-row",
             )
         found.append({"columns": columns, "rows": rows, "own": str(source["path"]) in own})
@@ -107,8 +107,8 @@ def _rows(path: Path, source: Mapping[str, Any]) -> Iterator[list[str]]:
             text = file.read()
     except (UnicodeError, LookupError) as error:
         raise SuiteError(
-            f"data-sources: {source['path']} cannot be read as {encoding.removesuffix('-sig')} ({error}); "
-            f"name its encoding, like `encoding: latin-1`",
+            f"data-sources: `{source['path']}` is not {encoding.removesuffix('-sig')} ({error}). Set its encoding, "
+            "e.g. `encoding: latin-1`",
             code="wrong-encoding",
         ) from error
     delimiter = str(source.get("delimiter") or "")
@@ -124,12 +124,12 @@ def _rows(path: Path, source: Mapping[str, Any]) -> Iterator[list[str]]:
         yield from (row for row in rows if row)
     except csv.Error as error:
         raise SuiteError(
-            f"data-sources: {source['path']} is not a CSV file ({error}); correct it", code="not-csv"
+            f"data-sources: `{source['path']}` is not valid CSV ({error}). Correct the file", code="not-csv"
         ) from error
 
 
 def unknown_variables(requests: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names that requests refer to and that no source has."""
+    """Returns the names that requests refer to and that no source has."""
     known = {name for source in sources for name in source["columns"]}
     found: dict[str, None] = {}
     for request in requests:

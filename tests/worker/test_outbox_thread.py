@@ -1,4 +1,4 @@
-"""The store is dealt with beside the worker's loop, which never waits for it; at the end for so long and no longer."""
+"""The outbox's thread: the worker's loop never waits for the store, and the end waits for a limited time."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ GENEROUS_S = 5.0
 
 
 class Stuck(TroubledStore):
-    """A store that answers when it is let go."""
+    """A store that blocks until the test sets `free`."""
 
     def __init__(self, folder) -> None:
         super().__init__(folder)
@@ -30,8 +30,8 @@ class Stuck(TroubledStore):
         return False
 
 
-def outbox_of(store, *, beside=True, plan=PLAN):
-    return Outbox(StoreClient(store, plan, "local-1", "a", time.time), beside=beside)
+def outbox_of(store, *, threaded=True, plan=PLAN):
+    return Outbox(StoreClient(store, plan, "local-1", "a", time.time), threaded=threaded)
 
 
 def key(name):
@@ -52,7 +52,7 @@ def stuck(tmp_path):
     store.free.set()
 
 
-def test_a_store_that_does_not_answer_holds_up_neither_events_nor_files(stuck):
+def test_a_blocked_store_delays_neither_events_nor_files(stuck):
     outbox = outbox_of(stuck)
     assert stuck.reached.wait(GENEROUS_S)
     began = time.monotonic()
@@ -65,17 +65,17 @@ def test_a_store_that_does_not_answer_holds_up_neither_events_nor_files(stuck):
     assert [one.rsplit("-", 1)[1] for one in stuck.keys("runs/")] == [f"{number:04d}" for number in range(1000)]
 
 
-def test_the_end_waits_for_a_store_that_does_not_answer_so_long_and_no_longer(stuck, caplog):
+def test_the_end_waits_for_a_blocked_store_for_a_limited_time(stuck, caplog):
     outbox = outbox_of(stuck)
     outbox.send("file", b"x")
     assert stuck.reached.wait(GENEROUS_S)
     began = time.monotonic()
     assert not outbox.end(0.2)
     assert 0.2 <= time.monotonic() - began < GENEROUS_S
-    assert "could not be written: the store did not answer" in caplog.text
+    assert "Cannot write the last files: the store did not answer" in caplog.text
 
 
-def test_the_end_gives_up_on_a_store_that_refuses_and_says_why(tmp_path, caplog):
+def test_the_end_gives_up_on_a_failing_store_with_the_reason(tmp_path, caplog):
     store = TroubledStore(tmp_path)
     store.fails = lambda operation, key: operation == "put_once"
     outbox = outbox_of(store)
@@ -84,7 +84,7 @@ def test_the_end_gives_up_on_a_store_that_refuses_and_says_why(tmp_path, caplog)
     assert "file cannot be reached" in caplog.text
 
 
-def test_what_was_sent_just_before_the_end_is_delivered(tmp_path):
+def test_files_sent_just_before_the_end_are_delivered(tmp_path):
     store = TroubledStore(tmp_path)
     outbox = outbox_of(store)
     for name in ("one", "two", "three"):
@@ -93,7 +93,7 @@ def test_what_was_sent_just_before_the_end_is_delivered(tmp_path):
     assert sorted(store.keys("runs/")) == sorted(key(name) for name in ("one", "two", "three"))
 
 
-def test_files_keep_their_order_through_trouble(tmp_path):
+def test_files_keep_their_order_after_a_failure(tmp_path):
     store, written = TroubledStore(tmp_path), []
 
     def fails_first(operation: str, key: str) -> bool:
@@ -109,23 +109,23 @@ def test_files_keep_their_order_through_trouble(tmp_path):
     assert written == ["a", "a", "b", "c"]
 
 
-def test_what_the_store_says_reaches_the_loop(tmp_path):
+def test_events_of_the_store_reach_the_loop(tmp_path):
     store = TroubledStore(tmp_path)
     outbox = outbox_of(store)
     stop = Stop(at=1.0, cause="user", message="enough")
     store.put(run_key(PLAN.run_id, "stop.json"), stop.to_json())
     found: list[life.Event] = []
 
-    def told() -> bool:
+    def received() -> bool:
         found.extend(outbox.events())
         return bool(found)
 
-    until(told)
+    until(received)
     assert found == [life.Stopped(stop)]
     assert outbox.end(60)
 
 
-def test_what_nobody_expected_is_told_to_the_loop_and_ends_the_delivery(tmp_path, caplog):
+def test_an_unexpected_error_reaches_the_loop_and_ends_the_delivery(tmp_path, caplog):
     store = TroubledStore(tmp_path)
 
     def fails(operation: str, key: str) -> bool:
@@ -135,19 +135,19 @@ def test_what_nobody_expected_is_told_to_the_loop_and_ends_the_delivery(tmp_path
     outbox = outbox_of(store)
     found: list[life.Event] = []
 
-    def told() -> bool:
+    def received() -> bool:
         found.extend(outbox.events())
         return bool(found)
 
-    until(told)
+    until(received)
     assert found == [life.Failed("RuntimeError: a bug")]
     outbox.send("file", b"x")
     assert not outbox.end(60)
 
 
-def test_in_a_folder_everything_is_done_at_once(tmp_path):
+def test_files_are_written_to_a_folder_at_once(tmp_path):
     store = TroubledStore(tmp_path)
-    outbox = outbox_of(store, beside=False, plan=plan_of())
+    outbox = outbox_of(store, threaded=False, plan=plan_of())
     outbox.send("one", b"1")
     assert list(store.keys("runs/")) == [key("one")]
     assert outbox.end(0.0)
