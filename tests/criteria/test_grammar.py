@@ -1,5 +1,7 @@
 """One criterion: what is accepted means what bzt means by it, and what is refused says how to write it."""
 
+import re
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -79,8 +81,8 @@ def test_any_text_is_a_criterion_or_refused_with_place_and_fix(text):
     try:
         parse_criterion(text, "suite.yml: criteria[0]")
     except CriterionError as error:
-        assert str(error).startswith("suite.yml: criteria[0] is `")
-        assert "; " in str(error)
+        assert str(error).startswith("suite.yml: criteria[0]: `")
+        assert re.search("[.?] [A-Z]", str(error))  # the fix
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_the_three_forms_say_the_same():
     ],
 )
 def test_what_could_never_be_judged_is_refused_with_the_fix(source, code, name):
-    with refused(code, "suite.yml: reporting[0].criteria[1] is `", name, error=CriterionError) as caught:
+    with refused(code, "suite.yml: reporting[0].criteria[1]: `", name, error=CriterionError) as caught:
         parse_criterion(source, "suite.yml: reporting[0].criteria[1]")
     assert len(str(caught.value)) < 500
 

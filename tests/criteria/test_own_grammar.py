@@ -1,5 +1,7 @@
 """What `toril.criteria` adds to Taurus' language: accepted in one canonical form, or refused with the fix."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,7 +143,7 @@ def test_what_others_call_a_subject_of_ours_is_sent_where_it_belongs(subject):
     ],
 )
 def test_what_could_never_be_judged_is_refused_with_the_fix(source, code, name):
-    with refused(code, "suite.yml: toril.criteria[0] is `", name, error=CriterionError):
+    with refused(code, "suite.yml: toril.criteria[0]: `", name, error=CriterionError):
         ours(source)
 
 
@@ -193,8 +195,8 @@ def test_any_value_of_any_key_is_a_criterion_or_refused_with_place_and_fix(sourc
     try:
         ours({**source, key: value})
     except CriterionError as error:
-        assert str(error).startswith("suite.yml: toril.criteria[0] is `")
-        assert "; " in str(error)
+        assert str(error).startswith("suite.yml: toril.criteria[0]: `")
+        assert re.search("[.?] [A-Z]", str(error))  # the fix
 
 
 # In a suite
