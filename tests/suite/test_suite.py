@@ -266,14 +266,15 @@ def test_what_is_ignored_is_said(tmp_path):
     }
     for code, name in expected.items():
         assert any(note.code == code and name in note.message for note in suite.warnings)
-    assert any(note.code == "ignored-key" and "provisioning (cloud)" in note.message for note in suite.warnings)
+    assert any(note.code == "ignored-key" and "provisioning: " in note.message for note in suite.warnings)
 
 
 @pytest.mark.parametrize(("executor", "modules"), [("molotov", {}), ("warp", {"warp": {"class": "my.Warp"}})])
 def test_an_executor_without_tests_is_noted(tmp_path, executor, modules):
     (warning,) = read(tmp_path, {**execution(executor=executor), "modules": modules}).warnings
     assert warning.code == "untested-executor"
-    assert f"execution[0].executor is `{executor}`" in warning.message
+    assert "execution[0].executor" in warning.message
+    assert f"`{executor}`" in warning.message
 
 
 @pytest.mark.parametrize(("executor", "named"), [("jmetr", "`jmeter`"), ("warpdrive", "vegeta")])
@@ -313,7 +314,7 @@ def test_what_a_script_uses_and_a_suite_of_one_file_leaves_behind_is_noted(tmp_p
         write(tmp_path, text, name)
     document = {"execution": {"scenario": "own.py", "executor": "locust", "hold-for": "1m"}}
     warnings = read_suite([write(tmp_path, document, "load.yml")], system={}).warnings
-    assert [(note.code, note.message.split()[1]) for note in warnings] == [
+    assert [(note.code, note.message.split(": ")[1]) for note in warnings] == [
         ("left-behind", "helper.py"),
         ("left-behind", "users.csv"),
     ]
