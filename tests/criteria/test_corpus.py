@@ -117,13 +117,13 @@ REFUSED = [  # source, code, part of the fix
 
 
 @pytest.mark.parametrize(("source", "text"), ACCEPTED, ids=[str(source)[:50] for source, _ in ACCEPTED])
-def test_a_criterion_of_others_is_accepted_for_what_it_says(source, text):
+def test_a_published_criterion_is_accepted(source, text):
     criterion = parse_criterion(source, "suite.yml: reporting[0].criteria[0]")
     assert criterion.text == text
     assert parse_criterion(source, "suite.yml: toril.criteria[0]", "toril") == criterion  # it means the same there
 
 
 @pytest.mark.parametrize(("source", "code", "fix"), REFUSED, ids=[str(source)[:50] for source, *_ in REFUSED])
-def test_or_refused_with_the_fix(source, code, fix):
+def test_a_published_criterion_with_a_mistake_is_rejected_with_the_fix(source, code, fix):
     with refused(code, fix, error=CriterionError):
         parse_criterion(source, "suite.yml: reporting[0].criteria[0]")

@@ -127,7 +127,7 @@ def planned(path):
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_answered_in_a_line(tmp_path, name):
+def test_a_bomb_is_rejected_in_one_line(tmp_path, name):
     path = tmp_path / "suite.yml"
     path.write_text(BOMBS[name])
     assert isinstance(planned(path), SuiteError)
@@ -136,19 +136,19 @@ def test_a_bomb_is_answered_in_a_line(tmp_path, name):
 @pytest.mark.parametrize(
     "data", [b"\xff\xfea\0:\0", b"\x80abc", bytes(range(256)) * 100, b"PK\x03\x04" * 1000, "ä: 1".encode("latin-1")]
 )
-def test_what_is_no_text_is_refused(tmp_path, data):
+def test_a_binary_file_is_rejected(tmp_path, data):
     path = tmp_path / "suite.yml"
     path.write_bytes(data)
     assert isinstance(planned(path), SuiteError)
 
 
-def test_the_suite_that_is_mutilated_below_is_good(tmp_path):
+def test_the_suite_that_is_mutilated_below_is_valid(tmp_path):
     path = tmp_path / "suite.yml"
     path.write_text(GOOD)
     assert isinstance(planned(path), Plan)
 
 
-def test_hundreds_of_mutilated_texts_are_answered(tmp_path):
+def test_mutilated_texts_are_planned_or_rejected(tmp_path):
     random_ = random.Random(1)
     path = tmp_path / "suite.yml"
     for _ in range(300):
@@ -219,7 +219,7 @@ def replaced(document, place, value):
     return copy
 
 
-def test_any_wrong_value_at_any_place_is_answered(tmp_path):
+def test_any_value_at_any_place_is_planned_or_rejected(tmp_path):
     path = tmp_path / "suite.json"
     good = yaml.safe_load(GOOD)
     for place in places(good):
@@ -230,7 +230,7 @@ def test_any_wrong_value_at_any_place_is_answered(tmp_path):
             planned(path)
 
 
-def test_so_it_is_where_another_address_is_loaded_and_two_are_compared(tmp_path):
+def test_any_value_is_planned_or_rejected_with_another_address_and_in_a_duet(tmp_path):
     path = tmp_path / "suite.json"
     good = yaml.safe_load(GOOD)
     good["execution"][1]["scenario"]["requests"][0]["url"] = "${SHOP}/"
@@ -244,7 +244,7 @@ def test_so_it_is_where_another_address_is_loaded_and_two_are_compared(tmp_path)
 
 
 @pytest.mark.parametrize(("labels", "criteria", "executions"), [(20_000, 3_000, 1), (30_000, 1, 250)])
-def test_a_large_suite_is_planned_in_moments(tmp_path, labels, criteria, executions):
+def test_a_large_suite_is_planned_quickly(tmp_path, labels, criteria, executions):
     document = {
         "execution": [{"scenario": "shop", "hold-for": "1m"}] * executions,
         "scenarios": {"shop": {"requests": [f"/{number}" for number in range(labels)]}},
@@ -258,7 +258,7 @@ def test_a_large_suite_is_planned_in_moments(tmp_path, labels, criteria, executi
     assert time.process_time() - began < 15  # it takes two
 
 
-def test_a_slip_among_very_many_names_is_answered_in_moments(tmp_path):
+def test_a_misspelt_name_among_many_is_rejected_quickly(tmp_path):
     scenarios = {f"{number} shop{'x' * 50}": {"requests": ["/"]} for number in range(12_000)}
     path = tmp_path / "suite.json"
     path.write_text(json.dumps({"execution": {"scenario": f"1 shp{'x' * 50}"}, "scenarios": scenarios}))
@@ -269,7 +269,7 @@ def test_a_slip_among_very_many_names_is_answered_in_moments(tmp_path):
     assert time.process_time() - began < 8  # it takes one
 
 
-def test_wrong_overrides_are_answered(tmp_path):
+def test_wrong_overrides_are_rejected(tmp_path):
     path = tmp_path / "suite.yml"
     path.write_text(GOOD)
     random_ = random.Random(2)
@@ -381,7 +381,7 @@ class Trap:
 
 
 @pytest.mark.parametrize("name", TRICKS)
-def test_no_program_that_a_repository_names_is_started(tmp_path, name):
+def test_no_program_of_a_repositorys_configuration_starts(tmp_path, name):
     trap, (config, would) = Trap(tmp_path), TRICKS[name]
     trap.configure(config, trap.repository / ".git")
     assert not trap.springs()
@@ -390,7 +390,7 @@ def test_no_program_that_a_repository_names_is_started(tmp_path, name):
         assert trap.mark.exists()  # so the trick is one
 
 
-def test_files_of_a_suite_that_look_like_a_repository_are_none(tmp_path):
+def test_files_that_look_like_a_repository_start_no_program(tmp_path):
     trap = Trap(tmp_path)
     inner = trap.suite
     trap.git("init", "-q", folder=inner)
@@ -405,7 +405,7 @@ def test_files_of_a_suite_that_look_like_a_repository_are_none(tmp_path):
     assert trap.mark.exists()
 
 
-def test_neither_are_those_of_a_submodule(tmp_path):
+def test_a_submodule_starts_no_program(tmp_path):
     trap = Trap(tmp_path)
     inner = trap.suite / "inner"
     inner.mkdir()
@@ -420,7 +420,7 @@ def test_neither_are_those_of_a_submodule(tmp_path):
     assert trap.mark.exists()
 
 
-def test_a_git_in_the_suites_folder_is_not_the_one_of_the_path(tmp_path, monkeypatch):
+def test_a_git_program_in_the_suites_folder_is_not_started(tmp_path, monkeypatch):
     trap = Trap(tmp_path)
     for folder in (trap.suite, trap.suite.parent, trap.repository):
         (folder / "git").symlink_to(trap.program)
@@ -429,7 +429,7 @@ def test_a_git_in_the_suites_folder_is_not_the_one_of_the_path(tmp_path, monkeyp
     assert not trap.springs()
 
 
-def test_what_is_no_regular_file_differs_from_the_commit(tmp_path):
+def test_a_file_that_is_not_regular_differs_from_the_commit(tmp_path):
     trap = Trap(tmp_path)
     (trap.suite / "suite.yml").unlink()
     os.mkfifo(trap.suite / "suite.yml")

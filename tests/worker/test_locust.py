@@ -159,7 +159,7 @@ def test_what_a_generated_script_cannot_do_is_refused_and_not_left_out(tmp_path,
     with workers(plan, tmp_path, {"ids.csv": "id\n1\n"}) as run:
         run.launch()
         assert run.wait() == [4]
-        assert f"{named} is used, which Locust's generated script does not have" in run.exit().message
+        assert f"{named}: Locust's generated script does not support" in run.exit().message
 
 
 def test_an_engine_that_dies_under_load_fails_the_worker_and_keeps_its_samples(tmp_path):
