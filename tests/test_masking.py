@@ -1,4 +1,4 @@
-"""Credentials in texts: what is masked, what is not, and that it stays readable."""
+"""Credentials in texts: masked and unmasked parts, and the readable rest."""
 
 import base64
 import json

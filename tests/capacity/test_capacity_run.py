@@ -1,4 +1,4 @@
-"""A search for a capacity as its owner carries it on, on a service that is made up; and what is left of it."""
+"""A capacity search by the owner of a run, on a simulated service; and its records."""
 
 import json
 
@@ -23,14 +23,14 @@ SEARCH = Search(from_rps=20, to_rps=400, until=("p95>300ms", "fail>5%"), step_s=
 
 
 class Capacity(Scene):
-    """A run that looks for the capacity of a service, with two workers on Fargate."""
+    """A run that searches the capacity of a service with two workers on Fargate."""
 
     def __init__(self, folder, service: Service, *ours: str, search: Search = SEARCH) -> None:
         self.service = service
         super().__init__(folder)
         planned = execution(hold_for_s=length_s(search, "fargate"), concurrency=None, throughput_rps=search.to_rps)
-        told = {"executor": "vegeta", "adjustable": True, "search": search, "curve": lowest(search, "fargate").points}
-        plan = plan_of(ours=ours, workers=2, executions=(planned.model_copy(update=told),))
+        found = {"executor": "vegeta", "adjustable": True, "search": search, "curve": lowest(search, "fargate").points}
+        plan = plan_of(ours=ours, workers=2, executions=(planned.model_copy(update=found),))
         self.plan = self.plan.model_copy(
             update={"executions": plan.executions, "shares": plan.shares, "criteria": plan.criteria}
         )
@@ -54,7 +54,7 @@ def scene(tmp_path):
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A search on a service that bears 100/s, to its end."""
+    """A finished search on a service that sustains 100/s."""
     one = Capacity(tmp_path_factory.mktemp("done"), Service(100), "capacity of shop<80/s")
     one.run()
     return one

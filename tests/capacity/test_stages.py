@@ -1,4 +1,4 @@
-"""One stage of a search, by what was measured in its seconds: held, breached, or worth nothing."""
+"""One stage of a search, judged from the measurements of its seconds: held, breached or void."""
 
 import pytest
 
@@ -15,7 +15,7 @@ PLAN = plan_of(executions=(PLANNED,))
 
 
 def stages(*, us=20 * MS, rps=50, ok=True, rc="", seconds=range(40), search=SEARCH, cpu=0.2, dropped=0, sockets=0.1):
-    """Seconds in which everything is the same."""
+    """Returns equal seconds."""
     recorder = Recorder("local-1", "local")
     for second in seconds:
         for number in range(rps):
@@ -112,7 +112,7 @@ def test_a_criterion_may_have_a_timeframe_within_the_stage():
 
 
 class TestRecovery:
-    """After a breach."""
+    """Recoveries after a breach."""
 
     def test_a_service_that_keeps_up_for_three_seconds_has_recovered(self):
         found = judged(stages(), kind="recover")

@@ -1,4 +1,4 @@
-"""One criterion: what is accepted means what bzt means by it, and what is refused says how to write it."""
+"""One criterion: an accepted one means the same as in bzt, and an error says how to write it."""
 
 import re
 
@@ -49,7 +49,7 @@ def test_a_criterion_means_the_same_as_in_bzt(text):
     fields = oracle.string_to_config(text)
     theirs = oracle.criterion(fields)
     if " of " in text and (">=" in text or "<=" in text or "==" in text):
-        assert fields["label"][-1] in "<>="  # a defect of bzt's: the operator's first character goes into the label
+        assert fields["label"][-1] in "<>="  # a defect of bzt: it adds the operator's first character to the label
     else:
         assert criterion.label == theirs.label
         assert criterion.op == theirs.config["condition"].replace("==", "=")
@@ -227,7 +227,7 @@ def test_an_invalid_criterion_is_rejected_with_the_fix(source, code, name):
         ("fail<0%", "never-true", ""),
         ("p95<0ms for 10s", "never-true", ""),
         ("succ>100%", "never-true", ""),
-        ("p95<5000ms", "fails-good-runs", ">"),  # people write what should be
+        ("p95<5000ms", "fails-good-runs", ">"),  # a common mistake: the passing case instead of the failing one
         ("avg-rt<=2s for 10s", "fails-good-runs", ">"),
         ("fail<10%", "fails-good-runs", ">"),
         ("succ>=95%", "fails-good-runs", "<"),

@@ -1,4 +1,4 @@
-"""What `toril.criteria` adds to Taurus' language: accepted in one canonical form, or refused with the fix."""
+"""The additions of `toril.criteria` to Taurus' language: one canonical form, or an error with the fix."""
 
 import re
 
@@ -63,7 +63,7 @@ def test_the_kind_of_a_label_is_a_key_or_the_mark_of_the_summary():
     assert ours(full) == ours("p95 of buy (transaction)>2s")
     assert (ours(full).label, ours(full).kind) == ("buy", "transaction")
     assert ours("p95 of (transaction)>2s").label == ""
-    taurus = parse_criterion("p95 of buy (transaction)>2s", "")  # where bzt takes it for the label
+    taurus = parse_criterion("p95 of buy (transaction)>2s", "")  # bzt reads the mark as part of the label
     assert (taurus.label, taurus.kind) == ("buy (transaction)", None)
 
 
@@ -183,7 +183,7 @@ def test_a_criterion_on_a_server_names_its_metric(source, metric, text):
     assert found is not None
     assert (found.namespace, found.metric, found.statistic, found.dimensions, found.factor) == metric
     assert criterion.text == text
-    assert not criterion.stop  # its values come after the end
+    assert not criterion.stop  # its values arrive after the end
 
 
 @given(

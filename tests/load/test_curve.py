@@ -1,4 +1,4 @@
-"""A rate over time, and what it asks for."""
+"""A rate over time, and its number of requests."""
 
 import doctest
 import math

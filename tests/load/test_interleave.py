@@ -1,4 +1,4 @@
-"""Which arrivals of one schedule are whose: all of them, each once, and each at the moment of one big worker's."""
+"""The interleaving of one schedule: workers send each arrival once, at the time of one big worker."""
 
 from fractions import Fraction
 
@@ -18,9 +18,9 @@ weights = st.lists(
 def test_each_arrival_belongs_to_exactly_one_worker(weights):
     many = 200
     places = [[stripe.place_of(own) for own in range(many)] for stripe in interleave(weights)]
-    surely = min(one[-1] for one in places)  # beyond it a worker may not have been asked for enough
-    found = sorted(place for one in places for place in one if place <= surely)
-    assert found == list(range(surely + 1))
+    complete = min(one[-1] for one in places)  # up to here, the test has asked every worker
+    found = sorted(place for one in places for place in one if place <= complete)
+    assert found == list(range(complete + 1))
 
 
 @given(weights)

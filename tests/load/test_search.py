@@ -1,4 +1,4 @@
-"""The search for a capacity: what follows from which stages, and that it finds what is there."""
+"""The capacity search: the next stage after each result, and the capacity that it finds."""
 
 from itertools import pairwise
 
@@ -24,20 +24,20 @@ from toril.load.search import (
 BOUNDS = SearchRange(100, 5000, 0.05)
 
 
-def searched(bounds: SearchRange, bears) -> tuple[SearchResult, list[StageOutcome]]:
-    """The search on a service that `bears(rps, stages so far)`; it always recovers."""
+def searched(bounds: SearchRange, sustains) -> tuple[SearchResult, list[StageOutcome]]:
+    """Searches a service with `sustains(rps, stages so far)` that always recovers; returns result and stages."""
     judged: list[StageOutcome] = []
     while isinstance(stage := next_stage(bounds, judged), Stage):
-        outcome: Outcome = "held" if stage.kind == "recover" or bears(stage.rps, judged) else "breached"
+        outcome: Outcome = "held" if stage.kind == "recover" or sustains(stage.rps, judged) else "breached"
         judged.append(StageOutcome(stage, outcome, "" if outcome == "held" else "p95>300ms"))
         assert len(judged) < 500
     return stage, judged
 
 
-def course(bounds, *told):
-    """What comes after stages of which only the outcome is told: `held`, `breached`, or why they are void."""
+def after(bounds, *outcomes):
+    """Returns the next stage after stages with these outcomes: `held`, `breached`, or the cause of a void stage."""
     judged: list[StageOutcome] = []
-    for outcome in told:
+    for outcome in outcomes:
         stage = next_stage(bounds, judged)
         assert isinstance(stage, Stage)
         known = outcome in ("held", "breached")
@@ -48,7 +48,7 @@ def course(bounds, *told):
 
 
 @pytest.mark.parametrize(
-    ("told", "then"),
+    ("outcomes", "following"),
     [
         ((), Stage(100, "raise")),
         (("held",), Stage(150, "raise")),
@@ -70,20 +70,20 @@ def course(bounds, *told):
         (("held", "breached", "recovery"), SearchResult(100, 150, "recovery", exact=False)),
     ],
 )
-def test_the_stages_so_far_decide_the_next_one(told, then):
-    assert course(BOUNDS, *told) == then
+def test_the_stages_so_far_decide_the_next_one(outcomes, following):
+    assert after(BOUNDS, *outcomes) == following
 
 
 def test_the_search_ends_at_its_highest_rate():
-    assert course(SearchRange(100, 200, 0.05), "held", "held") == Stage(200, "raise")
-    assert course(SearchRange(100, 200, 0.05), "held", "held", "held") == SearchResult(
+    assert after(SearchRange(100, 200, 0.05), "held", "held") == Stage(200, "raise")
+    assert after(SearchRange(100, 200, 0.05), "held", "held", "held") == SearchResult(
         200, None, TO_THE_TOP, exact=False
     )
 
 
 def test_a_rate_that_does_not_hold_again_does_not_count_as_held():
     narrowed = ("held", "breached", "held", "held", "held", "held", "held")
-    found = course(BOUNDS, *narrowed, "breached", "held", "held")
+    found = after(BOUNDS, *narrowed, "breached", "held", "held")
     assert found == SearchResult(142.6, 146.3, "p95>300ms", exact=True)
 
 
@@ -122,7 +122,7 @@ def test_a_constant_capacity_is_found_within_the_precision(drawn):
         assert found.held_rps is not None
         assert found.breached_rps is not None
         assert found.held_rps <= capacity < found.breached_rps
-        rounding = 0.001  # of rates, twice
+        rounding = 0.001  # two rounded rates
         assert found.breached_rps / found.held_rps <= 1 + bounds.precision + rounding
 
 

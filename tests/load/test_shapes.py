@@ -1,4 +1,4 @@
-"""Shapes of load: each asks for what its closed form says."""
+"""Shapes of load: their numbers of requests equal the closed forms."""
 
 import doctest
 import math

@@ -1,4 +1,4 @@
-"""The division of the load: nothing lost, nothing invented, and nobody idle or in lockstep."""
+"""The division of the load: exact, without idle workers and without workers in lockstep."""
 
 import json
 import math
@@ -173,7 +173,7 @@ def test_without_locations_the_location_is_local(tmp_path):
         ({"concurrency": 1500, "executor": "locust"}, 2),
         ({"concurrency": 250, "executor": "apiritif"}, 3),
         ({"concurrency": 2, "throughput": 90_000}, 2),  # never more workers than virtual users
-        ({"concurrency": 5000, "executor": "molotov"}, 1),  # no rate is known
+        ({"concurrency": 5000, "executor": "molotov"}, 1),  # toril has no rate for this executor
         ({"concurrency": 10, "locations": {"a": 1, "b": 1, "c": 1}}, 3),
         ({"concurrency": 4000, "locations": {"a": 3, "b": 1}}, 4),
     ],
@@ -292,10 +292,14 @@ def test_criteria_that_can_never_be_true_are_noted(tmp_path):
     ("second", "of_all", "warned"),
     [
         ({"hold-for": "1m"}, {}, True),
-        ({"hold-for": "1m", "delay": "1m"}, {}, False),  # one after the other
+        ({"hold-for": "1m", "delay": "1m"}, {}, False),  # consecutive executions
         ({"hold-for": "1m", "ramp-up": "1m"}, {}, False),
         ({"hold-for": "1m", "ramp-up": "1m", "delay": "1m"}, {"ramp-up-exclude": True}, False),
-        ({"hold-for": "1m", "ramp-up": "10m"}, {"ramp-up-exclude": True}, False),  # the first one has long ended
+        (
+            {"hold-for": "1m", "ramp-up": "10m"},
+            {"ramp-up-exclude": True},
+            False,
+        ),  # the first one ends much earlier
         ({"hold-for": "1m", "iterations": 5, "ramp-up": "1s"}, {"ramp-up-exclude": True}, True),
         ({"iterations": 5}, {}, False),
     ],

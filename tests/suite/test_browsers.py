@@ -1,4 +1,4 @@
-"""What a suite says of browsers: actions, devices, networks, and which of it cannot be done."""
+"""Browsers in a suite: actions, devices, networks, and the unsupported ones."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`toril.capacity`: what a search is planned as, and what would make it worthless is refused."""
+"""`toril.capacity`: the plan of a search, and the rejection of searches that could find nothing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Load curves in a suite: what each means, and what is refused with the place and the fix."""
+"""Load curves in a suite: the points of each shape, and the rejection of invalid ones."""
 
 import csv
 
@@ -213,7 +213,7 @@ def test_each_row_of_a_file_holds_until_the_next_one(tmp_path, rows, points):
 @given(st.lists(st.tuples(st.integers(1, 900), st.integers(0, 90_000)), min_size=2, max_size=40), st.integers(1, 48))
 def test_a_replay_keeps_the_number_of_requests(tmp_path, rows, speed):
     rows[0] = (rows[0][0], rows[0][1] + 1)
-    lengths = [lasts_s for lasts_s, _ in rows[:-2]] + [rows[-2][0]] * 2  # the last interval is as the one before
+    lengths = [lasts_s for lasts_s, _ in rows[:-2]] + [rows[-2][0]] * 2  # the last one as long as the one before
     with (tmp_path / "rates.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["time", "hits"])

@@ -1,11 +1,11 @@
-"""What an engine's generated script cannot do is refused when the run is planned, with place and fix."""
+"""The plan rejects whatever an engine's generated script does not support, with place and fix."""
 
 import pytest
 
 from tests.suite.reading import execution, read, refuses, write
 from toril.suite.engines import BLOCKS, ENGINES, PHASES
 
-GENERATING = [name for name, engine in ENGINES.items() if engine.blocks]  # scripts
+GENERATING = [name for name, engine in ENGINES.items() if engine.blocks]  # engines that generate scripts
 
 
 def suite(engine, *requests, **scenario):

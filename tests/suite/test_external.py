@@ -1,4 +1,4 @@
-"""Executions that read the results of another tool: which file, and no load."""
+"""Executions that read the results of another tool: their file, and the rejection of load keys."""
 
 import pytest
 

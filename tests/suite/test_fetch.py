@@ -1,4 +1,4 @@
-"""A suite's files out of a store: what a key says is not believed, and there is an end to what is copied."""
+"""Copying a suite's files from a store: keys are not trusted, and the amount has a limit."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ PREFIX = "suites/shop/"
 
 
 class Bucket:
-    """A store with any keys, as a bucket can have them."""
+    """A store with arbitrary keys, like a bucket."""
 
     def __init__(self, *names: str, size: int = 1) -> None:
         self.names, self.data, self.asked = names, b"x" * size, 0
@@ -120,7 +120,7 @@ def test_too_many_bytes_are_rejected(tmp_path):
 
 
 class Size(bytes):
-    """Bytes that say that they are many."""
+    """Bytes that report a huge length."""
 
     def __len__(self) -> int:
         return fetch.MAX_BYTES + 1

@@ -1,4 +1,4 @@
-"""Gatling in a suite: what its scripts are, and what it would ignore."""
+"""Gatling in a suite: its scripts, and the rejection of keys that it ignores."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which version of a suite was run, as git says it."""
+"""The version of a suite in git: its commit, and the files that differ from it."""
 
 import hashlib
 import os
@@ -86,7 +86,7 @@ def test_a_missing_folder_has_no_origin(tmp_path):
 def test_reading_does_not_change_the_index(suite):
     committed(suite)
     index = suite.parent.parent / ".git" / "index"
-    os.utime(suite / "suite.yml", (1, 1))  # git would note in its index that only the time has changed
+    os.utime(suite / "suite.yml", (1, 1))  # git would write the new time into its index
     before = index.read_bytes()
     read_origin(suite, FILES)
     assert index.read_bytes() == before

@@ -1,4 +1,4 @@
-"""Whatever a file contains: a plan, or one line that says what is wrong; never a traceback, and never for long."""
+"""Arbitrary files become a plan or a one-line error, quickly and without a traceback."""
 
 import contextlib
 import json
@@ -113,7 +113,7 @@ BOMBS = {
 
 
 def planned(path):
-    """A plan that survives its own JSON, or a refusal with a code, in a line."""
+    """Expects a plan that survives JSON, or an error with a code in one line."""
     try:
         plan = make_plan(read_suite([path], system={}), run_id="r", workers=None)
     except SuiteError as error:
@@ -202,7 +202,7 @@ WRONG: list = [
 
 
 def places(value, path=()):
-    """Every place in a document."""
+    """Yields the path of every value in a document."""
     yield path
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -210,7 +210,7 @@ def places(value, path=()):
 
 
 def replaced(document, place, value):
-    """A copy of the document with that value in that place."""
+    """Returns a copy of the document with the value at this path."""
     copy = json.loads(json.dumps(document))
     holder = copy
     for key in place[:-1]:
@@ -255,7 +255,7 @@ def test_a_large_suite_is_planned_quickly(tmp_path, labels, criteria, executions
     began = time.process_time()
     plan = make_plan(read_suite([path], system={}), run_id="r", workers=None)
     assert plan.warning_codes.count("unknown-label") == criteria
-    assert time.process_time() - began < 15  # it takes two
+    assert time.process_time() - began < 15  # it usually takes 2 s
 
 
 def test_a_misspelt_name_among_many_is_rejected_quickly(tmp_path):
@@ -266,7 +266,7 @@ def test_a_misspelt_name_among_many_is_rejected_quickly(tmp_path):
     refusal = planned(path)
     assert refusal.code == "unknown-scenario"
     assert "`1 shop" in str(refusal)
-    assert time.process_time() - began < 8  # it takes one
+    assert time.process_time() - began < 8  # it usually takes 1 s
 
 
 def test_wrong_overrides_are_rejected(tmp_path):
@@ -301,7 +301,7 @@ def test_wrong_overrides_are_rejected(tmp_path):
 
 SECRET_WORK = '[core]\n\tfsmonitor = {0}\n[filter "x"]\n\tclean = {0}\n'
 MISSING = '[extensions]\n\tpartialClone = o\n[protocol "ext"]\n\tallow = always\n[protocol "file"]\n\tallow = always\n'
-TRICKS = {  # configuration of a repository that names the program {0}, and a git command that would start it
+TRICKS = {  # a repository's configuration with the program {0}, and a git command that starts it
     "clean filter": ('[filter "x"]\n\tclean = {0}\n', "diff"),
     "required filter": ('[filter "x"]\n\tclean = {0}\n\trequired = true\n', "diff"),
     "filter process": ('[filter "x"]\n\tprocess = {0}\n', "diff"),
@@ -335,7 +335,7 @@ TRICKS = {  # configuration of a repository that names the program {0}, and a gi
 
 
 class Trap:
-    """A committed suite, changed since, and a program that leaves a mark when somebody starts it."""
+    """A committed suite with changes, and a program that leaves a mark when it starts."""
 
     def __init__(self, top: Path) -> None:
         self.repository, self.mark, self.program = top / "repository", top / "mark", top / "program"
@@ -361,7 +361,7 @@ class Trap:
                 file.write(more.replace("{0}", str(self.program)))
         (git / "hooks").mkdir(exist_ok=True)
         (git / "hooks" / "post-index-change").symlink_to(self.program)
-        os.utime(self.suite / "suite.yml", (1, 1))  # git looks at its content again
+        os.utime(self.suite / "suite.yml", (1, 1))  # so that git reads its content again
         if "partialClone" in text:
             for loose in (git / "objects").glob("??/*"):
                 data = zlib.decompress(loose.read_bytes())
@@ -369,7 +369,7 @@ class Trap:
                     loose.unlink()
 
     def springs(self) -> bool:
-        """Whether anything starts the program: publishing the suite, or choosing gates."""
+        """Returns whether publishing the suite or choosing gates starts the program."""
         suite = read_suite([self.suite], system={})
         publish(FolderStore(self.mark.parent / "store"), suite, make_plan(suite, run_id="r", workers=None))
         for revision in ("HEAD", "main"):
@@ -387,7 +387,7 @@ def test_no_program_of_a_repositorys_configuration_starts(tmp_path, name):
     assert not trap.springs()
     if would:
         trap.git(*would.split())
-        assert trap.mark.exists()  # so the trick is one
+        assert trap.mark.exists()  # the trick works with git itself
 
 
 def test_files_that_look_like_a_repository_start_no_program(tmp_path):

@@ -1,4 +1,4 @@
-"""What an own JMX brings along: its ramp, its thread groups, the data that it has to have."""
+"""The parts of a JMX that matter for a plan: its ramp-up, its thread groups, its data files."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def planned(folder, *groups, **load):
         ([group(), group(users=0, ramp="60")], {}, 30),
         ([group(ramp="")], {}, 0),
         ([group()], {"ramp-up": "2s"}, 2),
-        ([group()], {"ramp-up": 0}, 30),  # which means not given
+        ([group()], {"ramp-up": 0}, 30),  # 0 means not given
         ([group()], {"ramp-up": "0s"}, 0),
         ([group()], {"iterations": 2, "hold-for": None}, 0),
     ],

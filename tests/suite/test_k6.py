@@ -1,4 +1,4 @@
-"""k6 in a suite: its load is divided, the script's own in segments; what it would ignore is refused."""
+"""k6 in a suite: the division of its load, also into segments, and the rejection of keys that it ignores."""
 
 import pytest
 

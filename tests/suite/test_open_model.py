@@ -1,4 +1,4 @@
-"""An open model's load is divided by rate and not by users, in whatever shape, and loses no arrival."""
+"""An open model's load: division by rate instead of virtual users, in every shape and without a lost arrival."""
 
 from fractions import Fraction
 
@@ -124,8 +124,8 @@ def test_a_plan_keeps_its_interleaving_and_curves(tmp_path):
 
 def test_the_engine_receives_the_settings_of_toril_vegeta(tmp_path):
     written = {**suite(), "toril": {"vegeta": {"http2": True, "dns-ttl": "1m", "max-workers": 7}}}
-    told = planned(tmp_path, written).common["modules"]["vegeta"]
-    assert told == {
+    settings = planned(tmp_path, written).common["modules"]["vegeta"]
+    assert settings == {
         "http2": True,
         "dns-ttl": 60.0,
         "max-workers": 7,

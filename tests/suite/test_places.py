@@ -1,4 +1,4 @@
-"""Criteria are found where they are written, for reports that point at the line."""
+"""The source lines of criteria, to which reports link."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is wrong in a suite is refused with where, what and the fix."""
+"""Errors of an invalid suite name the place, the problem and the fix."""
 
 import pytest
 import yaml

@@ -13,7 +13,7 @@ REQUESTS = "requests: [/, {url: /cart}]"
 
 
 def read(folder: Path, scenario: str, *, executor: str = "locust", more: str = "", **options: Any) -> Suite:
-    """A suite of one scenario, read against URL."""
+    """Returns a suite with one scenario, read with URL as its address."""
     (folder / "load.jmx").write_text("<jmeterTestPlan/>")
     (folder / "own.py").write_text("from locust import HttpUser\n")
     file = folder / "suite.yml"

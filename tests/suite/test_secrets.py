@@ -1,4 +1,4 @@
-"""`toril.secrets`: references that go into the plan, names that are refused, and no value before a worker."""
+"""`toril.secrets`: references in the plan, rejected names, and no value outside workers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A suite is read once, at the door: what is right becomes typed values, and files are found and merged."""
+"""Reading a suite: typed values, files and merging."""
 
 import json
 
@@ -74,7 +74,7 @@ def test_scenarios_by_name_inline_and_as_a_bare_script(tmp_path):
     assert suite.common["scenarios"]["load.jmx"] == {"script": "load.jmx"}
     assert suite.executions[3].config["scenario"] == "jmeter"
     assert {path.as_posix() for path in suite.files} == {"suite.yml", "load.jmx", "scripts/locustfile.py"}
-    assert suite.executions[2].concurrency is None  # its own load, as it stands
+    assert suite.executions[2].concurrency is None  # the script's own load, unchanged
     assert suite.executions[5].concurrency == 3
 
 
@@ -123,7 +123,7 @@ def test_references_are_resolved_in_load_keys_locations_and_criteria_only(tmp_pa
     assert (only.concurrency, only.ramp_up_s, only.locations) == (8, 9, {"eu": 2})
     assert suite.criteria[0].source == "p95 of />1s"
     assert only.config["memo"] == "${USERS}"
-    assert suite.common["settings"]["env"]["USERS"] == "${USERS}"  # the value reaches workers by their environment only
+    assert suite.common["settings"]["env"]["USERS"] == "${USERS}"  # only the environment of workers has the value
     assert "8" not in json.dumps(suite.common)
 
 
@@ -162,7 +162,7 @@ def test_an_address_with_an_unset_variable_is_noted(tmp_path, scenario, unset):
     for note, name in zip(suite.unset, unset, strict=True):
         assert note.message.startswith("suite.yml: execution[0].scenario.")
         assert f"`{name}`" in note.message
-    assert set(suite.unset) <= set(suite.warnings)  # a suite for others to run can be written and pushed
+    assert set(suite.unset) <= set(suite.warnings)  # such a suite can still be written and pushed
 
 
 def test_workers_on_fargate_do_not_have_this_machines_environment(tmp_path):
@@ -282,7 +282,7 @@ def test_an_unknown_executor_is_refused_with_the_nearest_one(tmp_path, executor,
     for document in (
         execution(executor=executor),
         {**SIMPLE, "settings": {"default-executor": executor}},
-        {**execution(executor=executor), "modules": {executor: {"path": "x"}}},  # settings, and no class
+        {**execution(executor=executor), "modules": {executor: {"path": "x"}}},  # settings without a class
     ):
         refuses(tmp_path, document, "unknown-executor", f"`{executor}`", named)
 
@@ -320,7 +320,7 @@ def test_files_that_a_script_uses_and_workers_do_not_receive_are_noted(tmp_path)
     ]
     with_files = {"execution": {**document["execution"], "files": ["users.csv", "helper.py"]}}
     assert not read_suite([write(tmp_path, with_files, "load.yml")], system={}).warnings
-    assert not read(tmp_path, document).warnings  # suite.yml: the whole folder goes along
+    assert not read(tmp_path, document).warnings  # with a suite.yml, workers receive the whole folder
 
 
 def test_a_suite_of_one_file_sends_the_files_that_it_and_its_jmx_name(tmp_path):
