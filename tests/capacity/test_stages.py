@@ -53,7 +53,7 @@ def test_one_true_criterion_is_a_breach(how, why):
     ("until", "rc", "why"),
     [("p95>300ms", "503", "failures"), ("rc503>90%", "503", "rc503>90%"), ("p95>300ms", "ReadTimeout", "p95>300ms")],
 )
-def test_a_service_that_rejects_requests_quickly_breaches(until, rc, why):
+def test_failing_requests_breach_a_stage(until, rc, why):
     one = stages(ok=False, rc=rc, search=SEARCH.model_copy(update={"until": (until,)}))
     assert outcome(one) == ("breached", why)
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from toril.load.search import (
     CONFIRMATIONS,
+    HIGHEST_RATE,
     RAISE,
-    TO_THE_TOP,
     UNSTEADY,
     Outcome,
     SearchRange,
@@ -77,7 +77,7 @@ def test_the_stages_so_far_decide_the_next_one(outcomes, following):
 def test_the_search_ends_at_its_highest_rate():
     assert after(SearchRange(100, 200, 0.05), "held", "held") == Stage(200, "raise")
     assert after(SearchRange(100, 200, 0.05), "held", "held", "held") == SearchResult(
-        200, None, TO_THE_TOP, exact=False
+        200, None, HIGHEST_RATE, exact=False
     )
 
 
@@ -116,7 +116,7 @@ def test_a_constant_capacity_is_found_within_the_precision(drawn):
     if capacity < bounds.from_rps:
         assert (found.held_rps, found.exact) == (None, True)
     elif capacity >= bounds.to_rps:
-        assert (found.held_rps, found.limited_by) == (bounds.to_rps, TO_THE_TOP)
+        assert (found.held_rps, found.limited_by) == (bounds.to_rps, HIGHEST_RATE)
     else:
         assert found.exact
         assert found.held_rps is not None

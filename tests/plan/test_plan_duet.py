@@ -77,7 +77,7 @@ def test_the_run_id_sets_the_first_arm(folder: Path) -> None:
     assert orders == {"AB", "BA"}
 
 
-def test_each_copy_has_a_name_of_its_own_and_the_suites_labels(folder: Path) -> None:
+def test_each_copy_has_a_name_and_the_series_of_its_execution(folder: Path) -> None:
     plan = planned(folder, SCRIPTED)
     assert len({one.name for one in plan.executions}) == len(plan.executions) == 16
     assert {one.series for one in plan.executions} == {"pages", "own"}

@@ -240,7 +240,7 @@ def test_an_invalid_criterion_names_its_place(tmp_path):
     refuses(tmp_path, document, "missing-of", "suite.yml: reporting[0].criteria[1]", "avg-rt for x>1s")
 
 
-def test_an_unknown_subject_names_the_known_ones(tmp_path):
+def test_an_unknown_subject_names_the_nearest_one(tmp_path):
     document = {**SIMPLE, "toril": {"criteria": ["latency<450/s"]}}
     refuses(tmp_path, document, "unknown-subject", "toril.criteria[0]", "latency", "avg-lt")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from toril.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, StageJudge
 from toril.criteria import conditions_of
-from toril.load.search import TO_THE_TOP, UNSTEADY, SearchResult, Stage, StageOutcome, next_stage
+from toril.load.search import HIGHEST_RATE, UNSTEADY, SearchResult, Stage, StageOutcome, next_stage
 from toril.records import Plan, PlannedExecution, Rate, Search, rates_of
 from toril.records.summary import Capacity, CapacityStage
 from toril.timeline import Timeline
@@ -117,7 +117,7 @@ def describe_limit(limited_by: str) -> str:
 
 def _why(limited_by: str, message: str) -> str:
     reasons = {
-        TO_THE_TOP: "this is the highest rate of the search",
+        HIGHEST_RATE: "this is the highest rate of the search",
         UNSTEADY: "higher rates held only once",
         STOPPED: "the load ended before the search",
         GENERATORS: "the load generators were saturated",

@@ -157,7 +157,7 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
     op = OPERATORS[operator]
     logic, timeframe_s = _window(fields.get("logic", "for"), fields.get("timeframe"))
     stop, fail = _flag(fields, "stop", not about_a_server), _flag(fields, "fail", True)
-    message = _words(fields, "message") or None
+    message = _text_at(fields, "message") or None
     server, label, kind, location = None, "", None, ""
     if about_a_server:
         server, unit, threshold, shown = read_server(fields)
@@ -168,9 +168,9 @@ def _from_mapping(fields: Mapping[str, Any], language: Language) -> Criterion:
         subject = read_subject(fields["subject"], language)
         unit, threshold, shown = read_threshold(fields["threshold"], subject)
         label, kind = _label(fields, subject, language)
-        location = place = _words(fields, "location")
+        location = place = _text_at(fields, "location")
         if subject.name == "capacity":
-            _only_the_end(logic, timeframe_s, location, kind)
+            _check_capacity(logic, timeframe_s, location, kind)
         of = " ".join(part for part in (label, f"({kind})" if kind else "") if part)
         what = f"{subject.text} of {of}" if of else subject.text
         action = "" if stop and fail else f", {'stop' if stop else 'continue'} as {'failed' if fail else 'non-failed'}"
@@ -206,7 +206,7 @@ def _only_known(fields: Mapping[str, Any], language: Language) -> None:
 
 def _label(fields: Mapping[str, Any], subject: Subject, language: Language) -> tuple[str, Kind | None]:
     """Returns the label as recorded, and its kind: from the key `kind`, or from a mark as in the summary."""
-    label = _words(fields, "label") and str(fields["label"])  # the full form keeps spaces at both ends
+    label = _text_at(fields, "label") and str(fields["label"])  # the full form keeps spaces at both ends
     if subject.name == "load" or subject.name in GENERATOR:
         if label or fields.get("kind"):
             text = f"`{subject.name}` cannot have a label. Write `{subject.name}` alone."
@@ -242,7 +242,7 @@ def _window(logic: object, timeframe: object) -> tuple[Logic, int]:
     return "over" if logic == "over" else "for", seconds
 
 
-def _only_the_end(logic: Logic, timeframe_s: int, location: str, kind: Kind | None) -> None:
+def _check_capacity(logic: Logic, timeframe_s: int, location: str, kind: Kind | None) -> None:
     """An execution has one capacity, which is known at the end of the run."""
     if timeframe_s:
         text = f"A capacity has no timeframe. Remove `{logic} {timeframe_s}s`."
@@ -262,7 +262,7 @@ def _flag(fields: Mapping[str, Any], key: str, otherwise: bool) -> bool:
     return value
 
 
-def _words(fields: Mapping[str, Any], key: str) -> str:
+def _text_at(fields: Mapping[str, Any], key: str) -> str:
     value = fields.get(key)
     if isinstance(value, (Mapping, list)):
         raise CriterionSyntaxError("not-a-text", f"`{key}` is not a text. Write a text.")
@@ -296,11 +296,11 @@ def _unnamed(source: str) -> dict[str, Any]:
             raise CriterionSyntaxError("needs-full-form", f"The text after `,` is the action. {fix}")
         text = "The criterion has no comparison. Write it like `p95 of checkout>300ms for 10s`."
         raise CriterionSyntaxError("no-comparison", text)
-    fields = _measured(match["head"].strip()) | _limited(match["tail"]) | {"condition": match["operator"]}
-    return fields | _acted(action) if comma else fields
+    fields = _read_measure(match["head"].strip()) | _read_limit(match["tail"]) | {"condition": match["operator"]}
+    return fields | _read_action(action) if comma else fields
 
 
-def _measured(head: str) -> dict[str, Any]:
+def _read_measure(head: str) -> dict[str, Any]:
     """Reads `subject [of label]`."""
     subject, _, rest = head.partition(" ")
     rest = rest.strip()
@@ -326,7 +326,7 @@ def _measured(head: str) -> dict[str, Any]:
     raise CriterionSyntaxError("missing-of", f"{what}. {fix}")
 
 
-def _limited(tail: str) -> dict[str, Any]:
+def _read_limit(tail: str) -> dict[str, Any]:
     """Reads `threshold [logic timeframe] [in location]`."""
     words = tail.split()
     if not words:
@@ -357,7 +357,7 @@ def _limited(tail: str) -> dict[str, Any]:
     return fields
 
 
-def _acted(action: str) -> dict[str, Any]:
+def _read_action(action: str) -> dict[str, Any]:
     match = ACTION.fullmatch(action)
     if not match:
         fix = "Write `stop` or `continue`, with `as failed|non-failed`. A label with a comma needs the full form."

@@ -12,10 +12,10 @@ from toril.stats import CONFIDENCE
 
 LONG_S = 30  # from here on, a response time without a unit is probably meant in milliseconds
 COUNTED = ("hits", "succ", "fail", "rc")
-BAD = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", *GENERATOR)  # smaller values are better
-GOOD = ("succ", "load")
-OF_A_MEAN = 30  # samples that the central limit theorem needs
-SURE_OF_NONE = 3  # rule of three: no event in 3 / p samples means a share below p, with 95 % confidence
+LOWER_IS_BETTER = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", *GENERATOR)  # smaller values are better
+HIGHER_IS_BETTER = ("succ", "load")
+SAMPLES_OF_A_MEAN = 30  # samples that the central limit theorem needs
+RULE_OF_THREE = 3  # rule of three: no event in 3 / p samples means a share below p, with 95 % confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ def lint(criterion: Criterion) -> Iterator[Finding]:
         yield Finding("percentile-below-1", f"{text}: Percentiles are in per cent. Write `{likely}` if you mean that.")
     if criterion.op == "<" and threshold == 0:
         yield Finding("never-true", f"{text}: No value is below 0, so the criterion never fails a run.")
-    elif criterion.fail and criterion.op in ("<", "<=") and criterion.subject in BAD:
+    elif criterion.fail and criterion.op in ("<", "<=") and criterion.subject in LOWER_IS_BETTER:
         yield Finding("fails-good-runs", f"{text}: Low values fail the run. Write `>` if high values should fail it.")
-    elif criterion.fail and criterion.op in (">", ">=") and _much_is_good(criterion):
+    elif criterion.fail and criterion.op in (">", ">=") and _high_is_good(criterion):
         yield Finding("fails-good-runs", f"{text}: High values fail the run. Write `<` if low values should fail it.")
     if criterion.op == ">" and criterion.percent and criterion.subject in SHARES and threshold == 100:
         yield Finding("never-true", f"{text}: No share is above 100 %, so the criterion never fails a run.")
@@ -58,8 +58,8 @@ def lint(criterion: Criterion) -> Iterator[Finding]:
         yield Finding("missing-percent", f"{text}: A threshold without `%` is a number of samples.{meant}")
 
 
-def _much_is_good(criterion: Criterion) -> bool:
-    return criterion.subject == "capacity" or (criterion.subject in GOOD and criterion.threshold < 100)
+def _high_is_good(criterion: Criterion) -> bool:
+    return criterion.subject == "capacity" or (criterion.subject in HIGHER_IS_BETTER and criterion.threshold < 100)
 
 
 def samples_needed(criterion: Criterion) -> int:
@@ -67,9 +67,9 @@ def samples_needed(criterion: Criterion) -> int:
     if criterion.percentile is not None:
         return _of_percentile(criterion.percentile) if 0 < criterion.percentile < 100 else 1
     if criterion.percent:
-        rarer = min(criterion.threshold, 100 - criterion.threshold) or 100 / OF_A_MEAN
-        return math.ceil(SURE_OF_NONE * 100 / rarer)
-    return OF_A_MEAN if criterion.unit == "us" else 1
+        rarer = min(criterion.threshold, 100 - criterion.threshold) or 100 / SAMPLES_OF_A_MEAN
+        return math.ceil(RULE_OF_THREE * 100 / rarer)
+    return SAMPLES_OF_A_MEAN if criterion.unit == "us" else 1
 
 
 class PlannedLoad(Protocol):

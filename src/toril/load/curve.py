@@ -115,7 +115,7 @@ class Curve:
             lasts_s = to_s - from_s
             asked = lasts_s * (low + high) / 2
             while count is not None and count < done + asked:
-                yield from_s + _when(count - done, low, (high - low) / lasts_s)
+                yield from_s + _seconds_until(count - done, low, (high - low) / lasts_s)
                 count = next(wanted, None)
             done += asked
 
@@ -137,7 +137,7 @@ def _area(begin: tuple[float, float], end: tuple[float, float], at_s: float) -> 
     return lasts_s * (begin[1] + (end[1] - begin[1]) * lasts_s / (end[0] - begin[0]) / 2)
 
 
-def _when(count: float, low: float, slope: float) -> float:
+def _seconds_until(count: float, low: float, slope: float) -> float:
     """Returns the seconds until `count` requests of a line are due: the root of `low t + slope t² / 2 = count`."""
     if count <= 0:
         return 0.0

@@ -57,7 +57,7 @@ def interleave(weights: Sequence[Fraction | int]) -> tuple[Interleave, ...]:
     >>> [part.place_of(0) for part in interleave([1, 2])]
     [1, 0]
     """
-    whole = _whole([Fraction(weight) for weight in weights])
+    whole = _whole_weights([Fraction(weight) for weight in weights])
     counts: dict[int, int] = {}
     for weight in whole:
         counts[weight] = counts.get(weight, 0) + 1
@@ -69,7 +69,7 @@ def interleave(weights: Sequence[Fraction | int]) -> tuple[Interleave, ...]:
     return tuple(found)
 
 
-def _whole(weights: list[Fraction]) -> list[int]:
+def _whole_weights(weights: list[Fraction]) -> list[int]:
     if not weights or min(weights) <= 0:
         raise ValueError("The weight of a worker must be above 0.")
     parts = math.lcm(*(weight.denominator for weight in weights))

@@ -63,7 +63,7 @@ class SearchResult:
     exact: bool  # whether the limit lies between the two rates; else `held_rps` is a lower bound
 
 
-TO_THE_TOP = "to"  # reason for the end: the highest rate of the search held
+HIGHEST_RATE = "to"  # reason for the end: the highest rate of the search held
 UNSTEADY = "unsteady"  # reason for the end: a held rate did not hold again
 
 
@@ -112,7 +112,7 @@ def _voids(judged: Sequence[StageOutcome]) -> tuple[int, int]:
 def _raised(wanted: SearchRange, low: float | None) -> Stage | SearchResult:
     assert low is not None  # noqa: S101 - a stage that is neither void nor breached has held
     if low >= wanted.to_rps:
-        return SearchResult(low, None, TO_THE_TOP, exact=False)
+        return SearchResult(low, None, HIGHEST_RATE, exact=False)
     return Stage(min(wanted.to_rps, _rounded(low * RAISE)), "raise")
 
 

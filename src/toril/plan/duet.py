@@ -183,14 +183,14 @@ def _planned(execution: PlannedExecution, turn: Turn, scale: float, gap_s: int) 
             "delay_s": turn.starts_s + delay_s,
             "ramp_up_s": ramp_up_s,
             "hold_for_s": hold_for_s,
-            "curve": tuple(_in_small(execution, ramp_up_s, hold_for_s)),
+            "curve": tuple(_shortened_curve(execution, ramp_up_s, hold_for_s)),
             "adjustable": False,
             "lead_s": float(gap_s - DRAIN_S) + delay_s if turn.starts_s else None,
         }
     )
 
 
-def _in_small(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) -> Iterator[tuple[float, float]]:
+def _shortened_curve(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) -> Iterator[tuple[float, float]]:
     """Yields an open model's curve with the same rates and the turn's ramp-up and hold."""
     for at_s, rps in execution.curve:
         if at_s <= execution.ramp_up_s:
@@ -204,14 +204,14 @@ def _part(
 ) -> ExecutionShare:
     """Returns a worker's share of one execution in one turn."""
     copy = copies[part.execution, turn.arm, turn.block]
-    config = _put_in(deepcopy(part.config), values)
+    config = _substituted(deepcopy(part.config), values)
     for key in ("delay", "ramp-up", "hold-for"):
         config.pop(key, None)
     if copy.ramp_up_s:
         config["ramp-up"] = f"{copy.ramp_up_s:g}s"
     config["hold-for"] = f"{copy.hold_for_s:g}s"
     if "scenario" in config:
-        config["scenario"] = _of_arm(config["scenario"], turn.arm)
+        config["scenario"] = _name_in_arm(config["scenario"], turn.arm)
     own = config.get("env") or {}
     if values and isinstance(own, dict):
         config["env"] = {**own, **values}
@@ -224,7 +224,7 @@ def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) 
     of_head = mapping_at(common, "scenarios")
     included = sorted(set(_included(list(of_head.values()))) & set(of_head))
     for name in included:
-        base, head = (_put_in(plans[arm].common["scenarios"].get(name), values[arm]) for arm in ARMS)
+        base, head = (_substituted(plans[arm].common["scenarios"].get(name), values[arm]) for arm in ARMS)
         if base != head:
             what = f"{plans[HEAD].suite}: scenarios.{name}: In a duet, an included scenario cannot have an address"
             fix = "Remove it: the scenario gets the address of the one that includes it."
@@ -233,14 +233,14 @@ def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) 
     for arm, plan in plans.items():
         properties = _own_properties(plan.common, values[arm])
         for name, scenario in mapping_at(plan.common, "scenarios").items():
-            own = _put_in(deepcopy(scenario), values[arm])
+            own = _substituted(deepcopy(scenario), values[arm])
             if properties and isinstance(own, dict):
                 own["properties"] = {**properties, **mapping_at(own, "properties")}
-            common["scenarios"][_of_arm(name, arm)] = own
+            common["scenarios"][_name_in_arm(name, arm)] = own
     return common
 
 
-def _of_arm(scenario: str, arm: int) -> str:
+def _name_in_arm(scenario: str, arm: int) -> str:
     return f"{scenario} of {ARMS[arm]}"
 
 
@@ -252,7 +252,7 @@ def _values(common: Mapping[str, Any], variable: str | None, address: str) -> di
     written = mapping_at(common, "settings", "env")
     for _ in written:
         for name, value in written.items():
-            if name != variable and (made := _put_in(value, values)) != value:
+            if name != variable and (made := _substituted(value, values)) != value:
                 values[name] = made
     return values
 
@@ -260,19 +260,19 @@ def _values(common: Mapping[str, Any], variable: str | None, address: str) -> di
 def _own_properties(common: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
     """Returns JMeter's properties that contain the address, since properties of its module apply to all turns."""
     written = mapping_at(common, "modules", "jmeter", "properties")
-    return {name: made for name, value in written.items() if (made := _put_in(value, values)) != value}
+    return {name: made for name, value in written.items() if (made := _substituted(value, values)) != value}
 
 
-def _put_in(value: Any, values: Mapping[str, str]) -> Any:
+def _substituted(value: Any, values: Mapping[str, str]) -> Any:
     """Returns the value with references to these variables replaced by their values."""
     if isinstance(value, str):
         for name, text in values.items():
             value = value.replace(f"${{{name}}}", text)
         return value
     if isinstance(value, list):
-        return [_put_in(one, values) for one in value]
+        return [_substituted(one, values) for one in value]
     if isinstance(value, dict):
-        return {key: _put_in(one, values) for key, one in value.items()}
+        return {key: _substituted(one, values) for key, one in value.items()}
     return value
 
 

@@ -85,10 +85,10 @@ def _check(criterion: Criterion, where: str, search: Search, labels: Collection[
     if criterion.timeframe_s > judged_s:
         what = f"`{criterion.text}`: the timeframe is longer than the {judged_s:g} s that are judged of each stage"
         raise reader.error("out-of-range", where, f"{what}. Make `step` longer, or the timeframe shorter.")
-    needed, there = samples_needed(criterion), search.from_rps * judged_s
-    if there < needed:
+    needed, available = samples_needed(criterion), search.from_rps * judged_s
+    if available < needed:
         step_s = math.ceil(needed / search.from_rps + search.settle_s)
-        few = f"a stage at {search.from_rps:g}/s has {there:,.0f}"
+        few = f"a stage at {search.from_rps:g}/s has {available:,.0f}"
         what = f"`{criterion.text}` needs {needed:,} samples, but {few}"
         fix = f"Use `step: {step_s}s`, or `from: {math.ceil(needed / judged_s)}`."
         raise reader.error("too-few-samples", where, f"{what}. {fix}")

@@ -146,7 +146,7 @@ def _survey(text: str, name: str) -> list[Note]:
     for event in yaml.parse(text, Loader=YAML_LOADER):
         count += 1
         if count > 3 * MAX_VALUES:
-            raise _too_much(name)
+            raise _too_large(name)
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.DocumentStartEvent):
             weights = {}
@@ -165,7 +165,7 @@ def _survey(text: str, name: str) -> list[Note]:
         else:
             continue
         if stack and stack[-1].weight > MAX_VALUES:
-            raise _too_much(name)
+            raise _too_large(name)
     return repeated
 
 
@@ -207,7 +207,7 @@ def _opened(
     return weight
 
 
-def _too_much(name: str) -> SuiteError:
+def _too_large(name: str) -> SuiteError:
     what = f"{name}: The file has more than {MAX_VALUES:,} values after the expansion of aliases"
     return SuiteError(f"{what}. Move data into files of their own.", code="too-large")
 
@@ -256,7 +256,7 @@ class _Plain:
     def value(self, value: Any, path: str, *, merged: bool, depth: int = 0) -> Any:
         self.budget -= 1
         if self.budget < 0:
-            raise _too_much(self.name)
+            raise _too_large(self.name)
         if depth > MAX_DEPTH:
             text = f"The value is nested deeper than {MAX_DEPTH} levels. Use fewer levels."
             raise self.error("too-large", path[:200], text)

@@ -173,7 +173,7 @@ ENGINES = {
         script_load=True,
     ),
 }
-PROVED = tuple(name for name in ENGINES if name != RESULTS_LOADER)  # tested executors that generate load
+TESTED = tuple(name for name in ENGINES if name != RESULTS_LOADER)  # tested executors that generate load
 BROWSER_ENGINES = tuple(name for name, engine in ENGINES.items() if engine.browser)
 
 
@@ -206,7 +206,7 @@ def check_executor(executor: str, path: str, reader: SuiteReader, *, own: Collec
         raise reader.error("refused-executor", path, text)
     tested = (*ENGINES, *(TEST_CASES if functional else ()))
     if executor not in (*tested, *OTHER_EXECUTORS, *own):
-        text = f"{quoted(executor)} is not an executor. {suggestion(executor, PROVED)}"
+        text = f"{quoted(executor)} is not an executor. {suggestion(executor, TESTED)}"
         raise reader.error("unknown-executor", path, text)
     if executor not in tested:
         text = f"toril's tests do not cover {quoted(executor)}. Check its numbers."

@@ -15,8 +15,8 @@ from toril.suite.curves import PlannedCurve, is_curve, read_curve
 from toril.suite.engines import (
     BROWSER_ENGINES,
     LOAD_KEYS,
-    PROVED,
     RESULTS_LOADER,
+    TESTED,
     Problem,
     check_executor,
     check_results,
@@ -128,7 +128,7 @@ class ExecutionReader:
 
     def _read(self, item: dict[str, Any], index: int, path: str, taken: Collection[str]) -> Execution:
         executor = self._executor(item, path)
-        without = item.get("scenario") is None and executor not in PROVED  # such as the results loader
+        without = item.get("scenario") is None and executor not in TESTED  # such as the results loader
         scenario = executor if without else self.scenarios.of(item, path, executor)
         self.scenarios.check_files(item, path)
         if executor == RESULTS_LOADER:

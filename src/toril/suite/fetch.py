@@ -70,7 +70,7 @@ def checked_names(names: Iterable[str]) -> list[str]:
             raise SuiteError(text, code="too-large")
         if not _is_relative(name):
             raise _outside(name)
-        other = found.setdefault(_on_any_disk(name), name)
+        other = found.setdefault(_on_any_file_system(name), name)
         if other != name:
             text = f"{name!r} and {other!r} would be the same file on some file systems. Rename one."
             raise SuiteError(text, code="colliding-names")
@@ -93,7 +93,7 @@ def _is_relative(name: str) -> bool:
     return is_key(name) and len(name) <= MAX_NAME and name[1:2] != ":"
 
 
-def _on_any_disk(name: str) -> str:
+def _on_any_file_system(name: str) -> str:
     """Returns the same text for two names that are one file where case or accents do not count."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 

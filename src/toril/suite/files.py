@@ -88,7 +88,7 @@ class Files:
 
     def _take(self, there: Path, relative: Path) -> None:
         if there.is_dir():
-            for file in _below(there.resolve()) or ():
+            for file in _files_below(there.resolve()) or ():
                 self.add(file)
             return
         self.found[relative] = None
@@ -100,7 +100,7 @@ class Files:
 
     def add_folder(self) -> None:
         """Adds all files of the folder unless it is too large, since scripts import files that no suite names."""
-        files = _below(self.folder)
+        files = _files_below(self.folder)
         if files is None:
             size = f"{MAX_FILES} files or {MAX_BYTES // 2**20} MiB"
             what = f"It has more than {size}. Workers receive only the files that the suite names."
@@ -152,7 +152,7 @@ class Files:
         return tuple(sorted(self.found))
 
 
-def _below(folder: Path) -> Iterable[Path] | None:
+def _files_below(folder: Path) -> Iterable[Path] | None:
     """Returns the regular files below a folder without hidden ones and caches; None if there are too many."""
     files: list[Path] = []
     size = 0

@@ -32,7 +32,7 @@ ENVIRONMENT = {
     "LC_ALL": "C",
 }
 # git sets these inside a hook, where they name another repository.
-OF_ANOTHER = re.compile(
+OTHER_REPOSITORY = re.compile(
     r"GIT_(DIR|WORK_TREE|COMMON_DIR|INDEX_FILE|(ALTERNATE_)?OBJECT_DIRECTOR(Y|IES)|GRAFT_FILE|NAMESPACE|PREFIX|SHALLOW_FILE)"
 ).fullmatch
 SETTINGS = (
@@ -74,7 +74,7 @@ def git(folder: Path, *command: str, fix: str = "Run the command in a clone of t
         done = subprocess.run(
             [program, "--no-pager", *settings, *command],
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if not OF_ANOTHER(name)} | ENVIRONMENT,
+            env={name: value for name, value in os.environ.items() if not OTHER_REPOSITORY(name)} | ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=LIMIT_S,

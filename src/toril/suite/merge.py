@@ -173,7 +173,7 @@ def _apply(config: dict[str, Any], path: list[str | int], value: str) -> None:
         elif isinstance(place, list) and isinstance(part, int):
             place = place[_position(place, part, empty)]
         else:
-            raise _nowhere(place, part)
+            raise _no_such_place(place, part)
     last = path[-1]
     if isinstance(last, str) and last[0] == "*":
         _replace_everywhere(place, last[1:], value)
@@ -184,7 +184,7 @@ def _apply(config: dict[str, Any], path: list[str | int], value: str) -> None:
     elif isinstance(place, list) and isinstance(last, int):
         place[_position(place, last, {})] = parse_value(value)
     else:
-        raise _nowhere(place, last)
+        raise _no_such_place(place, last)
 
 
 def _position(place: list[Any], position: int, empty: Any) -> int:
@@ -220,10 +220,10 @@ def _delete(place: Any, key: str) -> None:
         if -len(place) <= int(key) < len(place):
             del place[int(key)]
     else:
-        raise _nowhere(place, key)
+        raise _no_such_place(place, key)
 
 
-def _nowhere(place: Any, part: str | int) -> _OverrideError:
+def _no_such_place(place: Any, part: str | int) -> _OverrideError:
     kind, fix = f"the value `{str(place)[:40]}`", "Name a key of a mapping or a list."
     if isinstance(place, dict):
         kind = "a mapping"

@@ -18,7 +18,7 @@ from toril.suite.engines import (
     NESTED,
     PATH_ASSERTIONS,
     PHASES,
-    PROVED,
+    TESTED,
     TIMINGS,
     Engine,
     Problem,
@@ -46,11 +46,11 @@ VEGETA_SCENARIO_KEYS = (
 )  # fmt: skip
 VEGETA_SOURCE_KEYS = ("path", "delimiter", "quoted", "encoding", "variable-names", "loop", "random-order")
 VEGETA_SETTINGS = tuple(str(field.alias) for field in Vegeta.model_fields.values())
-ON_ITS_OWN = "its requests are independent of each other"
+INDEPENDENT_REQUESTS = "its requests are independent of each other"
 NO_BODIES = "it counts the bytes of responses but does not read them"
 VEGETA_REASONS = {
     **dict.fromkeys(("assert", *sorted(PATH_ASSERTIONS | EXTRACTORS)), NO_BODIES),
-    **dict.fromkeys(("set-variables", "store-cookie", "store-cache"), ON_ITS_OWN),
+    **dict.fromkeys(("set-variables", "store-cookie", "store-cache"), INDEPENDENT_REQUESTS),
     "think-time": "it sends by schedule and has no virtual users",
     "jsr223": "it runs no scripts",
     "upload-files": "it sends a body as the suite has it",
@@ -71,7 +71,7 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
 
     The scenario is in Taurus' form. Executors without tests are not checked.
     """
-    if executor not in PROVED:
+    if executor not in TESTED:
         return
     engine = ENGINES[executor]
     if scenario.get("script"):
@@ -108,7 +108,7 @@ def _script_problems(executor: str, engine: Engine, script: str, path: str) -> I
         return
     if suffix in ("", *engine.scripts) or (suffix not in SCRIPT_SUFFIXES and executor != "k6"):
         return
-    others = [f"`executor: {one}`" for one in PROVED if suffix in ENGINES[one].scripts and not ENGINES[one].browser]
+    others = [f"`executor: {one}`" for one in TESTED if suffix in ENGINES[one].scripts and not ENGINES[one].browser]
     fix = f"Write {' or '.join(others)}" if others else "Name the executor of the script"
     title = f"toril's {engine.title}" if engine.browser else engine.title  # bzt's can run more
     text = f"{title} cannot run `{name}`. {fix}, or use a {engine.scripts[0]} file."
@@ -289,7 +289,7 @@ def _vegeta_request_problems(request: Any, path: str, *, rooted: bool) -> Iterat
     block = next((key for key in (*BLOCKS, *PHASES) if key in request and key not in VEGETA_REASONS), None)
     if block is not None:
         fix = ENGINES["vegeta"].advice
-        yield Problem("unsupported-key", f"{path}.{block}", f"vegeta supports no blocks: {ON_ITS_OWN}. {fix}")
+        yield Problem("unsupported-key", f"{path}.{block}", f"vegeta supports no blocks: {INDEPENDENT_REQUESTS}. {fix}")
         return
     yield from _key_problems(request, VEGETA_REQUEST_KEYS, path)
     yield from _url_problems(request.get("url"), f"{path}.url", rooted=rooted)

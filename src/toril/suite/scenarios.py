@@ -48,7 +48,7 @@ class Scenarios:
             name = self._added(stem, written)
         else:
             what = "The execution has no scenario" if written is None else f"{quoted(written)} is not a scenario"
-            raise self.reader.error("missing-scenario", path, f"{what}. {self._which()}")
+            raise self.reader.error("missing-scenario", path, f"{what}. {self._fix_of_missing()}")
         self._examine(name, executor, place, ())
         self._check_addresses(name, place)
         return name
@@ -92,7 +92,7 @@ class Scenarios:
         script = self.files.find(text, path, kind="script")
         return self._added(PurePosixPath(script).name, {"script": script})
 
-    def _which(self) -> str:
+    def _fix_of_missing(self) -> str:
         """Returns the fix for an execution without a scenario."""
         if self.named:
             return f"Name one, or the path of a script. {suggestion('', self.named)}"
