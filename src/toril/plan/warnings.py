@@ -42,7 +42,7 @@ def load_warnings(
         judged = [one for one in executions if not criterion.executions or one.name in criterion.executions]
         if criterion.location is not None and criterion.location not in locations:
             what = f"{criterion.where}: `{criterion.text}`: The run has no worker in this location"
-            raise SuiteError(f"{what}. Use one of {', '.join(locations)}.", code="unknown-location")
+            raise SuiteError(f"{what}. Known locations: {', '.join(locations)}.", code="unknown-location")
         if criterion.executions not in labels_of:
             found = {label for one in judged for label in one.labels}
             labels_of[criterion.executions] = found | _timings(judged), ", ".join(sorted(found)[:10])

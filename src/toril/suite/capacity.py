@@ -80,10 +80,10 @@ def _check(criterion: Criterion, where: str, search: Search, labels: Collection[
         text = f"`{criterion.text}` cannot end a search. Remove `as non-failed`."
         raise reader.error("unsearchable-criterion", where, text)
     if criterion.label and labels and criterion.label not in labels:
-        text = f"`{criterion.text}`: no request has this label. {suggestion(criterion.label, labels)}"
+        text = f"`{criterion.text}`: No request has this label. {suggestion(criterion.label, labels)}"
         raise reader.error("unknown-label", where, text)
     if criterion.timeframe_s > judged_s:
-        what = f"`{criterion.text}`: the timeframe is longer than the {judged_s:g} s that are judged of each stage"
+        what = f"`{criterion.text}`: The timeframe is longer than the {judged_s:g} s that are judged of each stage"
         raise reader.error("out-of-range", where, f"{what}. Make `step` longer, or the timeframe shorter.")
     needed, available = samples_needed(criterion), search.from_rps * judged_s
     if available < needed:

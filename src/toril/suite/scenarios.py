@@ -154,7 +154,7 @@ class Scenarios:
                 for name in REFERENCE.findall(self.workers.resolve(address)):
                     own = any(name == known or name.startswith(f"{known}_") for known in variables)
                     if name.isidentifier() and not name.startswith(SET_BY_WORKERS) and not own:
-                        text = f"{quoted(address)}: no worker knows `{name}`. {self.workers.fix_of(name)}"
+                        text = f"{quoted(address)}: No worker knows `{name}`. {self.workers.fix_of(name)}"
                         error = self.reader.error("unset-reference", place, text)
                         self.unset[Note(error.code, str(error))] = None
 
