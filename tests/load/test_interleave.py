@@ -31,7 +31,7 @@ def test_a_workers_arrivals_are_in_order(weights):
 
 
 @given(weights, st.integers(1, 500))
-def test_every_worker_has_its_part_at_every_moment(weights, total):
+def test_every_worker_has_its_part_after_any_number_of_arrivals(weights, total):
     divided = interleave(weights)
     assert sum((stripe.part for stripe in divided), Fraction(0)) == 1
     for stripe in divided:

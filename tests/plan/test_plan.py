@@ -142,7 +142,7 @@ def test_workers_of_a_location_are_evenly_spread_in_phase(tmp_path):
 
 
 @pytest.mark.parametrize("weighted", [False, "false"])
-def test_exact_worker_counts(tmp_path, weighted):
+def test_exact_worker_counts_set_the_workers_of_each_location(tmp_path, weighted):
     exact = {"concurrency": 9, "locations": {"a": 1, "b": 2}, "locations-weighted": weighted}
     plan = plan_of(tmp_path, exact)
     assert [(share.worker, share.executions[0].concurrency) for share in plan.shares] == [

@@ -43,9 +43,9 @@ def test_a_search_may_take_longer_on_fargate(tmp_path):
 
 
 def test_toril_plan_shows_the_search_and_its_longest_duration(tmp_path):
-    said = " ".join(printed(plan_text, planned(tmp_path, suite())).split())
-    assert "looks for the capacity of shop: from 100/s to 5,000/s until p95>300ms or fail>1%, within 5 %" in said
-    assert "stages of 20 s at most" in said
+    output = " ".join(printed(plan_text, planned(tmp_path, suite())).split())
+    facts = ("capacity of shop", "100/s", "5,000/s", "p95>300ms or fail>1%", "5 %", "20 s")
+    assert not [fact for fact in facts if fact not in output]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def block(kind):
     ],
 )
 @pytest.mark.parametrize("bare", [True, False])
-def test_a_script_of_another_engine_is_refused(tmp_path, engine, script, others, bare):
+def test_a_script_of_another_engine_is_rejected(tmp_path, engine, script, others, bare):
     write(tmp_path, "", script)
     document = execution(executor=engine, scenario=script if bare else {"script": script})
     refuses(tmp_path, document, "unsupported-script", "execution[0].scenario.script", script, *others)

@@ -47,7 +47,7 @@ def test_keys_that_k6_ignores_are_rejected(tmp_path, key, value):
     refuses(tmp_path, written, "ignored-load", f"execution[0].{key}")
 
 
-def test_iterations_beside_a_ramp_up_are_refused(tmp_path):
+def test_iterations_beside_a_ramp_up_are_rejected(tmp_path):
     written = suite(tmp_path, iterations=3, **{"ramp-up": "5s"})
     refuses(tmp_path, written, "conflicting-keys", "execution[0].iterations", "ramp-up")
 

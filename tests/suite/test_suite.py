@@ -46,7 +46,7 @@ def test_an_execution_has_typed_values(tmp_path):
     assert "criteria" not in only.config
 
 
-def test_scenarios_by_name_inline_and_as_a_bare_script(tmp_path):
+def test_scenarios_are_named_inline_or_bare_scripts(tmp_path):
     write(tmp_path, "from locust import HttpUser", "scripts/locustfile.py")
     write(tmp_path, "<jmeterTestPlan/>", "load.jmx")
     suite = read(
@@ -78,7 +78,7 @@ def test_scenarios_by_name_inline_and_as_a_bare_script(tmp_path):
     assert suite.executions[5].concurrency == 3
 
 
-def test_labels_of_requests_blocks_transactions_and_included_scenarios(tmp_path):
+def test_an_execution_has_the_labels_of_requests_transactions_and_includes(tmp_path):
     requests = [
         "/plain",
         {"url": "/a", "label": "named ${WHAT}"},
@@ -201,7 +201,7 @@ def test_the_plan_resolves_jmeters_properties_in_load_keys(tmp_path):
     assert (only.concurrency, only.ramp_up_s, only.hold_for_s) == (7, 5, 10)
 
 
-def test_load_for_local_and_cloud(tmp_path):
+def test_local_and_cloud_have_different_loads(tmp_path):
     document = execution(concurrency={"local": 5, "cloud": 1000}, throughput={"cloud": 70})
     here, there = read(tmp_path, document), read(tmp_path, document, on="fargate")
     assert (here.executions[0].concurrency, here.executions[0].throughput_rps) == (5, None)
@@ -209,7 +209,7 @@ def test_load_for_local_and_cloud(tmp_path):
     assert there.executions[0].config["concurrency"] == 1000
 
 
-def test_criteria_from_everywhere_with_their_scope(tmp_path):
+def test_criteria_of_every_place_have_their_scope(tmp_path):
     suite = read(
         tmp_path,
         {
@@ -278,7 +278,7 @@ def test_an_executor_without_tests_is_noted(tmp_path, executor, modules):
 
 
 @pytest.mark.parametrize(("executor", "named"), [("jmetr", "`jmeter`"), ("warpdrive", "vegeta")])
-def test_an_unknown_executor_is_refused_with_the_nearest_one(tmp_path, executor, named):
+def test_an_unknown_executor_is_rejected_with_the_nearest_one(tmp_path, executor, named):
     for document in (
         execution(executor=executor),
         {**SIMPLE, "settings": {"default-executor": executor}},
@@ -383,5 +383,5 @@ def test_arguments_that_are_not_suites_are_rejected(tmp_path, monkeypatch, paths
 @pytest.mark.parametrize(
     "names", ["base.yml", ["gone.yml"], [5], ["http://127.0.0.1/x.yml"], {"a": 1}, [f"{n}.yml" for n in range(200)]]
 )
-def test_bad_includes_are_refused(tmp_path, names):
+def test_invalid_includes_are_rejected(tmp_path, names):
     refuses(tmp_path, {**SIMPLE, "included-configs": names}, "bad-include", "included-configs")
