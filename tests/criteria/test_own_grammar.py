@@ -243,7 +243,7 @@ def test_references_in_criteria_are_resolved_or_rejected(tmp_path):
         ({"toril": {"criteria": [None]}}, "not-a-list", "toril.criteria"),
     ],
 )
-def test_criteria_that_no_run_would_judge_are_rejected(tmp_path, change, code, named):
+def test_criteria_that_no_run_would_ever_judge_are_refused(tmp_path, change, code, named):
     refuses(tmp_path, {**SIMPLE, **change}, code, named)
 
 
