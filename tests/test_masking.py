@@ -1,4 +1,4 @@
-"""Credentials in texts: what is masked, what is not, and that it stays readable."""
+"""Credentials in texts: masked and unmasked parts, and the readable rest."""
 
 import base64
 import json
@@ -84,11 +84,11 @@ def test_a_credential_is_not_shown(text):
         "",
     ],
 )
-def test_what_is_no_credential_stays(text):
+def test_a_text_without_credentials_stays(text):
     assert mask(text) == text
 
 
-def test_what_is_around_a_credential_stays():
+def test_the_text_around_a_credential_stays():
     assert mask("GET https://joe:pw@shop.example/a?id=7&token=abc&page=2#x") == (
         "GET https://***@shop.example/a?id=7&token=***&page=2#x"
     )
@@ -101,7 +101,7 @@ NAMES = st.sampled_from(["token", "password", "X-Amz-Signature", "access_key", "
 
 
 @given(NAMES, TOKENS, st.text(max_size=30), st.text(max_size=30))
-def test_whatever_stands_around_a_query_value_it_is_masked(name, token, before, after):
+def test_a_secret_query_value_is_masked_in_any_context(name, token, before, after):
     shown = mask(f"{before} /a?{name}={token}&b=1 {after}")
     assert f"{name}={token}" not in shown
 
@@ -125,7 +125,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=14).map("".join))
-def test_masking_pieces_again_changes_nothing(text):
+def test_masking_random_texts_again_changes_nothing(text):
     assert mask(mask(text)) == mask(text)
 
 
@@ -165,11 +165,11 @@ PIECES_OF_LONG = (
 
 
 @pytest.mark.parametrize("piece", PIECES_OF_LONG)
-def test_a_long_text_takes_no_longer_than_its_length_asks_for(piece):
+def test_the_time_of_masking_grows_linearly(piece):
     assert [beginning for beginning in BEGINNINGS if not is_linear(mask, piece, beginning)] == []
 
 
-def test_texts_of_a_document_are_masked_and_numbers_are_left():
+def test_a_documents_texts_are_masked_and_its_numbers_stay():
     found = masked({"labels": {"/a?token=1": 5, "/a?token=2": 6}, "many": [[1, 2], [3, 4]], "why": ["token=x", None]})
     assert found == {
         "labels": {"/a?token=***": 5, "/a?token=*** (#2)": 6},
@@ -202,11 +202,11 @@ def test_settings_are_masked_by_their_keys():
 @pytest.mark.parametrize(
     "name", ["token", "Csrf-Token", "AWSAccessKeyId", "x-api-key", "pwd", "JSESSIONID", "Set-Cookie"]
 )
-def test_names_of_secrets(name):
+def test_names_of_secrets_are_recognised(name):
     assert names_a_secret(name)
 
 
-def test_a_basic_credential_alone_is_masked():
+def test_a_basic_credential_without_a_header_is_masked():
     encoded = base64.b64encode(b"joe:hunter2").decode()
     assert encoded not in mask(f"sent Basic {encoded} to the shop")
     assert "hunter2" not in mask(json.dumps({"a": json.dumps({"password": "hunter2"})}))

@@ -1,23 +1,23 @@
 """The errors that toril reports to its users.
 
-UserError                    exit code 2: the input is wrong; the message says where, what and the fix
-├── SuiteError               a suite's file, key or value
-│   └── CriterionError       one pass/fail criterion
-├── StoreError               a store, run folder or record that cannot be read or written
-│   ├── ExpiredCredentialsError  a bucket's answer to credentials that were good before
-│   └── RunOverError         what can only be done to a run that is not over yet
-├── OptionError              a command-line option
-│   └── NoSuchRunError       a run that the store does not have
-└── InfrastructureError      exit code 4: could not start, capacity, permission, a missing program
+- UserError: wrong input, exit code 2
+  - SuiteError: a file, key or value of a suite
+    - CriterionError: one pass/fail criterion
+  - StoreError: a store, run folder or record that cannot be read or written
+    - ExpiredCredentialsError: credentials of a bucket that have expired
+    - RunOverError: a command for a running run, after its end
+  - OptionError: a command-line option
+    - NoSuchRunError: a run-id that the store does not have
+  - InfrastructureError: missing capacity, permission or program, exit code 4
 
-`toril.cli` catches UserError once; any other exception is a bug and keeps its traceback (exit code 70).
+`toril.cli` catches UserError once. Any other exception is a bug: it keeps its traceback and exits with code 70.
 """
 
 
 class UserError(Exception):
-    """A problem that the user can correct; its message is shown without a traceback.
+    """A problem that the user can correct. Its message says where, what and the fix, and is shown without a traceback.
 
-    `code` names the cause and never changes, such as `unknown-key`: programs and tests compare it, not the message.
+    `code` names the cause, such as `unknown-key`, and never changes. Programs and tests compare it, not the message.
     """
 
     exit_code = 2
@@ -28,34 +28,34 @@ class UserError(Exception):
 
 
 class SuiteError(UserError):
-    """A suite that cannot be planned: `<file>: <path in the document> is <what>; <fix>`."""
+    """A suite that cannot be planned: `<file>: <path in the document>: <problem>. <Fix>.`"""
 
 
 class CriterionError(SuiteError):
-    """A criterion that is not in the language, or that could never be judged."""
+    """A criterion with a syntax error, or one that no run could decide."""
 
 
 class StoreError(UserError):
-    """A store, run or record that is missing, unreadable or of another version."""
+    """A store, run or record that is missing, unreadable or from another version of toril."""
 
 
 class ExpiredCredentialsError(StoreError):
-    """A store that refuses credentials because their time is over; with new ones it goes on."""
+    """A store that rejects expired credentials. New credentials solve the problem."""
 
 
 class RunOverError(StoreError):
-    """A run that has ended, asked for what only a run that goes on can do."""
+    """A command that needs a running run, given a run that has ended."""
 
 
 class OptionError(UserError):
-    """An option of the command that does not fit."""
+    """A command-line option with an unusable value."""
 
 
 class NoSuchRunError(OptionError):
-    """A run by a name that the store does not have."""
+    """A run-id that the store does not have."""
 
 
 class InfrastructureError(UserError):
-    """The run could not be started or carried out, whatever the system under test does."""
+    """The environment prevented the run from starting or finishing. The system under test is not the cause."""
 
     exit_code = 4

@@ -1,11 +1,11 @@
-"""Credentials in texts that people will read: found by their shape, shown as `***`.
+"""Replaces credentials in texts for people with `***`. It recognises them by their shape.
 
 This is the last line of defence, for undeclared credentials: passwords in addresses, headers that authenticate, query
-values and fields called token or password. A suite's declared secrets never come so far; the worker takes their values
-out, wherever they stand. A masked text stays as it is when it is masked again.
+values and fields with names such as token or password. The worker removes the values of declared secrets before.
+Masking a masked text changes nothing.
 
-Strangers write these texts: no pattern may look at the same characters again and again. What it repeats is bounded, or
-begins at a place that a run of the same characters has once.
+The texts come from strangers, so no pattern may take quadratic time. Each repetition has a limit, or starts at a place
+that a sequence of the same characters has only once.
 """
 
 import re
@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import unquote
 
 HIDDEN = "***"
-LONGEST_REMEMBERED = 500  # characters of a text whose masked form is kept for the next time
-ROUNDS = 5  # of masking; what one of them leaves may be the beginning of what the next one finds
+LONGEST_REMEMBERED = 500  # characters; the masked form of longer texts is not cached
+ROUNDS = 5  # of masking, since the result of one may contain a new match
 
-_NAME = re.compile(  # of letters and digits only, in lower case
+_NAME = re.compile(  # matches lower-case letters and digits only
     "(?:token|passw(?:or)?d|pwd|passphrase|secret|(?:api|access|secret|private|subscription|shared)key|accesskeyid"
     "|signature|credentials?|sess(?:ion)?id|authorization|cookies?)$"
     "|^(?:auth|pass|sid|sig|jwt|otp)$"
@@ -27,25 +27,25 @@ _NOT_IN_NAMES = re.compile("[^a-z0-9]+")
 _WORDS = re.compile(
     "(?i:auth|cookie|key|token|secret|signature|credential|pass|pwd|sess|bearer|basic|negotiate|sid|sig|jwt|otp)|eyJ"
 )
-_STILL = r"(?!\*{1,3}(?:…|[\s&#\"'<>@,;)}\]\\]|$))"  # not what is masked already, even if it was cut there
+_STILL = r"(?!\*{1,3}(?:…|[\s&#\"'<>@,;)}\]\\]|$))"  # excludes masked values, also shortened ones
 _KEY = r"[\w%.\[\]$~-]"
 _SCHEME = r"(?i:bearer|basic|digest|negotiate|token|apikey)"
 _PAIR = re.compile(rf"(?<!{_KEY})({_KEY}+)(=){_STILL}(?:{_SCHEME}(?:\s+|%20|\+))?[^\s&#\"'<>]+", re.ASCII)  # token=…
 _ENCODED_PAIR = re.compile(rf"(?i)(?<=%3F|%26)([\w.~$-]+)(%3D){_STILL}(?:(?!%26|%23)[^\s&#\"'<>])+")
-_QUOTED = re.compile(  # "token": "…", whatever language wrote it, and cut where it may be
+_QUOTED = re.compile(  # "token": "…", in any language, also shortened
     rf"(([\"'])({_KEY}{{1,200}})\2\s*[:=]\s*\[?\s*[bu]?)(?:([\"']){_STILL}(?:\\.|(?!\4)[^\\])+(?:\4|\\?$)|({_STILL}-?[\d.]+))",
     re.DOTALL,
 )
 _ESCAPED = re.compile(
     rf"((?<!\\)(\\+[\"'])({_KEY}{{1,200}})\2\s*:\s*\2){_STILL}.+?(\2|$)", re.DOTALL
-)  # the same, within JSON
+)  # the same, escaped inside JSON
 _ELEMENT = re.compile(rf"(<([\w:.-]{{1,200}})(?:\s[^<>]{{0,500}})?>)\s*{_STILL}[^<>]+")  # <token>…
-_HEADER = re.compile(  # Authorization: … to the end of the line: some hold blanks, quotes and commas
+_HEADER = re.compile(  # Authorization: … to the end of the line, since values may have spaces, quotes and commas
     r"(?i)(?<![\w-])((?:[\w-]{0,100}-)?(?:authorization|cookie|(?:api|access|subscription)-?key|(?:auth|access|csrf|xsrf"
     rf"|security|session)-?token|password|secret)\s?:[ \t]*){_STILL}[^\s\"'][^\r\n]*"
 )
 _USER = re.compile(rf"(?i)((?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]*:)?//){_STILL}[^\s/?#@]*(?:@[^\s/?#@]*)*@")
-_UNENCODED_USER = re.compile(  # a password with a slash or the like; what follows the colon is no port
+_UNENCODED_USER = re.compile(  # a password with a slash or the like, not a port
     r"(?i)((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)(?!\*)[^\s/?#@:\[]*:(?!\d{0,5}(?:[/?#\s]|$)|\$\{)[^\s@]{0,2000}@"
 )
 _ENCODED_USER = re.compile(r"(?i)(%3A%2F%2F)(?!\*)(?:(?!%2F|%3F|%23|%40)[^\s&/?#\"'<>@])+%40")
@@ -55,7 +55,7 @@ _JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
 
 @lru_cache(maxsize=1 << 12)
 def names_a_secret(name: str) -> bool:
-    """Whether a header, parameter or key of that name holds a credential.
+    """Returns whether a header, parameter or key of this name holds a credential.
 
     >>> [names_a_secret(n) for n in ("X-Amz-Signature", "user[password]", "pass%77ord", "max_tokens", "bypass")]
     [True, True, True, False, False]
@@ -64,7 +64,7 @@ def names_a_secret(name: str) -> bool:
 
 
 def mask(text: str) -> str:
-    """The text with `***` in the place of each credential.
+    """Returns the text with `***` instead of each credential.
 
     >>> mask("https://joe:hunter2@shop.example/cart?id=7&token=abc"), mask("Authorization: Bearer abc")
     ('https://***@shop.example/cart?id=7&token=***', 'Authorization: ***')
@@ -107,9 +107,9 @@ def _once(text: str) -> str:
 
 
 def masked(content: Any) -> Any:
-    """A document with every text in it masked, its keys as well; keys that become the same are numbered.
+    """Returns a document with every text masked, also its keys; keys that become equal get numbers.
 
-    Parts of records become plain data; their names are our own, and stay.
+    Parts of records become plain data. Their names are toril's own and stay.
     """
     if isinstance(content, str):
         return mask(content)
@@ -124,9 +124,9 @@ def masked(content: Any) -> Any:
 
 
 def masked_settings(content: Any) -> Any:
-    """The same for what a user wrote: keys say what is a credential, as in `headers: {Authorization: …}`.
+    """Returns a user's settings with credentials masked; keys such as `headers: {Authorization: …}` name them.
 
-    A value that only refers to the environment, such as `${TOKEN}`, is none.
+    A value that only refers to the environment, such as `${TOKEN}`, stays.
     """
     if isinstance(content, dict):
         return _with_keys(content, lambda key, value: _hidden(value) if names_a_secret(key) else masked_settings(value))
@@ -136,7 +136,7 @@ def masked_settings(content: Any) -> Any:
 
 
 def _hidden(value: Any) -> Any:
-    """The value of a key that names a secret; cookies are a list of mappings with a `value` each."""
+    """Masks the value of a key that names a secret; cookies are a list of mappings with a `value` each."""
     if isinstance(value, dict):
         return {
             key: _hidden(one) if key == "value" or names_a_secret(str(key)) else masked_settings(one)
@@ -165,7 +165,7 @@ def _with_keys(content: dict[Any, Any], value_of: Callable[[str, Any], Any]) -> 
 
 
 def _numbers_only(content: list[Any] | tuple[Any, ...]) -> bool:
-    """Whether lists hold numbers only; judged by the first item, since histograms have thousands."""
+    """Returns whether lists hold numbers only; the first item decides, since histograms have thousands."""
     first: Any = content
     while isinstance(first, (list, tuple)):
         if not first:
@@ -175,7 +175,7 @@ def _numbers_only(content: list[Any] | tuple[Any, ...]) -> bool:
 
 
 def _named(group: int, shown: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:
-    """`shown` where the group names a secret; else what was found."""
+    """Returns a replacement that calls `shown` if the group names a secret, and else changes nothing."""
     return lambda found: shown(found) if names_a_secret(found[group]) else found[0]
 
 

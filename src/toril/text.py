@@ -44,15 +44,15 @@ def nearest(word: object, known: Iterable[str], *, cutoff: float = 0.6) -> str |
 
 
 def suggestion(word: object, known: Iterable[str]) -> str:
-    """What to write in place of an unknown word: the nearest known one, or the first of them.
+    """Returns a sentence that corrects an unknown word: the nearest known word, or the first ten of them.
 
     >>> suggestion("Througput", ["throughput", "hold-for"]), suggestion("x", ["throughput", "hold-for"])
-    ('did you mean `throughput`?', 'known are hold-for, throughput')
+    ('Did you mean `throughput`?', 'Known names: hold-for, throughput.')
     """
     names = sorted(known)
     if meant := nearest(word, names):
-        return f"did you mean `{meant}`?"
-    return f"known are {', '.join(names[:10])}{' …' if len(names) > 10 else ''}"
+        return f"Did you mean `{meant}`?"
+    return f"Known names: {', '.join(names[:10])}{', …' if len(names) > 10 else '.'}"
 
 
 def one_line(text: object, longest: int) -> str:

@@ -1,4 +1,4 @@
-"""One stage of a search, by what was measured in its seconds: held, breached, or worth nothing."""
+"""One stage of a search, judged from the measurements of its seconds: held, breached or void."""
 
 import pytest
 
@@ -15,7 +15,7 @@ PLAN = plan_of(executions=(PLANNED,))
 
 
 def stages(*, us=20 * MS, rps=50, ok=True, rc="", seconds=range(40), search=SEARCH, cpu=0.2, dropped=0, sockets=0.1):
-    """Seconds in which everything is the same."""
+    """Returns equal seconds."""
     recorder = Recorder("local-1", "local")
     for second in seconds:
         for number in range(rps):
@@ -37,7 +37,7 @@ def outcome(one, **how):
     return found.outcome, found.why
 
 
-def test_a_stage_whose_criteria_are_kept_has_held_in_its_seconds_but_the_first_ones():
+def test_a_stage_without_a_breach_has_held_after_its_settling_time():
     found = judged(stages())
     assert (found.outcome, found.from_s, found.to_s) == ("held", 13, 20)
     assert (found.samples, found.achieved_rps) == (350, 50.0)
@@ -45,7 +45,7 @@ def test_a_stage_whose_criteria_are_kept_has_held_in_its_seconds_but_the_first_o
 
 
 @pytest.mark.parametrize(("how", "why"), [({"us": 400 * MS}, "p95>300ms"), ({"ok": False}, "fail>5%")])
-def test_one_criterion_that_is_true_is_a_breach(how, why):
+def test_one_true_criterion_is_a_breach(how, why):
     assert outcome(stages(**how)) == ("breached", why)
 
 
@@ -53,53 +53,53 @@ def test_one_criterion_that_is_true_is_a_breach(how, why):
     ("until", "rc", "why"),
     [("p95>300ms", "503", "failures"), ("rc503>90%", "503", "rc503>90%"), ("p95>300ms", "ReadTimeout", "p95>300ms")],
 )
-def test_a_service_that_refuses_at_once_what_is_too_much_has_not_held_it(until, rc, why):
+def test_failing_requests_breach_a_stage(until, rc, why):
     one = stages(ok=False, rc=rc, search=SEARCH.model_copy(update={"until": (until,)}))
     assert outcome(one) == ("breached", why)
 
 
-def test_what_was_measured_before_it_or_after_it_is_none_of_its_business():
+def test_seconds_outside_a_stage_are_ignored():
     slow = stages(us=400 * MS)
     assert outcome(stages(seconds=range(13, 20))) == ("held", "")
     assert outcome(slow) == ("breached", "p95>300ms")
 
 
-def test_silent_seconds_are_zeros_in_a_stage_and_not_after_it():
+def test_seconds_without_samples_count_as_zeros_within_a_stage_only():
     counting = SEARCH.model_copy(update={"until": ("succ<10 for 3s",)})
     assert outcome(stages(search=counting)) == ("held", "")
     assert outcome(stages(search=counting, seconds=[*range(20), 39])) == ("held", "")
     assert outcome(stages(search=counting, seconds=[*range(17), 39])) == ("breached", "succ<10 for 3s")
 
 
-def test_it_is_not_judged_before_all_of_its_seconds_are_there():
+def test_a_stage_is_judged_once_its_seconds_are_complete():
     assert judged(stages(), complete_to=18) is None
     assert judged(stages(), complete_to=19) is not None
 
 
 @pytest.mark.parametrize(("rps", "found"), [(49.0, "held"), (52.0, "held"), (54.0, "breached"), (100.0, "breached")])
-def test_answers_that_fall_behind_what_was_sent_are_a_breach(rps, found):
+def test_too_few_responses_are_a_breach(rps, found):
     assert outcome(stages(rps=50), rps=rps)[0] == found
 
 
-def test_silence_is_a_breach_and_not_a_lack_of_samples():
+def test_no_response_is_a_breach_and_not_a_lack_of_samples():
     assert outcome(stages(seconds=range(12))) == ("breached", "answers")
 
 
-def test_a_generator_without_room_makes_it_worth_nothing_whatever_was_measured():
+def test_a_saturated_generator_makes_a_stage_void():
     assert outcome(stages(cpu=0.99, us=400 * MS)) == ("void", "generators")
 
 
-def test_sends_that_were_never_made_do_too_unless_the_service_has_breached():
+def test_unsent_requests_make_a_stage_void_unless_it_breached():
     assert outcome(stages(dropped=2)) == ("void", "generators")
     assert outcome(stages(dropped=2, us=400 * MS)) == ("breached", "p95>300ms")
 
 
-def test_sockets_that_wait_for_a_slow_service_are_the_service_s_doing():
+def test_a_slow_service_that_fills_sockets_breaches():
     assert outcome(stages(sockets=0.95)) == ("void", "generators")
     assert outcome(stages(sockets=0.95, us=400 * MS)) == ("breached", "p95>300ms")
 
 
-def test_too_few_samples_of_a_label_are_worth_nothing():
+def test_too_few_samples_of_a_label_make_a_stage_void():
     search = SEARCH.model_copy(update={"until": ("p99>300ms",)})
     assert outcome(stages(search=search)) == ("void", "samples")
     assert "368" in judged(stages(search=search)).message
@@ -112,20 +112,20 @@ def test_a_criterion_may_have_a_timeframe_within_the_stage():
 
 
 class TestRecovery:
-    """After a breach."""
+    """Recoveries after a breach."""
 
     def test_a_service_that_keeps_up_for_three_seconds_has_recovered(self):
         found = judged(stages(), kind="recover")
         assert (found.outcome, found.from_s, found.to_s) == ("held", 10, 13)
 
-    def test_the_first_such_seconds_count_whenever_somebody_looks(self):
+    def test_the_first_calm_seconds_count_at_any_time_of_judging(self):
         assert judged(stages(), kind="recover", complete_to=12) == judged(stages(), kind="recover", complete_to=39)
         assert judged(stages(), kind="recover", complete_to=11) is None
 
-    def test_answers_to_what_was_sent_before_are_no_recovery(self):
+    def test_late_responses_to_earlier_requests_are_no_recovery(self):
         found = judged(stages(rps=60), kind="recover")
         assert (found.outcome, found.why) == ("void", "recovery")
         assert all(figure in found.message for figure in ("20 s", "50/s"))
 
-    def test_neither_are_slow_ones(self):
+    def test_slow_responses_are_no_recovery(self):
         assert outcome(stages(us=400 * MS), kind="recover") == ("void", "recovery")

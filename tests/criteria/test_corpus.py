@@ -1,6 +1,6 @@
-"""Criteria that nobody here wrote: those of Taurus' documentation, examples and tests, and of suites found in public.
+"""Published criteria: from Taurus' documentation, examples and tests, and from public suites.
 
-Only the criteria themselves, as facts. For each: the canonical text it is accepted with, or the fix it is refused with.
+Each criterion has its canonical text, or the code and the fix of its error.
 """
 
 import pytest
@@ -50,7 +50,7 @@ ACCEPTED = [  # source, canonical text
     ("avg-rt>5s", "avg-rt>5s"),
     ("avg-rt>150ms for 10s, continue as failed", "avg-rt>150ms for 10s, continue as failed"),
     ("rc404>10 within 1m", "rc404>10 within 60s"),
-    # its examples and tests
+    # Taurus' examples and tests
     ("avg-rt>5000ms for 10s", "avg-rt>5000ms for 10s"),
     ("failures>75% for 5s", "fail>75% for 5s"),
     ("fail>0", "fail>0"),
@@ -88,7 +88,7 @@ ACCEPTED = [  # source, canonical text
     ("bytes<1b for 1s, continue as failed", "bytes<1b for 1s, continue as failed"),
     ("avg-rt<100ms", "avg-rt<100ms"),
     ("bytes<1kb", "bytes<1kb"),
-    # suites found in public repositories
+    # suites in public repositories
     ("success<100%, continue as failed", "succ<100%, continue as failed"),
     ("avg-ct>500ms, stop as failed", "avg-ct>500ms"),
     ("failures>5%, continue as failed", "fail>5%, continue as failed"),
@@ -103,11 +103,11 @@ ACCEPTED = [  # source, canonical text
     ),
 ]
 REFUSED = [  # source, code, part of the fix
-    # three of the documentation, which bzt rejects as well
+    # three from the documentation that bzt also rejects
     ("avg-lt for my-label>2", "missing-of", "avg-lt of my-label"),
     ("hits for my-label>100 for 5s, stop as non-failed", "missing-of", "hits of my-label"),
     ("bytes for my-label>10MB", "missing-of", "bytes of my-label"),
-    ("rc413>10 within 3s, stop as successful", "wrong-action", ""),  # bzt: as failed
+    ("rc413>10 within 3s, stop as successful", "wrong-action", ""),  # bzt reads `as failed`
     ("bytes>0 for 1s, continue as successful", "wrong-action", ""),
     (full("local/cpu", ">", 90, timeframe="5s", **{"class": MONITORING}), "unsupported-class", ""),
     ({"condition": ">", "threshold": "400ms"}, "missing-key", ""),
@@ -117,13 +117,13 @@ REFUSED = [  # source, code, part of the fix
 
 
 @pytest.mark.parametrize(("source", "text"), ACCEPTED, ids=[str(source)[:50] for source, _ in ACCEPTED])
-def test_a_criterion_of_others_is_accepted_for_what_it_says(source, text):
+def test_a_published_criterion_is_accepted(source, text):
     criterion = parse_criterion(source, "suite.yml: reporting[0].criteria[0]")
     assert criterion.text == text
-    assert parse_criterion(source, "suite.yml: toril.criteria[0]", "toril") == criterion  # it means the same there
+    assert parse_criterion(source, "suite.yml: toril.criteria[0]", "toril") == criterion  # the same in toril's language
 
 
 @pytest.mark.parametrize(("source", "code", "fix"), REFUSED, ids=[str(source)[:50] for source, *_ in REFUSED])
-def test_or_refused_with_the_fix(source, code, fix):
+def test_a_published_criterion_with_a_mistake_is_rejected_with_the_fix(source, code, fix):
     with refused(code, fix, error=CriterionError):
         parse_criterion(source, "suite.yml: reporting[0].criteria[0]")

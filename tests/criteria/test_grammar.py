@@ -1,4 +1,6 @@
-"""One criterion: what is accepted means what bzt means by it, and what is refused says how to write it."""
+"""One criterion: an accepted one means the same as in bzt, and an error says how to write it."""
+
+import re
 
 import pytest
 from hypothesis import assume, given
@@ -42,12 +44,12 @@ CRITERIA = st.builds(
 
 @examples(400)
 @given(text=CRITERIA)
-def test_a_criterion_means_what_bzt_means_by_it(text):
+def test_a_criterion_means_the_same_as_in_bzt(text):
     criterion = parse_criterion(text, "suite.yml: criteria[0]")
     fields = oracle.string_to_config(text)
     theirs = oracle.criterion(fields)
     if " of " in text and (">=" in text or "<=" in text or "==" in text):
-        assert fields["label"][-1] in "<>="  # a defect of bzt's: the operator's first character goes into the label
+        assert fields["label"][-1] in "<>="  # a defect of bzt: it adds the operator's first character to the label
     else:
         assert criterion.label == theirs.label
         assert criterion.op == theirs.config["condition"].replace("==", "=")
@@ -61,7 +63,7 @@ def test_a_criterion_means_what_bzt_means_by_it(text):
 
 @examples(200)
 @given(text=CRITERIA, location=st.sampled_from(["", " in eu-west-1"]))
-def test_the_canonical_text_says_the_same_again(text, location):
+def test_the_canonical_text_parses_to_the_same_criterion(text, location):
     criterion = parse_criterion(text.replace(",", location + ",") if "," in text else text + location, "here")
     again = parse_criterion(criterion.text, "here")
     assert (
@@ -75,12 +77,12 @@ def test_the_canonical_text_says_the_same_again(text, location):
 
 @examples(200)
 @given(text=st.text(alphabet="avg-rtpfil0123456789 .%<>=of:,swhc?*", max_size=40))
-def test_any_text_is_a_criterion_or_refused_with_place_and_fix(text):
+def test_any_text_is_a_criterion_or_is_rejected_with_place_and_fix(text):
     try:
         parse_criterion(text, "suite.yml: criteria[0]")
     except CriterionError as error:
-        assert str(error).startswith("suite.yml: criteria[0] is `")
-        assert "; " in str(error)
+        assert str(error).startswith("suite.yml: criteria[0]: `")
+        assert re.search("[.?] [A-Z]", str(error))  # the fix
 
 
 @pytest.mark.parametrize(
@@ -102,11 +104,11 @@ def test_any_text_is_a_criterion_or_refused_with_place_and_fix(text):
         ("p99.99>1s", "p99.99>1s"),
     ],
 )
-def test_it_is_shown_in_one_canonical_form(text, shown):
+def test_a_criterion_has_one_canonical_text(text, shown):
     assert parse_criterion(text, "here").text == shown
 
 
-def test_the_three_forms_say_the_same():
+def test_the_three_forms_are_equal():
     full = {
         "subject": "p95",
         "label": "http://x/, or: so",
@@ -206,8 +208,8 @@ def test_the_three_forms_say_the_same():
         ({"slow pages": 5}, "not-a-criterion", ""),
     ],
 )
-def test_what_could_never_be_judged_is_refused_with_the_fix(source, code, name):
-    with refused(code, "suite.yml: reporting[0].criteria[1] is `", name, error=CriterionError) as caught:
+def test_an_invalid_criterion_is_rejected_with_the_fix(source, code, name):
+    with refused(code, "suite.yml: reporting[0].criteria[1]: `", name, error=CriterionError) as caught:
         parse_criterion(source, "suite.yml: reporting[0].criteria[1]")
     assert len(str(caught.value)) < 500
 
@@ -225,13 +227,13 @@ def test_what_could_never_be_judged_is_refused_with_the_fix(source, code, name):
         ("fail<0%", "never-true", ""),
         ("p95<0ms for 10s", "never-true", ""),
         ("succ>100%", "never-true", ""),
-        ("p95<5000ms", "fails-good-runs", ">"),  # people write what should be
+        ("p95<5000ms", "fails-good-runs", ">"),  # a common mistake: the passing case instead of the failing one
         ("avg-rt<=2s for 10s", "fails-good-runs", ">"),
         ("fail<10%", "fails-good-runs", ">"),
         ("succ>=95%", "fails-good-runs", "<"),
     ],
 )
-def test_a_likely_slip_is_found_and_its_reading_is_named(source, code, name):
+def test_a_likely_mistake_is_found_with_its_correction(source, code, name):
     (finding,) = lint(parse_criterion(source, ""))
     assert (finding.code, name in finding.message) == (code, True)
 
@@ -254,13 +256,13 @@ PART = st.builds(
 
 
 @given(parts=st.lists(PART, min_size=1, max_size=4), space=st.sampled_from(["", " "]))
-def test_durations_are_bzts(parts, space):
+def test_durations_are_equal_to_bzts(parts, space):
     text = space.join(parts)
     assert float(duration_s(text)) == pytest.approx(oracle.dehumanize_time(text))
 
 
 @given(number=st.integers(0, 10**6) | st.floats(0, 10**6, allow_nan=False).map(lambda value: round(value, 3)))
-def test_a_bare_number_is_seconds(number):
+def test_a_number_without_a_unit_is_in_seconds(number):
     assert float(duration_s(number)) == pytest.approx(oracle.dehumanize_time(number))
     assert float(duration_s(str(number))) == pytest.approx(oracle.dehumanize_time(str(number)))
 
@@ -269,7 +271,7 @@ def test_a_bare_number_is_seconds(number):
     "value",
     ["", "x", "5x", "-5s", "inf", "nan", "5 seconds", "1.2.3s", "s", None, True, [], "9" * 100, float("inf"), -1],
 )
-def test_what_is_no_duration_is_refused(value):
+def test_an_invalid_duration_is_rejected(value):
     with pytest.raises(ValueError):
         duration_s(value)
 
@@ -283,7 +285,7 @@ def test_what_is_no_duration_is_refused(value):
         ("Cookie: a=b (transaction)", "Cookie: ***", "transaction"),
     ],
 )
-def test_a_label_with_a_credential_is_the_one_that_is_recorded(label, recorded, kind):
+def test_a_label_with_a_credential_is_masked_as_in_records(label, recorded, kind):
     source = {"subject": "p95", "label": label, "condition": ">", "threshold": "1s"}
     found = parse_criterion(source, "suite.yml", "toril")
     assert (found.label, found.kind) == (recorded, kind)

@@ -1,4 +1,6 @@
-"""What `toril.criteria` adds to Taurus' language: accepted in one canonical form, or refused with the fix."""
+"""The additions of `toril.criteria` to Taurus' language: one canonical form, or an error with the fix."""
+
+import re
 
 import pytest
 from hypothesis import given
@@ -49,31 +51,31 @@ def ours(source):
         ("avg-rt>1s", "avg-rt>1s", 1_000_000, "us"),
     ],
 )
-def test_a_criterion_of_our_own_has_one_canonical_form_that_means_the_same(source, text, threshold, unit):
+def test_torils_criteria_have_one_canonical_text(source, text, threshold, unit):
     criterion = ours(source)
     assert (criterion.text, criterion.threshold, criterion.unit) == (text, threshold, unit)
     again = ours(criterion.text)
     assert (again.text, again.threshold, again.kind, again.label) == (text, threshold, criterion.kind, criterion.label)
 
 
-def test_the_kind_of_a_label_is_said_by_a_key_or_as_the_summary_marks_it():
+def test_the_kind_of_a_label_is_a_key_or_the_mark_of_the_summary():
     full = {"subject": "p95", "label": "buy", "kind": "transaction", "condition": ">", "threshold": "2s"}
     assert ours(full) == ours("p95 of buy (transaction)>2s")
     assert (ours(full).label, ours(full).kind) == ("buy", "transaction")
     assert ours("p95 of (transaction)>2s").label == ""
-    taurus = parse_criterion("p95 of buy (transaction)>2s", "")  # where bzt takes it for the label
+    taurus = parse_criterion("p95 of buy (transaction)>2s", "")  # bzt reads the mark as part of the label
     assert (taurus.label, taurus.kind) == ("buy (transaction)", None)
 
 
 @pytest.mark.parametrize("subject", [*OWN_SUBJECTS, *SERVER_SUBJECTS])
-def test_in_taurus_own_list_our_subjects_are_refused_with_the_place_where_they_belong(subject):
+def test_torils_subjects_are_rejected_in_taurus_lists_with_the_right_place(subject):
     for source in (f"{subject}>5", {"subject": subject, "condition": ">", "threshold": 5}):
         with refused("misplaced-subject", "reporting[0].criteria[0]", subject, "toril: {criteria: "):
             parse_criterion(source, "suite.yml: reporting[0].criteria[0]")
 
 
 @pytest.mark.parametrize("subject", ["rps", "TPS", "hits_rate"])
-def test_what_others_call_a_subject_of_ours_is_sent_where_it_belongs(subject):
+def test_other_names_of_torils_subjects_are_rejected_with_the_right_place(subject):
     with refused("misplaced-subject", "`throughput`", "toril: {criteria: "):
         parse_criterion(f"{subject}<100", "suite.yml: reporting[0].criteria[0]")
 
@@ -140,8 +142,8 @@ def test_what_others_call_a_subject_of_ours_is_sent_where_it_belongs(subject):
         ({"subject": "p95", "namespace": "AWS/SQS", "condition": ">", "threshold": "1s"}, "unknown-key", ""),
     ],
 )
-def test_what_could_never_be_judged_is_refused_with_the_fix(source, code, name):
-    with refused(code, "suite.yml: toril.criteria[0] is `", name, error=CriterionError):
+def test_an_invalid_criterion_of_toril_is_rejected_with_the_fix(source, code, name):
+    with refused(code, "suite.yml: toril.criteria[0]: `", name, error=CriterionError):
         ours(source)
 
 
@@ -181,7 +183,7 @@ def test_a_criterion_on_a_server_names_its_metric(source, metric, text):
     assert found is not None
     assert (found.namespace, found.metric, found.statistic, found.dimensions, found.factor) == metric
     assert criterion.text == text
-    assert not criterion.stop  # its values come after the end
+    assert not criterion.stop  # its values arrive after the end
 
 
 @given(
@@ -189,18 +191,18 @@ def test_a_criterion_on_a_server_names_its_metric(source, metric, text):
     st.sampled_from([*QUEUE, *ALB, "period", "unit", "region", "missing", "stop", "logic", "timeframe", "oops"]),
     st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.integers()) | st.just({"a": [1]}),
 )
-def test_any_value_of_any_key_is_a_criterion_or_refused_with_place_and_fix(source, key, value):
+def test_any_value_of_a_key_is_accepted_or_rejected_with_place_and_fix(source, key, value):
     try:
         ours({**source, key: value})
     except CriterionError as error:
-        assert str(error).startswith("suite.yml: toril.criteria[0] is `")
-        assert "; " in str(error)
+        assert str(error).startswith("suite.yml: toril.criteria[0]: `")
+        assert re.search("[.?] [A-Z]", str(error))  # the fix
 
 
 # In a suite
 
 
-def test_toril_criteria_may_be_a_list_one_criterion_or_messages(tmp_path):
+def test_toril_criteria_accepts_a_list_one_criterion_or_messages(tmp_path):
     for written, count in (
         (["throughput<5/s", ALB], 2),
         ("load<95%", 1),
@@ -211,7 +213,7 @@ def test_toril_criteria_may_be_a_list_one_criterion_or_messages(tmp_path):
         assert [one.language for one in planned] == ["toril"] * count
 
 
-def test_references_in_criteria_are_resolved_or_refused(tmp_path):
+def test_references_in_criteria_are_resolved_or_rejected(tmp_path):
     document = {**SIMPLE, "toril": {"criteria": [{**ALB, "load-balancer": "${BALANCER}"}]}}
     (planned,) = read(tmp_path, document, env={"BALANCER": "app/shop/1"}).criteria
     assert planned.source["load-balancer"] == "app/shop/1"
@@ -245,7 +247,7 @@ def test_criteria_that_no_run_would_ever_judge_are_refused(tmp_path, change, cod
     refuses(tmp_path, {**SIMPLE, **change}, code, named)
 
 
-def test_what_looks_like_criteria_in_what_a_request_carries_is_none(tmp_path):
+def test_criteria_in_the_body_of_a_request_are_ignored(tmp_path):
     carried = {"criteria": ["fail>0"]}
     requests = [{"url": "/", "method": "POST", "body": carried}]
     document = {
@@ -255,7 +257,7 @@ def test_what_looks_like_criteria_in_what_a_request_carries_is_none(tmp_path):
     assert read(tmp_path, {**document, "settings": {"env": {"criteria": "x"}}}).criteria == ()
 
 
-def test_criteria_that_are_empty_or_of_another_place_are_named_where_nothing_else_is_judged(tmp_path):
+def test_empty_or_inapplicable_criteria_are_noted_if_there_are_no_others(tmp_path):
     nothing: list[object] = [{}, [], None]
     for written in nothing:
         suite = read(tmp_path, {**SIMPLE, "reporting": [{"module": "passfail", "criteria": written}]})
@@ -276,12 +278,12 @@ def test_passfail_under_another_name_is_judged_too(tmp_path):
     assert [one.source for one in read(tmp_path, document).criteria] == ["fail>0"]
 
 
-def test_every_subject_of_our_own_is_in_one_group():
+def test_every_subject_of_toril_is_in_one_group():
     assert set(GENERATOR) < set(OWN_SUBJECTS)
     assert not set(OWN_SUBJECTS) & set(SERVER_SUBJECTS)
 
 
-def test_a_criterion_that_is_probably_a_slip_is_named_by_the_plan(tmp_path):
+def test_the_plan_notes_a_likely_mistake_in_a_criterion(tmp_path):
     document = {
         **SIMPLE,
         "reporting": [{"module": "passfail", "criteria": ["avg-rt>300"]}],
@@ -295,7 +297,7 @@ def test_a_criterion_that_is_probably_a_slip_is_named_by_the_plan(tmp_path):
 
 
 @given(st.one_of(st.sampled_from([50, 90, 95, 99, 99.9, 99.99, 0.1, 1.0]), st.floats(0.01, 99.99)))
-def test_a_percentile_needs_as_many_samples_as_bound_its_interval_on_both_sides(percentile):
+def test_a_percentile_needs_the_samples_that_bound_its_interval_on_both_sides(percentile):
     needed = samples_needed(parse_criterion(f"p{percentile:.3f}>1s", ""))
     percent = float(f"{percentile:.3f}")
 

@@ -68,7 +68,7 @@ def test_a_search_finds_the_capacity_of_a_service(tmp_path: Path) -> None:
     assert found["held_rps"] <= BEARS_RPS < found["breached_rps"] <= found["held_rps"] * 1.301, found
     assert found["limited_by"] == "p95>300ms"
     assert done.code == 0, done.stdout
-    assert f"shop held {found['held_rps']:g}/s" in " ".join(done.stdout.split())
+    assert f"shop sustained {found['held_rps']:g}/s" in " ".join(done.stdout.split())
 
 
 def limited_by(done: Finished) -> str:

@@ -1,4 +1,4 @@
-"""A rate over time, and what it asks for."""
+"""A rate over time, and its number of requests."""
 
 import doctest
 import math
@@ -23,24 +23,24 @@ def curves(draw):
     return Curve(tuple((at, draw(RATES)) for at in times))
 
 
-def test_its_examples_are_true():
+def test_the_examples_in_docstrings_are_correct():
     assert doctest.testmod(curve).failed == 0
 
 
 @pytest.mark.parametrize("points", [(), ((0, 1),), ((0, 1), (0, 1)), ((1, 1), (2, 1)), ((0, 1), (2, 1), (1, 1))])
-def test_times_that_make_no_curve_are_refused(points):
-    with pytest.raises(ValueError, match="times do not go back"):
+def test_invalid_times_are_rejected(points):
+    with pytest.raises(ValueError, match="sorted by time"):
         Curve(points)
 
 
 @pytest.mark.parametrize("rps", [-1, math.nan, math.inf])
-def test_a_rate_that_is_none_is_refused(rps):
-    with pytest.raises(ValueError, match="0 or more"):
+def test_an_invalid_rate_is_rejected(rps):
+    with pytest.raises(ValueError, match="below 0"):
         Curve(((0, rps), (1, 1)))
 
 
 @given(curves())
-def test_as_many_are_due_as_its_area_says(one):
+def test_the_number_of_due_requests_is_the_area_below_the_curve(one):
     due = list(one.times_of(range(100_000)))
     assert abs(len(due) - one.total) <= 1 + 1e-6 * one.total
     assert due == sorted(due)
@@ -49,7 +49,7 @@ def test_as_many_are_due_as_its_area_says(one):
 
 
 @given(curves(), st.floats(0, 60), RATES)
-def test_a_change_keeps_what_was_before_it(one, at_s, rps):
+def test_a_change_keeps_the_curve_before_it(one, at_s, rps):
     other = one.changed(at_s, rps)
     assert other.length_s == one.length_s
     assert other.count_to(min(at_s, one.length_s)) == pytest.approx(one.count_to(min(at_s, one.length_s)))

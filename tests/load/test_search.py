@@ -1,4 +1,4 @@
-"""The search for a capacity: what follows from which stages, and that it finds what is there."""
+"""The capacity search: the next stage after each result, and the capacity that it finds."""
 
 from itertools import pairwise
 
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from toril.load.search import (
     CONFIRMATIONS,
+    HIGHEST_RATE,
     RAISE,
-    TO_THE_TOP,
     UNSTEADY,
     Outcome,
     SearchRange,
@@ -24,20 +24,20 @@ from toril.load.search import (
 BOUNDS = SearchRange(100, 5000, 0.05)
 
 
-def searched(bounds: SearchRange, bears) -> tuple[SearchResult, list[StageOutcome]]:
-    """The search on a service that `bears(rps, stages so far)`; it always recovers."""
+def searched(bounds: SearchRange, sustains) -> tuple[SearchResult, list[StageOutcome]]:
+    """Searches a service with `sustains(rps, stages so far)` that always recovers; returns result and stages."""
     judged: list[StageOutcome] = []
     while isinstance(stage := next_stage(bounds, judged), Stage):
-        outcome: Outcome = "held" if stage.kind == "recover" or bears(stage.rps, judged) else "breached"
+        outcome: Outcome = "held" if stage.kind == "recover" or sustains(stage.rps, judged) else "breached"
         judged.append(StageOutcome(stage, outcome, "" if outcome == "held" else "p95>300ms"))
         assert len(judged) < 500
     return stage, judged
 
 
-def course(bounds, *told):
-    """What comes after stages of which only the outcome is told: `held`, `breached`, or why they are void."""
+def after(bounds, *outcomes):
+    """Returns the next stage after stages with these outcomes: `held`, `breached`, or the cause of a void stage."""
     judged: list[StageOutcome] = []
-    for outcome in told:
+    for outcome in outcomes:
         stage = next_stage(bounds, judged)
         assert isinstance(stage, Stage)
         known = outcome in ("held", "breached")
@@ -48,7 +48,7 @@ def course(bounds, *told):
 
 
 @pytest.mark.parametrize(
-    ("told", "then"),
+    ("outcomes", "following"),
     [
         ((), Stage(100, "raise")),
         (("held",), Stage(150, "raise")),
@@ -70,24 +70,24 @@ def course(bounds, *told):
         (("held", "breached", "recovery"), SearchResult(100, 150, "recovery", exact=False)),
     ],
 )
-def test_each_stage_follows_from_those_before_it(told, then):
-    assert course(BOUNDS, *told) == then
+def test_the_stages_so_far_decide_the_next_one(outcomes, following):
+    assert after(BOUNDS, *outcomes) == following
 
 
-def test_the_highest_rate_that_is_wanted_is_the_end_of_it():
-    assert course(SearchRange(100, 200, 0.05), "held", "held") == Stage(200, "raise")
-    assert course(SearchRange(100, 200, 0.05), "held", "held", "held") == SearchResult(
-        200, None, TO_THE_TOP, exact=False
+def test_the_search_ends_at_its_highest_rate():
+    assert after(SearchRange(100, 200, 0.05), "held", "held") == Stage(200, "raise")
+    assert after(SearchRange(100, 200, 0.05), "held", "held", "held") == SearchResult(
+        200, None, HIGHEST_RATE, exact=False
     )
 
 
-def test_a_rate_that_does_not_hold_again_has_not_held():
+def test_a_rate_that_does_not_hold_again_does_not_count_as_held():
     narrowed = ("held", "breached", "held", "held", "held", "held", "held")
-    found = course(BOUNDS, *narrowed, "breached", "held", "held")
+    found = after(BOUNDS, *narrowed, "breached", "held", "held")
     assert found == SearchResult(142.6, 146.3, "p95>300ms", exact=True)
 
 
-def test_a_service_that_holds_nothing_twice_is_said_to_be_unsteady():
+def test_a_service_that_holds_no_rate_twice_is_unsteady():
     found, judged = searched(BOUNDS, lambda rps, judged: rps < 1000 and next_kind(judged) != "confirm")
     assert (found.limited_by, found.exact) == (UNSTEADY, False)
     assert sum(one.stage.kind == "confirm" for one in judged) == CONFIRMATIONS
@@ -108,7 +108,7 @@ def bounds_and_capacity(draw):
 
 
 @given(bounds_and_capacity())
-def test_the_capacity_of_a_service_that_has_one_is_found_within_the_precision(drawn):
+def test_a_constant_capacity_is_found_within_the_precision(drawn):
     bounds, capacity = drawn
     found, judged = searched(bounds, lambda rps, _: rps <= capacity)
     stages = [one for one in judged if one.stage.kind != "recover"]
@@ -116,18 +116,18 @@ def test_the_capacity_of_a_service_that_has_one_is_found_within_the_precision(dr
     if capacity < bounds.from_rps:
         assert (found.held_rps, found.exact) == (None, True)
     elif capacity >= bounds.to_rps:
-        assert (found.held_rps, found.limited_by) == (bounds.to_rps, TO_THE_TOP)
+        assert (found.held_rps, found.limited_by) == (bounds.to_rps, HIGHEST_RATE)
     else:
         assert found.exact
         assert found.held_rps is not None
         assert found.breached_rps is not None
         assert found.held_rps <= capacity < found.breached_rps
-        rounding = 0.001  # of rates, twice
+        rounding = 0.001  # two rounded rates
         assert found.breached_rps / found.held_rps <= 1 + bounds.precision + rounding
 
 
 @given(bounds_and_capacity(), st.randoms(use_true_random=False))
-def test_a_service_that_answers_by_chance_ends_the_search_in_time_too(drawn, chance):
+def test_the_search_ends_in_time_on_a_random_service(drawn, chance):
     bounds, _ = drawn
     found, judged = searched(bounds, lambda rps, _: chance.random() < 0.6)
     stages = [one for one in judged if one.stage.kind != "recover"]
@@ -138,7 +138,7 @@ def test_a_service_that_answers_by_chance_ends_the_search_in_time_too(drawn, cha
 
 
 @given(bounds_and_capacity())
-def test_no_stage_is_higher_than_wanted_nor_more_than_half_above_one_that_held(drawn):
+def test_rates_rise_by_at_most_half_and_stay_within_the_range(drawn):
     bounds, capacity = drawn
     _, judged = searched(bounds, lambda rps, _: rps <= capacity)
     highest = bounds.from_rps
@@ -149,13 +149,13 @@ def test_no_stage_is_higher_than_wanted_nor_more_than_half_above_one_that_held(d
             highest = max(highest, one.stage.rps)
 
 
-def test_after_each_breach_the_service_may_recover_before_the_next_stage():
+def test_a_recovery_follows_each_breach():
     _, judged = searched(BOUNDS, lambda rps, _: rps <= 700)
     for one, following in pairwise(judged):
         assert (one.outcome == "breached") == (following.stage.kind == "recover")
 
 
-def test_how_long_it_may_take_grows_with_its_stages():
+def test_the_longest_duration_grows_with_the_stages():
     assert longest_s(BOUNDS, 20, 0) > most_stages(BOUNDS) * 20
     assert longest_s(BOUNDS, 20, 3) > longest_s(BOUNDS, 20, 0)
     assert most_stages(SearchRange(100, 5000, 0.01)) > most_stages(BOUNDS)

@@ -1,4 +1,4 @@
-"""Shapes of load: each asks for what its closed form says."""
+"""Shapes of load: their numbers of requests equal the closed forms."""
 
 import doctest
 import math
@@ -19,17 +19,17 @@ def curve(points) -> Curve:
     return Curve(tuple(points))
 
 
-def test_their_examples_are_true():
+def test_the_examples_in_docstrings_are_correct():
     assert doctest.testmod(shapes).failed == 0
 
 
 @given(RATES, RATES, TIMES)
-def test_a_line_asks_for_the_mean_of_its_ends(low, high, lasts_s):
+def test_the_requests_of_a_line_are_the_mean_of_its_ends(low, high, lasts_s):
     assert curve(line(low, high, lasts_s)).total == pytest.approx((low + high) / 2 * lasts_s)
 
 
 @given(RATES, RATES, st.integers(2, 50), TIMES)
-def test_stairs_ask_for_the_mean_of_their_ends_and_reach_both(low, high, steps, every_s):
+def test_the_requests_of_stairs_are_the_mean_of_their_ends(low, high, steps, every_s):
     made = curve(stairs(low, high, steps, every_s))
     assert made.total == pytest.approx((low + high) / 2 * steps * every_s)
     assert (made.length_s, made.peak_rps) == (steps * every_s, max(low, high))
@@ -39,7 +39,7 @@ def test_stairs_ask_for_the_mean_of_their_ends_and_reach_both(low, high, steps, 
 
 
 @given(RATES, RATES, st.integers(1, 30), st.integers(1, 59), st.integers(1, 60))
-def test_spikes_ask_for_their_part_of_each_period(base, peak, periods, spike_s, more_s):
+def test_the_requests_of_spikes_are_their_part_of_each_period(base, peak, periods, spike_s, more_s):
     every_s = float(spike_s + more_s)
     made = curve(spikes(base, peak, every_s, float(spike_s), periods * every_s))
     assert made.total == pytest.approx(periods * (spike_s * peak + more_s * base))
@@ -50,7 +50,7 @@ def test_spikes_ask_for_their_part_of_each_period(base, peak, periods, spike_s, 
 
 
 @given(st.integers(1, 300), st.integers(1, 900))
-def test_spikes_that_are_cut_off_are_those_of_a_longer_load(spike_s, lasts_s):
+def test_spikes_that_are_cut_off_equal_the_start_of_a_longer_load(spike_s, lasts_s):
     whole = curve(spikes(1.0, 9.0, 301.0, float(spike_s), 903.0))
     part = curve(spikes(1.0, 9.0, 301.0, float(spike_s), float(lasts_s)))
     assert part.length_s == lasts_s
@@ -58,7 +58,7 @@ def test_spikes_that_are_cut_off_are_those_of_a_longer_load(spike_s, lasts_s):
 
 
 @given(RATES, RATES, st.integers(10, 86_400), st.floats(0, 86_400), st.floats(0.1, 3))
-def test_a_sine_is_never_further_off_than_a_thousandth_of_its_amplitude(one, other, period_s, low_at_s, periods):
+def test_the_error_of_a_sine_is_below_a_thousandth_of_its_amplitude(one, other, period_s, low_at_s, periods):
     low, high = sorted((one, other))
     lasts_s, amplitude, middle = period_s * periods, (high - low) / 2, (high + low) / 2
     made = curve(sine(low, high, float(period_s), low_at_s, lasts_s))
@@ -77,7 +77,7 @@ def test_a_sine_is_never_further_off_than_a_thousandth_of_its_amplitude(one, oth
 
 
 @given(st.lists(st.tuples(st.integers(1, 600), RATES), min_size=2, max_size=30))
-def test_held_rates_keep_their_sum(rows):
+def test_held_rates_keep_the_number_of_requests(rows):
     times = [float(sum(lasts_s for lasts_s, _ in rows[:place])) for place in range(len(rows) + 1)]
     points = held(zip(times, [rps for _, rps in rows], strict=False))
     made = joined([[*points, (times[-1], points[-1][1])]])
@@ -85,7 +85,7 @@ def test_held_rates_keep_their_sum(rows):
 
 
 @given(st.lists(st.tuples(RATES, RATES, TIMES), min_size=1, max_size=8))
-def test_shapes_one_after_another_ask_for_the_sum_and_need_no_point_that_changes_nothing(lines):
+def test_joined_shapes_keep_the_number_of_requests_without_redundant_points(lines):
     made = joined(line(*one) for one in lines)
     assert made.total == pytest.approx(sum((low + high) / 2 * lasts_s for low, high, lasts_s in lines), rel=1e-6)
     assert made.length_s == sum(lasts_s for *_, lasts_s in lines)
@@ -93,7 +93,7 @@ def test_shapes_one_after_another_ask_for_the_sum_and_need_no_point_that_changes
 
 
 @given(st.lists(st.tuples(RATES, RATES, TIMES), min_size=1, max_size=8), st.floats(0, 3), st.integers(0, 40))
-def test_by_second_is_what_is_due_between_whole_seconds(lines, late_s, first):
+def test_by_second_counts_the_due_requests_of_each_second(lines, late_s, first):
     made = joined(line(*one) for one in lines)
     seconds = range(first, first + 60)
     wanted = [made.count_to(second + 1 - late_s) - made.count_to(second - late_s) for second in seconds]

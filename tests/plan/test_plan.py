@@ -1,4 +1,4 @@
-"""The division of the load: nothing lost, nothing invented, and nobody idle or in lockstep."""
+"""The division of the load: exact, without idle workers and without workers in lockstep."""
 
 import json
 import math
@@ -50,7 +50,7 @@ def test_split_loses_nothing_and_is_within_one_of_the_exact_share(total, weights
     assert all(part == 0 for part, weight in zip(parts, weights, strict=True) if weight == 0)
 
 
-def test_split_gives_the_odd_ones_to_the_first():
+def test_split_gives_the_remainder_to_the_first():
     assert split(100, [1, 1, 1]) == [34, 33, 33]
     assert split(3, [2, 1]) == [2, 1]
     assert split(0, [5, 1]) == [0, 0]
@@ -71,7 +71,7 @@ EXECUTIONS = st.fixed_dictionaries(
 
 @QUIET
 @given(executions=st.lists(EXECUTIONS, min_size=1, max_size=4), workers=st.none() | st.integers(1, 40))
-def test_the_shares_are_the_load(tmp_path, executions, workers):
+def test_the_shares_sum_to_the_load(tmp_path, executions, workers):
     executions = [{key: value for key, value in one.items() if value != {}} for one in executions]
     try:
         plan = plan_of(tmp_path, *executions, workers=workers)
@@ -116,7 +116,7 @@ def test_a_plan_is_a_value(tmp_path, executions, workers):
     assert Plan.from_json(plan.to_json(), "plan.json") == plan
 
 
-def test_throughput_is_whole_where_that_leaves_nobody_without():
+def test_throughput_is_a_whole_number_unless_a_worker_would_get_none():
     def rates(total, users):
         return list(
             divided_throughput(
@@ -142,7 +142,7 @@ def test_workers_of_a_location_are_evenly_spread_in_phase(tmp_path):
 
 
 @pytest.mark.parametrize("weighted", [False, "false"])
-def test_exact_worker_counts(tmp_path, weighted):
+def test_exact_worker_counts_set_the_workers_of_each_location(tmp_path, weighted):
     exact = {"concurrency": 9, "locations": {"a": 1, "b": 2}, "locations-weighted": weighted}
     plan = plan_of(tmp_path, exact)
     assert [(share.worker, share.executions[0].concurrency) for share in plan.shares] == [
@@ -154,7 +154,7 @@ def test_exact_worker_counts(tmp_path, weighted):
         plan_of(tmp_path, exact, workers=5)
 
 
-def test_executions_with_and_without_locations(tmp_path):
+def test_an_execution_without_locations_uses_all_locations(tmp_path):
     plan = plan_of(tmp_path, {"concurrency": 4, "locations": {"a": 3, "b": 1}}, {"concurrency": 4}, workers=2)
     assert [[part.concurrency for part in share.executions] for share in plan.shares] == [[3, 3], [1, 1]]
     assert plan.locations == ("a", "b")
@@ -173,16 +173,16 @@ def test_without_locations_the_location_is_local(tmp_path):
         ({"concurrency": 1500, "executor": "locust"}, 2),
         ({"concurrency": 250, "executor": "apiritif"}, 3),
         ({"concurrency": 2, "throughput": 90_000}, 2),  # never more workers than virtual users
-        ({"concurrency": 5000, "executor": "molotov"}, 1),  # no rate is known
+        ({"concurrency": 5000, "executor": "molotov"}, 1),  # toril has no rate for this executor
         ({"concurrency": 10, "locations": {"a": 1, "b": 1, "c": 1}}, 3),
         ({"concurrency": 4000, "locations": {"a": 3, "b": 1}}, 4),
     ],
 )
-def test_the_load_says_how_many_workers_it_needs(tmp_path, execution, workers):
+def test_the_load_sets_the_number_of_workers(tmp_path, execution, workers):
     assert len(plan_of(tmp_path, execution).shares) == workers
 
 
-def test_the_option_goes_before_the_suite(tmp_path):
+def test_the_option_overrides_the_suite(tmp_path):
     suite = suite_of(tmp_path, {"concurrency": 9}, toril={"workers": 3})
     assert len(make_plan(suite, run_id="r", workers=None).shares) == 3
     assert len(make_plan(suite, run_id="r", workers=2).shares) == 2
@@ -204,12 +204,12 @@ def test_a_worker_without_work_is_an_error(tmp_path, execution, workers, code, n
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1001])
-def test_impossible_numbers_of_workers(tmp_path, workers):
+def test_numbers_of_workers_out_of_range_are_rejected(tmp_path, workers):
     with refused("out-of-range", f"--workers {workers}", error=OptionError):
         plan_of(tmp_path, {}, workers=workers)
 
 
-def test_smoke_is_one_user_for_a_few_seconds_without_criteria(tmp_path):
+def test_a_smoke_run_has_one_virtual_user_for_a_few_seconds_without_criteria(tmp_path):
     plan = plan_of(
         tmp_path,
         {
@@ -259,7 +259,7 @@ def test_a_script_with_its_own_load_runs_once_and_unchanged(tmp_path):
     assert plan.executions[0].concurrency is None
 
 
-def test_data_is_split_between_those_that_read_it(tmp_path):
+def test_data_is_split_between_its_readers(tmp_path):
     (tmp_path / "users.csv").write_text('name\na\n"b\nb"\n')
     reading = {"scenario": {"requests": ["/"], "data-sources": ["users.csv"]}, "concurrency": 2}
     plan = plan_of(tmp_path, reading, {"concurrency": 1}, workers=3, toril={"split-data": ["users.csv"]})
@@ -272,13 +272,13 @@ def test_too_few_rows_of_data_are_an_error(tmp_path):
         plan_of(tmp_path, {"concurrency": 3}, workers=3, toril={"split-data": ["users.csv"]})
 
 
-def test_a_criterion_on_a_location_that_the_run_has_not_is_an_error(tmp_path):
+def test_a_criterion_on_an_unknown_location_is_an_error(tmp_path):
     criteria = [{"module": "passfail", "criteria": ["p95>1s in eu-west-2"]}]
     with refused("unknown-location", "reporting[0].criteria[0]", "p95>1s in eu-west-2"):
         plan_of(tmp_path, {"locations": {"a": 1}}, reporting=criteria)
 
 
-def test_criteria_that_can_never_hold_are_said(tmp_path):
+def test_criteria_that_can_never_be_true_are_noted(tmp_path):
     criteria = ["p95 of hoem>1s", "p95 of home>1s", "p95>1s for 2m", "p95>1s within 2m"]
     plan = plan_of(
         tmp_path, {}, reporting=[{"module": "passfail", "criteria": criteria}], toril={"max-duration": "30s"}
@@ -292,15 +292,19 @@ def test_criteria_that_can_never_hold_are_said(tmp_path):
     ("second", "of_all", "warned"),
     [
         ({"hold-for": "1m"}, {}, True),
-        ({"hold-for": "1m", "delay": "1m"}, {}, False),  # one after the other
+        ({"hold-for": "1m", "delay": "1m"}, {}, False),  # consecutive executions
         ({"hold-for": "1m", "ramp-up": "1m"}, {}, False),
         ({"hold-for": "1m", "ramp-up": "1m", "delay": "1m"}, {"ramp-up-exclude": True}, False),
-        ({"hold-for": "1m", "ramp-up": "10m"}, {"ramp-up-exclude": True}, False),  # the first one has long ended
+        (
+            {"hold-for": "1m", "ramp-up": "10m"},
+            {"ramp-up-exclude": True},
+            False,
+        ),  # the first one ends much earlier
         ({"hold-for": "1m", "iterations": 5, "ramp-up": "1s"}, {"ramp-up-exclude": True}, True),
         ({"iterations": 5}, {}, False),
     ],
 )
-def test_whether_a_timeframe_fits_depends_on_all_that_is_judged(tmp_path, second, of_all, warned):
+def test_a_timeframe_must_fit_into_the_whole_judged_time(tmp_path, second, of_all, warned):
     first = {"scenario": {"requests": ["/"]}, "hold-for": "1m"}
     document = {
         "execution": [first, {"scenario": {"requests": ["/b"]}, **second}],
@@ -311,7 +315,7 @@ def test_whether_a_timeframe_fits_depends_on_all_that_is_judged(tmp_path, second
     assert ("never-a-full-window" in plan.warning_codes) is warned
 
 
-def test_what_a_plan_keeps_of_the_suite_and_the_options(tmp_path):
+def test_a_plan_keeps_settings_of_the_suite_and_options(tmp_path):
     suite = suite_of(tmp_path, {}, toril={"quorum": "50%", "graceful-stop": "5s"}, settings={"ramp-up-exclude": True})
     plan = make_plan(suite, run_id="run", workers=1, tags={"commit": "abc"})
     assert (plan.run_id, plan.suite, plan.tags, plan.quorum) == ("run", tmp_path.name, {"commit": "abc"}, 0.5)
@@ -319,7 +323,7 @@ def test_what_a_plan_keeps_of_the_suite_and_the_options(tmp_path):
 
 
 @pytest.mark.parametrize(("timeframe", "warned"), [("3m", False), ("4m", True)])
-def test_periods_of_cloudwatch_reach_beyond_the_load(tmp_path, timeframe, warned):
+def test_cloudwatchs_periods_extend_the_judged_time(tmp_path, timeframe, warned):
     cpu = {"subject": "ecs-cpu", "cluster": "c", "condition": ">", "threshold": "80%", "timeframe": timeframe}
     document = {"execution": {"scenario": {"requests": ["/"]}, "hold-for": "1m"}, "toril": {"criteria": [cpu]}}
     plan = make_plan(read(tmp_path, document), run_id="run", workers=1)
@@ -351,7 +355,7 @@ THINKING = {"concurrency": 4, "scenario": {"think-time": "1s", "requests": ["htt
         ({"concurrency": 4, "hold-for": "1s", "scenario": {"requests": ["http://a/x"]}}, "p99.9>1s", None),
     ],
 )
-def test_a_load_that_cannot_make_the_samples_that_a_percentile_needs_is_noted(tmp_path, load, criterion, most):
+def test_too_few_samples_for_a_percentile_are_noted(tmp_path, load, criterion, most):
     document = {"execution": load, "reporting": [{"module": "passfail", "criteria": [criterion]}]}
     (tmp_path / "suite.yml").write_text(yaml.safe_dump(document))
     plan = make_plan(read_suite([tmp_path], system={}), run_id="run", workers=None)
@@ -361,7 +365,7 @@ def test_a_load_that_cannot_make_the_samples_that_a_percentile_needs_is_noted(tm
         assert f" {most}" in warning
 
 
-def test_and_the_note_says_what_would_be_enough(tmp_path):
+def test_the_note_on_too_few_samples_names_a_sufficient_load(tmp_path):
     def noted(**more):
         reporting = [{"module": "passfail", "criteria": ["p95>1s"]}]
         document = {"execution": {**VEGETA, "hold-for": "10s", **more}, "reporting": reporting}

@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(
     blocks=st.integers(4, 30), hold_s=st.integers(1, 4000), ramp_up_s=st.integers(0, 600), delay_s=st.integers(0, 90)
 )
-def test_each_arm_has_the_suites_load_for_as_long_as_the_suite_holds_it(
+def test_each_arm_has_the_suites_load_for_the_suites_hold(
     folder: Path, blocks: int, hold_s: int, ramp_up_s: int, delay_s: int
 ) -> None:
     text = SUITE.replace("hold-for: 40s", f"hold-for: {hold_s}s, ramp-up: {ramp_up_s}s, delay: {delay_s}s")
@@ -57,9 +57,7 @@ def test_each_arm_has_the_suites_load_for_as_long_as_the_suite_holds_it(
 
 
 @given(blocks=st.integers(4, 30), run_id=st.from_regex("[a-z]{1,8}", fullmatch=True))
-def test_pairs_are_balanced_and_no_turn_begins_before_the_last_one_has_ended(
-    folder: Path, blocks: int, run_id: str
-) -> None:
+def test_pairs_are_balanced_and_turns_do_not_overlap(folder: Path, blocks: int, run_id: str) -> None:
     plan = planned(folder, SCRIPTED, blocks=blocks, run_id=run_id)
     assert plan.duet is not None
     pairs = [plan.duet.order[2 * pair : 2 * pair + 2] for pair in range(blocks)]
@@ -74,12 +72,12 @@ def test_pairs_are_balanced_and_no_turn_begins_before_the_last_one_has_ended(
         assert turn.starts_s <= copy.delay_s and copy.steady_to_s <= turn.ends_s
 
 
-def test_what_begins_is_the_run_ids_to_say(folder: Path) -> None:
+def test_the_run_id_sets_the_first_arm(folder: Path) -> None:
     orders = {one.duet.order[:2] for n in range(20) if (one := planned(folder, run_id=f"run-{n}")).duet is not None}
     assert orders == {"AB", "BA"}
 
 
-def test_names_are_of_one_turn_each_and_measurements_have_the_suites(folder: Path) -> None:
+def test_each_copy_has_a_name_and_the_series_of_its_execution(folder: Path) -> None:
     plan = planned(folder, SCRIPTED)
     assert len({one.name for one in plan.executions}) == len(plan.executions) == 16
     assert {one.series for one in plan.executions} == {"pages", "own"}
@@ -97,13 +95,13 @@ def test_each_arms_address_reaches_its_requests_and_its_scripts(folder: Path) ->
             assert item["env"] == {"SHOP_URL": address, "API": f"{address}/api"}
 
 
-def test_jmeters_properties_that_hold_the_address_are_each_arms_own(folder: Path) -> None:
+def test_jmeters_properties_contain_the_address_of_their_arm(folder: Path) -> None:
     scenarios = planned(folder, JMETER).common["scenarios"]
     assert scenarios["load.jmx of base"]["properties"] == {"shop": f"{BASE_URL}/x"}
     assert scenarios["load.jmx of head"]["properties"] == {"shop": f"{HEAD_URL}/x"}
 
 
-def test_engines_of_the_first_turn_are_parked_at_the_start_and_others_when_their_turn_comes(folder: Path) -> None:
+def test_only_engines_of_the_first_turn_start_before_the_run(folder: Path) -> None:
     plan = planned(folder)
     assert plan.duet is not None
     assert [one.lead_s is None for one in plan.executions] == [True, *[False] * 7]
@@ -120,7 +118,7 @@ def test_requests_in_flight_end_before_the_next_turn_begins(folder: Path) -> Non
     assert plan.duet is not None and plan.graceful_stop_s == plan.duet.gap_s
 
 
-def test_the_command_goes_before_the_suite_and_that_before_the_defaults(folder: Path) -> None:
+def test_the_command_overrides_the_suite_and_the_suite_the_defaults(folder: Path) -> None:
     said = f"{SUITE}toril: {{regression: {{blocks: 6, margin: 7%, block: 2s, labels: [home]}}}}\n"
     found = [planned(folder, *text, **options).duet for text, options in (
         ((), {"blocks": None}), ((said,), {"blocks": None}), ((said,), {"blocks": 5, "margin": 0.01}),
@@ -140,24 +138,24 @@ def test_the_command_goes_before_the_suite_and_that_before_the_defaults(folder: 
         (("scenarios:", "modules: {local: {sequential: true}}\nscenarios:"), "unsupported-in-duet", "modules.local"),
     ],
 )
-def test_what_cannot_take_turns_is_refused(folder: Path, change: tuple[str, str], code: str, named: str) -> None:
+def test_suites_without_turns_are_rejected(folder: Path, change: tuple[str, str], code: str, named: str) -> None:
     with refused(code, named):
         planned(folder, SUITE.replace(*change))
 
 
-def test_more_blocks_than_a_worker_can_hold_are_refused(folder: Path) -> None:
+def test_too_many_blocks_are_rejected(folder: Path) -> None:
     several = "".join(f"- {{scenario: shop, executor: locust, hold-for: {n}s}}\n" for n in range(40, 43))
     with refused("too-many-blocks", "51", "50"):
         planned(folder, SUITE.replace("scenarios:", f"{several}scenarios:", 1), blocks=51)
 
 
-def test_a_duet_that_would_be_cut_off_is_refused(folder: Path) -> None:
+def test_a_duet_longer_than_max_duration_is_rejected(folder: Path) -> None:
     assert planned(folder, f"{SUITE}toril: {{max-duration: 101s}}\n").duration_s == 101
     with refused("short-max-duration", "100 s", "101 s"):
         planned(folder, f"{SUITE}toril: {{max-duration: 100s}}\n")
 
 
-def test_a_duet_elsewhere_is_refused(tmp_path: Path) -> None:
+def test_a_duet_on_fargate_is_rejected(tmp_path: Path) -> None:
     with refused("unsupported-in-duet", "--on fargate", error=OptionError):
         plan_duet([tmp_path], RunOptions(on="fargate"), 0.0, base=BASE_URL, head=HEAD_URL)
 
@@ -167,7 +165,7 @@ def test_credentials_of_an_address_are_not_shown(folder: Path) -> None:
     assert plan.duet is not None and "hunter2" not in plan.duet.model_dump_json()
 
 
-def test_a_criterion_on_servers_is_left_out_and_said(folder: Path) -> None:
+def test_a_criterion_on_servers_is_skipped_with_a_note(folder: Path) -> None:
     asked = "{subject: ecs-cpu, cluster: shop, service: web, condition: '>', threshold: 80%}"
     plan = planned(
         folder, f"{SUITE}reporting: [{{module: passfail, criteria: [fail>1%]}}]\ntoril: {{criteria: [{asked}]}}\n"

@@ -1,4 +1,4 @@
-"""bzt's own configuration code and criteria, as the oracle; the only place here that imports it."""
+"""bzt's own configuration code and criteria as the oracle. No other module of these tests imports bzt."""
 
 import datetime
 import logging
@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     from bzt.modules.passfail import DataCriterion  # noqa: TID251 - the oracle
     from bzt.utils import RESOURCES_DIR, dehumanize_time  # noqa: TID251 - the oracle
 
-    for module in list(sys.modules.values()):  # Hypothesis will look at each; urwid's warn at the first look
+    for module in list(sys.modules.values()):  # Hypothesis inspects each module; urwid's warn at the first access
         getattr(module, "__file__", None)
 
 __all__ = ["RESOURCES", "criterion", "dehumanize_time", "included", "merged", "overridden", "string_to_config"]
@@ -24,7 +24,7 @@ LOG = logging.getLogger("oracle")
 
 
 def plain(value):
-    """bzt's dictionaries as plain ones; keys and dates as text."""
+    """Returns bzt's dictionaries as plain ones, with keys and dates as text."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -33,7 +33,7 @@ def plain(value):
 
 
 def merged(paths):
-    """The files merged by bzt."""
+    """Returns the files as bzt merges them."""
     config = Configuration()
     config.tab_replacement_spaces = 4
     config.load(paths)
@@ -41,7 +41,7 @@ def merged(paths):
 
 
 def included(paths):
-    """The files and their included-configs merged by bzt's engine (they have to turn its update check off)."""
+    """Returns the files and their included-configs as bzt's engine merges them; they must disable its update check."""
     engine = Engine(LOG)
     engine.config.merge({"settings": {"check-updates": False}})
     engine.configure(list(paths), read_config_files=False)
@@ -53,7 +53,7 @@ def included(paths):
 
 
 def overridden(config, overrides):
-    """The configuration after bzt's `-o`."""
+    """Returns the configuration after bzt's `-o`."""
     changed = Configuration()
     changed.merge(deepcopy(config))
     ConfigOverrider(LOG).apply_overrides(overrides, changed)

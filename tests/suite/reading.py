@@ -1,4 +1,4 @@
-"""Suites for tests, written and read in one go."""
+"""Writes and reads suites for tests."""
 
 import yaml
 
@@ -24,7 +24,7 @@ def execution(**keys):
 
 
 def refuses(folder, document, code, *names, **options):
-    """Expects this refusal of the suite, in one line of a bounded length; returns it."""
+    """Expects this error for the suite, in one line of at most 600 characters; returns it."""
     with refused(code, *names) as caught:
         read(folder, document, **options)
     text = str(caught.value)
@@ -34,5 +34,5 @@ def refuses(folder, document, code, *names, **options):
 
 
 def codes(notes):
-    """The causes of a suite's warnings, in their order."""
+    """Returns the codes of a suite's warnings in order."""
     return [note.code for note in notes]

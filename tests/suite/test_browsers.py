@@ -1,4 +1,4 @@
-"""What a suite says of browsers: actions, devices, networks, and which of it cannot be done."""
+"""Browsers in a suite: actions, devices, networks, and the unsupported ones."""
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_an_action_is_read_as_bzt_reads_it(written, means):
         ({"type": "click", "locators": [{"shadow": "a"}]}, "unsupported-locator", ["shadow"]),
     ],
 )
-def test_an_action_that_cannot_be_done_is_refused(tmp_path, written, code, named):
+def test_an_unsupported_action_is_rejected(tmp_path, written, code, named):
     with pytest.raises(ActionError) as refused:
         read_action(written)
     assert refused.value.code == code
@@ -70,20 +70,20 @@ def test_an_action_that_cannot_be_done_is_refused(tmp_path, written, code, named
 
 
 @pytest.mark.parametrize("label", ["Open (LCP)", "browser start"])
-def test_a_step_is_not_called_like_a_timing(tmp_path, label):
+def test_a_step_cannot_have_the_label_of_a_timing(tmp_path, label):
     document = journey()
     document["scenarios"]["buying"]["requests"][0]["label"] = label
     refuses(tmp_path, document, "reserved-label", "requests[0].label")
 
 
-def test_what_browsers_stand_for_is_in_the_plan_in_full(tmp_path):
+def test_the_plan_has_each_browsers_device_and_network(tmp_path):
     plan = planned(tmp_path, journey(browsers={"buying": {"device": "iphone-13", "network": "Slow 4G"}}))
     browser = plan.executions[0].browser
     assert (browser.device.name, browser.device.width, browser.device.mobile) == ("iPhone 13", 390, True)
     assert (browser.network.name, browser.network.latency_ms) == ("slow-4g", 562.5)
 
 
-def test_without_a_word_it_is_a_desktop_on_the_workers_network(tmp_path):
+def test_the_default_browser_is_a_desktop_on_the_workers_network(tmp_path):
     browser = planned(tmp_path, journey()).executions[0].browser
     assert (browser.device.name, browser.device.user_agent, browser.network) == ("Desktop", "", None)
 
@@ -101,23 +101,23 @@ def test_without_a_word_it_is_a_desktop_on_the_workers_network(tmp_path):
         ({"buyin": {}}, ("unknown-execution", "toril.browsers.buyin", "buying")),
     ],
 )
-def test_a_slip_is_an_error_with_the_nearest_name(tmp_path, browsers, refusal):
+def test_a_misspelt_setting_is_rejected_with_the_nearest_name(tmp_path, browsers, refusal):
     refuses(tmp_path, journey(browsers=browsers), *refusal)
 
 
-def test_an_execution_without_browsers_stands_for_no_device(tmp_path):
+def test_an_execution_without_browsers_has_no_device(tmp_path):
     document = execution(executor="locust", scenario={"requests": ["http://shop/"]})
     refuses(tmp_path, {**document, "toril": {"browsers": {"locust": {}}}}, "not-a-browser", "toril.browsers.locust")
 
 
-def test_a_worker_gets_as_many_browsers_as_its_cores_bear(tmp_path):
+def test_a_worker_gets_two_browsers_per_core(tmp_path):
     document = journey(worker={"cpu": 4096})
     document["execution"][0]["concurrency"] = 16
     counts = [share.executions[0].concurrency for share in planned(tmp_path, document).shares]
     assert counts == [8, 8]
 
 
-def test_a_criterion_on_what_a_page_says_of_a_step_names_a_label_that_is_known(tmp_path):
+def test_a_criterion_can_name_the_timings_of_a_step(tmp_path):
     document, step = journey("clickByCSS(#buy)"), "Open"
     document["scenarios"]["buying"]["requests"][0]["label"] = step
     criteria = [f"avg-rt of {step}{timing}>9s" for timing in (" (LCP)", " (TTFB)", " (DOM ready)", " (lcp)")]
@@ -135,7 +135,7 @@ def test_a_think_time_is_a_duration(tmp_path, executor):
     refuses(tmp_path, document, "not-a-duration", "requests[0].think-time")
 
 
-def test_a_think_time_by_chance_is_refused_where_the_script_has_none(tmp_path):
+def test_playwright_rejects_a_random_think_time(tmp_path):
     document = journey()
     document["scenarios"]["buying"]["think-time"] = "uniform(1s,2s)"
     refuses(tmp_path, document, "unsupported-key", "scenarios.buying.think-time")

@@ -1,4 +1,4 @@
-"""Load curves in a suite: what each means, and what is refused with the place and the fix."""
+"""Load curves in a suite: the points of each shape, and the rejection of invalid ones."""
 
 import csv
 
@@ -47,11 +47,11 @@ def points_of(folder, shape, **keys):
         ([{"ramp": {"to": 9}, "for": 3}, {"constant": 9, "for": 7}], [(0, 0), (3, 9), (10, 9)]),
     ],
 )  # fmt: skip
-def test_each_shape_means_its_points(tmp_path, shape, points):
+def test_each_shape_becomes_its_points(tmp_path, shape, points):
     assert points_of(tmp_path, shape) == points
 
 
-def test_a_day_is_a_sine_that_is_lowest_at_its_hour(tmp_path):
+def test_a_sine_is_lowest_at_low_at(tmp_path):
     shape = {"sine": {"from": 50, "to": 500, "period": "24h", "low-at": "4h"}, "for": "24h"}
     curve = execution_of(tmp_path, shape).curve
     assert curve.rate_at(4 * 3600) == pytest.approx(50)
@@ -59,7 +59,7 @@ def test_a_day_is_a_sine_that_is_lowest_at_its_hour(tmp_path):
     assert curve.total == pytest.approx(275 * 86_400)
 
 
-def test_a_curve_is_the_load_its_peak_the_throughput_and_a_leading_ramp_the_ramp_up(tmp_path):
+def test_the_peak_of_a_curve_is_the_throughput_and_a_leading_ramp_the_ramp_up(tmp_path):
     shapes = [{"ramp": {"to": 40}, "for": "10s"}, {"constant": 20, "for": "50s"}]
     execution = execution_of(tmp_path, shapes, delay="5s")
     assert (execution.throughput_rps, execution.delay_s) == (40, 5)
@@ -69,13 +69,13 @@ def test_a_curve_is_the_load_its_peak_the_throughput_and_a_leading_ramp_the_ramp
     assert (alone.ramp_up_s, alone.hold_for_s) == (0, 10)
 
 
-def test_a_shape_that_says_not_how_long_lasts_as_long_as_the_hold(tmp_path):
+def test_a_shape_without_a_length_lasts_as_long_as_the_hold(tmp_path):
     assert points_of(tmp_path, {"ramp": {"to": 9}}, **{"hold-for": "3m"}) == [(0, 0), (180, 9)]
     steps = {"steps": {"from": 1, "to": 2, "steps": 2, "every": "30s"}}
     assert execution_of(tmp_path, steps, **{"hold-for": "1m"}).curve.length_s == 60
 
 
-def test_a_shape_may_be_written_as_the_throughput_and_for_each_place(tmp_path):
+def test_the_throughput_may_be_a_curve_for_each_place(tmp_path):
     shape = {"ramp": {"to": 9}, "for": "1m"}
     document = suite(shape, throughput=shape)
     del document["toril"]
@@ -135,7 +135,7 @@ def test_rates_may_come_from_the_environment(tmp_path):
         ({"csv": "rates.csv"}, ("missing-column", ".csv.file", "rates.csv", "line 1")),
     ],
 )  # fmt: skip
-def test_what_is_no_curve_is_refused(tmp_path, shape, refusal):
+def test_an_invalid_curve_is_rejected(tmp_path, shape, refusal):
     header = {"unknown-column": "time,hits", "missing-column": "time,nothing"}.get(refusal[0], "ts,hits")
     write(tmp_path, f"{header}\n0,1\n", "rates.csv")
     code, path, *named = refusal
@@ -157,7 +157,7 @@ def test_what_is_no_curve_is_refused(tmp_path, shape, refusal):
         ({"executor": "molotov"}, ("unsupported-curve", "toril.curves.shop")),
     ],
 )  # fmt: skip
-def test_what_cannot_be_beside_a_curve_is_refused(tmp_path, keys, refusal):
+def test_keys_that_contradict_a_curve_are_rejected(tmp_path, keys, refusal):
     refuses(tmp_path, suite({"constant": 5, "for": "1m"}, **keys), *refusal)
 
 
@@ -165,28 +165,28 @@ def test_what_cannot_be_beside_a_curve_is_refused(tmp_path, keys, refusal):
     ("executor", "script", "instead"),
     [("k6", "load.js", "ramping-arrival-rate"), ("gatling", "load.scala", "rampUsersPerSec")],
 )
-def test_engines_whose_scripts_say_the_rate_are_told_where_to_write_it(tmp_path, executor, script, instead):
+def test_engines_with_scripted_rates_reject_a_curve_and_name_the_alternative(tmp_path, executor, script, instead):
     write(tmp_path, "export default function () {}\n", script)
     document = suite({"constant": 5, "for": "1m"}, executor=executor)
     document["scenarios"]["shop"] = {"script": script}
     refuses(tmp_path, document, "unsupported-curve", "toril.curves.shop", instead)
 
 
-def test_a_curve_is_not_beside_a_search(tmp_path):
+def test_a_curve_beside_a_search_is_rejected(tmp_path):
     document = suite({"constant": 5, "for": "1m"}, executor="vegeta")
     del document["execution"][0]["concurrency"]
     document["toril"]["capacity"] = {"shop": {"from": 10, "to": 100, "until": ["p95>1s"]}}
     refuses(tmp_path, document, "conflicting-keys", "toril.capacity.shop")
 
 
-def test_an_execution_whose_curve_has_a_slip_in_its_name_is_told_both_names(tmp_path):
+def test_a_missing_rate_names_the_curves_of_other_executions(tmp_path):
     document = suite({"constant": 5, "for": "1m"}, executor="vegeta")
     del document["execution"][0]["concurrency"]
     document["toril"]["curves"]["shpo"] = document["toril"]["curves"].pop("shop")
     refuses(tmp_path, document, "missing-rate", "execution[0].throughput", "shop", "shpo")
 
 
-def test_a_curve_of_no_execution_is_refused_with_the_nearest(tmp_path):
+def test_a_curve_for_an_unknown_execution_names_the_nearest_one(tmp_path):
     document = suite({"constant": 5, "for": "1m"})
     document["toril"]["curves"]["shpo"] = {"constant": 5}
     refuses(tmp_path, document, "unknown-execution", "toril.curves.shpo", "shop")
@@ -204,16 +204,16 @@ def test_a_curve_of_no_execution_is_refused_with_the_nearest(tmp_path):
         ("time,count\n0,10\n10,40\n30,20\n", [(0, 1), (10, 1), (10, 2), (30, 2), (30, 1), (50, 1)]),
     ],
 )  # fmt: skip
-def test_rows_of_production_hold_until_the_next_one(tmp_path, rows, points):
+def test_each_row_of_a_file_holds_until_the_next_one(tmp_path, rows, points):
     write(tmp_path, rows, "rates.csv")
     assert points_of(tmp_path, {"csv": "rates.csv"}) == points
 
 
 @QUICK
 @given(st.lists(st.tuples(st.integers(1, 900), st.integers(0, 90_000)), min_size=2, max_size=40), st.integers(1, 48))
-def test_a_replay_keeps_the_sum(tmp_path, rows, speed):
+def test_a_replay_keeps_the_number_of_requests(tmp_path, rows, speed):
     rows[0] = (rows[0][0], rows[0][1] + 1)
-    lengths = [lasts_s for lasts_s, _ in rows[:-2]] + [rows[-2][0]] * 2  # the last interval is as the one before
+    lengths = [lasts_s for lasts_s, _ in rows[:-2]] + [rows[-2][0]] * 2  # the last one as long as the one before
     with (tmp_path / "rates.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["time", "hits"])
@@ -245,13 +245,13 @@ def test_a_replay_keeps_the_sum(tmp_path, rows, speed):
         (b"time,rps\n\xff,5\n", ("not-utf-8", "toril.curves.shop.csv.file", "rates.csv")),
     ],
 )
-def test_trouble_in_a_file_of_rates_is_told_with_its_line(tmp_path, rows, refusal):
+def test_an_error_in_a_file_of_rates_names_its_line(tmp_path, rows, refusal):
     path = write(tmp_path, "", "rates.csv")
     path.write_bytes(rows if isinstance(rows, bytes) else rows.encode())
     refuses(tmp_path, suite({"csv": "rates.csv"}), *refusal)
 
 
-def test_a_file_of_rates_goes_along_and_lies_in_the_suites_folder(tmp_path):
+def test_a_file_of_rates_must_be_in_the_suites_folder_and_is_sent_to_workers(tmp_path):
     folder = tmp_path / "shop"
     write(folder, "time,rps\n0,1\n1,1\n", "data/rates.csv")
     found = read(folder, suite({"csv": "data/rates.csv"}))
@@ -281,7 +281,7 @@ ANYTHING = st.recursive(
 
 @examples(300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ANYTHING)
-def test_whatever_is_written_is_a_curve_or_is_refused_in_one_line(tmp_path, shape):
+def test_any_value_is_a_curve_or_is_rejected_in_one_line(tmp_path, shape):
     write(tmp_path, "time,rps\n0,5\n60,7\n", "rates.csv")
     try:
         (execution,) = read(tmp_path, suite(shape)).executions

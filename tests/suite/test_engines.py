@@ -1,11 +1,11 @@
-"""What an engine's generated script cannot do is refused when the run is planned, with place and fix."""
+"""The plan rejects whatever an engine's generated script does not support, with place and fix."""
 
 import pytest
 
 from tests.suite.reading import execution, read, refuses, write
 from toril.suite.engines import BLOCKS, ENGINES, PHASES
 
-GENERATING = [name for name, engine in ENGINES.items() if engine.blocks]  # scripts
+GENERATING = [name for name, engine in ENGINES.items() if engine.blocks]  # engines that generate scripts
 
 
 def suite(engine, *requests, **scenario):
@@ -42,20 +42,20 @@ def block(kind):
     ],
 )
 @pytest.mark.parametrize("bare", [True, False])
-def test_a_script_of_another_engine_is_refused(tmp_path, engine, script, others, bare):
+def test_a_script_of_another_engine_is_rejected(tmp_path, engine, script, others, bare):
     write(tmp_path, "", script)
     document = execution(executor=engine, scenario=script if bare else {"script": script})
     refuses(tmp_path, document, "unsupported-script", "execution[0].scenario.script", script, *others)
 
 
 @pytest.mark.parametrize(("engine", "script"), [("jmeter", "load.JMX"), ("jmeter", "plan.xml"), ("apiritif", "tests")])
-def test_a_script_that_may_be_the_engines_is_left_to_it(tmp_path, engine, script):
+def test_a_script_with_an_unknown_suffix_is_accepted(tmp_path, engine, script):
     write(tmp_path, "", f"{script}/one.py" if script == "tests" else script)
     assert read(tmp_path, execution(executor=engine, scenario={"script": script})).executions[0].executor == engine
 
 
 @pytest.mark.parametrize(("engine", "key"), [(name, key) for name in ENGINES for key in sorted(ENGINES[name].without)])
-def test_a_key_of_a_request_that_would_be_left_out_is_refused(tmp_path, engine, key):
+def test_a_key_that_the_generated_script_would_ignore_is_rejected(tmp_path, engine, key):
     (tmp_path / "5s").touch()
     request = {"url": "/", key: [] if key == "upload-files" else "5s"}
     refuses(tmp_path, suite(engine, "/", request), "unsupported-key", f"scenarios.shop.requests[1].{key}")
@@ -63,7 +63,7 @@ def test_a_key_of_a_request_that_would_be_left_out_is_refused(tmp_path, engine, 
 
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
 @pytest.mark.parametrize("kind", [*BLOCKS, *PHASES])
-def test_a_block_is_taken_or_refused_wherever_it_stands(tmp_path, engine, kind):
+def test_a_block_is_accepted_or_rejected_at_any_depth(tmp_path, engine, kind):
     for number, document in enumerate(
         (suite(engine, "/", block(kind)), suite(engine, {"transaction": "all", "do": ["/", block(kind)]}))
     ):
@@ -114,24 +114,24 @@ def test_a_block_is_taken_or_refused_wherever_it_stands(tmp_path, engine, kind):
         *((engine, {"requests": "requests.txt"}, ("not-a-list", "scenarios.shop.requests")) for engine in GENERATING),
     ],
 )
-def test_what_no_script_can_be_made_of_is_refused(tmp_path, engine, scenario, refusal):
+def test_a_scenario_that_makes_no_script_is_rejected(tmp_path, engine, scenario, refusal):
     (tmp_path / "ids.csv").write_text("id\n1\n")
     refuses(tmp_path, suite(engine, "/", **scenario), *refusal)
 
 
-def test_a_browser_test_is_no_load_for_apiritif(tmp_path):
+def test_apiritif_rejects_browser_tests(tmp_path):
     document = execution(executor="apiritif", scenario={"requests": ["/"]}, **{"test-mode": "selenium"})
     refuses(tmp_path, document, "unsupported-key", "execution[0].test-mode", "selenium")
 
 
-def test_one_scenario_is_asked_of_each_engine_that_runs_it(tmp_path):
+def test_a_scenario_is_checked_for_each_engine_that_runs_it(tmp_path):
     document = suite("jmeter", {"url": "/", "timeout": "1s"})
     assert read(tmp_path, document)
     document["execution"].append({"executor": "locust", "scenario": "shop", "hold-for": "1m"})
     refuses(tmp_path, document, "unsupported-key", "scenarios.shop.requests[0].timeout")
 
 
-def test_an_included_scenario_is_asked_of_the_engine_as_well(tmp_path):
+def test_an_included_scenario_is_checked_for_the_engine(tmp_path):
     document = suite("apiritif", {"include-scenario": "other"})
     document["scenarios"]["other"] = {"requests": [{"url": "/", "jsr223": "x"}]}
     refuses(tmp_path, document, "unsupported-key", "scenarios.other.requests[0].jsr223")
@@ -155,20 +155,20 @@ def test_an_included_scenario_is_asked_of_the_engine_as_well(tmp_path):
         ),
     ],
 )
-def test_an_include_that_leads_nowhere_is_refused(tmp_path, included, refusal):
+def test_an_invalid_include_is_rejected(tmp_path, included, refusal):
     document = suite("jmeter", {"include-scenario": "othr"})
     document["scenarios"] |= {name: {"requests": requests} for name, requests in included.items()}
     refuses(tmp_path, document, *refusal)
 
 
-def test_scenarios_that_include_each_other_manifold_are_read_at_once(tmp_path):
+def test_scenarios_with_many_includes_are_read_quickly(tmp_path):
     document = suite("jmeter", {"include-scenario": "0"})
     document["scenarios"] |= {f"{n}": {"requests": [{"include-scenario": f"{n + 1}"}] * 5} for n in range(19)}
     document["scenarios"]["19"] = {"requests": ["/end"]}
     assert read(tmp_path, document).executions[0].labels == ("/end",)
 
 
-def test_a_locustfile_does_what_it_likes_and_references_are_left_to_the_worker(tmp_path):
+def test_scripts_and_references_are_not_checked(tmp_path):
     (tmp_path / "locustfile.py").write_text("")
     own = {"script": "locustfile.py", "variables": {"a": 1}, "timeout": "soon"}
     assert read(tmp_path, execution(executor="locust", scenario=own))
@@ -177,7 +177,7 @@ def test_a_locustfile_does_what_it_likes_and_references_are_left_to_the_worker(t
     assert read(tmp_path, suite("locust", {"url": "/", "assert": [{"contains": ["*["], "regexp": False}]}))
 
 
-def test_an_option_that_apiritifs_extractors_do_not_have_is_refused(tmp_path):
+def test_unsupported_options_of_apiritifs_extractors_are_rejected(tmp_path):
     def asked(engine, **options):
         return suite(engine, {"url": "/", "extract-regexp": {"id": {"regexp": r"(\d+)", **options}}})
 

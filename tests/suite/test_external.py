@@ -1,4 +1,4 @@
-"""Executions that read the results of another tool: which file, and no load."""
+"""Executions that read the results of another tool: their file, and the rejection of load keys."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def suite(**keys):
     return {"execution": [{**LOADER, **keys}]}
 
 
-def test_one_worker_reads_it_and_the_file_goes_along(tmp_path):
+def test_one_worker_reads_the_results_file_and_receives_it(tmp_path):
     (tmp_path / "results.jtl").write_text("timeStamp,elapsed\n")
     found = read(tmp_path, suite(**{"data-file": "results.jtl"}))
     assert [file.name for file in found.files] == ["results.jtl", "suite.yml"]
@@ -24,14 +24,14 @@ def test_one_worker_reads_it_and_the_file_goes_along(tmp_path):
     assert plan.executions[0].concurrency is plan.executions[0].iterations is None
 
 
-def test_its_file_may_be_named_by_a_scenario(tmp_path):
+def test_a_scenario_may_name_the_results_file(tmp_path):
     written = {**suite(scenario="visits"), "scenarios": {"visits": {"data-file": "results.jtl"}}}
     assert codes(read(tmp_path, written).warnings) == ["results-missing"]
     (tmp_path / "results.jtl").write_text("timeStamp,elapsed\n")
     assert read(tmp_path, written).warnings == ()
 
 
-def test_a_file_elsewhere_is_left_where_it_is(tmp_path):
+def test_a_results_file_outside_the_suite_is_not_copied(tmp_path):
     outside = write(tmp_path, "x", "results.jtl")
     (tmp_path / "suite").mkdir()
     found = read(tmp_path / "suite", suite(**{"data-file": str(outside)}))
@@ -39,13 +39,13 @@ def test_a_file_elsewhere_is_left_where_it_is(tmp_path):
     assert [file.name for file in found.files] == ["suite.yml"]
 
 
-def test_without_a_file_it_is_refused(tmp_path):
+def test_an_execution_without_a_results_file_is_rejected(tmp_path):
     refuses(tmp_path, suite(), "missing-key", "execution[0].data-file")
     refuses(tmp_path, suite(**{"data-file": ["a", "b"]}), "not-a-path", "execution[0].data-file")
 
 
 @pytest.mark.parametrize(("key", "value"), [("concurrency", 2), ("hold-for", "1m"), ("iterations", 1), ("steps", 2)])
-def test_load_is_refused(tmp_path, key, value):
+def test_load_keys_are_rejected(tmp_path, key, value):
     refuses(tmp_path, suite(**{"data-file": "results.jtl", key: value}), "ignored-load", f"execution[0].{key}")
 
 
@@ -60,5 +60,5 @@ def test_load_is_refused(tmp_path, key, value):
         ("data-file-pattern", 5, ("not-a-path", "execution[0].data-file-pattern")),
     ],
 )
-def test_what_it_cannot_mean_is_refused_before_a_run(tmp_path, key, value, refusal):
+def test_invalid_values_are_rejected(tmp_path, key, value, refusal):
     refuses(tmp_path, suite(**{"data-file": "results.jtl", key: value}), *refusal)

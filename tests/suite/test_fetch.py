@@ -1,4 +1,4 @@
-"""A suite's files out of a store: what a key says is not believed, and there is an end to what is copied."""
+"""Copying a suite's files from a store: keys are not trusted, and the amount has a limit."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ PREFIX = "suites/shop/"
 
 
 class Bucket:
-    """A store with any keys, as a bucket can have them."""
+    """A store with arbitrary keys, like a bucket."""
 
     def __init__(self, *names: str, size: int = 1) -> None:
         self.names, self.data, self.asked = names, b"x" * size, 0
@@ -57,23 +57,23 @@ OUT += ["C:x", "C:/x", "\\\\host\\share", "a\0b", "a\nb", "\x7f", "x" * 1001, "a
 
 
 @pytest.mark.parametrize("name", OUT)
-def test_a_name_that_leads_elsewhere_is_refused_before_anything_is_written(tmp_path, name):
+def test_a_name_outside_the_folder_is_rejected_before_any_write(tmp_path, name):
     refuses_files(tmp_path, "outside-folder", "suite.yml", name)
     with refused("outside-folder"):
         inside(tmp_path, name)
 
 
 @pytest.mark.parametrize(("one", "other"), [("a.csv", "A.csv"), ("Data/x", "data/x"), ("é", "e\u0301"), ("ß", "SS")])
-def test_two_names_that_are_one_file_elsewhere_are_refused(tmp_path, one, other):
+def test_names_that_collide_on_some_file_systems_are_rejected(tmp_path, one, other):
     refuses_files(tmp_path, "colliding-names", one, other)
 
 
 @pytest.mark.parametrize("names", [("a", "a/b"), ("a/b/c", "a"), ("A/b", "a")])
-def test_a_file_that_would_have_to_be_a_folder_is_refused(tmp_path, names):
+def test_a_name_that_is_a_file_and_a_folder_is_rejected(tmp_path, names):
     refuses_files(tmp_path, "colliding-names", *names)
 
 
-def test_a_file_with_another_hash_is_refused_and_not_written(tmp_path):
+def test_a_file_with_another_hash_is_rejected_and_not_written(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there/a").write_bytes(b"a")
     listed = hashes_of(tmp_path / "there", [Path("a")])
@@ -82,7 +82,7 @@ def test_a_file_with_another_hash_is_refused_and_not_written(tmp_path):
     assert not [path for path in (tmp_path / "suite").rglob("*") if path.is_file()]
 
 
-def test_a_link_is_not_written_through(tmp_path):
+def test_a_link_in_the_folder_is_replaced_and_not_followed(tmp_path):
     outside, folder = tmp_path / "outside", tmp_path / "suite"
     outside.mkdir()
     folder.mkdir()
@@ -97,7 +97,7 @@ def test_a_link_is_not_written_through(tmp_path):
     assert [(path.name, path.read_text()) for path in outside.iterdir()] == [("kept", "kept")]
 
 
-def test_a_file_with_another_name_on_the_disk_stays_as_it_is(tmp_path):
+def test_a_hard_linked_file_outside_keeps_its_content(tmp_path):
     (tmp_path / "elsewhere").write_text("kept")
     (tmp_path / "suite").mkdir()
     os.link(tmp_path / "elsewhere", tmp_path / "suite/a")
@@ -105,14 +105,14 @@ def test_a_file_with_another_name_on_the_disk_stays_as_it_is(tmp_path):
     assert (tmp_path / "elsewhere").read_text() == "kept"
 
 
-def test_more_files_than_a_suite_has_are_refused_without_reading_them(tmp_path):
+def test_too_many_files_are_rejected_without_reading_them(tmp_path):
     bucket = Bucket(*map(str, range(fetch.MAX_FILES + 1)))
     with refused("too-large", "5,000"):
         fetch_files(bucket, PREFIX, tmp_path, bucket.listed)
     assert bucket.asked == 0
 
 
-def test_more_bytes_than_a_suite_has_are_refused(tmp_path):
+def test_too_many_bytes_are_rejected(tmp_path):
     bucket = Huge("a", "b", "c")
     with refused("too-large", "2048 MiB"):
         fetch_files(bucket, PREFIX, tmp_path, bucket.listed)
@@ -120,7 +120,7 @@ def test_more_bytes_than_a_suite_has_are_refused(tmp_path):
 
 
 class Size(bytes):
-    """Bytes that say that they are many."""
+    """Bytes that report a huge length."""
 
     def __len__(self) -> int:
         return fetch.MAX_BYTES + 1
@@ -138,7 +138,7 @@ NAMES = st.lists(st.lists(PARTS, max_size=4).map("/".join), max_size=5)
 
 @given(NAMES)
 @example(["a", "../a"])
-def test_whatever_the_keys_are_nothing_is_written_outside(tmp_path_factory, names):
+def test_no_key_writes_outside_the_folder(tmp_path_factory, names):
     top = tmp_path_factory.mktemp("top")
     folder = top / "a" / "suite"
     try:
@@ -150,7 +150,7 @@ def test_whatever_the_keys_are_nothing_is_written_outside(tmp_path_factory, name
     assert all(path.is_relative_to(folder) for path in written)
 
 
-def test_a_suite_that_no_worker_could_copy_is_refused_when_it_is_planned(tmp_path):
+def test_the_plan_rejects_names_that_workers_cannot_copy(tmp_path):
     for name in ("data.csv", "Data.csv"):
         (tmp_path / name).write_text("a\n")
     if len(list(Path(tmp_path).iterdir())) < 2:

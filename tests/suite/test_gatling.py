@@ -1,4 +1,4 @@
-"""Gatling in a suite: what its scripts are, and what it would ignore."""
+"""Gatling in a suite: its scripts, and the rejection of keys that it ignores."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def suite(**keys):
     }
 
 
-def test_it_is_proved(tmp_path):
+def test_gatling_is_a_tested_engine(tmp_path):
     assert read(tmp_path, suite(throughput=10)).warnings == ()
 
 
@@ -41,6 +41,6 @@ def test_without_load_keys_a_simulation_runs_its_own_load(tmp_path, name):
         ),
     ],
 )
-def test_what_it_would_ignore_is_refused(tmp_path, keys, refusal):
+def test_keys_that_gatling_ignores_are_rejected(tmp_path, keys, refusal):
     (tmp_path / "Buying.java").write_text("class Buying {}\n")
     refuses(tmp_path, suite(**keys), *refusal)

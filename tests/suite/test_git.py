@@ -1,4 +1,4 @@
-"""Which version of a suite was run, as git says it."""
+"""The version of a suite in git: its commit, and the files that differ from it."""
 
 import hashlib
 import os
@@ -41,7 +41,7 @@ def committed(folder: Path) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-def test_a_committed_suite_is_its_commit(suite):
+def test_a_committed_suite_has_its_commit_and_no_changes(suite):
     commit = committed(suite)
     origin = read_origin(suite, FILES)
     assert origin is not None
@@ -49,7 +49,7 @@ def test_a_committed_suite_is_its_commit(suite):
     assert origin.tag == commit[:12]
 
 
-def test_what_is_not_as_committed_is_named(suite):
+def test_changed_and_new_files_are_named(suite):
     (suite / ".gitignore").write_text("secret.csv\n")
     commit = committed(suite)
     (suite / "suite.yml").write_text("second\n")
@@ -62,7 +62,7 @@ def test_what_is_not_as_committed_is_named(suite):
     assert origin.tag == commit[:12] + "+"
 
 
-def test_ci_that_is_on_no_branch_still_knows_its_commit(suite):
+def test_a_detached_head_has_a_commit_and_no_branch(suite):
     commit = committed(suite)
     git(suite, "checkout", "-q", "--detach")
     origin = read_origin(suite, FILES)
@@ -70,29 +70,29 @@ def test_ci_that_is_on_no_branch_still_knows_its_commit(suite):
     assert (origin.commit, origin.branch) == (commit, None)
 
 
-def test_a_repository_without_a_commit_says_nothing(suite):
+def test_a_repository_without_a_commit_has_no_origin(suite):
     assert read_origin(suite, FILES) is None
 
 
-def test_a_folder_in_no_repository_says_nothing(tmp_path):
+def test_a_folder_outside_a_repository_has_no_origin(tmp_path):
     (tmp_path / "suite.yml").write_text("first\n")
     assert read_origin(tmp_path, [Path("suite.yml")]) is None
 
 
-def test_a_missing_folder_says_nothing(tmp_path):
+def test_a_missing_folder_has_no_origin(tmp_path):
     assert read_origin(tmp_path / "none", FILES) is None
 
 
-def test_reading_leaves_the_index_alone(suite):
+def test_reading_does_not_change_the_index(suite):
     committed(suite)
     index = suite.parent.parent / ".git" / "index"
-    os.utime(suite / "suite.yml", (1, 1))  # git would note in its index that only the time has changed
+    os.utime(suite / "suite.yml", (1, 1))  # git would write the new time into its index
     before = index.read_bytes()
     read_origin(suite, FILES)
     assert index.read_bytes() == before
 
 
-def test_line_ends_and_large_files_elsewhere_are_as_committed(suite):
+def test_other_line_ends_and_lfs_pointers_are_no_changes(suite):
     content = b"user\nann\n" * 1000
     pointer = (
         f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(content).hexdigest()}\nsize 9000\n"
@@ -110,7 +110,7 @@ def test_line_ends_and_large_files_elsewhere_are_as_committed(suite):
     assert origin.changed == ("loadtests/shop/data/users, all.csv",)
 
 
-def test_a_repository_of_longer_hashes_is_read_as_well(tmp_path):
+def test_a_repository_with_sha256_is_read(tmp_path):
     git(tmp_path, "init", "-q", "--object-format=sha256")
     (tmp_path / "suite.yml").write_text("first\n")
     commit = committed(tmp_path)
@@ -121,7 +121,7 @@ def test_a_repository_of_longer_hashes_is_read_as_well(tmp_path):
     assert (origin.commit, origin.changed) == (commit, ("new.csv",))
 
 
-def test_the_repository_of_a_hook_that_runs_toril_is_not_the_suites(suite, tmp_path, monkeypatch):
+def test_git_variables_of_a_hook_are_ignored(suite, tmp_path, monkeypatch):
     committed(suite)
     known = read_origin(suite, FILES)
     git(tmp_path, "init", "-q", "hooked")

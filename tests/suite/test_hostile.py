@@ -1,4 +1,4 @@
-"""Whatever a file contains: a plan, or one line that says what is wrong; never a traceback, and never for long."""
+"""Arbitrary files become a plan or a one-line error, quickly and without a traceback."""
 
 import contextlib
 import json
@@ -113,7 +113,7 @@ BOMBS = {
 
 
 def planned(path):
-    """A plan that survives its own JSON, or a refusal with a code, in a line."""
+    """Expects a plan that survives JSON, or an error with a code in one line."""
     try:
         plan = make_plan(read_suite([path], system={}), run_id="r", workers=None)
     except SuiteError as error:
@@ -127,7 +127,7 @@ def planned(path):
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_answered_in_a_line(tmp_path, name):
+def test_a_bomb_is_rejected_in_one_line(tmp_path, name):
     path = tmp_path / "suite.yml"
     path.write_text(BOMBS[name])
     assert isinstance(planned(path), SuiteError)
@@ -136,19 +136,19 @@ def test_a_bomb_is_answered_in_a_line(tmp_path, name):
 @pytest.mark.parametrize(
     "data", [b"\xff\xfea\0:\0", b"\x80abc", bytes(range(256)) * 100, b"PK\x03\x04" * 1000, "ä: 1".encode("latin-1")]
 )
-def test_what_is_no_text_is_refused(tmp_path, data):
+def test_a_binary_file_is_rejected(tmp_path, data):
     path = tmp_path / "suite.yml"
     path.write_bytes(data)
     assert isinstance(planned(path), SuiteError)
 
 
-def test_the_suite_that_is_mutilated_below_is_good(tmp_path):
+def test_the_suite_that_is_mutilated_below_is_valid(tmp_path):
     path = tmp_path / "suite.yml"
     path.write_text(GOOD)
     assert isinstance(planned(path), Plan)
 
 
-def test_hundreds_of_mutilated_texts_are_answered(tmp_path):
+def test_mutilated_texts_are_planned_or_rejected(tmp_path):
     random_ = random.Random(1)
     path = tmp_path / "suite.yml"
     for _ in range(300):
@@ -202,7 +202,7 @@ WRONG: list = [
 
 
 def places(value, path=()):
-    """Every place in a document."""
+    """Yields the path of every value in a document."""
     yield path
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
@@ -210,7 +210,7 @@ def places(value, path=()):
 
 
 def replaced(document, place, value):
-    """A copy of the document with that value in that place."""
+    """Returns a copy of the document with the value at this path."""
     copy = json.loads(json.dumps(document))
     holder = copy
     for key in place[:-1]:
@@ -219,7 +219,7 @@ def replaced(document, place, value):
     return copy
 
 
-def test_any_wrong_value_at_any_place_is_answered(tmp_path):
+def test_any_value_at_any_place_is_planned_or_rejected(tmp_path):
     path = tmp_path / "suite.json"
     good = yaml.safe_load(GOOD)
     for place in places(good):
@@ -230,7 +230,7 @@ def test_any_wrong_value_at_any_place_is_answered(tmp_path):
             planned(path)
 
 
-def test_so_it_is_where_another_address_is_loaded_and_two_are_compared(tmp_path):
+def test_any_value_is_planned_or_rejected_with_another_address_and_in_a_duet(tmp_path):
     path = tmp_path / "suite.json"
     good = yaml.safe_load(GOOD)
     good["execution"][1]["scenario"]["requests"][0]["url"] = "${SHOP}/"
@@ -244,7 +244,7 @@ def test_so_it_is_where_another_address_is_loaded_and_two_are_compared(tmp_path)
 
 
 @pytest.mark.parametrize(("labels", "criteria", "executions"), [(20_000, 3_000, 1), (30_000, 1, 250)])
-def test_a_large_suite_is_planned_in_moments(tmp_path, labels, criteria, executions):
+def test_a_large_suite_is_planned_quickly(tmp_path, labels, criteria, executions):
     document = {
         "execution": [{"scenario": "shop", "hold-for": "1m"}] * executions,
         "scenarios": {"shop": {"requests": [f"/{number}" for number in range(labels)]}},
@@ -255,10 +255,10 @@ def test_a_large_suite_is_planned_in_moments(tmp_path, labels, criteria, executi
     began = time.process_time()
     plan = make_plan(read_suite([path], system={}), run_id="r", workers=None)
     assert plan.warning_codes.count("unknown-label") == criteria
-    assert time.process_time() - began < 15  # it takes two
+    assert time.process_time() - began < 15  # it usually takes 2 s
 
 
-def test_a_slip_among_very_many_names_is_answered_in_moments(tmp_path):
+def test_a_misspelt_name_among_many_is_rejected_quickly(tmp_path):
     scenarios = {f"{number} shop{'x' * 50}": {"requests": ["/"]} for number in range(12_000)}
     path = tmp_path / "suite.json"
     path.write_text(json.dumps({"execution": {"scenario": f"1 shp{'x' * 50}"}, "scenarios": scenarios}))
@@ -266,10 +266,10 @@ def test_a_slip_among_very_many_names_is_answered_in_moments(tmp_path):
     refusal = planned(path)
     assert refusal.code == "unknown-scenario"
     assert "`1 shop" in str(refusal)
-    assert time.process_time() - began < 8  # it takes one
+    assert time.process_time() - began < 8  # it usually takes 1 s
 
 
-def test_wrong_overrides_are_answered(tmp_path):
+def test_wrong_overrides_are_rejected(tmp_path):
     path = tmp_path / "suite.yml"
     path.write_text(GOOD)
     random_ = random.Random(2)
@@ -301,7 +301,7 @@ def test_wrong_overrides_are_answered(tmp_path):
 
 SECRET_WORK = '[core]\n\tfsmonitor = {0}\n[filter "x"]\n\tclean = {0}\n'
 MISSING = '[extensions]\n\tpartialClone = o\n[protocol "ext"]\n\tallow = always\n[protocol "file"]\n\tallow = always\n'
-TRICKS = {  # configuration of a repository that names the program {0}, and a git command that would start it
+TRICKS = {  # a repository's configuration with the program {0}, and a git command that starts it
     "clean filter": ('[filter "x"]\n\tclean = {0}\n', "diff"),
     "required filter": ('[filter "x"]\n\tclean = {0}\n\trequired = true\n', "diff"),
     "filter process": ('[filter "x"]\n\tprocess = {0}\n', "diff"),
@@ -335,7 +335,7 @@ TRICKS = {  # configuration of a repository that names the program {0}, and a gi
 
 
 class Trap:
-    """A committed suite, changed since, and a program that leaves a mark when somebody starts it."""
+    """A committed suite with changes, and a program that leaves a mark when it starts."""
 
     def __init__(self, top: Path) -> None:
         self.repository, self.mark, self.program = top / "repository", top / "mark", top / "program"
@@ -361,7 +361,7 @@ class Trap:
                 file.write(more.replace("{0}", str(self.program)))
         (git / "hooks").mkdir(exist_ok=True)
         (git / "hooks" / "post-index-change").symlink_to(self.program)
-        os.utime(self.suite / "suite.yml", (1, 1))  # git looks at its content again
+        os.utime(self.suite / "suite.yml", (1, 1))  # so that git reads its content again
         if "partialClone" in text:
             for loose in (git / "objects").glob("??/*"):
                 data = zlib.decompress(loose.read_bytes())
@@ -369,7 +369,7 @@ class Trap:
                     loose.unlink()
 
     def springs(self) -> bool:
-        """Whether anything starts the program: publishing the suite, or choosing gates."""
+        """Returns whether publishing the suite or choosing gates starts the program."""
         suite = read_suite([self.suite], system={})
         publish(FolderStore(self.mark.parent / "store"), suite, make_plan(suite, run_id="r", workers=None))
         for revision in ("HEAD", "main"):
@@ -381,16 +381,16 @@ class Trap:
 
 
 @pytest.mark.parametrize("name", TRICKS)
-def test_no_program_that_a_repository_names_is_started(tmp_path, name):
+def test_no_program_of_a_repositorys_configuration_starts(tmp_path, name):
     trap, (config, would) = Trap(tmp_path), TRICKS[name]
     trap.configure(config, trap.repository / ".git")
     assert not trap.springs()
     if would:
         trap.git(*would.split())
-        assert trap.mark.exists()  # so the trick is one
+        assert trap.mark.exists()  # the trick works with git itself
 
 
-def test_files_of_a_suite_that_look_like_a_repository_are_none(tmp_path):
+def test_files_that_look_like_a_repository_start_no_program(tmp_path):
     trap = Trap(tmp_path)
     inner = trap.suite
     trap.git("init", "-q", folder=inner)
@@ -405,7 +405,7 @@ def test_files_of_a_suite_that_look_like_a_repository_are_none(tmp_path):
     assert trap.mark.exists()
 
 
-def test_neither_are_those_of_a_submodule(tmp_path):
+def test_a_submodule_starts_no_program(tmp_path):
     trap = Trap(tmp_path)
     inner = trap.suite / "inner"
     inner.mkdir()
@@ -420,7 +420,7 @@ def test_neither_are_those_of_a_submodule(tmp_path):
     assert trap.mark.exists()
 
 
-def test_a_git_in_the_suites_folder_is_not_the_one_of_the_path(tmp_path, monkeypatch):
+def test_a_git_program_in_the_suites_folder_is_not_started(tmp_path, monkeypatch):
     trap = Trap(tmp_path)
     for folder in (trap.suite, trap.suite.parent, trap.repository):
         (folder / "git").symlink_to(trap.program)
@@ -429,7 +429,7 @@ def test_a_git_in_the_suites_folder_is_not_the_one_of_the_path(tmp_path, monkeyp
     assert not trap.springs()
 
 
-def test_what_is_no_regular_file_differs_from_the_commit(tmp_path):
+def test_a_file_that_is_not_regular_differs_from_the_commit(tmp_path):
     trap = Trap(tmp_path)
     (trap.suite / "suite.yml").unlink()
     os.mkfifo(trap.suite / "suite.yml")

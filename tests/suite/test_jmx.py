@@ -1,4 +1,4 @@
-"""What an own JMX brings along: its ramp, its thread groups, the data that it has to have."""
+"""The parts of a JMX that matter for a plan: its ramp-up, its thread groups, its data files."""
 
 import pytest
 
@@ -47,23 +47,23 @@ def planned(folder, *groups, **load):
         ([group(), group(users=0, ramp="60")], {}, 30),
         ([group(ramp="")], {}, 0),
         ([group()], {"ramp-up": "2s"}, 2),
-        ([group()], {"ramp-up": 0}, 30),  # which means not given
+        ([group()], {"ramp-up": 0}, 30),  # 0 means not given
         ([group()], {"ramp-up": "0s"}, 0),
         ([group()], {"iterations": 2, "hold-for": None}, 0),
     ],
 )
-def test_the_ramp_of_a_jmx_is_part_of_the_plan_and_of_what_its_workers_do(tmp_path, groups, load, ramp_up_s):
+def test_the_ramp_up_of_a_jmx_is_in_the_plan_and_in_the_shares(tmp_path, groups, load, ramp_up_s):
     document = suite(tmp_path, *groups, **load)
     plan = make_plan(read(tmp_path, document), run_id="r", workers=None)
     assert plan.executions[0].ramp_up_s == ramp_up_s
     assert plan.shares[0].executions[0].config.get("ramp-up", "0s") in (f"{ramp_up_s}s", load.get("ramp-up"))
 
 
-def test_a_ramp_that_nobody_knows_is_refused(tmp_path):
+def test_a_ramp_up_with_an_unknown_reference_is_rejected(tmp_path):
     refuses(tmp_path, suite(tmp_path, group(ramp="${ramp}")), "unset-reference", "execution[0].ramp-up", "${ramp}")
 
 
-def test_each_thread_group_has_a_user_on_each_worker(tmp_path):
+def test_each_thread_group_needs_a_virtual_user_on_each_worker(tmp_path):
     two = [group(), concurrency_group(), group(enabled="false")]
     assert planned(tmp_path, *two, concurrency=None).concurrency == 2
     with refused("too-few-users", "execution[0].concurrency", "3", "4"):
@@ -72,7 +72,7 @@ def test_each_thread_group_has_a_user_on_each_worker(tmp_path):
     assert [share.executions[0].concurrency for share in smoke.shares] == [2]
 
 
-def test_data_that_a_jmx_has_to_have_is_looked_for_before_the_run(tmp_path):
+def test_a_missing_data_file_of_a_jmx_is_rejected(tmp_path):
     refuses(tmp_path, suite(tmp_path, group(inside=data("users/test1.csv"))), "no-such-file", "users/test1.csv")
     write(tmp_path, "name\nme\n", "users/test1.csv")
     suite_with = suite(tmp_path, group(inside=data("users/test1.csv")))
@@ -82,13 +82,13 @@ def test_data_that_a_jmx_has_to_have_is_looked_for_before_the_run(tmp_path):
 @pytest.mark.parametrize(
     "inside", [data("gone.csv", enabled="false"), data("${file}"), data("${__P(file,gone.csv)}"), data("")]
 )
-def test_data_that_only_jmeter_knows_or_that_is_disabled_is_not_missed(tmp_path, inside):
+def test_data_files_with_references_or_disabled_are_not_required(tmp_path, inside):
     assert read(tmp_path, suite(tmp_path, group(inside=inside)))
     assert read(tmp_path, suite(tmp_path, group(inside=data("gone.csv"), enabled="false"), group()))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_jmx_whose_entities_grow_is_not_read(tmp_path, encoding):
+def test_a_jmx_with_entities_is_not_read(tmp_path, encoding):
     document = suite(tmp_path, group(inside=data("&b;")))
     bomb = f'<!DOCTYPE x [<!ENTITY a "{"x" * 100_000}"><!ENTITY b "{"&a;" * 1000}">]>'
     text = f'<?xml version="1.0" encoding="{encoding}"?>{bomb}{(tmp_path / "load.jmx").read_text()}'
@@ -99,7 +99,7 @@ def test_a_jmx_whose_entities_grow_is_not_read(tmp_path, encoding):
 @pytest.mark.parametrize(
     "text", ["<jmeterTestPlan><no", f"<jmeterTestPlan>{'<hashTree>' * 20_000}{'</hashTree>' * 20_000}</jmeterTestPlan>"]
 )
-def test_a_jmx_that_is_none_is_left_to_jmeter(tmp_path, text):
+def test_an_invalid_jmx_is_left_to_jmeter(tmp_path, text):
     document = suite(tmp_path)
     write(tmp_path, text, "load.jmx")
     assert read(tmp_path, document).executions[0].concurrency == 6

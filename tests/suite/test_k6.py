@@ -1,4 +1,4 @@
-"""k6 in a suite: its load is divided, the script's own in segments; what it would ignore is refused."""
+"""k6 in a suite: the division of its load, also into segments, and the rejection of keys that it ignores."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def segments(folder, written, workers):
     return [part.segment.own for part in parts if part.segment]
 
 
-def test_it_is_proved(tmp_path):
+def test_k6_is_a_tested_engine(tmp_path):
     assert read(tmp_path, suite(tmp_path, **{"hold-for": "1m"})).warnings == ()
 
 
@@ -30,29 +30,29 @@ def test_load_keys_are_divided_as_for_any_engine(tmp_path):
     assert [share.executions[0].segment for share in plan.shares] == [None, None]
 
 
-def test_the_scripts_own_load_is_cut_into_segments_without_a_gap(tmp_path):
+def test_the_scripts_own_load_is_divided_into_segments_without_gaps(tmp_path):
     assert segments(tmp_path, suite(tmp_path), 1) == ["0:1"]
     assert segments(tmp_path, suite(tmp_path), 3) == ["0:1/3", "1/3:2/3", "2/3:1"]
 
 
-def test_segments_are_as_large_as_their_locations_weights(tmp_path):
+def test_segments_follow_the_weights_of_locations(tmp_path):
     written = suite(tmp_path, locations={"madrid": 2, "sevilla": 1})
     assert segments(tmp_path, written, 2) == ["0:2/3", "2/3:1"]
     assert segments(tmp_path, written, 3) == ["0:1/3", "1/3:2/3", "2/3:1"]
 
 
 @pytest.mark.parametrize(("key", "value"), [("throughput", 10), ("steps", 3)])
-def test_what_k6_would_ignore_is_refused(tmp_path, key, value):
+def test_keys_that_k6_ignores_are_rejected(tmp_path, key, value):
     written = suite(tmp_path, **{"ramp-up": "5s", "hold-for": "1m", key: value})
     refuses(tmp_path, written, "ignored-load", f"execution[0].{key}")
 
 
-def test_iterations_beside_a_ramp_up_are_refused(tmp_path):
+def test_iterations_beside_a_ramp_up_are_rejected(tmp_path):
     written = suite(tmp_path, iterations=3, **{"ramp-up": "5s"})
     refuses(tmp_path, written, "conflicting-keys", "execution[0].iterations", "ramp-up")
 
 
-def test_it_needs_a_script_of_its_kind(tmp_path):
+def test_k6_needs_a_k6_script(tmp_path):
     requests = {"execution": [{"executor": "k6", "scenario": {"requests": ["http://shop/"]}}]}
     refuses(tmp_path, requests, "missing-script", "execution[0].scenario")
     (tmp_path / "load.jmx").write_text("<jmeterTestPlan/>")

@@ -1,4 +1,4 @@
-"""An open model's load is divided by rate and not by users, in whatever shape, and loses no arrival."""
+"""An open model's load: division by rate instead of virtual users, in every shape and without a lost arrival."""
 
 from fractions import Fraction
 
@@ -26,7 +26,7 @@ def planned(folder, written, *, workers=None, **options):
     return make_plan(read(folder, written), run_id="run", workers=workers, **options)
 
 
-def test_a_location_has_its_part_and_its_workers_equal_parts_of_it(tmp_path):
+def test_a_locations_workers_get_equal_parts_of_its_rate(tmp_path):
     written = suite(throughput=10, locations={"madrid": 2, "sevilla": 1})
     plan = planned(tmp_path, written, workers=5)
     rates = {share.worker: share.executions[0].throughput_rps for share in plan.shares}
@@ -41,31 +41,31 @@ def test_a_location_has_its_part_and_its_workers_equal_parts_of_it(tmp_path):
     assert {share.executions[0].phase for share in plan.shares} == {0.0}
 
 
-def test_the_parts_are_the_whole_exactly(tmp_path):
+def test_the_parts_sum_to_the_rate_exactly(tmp_path):
     plan = planned(tmp_path, suite(throughput=7, locations={"a": 3, "b": 4}), workers=6)
     stripes = [share.executions[0].interleave for share in plan.shares]
     assert sum((stripe.part for stripe in stripes), Fraction(0)) == 1
     assert sorted(stripe.place_of(own) for stripe in stripes for own in range(50))[:200] == list(range(200))
 
 
-def test_less_than_a_request_a_second_is_shared_by_any_number_of_workers(tmp_path):
+def test_any_number_of_workers_shares_a_rate_below_one_per_second(tmp_path):
     plan = planned(tmp_path, suite(throughput=0.5), workers=40)
     assert len(plan.shares) == 40
     assert sum(share.executions[0].throughput_rps for share in plan.shares) == pytest.approx(0.5)
 
 
-def test_workers_counted_out_have_equal_parts(tmp_path):
+def test_exact_worker_counts_get_equal_parts(tmp_path):
     written = suite(locations={"a": 1, "b": 3}, **{"locations-weighted": False})
     plan = planned(tmp_path, written)
     assert [share.executions[0].throughput_rps for share in plan.shares] == [25.0] * 4
 
 
-def test_as_many_workers_as_the_rate_needs_and_not_as_users_would(tmp_path):
+def test_the_rate_sets_the_number_of_workers(tmp_path):
     written = {**suite(throughput=100_000), "toril": {"worker": {"cpu": 2048}}}
     assert len(planned(tmp_path, written).shares) == 5
 
 
-def test_an_open_model_beside_users_gives_every_worker_something_to_do(tmp_path):
+def test_an_open_model_loads_every_worker_that_has_no_virtual_user(tmp_path):
     written = suite()
     users = {"executor": "locust", "concurrency": 1, "hold-for": "1m", "scenario": {"requests": ["http://shop/"]}}
     written["execution"].append(users)
@@ -83,14 +83,14 @@ def test_an_open_model_beside_users_gives_every_worker_something_to_do(tmp_path)
         ({"throughput": {"ramp": {"from": 5, "to": 9}, "for": "10s"}, "hold-for": None}, ((0, 5), (10, 9))),
     ],
 )
-def test_every_shape_of_load_is_a_rate_over_time(tmp_path, load, points):
+def test_load_keys_become_a_rate_over_time(tmp_path, load, points):
     (execution,) = planned(tmp_path, suite(**load)).executions
     assert execution.curve == points
     assert execution.rate == Curve(points)
 
 
 @given(st.integers(1, 1000), st.integers(0, 50), st.integers(0, 50), st.integers(1, 9))
-def test_what_is_asked_for_is_the_area_below_ramp_and_hold(rps, ramp_up_s, hold_for_s, steps):
+def test_the_number_of_requests_is_the_area_below_ramp_and_hold(rps, ramp_up_s, hold_for_s, steps):
     if ramp_up_s + hold_for_s:
         rising = rps * ramp_up_s / 2
         assert curve_of(rps, ramp_up_s, hold_for_s).total == pytest.approx(rising + rps * hold_for_s)
@@ -98,7 +98,7 @@ def test_what_is_asked_for_is_the_area_below_ramp_and_hold(rps, ramp_up_s, hold_
         assert stairs.total == pytest.approx(rising * (steps + 1) / steps + rps * hold_for_s)
 
 
-def test_a_smoke_run_sends_each_request_once_within_its_seconds(tmp_path):
+def test_a_smoke_run_sends_each_request_at_least_once(tmp_path):
     many = [f"http://shop/{number}" for number in range(12)]
     (execution,) = planned(tmp_path, suite(scenario={"requests": many}), smoke=True).executions
     assert execution.rate is not None
@@ -106,14 +106,14 @@ def test_a_smoke_run_sends_each_request_once_within_its_seconds(tmp_path):
     assert execution.concurrency is None
 
 
-def test_a_turn_of_a_duet_is_the_curve_in_small_at_the_same_rates(tmp_path):
+def test_a_turn_of_a_duet_shortens_the_curve_at_the_same_rates(tmp_path):
     plan = planned(tmp_path, suite(**{"ramp-up": "20s", "hold-for": "100s"}))
     duet = make_duet(plan, plan, ("http://a", "http://b"), Regression(block=10))
     curves = {execution.curve for execution in duet.executions}
     assert curves == {((0, 0), (2, 100), (12, 100))}
 
 
-def test_a_plan_keeps_its_stripes_and_curves(tmp_path):
+def test_a_plan_keeps_its_interleaving_and_curves(tmp_path):
     plan = planned(tmp_path, suite(locations={"a": 1, "b": 3}), workers=3)
     again = Plan.from_json(plan.to_json(), "plan.json")
     assert again == plan
@@ -122,10 +122,10 @@ def test_a_plan_keeps_its_stripes_and_curves(tmp_path):
     assert [own.interleave.place_of(number) for number in range(3)] == [1, 4, 7]
 
 
-def test_the_engine_is_told_what_toril_says_of_it(tmp_path):
+def test_the_engine_receives_the_settings_of_toril_vegeta(tmp_path):
     written = {**suite(), "toril": {"vegeta": {"http2": True, "dns-ttl": "1m", "max-workers": 7}}}
-    told = planned(tmp_path, written).common["modules"]["vegeta"]
-    assert told == {
+    settings = planned(tmp_path, written).common["modules"]["vegeta"]
+    assert settings == {
         "http2": True,
         "dns-ttl": 60.0,
         "max-workers": 7,
@@ -152,7 +152,7 @@ def test_the_engine_is_told_what_toril_says_of_it(tmp_path):
         ({"requests": [{"url": "http://shop/", "assert": ["x"]}]}, "unsupported-key", ".requests[0].assert"),
     ],
 )
-def test_what_it_cannot_do_is_refused(tmp_path, more, code, path):
+def test_unsupported_keys_are_rejected(tmp_path, more, code, path):
     (tmp_path / "b").touch()
     written = suite(scenario={"requests": REQUESTS, **more})
     refuses(tmp_path, written, code, "execution[0].scenario", path)
@@ -187,7 +187,7 @@ def test_what_it_cannot_do_is_refused(tmp_path, more, code, path):
         ),
     ],
 )
-def test_a_request_that_could_never_be_sent_is_refused(tmp_path, request_, refusal):
+def test_an_invalid_request_is_rejected(tmp_path, request_, refusal):
     refuses(tmp_path, suite(scenario={"requests": [request_]}), *refusal)
 
 
@@ -199,13 +199,13 @@ def test_a_request_that_could_never_be_sent_is_refused(tmp_path, request_, refus
         ("variable-names", {"a": "b"}, ("not-a-list", "execution[0].scenario.data-sources[0].variable-names")),
     ],
 )
-def test_a_data_source_that_could_never_be_read_is_refused(tmp_path, key, value, refusal):
+def test_an_invalid_data_source_is_rejected(tmp_path, key, value, refusal):
     (tmp_path / "users.csv").write_text("user\nann\n")
     scenario = {"requests": ["http://shop/"], "data-sources": [{"path": "users.csv", key: value}]}
     refuses(tmp_path, suite(scenario=scenario), *refusal)
 
 
-def test_what_is_known_in_the_worker_alone_is_left_to_it(tmp_path):
+def test_values_with_references_are_left_to_the_worker(tmp_path):
     (tmp_path / "users.csv").write_text("user\nann\n")
     source = {"path": "users.csv", "delimiter": "tab", "encoding": "utf-16", "variable-names": "a,b"}
     request = {"url": "${HOME_PAGE}/x?to=ftp://a", "method": "${METHOD}", "headers": {"X-${a}": "${b}"}}
@@ -213,7 +213,7 @@ def test_what_is_known_in_the_worker_alone_is_left_to_it(tmp_path):
     assert read(tmp_path, suite(scenario=scenario)).executions[0].executor == "vegeta"
 
 
-def test_a_file_without_a_header_is_not_split_since_its_first_row_would_be_everybodys(tmp_path):
+def test_a_file_without_a_header_cannot_be_split(tmp_path):
     (tmp_path / "users.csv").write_text("ann\nbob\n")
     source = {"path": "users.csv", "variable-names": "user"}
     written = suite(scenario={"requests": ["http://shop/"], "data-sources": [source]})
@@ -223,7 +223,7 @@ def test_a_file_without_a_header_is_not_split_since_its_first_row_would_be_every
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_a_key_that_the_engine_does_not_know_is_refused_whatever_its_value(tmp_path, value):
+def test_an_unknown_key_is_rejected_with_any_value(tmp_path, value):
     scenario = {"requests": REQUESTS, "verify-ssl": value}
     refuses(tmp_path, suite(scenario=scenario), "unknown-key", ".verify-ssl", "insecure: true")
     scenario = {"requests": REQUESTS, "max-worker": 5}
@@ -231,7 +231,7 @@ def test_a_key_that_the_engine_does_not_know_is_refused_whatever_its_value(tmp_p
     assert not read(tmp_path, suite(scenario={"requests": REQUESTS, "store-cookie": False})).warnings
 
 
-def test_settings_of_the_engine_in_another_place_are_refused_or_noted(tmp_path):
+def test_misplaced_settings_of_the_engine_are_rejected_or_noted(tmp_path):
     for key, setting in (("verify-ssl", "insecure: true"), ("max-workers", "toril.vegeta")):
         document = {**suite(), "modules": {"vegeta": {key: 5}}}
         refuses(tmp_path, document, "unsupported-key", f"modules.vegeta.{key}", setting)

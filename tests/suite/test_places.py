@@ -1,4 +1,4 @@
-"""Criteria are found where they are written, for reports that point at the line."""
+"""The source lines of criteria, to which reports link."""
 
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def test_a_criterion_of_a_merged_file_is_found_in_it(folder):
     assert found["fail>10%"] == ("loadtests/shop/suite.yml", 16)
 
 
-def test_json_has_lines_too(folder):
+def test_criteria_in_json_have_their_lines(folder):
     (folder / "suite.json").write_text(
         '{"execution": [{"executor": "locust", "hold-for": "3s", "scenario": {"requests": ["http://127.0.0.1:1/"]},\n'
         ' "criteria": [\n  "p95>1s"]}]}'
@@ -77,13 +77,13 @@ def test_json_has_lines_too(folder):
     assert lines(folder / "suite.json") == {"p95>1s": ("loadtests/shop/suite.json", 3)}
 
 
-def test_an_overridden_criterion_stays_at_its_place(folder):
+def test_an_overridden_criterion_keeps_its_line(folder):
     found = lines(folder, overrides=["reporting.0.criteria.0=fail>20%"])
 
     assert found["fail>20%"] == ("loadtests/shop/suite.yml", 16)
 
 
-def test_what_is_in_no_repository_is_named_from_where_the_command_is_called(folder, monkeypatch):
+def test_a_file_outside_a_repository_is_named_relative_to_the_current_folder(folder, monkeypatch):
     (folder.parent.parent / ".git").rmdir()
     assert lines(folder)["fail>10%"] == ("repository/loadtests/shop/suite.yml", 16)
 
@@ -91,7 +91,7 @@ def test_what_is_in_no_repository_is_named_from_where_the_command_is_called(fold
     assert lines(folder) == {}
 
 
-def test_aliases_do_not_make_it_endless(folder):
+def test_many_aliases_are_read_quickly(folder):
     shared = "\n".join(
         f"- {{module: passfail, criteria: {'&c [p95>1s, p99>2s]' if not n else '*c'}}}" for n in range(500)
     )

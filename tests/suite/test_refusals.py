@@ -1,4 +1,4 @@
-"""What is wrong in a suite is refused with where, what and the fix."""
+"""Errors of an invalid suite name the place, the problem and the fix."""
 
 import pytest
 import yaml
@@ -79,7 +79,7 @@ from tests.suite.reading import SIMPLE, execution, read, refuses, write
         ({"executor": ["jmeter"]}, ("unknown-executor", "execution[0].executor", "['jmeter']")),
     ],
 )
-def test_what_cannot_be_run_is_refused(tmp_path, keys, refusal):
+def test_an_invalid_execution_is_rejected(tmp_path, keys, refusal):
     folder = tmp_path / "shop"
     write(tmp_path, "", "outside.py")
     write(folder, "")
@@ -95,7 +95,7 @@ def test_what_cannot_be_run_is_refused(tmp_path, keys, refusal):
         ("gone", ("unknown-scenario", "execution[0].scenario", "gone")),
     ],
 )
-def test_a_suite_without_scenarios_is_told_how_to_write_one(tmp_path, scenario, refusal):
+def test_a_suite_without_scenarios_is_rejected(tmp_path, scenario, refusal):
     refuses(tmp_path, {"execution": [{"scenario": scenario, "hold-for": "1m"}]}, *refusal)
 
 
@@ -118,11 +118,11 @@ def test_a_suite_without_scenarios_is_told_how_to_write_one(tmp_path, scenario, 
         ([], ("not-a-mapping", "toril")),
     ],
 )
-def test_our_own_block_is_strict_and_names_what_was_meant(tmp_path, block, refusal):
+def test_an_invalid_toril_block_is_rejected_with_the_nearest_key(tmp_path, block, refusal):
     refuses(tmp_path, {**SIMPLE, "toril": block}, *refusal)
 
 
-def test_our_own_block_as_designed(tmp_path):
+def test_the_toril_block_has_typed_settings(tmp_path):
     write(tmp_path, "name\na\n", "users.csv")
     block = """
       workers: 6

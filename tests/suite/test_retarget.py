@@ -13,7 +13,7 @@ REQUESTS = "requests: [/, {url: /cart}]"
 
 
 def read(folder: Path, scenario: str, *, executor: str = "locust", more: str = "", **options: Any) -> Suite:
-    """A suite of one scenario, read against URL."""
+    """Returns a suite with one scenario, read with URL as its address."""
     (folder / "load.jmx").write_text("<jmeterTestPlan/>")
     (folder / "own.py").write_text("from locust import HttpUser\n")
     file = folder / "suite.yml"
@@ -31,18 +31,18 @@ def address(suite: Suite) -> Any:
     "written",
     ["default-address: 'http://127.0.0.1:8000', ", "default-address: '${SHOP}', ", "default-address: '', ", ""],
 )
-def test_requests_of_a_suite_go_to_the_address(tmp_path: Path, written: str) -> None:
+def test_requests_of_a_named_scenario_go_to_the_address(tmp_path: Path, written: str) -> None:
     assert address(read(tmp_path, written + REQUESTS)) == URL
 
 
 @pytest.mark.parametrize("inline", ["{requests: [/]}", "{default-address: 'http://x', requests: [/]}"])
-def test_so_do_those_of_a_scenario_without_a_name(tmp_path: Path, inline: str) -> None:
+def test_requests_of_an_inline_scenario_go_to_the_address(tmp_path: Path, inline: str) -> None:
     file = tmp_path / "suite.yml"
     file.write_text(f"execution: {{executor: apiritif, hold-for: 5s, scenario: {inline}}}\n")
     assert address(read_suite([file], against=URL)) == URL
 
 
-def test_the_variable_that_holds_the_address_has_it_for_scripts_too(tmp_path: Path) -> None:
+def test_the_variable_of_the_address_gets_the_new_address(tmp_path: Path) -> None:
     suite = read(tmp_path, "default-address: '${SHOP}', script: load.jmx", executor="jmeter", env={"SHOP": "http://x"})
     assert (suite.variable, suite.common["settings"]["env"]) == ("SHOP", {"SHOP": URL})
 
@@ -54,12 +54,12 @@ def test_other_variables_stay_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("own", ["", "default-address: 'http://127.0.0.1:8000', "])
-def test_a_locustfile_needs_no_variable_the_address_is_its_host(tmp_path: Path, own: str) -> None:
+def test_the_address_is_the_host_of_a_locustfile(tmp_path: Path, own: str) -> None:
     suite = read(tmp_path, f"{own}script: own.py")
     assert (address(suite), suite.variable) == (URL, None)
 
 
-def test_nor_does_a_locustfile_that_an_execution_names_itself(tmp_path: Path) -> None:
+def test_the_address_is_the_host_of_a_bare_locustfile(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text("from locust import HttpUser\n")
     file = tmp_path / "suite.yml"
     file.write_text("execution: {executor: locust, hold-for: 5s, scenario: own.py}\n")
@@ -73,22 +73,22 @@ def test_nor_does_a_locustfile_that_an_execution_names_itself(tmp_path: Path) ->
         ("jmeter", "default-address: 'http://127.0.0.1:8000', script: load.jmx"),
     ],
 )
-def test_a_script_that_would_not_see_the_address_is_refused(tmp_path: Path, executor: str, scenario: str) -> None:
+def test_a_script_without_a_variable_is_rejected(tmp_path: Path, executor: str, scenario: str) -> None:
     with refused("unreached-address", "scenarios.shop"):
         read(tmp_path, scenario, executor=executor)
 
 
-def test_requests_that_all_name_their_address_themselves_are_refused(tmp_path: Path) -> None:
+def test_requests_that_all_contain_their_address_are_rejected(tmp_path: Path) -> None:
     with refused("unreached-address", "scenarios.shop.requests", "http://a/x"):
         read(tmp_path, "requests: ['http://a/x', {transaction: t, do: [{url: 'http://a/y'}]}]")
 
 
-def test_a_request_to_somebody_else_stays_where_it_is(tmp_path: Path) -> None:
+def test_a_request_to_another_host_keeps_its_address(tmp_path: Path) -> None:
     suite = read(tmp_path, "requests: ['https://pay.example/', /cart]")
     assert suite.common["scenarios"]["shop"]["requests"][0] == "https://pay.example/"
 
 
-def test_requests_that_begin_with_a_variable_follow_it_under_labels_that_are_the_same_for_each_address(
+def test_requests_with_the_addresss_variable_have_labels_without_the_address(
     tmp_path: Path,
 ) -> None:
     written = "requests: ['${SHOP}/a', {url: '${SHOP}/b', label: b}, {transaction: t, do: ['${SHOP}']}]"
@@ -97,7 +97,7 @@ def test_requests_that_begin_with_a_variable_follow_it_under_labels_that_are_the
     assert suite.executions[0].labels == ("/a", "b", "t", "/")
 
 
-def test_a_suite_that_loads_two_addresses_is_refused(tmp_path: Path) -> None:
+def test_a_suite_with_two_addresses_is_rejected(tmp_path: Path) -> None:
     more = "  auth: {default-address: '${AUTH}', requests: [/]}\nmodules: {}\n"
     file = tmp_path / "suite.yml"
     file.write_text(
@@ -108,7 +108,7 @@ def test_a_suite_that_loads_two_addresses_is_refused(tmp_path: Path) -> None:
         read_suite([file], against=URL)
 
 
-def test_a_slash_at_the_end_is_no_other_address(tmp_path: Path) -> None:
+def test_a_slash_at_the_end_makes_no_second_address(tmp_path: Path) -> None:
     file = tmp_path / "suite.yml"
     file.write_text(
         "execution: [{scenario: shop, hold-for: 5s}, {scenario: auth, hold-for: 5s}]\n"
@@ -134,23 +134,23 @@ def test_a_slash_at_the_end_is_no_other_address(tmp_path: Path) -> None:
         "http://${X}",
     ],
 )
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_an_invalid_address_is_rejected(text: str) -> None:
     with refused("not-an-address", "--against", error=OptionError):
         checked_address("--against", text)
 
 
-def test_a_refusal_shows_no_password() -> None:
+def test_a_rejected_address_hides_its_password() -> None:
     with pytest.raises(OptionError) as refused:
         checked_address("--head", "ftp://joe:hunter2@shop.example")
     assert "hunter2" not in str(refused.value)
 
 
-def test_an_address_ends_where_paths_begin() -> None:
+def test_an_address_loses_its_final_slash() -> None:
     assert checked_address("--base", "http://[::1]:8000/shop/") == "http://[::1]:8000/shop"
 
 
 @pytest.mark.parametrize("address", ["http://new.example/prefix", "http://joe:secret@new.example"])
-def test_what_jmeter_would_lose_of_an_address_is_refused(tmp_path: Path, address: str) -> None:
+def test_an_address_that_jmeter_would_shorten_is_rejected(tmp_path: Path, address: str) -> None:
     file = tmp_path / "suite.yml"
     file.write_text(
         "execution: [{executor: jmeter, scenario: shop, hold-for: 5s}]\n"

@@ -1,4 +1,4 @@
-"""`toril.secrets`: references that go into the plan, names that are refused, and no value before a worker."""
+"""`toril.secrets`: references in the plan, rejected names, and no value outside workers."""
 
 import pytest
 
@@ -13,14 +13,14 @@ def suite(**secrets):
     return {**execution(concurrency=1), "toril": {"secrets": secrets}}
 
 
-def test_the_plan_says_where_a_secret_is(tmp_path):
+def test_the_plan_has_the_references_of_secrets(tmp_path):
     found = read(tmp_path, suite(TOKEN="shop/api", PASSWORD=f"{ARN}:password::"))
     plan = make_plan(found, run_id="r", workers=1)
     assert plan.secrets == {"TOKEN": "shop/api", "PASSWORD": f"{ARN}:password::"}
     assert plan.warnings == ()
 
 
-def test_a_smoke_run_has_them_too(tmp_path):
+def test_a_smoke_run_has_the_secrets(tmp_path):
     assert make_plan(read(tmp_path, suite(TOKEN="shop/api")), run_id="r", workers=None, smoke=True).secrets
 
 
@@ -36,12 +36,12 @@ def test_a_reference_may_refer_to_the_environment(tmp_path):
         *("LD_PRELOAD", "PYTHONPATH", "https_proxy", "LOCUST_HOST"),
     ],
 )
-def test_a_variable_that_workers_or_their_tools_need_is_refused(tmp_path, variable):
+def test_a_reserved_variable_is_rejected(tmp_path, variable):
     refuses(tmp_path, suite(**{variable: "shop/api"}), "reserved-name", f"toril.secrets.{variable}")
 
 
 @pytest.mark.parametrize("variable", ["1TOKEN", "MY-TOKEN", "A B"])
-def test_a_name_that_no_variable_can_have_is_refused(tmp_path, variable):
+def test_an_invalid_variable_name_is_rejected(tmp_path, variable):
     refuses(tmp_path, suite(**{variable: "shop/api"}), "unusable-name", f"toril.secrets.{variable}")
 
 
@@ -58,18 +58,18 @@ def test_a_name_that_no_variable_can_have_is_refused(tmp_path, variable):
         "x" * 513,
     ],
 )
-def test_what_is_no_reference_is_refused_and_not_repeated(tmp_path, reference):
+def test_an_invalid_reference_is_rejected_and_not_quoted(tmp_path, reference):
     error = refuses(tmp_path, suite(TOKEN=reference), "not-a-secret", "toril.secrets.TOKEN")
     assert not reference or reference not in str(error)
 
 
-def test_a_variable_has_one_value(tmp_path):
+def test_a_secret_cannot_have_a_second_value(tmp_path):
     refuses(tmp_path, suite(TOKEN="shop/api"), "conflicting-keys", "TOKEN", "--env", env={"TOKEN": "x"})
     doubled = {**suite(TOKEN="shop/api"), "settings": {"env": {"TOKEN": "x"}}}
     refuses(tmp_path, doubled, "conflicting-keys", "TOKEN", "settings.env")
 
 
-def test_a_value_of_this_machine_never_takes_the_place_of_a_secret(tmp_path):
+def test_this_machines_environment_does_not_replace_a_secret(tmp_path):
     document = {**suite(TOKEN="shop/api"), "scenarios": {"s": {"requests": [{"url": "/", "label": "a ${TOKEN}"}]}}}
     document["execution"][0]["scenario"] = "s"
     found = read(tmp_path, document, system={"TOKEN": "of-this-machine"})
@@ -80,21 +80,21 @@ def test_a_value_of_this_machine_never_takes_the_place_of_a_secret(tmp_path):
     "changes", [{"execution": [{"scenario": {"requests": ["/"]}, "concurrency": "${TOKEN}"}]},
                 {"reporting": [{"module": "passfail", "criteria": ["p95 of ${TOKEN}>1s"]}]}]
 )  # fmt: skip
-def test_what_is_planned_cannot_depend_on_a_secret(tmp_path, changes):
+def test_load_keys_cannot_refer_to_a_secret(tmp_path, changes):
     document = {**suite(TOKEN="shop/api"), **changes}
     refuses(tmp_path, document, "unset-reference", "${TOKEN}", system={"TOKEN": "5"})
 
 
-def test_a_secret_is_not_put_onto_a_command_line(tmp_path):
+def test_a_secret_on_a_command_line_is_rejected(tmp_path):
     document = {**suite(TOKEN="shop/api"), "modules": {"jmeter": {"cmdline": "-Jtoken=${TOKEN}"}}}
     refuses(tmp_path, document, "secret-on-command-line", "modules.jmeter.cmdline")
 
 
-def test_too_many_are_refused(tmp_path):
+def test_too_many_secrets_are_rejected(tmp_path):
     refuses(tmp_path, suite(**{f"TOKEN_{n}": "shop/api" for n in range(51)}), "out-of-range", "51", "50")
 
 
-def test_references_in_the_syntax_of_task_definitions():
+def test_references_become_those_of_task_definitions():
     assert secret_reference("shop/api") == SecretReference(secret="shop/api", name="shop/api")
     whole = SecretReference(secret=ARN, name="shop/api-AbCdEf", region="eu-west-1")
     assert secret_reference(ARN) == secret_reference(f"{ARN}:::") == whole
@@ -125,11 +125,11 @@ OTHER = ARN.replace("eu-west-1", "us-east-1")
         ("no reference!", [ARN], None, True),
     ],
 )
-def test_a_worker_can_only_read_what_its_stack_lists(reference, allowed, region, outside):
+def test_a_worker_can_read_only_the_secrets_of_its_stack(reference, allowed, region, outside):
     assert secrets_outside({"TOKEN": reference}, allowed, region) == (["TOKEN"] if outside else [])
 
 
-def test_a_criterion_names_a_label_with_a_secret_as_reports_do(tmp_path):
+def test_a_criterion_names_a_label_with_a_masked_secret(tmp_path):
     document = {
         "execution": [{"scenario": "s", "hold-for": "1m"}],
         "scenarios": {"s": {"requests": ["/${TOKEN}?token=abc"], "default-address": "http://shop"}},

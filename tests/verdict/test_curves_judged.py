@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.measured import FAST, every_second, execution, judged_ours, plan_of, timeline_of, verdict_of
+from tests.refusals import refused
 from tests.suite.reading import read
 from tests.suite.test_curves import suite
 from toril.errors import SuiteError
@@ -58,7 +59,7 @@ def test_a_duet_refuses_a_curve(tmp_path):
     document = suite({"ramp": {"to": 100}, "for": "1m"})
     document["scenarios"]["shop"] = {"default-address": "http://shop", "requests": ["/"]}
     read(tmp_path, document)
-    with pytest.raises(SuiteError, match=r"execution\[0\] has a load curve, and a duet compares equal pieces of one"):
+    with refused("unsupported-in-duet", "execution[0]", error=SuiteError):
         plan_duet([path], RunOptions(), 0.0, base="http://a", head="http://b")
 
 

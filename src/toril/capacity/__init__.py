@@ -1,1 +1,1 @@
-"""The search for the highest rate that an execution's target sustains: its stages, and their results."""
+"""The search for the highest rate that an execution's target sustains: its stages and their results."""

@@ -1,4 +1,4 @@
-"""The progress of a search for a capacity: its stages, from the run's records, judged one after the other."""
+"""The progress of a capacity search: judges its stages in order, from the run's records."""
 
 import math
 from collections.abc import Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from toril.capacity.stages import ANSWERS, FAILURES, GENERATORS, RECOVERY, SAMPLES, StageJudge
 from toril.criteria import conditions_of
-from toril.load.search import TO_THE_TOP, UNSTEADY, SearchResult, Stage, StageOutcome, next_stage
+from toril.load.search import HIGHEST_RATE, UNSTEADY, SearchResult, Stage, StageOutcome, next_stage
 from toril.records import Plan, PlannedExecution, Rate, Search, rates_of
 from toril.records.summary import Capacity, CapacityStage
 from toril.timeline import Timeline
 
-STOPPED = "stopped"  # the load ended before the search
+STOPPED = "stopped"  # reason for the end: the load ended before the search
 FLUSH_MARGIN_S = 1  # extra seconds to wait for workers that flush slowly
 
 
@@ -30,7 +30,7 @@ class SearchProgress:
         return self.execution.search
 
     def advance(self, rates: Sequence[Rate], started_at: float, timeline: Timeline, complete_to: float) -> Stage | None:
-        """Judge the complete stages; returns the stage that has to begin now, if any. At the end `found` is set."""
+        """Judges the complete stages; returns the stage that must start now, if any. Sets `found` at the end."""
         own = [rate for rate in rates_of(rates, self.execution.name) if rate.cause == "search"]
         while self.found is None:
             follows = next_stage(self.search.range, [_outcome(stage) for stage in self.stages])
@@ -51,7 +51,7 @@ class SearchProgress:
         return None
 
     def ended(self) -> SearchResult:
-        """The result so far: of a search that was not carried to its end, its bounds."""
+        """Returns the result; for an unfinished search, its bounds so far."""
         if self.found is not None:
             return self.found
         held = [one.rps for one in self.stages if one.outcome == "held"]
@@ -61,7 +61,7 @@ class SearchProgress:
         return SearchResult(max(below, default=None), None if math.isinf(low) else low, STOPPED, exact=False)
 
     def result(self) -> Capacity:
-        """Its entry of `capacity` in the summary."""
+        """Returns its entry of `capacity` in the summary."""
         search, found = self.search, self.ended()
         return Capacity(
             held_rps=found.held_rps,
@@ -77,25 +77,25 @@ class SearchProgress:
         )
 
     def message(self) -> str:
-        """The result in a sentence."""
+        """Returns the result as a sentence without a period."""
         found, name = self.ended(), self.execution.name
         last = self.stages[-1].message if self.stages else ""
         if found.held_rps is None:
             if found.exact:
                 why = describe_limit(found.limited_by)
-                return f"{name} did not bear {found.breached_rps:,.10g}/s, the lowest rate: {why}"
-            return f"nothing is known of the capacity of {name}: {_why(found.limited_by, last)}"
+                return f"{name} did not sustain {found.breached_rps:,.10g}/s, the lowest rate: {why}"
+            return f"the capacity of {name} is unknown: {_why(found.limited_by, last)}"
         held = f"{found.held_rps:,.10g}/s"
         if found.exact:
-            return f"{name} held {held}, and not {found.breached_rps:,.10g}/s: {describe_limit(found.limited_by)}"
-        above = "" if found.breached_rps is None else f", and not {found.breached_rps:,.10g}/s"
-        return f"{name} held at least {held}{above}: {_why(found.limited_by, last)}"
+            return f"{name} sustained {held}, but not {found.breached_rps:,.10g}/s: {describe_limit(found.limited_by)}"
+        above = "" if found.breached_rps is None else f", but not {found.breached_rps:,.10g}/s"
+        return f"{name} sustained at least {held}{above}: {_why(found.limited_by, last)}"
 
 
 def finished_searches(
     plan: Plan, rates: Sequence[Rate], started_at: float | None, timeline: Timeline
 ) -> list[SearchProgress]:
-    """The searches of a run that is over, from its records and measurements alone."""
+    """Returns the searches of an ended run, from its records and measurements alone."""
     found = []
     for execution in plan.searched:
         search = SearchProgress(plan, execution)
@@ -111,18 +111,18 @@ def _outcome(stage: CapacityStage) -> StageOutcome:
 
 
 def describe_limit(limited_by: str) -> str:
-    """What limited the rate, for people."""
-    return {ANSWERS: "answers fell behind", FAILURES: "requests failed"}.get(limited_by, limited_by)
+    """Returns the limit of the rate, for people."""
+    return {ANSWERS: "responses fell behind", FAILURES: "requests failed"}.get(limited_by, limited_by)
 
 
 def _why(limited_by: str, message: str) -> str:
     reasons = {
-        TO_THE_TOP: "no higher rate was wanted",
-        UNSTEADY: "higher rates held once, and not again",
-        STOPPED: "the load ended before the search did",
+        HIGHEST_RATE: "this is the highest rate of the search",
+        UNSTEADY: "higher rates held only once",
+        STOPPED: "the load ended before the search",
         GENERATORS: "the load generators were saturated",
         SAMPLES: "too few samples",
-        RECOVERY: "the service did not recover from a higher one",
+        RECOVERY: "the service did not recover from a higher rate",
     }
     why = reasons.get(limited_by, limited_by)
     return f"{why} ({message})" if message and limited_by in (GENERATORS, SAMPLES, RECOVERY) else why

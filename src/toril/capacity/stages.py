@@ -1,4 +1,4 @@
-"""Judges one stage of a search by the measurements of its seconds."""
+"""Judges one stage of a capacity search from the measurements of its seconds."""
 
 import math
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from toril.verdict.evidence import Evidence
 from toril.verdict.result import CriterionResult
 from toril.verdict.rules import TIMED_OUT, MeasuredExecution, unjudged, without_success
 
-ANSWERED = 0.95  # of what was sent, as with a throughput; fewer answers are a backlog that grows
-DROPPED = 0.01  # of what was due, and was never sent
+ANSWERED = 0.95  # of the requests, as with a throughput; with fewer responses, the backlog grows
+DROPPED = 0.01  # of the due requests that the generators may fail to send
 SPARE = 2  # requests in flight at either end of a stage
 CALM_S = 3  # whole seconds in which a recovered service keeps up and breaches nothing
 
-FILLED_BY_SLOW_ANSWERS = ("sockets", "memory")  # they fill up when the service is slow, on any generator
-GENERATORS, SAMPLES, RECOVERY = "generators", "samples", "recovery"  # causes of a stage that proves nothing
+FILLED_BY_SLOW_ANSWERS = ("sockets", "memory")  # a slow service fills them on any generator
+GENERATORS, SAMPLES, RECOVERY = "generators", "samples", "recovery"  # causes of a void stage
 ANSWERS, FAILURES = "answers", "failures"  # causes of a breach other than a criterion
 
 
@@ -36,7 +36,7 @@ class StageJudge:
     timeline: Timeline
 
     def judge(self, stage: Stage, at_s: float, complete_to: float) -> CapacityStage | None:
-        """The result of a stage; None until every second that decides it is complete."""
+        """Returns the result of a stage; None until all its decisive seconds are complete."""
         if stage.kind == "recover":
             return self._recovery(stage, at_s, complete_to)
         from_s, to_s = math.ceil(at_s + self.search.settle_s), math.floor(at_s + self.search.step_s)
@@ -78,7 +78,7 @@ class StageJudge:
         expected: float,
         results: Sequence[CriterionResult],
     ) -> tuple[Outcome, str, str]:
-        window = begins_s, to_s  # generators that settle late have no room either
+        window = begins_s, to_s  # with the settling time, since generators that settle late are saturated, too
         saturated = saturated_between(self.plan, self.timeline, window, self.execution.name)
         own = [one for one in saturated if one.what not in FILLED_BY_SLOW_ANSWERS]
         if own:
@@ -90,9 +90,9 @@ class StageJudge:
             return "void", GENERATORS, saturated[0].message
         dropped = dropped_between(self.plan, self.timeline, window, self.execution.name)
         if dropped > DROPPED * expected:
-            return "void", GENERATORS, f"{dropped:,} of {expected:,.0f} requests were due and never sent"
+            return "void", GENERATORS, f"the workers did not send {dropped:,} of {expected:,.0f} due requests"
         if samples < ANSWERED * expected and samples < expected - SPARE:
-            return "breached", ANSWERS, f"{samples:,} answers to {expected:,.0f} requests: it fell behind"
+            return "breached", ANSWERS, f"{samples:,} responses to {expected:,.0f} requests: the service fell behind"
         judged = [result.criterion for result in results]
         measured = MeasuredExecution(self.execution, self._plan, part, Completeness(planned=()))
         broken = next(chain(without_success(measured), unjudged(measured, judged)), None)
@@ -101,12 +101,12 @@ class StageJudge:
         for result in results:
             needed = samples_needed(result.criterion)
             if result.outcome == "inconclusive" or result.samples < needed:
-                few = f"{result.samples:,} samples; {result.criterion.text} needs {needed:,}: make `step` longer"
+                few = f"{result.criterion.text} needs {needed:,} samples, not {result.samples:,}: make `step` longer"
                 return "void", SAMPLES, few
         return "held", "", ""
 
     def _recovery(self, stage: Stage, at_s: float, complete_to: float) -> CapacityStage | None:
-        """The service has recovered once it keeps up with the lowest rate; the first such seconds count."""
+        """Judges a recovery: the service has recovered in the first seconds that keep up with the lowest rate."""
         first, last_end = math.ceil(at_s), math.floor(at_s + RECOVER_STEPS * self.search.step_s)
         for end in range(first + CALM_S, last_end + 1):
             if end - 1 > complete_to:
@@ -121,7 +121,7 @@ class StageJudge:
                     to_s=end,
                     outcome="held" if calm else "void",
                     why="" if calm else RECOVERY,
-                    message="" if calm else f"not within {end - first} s at {stage.rps:,.10g}/s",
+                    message="" if calm else f"no recovery within {end - first} s at {stage.rps:,.10g}/s",
                 )
         return None
 
@@ -136,12 +136,12 @@ class StageJudge:
         return tuple(evaluate(one, evidence) for one in conditions_of(self.search, self.execution.name))
 
     def _at_worst(self, part: Timeline) -> tuple[CriterionResult, ...]:
-        """The criteria again, with infinite times for requests that timed out."""
+        """Judges the criteria again, with infinite times for requests that timed out."""
         if not TIMED_OUT & part.select(executions=(self.execution.name,)).total.rc.keys():
             return ()
         return self._criteria(part.at_worst(Worst(unanswered={}, at_s={}, timed_out=TIMED_OUT)))
 
     @property
     def _plan(self) -> Plan:
-        """A stage has no ramp-up."""
+        """The plan without the exclusion of ramp-ups, since a stage has no ramp-up."""
         return self.plan.model_copy(update={"ramp_up_exclude": False})

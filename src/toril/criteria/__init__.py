@@ -1,10 +1,10 @@
-"""The language of criteria: Taurus' pass/fail criteria, what toril adds to them, and quantities such as `1m30s`.
+"""The language of criteria: Taurus' pass/fail criteria, toril's additions, and quantities such as `1m30s`.
 
-criterion   one criterion, from any of its forms; a plan's criteria as values
-subjects    what a criterion can be about, and its threshold
-server      criteria on CloudWatch's metrics
-quantities  durations, sizes, rates, numbers
-lint        likely slips, and the samples that a criterion needs
+- criterion: one criterion, from any of its forms; a plan's criteria as values
+- subjects: the subjects of criteria, and their thresholds
+- server: criteria on CloudWatch's metrics
+- quantities: durations, sizes, rates, numbers
+- lint: likely mistakes, and the samples that a criterion needs
 """
 
 from toril.criteria.criterion import Criterion, Operator, conditions_of, criteria_of, parse_criterion

@@ -1,4 +1,4 @@
-"""What can be known of a criterion before a run: likely slips, and how many samples it needs."""
+"""Checks of a criterion before a run: likely mistakes, and the number of samples that it needs."""
 
 import math
 from collections.abc import Iterator
@@ -10,42 +10,42 @@ from toril.criteria.criterion import Criterion
 from toril.criteria.subjects import GENERATOR, SHARES
 from toril.stats import CONFIDENCE
 
-LONG_S = 30  # a response time that few mean when they write a number alone
+LONG_S = 30  # from here on, a response time without a unit is probably meant in milliseconds
 COUNTED = ("hits", "succ", "fail", "rc")
-BAD = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", *GENERATOR)  # the less, the better
-GOOD = ("succ", "load")
-OF_A_MEAN = 30  # samples from which on the central limit theorem may be trusted
-SURE_OF_NONE = 3  # none among 3 / p samples: with 95 % confidence there is less than p of it
+LOWER_IS_BETTER = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", *GENERATOR)  # smaller values are better
+HIGHER_IS_BETTER = ("succ", "load")
+SAMPLES_OF_A_MEAN = 30  # samples that the central limit theorem needs
+RULE_OF_THREE = 3  # rule of three: no event in 3 / p samples means a share below p, with 95 % confidence
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A likely slip: how toril, and bzt, read the criterion, and what to write if something else is meant."""
+    """A likely mistake: how toril and bzt read the criterion, and what to write for the other meaning."""
 
     code: str
     message: str
 
 
 def lint(criterion: Criterion) -> Iterator[Finding]:
-    """The likely slips in a criterion: allowed, as in Taurus, but they would pass or fail every run."""
+    """Yields the likely mistakes in a criterion. Taurus allows them, but most pass or fail every run."""
     text, threshold = f"`{criterion.text}`", criterion.threshold
     if criterion.server is not None:
         return
     if criterion.bare and threshold >= LONG_S * 1_000_000:
         seconds = threshold / 1_000_000
-        message = f"{text}: a number alone is seconds; write `{seconds:g}ms` for milliseconds, or `{seconds:g}s`"
+        message = f"{text}: A time without a unit is in seconds. Write `{seconds:g}ms` or `{seconds:g}s`."
         yield Finding("bare-seconds", message)
     if criterion.percentile is not None and 0 < criterion.percentile < 1:
         likely = f"p{100 * criterion.percentile:g}"
-        yield Finding("percentile-below-1", f"{text}: percentiles are in per cent; write `{likely}` if that is meant")
+        yield Finding("percentile-below-1", f"{text}: Percentiles are in per cent. Write `{likely}` if you mean that.")
     if criterion.op == "<" and threshold == 0:
-        yield Finding("never-true", f"{text}: nothing is below 0, so it cannot come true")
-    elif criterion.fail and criterion.op in ("<", "<=") and criterion.subject in BAD:
-        yield Finding("fails-good-runs", f"{text}: this fails a run for little of it; write `>` to fail one for much")
-    elif criterion.fail and criterion.op in (">", ">=") and _much_is_good(criterion):
-        yield Finding("fails-good-runs", f"{text}: this fails a run for much of it; write `<` to fail one for little")
+        yield Finding("never-true", f"{text}: No value is below 0, so the criterion never fails a run.")
+    elif criterion.fail and criterion.op in ("<", "<=") and criterion.subject in LOWER_IS_BETTER:
+        yield Finding("fails-good-runs", f"{text}: Low values fail the run. Write `>` if high values should fail it.")
+    elif criterion.fail and criterion.op in (">", ">=") and _high_is_good(criterion):
+        yield Finding("fails-good-runs", f"{text}: High values fail the run. Write `<` if low values should fail it.")
     if criterion.op == ">" and criterion.percent and criterion.subject in SHARES and threshold == 100:
-        yield Finding("never-true", f"{text}: no share is above 100 %, so it cannot come true")
+        yield Finding("never-true", f"{text}: No share is above 100 %, so the criterion never fails a run.")
     if criterion.percent or criterion.subject not in COUNTED:
         return
     share = 0.0
@@ -54,22 +54,22 @@ def lint(criterion: Criterion) -> Iterator[Finding]:
     elif criterion.op in ("<", "<=") and criterion.subject in SHARES and 50 <= threshold <= 100:
         share = 0.0 if criterion.timeframe_s else threshold
     if share:
-        meant = f"; write `{share:g}%` if their share is meant" if criterion.subject in SHARES else ""
-        yield Finding("missing-percent", f"{text}: without `%` it is a number of samples{meant}")
+        meant = f" Write `{share:g}%` if you mean a share." if criterion.subject in SHARES else ""
+        yield Finding("missing-percent", f"{text}: A threshold without `%` is a number of samples.{meant}")
 
 
-def _much_is_good(criterion: Criterion) -> bool:
-    return criterion.subject == "capacity" or (criterion.subject in GOOD and criterion.threshold < 100)
+def _high_is_good(criterion: Criterion) -> bool:
+    return criterion.subject == "capacity" or (criterion.subject in HIGHER_IS_BETTER and criterion.threshold < 100)
 
 
 def samples_needed(criterion: Criterion) -> int:
-    """The fewest samples that can show that it holds, or does not, with 95 % confidence."""
+    """Returns the fewest samples that can decide the criterion with 95 % confidence."""
     if criterion.percentile is not None:
         return _of_percentile(criterion.percentile) if 0 < criterion.percentile < 100 else 1
     if criterion.percent:
-        rarer = min(criterion.threshold, 100 - criterion.threshold) or 100 / OF_A_MEAN
-        return math.ceil(SURE_OF_NONE * 100 / rarer)
-    return OF_A_MEAN if criterion.unit == "us" else 1
+        rarer = min(criterion.threshold, 100 - criterion.threshold) or 100 / SAMPLES_OF_A_MEAN
+        return math.ceil(RULE_OF_THREE * 100 / rarer)
+    return SAMPLES_OF_A_MEAN if criterion.unit == "us" else 1
 
 
 class PlannedLoad(Protocol):
@@ -86,9 +86,9 @@ class PlannedLoad(Protocol):
 
 
 def load_for_samples(times: float, load: PlannedLoad, ramp_up_s: float = 0.0) -> str:
-    """The settings that multiply an execution's samples: `hold for 18 s, or use 6 users`; empty where none can.
+    """Returns the settings that multiply an execution's samples: `hold for 18 s, or use 6 users`; empty if none can.
 
-    `ramp_up_s` is the part of its ramp-up that makes samples, too.
+    `ramp_up_s` is the part of its ramp-up whose samples count.
     """
     if load.iterations is not None:
         return f"use iterations: {math.ceil(load.iterations * times):,}"
@@ -103,9 +103,9 @@ def load_for_samples(times: float, load: PlannedLoad, ramp_up_s: float = 0.0) ->
 
 
 def _of_percentile(percentile: float) -> int:
-    """Until its interval by order statistics is bounded on both sides.
+    """Returns the samples from which on its interval by order statistics is bounded on both sides.
 
-    That is so once it is rare enough that all samples lie on one side of the percentile.
+    With fewer, the probability that all samples lie on one side of the percentile is too high.
     """
     share = percentile / 100
     return math.ceil(math.log((1 - CONFIDENCE) / 2) / math.log(max(share, 1 - share)))

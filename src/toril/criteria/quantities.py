@@ -1,4 +1,4 @@
-"""Durations, sizes and numbers as Taurus writes them, exact; ValueError for anything else."""
+"""Reads Taurus' durations, sizes and numbers exactly; raises ValueError for other values."""
 
 import math
 import re
@@ -19,7 +19,7 @@ RATE_S = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600}
 
 
 def duration_s(value: object) -> Fraction:
-    """Seconds of `1m30s`, `500ms`, `1d 2h` or a bare number.
+    """Returns the seconds of `1m30s`, `500ms`, `1d 2h` or a number without a unit.
 
     >>> duration_s("2s500ms")
     Fraction(5, 2)
@@ -34,12 +34,12 @@ def duration_s(value: object) -> Fraction:
 
 
 def size_bytes(value: object) -> Fraction:
-    """Bytes of `500`, `10kB` or `1.5MB`; a kB has 1024."""
+    """Returns the bytes of `500`, `10kB` or `1.5MB`; a kB has 1024 bytes."""
     return _size(value, BYTES)
 
 
 def size_with_giga(value: object) -> Fraction:
-    """The same, and also `3GB`, which Taurus does not know."""
+    """Returns the bytes of a size, also of `3GB`, which Taurus does not support."""
     return _size(value, BYTES | GIGABYTES)
 
 
@@ -52,7 +52,7 @@ def _size(value: object, units: Mapping[str, int]) -> Fraction:
 
 
 def rate_per_s(value: object) -> Fraction:
-    """Events per second of `450/s`, `30/min` or `100/h`; the unit is required.
+    """Returns the events per second of `450/s`, `30/min` or `100/h`; the unit is required.
 
     >>> rate_per_s("30/min")
     Fraction(1, 2)
@@ -65,7 +65,7 @@ def rate_per_s(value: object) -> Fraction:
 
 
 def number(value: object) -> Fraction:
-    """A decimal number that is not negative."""
+    """Returns a decimal number of at least 0."""
     text = _text(value, "a number")
     if isinstance(value, (int, float)):
         return Fraction(text)
@@ -75,7 +75,7 @@ def number(value: object) -> Fraction:
 
 
 def _text(value: object, what: str) -> str:
-    """The value without spaces, if it can be a quantity at all."""
+    """Returns the value without spaces; raises ValueError if it cannot be a quantity."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ValueError(f"not {what}")
     if isinstance(value, (int, float)) and (not math.isfinite(value) or value < 0):

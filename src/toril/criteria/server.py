@@ -1,6 +1,6 @@
-"""Criteria on what CloudWatch measured of the system under test: always a mapping, under `toril.criteria` only.
+"""Criteria on CloudWatch's metrics of the system under test: always a mapping, under `toril.criteria` only.
 
-`{subject: cloudwatch, namespace: …, metric: …, statistic: …, dimensions: {…}}`, or a shortcut that knows these names.
+`{subject: cloudwatch, namespace: …, metric: …, statistic: …, dimensions: {…}}`, or a shortcut for these keys.
 """
 
 import re
@@ -34,7 +34,7 @@ UNITS = (
     *(f"{scale}{kind}" for scale in ("", "Kilo", "Mega", "Giga", "Tera") for kind in ("bytes", "bits")),
     "Bytes", "Bits", "Percent", "Count", "Count/Second", "Bytes/Second", "Bits/Second", "None",
 )  # fmt: skip
-KNOWN_TIMES = {  # metrics of AWS that are times, and their unit: CloudWatch does not say it with its answers
+KNOWN_TIMES = {  # AWS' metrics that are times, and their units, which CloudWatch's responses do not have
     ("AWS/ApplicationELB", "TargetResponseTime"): "Seconds",
     ("AWS/ELB", "Latency"): "Seconds",
     ("AWS/ApiGateway", "Latency"): "Milliseconds",
@@ -49,7 +49,7 @@ KNOWN_TIMES = {  # metrics of AWS that are times, and their unit: CloudWatch doe
 
 @dataclass(frozen=True, slots=True)
 class ServerMetric:
-    """One metric with one statistic, and how its values compare with the threshold."""
+    """One metric with one statistic, and the conversion of its values to the threshold's unit."""
 
     namespace: str
     metric: str
@@ -59,23 +59,23 @@ class ServerMetric:
     period_s: int = 60
     unit: str | None = None
     factor: int = 1  # from CloudWatch's values to the criterion's unit: 1,000,000 from seconds to µs
-    missing_is_zero: bool = False  # periods without a value count as 0: AWS leaves some counts out that are 0
+    missing_is_zero: bool = False  # periods without a value count as 0, since AWS does not publish some counts of 0
 
     @property
     def merge(self) -> Merge:
-        """How values of several periods become one; averages and percentiles cannot."""
+        """How to merge the values of several periods; `none` for averages and percentiles."""
         return MERGED.get(self.statistic, "none")
 
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """A metric under a name of its own: which of our keys is which dimension."""
+    """A metric with a subject of its own, and the dimensions of its keys."""
 
     namespace: str
     metric: str
     statistic: str
     keys: Mapping[str, str]
-    required: tuple[str, ...]  # one of these keys
+    required: tuple[str, ...]  # at least one of these keys
     threshold: Literal["time", "percentage", "count"]
 
 
@@ -96,17 +96,17 @@ KEYS = (
     *QUERY_KEYS,
     *FULL_KEYS,
     *dict.fromkeys(key for shortcut in SHORTCUTS.values() for key in shortcut.keys),
-)  # those that only server-side criteria have
+)  # keys of criteria on servers
 
 
 def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction, str]:
-    """The metric of a server-side criterion, and its threshold: unit, value and canonical text."""
+    """Returns the metric of a criterion on a server, and the threshold's unit, value and canonical text."""
     subject = fields["subject"]
     shortcut = SHORTCUTS.get(subject)
     own = FULL_KEYS if shortcut is None else tuple(shortcut.keys)
     _only_known(fields, (*COMMON_KEYS, *QUERY_KEYS, *own), subject)
     if fields.get("stop") is True:
-        text = "which is to stop the run; CloudWatch answers minutes later, after the end: leave `stop` out"
+        text = "CloudWatch's metrics arrive minutes later, too late to stop the run. Remove `stop`."
         raise CriterionSyntaxError("cannot-stop", text)
     if shortcut is None:
         namespace, metric = (_text(fields, key, "cloudwatch") for key in ("namespace", "metric"))
@@ -116,7 +116,7 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
         namespace, metric = shortcut.namespace, shortcut.metric
         if not any(fields.get(key) for key in shortcut.required):
             needed = " or ".join(f"`{key}`" for key in shortcut.required)
-            raise CriterionSyntaxError("missing-key", f"without {needed}; `{subject}` needs it")
+            raise CriterionSyntaxError("missing-key", f"A required key of `{subject}` is missing. Add {needed}.")
         dimensions = {name: _own_name(fields, key, subject) for key, name in shortcut.keys.items() if fields.get(key)}
         statistic = _statistic(fields.get("statistic", shortcut.statistic))
     unit, threshold, text, factor = _threshold(fields, namespace, metric, statistic, shortcut)
@@ -132,14 +132,14 @@ def read_server(fields: Mapping[str, Any]) -> tuple[ServerMetric, Unit, Fraction
         missing_is_zero=_missing(fields.get("missing")),
     )
     if fields.get("logic", "for") != "for" and fields.get("timeframe") and found.merge == "none":
-        what = f"which takes {statistic} together over `{quoted(fields['logic'])} {quoted(fields['timeframe'])}`"
-        fix = "averages and percentiles of CloudWatch's periods cannot be merged: use `for`, or a longer `period`"
-        raise CriterionSyntaxError("unmergeable-statistic", f"{what}; {fix}")
+        window = f"`{quoted(fields['logic'])} {quoted(fields['timeframe'])}`"
+        what = f"{window} needs one {statistic} of several CloudWatch periods, which cannot be merged"
+        raise CriterionSyntaxError("unmergeable-statistic", f"{what}. Use `for`, or a longer `period`.")
     return found, unit, threshold, text
 
 
 def _own_name(fields: Mapping[str, Any], key: str, subject: str) -> str:
-    """A resource as its metrics name it, which is never its ARN: a metric of that name would never have a value."""
+    """Returns the name of a resource in its metrics. It is never the ARN, which would select no values."""
     text = _text(fields, key, subject)
     if text.startswith("arn:"):
         resource = text.split(":", 5)[-1]
@@ -147,12 +147,12 @@ def _own_name(fields: Mapping[str, Any], key: str, subject: str) -> str:
             meant = resource.removeprefix("loadbalancer/")
         else:
             meant = resource.replace(":", "/").rpartition("/")[2]
-        raise CriterionSyntaxError("arn-as-name", f"with an ARN as `{key}`; CloudWatch knows it as `{quoted(meant)}`")
+        raise CriterionSyntaxError("arn-as-name", f"`{key}` is an ARN. Write CloudWatch's name: `{quoted(meant)}`.")
     return text
 
 
 def server_text(subject: str, metric: ServerMetric) -> str:
-    """The metric as it is shown: `alb-response-time p95 of app/shop/1`, `AWS/SQS … Maximum of QueueName=orders`."""
+    """Returns the metric for people: `alb-response-time p95 of app/shop/1`, `AWS/SQS … Maximum of QueueName=orders`."""
     shortcut = SHORTCUTS.get(subject)
     name = f"{metric.namespace} {metric.metric}" if shortcut is None else subject
     values = (f"{key}={value}" if shortcut is None else value for key, value in metric.dimensions.items())
@@ -163,7 +163,7 @@ def server_text(subject: str, metric: ServerMetric) -> str:
 def _only_known(fields: Mapping[str, Any], known: tuple[str, ...], subject: str) -> None:
     for key in fields:
         if key in ("label", "location", "kind"):
-            text = f"where `{key}` means nothing; `{subject}` is about a server: name it by its dimensions"
+            text = f"`{subject}` has no key `{key}`. Select the server by its dimensions."
             raise CriterionSyntaxError("unexpected-key", text)
     check_keys(fields, known)
 
@@ -171,26 +171,26 @@ def _only_known(fields: Mapping[str, Any], known: tuple[str, ...], subject: str)
 def _text(fields: Mapping[str, Any], key: str, subject: str) -> str:
     value = fields.get(key)
     if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
-        raise CriterionSyntaxError("missing-key", f"without `{key}`; `{subject}` needs it as text")
+        raise CriterionSyntaxError("missing-key", f"`{subject}` needs the key `{key}`. Add it as a text.")
     return str(value).strip()
 
 
 def _dimensions(written: object) -> dict[str, str]:
     if not isinstance(written, Mapping):
-        text = "where `dimensions` is no mapping; write `{LoadBalancer: app/shop/1}`"
+        text = "`dimensions` is not a mapping. Write it like `{LoadBalancer: app/shop/1}`."
         raise CriterionSyntaxError("not-a-mapping", text)
     return {str(name): _text(written, name, "dimensions") for name in written}
 
 
 def _statistic(written: object) -> str:
-    fix = "use Average, Sum, Minimum, Maximum, SampleCount, a percentile like p95, or a trimmed mean like tm99"
+    fix = "Use Average, Sum, Minimum, Maximum, SampleCount, a percentile like p95, or a trimmed mean like tm99."
     if not isinstance(written, str) or not written.strip():
-        raise CriterionSyntaxError("missing-key", f"without `statistic`; {fix}")
+        raise CriterionSyntaxError("missing-key", f"`statistic` is missing. {fix}")
     for name in PLAIN:
         if written.lower() == name.lower():
             return name
     if not any(pattern.fullmatch(written) for pattern in (PERCENTILE, TRIMMED, RANGED)):
-        raise CriterionSyntaxError("wrong-statistic", f"with the statistic `{quoted(written)}`; {fix}")
+        raise CriterionSyntaxError("wrong-statistic", f"`{quoted(written)}` is not a statistic. {fix}")
     return written
 
 
@@ -198,7 +198,8 @@ def _region(written: object) -> str | None:
     if written is None:
         return None
     if not isinstance(written, str) or not REGION.fullmatch(written):
-        raise CriterionSyntaxError("wrong-region", f"with the region `{quoted(written)}`; write one like `eu-west-1`")
+        text = f"`{quoted(written)}` is not a region. Write one like `eu-west-1`."
+        raise CriterionSyntaxError("wrong-region", text)
     return written
 
 
@@ -208,14 +209,15 @@ def _period_s(written: object) -> int:
     except ValueError:
         seconds = Fraction(0)
     if seconds not in PERIODS_S and (not seconds or seconds % 60 or seconds > LONGEST_PERIOD_S):
-        text = f"with the period `{quoted(written)}`; CloudWatch has 1s, 5s, 10s, 20s, 30s and whole minutes"
+        text = f"CloudWatch has no period `{quoted(written)}`. Use 1s, 5s, 10s, 20s, 30s or whole minutes."
         raise CriterionSyntaxError("wrong-period", text)
     return int(seconds)
 
 
 def _unit(written: object) -> str | None:
     if written is not None and written not in UNITS:
-        raise CriterionSyntaxError("unknown-unit", f"with the unit `{quoted(written)}`; {suggestion(written, UNITS)}")
+        text = f"`{quoted(written)}` is not a unit of CloudWatch. {suggestion(written, UNITS)}"
+        raise CriterionSyntaxError("unknown-unit", text)
     return None if written is None else str(written)
 
 
@@ -223,7 +225,7 @@ def _missing(written: object) -> bool:
     if written in (None, "inconclusive"):
         return False
     if written != "zero":
-        text = f"where `missing` is `{quoted(written)}`; write `zero` or `inconclusive`"
+        text = f"`missing` is `{quoted(written)}`. Write `zero` or `inconclusive`."
         raise CriterionSyntaxError("wrong-missing", text)
     return True
 
@@ -231,21 +233,22 @@ def _missing(written: object) -> bool:
 def _threshold(
     fields: Mapping[str, Any], namespace: str, metric: str, statistic: str, shortcut: Shortcut | None
 ) -> tuple[Unit, Fraction, str, int]:
-    """Unit, value, canonical text, and the factor from CloudWatch's values."""
+    """Returns unit, value, canonical text, and the factor for CloudWatch's values."""
     value = fields["threshold"]
-    what, text = f"with the threshold `{quoted(value)}`", str(value).replace(" ", "")
+    what, text = f"`{quoted(value)}` is not a usable threshold", str(value).replace(" ", "")
     wanted = "count" if statistic == "SampleCount" else shortcut.threshold if shortcut else None
     if text.endswith("%") and wanted in (None, "percentage"):
-        return "%", read_quantity(number, text[:-1], what, "write a percentage like `80%`"), text, 1
+        return "%", read_quantity(number, text[:-1], what, "Write a percentage like `80%`."), text, 1
     if wanted == "percentage":
-        raise CriterionSyntaxError("wrong-threshold", f"{what}; write a percentage like `80%`")
+        raise CriterionSyntaxError("wrong-threshold", f"{what}. Write a percentage like `80%`.")
     if wanted == "time" or (wanted is None and re.search(r"[0-9.](?:ms|[smhd])", text, re.IGNORECASE)):
         unit = fields.get("unit") or KNOWN_TIMES.get((namespace, metric))
-        if unit not in US_OF:
-            text = f"{what}; say what {metric} is measured in: `unit: Seconds` or `unit: Milliseconds`"
+        if not isinstance(unit, str) or unit not in US_OF:
+            fix = "Add `unit: Seconds` or `unit: Milliseconds`."
+            text = f"`{quoted(value)}` is a time, but the unit of {quoted(metric)} is unknown. {fix}"
             raise CriterionSyntaxError("missing-unit", text)
         return *time_threshold(value, what), US_OF[unit]
     if wanted is None and re.search(r"[0-9.][kmg]?i?b", text, re.IGNORECASE):
-        fix = "write a size like `500MB` or `3GB` (kB = 1024)"
+        fix = "Write a size like `500MB` or `3GB` (kB = 1024)."
         return "bytes", read_quantity(size_with_giga, value, what, fix), text, 1
-    return "", read_quantity(number, value, what, "write a number like `10`"), text, 1
+    return "", read_quantity(number, value, what, "Write a number like `10`."), text, 1

@@ -1,7 +1,7 @@
-"""What a criterion can be about, and the thresholds that fit it.
+"""The subjects of criteria and their thresholds.
 
-Taurus' subjects are read off samples. Those that toril adds (`toril.criteria` only) are about the rate of samples, the
-load that was reached, the capacity that was found, and the health of the load generators.
+Taurus' subjects are statistics of samples. toril's subjects (`toril.criteria` only) are the rate of samples, the
+achieved load, the capacity of an execution, and the health of the load generators.
 """
 
 import re
@@ -34,13 +34,13 @@ SYNONYMS = {
     **dict.fromkeys(("rt", "response-time", "mean", "mean-rt"), "avg-rt"),
     **{"latency": "avg-lt", "ttfb": "avg-lt", "connect": "avg-ct", "stdev": "stdev-rt", "size": "bytes"},
     **{"median": "p50", "min": "p0", "min-rt": "p0", "max": "p100", "max-rt": "p100"},
-}  # what others call it
-SLIP_OF_CODE = re.compile(r"[1-5][0-9xX._#\\dD|/,+&-]+")  # of HTTP, in the patterns of other languages
-MOST_LOAD = 1000  # per cent of the planned load; more is a slip
+}  # names in other tools
+SLIP_OF_CODE = re.compile(r"[1-5][0-9xX._#\\dD|/,+&-]+")  # HTTP codes in the patterns of other languages
+MOST_LOAD = 1000  # per cent of the planned load; a higher threshold is a typing error
 
 
 class CriterionSyntaxError(Exception):
-    """A criterion that cannot be judged as it is written; `parse_criterion` adds where it is written."""
+    """A criterion with a wrong syntax; `parse_criterion` adds its place."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -48,20 +48,21 @@ class CriterionSyntaxError(Exception):
 
 
 def quoted(value: object) -> str:
-    """A value as a message quotes it."""
+    """Returns a value for messages."""
     return one_line(dict(value) if isinstance(value, Mapping) else value, QUOTED)
 
 
 def check_keys(fields: Iterable[str], known: Sequence[str]) -> None:
-    """CriterionSyntaxError for an unknown key, with the nearest known one."""
+    """Raises CriterionSyntaxError for an unknown key, with the nearest known one."""
     for key in fields:
         if key not in known:
-            raise CriterionSyntaxError("unknown-key", f"which has no key `{quoted(key)}`; {suggestion(key, known)}")
+            text = f"Unknown key `{quoted(key)}`. {suggestion(key, known)}"
+            raise CriterionSyntaxError("unknown-key", text)
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is judged."""
+    """The subject of a criterion."""
 
     name: str  # avg-rt … rc, throughput, load, generator-cpu …
     percentile: float | None = None
@@ -69,23 +70,23 @@ class Subject:
 
     @property
     def text(self) -> str:
-        """The subject as a person writes it: `p99.9`, `rc5??`, `avg-rt`."""
+        """The subject in a criterion's text: `p99.9`, `rc5??`, `avg-rt`."""
         if self.percentile is not None:
             return f"p{self.percentile:.6f}".rstrip("0").rstrip(".")
         return f"rc{self.rc_pattern}" if self.rc_pattern is not None else self.name
 
 
 def read_subject(written: object, language: Language) -> Subject:
-    """The subject; one that is toril's own is refused in Taurus' language, with where it belongs."""
+    """Returns the subject; raises CriterionSyntaxError for an unknown one, or for toril's own in Taurus' language."""
     known = SUBJECTS if language == "taurus" else (*SUBJECTS, *OWN_SUBJECTS, *SERVER_SUBJECTS)
     if not isinstance(written, str):
-        raise CriterionSyntaxError("unknown-subject", f"with the subject `{quoted(written)}`; use {', '.join(known)}")
+        text = f"`{quoted(written)}` is not a subject. Use one of {', '.join(known)}."
+        raise CriterionSyntaxError("unknown-subject", text)
     if written in (*TIMES, "hits", "bytes"):
         return Subject(written)
     if written in (*OWN_SUBJECTS, *SERVER_SUBJECTS) and language == "taurus":
-        what = f"with the subject `{written}`, which Taurus does not have"
-        fix = "move it to `toril: {criteria: […]}`, so that `bzt` still reads this file"
-        raise CriterionSyntaxError("misplaced-subject", f"{what}; {fix}")
+        fix = "Move the criterion to `toril: {criteria: […]}`, which bzt ignores."
+        raise CriterionSyntaxError("misplaced-subject", f"Taurus has no subject `{written}`. {fix}")
     if written in OWN_SUBJECTS:
         return Subject(written)
     for stem, name in (("concurr", "concurrency"), ("succ", "succ"), ("fail", "fail")):
@@ -94,69 +95,69 @@ def read_subject(written: object, language: Language) -> Subject:
     if match := PERCENTILE.fullmatch(written):
         percentile = float(match[1])
         if percentile > 100:
-            raise CriterionSyntaxError("wrong-percentile", f"with the percentile {match[1]}; write p0 to p100")
+            text = f"The percentile {match[1]} does not exist. Write p0 to p100."
+            raise CriterionSyntaxError("wrong-percentile", text)
         return Subject("p", percentile=percentile)
     if written.startswith("rc"):
         if not written[2:]:
-            text = "without a response code; write `rc500`, `rc5??` or `rc*`"
+            text = "The response code is missing. Write `rc500`, `rc5??` or `rc*`."
             raise CriterionSyntaxError("missing-response-code", text)
         if SLIP_OF_CODE.fullmatch(written[2:]) and not written[2:].isdigit():
             meant = re.sub(r"[xX._#]", "?", written[2:])
             like = meant if re.fullmatch(r"[1-5][0-9?]{2}", meant) else "5??"
-            what = f"with the response code `{quoted(written[2:])}`, which there is not"
-            fix = f"write it like `rc{like}`, or one criterion for each code: `?` is one character, `*` any number"
-            raise CriterionSyntaxError("wrong-response-code", f"{what}; {fix}")
+            what = f"`{quoted(written[2:])}` is not a response code"
+            fix = f"Write it like `rc{like}`, where `?` is one character and `*` any number, or write several criteria."
+            raise CriterionSyntaxError("wrong-response-code", f"{what}. {fix}")
         return Subject("rc", rc_pattern=written[2:])
     close = SYNONYMS.get(written.casefold().replace("_", "-")) or nearest(written.casefold(), known)
     if close in OWN_SUBJECTS and language == "taurus":
-        text = f"with the subject `{quoted(written)}`; write it with `{close}` in `toril: {{criteria: […]}}`"
+        text = f"Taurus has no subject `{quoted(written)}`. Write `{close}` in `toril: {{criteria: […]}}`."
         raise CriterionSyntaxError("misplaced-subject", text)
-    fix = f"did you mean `{close}`; " if close else ""
-    text = f"with the subject `{quoted(written)}`, which cannot be judged; {fix}supported are {', '.join(known)}"
-    raise CriterionSyntaxError("unknown-subject", text)
+    fix = f"Did you mean `{close}`?" if close else f"Use one of {', '.join(known)}."
+    raise CriterionSyntaxError("unknown-subject", f"`{quoted(written)}` is not a subject. {fix}")
 
 
 def read_threshold(value: object, subject: Subject) -> tuple[Unit, Fraction, str]:
-    """Unit, value and canonical text."""
-    text, what = str(value).replace(" ", ""), f"with the threshold `{quoted(value)}`"
+    """Returns unit, value and canonical text."""
+    text, what = str(value).replace(" ", ""), f"`{quoted(value)}` is not a usable threshold"
     measure = MEASURES.get(subject.name, COUNT)
     if text.endswith("%"):
         return "%", _percentage(text, what, subject.name, measure), text
     if measure is PERCENTAGE:
-        raise CriterionSyntaxError("wrong-threshold", f"{what}; write {measure.example}")
+        raise CriterionSyntaxError("wrong-threshold", f"{what}. Write {measure.example}.")
     if measure is TIME:
         return time_threshold(value, what)
     also = ", or a percentage like `5%`" if subject.name in SHARES else ""
-    return measure.unit, read_quantity(measure.read, value, what, f"write {measure.example}{also}"), text
+    return measure.unit, read_quantity(measure.read, value, what, f"Write {measure.example}{also}."), text
 
 
 def time_threshold(value: object, what: str) -> tuple[Unit, Fraction, str]:
-    """A response time in µs; a bare number is seconds."""
+    """Returns unit, value in µs and canonical text of a response time; a number without a unit is in seconds."""
     text = str(value).replace(" ", "")
-    seconds = read_quantity(duration_s, value, what, f"write {TIME.example}")
+    seconds = read_quantity(duration_s, value, what, f"Write {TIME.example}.")
     return "us", seconds * 1_000_000, text + "s" if text[-1] in "0123456789." else text
 
 
 def _percentage(text: str, what: str, subject: str, measure: "Measure") -> Fraction:
     if subject not in SHARES and measure is not PERCENTAGE:
-        raise CriterionSyntaxError("no-percentage", f"with a percentage; write {measure.example}")
-    percentage = read_quantity(number, text[:-1], what, "write a percentage like `5%`")
+        raise CriterionSyntaxError("no-percentage", f"The threshold cannot be a percentage. Write {measure.example}.")
+    percentage = read_quantity(number, text[:-1], what, "Write a percentage like `5%`.")
     most = MOST_LOAD if subject == "load" else 100
     if percentage > most:
-        raise CriterionSyntaxError("wrong-threshold", f"with {quoted(text)}; a percentage goes from 0% to {most}%")
+        raise CriterionSyntaxError("wrong-threshold", f"{what}. Write a percentage from 0% to {most}%.")
     return percentage
 
 
 def read_quantity(read: Callable[[object], Fraction], value: object, what: str, fix: str) -> Fraction:
-    """The value as `read` understands it; CriterionSyntaxError where it does not."""
+    """Returns the value that `read` finds; raises CriterionSyntaxError if it finds none."""
     try:
         return read(value)
     except ValueError:
-        raise CriterionSyntaxError("wrong-threshold", f"{what}; {fix}") from None
+        raise CriterionSyntaxError("wrong-threshold", f"{what}. {fix}") from None
 
 
 class Measure(NamedTuple):
-    """What thresholds are measured in."""
+    """The unit of thresholds, their reader, and an example."""
 
     unit: Unit
     read: Callable[[object], Fraction]
@@ -169,7 +170,7 @@ SIZE = Measure("bytes", size_bytes, "bytes like `500`, `10kB` or `10MB` (kB = 10
 MEMORY = Measure("bytes", size_with_giga, "memory like `500MB` or `3GB` (kB = 1024)")
 COUNT = Measure("", number, "a count such as `10`")
 PERCENTAGE = Measure("%", number, "a percentage like `80%`")
-MEASURES = {  # others are counted
+MEASURES = {  # other subjects are counts
     **dict.fromkeys((*TIMES, "p", "generator-lateness"), TIME),
     **dict.fromkeys(("throughput", "capacity"), RATE),
     **dict.fromkeys(("load", *SHARES_OF_TIME), PERCENTAGE),

@@ -61,7 +61,7 @@ def changed_since(revision: str, folder: Path) -> frozenset[Path]:
             f"--changed-since {revision!r}: no name of a commit; write a branch, a tag or a hash", code="option-value"
         )
     root = Path(git(folder, "rev-parse", "--show-toplevel").removesuffix("\n"))
-    fork = git(root, "merge-base", revision, "HEAD", fix=f"--changed-since {revision}: fetch it, with its history")
+    fork = git(root, "merge-base", revision, "HEAD", fix=f"Fetch {revision} (--changed-since) with its history.")
     tree = git(root, "ls-tree", "-rz", fork.strip())
     before = {path: (mode, found) for (mode, _, found), path in entries(tree)}
     staged = {path: about for about, path in entries(git(root, "ls-files", "-zt", "--stage"))}

@@ -1,1 +1,1 @@
-"""The shape of a load: rates over time, how workers interleave one schedule, the states of a capacity search."""
+"""The shape of a load: rates over time, the interleaving of workers, and the states of a capacity search."""

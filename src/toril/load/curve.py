@@ -1,7 +1,7 @@
-"""A rate over time: pieces of straight lines between points, which may jump. What every shape of load comes down to.
+"""A rate over time: straight lines between points, with jumps. Every shape of load becomes a curve.
 
-Steps are jumps, a sine is many short pieces; so dividing, drawing, counting and sending know one form only. Its
-integral is how many requests are due by a moment: that, and not the rate, is what workers keep to.
+Steps are jumps, and a sine is many short lines, so that division, charts, counts and engines handle one form. The
+integral of the curve is the number of requests that are due; workers follow the integral, not the rate.
 """
 
 import math
@@ -13,10 +13,11 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Requests per second by the seconds since this load began; nothing before its first point and after its last.
+    """Requests per second over the seconds since this load began; 0 before the first point and after the last.
 
-    `points` are (seconds, requests per second), in order of time; of two at the same time the second holds from then
-    on. ValueError for fewer than two, for times that go back or last no time, and for a rate below 0.
+    `points` are (seconds, requests per second), in order of time. Of two points at the same time, the second one
+    applies from then on. Raises ValueError for fewer than two points, for unsorted times, for a length of 0, and for a
+    rate below 0.
     """
 
     points: tuple[tuple[float, float], ...]
@@ -24,9 +25,9 @@ class Curve:
     def __post_init__(self) -> None:
         times = [at_s for at_s, _ in self.points]
         if len(times) < 2 or times[0] != 0 or times != sorted(times) or not 0 < times[-1] < math.inf:
-            raise ValueError("a curve has two points or more, the first at 0, and their times do not go back")
+            raise ValueError("A curve needs at least two points, the first at 0, sorted by time.")
         if not all(0 <= rps < math.inf for _, rps in self.points):
-            raise ValueError("a rate is 0 or more")
+            raise ValueError("A rate cannot be below 0.")
 
     @property
     def length_s(self) -> float:
@@ -38,11 +39,11 @@ class Curve:
 
     @property
     def total(self) -> float:
-        """The number of requests, from its beginning to its end."""
+        """The number of requests of the whole curve."""
         return self.count_to(self.length_s)
 
     def rate_at(self, at_s: float) -> float:
-        """Requests per second then; at a jump what holds from there on.
+        """Returns the requests per second at a time; at a jump, the rate after it.
 
         >>> Curve(((0, 0), (10, 100), (10, 20), (20, 20))).rate_at(5)
         50.0
@@ -53,7 +54,7 @@ class Curve:
         return low + (high - low) * (at_s - from_s) / (to_s - from_s)
 
     def count_to(self, at_s: float) -> float:
-        """Requests that are due before then, with the part of one that is under way.
+        """Returns the number of requests that are due before a time, with a fraction for the next one.
 
         >>> Curve(((0, 0), (10, 100), (10, 20), (20, 20))).count_to(15)
         600.0
@@ -66,7 +67,7 @@ class Curve:
         return count
 
     def mean(self, from_s: float, to_s: float) -> float:
-        """Requests per second from one moment to the other."""
+        """Returns the mean rate between two times, in requests per second."""
         return (self.count_to(to_s) - self.count_to(from_s)) / (to_s - from_s)
 
     def by_second(self, seconds: range, late_s: float = 0.0) -> list[float]:
@@ -88,7 +89,7 @@ class Curve:
         return [after - before for before, after in pairwise(counts)]
 
     def changed(self, at_s: float, rps: float) -> "Curve":
-        """The same until then, and that rate from then on to its end; itself when that is over already.
+        """Returns a curve with the rate `rps` from `at_s` to its end; the same curve if it ends before.
 
         >>> Curve(((0, 10), (20, 10))).changed(5, 30).points
         ((0, 10), (5, 10.0), (5, 30), (20, 30))
@@ -114,12 +115,12 @@ class Curve:
             lasts_s = to_s - from_s
             asked = lasts_s * (low + high) / 2
             while count is not None and count < done + asked:
-                yield from_s + _when(count - done, low, (high - low) / lasts_s)
+                yield from_s + _seconds_until(count - done, low, (high - low) / lasts_s)
                 count = next(wanted, None)
             done += asked
 
     def pieces(self) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
-        """Its lines in order, each from a point to a later one."""
+        """Yields its lines in order, each from a point to a later one."""
         for first, second in pairwise(self.points):
             if second[0] > first[0]:
                 yield first, second
@@ -131,13 +132,13 @@ class Curve:
 
 
 def _area(begin: tuple[float, float], end: tuple[float, float], at_s: float) -> float:
-    """The requests that are due on a line until then."""
+    """Returns the requests that are due on a line until a time."""
     lasts_s = at_s - begin[0]
     return lasts_s * (begin[1] + (end[1] - begin[1]) * lasts_s / (end[0] - begin[0]) / 2)
 
 
-def _when(count: float, low: float, slope: float) -> float:
-    """Seconds from a line's beginning until `count` are due: the root of `low t + slope t² / 2 = count`."""
+def _seconds_until(count: float, low: float, slope: float) -> float:
+    """Returns the seconds until `count` requests of a line are due: the root of `low t + slope t² / 2 = count`."""
     if count <= 0:
         return 0.0
     return 2 * count / (low + math.sqrt(max(0.0, low * low + 2 * slope * count)))

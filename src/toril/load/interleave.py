@@ -1,8 +1,8 @@
-"""How workers interleave one schedule: together they send all of its arrivals, none twice, each at its own moment.
+"""The interleaving of one schedule: together, the workers send each of its arrivals exactly once, and on time.
 
-Every worker has deadlines, (k + ½) / weight for its k-th arrival, and the arrivals of the whole schedule go to the
-deadlines in their order; of equal ones to the first worker's. So each worker knows the place of its own arrivals in the
-whole, for any weights and any curve, by arithmetic on whole numbers, and what all send is what one big worker would.
+Every worker has deadlines: (k + ½) / weight for its k-th arrival. Sorted deadlines get the arrivals of the schedule in
+order; of equal deadlines, the first worker's comes first. So each worker computes the places of its arrivals in the
+schedule from whole numbers, for any weights and any curve. Together, the workers send what one big worker would.
 """
 
 import math
@@ -13,12 +13,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-FINEST = 10**6  # weights are whole numbers up to this one, so that a place in the schedule is a 64-bit integer
+FINEST = 10**6  # the largest weight, so that a place in the schedule is a 64-bit integer
 
 
 @dataclass(frozen=True, slots=True)
 class PeerGroup:
-    """The workers of one weight, and how many of them come before the worker whose group it is."""
+    """The workers of one weight, and the number of them before this worker."""
 
     weight: int
     workers: int
@@ -27,13 +27,13 @@ class PeerGroup:
 
 @dataclass(frozen=True, slots=True)
 class Interleave:
-    """One worker's part of a schedule: its weight, and all workers by their weights, itself among them."""
+    """One worker's part of a schedule: its weight, and all workers by weight, including itself."""
 
     weight: int
     groups: Annotated[tuple[PeerGroup, ...], Field(alias="mates")]  # `mates` in plan.json
 
     def place_of(self, own: int) -> int:
-        """The place in the whole schedule, from 0, of this worker's arrival numbered `own`, from 0.
+        """Returns the place in the schedule of this worker's arrival `own`; both count from 0.
 
         >>> [Interleave(1, (PeerGroup(1, 3, 1),)).place_of(own) for own in range(3)]
         [1, 4, 7]
@@ -47,17 +47,17 @@ class Interleave:
 
     @property
     def part(self) -> Fraction:
-        """This worker's fraction of the whole schedule."""
+        """This worker's fraction of the schedule."""
         return Fraction(self.weight, sum(group.weight * group.workers for group in self.groups))
 
 
 def interleave(weights: Sequence[Fraction | int]) -> tuple[Interleave, ...]:
-    """The part of each worker, in their order. Weights are rounded to ratios of whole numbers up to a million.
+    """Returns the part of each worker in order. Weights become ratios of whole numbers up to a million.
 
     >>> [part.place_of(0) for part in interleave([1, 2])]
     [1, 0]
     """
-    whole = _whole([Fraction(weight) for weight in weights])
+    whole = _whole_weights([Fraction(weight) for weight in weights])
     counts: dict[int, int] = {}
     for weight in whole:
         counts[weight] = counts.get(weight, 0) + 1
@@ -69,9 +69,9 @@ def interleave(weights: Sequence[Fraction | int]) -> tuple[Interleave, ...]:
     return tuple(found)
 
 
-def _whole(weights: list[Fraction]) -> list[int]:
+def _whole_weights(weights: list[Fraction]) -> list[int]:
     if not weights or min(weights) <= 0:
-        raise ValueError("a worker's weight is above 0")
+        raise ValueError("The weight of a worker must be above 0.")
     parts = math.lcm(*(weight.denominator for weight in weights))
     scaled = [int(weight * parts) for weight in weights]
     common = math.gcd(*scaled)

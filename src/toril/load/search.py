@@ -1,15 +1,15 @@
-"""The search for a capacity as a pure state machine: from the stages that were judged to the next one.
+"""The capacity search as a pure state machine: from the judged stages to the next one.
 
 raise ──held──▶ raise … ──breached──▶ recover ──▶ narrow ──▶ … ──▶ confirm ──held──▶ found
-  └──────────────── stages that prove nothing (void), or the highest rate held ──▶ found, at least that
+  └──────────────── stages that prove nothing (void), or the highest rate held ──▶ found, a lower bound
 
-Rates rise by half until a stage breaches, then the gap between the highest that held and the lowest that did not is
-halved (on a logarithmic scale) until it is as narrow as the precision. After a breach the service has to recover at
-the lowest rate, since what it still owes would spoil the next stage. What was the best of many stages may have been
-lucky: it has to hold once more, or a lower one does. A stage that proves nothing, since the load generators had no
-room, is done again; the third such stage in a row is the end, and the fifth in all.
+Rates rise by half until a stage breaches. Then the search halves the gap between the highest held and the lowest
+breached rate on a logarithmic scale, until the gap is as narrow as the precision. After a breach, the service recovers
+at the lowest rate, since its backlog would distort the next stage. The best rate may have been luck, so it has to hold
+again; if it does not, a lower rate is confirmed. A void stage, such as one with saturated load generators, is
+repeated. The third void stage in a row ends the search, and so does the fifth in total.
 
-It reads no clock and no measurements, so that judging the same stages again finds the same.
+It reads no clock and no measurements, so the same stages always give the same result.
 """
 
 import math
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 RAISE = 1.5
-RECOVER_STEPS = 2.0  # the longest that a service may take to recover, in lengths of a stage
-CONFIRMATIONS = 3  # tries to hold a rate again, each at a lower one
-VOIDS, IN_A_ROW = 4, 2  # stages that prove nothing and are done again: in all, and one after the other
-DIGITS = 4  # of a rate
+RECOVER_STEPS = 2.0  # the longest time for a recovery, in lengths of a stage
+CONFIRMATIONS = 3  # attempts to hold a rate again, each at a lower one
+VOIDS, IN_A_ROW = 4, 2  # repeated void stages: in total, and in a row
+DIGITS = 4  # significant digits of a rate
 
 Kind = Literal["raise", "narrow", "recover", "confirm"]
 Outcome = Literal["held", "breached", "void"]
@@ -29,7 +29,7 @@ Outcome = Literal["held", "breached", "void"]
 
 @dataclass(frozen=True, slots=True)
 class SearchRange:
-    """Where a search begins, where it ends at the latest, and how near it has to come."""
+    """The lowest and the highest rate of a search, and its precision."""
 
     from_rps: float
     to_rps: float
@@ -38,7 +38,7 @@ class SearchRange:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Some seconds at one rate."""
+    """A stage of a search: some seconds at one rate."""
 
     rps: float
     kind: Kind
@@ -46,7 +46,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class StageOutcome:
-    """A stage that is over. `why`: what was breached, or why it proves nothing."""
+    """A judged stage. `why`: the breached criterion, or the cause of a void stage."""
 
     stage: Stage
     outcome: Outcome
@@ -57,18 +57,18 @@ class StageOutcome:
 class SearchResult:
     """The result of a search."""
 
-    held_rps: float | None  # None: not even the lowest rate
-    breached_rps: float | None  # the lowest rate that was too much; None: none was
-    limited_by: str  # what the lowest rate that was too much breached; or why nothing higher is known
-    exact: bool  # the service's limit lies between the two; else `held_rps` is a lower bound
+    held_rps: float | None  # the highest held rate; None: the lowest rate breached
+    breached_rps: float | None  # the lowest breached rate; None: none breached
+    limited_by: str  # the criterion that the lowest breached rate breached, or the reason for the end of the search
+    exact: bool  # whether the limit lies between the two rates; else `held_rps` is a lower bound
 
 
-TO_THE_TOP = "to"  # why nothing higher is known: nothing higher was wanted …
-UNSTEADY = "unsteady"  # … or a rate that held did not hold again
+HIGHEST_RATE = "to"  # reason for the end: the highest rate of the search held
+UNSTEADY = "unsteady"  # reason for the end: a held rate did not hold again
 
 
 def next_stage(wanted: SearchRange, judged: Sequence[StageOutcome]) -> Stage | SearchResult:
-    """What follows from the stages so far.
+    """Returns the next stage after the judged ones, or the result.
 
     >>> next_stage(SearchRange(100, 500, 0.05), [StageOutcome(Stage(100, "raise"), "held")])
     Stage(rps=150.0, kind='raise')
@@ -78,7 +78,7 @@ def next_stage(wanted: SearchRange, judged: Sequence[StageOutcome]) -> Stage | S
     held = sorted({one.stage.rps for one in judged if one.outcome == "held" and one.stage.kind != "recover"})
     breaches = [one for one in judged if one.outcome == "breached"]
     lowest = min(breaches, key=lambda one: one.stage.rps, default=None)
-    if lowest is not None:  # what held once and did not again has not held
+    if lowest is not None:  # a rate that did not hold again does not count as held
         held = [rps for rps in held if rps < lowest.stage.rps]
     low, last = held[-1] if held else None, judged[-1]
     if last.outcome == "void":
@@ -104,7 +104,7 @@ def next_stage(wanted: SearchRange, judged: Sequence[StageOutcome]) -> Stage | S
 
 
 def _voids(judged: Sequence[StageOutcome]) -> tuple[int, int]:
-    """Stages that proved nothing: in all, and at the end."""
+    """Returns the number of void stages: in total, and at the end."""
     void = [one.outcome == "void" for one in judged]
     return sum(void), next((count for count, one in enumerate(reversed(void)) if not one), len(void))
 
@@ -112,17 +112,17 @@ def _voids(judged: Sequence[StageOutcome]) -> tuple[int, int]:
 def _raised(wanted: SearchRange, low: float | None) -> Stage | SearchResult:
     assert low is not None  # noqa: S101 - a stage that is neither void nor breached has held
     if low >= wanted.to_rps:
-        return SearchResult(low, None, TO_THE_TOP, exact=False)
+        return SearchResult(low, None, HIGHEST_RATE, exact=False)
     return Stage(min(wanted.to_rps, _rounded(low * RAISE)), "raise")
 
 
 def most_stages(wanted: SearchRange) -> int:
-    """How many stages it may take, without those in which the service recovers."""
+    """Returns the largest number of stages, without recoveries."""
     return _raises(wanted) + _narrowings(wanted) + CONFIRMATIONS + VOIDS
 
 
 def longest_s(wanted: SearchRange, step_s: float, pause_s: float) -> float:
-    """How long it may take; `pause_s` goes by between two stages, until one is decided and the next rate is known."""
+    """Returns the longest duration in seconds; `pause_s` is the time between two stages."""
     recoveries = 1 + _narrowings(wanted) + CONFIRMATIONS - 1
     return most_stages(wanted) * (step_s + pause_s) + recoveries * (RECOVER_STEPS * step_s + pause_s)
 
@@ -135,10 +135,10 @@ def _raises(wanted: SearchRange) -> int:
 
 
 def _narrowings(wanted: SearchRange) -> int:
-    """Halvings of the widest gap; one more than in theory, since rates are rounded."""
+    """Returns the halvings of the widest gap; one more than in theory, since rates are rounded."""
     return max(0, math.ceil(math.log2(math.log(RAISE) / math.log(1 + wanted.precision)))) + 1
 
 
 def _rounded(rps: float) -> float:
-    """The rate with `DIGITS` significant digits."""
+    """Returns the rate with `DIGITS` significant digits."""
     return float(f"{rps:.{DIGITS}g}")

@@ -1,7 +1,7 @@
-"""Shapes of load as points of a curve: each a list of (seconds since it begins, requests per second), the first at 0.
+"""Shapes of load as points of a curve: lists of (seconds since its start, requests per second), the first at 0.
 
-Jumps are two points at one time. A sine is made of straight pieces, which are never further from it than 0.06 % of its
-amplitude, and ask for as many requests but for that.
+A jump is two points at one time. A sine consists of straight lines, which differ from it by at most 0.06 % of its
+amplitude; the number of requests differs no more than that.
 """
 
 import math
@@ -10,21 +10,21 @@ from fractions import Fraction
 
 from toril.load.curve import Curve
 
-OPEN_MODEL = frozenset({"vegeta"})  # executors that send by schedule: they have a rate, and no virtual users
+OPEN_MODEL = frozenset({"vegeta"})  # executors that send by schedule: with a rate, without virtual users
 
 Points = Sequence[tuple[float, float]]
 
-PIECES = 96  # of a sine's period: (2 π / 96)² / 8 of its amplitude is how far a chord is from its arc at most
-FLAT = 1e-9  # of the higher rate: points that are so near to the line through their neighbours are left out
+PIECES = 96  # lines in a period of a sine: a chord differs by at most (2 π / 96)² / 8 of the amplitude
+FLAT = 1e-9  # of the higher rate: points closer to the line between their neighbours are removed
 
 
 def line(from_rps: float, to_rps: float, lasts_s: float) -> Points:
-    """A constant rate, or a ramp."""
+    """Returns a constant rate, or a ramp."""
     return ((0.0, from_rps), (lasts_s, to_rps))
 
 
 def stairs(from_rps: float, to_rps: float, steps: int, every_s: float) -> Points:
-    """Steps of equal length, from the first rate to the last.
+    """Returns steps of equal length, from the first rate to the last.
 
     >>> stairs(100, 300, 3, 60)
     [(0, 100.0), (60, 100.0), (60, 200.0), (120, 200.0), (120, 300.0), (180, 300.0)]
@@ -34,7 +34,7 @@ def stairs(from_rps: float, to_rps: float, steps: int, every_s: float) -> Points
 
 
 def spikes(base_rps: float, peak_rps: float, every_s: float, spike_s: float, lasts_s: float) -> Points:
-    """The base rate with a spike in the middle of each period, cut off where it ends.
+    """Returns the base rate with a spike in the middle of each period, cut off at the end.
 
     >>> spikes(10, 90, 60, 20, 60)
     [(0.0, 10), (20.0, 10), (20.0, 90), (40.0, 90), (40.0, 10), (60, 10)]
@@ -53,16 +53,16 @@ def spikes(base_rps: float, peak_rps: float, every_s: float, spike_s: float, las
 
 
 def sine(low_rps: float, high_rps: float, period_s: float, low_at_s: float, lasts_s: float) -> Points:
-    """A wave between both rates, lowest at `low_at_s` and half a period from there highest."""
+    """Returns a wave between both rates: lowest at `low_at_s`, highest half a period later."""
     middle, amplitude, piece_s = (low_rps + high_rps) / 2, (high_rps - low_rps) / 2, period_s / PIECES
-    begins_s = low_at_s % piece_s  # so that the lowest and the highest moment are points of their own
+    begins_s = low_at_s % piece_s  # so that the lowest and the highest moment are points
     between = (begins_s + number * piece_s for number in range(math.ceil(lasts_s / piece_s) + 1))
     times = [0.0, *(at_s for at_s in between if 0 < at_s < lasts_s), lasts_s]
     return [(at_s, middle - amplitude * math.cos(2 * math.pi * (at_s - low_at_s) / period_s)) for at_s in times]
 
 
 def held(changes: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """From each moment on its rate, up to the next: what is left is the end.
+    """Returns points that hold each rate until the next one; the caller adds the end.
 
     >>> held([(0, 5), (60, 7)])
     [(0, 5), (60, 5), (60, 7)]
@@ -76,7 +76,7 @@ def held(changes: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def joined(shapes: Iterable[Points]) -> Curve:
-    """One after another; points that change nothing are left out. ValueError for what is no curve."""
+    """Returns consecutive shapes as one curve without redundant points; raises ValueError if they make no curve."""
     found: list[tuple[float, float]] = []
     begins_s = 0.0
     for shape in shapes:
@@ -87,7 +87,7 @@ def joined(shapes: Iterable[Points]) -> Curve:
 
 
 def curve_of(throughput_rps: Fraction | float, ramp_up_s: float, hold_for_s: float, steps: int | None = None) -> Curve:
-    """From 0 to the throughput within the ramp-up, evenly or in `steps` stairs, and then that rate.
+    """Returns a ramp-up from 0 to the throughput, evenly or in `steps` stairs, and the hold at the throughput.
 
     >>> curve_of(30, 10, 5).points
     ((0.0, 0.0), (10.0, 30.0), (15.0, 30.0))
@@ -103,7 +103,7 @@ def curve_of(throughput_rps: Fraction | float, ramp_up_s: float, hold_for_s: flo
 
 
 def _append(points: list[tuple[float, float]], point: tuple[float, float]) -> None:
-    """Add a point; drop the one before if it lies on the line to the new one."""
+    """Adds a point; drops the one before if it lies on the line to the new one."""
     while points and points[-1] == point and len(points) > 1:
         points.pop()
     if len(points) > 1 and _on_the_way(points[-2], points[-1], point):

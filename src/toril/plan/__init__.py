@@ -1,8 +1,8 @@
-"""The plan of a run: a suite's load divided between workers by a pure function; nothing is lost or invented.
+"""The plan of a run: divides a suite's load between workers, losing none of it.
 
-Concurrency and throughput are totals and are divided by largest remainder, first between locations, then between
-their workers. Iterations (per virtual user) and steps are copied. A worker whose share of an execution rounds to zero
-does not run it.
+Concurrency and throughput are totals. They are divided by largest remainder, first between locations, then between
+their workers. Iterations (per virtual user) and steps are copied. A worker does not run an execution if its share of
+it rounds to zero.
 """
 
 import math
@@ -36,16 +36,16 @@ __all__ = ["FARGATE_TIMINGS", "make_plan", "share_config", "split"]
 
 SMOKE_HOLD_S = 5
 
-# How the parties of a run keep step where its workers are tasks on Fargate; `Pace()` is for workers on this machine.
-# A request to S3 takes tens of milliseconds and costs money; a task takes a minute or two to start.
+# Intervals and deadlines of runs on Fargate; `Pace()` has those of local runs. A request to S3 takes tens of
+# milliseconds and costs money. A task takes a minute or two to start.
 FARGATE_TIMINGS = Pace(
     flush_s=5.0,
     poll_s=1.0,
-    start_lead_s=3.0,  # a worker's look, and another one for an answer that came late
+    start_lead_s=3.0,  # a worker's poll, and a second one after a late response
     ready_timeout_s=600.0,
     lease_renew_s=5.0,
     lease_expires_s=30.0,
-    orphaned_after_s=180.0,  # time to take a run over, before its workers stop loading an unwatched target
+    orphaned_after_s=180.0,  # time to take over a run before its workers stop
     kill_after_s=20.0,
     give_up_s=150.0,  # Fargate kills a task 120 s after the request to stop it
 )
@@ -61,10 +61,10 @@ def make_plan(
     environment: Mapping[str, str] | None = None,
     smoke: bool = False,
 ) -> Plan:
-    """The plan of a run. `workers` (in total) goes before `toril.workers`, and that before what the load needs.
+    """Returns the plan of a run. `workers` (in total) overrides `toril.workers`; without both, the load decides.
 
-    The division is the same wherever the run is: `on` has chosen the suite's load already. `environment` is for
-    engines on other machines; those on this one inherit it.
+    The division does not depend on `on`, which has already selected the suite's load. `environment` is for engines on
+    other machines; local engines inherit theirs.
     """
     executions = _smoke(suite.executions) if smoke and not suite.functional else suite.executions
     wanted = 1 if smoke else _wanted(suite, workers)
@@ -99,12 +99,15 @@ def make_plan(
 
 
 def share_config(plan: Plan, share: Share) -> dict[str, Any]:
-    """The complete Taurus configuration of one worker; it judges and reports nothing."""
+    """Returns the complete Taurus configuration of one worker, without criteria and reporters."""
     return {**deepcopy(plan.common), "execution": [deepcopy(execution.config) for execution in share.executions]}
 
 
 def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
-    """One user and a few seconds of each, all in the first location; an open model sends each of its requests."""
+    """Returns each execution with one virtual user for a few seconds in the first location.
+
+    An open model gets a rate that is high enough to send each of its requests once.
+    """
     location = dict(list(executions[0].locations.items())[:1])
     found = []
     for execution in executions:
@@ -133,7 +136,7 @@ def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
 
 
 def _common(suite: Suite, executions: Sequence[Execution]) -> dict[str, Any]:
-    """The suite's configuration, with `toril.vegeta` as the settings of its module."""
+    """Returns the suite's configuration, with `toril.vegeta` as the settings of the vegeta module."""
     common = deepcopy(suite.common)
     if any(execution.executor == "vegeta" for execution in executions):
         settings = {**suite.toril.vegeta.model_dump(by_alias=True), "split-data": list(suite.data_rows)}
@@ -154,7 +157,7 @@ def _task(suite: Suite) -> TaskSize:
 
 def _wanted(suite: Suite, workers: int | None) -> int | None:
     if workers is not None and not 1 <= workers <= MAX_WORKERS:
-        raise OptionError(f"--workers {workers}: expected 1 to {MAX_WORKERS:,}", code="out-of-range")
+        raise OptionError(f"--workers {workers}: Use a number from 1 to {MAX_WORKERS:,}.", code="out-of-range")
     return suite.toril.workers if workers is None else workers
 
 
@@ -230,9 +233,10 @@ def _execution_share(execution: Execution, part: WorkerLoad, phase: float) -> Ex
 def _phase(
     execution: Execution, slot: WorkerSlot, parts: Mapping[int, WorkerLoad], slots: Sequence[WorkerSlot]
 ) -> float:
-    """Worker i of n starts i/n of a period later, counted around the locations so that each of them is even as well.
+    """Returns the fraction of a period by which a worker starts later: i/n for worker i of n.
 
-    An open model interleaves instead: all workers start at once, and each knows its own arrivals.
+    Numbers alternate between locations, so that the starts are even in each location. In an open model, all workers
+    start at once and interleave their arrivals instead.
     """
     if execution.executor in OPEN_MODEL:
         return 0.0
@@ -243,7 +247,10 @@ def _phase(
 def _data_files(
     slot: WorkerSlot, executions: Sequence[Execution], divided: Sequence[dict[int, WorkerLoad]], suite: Suite
 ) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Each `split-data` file: which of how many parts is this worker's. Its readers share it; without any, all do."""
+    """Yields each `split-data` file with this worker's part and the number of parts.
+
+    The workers that read the file share it; if no execution names it, all workers do.
+    """
     for path, rows in suite.data_rows.items():
         readers = sorted(
             {
@@ -255,7 +262,8 @@ def _data_files(
         )
         sharing = readers or sorted({index for parts in divided for index in parts})
         if rows < len(sharing):
-            what = f"{suite.source}: toril.split-data names {path}, with {rows} rows for {len(sharing)} workers"
-            raise SuiteError(f"{what}; add rows, lower `workers`, or let them share the file", code="too-few-rows")
+            what = f"{suite.source}: toril.split-data: `{path}` has {rows} rows for {len(sharing)} workers"
+            fix = "Add rows, lower `workers`, or remove the file from `split-data`."
+            raise SuiteError(f"{what}. {fix}", code="too-few-rows")
         if slot.index in sharing:
             yield path, (sharing.index(slot.index), len(sharing))

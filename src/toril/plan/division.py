@@ -1,6 +1,6 @@
-"""The workers of a run, and the division of its load between them: largest remainder, nothing lost or invented.
+"""The workers of a run, and the exact division of its load between them by largest remainder.
 
-Executions are divided between locations, and within each between its workers.
+Each execution is divided between locations, then between the workers of each location.
 """
 
 import math
@@ -16,8 +16,9 @@ from toril.records import Segment
 from toril.suite import Execution, Suite
 from toril.suite.engines import engine_of
 from toril.suite.settings import MAX_WORKERS
+from toril.text import plural
 
-HERE = "local"  # the location of a suite that names none
+HERE = "local"  # the location of a suite without locations
 CPU_UNITS_PER_CORE = 1024
 FINEST = 10**9  # parts of a request per second
 
@@ -32,7 +33,7 @@ class WorkerSlot:
 
 
 def split(total: int, weights: Sequence[int | Fraction]) -> list[int]:
-    """Divide `total` by weight, losing none (largest remainder; on a tie the earlier one gets more).
+    """Divides `total` by weight, losing none (largest remainder; on a tie the earlier one gets more).
 
     >>> split(100, [1, 1, 1])
     [34, 33, 33]
@@ -49,7 +50,7 @@ def split(total: int, weights: Sequence[int | Fraction]) -> list[int]:
 
 
 def weights_of(executions: Sequence[Execution]) -> dict[str, Fraction]:
-    """How much of the whole load each location of the run carries."""
+    """Returns the part of the whole load of each location."""
     weights: dict[str, Fraction] = {}
     for execution in executions:
         whole = sum(execution.locations.values(), Fraction(0))
@@ -59,7 +60,7 @@ def weights_of(executions: Sequence[Execution]) -> dict[str, Fraction]:
 
 
 def worker_slots(suite: Suite, executions: Sequence[Execution], wanted: int | None) -> tuple[WorkerSlot, ...]:
-    """The workers: as many as the suite counts out, else as `wanted`, else as the load needs."""
+    """Returns the workers: the suite's numbers for its locations, else `wanted`, else as many as the load needs."""
     weights = weights_of(executions)
     exact: dict[str, int] = {}
     for execution in executions:
@@ -70,25 +71,25 @@ def worker_slots(suite: Suite, executions: Sequence[Execution], wanted: int | No
     if exact:
         counts = counted
         if wanted not in (None, sum(counts.values())):
-            what = f"{suite.source}: locations-weighted is false and counts out {sum(counts.values())}, not {wanted}"
-            fix = "leave the number of workers, or locations-weighted, out"
-            raise SuiteError(f"{what}; {fix}", code="conflicting-workers")
+            what = f"{suite.source}: `locations-weighted: false` sets {sum(counts.values())} workers, not {wanted}"
+            fix = "Remove `locations-weighted`, or the number of workers."
+            raise SuiteError(f"{what}. {fix}", code="conflicting-workers")
     elif wanted is None:
         counts = _needed(suite, executions, weights)
     else:
         counts = _spread(suite, wanted, weights)
     if sum(counts.values()) > MAX_WORKERS:
-        what = f"{suite.source}: the load needs {sum(counts.values()):,} workers, more than {MAX_WORKERS:,}"
-        raise SuiteError(f"{what}; lower it, or set toril.workers", code="too-many-workers")
+        what = f"{suite.source}: The load needs {sum(counts.values()):,} workers, more than {MAX_WORKERS:,}"
+        raise SuiteError(f"{what}. Lower it, or set toril.workers.", code="too-many-workers")
     placed = [(location, number) for location, count in counts.items() for number in range(1, count + 1)]
     return tuple(WorkerSlot(location, number, index) for index, (location, number) in enumerate(placed))
 
 
 def _spread(suite: Suite, workers: int, weights: Mapping[str, Fraction]) -> dict[str, int]:
-    """`workers` over the locations by weight, at least one each."""
+    """Divides `workers` between the locations by weight, at least one each."""
     if workers < len(weights):
-        what = f"{suite.source}: workers is {workers}, fewer than the {len(weights)} locations ({', '.join(weights)})"
-        raise SuiteError(f"{what}; raise `workers` or leave locations out", code="too-few-workers")
+        what = f"{suite.source}: {workers} workers are too few for {len(weights)} locations ({', '.join(weights)})"
+        raise SuiteError(f"{what}. Raise `workers`, or remove locations.", code="too-few-workers")
     counts = split(workers, list(weights.values()))
     while 0 in counts:
         counts[counts.index(max(counts))] -= 1
@@ -97,7 +98,7 @@ def _spread(suite: Suite, workers: int, weights: Mapping[str, Fraction]) -> dict
 
 
 def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str, Fraction]) -> dict[str, int]:
-    """Workers for each location: enough for its part of the load at the engines' known rates."""
+    """Returns the workers of each location that its part of the load needs, by the engines' measured rates."""
     cores = max(1, suite.toril.worker.cpu // CPU_UNITS_PER_CORE)
     need = Fraction(0)
     for execution in executions:
@@ -105,7 +106,7 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
         if engine.requests_per_core:
             usable = 1 if engine.single_threaded else cores
             requests = (execution.throughput_rps or 0) / Fraction(engine.requests_per_core * usable)
-            most = engine.users_per_worker  # None: an open model has no users
+            most = engine.users_per_worker  # None: an open model has no virtual users
             need += max(requests, Fraction(users, most) if most else 0)
         elif engine.browsers_per_core:
             need += Fraction(users, engine.browsers_per_core * cores)
@@ -113,7 +114,7 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
     located = any(execution.locations for execution in executions)
     users_in = {location: math.floor(users) for location, users in weights.items()} if located else {}
     most_workers = sum((execution.concurrency or 1) // execution.groups for execution in executions)
-    if any(execution.executor in OPEN_MODEL for execution in executions):  # whose rate any number of workers share
+    if any(execution.executor in OPEN_MODEL for execution in executions):  # any number of workers can share a rate
         users_in, most_workers = {}, MAX_WORKERS
     return {
         location: max(1, min(math.ceil(need * weight / whole), users_in.get(location, most_workers)))
@@ -123,27 +124,27 @@ def _needed(suite: Suite, executions: Sequence[Execution], weights: Mapping[str,
 
 @dataclass(frozen=True, slots=True)
 class WorkerLoad:
-    """One worker's part of the load of one execution."""
+    """One worker's part of one execution's load."""
 
     users: int
     throughput: Fraction | None
-    interleave: Interleave | None = None  # of an open model
-    segment: Segment | None = None  # of a script's own load
+    interleave: Interleave | None = None  # for an open model
+    segment: Segment | None = None  # for a script's own load
 
 
 def divided_between(
     suite: Suite, executions: Sequence[Execution], slots: Sequence[WorkerSlot], *, chosen: bool
 ) -> list[dict[int, WorkerLoad]]:
-    """For each execution the load of each worker, by its index; every worker gets some."""
+    """Returns the load of each worker, by its index, for each execution; raises SuiteError if a worker gets none."""
     everywhere = weights_of(executions)
-    turns: dict[str, int] = {}  # of a location: which worker gets the next odd virtual user, so that they spread
+    turns: dict[str, int] = {}  # location → the worker that gets the next odd virtual user, so that they spread
     divided = [_parts(execution, everywhere, slots, turns) for execution in executions]
     for execution, parts in zip(executions, divided, strict=True):
         if execution.concurrency and min(part.users for part in parts.values()) < execution.groups:
             raise SuiteError(
-                f"{suite.source}: execution[{execution.index}].concurrency is {execution.concurrency} for "
-                f"{len(parts)} worker(s), and its JMX has {execution.groups} thread groups, each of which needs a user "
-                f"on each worker; raise it to {execution.groups * len(parts)}, or lower `workers`",
+                f"{suite.source}: execution[{execution.index}].concurrency: {execution.concurrency} is too low. "
+                f"The JMX has {execution.groups} thread groups, and each needs a virtual user on each of "
+                f"{plural(len(parts), 'worker')}. Raise it to {execution.groups * len(parts)}, or lower `workers`.",
                 code="too-few-users",
             )
     for slot in slots:
@@ -181,7 +182,7 @@ def _parts(
 def _open_model(
     execution: Execution, weights: Mapping[str, Fraction], slots: Sequence[WorkerSlot]
 ) -> dict[int, WorkerLoad]:
-    """The rate instead of users: a location's part in equal parts among its workers, however small they are."""
+    """Divides the rate instead of virtual users: a location's workers get equal parts of any size."""
     shares = _by_weight(execution, weights, slots)
     places = sorted(shares)
     total = execution.throughput_rps or Fraction(0)
@@ -192,7 +193,7 @@ def _open_model(
 def _segments(
     execution: Execution, weights: Mapping[str, Fraction], slots: Sequence[WorkerSlot]
 ) -> dict[int, WorkerLoad]:
-    """Each worker runs the script's load between two fractions of the whole."""
+    """Returns each worker's segment of the script's load: two fractions of the whole."""
     shares = _by_weight(execution, weights, slots)
     total = sum(shares.values(), Fraction(0))
     ends = list(accumulate((shares[index] / total for index in sorted(shares)), initial=Fraction(0)))
@@ -206,7 +207,7 @@ def _segments(
 def _by_weight(
     execution: Execution, weights: Mapping[str, Fraction], slots: Sequence[WorkerSlot]
 ) -> dict[int, Fraction]:
-    """Each worker's part: a location's, in equal parts among its workers."""
+    """Returns each worker's weight: its location's, in equal parts."""
     shares: dict[int, Fraction] = {}
     for location, weight in weights.items():
         there = [slot.index for slot in slots if slot.location == location]
@@ -219,7 +220,7 @@ def _by_weight(
 def divided_throughput(
     total: Fraction, weights: Mapping[str, Fraction], users: Mapping[int, int], located: Mapping[int, str]
 ) -> dict[int, Fraction]:
-    """Whole requests per second if each worker with virtual users gets some, else finer parts; nothing is lost."""
+    """Divides a throughput into whole requests per second, or finer parts if a worker would get none."""
     used = [location for location in weights if any(located[index] == location for index in users)]
     parts = 1
     while True:
@@ -242,14 +243,14 @@ def divided_throughput(
 def _idle(
     suite: Suite, executions: Sequence[Execution], slots: Sequence[WorkerSlot], slot: WorkerSlot, *, chosen: bool
 ) -> str:
-    """Why a worker would have no load, and the fix."""
+    """Returns the reason why a worker would have no load, and the fix."""
     closed = [execution for execution in executions if execution.executor not in OPEN_MODEL]
     most = max(closed or executions, key=lambda execution: execution.concurrency or 1)
     users = most.concurrency or 1
-    where = f"{suite.source}: execution[{most.index}].concurrency is {users}"
+    what = f"{suite.source}: execution[{most.index}].concurrency: {users} is too low"
     if most.exact_workers or (chosen and users < len(slots)):
-        return f"{where}, fewer than the {len(slots)} workers; lower `workers` or raise `concurrency`"
+        return f"{what} for {len(slots)} workers. Lower `workers`, or raise `concurrency`."
     return (
-        f"{where}, too few for the location {slot.location}, where worker {slot.number} would have nothing to do; "
-        f"raise `concurrency`, or change the weight of {slot.location}"
+        f"{what}: worker {slot.number} in the location {slot.location} has no load. "
+        f"Raise `concurrency`, or change the weight of {slot.location}."
     )

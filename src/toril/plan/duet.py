@@ -1,4 +1,4 @@
-"""The plan of a duet: one suite against two addresses, which the same workers load in turns."""
+"""The plan of a duet: the same workers load two addresses in turns with one suite."""
 
 import math
 import zlib
@@ -18,11 +18,12 @@ from toril.suite.engines import engine_of
 from toril.suite.reader import mapping_at
 from toril.suite.retarget import checked_address
 from toril.suite.settings import Regression
+from toril.text import plural
 
-MIN_BLOCK_S = 5  # unless the suite says otherwise
-START_UP_FACTOR = 2  # where engines start side by side on a busy machine of two cores
+MIN_BLOCK_S = 5  # unless the suite sets `block`
+START_UP_FACTOR = 2  # for engines that start together on a busy machine with two cores
 MIN_START_UP_S = 2
-MAX_COPIES = 400  # of executions in one worker: each has two files open, of the 1,024 that are usual
+MAX_COPIES = 400  # of executions in one worker: each opens two files, and the usual limit is 1,024
 DRAIN_S = 1  # after a turn's load, for requests in flight; then the next engines start
 
 
@@ -36,23 +37,24 @@ def plan_duet(
     blocks: int | None = None,
     margin: float | None = None,
 ) -> tuple[Suite, Plan]:
-    """The suite as read against head, and the plan that has both; starts nothing.
+    """Returns the suite as read for head, and the plan for both addresses, without starting anything.
 
-    `blocks` and `margin` go before the suite's own `toril.regression`.
+    `blocks` and `margin` override the suite's `toril.regression`.
     """
     if options.on != "local":
-        text = f"--on {options.on}: a duet runs on this machine; on Fargate it cannot run yet"
+        text = f"--on {options.on}: Duets do not run on Fargate yet. Use `--on local`."
         raise OptionError(text, code="unsupported-in-duet")
     addresses = checked_address("--base", base), checked_address("--head", head)
     suite, planned = plan_run(paths, replace(options, against=addresses[0]), now)
     for execution in suite.executions:
         if execution.search is not None:
-            what = f"{suite.source}: toril.capacity.{execution.name} looks for a rate, and a duet compares at one"
-            raise SuiteError(f"{what}; leave it out, or run each address by itself", code="unsupported-in-duet")
+            what = f"{suite.source}: toril.capacity.{execution.name}: A duet needs a fixed rate and does not search"
+            fix = "Remove the search, or run the suite against each address."
+            raise SuiteError(f"{what}. {fix}", code="unsupported-in-duet")
         if execution.curve is not None:
             raise SuiteError(
-                f"{suite.source}: execution[{execution.index}] has a load curve, and a duet compares equal pieces "
-                "of one load, in turns; give it `throughput` and `hold-for`, in a suite of its own",
+                f"{suite.source}: execution[{execution.index}]: A duet needs a constant load, not a load curve. "
+                "Use a suite with `throughput` and `hold-for`.",
                 code="unsupported-in-duet",
             )
     of_head = replace(options, against=addresses[1], run_id=options.run_id or new_run_id(suite.name, now))
@@ -67,12 +69,11 @@ def plan_duet(
 def make_duet(
     base: Plan, head: Plan, addresses: tuple[str, str], wanted: Regression, variable: str | None = None
 ) -> Plan:
-    """One plan of two, which are the same suite's against the two addresses.
+    """Returns one plan from the plans of the same suite for the two addresses.
 
-    Each execution is there once for each turn. A turn is the suite's course in small: delays, ramp-ups and holds have
-    all the same part of their time, so that with the default length of blocks each arm has the suite's load for as
-    long as the suite holds it. The order within a pair alternates: AB BA AB …, or BA AB …, as the run's id has it.
-    `variable` holds the address for scripts, if anything does.
+    It has a copy of each execution for each turn. A turn shortens delays, ramp-ups and holds by the same factor. With
+    the default block length, each arm has the suite's load for the suite's hold time. The order within a pair
+    alternates: AB BA AB …, or BA AB …, depending on the run-id. `variable` is the variable that holds the address.
     """
     blocks, block_s = wanted.blocks, wanted.block_s
     _check(base, blocks)
@@ -96,8 +97,8 @@ def make_duet(
     turns = tuple(duet.turns())
     if base.max_duration_s is not None and base.max_duration_s < turns[-1].ends_s:
         raise SuiteError(
-            f"{base.suite}: toril.max-duration ({base.max_duration_s:g} s) ends the duet before its "
-            f"{turns[-1].ends_s:,} s are over; raise it, or use fewer or shorter blocks",
+            f"{base.suite}: toril.max-duration: {base.max_duration_s:g} s end the duet before its planned end at "
+            f"{turns[-1].ends_s:,} s. Raise it, or use fewer or shorter blocks.",
             code="short-max-duration",
         )
     executions = tuple(_planned(execution, turn, scale, gap_s) for turn in turns for execution in base.executions)
@@ -132,7 +133,7 @@ def make_duet(
 
 
 def _start_up_s(plan: Plan) -> int:
-    """How long all engines of a turn take to start, so that nothing is measured meanwhile."""
+    """Returns the seconds that all engines of a turn need to start; the gap keeps starts out of measured load."""
     executor_of = {execution.name: execution.executor for execution in plan.executions}
     by_worker = [
         sum(engine_of(executor_of[part.execution]).start_up_cpu_s for part in share.executions) for share in plan.shares
@@ -143,30 +144,30 @@ def _start_up_s(plan: Plan) -> int:
 
 def _check(plan: Plan, blocks: int) -> None:
     if 2 * blocks * len(plan.executions) > MAX_COPIES:
-        what = f"{plan.suite}: {blocks} blocks of {len(plan.executions)} executions are too many"
-        fix = f"use {MAX_COPIES // 2 // len(plan.executions)} blocks at most"
-        raise SuiteError(f"{what}; {fix}", code="too-many-blocks")
+        what = f"{plan.suite}: {blocks} blocks of {plural(len(plan.executions), 'execution')} are too many"
+        fix = f"Use at most {plural(MAX_COPIES // 2 // len(plan.executions), 'block')}."
+        raise SuiteError(f"{what}. {fix}", code="too-many-blocks")
     for execution in plan.executions:
         where = f"{plan.suite}: execution[{execution.index}]"
         if not execution.hold_for_s:
-            text = f"{where} has no hold-for, and a duet takes turns by time; say how long it lasts: `hold-for: 1m`"
+            text = f"{where}.hold-for: The turns of a duet need a duration. Add `hold-for: 1m`."
             raise SuiteError(text, code="missing-key")
         if execution.iterations is not None:
-            text = f"{where}.iterations bounds the load, and a duet takes turns by time; leave `iterations` out"
+            text = f"{where}.iterations: The turns of a duet end by time. Remove `iterations`."
             raise SuiteError(text, code="unsupported-in-duet")
     if plan.in_turns:
-        what = f"{plan.suite}: modules.local makes executions wait for each other, so that no turn has all of the load"
-        raise SuiteError(f"{what}; leave `sequential` and `capacity` out", code="unsupported-in-duet")
+        what = f"{plan.suite}: modules.local: Executions that wait for each other cannot share a turn"
+        raise SuiteError(f"{what}. Remove `sequential` and `capacity`.", code="unsupported-in-duet")
 
 
 def _order(run_id: str, blocks: int) -> str:
-    """Neither arm is always first, and a load that drifts evenly favours neither; the run's id decides which begins."""
+    """Returns the order of the arms. It alternates, so that a drift favours neither; the run-id sets the first arm."""
     pairs = ("AB", "BA") if zlib.crc32(run_id.encode()) % 2 else ("BA", "AB")
     return "".join(pairs[block % 2] for block in range(blocks))
 
 
 def _course(execution: PlannedExecution, scale: float) -> tuple[float, float, float]:
-    """Delay, ramp-up and hold of a turn. Holds are whole seconds, and so is what a ramp-up has at least."""
+    """Returns delay, ramp-up and hold of a turn. Holds are whole seconds; a ramp-up takes at least one second."""
     ramp_up_s = max(1.0, round(execution.ramp_up_s * scale, 3)) if execution.ramp_up_s else 0.0
     return round(execution.delay_s * scale, 3), ramp_up_s, float(max(1, round(execution.hold_for_s * scale)))
 
@@ -182,15 +183,15 @@ def _planned(execution: PlannedExecution, turn: Turn, scale: float, gap_s: int) 
             "delay_s": turn.starts_s + delay_s,
             "ramp_up_s": ramp_up_s,
             "hold_for_s": hold_for_s,
-            "curve": tuple(_in_small(execution, ramp_up_s, hold_for_s)),
+            "curve": tuple(_shortened_curve(execution, ramp_up_s, hold_for_s)),
             "adjustable": False,
             "lead_s": float(gap_s - DRAIN_S) + delay_s if turn.starts_s else None,
         }
     )
 
 
-def _in_small(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) -> Iterator[tuple[float, float]]:
-    """An open model's curve with the turn's ramp-up in the place of the suite's, and so its hold; the same rates."""
+def _shortened_curve(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) -> Iterator[tuple[float, float]]:
+    """Yields an open model's curve with the same rates and the turn's ramp-up and hold."""
     for at_s, rps in execution.curve:
         if at_s <= execution.ramp_up_s:
             yield ramp_up_s * at_s / execution.ramp_up_s if execution.ramp_up_s else 0.0, rps
@@ -201,16 +202,16 @@ def _in_small(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) 
 def _part(
     part: ExecutionShare, turn: Turn, copies: Mapping[tuple[str, int, int], PlannedExecution], values: Mapping[str, str]
 ) -> ExecutionShare:
-    """What a worker does of one execution in one turn."""
+    """Returns a worker's share of one execution in one turn."""
     copy = copies[part.execution, turn.arm, turn.block]
-    config = _put_in(deepcopy(part.config), values)
+    config = _substituted(deepcopy(part.config), values)
     for key in ("delay", "ramp-up", "hold-for"):
         config.pop(key, None)
     if copy.ramp_up_s:
         config["ramp-up"] = f"{copy.ramp_up_s:g}s"
     config["hold-for"] = f"{copy.hold_for_s:g}s"
     if "scenario" in config:
-        config["scenario"] = _of_arm(config["scenario"], turn.arm)
+        config["scenario"] = _name_in_arm(config["scenario"], turn.arm)
     own = config.get("env") or {}
     if values and isinstance(own, dict):
         config["env"] = {**own, **values}
@@ -218,65 +219,65 @@ def _part(
 
 
 def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) -> dict[str, Any]:
-    """What all turns share, with each scenario once for each arm; all else is as head has it."""
+    """Returns the configuration of all turns: head's, with each scenario once for each arm."""
     common = deepcopy(plans[HEAD].common)
     of_head = mapping_at(common, "scenarios")
     included = sorted(set(_included(list(of_head.values()))) & set(of_head))
     for name in included:
-        base, head = (_put_in(plans[arm].common["scenarios"].get(name), values[arm]) for arm in ARMS)
+        base, head = (_substituted(plans[arm].common["scenarios"].get(name), values[arm]) for arm in ARMS)
         if base != head:
-            what = f"{plans[HEAD].suite}: scenarios.{name} is included by another one and has an address of its own"
-            fix = "leave the address out of it: it then goes where the scenario goes that includes it"
-            raise SuiteError(f"{what}; {fix}", code="address-of-include")
+            what = f"{plans[HEAD].suite}: scenarios.{name}: In a duet, an included scenario cannot have an address"
+            fix = "Remove it: the scenario gets the address of the one that includes it."
+            raise SuiteError(f"{what}. {fix}", code="address-of-include")
     common["scenarios"] = {name: of_head[name] for name in included}
     for arm, plan in plans.items():
         properties = _own_properties(plan.common, values[arm])
         for name, scenario in mapping_at(plan.common, "scenarios").items():
-            own = _put_in(deepcopy(scenario), values[arm])
+            own = _substituted(deepcopy(scenario), values[arm])
             if properties and isinstance(own, dict):
                 own["properties"] = {**properties, **mapping_at(own, "properties")}
-            common["scenarios"][_of_arm(name, arm)] = own
+            common["scenarios"][_name_in_arm(name, arm)] = own
     return common
 
 
-def _of_arm(scenario: str, arm: int) -> str:
+def _name_in_arm(scenario: str, arm: int) -> str:
     return f"{scenario} of {ARMS[arm]}"
 
 
 def _values(common: Mapping[str, Any], variable: str | None, address: str) -> dict[str, str]:
-    """The variable that holds the address, and those of `settings.env` that are made of it."""
+    """Returns the values of the address' variable, and of the variables in `settings.env` that refer to it."""
     if variable is None:
         return {}
     values = {variable: address}
     written = mapping_at(common, "settings", "env")
     for _ in written:
         for name, value in written.items():
-            if name != variable and (made := _put_in(value, values)) != value:
+            if name != variable and (made := _substituted(value, values)) != value:
                 values[name] = made
     return values
 
 
 def _own_properties(common: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """JMeter's properties that are made of the address: those of its module are the same for all turns."""
+    """Returns JMeter's properties that contain the address, since properties of its module apply to all turns."""
     written = mapping_at(common, "modules", "jmeter", "properties")
-    return {name: made for name, value in written.items() if (made := _put_in(value, values)) != value}
+    return {name: made for name, value in written.items() if (made := _substituted(value, values)) != value}
 
 
-def _put_in(value: Any, values: Mapping[str, str]) -> Any:
-    """The value with these variables' values in the place of the references to them."""
+def _substituted(value: Any, values: Mapping[str, str]) -> Any:
+    """Returns the value with references to these variables replaced by their values."""
     if isinstance(value, str):
         for name, text in values.items():
             value = value.replace(f"${{{name}}}", text)
         return value
     if isinstance(value, list):
-        return [_put_in(one, values) for one in value]
+        return [_substituted(one, values) for one in value]
     if isinstance(value, dict):
-        return {key: _put_in(one, values) for key, one in value.items()}
+        return {key: _substituted(one, values) for key, one in value.items()}
     return value
 
 
 def _included(value: Any) -> Iterator[str]:
-    """The scenarios that others include, by whose names requests may be labelled."""
+    """Yields the names of included scenarios. They stay as they are, since labels may contain them."""
     if isinstance(value, dict):
         if isinstance(value.get("include-scenario"), str):
             yield value["include-scenario"]
@@ -286,12 +287,12 @@ def _included(value: Any) -> Iterator[str]:
 
 
 def _criteria(plan: Plan) -> tuple[tuple[PlannedCriterion, ...], list[Note]]:
-    """Those that can be judged on head alone: CloudWatch's periods hold both arms."""
+    """Returns the criteria that can be judged on head alone. CloudWatch's periods contain both arms."""
     judged, warnings = [], []
     for planned, criterion in zip(plan.criteria, criteria_of(plan.criteria), strict=True):
         if criterion.server is None:
             judged.append(planned)
         else:
-            text = f"{planned.where}: `{criterion.text}` is not judged in a duet: CloudWatch's periods hold both arms"
-            warnings.append(Note("not-judged-in-duet", text))
+            what = f"{planned.where}: `{criterion.text}` is not judged in a duet"
+            warnings.append(Note("not-judged-in-duet", f"{what}: CloudWatch's periods contain both arms."))
     return tuple(judged), warnings

@@ -1,4 +1,4 @@
-"""From the command's options and a suite's files to a suite and its plan."""
+"""Reads a suite and makes its plan from the command's options."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from toril.suite import Suite, read_suite
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """The command's options that change a suite or its plan."""
+    """The command's options that affect a suite or its plan."""
 
     overrides: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -24,11 +24,11 @@ class RunOptions:
     tags: Mapping[str, str] = field(default_factory=dict)
     smoke: bool = False
     against: str | None = None  # an address to load instead of the suite's own
-    locations: Mapping[str, str] = field(default_factory=dict)  # in place of the suite's; with their weights
+    locations: Mapping[str, str] = field(default_factory=dict)  # with their weights; they replace the suite's
 
 
 def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
-    """The suite as read and the division of its load; starts nothing. SuiteError if it cannot run so."""
+    """Returns the suite and the division of its load, without starting anything; raises SuiteError if it cannot run."""
     suite = read_suite(
         paths,
         overrides=options.overrides,
@@ -47,5 +47,5 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
 
 
 def new_run_id(suite: str, now: float) -> str:
-    """An id that sorts by time: `20261124T150405Z-<suite>-<4 hex>`."""
+    """Returns a run-id that sorts by time: `20261124T150405Z-<suite>-<4 hex>`."""
     return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{suite}-{secrets.token_hex(2)}"

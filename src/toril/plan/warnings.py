@@ -1,4 +1,4 @@
-"""Warnings about a planned load and its criteria: what cannot come true, and what cannot be decided."""
+"""Warnings about a planned load and its criteria: criteria that cannot be true, or cannot be decided."""
 
 import math
 from collections import Counter
@@ -22,35 +22,34 @@ def load_warnings(
     *,
     smoke: bool,
 ) -> Iterator[Note]:
-    """Warnings about the load and the criteria; SuiteError for a criterion on a location that the run does not have."""
+    """Yields warnings about the load and the criteria; raises SuiteError for a criterion on an unknown location."""
     if smoke and not suite.functional:
-        yield Note("smoke-run", "a smoke run: one user, a few seconds, and nothing is judged")
+        yield Note("smoke-run", "This is a smoke run: one virtual user for a few seconds, without criteria.")
     duration_s = max(
         (execution.delay_s + execution.ramp_up_s + execution.hold_for_s for execution in executions), default=0.0
     )
     limit_s = suite.toril.max_duration_s
     if limit_s is not None and duration_s > limit_s:
-        what = f"toril.max-duration ({limit_s:g} s)"
         if any(execution.search for execution in executions):
-            what = f"{what} ends a search that takes longer; {duration_s:g} s is the most it may take"
+            what = f"{limit_s:g} s may end the run before the search, which can take {duration_s:g} s."
         else:
-            what = f"{what} ends the run before its {duration_s:g} s are over"
-        yield Note("short-max-duration", f"{suite.source}: {what}")
+            what = f"{limit_s:g} s end the run before its planned end at {duration_s:g} s."
+        yield Note("short-max-duration", f"{suite.source}: toril.max-duration: {what}")
     locations = tuple(dict.fromkeys(slot.location for slot in slots))
     iterations = {name: iteration_of(scenario) for name, scenario in suite.common["scenarios"].items()}
-    labels_of: dict[tuple[str, ...], tuple[set[str], str]] = {}  # by executions: both may be many, labels and criteria
+    labels_of: dict[tuple[str, ...], tuple[set[str], str]] = {}  # by executions, since labels and criteria may be many
     for criterion in criteria_of(criteria):
         judged = [one for one in executions if not criterion.executions or one.name in criterion.executions]
         if criterion.location is not None and criterion.location not in locations:
-            text = f"{criterion.where} is `{criterion.text}`, where no worker is; this run has {', '.join(locations)}"
-            raise SuiteError(text, code="unknown-location")
+            what = f"{criterion.where}: `{criterion.text}`: The run has no worker in this location"
+            raise SuiteError(f"{what}. Known locations: {', '.join(locations)}.", code="unknown-location")
         if criterion.executions not in labels_of:
             found = {label for one in judged for label in one.labels}
             labels_of[criterion.executions] = found | _timings(judged), ", ".join(sorted(found)[:10])
         labels, known = labels_of[criterion.executions]
         of_requests = bool(criterion.label) and criterion.subject != "capacity"
         if of_requests and criterion.label not in labels and all(execution.labels for execution in judged):
-            text = f"{criterion.where}: no request is labelled `{criterion.label}`; there are {known}"
+            text = f"{criterion.where}: No request has the label `{criterion.label}`. Known labels: {known}."
             yield Note("unknown-label", text)
         yield from (Note(finding.code, f"{criterion.where}: {finding.message}") for finding in lint(criterion))
         if few := too_few(criterion, judged, iterations, steady_only=suite.ramp_up_exclude):
@@ -58,18 +57,18 @@ def load_warnings(
         lasts_s = _judged_s(judged, steady_only=suite.ramp_up_exclude)
         period_s = 0 if criterion.server is None else criterion.server.period_s  # two of which may lie half outside
         if criterion.logic in ("for", "over") and criterion.timeframe_s > lasts_s + 2 * period_s:
-            text = f"{criterion.where}: `{criterion.text}` needs more seconds than the load has: it cannot come true"
-            yield Note("never-a-full-window", text)
+            what = f"{criterion.where}: `{criterion.text}` needs more seconds than the load has"
+            yield Note("never-a-full-window", f"{what}, so it never fails a run.")
 
 
 def _timings(executions: Sequence[Execution]) -> set[str]:
-    """The labels that browsers add: of each step, and of their start."""
+    """Returns the labels that browsers add: timings of each step, and the browser's start."""
     steps = {label for one in executions if engine_of(one.executor).browser for label in one.labels}
     return {f"{step}{timing}" for step in (*steps, "") for timing in TIMINGS} if steps else set()
 
 
 def _judged_s(executions: Sequence[Execution], *, steady_only: bool) -> float:
-    """From the first judged moment of these executions to the last; infinite when only iterations bound one."""
+    """Returns the seconds from the first to the last judged moment; infinite if only iterations limit an execution."""
     if not all(execution.ramp_up_s + execution.hold_for_s for execution in executions):
         return math.inf
     starts_s = (execution.delay_s + steady_only * execution.ramp_up_s for execution in executions)
@@ -77,14 +76,14 @@ def _judged_s(executions: Sequence[Execution], *, steady_only: bool) -> float:
 
 
 class Iteration(NamedTuple):
-    """What one pass through a generated scenario sends: requests by label, and its think-times in seconds."""
+    """One pass through a generated scenario: its requests by label, and its think-times in seconds."""
 
     labels: Counter[str]
     think_s: float
 
 
 def iteration_of(scenario: Any) -> Iteration | None:
-    """None where a script or a block decides what an iteration sends."""
+    """Returns a scenario's iteration; None if a script or a block decides what it sends."""
     requests = scenario.get("requests") if isinstance(scenario, dict) and not scenario.get("script") else None
     whole = [one if isinstance(one, dict) else {"url": one} for one in requests or ()]
     if not whole or any(key in one for one in whole for key in (*BLOCKS, *PHASES)):
@@ -100,20 +99,21 @@ def too_few(
     *,
     steady_only: bool,
 ) -> str:
-    """Why these executions cannot decide a criterion on a percentile of the whole run; empty if they may."""
+    """Returns why these executions cannot decide a criterion on a percentile of the whole run; empty if they can."""
     needed, label = samples_needed(criterion), criterion.label
     if criterion.percentile is None or criterion.logic != "total" or needed == 1 or not executions:
         return ""
     most = sum(_most(one, iterations.get(one.scenario), label, steady_only=steady_only) for one in executions)
     if most >= needed:
         return ""
-    one, what = executions[0], f"`{criterion.text}` needs {needed:,} samples, and this load makes at most {most:,.0f}"
+    one, what = executions[0], f"`{criterion.text}` needs {needed:,} samples, but this load makes at most {most:,.0f}"
     advice = "" if len(executions) > 1 or not one.hold_for_s or not most else load_for_samples(needed / most, one)
-    return f"{what}: {advice or 'make the load longer or higher'}"
+    advice = advice or "make the load longer or higher"
+    return f"{what}. {advice[0].upper()}{advice[1:]}."
 
 
 def _most(execution: Execution, iteration: Iteration | None, label: str, *, steady_only: bool) -> float:
-    """By its rate, its iterations, or the think-times of its users; infinite where the plan knows none of them."""
+    """Returns the most samples, by rate, iterations or think-times; infinite if the plan has none of them."""
     found, users, time_s = math.inf, execution.concurrency or math.inf, execution.hold_for_s
     if execution.search is not None:
         return found
@@ -123,8 +123,8 @@ def _most(execution: Execution, iteration: Iteration | None, label: str, *, stea
         found = curve.total - (curve.count_to(execution.ramp_up_s) if steady_only else 0.0)
     if iteration is None:
         return found
-    part = (iteration.labels[label] or 1) if label else iteration.labels.total()  # an engine may have another label
-    if execution.executor in OPEN_MODEL:  # which takes the requests in turn
+    part = (iteration.labels[label] or 1) if label else iteration.labels.total()  # the engine may change a label
+    if execution.executor in OPEN_MODEL:  # it sends the requests in turn
         return found * part / iteration.labels.total()
     if execution.iterations is not None:
         found = min(found, users * execution.iterations * part)

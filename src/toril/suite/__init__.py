@@ -1,4 +1,4 @@
-"""A suite: Taurus files as bzt would merge them, read once into typed and valid values."""
+"""A suite: Taurus files, merged by bzt's rules and read once into typed and valid values."""
 
 import os
 import re
@@ -45,22 +45,22 @@ NOT_COMMON = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """What to run, what to judge, and the files that it takes."""
+    """The executions to run, the criteria to judge, and the files that the run needs."""
 
     name: str
-    source: str  # the files as messages name them
+    source: str  # the names of its files, for messages
     folder: Path  # script paths are relative to it
-    files: tuple[Path, ...]  # everything a run takes along, relative to the folder
+    files: tuple[Path, ...]  # all files that workers receive, relative to the folder
     executions: tuple[Execution, ...]
     common: dict[str, Any]  # the merged configuration that all workers share
     criteria: tuple[PlannedCriterion, ...]
     toril: TorilSettings
-    data_rows: Mapping[str, int]  # the files of `split-data`, and how many rows each has (counted up to a thousand)
+    data_rows: Mapping[str, int]  # files of `split-data` and their numbers of rows (counted up to a thousand)
     ramp_up_exclude: bool
     warnings: tuple[Note, ...]
-    functional: bool = False  # each test case runs once, and is what counts
-    unset: tuple[Note, ...] = ()  # addresses that no worker can resolve: such a suite can be read, and not run
-    variable: str | None = None  # holds the address, where another one than the suite's own is loaded
+    functional: bool = False  # whether it runs each test case once, and judges the test cases
+    unset: tuple[Note, ...] = ()  # addresses that no worker can resolve; such a suite can be read but not run
+    variable: str | None = None  # the variable that holds the address, if `against` replaced the suite's own
     places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
 
 
@@ -74,13 +74,13 @@ def read_suite(
     system: Mapping[str, str] | None = None,
     against: str | None = None,
 ) -> Suite:
-    """The suite in `paths` (Taurus files, or one folder with a suite.yml); SuiteError says where, what and the fix.
+    """Returns the suite in `paths` (Taurus files, or one folder with a suite.yml); raises SuiteError if it is invalid.
 
     `env` has the values of `--env`, `system` the machine's environment (by default this process's), `against` an
-    address to load instead of the suite's own. `locations`, with their weights, take the place of those in the file.
+    address to load instead of the suite's own. `locations`, with their weights, replace those in the file.
     """
     if on not in PROVISIONING:
-        raise SuiteError(f"--on {on}: expected {' or '.join(PROVISIONING)}", code="unknown-value")
+        raise SuiteError(f"--on {on}: Unknown value. Use {' or '.join(PROVISIONING)}.", code="unknown-value")
     files = suite_files(paths)
     merged, used, warnings = merged_configuration(files)
     apply_overrides(merged, overrides)
@@ -107,9 +107,9 @@ def read_suite(
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, reader, on)
     check_criteria(criteria, {one.name: one.search for one in executions if one.search}, reader)
     if functional and criteria:
-        what = "is a criterion on load, but test cases are what a functional suite is judged by"
-        fix = "leave it out, or leave `settings.aggregator` out"
-        raise SuiteError(f"{criteria[0].where} {what}; {fix}", code="unjudged-criterion")
+        what = "A functional suite judges test cases and has no criteria on load"
+        fix = "Remove the criterion, or `settings.aggregator`."
+        raise SuiteError(f"{criteria[0].where}: {what}. {fix}", code="unjudged-criterion")
     data_rows = _split_data(toril, found, scenarios.named, reader)
     for file in used:
         found.add(file)
@@ -139,7 +139,7 @@ def read_suite(
 
 
 def _relocate(merged: dict[str, Any], locations: Mapping[str, str]) -> None:
-    """Give every execution these locations; one that is no mapping is refused where executions are read."""
+    """Gives every execution these locations; the execution reader rejects executions that are not mappings."""
     merged.pop("locations", None)
     written = merged.get("execution")
     for item in written if isinstance(written, list) else [written]:
@@ -148,22 +148,23 @@ def _relocate(merged: dict[str, Any], locations: Mapping[str, str]) -> None:
 
 
 def _settings(merged: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """The suite's `settings`; SuiteError unless they are a mapping, and their `env` maps names to texts."""
+    """Returns the suite's `settings`; raises SuiteError unless they are a mapping, and `env` maps names to texts."""
     settings = merged.get("settings")
     if settings is not None and not isinstance(settings, dict):
-        text = f"{source}: settings is no mapping; write keys below it, such as `env: {{NAME: value}}`"
+        text = f"{source}: settings: This is not a mapping. Write keys below it, such as `env: {{NAME: value}}`."
         raise SuiteError(text, code="not-a-mapping")
     env = (settings or {}).get("env", None)
     if env is not None and (
         not isinstance(env, dict) or any(isinstance(value, (dict, list)) for value in env.values())
     ):
-        text = f"{source}: settings.env is no mapping of names to texts; write it like `env: {{NAME: value}}`"
+        what = "This is not a mapping of names to texts"
+        text = f"{source}: settings.env: {what}. Write it like `env: {{NAME: value}}`."
         raise SuiteError(text, code="not-a-mapping")
     return settings or {}
 
 
 def _common(merged: Mapping[str, Any], scenarios: Scenarios, env: Mapping[str, str]) -> dict[str, Any]:
-    """What all workers share; `--env` stays a reference, so that its values are in the workers' environment only."""
+    """Returns the configuration of all workers. It refers to `--env`, whose values only the environment has."""
     common = {key: deepcopy(value) for key, value in merged.items() if key not in NOT_COMMON}
     common["scenarios"] = {
         name: {key: value for key, value in scenario.items() if key != "criteria"}
@@ -189,27 +190,27 @@ def _split_data(
         for index, source in enumerate(sources if isinstance(sources, list) else ()):
             if isinstance(source, dict) and source.get("variable-names") and source.get("path") in toril.split_data:
                 where = f"scenarios.{name}.data-sources[{index}].variable-names"
-                what = "set for a file of `split-data`, whose first row is the header and not divided"
-                fix = "write the names as the file's first row, and leave them out here"
-                raise reader.error("conflicting-keys", where, f"{what}; {fix}")
+                what = "The first row of a `split-data` file is its header"
+                fix = "Write the names into the file's first row, and remove them here."
+                raise reader.error("conflicting-keys", where, f"{what}. {fix}")
     return {path: files.rows(path) for path in paths}
 
 
 def _warn_of_ignored(merged: Mapping[str, Any], reader: SuiteReader) -> None:
     provisioning = merged.get("provisioning")
     if provisioning not in (None, "local"):
-        text = f"({str(provisioning)[:40]}) is ignored: --on says where the workers run"
+        text = f"toril ignores `{str(provisioning)[:40]}`: `--on` selects where the workers run."
         reader.warn("ignored-key", "provisioning", text)
-    for key in mapping_at(merged, "modules").get("vegeta") or ():  # toril's own settings take its place
-        text = f"ignored by toril's engine; {engine_setting_advice(str(key))}"
+    for key in mapping_at(merged, "modules").get("vegeta") or ():  # toril's own settings replace it
+        text = f"toril's engine ignores this key. {engine_setting_advice(str(key))}"
         raise reader.error("unsupported-key", f"modules.vegeta.{str(key)[:60]}", text)
     local = mapping_at(merged, "modules", "local")
     if local.get("sequential") or local.get("capacity"):
-        text = "makes executions wait for each other, which the plan's times do not know; `delay` says when each starts"
+        text = "The executions wait for each other, but the plan's times ignore that. Use `delay` to start them later."
         reader.warn("in-turns", "modules.local", text)
 
 
 def _name(file: Path) -> str:
-    """The folder's name for a suite.yml, else the file's."""
+    """Returns the folder's name for a suite.yml, else the file's."""
     stem = file.resolve().parent.name if file.name in SUITE_NAMES else file.stem
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")[:60] or "suite"

@@ -1,7 +1,7 @@
-"""Taurus' actions of a browser, read as bzt does: `clickByCSS(#buy)`, `typeByID(q): shoes`, `{type: click, …}`.
+"""Taurus' browser actions, read as bzt reads them: `clickByCSS(#buy)`, `typeByID(q): shoes`, `{type: click, …}`.
 
-Pure: the plan asks whether an action can be done, the worker writes a script of them. What Playwright's generated
-script does is `KNOWN`; Selenium's script is bzt's own and knows them all.
+The plan checks whether Playwright's generated script supports an action (`KNOWN`), and the worker generates the script.
+Selenium's script is bzt's own and supports all actions.
 """
 
 import re
@@ -37,16 +37,16 @@ STATES = ("present", "visible", "clickable", "notpresent", "notvisible", "notcli
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action: `kind` in lower case, what it is done to, and its parameter."""
+    """One action: `kind` in lower case, the locator of its element, and its parameter."""
 
     kind: str
     locator: tuple[str, str] | None = None  # ("css", "#buy")
     value: str = ""
-    state: str = ""  # what waitFor waits for
+    state: str = ""  # the state that waitFor waits for
 
 
 class ActionError(ValueError):
-    """Something that is no action, or none that Playwright's generated script can do."""
+    """A value that is not an action, or an action that Playwright's generated script does not support."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -54,7 +54,7 @@ class ActionError(ValueError):
 
 
 def read_action(written: Any) -> Action:
-    """One action as a suite writes it; ActionError if it is none, or none that a generated script can do."""
+    """Returns an action of a suite; raises ActionError if it is not an action, or not a supported one."""
     if isinstance(written, dict) and "type" in written:
         return _checked(_of_mapping(written))
     if isinstance(written, dict) and len(written) == 1:
@@ -67,7 +67,7 @@ def read_action(written: Any) -> Action:
 
 
 def _not_an_action() -> ActionError:
-    return ActionError("not-an-action", "no action; write it like `clickByCSS(#buy)`")
+    return ActionError("not-an-action", "This is not an action. Write it like `clickByCSS(#buy)`.")
 
 
 def _of_text(name: str, param: Any) -> Action:
@@ -93,7 +93,7 @@ def _of_mapping(written: dict[str, Any]) -> Action:
         return Action(kind, None, str(param if param is not None else value or ""))
     (by, selector), *_ = first.items()
     if str(by).lower() not in LOCATORS:
-        text = f"done to `{str(by)[:40]}`, which only bzt's script has; use css, xpath, id, name or linktext"
+        text = f"`{str(by)[:40]}` is not a supported locator. Use css, xpath, id, name or linktext."
         raise ActionError("unsupported-locator", text)
     where = (LOCATORS[str(by).lower()], str(selector))
     if kind == "waitfor":
@@ -103,22 +103,25 @@ def _of_mapping(written: dict[str, Any]) -> Action:
 
 def _checked(action: Action) -> Action:
     if action.kind not in KNOWN:
-        what = f"`{action.kind[:40]}`, which Playwright's generated script does not have"
+        what = f"Playwright's generated script does not support `{action.kind[:40]}`"
         near = nearest(action.kind, KNOWN)
-        meant = f"did you mean `{near}`? Else " if near else ""
-        raise ActionError("unsupported-action", f"{what}; {meant}write a script, or use executor: selenium")
+        fix = f"Did you mean `{near}`?" if near else "Use a script, or `executor: selenium`."
+        raise ActionError("unsupported-action", f"{what}. {fix}")
     if action.locator is None and action.kind not in ON_PAGES:
-        raise ActionError("missing-element", f"`{action.kind}` without an element; write `{action.kind}ByCSS(#buy)`")
+        text = f"`{action.kind}` needs an element. Write it like `{action.kind}ByCSS(#buy)`."
+        raise ActionError("missing-element", text)
     if action.kind == "waitfor" and action.locator is None:
-        raise ActionError("missing-element", "`waitFor` without an element; write `waitForByCSS(.hit, visible): 5s`")
+        text = "`waitFor` needs an element. Write it like `waitForByCSS(.hit, visible): 5s`."
+        raise ActionError("missing-element", text)
     if action.kind == "waitfor" and action.state not in STATES:
-        raise ActionError("unknown-value", f"waiting for `{action.state[:40]}`; use one of {', '.join(STATES)}")
+        text = f"`waitFor` does not know the state `{action.state[:40]}`. Use one of {', '.join(STATES)}."
+        raise ActionError("unknown-value", text)
     if "${" in action.value:
-        return action  # each worker knows it
+        return action  # each worker knows the value
     if action.kind == "pausefor" or (action.kind == "waitfor" and action.value):
         _check_duration(action)
     if action.kind == "resizewindow" and not SIZE.fullmatch(action.value):
-        text = f"a window of `{action.value[:40]}`; write it like `resizeWindow(1280, 720)`"
+        text = f"`{action.value[:40]}` is not a window size. Write it like `resizeWindow(1280, 720)`."
         raise ActionError("unknown-value", text)
     return action
 
@@ -127,12 +130,12 @@ def _check_duration(action: Action) -> None:
     try:
         duration_s(action.value)
     except ValueError:
-        text = f"`{action.kind}` of `{action.value[:40]}`, no duration; write it like 30s, 1m30s or 500ms"
+        text = f"`{action.value[:40]}` of `{action.kind}` is not a duration. Write it like 30s, 1m30s or 500ms."
         raise ActionError("not-a-duration", text) from None
 
 
 def actions_of(request: Any) -> Iterator[tuple[int, Any]]:
-    """The actions of a request, with their positions."""
+    """Yields the actions of a request with their positions."""
     found = request.get("actions") if isinstance(request, dict) else None
     yield from enumerate(found if isinstance(found, list) else ())
 

@@ -1,4 +1,4 @@
-"""The search for a capacity, `toril.capacity`: checked so that each of its stages can be judged."""
+"""The capacity search, `toril.capacity`. Its checks ensure that each stage can be judged."""
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -13,8 +13,8 @@ from toril.suite.reader import SuiteReader
 from toril.suite.settings import CapacitySearch
 from toril.text import suggestion
 
-PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is decided and all workers know the next rate
-LOAD = ("ramp-up", "hold-for", "steps", "iterations", "throughput")  # which the search sets
+PAUSE_S = {"local": 4.0, "fargate": 20.0}  # from a stage's end until it is judged and all workers have the next rate
+LOAD = ("ramp-up", "hold-for", "steps", "iterations", "throughput")  # set by the search
 JUDGED = ("avg-rt", "avg-lt", "avg-ct", "stdev-rt", "p", "fail", "succ", "rc")
 
 
@@ -26,47 +26,47 @@ def read_search(
     labels: Collection[str],
     reader: SuiteReader,
 ) -> Search:
-    """The search for this execution's capacity; SuiteError if it could not find it."""
+    """Returns the search for this execution's capacity; raises SuiteError for one that could not succeed."""
     path = f"toril.capacity.{name[:60]}"
     check_search(executor, path, reader)
     for key in LOAD:
         if item.get(key):
-            raise reader.error("conflicting-keys", path, f"beside `{key}`, which the search sets; leave it out")
+            raise reader.error("conflicting-keys", path, f"The search sets `{key}`. Remove it from the execution.")
     search = Search(**written.model_dump())
     for index, source in enumerate(search.until):
         where = f"{path}.until[{index}]"
         criterion = parse_criterion(source, f"{reader.name}: {where}")
         _check(criterion, where, search, labels, reader)
         for finding in lint(criterion):
-            reader.warn(finding.code, f"{where}:", finding.message)
+            reader.warn(finding.code, where, finding.message)
     return search
 
 
 def length_s(search: Search, on: str) -> float:
-    """The longest that it may take, in whole seconds."""
+    """Returns the longest duration of the search, in whole seconds."""
     return float(math.ceil(longest_s(search.range, search.step_s, PAUSE_S[on])))
 
 
 def lowest(search: Search, on: str) -> Curve:
-    """The load as it is planned: the lowest rate, for as long as the search may take."""
+    """Returns the planned load: the lowest rate for the longest duration of the search."""
     return Curve(((0.0, search.from_rps), (length_s(search, on), search.from_rps)))
 
 
 def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, Search], reader: SuiteReader) -> None:
-    """SuiteError for a criterion on a capacity without a search; a warning for one that the search will breach."""
+    """Raises SuiteError for a criterion on a capacity without a search; warns of one that the search will breach."""
     for criterion in criteria_of(criteria):
         path = criterion.where.removeprefix(f"{reader.name}: ")
         if criterion.subject == "capacity":
             if criterion.label not in searches and (criterion.label or len(searches) != 1):
-                fix = "add `toril: {capacity: {<execution>: {from: …, to: …, until: […]}}}`"
+                fix = "Add `toril: {capacity: {<execution>: {from: …, to: …, until: […]}}}`."
                 fix = suggestion(criterion.label, searches) if searches else fix
-                raise reader.error("unsearched-capacity", path, f"`{criterion.text}`, which no search finds; {fix}")
+                raise reader.error("unsearched-capacity", path, f"No search finds `{criterion.text}`. {fix}")
             continue
         for name, search in searches.items():
             for breached in _breached(criterion, name, search):
                 text = (
-                    f"(`{criterion.text}`) is likely to come true: the search for the capacity of {name} goes on until "
-                    f"`{breached.text}`; judge `capacity of {name}<…/s` under toril.criteria instead"
+                    f"The search for the capacity of {name} continues until `{breached.text}`, so `{criterion.text}` "
+                    f"is likely to fail the run. Judge `capacity of {name}<…/s` under toril.criteria instead."
                 )
                 reader.warn("breached-by-search", path, text)
 
@@ -74,27 +74,28 @@ def check_criteria(criteria: Iterable[PlannedCriterion], searches: Mapping[str, 
 def _check(criterion: Criterion, where: str, search: Search, labels: Collection[str], reader: SuiteReader) -> None:
     judged_s = search.step_s - search.settle_s
     if criterion.subject not in JUDGED:
-        text = f"`{criterion.text}`, which rises and falls with the rate itself; use one of {', '.join(JUDGED)}"
+        text = f"`{criterion.text}` depends on the rate itself. Use one of {', '.join(JUDGED)}."
         raise reader.error("unsearchable-criterion", where, text)
     if not criterion.fail:
-        raise reader.error("unsearchable-criterion", where, f"`{criterion.text}`; leave `as non-failed` out")
+        text = f"`{criterion.text}` cannot end a search. Remove `as non-failed`."
+        raise reader.error("unsearchable-criterion", where, text)
     if criterion.label and labels and criterion.label not in labels:
-        text = f"`{criterion.text}`, a label that is not requested; {suggestion(criterion.label, labels)}"
+        text = f"`{criterion.text}`: No request has this label. {suggestion(criterion.label, labels)}"
         raise reader.error("unknown-label", where, text)
     if criterion.timeframe_s > judged_s:
-        what = f"`{criterion.text}`, longer than the {judged_s:g} s of a stage that are judged"
-        raise reader.error("out-of-range", where, f"{what}; make `step` longer, or the timeframe shorter")
-    needed, there = samples_needed(criterion), search.from_rps * judged_s
-    if there < needed:
+        what = f"`{criterion.text}`: The timeframe is longer than the {judged_s:g} s that are judged of each stage"
+        raise reader.error("out-of-range", where, f"{what}. Make `step` longer, or the timeframe shorter.")
+    needed, available = samples_needed(criterion), search.from_rps * judged_s
+    if available < needed:
         step_s = math.ceil(needed / search.from_rps + search.settle_s)
-        few = f"a stage at {search.from_rps:g}/s has {there:,.0f}"
-        what = f"`{criterion.text}`, which needs {needed:,} samples, and {few}"
-        fix = f"use `step: {step_s}s`, or `from: {math.ceil(needed / judged_s)}`"
-        raise reader.error("too-few-samples", where, f"{what}; {fix}")
+        few = f"a stage at {search.from_rps:g}/s has {available:,.0f}"
+        what = f"`{criterion.text}` needs {needed:,} samples, but {few}"
+        fix = f"Use `step: {step_s}s`, or `from: {math.ceil(needed / judged_s)}`."
+        raise reader.error("too-few-samples", where, f"{what}. {fix}")
 
 
 def _breached(criterion: Criterion, name: str, search: Search) -> Iterator[Criterion]:
-    """The search's end conditions that breach the criterion as well."""
+    """Yields the search's end conditions that also breach the criterion."""
     if not criterion.fail or (criterion.executions and name not in criterion.executions):
         return
     for until in conditions_of(search, name):

@@ -1,7 +1,7 @@
-"""All criteria of a suite: of reporting, executions, scenarios and `toril.criteria`; stray ones are refused.
+"""All criteria of a suite: of reporting, executions, scenarios and `toril.criteria`. Misplaced criteria are errors.
 
-bzt ignores keys that it does not know, so a slip in a key (`critera:`), or criteria in a wrong place, would pass every
-run. Only the places where people write criteria are checked, never the contents of a request, such as its body.
+bzt ignores unknown keys, so every run would pass with a misspelt key (`critera:`) or with criteria in a wrong place.
+Only the usual places of criteria are checked, never the contents of a request, such as its body.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ def read_criteria(
     reader: SuiteReader,
     on: str,
 ) -> tuple[PlannedCriterion, ...]:
-    """Every criterion, each parsed once, so that a bad one is refused before anything starts."""
+    """Returns every criterion. Each is parsed once, so that a wrong one is rejected before the run."""
     found: list[PlannedCriterion] = []
     judging = _passfail_names(config)
     _refuse_stray_criteria(config, judging, reader)
@@ -39,11 +39,11 @@ def read_criteria(
             if _runs_here(reporter.get("run-at"), f"{path}.run-at", reader, on):
                 found += _criteria_at(reporter.get("criteria"), f"{path}.criteria", reader)
                 if "criteria" in reporter and not reporter["criteria"]:
-                    reader.warn("no-criteria", f"{path}.criteria", "is empty: it judges nothing")
+                    reader.warn("no-criteria", f"{path}.criteria", "The list is empty, so nothing is judged.")
             elif reporter.get("criteria"):
                 elsewhere.append(f"{path}.run-at")
         elif module not in BASE_REPORTERS:
-            text = f"({quoted(module)}) is ignored: toril reports on the whole, see --report"
+            text = f"toril ignores the reporter {quoted(module)}. Use `--report` to report on the whole run."
             reader.warn("ignored-reporter", path, text)
     written = config.get("execution")
     items = written if isinstance(written, list) else [written]
@@ -55,21 +55,22 @@ def read_criteria(
     found += _criteria_at(list(ours), "toril.criteria", reader, language="toril")
     if not found:
         for path in elsewhere:
-            text = f"leaves the criteria there out of this run (--on {on}), and there are no others"
+            text = f"The criteria here do not apply with `--on {on}`, and there are no others."
             reader.warn("no-criteria", path, text)
     return tuple(found)
 
 
 def _passfail_names(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """`passfail`, and what the suite calls bzt's module besides."""
+    """Returns `passfail` and the suite's other names for bzt's module."""
     modules = mapping_at(config, "modules").items()
     named = {name for name, module in modules if PASSFAIL_CLASS in (module, mapping_at(module).get("class"))}
-    return tuple(sorted({"passfail", *named}))  # no set: what a suite names may be a list
+    return tuple(sorted({"passfail", *named}))  # no set, since a suite's value may be an unhashable list
 
 
 def _runs_here(run_at: object, path: str, reader: SuiteReader, on: str) -> bool:
     if run_at is not None and run_at not in PROVISIONING.values():
-        raise reader.error("unknown-value", path, f"{quoted(run_at)}; {suggestion(str(run_at), PROVISIONING.values())}")
+        text = f"{quoted(run_at)} is not a known place. {suggestion(str(run_at), PROVISIONING.values())}"
+        raise reader.error("unknown-value", path, text)
     return run_at in (None, PROVISIONING[on])
 
 
@@ -86,7 +87,7 @@ def _reporters(written: object, reader: SuiteReader) -> Iterator[tuple[int, dict
 def _criteria_at(
     written: object, path: str, reader: SuiteReader, executions: tuple[str, ...] = (), language: Language = "taurus"
 ) -> Iterator[PlannedCriterion]:
-    """A list of criteria, or `{message: criterion}`."""
+    """Yields the criteria of a list, or of `{message: criterion}`."""
     if isinstance(written, dict):
         items = [({message: criterion}, f".{message[:60]}") for message, criterion in written.items()]
     else:
@@ -103,7 +104,7 @@ def _criteria_at(
 
 
 def _texts(source: object) -> Iterator[str]:
-    """Every text of a criterion but its message, where `${…}` may be meant as it stands."""
+    """Yields every text of a criterion except its message, in which `${…}` is plain text."""
     if isinstance(source, str):
         yield source
     elif isinstance(source, dict):
@@ -113,34 +114,35 @@ def _texts(source: object) -> Iterator[str]:
 
 
 def _refuse_stray_criteria(config: Mapping[str, Any], judging: Sequence[str], reader: SuiteReader) -> None:
-    """SuiteError for criteria in a place where bzt ignores them. `judging` are passfail's names in this suite."""
+    """Raises SuiteError for criteria in a place where bzt ignores them. `judging`: passfail's names in this suite."""
     for path, is_right, holder in _holders(config):
         for key in holder:
             if key == "criteria" and is_right:
                 continue
             if isinstance(key, str) and similar(key, CRITERIA_KEYS) and holder[key]:
-                fix = "write `criteria`" if is_right else "move them to `reporting`"
-                raise reader.error("stray-criteria", f"{path}{key}", f"a key that bzt ignores there; {fix}")
+                fix = "Write `criteria`." if is_right else "Move the criteria to `reporting`."
+                raise reader.error("stray-criteria", f"{path}{key}", f"bzt ignores this key here. {fix}")
     for key in config:
         if key not in TOP_KEYS and any(_module(item) in judging for item in _items(config[key])):
-            text = "where bzt does not look for passfail; write `reporting: [{module: passfail, …}]`"
+            text = "bzt ignores passfail here. Write `reporting: [{module: passfail, …}]`."
             raise reader.error("stray-criteria", quoted(key), text)
     for index, service in enumerate(_items(config.get("services"))):
         if _module(service) in judging:
-            raise reader.error("stray-criteria", f"services[{index}]", "passfail, no service; move it to `reporting`")
+            text = "passfail is a reporter, not a service. Move it to `reporting`."
+            raise reader.error("stray-criteria", f"services[{index}]", text)
     for index, reporter in _listed(config.get("reporting")):
         if reporter.get("criteria") and reporter.get("module") not in judging:
-            what = f"of the module {quoted(reporter.get('module'))}, which judges nothing"
+            what = f"The module {quoted(reporter.get('module'))} judges no criteria"
             path = f"reporting[{index}].criteria"
-            raise reader.error("stray-criteria", path, f"{what}; criteria need `module: passfail`")
+            raise reader.error("stray-criteria", path, f"{what}. Write `module: passfail`.")
     for name in judging:
         if isinstance(config.get(name), dict):
-            text = "at the top, where bzt ignores it; write `reporting: [{module: passfail, …}]`"
+            text = "bzt ignores this key at the top level. Write `reporting: [{module: passfail, …}]`."
             raise reader.error("stray-criteria", name, text)
 
 
 def _holders(config: Mapping[str, Any]) -> Iterator[tuple[str, bool, Mapping[Any, Any]]]:
-    """Path, whether criteria are judged there, and mapping, of every place where people write criteria."""
+    """Yields path, whether bzt judges criteria there, and mapping, for every usual place of criteria."""
     yield "", False, config
     for path in ("settings", "modules", "cli"):
         yield f"{path}.", False, mapping_at(config, path)

@@ -1,7 +1,7 @@
 """One YAML or JSON file of a suite: its documents as plain values, and the lines of its criteria.
 
-The file is read as bzt reads it (YAML 1.1, several documents, JSON where YAML fails), after a survey of its events
-that bounds size, depth and the expansion of aliases, so that no file takes more than moments.
+The file is read as bzt reads it: YAML 1.1, several documents, JSON if YAML fails. Before that, a survey of its YAML
+events limits size, depth and the expansion of aliases, so that every file is read in about a second.
 """
 
 import datetime
@@ -22,10 +22,10 @@ from toril.records import PlannedCriterion, SourcePlace
 from toril.suite.reader import Note, quoted
 
 MAX_BYTES = 8 * 2**20
-MAX_VALUES = 100_000  # values of one file after its aliases are expanded; about a second's reading
+MAX_VALUES = 100_000  # values of one file after the expansion of aliases; toril reads them in about a second
 MAX_DEPTH = 100
-MAX_NUMBER = 200  # characters; YAML's base 60 makes a long number slower than its square
-TEXT_PER_VALUE = 64  # characters of text that weigh as much as one value
+MAX_NUMBER = 200  # characters; the time for a number in base 60 grows faster than the square of its length
+TEXT_PER_VALUE = 64  # characters of text that count as one value
 
 YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PLAIN_TAGS = frozenset(
@@ -33,7 +33,7 @@ PLAIN_TAGS = frozenset(
 )
 NUMERIC = re.compile(r"[-+.0-9][-+.0-9a-fA-FxXoO_:]*")
 LEADING_TABS = re.compile(r"^( *)(\t+)( *\S*)")
-TAB_WIDTH = " " * 4  # what bzt puts in the place of leading tabs
+TAB_WIDTH = " " * 4  # bzt's replacement of a leading tab
 
 REPOSITORY = ".git"  # a folder, or a file where git keeps it elsewhere
 ONE_OR_MANY = ("execution", "reporting", "criteria")  # Taurus takes one for a list of one
@@ -43,12 +43,12 @@ Document = dict[str, Any]
 
 
 def load(path: Path, name: str) -> tuple[list[Document], list[Note]]:
-    """The file's documents and warnings; messages call it `name`."""
+    """Returns the file's documents and warnings; `name` is its name in messages."""
     return parse(_text(path, name), name)
 
 
 def parse(text: str, name: str) -> tuple[list[Document], list[Note]]:
-    """The documents in `text`; SuiteError when there is anything else in it than mappings."""
+    """Returns the documents in `text`; raises SuiteError unless all are mappings."""
     warnings: list[Note] = []
     found = _loaded(_without_tabs(text, name, warnings), name, warnings)
     documents = []
@@ -56,16 +56,16 @@ def parse(text: str, name: str) -> tuple[list[Document], list[Note]]:
         if document is None:
             continue
         if not isinstance(document, dict):
-            what = f"{name}: the document is {quoted(document)}, not a mapping"
-            raise SuiteError(f"{what}; write keys such as `execution:`", code="not-a-mapping")
+            what = f"{name}: The document {quoted(document)} is not a mapping"
+            raise SuiteError(f"{what}. Write keys such as `execution`.", code="not-a-mapping")
         documents.append(_Plain(name).mapping(document, "", merged=True))
     return documents, warnings
 
 
 def _loaded(text: str, name: str, warnings: list[Note]) -> list[Any]:
-    """The documents of YAML, or of JSON where bzt reads it as such."""
+    """Returns the documents of YAML, or of JSON if bzt reads the text as JSON."""
     may_be_json = text.lstrip().startswith("{")
-    if may_be_json and "\t" in text:  # bzt's YAML reader, unlike ours, refuses tabs between values
+    if may_be_json and "\t" in text:  # unlike PyYAML's C loader, bzt's YAML loader rejects tabs between values
         with suppress(ValueError, RecursionError):
             return [json.loads(text)]
     try:
@@ -75,42 +75,42 @@ def _loaded(text: str, name: str, warnings: list[Note]) -> list[Any]:
         raise
     except Exception as error:  # the YAML library fails in many ways, also by ValueError and TypeError
         if not may_be_json:
-            raise SuiteError(f"{name}: {_where(error)}; correct the YAML there", code="not-yaml") from error
+            raise SuiteError(f"{name}: {_where(error)}. Correct the YAML there.", code="not-yaml") from error
     try:
         return [json.loads(text)]
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
-        text = f"{name} is neither YAML nor JSON: {reason}; correct it there"
+        text = f"{name}: The file is neither YAML nor JSON: {reason}. Correct it there."
         raise SuiteError(text, code="not-yaml") from error
 
 
 def parse_value(text: str) -> Any:
-    """One YAML value as bzt reads it from `-o key=value`: text where it is no YAML."""
+    """Returns the YAML value of `-o key=value` as bzt reads it: as text if it is not YAML."""
     try:
         _survey(text, "-o")
         return _Plain("-o").value(yaml.load(text, Loader=YAML_LOADER), "", merged=False)  # noqa: S506 - a safe loader
-    except Exception:  # as bzt: whatever is wrong with it as YAML, it is text then
+    except Exception:  # as in bzt, a value that is not YAML is text
         return text
 
 
 def _text(path: Path, name: str) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            text = f"{name} is no file; give a Taurus file, or a folder with a suite.yml"
+            text = f"{name}: This is not a file. Name a Taurus file, or a folder with a suite.yml."
             raise SuiteError(text, code="unreadable-file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        text = f"{str(path)[:200]!r} cannot be read: {reason}; check the path"
+        text = f"{str(path)[:200]!r}: The file cannot be read: {reason}. Check the path."
         raise SuiteError(text, code="unreadable-file") from error
     if len(data) > MAX_BYTES:
-        text = f"{name} is larger than {MAX_BYTES // 2**20} MiB; keep data in files of their own"
+        text = f"{name}: The file is larger than {MAX_BYTES // 2**20} MiB. Move data into files of their own."
         raise SuiteError(text, code="too-large")
     try:
         return data.decode()
     except UnicodeDecodeError as error:
-        text = f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        text = f"{name}: The file is not UTF-8 text (byte {error.start}). Save it as UTF-8."
         raise SuiteError(text, code="not-utf-8") from error
 
 
@@ -121,14 +121,14 @@ def _without_tabs(text: str, name: str, warnings: list[Note]) -> str:
     replaced = [LEADING_TABS.sub(rf"\1{TAB_WIDTH}\3", line) for line in lines]
     changed = [number for number, (old, new) in enumerate(zip(lines, replaced, strict=True), 1) if old != new]
     if changed:
-        text = f"{name}: line {changed[0]} is indented with tabs, read as 4 spaces; YAML wants spaces"
+        text = f"{name}: line {changed[0]}: Tabs indent this line. toril reads each as 4 spaces. Write spaces instead."
         warnings.append(Note("tabs", text))
     return "".join(replaced)
 
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or list whose end has not come yet."""
+    """A mapping or list that has not ended yet."""
 
     anchor: str | None
     mapping: bool
@@ -138,7 +138,7 @@ class _Open:
 
 
 def _survey(text: str, name: str) -> list[Note]:
-    """Check the size of a file by its events; returns warnings about repeated keys."""
+    """Checks the size of a file by its YAML events; returns warnings about repeated keys."""
     repeated: list[Note] = []
     weights: dict[str, int] = {}
     stack: list[_Open] = []
@@ -146,7 +146,7 @@ def _survey(text: str, name: str) -> list[Note]:
     for event in yaml.parse(text, Loader=YAML_LOADER):
         count += 1
         if count > 3 * MAX_VALUES:
-            raise _too_much(name)
+            raise _too_large(name)
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.DocumentStartEvent):
             weights = {}
@@ -165,41 +165,41 @@ def _survey(text: str, name: str) -> list[Note]:
         else:
             continue
         if stack and stack[-1].weight > MAX_VALUES:
-            raise _too_much(name)
+            raise _too_large(name)
     return repeated
 
 
 def _opened(
     event: yaml.NodeEvent, stack: list[_Open], weights: dict[str, int], name: str, line: int, repeated: list[Note]
 ) -> int:
-    """Check one node and return its weight (0 for a collection, which is weighed at its end)."""
+    """Checks one node; returns its weight (0 for a collection, which gets its weight at its end)."""
     parent = stack[-1] if stack else None
     if parent:
         if isinstance(event, yaml.ScalarEvent) and parent.mapping and parent.children % 2 == 0:
             if event.value in parent.keys and event.value != "<<" and len(repeated) < 10:
-                text = f"{name}: line {line}: `{event.value[:60]}` is written twice; the last one counts"
+                text = f"{name}: line {line}: The key `{event.value[:60]}` is repeated. The last value counts."
                 repeated.append(Note("repeated-key", text))
             parent.keys.add(event.value)
         parent.children += 1
     if isinstance(event, yaml.AliasEvent):
         anchor = str(event.anchor)
         if any(open_.anchor == anchor for open_ in stack):
-            text = f"{name}: line {line}: `*{anchor[:60]}` contains itself; write it out"
+            text = f"{name}: line {line}: The alias `*{anchor[:60]}` contains itself. Write the value instead."
             raise SuiteError(text, code="recursive-alias")
         return weights.get(anchor, 1)
     tag = getattr(event, "tag", None)
     if tag not in (None, "!") and tag not in PLAIN_TAGS:
-        text = f"{name}: line {line} has the tag `{str(tag)[:60]}`; leave tags out, a suite is plain data"
+        text = f"{name}: line {line}: Suites cannot have tags such as `{str(tag)[:60]}`. Remove the tag."
         raise SuiteError(text, code="yaml-tag")
     if isinstance(event, yaml.CollectionStartEvent):
         if len(stack) >= MAX_DEPTH:
-            text = f"{name}: line {line} is nested deeper than {MAX_DEPTH} levels; make it flatter"
+            text = f"{name}: line {line}: The value is nested deeper than {MAX_DEPTH} levels. Use fewer levels."
             raise SuiteError(text, code="too-large")
         stack.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent)))
         return 0
     value = str(getattr(event, "value", ""))
     if len(value) > MAX_NUMBER and getattr(event, "implicit", (False,))[0] and NUMERIC.fullmatch(value):
-        text = f"{name}: line {line} is a number of {len(value):,} characters; quote it if it is text"
+        text = f"{name}: line {line}: The number has {len(value):,} characters. Quote it if it is a text."
         raise SuiteError(text, code="too-large")
     weight = 1 + len(value) // TEXT_PER_VALUE
     if event.anchor:
@@ -207,30 +207,30 @@ def _opened(
     return weight
 
 
-def _too_much(name: str) -> SuiteError:
-    text = f"{name} holds more than {MAX_VALUES:,} values (aliases counted in full); keep data in files of their own"
-    return SuiteError(text, code="too-large")
+def _too_large(name: str) -> SuiteError:
+    what = f"{name}: The file has more than {MAX_VALUES:,} values after the expansion of aliases"
+    return SuiteError(f"{what}. Move data into files of their own.", code="too-large")
 
 
 def _where(error: Exception) -> str:
-    """`line 3, column 5 is no YAML: …`, in a line."""
+    """Returns `line 3, column 5: This is not YAML: …`, in one line."""
     mark = getattr(error, "problem_mark", None)
     problem = " ".join((getattr(error, "problem", None) or str(error)).split())[:200]
     if "2002:value" in problem:
-        problem = "`=` alone has a meaning of its own; quote it"
-    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "it"
-    return f"{where} is no YAML: {problem}"
+        problem = "`=` has a special meaning and needs quotes"
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{where}This is not YAML: {problem}"
 
 
 class _Plain:
-    """Copies a document into what JSON can hold, so that nothing is shared and nothing surprises later."""
+    """Copies a document into the types of JSON. The copy shares no values with the document."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.budget = MAX_VALUES * 2
 
     def error(self, code: str, path: str, what: str) -> SuiteError:
-        return SuiteError(f"{self.name}: {path or 'the document'} {what}", code=code)
+        return SuiteError(f"{self.name}: {path or 'the document'}: {what}", code=code)
 
     def mapping(self, value: dict[Any, Any], path: str, *, merged: bool, depth: int = 0) -> Document:
         return {
@@ -242,23 +242,24 @@ class _Plain:
 
     def key(self, key: object, path: str, *, merged: bool) -> str:
         if isinstance(key, str):
-            if merged and not key:  # where bzt merges it looks at a key's first character
-                raise self.error("unusable-key", path, "has an empty key; name it")
+            if merged and not key:  # bzt's merge reads the first character of a key
+                raise self.error("unusable-key", path, "A key is empty. Write a name.")
             return self.text(key, path)
         if isinstance(key, (datetime.date, int, float)) or key is None:
             text = str(key).lower() if isinstance(key, bool) else "null" if key is None else str(key)
             if merged:
-                what = f"has the key {text}, which YAML reads as no text; quote it: '{text}'"
+                what = f"The key `{text}` is not a text in YAML. Quote it: '{text}'."
                 raise self.error("unusable-key", path, what)
             return text
-        raise self.error("unusable-key", path, f"has a {type(key).__name__} as a key; use text")
+        raise self.error("unusable-key", path, f"A key has the type {type(key).__name__}. Use a text.")
 
     def value(self, value: Any, path: str, *, merged: bool, depth: int = 0) -> Any:
         self.budget -= 1
         if self.budget < 0:
-            raise _too_much(self.name)
+            raise _too_large(self.name)
         if depth > MAX_DEPTH:
-            raise self.error("too-large", path[:200], f"is nested deeper than {MAX_DEPTH} levels; make it flatter")
+            text = f"The value is nested deeper than {MAX_DEPTH} levels. Use fewer levels."
+            raise self.error("too-large", path[:200], text)
         if isinstance(value, dict):
             return self.mapping(value, path, merged=merged, depth=depth)
         if isinstance(value, list):
@@ -268,20 +269,20 @@ class _Plain:
         if isinstance(value, str):
             return self.text(value, path)
         if isinstance(value, float) and not math.isfinite(value):
-            what = f"is {value}, no number that can be used; write one, or quote it if it is text"
+            what = f"`{value}` is not a usable number. Write a number, or quote it if it is a text."
             raise self.error("unusable-value", path, what)
         if value is None or isinstance(value, (bool, int, float)):
             return value
         if isinstance(value, datetime.date):
             return str(value)
-        what = f"is of the type {type(value).__name__}; use text, numbers, lists and mappings"
+        what = f"The value has the type {type(value).__name__}. Use text, numbers, lists and mappings."
         raise self.error("unusable-value", path, what)
 
     def text(self, value: str, path: str) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            what = "holds half a character (a lone surrogate); write it out"
+            what = "The text has an incomplete character (a lone surrogate). Write the whole character."
             raise self.error("unusable-value", path, what) from None
         return value
 
@@ -301,9 +302,9 @@ class _Lines:
 
 
 def places_of(criteria: Iterable[PlannedCriterion], files: Sequence[Path]) -> dict[str, SourcePlace]:
-    """A place for each criterion that is found in these files, by its `where`; later files go before earlier ones.
+    """Returns the source line of each criterion, by its `where`; later files take precedence.
 
-    A merged file or an override may have moved it: then it is looked for by its text.
+    If a merge or an override moved the criterion, its text is searched for.
     """
     read = [_Lines(path) for path in reversed(files)]
     found = {}
@@ -317,9 +318,9 @@ def places_of(criteria: Iterable[PlannedCriterion], files: Sequence[Path]) -> di
 
 
 def _line(criterion: PlannedCriterion, lines: _Lines, *, alone: bool) -> int | None:
-    """By its path where that has the same text, else by its text; by its path alone in a suite of one file."""
+    """Finds a criterion by path and text, else by its text; by its path alone in a suite of one file."""
     source = criterion.source
-    if isinstance(source, dict) and len(source) == 1:  # a message and what it is about
+    if isinstance(source, dict) and len(source) == 1:  # a message and its criterion
         (source,) = source.values()
     text = source if isinstance(source, str) else None
     line, there = lines.by_path.get(criterion.where.partition(": ")[2], (None, None))
@@ -329,10 +330,10 @@ def _line(criterion: PlannedCriterion, lines: _Lines, *, alone: bool) -> int | N
 
 
 def _nodes(path: Path) -> Iterator[tuple[str, yaml.Node]]:
-    """Every value with its path in the document. The file was read before: what aliases expand to is bounded."""
+    """Yields every value with its path. The survey of the file has limited the expansion of aliases."""
     try:
         tops = list(yaml.compose_all(path.read_text("utf-8"), Loader=YAML_LOADER))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):  # JSON that is no YAML has no lines here
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):  # JSON that is not YAML has no lines
         return
     todo = [("", node) for node in reversed(tops) if node is not None]
     while todo:
@@ -356,6 +357,6 @@ def _children(place: str, key: str, value: yaml.Node) -> Iterator[tuple[str, yam
 
 
 def _repository_path(path: Path) -> str | None:
-    """From the root of the repository, or from where the command was called; None for a file that is in neither."""
+    """Returns a path relative to the repository's root, or to the current folder; None for files outside both."""
     root = next((folder for folder in path.parents if (folder / REPOSITORY).exists()), Path.cwd())
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else None

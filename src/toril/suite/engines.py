@@ -1,7 +1,7 @@
-"""What each engine accepts of a suite: scripts, keys, blocks and load. Anything else is refused at plan.
+"""The parts of a suite that each engine accepts: scripts, keys, blocks and load. `toril plan` rejects the rest.
 
-`ENGINES` describes the executors that toril's tests run; an engine is added there. What an engine does with its share
-is in `toril.worker.engines`.
+`ENGINES` describes the executors that toril's tests run. A new engine is added there. `toril.worker.engines` has the
+code that runs an engine's share.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -21,17 +21,17 @@ NESTED = ("do", "then", "else", "once", *PHASES)  # keys of blocks that hold req
 
 EXTRACTORS = frozenset(("extract-regexp", "extract-jsonpath", "extract-css-jquery", "extract-xpath"))
 PATH_ASSERTIONS = frozenset(("assert-jsonpath", "assert-xpath"))
-# The browser decides on these itself, or a page has no place for them.
+# The browser sets these itself, or pages do not have them.
 OF_PROTOCOLS = frozenset(("method", "body", "body-file", "headers", "keepalive"))
 TIMINGS = (" (TTFB)", " (DOM ready)", " (LCP)", "browser start")  # suffixes of the labels that browsers add
 
 RESULTS_LOADER = "external-results-loader"  # reads the results of another tool
-OTHER_EXECUTORS = (  # of bzt, without tests of toril's
+OTHER_EXECUTORS = (  # executors of bzt that toril does not test
     "junit", "mocha", "molotov", "newman", "nunit", "pytest", "remote-playwright", "robot", "testng", "tsung", "xunit"
 )  # fmt: skip
-WRONG_NUMBERS = {  # executors that are refused
-    "ab": "counts HTTP errors as successes of 0 ms, so that no criterion could ever fail",
-    "siege": "rounds to 10 ms and counts HTTP errors as successes",
+WRONG_NUMBERS = {  # rejected executors
+    "ab": "it counts HTTP errors as successes of 0 ms, so no criterion could fail",
+    "siege": "it rounds to 10 ms and counts HTTP errors as successes",
 }
 TEST_CASES = ("jmeter", "apiritif", "pytest")  # executors whose test cases toril reads in a functional suite
 LOAD_KEYS = ("concurrency", "throughput", "iterations", "steps", "ramp-up", "hold-for")
@@ -39,39 +39,39 @@ LOAD_KEYS = ("concurrency", "throughput", "iterations", "steps", "ramp-up", "hol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What an engine accepts, and what the division of its load needs to know."""
+    """The suites that an engine accepts, and its figures for the division of load."""
 
     title: str  # in messages
-    advice: str = "use executor: jmeter"  # for a scenario that the engine cannot run
+    advice: str = "Use `executor: jmeter`."  # for a scenario that the engine cannot run
 
     # Scenarios
     scripts: tuple[str, ...] = ()  # suffixes of its scripts, the usual one first
-    generates: bool = True  # a script from a suite's requests
-    blocks: Collection[str] = ()  # that its generated script has
-    without: frozenset[str] = frozenset()  # keys of a request that its generated script lacks
-    scenario_without: frozenset[str] = frozenset()  # likewise, of a scenario
+    generates: bool = True  # whether it generates a script from a suite's requests
+    blocks: Collection[str] = ()  # supported in its generated script
+    without: frozenset[str] = frozenset()  # keys of a request that its generated script does not support
+    scenario_without: frozenset[str] = frozenset()  # keys of a scenario that its generated script does not support
     browser: bool = False
 
     # Load
-    ignored_load: Mapping[str, str] = field(default_factory=dict)  # load key → what to do instead
-    no_curve: str = ""  # why it cannot follow a load curve; empty if it can
-    no_curve_advice: str = "use executor: jmeter or vegeta"
-    script_load: bool = False  # its scripts have a load of their own, which counts where the suite has no load keys
-    splits_script_load: bool = False  # each worker does a segment of that load
+    ignored_load: Mapping[str, str] = field(default_factory=dict)  # load key that the engine ignores → the fix
+    no_curve: str = ""  # the reason why it cannot follow a load curve; empty if it can
+    no_curve_advice: str = "Use `executor: vegeta` or `executor: jmeter`."
+    script_load: bool = False  # without load keys in the suite, the load in its script counts
+    splits_script_load: bool = False  # each worker runs a segment of that load
 
-    # Size: one worker's safe load with half of its capacity as headroom (bench/engines.py, bench/browsers.py)
+    # Size: the safe load of one worker, which uses half of its capacity (bench/engines.py, bench/browsers.py)
     requests_per_core: int | None = None  # per second
     users_per_worker: int | None = None
     browsers_per_core: int | None = None
     single_threaded: bool = False
-    start_up_cpu_s: float = 2.4  # until it is parked (bench/engine_start.py)
+    start_up_cpu_s: float = 2.4  # until it waits for the start signal (bench/engine_start.py)
 
 
-OTHER = Engine(title="", no_curve="keeps to no rate that changes")
+OTHER = Engine(title="", no_curve="toril cannot change its rate during the run")
 ENGINES = {
     "jmeter": Engine(
         title="JMeter",
-        advice="write a .jmx",
+        advice="Write a .jmx.",
         scripts=(".jmx",),
         blocks=(*BLOCKS, *PHASES),
         script_load=True,
@@ -80,15 +80,17 @@ ENGINES = {
     ),
     "locust": Engine(
         title="Locust",
-        advice="use a locustfile, or executor: jmeter",
+        advice="Use a locustfile, or `executor: jmeter`.",
         scripts=(".py",),
         blocks=("transaction",),
-        # Of timeouts it has the scenario's.
+        # It supports the timeout of a scenario only.
         without=EXTRACTORS | PATH_ASSERTIONS | {"jsr223", "upload-files", "timeout", "keepalive"},
         scenario_without=frozenset(("data-sources", "variables")),
-        ignored_load=dict.fromkeys(("throughput", "steps"), "leave it out, pace in the script, or use jmeter"),
-        no_curve="paces its users by `wait_time` in the script",
-        no_curve_advice="use executor: jmeter or vegeta, or a `LoadTestShape`",
+        ignored_load=dict.fromkeys(
+            ("throughput", "steps"), "Remove it and pace the users in the script, or use `executor: jmeter`."
+        ),
+        no_curve="`wait_time` in the script sets the pace of its users",
+        no_curve_advice="Use a `LoadTestShape`, or `executor: vegeta`.",
         requests_per_core=1000,
         users_per_worker=1000,
         single_threaded=True,
@@ -96,46 +98,46 @@ ENGINES = {
     ),
     "apiritif": Engine(
         title="Apiritif",
-        advice="use a script, or executor: jmeter",
+        advice="Use a script, or `executor: jmeter`.",
         scripts=(".py",),
         blocks=("transaction", "include-scenario", "set-variables", *PHASES),
         without=frozenset(("jsr223", "upload-files")),
-        ignored_load={"throughput": "leave it out, or use jmeter"},
-        no_curve="has no pace of its own",
+        ignored_load={"throughput": "Remove it, or use `executor: jmeter`."},
+        no_curve="it cannot limit its rate",
         requests_per_core=150,
         users_per_worker=100,
         start_up_cpu_s=0.2,
     ),
     "vegeta": Engine(
         title="vegeta",
-        advice="leave it out, or use `executor: jmeter`",
+        advice="Remove it, or use `executor: jmeter`.",
         requests_per_core=12_000,
         start_up_cpu_s=0.1,
     ),
     "selenium": Engine(
         title="Selenium",
-        advice="use a script",
+        advice="Use a script.",
         scripts=(".py",),
         blocks=("transaction", "include-scenario", "set-variables"),
         without=OF_PROTOCOLS | EXTRACTORS | PATH_ASSERTIONS | {"jsr223", "upload-files"},
         scenario_without=frozenset(("headers",)),
         browser=True,
-        ignored_load={"throughput": "leave it out: page load times set the pace of each browser"},
-        no_curve="drives browsers, which take as long as they take",
-        no_curve_advice="use `concurrency`",
+        ignored_load={"throughput": "Remove it: page load times set the pace of each browser."},
+        no_curve="page load times set the pace of its browsers",
+        no_curve_advice="Use `concurrency`.",
         browsers_per_core=2,
     ),
     "playwright": Engine(
         title="Playwright",
-        advice="use a script, or executor: selenium",
+        advice="Use a script, or `executor: selenium`.",
         scripts=(".py",),
         blocks=("transaction",),
         without=OF_PROTOCOLS | EXTRACTORS | PATH_ASSERTIONS | {"jsr223", "upload-files", "assert", "timeout"},
         scenario_without=frozenset(("headers", "data-sources", "variables")),
         browser=True,
-        ignored_load={"throughput": "leave it out: page load times set the pace of each browser"},
-        no_curve="drives browsers, which take as long as they take",
-        no_curve_advice="use `concurrency`",
+        ignored_load={"throughput": "Remove it: page load times set the pace of each browser."},
+        no_curve="page load times set the pace of its browsers",
+        no_curve_advice="Use `concurrency`.",
         browsers_per_core=2,
     ),
     "k6": Engine(
@@ -144,51 +146,51 @@ ENGINES = {
         generates=False,
         ignored_load=dict.fromkeys(
             ("throughput", "steps"),
-            "leave it out, or write an arrival rate into the script, and no load keys into the suite",
+            "Remove it, or write an arrival rate into the script and no load keys into the suite.",
         ),
-        no_curve="sends what its script says",
-        no_curve_advice="write the rates there, as stages of a `ramping-arrival-rate`",
+        no_curve="its script sets the rate",
+        no_curve_advice="Write the rates into the script, as stages of a `ramping-arrival-rate`.",
         script_load=True,
         splits_script_load=True,
     ),
     "gatling": Engine(
         title="Gatling",
-        advice="use a script, or executor: jmeter",
+        advice="Use a script, or `executor: jmeter`.",
         scripts=(".scala", ".jar"),
         blocks=("include-scenario", "set-variables"),
         without=PATH_ASSERTIONS | {"timeout", "keepalive", "jsr223", "upload-files"},
         scenario_without=frozenset(("variables",)),
-        ignored_load={"steps": "leave it out, or use jmeter"},
-        no_curve="sends what its simulation says",
-        no_curve_advice="write the rates there, as `rampUsersPerSec`",
+        ignored_load={"steps": "Remove it, or use `executor: jmeter`."},
+        no_curve="its simulation sets the rate",
+        no_curve_advice="Write the rates into the simulation, as `rampUsersPerSec`.",
         script_load=True,
     ),
     RESULTS_LOADER: Engine(
         title=RESULTS_LOADER,
-        ignored_load=dict.fromkeys(LOAD_KEYS, "leave it out"),
-        no_curve="reads what others have sent",
-        no_curve_advice="leave the curve out",
+        ignored_load=dict.fromkeys(LOAD_KEYS, "Remove it: the other tool made the load."),
+        no_curve="it reads the results of another tool",
+        no_curve_advice="Remove the curve.",
         script_load=True,
     ),
 }
-PROVED = tuple(name for name in ENGINES if name != RESULTS_LOADER)  # generate load, and tests run them
+TESTED = tuple(name for name in ENGINES if name != RESULTS_LOADER)  # tested executors that generate load
 BROWSER_ENGINES = tuple(name for name, engine in ENGINES.items() if engine.browser)
 
 
 def engine_of(executor: str) -> Engine:
-    """The description of an executor; of one without tests what holds of all of them."""
+    """Returns the description of an executor; a general one for executors that toril does not test."""
     return ENGINES.get(executor) or replace(OTHER, title=executor.capitalize())
 
 
 class Problem(NamedTuple):
-    """One thing that an engine cannot do, as `SuiteReader.error` takes it."""
+    """An unsupported part of a suite: the arguments of `SuiteReader.error`."""
 
     code: str
     path: str
     text: str
 
     def __str__(self) -> str:
-        return f"{self.path} is {self.text}"
+        return f"{self.path}: {self.text}"
 
 
 ParsedLoad = Mapping[str, int | Fraction | None]  # by `LOAD_KEYS`
@@ -198,45 +200,46 @@ ParsedLoad = Mapping[str, int | Fraction | None]  # by `LOAD_KEYS`
 
 
 def check_executor(executor: str, path: str, reader: SuiteReader, *, own: Collection[str], functional: bool) -> None:
-    """SuiteError for an unknown or refused executor; a warning for one without tests. `own` are the suite's modules."""
+    """Raises SuiteError for an unknown or rejected executor; warns of an untested one. `own`: the suite's modules."""
     if executor in WRONG_NUMBERS:
-        text = f"{quoted(executor)}, which {WRONG_NUMBERS[executor]}; use executor: jmeter or vegeta"
+        text = f"toril rejects {quoted(executor)}: {WRONG_NUMBERS[executor]}. Use `executor: vegeta`."
         raise reader.error("refused-executor", path, text)
     tested = (*ENGINES, *(TEST_CASES if functional else ()))
     if executor not in (*tested, *OTHER_EXECUTORS, *own):
-        raise reader.error("unknown-executor", path, f"{quoted(executor)}, no executor; {suggestion(executor, PROVED)}")
+        text = f"{quoted(executor)} is not an executor. {suggestion(executor, TESTED)}"
+        raise reader.error("unknown-executor", path, text)
     if executor not in tested:
-        text = f"is {quoted(executor)}, not proved by toril's tests: check its numbers"
+        text = f"toril's tests do not cover {quoted(executor)}. Check its numbers."
         reader.warn("untested-executor", path, text)
 
 
 def load_problems(
     executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str, *, functional: bool
 ) -> Iterator[Problem]:
-    """What the engine cannot do with an execution, whose load keys are read into `load`."""
+    """Yields the keys of an execution that the engine does not support. `load` has the parsed load keys."""
     engine = engine_of(executor)
     if functional:
         yield from _functional_problems(executor, load, path)
     if executor == "locust" and item.get("master"):
-        what = "on, and then Locust records no percentiles and no response codes"
-        yield Problem("unsupported-key", f"{path}.master", f"{what}; leave it out: toril's workers share the load")
+        what = "A Locust master records no percentiles and no response codes"
+        yield Problem("unsupported-key", f"{path}.master", f"{what}. Remove it: toril's workers share the load.")
     if executor == "apiritif" and item.get("test-mode", executor) != executor:
-        text = f"{quoted(item['test-mode'])}, not an API test; leave it out, or use `executor: selenium` for a browser"
+        text = f"{quoted(item['test-mode'])} is not an API test. Remove it, or use `executor: selenium` for a browser."
         yield Problem("unsupported-key", f"{path}.test-mode", text)
     if engine.browser and item.get("runner", "apiritif") != "apiritif":
-        text = f"{quoted(item['runner'])}, which toril does not run; leave it out: toril runs Python scripts"
+        text = f"toril does not support {quoted(item['runner'])}. Remove it: toril runs Python scripts."
         yield Problem("unsupported-key", f"{path}.runner", text)
     for key, fix in engine.ignored_load.items():
         if load[key]:
-            yield Problem("ignored-load", f"{path}.{key}", f"set, which {engine.title} ignores; {fix}")
+            yield Problem("ignored-load", f"{path}.{key}", f"{engine.title} ignores this key. {fix}")
     throughput, timed = load["throughput"], load["ramp-up"] or load["hold-for"]
     if executor == "gatling" and throughput and throughput.denominator != 1:
-        yield Problem("not-a-number", f"{path}.throughput", "no whole number, and Gatling keeps no other; round it")
+        yield Problem("not-a-number", f"{path}.throughput", "Gatling needs a whole number. Round the throughput.")
     if executor == "k6" and item.get("ramp-up") and item.get("iterations"):
-        text = "set beside ramp-up, and k6 takes one of them; leave one out"
+        text = "k6 does not combine `iterations` with `ramp-up`. Remove one of them."
         yield Problem("conflicting-keys", f"{path}.iterations", text)
     if throughput and not timed:
-        text = "set without ramp-up or hold-for, and then Taurus ignores it; add `hold-for: 1m`"
+        text = "Taurus ignores a throughput without `ramp-up` or `hold-for`. Add `hold-for: 1m`."
         yield Problem("ignored-load", f"{path}.throughput", text)
     if executor in OPEN_MODEL:
         yield from _open_model_problems(executor, item, load, path)
@@ -244,55 +247,56 @@ def load_problems(
 
 def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator[Problem]:
     if executor not in TEST_CASES:
-        what = f"{quoted(executor)}, whose test cases toril cannot read, in a functional suite"
-        fix = f"use {', '.join(TEST_CASES)}, or leave `settings.aggregator` out"
-        yield Problem("unsupported-executor", f"{path}.executor", f"{what}; {fix}")
+        what = f"toril cannot read test cases of {quoted(executor)} in a functional suite"
+        fix = f"Use {', '.join(TEST_CASES[:-1])} or {TEST_CASES[-1]}, or remove `settings.aggregator`."
+        yield Problem("unsupported-executor", f"{path}.executor", f"{what}. {fix}")
     for key, value in load.items():
         if value and not (value == 1 and key in ("concurrency", "iterations")):
-            what, fix = "set, but a functional suite runs each test case once", "or leave `settings.aggregator` out"
-            yield Problem("ignored-load", f"{path}.{key}", f"{what}; leave it out, {fix}")
+            text = "A functional suite runs each test case once. Remove this key, or `settings.aggregator`."
+            yield Problem("ignored-load", f"{path}.{key}", text)
 
 
 def _open_model_problems(executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str) -> Iterator[Problem]:
-    """An open model has a rate and a time, and no virtual users."""
+    """An open model has a rate and a duration, and no virtual users."""
     if load["steps"] and not load["ramp-up"]:
-        yield Problem("ignored-load", f"{path}.steps", "set without a ramp-up; add `ramp-up: 1m`, or leave it out")
+        text = "Steps need a ramp-up. Add `ramp-up: 1m`, or remove `steps`."
+        yield Problem("ignored-load", f"{path}.steps", text)
     if load["throughput"] is None:
-        fix = "write the requests per second of all workers together: `throughput: 100`"
-        yield Problem("missing-rate", f"{path}.throughput", f"missing, and {executor} sends at a rate; {fix}")
+        fix = "Add the requests per second of all workers together: `throughput: 100`."
+        yield Problem("missing-rate", f"{path}.throughput", f"{executor} needs a rate. {fix}")
     if item.get("iterations") is not None:
-        fix = "leave it out: `throughput` and `hold-for` say how many requests there are"
-        yield Problem("ignored-load", f"{path}.iterations", f"set, and {executor} has no users to repeat them; {fix}")
+        fix = "Remove `iterations`: `throughput` and `hold-for` set the number of requests."
+        yield Problem("ignored-load", f"{path}.iterations", f"{executor} has no virtual users. {fix}")
 
 
 def warn_of_ignored_keys(
     executor: str, item: Mapping[str, Any], known: Collection[str], reader: SuiteReader, path: str
 ) -> None:
-    """Warn of keys of an execution that an open model does not have; `known` are those that toril reads."""
+    """Warns of keys of an execution that an open model does not support; `known` are the keys that toril reads."""
     if executor not in OPEN_MODEL:
         return
     for key in item:
         if key not in known:
-            text = f"is ignored: {executor} has no such key; see `toril.vegeta`"
+            text = f"{executor} ignores this key. See `toril.vegeta` for its settings."
             reader.warn("ignored-key", f"{path}.{key[:60]}", text)
     if item.get("concurrency") is not None:
-        text = f"is ignored: {executor} sends at a rate; `toril.vegeta.max-workers` bounds what is in flight"
+        text = f"{executor} ignores this key: it sends at a rate. `toril.vegeta.max-workers` limits requests in flight."
         reader.warn("ignored-key", f"{path}.concurrency", text)
 
 
 def check_curve(executor: str, path: str, reader: SuiteReader) -> None:
-    """SuiteError for a load curve that the executor cannot follow."""
+    """Raises SuiteError for a load curve that the executor cannot follow."""
     engine = engine_of(executor)
     if engine.no_curve:
-        text = f"a load curve, and {engine.title} {engine.no_curve}; {engine.no_curve_advice}"
+        text = f"{engine.title} cannot follow a load curve: {engine.no_curve}. {engine.no_curve_advice}"
         raise reader.error("unsupported-curve", path, text)
 
 
 def check_search(executor: str, path: str, reader: SuiteReader) -> None:
-    """SuiteError for a search for the capacity by an engine that has no rate."""
+    """Raises SuiteError for a capacity search with a closed-model engine."""
     if executor not in OPEN_MODEL:
-        what = f"a search in an execution of {executor}, which has virtual users who wait for answers, and no rate"
-        raise reader.error("unsupported-search", path, f"{what}; use executor: {' or '.join(sorted(OPEN_MODEL))}")
+        what = f"A search needs a rate, but the virtual users of {executor} wait for responses"
+        raise reader.error("unsupported-search", path, f"{what}. Use `executor: {min(OPEN_MODEL)}`.")
 
 
 # --- Results of another tool
@@ -304,25 +308,27 @@ RESULTS_KEYS = (*RESULTS_WAITS, "recorded")
 def check_results(
     item: dict[str, Any], scenario: object, files: Files, reader: SuiteReader, path: str, *, alone: bool
 ) -> None:
-    """Take the results file of another tool along, if it exists already; SuiteError when none is named.
+    """Adds another tool's results file to the suite's files if it exists; raises SuiteError if the suite names none.
 
-    `alone`: the suite starts no service that could write it.
+    `alone`: the suite starts no service that could write the file.
     """
     holders = [(item, path), *([(scenario, f"{path}.scenario")] if isinstance(scenario, dict) else [])]
     if not any(holder.get(key) for holder, _ in holders for key in ("data-file", "data-file-pattern")):
-        raise reader.error("missing-key", f"{path}.data-file", "missing; name the file with another tool's results")
+        text = "Missing key. Name the file with the results of another tool."
+        raise reader.error("missing-key", f"{path}.data-file", text)
     for key in RESULTS_WAITS:
         reader.seconds(item.get(key), f"{path}.{key}")
     reader.boolean(item.get("recorded", False), f"{path}.recorded")
     for key in item:
         if key not in RESULTS_KEYS and (meant := nearest(key, RESULTS_KEYS, cutoff=0.8)):
-            raise reader.error("unknown-key", f"{path}.{key}", f"unknown; did you mean `{meant}`?")
+            raise reader.error("unknown-key", f"{path}.{key}", f"Unknown key. Did you mean `{meant}`?")
     for holder, where in holders:
         pattern = holder.get("data-file-pattern")
         if pattern is not None and not isinstance(pattern, str):
-            raise reader.error("not-a-path", f"{where}.data-file-pattern", "no text; write it like `out/*.jtl`")
+            text = f"{quoted(pattern)} is not a text. Write it like `out/*.jtl`."
+            raise reader.error("not-a-path", f"{where}.data-file-pattern", text)
         if holder.get("errors-file"):
-            text = "is not read: why a request failed is in the results themselves"
+            text = "toril ignores this file: the results themselves have the errors."
             reader.warn("ignored-key", f"{where}.errors-file", text)
         _find_results(holder, files, reader, f"{where}.data-file", alone=alone)
 
@@ -330,12 +336,14 @@ def check_results(
 def _find_results(holder: dict[str, Any], files: Files, reader: SuiteReader, path: str, *, alone: bool) -> None:
     if holder.get("data-file") is None:
         return
-    text = reader.resolved(holder["data-file"], path, "name a file")
+    text = reader.resolved(holder["data-file"], path, "Name a file.")
     if not isinstance(text, str):
-        raise reader.error("not-a-path", path, "no name of a file; write it like `data-file: results.jtl`")
+        message = f"{quoted(text)} is not a file name. Write it like `data-file: results.jtl`."
+        raise reader.error("not-a-path", path, message)
     if Path(text).is_absolute() or "${" in text:
         return
     if files.existing(text) is not None:
         holder["data-file"] = files.find(text, path, kind="results file")
     elif alone:
-        reader.warn("results-missing", path, "does not exist yet: the worker waits for it, see `wait-for-file`")
+        text = "The file does not exist yet. The worker waits for it: see `wait-for-file`."
+        reader.warn("results-missing", path, text)

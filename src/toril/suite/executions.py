@@ -1,4 +1,4 @@
-"""Executions: how much of which scenario, with which executor; every load key typed."""
+"""Executions: the scenario, the executor and the load of each, with typed load keys."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -15,8 +15,8 @@ from toril.suite.curves import PlannedCurve, is_curve, read_curve
 from toril.suite.engines import (
     BROWSER_ENGINES,
     LOAD_KEYS,
-    PROVED,
     RESULTS_LOADER,
+    TESTED,
     Problem,
     check_executor,
     check_results,
@@ -31,11 +31,11 @@ from toril.suite.settings import TorilSettings
 from toril.text import suggestion
 
 LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-PROVISIONING = {"local": "local", "fargate": "cloud"}  # the key of `concurrency: {local: 5, cloud: 1000}` that counts
-OURS = ("criteria", "locations", "locations-weighted", "start-at")  # keys that no worker sees
+PROVISIONING = {"local": "local", "fargate": "cloud"}  # the key that applies in `concurrency: {local: 5, cloud: 1000}`
+OURS = ("criteria", "locations", "locations-weighted", "start-at")  # keys that workers do not receive
 TIMES = ("delay", "ramp-up", "hold-for")
 READ_KEYS = (*OURS, *LOAD_KEYS, "delay", "executor", "scenario", "files")
-MAX_EXECUTIONS = 256  # that interval files can tell apart
+MAX_EXECUTIONS = 256  # the limit of interval files
 FUNCTIONAL = "functional-consolidator"  # bzt's module that collects test cases; `bzt -func` sets it
 LOAD = "consolidator"  # bzt's default
 
@@ -48,7 +48,7 @@ class Execution:
     index: int
     executor: str
     scenario: str  # a name under `scenarios`
-    concurrency: int | None  # None: a script's own load, or an open model, which has a rate instead
+    concurrency: int | None  # None: a script's own load, or an open model
     throughput_rps: Fraction | None
     iterations: int | None
     steps: int | None
@@ -56,62 +56,62 @@ class Execution:
     ramp_up_s: float
     hold_for_s: float
     labels: tuple[str, ...]
-    locations: Mapping[str, Fraction]  # weights, or with `exact_workers` numbers of workers; empty: wherever the run is
+    locations: Mapping[str, Fraction]  # weights, or numbers of workers with `exact_workers`; empty: all of the run's
     exact_workers: bool
-    files: tuple[str, ...]  # data sources and files that it names
+    files: tuple[str, ...]  # its data sources and files
     config: dict[str, Any]
-    curve: Curve | None = None  # then throughput_rps is its peak
-    search: Search | None = None  # then throughput_rps is its highest rate
-    groups: int = 1  # thread groups of its own JMX, each of which needs a user on each worker
+    curve: Curve | None = None  # throughput_rps is its peak
+    search: Search | None = None  # throughput_rps is its highest rate
+    groups: int = 1  # thread groups of its JMX, each of which needs a virtual user on each worker
 
 
 def is_functional(settings: Mapping[str, Any], reader: SuiteReader) -> bool:
-    """Whether the suite asks for test cases instead of load; SuiteError for an unknown aggregator."""
+    """Returns whether the suite has test cases instead of load; raises SuiteError for an unknown aggregator."""
     written = settings.get("aggregator")
     if written not in (None, "", LOAD, FUNCTIONAL):
-        what = f"{quoted(written)}, which toril does not know"
-        fix = f"write `{FUNCTIONAL}` for test cases, or leave it out for load"
-        raise reader.error("unknown-value", "settings.aggregator", f"{what}; {fix}")
+        what = f"{quoted(written)} is not a known aggregator"
+        fix = f"Write `{FUNCTIONAL}` for test cases, or remove it for load."
+        raise reader.error("unknown-value", "settings.aggregator", f"{what}. {fix}")
     return bool(written == FUNCTIONAL)
 
 
 def check_browsers(names: Iterable[str], executions: Iterable[Execution], reader: SuiteReader) -> None:
-    """SuiteError for browser settings of an execution that does not exist, or drives no browser."""
+    """Raises SuiteError for browser settings of an unknown execution, or of one without browsers."""
     executors = {execution.name: execution.executor for execution in executions}
     driving = [name for name, executor in executors.items() if executor in BROWSER_ENGINES]
     for name in names:
         if name not in driving:
-            fix = suggestion(name, driving) if driving else "no execution of this suite drives one"
-            code, what = "unknown-execution", "of no execution"
+            fix = suggestion(name, driving) if driving else "Remove it: no execution of this suite uses browsers."
+            code, what = "unknown-execution", "The suite has no execution of this name"
             if name in executors:
-                code, what = "not-a-browser", "of an execution that drives no browser"
-            raise reader.error(code, f"toril.browsers.{name[:60]}", f"{what}; {fix}")
+                code, what = "not-a-browser", "This execution uses no browsers"
+            raise reader.error(code, f"toril.browsers.{name[:60]}", f"{what}. {fix}")
 
 
 class ExecutionReader:
-    """Reads the executions of a merged configuration, for a run `on` local workers or Fargate."""
+    """Reads the executions of a merged configuration for local workers or Fargate (`on`)."""
 
     def __init__(
         self, config: Mapping[str, Any], scenarios: Scenarios, on: str, toril: TorilSettings, *, functional: bool
     ) -> None:
         self.written, self.scenarios, self.reader = config.get("execution"), scenarios, scenarios.reader
         self.toril, self.on, self.functional, self.provisioning = toril, on, functional, PROVISIONING[on]
-        self.locations = config.get("locations")  # Taurus: for executions that have none of their own
+        self.locations = config.get("locations")  # Taurus: the default of executions without locations
         self.default_executor = mapping_at(config, "settings").get("default-executor") or "jmeter"
         modules = mapping_at(config, "modules").items()
         self.own = {name for name, one in modules if isinstance(one, str) or (isinstance(one, dict) and "class" in one)}
         self.alone = not config.get("services")
-        self.executors: set[str] = set()  # that were checked, each with one warning at most
+        self.executors: set[str] = set()  # checked executors, so that each has one warning at most
 
     def read_all(self) -> tuple[Execution, ...]:
-        """The suite's executions, in order."""
+        """Returns the suite's executions in order."""
         items = [self.written] if isinstance(self.written, dict) else self.written
         if not items:
-            fix = "write what to run: `execution: [{scenario: …, hold-for: 1m}]`"
-            raise self.reader.error("missing-execution", "execution", f"missing; {fix}")
+            text = "The suite has no executions. Add one: `execution: [{scenario: …, hold-for: 1m}]`."
+            raise self.reader.error("missing-execution", "execution", text)
         items = self.reader.items(items, "execution", "execution: [{scenario: …}]")
         if len(items) > MAX_EXECUTIONS:
-            text = f"a list of {len(items):,}; write {MAX_EXECUTIONS} at most"
+            text = f"The suite has {len(items):,} executions. Write {MAX_EXECUTIONS} at most."
             raise self.reader.error("out-of-range", "execution", text)
         found: dict[str, Execution] = {}
         for index, item in enumerate(items):
@@ -122,13 +122,13 @@ class ExecutionReader:
         for key, written in (("capacity", self.toril.capacity), ("curves", self.toril.curves)):
             for name in written:
                 if name not in found:
-                    text = f"for no execution; {suggestion(name, found)}"
+                    text = f"The suite has no execution of this name. {suggestion(name, found)}"
                     raise self.reader.error("unknown-execution", f"toril.{key}.{name[:60]}", text)
         return tuple(found.values())
 
     def _read(self, item: dict[str, Any], index: int, path: str, taken: Collection[str]) -> Execution:
         executor = self._executor(item, path)
-        without = item.get("scenario") is None and executor not in PROVED  # such as those that only read results
+        without = item.get("scenario") is None and executor not in TESTED  # such as the results loader
         scenario = executor if without else self.scenarios.of(item, path, executor)
         self.scenarios.check_files(item, path)
         if executor == RESULTS_LOADER:
@@ -159,7 +159,7 @@ class ExecutionReader:
         for problem in load_problems(executor, item, read, path, functional=self.functional):
             raise self.reader.error(*self._with_names(problem, name))
         if item.get("start-at") is not None:
-            text = "is ignored: toril starts all workers together; use `delay`"
+            text = "toril ignores this key and starts all workers together. Use `delay`."
             self.reader.warn("ignored-key", f"{path}.start-at", text)
         is_open = executor in OPEN_MODEL
         if is_open:
@@ -183,7 +183,7 @@ class ExecutionReader:
             scenario=scenario,
             concurrency=None if own_load or is_open else concurrency or max(1, script.groups),
             throughput_rps=throughput,
-            iterations=iterations or (None if timed or own_load else 1),  # Taurus: once, when nothing else bounds it
+            iterations=iterations or (None if timed or own_load else 1),  # Taurus: one iteration without other limits
             steps=steps,
             delay_s=durations["delay"],
             ramp_up_s=durations["ramp-up"],
@@ -199,15 +199,15 @@ class ExecutionReader:
         )
 
     def _with_names(self, problem: Problem, name: str) -> Problem:
-        """A missing rate is most often a slip in the name of a curve or search: then with the names that exist."""
+        """Adds the names of curves and searches to a missing rate, whose usual cause is a misspelt name."""
         others = [*self.toril.curves, *self.toril.capacity]
         if problem.code != "missing-rate" or not others:
             return problem
-        fix = f"its name is `{name[:60]}`, and curves or searches are written for {', '.join(others)[:200]}"
-        return problem._replace(text=f"missing; {fix}")
+        what = f"The execution `{name[:60]}` has no rate, but the suite has one for {', '.join(others)[:200]}"
+        return problem._replace(text=f"{what}. Use the same name, or add `throughput`.")
 
     def _curve(self, item: dict[str, Any], name: str, executor: str, path: str) -> PlannedCurve | None:
-        """The load curve of an execution; its peak becomes the throughput, and its length the hold."""
+        """Returns the load curve of an execution. Its peak becomes the throughput, its length the hold."""
         written = item.get("throughput")
         if isinstance(written, dict) and not is_curve(written):
             written = self._placed(item, "throughput", path)
@@ -217,46 +217,48 @@ class ExecutionReader:
     def _search(
         self, item: dict[str, Any], name: str, executor: str, labels: Collection[str], curve: PlannedCurve | None
     ) -> Search | None:
-        """The search for an execution's capacity; its highest rate becomes the throughput, and its length the hold."""
+        """Returns the capacity search. Its highest rate becomes the throughput, its length the hold."""
         if name not in self.toril.capacity:
             return None
         if curve is not None:
-            text = "beside a load curve, and a search sets the rate itself; keep one of the two"
+            text = "The execution also has a load curve, but a search sets the rate itself. Remove one of them."
             raise self.reader.error("conflicting-keys", f"toril.capacity.{name[:60]}", text)
         return read_search(self.toril.capacity[name], name, executor, item, labels, self.reader)
 
     def _ramp_of(self, script: TestPlan, path: str) -> str:
-        """The longest ramp of a JMX's thread groups, which is all groups' in a run with a hold of its own."""
+        """Returns the longest ramp-up of a JMX's thread groups, which all groups get if the suite sets the hold."""
         ramps_s = []
         for written in script.ramps_s:
-            ramp = self.reader.number(self.reader.resolved(written, path, "write it into the suite"), path)
+            ramp = self.reader.number(self.reader.resolved(written, path, "Write it into the suite."), path)
             ramps_s.append(float(ramp or 0))
         if len(set(ramps_s)) > 1:
-            text = f"is {max(ramps_s):g}s for all thread groups, the longest in the JMX"
+            text = f"All thread groups get the longest ramp-up in the JMX, {max(ramps_s):g}s."
             self.reader.warn("longest-ramp-up", path, text)
         return f"{max(ramps_s):g}s"
 
     def _executor(self, item: dict[str, Any], path: str) -> str:
         path = f"{path}.executor"
-        executor = self.reader.resolved(item.get("executor") or self.default_executor, path, "name one")
+        executor = self.reader.resolved(item.get("executor") or self.default_executor, path, "Name an executor.")
         if not isinstance(executor, str):
-            raise self.reader.error("unknown-executor", path, f"{quoted(executor)}, not a name; write one like jmeter")
+            text = f"{quoted(executor)} is not the name of an executor. Write one like jmeter."
+            raise self.reader.error("unknown-executor", path, text)
         if executor not in self.executors:
             check_executor(executor, path, self.reader, own=self.own, functional=self.functional)
             self.executors.add(executor)
         return executor
 
     def _placed(self, item: dict[str, Any], key: str, path: str) -> Any:
-        """The value, or the one for where it runs: `{local: 5, cloud: 1000}`."""
+        """Returns the value, or in `{local: 5, cloud: 1000}` the one for this run."""
         value = item.get(key)
         if not isinstance(value, dict):
             return value
         unknown = set(value) - set(PROVISIONING.values())
         if unknown:
-            what = f"{quoted(value)}, with a place that is neither local nor cloud"
-            raise self.reader.error("unknown-key", f"{path}.{key}", f"{what}; write `{key}: {{local: 5, cloud: 1000}}`")
+            what = f"{quoted(value)} has a key other than local and cloud"
+            fix = f"Write it like `{key}: {{local: 5, cloud: 1000}}`."
+            raise self.reader.error("unknown-key", f"{path}.{key}", f"{what}. {fix}")
         if self.provisioning not in value:
-            text = f"says nothing for `{self.provisioning}`, so Taurus' default counts"
+            text = f"There is no value for `{self.provisioning}`, so Taurus' default applies."
             self.reader.warn("default-load", f"{path}.{key}", text)
         return value.get(self.provisioning)
 
@@ -265,10 +267,10 @@ class ExecutionReader:
         return scripted and engine_of(executor).script_load
 
     def _exact(self, written: object, path: str) -> bool:
-        """Whether the numbers of `locations` are those of workers, and no weights."""
-        weighted = str(self.reader.resolved(written, path, "write true or false")).lower()
+        """Returns whether `locations` has numbers of workers instead of weights."""
+        weighted = str(self.reader.resolved(written, path, "Write true or false.")).lower()
         if weighted not in ("true", "false", "none"):
-            raise self.reader.error("not-a-boolean", path, f"{quoted(written)}; write true or false")
+            raise self.reader.error("not-a-boolean", path, f"{quoted(written)} is not a boolean. Write true or false.")
         return weighted == "false"
 
     def _locations(self, written: object, path: str, *, exact: bool) -> dict[str, Fraction]:
@@ -279,7 +281,7 @@ class ExecutionReader:
         for raw, weight in self.reader.mapping(written, path, example).items():
             name = self.reader.environment.resolve(raw)
             if not LOCATION.fullmatch(name):
-                text = "not a name for a location; use letters, digits and . _ - (at most 63)"
+                text = "This is not a name for a location. Use at most 63 letters, digits and `. _ -`."
                 raise self.reader.error("unusable-name", f"{path}.{raw[:60]}", text)
             number = (
                 self.reader.whole(weight, f"{path}.{name}") if exact else self.reader.number(weight, f"{path}.{name}")
@@ -287,7 +289,8 @@ class ExecutionReader:
             if number:
                 found[name] = found.get(name, Fraction(0)) + number
         if not found:
-            raise self.reader.error("out-of-range", path, f"without any weight above 0; write it like `{example}`")
+            text = f"No location has a weight above 0. Write it like `{example}`."
+            raise self.reader.error("out-of-range", path, text)
         return found
 
     def _files(self, config: Mapping[str, Any], scenario: str) -> tuple[str, ...]:
@@ -304,7 +307,7 @@ def _plain(seconds: float) -> int | float:
 
 
 def _unused(scenario: str, taken: Collection[str]) -> str:
-    """The scenario's name, with #2, #3 … on repeats."""
+    """Returns the scenario's name, with #2, #3 … if an earlier execution has it."""
     name, number = scenario, 1
     while name in taken:
         number += 1

@@ -1,4 +1,4 @@
-"""The files of a suite: found the way bzt finds them, never outside the suite's folder; those of a JMX as well."""
+"""Finds the files of a suite, and those of its JMX, as bzt does, but never outside the suite's folder."""
 
 import os
 import re
@@ -9,10 +9,10 @@ from typing import Any
 
 from toril.suite.reader import REFERENCE, SuiteReader, quoted
 
-# A larger folder is taken for a repository: only the files that the suite names are copied.
+# A larger folder is probably a repository: only the files that the suite names are copied.
 MAX_FILES = 500
 MAX_BYTES = 50 * 2**20
-MAX_ROWS = 1000  # as many as there can be workers
+MAX_ROWS = 1000  # the largest number of workers
 IGNORED = frozenset({"__pycache__", "node_modules", "venv", "site-packages", "jmeter.log", "bzt.log"})
 SUITE_NAMES = ("suite.yml", "suite.yaml", "suite.json")
 MAX_SCRIPT = 1_000_000  # characters
@@ -28,7 +28,7 @@ JMX_FILES = {"filename", "File.path", "BeanShellSampler.filename"}
 
 
 class Files:
-    """What a suite names, as paths relative to its folder."""
+    """The files that a suite names, as paths relative to its folder."""
 
     def __init__(self, folder: Path, searched: Sequence[Path], reader: SuiteReader) -> None:
         self.folder = folder
@@ -37,40 +37,40 @@ class Files:
         self.found: dict[Path, None] = {}
 
     def add(self, path: Path) -> None:
-        """Add a file to those that a run takes along, if it is in the folder."""
+        """Adds a file to those that workers receive, if it is in the folder."""
         if (relative := self._inside(path)) is not None:
             self.found[relative] = None
 
     def find(self, written: object, path: str, *, kind: str) -> str:
-        """The file (or folder) named at `path` of the suite, relative to the suite's folder, and taken along.
+        """Adds the file (or folder) at `path` of the suite; returns its path relative to the suite's folder.
 
-        A URL, or a name with a reference that only the engine knows, stays as it is written.
+        A URL, or a name with a reference that only the engine knows, stays unchanged.
         """
         if not isinstance(written, str) or not written:
-            text = f"{quoted(written)}, not the path of a {kind}; write one, relative to the suite's folder"
+            text = f"{quoted(written)} is not the path of a {kind}. Write a path relative to the suite's folder."
             raise self.reader.error("not-a-path", path, text)
         text = self.reader.environment.resolve(written)
         if URL.match(text):
-            what = f"is an address: each worker downloads {quoted(text)} for itself"
+            what = f"{quoted(text)} is an address. Each worker downloads the file itself."
             self.reader.warn("downloaded-by-workers", path, what)
             return written
         if REFERENCE.search(text):
             if kind == "script":
-                self.reader.resolved(written, path, "write the script's path")
+                self.reader.resolved(written, path, "Write the script's path.")
             return written
         there = self.existing(text)
         if there is None:
-            text = f"{quoted(text)}, a {kind} that does not exist in {self.folder}; correct the path, or add the file"
+            text = f"The {kind} {quoted(text)} does not exist in {self.folder}. Correct the path, or add the file."
             raise self.reader.error("no-such-file", path, text)
         relative = self._inside(there)
         if relative is None:
-            text = f"{quoted(text)}, outside the suite's folder {self.folder}; move the file into it"
+            text = f"{quoted(text)} is outside the suite's folder {self.folder}. Move the file into the folder."
             raise self.reader.error("outside-folder", path, text)
         self._take(there, relative)
         return relative.as_posix()
 
     def existing(self, text: str) -> Path | None:
-        """The first place that has it: the suite's folder, those of the other files, where the command was called."""
+        """Returns the first existing path: in the suite's folder, in its other files' folders, in the current one."""
         for folder in self.searched:
             try:
                 path = folder / Path(text).expanduser()
@@ -88,7 +88,7 @@ class Files:
 
     def _take(self, there: Path, relative: Path) -> None:
         if there.is_dir():
-            for file in _below(there.resolve()) or ():
+            for file in _files_below(there.resolve()) or ():
                 self.add(file)
             return
         self.found[relative] = None
@@ -99,18 +99,18 @@ class Files:
                         self.add(folder / name)
 
     def add_folder(self) -> None:
-        """Everything in the folder, if it is the size of a suite: scripts import and open what no suite names."""
-        files = _below(self.folder)
+        """Adds all files of the folder unless it is too large, since scripts import files that no suite names."""
+        files = _files_below(self.folder)
         if files is None:
             size = f"{MAX_FILES} files or {MAX_BYTES // 2**20} MiB"
-            what = f"holds over {size}: only files that the suite names go along"
+            what = f"It has more than {size}. Workers receive only the files that the suite names."
             self.reader.warn("large-folder", "the folder", what)
             return
         for file in files:
             self.add(file)
 
     def warn_of_left_behind(self) -> None:
-        """Note files beside a Python script that it names or imports, and that do not go along."""
+        """Warns of files beside a Python script that it names or imports, and that workers do not receive."""
         for script in [path for path in self.found if path.suffix == ".py"]:
             text = (self.folder / script).read_text(errors="replace")[:MAX_SCRIPT]
             for beside in sorted((self.folder / script).parent.iterdir()):
@@ -120,12 +120,12 @@ class Files:
                 name = re.escape(beside.stem if beside.suffix == ".py" else beside.name)
                 used = rf"^\s*(?:from|import)\s+{name}\b" if beside.suffix == ".py" else rf"(?<![\w.-]){name}(?![\w.-])"
                 if re.search(used, text, re.MULTILINE):
-                    fix = f"name it under `files:`, or use a folder with a {SUITE_NAMES[0]}, all of which goes along"
-                    what = f"is used by {script} and does not go along: {fix}"
+                    fix = f"Name it under `files`, or make the suite a folder with a {SUITE_NAMES[0]}."
+                    what = f"{script} uses this file, but workers do not receive it. {fix}"
                     self.reader.warn("left-behind", relative.as_posix(), what)
 
     def header(self, source: Mapping[str, Any]) -> str | None:
-        """The first line of a data source; None if it is not in the suite's folder, or cannot be read."""
+        """Returns the first line of a data source; None if it is unreadable, or outside the suite's folder."""
         encoding = str(source.get("encoding") or "utf-8-sig")
         try:
             with (self.folder / str(source.get("path"))).open(encoding=encoding, errors="replace") as file:
@@ -134,7 +134,7 @@ class Files:
             return None
 
     def rows(self, path: str) -> int:
-        """How many records a CSV file has below its header, counted up to `MAX_ROWS`."""
+        """Returns the number of records below a CSV file's header, counted up to `MAX_ROWS`."""
         records, open_quote = 0, False
         try:
             with (self.folder / path).open("rb") as file:
@@ -144,7 +144,7 @@ class Files:
                     if records > MAX_ROWS:
                         break
         except OSError as error:
-            text = f"{path}, which is unreadable; give a CSV file"
+            text = f"`{path}` cannot be read. Name a CSV file."
             raise self.reader.error("unreadable-file", "toril.split-data", text) from error
         return max(0, records - 1)
 
@@ -152,8 +152,8 @@ class Files:
         return tuple(sorted(self.found))
 
 
-def _below(folder: Path) -> Iterable[Path] | None:
-    """The regular files below a folder, hidden ones and caches left out; None when there are too many."""
+def _files_below(folder: Path) -> Iterable[Path] | None:
+    """Returns the regular files below a folder without hidden ones and caches; None if there are too many."""
     files: list[Path] = []
     size = 0
     for parent, folders, names in os.walk(folder):
@@ -171,17 +171,17 @@ def _below(folder: Path) -> Iterable[Path] | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestPlan:
-    """The enabled parts of a JMX; empty where it cannot be read, which JMeter explains better."""
+    """The enabled parts of a JMX; empty if it is unreadable, which JMeter explains better."""
 
-    __test__ = False  # for pytest
-    groups: int = 0  # thread groups with users, beside those of setUp and tearDown
-    ramps_s: tuple[str, ...] = ()  # theirs, numbers or expressions
-    files: tuple[str, ...] = ()  # what it names to read from, or for a listener to write to
-    data: tuple[str, ...] = ()  # those of them that a CSV Data Set has to have
+    __test__ = False  # pytest would collect the class
+    groups: int = 0  # thread groups with users, without those of setUp and tearDown
+    ramps_s: tuple[str, ...] = ()  # ramp-ups of the groups, numbers or expressions
+    files: tuple[str, ...] = ()  # files to read, or to be written by a listener
+    data: tuple[str, ...] = ()  # the files that CSV Data Sets need
 
 
 def read_jmx(path: Path) -> TestPlan:
-    """What a run has to know of a JMX; names with references, which only JMeter knows, are left out."""
+    """Returns the parts of a JMX that matter for a run, without names with references, which only JMeter resolves."""
     from xml.etree import ElementTree  # few suites have a JMX
 
     try:
@@ -213,7 +213,7 @@ def _enabled(element: Any) -> bool:
 
 
 def _walked(tree: Any) -> Iterator[Any]:
-    """The enabled elements of a hashTree; what belongs to an element is the hashTree after it."""
+    """Yields the enabled elements of a hashTree. The children of an element are in the hashTree after it."""
     skipped = False
     for element in tree:
         if element.tag != "hashTree":

@@ -1,9 +1,7 @@
-"""What git knows of a folder, and which version of a suite lies in it.
+"""Reads a suite's commit from git, and which files differ from it.
 
-No program that a repository names is ever started, whatever its configuration says.
-
-Only commands that list names and objects are called. Those that compare with the working tree (`status`, `diff`) start
-filters, so files are compared here, by their hashes.
+It never starts a program that the repository's configuration names. It calls only commands that list names and objects.
+Commands that compare with the working tree (`status`, `diff`) start filters, so this module compares hashes itself.
 """
 
 import hashlib
@@ -21,24 +19,24 @@ from toril.records import SuiteOrigin
 
 LIMIT_S = 30
 CHUNK_BYTES = 2**20
-LARGEST_TEXT = 16 * 2**20  # of a file whose line ends may differ from the commit's
+LARGEST_TEXT = 16 * 2**20  # bytes of a file whose line ends may differ from the commit's
 LINK, SUBMODULE = "120000", "160000"
 BRANCHES = "refs/heads/"
-# No lock on the user's index, no connection, no fetch of missing objects, no objects that replace others.
+# No lock on the user's index, no connection, no fetch of missing objects, no replacement objects.
 ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_ALLOW_PROTOCOL": "none",  # beats `protocol.*.allow` of the repository
+    "GIT_ALLOW_PROTOCOL": "none",  # overrides `protocol.*.allow` of the repository
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
-# Set within a hook: they name another repository than the folder's.
-OF_ANOTHER = re.compile(
+# git sets these inside a hook, where they name another repository.
+OTHER_REPOSITORY = re.compile(
     r"GIT_(DIR|WORK_TREE|COMMON_DIR|INDEX_FILE|(ALTERNATE_)?OBJECT_DIRECTOR(Y|IES)|GRAFT_FILE|NAMESPACE|PREFIX|SHALLOW_FILE)"
 ).fullmatch
 SETTINGS = (
-    "safe.bareRepository=explicit",  # a folder with HEAD, objects and refs among its files is no repository
+    "safe.bareRepository=explicit",  # a folder that contains HEAD, objects and refs is not a repository
     "protocol.allow=never",
     "core.fsmonitor=false",
     f"core.hooksPath={os.devnull}",
@@ -48,7 +46,7 @@ SETTINGS = (
 
 
 def read_origin(folder: Path, files: Iterable[Path]) -> SuiteOrigin | None:
-    """The commit, and which of `files` (below `folder`) differ from it; None without git, repository or commit."""
+    """Returns the commit and the `files` (below `folder`) that differ; None without git, repository or commit."""
     try:
         output = git(folder, "rev-parse", "--show-prefix", "HEAD", "--symbolic-full-name", "HEAD")
         prefix, commit, head = output.removesuffix("\n").rsplit("\n", 2)
@@ -64,19 +62,19 @@ def read_origin(folder: Path, files: Iterable[Path]) -> SuiteOrigin | None:
     return SuiteOrigin(commit=commit, branch=branch, changed=tuple(sorted(changed)))
 
 
-def git(folder: Path, *command: str, fix: str = "run it in a clone of the repository") -> str:
-    """The output of a git command that only lists; OptionError says why it failed, and `fix`."""
-    # A relative entry of PATH would be looked for in the folder.
+def git(folder: Path, *command: str, fix: str = "Run the command in a clone of the repository.") -> str:
+    """Returns the output of a git command that only lists; raises OptionError with the cause and `fix`."""
+    # The folder could contain a program that a relative entry of PATH finds.
     path = os.pathsep.join(one for one in os.get_exec_path() if Path(one).is_absolute())
     program = shutil.which("git", path=path)
     if program is None:
-        raise InfrastructureError("git is in no absolute folder of PATH; install git", code="no-git")
+        raise InfrastructureError("git is not in an absolute folder of PATH. Install git.", code="no-git")
     settings = [word for setting in SETTINGS for word in ("-c", setting)]
     try:
         done = subprocess.run(
             [program, "--no-pager", *settings, *command],
             cwd=folder,
-            env={name: value for name, value in os.environ.items() if not OF_ANOTHER(name)} | ENVIRONMENT,
+            env={name: value for name, value in os.environ.items() if not OTHER_REPOSITORY(name)} | ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=LIMIT_S,
@@ -84,24 +82,23 @@ def git(folder: Path, *command: str, fix: str = "run it in a clone of the reposi
         )
     except subprocess.CalledProcessError as error:
         message = error.stderr.decode("utf-8", "replace").strip() or f"exit code {error.returncode}"
-        raise OptionError(f"git {command[0]}: {message}; {fix}", code="git-failed") from error
+        raise OptionError(f"git {command[0]}: {message.removesuffix('.')}. {fix}", code="git-failed") from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise InfrastructureError(f"git {command[0]}: {error}; try again", code="git-failed") from error
+        raise InfrastructureError(f"git {command[0]}: {error}. Try again.", code="git-failed") from error
     return os.fsdecode(done.stdout)
 
 
 def entries(listing: str) -> Iterator[tuple[list[str], str]]:
-    """Fields and path of what `ls-tree -z` or `ls-files -z --stage` lists."""
+    """Yields fields and path of each entry that `ls-tree -z` or `ls-files -z --stage` lists."""
     for entry in filter(None, listing.split("\0")):
         about, path = entry.split("\t", 1)
         yield about.split(" "), path
 
 
 def is_as_stored(path: Path, mode: str, found: str) -> bool:
-    """Whether a file of the working tree is that object, byte for byte, in other line ends, or in Git LFS.
+    """Returns whether a file is that object: byte for byte, with other line ends, or in Git LFS.
 
-    Filters and encodings of the repository do not count: a file that they would change differs. A submodule counts as
-    the commit that is checked in.
+    It ignores the repository's filters and encodings, so a file that they change differs. A submodule is always equal.
     """
     kind = "sha1" if len(found) == 40 else "sha256"
     try:

@@ -1,11 +1,11 @@
-"""Which files make a suite, and their documents as one configuration: merged by bzt's rules, then overridden by `-o`.
+"""Finds the files of a suite and merges their documents by bzt's rules; then applies the overrides of `-o`.
 
-Mappings merge deeply, lists append, anything else is replaced. A key's prefix changes that: `~key` replaces, `^key`
-deletes, `$key` merges a list item by item. Inside a list's items, and in a mapping that replaces something else,
-prefixes mean nothing.
+Mappings merge deeply, lists append, other values are replaced. A key's prefix changes that: `~key` replaces, `^key`
+deletes, `$key` merges a list item by item. Inside a list's items, and in a mapping that replaces another value,
+prefixes have no effect.
 
-An override is `path.to.key=value`. Path parts are keys or list positions; `-1` appends; `^key` as the last part
-deletes; `*key` as the last part replaces every key of that name below, with the value as text. Other values are YAML.
+An override is `path.to.key=value`. Path parts are keys or list positions; `-1` appends. As the last part, `^key`
+deletes, and `*key` replaces every key of that name below with the value as text. Other values are YAML.
 """
 
 import re
@@ -25,22 +25,24 @@ PREFIXES = ("~", "^", "$")
 TOP_KEYS = ("reporting", "toril", "execution", "scenarios", "settings", "modules", "services")
 SIMILAR = 0.85  # `critera` is like `criteria`, but not `iterations`
 MAX_INCLUDES = 100
-MAX_POSITION = 10_000  # a list is filled up to the position of an override; a larger one is a slip
+MAX_POSITION = 10_000  # a list is filled up to the position of an override; a larger one is a typing error
 POSITION = re.compile(r"-?[0-9]{1,9}")
 
 
 def suite_files(paths: Sequence[str | Path]) -> list[Path]:
-    """The Taurus files that the command's arguments name."""
+    """Returns the Taurus files that the command's arguments name."""
     if not paths:
-        raise SuiteError("no suite is named; give a Taurus file, or a folder with a suite.yml", code="no-suite")
+        text = "The command has no suite. Name a Taurus file, or a folder with a suite.yml."
+        raise SuiteError(text, code="no-suite")
     found = []
     for written in paths:
         path = Path(written)
         if URL.match(str(written)):
-            text = f"{written} is an address; write a suite with `requests: [{written}]`"
+            text = f"{written}: This is an address. Write a suite with `requests: [{written}]`."
             raise SuiteError(text, code="not-a-suite")
         if path.suffix.lower() in (".jmx", ".jtl", ".py"):
-            text = f"{path} is a script, not a suite; write a suite.yml with `execution: [{{scenario: {path.name}}}]`"
+            fix = f"Write a suite.yml with `execution: [{{scenario: {path.name}}}]`."
+            text = f"{path}: This is a script, not a suite. {fix}"
             raise SuiteError(text, code="not-a-suite")
         try:
             folder = path.is_dir()
@@ -50,17 +52,18 @@ def suite_files(paths: Sequence[str | Path]) -> list[Path]:
             found.append(path)
             continue
         if len(paths) > 1:
-            text = f"{path} is a folder, and suites in folders are not merged; give one folder, or files only"
+            text = f"{path}: toril does not merge suites in folders. Name one folder, or files only."
             raise SuiteError(text, code="several-suites")
         inside = [path / name for name in SUITE_NAMES if (path / name).is_file()]
         if not inside:
-            raise SuiteError(f"{path} has no suite.yml; add one, or name the Taurus file", code="no-suite")
+            text = f"{path}: The folder has no suite.yml. Add one, or name the Taurus file."
+            raise SuiteError(text, code="no-suite")
         found.append(inside[0])
     return found
 
 
 def merged_configuration(files: Sequence[Path]) -> tuple[dict[str, Any], list[Path], list[Note]]:
-    """The merged configuration, every file that went into it, and warnings."""
+    """Returns the merged configuration, all files that it was merged from, and warnings."""
     merged: dict[str, Any] = {}
     used: list[Path] = []
     warnings: list[Note] = []
@@ -78,9 +81,10 @@ def merged_configuration(files: Sequence[Path]) -> tuple[dict[str, Any], list[Pa
     while "included-configs" in merged:
         names = merged.pop("included-configs") or []
         if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-            raise _bad_include(files, "is no list of files; write it like `included-configs: [base.yml]`")
+            text = f"{quoted(names)} is not a list of files. Write it like `included-configs: [base.yml]`."
+            raise _bad_include(files, text)
         if len(included) + len(names) > MAX_INCLUDES:
-            raise _bad_include(files, f"names more than {MAX_INCLUDES} files; merge some of them")
+            raise _bad_include(files, f"The suite includes more than {MAX_INCLUDES} files. Merge some of them.")
         fresh = [name for name in dict.fromkeys(names) if name not in included]
         included += names
         for name in fresh:
@@ -89,9 +93,9 @@ def merged_configuration(files: Sequence[Path]) -> tuple[dict[str, Any], list[Pa
 
 
 def _included(name: str, files: Sequence[Path]) -> Path:
-    """Where bzt finds it: from the working folder, then from those of the suite's files."""
+    """Returns the path where bzt finds the file: in the working folder, then in those of the suite's files."""
     if URL.match(name):
-        raise _bad_include(files, f"names the address {name[:80]}; download it beside the suite")
+        raise _bad_include(files, f"`{name[:80]}` is an address. Download the file into the suite's folder.")
     try:
         for folder in (Path(), *(file.parent for file in files)):
             path = folder / Path(name).expanduser()
@@ -99,15 +103,15 @@ def _included(name: str, files: Sequence[Path]) -> Path:
                 return path
     except (OSError, ValueError, RuntimeError):
         pass
-    raise _bad_include(files, f"names {name[:80]!r}, which does not exist; correct the path")
+    raise _bad_include(files, f"{name[:80]!r} does not exist. Correct the path.")
 
 
 def _bad_include(files: Sequence[Path], what: str) -> SuiteError:
-    return SuiteError(f"{files[0].name}: included-configs {what}", code="bad-include")
+    return SuiteError(f"{files[0].name}: included-configs: {what}", code="bad-include")
 
 
 def merge(target: dict[str, Any], source: dict[str, Any]) -> None:
-    """Merge `source` into `target`; nothing is shared between the two afterwards."""
+    """Merges `source` into `target`; the two share no values afterwards."""
     for written, value in source.items():
         prefix, key = (written[0], written[1:]) if written[:1] in PREFIXES else ("", written)
         if prefix in ("^", "~"):
@@ -143,16 +147,16 @@ def _merge_items(target: list[Any], source: list[Any]) -> None:
 
 
 class _OverrideError(Exception):
-    """What is wrong with an override."""
+    """A wrong override; the message says what is wrong, and the fix."""
 
 
 def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> None:
-    """Change `config` as each override says, in their order."""
+    """Applies the overrides to `config` in their order."""
     for override in overrides:
         path, equals, value = override.partition("=")
         try:
             if not equals:
-                raise _OverrideError("there is no `=`; write it like -o execution.0.concurrency=5")
+                raise _OverrideError("The override has no `=`. Write it like `-o execution.0.concurrency=5`.")
             _apply(config, [int(part) if POSITION.fullmatch(part) else part for part in path.split(".")], value)
         except _OverrideError as error:
             raise SuiteError(f"-o {override}: {error}", code="bad-override") from None
@@ -160,7 +164,7 @@ def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> None:
 
 def _apply(config: dict[str, Any], path: list[str | int], value: str) -> None:
     if "" in path:
-        raise _OverrideError("the path has an empty part; write it like -o execution.0.concurrency=5")
+        raise _OverrideError("The path has an empty part. Write it like `-o execution.0.concurrency=5`.")
     place: Any = config
     for part, following in pairwise(path):
         empty: Any = [] if isinstance(following, int) else {}
@@ -169,7 +173,7 @@ def _apply(config: dict[str, Any], path: list[str | int], value: str) -> None:
         elif isinstance(place, list) and isinstance(part, int):
             place = place[_position(place, part, empty)]
         else:
-            raise _nowhere(place, part)
+            raise _no_such_place(place, part)
     last = path[-1]
     if isinstance(last, str) and last[0] == "*":
         _replace_everywhere(place, last[1:], value)
@@ -180,13 +184,13 @@ def _apply(config: dict[str, Any], path: list[str | int], value: str) -> None:
     elif isinstance(place, list) and isinstance(last, int):
         place[_position(place, last, {})] = parse_value(value)
     else:
-        raise _nowhere(place, last)
+        raise _no_such_place(place, last)
 
 
 def _position(place: list[Any], position: int, empty: Any) -> int:
-    """The position in a list that is filled up to it; a negative one appends `empty`."""
+    """Returns the position in a list, which is filled up to it; a negative position appends `empty`."""
     if position > MAX_POSITION:
-        raise _OverrideError(f"position {position} is beyond {MAX_POSITION:,}; count from 0, or append with -1")
+        raise _OverrideError(f"Position {position} is above {MAX_POSITION:,}. Count from 0, or append with -1.")
     if position < 0:
         place.append(empty)
         return len(place) - 1
@@ -216,26 +220,26 @@ def _delete(place: Any, key: str) -> None:
         if -len(place) <= int(key) < len(place):
             del place[int(key)]
     else:
-        raise _nowhere(place, key)
+        raise _no_such_place(place, key)
 
 
-def _nowhere(place: Any, part: str | int) -> _OverrideError:
-    kind, fix = f"`{str(place)[:40]}`", "name a key that holds a mapping or a list"
+def _no_such_place(place: Any, part: str | int) -> _OverrideError:
+    kind, fix = f"the value `{str(place)[:40]}`", "Name a key of a mapping or a list."
     if isinstance(place, dict):
         kind = "a mapping"
     elif isinstance(place, list):
-        kind, fix = "a list", "name a position in it, or -1 to append"
-    return _OverrideError(f"`{part}` leads nowhere, there is {kind}; {fix}")
+        kind, fix = "a list", "Name a position in it, or -1 to append."
+    return _OverrideError(f"`{part}` does not exist in {kind}. {fix}")
 
 
 def check_top_keys(config: Mapping[str, Any], source: str) -> None:
-    """SuiteError for a key at the top that is similar to one of bzt's or toril's: both would ignore it."""
+    """Raises SuiteError for a top-level key that is similar to a known one, since bzt and toril would ignore it."""
     for key in config:
         if key not in TOP_KEYS and (meant := similar(key, TOP_KEYS)):
-            text = f"{source}: {quoted(key)} at the top is ignored by bzt and toril; did you mean `{meant}`?"
+            text = f"{source}: {quoted(key)}: bzt and toril ignore this key. Did you mean `{meant}`?"
             raise SuiteError(text, code="unknown-key")
 
 
 def similar(key: str, known: Iterable[str]) -> str | None:
-    """The known key that `key` is a slip of, or that has a prefix where there is nothing to merge with."""
+    """Returns the known key that `key` resembles, with or without a prefix of bzt's merge."""
     return nearest(key.strip().lstrip("".join(PREFIXES)), known, cutoff=SIMILAR)

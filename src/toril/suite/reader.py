@@ -1,4 +1,4 @@
-"""Typed access to the untyped document of a suite: each refusal has a code and says where, what and the fix."""
+"""Typed access to the untyped document of a suite. Each error has a code and says where, what and the fix."""
 
 import re
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from toril.masking import HIDDEN, mask
 REFERENCE = re.compile(r"\$\{(.{0,300}?)\}")  # bounded: a suite may hold a million `${`
 SYSTEM_REFERENCE = re.compile(r"\$(?:\{([^}]{0,300})\}|([A-Za-z0-9_]+))")
 JMETER_PROPERTY = re.compile(r"\$\{__(?:P|property)\(([^,(){}]+)(?:,([^(){}]*))?\)\}")
-REFERENCE_ROUNDS = 2  # how often bzt resolves the result again
+REFERENCE_ROUNDS = 2  # bzt resolves a resolved text once more
 MAX_RESOLVED = 10_000  # characters
-# Variables with which a process acts for the GitHub job it runs in: its identity, its token, its later steps.
+# Variables that let a process act for its GitHub job: the job's identity, its token, its later steps.
 OF_THE_JOB = re.compile(
     r"ACTIONS_.*|GITHUB_(ENV|OUTPUT|PATH|STATE|STEP_SUMMARY)|(GITHUB|GH)_(ENTERPRISE_)?TOKEN"
 ).fullmatch
-# The command's own credentials: a plan is read by workers, and so by suite code.
+# The command's own credentials. Workers, and so the code of the suite, read the plan.
 CREDENTIALS = re.compile(r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|S(ESSION|ECURITY)_TOKEN|CONTAINER_.*)").fullmatch
 
 MAX_DURATION_S = 366 * 86400
-MAX_NUMBER = 100_000_000  # virtual users, requests per second, iterations: a larger number is a slip
+MAX_NUMBER = 100_000_000  # virtual users, requests per second, iterations: a larger number is a typing error
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class Note:
 
 
 def quoted(value: object) -> str:
-    """A value as messages quote it: one line of at most 60 characters, without credentials and control characters."""
+    """Returns a value for messages: one line of at most 60 characters, without credentials and control characters."""
     text = "".join(char if char.isprintable() else "�" for char in " ".join(mask(str(value)).split()))
     return f"`{text if len(text) <= 60 else text[:59] + '…'}`"
 
 
 def mapping_at(document: object, *path: str) -> dict[str, Any]:
-    """The mapping at this path of an unchecked document; empty where there is none."""
+    """Returns the mapping at this path of an unchecked document; empty if there is none."""
     for key in path:
         document = document.get(key) if isinstance(document, dict) else None
     return document if isinstance(document, dict) else {}
@@ -50,7 +50,7 @@ def mapping_at(document: object, *path: str) -> dict[str, Any]:
 class Environment:
     """Resolves `${NAME}` from `--env`, `settings.env` and the machine's environment, in that order.
 
-    An unknown name stays: JMeter's own references look the same.
+    A reference to an unknown name stays, since JMeter's own references look the same.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Environment:
         system: Mapping[str, str],
         secrets: frozenset[str] = frozenset(),
     ) -> None:
-        """`secrets` are variables that only workers know; this machine's environment is ignored for them."""
+        """`secrets` are variables that only workers know. Their values in this machine's environment are ignored."""
         self.secrets = secrets
         hidden = (OF_THE_JOB, CREDENTIALS)
         self.system = system = {
@@ -72,7 +72,7 @@ class Environment:
         self.values = {**system, **written, **given}
 
     def resolve(self, text: str) -> str:
-        """`text` with every known reference replaced."""
+        """Returns `text` with every known reference replaced."""
         for _ in range(REFERENCE_ROUNDS):
             if "${" not in text:
                 break
@@ -80,7 +80,7 @@ class Environment:
         return text
 
     def resolve_all(self, value: Any) -> Any:
-        """`resolve` for every text in lists and mappings (their values; keys are never references)."""
+        """Resolves every text in lists and in the values of mappings; keys are never references."""
         if isinstance(value, str):
             return self.resolve(value)
         if isinstance(value, list):
@@ -90,17 +90,17 @@ class Environment:
         return value
 
     def label(self, text: str) -> str:
-        """A label as workers will record it: without credentials and secrets."""
+        """Returns a label as workers record it: without credentials and secrets."""
         text = self.resolve(text)
         for name in self.secrets:
             text = text.replace(f"${{{name}}}", HIDDEN)
         return mask(text)
 
     def fix_of(self, name: str) -> str:
-        """What to do about a reference to an unknown name."""
+        """Returns the fix of a reference to an unknown name, as a sentence."""
         if name in self.secrets:
-            return f"{name} is a secret, and known to the workers only: write the value itself here"
-        return f"pass --env {name}=… or set settings.env.{name}"
+            return f"Write the value itself: only workers know the secret `{name}`."
+        return f"Pass `--env {name}=…`, or set settings.env.{name}."
 
     def _expanded(self, text: str) -> str:
         for _ in range(REFERENCE_ROUNDS):
@@ -113,13 +113,13 @@ class Environment:
 
     def _limited(self, text: str) -> str:
         if len(text) > MAX_RESOLVED:
-            what = f"settings.env: `{text[:40]}…` grows beyond {MAX_RESOLVED:,} characters"
-            raise SuiteError(f"{what}; shorten it, or what it refers to", code="too-large")
+            what = f"settings.env: `{text[:40]}…` becomes longer than {MAX_RESOLVED:,} characters"
+            raise SuiteError(f"{what}. Shorten it, or the values that it refers to.", code="too-large")
         return text
 
 
 class SuiteReader:
-    """Reads values of one merged suite, which messages call `name`, and collects warnings about it."""
+    """Reads values of one merged suite and collects warnings. `name` is the suite's name in messages."""
 
     def __init__(
         self,
@@ -135,24 +135,25 @@ class SuiteReader:
         self.warnings: list[Note] = []
 
     def error(self, code: str, path: str, text: str) -> UserError:
-        """The refusal of the value at `path`; the text completes `<path> is …`, with the fix after a semicolon."""
-        return self.refusal(f"{self.name}: {path} is {text}", code=code)
+        """Returns the error for the value at `path`. The text says what is wrong, then the fix, in sentences."""
+        return self.refusal(f"{self.name}: {path}: {text}", code=code)
 
     def warn(self, code: str, path: str, text: str) -> None:
-        self.warnings.append(Note(code, f"{self.name}: {path} {text}"))
+        """Collects a warning about the value at `path`; the text is one or two sentences."""
+        self.warnings.append(Note(code, f"{self.name}: {path}: {text}"))
 
     def mapping(self, value: object, path: str, example: str) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise self.error("not-a-mapping", path, f"{quoted(value)}, not a mapping; write it like `{example}`")
+            raise self.error("not-a-mapping", path, f"{quoted(value)} is not a mapping. Write it like `{example}`.")
         return value
 
     def items(self, value: object, path: str, example: str) -> list[Any]:
         if not isinstance(value, list):
-            raise self.error("not-a-list", path, f"{quoted(value)}, not a list; write it like `{example}`")
+            raise self.error("not-a-list", path, f"{quoted(value)} is not a list. Write it like `{example}`.")
         return value
 
     def resolved(self, value: Any, path: str, fix: str) -> Any:
-        """A value without references; SuiteError for a reference to an unknown name."""
+        """Returns a value without references. Raises SuiteError with `fix` for a reference to an unknown name."""
         if not isinstance(value, str):
             return value
         text = JMETER_PROPERTY.sub(self._property, self.environment.resolve(value))
@@ -162,58 +163,60 @@ class SuiteReader:
         return text.strip()
 
     def resolved_all(self, value: Any, path: str) -> Any:
-        """`resolved` for every text in lists and mappings."""
+        """Calls `resolved` for every text in lists and mappings."""
         if isinstance(value, list):
             return [self.resolved_all(one, f"{path}[{index}]") for index, one in enumerate(value)]
         if isinstance(value, dict):
             return {key: self.resolved_all(one, f"{path}.{key[:60]}") for key, one in value.items()}
-        return self.resolved(value, path, "write the value itself")
+        return self.resolved(value, path, "Write the value itself.")
 
     def unset(self, value: str, path: str, fix: str) -> UserError:
-        """The refusal of a value with a reference to an unknown name."""
-        return self.error("unset-reference", path, f"{quoted(value)}, which refers to something that is not set; {fix}")
+        """Returns the error for a value with a reference to an unknown name."""
+        return self.error("unset-reference", path, f"{quoted(value)} refers to a variable that is not set. {fix}")
 
     def _property(self, match: re.Match[str]) -> str:
-        """JMeter's `${__P(users,10)}` as JMeter will see it: its property, or the default written there."""
+        """Returns the value that JMeter gives to `${__P(users,10)}`: the property, or the default in the reference."""
         return str(self.jmeter_properties.get(match[1].strip(), match[0] if match[2] is None else match[2]))
 
     def whole(self, value: object, path: str) -> int | None:
-        """A whole number above 0; None for null and 0, which Taurus takes for *not given*."""
+        """Returns a whole number above 0; None for null and 0, which Taurus treats as *not given*."""
         found = self.number(value, path)
         if found is not None and found.denominator != 1:
-            raise self.error("not-a-number", path, f"{quoted(value)}, not a whole number; write one")
+            raise self.error("not-a-number", path, f"{quoted(value)} is not a whole number. Write one such as 10.")
         return None if found is None else int(found)
 
     def number(self, value: object, path: str) -> Fraction | None:
-        """A number above 0; None for null and 0, which Taurus takes for *not given*."""
-        value = self.resolved(value, path, "toril divides it between workers: write a number")
+        """Returns a number above 0; None for null and 0, which Taurus treats as *not given*."""
+        value = self.resolved(value, path, "Write a number, which toril can divide between workers.")
         if value is None or value == "":
             return None
         try:
             found = number(value)
         except ValueError:
             if str(value).startswith("-"):
-                raise self.error("out-of-range", path, f"{quoted(value)}, below 0; write a number above 0") from None
-            raise self.error("not-a-number", path, f"{quoted(value)}, not a number; write one such as 10") from None
+                raise self.error("out-of-range", path, f"{quoted(value)} is below 0. Write a number above 0.") from None
+            raise self.error("not-a-number", path, f"{quoted(value)} is not a number. Write one such as 10.") from None
         if found > MAX_NUMBER:
-            raise self.error("out-of-range", path, f"{quoted(value)}, more than {MAX_NUMBER:,}; write a smaller number")
+            text = f"{quoted(value)} is above {MAX_NUMBER:,}. Write a smaller number."
+            raise self.error("out-of-range", path, text)
         return found or None
 
     def seconds(self, value: object, path: str) -> float:
-        """A duration; 0 when there is none."""
-        value = self.resolved(value, path, "write a duration such as 1m30s")
+        """Returns a duration; 0 if there is none."""
+        value = self.resolved(value, path, "Write a duration such as 1m30s.")
         if value is None or value == "":
             return 0.0
         try:
             seconds = duration_s(value)
         except ValueError:
-            text = f"{quoted(value)}, not a duration; write it like 30s or 1m30s"
+            text = f"{quoted(value)} is not a duration. Write it like 30s or 1m30s."
             raise self.error("not-a-duration", path, text) from None
         if seconds > MAX_DURATION_S:
-            raise self.error("out-of-range", path, f"{quoted(value)}, longer than a year; write a shorter duration")
+            text = f"{quoted(value)} is longer than a year. Write a shorter duration."
+            raise self.error("out-of-range", path, text)
         return float(seconds)
 
     def boolean(self, value: object, path: str) -> bool:
         if not isinstance(value, bool):
-            raise self.error("not-a-boolean", path, f"{quoted(value)}; write true or false")
+            raise self.error("not-a-boolean", path, f"{quoted(value)} is not a boolean. Write true or false.")
         return value

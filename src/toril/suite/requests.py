@@ -1,6 +1,6 @@
-"""What engines can do with a scenario: with a script, or with requests of which a script is generated.
+"""Checks of a scenario against its engine: a script, or requests from which the engine generates a script.
 
-Anything else is refused at plan; the worker asks again when it generates a script.
+`toril plan` rejects unsupported scenarios. The worker checks again when it generates a script.
 """
 
 import codecs
@@ -18,7 +18,7 @@ from toril.suite.engines import (
     NESTED,
     PATH_ASSERTIONS,
     PHASES,
-    PROVED,
+    TESTED,
     TIMINGS,
     Engine,
     Problem,
@@ -27,12 +27,12 @@ from toril.suite.reader import quoted
 from toril.suite.settings import Vegeta
 from toril.text import nearest
 
-HOLDERS = {"if": "then", "once": "once", "setup": "setup", "teardown": "teardown"}  # of other blocks: `do`
+HOLDERS = {"if": "then", "once": "once", "setup": "setup", "teardown": "teardown"}  # `do` in other blocks
 WITHOUT_REQUESTS = ("include-scenario", "action", "set-variables")  # blocks
-SCRIPT_SUFFIXES = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # others may be any engine's
+SCRIPT_SUFFIXES = (".py", ".jmx", ".js", ".ts", ".scala", ".java", ".jar")  # other suffixes name no engine
 DISTRIBUTION = re.compile(r"(?:uniform|gaussian|poisson)\(.*\)", re.IGNORECASE)
-ASSERTION_SUBJECTS = ("body", "http-code", "headers")  # of Locust's generated script
-APIRITIF_EXTRACTORS = {  # the options of its generated script's
+ASSERTION_SUBJECTS = ("body", "http-code", "headers")  # in Locust's generated script
+APIRITIF_EXTRACTORS = {  # their options in its generated script
     "extract-jsonpath": {"jsonpath", "default"},
     "extract-regexp": {"regexp", "default"},
     "extract-css-jquery": {"expression", "attribute", "default"},
@@ -46,32 +46,32 @@ VEGETA_SCENARIO_KEYS = (
 )  # fmt: skip
 VEGETA_SOURCE_KEYS = ("path", "delimiter", "quoted", "encoding", "variable-names", "loop", "random-order")
 VEGETA_SETTINGS = tuple(str(field.alias) for field in Vegeta.model_fields.values())
-ON_ITS_OWN = "each request of its schedule stands for itself"
-NO_BODIES = "it counts the bytes of responses and does not look into them"
+INDEPENDENT_REQUESTS = "its requests are independent of each other"
+NO_BODIES = "it counts the bytes of responses but does not read them"
 VEGETA_REASONS = {
     **dict.fromkeys(("assert", *sorted(PATH_ASSERTIONS | EXTRACTORS)), NO_BODIES),
-    **dict.fromkeys(("set-variables", "store-cookie", "store-cache"), ON_ITS_OWN),
-    "think-time": "it sends by schedule and has no users who wait",
+    **dict.fromkeys(("set-variables", "store-cookie", "store-cache"), INDEPENDENT_REQUESTS),
+    "think-time": "it sends by schedule and has no virtual users",
     "jsr223": "it runs no scripts",
-    "upload-files": "it sends a body as it is written",
-    "variables": "it takes variables from data-sources alone",
-    "retrieve-resources": "it does not look into pages",
-    "use-dns-cache-mgr": "its own `toril.vegeta.dns-ttl` says how long an address is kept",
-    "random-source-ip": "it has one address",
+    "upload-files": "it sends a body as the suite has it",
+    "variables": "it reads variables from data-sources only",
+    "retrieve-resources": "it does not parse pages",
+    "use-dns-cache-mgr": "`toril.vegeta.dns-ttl` sets the lifetime of a resolved address",
+    "random-source-ip": "it has one source address",
 }
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: methods and names of headers
 SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
 TABS = ("tab", "\\t")
-NOT_A_REQUEST = Problem("not-a-request", "", "no request; write an address, or `{url: …}`")
-MISSING_URL = Problem("missing-url", "", "missing; write the request's address: `{url: …}`")
+NOT_A_REQUEST = Problem("not-a-request", "", "This is not a request. Write an address, or `{url: …}`.")
+MISSING_URL = Problem("missing-url", "", "The request has no address. Add one: `{url: …}`.")
 
 
 def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """What a proved engine cannot do with this scenario, in the scenario's order; of a script only its kind.
+    """Yields the parts of a scenario that its engine does not support, in their order; of a script only its kind.
 
-    Pure, and of a scenario as Taurus writes it; the worker asks again when it generates a script.
+    The scenario is in Taurus' form. Executors without tests are not checked.
     """
-    if executor not in PROVED:
+    if executor not in TESTED:
         return
     engine = ENGINES[executor]
     if scenario.get("script"):
@@ -81,23 +81,20 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
         yield from _browser_problems(executor, scenario, path)
     requests = scenario.get("requests")
     if not engine.generates:
-        text = f"without a script, and {engine.title} has nothing else to run; write `script: load{engine.scripts[0]}`"
+        text = f"The scenario has no script, which {engine.title} needs. Add `script: load{engine.scripts[0]}`."
         yield Problem("missing-script", path, text)
     elif not requests:
-        what, fix = (
-            ("without a script and without requests", ", or `script: …`")
-            if engine.scripts
-            else ("without requests", "")
-        )
-        yield Problem("missing-requests", path, f"{what}; write `requests: [http://…]`{fix}")
+        what, fix = ("neither a script nor requests", " or `script: …`") if engine.scripts else ("no requests", "")
+        yield Problem("missing-requests", path, f"The scenario has {what}. Add `requests: [http://…]`{fix}.")
     elif not isinstance(requests, list):
-        yield Problem("not-a-list", f"{path}.requests", "no list; write it like `requests: [http://…]`")
+        text = f"{quoted(requests)} is not a list. Write it like `requests: [http://…]`."
+        yield Problem("not-a-list", f"{path}.requests", text)
     elif executor == "vegeta":
         yield from _vegeta_problems(scenario, requests, path)
     else:
         for key in scenario:
             if key in engine.scenario_without and scenario[key]:
-                yield _unsupported(engine, f"{path}.{key}", "used")
+                yield _unsupported(engine, f"{path}.{key}")
         if executor == "locust":
             yield from _duration_problems(scenario, ("timeout", "think-time"), path)
         yield from _request_problems(executor, requests, f"{path}.requests")
@@ -106,20 +103,20 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
 def _script_problems(executor: str, engine: Engine, script: str, path: str) -> Iterator[Problem]:
     name, suffix = PurePosixPath(script).name[-60:], PurePosixPath(script).suffix.lower()
     if not engine.scripts:
-        fix = "write `requests: [http://…]`, or name the executor that the script is for"
-        yield Problem("unsupported-script", path, f"set, and {engine.title} runs no scripts; {fix}")
+        fix = "Write `requests: [http://…]`, or name the executor of the script."
+        yield Problem("unsupported-script", path, f"{engine.title} runs no scripts. {fix}")
         return
     if suffix in ("", *engine.scripts) or (suffix not in SCRIPT_SUFFIXES and executor != "k6"):
         return
-    others = [f"`executor: {one}`" for one in PROVED if suffix in ENGINES[one].scripts and not ENGINES[one].browser]
-    fix = f"write {' or '.join(others)}" if others else "name the executor that it is for"
-    whose = "toril's " if engine.browser else ""  # bzt's can run more
-    text = f"`{name}`, which {whose}{engine.title} cannot run; {fix}, or give a {engine.scripts[0]}"
+    others = [f"`executor: {one}`" for one in TESTED if suffix in ENGINES[one].scripts and not ENGINES[one].browser]
+    fix = f"Write {' or '.join(others)}" if others else "Name the executor of the script"
+    title = f"toril's {engine.title}" if engine.browser else engine.title  # bzt's can run more
+    text = f"{title} cannot run `{name}`. {fix}, or use a {engine.scripts[0]} file."
     yield Problem("unsupported-script", path, text)
 
 
-def _unsupported(engine: Engine, path: str, what: str) -> Problem:
-    text = f"{what}, which {engine.title}'s generated script does not have; {engine.advice}"
+def _unsupported(engine: Engine, path: str, what: str = "this key") -> Problem:
+    text = f"{engine.title}'s generated script does not support {what}. {engine.advice}"
     return Problem("unsupported-key", path, text)
 
 
@@ -136,7 +133,7 @@ def _request_problems(executor: str, requests: list[Any], path: str) -> Iterator
         if block is None:
             yield from _plain_request_problems(executor, request, where)
         elif block not in engine.blocks:
-            yield _unsupported(engine, f"{where}.{block}", "a block")
+            yield _unsupported(engine, f"{where}.{block}", "this block")
         else:
             yield from _block_problems(executor, request, block, where)
 
@@ -144,7 +141,8 @@ def _request_problems(executor: str, requests: list[Any], path: str) -> Iterator
 def _block_problems(executor: str, block: Mapping[str, Any], kind: str, path: str) -> Iterator[Problem]:
     held = HOLDERS.get(kind, "do")
     if kind not in WITHOUT_REQUESTS and not isinstance(block.get(held), list):
-        yield Problem("not-a-list", f"{path}.{held}", f"no list of requests; write it like `{held}: [http://…]`")
+        text = f"This is not a list of requests. Write it like `{held}: [http://…]`."
+        yield Problem("not-a-list", f"{path}.{held}", text)
         return
     for key in NESTED:
         if isinstance(block.get(key), list):
@@ -155,7 +153,7 @@ def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str
     engine = ENGINES[executor]
     for key in request:
         if key in engine.without:
-            yield _unsupported(engine, f"{path}.{key}", "used")
+            yield _unsupported(engine, f"{path}.{key}")
     if engine.browser:
         yield from _step_problems(executor, request, path)
         return
@@ -169,23 +167,24 @@ def _plain_request_problems(executor: str, request: Mapping[str, Any], path: str
 
 
 def _extractor_problems(request: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """Options that only JMeter's extractors have; Taurus' own defaults may be spelt out."""
+    """Yields options that only JMeter's extractors support; Taurus' default values are allowed."""
     for key, known in APIRITIF_EXTRACTORS.items():
         extractors = request.get(key)
         for name, one in extractors.items() if isinstance(extractors, dict) else ():
             for option, value in one.items() if isinstance(one, dict) else ():
                 if option not in known and str(value) not in EXTRACTOR_DEFAULTS.get(option, ()):
-                    yield _unsupported(ENGINES["apiritif"], f"{path}.{key}.{name}.{option}", "used")
+                    yield _unsupported(ENGINES["apiritif"], f"{path}.{key}.{name}.{option}", "this option")
 
 
 def _browser_problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[Problem]:
-    """toril drives Chromium, on the worker."""
+    """toril runs Chromium on the worker."""
     browser = str(scenario.get("browser") or "chrome").lower()
     if browser not in ("chrome", "chromium"):
-        text = f"`{browser[:40]}`; leave it out: toril drives Chromium"
+        text = f"toril does not support `{browser[:40]}`. Remove it: toril runs Chromium."
         yield Problem("unsupported-browser", f"{path}.browser", text)
     if scenario.get("remote"):
-        yield Problem("unsupported-browser", f"{path}.remote", "set; leave it out: browsers run on the workers")
+        text = "toril does not support remote browsers. Remove it: browsers run on the workers."
+        yield Problem("unsupported-browser", f"{path}.remote", text)
     yield from _duration_problems(scenario, ("timeout", "think-time"), path)
     yield from _distribution_problems(executor, scenario, path)
 
@@ -197,12 +196,15 @@ def _distribution_problems(executor: str, holder: Mapping[str, Any], path: str) 
 
 def _step_problems(executor: str, request: Mapping[str, Any], path: str) -> Iterator[Problem]:
     if str(request.get("label") or "").endswith(TIMINGS):
-        yield Problem("reserved-label", f"{path}.label", "the name of a page's timing; name the step otherwise")
+        text = f"{quoted(request['label'])} is a name for a page's timing. Choose another label."
+        yield Problem("reserved-label", f"{path}.label", text)
     actions = request.get("actions")
     if actions and not isinstance(actions, list):
-        yield Problem("not-a-list", f"{path}.actions", "no list; write it like `actions: [clickByCSS(#buy)]`")
+        text = f"{quoted(actions)} is not a list. Write it like `actions: [clickByCSS(#buy)]`."
+        yield Problem("not-a-list", f"{path}.actions", text)
     elif not request.get("url") and not actions:
-        yield Problem("missing-url", f"{path}.url", "missing; write the page's address, or `actions` to do")
+        text = "The step has neither an address nor actions. Add `url: …` or `actions: […]`."
+        yield Problem("missing-url", f"{path}.url", text)
     yield from _duration_problems(request, ("timeout", "think-time"), path)
     yield from _distribution_problems(executor, request, path)
     for index, written in actions_of(request) if executor == "playwright" else ():
@@ -216,23 +218,26 @@ def _duration_problems(holder: Mapping[str, Any], keys: Collection[str], path: s
     for key in keys:
         written = holder.get(key)
         if not DISTRIBUTION.fullmatch(str(written)) and not _is_duration(written):
-            yield Problem("not-a-duration", f"{path}.{key}", "no duration; write it like 30s, 1m30s or 500ms")
+            text = f"{quoted(written)} is not a duration. Write it like 30s, 1m30s or 500ms."
+            yield Problem("not-a-duration", f"{path}.{key}", text)
 
 
 def _assertion_problems(written: Any, path: str) -> Iterator[Problem]:
-    """Of Locust's generated script, which compiles the patterns."""
+    """Locust's generated script compiles the patterns, so a wrong pattern has to be found here."""
     if written and not isinstance(written, list):
-        yield Problem("not-a-list", path, "no list; write it like `assert: [a text of the body]`")
+        text = f"{quoted(written)} is not a list. Write it like `assert: [a text of the body]`."
+        yield Problem("not-a-list", path, text)
         return
     for index, check in enumerate(written or ()):
         where = f"{path}[{index}]"
         mapping = check if isinstance(check, dict) else {"contains": [check]}
         subject, contains = mapping.get("subject", "body"), mapping.get("contains") or []
         if subject not in ASSERTION_SUBJECTS:
-            text = f"{quoted(subject)}; use one of {', '.join(ASSERTION_SUBJECTS)}"
+            text = f"{quoted(subject)} is not a known subject. Use one of {', '.join(ASSERTION_SUBJECTS)}."
             yield Problem("unknown-value", f"{where}.subject", text)
         if not contains:
-            yield Problem("missing-key", f"{where}.contains", "missing; write the expected text: `contains: [text]`")
+            text = "Missing key. Add the expected text: `contains: [text]`."
+            yield Problem("missing-key", f"{where}.contains", text)
         texts = contains if isinstance(contains, list) else [contains]
         for text in texts if mapping.get("regexp", True) else ():
             yield from _pattern_problems(str(text), f"{where}.contains")
@@ -242,20 +247,24 @@ def _pattern_problems(text: str, path: str) -> Iterator[Problem]:
     try:
         re.compile(text)
     except re.error as error:
-        yield Problem("not-a-pattern", path, f"no regular expression ({error}); correct it, or write `regexp: false`")
+        what = f"{quoted(text)} is not a regular expression ({error})"
+        yield Problem("not-a-pattern", path, f"{what}. Correct it, or add `regexp: false`.")
     except (OverflowError, RecursionError):
-        yield Problem("not-a-pattern", path, "too large a regular expression; write a simpler one, or `regexp: false`")
+        what = "The regular expression is too large. Write a simpler one, or add `regexp: false`."
+        yield Problem("not-a-pattern", path, what)
 
 
-# --- Scenarios of vegeta, which knows its keys by name
+# --- Scenarios of vegeta: all keys are checked
 
 
 def engine_setting_advice(key: str) -> str:
-    """Where a setting of vegeta itself is written; `key` is what the suite calls it."""
+    """Returns a sentence that says where to write a setting of vegeta; `key` is its name in the suite."""
     if key.startswith(("verify", "ssl", "tls")):
-        return "write `toril: {vegeta: {insecure: true}}` for a certificate that cannot be verified"
+        return "Write `toril: {vegeta: {insecure: true}}` to accept any certificate."
     meant = nearest(key, VEGETA_SETTINGS)
-    return f"write `{meant}` under `toril.vegeta`" if meant else f"`toril.vegeta` has {', '.join(VEGETA_SETTINGS)}"
+    if meant:
+        return f"Write `{meant}` under `toril.vegeta`."
+    return f"Keys of `toril.vegeta`: {', '.join(VEGETA_SETTINGS)}."
 
 
 def _vegeta_problems(scenario: Mapping[str, Any], requests: list[Any], path: str) -> Iterator[Problem]:
@@ -280,34 +289,34 @@ def _vegeta_request_problems(request: Any, path: str, *, rooted: bool) -> Iterat
     block = next((key for key in (*BLOCKS, *PHASES) if key in request and key not in VEGETA_REASONS), None)
     if block is not None:
         fix = ENGINES["vegeta"].advice
-        yield Problem("unsupported-key", f"{path}.{block}", f"a block, and vegeta has none: {ON_ITS_OWN}; {fix}")
+        yield Problem("unsupported-key", f"{path}.{block}", f"vegeta supports no blocks: {INDEPENDENT_REQUESTS}. {fix}")
         return
     yield from _key_problems(request, VEGETA_REQUEST_KEYS, path)
     yield from _url_problems(request.get("url"), f"{path}.url", rooted=rooted)
     if request.get("body") is not None and request.get("body-file"):
-        yield Problem("conflicting-keys", f"{path}.body-file", "set beside body; leave one of them out")
+        yield Problem("conflicting-keys", f"{path}.body-file", "The request also has a `body`. Remove one of them.")
     yield from _header_problems(request.get("headers"), f"{path}.headers")
 
 
 def _key_problems(holder: Mapping[str, Any], known: tuple[str, ...], path: str) -> Iterator[Problem]:
-    """Keys that vegeta does not have, and values that it cannot take."""
+    """Yields keys and values that vegeta does not support."""
     for key, value in holder.items():
         if key in known or value is None or (value is False and key in VEGETA_REASONS):
             continue
         where = f"{path}.{str(key)[:60]}"
         if key in VEGETA_REASONS:
             fix = ENGINES["vegeta"].advice
-            yield Problem("unsupported-key", where, f"set, which vegeta does not do: {VEGETA_REASONS[key]}; {fix}")
+            yield Problem("unsupported-key", where, f"vegeta does not support this key: {VEGETA_REASONS[key]}. {fix}")
         elif key in VEGETA_SCENARIO_KEYS:
-            text = "set, which vegeta has for scenarios only; write it beside `requests`"
+            text = "vegeta supports this key for scenarios only. Write it beside `requests`."
             yield Problem("unsupported-key", where, text)
         else:
             meant = nearest(key, known)
-            fix = f"did you mean `{meant}`?" if meant else engine_setting_advice(str(key))
-            yield Problem("unknown-key", where, f"unknown to vegeta; {fix}")
+            fix = f"Did you mean `{meant}`?" if meant else engine_setting_advice(str(key))
+            yield Problem("unknown-key", where, f"vegeta does not know this key. {fix}")
     for key, (fits, code, text) in VEGETA_VALUES.items():
         if holder.get(key) is not None and not fits(holder[key]):
-            yield Problem(code, f"{path}.{key}", f"{quoted(holder[key])}, {text}")
+            yield Problem(code, f"{path}.{key}", f"{quoted(holder[key])} {text}")
 
 
 def _has_reference(written: object) -> bool:
@@ -336,22 +345,25 @@ def _is_encoding(written: object) -> bool:
         return False
 
 
-NOT_A_BOOLEAN = "not-a-boolean", "not a boolean; write true or false"
+NOT_A_BOOLEAN = "not-a-boolean", "is not a boolean. Write true or false."
 VEGETA_VALUES: Mapping[str, tuple[Callable[[Any], bool], str, str]] = {
-    "timeout": (_is_duration, "not-a-duration", "not a duration; write it like 30s, 1m30s or 500ms"),
+    "timeout": (_is_duration, "not-a-duration", "is not a duration. Write it like 30s, 1m30s or 500ms."),
     "keepalive": (lambda value: isinstance(value, bool), *NOT_A_BOOLEAN),
     "follow-redirects": (lambda value: isinstance(value, bool), *NOT_A_BOOLEAN),
-    "method": (_is_token, "unknown-value", "no method; write it like GET or POST"),
-    "label": (lambda value: not isinstance(value, (dict, list)), "not-a-text", "no text; write a name"),
+    "method": (_is_token, "unknown-value", "is not a method. Write it like GET or POST."),
+    "label": (lambda value: not isinstance(value, (dict, list)), "not-a-text", "is not a text. Write a name."),
     "loop": (
         lambda value: value is not False, "unsupported-key",
-        "and the load ends by time; leave it out: rows are used again from the first one on",
+        "is not supported: vegeta stops by time, and starts again at the first row. Remove it.",
     ),
-    "delimiter": (_is_delimiter, "unknown-value", "no delimiter; write one character, or tab"),
-    "encoding": (_is_encoding, "unknown-value", "unknown; write it like utf-8"),
-    "variable-names": (lambda value: not isinstance(value, dict), "not-a-list", "a mapping; write a list of names"),
+    "delimiter": (_is_delimiter, "unknown-value", "is not a delimiter. Write one character, or `tab`."),
+    "encoding": (_is_encoding, "unknown-value", "is not a known encoding. Write it like utf-8."),
+    "variable-names": (
+        lambda value: not isinstance(value, dict), "not-a-list", "is a mapping. Write a list of names."
+    ),
     "random-order": (
-        lambda value: not value, "unsupported-key", "and vegeta keeps the order of rows; shuffle the file"
+        lambda value: not value, "unsupported-key",
+        "is not supported: vegeta uses rows in their order. Remove it, and shuffle the file.",
     ),
 }  # fmt: skip
 
@@ -360,23 +372,28 @@ def _url_problems(written: object, path: str, *, rooted: bool) -> Iterator[Probl
     if not written:
         yield MISSING_URL._replace(path=path)
     elif not isinstance(written, str):
-        yield Problem("not-an-address", path, f"`{str(written)[:60]}`, no address; write it like http://shop/cart")
+        text = f"{quoted(written)} is not an address. Write it like http://shop/cart."
+        yield Problem("not-an-address", path, text)
     elif written.startswith("${") or SCHEME.match(written):
         return
     elif "://" in written.partition("?")[0]:
-        yield Problem("not-an-address", path, f"{quoted(written)}, and vegeta speaks HTTP; write http://… or https://…")
+        text = f"{quoted(written)} is not an HTTP address. Begin it with http:// or https://."
+        yield Problem("not-an-address", path, text)
     elif not rooted:
-        text = f"{quoted(written)}, without a host; write it in full, or add `default-address`"
+        text = f"{quoted(written)} has no host. Write the whole address, or add `default-address`."
         yield Problem("not-an-address", path, text)
 
 
 def _header_problems(written: Any, path: str) -> Iterator[Problem]:
     if written is not None and not isinstance(written, dict):
-        yield Problem("not-a-mapping", path, "no mapping; write it like `headers: {Accept: text/html}`")
+        text = f"{quoted(written)} is not a mapping. Write it like `headers: {{Accept: text/html}}`."
+        yield Problem("not-a-mapping", path, text)
         return
     for name, value in (written or {}).items():
         where = f"{path}.{str(name)[:60]}"
         if not _is_token(str(name)):
-            yield Problem("bad-header", where, "no name of a header; write it without blanks and colons")
+            text = f"{quoted(name)} is not a header name. Write it without spaces and colons."
+            yield Problem("bad-header", where, text)
         elif isinstance(value, (dict, list)) or any(one in str(value) for one in "\r\n\0"):
-            yield Problem("bad-header", where, f"{str(value)[:60]!r}, no value of a header; write a text of one line")
+            text = f"{str(value)[:60]!r} is not a header value. Write a text of one line."
+            yield Problem("bad-header", where, text)

@@ -1,4 +1,4 @@
-"""Load another address than the suite's own: every scenario's, and that of scripts that read a variable."""
+"""Replaces the address that a suite loads, in its scenarios and in the variable that its scripts read."""
 
 import re
 from collections.abc import Iterator
@@ -16,30 +16,29 @@ ONLY_A_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def checked_address(option: str, text: str) -> str:
-    """The address without a slash at its end; OptionError unless it can stand before `/path`."""
+    """Returns the address without a slash at its end; raises OptionError unless `/path` can follow it."""
     try:
         parts = urlsplit(text)
         fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         fit = False
     if not fit or re.search(r"[\s\"'<>\\^`{}|$?#]", text):
-        text = f"{option} {mask(text)[:80]}: no address; write it like https://shop.example, with a port if need be"
+        text = f"{option} `{mask(text)[:80]}`: This is not an address. Write it like https://shop.example:8443."
         raise OptionError(text, code="not-an-address")
     return text.rstrip("/")
 
 
 def retarget(merged: dict[str, Any], address: str, source: str) -> str | None:
-    """Change the merged suite so that it loads `address`; returns the variable that held its own, if one did.
+    """Changes the merged suite so that it loads `address`; returns the variable that held the suite's own, if any.
 
-    SuiteError if the suite has several addresses, or if some requests would still go to its own.
+    Raises SuiteError if the suite has several addresses, or if some requests would still go to the suite's own.
     """
     used = list(_used(merged))
     written = [own for _, one, _ in used if (own := _written(one))]
     if len(set(written)) > 1:
         named = ", ".join(f"`{mask(one)[:60]}`" for one in dict.fromkeys(written))
-        what = f"{source}: its scenarios load more than one address, {named}"
-        fix = "another one can stand for one of them only: use a variable for it, and --env"
-        raise SuiteError(f"{what}; {fix}", code="several-addresses")
+        what = f"{source}: Its scenarios load several addresses, {named}, but only one can be replaced"
+        raise SuiteError(f"{what}. Use a variable for it, and set it with `--env`.", code="several-addresses")
     found = ONLY_A_VARIABLE.fullmatch(written[0]) if written else None
     variable = found[1] if found else None
     for path, scenario, executor in used:
@@ -55,11 +54,11 @@ def retarget(merged: dict[str, Any], address: str, source: str) -> str | None:
     settings = merged.get("settings") or {}
     if variable is not None and isinstance(settings, dict) and isinstance(settings.get("env") or {}, dict):
         merged["settings"] = {**settings, "env": {**(settings.get("env") or {}), variable: address}}
-    return variable  # settings that are no mapping are refused later
+    return variable  # the suite reader rejects settings that are not a mapping
 
 
 def _written(scenario: dict[str, Any]) -> str | None:
-    """Where a scenario's requests go: its default address, or the variable with which all of them begin."""
+    """Returns a scenario's address: its default address, or the variable at the beginning of all its requests."""
     if scenario.get("default-address"):
         return str(scenario["default-address"]).strip().rstrip("/")
     found = [ONLY_A_VARIABLE.match(url) for url in _urls(scenario.get("requests"))]
@@ -68,7 +67,7 @@ def _written(scenario: dict[str, Any]) -> str | None:
 
 
 def _labelled(requests: list[Any], reference: str) -> list[Any]:
-    """Requests whose label would be the address, which differs from run to run, get one without it."""
+    """Adds labels without the address, which differs from run to run, to requests that have none."""
     found = []
     for request in requests:
         url = request.get("url") if isinstance(request, dict) else request
@@ -85,7 +84,7 @@ def _labelled(requests: list[Any], reference: str) -> list[Any]:
 
 
 def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """The scenarios that executions name: path, scenario and executor. Invalid ones are refused later."""
+    """Yields path, scenario and executor of each execution; the suite reader rejects invalid ones."""
     default = mapping_at(merged, "settings").get("default-executor") or "jmeter"
     executions, named = merged.get("execution"), mapping_at(merged, "scenarios")
     for index, item in enumerate(executions if isinstance(executions, list) else [executions]):
@@ -103,31 +102,31 @@ def _used(merged: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def _check(scenario: dict[str, Any], executor: str, variable: str | None, where: str) -> None:
-    fix = "write `default-address: ${TARGET}` in the scenario, and let the script read the variable TARGET"
+    fix = "Write `default-address: ${TARGET}` in the scenario, and read the variable TARGET in the script."
     if scenario.get("script"):
         based = executor == "playwright" and scenario.get("default-address")  # the base of relative addresses
-        if variable is None and not based and executor != "locust":  # whose users have it for their host
-            text = f"{where} is a script that another address would not reach; {fix}"
+        if variable is None and not based and executor != "locust":  # Locust's users have it as their host
+            text = f"{where}: The script has an address of its own, which toril cannot replace. {fix}"
             raise SuiteError(text, code="unreached-address")
         return
     urls = _urls(scenario.get("requests"))
     own = [url for url in urls if URL.match(url)]
     if own and len(own) == len(urls):
-        what = f"{where}.requests name their address themselves, `{mask(own[0])[:60]}` for one"
-        fix = "write it as `default-address`, and requests from their `/` on"
-        raise SuiteError(f"{what}; {fix}", code="unreached-address")
+        what = f"{where}.requests: All requests contain their address, such as `{mask(own[0])[:60]}`"
+        fix = "Move the address to `default-address`, and begin the requests with `/`."
+        raise SuiteError(f"{what}. {fix}", code="unreached-address")
 
 
 def _check_jmeter(scenario: dict[str, Any], executor: str, address: str, where: str) -> None:
-    """bzt writes host and port into JMeter's defaults: the rest of an address would be lost without a message."""
+    """bzt writes only host and port into JMeter's defaults, and drops the rest of an address without a message."""
     parts = urlsplit(address)
     lost = parts.path or parts.username is not None
     if executor != "jmeter" or scenario.get("script") or not lost:
         return
     if any(not URL.match(url) and not url.startswith("${") for url in _urls(scenario.get("requests"))):
         raise SuiteError(
-            f"{where}: JMeter takes host and port of an address, and would load {mask(address)[:80]} without the rest; "
-            "write requests as `${TARGET}/path`, and the variable TARGET under `settings.env`",
+            f"{where}: JMeter uses only host and port of `{mask(address)[:80]}`. "
+            "Write requests as `${TARGET}/path`, and set the variable TARGET under `settings.env`.",
             code="unreached-address",
         )
 

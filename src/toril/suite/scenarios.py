@@ -12,16 +12,16 @@ from toril.suite.requests import problems
 from toril.text import suggestion
 
 MAX_INCLUDE_DEPTH = 20
-SET_BY_WORKERS = ("TORIL_", "TAURUS_", "AWS_", "ECS_", "COOKIE_", "__")  # what names begin with that no suite sets
+SET_BY_WORKERS = ("TORIL_", "TAURUS_", "AWS_", "ECS_", "COOKIE_", "__")  # prefixes of variables that workers set
 MAKES_VARIABLES = ("jsr223", "actions")  # keys of requests that may set variables of any name
-DELIMITERS = ",;\t|"  # of data sources; where none of them is in the header, the first
+DELIMITERS = ",;\t|"  # of data sources; the first one if the header has none of them
 
 
 class Scenarios:
-    """The suite's `scenarios`, checked once each; inline ones are added under a name of their own."""
+    """The suite's `scenarios`, each checked once. Inline scenarios get a name."""
 
     def __init__(self, written: object, reader: SuiteReader, files: Files, workers: Environment) -> None:
-        """`workers` is the environment that the workers will have."""
+        """`workers` is the environment of the workers."""
         self.reader, self.files, self.workers = reader, files, workers
         self.unset: dict[Note, None] = {}  # addresses with references that no worker will resolve
         self.named: dict[str, Any] = (
@@ -33,7 +33,7 @@ class Scenarios:
         self.labels_of: dict[str, tuple[str, ...]] = {}
 
     def of(self, item: dict[str, Any], path: str, executor: str) -> str:
-        """The name of an execution's scenario; an inline one is added to `named`."""
+        """Returns the name of an execution's scenario, and adds an inline one to `named`."""
         written = item.get("scenario")
         path = place = f"{path}.scenario"
         if isinstance(written, str) and written:
@@ -47,14 +47,14 @@ class Scenarios:
             stem = PurePosixPath(script).name if isinstance(script, str) and script else executor
             name = self._added(stem, written)
         else:
-            what = "missing" if written is None else f"{quoted(written)}, not a scenario"
-            raise self.reader.error("missing-scenario", path, f"{what}; {self._which()}")
+            what = "The execution has no scenario" if written is None else f"{quoted(written)} is not a scenario"
+            raise self.reader.error("missing-scenario", path, f"{what}. {self._fix_of_missing()}")
         self._examine(name, executor, place, ())
         self._check_addresses(name, place)
         return name
 
     def _examine(self, name: str, executor: str, path: str, within: tuple[str, ...]) -> None:
-        """Check a scenario for the engine that runs it, and all that it includes; each of them once."""
+        """Checks a scenario and its included scenarios for the engine that runs them, each of them once."""
         if name not in self.checked:
             self.checked.add(name)
             self._check(name, path)
@@ -65,18 +65,18 @@ class Scenarios:
             raise self.reader.error(*problem)
         for included, where in self._included(self.named[name], path):
             if included in (*within, name):
-                text = f"{quoted(included)}, which includes itself; remove one"
+                text = f"{quoted(included)} includes itself. Remove one of the `include-scenario` blocks."
                 raise self.reader.error("recursive-include", where, text)
             if included not in self.named:
-                text = f"{quoted(included)}, not a scenario; {suggestion(included, self.named)}"
+                text = f"{quoted(included)} is not a scenario. {suggestion(included, self.named)}"
                 raise self.reader.error("unknown-scenario", where, text)
             if len(within) >= MAX_INCLUDE_DEPTH:
-                text = f"over {MAX_INCLUDE_DEPTH} levels deep; include it further up"
+                text = f"Scenarios include each other over more than {MAX_INCLUDE_DEPTH} levels. Use fewer levels."
                 raise self.reader.error("recursive-include", where, text)
             self._examine(included, executor, f"scenarios.{included}", (*within, name))
 
     def _included(self, scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-        """The scenarios that this one includes, with their places; names with references are left to the worker."""
+        """Yields the included scenarios with their paths; the worker resolves names with references."""
         if scenario.get("script") is None:
             for request, where in walked(scenario.get("requests"), f"{path}.requests"):
                 included = request.get("include-scenario") if isinstance(request, dict) else None
@@ -85,17 +85,18 @@ class Scenarios:
 
     def _script(self, text: str, path: str) -> str:
         if self.files.existing(text) is None and not URL.match(text):
-            self.reader.resolved(text, path, "name a scenario or a script")
-            fix = suggestion(text, self.named) if self.named else f"correct the path of the script, or {self._which()}"
-            raise self.reader.error("unknown-scenario", path, f"{quoted(text)}, neither a scenario nor a file; {fix}")
+            self.reader.resolved(text, path, "Name a scenario or a script.")
+            fix = suggestion(text, self.named) if self.named else "Correct the path of the script."
+            text = f"{quoted(text)} is neither a scenario nor a file. {fix}"
+            raise self.reader.error("unknown-scenario", path, text)
         script = self.files.find(text, path, kind="script")
         return self._added(PurePosixPath(script).name, {"script": script})
 
-    def _which(self) -> str:
-        """How to say what an execution runs."""
+    def _fix_of_missing(self) -> str:
+        """Returns the fix for an execution without a scenario."""
         if self.named:
-            return f"name one, or the path of a script; {suggestion('', self.named)}"
-        return "write `scenario: {requests: [http://…]}`, or `scenario: load.jmx` with the path of a script"
+            return f"Name one, or the path of a script. {suggestion('', self.named)}"
+        return "Write `scenario: {requests: [http://…]}`, or `scenario: load.jmx` with the path of a script."
 
     def _added(self, stem: str, scenario: dict[str, Any]) -> str:
         name, number = stem, 1
@@ -117,21 +118,21 @@ class Scenarios:
             self._check_request(request, where)
 
     def jmx(self, name: str) -> TestPlan:
-        """What a scenario's own JMX brings along; nothing where it has none."""
+        """Returns the test plan of a scenario's JMX; an empty one if the scenario has no JMX."""
         script = str(self.named.get(name, {}).get("script") or "")
         return read_jmx(self.files.folder / script) if script.lower().endswith(".jmx") else TestPlan()
 
     def _check_data(self, script: str, path: str) -> None:
-        """JMeter ends every user who reads a data file that is not there."""
+        """JMeter stops every virtual user that reads a missing data file."""
         place = self.files.folder / script
         for name in read_jmx(place).data if script.lower().endswith(".jmx") else ():
             if not any((folder / name).is_file() for folder in (place.parent, self.files.folder)):
-                what = f"{quoted(script)}, whose CSV Data Set reads {quoted(name)}, a file that does not exist"
-                fix = "add it beside the JMX, or correct its name there"
-                raise self.reader.error("no-such-file", path, f"{what}; {fix}")
+                what = f"The CSV Data Set of {quoted(script)} reads {quoted(name)}, which does not exist"
+                fix = "Add the file beside the JMX, or correct its name in the JMX."
+                raise self.reader.error("no-such-file", path, f"{what}. {fix}")
 
     def _check_addresses(self, name: str, path: str) -> None:
-        """Note each reference in an address that neither the workers' environment nor the scenario itself sets."""
+        """Notes each reference in an address that neither the workers' environment nor the scenario sets."""
         if name in self.addressed:
             return
         self.addressed.add(name)
@@ -153,12 +154,12 @@ class Scenarios:
                 for name in REFERENCE.findall(self.workers.resolve(address)):
                     own = any(name == known or name.startswith(f"{known}_") for known in variables)
                     if name.isidentifier() and not name.startswith(SET_BY_WORKERS) and not own:
-                        text = f"{quoted(address)}, and no worker knows `{name}`; {self.workers.fix_of(name)}"
+                        text = f"{quoted(address)}: No worker knows `{name}`. {self.workers.fix_of(name)}"
                         error = self.reader.error("unset-reference", place, text)
                         self.unset[Note(error.code, str(error))] = None
 
     def _variables(self, scenario: dict[str, Any]) -> set[str] | None:
-        """The variables that a scenario sets for itself; None if it may set any."""
+        """Returns the variables that a scenario sets; None if it may set variables of any name."""
         found = set(_keys(scenario.get("variables")))
         sources = scenario.get("data-sources")
         for source in sources if isinstance(sources, list) else ():
@@ -181,7 +182,7 @@ class Scenarios:
         return found
 
     def _check_listed(self, holder: dict[str, Any], key: str, path: str, kind: str) -> None:
-        """Files listed as texts or as `{path: …}`."""
+        """Finds files that are listed as texts or as `{path: …}`."""
         if holder.get(key) is None:
             return
         items = self.reader.items(holder[key], f"{path}.{key}", "[users.csv]")
@@ -193,7 +194,7 @@ class Scenarios:
                 items[index] = self.files.find(item, where, kind=kind)
 
     def _set_delimiters(self, scenario: dict[str, Any]) -> None:
-        """bzt's guess takes a letter for the delimiter of a file with one column; the engines take what is written."""
+        """Sets each delimiter, since bzt guesses a letter for a file with one column."""
         sources = scenario.get("data-sources") or []
         for index, source in enumerate(sources):
             whole = source if isinstance(source, dict) else {"path": source}
@@ -202,11 +203,11 @@ class Scenarios:
                 sources[index] = {**whole, "delimiter": max(DELIMITERS, key=header.count)}
 
     def check_files(self, execution: dict[str, Any], path: str) -> None:
-        """An execution's own `files`."""
+        """Finds an execution's own `files`."""
         self._check_listed(execution, "files", path, "file")
 
     def _check_request(self, request: Any, path: str) -> None:
-        """Find the files of a request: its body, its uploads and its scripts."""
+        """Finds the files of a request: its body, its uploads and its scripts."""
         if not isinstance(request, dict):
             return
         named = [(request, "body-file", path)] if request.get("body-file") else []
@@ -221,7 +222,7 @@ class Scenarios:
             holder[key] = self.files.find(holder.get(key), f"{where}.{key}", kind="file")
 
     def labels(self, name: str) -> tuple[str, ...]:
-        """The labels of generated requests and transactions; none where a script names them."""
+        """Returns the labels of generated requests and transactions; none for a script."""
         if name not in self.labels_of:
             found: dict[str, None] = {}
             self._collect(name, found, set(), 0)
@@ -247,7 +248,7 @@ class Scenarios:
 
 
 def _addresses(scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    """Where a scenario's requests go, and where it is written."""
+    """Yields the addresses of a scenario's requests with their paths in the suite."""
     if isinstance(scenario.get("default-address"), str):
         yield scenario["default-address"], f"{path}.default-address"
     if scenario.get("script") is None:
@@ -255,7 +256,7 @@ def _addresses(scenario: dict[str, Any], path: str) -> Iterator[tuple[str, str]]
 
 
 def urls_of(requests: Any, path: str) -> Iterator[tuple[str, str]]:
-    """The address of each request, those inside blocks as well, and where it is written."""
+    """Yields the address of each request, also inside blocks, with its path in the suite."""
     for request, where in walked(requests, path):
         url = request.get("url") if isinstance(request, dict) else request
         if isinstance(url, str):
@@ -267,7 +268,7 @@ def _keys(written: Any) -> Iterator[str]:
 
 
 def walked(requests: Any, path: str) -> Iterator[tuple[Any, str]]:
-    """Each request and block (text or mapping), those inside blocks as well."""
+    """Yields each request and block (text or mapping), also inside blocks, with its path in the suite."""
     if not isinstance(requests, list):
         return
     for index, request in enumerate(requests):

@@ -1,4 +1,4 @@
-"""Typed sections of a suite: one base class, the types of values, and each refusal as a code and `<what>; <fix>`."""
+"""Typed sections of a suite: one base class, the types of values, and errors as a code and `<problem>. <Fix>.`"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from toril.text import suggestion
 RATE = re.compile(r"([0-9.]+)([kM]?)(/[A-Za-z]+)?")
 FACTORS = {"": 1, "k": 1000, "M": 1_000_000}
 
-# The codes of refusals for pydantic's own checks; the validators below bring their codes along.
+# Error codes for pydantic's own checks; the validators below have codes of their own.
 CODES = {
     "extra_forbidden": "unknown-key",
     "missing": "missing-key",
@@ -36,6 +36,15 @@ CODES = {
     "dict_type": "not-a-mapping",
     "model_type": "not-a-mapping",
 }
+PROBLEMS = {  # of the same codes; `wanted` is pydantic's description of the value
+    "unknown-value": "is not a known value. Use {wanted}.",
+    "out-of-range": "is out of range. Write a value {wanted}.",
+    "not-a-boolean": "is not a boolean. Write true or false.",
+    "not-a-number": "is not a whole number. Write one such as 10.",
+    "not-a-text": "is not a text. Write a text of at least one character.",
+    "not-a-list": "is not a list. Write it like `[first, second]`.",
+    "not-a-mapping": "is not a mapping. Write keys and values below it.",
+}
 
 
 class Section(BaseModel):
@@ -49,7 +58,7 @@ class Section(BaseModel):
 
     @classmethod
     def read(cls, written: object, path: str, error: Callable[[str, str, str], UserError]) -> Self:
-        """The section at `path`; raises `error(code, path, text)` for the first thing in it that does not fit."""
+        """Returns the section at `path`; raises `error(code, path, text)` for the first wrong key or value."""
         try:
             return cls.model_validate(written)
         except ValidationError as invalid:
@@ -66,21 +75,19 @@ class Section(BaseModel):
 
 def _text(section: type[Section], code: str, error: ErrorDetails) -> str:
     if code == "unknown-key":
-        return f"unknown; {suggestion(str(error['loc'][-1]), _keys_at(section, error['loc'][:-1]))}"
+        return f"Unknown key. {suggestion(str(error['loc'][-1]), _keys_at(section, error['loc'][:-1]))}"
     if code == "missing-key":
-        return f"missing; add `{error['loc'][-1]}` beside the keys that are there"
+        return f"Missing key. Add `{error['loc'][-1]}` beside the other keys."
     if code == "empty-list":
-        return "empty; write one at least"
-    text = error["msg"]
-    if code == "not-a-mapping":
-        text = "not a mapping; write keys below it"
-    elif ";" not in text:
-        text = f"which has to be {text.removeprefix('Input should be ')}; correct it"
-    return f"{quoted(error['input'])}, {text}"
+        return "The list is empty. Add an item."
+    wanted = error["msg"].removeprefix("Input should be ")
+    own = "-" in error["type"]  # of the validators below
+    text = wanted if own else PROBLEMS.get(code, "is not usable. It must be {wanted}.").format(wanted=wanted)
+    return f"{quoted(error['input'])} {text}"
 
 
 def _keys_at(section: type[Section], location: tuple[int | str, ...]) -> list[str]:
-    """The keys of the section at this place of `section`."""
+    """Returns the keys of the section at this location inside `section`."""
     for part in location:
         field = next((one for one in section.model_fields.values() if one.alias == part), None)
         if field is not None:
@@ -96,39 +103,39 @@ def _sections_in(annotation: Any) -> Iterator[type[Section]]:
 
 
 def misfit(code: str, text: str) -> PydanticCustomError:
-    """A refusal; the text goes on behind the value: `no duration; write it like 30s`."""
+    """Returns a validation error; the text follows the value: `is not a duration. Write it like 30s.`"""
     return PydanticCustomError(code, "{text}", {"text": text})
 
 
 def _rate(value: object) -> float:
-    """Requests per second: a number, or one with its unit, such as `500/s` or `30k/min`."""
+    """Reads a rate: a number, or a number with its unit, such as `500/s` or `30k/min`."""
     match = RATE.fullmatch(str(value).replace(" ", ""))
     try:
         if match is None or isinstance(value, bool):
             raise ValueError
         return float(number(match[1]) * FACTORS[match[2]] * (rate_per_s(f"1{match[3]}") if match[3] else 1))
     except ValueError:
-        raise misfit("not-a-rate", "not a rate; write it like 500, 500/s or 30k/min") from None
+        raise misfit("not-a-rate", "is not a rate. Write it like 500, 500/s or 30k/min.") from None
 
 
 def _duration(value: object) -> float:
     try:
         return float(duration_s(value))
     except ValueError:
-        raise misfit("not-a-duration", "not a duration; write it like 30s, 5m or 2h") from None
+        raise misfit("not-a-duration", "is not a duration. Write it like 30s, 5m or 2h.") from None
 
 
 def _percentage(value: object) -> float:
-    """`90%`, or a fraction up to 1, as a fraction."""
+    """Reads `90%`, or a fraction up to 1; returns a fraction."""
     percent = isinstance(value, str) and value.strip().endswith("%")
     try:
         if not percent and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise ValueError
         fraction = float(str(value).strip().removesuffix("%")) / (100 if percent else 1)
     except ValueError:
-        raise misfit("not-a-percentage", "not a percentage; write it like 90%") from None
+        raise misfit("not-a-percentage", "is not a percentage. Write it like 90%.") from None
     if not 0 < fraction <= 1:
-        raise misfit("not-a-percentage", "not above 0% and at most 100%; write it like 90%")
+        raise misfit("not-a-percentage", "is not between 0% and 100%. Write it like 90%.")
     return fraction
 
 

@@ -1,10 +1,10 @@
-"""The `toril:` block of a suite: typed settings, names of browsers' devices and networks, and of secrets.
+"""The `toril:` block of a suite: typed settings, names of browsers' devices and networks, and names of secrets.
 
-Devices are Playwright's descriptors (playwright 1.65, `playwright.devices`): viewport, scale and user agent; the engine
-stays Chromium, also for an iPhone. Networks are the presets of Chrome's DevTools (NetworkManager.ts), where the latency
-is what DevTools adds to each request so that a page loads as with the round trip in the name.
+Devices are Playwright's descriptors (playwright 1.65, `playwright.devices`): viewport, scale and user agent. The engine
+is always Chromium, also for an iPhone. Networks are the presets of Chrome's DevTools (NetworkManager.ts). DevTools adds
+their latency to each request, which simulates the round trip of the named network.
 
-Of secrets a suite has the variables' names, and where workers find their values; no value is ever known here.
+A suite has the names of its secrets and the places of their values. This module never reads a value.
 """
 
 import re
@@ -19,10 +19,10 @@ from toril.suite.sections import Duration, Percentage, Rate, Section, Texts, mis
 from toril.text import suggestion
 
 MAX_WORKERS = 1000
-MIN_JUDGED_S = 3  # of a stage of a search
-MAX_SECRETS = 50  # each is a call to Secrets Manager, by each worker
+MIN_JUDGED_S = 3  # of each stage of a search
+MAX_SECRETS = 50  # each worker calls Secrets Manager once for each secret
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What toril, bzt, the engines, Python, Java, the linker and AWS' libraries read, and what a worker sets for itself
+# Variables of toril, bzt, the engines, Python, Java, the linker and AWS' libraries, and those that a worker sets
 RESERVED = re.compile(
     r"(?i)(?:TORIL|TAURUS|AWS|AMAZON|ECS|LD|DYLD|PYTHON|JAVA|JDK|JVM|LOCUST|JMETER|BZT|GIT|MALLOC|XDG|LC)_.*|PYTHON.*"
     r"|(?:HTTPS?|NO|ALL|FTP)_PROXY|PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|TMP|TEMP|TMPDIR|LANG|TERM|TZ|IFS|ENV|BASH_ENV"
@@ -62,15 +62,15 @@ def _one_of(known: Mapping[str, object], what: str, value: object) -> str:
     for name in known:
         if text.lower().replace(" ", "-") == name.lower().replace(" ", "-"):
             return name
-    raise misfit("unknown-value", f"not a {what} that is known; {suggestion(text, known)}")
+    raise misfit("unknown-value", f"is not a known {what}. {suggestion(text, known)}")
 
 
 def _criteria(value: object) -> object:
-    """A list; or one criterion, or Taurus' mapping of messages to criteria."""
+    """Returns a list; the suite may have one criterion, or Taurus' mapping of messages to criteria."""
     if isinstance(value, dict) and "subject" not in value:
         return [{message: criterion} for message, criterion in value.items()]
     if value is None or (isinstance(value, list) and not all(isinstance(one, (str, dict)) for one in value)):
-        raise misfit("not-a-list", "not a list of criteria; write it like [throughput<450/s]")
+        raise misfit("not-a-list", "is not a list of criteria. Write it like `[throughput<450/s]`.")
     return [value] if isinstance(value, (str, dict)) else value
 
 
@@ -79,9 +79,9 @@ NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "ne
 
 
 class WorkerSize(Section):
-    """What one worker gets on Fargate."""
+    """The size of one worker's task on Fargate."""
 
-    cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 2048  # CPU units; those that Fargate knows
+    cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384] = 2048  # CPU units that Fargate supports
     memory: int = Field(default=4096, ge=512, le=122_880)  # MiB
     arch: Literal["arm64", "x86_64"] = "arm64"
     spot: bool = False
@@ -89,46 +89,46 @@ class WorkerSize(Section):
 
 
 class Regression(Section):
-    """How a duet of base and head is judged."""
+    """The comparison of base and head in a duet."""
 
     margin: Percentage = 0.03
-    blocks: int = Field(default=10, ge=4, le=100)  # fewer prove nothing
-    block_s: Duration | None = None  # of steady load in each arm; None: the suite's hold-for divided by the blocks
+    blocks: int = Field(default=10, ge=4, le=100)  # fewer blocks prove nothing
+    block_s: Duration | None = None  # steady load in each arm; None: the suite's hold-for divided by the blocks
     labels: Texts = ()
 
 
 class Vegeta(Section):
-    """Settings of the open-model engine for which Taurus has no key; the same for all its executions."""
+    """Settings of the open-model engine that Taurus has no keys for. They apply to all its executions."""
 
-    http2: bool = False  # for all requests; a target that does not speak it fails them
-    dns_ttl_s: Duration = 5.0  # how long an address is kept; 0: resolved at each connection
-    max_workers: int | None = Field(default=None, ge=1, le=200_000)  # requests in flight; None: what files allow
-    redirects: int = Field(default=10, ge=0, le=100)  # followed, before the request fails
-    insecure: bool = False  # certificates are not verified
+    http2: bool = False  # for all requests; they fail if the target does not support it
+    dns_ttl_s: Duration = 5.0  # lifetime of a resolved address; 0: resolve for each connection
+    max_workers: int | None = Field(default=None, ge=1, le=200_000)  # requests in flight; None: the limit of open files
+    redirects: int = Field(default=10, ge=0, le=100)  # to follow before the request fails
+    insecure: bool = False  # whether to skip the verification of certificates
 
 
 class CapacitySearch(Section):
-    """How to search for the highest rate that one execution's target sustains."""
+    """The search for the highest rate that one execution's target sustains."""
 
     from_rps: Rate = Field(alias="from", gt=0)
     to_rps: Rate = Field(alias="to", gt=0)
     until: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = Field(min_length=1)
     settle_s: Duration = 5.0
-    step_s: Duration = Field(default=20.0, ge=5, validate_default=True)  # shorter ones could not show a saturation
+    step_s: Duration = Field(default=20.0, ge=5, validate_default=True)  # shorter stages cannot show saturation
     precision: Percentage = Field(default=0.05, ge=0.01, le=0.5)
 
     @field_validator("to_rps")
     @classmethod
     def _higher(cls, to_rps: float, info: ValidationInfo) -> float:
         if to_rps <= info.data.get("from_rps", 0.0):
-            raise misfit("out-of-range", "no more than `from`; write a higher rate")
+            raise misfit("out-of-range", "is not above `from`. Write a higher rate.")
         return to_rps
 
     @field_validator("step_s")
     @classmethod
     def _judged(cls, step_s: float, info: ValidationInfo) -> float:
         if step_s - info.data.get("settle_s", 0.0) < MIN_JUDGED_S:
-            raise misfit("out-of-range", f"too short; make it {MIN_JUDGED_S} s longer than `settle` at least")
+            raise misfit("out-of-range", f"is too short. Make it at least {MIN_JUDGED_S} s longer than `settle`.")
         return step_s
 
 
@@ -146,63 +146,66 @@ class TorilSettings(Section):
     worker: WorkerSize = WorkerSize()
     max_duration_s: Duration | None = None
     graceful_stop_s: Duration = 30.0
-    metrics_wait_s: Duration = 300.0  # for CloudWatch, which publishes late
+    metrics_wait_s: Duration = 300.0  # since CloudWatch publishes metrics late
     split_data: Texts = ()
     quorum: Percentage = 1.0
-    gate: bool | None = None  # None: of those pull requests that touch the suite
+    gate: bool | None = None  # None: only for pull requests that change the suite
     secrets: dict[str, str] = Field(default_factory=dict)
     criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = ()
     regression: Regression | None = None
     capacity: dict[str, CapacitySearch] = Field(default_factory=dict)  # by execution
-    curves: dict[str, Any] = Field(default_factory=dict)  # execution → its shape of load, read with the execution
+    curves: dict[str, Any] = Field(default_factory=dict)  # execution → its load curve, which is read with the execution
     vegeta: Vegeta = Vegeta()
     browsers: dict[str, BrowserBlock] = Field(default_factory=dict)  # by execution
 
 
 def read_settings(block: object, reader: SuiteReader) -> TorilSettings:
-    """The settings in a suite's `toril:` block (None when it has none)."""
+    """Returns the settings in a suite's `toril:` block (None if it has none)."""
     return TorilSettings() if block is None else TorilSettings.read(block, "toril", reader.error)
 
 
 def browser_of(device: str | None, network: str | None) -> Browser:
-    """The device and the network by their names, in full."""
+    """Returns the browser with this device and network."""
     return Browser(device=DEVICES[device or "Desktop"], network=None if network is None else NETWORKS[network])
 
 
 def secret_names(merged: Mapping[str, Any]) -> frozenset[str]:
-    """The variables that hold secrets, before anything else of the suite is read: no reference to them is resolved."""
+    """Returns the variables that hold secrets. They are read first, so that no reference to them is resolved."""
     return frozenset(map(str, mapping_at(merged, "toril", "secrets")))
 
 
 def check_secrets(
     secrets: Mapping[str, str], merged: Mapping[str, Any], given: Iterable[str], reader: SuiteReader
 ) -> None:
-    """SuiteError for an unusable name or reference; a reference is not quoted: it may be a value."""
+    """Raises SuiteError for an unusable name or reference; it does not quote the reference, which may be a value."""
     if len(secrets) > MAX_SECRETS:
-        text = f"{len(secrets)} entries, over {MAX_SECRETS}; use keys of one secret"
+        text = f"The suite has {len(secrets)} secrets, more than {MAX_SECRETS}. Use keys of one secret."
         raise reader.error("out-of-range", "toril.secrets", text)
     settings_env = mapping_at(merged, "settings", "env")
     for variable, reference in secrets.items():
         path = f"toril.secrets.{variable[:60]}"
         if not VARIABLE.fullmatch(variable):
-            raise reader.error("unusable-name", path, "no name of an environment variable; use letters, digits and _")
+            text = "This is not a name for an environment variable. Use letters, digits and _."
+            raise reader.error("unusable-name", path, text)
         if RESERVED.fullmatch(variable):
-            raise reader.error("reserved-name", path, "a name that workers or their tools need; choose another")
-        for place, others in (("given with --env", given), ("in settings.env", settings_env)):
+            text = "Workers or their tools use this variable. Choose another name."
+            raise reader.error("reserved-name", path, text)
+        for place, others in (("`--env`", given), ("settings.env", settings_env)):
             if variable in others:
-                raise reader.error("conflicting-keys", path, f"{place} as well; leave one of them out")
+                raise reader.error("conflicting-keys", path, f"{place} also sets this variable. Remove one of them.")
         try:
             secret_reference(reference)
-        except ValueError as error:
-            fix = "write a secret's name, its ARN, or `<ARN>:<key>::` for one key of its JSON"
-            raise reader.error("not-a-secret", path, f"{error}; {fix}") from None
+        except ValueError:
+            what = "This is neither a name nor an ARN of a secret in Secrets Manager"
+            fix = "Write the secret's name, its ARN, or `<ARN>:<key>::` for one key of its JSON."
+            raise reader.error("not-a-secret", path, f"{what}. {fix}") from None
     for path in _command_lines(merged.get("modules"), secrets, "modules"):
-        text = "a command line with a secret, which anybody can read there; hand it over in another way"
+        text = "Every process can read a secret on a command line. Let the program read the variable instead."
         raise reader.error("secret-on-command-line", path, text)
 
 
 def _command_lines(place: Any, secrets: Mapping[str, str], path: str) -> Iterator[str]:
-    """Where a secret would be put onto a command line."""
+    """Yields the paths of command lines that contain a secret."""
     if not isinstance(place, dict):
         return
     for key, value in place.items():
