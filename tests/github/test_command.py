@@ -103,14 +103,14 @@ def test_a_strangers_artifact_gets_no_flood_of_comments(github, tmp_path, monkey
     assert call(monkeypatch, tmp_path / "many", "--head", "acme:faster", "--sha", COMMIT, github=github) == 2
 
     assert not github.requests
-    assert "51 suites, more than the 50" in capsys.readouterr().err
+    assert "51 suites" in capsys.readouterr().err
 
 
 def test_a_commit_that_is_no_longer_the_newest_is_not_told(github, run, monkeypatch, capsys):
     assert call(monkeypatch, run, "--head", "acme:faster", "--sha", "c" * 40, github=github) == 0
 
     assert not github.comments
-    assert "no comment posted" in capsys.readouterr().err
+    assert "No comment posted" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("sha", "told"), [(COMMIT, 1), ("c" * 40, 0)])
@@ -118,7 +118,7 @@ def test_a_number_with_a_commit_is_told_only_while_it_is_at_that_commit(sha, tol
     assert call(monkeypatch, run, "--pull-request", 7, "--sha", sha, github=github) == 0
 
     assert len(github.comments) == told
-    assert ("#7 is no longer at" in capsys.readouterr().err) == (not told)
+    assert ("No comment posted" in capsys.readouterr().err) == (not told)
 
 
 def test_a_filter_that_github_ignores_finds_no_stranger(github, run, monkeypatch):
@@ -156,9 +156,9 @@ def test_a_dry_run_asks_nobody(run, monkeypatch, capsys):
     [
         ("--pull-request 7 --head a:b --sha x", "either --pull-request"),
         ("", "either --pull-request"),
-        ("--head a:b", "the whole commit"),
+        ("--head a:b", "--sha"),
         ("--head a --sha " + COMMIT, "OWNER:BRANCH"),
-        ("--pull-request 7 --sha abc", "the whole commit"),
+        ("--pull-request 7 --sha abc", "--sha"),
         ("--pull-request 7 --repository acme", "OWNER/NAME"),
         ("--pull-request 7 --repository acme/shop/../../x", "OWNER/NAME"),
         ("--pull-request 7 --repository ../..", "OWNER/NAME"),

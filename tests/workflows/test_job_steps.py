@@ -56,7 +56,7 @@ def test_a_job_that_ran_no_suite_tells_nobody(tmp_path):
         cli.app, ["comment", str(tmp_path / "artifacts/*/*"), "--if-there", "--pull-request", "7"]
     )
     assert done.exit_code == 0
-    assert "no comment posted" in done.output
+    assert "No comment posted" in done.output
 
 
 def test_a_run_is_copied_with_all_that_is_in_its_folder(tmp_path):
