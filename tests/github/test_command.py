@@ -78,7 +78,7 @@ def test_a_comparison_that_proves_nothing_does_not_spoil_a_run_that_passed(githu
     assert call(monkeypatch, tmp_path, "--pull-request", 7, github=github) == 0
 
     assert github.comments[0]["body"].startswith("## ✅ shop: passed — both criteria hold")
-    assert "### ⚪ Base and head: neutral, not proven either way" in github.comments[0]["body"]
+    assert "### ⚪ Base and head: neutral, no proof in either direction" in github.comments[0]["body"]
 
 
 def test_the_pull_request_is_found_by_its_branch_and_commit(github, run, monkeypatch):
@@ -92,7 +92,7 @@ def test_the_pull_request_is_found_by_its_branch_and_commit(github, run, monkeyp
 
     assert [one["pull"] for one in github.comments] == [7]
     assert github.requests[0]["query"]["head"] == "octocat:faster"
-    whose = "commit <code>aaaaaaaaaaaa</code> of <code>octocat&#58;faster</code>, as its own workflow has measured it"
+    whose = "commit <code>aaaaaaaaaaaa</code> of <code>octocat&#58;faster</code>, measured by the workflow of the fork"
     assert github.comments[0]["body"].splitlines()[2] == whose
 
 

@@ -83,7 +83,7 @@ def test_a_regression_is_an_error_for_each_figure_and_what_is_not_proven_a_notic
     neutral = commands(compared(examples.passed(), NEUTRAL, "unproven"))
 
     assert [(name, one["title"]) for name, one, _ in regression] == [("error", "shop: slower than base")]
-    assert [(name, one["title"]) for name, one, _ in neutral] == [("notice", "shop: not proven either way")]
+    assert [(name, one["title"]) for name, one, _ in neutral] == [("notice", "shop: no proof in either direction")]
 
 
 def test_a_regression_that_cannot_be_trusted_is_a_warning():
@@ -98,7 +98,7 @@ def test_github_shows_ten_of_a_kind_and_the_tenth_tells_of_the_rest(outcome, nam
 
     assert [one[0] for one in more] == [name] * 10
     assert "more" not in ten[-1][2]
-    assert more[-1][2] == "p95 of label 9>1s: m9 … and 490 more: see the report"
+    assert more[-1][2] == "p95 of label 9>1s: m9 … and 490 more; see the report"
 
 
 PIECES = st.sampled_from(["a", "::", ":", ",", "=", "%", "%0A", "%3A", "%25", "\r", "\n", "##[", "]", " ", "\u2028"])
@@ -116,6 +116,6 @@ def test_no_text_ends_its_place_or_begins_another_command(text):
     shown = text.encode("utf-8", "backslashreplace").decode()
     assert name == "error"
     assert properties == {"file": f"a{shown}", "line": "3", "title": f"{plain(text)}: failed"}
-    criterion, said = plain(text), plain(text, 1000)
-    assert message == f"{criterion}: {said or '412 ms against 250 ms'}"
+    criterion, shown_message = plain(text), plain(text, 1000)
+    assert message == f"{criterion}: {shown_message or 'observed 412 ms, limit 250 ms'}"
     assert len(re.split("[\r\n]", render("annotations", hostile).decode())) == 2

@@ -228,7 +228,7 @@ def test_a_percentile_is_shown_no_finer_than_it_was_recorded(subject, resolution
     rule = examples.criterion(subject=subject, observed=observed_us, interval=[observed_us, None])
     (read,) = rules(Bundle(run.plan, examples.summary(labels), examples.verdict(criteria=[rule])))
     assert read.observed == shown
-    assert read.detail.endswith(f"95 % sure between {shown} and ∞")
+    assert read.detail.endswith(f"95 % interval {shown} to ∞")
 
 
 def test_throughput_is_set_against_the_requested_one_only_where_all_of_it_was_requested():

@@ -133,7 +133,7 @@ def test_curves_pass_through_the_percentiles_of_the_summary():
                 continue
             assert values[nine] == times[key] / 1000
             low, high = times["interval"][key]
-            band = [drawn_lines[f"95 % sure: at {edge}"].get(nine) for edge in ("least", "most")]
+            band = [drawn_lines[f"95 % interval: {edge} bound"].get(nine) for edge in ("lower", "upper")]
             assert band == ([low / 1000, high / 1000] if high is not None else [None, None])
         assert next(value for value in reversed(values.values()) if value is not None) == times["max"] / 1000
 
@@ -331,7 +331,7 @@ def test_long_runs_say_that_they_are_thinned():
     series = [examples.second(number) for number in range(1300)]
     page = Page(render("html", Bundle(examples.plan(), examples.summary(series=series), examples.verdict())))
 
-    assert "Of every 3 s the lowest and the highest second are drawn" in page.text
+    assert "the lowest and the highest second of every 3 s" in page.text
 
 
 def test_the_examples_in_the_modules_of_charts_hold():

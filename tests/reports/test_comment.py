@@ -118,14 +118,14 @@ def test_ten_thousand_labels_and_endless_messages_fit_and_say_where_all_of_it_is
     text = written(examples.with_verdict(run, outcome="inconclusive", reasons=endless))
 
     assert len(text) <= markdown.COMMENT - 1_000
-    assert "[all of it](<https://ci.example/report>)" in text or "more reasons" in text
+    assert "[full report](<https://ci.example/report>)" in text or "more reasons" in text
     assert elements(text) <= OURS
 
 
 def test_a_text_that_is_cut_links_to_all_of_it():
     text = markdown.limited(lambda most: iter(["first", "x" * 70_000]), "https://ci.example/report").decode()
 
-    assert text == "first\n\n… the rest does not fit into a comment: [all of it](<https://ci.example/report>)\n"
+    assert text == "first\n\n… the rest is too long for a comment: [full report](<https://ci.example/report>)\n"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_text_that_is_cut_links_to_all_of_it():
 )
 def test_what_is_no_address_is_no_link(url):
     assert not markdown.is_address(url)
-    with pytest.raises(ValueError, match="no address"):
+    with pytest.raises(ValueError, match="not an address"):
         markdown.link("Report", url)
 
 

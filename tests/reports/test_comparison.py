@@ -230,7 +230,7 @@ def test_two_runs_of_the_same_load_are_comparable():
         ({"throughput_rps": 450.0}, "execution shop: throughput was not set in base, 450/s in head"),
         ({"ramp_up_s": 5.0}, "execution shop: ramp-up was 0 s in base, 5 s in head"),
         ({"executor": "jmeter"}, "execution shop: executor was locust in base, jmeter in head"),
-        ({"name": "other"}, "execution other is in head only"),
+        ({"name": "other"}, "execution other exists only in head"),
     ],
 )
 def test_another_load_is_said(load, said):
@@ -242,7 +242,7 @@ def test_more_workers_and_other_locations_are_said():
     elsewhere = run_of(small(), run_id="c", plan={"locations": ("madrid",)})
 
     assert "base had 1 worker, head had 2 workers" in differences(BASE, two)
-    assert "the load came from local in base, from madrid in head" in differences(BASE, elsewhere)
+    assert "the locations were local in base, madrid in head" in differences(BASE, elsewhere)
 
 
 def test_ramp_up_left_out_of_one_is_said():
@@ -250,14 +250,14 @@ def test_ramp_up_left_out_of_one_is_said():
 
     said = differences(run_of(small()), steady)
 
-    assert "the figures of base are of the whole run, those of head of its steady load only" in said
+    assert "the figures of base cover the whole run, those of head only the steady state" in said
 
 
 @pytest.mark.parametrize(
     ("circumstances", "said"),
     [
         ({"lost": (("local-1", "killed"),)}, "head is inconclusive: a worker was lost"),
-        ({"stop": stopped("user")}, "head is inconclusive: it was ended early"),
+        ({"stop": stopped("user")}, "head is inconclusive: it was stopped early"),
         ({"clock_s": {"local-1": (5.0, 0.1)}}, "head is inconclusive: a worker's clock was off"),
     ],
 )
@@ -298,7 +298,7 @@ def test_criteria_pair_up_by_what_they_say():
 
 
 def test_two_single_runs_are_never_said_to_prove_a_regression():
-    assert "prove no regression" in CONCLUSION
+    assert "prove neither a regression" in CONCLUSION
     assert json.loads(compared("json", BASE, SLOWER))["conclusion"] == CONCLUSION
 
 
@@ -323,7 +323,7 @@ def test_every_format_shows_every_pair(name, head):
 def test_what_differs_and_what_can_be_concluded_is_shown(name):
     text = " ".join(compared(name, BASE, SLOWER).decode().replace("\n", " ").split())
 
-    for part in ("differs", "within noise", "prove no regression", "cart"):
+    for part in ("differs", "within noise", "prove neither a regression", "cart"):
         assert part in text
 
 

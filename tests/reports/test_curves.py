@@ -60,7 +60,7 @@ def test_the_plan_says_what_a_curve_comes_to_and_draws_it():
 
 def test_the_plan_says_what_max_duration_leaves_of_a_curve():
     plan = plan_of(executions=[planned(STAIRS)]).model_copy(update={"max_duration_s": 30.0})
-    assert "1,000 requests in 40 s, at most 40/s; max-duration ends it after 600 of them" in printed(plan_text, plan)
+    assert "1,000 requests in 40 s, at most 40/s; max-duration ends it after 600 requests" in printed(plan_text, plan)
 
 
 def test_a_report_has_what_was_achieved_below_what_was_planned_on_one_scale():
@@ -115,4 +115,4 @@ def test_two_runs_of_other_curves_are_told_apart():
     base, head = run_of(STAIRS), run_of(((0.0, 40.0), (40.0, 40.0)))
     head = replace(head, plan=head.plan.model_copy(update={"run_id": "other"}))
     text = " ".join(compared("terminal", base, head).decode().split())
-    assert "its load curve was another one, of 1,000 requests in base and 1,600 requests in head" in text
+    assert "the load curve differs, with 1,000 requests in base and 1,600 requests in head" in text

@@ -111,7 +111,7 @@ def test_the_library_reads_the_log_with_its_times_and_tags(tmp_path):
 def test_the_head_says_version_start_and_units():
     head = exported("hdr", run_of([Sample(0)], ramp_up_exclude=True)).decode().splitlines()[:5]
 
-    assert head[0] == "#[Logged by toril 0: judged samples (of the steady load) of run 20261124T150405Z-shop-0a1b]"
+    assert head[0] == "#[Logged by toril 0: judged samples (of the steady state) of run 20261124T150405Z-shop-0a1b]"
     assert head[1:] == [
         "#[Values are response times in microseconds; Interval_Max is in milliseconds]",
         "#[Histogram log format version 1.3]",

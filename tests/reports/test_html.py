@@ -121,7 +121,7 @@ def test_a_page_of_very_many_labels_shows_those_that_matter_and_says_how_many_it
     text = Page(data).text
 
     assert len(data) < 1_000_000
-    assert "19,883 more labels: in the formats csv and json" in text
+    assert "19,883 more labels: see the formats csv and json" in text
     for name in ("rare and broken", "rare and judged", "rare and slow"):
         assert name in text
 

@@ -158,10 +158,10 @@ def test_a_criterion_that_decides_nothing_and_is_undecided_is_skipped():
 
 
 def test_what_came_true_as_non_failed_is_told_and_fails_nothing():
-    tag, said = next(iter(results(RUNS["triggered"]).values()))
+    tag, message = next(iter(results(RUNS["triggered"]).values()))
 
     assert tag == "passed"
-    assert said.startswith("came true, which does not fail this run\nobserved 100 ms, limit 10 ms")
+    assert message.startswith("triggered, which does not fail this run\nobserved 100 ms, limit 10 ms")
 
 
 CODES = sorted({line.split("`")[1] for line in (REASONS or "").splitlines() if line.startswith("| `")})

@@ -139,7 +139,7 @@ def test_a_run_that_is_too_long_whatever_is_left_out_keeps_whole_paragraphs():
 
     assert len(text) <= markdown.LIMIT
     assert text.startswith("first\n\nxxx")
-    assert text.endswith("last\n\n… the rest does not fit into a comment\n")
+    assert text.endswith("last\n\n… the rest is too long for a comment\n")
     assert "yyy" not in text
 
 

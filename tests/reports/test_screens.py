@@ -66,7 +66,7 @@ def test_the_plan_shows_load_division_and_criteria():
         "5 users",
         "p95 of checkout>250ms",
         "suite.yml: reporting[0].criteria[0]",
-        "steady load only",
+        "steady state only",
         "note: `services` is left to bzt",
     ):
         assert part in text
@@ -85,7 +85,7 @@ def test_the_plan_shows_criteria_of_both_languages_in_one_line_each():
     lines = printed(plan_text, examples.plan(criteria=criteria)).splitlines()[-5:]
 
     assert [line.strip() for line in lines] == [
-        "p95>1s for 5s, ends the run at once  (a)",
+        "p95>1s for 5s, ends the run immediately  (a)",
         "fail>1% in execution buy  (b)",
         "p95>1s for 5s, continue as non-failed  (c)",
         "throughput<450/s  (d)",

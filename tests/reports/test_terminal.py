@@ -174,7 +174,7 @@ def test_what_is_left_out_of_a_long_table_is_counted_with_the_format_that_has_it
     rules = [examples.criterion(f"p95 of l{place}>1s", "failed" if place == 700 else "passed") for place in range(1000)]
     text = render("terminal", examples.with_verdict(examples.failed(), criteria=rules)).decode()
     assert "p95 of l700>1s" in text
-    assert "900 more criteria: --format json" in text
+    assert "900 more criteria; see --format json" in text
 
 
 def test_a_sentence_about_a_figure_has_the_whole_width():
