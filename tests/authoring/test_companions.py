@@ -23,7 +23,7 @@ def test_what_a_jmx_names_elsewhere_is_said_and_not_taken_along(tmp_path):
     for name in ("../outside.csv", str(tmp_path / "outside.csv"), "no.csv"):
         jmx.write_text(text.replace("data/users.csv", name))
         done = call(tmp_path / name.replace("/", "_"), "--jmx", str(jmx))
-        assert f"note: load.jmx names {name!r}" in done.stderr
+        assert f"note: load.jmx: `{name}`" in done.stderr
         assert "outside.csv" not in " ".join(tree(tmp_path / name.replace("/", "_")))
 
 
@@ -68,7 +68,7 @@ def test_a_script_takes_along_nothing_hidden_and_nothing_of_elsewhere(tmp_path):
     (mine / "locustfile.py").write_text(f"host = None\nNAMES = {names!r}\n")
     done = call(tmp_path / "repo", "--locustfile", str(mine / "locustfile.py"), "--action", "acme/toril@v1")
     assert b"a secret\n" not in tree(tmp_path / "repo").values()
-    assert re.findall(r"note: locustfile.py names '(.*)', which", done.stderr) == names[:3]
+    assert re.findall(r"note: locustfile.py: `(.*)` is", done.stderr) == names[:3]
 
 
 TAURUS = """

@@ -17,10 +17,10 @@ from tests.authoring.calling import scripts, tree, written
 
 pytestmark = pytest.mark.live
 
-ADDRESS = "An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file: "
-RATE = "Requests per second, at most (empty: no limit): "
-LIMITS = "Fails when (several: with ;) [p95>500ms; fail>1%]: "
-LOCATIONS = "Locations, such as eu-west-1=2 us-east-1=1 (empty: here): "
+ADDRESS = "Addresses separated by spaces, or a .jmx, a locustfile.py or a Taurus file: "
+RATE = "Largest throughput in requests per second (empty: no limit): "
+LIMITS = "Criteria that fail a run, separated by ; [p95>500ms; fail>1%]: "
+LOCATIONS = "Locations, e.g. eu-west-1=2 us-east-1=1 (empty: this machine): "
 END_OF_INPUT, INTERRUPT = "\x04", "\x03"
 
 
@@ -142,7 +142,7 @@ def test_a_locustfile_is_asked_for_its_host(tmp_path):
     scripts(tmp_path / "mine")
     with asked(tmp_path) as terminal:
         terminal.answer(ADDRESS, "mine/locustfile.py\n")
-        terminal.answer("Its host (empty: as in locustfile.py): ", "http://shop\n")
+        terminal.answer("Host to load (empty: as in locustfile.py): ", "http://shop\n")
         for question in ("Virtual users [10]: ", "Ramp-up [5s]: ", "Hold for [25s]: ", LIMITS, LOCATIONS):
             terminal.answer(question, "\n")
         terminal.answer("Name of the suite [mine]: ", "\n")
@@ -183,5 +183,5 @@ def test_whoever_leaves_leaves_nothing_behind(tmp_path, key):
         terminal.answer(RATE, "")
         code = terminal.leave(key)
     assert code == 130, terminal.shown
-    assert terminal.shown.endswith("nothing was written\n")
+    assert terminal.shown.endswith("No files written.\n")
     assert tree(tmp_path) == {}

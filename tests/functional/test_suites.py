@@ -23,8 +23,8 @@ def test_each_execution_is_carried_out_once_by_one_worker(tmp_path):
         "apiritif", "apiritif#2", "apiritif#3",
     ]  # fmt: skip
     assert {one.concurrency for one in plan.executions} == {one.iterations for one in plan.executions} == {1}
-    assert "each test case once" in printed(plan_text, plan)
-    assert "fails when a test case fails" in printed(plan_text, plan)
+    assert "every test case once" in printed(plan_text, plan)
+    assert "fails when a test case does" in printed(plan_text, plan)
 
 
 def test_without_the_aggregator_it_is_load(tmp_path):

@@ -188,11 +188,11 @@ def test_a_token_goes_to_nobody_in_the_clear(run, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        (refused(401, "Bad credentials"), "401 Bad credentials; GITHUB_TOKEN is no token"),
+        (refused(401, "Bad credentials"), "401 Bad credentials. GITHUB_TOKEN"),
         (refused(403, "Resource not accessible by integration"), "pull-requests: write"),
-        (refused(404, "Not Found"), "check --repository and --pull-request"),
+        (refused(404, "Not Found"), "--repository, --pull-request"),
         (refused(422, "Validation Failed", errors=[{"message": "locked"}]), "locked"),
-        (refused(301, "Moved Permanently"), "another name"),
+        (refused(301, "Moved Permanently"), "--repository"),
     ],
 )
 def test_a_refusal_comes_with_its_fix_and_without_the_token(trouble, said, github, run, monkeypatch, capsys):

@@ -66,7 +66,7 @@ def test_the_plan_shows_load_division_and_criteria():
         "5 users",
         "p95 of checkout>250ms",
         "suite.yml: reporting[0].criteria[0]",
-        "steady state only",
+        "steady load only",
         "note: `services` is left to bzt",
     ):
         assert part in text

@@ -1,4 +1,4 @@
-"""Prints a plan."""
+"""Prints a plan. docs/ shows several of these lines, and tests compare them."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,7 @@ def in_brief(plan: Plan) -> str:
     """Returns e.g. `2 workers in 2 locations, 30 s of load`; for a duet, the total time and its turns."""
     workers = text.plural(len(plan.shares), "worker")
     places = f" in {text.plural(len(plan.locations), 'location')}" if len(plan.locations) > 1 else ""
-    once = "each test case once" if plan.functional else "until its iterations end"
+    once = "every test case once" if plan.functional else "until its iterations end"
     length = f"{text.span(plan.duration_s)} of load" if plan.duration_s else once
     if plan.duet is not None:
         turns = f"{text.plural(2 * plan.duet.blocks, 'turn')} of {text.span(plan.duet.turn_s)}"
@@ -50,12 +50,12 @@ def show(console: Console, plan: Plan) -> None:
     for execution in plan.searched:
         console.print(Text(_search(execution)))
     if plan.criteria:
-        steady = "steady state only" if plan.ramp_up_exclude else "whole run, including ramp-up"
+        steady = "steady load only" if plan.ramp_up_exclude else "whole run, including ramp-up"
         console.print(Text(f"fails when ({steady})", style="dim"))
         for criterion in criteria_of(plan.criteria):
             console.print(Padding(_rule(criterion), (0, 0, 0, 2)))
     elif plan.functional:
-        console.print(Text("fails when a test case fails", style="dim"))
+        console.print(Text("fails when a test case does", style="dim"))
     else:
         console.print(Text("no criteria: a complete run passes without being judged", style="yellow"))
     for warning in plan.warnings:
@@ -89,9 +89,9 @@ def _search(execution: PlannedExecution) -> str:
     most = most_stages(search.range)
     until = " or ".join(plain(one.text) for one in conditions_of(search, execution.name))
     return (
-        f"searches the capacity of {plain(execution.name)}: from {text.quantity(search.from_rps, '/s')} to "
+        f"looks for the capacity of {plain(execution.name)}: from {text.quantity(search.from_rps, '/s')} to "
         f"{text.quantity(search.to_rps, '/s')} until {until}, within {text.percent(100 * search.precision)}; "
-        f"at most {most} stages of {text.span(search.step_s)}, at most {text.span(execution.hold_for_s)} in total"
+        f"{most} stages of {text.span(search.step_s)} at most, and {text.span(execution.hold_for_s)} in all"
     )
 
 
@@ -131,7 +131,7 @@ def _shares(plan: Plan) -> Table:
             rate = f"≤ {text.quantity(part.throughput_rps, '/s')}" if part.throughput_rps is not None else ""
             if rate and part.concurrency is None:  # an open model sends exactly at its rate
                 rate = rate.removeprefix("≤ ")
-            cells.append(" ".join(filter(None, (users, rate))) or "from script")
+            cells.append(" ".join(filter(None, (users, rate))) or "as written")
         rows.append((plain(share.worker), *cells))
     executions = (Column(plain(execution.name), "text") for execution in plan.executions)
     return _table("worker", (Column("worker", "name"), *executions), rows)
