@@ -86,7 +86,7 @@ def test_a_cancelled_run_keeps_and_judges_what_it_measured_and_leaves_nothing_ru
     assert done.code == 1
     assert done.jobs["runner"] == done.jobs["gate"] == "failure", done.log
     assert done.steps("runner")["Run and judge the suite"] == "failure"
-    assert {done.steps("runner")[name] for name in ("End the run", "Close the shops", "Keep the runs")} == {"success"}
+    assert {done.steps("runner")[name] for name in ("End the run", "Stop the shops", "Upload the runs")} == {"success"}
     found = runs(done)["run"]
     assert found.verdict["outcome"] == "inconclusive"
     assert found.json("stop.json")["cause"] == "signal"
