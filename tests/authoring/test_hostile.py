@@ -97,7 +97,7 @@ def same_address(url: str, found: str) -> bool:
 
 @examples(200)
 @given(asked=good, replaced=one_of_them_hostile)
-def test_what_was_asked_for_is_written_exactly_or_refused(asked, replaced):
+def test_every_value_is_written_exactly_or_refused(asked, replaced):
     asked |= [replaced]
     name, url, limit, location = (asked[key] for key in ("name", "url", "limit", "location"))
     with tempfile.TemporaryDirectory() as top:
@@ -123,7 +123,7 @@ def test_what_was_asked_for_is_written_exactly_or_refused(asked, replaced):
 
 @examples(60)
 @given(stem=around("load", "load test", "1e3"), data=around("users.csv", "data/users.csv"))
-def test_a_file_by_any_name_is_taken_along_or_refused(stem, data):
+def test_a_file_of_any_name_is_copied_or_refused(stem, data):
     with tempfile.TemporaryDirectory() as top:
         mine, folder = Path(top) / "mine", Path(top) / "repo"
         script = mine / f"{stem}.py"

@@ -89,7 +89,7 @@ def asked(folder: Path, *arguments: str) -> Iterator[Terminal]:
             os.close(ours)
 
 
-def test_answers_make_a_suite_and_a_wrong_one_is_asked_for_again(tmp_path):
+def test_answers_make_a_suite_and_a_wrong_answer_repeats_the_question(tmp_path):
     with asked(tmp_path) as terminal:
         terminal.answer(ADDRESS, "shop.example.com\n")
         terminal.answer(ADDRESS, "https://shop.example.com/ https://shop.example.com/cart\n")
@@ -114,7 +114,7 @@ def test_answers_make_a_suite_and_a_wrong_one_is_asked_for_again(tmp_path):
     assert (tmp_path / ".github/workflows/loadtest.yml").is_file()
 
 
-def test_what_options_say_is_not_asked_for(tmp_path):
+def test_options_replace_questions(tmp_path):
     options = ("--users", "3", "--limit", "fail>0%", "--location", "here", "--name", "mine", "--no-workflow")
     with asked(tmp_path, *options, "--ramp-up", "0", "--hold-for", "2s") as terminal:
         terminal.answer(ADDRESS, "http://shop/\n")
@@ -151,7 +151,7 @@ def test_a_locustfile_is_asked_for_its_host(tmp_path):
     assert written(tmp_path, "mine").common["scenarios"]["mine"]["default-address"] == "http://shop"
 
 
-def test_a_workflow_that_is_there_is_said_before_anything_is_asked(tmp_path):
+def test_an_existing_workflow_is_refused_before_any_question(tmp_path):
     (tmp_path / ".github/workflows").mkdir(parents=True)
     (tmp_path / ".github/workflows/loadtest.yml").write_text("mine")
     with asked(tmp_path) as terminal:
@@ -161,7 +161,7 @@ def test_a_workflow_that_is_there_is_said_before_anything_is_asked(tmp_path):
     assert "address" not in terminal.shown
 
 
-def test_a_name_that_is_taken_is_asked_for_again(tmp_path):
+def test_a_taken_name_repeats_the_question(tmp_path):
     (tmp_path / "loadtests/shop").mkdir(parents=True)
     (tmp_path / "loadtests/shop/suite.json").write_text("mine")
     with asked(tmp_path, "--users", "3", "--limit", "fail>0%", "--location", "here", "--ramp-up", "0") as terminal:
@@ -177,7 +177,7 @@ def test_a_name_that_is_taken_is_asked_for_again(tmp_path):
 
 
 @pytest.mark.parametrize("key", [END_OF_INPUT, INTERRUPT])
-def test_whoever_leaves_leaves_nothing_behind(tmp_path, key):
+def test_leaving_the_questions_writes_nothing(tmp_path, key):
     with asked(tmp_path) as terminal:
         terminal.answer(ADDRESS, "http://shop/\n")
         terminal.answer(RATE, "")

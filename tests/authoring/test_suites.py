@@ -25,7 +25,7 @@ def requests(suite, name):
     return [url if "://" in url else scenario["default-address"] + url for url in scenario["requests"]]
 
 
-def test_addresses_become_requests_of_the_service_that_the_first_one_is_of(tmp_path):
+def test_addresses_become_requests_relative_to_the_first_service(tmp_path):
     started(
         tmp_path, "--url", "https://shop.example.com", "--url", "https://shop.example.com/s?q=a:b", "--url", "http://b/"
     )
@@ -39,14 +39,14 @@ def test_addresses_become_requests_of_the_service_that_the_first_one_is_of(tmp_p
     assert not suite.warnings
 
 
-def test_the_page_on_suites_shows_what_is_written(tmp_path):
+def test_the_docs_show_the_written_suite(tmp_path):
     page = (Path(__file__).parents[2] / "docs/suites.md").read_text()
     (command,) = re.findall(r"`toril init (--url [^`]+)`", page)
     started(tmp_path, *shlex.split(command))
     assert f"```yaml\n{(tmp_path / 'loadtests/shop/suite.yml').read_text()}```" in page
 
 
-def test_a_rate_is_jmeters_with_users_enough_for_it(tmp_path):
+def test_a_rate_uses_jmeter_with_enough_users(tmp_path):
     started(tmp_path, "--url", "http://shop/", "--rps", "37.5")
     (execution,) = written(tmp_path, "shop").executions
     assert (execution.executor, execution.concurrency, execution.throughput_rps) == ("jmeter", 38, Fraction("37.5"))
@@ -63,7 +63,7 @@ def test_a_rate_is_jmeters_with_users_enough_for_it(tmp_path):
         ("--url", "http://shop/cart", "--limit", "p99 of /cart>1s", "--rps", "4"),
     ],
 )
-def test_the_load_makes_samples_enough_for_the_limits(tmp_path, options):
+def test_the_load_gives_enough_samples_for_the_limits(tmp_path, options):
     started(tmp_path, "--url", "http://shop/", *options)
     suite = written(tmp_path, "shop")
     plan = make_plan(suite, run_id="run", workers=None)
@@ -84,14 +84,14 @@ def test_a_load_that_is_too_short_for_its_limits_is_noted(tmp_path):
     assert "12 users" in note.message
 
 
-def test_limits_of_both_languages_go_where_they_are_judged(tmp_path):
+def test_limits_of_both_languages_are_written_to_their_sections(tmp_path):
     limits = ["p99 of />1s for 10s", "throughput<4/s", "it is slow: p90>2s"]
     started(tmp_path, "--url", "http://shop/", *(f"--limit={limit}" for limit in limits))
     found = {one.source: one.language for one in written(tmp_path, "shop").criteria}
     assert found == {limits[0]: "taurus", limits[2]: "taurus", limits[1]: "toril"}
 
 
-def test_a_doubtful_limit_is_written_and_doubted(tmp_path):
+def test_a_doubtful_limit_is_written_with_a_warning(tmp_path):
     options = InitOptions(urls=(SHOP,), limits=(read_limit("p95>300"),), action="acme/toril@v1")
     (note,) = create(options, tmp_path).notes
     assert note.code == "bare-seconds"
@@ -104,13 +104,13 @@ def test_locations_have_their_weights(tmp_path):
     assert execution.locations == {"eu-west-1": Fraction("2.5"), "null": 1}
 
 
-def test_a_jmx_may_be_given_a_load(tmp_path):
+def test_a_jmx_can_get_a_load(tmp_path):
     started(tmp_path, "--jmx", str(scripts(tmp_path / "mine") / "load.jmx"), "--hold-for", "1m", "--name", "nightly")
     (execution,) = written(tmp_path, "nightly").executions
     assert (execution.concurrency, execution.hold_for_s, execution.executor) == (10, 60, "jmeter")
 
 
-def test_a_shape_of_locust_is_a_load_of_its_own_unless_another_is_given(tmp_path):
+def test_a_locust_shape_sets_the_load_unless_options_do(tmp_path):
     file = scripts(tmp_path / "mine") / "locustfile.py"
     file.write_text("from locust import HttpUser, LoadTestShape\n")
     for users, name in (((), "own"), (("--users", "5"), "given")):
@@ -128,7 +128,7 @@ def test_a_locustfile_without_a_host_is_noted(tmp_path):
     assert codes(create(options, tmp_path / "3").notes) == []
 
 
-def test_runs_that_git_would_keep_are_noted(tmp_path):
+def test_runs_tracked_by_git_are_noted(tmp_path):
     options = InitOptions(urls=(SHOP,), workflow=False)
     assert codes(create(options, tmp_path).notes) == []
     (tmp_path / ".git").mkdir()
@@ -142,7 +142,7 @@ def test_notes_are_printed(tmp_path):
     assert "note: toril stores runs in .toril/" in call(tmp_path, "--url", "http://shop/").stderr
 
 
-def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
+def test_a_written_suite_can_load_another_address(tmp_path):
     mine = scripts(tmp_path / "mine")
     started(tmp_path, "--url", "http://shop/", "--name", "requests")
     started(
@@ -202,7 +202,7 @@ def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
         ("--url http://shop/ --users 2000000", "too-many-workers", "2,000"),
     ],
 )
-def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, monkeypatch, arguments, code, named):
+def test_invalid_options_are_refused_and_nothing_is_written(tmp_path, monkeypatch, arguments, code, named):
     folder = scripts(tmp_path / "mine")
     monkeypatch.chdir(folder)
     Path("good.yml").write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
@@ -213,7 +213,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path, monkeypatch,
     assert not (tmp_path / "repo").exists()
 
 
-def test_a_script_that_is_no_python_is_said_with_its_line(tmp_path):
+def test_invalid_python_is_refused_with_its_line(tmp_path):
     (tmp_path / "locustfile.py").write_text("import locust\nclass:\n")
     refuses(tmp_path, ["--locustfile", str(tmp_path / "locustfile.py")], "not-python", "line 2")
 
@@ -234,7 +234,7 @@ def test_a_suite_is_named_after_its_host(tmp_path, url, name):
     assert suite.name == name
 
 
-def test_the_end_says_what_was_written_and_what_comes_next(tmp_path, monkeypatch):
+def test_the_output_lists_written_files_and_next_commands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = started(tmp_path / "my shop", "--url", "http://shop/")
     assert re.findall(r"wrote (.*)", said) == [

@@ -109,7 +109,7 @@ def replace_all(rule: dict, attack: str) -> dict:
 
 
 @pytest.mark.parametrize("number", range(len(ATTACKS)))
-def test_no_attack_becomes_more_than_text(opened, tmp_path, number):
+def test_hostile_texts_are_only_text(opened, tmp_path, number):
     attack = ATTACKS[number]
     run = everywhere(attack, number)
     base = replace(everywhere(attack, number + 1), metrics=None)
@@ -132,7 +132,7 @@ def test_no_attack_becomes_more_than_text(opened, tmp_path, number):
     assert not set(hidden) & set(text)
 
 
-def test_names_that_javascript_knows_are_labels_like_others(opened, tmp_path):
+def test_names_of_javascript_properties_are_valid_labels(opened, tmp_path):
     path = tmp_path / "page.html"
     path.write_bytes(render("html", everywhere("__proto__", 0)))
 

@@ -17,7 +17,7 @@ CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
 
 
 @pytest.mark.parametrize(("criterion", "shown"), [("p99>1ms", "p99>1ms ↓"), ("p99>90s", "p99>90s ↑")])
-def test_a_threshold_beyond_a_curve_is_told_at_the_edge_of_the_chart(opened, tmp_path, criterion, shown):
+def test_a_threshold_beyond_the_chart_is_named_at_its_edge(opened, tmp_path, criterion, shown):
     samples = [Sample(step % 30, (40 + step % 3000) * MS, label="x") for step in range(3000)]
     path = tmp_path / "page.html"
     path.write_bytes(render("html", run_of(samples, criterion)))

@@ -55,7 +55,7 @@ class ReadOnly(FolderStore):
         raise StoreError(f"{key} cannot be written", code="trouble")
 
 
-def test_a_run_that_can_only_be_read_is_judged_all_the_same(tmp_path):
+def test_a_read_only_run_is_judged(tmp_path):
     store_run(tmp_path, SLOW, small(90), "p95>150ms")
 
     assert judge_again(ReadOnly(tmp_path), SLOW).outcome == "failed"
@@ -63,7 +63,7 @@ def test_a_run_that_can_only_be_read_is_judged_all_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["plan.json", "summary.json", "verdict.json"])
-def test_a_run_that_cannot_be_read_hides_no_other(tmp_path, name):
+def test_an_unreadable_run_hides_no_other_run(tmp_path, name):
     for run_id in (FAST, SLOW):
         store_run(tmp_path, run_id, small(50), "p95>250ms")
         judge_again(FolderStore(tmp_path), run_id)
@@ -81,7 +81,7 @@ def test_a_renamed_run_is_not_mistaken_for_an_empty_one(tmp_path):
     assert judge_again(*find_run(str(tmp_path / "runs" / "renamed"), "")).summary.total.samples == 250
 
 
-def test_a_page_and_a_comparison_tell_that_measurements_are_missing(tmp_path):
+def test_page_and_comparison_state_missing_measurements(tmp_path):
     store_run(tmp_path, SLOW, small(90))
     store_run(tmp_path, FAST, small(50))
     store = FolderStore(tmp_path)
@@ -105,7 +105,7 @@ def test_a_stored_run_is_reported_in_every_format(toril, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", sorted({*FORMATS} - {"html"}))  # the page is compared in the browser's tests
-def test_a_report_is_the_same_when_all_but_the_measurements_are_deleted(toril, kept, tmp_path, name):
+def test_a_report_is_rebuilt_from_the_measurements_alone(toril, kept, tmp_path, name):
     reports = []
     for attempt in range(2):
         path = tmp_path / str(attempt)
@@ -118,7 +118,7 @@ def test_a_report_is_the_same_when_all_but_the_measurements_are_deleted(toril, k
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk to write to is Linux'")
-def test_a_report_that_cannot_be_written_keeps_no_other_from_it(kept, tmp_path):
+def test_an_unwritable_report_does_not_prevent_other_reports(kept, tmp_path):
     store = FolderStore(kept)
     out = tmp_path / "out.xml"
     told = stored.write_reports(store, judge_again(store, FAST), [("json", Path("/dev/full")), ("junit", out)])
@@ -128,7 +128,7 @@ def test_a_report_that_cannot_be_written_keeps_no_other_from_it(kept, tmp_path):
     assert out.stat().st_size > 50
 
 
-def test_the_verdict_of_a_rebuilt_run_is_the_one_of_its_measurements(toril):
+def test_a_rebuilt_run_has_the_verdict_of_its_measurements(toril):
     _, passed = toril("report", FAST, "--format", "json")
     _, failed = toril("report", SLOW, "--format", "json")
 
@@ -146,7 +146,7 @@ def test_junit_of_a_stored_run_fails_by_its_breach(toril):
 
 @pytest.mark.parametrize("columns", [30, 60, 80, 120, 200])
 @pytest.mark.parametrize("arguments", [("report", SLOW), ("compare", FAST, SLOW), ("runs",)], ids=lambda it: it[0])
-def test_what_is_printed_keeps_to_the_terminal_and_has_no_colour_elsewhere(toril, monkeypatch, arguments, columns):
+def test_output_fits_the_terminal_and_has_no_colour_in_pipes(toril, monkeypatch, arguments, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
 
     code, text = toril(*arguments)
@@ -172,7 +172,7 @@ def test_two_stored_runs_are_compared_in_every_format(toril, tmp_path, monkeypat
     assert lines[0] == lines[1]
 
 
-def test_a_comparison_exits_0_whatever_differs_and_names_what_does(toril):
+def test_a_comparison_exits_0_and_names_the_differences(toril):
     code, text = toril("compare", FAST, SLOW)
 
     assert code == 0
@@ -180,7 +180,7 @@ def test_a_comparison_exits_0_whatever_differs_and_names_what_does(toril):
     assert "differs" in text
 
 
-def test_a_run_is_compared_with_itself_by_its_folder(toril, kept):
+def test_a_run_can_be_compared_with_itself_by_its_folder(toril, kept):
     code, text = toril("compare", str(kept / "runs" / FAST), FAST)
 
     assert code == 0
@@ -197,7 +197,7 @@ def test_a_wrong_comparison_is_a_user_error(toril, arguments):
 
 @pytest.mark.live
 @pytest.mark.parametrize("variable", ["NO_COLOR", None])
-def test_colour_is_for_terminals_that_want_it(kept, variable):
+def test_only_terminals_without_no_color_get_colour(kept, variable):
     import pty
 
     ours, theirs = pty.openpty()

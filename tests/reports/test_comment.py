@@ -89,7 +89,7 @@ def each_nasty_text(test):
 @each_nasty_text
 @tiers.examples(150)
 @given(TEXT)
-def test_no_text_from_outside_does_anything(text):
+def test_no_untrusted_text_acts_as_markdown(text):
     harmless, hostile = HARMLESS, written(attacked(TARGET, text))
 
     assert elements(hostile) <= OURS
@@ -102,7 +102,7 @@ def test_no_text_from_outside_does_anything(text):
     assert hostile.splitlines()[0].startswith("## ❌")
 
 
-def test_the_course_of_the_load_is_drawn_in_characters():
+def test_the_load_over_time_is_drawn_in_characters():
     text = written(STORIES["failed"]())
 
     lines = re.findall(r"<code>([▁▂▃▄▅▆▇█\u00a0]+)</code> (.*)", text)
@@ -112,7 +112,7 @@ def test_the_course_of_the_load_is_drawn_in_characters():
     assert failed.index("█") in (12, 13)  # the incident, from 300 s to 345 s of 600 s
 
 
-def test_ten_thousand_labels_and_endless_messages_fit_and_say_where_all_of_it_is():
+def test_a_huge_comment_is_cut_and_links_to_the_full_report():
     run = examples.hostile(labels=10_000)
     endless = [{"code": "x" * 900, "message": f"{number}{'<&|' * 5_000}"} for number in range(200)]
     text = written(examples.with_verdict(run, outcome="inconclusive", reasons=endless))
@@ -122,7 +122,7 @@ def test_ten_thousand_labels_and_endless_messages_fit_and_say_where_all_of_it_is
     assert elements(text) <= OURS
 
 
-def test_a_text_that_is_cut_links_to_all_of_it():
+def test_a_cut_text_links_to_the_full_report():
     text = markdown.limited(lambda most: iter(["first", "x" * 70_000]), "https://ci.example/report").decode()
 
     assert text == "first\n\n… the rest is too long for a comment: [full report](<https://ci.example/report>)\n"
@@ -140,13 +140,13 @@ def test_a_text_that_is_cut_links_to_all_of_it():
         "https://",
     ],
 )
-def test_what_is_no_address_is_no_link(url):
+def test_an_invalid_address_is_not_linked(url):
     assert not markdown.is_address(url)
     with pytest.raises(ValueError, match="not an address"):
         markdown.link("Report", url)
 
 
-def test_suites_are_told_apart_and_the_newest_run_counts():
+def test_each_suite_has_a_comment_for_its_newest_run():
     def run(suite: str, run_id: str, of: Bundle) -> Bundle:
         return replace(of, plan=of.plan.model_copy(update={"suite": suite, "run_id": run_id}))
 
@@ -158,7 +158,7 @@ def test_suites_are_told_apart_and_the_newest_run_counts():
     assert "run <code>2</code>" in texts["b"]
 
 
-def test_what_a_suite_did_on_fargate_is_not_hidden_by_a_later_run_on_the_runner():
+def test_runs_on_fargate_have_their_own_comment():
     def run(on: str, run_id: str, of: Bundle) -> Bundle:
         return replace(of, plan=of.plan.model_copy(update={"suite": "b", "on": on, "run_id": run_id}))
 
@@ -168,7 +168,7 @@ def test_what_a_suite_did_on_fargate_is_not_hidden_by_a_later_run_on_the_runner(
     assert texts["b:fargate"].startswith("## ❌ b on Fargate: failed")
 
 
-def test_the_comment_reads_like_this():
+def test_the_comment_equals_its_golden_file():
     """Written anew by: python -m tests.reports.test_comment"""
     assert written(STORIES["regression"]()) == GOLDEN.read_text()
 

@@ -57,7 +57,7 @@ def test_the_readme_shows_every_command(commands):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_within_the_docs_leads_somewhere(page):
+def test_every_link_within_the_docs_has_a_target(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target
 
@@ -79,7 +79,7 @@ def test_the_suite_in_the_readme_is_twelve_lines_and_can_be_planned(tmp_path):
     assert yaml.safe_load(block)
 
 
-def test_the_demo_suite_plays_two_locations():
+def test_the_demo_suite_has_two_locations():
     plan = make_plan(read_suite([ROOT / "loadtests/shop"]), run_id="demo", workers=None)
 
     assert plan.locations == ("madrid", "sevilla")
@@ -87,7 +87,7 @@ def test_the_demo_suite_plays_two_locations():
     assert len(plan.criteria) == 4
 
 
-def test_the_docs_know_every_make_target_that_they_name():
+def test_every_make_target_in_the_docs_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     for page in PAGES:

@@ -52,7 +52,7 @@ def seen(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_kind_of_run_reads_as_its_golden_file(name):
+def test_every_kind_of_run_equals_its_golden_file(name):
     assert written(name) == (FOLDER / FILES[name]).read_text()
 
 

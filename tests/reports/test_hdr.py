@@ -44,7 +44,7 @@ def counts(histogram: Any, values: set[int]) -> dict[int, int]:
 
 
 @given(SAMPLES, st.booleans())
-def test_every_judged_request_is_once_in_the_untagged_histogram_of_its_second(samples, ramp_up_exclude):
+def test_each_judged_request_is_counted_once_in_the_total_of_its_second(samples, ramp_up_exclude):
     requests = [sample for sample in judged(samples, ramp_up_exclude) if sample.kind == "request"]
     run = run_of(samples, ramp_up_exclude=ramp_up_exclude)
 
@@ -58,7 +58,7 @@ def test_every_judged_request_is_once_in_the_untagged_histogram_of_its_second(sa
 
 
 @given(SAMPLES, st.booleans())
-def test_every_label_has_its_own_histograms_under_its_name(samples, ramp_up_exclude):
+def test_every_label_has_its_own_histograms(samples, ramp_up_exclude):
     run = run_of(samples, ramp_up_exclude=ramp_up_exclude)
 
     read = counted(
@@ -81,7 +81,7 @@ def test_the_column_of_maxima_is_exact(samples):
 
 
 @given(TEXTS, TEXTS)
-def test_a_tag_fits_into_the_format_and_belongs_to_one_label(one, other):
+def test_a_tag_is_valid_and_unique_to_its_label(one, other):
     assert not re.search(r"[\s,\x00-\x1f\x7f]", tag(one))
     assert tag(one).encode()
     assert unquote(tag(one), errors="surrogatepass") == one
@@ -108,7 +108,7 @@ def test_the_library_reads_the_log_with_its_times_and_tags(tmp_path):
     ]
 
 
-def test_the_head_says_version_start_and_units():
+def test_the_head_has_version_start_and_units():
     head = exported("hdr", run_of([Sample(0)], ramp_up_exclude=True)).decode().splitlines()[:5]
 
     assert head[0] == "#[Logged by toril 0: judged samples (of the steady state) of run 20261124T150405Z-shop-0a1b]"
@@ -121,7 +121,7 @@ def test_the_head_says_version_start_and_units():
 
 
 @pytest.mark.parametrize(("longest_us", "range_us"), [(1, HOUR_US), (HOUR_US, HOUR_US), (HOUR_US + 1, (1 << 40) - 1)])
-def test_histograms_have_the_range_that_all_runs_share_unless_they_need_more(longest_us, range_us):
+def test_histograms_share_one_range_unless_values_are_larger(longest_us, range_us):
     ranges = {
         struct.unpack_from(">Q", zlib.decompress(base64.b64decode(line.rsplit(",", 1)[1])[8:]), 24)[0]
         for line in exported("hdr", run_of([Sample(0, 5), Sample(1, longest_us)])).decode().splitlines()[5:]
@@ -175,7 +175,7 @@ def many() -> list[Sample]:
 
 @pytest.mark.live
 @pytest.mark.nightly  # fetches a jar
-def test_java_makes_the_same_distribution_of_the_log(tmp_path):
+def test_java_computes_the_same_distribution_from_the_log(tmp_path):
     run = run_of(many())
     log = tmp_path / "run.hlog"
     log.write_bytes(exported("hdr", run))

@@ -91,7 +91,7 @@ def test_pandas_shows_the_exact_p95_of_all_requests_and_the_sums_of_each_label(e
         assert found == of_labels(runs[0], name)
 
 
-def test_several_runs_are_read_at_once(executed, runs):
+def test_several_runs_can_be_read_together(executed, runs):
     (found,) = executed("Several runs")
 
     assert found["p99"].fetchall() == [(one.plan.run_id, one.summary.total.response_us.p99) for one in runs]

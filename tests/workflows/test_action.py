@@ -35,7 +35,7 @@ def suite(criterion: str = CRITERION) -> str:
 
 
 @pytest.mark.solo
-def test_another_repository_compares_two_versions_of_its_service_by_the_action(tmp_path: Path) -> None:
+def test_another_repository_compares_two_versions_with_the_action(tmp_path: Path) -> None:
     toril = project(tmp_path / "toril", name="acme/toril")
     with target(delay_s=0.02) as base, target(delay_s=0.3) as head:
         workflow = f"""
@@ -75,7 +75,7 @@ jobs:
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("failed,inconclusive", 1), ("failed", 0)])
-def test_a_run_that_tells_nothing_is_red_unless_the_caller_says_otherwise(tmp_path, fail_on, code):
+def test_an_inconclusive_run_fails_unless_the_caller_allows_it(tmp_path, fail_on, code):
     repository = project(tmp_path / "repository")
     with target() as service:
         caller = f"""

@@ -29,12 +29,12 @@ def test_every_input_is_in_the_readme_with_its_default():
     }
 
 
-def test_every_input_is_explained_where_it_is_shown():
+def test_every_shown_input_is_explained():
     for line in block("<!-- inputs:").splitlines()[3:]:
         assert re.search(r" # \S+", line), line
 
 
-def test_the_workflow_in_the_readme_is_one_and_uses_inputs_that_there_are():
+def test_the_workflow_in_the_readme_is_valid():
     text = block("## In your pull requests")
     found = loaded(text)
     (step,) = [one for one in found["jobs"]["load-test"]["steps"] if "toril" in one.get("uses", "")]
@@ -43,12 +43,12 @@ def test_the_workflow_in_the_readme_is_one_and_uses_inputs_that_there_are():
     assert len(text.splitlines()) <= 17
 
 
-def test_every_input_of_the_comment_is_in_the_page():
+def test_every_input_of_the_comment_action_is_documented():
     rows = {name for line in PAGE.splitlines() if line.startswith("| `") for name in re.findall(r"`([a-z-]+)`", line)}
     assert set(action(ACTIONS[1])["inputs"]) <= rows
 
 
-def test_the_job_that_comments_in_the_page_is_one():
+def test_the_documented_comment_job_is_valid():
     jobs = loaded(re.sub(r"^    - uses: actions/upload.*?(?=^  comment:)", "", _yaml("  comment:"), flags=re.M | re.S))
     assert jobs["comment"]["permissions"] == {"pull-requests": "write"}
     assert set(jobs["comment"]["steps"][-1]["with"]) <= set(action(ACTIONS[1])["inputs"])
@@ -60,12 +60,12 @@ def _yaml(holding: str) -> str:
     return next(one for one in blocks if holding in one)
 
 
-def test_every_output_is_named():
+def test_every_output_is_documented():
     assert not [name for name in action()["outputs"] if f"`{name}`" not in README and f".{name}`" not in README]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_every_workflow_and_what_it_may_do_has_a_place_in_the_page(file):
+def test_every_workflow_and_its_permissions_are_documented(file):
     assert f"`{file.name}`" in PAGE
     for name, job in workflow(file.stem)["jobs"].items():
         for right, level in job["permissions"].items():
@@ -74,17 +74,17 @@ def test_every_workflow_and_what_it_may_do_has_a_place_in_the_page(file):
                 assert f"`{right}`" in row, f"{file.name}: {name} may write {right}"
 
 
-def test_every_input_of_the_load_test_is_in_the_page():
+def test_every_input_of_the_load_test_is_documented():
     inputs = workflow("loadtest")["on"]["workflow_call"]["inputs"]
     assert not [name for name in inputs if f"| `{name}` |" not in PAGE]
 
 
-def test_every_variable_of_the_repository_is_in_the_page():
+def test_every_variable_of_the_repository_is_documented():
     used = {name for file in FILES for name in re.findall(r"vars\.([A-Z_]+)", file.read_text())}
     assert not [name for name in used if f"| `{name}` |" not in PAGE]
 
 
-def test_every_test_that_the_security_page_names_is_there():
+def test_every_test_named_by_the_security_page_exists():
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/security.md").read_text()))
     there = {
         name

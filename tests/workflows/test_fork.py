@@ -48,7 +48,7 @@ def forged(stage, run_id, name, content):
     path.write_text(content(json.loads(path.read_text())))
 
 
-def test_the_forks_workflow_leaves_an_artifact_and_asks_github_nothing(forked):
+def test_the_workflow_of_a_fork_leaves_only_an_artifact(forked):
     done, requests = forked
     assert "comment" not in done.jobs, done.log
     assert requests == []
@@ -59,7 +59,7 @@ def test_the_forks_workflow_leaves_an_artifact_and_asks_github_nothing(forked):
 
 
 @pytest.mark.nightly
-def test_its_comment_is_written_by_the_default_branchs_workflow(stage, forked):
+def test_the_workflow_of_the_default_branch_writes_the_comment(stage, forked):
     outcome = runs(forked[0])["run"].verdict["outcome"]
     done, api = told(stage, "9001")
     assert (done.code, done.jobs) == (0, {"comment": "success"}), done.log
@@ -70,7 +70,7 @@ def test_its_comment_is_written_by_the_default_branchs_workflow(stage, forked):
     assert TOKEN not in done.log and TOKEN not in json.dumps(api.requests)
 
 
-def test_a_forged_artifact_is_refused_and_nobody_is_told(stage, forked):
+def test_a_forged_artifact_is_refused_without_a_comment(stage, forked):
     forged(stage, "6661", "verdict.json", lambda verdict: json.dumps({**verdict, "outcome": "passed<script>"}))
     done, api = told(stage, "6661")
     assert done.jobs == {"comment": "failure"}, done.log
@@ -80,7 +80,7 @@ def test_a_forged_artifact_is_refused_and_nobody_is_told(stage, forked):
 
 
 @pytest.mark.nightly
-def test_what_a_forged_artifact_says_mentions_nobody_links_nowhere_and_commands_nothing(stage, forked):
+def test_texts_of_a_forged_artifact_are_harmless(stage, forked):
     said = "@acme/owners see [this](https://evil.example) <img src=x>\n::error::gotcha\n<!-- toril:other -->"
     reason = [{"code": "breach", "message": said}]
     forged(
@@ -98,7 +98,7 @@ def test_what_a_forged_artifact_says_mentions_nobody_links_nowhere_and_commands_
 
 
 @pytest.mark.nightly
-def test_a_token_that_may_not_write_is_told_with_what_it_needs(stage, forked):
+def test_a_token_without_write_permission_is_refused_with_the_fix(stage, forked):
     done, api = told(stage, "9001", may_write=False)
     assert done.jobs == {"comment": "failure"}, done.log
     assert "403" in done.log and "pull-requests: write" in done.log

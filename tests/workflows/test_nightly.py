@@ -67,7 +67,7 @@ def night(
         return stage.run("schedule", NIGHT, "nightly.yml")
 
 
-def test_a_night_loads_from_all_regions_and_its_verdict_stays_in_the_store(tmp_path, cloud):
+def test_the_nightly_run_uses_all_regions_and_stores_its_verdict(tmp_path, cloud):
     with target(delay_s=0.01) as service:
         done = night(tmp_path, cloud, service)
     (verdict,) = [key for key in cloud.store.keys("runs/") if "-two-regions-" in key and key.endswith("/verdict.json")]
@@ -86,7 +86,7 @@ def test_a_night_loads_from_all_regions_and_its_verdict_stays_in_the_store(tmp_p
     assert not (tmp_path / "gh.txt").exists()
 
 
-def test_a_night_whose_job_may_not_take_the_role_loads_nothing(tmp_path, cloud):
+def test_a_nightly_run_without_the_role_sends_no_load(tmp_path, cloud):
     with target() as service:
         done = night(tmp_path, cloud, service, environment="another")
     assert done.code == 1
@@ -94,7 +94,7 @@ def test_a_night_whose_job_may_not_take_the_role_loads_nothing(tmp_path, cloud):
     assert service.started == 0
 
 
-def test_a_night_that_fails_is_told(tmp_path, cloud):
+def test_a_failed_nightly_run_opens_an_issue(tmp_path, cloud):
     with target() as service:
         done = night(tmp_path, cloud, service, suite="execution: many\n")
     assert done.jobs == {"suites": "failure", "tell": "success"}, done.log

@@ -56,7 +56,7 @@ def test_a_broken_shop_fails_the_build(breached):
     assert done.steps("runner")["Run and judge the suite"] == "failure"
 
 
-def test_it_fails_for_the_right_reason(breached):
+def test_the_build_fails_for_the_right_reason(breached):
     found = runs(breached[0])
     verdict = found["run"].verdict
     assert verdict["outcome"] == "failed", verdict
@@ -65,7 +65,7 @@ def test_it_fails_for_the_right_reason(breached):
     assert 10 < criterion["observed"] < 30  # of each five one
 
 
-def test_the_comparison_proves_a_regression_of_what_became_worse(breached):
+def test_the_comparison_proves_the_regression(breached):
     done, _ = breached
     verdict = runs(done)["duet"].verdict
     comparison = verdict["comparison"]
@@ -78,13 +78,13 @@ def test_the_comparison_proves_a_regression_of_what_became_worse(breached):
     assert done.steps("runner")["Compare base and head"] == "failure"
 
 
-def test_the_broken_criterion_is_marked_in_the_suite(breached):
+def test_the_breached_criterion_is_annotated_in_the_suite(breached):
     titled = [one for one in breached[0].annotations() if one.get("title", "").startswith("shop: failed")]
     marked = [one for one in titled if "fail of checkout" in one["message"]]
     assert {(note["file"], note["line"]) for note in marked} == {(SUITE_FILE, LINE)}
 
 
-def test_the_summary_and_the_comment_say_what_failed_by_how_much(breached):
+def test_summary_and_comment_show_the_breach_with_figures(breached):
     done, comments = breached
     summary, comparison = done.summaries
     (body,) = comments
@@ -94,7 +94,7 @@ def test_the_summary_and_the_comment_say_what_failed_by_how_much(breached):
     assert f"https://github.com/acme/shop/actions/runs/{done.artifacts.name}" in body
 
 
-def test_what_was_measured_is_what_the_shops_answered(breached):
+def test_measurements_equal_the_counts_of_the_shops(breached):
     assert_counted(breached[0])
     assert answered(breached[0])["base"] > 0
 
@@ -120,7 +120,7 @@ def test_a_shop_that_is_fast_again_passes(mended):
 
 
 @pytest.mark.nightly
-def test_the_comment_is_brought_up_to_date_instead_of_joined_by_another(breached, mended):
+def test_the_comment_is_updated_and_not_repeated(breached, mended):
     (before,), (after,) = breached[1], mended[1]
     assert "shop: failed" in before.splitlines()[0]
     assert "shop: failed" not in after.splitlines()[0]

@@ -30,7 +30,7 @@ def push(stage, files):
 
 
 @pytest.mark.nightly
-def test_a_run_that_tells_nothing_fails_the_build_and_says_why(stage):
+def test_an_inconclusive_run_fails_the_build_with_its_reason(stage):
     event = push(stage, {SUITE_FILE: SUITE.replace("p95 of checkout", "p95 of chekcout")})
     done = stage.run("pull_request", event, WORKFLOW)
     assert done.code == 1
@@ -48,7 +48,7 @@ def test_a_run_that_tells_nothing_fails_the_build_and_says_why(stage):
 
 
 @pytest.mark.nightly
-def test_a_suite_that_cannot_be_read_fails_the_build_with_its_place(stage):
+def test_an_invalid_suite_fails_the_build_with_its_place(stage):
     event = push(stage, {SUITE_FILE: SUITE.replace("concurrency: 12", "concurrency: many")})
     done = stage.run("pull_request", event, WORKFLOW)
     assert done.code == 1
@@ -59,7 +59,7 @@ def test_a_suite_that_cannot_be_read_fails_the_build_with_its_place(stage):
 
 
 @pytest.mark.nightly
-def test_engines_that_cannot_start_fail_the_build_with_their_own_words(stage):
+def test_an_engine_that_cannot_start_fails_the_build_with_its_message(stage):
     event = push(stage, {"loadtests/shop/buy.py": "import a_module_that_nobody_has\n"})
     done = stage.run("pull_request", event, WORKFLOW)
     assert done.code == 1
@@ -76,7 +76,7 @@ def assert_counted_nothing(done):
     assert "answered 0 requests" in log.read_text()
 
 
-def test_a_cancelled_run_keeps_and_judges_what_it_measured_and_leaves_nothing_running(stage):
+def test_a_cancelled_run_is_judged_and_leaves_no_processes(stage):
     event = push(stage, {SUITE_FILE: SUITE.replace("hold-for: 8s", "hold-for: 90s")})
     with stage.running("pull_request", event, WORKFLOW) as one:
         one.until("14/14 VUs, ")  # the load has begun
