@@ -1,4 +1,4 @@
-"""Which files `toril init` takes along: what a script or a Taurus file names in its folder, and nothing else."""
+"""`toril init` copies the files in its folder that a script or a Taurus file names, and no others."""
 
 import re
 
@@ -55,8 +55,8 @@ def test_a_locustfile_is_copied_with_its_imports_and_files(tmp_path):
 def test_a_script_already_in_place_stays(tmp_path):
     mine = scripts(tmp_path / "loadtests/shop")
     before = tree(mine)
-    said = started(tmp_path, "--locustfile", str(mine / "locustfile.py"), "--no-workflow")
-    assert [line for line in said.splitlines() if line.startswith("wrote")] == [f"wrote {mine / 'suite.yml'}"]
+    printed = started(tmp_path, "--locustfile", str(mine / "locustfile.py"), "--no-workflow")
+    assert [line for line in printed.splitlines() if line.startswith("wrote")] == [f"wrote {mine / 'suite.yml'}"]
     assert {name: text for name, text in tree(mine).items() if name != "suite.yml"} == before
 
 
@@ -124,8 +124,8 @@ def test_a_taurus_file_of_the_repository_stays_where_it_is(tmp_path):
     (tmp_path / "perf/load.yml").write_text(TAURUS.replace("included-configs: [more.yml]", ""))
     (tmp_path / "perf/users.csv").write_text("a\n1\n")
     before = tree(tmp_path)
-    said = started(tmp_path, "--taurus", str(tmp_path / "perf/load.yml"))
-    assert f"toril run {tmp_path / 'perf/load.yml'}" in said
+    printed = started(tmp_path, "--taurus", str(tmp_path / "perf/load.yml"))
+    assert f"toril run {tmp_path / 'perf/load.yml'}" in printed
     workflow = tmp_path / ".github/workflows/loadtest.yml"
     assert "suite: perf/load.yml\n" in workflow.read_text()
     assert {name: text for name, text in tree(tmp_path).items() if not name.startswith(".github")} == before

@@ -1,4 +1,4 @@
-"""All files or none, and none over what is there."""
+"""`toril init` writes all files or none, and keeps existing files."""
 
 import stat
 from pathlib import Path, PurePosixPath

@@ -1,4 +1,4 @@
-"""`toril init` on a terminal: it asks, says at once what is wrong with an answer, and asks again."""
+"""`toril init` on a terminal: a wrong answer shows an error and repeats the question."""
 
 import os
 import pty
@@ -25,32 +25,32 @@ END_OF_INPUT, INTERRUPT = "\x04", "\x03"
 
 
 class Terminal:
-    """Somebody who reads and types."""
+    """A user at a terminal."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", ours: int) -> None:
         self.process, self.ours = process, ours
         self.shown = ""
 
     def answer(self, question: str, text: str) -> None:
-        """Wait for the question, and type the answer as it stands."""
+        """Waits for the question, and types the answer."""
         while not self.shown.endswith(question):
             assert self.read(), f"{question!r} was not asked after {self.shown[-500:]!r}"
         os.write(self.ours, text.encode())
         self.shown += "\n"
 
     def read(self, patience_s: float = 20.0) -> bool:
-        """What comes next; whether anything did."""
+        """Reads the next output; returns whether there was any."""
         if not select.select([self.ours], [], [], patience_s)[0]:
             return False
         try:
             part = os.read(self.ours, 65_536)
-        except OSError:  # Linux' way of saying that the other end is closed
+        except OSError:  # on Linux, the other end is closed
             return False
         self.shown += part.decode().replace("\r\n", "\n")
         return bool(part)
 
     def leave(self, key: str) -> int:
-        """Press it until the command is gone: Python's own input() may miss the first one, a moment before it reads."""
+        """Presses the key until the command ends, because Python's input() may miss the first one."""
         while self.process.poll() is None:
             os.write(self.ours, key.encode())
             while self.read(0.5):
@@ -64,7 +64,7 @@ class Terminal:
 
 
 def _as_a_shell_starts_it() -> None:
-    """Ctrl-C reaches it, and means something: whoever runs the tests in the background has it ignored."""
+    """Enables Ctrl-C in the command; it is ignored if tests run in the background."""
     os.close(os.open(os.ttyname(0), os.O_RDWR))
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -1,4 +1,4 @@
-"""What `toril init` writes is what was asked for, as every other command reads it."""
+"""`toril init` writes the requested suite, as other commands read it."""
 
 import re
 import shlex
@@ -20,7 +20,7 @@ SHOP = Url("http://shop", "/")
 
 
 def requests(suite, name):
-    """The addresses that will be asked."""
+    """Returns the addresses of the requests."""
     scenario = suite.common["scenarios"][name]
     return [url if "://" in url else scenario["default-address"] + url for url in scenario["requests"]]
 
@@ -71,7 +71,7 @@ def test_the_load_gives_enough_samples_for_the_limits(tmp_path, options):
     (execution,) = suite.executions
     rps = (
         float(execution.throughput_rps or 0) or (execution.concurrency or 0) / 2
-    )  # a second each for thinking and answering
+    )  # a second each for think time and response
     needed = max(samples_needed(parse_criterion(one.source, "")) for one in suite.criteria if "fail" not in one.source)
     assert rps * execution.hold_for_s >= needed
 
@@ -236,11 +236,11 @@ def test_a_suite_is_named_after_its_host(tmp_path, url, name):
 
 def test_the_output_lists_written_files_and_next_commands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    said = started(tmp_path / "my shop", "--url", "http://shop/")
-    assert re.findall(r"wrote (.*)", said) == [
+    printed = started(tmp_path / "my shop", "--url", "http://shop/")
+    assert re.findall(r"wrote (.*)", printed) == [
         f"{tmp_path}/my shop/loadtests/shop/suite.yml",
         f"{tmp_path}/my shop/.github/workflows/loadtest.yml",
     ]
-    assert said.endswith(
+    assert printed.endswith(
         f"  toril plan '{tmp_path}/my shop/loadtests/shop'\n  toril run '{tmp_path}/my shop/loadtests/shop'\n"
     )

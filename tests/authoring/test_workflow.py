@@ -1,4 +1,4 @@
-"""The workflow that `toril init` writes: short, of the least rights, and nothing in it is anybody else's to fill."""
+"""The workflow of `toril init`: short, with minimal permissions, and without untrusted values."""
 
 import os
 import re
@@ -21,7 +21,7 @@ WORKFLOW = ".github/workflows/loadtest.yml"
 
 @pytest.fixture(params=["url", "jmx"])
 def workflow(request, tmp_path):
-    """Its text, of a suite for each kind of engine."""
+    """Returns the workflow of a suite per kind of engine."""
     options = {"url": ("--url", "http://shop/"), "jmx": ("--jmx", str(scripts(tmp_path / "mine") / "load.jmx"))}
     started(tmp_path / "repo", *options[request.param], "--action", "acme/toril@v1")
     return (tmp_path / "repo" / WORKFLOW).read_text()

@@ -1,4 +1,4 @@
-"""Comments in a browser, roughly as GitHub shows them: readable on a phone, and nothing in them comes alive."""
+"""Comments in a browser, similar to GitHub: readable on a phone, with no active content."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_only_tables_scroll_on_a_phone(story, shown):
 @pytest.mark.live
 @pytest.mark.parametrize("story", ["regression", "passed"])
 def test_outcomes_are_visible_without_scrolling(story, shown):
-    """The cells with the icons are the first ones of their rows."""
+    """The cells with icons are the first of their rows."""
     ends = shown(story).evaluate(
         "[...document.querySelectorAll('body > div > table td:first-child')].map(c => c.getBoundingClientRect().right)"
     )

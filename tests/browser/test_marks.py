@@ -1,4 +1,4 @@
-"""Thresholds in the charts, where they are beyond what a chart shows."""
+"""Thresholds outside the range of a chart."""
 
 import pytest
 
@@ -24,6 +24,6 @@ def test_a_threshold_beyond_the_chart_is_named_at_its_edge(opened, tmp_path, cri
 
     one = opened(path, reset=RECORD)
 
-    told = [place for text, place in one.evaluate("() => window.written") if text == shown]
-    assert told
-    assert all(0 < place < 0.9 for place in told)  # above the names of the axis
+    places = [place for text, place in one.evaluate("() => window.written") if text == shown]
+    assert places
+    assert all(0 < place < 0.9 for place in places)  # above the names of the axis

@@ -1,4 +1,4 @@
-"""What a person meets who opens the report page."""
+"""The report page in a browser: reading, sorting, zooming, themes, print."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -119,9 +119,9 @@ def test_a_breach_is_announced_and_not_only_coloured(opened):
     for _ in range(10):
         chart.press("PageDown")
 
-    said = one.page.locator("#live").inner_text()
-    assert said.startswith("5:00: running 200")
-    assert said.endswith("; breached: p95 of POST /checkout/payment>900ms for 10s, fail>5% for 10s")
+    announced = one.page.locator("#live").inner_text()
+    assert announced.startswith("5:00: running 200")
+    assert announced.endswith("; breached: p95 of POST /checkout/payment>900ms for 10s, fail>5% for 10s")
     assert one.page.locator("figure .at").first.inner_text() == "at 5:00, breach"
 
 
@@ -130,10 +130,10 @@ def test_announced_values_equal_the_summary(opened, pages):
     chart = one.page.locator(".plot").nth(1)
     chart.press("Home")
 
-    said = one.page.locator("#live").inner_text()
+    announced = one.page.locator("#live").inner_text()
 
     first = one.page.locator("figure").nth(1).locator(".legend .value").first.inner_text()
-    assert said == f"0:00: achieved {first}, planned 2/s"
+    assert announced == f"0:00: achieved {first}, planned 2/s"
 
 
 def test_dragging_zooms_into_all_charts_of_the_run_and_escape_zooms_out(opened):
@@ -266,7 +266,7 @@ def test_without_scripts_the_page_still_shows_every_figure(browser, pages):
 
 
 def test_charts_keep_their_colours_with_forced_colours(browser, pages):
-    """A canvas is not restyled: colours that came out as the system's text colour would hide lines behind bands."""
+    """The system does not restyle a canvas: forced colours would hide lines behind bands."""
     context = browser.new_context(viewport={"width": WIDE, "height": 900}, forced_colors="active")
     page = context.new_page()
     page.goto(pages("failed").as_uri())

@@ -1,4 +1,4 @@
-"""A stored run, reported and compared by the command: each format from the run's folder alone, at any time."""
+"""Reports and comparisons of stored runs: each format from the folder of the run, at any time."""
 
 import json
 import os
@@ -26,7 +26,7 @@ FAST, SLOW = "20261124T150000Z-shop-0001", "20261124T160000Z-shop-0002"
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with two runs that nobody has judged yet."""
+    """A store with two unjudged runs."""
     folder = tmp_path_factory.mktemp("store")
     store_run(folder, FAST, small(50), "p95>250ms", "fail>1%")
     store_run(folder, SLOW, small(90), "p95>150ms", "fail>1%")
@@ -35,21 +35,21 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def toril(kept: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]):
-    """Call the command on that store; its exit code and what it printed."""
+    """Calls the command on that store; returns its exit code and output."""
 
     def call(*arguments: str) -> tuple[object, str]:
         monkeypatch.setattr(sys, "argv", ["toril", *arguments, "--store", str(kept)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        told = capsysbinary.readouterr()
-        assert told.err == b"" or ended.value.code == 2, told.err
-        return ended.value.code, told.out.decode("utf-8", "replace")
+        printed = capsysbinary.readouterr()
+        assert printed.err == b"" or ended.value.code == 2, printed.err
+        return ended.value.code, printed.out.decode("utf-8", "replace")
 
     return call
 
 
 class ReadOnly(FolderStore):
-    """An archive."""
+    """A read-only store."""
 
     def put(self, key: str, data: bytes) -> None:
         raise StoreError(f"{key} cannot be written", code="trouble")
@@ -104,7 +104,7 @@ def test_a_stored_run_is_reported_in_every_format(toril, tmp_path, name):
     assert path.stat().st_size > 50
 
 
-@pytest.mark.parametrize("name", sorted({*FORMATS} - {"html"}))  # the page is compared in the browser's tests
+@pytest.mark.parametrize("name", sorted({*FORMATS} - {"html"}))  # tests of the browser compare the page
 def test_a_report_is_rebuilt_from_the_measurements_alone(toril, kept, tmp_path, name):
     reports = []
     for attempt in range(2):
@@ -117,14 +117,14 @@ def test_a_report_is_rebuilt_from_the_measurements_alone(toril, kept, tmp_path, 
     assert reports[0] == reports[1]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk to write to is Linux'")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
 def test_an_unwritable_report_does_not_prevent_other_reports(kept, tmp_path):
     store = FolderStore(kept)
     out = tmp_path / "out.xml"
-    told = stored.write_reports(store, judge_again(store, FAST), [("json", Path("/dev/full")), ("junit", out)])
-    assert len(told) == 1
-    assert "/dev/full" in told[0] and "No space left on device" in told[0]
-    assert f"toril report {FAST} --format json" in told[0]
+    problems = stored.write_reports(store, judge_again(store, FAST), [("json", Path("/dev/full")), ("junit", out)])
+    assert len(problems) == 1
+    assert "/dev/full" in problems[0] and "No space left on device" in problems[0]
+    assert f"toril report {FAST} --format json" in problems[0]
     assert out.stat().st_size > 50
 
 
@@ -153,7 +153,7 @@ def test_output_fits_the_terminal_and_has_no_colour_in_pipes(toril, monkeypatch,
 
     assert code == 0
     assert ESCAPE not in text
-    kept_whole = (FAST, SLOW)  # ids, which people copy
+    kept_whole = (FAST, SLOW)  # ids, which users copy
     assert not [line for line in text.splitlines() if len(line) > columns and not line.strip().startswith(kept_whole)]
     for part in ("failed",) if arguments == ("runs",) else ("p95", "home", "checkout"):
         assert part in text
@@ -161,7 +161,7 @@ def test_output_fits_the_terminal_and_has_no_colour_in_pipes(toril, monkeypatch,
 
 @pytest.mark.parametrize("name", COMPARED)
 def test_two_stored_runs_are_compared_in_every_format(toril, tmp_path, monkeypatch, name):
-    monkeypatch.setenv("COLUMNS", "100")  # as wide as a text that goes into a file
+    monkeypatch.setenv("COLUMNS", "100")  # the width of a text in a file
     path = tmp_path / "compared"
 
     assert toril("compare", FAST, SLOW, "--format", name, "--out", str(path)) == (0, "")
@@ -210,7 +210,7 @@ def test_only_terminals_without_no_color_get_colour(kept, variable):
         while True:
             try:
                 part = os.read(ours, 65_536)
-            except OSError:  # Linux' way of saying that the other end is closed
+            except OSError:  # on Linux, the other end is closed
                 break
             if not part:
                 break

@@ -1,4 +1,4 @@
-"""Patience with GitHub, and its end. The clock is the test's: no second is waited."""
+"""Retries and their limits, with a fake clock."""
 
 import re
 
@@ -29,7 +29,7 @@ def client(github, clock):
     return Client(github.url, TOKEN, clock)
 
 
-def told(client: Client, text: str = "hello") -> str:
+def posted(client: Client, text: str = "hello") -> str:
     return post(client, "acme/shop", 7, "shop", text).done
 
 
@@ -37,7 +37,7 @@ def told(client: Client, text: str = "hello") -> str:
 def test_temporary_failures_are_retried(status, github, client, clock):
     github.troubles = [refused(status, "oh")] * 3
 
-    assert told(client) == "created"
+    assert posted(client) == "created"
     assert clock.now() == 1000 + 1 + 2 + 4
 
 
@@ -45,7 +45,7 @@ def test_retries_end_with_an_error(github, client):
     github.troubles = [refused(502, "oh")] * 100
 
     with refusals.refused("github-unanswered", "502 oh", error=InfrastructureError):
-        told(client)
+        posted(client)
     assert len(github.requests) == 5
 
 
@@ -62,7 +62,7 @@ def test_retries_end_with_an_error(github, client):
 def test_the_client_waits_as_long_as_github_requests(trouble, waits_s, github, client, clock):
     github.troubles = [trouble]
 
-    assert told(client) == "created"
+    assert posted(client) == "created"
     assert clock.now() == 1000 + waits_s
 
 
@@ -70,15 +70,15 @@ def test_a_wait_of_an_hour_is_an_error(github, client, clock):
     github.troubles = [Answer(status=403, body={"message": LIMITED}, headers={"Retry-After": "3600"})]
 
     with refusals.refused("github-rate-limit", LIMITED, error=InfrastructureError):
-        told(client)
+        posted(client)
     assert clock.now() == 1000
 
 
 def test_a_comment_without_a_response_is_not_created_twice(github, client):
-    """The write happened, and the answer was lost on its way."""
+    """GitHub executed the request, but the response was lost."""
     github.lost_answers = {"POST"}
 
-    assert told(client) == "unchanged"
+    assert posted(client) == "unchanged"
     assert len(github.comments) == 1
 
 
@@ -86,7 +86,7 @@ def test_an_unexpected_response_is_an_error(github, client):
     github.troubles = [Answer(status=200, body={"a": 1})]
 
     with refusals.refused("not-github", error=InfrastructureError):
-        told(client)
+        posted(client)
 
 
 def test_an_unreachable_server_is_an_error(clock):
@@ -97,8 +97,8 @@ def test_an_unreachable_server_is_an_error(clock):
 def test_the_comment_is_found_on_a_later_page(github, client):
     for number in range(230):
         github.comment(7, f"talk {number}", {"login": "somebody", "type": "User"})
-    told(client, "first")
-    assert told(client, "second") == "updated"
+    posted(client, "first")
+    assert posted(client, "second") == "updated"
 
     assert len(github.comments) == 231
     assert github.comments[-1]["body"].startswith("second")
@@ -113,13 +113,13 @@ def test_every_suite_name_gives_a_short_valid_marker():
 
 
 def test_a_short_page_is_not_the_last_one(github, client):
-    """GitHub leaves out what some may not see."""
+    """GitHub omits comments that a user may not see."""
     for number in range(120):
         github.comment(7, f"talk {number}", {"login": "somebody", "type": "User"})
-    told(client, "first")
+    posted(client, "first")
     github.hidden = {one["id"] for one in github.comments[:30]}
 
-    assert told(client, "second") == "updated"
+    assert posted(client, "second") == "updated"
 
 
 @pytest.mark.parametrize(
@@ -136,26 +136,26 @@ def test_a_comment_of_another_user_is_not_changed(login, user, github, client):
     strange = github.comment(7, "mine\n\n<!-- toril:shop -->")
     strange["user"] = user
 
-    assert told(client) == "created"
+    assert posted(client) == "created"
     assert github.comments[0]["body"].startswith("mine")
 
 
 def test_a_comment_that_only_quotes_the_marker_is_not_changed(github, client):
     github.comment(7, "> <!-- toril:shop -->\n\nwhat is this?")
 
-    assert told(client) == "created"
+    assert posted(client) == "created"
     assert len(github.comments) == 2
 
 
 def test_the_token_of_a_user_updates_the_comment_of_that_user(github, client):
     github.login = "releaser"
 
-    assert [told(client, "first"), told(client, "second")] == ["created", "updated"]
+    assert [posted(client, "first"), posted(client, "second")] == ["created", "updated"]
     assert [one["user"]["login"] for one in github.comments] == ["releaser"]
 
 
 def test_changed_line_ends_are_no_update(github, client):
-    told(client, "one\n\ntwo")
+    posted(client, "one\n\ntwo")
     github.comments[0]["body"] = github.comments[0]["body"].replace("\n", "\r\n")
 
-    assert told(client, "one\n\ntwo") == "unchanged"
+    assert posted(client, "one\n\ntwo") == "unchanged"

@@ -1,4 +1,4 @@
-"""`toril comment` against a GitHub that refuses what the real one would."""
+"""`toril comment` with a fake GitHub that is as strict as the real one."""
 
 import json
 import subprocess
@@ -39,8 +39,8 @@ def test_a_comment_is_created_once_and_then_updated(github, run, monkeypatch, ca
     (comment,) = github.comments
     assert comment["body"].startswith("## ✅ shop: passed")
     assert comment["body"].endswith("<!-- toril:shop -->")
-    said = capsys.readouterr().err.splitlines()
-    assert [line.split(" https")[0] for line in said] == ["shop: comment on #7 created", "shop: comment on #7 updated"]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" https")[0] for line in lines] == ["shop: comment on #7 created", "shop: comment on #7 updated"]
 
 
 def test_an_unchanged_comment_is_not_sent_again(github, run, monkeypatch):
@@ -113,16 +113,16 @@ def test_an_outdated_commit_gets_no_comment(github, run, monkeypatch, capsys):
     assert "No comment posted" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("sha", "told"), [(COMMIT, 1), ("c" * 40, 0)])
-def test_a_number_with_an_outdated_commit_gets_no_comment(sha, told, github, run, monkeypatch, capsys):
+@pytest.mark.parametrize(("sha", "posted"), [(COMMIT, 1), ("c" * 40, 0)])
+def test_a_number_with_an_outdated_commit_gets_no_comment(sha, posted, github, run, monkeypatch, capsys):
     assert call(monkeypatch, run, "--pull-request", 7, "--sha", sha, github=github) == 0
 
-    assert len(github.comments) == told
-    assert ("No comment posted" in capsys.readouterr().err) == (not told)
+    assert len(github.comments) == posted
+    assert ("No comment posted" in capsys.readouterr().err) == (not posted)
 
 
 def test_an_ignored_filter_selects_no_foreign_pull_request(github, run, monkeypatch):
-    """A name that it cannot read is no filter to GitHub: then it lists every pull request."""
+    """GitHub ignores an invalid filter and lists all pull requests."""
     github.pulls = {9: ("somebody:else", COMMIT)}
 
     assert call(monkeypatch, run, "--head", "octo:cat/..", "--sha", COMMIT, github=github) == 0
@@ -146,13 +146,13 @@ def test_a_dry_run_sends_no_requests(run, monkeypatch, capsys):
     assert call(monkeypatch, run, "--dry-run", "--report-url", "https://ci.example/1?a=b&c=(d") == 2
     assert call(monkeypatch, run, "--dry-run", "--report-url", "https://ci.example/1?a=b&c=d") == 0
 
-    said = capsys.readouterr().out
-    assert said.startswith("## ❌ shop: failed")
-    assert "[Report](<https://ci.example/1?a=b&c=d>)" in said
+    printed = capsys.readouterr().out
+    assert printed.startswith("## ❌ shop: failed")
+    assert "[Report](<https://ci.example/1?a=b&c=d>)" in printed
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         ("--pull-request 7 --head a:b --sha x", "either --pull-request"),
         ("", "either --pull-request"),
@@ -166,10 +166,10 @@ def test_a_dry_run_sends_no_requests(run, monkeypatch, capsys):
         ("--pull-request 7 --run-url https://a.example/)[x](http://b", "--run-url"),
     ],
 )
-def test_a_wrong_option_is_refused_before_any_write(arguments, said, github, run, monkeypatch, capsys):
+def test_a_wrong_option_is_refused_before_any_write(arguments, expected, github, run, monkeypatch, capsys):
     assert call(monkeypatch, run, *arguments.split(), github=github) == 2
 
-    assert said in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
     assert not [request for request in github.requests if request["method"] != "GET"]
 
 
@@ -186,7 +186,7 @@ def test_a_token_is_never_sent_without_https(run, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said"),
+    ("trouble", "expected"),
     [
         (refused(401, "Bad credentials"), "401 Bad credentials. GITHUB_TOKEN"),
         (refused(403, "Resource not accessible by integration"), "pull-requests: write"),
@@ -195,20 +195,20 @@ def test_a_token_is_never_sent_without_https(run, monkeypatch, capsys):
         (refused(301, "Moved Permanently"), "--repository"),
     ],
 )
-def test_a_rejected_request_shows_the_fix_and_no_token(trouble, said, github, run, monkeypatch, capsys):
+def test_a_rejected_request_shows_the_fix_and_no_token(trouble, expected, github, run, monkeypatch, capsys):
     github.troubles = [trouble]
 
     assert call(monkeypatch, run, "--pull-request", 7, github=github) == 4
 
     err = capsys.readouterr().err
-    assert said in err
+    assert expected in err
     assert TOKEN not in err
     assert "Traceback" not in err
 
 
 @pytest.mark.live
 def test_the_fake_also_serves_other_programs(tmp_path, run):
-    """As workflows' tests start it."""
+    """The tests of workflows start the fake as a process."""
     command = [sys.executable, "-m", "tests.github.fake_api", "--port", "0", "--state", str(tmp_path / "state")]
     command += ["--pull", f"5=acme:x@{COMMIT}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:

@@ -34,7 +34,7 @@ def suite(folder: Path, name: str, *, locations: dict[str, int] | None = None, *
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with a gate, a suite that is none, one that needs regions, and one that needs a secret."""
+    """A repository with a gate and three other suites: a plain one, one with regions, one with a secret."""
     loads = tmp_path / "loadtests"
     suite(loads, "gate", gate=True)
     suite(loads, "other")

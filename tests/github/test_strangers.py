@@ -1,4 +1,4 @@
-"""Run folders from a stranger: read with care, or refused with the file's name; never followed, never a crash."""
+"""Untrusted folders of runs are read safely or refused with the name of the file; links are not followed."""
 
 import json
 import os
@@ -29,7 +29,7 @@ ODD: list[Any] = [
 
 
 def places(content: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place of a document that something odd may stand in."""
+    """Yields every place of a document that may hold a hostile value."""
     found = [path]
     if isinstance(content, dict):
         found += [one for key in content for one in places(content[key], (*path, key))]
@@ -77,7 +77,7 @@ DOCUMENTS = {
 
 
 def write(folder: Path, documents: dict[str, Any]) -> Path:
-    """A run on Fargate, whose files say that."""
+    """The folder of a run on Fargate."""
     folder.mkdir(exist_ok=True)
     for name, content in documents.items():
         (folder / name).write_text(json.dumps(content))
@@ -99,11 +99,11 @@ def test_every_file_content_is_reported_or_refused(tmp_path_factory, data):
     (folder / name).write_text(json.dumps(with_odd(DOCUMENTS[name], path, odd)))
 
     try:
-        told = read(folder)
+        texts = read(folder)
     except StoreError as error:
         assert name in str(error)
     else:
-        assert all(len(text) < 65_536 and text.startswith("## ") for text in told.values())
+        assert all(len(text) < 65_536 and text.startswith("## ") for text in texts.values())
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
@@ -140,7 +140,7 @@ def test_an_error_about_a_file_is_short_and_printable(folder):
 @pytest.mark.parametrize("key", ["suite", "run_id"])
 @pytest.mark.parametrize("name", ["stacks:preview", "a/../b", "x y", "", "shop\n", "@all"])
 def test_an_invalid_name_of_suite_or_run_is_refused(key, name, folder):
-    """Comments that are not about suites are found by names with a colon."""
+    """Names with a colon belong to comments that are not about suites."""
     (folder / "plan.json").write_text(json.dumps({**DOCUMENTS["plan.json"], key: name}))
 
     with pytest.raises(StoreError, match="invalid name of the suite or run"):
@@ -231,6 +231,6 @@ def test_the_total_size_is_limited_and_ignores_refused_files(tmp_path):
 
 
 def test_the_capacity_of_an_untrusted_run_is_shown(folder):
-    (told,) = read(folder).values()
-    assert "shop held 96.2/s" in told
-    assert told.count("p95") > 2
+    (text,) = read(folder).values()
+    assert "96.2/s" in text
+    assert text.count("p95") > 2

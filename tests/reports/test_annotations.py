@@ -1,4 +1,4 @@
-"""Annotations stand on the criterion's line; they are read here as GitHub's runner reads them."""
+"""Annotations are on the lines of their criteria; these tests parse them as GitHub's runner does."""
 
 import re
 from dataclasses import replace
@@ -18,7 +18,7 @@ PLACE = {WHERE: SourcePlace(file="loadtests/shop/suite.yml", line=31)}
 
 
 def commands(run: Bundle) -> list[tuple[str, dict[str, str], str]]:
-    """Name, properties and message of each line, as the runner takes them apart."""
+    """Returns name, properties and message of each line, parsed as by the runner."""
     found = []
     for line in render("annotations", run).decode().removesuffix("\n").split("\n"):
         head, message = line.removeprefix("::").split("::", 1)

@@ -1,4 +1,4 @@
-"""From a run to blocks: every fact that a report shows, as data. How each format shows blocks is tested beside it."""
+"""The blocks of a run, as data. Other files test how each format shows blocks."""
 
 import json
 from dataclasses import replace
@@ -288,7 +288,7 @@ def test_labels_are_chosen_up_to_the_limit_without_duplicates(labels, judged, mo
 
 
 def huge(labels: int, **special: dict) -> Bundle:
-    """A summary with many labels of ten requests each."""
+    """Returns a summary with many labels of ten requests each."""
     figures = {f"label {number}": examples.figures(10) for number in range(labels)}
     figures |= {name: examples.figures(**change) for name, change in special.items()}
     rules = [examples.criterion("p95 of rare>1s", label="rare")]

@@ -1,4 +1,4 @@
-"""Every number that a chart draws is one of the summary's, the verdict's or the timeline's."""
+"""Every number in a chart comes from the summary, the verdict or the timeline."""
 
 import doctest
 import math
@@ -25,7 +25,7 @@ SECONDS = 420
 
 
 def charts(bundle: Bundle, base: Bundle | None = None) -> dict:
-    """What the page's script gets."""
+    """Returns the data for the script of the page."""
     found = charts_of(bundle, base)
     shared = {key: value for one in found.values() for key, value in (one.shared or {}).items()}
     return {**NO_CHARTS, **shared, **{section: list(one.charts) for section, one in found.items()}}
@@ -166,15 +166,15 @@ def test_a_planned_rate_is_drawn_only_if_it_covers_all_requests():
 def test_criteria_are_drawn_in_their_charts_with_their_outcome():
     course = drawn()["course"]
 
-    def told(chart):
+    def marks_of(chart):
         return [(mark["at"], mark["text"], mark["outcome"]) for mark in chart["marks"]]
 
-    assert told(titled(course, "Virtual users")) == [(150, "concurrency<150 for 30s", "passed")]
-    assert told(titled(course, "Response times")) == [(400, "p95>400ms", "passed"), (4000, "p99.9>4s", "passed")]
-    assert told(titled(course, "Failed requests")) == [(5, "fail>5% for 10s", "failed")]
+    assert marks_of(titled(course, "Virtual users")) == [(150, "concurrency<150 for 30s", "passed")]
+    assert marks_of(titled(course, "Response times")) == [(400, "p95>400ms", "passed"), (4000, "p99.9>4s", "passed")]
+    assert marks_of(titled(course, "Failed requests")) == [(5, "fail>5% for 10s", "failed")]
     chosen = drawn()["labels"][drawn()["label"]]["charts"]
     text = "p95 of POST /checkout/payment>900ms for 10s"
-    assert told(titled(chosen, "Response times")) == [(900, text, "failed")]
+    assert marks_of(titled(chosen, "Response times")) == [(900, text, "failed")]
     curve = titled(chosen, "By percentile")
     assert [(mark["percent"], mark["at"], mark["outcome"]) for mark in curve["marks"]] == [(95, 900, "failed")]
 

@@ -1,4 +1,4 @@
-"""The comment on a pull request: worth reading, harmless whoever wrote the suite, never too long."""
+"""The comment on a pull request: complete, harmless with hostile texts, never too long."""
 
 import re
 from dataclasses import replace
@@ -40,7 +40,7 @@ def written(run: Bundle, duet: Bundle | None = None) -> str:
 
 
 def replaced(content: Any, text: str) -> Any:
-    """Every text of a document, keys of labels among them, made hostile; what a schema fixes stays."""
+    """Returns the document with hostile texts, including labels; fixed values of the schema stay."""
     fixed = {"kind", "outcome", "unit", "counted", "schema", "cause", "code"}
     if isinstance(content, dict):
         names = any(isinstance(value, dict) and "samples" in value for value in content.values())
@@ -61,7 +61,7 @@ def attacked(run: Bundle, text: str) -> Bundle:
 
 
 def tables(text: str) -> list[int]:
-    """How many columns each table has; a row with more or fewer cells would not count as one."""
+    """Returns the number of columns per table; a row with another number of cells does not count."""
     found = []
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         (columns,) = {line.count("|") for line in block.splitlines()}
@@ -74,7 +74,10 @@ def kinds(text: str) -> set[str]:
 
 
 REGRESSED = compared(examples.failed(), REGRESSION, "regression")
-MORE = [*REGRESSED.verdict.to_dict()["reasons"], {"code": "c", "message": ""}]  # its text begins a line of a list
+MORE = [
+    *REGRESSED.verdict.to_dict()["reasons"],
+    {"code": "c", "message": ""},
+]  # an empty text at the start of a list item
 TARGET = examples.with_verdict(REGRESSED, reasons=MORE)
 HARMLESS = written(attacked(TARGET, ""))
 
@@ -95,7 +98,7 @@ def test_no_untrusted_text_acts_as_markdown(text):
     assert elements(hostile) <= OURS
     assert kinds(hostile) <= kinds(harmless) | {"text_special"}
     assert tables(hostile) == tables(harmless)
-    assert hostile.count("](") == 2  # ours
+    assert hostile.count("](") == 2  # links of toril
     assert "$" not in hostile  # GitHub's mathematics
     assert not LINKED.search(outside_of_code(hostile).replace("https://ci.example", ""))
     assert not re.search(r"(?<![0-9a-zA-Z])[0-9a-f]{7,40}(?![0-9a-zA-Z])", outside_of_code(hostile))
@@ -169,7 +172,7 @@ def test_runs_on_fargate_have_their_own_comment():
 
 
 def test_the_comment_equals_its_golden_file():
-    """Written anew by: python -m tests.reports.test_comment"""
+    """To write it again: python -m tests.reports.test_comment"""
     assert written(STORIES["regression"]()) == GOLDEN.read_text()
 
 

@@ -1,4 +1,4 @@
-"""Two runs side by side: laws, and what is said of them."""
+"""Comparison of two runs: laws, differences and formats."""
 
 import json
 import statistics
@@ -119,7 +119,7 @@ def test_the_figures_are_those_of_the_summaries(first, second):
 
 
 def figure(base: Any, head: Any, **changes: Any) -> Figure:
-    """Two values in the middle of their intervals; None is an open end."""
+    """Returns a figure with these intervals; None is an unbounded end."""
     return Figure(
         key="p95", unit="us", base=1, head=1, base_interval=base, head_interval=head, **{"resolution": 1} | changes
     )
@@ -129,7 +129,7 @@ def figure(base: Any, head: Any, **changes: Any) -> Figure:
     ("base", "head", "finding"),
     [
         ((100, 200), (150, 250), "within noise"),
-        ((100, 200), (201, 250), "within noise"),  # the record cannot tell 200 from 201
+        ((100, 200), (201, 250), "within noise"),  # the gap is the resolution
         ((100, 200), (202, 250), "differs"),
         ((202, 250), (100, 200), "differs"),
         ((100, None), (150, None), "unknown"),
@@ -207,7 +207,7 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
     assert mean_interval(100, 20, 400) == pytest.approx((98.04, 101.96), abs=0.001)
 
 
-# ── What makes two runs hard to compare ───────────────────────────────────────────────────────────────────────────────
+# ── Limits of the comparison ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def differences(base: Bundle, head: Bundle) -> str:
@@ -224,7 +224,7 @@ def test_two_runs_of_the_same_load_are_comparable():
 
 
 @pytest.mark.parametrize(
-    ("load", "said"),
+    ("load", "sentence"),
     [
         ({"concurrency": 20}, "execution shop: virtual users was 10 in base, 20 in head"),
         ({"throughput_rps": 450.0}, "execution shop: throughput was not set in base, 450/s in head"),
@@ -233,8 +233,8 @@ def test_two_runs_of_the_same_load_are_comparable():
         ({"name": "other"}, "execution other exists only in head"),
     ],
 )
-def test_a_different_load_limits_the_comparison(load, said):
-    assert said in differences(planned(), planned(**load)).splitlines()
+def test_a_different_load_limits_the_comparison(load, sentence):
+    assert sentence in differences(planned(), planned(**load)).splitlines()
 
 
 def test_different_workers_and_locations_limit_the_comparison():
@@ -248,21 +248,21 @@ def test_different_workers_and_locations_limit_the_comparison():
 def test_a_different_window_limits_the_comparison():
     steady = run_of(small(), run_id="b", plan={"ramp_up_exclude": True})
 
-    said = differences(run_of(small()), steady)
+    found = differences(run_of(small()), steady)
 
-    assert "the figures of base cover the whole run, those of head only the steady state" in said
+    assert "the figures of base cover the whole run, those of head only the steady state" in found
 
 
 @pytest.mark.parametrize(
-    ("circumstances", "said"),
+    ("circumstances", "sentence"),
     [
         ({"lost": (("local-1", "killed"),)}, "head is inconclusive: a worker was lost"),
         ({"stop": stopped("user")}, "head is inconclusive: it was stopped early"),
         ({"clock_s": {"local-1": (5.0, 0.1)}}, "head is inconclusive: a worker's clock was off"),
     ],
 )
-def test_an_inconclusive_run_limits_the_comparison(circumstances, said):
-    assert said in differences(BASE, run_of(wavering("home", 50), "p95>1s", run_id="b", **circumstances))
+def test_an_inconclusive_run_limits_the_comparison(circumstances, sentence):
+    assert sentence in differences(BASE, run_of(wavering("home", 50), "p95>1s", run_id="b", **circumstances))
 
 
 def test_a_breach_does_not_limit_the_comparison():

@@ -1,4 +1,4 @@
-"""Load curves as they are drawn: planned before the run, planned against achieved after it."""
+"""Drawn load curves: planned before the run, planned and achieved after it."""
 
 import doctest
 import re

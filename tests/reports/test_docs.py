@@ -1,4 +1,4 @@
-"""What the documentation promises exists."""
+"""Commands, options, links and suites in the documentation exist."""
 
 import re
 from pathlib import Path
@@ -16,14 +16,14 @@ PAGES = [ROOT / "README.md", ROOT / "loadtests/shop/README.md", *sorted((ROOT / 
 
 @pytest.fixture(scope="module")
 def commands() -> dict[str, set[str]]:
-    """Each command of toril with its options."""
+    """Returns each command of toril with its options."""
     from toril import cli
 
     return {name: {option for one in cli.command(name).params for option in one.opts} for name in cli.COMMANDS}
 
 
 def called(text: str, program: str) -> list[tuple[str, str]]:
-    """Each call of a program in the code of a page, in a block or in a line: its first word and the rest."""
+    """Returns each call of a program in code of a page: its first word and the rest."""
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]

@@ -1,4 +1,4 @@
-"""`toril report` and `--report` for the formats that are made of all measurements."""
+"""`toril report` and `--report` for the exports of all measurements."""
 
 import json
 import os
@@ -24,7 +24,7 @@ SUITE = {
 
 @pytest.fixture
 def plan(tmp_path, monkeypatch) -> Plan:
-    """The plan of a run that two workers have left in the store, not yet judged."""
+    """The plan of a run of two workers in the store, not yet judged."""
     monkeypatch.chdir(tmp_path)
     store, plan = FolderStore(Path(".toril")), plan_of(locations=("madrid", "sevilla"))
     workers = [share.worker for share in plan.shares]
@@ -59,7 +59,7 @@ def test_every_export_can_be_repeated_from_the_run_folder(plan, monkeypatch, nam
     outs = [f"{place}/run.{FORMATS[name].extension}" for place in ("first", "stored", "again")]
     asked = ["report", "latest", "--format", name, "--table", table, "--out"]
 
-    assert call(monkeypatch, *asked, outs[0]) == 0  # judges it
+    assert call(monkeypatch, *asked, outs[0]) == 0  # judges the run
     assert call(monkeypatch, *asked, outs[1]) == 0  # reads the verdict
     Path(".toril", run_key(plan.run_id, "summary.json")).unlink()
     assert call(monkeypatch, *asked, outs[2]) == 0

@@ -24,7 +24,7 @@ def run(request) -> Bundle:
 def test_every_format_shows_every_run(name, run):
     data = render(name, run)
 
-    assert data or (name, run.outcome) == ("annotations", "passed")  # which has nothing to point at
+    assert data or (name, run.outcome) == ("annotations", "passed")  # a passed run has no annotations
     data.decode()
 
 

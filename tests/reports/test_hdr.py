@@ -1,4 +1,4 @@
-"""The HdrHistogram log and the percentile distribution, as other implementations of the formats read them."""
+"""The HdrHistogram log and the percentile distribution, read by other implementations."""
 
 import base64
 import random
@@ -29,7 +29,7 @@ LINE = re.compile(r"(?:Tag=(.*?),)?([0-9]+)\.000,1\.000,([0-9]+\.[0-9]{3}),(HIST
 
 
 def intervals(bundle: Bundle) -> Iterator[tuple[str | None, int, float, Any]]:
-    """Tag, second, maximum in ms and histogram of each line."""
+    """Returns tag, second, maximum in ms and histogram of each line."""
     for line in exported("hdr", bundle).decode().split("\n")[5:-1]:
         found = LINE.fullmatch(line)
         assert found, line
@@ -37,7 +37,7 @@ def intervals(bundle: Bundle) -> Iterator[tuple[str | None, int, float, Any]]:
 
 
 def counts(histogram: Any, values: set[int]) -> dict[int, int]:
-    """How many samples the library finds beside each of the values; nowhere else there are any."""
+    """Returns the number of samples that the library finds at each value, and at no others."""
     found = {bucket_of(us): histogram.get_count_at_value(us) for us in values}
     assert sum(found.values()) == histogram.get_total_count()
     return found
@@ -163,7 +163,7 @@ def test_a_run_without_requests_has_an_empty_distribution():
 
 
 def many() -> list[Sample]:
-    """Some thousands, from 0 to beyond an hour."""
+    """Returns some thousands of samples, from 0 to more than an hour."""
     chance = random.Random(7)
     labels = ["home", "GET /cart, all", "größe=1", '"']
     found = [
@@ -174,7 +174,7 @@ def many() -> list[Sample]:
 
 
 @pytest.mark.live
-@pytest.mark.nightly  # fetches a jar
+@pytest.mark.nightly  # downloads a jar
 def test_java_computes_the_same_distribution_from_the_log(tmp_path):
     run = run_of(many())
     log = tmp_path / "run.hlog"
@@ -184,12 +184,12 @@ def test_java_computes_the_same_distribution_from_the_log(tmp_path):
     ours, theirs = exported("hgrm", run).decode().splitlines(), java.distribution(log)
 
     assert len(ours) > 60
-    ends = f"{highest_us(bucket_of(2 * HOUR_US)) / 1000:12.3f}"  # which Java gives for the maximum
+    ends = f"{highest_us(bucket_of(2 * HOUR_US)) / 1000:12.3f}"  # Java's maximum is the end of the bucket
     assert [line.replace(longest, ends) for line in ours[:-3]] == theirs[:-3]
     assert [line.replace(longest, ends) for line in ours[-2:]] == theirs[-2:]
     mean, stdev = (float(text) for text in re.findall(r"[0-9]+\.[0-9]{3}", ours[-3]))
     their_mean, their_stdev = (float(text) for text in re.findall(r"[0-9]+\.[0-9]{3}", theirs[-3]))
-    assert their_mean == pytest.approx(mean, rel=1e-3)  # theirs are of the buckets' middles
+    assert their_mean == pytest.approx(mean, rel=1e-3)  # Java uses the middle of each bucket
     assert their_stdev == pytest.approx(stdev, rel=1e-3)
 
 

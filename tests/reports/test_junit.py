@@ -15,7 +15,7 @@ from toril.reports import Bundle, render
 from toril.text import plain
 from toril.verdict import __doc__ as REASONS
 
-# What Jenkins' readers and those modelled on them ask of the file: which elements and attributes, and in which order.
+# The schema of Jenkins and similar readers: elements and attributes, and their order.
 SCHEMA = etree.XMLSchema(
     etree.fromstring(b"""
 <xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
@@ -75,7 +75,7 @@ def read(run: Bundle) -> Any:
 
 
 def results(run: Bundle) -> dict[str, tuple[str, str]]:
-    """By case: failure, error, skipped or passed, and its message."""
+    """Returns failure, error, skipped or passed for each case, with its message."""
     found = {}
     for case in read(run).iter("testcase"):
         marks = [(one.tag, one.get("message")) for one in case if one.tag != "system-out"]
@@ -187,7 +187,7 @@ def test_junit_agrees_with_every_verdict(outcome, codes, outcomes, fail):
     assert (outcome == "passed") == (not found & {"failure", "error"})
 
 
-ANYTHING = st.text(st.characters(codec=None), max_size=50)  # half characters and all that XML forbids among them
+ANYTHING = st.text(st.characters(codec=None), max_size=50)  # includes lone surrogates and characters that XML forbids
 
 
 @given(ANYTHING, ANYTHING, ANYTHING)

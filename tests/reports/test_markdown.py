@@ -1,4 +1,4 @@
-"""Markdown as GitHub shows it: read here by a CommonMark parser with GitHub's tables."""
+"""Markdown for GitHub, parsed by a CommonMark parser with GitHub's tables."""
 
 import html
 import re
@@ -15,8 +15,8 @@ from toril.reports import Bundle, compared, markdown, render
 from toril.text import plain
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-OURS = {"details", "summary", "sub", "code", "br"}  # the only elements that we write ourselves
-# What GitHub makes of text outside of code: a mention, a reference, the address of a page.
+OURS = {"details", "summary", "sub", "code", "br"}  # the only elements that toril writes
+# Texts outside code that GitHub links: mentions, references, addresses.
 LINKED = re.compile(r"(?<![\w`])@\w|(?<!\w)#\d|(?i:\bGH-\d)|https?://|www\.")
 
 
@@ -25,7 +25,7 @@ def written(run: Bundle) -> str:
 
 
 def shown(text: str) -> str:
-    """The text that a person reads, without what is not seen."""
+    """Returns the visible text."""
     page = PARSER.render(text)
     return html.unescape(re.sub(r"<[^>]*>", "", page)).replace(markdown.UNSEEN, "")
 
@@ -36,7 +36,7 @@ def outside_of_code(text: str) -> str:
 
 
 def elements(text: str) -> set[str]:
-    """The raw HTML of a document."""
+    """Returns the raw HTML elements of a document."""
     raw = []
     for token in PARSER.parse(text):
         for one in (token, *(token.children or ())):

@@ -1,4 +1,4 @@
-"""Credentials that a suite or a service put into texts are in no report, whatever wrote the run's files."""
+"""No report shows credentials from suites or services, for any writer of the files."""
 
 from dataclasses import replace
 from io import StringIO

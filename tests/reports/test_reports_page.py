@@ -1,4 +1,4 @@
-"""docs/reports.md: its tables are the formats', and its lines work on real exports, to the microsecond."""
+"""docs/reports.md: its tables agree with the formats, and its code works on real exports."""
 
 import random
 import re
@@ -17,7 +17,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs/reports.md").read_text()
 
 
 def run(seed: int) -> Bundle:
-    """Some thousands of requests and transactions, half of the run ramp-up, with labels that look like other things."""
+    """Returns some thousands of requests and transactions, half of them in the ramp-up, with unusual labels."""
     chance = random.Random(seed)
     samples = [
         Sample(
@@ -44,7 +44,7 @@ def runs() -> list[Bundle]:
 
 @pytest.fixture
 def executed(runs, tmp_path, monkeypatch) -> Any:
-    """What the lines under a heading leave behind, in a folder with the exports that they name."""
+    """Runs the code under a heading in a folder with its exports; returns its variables."""
     monkeypatch.chdir(tmp_path)
     Path("exports").mkdir()
     for name in ("csv", "parquet"):
@@ -58,7 +58,7 @@ def executed(runs, tmp_path, monkeypatch) -> Any:
         found = []
         for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
             names: dict[str, Any] = {}
-            exec(compile(block, "docs/reports.md", "exec"), names)  # noqa: S102 - they are the documentation's own
+            exec(compile(block, "docs/reports.md", "exec"), names)  # noqa: S102 - code of our documentation
             found.append(names)
         return found
 
@@ -66,7 +66,7 @@ def executed(runs, tmp_path, monkeypatch) -> Any:
 
 
 def of_labels(bundle: Bundle, key: str) -> dict[str, Any]:
-    """A figure of every label of requests, by the summary."""
+    """Returns a figure of every request label from the summary."""
     labels = bundle.summary.to_dict()["labels"]
     return {name: figures[key] for name, figures in labels.items() if name and figures["kind"] == "request"}
 

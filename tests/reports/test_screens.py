@@ -37,7 +37,7 @@ FIGURES = LiveFigures(
 
 
 class Clock:
-    """Time that only tests move."""
+    """A clock that only tests advance."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -137,7 +137,7 @@ def test_an_empty_store_shows_the_command_for_a_run():
 
 
 def shown(console_is_terminal: bool, *steps: tuple[float, LiveFigures], quiet: bool = False) -> str:
-    """What a live view prints when it is given figures at these times."""
+    """Returns the output of a live view with figures at these times."""
     file, clock = io.StringIO(), Clock()
     console = Console(file=file, width=80, force_terminal=console_is_terminal)
     with live.view(console, quiet=quiet, clock=clock) as view:
@@ -204,7 +204,7 @@ def test_the_live_table_has_a_row_per_location_and_a_total():
 def test_the_live_table_restores_the_terminal():
     text = shown(True, (0, FIGURES), (1, FIGURES))
 
-    assert "\x1b[?25h" in text  # the cursor is back
+    assert "\x1b[?25h" in text  # shows the cursor again
 
 
 def test_quiet_prints_nothing():

@@ -1,4 +1,4 @@
-"""CSV and Parquet: every sample is there once, in its place, whatever the texts are."""
+"""CSV and Parquet have every sample once, in the right row, for all texts."""
 
 import io
 import os
@@ -45,7 +45,7 @@ def test_cells_have_every_sample_once_with_exact_sums_and_extremes(samples):
 
     rows = parquet_rows(run_of(samples))
 
-    assert len(rows) >= len(of_place)  # two labels may differ in half characters alone
+    assert len(rows) >= len(of_place)  # labels may differ only in lone surrogates
     for key, some in of_place.items():
         mine = [row for row in rows if place(row) == key]
         assert [sum(row[name] for row in mine) for name in SUMS] == [
@@ -68,7 +68,7 @@ def test_the_percentiles_of_a_cell_equal_the_timeline(samples):
     assert run.timeline is not None
 
     for row in parquet_rows(run):
-        if row["label"] in run.timeline.labels():  # but for those that UTF-8 cannot hold
+        if row["label"] in run.timeline.labels():  # except labels that UTF-8 cannot encode
             view = run.timeline.select(
                 row["label"], (row["execution"],), row["location"], row["steady"], row["kind"]
             ).second(row["second"])

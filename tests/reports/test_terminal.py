@@ -1,4 +1,4 @@
-"""The verdict on a terminal: all of it at any width, whatever the strings, however many labels."""
+"""The report on a terminal: complete at any width, for all strings and any number of labels."""
 
 import io
 import re

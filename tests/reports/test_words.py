@@ -1,4 +1,4 @@
-"""What a figure becomes in words: never nothing, never all, never the limit, unless it is."""
+"""Figures as text: 0, 100 % and the limit appear only if exact."""
 
 import os
 import subprocess

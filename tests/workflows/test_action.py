@@ -1,4 +1,4 @@
-"""action.yml as another repository uses it, with a service of its own; the reusable workflow as its callers want it."""
+"""action.yml in another repository with its own service, and the reusable workflow."""
 
 import re
 from pathlib import Path
@@ -63,9 +63,9 @@ jobs:
         service = begun(tmp_path / "service", files, name="acme/service")
         with acting(tmp_path / "stage", service, others={"acme/toril": toril.folder}) as stage:
             done = stage.run("push", {}, "load.yml")
-    assert done.jobs == {"load-test": "failure"}, done.log  # the run has not failed, and head is slower all the same
-    told = next(line["msg"] for line in done.lines if line.get("msg", "").startswith("outcome="))
-    assert re.search("outcome=(passed|inconclusive) comparison=failed run=20", told)
+    assert done.jobs == {"load-test": "failure"}, done.log  # the run passed, but head is slower
+    printed = next(line["msg"] for line in done.lines if line.get("msg", "").startswith("outcome="))
+    assert re.search("outcome=(passed|inconclusive) comparison=failed run=20", printed)
     summary, comparison = done.summaries
     assert "load: failed" not in summary.splitlines()[0]
     assert "Base and head" in comparison

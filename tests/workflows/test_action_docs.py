@@ -1,4 +1,4 @@
-"""What README and docs/ci.md say of the action and the workflows is what these say themselves."""
+"""README and docs/ci.md agree with the action and the workflows."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs/ci.md").read_text()
 
 
 def block(after: str) -> str:
-    """The first block of YAML after a text in the README."""
+    """Returns the first block of YAML after a text in the README."""
     found = re.search(rf"{re.escape(after)}.*?^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert found, after
     return found[1]
@@ -55,7 +55,7 @@ def test_the_documented_comment_job_is_valid():
 
 
 def _yaml(holding: str) -> str:
-    """The block of YAML in the page that holds this."""
+    """Returns the block of YAML in the page that contains this text."""
     blocks: list[str] = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     return next(one for one in blocks if holding in one)
 

@@ -1,4 +1,4 @@
-"""comment/action.yml as another repository uses it: a job with a token, and nothing of the pull request."""
+"""comment/action.yml in another repository: a job with a token and without code of the pull request."""
 
 from pathlib import Path
 

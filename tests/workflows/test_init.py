@@ -1,4 +1,4 @@
-"""What `toril init` wrote into a repository that knows nothing else of toril, on its first pull request."""
+"""The workflow of `toril init` in a new repository, on its first pull request."""
 
 from pathlib import Path
 

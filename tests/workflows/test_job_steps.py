@@ -1,4 +1,4 @@
-"""What the steps of a job ask of the command when there may be nothing to ask about."""
+"""Commands in the steps of a job whose run may not exist."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ def suite(tmp_path: Path) -> Path:
 
 
 def placed(suite: Path, **options) -> dict[str, int]:
-    """The virtual users of each location."""
+    """Returns the virtual users of each location."""
     _, plan = plan_run([suite], RunOptions(**options), now=0.0)
     found: dict[str, int] = {}
     for share in plan.shares:

@@ -1,4 +1,4 @@
-"""pull-request.yml from the event to the comment: a commit that breaks the shop, and one that mends it."""
+"""pull-request.yml from the event to the comment: one commit breaks the shop, the next one repairs it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def pushed(stage: Stage, files: dict[str, str]) -> Acted:
-    """The commit, what the workflow makes of it, and the comments as they are then."""
+    """Commits a change, runs the workflow, and returns its results with the comments."""
     repository = stage.repository
     repository.change(files)
     assert stage.api is not None
@@ -62,7 +62,7 @@ def test_the_build_fails_for_the_right_reason(breached):
     assert verdict["outcome"] == "failed", verdict
     (criterion,) = (one for one in verdict["criteria"] if one["subject"] == "fail")
     assert (criterion["label"], criterion["code"]) == ("checkout", "breach")
-    assert 10 < criterion["observed"] < 30  # of each five one
+    assert 10 < criterion["observed"] < 30  # one of five
 
 
 def test_the_comparison_proves_the_regression(breached):
@@ -70,7 +70,7 @@ def test_the_comparison_proves_the_regression(breached):
     verdict = runs(done)["duet"].verdict
     comparison = verdict["comparison"]
     (metric,) = (one for one in comparison["metrics"] if one["label"] == "checkout")
-    if CROWDED & codes(verdict):  # its engines started late and missed blocks; test_action.py has a proof at night
+    if CROWDED & codes(verdict):  # engines started late and missed blocks; test_action.py proves this nightly
         assert comparison["outcome"] in ("failed", "inconclusive")
         return
     assert (comparison["outcome"], metric["outcome"]) == ("failed", "failed"), comparison

@@ -1,4 +1,4 @@
-"""What each job may do: the least, and nothing that suites or strangers could use."""
+"""Jobs have minimal permissions, which suites and forks cannot use."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.workflows.parsed import FILES, Job, jobs, workflow
 JOBS = jobs()
 RUNS_A_SUITE = re.compile(r"\btoril (run|duet)\b|pair\.py --base|make (check|test)\b|image/build")
 WRITES = {"id-token", "pull-requests", "contents", "issues", "attestations", "actions", "checks", "statuses"}
-# The variables that hold roles' ARNs, and the environment that the hub's settings trust for each by default.
+# The variables with ARNs of roles, and the environment that the hub trusts for each by default.
 HOME = {"name": "acme/shop", "ownerId": "1", "repositoryId": "2"}
 HUB = GitHub.model_validate({"home": HOME})
 ROLES = {
@@ -64,7 +64,9 @@ def test_a_role_is_taken_in_the_environment_that_the_hub_trusts_for_it(job):
     if role[1] == "inputs.role":
         assert job.content["environment"] == "${{ inputs.environment }}"
         assert workflow("loadtest")["on"]["workflow_call"]["inputs"]["environment"]["default"] == wanted
-    elif role[1] == "vars.TORIL_PREVIEW_ROLE":  # trusted without an environment, or in the one that the hub is set to
+    elif (
+        role[1] == "vars.TORIL_PREVIEW_ROLE"
+    ):  # trusted without an environment, or in the one in the settings of the hub
         assert wanted is None
         assert job.content["environment"] == "${{ vars.TORIL_PREVIEW_ENVIRONMENT }}"
     else:
@@ -94,12 +96,12 @@ def test_who_comments_runs_nothing_of_the_pull_request(job):
         assert ref == "${{ github.event.pull_request.base.sha }}"
         assert job.content["needs"] in ("preview", ["runner", "fargate"])
     for download in job.uses("actions/download-artifact"):
-        assert download["with"]["path"].startswith("${{ runner.temp }}/")  # no file of it takes another's place
+        assert download["with"]["path"].startswith("${{ runner.temp }}/")  # no file can replace one of the checkout
 
 
 @pytest.mark.parametrize("job", [job for job in JOBS if written(job) and job.uses("astral-sh/setup-uv")], ids=named)
 def test_who_may_write_takes_nothing_out_of_a_cache(job):
-    """A pull request's own jobs may fill the cache that its later ones read."""
+    """Jobs of a pull request may fill a cache only for later jobs of the same pull request."""
     assert all(step["with"]["enable-cache"] is False for step in job.uses("astral-sh/setup-uv"))
 
 
@@ -115,7 +117,7 @@ def test_a_fork_reaches_nothing_but_the_runner():
     found = {str(job): job.content for job in JOBS if job.workflow in ("pull-request", "infra") and written(job)}
     for name, content in found.items():
         if content.get("needs") in ("preview", "hub") or name in ("infra.yml: drift", "infra.yml: hub"):
-            continue  # behind a job that asks, or not for pull requests
+            continue  # after a job with a check, or not for pull requests
         assert same in content["if"], name
 
 

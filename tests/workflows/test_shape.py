@@ -1,4 +1,4 @@
-"""How workflows are written: pinned, bounded, one line a step, and nothing of a stranger's in a shell."""
+"""Rules for workflows: pinned actions, time limits, one line per step, no untrusted text in a shell."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import yaml
 from tests.workflows.parsed import ACTIONS, FILES, ROOT, action, jobs, steps, workflow
 from toril import cli
 
-# Each action once: the version that its commit has, read from its own repository's tags.
+# Each action with the version of its commit, from the tags of its repository.
 PINS = {
     "actions/attest-build-provenance": ("a2bbfa25375fe432b6a289bc6b6cd05ecd0c4c32", "v4.1.0"),
     "actions/attest": ("1e69f48acb82d1966a394da916b4c1698aa569d6", "v4.2.2"),
@@ -97,7 +97,7 @@ def test_checkouts_keep_no_token(job):
     ids=[where for where, step in STEPS if LOADS.search(step.get("run", ""))],
 )
 def test_a_signal_to_the_step_is_one_to_what_loads(where, step):
-    """GitHub signals the shell, which hands nothing on: so there is none any more."""
+    """GitHub signals the shell, which forwards no signals; `exec` replaces the shell."""
     assert step["run"].startswith("exec "), where
 
 
@@ -146,10 +146,10 @@ def test_every_option_of_a_toril_command_exists(command, rest):
 
 @pytest.mark.parametrize("name", ["preview", "digests", "comment"])
 def test_every_option_of_a_tool_exists(name):
-    said = subprocess.run([sys.executable, "-m", f"tools.{name}", "--help"], cwd=ROOT, capture_output=True, text=True)
+    shown = subprocess.run([sys.executable, "-m", f"tools.{name}", "--help"], cwd=ROOT, capture_output=True, text=True)
     for _, step in STEPS:
         if f"tools.{name} " in step.get("run", ""):
-            assert set(re.findall(r"--[a-z-]+", step["run"])) <= set(re.findall(r"--[a-z-]+", said.stdout))
+            assert set(re.findall(r"--[a-z-]+", step["run"])) <= set(re.findall(r"--[a-z-]+", shown.stdout))
 
 
 def test_every_make_target_exists():

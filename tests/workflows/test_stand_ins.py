@@ -1,4 +1,4 @@
-"""The stage itself: what stands in for GitHub and its actions does what they do, where a workflow relies on it."""
+"""The stand-ins for GitHub and its actions behave like the originals, as far as workflows rely on it."""
 
 import pytest
 
@@ -33,8 +33,8 @@ def test_checkout_gives_the_merge_and_each_commit(tmp_path):
     with acting(tmp_path / "stage", repository) as stage:
         done = stage.run("pull_request", repository.pull_request(), "w.yml")
     assert done.code == 0, done.log
-    said = [line["msg"].strip() for line in done.lines if line.get("raw_output")]
-    assert [line for line in said if line] == ["new", "The merge that is tested", "old"]
+    printed = [line["msg"].strip() for line in done.lines if line.get("raw_output")]
+    assert [line for line in printed if line] == ["new", "The merge that is tested", "old"]
 
 
 def test_artifacts_omit_hidden_files(tmp_path):

@@ -1,4 +1,4 @@
-"""Pull requests whose suites tell nothing, cannot start, or are cancelled: red, with the reason, and nothing left."""
+"""Pull requests with inconclusive, invalid or cancelled suites fail with the reason and leave no processes."""
 
 import psutil
 import pytest
@@ -14,7 +14,7 @@ WORKFLOW = "pull-request.yml"
 
 @pytest.fixture
 def stage(tmp_path):
-    """A pull request that brings the shop: there is no base to compare with."""
+    """Returns a pull request that adds the shop, without a base to compare with."""
     repository = shop(tmp_path / "repository", with_base=False)
     with (
         serving(GitHub(pulls={NUMBER: (f"acme:{repository.branch}", repository.head)})) as api,
@@ -55,7 +55,7 @@ def test_an_invalid_suite_fails_the_build_with_its_place(stage):
     assert done.jobs["suites"] == done.jobs["gate"] == "failure", done.log
     assert "exit status 2" in done.log
     assert "execution[1].concurrency" in done.log
-    assert stage.api.comments == []  # there is no run to tell of
+    assert stage.api.comments == []  # no run, no comment
 
 
 @pytest.mark.nightly
@@ -79,7 +79,7 @@ def assert_counted_nothing(done):
 def test_a_cancelled_run_is_judged_and_leaves_no_processes(stage):
     event = push(stage, {SUITE_FILE: SUITE.replace("hold-for: 8s", "hold-for: 90s")})
     with stage.running("pull_request", event, WORKFLOW) as one:
-        one.until("14/14 VUs, ")  # the load has begun
+        one.until("14/14 VUs, ")  # the load has started
         one.cancel()
         done = one.result()
         assert living(stage.folder) == []
@@ -92,11 +92,11 @@ def test_a_cancelled_run_is_judged_and_leaves_no_processes(stage):
     assert found.json("stop.json")["cause"] == "signal"
     assert_counted(done)
     assert "shop: inconclusive" in done.summaries[0].splitlines()[0]
-    assert stage.api.comments == []  # whoever cancelled knows
+    assert stage.api.comments == []  # a cancelled run needs no comment
 
 
 def living(folder):
-    """Processes that were started by jobs of this stage, and still run."""
+    """Returns the running processes of jobs of this stage."""
     found = []
     for process in psutil.process_iter():
         try:
