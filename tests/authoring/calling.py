@@ -117,7 +117,7 @@ def scripts(folder: Path, port: int = 80) -> Path:
         "steps/more.py": "import os\n",
         "steps/deep/down.py": "from ..more import os as os\nWORDS = ['hello']\n",
         "data/users.csv": "ada\ngrace\n",
-        "unrelated.txt": "a text of somebody else's\n",
+        "unrelated.txt": "an unrelated text\n",
     }.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
