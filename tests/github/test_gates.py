@@ -172,5 +172,6 @@ def test_more_suites_than_a_job_matrix_allows_are_refused(tmp_path):
 
     done = CliRunner().invoke(cli.app, ["gates", str(tmp_path), "--output-name", "suites"])
 
+    assert isinstance(done.exception, OptionError)
     assert done.exception.code == "too-many-suites"
     assert len(json.loads(run(str(tmp_path), "--format", "json"))) == MOST + 1

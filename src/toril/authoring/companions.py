@@ -26,7 +26,7 @@ def of_jmx(file: Path) -> Companions:
     """Returns a JMX and the files that it reads: CSV files, scripts, included plans."""
     files, notes = {PurePosixPath(file.name): file}, []
     for name in read_jmx(file).files:
-        if why := _why_not(file.parent, name):
+        if why := _exclusion_reason(file.parent, name):
             notes.append(_note(file, name, why))
         else:
             files[PurePosixPath(name)] = file.parent / name
@@ -44,7 +44,7 @@ def of_python(file: Path) -> Companions:
             continue
         files[inner] = there = file.parent / inner
         for name in _named_in_python(there, inner.parent) if there.suffix == ".py" else ():
-            why = _why_not(file.parent, name)
+            why = _exclusion_reason(file.parent, name)
             if not why:
                 waiting.append(name)
             elif why != MISSING:  # most texts are not file names
@@ -61,7 +61,7 @@ def _note(file: Path, name: str, why: str) -> Note:
     return Note("left-behind", f"{file.name}: `{mask(name)[:100]}` {why}, so it is not copied")
 
 
-def _why_not(folder: Path, name: str) -> str:
+def _exclusion_reason(folder: Path, name: str) -> str:
     """Returns why a file is not copied; empty if it is."""
     path = Path(name)
     try:

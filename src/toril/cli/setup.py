@@ -141,19 +141,19 @@ def ask(options: InitOptions, folder: Path, *, force: bool) -> InitOptions:
     def limits(text: str) -> tuple[Limit, ...]:
         return tuple(read_limit(part) for part in text.split(";") if part.strip())
 
-    source = _asked("Addresses separated by spaces, or a .jmx, a locustfile.py or a Taurus file", _source)
+    source = _ask_value("Addresses separated by spaces, or a .jmx, a locustfile.py or a Taurus file", _source)
     options = replace(options, **source)
     if options.kind != "taurus":
         options = _ask_load(options)
         if not options.limits:
             standard = "; ".join(limit.text for limit in LIMITS)
-            options = replace(options, limits=_asked("Criteria that fail a run, separated by ;", limits, standard))
+            options = replace(options, limits=_ask_value("Criteria that fail a run, separated by ;", limits, standard))
         if not options.locations and options.hold_for:  # the load of a script runs in one location
             question = "Locations, e.g. eu-west-1=2 us-east-1=1 (empty: this machine)"
-            found = _asked(question, lambda text: read_locations(text.replace(",", " ").split()), "")
+            found = _ask_value(question, lambda text: read_locations(text.replace(",", " ").split()), "")
             options = replace(options, locations=found)
     if not options.name:
-        options = replace(options, name=_asked("Name of the suite", unused_name, default_name(options)))
+        options = replace(options, name=_ask_value("Name of the suite", unused_name, default_name(options)))
     return options
 
 
@@ -166,31 +166,32 @@ def _source(text: str) -> dict[str, Any]:
 def _ask_load(options: InitOptions) -> InitOptions:
     if options.locustfile:
         question = f"Host to load (empty: as in {options.locustfile.name})"
-        options = replace(options, urls=_asked(question, lambda text: (read_url(text),) if text else (), ""))
+        options = replace(options, urls=_ask_value(question, lambda text: (read_url(text),) if text else (), ""))
     elif options.rps is None:
         options = replace(
-            options, rps=_asked("Largest throughput in requests per second (empty: no limit)", _or_none(read_rps), "")
+            options,
+            rps=_ask_value("Largest throughput in requests per second (empty: no limit)", _or_none(read_rps), ""),
         )
     if options.users is None:
         if options.file and options.rps is None and (options.jmx or has_shape(options.locustfile)):
-            users = _asked(f"Virtual users (empty: as in {options.file.name})", _or_none(read_users), "")
+            users = _ask_value(f"Virtual users (empty: as in {options.file.name})", _or_none(read_users), "")
         else:
-            users = _asked("Virtual users", read_users, str(default_users(options.rps)))
+            users = _ask_value("Virtual users", read_users, str(default_users(options.rps)))
         options = replace(options, users=users)
     if options.users is None and options.rps is None:
         return options  # the script sets the load
     if options.ramp_up is None:
         read = partial(read_duration, "--ramp-up", above_0=False)
-        options = replace(options, ramp_up=_asked("Ramp-up", read, RAMP_UP))
+        options = replace(options, ramp_up=_ask_value("Ramp-up", read, RAMP_UP))
     if options.hold_for is None:
         hold = default_hold(options, options.users or default_users(options.rps))
         options = replace(
-            options, hold_for=_asked("Hold for", partial(read_duration, "--hold-for", above_0=True), hold)
+            options, hold_for=_ask_value("Hold for", partial(read_duration, "--hold-for", above_0=True), hold)
         )
     return options
 
 
-def _asked(question: str, read: Callable[[str], Answer], default: str | None = None) -> Answer:
+def _ask_value(question: str, read: Callable[[str], Answer], default: str | None = None) -> Answer:
     """Returns the answer; repeats the question with an error until the answer is valid."""
 
     def checked(text: str) -> Answer:

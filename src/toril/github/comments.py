@@ -66,7 +66,7 @@ def post(client: Client, repository: str, pull: int, suite: str, text: str) -> P
     """
     body = f"{text.rstrip()}\n\n{marker(suite)}"
     for tries in range(1, TRIES + 1):
-        old = _ours(client, repository, pull, marker(suite))
+        old = _own_comment(client, repository, pull, marker(suite))
         if old is not None and str(old.get("body") or "").replace("\r\n", "\n").rstrip() == body:
             return Posted(done="unchanged", url=_url(old))
         try:
@@ -82,7 +82,7 @@ def post(client: Client, repository: str, pull: int, suite: str, text: str) -> P
     raise AssertionError  # pragma: no cover
 
 
-def _ours(client: Client, repository: str, pull: int, ending: str) -> dict[str, Any] | None:
+def _own_comment(client: Client, repository: str, pull: int, ending: str) -> dict[str, Any] | None:
     """Returns our oldest comment that ends with that marker."""
     found = [
         one
@@ -123,7 +123,7 @@ def pulls_of(client: Client, repository: str, head: str, commit: str) -> list[in
     return [
         one["number"]
         for one in found
-        if isinstance(one.get("number"), int) and _is(one.get("head"), head, commit) and one.get("state") == "open"
+        if isinstance(one.get("number"), int) and _matches(one.get("head"), head, commit) and one.get("state") == "open"
     ]
 
 
@@ -134,7 +134,7 @@ def is_at(client: Client, repository: str, number: int, commit: str) -> bool:
     return isinstance(head, dict) and head.get("sha") == commit
 
 
-def _is(found: object, head: str, commit: str) -> bool:
+def _matches(found: object, head: str, commit: str) -> bool:
     """Returns whether a pull request matches: GitHub ignores filters that it does not understand."""
     if not isinstance(found, dict):
         return False

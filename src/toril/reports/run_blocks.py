@@ -172,11 +172,11 @@ def _caveat(duet: Bundle) -> str:
 def headline(bundle: Bundle) -> str:
     """Returns the verdict in one sentence, with the criterion that ended the load early, if any."""
     if bundle.plan.functional:
-        return _tested(bundle)
-    return "; ".join((_decided(bundle), *_ended(bundle)))
+        return _functional_headline(bundle)
+    return "; ".join((_load_headline(bundle), *_early_end(bundle)))
 
 
-def _tested(bundle: Bundle) -> str:
+def _functional_headline(bundle: Bundle) -> str:
     tests = bundle.summary.tests
     total, skipped = (tests.total, tests.skipped) if tests else (0, 0)
     bad = tests.failed + tests.broken if tests else 0
@@ -190,18 +190,22 @@ def _tested(bundle: Bundle) -> str:
     return f"Inconclusive: {cases} completed without failures, but the run has problems; see the reasons below"
 
 
-def _decided(bundle: Bundle) -> str:
+def _load_headline(bundle: Bundle) -> str:
     outcomes = [rule.outcome for rule in bundle.verdict.criteria]
     broken, compared = outcomes.count("failed"), bundle.verdict.comparison
     message = plain(compared.message, 300) if compared and compared.outcome == bundle.outcome else ""
     if message and not broken:
-        return f"{_held(outcomes)}; {message}" if bundle.outcome == "passed" and outcomes else _sentence(message)
+        return (
+            f"{_criteria_headline(outcomes)}; {message}"
+            if bundle.outcome == "passed" and outcomes
+            else _sentence(message)
+        )
     of_all = f"{text.number(broken)} of {text.plural(len(outcomes), 'criterion')} breached"
     match bundle.outcome:
         case "passed" if not outcomes:
             return "Complete; not judged, because the suite has no criteria"
         case "passed":
-            return _held(outcomes)
+            return _criteria_headline(outcomes)
         case "failed":
             return "; ".join(filter(None, (of_all, message))) if broken else "The run failed"
         case _:
@@ -212,7 +216,7 @@ def _sentence(words: str) -> str:
     return words if words[1:2].isdigit() else words[:1].upper() + words[1:]  # `p95` stays in lower case
 
 
-def _held(outcomes: Sequence[str]) -> str:
+def _criteria_headline(outcomes: Sequence[str]) -> str:
     """Returns the outcomes of the criteria of a passed run, in which some may not hold without failing it."""
     count = Counter(outcomes)
     if count["passed"] == len(outcomes):
@@ -223,7 +227,7 @@ def _held(outcomes: Sequence[str]) -> str:
     return f"No criterion breached: {', '.join(parts)}"
 
 
-def _ended(bundle: Bundle) -> Iterator[str]:
+def _early_end(bundle: Bundle) -> Iterator[str]:
     """Yields the criterion that ended the load; the verdict has a reason for any other early end."""
     stop = bundle.summary.stop
     fired = [(one.at_s, one.criterion) for one in bundle.verdict.criteria if one.stop and one.window]

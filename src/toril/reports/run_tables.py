@@ -418,13 +418,13 @@ def capacity_tables(bundle: Bundle) -> Iterator[Table]:
                 Column("observed", "text"),
             ),
             rows=tuple(_stage_row(stage, stages - place) for place, stage in enumerate(search.stages)),
-            about=_searched(search),
+            about=_search_range(search),
             message=plain(search.message, 500),
             sortable=False,
         )
 
 
-def _searched(search: Capacity) -> str:
+def _search_range(search: Capacity) -> str:
     until = " or ".join(map(plain, search.until))
     bounds = f"{text.quantity(search.from_rps, '/s')} to {text.quantity(search.to_rps, '/s')}"
     return f"{bounds}, until {until}, within {text.percent(100 * (search.precision or 0))}"

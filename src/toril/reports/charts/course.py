@@ -24,7 +24,7 @@ def course(bundle: Bundle, base: Bundle | None, thin: Thinning) -> list[Chart]:
         _users(bundle, seconds, before, thin),
         _rate(bundle, seconds, before, thin),
         *_curves(bundle, thin),
-        times(bundle, "", [_of(seconds, f"{name}_us") for name in PERCENTS], _of(before, "p95_us"), thin),
+        times(bundle, "", [_column_of(seconds, f"{name}_us") for name in PERCENTS], _column_of(before, "p95_us"), thin),
         _failed(bundle, seconds, before, thin),
         _kinds(bundle, len(seconds), thin),
         *_places(bundle, seconds, thin),
@@ -38,9 +38,9 @@ def _users(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) ->
     return chart(
         "Virtual users",
         "",
-        line("base", "base steps", thin(_of(before, "virtual_users"))),
-        line("running", "first steps filled", thin(_of(seconds[: bundle.whole_seconds], "virtual_users"))),
-        line("planned", "planned dashed steps", thin(_of(seconds, "planned_users"))) if is_planned else None,
+        line("base", "base steps", thin(_column_of(before, "virtual_users"))),
+        line("running", "first steps filled", thin(_column_of(seconds[: bundle.whole_seconds], "virtual_users"))),
+        line("planned", "planned dashed steps", thin(_column_of(seconds, "planned_users"))) if is_planned else None,
         marks=marks.of_subject(bundle, "concurrency", ""),
     )
 
@@ -49,12 +49,12 @@ def _rate(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> 
     whole = all(
         execution.throughput_rps for execution in bundle.plan.executions
     )  # else the plan does not cover all requests
-    planned = line("planned", "planned dashed steps", thin(_of(seconds, "planned_rps")))
+    planned = line("planned", "planned dashed steps", thin(_column_of(seconds, "planned_rps")))
     return chart(
         "Requests per second",
         "/s",
-        line("base", "base", thin(_of(before, "samples"))),
-        line("achieved", "first", thin(_of(seconds[: bundle.whole_seconds], "samples"))),
+        line("base", "base", thin(_column_of(before, "samples"))),
+        line("achieved", "first", thin(_column_of(seconds[: bundle.whole_seconds], "samples"))),
         planned if whole else None,
         marks=marks.of_subject(bundle, "throughput", ""),
     )
@@ -154,5 +154,5 @@ def _places(bundle: Bundle, seconds: Seconds, thin: Thinning) -> list[Chart]:
     return found
 
 
-def _of(seconds: Seconds, key: str) -> list[float | None]:
+def _column_of(seconds: Seconds, key: str) -> list[float | None]:
     return list(map(attrgetter(key), seconds))
