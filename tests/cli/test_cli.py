@@ -1,6 +1,7 @@
 """Every invocation of the command ends with a message and the documented exit code."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,12 @@ def test_an_empty_run_argument_is_refused(
 ) -> None:
     assert call(monkeypatch, name, "") == 2
     assert "RUN is empty" in capsys.readouterr().err
+
+
+def test_the_help_groups_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--help") == 0
+    panels = re.findall(r"─ ([A-Z][A-Za-z ]+) ─", capsys.readouterr().out)
+    assert panels == ["Options", "Run", "Results", "Compare", "GitHub", "Fargate", "Set up"]
 
 
 def test_every_command_has_an_example() -> None:

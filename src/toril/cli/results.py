@@ -29,6 +29,7 @@ from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
 from toril.store import open_store
+from toril.text import plural
 
 
 def report(
@@ -160,7 +161,7 @@ def fetch(
     into = open_store(str(to))
     files, problems = stored.fetch(found, run_id, into)
     typer.echo("".join(f"not copied: {problem}\n" for problem in problems), err=True, nl=False)
-    typer.echo(f"{into.address(run_key(run_id))}: {files} files")
+    typer.echo(f"{into.address(run_key(run_id))}: {plural(files, 'file')}")
 
 
 def runs(
@@ -176,5 +177,5 @@ def runs(
     opened, now = open_store(store), SystemClock().now()
     if prune is not None:
         gone = stored.prune(opened, read_age(prune), now)
-        typer.echo(f"deleted {len(gone)} runs" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
+        typer.echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
     runs_table.show(Output(), stored.listing(opened, now))

@@ -66,7 +66,7 @@ GENERATOR_FIGURES: Mapping[str, Callable[[float], str]] = {
     "machine_max": lambda share: f"machine {text.percent(round(100 * share, 1))}",
     "waiting_max": lambda share: f"waiting {text.percent(round(100 * share, 1))}",
     "throttled_max": lambda share: f"throttled {text.percent(round(100 * share, 1))}",
-    "late_max_us": lambda late_us: f"sends late by {text.time(late_us)}",
+    "late_max_us": lambda late_us: f"send delay {text.time(late_us)}",
     "dropped": lambda count: f"{text.number(count)} sends dropped",
     "sockets_max": lambda count: text.plural(int(count), "socket"),
     "memory_max_bytes": lambda size: f"memory {text.size(size)}",

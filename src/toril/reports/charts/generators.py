@@ -42,7 +42,7 @@ PICTURES = (
             limit="core", subject="generator-core", always=True),
     Picture(field="waiting", title="Waiting for a CPU", note="busiest engine process, ready but not running", unit="%",
             factor=100, limit="waiting", subject="generator-waiting"),
-    Picture(field="throttled", title="Throttled", note="held back by the CPU quota", unit="%", factor=100,
+    Picture(field="throttled", title="Throttled", note="limited by the CPU quota", unit="%", factor=100,
             limit="throttled", subject="generator-throttled"),
     Picture(field="late_p90_us", title="Late sends, p90", note="delay after the due time", unit="ms", factor=0.001,
             limit="lateness_us", subject=""),
