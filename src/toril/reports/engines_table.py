@@ -11,7 +11,7 @@ from toril.reports import terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
 from toril.suite.engines import ENGINES, RESULTS_LOADER, Engine
 
-RESOLUTION_US = {  # of the response times in each engine's records; other engines depend on the file that they read
+RESOLUTION_US = {  # of recorded response times; for results of another tool, it depends on the file
     **dict.fromkeys(("jmeter", "gatling"), 1000),
     **dict.fromkeys(("locust", "apiritif", "vegeta", "k6", "selenium", "playwright"), 1),
 }
@@ -37,6 +37,7 @@ COLUMNS = (
 )
 FOOTNOTES = (
     "closed: virtual users wait for each response · open: requests follow a schedule",
+    "recorded: another tool sends the requests, and toril reads its results",
     "script: without load keys in the suite, the script sets the load",
 )
 
