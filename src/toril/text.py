@@ -1,6 +1,6 @@
-"""Texts and numbers for people: long texts shortened, misspelt words recognised, numbers with their units.
+"""Texts and numbers for reports: shortens long texts, suggests spellings, and formats numbers with units.
 
-The only place where µs, bytes and shares become text.
+Only this module formats µs, bytes and shares.
 """
 
 import difflib
@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable
 from toril.masking import mask
 
 MINUS = "−"
-MOST_COMPARED = 1_000  # known words; a comparison takes half a millisecond
-MOST_LETTERS = 60  # of a word that is compared
+MOST_COMPARED = 1_000  # known words; each comparison takes half a millisecond
+MOST_LETTERS = 60  # of a compared word
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # controls, bidirectional overrides, lone surrogates, unassigned
-BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters and marks that show nothing
-MOST_MARKS = 4  # combining marks on one character; more would run over the lines around it
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # invisible letters and marks
+MOST_MARKS = 4  # combining marks on one character; more would cover other lines
 
 
 def close_matches(word: object, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> list[str]:
-    """The known words that resemble the word, whatever their case; the most similar first.
+    """Returns the known words that resemble the word, ignoring case; most similar first.
 
     >>> close_matches("concurency", ["concurrency", "Currency", "hold-for"])
     ['concurrency', 'Currency']
@@ -35,7 +35,7 @@ def close_matches(word: object, known: Iterable[str], *, most: int = 3, cutoff: 
 
 
 def nearest(word: object, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """The known word that the user probably meant; None when no word resembles it.
+    """Returns the known word that the user probably meant; None if no word resembles it.
 
     >>> nearest("Througput", ["throughput", "hold-for"]), nearest("x", ["throughput"])
     ('throughput', None)
@@ -56,7 +56,7 @@ def suggestion(word: object, known: Iterable[str]) -> str:
 
 
 def one_line(text: object, longest: int) -> str:
-    """A text from elsewhere as one line of at most `longest` characters.
+    """Returns a text as one line of at most `longest` characters.
 
     >>> one_line(" a long\\n  name ", 20)
     'a long name'
@@ -65,9 +65,9 @@ def one_line(text: object, longest: int) -> str:
 
 
 def plain(text: object, longest: int = 300) -> str:
-    """A string from outside, harmless on every screen and in every file: invisible characters are written out.
+    """Returns an untrusted string in a harmless form: escapes invisible characters and masks credentials.
 
-    What looks like a credential is masked. A longer text loses its middle, as in `shortened`.
+    A longer text loses its middle, as in `shortened`.
 
     >>> plain("a\\x1b[31mb")
     'a\\\\x1b[31mb'
@@ -89,9 +89,9 @@ def plain(text: object, longest: int = 300) -> str:
 
 
 def shortened(text: str, longest: int) -> str:
-    """A text of at most so many characters: its beginning, a checksum of all of it, and its end.
+    """Returns a text of at most `longest` characters: its beginning, a checksum of the whole text, and its end.
 
-    Two texts that differ anywhere stay different.
+    Different texts stay different.
 
     >>> shortened("abc" * 20, 20), shortened("abc" * 20 + "!", 20)
     ('abcabcab…ca22c3…cabc', 'abcabcab…c4bd93…abc!')
@@ -104,7 +104,7 @@ def shortened(text: str, longest: int) -> str:
 
 
 def time(value_us: float | None, resolution_us: float = 1) -> str:
-    """A response time with three digits, or none finer than what the engine's record could tell.
+    """Returns a response time with three digits, but no finer than the resolution of the record.
 
     >>> [time(v) for v in (None, 87, 4210, 41_234, 412_345, 1_204_000, 12_340_000)]
     ['–', '0.087 ms', '4.21 ms', '41.2 ms', '412 ms', '1,204 ms', '12.3 s']
@@ -132,7 +132,7 @@ def time(value_us: float | None, resolution_us: float = 1) -> str:
 
 
 def number(value: float) -> str:
-    """A count or rate without digits that mean nothing; one that exists is never shown as nothing.
+    """Returns a count or rate with significant digits only; a value above 0 is never shown as 0.
 
     >>> [number(v) for v in (3, 1234567, 0.5, 41.25, 3412.7)]
     ['3', '1,234,567', '0.5', '41.2', '3,413']
@@ -149,7 +149,7 @@ def number(value: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """A part in per cent; one that exists is never shown as nothing.
+    """Returns a part in per cent; a value above 0 is never shown as 0.
 
     >>> [share(p, 1000) for p in (0, 4, 1000, 0.001, 999.99)]
     ['0 %', '0.4 %', '100 %', '< 0.01 %', '> 99.99 %']
@@ -158,7 +158,7 @@ def share(part: float, whole: float) -> str:
 
 
 def percent(value: float) -> str:
-    """Two digits after the point at the most; neither nothing nor all of it unless it is."""
+    """Returns at most two digits after the point; 0 and 100 appear only if exact."""
     if 0 < value < 0.01:
         return "< 0.01 %"
     if 99.995 <= value < 100:
@@ -167,7 +167,8 @@ def percent(value: float) -> str:
 
 
 def size(value: float) -> str:
-    """
+    """Returns a number of bytes with its unit.
+
     >>> [size(v) for v in (12, 2048, 3_500_000)]
     ['12 B', '2 KiB', '3.34 MiB']
     """
@@ -179,7 +180,7 @@ def size(value: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time that people planned or waited for.
+    """Returns a planned or elapsed time.
 
     >>> [span(s) for s in (0.04, 0.4, 30, 95, 3600, 7260)]
     ['0.04 s', '0.4 s', '30 s', '1 min 35 s', '1 h', '2 h 1 min']
@@ -193,7 +194,7 @@ def span(seconds: float) -> str:
 
 
 def quantity(value: float | None, unit: str, resolution_us: float = 1) -> str:
-    """An observed value or limit in the unit of its criterion."""
+    """Returns an observed value or limit in the unit of its criterion."""
     if value is None:
         return "–"
     if math.isinf(value):
@@ -210,7 +211,7 @@ def quantity(value: float | None, unit: str, resolution_us: float = 1) -> str:
 
 
 def limit(value: float | None, unit: str) -> str:
-    """A limit in the unit of its criterion, as exactly as it was written.
+    """Returns a limit in the unit of its criterion, with all its digits.
 
     >>> [limit(v, "us") for v in (250_000, 10_000, 1_500_000, 500)], limit(450, "/s"), limit(None, "us")
     (['250 ms', '10 ms', '1.5 s', '0.5 ms'], '450/s', '–')
@@ -225,7 +226,7 @@ def limit(value: float | None, unit: str) -> str:
 
 
 def observed(value: float, threshold: float, unit: str, resolution_us: float = 1) -> str:
-    """An observed value in the unit of its criterion, with enough digits to differ from the limit unless it is that.
+    """Returns an observed value in the unit of its criterion, with enough digits to differ from another limit.
 
     >>> observed(412_345, 300_000, "us"), observed(250_300, 250_000, "us"), observed(250_000, 250_000, "us")
     ('412 ms', '250.3 ms', '250 ms')
@@ -237,7 +238,7 @@ def observed(value: float, threshold: float, unit: str, resolution_us: float = 1
 
 
 def exact(value: float, unit: str = "") -> str:
-    """A value that people wrote, in all its digits.
+    """Returns a value from a user with all its digits.
 
     >>> [exact(450, "/s"), exact(1234.5678), exact(95, "s"), exact(12_345_678_901)]
     ['450/s', '1,234.5678', '95 s', '12,345,678,901']
@@ -247,7 +248,7 @@ def exact(value: float, unit: str = "") -> str:
 
 
 def interval(ends: tuple[float | None, float | None], value: str, in_words: Callable[[float | None], str]) -> str:
-    """A 95 % interval without the unit that the value in it is shown with; None is an end that is open.
+    """Returns a 95 % interval without the unit of its value; None is an unbounded end.
 
     >>> interval((36_900, None), "41.2 ms", time), interval((9_900_000, 11e6), "10.1 s", time)
     ('36.9 … ∞', '9,900 ms … 11.0 s')
@@ -263,7 +264,7 @@ def interval(ends: tuple[float | None, float | None], value: str, in_words: Call
 
 
 def difference(value: float | None, unit: str, resolution_us: float = 1) -> str:
-    """One value less another, with its sign; shares differ in points, times by no less than was recorded.
+    """Returns a signed difference; shares differ in points, times at the resolution of the record.
 
     >>> [difference(v, "us") for v in (3200, -41_234, 0, None)]
     ['+3.20 ms', '−41.2 ms', '±0', '–']
@@ -283,7 +284,7 @@ def difference(value: float | None, unit: str, resolution_us: float = 1) -> str:
 
 
 def signed_percent(value: float) -> str:
-    """A change in relation to what was before; one that exists is never shown as nothing.
+    """Returns a relative change; a change is never shown as 0.
 
     >>> [signed_percent(v) for v in (12.34, -0.04, 0, 0.001, 1234.5)]
     ['+12.3 %', '−0.04 %', '±0 %', '+< 0.01 %', '+1,234 %']
@@ -296,7 +297,8 @@ def signed_percent(value: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """
+    """Returns a count with its noun.
+
     >>> [plural(1, "worker"), plural(2, "worker"), plural(0, "criterion")]
     ['1 worker', '2 workers', '0 criteria']
     """

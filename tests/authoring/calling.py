@@ -1,4 +1,4 @@
-"""`toril init` called as its users call it, without a process."""
+"""Calls `toril init` without a process."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,7 +71,7 @@ class Visitor(HttpUser):
 
 
 def call(folder: Path, *arguments: str) -> Result:
-    """The command's end; what is no UserError is a bug."""
+    """Calls the command; any error other than UserError fails the test."""
     done = CliRunner().invoke(cli.app, ["init", str(folder), *arguments])
     if done.exception and not isinstance(done.exception, (SystemExit, UserError)):
         raise done.exception
@@ -79,7 +79,7 @@ def call(folder: Path, *arguments: str) -> Result:
 
 
 def refuses(folder: Path, arguments: Sequence[str], code: str, *names: str) -> str:
-    """Expects the command to refuse with this code and these names, having written nothing; returns its message."""
+    """Expects a refusal with this code and these names, and no written files; returns the message."""
     before = tree(folder)
     done = call(folder, *arguments)
     assert isinstance(done.exception, UserError), done.output
@@ -91,24 +91,24 @@ def refuses(folder: Path, arguments: Sequence[str], code: str, *names: str) -> s
 
 
 def started(folder: Path, *arguments: str) -> str:
-    """What it prints when all is well."""
+    """Returns the output of a successful call."""
     done = call(folder, *arguments)
     assert not done.exception, done.exception
     return done.stdout
 
 
 def written(folder: Path, name: str, **options: Any) -> Suite:
-    """The suite as any command reads it."""
+    """Returns the written suite."""
     return read_suite([folder / "loadtests" / name], **{"system": {}, **options})
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file, and every folder as nothing."""
+    """Returns the content of every file, and None for folders."""
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
 
 
 def scripts(folder: Path, port: int = 80) -> Path:
-    """A JMX, a locustfile, and what both need, in a folder."""
+    """Writes a JMX, a locustfile and their files to a folder."""
     for name, text in {
         "load.jmx": JMX.replace("PORT", str(port)),
         "locustfile.py": LOCUSTFILE,
@@ -117,7 +117,7 @@ def scripts(folder: Path, port: int = 80) -> Path:
         "steps/more.py": "import os\n",
         "steps/deep/down.py": "from ..more import os as os\nWORDS = ['hello']\n",
         "data/users.csv": "ada\ngrace\n",
-        "unrelated.txt": "a text of somebody else's\n",
+        "unrelated.txt": "an unrelated text\n",
     }.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Which files `toril init` takes along: what a script or a Taurus file names in its folder, and nothing else."""
+"""`toril init` copies the files in its folder that a script or a Taurus file names, and no others."""
 
 import re
 
@@ -7,7 +7,7 @@ from tests.suite.reading import codes
 from toril.authoring import InitOptions, create
 
 
-def test_a_jmx_takes_its_data_along_and_keeps_its_own_load(tmp_path):
+def test_a_jmx_is_copied_with_its_data_and_keeps_its_load(tmp_path):
     started(tmp_path / "repo", "--jmx", str(scripts(tmp_path / "mine") / "load.jmx"))
     home = tmp_path / "repo/loadtests/load"
     suite = written(tmp_path / "repo", "load")
@@ -16,18 +16,18 @@ def test_a_jmx_takes_its_data_along_and_keeps_its_own_load(tmp_path):
     assert (home / "load.jmx").read_bytes() == (tmp_path / "mine/load.jmx").read_bytes()
 
 
-def test_what_a_jmx_names_elsewhere_is_said_and_not_taken_along(tmp_path):
+def test_files_outside_the_folder_of_a_jmx_are_noted_and_not_copied(tmp_path):
     jmx = scripts(tmp_path / "mine") / "load.jmx"
     (tmp_path / "outside.csv").write_text("a secret\n")
     text = jmx.read_text().replace('name="filename"', 'name="File.path"')
     for name in ("../outside.csv", str(tmp_path / "outside.csv"), "no.csv"):
         jmx.write_text(text.replace("data/users.csv", name))
         done = call(tmp_path / name.replace("/", "_"), "--jmx", str(jmx))
-        assert f"note: load.jmx names {name!r}" in done.stderr
+        assert f"note: load.jmx: `{name}`" in done.stderr
         assert "outside.csv" not in " ".join(tree(tmp_path / name.replace("/", "_")))
 
 
-def test_a_link_takes_nothing_from_elsewhere_along(tmp_path):
+def test_files_behind_links_are_not_copied(tmp_path):
     mine = scripts(tmp_path / "mine")
     (tmp_path / "outside.csv").write_text("a secret\n")
     (mine / "data/users.csv").unlink()
@@ -37,7 +37,7 @@ def test_a_link_takes_nothing_from_elsewhere_along(tmp_path):
     assert b"a secret\n" not in tree(tmp_path / "repo").values()
 
 
-def test_a_locustfile_takes_along_what_it_imports_and_opens(tmp_path):
+def test_a_locustfile_is_copied_with_its_imports_and_files(tmp_path):
     started(
         tmp_path / "repo",
         "--locustfile",
@@ -52,15 +52,15 @@ def test_a_locustfile_takes_along_what_it_imports_and_opens(tmp_path):
     assert scenario == {"default-address": "http://shop:8080", "script": "locustfile.py"}
 
 
-def test_a_script_that_lies_where_it_belongs_is_left_there(tmp_path):
+def test_a_script_already_in_place_stays(tmp_path):
     mine = scripts(tmp_path / "loadtests/shop")
     before = tree(mine)
-    said = started(tmp_path, "--locustfile", str(mine / "locustfile.py"), "--no-workflow")
-    assert [line for line in said.splitlines() if line.startswith("wrote")] == [f"wrote {mine / 'suite.yml'}"]
+    printed = started(tmp_path, "--locustfile", str(mine / "locustfile.py"), "--no-workflow")
+    assert [line for line in printed.splitlines() if line.startswith("wrote")] == [f"wrote {mine / 'suite.yml'}"]
     assert {name: text for name, text in tree(mine).items() if name != "suite.yml"} == before
 
 
-def test_a_script_takes_along_nothing_hidden_and_nothing_of_elsewhere(tmp_path):
+def test_hidden_and_outside_files_of_a_script_are_not_copied(tmp_path):
     mine = scripts(tmp_path / "mine")
     names = [".env", "data/../../outside.csv", str(tmp_path / "outside.csv"), "no.csv", "a" * 300, "\0", "."]
     for name in (".env", "../outside.csv"):
@@ -68,7 +68,7 @@ def test_a_script_takes_along_nothing_hidden_and_nothing_of_elsewhere(tmp_path):
     (mine / "locustfile.py").write_text(f"host = None\nNAMES = {names!r}\n")
     done = call(tmp_path / "repo", "--locustfile", str(mine / "locustfile.py"), "--action", "acme/toril@v1")
     assert b"a secret\n" not in tree(tmp_path / "repo").values()
-    assert re.findall(r"note: locustfile.py names '(.*)', which", done.stderr) == names[:3]
+    assert re.findall(r"note: locustfile.py: `(.*)` is", done.stderr) == names[:3]
 
 
 TAURUS = """
@@ -80,7 +80,7 @@ included-configs: [more.yml]
 """
 
 
-def test_a_taurus_file_of_elsewhere_is_copied_byte_for_byte_with_all_that_it_names(tmp_path):
+def test_an_outside_taurus_file_is_copied_unchanged_with_its_files(tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
     for name, text in {"load.yaml": TAURUS, "more.yml": "settings: {}\n", "users.csv": "a\n1\n", "notes": "x"}.items():
@@ -91,7 +91,7 @@ def test_a_taurus_file_of_elsewhere_is_copied_byte_for_byte_with_all_that_it_nam
     assert written(tmp_path / "repo", "load").executions[0].iterations == 2
 
 
-def test_a_taurus_file_of_elsewhere_takes_along_what_its_scripts_import(tmp_path):
+def test_an_outside_taurus_file_is_copied_with_imports_of_its_scripts(tmp_path):
     mine = scripts(tmp_path / "mine/scripts").parent
     load = "execution: [{scenario: {script: scripts/locustfile.py}, executor: locust, hold-for: 1m}]"
     (mine / "load.yml").write_text(load)
@@ -102,7 +102,7 @@ def test_a_taurus_file_of_elsewhere_takes_along_what_its_scripts_import(tmp_path
     assert not [name for name in home if "unrelated" in name]
 
 
-def test_a_taurus_folder_of_elsewhere_is_copied_as_it_is(tmp_path):
+def test_an_outside_taurus_folder_is_copied_unchanged(tmp_path):
     mine = scripts(tmp_path / "shop")
     (mine / "suite.yml").write_text("execution: [{scenario: load.jmx}]")
     (mine / ".env").write_text("a secret")
@@ -111,7 +111,7 @@ def test_a_taurus_folder_of_elsewhere_is_copied_as_it_is(tmp_path):
     assert tree(tmp_path / "repo/loadtests/shop") == {name: text for name, text in tree(mine).items() if name != ".env"}
 
 
-def test_a_taurus_file_that_needs_a_name_twice_is_refused(tmp_path):
+def test_a_taurus_file_with_colliding_names_is_refused(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/suite.yml").write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
     (tmp_path / "mine/load.yml").write_text("included-configs: [suite.yml]")
@@ -124,14 +124,14 @@ def test_a_taurus_file_of_the_repository_stays_where_it_is(tmp_path):
     (tmp_path / "perf/load.yml").write_text(TAURUS.replace("included-configs: [more.yml]", ""))
     (tmp_path / "perf/users.csv").write_text("a\n1\n")
     before = tree(tmp_path)
-    said = started(tmp_path, "--taurus", str(tmp_path / "perf/load.yml"))
-    assert f"toril run {tmp_path / 'perf/load.yml'}" in said
+    printed = started(tmp_path, "--taurus", str(tmp_path / "perf/load.yml"))
+    assert f"toril run {tmp_path / 'perf/load.yml'}" in printed
     workflow = tmp_path / ".github/workflows/loadtest.yml"
     assert "suite: perf/load.yml\n" in workflow.read_text()
     assert {name: text for name, text in tree(tmp_path).items() if not name.startswith(".github")} == before
 
 
-def test_a_taurus_file_that_judges_nothing_is_said_to(tmp_path):
+def test_a_taurus_file_without_criteria_is_noted(tmp_path):
     (tmp_path / "load.yml").write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
     created = create(InitOptions(taurus=tmp_path / "load.yml", action="acme/toril@v1"), tmp_path)
     assert codes(created.notes) == ["no-criteria"]

@@ -1,4 +1,4 @@
-"""Whatever is typed: a sentence that says no, or a suite and a workflow that hold exactly that."""
+"""Each input gives an error, or a suite and a workflow with exactly that value."""
 
 import tempfile
 from pathlib import Path
@@ -64,7 +64,7 @@ part = st.sampled_from(NASTY) | st.text(max_size=8)
 
 
 def around(*good: str) -> st.SearchStrategy[str]:
-    """Good texts, as they are and with something in them or around them."""
+    """Valid texts, unchanged or with a hostile part."""
     inserted = st.builds(lambda text, at, what: text[: at % (len(text) + 1)] + what + text[at % (len(text) + 1) :],
                          st.sampled_from(good), st.integers(0, 99), part)  # fmt: skip
     return st.sampled_from(good) | inserted | st.lists(part, max_size=4).map("".join)
@@ -97,7 +97,7 @@ def same_address(url: str, found: str) -> bool:
 
 @examples(200)
 @given(asked=good, replaced=one_of_them_hostile)
-def test_what_was_asked_for_is_written_exactly_or_refused(asked, replaced):
+def test_every_value_is_written_exactly_or_refused(asked, replaced):
     asked |= [replaced]
     name, url, limit, location = (asked[key] for key in ("name", "url", "limit", "location"))
     with tempfile.TemporaryDirectory() as top:
@@ -123,7 +123,7 @@ def test_what_was_asked_for_is_written_exactly_or_refused(asked, replaced):
 
 @examples(60)
 @given(stem=around("load", "load test", "1e3"), data=around("users.csv", "data/users.csv"))
-def test_a_file_by_any_name_is_taken_along_or_refused(stem, data):
+def test_a_file_of_any_name_is_copied_or_refused(stem, data):
     with tempfile.TemporaryDirectory() as top:
         mine, folder = Path(top) / "mine", Path(top) / "repo"
         script = mine / f"{stem}.py"
@@ -132,7 +132,7 @@ def test_a_file_by_any_name_is_taken_along_or_refused(stem, data):
             script.write_text(f"from locust import User\nNAME = {data!r}\n")
             (mine / data).parent.mkdir(parents=True, exist_ok=True)
             (mine / data).write_text("a,b\n")
-        except (OSError, ValueError):  # the disk does not have such a name
+        except (OSError, ValueError):  # the file system rejects such a name
             return
         done = call(folder, f"--locustfile={script}", "--name", "shop")
         if done.exception:

@@ -1,4 +1,4 @@
-"""All files or none, and none over what is there."""
+"""`toril init` writes all files or none, and keeps existing files."""
 
 import stat
 from pathlib import Path, PurePosixPath
@@ -16,18 +16,18 @@ SUITE = "loadtests/shop/suite.yml"
 
 
 @pytest.mark.parametrize("name", [WORKFLOW, SUITE])
-def test_a_file_that_is_there_is_named_and_nothing_is_written(tmp_path, name):
+def test_an_existing_file_is_named_and_nothing_is_written(tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_text("mine")
     refuses(tmp_path, URL, "file-exists", str(tmp_path / name), "--force")
 
 
-def test_all_files_that_are_there_are_named_at_once(tmp_path):
+def test_all_existing_files_are_named_in_one_message(tmp_path):
     started(tmp_path, *URL)
     refuses(tmp_path, URL, "file-exists", SUITE, WORKFLOW)
 
 
-def test_force_writes_over_them_and_leaves_others(tmp_path):
+def test_force_overwrites_only_files_of_the_suite(tmp_path):
     for name in (WORKFLOW, SUITE, "loadtests/shop/other.csv"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("mine")
@@ -44,7 +44,7 @@ def test_force_writes_over_them_and_leaves_others(tmp_path):
     }
 
 
-def test_a_second_suite_goes_beside_the_first(tmp_path):
+def test_a_second_suite_gets_its_own_folder(tmp_path):
     started(tmp_path, *URL)
     before = tree(tmp_path)
     started(tmp_path, "--url", "http://other/", "--no-workflow")
@@ -52,19 +52,19 @@ def test_a_second_suite_goes_beside_the_first(tmp_path):
 
 
 @pytest.mark.parametrize("force", [(), ("--force",)])
-def test_a_folder_with_a_suite_by_another_name_is_no_place_for_one(tmp_path, force):
+def test_a_folder_with_another_suite_file_is_refused(tmp_path, force):
     (tmp_path / "loadtests/shop").mkdir(parents=True)
     (tmp_path / "loadtests/shop/suite.json").write_text("{}")
     refuses(tmp_path, (*URL, *force), "file-exists", "loadtests/shop/suite.json")
 
 
-def test_a_folder_in_the_place_of_a_file_is_never_written_over(tmp_path):
+def test_a_folder_in_place_of_a_file_is_never_overwritten(tmp_path):
     (tmp_path / SUITE).mkdir(parents=True)
     refuses(tmp_path, (*URL, "--force"), "file-exists", SUITE)
 
 
 @pytest.mark.parametrize("linked", ["loadtests", ".github", SUITE])
-def test_a_link_leads_nothing_out_of_the_folder(tmp_path, linked):
+def test_links_do_not_lead_outside_the_folder(tmp_path, linked):
     outside, folder = tmp_path / "outside", tmp_path / "repo"
     outside.mkdir()
     (folder / linked).parent.mkdir(parents=True)
@@ -76,14 +76,14 @@ def test_a_link_leads_nothing_out_of_the_folder(tmp_path, linked):
     )
 
 
-def test_a_folder_that_cannot_be_written_is_said_and_nothing_stays(tmp_path):
+def test_an_unwritable_folder_is_refused_and_restored(tmp_path):
     (tmp_path / ".github").write_text("a file where a folder is needed")
     refuses(tmp_path, URL, "unwritable-file", ".github")
 
 
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SuiteError("no good", code="bad"), OSError("disk")])
-def test_whatever_ends_the_work_half_way_leaves_what_was_there(tmp_path, force, end):
+def test_an_interrupted_write_restores_the_folder(tmp_path, force, end):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept/file").write_text("mine")
     (tmp_path / "kept/file").chmod(0o750)
@@ -97,14 +97,14 @@ def test_whatever_ends_the_work_half_way_leaves_what_was_there(tmp_path, force, 
     assert stat.S_IMODE((tmp_path / "kept/file").stat().st_mode) == 0o750
 
 
-def test_a_source_that_cannot_be_read_undoes_what_was_written_before_it(tmp_path):
+def test_an_unreadable_source_restores_the_folder(tmp_path):
     files = {PurePosixPath("a/first"): b"1", PurePosixPath("b/second"): tmp_path / "gone", PurePosixPath("c"): b"3"}
     with refused("unwritable-file", "b/second"), placed(tmp_path, files, force=False):
         pass
     assert tree(tmp_path) == {}
 
 
-def test_what_cannot_be_planned_is_not_kept(tmp_path):
+def test_a_suite_that_cannot_be_planned_is_removed(tmp_path):
     folder = scripts(tmp_path / "mine")
     (folder / "locustfile.py").write_text("from locust import HttpUser\n")
     started(tmp_path / "repo", "--locustfile", str(folder / "locustfile.py"))

@@ -1,4 +1,4 @@
-"""`toril init` on a terminal: it asks, says at once what is wrong with an answer, and asks again."""
+"""`toril init` on a terminal: a wrong answer shows an error and repeats the question."""
 
 import os
 import pty
@@ -17,40 +17,40 @@ from tests.authoring.calling import scripts, tree, written
 
 pytestmark = pytest.mark.live
 
-ADDRESS = "An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file: "
-RATE = "Requests per second, at most (empty: no limit): "
-LIMITS = "Fails when (several: with ;) [p95>500ms; fail>1%]: "
-LOCATIONS = "Locations, such as eu-west-1=2 us-east-1=1 (empty: here): "
+ADDRESS = "Addresses separated by spaces, or a .jmx, a locustfile.py or a Taurus file: "
+RATE = "Largest throughput in requests per second (empty: no limit): "
+LIMITS = "Criteria that fail a run, separated by ; [p95>500ms; fail>1%]: "
+LOCATIONS = "Locations, e.g. eu-west-1=2 us-east-1=1 (empty: this machine): "
 END_OF_INPUT, INTERRUPT = "\x04", "\x03"
 
 
 class Terminal:
-    """Somebody who reads and types."""
+    """A user at a terminal."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", ours: int) -> None:
         self.process, self.ours = process, ours
         self.shown = ""
 
     def answer(self, question: str, text: str) -> None:
-        """Wait for the question, and type the answer as it stands."""
+        """Waits for the question, and types the answer."""
         while not self.shown.endswith(question):
             assert self.read(), f"{question!r} was not asked after {self.shown[-500:]!r}"
         os.write(self.ours, text.encode())
         self.shown += "\n"
 
     def read(self, patience_s: float = 20.0) -> bool:
-        """What comes next; whether anything did."""
+        """Reads the next output; returns whether there was any."""
         if not select.select([self.ours], [], [], patience_s)[0]:
             return False
         try:
             part = os.read(self.ours, 65_536)
-        except OSError:  # Linux' way of saying that the other end is closed
+        except OSError:  # on Linux, the other end is closed
             return False
         self.shown += part.decode().replace("\r\n", "\n")
         return bool(part)
 
     def leave(self, key: str) -> int:
-        """Press it until the command is gone: Python's own input() may miss the first one, a moment before it reads."""
+        """Presses the key until the command ends, because Python's input() may miss the first one."""
         while self.process.poll() is None:
             os.write(self.ours, key.encode())
             while self.read(0.5):
@@ -64,7 +64,7 @@ class Terminal:
 
 
 def _as_a_shell_starts_it() -> None:
-    """Ctrl-C reaches it, and means something: whoever runs the tests in the background has it ignored."""
+    """Enables Ctrl-C in the command; it is ignored if tests run in the background."""
     os.close(os.open(os.ttyname(0), os.O_RDWR))
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -89,7 +89,7 @@ def asked(folder: Path, *arguments: str) -> Iterator[Terminal]:
             os.close(ours)
 
 
-def test_answers_make_a_suite_and_a_wrong_one_is_asked_for_again(tmp_path):
+def test_answers_make_a_suite_and_a_wrong_answer_repeats_the_question(tmp_path):
     with asked(tmp_path) as terminal:
         terminal.answer(ADDRESS, "shop.example.com\n")
         terminal.answer(ADDRESS, "https://shop.example.com/ https://shop.example.com/cart\n")
@@ -114,7 +114,7 @@ def test_answers_make_a_suite_and_a_wrong_one_is_asked_for_again(tmp_path):
     assert (tmp_path / ".github/workflows/loadtest.yml").is_file()
 
 
-def test_what_options_say_is_not_asked_for(tmp_path):
+def test_options_replace_questions(tmp_path):
     options = ("--users", "3", "--limit", "fail>0%", "--location", "here", "--name", "mine", "--no-workflow")
     with asked(tmp_path, *options, "--ramp-up", "0", "--hold-for", "2s") as terminal:
         terminal.answer(ADDRESS, "http://shop/\n")
@@ -142,7 +142,7 @@ def test_a_locustfile_is_asked_for_its_host(tmp_path):
     scripts(tmp_path / "mine")
     with asked(tmp_path) as terminal:
         terminal.answer(ADDRESS, "mine/locustfile.py\n")
-        terminal.answer("Its host (empty: as in locustfile.py): ", "http://shop\n")
+        terminal.answer("Host to load (empty: as in locustfile.py): ", "http://shop\n")
         for question in ("Virtual users [10]: ", "Ramp-up [5s]: ", "Hold for [25s]: ", LIMITS, LOCATIONS):
             terminal.answer(question, "\n")
         terminal.answer("Name of the suite [mine]: ", "\n")
@@ -151,7 +151,7 @@ def test_a_locustfile_is_asked_for_its_host(tmp_path):
     assert written(tmp_path, "mine").common["scenarios"]["mine"]["default-address"] == "http://shop"
 
 
-def test_a_workflow_that_is_there_is_said_before_anything_is_asked(tmp_path):
+def test_an_existing_workflow_is_refused_before_any_question(tmp_path):
     (tmp_path / ".github/workflows").mkdir(parents=True)
     (tmp_path / ".github/workflows/loadtest.yml").write_text("mine")
     with asked(tmp_path) as terminal:
@@ -161,7 +161,7 @@ def test_a_workflow_that_is_there_is_said_before_anything_is_asked(tmp_path):
     assert "address" not in terminal.shown
 
 
-def test_a_name_that_is_taken_is_asked_for_again(tmp_path):
+def test_a_taken_name_repeats_the_question(tmp_path):
     (tmp_path / "loadtests/shop").mkdir(parents=True)
     (tmp_path / "loadtests/shop/suite.json").write_text("mine")
     with asked(tmp_path, "--users", "3", "--limit", "fail>0%", "--location", "here", "--ramp-up", "0") as terminal:
@@ -177,11 +177,11 @@ def test_a_name_that_is_taken_is_asked_for_again(tmp_path):
 
 
 @pytest.mark.parametrize("key", [END_OF_INPUT, INTERRUPT])
-def test_whoever_leaves_leaves_nothing_behind(tmp_path, key):
+def test_leaving_the_questions_writes_nothing(tmp_path, key):
     with asked(tmp_path) as terminal:
         terminal.answer(ADDRESS, "http://shop/\n")
         terminal.answer(RATE, "")
         code = terminal.leave(key)
     assert code == 130, terminal.shown
-    assert terminal.shown.endswith("nothing was written\n")
+    assert terminal.shown.endswith("No files written.\n")
     assert tree(tmp_path) == {}

@@ -1,4 +1,4 @@
-"""The workflow that `toril init` writes: short, of the least rights, and nothing in it is anybody else's to fill."""
+"""The workflow of `toril init`: short, with minimal permissions, and without untrusted values."""
 
 import os
 import re
@@ -21,13 +21,13 @@ WORKFLOW = ".github/workflows/loadtest.yml"
 
 @pytest.fixture(params=["url", "jmx"])
 def workflow(request, tmp_path):
-    """Its text, of a suite for each kind of engine."""
+    """Returns the workflow of a suite per kind of engine."""
     options = {"url": ("--url", "http://shop/"), "jmx": ("--jmx", str(scripts(tmp_path / "mine") / "load.jmx"))}
     started(tmp_path / "repo", *options[request.param], "--action", "acme/toril@v1")
     return (tmp_path / "repo" / WORKFLOW).read_text()
 
 
-def test_it_is_short_and_has_the_least_rights(workflow):
+def test_the_workflow_is_short_and_has_minimal_permissions(workflow):
     read = yaml.safe_load(workflow)
     (job,) = read["jobs"].values()
     assert len(workflow.splitlines()) <= 28
@@ -39,13 +39,13 @@ def test_it_is_short_and_has_the_least_rights(workflow):
     assert job["steps"][0]["with"] == {"persist-credentials": False}
 
 
-def test_nothing_of_it_reaches_a_shell(workflow):
+def test_no_value_reaches_a_shell(workflow):
     (job,) = yaml.safe_load(workflow)["jobs"].values()
     assert not [step for step in job["steps"] if "run" in step]
     assert set(re.findall(r"\$\{\{ (.*?) \}\}", workflow)) == {"github.ref", "steps.toril.outputs.report"}
 
 
-def test_actions_are_pinned_with_their_version_beside_them(workflow):
+def test_actions_are_pinned_with_a_version_comment(workflow):
     used = re.findall(r"uses: (\S+)(?: # (\S+))?", workflow)
     assert used.pop(1)[0] == "acme/toril@v1"
     for action, version in used:
@@ -53,28 +53,28 @@ def test_actions_are_pinned_with_their_version_beside_them(workflow):
         assert re.fullmatch(r"v\d+\.\d+\.\d+", version)
 
 
-def test_actions_are_those_that_this_projects_own_workflows_use(workflow):
+def test_actions_are_the_same_as_in_our_workflows(workflow):
     used = set(re.findall(r"uses: (\S+@[0-9a-f]{40} # \S+)", workflow))
     own = "".join(file.read_text() for file in (ROOT / ".github/workflows").glob("*.yml"))
     assert len(used) == 2
     assert used <= set(re.findall(r"uses: (\S+@[0-9a-f]{40} # \S+)", own))
 
 
-def test_what_it_gives_the_action_is_what_the_action_takes(workflow):
+def test_all_inputs_of_the_action_exist(workflow):
     (job,) = yaml.safe_load(workflow)["jobs"].values()
     action = yaml.safe_load((ROOT / "action.yml").read_text())
     assert job["steps"][1]["with"].keys() <= action["inputs"].keys()
     assert "report" in action["outputs"]
 
 
-def test_jmeter_is_assembled_where_the_suite_needs_it(tmp_path):
+def test_jmeter_is_installed_if_the_suite_needs_it(tmp_path):
     for option, needed in (("--users=5", None), ("--rps=5", True)):
         started(tmp_path / option, "--url", "http://shop/", option)
         (job,) = yaml.safe_load((tmp_path / option / WORKFLOW).read_text())["jobs"].values()
         assert job["steps"][1]["with"].get("jmeter") is needed
 
 
-def test_vegetas_program_is_built_where_the_suite_needs_it(tmp_path):
+def test_vegeta_is_built_if_the_suite_needs_it(tmp_path):
     taurus = "execution: {executor: vegeta, throughput: 5, hold-for: 1m, scenario: {requests: ['http://shop/']}}\n"
     (tmp_path / "suite.yml").write_text(taurus)
     started(tmp_path, "--taurus", str(tmp_path / "suite.yml"))
@@ -82,19 +82,19 @@ def test_vegetas_program_is_built_where_the_suite_needs_it(tmp_path):
     assert job["steps"][1]["with"].get("vegeta") is True
 
 
-def test_a_long_suite_has_the_time_that_it_takes(tmp_path):
+def test_a_long_suite_has_enough_time(tmp_path):
     started(tmp_path, "--url", "http://shop/", "--hold-for", "2h")
     (job,) = yaml.safe_load((tmp_path / WORKFLOW).read_text())["jobs"].values()
     assert job["timeout-minutes"] > 120
 
 
-def test_without_an_owner_it_runs_nobodys_code_and_says_so(tmp_path):
+def test_a_missing_owner_is_noted_and_runs_no_code(tmp_path):
     created = create(InitOptions(urls=(SHOP,)), tmp_path)
     assert codes(created.notes) == ["no-action-owner"]
     assert "uses: <owner>/toril@v1" in (tmp_path / WORKFLOW).read_text()
 
 
-def test_a_folder_below_the_top_of_a_repository_is_said_to_be_no_place_for_it(tmp_path):
+def test_a_folder_below_the_root_of_a_repository_is_noted(tmp_path):
     (tmp_path / ".git").mkdir()
     (tmp_path / ".gitignore").write_text(".toril\n")
     options = InitOptions(urls=(SHOP,), action="acme/toril@v1")
@@ -104,7 +104,7 @@ def test_a_folder_below_the_top_of_a_repository_is_said_to_be_no_place_for_it(tm
     assert create(options, tmp_path).notes == ()
 
 
-def test_a_path_that_a_workflow_would_read_otherwise_is_refused(tmp_path):
+def test_an_unsafe_path_in_a_workflow_is_refused(tmp_path):
     file = tmp_path / "${{ github.token }}" / "load.yml"
     file.parent.mkdir()
     file.write_text("execution: [{scenario: {requests: ['http://shop/']}, hold-for: 1m}]")
@@ -113,7 +113,7 @@ def test_a_path_that_a_workflow_would_read_otherwise_is_refused(tmp_path):
 
 
 @pytest.mark.live
-def test_the_linters_of_workflows_find_nothing(tmp_path, workflow):
+def test_linters_find_no_problems(tmp_path, workflow):
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "toril")
     actionlint = subprocess.run([ROOT / "tools/build", "actionlint", cache], capture_output=True, text=True, check=True)
     zizmor = [str(Path(sys.executable).parent / "zizmor"), "--offline", "--persona", "pedantic", "--strict-collection"]
@@ -123,7 +123,7 @@ def test_the_linters_of_workflows_find_nothing(tmp_path, workflow):
 
 
 @pytest.mark.live
-def test_a_linter_would_find_what_is_wrong(tmp_path, workflow):
+def test_linters_find_seeded_problems(tmp_path, workflow):
     file = tmp_path / "repo" / WORKFLOW
     file.write_text(workflow.replace("permissions: {}", "permissions: write-all"))
     zizmor = [str(Path(sys.executable).parent / "zizmor"), "--offline", "--persona", "pedantic"]

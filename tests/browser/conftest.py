@@ -1,4 +1,4 @@
-"""One Chromium for all tests of the report page, and the pages that they open."""
+"""One Chromium for all tests of the report page."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ CRITERIA = (
 
 @dataclass
 class Opened:
-    """A page in the browser, and everything that it did which it should not have."""
+    """A page in the browser, with its forbidden requests and errors."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory) -> Callable[[str], Path]:
-    """The file of a page by the name of its run; each is made once."""
+    """Returns the file of a page by the name of its run; writes each page once."""
     folder = tmp_path_factory.mktemp("pages")
 
     def page(name: str) -> Path:
@@ -65,7 +65,7 @@ def pages(tmp_path_factory) -> Callable[[str], Path]:
 
 @pytest.fixture
 def opened(browser, pages) -> Iterator[Callable[..., Opened]]:
-    """Open a run's page, or some bytes, and keep an eye on it."""
+    """Opens the page of a run, or bytes, and records its requests and errors."""
     contexts = []
 
     def open_page(what: str | Path, *, width: int = WIDE, dark: bool = False, reset: str = "") -> Opened:

@@ -1,4 +1,4 @@
-"""Ten minutes of a shop as workers would have recorded them: a ramp-up, an incident, one slow worker."""
+"""Ten minutes of a shop as workers record them: a ramp-up, an incident, one slow worker."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def bundle(
     busy: float = 0.55,
     seed: int = 1,
 ) -> Bundle:
-    """The run, merged, summarised and judged; `busy` is the CPU of its slow worker, `slower` scales every time."""
+    """Returns the judged run; `busy` is the CPU of its slow worker, `slower` scales all times."""
     planned = plan(seconds, criteria, locations)
     timeline = timeline_of(planned, seconds, labels, incident=incident, slower=slower, busy=busy, seed=seed)
     workers = tuple(share.worker for share in planned.shares)
@@ -99,7 +99,7 @@ def timeline_of(
                 waiting=waiting,
                 sockets=60,
             )
-        while data := recorder.flush():  # a file holds no more than can be read
+        while data := recorder.flush():  # a file has a size limit
             timeline.add(decode(data, share.worker))
     return timeline
 
@@ -113,7 +113,7 @@ def _samples(
     incident: range,
     slower: float,
 ) -> dict[str, Any]:
-    """One worker's requests: some 30 a second, with times that depend on label, place and moment."""
+    """Yields about 30 requests per second of one worker; times depend on label, location and second."""
     size = 30 * seconds
     at = random.uniform(0, seconds, size)
     at = at[random.uniform(0, 1, size) < np.minimum(1, at / RAMP_S + 0.05)]

@@ -1,4 +1,4 @@
-"""Comments in a browser, roughly as GitHub shows them: readable on a phone, and nothing in them comes alive."""
+"""Comments in a browser, similar to GitHub: readable on a phone, with no active content."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def shown(opened, tmp_path):
 
 @pytest.mark.live
 @pytest.mark.parametrize("story", STORIES)
-def test_a_phone_scrolls_tables_and_nothing_else(story, shown):
+def test_only_tables_scroll_on_a_phone(story, shown):
     one = shown(story)
 
     assert one.evaluate("document.documentElement.scrollWidth") <= PHONE
@@ -30,8 +30,8 @@ def test_a_phone_scrolls_tables_and_nothing_else(story, shown):
 
 @pytest.mark.live
 @pytest.mark.parametrize("story", ["regression", "passed"])
-def test_what_decides_is_seen_without_scrolling_a_table(story, shown):
-    """The cells with the icons are the first ones of their rows."""
+def test_outcomes_are_visible_without_scrolling(story, shown):
+    """The cells with icons are the first of their rows."""
     ends = shown(story).evaluate(
         "[...document.querySelectorAll('body > div > table td:first-child')].map(c => c.getBoundingClientRect().right)"
     )
@@ -41,7 +41,7 @@ def test_what_decides_is_seen_without_scrolling_a_table(story, shown):
 
 
 @pytest.mark.live
-def test_hostile_texts_load_nothing_and_run_nothing(shown):
+def test_hostile_texts_load_and_run_nothing(shown):
     one = shown("hostile", 900)
 
     assert [request for request in one.requests if not request.startswith("file:")] == []

@@ -1,4 +1,4 @@
-"""Strings from the outside, each an attack, in every place where a page shows one: in a real browser."""
+"""Hostile strings in every place of a page, in a real browser."""
 
 from dataclasses import replace
 
@@ -52,9 +52,9 @@ FOREIGN = "img, iframe, base, object, embed, form, [onload], [onerror], [onmouse
 
 
 def everywhere(attack: str, number: int) -> Bundle:
-    """A run that was measured, with the attack as every string that can come from the outside."""
-    whole = attack.encode("utf-8", "backslashreplace").decode()  # what JSON files can hold
-    place = whole[:900]  # longer names of workers and locations are those of a damaged file
+    """Returns a run with the attack in every untrusted string."""
+    whole = attack.encode("utf-8", "backslashreplace").decode()  # the form in JSON files
+    place = whole[:900]  # longer names of workers and locations are invalid
     planned = plan_of("p95>1ms", locations=(f"{place}-1", f"{place}-2"))
     planned = planned.model_copy(
         update={
@@ -104,12 +104,12 @@ def everywhere(attack: str, number: int) -> Bundle:
 
 
 def replace_all(rule: dict, attack: str) -> dict:
-    """The same criterion with what only a damaged file could hold."""
+    """Returns the criterion with values that only a damaged file has."""
     return rule | {"outcome": attack, "unit": "", "subject": attack, "label": "", "window": None, "at_s": None}
 
 
 @pytest.mark.parametrize("number", range(len(ATTACKS)))
-def test_no_attack_becomes_more_than_text(opened, tmp_path, number):
+def test_hostile_texts_are_only_text(opened, tmp_path, number):
     attack = ATTACKS[number]
     run = everywhere(attack, number)
     base = replace(everywhere(attack, number + 1), metrics=None)
@@ -132,7 +132,7 @@ def test_no_attack_becomes_more_than_text(opened, tmp_path, number):
     assert not set(hidden) & set(text)
 
 
-def test_names_that_javascript_knows_are_labels_like_others(opened, tmp_path):
+def test_names_of_javascript_properties_are_valid_labels(opened, tmp_path):
     path = tmp_path / "page.html"
     path.write_bytes(render("html", everywhere("__proto__", 0)))
 

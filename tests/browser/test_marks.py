@@ -1,4 +1,4 @@
-"""Thresholds in the charts, where they are beyond what a chart shows."""
+"""Thresholds outside the range of a chart."""
 
 import pytest
 
@@ -17,13 +17,13 @@ CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...rest) {
 
 
 @pytest.mark.parametrize(("criterion", "shown"), [("p99>1ms", "p99>1ms ↓"), ("p99>90s", "p99>90s ↑")])
-def test_a_threshold_beyond_a_curve_is_told_at_the_edge_of_the_chart(opened, tmp_path, criterion, shown):
+def test_a_threshold_beyond_the_chart_is_named_at_its_edge(opened, tmp_path, criterion, shown):
     samples = [Sample(step % 30, (40 + step % 3000) * MS, label="x") for step in range(3000)]
     path = tmp_path / "page.html"
     path.write_bytes(render("html", run_of(samples, criterion)))
 
     one = opened(path, reset=RECORD)
 
-    told = [place for text, place in one.evaluate("() => window.written") if text == shown]
-    assert told
-    assert all(0 < place < 0.9 for place in told)  # above the names of the axis
+    places = [place for text, place in one.evaluate("() => window.written") if text == shown]
+    assert places
+    assert all(0 < place < 0.9 for place in places)  # above the names of the axis

@@ -1,4 +1,4 @@
-"""What a person meets who opens the report page."""
+"""The report page in a browser: reading, sorting, zooming, themes, print."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,7 +14,7 @@ OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElemen
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_opening_a_page_asks_nobody_for_anything_and_raises_no_complaint(opened, name):
+def test_opening_a_page_sends_no_requests_and_logs_no_errors(opened, name):
     one = opened(name)
     one.page.wait_for_load_state("networkidle")
 
@@ -25,7 +25,7 @@ def test_opening_a_page_asks_nobody_for_anything_and_raises_no_complaint(opened,
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, PHONE])
-def test_axe_finds_nothing(opened, width, dark):
+def test_axe_finds_no_problems(opened, width, dark):
     one = opened("compared", width=width, dark=dark)
 
     found = AXE.run(one.page)
@@ -34,7 +34,7 @@ def test_axe_finds_nothing(opened, width, dark):
 
 
 @pytest.mark.parametrize("name", ["failed", "inconclusive", "hostile", "empty", "old"])
-def test_axe_finds_nothing_in_other_pages(opened, name):
+def test_axe_finds_no_problems_in_other_pages(opened, name):
     found = AXE.run(opened(name).page)
 
     assert found.response["violations"] == [], found.generate_report()
@@ -52,7 +52,7 @@ def test_every_chart_is_drawn(opened):
     assert one.evaluate(BLANK) == 0
 
 
-def test_the_verdict_stands_on_top_in_words(opened):
+def test_the_verdict_is_at_the_top_in_words(opened):
     one = opened("failed")
 
     assert one.page.locator(".badge").is_visible()
@@ -93,7 +93,7 @@ def test_a_long_table_can_be_filtered(opened):
     assert one.page.locator("#live").inner_text() == "3 of 20 rows"
 
 
-def test_a_chart_is_read_with_the_arrow_keys_and_says_what_it_shows(opened):
+def test_arrow_keys_read_the_values_of_a_chart(opened):
     one = opened("failed")
     chart = one.page.locator(".plot").nth(2)
     summary = one.evaluate("() => JSON.parse(document.getElementById('data').textContent).seconds")
@@ -111,7 +111,7 @@ def test_a_chart_is_read_with_the_arrow_keys_and_says_what_it_shows(opened):
     assert one.page.locator("figure .at").nth(2).inner_text() == ""
 
 
-def test_a_breach_is_told_and_not_only_coloured(opened):
+def test_a_breach_is_announced_and_not_only_coloured(opened):
     one = opened("failed")
     chart = one.page.locator(".plot").first
 
@@ -119,21 +119,21 @@ def test_a_breach_is_told_and_not_only_coloured(opened):
     for _ in range(10):
         chart.press("PageDown")
 
-    said = one.page.locator("#live").inner_text()
-    assert said.startswith("5:00: running 200")
-    assert said.endswith("; breached: p95 of POST /checkout/payment>900ms for 10s, fail>5% for 10s")
+    announced = one.page.locator("#live").inner_text()
+    assert announced.startswith("5:00: running 200")
+    assert announced.endswith("; breached: p95 of POST /checkout/payment>900ms for 10s, fail>5% for 10s")
     assert one.page.locator("figure .at").first.inner_text() == "at 5:00, breach"
 
 
-def test_what_is_read_out_is_the_summarys_number(opened, pages):
+def test_announced_values_equal_the_summary(opened, pages):
     one = opened("failed")
     chart = one.page.locator(".plot").nth(1)
     chart.press("Home")
 
-    said = one.page.locator("#live").inner_text()
+    announced = one.page.locator("#live").inner_text()
 
     first = one.page.locator("figure").nth(1).locator(".legend .value").first.inner_text()
-    assert said == f"0:00: achieved {first}, planned 2/s"
+    assert announced == f"0:00: achieved {first}, planned 2/s"
 
 
 def test_dragging_zooms_into_all_charts_of_the_run_and_escape_zooms_out(opened):
@@ -158,7 +158,7 @@ def test_dragging_zooms_into_all_charts_of_the_run_and_escape_zooms_out(opened):
     assert first_second() == 0
 
 
-def test_the_skip_link_is_the_first_stop_and_leads_to_the_verdict(opened):
+def test_the_skip_link_comes_first_and_leads_to_the_verdict(opened):
     one = opened("failed")
 
     one.page.keyboard.press("Tab")
@@ -168,7 +168,7 @@ def test_the_skip_link_is_the_first_stop_and_leads_to_the_verdict(opened):
     assert one.page.evaluate("document.getElementById('main').contains(document.activeElement)")
 
 
-def test_everything_that_can_be_used_can_be_reached_by_tab(opened):
+def test_all_controls_are_reachable_by_tab(opened):
     one = opened("passed")
     wanted = one.evaluate(
         """() => [...document.querySelectorAll('a, button, select, input, summary, .plot, .scroll')]
@@ -229,7 +229,7 @@ def test_the_theme_follows_the_system_until_it_is_switched(opened):
     assert light.complaints == []
 
 
-def test_the_theme_can_be_switched_where_the_page_may_not_store_anything(opened):
+def test_the_theme_can_be_switched_without_storage(opened):
     forbidden = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no'); } })"
     one = opened("passed", reset=forbidden)
 
@@ -239,7 +239,7 @@ def test_the_theme_can_be_switched_where_the_page_may_not_store_anything(opened)
     assert one.complaints == []
 
 
-def test_the_page_prints_on_white_with_everything_unfolded(opened):
+def test_a_printed_page_is_light_and_unfolded(opened):
     one = opened("failed", dark=True)
 
     paper = one.page.pdf(format="A4", print_background=True)
@@ -265,8 +265,8 @@ def test_without_scripts_the_page_still_shows_every_figure(browser, pages):
     context.close()
 
 
-def test_charts_keep_their_colours_where_the_system_forces_its_own(browser, pages):
-    """A canvas is not restyled: colours that came out as the system's text colour would hide lines behind bands."""
+def test_charts_keep_their_colours_with_forced_colours(browser, pages):
+    """The system does not restyle a canvas: forced colours would hide lines behind bands."""
     context = browser.new_context(viewport={"width": WIDE, "height": 900}, forced_colors="active")
     page = context.new_page()
     page.goto(pages("failed").as_uri())

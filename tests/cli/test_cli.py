@@ -1,6 +1,7 @@
-"""Whatever is asked of the command, it answers with a sentence and the exit code that its contract names."""
+"""Every invocation of the command ends with a message and the documented exit code."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ SUITE = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the command is called: a good suite, two folders of suites, an empty one, and files that are no suites."""
+    """The working folder: a good suite, two folders of suites, an empty one, and files that are no suites."""
     monkeypatch.chdir(tmp_path)
     for name in ("good.json", "one/suite.json", "two/suite.json", "empty/none", "bytes.yml", "brackets.yml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -103,23 +104,29 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
         "worker --store . --run x --worker y --attempt z",
     ],
 )
-def test_a_wrong_invocation_is_answered_with_exit_code_2(
+def test_a_wrong_invocation_exits_with_code_2(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str
 ) -> None:
     assert call(monkeypatch, *arguments.split()) == 2
-    told = capsys.readouterr()
-    assert told.err
-    assert "Traceback" not in told.err
-    assert not told.out
+    printed = capsys.readouterr()
+    assert printed.err
+    assert "Traceback" not in printed.err
+    assert not printed.out
     assert not (folder / ".toril").exists()
 
 
 @pytest.mark.parametrize("name", ["report", "watch", "stop"])
-def test_an_empty_run_is_not_the_only_one(
+def test_an_empty_run_argument_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert call(monkeypatch, name, "") == 2
     assert "RUN is empty" in capsys.readouterr().err
+
+
+def test_the_help_groups_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--help") == 0
+    panels = re.findall(r"─ ([A-Z][A-Za-z ]+) ─", capsys.readouterr().out)
+    assert panels == ["Options", "Run", "Results", "Compare", "GitHub", "Fargate", "Set up"]
 
 
 def test_every_command_has_an_example() -> None:
@@ -130,7 +137,7 @@ def test_every_command_has_an_example() -> None:
 
 @pytest.mark.live
 @pytest.mark.parametrize("format", ["text", "json"])
-def test_a_reader_that_leaves_early_changes_no_exit_code(folder: Path, format: str) -> None:
+def test_a_closed_pipe_keeps_the_exit_code(folder: Path, format: str) -> None:
     command = [sys.executable, "-m", "toril", "plan", "good.json", "--format", format]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -141,10 +148,10 @@ def test_a_reader_that_leaves_early_changes_no_exit_code(folder: Path, format: s
 
 
 @pytest.mark.live
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk to write to is Linux'")
-def test_a_full_disk_is_said_and_no_bug(folder: Path) -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_a_full_disk_is_a_user_error(folder: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         command = [sys.executable, "-m", "toril", "plan", "good.json", "--format", "json"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 4
-    assert done.stderr.startswith("error: nothing more can be written")
+    assert done.stderr.startswith("error: cannot write the output")

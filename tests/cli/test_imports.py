@@ -1,4 +1,4 @@
-"""What a command imports: heavy packages, and rooms that it has no use for, would make every start of it slower."""
+"""Commands import no heavy packages and no modules that they do not use, because imports slow every start."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ DATA = {"pydantic", "rich.console", "rich.table", "yaml", "toril.records", "tori
         (["plan", "loadtests/shop", "--env", "SHOP_URL=http://127.0.0.1:1", "--format", "json"], HEAVY | MEASURING),
     ],
 )
-def test_a_command_imports_nothing_heavy_that_it_has_no_use_for(arguments, forbidden):
+def test_a_command_imports_no_heavy_module_that_it_does_not_use(arguments, forbidden):
     ended = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps(arguments)], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""What toril prints in GitHub Actions holds no command but its own, whoever wrote the texts, however they are cut."""
+"""In GitHub Actions, output contains no workflow commands but toril's own, for any text and any split into writes."""
 
 import io
 import re
@@ -23,8 +23,10 @@ NAMES = "error|warning|add-mask|set-output|stop-commands|group"
 
 
 def commands(text: str) -> list[str]:
-    """What the runner would obey: `::…` where a line begins, after blanks; `##[…]` anywhere. It splits at any line end,
-    and its comparison does not see characters that a culture ignores."""
+    """Returns the lines that the runner would run: `::…` at the start of a line, after blanks; `##[…]` anywhere.
+
+    The runner splits at any line end, and its culture-sensitive comparison ignores some characters.
+    """
     seen = re.sub("[\u200b\u00ad]", "", text)
     return [
         line
@@ -34,12 +36,12 @@ def commands(text: str) -> list[str]:
 
 
 @given(PIECES)
-def test_no_text_has_a_command_in_it(pieces):
+def test_a_filtered_text_has_no_workflow_command(pieces):
     assert commands(without_commands("".join(pieces))) == []
 
 
 @given(PIECES)
-def test_no_way_of_cutting_a_text_lets_a_command_through(pieces):
+def test_a_command_split_over_several_writes_is_blocked(pieces):
     stream = io.StringIO()
     output = CommandFilter(stream)
     for piece in pieces:
@@ -50,7 +52,7 @@ def test_no_way_of_cutting_a_text_lets_a_command_through(pieces):
 
 
 @pytest.mark.parametrize("text", ["12:30", "a::b", "p95: 3 ms", "# [x]", "error: x: y", "std::vector", ""])
-def test_other_texts_stay_as_they_are(text):
+def test_other_texts_stay_unchanged(text):
     assert without_commands(text) == text
 
 
@@ -73,7 +75,7 @@ ATTACK = "x\n::error::a\n##[set-env name=B]c\n  ::stop-commands::d"
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_the_command_lets_nobody_speak_to_the_runner(encoding, arguments, tmp_path):
+def test_the_command_prints_no_injected_workflow_command(encoding, arguments, tmp_path):
     run = examples.hostile()
     labels = {f"{ATTACK}{number}": examples.figures(10) for number in range(3)}
     labels[""] = examples.figures(errors=[{"message": ATTACK, "rc": ATTACK, "count": 3}])
@@ -87,10 +89,10 @@ def test_the_command_lets_nobody_speak_to_the_runner(encoding, arguments, tmp_pa
 
     done = subprocess.run([sys.executable, "-m", "toril", *filled], env=environment, capture_output=True, text=True)
 
-    said = commands(done.stdout) + commands(done.stderr)
+    found = commands(done.stdout) + commands(done.stderr)
     if "annotations" in arguments:
-        assert said
-        assert all(line.startswith(("::error title=", "::warning title=")) for line in said)
+        assert found
+        assert all(line.startswith(("::error title=", "::warning title=")) for line in found)
     else:
-        assert said == []
+        assert found == []
     assert "Traceback" not in done.stderr

@@ -46,7 +46,7 @@ def test_every_breach_is_reported_with_the_observed_value(tmp_path: Path) -> Non
         done = run(tmp_path / "store", suite, "--report", "json=/dev/full")  # it changes only exit code 0
     assert done.code in (1, 3), done.stdout + done.stderr
     assert fails(done.json("verdict.json"))
-    assert "/dev/full cannot be written" in done.stderr
+    assert "/dev/full: cannot write the report" in done.stderr
     page = Path(done.stderr.splitlines()[-1].removeprefix("report: "))
     assert page.read_bytes().startswith(b"<!doctype html>")
     results = {result["criterion"]: result for result in done.json("verdict.json")["criteria"]}
@@ -76,7 +76,7 @@ def test_a_verdict_that_cannot_be_stored_is_printed_and_does_not_exit_0(tmp_path
     assert "run kept" in done.stdout
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if "summary.json cannot be written" in line]
-    assert [line for line in done.stderr.splitlines() if "/dev/full cannot be written" in line]
+    assert [line for line in done.stderr.splitlines() if "/dev/full: cannot write the report" in line]
     assert done.stderr.splitlines()[-1].startswith("exit code 4")  # after a verdict that may have passed
 
 

@@ -1,10 +1,9 @@
-"""The part of GitHub's REST API that `toril comment` uses: in a thread of a test, or a process of its own.
+"""Fakes the part of GitHub's REST API that `toril comment` uses, in a thread of a test or as a process.
 
     python -m tests.github.fake_api --port 0 --state DIR --repository acme/shop --pull 7=acme:faster@<sha>
 
-prints its address. Requests are checked as strictly as GitHub's: what it would refuse is refused here. In DIR lie
-`comments.json` (read at the start, if it is there, and written at each change) and `requests/0001.json` …: every
-request with its answer, without the token.
+prints its address. The fake checks requests as strictly as GitHub. DIR has `comments.json` (read at the start, written
+at each change) and `requests/0001.json` …: all requests with their responses, without the token.
 """
 
 import argparse
@@ -29,7 +28,7 @@ INTEGRATION = "Resource not accessible by integration"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a request gets."""
+    """The response to a request."""
 
     status: int
     body: Any
@@ -45,23 +44,23 @@ def refused(status: int, message: str, **more: Any) -> Answer:
 
 @dataclass(slots=True, kw_only=True)
 class GitHub:
-    """One repository with its pull requests and comments. A test may change all of it while it is served."""
+    """One repository with its pull requests and comments. Tests may change it at any time."""
 
     repository: str = "acme/shop"
     pulls: dict[int, tuple[str, str]] = field(default_factory=lambda: {7: ("acme:faster", "a" * 40)})  # head, commit
     comments: list[dict[str, Any]] = field(default_factory=list)
-    login: str | None = None  # whose token it is; None: that of a workflow, which may not ask
+    login: str | None = None  # the owner of the token; None for a workflow, which cannot read it
     may_write: bool = True
-    troubles: list[Answer] = field(default_factory=list)  # what the next requests get instead
-    lost_answers: set[str] = field(default_factory=set)  # methods whose next request is obeyed, and not answered
-    hidden: set[int] = field(default_factory=set)  # comments that are left out of their pages
+    troubles: list[Answer] = field(default_factory=list)  # responses to the next requests
+    lost_answers: set[str] = field(default_factory=set)  # methods whose next request is executed without a response
+    hidden: set[int] = field(default_factory=set)  # comments missing in their pages
     requests: list[dict[str, Any]] = field(default_factory=list)
     state: Path | None = None
     url: str = ""
     lock: Any = field(default_factory=threading.Lock)
 
     def comment(self, pull: int, body: str, user: Mapping[str, str] = BOT) -> dict[str, Any]:
-        """Add one, as somebody else would; it is returned."""
+        """Adds and returns a comment of any user."""
         number = max((one["id"] for one in self.comments), default=1000) + 1
         html_url = f"https://github.example/{self.repository}/pull/{pull}#issuecomment-{number}"
         made = {"id": number, "pull": pull, "user": dict(user), "body": body, "html_url": html_url}
@@ -69,7 +68,7 @@ class GitHub:
         return made
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], data: bytes) -> Answer:
-        """Answer a request and keep both."""
+        """Answers a request, and stores request and response."""
         with self.lock:
             split = urlsplit(target)
             query = {key: values[-1] for key, values in parse_qs(split.query, keep_blank_values=True).items()}
@@ -113,7 +112,7 @@ class GitHub:
         found = [
             self._pull(number)
             for number, (head, _) in self.pulls.items()
-            if not HEAD.fullmatch(query.get("head", "")) or query["head"] == head  # what it cannot read is no filter
+            if not HEAD.fullmatch(query.get("head", "")) or query["head"] == head  # GitHub ignores an invalid filter
         ]
         return self._page(found, query, f"/repos/{self.repository}/pulls")
 
@@ -141,8 +140,10 @@ class GitHub:
         if not isinstance(content, dict) or set(content) != {"body"} or not isinstance(content["body"], str):
             return refused(422, "Invalid request.")
         if not content["body"].strip() or len(content["body"]) > LONGEST:
-            said = "Body is too long (maximum is 65536 characters)" if content["body"].strip() else "body is missing"
-            problem = {"resource": "IssueComment", "code": "unprocessable", "field": "data", "message": said}
+            problem_text = (
+                "Body is too long (maximum is 65536 characters)" if content["body"].strip() else "body is missing"
+            )
+            problem = {"resource": "IssueComment", "code": "unprocessable", "field": "data", "message": problem_text}
             return refused(422, "Validation Failed", errors=[problem])
         if old is not None:
             old["body"] = content["body"]
@@ -159,7 +160,7 @@ class GitHub:
 
 
 def _strange(headers: Mapping[str, str], method: str) -> Answer | None:
-    """What GitHub says to a request without what each must have."""
+    """Returns GitHub's error for a request without the required headers."""
     if not headers.get("User-Agent"):
         return refused(403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent")
     if headers.get("Authorization") != f"Bearer {TOKEN}":
@@ -194,12 +195,12 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the requests are kept."""
+        """Logs nothing, because the requests are stored."""
 
 
 @contextmanager
 def serving(github: GitHub, port: int = 0) -> Iterator[GitHub]:
-    """The same, reachable at its `url`."""
+    """Serves the repository at its `url`."""
     handler = type("Bound", (Handler,), {"github": github})
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     github.url = f"http://127.0.0.1:{server.server_port}"

@@ -1,4 +1,4 @@
-"""Pictures of comments, roughly as GitHub shows them: python -m tests.github.pictures FOLDER [STORY …]"""
+"""Writes pictures of comments, similar to GitHub: python -m tests.github.pictures FOLDER [STORY …]"""
 
 import shutil
 import sys

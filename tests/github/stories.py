@@ -1,4 +1,4 @@
-"""Runs whose comments are looked at: what a reviewer meets, and what an attacker sends."""
+"""Runs for tests of comments: usual ones, and ones with hostile texts."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def _few(**changes: Any) -> Bundle:
 
 
 def compared(run: Bundle, found: dict[str, Any], code: str) -> Bundle:
-    """The run as a duet: its comparison is a reason of that code."""
+    """Returns the run as a duet, with its comparison as a reason of that code."""
     outcomes = {"regression": "failed", "unproven": "inconclusive", "unsure-arms": "inconclusive"}
     others = [reason for reason in run.verdict.to_dict()["reasons"] if reason["code"] != "kept"]
     own = {"code": code, "message": found["message"]}

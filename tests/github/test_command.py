@@ -1,4 +1,4 @@
-"""`toril comment` against a GitHub that refuses what the real one would."""
+"""`toril comment` with a fake GitHub that is as strict as the real one."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def named(bundle: Bundle, suite: str, run_id: str = "1") -> Bundle:
     return replace(bundle, plan=bundle.plan.model_copy(update={"suite": suite, "run_id": run_id}))
 
 
-def test_a_run_is_told_once_and_then_updated(github, run, monkeypatch, capsys):
+def test_a_comment_is_created_once_and_then_updated(github, run, monkeypatch, capsys):
     assert call(monkeypatch, run, "--pull-request", 7, github=github) == 0
     write_run(run, examples.passed())
     assert call(monkeypatch, run, "--pull-request", 7, github=github) == 0
@@ -39,18 +39,18 @@ def test_a_run_is_told_once_and_then_updated(github, run, monkeypatch, capsys):
     (comment,) = github.comments
     assert comment["body"].startswith("## ✅ shop: passed")
     assert comment["body"].endswith("<!-- toril:shop -->")
-    said = capsys.readouterr().err.splitlines()
-    assert [line.split(" https")[0] for line in said] == ["shop: comment on #7 created", "shop: comment on #7 updated"]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" https")[0] for line in lines] == ["shop: comment on #7 created", "shop: comment on #7 updated"]
 
 
-def test_what_is_said_already_is_not_said_again(github, run, monkeypatch):
+def test_an_unchanged_comment_is_not_sent_again(github, run, monkeypatch):
     for _ in range(2):
         assert call(monkeypatch, run, "--pull-request", 7, github=github) == 0
 
     assert [request["method"] for request in github.requests] == ["GET", "POST", "GET", "GET"]
 
 
-def test_each_suite_has_a_comment_of_its_own(github, tmp_path, monkeypatch):
+def test_each_suite_has_its_own_comment(github, tmp_path, monkeypatch):
     for suite in ("shop", "search", "sh"):
         write_run(tmp_path / "runs" / suite, named(examples.passed(), suite))
 
@@ -71,14 +71,14 @@ def test_a_run_and_a_duet_of_one_suite_share_a_comment(github, tmp_path, monkeyp
     assert "run <code>20261124T1000</code>" in comment["body"]
 
 
-def test_a_comparison_that_proves_nothing_does_not_spoil_a_run_that_passed(github, tmp_path, monkeypatch):
+def test_an_unproven_comparison_keeps_the_outcome_of_a_passed_run(github, tmp_path, monkeypatch):
     write_run(tmp_path / "one", examples.passed())
     write_run(tmp_path / "two", compared(examples.passed(), NEUTRAL, "unproven"))
 
     assert call(monkeypatch, tmp_path, "--pull-request", 7, github=github) == 0
 
     assert github.comments[0]["body"].startswith("## ✅ shop: passed — both criteria hold")
-    assert "### ⚪ Base and head: neutral, not proven either way" in github.comments[0]["body"]
+    assert "### ⚪ Base and head: neutral, no proof in either direction" in github.comments[0]["body"]
 
 
 def test_the_pull_request_is_found_by_its_branch_and_commit(github, run, monkeypatch):
@@ -92,37 +92,37 @@ def test_the_pull_request_is_found_by_its_branch_and_commit(github, run, monkeyp
 
     assert [one["pull"] for one in github.comments] == [7]
     assert github.requests[0]["query"]["head"] == "octocat:faster"
-    whose = "commit <code>aaaaaaaaaaaa</code> of <code>octocat&#58;faster</code>, as its own workflow has measured it"
+    whose = "commit <code>aaaaaaaaaaaa</code> of <code>octocat&#58;faster</code>, measured by the workflow of the fork"
     assert github.comments[0]["body"].splitlines()[2] == whose
 
 
-def test_a_strangers_artifact_gets_no_flood_of_comments(github, tmp_path, monkeypatch, capsys):
+def test_too_many_suites_of_a_fork_are_refused(github, tmp_path, monkeypatch, capsys):
     for number in range(51):
         write_run(tmp_path / f"many/{number}", named(examples.passed(), f"suite-{number}"))
 
     assert call(monkeypatch, tmp_path / "many", "--head", "acme:faster", "--sha", COMMIT, github=github) == 2
 
     assert not github.requests
-    assert "51 suites, more than the 50" in capsys.readouterr().err
+    assert "51 suites" in capsys.readouterr().err
 
 
-def test_a_commit_that_is_no_longer_the_newest_is_not_told(github, run, monkeypatch, capsys):
+def test_an_outdated_commit_gets_no_comment(github, run, monkeypatch, capsys):
     assert call(monkeypatch, run, "--head", "acme:faster", "--sha", "c" * 40, github=github) == 0
 
     assert not github.comments
-    assert "no comment posted" in capsys.readouterr().err
+    assert "No comment posted" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("sha", "told"), [(COMMIT, 1), ("c" * 40, 0)])
-def test_a_number_with_a_commit_is_told_only_while_it_is_at_that_commit(sha, told, github, run, monkeypatch, capsys):
+@pytest.mark.parametrize(("sha", "posted"), [(COMMIT, 1), ("c" * 40, 0)])
+def test_a_number_with_an_outdated_commit_gets_no_comment(sha, posted, github, run, monkeypatch, capsys):
     assert call(monkeypatch, run, "--pull-request", 7, "--sha", sha, github=github) == 0
 
-    assert len(github.comments) == told
-    assert ("#7 is no longer at" in capsys.readouterr().err) == (not told)
+    assert len(github.comments) == posted
+    assert ("No comment posted" in capsys.readouterr().err) == (not posted)
 
 
-def test_a_filter_that_github_ignores_finds_no_stranger(github, run, monkeypatch):
-    """A name that it cannot read is no filter to GitHub: then it lists every pull request."""
+def test_an_ignored_filter_selects_no_foreign_pull_request(github, run, monkeypatch):
+    """GitHub ignores an invalid filter and lists all pull requests."""
     github.pulls = {9: ("somebody:else", COMMIT)}
 
     assert call(monkeypatch, run, "--head", "octo:cat/..", "--sha", COMMIT, github=github) == 0
@@ -130,7 +130,7 @@ def test_a_filter_that_github_ignores_finds_no_stranger(github, run, monkeypatch
     assert not github.comments
 
 
-def test_a_run_that_never_began_keeps_no_other_from_being_told(github, tmp_path, monkeypatch, capsys):
+def test_an_unreadable_run_does_not_prevent_other_comments(github, tmp_path, monkeypatch, capsys):
     write_run(tmp_path / "good", examples.passed())
     (write_run(tmp_path / "unjudged", examples.passed()) / "verdict.json").unlink()
     (tmp_path / "empty").mkdir()
@@ -142,23 +142,23 @@ def test_a_run_that_never_began_keeps_no_other_from_being_told(github, tmp_path,
     assert [line.split(": ")[0] for line in capsys.readouterr().err.splitlines()] == ["shop", "error", "error", "error"]
 
 
-def test_a_dry_run_asks_nobody(run, monkeypatch, capsys):
+def test_a_dry_run_sends_no_requests(run, monkeypatch, capsys):
     assert call(monkeypatch, run, "--dry-run", "--report-url", "https://ci.example/1?a=b&c=(d") == 2
     assert call(monkeypatch, run, "--dry-run", "--report-url", "https://ci.example/1?a=b&c=d") == 0
 
-    said = capsys.readouterr().out
-    assert said.startswith("## ❌ shop: failed")
-    assert "[Report](<https://ci.example/1?a=b&c=d>)" in said
+    printed = capsys.readouterr().out
+    assert printed.startswith("## ❌ shop: failed")
+    assert "[Report](<https://ci.example/1?a=b&c=d>)" in printed
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         ("--pull-request 7 --head a:b --sha x", "either --pull-request"),
         ("", "either --pull-request"),
-        ("--head a:b", "the whole commit"),
+        ("--head a:b", "--sha"),
         ("--head a --sha " + COMMIT, "OWNER:BRANCH"),
-        ("--pull-request 7 --sha abc", "the whole commit"),
+        ("--pull-request 7 --sha abc", "--sha"),
         ("--pull-request 7 --repository acme", "OWNER/NAME"),
         ("--pull-request 7 --repository acme/shop/../../x", "OWNER/NAME"),
         ("--pull-request 7 --repository ../..", "OWNER/NAME"),
@@ -166,49 +166,49 @@ def test_a_dry_run_asks_nobody(run, monkeypatch, capsys):
         ("--pull-request 7 --run-url https://a.example/)[x](http://b", "--run-url"),
     ],
 )
-def test_a_wrong_option_is_refused_before_anybody_is_asked(arguments, said, github, run, monkeypatch, capsys):
+def test_a_wrong_option_is_refused_before_any_write(arguments, expected, github, run, monkeypatch, capsys):
     assert call(monkeypatch, run, *arguments.split(), github=github) == 2
 
-    assert said in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
     assert not [request for request in github.requests if request["method"] != "GET"]
 
 
-def test_without_a_token_it_says_where_one_comes_from(run, monkeypatch, capsys):
+def test_a_missing_token_is_refused_with_the_fix(run, monkeypatch, capsys):
     assert call(monkeypatch, run, "--repository", "acme/shop", "--pull-request", 7) == 2
 
     assert "GITHUB_TOKEN is not set" in capsys.readouterr().err
 
 
-def test_a_token_goes_to_nobody_in_the_clear(run, monkeypatch, capsys):
+def test_a_token_is_never_sent_without_https(run, monkeypatch, capsys):
     assert call(monkeypatch, run, "--pull-request", 7, github=GitHub(url="http://api.github.example")) == 2
 
     assert "https" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said"),
+    ("trouble", "expected"),
     [
-        (refused(401, "Bad credentials"), "401 Bad credentials; GITHUB_TOKEN is no token"),
+        (refused(401, "Bad credentials"), "401 Bad credentials. GITHUB_TOKEN"),
         (refused(403, "Resource not accessible by integration"), "pull-requests: write"),
-        (refused(404, "Not Found"), "check --repository and --pull-request"),
+        (refused(404, "Not Found"), "--repository, --pull-request"),
         (refused(422, "Validation Failed", errors=[{"message": "locked"}]), "locked"),
-        (refused(301, "Moved Permanently"), "another name"),
+        (refused(301, "Moved Permanently"), "--repository"),
     ],
 )
-def test_a_refusal_comes_with_its_fix_and_without_the_token(trouble, said, github, run, monkeypatch, capsys):
+def test_a_rejected_request_shows_the_fix_and_no_token(trouble, expected, github, run, monkeypatch, capsys):
     github.troubles = [trouble]
 
     assert call(monkeypatch, run, "--pull-request", 7, github=github) == 4
 
     err = capsys.readouterr().err
-    assert said in err
+    assert expected in err
     assert TOKEN not in err
     assert "Traceback" not in err
 
 
 @pytest.mark.live
-def test_the_fake_serves_other_programs_too(tmp_path, run):
-    """As workflows' tests start it."""
+def test_the_fake_also_serves_other_programs(tmp_path, run):
+    """The tests of workflows start the fake as a process."""
     command = [sys.executable, "-m", "tests.github.fake_api", "--port", "0", "--state", str(tmp_path / "state")]
     command += ["--pull", f"5=acme:x@{COMMIT}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:

@@ -1,4 +1,4 @@
-"""Run folders from a stranger: read with care, or refused with the file's name; never followed, never a crash."""
+"""Untrusted folders of runs are read safely or refused with the name of the file; links are not followed."""
 
 import json
 import os
@@ -29,7 +29,7 @@ ODD: list[Any] = [
 
 
 def places(content: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place of a document that something odd may stand in."""
+    """Yields every place of a document that may hold a hostile value."""
     found = [path]
     if isinstance(content, dict):
         found += [one for key in content for one in places(content[key], (*path, key))]
@@ -77,7 +77,7 @@ DOCUMENTS = {
 
 
 def write(folder: Path, documents: dict[str, Any]) -> Path:
-    """A run on Fargate, whose files say that."""
+    """The folder of a run on Fargate."""
     folder.mkdir(exist_ok=True)
     for name, content in documents.items():
         (folder / name).write_text(json.dumps(content))
@@ -91,7 +91,7 @@ def folder(tmp_path):
 
 @tiers.examples(300)
 @given(st.data())
-def test_whatever_stands_in_a_file_it_is_told_or_refused(tmp_path_factory, data):
+def test_every_file_content_is_reported_or_refused(tmp_path_factory, data):
     folder = write(tmp_path_factory.mktemp("run"), DOCUMENTS)
     name = data.draw(st.sampled_from(sorted(DOCUMENTS)))
     path = data.draw(st.sampled_from(places(DOCUMENTS[name])))
@@ -99,11 +99,11 @@ def test_whatever_stands_in_a_file_it_is_told_or_refused(tmp_path_factory, data)
     (folder / name).write_text(json.dumps(with_odd(DOCUMENTS[name], path, odd)))
 
     try:
-        told = read(folder)
+        texts = read(folder)
     except StoreError as error:
         assert name in str(error)
     else:
-        assert all(len(text) < 65_536 and text.startswith("## ") for text in told.values())
+        assert all(len(text) < 65_536 and text.startswith("## ") for text in texts.values())
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
@@ -129,7 +129,7 @@ def test_a_damaged_file_is_named(name, data, folder):
         read(folder)
 
 
-def test_what_is_said_of_a_file_is_short_and_moves_no_cursor(folder):
+def test_an_error_about_a_file_is_short_and_printable(folder):
     (folder / "plan.json").write_text(json.dumps({"schema": "\x1b[2J::error::x" * 50_000}))
 
     (problem,) = read_runs([folder])[1]
@@ -139,11 +139,11 @@ def test_what_is_said_of_a_file_is_short_and_moves_no_cursor(folder):
 
 @pytest.mark.parametrize("key", ["suite", "run_id"])
 @pytest.mark.parametrize("name", ["stacks:preview", "a/../b", "x y", "", "shop\n", "@all"])
-def test_a_name_that_no_suite_and_no_run_has_is_refused(key, name, folder):
-    """Comments that are not about suites are found by names with a colon."""
+def test_an_invalid_name_of_suite_or_run_is_refused(key, name, folder):
+    """Names with a colon belong to comments that are not about suites."""
     (folder / "plan.json").write_text(json.dumps({**DOCUMENTS["plan.json"], key: name}))
 
-    with pytest.raises(StoreError, match="has a name that none has"):
+    with pytest.raises(StoreError, match="invalid name of the suite or run"):
         read(folder)
 
 
@@ -153,37 +153,37 @@ def test_a_link_is_not_followed(name, folder, tmp_path):
     (folder / name).rename(secret)
     (folder / name).symlink_to(secret)
 
-    with pytest.raises(StoreError, match=r"not as a link|no folder|no run"):
+    with pytest.raises(StoreError, match=r"not as a link|not a folder|no run"):
         read(folder)
 
 
-def test_folders_behind_links_are_none(folder, tmp_path):
+def test_folders_behind_links_are_ignored(folder, tmp_path):
     (tmp_path / "artifact").mkdir()
     (tmp_path / "artifact/runs").symlink_to(tmp_path)
     (tmp_path / "artifact/two").symlink_to(folder)
 
     for path in ("artifact", "artifact/two", "artifact/runs"):
-        with pytest.raises(StoreError, match=r"no folder|no run"):
+        with pytest.raises(StoreError, match=r"not a folder|no run"):
             read(tmp_path / path)
 
 
-def test_what_is_no_plain_file_is_not_waited_for(folder):
+def test_a_pipe_is_refused_without_waiting(folder):
     (folder / "summary.json").unlink()
     os.mkfifo(folder / "summary.json")
 
-    with pytest.raises(StoreError, match="no plain file"):
+    with pytest.raises(StoreError, match="not a regular file"):
         read(folder)
 
 
-def test_a_file_without_end_is_not_read_to_it(folder):
+def test_a_huge_file_is_not_read_to_its_end(folder):
     with (folder / "summary.json").open("ab") as file:
         file.truncate(MOST_BYTES * 100)  # takes no space
 
-    with pytest.raises(StoreError, match="more than 32 MiB"):
+    with pytest.raises(StoreError, match="larger than 32 MiB"):
         read(folder)
 
 
-def test_nothing_else_of_the_artifact_is_looked_at(folder):
+def test_other_files_of_the_artifact_are_ignored(folder):
     (folder / "workers").mkdir()
     (folder / "workers/intervals-000001").write_bytes(b"\0")
     (folder / "report.html").write_text("<script>")
@@ -191,7 +191,7 @@ def test_nothing_else_of_the_artifact_is_looked_at(folder):
     assert list(read(folder)) == ["shop:fargate"]
 
 
-def test_a_run_on_fargate_says_what_it_has_cost(folder):
+def test_a_run_on_fargate_shows_its_cost(folder):
     assert "US dollars at list prices of" in read(folder)["shop:fargate"]
     assert "2 tasks of 2 vCPU and 4 GiB, arm64" in read(folder)["shop:fargate"]
 
@@ -205,7 +205,7 @@ def test_runs_are_found_in_a_store_and_in_a_folder_of_runs(tmp_path):
     assert list(read(tmp_path / "store")) == list(read(tmp_path / "store/runs")) == ["search", "shop"]
 
 
-def test_more_runs_than_a_pull_request_bears_are_refused(tmp_path):
+def test_too_many_runs_are_refused(tmp_path):
     for number in range(MOST_RUNS + 1):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "plan.json").touch()
@@ -214,7 +214,7 @@ def test_more_runs_than_a_pull_request_bears_are_refused(tmp_path):
         read(tmp_path)
 
 
-def test_all_runs_together_are_bounded_and_what_is_refused_unread_takes_none_of_it(tmp_path):
+def test_the_total_size_is_limited_and_ignores_refused_files(tmp_path):
     write_run(tmp_path / "a", RUN)
     with (tmp_path / "a/summary.json").open("r+b") as file:
         file.truncate(MOST_BYTES_OF_ALL + 1)  # takes no space
@@ -226,11 +226,11 @@ def test_all_runs_together_are_bounded_and_what_is_refused_unread_takes_none_of_
     runs, problems = read_runs([tmp_path])
 
     assert len(runs) == MOST_BYTES_OF_ALL // (MOST_BYTES - 2_000_000)
-    assert "more than 32 MiB" in problems[0]
+    assert "larger than 32 MiB" in problems[0]
     assert all("more than 128 MiB" in problem for problem in problems[1:])
 
 
-def test_what_a_stranger_s_search_came_to_is_told(folder):
-    (told,) = read(folder).values()
-    assert "shop held 96.2/s" in told
-    assert told.count("p95") > 2
+def test_the_capacity_of_an_untrusted_run_is_shown(folder):
+    (text,) = read(folder).values()
+    assert "96.2/s" in text
+    assert text.count("p95") > 2

@@ -1,4 +1,4 @@
-"""Runs made by hand, in the schemas toril.summary/1 and toril.verdict/1."""
+"""Hand-written runs in the schemas toril.summary/1 and toril.verdict/1."""
 
 import math
 from dataclasses import replace
@@ -42,7 +42,7 @@ def plan(**changes: Any) -> Plan:
 
 
 def figures(samples: int = 3000, failures: int = 0, scale: float = 1.0, **changes: Any) -> dict[str, Any]:
-    """One label of a summary."""
+    """Returns one label of a summary."""
     times = {"min": 900, "mean": 21_300, "stdev": 9_000, "p50": 18_400, "p75": 24_000, "p90": 38_000, "p95": 51_200,
              "p99": 88_700, "p99_9": 140_000, "p99_99": 161_000, "max": 163_204}  # fmt: skip
     times = {key: int(value * scale) for key, value in times.items()}
@@ -66,13 +66,13 @@ def figures(samples: int = 3000, failures: int = 0, scale: float = 1.0, **change
 
 
 def histogram(samples: int, scale: float = 1.0) -> list[list[int]]:
-    """Buckets [low, high, count] of times that rise like an exponential distribution."""
+    """Returns buckets [low, high, count] of exponentially distributed times."""
     counts = [max(1, round(samples * 0.3 * 0.7**step)) for step in range(20)]
     return [[int(6000 * scale * step), int(6000 * scale * (step + 1)) - 1, count] for step, count in enumerate(counts)]
 
 
 def second(number: int, failures: int = 0) -> dict[str, Any]:
-    """One entry of a summary's series."""
+    """Returns one entry of the series of a summary."""
     users = min(10, 2 * number + 2)
     wave = 1 + 0.2 * math.sin(number)
     return {
@@ -92,7 +92,7 @@ def second(number: int, failures: int = 0) -> dict[str, Any]:
 
 
 def summary(labels: dict[str, Any] | None = None, **changes: Any) -> Summary:
-    """A summary as a file has it, read."""
+    """Returns a summary read from its file format."""
     labels = labels or {"": figures(), "products": figures(2000, scale=0.8), "checkout": figures(1000, scale=1.4)}
     data = {
         "schema": "toril.summary/1",
@@ -154,12 +154,12 @@ def verdict(outcome: str = "passed", **changes: Any) -> Verdict:
 
 
 def with_summary(bundle: Bundle, **changes: Any) -> Bundle:
-    """The same run with other entries in its summary, as a file has them."""
+    """Returns the run with other entries in its summary file."""
     return replace(bundle, summary=Summary.from_dict({**bundle.summary.to_dict(), **changes}))
 
 
 def with_verdict(bundle: Bundle, **changes: Any) -> Bundle:
-    """The same run with other entries in its verdict, as a file has them."""
+    """Returns the run with other entries in its verdict file."""
     return replace(bundle, verdict=Verdict.from_dict({**bundle.verdict.to_dict(), **changes}))
 
 
@@ -207,7 +207,7 @@ def inconclusive() -> Bundle:
 
 
 def hostile(labels: int = 3) -> Bundle:
-    """Every string that comes from the outside is an attack."""
+    """Returns a run with an attack in every untrusted string."""
     figures_of = {"": figures(100, 50), **{f"{HOSTILE}{number}": figures(10) for number in range(labels)}}
     figures_of[""]["errors"] = [{"message": HOSTILE, "rc": HOSTILE, "count": 50}]
     figures_of[""]["rc"] = {HOSTILE: 100}
@@ -229,7 +229,7 @@ def hostile(labels: int = 3) -> Bundle:
 
 
 def empty() -> Bundle:
-    """A run in which nothing was measured."""
+    """Returns a run without measurements."""
     return Bundle(
         plan(criteria=()),
         Summary.from_dict({"labels": {}, "workers": {"planned": 2, "reported": 0, "lost": []}}),

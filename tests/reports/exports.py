@@ -1,4 +1,4 @@
-"""Runs whose every sample is known, for the formats that export measurements; and what an export has to add up to."""
+"""Runs with known samples for tests of exports, and readers of exports."""
 
 import csv
 import io
@@ -42,7 +42,7 @@ SAMPLES = st.lists(
 
 
 def run_of(samples: Sequence[Sample], *, ramp_up_exclude: bool = False, **changes: Any) -> Bundle:
-    """A complete run of those samples by two workers in each location, in which 10 users are active all the time."""
+    """Returns a complete run of those samples: two workers per location, 10 users all the time."""
     timeline = timeline_of(samples, workers=2, users=dict.fromkeys(range(7), 10) if samples else None)
     plan = plan_of(workers=2, locations=LOCATIONS, ramp_up_exclude=ramp_up_exclude)
     workers = tuple(share.worker for share in plan.shares)
@@ -62,7 +62,7 @@ def exported(name: str, bundle: Bundle, table: str = "cells") -> bytes:
 
 
 def csv_rows(bundle: Bundle, table: str = "cells") -> list[dict[str, str]]:
-    """What Python's own reader makes of it."""
+    """Returns the rows by Python's csv reader."""
     return list(csv.DictReader(io.StringIO(exported("csv", bundle, table).decode(), newline="")))
 
 
@@ -74,22 +74,22 @@ def parquet_rows(bundle: Bundle, table: str = "cells") -> list[dict[str, Any]]:
 
 
 def plain(text: str) -> str:
-    """A text as UTF-8 can hold it."""
+    """Returns a text in the form that UTF-8 can encode."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def where(sample: Sample) -> tuple[Any, ...]:
-    """What the tables call the place of a sample."""
+    """Returns the key columns of a sample."""
     return (sample.second, sample.execution, sample.location, plain(sample.label), sample.kind, sample.steady)
 
 
 def place(row: dict[str, Any]) -> tuple[Any, ...]:
-    """The same of a row of Parquet."""
+    """Returns the key columns of a Parquet row."""
     return tuple(row[name] for name in ("second", "execution", "location", "label", "kind", "steady"))
 
 
 def counted(pairs: Any) -> Counter[Any]:
-    """Sums by key."""
+    """Returns sums by key."""
     found: Counter[Any] = Counter()
     for key, count in pairs:
         found[key] += count

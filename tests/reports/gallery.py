@@ -1,4 +1,4 @@
-"""Runs of every kind that a report can be about, by name: what the golden files of `golden/` are written from."""
+"""Runs of every kind by name: the source of the golden files in `golden/`."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""HdrHistogram for Java, where the log's format comes from: an artifact of Maven's, kept in the user's cache."""
+"""HdrHistogram for Java, the reference of the log format: a Maven artifact in the cache of the user."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "toril
 
 @cache
 def jar() -> Path:
-    """The library; Maven fetches it once."""
+    """Returns the library; Maven downloads it once."""
     found = FOLDER / f"HdrHistogram-{VERSION}.jar"
     if not found.exists():
         if shutil.which("mvn") is None:
@@ -29,7 +29,7 @@ def jar() -> Path:
 
 
 def distribution(log: Path, tag: str | None = None) -> list[str]:
-    """The lines of the percentile distribution that Java's HistogramLogProcessor makes of a log."""
+    """Returns the lines of the percentile distribution by Java's HistogramLogProcessor."""
     out = log.with_suffix(".java")
     command = ["java", "-Dfile.encoding=UTF-8", "-Duser.language=en", "-cp", str(jar())]
     command += ["org.HdrHistogram.HistogramLogProcessor", "-v", "-i", str(log), "-o", str(out)]

@@ -1,4 +1,4 @@
-"""What reports hold: the page read without a browser, and what is printed on consoles."""
+"""Parses reports: the page without a browser, and console output."""
 
 import json
 from html.parser import HTMLParser
@@ -8,7 +8,7 @@ from toril.reports import screen
 
 
 class Page(HTMLParser):
-    """What a browser makes of a page: elements, attributes and the text outside of scripts and styles."""
+    """A parsed page: elements, attributes and the text outside scripts and styles."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
@@ -38,11 +38,11 @@ class Page(HTMLParser):
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the charts draw."""
+        """Returns the data of the charts."""
         found: dict[str, Any] = json.loads(self.scripts[0])
         return found
 
 
 def printed(module: Any, content: Any) -> str:
-    """What a module's `show` prints of that content, as plain text."""
+    """Returns the output of `show` of a module as plain text."""
     return screen.as_text(lambda console: module.show(console, content))

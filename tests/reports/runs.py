@@ -1,4 +1,4 @@
-"""Runs for reports: judged from samples as a real run is, in memory or in a folder."""
+"""Runs for reports, judged from samples like a real run, in memory or in a folder."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ MS = 1000
 
 
 def judged(timeline: Timeline, plan: Plan, **circumstances: Any) -> Bundle:
-    """A run that is complete but for these circumstances."""
+    """Returns a judged run, complete except for these circumstances."""
     workers = tuple(share.worker for share in plan.shares)
     lost = {worker for worker, _ in circumstances.get("lost", ())}
     complete: dict[str, Any] = {
@@ -40,7 +40,7 @@ def run_of(
     plan: Mapping[str, Any] = {},
     **circumstances: Any,
 ) -> Bundle:
-    """The run of one worker that measured these samples, 10 users all the time."""
+    """Returns the run of one worker with these samples and 10 users all the time."""
     made = plan_of(*criteria, **plan).model_copy(update={"run_id": run_id})
     seconds = range(max((sample.second for sample in samples), default=0) + 1)
     users = dict.fromkeys(seconds, 10) if samples else None
@@ -48,13 +48,13 @@ def run_of(
 
 
 def wavering(label: str, ms: int, seconds: int = 40, spread: int = 20) -> list[Sample]:
-    """20 samples in each second, whose times lie evenly within so many ms around that time."""
+    """Returns 20 samples per second, with times spread evenly by `spread` ms around that time."""
     times = [ms * MS + (step * 7919 % 1000 - 500) * spread for step in range(20 * seconds)]
     return [Sample(step // 20, us, label=label) for step, us in enumerate(times)]
 
 
 def store_run(folder: Path, run_id: str, samples: Iterable[Sample], *criteria: str) -> None:
-    """A run's folder as a worker and a coordinator leave it, without summary and verdict."""
+    """Writes the folder of a run as worker and coordinator do, without summary and verdict."""
     store = FolderStore(folder)
     plan = plan_of(*criteria).model_copy(update={"run_id": run_id})
     recorder = Recorder("local-1", "local")
@@ -83,7 +83,7 @@ def store_run(folder: Path, run_id: str, samples: Iterable[Sample], *criteria: s
 
 
 def small(ms: int = 50, seconds: int = 10) -> list[Sample]:
-    """Ten seconds of a shop, most of it fast."""
+    """Returns ten seconds of a shop with mostly fast requests."""
     return [
         *every_second(range(seconds), Sample(0, ms * MS, label="home", bytes=800), 20),
         *every_second(range(seconds), Sample(0, 2 * ms * MS, label="checkout", bytes=300), 5),

@@ -1,4 +1,4 @@
-"""Annotations stand on the criterion's line; they are read here as GitHub's runner reads them."""
+"""Annotations are on the lines of their criteria; these tests parse them as GitHub's runner does."""
 
 import re
 from dataclasses import replace
@@ -18,7 +18,7 @@ PLACE = {WHERE: SourcePlace(file="loadtests/shop/suite.yml", line=31)}
 
 
 def commands(run: Bundle) -> list[tuple[str, dict[str, str], str]]:
-    """Name, properties and message of each line, as the runner takes them apart."""
+    """Returns name, properties and message of each line, parsed as by the runner."""
     found = []
     for line in render("annotations", run).decode().removesuffix("\n").split("\n"):
         head, message = line.removeprefix("::").split("::", 1)
@@ -53,7 +53,7 @@ def test_a_breached_criterion_is_an_error_on_its_line():
     assert message.startswith("p95 of checkout>250ms: p95 of checkout was at the least 412 ms, 162 ms (65 %) above")
 
 
-def test_what_could_not_be_judged_is_a_warning():
+def test_an_inconclusive_criterion_is_a_warning():
     run = examples.inconclusive()
     rule = examples.criterion(outcome="inconclusive", message="too few samples", where=WHERE)
     run = located(examples.with_verdict(run, criteria=[rule]), PLACE)
@@ -66,46 +66,46 @@ def test_what_could_not_be_judged_is_a_warning():
     assert commands(lost)[1][2] == "worker sevilla-1 was lost: killed by signal 9 after 12 s"
 
 
-def test_without_a_line_there_is_a_file_and_without_that_the_message_alone():
+def test_an_annotation_without_a_line_has_the_file_if_known():
     elsewhere = {"other": SourcePlace(file="loadtests/shop/suite.yml", line=3)}
 
     assert commands(located(examples.failed(), elsewhere))[0][1].keys() == {"file", "title"}
     assert commands(located(examples.failed(), {}))[0][1].keys() == {"title"}
 
 
-def test_a_run_that_passed_says_nothing():
+def test_a_passed_run_has_no_annotations():
     assert render("annotations", examples.passed()) == b""
     assert render("annotations", compared(examples.passed(), FINE, "no-regression")) == b""
 
 
-def test_a_regression_is_an_error_for_each_figure_and_what_is_not_proven_a_notice():
+def test_each_regression_is_an_error_and_an_unproven_change_is_a_notice():
     regression = commands(compared(examples.passed(), REGRESSION, "regression"))
     neutral = commands(compared(examples.passed(), NEUTRAL, "unproven"))
 
     assert [(name, one["title"]) for name, one, _ in regression] == [("error", "shop: slower than base")]
-    assert [(name, one["title"]) for name, one, _ in neutral] == [("notice", "shop: not proven either way")]
+    assert [(name, one["title"]) for name, one, _ in neutral] == [("notice", "shop: no proof in either direction")]
 
 
-def test_a_regression_that_cannot_be_trusted_is_a_warning():
+def test_an_unreliable_regression_is_a_warning():
     unsure = compared(examples.passed(), {**REGRESSION, "message": "slower; but a worker was lost"}, "unsure-arms")
 
     assert [(name, message) for name, _, message in commands(unsure)] == [("warning", "slower; but a worker was lost")]
 
 
 @pytest.mark.parametrize(("outcome", "name"), [("failed", "error"), ("inconclusive", "warning")])
-def test_github_shows_ten_of_a_kind_and_the_tenth_tells_of_the_rest(outcome, name):
+def test_the_tenth_annotation_of_a_level_counts_the_rest(outcome, name):
     ten, more = commands(many(outcome, 10)), commands(many(outcome, 500))
 
     assert [one[0] for one in more] == [name] * 10
     assert "more" not in ten[-1][2]
-    assert more[-1][2] == "p95 of label 9>1s: m9 … and 490 more: see the report"
+    assert more[-1][2] == "p95 of label 9>1s: m9 … and 490 more; see the report"
 
 
 PIECES = st.sampled_from(["a", "::", ":", ",", "=", "%", "%0A", "%3A", "%25", "\r", "\n", "##[", "]", " ", "\u2028"])
 
 
 @given(st.lists(PIECES | st.characters(codec=None), max_size=12).map("".join))
-def test_no_text_ends_its_place_or_begins_another_command(text):
+def test_no_text_escapes_its_annotation(text):
     run = located(examples.failed())
     rule = {**run.verdict.to_dict()["criteria"][0], "criterion": text, "message": text}
     plan = run.plan.model_copy(update={"suite": text, "places": {WHERE: SourcePlace(file=f"a{text}", line=3)}})
@@ -116,6 +116,6 @@ def test_no_text_ends_its_place_or_begins_another_command(text):
     shown = text.encode("utf-8", "backslashreplace").decode()
     assert name == "error"
     assert properties == {"file": f"a{shown}", "line": "3", "title": f"{plain(text)}: failed"}
-    criterion, said = plain(text), plain(text, 1000)
-    assert message == f"{criterion}: {said or '412 ms against 250 ms'}"
+    criterion, shown_message = plain(text), plain(text, 1000)
+    assert message == f"{criterion}: {shown_message or 'observed 412 ms, limit 250 ms'}"
     assert len(re.split("[\r\n]", render("annotations", hostile).decode())) == 2

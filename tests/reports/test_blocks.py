@@ -1,4 +1,4 @@
-"""From a run to blocks: every fact that a report shows, as data. How each format shows blocks is tested beside it."""
+"""The blocks of a run, as data. Other files test how each format shows blocks."""
 
 import json
 from dataclasses import replace
@@ -69,7 +69,7 @@ def test_cost_capacity_duet_and_test_cases_are_blocks_like_others():
     assert not {"capacity", "duet", "cases", "Failures"} & kinds(report_of(RUN))
 
 
-def test_a_reason_that_a_criterion_gives_is_marked_as_repeated():
+def test_a_reason_repeated_by_a_criterion_is_marked():
     rule = examples.criterion(outcome="failed", message="412 ms, 162 ms above the limit")
     run = examples.with_verdict(examples.failed(), criteria=[rule])
 
@@ -108,7 +108,7 @@ def test_the_headline_names_the_criterion_that_ended_the_load(cause, criteria, f
 @pytest.mark.parametrize(
     "outcomes", [["passed"], ["passed"] * 3, ["triggered"], ["passed", "triggered", "inconclusive"]]
 )
-def test_a_passed_run_says_how_many_criteria_held(outcomes):
+def test_the_headline_of_a_passed_run_counts_the_criteria(outcomes):
     run = examples.with_verdict(examples.passed(), criteria=[examples.criterion(outcome=one) for one in outcomes])
     held = outcomes.count("passed")
     assert (str(held) if held > 2 or (held < len(outcomes) and held) else "") in headline(run)
@@ -122,7 +122,7 @@ def test_a_heading_is_cut_at_the_end_of_a_clause():
     assert report_of(run).headline.brief == "the engine of worker a-1 had no room left to measure with, 7 s in a row …"
 
 
-def test_several_breached_criteria_are_counted_in_the_heading_and_one_is_named():
+def test_the_heading_names_one_breached_criterion_and_counts_several():
     one, two = examples.criterion(outcome="failed", message="slow"), examples.criterion(outcome="failed", message="bad")
     assert report_of(examples.with_verdict(examples.failed(), criteria=[one])).headline.brief == "slow"
     assert report_of(examples.with_verdict(examples.failed(), criteria=[one, two])).headline.brief.startswith("2 of 2 ")
@@ -136,7 +136,7 @@ def test_a_regression_fails_a_run_whose_criteria_hold():
     assert report.headline.outcome == "failed"
 
 
-def test_a_comparison_that_proves_nothing_is_neutral_and_decides_nothing():
+def test_an_unproven_comparison_is_neutral():
     neutral = compared(examples.passed(), NEUTRAL, "unproven")
     assert report_of(neutral).headline.neutral
     beside = report_of(examples.passed(), duet=neutral).headline
@@ -144,14 +144,14 @@ def test_a_comparison_that_proves_nothing_is_neutral_and_decides_nothing():
     assert table(report_of(neutral), "duet").outcome == "unproven"
 
 
-def test_the_reasons_of_a_duet_beside_a_run_are_the_reports_too():
+def test_a_report_has_the_reasons_of_run_and_duet():
     duet = compared(examples.inconclusive(), NEUTRAL, "unproven")
     report = report_of(examples.passed(), duet=duet)
     assert report.headline.outcome == "inconclusive"
     assert [reason.code for reason in report.headline.reasons if not reason.repeated] == ["lost-worker"]
 
 
-def test_a_regression_that_cannot_be_trusted_is_no_failure():
+def test_an_unreliable_regression_is_inconclusive():
     unsure = compared(examples.passed(), {**REGRESSION, "message": "slower; but a worker was lost"}, "unsure-arms")
     found = table(report_of(unsure), "duet")
     assert (found.outcome, found.message) == ("inconclusive", "slower; but a worker was lost")
@@ -178,7 +178,7 @@ def test_the_worse_figures_of_a_duet_come_first_then_the_open_ones():
     assert ["https://base.shop.example" in line for line in found.footnotes[:2]] == [True, False]
 
 
-def test_a_figure_without_enough_pairs_says_why_instead_of_numbers():
+def test_a_figure_with_too_few_pairs_shows_the_reason():
     nothing = dict.fromkeys(("base", "head", "change", "low", "high", "detectable"))
     metric = EXAMPLE["metrics"][0] | nothing | {"outcome": "inconclusive", "blocks": 0, "message": "too few, I say"}
     (row,) = duet_of("inconclusive", metrics=[metric]).rows
@@ -206,7 +206,7 @@ def test_every_figure_of_a_duet_is_a_row(found):
         (250_000, 250_000, "us", ("250 ms", "250 ms")),
     ],
 )
-def test_observed_and_limit_read_the_same_only_where_they_are(observed, threshold, unit, shown):
+def test_observed_and_limit_look_equal_only_if_they_are(observed, threshold, unit, shown):
     item = examples.criterion(observed=observed, threshold=threshold, unit=unit, interval=None)
     (rule,) = rules(examples.with_verdict(examples.passed(), criteria=[item]))
     assert (rule.observed, rule.limit) == shown
@@ -222,16 +222,16 @@ def test_observed_and_limit_read_the_same_only_where_they_are(observed, threshol
         ("generator-lateness", 1000, 22_010, "22.0 ms"),
     ],
 )
-def test_a_percentile_is_shown_no_finer_than_it_was_recorded(subject, resolution_us, observed_us, shown):
+def test_a_percentile_is_shown_at_the_resolution_of_the_record(subject, resolution_us, observed_us, shown):
     run = examples.passed()
     labels = {"": examples.figures(), "checkout": examples.figures(resolution_us=resolution_us)}
     rule = examples.criterion(subject=subject, observed=observed_us, interval=[observed_us, None])
     (read,) = rules(Bundle(run.plan, examples.summary(labels), examples.verdict(criteria=[rule])))
     assert read.observed == shown
-    assert read.detail.endswith(f"95 % sure between {shown} and ∞")
+    assert read.detail.endswith(f"95 % interval {shown} to ∞")
 
 
-def test_throughput_is_set_against_the_requested_one_only_where_all_of_it_was_requested():
+def test_requested_throughput_is_shown_only_if_all_executions_request_one():
     def throughput(**other: object) -> str:
         plan = plan_of(executions=(execution(throughput_rps=20.0), execution("open", **other)))
         return facts(judged(timeline_of(small()), plan))["throughput"]
@@ -272,7 +272,7 @@ def test_every_percentile_of_a_label_and_a_location_has_its_interval():
     st.lists(st.text(min_size=1, max_size=2), max_size=5),
     st.integers(1, 20),
 )
-def test_as_many_labels_are_chosen_as_there_is_room_for_and_none_twice(labels, judged, most):
+def test_labels_are_chosen_up_to_the_limit_without_duplicates(labels, judged, most):
     figures = {
         name: LabelFigures.from_dict({"samples": samples, "failures": failures, "response_us": {"p95": p95}})
         for name, (samples, failures, p95) in labels.items()
@@ -288,7 +288,7 @@ def test_as_many_labels_are_chosen_as_there_is_room_for_and_none_twice(labels, j
 
 
 def huge(labels: int, **special: dict) -> Bundle:
-    """A summary with many labels of ten requests each."""
+    """Returns a summary with many labels of ten requests each."""
     figures = {f"label {number}": examples.figures(10) for number in range(labels)}
     figures |= {name: examples.figures(**change) for name, change in special.items()}
     rules = [examples.criterion("p95 of rare>1s", label="rare")]
@@ -306,7 +306,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("most", [8, 40, 120])
-def test_of_very_many_labels_the_judged_the_busiest_and_the_worst_stay(most):
+def test_judged_busy_and_bad_labels_stay_among_many(most):
     found = table(report_of(huge(2000, **SPECIAL)), "label")
 
     rows, left_out = found.top(most)
@@ -317,7 +317,7 @@ def test_of_very_many_labels_the_judged_the_busiest_and_the_worst_stay(most):
     assert len(rows) == most or len(rows) == 121
 
 
-def test_transactions_are_told_from_requests_of_the_same_name():
+def test_transactions_and_requests_of_one_name_stay_separate():
     whole = [Sample(0, label="buy", kind="transaction"), Sample(0, label="buy"), Sample(0, label="cart")]
     rows = table(report_of(run_of(whole)), "label").rows
     assert {(row.cells[0].text, row.tags) for row in rows[1:]} == {
@@ -330,7 +330,7 @@ def test_transactions_are_told_from_requests_of_the_same_name():
 # ── Caveats ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_worst_figures_of_the_generators_are_in_a_line():
+def test_one_line_has_the_worst_figures_of_the_generators():
     workers = {
         "a-1": {"cpu_max": 0.5, "busiest_core_max": 0.2, "waiting_max": 0.01, "late_max_us": 1200, "dropped": 3},
         "a-2": {"cpu_max": 0.3, "busiest_core_max": 0.8, "waiting_max": 0.07, "late_max_us": 90, "dropped": 0},
@@ -342,14 +342,14 @@ def test_the_worst_figures_of_the_generators_are_in_a_line():
     assert generator_load(examples.empty()) == ""
 
 
-def test_a_saturated_generator_has_its_sign_and_the_advice_unless_a_reason_says_so():
+def test_a_saturated_generator_has_signs_and_advice_unless_a_reason_has_them():
     run = gallery.run("saturated")
     assert list(saturated_lines(run)) == ["worker madrid-1 was saturated: 99 % CPU from 3 s on", "use 3 workers"]
     reasons = [{"code": "saturated", "message": "worker madrid-1: 99 % CPU from 3 s on; use 3 workers"}]
     assert list(saturated_lines(examples.with_verdict(run, outcome="inconclusive", reasons=reasons))) == []
 
 
-def test_what_the_verdict_does_not_cover_is_named():
+def test_a_report_names_unjudged_parts():
     ramp = [Sample(second, label="cart", steady=second >= 2) for second in range(5)]
     steady = run_of(ramp, "p95 of home>1s", "fail>1%", plan={"ramp_up_exclude": True})
 
@@ -362,7 +362,7 @@ def test_what_the_verdict_does_not_cover_is_named():
 # ── Capacity, test cases, first failures ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_each_stage_of_a_search_is_a_row_and_the_last_ones_stay():
+def test_each_stage_of_a_search_is_a_row_and_the_last_stages_stay():
     found = table(report_of(gallery.run("capacity")), "capacity")
     assert found.about == "20/s to 400/s, until p95>300ms or fail>5%, within 10 %"
     first = found.rows[0]
@@ -376,7 +376,7 @@ def test_each_stage_of_a_search_is_a_row_and_the_last_ones_stay():
     assert found.message == gallery.run("capacity").summary.to_dict()["capacity"]["shop"]["message"]
 
 
-def test_the_test_cases_that_did_not_pass_come_first_and_each_is_a_check():
+def test_test_cases_are_checks_and_failed_ones_come_first():
     found = table(report_of(gallery.run("functional")), "cases")
     assert [(row.outcome, row.check and row.check.name) for row in found.rows] == [
         ("failed", "pays"),
@@ -389,7 +389,7 @@ def test_the_test_cases_that_did_not_pass_come_first_and_each_is_a_check():
     assert (check.group, check.message, check.took_s) == ("api.TestCart", "201 is not 200", 0.012)
 
 
-def test_a_first_failure_has_its_picture_and_links_into_the_runs_folder():
+def test_a_first_failure_has_a_picture_and_links_to_its_files():
     (block,) = (one for one in report_of(gallery.run("browsers")).blocks if isinstance(one, Failures))
     (failure,) = block.failures
     assert failure.picture.startswith(b"\xff\xd8")
@@ -407,7 +407,7 @@ def test_a_first_failure_has_its_picture_and_links_into_the_runs_folder():
     assert block.failures[0].links == ()
 
 
-def test_the_course_has_the_planned_rate_only_where_it_changes():
+def test_sketches_show_the_planned_rate_only_if_it_changes():
     def names(name: str) -> list[str]:
         found: list[Block] = [block for block in report_of(gallery.run(name)).blocks if isinstance(block, Sketches)]
         return [line.name for block in found if isinstance(block, Sketches) for line in block.lines]
@@ -418,17 +418,17 @@ def test_the_course_has_the_planned_rate_only_where_it_changes():
     assert names("functional") == []
 
 
-def test_metrics_that_cloudwatch_did_not_have_are_notes():
+def test_missing_cloudwatch_metrics_are_notes():
     (note,) = notes(gallery.run("service"), "no-metric")
     assert "MemoryUtilization" in note and "no permission" in note
 
 
-def test_a_page_only_block_is_no_part_of_a_functional_runs_text():
+def test_texts_of_a_functional_run_omit_page_only_blocks():
     report = report_of(gallery.run("functional"))
     assert all(block.page_only for block in report.blocks if isinstance(block, Table) and block.id != "cases")
     assert not [block for block in report.blocks if isinstance(block, Note) and block.tone not in ("hint", "note")]
 
 
-def test_the_outcome_of_a_run_is_that_of_its_verdict_whatever_is_missing():
+def test_the_outcome_is_that_of_the_verdict_even_with_missing_parts():
     run = replace(examples.empty(), verdict=examples.verdict("inconclusive", criteria=[]))
     assert report_of(run).headline.outcome == "inconclusive"

@@ -1,4 +1,4 @@
-"""Every number that a chart draws is one of the summary's, the verdict's or the timeline's."""
+"""Every number in a chart comes from the summary, the verdict or the timeline."""
 
 import doctest
 import math
@@ -25,7 +25,7 @@ SECONDS = 420
 
 
 def charts(bundle: Bundle, base: Bundle | None = None) -> dict:
-    """What the page's script gets."""
+    """Returns the data for the script of the page."""
     found = charts_of(bundle, base)
     shared = {key: value for one in found.values() for key, value in (one.shared or {}).items()}
     return {**NO_CHARTS, **shared, **{section: list(one.charts) for section, one in found.items()}}
@@ -54,7 +54,7 @@ def ms(values) -> list:
 
 
 @pytest.mark.parametrize(("duration_s", "drawn_s"), [(10.0, 10), (9.4, 9), (9.98, 9), (0.4, 1)])
-def test_the_part_of_a_second_at_the_end_is_no_rate(duration_s, drawn_s):
+def test_charts_omit_the_rate_of_a_partial_last_second(duration_s, drawn_s):
     whole = run_of(small(seconds=math.ceil(duration_s)))
     bundle = examples.with_summary(whole, duration_s=duration_s)
     data = charts(bundle)
@@ -68,7 +68,7 @@ def test_the_part_of_a_second_at_the_end_is_no_rate(duration_s, drawn_s):
     assert None not in lines(titled(data["course"], "Response times"))["p95"]
 
 
-def test_load_times_and_failures_are_those_of_the_summary_second_by_second():
+def test_load_times_and_failures_equal_the_summary_in_each_second():
     series, course = run().summary.to_dict()["series"], drawn()["course"]
 
     assert drawn()["x"] == list(range(SECONDS))
@@ -96,7 +96,7 @@ def test_errors_by_kind_add_up_to_the_failures_of_each_second():
     ]
 
 
-def test_locations_are_those_of_the_summary_second_by_second():
+def test_locations_equal_the_summary_in_each_second():
     found = lines(titled(drawn()["course"], "p95 by location"))
 
     for name in ten_minutes.LOCATIONS:
@@ -117,7 +117,7 @@ def test_each_label_has_its_own_seconds():
             assert times["p95"][second] == (stats.percentile(95) / 1000 if stats.samples else None)
 
 
-def test_the_label_that_is_shown_first_is_one_with_a_breached_criterion():
+def test_the_first_label_has_a_breached_criterion():
     assert drawn()["labels"][drawn()["label"]]["name"] == "POST /checkout/payment"
 
 
@@ -133,7 +133,7 @@ def test_curves_pass_through_the_percentiles_of_the_summary():
                 continue
             assert values[nine] == times[key] / 1000
             low, high = times["interval"][key]
-            band = [drawn_lines[f"95 % sure: at {edge}"].get(nine) for edge in ("least", "most")]
+            band = [drawn_lines[f"95 % interval: {edge} bound"].get(nine) for edge in ("lower", "upper")]
             assert band == ([low / 1000, high / 1000] if high is not None else [None, None])
         assert next(value for value in reversed(values.values()) if value is not None) == times["max"] / 1000
 
@@ -145,7 +145,7 @@ def test_a_curve_reads_the_histogram_at_the_nearest_rank_and_never_above_the_max
     assert quantiles_us(histogram, places, 3500) == [1999] * 2 + [2999] * 2 + [3500] * 3 + [None]
 
 
-def test_every_curve_of_a_picture_ends_at_its_own_maximum():
+def test_every_curve_ends_at_its_own_maximum():
     samples = [Sample(number % 10, number * 900, label="few" if number % 90 else "one") for number in range(1, 181)]
     picture = titled(charts(run_of(samples))["course"], "Response times by percentile")
 
@@ -153,7 +153,7 @@ def test_every_curve_of_a_picture_ends_at_its_own_maximum():
     assert ends == {"all": 162, "few": 161.1, "one": 162}
 
 
-def test_a_planned_rate_is_drawn_only_where_it_is_that_of_all_requests():
+def test_a_planned_rate_is_drawn_only_if_it_covers_all_requests():
     def planned(**other):
         plan = plan_of(executions=(execution(throughput_rps=20.0), execution("open", **other)))
         run = judged(timeline_of([Sample(0)]), plan)
@@ -163,18 +163,18 @@ def test_a_planned_rate_is_drawn_only_where_it_is_that_of_all_requests():
     assert planned(throughput_rps=5.0) == [25.0]
 
 
-def test_criteria_are_drawn_where_they_belong_with_their_outcome():
+def test_criteria_are_drawn_in_their_charts_with_their_outcome():
     course = drawn()["course"]
 
-    def told(chart):
+    def marks_of(chart):
         return [(mark["at"], mark["text"], mark["outcome"]) for mark in chart["marks"]]
 
-    assert told(titled(course, "Virtual users")) == [(150, "concurrency<150 for 30s", "passed")]
-    assert told(titled(course, "Response times")) == [(400, "p95>400ms", "passed"), (4000, "p99.9>4s", "passed")]
-    assert told(titled(course, "Failed requests")) == [(5, "fail>5% for 10s", "failed")]
+    assert marks_of(titled(course, "Virtual users")) == [(150, "concurrency<150 for 30s", "passed")]
+    assert marks_of(titled(course, "Response times")) == [(400, "p95>400ms", "passed"), (4000, "p99.9>4s", "passed")]
+    assert marks_of(titled(course, "Failed requests")) == [(5, "fail>5% for 10s", "failed")]
     chosen = drawn()["labels"][drawn()["label"]]["charts"]
     text = "p95 of POST /checkout/payment>900ms for 10s"
-    assert told(titled(chosen, "Response times")) == [(900, text, "failed")]
+    assert marks_of(titled(chosen, "Response times")) == [(900, text, "failed")]
     curve = titled(chosen, "By percentile")
     assert [(mark["percent"], mark["at"], mark["outcome"]) for mark in curve["marks"]] == [(95, 900, "failed")]
 
@@ -197,7 +197,7 @@ def test_a_criterion_on_successes_is_drawn_at_the_failures_that_it_allows():
     assert [mark["at"] for mark in titled(found["course"], "Failed requests")["marks"]] == [5]
 
 
-def test_generators_are_drawn_worker_by_worker_with_their_limit():
+def test_each_worker_has_a_line_and_the_chart_a_limit():
     timeline = run().timeline
     assert timeline is not None
     cpu = titled(drawn()["generators"], "CPU")
@@ -210,7 +210,7 @@ def test_generators_are_drawn_worker_by_worker_with_their_limit():
     assert lines(cpu)["us-east-1-2"] == pytest.approx([100 * value for value in series.cpu], abs=0.006)
 
 
-def test_of_very_many_workers_the_worst_are_drawn_and_a_band_of_all():
+def test_many_workers_share_a_band_and_the_worst_have_lines():
     places = tuple(f"place-{number}" for number in range(20))
     many = ten_minutes.bundle(seconds=20, locations=places, criteria=(), busy=0.9)
     cpu = titled(charts(many)["generators"], "CPU")
@@ -225,7 +225,7 @@ def test_of_very_many_workers_the_worst_are_drawn_and_a_band_of_all():
         assert all(low <= value <= high for low, value, high in between), name
 
 
-def test_a_period_of_which_cloudwatch_has_no_value_is_a_gap():
+def test_a_period_without_a_cloudwatch_value_is_a_gap():
     query = MetricSeries(
         namespace="AWS/ECS",
         metric="CPUUtilization",
@@ -239,7 +239,7 @@ def test_a_period_of_which_cloudwatch_has_no_value_is_a_gap():
     assert points == [(-20, 10), (40, 95), (100, 95), (100.001, None), (160, 20), (220, 20)]
 
 
-def test_metrics_of_the_service_are_drawn_in_the_unit_that_people_read():
+def test_metrics_of_the_service_are_drawn_in_readable_units():
     query = MetricSeries(
         namespace="AWS/ApplicationELB",
         metric="TargetResponseTime",
@@ -272,7 +272,7 @@ def test_metrics_of_the_service_are_drawn_in_the_unit_that_people_read():
     assert [(mark["at"], mark["outcome"]) for mark in found[0]["marks"]] == [(300, "passed")]
 
 
-def test_the_base_run_stands_behind_the_lines():
+def test_charts_draw_the_base_run_behind_the_lines():
     base = ten_minutes.bundle(seconds=SECONDS + 30, incident=ten_minutes.CALM, seed=7)
     found = charts(run(), base)
 
@@ -299,7 +299,7 @@ def test_a_run_without_a_timeline_has_the_charts_of_its_summary():
     assert found["generators"] == []
 
 
-def test_nothing_is_drawn_of_a_run_without_measurements():
+def test_a_run_without_measurements_has_no_charts():
     found = charts(examples.empty())
 
     assert (found["course"], found["labels"], found["generators"], found["server"]) == ([], [], [], [])
@@ -327,11 +327,11 @@ def test_no_chart_has_more_points_than_a_screen(seconds):
     assert math.isclose(thin.x[-1], seconds, abs_tol=thin.step_s + 1)
 
 
-def test_long_runs_say_that_they_are_thinned():
+def test_the_page_of_a_long_run_explains_the_thinning():
     series = [examples.second(number) for number in range(1300)]
     page = Page(render("html", Bundle(examples.plan(), examples.summary(series=series), examples.verdict())))
 
-    assert "Of every 3 s the lowest and the highest second are drawn" in page.text
+    assert "the lowest and the highest second of every 3 s" in page.text
 
 
 def test_the_examples_in_the_modules_of_charts_hold():

@@ -1,4 +1,4 @@
-"""The comment on a pull request: worth reading, harmless whoever wrote the suite, never too long."""
+"""The comment on a pull request: complete, harmless with hostile texts, never too long."""
 
 import re
 from dataclasses import replace
@@ -40,7 +40,7 @@ def written(run: Bundle, duet: Bundle | None = None) -> str:
 
 
 def replaced(content: Any, text: str) -> Any:
-    """Every text of a document, keys of labels among them, made hostile; what a schema fixes stays."""
+    """Returns the document with hostile texts, including labels; fixed values of the schema stay."""
     fixed = {"kind", "outcome", "unit", "counted", "schema", "cause", "code"}
     if isinstance(content, dict):
         names = any(isinstance(value, dict) and "samples" in value for value in content.values())
@@ -61,7 +61,7 @@ def attacked(run: Bundle, text: str) -> Bundle:
 
 
 def tables(text: str) -> list[int]:
-    """How many columns each table has; a row with more or fewer cells would not count as one."""
+    """Returns the number of columns per table; a row with another number of cells does not count."""
     found = []
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         (columns,) = {line.count("|") for line in block.splitlines()}
@@ -74,7 +74,10 @@ def kinds(text: str) -> set[str]:
 
 
 REGRESSED = compared(examples.failed(), REGRESSION, "regression")
-MORE = [*REGRESSED.verdict.to_dict()["reasons"], {"code": "c", "message": ""}]  # its text begins a line of a list
+MORE = [
+    *REGRESSED.verdict.to_dict()["reasons"],
+    {"code": "c", "message": ""},
+]  # an empty text at the start of a list item
 TARGET = examples.with_verdict(REGRESSED, reasons=MORE)
 HARMLESS = written(attacked(TARGET, ""))
 
@@ -89,20 +92,20 @@ def each_nasty_text(test):
 @each_nasty_text
 @tiers.examples(150)
 @given(TEXT)
-def test_no_text_from_outside_does_anything(text):
+def test_no_untrusted_text_acts_as_markdown(text):
     harmless, hostile = HARMLESS, written(attacked(TARGET, text))
 
     assert elements(hostile) <= OURS
     assert kinds(hostile) <= kinds(harmless) | {"text_special"}
     assert tables(hostile) == tables(harmless)
-    assert hostile.count("](") == 2  # ours
+    assert hostile.count("](") == 2  # links of toril
     assert "$" not in hostile  # GitHub's mathematics
     assert not LINKED.search(outside_of_code(hostile).replace("https://ci.example", ""))
     assert not re.search(r"(?<![0-9a-zA-Z])[0-9a-f]{7,40}(?![0-9a-zA-Z])", outside_of_code(hostile))
     assert hostile.splitlines()[0].startswith("## ❌")
 
 
-def test_the_course_of_the_load_is_drawn_in_characters():
+def test_the_load_over_time_is_drawn_in_characters():
     text = written(STORIES["failed"]())
 
     lines = re.findall(r"<code>([▁▂▃▄▅▆▇█\u00a0]+)</code> (.*)", text)
@@ -112,20 +115,20 @@ def test_the_course_of_the_load_is_drawn_in_characters():
     assert failed.index("█") in (12, 13)  # the incident, from 300 s to 345 s of 600 s
 
 
-def test_ten_thousand_labels_and_endless_messages_fit_and_say_where_all_of_it_is():
+def test_a_huge_comment_is_cut_and_links_to_the_full_report():
     run = examples.hostile(labels=10_000)
     endless = [{"code": "x" * 900, "message": f"{number}{'<&|' * 5_000}"} for number in range(200)]
     text = written(examples.with_verdict(run, outcome="inconclusive", reasons=endless))
 
     assert len(text) <= markdown.COMMENT - 1_000
-    assert "[all of it](<https://ci.example/report>)" in text or "more reasons" in text
+    assert "[full report](<https://ci.example/report>)" in text or "more reasons" in text
     assert elements(text) <= OURS
 
 
-def test_a_text_that_is_cut_links_to_all_of_it():
+def test_a_cut_text_links_to_the_full_report():
     text = markdown.limited(lambda most: iter(["first", "x" * 70_000]), "https://ci.example/report").decode()
 
-    assert text == "first\n\n… the rest does not fit into a comment: [all of it](<https://ci.example/report>)\n"
+    assert text == "first\n\n… the rest is too long for a comment: [full report](<https://ci.example/report>)\n"
 
 
 @pytest.mark.parametrize(
@@ -140,13 +143,13 @@ def test_a_text_that_is_cut_links_to_all_of_it():
         "https://",
     ],
 )
-def test_what_is_no_address_is_no_link(url):
+def test_an_invalid_address_is_not_linked(url):
     assert not markdown.is_address(url)
-    with pytest.raises(ValueError, match="no address"):
+    with pytest.raises(ValueError, match="not an address"):
         markdown.link("Report", url)
 
 
-def test_suites_are_told_apart_and_the_newest_run_counts():
+def test_each_suite_has_a_comment_for_its_newest_run():
     def run(suite: str, run_id: str, of: Bundle) -> Bundle:
         return replace(of, plan=of.plan.model_copy(update={"suite": suite, "run_id": run_id}))
 
@@ -158,7 +161,7 @@ def test_suites_are_told_apart_and_the_newest_run_counts():
     assert "run <code>2</code>" in texts["b"]
 
 
-def test_what_a_suite_did_on_fargate_is_not_hidden_by_a_later_run_on_the_runner():
+def test_runs_on_fargate_have_their_own_comment():
     def run(on: str, run_id: str, of: Bundle) -> Bundle:
         return replace(of, plan=of.plan.model_copy(update={"suite": "b", "on": on, "run_id": run_id}))
 
@@ -168,8 +171,8 @@ def test_what_a_suite_did_on_fargate_is_not_hidden_by_a_later_run_on_the_runner(
     assert texts["b:fargate"].startswith("## ❌ b on Fargate: failed")
 
 
-def test_the_comment_reads_like_this():
-    """Written anew by: python -m tests.reports.test_comment"""
+def test_the_comment_equals_its_golden_file():
+    """To write it again: python -m tests.reports.test_comment"""
     assert written(STORIES["regression"]()) == GOLDEN.read_text()
 
 

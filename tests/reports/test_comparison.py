@@ -1,4 +1,4 @@
-"""Two runs side by side: laws, and what is said of them."""
+"""Comparison of two runs: laws, differences and formats."""
 
 import json
 import statistics
@@ -42,7 +42,7 @@ def label(comparison: Comparison, name: str) -> Part:
 
 @given(SAMPLES)
 @tiers.examples(40)
-def test_a_run_differs_from_itself_in_nothing(samples):
+def test_a_run_does_not_differ_from_itself(samples):
     run = run_of(samples, "p95>250ms")
 
     found = compare(run, run)
@@ -78,7 +78,7 @@ def mirrored_part(part: Part) -> Part:
 
 @given(SAMPLES, SAMPLES)
 @tiers.examples(40)
-def test_the_other_way_round_everything_is_mirrored(first, second):
+def test_swapping_base_and_head_mirrors_the_comparison(first, second):
     one, other = run_of(first, "p95>250ms", run_id="a"), run_of(second, "p95>250ms", "fail>1%", run_id="b")
 
     there, back = compare(one, other), compare(other, one)
@@ -119,7 +119,7 @@ def test_the_figures_are_those_of_the_summaries(first, second):
 
 
 def figure(base: Any, head: Any, **changes: Any) -> Figure:
-    """Two values in the middle of their intervals; None is an open end."""
+    """Returns a figure with these intervals; None is an unbounded end."""
     return Figure(
         key="p95", unit="us", base=1, head=1, base_interval=base, head_interval=head, **{"resolution": 1} | changes
     )
@@ -129,7 +129,7 @@ def figure(base: Any, head: Any, **changes: Any) -> Figure:
     ("base", "head", "finding"),
     [
         ((100, 200), (150, 250), "within noise"),
-        ((100, 200), (201, 250), "within noise"),  # the record cannot tell 200 from 201
+        ((100, 200), (201, 250), "within noise"),  # the gap is the resolution
         ((100, 200), (202, 250), "differs"),
         ((202, 250), (100, 200), "differs"),
         ((100, None), (150, None), "unknown"),
@@ -139,16 +139,16 @@ def figure(base: Any, head: Any, **changes: Any) -> Figure:
         (None, (150, 250), "unknown"),
     ],
 )
-def test_a_difference_is_one_when_the_intervals_are_apart(base, head, finding):
+def test_a_figure_differs_if_the_intervals_do_not_overlap(base, head, finding):
     assert figure(base, head).finding == finding
 
 
-def test_what_an_engine_cannot_record_is_no_difference():
+def test_a_gap_below_the_resolution_is_no_difference():
     assert figure((41_000, 41_000), (42_000, 42_000), resolution=1000).finding == "within noise"
     assert figure((41_000, 41_000), (43_000, 43_000), resolution=1000).finding == "differs"
 
 
-def test_a_label_that_got_slower_differs_and_one_that_did_not_is_noise():
+def test_only_the_slower_label_differs():
     found = compare(BASE, SLOWER)
 
     assert {one.key for one in label(found, "cart").differing} == {"mean", "p50", "p90", "p95", "p99"}
@@ -183,7 +183,7 @@ def test_a_rate_has_the_interval_of_its_batch_means():
     assert (low, high) == pytest.approx((min(rps, middle) - reach, max(rps, middle) + reach))
 
 
-def test_a_rate_of_a_short_run_or_without_its_measurements_has_no_interval():
+def test_a_rate_of_a_short_run_or_without_measurements_has_no_interval():
     assert rate_interval(run_of(small()), 25) is None
     assert rate_interval(replace(BASE, timeline=None), 25) is None
     assert rate_interval(BASE, 40) is not None
@@ -207,7 +207,7 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_distribution():
     assert mean_interval(100, 20, 400) == pytest.approx((98.04, 101.96), abs=0.001)
 
 
-# ── What makes two runs hard to compare ───────────────────────────────────────────────────────────────────────────────
+# ── Limits of the comparison ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def differences(base: Bundle, head: Bundle) -> str:
@@ -224,55 +224,55 @@ def test_two_runs_of_the_same_load_are_comparable():
 
 
 @pytest.mark.parametrize(
-    ("load", "said"),
+    ("load", "sentence"),
     [
         ({"concurrency": 20}, "execution shop: virtual users was 10 in base, 20 in head"),
         ({"throughput_rps": 450.0}, "execution shop: throughput was not set in base, 450/s in head"),
         ({"ramp_up_s": 5.0}, "execution shop: ramp-up was 0 s in base, 5 s in head"),
         ({"executor": "jmeter"}, "execution shop: executor was locust in base, jmeter in head"),
-        ({"name": "other"}, "execution other is in head only"),
+        ({"name": "other"}, "execution other exists only in head"),
     ],
 )
-def test_another_load_is_said(load, said):
-    assert said in differences(planned(), planned(**load)).splitlines()
+def test_a_different_load_limits_the_comparison(load, sentence):
+    assert sentence in differences(planned(), planned(**load)).splitlines()
 
 
-def test_more_workers_and_other_locations_are_said():
+def test_different_workers_and_locations_limit_the_comparison():
     two = run_of(small(), run_id="b", plan={"workers": 2})
     elsewhere = run_of(small(), run_id="c", plan={"locations": ("madrid",)})
 
     assert "base had 1 worker, head had 2 workers" in differences(BASE, two)
-    assert "the load came from local in base, from madrid in head" in differences(BASE, elsewhere)
+    assert "the locations were local in base, madrid in head" in differences(BASE, elsewhere)
 
 
-def test_ramp_up_left_out_of_one_is_said():
+def test_a_different_window_limits_the_comparison():
     steady = run_of(small(), run_id="b", plan={"ramp_up_exclude": True})
 
-    said = differences(run_of(small()), steady)
+    found = differences(run_of(small()), steady)
 
-    assert "the figures of base are of the whole run, those of head of its steady load only" in said
+    assert "the figures of base cover the whole run, those of head only the steady state" in found
 
 
 @pytest.mark.parametrize(
-    ("circumstances", "said"),
+    ("circumstances", "sentence"),
     [
         ({"lost": (("local-1", "killed"),)}, "head is inconclusive: a worker was lost"),
-        ({"stop": stopped("user")}, "head is inconclusive: it was ended early"),
+        ({"stop": stopped("user")}, "head is inconclusive: it was stopped early"),
         ({"clock_s": {"local-1": (5.0, 0.1)}}, "head is inconclusive: a worker's clock was off"),
     ],
 )
-def test_a_run_that_proves_nothing_is_said(circumstances, said):
-    assert said in differences(BASE, run_of(wavering("home", 50), "p95>1s", run_id="b", **circumstances))
+def test_an_inconclusive_run_limits_the_comparison(circumstances, sentence):
+    assert sentence in differences(BASE, run_of(wavering("home", 50), "p95>1s", run_id="b", **circumstances))
 
 
-def test_a_breach_alone_makes_nothing_incomparable():
+def test_a_breach_does_not_limit_the_comparison():
     breached = run_of([*wavering("home", 50), *wavering("cart", 80)], "p95>1ms", run_id="b")
 
     assert breached.outcome == "failed"
     assert differences(BASE, breached) == ""
 
 
-def test_another_length_and_another_suite_are_said():
+def test_a_different_length_or_suite_limits_the_comparison():
     short = run_of(wavering("home", 50, seconds=20), run_id="b")
     other = replace(short, plan=short.plan.model_copy(update={"suite": "bank", "common": {"scenarios": {}}}))
 
@@ -281,13 +281,13 @@ def test_another_length_and_another_suite_are_said():
     assert "the suites differ in scenarios" in differences(BASE, other)
 
 
-def test_labels_of_one_run_only_are_said_to_be():
+def test_a_label_of_only_one_run_is_marked():
     found = compare(BASE, run_of(wavering("home", 50), run_id="b"))
 
     assert [(part.name, part.only_in) for part in found.labels] == [("cart", "base"), ("home", None)]
 
 
-def test_criteria_pair_up_by_what_they_say():
+def test_criteria_are_paired_by_text():
     found = compare(BASE, SLOWER)
 
     assert {(pair.text, pair.base is not None, pair.head is not None) for pair in found.criteria} == {
@@ -297,12 +297,12 @@ def test_criteria_pair_up_by_what_they_say():
     }
 
 
-def test_two_single_runs_are_never_said_to_prove_a_regression():
-    assert "prove no regression" in CONCLUSION
+def test_a_comparison_never_claims_a_regression():
+    assert "prove neither a regression" in CONCLUSION
     assert json.loads(compared("json", BASE, SLOWER))["conclusion"] == CONCLUSION
 
 
-def test_the_capacity_of_two_runs_that_searched_it_is_compared():
+def test_capacities_are_compared():
     searched = gallery.run("capacity")
     search = {**searched.summary.to_dict()["capacity"]["shop"], "held_rps": 50.0}
     found = compare(searched, examples.with_summary(searched, capacity={"shop": search})).load[-1]
@@ -320,14 +320,14 @@ def test_every_format_shows_every_pair(name, head):
 
 
 @pytest.mark.parametrize("name", ["terminal", "github"])
-def test_what_differs_and_what_can_be_concluded_is_shown(name):
+def test_differences_and_the_conclusion_are_shown(name):
     text = " ".join(compared(name, BASE, SLOWER).decode().replace("\n", " ").split())
 
-    for part in ("differs", "within noise", "prove no regression", "cart"):
+    for part in ("differs", "within noise", "prove neither a regression", "cart"):
         assert part in text
 
 
-def test_json_holds_all_of_it_with_what_follows():
+def test_json_has_the_comparison_and_derived_values():
     found = json.loads(compared("json", BASE, SLOWER))
 
     assert found == json.loads(json.dumps(document(compare(BASE, SLOWER))))
@@ -339,7 +339,7 @@ def test_json_holds_all_of_it_with_what_follows():
 
 
 @pytest.mark.live
-def test_runs_of_the_same_service_seldom_differ_and_a_slower_one_does():
+def test_equal_services_rarely_differ_and_a_slower_one_does():
     random = Random(20)
 
     def measured(slower: float) -> Bundle:
@@ -354,7 +354,7 @@ def test_runs_of_the_same_service_seldom_differ_and_a_slower_one_does():
     assert compare(measured(1), measured(1.2)).overall.figure("p50").finding == "differs"
 
 
-def test_a_difference_is_shown_no_finer_than_what_was_recorded():
+def test_a_difference_is_shown_at_the_resolution_of_the_record():
     figure = Figure(key="p95", unit="us", base=25_120.0, head=11_880.0, resolution=1000)
 
     assert (shown(figure, "base"), shown(figure, "head"), shown_delta(figure)) == ("25 ms", "12 ms", "−13 ms")

@@ -1,4 +1,4 @@
-"""Load curves as they are drawn: planned before the run, planned against achieved after it."""
+"""Drawn load curves: planned before the run, planned and achieved after it."""
 
 import doctest
 import re
@@ -37,12 +37,12 @@ def run_of(*curves, part=1.0, names=("shop", "admin")) -> Bundle:
     return judged(timeline_of(samples), plan)
 
 
-def test_its_example_is_true():
+def test_the_doctests_hold():
     assert doctest.testmod(curves).failed == 0
 
 
 @pytest.mark.parametrize("width", [10, 37, 60])
-def test_no_spike_is_too_short_to_be_seen(width):
+def test_short_spikes_stay_visible(width):
     day = Curve(((0, 1), (40_000, 1), (40_000, 100), (40_001, 100), (40_001, 1), (86_400, 1)))
     found = heights(day, width)
     assert sorted(found)[-2:] == [1, 100]
@@ -50,7 +50,7 @@ def test_no_spike_is_too_short_to_be_seen(width):
     assert max(map(len, drawn(day, width))) <= width + 8
 
 
-def test_the_plan_says_what_a_curve_comes_to_and_draws_it():
+def test_the_plan_draws_a_curve_with_its_total():
     text = printed(plan_text, plan_of(executions=[planned(STAIRS)]))
     assert "shop: 1,000 requests in 40 s, at most 40/s" in text
     assert re.search(r"40/s ┤ {30}█{30}\n", text)
@@ -58,12 +58,12 @@ def test_the_plan_says_what_a_curve_comes_to_and_draws_it():
     assert "┤" not in printed(plan_text, plan_of(executions=[execution(throughput_rps=5.0, ramp_up_s=5.0)]))
 
 
-def test_the_plan_says_what_max_duration_leaves_of_a_curve():
+def test_the_plan_counts_requests_before_max_duration():
     plan = plan_of(executions=[planned(STAIRS)]).model_copy(update={"max_duration_s": 30.0})
-    assert "1,000 requests in 40 s, at most 40/s; max-duration ends it after 600 of them" in printed(plan_text, plan)
+    assert "1,000 requests in 40 s, at most 40/s; max-duration ends it after 600 requests" in printed(plan_text, plan)
 
 
-def test_a_report_has_what_was_achieved_below_what_was_planned_on_one_scale():
+def test_a_report_draws_planned_and_achieved_rates_on_one_scale():
     run = run_of(STAIRS, part=0.5)
     (course,) = rate_curves(run)
     assert course.planned == [10.0] * 20 + [40.0] * 20
@@ -76,7 +76,7 @@ def test_a_report_has_what_was_achieved_below_what_was_planned_on_one_scale():
     assert f"<code>{'▃' * 12}{'█' * 12}</code> planned ≤ **40/s**" in page
 
 
-def test_several_executions_are_drawn_each_by_itself():
+def test_each_of_several_executions_has_its_own_chart():
     run = run_of(STAIRS, DAY)
     found = {chart["title"]: chart for chart in Page(render("html", run)).data["course"]}
     for course in rate_curves(run):
@@ -89,7 +89,7 @@ def test_several_executions_are_drawn_each_by_itself():
     assert "achieved ≤ " in render("github", run).decode()
 
 
-def test_one_execution_needs_no_second_chart_and_a_plain_load_no_drawing():
+def test_one_execution_has_one_chart_and_a_constant_load_no_sketch():
     titles = [chart["title"] for chart in Page(render("html", run_of(STAIRS))).data["course"]]
     assert [title for title in titles if title.startswith("Requests per second")] == ["Requests per second"]
     constant = ((0.0, 10.0), (40.0, 10.0))
@@ -97,22 +97,22 @@ def test_one_execution_needs_no_second_chart_and_a_plain_load_no_drawing():
     assert "planned " not in render("terminal", run_of(constant)).decode()
 
 
-def test_a_rate_that_was_changed_while_the_run_went_on_is_the_planned_one_from_then_on():
+def test_an_adjusted_rate_becomes_the_planned_rate():
     run = run_of(((0.0, 10.0), (40.0, 10.0)), DAY)
     assert [course.execution for course in rate_curves(run)] == ["admin"]
     changed = examples.with_summary(run, rates=[{"execution": "shop", "rps": 30.0, "at_s": 20.0}])
     assert rate_curves(changed)[0].planned == [10.0] * 20 + [30.0] * 20
 
 
-def test_a_name_commands_neither_a_terminal_nor_a_page():
+def test_a_hostile_name_is_harmless_in_terminal_and_page():
     run = run_of(STAIRS, DAY, names=(HOSTILE, "admin"))
     plan = printed(plan_text, run.plan)
     assert "\x1b" not in plan + render("terminal", run).decode()
     assert "<b>" not in render("github", run).decode() and b"<b>\\u" not in render("html", run)
 
 
-def test_two_runs_of_other_curves_are_told_apart():
+def test_different_curves_limit_the_comparison():
     base, head = run_of(STAIRS), run_of(((0.0, 40.0), (40.0, 40.0)))
     head = replace(head, plan=head.plan.model_copy(update={"run_id": "other"}))
     text = " ".join(compared("terminal", base, head).decode().split())
-    assert "its load curve was another one, of 1,000 requests in base and 1,600 requests in head" in text
+    assert "the load curve differs, with 1,000 requests in base and 1,600 requests in head" in text

@@ -1,4 +1,4 @@
-"""What the documentation promises exists."""
+"""Commands, options, links and suites in the documentation exist."""
 
 import re
 from pathlib import Path
@@ -15,14 +15,14 @@ PAGES = [ROOT / "README.md", ROOT / "loadtests/shop/README.md", *sorted((ROOT / 
 
 @pytest.fixture(scope="module")
 def commands() -> dict[str, set[str]]:
-    """Each command of toril with its options."""
+    """Returns each command of toril with its options."""
     from toril import cli
 
     return {name: {option for one in cli.command(name).params for option in one.opts} for name in cli.COMMANDS}
 
 
 def called(text: str, program: str) -> list[tuple[str, str]]:
-    """Each call of a program in the code of a page, in a block or in a line: its first word and the rest."""
+    """Returns each call of a program in code of a page: its first word and the rest."""
     blocks = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
@@ -50,7 +50,7 @@ def test_every_command_and_option_in_the_docs_exists(page, commands):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_within_the_docs_leads_somewhere(page):
+def test_every_link_within_the_docs_has_a_target(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target
 
@@ -66,7 +66,7 @@ def test_the_suite_in_the_readme_is_twelve_lines_and_can_be_planned(tmp_path):
     assert yaml.safe_load(block)
 
 
-def test_the_demo_suite_plays_two_locations():
+def test_the_demo_suite_has_two_locations():
     plan = make_plan(read_suite([ROOT / "loadtests/shop"]), run_id="demo", workers=None)
 
     assert plan.locations == ("madrid", "sevilla")
@@ -74,7 +74,7 @@ def test_the_demo_suite_plays_two_locations():
     assert len(plan.criteria) == 4
 
 
-def test_the_docs_know_every_make_target_that_they_name():
+def test_every_make_target_in_the_docs_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     for page in PAGES:

@@ -24,21 +24,21 @@ def run(request) -> Bundle:
 def test_every_format_shows_every_run(name, run):
     data = render(name, run)
 
-    assert data or (name, run.outcome) == ("annotations", "passed")  # which has nothing to point at
+    assert data or (name, run.outcome) == ("annotations", "passed")  # a passed run has no annotations
     data.decode()
 
 
-def test_json_holds_verdict_and_summary_as_they_are(run):
+def test_json_has_verdict_and_summary_unchanged(run):
     found = json.loads(render("json", run))
 
     assert found == {"schema": "toril.report/1", "verdict": run.verdict.to_dict(), "summary": run.summary.to_dict()}
 
 
-def test_nothing_from_outside_reaches_the_terminal_as_a_command():
+def test_untrusted_text_is_no_terminal_command():
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028]", render("terminal", RUNS["hostile"]).decode())
 
 
-def test_a_value_below_the_resolution_is_shown_as_less_than_it():
+def test_a_value_below_the_resolution_is_shown_as_less_than():
     quick = examples.figures(scale=0.01, resolution_us=1000)
     run = Bundle(examples.plan(), examples.summary({"": quick}), examples.verdict())
 

@@ -1,6 +1,6 @@
-"""The wording of each format: one golden file a format holds every kind of run, and two runs compared.
+"""The wording of each format: one golden file per format with every kind of run and of comparison.
 
-Written anew by: python -m tests.reports.test_golden
+To write the files again: python -m tests.reports.test_golden
 """
 
 import re
@@ -21,7 +21,7 @@ FILES = {
     "junit": "junit.xml",
     "annotations": "annotations.txt",
 }
-ELSEWHERE = {"hostile", "many labels", "attacked"}  # what they are about is no wording; tests of their own look at them
+ELSEWHERE = {"hostile", "many labels", "attacked"}  # not about wording; other tests cover them
 
 
 def written(name: str) -> str:
@@ -34,7 +34,7 @@ def written(name: str) -> str:
 
 
 def seen(data: bytes) -> str:
-    """The words of a page, a line for each line of its text, and below them what its charts draw."""
+    """Returns the text of a page line by line, then the lines of its charts."""
     text = data.decode().replace("\r", "")
     body = re.sub(r"<(script|style).*?</\1>", "", text, flags=re.DOTALL).partition("<body")[2]
     words = (" ".join(unescape(re.sub(r"<[^>]*>", " ", line)).split()) for line in body.splitlines())
@@ -52,7 +52,7 @@ def seen(data: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_kind_of_run_reads_as_its_golden_file(name):
+def test_every_kind_of_run_equals_its_golden_file(name):
     assert written(name) == (FOLDER / FILES[name]).read_text()
 
 

@@ -1,4 +1,4 @@
-"""The HdrHistogram log and the percentile distribution, as other implementations of the formats read them."""
+"""The HdrHistogram log and the percentile distribution, read by other implementations."""
 
 import base64
 import random
@@ -29,7 +29,7 @@ LINE = re.compile(r"(?:Tag=(.*?),)?([0-9]+)\.000,1\.000,([0-9]+\.[0-9]{3}),(HIST
 
 
 def intervals(bundle: Bundle) -> Iterator[tuple[str | None, int, float, Any]]:
-    """Tag, second, maximum in ms and histogram of each line."""
+    """Returns tag, second, maximum in ms and histogram of each line."""
     for line in exported("hdr", bundle).decode().split("\n")[5:-1]:
         found = LINE.fullmatch(line)
         assert found, line
@@ -37,14 +37,14 @@ def intervals(bundle: Bundle) -> Iterator[tuple[str | None, int, float, Any]]:
 
 
 def counts(histogram: Any, values: set[int]) -> dict[int, int]:
-    """How many samples the library finds beside each of the values; nowhere else there are any."""
+    """Returns the number of samples that the library finds at each value, and at no others."""
     found = {bucket_of(us): histogram.get_count_at_value(us) for us in values}
     assert sum(found.values()) == histogram.get_total_count()
     return found
 
 
 @given(SAMPLES, st.booleans())
-def test_every_judged_request_is_once_in_the_untagged_histogram_of_its_second(samples, ramp_up_exclude):
+def test_each_judged_request_is_counted_once_in_the_total_of_its_second(samples, ramp_up_exclude):
     requests = [sample for sample in judged(samples, ramp_up_exclude) if sample.kind == "request"]
     run = run_of(samples, ramp_up_exclude=ramp_up_exclude)
 
@@ -58,7 +58,7 @@ def test_every_judged_request_is_once_in_the_untagged_histogram_of_its_second(sa
 
 
 @given(SAMPLES, st.booleans())
-def test_every_label_has_its_own_histograms_under_its_name(samples, ramp_up_exclude):
+def test_every_label_has_its_own_histograms(samples, ramp_up_exclude):
     run = run_of(samples, ramp_up_exclude=ramp_up_exclude)
 
     read = counted(
@@ -81,7 +81,7 @@ def test_the_column_of_maxima_is_exact(samples):
 
 
 @given(TEXTS, TEXTS)
-def test_a_tag_fits_into_the_format_and_belongs_to_one_label(one, other):
+def test_a_tag_is_valid_and_unique_to_its_label(one, other):
     assert not re.search(r"[\s,\x00-\x1f\x7f]", tag(one))
     assert tag(one).encode()
     assert unquote(tag(one), errors="surrogatepass") == one
@@ -108,10 +108,10 @@ def test_the_library_reads_the_log_with_its_times_and_tags(tmp_path):
     ]
 
 
-def test_the_head_says_version_start_and_units():
+def test_the_head_has_version_start_and_units():
     head = exported("hdr", run_of([Sample(0)], ramp_up_exclude=True)).decode().splitlines()[:5]
 
-    assert head[0] == "#[Logged by toril 0: judged samples (of the steady load) of run 20261124T150405Z-shop-0a1b]"
+    assert head[0] == "#[Logged by toril 0: judged samples (of the steady state) of run 20261124T150405Z-shop-0a1b]"
     assert head[1:] == [
         "#[Values are response times in microseconds; Interval_Max is in milliseconds]",
         "#[Histogram log format version 1.3]",
@@ -121,7 +121,7 @@ def test_the_head_says_version_start_and_units():
 
 
 @pytest.mark.parametrize(("longest_us", "range_us"), [(1, HOUR_US), (HOUR_US, HOUR_US), (HOUR_US + 1, (1 << 40) - 1)])
-def test_histograms_have_the_range_that_all_runs_share_unless_they_need_more(longest_us, range_us):
+def test_histograms_share_one_range_unless_values_are_larger(longest_us, range_us):
     ranges = {
         struct.unpack_from(">Q", zlib.decompress(base64.b64decode(line.rsplit(",", 1)[1])[8:]), 24)[0]
         for line in exported("hdr", run_of([Sample(0, 5), Sample(1, longest_us)])).decode().splitlines()[5:]
@@ -163,7 +163,7 @@ def test_a_run_without_requests_has_an_empty_distribution():
 
 
 def many() -> list[Sample]:
-    """Some thousands, from 0 to beyond an hour."""
+    """Returns some thousands of samples, from 0 to more than an hour."""
     chance = random.Random(7)
     labels = ["home", "GET /cart, all", "größe=1", '"']
     found = [
@@ -174,8 +174,8 @@ def many() -> list[Sample]:
 
 
 @pytest.mark.live
-@pytest.mark.nightly  # fetches a jar
-def test_java_makes_the_same_distribution_of_the_log(tmp_path):
+@pytest.mark.nightly  # downloads a jar
+def test_java_computes_the_same_distribution_from_the_log(tmp_path):
     run = run_of(many())
     log = tmp_path / "run.hlog"
     log.write_bytes(exported("hdr", run))
@@ -184,12 +184,12 @@ def test_java_makes_the_same_distribution_of_the_log(tmp_path):
     ours, theirs = exported("hgrm", run).decode().splitlines(), java.distribution(log)
 
     assert len(ours) > 60
-    ends = f"{highest_us(bucket_of(2 * HOUR_US)) / 1000:12.3f}"  # which Java gives for the maximum
+    ends = f"{highest_us(bucket_of(2 * HOUR_US)) / 1000:12.3f}"  # Java's maximum is the end of the bucket
     assert [line.replace(longest, ends) for line in ours[:-3]] == theirs[:-3]
     assert [line.replace(longest, ends) for line in ours[-2:]] == theirs[-2:]
     mean, stdev = (float(text) for text in re.findall(r"[0-9]+\.[0-9]{3}", ours[-3]))
     their_mean, their_stdev = (float(text) for text in re.findall(r"[0-9]+\.[0-9]{3}", theirs[-3]))
-    assert their_mean == pytest.approx(mean, rel=1e-3)  # theirs are of the buckets' middles
+    assert their_mean == pytest.approx(mean, rel=1e-3)  # Java uses the middle of each bucket
     assert their_stdev == pytest.approx(stdev, rel=1e-3)
 
 

@@ -27,7 +27,7 @@ def run(request) -> Bundle:
     return RUNS[request.param]
 
 
-def test_the_page_refers_to_nothing_outside_itself(run):
+def test_the_page_is_self_contained(run):
     page = Page(render("html", run))
 
     assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & set(page.elements)
@@ -36,7 +36,7 @@ def test_the_page_refers_to_nothing_outside_itself(run):
     assert not [name for name, _ in page.attributes if name.startswith("on")]
 
 
-def test_every_link_leads_to_a_place_in_the_page(run):
+def test_every_link_has_a_target_in_the_page(run):
     page = Page(render("html", run))
     places = [value for name, value in page.attributes if name == "id"]
 
@@ -44,7 +44,7 @@ def test_every_link_leads_to_a_place_in_the_page(run):
     assert {value[1:] for name, value in page.attributes if name == "href" and value} <= set(places)
 
 
-def test_the_page_allows_exactly_the_scripts_and_the_style_that_it_holds(run):
+def test_the_page_allows_only_its_own_scripts_and_style(run):
     text = render("html", run).decode()
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy
@@ -58,7 +58,7 @@ def test_the_page_allows_exactly_the_scripts_and_the_style_that_it_holds(run):
         assert html._hash(script or style) in allowed
 
 
-def test_hostile_strings_are_text_in_the_page():
+def test_hostile_strings_are_only_text_in_the_page():
     page = Page(render("html", RUNS["hostile"]))
 
     assert page.elements.count("script") == 3
@@ -75,7 +75,7 @@ def test_hostile_strings_are_data_in_the_script():
     assert json.loads(written)["labels"][1]["name"] == nasty
 
 
-def test_every_label_and_location_has_its_interval_beside_each_percentile():
+def test_every_percentile_of_labels_and_locations_has_an_interval():
     run = ten_minutes.bundle(seconds=80, criteria=())
     text = Page(render("html", run)).text
 
@@ -85,7 +85,7 @@ def test_every_label_and_location_has_its_interval_beside_each_percentile():
         assert f"{round(low / 1000)} … {round(high / 1000)}" in text
 
 
-def test_every_figure_of_every_label_is_the_summarys():
+def test_every_figure_of_every_label_equals_the_summary():
     run = ten_minutes.bundle(seconds=80, criteria=())
     table = render("html", run).decode().split('<table class="sortable figures">')[1].split("</table>")[0]
     rows = re.findall(r'<tr(?: class="total")?><th scope="row">(.*?)</th>(.*?)</tr>', table.replace("\n", ""))
@@ -103,11 +103,11 @@ def test_every_figure_of_every_label_is_the_summarys():
         ]
 
 
-def test_ten_minutes_of_twenty_labels_in_four_locations_fit_into_a_megabyte():
+def test_a_typical_page_is_smaller_than_a_megabyte():
     assert len(render("html", ten_minutes.bundle())) < 1_000_000
 
 
-def test_a_page_of_very_many_labels_shows_those_that_matter_and_says_how_many_it_leaves_out():
+def test_a_page_with_many_labels_shows_the_notable_ones_and_counts_the_rest():
     labels = {f"label {number:05}": examples.figures(1000 - number % 500) for number in range(20_000)}
     labels["rare and broken"] = examples.figures(4, 4)
     labels["rare and judged"] = examples.figures(3)
@@ -121,12 +121,12 @@ def test_a_page_of_very_many_labels_shows_those_that_matter_and_says_how_many_it
     text = Page(data).text
 
     assert len(data) < 1_000_000
-    assert "19,883 more labels: in the formats csv and json" in text
+    assert "19,883 more labels: see the formats csv and json" in text
     for name in ("rare and broken", "rare and judged", "rare and slow"):
         assert name in text
 
 
-def test_labels_of_ten_kilobytes_are_told_apart_and_can_be_read_to_their_end():
+def test_labels_of_ten_kilobytes_stay_distinct_and_readable():
     long = [f"{'x' * 10_000} and then {ending}" for ending in ("one", "two")]
     run = Bundle(
         examples.plan(),
@@ -144,7 +144,7 @@ def test_labels_of_ten_kilobytes_are_told_apart_and_can_be_read_to_their_end():
     assert [name[-3:] for name in shown[1:]] == ["one", "two"]
 
 
-def test_labels_that_differ_in_their_middle_only_are_told_apart():
+def test_labels_that_differ_only_in_the_middle_stay_distinct():
     middles = {f"{'x' * 500}{middle}{'y' * 500}": examples.figures() for middle in "ab"}
     run = Bundle(examples.plan(), examples.summary({"": examples.figures()} | middles), examples.verdict())
 
@@ -153,7 +153,7 @@ def test_labels_that_differ_in_their_middle_only_are_told_apart():
     assert len(set(shown)) == 3
 
 
-def test_labels_that_read_alike_are_numbered():
+def test_labels_that_look_alike_are_numbered():
     alike = {name: examples.figures() for name in ("a\\x00", "a\x00")}
     run = Bundle(examples.plan(), examples.summary({"": examples.figures()} | alike), examples.verdict())
 
@@ -162,7 +162,7 @@ def test_labels_that_read_alike_are_numbered():
     assert shown[1:] == ["a\\x00", "a\\x00 (#2)"]
 
 
-def test_of_very_many_criteria_the_breached_ones_are_seen_and_the_others_unfold():
+def test_breached_criteria_stay_visible_among_many():
     rules = [f"p95>{ms}ms" for ms in range(1, 101)]
     page: Any = document_fromstring(render("html", run_of(small(50), *rules)).decode())
 

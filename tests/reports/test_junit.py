@@ -15,7 +15,7 @@ from toril.reports import Bundle, render
 from toril.text import plain
 from toril.verdict import __doc__ as REASONS
 
-# What Jenkins' readers and those modelled on them ask of the file: which elements and attributes, and in which order.
+# The schema of Jenkins and similar readers: elements and attributes, and their order.
 SCHEMA = etree.XMLSchema(
     etree.fromstring(b"""
 <xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
@@ -75,7 +75,7 @@ def read(run: Bundle) -> Any:
 
 
 def results(run: Bundle) -> dict[str, tuple[str, str]]:
-    """By case: failure, error, skipped or passed, and its message."""
+    """Returns failure, error, skipped or passed for each case, with its message."""
     found = {}
     for case in read(run).iter("testcase"):
         marks = [(one.tag, one.get("message")) for one in case if one.tag != "system-out"]
@@ -84,12 +84,12 @@ def results(run: Bundle) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_file_is_what_ci_systems_read(name):
+def test_the_file_is_valid_for_ci_systems(name):
     SCHEMA.assertValid(read(RUNS[name]))
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_counts_are_those_of_the_cases(name):
+def test_the_counts_equal_the_cases(name):
     root = read(RUNS[name])
 
     for counted in (root, root[0]):
@@ -99,14 +99,14 @@ def test_the_counts_are_those_of_the_cases(name):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_ci_is_green_exactly_when_the_run_has_passed(name):
+def test_ci_is_green_only_for_a_passed_run(name):
     outcomes = {outcome for outcome, _ in results(RUNS[name]).values()}
 
     assert (RUNS[name].outcome == "passed") == (not outcomes & {"failure", "error"})
     assert (RUNS[name].outcome == "failed") == ("failure" in outcomes)
 
 
-def test_a_breach_says_what_was_observed_and_by_how_much():
+def test_a_breach_has_observed_value_limit_and_difference():
     assert results(RUNS["failed"])["p95>10ms"] == (
         "failure",
         "p95>10ms: observed 100 ms, limit 10 ms (+90.0 ms)",
@@ -114,7 +114,7 @@ def test_a_breach_says_what_was_observed_and_by_how_much():
     assert results(RUNS["passed"])["p95>250ms"][1].startswith("observed 100 ms, limit 250 ms\n")
 
 
-def test_cases_have_the_same_names_whatever_became_of_the_run():
+def test_names_of_cases_do_not_depend_on_the_outcome():
     def names(run: Bundle) -> list[tuple[str, str]]:
         return [(case.get("classname"), case.get("name")) for case in read(run).iter("testcase")]
 
@@ -127,20 +127,20 @@ def test_cases_have_the_same_names_whatever_became_of_the_run():
     assert names(RUNS["lost"])[1:] == names(RUNS["passed"])[2:]
 
 
-def test_equal_criteria_are_cases_of_their_own():
+def test_equal_criteria_have_separate_cases():
     run = run_of(small(), "fail>1%", "fail>1%", {"subject": "fail", "condition": ">", "threshold": "1%"})
 
     assert [name for name in results(run) if name not in OF_THE_RUN] == ["fail>1%", "fail>1% (2)", "fail>1% (3)"]
 
 
-def test_a_lost_worker_is_told_by_a_case_on_the_run():
+def test_a_lost_worker_fails_a_case_on_the_run():
     tag, message = results(RUNS["lost"])["the run is complete"]
 
     assert tag == "error"
     assert "killed by signal 9" in message
 
 
-def test_a_saturated_generator_has_a_case_of_its_own():
+def test_a_saturated_generator_fails_its_own_case():
     reasons = [{"code": "saturated", "message": "worker a-1 was busy; use 3 workers"}]
     run = Bundle(examples.plan(), examples.summary(), examples.verdict("inconclusive", reasons=reasons))
 
@@ -150,18 +150,18 @@ def test_a_saturated_generator_has_a_case_of_its_own():
     assert found["the run is complete"][0] == "passed"
 
 
-def test_a_criterion_that_decides_nothing_and_is_undecided_is_skipped():
+def test_an_undecided_criterion_that_cannot_fail_the_run_is_skipped():
     run = RUNS["too few, not failing"]
 
     assert run.outcome == "passed"
     assert [tag for tag, _ in results(run).values()] == ["skipped", *["passed"] * 3]
 
 
-def test_what_came_true_as_non_failed_is_told_and_fails_nothing():
-    tag, said = next(iter(results(RUNS["triggered"]).values()))
+def test_a_triggered_criterion_passes_with_a_message():
+    tag, message = next(iter(results(RUNS["triggered"]).values()))
 
     assert tag == "passed"
-    assert said.startswith("came true, which does not fail this run\nobserved 100 ms, limit 10 ms")
+    assert message.startswith("triggered, which does not fail this run\nobserved 100 ms, limit 10 ms")
 
 
 CODES = sorted({line.split("`")[1] for line in (REASONS or "").splitlines() if line.startswith("| `")})
@@ -173,7 +173,7 @@ CODES = sorted({line.split("`")[1] for line in (REASONS or "").splitlines() if l
     st.lists(st.sampled_from(["passed", "failed", "inconclusive", "triggered"]), max_size=3),
     st.booleans(),
 )
-def test_no_run_is_greener_or_redder_than_its_verdict(outcome, codes, outcomes, fail):
+def test_junit_agrees_with_every_verdict(outcome, codes, outcomes, fail):
     if outcome == "passed":
         outcomes = [one for one in outcomes if one != "failed"]  # a breach never passes
     elif outcome == "inconclusive":
@@ -187,11 +187,11 @@ def test_no_run_is_greener_or_redder_than_its_verdict(outcome, codes, outcomes, 
     assert (outcome == "passed") == (not found & {"failure", "error"})
 
 
-ANYTHING = st.text(st.characters(codec=None), max_size=50)  # half characters and all that XML forbids among them
+ANYTHING = st.text(st.characters(codec=None), max_size=50)  # includes lone surrogates and characters that XML forbids
 
 
 @given(ANYTHING, ANYTHING, ANYTHING)
-def test_whatever_strings_come_from_outside_the_file_can_be_read(text, message, label):
+def test_the_file_is_valid_for_all_untrusted_strings(text, message, label):
     rule = examples.criterion(text, "failed", message=message, scope={"executions": [label], "location": label})
     reasons = [{"code": message, "message": text}]
     run = Bundle(examples.plan(), examples.summary(), examples.verdict("failed", reasons=reasons, criteria=[rule]))
@@ -203,12 +203,12 @@ def test_whatever_strings_come_from_outside_the_file_can_be_read(text, message, 
     assert failure.text.endswith(plain(message, 1000))
 
 
-def test_the_time_of_start_has_no_zone_and_a_wrong_one_is_left_out():
+def test_the_start_has_no_zone_and_an_invalid_start_is_omitted():
     assert read(RUNS["passed"])[0].get("timestamp") == "2023-11-14T22:13:20"
     assert read(RUNS["hostile"])[0].get("timestamp") is None
 
 
-def test_slow_and_failing_are_both_told():
+def test_slow_and_failing_requests_fail_separate_cases():
     run = run_of([*SLOW * 99, *BROKEN * 99], "p95>100ms", "fail>1%")
 
     tags = [tag for tag, _ in results(run).values()]

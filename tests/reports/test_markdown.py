@@ -1,4 +1,4 @@
-"""Markdown as GitHub shows it: read here by a CommonMark parser with GitHub's tables."""
+"""Markdown for GitHub, parsed by a CommonMark parser with GitHub's tables."""
 
 import html
 import re
@@ -15,8 +15,8 @@ from toril.reports import Bundle, compared, markdown, render
 from toril.text import plain
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-OURS = {"details", "summary", "sub", "code", "br"}  # the only elements that we write ourselves
-# What GitHub makes of text outside of code: a mention, a reference, the address of a page.
+OURS = {"details", "summary", "sub", "code", "br"}  # the only elements that toril writes
+# Texts outside code that GitHub links: mentions, references, addresses.
 LINKED = re.compile(r"(?<![\w`])@\w|(?<!\w)#\d|(?i:\bGH-\d)|https?://|www\.")
 
 
@@ -25,7 +25,7 @@ def written(run: Bundle) -> str:
 
 
 def shown(text: str) -> str:
-    """The text that a person reads, without what is not seen."""
+    """Returns the visible text."""
     page = PARSER.render(text)
     return html.unescape(re.sub(r"<[^>]*>", "", page)).replace(markdown.UNSEEN, "")
 
@@ -36,7 +36,7 @@ def outside_of_code(text: str) -> str:
 
 
 def elements(text: str) -> set[str]:
-    """The raw HTML of a document."""
+    """Returns the raw HTML elements of a document."""
     raw = []
     for token in PARSER.parse(text):
         for one in (token, *(token.children or ())):
@@ -55,7 +55,7 @@ ALL = {
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_verdict_comes_first_and_every_table_is_one(name):
+def test_the_verdict_comes_first_and_all_tables_are_valid(name):
     text = written(ALL[name])
 
     assert text.startswith("## ")
@@ -66,7 +66,7 @@ def test_the_verdict_comes_first_and_every_table_is_one(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_only_our_own_elements_are_there_and_all_are_closed(name):
+def test_the_text_has_only_known_closed_elements(name):
     text = written(ALL[name])
 
     assert elements(text) <= OURS
@@ -75,12 +75,12 @@ def test_only_our_own_elements_are_there_and_all_are_closed(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_nobody_is_called_and_nothing_is_linked(name):
+def test_the_text_has_no_mentions_and_no_links(name):
     assert not LINKED.search(outside_of_code(written(ALL[name])))
 
 
 @given(st.text(st.characters(codec=None), max_size=80))
-def test_any_text_is_shown_as_it_is_and_obeyed_in_nothing(text):
+def test_any_text_is_shown_literally(text):
     page = PARSER.parse(markdown.escaped(text) + "\n")
 
     assert [token.type for token in page] in ([], ["paragraph_open", "inline", "paragraph_close"])
@@ -104,7 +104,7 @@ def test_any_text_is_shown_as_it_is_and_obeyed_in_nothing(text):
         "a@b.example",
     ],
 )
-def test_what_github_would_link_is_only_text(text):
+def test_references_and_addresses_are_only_text(text):
     assert not LINKED.search(outside_of_code(markdown.escaped(text)))
     assert shown(markdown.escaped(text)).strip() == text
 
@@ -112,7 +112,7 @@ def test_what_github_would_link_is_only_text(text):
 @pytest.mark.parametrize(
     "text", ["- a", "+ a", "1. a", "12) a", "# a", "> a", "---", "===", "    a", "* a", "| a | b |"]
 )
-def test_no_text_becomes_a_list_a_heading_or_a_quotation(text):
+def test_no_text_becomes_a_list_heading_or_quotation(text):
     assert PARSER.parse(f"- {markdown.escaped(text)}\n")[2].type == "paragraph_open"
     assert len(PARSER.parse(markdown.escaped(text))) == 3
 
@@ -123,7 +123,7 @@ def test_the_breached_criteria_come_first():
     assert text.index("p95&#62;10ms") < text.index("fail&#62;1%")
 
 
-def test_a_huge_run_fits_into_a_comment_and_says_what_is_left_out():
+def test_a_huge_run_fits_into_a_comment_and_counts_omitted_labels():
     text = written(examples.hostile(labels=5000))
 
     assert len(text) <= markdown.COMMENT
@@ -132,18 +132,18 @@ def test_a_huge_run_fits_into_a_comment_and_says_what_is_left_out():
     assert text.count("<details") == text.count("</details>")
 
 
-def test_a_run_that_is_too_long_whatever_is_left_out_keeps_whole_paragraphs():
+def test_a_cut_text_keeps_whole_paragraphs():
     parts = ["first", "x" * 40_000, "<details><summary>a</summary>\n\n" + "y" * 40_000 + "\n\n</details>", "last"]
 
     text = markdown.limited(lambda most: iter(parts)).decode()
 
     assert len(text) <= markdown.LIMIT
     assert text.startswith("first\n\nxxx")
-    assert text.endswith("last\n\n… the rest does not fit into a comment\n")
+    assert text.endswith("last\n\n… the rest is too long for a comment\n")
     assert "yyy" not in text
 
 
-def test_transactions_are_told_from_requests():
+def test_transactions_are_marked():
     run = run_of([Sample(0, label="buy", kind="transaction"), Sample(0, label="cart")])
 
     assert "<code>buy</code> (transaction) |" in written(run)
@@ -151,7 +151,7 @@ def test_transactions_are_told_from_requests():
     assert "<code>cart</code> |" in written(run)
 
 
-def test_a_comparison_is_as_harmless_and_as_short():
+def test_a_comparison_is_harmless_and_fits_into_a_comment():
     hostile = examples.hostile(labels=3000)
     text = compared("github", hostile, ALL["failed"]).decode()
 

@@ -1,4 +1,4 @@
-"""Credentials that a suite or a service put into texts are in no report, whatever wrote the run's files."""
+"""No report shows credentials from suites or services, for any writer of the files."""
 
 from dataclasses import replace
 from io import StringIO
@@ -68,18 +68,18 @@ def test_no_export_shows_a_credential(name):
     assert name == "hgrm" or "***" in exported
 
 
-def test_requests_that_differ_in_a_token_are_one_label_and_others_stay_apart():
+def test_requests_that_differ_only_in_a_token_share_a_label():
     measured = timeline()
     assert measured.labels() == ("/cart?token=***", "/cart?token=***&page=1", "https://***@shop.example/")
     assert measured.select("/cart?token=***").total.samples == 1
 
 
 @pytest.mark.parametrize("written", [LABELS[1], "/cart?token=***"])
-def test_a_criterion_finds_a_masked_label_as_the_suite_or_as_a_report_writes_it(written):
+def test_a_criterion_matches_a_label_masked_or_unmasked(written):
     assert timeline().select(written).total.samples == 1
 
 
-def test_a_plan_shows_no_credential_and_still_tells_where_its_secrets_are():
+def test_a_plan_shows_no_credential_but_names_its_secrets():
     config = {"headers": {"Authorization": f"Bearer {TOKEN}"}, "requests": [{"url": LABELS[0]}]}
     plan = examples.plan(
         common={"scenarios": {"buy": config}},

@@ -37,7 +37,7 @@ FIGURES = LiveFigures(
 
 
 class Clock:
-    """Time that only tests move."""
+    """A clock that only tests advance."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -85,7 +85,7 @@ def test_the_plan_shows_criteria_of_both_languages_in_one_line_each():
     lines = printed(plan_text, examples.plan(criteria=criteria)).splitlines()[-5:]
 
     assert [line.strip() for line in lines] == [
-        "p95>1s for 5s, ends the run at once  (a)",
+        "p95>1s for 5s, ends the run immediately  (a)",
         "fail>1% in execution buy  (b)",
         "p95>1s for 5s, continue as non-failed  (c)",
         "throughput<450/s  (d)",
@@ -104,11 +104,11 @@ def test_a_narrow_terminal_hides_no_column_of_the_plan():
     assert "777" in file.getvalue()
 
 
-def test_a_plan_without_criteria_says_that_nothing_is_judged():
+def test_a_plan_without_criteria_has_a_warning():
     assert "no criteria" in printed(plan_text, examples.plan(criteria=()))
 
 
-def test_runs_are_listed_with_what_is_known_of_them():
+def test_runs_are_listed_with_their_known_figures():
     text = printed(
         runs_table,
         [
@@ -125,19 +125,19 @@ def test_runs_are_listed_with_what_is_known_of_them():
 
 
 @pytest.mark.parametrize("width", [60, 100, 140])
-def test_a_duet_is_told_from_a_run_in_the_list(width):
+def test_a_duet_is_marked_in_the_list_of_runs(width):
     rows = [RunRow(run_id=f"r{duet:d}", suite="shop", state="passed", workers=2, duet=duet) for duet in (False, True)]
     file = io.StringIO()
     runs_table.show(Console(file=file, width=width), rows)
     assert file.getvalue().count("duet") == 1
 
 
-def test_an_empty_store_says_how_to_fill_it():
+def test_an_empty_store_shows_the_command_for_a_run():
     assert "toril run SUITE" in printed(runs_table, [])
 
 
 def shown(console_is_terminal: bool, *steps: tuple[float, LiveFigures], quiet: bool = False) -> str:
-    """What a live view prints when it is given figures at these times."""
+    """Returns the output of a live view with figures at these times."""
     file, clock = io.StringIO(), Clock()
     console = Console(file=file, width=80, force_terminal=console_is_terminal)
     with live.view(console, quiet=quiet, clock=clock) as view:
@@ -147,7 +147,7 @@ def shown(console_is_terminal: bool, *steps: tuple[float, LiveFigures], quiet: b
     return file.getvalue()
 
 
-def test_without_a_terminal_there_is_a_line_every_five_seconds():
+def test_progress_without_a_terminal_is_a_line_every_five_seconds():
     text = shown(False, *((at / 2, FIGURES) for at in range(25)))
 
     assert text.splitlines() == 3 * [
@@ -155,7 +155,7 @@ def test_without_a_terminal_there_is_a_line_every_five_seconds():
     ]
 
 
-def test_the_live_view_shows_criteria_and_the_arm_that_is_loaded():
+def test_the_live_view_shows_criteria_and_the_loaded_arm():
     criteria = (("failed", "p95 was 51.2 ms, above 50 ms"), ("passed", "failures were 0 %, at most 1 %"))
     figures = replace(FIGURES, turn="block 3 of 10: head", criteria=criteria)
     assert all(
@@ -166,32 +166,32 @@ def test_the_live_view_shows_criteria_and_the_arm_that_is_loaded():
     assert "1 of 2 criteria breached" in line
 
 
-def test_a_job_on_github_keeps_a_log_even_where_its_runner_lends_it_a_terminal(monkeypatch):
+def test_a_github_job_prints_lines_even_with_a_terminal(monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert len(shown(True, *((at / 2, FIGURES) for at in range(25))).splitlines()) == 3
 
 
-def test_a_new_phase_is_told_at_once():
+def test_a_new_phase_is_printed_immediately():
     text = shown(False, (0, LiveFigures(workers_ready=1, workers_planned=2)), (1, FIGURES))
 
     assert text.splitlines()[0] == "preparing: 1 of 2 workers ready"
     assert len(text.splitlines()) == 2
 
 
-def test_a_note_is_told_once():
+def test_a_note_is_printed_once():
     noted = LiveFigures(phase="running", notes=(Note("lost-worker", "worker a-1 lost"),))
 
     assert shown(False, (0, noted), (1, noted), (6, noted)).count("! worker a-1 lost") == 1
 
 
-def test_waiting_after_the_load_says_for_what():
+def test_the_waiting_phase_names_its_cause():
     waiting = LiveFigures(run_id="r", phase="waiting", waiting="CloudWatch: 1 of 3 metrics are there")
 
     assert shown(False, (0, waiting)) == "waiting for CloudWatch: 1 of 3 metrics are there\n"
     assert "for CloudWatch: 1 of 3 metrics are there" in shown(True, (0, waiting))
 
 
-def test_on_a_terminal_there_is_a_line_a_location_and_the_total():
+def test_the_live_table_has_a_row_per_location_and_a_total():
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(live.table(FIGURES))
     text = console.export_text()
@@ -201,11 +201,11 @@ def test_on_a_terminal_there_is_a_line_a_location_and_the_total():
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_the_live_table_leaves_the_terminal_clean():
+def test_the_live_table_restores_the_terminal():
     text = shown(True, (0, FIGURES), (1, FIGURES))
 
-    assert "\x1b[?25h" in text  # the cursor is back
+    assert "\x1b[?25h" in text  # shows the cursor again
 
 
-def test_quiet_is_quiet():
+def test_quiet_prints_nothing():
     assert shown(False, (0, FIGURES), quiet=True) == shown(True, (0, FIGURES), quiet=True) == ""

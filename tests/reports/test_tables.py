@@ -1,4 +1,4 @@
-"""CSV and Parquet: every sample is there once, in its place, whatever the texts are."""
+"""CSV and Parquet have every sample once, in the right row, for all texts."""
 
 import io
 import os
@@ -38,14 +38,14 @@ HOSTILE = "=+-@'＝＠;|\t\r\n \"a1"
 
 
 @given(SAMPLES)
-def test_the_cells_hold_every_sample_once_with_exact_sums_and_extremes(samples):
+def test_cells_have_every_sample_once_with_exact_sums_and_extremes(samples):
     of_place = defaultdict(list)
     for sample in samples:
         of_place[where(sample)].append(sample)
 
     rows = parquet_rows(run_of(samples))
 
-    assert len(rows) >= len(of_place)  # two labels may differ in half characters alone
+    assert len(rows) >= len(of_place)  # labels may differ only in lone surrogates
     for key, some in of_place.items():
         mine = [row for row in rows if place(row) == key]
         assert [sum(row[name] for row in mine) for name in SUMS] == [
@@ -63,12 +63,12 @@ def test_the_cells_hold_every_sample_once_with_exact_sums_and_extremes(samples):
 
 
 @given(SAMPLES)
-def test_the_percentiles_of_a_cell_are_those_of_the_timeline(samples):
+def test_the_percentiles_of_a_cell_equal_the_timeline(samples):
     run = run_of(samples)
     assert run.timeline is not None
 
     for row in parquet_rows(run):
-        if row["label"] in run.timeline.labels():  # but for those that UTF-8 cannot hold
+        if row["label"] in run.timeline.labels():  # except labels that UTF-8 cannot encode
             view = run.timeline.select(
                 row["label"], (row["execution"],), row["location"], row["steady"], row["kind"]
             ).second(row["second"])
@@ -78,7 +78,7 @@ def test_the_percentiles_of_a_cell_are_those_of_the_timeline(samples):
 
 
 @given(SAMPLES)
-def test_the_buckets_hold_every_sample_once(samples):
+def test_buckets_have_every_sample_once(samples):
     expected = counted(
         ((*where(one), one.ok, lowest_us(bucket_of(one.us)), highest_us(bucket_of(one.us))), 1) for one in samples
     )
@@ -94,7 +94,7 @@ def test_the_buckets_hold_every_sample_once(samples):
 
 
 @given(SAMPLES)
-def test_the_outcomes_hold_every_sample_once(samples):
+def test_outcomes_have_every_sample_once(samples):
     expected = counted(((*where(one), one.ok, plain(one.rc), "" if one.ok else "it broke"), 1) for one in samples)
 
     rows = parquet_rows(run_of(samples), "outcomes")
@@ -103,7 +103,7 @@ def test_the_outcomes_hold_every_sample_once(samples):
 
 
 @given(SAMPLES, st.booleans(), st.sampled_from(TABLES))
-def test_what_is_judged_adds_up_to_the_summary_and_to_the_timeline(samples, ramp_up_exclude, table):
+def test_judged_samples_add_up_to_summary_and_timeline(samples, ramp_up_exclude, table):
     run = run_of(samples, ramp_up_exclude=ramp_up_exclude)
     assert run.timeline is not None
 
@@ -116,7 +116,7 @@ def test_what_is_judged_adds_up_to_the_summary_and_to_the_timeline(samples, ramp
 
 
 @given(SAMPLES, st.sampled_from(TABLES))
-def test_csv_and_parquet_hold_the_same(samples, table):
+def test_csv_and_parquet_are_equal(samples, table):
     run = run_of(samples)
     texts = [name for name, (kind, _) in COLUMNS[table].columns.items() if kind == "text"]
 
@@ -135,7 +135,7 @@ def test_csv_and_parquet_hold_the_same(samples, table):
 @example("=1+1", "'=1+1")
 @example("'", "''")
 @example("x;=1", "x;'=1")
-def test_a_text_that_a_spreadsheet_would_compute_is_marked_and_told_from_every_other_text(one, other):
+def test_a_spreadsheet_formula_is_marked_and_stays_unique(one, other):
     for separators in ("", ";", "\t", "|", "\r\n", ";\r\n"):
         for cell in re.split(f"[{separators}]", safe(one)) if separators else [safe(one)]:
             assert not cell.lstrip(' "').startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠"))
@@ -144,12 +144,12 @@ def test_a_text_that_a_spreadsheet_would_compute_is_marked_and_told_from_every_o
     assert safe(one).replace("'", "") == one.replace("'", "")
 
 
-def test_a_text_without_such_a_sign_stays():
+def test_other_texts_stay_unchanged():
     for text in ("GET /cart?a=1&b=-2", "a; b", "it's", "2 + 2 = 4", "a - b; c", "x|y"):
         assert safe(text) == text
 
 
-def test_a_terminal_obeys_nothing_of_a_report(monkeypatch):
+def test_a_report_has_no_terminal_commands(monkeypatch):
     run = run_of([Sample(0, label="a\x1b]0;owned\x07\u009b2J\u202eb")])
     ours, theirs = os.openpty()
     with os.fdopen(ours, "rb", 0) as screen, open(theirs, "w") as terminal:  # noqa: PTH123 - a descriptor
@@ -160,7 +160,7 @@ def test_a_terminal_obeys_nothing_of_a_report(monkeypatch):
     assert all(character.isprintable() or character in "\r\n" for character in shown)
 
 
-def test_rows_ascend_by_second_and_then_by_name_however_they_came_in():
+def test_rows_are_sorted_by_second_and_name():
     samples = [Sample(second, label=label) for second in (3, 0) for label in ("b", "a")]
 
     rows = csv_rows(run_of(samples))
@@ -169,7 +169,7 @@ def test_rows_ascend_by_second_and_then_by_name_however_they_came_in():
     assert exported("csv", run_of(samples)) == exported("csv", run_of(samples[::-1]))
 
 
-def test_a_row_tells_the_time_of_its_second_the_run_and_the_users():
+def test_a_row_has_run_time_and_users():
     (row,) = csv_rows(run_of([Sample(3)]))
 
     assert row["time"] == datetime.fromtimestamp(START + 3, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
@@ -177,7 +177,7 @@ def test_a_row_tells_the_time_of_its_second_the_run_and_the_users():
     assert row["virtual_users"] == "10"
 
 
-def test_csv_is_as_rfc_4180_says():
+def test_csv_follows_rfc_4180():
     data = exported("csv", run_of([Sample(0, label='a "b",\nc')]))
 
     assert data.startswith(b"run_id,second,time,")
@@ -186,7 +186,7 @@ def test_csv_is_as_rfc_4180_says():
 
 
 @pytest.mark.parametrize("most", [1, 2, 7])
-def test_batches_of_any_size_make_the_same_table(monkeypatch, most):
+def test_the_table_does_not_depend_on_the_batch_size(monkeypatch, most):
     samples = [Sample(second, us, label, ok) for second in range(5) for us, label, ok in
                [(5, "a", True), (7000, "a", False), (9, "b", True), (10**6, "c", False)]]  # fmt: skip
     whole = {table: parquet_rows(run_of(samples), table) for table in TABLES}
@@ -200,7 +200,7 @@ def test_batches_of_any_size_make_the_same_table(monkeypatch, most):
     assert {table: exported("csv", run_of(samples), table) for table in TABLES} == written
 
 
-def test_parquet_says_what_it_holds():
+def test_parquet_describes_its_content():
     from pyarrow import parquet as reader
 
     schema = reader.read_schema(io.BytesIO(exported("parquet", run_of([Sample(0)]), "buckets")))
@@ -214,11 +214,11 @@ def test_parquet_says_what_it_holds():
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-def test_a_run_without_samples_is_a_table_without_rows(table):
+def test_a_run_without_samples_has_a_table_without_rows(table):
     assert csv_rows(run_of([]), table) == parquet_rows(run_of([]), table) == []
 
 
-def test_less_than_the_summary_has_counted_is_refused():
+def test_fewer_samples_than_in_the_summary_are_refused():
     run = run_of([Sample(0), Sample(1)])
     some = Bundle(run.plan, run.summary, run.verdict, run_of([Sample(0)]).timeline)
 

@@ -1,4 +1,4 @@
-"""The verdict on a terminal: all of it at any width, whatever the strings, however many labels."""
+"""The report on a terminal: complete at any width, for all strings and any number of labels."""
 
 import io
 import re
@@ -43,7 +43,7 @@ def words(text: str) -> str:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", RUNS)
-def test_no_line_is_longer_than_the_terminal_and_no_figure_is_cut(name, width):
+def test_lines_fit_the_terminal_and_figures_stay_whole(name, width):
     text = printed(RUNS[name], width)
 
     assert max(map(len, text.splitlines())) <= width
@@ -51,7 +51,7 @@ def test_no_line_is_longer_than_the_terminal_and_no_figure_is_cut(name, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_names_figures_and_intervals_are_there_at_any_width(width):
+def test_names_figures_and_intervals_are_shown_at_any_width(width):
     run = run_of([*wavering("GET /cart, all of it", 50), *wavering("checkout", 120)], "p95 of checkout>250ms")
 
     text = words(printed(run, width))
@@ -83,19 +83,19 @@ def test_the_order_is_verdict_criteria_labels_locations():
     assert places == sorted(places)
 
 
-def test_what_broke_stands_before_what_held():
+def test_breached_criteria_come_first():
     text = render("terminal", run_of(small(), "fail>1%", "p95>10ms")).decode()
 
     assert text.index("✘  p95>10ms") < text.index("✔  fail>1%")
 
 
-def test_an_open_interval_says_so():
+def test_an_unbounded_interval_shows_infinity():
     text = render("terminal", run_of(small(seconds=1))).decode()
 
     assert re.search(r"\d … ∞", text)
 
 
-def test_labels_of_ten_kilobytes_can_be_told_apart_wherever_they_differ():
+def test_long_labels_stay_distinct_wherever_they_differ():
     long = "GET /search?q=" + "x" * 10_000
     labels = [long + "1", long + "2", "1" + long, long[:5000] + "!" + long[5000:]]
 
@@ -117,7 +117,7 @@ def test_shortened_texts_are_short_and_stay_different(one, other, longest):
 
 
 @given(st.text(st.characters(codec=None), max_size=400))
-def test_nothing_that_steers_a_terminal_or_hides_is_left_of_any_text(text):
+def test_plain_text_has_no_control_or_hidden_characters(text):
     shown = plain(text)
 
     assert not [one for one in shown if unicodedata.category(one) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}]
@@ -136,7 +136,7 @@ def test_nothing_that_steers_a_terminal_or_hides_is_left_of_any_text(text):
         ("नमस्ते 日本 é", "नमस्ते 日本 é"),
     ],
 )
-def test_what_cannot_be_seen_is_written_out_and_the_rest_stays(text, shown):
+def test_invisible_characters_are_escaped_and_others_stay(text, shown):
     assert plain(text) == shown
 
 
@@ -144,7 +144,7 @@ ATTACK = "[red]\x1b[31m\u202e\x9b2J\x07:smile:[/red]\ud800"
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_a_hostile_run_is_printed_as_text_only(width):
+def test_a_hostile_run_is_printed_as_plain_text(width):
     run = run_of(
         [Sample(0, label=ATTACK, ok=False, rc=ATTACK)] * 5,
         {"subject": "p95", "label": ATTACK, "condition": ">", "threshold": "1ms"},
@@ -161,7 +161,7 @@ def test_times_never_round_to_more_digits_than_they_have():
         assert len(re.sub(r"\D", "", texts.time(us))) <= 4
 
 
-def test_figures_without_room_for_a_table_still_stand_in_columns():
+def test_figures_on_a_narrow_terminal_are_aligned():
     labels = (("a label as long as this one", 19), ("cart", 98), ("search", 1200))
     run = run_of([sample for label, ms in labels for sample in wavering(label, ms)], "p95>1s")
     lines = [line for line in printed(run, 58).splitlines() if line.startswith("   p95 ")]
@@ -170,14 +170,14 @@ def test_figures_without_room_for_a_table_still_stand_in_columns():
     assert len({line.index("p95") for line in lines}) == 1
 
 
-def test_what_is_left_out_of_a_long_table_is_counted_with_the_format_that_has_it():
+def test_omitted_rows_are_counted_with_the_full_format():
     rules = [examples.criterion(f"p95 of l{place}>1s", "failed" if place == 700 else "passed") for place in range(1000)]
     text = render("terminal", examples.with_verdict(examples.failed(), criteria=rules)).decode()
     assert "p95 of l700>1s" in text
-    assert "900 more criteria: --format json" in text
+    assert "900 more criteria; see --format json" in text
 
 
-def test_a_sentence_about_a_figure_has_the_whole_width():
+def test_a_sentence_about_a_figure_uses_the_whole_width():
     nothing = dict.fromkeys(("base", "head", "change", "low", "high", "detectable"))
     why = "p95 of checkout: 3 pairs of blocks have samples in both arms, and a comparison needs 4 of them at least"
     metric = {**REGRESSION["metrics"][0], **nothing, "outcome": "inconclusive", "blocks": 3, "message": why}
@@ -187,7 +187,7 @@ def test_a_sentence_about_a_figure_has_the_whole_width():
 
 @pytest.mark.parametrize("width", [40, 80, 160])
 @pytest.mark.parametrize("name", ["regression", "capacity", "functional", "browsers"])
-def test_every_cell_is_there_at_any_width(name, width):
+def test_every_cell_is_shown_at_any_width(name, width):
     run = gallery.run(name)
     text = words(printed(run, width))
     for block in report_of(run).blocks:

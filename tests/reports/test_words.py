@@ -1,4 +1,4 @@
-"""What a figure becomes in words: never nothing, never all, never the limit, unless it is."""
+"""Figures as text: 0, 100 % and the limit appear only if exact."""
 
 import os
 import subprocess
@@ -13,14 +13,14 @@ from toril import text
 
 
 @given(st.floats(0.0001, 1e9))
-def test_a_number_in_words_is_one_that_can_be_read_back(value):
+def test_a_shown_number_can_be_parsed_back(value):
     shown = text.number(value)
     assert not shown.endswith(".")
     assert float(shown.lstrip("< ").replace(",", "")) == pytest.approx(value, rel=0.051, abs=0.001)
 
 
 @given(st.floats(0, 100))
-def test_a_share_is_nothing_or_all_only_where_it_is(value):
+def test_a_share_shows_0_or_100_per_cent_only_if_exact(value):
     assert (text.percent(value) == "0 %") == (value == 0)
     assert (text.percent(value) == "100 %") == (value == 100)
 
@@ -28,7 +28,7 @@ def test_a_share_is_nothing_or_all_only_where_it_is(value):
 @pytest.mark.live
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 @pytest.mark.parametrize("command", [["report", "one"], ["compare", "one", "one"], ["runs"]])
-def test_a_locale_without_our_characters_costs_no_verdict(tmp_path, encoding, command):
+def test_reports_work_in_a_locale_without_their_characters(tmp_path, encoding, command):
     store_run(tmp_path, "one", small(), "p95>1ms")
     done = subprocess.run(
         [sys.executable, "-m", "toril", *command, "--store", str(tmp_path)],

@@ -1,9 +1,9 @@
-"""pull-request.yml on this machine, for a pull request to the shop made of the working tree, again and again if asked.
+"""Runs pull-request.yml on this machine, once or several times, for a pull request to the shop in the working tree.
 
     python -m tests.workflows [--slower] [--without-base] [--own-suite] [--times N] [--keep FOLDER]
 
-One line a time: exit code, verdict of the run and of the comparison, what the shops answered, seconds. With --keep all
-of it stays there: `log-9001.txt`, `artifacts/`, `comments.json`. The exit code is the number of red builds.
+Prints a line per run: exit code, verdicts of run and comparison, requests counted by the shops, seconds. --keep stores
+`log-9001.txt`, `artifacts/` and `comments.json`. The exit code is the number of failed builds.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def once(folder: Path, asked: argparse.Namespace) -> bool:
-    """Whether the build was red."""
+    """Returns whether the build failed."""
     repository = shop(folder / "repository", with_base=not asked.without_base, own_suite=asked.own_suite)
     repository.amend(slower(repository) if asked.slower else HARMLESS)
     api = GitHub(pulls={NUMBER: (f"acme:{repository.branch}", repository.head)})
@@ -49,10 +49,10 @@ def once(folder: Path, asked: argparse.Namespace) -> bool:
 
 def line(done: Acted) -> str:
     found = {name: run.verdict for name, run in runs(done).items()}
-    told = f"exit code {done.code}, run {found['run']['outcome']} ({found['run']['reasons'][0]['message']})"
+    printed = f"exit code {done.code}, run {found['run']['outcome']} ({found['run']['reasons'][0]['message']})"
     if "duet" in found:
-        told += f", duet {found['duet']['outcome']} (comparison {found['duet']['comparison']['outcome']})"
-    return f"{told}, answered {dict(answered(done))}"
+        printed += f", duet {found['duet']['outcome']} (comparison {found['duet']['comparison']['outcome']})"
+    return f"{printed}, answered {dict(answered(done))}"
 
 
 if __name__ == "__main__":

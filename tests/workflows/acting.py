@@ -29,30 +29,30 @@ from tests.workflows.repository import Repository, used_elsewhere
 
 ROOT = Path(__file__).resolve().parents[2]
 ACT = Path(sys.executable).parent / "act"
-LIMIT_S = 400  # no workflow of these tests takes longer, even on a machine that other tests keep busy
-# How a GitHub runner ends the process of a step that is cancelled, and for how long it waits each time.
+LIMIT_S = 400  # longer than any workflow of these tests, also on a busy machine
+# Signals that a GitHub runner sends to a cancelled step, each with the wait after it.
 FIRMER_AND_FIRMER = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5), (signal.SIGKILL, 2.5))
-NO_TERMINAL = {"TTY_COMPATIBLE": "0", "TERM": "dumb", "PAGER": "cat"}  # act gives steps one, GitHub does not
+NO_TERMINAL = {"TTY_COMPATIBLE": "0", "TERM": "dumb", "PAGER": "cat"}  # GitHub gives steps no terminal, but act does
 PASSED_ON = ("PATH", "LANG", "SSL_CERT_FILE", "PIP_CERT", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "GOPROXY")
 
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """What a workflow left behind."""
+    """The results of a workflow."""
 
     code: int
-    lines: list[dict[str, Any]]  # of act's log
-    artifacts: Path  # a folder for each
-    scratch: Path  # what its programs left in the folder for temporary files
+    lines: list[dict[str, Any]]  # the log of act
+    artifacts: Path  # a folder per artifact
+    scratch: Path  # the temporary folder of its programs
 
     @property
     def log(self) -> str:
-        """What happened, as a person would read it."""
+        """Returns the readable log."""
         return "".join(_readable(line) for line in self.lines)
 
     @property
     def jobs(self) -> dict[str, str]:
-        """Job → success or failure; of a matrix the worst."""
+        """Returns the result per job; for a matrix, the worst."""
         found: dict[str, str] = {}
         for line in self.lines:
             if "jobResult" in line and found.get(line["jobID"]) != "failure":
@@ -60,7 +60,7 @@ class Acted:
         return found
 
     def steps(self, job: str) -> dict[str, str]:
-        """Step → success or failure, of the steps that ran."""
+        """Returns the result per executed step."""
         return {
             line["step"]: line["stepResult"]
             for line in self.lines
@@ -69,11 +69,11 @@ class Acted:
 
     @property
     def summaries(self) -> list[str]:
-        """What the steps wrote for the summary page of the run; what a step of an action wrote, act tells once more."""
+        """Returns the texts that steps wrote to the job summary; act reports those of an action twice."""
         return list(dict.fromkeys(line["content"] for line in self.lines if line.get("command") == "summary"))
 
     def annotations(self, kind: str = "error") -> list[dict[str, str]]:
-        """What is shown beside lines of files: `file`, `line`, `title`, …, and the `message`."""
+        """Returns the annotations: `file`, `line`, `title`, …, and the `message`."""
         return [
             {**(line.get("kvPairs") or {}), "message": line["arg"]}
             for line in self.lines
@@ -87,7 +87,7 @@ class Acted:
 
 @dataclass(slots=True)
 class Acting:
-    """A workflow that goes on beside the test."""
+    """A running workflow."""
 
     process: "subprocess.Popen[str]"
     artifacts: Path
@@ -96,7 +96,7 @@ class Acting:
     reader: threading.Thread | None = None
 
     def until(self, text: str, within_s: float = LIMIT_S) -> None:
-        """Wait for a line of the log."""
+        """Waits for a line of the log."""
         give_up = time.monotonic() + within_s
         while not any(text in _readable(line) for line in list(self.lines)):
             if time.monotonic() > give_up or self.process.poll() is not None:
@@ -104,9 +104,9 @@ class Acting:
             time.sleep(0.05)
 
     def cancel(self) -> None:
-        """What GitHub does when somebody cancels the run: the step is interrupted, and only last steps follow.
+        """Cancels the run as GitHub does: interrupts the step, then runs only steps with `always()`.
 
-        `act` would kill the step instead, so it has to stand still until the step has ended.
+        `act` would kill the step, so this method suspends `act` until the step has ended.
         """
         (step,) = psutil.Process(self.process.pid).children()
         self.process.send_signal(signal.SIGSTOP)
@@ -121,7 +121,7 @@ class Acting:
         self.process.send_signal(signal.SIGCONT)
 
     def result(self, within_s: float = LIMIT_S) -> Acted:
-        """What it has come to."""
+        """Returns the results of the ended workflow."""
         try:
             self.process.wait(within_s)
         except subprocess.TimeoutExpired:
@@ -132,7 +132,7 @@ class Acting:
         return Acted(self.process.returncode, self.lines, self.artifacts, self.scratch)
 
     def end(self) -> None:
-        """Leave nothing of it running, also of what left its process tree, as a shop in the background does."""
+        """Ends all processes of the workflow, including those outside its process tree, such as a shop."""
         self.process.kill()
         self.process.wait()
         for process in psutil.process_iter():
@@ -143,26 +143,26 @@ class Acting:
 
 @dataclass(slots=True, kw_only=True)
 class Stage:
-    """Where workflows run: a home, caches, artifacts and stand-ins of their own."""
+    """The environment of workflows: own home, caches, artifacts and stand-ins."""
 
     folder: Path
     repository: Repository
     api: GitHub | None = None
     others: dict[str, Path] = field(default_factory=dict)  # repositories that steps check out, or use as actions
-    environment: dict[str, str] = field(default_factory=dict)  # of all steps
-    programs: Path | None = None  # a folder of programs that go before this machine's own
+    environment: dict[str, str] = field(default_factory=dict)  # for all steps
+    programs: Path | None = None  # a folder before all others in PATH
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
     runs: int = 0
 
     def run(self, event: str, payload: Mapping[str, Any], workflow: str, *more: str) -> Acted:
-        """A workflow, to its end."""
+        """Runs a workflow to its end."""
         with self.running(event, payload, workflow, *more) as one:
             return one.result()
 
     @contextmanager
     def running(self, event: str, payload: Mapping[str, Any], workflow: str, *more: str) -> Iterator[Acting]:
-        """A workflow that goes on beside the test, and ends with it."""
+        """Yields a running workflow, and ends it after the block."""
         self.runs += 1
         run_id = str(9000 + self.runs)
         event_file = self.folder / f"event-{run_id}.json"
@@ -220,7 +220,7 @@ class Stage:
             **passed_on,
             "HOME": str(self.folder / "home"),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
-            # What was downloaded once on this machine is not downloaded again; each job installs it all the same.
+            # Share the download cache of this machine; each job still installs its packages.
             "UV_CACHE_DIR": _said(uv(), "cache", "dir"),
             "npm_config_cache": _said("npm", "config", "get", "cache"),
             **NO_TERMINAL,
@@ -235,7 +235,7 @@ class Stage:
 
 @contextmanager
 def acting(folder: Path, repository: Repository, **settings: Any) -> Iterator[Stage]:
-    """A stage in a folder of its own, and nothing left of it."""
+    """Yields a stage in its own folder; removes all its processes at the end."""
     (folder / "home").mkdir(parents=True)
     yield Stage(folder=folder, repository=repository, **settings)
 

@@ -13,7 +13,7 @@ ACTIONS = [ROOT / "action.yml", ROOT / "comment/action.yml"]
 
 
 def workflow(name: str) -> dict[str, Any]:
-    """A workflow by its file's name."""
+    """Returns a workflow by the name of its file."""
     found: dict[str, Any] = loaded((ROOT / f".github/workflows/{name}.yml").read_text())
     return found
 
@@ -24,7 +24,7 @@ def action(file: Path = ACTIONS[0]) -> dict[str, Any]:
 
 
 def loaded(text: str) -> Any:
-    """YAML as GitHub reads it: 1.1 takes a key `on` for a truth."""
+    """Returns YAML as GitHub reads it: YAML 1.1 reads the key `on` as true."""
     return _keyed(yaml.safe_load(text))
 
 
@@ -36,7 +36,7 @@ def _keyed(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job of a workflow; as a text `pull-request.yml: runner`."""
+    """A job of a workflow; its text is e.g. `pull-request.yml: runner`."""
 
     workflow: str
     name: str
@@ -58,7 +58,7 @@ class Job:
         return [str(step["run"]) for step in self.steps if "run" in step]
 
     def uses(self, name: str) -> list[dict[str, Any]]:
-        """The steps that use an action."""
+        """Returns the steps that use an action."""
         return [step for step in self.steps if str(step.get("uses", "")).startswith(f"{name}@")]
 
 
@@ -67,7 +67,7 @@ def jobs() -> list[Job]:
 
 
 def steps() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every step, with where it is."""
+    """Yields every step with its place."""
     for job in jobs():
         for step in job.steps:
             yield f"{job}: {step.get('name')}", step

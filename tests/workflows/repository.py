@@ -1,7 +1,7 @@
-"""A repository with a pull request, made of this project's own files.
+"""A repository with a pull request, made from the files of this project.
 
-made = project(folder)                       # main is what is here
-made.change({"loadtests/shop/service.py": slower})   # the head commit, and the merge that GitHub would test
+made = project(folder)                       # main is the working tree
+made.change({"loadtests/shop/service.py": slower})   # the head commit, and the merge that GitHub tests
 """
 
 import re
@@ -16,18 +16,18 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBER = 7
-Files = Mapping[str, str | None]  # None takes one away
+Files = Mapping[str, str | None]  # None deletes a file
 USED = re.compile(r"^(?P<name>[^./@][^/@]*/[^/@]+)(?:/[^@]*)?@(?P<ref>.+)$")
 
 
 @dataclass(slots=True, kw_only=True)
 class Repository:
-    """Its work tree is at the commit that a workflow runs on."""
+    """A repository whose work tree is at the commit that a workflow runs on."""
 
     folder: Path
     name: str = "acme/shop"
     branch: str = "faster"
-    fork: str | None = None  # where the pull request comes from, if not from the repository itself
+    fork: str | None = None  # the owner of the fork; None for a branch of the repository
     base: str = ""
     head: str = ""
 
@@ -39,7 +39,7 @@ class Repository:
         return done.stdout.strip()
 
     def begin(self) -> None:
-        """The first commit, of what is in the folder."""
+        """Commits the files in the folder as the first commit."""
         self.git("init", "--quiet", "--initial-branch", "main")
         self.git("config", "uploadpack.allowAnySHA1InWant", "true")
         self.git("add", "--all")
@@ -47,17 +47,17 @@ class Repository:
         self.base = self.git("rev-parse", "HEAD")
 
     def change(self, files: Files) -> None:
-        """A pull request that writes these files, and nothing else; None takes one away."""
+        """Creates a pull request with these files; None deletes a file."""
         self.git("checkout", "--quiet", "-B", self.branch, self.base)
         self._push(files)
 
     def amend(self, files: Files) -> None:
-        """One more commit of the pull request."""
+        """Adds a commit to the pull request."""
         self.git("checkout", "--quiet", self.branch)
         self._push(files)
 
     def _push(self, files: Files) -> None:
-        """The work tree becomes what merging would make, as GitHub tests it."""
+        """Sets the work tree to the merge commit, which GitHub tests."""
         self._commit(files, "A change")
         self.head = self.git("rev-parse", "HEAD")
         self.git("update-ref", f"refs/pull/{NUMBER}/head", self.head)
@@ -66,7 +66,7 @@ class Repository:
         self.git("update-ref", f"refs/pull/{NUMBER}/merge", "HEAD")
 
     def settle(self, files: Files) -> None:
-        """Have these files on main before anything happens."""
+        """Adds these files to main before the pull request."""
         self._commit(files, "What there is, too")
         self.base = self.git("rev-parse", "HEAD")
 
@@ -86,11 +86,11 @@ class Repository:
         return (self.folder / name).read_text()
 
     def used_actions(self, workflow: str) -> set[tuple[str, str]]:
-        """Action and commit of all that a workflow, and those that it calls, use from elsewhere."""
+        """Returns action and commit of all external actions in a workflow and in workflows that it calls."""
         return used_elsewhere(self.folder, f".github/workflows/{workflow}")
 
     def pull_request(self) -> dict[str, Any]:
-        """GitHub's event for it."""
+        """Returns GitHub's event for the pull request."""
         owner, _, name = (self.fork or self.name).partition("/")
         own_owner, _, own_name = self.name.partition("/")
         base_repository = {"id": 22, "full_name": self.name, "name": own_name, "fork": False, "default_branch": "main"}
@@ -123,7 +123,7 @@ class Repository:
         }
 
     def workflow_run(self, run_id: str, workflow: str, conclusion: str) -> dict[str, Any]:
-        """GitHub's event when a workflow of the pull request has ended. It names no pull request of a fork."""
+        """Returns GitHub's event after a workflow of the pull request; it does not name pull requests of forks."""
         owner, _, name = (self.fork or self.name).partition("/")
         of_request = self.pull_request()
         return {
@@ -149,7 +149,7 @@ class Repository:
 
 
 def project(folder: Path, **more: Any) -> Repository:
-    """What git knows of this project, changes included, as a repository of its own."""
+    """Returns a new repository with all files that git tracks here, including changes."""
     listed = subprocess.run(
         ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
@@ -164,7 +164,7 @@ def project(folder: Path, **more: Any) -> Repository:
 
 
 def begun(folder: Path, files: Mapping[str, str] | None = None, **more: Any) -> Repository:
-    """A repository of the files in a folder, and these."""
+    """Returns a repository with the files in a folder, and these."""
     for name, text in (files or {}).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -174,7 +174,7 @@ def begun(folder: Path, files: Mapping[str, str] | None = None, **more: Any) -> 
 
 
 def used_elsewhere(folder: Path, file: str) -> set[tuple[str, str]]:
-    """The same, of a workflow's or an action's file."""
+    """Returns the external actions that the file of a workflow or action uses."""
     found: set[tuple[str, str]] = set()
     for used in _uses(yaml.safe_load((folder / file).read_text())):
         if used.startswith("./"):
@@ -185,7 +185,7 @@ def used_elsewhere(folder: Path, file: str) -> set[tuple[str, str]]:
 
 
 def _uses(content: Any) -> list[str]:
-    """Each `uses:` of a workflow or an action."""
+    """Yields each `uses:` of a workflow or an action."""
     if isinstance(content, dict):
         own = [content["uses"]] if isinstance(content.get("uses"), str) else []
         return own + [used for value in content.values() for used in _uses(value)]

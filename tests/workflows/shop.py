@@ -1,4 +1,4 @@
-"""A pull request to the demo shop: a shorter suite than the project's own, and changes that it is to notice or not."""
+"""A pull request to the demo shop, with a shorter suite, and changes with and without regressions."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.workflows.acting import Acted
 from tests.workflows.repository import Repository, project
 
 SERVICE, SUITE_FILE = "loadtests/shop/service.py", "loadtests/shop/suite.yml"
-# As the shop's own, but for how long it lasts and how much the comparison can tell.
+# As the suite of the shop, except for its duration and the precision of the comparison.
 SUITE = """execution:
 - {scenario: browse, executor: locust, concurrency: 2, hold-for: 8s}
 - {scenario: buy, executor: locust, concurrency: 12, hold-for: 8s}
@@ -43,9 +43,9 @@ HARMLESS = {"loadtests/shop/README.md": "# A shop\n"}
 
 
 def shop(folder: Path, *, with_base: bool = True, own_suite: bool = False, **more: Any) -> Repository:
-    """The project with that suite on main, and a pull request.
+    """Returns the project with that suite on main, and a pull request.
 
-    It changes nothing yet, or, without a base to compare with, brings the service.
+    The pull request has no changes yet; without a base to compare with, it adds the service.
     """
     made = project(folder, **more)
     service = made.text(SERVICE)
@@ -58,14 +58,14 @@ def shop(folder: Path, *, with_base: bool = True, own_suite: bool = False, **mor
 
 
 def slower(repository: Repository) -> dict[str, str]:
-    """A change that makes checkouts 400 ms slower."""
+    """Returns a change that makes checkouts 400 ms slower."""
     text = repository.text(SERVICE)
     assert '"checkout": 60' in text
     return {SERVICE: text.replace('"checkout": 60', '"checkout": 460')}
 
 
 def broken(repository: Repository) -> dict[str, str]:
-    """A change that also makes a fifth of them fail, which a busy machine cannot have done."""
+    """Returns a change that also fails a fifth of checkouts, which a busy machine cannot cause."""
     text = slower(repository)[SERVICE]
     assert CHECKED_OUT in text
     return {SERVICE: text.replace(CHECKED_OUT, OUT_OF_STOCK + CHECKED_OUT)}
@@ -73,7 +73,7 @@ def broken(repository: Repository) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is in an artifact of a run."""
+    """The content of the artifact of a run."""
 
     folder: Path
 
@@ -86,7 +86,7 @@ class Run:
         return self.json("verdict.json")
 
     def samples(self, arm: str = "head") -> tuple[int, int]:
-        """How many requests the target must have answered, at least and at most."""
+        """Returns the minimum and maximum number of requests that the target answered."""
         compared = self.verdict.get("comparison")
         whole = self.json("summary.json")["labels"][""]
         counted = compared["arms"][arm]["samples"] if compared else whole["samples"]
@@ -94,13 +94,13 @@ class Run:
 
 
 def runs(done: Acted) -> dict[str, Run]:
-    """`run` and `duet`, as far as the artifact has them."""
+    """Returns `run` and `duet`, if the artifact has them."""
     found = [path.parent for path in done.artifact("runs-*").glob("*/plan.json")]
     return {"duet" if folder.name.endswith("-duet") else "run": Run(folder) for folder in found}
 
 
 def answered(done: Acted) -> Counter[str]:
-    """What the shops themselves counted: requests of `head` and `base`."""
+    """Returns the requests that the shops counted, for `head` and `base`."""
     counted: Counter[str] = Counter()
     for log in done.scratch.glob("shop-*.log"):
         found = re.search(r"^answered (\d+) requests", log.read_text(), re.MULTILINE)
@@ -110,10 +110,10 @@ def answered(done: Acted) -> Counter[str]:
 
 
 def assert_counted(done: Acted) -> None:
-    """What was measured is what the shops answered; a request that nobody waited for may be among it."""
-    found, told = runs(done), answered(done)
+    """Compares the measurements with the counts of the shops, which may include abandoned requests."""
+    found, counted = runs(done), answered(done)
     for arm in ("head", "base"):
         those = [run for name, run in found.items() if arm == "head" or name == "duet"]
         least, most = (sum(run.samples(arm)[end] for run in those) for end in (0, 1))
-        assert least <= told[arm] <= most, f"{arm}: {least} <= {told[arm]} <= {most}"
-    assert told["head"] > 0
+        assert least <= counted[arm] <= most, f"{arm}: {least} <= {counted[arm]} <= {most}"
+    assert counted["head"] > 0

@@ -1,8 +1,8 @@
-"""What stands in for marketplace actions while workflows run on this machine: the same inputs, outputs, refusals.
+"""Replaces marketplace actions in local workflow runs: same inputs, outputs and errors.
 
-`write(folder)` makes an action of each; a step of it runs `python stand_ins.py <name>` with its inputs as JSON. What
-they stand on is told by variables: STAND_IN_REPOSITORIES (name → path), STAND_IN_ARTIFACTS (a folder), STAND_IN_UV,
-STAND_IN_CLOUD (the embedded cloud's address) and STAND_IN_IDENTITY (the token that GitHub would give the job).
+`write(folder)` writes an action for each; its step runs `python stand_ins.py <name>` with the inputs as JSON.
+Variables configure them: STAND_IN_REPOSITORIES (name → path), STAND_IN_ARTIFACTS (a folder), STAND_IN_UV,
+STAND_IN_CLOUD (address of the embedded cloud) and STAND_IN_IDENTITY (the id token of the job).
 """
 
 import fnmatch
@@ -22,7 +22,7 @@ from pathlib import Path
 Inputs = Mapping[str, str]
 Outputs = dict[str, str]
 
-# Action → its inputs, with their defaults. One that is used and is not here is refused before anything runs.
+# Action → inputs with defaults. An action that is not listed here is refused before the workflow runs.
 INPUTS: dict[str, dict[str, str]] = {
     "actions/checkout": {
         "repository": "${{ github.repository }}",
@@ -86,14 +86,14 @@ FORBIDDEN_IN_PATHS = re.compile(r'["<>|*?:\r\n]')
 
 
 def write(folder: Path) -> dict[str, Path]:
-    """Make an action of each below the folder; action → its own folder."""
+    """Writes an action for each below the folder; returns the folder of each action."""
     return {name: _written(folder / name.replace("/", "-"), name) for name in INPUTS}
 
 
 def _written(folder: Path, name: str) -> Path:
     step = {
         "id": "it",
-        "if": "always()",  # whether it runs is for the step that uses the action to say, also in a cancelled job
+        "if": "always()",  # the step that uses the action decides whether it runs, also in a cancelled job
         "shell": "bash",
         "run": f'"$STAND_IN_PYTHON" "$STAND_IN" {name}',
         "env": {"INPUTS": "${{ toJSON(inputs) }}"},
@@ -110,7 +110,7 @@ def _written(folder: Path, name: str) -> Path:
 
 
 def checkout(inputs: Inputs) -> Outputs:
-    """One commit, or with `fetch-depth: 0` all; no credentials, as there are none."""
+    """Checks out one commit, or all with `fetch-depth: 0`. There are no credentials."""
     repositories: dict[str, str] = json.loads(os.environ["STAND_IN_REPOSITORIES"])
     wanted = inputs["repository"]
     if wanted not in repositories:
@@ -130,7 +130,7 @@ def checkout(inputs: Inputs) -> Outputs:
 
 
 def upload_artifact(inputs: Inputs) -> Outputs:
-    """As the action has it: hidden files stay out unless they are asked for, and a name is taken once."""
+    """Uploads as the action does: skips hidden files by default, and refuses a second artifact of a name."""
     name, hidden = inputs["name"], inputs["include-hidden-files"] == "true"
     if FORBIDDEN_IN_NAMES.search(name) or not name:
         sys.exit(f"The artifact name is not valid: {name!r}")
@@ -140,10 +140,10 @@ def upload_artifact(inputs: Inputs) -> Outputs:
     there = [root for root in roots if root.exists() and (hidden or not root.name.startswith("."))]
     files = sorted({file for root in there for file in _files(root, hidden=hidden)})
     if not files:
-        said = "No files were found with the provided path: " + ", ".join(map(str, roots))
+        problem = "No files were found with the provided path: " + ", ".join(map(str, roots))
         if inputs["if-no-files-found"] == "error":
-            sys.exit(said)
-        say(f"::warning::{said}" if inputs["if-no-files-found"] == "warn" else said)
+            sys.exit(problem)
+        say(f"::warning::{problem}" if inputs["if-no-files-found"] == "warn" else problem)
         return {}
     folder = _run_folder(os.environ["GITHUB_RUN_ID"]) / name
     if folder.exists():
@@ -174,7 +174,7 @@ def _files(root: Path, *, hidden: bool) -> list[Path]:
 
 
 def download_artifact(inputs: Inputs) -> Outputs:
-    """Another run's artifacts only with a token, as from GitHub."""
+    """Downloads artifacts; those of another run need a token, as on GitHub."""
     of_run = inputs["run-id"] if inputs["github-token"] else os.environ["GITHUB_RUN_ID"]
     folder = _run_folder(of_run)
     into = Path(os.environ["GITHUB_WORKSPACE"], inputs["path"])
@@ -196,7 +196,7 @@ def _run_folder(run_id: str) -> Path:
 
 
 def setup_uv(inputs: Inputs) -> Outputs:
-    """This machine's uv and Python, whatever version is asked for: nothing is downloaded."""
+    """Uses uv and Python of this machine for every version, without downloads."""
     uv = Path(os.environ["STAND_IN_UV"])
     _append("GITHUB_PATH", str(uv.parent))
     _append("GITHUB_ENV", f"UV_PYTHON={os.environ['STAND_IN_PYTHON']}")
@@ -204,7 +204,7 @@ def setup_uv(inputs: Inputs) -> Outputs:
 
 
 def configure_aws_credentials(inputs: Inputs) -> Outputs:
-    """Take the role in the embedded cloud, which asks the role's trust policy; no role without `id-token: write`."""
+    """Assumes the role in the embedded cloud, which checks its trust policy; needs `id-token: write`."""
     if not os.environ.get("STAND_IN_CLOUD"):
         sys.exit("Credentials could not be loaded, please check your action inputs: there is no cloud here")
     asked = {
@@ -241,7 +241,7 @@ def _element(text: str, name: str) -> str:
 
 
 def cache(inputs: Inputs) -> Outputs:
-    """Never a hit."""
+    """Restores no cache."""
     return {"cache-hit": "false"}
 
 

@@ -1,4 +1,4 @@
-"""action.yml as another repository uses it, with a service of its own; the reusable workflow as its callers want it."""
+"""action.yml in another repository with its own service, and the reusable workflow."""
 
 import re
 from pathlib import Path
@@ -35,7 +35,7 @@ def suite(criterion: str = CRITERION) -> str:
 
 
 @pytest.mark.solo
-def test_another_repository_compares_two_versions_of_its_service_by_the_action(tmp_path: Path) -> None:
+def test_another_repository_compares_two_versions_with_the_action(tmp_path: Path) -> None:
     toril = project(tmp_path / "toril", name="acme/toril")
     with target(delay_s=0.02) as base, target(delay_s=0.3) as head:
         workflow = f"""
@@ -63,9 +63,9 @@ jobs:
         service = begun(tmp_path / "service", files, name="acme/service")
         with acting(tmp_path / "stage", service, others={"acme/toril": toril.folder}) as stage:
             done = stage.run("push", {}, "load.yml")
-    assert done.jobs == {"load-test": "failure"}, done.log  # the run has not failed, and head is slower all the same
-    told = next(line["msg"] for line in done.lines if line.get("msg", "").startswith("outcome="))
-    assert re.search("outcome=(passed|inconclusive) comparison=failed run=20", told)
+    assert done.jobs == {"load-test": "failure"}, done.log  # the run passed, but head is slower
+    printed = next(line["msg"] for line in done.lines if line.get("msg", "").startswith("outcome="))
+    assert re.search("outcome=(passed|inconclusive) comparison=failed run=20", printed)
     summary, comparison = done.summaries
     assert "load: failed" not in summary.splitlines()[0]
     assert "Base and head" in comparison
@@ -75,7 +75,7 @@ jobs:
 
 
 @pytest.mark.parametrize(("fail_on", "code"), [("failed,inconclusive", 1), ("failed", 0)])
-def test_a_run_that_tells_nothing_is_red_unless_the_caller_says_otherwise(tmp_path, fail_on, code):
+def test_an_inconclusive_run_fails_unless_the_caller_allows_it(tmp_path, fail_on, code):
     repository = project(tmp_path / "repository")
     with target() as service:
         caller = f"""

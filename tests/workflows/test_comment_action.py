@@ -1,4 +1,4 @@
-"""comment/action.yml as another repository uses it: a job with a token, and nothing of the pull request."""
+"""comment/action.yml in another repository: a job with a token and without code of the pull request."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ KEEP = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"
 GET = "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"
 
 
-def test_another_repository_tells_its_pull_request_by_the_action(tmp_path: Path) -> None:
+def test_another_repository_comments_with_the_action(tmp_path: Path) -> None:
     toril = project(tmp_path / "toril", name="acme/toril")
     with target() as service, serving(GitHub()) as api:
         workflow = f"""

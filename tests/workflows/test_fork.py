@@ -1,4 +1,4 @@
-"""A fork's pull request: its own workflow may say nothing, and comment.yml says it from what that left behind."""
+"""A pull request of a fork: its own workflow cannot comment; comment.yml comments from its artifact."""
 
 import json
 import shutil
@@ -24,15 +24,15 @@ def stage(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def forked(stage):
-    """The fork's own workflow; GitHub gives it a token that may only read."""
+    """Runs the workflow of the fork, which has a read-only token."""
     with serving(GitHub(may_write=False)) as stage.api:
         done = stage.run("pull_request", stage.repository.pull_request(), "pull-request.yml")
     stage.repository.on_main()
     return done, stage.api.requests
 
 
-def told(stage, run_id, **of_api):
-    """What comment.yml makes of a run's artifacts."""
+def commented(stage, run_id, **of_api):
+    """Runs comment.yml on the artifacts of a run."""
     pulls = {NUMBER: (f"mallory:{stage.repository.branch}", stage.repository.head)}
     with serving(GitHub(pulls=pulls, **of_api)) as stage.api:
         done = stage.run(
@@ -42,13 +42,13 @@ def told(stage, run_id, **of_api):
 
 
 def forged(stage, run_id, name, content):
-    """The artifact of another run, in which somebody has written what no run writes."""
+    """Writes a forged artifact for another run."""
     folder = shutil.copytree(stage.folder / "artifacts" / "9001", stage.folder / "artifacts" / run_id)
     (path,) = folder.glob(f"*/*/{name}")
     path.write_text(content(json.loads(path.read_text())))
 
 
-def test_the_forks_workflow_leaves_an_artifact_and_asks_github_nothing(forked):
+def test_the_workflow_of_a_fork_leaves_only_an_artifact(forked):
     done, requests = forked
     assert "comment" not in done.jobs, done.log
     assert requests == []
@@ -59,9 +59,9 @@ def test_the_forks_workflow_leaves_an_artifact_and_asks_github_nothing(forked):
 
 
 @pytest.mark.nightly
-def test_its_comment_is_written_by_the_default_branchs_workflow(stage, forked):
+def test_the_workflow_of_the_default_branch_writes_the_comment(stage, forked):
     outcome = runs(forked[0])["run"].verdict["outcome"]
-    done, api = told(stage, "9001")
+    done, api = commented(stage, "9001")
     assert (done.code, done.jobs) == (0, {"comment": "success"}), done.log
     (comment,) = api.comments
     assert comment["pull"] == NUMBER
@@ -70,9 +70,9 @@ def test_its_comment_is_written_by_the_default_branchs_workflow(stage, forked):
     assert TOKEN not in done.log and TOKEN not in json.dumps(api.requests)
 
 
-def test_a_forged_artifact_is_refused_and_nobody_is_told(stage, forked):
+def test_a_forged_artifact_is_refused_without_a_comment(stage, forked):
     forged(stage, "6661", "verdict.json", lambda verdict: json.dumps({**verdict, "outcome": "passed<script>"}))
-    done, api = told(stage, "6661")
+    done, api = commented(stage, "6661")
     assert done.jobs == {"comment": "failure"}, done.log
     assert "verdict.json" in done.log
     assert api.comments == []
@@ -80,16 +80,16 @@ def test_a_forged_artifact_is_refused_and_nobody_is_told(stage, forked):
 
 
 @pytest.mark.nightly
-def test_what_a_forged_artifact_says_mentions_nobody_links_nowhere_and_commands_nothing(stage, forked):
-    said = "@acme/owners see [this](https://evil.example) <img src=x>\n::error::gotcha\n<!-- toril:other -->"
-    reason = [{"code": "breach", "message": said}]
+def test_texts_of_a_forged_artifact_are_harmless(stage, forked):
+    text = "@acme/owners see [this](https://evil.example) <img src=x>\n::error::gotcha\n<!-- toril:other -->"
+    reason = [{"code": "breach", "message": text}]
     forged(
         stage,
         "6662",
         "verdict.json",
         lambda verdict: json.dumps({**verdict, "outcome": "failed", "reasons": reason, "criteria": []}),
     )
-    done, api = told(stage, "6662")
+    done, api = commented(stage, "6662")
     assert done.code == 0, done.log
     (comment,) = api.comments
     body = comment["body"]
@@ -98,8 +98,8 @@ def test_what_a_forged_artifact_says_mentions_nobody_links_nowhere_and_commands_
 
 
 @pytest.mark.nightly
-def test_a_token_that_may_not_write_is_told_with_what_it_needs(stage, forked):
-    done, api = told(stage, "9001", may_write=False)
+def test_a_token_without_write_permission_is_refused_with_the_fix(stage, forked):
+    done, api = commented(stage, "9001", may_write=False)
     assert done.jobs == {"comment": "failure"}, done.log
     assert "403" in done.log and "pull-requests: write" in done.log
     assert api.comments == []

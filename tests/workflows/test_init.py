@@ -1,4 +1,4 @@
-"""What `toril init` wrote into a repository that knows nothing else of toril, on its first pull request."""
+"""The workflow of `toril init` in a new repository, on its first pull request."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.workflows.repository import Repository, project
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]
 
 
-def test_the_workflow_runs_at_once_and_keeps_the_report(tmp_path: Path) -> None:
+def test_the_written_workflow_runs_and_uploads_the_report(tmp_path: Path) -> None:
     toril = project(tmp_path / "toril", name="acme/toril")
     service = Repository(folder=tmp_path / "service", name="acme/service")
     with serving(delay_s=0.01) as target:

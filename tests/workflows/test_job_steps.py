@@ -1,4 +1,4 @@
-"""What the steps of a job ask of the command when there may be nothing to ask about."""
+"""Commands in the steps of a job whose run may not exist."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ def suite(tmp_path: Path) -> Path:
 
 
 def placed(suite: Path, **options) -> dict[str, int]:
-    """The virtual users of each location."""
+    """Returns the virtual users of each location."""
     _, plan = plan_run([suite], RunOptions(**options), now=0.0)
     found: dict[str, int] = {}
     for share in plan.shares:
@@ -42,7 +42,7 @@ def placed(suite: Path, **options) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("words", [["stop", "--if-running"], ["report", "--if-there"], ["fetch", "--if-there"]])
-def test_a_run_that_never_began_is_no_error_where_that_is_asked_for(tmp_path, words):
+def test_a_missing_run_is_no_error_with_the_option(tmp_path, words):
     command, leave = words
     asked = [command, "never", "--store", str(tmp_path)]
     assert isinstance(CliRunner().invoke(cli.app, asked).exception, NoSuchRunError)
@@ -51,15 +51,15 @@ def test_a_run_that_never_began_is_no_error_where_that_is_asked_for(tmp_path, wo
     assert "nothing to" in done.output
 
 
-def test_a_job_that_ran_no_suite_tells_nobody(tmp_path):
+def test_a_job_without_runs_posts_no_comment(tmp_path):
     done = CliRunner().invoke(
         cli.app, ["comment", str(tmp_path / "artifacts/*/*"), "--if-there", "--pull-request", "7"]
     )
     assert done.exit_code == 0
-    assert "no comment posted" in done.output
+    assert "No comment posted" in done.output
 
 
-def test_a_run_is_copied_with_all_that_is_in_its_folder(tmp_path):
+def test_a_run_is_copied_with_its_whole_folder(tmp_path):
     source, target = FolderStore(tmp_path / "source"), FolderStore(tmp_path / "target")
     files = {"runs/one/plan.json": b"1", "runs/one/workers/w/a/intervals-000001": b"2"}
     for key, data in {**files, "runs/one-more/plan.json": b"3"}.items():
@@ -68,30 +68,30 @@ def test_a_run_is_copied_with_all_that_is_in_its_folder(tmp_path):
     assert {key: target.get(key) for key in target.keys("")} == files
 
 
-def test_outputs_of_a_job_are_its_outcome_and_names():
+def test_job_outputs_are_outcome_and_names():
     bundle = run_of([Sample(1)], "fail>50%", run_id="20261124T150405Z-shop-1a2b")
     lines = render("outputs", bundle).decode().splitlines()
     assert lines[:2] == [f"outcome={bundle.outcome}", "run-id=20261124T150405Z-shop-1a2b"]
 
 
-def test_a_suites_name_cannot_be_another_output():
+def test_a_suite_name_cannot_add_an_output():
     bundle = run_of([Sample(1)], "fail>50%")
     hostile = bundle.plan.model_copy(update={"suite": "shop\noutcome=passed\r\n<<E"})
     text = render("outputs", replace(bundle, plan=hostile))
     assert text.decode().splitlines()[2:] == ["suite=shop-outcome-passed----E"]
 
 
-def test_load_comes_from_the_locations_that_are_named_instead(suite):
+def test_the_locations_option_replaces_those_of_the_suite(suite):
     assert placed(suite)["madrid"] == 12
     assert placed(suite, locations={"us-east-1": "2", "eu-west-1": "1"}).keys() == {"us-east-1", "eu-west-1"}
     assert sum(placed(suite, locations={"us-east-1": "2", "eu-west-1": "1"}).values()) == 12
 
 
-def test_locations_have_weights_or_one():
+def test_the_default_weight_of_a_location_is_one():
     assert read_locations("us-east-1=2, eu-west-1") == {"us-east-1": "2", "eu-west-1": "1"}
 
 
 @pytest.mark.parametrize("text", ["", ",", "a=b", "a=1,a=2", "a=-1", "a=1e9", "a=1=2"])
-def test_locations_that_are_none_are_refused(text):
+def test_invalid_locations_are_refused(text):
     with pytest.raises(OptionError, match="--locations"):
         read_locations(text)

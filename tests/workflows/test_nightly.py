@@ -1,4 +1,4 @@
-"""nightly.yml on Fargate in the embedded cloud: a role by GitHub's token, real workers, a verdict in the store."""
+"""nightly.yml on Fargate in the embedded cloud: a role by id token, real workers, a verdict in the store."""
 
 import json
 from pathlib import Path
@@ -34,12 +34,12 @@ def cloud(guarded: Deployed) -> Deployed:
 def night(
     folder: Path, cloud: Deployed, service: Target, *, environment: str = "load-test", suite: str | None = None
 ) -> Acted:
-    """A night of the repository whose hub that is, in which jobs have this environment's claims."""
+    """Runs nightly.yml in the repository of this hub; jobs have the claims of this environment."""
     repository = project(folder / "repository", name=REPOSITORY["name"])
     shorter = repository.text(SUITE_FILE)
     for old, new in (("ramp-up: 3s", "ramp-up: 0s"), ("hold-for: 17s", "hold-for: 12s")):
         assert old in shorter
-        shorter = shorter.replace(old, new)  # without a ramp-up all samples are judged, and can be counted
+        shorter = shorter.replace(old, new)  # without a ramp-up, all samples are judged and countable
     repository.settle({SUITE_FILE: shorter if suite is None else suite})
     claims = {
         "sub": f"repo:{REPOSITORY['name']}:environment:{environment}",
@@ -67,7 +67,7 @@ def night(
         return stage.run("schedule", NIGHT, "nightly.yml")
 
 
-def test_a_night_loads_from_all_regions_and_its_verdict_stays_in_the_store(tmp_path, cloud):
+def test_the_nightly_run_uses_all_regions_and_stores_its_verdict(tmp_path, cloud):
     with target(delay_s=0.01) as service:
         done = night(tmp_path, cloud, service)
     (verdict,) = [key for key in cloud.store.keys("runs/") if "-two-regions-" in key and key.endswith("/verdict.json")]
@@ -86,7 +86,7 @@ def test_a_night_loads_from_all_regions_and_its_verdict_stays_in_the_store(tmp_p
     assert not (tmp_path / "gh.txt").exists()
 
 
-def test_a_night_whose_job_may_not_take_the_role_loads_nothing(tmp_path, cloud):
+def test_a_nightly_run_without_the_role_sends_no_load(tmp_path, cloud):
     with target() as service:
         done = night(tmp_path, cloud, service, environment="another")
     assert done.code == 1
@@ -94,10 +94,10 @@ def test_a_night_whose_job_may_not_take_the_role_loads_nothing(tmp_path, cloud):
     assert service.started == 0
 
 
-def test_a_night_that_fails_is_told(tmp_path, cloud):
+def test_a_failed_nightly_run_opens_an_issue(tmp_path, cloud):
     with target() as service:
         done = night(tmp_path, cloud, service, suite="execution: many\n")
     assert done.jobs == {"suites": "failure", "tell": "success"}, done.log
-    said = (tmp_path / "gh.txt").read_text()
-    assert said.startswith("issue\ncreate\n--title\nNightly load tests did not pass on ")
-    assert f"https://github.com/{REPOSITORY['name']}/actions/runs/9001" in said
+    printed = (tmp_path / "gh.txt").read_text()
+    assert printed.startswith("issue\ncreate\n--title\nNightly load tests did not pass on ")
+    assert f"https://github.com/{REPOSITORY['name']}/actions/runs/9001" in printed

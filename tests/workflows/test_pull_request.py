@@ -1,4 +1,4 @@
-"""pull-request.yml from the event to the comment: a commit that breaks the shop, and one that mends it."""
+"""pull-request.yml from the event to the comment: one commit breaks the shop, the next one repairs it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def pushed(stage: Stage, files: dict[str, str]) -> Acted:
-    """The commit, what the workflow makes of it, and the comments as they are then."""
+    """Commits a change, runs the workflow, and returns its results with the comments."""
     repository = stage.repository
     repository.change(files)
     assert stage.api is not None
@@ -56,21 +56,21 @@ def test_a_broken_shop_fails_the_build(breached):
     assert done.steps("runner")["Run and judge the suite"] == "failure"
 
 
-def test_it_fails_for_the_right_reason(breached):
+def test_the_build_fails_for_the_right_reason(breached):
     found = runs(breached[0])
     verdict = found["run"].verdict
     assert verdict["outcome"] == "failed", verdict
     (criterion,) = (one for one in verdict["criteria"] if one["subject"] == "fail")
     assert (criterion["label"], criterion["code"]) == ("checkout", "breach")
-    assert 10 < criterion["observed"] < 30  # of each five one
+    assert 10 < criterion["observed"] < 30  # one of five
 
 
-def test_the_comparison_proves_a_regression_of_what_became_worse(breached):
+def test_the_comparison_proves_the_regression(breached):
     done, _ = breached
     verdict = runs(done)["duet"].verdict
     comparison = verdict["comparison"]
     (metric,) = (one for one in comparison["metrics"] if one["label"] == "checkout")
-    if CROWDED & codes(verdict):  # its engines started late and missed blocks; test_action.py has a proof at night
+    if CROWDED & codes(verdict):  # engines started late and missed blocks; test_action.py proves this nightly
         assert comparison["outcome"] in ("failed", "inconclusive")
         return
     assert (comparison["outcome"], metric["outcome"]) == ("failed", "failed"), comparison
@@ -78,13 +78,13 @@ def test_the_comparison_proves_a_regression_of_what_became_worse(breached):
     assert done.steps("runner")["Compare base and head"] == "failure"
 
 
-def test_the_broken_criterion_is_marked_in_the_suite(breached):
+def test_the_breached_criterion_is_annotated_in_the_suite(breached):
     titled = [one for one in breached[0].annotations() if one.get("title", "").startswith("shop: failed")]
     marked = [one for one in titled if "fail of checkout" in one["message"]]
     assert {(note["file"], note["line"]) for note in marked} == {(SUITE_FILE, LINE)}
 
 
-def test_the_summary_and_the_comment_say_what_failed_by_how_much(breached):
+def test_summary_and_comment_show_the_breach_with_figures(breached):
     done, comments = breached
     summary, comparison = done.summaries
     (body,) = comments
@@ -94,7 +94,7 @@ def test_the_summary_and_the_comment_say_what_failed_by_how_much(breached):
     assert f"https://github.com/acme/shop/actions/runs/{done.artifacts.name}" in body
 
 
-def test_what_was_measured_is_what_the_shops_answered(breached):
+def test_measurements_equal_the_counts_of_the_shops(breached):
     assert_counted(breached[0])
     assert answered(breached[0])["base"] > 0
 
@@ -120,7 +120,7 @@ def test_a_shop_that_is_fast_again_passes(mended):
 
 
 @pytest.mark.nightly
-def test_the_comment_is_brought_up_to_date_instead_of_joined_by_another(breached, mended):
+def test_the_comment_is_updated_and_not_repeated(breached, mended):
     (before,), (after,) = breached[1], mended[1]
     assert "shop: failed" in before.splitlines()[0]
     assert "shop: failed" not in after.splitlines()[0]

@@ -1,4 +1,4 @@
-"""What each job may do: the least, and nothing that suites or strangers could use."""
+"""Jobs have minimal permissions, which suites and forks cannot use."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.workflows.parsed import FILES, Job, jobs, workflow
 JOBS = jobs()
 RUNS_A_SUITE = re.compile(r"\btoril (run|duet)\b|pair\.py --base|make (check|test)\b|image/build")
 WRITES = {"id-token", "pull-requests", "contents", "issues", "attestations", "actions", "checks", "statuses"}
-# The variables that hold roles' ARNs, and the environment that the hub's settings trust for each by default.
+# The variables with ARNs of roles, and the environment that the hub trusts for each by default.
 HOME = {"name": "acme/shop", "ownerId": "1", "repositoryId": "2"}
 HUB = GitHub.model_validate({"home": HOME})
 ROLES = {
@@ -30,12 +30,12 @@ def written(job: Job) -> set[str]:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_workflow_has_no_rights_but_those_of_its_jobs(file):
+def test_workflows_have_permissions_only_per_job(file):
     assert workflow(file.stem)["permissions"] == {}
 
 
 @pytest.mark.parametrize("job", JOBS, ids=named)
-def test_a_job_names_its_rights_and_reads_at_most_the_repository_unless_it_needs_more(job):
+def test_each_job_has_minimal_permissions(job):
     assert set(job.permissions) <= WRITES
     assert "write-all" not in str(job.content["permissions"])
 
@@ -49,7 +49,7 @@ def test_where_suites_or_a_changes_own_code_run_the_token_cannot_write(job):
 
 
 @pytest.mark.parametrize("job", JOBS, ids=named)
-def test_an_identity_is_asked_for_only_where_a_role_is_taken_or_an_attestation_signed(job):
+def test_id_tokens_are_only_for_roles_and_attestations(job):
     if "id-token" not in written(job) or "uses" in job.content:
         return
     assert job.uses("aws-actions/configure-aws-credentials") or job.uses("actions/attest-build-provenance")
@@ -64,19 +64,21 @@ def test_a_role_is_taken_in_the_environment_that_the_hub_trusts_for_it(job):
     if role[1] == "inputs.role":
         assert job.content["environment"] == "${{ inputs.environment }}"
         assert workflow("loadtest")["on"]["workflow_call"]["inputs"]["environment"]["default"] == wanted
-    elif role[1] == "vars.TORIL_PREVIEW_ROLE":  # trusted without an environment, or in the one that the hub is set to
+    elif (
+        role[1] == "vars.TORIL_PREVIEW_ROLE"
+    ):  # trusted without an environment, or in the one in the settings of the hub
         assert wanted is None
         assert job.content["environment"] == "${{ vars.TORIL_PREVIEW_ENVIRONMENT }}"
     else:
         assert job.content.get("environment") == wanted
 
 
-def test_nights_can_have_an_environment_that_nobody_has_to_approve():
+def test_nightly_runs_can_use_an_environment_without_reviewers():
     night = workflow("nightly")["jobs"]["load"]["with"]["environment"]
     assert night == f"${{{{ vars.TORIL_NIGHTLY_ENVIRONMENT || '{HUB.home.run}' }}}}"
 
 
-def test_who_may_preview_without_an_environment_is_a_pull_request_of_the_repository_or_its_schedule():
+def test_only_own_pull_requests_and_schedules_preview_without_an_environment():
     found = {job.name: job.content["if"] for job in JOBS if "TORIL_PREVIEW_ROLE" in str(job.steps)}
     assert set(found) == {"preview", "drift"}
     assert "head.repo.full_name == github.repository" in found["preview"]
@@ -94,17 +96,17 @@ def test_who_comments_runs_nothing_of_the_pull_request(job):
         assert ref == "${{ github.event.pull_request.base.sha }}"
         assert job.content["needs"] in ("preview", ["runner", "fargate"])
     for download in job.uses("actions/download-artifact"):
-        assert download["with"]["path"].startswith("${{ runner.temp }}/")  # no file of it takes another's place
+        assert download["with"]["path"].startswith("${{ runner.temp }}/")  # no file can replace one of the checkout
 
 
 @pytest.mark.parametrize("job", [job for job in JOBS if written(job) and job.uses("astral-sh/setup-uv")], ids=named)
 def test_who_may_write_takes_nothing_out_of_a_cache(job):
-    """A pull request's own jobs may fill the cache that its later ones read."""
+    """Jobs of a pull request may fill a cache only for later jobs of the same pull request."""
     assert all(step["with"]["enable-cache"] is False for step in job.uses("astral-sh/setup-uv"))
 
 
 @pytest.mark.parametrize("name", ["publish", "deploy"])
-def test_images_are_published_and_deployed_from_main_or_a_version_alone(name):
+def test_images_are_published_and_deployed_only_from_main_or_a_version(name):
     condition = workflow("image")["jobs"][name]["if"]
     assert "github.ref == 'refs/heads/main'" in condition
     assert "refs/heads" not in condition.replace("refs/heads/main", "")
@@ -115,15 +117,15 @@ def test_a_fork_reaches_nothing_but_the_runner():
     found = {str(job): job.content for job in JOBS if job.workflow in ("pull-request", "infra") and written(job)}
     for name, content in found.items():
         if content.get("needs") in ("preview", "hub") or name in ("infra.yml: drift", "infra.yml: hub"):
-            continue  # behind a job that asks, or not for pull requests
+            continue  # after a job with a check, or not for pull requests
         assert same in content["if"], name
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if "pull_request" in workflow(f.stem)["on"]], ids=lambda f: f.stem)
-def test_no_secret_is_in_a_pull_requests_workflow(file):
+def test_pull_request_workflows_use_no_secrets(file):
     assert "secrets." not in file.read_text()
 
 
-def test_nothing_runs_with_rights_on_behalf_of_a_pull_requests_target():
+def test_no_workflow_uses_pull_request_target():
     assert not [file for file in FILES if "pull_request_target" in workflow(file.stem)["on"]]
     assert [file.stem for file in FILES if "workflow_run" in workflow(file.stem)["on"]] == ["comment"]

@@ -1,4 +1,4 @@
-"""How workflows are written: pinned, bounded, one line a step, and nothing of a stranger's in a shell."""
+"""Rules for workflows: pinned actions, time limits, one line per step, no untrusted text in a shell."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import yaml
 from tests.workflows.parsed import ACTIONS, FILES, ROOT, action, jobs, steps, workflow
 from toril import cli
 
-# Each action once: the version that its commit has, read from its own repository's tags.
+# Each action with the version of its commit, from the tags of its repository.
 PINS = {
     "actions/attest-build-provenance": ("a2bbfa25375fe432b6a289bc6b6cd05ecd0c4c32", "v4.1.0"),
     "actions/attest": ("1e69f48acb82d1966a394da916b4c1698aa569d6", "v4.2.2"),
@@ -37,7 +37,7 @@ def test_every_action_is_pinned_by_commit_with_its_version_beside_it(file):
         assert PINS[name] == (commit, version)
 
 
-def test_every_pinned_action_is_used():
+def test_every_known_action_is_used():
     text = "".join(file.read_text() for file in [*FILES, *ACTIONS])
     assert not [name for name in PINS if f"uses: {name}@" not in text]
 
@@ -51,7 +51,7 @@ def test_a_step_is_one_line_that_no_expression_is_written_into(where, step):
 
 
 @pytest.mark.parametrize("job", JOBS, ids=str)
-def test_a_job_has_a_limit_or_calls_a_workflow_whose_jobs_have_one(job):
+def test_every_job_has_a_time_limit(job):
     assert ("timeout-minutes" in job.content) != ("uses" in job.content)
     assert 1 <= job.content.get("timeout-minutes", 1) <= 360
 
@@ -64,7 +64,7 @@ def test_what_loads_or_deploys_is_never_cut_short_by_the_next_one(job):
     assert not [group for group in groups if group and group["cancel-in-progress"] is not False]
 
 
-def test_uv_is_the_one_that_is_locked():
+def test_workflows_use_the_locked_version_of_uv():
     (locked,) = re.findall(r"^uv==(\S+)", (ROOT / "requirements/uv.txt").read_text(), re.MULTILINE)
     used = [step["with"]["version"] for _, step in STEPS if step.get("uses", "").startswith("astral-sh/setup-uv@")]
     assert used
@@ -72,14 +72,14 @@ def test_uv_is_the_one_that_is_locked():
 
 
 @pytest.mark.parametrize("job", [job for job in JOBS if "pulumi" in str(job.steps) or "preview" in job.lines], ids=str)
-def test_pulumi_comes_by_its_hash_before_a_role_is_taken(job):
+def test_pulumi_is_checked_by_hash_before_a_role_is_assumed(job):
     names = [step.get("run", step.get("uses", "")) for step in job.steps]
     (got,) = [position for position, name in enumerate(names) if "tools/pulumi/get" in name]
     (taken,) = [position for position, name in enumerate(names) if "configure-aws-credentials" in name]
     assert got < taken
 
 
-def test_two_updates_of_a_stack_wait_for_each_other_wherever_they_come_from():
+def test_updates_of_one_stack_wait_for_each_other():
     groups = {
         job.name: job.content["concurrency"]["group"] for job in JOBS if any("pulumi up" in one for one in job.lines)
     }
@@ -87,7 +87,7 @@ def test_two_updates_of_a_stack_wait_for_each_other_wherever_they_come_from():
 
 
 @pytest.mark.parametrize("job", [job for job in JOBS if job.uses("actions/checkout")], ids=str)
-def test_a_checkout_leaves_no_token_behind(job):
+def test_checkouts_keep_no_token(job):
     assert all(step["with"]["persist-credentials"] is False for step in job.uses("actions/checkout"))
 
 
@@ -97,7 +97,7 @@ def test_a_checkout_leaves_no_token_behind(job):
     ids=[where for where, step in STEPS if LOADS.search(step.get("run", ""))],
 )
 def test_a_signal_to_the_step_is_one_to_what_loads(where, step):
-    """GitHub signals the shell, which hands nothing on: so there is none any more."""
+    """GitHub signals the shell, which forwards no signals; `exec` replaces the shell."""
     assert step["run"].startswith("exec "), where
 
 
@@ -108,7 +108,7 @@ def test_a_job_that_loads_ends_the_run_whatever_happens(job):
     assert all("always()" in step["if"] for step in stops)
 
 
-def test_the_action_ends_its_run_whatever_happens():
+def test_the_action_always_ends_its_run():
     stops = [step for step in action()["runs"]["steps"] if " stop " in step.get("run", "")]
     assert len(stops) == 2
     assert all("always()" in step["if"] for step in stops)
@@ -123,7 +123,7 @@ def test_a_schedule_is_off_the_full_hour_and_has_a_time_zone(file):
         assert entry["timezone"]
 
 
-def test_regions_are_those_of_the_stacks_files():
+def test_regions_equal_the_stack_files():
     found = {path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml")} - {"hub"}
     infra = workflow("infra")["jobs"]
     assert set(infra["regions"]["strategy"]["matrix"]["region"]) == found
@@ -138,28 +138,28 @@ def toril_lines() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("command", "rest"), toril_lines(), ids=[" ".join(line)[:60] for line in toril_lines()])
-def test_every_command_of_toril_knows_its_options(command, rest):
+def test_every_option_of_a_toril_command_exists(command, rest):
     known = cli.command(command)
     options = {option for parameter in known.params for option in parameter.opts}
     assert not set(re.findall(r"(?<![\w-])--[a-z-]+", rest)) - options
 
 
 @pytest.mark.parametrize("name", ["preview", "digests", "comment"])
-def test_every_tool_knows_its_options(name):
-    said = subprocess.run([sys.executable, "-m", f"tools.{name}", "--help"], cwd=ROOT, capture_output=True, text=True)
+def test_every_option_of_a_tool_exists(name):
+    shown = subprocess.run([sys.executable, "-m", f"tools.{name}", "--help"], cwd=ROOT, capture_output=True, text=True)
     for _, step in STEPS:
         if f"tools.{name} " in step.get("run", ""):
-            assert set(re.findall(r"--[a-z-]+", step["run"])) <= set(re.findall(r"--[a-z-]+", said.stdout))
+            assert set(re.findall(r"--[a-z-]+", step["run"])) <= set(re.findall(r"--[a-z-]+", shown.stdout))
 
 
-def test_every_target_of_make_is_there():
+def test_every_make_target_exists():
     targets = set(re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     used = {match for _, step in STEPS for match in re.findall(r"make (?:.* )?([a-z.][\w./-]*)", step.get("run", ""))}
     assert used
     assert used <= targets
 
 
-def test_what_zizmor_overlooks_is_one_trigger_and_one_rule_each_with_a_reason():
+def test_zizmor_ignores_have_reasons():
     ignores = [
         line for file in [*FILES, *ACTIONS] for line in file.read_text().splitlines() if "zizmor: ignore" in line
     ]
@@ -170,7 +170,7 @@ def test_what_zizmor_overlooks_is_one_trigger_and_one_rule_each_with_a_reason():
     assert "#" in (ROOT / ".github/zizmor.yml").read_text()
 
 
-def test_what_is_in_each_published_image_is_attested():
+def test_every_published_image_has_an_attested_sbom():
     steps = workflow("image")["jobs"]["publish"]["steps"]
     attested = {step["with"]["sbom-path"] for step in steps if step.get("uses", "").startswith("actions/attest@")}
     matrix = workflow("image")["jobs"]["build"]["strategy"]["matrix"]

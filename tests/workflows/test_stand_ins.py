@@ -1,4 +1,4 @@
-"""The stage itself: what stands in for GitHub and its actions does what they do, where a workflow relies on it."""
+"""The stand-ins for GitHub and its actions behave like the originals, as far as workflows rely on it."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def workflow(steps: str, then: str = "") -> dict[str, str]:
     return {".github/workflows/w.yml": head + jobs}
 
 
-def test_a_pull_request_is_checked_out_as_its_merge_and_by_its_commits(tmp_path):
+def test_checkout_gives_the_merge_and_each_commit(tmp_path):
     steps = f"""
     - {{uses: "{PINS["checkout"]}"}}
     - run: cat word.txt; git log --format=%s
@@ -33,11 +33,11 @@ def test_a_pull_request_is_checked_out_as_its_merge_and_by_its_commits(tmp_path)
     with acting(tmp_path / "stage", repository) as stage:
         done = stage.run("pull_request", repository.pull_request(), "w.yml")
     assert done.code == 0, done.log
-    said = [line["msg"].strip() for line in done.lines if line.get("raw_output")]
-    assert [line for line in said if line] == ["new", "The merge that is tested", "old"]
+    printed = [line["msg"].strip() for line in done.lines if line.get("raw_output")]
+    assert [line for line in printed if line] == ["new", "The merge that is tested", "old"]
 
 
-def test_an_artifact_goes_from_job_to_job_without_hidden_files(tmp_path):
+def test_artifacts_omit_hidden_files(tmp_path):
     steps = f"""
     - run: mkdir -p .hidden/seen out/.git; echo a >.hidden/seen/a; echo b >out/b; echo c >out/.git/c
     - {{uses: "{PINS["upload"]}", with: {{name: kept, path: ".hidden/seen"}}}}
@@ -62,7 +62,7 @@ def test_an_artifact_goes_from_job_to_job_without_hidden_files(tmp_path):
     assert done.jobs == {"one": "failure", "two": "failure"}
 
 
-def test_a_cancelled_step_is_interrupted_and_the_last_ones_still_run(tmp_path):
+def test_cancelling_interrupts_a_step_and_still_runs_the_last_steps(tmp_path):
     steps = """
     - run: trap 'echo interrupted; exit 130' INT; echo begun; for i in $(seq 100); do sleep 0.1; done
     - run: echo not this one

@@ -1,4 +1,4 @@
-"""Pull requests whose suites tell nothing, cannot start, or are cancelled: red, with the reason, and nothing left."""
+"""Pull requests with inconclusive, invalid or cancelled suites fail with the reason and leave no processes."""
 
 import psutil
 import pytest
@@ -14,7 +14,7 @@ WORKFLOW = "pull-request.yml"
 
 @pytest.fixture
 def stage(tmp_path):
-    """A pull request that brings the shop: there is no base to compare with."""
+    """Returns a pull request that adds the shop, without a base to compare with."""
     repository = shop(tmp_path / "repository", with_base=False)
     with (
         serving(GitHub(pulls={NUMBER: (f"acme:{repository.branch}", repository.head)})) as api,
@@ -30,7 +30,7 @@ def push(stage, files):
 
 
 @pytest.mark.nightly
-def test_a_run_that_tells_nothing_fails_the_build_and_says_why(stage):
+def test_an_inconclusive_run_fails_the_build_with_its_reason(stage):
     event = push(stage, {SUITE_FILE: SUITE.replace("p95 of checkout", "p95 of chekcout")})
     done = stage.run("pull_request", event, WORKFLOW)
     assert done.code == 1
@@ -48,18 +48,18 @@ def test_a_run_that_tells_nothing_fails_the_build_and_says_why(stage):
 
 
 @pytest.mark.nightly
-def test_a_suite_that_cannot_be_read_fails_the_build_with_its_place(stage):
+def test_an_invalid_suite_fails_the_build_with_its_place(stage):
     event = push(stage, {SUITE_FILE: SUITE.replace("concurrency: 12", "concurrency: many")})
     done = stage.run("pull_request", event, WORKFLOW)
     assert done.code == 1
     assert done.jobs["suites"] == done.jobs["gate"] == "failure", done.log
     assert "exit status 2" in done.log
     assert "execution[1].concurrency" in done.log
-    assert stage.api.comments == []  # there is no run to tell of
+    assert stage.api.comments == []  # no run, no comment
 
 
 @pytest.mark.nightly
-def test_engines_that_cannot_start_fail_the_build_with_their_own_words(stage):
+def test_an_engine_that_cannot_start_fails_the_build_with_its_message(stage):
     event = push(stage, {"loadtests/shop/buy.py": "import a_module_that_nobody_has\n"})
     done = stage.run("pull_request", event, WORKFLOW)
     assert done.code == 1
@@ -76,27 +76,27 @@ def assert_counted_nothing(done):
     assert "answered 0 requests" in log.read_text()
 
 
-def test_a_cancelled_run_keeps_and_judges_what_it_measured_and_leaves_nothing_running(stage):
+def test_a_cancelled_run_is_judged_and_leaves_no_processes(stage):
     event = push(stage, {SUITE_FILE: SUITE.replace("hold-for: 8s", "hold-for: 90s")})
     with stage.running("pull_request", event, WORKFLOW) as one:
-        one.until("14/14 VUs, ")  # the load has begun
+        one.until("14/14 VUs, ")  # the load has started
         one.cancel()
         done = one.result()
         assert living(stage.folder) == []
     assert done.code == 1
     assert done.jobs["runner"] == done.jobs["gate"] == "failure", done.log
     assert done.steps("runner")["Run and judge the suite"] == "failure"
-    assert {done.steps("runner")[name] for name in ("End the run", "Close the shops", "Keep the runs")} == {"success"}
+    assert {done.steps("runner")[name] for name in ("End the run", "Stop the shops", "Upload the runs")} == {"success"}
     found = runs(done)["run"]
     assert found.verdict["outcome"] == "inconclusive"
     assert found.json("stop.json")["cause"] == "signal"
     assert_counted(done)
     assert "shop: inconclusive" in done.summaries[0].splitlines()[0]
-    assert stage.api.comments == []  # whoever cancelled knows
+    assert stage.api.comments == []  # a cancelled run needs no comment
 
 
 def living(folder):
-    """Processes that were started by jobs of this stage, and still run."""
+    """Returns the running processes of jobs of this stage."""
     found = []
     for process in psutil.process_iter():
         try:

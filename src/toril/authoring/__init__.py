@@ -1,8 +1,8 @@
-"""A first suite and its workflow.
+"""Writes a first suite and its workflow.
 
-options     one option or answer: its text → a value, or an OptionError with the fix; all together: a draft
-companions  the files that a JMX, a Python script or a Taurus file takes along
-init        the story: a draft → texts → files on disk, all or none, and nothing over the user's files
+`options` parses each option or answer into a value, or raises an OptionError with the fix.
+`companions` finds the files that a JMX, a Python script or a Taurus file needs.
+`init` turns a draft into texts and files. It writes all files or none, and overwrites no files of the user.
 """
 
 from toril.authoring.init import Created, create, refuse_taken

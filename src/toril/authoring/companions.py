@@ -1,4 +1,4 @@
-"""The files that a script or Taurus file takes along: each file beside it, or below, that it names."""
+"""Finds the companions of a script or Taurus file: the files in its folder that it names."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -10,23 +10,23 @@ from toril.masking import mask
 from toril.suite import Note, read_suite
 from toril.suite.files import SUITE_NAMES, read_jmx
 
-MISSING = "is not there"
-MAX_NAME = 256  # characters of a text that may be the name of a file
+MISSING = "does not exist"
+MAX_NAME = 256  # characters of a text that may be a file name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Companions:
-    """Files by their names in the new folder, and notes about those that are left behind."""
+    """Files by their names in the new folder, and notes about files that are not copied."""
 
     files: Mapping[PurePosixPath, Path]
     notes: tuple[Note, ...] = ()
 
 
 def of_jmx(file: Path) -> Companions:
-    """A JMX and what it reads: CSV files, scripts, included plans."""
+    """Returns a JMX and the files that it reads: CSV files, scripts, included plans."""
     files, notes = {PurePosixPath(file.name): file}, []
     for name in read_jmx(file).files:
-        if why := _why_not(file.parent, name):
+        if why := _exclusion_reason(file.parent, name):
             notes.append(_note(file, name, why))
         else:
             files[PurePosixPath(name)] = file.parent / name
@@ -34,7 +34,7 @@ def of_jmx(file: Path) -> Companions:
 
 
 def of_python(file: Path) -> Companions:
-    """A script, what it imports from its own folder, and the files there that its texts name."""
+    """Returns a script, its imports from its own folder, and the files there that its texts name."""
     files: dict[PurePosixPath, Path] = {}
     notes: dict[Note, None] = {}
     waiting = [file.name]
@@ -44,46 +44,47 @@ def of_python(file: Path) -> Companions:
             continue
         files[inner] = there = file.parent / inner
         for name in _named_in_python(there, inner.parent) if there.suffix == ".py" else ():
-            why = _why_not(file.parent, name)
+            why = _exclusion_reason(file.parent, name)
             if not why:
                 waiting.append(name)
-            elif why != MISSING:  # most texts are no names of files
+            elif why != MISSING:  # most texts are not file names
                 notes[_note(there, name, why)] = None
     return Companions(files=files, notes=tuple(notes))
 
 
 def has_shape(file: Path | None) -> bool:
-    """Whether it is a locustfile with a load of its own."""
+    """Returns whether the file is a locustfile with its own load."""
     return file is not None and b"LoadTestShape" in file.read_bytes()
 
 
 def _note(file: Path, name: str, why: str) -> Note:
-    return Note("left-behind", f"{file.name} names {mask(name)[:100]!r}, which {why}: not taken along")
+    return Note("left-behind", f"{file.name}: `{mask(name)[:100]}` {why}, so it is not copied")
 
 
-def _why_not(folder: Path, name: str) -> str:
-    """Why a file is not taken along; empty if it is."""
+def _exclusion_reason(folder: Path, name: str) -> str:
+    """Returns why a file is not copied; empty if it is."""
     path = Path(name)
     try:
         if not (folder / path).is_file():
             return MISSING
-    except (OSError, ValueError):  # a text that cannot be a name
+    except (OSError, ValueError):  # the text cannot be a file name
         return MISSING
     if path.is_absolute() or ".." in path.parts:
-        return "is no path below its folder"
+        return "is not below the folder of the script"
     if any(part.startswith(".") for part in path.parts):
-        return "is hidden, and may be a secret"
-    return "" if (folder / path).resolve().is_relative_to(folder.resolve()) else "lies elsewhere, by a link"
+        return "is hidden and may be a secret"
+    return "" if (folder / path).resolve().is_relative_to(folder.resolve()) else "is a link to another folder"
 
 
 def _named_in_python(file: Path, package: PurePosixPath) -> Iterator[str]:
-    """Modules as files, from the script's folder, and every text that could be a name."""
+    """Yields imported modules as files, and all texts that could be file names."""
     try:
         tree = ast.parse(file.read_bytes(), str(file))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         raise OptionError(
-            f"{file}: line {line} is no Python: {getattr(error, 'msg', error)}; correct it there", code="not-python"
+            f"{file}: line {line}: invalid Python: {getattr(error, 'msg', error)}. Correct the script.",
+            code="not-python",
         ) from error
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < MAX_NAME:
@@ -98,7 +99,7 @@ def _named_in_python(file: Path, package: PurePosixPath) -> Iterator[str]:
 
 
 def _modules(parts: list[str]) -> Iterator[str]:
-    """`a.b.c` as a.py, a/__init__.py, a/b.py, …"""
+    """Yields `a.b.c` as a.py, a/__init__.py, a/b.py, …"""
     names = [part for part in parts if part]
     for count in range(1, len(names) + 1):
         path = "/".join(names[:count])
@@ -107,10 +108,10 @@ def _modules(parts: list[str]) -> Iterator[str]:
 
 
 def of_taurus(file: Path) -> Companions:
-    """A Taurus file, under the name that a folder's suite has, and everything that it takes along to a worker."""
+    """Returns a Taurus file, renamed to suite.yml or suite.json, and all files that its workers need."""
     suite = read_suite([file])
     files = {PurePosixPath(relative.as_posix()): suite.folder / relative for relative in suite.files}
-    if file.name in SUITE_NAMES:  # its whole folder goes along
+    if file.name in SUITE_NAMES:  # its whole folder is copied
         return Companions(files=files)
     notes: list[Note] = []
     for inner in [inner for inner in files if inner.suffix == ".py"]:
@@ -121,7 +122,7 @@ def of_taurus(file: Path) -> Companions:
     own = PurePosixPath(f"suite{file.suffix.lower()}")
     if own in files:
         raise OptionError(
-            f"--taurus {file}: takes along a {own}, whose name it needs itself; rename that one",
+            f"--taurus `{file}`: the suite needs the name {own}, but also uses a file of that name. Rename that file.",
             code="colliding-names",
         )
     return Companions(files={own: file, **files}, notes=tuple(notes))

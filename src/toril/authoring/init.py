@@ -1,4 +1,4 @@
-"""`toril init`: writes a suite and its workflow, plans what it wrote, and keeps it only if that goes well."""
+"""`toril init`: writes a suite and its workflow, and keeps them only if the suite can be planned."""
 
 import math
 import re
@@ -31,21 +31,21 @@ PATH_IN_WORKFLOW = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._/@+ -]*")
 HOST = re.compile(r"\bhost\s*[:=]")
 MAX_NAMED = 3  # files in a message
 
-Contents = Mapping[PurePosixPath, bytes | Path]  # by their names below a folder; a path is a file to copy
+Contents = Mapping[PurePosixPath, bytes | Path]  # by path below a folder; a Path is a file to copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """What was written, and how to go on."""
+    """The written files, and the suite to run next."""
 
-    suite: PurePosixPath  # the argument of `toril run`, from the folder
-    files: tuple[PurePosixPath, ...]  # written, below the folder
+    suite: PurePosixPath  # the argument of `toril run`, relative to the folder
+    files: tuple[PurePosixPath, ...]  # written files, relative to the folder
     plan: Plan
     notes: tuple[Note, ...]
 
 
 def create(options: InitOptions, folder: Path, *, force: bool = False) -> Created:
-    """Write suite and workflow below `folder`, which may not exist yet; a suite that cannot be planned is not kept."""
+    """Writes suite and workflow below `folder`, which may not exist; removes a suite that cannot be planned."""
     draft = drafted(options, shaped=has_shape(options.locustfile))
     home = SUITES / draft.name
     suite, companions = _suite(draft, folder, home)
@@ -53,7 +53,7 @@ def create(options: InitOptions, folder: Path, *, force: bool = False) -> Create
     if draft.kind != "taurus":
         if home / "suite.yml" in contents:
             raise OptionError(
-                f"--{draft.kind}: takes along a suite.yml, whose name the suite needs; rename that one",
+                f"--{draft.kind}: the script uses a file named suite.yml, but the suite needs that name. Rename it.",
                 code="colliding-names",
             )
         contents = {home / "suite.yml": suite_text(draft).encode(), **contents}
@@ -61,9 +61,11 @@ def create(options: InitOptions, folder: Path, *, force: bool = False) -> Create
     path = str(suite) if draft.workflow else ""
     if path and not PATH_IN_WORKFLOW.fullmatch(path):
         raise OptionError(
-            f"{path!r} cannot stand in a workflow; rename it, or give --no-workflow", code="unusable-name"
+            f"`{path}`: invalid path for a workflow. Rename it, or add --no-workflow.", code="unusable-name"
         )
-    refuse_existing(folder, contents | ({WORKFLOW: b""} if path else {}), force=force)  # all in one message
+    refuse_existing(
+        folder, contents | ({WORKFLOW: b""} if path else {}), force=force
+    )  # before writing, to name all files in one message
     with placed(folder, contents, force=force) as written:
         plan = make_plan(read_suite([folder / suite]), run_id=draft.name, workers=None)
         workflow = {WORKFLOW: workflow_text(path, plan, draft.action).encode()} if path else {}
@@ -75,13 +77,13 @@ def create(options: InitOptions, folder: Path, *, force: bool = False) -> Create
 
 
 def refuse_taken(folder: Path, name: str | None = None) -> None:
-    """OptionError if the workflow, or a suite of that name, exists: before the user answers questions in vain."""
+    """Raises OptionError if the workflow, or a suite of that name, exists; called before more questions."""
     names = [WORKFLOW] if name is None else [SUITES / name / suite for suite in SUITE_NAMES]
     refuse_existing(folder, dict.fromkeys(names, b""), force=False)
 
 
 def _suite(draft: InitOptions, folder: Path, home: PurePosixPath) -> tuple[PurePosixPath, Companions]:
-    """The argument of `toril run`, and the files that belong in the suite's folder."""
+    """Returns the argument of `toril run`, and the files for the folder of the suite."""
     if draft.file is None:
         return home, Companions(files={})
     if draft.kind == "jmx":
@@ -91,44 +93,46 @@ def _suite(draft: InitOptions, folder: Path, home: PurePosixPath) -> tuple[PureP
     top, file = folder.resolve(), draft.file.resolve()
     if not file.is_relative_to(top):
         return home, of_taurus(draft.file)
-    inner = PurePosixPath(file.relative_to(top).as_posix())  # it is where it belongs already
+    inner = PurePosixPath(file.relative_to(top).as_posix())  # the file is already in the repository
     return (inner.parent if inner.name in SUITE_NAMES and inner.parent.name else inner), Companions(files={})
 
 
 def _refuse_other_suites(folder: Path, home: PurePosixPath, contents: Contents) -> None:
-    """OptionError for a second suite in a folder, of which only one would be run."""
+    """Raises OptionError for a second suite in a folder, because only one would run."""
     if not any(name.parent == home for name in contents):
         return
     for name in SUITE_NAMES:
         if home / name not in contents and (folder / home / name).exists():
-            raise OptionError(f"{folder / home / name} is a suite already; choose another --name", code="file-exists")
+            raise OptionError(
+                f"{folder / home / name}: the suite already exists. Choose another --name.", code="file-exists"
+            )
 
 
 def _notes(draft: InitOptions, plan: Plan, folder: Path) -> Iterator[Note]:
     if draft.kind == "locustfile" and draft.file and not draft.urls and not HOST.search(draft.file.read_text()):
-        text = f"{draft.file.name} sets no `host`; if what it imports sets none either, give its address with --url"
+        text = f"{draft.file.name} sets no `host`. Unless its imports set one, pass the address with --url."
         yield Note("no-host", text)
     if not plan.criteria:
-        text = "the suite has no criteria, so nothing measured fails it; write some as docs/reference/criteria.md says"
+        text = "The suite has no criteria, so no measurement fails it. Add some, see docs/reference/criteria.md."
         yield Note("no-criteria", text)
     ignored = folder / ".gitignore"
     named = ignored.is_file() and ".toril" in ignored.read_text(errors="replace")
     if (folder / ".git").exists() and not named:
-        yield Note("runs-not-ignored", "runs are kept in .toril/: name it in .gitignore")
+        yield Note("runs-not-ignored", "toril stores runs in .toril/. Add `.toril/` to .gitignore.")
     if not draft.workflow:
         return
     if draft.action == ACTION:
-        text = f"{WORKFLOW}: replace <owner> by the owner of the repository that has toril's action, or give --action"
+        text = f"{WORKFLOW}: replace <owner> by the owner of the repository with toril's action, or pass --action."
         yield Note("no-action-owner", text)
     top = folder.resolve()
     above = next((parent for parent in top.parents if (parent / ".git").exists()), None)
     if above is not None and not (top / ".git").exists():
-        text = f"GitHub reads workflows at the top of a repository only, here {above}: call `toril init` there"
+        text = f"GitHub reads workflows only in the root of the repository. Call `toril init` in {above}."
         yield Note("not-at-the-top", text)
 
 
 def suite_text(draft: InitOptions) -> str:
-    """The suite.yml of a URL, JMX or locustfile."""
+    """Returns the suite.yml for a URL, JMX or locustfile."""
     first = draft.urls[0].origin if draft.urls else None
     load = {
         "concurrency": draft.users,
@@ -152,16 +156,16 @@ def suite_text(draft: InitOptions) -> str:
 
 
 def workflow_text(suite: str, plan: Plan, action: str) -> str:
-    """The workflow of the user's repository; `suite` is a path in it."""
+    """Returns the workflow for the repository of the user; `suite` is a path in it."""
     executors = {execution.executor for execution in plan.executions}
     built = {engine: engine in executors for engine in ("jmeter", "vegeta")}
-    # The load, and time to install toril, to start and to judge; a script's own load is not known.
+    # The load plus time to install, start and judge; an hour if a script sets the load.
     minutes = 60 if plan.bounded_s is None else 20 + math.ceil(plan.bounded_s / 60)
     return _template("loadtest.yml.jinja").render(suite=suite, action=action, minutes=minutes, **built)
 
 
 def yaml_value(value: Any) -> str:
-    """A value on one line of YAML, quoted where needed.
+    """Returns a value on one line of YAML, quoted if needed.
 
     >>> yaml_value("a: b")
     "'a: b'"
@@ -175,47 +179,47 @@ def _number(value: Fraction) -> int | float:
 
 
 def _template(name: str) -> "Template":
-    from jinja2 import Environment, StrictUndefined  # no other command of the plan needs it
+    from jinja2 import Environment, StrictUndefined  # heavy, and needed only here
 
     environment = Environment(
-        autoescape=False,  # noqa: S701 - YAML, not HTML: `finalize` is the escape, and a test reads all back
+        autoescape=False,  # noqa: S701 - YAML, not HTML: `finalize` escapes, and a test reads all values back
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=yaml_value,  # every value that a template prints
+        finalize=yaml_value,  # applies to each printed value
     )
     return environment.from_string(files("toril.authoring").joinpath(name).read_text(encoding="utf-8"))
 
 
 def refuse_existing(folder: Path, contents: Contents, *, force: bool) -> None:
-    """OptionError if a file would be overwritten; SuiteError if one would be written outside the folder."""
+    """Raises OptionError for an existing file, and SuiteError for a path outside the folder."""
     existing = []
     for name, content in contents.items():
         path = inside(folder, str(name))
         if path.exists() and not _is_source(path, content):
             if not path.is_file():
-                raise OptionError(f"{path} is no file; move it away, or choose another --name", code="file-exists")
+                raise OptionError(f"{path}: not a file. Move it away, or choose another --name.", code="file-exists")
             existing.append(path)
     if existing and not force:
         named = ", ".join(map(str, existing[:MAX_NAMED])) + (" …" if len(existing) > MAX_NAMED else "")
         raise OptionError(
-            f"{named} {'is' if len(existing) == 1 else 'are'} there already; nothing was written: "
-            "choose another --name, keep a workflow by --no-workflow, or write over them with --force",
+            f"{named}: already {'exists' if len(existing) == 1 else 'exist'}, so no files are written. Choose another "
+            "--name, keep the workflow with --no-workflow, or overwrite with --force.",
             code="file-exists",
         )
 
 
 def _is_source(path: Path, content: bytes | Path) -> bool:
-    """Whether the file to copy is where it belongs already."""
+    """Returns whether the file to copy is already in place."""
     return isinstance(content, Path) and path.exists() and path.samefile(content)
 
 
 @contextmanager
 def placed(folder: Path, contents: Contents, *, force: bool) -> Iterator[tuple[PurePosixPath, ...]]:
-    """Write or copy all files; if the block ends with an exception, the folder is as it was before.
+    """Writes or copies all files; restores the folder if the block ends with an exception.
 
-    Yields the names that were written: a file that is where it belongs is left alone.
+    Yields the names of written files; skips a file that is already in place.
     """
     checked_names(map(str, contents))
     refuse_existing(folder, contents, force=force)
@@ -227,14 +231,14 @@ def placed(folder: Path, contents: Contents, *, force: bool) -> Iterator[tuple[P
                 _write(path, content, undo)
             except OSError as error:
                 raise OptionError(
-                    f"{path} cannot be written: {error.strerror}; nothing was written", code="unwritable-file"
+                    f"{path}: cannot write the file: {error.strerror}. No files are written.", code="unwritable-file"
                 ) from error
         yield tuple(wanted)
         undo.pop_all()
 
 
 def _write(path: Path, content: bytes | Path, undo: ExitStack) -> None:
-    """Write a file; OSError if a new one has appeared in its place meanwhile."""
+    """Writes a file; OSError if another program has created it meanwhile."""
     for parent in reversed([parent for parent in path.parents if not parent.exists()]):
         parent.mkdir()
         undo.callback(_remove_folder, parent)
@@ -252,5 +256,5 @@ def _restore(path: Path, before: bytes | None) -> None:
 
 
 def _remove_folder(folder: Path) -> None:
-    with suppress(OSError):  # another program has put something there
+    with suppress(OSError):  # another program may have written into the folder
         folder.rmdir()

@@ -1,4 +1,4 @@
-"""The options and answers of `toril init`: each text is read into a value, and all together make a draft of a suite."""
+"""Parses the options and answers of `toril init` into values, and completes them to a draft of a suite."""
 
 import math
 import re
@@ -23,7 +23,7 @@ SUFFIXES: dict[str, Kind] = {
     ".json": "taurus",
 }
 
-MAX_URL = 2000  # characters; beyond, servers differ
+MAX_URL = 2000  # characters; some servers reject more
 IN_URL = "A-Za-z0-9._~:/?@!$&'()*+,;=%[]-"  # RFC 3986, without the fragment
 ADDRESS = re.compile(
     r"(?P<origin>https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?)"
@@ -31,115 +31,115 @@ ADDRESS = re.compile(
 )
 CREDENTIALS = re.compile(r"https?://[^/?#]*@")
 LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# As a folder, a part of a run's id, a key of YAML and of `-o scenarios.NAME.…`, and in a workflow.
+# Valid as a folder, in a run id, as a key of YAML and of `-o scenarios.NAME.…`, and in a workflow.
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9_])?")
 ACTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*@[A-Za-z0-9._/-]+")
 
 
 class Url(NamedTuple):
-    """An address of the service; its two parts together are the address."""
+    """An address of the service, split into two parts."""
 
     origin: str  # http://host:port
-    path: str  # with its query; begins with a slash
+    path: str  # with the query; begins with a slash
 
 
 class Limit(NamedTuple):
-    """A criterion, in the language that knows it."""
+    """A criterion and its language."""
 
     text: str
     language: Language
 
 
-# The repository of action.yml has no public owner yet; a name that GitHub does not allow runs no other owner's code.
+# The action has no public owner yet. GitHub allows no such owner, so the placeholder runs no foreign code.
 ACTION = "<owner>/toril@v1"
 USERS = 10
 RAMP_UP = "5s"
 MIN_HOLD_S = 25
-THINK_TIME_S = 1  # of the users of a suite without --rps
-HEADROOM = 1.1  # times the samples that are needed
+THINK_TIME_S = 1  # in a suite without --rps
+HEADROOM = 1.1  # factor on the needed samples
 LIMITS = (Limit("p95>500ms", "taurus"), Limit("fail>1%", "taurus"))
 
-VALUES = SuiteReader("toril init", Environment({}, {}, {}), refusal=OptionError)  # the suite's own validators
+VALUES = SuiteReader("toril init", Environment({}, {}, {}), refusal=OptionError)  # the validators of suites
 
 
 def read_kind(text: str) -> Kind:
-    """What an answer is: an address, or a file by its suffix."""
+    """Returns the kind of an answer: an address, or a file by its suffix."""
     if re.match(r"https?://", text):
         return "url"
     kind = SUFFIXES.get(Path(text).suffix.lower())
     if kind is None:
         raise OptionError(
-            f"{quoted(text)} is neither an address with http:// or https://, nor a .jmx, a locustfile (.py) "
-            "or a Taurus file (.yml, .yaml, .json)",
+            f"{quoted(text)}: expected an address with http:// or https://, a .jmx, a locustfile (.py) or a Taurus "
+            "file (.yml, .yaml, .json).",
             code="unknown-kind",
         )
     return kind
 
 
 def read_file(text: str | Path, kind: Kind) -> Path:
-    """An existing file of that kind."""
+    """Returns the path of an existing file of that kind."""
     path, option = Path(text).expanduser(), f"--{kind}"
     suffixes = [suffix for suffix, known in SUFFIXES.items() if known == kind]
     if path.suffix.lower() not in suffixes:
-        raise _refused("unknown-kind", option, path, f"expected a file that ends in {' or '.join(suffixes)}")
+        raise _refused("unknown-kind", option, path, f"expected a file with suffix {' or '.join(suffixes)}.")
     if not path.name.isprintable() or "${" in path.name:
-        raise _refused("unusable-name", option, path, "its name cannot stand in a suite; rename it")
+        raise _refused("unusable-name", option, path, "the name is invalid in a suite. Rename the file.")
     try:
         exists = path.is_file()
-    except (OSError, ValueError):  # too long, a NUL character
+    except (OSError, ValueError):  # name too long, or with a NUL character
         exists = False
     if not exists:
-        raise _refused("no-such-file", option, path, "there is no such file; correct the path")
+        raise _refused("no-such-file", option, path, "no such file. Correct the path.")
     return path
 
 
 def read_url(text: str) -> Url:
-    """An address as a client sends it: ASCII, percent-encoded, without credentials and fragment."""
+    """Returns an address: ASCII, percent-encoded, without credentials and fragment."""
     text = text.strip()
     if not re.match(r"https?://[^/?#]", text):
-        fix = "expected an address such as https://shop.example.com/search?q=lamp"
+        fix = "expected an address such as https://shop.example.com/search?q=lamp."
         raise _refused("not-an-address", "--url", text, fix)
     if CREDENTIALS.match(text):
-        fix = "leave user and password out, the suite would keep them; send them in `headers`, from ${…}"
+        fix = "the suite would contain the credentials. Remove them, and send them in `headers` from ${…}."
         raise _refused("credentials-in-address", "--url", text, fix)
     if len(text) > MAX_URL:
-        raise _refused("too-large", "--url", text, f"longer than {MAX_URL:,} characters; shorten it")
+        raise _refused("too-large", "--url", text, f"longer than {MAX_URL:,} characters. Shorten it.")
     if "#" in text:
-        fix = "a service never gets the part after `#`; leave it out, or write %23"
+        fix = "clients do not send the part after `#`. Remove it, or write %23."
         raise _refused("not-an-address", "--url", text, fix)
     match = ADDRESS.fullmatch(text)
     if not match or LONE_PERCENT.search(text):
         encoded = quote(LONE_PERCENT.sub("%25", text), safe=IN_URL, errors="replace")
-        fix = "write host and port in ASCII, as in http://host:8080/"
-        fix = f"write {encoded}" if ADDRESS.fullmatch(encoded) else fix
-        raise _refused("not-an-address", "--url", text, f"has characters that an address cannot have; {fix}")
+        fix = "Write host and port in ASCII, as in http://host:8080/"
+        fix = f"Write {encoded}" if ADDRESS.fullmatch(encoded) else fix
+        raise _refused("not-an-address", "--url", text, f"invalid characters in an address. {fix}")
     if match["port"] and not 0 < int(match["port"]) < 65536:
-        fix = f"there is no port {match['port']}; choose one from 1 to 65535"
+        fix = f"invalid port {match['port']}. Choose one from 1 to 65535."
         raise _refused("not-an-address", "--url", text, fix)
     path = match["path"] or "/"
     return Url(match["origin"], path if path.startswith("/") else f"/{path}")
 
 
 def read_name(text: str) -> str:
-    """A suite's name."""
+    """Returns the name of a suite."""
     if not NAME.fullmatch(text):
-        fix = "use letters, digits, - and _, beginning with a letter or digit (at most 40)"
+        fix = "use at most 40 letters, digits, `-` and `_`, and begin with a letter or digit."
         raise _refused("unusable-name", "--name", text, fix)
     return text
 
 
 def read_users(text: str) -> int:
-    """Virtual users, in total."""
+    """Returns the number of virtual users in total."""
     return VALUES.whole(_value("--users", text), "--users") or _not_above_0("--users", text)
 
 
 def read_rps(text: str) -> Fraction:
-    """Requests per second, in total."""
+    """Returns the requests per second in total."""
     return VALUES.number(_value("--rps", text), "--rps") or _not_above_0("--rps", text)
 
 
 def read_duration(option: str, text: str, *, above_0: bool) -> str:
-    """A duration, as it is written."""
+    """Returns a duration, unchanged."""
     text = _value(option, text)
     if (not VALUES.seconds(text, option) and above_0) or not text:
         _not_above_0(option, text)
@@ -147,7 +147,7 @@ def read_duration(option: str, text: str, *, above_0: bool) -> str:
 
 
 def read_limit(text: str) -> Limit:
-    """A criterion, in Taurus' language or, where that lacks the subject, in toril's."""
+    """Returns a criterion in Taurus' language or, if that lacks the subject, in toril's."""
     text = _value("--limit", text)
     try:
         parse_criterion(text, "--limit")
@@ -161,24 +161,24 @@ def read_limit(text: str) -> Limit:
 
 
 def read_locations(texts: list[str]) -> dict[str, Fraction]:
-    """`["eu-west-1=2", "us-east-1"]` as weights."""
+    """Returns the weights in `["eu-west-1=2", "us-east-1"]`."""
     found: dict[str, Fraction] = {}
     for text in texts:
         name, equals, weight = _value("--location", text).partition("=")
         if not LOCATION.fullmatch(name):
-            fix = "a name has letters, digits and . _ - (at most 63)"
+            fix = "use at most 63 letters, digits, `.`, `_` and `-`."
             raise _refused("unusable-name", "--location", text, fix)
         if name in found:
-            raise _refused("repeated-location", "--location", text, f"{name} is named twice; leave one out")
+            raise _refused("repeated-location", "--location", text, f"{name} occurs twice. Remove one.")
         number = VALUES.number(weight, "--location") if equals else Fraction(1)
         found[name] = number or _not_above_0("--location", text)
     return found
 
 
 def read_action(text: str) -> str:
-    """Where GitHub finds toril's action."""
+    """Returns the address of toril's action on GitHub."""
     if not ACTION_NAME.fullmatch(text):
-        fix = "expected owner/repository@version, such as acme/toril@v1"
+        fix = "expected OWNER/REPOSITORY@VERSION, such as acme/toril@v1."
         raise _refused("unusable-name", "--action", text, fix)
     return text
 
@@ -186,14 +186,14 @@ def read_action(text: str) -> str:
 def _value(option: str, text: str) -> str:
     text = text.strip()
     if "${" in text:
-        raise _refused("unset-reference", option, text, "write the value itself instead of a reference")
+        raise _refused("unset-reference", option, text, "references are not supported. Write the value itself.")
     if not text.isprintable():
-        raise _refused("unusable-value", option, text, "is no single line of text; write one")
+        raise _refused("unusable-value", option, text, "expected one line of printable text.")
     return text
 
 
 def _not_above_0(option: str, text: str) -> Never:
-    raise _refused("out-of-range", option, text, "expected a value above 0")
+    raise _refused("out-of-range", option, text, "expected a value above 0.")
 
 
 def _refused(code: str, option: str, text: object, fix: str) -> UserError:
@@ -202,9 +202,9 @@ def _refused(code: str, option: str, text: object, fix: str) -> UserError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitOptions:
-    """The options and answers; None and empty where there are none."""
+    """The options and answers; None or empty if missing."""
 
-    urls: tuple[Url, ...] = ()  # of a locustfile: its host
+    urls: tuple[Url, ...] = ()  # for a locustfile: its host
     jmx: Path | None = None
     locustfile: Path | None = None
     taurus: Path | None = None
@@ -214,23 +214,23 @@ class InitOptions:
     hold_for: str | None = None
     limits: tuple[Limit, ...] = ()
     locations: Mapping[str, Fraction] = field(default_factory=dict)
-    name: str = ""  # empty: after the file or the host
+    name: str = ""  # empty: derived from the file or the host
     action: str = ACTION
     workflow: bool = True
 
     @property
     def kind(self) -> Kind | None:
-        """Where the load comes from; OptionError if several options name a source."""
+        """Returns the source of the load; OptionError for several sources."""
         files: dict[Kind, Path | None] = {"jmx": self.jmx, "locustfile": self.locustfile, "taurus": self.taurus}
         found = [kind for kind, file in files.items() if file is not None]
         if len(found) > 1:
-            fix = "give one of them; each suite has a folder of its own"
-            raise OptionError(f"--{found[0]} and --{found[1]}: {fix}", code="conflicting-options")
+            fix = "Remove one of them: each suite has its own folder."
+            raise OptionError(f"--{found[0]} and --{found[1]} exclude each other. {fix}", code="conflicting-options")
         if not found:
             return "url" if self.urls else None
         if self.urls and found != ["locustfile"]:
-            fix = "give one of them; the file names its addresses itself"
-            raise OptionError(f"--url and --{found[0]}: {fix}", code="conflicting-options")
+            fix = "Remove one of them: the file contains its addresses."
+            raise OptionError(f"--url and --{found[0]} exclude each other. {fix}", code="conflicting-options")
         return found[0]
 
     @property
@@ -243,28 +243,27 @@ class InitOptions:
 
 
 def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
-    """The options with defaults for the rest; OptionError for options that contradict each other.
+    """Returns the options with defaults; OptionError for conflicting options.
 
-    Users, ramp-up and hold stay None for a script's own load. `shaped`: the locustfile has a LoadTestShape, which is
-    one.
+    Users, ramp-up and hold stay None if a script sets the load. `shaped`: the locustfile sets it by a LoadTestShape.
     """
     kind = options.kind
     if kind is None:
-        fix = "give --url URL, --jmx FILE, --locustfile FILE or --taurus FILE"
-        raise OptionError(f"nothing to load is named; {fix}", code="missing-option")
+        fix = "Pass --url URL, --jmx FILE, --locustfile FILE or --taurus FILE."
+        raise OptionError(f"The source of the load is missing. {fix}", code="missing-option")
     if kind == "taurus":
         _refuse_beside_taurus(options)
     if kind == "locustfile":
         if options.rps:
-            fix = "Locust paces by its script alone; leave it out, and use wait_time there"
-            raise OptionError(f"--rps: {fix}", code="conflicting-options")
+            fix = "Remove --rps, and set `wait_time` in the script."
+            raise OptionError(f"--rps with --locustfile: Locust has no throughput. {fix}", code="conflicting-options")
         if len(options.urls) > 1 or any(url.path != "/" for url in options.urls):
-            fix = "give one, without a path"
-            raise OptionError(f"--url with --locustfile is its host: {fix}", code="not-a-host")
+            fix = "Pass one address without a path."
+            raise OptionError(f"--url with --locustfile sets its host. {fix}", code="not-a-host")
     load = (options.users, options.rps, options.ramp_up, options.hold_for)
     own_load = kind == "taurus" or ((kind == "jmx" or shaped) and all(part is None for part in load))
     if own_load and len(options.locations) > 1:
-        fix = "a script's own load runs on one worker; give --users, too"
+        fix = "one worker runs the load of a script. Add --users, or pass one location."
         raise OptionError(f"--location, several times: {fix}", code="missing-option")
     options = replace(options, name=options.name or default_name(options))
     if kind != "taurus" and not options.limits:
@@ -277,12 +276,12 @@ def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
 
 
 def default_users(rps: Fraction | None) -> int:
-    """Enough for that many requests per second if a response takes a second at most."""
+    """Returns enough users for that rate if each response takes at most a second."""
     return max(USERS, math.ceil(rps or 0))
 
 
 def default_hold(options: InitOptions, users: int) -> str:
-    """Long enough to know the percentiles among the limits, if a response takes a second at most."""
+    """Returns a time with enough samples for the limits, if each response takes at most a second."""
     per_s = float(options.rps or 0) or users / (1 + THINK_TIME_S)
     needed = [0.0]
     for limit in options.limits or LIMITS:
@@ -293,7 +292,7 @@ def default_hold(options: InitOptions, users: int) -> str:
 
 
 def default_name(options: InitOptions) -> str:
-    """After the file, its folder where every file has the same name, or the host."""
+    """Returns a name from the file, from its folder for a common file name, or from the host."""
     if options.file is not None:
         stem = options.file.stem
         source = options.file.resolve().parent.name if stem.lower() in ("suite", "locustfile") else stem
@@ -315,5 +314,5 @@ def _refuse_beside_taurus(options: InitOptions) -> None:
     }
     for option, value in given.items():
         if value:
-            fix = "the file stays as it is; write it there, or give it to each run with -o"
-            raise OptionError(f"{option} with --taurus: {fix}", code="conflicting-options")
+            fix = "Write the value in the file, or pass it to each run with -o."
+            raise OptionError(f"{option} with --taurus: the file stays unchanged. {fix}", code="conflicting-options")

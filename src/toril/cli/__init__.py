@@ -1,6 +1,6 @@
-"""The `toril` command: options, calls and exit codes; no logic of its own.
+"""The `toril` command: options, calls and exit codes, without logic of its own.
 
-A command's module is imported when the command is used: `toril --version` and `toril plan` import no report and no AWS.
+Each command imports its module on use: `toril --version` and `toril plan` import neither reports nor AWS.
 """
 
 import errno
@@ -19,29 +19,43 @@ from toril.errors import InfrastructureError, UserError
 INTERNAL_ERROR = 70
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 HIDDEN = "worker"
-COMMANDS = {  # name → module and function, in the order of the help
-    "init": "toril.cli.setup:init",
-    "plan": "toril.cli.running:plan",
-    "run": "toril.cli.running:run",
-    "duet": "toril.cli.running:duet",
-    "report": "toril.cli.results:report",
-    "compare": "toril.cli.results:compare",
-    "comment": "toril.cli.github:comment",
-    "watch": "toril.cli.running:watch",
-    "stop": "toril.cli.results:stop",
-    "adjust": "toril.cli.results:adjust",
-    "fetch": "toril.cli.results:fetch",
-    "runs": "toril.cli.results:runs",
-    "push": "toril.cli.running:push",
-    "sweep": "toril.cli.running:sweep",
-    "doctor": "toril.cli.running:doctor_command",
-    "gates": "toril.cli.github:gates_command",
-    HIDDEN: "toril.worker.command:worker",
+PANELS = {  # panel of the help → name → module and function, in the order of the help
+    "Run": {
+        "run": "toril.cli.running:run",
+        "plan": "toril.cli.running:plan",
+        "watch": "toril.cli.running:watch",
+        "adjust": "toril.cli.results:adjust",
+        "stop": "toril.cli.results:stop",
+    },
+    "Results": {
+        "report": "toril.cli.results:report",
+        "runs": "toril.cli.results:runs",
+        "fetch": "toril.cli.results:fetch",
+    },
+    "Compare": {
+        "compare": "toril.cli.results:compare",
+        "duet": "toril.cli.running:duet",
+    },
+    "GitHub": {
+        "gates": "toril.cli.github:gates_command",
+        "comment": "toril.cli.github:comment",
+    },
+    "Fargate": {
+        "push": "toril.cli.running:push",
+        "sweep": "toril.cli.running:sweep",
+    },
+    "Set up": {
+        "init": "toril.cli.setup:init",
+        "doctor": "toril.cli.running:doctor_command",
+        "engines": "toril.cli.setup:engines",
+        HIDDEN: "toril.worker.command:worker",
+    },
 }
+COMMANDS = {name: place for commands in PANELS.values() for name, place in commands.items()}
 
 
 class Commands(TyperGroup):
-    """Imports a command when it is named."""
+    """Imports a command on its first use."""
 
     def list_commands(self, _ctx: Any) -> list[str]:
         return list(COMMANDS)
@@ -53,17 +67,18 @@ class Commands(TyperGroup):
 
 
 def command(name: str) -> Any:
-    """Returns one command of `toril`, with its parameters and help; KeyError if there is none."""
+    """Returns one command of `toril`, with its parameters and help; KeyError for an unknown name."""
     module, function = COMMANDS[name].split(":")
+    panel = next(title for title, commands in PANELS.items() if name in commands)
     single = typer.Typer(add_completion=False, context_settings=SETTINGS)
-    single.command(name=name, hidden=name == HIDDEN)(getattr(import_module(module), function))
+    single.command(name=name, hidden=name == HIDDEN, rich_help_panel=panel)(getattr(import_module(module), function))
     return typer.main.get_command(single)
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     cls=Commands,
-    help="Distributed load testing as code: any Taurus suite, many workers, one exact verdict.",
+    help="Run Taurus suites as distributed load tests, with one exact verdict.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -83,30 +98,30 @@ def common(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Distributed load testing as code: any Taurus suite, many workers, one exact verdict."""
+    """Run Taurus suites as distributed load tests, with one exact verdict."""
 
 
 def main() -> None:
-    """Runs the command and turns its result into an exit code."""
-    gc.set_threshold(50_000)  # imports leave nothing to collect
+    """Runs the command and exits with its exit code."""
+    gc.set_threshold(50_000)  # imports create no garbage
     write_anything()
     try:
         app()
     except UserError as error:
-        from toril.masking import mask  # compiles many patterns
+        from toril.masking import mask  # slow to import: it compiles many patterns
 
         typer.echo(f"error: {mask(str(error))}", err=True)
         sys.exit(error.exit_code)
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise
-        typer.echo(f"error: nothing more can be written: {error.strerror}; make room", err=True)
+        typer.echo(f"error: cannot write the output: {error.strerror}. Free some disk space.", err=True)
         sys.exit(InfrastructureError.exit_code)
     except Exception:
         import traceback
 
         traceback.print_exc()
-        typer.echo("internal error: this is a bug in toril; please report the text above", err=True)
+        typer.echo("internal error: this is a bug in toril. Please report the text above.", err=True)
         sys.exit(INTERNAL_ERROR)
     finally:
-        gc.freeze()  # everything goes with the process: the interpreter need not look for cycles first
+        gc.freeze()  # the process ends: skip the search for garbage

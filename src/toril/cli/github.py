@@ -1,4 +1,4 @@
-"""Commands for pull requests: the suites that a change has to pass, and the comment on its runs."""
+"""Commands for pull requests: select the suites that a change must pass, and comment on their runs."""
 
 import json
 import os
@@ -20,12 +20,14 @@ OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def gates_command(
-    folder: Annotated[Path, typer.Argument(help="The folder that holds the suites' folders.")] = Path("loadtests"),
+    folder: Annotated[Path, typer.Argument(help="Folder with one folder per suite.")] = Path("loadtests"),
     changed_since: Annotated[
         str | None,
-        typer.Option("--changed-since", help="A commit: suites touched since then, and gates unless only texts were."),
+        typer.Option(
+            "--changed-since", help="Commit: select suites changed since then, and gates unless only texts changed."
+        ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All suites, whatever has changed.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Select all suites, even unchanged ones.")] = False,
     on: On = "local",
     env: Environment = None,
     format: TextOrJson = "text",
@@ -33,25 +35,27 @@ def gates_command(
         str | None, typer.Option("--output-name", help="Print NAME=JSON, for a job's outputs on GitHub.")
     ] = None,
 ) -> None:
-    """Name the suites that a change has to pass: those it touches, and those with `gate: true`.
+    """List the suites that a change must pass: changed suites, and suites with `gate: true`.
 
-    For this machine a suite that needs AWS is left out unless it is a gate;
-    with --on fargate those are named whose locations are regions.
+    With --on local, suites that need AWS are skipped unless they are gates.
+    With --on fargate, only suites whose locations are regions are listed.
 
     Example: toril gates loadtests --changed-since origin/main
     """
     if output_name is not None and not OUTPUT_NAME.fullmatch(output_name):
         raise OptionError(
-            f"--output-name {output_name!r}: letters, digits, _ and -, and no digit first", code="option-value"
+            f"--output-name `{output_name}`: use letters, digits, `_` and `-`, and no digit first.", code="option-value"
         )
     if every and changed_since is not None:
-        raise OptionError("--all and --changed-since: choose one of them", code="conflicting-options")
+        raise OptionError(
+            "--all and --changed-since exclude each other. Remove one of them.", code="conflicting-options"
+        )
     changed = None if changed_since is None else gates.changed_since(changed_since, folder)
     environment = read_pairs("--env", env or ())
     chosen = gates.choose(folder, changed=changed, on=on, every=every, environment=environment)
     if output_name is not None and len(chosen) > gates.MOST:
         raise OptionError(
-            f"{len(chosen)} suites have to run, and a job's matrix on GitHub has at most {gates.MOST}",
+            f"{len(chosen)} suites must run, but a job matrix on GitHub has at most {gates.MOST}. Split FOLDER.",
             code="too-many-suites",
         )
     as_json = output_name is not None or format == "json"
@@ -61,59 +65,63 @@ def gates_command(
     for suite in chosen:
         typer.echo(f"{suite.name}: {suite.why}", err=as_json)
     if not chosen:
-        typer.echo("no suite has to run", err=True)
+        typer.echo("no suite must run", err=True)
 
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/(?!\.{1,2}$)[A-Za-z0-9_.-]+")
 HEAD = re.compile(r"[^:\s]+:\S+")
-MOST_OF_A_STRANGER = 50  # comments at once: each mails everybody who follows the pull request
+MOST_FROM_FORK = 50  # comments at once: each sends mail to all followers of the pull request
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def comment(
     runs: Annotated[
-        list[Path], typer.Argument(help="Folders of runs, or folders that hold some, such as an artifact.")
+        list[Path], typer.Argument(help="Folders of runs, or folders that contain runs, e.g. an artifact.")
     ],
-    repository: Annotated[str, typer.Option("--repository", envvar="GITHUB_REPOSITORY", help="OWNER/NAME.")] = "",
-    pull_request: Annotated[int | None, typer.Option("--pull-request", min=1, help="Its number.")] = None,
-    head: Annotated[str | None, typer.Option("--head", help="OWNER:BRANCH instead of the number, with --sha.")] = None,
+    repository: Annotated[
+        str, typer.Option("--repository", envvar="GITHUB_REPOSITORY", help="OWNER/NAME of the repository.")
+    ] = "",
+    pull_request: Annotated[
+        int | None, typer.Option("--pull-request", min=1, help="Number of the pull request.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", help="OWNER:BRANCH in place of the number; requires --sha.")
+    ] = None,
     sha: Annotated[
         str | None,
-        typer.Option(
-            "--sha", help="The commit that was tested. Skip the comment if the pull request has newer commits."
-        ),
+        typer.Option("--sha", help="Tested commit. Skip the comment if the pull request has newer commits."),
     ] = None,
-    report_url: Annotated[str | None, typer.Option("--report-url", help="Where the whole report is.")] = None,
-    run_url: Annotated[str | None, typer.Option("--run-url", help="Where the workflow's run is.")] = None,
+    report_url: Annotated[str | None, typer.Option("--report-url", help="Address of the full report.")] = None,
+    run_url: Annotated[str | None, typer.Option("--run-url", help="Address of the workflow run.")] = None,
     if_there: Annotated[
-        bool, typer.Option("--if-there", help="No error if these folders are not there: for a job that ran no suite.")
+        bool, typer.Option("--if-there", help="Succeed without a comment if the folders do not exist.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the comments; send nothing to GitHub.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the comments without sending them.")] = False,
 ) -> None:
-    """Tell a pull request about RUNS: one comment per suite, which later runs update.
+    """Comment on a pull request: one comment per suite, updated by later runs.
 
-    A run and a duet of the same suite share one comment. The token comes from
-    GITHUB_TOKEN and needs `pull-requests: write`. The folders may come from a
-    stranger, such as the artifact of a fork's workflow; the number of the pull
-    request must not.
+    A run and a duet of the same suite share one comment. GITHUB_TOKEN holds the
+    token, which needs `pull-requests: write`. The folders may be untrusted, such
+    as the artifact of a fork's workflow. Take the number of the pull request
+    from a trusted source only.
 
     Example: toril comment artifact/ --head octocat:faster --sha $COMMIT
     """
     for option, url in (("--report-url", report_url), ("--run-url", run_url)):
         if url is not None and not is_address(url):
             raise OptionError(
-                f"{option} {url}: expected an http or https address, percent-encoded", code="option-value"
+                f"{option} `{url}`: expected a percent-encoded http or https address.", code="option-value"
             )
     if if_there and not (runs := [path for path in runs if path.is_dir()]):
-        typer.echo("there are no runs: no comment posted", err=True)
+        typer.echo("The folders do not exist. No comment posted.", err=True)
         return
     bundles, problems = read_runs(runs)
     if not bundles:
         raise StoreError("; ".join(problems), code="unreadable-runs")
     texts = comments(bundles, Links(report=report_url, run=run_url, commit=sha, branch=head))
-    if head is not None and len(texts) > MOST_OF_A_STRANGER:
+    if head is not None and len(texts) > MOST_FROM_FORK:
         raise StoreError(
-            f"{len(texts)} suites, more than the {MOST_OF_A_STRANGER} that --head has comments for",
+            f"RUNS has {len(texts)} suites; --head allows {MOST_FROM_FORK}. Pass fewer folders, or use --pull-request.",
             code="too-many-suites",
         )
     if dry_run:
@@ -135,31 +143,33 @@ def _token() -> str:
     token = os.environ.get("GITHUB_TOKEN", "").strip()
     if not token:
         raise OptionError(
-            "GITHUB_TOKEN is not set; in a workflow: `env: {GITHUB_TOKEN: ${{ github.token }}}`", code="no-token"
+            "GITHUB_TOKEN is not set. In a workflow, add `env: {GITHUB_TOKEN: ${{ github.token }}}`.", code="no-token"
         )
     if not token.isascii() or not token.isprintable():
-        raise OptionError("GITHUB_TOKEN is no token: it has characters that no header takes", code="bad-token")
+        raise OptionError("GITHUB_TOKEN has characters that are invalid in a header. Set it again.", code="bad-token")
     return token
 
 
 def _pulls(client: Client, repository: str, number: int | None, head: str | None, sha: str | None) -> list[int]:
-    """The numbers of the pull requests to comment on."""
+    """Returns the numbers of the pull requests to comment on."""
     if not REPOSITORY.fullmatch(repository):
-        raise OptionError(f"--repository {repository!r}: expected OWNER/NAME", code="option-value")
+        raise OptionError(f"--repository `{repository}`: expected OWNER/NAME.", code="option-value")
     if (number is None) == (head is None):
         raise OptionError(
-            "name the pull request: either --pull-request NUMBER, or --head OWNER:BRANCH with --sha COMMIT",
+            "No pull request named. Pass either --pull-request NUMBER, or --head OWNER:BRANCH with --sha COMMIT.",
             code="no-pull-request",
         )
     if sha is not None and not COMMIT.fullmatch(sha):
-        raise OptionError(f"--sha {sha}: expected the whole commit", code="option-value")
+        raise OptionError(f"--sha `{sha}`: expected the full commit hash.", code="option-value")
     if number is not None:
         found = [number] if sha is None or is_at(client, repository, number, sha) else []
     elif head is None or not HEAD.fullmatch(head) or sha is None:
-        raise OptionError(f"--head {head}: expected OWNER:BRANCH, and the whole commit in --sha", code="option-value")
+        raise OptionError(
+            f"--head `{head}`: expected OWNER:BRANCH, with the full commit hash in --sha.", code="option-value"
+        )
     else:
         found = pulls_of(client, repository, head, sha)
     if not found:
-        asked = f"#{number} is no longer" if number is not None else f"no open pull request of {head} is"
-        typer.echo(f"{asked} at {sha}: no comment posted", err=True)
+        reason = f"#{number} has newer commits than" if number is not None else f"No open pull request of {head} is at"
+        typer.echo(f"{reason} {sha}. No comment posted.", err=True)
     return found

@@ -1,4 +1,4 @@
-"""Commands on stored runs: report, compare, list, fetch, stop, adjust."""
+"""Commands on stored runs: report, compare, stop, adjust, fetch, runs."""
 
 import sys
 from pathlib import Path
@@ -29,21 +29,22 @@ from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
 from toril.store import open_store
+from toril.text import plural
 
 
 def report(
     run: Run,
     store: StoreOption = ".toril",
-    format: Annotated[str, typer.Option("--format", help=", ".join(FORMATS) + ".")] = "terminal",
+    format: Annotated[str, typer.Option("--format", help=f"Format: {', '.join(FORMATS)}.")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
     table: Annotated[
         str, typer.Option("--table", help=f"Table to export as csv or parquet: {', '.join(TABLES)}.")
     ] = TABLES[0],
     if_there: Annotated[
-        bool, typer.Option("--if-there", help="No error if there is no such run: for a job that ended before it began.")
+        bool, typer.Option("--if-there", help="Succeed without a report if the run does not exist.")
     ] = False,
 ) -> None:
-    """Rebuild a report of RUN from its files; exits 0 whatever the verdict.
+    """Print or write a report of RUN; the exit code is 0 for every verdict.
 
     Example: toril report latest --format html --out report.html
     """
@@ -63,17 +64,17 @@ def report(
 
 
 def compare(
-    base: Annotated[str, typer.Argument(help="The run to compare with: its id, `latest`, or its folder.")],
-    head: Annotated[str, typer.Argument(help="The run in question, given in the same way.")],
+    base: Annotated[str, typer.Argument(help="Run to compare with: its id, `latest` or its folder.")],
+    head: Annotated[str, typer.Argument(help="Run to check: its id, `latest` or its folder.")],
     store: StoreOption = ".toril",
-    format: Annotated[ComparedFormat, typer.Option("--format", help=", ".join(COMPARED) + ".")] = "terminal",
+    format: Annotated[ComparedFormat, typer.Option("--format", help=f"Format: {', '.join(COMPARED)}.")] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", help="File to write instead of stdout.")] = None,
 ) -> None:
-    """Show two runs side by side, BASE first; exits 0 whatever differs.
+    """Show two runs side by side; the exit code is 0 for every difference.
 
-    A difference counts where the 95 % intervals of the two runs are apart.
-    What changes from one run to the next is not in those intervals: two
-    single runs prove no regression.
+    A figure differs if the 95 % intervals of the two runs do not overlap.
+    These intervals omit the variation from run to run, so two single runs
+    do not prove a regression. Use `toril duet` to prove one.
 
     Example: toril compare 20261124T1803 latest --format html --out compared.html
     """
@@ -90,10 +91,10 @@ def stop(
     store: StoreOption = ".toril",
     if_running: Annotated[
         bool,
-        typer.Option("--if-running", help="No error if there is no such run, or it is over: for a job's last step."),
+        typer.Option("--if-running", help="Succeed if the run does not exist or has ended."),
     ] = False,
 ) -> None:
-    """End RUN's load early; what it has measured is kept and judged.
+    """End the load of RUN early; keep and judge the measurements.
 
     Example: toril stop latest
     """
@@ -109,18 +110,21 @@ def stop(
 def adjust(
     run: Run,
     rate: Annotated[
-        str, typer.Option("--rate", help="Requests per second of all workers together; or a change: +20%, -20%, x2.")
+        str, typer.Option("--rate", help="Requests per second of all workers together, or a change: +20%, -20%, x2.")
     ],
     execution: Annotated[
-        str | None, typer.Option("--execution", help="Whose rate, where the run has several; by its name in the plan.")
+        str | None,
+        typer.Option(
+            "--execution", help="Execution to change, by its name in the plan; required if the run has several."
+        ),
     ] = None,
     store: StoreOption = ".toril",
 ) -> None:
-    """Change the rate of RUN's load while it goes on.
+    """Change the request rate of RUN during its load.
 
-    It holds from a moment that all workers know of in time, to the end of the
-    load or to the next change. The verdict and every report tell of it. For
-    executors that send at a rate: vegeta.
+    All workers change at the same moment, a few seconds from now. The new rate
+    lasts until the next change or the end of the load. The verdict and all
+    reports show the change. Only executor vegeta supports it.
 
     Example: toril adjust latest --rate 500
     """
@@ -130,18 +134,20 @@ def adjust(
         typer.echo(f"warning: {warning}", err=True)
     rps, before = (f"{round(rps, 3):,.12g}/s" for rps in (done.rate.rps, done.before_rps))
     typer.echo(
-        f"{done.rate.execution} of run {run_id}: {rps} instead of {before} "
-        f"from {done.at_s:,.0f} s of its load on, {done.in_s:.1f} s from now"
+        f"{done.rate.execution} of run {run_id}: rate changes from {before} to {rps} "
+        f"at second {done.at_s:,.0f} of the load, in {done.in_s:.1f} s"
     )
 
 
 def fetch(
     run: Run,
-    to: Annotated[Path, typer.Option("--to", help="The store to copy it into: a folder.")] = Path(".toril"),
+    to: Annotated[Path, typer.Option("--to", help="Folder of the store to copy the run into.")] = Path(".toril"),
     store: StoreOption = ".toril",
-    if_there: Annotated[bool, typer.Option("--if-there", help="No error if there is no such run.")] = False,
+    if_there: Annotated[
+        bool, typer.Option("--if-there", help="Succeed without a copy if the run does not exist.")
+    ] = False,
 ) -> None:
-    """Copy RUN's folder out of a bucket, to keep it or to make reports of it elsewhere.
+    """Copy the folder of RUN from a bucket to this machine.
 
     Example: toril fetch latest --store s3://toril-123456789012-us-east-1
     """
@@ -155,12 +161,14 @@ def fetch(
     into = open_store(str(to))
     files, problems = stored.fetch(found, run_id, into)
     typer.echo("".join(f"not copied: {problem}\n" for problem in problems), err=True, nl=False)
-    typer.echo(f"{into.address(run_key(run_id))}: {files} files")
+    typer.echo(f"{into.address(run_key(run_id))}: {plural(files, 'file')}")
 
 
 def runs(
     store: StoreOption = ".toril",
-    prune: Annotated[str | None, typer.Option("--prune", help="Delete ended runs older than this, e.g. 30d.")] = None,
+    prune: Annotated[
+        str | None, typer.Option("--prune", help="Delete ended runs older than this age, e.g. 30d.")
+    ] = None,
 ) -> None:
     """List the runs of a store, newest first.
 
@@ -169,5 +177,5 @@ def runs(
     opened, now = open_store(store), SystemClock().now()
     if prune is not None:
         gone = stored.prune(opened, read_age(prune), now)
-        typer.echo(f"deleted {len(gone)} runs" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
+        typer.echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
     runs_table.show(Output(), stored.listing(opened, now))

@@ -1,6 +1,6 @@
-"""Commands that plan and run a suite, follow a run to its verdict, or serve scheduled runs.
+"""Commands that plan and run a suite, follow a run until its verdict, or support scheduled runs.
 
-Heavy modules are imported by the command that needs them: `toril plan` imports neither reports nor AWS.
+Each command imports the heavy modules that it needs: `toril plan` imports neither reports nor AWS.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from toril.store import Store
     from toril.suite import Suite
 
-OWNERS_PATIENCE_S = 15.0  # with a bucket in one call: less than a lease lasts, so that its loss is noticed in time
+OWNERS_PATIENCE_S = 15.0  # per call to a bucket: shorter than a lease, to notice its loss in time
 
 
 def plan(
@@ -59,7 +59,7 @@ def plan(
     store: StoreOption = ".toril",
     format: TextOrJson = "text",
 ) -> None:
-    """Print how the load of SUITE would be divided, and what is odd about it; start nothing.
+    """Print how workers would share the load of SUITE, with warnings; start nothing.
 
     Example: toril plan loadtests/shop --workers 4
     """
@@ -98,13 +98,13 @@ def run(
     fail_on: FailOn = "failed,inconclusive",
     report: Reports = None,
     max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0, help="Refuse a run on Fargate that costs more US dollars.")
+        float | None, typer.Option("--max-cost", min=0, help="Refuse a run on Fargate that costs more, in US dollars.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run SUITE, judge it, report it; the exit code is the verdict.
+    """Run SUITE, judge and report the run; the exit code is the verdict.
 
-    0 passed · 1 failed · 2 bad input · 3 inconclusive · 4 could not start, or write · 130 interrupted.
+    0 passed · 1 failed · 2 invalid input · 3 inconclusive · 4 cannot start or write · 130 interrupted.
 
     Example: toril run loadtests/shop --workers 2 --report junit=out.xml
     """
@@ -116,13 +116,15 @@ def run(
 
 def duet(
     suite: Suites,
-    base: Annotated[str, typer.Option("--base", help="The address to compare with, such as that of the main branch.")],
-    head: Annotated[str, typer.Option("--head", help="The address in question, such as that of the change.")],
+    base: Annotated[str, typer.Option("--base", help="Address to compare with, e.g. of the main branch.")],
+    head: Annotated[str, typer.Option("--head", help="Address to check, e.g. of the change.")],
     blocks: Annotated[
-        int | None, typer.Option("--blocks", min=4, max=100, help="Pairs of blocks; default: toril.regression.blocks.")
+        int | None,
+        typer.Option("--blocks", min=4, max=100, help="Number of block pairs; default: toril.regression.blocks."),
     ] = None,
     margin: Annotated[
-        str | None, typer.Option("--margin", help="A change that is none, e.g. 3%; default: toril.regression.margin.")
+        str | None,
+        typer.Option("--margin", help="Largest slowdown to tolerate, e.g. 3%; default: toril.regression.margin."),
     ] = None,
     store: StoreOption = ".toril",
     overrides: Overrides = None,
@@ -135,12 +137,12 @@ def duet(
     report: Reports = None,
     quiet: Quiet = False,
 ) -> None:
-    """Load BASE and HEAD in turns, compare them; fail when HEAD is proven to be worse.
+    """Load BASE and HEAD in turns, and fail if HEAD is proven slower.
 
-    Both are loaded by the same workers, in pairs of short blocks, one right
-    after the other. A percentile that is worse by more than the margin, with
-    95 % confidence, fails the run, and so does a criterion that HEAD breaches.
-    The exit codes are those of `toril run`.
+    The same workers load both addresses in pairs of short blocks. The run fails
+    if a percentile of HEAD is worse by more than the margin, with 95 %
+    confidence, or if HEAD breaches a criterion. The exit codes are those of
+    `toril run`.
 
     Example: toril duet loadtests/shop --base http://127.0.0.1:8001 --head http://127.0.0.1:8002
     """
@@ -194,20 +196,20 @@ def _run(
                 interrupts=interrupts,
                 origin=found.origin,
             )
-    from toril.runs.stored import write_reports  # after the run: it would delay the start
+    from toril.runs.stored import write_reports  # imported after the run: an import before it would delay the start
 
     unwritten = write_reports(opened, judged.bundle, targets)
     _conclude(opened, judged, failing, unwritten, quiet=quiet)
 
 
 def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritten: list[str], *, quiet: bool) -> None:
-    """Show the verdict and all problems beside it, then exit with the worst of their codes."""
+    """Shows the verdict and all problems, then exits with the worst of their codes."""
     from toril.records import run_key
     from toril.reports import show
     from toril.verdict import exit_code
 
     problems = [*judged.unwritten, *unwritten, *judged.left]
-    for problem in problems:  # first: after the verdict they would contradict it
+    for problem in problems:  # before the verdict, which they could seem to contradict
         typer.echo(f"error: {problem}", err=True)
     show(judged.bundle)
     if not quiet and not judged.unwritten:
@@ -215,7 +217,7 @@ def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritt
     code = INTERRUPTED if judged.interrupted else exit_code(judged.bundle.outcome, failing)
     if problems and not code:
         code = InfrastructureError.exit_code
-        typer.echo(f"exit code {code}, whatever the verdict: see the error above it", err=True)
+        typer.echo(f"exit code {code}, because of the error above the verdict", err=True)
     raise typer.Exit(code)
 
 
@@ -224,14 +226,14 @@ def watch(
     store: StoreOption = ".toril",
     fail_on: FailOn = "failed,inconclusive",
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="Carry the run on if the command that started it is gone.")
+        bool, typer.Option("--take-over", help="Become the owner of the run if the command that started it has ended.")
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Follow RUN live until it ends; the exit code is its verdict.
+    """Show RUN live until it ends; the exit code is its verdict.
 
-    A run on Fargate outlives the command that started it: with --take-over
-    this one becomes its owner, ends it and judges it, as the first would have.
+    A run on Fargate continues if the command that started it ends. With
+    --take-over, this command becomes the owner: it ends and judges the run.
 
     Example: toril watch latest
     """
@@ -260,7 +262,7 @@ def watch(
 
 def doctor_command(
     suite: Annotated[
-        list[str] | None, typer.Argument(help="With --on fargate: what this suite needs; without it, all regions.")
+        list[str] | None, typer.Argument(help="With --on fargate: suite to check; default: check all regions.")
     ] = None,
     on: On = "local",
     store: StoreOption = ".toril",
@@ -268,7 +270,7 @@ def doctor_command(
     env: Environment = None,
     workers: Workers = None,
 ) -> None:
-    """Check everything that a run needs; exits 4 when something is missing.
+    """Check the requirements of a run; the exit code is 4 if one is missing.
 
     Example: toril doctor --on fargate loadtests/two-regions
     """
@@ -295,7 +297,7 @@ def doctor_command(
 
 
 def push(suite: Suites, store: StoreOption = ".toril") -> None:
-    """Put SUITE into the store, with its commit, where the schedules of a home region find it.
+    """Upload SUITE with its commit to the store, for the schedules of a home region.
 
     Example: toril push loadtests/shop --store s3://toril-123456789012-us-east-1
     """
@@ -311,9 +313,9 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
 
 
 def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None:
-    """End everything that RUN has left on Fargate, and judge it unless its owner has; exits 4 if tasks may still run.
+    """Stop all tasks of RUN on Fargate and judge the run; the exit code is 4 if tasks may still run.
 
-    Each run has this done at its deadline by a schedule of its own.
+    A schedule of each run does this at the deadline of the run.
 
     Example: toril sweep latest
     """
@@ -326,9 +328,9 @@ def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None
     found, run_id = find_run(run, store)
     with live.view(Console(stderr=True), quiet=quiet) as view:
         swept = sweep_run(found, run_id, SystemClock(), view)
-    typer.echo(f"{run_id}: {len(swept.stopped)} tasks still ran and were stopped")
+    typer.echo(f"{run_id}: {len(swept.stopped)} running tasks stopped")
     if swept.bundle is not None:
-        typer.echo(f"{run_id}: judged as {swept.bundle.outcome}")
+        typer.echo(f"{run_id}: verdict {swept.bundle.outcome}")
     for problem in filter(None, (swept.reason, *swept.problems)):
         typer.echo(f"error: {problem}", err=True)
     if swept.problems:

@@ -1,4 +1,4 @@
-"""Commands that come before the first run: `toril init` with its questions."""
+"""Commands for the time before the first run: `toril init` with its questions, and `toril engines`."""
 
 import shlex
 import sys
@@ -31,46 +31,52 @@ from toril.authoring.options import (
     read_url,
     read_users,
 )
-from toril.cli.options import INTERRUPTED
+from toril.cli.options import INTERRUPTED, TextOrJson
 from toril.errors import UserError
 from toril.masking import mask
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The top of your repository.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Root folder of your repository.")] = Path(),
     url: Annotated[
-        list[str] | None, typer.Option("--url", help="An address to request; repeatable. With --locustfile: its host.")
+        list[str] | None, typer.Option("--url", help="Address to request; repeatable. With --locustfile: its host.")
     ] = None,
-    jmx: Annotated[Path | None, typer.Option("--jmx", help="A JMeter script.")] = None,
-    locustfile: Annotated[Path | None, typer.Option("--locustfile", help="A Locust script.")] = None,
-    taurus: Annotated[Path | None, typer.Option("--taurus", help="An existing Taurus file, kept as it is.")] = None,
+    jmx: Annotated[Path | None, typer.Option("--jmx", help="JMeter script.")] = None,
+    locustfile: Annotated[Path | None, typer.Option("--locustfile", help="Locust script.")] = None,
+    taurus: Annotated[Path | None, typer.Option("--taurus", help="Existing Taurus file, copied unchanged.")] = None,
     users: Annotated[
-        int | None, typer.Option("--users", min=1, help="Virtual users in total; 10 unless given.")
+        int | None, typer.Option("--users", min=1, help="Virtual users in total; default: 10, or more with --rps.")
     ] = None,
-    rps: Annotated[str | None, typer.Option("--rps", help="Requests per second in total, at most; by JMeter.")] = None,
-    ramp_up: Annotated[str | None, typer.Option("--ramp-up", help="Time to reach the full load; 5s.")] = None,
+    rps: Annotated[
+        str | None, typer.Option("--rps", help="Largest throughput in total, in requests per second; uses JMeter.")
+    ] = None,
+    ramp_up: Annotated[str | None, typer.Option("--ramp-up", help="Time to reach the full load; default: 5s.")] = None,
     hold_for: Annotated[
-        str | None, typer.Option("--hold-for", help="Time to keep it; 25s or what limits need.")
+        str | None,
+        typer.Option(
+            "--hold-for", help="Time to keep the full load; default: 25s, or longer if a limit needs more samples."
+        ),
     ] = None,
     limit: Annotated[
-        list[str] | None, typer.Option("--limit", help="Criterion that fails a run; repeatable. p95>500ms and fail>1%.")
+        list[str] | None,
+        typer.Option("--limit", help="Criterion that fails a run; repeatable; default: p95>500ms and fail>1%."),
     ] = None,
     location: Annotated[
-        list[str] | None, typer.Option("--location", help="NAME[=WEIGHT] where load comes from; repeatable.")
+        list[str] | None, typer.Option("--location", help="Location of workers: NAME[=WEIGHT]; repeatable.")
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="The suite's; after the host or file unless given.")
+        str | None, typer.Option("--name", help="Name of the suite; default: from the host or file.")
     ] = None,
-    action: Annotated[str, typer.Option("--action", help="Where GitHub finds toril's action.")] = ACTION,
-    no_workflow: Annotated[bool, typer.Option("--no-workflow", help="Write the suite only.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+    action: Annotated[str, typer.Option("--action", help="Address of toril's action on GitHub.")] = ACTION,
+    no_workflow: Annotated[bool, typer.Option("--no-workflow", help="Write only the suite.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
-    """Write a first suite and a workflow for GitHub into DIR, which run at once.
+    """Write a first suite and a GitHub workflow, ready to run, into DIR.
 
-    The load comes from addresses, a JMX, a locustfile or an existing Taurus
-    file: --url, --jmx, --locustfile or --taurus; without any of them, and on a
-    terminal, everything is asked for. A JMX keeps its own load unless one is
-    given. A file that is there already is kept, and then nothing is written.
+    Choose the source of the load with --url, --jmx, --locustfile or --taurus.
+    Without a source, the command asks for all values on a terminal. A JMX keeps
+    its own load unless you give one. If a file already exists, the command
+    writes nothing; --force overwrites it.
 
     Example: toril init --url https://shop.example.com/ --users 20 --limit 'p95>300ms'
     """
@@ -95,8 +101,8 @@ def init(
                 refuse_taken(folder)
             options = ask(options, folder, force=force)
         created = create(options, folder, force=force)
-    except (typer.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of what is typed
-        typer.echo("\nnothing was written", err=True)
+    except (typer.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of the input
+        typer.echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     for file in created.files:
         typer.echo(f"wrote {folder / file}")
@@ -106,70 +112,87 @@ def init(
     typer.echo(f"next:\n  toril plan {suite}\n  toril run {suite}")
 
 
+def engines(format: TextOrJson = "text") -> None:
+    """List the engines, the load keys and scripts that each accepts, and what each needs installed.
+
+    Example: toril engines
+    """
+    from toril.reports import engines_table
+    from toril.reports.screen import Output, emit
+
+    if format == "json":
+        emit(engines_table.as_json(), None)
+    else:
+        engines_table.show(Output())
+
+
 Answer = TypeVar("Answer")
 
 
 def ask(options: InitOptions, folder: Path, *, force: bool) -> InitOptions:
-    """Returns the options with the user's answers added; typer.Abort when the input ends."""
+    """Returns the options with the user's answers; typer.Abort at the end of the input."""
 
     def unused_name(text: str) -> str:
         name = read_name(text)
-        if not force and options.kind != "taurus":  # a script may lie in the folder of that name already
+        if not force and options.kind != "taurus":  # the folder of that name may already hold the script
             refuse_taken(folder, name)
         return name
 
     def limits(text: str) -> tuple[Limit, ...]:
         return tuple(read_limit(part) for part in text.split(";") if part.strip())
 
-    source = _asked("An address (several: with spaces), a .jmx, a locustfile.py or a Taurus file", _source)
+    source = _ask_value("Addresses separated by spaces, or a .jmx, a locustfile.py or a Taurus file", _source)
     options = replace(options, **source)
     if options.kind != "taurus":
         options = _ask_load(options)
         if not options.limits:
             standard = "; ".join(limit.text for limit in LIMITS)
-            options = replace(options, limits=_asked("Fails when (several: with ;)", limits, standard))
-        if not options.locations and options.hold_for:  # a script's own load runs in one place
-            question = "Locations, such as eu-west-1=2 us-east-1=1 (empty: here)"
-            found = _asked(question, lambda text: read_locations(text.replace(",", " ").split()), "")
+            options = replace(options, limits=_ask_value("Criteria that fail a run, separated by ;", limits, standard))
+        if not options.locations and options.hold_for:  # the load of a script runs in one location
+            question = "Locations, e.g. eu-west-1=2 us-east-1=1 (empty: this machine)"
+            found = _ask_value(question, lambda text: read_locations(text.replace(",", " ").split()), "")
             options = replace(options, locations=found)
     if not options.name:
-        options = replace(options, name=_asked("Name of the suite", unused_name, default_name(options)))
+        options = replace(options, name=_ask_value("Name of the suite", unused_name, default_name(options)))
     return options
 
 
 def _source(text: str) -> dict[str, Any]:
-    """The option that an address or file stands for, by name."""
+    """Returns the option for an address or file, by name."""
     kind = read_kind(text)
     return {"urls": tuple(map(read_url, text.split()))} if kind == "url" else {kind: read_file(text, kind)}
 
 
 def _ask_load(options: InitOptions) -> InitOptions:
     if options.locustfile:
-        question = f"Its host (empty: as in {options.locustfile.name})"
-        options = replace(options, urls=_asked(question, lambda text: (read_url(text),) if text else (), ""))
+        question = f"Host to load (empty: as in {options.locustfile.name})"
+        options = replace(options, urls=_ask_value(question, lambda text: (read_url(text),) if text else (), ""))
     elif options.rps is None:
-        options = replace(options, rps=_asked("Requests per second, at most (empty: no limit)", _or_none(read_rps), ""))
+        options = replace(
+            options,
+            rps=_ask_value("Largest throughput in requests per second (empty: no limit)", _or_none(read_rps), ""),
+        )
     if options.users is None:
         if options.file and options.rps is None and (options.jmx or has_shape(options.locustfile)):
-            users = _asked(f"Virtual users (empty: as in {options.file.name})", _or_none(read_users), "")
+            users = _ask_value(f"Virtual users (empty: as in {options.file.name})", _or_none(read_users), "")
         else:
-            users = _asked("Virtual users", read_users, str(default_users(options.rps)))
+            users = _ask_value("Virtual users", read_users, str(default_users(options.rps)))
         options = replace(options, users=users)
     if options.users is None and options.rps is None:
-        return options  # the script's own load
+        return options  # the script sets the load
     if options.ramp_up is None:
         read = partial(read_duration, "--ramp-up", above_0=False)
-        options = replace(options, ramp_up=_asked("Ramp-up", read, RAMP_UP))
+        options = replace(options, ramp_up=_ask_value("Ramp-up", read, RAMP_UP))
     if options.hold_for is None:
         hold = default_hold(options, options.users or default_users(options.rps))
         options = replace(
-            options, hold_for=_asked("Hold for", partial(read_duration, "--hold-for", above_0=True), hold)
+            options, hold_for=_ask_value("Hold for", partial(read_duration, "--hold-for", above_0=True), hold)
         )
     return options
 
 
-def _asked(question: str, read: Callable[[str], Answer], default: str | None = None) -> Answer:
-    """The answer, once it can be read; until then the reason why not, and the question again."""
+def _ask_value(question: str, read: Callable[[str], Answer], default: str | None = None) -> Answer:
+    """Returns the answer; repeats the question with an error until the answer is valid."""
 
     def checked(text: str) -> Answer:
         try:

@@ -1,7 +1,8 @@
-"""Standard output and standard error of the command: every character can be written, and none is a workflow command.
+"""Standard output and standard error: writes every character, and blocks GitHub's workflow commands.
 
-GitHub Actions reads commands out of what a step prints. A line is a command when it begins, after blanks, with
-`::name …::`; the older form `##[name …]` works anywhere in it. `toril --version` imports this module, and little else.
+GitHub Actions reads commands from the output of a step. A line is a command if it begins, after blanks, with
+`::name …::`; the older form `##[name …]` works anywhere in a line.
+`toril --version` imports this module: keep it light.
 """
 
 import codecs
@@ -12,8 +13,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO, cast
 
-POORER = str.maketrans("✔✘–−†±·→µ≤≥’", "+x--*~|>u<>'") | str.maketrans({"…": "..", "∞": "inf"})  # in ASCII
-# The runner compares as a culture does, to which some characters are none: whatever is not plain ASCII may be between.
+REPLACEMENTS = str.maketrans("✔✘–−†±·→µ≤≥’", "+x--*~|>u<>'") | str.maketrans({"…": "..", "∞": "inf"})  # in ASCII
+# The runner compares culture-sensitively and ignores some characters: allow any non-ASCII character in between.
 ENDS = "\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
 COMMANDS = re.compile(
     rf"(?:(?<![^{ENDS}])[^\x21-\x7e{ENDS}]*:[^\x20-\x7e{ENDS}]*(?=:))|(?:#[^\x20-\x7e{ENDS}]*#[^\x20-\x7e{ENDS}]*(?=\[))"
@@ -21,22 +22,21 @@ COMMANDS = re.compile(
 
 
 def write_anything() -> None:
-    """Makes stdout and stderr take every character, in a locale whose encoding lacks it too: a verdict is no crash.
+    """Makes stdout and stderr accept every character, also in a locale with a smaller encoding.
 
-    In GitHub Actions no text is a command to the runner there, not even a stranger's; bytes, which reports are, stay as
-    they are made.
+    In GitHub Actions, the streams also block workflow commands in texts. Bytes, such as reports, stay unchanged.
     """
-    codecs.register_error("toril", _poorer)
+    codecs.register_error("toril", _replaced)
     in_workflow = os.environ.get("GITHUB_ACTIONS") == "true"
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a workflow's log is UTF-8; to a stream in ASCII others write bytes
+        if isinstance(stream, io.TextIOWrapper):  # a workflow log is UTF-8
             stream.reconfigure(errors="toril", encoding="utf-8" if in_workflow else None)
     if in_workflow:
         sys.stdout, sys.stderr = cast(TextIO, CommandFilter(sys.stdout)), cast(TextIO, CommandFilter(sys.stderr))
 
 
 class CommandFilter:
-    """A text stream that passes no workflow command on, however the text is cut into pieces."""
+    """A text stream that blocks workflow commands, also those split over several writes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -55,15 +55,15 @@ class CommandFilter:
         return getattr(self._stream, name)
 
 
-def _poorer(error: UnicodeError) -> tuple[str, int]:
+def _replaced(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    lost = error.object[error.start : error.end].translate(POORER)
+    lost = error.object[error.start : error.end].translate(REPLACEMENTS)
     return lost.encode("ascii", "backslashreplace").decode("ascii"), error.end
 
 
 def without_commands(text: str, line_so_far: str = "") -> str:
-    """Returns the text with a blank where a command would begin. `line_so_far`: the beginning of its first line.
+    """Returns the text with a blank that breaks each command. `line_so_far`: the beginning of its first line.
 
     >>> without_commands("a\\n  ::add-mask::e\\n##[group]b ::c::")
     'a\\n  : :add-mask::e\\n## [group]b ::c::'

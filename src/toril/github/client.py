@@ -1,4 +1,4 @@
-"""Requests to GitHub's REST API. The token goes into one header, and nowhere else."""
+"""Sends requests to GitHub's REST API. The token is only in one header."""
 
 import json
 import re
@@ -17,10 +17,10 @@ from toril.errors import InfrastructureError, OptionError
 from toril.text import one_line
 
 API_VERSION = "2022-11-28"
-PER_PAGE = 100  # GitHub's most
-NEXT = 'rel="next"'  # in an answer's header; the address beside it is not requested, for it would get the token
+PER_PAGE = 100  # GitHub's maximum
+NEXT = 'rel="next"'  # in the `link` header; the client ignores the address beside it, which would receive the token
 MOST_PAGES = 100  # of comments on one pull request
-MOST_BYTES = 64 << 20  # of an answer: a hundred comments at their longest are a third of it
+MOST_BYTES = 64 << 20  # per response; a hundred comments of maximum length need a third of it
 TRIES = 5
 BACKOFF = Backoff(first_s=1.0, longest_s=60.0)
 PATIENCE_S = 300.0  # longest wait for the end of a rate limit
@@ -29,11 +29,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class UnansweredError(InfrastructureError):
-    """A request without an answer: GitHub may have carried it out."""
+    """No response to a request, which GitHub may have executed."""
 
 
 class RefusedError(InfrastructureError):
-    """A request that GitHub understood and does not carry out."""
+    """GitHub rejected a request."""
 
     def __init__(self, message: str, status: int, *, code: str) -> None:
         super().__init__(message, code=code)
@@ -41,7 +41,7 @@ class RefusedError(InfrastructureError):
 
 
 class _TransientError(Exception):
-    """A failure that may pass. `wait_s`: how long GitHub asks to wait, if it does."""
+    """A failure that may be temporary. `wait_s`: the wait that GitHub requests, if any."""
 
     def __init__(self, problem: str, wait_s: float | None = None) -> None:
         super().__init__(problem)
@@ -56,21 +56,21 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """GitHub's explanation, in one short line."""
+        """Returns GitHub's explanation in one short line."""
         return one_line(self.body.get("message", ""), 200) if isinstance(self.body, dict) else ""
 
 
 def api_url(given: str) -> str:
-    """The address of the API, without a slash at its end; a token travels over https alone, but for this machine."""
+    """Returns the address of the API without a final slash; OptionError if the token would leave without https."""
     parts = urlsplit(given)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
         return given.rstrip("/")
-    text = f"GITHUB_API_URL is {given!r}; expected an https address such as https://api.github.com"
+    text = f"GITHUB_API_URL is `{given}`: expected an https address such as https://api.github.com."
     raise OptionError(text, code="bad-api-url")
 
 
 class Client:
-    """GitHub as the owner of the token sees it."""
+    """A client of GitHub's API with one token."""
 
     def __init__(self, url: str, token: str, clock: Clock) -> None:
         self._url, self._clock = url, clock
@@ -84,28 +84,28 @@ class Client:
         self._pool = _pool(url)
 
     def get(self, path: str, **query: str | int) -> Answer:
-        """Reads something. Repeated while GitHub is in trouble."""
+        """Reads a resource. Retries temporary failures."""
         return self._repeated("GET", f"{path}?{urlencode(query)}" if query else path)
 
     def pages(self, path: str, **query: str | int) -> Iterator[dict[str, Any]]:
-        """The entries of a list, however many pages it has."""
+        """Yields the entries of a list from all its pages."""
         for page in range(1, MOST_PAGES + 1):
             found = self.get(path, **query, per_page=PER_PAGE, page=page)
             if not isinstance(found.body, list) or not all(isinstance(one, dict) for one in found.body):
-                text = f"GitHub: GET {path} is answered with something that is no list; is it GitHub's API?"
+                text = f"GitHub: GET {path}: the response is not a list. Check that GITHUB_API_URL is GitHub's API."
                 raise InfrastructureError(text, code="not-github")
             yield from found.body
-            if NEXT not in found.headers.get("link", ""):  # a page before the last one may have less than its number
+            if NEXT not in found.headers.get("link", ""):  # a page before the last one may be shorter
                 return
-        text = f"GitHub: {path} has more than {MOST_PAGES * PER_PAGE:,} entries"
+        text = f"GitHub: {path} has more than {MOST_PAGES * PER_PAGE:,} entries, the maximum."
         raise InfrastructureError(text, code="github-too-much")
 
     def patch(self, path: str, content: Mapping[str, str]) -> Answer:
-        """Changes something. Twice is the same as once, so it is repeated."""
+        """Changes a resource. Retries, because the request is idempotent."""
         return self._repeated("PATCH", path, content)
 
     def create(self, path: str, content: Mapping[str, str]) -> Answer:
-        """Creates something. UnansweredError if it may exist: look before creating it again."""
+        """Creates a resource. After UnansweredError it may exist: check before the next try."""
         return self._repeated("POST", path, content)
 
     def pause(self, tries: int) -> None:
@@ -118,7 +118,7 @@ class Client:
                 answer = self._once(method, path, content)
             except HTTPError as error:
                 reason = str(error).rpartition(": ")[2] or type(error).__name__  # without the pool's address
-                raise _TransientError(f"{method} {self._url}{path} got no answer: {reason}") from error
+                raise _TransientError(f"{method} {self._url}{path}: no response: {reason}") from error
             if answer.status < 300:
                 return answer
             if (wait_s := _requested_wait_s(answer, self._clock.now())) is not None:
@@ -142,7 +142,7 @@ class Client:
                 raise InfrastructureError(f"GitHub: {error}", code="github-rate-limit") from error
             if method == "POST":
                 raise UnansweredError(f"GitHub: {error}", code="github-unanswered") from error
-            raise InfrastructureError(f"GitHub: {error}; tried {TRIES} times", code="github-unanswered") from error
+            raise InfrastructureError(f"GitHub: {error} (after {TRIES} tries)", code="github-unanswered") from error
 
     def _once(self, method: str, path: str, content: Mapping[str, str] | None) -> Answer:
         data = None if content is None else json.dumps(content).encode()
@@ -155,7 +155,7 @@ class Client:
         finally:
             response.release_conn()
         if len(text) > MOST_BYTES:
-            problem = f"GitHub: {method} {path} is answered with more than {MOST_BYTES >> 20} MiB"
+            problem = f"GitHub: {method} {path}: the response is larger than {MOST_BYTES >> 20} MiB."
             raise InfrastructureError(problem, code="github-too-much")
         try:
             body = json.loads(text) if text else None
@@ -165,20 +165,20 @@ class Client:
 
 
 def _pool(url: str) -> urllib3.PoolManager:
-    """Through the proxy that the environment names, if it names one for this address."""
+    """Returns connections through the proxy for this address in the environment, or direct ones."""
     parts = urlsplit(url)
     proxy = getproxies().get(parts.scheme)
     try:
         if proxy and not proxy_bypass(parts.hostname or ""):
             return urllib3.ProxyManager(proxy)
     except (HTTPError, LocationValueError) as error:
-        text = f"{parts.scheme}_proxy is {proxy!r}, not the address of a proxy: {error}"
+        text = f"{parts.scheme}_proxy is `{proxy}`: not the address of a proxy: {error}"
         raise OptionError(text, code="bad-proxy") from error
     return urllib3.PoolManager()
 
 
 def _requested_wait_s(answer: Answer, now: float) -> float | None:
-    """Returns the wait if GitHub refuses because of too many requests; None if it refuses this request."""
+    """Returns the wait after too many requests; None if GitHub rejects this request for another reason."""
     if answer.status not in (403, 429):
         return None
     if (after := answer.headers.get("retry-after", "")).isdecimal():
@@ -187,26 +187,26 @@ def _requested_wait_s(answer: Answer, now: float) -> float | None:
         reset = answer.headers.get("x-ratelimit-reset", "")
         return max(1.0, float(reset) - now) if reset.isdecimal() else 60.0
     if answer.status == 429 or re.search("rate limit", answer.message, re.IGNORECASE):
-        return 60.0  # GitHub documents a minute at least where an answer names no time
+        return 60.0  # GitHub documents at least a minute for responses without a time
     return None
 
 
 def _refusal(answer: Answer) -> str:
-    """The status, GitHub's message, and the fix."""
+    """Returns the status, GitHub's message, and the fix."""
     status = f"{answer.status} {answer.message}".strip()
     match answer.status:
         case 401:
-            return f"{status}; GITHUB_TOKEN is no token of this GitHub, or its time is over"
+            return f"{status}. GITHUB_TOKEN is invalid or expired: create a new one."
         case 403:
-            return f"{status}; give the job `permissions: pull-requests: write`, which workflows of forks never have"
+            return f"{status}. Add `permissions: pull-requests: write` to the job; workflows of forks cannot have it."
         case 404:
-            return f"{status}; check --repository and --pull-request, and that the token may read them"
+            return f"{status}. Check --repository, --pull-request and the permissions of the token."
         case 410:
-            return f"{status}; issues or comments are switched off there"
+            return f"{status}. Issues or comments are disabled in this repository."
         case 422:
             errors = answer.body.get("errors") if isinstance(answer.body, dict) else None
             details = one_line(json.dumps(errors or []), 300)
-            return f"{status}: {details}; the conversation may be locked, or the text not to GitHub's liking"
+            return f"{status}: {details}. GitHub rejected the comment body, or the conversation is locked."
         case code if 300 <= code < 400:
-            return f"{status}; the repository may have another name now: give that one as --repository"
+            return f"{status}. The repository may be renamed: pass the new name as --repository."
     return status

@@ -1,4 +1,4 @@
-"""The comments on a pull request: one for each suite, created once and then kept up to date."""
+"""Comments on a pull request: creates one per suite, and updates it after later runs."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ from toril.reports.markdown import Links
 from toril.reports.run_blocks import report_of
 
 BOT = "Bot"
-LONGEST_NAME = 200  # of a suite in its marker; toril's own have 60
+LONGEST_NAME = 200  # of a suite in the marker; toril's own names have at most 60 characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +24,10 @@ class Posted:
 
 
 def comments(bundles: Sequence[Bundle], links: Links) -> dict[str, str]:
-    """A comment for each suite by its name: its newest run and its newest comparison as one text.
+    """Returns a comment per suite name: the newest run and the newest comparison in one text.
 
-    Where a suite ran on Fargate that is another comment, `NAME:fargate`: neither result hides the other. No suite has a
-    colon in its name.
+    Runs on Fargate have their own comment, `NAME:fargate`, so that no result hides the other. Names of suites contain
+    no colon.
     """
     by_name: dict[str, list[Bundle]] = {}
     for bundle in sorted(bundles, key=lambda one: one.plan.run_id):
@@ -43,7 +43,7 @@ def comments(bundles: Sequence[Bundle], links: Links) -> dict[str, str]:
 
 
 def marker(suite: str) -> str:
-    """The HTML comment that ends a suite's comment: its name, encoded so that it cannot end the marker.
+    """Returns the HTML comment at the end of a comment: the name of the suite, encoded so that it cannot close it.
 
     >>> marker("shop"), marker("--> @all"), marker("")
     ('<!-- toril:shop -->', '<!-- toril:_2D_2D_3E_20_40all -->', '<!-- toril: -->')
@@ -59,14 +59,14 @@ def marker(suite: str) -> str:
 
 
 def post(client: Client, repository: str, pull: int, suite: str, text: str) -> Posted:
-    """Create or update the comment of that suite on that pull request.
+    """Creates or updates the comment of that suite on that pull request.
 
-    Only comments of our own are changed: those written by the owner of the token, or by a program where the token is a
-    program's and does not name its owner.
+    Changes only comments by the owner of the token. The token of a workflow or an app does not name its owner; then
+    any comment by a bot qualifies.
     """
     body = f"{text.rstrip()}\n\n{marker(suite)}"
     for tries in range(1, TRIES + 1):
-        old = _ours(client, repository, pull, marker(suite))
+        old = _own_comment(client, repository, pull, marker(suite))
         if old is not None and str(old.get("body") or "").replace("\r\n", "\n").rstrip() == body:
             return Posted(done="unchanged", url=_url(old))
         try:
@@ -78,12 +78,12 @@ def post(client: Client, repository: str, pull: int, suite: str, text: str) -> P
         except UnansweredError:
             if tries == TRIES:
                 raise
-            client.pause(tries)  # and look again: it may be there
+            client.pause(tries)  # then check for the comment, which may exist
     raise AssertionError  # pragma: no cover
 
 
-def _ours(client: Client, repository: str, pull: int, ending: str) -> dict[str, Any] | None:
-    """The oldest comment of ours with that marker at its end."""
+def _own_comment(client: Client, repository: str, pull: int, ending: str) -> dict[str, Any] | None:
+    """Returns our oldest comment that ends with that marker."""
     found = [
         one
         for one in client.pages(f"/repos/{repository}/issues/{pull}/comments")
@@ -100,7 +100,7 @@ def _ours(client: Client, repository: str, pull: int, ending: str) -> dict[str, 
 
 
 def _login(client: Client) -> str | None:
-    """Whose token it is; None for that of a workflow or an app, which may not ask."""
+    """Returns the owner of the token; None for the token of a workflow or an app, which may not read it."""
     try:
         body = client.get("/user").body
     except RefusedError as error:
@@ -115,27 +115,27 @@ def _url(comment: Any) -> str:
 
 
 def pulls_of(client: Client, repository: str, head: str, commit: str) -> list[int]:
-    """The open pull requests from `head` (owner:branch) whose newest commit is that one.
+    """Returns the open pull requests from `head` (owner:branch) with that newest commit.
 
-    None when the branch has moved on since, or its pull request is closed.
+    Empty if the branch has newer commits, or its pull request is closed.
     """
     found = client.pages(f"/repos/{repository}/pulls", head=head, state="open")
     return [
         one["number"]
         for one in found
-        if isinstance(one.get("number"), int) and _is(one.get("head"), head, commit) and one.get("state") == "open"
+        if isinstance(one.get("number"), int) and _matches(one.get("head"), head, commit) and one.get("state") == "open"
     ]
 
 
 def is_at(client: Client, repository: str, number: int, commit: str) -> bool:
-    """Whether that is the newest commit of a pull request."""
+    """Returns whether that is the newest commit of a pull request."""
     found = client.get(f"/repos/{repository}/pulls/{number}").body
     head = found.get("head") if isinstance(found, dict) else None
     return isinstance(head, dict) and head.get("sha") == commit
 
 
-def _is(found: object, head: str, commit: str) -> bool:
-    """GitHub takes a filter that it does not understand for none at all."""
+def _matches(found: object, head: str, commit: str) -> bool:
+    """Returns whether a pull request matches: GitHub ignores filters that it does not understand."""
     if not isinstance(found, dict):
         return False
     return str(found.get("label")).casefold() == head.casefold() and str(found.get("sha")) == commit

@@ -1,4 +1,4 @@
-"""Which suites a change has to pass: those that it touches, and those that are marked as gates."""
+"""Selects the suites that a change must pass: changed suites and gates."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -13,17 +13,17 @@ from toril.suite.files import SUITE_NAMES
 from toril.suite.git import entries, git, is_as_stored
 from toril.verdict.servers import queries
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")  # goes into a matrix, a path and a run's id
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")  # used in a matrix, a path and a run id
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./~^@-]{0,199}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")  # of AWS
 TEXTS = {".md", ".rst"}
-SPARSE = "S"  # how `git ls-files -t` marks a file that a sparse checkout leaves out
-MOST = 256  # jobs that a matrix of GitHub's may have; with more of them it starts none
+SPARSE = "S"  # tag of `git ls-files -t` for a file outside a sparse checkout
+MOST = 256  # jobs of a matrix on GitHub, which starts none if there are more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """A suite to run, and why."""
+    """A suite to run, and the reason."""
 
     name: str
     why: str
@@ -32,12 +32,12 @@ class Chosen:
 def choose(
     folder: Path, *, changed: Collection[Path] | None, on: LauncherName, every: bool, environment: Mapping[str, str]
 ) -> list[Chosen]:
-    """The suites below `folder` that are to run, by name.
+    """Returns the suites below `folder` to run, sorted by name; SuiteError names an unreadable suite.
 
-    `changed`: what a change touches, as `changed_since` finds it; None is everything. Texts need no gate, and a suite
-    whose `toril.gate` is false is none.
-    `every`: all suites, whatever has changed. A suite that needs AWS is not chosen for this machine unless it is a
-    gate; on Fargate only suites run whose locations are regions. SuiteError names a suite that cannot be read.
+    `changed` holds the changed files from `changed_since`; None means all files. Changes of texts run no gates.
+    A suite with `toril.gate: false` never runs because of a change. `every` selects all suites.
+    On this machine, a suite that needs AWS runs only if it is a gate. On Fargate, only suites with regions as
+    locations run.
     """
     beyond_texts = changed is None or any(path.suffix not in TEXTS for path in changed)
     chosen = []
@@ -45,20 +45,20 @@ def choose(
         gate, fits = _examined(suite, on, environment)
         touched = changed is None or any(path.is_relative_to(suite) for path in changed)
         if every and fits:
-            chosen.append(Chosen(name=suite.name, why="one of all suites"))
+            chosen.append(Chosen(name=suite.name, why="--all"))
         elif gate and beyond_texts:
-            chosen.append(Chosen(name=suite.name, why="a gate"))
+            chosen.append(Chosen(name=suite.name, why="gate"))
         elif touched and fits and gate is not False:
-            chosen.append(Chosen(name=suite.name, why="touched by the change"))
+            chosen.append(Chosen(name=suite.name, why="changed"))
     return chosen
 
 
 def changed_since(revision: str, folder: Path) -> frozenset[Path]:
-    """The files that differ between the working tree and the commit at which it left `revision`; OptionError if git
-    does not know that."""
+    """Returns the files that differ from the merge base with `revision`; OptionError for an unknown revision."""
     if not REVISION.fullmatch(revision) or ".." in revision:
         raise OptionError(
-            f"--changed-since {revision!r}: no name of a commit; write a branch, a tag or a hash", code="option-value"
+            f"--changed-since `{revision}`: not a revision. Write a branch, a tag or a commit hash.",
+            code="option-value",
         )
     root = Path(git(folder, "rev-parse", "--show-toplevel").removesuffix("\n"))
     fork = git(root, "merge-base", revision, "HEAD", fix=f"Fetch {revision} (--changed-since) with its history.")
@@ -75,23 +75,21 @@ def changed_since(revision: str, folder: Path) -> frozenset[Path]:
 
 
 def _suites(folder: Path) -> list[Path]:
-    """Their folders; every name is looked at before the first suite is read."""
+    """Returns the folders of the suites; checks all names before any suite is read."""
     if not folder.is_dir():
-        raise OptionError(
-            f"{folder}: no such folder; name the one that holds the suites' folders", code="no-such-folder"
-        )
+        raise OptionError(f"{folder}: no such folder. Name the folder that contains the suites.", code="no-such-folder")
     suites = [one for one in sorted(folder.resolve().iterdir()) if any((one / name).is_file() for name in SUITE_NAMES)]
     for found in suites:
         if not NAME.fullmatch(found.name):
             raise SuiteError(
-                f"{str(found)!r}: no name for a gate; rename it: letters, digits, _ and -, at most 60",
+                f"`{found}`: invalid name for a suite. Rename it: use at most 60 letters, digits, `_` and `-`.",
                 code="suite-name",
             )
     return suites
 
 
 def _examined(suite: Path, on: LauncherName, environment: Mapping[str, str]) -> tuple[bool | None, bool]:
-    """Whether it is a gate (False: not even of what touches it), and whether what it needs is on `on`."""
+    """Returns `toril.gate` of the suite, and whether the suite can run on `on`."""
     try:
         read = read_suite([suite], env=environment)
         plan = make_plan(read, run_id="gate", workers=None)

@@ -1,7 +1,7 @@
-"""Every report of a run by the name that `--report` and `--format` take.
+"""Renders the reports of a run, by the name of the format in `--report` and `--format`.
 
-`run_blocks` makes blocks of a run, and a renderer shows them: `terminal`, `markdown`, `html`, `junit`, `annotations`.
-A new format is a renderer and a line in FORMATS. `plan_text`, `runs_table` and `live` draw onto a Rich console.
+`run_blocks` turns a run into blocks, and a renderer shows them: `terminal`, `markdown`, `html`, `junit`, `annotations`.
+A new format needs a renderer and a line in FORMATS. `plan_text`, `runs_table` and `live` print on a Rich console.
 """
 
 import re
@@ -29,20 +29,20 @@ __all__ = [
 ]
 
 TABLES = ("cells", "buckets", "outcomes")  # of csv and parquet
-EXPORTS = ("hdr", "hgrm", "csv", "parquet")  # of all measurements; they can be large
-ComparedFormat = Literal["terminal", "html", "json", "github"]  # of a comparison of two runs
+EXPORTS = ("hdr", "hgrm", "csv", "parquet")  # all measurements; can be large
+ComparedFormat = Literal["terminal", "html", "json", "github"]  # formats of a comparison of two runs
 COMPARED: tuple[ComparedFormat, ...] = get_args(ComparedFormat)
-UNSAFE_IN_OUTPUT = re.compile(r"[^A-Za-z0-9._/-]")  # a line break would be another output
+UNSAFE_IN_OUTPUT = re.compile(r"[^A-Za-z0-9._/-]")  # a line break would start another output
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """One format of a report."""
 
-    extension: str  # of its files
-    renderer: str = ""  # the module here that renders the blocks of a run
-    timeline: bool = False  # it reads `Bundle.timeline`
-    tables: bool = False  # it exports one of TABLES
+    extension: str  # of the file
+    renderer: str = ""  # module in this package that renders the blocks of a run
+    timeline: bool = False  # whether it reads `Bundle.timeline`
+    tables: bool = False  # whether it exports one of TABLES
 
 
 FORMATS: Mapping[str, Format] = {
@@ -61,33 +61,31 @@ FORMATS: Mapping[str, Format] = {
 
 
 def check(name: str, *, table: str = TABLES[0], onto_terminal: bool = False) -> Literal[True]:
-    """OptionError unless that report can be made here: checked before a run, so that a typo costs no load."""
+    """Returns True; OptionError for an unknown or unavailable format, raised before the load starts."""
     if name not in FORMATS:
-        raise OptionError(
-            f"there is no report format {name!r}; choose one of {', '.join(FORMATS)}", code="unknown-format"
-        )
+        raise OptionError(f"Unknown report format `{name}`. Choose one of {', '.join(FORMATS)}.", code="unknown-format")
     if table not in TABLES:
-        raise OptionError(f"there is no table {table!r}; choose one of {', '.join(TABLES)}", code="unknown-table")
+        raise OptionError(f"Unknown table `{table}`. Choose one of {', '.join(TABLES)}.", code="unknown-table")
     if table != TABLES[0] and not FORMATS[name].tables:
-        raise OptionError(f"--table {table}: {name} has no tables; use csv or parquet", code="unknown-table")
+        raise OptionError(f"--table `{table}`: format {name} has no tables. Use csv or parquet.", code="unknown-table")
     if name == "parquet":
         from toril.reports.exports.parquet import available
 
         available()
         if onto_terminal:
             raise OptionError(
-                f"{name} is not text; add --out run.{name}, or send it into a pipe", code="binary-on-terminal"
+                f"{name} is a binary format. Add `--out run.{name}`, or pipe the output.", code="binary-on-terminal"
             )
     return True
 
 
 def render(name: str, bundle: Bundle, table: str = TABLES[0]) -> bytes:
-    """The report in that format; OptionError for a format that does not exist."""
+    """Returns the report in that format; OptionError for an unknown format."""
     return b"".join(pieces(name, bundle, table))
 
 
 def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]:
-    """The same, piece by piece where it can be large."""
+    """Yields the report in pieces, because exports can be large."""
     check(name, table=table)
     match name:
         case "json":
@@ -117,7 +115,7 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
 
 
 def show(bundle: Bundle) -> None:
-    """Print the report of a run on stdout, in colour on a terminal."""
+    """Prints the report of a run on stdout, in colour on a terminal."""
     from toril.reports import terminal
     from toril.reports.run_blocks import report_of
     from toril.reports.screen import Output
@@ -126,7 +124,7 @@ def show(bundle: Bundle) -> None:
 
 
 def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
-    """The page of a run; with `base`, compared with that run, whose lines stand behind those of the charts."""
+    """Returns the page of a run; with `base`, it compares the run and draws base's lines behind the charts."""
     from toril.reports import compare_blocks, html
     from toril.reports.charts import charts_of
     from toril.reports.comparison import compare
@@ -138,7 +136,7 @@ def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
 
 
 def compared(name: ComparedFormat, base: Bundle, head: Bundle) -> bytes:
-    """Two runs side by side."""
+    """Returns the comparison of two runs in that format."""
     from toril.records.document import document
     from toril.reports import compare_blocks, comparison, markdown, terminal
 

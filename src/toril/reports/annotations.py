@@ -1,6 +1,6 @@
-"""Blocks as GitHub's workflow commands: what is wrong, on the lines of the suite that say so. A step prints them.
+"""Renders blocks as GitHub's workflow commands: problems at the lines of the suite that they concern.
 
-GitHub shows ten of each kind a step: the most important come first, and the last one says how many more there are.
+GitHub shows ten annotations of each level per step. The most important come first; the last one counts the rest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,10 +17,10 @@ SAFE_IN_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 SAFE_IN_PROPERTY = SAFE_IN_DATA | str.maketrans({":": "%3A", ",": "%2C"})
 Level = Literal["error", "warning", "notice"]
 LEVELS: dict[str, Level] = {"failed": "error", "broken": "error", "inconclusive": "warning", "triggered": "notice"}
-OF_MESSAGE: dict[str, tuple[Level, str]] = {  # of a table's result, by its outcome
+OF_MESSAGE: dict[str, tuple[Level, str]] = {  # for the result of a table, by its outcome
     "failed": ("error", "slower than base"),
-    "inconclusive": ("warning", "the comparison cannot be trusted"),
-    "unproven": ("notice", "not proven either way"),
+    "inconclusive": ("warning", "unreliable comparison"),
+    "unproven": ("notice", "no proof in either direction"),
 }
 
 
@@ -33,7 +33,7 @@ class Annotation:
 
 
 def render(report: Report) -> bytes:
-    """A line for each; empty when nothing is wrong."""
+    """Returns one line per annotation; empty without problems."""
     found = list(_annotations(report))
     limited = [one for level in ("error", "warning", "notice") for one in _limited(found, level)]
     return "".join(_command(report.headline, one) + "\n" for one in limited).encode("utf-8", "backslashreplace")
@@ -46,7 +46,7 @@ def _annotations(report: Report) -> Iterator[Annotation]:
             case Criteria():
                 for rule in block.rules:
                     if rule.outcome in LEVELS:
-                        message = f"{rule.text}: {rule.message or f'{rule.observed} against {rule.limit}'}"
+                        message = f"{rule.text}: {rule.message or f'observed {rule.observed}, limit {rule.limit}'}"
                         level = LEVELS[rule.outcome]
                         yield Annotation(level=level, title=rule.outcome, message=message, place=rule.place)
             case Table():
@@ -59,7 +59,7 @@ def _annotations(report: Report) -> Iterator[Annotation]:
 
 
 def _table(table: Table) -> Iterator[Annotation]:
-    """Each row that failed; without one the result of the table, unless it is good."""
+    """Yields each failed row; without failed rows, the result of the table unless it passed."""
     broken = [(row, row.check) for row in table.rows if row.check and row.check.outcome in ("failed", "broken")]
     for row, check in broken:
         message = check.message or check.outcome
@@ -68,7 +68,7 @@ def _table(table: Table) -> Iterator[Annotation]:
         yield Annotation(level="error", title=check.title, message=message)
     if not broken and table.outcome in OF_MESSAGE:
         level, title = OF_MESSAGE[table.outcome]
-        yield Annotation(level=level, title=title, message=table.message or "a regression is not excluded")
+        yield Annotation(level=level, title=title, message=table.message or "A regression is possible.")
 
 
 def _limited(found: Sequence[Annotation], level: str) -> list[Annotation]:
@@ -76,19 +76,19 @@ def _limited(found: Sequence[Annotation], level: str) -> list[Annotation]:
     if len(chosen) <= MOST:
         return chosen
     last, others = chosen[MOST - 1], len(chosen) - MOST
-    message = f"{plain(last.message, 1000)} … and {text.number(others)} more: see the report"
+    message = f"{plain(last.message, 1000)} … and {text.number(others)} more; see the report"
     return [*chosen[: MOST - 1], replace(last, message=message, place=None)]
 
 
 def _command(headline: Headline, one: Annotation) -> str:
-    """In the suite's file in any case, if one is known."""
+    """Returns the command, at the place of the annotation or else at the suite's file."""
     place = {"file": one.place.file, "line": str(one.place.line)} if one.place else {"file": headline.file}
     known = {name: value for name, value in place.items() if value}
     return command(one.level, plain(one.message, 1100), **known, title=f"{headline.suite}: {one.title}")
 
 
 def command(name: str, data: str, **properties: str) -> str:
-    """Returns the line that the runner carries out.
+    """Returns the line for the runner.
 
     >>> command("error", "100 %: a\\nb", file="a,b:c.yml", line="3")
     '::error file=a%2Cb%3Ac.yml,line=3::100 %25: a%0Ab'

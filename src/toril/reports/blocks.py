@@ -1,7 +1,7 @@
-"""What a report says, as values. `run_blocks` and `compare_blocks` make blocks; each renderer shows every kind of them.
+"""The content of a report as values. `run_blocks` and `compare_blocks` make blocks; each renderer shows every kind.
 
-All texts are `plain`: nothing in them steers a screen or looks like a credential, and numbers have their units. A
-renderer escapes them for its format, chooses how many rows it shows, and knows nothing of runs.
+All texts are `plain`: they contain no control characters and no credentials, and numbers have units. A renderer
+escapes texts for its format and limits the number of rows. It does not depend on runs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from toril.records import SourcePlace
 
-MARKS = {"passed": "✔", "failed": "✘", "broken": "✘", "triggered": "!", "skipped": "–"}  # all else: ?
+MARKS = {"passed": "✔", "failed": "✘", "broken": "✘", "triggered": "!", "skipped": "–"}  # other outcomes: ?
 SEVERITY = {"failed": 0, "broken": 1, "inconclusive": 2, "unproven": 2, "triggered": 3, "skipped": 4, "passed": 5}
 MISSING = "–"
 
@@ -33,20 +33,20 @@ class Reason:
     code: str
     message: str
     about: About = "run"
-    repeated: bool = False  # a criterion, a test case or the comparison says the same
+    repeated: bool = False  # a criterion, a test case or the comparison shows the same text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """The outcome in a sentence, and the reasons for it. Two runs compared have no outcome."""
+    """The outcome in a sentence, and its reasons. A comparison of two runs has no outcome."""
 
     suite: str
     text: str
-    brief: str  # as much of it as a heading takes
+    brief: str  # short form for a heading
     outcome: str = ""
-    neutral: bool = False  # all that is open is the comparison: nothing speaks against the change
+    neutral: bool = False  # the only open question is an unproven comparison
     run_id: str = ""
-    on: str = ""  # " on Fargate", where workers did not run beside the command
+    on: str = ""  # " on Fargate", or empty for local workers
     started_at: str = ""
     duration_s: float = 0.0
     file: str = ""  # of the suite
@@ -54,18 +54,18 @@ class Headline:
 
     @property
     def own_reasons(self) -> list[Reason]:
-        """The reasons that no criterion, test case or comparison repeats."""
+        """Returns the reasons that no criterion, test case or comparison repeats."""
         return [reason for reason in self.reasons if not reason.repeated]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One figure, or one property, of the run."""
+    """One figure or property of the run."""
 
     name: str
     value: str
-    interval: str = ""  # 95 %, of a percentile
-    count: str = ""  # behind a share
+    interval: str = ""  # 95 % interval of a percentile
+    count: str = ""  # the count of a share
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +84,18 @@ class Rule:
     outcome: str
     observed: str
     limit: str
-    difference: str  # observed less limit, with its sign
-    scope: str  # the part of the run that it judges, where not all of it
+    difference: str  # observed minus limit, signed
+    scope: str  # the judged part of the run; empty for the whole run
     detail: str  # scope, window, samples, interval
     message: str
-    bar: tuple[float, float] | None  # observed value and limit, as percentages of the longer one with some room
+    bar: tuple[float, float] | None  # observed value and limit, in per cent of the larger one plus a margin
     executions: str = ""
-    decides: bool = True  # whether it can fail the run, or leave it open
+    decides: bool = True  # whether it can make the run failed or inconclusive
     place: SourcePlace | None = None  # its line in the suite
 
     @property
     def remark(self) -> str:
-        """The criterion's own message, where its figures do not say it all."""
+        """Returns the message of the criterion if it adds to the figures; else an empty text."""
         return self.message if self.outcome != "passed" or self.observed == MISSING else ""
 
 
@@ -112,14 +112,14 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`name` columns come first; a narrow screen folds texts and never cuts a number."""
+    """One column. `name` columns come first; a narrow screen folds texts and never cuts numbers."""
 
     title: str
     kind: Literal["name", "number", "text"] = "number"
-    rank: Literal[1, 2, 3] = 1  # 1: always shown, 2: where there is room, 3: on the page only
+    rank: Literal[1, 2, 3] = 1  # 1: always shown, 2: shown if there is room, 3: only on the page
     code: bool = False  # the user's own identifiers
     strong: bool = False
-    whole: bool = False  # people copy it: never folded
+    whole: bool = False  # never folded, because users copy it
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A row that a CI server lists as a test case."""
+    """A row that CI servers list as a test case."""
 
     name: str
     outcome: str
@@ -143,20 +143,20 @@ class Check:
     group: str = ""  # the end of its class name, such as `api.TestCart`
     details: str = ""
     took_s: float = 0.0
-    code: str = ""  # of the failure; empty: the outcome
+    code: str = ""  # of the failure; the outcome if empty
     title: str = ""  # of an annotation
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row; a row without cells but its name is the heading of those that follow."""
+    """One row; a row with only a name is a heading for the rows after it."""
 
     cells: tuple[Cell, ...]
     outcome: str = ""
     tags: tuple[str, ...] = ()
-    in_full: str = ""  # the name, where the cell has a short form of it
+    in_full: str = ""  # the full name, if the cell has a short form
     note: str = ""  # a sentence, shown after the table
-    weight: int = 0  # where there is no room for all rows those of the lowest weights stay; groups share one
+    weight: int = 0  # rows with the lowest weights stay if space is short; a group shares one weight
     is_total: bool = False
     is_judged: bool = False
     check: Check | None = None
@@ -168,22 +168,22 @@ class Table:
 
     id: str
     title: str
-    noun: str  # one row of it
+    noun: str  # the name of one row
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    about: str = ""  # small, beside the title
-    message: str = ""  # its result in a sentence
+    about: str = ""  # remark beside the title
+    message: str = ""  # the result in a sentence
     outcome: str = ""  # of the message
     footnotes: tuple[str, ...] = ()
-    left_out: int = 0  # rows that are not even here
-    rest: str = "json"  # the format that has all rows
-    opened: Literal["", "bad", "all"] = ""  # rows that Markdown does not fold away
+    left_out: int = 0  # number of rows not in `rows`
+    rest: str = "json"  # the format with all rows
+    opened: Literal["", "bad", "all"] = ""  # rows that Markdown shows unfolded
     page_only: bool = False
     folded: bool = False  # on the page
     sortable: bool = True
 
     def top(self, most: int) -> tuple[list[Row], int]:
-        """The rows of the `most` lowest weights, in their order, and how many weights are left out."""
+        """Returns the rows of the `most` lowest weights, in their order, and the number of omitted weights."""
         weights = sorted({row.weight for row in self.rows})
         kept = set(weights[:most])
         return [row for row in self.rows if row.weight in kept], self.left_out + len(weights) - len(kept)
@@ -196,26 +196,26 @@ class Sketch:
     name: str
     values: Sequence[float | None]
     peak: str  # the highest value, with its unit
-    highest: float = 0.0  # the scale that it shares with others
+    highest: float = 0.0  # the scale shared with other sketches
 
 
 @dataclass(frozen=True, slots=True)
 class Sketches:
-    """The course of the run for formats without pictures."""
+    """The run over time, for formats without pictures."""
 
     lines: tuple[Sketch, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charts:
-    """The charts of one section of the page, as plain data for its script."""
+    """The charts of one section of the page, as plain data for the script of the page."""
 
     id: Literal["course", "labels", "generators", "server"]
     title: str
     charts: Sequence[Mapping[str, Any]]
     about: str = ""
     hint: str = ""
-    shared: Mapping[str, Any] | None = None  # what the charts of all sections share, such as the time axis
+    shared: Mapping[str, Any] | None = None  # data for the charts of all sections, such as the time axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,23 +224,23 @@ class Note:
 
     code: str
     text: str
-    tone: Literal["caution", "note", "detail", "hint"] = "note"  # hint: explains the page, and is on the page only
+    tone: Literal["caution", "note", "detail", "hint"] = "note"  # hint: explains the page; shown only there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One of the first failures, with what its worker kept."""
+    """One of the first failures, with the files that its worker kept."""
 
     label: str
     message: str
     place: str  # worker, execution and second
-    picture: bytes  # JPEG; empty when there is none
+    picture: bytes  # JPEG; empty without a picture
     links: tuple[tuple[str, str], ...]  # name, and address relative to the run's folder
 
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """The first failures, in the order in which they happened."""
+    """The first failures, in order of time."""
 
     failures: tuple[Failure, ...]
 
@@ -250,18 +250,18 @@ Block = Facts | Criteria | Table | Sketches | Charts | Note | Failures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One report, in the order in which it is read."""
+    """One report, in reading order."""
 
     headline: Headline
     blocks: tuple[Block, ...]
 
     def having(self, code: str) -> Iterable[Note]:
-        """The notes with this code."""
+        """Returns the notes with this code."""
         return (block for block in self.blocks if isinstance(block, Note) and block.code == code)
 
 
 def criteria_table(criteria: Criteria) -> Table:
-    """The criteria as a table, worst first."""
+    """Returns the criteria as a table, worst first."""
     columns = (
         Column("fails when", "name", code=True),
         Column("observed", strong=True),

@@ -1,4 +1,4 @@
-"""What a report is made from."""
+"""The input of a report: a run with its plan, figures and verdict."""
 
 from __future__ import annotations  # `toril --version` imports no record
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One run: its plan, its figures and their verdict.
+    """One run: its plan, its figures and its verdict.
 
-    `timeline` has every measurement by second, for the reports that show more than the summary; `metrics` is what
-    CloudWatch measured of the system under test. None: not read, or there is none.
+    `timeline` holds all measurements by second, for reports that show more than the summary. `metrics` holds
+    CloudWatch's metrics of the system under test. Both are None if not read or missing.
     """
 
     plan: Plan
@@ -27,39 +27,39 @@ class Bundle:
     verdict: Verdict
     timeline: Timeline | None = None
     metrics: ServerMetrics | None = None
-    cost: str = ""  # of its tasks, in a line
-    pictures: Mapping[str, bytes] = field(default_factory=dict)  # by their place in the run's folder
+    cost: str = ""  # of the tasks, in one line
+    pictures: Mapping[str, bytes] = field(default_factory=dict)  # by path in the run's folder
 
     @property
     def outcome(self) -> str:
-        """passed, failed or inconclusive."""
+        """Returns passed, failed or inconclusive."""
         return self.verdict.outcome
 
     @property
     def tags(self) -> dict[str, str]:
-        """The run's tags, without credentials."""
+        """Returns the tags of the run, without credentials."""
         return dict(masked_settings(self.plan.tags))
 
     @property
     def measured(self) -> int:
-        """Judged samples of the timeline; the summary has as many unless interval files are missing."""
+        """Returns the number of judged samples in the timeline; below the summary's if interval files are missing."""
         if self.timeline is None:
             return 0
         return self.timeline.select(steady=True if self.plan.ramp_up_exclude else None).total.samples
 
     @property
     def whole_seconds(self) -> int:
-        """Seconds of the series that the run filled: counts of the last one, a part of a second, are no rates."""
+        """Returns the number of whole seconds in the series: the count of a partial last second is no rate."""
         return min(len(self.summary.series), max(1, int(self.summary.duration_s or 0)))
 
     def without_gaps(self) -> Bundle:
-        """This, or its summary alone, with a note, where interval files are missing."""
+        """Returns this bundle; if interval files are missing, a copy without the timeline and with a note."""
         samples = self.summary.total.samples
         if self.timeline is None or self.measured == samples:
             return self
         note = (
-            f"of the {samples} samples in the summary the interval files have {self.measured}: what is made of "
-            "them is left out; restore the files, or delete summary.json and verdict.json to have the run judged again"
+            f"The interval files have {self.measured} of the {samples} samples in the summary, so parts of the "
+            "report are missing. Restore the files, or delete summary.json and verdict.json to judge the run again."
         )
         plan = self.plan.model_copy(update={"warnings": (*self.plan.warnings, note)})
         return replace(self, plan=plan, timeline=None)

@@ -1,4 +1,4 @@
-"""From a comparison of two runs to the blocks of its report, and to those that the page of the head shows of it."""
+"""Turns a comparison of two runs into the blocks of its report, and into blocks for the page of the head."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
@@ -9,15 +9,15 @@ from toril.reports.comparison import CONCLUSION, Comparison, Figure, Part
 
 Side = Literal["base", "head"]
 SIDES: tuple[Side, ...] = ("base", "head")
-USUAL = ("rps", "p50", "p95", "p99")  # shown of every label; other figures where they differ
+USUAL = ("rps", "p50", "p95", "p99")  # shown of every label; other figures only if they differ
 MOST_PARTS = 120
-MARK = "† in one of the runs more than 1 % of these requests failed, and their times are in these figures"
+MARK = "† more than 1 % of these requests failed in one of the runs; the figures include their times"
 CONCLUSION_NOTE = Note("conclusion", CONCLUSION, "detail")
 FIGURE_COLUMNS = (Column("base"), Column("head"), Column("difference"), Column("in %"), Column("finding", "text"))
 
 
 def report_of(comparison: Comparison) -> Report:
-    """The comparison by itself."""
+    """Returns the comparison as a report."""
     suites = dict.fromkeys((comparison.base.suite, comparison.head.suite))
     differing = any(part.differing for part in comparison.parts)
     headline = Headline(
@@ -36,29 +36,29 @@ def report_of(comparison: Comparison) -> Report:
 
 
 def page_blocks(comparison: Comparison) -> Sequence[Block]:
-    """The comparison as a part of the head's page."""
+    """Returns the comparison as blocks of the head's page."""
     differences, criteria, load = _differences(comparison), _criteria(comparison), _load(comparison)
     found = [_page_table(comparison), *differences, criteria, load, CONCLUSION_NOTE]
     return [block for block in found if block is not None]
 
 
 def worse(figure: Figure) -> bool:
-    """Whether head is the worse of the two: more of anything but requests."""
+    """Returns whether head is worse: fewer requests, or more of anything else."""
     return bool(figure.delta and (figure.delta < 0) == (figure.key == "rps"))
 
 
 def shown(figure: Figure, side: Side) -> str:
-    """The value of one run in words."""
+    """Returns the value of one run as text."""
     return _in_words(figure)(figure.base if side == "base" else figure.head)
 
 
 def shown_delta(figure: Figure) -> str:
-    """The difference with its sign, no finer than what was recorded: `+3.20 ms`."""
+    """Returns the signed difference at the resolution of the records: `+3.20 ms`."""
     return text.difference(figure.delta, figure.unit, figure.resolution)
 
 
 def shown_relative(figure: Figure) -> str:
-    """The same in relation to base: `+12 %`; empty where that says nothing."""
+    """Returns the difference relative to base: `+12 %`; empty if undefined or for a percentage."""
     return "" if figure.relative is None or figure.unit == "%" else text.signed_percent(100 * figure.relative)
 
 
@@ -93,7 +93,7 @@ def _sides(comparison: Comparison) -> Table:
 
 
 def _differences(comparison: Comparison) -> Iterable[Note]:
-    return [Note("difference", f"hard to compare: {one}", "caution") for one in comparison.differences]
+    return [Note("difference", f"limits the comparison: {one}", "caution") for one in comparison.differences]
 
 
 def _criteria(comparison: Comparison) -> Table | None:
@@ -112,7 +112,7 @@ def _criteria(comparison: Comparison) -> Table | None:
 
 
 def _rule(rule: Rule | None) -> Cell:
-    return Cell("not there", tone="dim") if rule is None else Cell(rule.observed, outcome=rule.outcome)
+    return Cell("missing", tone="dim") if rule is None else Cell(rule.observed, outcome=rule.outcome)
 
 
 def _load(comparison: Comparison) -> Table | None:
@@ -132,7 +132,7 @@ def _load(comparison: Comparison) -> Table | None:
 
 
 def _figure_table(id: str, title: str, noun: str, parts: Sequence[Part]) -> Table:
-    """A row for each figure: all of them of all requests; of a label those that are usual, or differ."""
+    """Returns a row for each figure; of a label, only the usual figures and those that differ."""
     whole = noun == "figure"
     rows: list[Row] = []
     for weight, part in _ranked(parts):
@@ -156,7 +156,7 @@ def _figure_table(id: str, title: str, noun: str, parts: Sequence[Part]) -> Tabl
 
 
 def _ranked(parts: Sequence[Part]) -> list[tuple[int, Part]]:
-    """The parts in which most differs, then the busiest: each with its rank, in their own order."""
+    """Returns the parts with most differences, then the busiest, each with its rank, in their original order."""
     ranked = sorted(parts, key=lambda part: (-len(part.differing), -part.base_samples - part.head_samples, part.name))
     ranks = {id(part): place for place, part in enumerate(ranked[:MOST_PARTS])}
     return [(ranks[id(part)], part) for part in parts if id(part) in ranks]
@@ -169,7 +169,7 @@ def _worth_a_line(figure: Figure) -> bool:
 
 def _only_in(part: Part) -> tuple[str, ...]:
     samples = part.base_samples if part.only_in == "base" else part.head_samples
-    return (f"in {part.only_in} only, {text.plural(samples, 'request')}",) if part.only_in else ()
+    return (f"only in {part.only_in}, {text.plural(samples, 'request')}",) if part.only_in else ()
 
 
 def _tags(part: Part) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ def _figure_cells(part: Part, figure: Figure) -> Iterable[Cell]:
 
 
 def _page_table(comparison: Comparison) -> Table:
-    """A row for each part, the figures side by side: head's value, below it base's and the change."""
+    """Returns a row for each part; each cell has head's value and below it base's value and the change."""
     others = [parts for parts in (comparison.locations, comparison.executions) if len(parts) > 1]
     parts = [comparison.overall, *(part for _, part in _ranked(comparison.labels))]
     parts += [part for found in others for part in found]

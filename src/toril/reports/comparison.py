@@ -1,6 +1,6 @@
-"""Two runs side by side: the figures of both, their differences, and whether chance within the runs explains these.
+"""Compares two runs: the figures of both, their differences, and whether noise within the runs explains them.
 
-`base` is the run compared with, `head` the one in question; every difference is head less base.
+`base` is the reference, `head` the run to check; every difference is head minus base.
 """
 
 import math
@@ -24,28 +24,28 @@ from toril.text import plain
 SCHEMA = "toril.comparison/1"
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
 TIMES = ("mean", *PERCENTILES, "max")
-NORMAL_FROM = 100  # samples from which means and counts are near enough to normal for their intervals
+NORMAL_FROM = 100  # samples from which the normal distribution fits means and counts well enough
 BATCHES = 10
-REACH = 2.262  # Student's t of nine degrees of freedom, for 95 %
+REACH = 2.262  # Student's t with nine degrees of freedom, for 95 %
 SHORTEST_BATCH_S = 2
 RULE_FIELDS = ("text", "outcome", "observed", "limit", "difference", "scope", "detail", "message", "bar")
 CONCLUSION = (
-    "A difference counts as more than noise when the 95 % intervals of the two runs are apart. They hold the chance "
-    "within a run, not what changes from one run to the next (other tenants, caches, time of day): run the same thing "
-    "twice and it differs as well. Two single runs show where to look; they prove no regression, and no improvement."
+    "A figure differs if the 95 % intervals of the two runs do not overlap. The intervals cover the noise within a "
+    "run, but not the variation from run to run (other tenants, caches, time of day). Two single runs show where to "
+    "search; they prove neither a regression nor an improvement. Use `toril duet` for a proof."
 )
 
 Finding = Literal["differs", "within noise", "unknown"]
 Kind = Literal["all", "label", "transaction", "location", "execution"]
-Interval = tuple[float | None, float | None]  # None: open on that side
+Interval = tuple[float | None, float | None]  # None: unbounded on that side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One figure of both runs, each with its 95 % interval where there is one. Values are in `unit`."""
+    """One figure of both runs, with 95 % intervals if known. Values are in `unit`."""
 
     key: str  # rps failures mean p50 p90 p95 p99 p99_9 max
-    unit: str  # as in `text.quantity`: us, %, /s, s or a plain count
+    unit: str  # as in `text.quantity`: us, %, /s, s; empty for a count
     base: float | None
     head: float | None
     base_interval: Interval | None = None
@@ -54,24 +54,24 @@ class Figure:
 
     @property
     def title(self) -> str:
-        """As a person writes it: p99.9, req/s."""
+        """Returns the name for reports: p99.9, req/s."""
         return {"rps": "req/s", "failures": "failed"}.get(self.key, self.key.replace("_", "."))
 
     @property
     def delta(self) -> float | None:
-        """Head less base."""
+        """Returns head minus base."""
         return None if self.base is None or self.head is None else self.head - self.base
 
     @property
     def relative(self) -> float | None:
-        """The difference as a part of base: 0.1 is 10 % more. None where base is 0 or missing."""
+        """Returns the difference relative to base: 0.1 is 10 % more. None if base is 0 or missing."""
         return None if self.delta is None or not self.base else self.delta / self.base
 
     @property
     def finding(self) -> Finding:
-        """`differs` when the intervals are apart by more than the resolution of the record.
+        """Returns `differs` if the gap between the intervals exceeds the resolution of the record.
 
-        `unknown` without both intervals, or when they are not apart but one is open: there are too few samples.
+        Returns `unknown` if an interval is missing, or if they overlap and one is unbounded: too few samples.
         """
         if self.base_interval is None or self.head_interval is None or self.delta is None:
             return "unknown"
@@ -84,15 +84,15 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The figures of all requests, of a label, a location or an execution."""
+    """The figures of all requests, a label, a location or an execution."""
 
     kind: Kind
     name: str  # "all" for all requests
     base_samples: int
     head_samples: int
     figures: tuple[Figure, ...]
-    only_in: Literal["base", "head"] | None = None  # the other run has nothing of this name
-    marked: bool = False  # more than 1 % of the requests of either run failed; their times are in
+    only_in: Literal["base", "head"] | None = None  # set if the other run has no such part
+    marked: bool = False  # in either run, more than 1 % of the requests failed
 
     def figure(self, key: str) -> Figure:
         return next(figure for figure in self.figures if figure.key == key)
@@ -104,7 +104,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriterionPair:
-    """One criterion in both runs; None where a run does not have it."""
+    """One criterion in both runs; None if a run does not have it."""
 
     text: str
     base: Rule | None
@@ -112,13 +112,13 @@ class CriterionPair:
 
     @property
     def changed(self) -> bool:
-        """Whether it came out differently, or is in one run only."""
+        """Returns whether the outcomes differ, or only one run has the criterion."""
         return self.base is None or self.head is None or self.base.outcome != self.head.outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """What one of the two runs is."""
+    """Identity and outcome of one of the two runs."""
 
     run_id: str
     suite: str
@@ -132,11 +132,11 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Everything that is shown of two runs."""
+    """The content of a report on two runs."""
 
     base: Side
     head: Side
-    differences: tuple[str, ...]  # what makes the two not comparable, in words
+    differences: tuple[str, ...]  # sentences on differences that limit the comparison
     load: tuple[Figure, ...]
     criteria: tuple[CriterionPair, ...]
     overall: Part
@@ -150,19 +150,20 @@ class Comparison:
 
     @property
     def headline(self) -> str:
-        """What was found, in a sentence."""
+        """Returns the result in a sentence."""
         figures = [figure for part in (self.overall, *self.labels) for figure in part.figures]
         judged = sum(figure.finding != "unknown" for figure in figures)
         apart = sum(figure.finding == "differs" for figure in figures)
         if not judged:
-            return "There is too little in both runs to compare"
+            return "Too few samples to compare the runs"
+        verb = "differs" if apart == 1 else "differ"
         if not apart:
-            return f"No difference beyond the noise within the runs, in {text.plural(judged, 'figure')}"
-        return f"{text.number(apart)} of {text.plural(judged, 'figure')} differ beyond the noise within the runs"
+            return f"None of {text.plural(judged, 'figure')} differs by more than the noise within the runs"
+        return f"{text.number(apart)} of {text.plural(judged, 'figure')} {verb} by more than the noise within the runs"
 
 
 def compare(base: Bundle, head: Bundle) -> Comparison:
-    """Both runs side by side. With their timelines, rates have intervals too."""
+    """Returns the comparison. Rates have intervals only if the bundles have timelines."""
     both = (base.without_gaps(), head.without_gaps())
     return Comparison(
         base=_side(base),
@@ -178,7 +179,7 @@ def compare(base: Bundle, head: Bundle) -> Comparison:
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as plain data (`toril.comparison/1`), with everything that follows from its values."""
+    """Returns the comparison as plain data (`toril.comparison/1`), with derived values."""
     return {
         "schema": SCHEMA,
         "headline": comparison.headline,
@@ -228,7 +229,7 @@ def _side(bundle: Bundle) -> Side:
 
 
 def _criteria(base: Bundle, head: Bundle) -> Iterable[CriterionPair]:
-    """Criteria pair up by text and scope; the second of two equal ones with the second."""
+    """Yields criteria paired by text and scope; equal criteria pair in their order."""
     found: dict[tuple[Any, ...], list[Rule | None]] = {}
     for side, bundle in enumerate((base, head)):
         seen: dict[tuple[Any, ...], int] = {}
@@ -244,7 +245,7 @@ def _criteria(base: Bundle, head: Bundle) -> Iterable[CriterionPair]:
 
 
 def _load(base: Summary, head: Summary) -> Iterable[Figure]:
-    """The load that was requested and reached, where either run knows."""
+    """Yields the requested and the achieved load, if known of either run."""
     for key, unit, of_base, of_head in (
         ("users requested", "", base.load.requested.virtual_users, head.load.requested.virtual_users),
         ("users", "", base.load.achieved.virtual_users, head.load.achieved.virtual_users),
@@ -266,7 +267,7 @@ def _float(value: float | None) -> float | None:
 
 
 def _parts(kind: Kind, both: tuple[Bundle, Bundle]) -> tuple[Part, ...]:
-    """Everything of that kind in either run, by name; of "all" there is one."""
+    """Returns the parts of that kind in either run, by name; "all" gives one part."""
     base, head = (_figures_by_name(bundle.summary, kind) for bundle in both)
     return tuple(_part(kind, name, both, (base.get(name), head.get(name))) for name in sorted({*base, *head}))
 
@@ -315,7 +316,7 @@ def _part(
 def _measured(
     figures: LabelFigures, bundle: Bundle, scope: Mapping[str, str]
 ) -> dict[str, tuple[float | None, Interval | None]]:
-    """Each figure with its interval; nothing of no samples."""
+    """Returns each figure with its interval; empty without samples."""
     times, samples, rps = figures.response_us, figures.samples, float(figures.rps or 0)
     if not samples:
         return {}
@@ -336,11 +337,11 @@ def _measured(
 def rate_interval(
     bundle: Bundle, rps: float, *, label: str = "", execution: str | None = None, location: str | None = None
 ) -> tuple[float, float] | None:
-    """The 95 % interval of that rate, per second; None for a window under 20 s, or without the timeline.
+    """Returns the 95 % interval of that rate, per second; None for a window under 20 s, or without the timeline.
 
-    It is the spread of batch means, as in simulations: requests of a closed model depend on each other, so their count
-    is not Poisson's, but the counts of a few long batches of seconds are nearly independent. A ramp-up in the window
-    makes the interval wider, never narrower.
+    The interval is the spread of batch means, as in simulations. Requests of a closed model depend on each other, so
+    a Poisson distribution does not fit their count. The counts of long batches are nearly independent. A ramp-up in
+    the window makes the interval wider, never narrower.
     """
     timeline = bundle.timeline
     if timeline is None:
@@ -354,12 +355,14 @@ def rate_interval(
     counts = chosen.by_second(end).samples[first : first + size * BATCHES]
     means = counts.reshape(BATCHES, size).mean(axis=1)
     mean = float(means.mean())
-    reach = REACH * float(np.std(means, ddof=1)) / math.sqrt(BATCHES) + 1 / size  # a request more or less at its edges
+    reach = (
+        REACH * float(np.std(means, ddof=1)) / math.sqrt(BATCHES) + 1 / size
+    )  # one request more or less at the edges
     return max(0.0, min(rps, mean) - reach), max(rps, mean) + reach
 
 
 def _seconds(bundle: Bundle, execution: str | None) -> tuple[int, int]:
-    """The whole seconds of the window that is judged: the first, and the one after the last."""
+    """Returns the whole seconds of the judged window: the first, and the one after the last."""
     window = bundle.summary.window
     start, end = (window.from_s, window.to_s) if window else (0.0, 0.0)
     for planned in bundle.plan.executions if bundle.plan.ramp_up_exclude else ():

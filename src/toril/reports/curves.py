@@ -1,4 +1,4 @@
-"""Rates over time: the planned and the achieved one as numbers, and both drawn in characters."""
+"""Planned and achieved rates over time, as numbers and drawn in characters."""
 
 import math
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from toril.reports.bundle import Bundle
 from toril.text import plain
 
 STEPS = "▁▂▃▄▅▆▇█"
-GAP = "\u00a0"  # a blank at which no line breaks
-WIDTH, ROWS = 60, 4  # of a drawn curve
+GAP = "\u00a0"  # a no-break space
+WIDTH, ROWS = 60, 4  # characters of a drawn curve
 SPARKLINE_WIDTH = 24
-MOST = 8  # executions that are drawn
+MOST = 8  # drawn executions
 
 
 @dataclass(frozen=True, slots=True)
 class RateCurve:
-    """Requests of one execution in each second: the planned ones, and those that completed."""
+    """Requests of one execution in each second: planned and completed."""
 
     execution: str
     planned: Sequence[float]
@@ -28,13 +28,13 @@ class RateCurve:
 
 
 def has_curve(execution: PlannedExecution, rate: Curve | None = None) -> bool:
-    """Whether its rate changes other than by a ramp-up; `rate` is the one with later adjustments."""
+    """Returns whether the rate changes after the ramp-up; `rate` includes later adjustments."""
     rate = rate or execution.rate
     return rate is not None and len({rps for at_s, rps in rate.points if at_s >= execution.ramp_up_s}) > 1
 
 
 def rate_curves(bundle: Bundle) -> list[RateCurve]:
-    """One for each execution whose rate changed; none of several executions without the timeline."""
+    """Returns a curve for each execution with a changing rate; several executions need the timeline."""
     plan, seconds = bundle.plan, bundle.whole_seconds
     rates = [(one, _adjusted_rate(bundle, one)) for one in plan.executions]
     chosen = [(one, rate) for one, rate in rates if rate is not None and has_curve(one, rate)][:MOST]
@@ -55,13 +55,13 @@ def rate_curves(bundle: Bundle) -> list[RateCurve]:
 
 
 def _adjusted_rate(bundle: Bundle, execution: PlannedExecution) -> Curve | None:
-    """The planned rate with the changes that were made during the run."""
+    """Returns the planned rate with the changes made during the run."""
     changes = [rate for rate in bundle.summary.rates or () if rate.execution == execution.name]
     return execution.planned_rate([(rate.at_s - execution.delay_s, rate.rps) for rate in changes])
 
 
 def describe(plan: Plan, width: int) -> list[str]:
-    """The load curves of a plan, each drawn below its number of requests, length and peak."""
+    """Returns the load curves of a plan, each drawn below its number of requests, length and peak."""
     lines: list[str] = []
     for execution in [one for one in plan.executions if has_curve(one)][:MOST]:
         rate = execution.planned_rate()
@@ -73,15 +73,15 @@ def describe(plan: Plan, width: int) -> list[str]:
 
 
 def _cut(plan: Plan, execution: PlannedExecution, rate: Curve) -> str:
-    """How many requests `max-duration` leaves of the curve, where that is not all."""
+    """Returns how many requests precede `max-duration`; empty if it cuts none."""
     left_s = math.inf if plan.max_duration_s is None else plan.max_duration_s - execution.delay_s
     if left_s >= rate.length_s:
         return ""
-    return f"; max-duration ends it after {text.number(round(rate.count_to(max(0.0, left_s))))} of them"
+    return f"; max-duration ends it after {text.number(round(rate.count_to(max(0.0, left_s))))} requests"
 
 
 def drawn(rate: Curve, width: int = WIDTH, rows: int = ROWS) -> list[str]:
-    """The curve with its axes; a column shows the highest of its values, so that no spike is lost.
+    """Returns the curve with its axes; each column shows its highest value, so that no spike is lost.
 
     >>> print("\\n".join(drawn(Curve(((0, 0), (60, 100), (60, 25), (120, 25))), width=12, rows=2)))
     100/s ┤   ▃▅█
@@ -101,7 +101,7 @@ def drawn(rate: Curve, width: int = WIDTH, rows: int = ROWS) -> list[str]:
 
 
 def heights(rate: Curve, width: int) -> list[float]:
-    """The highest rate in each of so many equal parts of the time."""
+    """Returns the highest rate in each of `width` equal parts of the time."""
     edges_s = [rate.length_s * place / width for place in range(width + 1)]
     found = []
     for from_s, to_s in pairwise(edges_s):
@@ -111,10 +111,10 @@ def heights(rate: Curve, width: int) -> list[float]:
 
 
 def sparkline(values: Sequence[float | None], width: int = SPARKLINE_WIDTH, highest: float = 0.0) -> str:
-    """The values as a line of small columns, at most `width` of them; a blank for a value that is None.
+    """Returns the values as at most `width` small columns; a blank stands for None.
 
-    A column shows the highest of its values, so that no spike is lost, and only zero has the lowest step. Lines that
-    are compared have one scale, to `highest`.
+    Each column shows its highest value, so that no spike is lost; only zero has the lowest step. `highest` sets a
+    common scale for several lines.
 
     >>> sparkline([0, 1, 4, 8, None, 8]), sparkline([5, 5]), sparkline([None, 0, 0]), sparkline([1, 9, 2, 2], 2)
     ('▁▂▅█\\xa0█', '██', '\\xa0▁▁', '█▃')

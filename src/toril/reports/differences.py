@@ -1,4 +1,4 @@
-"""The differences between two runs that make their figures hard to compare, each in a sentence."""
+"""Finds differences between two runs that limit the comparison, each as a sentence."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -10,24 +10,24 @@ from toril.reports.bundle import Bundle
 from toril.reports.curves import has_curve
 from toril.text import plain
 
-USERS_TOLERANCE = 0.02  # as in the verdict: below 98 % of the virtual users the load was not reached
+USERS_TOLERANCE = 0.02  # as in the verdict: below 98 % of the virtual users, the load is not reached
 WINDOW_TOLERANCE = 0.05
 CAUTIONS = {
-    "saturated": "its load generator was saturated and measured itself too",
-    "late-start": "a worker began late",
+    "saturated": "its load generator was saturated and measured its own delays",
+    "late-start": "a worker started late",
     "unsure-clock": "a worker's clock was off",
     "late-rate": "a worker changed its load late",
     "lost-worker": "a worker was lost",
     "damaged-file": "a file of its measurements is missing or damaged",
     "missing-samples": "some of its measurements are missing",
-    "unreadable-records": "some of its records could not be read",
-    "stopped": "it was ended early",
+    "unreadable-records": "some of its records were unreadable",
+    "stopped": "it was stopped early",
     "ended-early": "an engine ended early",
-    "unreached-load": "its load was not reached",
-    "dropped-sends": "it dropped requests that were due",
+    "unreached-load": "it did not reach the planned load",
+    "dropped-sends": "it dropped due requests",
     "no-success": "an execution had no successful request",
-    "unanswered": "it left requests without an answer",
-    "dead-label": "each request of a label failed",
+    "unanswered": "some requests had no response",
+    "dead-label": "all requests of a label failed",
 }
 LOAD = {
     "executor": ("executor", ""),
@@ -42,7 +42,7 @@ LOAD = {
 
 
 def differences(base: Bundle, head: Bundle) -> Iterator[str]:
-    """Each a sentence that names base first and head second; nothing for two runs of the same load."""
+    """Yields sentences that name base first and head second; none for two runs with the same load."""
     if base.plan.run_id == head.plan.run_id:
         yield "base and head are the same run"
         return
@@ -52,7 +52,7 @@ def differences(base: Bundle, head: Bundle) -> Iterator[str]:
     for name, bundle in (("base", base), ("head", head)):
         yield from _cautions(name, bundle)
         if bundle.without_gaps() is not bundle:
-            yield f"some interval files of {name} are missing or damaged: how sure its rates are is not known"
+            yield f"some interval files of {name} are missing or damaged, so its rates have no intervals"
     yield from _resolutions(base.summary, head.summary)
 
 
@@ -68,14 +68,14 @@ def _plans(base: Plan, head: Plan) -> Iterator[str]:
             yield f"base had {text.plural(of_base, noun)}, head had {text.plural(of_head, noun)}"
     workers = [Counter(share.location for share in plan.shares) for plan in (base, head)]
     if len(base.locations) == len(head.locations) and set(base.locations) != set(head.locations):
-        yield f"the load came from {_names(base.locations)} in base, from {_names(head.locations)} in head"
+        yield f"the locations were {_names(base.locations)} in base, {_names(head.locations)} in head"
     elif len(base.shares) == len(head.shares) and workers[0] != workers[1]:
-        yield "the workers were divided over the locations in another way"
+        yield "the number of workers per location differs"
     changed = [key for key in sorted({*base.common, *head.common}) if base.common.get(key) != head.common.get(key)]
     if changed:
         yield f"the suites differ in {_names(changed)}"
     if base.toril_version != head.toril_version:
-        yield f"measured by toril {plain(base.toril_version)} and {plain(head.toril_version)}"
+        yield f"toril's version was {plain(base.toril_version)} in base, {plain(head.toril_version)} in head"
 
 
 def _executions(base: Plan, head: Plan) -> Iterator[str]:
@@ -83,7 +83,7 @@ def _executions(base: Plan, head: Plan) -> Iterator[str]:
     for name in sorted({*of_base, *of_head}):
         shown = f"execution {plain(name)}"
         if name not in of_head or name not in of_base:
-            yield f"{shown} is in {'base' if name in of_base else 'head'} only"
+            yield f"{shown} exists only in {'base' if name in of_base else 'head'}"
             continue
         for field, (noun, unit) in LOAD.items():
             values = [_load(execution, field, unit) for execution in (of_base[name], of_head[name])]
@@ -91,11 +91,11 @@ def _executions(base: Plan, head: Plan) -> Iterator[str]:
                 yield f"{shown}: {noun} was {values[0]} in base, {values[1]} in head"
         both = (of_base[name], of_head[name])
         if any(map(has_curve, both)) and both[0].curve != both[1].curve:
-            asked = [_asked(execution) for execution in both]
-            yield f"{shown}: its load curve was another one, of {asked[0]} in base and {asked[1]} in head"
+            totals = [_planned_total(execution) for execution in both]
+            yield f"{shown}: the load curve differs, with {totals[0]} in base and {totals[1]} in head"
 
 
-def _asked(execution: PlannedExecution) -> str:
+def _planned_total(execution: PlannedExecution) -> str:
     rate = execution.planned_rate()
     return "no planned rate" if rate is None else text.plural(round(rate.total), "request")
 
@@ -110,7 +110,7 @@ def _load(execution: PlannedExecution, field: str, unit: str) -> str:
 def _windows(base: Bundle, head: Bundle) -> Iterator[str]:
     if base.plan.ramp_up_exclude != head.plan.ramp_up_exclude:
         whole, steady = ("base", "head") if head.plan.ramp_up_exclude else ("head", "base")
-        yield f"the figures of {whole} are of the whole run, those of {steady} of its steady load only"
+        yield f"the figures of {whole} cover the whole run, those of {steady} only the steady state"
     lengths = [float(bundle.summary.duration_s or 0) for bundle in (base, head)]
     if abs(lengths[0] - lengths[1]) > max(2.0, WINDOW_TOLERANCE * max(lengths)):
         yield f"the load lasted {text.span(lengths[0])} in base, {text.span(lengths[1])} in head"
@@ -125,7 +125,7 @@ def _achieved(base: Summary, head: Summary) -> Iterator[str]:
 
 
 def _cautions(name: str, bundle: Bundle) -> Iterator[str]:
-    """Why the figures of a run are not what they seem; a breach of a criterion is no such reason."""
+    """Yields why the figures of a run are unreliable; a breach of a criterion is no such reason."""
     codes = dict.fromkeys(reason.code for reason in bundle.verdict.reasons)
     known = [CAUTIONS[code] for code in codes if code in CAUTIONS]
     if known:
@@ -138,7 +138,7 @@ def _resolutions(base: Summary, head: Summary) -> Iterator[str]:
     found = [summary.total.resolution_us for summary in (base, head)]
     if None not in found and found[0] != found[1]:
         shown = [text.time(value) for value in found]
-        yield f"times were recorded to {shown[0]} in base, to {shown[1]} in head"
+        yield f"the resolution of the times was {shown[0]} in base, {shown[1]} in head"
 
 
 def _names(names: Iterable[str]) -> str:

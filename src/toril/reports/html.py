@@ -1,4 +1,4 @@
-"""Blocks as one page that holds everything: figures, charts, their script and style. It needs no network."""
+"""Renders blocks as one self-contained page: figures, charts, scripts and styles. It needs no network."""
 
 import base64
 import hashlib
@@ -20,9 +20,9 @@ SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "labels.js"
 NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "changes": [], "label": 0} | {
     section: [] for section in ("course", "labels", "generators", "server")
 }
-NAMES = {  # of a section in the navigation
+NAMES = {  # sections in the navigation
     **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "capacity": "Capacity"},
-    **{"comparison": "Comparison", "course": "Course", "labels": "One label", "label": "Labels"},
+    **{"comparison": "Comparison", "course": "Over time", "labels": "One label", "label": "Labels"},
     **{"location": "Locations", "execution": "Executions", "errors": "Errors", "first-failures": "First failures"},
     **{"generators": "Generators", "server": "Server", "about": "About"},
 }
@@ -31,7 +31,7 @@ CLASSES |= {"errors": "errors", "generators": "generators"} | dict.fromkeys(
     ("label", "location", "execution"), "figures"
 )
 MOST = {"reasons": 12, "criteria": 60, "rows": 2000}
-LARGEST_PICTURE = 400_000  # bytes; larger ones are a link
+LARGEST_PICTURE = 400_000  # bytes; the page links larger ones
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Section:
 
 
 def render(report: Report) -> bytes:
-    """The page. Style and scripts are allowed by their hashes, everything else is forbidden."""
+    """Returns the page. Its policy allows style and scripts by hash and blocks everything else."""
     style = "\n".join([_asset("assets", "uPlot.min.css"), *(_asset("page", name) for name in STYLES)])
     own = "\n".join(_asset("page", name) for name in SCRIPTS)
     scripts = [_asset("assets", "uPlot.iife.min.js"), f'"use strict";\n(() => {{\n{own}\n}})();']
@@ -55,7 +55,7 @@ def render(report: Report) -> bytes:
     allowed = " ".join(map(_hash, scripts))
     page = _template().render(
         policy=f"default-src 'none'; {images}style-src {_hash(style)}; script-src {allowed}; {NOTHING_ELSE}",
-        style=Markup(style),  # noqa: S704 - ours, and uPlot's
+        style=Markup(style),  # noqa: S704 - files of toril and uPlot
         scripts=[Markup(script) for script in scripts],  # noqa: S704
         data=_chart_data(report),
         headline=report.headline,
@@ -76,7 +76,7 @@ def render(report: Report) -> bytes:
 
 
 def _sections(report: Report) -> list[Section]:
-    """Notes stay in the section of the block before them; those on the whole run go to its end."""
+    """Returns the sections. Notes join the section of the block before them; notes on the run go to the end."""
     notes = [block for block in report.blocks if isinstance(block, Note) and block.tone == "note"]
     sections: list[Section] = []
     for block in report.blocks:
@@ -95,11 +95,11 @@ def _sections(report: Report) -> list[Section]:
 def _section(block: Block) -> Section | None:
     match block:
         case Criteria():
-            return Section("criteria", "Criteria", "each says when the run fails")
+            return Section("criteria", "Criteria", "each states when the run fails")
         case Table() | Charts():
             return Section(block.id, block.title, block.about, isinstance(block, Table) and block.folded)
         case Failures():
-            return Section("first-failures", "First failures", "what the browser showed")
+            return Section("first-failures", "First failures", "pages in the browser")
         case Facts():
             return Section("about", "About this run")
         case _:
@@ -115,12 +115,12 @@ def _chart_data(report: Report) -> dict[str, Any]:
 
 
 def _tone(outcome: str) -> str:
-    """The class of an outcome."""
+    """Returns the CSS class of an outcome."""
     return {"passed": "passed", "failed": "failed", "broken": "failed"}.get(outcome, "inconclusive")
 
 
 def _picture(data: bytes) -> str:
-    """The address of a picture in the page itself; empty where it would make the page too heavy."""
+    """Returns the picture as a data URL; empty without a picture or for a large one."""
     if not data or len(data) > LARGEST_PICTURE:
         return ""
     return "data:image/jpeg;base64," + base64.b64encode(data).decode()
@@ -136,7 +136,7 @@ def _asset(folder: str, name: str) -> str:
         found = files("toril.reports").joinpath(folder, name).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise InfrastructureError(
-            f"{name} is missing in this installation: install toril again, it is fetched when toril is built",
+            f"{name} is missing in this installation. Install toril again: the build fetches this file.",
             code="missing-asset",
         ) from error
     return found.replace("\r\n", "\n").strip("\n")

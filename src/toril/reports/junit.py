@@ -1,8 +1,8 @@
-"""Blocks as JUnit XML: a case for each criterion, so that every CI shows which one broke and by how much.
+"""Renders blocks as JUnit XML: one test case per criterion, so that every CI shows each breach with its figures.
 
-Names and classes stay the same from run to run, so that a CI can follow each case: the criterion as it was written, and
-a few cases on the run itself, which are always there. A breach is a failure; what is undecided is an error, so an
-inconclusive run is never green; a criterion that decides nothing and could not be judged is skipped.
+Names and classes stay the same from run to run, so that a CI can track each case. A case is named after the text of
+its criterion; a few cases on the run itself always exist. A breach is a failure. An undecided criterion is an error,
+so an inconclusive run is never green. An undecided criterion that cannot fail the run is skipped.
 """
 
 import re
@@ -18,7 +18,7 @@ from toril.reports.blocks import About, Criteria, Facts, Headline, Note, Reason,
 Kind = type[Failure] | type[Error] | type[Skipped]
 
 COMPLETE = "the run is complete"
-OF_THE_RUN: Mapping[str, About] = {  # the cases on the run itself, and the reasons that break them
+OF_THE_RUN: Mapping[str, About] = {  # the cases on the run itself, and the reasons that they report
     COMPLETE: "run",
     "the load was reached": "load",
     "the generators had room": "generators",
@@ -31,12 +31,12 @@ KINDS: Mapping[str, Kind] = {
 
 
 def render(report: Report) -> bytes:
-    """The suite of one run: its facts as properties, a case for each check, then the cases on the run itself."""
+    """Returns the test suite of one run: facts as properties, a case for each check, then cases on the run itself."""
     headline = report.headline
     suite = TestSuite(f"toril {headline.suite}")
-    for name, value in _properties(report):  # before the cases, as the schema wants them
+    for name, value in _properties(report):  # before the cases, as the schema requires
         suite.add_property(name, value)
-    with suppress(ValueError):  # ISO 8601 without a zone, in UTC, as the schema wants it; some runs never started
+    with suppress(ValueError):  # the schema requires UTC without a zone; some runs have no start
         suite.timestamp = datetime.fromisoformat(headline.started_at).strftime("%Y-%m-%dT%H:%M:%S")
     classname = "toril." + re.sub(r"[.\s]+", "_", headline.suite)
     checks = [*_criteria(report, classname), *_rows(report, classname)]
@@ -71,7 +71,7 @@ def _properties(report: Report) -> Iterator[tuple[str, str]]:
 def _case(
     name: str, classname: str, kind: Kind | None = None, message: str = "", code: str = "", details: str = ""
 ) -> TestCase:
-    """A case that passed, or one with a result of that kind."""
+    """Returns a passed case, or one with a result of that kind."""
     case = TestCase(name, classname=classname, time=0.0)
     if kind is not None:
         result = kind(message, code)
@@ -98,12 +98,12 @@ def _criterion(headline: Headline, rule: Rule, name: str, classname: str) -> Tes
     if rule.outcome == "inconclusive":
         kind: Kind = Error if rule.decides and headline.outcome != "passed" else Skipped
         return _case(name, classname, kind, rule.message or f"{rule.text}: {observed}", "inconclusive", details)
-    triggered = "came true, which does not fail this run\n" if rule.outcome == "triggered" else ""
+    triggered = "triggered, which does not fail this run\n" if rule.outcome == "triggered" else ""
     return _case(name, classname, details=triggered + details)
 
 
 def _rows(report: Report, classname: str) -> Iterator[TestCase]:
-    """The rows that are checks of their own: test cases of a functional run, and the figures of a duet."""
+    """Yields a case for each row with a check: test cases of a functional run, and figures of a duet."""
     seen: Counter[str] = Counter()
     for check in (row.check for block in report.blocks if isinstance(block, Table) for row in block.rows if row.check):
         owner, kind = f"{classname}.{check.group}", KINDS.get(check.outcome)
@@ -115,7 +115,7 @@ def _rows(report: Report, classname: str) -> Iterator[TestCase]:
 
 
 def _run_cases(report: Report, classname: str, checks: Sequence[TestCase]) -> Iterable[TestCase]:
-    """A run that has not passed breaks the case of a check, or one of these, whatever its reasons are."""
+    """Yields the cases on the run itself; one of them fails if the run has not passed and no check fails."""
     headline = report.headline
     found = {about: [one for one in headline.reasons if one.about == about] for about in OF_THE_RUN.values()}
     broken = any(isinstance(result, (Failure, Error)) for case in checks for result in case.result)
@@ -139,7 +139,7 @@ def _run_cases(report: Report, classname: str, checks: Sequence[TestCase]) -> It
 
 
 def _numbered(name: str, seen: Counter[str], owner: str = "") -> str:
-    """Equal names are numbered."""
+    """Returns the name, with a number if it repeats."""
     seen[f"{owner}\n{name}"] += 1
     times = seen[f"{owner}\n{name}"]
     return name if times == 1 else f"{name} ({times})"

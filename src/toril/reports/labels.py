@@ -1,4 +1,4 @@
-"""Which labels a report shows where there is no room for all, and names short enough to be read."""
+"""Selects the labels that a report shows if space is short, and shortens their names."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -12,17 +12,17 @@ LONGEST_NAME = 90
 
 
 def judged_labels(verdict: Verdict) -> list[str]:
-    """The labels that a criterion names: breached ones first."""
+    """Returns the labels with a criterion, breached ones first."""
     rank = {"failed": 0, "inconclusive": 1}
     rules = sorted(verdict.criteria, key=lambda rule: rank.get(rule.outcome, 2))
     return list(dict.fromkeys(rule.label for rule in rules if rule.label))
 
 
 def notable(figures: Mapping[str, LabelFigures], judged: Iterable[str], most: int) -> list[str]:
-    """At most so many labels: the judged ones, then in turn the busiest, those that failed most, the slowest."""
+    """Returns at most `most` labels: judged ones, then in turn the busiest, most failing and slowest ones."""
 
     def ranked(value: Callable[[LabelFigures], float | None]) -> Iterator[str]:
-        """Names from the highest value down, without those that have none; all requests have no name."""
+        """Yields the names of labels with a value, highest first; skips the total, which has no name."""
         values = {name: found for name, one in figures.items() if name and (found := value(one))}
         return iter(sorted(values, key=lambda name: (-values[name], name)))
 
@@ -47,7 +47,7 @@ def slice_of(
     location: str | None = None,
     steady: bool | None = None,
 ) -> Slice:
-    """The samples of a label as the summary names it: a transaction that shares its label has a name of its own."""
+    """Returns the samples of a label by its name in the summary, which marks transactions with a shared label."""
     name = label.removesuffix(TRANSACTION)
     if name != label and name in timeline.labels_of_both_kinds():
         return timeline.select(name, executions, location, steady, "transaction")
@@ -55,7 +55,7 @@ def slice_of(
 
 
 def distinct(names: Iterable[str]) -> dict[str, str]:
-    """The short form of each name, `all` for all requests; those that still look alike are numbered."""
+    """Returns a unique short form of each name, `all` for all requests; a number separates equal forms."""
     found: dict[str, str] = {}
     used: set[str] = set()
     for name in names:

@@ -1,4 +1,4 @@
-"""The run while it goes on: a table that redraws itself on a terminal, one line every few seconds elsewhere."""
+"""Shows a running load test: a table on a terminal, or one line every few seconds elsewhere."""
 
 import os
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ LINE_EVERY_S = 5.0
 
 @contextmanager
 def view(console: Console, *, quiet: bool = False, clock: Clock | None = None) -> Iterator["LiveView"]:
-    """Progress on `console` (stderr) while the context lasts; nothing at all when `quiet`."""
+    """Shows progress on `console` (stderr) inside the context; nothing if `quiet`."""
     live = None
-    if console.is_terminal and not quiet and os.environ.get("GITHUB_ACTIONS") != "true":  # whose log is no screen
+    if console.is_terminal and not quiet and os.environ.get("GITHUB_ACTIONS") != "true":  # its log is no terminal
         live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
     with live or nullcontext():
         yield LiveView(console, clock or SystemClock(), live, quiet=quiet)
@@ -45,7 +45,7 @@ class LiveView:
         self._shown: set[Note] = set()
 
     def show(self, figures: LiveFigures) -> None:
-        """Show these figures, and each note once."""
+        """Shows these figures, and each note once."""
         if self._quiet:
             return
         for note in figures.notes:
@@ -60,7 +60,7 @@ class LiveView:
 
 
 def line(figures: LiveFigures) -> str:
-    """All of it in one line, for logs."""
+    """Returns the figures in one line, for logs."""
     if figures.phase == "preparing":
         return f"preparing: {figures.workers_ready} of {text.plural(figures.workers_planned, 'worker')} ready"
     if figures.phase == "waiting":
@@ -85,12 +85,12 @@ def line(figures: LiveFigures) -> str:
 
 
 def _users(figures: LiveFigures, between: str) -> str:
-    """The active users, of the planned ones; an open model plans none, and has requests in flight."""
+    """Returns active and planned users; an open model has requests in flight and no planned users."""
     return f"{figures.virtual_users}" + (f"{between}{figures.planned_users}" if figures.planned_users else "")
 
 
 def table(figures: LiveFigures) -> RenderableType:
-    """The whole picture: progress, then a line a location and the total."""
+    """Returns the live table: progress, then a row per location and the total."""
     head = Text.assemble((figures.phase, "bold cyan"), "  ", (plain(figures.run_id), "dim"))
     if figures.phase == "preparing":
         head.append(f"  {figures.workers_ready} of {text.plural(figures.workers_planned, 'worker')} ready")
@@ -135,5 +135,5 @@ def _add(grid: Table, name: str, users: str, figures: Figures, style: str) -> No
 
 
 def _bar(done: float, of: float) -> RenderableType:
-    """How much is done; a pulse where the end is not known."""
+    """Returns a progress bar; it pulses if the end is unknown."""
     return ProgressBar(total=of or 1, completed=min(done, of or 1), width=60, pulse=not of, complete_style="cyan")

@@ -1,6 +1,6 @@
-"""Blocks as Markdown for GitHub, for a job summary or a comment on a pull request.
+"""Renders blocks as Markdown for GitHub, for a job summary or a comment on a pull request.
 
-Outcome and reason come first, details are folded away. Nothing from outside has a meaning in it.
+Outcome and reason come first; details are folded. Texts from outside are escaped, so they have no Markdown meaning.
 """
 
 import re
@@ -30,34 +30,36 @@ ICONS = {
     **{"passed": "✅", "failed": "❌", "inconclusive": "⚠️", "triggered": "🔔"},
     **{"unproven": "⚪", "neutral": "⚪", "broken": "💥", "skipped": "⏭️"},
 }
-COMMENT = 65_536  # characters of a comment, GitHub's maximum; a job summary may have 1 MiB
-LIMIT = COMMENT - 1_536  # room for a marker and more
-ROWS = (100, 50, 20, 8, 3)  # of a table at most; the next when the text gets too long
+COMMENT = 65_536  # GitHub's maximum for a comment, in characters; a job summary may have 1 MiB
+LIMIT = COMMENT - 1_536  # leaves room for a marker
+ROWS = (100, 50, 20, 8, 3)  # largest number per table; the next value applies if the text is too long
 SPECIAL = '\\`*_{}[]()#!|~<>&"$:'
-STARTS = re.compile(r"^(?:\s|[-+](?=\s|$)|=|-(?=-))|(?<=\d)[.)](?=\s|$)")  # of code, a list, a heading or a rule
-WORDS = re.compile(r"(?i)(\bGH-(?=\d)|www(?=\.))")  # of a reference or an address
-COMMIT = re.compile(r"(?<![0-9a-zA-Z])(?=[0-9a-fA-F]{7,})([0-9a-fA-F]+)(?![0-9a-zA-Z])")  # at least of seven digits
+STARTS = re.compile(r"^(?:\s|[-+](?=\s|$)|=|-(?=-))|(?<=\d)[.)](?=\s|$)")  # starts of code, lists, headings and rules
+WORDS = re.compile(r"(?i)(\bGH-(?=\d)|www(?=\.))")  # starts of references and addresses
+COMMIT = re.compile(
+    r"(?<![0-9a-zA-Z])(?=[0-9a-fA-F]{7,})([0-9a-fA-F]+)(?![0-9a-zA-Z])"
+)  # GitHub links seven or more digits
 ADDRESS = re.compile(
     r"https?://[A-Za-z0-9.\-\[\]:]+(?:[/?#][A-Za-z0-9._~%/?#@!$&'*+,;=:\-]*)?"
-)  # nothing that ends a link
-UNSEEN = "\u200b"  # stands where text would become a mention or a link
+)  # excludes characters that end a link
+UNSEEN = "\u200b"  # breaks texts that would become mentions or links
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """What the caller guarantees: addresses of more details, and what was measured."""
+    """Addresses of details, and the measured commit, as the caller guarantees them."""
 
     report: str | None = None
     run: str | None = None
     commit: str | None = None
-    branch: str | None = None  # of a stranger's repository, whose own workflow measured
+    branch: str | None = None  # of a fork, whose own workflow measured
 
 
 NO_LINKS = Links()
 
 
 def render(report: Report, links: Links = NO_LINKS) -> bytes:
-    """The report, short enough for a comment whatever the run."""
+    """Returns the report, always short enough for a comment."""
     return limited(lambda most: _parts(report, links, most), links.report or links.run)
 
 
@@ -121,7 +123,7 @@ def _links(links: Links) -> str:
     pairs = (("Report", links.report), ("Workflow run", links.run))
     found = [link(name, url) for name, url in pairs if url is not None]
     if links.commit is not None:
-        of = f" of {code(links.branch)}, as its own workflow has measured it" if links.branch is not None else ""
+        of = f" of {code(links.branch)}, measured by the workflow of the fork" if links.branch is not None else ""
         found.append(f"commit {code(links.commit[:12])}{of}")
     return " · ".join(found)
 
@@ -130,15 +132,14 @@ def _links(links: Links) -> str:
 
 
 def _table(table: Table, most: int) -> Iterator[str]:
-    """The rows that matter in the open, the others folded away."""
+    """Yields a table with the important rows visible and the others folded."""
     rows, left_out = table.top(most)
     bad = [row for row in rows if row.outcome in ("failed", "broken")] if table.opened == "bad" else []
     folded = [] if table.opened == "all" else [row for row in rows if row not in bad]
     shown = rows if table.opened == "all" else bad
     if table.message:
         sign = f"{icon(table.outcome)} " if table.outcome else ""
-        # What is not proven speaks neither for the change nor against it.
-        neutral = "neutral, not proven either way – " if table.outcome == "unproven" else ""
+        neutral = "neutral, no proof in either direction – " if table.outcome == "unproven" else ""
         yield f"### {sign}{escaped(table.title)}: {neutral}{escaped(table.message)}"
     if shown:
         yield _rows(table, shown, more(left_out, table.noun) if not folded else "")
@@ -151,7 +152,7 @@ def _table(table: Table, most: int) -> Iterator[str]:
 
 
 def _rows(table: Table, rows: Sequence[Row], left_out: str) -> str:
-    """In a table of outcomes the short cells come first: on a phone the others may have to be scrolled to."""
+    """Returns the rows; in a table of outcomes, short cells come first, because phones scroll wide tables."""
     judged = any(row.outcome for row in rows)
     places = [place for place, column in enumerate(table.columns) if column.rank == 1]
     if judged:
@@ -190,25 +191,25 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def escaped(words: object) -> str:
-    """A string that Markdown shows and does not obey, in a table as well; it mentions no user and links to nothing."""
+    """Returns the text escaped for Markdown and its tables, without mentions and links."""
     shown = _entities(plain(words, 1000))
     start = STARTS.search(shown)
     if start and (start.start() == 0 or shown[: start.start()].isdigit()):
         shown = f"{shown[: start.start()]}&#{ord(start[0])};{shown[start.end() :]}"
-    for called in ("@", "&#35;", "&#58;"):  # mentions, references to issues, addresses
+    for called in ("@", "&#35;", "&#58;"):  # mentions, issue references, addresses
         shown = shown.replace(called, called + UNSEEN)
     shown = WORDS.sub(rf"\1{UNSEEN}", shown)
-    # Digits in groups that are too short for a commit's.
+    # Split digits into groups that are too short for a commit.
     return COMMIT.sub(lambda digits: re.sub("(.{6})(?=.)", rf"\1{UNSEEN}", digits[0]), shown)
 
 
 def figure(words: str) -> str:
-    """A number with its unit, which stay in one line."""
+    """Returns a number and its unit with a no-break space between."""
     return escaped(words.replace(" ", "\u00a0"))
 
 
 def code(words: object) -> str:
-    """The same in fixed letters, where GitHub looks for no mentions; it can be copied."""
+    """Returns the text as escaped code, which users can copy."""
     shown = _entities(plain(words, 1000)).replace("www.", "www&#46;").replace("@", f"@{UNSEEN}")
     return f"<code>{shown}</code>"
 
@@ -218,39 +219,39 @@ def _entities(words: str) -> str:
 
 
 def is_address(url: str) -> bool:
-    """Whether that can stand in a link as it is."""
+    """Returns whether the text is a safe address for a link."""
     return ADDRESS.fullmatch(url) is not None
 
 
 def link(name: str, url: str) -> str:
-    """A link to an address that is one."""
+    """Returns a link; ValueError for an invalid address."""
     if not is_address(url):
-        raise ValueError(f"no address: {url!r}")
+        raise ValueError(f"not an address: {url!r}")
     return f"[{name}](<{url}>)"
 
 
 def details(title: str, content: str) -> str:
-    """A part that is folded away until it is clicked."""
+    """Returns a folded part."""
     return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"
 
 
 def more(count: int, noun: str) -> str:
-    """The line on what is left out; empty when nothing is."""
+    """Returns the line that counts omitted rows; empty if there are none."""
     return f"… and {text.plural(count, f'more {noun}')}" if count > 0 else ""
 
 
 def limited(make: Callable[[int], Iterable[str]], rest_at: str | None = None) -> bytes:
-    """The paragraphs that `make` gives for so many rows a table: as many as stay within the limit.
+    """Returns the paragraphs from `make` with as many rows per table as the limit allows.
 
-    `rest_at`: where everything is, for a text that is cut.
+    `rest_at` is the address of the full report, for a text that must be cut.
     """
     for rows in ROWS:
         written = "\n\n".join(part for part in make(rows) if part) + "\n"
         if len(written) <= LIMIT:
             return written.encode()
     kept: list[str] = []
-    for part in make(ROWS[-1]):  # whole paragraphs, so that nothing stays open
+    for part in make(ROWS[-1]):  # whole paragraphs only, to close all tags
         if sum(len(one) + 2 for one in (*kept, part)) < LIMIT - 100 - len(rest_at or ""):
             kept.append(part)
-    where = "" if rest_at is None else f": {link('all of it', rest_at)}"
-    return ("\n\n".join(kept) + f"\n\n… the rest does not fit into a comment{where}\n").encode()
+    where = "" if rest_at is None else f": {link('full report', rest_at)}"
+    return ("\n\n".join(kept) + f"\n\n… the rest is too long for a comment{where}\n").encode()

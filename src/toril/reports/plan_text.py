@@ -1,4 +1,4 @@
-"""A plan as a person reads it."""
+"""Prints a plan. docs/ shows several of these lines, and tests compare them."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,25 +19,25 @@ from toril.text import plain
 
 
 def as_json(plan: Plan) -> bytes:
-    """The plan as `plan.json` has it, but for credentials that the suite holds."""
+    """Returns the plan as in `plan.json`, without the credentials of the suite."""
     found = masked_settings({**json.loads(plan.to_json()), "secrets": None})
     return document({**found, "secrets": plan.secrets})
 
 
 def in_brief(plan: Plan) -> str:
-    """`2 workers in 2 locations, 30 s of load`; of a duet its whole length, and what that consists of."""
+    """Returns e.g. `2 workers in 2 locations, 30 s of load`; for a duet, the total time and its turns."""
     workers = text.plural(len(plan.shares), "worker")
     places = f" in {text.plural(len(plan.locations), 'location')}" if len(plan.locations) > 1 else ""
-    once = "every test case once" if plan.functional else "as long as its iterations take"
+    once = "every test case once" if plan.functional else "until its iterations end"
     length = f"{text.span(plan.duration_s)} of load" if plan.duration_s else once
     if plan.duet is not None:
         turns = f"{text.plural(2 * plan.duet.blocks, 'turn')} of {text.span(plan.duet.turn_s)}"
-        length = f"{text.span(plan.duration_s)} in total: {turns}, and {text.span(plan.duet.gap_s)} between them"
+        length = f"{text.span(plan.duration_s)} in total: {turns}, with pauses of {text.span(plan.duet.gap_s)}"
     return f"{workers}{places}, {length}"
 
 
 def show(console: Console, plan: Plan) -> None:
-    """Print what would run, where, and what would be judged."""
+    """Prints the executions, the share of each worker, and the criteria."""
     console.print(Text.assemble((plain(plan.suite), "bold"), f": {in_brief(plan)}"))
     terminal.show_table(console, _executions(plan))
     terminal.show_table(console, _shares(plan))
@@ -50,30 +50,30 @@ def show(console: Console, plan: Plan) -> None:
     for execution in plan.searched:
         console.print(Text(_search(execution)))
     if plan.criteria:
-        steady = "steady load only" if plan.ramp_up_exclude else "the whole run, ramp-up included"
+        steady = "steady load only" if plan.ramp_up_exclude else "whole run, including ramp-up"
         console.print(Text(f"fails when ({steady})", style="dim"))
         for criterion in criteria_of(plan.criteria):
             console.print(Padding(_rule(criterion), (0, 0, 0, 2)))
     elif plan.functional:
         console.print(Text("fails when a test case does", style="dim"))
     else:
-        console.print(Text("no criteria: a complete run passes, and nothing is judged", style="yellow"))
+        console.print(Text("no criteria: a complete run passes without being judged", style="yellow"))
     for warning in plan.warnings:
         console.print(Text(f"note: {plain(warning, 1000)}", style="yellow"))
 
 
 def _rule(criterion: Criterion) -> Text:
-    """A criterion in one line, whichever way it was written, with its scope, what it does, and where it stands."""
+    """Returns a criterion in one line, with its scope, effect and place in the suite."""
     scope = f" in execution {', '.join(criterion.executions)}" if criterion.executions else ""
-    # A criterion on the whole run is known at its end; the text of one that fails nothing states it.
+    # A criterion on the whole run is only decided at its end; a non-failing criterion states that in its text.
     at_once = criterion.stop and criterion.fail and criterion.logic != "total"
-    effect = ", ends the run at once" if at_once else ""
+    effect = ", ends the run immediately" if at_once else ""
     line = Text(plain(criterion.text) + plain(scope) + effect)
     return line.append(f"  ({plain(criterion.where)})", style="dim")
 
 
 def _browsers(plan: Plan) -> Iterator[str]:
-    """The device and network of browsers, where the suite names them."""
+    """Yields device and network of browsers, if the suite names them."""
     for execution in plan.executions:
         browser = execution.browser
         if browser is not None and (browser.network or browser.device.user_agent):
@@ -83,9 +83,9 @@ def _browsers(plan: Plan) -> Iterator[str]:
 
 
 def _search(execution: PlannedExecution) -> str:
-    """What a search for a capacity is going to do, and how long that may take."""
+    """Returns the range, precision and longest time of a capacity search."""
     search = execution.search
-    assert search is not None  # noqa: S101 - only of those that have one
+    assert search is not None  # noqa: S101 - only called for executions with a search
     most = most_stages(search.range)
     until = " or ".join(plain(one.text) for one in conditions_of(search, execution.name))
     return (
@@ -117,7 +117,7 @@ def _executions(plan: Plan) -> Table:
 
 
 def _shares(plan: Plan) -> Table:
-    """A line a worker; the columns are the executions."""
+    """Returns a row per worker with a column per execution."""
     rows = []
     for share in plan.shares:
         parts = {part.execution: part for part in share.executions}
@@ -129,7 +129,7 @@ def _shares(plan: Plan) -> Table:
                 continue
             users = text.plural(part.concurrency, "user") if part.concurrency is not None else ""
             rate = f"≤ {text.quantity(part.throughput_rps, '/s')}" if part.throughput_rps is not None else ""
-            if rate and part.concurrency is None:  # an open model keeps to its rate
+            if rate and part.concurrency is None:  # an open model sends exactly at its rate
                 rate = rate.removeprefix("≤ ")
             cells.append(" ".join(filter(None, (users, rate))) or "as written")
         rows.append((plain(share.worker), *cells))

@@ -1,4 +1,4 @@
-"""From a run to the blocks of its report. What is shown is decided here; how it looks, by each renderer."""
+"""Turns a run into the blocks of its report. This module selects the content; each renderer lays it out."""
 
 import math
 from collections import Counter
@@ -52,43 +52,43 @@ ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole
     **dict.fromkeys(("saturated", "late-start", "unsure-clock", "late-rate"), "generators"),
     "failed-test": "cases",
 }
-UNTRUSTED = "unsure-arms"  # the comparison's own reason for not being a failure
-LEAVES_OPEN = frozenset({"no-samples", "unknown-label"})  # even where the criterion cannot fail the run
+UNTRUSTED = "unsure-arms"  # the code of the reason why a comparison is unreliable
+ALWAYS_DECIDES = frozenset({"no-samples", "unknown-label"})  # also for criteria that cannot fail the run
 LONGEST_BRIEF = 120
 MOST_CODES = 20
 MOST_FAILURES = 12
 MOST_NAMED = 3  # labels in a sentence
 FILES = {"jpg": "screenshot", "source.txt": "source", "console.txt": "console", "trace.zip": "trace"}
-# by field of the summary; a share of a processor, or of its time, has one digit after the point
+# by field of the summary; shares have one digit after the point
 GENERATOR_FIGURES: Mapping[str, Callable[[float], str]] = {
     "cpu_max": lambda share: f"CPU {text.percent(round(100 * share, 1))}",
     "busiest_core_max": lambda share: f"busiest core {text.percent(round(100 * share, 1))}",
     "machine_max": lambda share: f"machine {text.percent(round(100 * share, 1))}",
     "waiting_max": lambda share: f"waiting {text.percent(round(100 * share, 1))}",
     "throttled_max": lambda share: f"throttled {text.percent(round(100 * share, 1))}",
-    "late_max_us": lambda late_us: f"sends late by {text.time(late_us)}",
+    "late_max_us": lambda late_us: f"send delay {text.time(late_us)}",
     "dropped": lambda count: f"{text.number(count)} sends dropped",
     "sockets_max": lambda count: text.plural(int(count), "socket"),
     "memory_max_bytes": lambda size: f"memory {text.size(size)}",
 }
-NEUTRAL = "against base it is not proven either way"
+NEUTRAL = "no proof of a change against base, in either direction"
 LAST_HINT = (
-    "Percentiles are merged from the histograms of all workers, never averaged, and never read low; a value may read "
-    "up to 0.1 % high."
+    "Percentiles come from the merged histograms of all workers, not from averages. A value is never too low, and at "
+    "most 0.1 % too high."
 )
 INTERVAL_HINT = (
-    "Below each percentile: where it lies with 95 % certainty, judged by the number of samples alone (order "
-    "statistics); ∞ means that there are too few to bound it."
+    "Below each percentile: its 95 % confidence interval, from the number of samples (order statistics). "
+    "∞: too few samples for a bound."
 )
 
 
 def report_of(
     bundle: Bundle, *, duet: Bundle | None = None, charts: Mapping[str, Charts] = {}, compared: Sequence[Block] = ()
 ) -> Report:
-    """The report of a run.
+    """Returns the report of a run.
 
-    `duet` is a run that compared the same suite with its base: both become one report, and the worse outcome decides.
-    `charts` by section, and the blocks of a comparison with another run, are for the page.
+    `duet` is a run that compared the same suite with its base: the report joins both and takes the worse outcome.
+    Only the page shows `charts`, by section, and `compared`, the blocks of a comparison with another run.
     """
     duet = duet or bundle
     rules, functional = rules_of(bundle), bundle.plan.functional
@@ -115,7 +115,7 @@ def report_of(
         charts.get("server"),
         *_unanswered(bundle),
     ]
-    blocks += map(_for_the_page, figures) if functional else figures  # its test cases say it all
+    blocks += map(_for_the_page, figures) if functional else figures  # the test cases suffice
     blocks += [Note("note", plain(note, 1000)) for note in bundle.verdict.notes]
     blocks += [Note("warning", plain(warning, 1000)) for warning in bundle.plan.warnings]
     blocks += [_about(bundle), Note("page", LAST_HINT, "hint")]
@@ -160,23 +160,23 @@ def _headline(bundle: Bundle, duet: Bundle) -> Headline:
 
 
 def _only_unproven(duet: Bundle) -> bool:
-    """Whether all that is open is the comparison: nothing speaks against the change."""
+    """Returns whether the only open question is an unproven comparison."""
     return duet.outcome == "inconclusive" and {reason.code for reason in duet.verdict.reasons} == {"unproven"}
 
 
 def _caveat(duet: Bundle) -> str:
-    """Why the comparison cannot be trusted; empty when it can."""
+    """Returns why the comparison is unreliable; empty if it is reliable."""
     return next((plain(reason.message, 1000) for reason in duet.verdict.reasons if reason.code == UNTRUSTED), "")
 
 
 def headline(bundle: Bundle) -> str:
-    """The verdict in one sentence, with the criterion that ended the load early if one did."""
+    """Returns the verdict in one sentence, with the criterion that ended the load early, if any."""
     if bundle.plan.functional:
-        return _tested(bundle)
-    return "; ".join((_decided(bundle), *_ended(bundle)))
+        return _functional_headline(bundle)
+    return "; ".join((_load_headline(bundle), *_early_end(bundle)))
 
 
-def _tested(bundle: Bundle) -> str:
+def _functional_headline(bundle: Bundle) -> str:
     tests = bundle.summary.tests
     total, skipped = (tests.total, tests.skipped) if tests else (0, 0)
     bad = tests.failed + tests.broken if tests else 0
@@ -184,47 +184,51 @@ def _tested(bundle: Bundle) -> str:
     if bad:
         return f"{text.number(bad)} of {cases} failed"
     if bundle.outcome == "passed" and skipped:
-        return f"Of {cases} {text.number(skipped)} skipped, the rest passed"
+        return f"{text.number(skipped)} of {cases} skipped, all others passed"
     if bundle.outcome == "passed":
         return f"All {cases} passed" if total > 1 else "The one test case passed"
-    return f"Nothing is proven: {cases} carried out, none failed, but this run cannot vouch for the rest"
+    return f"Inconclusive: {cases} completed without failures, but the run has problems; see the reasons below"
 
 
-def _decided(bundle: Bundle) -> str:
+def _load_headline(bundle: Bundle) -> str:
     outcomes = [rule.outcome for rule in bundle.verdict.criteria]
     broken, compared = outcomes.count("failed"), bundle.verdict.comparison
     message = plain(compared.message, 300) if compared and compared.outcome == bundle.outcome else ""
     if message and not broken:
-        return f"{_held(outcomes)}; {message}" if bundle.outcome == "passed" and outcomes else _sentence(message)
+        return (
+            f"{_criteria_headline(outcomes)}; {message}"
+            if bundle.outcome == "passed" and outcomes
+            else _sentence(message)
+        )
     of_all = f"{text.number(broken)} of {text.plural(len(outcomes), 'criterion')} breached"
     match bundle.outcome:
         case "passed" if not outcomes:
-            return "Complete; the suite has no criteria, so nothing was judged"
+            return "Complete; not judged, because the suite has no criteria"
         case "passed":
-            return _held(outcomes)
+            return _criteria_headline(outcomes)
         case "failed":
             return "; ".join(filter(None, (of_all, message))) if broken else "The run failed"
         case _:
-            return f"Nothing is proven: {of_all if broken else 'this run cannot vouch for the service'}"
+            return f"Inconclusive: {f'{of_all}; ' if broken else ''}see the reasons below"
 
 
 def _sentence(words: str) -> str:
-    return words if words[1:2].isdigit() else words[:1].upper() + words[1:]  # p95 is no word
+    return words if words[1:2].isdigit() else words[:1].upper() + words[1:]  # `p95` stays in lower case
 
 
-def _held(outcomes: Sequence[str]) -> str:
-    """Of a passed run: those that did not hold cannot fail it."""
+def _criteria_headline(outcomes: Sequence[str]) -> str:
+    """Returns the outcomes of the criteria of a passed run, in which some may not hold without failing it."""
     count = Counter(outcomes)
     if count["passed"] == len(outcomes):
         few = {1: "The criterion holds", 2: "Both criteria hold"}
         return few.get(len(outcomes), f"All {len(outcomes)} criteria hold")
-    words = {"passed": "held", "triggered": "came true as non-failed", "inconclusive": "could not be judged"}
+    words = {"passed": "held", "triggered": "triggered as non-failed", "inconclusive": "inconclusive"}
     parts = [f"{text.number(count[outcome])} {what}" for outcome, what in words.items() if count[outcome]]
-    return f"No criterion is breached: {', '.join(parts)}"
+    return f"No criterion breached: {', '.join(parts)}"
 
 
-def _ended(bundle: Bundle) -> Iterator[str]:
-    """The criterion that ended the load; any other end is a reason of the verdict."""
+def _early_end(bundle: Bundle) -> Iterator[str]:
+    """Yields the criterion that ended the load; the verdict has a reason for any other early end."""
     stop = bundle.summary.stop
     fired = [(one.at_s, one.criterion) for one in bundle.verdict.criteria if one.stop and one.window]
     first = min(((at_s, criterion) for at_s, criterion in fired if at_s is not None), default=None)
@@ -235,7 +239,7 @@ def _ended(bundle: Bundle) -> Iterator[str]:
 
 
 def _brief(bundle: Bundle) -> str:
-    """The outcome's reason, short enough for a heading."""
+    """Returns the reason for the outcome, short enough for a heading."""
     broken = [rule for rule in bundle.verdict.criteria if rule.outcome == "failed" and rule.message]
     reasons = bundle.verdict.reasons
     if bundle.outcome == "passed" or len(broken) > 1 or not reasons or reasons[0].code == "failed-test":
@@ -248,7 +252,7 @@ def _brief(bundle: Bundle) -> str:
 
 
 def _cut(words: str) -> str:
-    """The text to the end of its last clause that fits: all of it is shown below the heading."""
+    """Returns the clauses that fit; the full text stands below the heading."""
     if len(words) <= LONGEST_BRIEF:
         return words
     end = max(words.rfind(mark, 0, LONGEST_BRIEF) for mark in ("; ", ": ", ", "))
@@ -256,7 +260,7 @@ def _cut(words: str) -> str:
 
 
 def _reasons(bundle: Bundle) -> list[Reason]:
-    """Empty for a run that passed."""
+    """Returns the reasons for the outcome; empty for a passed run."""
     shown = [plain(one.message, 1000) for one in bundle.verdict.criteria if one.outcome != "passed" and one.message]
     found = []
     for reason in bundle.verdict.reasons if bundle.outcome != "passed" else ():
@@ -299,7 +303,7 @@ def _facts(bundle: Bundle) -> Iterator[Fact]:
 
 
 def _about(bundle: Bundle) -> Facts:
-    """The properties of the run."""
+    """Returns the properties of the run."""
     summary, codes = bundle.summary, sorted(bundle.summary.total.rc.items())
     shown = [f"{plain(code) or 'none'} × {text.number(count)}" for code, count in codes[:MOST_CODES]]
     if len(codes) > MOST_CODES:
@@ -321,7 +325,7 @@ def rules_of(bundle: Bundle) -> tuple[Rule, ...]:
 
 def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
     observed, threshold, unit, resolution_us = item.observed, item.threshold, item.unit, 1.0
-    if item.subject.startswith("p"):  # means and deviations of many records are finer than one record
+    if item.subject.startswith("p"):  # not for means and deviations: they are finer than one record
         figures = bundle.summary.labels.get(item.label or "") or bundle.summary.total
         resolution_us = figures.resolution_us or 1
     shown, difference = text.quantity(observed, unit, resolution_us), ""
@@ -342,7 +346,7 @@ def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
         message=plain(item.message or "", 1000),
         bar=_bar(observed, threshold),
         executions=executions,
-        decides=item.fail is not False or item.code in LEAVES_OPEN,
+        decides=item.fail is not False or item.code in ALWAYS_DECIDES,
         place=bundle.plan.places.get(item.where),
     )
 
@@ -364,14 +368,14 @@ def _details(item: JudgedCriterion, resolution_us: float) -> Iterator[str]:
         low, high = item.interval
         bottom = "0" if low is None else text.quantity(low, item.unit, resolution_us)
         top = "∞" if high is None else text.quantity(high, item.unit, resolution_us)
-        yield f"95 % sure between {bottom} and {top}"
+        yield f"95 % interval {bottom} to {top}"
 
 
 # ── Course, first failures, notes ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def _sketches(bundle: Bundle) -> Sketches | None:
-    """The requests, p95 and failures of each second, and the planned rate where it changed."""
+    """Returns requests, p95 and failures per second, and the planned rate if it changed."""
     whole = bundle.summary.series[: bundle.whole_seconds]
     if len(whole) < 2:
         return None
@@ -414,20 +418,20 @@ def _first_failures(bundle: Bundle) -> Failures | None:
 
 
 def _failures_note(bundle: Bundle) -> Note | None:
-    """What † beside a percentile means, where there is one."""
+    """Returns the meaning of † beside a percentile; None if no percentile has one."""
     if not any(is_notable(figures) for figures in bundle.summary.labels.values()):
         return None
-    words = "† more than 1 % of these requests failed, and their times are in these figures"
+    words = "† more than 1 % of these requests failed; the figures include their times"
     failed = bundle.summary.total.failed_response_us
     if failed and failed.p95:
         shown, ends = text.time(failed.p95), failed.interval.get("p95")
         sure = f" ({text.interval(ends, shown, text.time)})" if ends else ""
-        words += f"; by themselves all failed ones have a p95 of {shown}{sure}"
+        words += f". The p95 of the failed requests alone is {shown}{sure}"
     return Note("failed-requests", words, "caution")
 
 
 def _caveats(bundle: Bundle) -> Iterator[Note]:
-    """What a reader has to know before relying on the figures."""
+    """Yields the limits of the figures."""
     for line in saturated_lines(bundle):
         yield Note("saturated", line, "caution")
     if load := generator_load(bundle):
@@ -439,7 +443,7 @@ def _caveats(bundle: Bundle) -> Iterator[Note]:
 
 
 def saturated_lines(bundle: Bundle) -> Iterator[str]:
-    """Each saturated generator with its signs, then the advice; nothing where a reason of the verdict states it."""
+    """Yields each saturated generator with its signs, then the advice; nothing if a reason of the verdict states it."""
     found = bundle.summary.generators
     if found is None or (bundle.outcome != "passed" and "saturated" in {one.code for one in bundle.verdict.reasons}):
         return
@@ -452,7 +456,7 @@ def saturated_lines(bundle: Bundle) -> Iterator[str]:
 
 
 def generator_load(bundle: Bundle) -> str:
-    """The worst figures of the load generators, in a line; empty when nothing was measured."""
+    """Returns the worst figures of the load generators in one line; empty without measurements."""
     found = bundle.summary.generators
     if found is None:
         return ""
@@ -463,24 +467,24 @@ def generator_load(bundle: Bundle) -> str:
         worst = sum(own) if key == "dropped" else max(own, default=getattr(found, key))
         if worst is not None and (worst or key not in ("throttled_max", "dropped")):
             parts.append(shown(worst))
-    noun = "generator" if len(workers) == 1 else f"worst of {len(workers)} generators" if workers else "generators"
-    return f"{noun} at most: {' · '.join(parts)}" if parts else ""
+    scope = f"maximum of {len(workers)} generators" if len(workers) > 1 else "generator maximum"
+    return f"{scope}: {' · '.join(parts)}" if parts else ""
 
 
 def not_judged(bundle: Bundle) -> Iterator[str]:
-    """What the verdict does not cover, each in a few words."""
+    """Yields the parts of the run that the verdict does not cover."""
     rules = bundle.verdict.criteria
     if bundle.plan.functional:
         return
     if not rules:
-        yield "anything: the suite has no criteria"
+        yield "all requests: the suite has no criteria"
         return
     undecided = sum(rule.outcome == "inconclusive" for rule in rules)
     if undecided:
         yield text.plural(undecided, "criterion")
     measured = sum(second.samples for second in bundle.summary.series)
     if bundle.plan.ramp_up_exclude and measured > bundle.summary.total.samples:
-        yield f"{text.plural(measured - bundle.summary.total.samples, 'request')} outside of the steady load"
+        yield f"{text.plural(measured - bundle.summary.total.samples, 'request')} outside the steady state"
     if any(rule.label for rule in rules):
         judged = {rule.label for rule in rules if rule.label}
         covered = judged | {f"{name}{TRANSACTION}" for name in judged}
@@ -488,12 +492,12 @@ def not_judged(bundle: Bundle) -> Iterator[str]:
         if names:
             shown = ", ".join(plain(name, 60) for name in names[:MOST_NAMED])
             more = f" and {text.number(len(names) - MOST_NAMED)} more" if len(names) > MOST_NAMED else ""
-            yield f"labels that no criterion names: {shown}{more}"
+            yield f"labels without a criterion: {shown}{more}"
 
 
 def _unanswered(bundle: Bundle) -> Iterator[Note]:
-    """The queries to CloudWatch that brought nothing."""
+    """Yields the CloudWatch queries without data."""
     for query in bundle.metrics.queries if bundle.metrics else ():
         if query.error or not query.points:
-            why = plain(query.error or "CloudWatch has no data of this time", 500)
+            why = plain(query.error or "CloudWatch has no data for this time", 500)
             yield Note("no-metric", f"{plain(query.key)}: {why}", "detail")

@@ -1,4 +1,4 @@
-"""The tables of a run: figures by label, location and execution; errors, generators, test cases, duet, capacity."""
+"""Builds the tables of a run: labels, locations, executions, errors, generators, test cases, duet, capacity."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from toril.reports.labels import distinct, judged_labels, notable
 from toril.summary.build import TRANSACTION
 from toril.text import plain
 
-NOTABLE_FAILURES = 0.01  # a larger share of failed requests is marked beside every percentile
+NOTABLE_FAILURES = 0.01  # a larger share of failed requests marks every percentile
 MOST_LABELS = 120
 MOST_CROSSED = 400  # rows of labels by location
 MOST_ERRORS = 100
@@ -24,7 +24,7 @@ LONGEST_MESSAGE = 300  # of an error; the page unfolds longer ones
 LONGEST_WHOLE = 20_000  # characters of a name that the page holds in full
 LONGEST_TRACE = 8000
 
-CHOSEN = "Shown are the labels that criteria name, the busiest, those that failed most, and the slowest."
+CHOSEN = "The table shows labels with criteria, then the busiest, the slowest, and those with the most failures."
 # field of the figures, rank of the column
 PERCENTILES: dict[str, Literal[1, 2]] = {"p50": 1, "p90": 2, "p95": 1, "p99": 1, "p99_9": 2}
 
@@ -33,7 +33,7 @@ PERCENTILES: dict[str, Literal[1, 2]] = {"p50": 1, "p90": 2, "p95": 1, "p99": 1,
 
 
 def is_notable(figures: LabelFigures) -> bool:
-    """Whether so many requests failed that the percentiles may be theirs."""
+    """Returns whether failed requests may have changed the percentiles."""
     return bool(figures.samples) and figures.failures / figures.samples > NOTABLE_FAILURES
 
 
@@ -42,13 +42,13 @@ def failed_share(figures: LabelFigures) -> str:
 
 
 def time_of(figures: LabelFigures, key: str) -> str:
-    """A response time in words; a percentile, or the maximum, that failed requests may have changed has a mark."""
+    """Returns a response time as text, with † for a percentile that failed requests may have changed."""
     value = getattr(figures.response_us, key) if figures.response_us else None
     return text.time(value, figures.resolution_us or 1) + (" †" if is_notable(figures) and key[:1] == "p" else "")
 
 
 def interval_of(figures: LabelFigures, key: str) -> str:
-    """The 95 % interval of a percentile, without its unit; empty where nothing is known of it."""
+    """Returns the 95 % interval of a percentile, without its unit; empty if unknown."""
     times, resolution_us = figures.response_us, figures.resolution_us or 1
     ends = times.interval.get(key) if times else None
     if times is None or ends is None or getattr(times, key) is None:
@@ -58,7 +58,7 @@ def interval_of(figures: LabelFigures, key: str) -> str:
 
 
 def figure_tables(bundle: Bundle) -> Iterator[Table]:
-    """Labels, locations, executions, and on the page labels by location."""
+    """Yields the tables of labels, locations and executions, and for the page labels by location."""
     summary = bundle.summary
     about = f"figures of the {window_of(bundle)}"
     judged = judged_labels(bundle.verdict)
@@ -82,12 +82,12 @@ def figure_tables(bundle: Bundle) -> Iterator[Table]:
 
 
 def window_of(bundle: Bundle) -> str:
-    """The part of the run that the figures are of."""
+    """Returns the part of the run that the figures cover."""
     window = bundle.summary.window
     if not bundle.plan.ramp_up_exclude or window is None:
         return "whole run"
     first, last = (text.number(round(at, 1)) for at in (window.from_s, window.to_s))
-    return f"steady load, from {first} s to {last} s"
+    return f"steady state, from {first} s to {last} s"
 
 
 def _figure_table(
@@ -124,7 +124,7 @@ def _figure_rows(
 
 
 def _figure_row(figures: LabelFigures, name: str, location: str = "") -> Row:
-    """The figures of one label, location or execution under the columns of its table."""
+    """Returns the row of one label, location or execution."""
     failed: Tone = "dim" if not figures.failures else "bad" if is_notable(figures) else "some"
     unfinished = (f"{text.number(figures.unfinished)} unfinished",) if figures.unfinished else ()
     return Row(
@@ -165,7 +165,7 @@ def _crossed_rows(bundle: Bundle, judged: Sequence[str]) -> Iterator[Row]:
 
 
 def error_table(bundle: Bundle) -> Table | None:
-    """Messages and codes, the most frequent first."""
+    """Returns error messages and codes, most frequent first; None without errors."""
     errors = sorted(bundle.summary.total.errors, key=lambda error: -error.count)
     if not errors:
         return None
@@ -196,12 +196,12 @@ def _share(part: float, digits: int = 0) -> str:
 
 # heading, field of the generator, the `what` of its saturation, how it reads
 GENERATOR_COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
-    ("CPU, most", "cpu_max", "cpu", _share),
+    ("CPU, max", "cpu_max", "cpu", _share),
     ("CPU, mean", "cpu_mean", "", _share),
     ("busiest core", "busiest_core_max", "core", _share),
     ("waiting", "waiting_max", "waiting", partial(_share, digits=1)),
     ("throttled", "throttled_max", "throttled", partial(_share, digits=1)),
-    ("sends late, p99", "late_p99_us", "lateness", text.time),
+    ("late sends, p99", "late_p99_us", "lateness", text.time),
     ("dropped", "dropped", "", text.number),
     ("sockets", "sockets_max", "sockets", text.number),
     ("memory", "memory_max_bytes", "memory", text.size),
@@ -209,7 +209,7 @@ GENERATOR_COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
 
 
 def generator_table(bundle: Bundle) -> Table:
-    """What was measured of each worker: lost and saturated ones first, then the busiest."""
+    """Returns the measurements of each worker: lost and saturated ones first, then the busiest."""
     generators, workers = bundle.summary.generators, bundle.summary.workers
     measured = generators.workers if generators else {}
     saturated = set(generators.saturated) if generators else set()
@@ -232,13 +232,13 @@ def generator_table(bundle: Bundle) -> Table:
         if not end and share.worker in saturated:
             end = "saturated"
         if not end and one is None and workers.reported != workers.planned:
-            end = "nothing is known of it"
+            end = "no data"
         above = {sign.what for sign in one.saturation} if one else set()
         cells = (
             Cell(name),
             Cell(plain(share.location)),
             *(_generator_cell(one, key, reads, what in above) for _, key, what, reads in columns),
-            Cell(end or "in order", tone="bad" if end else ""),
+            Cell(end or "ok", tone="bad" if end else ""),
         )
         rows.append(Row(cells))
     return Table(
@@ -249,10 +249,10 @@ def generator_table(bundle: Bundle) -> Table:
             Column("worker", "name"),
             Column("location", "text"),
             *(Column(title) for title, *_ in columns),
-            Column("ended", "text"),
+            Column("status", "text"),
         ),
         rows=tuple(rows),
-        about="at their limit they measure themselves",
+        about="a saturated generator measures its own delays",
         left_out=len(bundle.plan.shares) - len(rows),
         page_only=True,
     )
@@ -269,16 +269,16 @@ def _generator_cell(one: Generator | None, key: str, reads: Callable[[float], st
 
 
 def case_table(bundle: Bundle) -> Table:
-    """The test cases of a functional run: failed, broken, skipped, passed; within each in the order of their start."""
+    """Returns the test cases of a functional run: failed, broken, skipped, passed, each in order of start."""
     tests = bundle.summary.tests
     cases = sorted(tests.cases if tests else (), key=lambda case: severity_of(case.outcome))
     return Table(
         id="cases",
         title="Test cases",
         noun="test case",
-        columns=(Column("test case", "name", code=True), Column("of", "text", rank=3), Column("took")),
+        columns=(Column("test case", "name", code=True), Column("execution", "text", rank=3), Column("duration")),
         rows=tuple(_case_row(case, place) for place, case in enumerate(cases)),
-        about="each carried out once",
+        about="each ran once",
         opened="bad",
     )
 
@@ -295,7 +295,7 @@ def _case_row(case: Case, place: int) -> Row:
         group=".".join(dict.fromkeys(filter(None, (re.sub(r"[.\s]+", "_", execution), suite)))),
         details=trace,
         took_s=case.duration_us / 1e6,
-        title=f"a test case {outcome}",
+        title=f"test case {outcome}",
     )
     cells = (
         Cell(shown, small=(f"{outcome}: {message}",) if message else ()),
@@ -309,21 +309,21 @@ def _case_row(case: Case, place: int) -> Row:
 
 DUET_COLUMNS = (
     Column("base and head", "name"),
-    Column("change, 95 % sure", strong=True),
-    *(Column(title) for title in ("base", "head", "would find")),
+    Column("change, 95 % interval", strong=True),
+    *(Column(title) for title in ("base", "head", "detectable")),
     Column("pairs", rank=2),
 )
 DUET_FOOTNOTE = (
-    "Each bound of a change holds with 95 % certainty; a change as large as “would find” would have been found. All "
-    "other figures are those of head alone."
+    "Each bound of a change holds with 95 % confidence. “detectable” is the smallest change that this run can find. "
+    "All other figures are of head alone."
 )
 
 
 def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
-    """Head against base, the worse figures first; None for a run of one address.
+    """Returns head against base, worse figures first; None for a run of one address.
 
-    A regression that cannot be trusted is no failure: its outcome is `inconclusive`, and `caveat` says why. What is not
-    proven speaks neither for the change nor against it: `unproven`.
+    An unreliable regression is `inconclusive`, not `failed`; `caveat` is the reason. A change without proof in either
+    direction is `unproven`.
     """
     found = duet.verdict.comparison
     if found is None:
@@ -391,7 +391,7 @@ def _value(value: float | None, shares: bool) -> str:
 
 
 def _change(value: float | None, shares: bool) -> str:
-    """In per cent; of shares in points."""
+    """Returns a change in per cent, or in points for shares."""
     if value is None:
         return MISSING
     shown = text.signed_percent(100 * value)
@@ -405,7 +405,7 @@ RECOVERED = {"held": "recovered", "void": "not recovered"}
 
 
 def capacity_tables(bundle: Bundle) -> Iterator[Table]:
-    """Each search for a capacity: its result, and its stages in order."""
+    """Yields a table for each capacity search: its result and its stages in order."""
     for name, search in (bundle.summary.capacity or {}).items():
         shown, stages = plain(name), len(search.stages)
         yield Table(
@@ -414,30 +414,30 @@ def capacity_tables(bundle: Bundle) -> Iterator[Table]:
             noun="stage",
             columns=(
                 Column(f"capacity of {shown}", "name"),
-                *(Column(title) for title in ("rate", "answered", "seconds")),
+                *(Column(title) for title in ("rate", "achieved", "seconds")),
                 Column("observed", "text"),
             ),
             rows=tuple(_stage_row(stage, stages - place) for place, stage in enumerate(search.stages)),
-            about=_searched(search),
+            about=_search_range(search),
             message=plain(search.message, 500),
             sortable=False,
         )
 
 
-def _searched(search: Capacity) -> str:
+def _search_range(search: Capacity) -> str:
     until = " or ".join(map(plain, search.until))
     bounds = f"{text.quantity(search.from_rps, '/s')} to {text.quantity(search.to_rps, '/s')}"
     return f"{bounds}, until {until}, within {text.percent(100 * (search.precision or 0))}"
 
 
 def _stage_row(stage: CapacityStage, weight: int) -> Row:
-    """The last stages weigh least: they decided."""
+    """Returns the row of a stage; the last stages weigh least, because they decided."""
     outcome = plain(stage.outcome)
     name = RECOVERED.get(outcome, outcome) if stage.kind == "recover" else outcome
     values = [f"{plain(one.criterion)}: {text.quantity(one.value, one.unit)}" for one in stage.observed]
     why = plain(stage.message, 300) if outcome == "void" or stage.why == "answers" else ""
     cells = (
-        Cell(f"{name} (once more)" if stage.kind == "confirm" else name),
+        Cell(f"{name} (repeated)" if stage.kind == "confirm" else name),
         Cell(text.quantity(stage.rps, "/s")),
         Cell(text.quantity(stage.achieved_rps, "/s")),
         Cell(f"{stage.from_s}…{stage.to_s} s"),

@@ -1,4 +1,4 @@
-"""The stored runs, a line each."""
+"""Prints the stored runs, one per row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from toril.text import plain
 
 OUTCOMES = ("passed", "failed", "inconclusive")
 COLUMNS = (
-    Column("run", "name", whole=True),  # people copy it
+    Column("run", "name", whole=True),  # users copy it
     Column("verdict", "text", whole=True),
     Column("workers", rank=2),
     Column("load", rank=2),
@@ -27,7 +27,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """One run in the list. `state` is its outcome, or what is happening to it."""
+    """One run in the list. `state` is its outcome, or its phase if it has none yet."""
 
     run_id: str
     suite: str
@@ -35,13 +35,13 @@ class RunRow:
     workers: int
     summary: Summary | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    duet: bool = False  # base and head in turns; the figures are head's
+    duet: bool = False  # base and head in turns; the figures are of head
 
 
 def show(console: Console, rows: Sequence[RunRow]) -> None:
-    """Print the list in the order given."""
+    """Prints the list in the given order."""
     if not rows:
-        console.print(Text("no runs in this store yet; `toril run SUITE` makes one"))
+        console.print(Text("This store has no runs. Start one with `toril run SUITE`."))
         return
     table = Table(id="runs", title="Runs", noun="run", columns=COLUMNS, rows=tuple(map(_row, rows)))
     terminal.show_table(console, table)

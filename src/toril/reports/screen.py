@@ -1,4 +1,4 @@
-"""Standard output: results written to it or to a file, and consoles for texts."""
+"""Writes results to standard output or a file, and provides consoles for texts."""
 
 import io
 import os
@@ -15,12 +15,12 @@ from toril.errors import StoreError
 COLOURS = {"passed": "green", "failed": "red", "broken": "red", "running": "cyan"} | dict.fromkeys(
     ("inconclusive", "triggered"), "yellow"
 )
-FILE_WIDTH = 100  # of a text that goes into a file or a pipe
+FILE_WIDTH = 100  # characters per line in a file or pipe
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\\r(?!\\n)")
 
 
 class Output(Console):
-    """Standard output. A reader that leaves early (`| head`) changes no exit code."""
+    """Standard output. A closed pipe (`| head`) keeps the exit code."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -28,7 +28,7 @@ class Output(Console):
 
 
 def discard_stdout() -> None:
-    """Send what is still to be printed nowhere."""
+    """Discards further output to stdout."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
@@ -37,7 +37,7 @@ def discard_stdout() -> None:
 def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:
     """Writes a result, whole or in pieces, to a file or to stdout."""
     parts = iter((data,) if isinstance(data, bytes) else data)
-    parts = chain((next(parts, b""),), parts)  # what cannot be made costs no file
+    parts = chain((next(parts, b""),), parts)  # create the file only after the first piece exists
     if path is None:
         try:
             sys.stdout.buffer.writelines(map(_escaped, parts) if sys.stdout.isatty() else parts)
@@ -51,18 +51,18 @@ def emit(data: bytes | Iterable[bytes], path: Path | None) -> None:
             file.writelines(parts)
     except OSError as error:
         raise StoreError(
-            f"{path} cannot be written: {error.strerror}; choose another path", code="unwritable-report"
+            f"{path}: cannot write the report: {error.strerror}. Choose another path.", code="unwritable-report"
         ) from error
 
 
 def _escaped(report: bytes) -> bytes:
-    """Returns a report in UTF-8 for a terminal, with control characters written out, so that it obeys none."""
+    """Returns a report in UTF-8 with escaped control characters, safe for a terminal."""
     text = report.decode("utf-8", "backslashreplace")
     return CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text).encode()
 
 
 def as_text(show: Callable[[Console], None]) -> str:
-    """What `show` prints, without colour."""
+    """Returns the output of `show`, without colour."""
     file = io.StringIO()
     show(Console(file=file, width=FILE_WIDTH, color_system=None, force_terminal=False))
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"

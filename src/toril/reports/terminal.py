@@ -1,4 +1,4 @@
-"""Blocks on a terminal: the outcome first, then why, then the figures; no line is wider than the screen."""
+"""Renders blocks for a terminal: outcome, reasons, figures; no line is wider than the screen."""
 
 from collections.abc import Iterator, Sequence
 
@@ -34,26 +34,26 @@ from toril.reports.curves import sparkline
 MOST_ROWS = {"label": 40, "location": 40, "criterion": 100, "test case": 100, "kind": 8}  # by noun
 MOST_REASONS, MOST_OTHER_ROWS = 20, 40
 SKETCH_WIDTH = 40
-LAYOUTS = ((2, " … "), (1, " … "), (1, "…"))  # the rank of the columns, and what stands between an interval's ends
+LAYOUTS = ((2, " … "), (1, " … "), (1, "…"))  # largest rank of columns, and the separator in an interval
 LONGEST_NAME, ROOM_FOR_NAME, ROOM_FOR_TEXT = 64, 24, 20
-GAP = 2  # columns between two of a table
+GAP = 2  # characters between two columns
 INDENT = 3
 TONES = {"dim": "dim", "some": "yellow", "bad": "red", "differs": "bold green"}
 NOTES = {"caution": "yellow", "note": "yellow", "detail": "dim"}
 
 
 def render(report: Report) -> bytes:
-    """The report as plain text."""
+    """Returns the report as plain text."""
     return screen.as_text(lambda console: show(console, report)).encode()
 
 
 def show(console: Console, report: Report) -> None:
-    """Print the report; the console decides on width and colour."""
+    """Prints the report in the width and colour of the console."""
     console.print(Group(*_parts(report, console.width)))
 
 
 def show_table(console: Console, table: Table) -> None:
-    """Print one table."""
+    """Prints one table."""
     console.print(Group(*table_parts(table, console.width)))
 
 
@@ -66,7 +66,7 @@ def _parts(report: Report, width: int) -> Iterator[RenderableType]:
         yield Text()
         yield from (_indented(f"• {reason.message}") for reason in reasons[:MOST_REASONS])
         if len(reasons) > MOST_REASONS:
-            yield _indented(f"… and {text.number(len(reasons) - MOST_REASONS)} more: --format json", "dim")
+            yield _indented(f"… and {text.number(len(reasons) - MOST_REASONS)} more; see --format json", "dim")
     before: Block | None = None
     for block in report.blocks:
         if isinstance(block, Note) and not isinstance(before, Note) and block.tone in NOTES:
@@ -89,7 +89,7 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
         case Failures():
             yield Text()
             for failure in block.failures:
-                yield _indented(f"first failures: {failure.label}: {failure.message} ({failure.place})", "yellow")
+                yield _indented(f"first failure: {failure.label}: {failure.message} ({failure.place})", "yellow")
         case Note() if block.tone in NOTES:
             prefix = "note: " if block.tone == "note" else ""
             yield _indented(f"{prefix}{block.text}", NOTES[block.tone])
@@ -130,12 +130,12 @@ def _sketches(block: Sketches) -> Iterator[RenderableType]:
 
 
 def table_parts(table: Table, width: int) -> Iterator[RenderableType]:
-    """The table in that width: all its columns, fewer, or a paragraph a row. Numbers are never cut."""
+    """Yields the table in that width: all columns, fewer columns, or a paragraph per row. Numbers stay whole."""
     rows, left_out = table.top(MOST_ROWS.get(table.noun, MOST_OTHER_ROWS))
     yield _grid(table.columns, rows, width) or _paragraphs(table.columns, rows, width)
     if left_out:
         more = text.plural(left_out, f"more {table.noun}")
-        yield _indented(f"and {more}: --format {table.rest}", "dim")
+        yield _indented(f"and {more}; see --format {table.rest}", "dim")
     for row in rows:
         if row.note:
             yield _indented(f"{mark_of(row.outcome)} {row.note}", "dim")
@@ -144,7 +144,7 @@ def table_parts(table: Table, width: int) -> Iterator[RenderableType]:
 
 
 def _grid(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Grid | None:
-    """None when there is no room for a table."""
+    """Returns the table; None if the width is too small."""
     marked = any(row.outcome for row in rows)
     for rank, apart in LAYOUTS:
         places = [place for place, column in enumerate(columns) if column.rank <= rank]
@@ -172,22 +172,22 @@ def _grid(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Grid | 
 
 
 def _room(column: Column, cells: Sequence[Text], *, last: bool) -> int:
-    """The columns of the screen that a column of the table needs; texts and names can be folded."""
+    """Returns the width that a column needs, in characters; texts and names can be folded."""
     widest = max((line.cell_len for cell in cells for line in cell.split("\n")), default=0)
     if column.kind == "number" or column.whole:
         return max(widest, Text(column.title).cell_len)
     longest = ROOM_FOR_TEXT if column.kind == "text" else ROOM_FOR_NAME
     words = max((len(word) for cell in cells for word in cell.plain.split() if word in TAGS), default=0)
-    # rows have two lines in any case, so a name may fold once at no cost
+    # rows have two lines anyway, so a name may fold once
     room = max(min(-(-widest // 2), longest // 2), words) if last else min(widest, longest)
     return max(room, min(Text(column.title).cell_len, 12))
 
 
-TAGS = ("transaction", "timing", "location", "execution")  # in a line of their own, which is never folded
+TAGS = ("transaction", "timing", "location", "execution")  # tags have their own line, which is never folded
 
 
 def _cell(columns: Sequence[Column], row: Row, place: int, apart: str) -> Text:
-    """The cell, its smaller lines below it. A row that is a heading has no other cells."""
+    """Returns the cell with its smaller lines; empty beyond the cells of a heading row."""
     if place >= len(row.cells):
         return Text()
     cell, column = row.cells[place], columns[place]
@@ -219,7 +219,7 @@ def _style(row: Row, cell: Cell, column: Column) -> str:
 
 
 def _paragraphs(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Group:
-    """A paragraph a row: as readable in 30 columns as in 70. Items stand below each other."""
+    """Returns a paragraph per row, for narrow screens."""
     heading = columns[0].title
     parts: list[RenderableType] = [Text(), *([Text(f" {heading}", style="dim")] if heading else [])]
     places = [place for place, column in enumerate(columns) if column.kind != "name" and column.rank == 1]
@@ -233,7 +233,7 @@ def _paragraphs(columns: Sequence[Column], rows: Sequence[Row], width: int) -> G
     for row, row_items in zip(rows, items, strict=True):
         mark = Text(f"{mark_of(row.outcome)} " if row.outcome else "", style=_bold(row.outcome))
         parts.append(Padding(mark.append_text(_name(row, row.cells[0])), (0, 0, 0, 1)))
-        several = INDENT + widest + GAP <= width  # fit beside each other
+        several = INDENT + widest + GAP <= width  # several items fit in one line
         aligned = Columns(row_items, width=widest, padding=(0, GAP)) if several else Group(*row_items)
         parts.append(Padding(aligned, (0, 0, 0, INDENT)))
     return Group(*parts)

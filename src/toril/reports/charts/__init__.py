@@ -1,4 +1,4 @@
-"""Everything that the charts of the report page draw, as plain data by section."""
+"""Builds the data of the charts on the report page, by section."""
 
 from toril.reports.blocks import Charts
 from toril.reports.bundle import Bundle
@@ -11,11 +11,11 @@ from toril.reports.charts.percentiles import curves
 from toril.reports.charts.server import server
 from toril.reports.labels import distinct, judged_labels
 
-KEYS = "Focus a chart and press ← or → to read it; drag to zoom, double-click or Escape to zoom out."
+KEYS = "Focus a chart and press ← or → to read values. Drag to zoom; double-click or press Escape to zoom out."
 
 
 def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
-    """The charts by section; those without anything to draw are left out. `base` is drawn as faint lines."""
+    """Returns the non-empty charts by section. Charts show `base` as faint lines."""
     length = len(bundle.summary.series)
     seconds = max(length, 0 if base is None else len(base.summary.series))
     thin = thinning(seconds)
@@ -27,11 +27,13 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
     labels = by_label(bundle, base, thin, names)
     hints = [KEYS]
     if window:
-        hints.append("Grey is what the figures leave out: ramp-up, and what comes after the steady load.")
+        hints.append("Grey: times outside the figures, before and after the steady state.")
     if breaches:
-        hints.append("Red is when a criterion was breached.")
+        hints.append("Red: breach of a criterion.")
     if thin.step_s > 1:
-        hints.append(f"Of every {thin.step_s} s the lowest and the highest second are drawn, so that no spike is lost.")
+        hints.append(
+            f"Charts show the lowest and the highest second of every {thin.step_s} s, so that no spike is lost."
+        )
     shared = {
         "x": thin.x,
         "seconds": seconds,
@@ -42,11 +44,11 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
     }
     first = list(names).index(judged[0]) if judged else min(1, len(labels) - 1)
     found = (
-        Charts(id="course", title="Course of the run", about="time since the start signal", charts=every,
+        Charts(id="course", title="Run over time", about="time since the start signal", charts=every,
                hint=" ".join(hints), shared=shared),
         Charts(id="labels", title="One label at a time", charts=labels, shared={"label": first}),
-        Charts(id="generators", title="Load generators", about="at their limit they measure themselves",
+        Charts(id="generators", title="Load generators", about="a saturated generator measures its own delays",
                charts=generators(bundle, length, thin)),
-        Charts(id="server", title="The service’s own metrics", about="as CloudWatch keeps them", charts=server(bundle)),
+        Charts(id="server", title="Metrics of the service", about="from CloudWatch", charts=server(bundle)),
     )  # fmt: skip
     return {one.id: one for one in found if one.charts}

@@ -1,4 +1,4 @@
-"""What is drawn of one label at a time: its response times, requests and failures second by second."""
+"""Builds the charts of single labels: response times, requests and failures per second."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from toril.summary.build import PERCENTILES
 from toril.text import plain
 from toril.timeline import Timeline
 
-MOST_LABELS = 32  # to choose from: each adds some 15 kB to the page
+MOST_LABELS = 32  # in the chooser: each adds about 15 kB to the page
 FIGURES = {
     "min": "min",
     "mean": "mean",
@@ -26,14 +26,14 @@ MOST_ERRORS = 5
 
 
 def chosen(bundle: Bundle) -> list[str]:
-    """The labels that have charts: all requests first."""
+    """Returns the labels with charts, all requests first."""
     measured = {name: figures for name, figures in bundle.summary.labels.items() if figures.samples}
     own = notable(measured, judged_labels(bundle.verdict), MOST_LABELS)
     return [*([""] if "" in measured else []), *own]
 
 
 def by_label(bundle: Bundle, base: Bundle | None, thin: Thinning, names: dict[str, str]) -> list[dict[str, Any]]:
-    """For each label its name and charts. Without a timeline only the curve of its percentiles is known."""
+    """Returns name, figures and charts of each label; without a timeline, only the percentile chart."""
     found = []
     for label, name in names.items():
         charts = [] if bundle.timeline is None else _course(bundle, bundle.timeline, base, thin, label)
@@ -71,7 +71,7 @@ def _course(bundle: Bundle, timeline: Timeline, base: Bundle | None, thin: Thinn
 
 
 def _figures(bundle: Bundle, label: str) -> list[list[str]]:
-    """The label's figures beside its charts, each as name, value and 95 % interval."""
+    """Returns the figures of a label, each as name, value and 95 % interval."""
     figures = bundle.summary.labels[label]
     times, failed, resolution_us = figures.response_us, figures.failed_response_us, figures.resolution_us or 1
     found = [
@@ -94,7 +94,7 @@ def _figures(bundle: Bundle, label: str) -> list[list[str]]:
 
 
 def _errors(bundle: Bundle, label: str) -> list[list[str]]:
-    """The most frequent errors of the label, as text and count."""
+    """Returns the most frequent errors of a label, as text and count."""
     found = sorted(bundle.summary.labels[label].errors, key=lambda error: -error.count)
     return [
         [plain(f"{error.rc} {error.message}".strip(), 120), text.number(error.count)] for error in found[:MOST_ERRORS]

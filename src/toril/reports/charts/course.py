@@ -1,4 +1,4 @@
-"""How the run as a whole went: load, response times, errors, locations, each second of it."""
+"""Builds the charts of the whole run per second: load, response times, errors, locations."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from toril.reports.curves import rate_curves
 from toril.text import plain
 
 Seconds = Sequence[SecondFigures]
-MOST_KINDS = 6  # of errors; all others are one more
-PERCENTS = {"p99": "third", "p95": "second", "p50": "first"}  # the last one is drawn over the others
+MOST_KINDS = 6  # of errors; all others share one line
+PERCENTS = {"p99": "third", "p95": "second", "p50": "first"}  # charts draw the last one on top
 
 
 def course(bundle: Bundle, base: Bundle | None, thin: Thinning) -> list[Chart]:
-    """The charts of the whole run; a line of the base run stands behind the run's own."""
+    """Returns the charts of the whole run, with lines of the base run behind."""
     seconds, before = bundle.summary.series, base.summary.series if base else ()
     return [
         _users(bundle, seconds, before, thin),
         _rate(bundle, seconds, before, thin),
         *_curves(bundle, thin),
-        times(bundle, "", [_of(seconds, f"{name}_us") for name in PERCENTS], _of(before, "p95_us"), thin),
+        times(bundle, "", [_column_of(seconds, f"{name}_us") for name in PERCENTS], _column_of(before, "p95_us"), thin),
         _failed(bundle, seconds, before, thin),
         _kinds(bundle, len(seconds), thin),
         *_places(bundle, seconds, thin),
@@ -32,32 +32,36 @@ def course(bundle: Bundle, base: Bundle | None, thin: Thinning) -> list[Chart]:
 
 
 def _users(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
-    asked = any(execution.concurrency for execution in bundle.plan.executions)  # else a script's own, or in flight
+    is_planned = any(
+        execution.concurrency for execution in bundle.plan.executions
+    )  # else users of a script, or in flight
     return chart(
         "Virtual users",
         "",
-        line("base", "base steps", thin(_of(before, "virtual_users"))),
-        line("running", "first steps filled", thin(_of(seconds[: bundle.whole_seconds], "virtual_users"))),
-        line("planned", "planned dashed steps", thin(_of(seconds, "planned_users"))) if asked else None,
+        line("base", "base steps", thin(_column_of(before, "virtual_users"))),
+        line("running", "first steps filled", thin(_column_of(seconds[: bundle.whole_seconds], "virtual_users"))),
+        line("planned", "planned dashed steps", thin(_column_of(seconds, "planned_users"))) if is_planned else None,
         marks=marks.of_subject(bundle, "concurrency", ""),
     )
 
 
 def _rate(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -> Chart:
-    whole = all(execution.throughput_rps for execution in bundle.plan.executions)  # else no plan for all requests
-    planned = line("planned", "planned dashed steps", thin(_of(seconds, "planned_rps")))
+    whole = all(
+        execution.throughput_rps for execution in bundle.plan.executions
+    )  # else the plan does not cover all requests
+    planned = line("planned", "planned dashed steps", thin(_column_of(seconds, "planned_rps")))
     return chart(
         "Requests per second",
         "/s",
-        line("base", "base", thin(_of(before, "samples"))),
-        line("achieved", "first", thin(_of(seconds[: bundle.whole_seconds], "samples"))),
+        line("base", "base", thin(_column_of(before, "samples"))),
+        line("achieved", "first", thin(_column_of(seconds[: bundle.whole_seconds], "samples"))),
         planned if whole else None,
         marks=marks.of_subject(bundle, "throughput", ""),
     )
 
 
 def _curves(bundle: Bundle, thin: Thinning) -> list[Chart]:
-    """Each execution with a load curve by itself, where there are several."""
+    """Returns a chart per execution with a load curve, if the run has several executions."""
     if len(bundle.plan.executions) == 1:
         return []
     return [
@@ -72,7 +76,7 @@ def _curves(bundle: Bundle, thin: Thinning) -> list[Chart]:
 
 
 def times(bundle: Bundle, label: str, percentiles_us: Sequence[Values], base_p95_us: Values, thin: Thinning) -> Chart:
-    """Response times of each second; `percentiles_us` are those of PERCENTS."""
+    """Returns response times per second; `percentiles_us` are in the order of PERCENTS."""
     lines = zip(PERCENTS.items(), percentiles_us, strict=True)
     return chart(
         "Response times",
@@ -91,12 +95,12 @@ def _failed(bundle: Bundle, seconds: Seconds, before: Seconds, thin: Thinning) -
         line("base", "base", thin(shares[0])),
         line("failed", "bad filled", thin(shares[1])),
         marks=marks.failed_of(bundle, ""),
-        note="of the requests that ended in each second",
+        note="of the requests that completed in each second",
     )
 
 
 def _kinds(bundle: Bundle, seconds: int, thin: Thinning) -> Chart:
-    """Errors per second by what they are: the response code, or the message where there is none."""
+    """Returns errors per second by response code, or by message without a code."""
     found = _errors_by_second(bundle, seconds)
     total: Counter[str] = Counter({kind: sum(column) for kind, column in found.items()})
     names = [kind for kind, _ in total.most_common(MOST_KINDS)]
@@ -109,7 +113,7 @@ def _kinds(bundle: Bundle, seconds: int, thin: Thinning) -> Chart:
 
 
 def _errors_by_second(bundle: Bundle, seconds: int) -> dict[str, list[int]]:
-    """By kind, the failed requests of each second; empty without a timeline."""
+    """Returns the failed requests per second by kind; empty without a timeline."""
     if bundle.timeline is None:
         return {}
     view = bundle.timeline.select()
@@ -122,19 +126,19 @@ def _errors_by_second(bundle: Bundle, seconds: int) -> dict[str, list[int]]:
 
 
 def kind_of_error(message: str, rc: str) -> str:
-    """The response code, which has many messages; of a success code, a failed assertion, the message."""
+    """Returns the response code, or the message for a success code, i.e. a failed assertion."""
     failed_code = rc and not rc.startswith(("2", "3"))
     return plain(rc if failed_code else message or rc or "no message", 40)
 
 
 def _places(bundle: Bundle, seconds: Seconds, thin: Thinning) -> list[Chart]:
-    """The locations beside each other, when there are several: at most as many as a reader can distinguish."""
+    """Returns charts that compare the busiest locations; none for a single location."""
     names = list(bundle.summary.locations)
     if len(names) < 2:
         return []
     most = sorted(names, key=lambda name: -bundle.summary.locations[name].total.samples)[:MOST_LINES]
     shown = [name for name in names if name in most]
-    note = "" if len(shown) == len(names) else f"the {len(shown)} with most requests of {len(names)}"
+    note = "" if len(shown) == len(names) else f"the busiest {len(shown)} of {len(names)}"
     found = []
     for title, unit, key, divisor in (
         ("p95 by location", "ms", "p95_us", 1000),
@@ -150,5 +154,5 @@ def _places(bundle: Bundle, seconds: Seconds, thin: Thinning) -> list[Chart]:
     return found
 
 
-def _of(seconds: Seconds, key: str) -> list[float | None]:
+def _column_of(seconds: Seconds, key: str) -> list[float | None]:
     return list(map(attrgetter(key), seconds))

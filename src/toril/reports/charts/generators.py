@@ -1,4 +1,4 @@
-"""How busy the load generators were, second by second: at their limit they measure themselves."""
+"""Builds the charts of the load generators per second. A saturated generator measures its own delays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from toril.reports.charts.lines import Chart, Thinning, chart, line
 from toril.text import plain
 from toril.timeline import HealthSeries
 
-MOST_WORKERS = 8  # drawn by themselves; of more, the worst, and all together as a band
+MOST_WORKERS = 8  # with own lines; if more, the worst have lines and all share a band
 WORST = 5
 
 Column = NDArray[np.float64]
@@ -22,43 +22,43 @@ Table = Mapping[str, Column]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """One thing that can run short: where it stands in HealthSeries, in which unit it is shown, and what limits it."""
+    """One resource of a generator: its field in HealthSeries, its unit and its limit."""
 
     field: str
     title: str
     note: str
     unit: str
-    factor: float  # from the field's unit to the one that is shown
-    subject: str  # of criteria on it
-    limit: str = ""  # its name among the summary's limits
-    always: bool = False  # drawn though it is zero all the time
-    asked_for: bool = False  # drawn only where a criterion is on it
+    factor: float  # from the unit of the field to the shown unit
+    subject: str  # of criteria on this resource
+    limit: str = ""  # name of the limit in the summary
+    always: bool = False  # shown even if zero
+    if_judged: bool = False  # shown only with a criterion
 
 
 PICTURES = (
-    Picture(field="cpu", title="CPU", note="of what the worker may use", unit="%", factor=100, limit="cpu",
+    Picture(field="cpu", title="CPU", note="share of the worker's CPU", unit="%", factor=100, limit="cpu",
             subject="generator-cpu", always=True),
     Picture(field="core", title="Busiest core", note="busiest engine process, of one core", unit="%", factor=100,
             limit="core", subject="generator-core", always=True),
     Picture(field="waiting", title="Waiting for a CPU", note="busiest engine process, ready but not running", unit="%",
             factor=100, limit="waiting", subject="generator-waiting"),
-    Picture(field="throttled", title="Throttled", note="held back by the CPU quota", unit="%", factor=100,
+    Picture(field="throttled", title="Throttled", note="limited by the CPU quota", unit="%", factor=100,
             limit="throttled", subject="generator-throttled"),
-    Picture(field="late_p90_us", title="Lateness of sends", note="nine in ten were no later", unit="ms", factor=0.001,
+    Picture(field="late_p90_us", title="Late sends, p90", note="delay after the due time", unit="ms", factor=0.001,
             limit="lateness_us", subject=""),
-    Picture(field="late_us", title="Latest send", note="of each second", unit="ms", factor=0.001,
-            subject="generator-lateness", asked_for=True),
-    Picture(field="dropped", title="Dropped sends", note="asked for, never made", unit="/s", factor=1,
+    Picture(field="late_us", title="Late sends, max", note="delay after the due time", unit="ms", factor=0.001,
+            subject="generator-lateness", if_judged=True),
+    Picture(field="dropped", title="Dropped sends", note="due requests never sent", unit="/s", factor=1,
             subject=""),
     Picture(field="memory_bytes", title="Memory", note="of worker and engines", unit="MiB", factor=1 / (1 << 20),
             subject="generator-memory"),
     Picture(field="sockets", title="Open sockets", note="", unit="", factor=1,
-            subject="generator-sockets", asked_for=True),
+            subject="generator-sockets", if_judged=True),
 )  # fmt: skip
 
 
 def generators(bundle: Bundle, seconds: int, thin: Thinning) -> list[Chart]:
-    """A chart for each thing that can run short; none without a timeline or health."""
+    """Returns a chart for each resource; none without a timeline or health records."""
     timeline = bundle.timeline
     if timeline is None or not seconds:
         return []
@@ -67,16 +67,16 @@ def generators(bundle: Bundle, seconds: int, thin: Thinning) -> list[Chart]:
     for picture in PICTURES:
         table = {worker: _column(series, picture, seconds) for worker, series in health.items()}
         known = {worker: values for worker, values in table.items() if not np.isnan(values).all()}
-        divisor = 1 if picture.unit == "%" else 1 / picture.factor  # criteria have their percentages already
+        divisor = 1 if picture.unit == "%" else 1 / picture.factor  # criteria already use per cent
         rules = marks.of_subject(bundle, picture.subject, "", divisor) if picture.subject else []
-        some = not picture.asked_for and any(np.nanmax(values) > 0 for values in known.values())
+        some = not picture.if_judged and any(np.nanmax(values) > 0 for values in known.values())
         if known and (some or picture.always or rules):
             found.append(_draw(picture, known, [*_limit(bundle, picture), *rules], thin))
     return found
 
 
 def _draw(picture: Picture, table: Table, limits: Sequence[Any], thin: Thinning) -> Chart:
-    """A line a worker, or the worst ones and what all the others do."""
+    """Returns a line per worker, or lines for the worst workers and a band for all."""
     workers = sorted(table)
     lines, note = [], picture.note
     if len(workers) > MOST_WORKERS:
@@ -91,7 +91,7 @@ def _draw(picture: Picture, table: Table, limits: Sequence[Any], thin: Thinning)
             values = np.full(stacked.shape[1], np.nan)
             values[known] = reduce(stacked[:, known], axis=0)
             lines.append(line(name, look, thin(_floats(values))))
-        note = f"{note}; the {WORST} highest of {len(workers):,} workers, and the range of all".lstrip("; ")
+        note = f"{note}; the highest {WORST} of {len(workers):,} workers, and the range of all".lstrip("; ")
         workers = sorted(worst)
     for place, worker in enumerate(workers):
         lines.append(line(plain(worker, 40), f"place{place}", thin(_floats(table[worker]))))
@@ -99,7 +99,7 @@ def _draw(picture: Picture, table: Table, limits: Sequence[Any], thin: Thinning)
 
 
 def _column(series: HealthSeries, picture: Picture, seconds: int) -> Column:
-    """In the unit that is shown; not-a-number where nothing was measured, in counts too."""
+    """Returns values in the shown unit; not-a-number where measurements are missing."""
     values = np.full(seconds, np.nan)
     measured: Column = getattr(series, picture.field).astype(np.float64)
     measured = np.where(measured < 0, np.nan, measured)
@@ -113,7 +113,7 @@ def _floats(values: Column) -> list[float | None]:
 
 
 def _limit(bundle: Bundle, picture: Picture) -> list[dict[str, Any]]:
-    """The limit beyond which a generator is called saturated: of engines that differ, the lowest."""
+    """Returns the limit of saturation: the lowest one if the engines have different limits."""
     generators = bundle.summary.generators
     limits = [getattr(one, picture.limit, None) for one in (generators.limits if generators else {}).values()]
     known = [limit for limit in limits if limit is not None]

@@ -1,10 +1,10 @@
-"""Charts as plain data: lines of numbers in the unit that is shown, and how many points a long run has."""
+"""Charts as plain data: lines of numbers in the shown unit, thinned for long runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MOST_SECONDS = 1200  # drawn one by one; more than a wide screen has pixels for
+MOST_SECONDS = 1200  # without thinning; a wide screen has about as many pixels
 DIGITS = 3  # after the point
 
 Values = Sequence[float | None]
@@ -12,15 +12,15 @@ Chart = Mapping[str, Any]
 
 
 def chart(title: str, unit: str, *lines: Any, marks: Sequence[Any] = (), note: str = "", **more: Any) -> Chart:
-    """A chart of those lines that have anything to show."""
+    """Returns a chart of the non-empty lines."""
     shown = [one for one in lines if one is not None]
     return {"title": title, "unit": unit, "lines": shown, "marks": list(marks), "note": note, **more}
 
 
 def line(name: str, look: str, values: Values, divisor: int = 1, digits: int = DIGITS) -> Mapping[str, Any] | None:
-    """A line of a chart; None when there is nothing to draw. A `divisor` of 1000 shows µs as ms.
+    """Returns a line of a chart; None without values. A `divisor` of 1000 shows µs as ms.
 
-    `look` is a colour of the style sheet, or a colour and how it is drawn, as in "planned dashed steps".
+    `look` is a colour of the style sheet, with optional styles: "planned dashed steps".
     """
     if all(value is None for value in values):
         return None
@@ -28,7 +28,7 @@ def line(name: str, look: str, values: Values, divisor: int = 1, digits: int = D
 
 
 def column(values: Values, divisor: int = 1, digits: int = DIGITS) -> list[float | None]:
-    """The numbers as short as JSON has them."""
+    """Returns the numbers in their shortest JSON form."""
     return [None if value is None else _short(round(value / divisor, digits)) for value in values]
 
 
@@ -38,7 +38,7 @@ def _short(value: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Thinning:
-    """How the seconds of a run become points: one each, or two for `step_s` of them, so that no spike is lost."""
+    """Turns the seconds of a run into points: one each, or two per `step_s`, so that no spike is lost."""
 
     seconds: int
     step_s: int = 1
@@ -51,7 +51,7 @@ class Thinning:
         return [at for start in starts for at in (start, start + self.step_s // 2)]
 
     def __call__(self, values: Values) -> list[float | None]:
-        """The lowest and the highest value of each step; a column shorter than the run ends in gaps.
+        """Returns the lowest and the highest value of each step; a column shorter than the run ends in gaps.
 
         >>> Thinning(6, 3)([5, 1, 7, None, None, 2])
         [1, 7, 2, 2]
@@ -71,5 +71,5 @@ class Thinning:
 
 
 def thinning(seconds: int) -> Thinning:
-    """Every second of a run up to twenty minutes; of longer ones some 600 pairs."""
+    """Returns all seconds of a run up to twenty minutes, or about 600 pairs for longer runs."""
     return Thinning(seconds, 1 if seconds <= MOST_SECONDS else max(2, -(-seconds // (MOST_SECONDS // 2))))

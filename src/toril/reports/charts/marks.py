@@ -1,4 +1,4 @@
-"""What criteria look like in a chart: a line at the threshold, a shade where it was breached."""
+"""Shows criteria in charts: a line at the threshold, a shade during a breach."""
 
 import re
 from collections.abc import Iterable
@@ -10,21 +10,21 @@ from toril.text import plain
 
 Mark = dict[str, Any]
 PERCENTILE = re.compile(r"p[0-9]+(\.[0-9]+)?")
-FOREIGN = ("generator-", "cloudwatch", "alb-", "ecs-", "rds-")  # subjects that are not the run's own requests
+FOREIGN = ("generator-", "cloudwatch", "alb-", "ecs-", "rds-")  # subjects other than the requests of the run
 
 
 def marks(rules: Iterable[JudgedCriterion], divisor: float = 1.0) -> list[Mark]:
-    """A mark for each criterion that has a threshold; `divisor` makes the chart's unit of the criterion's."""
+    """Returns a mark per criterion with a threshold; `divisor` converts it to the unit of the chart."""
     return [_mark(rule, rule.threshold / divisor) for rule in rules if rule.threshold is not None]
 
 
 def times_of(bundle: Bundle, label: str) -> list[Mark]:
-    """Criteria on the response times of one label, or of all requests together (""). In ms."""
+    """Returns marks, in ms, for criteria on the response times of a label, or of all requests ("")."""
     return marks((rule for rule in _rules(bundle, label, "us") if not subject(rule).startswith(FOREIGN)), 1000)
 
 
 def failed_of(bundle: Bundle, label: str) -> list[Mark]:
-    """Criteria on the share of failures, in per cent; one on successes is drawn at the failures that it allows."""
+    """Returns marks for criteria on the share of failures, in per cent; converts criteria on successes."""
     rules = _rules(bundle, label, "%")
     successes = [rule for rule in rules if subject(rule) in ("succ", "success")]
     allowed = [_mark(rule, 100 - rule.threshold) for rule in successes if rule.threshold is not None]
@@ -32,12 +32,12 @@ def failed_of(bundle: Bundle, label: str) -> list[Mark]:
 
 
 def of_subject(bundle: Bundle, name: str, label: str, divisor: float = 1.0) -> list[Mark]:
-    """Criteria on that subject of a label, or of the whole run ("")."""
+    """Returns marks for criteria on that subject of a label, or of the whole run ("")."""
     return marks((rule for rule in _rules(bundle, label) if subject(rule) == name), divisor)
 
 
 def percentiles_of(bundle: Bundle, label: str) -> list[Mark]:
-    """Criteria on a percentile of the label, with the percentile that they judge."""
+    """Returns marks for criteria on a percentile of the label, each with its percentile."""
     judged = [rule for rule in _rules(bundle, label, "us") if PERCENTILE.fullmatch(subject(rule))]
     return [{**mark, "percent": float(subject(rule)[1:])} for rule in judged for mark in marks([rule], 1000)]
 
@@ -48,7 +48,7 @@ def _rules(bundle: Bundle, label: str, unit: str | None = None) -> list[JudgedCr
 
 
 def breaches(bundle: Bundle) -> list[Mark]:
-    """When a criterion with a window was breached: from, to (exclusive) and its text."""
+    """Returns the times of breaches: from, to (exclusive) and the text of the criterion."""
     return [
         {"from": int(rule.window.from_s), "to": int(rule.window.to_s) + 1, "text": plain(rule.criterion, 60)}
         for rule in bundle.verdict.criteria
@@ -57,7 +57,7 @@ def breaches(bundle: Bundle) -> list[Mark]:
 
 
 def changes(bundle: Bundle) -> list[Mark]:
-    """When a person changed the load: second and text; the stages of a search are in its table."""
+    """Returns changes of the load by users: second and text. A search lists its stages in a table."""
     rates = bundle.summary.rates or ()
     several = len({rate.execution for rate in rates}) > 1
     return [
@@ -68,7 +68,7 @@ def changes(bundle: Bundle) -> list[Mark]:
 
 
 def subject(rule: JudgedCriterion) -> str:
-    """What the criterion judges; older verdicts have it in the criterion's text only."""
+    """Returns the subject of a criterion; older verdicts have it only in the text of the criterion."""
     return rule.subject or rule.criterion.split(" ")[0].split(">")[0].split("<")[0]
 
 

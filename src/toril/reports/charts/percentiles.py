@@ -1,4 +1,4 @@
-"""Response times by percentile, on an axis of nines: 1 is 90 %, 2 is 99 %, 3 is 99.9 %."""
+"""Builds charts of response times by percentile, on an axis of nines: 1 is 90 %, 2 is 99 %, 3 is 99.9 %."""
 
 import math
 from bisect import bisect_left
@@ -12,13 +12,13 @@ from toril.reports.charts.lines import DIGITS, Chart, chart, column, line
 from toril.stats.quantiles import quantile_ranks
 
 STEPS_A_NINE = 20  # points from 90 % to 99 %, and as many to 99.9 %
-MOST_LINES = 8  # that a reader can distinguish
+MOST_LINES = 8  # a reader cannot distinguish more
 
 Buckets = Sequence[Sequence[int]]
 
 
 def curve(bundle: Bundle, base: Bundle | None, label: str, name: str) -> Chart:
-    """One label's curve, with the criteria on its percentiles, and the same label in the base run."""
+    """Returns the curve of a label, with criteria on its percentiles and the curve of the base run."""
     own, before = _buckets(bundle, label), _buckets(base, label)
     nines = _nines([own, before])
     return chart(
@@ -33,7 +33,7 @@ def curve(bundle: Bundle, base: Bundle | None, label: str, name: str) -> Chart:
 
 
 def curves(bundle: Bundle, names: dict[str, str]) -> Chart:
-    """All requests and the labels that had most of them, in one picture."""
+    """Returns one chart of all requests and the busiest labels."""
     labels = bundle.summary.labels
     largest = sorted((name for name in names if name), key=lambda name: -labels[name].samples)
     kept = {"", *largest[: MOST_LINES - 1]}
@@ -47,7 +47,7 @@ def curves(bundle: Bundle, names: dict[str, str]) -> Chart:
         *lines,
         marks=[mark for name in chosen for mark in marks.percentiles_of(bundle, name)],
         nines=column(nines, digits=DIGITS),
-        note="all requests, and the labels with most of them" if len(chosen) > 1 else "",
+        note="all requests, and the busiest labels" if len(chosen) > 1 else "",
     )
 
 
@@ -59,7 +59,7 @@ def _line(bundle: Bundle | None, label: str, nines: Sequence[float], name: str, 
 
 
 def quantiles_us(histogram: Buckets, nines: Sequence[float], max_us: float = math.inf) -> list[float | None]:
-    """The nearest-rank value at each of these, never above the maximum; None beyond the last sample's own place."""
+    """Returns the nearest-rank value at each place, at most the maximum; None beyond the last sample."""
     cumulated = list(accumulate(count for _, _, count in histogram))
     if not cumulated:
         return [None] * len(nines)
@@ -73,7 +73,7 @@ def quantiles_us(histogram: Buckets, nines: Sequence[float], max_us: float = mat
 
 
 def _certainty(histogram: Buckets, nines: Sequence[float]) -> list[Any]:
-    """Where each percentile lies with 95 % certainty, as upper and lower edge of a band; gaps where it is unbounded."""
+    """Returns the 95 % interval of each percentile as edges of a band, with gaps where it is unbounded."""
     samples = sum(count for _, _, count in histogram)
     if not samples:
         return []
@@ -85,13 +85,13 @@ def _certainty(histogram: Buckets, nines: Sequence[float]) -> list[Any]:
     if all(a is None for a, _ in both):
         return []
     return [
-        line("95 % sure: at most", "band", [a for a, _ in both], 1000),
-        line("95 % sure: at least", "band low", [b for _, b in both], 1000),
+        line("95 % interval: upper bound", "band", [a for a, _ in both], 1000),
+        line("95 % interval: lower bound", "band low", [b for _, b in both], 1000),
     ]
 
 
 def _nines(histograms: Sequence[Buckets]) -> list[float]:
-    """The places from the minimum to the last sample of the largest histogram, and the last place of each."""
+    """Returns the places from the minimum to the last sample of the largest histogram, and all last places."""
     sizes = {sum(count for _, _, count in histogram) for histogram in histograms} - {0}
     ends = {_last(samples) for samples in sizes}
     longest = max(ends, default=0.0)
@@ -99,7 +99,7 @@ def _nines(histograms: Sequence[Buckets]) -> list[float]:
 
 
 def _last(samples: int) -> float:
-    """Where the slowest of so many stands: in the middle of the share of samples that it is."""
+    """Returns the place of the slowest sample: the middle of its share of all samples."""
     return math.log10(2 * samples)
 
 

@@ -1,4 +1,4 @@
-"""What CloudWatch measured of the system under test, period by period."""
+"""Builds charts of CloudWatch's metrics of the system under test, per period."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from toril.text import plain
 from toril.verdict.servers import query_of
 
 DIGITS = 4  # after the point
-MOMENT_S = 0.001  # after the end of a period, where a gap begins
+MOMENT_S = 0.001  # from the end of a period to the start of a gap
 SHOWN = {
     "Seconds": ("ms", 1000.0), "Milliseconds": ("ms", 1.0), "Microseconds": ("ms", 0.001),
     "Percent": ("%", 1.0), "Count/Second": ("/s", 1.0), "Bytes": ("B", 1.0), "Bytes/Second": ("B/s", 1.0),
@@ -22,7 +22,7 @@ SHOWN = {
 
 
 def server(bundle: Bundle) -> list[Chart]:
-    """A chart for each query that was answered."""
+    """Returns a chart for each query with data."""
     if bundle.metrics is None:
         return []
     return [_chart(bundle, query) for query in bundle.metrics.queries if query.points]
@@ -50,7 +50,7 @@ def _chart(bundle: Bundle, query: MetricSeries) -> Chart:
 
 
 def _steps(points: Sequence[tuple[float, float]], period_s: int) -> tuple[list[float | None], list[float | None]]:
-    """Where each value begins; it holds to the end of its period, and a period without one is a gap."""
+    """Returns the steps of a line: a value lasts for its period; a period without a value is a gap."""
     x: list[float | None] = []
     values: list[float | None] = []
     for (at, value), (following, _) in pairwise([*points, (math.inf, 0.0)]):
@@ -67,7 +67,7 @@ def _steps(points: Sequence[tuple[float, float]], period_s: int) -> tuple[list[f
 
 
 def _unit_of(query: MetricQuery, rules: Sequence[Criterion]) -> tuple[str, float]:
-    """The unit that is shown and its factor: as the criteria on it have it, CloudWatch, or what is known of AWS."""
+    """Returns the shown unit and its factor: from criteria, from CloudWatch, or from the list of AWS metrics."""
     for rule in rules:
         if rule.unit == "us" and rule.server:
             return "ms", rule.server.factor / 1000

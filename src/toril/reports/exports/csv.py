@@ -1,4 +1,4 @@
-"""The tables as CSV (RFC 4180, UTF-8), fit for spreadsheets."""
+"""Exports the tables as CSV (RFC 4180, UTF-8), safe for spreadsheets."""
 
 import csv
 import io
@@ -12,13 +12,13 @@ import numpy as np
 from toril.reports.bundle import Bundle
 from toril.reports.exports.tables import TABLES, Texts, Type, measured
 
-ROWS_AT_ONCE = 20_000  # that stand in memory as Python's own objects
-# Where a spreadsheet may begin a cell, whatever it takes for the separator, and compute it; `'` is our own mark.
+ROWS_AT_ONCE = 20_000  # in memory as Python objects
+# Start of a formula in a cell, for any separator of a spreadsheet. Matches `'` too, because `safe` inserts it.
 FORMULA = re.compile("(?:^(?=[\\t\\r\\n])|(?:^|(?<=[;|\\t\\r\\n]))(?=[\\s\"]*[=+@'\uff1d\uff0b\uff0d\uff20-]))")
 
 
 def stream(bundle: Bundle, table: str) -> Iterator[bytes]:
-    """One table, piece by piece."""
+    """Yields one table in pieces."""
     measured(bundle)
     columns = TABLES[table].columns
     yield _written([tuple(columns)])
@@ -29,14 +29,14 @@ def stream(bundle: Bundle, table: str) -> Iterator[bytes]:
 
 
 def safe(text: str) -> str:
-    """The text with an apostrophe where a spreadsheet would begin a formula, or where it has one."""
+    """Returns the text with an apostrophe before each formula or apostrophe."""
     return FORMULA.sub("'", text)
 
 
 def _written(rows: Any) -> bytes:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\r\n").writerows(rows)
-    # Half a character from an engine becomes `\udxxx`, as in JSON.
+    # A lone surrogate from an engine becomes `\udxxx`, as in JSON.
     return buffer.getvalue().encode("utf-8", "backslashreplace")
 
 
@@ -57,6 +57,6 @@ def _column(values: Any, kind: Type, rows: slice) -> list[Any]:
 
 
 def moment(ms: int) -> str:
-    """An ISO 8601 time of day in UTC, to the millisecond."""
+    """Returns an ISO 8601 time in UTC, to the millisecond."""
     found = datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)
     return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,6 +1,6 @@
-"""HdrHistogram's formats: the log of interval histograms by second and label, and the percentile distribution.
+"""Exports HdrHistogram's formats: the log of interval histograms by second and label, and the distribution.
 
-docs/decisions/0007-own-histogram-encoder.md says why the encoding is our own.
+docs/decisions/0007-own-histogram-encoder.md gives the reasons for an own encoder.
 """
 
 import base64
@@ -24,16 +24,16 @@ from toril.summary.build import TRANSACTION
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS, MAX_DURATION_US, Series
 
-HOUR_US = 3_600_000_000  # the range of a histogram unless something took longer; a reader allocates all of it
+HOUR_US = 3_600_000_000  # range of a histogram without longer values; readers allocate the whole range
 HEAD = struct.Struct(">IIIIQQd")  # cookie, bytes of counts, index offset, digits, lowest and highest value, conversion
 PLAIN, COMPRESSED = 0x1C849313, 0x1C849314  # the cookies of V2
-OUTER = struct.Struct(">II")  # cookie, bytes of what follows
+OUTER = struct.Struct(">II")  # cookie, number of bytes that follow
 MS = 1000  # µs
 TICKS = 5  # levels between 0 and 50 %, as many between 50 and 75 %, and so on
 
 
 def log(bundle: Bundle) -> Iterator[bytes]:
-    """The log, piece by piece: for each second all requests, untagged, then the labels under their names."""
+    """Yields the log in pieces: for each second all requests without tag, then each label with a tag."""
     timeline = measured(bundle)
     shared = timeline.labels_of_both_kinds()
 
@@ -53,20 +53,20 @@ def log(bundle: Bundle) -> Iterator[bytes]:
 
 
 def range_us(timeline: Timeline) -> int:
-    """The highest value that the histograms have room for: the same for most runs, so that they can be added up."""
+    """Returns the highest value of the histograms: equal for most runs, so that readers can add them."""
     longest = max(timeline.select(kind=kind).total.max_us for kind in KINDS)
     return HOUR_US if longest <= HOUR_US else MAX_DURATION_US - 1
 
 
 def tag(label: str) -> str:
-    """The label as a tag, which holds no comma, white space or control character: those are percent-encoded."""
+    """Returns the label as a tag, with commas, white space and control characters percent-encoded."""
     return "".join(
         one if one.isprintable() and one not in " ,%" else quote(one, "", errors="surrogatepass") for one in mask(label)
     )
 
 
 def encoded(batch: Rows[tuple[str, str]], highest: int) -> Iterator[bytes]:
-    """Each row's histogram, in HdrHistogram's V2 encoding, compressed and in base64."""
+    """Yields the histogram of each row in HdrHistogram's V2 encoding, compressed and in base64."""
     counts, ends = _counts(batch)
     start = 0
     for end in ends.tolist():
@@ -77,10 +77,9 @@ def encoded(batch: Rows[tuple[str, str]], highest: int) -> Iterator[bytes]:
 
 
 def _counts(batch: Rows[tuple[str, str]]) -> tuple[bytes, Int64s]:
-    """The counts of all rows as ZigZag LEB128, one row after another, and where each ends.
+    """Returns the counts of all rows as ZigZag LEB128, row by row, and the end of each row.
 
-    An array of counts is written from index 0, which is our bucket 0, to its last one; of several zeros in a row only
-    the negative number is.
+    The counts of a row start with bucket 0 and end with its last bucket. A negative number encodes several zeros.
     """
     first = np.ones(batch.row.size, np.bool_)
     first[1:] = batch.row[1:] != batch.row[:-1]
@@ -100,7 +99,7 @@ def _counts(batch: Rows[tuple[str, str]]) -> tuple[bytes, Int64s]:
 
 
 def _lines(batches: Iterator[Rows[tuple[str, str]]], highest: int) -> Iterator[tuple[int, bytes]]:
-    """Second and line of each row."""
+    """Yields second and line of each row."""
     for batch in batches:
         columns = (batch.key.tolist(), batch.second.tolist(), batch.max_us.tolist(), encoded(batch, highest))
         for key, second, max_us, histogram in zip(*columns, strict=True):
@@ -112,7 +111,7 @@ def _lines(batches: Iterator[Rows[tuple[str, str]]], highest: int) -> Iterator[t
 def _head(bundle: Bundle) -> bytes:
     start = started_ms(bundle)
     day = f"{datetime.fromtimestamp(start / 1000, UTC):%a %b %d %H:%M:%S UTC %Y}"
-    samples = "judged samples (of the steady load)" if bundle.plan.ramp_up_exclude else "all samples"
+    samples = "judged samples (of the steady state)" if bundle.plan.ramp_up_exclude else "all samples"
     return "\n".join(
         (
             f"#[Logged by toril {bundle.plan.toril_version}: {samples} of run {tag(bundle.plan.run_id)}]",
@@ -130,10 +129,10 @@ def _judged(bundle: Bundle, series: Series) -> bool:
 
 
 def distribution(bundle: Bundle) -> Iterator[bytes]:
-    """The percentile distribution of all requests (`.hgrm`), in the layout that HdrHistogram's plotters read.
+    """Yields the percentile distribution of all requests (`.hgrm`), in the layout of HdrHistogram's plotters.
 
-    The values are the report's own, in ms: the highest one of a bucket, but never above the exact maximum; mean and
-    standard deviation are exact too.
+    Values, in ms, equal those of the report: the highest of a bucket, at most the exact maximum. Mean and standard
+    deviation are exact.
     """
     timeline = measured(bundle)
     total = timeline.select(steady=True if bundle.plan.ramp_up_exclude else None).total
@@ -154,8 +153,9 @@ def distribution(bundle: Bundle) -> Iterator[bytes]:
 
 
 def levels(histogram: Histogram) -> Iterator[tuple[float, int, int]]:
-    """Percentiles, in steps that halve whenever the distance to 100 % has; each with its bucket and the samples up to
-    that bucket's end. The last bucket has one level before 100 %, as HdrHistogram has it.
+    """Yields percentiles, each with its bucket and the number of samples up to the end of that bucket.
+
+    The steps halve when the distance to 100 % halves. As in HdrHistogram, the last bucket has one level before 100 %.
     """
     percent, total = 0.0, histogram.total
     for bucket, upto in zip(histogram.buckets.tolist(), np.cumsum(histogram.counts).tolist(), strict=True):

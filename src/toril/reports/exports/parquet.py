@@ -1,4 +1,4 @@
-"""The tables as Parquet. Needs pyarrow, an extra: it is larger than everything else together."""
+"""Exports the tables as Parquet. Needs pyarrow, an extra, because it is larger than all other packages together."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -11,20 +11,20 @@ from toril.reports.bundle import Bundle
 from toril.reports.exports.tables import TABLES, Texts
 
 BYTES_AT_ONCE = 1 << 20
-ROWS_OF_A_GROUP = 250_000  # a reader takes in, or skips, whole groups
+ROWS_OF_A_GROUP = 250_000  # readers read or skip whole groups
 
 
 def available() -> None:
-    """OptionError unless pyarrow is installed."""
+    """Raises OptionError unless pyarrow is installed."""
     if find_spec("pyarrow") is None:
         raise OptionError(
-            "Parquet needs pyarrow, which is not installed; add it with: pip install 'toril[parquet]'",
+            "Parquet needs pyarrow, which is not installed. Run `pip install 'toril[parquet]'`.",
             code="missing-package",
         )
 
 
 def stream(bundle: Bundle, table: str) -> Iterator[bytes]:
-    """One table, piece by piece."""
+    """Yields one table in pieces."""
     available()
     import pyarrow
     from pyarrow import parquet
@@ -48,7 +48,7 @@ def stream(bundle: Bundle, table: str) -> Iterator[bytes]:
 
 
 def _schema(bundle: Bundle, table: str) -> Any:
-    """Every column with what it holds; and which run this is."""
+    """Returns the columns with their descriptions, and metadata on the run."""
     import pyarrow
 
     types = {
@@ -67,7 +67,7 @@ def _schema(bundle: Bundle, table: str) -> Any:
         "toril.run_id": bundle.plan.run_id,
         "toril.suite": bundle.plan.suite,
         "toril.started_at": bundle.summary.started_at or "",
-        "toril.units": "columns that end in _us are microseconds; second counts from the start signal",
+        "toril.units": "columns ending in _us are in microseconds; second counts from the start signal",
     }
     return pyarrow.schema(fields, {name: _utf8(text) for name, text in about.items()})
 
@@ -81,5 +81,5 @@ def _array(values: Any, type_: Any) -> Any:
 
 
 def _utf8(text: str) -> str:
-    """Half a character from an engine, which UTF-8 does not have, becomes `\\udxxx`."""
+    """Returns the text with lone surrogates, which UTF-8 cannot encode, as `\\udxxx`."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,7 +1,7 @@
 """The rows of the exports: all samples that completed in one second and share a key, with their histogram.
 
-The caller decides which key a series has. Rows come in batches, ascending by second and then by key: a batch takes a
-few numpy calls, and an export of any length needs little memory.
+The caller maps each series to a key. Rows come in batches, ascending by second and then by key. A batch takes a few
+numpy calls, so an export of any length needs little memory.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from toril.stats.quantiles import rank_of
 from toril.timeline import SUMS, Timeline
 from toril.timeline.intervals import BUCKET_BITS, Series
 
-PLACES_AT_ONCE = 1_000_000  # pairs of series and second that are searched for samples
+PLACES_AT_ONCE = 1_000_000  # searched pairs of series and second
 ROWS_AT_ONCE = 10_000  # entries of the timeline in a batch: some MB of buckets
 
 Key = TypeVar("Key", bound=tuple[Any, ...])
@@ -25,16 +25,16 @@ Key = TypeVar("Key", bound=tuple[Any, ...])
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Rows(Generic[Key]):
-    """A batch of rows: columns with one value a row, and the buckets of their histograms one after another."""
+    """A batch of rows: columns with one value per row, and the buckets of all histograms in order."""
 
     keys: list[Key]  # every key of the timeline, ascending
-    key: Int64s  # its place in `keys`
+    key: Int64s  # index in `keys`
     second: Int64s
     sums: Int64s  # one column for each of SUMS
     failures: Int64s
     min_us: Int64s
     max_us: Int64s
-    entries: list[Int64s]  # its rows in the timeline
+    entries: list[Int64s]  # rows in the timeline
     row: Int64s  # of each bucket, ascending
     bucket: Int64s  # ascending within a row
     count: Int64s
@@ -48,18 +48,18 @@ class Rows(Generic[Key]):
         return self.sum_of("samples")
 
     def sum_of(self, name: str) -> Int64s:
-        """One of SUMS."""
+        """Returns one of SUMS."""
         return self.sums[:, SUMS.index(name)]
 
     @property
     def sum_us(self) -> Int64s:
-        """The exact sum of the response times."""
+        """Returns the exact sum of the response times."""
         found = self.sum_of("above_us").copy()
         np.add.at(found, self.row, lowests_of(self.bucket) * self.count)
         return found
 
     def percentile_us(self, percent: float) -> Int64s:
-        """The nearest-rank percentile of each row, as `Stats.percentile` has it."""
+        """Returns the nearest-rank percentile of each row, equal to `Stats.percentile`."""
         sizes, size_of = np.unique(self.samples, return_inverse=True)
         ranks = np.array([rank_of(percent, size) for size in sizes.tolist()], np.int64)[size_of]
         before = np.cumsum(self.samples) - self.samples
@@ -67,7 +67,7 @@ class Rows(Generic[Key]):
 
 
 def row_batches(timeline: Timeline, key_of: Callable[[str, Series], Key | None]) -> Iterator[Rows[Key]]:
-    """All rows of the timeline; `key_of` gets a location and a series, and returns None to leave the series out."""
+    """Yields all rows of the timeline; `key_of` takes a location and a series, and returns None to skip the series."""
     series = timeline.series()
     found = [(number, one.ok, key_of(location, one)) for (location, one), number in series.items()]
     chosen = [(number, ok, key) for number, ok, key in found if key is not None]
@@ -90,7 +90,7 @@ def row_batches(timeline: Timeline, key_of: Callable[[str, Series], Key | None])
 
 
 def _parts(second: Int64s, key: Int64s) -> Iterator[slice]:
-    """Slices of about ROWS_AT_ONCE entries that cut no row."""
+    """Yields slices of about ROWS_AT_ONCE entries that keep rows whole."""
     starts = np.flatnonzero(_begins(second, key))
     cuts = starts[np.searchsorted(starts, np.arange(0, second.size, ROWS_AT_ONCE)).clip(max=max(0, starts.size - 1))]
     bounds = [*np.unique(cuts).tolist(), second.size]
@@ -99,7 +99,7 @@ def _parts(second: Int64s, key: Int64s) -> Iterator[slice]:
 
 
 def _begins(second: Int64s, key: Int64s) -> NDArray[np.bool_]:
-    """Where an entry is the first one of its row."""
+    """Returns whether each entry is the first of its row."""
     begins = np.ones(second.size, np.bool_)
     begins[1:] = (second[1:] != second[:-1]) | (key[1:] != key[:-1])
     return begins

@@ -1,4 +1,4 @@
-"""The three tables of CSV and Parquet, column by column and in batches; documented in docs/reference/tables.md."""
+"""The three tables of CSV and Parquet, by column and in batches. docs/reference/tables.md describes the columns."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from toril.summary import PERCENTILES
 from toril.timeline import Timeline
 from toril.timeline.intervals import Series
 
-SHOWN = ("p50", "p75", "p90", "p95", "p99", "p99_9")  # of the summary's percentiles; one second has few samples
+SHOWN = ("p50", "p75", "p90", "p95", "p99", "p99_9")  # fewer than in the summary: a second has few samples
 
 Type = Literal["text", "integer", "boolean", "time"]
 
@@ -54,39 +54,39 @@ class Place(NamedTuple):
 PLACE: dict[str, tuple[Type, str]] = {
     "run_id": ("text", "the run"),
     "second": ("integer", "the second in which the samples completed, counted from the start signal"),
-    "time": ("time", "when that second began"),
+    "time": ("time", "start of that second"),
     "execution": ("text", "the execution of the suite"),
-    "location": ("text", "where the load came from"),
-    "label": ("text", "the request's or transaction's name"),
+    "location": ("text", "the location of the workers"),
+    "label": ("text", "the name of the request or transaction"),
     "kind": (
         "text",
-        "`request`; `transaction`: a group of requests that are counted by themselves as well; "
+        "`request`; `transaction`: a group of requests, which are also counted separately; "
         "`timing`: a part of a browser's step",
     ),
-    "steady": ("boolean", "started after its execution's ramp-up and before the end of its hold"),
+    "steady": ("boolean", "started after the ramp-up of its execution and before the end of its hold"),
     "judged": ("boolean", "part of the figures in summary and verdict"),
 }
 OK: dict[str, tuple[Type, str]] = {"ok": ("boolean", "whether the samples succeeded")}
 
 
 def measured(bundle: Bundle) -> Timeline:
-    """All measurements; StoreError when some of the run's interval files are missing."""
+    """Returns all measurements; StoreError if interval files of the run are missing."""
     timeline = bundle.timeline
     if timeline is None:
-        raise ValueError("an export needs the timeline, but the run was read without it")
+        raise ValueError("an export needs the timeline, but the bundle has none")
     samples = bundle.summary.total.samples
     if bundle.measured != samples:
         raise StoreError(
-            f"run {bundle.plan.run_id}: its summary has {samples} samples, its interval files have "
-            f"{bundle.measured}; restore the files, or delete summary.json and verdict.json to have it judged by "
-            "those that are there",
+            f"Run {bundle.plan.run_id}: the summary has {samples} samples, but the interval files have "
+            f"{bundle.measured}. Restore the files, or delete summary.json and verdict.json to judge the remaining "
+            "samples.",
             code="missing-measurements",
         )
     return timeline
 
 
 def started_ms(bundle: Bundle) -> int:
-    """The start signal in ms since the epoch; 0 for a run that never began."""
+    """Returns the time of the start signal in ms since the epoch; 0 for a run that never started."""
     started_at = bundle.summary.started_at
     if started_at is None:
         return 0
@@ -154,7 +154,7 @@ def _place(location: str, series: Series, ok: bool | None = None) -> Place:
 
 
 def _of_place(bundle: Bundle, batch: Rows[Place], row: Any) -> Batch:
-    """The columns PLACE and OK, taken from these rows of the batch."""
+    """Returns the columns PLACE and OK for these rows of the batch."""
     second = batch.second[row]
     used, codes = np.unique(batch.key[row], return_inverse=True)
     places = [batch.keys[key] for key in used.tolist()]
@@ -182,19 +182,19 @@ TABLES = {
     "cells": Table(
         {
             **PLACE,
-            "virtual_users": ("integer", "active in the execution and location in that second, whatever the label"),
-            "samples": ("integer", "how many completed, failed ones among them"),
-            "failures": ("integer", "how many of them failed"),
+            "virtual_users": ("integer", "active in the execution and location in that second, for all labels"),
+            "samples": ("integer", "number of completed samples, including failed ones"),
+            "failures": ("integer", "number of failed samples"),
             "bytes": ("integer", "bytes received"),
             "sum_us": ("integer", "the exact sum of the response times"),
             "mean_us": ("integer", "their mean, rounded"),
             "min_us": ("integer", "the exact minimum"),
-            **{f"{name}_us": ("integer", "a percentile of this row's samples alone") for name in SHOWN},
+            **{f"{name}_us": ("integer", "a percentile of the samples of this row alone") for name in SHOWN},
             "max_us": ("integer", "the exact maximum"),
             "ttfb_sum_us": ("integer", "the sum of the times to the first byte"),
-            "ttfb_samples": ("integer", "… and of how many samples it is known"),
+            "ttfb_samples": ("integer", "number of samples with a known time to the first byte"),
             "connect_sum_us": ("integer", "the sum of the times to connect"),
-            "connect_samples": ("integer", "… and of how many samples it is known"),
+            "connect_samples": ("integer", "number of samples with a known time to connect"),
         },
         _cells,
     ),
@@ -204,9 +204,9 @@ TABLES = {
             **OK,
             "low_us": ("integer", "the lowest response time that the bucket counts"),
             "high_us": ("integer", "the highest one"),
-            "min_us": ("integer", "no sample of this row was quicker"),
-            "max_us": ("integer", "no sample of this row was slower"),
-            "samples": ("integer", "how many fell into the bucket"),
+            "min_us": ("integer", "lower bound of the samples in this row"),
+            "max_us": ("integer", "upper bound of the samples in this row"),
+            "samples": ("integer", "number of samples in the bucket"),
         },
         _buckets,
     ),
@@ -214,9 +214,9 @@ TABLES = {
         {
             **PLACE,
             **OK,
-            "rc": ("text", "the response code; empty where there was none"),
-            "message": ("text", "the error's message; empty where the samples succeeded"),
-            "samples": ("integer", "how many ended like that"),
+            "rc": ("text", "the response code; empty if missing"),
+            "message": ("text", "the error message; empty for successful samples"),
+            "samples": ("integer", "number of samples with this outcome"),
         },
         _outcomes,
     ),

@@ -1,4 +1,4 @@
-// What everything else here uses: the page's data, elements, numbers as people read them, colours of the theme.
+// Shared by the other scripts: data of the page, elements, numbers with units, colours of the theme.
 const page = JSON.parse(document.getElementById("data").textContent);
 const root = document.documentElement;
 
@@ -25,7 +25,7 @@ function shown(value, unit) {
   return unit === "/s" ? text + "/s" : unit ? text + " " + unit : text;
 }
 
-// As short as an axis allows: 250 ms, 1.5 s, 40 %.
+// Returns a short number for an axis: 250 ms, 1.5 s, 40 %.
 function tick(value, unit) {
   if (unit === "ms") return value >= 1000 ? number(value / 1000, 2) + " s" : number(value, 3) + " ms";
   if (Math.abs(value) >= 1e9) return number(value / 1e9, 2) + " G" + unit;
@@ -44,9 +44,9 @@ function clock(seconds) {
 const percentile = (nines) => nines === 0 ? "min" : Number((100 - 100 / 10 ** nines).toPrecision(Math.max(2, Math.floor(nines) + 2))) + " %";
 
 const live = document.getElementById("live");
-function say(text) { live.textContent = text; }
+function announce(text) { live.textContent = text; }
 
-// Custom properties don't tell what light-dark() comes to; a colour does.
+// A custom property does not resolve light-dark(); a computed colour does.
 const probe = make("span", { hidden: "", class: "probe" });
 document.body.append(probe);
 let palette = new Map();

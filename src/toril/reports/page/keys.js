@@ -1,4 +1,4 @@
-// A chart is read with the arrow keys, and what it says there is spoken; charts of the same seconds follow.
+// Reads charts with the arrow keys and announces the values; other charts over time follow.
 function keys(plot) {
   if (plot.keyed) return;
   plot.keyed = true;
@@ -22,7 +22,7 @@ function keys(plot) {
     const now = drawn.cursor.idx ?? (move < 0 ? final + 1 : first - 1);
     const next = Math.min(final, Math.max(first, now + move));
     for (const other of together(plot)) other.drawn.setCursor({ left: other.drawn.valToPos(own[next], "x"), top: 10 }, true, false);
-    say(in_words(plot, next));
+    announce(description(plot, next));
   });
 }
 

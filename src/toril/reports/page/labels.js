@@ -1,4 +1,4 @@
-// One label at a time: the chooser, its charts, and its figures beside them.
+// One label at a time: the chooser, the charts and the figures of the label.
 function labels() {
   const chooser = document.getElementById("chooser");
   if (!chooser) return;
@@ -9,7 +9,7 @@ function labels() {
     button.addEventListener("click", () => {
       select.value = String((Number(select.value) + by + page.labels.length) % page.labels.length);
       show();
-      say(page.labels[select.value].name);
+      announce(page.labels[select.value].name);
     });
     return button;
   };

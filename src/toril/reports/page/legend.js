@@ -1,4 +1,4 @@
-// Names of the lines and their values under the cursor, whose moment stands at the top; a click hides a line. One tab stop a chart, arrows inside.
+// Names of the lines and their values at the cursor, with the time at the top. A click hides a line. One tab stop per chart, arrows inside.
 function legend(plot) {
   const { chart, columns } = plot;
   const at = make("p", { class: "at" });
@@ -26,12 +26,12 @@ function legend(plot) {
     entries[next].button.focus();
   });
   plot.legend = { entries, at };
-  rest(plot);
+  show_maxima(plot);
   return list;
 }
 
-// With no cursor in the chart, the highest value of each line stands there.
-function rest({ chart, legend: { entries, at } }) {
+// Shows the highest value of each line while no cursor is in the chart.
+function show_maxima({ chart, legend: { entries, at } }) {
   for (const { value, most } of entries) {
     value.textContent = "max " + shown(most, chart.unit);
     value.classList.remove("now");
@@ -44,9 +44,9 @@ function moment(plot, index) {
   return page.step > 1 && !plot.chart.x ? `${clock(plot.own[index])}, ±${page.step / 2} s` : clock(plot.own[index]);
 }
 
-function tell(plot) {
+function show_values(plot) {
   const index = plot.drawn?.cursor.idx;
-  if (index === null || index === undefined) return rest(plot);
+  if (index === null || index === undefined) return show_maxima(plot);
   plot.legend.entries.forEach(({ value }, place) => {
     value.textContent = shown(plot.columns[place][index], plot.chart.unit);
     value.classList.add("now");
@@ -54,12 +54,12 @@ function tell(plot) {
   plot.legend.at.textContent = "at " + moment(plot, index) + (breached(plot, index).length ? ", breach" : "");
 }
 
-// The criteria whose windows of breach hold that moment.
+// Returns the criteria that are breached at that moment.
 function breached(plot, index) {
   return plot.chart.nines ? [] : page.breaches.filter(({ from, to }) => plot.own[index] >= from && plot.own[index] < to).map(({ text }) => text);
 }
 
-function in_words(plot, index) {
+function description(plot, index) {
   const broken = breached(plot, index);
   return moment(plot, index) + ": " + plot.chart.lines.map((line, place) => `${line.name} ${shown(plot.columns[place][index], plot.chart.unit)}`).join(", ") + (broken.length ? "; breached: " + broken.join(", ") : "");
 }

@@ -1,10 +1,10 @@
-// Puts everything in its place, and keeps it there when theme, width or paper change.
+// Draws the page, and redraws it after a change of theme or width and for print.
 const themes = matchMedia("(prefers-color-scheme: dark)");
 const toggle = document.getElementById("theme");
 
-// A page that was opened from a file may not have a storage, or may not use it.
-function remembered() { try { return localStorage.getItem("toril-theme"); } catch { return null; } }
-function remember(theme) { try { localStorage.setItem("toril-theme", theme); } catch { /* then it lasts as long as the page */ } }
+// A page opened from a file may have no storage, or no access to it.
+function stored_theme() { try { return localStorage.getItem("toril-theme"); } catch { return null; } }
+function store_theme(theme) { try { localStorage.setItem("toril-theme", theme); } catch { /* the theme then lasts as long as the page */ } }
 
 const is_dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : themes.matches);
 function repaint() {
@@ -14,13 +14,13 @@ function repaint() {
   for (const { drawn } of plots) drawn.redraw(false);
 }
 
-function dress() {
-  const kept = remembered();
-  if (kept === "light" || kept === "dark") root.dataset.theme = kept;
+function set_up_theme() {
+  const stored = stored_theme();
+  if (stored === "light" || stored === "dark") root.dataset.theme = stored;
   toggle.hidden = false;
   toggle.addEventListener("click", () => {
     root.dataset.theme = is_dark() ? "light" : "dark";
-    remember(root.dataset.theme);
+    store_theme(root.dataset.theme);
     repaint();
   });
   themes.addEventListener("change", repaint);
@@ -43,7 +43,7 @@ function fit() {
   for (const { drawn, box } of plots) if (box.clientWidth && drawn.width !== box.clientWidth) drawn.setSize({ width: box.clientWidth, height: height() });
 }
 
-dress();
+set_up_theme();
 for (const name of ["course", "generators", "server"]) {
   const place = document.querySelector(`[data-charts="${name}"]`);
   if (place) place_charts(place, page[name]);

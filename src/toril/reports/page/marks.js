@@ -1,4 +1,4 @@
-// What is drawn behind and over the lines: shades for the times that are left out or breached, thresholds of criteria.
+// Draws behind and over the lines: shades for excluded and breached times, thresholds of criteria.
 const FONT = "11px system-ui, sans-serif";
 
 function shades(plot, chart) {
@@ -19,7 +19,7 @@ function shades(plot, chart) {
   ctx.restore();
 }
 
-// Where a person changed the load while it went on.
+// Draws the time of a change of the load by a user.
 function changed(plot, across, text) {
   const { ctx, bbox } = plot, ratio = devicePixelRatio;
   ctx.strokeStyle = ctx.fillStyle = colour("planned");
@@ -43,7 +43,7 @@ function fitting(plot, text) {
   return { fits, width: ctx.measureText(fits).width };
 }
 
-// A text on its line, at the right; where another one stands it goes to the left of that, or below.
+// Draws a text at the right of its line; moves it left or down if it would cover another text.
 function written(plot, text, y, ink, taken) {
   const { ctx, bbox } = plot, ratio = devicePixelRatio, size = 14 * ratio;
   const { fits, width } = fitting(plot, text);
@@ -66,7 +66,7 @@ function written(plot, text, y, ink, taken) {
   ctx.fillText(fits, left, y);
 }
 
-// One line a threshold; texts make way for each other, and what is beyond the chart is told at its edge.
+// Draws one line per threshold without overlapping texts; an arrow at the edge marks thresholds beyond the chart.
 function thresholds(plot, chart) {
   const { ctx, bbox } = plot, ratio = devicePixelRatio, right = bbox.left + bbox.width;
   const taken = [];

@@ -22,7 +22,7 @@ function look(line, values) {
   };
 }
 
-// From zero, with room for the thresholds that are near; curves over decades on a logarithmic axis.
+// Starts at zero and includes near thresholds; curves over decades get a logarithmic axis.
 function range(chart, columns) {
   const known = columns.flat().filter((value) => value !== null);
   const low = Math.min(...known), most = Math.max(...known);
@@ -48,8 +48,8 @@ function decades(plot) {
   return found;
 }
 
-// Percentiles whose names would touch are left out.
-function roomy(drawn, splits) {
+// Skips percentiles whose names would touch.
+function spaced(drawn, splits) {
   let last = -Infinity;
   return splits.filter((at) => {
     const place = drawn.valToPos(at, "x");
@@ -75,7 +75,7 @@ function options(plot) {
     scales: { x: { time: false, range: (_, low, high) => (plot.own.length === 1 ? [last - 1, last + 1] : [low, high]) }, y: scale },
     axes: [
       chart.nines
-        ? { ...axis, size: 30, splits: (drawn) => roomy(drawn, NINES.filter((at) => at <= last + 0.01)), values: (_, ticks) => ticks.map((at) => percentile(at)) }
+        ? { ...axis, size: 30, splits: (drawn) => spaced(drawn, NINES.filter((at) => at <= last + 0.01)), values: (_, ticks) => ticks.map((at) => percentile(at)) }
         : { ...axis, size: 30, incrs: STEPS, space: 60, values: (_, ticks) => ticks.map(clock) },
       { ...axis, size: 62, values: (_, ticks) => ticks.map((at) => (at === null ? "" : tick(at, chart.unit))), ...(scale.distr === 3 ? { splits: decades, filter: (_, ticks) => ticks } : {}) },
     ],
@@ -83,7 +83,7 @@ function options(plot) {
     hooks: {
       drawClear: [(drawn) => shades(drawn, chart)],
       draw: [(drawn) => thresholds(drawn, chart)],
-      setCursor: [() => tell(plot)],
+      setCursor: [() => show_values(plot)],
     },
   };
 }

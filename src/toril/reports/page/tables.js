@@ -1,4 +1,4 @@
-// A column's heading sorts its table; the total stays on top. Long tables can be filtered.
+// The heading of a column sorts its table; the total stays on top. Long tables have a filter.
 function sortable(table) {
   const heads = [...table.querySelectorAll("thead th")];
   heads.forEach((head, column) => {
@@ -16,7 +16,7 @@ function sortable(table) {
       const rows = [...table.tBodies[0].rows].filter((row) => !row.classList.contains("total"));
       rows.sort((a, b) => (down ? compare(b, a) : compare(a, b)));
       table.tBodies[0].append(...rows);
-      say(`sorted by ${name}, ${down ? "descending" : "ascending"}`);
+      announce(`sorted by ${name}, ${down ? "descending" : "ascending"}`);
     });
   });
 }
@@ -34,7 +34,7 @@ function filterable(table) {
     for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
     const left = rows.filter((row) => !row.hidden).length;
     count.textContent = wanted ? `${left} of ${rows.length}` : "";
-    if (wanted) say(`${left} of ${rows.length} rows`);
+    if (wanted) announce(`${left} of ${rows.length} rows`);
   });
   table.closest(".scroll").before(make("p", { class: "filter" }, make("label", { for: id }, "Filter"), input, count));
 }

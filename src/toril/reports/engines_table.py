@@ -1,0 +1,122 @@
+"""The engines that run a suite's executions: what each accepts and needs, as a table or as JSON."""
+
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+
+from toril import text
+from toril.load.shapes import OPEN_MODEL
+from toril.records.document import document
+from toril.reports import terminal
+from toril.reports.blocks import MISSING, Cell, Column, Row, Table
+from toril.suite.engines import ENGINES, RESULTS_LOADER, Engine
+
+RESOLUTION_US = {  # of recorded response times; for results of another tool, it depends on the file
+    **dict.fromkeys(("jmeter", "gatling"), 1000),
+    **dict.fromkeys(("locust", "apiritif", "vegeta", "k6", "selenium", "playwright"), 1),
+}
+NEEDS = {
+    "jmeter": "Java, JMeter (`make jmeter`)",
+    "locust": "toril[worker]",
+    "apiritif": "toril[worker]",
+    "vegeta": "vegeta (`make vegeta`)",
+    "selenium": "toril[browser], Chromium, chromedriver",
+    "playwright": "toril[browser], Chromium",
+    "k6": "k6",
+    "gatling": "Java, Gatling (`make gatling`)",
+    RESULTS_LOADER: "a results file",
+}
+USER_KEYS = ("concurrency", "iterations")  # an open model has no virtual users
+COLUMNS = (
+    Column("executor", "name", whole=True),
+    Column("load model", "text"),
+    Column("accepts", "text"),
+    Column("scripts", "text"),
+    Column("resolution", rank=2),
+    Column("needs", "text", rank=2),
+)
+FOOTNOTES = (
+    "closed: virtual users wait for each response · open: requests follow a schedule",
+    "recorded: another tool sends the requests, and toril reads its results",
+    "script: without load keys in the suite, the script sets the load",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """What one engine accepts and needs. The field order is that of the JSON."""
+
+    executor: str
+    title: str
+    load_model: str  # closed, open, recorded
+    concurrency: bool
+    throughput: bool
+    ramp_up: bool
+    iterations: bool
+    requests: bool  # generates a script from the suite's requests
+    load_in_script: bool  # runs the script's own load if the suite has no load keys
+    scripts: tuple[str, ...]  # suffixes
+    resolution_us: int | None
+    needs: str
+
+
+def engine_facts() -> list[EngineFacts]:
+    """Returns the facts about each engine, in the order of `ENGINES`."""
+    return [_facts(executor, engine) for executor, engine in ENGINES.items()]
+
+
+def _facts(executor: str, engine: Engine) -> EngineFacts:
+    is_open, is_recorded = executor in OPEN_MODEL, executor == RESULTS_LOADER
+
+    def accepts(key: str) -> bool:
+        return key not in engine.ignored_load and not (is_open and key in USER_KEYS)
+
+    return EngineFacts(
+        executor=executor,
+        title=engine.title,
+        load_model="open" if is_open else "recorded" if is_recorded else "closed",
+        concurrency=accepts("concurrency"),
+        throughput=accepts("throughput"),
+        ramp_up=accepts("ramp-up"),
+        iterations=accepts("iterations"),
+        requests=engine.generates and not is_recorded,
+        load_in_script=engine.script_load and not is_recorded,
+        scripts=engine.scripts,
+        resolution_us=RESOLUTION_US.get(executor),
+        needs=NEEDS[executor],
+    )
+
+
+def as_json() -> bytes:
+    """Returns the engines as a JSON list."""
+    return document([asdict(facts) for facts in engine_facts()])
+
+
+def show(console: Console) -> None:
+    """Print the engines as a table."""
+    rows = tuple(map(_row, engine_facts()))
+    table = Table(
+        id="engines", title="Engines", noun="engine", columns=COLUMNS, rows=rows, footnotes=FOOTNOTES, sortable=False
+    )
+    terminal.show_table(console, table)
+
+
+def _row(facts: EngineFacts) -> Row:
+    keys = {
+        "concurrency": facts.concurrency,
+        "throughput": facts.throughput,
+        "ramp-up": facts.ramp_up,
+        "iterations": facts.iterations,
+    }
+    accepted = " ".join(key for key, is_accepted in keys.items() if is_accepted)
+    model = f"{facts.load_model} or script" if facts.load_in_script else facts.load_model
+    return Row(
+        (
+            Cell(facts.executor),
+            Cell(model),
+            Cell(accepted or MISSING),
+            Cell(" ".join(facts.scripts) or MISSING),
+            Cell(f"{text.number(facts.resolution_us / 1000)} ms" if facts.resolution_us else MISSING),
+            Cell(facts.needs),
+        )
+    )
