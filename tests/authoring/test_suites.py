@@ -139,7 +139,7 @@ def test_runs_that_git_would_keep_are_noted(tmp_path):
 
 def test_notes_are_printed(tmp_path):
     (tmp_path / ".git").mkdir()
-    assert "note: runs are kept in .toril/" in call(tmp_path, "--url", "http://shop/").stderr
+    assert "stores runs in .toril/" in call(tmp_path, "--url", "http://shop/").stderr
 
 
 def test_what_was_written_can_be_pointed_elsewhere(tmp_path):
