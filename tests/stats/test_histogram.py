@@ -56,10 +56,10 @@ def test_the_bucket_of_a_rank_is_that_of_the_sample_with_that_rank(some):
     assert [histogram.bucket_at_rank(rank) for rank in range(1, len(some) + 1)] == [bucket_of(v) for v in sorted(some)]
 
 
-def test_negative_durations_and_ranks_that_nothing_has_are_refused():
-    with pytest.raises(ValueError, match="never negative"):
+def test_negative_durations_and_ranks_beyond_the_samples_are_rejected():
+    with pytest.raises(ValueError, match="negative"):
         bucket_of(-1)
-    with pytest.raises(ValueError, match="never negative"):
+    with pytest.raises(ValueError, match="negative"):
         Histogram.of([5, -1])
-    with pytest.raises(ValueError, match="rank 2 of 1"):
+    with pytest.raises(ValueError, match="rank 2"):
         Histogram.of([5]).bucket_at_rank(2)

@@ -116,7 +116,7 @@ def test_how_much_of_an_arm_is_done_grows_in_its_own_turns_only(plan: Plan) -> N
 
 
 def test_a_plan_without_two_arms_is_no_duet(plan: Plan) -> None:
-    with pytest.raises(ValueError, match="is no duet"):
+    with pytest.raises(ValueError, match="duet"):
         Arm(plan.model_copy(update={"duet": None}), HEAD)
 
 

@@ -173,7 +173,7 @@ def test_a_response_code_of_other_languages_is_refused():
 
 def test_a_slip_in_the_key_of_criteria_is_refused(tmp_path):
     reporting = [{"module": "passfail", "critera": ["hits>0"]}]
-    with pytest.raises(SuiteError, match="write `criteria`"):
+    with pytest.raises(SuiteError, match="`criteria`"):
         read(tmp_path, {"execution": [{"scenario": {"requests": ["http://127.0.0.1/"]}}], "reporting": reporting})
 
 

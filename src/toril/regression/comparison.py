@@ -118,7 +118,7 @@ def compare(plan: Plan, timeline: Timeline) -> Comparison:
     """Returns the comparison of both arms, by their samples of the steady state."""
     duet = plan.duet
     if duet is None:
-        raise ValueError(f"{plan.run_id} is no duet")
+        raise ValueError(f"{plan.run_id} is not a duet")
     metrics = (*(_percentile(timeline, duet, one) for one in gated_percentiles(plan)), _failures(timeline, duet))
     outcome: Outcome = min((metric.outcome for metric in metrics), key=WORST.index)
     return Comparison(

@@ -1,4 +1,4 @@
-"""What a worker measured, as files: written by Recorder, read by decode. docs/interval-format.md is the format."""
+"""A worker's measurements as files: `Recorder` writes them, `decode` reads them. Format: docs/interval-format.md."""
 
 from toril.timeline.intervals.format import (
     BUCKET_BITS,
