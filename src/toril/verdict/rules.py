@@ -231,7 +231,9 @@ def _throughput(execution: MeasuredExecution) -> Iterator[Reason]:
         return
     least, most = (1 - THROUGHPUT_TOLERANCE) * due, (1 + THROUGHPUT_TOLERANCE) * later
     fix = ""
-    if 0 < sent < due and not execution.open_model:
+    if 0 < sent < due and execution.open_model:
+        fix = "; use a lower rate or a larger generator"
+    elif 0 < sent < due:
         needed = math.ceil(users * due / sent)
         fix = f"; use about {needed:,} virtual users instead of {users:,} at these response times"
     message = f"the engine sent {sent:,} requests, but {due:,.0f} were due"
@@ -256,7 +258,7 @@ def ended_early(execution: MeasuredExecution) -> Iterator[Reason]:
     for worker, left in execution.completeness.exits.items():
         users = left.executions.get(execution.name, EngineReport()).unfinished_users
         if users and planned.iterations is not None and stop is None:
-            short = f"{users:,} virtual users ended before they completed {planned.iterations:,} iterations"
+            short = f"{plural(users, 'virtual user')} ended before completing {plural(planned.iterations, 'iteration')}"
             yield execution.reason("ended-early", f"worker {worker}: {short}; see its log")
 
 
@@ -291,6 +293,8 @@ def without_success(execution: MeasuredExecution) -> Iterator[Reason]:
     if total.samples > total.failures or not execution.begun:
         return
     every = f"all {total.samples:,} {execution.kind}s failed" if total.samples else "no request got a response"
+    if total.samples == 1:
+        every = f"the only {execution.kind} failed"
     errors = total.errors.most_common(1)
     why = f" (most often: {' '.join(errors[0][0]).strip()})" if errors else ""
     fix = "at least one must succeed: check the address and the service"
@@ -340,7 +344,7 @@ def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
     for label in found:
         total = execution.of_label(label).total
         if label and not total.samples:
-            none = f"none of {total.unfinished:,} requests of `{label}` got a response"
+            none = f"none of {plural(total.unfinished, 'request')} of `{label}` got a response"
             yield execution.reason("unanswered", f"{none}. {fix}")
 
 
@@ -362,17 +366,17 @@ def of_scripts(execution: MeasuredExecution, criteria: Collection[Criterion]) ->
     for label, count in open_ones[:MOST_NAMED]:
         shown = execution.timeline.select(label, (execution.name,), kind="transaction").total.errors.most_common(1)
         why = f": {shown[0][0][0]}" if shown and shown[0][0][0] else ""
-        message = f"the script itself failed in `{label}` {count:,} times, without a failed request{why}"
+        message = f"the script itself failed in `{label}` {plural(count, 'time')}, without a failed request{why}"
         named = f"{label} (transaction)" if label in execution.timeline.labels_of_both_kinds() else label
         fix = f"Correct the script, or add a criterion: {criterion_on(named)}"
         yield execution.reason("script-errors", f"{message}. {fix}")
     if others := len(open_ones[MOST_NAMED:]):
-        yield execution.reason("script-errors", f"the script itself failed in {others:,} more labels")
+        yield execution.reason("script-errors", f"the script itself failed in {plural(others, 'more label')}")
     searched = execution.planned.search is not None  # each of its stages is judged
     broken = [] if searched else list(unjudged(execution, criteria))
     yield from broken[:MOST_NAMED]
     for code, count in Counter(one.code for one in broken[MOST_NAMED:]).items():
-        yield execution.reason(code, f"the same is true of {count:,} more labels")
+        yield execution.reason(code, f"the same is true of {plural(count, 'more label')}")
 
 
 def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
@@ -392,7 +396,7 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
         if failures == total.samples:
             if not any(one.label for one in asking):
                 every = "the only request" if failures == 1 else f"all {failures:,} requests"
-                fix = f"Correct it, or add a criterion on this label: {criterion_on(label)}"
+                fix = f"Correct the request, or add a criterion on this label: {criterion_on(label)}"
                 yield execution.reason("dead-label", f"{every} of `{label}` failed ({why}). {fix}")
         elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not asking:
             allowed = max(UNJUDGED_FAILURES - 1, math.floor(UNJUDGED_SHARE * total.samples))
