@@ -50,7 +50,7 @@ class Completeness:
         return [left.executions[execution] for left in self.exits.values() if execution in left.executions]
 
     @property
-    def rightly_ended_s(self) -> float | None:
+    def intended_end_s(self) -> float | None:
         """The end of the load by a criterion or a search, in seconds; such an end makes no data missing."""
         return self.stopped_at_s if self.stop is not None and self.stop.cause in ("criterion", "search") else None
 

@@ -107,7 +107,7 @@ class Evidence:
     capacity: Mapping[str, Capacity] = field(default_factory=dict)  # by execution
 
     @property
-    def rightly_ended(self) -> bool:
+    def ended_by_criterion(self) -> bool:
         """Whether a criterion ended the load."""
         return self.completeness.stop is not None and self.completeness.stop.cause == "criterion"
 

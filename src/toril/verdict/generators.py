@@ -45,13 +45,13 @@ def judge_generators(blank: CriterionResult, evidence: Evidence) -> CriterionRes
         return undecided(blank, "not-measured", f"{what}{criterion.subject}{fix}")
     result = worst_of(blank, series)
     if result is not None and result.fired:
-        return settled(result, stands=_stands(criterion, series, evidence))
+        return settled(result, stands=_is_final(criterion, series, evidence))
     if silent:
         return undecided(blank, "not-measured", f"worker {silent[0]} did not report {criterion.subject}")
     stands = all(math.isinf(_known_until(evidence, one.name)) for one in series)
     if result is None:
         lasted_s = max(one.seconds for one in series)
-        return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=stands)
+        return never_full(blank, lasted_s, ended_by_criterion=evidence.ended_by_criterion, stands=stands)
     return settled(result, stands=stands)
 
 
@@ -93,7 +93,7 @@ def _points(criterion: Criterion, series: HealthSeries) -> list[tuple[int, float
     return list(zip(seconds.tolist(), values.tolist(), strict=True))
 
 
-def _stands(criterion: Criterion, series: Sequence[Points], evidence: Evidence) -> bool:
+def _is_final(criterion: Criterion, series: Sequence[Points], evidence: Evidence) -> bool:
     """Whether the known data of a worker is a breach that missing data cannot change.
 
     A maximum or sum that is too high stays so. Any other breach must lie before the worker's first missing second.

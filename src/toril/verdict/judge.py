@@ -34,14 +34,14 @@ NOTABLE_SHARE = 0.01  # unfinished requests among all requests, or …
 NOTABLE_USERS = 0.1  # … among virtual users: after a long run, unfinished requests are a small share of all
 NOTABLE_S = 0.1  # lateness of a load change
 COUNTS_OF_ANSWERS = frozenset({"hits", "throughput", "bytes", "concurrency"})  # unaffected by unfinished requests
-VALID_WHATEVER_THE_TIMES = frozenset({"fail", "succ", "rc", *GENERATOR})
+INDEPENDENT_OF_TIMES = frozenset({"fail", "succ", "rc", *GENERATOR})
 EXCUSES: Mapping[str, str] = {  # conditions that invalidate response times
     "saturated": "a generator was saturated",
     "late-start": "a worker started late",
     "unsure-clock": "the clock of a worker is inaccurate",
     "late-rate": "a worker applied a load change late",
 }
-ABOUT_NOTHING = ("no-samples", "unknown-label")  # listed last: often an effect of a lost worker or an early end
+WITHOUT_SAMPLES = ("no-samples", "unknown-label")  # listed last: often an effect of a lost worker or an early end
 WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
 
 
@@ -79,23 +79,23 @@ def judge(
         if result.code != "never-a-full-window":
             judged.append(criterion)
     breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
-    left_open = [result for result in results if _leaves_open(result)]
+    left_open = [result for result in results if _prevents_pass(result)]
     deciding = {one.name: rules.criteria_of(one, judged) for one in executions}
     open_questions = [
         *invalid,
-        *(Reason(result.code, result.message) for result in left_open if result.code not in ABOUT_NOTHING),
+        *(Reason(result.code, result.message) for result in left_open if result.code not in WITHOUT_SAMPLES),
         *incomplete(timeline, completeness),
         *stopped(completeness, by_criterion=any(result.fired and result.criterion.stop for result in results)),
-        *_of_each(executions, rules.ended_early),
-        *(Reason(result.code, result.message) for result in left_open if result.code in ABOUT_NOTHING),
+        *_reasons_of(executions, rules.ended_early),
+        *(Reason(result.code, result.message) for result in left_open if result.code in WITHOUT_SAMPLES),
     ]
     if completeness.started_at is not None:  # a run without a start already has a reason for the missing load
-        open_questions += _of_each(executions, rules.unreached)
+        open_questions += _reasons_of(executions, rules.unreached)
     open_questions += [
         *unanswered,
-        *_of_each(executions, rules.unanswered),
-        *_of_each(executions, rules.without_success),
-        *_of_each(executions, lambda one: rules.of_scripts(one, deciding[one.name])),
+        *_reasons_of(executions, rules.unanswered),
+        *_reasons_of(executions, rules.without_success),
+        *_reasons_of(executions, lambda one: rules.script_failures(one, deciding[one.name])),
     ]
     notes = (
         *(Reason("capacity", f"capacity: {found.message}") for found in evidence.capacity.values()),
@@ -126,7 +126,7 @@ def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, test
     open_questions = [
         *incomplete(timeline, completeness),
         *stopped(completeness),
-        *_of_each(rules.measured(plan, timeline, completeness), rules.ended_early),
+        *_reasons_of(rules.measured(plan, timeline, completeness), rules.ended_early),
     ]
     if not tests.total:
         open_questions.append(Reason("no-tests", "no test case ran; check that the script contains test cases"))
@@ -156,7 +156,7 @@ def _describe_test(case: Case) -> str:
     return f"{case.suite} {case.name}" + (f" ({lines[0][:200]})" if lines else "")
 
 
-def _of_each(
+def _reasons_of(
     executions: Sequence[MeasuredExecution], rule: Callable[[MeasuredExecution], Iterator[Reason]]
 ) -> list[Reason]:
     return [reason for one in executions for reason in rule(one)]
@@ -191,18 +191,18 @@ def _fails_at_worst(result: CriterionResult, at_worst: Evidence) -> Iterator[Rea
 
 def _excused(result: CriterionResult, invalid: list[Reason]) -> CriterionResult:
     criterion = result.criterion
-    valid = criterion.subject in VALID_WHATEVER_THE_TIMES or (criterion.server is not None and criterion.op in MORE)
+    valid = criterion.subject in INDEPENDENT_OF_TIMES or (criterion.server is not None and criterion.op in MORE)
     if not invalid or result.outcome != "failed" or valid:
         return result
     excuse = EXCUSES[invalid[0].code]
     return undecided(result, "excused-breach", f"{result.message}; not proven, because {excuse} (see the reasons)")
 
 
-def _leaves_open(result: CriterionResult) -> bool:
+def _prevents_pass(result: CriterionResult) -> bool:
     """Whether the criterion prevents a pass. A non-failed criterion does so only if it has no samples."""
     if result.outcome != "inconclusive" or result.code == "pass-may-not-stand":
         return False
-    return result.criterion.fail or result.code in ABOUT_NOTHING
+    return result.criterion.fail or result.code in WITHOUT_SAMPLES
 
 
 def _passed(results: list[CriterionResult]) -> Reason:
@@ -255,8 +255,8 @@ def _missing(
     """Returns the planned data that has no measurements."""
     unbounded = any(math.isinf(execution.steady_to_s) for execution in plan.executions)
     planned_end_s = math.inf if unbounded else plan.duration_s
-    stopped_s, rightly_s = completeness.stopped_at_s, completeness.rightly_ended_s
-    end_s = math.inf if rightly_s is None else rightly_s
+    stopped_s, intended_s = completeness.stopped_at_s, completeness.intended_end_s
+    end_s = math.inf if intended_s is None else intended_s
     known_end_s = min(planned_end_s, end_s)
     if math.isinf(known_end_s):  # then the longest worker sets the end
         known_end_s = (timeline.last_second or 0) + 1
@@ -273,6 +273,6 @@ def _missing(
         for left, ended_s, to_s, _ in rules.early_ends(one):
             last_s = to_s if math.isinf(to_s) else math.ceil(to_s) - 1
             gaps.append(Gap(left.worker, math.floor(ended_s) + 1, last_s, one.name))
-    if completeness.stop is not None and rightly_s is None:
+    if completeness.stop is not None and intended_s is None:
         gaps += [Gap(worker, math.floor(stopped_s or 0) + 1, planned_end_s) for worker in workers]
     return MissingData(plan, tuple(gaps), unreadable_records(timeline, completeness) + max(0, never_read or 0), end_s)

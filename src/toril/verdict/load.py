@@ -40,7 +40,7 @@ def judge_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     cut = criterion.logic != "total" and any(load.planned_to_s > load.seconds.stop for load in loads)
     if result is None:
         lasted_s = max(len(load.seconds) for load in loads)
-        return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=not (missing and cut))
+        return never_full(blank, lasted_s, ended_by_criterion=evidence.ended_by_criterion, stands=not (missing and cut))
     against = criterion if result.fired else opposite(criterion)
     if not missing or against is None:
         return settled(result, stands=not missing)

@@ -91,7 +91,9 @@ def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:
     return undecided(result, "pass-may-not-stand", f"{result.message}; missing data could contain a breach")
 
 
-def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, stands: bool = True) -> CriterionResult:
+def never_full(
+    blank: CriterionResult, lasted_s: int, *, ended_by_criterion: bool, stands: bool = True
+) -> CriterionResult:
     """Returns the result of a criterion whose timeframe is longer than the judged time.
 
     The criterion is kept, as in Taurus, and its message explains that it could not trigger. `stands` is false if
@@ -101,7 +103,7 @@ def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, st
     if not stands:
         return settled(replace(blank, message=f"no window was full: {lasted}"), stands=False)
     message = f"the criterion could not trigger: {lasted}"
-    if rightly_ended:
+    if ended_by_criterion:
         return replace(blank, message=f"{message}, because another criterion ended the load")
     fix = "shorten or remove the timeframe, or extend the run"
     return replace(blank, code="never-a-full-window", message=f"{message}; {fix}")

@@ -91,9 +91,9 @@ class MeasuredExecution:
     @property
     def cut_short(self) -> bool:
         """Whether it ended before its planned end."""
-        wrongly = self.completeness.stop is not None and self.completeness.rightly_ended_s is None
+        stopped = self.completeness.stop is not None and self.completeness.intended_end_s is None
         lost = {share.worker for share in self.plan.shares} - set(self.completeness.reported)
-        return wrongly or bool(lost) or any(ended_early(self))
+        return stopped or bool(lost) or any(ended_early(self))
 
     @cached_property
     def turns(self) -> list[tuple[float, float]]:
@@ -112,7 +112,7 @@ class MeasuredExecution:
     @property
     def end_s(self) -> float:
         """Its planned end in seconds, or an earlier end by a criterion or a search; infinite if there is neither."""
-        stopped_s = self.completeness.rightly_ended_s
+        stopped_s = self.completeness.intended_end_s
         late_s = self.completeness.queued_s(self.name)
         return min(self.planned.steady_to_s + late_s, math.inf if stopped_s is None else stopped_s)
 
@@ -125,7 +125,7 @@ class MeasuredExecution:
     @property
     def begun(self) -> bool:
         """Whether it began before a criterion or a search ended the load."""
-        stopped_s = self.completeness.rightly_ended_s
+        stopped_s = self.completeness.intended_end_s
         if stopped_s is None:
             return True
         waits = self.plan.in_turns and all(report.ended_s is None for report in self.reports)
@@ -268,7 +268,7 @@ def early_ends(execution: MeasuredExecution) -> Iterator[tuple[Exit, float, floa
     Yields none for a load that was stopped by anything but a criterion or a search: it has a reason already.
     """
     planned, known = execution.planned, execution.completeness
-    if known.started_at is None or (known.stop is not None and known.rightly_ended_s is None):
+    if known.started_at is None or (known.stop is not None and known.intended_end_s is None):
         return
     for share in execution.plan.shares:
         left = known.exits.get(share.worker)
@@ -351,7 +351,7 @@ def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
 # 3. The script's own reports
 
 
-def of_scripts(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
+def script_failures(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
     """Yields reasons for failures that only the script reports, and for failing labels that no criterion judges.
 
     `criteria`: those that judge this execution, and can fail the run.
@@ -361,7 +361,7 @@ def of_scripts(execution: MeasuredExecution, criteria: Collection[Criterion]) ->
     errors: Counter[str] = Counter()
     for report in execution.reports:
         errors.update(report.script_errors)
-    judged = {label for label in errors if covering(execution, criteria, label, "transaction")}
+    judged = {label for label in errors if judging_failures(execution, criteria, label, "transaction")}
     open_ones = [(label, count) for label, count in errors.most_common() if label not in judged]
     for label, count in open_ones[:MOST_NAMED]:
         shown = execution.timeline.select(label, (execution.name,), kind="transaction").total.errors.most_common(1)
@@ -389,16 +389,16 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
         if execution.plan.ramp_up_exclude:  # failures of an excluded ramp-up are a note, unless there is nothing else
             steady = execution.of_label(label, execution.kind, steady=True).total
             total = steady if steady.samples else total
-        failures, asking = total.failures, covering(execution, criteria, label, execution.kind)
+        failures, judging = total.failures, judging_failures(execution, criteria, label, execution.kind)
         if not failures:
             continue
         why = " ".join(total.errors.most_common(1)[0][0]).strip()
         if failures == total.samples:
-            if not any(one.label for one in asking):
+            if not any(one.label for one in judging):
                 every = "the only request" if failures == 1 else f"all {failures:,} requests"
                 fix = f"Correct the request, or add a criterion on this label: {criterion_on(label)}"
                 yield execution.reason("dead-label", f"{every} of `{label}` failed ({why}). {fix}")
-        elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not asking:
+        elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not judging:
             allowed = max(UNJUDGED_FAILURES - 1, math.floor(UNJUDGED_SHARE * total.samples))
             failed = f"{failures:,} of {total.samples:,} requests of `{label}` failed ({why})"
             limit = f"at most {allowed:,} may fail without a criterion on failures"
@@ -412,7 +412,9 @@ def criterion_on(label: str) -> str:
     return f"`{{subject: fail, label: {label!r}, condition: '>', threshold: 5%}}`"
 
 
-def covering(execution: MeasuredExecution, criteria: Collection[Criterion], label: str, kind: Kind) -> list[Criterion]:
+def judging_failures(
+    execution: MeasuredExecution, criteria: Collection[Criterion], label: str, kind: Kind
+) -> list[Criterion]:
     """Returns the criteria on failures of the label, or of all labels, if together they judge all locations."""
     own: Kind = execution.timeline.kind_of(label)
     found = [

@@ -39,7 +39,7 @@ def judge_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult
     criterion = blank.criterion
     view = view_of(criterion, evidence.timeline, evidence.plan)
     total = view.total
-    blank = replace(blank, samples=total.samples, label=_label_shown(criterion, view, evidence))
+    blank = replace(blank, samples=total.samples, label=_summary_label(criterion, view, evidence))
     if not total.samples:
         return _without_samples(blank, evidence)
     judged = _JudgedSamples(blank, view, evidence)
@@ -93,12 +93,12 @@ class _JudgedSamples:
             if not reading.weight:
                 return undecided(self.blank, "no-samples", "there is no planned time to judge throughput in")
         result = with_value(self.blank, _value(criterion, reading))
-        result = replace(result, message=result.message + _codes_instead(criterion, total))
+        result = replace(result, message=result.message + _measured_codes(criterion, total))
         if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
             result = replace(result, interval=quantile_interval(total.response, criterion.percentile))
             if _too_few(result):
                 few = f"{subject_of(criterion)} needs {samples_needed(criterion):,} samples, not {total.samples:,}"
-                few += _to_have_enough(criterion, self.evidence, total.samples)
+                few += _advice_on_samples(criterion, self.evidence, total.samples)
                 return undecided(result, "too-few-samples", f"{result.message}; {few}")
         if self.missing is None:
             return settled(result, stands=True)
@@ -121,12 +121,12 @@ class _JudgedSamples:
         if watch.first_second is None or watch.last_second is None:
             return _not_measured(self.blank)
         if watch.fired is not None:
-            stands = self.missing is None or self._breaches_anyway(seconds, self.missing)
+            stands = self.missing is None or self._breached_despite_missing(seconds, self.missing)
             return settled(in_window(self.blank, watch), stands=stands)
-        stands = self.missing is None or self._is_kept_anyway(seconds, self.missing)
+        stands = self.missing is None or self._kept_despite_missing(seconds, self.missing)
         if watch.worst is None:
-            lasted_s, ended = watch.last_second - watch.first_second + 1, self.evidence.rightly_ended
-            return never_full(self.blank, lasted_s, rightly_ended=ended, stands=stands)
+            lasted_s, ended = watch.last_second - watch.first_second + 1, self.evidence.ended_by_criterion
+            return never_full(self.blank, lasted_s, ended_by_criterion=ended, stands=stands)
         return settled(in_window(self.blank, watch), stands=stands)
 
     def _seconds(self) -> Sequence[int]:
@@ -145,7 +145,7 @@ class _JudgedSamples:
             found += [one, *sorted(second for second in near if second in self.planned)]
         return found
 
-    def _breaches_anyway(self, seconds: Sequence[int], missing: MissingLoad) -> bool:
+    def _breached_despite_missing(self, seconds: Sequence[int], missing: MissingLoad) -> bool:
         """Whether any window is in breach with all missing samples at the value that is the least likely to breach."""
         watch, reported = SampleWatch(self.criterion, missing, self.share_of_all), set(seconds)
         for second in range(seconds[0], seconds[-1] + 1):
@@ -155,7 +155,7 @@ class _JudgedSamples:
                 watch.miss(second)
         return watch.fired is not None
 
-    def _is_kept_anyway(self, seconds: Sequence[int], missing: MissingLoad) -> bool:
+    def _kept_despite_missing(self, seconds: Sequence[int], missing: MissingLoad) -> bool:
         """Whether no second is missing, and no window is in breach with all missing samples at the worst value."""
         first, last = self._expected_seconds(missing)
         other, reported = opposite(self.criterion), set(seconds)
@@ -182,7 +182,7 @@ def _value(criterion: Criterion, reading: Reading, absent: float = 0.0) -> float
     return Pool(reading).value(criterion, reading.max_us, absent)
 
 
-def _codes_instead(criterion: Criterion, total: Stats) -> str:
+def _measured_codes(criterion: Criterion, total: Stats) -> str:
     """Returns the measured codes if the criterion's code is no number and matches none: it may be a typing error."""
     pattern = criterion.rc_pattern
     if pattern is None or LIKE_HTTP.fullmatch(pattern) or any(fnmatchcase(code, pattern) for code in total.rc):
@@ -200,7 +200,7 @@ def _too_few(result: CriterionResult) -> bool:
     return (low is None or high is None) and (bound is None or not breaches(result.criterion, bound))
 
 
-def _to_have_enough(criterion: Criterion, evidence: Evidence, samples: int) -> str:
+def _advice_on_samples(criterion: Criterion, evidence: Evidence, samples: int) -> str:
     """Returns advice on the load that yields enough samples; empty unless exactly one execution sends them."""
     senders = evidence.timeline.senders(criterion.label)
     found = [one for one in evidence.plan.chosen(criterion.executions) if one.name in senders]
@@ -210,7 +210,7 @@ def _to_have_enough(criterion: Criterion, evidence: Evidence, samples: int) -> s
     return f": {advice}" if advice else ""
 
 
-def _label_shown(criterion: Criterion, view: Slice, evidence: Evidence) -> str | None:
+def _summary_label(criterion: Criterion, view: Slice, evidence: Evidence) -> str | None:
     """Returns the summary's label if it differs from the criterion's, else None."""
     if criterion.kind is None:
         return None

@@ -58,7 +58,7 @@ def judge_server(blank: CriterionResult, metric: ServerMetric, evidence: Evidenc
         missing = f"CloudWatch has no value in {plural(judged.missing, 'judged period')}"
         return _unknown(result, f"{missing}; a longer `metrics-wait` may help")
     if result.observed is None:
-        return never_full(blank, round(to_s - from_s), rightly_ended=evidence.rightly_ended)
+        return never_full(blank, round(to_s - from_s), ended_by_criterion=evidence.ended_by_criterion)
     return result
 
 

@@ -128,7 +128,7 @@ def stopped(completeness: Completeness, *, by_criterion: bool = False) -> Iterat
     stop, stopped_s = completeness.stop, completeness.stopped_at_s
     if stop is None:
         return
-    if completeness.rightly_ended_s is None or not (stop.cause == "search" or by_criterion):
+    if completeness.intended_end_s is None or not (stop.cause == "search" or by_criterion):
         when = "before it started" if stopped_s is None else f"after {stopped_s:.0f} s"
         # The reason `lost-worker` already has the details.
         lost = [worker for worker, why in completeness.lost if why and why in stop.message]
