@@ -88,8 +88,8 @@ class _Load:
         found = [(second, 100 * value / planned) for second, value, planned in values]
         if seconds is not None or not values:
             return Points(self.execution, found, None)
-        total, asked = self._sums(values)
-        return Points(self.execution, found, 100 * total / asked)
+        total, requested = self._sums(values)
+        return Points(self.execution, found, 100 * total / requested)
 
     def _sums(self, values: Sequence[tuple[int, int, float]]) -> tuple[float, float]:
         """Returns the sums of achieved and planned load; requests count in the second they were sent."""
@@ -133,14 +133,14 @@ class _Load:
         for second, value, planned in values:
             added = self._absent(missing, second, second, value) if lower else 0.0
             found.append((second, 100 * (value + added) / planned))
-        total, asked = self._sums(values)
+        total, requested = self._sums(values)
         end_s = max(self.planned_to_s, self.seconds.stop)
         rest = range(self.seconds.stop, end_s)
-        asked += math.fsum(self._due(second, 0.0) if self.planned.curve else self.requested for second in rest)
+        requested += math.fsum(self._due(second, 0.0) if self.planned.curve else self.requested for second in rest)
         if lower:
             edge_s = EDGE_S if self.of_throughput else 0  # requests count in all of the steady state
             total += self._absent(missing, self.seconds.start - edge_s, end_s - 1 + edge_s, round(total))
-        return Points(self.execution, found, 100 * total / asked if asked else None)
+        return Points(self.execution, found, 100 * total / requested if requested else None)
 
     def _absent(self, missing: MissingLoad, first: int, last: int, measured: int) -> float:
         if self.of_throughput:

@@ -7,9 +7,9 @@ A criterion with a timeframe judges every second in which its label has samples,
 there. Counts and rates are 0 in a second without samples, so criteria on them judge each second of the planned time,
 from the first sample on.
 
-- `for` N: each of these seconds alone is in breach. A second that the criterion does not judge neither interrupts the
-  series nor ends it, but counts in its length (last - first + 1), as in Taurus. The value is that of the second that
-  breached least.
+- `for` N: each of these seconds alone is in breach. A second that the criterion does not judge does not interrupt the
+  series, and cannot be its last one, but counts in its length (last - first + 1), as in Taurus. The value is that of
+  the second that breached least.
 - `within` N: the value of the N seconds together; of fewer seconds while the label has existed for less than N.
 - `over` N: the same, but only after the label has existed for N seconds.
 
