@@ -104,7 +104,7 @@ def test_answers_make_a_suite_and_a_wrong_answer_repeats_the_question(tmp_path):
         terminal.answer("Name of the suite [shop]: ", "\n")
         code = terminal.end()
     assert code == 0, terminal.shown
-    for refusal in ("`shop.example.com`", "`many`", "--limit is `p95`"):
+    for refusal in ("`shop.example.com`", "`many`", "`p95`"):
         assert terminal.shown.count(refusal) == 1
     (execution,) = written(tmp_path, "shop").executions
     assert (execution.concurrency, execution.hold_for_s) == (20, 60)

@@ -1,6 +1,6 @@
-"""Raw samples, how workers would have stored them, and what is true of them: sorted, counted and added one by one.
+"""Raw samples, their interval files, and their true figures: sorted, counted and added one by one.
 
-Nothing below `true_of` shares code with toril: it is the oracle.
+The oracle below shares no code with toril.
 """
 
 import math
@@ -48,7 +48,7 @@ class Raw:
 
 
 def interval_files(samples: Iterable[Raw], cut: float = 0.0, seed: int = 0) -> dict[str, list[bytes]]:
-    """Each worker's interval files; after every sample a new file begins with the probability `cut`."""
+    """Returns each worker's interval files; after each sample, a new file begins with the probability `cut`."""
     chance = random.Random(seed)
     recorders: dict[str, Recorder] = {}
     files: defaultdict[str, list[bytes]] = defaultdict(list)
@@ -67,7 +67,7 @@ def interval_files(samples: Iterable[Raw], cut: float = 0.0, seed: int = 0) -> d
 
 
 def flushed(recorder: Recorder) -> list[bytes]:
-    """All files that the recorder has to write."""
+    """Returns all files of the recorder."""
     found = []
     while (data := recorder.flush()) is not None:
         found.append(data)
@@ -75,7 +75,7 @@ def flushed(recorder: Recorder) -> list[bytes]:
 
 
 def plan_for(samples: Sequence[Raw], *criteria: Any, **settings: Any) -> Plan:
-    """A plan of the workers that the samples come from; its executions have no planned end."""
+    """Returns a plan with the samples' workers; its executions have no planned end."""
     names = sorted({one.worker for one in samples} | {"local-1"})
     executions = [execution(name, iterations=1, hold_for_s=0.0) for name in sorted({one.execution for one in samples})]
     made = plan_of(*criteria, executions=executions or [execution(iterations=1, hold_for_s=0.0)], **settings)
@@ -94,7 +94,7 @@ def store_run(
     samples: Sequence[Raw],
     clock_s: Mapping[str, tuple[float, float]] | None = None,
 ) -> FolderStore:
-    """A run's folder as its workers leave it."""
+    """Returns a store with the run's folder after its load."""
     store = FolderStore(folder)
     store.put(run_key(plan.run_id, "plan.json"), plan.to_json())
     attempts = {share.worker: "once" for share in plan.shares}
@@ -117,7 +117,7 @@ def store_run(
 
 
 def judged(folder: Any, samples: Sequence[Raw], *criteria: Any, cut: float = 0.2, **settings: Any) -> Bundle:
-    """The samples recorded, stored, read, merged, summarised and judged."""
+    """Records, stores, reads, merges, summarises and judges the samples."""
     plan = plan_for(samples, *criteria)
     store = store_run(folder, plan, interval_files(samples, cut, seed=len(samples)), samples, **settings)
     return judge_again(store, plan.run_id)
@@ -136,7 +136,7 @@ def true_percentile(samples: Iterable[Raw], percent: str) -> int:
 
 
 def parts(samples: Iterable[Raw], run: Iterable[Raw]) -> dict[str, list[Raw]]:
-    """The samples by what the summary calls them: all requests, each label, and transactions named like a request."""
+    """Returns the samples by the summary's labels: all requests, each label, and transactions named like a request."""
     found: defaultdict[str, list[Raw]] = defaultdict(list)
     requests = {one.label for one in run if one.kind == "request"}
     for one in samples:
@@ -147,7 +147,7 @@ def parts(samples: Iterable[Raw], run: Iterable[Raw]) -> dict[str, list[Raw]]:
 
 
 def check_figures(entry: Mapping[str, Any], samples: Sequence[Raw]) -> None:
-    """One label's entry against its samples."""
+    """Compares one label's entry with its samples."""
     times = sorted(one.us for one in samples)
     failed = [one for one in samples if not one.ok]
     found = entry["response_us"]
@@ -171,7 +171,7 @@ def check_figures(entry: Mapping[str, Any], samples: Sequence[Raw]) -> None:
 
 
 def check_summary(summary: Mapping[str, Any], samples: Sequence[Raw], *, steady_only: bool = False) -> None:
-    """Every label of the run, of each location and of each execution, and every second."""
+    """Compares all labels of the run, of each location and of each execution, and each second, with the samples."""
     chosen = [one for one in samples if one.steady or not steady_only]
     scopes = [(summary["labels"], chosen)]
     for name, part in summary["locations"].items():

@@ -1,4 +1,4 @@
-"""Workers whose clocks disagree: what is pooled stays right, and what cannot be trusted is said."""
+"""Workers with different clocks: totals stay right, and inaccurate clocks make a run inconclusive."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def codes(bundle):
         (86_400.0, 0.0, False),
     ],
 )
-def test_a_second_is_the_limit_and_the_doubt_counts(tmp_path, offset_s, uncertainty_s, sure):
+def test_offset_and_uncertainty_of_a_clock_may_add_up_to_one_second(tmp_path, offset_s, uncertainty_s, sure):
     clocks = {"local-2": (offset_s, uncertainty_s)}
     assert (abs(offset_s) + uncertainty_s <= 1) == sure
     bundle = judged(tmp_path, SAMPLES, "p90>1s", clock_s=clocks)
@@ -43,7 +43,7 @@ def test_a_second_is_the_limit_and_the_doubt_counts(tmp_path, offset_s, uncertai
 
 
 @pytest.mark.parametrize("ahead_s", [0.4, 0.95, -0.95])
-def test_a_clock_that_is_ahead_moves_samples_to_other_seconds_and_changes_no_total(tmp_path, ahead_s):
+def test_a_wrong_clock_moves_samples_to_other_seconds_and_changes_no_total(tmp_path, ahead_s):
     moved = [replace(one, completed_s=one.completed_s + ahead_s) if one.worker == "local-2" else one for one in SAMPLES]
     assert [one.second for one in moved] != [one.second for one in SAMPLES]
     straight = judged(tmp_path / "straight", SAMPLES, "p90>1s", "hits>400")
@@ -54,7 +54,7 @@ def test_a_clock_that_is_ahead_moves_samples_to_other_seconds_and_changes_no_tot
     assert bundle.outcome == straight.outcome == "passed"
 
 
-def test_an_unsure_clock_excuses_slow_responses_but_no_failures(tmp_path):
+def test_an_inaccurate_clock_excuses_slow_responses_but_no_failures(tmp_path):
     bad = [replace(one, us=3 * S, ok=False, rc="500", message="down") for one in SAMPLES]
     clocks = {"local-1": (5.0, 0.1)}
     slow = judged(tmp_path / "slow", bad, "p50>1s", clock_s=clocks)

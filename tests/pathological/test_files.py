@@ -1,4 +1,4 @@
-"""Interval files that are missing, doubled, exchanged or cut: nothing counts twice, and nothing is lost in silence."""
+"""Missing, duplicate, exchanged or cut interval files: no sample counts twice, and no loss is silent."""
 
 import random
 from collections.abc import Callable
@@ -19,8 +19,8 @@ FILES = interval_files(SAMPLES, cut=0.1, seed=7)
 HELD = {name: [decode(data, name).samples for data in files] for name, files in FILES.items()}
 
 
-def spoilt(folder: Path, spoil: Callable[[list[Path]], object], *criteria: str):
-    """The verdict on the run after something happened to the files of worker local-2."""
+def judged_with(folder: Path, spoil: Callable[[list[Path]], object], *criteria: str):
+    """Returns the judged run after `spoil` has changed the files of worker local-2."""
     plan = plan_for(SAMPLES, *criteria)
     store = store_run(folder, plan, FILES, SAMPLES)
     spoil(sorted(folder.glob("runs/*/workers/local-2/*/intervals-*")))
@@ -58,8 +58,8 @@ def of_another(files):
 
 
 @pytest.mark.parametrize("spoil", [cut_off, flipped, emptied, removed, doubled, of_another])
-def test_a_file_that_is_not_what_it_should_be_costs_itself_and_the_verdict(tmp_path, spoil):
-    bundle = spoilt(tmp_path, spoil, "p95>10s")
+def test_a_damaged_file_is_left_out_and_makes_the_run_inconclusive(tmp_path, spoil):
+    bundle = judged_with(tmp_path, spoil, "p95>10s")
     assert bundle.summary.total.samples == remaining(1)
     assert len(bundle.summary.workers.damaged_files) == 1
     assert "local-2" in bundle.summary.workers.damaged_files[0]
@@ -67,37 +67,39 @@ def test_a_file_that_is_not_what_it_should_be_costs_itself_and_the_verdict(tmp_p
     assert {reason.code for reason in bundle.verdict.reasons} == {"damaged-file"}
 
 
-def test_two_files_that_changed_places_count_neither_as_the_other(tmp_path):
+def test_two_exchanged_files_are_both_left_out(tmp_path):
     def exchange(files):
         first, second = files[0].read_bytes(), files[1].read_bytes()
         files[0].write_bytes(second)
         files[1].write_bytes(first)
 
-    bundle = spoilt(tmp_path, exchange)
+    bundle = judged_with(tmp_path, exchange)
     assert bundle.summary.total.samples == remaining(0, 1)
     assert bundle.outcome == "inconclusive"
 
 
-def test_a_file_beyond_those_the_worker_wrote_is_not_counted_twice(tmp_path):
-    bundle = spoilt(tmp_path, lambda files: files[0].with_name("intervals-000999").write_bytes(files[-1].read_bytes()))
+def test_an_additional_copy_of_a_file_is_not_counted(tmp_path):
+    bundle = judged_with(
+        tmp_path, lambda files: files[0].with_name("intervals-000999").write_bytes(files[-1].read_bytes())
+    )
     assert bundle.summary.total.samples == len(SAMPLES)
     assert bundle.outcome == "inconclusive"
 
 
-def test_a_breach_that_the_missing_file_could_have_prevented_fails_nothing(tmp_path):
+def test_a_breach_that_a_missing_file_could_prevent_is_inconclusive(tmp_path):
     lost = HELD["local-2"][1]
     failures = sum(not one.ok for one in SAMPLES)
     assert lost and failures
     (tmp_path / "near").mkdir()
-    bundle = spoilt(tmp_path / "near", removed, f"succ<{len(SAMPLES) - failures - lost + 1}")
+    bundle = judged_with(tmp_path / "near", removed, f"succ<{len(SAMPLES) - failures - lost + 1}")
     assert bundle.outcome == "inconclusive"
-    bundle = spoilt(tmp_path / "sure", removed, "fail>5%")
+    bundle = judged_with(tmp_path / "sure", removed, "fail>5%")
     assert bundle.outcome == "failed"
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_order_in_which_files_are_read_changes_no_figure(tmp_path, seed):
-    whole = spoilt(tmp_path, lambda _: None, "p95>10s")
+def test_the_order_of_files_changes_no_figure(tmp_path, seed):
+    whole = judged_with(tmp_path, lambda _: None, "p95>10s")
     check_summary(whole.summary.to_dict(), SAMPLES)
     files = [decode(data, name) for name, mine in FILES.items() for data in mine]
     random.Random(seed).shuffle(files)
@@ -105,7 +107,7 @@ def test_the_order_in_which_files_are_read_changes_no_figure(tmp_path, seed):
     for position, interval in enumerate(files):
         timeline.add(interval)
         if position % 7 == seed:
-            timeline.labels()  # merges what came so far
+            timeline.labels()  # merges the waiting intervals
     for label in ("", "home", "cart"):
         stats = timeline.select(label).total
         expected = whole.summary.labels[label].to_dict()

@@ -1,6 +1,6 @@
-"""Whatever a worker leaves in its folder: the run is judged without it, in bounded time and memory, and never passes.
+"""Hostile files of a worker: the run is judged without them, in bounded time and memory, and never passes.
 
-A suite is a stranger's code that runs beside the worker, and may write what the worker may.
+A suite is foreign code that runs beside the worker and has the worker's permissions.
 """
 
 import json
@@ -34,9 +34,9 @@ from toril.timeline.intervals.format import HEAD, MAX_UNPACKED, TABLES, encode
 from toril.verdict.rules import MOST_NAMED
 
 SAMPLES, FILES = 20, 2  # of each worker
-MOST_BYTES = 1 << 20  # of a summary of so short a run
-MOST_CPU_S = 8.0  # of what takes a second, for four who read it
-MOST_KIB = 400 << 10  # of memory beyond what the tests need anyway
+MOST_BYTES = 1 << 20  # of a summary of such a short run
+MOST_CPU_S = 8.0  # for four readers, which usually need one second
+MOST_KIB = 400 << 10  # of additional memory
 PLAN = plan_of("avg-rt>10s", workers=2, executions=[execution(hold_for_s=10.0)])
 FUNCTIONAL = PLAN.model_copy(update={"functional": True})
 
@@ -91,7 +91,7 @@ def key(name: str, worker: str = "local-2") -> str:
 
 
 def stored(folder: Path, changes: dict[str, bytes | None], plan: Plan = PLAN) -> FolderStore:
-    """A good run, but for these files of local-2; None is a file that is not there."""
+    """Returns a store with a good run, except for these files of local-2; None: no file."""
     store = FolderStore(folder)
     store.put(run_key(plan.run_id, "plan.json"), plan.to_json())
     store.put(run_key(plan.run_id, "start.json"), Start(at=START, attempts={"local-1": "a", "local-2": "a"}).to_json())
@@ -99,7 +99,7 @@ def stored(folder: Path, changes: dict[str, bytes | None], plan: Plan = PLAN) ->
         left: dict[str, bytes | None] = {
             "ready.json": ready_of(worker).to_json(),
             "exit.json": exit_of(worker, plan).to_json(),
-            "failures/0-1.txt": b"what there was",
+            "failures/0-1.txt": b"a response",
             **{f"intervals-{number:06d}": data for number, data in enumerate(files, 1)},
         }
         if worker == "local-2":
@@ -112,7 +112,7 @@ def stored(folder: Path, changes: dict[str, bytes | None], plan: Plan = PLAN) ->
 
 
 def judged_by_all(store: FolderStore, plan: Plan = PLAN) -> Bundle:
-    """Judged by everybody who reads a run, within bounds; the first judgement."""
+    """Judges the run by all readers of runs, within bounds; returns the first judgement."""
     before_kib, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     live = Fold(store, plan, {"local-1": "a", "local-2": "a"})
     live.poll_before_start()
@@ -129,11 +129,11 @@ def judged_by_all(store: FolderStore, plan: Plan = PLAN) -> Bundle:
     return bundle
 
 
-# ── what was seen to break it
+# ── files that broke toril once
 
 
 def rebuilt(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    """An interval file with another body, and a head that fits it."""
+    """Returns an interval file with another body and a matching header."""
     body = change(zlib.decompress(data[HEAD.size :]))
     packed = zlib.compress(body)
     head = HEAD.pack(b"torili", 1, len(packed), len(body), 0)[:-4]
@@ -171,13 +171,13 @@ KEPT = '[{"execution": "shop", "label": "", "message": "", "at_s": 1, "files": [
 
 
 def exit_with(name: str, token: str) -> bytes:
-    """A last word with this JSON in the place of a value."""
+    """Returns an exit.json with this JSON instead of a value."""
     left = json.loads(exit_of("local-2").to_json())
     return json.dumps(left | {name: "@@"}).replace('"@@"', token).encode()
 
 
 def report_with(name: str, token: str) -> bytes:
-    """A last word whose engine reports this."""
+    """Returns an exit.json with this JSON in an engine's report."""
     return exit_with("executions", json.dumps({"shop": REPORT | {name: "@@"}}).replace('"@@"', token))
 
 
@@ -187,7 +187,7 @@ BROKEN: dict[str, dict[str, bytes | None]] = {
     "a count of files that are not there": {"exit.json": exit_with("interval_files", "999999")},
     "a count below 0": {"exit.json": exit_with("interval_files", "-1")},
     "a name with too many digits": {"intervals-999999999999": b""},
-    "a name with digits that are none": {"intervals-²": b""},
+    "a name with superscript digits": {"intervals-²": b""},
     "a name with foreign digits": {"intervals-٠٠٠٠٠٣": INTERVALS["local-2"][0]},
     "a second far away": {SECOND: at_second((1 << 21) - 1)},
     "a second after the end": {SECOND: at_second(100_000)},
@@ -195,13 +195,13 @@ BROKEN: dict[str, dict[str, bytes | None]] = {
     "a last sample far away": {"exit.json": exit_with("last_sample_s", "1e12")},
     "a kept file elsewhere": {"exit.json": exit_with("kept", KEPT % "../../x.jpg")},
     "a kept page": {"exit.json": exit_with("kept", KEPT % "evil.html")},
-    "no number": {"exit.json": exit_with("last_sample_s", "NaN")},
-    "infinity by the back door": {"exit.json": exit_with("at", "1e999")},
+    "a time that is not a number": {"exit.json": exit_with("last_sample_s", "NaN")},
+    "a time that overflows to infinity": {"exit.json": exit_with("at", "1e999")},
     "a number without end": {"exit.json": exit_with("samples", "9" * 5000)},
     "nesting": {"exit.json": exit_with("message", "[" * 100_000 + "]" * 100_000)},
     "many small parts": {"exit.json": exit_with("later", "[" + "[]," * 1_000_000 + "0]")},
-    "half a character": {"exit.json": exit_with("message", '"\\ud800"')},
-    "a name twice": {"exit.json": exit_with("samples", '20, "samples": 20')},
+    "a lone surrogate": {"exit.json": exit_with("message", '"\\ud800"')},
+    "a duplicate name": {"exit.json": exit_with("samples", '20, "samples": 20')},
     "no UTF-8": {"exit.json": b"\xff\xfe{}"},
     "no object": {"exit.json": b"[]"},
     "a turn far away": {"exit.json": report_with("queued_s", "1e10")},
@@ -220,8 +220,8 @@ BROKEN: dict[str, dict[str, bytes | None]] = {
         SECOND: with_names(lambda names: names["waits"].__setitem__(2, [0] * len(names["waits"][-1])))
     },
     "waits of an unknown label": {SECOND: with_names(lambda names: names.update(waits=[[9], [0], [99], [1], [1]]))},
-    "another worker's last word": {"exit.json": exit_of("local-1").to_json()},
-    "a last word that is too long": {"exit.json": exit_with("message", '"' + "x" * (1 << 24) + '"')},
+    "another worker's exit.json": {"exit.json": exit_of("local-1").to_json()},
+    "an exit.json that is too long": {"exit.json": exit_with("message", '"' + "x" * (1 << 24) + '"')},
     "too long a text": {"exit.json": exit_with("message", '"' + "x" * 20_000 + '"')},
     "ready with an endless clock": {"ready.json": ready_of("local-2").to_json().replace(b"0.01", b"1e999")},
     "ready of another": {"ready.json": ready_of("local-1").to_json()},
@@ -246,7 +246,7 @@ BROKEN: dict[str, dict[str, bytes | None]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_bad_file_is_named_and_the_run_judged_without_it(tmp_path, name):
+def test_a_bad_file_is_reported_and_left_out(tmp_path, name):
     bundle = judged_by_all(stored(tmp_path, BROKEN[name]))
     assert bundle.outcome == "inconclusive"
     assert "damaged-file" in {reason.code for reason in bundle.verdict.reasons}
@@ -262,7 +262,7 @@ def test_the_same_run_without_a_bad_file_passes(tmp_path):
 @pytest.mark.parametrize(
     ("name", "token"), [("at", str(-(1 << 35))), ("at", str(1 << 35)), ("ended_s", str(-(1 << 35)))]
 )
-def test_times_within_their_bounds_break_nothing(tmp_path, name, token):
+def test_extreme_times_within_their_bounds_are_accepted(tmp_path, name, token):
     left = json.loads(exit_with(name, token) if name == "at" else report_with(name, token))
     if name == "at":
         del left["executions"]
@@ -270,27 +270,27 @@ def test_times_within_their_bounds_break_nothing(tmp_path, name, token):
     assert (bundle.outcome == "passed") == (token == str(1 << 35))
 
 
-def test_whoever_reports_errors_of_many_labels_fills_no_report(tmp_path):
+def test_script_errors_of_many_labels_give_a_limited_number_of_reasons(tmp_path):
     errors = json.dumps({f"page {number}": number for number in range(60_000)})
     bundle = judged_by_all(stored(tmp_path, {"exit.json": report_with("script_errors", errors)}))
     assert {reason.code for reason in bundle.verdict.reasons} == {"script-errors"}
     assert len(bundle.verdict.reasons) == MOST_NAMED + 1
 
 
-def test_whoever_makes_many_bad_files_fills_no_report(tmp_path):
+def test_many_bad_files_give_a_limited_list(tmp_path):
     store = stored(tmp_path, {f"intervals-x{number}": b"" for number in range(3000)})
     bundle = judged_by_all(store)
     assert bundle.outcome == "inconclusive"
     assert len(bundle.summary.workers.damaged_files) == 1001
 
 
-def test_a_pipe_in_the_place_of_a_file_stops_nobody(tmp_path):
+def test_a_named_pipe_instead_of_a_file_blocks_no_reader(tmp_path):
     store = stored(tmp_path, {"exit.json": None})
     os.mkfifo(tmp_path / key("exit.json"))
     assert judged_by_all(store).outcome == "inconclusive"
 
 
-# ── files that are somebody else's
+# ── foreign files
 
 
 def own(files: list[bytes], **more: Any) -> dict[str, bytes | None]:
@@ -298,7 +298,7 @@ def own(files: list[bytes], **more: Any) -> dict[str, bytes | None]:
 
 
 def foreign(samples: int = 2000) -> bytes:
-    """A file that fits in the place of the second one."""
+    """Returns a valid file to replace the second one."""
     recorder = Recorder("local-2", "local")
     recorder.files = 1
     for _ in range(samples):
@@ -306,13 +306,13 @@ def foreign(samples: int = 2000) -> bytes:
     return recorder.flush() or b""
 
 
-def test_a_file_that_is_not_its_workers_own_is_damaged_and_in_no_figure(tmp_path):
+def test_a_foreign_file_is_damaged_and_left_out(tmp_path):
     bundle = judged_by_all(stored(tmp_path, {**own(INTERVALS["local-2"]), SECOND: foreign()}))
     assert bundle.outcome == "inconclusive"
     assert bundle.summary.total.samples == 2 * SAMPLES - SAMPLES // FILES
 
 
-def test_a_foreign_breach_fails_nobody(tmp_path):
+def test_a_breach_in_a_foreign_file_does_not_fail_the_run(tmp_path):
     recorder = Recorder("local-2", "local")
     recorder.files = 1
     for _ in range(2000):
@@ -321,7 +321,7 @@ def test_a_foreign_breach_fails_nobody(tmp_path):
     assert bundle.outcome == "inconclusive"
 
 
-def test_a_file_beyond_those_that_a_worker_wrote_is_in_no_figure_although_it_was_read_live(tmp_path):
+def test_an_additional_file_that_was_read_live_is_left_out_at_the_end(tmp_path):
     elsewhere_plan = PLAN.model_copy(update={"on": "fargate"})
     store = stored(
         tmp_path, {**own(INTERVALS["local-2"][:1], interval_files=1, samples=10), "exit.json": None}, elsewhere_plan
@@ -334,19 +334,19 @@ def test_a_file_beyond_those_that_a_worker_wrote_is_in_no_figure_although_it_was
     assert live.timeline.select().total.samples == 2 * SAMPLES - SAMPLES // FILES
 
 
-def test_more_samples_than_a_worker_recorded_pass_no_run(tmp_path):
+def test_more_samples_than_a_worker_recorded_make_the_run_inconclusive(tmp_path):
     bundle = judged_by_all(stored(tmp_path, {SECOND: foreign()}))
     assert bundle.outcome == "inconclusive"
     assert "surplus-samples" in {reason.code for reason in bundle.verdict.reasons}
 
 
 @pytest.mark.parametrize("digests", ["0" * 15, "0" * 16, "x" * 32, "0" * 48])
-def test_digests_that_fit_no_files_damage_the_last_word(tmp_path, digests):
+def test_wrong_digests_make_an_exit_record_damaged(tmp_path, digests):
     bundle = judged_by_all(stored(tmp_path, {"exit.json": exit_with("interval_digests", f'"{digests}"')}))
     assert bundle.outcome == "inconclusive"
 
 
-def test_test_cases_that_are_not_their_workers_own_are_damaged(tmp_path):
+def test_foreign_test_cases_are_damaged_and_left_out(tmp_path):
     left = exit_of("local-2", FUNCTIONAL, case_digests=digest_of(CASES)).to_json()
     fine = judged_by_all(stored(tmp_path / "own", {"exit.json": left}, FUNCTIONAL), FUNCTIONAL)
     other = encode_cases(CaseFile("local-2", 1, [case("other", "failed", execution="shop")]))
@@ -355,7 +355,7 @@ def test_test_cases_that_are_not_their_workers_own_are_damaged(tmp_path):
     assert (bundle.outcome, len(bundle.summary.to_dict()["tests"]["cases"])) == ("inconclusive", 0)
 
 
-def test_what_cannot_be_copied_of_a_worker_keeps_nothing_else_from_being_copied(tmp_path):
+def test_a_file_that_cannot_be_copied_does_not_prevent_other_copies(tmp_path):
     store = stored(tmp_path / "there", {})
     into = FolderStore(tmp_path / "here")
     (tmp_path / "here" / key(SECOND)).mkdir(parents=True)
@@ -363,7 +363,7 @@ def test_what_cannot_be_copied_of_a_worker_keeps_nothing_else_from_being_copied(
     assert (copied, len(problems)) == (len(list(store.keys(""))) - 1, 1)
 
 
-# ── what nobody has thought of
+# ── random changes
 
 TOKENS = [
     "NaN", "-Infinity", "1e999", "-1", "0", "1e12", "1e300", "1000000000000", "2097151", "9223372036854775808",
@@ -374,13 +374,13 @@ TOKENS = [
 
 
 def paths(found: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Of every value in it, and of itself."""
+    """Returns the paths of the value and of all values in it."""
     below = found.items() if isinstance(found, dict) else enumerate(found) if isinstance(found, list) else ()
     return [path, *(one for name, value in below for one in paths(value, (*path, name)))]
 
 
 def replaced(text: bytes, draw: Any) -> bytes:
-    """JSON with some values replaced, or cut, or with other bytes."""
+    """Returns JSON with some values replaced, or with other or missing bytes."""
     for _ in range(draw(st.integers(1, 3))):
         try:
             found = json.loads(text)
@@ -400,7 +400,7 @@ def replaced(text: bytes, draw: Any) -> bytes:
 
 
 def remade(data: bytes, draw: Any) -> bytes:
-    """An interval file with other names or other numbers, and a checksum that fits."""
+    """Returns an interval file with other names or numbers and a matching checksum."""
 
     def changed(body: bytes) -> bytes:
         (length,) = struct.unpack_from("<I", body)
@@ -416,7 +416,7 @@ def remade(data: bytes, draw: Any) -> bytes:
 
 
 def wide(data: bytes, draw: Any) -> bytes:
-    """An interval file with numbers of any size in its tables."""
+    """Returns an interval file with numbers of any size in its tables."""
     interval = decode(data, "file")
     tables = {name: getattr(interval, name).copy() for name in TABLES if hasattr(interval, name)}
     tables["counts"] = interval.counts.astype("int64")[None].copy()
@@ -467,7 +467,7 @@ def changes(draw: Any) -> dict[str, bytes | None]:
 
 @examples(150)
 @given(changes(), st.booleans())
-def test_whatever_a_worker_leaves_the_run_is_judged(tmp_path_factory, changed, functional):
+def test_a_run_with_any_files_of_a_worker_is_judged(tmp_path_factory, changed, functional):
     plan = FUNCTIONAL if functional else PLAN
     bundle = judged_by_all(stored(tmp_path_factory.mktemp("run"), changed, plan), plan)
     if bundle.summary.workers.damaged_files:
@@ -476,7 +476,7 @@ def test_whatever_a_worker_leaves_the_run_is_judged(tmp_path_factory, changed, f
 
 @pytest.fixture(scope="module")
 def duet(tmp_path_factory):
-    """A duet's plan, and the one file of its worker."""
+    """Returns a duet's plan, the only file of its worker, and its number of samples."""
     plan = planned(tmp_path_factory.mktemp("suite"), run_id=PLAN.run_id)
     assert plan.duet is not None
     samples = [Measured(turn.arm, turn.block, since) for turn in plan.duet.turns() for since in (0.5, 3.5, 9.5)]
@@ -485,7 +485,7 @@ def duet(tmp_path_factory):
 
 @examples(50)
 @given(data=st.data())
-def test_whatever_a_worker_leaves_a_duet_is_judged(tmp_path_factory, duet, data):
+def test_a_duet_with_any_files_of_a_worker_is_judged(tmp_path_factory, duet, data):
     plan, file, samples = duet
     store = FolderStore(tmp_path_factory.mktemp("run"))
     changed = data.draw(st.sampled_from([remade, wide]))(file, data.draw)
@@ -505,7 +505,7 @@ def test_whatever_a_worker_leaves_a_duet_is_judged(tmp_path_factory, duet, data)
     assert len(document(bundle.summary.to_dict())) < MOST_BYTES
 
 
-def test_sums_of_a_duets_blocks_have_no_bounds(tmp_path, duet):
+def test_sums_over_a_duet_s_blocks_may_exceed_the_bounds_of_one_report(tmp_path, duet):
     plan, file, samples = duet
     store, most = FolderStore(tmp_path), (1 << 53) - 1
     report = REPORT | dict.fromkeys(("samples", "unfinished", "dropped", "unfinished_users"), most)

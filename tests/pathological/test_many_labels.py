@@ -1,4 +1,4 @@
-"""As many labels as requests, as of a script that puts ids into its names: complete, and bounded in memory."""
+"""As many labels as requests, as from a script with ids in its labels: complete, and in bounded memory."""
 
 import json
 import resource
@@ -26,7 +26,7 @@ def times_of(count: int) -> Int64s:
 
 
 def recorded(count: int, seconds: int, label: str = "/items/{}") -> list[bytes]:
-    """The files of a worker that sends one request to each of `count` labels, in so many seconds."""
+    """Returns the files of a worker that sends one request to each of `count` labels, over `seconds`."""
     recorder, files, us = Recorder("local-1", "local"), [], times_of(count)
     for second in range(seconds):
         part = np.arange(second, count, seconds)
@@ -63,8 +63,8 @@ def test_a_hundred_thousand_labels_are_merged_and_each_keeps_its_sample():
 
 
 @pytest.mark.nightly
-def test_no_file_holds_more_than_can_be_read_however_long_the_labels():
-    """Labels of four bytes a character, all within one second: 400 MB of names are more than one file may have."""
+def test_no_file_exceeds_the_readable_size_even_with_long_labels():
+    """Labels of four bytes per character, in one second: 400 MB of names, more than the limit of a file."""
     files = recorded(100_000, 1, "🐂" * 900 + "{}")
     sizes = [HEAD.unpack_from(data)[3] for data in files]
     assert len(sizes) > 1
@@ -85,7 +85,7 @@ def bundle():
     return Bundle(plan, summary, judge(plan, timeline, complete, summary), timeline)
 
 
-def test_every_label_is_summarised_and_judged(bundle):
+def test_each_label_is_summarised_and_judged(bundle):
     us = times_of(10_000)
     labels = bundle.summary.labels
     assert len(labels) == 10_001
@@ -94,7 +94,7 @@ def test_every_label_is_summarised_and_judged(bundle):
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if not name.startswith("parquet")])
-def test_every_report_takes_ten_thousand_labels(bundle, name):
+def test_each_report_accepts_ten_thousand_labels(bundle, name):
     data = render(name, bundle)
     assert data.decode()
     limits = {
@@ -102,7 +102,7 @@ def test_every_report_takes_ten_thousand_labels(bundle, name):
         "github": 1 << 20,
         "junit": 1 << 16,
         "html": 4 << 20,
-    }  # for people: the first so many
+    }  # reports for people show the first labels only
     assert len(data) <= limits.get(name, 100 << 20)
     if name == "json":
         assert len(json.loads(data)["summary"]["labels"]) == 10_001
@@ -126,8 +126,8 @@ assert len(timeline.select().seconds) == 201
 """
 
 
-def test_labels_that_come_and_go_over_hours_need_memory_by_their_samples_and_not_by_the_hours():
-    """50,000 labels × 40,001 seconds would be 8 GB as a table; the process gets 1.5 GB."""
+def test_memory_grows_with_samples_and_not_with_labels_times_hours():
+    """50,000 labels × 40,001 seconds would need 8 GB as a table; the process gets 1.5 GB."""
     limit = 1536 << 20
     done = subprocess.run(
         [sys.executable, "-c", LONG_RUN],

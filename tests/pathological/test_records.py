@@ -1,4 +1,4 @@
-"""Records of engines that hold no possible sample, or too many labels: counted, said, and no worker dies of them."""
+"""Impossible records of engines, and too many labels: they count as unreadable, and no worker fails."""
 
 import time
 from types import SimpleNamespace
@@ -29,7 +29,7 @@ IMPOSSIBLE = [
     {"completed_s": START + MAX_SECOND},
     {"completed_s": START - MAX_SECOND},
     {"completed_s": 1e300},
-    {"completed_s": time.time() + 86_400},  # it has not happened yet
+    {"completed_s": time.time() + 86_400},  # in the future
     {"ttfb_us": -2},
     {"connect_us": MAX_DURATION_US},
     {"bytes": -1},
@@ -37,7 +37,7 @@ IMPOSSIBLE = [
 
 
 def captured(*rows):
-    """What a worker records of these rows, all in one batch."""
+    """Returns the timeline and engine run of a worker that records these rows in one batch."""
     columns = {name: [row.get(name, good) for row in rows] for name, good in GOOD.items()}
     size = len(rows)
     completed = np.array(columns["completed_s"], np.float64)
@@ -66,26 +66,26 @@ def captured(*rows):
 
 
 @pytest.mark.parametrize("row", IMPOSSIBLE, ids=range(len(IMPOSSIBLE)))
-def test_an_impossible_record_is_counted_as_unreadable_and_costs_the_others_nothing(row):
+def test_an_impossible_record_counts_as_unreadable_and_does_not_affect_others(row):
     timeline, lane = captured({}, row, {"completed_s": START + 2.5})
     assert (timeline.select().total.samples, timeline.unreadable, lane.samples) == (2, 1, 2)
     assert timeline.select().total.response.counts.tolist() == [2]
     assert (lane.first_started_s, lane.last_completed_s) == (START + 1.499, START + 2.5)
 
 
-def test_an_empty_label_is_shown_apart_from_all():
+def test_an_empty_label_is_not_the_label_of_all_requests():
     timeline, _ = captured({"label": ""}, {})
     assert timeline.labels() == ("(no name)", "home")
     assert timeline.select("(no name)").total.samples == 1
 
 
-def test_nothing_but_impossible_records_is_no_measurement():
+def test_impossible_records_alone_give_no_samples():
     timeline, lane = captured(*IMPOSSIBLE)
     assert (timeline.select().total.samples, timeline.unreadable) == (0, len(IMPOSSIBLE))
     assert (lane.first_started_s, lane.last_completed_s) == (None, None)
 
 
-def test_a_last_possible_record_is_taken():
+def test_records_at_the_limits_are_accepted():
     edges = [{"response_us": MAX_DURATION_US - 1}, {"response_us": 0}, {"completed_s": START - 3.0}]
     timeline, _ = captured(*edges)
     assert (timeline.select().total.samples, timeline.unreadable) == (3, 0)
@@ -94,12 +94,12 @@ def test_a_last_possible_record_is_taken():
 
 @pytest.mark.live
 @pytest.mark.nightly
-def test_more_labels_than_can_be_told_apart_are_unreadable_records_and_no_end_of_the_worker():
+def test_labels_beyond_the_limit_count_as_unreadable_records():
     rows = [{"label": f"/items/{n}"} for n in range(262_143 + 25)]
     timeline, lane = captured(*rows, {"label": "/items/3"})
     assert (timeline.select().total.samples, timeline.unreadable) == (262_143 + 1, 25)
     assert timeline.select("/items/3").total.samples == 2
-    assert lane.samples == len(rows) + 1  # the worker knows what the engine sent: the verdict says what is missing
+    assert lane.samples == len(rows) + 1  # includes the unreadable ones, so the verdict detects them
 
 
 FIRES_ANYTHING = """
@@ -121,7 +121,7 @@ class Odd(User):
 
 
 @pytest.mark.live
-def test_a_script_that_reports_impossible_times_loses_none_of_them_in_silence(tmp_path):
+def test_impossible_times_reported_by_a_script_count_as_unreadable(tmp_path):
     with target() as service:
         plan = plan_of(
             [planned("locust", "own", concurrency=1, iterations=4)],
@@ -130,6 +130,6 @@ def test_a_script_that_reports_impossible_times_loses_none_of_them_in_silence(tm
         with workers(plan, tmp_path, {"locustfile.py": FIRES_ANYTHING}) as run:
             found = run.go()
     assert found.exits[0].outcome == "finished"
-    assert found.total("odd").samples == 4 * 4  # 5 ms, none, 0 and 11.6 days
+    assert found.total("odd").samples == 4 * 4  # 5 ms, None, 0 and 11.6 days
     assert found.total("size").samples == 2 * 4
     assert found.timeline.unreadable == (5 + 3) * 4

@@ -1,4 +1,4 @@
-"""Measurements of odd shapes: every figure and every verdict is that of the raw samples, pooled and sorted."""
+"""Unusual distributions: all figures and verdicts equal those of the raw samples, pooled and sorted."""
 
 import random
 
@@ -19,7 +19,7 @@ def lognormal(count, middle_us, seed, **fields):
     ]
 
 
-def test_one_slow_worker_of_ten_is_in_the_percentiles_with_its_share_of_samples(tmp_path):
+def test_one_slow_worker_of_ten_affects_percentiles_by_its_share_of_samples(tmp_path):
     samples = [one for n in range(1, 10) for one in lognormal(200, 50 * MS, n, worker=f"local-{n}")]
     slow = lognormal(200, 900 * MS, 10, worker="local-10")
     samples += slow
@@ -31,14 +31,14 @@ def test_one_slow_worker_of_ten_is_in_the_percentiles_with_its_share_of_samples(
     )
     assert (
         mean_of_p99s < 0.5 * bundle.summary.to_dict()["labels"][""]["response_us"]["p99"]
-    )  # what averaging would have said
+    )  # the result of averaging percentiles
     assert outcomes(bundle) == {
         "p50>100ms": "passed", "p89>200ms": "passed", "p92>200ms": "failed", "p99>500ms": "failed",
         "avg-rt>200ms": "passed",
     }  # fmt: skip
 
 
-def test_one_slow_second_is_seen_by_windows_and_hidden_by_the_median(tmp_path):
+def test_windows_find_one_slow_second_that_the_median_hides(tmp_path):
     samples = [one for one in lognormal(2000, 40 * MS, 1) if one.second != 11]
     samples += [Raw(completed_s=11 + n / 100, us=3 * S) for n in range(100)]
     bundle = judged(
@@ -65,7 +65,7 @@ def test_a_tenth_of_a_millisecond_beside_a_hundred_seconds(tmp_path):
     assert [entry.outcome for entry in bundle.verdict.criteria][::2] == ["passed", "passed"]
 
 
-def test_a_label_that_one_worker_alone_has_is_judged_on_its_own_samples(tmp_path):
+def test_a_label_of_one_worker_is_judged_on_its_own_samples(tmp_path):
     samples = [one for n in (1, 2, 3) for one in lognormal(300, 20 * MS, n, worker=f"local-{n}")]
     samples += lognormal(60, 800 * MS, 9, worker="local-2", label="admin")
     bundle = judged(
@@ -75,7 +75,7 @@ def test_a_label_that_one_worker_alone_has_is_judged_on_its_own_samples(tmp_path
     assert list(outcomes(bundle).values()) == ["failed", "passed", "failed", "passed"]
 
 
-def test_a_location_that_ends_early_keeps_what_it_measured(tmp_path):
+def test_a_location_that_ends_early_keeps_its_samples(tmp_path):
     early = [one for one in lognormal(400, 900 * MS, 1, worker="eu-1") if one.completed_s < 5]
     samples = early + lognormal(800, 30 * MS, 2, worker="us-1")
     rule = {"subject": "p50", "condition": ">", "threshold": "500ms", "location": "eu"}
@@ -88,14 +88,14 @@ def test_a_location_that_ends_early_keeps_what_it_measured(tmp_path):
     assert after == [0] * len(after)
 
 
-def test_nothing_at_all_is_inconclusive(tmp_path):
+def test_a_run_without_samples_is_inconclusive(tmp_path):
     bundle = judged(tmp_path, [], "p95>1s", "fail>0")
     check_summary(bundle.summary.to_dict(), [])
     assert bundle.outcome == "inconclusive"
     assert set(outcomes(bundle).values()) == {"inconclusive"}
 
 
-def test_only_failures_are_measured_and_never_pass(tmp_path):
+def test_a_run_with_failures_only_never_passes(tmp_path):
     samples = [Raw(n / 10, 5 * MS + n, ok=False, rc="503", message="down") for n in range(100)]
     bundle = judged(tmp_path, samples, "p95>1s", "fail>50%", "succ<1%")
     check_summary(bundle.summary.to_dict(), samples)
@@ -105,7 +105,7 @@ def test_only_failures_are_measured_and_never_pass(tmp_path):
     assert judged(tmp_path / "quiet", samples, "p95>1s").outcome == "inconclusive"
 
 
-def test_the_longest_duration_that_can_be_stored_is_exact_in_minimum_maximum_and_mean(tmp_path):
+def test_the_longest_duration_is_exact_in_minimum_maximum_and_mean(tmp_path):
     longest = (1 << 40) - 1  # 12.7 days
     samples = [Raw(us=longest, completed_s=3.0), Raw(us=longest - 1, completed_s=3.5), Raw(us=0, completed_s=3.9)]
     bundle = judged(tmp_path, samples, "p100<12d", "avg-rt<8d")
@@ -113,14 +113,14 @@ def test_the_longest_duration_that_can_be_stored_is_exact_in_minimum_maximum_and
     assert list(outcomes(bundle).values()) == ["passed", "passed"]
 
 
-def test_what_completed_before_the_start_signal_counts_in_second_0(tmp_path):
+def test_completions_before_the_start_signal_count_in_second_0(tmp_path):
     samples = [Raw(completed_s=-0.75, us=3 * MS), Raw(completed_s=-20.0, us=4 * MS), Raw(completed_s=0.25, us=5 * MS)]
     bundle = judged(tmp_path, samples, "hits>2", "p100>4.5ms for 1s")
     check_summary(bundle.summary.to_dict(), samples)
     assert [entry.samples for entry in bundle.summary.series] == [3]
 
 
-def test_a_request_and_a_transaction_of_one_name_stay_two(tmp_path):
+def test_a_request_and_a_transaction_of_one_name_stay_separate(tmp_path):
     samples = [Raw(n / 20, 10 * MS, label="buy") for n in range(100)]
     samples += [Raw(n / 20, 900 * MS, label="buy", kind="transaction", ok=n % 2 == 0, rc="") for n in range(100)]
     bundle = judged(tmp_path, samples, "p95 of buy>500ms", "hits>100")
@@ -143,7 +143,7 @@ def test_a_thousand_workers_of_one_label_are_one_distribution(tmp_path):
     assert bundle.outcome == "passed"
 
 
-def test_executions_of_different_resolution_keep_their_own(tmp_path):
+def test_executions_of_different_resolution_keep_their_own_figures(tmp_path):
     samples = [Raw(n / 50, 150 + n, execution="fine") for n in range(200)]
     samples += [Raw(n / 50, 1000 * (n % 5), execution="coarse", label="slow") for n in range(200)]
     bundle = judged(tmp_path, samples, "p95 of slow>3.5ms", {"subject": "p50", "condition": ">", "threshold": "0.3ms"})
@@ -157,7 +157,7 @@ def test_executions_of_different_resolution_keep_their_own(tmp_path):
 
 @pytest.mark.live
 @pytest.mark.parametrize("seconds", [(10, 28_000), (0, 1, 27_999)])
-def test_seconds_far_apart_cost_neither_figures_nor_windows(tmp_path, seconds):
+def test_seconds_far_apart_have_correct_figures_and_windows(tmp_path, seconds):
     samples = [Raw(second + n / 100, (20 + n) * MS) for second in seconds for n in range(60)]
     bundle = judged(tmp_path, samples, "p95>1s", "p95>1s for 5s", "hits>59 for 1s", "hits>120 within 9s")
     check_summary(bundle.summary.to_dict(), samples)

@@ -1,10 +1,10 @@
-"""Labels, messages and response codes that nobody would choose, from the recorder to every report."""
+"""Hostile labels, messages and response codes, from the recorder to each report."""
 
 import csv
 import io
 import json
 import random
-import xml.etree.ElementTree as ElementTree  # what it reads was written here
+import xml.etree.ElementTree as ElementTree  # reads only files of this test
 
 import pytest
 
@@ -31,11 +31,11 @@ def totals(files):
 # ── labels
 
 
-def test_labels_of_ten_kilobytes_that_begin_alike_stay_apart(tmp_path):
+def test_long_labels_with_the_same_beginning_stay_different(tmp_path):
     stem = "/search?q=" + "x" * 10_000
     samples = [Raw(n / 10, (n + 1) * MS, label=f"{stem}{n % 3}") for n in range(90)]
-    asked = [("hits", 1, "30"), ("hits", 2, "29"), ("p50", 0, "60ms")]
-    rules = [{"subject": what, "label": f"{stem}{n}", "condition": ">", "threshold": more} for what, n, more in asked]
+    wanted = [("hits", 1, "30"), ("hits", 2, "29"), ("p50", 0, "60ms")]
+    rules = [{"subject": what, "label": f"{stem}{n}", "condition": ">", "threshold": more} for what, n, more in wanted]
     bundle = judged(tmp_path, samples, *rules)
     labels = {label: figures.to_dict() for label, figures in bundle.summary.labels.items() if label}
     assert len(labels) == 3
@@ -46,7 +46,7 @@ def test_labels_of_ten_kilobytes_that_begin_alike_stay_apart(tmp_path):
     assert [entry.outcome for entry in bundle.verdict.criteria] == ["passed", "failed", "passed"]
 
 
-def test_a_label_of_a_thousand_characters_is_kept_as_it_is():
+def test_a_label_of_a_thousand_characters_is_kept_unchanged():
     for label in ("x" * 1000, "🐂" * 1000, HOSTILE[-1][:1000]):
         assert label_of(label) == label
         assert totals(flushed(recorded(label))).labels() == (label,)
@@ -63,8 +63,8 @@ def recorded(*labels, rcs=("200",), messages=("",)):
     return recorder
 
 
-def test_long_labels_cost_a_file_little():
-    """A thousand labels of 10 kB that differ in a number at the end: their text is packed to a few bytes each."""
+def test_long_labels_add_little_to_a_file():
+    """A thousand labels of 10 kB that differ in a number at the end are compressed to a few bytes each."""
     short = flushed(recorded(*(f"/search?{n}" for n in range(1000))))
     long = flushed(recorded(*(f"/search?q={'x' * 10_000}{n}" for n in range(1000))))
     assert sum(map(len, long)) < sum(map(len, short)) + 40 * 1000
@@ -73,7 +73,7 @@ def test_long_labels_cost_a_file_little():
 # ── messages
 
 
-def test_response_bodies_as_messages_are_counted_exactly_and_do_not_fill_the_worker():
+def test_response_bodies_as_messages_are_counted_exactly_in_bounded_memory():
     chance, recorder, counts = random.Random(1), Recorder("local-1", "local"), 0
     timeline, letters = Timeline(), "abcdefghij"
     for second in range(3):
@@ -90,10 +90,10 @@ def test_response_bodies_as_messages_are_counted_exactly_and_do_not_fill_the_wor
     assert errors.total() == counts == 1200
     assert errors[OTHER, "500"] == counts - 100
     assert all(len(message) <= 1000 for message, _ in errors)
-    assert sum(len(text) for text in recorder._tables["message"]) < 101 * 1001  # all that stays in memory
+    assert sum(len(text) for text in recorder._tables["message"]) < 101 * 1001  # the texts in memory
 
 
-def test_response_bodies_that_share_their_beginning_are_one_error():
+def test_response_bodies_with_the_same_beginning_are_one_error():
     bodies = [f"<html>{'x' * 2000}{n}" for n in range(50)]
     errors = totals(flushed(recorded("it", rcs=["500"], messages=bodies))).select().total.errors
     assert list(errors.values()) == [50]
@@ -105,7 +105,7 @@ def test_response_codes_beyond_the_thousandth_are_counted_together():
     assert (len(rc), rc[OTHER]) == (1001, 500)
 
 
-# ── every text through the whole pipeline
+# ── all texts through the whole pipeline
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def hostile(tmp_path_factory):
     return samples, judged(folder, samples, rule, "fail>1%"), folder
 
 
-def test_hostile_texts_are_summarised_as_they_were_measured(hostile):
+def test_hostile_texts_are_summarised_unchanged(hostile):
     samples, bundle, _ = hostile
     cut = [
         one if len(one.label) <= 1000 else Raw(one.completed_s, one.us, label_of(one.label), one.worker, one.ok, one.rc)
@@ -130,7 +130,7 @@ def test_hostile_texts_are_summarised_as_they_were_measured(hostile):
     assert rule.samples == sum(one.label == HOSTILE[2] for one in samples) == 3
 
 
-def test_hostile_texts_come_back_from_the_stored_summary_and_verdict(hostile):
+def test_hostile_texts_are_read_back_from_stored_summary_and_verdict(hostile):
     _, bundle, folder = hostile
     for name, content in (("summary.json", bundle.summary.to_dict()), ("verdict.json", bundle.verdict.to_dict())):
         (path,) = folder.glob(f"runs/*/{name}")
@@ -138,7 +138,7 @@ def test_hostile_texts_come_back_from_the_stored_summary_and_verdict(hostile):
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-def test_every_report_takes_hostile_texts(hostile, name):
+def test_each_report_accepts_hostile_texts(hostile, name):
     if name.startswith("parquet"):
         pytest.importorskip("pyarrow")
     samples, bundle, _ = hostile
@@ -161,7 +161,7 @@ def test_every_report_takes_hostile_texts(hostile, name):
         assert sum(int(row["samples"]) for row in rows) == len(samples)
 
 
-def test_an_interval_file_of_hostile_texts_is_read_back_to_the_letter():
+def test_an_interval_file_of_hostile_texts_is_read_back_exactly():
     samples = [Raw(label=text, ok=False, rc=text[:40], message=text) for text in HOSTILE[:-1]]
     timeline = totals(interval_files(samples)["local-1"])
     assert set(timeline.labels()) == set(HOSTILE[:-1])

@@ -1,4 +1,4 @@
-"""JSON of any size and any text is strict, in UTF-8, and means the same."""
+"""JSON documents of any size and text are strict, in UTF-8, and keep their content."""
 
 import json
 
@@ -10,7 +10,7 @@ TEXTS = ["\ud800", "nul\0", "🐂", "\u2028", '"quoted"', "a" * 100]
 
 
 @pytest.mark.parametrize("filler", [0, READABLE])
-def test_a_document_is_read_back_whatever_is_in_it_and_however_large_it_is(filler):
+def test_a_document_of_any_content_and_size_is_read_back(filler):
     content = {"texts": TEXTS, "none": None, "numbers": [0, -1, 2**70, 0.1], "filler": "x" * filler}
     data = document(content)
     assert json.loads(data) == content
@@ -18,6 +18,6 @@ def test_a_document_is_read_back_whatever_is_in_it_and_however_large_it_is(fille
     assert (data.count(b"\n") == 1) == bool(filler)
 
 
-def test_what_is_no_json_is_refused():
+def test_values_outside_json_are_rejected():
     with pytest.raises(ValueError, match="JSON"):
         document({"value": float("nan")})

@@ -1,6 +1,6 @@
-"""Run folders that version 0.1.0 wrote, November 2026: judged again, and reported as they are, byte for byte.
+"""Run folders of version 0.1.0 (November 2026) are judged again and reported, byte for byte.
 
-Where a field is added, or a text is worded anew: `python -m tests.records.test_stored` writes what is judged now.
+After adding a field or changing a text, `python -m tests.records.test_stored` writes the new files.
 """
 
 import json
@@ -24,14 +24,14 @@ LATER = 2e9
 
 
 def copied(name: str, folder: Path) -> tuple[FolderStore, str]:
-    """A store with the run in it, and the run's id."""
+    """Returns a store with the run, and the run's id."""
     run_id = json.loads((STORED / name / "plan.json").read_text())["run_id"]
     shutil.copytree(STORED / name, folder / run_key(run_id))
     return FolderStore(folder), run_id
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_stored_run_is_judged_as_it_was(name, tmp_path):
+def test_judging_a_stored_run_again_gives_the_same_files(name, tmp_path):
     store, run_id = copied(name, tmp_path)
 
     judge_again(store, run_id)
@@ -41,7 +41,7 @@ def test_a_stored_run_is_judged_as_it_was(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_stored_run_is_reported_as_it_was(name, tmp_path):
+def test_a_stored_run_is_reported_unchanged(name, tmp_path):
     store, run_id = copied(name, tmp_path)
     summary, verdict = (json.loads((STORED / name / file).read_bytes()) for file in JUDGED)
 
@@ -50,7 +50,7 @@ def test_a_stored_run_is_reported_as_it_was(name, tmp_path):
     assert found == document(masked({"schema": "toril.report/1", "verdict": verdict, "summary": summary}))
 
 
-def test_fields_of_a_newer_version_are_reported_too(tmp_path):
+def test_fields_of_a_newer_version_are_reported(tmp_path):
     store, run_id = copied("complete", tmp_path)
     documents = {}
     for file in JUDGED:

@@ -1,4 +1,4 @@
-"""The typed summary: written as it was read, and from a stranger only within bounds."""
+"""The typed summary is written as it was read; foreign files are read within bounds only."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ from toril.records.summary import Summary
 SMALL = {"schema": "toril.summary/1", "labels": {"": {"samples": 7, "new": 1}}, "newer": {"a": [1]}}
 
 
-def test_what_is_read_is_written_again_with_the_fields_of_newer_versions():
+def test_a_read_summary_is_written_with_the_fields_of_newer_versions():
     for stored in (SMALL, json.loads(document(examples.failed().summary))):
         assert Summary.from_json(document(stored), "summary.json").to_dict() == stored
 
@@ -26,7 +26,7 @@ def test_a_changed_summary_is_written_from_its_own_fields():
     assert "newer" not in changed
 
 
-def test_figures_of_the_first_versions_without_an_object_around_labels_are_read():
+def test_figures_of_the_first_versions_without_a_labels_object_are_read():
     old = {"locations": {"eu": {"": {"samples": 3}}}, "executions": {"shop": {"labels": {"": {"samples": 4}}}}}
     found = Summary.from_dict(old)
 
@@ -47,7 +47,7 @@ def test_figures_of_the_first_versions_without_an_object_around_labels_are_read(
         (b"{}", "other-version"),
     ],
 )
-def test_a_damaged_file_and_one_of_another_version_are_refused(data, code):
+def test_a_damaged_file_or_one_of_another_version_is_rejected(data, code):
     with refused(code, "runs/a/summary.json"):
         Summary.from_json(data, "runs/a/summary.json")
 
@@ -64,7 +64,7 @@ def test_a_damaged_file_and_one_of_another_version_are_refused(data, code):
         {"generators": {"saturated": ["a"] * 2_001}},
     ],
 )
-def test_a_stranger_s_file_is_held_to_bounds(odd):
+def test_a_foreign_file_outside_the_bounds_is_rejected_as_a_summary(odd):
     assert Summary.from_stranger(document(SMALL), "summary.json").total.samples == 7
     with refused("damaged-file", "a/summary.json"):
         Summary.from_stranger(document({**SMALL, **odd}), "a/summary.json")

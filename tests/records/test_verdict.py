@@ -1,4 +1,4 @@
-"""verdict.json as a record: nothing is lost on the way, and a stranger's file stays within bounds."""
+"""verdict.json as a record: reading and writing loses nothing; foreign files are read within bounds only."""
 
 import json
 from typing import Any
@@ -18,18 +18,18 @@ def data(**changes: Any) -> bytes:
 
 
 @pytest.mark.parametrize("written", stored())
-def test_a_verdict_that_is_read_and_written_is_the_same_file(written):
+def test_a_verdict_is_the_same_file_after_reading_and_writing(written):
     assert Verdict.from_json(written.encode(), "verdict.json").to_json().decode() == written
 
 
 @pytest.mark.parametrize("written", stored())
-def test_a_stranger_s_verdict_is_read_into_the_same_record(written):
+def test_a_foreign_verdict_is_read_into_the_same_record(written):
     assert Verdict.from_stranger(written.encode(), "verdict.json") == Verdict.from_json(
         written.encode(), "verdict.json"
     )
 
 
-def test_a_verdict_of_an_older_version_has_defaults_and_of_a_newer_one_more_fields():
+def test_a_verdict_of_an_older_version_gets_defaults_and_fields_of_newer_ones_are_kept():
     more = data(new=1, reasons=[{"code": "kept", "weight": 3}], criteria=[{"criterion": "p95>1s", "scope": {"x": 1}}])
     verdict = Verdict.from_json(more, "verdict.json")
     assert verdict.reasons == (Reason("kept", ""),)
@@ -38,12 +38,12 @@ def test_a_verdict_of_an_older_version_has_defaults_and_of_a_newer_one_more_fiel
     assert Verdict.from_json(more, "verdict.json").to_json() == document(json.loads(more))
 
 
-def test_half_a_character_from_an_engine_is_written_as_json_s_escape():
+def test_a_lone_surrogate_from_an_engine_is_written_as_a_json_escape():
     verdict = Verdict(outcome="failed", reasons=(Reason("breach", "\ud800"),))
     assert Verdict.from_json(verdict.to_json(), "verdict.json") == verdict
 
 
-def test_credentials_are_masked_in_every_text():
+def test_credentials_are_masked_in_all_texts():
     secret = "postgres://shop:hunter2@db/x"
     verdict = Verdict(outcome="failed", reasons=(Reason("breach", secret),), notes=(secret,))
     assert b"hunter2" not in verdict.masked().to_json()
@@ -52,14 +52,14 @@ def test_credentials_are_masked_in_every_text():
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"{", data(reasons=[1]), data(notes=3), b'{"schema":"toril.verdict/1"}']
 )
-def test_a_damaged_file_is_named(content):
+def test_an_error_names_the_damaged_file(content):
     with refused("damaged-file", "verdict.json"):
         Verdict.from_json(content, "verdict.json")
     with refused("damaged-file", "verdict.json"):
         Verdict.from_stranger(content, "verdict.json")
 
 
-def test_another_version_is_named():
+def test_an_error_names_the_other_version():
     with refused("other-version", "verdict.json", "toril.verdict/2"):
         Verdict.from_json(data(schema="toril.verdict/2"), "verdict.json")
 
@@ -77,6 +77,6 @@ def test_another_version_is_named():
         {"comparison": {"outcome": "passed", "arms": {"middle": {}}}},
     ],
 )
-def test_a_stranger_s_file_outside_the_bounds_is_refused(changes):
+def test_a_foreign_file_outside_the_bounds_is_rejected(changes):
     with refused("damaged-file", "verdict.json"):
         Verdict.from_stranger(data(**changes), "verdict.json")

@@ -15,7 +15,7 @@ MARGIN = 0.03
 
 
 def simulated(blocks: int, change: float, noise: float, seed: int) -> list[tuple[float, float]]:
-    """Pairs of p95 that share a drift, which is far larger than the noise of each."""
+    """Returns pairs of p95 with a common drift, which is far larger than the noise of each."""
     chance, drift = random.Random(seed), 0.0
     pairs = []
     for _ in range(blocks):
@@ -48,7 +48,7 @@ def test_the_order_of_blocks_changes_nothing(pairs: list[tuple[float, float]], c
 
 
 @given(SHARES)
-def test_what_is_proven_lies_around_the_mean(pairs: list[tuple[float, float]]) -> None:
+def test_bounds_enclose_the_mean(pairs: list[tuple[float, float]]) -> None:
     for change in (difference(pairs), relative_change([(base + 0.1, head + 0.1) for base, head in pairs])):
         assert change.low is not None and change.mean is not None and change.high is not None
         assert change.low <= change.mean + 1e-12 and change.mean <= change.high + 1e-12
@@ -71,8 +71,8 @@ def test_equal_blocks_prove_that_nothing_changed() -> None:
 
 
 @pytest.mark.parametrize(("base", "head", "outcome"), [(4, 5, "inconclusive"), (5, 4, "passed"), (40, 50, "failed")])
-def test_what_may_be_a_step_of_the_record_is_no_change(base: int, head: int, outcome: str) -> None:
-    """4.99 ms and 5.01 ms are 4 and 5 where whole milliseconds are recorded."""
+def test_a_difference_of_one_recording_step_is_no_change(base: int, head: int, outcome: str) -> None:
+    """4.99 ms and 5.01 ms are recorded as 4 and 5 in whole milliseconds."""
     pairs = [(base * 1000.0, head * 1000.0)] * 4
     assert relative_change(pairs).outcome(MARGIN) == ("passed" if head < base else "failed")
     assert relative_change(pairs, resolution=1000).outcome(MARGIN) == outcome
@@ -84,7 +84,7 @@ def test_fewer_than_four_pairs_prove_nothing(pairs: int) -> None:
     assert difference([(0.0, 1.0)] * pairs).outcome(MARGIN) == "inconclusive"
 
 
-def test_without_a_change_next_to_no_run_fails() -> None:
+def test_hardly_any_run_fails_without_a_change() -> None:
     outcomes = [relative_change(simulated(10, 0.0, 0.05, seed)).outcome(MARGIN) for seed in range(400)]
     assert outcomes.count("failed") <= 2
 

@@ -1,4 +1,4 @@
-"""What a duet comes to: head's criteria, what can be vouched for in both arms, and the comparison."""
+"""The verdict of a duet: criteria on head, validity of both arms, and the comparison."""
 
 import random
 from dataclasses import replace
@@ -20,7 +20,7 @@ PER_BLOCK = 200  # requests of each label, arm and block
 
 
 def measured(plan: Plan, *, slower: float = 1.0, failing: float = 0.0, blocks: range | None = None) -> Interval:
-    """Both arms' requests, 40 ms each with some noise; checkouts of head take so many times as long."""
+    """Returns requests of both arms, 40 ms each with noise; `slower` is the factor of head's checkouts."""
     assert plan.duet is not None
     chance = random.Random(1)
     samples = []
@@ -37,7 +37,7 @@ def measured(plan: Plan, *, slower: float = 1.0, failing: float = 0.0, blocks: r
 
 
 def left(plan: Plan, interval: Interval, **more: Any) -> Completeness:
-    """What is left when one worker has done all of its work."""
+    """Returns the completeness of a run with one finished worker."""
     assert plan.duet is not None
     *_, last = plan.duet.turns()
     exit = Exit(
@@ -67,7 +67,7 @@ def plan(tmp_path: Path) -> Plan:
     return planned(tmp_path, SUITE + LIMIT)
 
 
-def test_a_head_that_is_slower_beyond_the_margin_fails(plan: Plan) -> None:
+def test_a_head_slower_than_the_margin_fails(plan: Plan) -> None:
     found = verdict(plan, measured(plan, slower=1.3))
     assert (found["outcome"], codes(found)) == ("failed", ["regression"])
     (metric, failures) = found["comparison"]["metrics"]
@@ -76,13 +76,13 @@ def test_a_head_that_is_slower_beyond_the_margin_fails(plan: Plan) -> None:
     assert (failures["metric"], failures["outcome"], failures["change"]) == ("failures", "passed", 0)
 
 
-def test_times_that_were_recorded_in_coarse_steps_prove_less(plan: Plan) -> None:
+def test_times_recorded_in_coarse_steps_prove_less(plan: Plan) -> None:
     found = verdict(plan, replace(measured(plan, slower=1.3), resolution_us={"shop": 20_000}))
     assert (found["outcome"], codes(found)[0]) == ("inconclusive", "unproven")
     assert "20 ms" in found["comparison"]["metrics"][0]["message"]
 
 
-def test_a_head_that_is_the_same_passes(plan: Plan) -> None:
+def test_an_equal_head_passes(plan: Plan) -> None:
     found = verdict(plan, measured(plan, slower=0.97))
     assert (found["outcome"], codes(found)) == ("passed", ["no-regression", "kept"])
     assert found["comparison"]["outcome"] == "passed"
@@ -94,7 +94,7 @@ def test_a_change_about_as_large_as_the_margin_is_inconclusive(plan: Plan) -> No
     assert (found["outcome"], codes(found)) == ("inconclusive", ["unproven"])
 
 
-def test_a_faster_head_that_breaches_a_criterion_fails_all_the_same(tmp_path: Path) -> None:
+def test_a_faster_head_that_breaches_a_criterion_fails(tmp_path: Path) -> None:
     plan = planned(tmp_path, SUITE + CRITERIA % "p95 of checkout>5ms")
     found = verdict(plan, measured(plan, slower=0.5))
     assert (found["outcome"], codes(found)) == ("failed", ["breach"])
@@ -110,8 +110,8 @@ def test_criteria_are_judged_on_heads_samples_alone(plan: Plan) -> None:
 @pytest.mark.parametrize(
     "rule", ["throughput<35/s", "throughput<35/s for 8s", "hits<35 for 8s", "concurrency<4 for 20s"]
 )
-def test_the_load_that_criteria_see_is_that_of_heads_blocks(tmp_path: Path, rule: str) -> None:
-    """40 requests a second in each of head's blocks, which follow each other; none while base has its turn."""
+def test_criteria_judge_the_load_of_heads_blocks(tmp_path: Path, rule: str) -> None:
+    """40 requests per second in head's blocks, without the turns of base between them."""
     where = f"toril: {{criteria: ['{rule}']}}\n" if "throughput" in rule else CRITERIA % rule
     plan = planned(tmp_path, SUITE + where)
     (criterion,) = verdict(plan, measured(plan))["criteria"]
@@ -136,15 +136,15 @@ def test_failures_beyond_the_margin_fail(plan: Plan) -> None:
         ({"exit": {"unreadable_records": 3}}, "unreadable-records"),
     ],
 )
-def test_what_nobody_can_vouch_for_proves_no_regression(plan: Plan, more: dict[str, Any], code: str) -> None:
+def test_invalid_or_missing_data_proves_no_regression(plan: Plan, more: dict[str, Any], code: str) -> None:
     found = verdict(plan, measured(plan, slower=1.5), **more)
     assert found["outcome"] == "inconclusive"
     assert {code, "unsure-arms"} <= set(codes(found))
     assert codes(found).count(code) == 1
 
 
-def test_blocks_that_were_measured_before_a_stop_count(plan: Plan) -> None:
-    """The load ended in the last pair; three pairs are too few, and four would do."""
+def test_blocks_measured_before_a_stop_count(plan: Plan) -> None:
+    """The load ended in the last of four pairs; three pairs are too few."""
     assert plan.duet is not None
     stop = Stop(at=START + 70, cause="user", message="enough")
     found = verdict(plan, measured(plan, slower=1.5, blocks=range(1, 4)), stop=stop)
@@ -152,15 +152,15 @@ def test_blocks_that_were_measured_before_a_stop_count(plan: Plan) -> None:
     assert found["comparison"]["metrics"][0]["blocks"] == 3
 
 
-def test_blocks_without_enough_samples_are_left_out_and_said(tmp_path: Path) -> None:
+def test_blocks_with_too_few_samples_are_left_out_with_advice(tmp_path: Path) -> None:
     plan = planned(tmp_path, SUITE + CRITERIA % "p99.9 of checkout>200ms")
     metric = verdict(plan, measured(plan))["comparison"]["metrics"][0]
     assert (metric["blocks"], metric["base"], metric["outcome"]) == (0, None, "inconclusive")
     assert "toril.regression.block" in metric["message"]
 
 
-def test_an_arm_that_was_not_loaded_in_full_is_inconclusive(plan: Plan) -> None:
-    """Base's users are away for most of its time."""
+def test_an_arm_without_its_full_load_is_inconclusive(plan: Plan) -> None:
+    """Base's users are inactive for most of its time."""
     interval = measured(plan)
     assert plan.duet is not None
     away = {s for turn in plan.duet.turns_of(BASE) for s in range(turn.starts_s, turn.ends_s)}
@@ -184,7 +184,7 @@ def test_a_criterion_judges_the_failures_of_both_arms(tmp_path: Path, criterion:
     assert (found["outcome"], "unjudged-failures" in codes(found)) == (outcome, outcome == "inconclusive")
 
 
-def test_a_base_that_refuses_everything_proves_no_regression(plan: Plan) -> None:
+def test_a_base_with_failures_only_proves_no_regression(plan: Plan) -> None:
     assert plan.duet is not None
     chance, samples = random.Random(1), []
     for turn in plan.duet.turns():
@@ -197,7 +197,7 @@ def test_a_base_that_refuses_everything_proves_no_regression(plan: Plan) -> None
     assert (found["outcome"], {"dead-label", "unsure-arms"} <= set(codes(found))) == ("inconclusive", True)
 
 
-def test_percentiles_that_criteria_name_are_compared_or_those_labels_that_the_suite_does(tmp_path: Path) -> None:
+def test_percentiles_of_criteria_are_compared_unless_the_suite_names_labels(tmp_path: Path) -> None:
     rules = "p95 of checkout>1s, p99.9>2s for 10s, p50 of home>1s, avg-rt of home>1s, p100>9s, p95 of checkout>2s"
     named = planned(tmp_path, SUITE + CRITERIA % rules)
     assert [(one.label, one.name) for one in gated_percentiles(named)] == [
@@ -210,7 +210,7 @@ def test_percentiles_that_criteria_name_are_compared_or_those_labels_that_the_su
     assert [(one.label, one.name) for one in gated_percentiles(planned(tmp_path, SUITE))] == [("", "p95")]
 
 
-def test_the_summary_is_heads(plan: Plan) -> None:
+def test_the_summary_is_that_of_head(plan: Plan) -> None:
     interval = measured(plan, slower=2)
     whole, arms = merged(plan, interval)
     judged = judge_duet(plan, arms, whole, left(plan, interval))

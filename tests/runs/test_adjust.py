@@ -95,7 +95,7 @@ def test_the_verdict_says_what_was_changed_and_holds_the_run_to_it(scene):
     one.meanwhile(12, "500")
     verdict = one.verdict()
     (note,) = verdict["notes"]
-    assert "the load of shop was changed while it went on (`toril adjust`): 500/s from " in note
+    assert "`toril adjust` changed the load of shop to 500/s at " in note
     assert [reason["code"] for reason in verdict["reasons"]] == ["unreached-load"]  # its workers kept their own rate
 
 

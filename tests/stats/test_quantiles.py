@@ -1,4 +1,4 @@
-"""Intervals of quantiles against the definition, summed up by hand."""
+"""Intervals of quantiles, compared with sums by the definition."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ from toril.stats.quantiles import quantile_interval, quantile_ranks, rank_of
 
 
 def at_most(count, samples, share):
-    """P(B <= count)."""
+    """Returns P(B <= count)."""
     return math.fsum(math.comb(samples, k) * share**k * (1 - share) ** (samples - k) for k in range(count + 1))
 
 
@@ -38,14 +38,14 @@ def test_too_few_samples_leave_the_interval_open_above(percent, samples):
     assert quantile_ranks(percent, samples - 1)[1] is None
 
 
-def test_no_sample_has_no_interval():
+def test_no_samples_give_no_interval():
     assert quantile_ranks(95.0, 0) == (None, None)
     assert quantile_interval(Histogram(), 95.0) == (None, None)
 
 
 @pytest.mark.parametrize("percent", [50.0, 95.0, 99.9, 99.99])
-def test_large_counts_continue_where_small_ones_end(percent, monkeypatch):
-    """The normal approximation is never tighter than the exact interval, and wider by a few ranks at most."""
+def test_the_normal_approximation_continues_the_exact_interval(percent, monkeypatch):
+    """The normal approximation is never tighter than the exact interval, and at most a few ranks wider."""
     share = percent / 100
     samples = int(100_001 / (share * (1 - share)))
     wide: Any = quantile_ranks(percent, samples)
@@ -71,6 +71,6 @@ def test_nearest_ranks_are_exact(percent, samples, rank):
     assert rank_of(percent, samples) == rank
 
 
-def test_a_percentile_beyond_100_is_refused():
+def test_a_percentile_above_100_is_rejected():
     with pytest.raises(ValueError, match="within 0 … 100"):
         rank_of(101, 5)

@@ -1,4 +1,4 @@
-"""What was measured of a generator against the limits: what is too much, for how long, in words, and what mends it."""
+"""Saturation of generators: limits, duration, messages and advice."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -82,13 +82,13 @@ def kinds(found: Generators) -> list[str]:
     return [one.what for one in found.workers["local-1"].saturation]
 
 
-def test_a_calm_generator_is_not_saturated_and_needs_no_advice() -> None:
+def test_an_unloaded_generator_is_not_saturated_and_gets_no_advice() -> None:
     found = judged([{}] * 60)
     assert (found.saturated, found.advice, kinds(found)) == ((), None, [])
 
 
 @pytest.mark.parametrize("what", TOO_MUCH)
-def test_each_figure_above_its_limit_for_five_seconds_in_a_row_is_told_with_when_and_how_much(what: str) -> None:
+def test_a_figure_above_its_limit_for_five_seconds_is_reported_with_time_and_value(what: str) -> None:
     found = judged([{}] * 7 + [TOO_MUCH[what]] * 5 + [{}] * 60)
     assert found.saturated == ("local-1",)
     (one,) = found.workers["local-1"].saturation
@@ -99,21 +99,23 @@ def test_each_figure_above_its_limit_for_five_seconds_in_a_row_is_told_with_when
 
 
 @pytest.mark.parametrize("what", TOO_MUCH)
-def test_a_spike_is_no_reason(what: str) -> None:
+def test_a_short_spike_is_not_saturation(what: str) -> None:
     assert judged([{}] * 7 + [TOO_MUCH[what]] * 4 + [{}] * 60).saturated == ()
 
 
 @pytest.mark.parametrize(("calm", "saturated"), [(8, ("local-1",)), (9, ())])
-def test_lone_seconds_count_when_they_are_more_than_a_tenth_of_the_time(calm: int, saturated: tuple[str, ...]) -> None:
+def test_separate_seconds_count_if_they_are_more_than_a_tenth_of_the_time(
+    calm: int, saturated: tuple[str, ...]
+) -> None:
     assert judged(([{"core": 1.0}] + [{}] * calm) * 6).saturated == saturated
 
 
-def test_lone_seconds_that_are_fewer_than_five_are_no_reason_however_short_the_run() -> None:
+def test_fewer_than_five_separate_seconds_are_not_saturation() -> None:
     assert judged([{"core": 1.0}, {}] * 4).saturated == ()
     assert judged([{"core": 1.0}, {}] * 5).saturated == ("local-1",)
 
 
-def test_an_engine_that_waits_is_found_though_no_figure_of_cpu_is_high() -> None:
+def test_a_waiting_engine_is_saturated_without_high_cpu_figures() -> None:
     seconds = [{"core": 0.5, "cpu": 0.25, "waiting": 0.5, "machine": 0.95}] * 10
     (found,) = judged(seconds).workers["local-1"].saturation
     assert (found.what, found.value) == ("waiting", 0.5)
@@ -124,15 +126,13 @@ def test_an_engine_that_waits_is_found_though_no_figure_of_cpu_is_high() -> None
     ("core", "waiting", "found"),
     [
         (0.14, 0.8, ["waiting"]),
-        (0.5, 0.4, ["waiting"]),  # it had a tenth of the time to spare: that is saturated, however it came about
+        (0.5, 0.4, ["waiting"]),  # a tenth of the time to spare is saturation
         (0.5, 0.39, []),
         (0.85, 0.06, []),
         (0.95, 0.04, ["core"]),
     ],
 )
-def test_running_and_waiting_together_fill_the_time_that_an_engine_has(
-    core: float, waiting: float, found: list[str]
-) -> None:
+def test_running_and_waiting_together_saturate_an_engine(core: float, waiting: float, found: list[str]) -> None:
     assert kinds(judged([{"core": core, "waiting": waiting}] * 10)) == found
     assert judged([{"core": core, "waiting": waiting}] * 4).saturated == ()
 
@@ -148,7 +148,7 @@ def test_running_and_waiting_together_fill_the_time_that_an_engine_has(
         (20.0, 200, ["lateness"]),
     ],
 )
-def test_a_delay_is_too_much_from_five_milliseconds_and_a_tenth_of_what_is_measured_on(
+def test_the_limit_of_lateness_is_five_milliseconds_or_a_tenth_of_the_median(
     late_ms: float, median_ms: int | None, found: list[str]
 ) -> None:
     timeline = Timeline()
@@ -159,9 +159,9 @@ def test_a_delay_is_too_much_from_five_milliseconds_and_a_tenth_of_what_is_measu
 
 @pytest.mark.parametrize(
     ("fast", "saturated"),
-    [(0, ()), (1, ("local-1",))],  # of 60 requests with 300 ms each a second
+    [(0, ()), (1, ("local-1",))],  # among 60 requests of 300 ms per second
 )
-def test_the_fastest_label_says_how_much_delay_does_harm(fast: int, saturated: tuple[str, ...]) -> None:
+def test_the_fastest_label_sets_the_limit_of_lateness(fast: int, saturated: tuple[str, ...]) -> None:
     samples = every_second(range(10), Sample(0, 300_000, "slow"), 60)
     samples += every_second(range(10), Sample(0, 90_000, "fast"), fast)
     timeline = timeline_of(samples)
@@ -171,7 +171,7 @@ def test_the_fastest_label_says_how_much_delay_does_harm(fast: int, saturated: t
     assert summary.generators.saturated == saturated
 
 
-def test_a_full_machine_is_a_reason_only_where_waiting_is_not_known() -> None:
+def test_a_full_machine_is_saturation_only_if_waiting_is_unknown() -> None:
     assert kinds(judged([{"machine": 0.95}] * 10)) == []
     assert kinds(judged([{"machine": 0.95, "waiting": None}] * 10)) == ["machine"]
 
@@ -183,7 +183,7 @@ def test_only_the_judged_seconds_count() -> None:
     assert judged(seconds, window=(6.0, 26.0)).busiest_core_max == 1.0
 
 
-def test_a_gap_in_the_readings_is_part_of_the_time_that_the_next_one_is_about() -> None:
+def test_a_reading_covers_the_gap_before_it() -> None:
     recorder = Recorder("local-1", "local")
     for second in (0, 3, 5, 8):
         recorder.health(second, 0.95, 0.1, 1, 0.0)
@@ -204,7 +204,7 @@ def test_a_gap_in_the_readings_is_part_of_the_time_that_the_next_one_is_about() 
         (1, {"share": 0.97}, ("sockets", 2)),
     ],
 )
-def test_the_advised_workers_have_room_for_the_worst_excess(
+def test_the_advised_number_of_workers_covers_the_worst_excess(
     workers: int, changes: dict[str, Any], advice: tuple[str, int]
 ) -> None:
     plan = plan_of(executions=[execution(concurrency=100)], workers=workers)
@@ -213,25 +213,25 @@ def test_the_advised_workers_have_room_for_the_worst_excess(
     assert str(found.workers) in found.message
 
 
-def test_workers_that_would_have_no_users_are_not_advised() -> None:
+def test_the_advice_does_not_exceed_the_number_of_users() -> None:
     advice = advised([{"core": 1.0}] * 10, plan_of(executions=[execution(concurrency=1)]))
     assert (advice.code, advice.workers) == ("less-load", None)
 
 
-def test_of_a_worker_with_several_engines_the_strictest_limit_holds() -> None:
+def test_a_worker_with_several_engines_has_the_strictest_limit() -> None:
     plan = plan_of(executions=[execution("a", executor="locust"), execution("b", executor="jmeter")])
     assert judged([{"waiting": LIMIT.waiting}] * 10, plan).saturated == ("local-1",)
     assert judged([{"waiting": 0.49}] * 10, plan).saturated == ()
 
 
-def test_the_waits_of_jmeters_many_threads_are_shown_but_not_judged() -> None:
+def test_the_waits_of_jmeter_s_threads_are_reported_but_not_judged() -> None:
     found = judged([{"waiting": 1.0}] * 10, plan_of(executions=[execution(executor="jmeter")]))
     assert (found.saturated, found.waiting_max) == ((), 1.0)
     late = judged([{"waiting": 1.0, "late_ms": 30.0}] * 10, plan_of(executions=[execution(executor="jmeter")]))
     assert kinds(late) == ["lateness"]
 
 
-def test_the_summary_tells_the_limits_and_the_worst_of_each_figure() -> None:
+def test_the_summary_has_the_limits_and_the_worst_value_of_each_figure() -> None:
     found = judged([{"late_ms": ms, "dropped": 2, "waiting": ms / 1000, "sockets": ms} for ms in range(1, 11)])
     worker = found.workers["local-1"]
     assert (worker.late_max_us, worker.late_p99_us) == (20_000, 20_000)
@@ -241,7 +241,7 @@ def test_the_summary_tells_the_limits_and_the_worst_of_each_figure() -> None:
     assert found.limits == {"locust": LIMITS["locust"]}
 
 
-def test_what_was_not_measured_is_null_and_no_reason() -> None:
+def test_unmeasured_figures_are_null_and_not_saturation() -> None:
     unknown = dict.fromkeys(("machine", "waiting", "throttled", "sockets", "share", "late_ms"))
     found = judged([unknown] * 10, plan_of(executions=[execution(executor="gatling")]), memory_limit_bytes=None)
     worker = found.workers["local-1"]
@@ -251,7 +251,7 @@ def test_what_was_not_measured_is_null_and_no_reason() -> None:
     assert found.limits == {"gatling": OTHERS}
 
 
-def test_who_has_no_room_now_is_told_while_the_run_goes_on_and_always_in_the_same_words() -> None:
+def test_saturated_workers_are_noted_during_the_run_with_the_same_text() -> None:
     timeline = Timeline()
     seconds = [{"core": 0.9 + second / 1000} for second in range(12)] + [{}] * 12
     timeline.add(decode(recorded("local-1", seconds).flush() or b"", "x"))
@@ -269,14 +269,14 @@ def test_without_any_health_everything_is_null() -> None:
     assert (found.cpu_max, found.late_max_us, found.throttled_s, found.advice) == (None,) * 4
 
 
-def test_an_engine_on_a_core_that_other_programs_fill_is_saturated_however_little_it_does() -> None:
+def test_an_idle_engine_on_a_core_full_of_other_programs_is_saturated() -> None:
     busy = {"core": 0.06, "cpu": 0.03, "machine": 1.0, "waiting": 0.05}
     assert kinds(judged([busy] * 6)) == ["crowd"]
     assert advised([busy] * 6).code == "own-core"
 
 
 @pytest.mark.parametrize("own", [0.5, 0.99])
-def test_an_engine_that_waits_half_of_the_time_on_a_full_machine_is_saturated_whoever_fills_it(own: float) -> None:
+def test_an_engine_that_waits_half_of_the_time_on_a_full_machine_is_saturated(own: float) -> None:
     plan = plan_of(executions=[execution(executor="jmeter")])
     busy = {"core": 0.0, "cpu": own * 0.9, "machine": 0.97, "waiting": 0.5}
     assert "full" in kinds(judged([busy] * 5 + [{}] * 60, plan, single_threaded=False))
@@ -288,18 +288,18 @@ def test_an_engine_that_waits_half_of_the_time_on_a_full_machine_is_saturated_wh
     assert kinds(judged([{**busy, "cpu": 0.06}] * 5 + [{}] * 60, plan, single_threaded=False)) == ["crowd"]
 
 
-def test_what_is_not_measured_of_an_engine_with_many_threads_is_not_shown_as_zero() -> None:
+def test_unmeasured_figures_of_an_engine_with_many_threads_are_not_zero() -> None:
     found = judged([{"core": 0.0}] * 20, single_threaded=False)
     assert found.busiest_core_max is None
     assert found.workers["local-1"].busiest_core_max is None
 
 
-def test_a_core_that_the_engine_itself_fills_with_its_target_is_no_crowd() -> None:
+def test_a_core_filled_by_the_engine_and_its_target_is_not_crowded() -> None:
     shared = {"core": 0.5, "cpu": 0.5, "machine": 1.0, "waiting": 0.05}
     assert judged([shared] * 6).saturated == ()
 
 
-def test_a_generator_has_its_extremes_and_the_longest_time_above_the_limit() -> None:
+def test_the_figures_of_a_generator_include_extremes_and_the_longest_time_above_the_limit() -> None:
     recorder = Recorder("w", "local")
     for second, cpu in enumerate([0.2, 0.95, 0.91, 0.3, 0.9, 0.9, 0.9]):
         recorder.health(second, cpu, 0.1, 1000 + second, 0.5)

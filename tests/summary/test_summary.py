@@ -1,4 +1,4 @@
-"""The summary: every figure of the reports, in the schema toril.summary/1."""
+"""The figures of the summary, in the schema toril.summary/1."""
 
 import json
 import math
@@ -20,12 +20,12 @@ def complete(plan, **changes):
 
 
 def summary_of(timeline, plan=None, **changes):
-    """As `summary.json` has it."""
+    """Returns the content of `summary.json`."""
     plan = plan or plan_of()
     return json.loads(document(summarise(plan, timeline, complete(plan, **changes), 1_795_532_647.25)))
 
 
-def test_a_summary_names_the_run():
+def test_a_summary_has_the_names_and_times_of_the_run():
     found = summary_of(timeline_of(every_second(range(10))))
 
     assert (found["schema"], found["suite"], found["duration_s"]) == ("toril.summary/1", "shop", 10)
@@ -34,7 +34,7 @@ def test_a_summary_names_the_run():
     assert found["workers"]["planned"] == found["workers"]["reported"] == 1
 
 
-def test_figures_of_a_label():
+def test_a_label_has_all_figures():
     samples = [
         *every_second(range(9), Sample(0, us=100 * MS, bytes=10, ttfb_us=40 * MS)),
         Sample(9, us=200 * MS, ok=False, rc="503"),
@@ -55,7 +55,7 @@ def test_figures_of_a_label():
     assert home["histogram"] == [[99_968, 100_031, 9], [199_936, 200_063, 1]]
 
 
-def test_a_transaction_named_like_a_request_does_not_vanish():
+def test_a_transaction_with_the_label_of_a_request_gets_its_own_label():
     samples = [*every_second(range(4)), *every_second(range(2), Sample(0, us=900 * MS, kind="transaction"))]
     found = summary_of(timeline_of(samples))["labels"]
 
@@ -67,7 +67,7 @@ def test_a_transaction_named_like_a_request_does_not_vanish():
     assert found["home (transaction)"]["response_us"]["max"] == 900 * MS
 
 
-def test_nothing_measured_is_null_not_zero():
+def test_figures_without_samples_are_null():
     found = summary_of(Timeline())
 
     assert (found["duration_s"], found["series"], found["generators"]["cpu_max"]) == (0, [], None)
@@ -90,7 +90,7 @@ def test_a_label_that_only_has_unfinished_requests_is_listed():
     assert found["labels"][""]["unfinished"] == 4
 
 
-def test_with_the_ramp_up_left_out_only_steady_samples_count():
+def test_without_the_ramp_up_only_samples_of_the_steady_state_count():
     planned = execution(ramp_up_s=4.0, hold_for_s=6.0)
     samples = [*every_second(range(4), Sample(0, steady=False, us=900 * MS)), *every_second(range(4, 10))]
     plan = plan_of(executions=[planned], ramp_up_exclude=True)
@@ -119,7 +119,7 @@ def test_executions_and_locations_have_their_own_labels():
     assert found["locations"]["b"]["labels"].keys() == {"", "home", "x"}
 
 
-def test_the_series_has_every_second():
+def test_the_series_has_each_second():
     samples = [Sample(0, location="a", bytes=5), Sample(0, location="b", ok=False, rc="500"), Sample(3, location="a")]
     planned = execution(concurrency=8, ramp_up_s=2.0, hold_for_s=2.0, throughput_rps=4.0)
     found = summary_of(
@@ -135,7 +135,7 @@ def test_the_series_has_every_second():
     assert found[0]["locations"]["b"] == {"samples": 1, "failures": 1, "virtual_users": 0, "p95_us": 100_000}
 
 
-def test_the_resolution_is_the_coarsest_that_a_label_comes_from():
+def test_the_resolution_of_a_label_is_the_coarsest_of_its_executions():
     timeline = timeline_of([Sample(0), Sample(0, label="y", execution="admin")])
     recorder = Recorder("local-1", "local")
     recorder.resolution("admin", 1000)
@@ -151,7 +151,7 @@ def test_the_resolution_is_the_coarsest_that_a_label_comes_from():
 
 
 @pytest.mark.parametrize(("seconds", "saturated"), [(4, []), (5, ["local-1"])])
-def test_a_generator_without_room_for_some_seconds_in_a_row_is_saturated(seconds, saturated):
+def test_a_generator_above_its_limit_for_five_seconds_in_a_row_is_saturated(seconds, saturated):
     found = summary_of(timeline_of(every_second(range(seconds)), health=0.93))["generators"]
 
     assert (found["saturated"], found["cpu_max"]) == (saturated, 0.93)
@@ -167,7 +167,7 @@ def test_a_generator_without_room_for_some_seconds_in_a_row_is_saturated(seconds
         ({"iterations": 3, "hold_for_s": 0.0}, [10] * 7),
     ],
 )
-def test_the_planned_curve(load, curve):
+def test_planned_users_follow_ramp_up_steps_and_hold(load, curve):
     planned = execution(**load)
 
     assert [planned_users(planned, second) for second in range(7)] == curve
@@ -188,7 +188,7 @@ def test_steady_load_leaves_a_second_out_at_both_ends():
     assert found["achieved"] == {"virtual_users": 10, "rps": round(31 / 10.5, 3)}
 
 
-def test_requests_count_where_they_were_sent_and_slow_or_missing_answers_are_no_missing_load():
+def test_requests_count_when_sent_so_slow_or_missing_responses_are_no_missing_load():
     samples = every_second([14], Sample(0, us=9_000_000), times=20)  # of 30 that were sent, 3 a second
     plan = plan_of(executions=[execution(throughput_rps=3.0)])
     (load,) = steady_load(plan, timeline_of(samples, unfinished=10))
@@ -196,7 +196,7 @@ def test_requests_count_where_they_were_sent_and_slow_or_missing_answers_are_no_
     assert (load.requested_rps, load.achieved_rps) == (3, 3)
 
 
-def test_the_load_of_all_is_told_only_where_that_of_each_execution_is_known():
+def test_the_total_load_is_known_only_if_that_of_each_execution_is():
     both = [execution(throughput_rps=3.0), execution("open"), execution("short", iterations=5, hold_for_s=0.0)]
     timeline = timeline_of(every_second(range(10), times=3), users=dict.fromkeys(range(20), 10))
     found = summary_of(timeline, plan_of(executions=both))["load"]
@@ -216,7 +216,7 @@ def test_steady_load_ends_with_an_early_stop_and_needs_a_planned_end():
     assert unbounded.achieved_users is None and unbounded.achieved_rps is None
 
 
-def test_completeness_says_what_is_missing():
+def test_completeness_lists_the_missing_data():
     plan = plan_of(workers=2)
     record = Exit(
         worker="local-1",
@@ -238,7 +238,7 @@ def test_completeness_says_what_is_missing():
 
 
 @pytest.mark.parametrize(("stopped_s", "lasted", "planned"), [(None, 10, 10), (6.5, 6.5, 6.5), (1.5, 2, 1.5)])
-def test_a_service_that_hangs_does_not_make_the_load_short(stopped_s, lasted, planned):
+def test_a_service_that_hangs_does_not_shorten_the_load(stopped_s, lasted, planned):
     recorder = Recorder("local-1", "local")
     for second in (0, 1):
         recorder.add_one("shop", completed_s=second + 0.5, label="home", response_us=1, ok=True, steady=True)
@@ -256,10 +256,10 @@ def test_a_service_that_hangs_does_not_make_the_load_short(stopped_s, lasted, pl
     assert [entry.samples for entry in found.series] == [1, 1] + [0] * (math.ceil(lasted) - 2)
 
 
-def test_the_load_lasted_to_the_last_sample_that_a_worker_told_of():
+def test_the_load_lasts_to_the_last_reported_sample():
     record = Exit(worker="local-1", attempt="x", at=9.0, outcome="finished", last_sample_s=9.25)
     plan = plan_of()
 
     assert complete(plan, exits={"local-1": record}).load_s(9) == 9.25
-    assert complete(plan, exits={"local-1": record}).load_s(12) == 13  # a worker that did not live to tell was later
+    assert complete(plan, exits={"local-1": record}).load_s(12) == 13  # a worker without exit.json has a later sample
     assert complete(plan).load_s(None) == 0

@@ -37,7 +37,7 @@ def ramped(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 
 @given(MEASURED)
-def test_each_sample_is_in_its_own_arm_and_in_no_other(plan: Plan, samples: list[Measured]) -> None:
+def test_each_sample_is_in_exactly_one_arm(plan: Plan, samples: list[Measured]) -> None:
     _, arms = merged(plan, interval_of(plan, samples))
     for arm, timeline in arms.items():
         own = [one for one in samples if one.arm == arm]
@@ -49,7 +49,7 @@ def test_each_sample_is_in_its_own_arm_and_in_no_other(plan: Plan, samples: list
 
 
 @given(MEASURED)
-def test_an_arm_is_the_run_that_its_blocks_make_one_after_another(plan: Plan, samples: list[Measured]) -> None:
+def test_an_arm_is_the_run_of_its_concatenated_blocks(plan: Plan, samples: list[Measured]) -> None:
     _, arms = merged(plan, interval_of(plan, samples))
     for arm, timeline in arms.items():
         own = [one for one in samples if one.arm == arm]
@@ -59,7 +59,7 @@ def test_an_arm_is_the_run_that_its_blocks_make_one_after_another(plan: Plan, sa
             assert (found.samples, found.max_us) == (len(there), max(there, default=0))
 
 
-def test_the_plan_of_an_arm_is_that_of_the_suite_in_its_own_words(plan: Plan, ramped: Plan) -> None:
+def test_the_plan_of_an_arm_is_that_of_the_suite(plan: Plan, ramped: Plan) -> None:
     (execution,) = Arm(plan, HEAD).as_run().executions
     assert (execution.name, execution.delay_s, execution.ramp_up_s, execution.hold_for_s) == ("shop", 0, 0, 40)
     (execution,) = Arm(ramped, BASE).as_run().executions
@@ -68,19 +68,19 @@ def test_the_plan_of_an_arm_is_that_of_the_suite_in_its_own_words(plan: Plan, ra
 
 
 def test_ramp_ups_come_first_and_steady_blocks_follow_each_other(ramped: Plan) -> None:
-    """A turn is 2 s of delay, 2 s of ramp-up and 10 s of hold, so 16 s of four turns come before the steady time."""
+    """A turn is 2 s of delay, 2 s of ramp-up and 10 s of hold, so 16 s of four turns precede the steady state."""
     samples = [Measured(HEAD, block, since, steady=since >= 4) for block in (1, 3) for since in (2.5, 4.5, 13.5)]
     _, arms = merged(ramped, interval_of(ramped, samples))
     assert arms[HEAD].select(steady=False).seconds == [2, 10]
     assert arms[HEAD].select(steady=True).seconds == [16, 25, 36, 45]
 
 
-def test_what_completes_after_a_block_counts_in_the_seconds_after_it(plan: Plan) -> None:
+def test_late_completions_count_in_the_seconds_after_their_block(plan: Plan) -> None:
     _, arms = merged(plan, interval_of(plan, [Measured(HEAD, 1, 11.5), Measured(HEAD, 4, 11.5)]))
     assert arms[HEAD].select().seconds == [11, 41]
 
 
-def test_virtual_users_of_an_arm_are_there_all_the_time(plan: Plan, ramped: Plan) -> None:
+def test_virtual_users_of_an_arm_are_active_without_gaps(plan: Plan, ramped: Plan) -> None:
     for one in (plan, ramped):
         _, arms = merged(one, interval_of(one, [Measured(HEAD, 1, 5.0), Measured(BASE, 1, 5.0)]))
         for arm, timeline in arms.items():
@@ -88,18 +88,18 @@ def test_virtual_users_of_an_arm_are_there_all_the_time(plan: Plan, ramped: Plan
             assert (load.achieved_users, load.steady_s) == (4, 40)
 
 
-def test_what_engines_say_of_an_arms_turns_is_put_together(plan: Plan) -> None:
+def test_engine_reports_of_an_arms_turns_are_summed(plan: Plan) -> None:
     heads = [one for one in plan.executions if one.arm == HEAD]
-    said = {one.name: EngineReport(samples=10, dropped=1, ended_s=one.steady_to_s + 0.2) for one in plan.executions}
-    said[heads[1].name] = EngineReport(samples=5, ended_s=heads[1].steady_to_s - 4, script_errors={"Buyer": 2})
-    left = Exit(worker="local-1", attempt="a", at=100.0, outcome="finished", executions=said)
+    reports = {one.name: EngineReport(samples=10, dropped=1, ended_s=one.steady_to_s + 0.2) for one in plan.executions}
+    reports[heads[1].name] = EngineReport(samples=5, ended_s=heads[1].steady_to_s - 4, script_errors={"Buyer": 2})
+    left = Exit(worker="local-1", attempt="a", at=100.0, outcome="finished", executions=reports)
 
     base, head = (Arm(plan, arm).reports(left)["shop"] for arm in (BASE, HEAD))
     assert (base.samples, base.dropped, base.ended_s, base.script_errors) == (40, 4, 40, {})
     assert (head.samples, head.dropped, head.ended_s, head.script_errors) == (35, 3, 36, {"Buyer": 2})
 
 
-def test_health_while_engines_end_and_start_is_no_arms(plan: Plan) -> None:
+def test_health_between_turns_belongs_to_no_arm(plan: Plan) -> None:
     _, arms = merged(plan, interval_of(plan, [Measured(HEAD, 1, 5.0)]))
     for arm, timeline in arms.items():
         series = timeline.health_series("local-1")
@@ -107,7 +107,7 @@ def test_health_while_engines_end_and_start_is_no_arms(plan: Plan) -> None:
         assert series.cpu.max() == pytest.approx(0.1 * arm)
 
 
-def test_how_much_of_an_arm_is_done_grows_in_its_own_turns_only(plan: Plan) -> None:
+def test_the_elapsed_time_of_an_arm_grows_in_its_own_turns_only(plan: Plan) -> None:
     assert plan.duet is not None
     first, second, *_ = plan.duet.turns()
     arm = Arm(plan, second.arm)
@@ -115,8 +115,8 @@ def test_how_much_of_an_arm_is_done_grows_in_its_own_turns_only(plan: Plan) -> N
     assert [Arm(plan, one).done_s(10_000) for one in (BASE, HEAD)] == [40, 40]
 
 
-def test_a_plan_without_two_arms_is_no_duet(plan: Plan) -> None:
-    with pytest.raises(ValueError, match="is no duet"):
+def test_a_plan_without_a_duet_has_no_arms(plan: Plan) -> None:
+    with pytest.raises(ValueError, match="duet"):
         Arm(plan.model_copy(update={"duet": None}), HEAD)
 
 

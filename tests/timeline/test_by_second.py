@@ -22,7 +22,7 @@ PERCENTS = (50, 95, 99.9)
 
 
 @given(SAMPLES)
-def test_all_seconds_at_once_have_the_figures_of_each(samples):
+def test_figures_of_all_seconds_equal_those_of_each_second(samples):
     timeline = timeline_of(samples, workers=2)
 
     for label in ("", "home"):
@@ -36,7 +36,7 @@ def test_all_seconds_at_once_have_the_figures_of_each(samples):
             assert [column[second] for column in found.percentiles_us] == expected
 
 
-def test_a_timeline_without_samples_has_seconds_without_any():
+def test_a_timeline_without_samples_has_empty_seconds():
     timeline = Timeline()
 
     found = timeline.select().by_second(3, (95,))
@@ -46,7 +46,7 @@ def test_a_timeline_without_samples_has_seconds_without_any():
 
 
 @given(SAMPLES)
-def test_rows_that_were_frozen_are_read_like_others(samples):
+def test_frozen_rows_are_read_like_others(samples):
     source = timeline_of(samples)
     frozen = timeline_of(samples)
     frozen.labels()

@@ -1,4 +1,4 @@
-"""Each generator's health by second, as every reader sees it."""
+"""Each generator's health by second."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def timeline_of(*recorders: Recorder) -> Timeline:
     return timeline
 
 
-def test_a_series_has_every_second_that_was_told_of_and_says_what_was_not_measured() -> None:
+def test_a_health_series_has_each_reported_second_and_marks_unmeasured_figures() -> None:
     recorder = Recorder("w", "here")
     recorder.health(1, 0.5, 0.75, 1000, 0.0, waiting=0.25, sockets=3)
     recorder.sends(4, late_us=70, late_p90_us=60, dropped=None)
@@ -39,7 +39,7 @@ def test_a_series_has_every_second_that_was_told_of_and_says_what_was_not_measur
         assert np.allclose(getattr(found, name), np.array(values), equal_nan=True), name
 
 
-def test_workers_stand_in_order_and_one_that_told_nothing_is_none() -> None:
+def test_health_workers_are_sorted_and_exclude_silent_ones() -> None:
     recorders = [Recorder(name, "here") for name in ("b", "a", "silent")]
     for recorder in recorders[:2]:
         recorder.health(0, 0.1, 0.1, 1, 0.0)
@@ -50,7 +50,7 @@ def test_workers_stand_in_order_and_one_that_told_nothing_is_none() -> None:
         timeline.health_series("silent")
 
 
-def test_an_engine_with_many_threads_has_no_core_of_its_own() -> None:
+def test_an_engine_with_many_threads_has_no_core_figure() -> None:
     one, many = Recorder("one", "here"), Recorder("many", "here")
     many.generator(single_threaded=False, memory_limit_bytes=5)
     for recorder in (one, many):
@@ -74,7 +74,7 @@ def test_the_order_of_files_does_not_matter(order: list[int], at_once: bool) -> 
     for number in order:
         timeline.add(decode(files[number], "w"))
         if not at_once:
-            timeline.health_workers()  # merges what there is
+            timeline.health_workers()  # merges the waiting intervals
     found = timeline.health_series("w")
     assert found.second.tolist() == [0, 1, 2, 3, 4, 5]
     assert found.dropped.tolist() == [0 + 1, 2 + 3, 4 + 5, -1, -1, -1]
@@ -90,10 +90,12 @@ def test_the_order_of_files_does_not_matter(order: list[int], at_once: bool) -> 
         ([0, 1, 2], [False, False, False], (0, None)),
         ([0, 1, 2], [False, True, True], (2, 1)),
         ([4, 5, 6], [True, True, False], (2, 4)),
-        ([1, 3, 5, 7], [False, True, True, False], (4, 2)),  # a reading is about all the time since the last
+        ([1, 3, 5, 7], [False, True, True, False], (4, 2)),  # a reading covers the time since the previous one
         ([0, 1, 2, 3, 4, 5], [True, False, True, True, False, True], (2, 2)),
         ([0, 9], [False, True], (9, 1)),
     ],
 )
-def test_the_longest_time_in_a_row(second: list[int], high: list[bool], expected: tuple[int, int | None]) -> None:
+def test_longest_run_returns_length_and_first_second(
+    second: list[int], high: list[bool], expected: tuple[int, int | None]
+) -> None:
     assert longest_run(np.array(second, np.int64), np.array(high, np.bool_)) == expected

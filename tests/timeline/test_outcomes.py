@@ -1,4 +1,4 @@
-"""Outcomes by row add up, in whatever portions they come."""
+"""Outcomes by row add up, in portions of any size."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ events = st.tuples(
 
 
 @given(st.lists(st.lists(events, min_size=1), max_size=5), st.sets(st.integers(0, 400)))
-def test_what_is_counted_is_what_came_in_those_rows(portions, asked):
+def test_outcomes_of_rows_add_up(portions, wanted):
     outcomes = Outcomes()
     for portion in portions:
         rows, rcs, messages, times = zip(*portion, strict=True)
@@ -22,5 +22,5 @@ def test_what_is_counted_is_what_came_in_those_rows(portions, asked):
         outcomes.add(*(np.array(column, np.int64) for column in (rows, codes, times)))
     expected: Counter[tuple[str, str]] = Counter()
     for row, rc, message, times in (event for portion in portions for event in portion):
-        expected[rc, message] += times if row in asked else 0
-    assert outcomes.of(np.array(sorted(asked), np.int64)) == +expected
+        expected[rc, message] += times if row in wanted else 0
+    assert outcomes.of(np.array(sorted(wanted), np.int64)) == +expected

@@ -1,4 +1,4 @@
-"""Rows by series and second are found again, by series and by second."""
+"""Rows are found by series and by second."""
 
 import numpy as np
 from hypothesis import example, given
@@ -12,19 +12,19 @@ pairs = st.lists(
 bounds = st.none() | st.integers(-3, 500)
 
 
-def asked(batch):
+def columns_of(batch):
     return (
         tuple(np.array(column, np.int64) for column in zip(*batch, strict=True)) if batch else (np.empty(0, int),) * 2
     )
 
 
 @given(st.lists(pairs, max_size=5), bounds, bounds, st.sets(st.integers(0, 3 * FEW)))
-@example([[(0, 1)]], 2, 0, {0})  # a window that ends before it begins
-def test_rows_are_found_again_wherever_they_are(batches, first, last, wanted):
+@example([[(0, 1)]], 2, 0, {0})  # a window whose end precedes its start
+def test_rows_are_found_by_series_and_second(batches, first, last, wanted):
     rows = Rows()
     known: dict[tuple[int, int], int] = {}
     for batch in batches:
-        series, seconds = asked(batch)
+        series, seconds = columns_of(batch)
         for pair, row in zip(batch, rows.of(series, seconds).tolist(), strict=True):
             assert known.setdefault(pair, row) == row
     assert sorted(known.values()) == list(range(rows.count))

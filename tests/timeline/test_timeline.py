@@ -1,4 +1,4 @@
-"""Merging: the workers together equal one big worker, whatever the order and the split."""
+"""Merged workers equal one big worker, for any order and split of the samples."""
 
 import itertools
 import math
@@ -39,7 +39,7 @@ sample_lists = st.lists(
 
 
 def written(recorder):
-    """The interval of everything the recorder has."""
+    """Returns the interval of all records of the recorder."""
     data = recorder.flush()
     assert data is not None
     return decode(data, recorder.worker)
@@ -79,7 +79,7 @@ def figures(stats):
 
 
 def everything(timeline):
-    """All that can be asked of a timeline."""
+    """Returns all figures of a timeline."""
     found = {}
     for label, execution, steady in itertools.product(
         ("", *timeline.labels()), ((), *((name,) for name in timeline.executions())), (None, True, False)
@@ -108,7 +108,7 @@ def test_merging_the_workers_equals_one_big_worker(samples, data):
     for file in data.draw(st.permutations([file for file in files if file is not None])):
         parts.add(decode(file, "part"))
         if data.draw(st.booleans()):
-            parts.labels()  # merges what waits
+            parts.labels()  # merges the waiting intervals
 
     assert everything(parts) == everything(whole)
 
@@ -143,7 +143,7 @@ def test_figures_are_those_of_the_pooled_samples(samples):
 
 
 def pages(case):
-    """The four cases: response times in µs of each worker's requests, in a closed loop (the slow ones send fewer)."""
+    """Returns the response times in µs of each worker, in a closed model (slow workers send fewer requests)."""
     chance = np.random.default_rng(2024)
 
     def task(median_s, users=20, seconds=120, spread=0.35):
@@ -151,13 +151,13 @@ def pages(case):
         return (median_s * chance.lognormal(0, spread, int(users * seconds / mean)) * 1e6).astype(np.int64)
 
     match case:
-        case "A":  # ten alike
+        case "A":  # ten equal workers
             return [task(0.2) for _ in range(10)]
         case "B":  # five near, five far
             return [task(0.1 if number < 5 else 0.6) for number in range(10)]
         case "C":  # one of ten slow
             return [task(0.15 if number else 3.0) for number in range(10)]
-        case _:  # one of twenty has a fifth of its calls at 10 s
+        case _:  # one of twenty has a fifth of its responses at 10 s
             tasks = [task(0.1) for _ in range(20)]
             tasks[0] = tasks[0][: len(tasks[0]) // 4]
             tasks[0][::5] = 10_000_000
@@ -165,7 +165,7 @@ def pages(case):
 
 
 @pytest.mark.parametrize("case", ["A", "B", "C", "D"])
-def test_percentiles_are_those_of_the_pool_where_averages_are_not(case, capsys):
+def test_percentiles_are_those_of_the_pooled_samples_unlike_averages(case, capsys):
     """The table of docs/explanation/accuracy.md; `pytest -s` prints it."""
     workers = pages(case)
     timeline = Timeline()
@@ -190,7 +190,7 @@ def test_percentiles_are_those_of_the_pool_where_averages_are_not(case, capsys):
         true = int(pool[rank_of(percent, pool.size) - 1])
         averaged = np.mean([np.sort(times)[rank_of(percent, times.size) - 1] for times in workers])
         ours = total.percentile(percent)
-        print(  # noqa: T201  # it is the table that the documentation shows
+        print(  # noqa: T201  # the table in the documentation
             f"| {case} | p{percent:g} | {true / 1e6:.3f} s | {ours / 1e6:.3f} s | {100 * (ours / true - 1):+.2f} % "
             f"| {averaged / 1e6:.3f} s | {100 * (averaged / true - 1):+.0f} % |"
         )
@@ -201,7 +201,7 @@ def test_percentiles_are_those_of_the_pool_where_averages_are_not(case, capsys):
     assert total.max_us == pool[-1] and total.min_us == pool[0]
 
 
-def test_the_histogram_of_all_is_the_histogram_of_each_added_up():
+def test_the_histogram_of_all_labels_is_their_sum():
     samples = [Sample(second, us=1000 * second + 7, label=label) for second in range(9) for label in ("a", "b")]
     timeline = timeline_of(samples, workers=3)
 
@@ -209,7 +209,7 @@ def test_the_histogram_of_all_is_the_histogram_of_each_added_up():
     assert lowest_us(int(timeline.select().second(8).response.buckets[0])) <= 8007
 
 
-def test_all_requests_leave_timings_out():
+def test_all_requests_exclude_timings():
     timeline = timeline_of([Sample(0, us=900), Sample(0, us=100, label="home (LCP)", kind="timing")])
 
     assert (timeline.select().total.samples, timeline.select().total.max_us) == (1, 900)
@@ -217,7 +217,7 @@ def test_all_requests_leave_timings_out():
     assert timeline.select(kind="transaction").total.samples == 0
 
 
-def test_all_requests_leave_transactions_out():
+def test_all_requests_exclude_transactions():
     timeline = timeline_of(
         [Sample(0), Sample(0, label="buy", kind="transaction"), Sample(1, label="buy", kind="transaction")]
     )
@@ -232,7 +232,7 @@ def test_all_requests_leave_transactions_out():
     )
 
 
-def test_a_slice_follows_the_timeline():
+def test_a_slice_includes_intervals_merged_later():
     timeline = timeline_of([Sample(0)])
     view = timeline.select("home", location="local")
     assert view.total.samples == 1
@@ -244,7 +244,7 @@ def test_a_slice_follows_the_timeline():
     assert view.seconds == [0, 700]
 
 
-def test_windows_have_both_their_ends():
+def test_windows_include_both_ends():
     timeline = timeline_of(every_second(range(10)))
     view = timeline.select()
 
@@ -256,7 +256,7 @@ def test_windows_have_both_their_ends():
         view.second(11).percentile(50)
 
 
-def test_what_a_label_does_not_have_is_empty():
+def test_a_label_without_samples_is_empty():
     timeline = timeline_of([Sample(0)])
 
     assert timeline.select("nothing").total.samples == 0
@@ -264,7 +264,7 @@ def test_what_a_label_does_not_have_is_empty():
     assert Timeline().select().total.samples == 0
 
 
-def test_what_is_known_of_workers_and_locations():
+def test_a_timeline_lists_its_workers_and_locations():
     timeline = timeline_of([Sample(4, location="b"), Sample(2, location="a", execution="x")])
 
     assert timeline.locations() == ("a", "b")
@@ -274,7 +274,7 @@ def test_what_is_known_of_workers_and_locations():
 
 
 def users(*reports, worker="w", location="local", end=None, flush_after=()):
-    """Interval files with reports of (second, execution, count); `end` is the last second of the worker's health."""
+    """Returns interval files with reports of (second, execution, count); `end` is the last second with health."""
     recorder = Recorder(worker, location)
     files = []
     for number, report in enumerate(reports):
@@ -302,7 +302,7 @@ def test_virtual_users_are_summed_and_carried_forward_until_the_worker_ends():
     assert timeline.select(location="far").virtual_users(3) == 10
 
 
-def test_of_two_reports_for_one_second_the_later_file_holds_in_any_order():
+def test_the_later_file_of_two_reports_for_a_second_counts_in_any_order():
     files = users((1, "shop", 9), (1, "shop", 4), end=3, flush_after=(0,))
     for order in (files, files[::-1]):
         timeline = Timeline()
@@ -311,7 +311,7 @@ def test_of_two_reports_for_one_second_the_later_file_holds_in_any_order():
         assert timeline.select().virtual_users(1) == 4
 
 
-def test_unfinished_requests_belong_to_their_label_and_to_all():
+def test_unfinished_requests_count_in_their_label_and_in_all_requests():
     recorder = Recorder("w", "local")
     record(recorder, Sample(0))
     recorder.unfinished(9, "shop", "home", 2)

@@ -1,4 +1,4 @@
-"""Where bzt judges wrongly: what it says, and what we decided. docs/reference/criteria.md has the same rows."""
+"""Defects of bzt's criteria: its result and ours. docs/reference/criteria.md lists the same, row by row."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from toril.verdict import exit_code
 from toril.verdict.live import LiveCriteria
 
 
-def test_criteria_on_the_servers_monitoring_are_refused():
+def test_criteria_on_server_monitoring_are_rejected():
     source = {
         "class": "bzt.modules.monitoring.MonitoringCriteria",
         "subject": "local/cpu",
@@ -26,9 +26,9 @@ def test_criteria_on_the_servers_monitoring_are_refused():
         parse_criterion(source, "suite.yml: reporting[0].criteria[0]")
 
 
-def test_a_window_that_completes_in_the_final_flush_is_not_lost():
+def test_a_window_that_ends_in_the_final_flush_is_judged():
     source, samples = "avg-rt>150ms for 5s, stop as failed", every_second(range(6), SLOW)
-    assert Bzt(source).exit_code(samples, checked_to=1) == 0  # the last four seconds come when `check` is over
+    assert Bzt(source).exit_code(samples, checked_to=1) == 0  # the last four seconds come after `check`
     assert judged(source, timeline_of(samples)).outcome == "failed"
 
 
@@ -47,7 +47,7 @@ def test_a_stop_as_non_failed_does_not_hide_a_stop_as_failed():
         assert {judged(source, timeline_of(samples)).outcome for source in order} == {"failed", "triggered"}
 
 
-def test_any_percentile_can_be_judged_and_an_impossible_one_is_refused():
+def test_any_percentile_can_be_judged_and_an_impossible_one_is_rejected():
     samples = every_second(range(100), SLOW, 3)
     assert Bzt("p97>1ms").exit_code(samples) == 0
     assert judged("p97>1ms", timeline_of(samples)).outcome == "failed"
@@ -55,11 +55,11 @@ def test_any_percentile_can_be_judged_and_an_impossible_one_is_refused():
         parse_criterion("p105>1ms", "")
 
 
-def test_a_label_that_never_appears_does_not_pass():
+def test_a_label_without_samples_does_not_pass():
     samples = every_second(range(10), SLOW)
     assert Bzt("avg-rt of hom>1ms").exit_code(samples) == 0
     assert judged("avg-rt of hom>1ms", timeline_of(samples)).outcome == "inconclusive"
-    assert Bzt("avg-rt of home >1ms").exit_code(samples) == 0  # for the space before the operator
+    assert Bzt("avg-rt of home >1ms").exit_code(samples) == 0  # because of the space before the operator
     assert judged("avg-rt of home >1ms", timeline_of(samples)).outcome == "failed"
 
 
@@ -78,30 +78,30 @@ def test_every_breach_is_reported_and_not_only_the_first():
     assert [judged(source, timeline).outcome for source in sources] == ["failed"] * 3
 
 
-def test_a_quiet_second_does_not_weigh_as_much_as_a_busy_one():
+def test_seconds_are_weighted_by_their_samples():
     samples = every_second([0], SLOW) + every_second([1], replace(SLOW, us=100 * MS), 99)
     assert bzt_fires("avg-rt>150ms over 2s", samples)
     result = judged("avg-rt>150ms over 2s", timeline_of(samples))
     assert (result.outcome, result.observed) == ("passed", 102 * MS)
 
 
-def test_a_silent_second_at_its_beginning_leaves_a_window_full():
+def test_a_window_that_begins_with_a_silent_second_is_full():
     samples = every_second([0, 3, 6], SLOW)
     assert not bzt_fires("hits>=2 over 5s", samples)
     assert judged("hits>=2 over 5s", timeline_of(samples)).at_s == 4
 
 
-def test_a_silent_second_has_no_samples_which_is_a_count():
+def test_a_silent_second_has_a_count_of_zero():
     samples = every_second(range(3), SLOW, 5)
     assert not bzt_fires("hits<5 for 3s", samples)
-    timeline = timeline_of([*samples, replace(SLOW, second=12, label="other")])  # others go on
+    timeline = timeline_of([*samples, replace(SLOW, second=12, label="other")])  # other labels continue
     assert judged("hits of home<5 for 3s", timeline).at_s == 5
     samples = every_second([0, 4], replace(SLOW, ok=False))
     assert bzt_fires("fail>0 for 5s", samples)
     assert judged("fail>0 for 5s", timeline_of(samples)).outcome == "passed"
 
 
-def test_at_most_and_at_least_are_operators_after_a_label_too():
+def test_operators_with_equality_are_parsed_after_a_label():
     samples = every_second(range(3), SLOW)
     assert not bzt_fires("hits of home>=1", samples)  # label `home>`, operator `=`
     assert judged("hits of home>=1", timeline_of(samples)).outcome == "failed"
@@ -115,19 +115,19 @@ def test_a_timeframe_longer_than_the_run_does_not_pass_silently():
 
 
 @pytest.mark.parametrize("source", ["fail>50% for 10s please", "avg-rt>1s 10s", "avg-rt>2s 500ms"])
-def test_words_after_a_criterion_are_refused(source):
+def test_words_after_a_criterion_are_rejected(source):
     assert Bzt(source).processor.criteria
     with refused("trailing-words", error=CriterionError):
         parse_criterion(source, "")
 
 
-def test_an_unknown_status_is_refused_and_not_taken_for_failed():
+def test_an_unknown_status_is_rejected_instead_of_meaning_failed():
     assert Bzt("hits>0, stop as successful").exit_code([SLOW]) == 3
     with refused("wrong-action", error=CriterionError):
         parse_criterion("hits>0, stop as successful", "")
 
 
-def test_an_example_of_the_documentation_that_bzt_rejects_is_told_its_fix():
+def test_an_example_of_the_documentation_that_bzt_rejects_gets_advice():
     with pytest.raises(TaurusConfigError):
         Bzt("avg-lt for my-label>2")
     with refused("missing-of", "avg-lt of my-label", error=CriterionError):
@@ -136,7 +136,7 @@ def test_an_example_of_the_documentation_that_bzt_rejects_is_told_its_fix():
 
 @pytest.mark.parametrize("timeframe", [0, -1])
 @pytest.mark.parametrize(("logic", "code"), [("for", 3), ("within", 0)])
-def test_a_timeframe_of_nothing_is_the_whole_run(timeframe, logic, code):
+def test_an_empty_timeframe_means_the_whole_run(timeframe, logic, code):
     source = {"subject": "hits", "condition": ">", "threshold": 5, "logic": logic, "timeframe": timeframe}
     samples = every_second(range(6))
     assert Bzt(source).exit_code(samples) == code
@@ -146,43 +146,43 @@ def test_a_timeframe_of_nothing_is_the_whole_run(timeframe, logic, code):
         parse_criterion("hits>5 for 0s", "")
 
 
-def test_times_are_not_cut_to_whole_milliseconds():
+def test_times_are_not_rounded_to_milliseconds():
     samples = every_second(range(80), Sample(0, 1900))
     assert Bzt("p95>1.5ms").exit_code(samples) == 0
     assert judged("p95>1.5ms", timeline_of(samples)).outcome == "failed"
 
 
-def test_criteria_of_an_execution_count_without_passfail_in_reporting(tmp_path):
+def test_criteria_of_an_execution_need_no_passfail_in_reporting(tmp_path):
     document = {"execution": [{"scenario": {"requests": ["http://127.0.0.1/"]}, "criteria": ["fail>0"]}]}
     (planned,) = read(tmp_path, document).criteria
     assert planned.executions
 
 
-def test_an_unknown_key_is_refused_and_not_ignored():
+def test_an_unknown_key_is_rejected_instead_of_ignored():
     source = {"subject": "hits", "condition": ">", "threshold": 0, "timeframes": "1h"}
     assert Bzt(source).exit_code([SLOW]) == 3
     with refused("unknown-key", "timeframe", error=CriterionError):
         parse_criterion(source, "")
 
 
-def test_a_response_code_of_other_languages_is_refused():
+def test_a_response_code_with_wildcards_of_other_languages_is_rejected():
     assert Bzt("rc5xx>0").exit_code([BROKEN] * 9) == 0
     with refused("wrong-response-code", "rc5??", error=CriterionError):
         parse_criterion("rc5xx>0", "")
 
 
-def test_a_slip_in_the_key_of_criteria_is_refused(tmp_path):
+def test_a_misspelt_key_of_criteria_is_rejected(tmp_path):
     reporting = [{"module": "passfail", "critera": ["hits>0"]}]
     with refused("stray-criteria", "`criteria`", error=SuiteError):
         read(tmp_path, {"execution": [{"scenario": {"requests": ["http://127.0.0.1/"]}}], "reporting": reporting})
 
 
-def test_a_count_has_no_unit_of_time():
+def test_a_count_with_a_unit_of_time_is_rejected():
     assert Bzt("hits>1m").exit_code(every_second(range(61))) == 3
     with refused("wrong-threshold", error=CriterionError):
         parse_criterion("hits>1m", "")
 
 
-def test_a_breach_exits_with_1():
+def test_a_breach_exits_with_code_1():
     assert Bzt("hits>0").exit_code([SLOW]) == 3
     assert (exit_code("failed"), exit_code("inconclusive")) == (1, 3)

@@ -1,6 +1,6 @@
-"""bzt's own passfail module judges the same samples: where it judges rightly, we say the same.
+"""Our results equal those of bzt's own passfail module, where bzt is right.
 
-Where it does not, see `test_bzt_defects.py`; so with silent seconds, which bzt skips where counts and bytes are judged.
+For its defects see `test_bzt_defects.py`. One of them: for counts and bytes, bzt skips silent seconds.
 """
 
 from dataclasses import replace
@@ -15,24 +15,26 @@ from tests.tiers import examples
 from toril.records import Plan
 
 
-def lasting(seconds: int) -> Plan:
-    """A load of so many seconds: each of them is a whole one."""
+def plan_lasting(seconds: int) -> Plan:
+    """Returns a plan of a load of whole seconds."""
     return plan_of(executions=[execution(hold_for_s=float(seconds))])
 
 
 EVERY = range(13)
-PLAN = lasting(len(EVERY))
+PLAN = plan_lasting(len(EVERY))
 
 sample = st.builds(
     Sample,
     second=st.integers(0, 12),
-    us=st.sampled_from([20, 100, 150, 300, 1900]).map(lambda ms: ms * MS),  # whole milliseconds: bzt rounds others down
+    us=st.sampled_from([20, 100, 150, 300, 1900]).map(
+        lambda ms: ms * MS
+    ),  # whole milliseconds, because bzt rounds down
     label=st.sampled_from(["home", "cart"]),
     ok=st.booleans(),
     rc=st.sampled_from(["200", "404", "503", "Exception"]),
     bytes=st.integers(0, 3000),
 )
-home = st.just([Sample(0), Sample(12)])  # so that the label is there: bzt passes one that is not
+home = st.just([Sample(0), Sample(12)])  # so that the label exists: bzt passes unknown labels
 many = st.tuples(st.lists(sample, max_size=50), home).map(lambda parts: parts[0] + parts[1])
 single = st.sampled_from(
     ["avg-rt{}>149.7ms", "avg-rt{}<150.3ms", "p90{}>150.5ms", "p50{}<=100.5ms", "stdev-rt{}>50.3ms", "bytes{}>2kB"]
@@ -43,7 +45,7 @@ label = st.sampled_from(["", " of home"])
 
 
 def written(subject: str, label: str) -> str:
-    """The criterion on that label; without `<=`, which bzt takes for a label's last character and `=`."""
+    """Returns the criterion on the label, without `<=`: bzt parses that as the label's last character and `=`."""
     source = subject.format(label)
     return source if not label else source.replace("<=", "<").replace(">=", ">")
 
@@ -52,21 +54,19 @@ seconds = st.integers(1, 5)
 
 
 @given(many, st.one_of(single, shares, counts), label)
-def test_whole_runs_are_judged_as_bzt_judges_them(samples, subject, label):
+def test_whole_runs_get_the_result_of_bzt(samples, subject, label):
     source = written(subject, label)
     assert judged(source, timeline_of(samples)).fired == bzt_fires(source, samples)
 
 
 @given(many, st.one_of(single.filter(lambda one: "bytes" not in one), shares), label, seconds)
-def test_for_is_judged_as_bzt_judges_it(samples, subject, label, seconds):
+def test_for_gets_the_result_of_bzt(samples, subject, label, seconds):
     source = f"{written(subject, label)} for {seconds}s"
     assert judged(source, timeline_of(samples), PLAN).fired == bzt_fires(source, samples)
 
 
 @given(many, st.one_of(counts, st.just("bytes{}>2kB")), label, st.sampled_from(["for", "within", "over"]), seconds)
-def test_counts_in_windows_are_judged_as_bzt_judges_them_where_no_second_is_silent(
-    samples, subject, label, logic, seconds
-):
+def test_counts_in_windows_without_silent_seconds_get_the_result_of_bzt(samples, subject, label, logic, seconds):
     samples = samples + every_second(EVERY)
     source = f"{written(subject, label)} {logic} {seconds}s"
     assert judged(source, timeline_of(samples), PLAN).fired == bzt_fires(source, samples)
@@ -77,22 +77,20 @@ def test_counts_in_windows_are_judged_as_bzt_judges_them_where_no_second_is_sile
     seconds,
     st.sampled_from(["within", "over"]),
 )
-def test_averages_of_windows_are_judged_as_bzt_judges_them_where_every_second_has_as_many_samples(
-    times, seconds, logic
-):
+def test_averages_of_windows_with_equal_seconds_get_the_result_of_bzt(times, seconds, logic):
     samples = [Sample(second, ms * MS) for second, ms in enumerate(times) for _ in range(3)]
     source = f"avg-rt>149.7ms {logic} {seconds}s"
     assert judged(source, timeline_of(samples)).fired == bzt_fires(source, samples)
 
 
 @given(many, seconds, st.sampled_from(["within", "over"]))
-def test_bytes_of_windows_are_judged_as_bzt_judges_them(samples, seconds, logic):
+def test_bytes_of_windows_get_the_result_of_bzt(samples, seconds, logic):
     samples = samples + every_second(range(13))
     source = f"bytes>1501 {logic} {seconds}s"
     assert judged(source, timeline_of(samples)).fired == bzt_fires(source, samples)
 
 
-# Every subject, label and logic at once, where bzt is right: where each second has the same samples
+# All subjects, labels and logics, where bzt is right: with equal samples in each second
 
 subjects = st.sampled_from(
     [
@@ -125,12 +123,12 @@ moment = st.lists(
     st.sampled_from(["", " of cart page"]),
     st.sampled_from(["", " for 1s", " for 3s", " for 5s"]),
 )
-def test_every_subject_is_judged_as_bzt_judges_it_on_the_whole_and_for_seconds(moments, subject, label, frame):
+def test_each_subject_gets_the_result_of_bzt_on_whole_runs_and_with_for(moments, subject, label, frame):
     samples = [replace(one, second=second) for second, (each, _) in enumerate(moments) for one in each]
     samples += every_second(range(len(moments)), replace(moments[0][0][0], label="cart page"))
     users = {second: count for second, (_, count) in enumerate(moments)}
     source = f"{subject.format(label)}{frame}"
-    plan = lasting(len(moments))
+    plan = plan_lasting(len(moments))
     assert judged(source, timeline_of(samples, users=users), plan).fired == bzt_fires(source, samples, users)
 
 
@@ -141,14 +139,14 @@ def test_every_subject_is_judged_as_bzt_judges_it_on_the_whole_and_for_seconds(m
     st.sampled_from(["within", "over"]),
     st.integers(1, 5),
 )
-def test_every_window_is_judged_as_bzt_judges_it_where_all_seconds_weigh_the_same(moments, subject, logic, frame):
+def test_windows_with_equal_seconds_get_the_result_of_bzt(moments, subject, logic, frame):
     samples = [replace(one, second=second) for second, (each, _) in enumerate(moments) for one in each]
     users = {second: count for second, (_, count) in enumerate(moments)}
-    source, plan = f"{subject.format('')} {logic} {frame}s", lasting(len(moments))
+    source, plan = f"{subject.format('')} {logic} {frame}s", plan_lasting(len(moments))
     assert judged(source, timeline_of(samples, users=users), plan).fired == bzt_fires(source, samples, users)
 
 
-# The examples of Taurus' documentation
+# The examples in Taurus' documentation
 
 EXAMPLES = [
     ("avg-rt of IndexPage>150ms for 10s, stop as failed", Sample(0, 200 * MS, "IndexPage")),
@@ -181,7 +179,7 @@ def test_the_documented_examples_breach_and_pass(source, breaching):
     wrong = every_second(range(70), breaching, 10)
     right = every_second(range(70), replace(breaching, us=10 * MS, ok=True, rc="200", bytes=10), 8)
     assert judged(source, timeline_of(wrong)).outcome == "failed"
-    if isinstance(source, str) and source.startswith("p99.9"):  # 560 samples do not tell it
+    if isinstance(source, str) and source.startswith("p99.9"):  # 560 samples are too few
         assert judged(source, timeline_of(right)).code == "too-few-samples"
     else:
         assert judged(source, timeline_of(right)).outcome == "passed"

@@ -1,4 +1,4 @@
-"""Breaches that stand whatever is missing, and percentiles of too few samples."""
+"""Breaches that missing data cannot change, and percentiles of too few samples."""
 
 from dataclasses import replace
 
@@ -23,13 +23,13 @@ from toril.verdict.evidence import Gap, MissingData
 # Enough samples
 
 
-def test_a_percentile_of_too_few_samples_is_inconclusive_although_it_looks_good():
+def test_a_low_percentile_of_too_few_samples_is_inconclusive():
     result = judged("p99>300ms", timeline_of(every_second(range(100))))
     assert (result.outcome, result.code) == ("inconclusive", "too-few-samples")
     assert judged("p99>300ms", timeline_of(every_second(range(100), times=4))).outcome == "passed"
 
 
-def test_a_breach_beyond_its_lower_bound_fails_however_few_the_samples():
+def test_a_percentile_with_its_lower_bound_in_breach_fails_with_few_samples():
     assert judged("p99>200ms", timeline_of(every_second(range(100), SLOW))).outcome == "failed"
     one_slow = timeline_of([*every_second(range(99), FAST), replace(SLOW, second=99)])
     assert judged("p99.5>200ms", one_slow).code == "too-few-samples"
@@ -39,11 +39,11 @@ def test_windows_of_a_percentile_need_no_interval():
     assert judged("p99>200ms for 3s", timeline_of(every_second(range(3), SLOW))).outcome == "failed"
 
 
-# What is missing
+# Missing data
 
 
 def lost_half(source, samples, last=9, **load):
-    """Judged with two workers of whom one was lost at once."""
+    """Returns the result of a run with two workers, of which one was lost at the start."""
     plan = plan_of(executions=[execution(**load)], workers=2)
     missing = MissingData(plan, (Gap("local-2", 0, last),))
     return judged(source, timeline_of(samples), plan, missing=missing)
@@ -80,13 +80,13 @@ def test_a_breach_stands_only_if_missing_samples_could_not_have_prevented_it(sou
     assert (result.fired, result.outcome) == (True, outcome)
 
 
-def test_planned_throughput_counts_as_missing_where_the_others_brought_less():
+def test_missing_samples_are_estimated_from_the_planned_throughput_at_least():
     samples = every_second(range(10), SLOW, 10)
     assert lost_half("avg-rt>149ms", samples, throughput_rps=20.0).outcome == "failed"
     assert lost_half("avg-rt>149ms", samples, throughput_rps=80.0).outcome == "inconclusive"
 
 
-def test_a_breach_before_anything_was_missing_stands():
+def test_a_breach_before_the_first_missing_data_stands():
     plan = plan_of(workers=2)
     timeline = timeline_of(every_second(range(10), SLOW, 2))
     assert (
@@ -108,7 +108,7 @@ def test_a_series_does_not_stand_over_a_second_whose_samples_are_missing():
     )
 
 
-def test_nor_over_a_silent_second_while_records_are_lost():
+def test_a_series_does_not_stand_over_a_silent_second_while_records_are_lost():
     plan = plan_of()
     timeline = timeline_of(every_second([0, 1, 3, 4], SLOW, 100))
     assert (
@@ -117,13 +117,13 @@ def test_nor_over_a_silent_second_while_records_are_lost():
     )
 
 
-def test_records_that_were_lost_count_as_missing():
+def test_lost_records_count_as_missing():
     timeline, plan = timeline_of(every_second(range(10), BROKEN)), plan_of()
     assert judged("fail>49%", timeline, plan, missing=MissingData(plan, lost_records=10)).outcome == "failed"
     assert judged("fail>51%", timeline, plan, missing=MissingData(plan, lost_records=10)).outcome == "inconclusive"
 
 
-def test_when_nobody_knows_how_much_is_missing_only_counts_that_are_too_high_stand():
+def test_if_the_missing_amount_is_unknown_only_excessive_counts_stand():
     samples = every_second(range(10), BROKEN)
     assert lost_half("fail>50%", samples, last=float("inf"), hold_for_s=0, iterations=5).outcome == "inconclusive"
     assert lost_half("fail>5", samples, last=float("inf"), hold_for_s=0, iterations=5).outcome == "failed"
@@ -140,20 +140,20 @@ def test_when_nobody_knows_how_much_is_missing_only_counts_that_are_too_high_sta
         ("succ<49%", "kept"),
         ("hits>201", "kept"),
         ("hits>199", "pass-may-not-stand"),
-        ("hits<100", "kept"),  # more of them could not break it
+        ("hits<100", "kept"),  # more samples could not breach it
         ("avg-rt>1s", "pass-may-not-stand"),
-        ("p49>1s", "kept"),  # were all of the missing slower, it would still be one that was measured
+        ("p49>1s", "kept"),  # even if all missing samples were slower, it would be a measured value
         ("p51>1s", "pass-may-not-stand"),
         ("hits=7", "pass-may-not-stand"),
     ],
 )
-def test_a_pass_stands_only_if_missing_samples_could_not_have_broken_it(source, code):
+def test_a_pass_stands_only_if_missing_samples_could_not_breach_it(source, code):
     result = lost_half(source, every_second(range(10), FAST, 10))
     assert (result.fired, result.code) == (False, code)
     assert result.outcome == ("passed" if code == "kept" else "inconclusive")
 
 
-def test_a_window_in_seconds_of_which_nothing_is_known_could_have_broken_anything():
+def test_a_window_of_unknown_seconds_could_breach_any_criterion():
     plan = plan_of(workers=1)
     missing = MissingData(plan, (Gap("local-1", 5, 9),))
     timeline = timeline_of(every_second(range(5), FAST, 10))
@@ -170,7 +170,7 @@ def test_a_window_in_seconds_of_which_nothing_is_known_could_have_broken_anythin
         ("generator-cpu>80% for 20s", True),
     ],
 )
-def test_a_timeframe_that_was_not_full_because_something_is_missing_proves_nothing(source, ours):
+def test_a_timeframe_that_missing_data_left_incomplete_proves_nothing(source, ours):
     criteria = {"ours": [source]} if ours else {"criteria": [source]}
     plan = plan_of(
         *criteria.get("criteria", ()), ours=criteria.get("ours", ()), executions=[execution(hold_for_s=60.0)]
@@ -181,19 +181,19 @@ def test_a_timeframe_that_was_not_full_because_something_is_missing_proves_nothi
         assert "20 s" in result.message
 
 
-def test_nor_does_one_on_load_that_was_cut():
+def test_a_timeframe_of_load_that_was_cut_proves_nothing():
     plan = plan_of(ours=["load<50% for 20s"], executions=[execution(hold_for_s=60.0)])
     (result,) = verdict_of(good(), plan, stop=stopped("user", 10.0)).criteria
     assert (result.outcome, result.code) == ("inconclusive", "pass-may-not-stand")
 
 
-def test_a_timeframe_longer_than_the_planned_run_could_not_be_filled_by_what_is_missing():
+def test_missing_data_cannot_fill_a_timeframe_longer_than_the_planned_run():
     plan = plan_of("avg-rt>1s for 20s", "avg-rt>1s for 9s", workers=2)
     verdict = verdict_of(good(), plan, lost=(("local-2", "killed"),))
     assert [one.code for one in verdict.criteria] == ["never-a-full-window", "pass-may-not-stand"]
 
 
-def test_a_criterion_that_may_not_stand_is_no_further_reason_beside_what_is_missing():
+def test_a_pass_that_may_not_stand_adds_no_reason_to_the_missing_data():
     plan = plan_of("avg-rt>1s", "hits<1", workers=2)
     verdict = verdict_of(good(), plan, lost=(("local-2", "killed"),))
     assert [one.code for one in verdict.criteria] == ["pass-may-not-stand", "kept"]

@@ -1,4 +1,4 @@
-"""What holds for any samples: workers never matter, live is final, a breach that stands stands."""
+"""Laws for any samples: workers do not matter, live results are final, and a breach that stands is final."""
 
 import pytest
 from hypothesis import given
@@ -54,7 +54,7 @@ sources = st.builds(
 
 
 @given(samples, st.one_of(sources, subjects.map(lambda subject: subject.format(""))), st.integers(2, 5), st.randoms())
-def test_how_samples_are_spread_over_workers_never_changes_a_result(samples, source, workers, random):
+def test_the_distribution_of_samples_over_workers_changes_no_result(samples, source, workers, random):
     spread = list(samples)
     random.shuffle(spread)
     assert judged(source, timeline_of(spread, workers=workers)) == judged(source, timeline_of(samples))
@@ -73,7 +73,7 @@ def test_live_and_final_judgement_are_the_same(samples, source, completed, stead
 
 
 @given(samples, sources)
-def test_a_sliding_window_is_what_its_samples_alone_would_give(samples, source):
+def test_a_sliding_window_has_the_value_of_its_samples_alone(samples, source):
     samples = [*samples, Sample(14)]
     result = judged(source, timeline_of(samples), plan_of(executions=[execution(hold_for_s=15.0)]))
     if result.window is None or parse_criterion(source, "").logic == "for":
@@ -88,8 +88,8 @@ def test_a_sliding_window_is_what_its_samples_alone_would_give(samples, source):
 
 
 @given(samples, subjects, st.integers(0, 40))
-def test_a_breach_that_stands_stands_with_any_samples_added(samples, subject, added):
-    """The guarantee behind `failed`, tried with samples that were really missing."""
+def test_adding_samples_does_not_undo_a_breach_that_stands(samples, subject, added):
+    """The guarantee behind `failed`, tested with really missing samples."""
     source, plan = subject.format(""), plan_of(workers=2)
     missing = MissingData(plan, lost_records=added)
     if judged(source, timeline_of(samples), plan, missing=missing).outcome == "failed":
@@ -104,7 +104,7 @@ def test_a_breach_that_stands_stands_with_any_samples_added(samples, subject, ad
 # Live
 
 
-def test_live_criteria_tell_a_breach_once_and_only_of_complete_seconds():
+def test_live_criteria_report_a_breach_once_and_in_complete_seconds_only():
     plan = plan_of("avg-rt>150ms for 3s", "avg-rt>150ms for 2s, continue", "avg-rt>150ms")
     timeline, live = timeline_of(every_second(range(6), SLOW)), LiveCriteria(plan)
     assert live.advance(timeline, None) == []
@@ -114,7 +114,7 @@ def test_live_criteria_tell_a_breach_once_and_only_of_complete_seconds():
     assert live.advance(timeline, 5) == []
 
 
-def test_of_several_stops_in_one_step_those_that_fail_come_first():
+def test_live_criteria_report_stops_that_fail_the_run_first():
     plan = plan_of("hits>0 for 1s, stop as non-failed", "avg-rt>150ms for 1s, stop as failed")
     results = LiveCriteria(plan).advance(timeline_of(every_second(range(2), SLOW)), 1)
     assert [result.outcome for result in results] == ["failed", "triggered"]
@@ -130,13 +130,13 @@ def test_of_several_stops_in_one_step_those_that_fail_come_first():
         ("hits>5 within 3s", True),
     ],
 )
-def test_a_worker_that_lags_holds_up_no_stop_that_stands_without_it(source, stands, status):
-    """Half of the load is of a worker that has told of its first seconds only: it may still have succeeded in all."""
+def test_a_slow_worker_delays_no_stop_that_stands_without_it(source, stands, status):
+    """A worker with half of the load has reported only its first seconds: all of its later requests may succeed."""
     samples = every_second(range(10), BROKEN, 4)
-    told = [one for number, one in enumerate(samples) if number % 2 == 0 or one.second < 2]
+    reported = [one for number, one in enumerate(samples) if number % 2 == 0 or one.second < 2]
     plan = plan_of(f"{source}, stop as {status}", workers=2, executions=[execution(hold_for_s=60.0)])
     live, timeline = LiveCriteria(plan), timeline_of(samples)
-    found = live.standing(timeline_of(told, workers=2), {"local-1": 9, "local-2": 1})
+    found = live.standing(timeline_of(reported, workers=2), {"local-1": 9, "local-2": 1})
     assert [one.criterion.fail for one in found] == ([status == "failed"] if stands else [])
     assert all(one.at_s is not None and one.at_s < 9 for one in found)
-    assert [one.fired for one in live.advance(timeline, 9)] == [True]  # nothing of that was remembered
+    assert [one.fired for one in live.advance(timeline, 9)] == [True]  # `standing` keeps no state

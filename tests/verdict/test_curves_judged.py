@@ -1,4 +1,4 @@
-"""A load curve from the plan to the verdict: division, what counts as reached, and criteria on the load."""
+"""A load curve from the plan to the verdict: division, achieved load, and criteria on the load."""
 
 from dataclasses import replace
 
@@ -27,14 +27,14 @@ def planned(points, **keys):
 
 
 def following(points, *, part=1.0, late_s=0.0):
-    """Samples that are answered as the curve asks for them, all after the same time."""
+    """Returns samples that follow the curve, all with the same response time."""
     counts = Curve(points).by_second(range(60), late_s)
     slow = replace(FAST, us=max(FAST.us, round(1e6 * late_s)))
     return [one for second, count in enumerate(counts) for one in every_second([second], slow, round(part * count))]
 
 
 @pytest.mark.parametrize("workers", [1, 3, 7])
-def test_workers_shares_of_the_peak_are_the_whole(tmp_path, workers):
+def test_the_shares_of_all_workers_add_up_to_the_peak(tmp_path, workers):
     plan = make_plan(read(tmp_path, suite({"ramp": {"to": 100}, "for": "1m"})), run_id="r", workers=workers)
     (one,) = plan.executions
     assert one.rate == Curve(((0, 0), (60, 100)))
@@ -42,19 +42,19 @@ def test_workers_shares_of_the_peak_are_the_whole(tmp_path, workers):
     assert sum(parts) == pytest.approx(100)
 
 
-def test_the_peak_says_how_many_workers_are_needed(tmp_path):
+def test_the_peak_determines_the_number_of_workers(tmp_path):
     shape = {"spikes": {"base": 10, "peak": 20_000, "every": "1m", "lasts": "1s"}, "for": "1m"}
     plan = make_plan(read(tmp_path, suite(shape, concurrency=500)), run_id="r", workers=None)
     assert len(plan.shares) == 4  # of two cores each, with 3,000/s each
     assert requests_of(plan) == pytest.approx(59 * 10 + 20_000)
 
 
-def test_a_smoke_run_follows_no_curve(tmp_path):
+def test_a_smoke_run_ignores_the_curve(tmp_path):
     plan = make_plan(read(tmp_path, suite({"ramp": {"to": 100}, "for": "1m"})), run_id="r", workers=None, smoke=True)
     assert (plan.executions[0].rate, plan.executions[0].throughput_rps, plan.duration_s) == (None, None, 5)
 
 
-def test_a_duet_refuses_a_curve(tmp_path):
+def test_a_duet_rejects_a_curve(tmp_path):
     path = tmp_path / "suite.yml"
     document = suite({"ramp": {"to": 100}, "for": "1m"})
     document["scenarios"]["shop"] = {"default-address": "http://shop", "requests": ["/"]}
@@ -63,17 +63,17 @@ def test_a_duet_refuses_a_curve(tmp_path):
         plan_duet([path], RunOptions(), 0.0, base="http://a", head="http://b")
 
 
-def test_what_is_planned_in_a_second_is_what_is_due_in_it():
+def test_the_plan_of_a_second_is_the_number_of_its_due_requests():
     load = planned(RISING, delay_s=2.5)
     by_second = planned_by_second(load, range(45))
     assert by_second is not None
     assert by_second[:2] == [0, 0]
     assert by_second[2] == pytest.approx(0.5 * 10.5)
     assert sum(by_second) == pytest.approx(Curve(RISING).total)
-    assert [planned_users(load, at_s) for at_s in (0, 2.5, 42, 43)] == [0, 10, 10, 0]  # a cap, there from the start
+    assert [planned_users(load, at_s) for at_s in (0, 2.5, 42, 43)] == [0, 10, 10, 0]  # a cap, active from the start
 
 
-def test_taurus_own_ramp_up_and_steps_are_curves_too_and_a_change_is_planned_from_its_moment():
+def test_ramp_up_and_steps_are_curves_and_a_change_applies_from_its_time():
     ramp = execution(throughput_rps=30.0, ramp_up_s=10.0, hold_for_s=5.0)
     stairs = execution(throughput_rps=30.0, ramp_up_s=10.0, hold_for_s=5.0, steps=2).planned_rate()
     changed = ramp.planned_rate([(12.0, 6.0)])
@@ -84,7 +84,7 @@ def test_taurus_own_ramp_up_and_steps_are_curves_too_and_a_change_is_planned_fro
     assert changed.total == pytest.approx(150 + 60 + 3 * 6)
 
 
-def test_the_load_is_reached_against_the_curve_in_the_same_seconds():
+def test_achieved_load_is_compared_with_the_curve_of_the_same_seconds():
     plan = plan_of(executions=[planned(STAIRS, concurrency=None)])
     (load,) = steady_load(plan, timeline_of(following(STAIRS)))
     assert load.requested_rps == pytest.approx((20 * 10 + 20 * 40) / 40)
@@ -94,12 +94,12 @@ def test_the_load_is_reached_against_the_curve_in_the_same_seconds():
     assert [reason.code for reason in half.reasons] == ["unreached-load"]
 
 
-def test_users_who_wait_for_a_low_rate_are_no_load_that_is_missing() -> None:
+def test_idle_users_of_a_low_rate_are_no_missing_load() -> None:
     plan = plan_of(executions=[planned(STAIRS, concurrency=50)])
     assert verdict_of(timeline_of(following(STAIRS), users=dict.fromkeys(range(40), 3)), plan).outcome == "passed"
 
 
-def test_slow_answers_to_a_rising_load_are_no_load_that_was_not_reached():
+def test_slow_responses_to_a_rising_load_are_no_missing_load():
     plan = plan_of(executions=[planned(RISING, concurrency=None)])
     timeline = timeline_of(following(RISING, late_s=3.0))
     (load,) = steady_load(plan, timeline)
@@ -109,12 +109,12 @@ def test_slow_answers_to_a_rising_load_are_no_load_that_was_not_reached():
     assert [one.code for one in verdict_of(timeline_of(missing), plan).reasons] == ["unreached-load"]
 
 
-def test_a_criterion_on_the_load_holds_each_second_against_the_curve():
+def test_a_criterion_on_the_load_compares_each_second_with_the_curve():
     plan = plan_of(executions=[planned(STAIRS, concurrency=None)])
     kept = timeline_of(following(STAIRS))
     assert judged_ours("load<99% for 3s", kept, plan).outcome == "passed"
     assert judged_ours("load<99%", kept, plan).observed == pytest.approx(100, rel=0.01)
-    flat = timeline_of(every_second(range(40), FAST, 10))  # as if the step had not been
+    flat = timeline_of(every_second(range(40), FAST, 10))  # as if there were no step
     result = judged_ours("load<99% for 3s", flat, plan)
     assert (result.outcome, result.at_s) == ("failed", 22)
     assert result.observed == pytest.approx(25, rel=0.05)
@@ -124,7 +124,7 @@ def test_a_criterion_on_the_load_holds_each_second_against_the_curve():
     assert [bool(live.advance(flat, second)) for second in (19, 21, 22)] == [False, False, True]
 
 
-def test_seconds_in_which_less_than_one_request_is_due_say_nothing_about_the_load():
+def test_seconds_with_less_than_one_due_request_are_not_judged():
     valley = ((0.0, 20.0), (10.0, 20.0), (10.0, 0.2), (30.0, 0.2), (30.0, 20.0), (40.0, 20.0))
     plan = plan_of(executions=[planned(valley, concurrency=None)])
     assert judged_ours("load<90% for 5s", timeline_of(following(valley)), plan).outcome == "passed"
@@ -133,7 +133,7 @@ def test_seconds_in_which_less_than_one_request_is_due_say_nothing_about_the_loa
     assert judged_ours("load<90%", timeline_of(every_second([5, 15], FAST)), plan).code == "no-samples"
 
 
-def test_a_location_has_its_part_of_the_curve():
+def test_a_location_has_its_share_of_the_curve():
     plan = plan_of(executions=[planned(STAIRS, concurrency=None)], locations=("eu", "us"))
     halves = [replace(one, location=place) for place in ("eu", "us") for one in following(STAIRS, part=0.5)]
     assert judged_ours("load<99% in eu", timeline_of(halves), plan).observed == pytest.approx(100, rel=0.01)

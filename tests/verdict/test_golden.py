@@ -1,6 +1,6 @@
-"""verdict.json, byte for byte: one run for each code. `python -m tests.verdict.test_golden` writes the file anew.
+"""verdict.json, byte for byte: one run for each code. `python -m tests.verdict.test_golden` regenerates the file.
 
-The wording of verdicts is held here and nowhere else; other tests compare codes and figures.
+Only this file compares the wording of verdicts; other tests compare codes and figures.
 """
 
 import json
@@ -52,8 +52,8 @@ TAURUS = (
 )  # fmt: skip
 
 
-def reporting(**said: object) -> dict[str, Exit]:
-    return {"local-1": left(executions={"shop": EngineReport.model_validate(said)})}
+def reporting(**fields: object) -> dict[str, Exit]:
+    return {"local-1": left(executions={"shop": EngineReport.model_validate(fields)})}
 
 
 def busy(sample: Sample = FAST, **more: object) -> Timeline:
@@ -162,11 +162,11 @@ def written() -> str:
 
 
 def stored() -> list[str]:
-    """The golden verdicts, each as it stands in its file."""
+    """Returns the golden verdicts, each as a text."""
     return re.split(r"^# .*\n", GOLDEN.read_text(), flags=re.MULTILINE)[1:]
 
 
-def test_verdicts_are_written_as_they_always_were():
+def test_verdicts_equal_the_golden_file():
     assert written() == GOLDEN.read_text()
 
 
@@ -174,8 +174,8 @@ def test_each_code_of_the_tables_has_an_example():
     tables = "".join(one.__doc__ or "" for one in (the_verdict, regression))
     known = {*re.findall(r"^\| `([a-z-]+)` *\| (?!a note)", tables, re.MULTILINE)}
     verdicts = [json.loads(one) for one in stored()]
-    told = {one["code"] for verdict in verdicts for one in (*verdict["reasons"], *verdict["criteria"])}
-    assert known <= told
+    found = {one["code"] for verdict in verdicts for one in (*verdict["reasons"], *verdict["criteria"])}
+    assert known <= found
 
 
 if __name__ == "__main__":

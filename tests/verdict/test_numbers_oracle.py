@@ -1,7 +1,7 @@
-"""Every figure of the summary, against raw samples and the definitions in plain Python.
+"""Each figure of the summary, compared with raw samples and the definitions in plain Python.
 
-The oracle shares no code with what it checks: it sorts, counts and adds the samples themselves. Samples are spread at
-random over workers and files, the files come in any order, and the timeline is questioned in between.
+The oracle shares no code with the tested code: it sorts, counts and adds the samples themselves. Samples are spread at
+random over workers and files, files come in any order, and the timeline is read between them.
 """
 
 import json
@@ -103,7 +103,7 @@ hung_reports = st.lists(
 
 
 def files_of(samples, users, hung, chance):
-    """Interval files of all workers, cut and ordered at random; users are reported in the order of time."""
+    """Returns the interval files of all workers, split and ordered at random; users are reported in order of time."""
     recorders = {name: Recorder(name, location) for name, location in WORKERS.items()}
     events = [*samples, *sorted(users, key=lambda report: report[2]), *hung]
     files = []
@@ -136,7 +136,7 @@ def exact_rank(percent, count):
 
 @cache
 def exact_ranks(percent, count):
-    """The tightest ranks around a quantile, from the binomial distribution in exact fractions."""
+    """Returns the tightest ranks around a quantile, from the binomial distribution in exact fractions."""
     share, limit = Fraction(percent) / 100, Fraction(1, 40)
     up, down = share.numerator, share.denominator - share.numerator
     whole = share.denominator**count
@@ -154,7 +154,7 @@ def exact_ranks(percent, count):
 
 
 def check_times(found, times):
-    """Minimum to maximum, the intervals, against the sorted times themselves."""
+    """Compares minimum, percentiles, maximum and intervals with the sorted times."""
     count = len(times)
     if not count:
         assert all(found[name] is None for name in ("min", "mean", "stdev", "max", *PERCENTILES))
@@ -176,7 +176,7 @@ def check_times(found, times):
 
 
 def check_label(found, samples, unfinished, seconds, *, kind, whole):
-    """One label's entry against its samples."""
+    """Compares one label's entry with its samples."""
     failed = [one for one in samples if not one.ok]
     assert (found["kind"], found["samples"], found["failures"]) == (kind, len(samples), len(failed))
     assert (found["bytes"], found["unfinished"]) == (sum(one.bytes for one in samples), unfinished)
@@ -211,7 +211,7 @@ def check_labels(found, samples, hung, seconds, *, whole=False):
 
 
 def users_at(second, users, ended, location=None):
-    """The last report of every worker and execution, for as long as the worker lives."""
+    """Returns the sum of the last reports of all workers and executions that have not ended."""
     latest = {}
     for worker, name, at, count in sorted(users, key=lambda report: report[2]):
         if at <= second <= ended[worker] and location in (None, WORKERS[worker]):
@@ -221,7 +221,7 @@ def users_at(second, users, ended, location=None):
 
 @examples(15)
 @given(st.lists(raw, max_size=50), users_reports, hung_reports, st.booleans(), st.randoms(use_true_random=False))
-def test_every_figure_of_the_summary_is_that_of_the_raw_samples(samples, users, hung, exclude, chance):
+def test_each_figure_of_the_summary_is_that_of_the_raw_samples(samples, users, hung, exclude, chance):
     executions = [execution("shop", ramp_up_s=3.0, hold_for_s=5.0), execution("admin", delay_s=1.0, hold_for_s=8.5)]
     plan = plan_of(executions=executions, ramp_up_exclude=exclude)
     lasts = {name: max((one.completed_s for one in samples if one.worker == name), default=None) for name in WORKERS}
@@ -235,7 +235,7 @@ def test_every_figure_of_the_summary_is_that_of_the_raw_samples(samples, users, 
     for file in files:
         live.add(decode(file, "file"))
         if chance.random() < 0.5:
-            summarise(plan, live, complete, START)  # what is asked in between changes nothing
+            summarise(plan, live, complete, START)  # reading it in between changes nothing
     for file in sorted(files):
         final.add(decode(file, "file"))
     found = summarise(plan, live, complete, START)
@@ -252,8 +252,10 @@ def test_every_figure_of_the_summary_is_that_of_the_raw_samples(samples, users, 
         ended[worker] = 9
     duration = max((one.completed_s for one in samples), default=float(max(ended.values()) + 1))
     if samples and math.floor(duration) < 0:
-        duration = 1.0  # all that completed before the signal counts in second 0
-    waited = max(({"shop": 8.0, "admin": 9.5}[name] for _, name, *_ in hung), default=0.0)  # for no answer at all
+        duration = 1.0  # earlier completions count in second 0
+    waited = max(
+        ({"shop": 8.0, "admin": 9.5}[name] for _, name, *_ in hung), default=0.0
+    )  # unanswered requests extend the load to its end
     duration = round(max(duration, waited), 3)
     planned_s = {"shop": (3.0 if exclude else 0.0, 8.0), "admin": (1.0, 9.5)}
     chosen = [one for one in samples if one.steady or not exclude]
@@ -298,7 +300,7 @@ def test_every_figure_of_the_summary_is_that_of_the_raw_samples(samples, users, 
             assert part["virtual_users"] == users_at(entry["second"], users, ended, place)
 
 
-# Runs that are all edge
+# Edge cases
 
 
 @pytest.mark.parametrize(
@@ -313,7 +315,7 @@ def test_every_figure_of_the_summary_is_that_of_the_raw_samples(samples, users, 
     ],
     ids=["none", "one", "before the signal", "only failures", "only transactions", "hostile labels"],
 )
-def test_a_run_that_is_all_edge_is_summarised_and_judged_in_strict_json(samples):
+def test_a_run_of_edge_cases_is_summarised_and_judged_in_strict_json(samples):
     timeline = Timeline()
     for file in files_of(samples, [], [], random.Random(1)):
         timeline.add(decode(file, "file"))

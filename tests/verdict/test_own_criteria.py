@@ -1,4 +1,4 @@
-"""Throughput, load, generators and transactions: each against figures worked out by hand."""
+"""Criteria on throughput, load, generators and transactions, compared with figures computed by hand."""
 
 from dataclasses import replace
 from typing import Any
@@ -33,16 +33,18 @@ def complete(plan, **known):
 
 
 def healthy(workers: dict[str, dict[int, dict[str, Any]]], timeline: Timeline | None = None) -> Timeline:
-    """What workers told of themselves, by second."""
+    """Adds health readings: worker → second → figures."""
     timeline = timeline or good()
     for name, seconds in workers.items():
         recorder = Recorder(name, name.rsplit("-", 1)[0])
-        for second, told in seconds.items():
-            vitals = {key: told[key] for key in ("waiting", "throttled", "sockets") if key in told}
-            recorder.health(second, told.get("cpu", 0), told.get("core", 0), told.get("memory", 0), 0.0, **vitals)
-            if "late_us" in told or "dropped" in told:
-                late = told.get("late_us", 0)
-                recorder.sends(second, late_us=late, late_p90_us=late, dropped=told.get("dropped", 0))
+        for second, readings in seconds.items():
+            vitals = {key: readings[key] for key in ("waiting", "throttled", "sockets") if key in readings}
+            recorder.health(
+                second, readings.get("cpu", 0), readings.get("core", 0), readings.get("memory", 0), 0.0, **vitals
+            )
+            if "late_us" in readings or "dropped" in readings:
+                late = readings.get("late_us", 0)
+                recorder.sends(second, late_us=late, late_p90_us=late, dropped=readings.get("dropped", 0))
         timeline.add(decode(recorder.flush() or b"", name))
     return timeline
 
@@ -50,7 +52,7 @@ def healthy(workers: dict[str, dict[int, dict[str, Any]]], timeline: Timeline | 
 # Throughput
 
 
-def test_throughput_of_the_whole_run_is_the_rate_that_the_summary_shows():
+def test_throughput_of_the_whole_run_equals_the_rate_in_the_summary():
     timeline = timeline_of(every_second(range(10), FAST, 7) + every_second(range(10), replace(FAST, label="cart"), 2))
     plan = plan_of()
     known = complete(plan, exits={"local-1": left(last_sample_s=9.25)})
@@ -64,33 +66,37 @@ def test_throughput_of_the_whole_run_is_the_rate_that_the_summary_shows():
     assert judged_ours("throughput of cart>1.9/s", timeline, plan, completeness=known).outcome == "failed"
 
 
-def test_throughput_in_windows_counts_silent_seconds_between_the_first_sample_and_the_planned_end():
+def test_throughput_in_windows_counts_silent_seconds_from_the_first_sample_to_the_planned_end():
     timeline = timeline_of([*every_second([1, 2, 3, 7, 8, 9], FAST, 10), replace(FAST, second=14)])
     result = judged_ours("throughput<5/s for 3s", timeline)
-    assert (result.outcome, result.at_s, result.observed) == ("failed", 6, 0)  # not second 0: nothing had come yet
-    assert judged_ours("throughput<5/s for 4s", timeline).outcome == "passed"  # what is late, is after the end
+    assert (result.outcome, result.at_s, result.observed) == (
+        "failed",
+        6,
+        0,
+    )  # not second 0, which is before the first sample
+    assert judged_ours("throughput<5/s for 4s", timeline).outcome == "passed"  # the last sample is after the end
     assert judged_ours("throughput<2/s over 9s", timeline).outcome == "passed"
     assert judged_ours("throughput<6.7/s over 9s", timeline).observed == pytest.approx(60 / 9)
 
 
-def test_a_hang_until_the_planned_end_is_seen_while_workers_still_tell_of_themselves():
-    told = {second: {"cpu": 0.1} for second in range(10)}
-    timeline = healthy({"local-1": told}, timeline_of(every_second(range(5), FAST)))
+def test_a_hang_until_the_planned_end_is_a_throughput_of_zero():
+    readings = {second: {"cpu": 0.1} for second in range(10)}
+    timeline = healthy({"local-1": readings}, timeline_of(every_second(range(5), FAST)))
     assert judged_ours("throughput<1/s for 5s", timeline).at_s == 9
 
 
-def test_throughput_leaves_the_ramp_up_out_and_then_counts_all_that_completes():
+def test_throughput_without_the_ramp_up_counts_all_completions_after_it():
     plan = plan_of(executions=[execution(ramp_up_s=4.0, hold_for_s=6.0)], ramp_up_exclude=True)
     samples = every_second(range(4), replace(FAST, steady=False)) + every_second(range(4, 10), FAST, 9)
     timeline = timeline_of([*samples, *every_second([4], replace(FAST, steady=False))])
     assert judged_ours("throughput<9/s", timeline, plan).observed is not None
     assert judged_ours("throughput<9/s", timeline, plan).outcome == "passed"  # 54 steady samples in 6 s
     assert judged_ours("throughput<9/s for 1s", timeline, plan).outcome == "passed"
-    assert judged_ours("throughput>9/s for 1s", timeline, plan).at_s == 4  # the straggler of the ramp-up, too
+    assert judged_ours("throughput>9/s for 1s", timeline, plan).at_s == 4  # with a late sample of the ramp-up
     assert judged_ours("throughput<9/s for 1s", timeline).outcome == "failed"
 
 
-def test_a_label_that_never_comes_has_no_throughput():
+def test_a_label_without_samples_has_no_throughput():
     result = judged_ours("throughput of hoem<1/s for 2s", good())
     assert (result.outcome, result.code) == ("inconclusive", "unknown-label")
     plan = plan_of(ours=["throughput of hoem<1/s for 2s"])
@@ -100,26 +106,26 @@ def test_a_label_that_never_comes_has_no_throughput():
 @pytest.mark.parametrize(
     ("source", "outcome"),
     [
-        ("throughput<21/s", "failed"),  # 10/s of one worker, at most as much of the other
+        ("throughput<21/s", "failed"),  # 10/s by one worker, at most 10/s by the other
         ("throughput<15/s", "inconclusive"),
         ("throughput>9/s", "failed"),  # more samples could not lower it
         ("throughput<21/s for 3s", "failed"),
         ("throughput<15/s over 3s", "inconclusive"),
         ("throughput>9/s for 3s", "failed"),
-        ("throughput<9/s", "passed"),  # nor can they break this
+        ("throughput<9/s", "passed"),  # nor breach this
         ("throughput>15/s", "inconclusive"),
         ("throughput>25/s", "passed"),
         ("throughput>15/s for 3s", "inconclusive"),
         ("throughput<9/s for 3s", "passed"),
     ],
 )
-def test_a_rate_stands_only_if_missing_samples_could_not_have_changed_it(source, outcome):
+def test_a_rate_stands_only_if_missing_samples_could_not_change_it(source, outcome):
     plan = plan_of(workers=2)
     result = judged_ours(source, good(), plan, missing=MissingData(plan, (Gap("local-2", 0, 9),)))
     assert result.outcome == outcome
 
 
-def test_a_rate_proves_nothing_about_time_that_was_cut_off():
+def test_a_rate_proves_nothing_about_time_after_a_stop():
     plan, stop = plan_of(ours=["throughput>9/s"], executions=[execution(hold_for_s=100.0)]), stopped("user", 10.0)
     assert verdict_of(good(), plan, stop=stop).criteria[0].code == "breach-may-not-stand"
     rightly = plan_of("hits>1 for 2s, stop as non-failed", ours=["throughput>9/s"])
@@ -129,7 +135,7 @@ def test_a_rate_proves_nothing_about_time_that_was_cut_off():
 # Load
 
 
-def test_load_is_what_was_reached_of_what_was_asked_for_in_steady_time():
+def test_load_is_the_achieved_share_of_the_requested_load_in_steady_state():
     users, plan = dict.fromkeys(range(10), 9), plan_of(executions=[execution(concurrency=10)])
     timeline = timeline_of(every_second(range(10), FAST), users=users)
     result = judged_ours("load<95%", timeline, plan)
@@ -138,11 +144,11 @@ def test_load_is_what_was_reached_of_what_was_asked_for_in_steady_time():
     assert judged_ours("load<90%", timeline, plan).outcome == "passed"
 
 
-def test_where_throughput_is_set_load_is_throughput_and_the_worst_execution_counts():
+def test_load_is_throughput_if_one_is_set_and_the_worst_execution_decides():
     plan = plan_of(executions=[execution("shop", throughput_rps=10.0), execution("admin", concurrency=1)])
     samples = every_second(range(10), FAST, 8) + every_second(range(10), replace(FAST, execution="admin"))
     timeline = timeline_of(samples, users=dict.fromkeys(range(10), 10))
-    assert judged_ours("load<95%", timeline, plan).observed == 0  # nobody told of admin's users
+    assert judged_ours("load<95%", timeline, plan).observed == 0  # no worker reported admin's users
     assert judged_ours("load<95%", timeline, plan).message.count("execution admin")
     alone = plan_of(executions=[execution("shop", throughput_rps=10.0)])
     assert judged_ours("load<95%", timeline, alone).observed == 80
@@ -164,7 +170,7 @@ def test_load_by_location_and_in_windows():
     assert [[one.at_s for one in live.advance(timeline, second)] for second in (5, 6, 7, 8)] == [[], [], [7], []]
 
 
-def test_load_in_turns_ends_no_run_since_only_its_end_tells_whose_turn_it_was():
+def test_a_criterion_on_load_in_turns_does_not_end_a_run():
     plan = plan_of(ours=["load<60% for 4s, stop as failed"])
     idle = timeline_of(every_second(range(10), FAST), users=dict.fromkeys(range(10), 0))
     assert LiveCriteria(plan).advance(idle, 9)
@@ -172,14 +178,14 @@ def test_load_in_turns_ends_no_run_since_only_its_end_tells_whose_turn_it_was():
     assert LiveCriteria(in_turns).advance(idle, 9) == []
 
 
-def test_load_without_anything_asked_for_or_without_steady_time_is_inconclusive():
+def test_load_without_a_request_or_a_steady_state_is_inconclusive():
     nothing = plan_of(executions=[execution(concurrency=None, iterations=5)])
     short = plan_of(executions=[execution(hold_for_s=2.0)])
     for plan in (nothing, short):
         assert judged_ours("load<95%", good(), plan).code == "no-samples"
 
 
-def test_load_stands_only_if_missing_workers_could_not_have_made_it():
+def test_a_breach_of_load_stands_only_if_missing_workers_could_not_prevent_it():
     plan = plan_of(executions=[execution(throughput_rps=20.0)], workers=2)
     missing = MissingData(plan, (Gap("local-2", 0, 9),))
     timeline = timeline_of(every_second(range(10), FAST, 5))
@@ -209,7 +215,7 @@ EASY = {"cpu": 0.2, "core": 0.3, "waiting": 0.0, "throttled": 0.0, "memory": 1 <
         ("generator-dropped>4", 5),
     ],
 )
-def test_the_worst_generator_is_judged_by_the_worst_it_told(source, observed):
+def test_a_generator_criterion_judges_the_worst_value_of_the_worst_worker(source, observed):
     busy = {second: {**EASY, "late_us": 100, "dropped": 1} for second in range(5)} | {
         3: {**BUSY, "late_us": 70_000, "dropped": 1}
     }
@@ -221,13 +227,13 @@ def test_the_worst_generator_is_judged_by_the_worst_it_told(source, observed):
     assert judged_ours(source, healthy({"local-1": {0: {**EASY, "late_us": 1, "dropped": 0}}})).outcome == "passed"
 
 
-def test_a_share_of_exactly_the_threshold_is_not_above_it():
+def test_a_share_equal_to_the_threshold_is_not_above_it():
     timeline = healthy({"local-1": {0: {"cpu": 0.8}}})
     assert judged_ours("generator-cpu>80%", timeline).outcome == "passed"
     assert judged_ours("generator-cpu>=80%", timeline).outcome == "failed"
 
 
-def test_a_generator_has_to_be_above_the_limit_in_every_second_and_the_same_generator():
+def test_one_and_the_same_generator_must_exceed_the_limit_in_each_second():
     turns = {
         "local-1": {second: {"cpu": 0.9 if second % 4 < 2 else 0.1} for second in range(12)},
         "local-2": {second: {"cpu": 0.1 if second % 4 < 2 else 0.9} for second in range(12)},
@@ -239,15 +245,18 @@ def test_a_generator_has_to_be_above_the_limit_in_every_second_and_the_same_gene
     assert judged_ours("generator-cpu>=50% over 4s", timeline, plan).at_s == 3
 
 
-def test_a_reading_is_about_the_time_since_the_one_before_it():
-    timeline = healthy({"local-1": {0: {"cpu": 0.1}, 8: {"cpu": 0.95}}})  # too busy to tell more often
+def test_a_reading_covers_the_time_since_the_previous_one():
+    timeline = healthy({"local-1": {0: {"cpu": 0.1}, 8: {"cpu": 0.95}}})  # too busy to report more often
     assert judged_ours("generator-cpu>90% for 8s", timeline).at_s == 8
     assert judged_ours("generator-cpu>80% over 9s", timeline).observed == pytest.approx((10 + 8 * 95) / 9)
 
 
-def test_generators_are_judged_by_location_and_without_the_ramp_up():
-    told = {"eu-1": {second: {"cpu": 0.9 if second < 4 else 0.2} for second in range(10)}, "us-1": {0: {"cpu": 0.3}}}
-    timeline = healthy(told, timeline_of(every_second(range(10), replace(FAST, location="eu"))))
+def test_generator_criteria_apply_to_a_location_and_exclude_the_ramp_up():
+    readings = {
+        "eu-1": {second: {"cpu": 0.9 if second < 4 else 0.2} for second in range(10)},
+        "us-1": {0: {"cpu": 0.3}},
+    }
+    timeline = healthy(readings, timeline_of(every_second(range(10), replace(FAST, location="eu"))))
     plan = plan_of(locations=("eu", "us"), executions=[execution(ramp_up_s=4.0, hold_for_s=6.0)])
     assert judged_ours("generator-cpu>80% in eu", timeline, plan).outcome == "failed"
     assert judged_ours("generator-cpu>80% in us", timeline, plan).outcome == "passed"
@@ -255,19 +264,21 @@ def test_generators_are_judged_by_location_and_without_the_ramp_up():
     assert judged_ours("generator-cpu>80% in eu", timeline, steady).outcome == "passed"
 
 
-def test_what_no_generator_tells_is_not_taken_for_zero():
+def test_an_unreported_generator_figure_does_not_count_as_zero():
     assert judged_ours("generator-cpu<1%", good()).code == "not-measured"
     timeline = healthy({"local-1": {0: {"cpu": 0.1}}})
     assert judged_ours("generator-lateness>1s", timeline).code == "not-measured"
     throttled = plan_of(executions=[execution(throughput_rps=5.0)])
     assert judged_ours("generator-dropped>0", timeline, throttled).code == "not-measured"
     assert judged_ours("generator-dropped>0", timeline).outcome == "passed"  # no throughput: nothing to drop
-    assert judged_ours("generator-cpu>90%", timeline, plan_of(workers=2)).code == "not-measured"  # local-2 is silent
+    assert (
+        judged_ours("generator-cpu>90%", timeline, plan_of(workers=2)).code == "not-measured"
+    )  # local-2 reports nothing
     assert judged_ours("generator-cpu>5%", timeline, plan_of(workers=2)).outcome == "failed"
     assert judged_ours("generator-cpu>90% for 5s", timeline).code == "never-a-full-window"
 
 
-def test_what_is_missing_of_a_generator_does_not_undo_a_maximum_but_a_minimum_and_a_window():
+def test_missing_health_undoes_minima_and_windows_but_no_maxima():
     plan, timeline = plan_of(), healthy({"local-1": {second: {"cpu": 0.9} for second in range(10)}})
     gap = MissingData(plan, (Gap("local-1", 2, 9),))
     assert judged_ours("generator-cpu>80%", timeline, plan, missing=gap).outcome == "failed"
@@ -277,19 +288,21 @@ def test_what_is_missing_of_a_generator_does_not_undo_a_maximum_but_a_minimum_an
     assert judged_ours("generator-cpu>95%", timeline, plan, missing=gap).code == "pass-may-not-stand"
 
 
-def test_a_stop_on_a_generator_is_seen_live_and_as_in_the_end():
+def test_a_stop_on_a_generator_is_the_same_live_and_at_the_end():
     plan = plan_of(ours=["generator-cpu>80% for 3s, stop", "generator-dropped>2 within 2s, stop as non-failed"])
-    told = {second: {"cpu": 0.9 if second > 3 else 0.1, "dropped": int(second in (7, 8)) * 2} for second in range(10)}
-    timeline, live = healthy({"local-1": told}), LiveCriteria(plan)
+    readings = {
+        second: {"cpu": 0.9 if second > 3 else 0.1, "dropped": int(second in (7, 8)) * 2} for second in range(10)
+    }
+    timeline, live = healthy({"local-1": readings}), LiveCriteria(plan)
     seen = [(one.at_s, one.outcome) for second in range(10) for one in live.advance(timeline, second)]
     assert seen == [(6, "failed"), (8, "triggered")]
     assert [judged_ours(one.source, timeline, plan).at_s for one in plan.criteria] == [6, 8]
 
 
-# What excuses a breach
+# Excused breaches
 
 
-def test_a_saturated_generator_excuses_throughput_and_load_but_nothing_about_generators():
+def test_a_saturated_generator_excuses_throughput_and_load_but_no_generator_criteria():
     plan = plan_of(ours=["throughput<1000/s", "load<120%", "generator-cpu>80%"])
     verdict = verdict_of(good(health=0.99), plan)
     assert [one.code for one in verdict.criteria] == ["excused-breach", "excused-breach", "breach"]
@@ -304,7 +317,7 @@ def shared() -> Timeline:
     return timeline_of(requests + every_second(range(10), replace(SLOW, kind="transaction"), 3))
 
 
-def test_of_a_label_that_both_carry_the_kind_says_which_is_judged():
+def test_the_kind_selects_between_requests_and_transactions_of_one_label():
     timeline = shared()
     assert judged_ours("p50 of home>200ms", timeline).outcome == "passed"
     for source in ("p50 of home (transaction)>200ms", "p50 of (transaction)>200ms"):
@@ -315,7 +328,7 @@ def test_of_a_label_that_both_carry_the_kind_says_which_is_judged():
     assert judged_ours("p50 of home (transaction)>200ms", timeline).record().label == "home (transaction)"
 
 
-def test_a_transaction_alone_needs_no_mark_and_a_label_may_end_in_one():
+def test_a_transaction_label_of_its_own_needs_no_kind_and_a_label_may_end_in_one():
     alone = timeline_of(every_second(range(10), replace(SLOW, label="buy", kind="transaction"), 10))
     for source in ("p50 of buy>200ms", "p50 of buy (transaction)>200ms"):
         result = judged_ours(source, alone)
@@ -325,7 +338,7 @@ def test_a_transaction_alone_needs_no_mark_and_a_label_may_end_in_one():
     assert judged_ours("p50 of home (transaction)>1s", good()).code == "no-samples"
 
 
-def test_in_taurus_list_the_mark_is_part_of_the_label_and_the_message_names_the_other_list():
+def test_in_taurus_criteria_the_kind_is_part_of_the_label():
     result = judged("p50 of home (transaction)>200ms", shared())
     assert result.code == "unknown-label"
     assert "`toril.criteria`" in result.message
@@ -334,7 +347,7 @@ def test_in_taurus_list_the_mark_is_part_of_the_label_and_the_message_names_the_
 @pytest.mark.parametrize(
     ("criterion", "code"), [("load>101% over 4s", "pass-may-not-stand"), ("load<99% for 3s", "kept")]
 )
-def test_a_load_that_may_have_been_of_any_size_is_judged_on_both_sides(criterion, code):
+def test_a_load_with_unknown_missing_data_is_judged_on_both_sides(criterion, code):
     plan = plan_of(ours=[criterion], executions=[execution(throughput_rps=10.0)])
     timeline = timeline_of(every_second(range(10), FAST, 10), users=dict.fromkeys(range(10), 10))
     verdict = verdict_of(timeline, plan, damaged=("workers/local-1/a/intervals-000001 is missing",), exits={})

@@ -1,6 +1,6 @@
-"""Throughput, load and generators through all their windows, against the definition in plain Python.
+"""All windows of criteria on throughput, load and generators, compared with the definition in plain Python.
 
-The oracle shares no code with what it checks: it looks at raw samples and readings, window by window.
+The oracle shares no code with the tested code: it reads raw samples and readings, window by window.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ PLANNED_S = 12  # seconds 0 … 11
 
 
 def windows(values, logic, frame, combine):
-    """Every window of `second → value` and its value, in the order of their ends: (end, value that counts)."""
+    """Yields for each window of `second → value`, in order of their ends: (end, value)."""
     seconds = sorted(values)
     for end in seconds:
         if logic == "for":
@@ -44,7 +44,7 @@ def mean(values):
 logics, frames, operators = st.sampled_from(["for", "within", "over"]), st.integers(1, 6), st.sampled_from("<>")
 
 
-def told_live(source: str, plan: Plan, timeline) -> list[int | None]:
+def live_breaches(source: str, plan: Plan, timeline) -> list[int | None]:
     live = LiveCriteria(plan.model_copy(update={"criteria": plan_of(ours=[f"{source}, stop"]).criteria}))
     return [one.at_s for second in range(20) for one in live.advance(timeline, second)]
 
@@ -68,7 +68,7 @@ sample = st.builds(
     logics,
     frames,
 )
-def test_throughput_first_breaches_where_the_definition_says(samples, label, place, op, limit, logic, frame):
+def test_throughput_first_breaches_in_the_second_of_the_definition(samples, label, place, op, limit, logic, frame):
     kind = "transaction" if "(transaction)" in label else "request"
     name = label.replace("(transaction)", "").strip()
     both = {one.kind for one in samples if one.label == name} == {"request", "transaction"}
@@ -86,7 +86,7 @@ def test_throughput_first_breaches_where_the_definition_says(samples, label, pla
     )
     begin = min((one.second for one in mine), default=0)
     known = max(one.second for one in samples)
-    end = PLANNED_S if known + 1 >= PLANNED_S else known  # the last known second may be cut
+    end = PLANNED_S if known + 1 >= PLANNED_S else known  # the last known second may be incomplete
     rates = {second: sum(one.second == second for one in mine) for second in range(begin, end)} if mine else {}
     expected = first_breach(rates, logic, frame, op, limit, mean)
 
@@ -97,7 +97,7 @@ def test_throughput_first_breaches_where_the_definition_says(samples, label, pla
     else:
         assert result.outcome == ("passed" if expected is None else "failed")
         assert (result.code == "never-a-full-window") is (logic != "within" and len(rates) < frame)
-    assert told_live(source, plan, timeline) == ([] if expected is None else [expected])
+    assert live_breaches(source, plan, timeline) == ([] if expected is None else [expected])
 
 
 readings = st.dictionaries(st.integers(0, 14), st.integers(0, 100), min_size=1, max_size=12)
@@ -112,23 +112,23 @@ readings = st.dictionaries(st.integers(0, 14), st.integers(0, 100), min_size=1, 
     logics,
     frames,
 )
-def test_generators_first_breach_where_the_definition_says(workers, subject, op, limit, logic, frame):
+def test_generators_first_breach_in_the_second_of_the_definition(workers, subject, op, limit, logic, frame):
     timeline = timeline_of([FAST])
     expected, lasted = [], []
-    for number, told in enumerate(workers, 1):
+    for number, readings in enumerate(workers, 1):
         recorder = Recorder(f"local-{number}", "local")
-        for second, value in told.items():
+        for second, value in readings.items():
             recorder.health(second, value / 100, 0.0, 1, 0.0, sockets=value)
             recorder.sends(second, late_us=value * 1000, late_p90_us=0, dropped=value)
         timeline.add(decode(recorder.flush() or b"", f"local-{number} again"))
-        values = dict(told)
-        if subject in ("generator-cpu", "generator-sockets"):  # a reading is about the time since the one before it
-            for second in range(min(told), max(told)):
-                values.setdefault(second, told[min(other for other in told if other > second)])
+        values = dict(readings)
+        if subject in ("generator-cpu", "generator-sockets"):  # a reading covers the time since the previous one
+            for second in range(min(readings), max(readings)):
+                values.setdefault(second, readings[min(other for other in readings if other > second)])
         combine = {"generator-dropped": sum, "generator-lateness": max}.get(subject, mean)
         at_s = first_breach(values, logic, frame, op, limit, combine)
         expected += [] if at_s is None else [at_s]
-        lasted.append(max(told) - min(told) + 1)
+        lasted.append(max(readings) - min(readings) + 1)
     unit = {"generator-cpu": "%", "generator-lateness": "ms"}.get(subject, "")
     source, plan = f"{subject}{op}{limit}{unit} {logic} {frame}s", plan_of(workers=len(workers))
 
@@ -136,7 +136,7 @@ def test_generators_first_breach_where_the_definition_says(workers, subject, op,
     assert result.at_s == min(expected, default=None)
     assert result.outcome == ("failed" if expected else "passed")
     assert (result.code == "never-a-full-window") is (logic != "within" and max(lasted) < frame)
-    assert told_live(source, plan, timeline) == ([min(expected)] if expected else [])
+    assert live_breaches(source, plan, timeline) == ([min(expected)] if expected else [])
 
 
 @examples(200)
@@ -148,7 +148,7 @@ def test_generators_first_breach_where_the_definition_says(workers, subject, op,
     st.sampled_from(["", "for", "within", "over"]),
     frames,
 )
-def test_load_first_breaches_where_the_definition_says(rates, users, op, limit, logic, frame):
+def test_load_first_breaches_in_the_second_of_the_definition(rates, users, op, limit, logic, frame):
     samples = [replace(FAST, second=second) for second, count in enumerate(rates) for _ in range(count)]
     samples += [replace(FAST, second=second, execution="admin") for second in range(12)]
     timeline = timeline_of(samples)
@@ -170,10 +170,10 @@ def test_load_first_breaches_where_the_definition_says(rates, users, op, limit, 
     expected = min((at_s for at_s in found if at_s is not None), default=None)
     source = f"load{op}{limit}% {logic} {frame}s"
     assert judged_ours(source, timeline, plan).at_s == expected
-    assert told_live(source, plan, timeline) == ([] if expected is None else [expected])
+    assert live_breaches(source, plan, timeline) == ([] if expected is None else [expected])
 
 
-# The guarantee behind a result that stands, tried with what was really missing
+# The guarantee behind a final result, tested with really missing data
 
 subjects = st.sampled_from(
     ["avg-rt{}149ms", "p50{}120ms", "hits{}30", "fail{}30%", "succ{}25", "throughput{}3.1/s", "load{}65%", "bytes{}2kB"]
@@ -199,8 +199,8 @@ subjects = st.sampled_from(
     st.sampled_from(["", " for 2s", " within 3s", " over 3s"]),
     st.integers(0, 9),
 )
-def test_a_result_that_stands_is_that_of_the_run_with_its_lost_worker(samples, subject, op, window, lost_from):
-    """The lost worker is taken for a twin of the other: what it would have measured is one of all possibilities."""
+def test_a_result_that_stands_equals_that_of_the_complete_run(samples, subject, op, window, lost_from):
+    """The lost worker's samples are like the other's, which is one of all possibilities."""
     plan = plan_of(executions=[execution(throughput_rps=8.0)], workers=2)
     samples = [*samples, *(replace(FAST, second=second) for second in range(10))]
     twin = [*samples, *(one for one in samples if one.second < lost_from)]

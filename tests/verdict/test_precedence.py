@@ -1,4 +1,4 @@
-"""The order of the verdict's rules, in all combinations, and the circumstances that are easily forgotten."""
+"""The order of the verdict's rules in all combinations, and rare cases."""
 
 import itertools
 import json
@@ -40,7 +40,7 @@ DAMAGED = "runs/r/workers/local-2/abcd/intervals-000002 is missing"
 
 
 def measured(breach: str, missing: str, reached: bool, saturated: bool) -> Timeline:
-    """40 s of 10 requests a second; half of them broken, or all of them slow."""
+    """Returns 40 s of 10 requests per second; half of them failed, or all of them slow."""
     slow, broken = breach.startswith("times"), breach == "failures"
     samples = every_second(range(SECONDS), SLOW if slow else FAST, 5)
     samples += every_second(range(SECONDS), replace(BROKEN, us=50 * MS) if broken else SLOW if slow else FAST, 5)
@@ -51,7 +51,7 @@ def measured(breach: str, missing: str, reached: bool, saturated: bool) -> Timel
 
 
 def expected(breach: str, doubt: str, missing: str, reached: bool) -> str:
-    """The rules of precedence, as they are documented."""
+    """Returns the outcome by the documented rules of precedence."""
     proven = breach == "failures" or (breach == "times" and not doubt)
     if proven and missing != "all of a worker":
         return "failed"
@@ -94,10 +94,12 @@ def test_rules_take_precedence_as_documented(breach, doubt, missing, reached):
 
     assert verdict.outcome == expected(breach, doubt, missing, reached), codes(verdict)
     assert not doubt or doubt in codes(verdict)
-    assert reached or missing not in ("", "a file") or "unreached-load" in codes(verdict)  # else its end is the reason
+    assert (
+        reached or missing not in ("", "a file") or "unreached-load" in codes(verdict)
+    )  # otherwise the early end is the reason
 
 
-# A run of transactions only
+# Runs with transactions only
 
 
 def buying(us: int = 100 * MS, ok: bool = True) -> Timeline:
@@ -105,7 +107,7 @@ def buying(us: int = 100 * MS, ok: bool = True) -> Timeline:
     return timeline_of(every_second(range(10), buy, 10), users=dict.fromkeys(range(10), 10))
 
 
-def test_a_run_that_reports_its_transactions_only_can_pass_and_fail():
+def test_a_run_with_transactions_only_can_pass_and_fail():
     plan = plan_of("avg-rt of buy>200ms")
     assert verdict_of(buying(), plan).outcome == "passed"
     assert verdict_of(buying(us=300 * MS), plan).outcome == "failed"
@@ -114,7 +116,7 @@ def test_a_run_that_reports_its_transactions_only_can_pass_and_fail():
     assert "100" in verdict.reasons[0].message
 
 
-def test_what_a_damaged_file_held_of_transactions_nobody_counted():
+def test_transactions_in_a_damaged_file_make_the_run_inconclusive():
     samples = every_second(range(10), Sample(0, 300 * MS, label="buy", kind="transaction"), 10)
     timeline = timeline_of(samples + every_second(range(10), SLOW, 10))
     exits = {"local-1": left(samples=101)}
@@ -122,17 +124,17 @@ def test_what_a_damaged_file_held_of_transactions_nobody_counted():
     assert verdict_of(timeline, plan_of("avg-rt of buy>200ms"), exits=exits, damaged=damaged).outcome == "inconclusive"
 
 
-# Percentiles at the ends, samples that nobody has, steady time to the second
+# Extreme percentiles, missing samples, saturated workers
 
 
-def test_the_largest_and_the_smallest_value_are_no_estimates():
+def test_minimum_and_maximum_need_no_minimum_of_samples():
     assert verdict_of(good(), plan_of("p100>100ms", "p0<10ms")).outcome == "passed"
     slow = timeline_of([*every_second(range(10), FAST, 10), replace(SLOW, second=3)])
     verdict = verdict_of(slow, plan_of("p100>100ms"))
     assert (verdict.outcome, verdict.criteria[0].observed) == ("failed", 300 * MS)
 
 
-def test_samples_that_were_recorded_and_are_in_no_file_are_noticed():
+def test_recorded_samples_missing_in_the_files_are_detected():
     verdict = verdict_of(good(), plan_of("avg-rt>1s"), exits={"local-1": left(samples=101)})
     assert (verdict.outcome, codes(verdict)) == ("inconclusive", ["missing-samples"])
     assert verdict_of(good(), plan_of("avg-rt>1s"), exits={"local-1": left(samples=100)}).outcome == "passed"
@@ -150,7 +152,7 @@ def test_a_worker_too_busy_to_read_its_own_cpu_is_still_saturated(cpu, skipped, 
     assert ("saturated" in codes(verdict)) is saturated
 
 
-# Files as they come
+# Stored files
 
 
 def stored(tmp_path, workers: int) -> tuple[FolderStore, Plan, Fold]:
@@ -163,7 +165,7 @@ def put(store: FolderStore, plan: Plan, worker: str, number: int, data: bytes) -
     store.put(worker_key(plan.run_id, worker, "x", interval_name(number)), data)
 
 
-def test_a_lost_worker_does_not_hold_up_what_is_judged_live(tmp_path):
+def test_a_lost_worker_does_not_delay_live_criteria(tmp_path):
     store, plan, fold = stored(tmp_path, 2)
     for worker, last in (("local-1", 9), ("local-2", 2)):
         recorder = Recorder(worker, "local")
@@ -175,7 +177,7 @@ def test_a_lost_worker_does_not_hold_up_what_is_judged_live(tmp_path):
     assert fold.complete_to({"local-2"}) == 8
 
 
-def test_a_file_that_is_there_twice_is_not_counted_twice(tmp_path):
+def test_a_duplicate_file_counts_once(tmp_path):
     store, plan, fold = stored(tmp_path, 1)
     recorder = Recorder("local-1", "local")
     recorder.add_one("shop", completed_s=1, label="home", response_us=1)
@@ -188,7 +190,7 @@ def test_a_file_that_is_there_twice_is_not_counted_twice(tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_half_a_character_in_a_label_spoils_no_report(name):
+def test_a_lone_surrogate_in_a_label_breaks_no_report(name):
     label = "half \ud800 \x00 </script>"
     timeline = timeline_of(every_second(range(5), Sample(0, label=label, ok=False, rc="\udfff"), 3))
     plan = plan_of("p95>1s")

@@ -1,4 +1,4 @@
-"""Criteria on CloudWatch's metrics, judged on answers made up here."""
+"""Criteria on CloudWatch metrics, with fake responses."""
 
 import pytest
 
@@ -27,7 +27,7 @@ LASTED = {
 
 
 def answers(source, *values, begin_s=-20.0, error=None, answered=True, period_s=60):
-    """CloudWatch's values of one period after another; None is none."""
+    """Returns CloudWatch's values of consecutive periods; None: no value."""
     metric = parse_criterion(source, "", "toril").server
     assert metric is not None
     points = tuple((begin_s + period_s * place, value) for place, value in enumerate(values) if value is not None)
@@ -36,12 +36,12 @@ def answers(source, *values, begin_s=-20.0, error=None, answered=True, period_s=
 
 
 def result_of(source, *values, **given):
-    """Judged on a run of five minutes; its start signal is 20 s after the begin of a period."""
+    """Returns the result in a run of five minutes whose start signal is 20 s after the start of a period."""
     metrics = answers(source, *values, **given)
     return judged_ours(source, good(300), plan_of(executions=[LONG]), metrics=metrics, **LASTED)
 
 
-def test_queries_are_what_the_criteria_of_a_plan_need_each_once():
+def test_each_query_of_a_plan_s_criteria_is_sent_once():
     plan = plan_of("p95>1s", ours=["load<95%", ALB, {**ALB, "threshold": "1s"}, {"Busy": CPU}, ERRORS])
     found = queries(plan)
     assert [query.metric for query in found] == ["TargetResponseTime", "CPUUtilization", "HTTPCode_Target_5XX_Count"]
@@ -86,12 +86,12 @@ def test_only_periods_that_overlap_the_judged_time_count():
     plan = plan_of(executions=[LONG])
     assert judged_ours(ALB, good(300), plan, metrics=outside, **LASTED).outcome == "passed"
     steady = plan_of(executions=[execution(ramp_up_s=100.0, hold_for_s=200.0)], ramp_up_exclude=True)
-    ramp = answers(ALB, 9.0, 9.0, 0.1, 0.1, 0.1, 0.1)  # from 100 s on: nothing but the fast ones
+    ramp = answers(ALB, 9.0, 9.0, 0.1, 0.1, 0.1, 0.1)  # from 100 s on: only fast responses
     assert judged_ours(ALB, good(300), steady, metrics=ramp, **LASTED).outcome == "passed"
     assert judged_ours(ALB, good(300), plan, metrics=ramp, **LASTED).outcome == "failed"
 
 
-def test_for_asks_for_as_many_periods_in_a_row_as_the_timeframe_has():
+def test_for_needs_as_many_periods_in_a_row_as_its_timeframe():
     source = {**ALB, "logic": "for", "timeframe": "3m"}
     assert result_of(source, 0.1, 0.4, 0.5, 0.1, 0.4, 0.4).outcome == "passed"
     result = result_of(source, 0.1, 0.4, 0.5, 0.6, 0.1, 0.1)
@@ -101,15 +101,15 @@ def test_for_asks_for_as_many_periods_in_a_row_as_the_timeframe_has():
     assert result_of({**source, "timeframe": "1h"}, *[0.4] * 6).code == "never-a-full-window"
 
 
-def test_windows_of_sums_add_periods_and_a_part_of_one_is_not_too_little():
+def test_windows_of_sums_ignore_low_values_of_partial_periods():
     within = {**ERRORS, "logic": "within", "timeframe": "2m", "threshold": 10}
     assert result_of(within, 0, 4, 6, 5, 0, 0).observed == 11
     too_few = {**ERRORS, "condition": "<", "threshold": 50, "logic": "for", "timeframe": "1m"}
-    assert result_of(too_few, 20, 60, 60, 60, 60, 30).outcome == "passed"  # the load was there for 40 and for 20 s
+    assert result_of(too_few, 20, 60, 60, 60, 60, 30).outcome == "passed"  # the load covered 40 s and 20 s
     assert result_of(too_few, 20, 60, 40, 60, 60, 30).observed == 40
 
 
-def test_what_cloudwatch_does_not_have_is_inconclusive_unless_a_breach_stands():
+def test_missing_cloudwatch_values_are_inconclusive_unless_a_breach_stands():
     late = {"error": "ALB: eu-west-1 has values until 12:03 only; wait longer"}
     result = result_of(ALB, 0.1, 0.1, 0.1, **late)
     assert (result.outcome, result.code) == ("inconclusive", "no-samples")
@@ -122,12 +122,12 @@ def test_what_cloudwatch_does_not_have_is_inconclusive_unless_a_breach_stands():
     assert judged_ours(ALB, good(300), metrics=None).code == "no-samples"
 
 
-def test_an_edge_with_next_to_no_load_in_it_need_not_have_a_value():
+def test_a_period_with_hardly_any_load_needs_no_value():
     assert result_of(ALB, *[0.1] * 5, begin_s=-55.0).code == "no-samples"
     assert result_of(ALB, None, *[0.1] * 5, begin_s=-55.0).outcome == "passed"
 
 
-def test_a_count_that_aws_leaves_out_where_it_is_zero_can_be_read_so():
+def test_a_count_that_aws_omits_can_mean_zero():
     zero = {**ERRORS, "missing": "zero"}
     nothing = {"error": "5XX: eu-west-1 has no value"}
     assert result_of(ERRORS, **nothing).code == "no-samples"
@@ -154,14 +154,14 @@ def test_server_criteria_are_part_of_the_verdict_and_never_stop_a_run():
     assert LiveCriteria(plan).advance(timeline, 59) == []
 
 
-def test_what_servers_measured_too_high_is_excused_by_no_generator_and_too_little_is():
+def test_saturation_excuses_low_server_values_but_no_high_ones():
     plan = plan_of(ours=[ALB, {**ERRORS, "condition": "<"}], executions=[execution(hold_for_s=60.0)])
     series = (*answers(ALB, 0.4, 0.4).queries, *answers(ERRORS, 1, 1).queries)
     verdict = verdict_of(good(60, health=0.99), plan, metrics=ServerMetrics(queries=series))
     assert [one.code for one in verdict.criteria] == ["breach", "excused-breach"]
 
 
-def test_a_run_that_another_criterion_ended_has_no_windows_to_miss():
+def test_a_run_ended_by_another_criterion_needs_no_full_window():
     for_long = {**ALB, "logic": "for", "timeframe": "5m"}
     plan = plan_of("hits>1 for 2s, stop as non-failed", ours=[for_long], executions=[execution(hold_for_s=600.0)])
     verdict = verdict_of(good(60), plan, metrics=answers(for_long, 0.4, 0.4), stop=stopped("criterion", 60.0))

@@ -1,8 +1,7 @@
-"""Every window of a criterion, live and at the end, against the definition in plain Python.
+"""All windows of a criterion, live and at the end, compared with the definition in plain Python.
 
-The oracle shares no code with what it checks: it goes through all stretches of seconds and pools their samples.
-Unlike bzt, which skips them, it takes silent seconds of the planned time for zeros where counts and bytes are judged;
-what comes after that time is looked at only where it can be too much.
+The oracle shares no code with the tested code: it pools the samples of all sequences of seconds. For counts and bytes,
+silent seconds of the planned time count as zeros; bzt skips them. Later seconds count only for upper limits.
 """
 
 import json
@@ -26,8 +25,8 @@ def exact_rank(percent, count):
     return max(1, math.ceil(Fraction(percent) * count / 100))
 
 
-def looked_at(samples, subject, op, known, planned_s=PLANNED_S):
-    """The seconds that a criterion looks at; `known` is the last one that anybody told of, which may have been cut."""
+def judged_seconds(samples, subject, op, known, planned_s=PLANNED_S):
+    """Returns the seconds that a criterion judges; `known` is the last reported one, which may be incomplete."""
     reported = sorted({one.second for one in samples})
     if subject not in COUNTS or not reported:
         return reported
@@ -36,7 +35,7 @@ def looked_at(samples, subject, op, known, planned_s=PLANNED_S):
 
 
 def value_of(subject, samples, users, seconds):
-    """A subject's value of some samples of so many seconds: counts and shares as they are, times in µs."""
+    """Returns a subject's value of the samples in a number of seconds: counts, shares, or times in µs."""
     times = [one.us for one in samples]
     counts = {"hits": len(samples), "succ": sum(one.ok for one in samples), "fail": sum(not one.ok for one in samples)}
     counts["rc5??"] = sum(len(one.rc) == 3 and one.rc.startswith("5") for one in samples)
@@ -58,7 +57,7 @@ def value_of(subject, samples, users, seconds):
 
 
 def first_breach(samples, reported, users, subject, op, threshold, logic, frame):
-    """The second in which a window first breaches; None when none does."""
+    """Returns the end of the first window in breach; None if there is none."""
     beyond = (lambda value: value > threshold) if op == ">" else (lambda value: value < threshold)
     for second in reported:
         for start in [other for other in reported if other <= second]:
@@ -75,7 +74,7 @@ def first_breach(samples, reported, users, subject, op, threshold, logic, frame)
     return None
 
 
-LIMITS = {  # none is a value that can occur, or within 0.1 % of one
+LIMITS = {  # none is within 0.1 % of a possible value
     "hits": ["2.5", "5.5"], "succ": ["1.5"], "fail": ["1.5"], "rc5??": ["0.5", "2.5"], "fail%": ["33.1%", "70.1%"],
     "succ%": ["40.1%"], "rc5??%": ["21.7%"], "bytes": ["1801"], "concurrency": ["20.77"], "avg-rt": ["151.77ms"],
     "stdev-rt": ["71.77ms"], "p50": ["111ms", "211ms"], "p90": ["211ms"], "p99.9": ["311ms"], "p100": ["311ms"],
@@ -110,7 +109,7 @@ sample = st.builds(
     ),
     st.lists(st.integers(10, 30), min_size=15, max_size=15),
 )
-def test_windows_first_breach_where_the_definition_says(samples, limited, op, logic, frame, scope, users):
+def test_windows_first_breach_in_the_second_of_the_definition(samples, limited, op, logic, frame, scope, users):
     (subject, limit), (label, location, executions, exclude) = limited, scope
     unit = limit.lstrip("0123456789.")
     threshold = Fraction(limit.removesuffix(unit)) * VALUES.get(unit, 1)
@@ -137,7 +136,7 @@ def test_windows_first_breach_where_the_definition_says(samples, limited, op, lo
     planned = plan.criteria[0].model_copy(update={"executions": executions})
     plan = plan.model_copy(update={"criteria": (planned,)})
     result = judged(source, timeline, plan, executions=executions)
-    seconds = looked_at(mine, subject, op, timeline.last_second)
+    seconds = judged_seconds(mine, subject, op, timeline.last_second)
     expected = first_breach(mine, seconds, users, subject, op, threshold, logic, frame)
 
     assert result.at_s == expected
@@ -145,7 +144,7 @@ def test_windows_first_breach_where_the_definition_says(samples, limited, op, lo
     assert result.outcome == ("inconclusive" if not seconds else "passed" if expected is None else "failed")
     assert (result.code == "never-a-full-window") is (bool(seconds) and logic != "within" and lasted < frame)
     live = LiveCriteria(plan)
-    told = [(second, found) for second in range(15) for found in live.advance(timeline, second)]
-    assert [second for second, _ in told] == ([] if expected is None else [expected])
-    assert all(found.observed == result.observed for _, found in told)
+    live_results = [(second, found) for second in range(15) for found in live.advance(timeline, second)]
+    assert [second for second, _ in live_results] == ([] if expected is None else [expected])
+    assert all(found.observed == result.observed for _, found in live_results)
     json.dumps(asdict(result.record()), allow_nan=False)

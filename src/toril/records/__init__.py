@@ -1,7 +1,7 @@
-"""The typed, versioned JSON files through which coordinator, workers, watchers and stacks meet.
+"""The typed, versioned JSON files that coordinator, workers, watchers and stacks exchange.
 
-Every record names its schema (`"schema": "toril.plan/1"`); within a version fields are only added, so a reader
-ignores those it does not know.
+Each record names its schema (`"schema": "toril.plan/1"`). Within a version, fields are only added, so readers ignore
+unknown fields.
 """
 
 from toril.records.deployment import (

@@ -1,4 +1,4 @@
-"""The record that a region stack publishes, with all that a runner needs to start workers there."""
+"""The record that a region stack publishes, with everything a runner needs to start workers there."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from toril.records.document import Record, RecordPart
 
 Architecture = Literal["x86-64", "arm64"]
 
-SUFFIX_CHARS = 6  # that Secrets Manager adds to a name, behind a hyphen, to have an ARN that comes only once
+SUFFIX_CHARS = 6  # Secrets Manager adds them to a name, after a hyphen, to make the ARN unique
 _NAME = r"[A-Za-z0-9/_+=.@-]{1,512}"
 _ARN = re.compile(
     rf"(?P<arn>arn:aws[a-z-]*:secretsmanager:(?P<region>[a-z0-9-]{{1,40}}):[0-9]{{12}}:secret:(?P<name>{_NAME}))"
@@ -21,7 +21,7 @@ _SUFFIX = rf"-[A-Za-z0-9]{{{SUFFIX_CHARS}}}"
 
 
 class DeployedNetwork(RecordPart):
-    """Where tasks are put; RunTask's `awsvpcConfiguration`."""
+    """The network of tasks; RunTask's `awsvpcConfiguration`."""
 
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
@@ -34,9 +34,9 @@ class DeployedWorker(RecordPart):
     flavour: str
     architecture: Architecture
     task_definition: str  # ARN with its revision
-    container: str  # the name that overrides refer to
-    image: str  # reference that the task pulls; with a digest when there is one
-    digest: str | None = None  # None: no image is built yet, and no run can start with it
+    container: str  # the name for overrides
+    image: str  # the reference that the task pulls, with its digest if there is one
+    digest: str | None = None  # None: no image is built yet, so no run can start with it
 
 
 class DeployedCache(RecordPart):
@@ -44,21 +44,21 @@ class DeployedCache(RecordPart):
 
     prefix: str
     upstream: str  # the upstream's host
-    uri: str  # what stands before the path of an image: <registry>/<prefix>
+    uri: str  # the start of an image's reference, before its path: <registry>/<prefix>
     ready: bool = True
-    reason: str = ""  # why it is not: a credential that is still empty
+    reason: str = ""  # why it is not ready: a credential is still empty
 
 
 class DeployedTargets(RecordPart):
-    """What may be put under load; both empty: anything."""
+    """The systems that may be put under load; both empty: any."""
 
     hosts: tuple[str, ...] = ()
     cidrs: tuple[str, ...] = ()
-    enforced: tuple[Literal["addresses", "names"], ...] = ()  # by the network itself, not only before the start
+    enforced: tuple[Literal["addresses", "names"], ...] = ()  # by the network itself; others are checked at the start
 
 
 class DeployedLimits(RecordPart):
-    """The most that one run may use of this region."""
+    """The limits of one run in this region."""
 
     vcpus: int
     cost_usd: float
@@ -66,17 +66,17 @@ class DeployedLimits(RecordPart):
 
 
 class DeployedHome(RecordPart):
-    """What coordinators and sweepers need; in the home region only."""
+    """The resources of coordinators and sweepers; in the home region only."""
 
     schedule_group: str
-    scheduler_role: str  # ARN that EventBridge Scheduler takes to start a task
-    sweeper_role: str  # … to sweep a run at its deadline
+    scheduler_role: str  # ARN of the role with which EventBridge Scheduler starts a task
+    sweeper_role: str  # ARN of the role with which it sweeps a run at its deadline
     coordinator: str  # ARN of the coordinator's task definition, with its revision
-    dead_letters: str  # ARN of the queue of invocations that failed
+    dead_letters: str  # ARN of the queue of failed invocations
 
 
 class Deployment(Record):
-    """`deployments/<region>.json`: a region stack, as its last `up` left it."""
+    """`deployments/<region>.json`: a region stack after its last `up`."""
 
     SCHEMA: ClassVar[str] = "toril.deployment/1"
     toril_version: str
@@ -96,7 +96,7 @@ class Deployment(Record):
     worker_role: str
     caches: tuple[DeployedCache, ...] = ()
     fips: bool = False
-    endpoints: dict[str, str] = Field(default_factory=dict)  # service → host, where it is not the usual one
+    endpoints: dict[str, str] = Field(default_factory=dict)  # service → host, if it is not the default one
     targets: DeployedTargets = DeployedTargets()
     limits: DeployedLimits
     secrets: tuple[str, ...] = ()  # ARNs that workers may read
@@ -106,42 +106,42 @@ class Deployment(Record):
 
 
 def deployment_key(region: str) -> str:
-    """`deployments/<region>.json`."""
+    """Returns `deployments/<region>.json`."""
     return f"deployments/{region}.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretReference:
-    """One value in Secrets Manager, by name or ARN, in the syntax of ECS' task definitions.
+    """One value in Secrets Manager, by name or ARN, in the syntax of ECS task definitions.
 
-    `name` · `arn:aws:secretsmanager:eu-west-1:123456789012:secret:name-AbCdEf`, and behind an ARN `:key:stage:version`,
-    of which each part may be empty: `…:secret:name-AbCdEf:password::` is the value of `password` in a secret that is
-    JSON.
+    The reference is `name` or `arn:aws:secretsmanager:eu-west-1:123456789012:secret:name-AbCdEf`. An ARN may end in
+    `:key:stage:version`, of which each part may be empty: `…:secret:name-AbCdEf:password::` is the value of `password`
+    in a JSON secret.
     """
 
-    secret: str  # name or ARN, as it is asked for
-    name: str  # without what stands before it in an ARN
+    secret: str  # name or ARN, for the request
+    name: str  # without the rest of the ARN
     region: str | None = None  # None: the worker's own
-    key: str | None = None  # of the JSON that the secret holds; None: all of it
+    key: str | None = None  # of a JSON secret; None: all of it
     stage: str | None = None
     version: str | None = None
 
 
 def secret_reference(text: str) -> SecretReference:
-    """What `text` refers to; ValueError when it is no reference."""
+    """Returns the reference in `text`; ValueError if it is none."""
     if found := _ARN.fullmatch(text):
         parts = {name: found[name] or None for name in ("key", "stage", "version")}
         return SecretReference(secret=found["arn"], name=found["name"], region=found["region"], **parts)
     if not text.startswith("arn:") and re.fullmatch(_NAME, text):
         return SecretReference(secret=text, name=text)
-    raise ValueError("no name and no ARN of a secret in Secrets Manager")
+    raise ValueError("neither a name nor an ARN of a secret in Secrets Manager")
 
 
 def secrets_outside(secrets: Mapping[str, str], allowed: Iterable[str], region: str | None = None) -> list[str]:
-    """The variables whose secret is none of those ARNs, so that a worker there could not read it.
+    """Returns the variables whose secret is not one of the allowed ARNs, so that a worker there cannot read it.
 
-    A name stands for the secret of that name in the worker's region (with `region`: only there). What is no reference
-    is outside, too.
+    A name means the secret of that name in the worker's region (with `region`: only there). Invalid references count
+    as not allowed.
     """
     known = [secret_reference(arn) for arn in allowed]
     return [variable for variable, text in secrets.items() if not any(_is(text, one, region) for one in known)]
@@ -154,7 +154,7 @@ def _is(text: str, allowed: SecretReference, region: str | None) -> bool:
         return False
     if wanted.secret == allowed.secret:
         return True
-    if wanted.region is not None:  # an ARN without the suffix is one, too
+    if wanted.region is not None:  # an ARN without the suffix is valid too
         return bool(re.fullmatch(re.escape(wanted.secret) + _SUFFIX, allowed.secret))
     named = wanted.name == allowed.name or re.fullmatch(re.escape(wanted.name) + _SUFFIX, allowed.name)
     return bool(named) and region in (None, allowed.region)

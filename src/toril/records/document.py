@@ -1,7 +1,7 @@
-"""The two kinds of JSON documents: `Record`, a pydantic model, and `JsonObject`, a slotted dataclass that is cheap.
+"""The two kinds of JSON documents: `Record`, a pydantic model, and `JsonObject`, a cheaper slotted dataclass.
 
-A document is written for the eye while it is small, and as fast as possible when it is large. What others may have
-written is read strictly, and has bounds: a suite is a stranger's code, and runs beside the workers.
+Small documents are written indented, large ones as fast as possible. Documents that other programs may have written
+are read strictly and within bounds, because a suite contains foreign code that runs beside the workers.
 """
 
 import json
@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from toril.errors import StoreError
 
-MOST_PARTS = 1 << 20  # lists, objects, texts and commas: each takes up to 60 bytes of memory once it is read
+MOST_PARTS = 1 << 20  # lists, objects, texts and commas; each needs up to 60 bytes of memory
 MOST_PARTS_OF_WORKER = 1 << 18  # of a record from a worker
-MOST_ENTRIES = 2_000  # of a list in a stranger's file: workers, criteria, reasons …
+MOST_ENTRIES = 2_000  # of a list in a foreign file: workers, criteria, reasons …
 LARGEST = 10**15
 LATEST = 1 << 35  # seconds since 1970: the year 3058
-LONGEST_WHY = 300  # characters of a message about a file: some may be a stranger's
+LONGEST_WHY = 300  # characters of a message about a file, which may quote foreign text
 READABLE = 4 << 20  # characters; indenting takes ten times as long as writing
 
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
@@ -32,7 +32,7 @@ Few = Field(max_length=MOST_ENTRIES)
 
 
 def document(content: Any) -> bytes:
-    """The content as strict JSON in UTF-8; half a character (a lone surrogate) as JSON's own escape of it."""
+    """Returns the content as strict JSON in UTF-8; a lone surrogate becomes a JSON escape."""
     strict: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "default": _parts}
     text = json.dumps(content, separators=(",", ":"), **strict)
     if len(text) <= READABLE:
@@ -49,7 +49,7 @@ def _parts(content: Any) -> Any:
 
 
 def parsed(data: bytes, *, most_parts: int = MOST_PARTS) -> Any:
-    """The value of strict JSON; ValueError for all else: NaN, infinity, a name twice in an object, too many parts."""
+    """Returns the value of strict JSON; ValueError for NaN, infinity, duplicate names and too many parts."""
     if sum(map(data.count, (b"[", b"{", b'"', b","))) > most_parts:
         raise ValueError(f"it has more than {most_parts:,} parts")
     try:
@@ -69,12 +69,12 @@ def _number(text: str) -> float:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("an object has a name twice")
+        raise ValueError("an object has a duplicate name")
     return found
 
 
 def why(error: Exception) -> str:
-    """What is wrong with a file, in one short line; of several faults the first."""
+    """Returns the first fault of a file in one short line."""
     if isinstance(error, ValidationError):
         first: Any = error.errors(include_url=False, include_context=False, include_input=False)[0]
         text = f"{'.'.join(str(part)[:80] for part in first['loc'])}: {first['msg']}"
@@ -84,7 +84,7 @@ def why(error: Exception) -> str:
 
 
 class RecordPart(BaseModel):
-    """A part of a record: immutable, and deaf to the fields of newer versions."""
+    """A part of a record: immutable; ignores the fields of newer versions."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
@@ -101,7 +101,7 @@ class Record(RecordPart):
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Self:
-        """The record in `data`; StoreError, naming `where`, when it is another schema, damaged or incomplete."""
+        """Returns the record in `data`; StoreError, which names `where`, if it is damaged or has another schema."""
         try:
             if cls.MOST_BYTES is not None and len(data) > cls.MOST_BYTES:
                 raise ValueError(f"it has more than {cls.MOST_BYTES:,} bytes")
@@ -115,22 +115,22 @@ class Record(RecordPart):
 
 def _check_schema(found: Any, expected: str, where: str) -> None:
     if found != expected:
-        problem = f"schema {found!r:.{LONGEST_WHY}}, expected {expected!r}; it is of another version"
-        raise StoreError(f"{where}: {problem}", code="other-version")
+        problem = f"has schema {found!r:.{LONGEST_WHY}} instead of {expected!r}; another version of toril wrote it"
+        raise StoreError(f"{where} {problem}", code="other-version")
 
 
 class JsonObject:
-    """Base of a document's parts: immutable values, read by attribute and written as JSON objects.
+    """Base class of a document's parts: immutable values, read by attribute and written as JSON objects.
 
-    Fields are written in the order of their declaration. Bounds in the annotations hold for what `from_stranger` reads.
+    Fields are written in the order of their declaration. Only `from_stranger` checks the bounds in the annotations.
     """
 
     __slots__ = ()
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
-    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset()  # fields that are left out; others are written as null
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset()  # other fields are written as null
 
     def members(self) -> dict[str, Any]:
-        """The values of its JSON object by name; parts of it are still objects of this class."""
+        """Returns the fields of its JSON object by name; nested values are still objects of this class."""
         kind: Any = type(self)
         found = {name: getattr(self, name) for name in _names(kind)}
         for name in self.OMITTED_WHEN_NONE:
@@ -139,12 +139,12 @@ class JsonObject:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain data throughout."""
+        """Returns the JSON object as plain data."""
         return {name: value if type(value) in _PLAIN else _plain(value) for name, value in self.members().items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The object that toril itself wrote as `data`. Unknown names are ignored, and values are not checked."""
+        """Returns the object of `data`, which toril itself wrote: ignores unknown names, and checks no values."""
         if not isinstance(data, dict):
             raise ValueError(f"{cls.__name__} is not a JSON object")
         kind: Any = cls
@@ -153,22 +153,22 @@ class JsonObject:
 
     @classmethod
     def from_stranger(cls, data: bytes, where: str) -> Self:
-        """The object in JSON text that anybody may have written; StoreError, naming `where`, beyond the bounds."""
+        """Returns the object in foreign JSON text; StoreError, which names `where`, if it exceeds the bounds."""
         kind: Any = cls
         try:
             found: Self = _adapter(kind).validate_json(data)
         except ValidationError as error:
-            raise StoreError(f"{where} is not what toril writes: {why(error)}", code="damaged-file") from error
+            raise StoreError(f"{where} is not a file of toril: {why(error)}", code="damaged-file") from error
         return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject(JsonObject):
-    """The content of a whole file that toril wrote. What was read is written as it was, whatever its version added."""
+    """The content of a file that toril wrote. Fields of newer versions are kept and written again."""
 
     SCHEMA: ClassVar[str] = ""
     MOST_BYTES: ClassVar[int | None] = None
-    stored: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)  # as it was read
+    stored: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)  # the data as read
 
     def members(self) -> dict[str, Any]:
         return super(StoredObject, self).members() if self.stored is None else dict(self.stored)
@@ -181,15 +181,15 @@ class StoredObject(JsonObject):
 
     @classmethod
     def from_json(cls, data: bytes, where: str) -> Self:
-        """The content of a file; StoreError, naming `where`, when it is damaged or of another schema."""
+        """Returns the content of a file; StoreError, which names `where`, if it is damaged or has another schema."""
         try:
             found = json.loads(data)
             if not isinstance(found, dict):
-                raise ValueError("not a JSON object")
+                raise ValueError("it is not a JSON object")
             _check_schema(found.get("schema"), cls.SCHEMA, where)
             return cls.from_dict(found)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            fix = "delete it and the report is made again from the intervals"
+            fix = "delete it, and toril makes it again from the interval files"
             raise StoreError(f"{where} is damaged: {why(error)}; {fix}", code="damaged-file") from error
 
 
@@ -226,7 +226,7 @@ def _readers(cls: Any) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
 
 
 def _reader(hint: Any) -> Callable[[Any], Any] | None:
-    """What makes a value of the type from plain data; None where they are the same."""
+    """Returns the function that makes a value of the type from plain data; None if they are the same."""
     if isinstance(hint, type) and issubclass(hint, JsonObject):
         return hint.from_dict
     if isinstance(hint, type) and issubclass(hint, BaseModel):

@@ -1,4 +1,4 @@
-"""The plan of a run, `plan.json`: the whole division of the load, as a pure function of suite and options."""
+"""The plan of a run, `plan.json`: the division of the load, which depends on suite and options only."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,21 +40,21 @@ class Network(RecordPart):
 
 
 class Browser(RecordPart):
-    """What the browsers of an execution emulate."""
+    """The device and network that the browsers of an execution emulate."""
 
     device: Device
     network: Network | None = None  # None: the worker's own
 
 
 class Search(RecordPart):
-    """How to search for the highest rate that one execution's target holds."""
+    """The search for the highest rate that the system under test of one execution sustains."""
 
     from_rps: float
     to_rps: float
-    until: tuple[str | dict[str, Any], ...]  # Taurus' criteria: a stage in which one of them comes true is one too many
-    step_s: float = 20.0  # of each stage, …
-    settle_s: float = 5.0  # … the first of them not judged
-    precision: float = 0.05  # of the highest rate that held: how near the lowest that did not has to be
+    until: tuple[str | dict[str, Any], ...]  # criteria: a rate that breaches one of them is too high
+    step_s: float = 20.0  # length of a stage
+    settle_s: float = 5.0  # the part at its start that is not judged
+    precision: float = 0.05  # relative distance between the highest sustained rate and the lowest breached one
 
     @property
     def range(self) -> SearchRange:
@@ -62,9 +62,9 @@ class Search(RecordPart):
 
 
 class PlannedExecution(RecordPart):
-    """One execution of the suite with the whole run's load; totals over all workers."""
+    """One execution of the suite with the load of the whole run, in total over all workers."""
 
-    name: str  # its scenario's name, with #2, #3 … on repeats
+    name: str  # its scenario's name, with #2, #3 … for repeats
     index: int
     executor: str
     scenario: str
@@ -75,25 +75,25 @@ class PlannedExecution(RecordPart):
     delay_s: float = 0.0
     ramp_up_s: float = 0.0
     hold_for_s: float = 0.0
-    browser: Browser | None = None  # of executors that drive one
-    labels: tuple[str, ...] = ()  # those of generated requests and transactions; empty when a script names them
-    curve: tuple[tuple[float, float], ...] = ()  # of a rate that changes: Curve.points; throughput_rps is its peak
-    arm: int = 0  # of a duet, as is all that follows
+    browser: Browser | None = None  # of executors that drive browsers
+    labels: tuple[str, ...] = ()  # of generated requests and transactions; empty if a script names them
+    curve: tuple[tuple[float, float], ...] = ()  # Curve.points of a changing rate; throughput_rps is its peak
+    arm: int = 0  # of a duet; block, copy_of and lead_s too
     block: int = 0
-    copy_of: str = ""  # the suite's execution, whose name its measurements have
-    lead_s: float | None = None  # so long before its load the engine is started; None: before the run's start
-    adjustable: bool = False  # its rate can be changed while it goes on
-    search: Search | None = None  # … and is: until it breaches
+    copy_of: str = ""  # the suite's execution, which gives its measurements their name
+    lead_s: float | None = None  # the engine starts this long before its load; None: before the run's start
+    adjustable: bool = False  # its rate can be changed during the run
+    search: Search | None = None  # a search changes its rate until it breaches
 
     @property
     def rate(self) -> Curve | None:
-        """How its rate changes from the beginning of its load; None where it does not, or where there is none."""
+        """Its changing rate, from the start of its load on; None if the rate is constant or there is none."""
         return Curve(self.curve) if self.curve else None
 
     def planned_rate(self, adjustments: Sequence[tuple[float, float]] = ()) -> Curve | None:
-        """Returns the rate that counts as planned, from the beginning of its load on; None where it has none.
+        """Returns the planned rate, from the start of its load on; None if it has no rate.
 
-        `adjustments` are (seconds since then, requests per second) of a running load, in order.
+        `adjustments` are (seconds since the start of its load, requests per second), in order.
         """
         rate = self.rate
         if rate is None and self.throughput_rps and self.ramp_up_s + self.hold_for_s:
@@ -105,7 +105,7 @@ class PlannedExecution(RecordPart):
 
     @property
     def series(self) -> str:
-        """What its measurements are called."""
+        """The name of its measurements."""
         return self.copy_of or self.name
 
     @property
@@ -114,81 +114,81 @@ class PlannedExecution(RecordPart):
 
     @property
     def steady_to_s(self) -> float:
-        """The end of the hold, or of a ramp-up that has none; with iterations only all after the ramp-up is steady."""
+        """The end of the hold (or of a ramp-up without hold) in seconds; infinite with iterations only."""
         timed = self.hold_for_s or (self.ramp_up_s and self.iterations is None)
         return self.steady_from_s + self.hold_for_s if timed else float("inf")
 
 
 class Segment(RecordPart):
-    """A worker's part of a script's own load: between two of the fractions at which the whole is divided."""
+    """A worker's part of a script's own load: between two of the fractions that divide the whole."""
 
     own: str  # "1/3:2/3"
     whole: str  # "0,1/3,2/3,1"
 
 
 class ExecutionShare(RecordPart):
-    """What one worker does of one execution. `config` is Taurus' execution item with divided load, no criteria."""
+    """One worker's part of one execution. `config` is a Taurus execution item with its share of the load."""
 
     execution: str  # PlannedExecution.name
     concurrency: int | None = None
     throughput_rps: float | None = None
-    phase: float = 0.0  # this worker's place in [0, 1) of one arrival period, so that workers do not beat in step
-    interleave: Interleave | None = Field(None, alias="stripe")  # of an open model: its arrivals of the whole schedule
-    segment: Segment | None = None  # of a load that only its script knows, and that its engine can divide
+    phase: float = 0.0  # the worker's offset in [0, 1) of an arrival period, so that workers do not send in step
+    interleave: Interleave | None = Field(None, alias="stripe")  # open model: the worker's arrivals in the schedule
+    segment: Segment | None = None  # of a script's own load, if its engine can divide that
     config: dict[str, Any]
 
 
 class Share(RecordPart):
-    """The part of the load that one worker produces, as a Taurus configuration without criteria and reporters."""
+    """One worker's part of the load, as a Taurus configuration without criteria and reporters."""
 
     worker: str  # <location>-<n>
     location: str
     index: int  # over all workers of the run, from 0
     executions: tuple[ExecutionShare, ...]
-    data_files: dict[str, tuple[int, int]] = Field(default_factory=dict)  # split-data: path → (this part, of parts)
+    data_files: dict[str, tuple[int, int]] = Field(default_factory=dict)  # split-data: path → (part, number of parts)
 
 
 class PlannedCriterion(RecordPart):
-    """A criterion as the suite wrote it, and where. `executions` empty: the whole run."""
+    """A criterion as written in the suite, and its place. `executions` empty: the whole run."""
 
     source: str | dict[str, Any]
     where: str  # "suite.yml: reporting[0].criteria[1]"
     executions: tuple[str, ...] = ()
-    language: Literal["taurus", "toril"] = "taurus"  # passfail's own grammar, or what `toril.criteria` adds to it
+    language: Literal["taurus", "toril"] = "taurus"  # the grammar: of passfail, or of `toril.criteria`
 
 
 class SourcePlace(RecordPart):
-    """A line of a file, for those who point at it."""
+    """A line of a file, for annotations."""
 
-    file: str  # from the root of its repository; of the working folder, where there is none
+    file: str  # relative to the root of its repository; without one, to the working folder
     line: int
 
 
 class Pace(RecordPart):
-    """How often the parties of a run look and write, and how long they wait for each other; seconds.
+    """The intervals and timeouts of coordinator and workers, in seconds.
 
-    One value for coordinator and workers: what one of them promises is what the other waits for.
+    Both use the same values, because each waits for the other.
     """
 
     flush_s: float = 1.0  # between a worker's interval files
-    poll_s: float = 0.05  # between a worker's looks for start.json and stop.json
-    start_lead_s: float = 0.1  # from start.json written to the signal: twice the time between two looks
+    poll_s: float = 0.05  # between a worker's polls for start.json and stop.json
+    start_lead_s: float = 0.1  # from writing start.json to the start signal: two polls
     ready_timeout_s: float = 180.0  # a cold JVM on a busy two-core machine is ready within 30 s
     lease_renew_s: float = 2.0
-    lease_expires_s: float = 15.0  # seven renewals missed: gone, not merely slow
-    orphaned_after_s: float | None = None  # a worker whose run nobody owns for so long ends its load; None: never
+    lease_expires_s: float = 15.0  # seven missed renewals: the owner is gone, not only slow
+    orphaned_after_s: float | None = None  # a worker ends its load if the run has no owner for this long; None: never
     kill_after_s: float = 8.0  # after a stop; a worker ends within 5 s of one
-    give_up_s: float = 10.0  # after the kill: who is still there then is lost, and the run ends without it
+    give_up_s: float = 10.0  # after the kill: a worker that still runs is lost, and the run ends without it
 
 
 class TaskSize(RecordPart):
-    """What each worker gets on Fargate."""
+    """The size of a worker's task on Fargate."""
 
     cpu: int = 2048  # CPU units
     memory_mib: int = 4096
     architecture: Architecture = "arm64"
-    spot: bool = False  # Fargate Spot, and on-demand where there is none
-    storage_gib: int | None = None  # None: what the task definition says
+    spot: bool = False  # Fargate Spot, or on-demand if Spot has no capacity
+    storage_gib: int | None = None  # None: as in the task definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,35 +198,35 @@ class Turn:
     arm: int
     block: int  # from 1
     starts_s: int  # seconds from the start signal
-    ends_s: int  # of its load; requests in flight may finish until the next turn
+    ends_s: int  # the end of its load; requests in flight may finish before the next turn
 
 
 class Duet(RecordPart):
-    """How base and head take turns, and how far head may be worse. Both arms of a block form a pair."""
+    """The turns of base and head, and the margin. Both arms of a block form a pair."""
 
     base: str  # addresses, without credentials
     head: str
     margin: float  # a change up to it is no regression; 0.03 is 3 %
     blocks: int
-    block_s: float  # of steady load, for each arm of a block
-    turn_s: int  # a turn's load: the block, and the ramp-up before it
-    gap_s: int  # from a turn's load to the next one's
+    block_s: float  # steady state of each arm in a block
+    turn_s: int  # the load of a turn: block and ramp-up
+    gap_s: int  # between the loads of two turns
     order: str  # of all turns: A is base, B is head
-    labels: tuple[str, ...] = ()  # whose p95 is compared; none: the percentiles that the suite's criteria name
+    labels: tuple[str, ...] = ()  # p95 of these is compared; empty: the percentiles of the suite's criteria
 
     def turns(self) -> Iterator[Turn]:
-        """Every turn, in the order of time."""
+        """Yields all turns in order of time."""
         for position, letter in enumerate(self.order):
             starts_s = position * (self.turn_s + self.gap_s)
             yield Turn("AB".index(letter) + 1, position // 2 + 1, starts_s, starts_s + self.turn_s)
 
     def turns_of(self, arm: int) -> list[Turn]:
-        """Those of one arm, in the order of time."""
+        """Returns the turns of one arm in order of time."""
         return [turn for turn in self.turns() if turn.arm == arm]
 
 
 class Plan(Record):
-    """The whole division of the load: a pure function of suite and options."""
+    """The division of the load over executions and workers."""
 
     SCHEMA: ClassVar[str] = "toril.plan/1"
     run_id: str
@@ -238,7 +238,7 @@ class Plan(Record):
     shares: tuple[Share, ...]
     common: dict[str, Any]  # the Taurus configuration shared by all workers: scenarios, settings, modules, services …
     criteria: tuple[PlannedCriterion, ...] = ()
-    places: dict[str, SourcePlace] = Field(default_factory=dict)  # PlannedCriterion.where → where it is written
+    places: dict[str, SourcePlace] = Field(default_factory=dict)  # PlannedCriterion.where → its line
     ramp_up_exclude: bool = False
     quorum: float = 1.0
     graceful_stop_s: float = 30.0
@@ -247,21 +247,21 @@ class Plan(Record):
     on: LauncherName = "local"
     pace: Pace = Pace()
     task: TaskSize | None = None  # None: workers are processes of one machine
-    environment: dict[str, str] = Field(default_factory=dict)  # what the command gives to engines on other machines
-    secrets: dict[str, str] = Field(default_factory=dict)  # variable → where its value is kept; never the value
+    environment: dict[str, str] = Field(default_factory=dict)  # variables for engines on other machines
+    secrets: dict[str, str] = Field(default_factory=dict)  # variable → reference of its secret; never the value
     duet: Duet | None = None
-    functional: bool = False  # its test cases are what is judged, and each is done once
+    functional: bool = False  # runs each test case once, and judges only these
     warnings: tuple[str, ...] = ()
-    warning_codes: tuple[str, ...] = ()  # the causes of `warnings`, in their order
+    warning_codes: tuple[str, ...] = ()  # the codes of `warnings`, in the same order
 
     @property
     def duration_s(self) -> float:
-        """Planned seconds of load from the start signal; 0 when only iterations bound it."""
+        """Planned seconds of load from the start signal; 0 if only iterations limit it."""
         return max((e.steady_from_s + e.hold_for_s for e in self.executions), default=0.0)
 
     @property
     def bounded_s(self) -> float | None:
-        """The most seconds of load from the start signal; None when an execution is bounded by iterations only."""
+        """The maximum seconds of load from the start signal; None if only iterations limit an execution."""
         if not all(e.ramp_up_s + e.hold_for_s for e in self.executions):
             return None
         if self.in_turns:
@@ -276,17 +276,17 @@ class Plan(Record):
         return isinstance(local, dict) and bool(local.get("sequential") or local.get("capacity"))
 
     def chosen(self, names: Collection[str] = ()) -> list[PlannedExecution]:
-        """The executions of these names; all of them where none is given."""
+        """Returns the executions with these names; all of them without names."""
         return [one for one in self.executions if not names or one.name in names]
 
     @property
     def adjustable(self) -> tuple[PlannedExecution, ...]:
-        """The executions whose rate can be changed while they go on."""
+        """The executions whose rate can be changed during the run."""
         return tuple(one for one in self.executions if one.adjustable)
 
     @property
     def searched(self) -> tuple[PlannedExecution, ...]:
-        """The executions whose capacity is searched for."""
+        """The executions with a capacity search."""
         return tuple(one for one in self.executions if one.search is not None)
 
     @property
@@ -295,14 +295,14 @@ class Plan(Record):
 
 
 class SuiteOrigin(Record):
-    """Which version of the suite was run, where its folder is part of a git repository."""
+    """The version of the suite, if its folder is in a git repository."""
 
     SCHEMA: ClassVar[str] = "toril.suite/1"
     commit: str
     branch: str | None = None  # None: not on a branch, as in most CI
-    changed: tuple[str, ...] = ()  # files of the suite that are not as in the commit, from the repository's root
+    changed: tuple[str, ...] = ()  # files that differ from the commit, relative to the repository's root
 
     @property
     def tag(self) -> str:
-        """The commit in short, and a plus sign when the suite is not quite what was committed."""
+        """The short commit, and a plus sign if the suite differs from it."""
         return self.commit[:12] + ("+" if self.changed else "")

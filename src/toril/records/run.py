@@ -1,4 +1,4 @@
-"""The records of a run beside its plan: launch, ready, start, stop, rates, exit, end, lease, metrics and test cases."""
+"""The records of a run except its plan: launch, ready, start, stop, rates, exit, end, lease, metrics and test cases."""
 
 import hashlib
 import json
@@ -11,38 +11,38 @@ from pydantic import Field, model_validator
 from toril.errors import StoreError
 from toril.records.document import Count, Record, RecordPart, Seconds, Text, parsed, why
 
-MOST_FILES = 999_999  # of a kind and worker: their names have six digits
+MOST_FILES = 999_999  # of a kind and worker, because their names have six digits
 DIGEST_LENGTH = 16  # hexadecimal digits of a file's SHA-256
 MOST_KEPT = 3_000
-PART_OF_PERIOD_NEEDED = 1 / 6  # a balancer that got only a request or two of a period may have no value of it
+PART_OF_PERIOD_NEEDED = 1 / 6  # a balancer with only one or two requests in a period may report no value
 CASES_SCHEMA = "toril.tests/1"
 MOST_BYTES_OF_CASES = 1 << 24
 MOST_CASES = 2000  # of a file
 
 CaseOutcome = Literal["passed", "failed", "broken", "skipped"]
-# No page among them: a browser would do once more what a stranger's page does.
+# No HTML pages: a browser would run their scripts.
 KeptFile = Annotated[str, Field(pattern=r"^failures/[0-9]{1,6}-[A-Za-z0-9._-]{1,200}\.(?:jpg|txt|zip)$")]
 FileCount = Annotated[int, Field(ge=0, le=MOST_FILES)]
-Digests = Annotated[str, Field(pattern=rf"^(?:[0-9a-f]{{{DIGEST_LENGTH}}})*$")]  # of each file, in order; "": unknown
+Digests = Annotated[str, Field(pattern=rf"^(?:[0-9a-f]{{{DIGEST_LENGTH}}})*$")]  # of all files, in order; "": unknown
 ExitCode = Annotated[int, Field(ge=-(1 << 31), lt=1 << 32)]
 
 
 class Launch(Record):
-    """What the launcher may start: written once, before anything is; no other attempt counts."""
+    """The attempts that the launcher may start; written once, before the first one. No other attempt counts."""
 
     SCHEMA: ClassVar[str] = "toril.launch/1"
     at: float
-    deadline: float  # nothing of the run goes on after it
-    attempts: dict[str, tuple[str, ...]]  # worker → nonces: the first try, and what may replace it
-    digests: tuple[str, ...] = ()  # empty: a task definition pins its image
+    deadline: float  # the whole run ends by then
+    attempts: dict[str, tuple[str, ...]]  # worker → nonces of the first attempt and its replacements
+    digests: tuple[str, ...] = ()  # of images; empty: a task definition pins its image
 
     def issued(self, worker: str, attempt: str) -> bool:
-        """Whether the launcher knows this attempt."""
+        """Whether the launcher issued this attempt."""
         return attempt in self.attempts.get(worker, ())
 
 
 class Ready(Record):
-    """A worker's engine is started and parked; the first process that writes it owns the attempt."""
+    """A worker's engine is started and waits. The first process that writes this record owns the attempt."""
 
     SCHEMA: ClassVar[str] = "toril.ready/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 20
@@ -51,7 +51,7 @@ class Ready(Record):
     at: Seconds
     toril_version: Text
     pid: Count
-    instance: Text = ""  # of the process: a task that was started twice has one attempt and two of these
+    instance: Text = ""  # of the process: a task that was started twice has one attempt and two instances
     clock_offset_s: Seconds = 0.0
     clock_uncertainty_s: Seconds = 0.0
     image_digest: Text | None = None
@@ -59,7 +59,7 @@ class Ready(Record):
 
 
 class Start(Record):
-    """The starting gun: load begins at `at` (seconds since the epoch) in the attempts named here, nowhere else."""
+    """The start signal: load starts at `at` (seconds since the epoch), in these attempts only."""
 
     SCHEMA: ClassVar[str] = "toril.start/1"
     at: float
@@ -67,7 +67,7 @@ class Start(Record):
 
 
 class Stop(Record):
-    """End the load early; what is recorded stays and is judged."""
+    """The signal to end the load early; recorded data is kept and judged."""
 
     SCHEMA: ClassVar[str] = "toril.stop/1"
     at: float
@@ -77,23 +77,23 @@ class Stop(Record):
 
 
 class Rate(Record):
-    """From `at` on one execution has another rate, to its end or to the next of these records.
+    """A rate change of one execution, valid from `at` to its end or the next change.
 
-    They are numbered from 1 without a gap and written once: a writer whose number is taken reads that record first.
+    Changes are numbered from 1 without gaps and written once. A writer whose number is taken reads that record first.
     """
 
     SCHEMA: ClassVar[str] = "toril.rate/1"
     number: int
     execution: str  # PlannedExecution.name
     rps: float  # requests per second of all workers together
-    at: float  # seconds since the epoch; far enough ahead that every worker sees it in time
+    at: float  # seconds since the epoch; late enough for all workers to read it in time
     asked_at: float
     cause: Literal["user", "search"]
-    by: str = ""  # who asked: user@host, or the owner of the run
+    by: str = ""  # user@host, or the owner of the run
 
 
 class Kept(RecordPart):
-    """What there is to see of a failure."""
+    """One kept failure and its files."""
 
     execution: Text
     label: Text
@@ -103,28 +103,28 @@ class Kept(RecordPart):
 
 
 class EngineReport(RecordPart):
-    """What one worker's engine reported of an execution when its load was over."""
+    """The report of one worker's engine on an execution, after its load."""
 
     samples: Count = 0  # requests
     unfinished: Count = 0
-    dropped: Count | None = None  # sends that were due and never made; None without a schedule
-    queued_s: Annotated[Seconds, Field(ge=0)] = 0.0  # how long it waited for its turn (`sequential`, `capacity`)
-    ended_s: Seconds | None = None  # when its load was over, since the start signal
-    unfinished_users: Count = 0  # that ended before their iterations were done
-    own_shape: bool = False  # its script decides on its load, not the suite
-    script_errors: dict[Text, Count] = Field(default_factory=dict)  # label → failures that no failed request explains
-    script_failed: Text = ""  # the script's own statement that its run failed, in words
-    note: Text = ""  # what a reader should know, and what changes no outcome
+    dropped: Count | None = None  # due requests that were not sent; None without a schedule
+    queued_s: Annotated[Seconds, Field(ge=0)] = 0.0  # its wait for its turn (`sequential`, `capacity`)
+    ended_s: Seconds | None = None  # the end of its load, since the start signal
+    unfinished_users: Count = 0  # virtual users that ended before completing their iterations
+    own_shape: bool = False  # its script defines the load, not the suite
+    script_errors: dict[Text, Count] = Field(default_factory=dict)  # label → failures without a failed request
+    script_failed: Text = ""  # the script's own statement that its run failed
+    note: Text = ""  # a remark that changes no outcome
 
 
 class Exit(Record):
-    """What a worker recorded, so that a missing file is noticed; written last."""
+    """The counts of a worker's records and files, by which missing files are found; written last."""
 
     SCHEMA: ClassVar[str] = "toril.exit/1"
     MOST_BYTES: ClassVar[int | None] = 1 << 24
     worker: Text
     attempt: Text
-    at: Seconds  # when its load was over; the record is written when all else is
+    at: Seconds  # the end of its load; the record is written after all other files
     outcome: Literal["finished", "stopped", "failed", "stale"]
     message: Text = ""
     interval_files: FileCount = 0
@@ -133,84 +133,83 @@ class Exit(Record):
     case_digests: Digests = ""
     samples: Count = 0
     unfinished: Count = 0
-    unreadable_records: Count = 0  # rows of the engine's own records that could not be read
+    unreadable_records: Count = 0  # unreadable rows of the engine's own records
     engine_exit_codes: dict[Text, ExitCode | None] = Field(default_factory=dict)
     engines_killed: Count = 0
     signals: Count = 0
     ended_after_signal_s: Seconds | None = None
     cpu_worker_s: Seconds = 0.0
     cpu_engines_s: Seconds = 0.0
-    last_sample_s: Seconds | None = None  # when the last sample was complete, in seconds since the start signal
-    first_sample_lateness_s: dict[Text, Seconds] = Field(
-        default_factory=dict
-    )  # of an execution's first user, or schedule
-    rate_lateness_s: dict[Count, Seconds] = Field(default_factory=dict)  # number of a rate → how late it was seen
-    kept: Annotated[tuple[Kept, ...], Field(max_length=MOST_KEPT)] = ()  # of the first failures
+    last_sample_s: Seconds | None = None  # completion of the last sample, in seconds since the start signal
+    # Execution → the delay of its first user, or of its schedule.
+    first_sample_lateness_s: dict[Text, Seconds] = Field(default_factory=dict)
+    rate_lateness_s: dict[Count, Seconds] = Field(default_factory=dict)  # number of a rate change → its delay
+    kept: Annotated[tuple[Kept, ...], Field(max_length=MOST_KEPT)] = ()  # the first failures
     executions: dict[Text, EngineReport] = Field(default_factory=dict)  # by PlannedExecution.name
 
     @model_validator(mode="after")
     def _files_have_digests(self) -> Self:
         for files, digests in ((self.interval_files, self.interval_digests), (self.case_files, self.case_digests)):
             if digests and len(digests) != files * DIGEST_LENGTH:
-                raise ValueError(f"{len(digests) // DIGEST_LENGTH} digests of {files} files")
+                raise ValueError(f"it has {len(digests) // DIGEST_LENGTH} digests for {files} files")
         return self
 
     @property
     def failure(self) -> str | None:
-        """Why this worker counts as lost; None when it ended as it should."""
+        """Why this worker counts as lost; None if it ended normally."""
         if self.outcome in ("failed", "stale"):
-            return self.message or f"its engine {self.outcome}"
+            return self.message or f"its engine ended as {self.outcome}"
         return None
 
 
 class RanTask(RecordPart):
-    """The task that a worker ran in on Fargate; times in seconds since the epoch, None where AWS has none."""
+    """The Fargate task of a worker; times in seconds since the epoch, None if AWS reports none."""
 
     arn: str
     region: str
     capacity: str  # FARGATE or FARGATE_SPOT
-    pull_started_at: float | None = None  # from here on it costs money
+    pull_started_at: float | None = None  # the start of its cost
     started_at: float | None = None
     stopped_at: float | None = None
 
 
 class End(Record):
-    """What only the coordinator saw of a run."""
+    """The coordinator's record of the end of a run."""
 
     SCHEMA: ClassVar[str] = "toril.end/1"
     at: float
-    lost: dict[str, str] = Field(default_factory=dict)  # worker → why
-    stopped: bool | None = None  # False: a stop.json that is there came after the load
-    tasks: dict[str, RanTask] = Field(default_factory=dict)  # worker → its last one
+    lost: dict[str, str] = Field(default_factory=dict)  # worker → reason
+    stopped: bool | None = None  # False: stop.json was written after the load
+    tasks: dict[str, RanTask] = Field(default_factory=dict)  # worker → its last task
 
 
 class Lease(Record):
-    """Who owns the run; renewed every few seconds, by compare-and-swap: there is one owner at a time."""
+    """The owner of the run, renewed every few seconds by compare-and-swap, so there is one owner at a time."""
 
     SCHEMA: ClassVar[str] = "toril.lease/1"
-    owner: str  # of the process, and of no other
+    owner: str  # unique to the process
     pid: int
     host: str
     renewed_at: float
-    expires_s: float = 15.0  # after the renewal; later the run may be taken over
+    expires_s: float = 15.0  # after the renewal; then another process may take over the run
     epoch: int = 1  # counts the owners
     ended: bool = False
 
 
 class MetricQuery(RecordPart):
-    """One metric of the system under test as CloudWatch keeps it, with one statistic."""
+    """One CloudWatch metric of the system under test, with one statistic."""
 
     namespace: str
     metric: str
-    statistic: str  # as CloudWatch names it: Average, Sum, p95, tm99 …
+    statistic: str  # CloudWatch's name: Average, Sum, p95, tm99 …
     dimensions: dict[str, str] = Field(default_factory=dict)
-    region: str | None = None  # None: that of the coordinator's environment
+    region: str | None = None  # None: the region of the coordinator's environment
     period_s: int = 60
-    unit: str | None = None  # only data in this unit; CloudWatch never converts, and returns no units
+    unit: str | None = None  # only data in this unit; CloudWatch neither converts nor returns units
 
     @property
     def key(self) -> str:
-        """The same for equal queries, different for others; fit to be shown."""
+        """A readable text, equal for equal queries only."""
         dimensions = json.dumps(self.dimensions, sort_keys=True, ensure_ascii=False)
         parts = [self.namespace, self.metric, self.statistic, dimensions, f"{self.period_s}s"]
         parts += [self.unit] if self.unit else []
@@ -218,37 +217,37 @@ class MetricQuery(RecordPart):
 
 
 class MetricSeries(MetricQuery):
-    """A query with what CloudWatch answered.
+    """A query and CloudWatch's response.
 
-    A period with less than `PART_OF_PERIOD_NEEDED` of its time in the load, at either end, need not have a point;
-    it counts when it has one.
+    A period at either end of the load, with less than `PART_OF_PERIOD_NEEDED` of its time in it, may have no point.
+    If it has one, it counts.
     """
 
     points: tuple[tuple[float, float], ...] = ()  # (start of the period, in seconds from the start signal; value)
-    complete_to_s: float = 0.0  # seconds from the start signal up to which nothing is missing at the end
-    answered: bool = False  # CloudWatch was asked to the end of the wait: a period without a point has no value
-    error: str | None = None  # why there are no points, or too few: where, what, the fix
+    complete_to_s: float = 0.0  # the end of the complete data, in seconds from the start signal
+    answered: bool = False  # CloudWatch was queried to the end of the wait: a period without a point has no value
+    error: str | None = None  # why points are missing: place, problem and fix
 
 
 class ServerMetrics(Record):
-    """What CloudWatch measured of the system under test; fetched once, by the coordinator, after the load."""
+    """CloudWatch's metrics of the system under test; the coordinator fetches them once, after the load."""
 
     SCHEMA: ClassVar[str] = "toril.metrics/1"
     queries: tuple[MetricSeries, ...] = ()
 
     def find(self, query: MetricQuery) -> MetricSeries | None:
-        """The answer to `query`; None when it was never asked."""
+        """Returns the response to `query`; None if it was not sent."""
         return next((series for series in self.queries if series.key == query.key), None)
 
 
 class Case(RecordPart):
-    """One test case that has ended."""
+    """One finished test case."""
 
     name: Text
-    suite: Text  # its class, or the file or scenario that it is of
+    suite: Text  # its class, file or scenario
     execution: Text
-    outcome: CaseOutcome  # failed: an assertion; broken: it could not be carried out
-    at_s: Seconds  # when it began, in seconds since the start signal
+    outcome: CaseOutcome  # failed: by an assertion; broken: by any other error
+    at_s: Seconds  # its start, in seconds since the start signal
     duration_us: Count
     message: Text = ""  # why it did not pass
     trace: Text = ""
@@ -256,7 +255,7 @@ class Case(RecordPart):
 
 @dataclass(frozen=True, slots=True)
 class CaseFile:
-    """Some test cases of one worker; its files are counted from 1."""
+    """A file of one worker's test cases; numbers start at 1."""
 
     worker: str
     number: int
@@ -264,32 +263,32 @@ class CaseFile:
 
 
 def run_key(run_id: str, *parts: str) -> str:
-    """`runs/<run-id>/<parts…>`."""
+    """Returns `runs/<run-id>/<parts…>`."""
     return "/".join(("runs", run_id, *parts))
 
 
 def worker_key(run_id: str, worker: str, attempt: str, name: str) -> str:
-    """`runs/<run-id>/workers/<worker>/<attempt>/<name>`."""
+    """Returns `runs/<run-id>/workers/<worker>/<attempt>/<name>`."""
     return run_key(run_id, "workers", worker, attempt, name)
 
 
 def rate_key(run_id: str, number: int) -> str:
-    """`runs/<run-id>/rates/<number>.json`."""
+    """Returns `runs/<run-id>/rates/<number>.json`."""
     return f"runs/{run_id}/rates/{number:06d}.json"
 
 
 def rates_of(rates: Iterable[Rate], execution: str) -> tuple[Rate, ...]:
-    """One execution's, in order."""
+    """Returns the rate changes of one execution, in order."""
     return tuple(rate for rate in rates if rate.execution == execution)
 
 
 def digest_of(data: bytes) -> str:
-    """A file's digest, as `exit.json` has it."""
+    """Returns a file's digest as in `exit.json`."""
     return hashlib.sha256(data).hexdigest()[:DIGEST_LENGTH]
 
 
 def case_file_name(number: int) -> str:
-    """The file name of a worker's n-th file of test cases, counted from 1."""
+    """Returns the name of a worker's n-th file of test cases, counted from 1."""
     return f"tests-{number:06d}"
 
 
@@ -300,17 +299,19 @@ def encode_cases(file: CaseFile) -> bytes:
 
 
 def decode_cases(data: bytes, where: str) -> CaseFile:
-    """What is in it; StoreError, naming `where`, when it is another schema, damaged or cut."""
+    """Returns the test cases of a file; StoreError, which names `where`, if it is damaged or has another schema."""
     try:
-        if len(data) > MOST_BYTES_OF_CASES or not data.endswith(b"\n"):
-            raise ValueError(f"{len(data):,} bytes are too many, or cut")
+        if len(data) > MOST_BYTES_OF_CASES:
+            raise ValueError(f"it has {len(data):,} bytes, the limit is {MOST_BYTES_OF_CASES:,}")
+        if not data.endswith(b"\n"):
+            raise ValueError("its last line is incomplete")
         first, *lines = data[:-1].split(b"\n")
         head = parsed(first)
         if not isinstance(head, dict) or head.get("schema") != CASES_SCHEMA:
-            raise ValueError(f"no {CASES_SCHEMA!r}; it is of another version")
+            raise ValueError(f"it does not have schema {CASES_SCHEMA!r}; another version of toril wrote it")
         if head["cases"] != len(lines) or len(lines) > MOST_CASES:
             raise ValueError(
-                f"it has {len(lines)} test cases; its first line says {head['cases']}, and {MOST_CASES} are the most"
+                f"it has {len(lines)} test cases instead of the {head['cases']} in its first line (limit {MOST_CASES})"
             )
         cases = tuple(Case.model_validate(parsed(line)) for line in lines)
         return CaseFile(head["worker"], head["number"], cases)

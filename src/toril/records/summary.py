@@ -1,7 +1,7 @@
 """The figures of a run, `summary.json`: `toril.summary/1`.
 
-Durations are whole microseconds, shares are fractions of 1, times `_s` are seconds since the start signal. None is what
-was not measured. A field with a default may be missing: in a file of an older version, or of a stranger.
+Durations are whole microseconds, shares are fractions of 1, times `_s` are seconds since the start signal. None means
+not measured. A field with a default may be missing in files of older versions and in foreign files.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from pydantic import Field
 from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text
 from toril.records.run import Case
 
-MOST_LABELS = 600_000  # what an interval file can hold, of both kinds
+MOST_LABELS = 600_000  # as many as an interval file can hold, of both kinds
 MOST_ERRORS = 100_000
 
-Bounds = tuple[Count | None, Count | None]  # of an interval; None: open at that end
+Bounds = tuple[Count | None, Count | None]  # of an interval; None: open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Window(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlyStop(JsonObject):
-    """What ended the load before its planned end, and when."""
+    """The cause and time of an early end of the load."""
 
     cause: Text = ""  # as in `stop.json`
     at_s: Number | None = None
@@ -45,7 +45,7 @@ class LostWorker(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerCounts(JsonObject):
-    """How many workers were planned and reported, and what of their files is missing."""
+    """The numbers of planned and reporting workers, and their missing data."""
 
     planned: Count = 0
     reported: Count = 0
@@ -64,7 +64,7 @@ class LoadTotals(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionLoad(JsonObject):
-    """One execution's load in its own steady time."""
+    """One execution's load in its own steady state."""
 
     requested: LoadTotals = LoadTotals()
     achieved: LoadTotals = LoadTotals()
@@ -73,7 +73,7 @@ class ExecutionLoad(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load(JsonObject):
-    """The load that was requested and reached in steady time, in total and by execution."""
+    """Requested and achieved load in the steady state, in total and by execution."""
 
     requested: LoadTotals = LoadTotals()
     achieved: LoadTotals = LoadTotals()
@@ -82,39 +82,37 @@ class Load(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorLimits(JsonObject):
-    """Figures from which on a generator's own slowness shows in its measurements; fractions as in `Generator`.
+    """Limits above which a generator's own delays distort its measurements; fractions as in `Generator`.
 
-    The defaults are those of executors without limits of their own.
+    The defaults apply to executors without measured limits.
     """
 
     cpu: Number = 0.9
-    core: Number = 0.9  # also of running and waiting together: the rest is all the spare time that the engine had
-    waiting: Number | None = 0.5  # None: not judged; lateness shows it instead
+    core: Number = 0.9  # also of running and waiting together: the rest is the engine's spare time
+    waiting: Number | None = 0.5  # None: not judged, because lateness shows it
     throttled: Number = 0.05
-    lateness_us: Number = (
-        5_000  # of the 90th percentile of sends; machines are as late as that without being in trouble
-    )
-    lateness_of_median: Number = 0.1  # of the median response time: as much does no harm. The higher limit counts.
+    lateness_us: Number = 5_000  # 90th percentile of the sends; unsaturated machines reach it too
+    lateness_of_median: Number = 0.1  # lateness as a share of the median response time; the higher limit counts
     memory: Number = 0.9  # of the control group's limit, or of the machine
     sockets: Number = 0.9  # of the nearest limit: files of a process, or ports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saturation(JsonObject):
-    """One figure of one generator that was above its limit for too long."""
+    """One figure of one generator that exceeded its limit for too long."""
 
     what: Text = ""  # cpu, core, machine, crowd, full, waiting, throttled, lateness, memory, sockets
-    value: Number = 0.0  # the worst of those seconds; lateness in µs, all else a fraction
+    value: Number = 0.0  # the worst of those seconds; lateness in µs, all others as fractions
     limit: Number = 0.0
     from_s: Count = 0  # the first second of the longest time in a row
-    lasted_s: Count = 0  # how long that was
-    seconds: Count = 0  # above the limit in all
+    lasted_s: Count = 0  # the length of that time
+    seconds: Count = 0  # total time above the limit
     message: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generator(JsonObject):
-    """One load generator. Fractions are of the CPU that it may use, of one core, or of a second."""
+    """One load generator. Fractions are of its CPU, of one core, or of a second."""
 
     cpu_max: Number | None = None
     cpu_mean: Number | None = None
@@ -125,7 +123,7 @@ class Generator(JsonObject):
     throttled_s: Number | None = None
     late_max_us: Number | None = None
     late_p99_us: Number | None = None
-    dropped: Count | None = None  # sends that were due and never made
+    dropped: Count | None = None  # due requests that were not sent
     sockets_max: Number | None = None
     memory_max_bytes: Number | None = None
     memory_limit_bytes: Number | None = None
@@ -182,7 +180,7 @@ class PhaseTimes(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorCount(JsonObject):
-    """How often one message came with one response code."""
+    """The number of failures with one message and response code."""
 
     message: Text = ""
     rc: Text = ""
@@ -191,7 +189,7 @@ class ErrorCount(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelFigures(JsonObject):
-    """The figures of one label in the judged window; the empty label is all requests, without transactions."""
+    """The figures of one label in the judged window; the empty label means all requests, without transactions."""
 
     OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"histogram"})
 
@@ -209,7 +207,7 @@ class LabelFigures(JsonObject):
     connect_us: PhaseTimes | None = None
     rc: Annotated[dict[Text, Count], Field(max_length=MOST_ERRORS)] = field(default_factory=dict)
     errors: Annotated[tuple[ErrorCount, ...], Field(max_length=MOST_ERRORS)] = ()
-    histogram: tuple[tuple[Count, Count, Count], ...] | None = None  # lowest and highest µs, samples; of the run's own
+    histogram: tuple[tuple[Count, Count, Count], ...] | None = None  # lowest µs, highest µs, samples; of whole runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +223,7 @@ class PartFigures(JsonObject):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Early versions wrote the labels without the object around them."""
+        """Returns the figures in `data`; early versions wrote the labels without the object around them."""
         labels = data.get("labels", data)
         return cls(labels={name: LabelFigures.from_dict(figures) for name, figures in labels.items()})
 
@@ -242,7 +240,7 @@ class LocationSecond(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondFigures(JsonObject):
-    """One second of the run, whether anything was measured in it or not."""
+    """One second of the run, with or without samples."""
 
     second: Count
     samples: Count = 0
@@ -259,7 +257,7 @@ class SecondFigures(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstFailure(JsonObject):
-    """What a worker kept of one of an execution's first failures; files are named from the run's folder."""
+    """One of an execution's first failures; paths of files are relative to the run's folder."""
 
     worker: Text = ""
     execution: Text = ""
@@ -271,9 +269,9 @@ class FirstFailure(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestResults(JsonObject):
-    """The test cases of a functional run by outcome, and each of them in the order in which they began."""
+    """The test cases of a functional run by outcome, and all of them in the order of their starts."""
 
-    __test__: ClassVar[bool] = False  # no class of tests, whatever pytest makes of the name
+    __test__: ClassVar[bool] = False  # pytest would take it for a class of tests
 
     total: Count
     passed: Count = 0
@@ -285,7 +283,7 @@ class TestResults(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateChange(JsonObject):
-    """A change of an execution's rate while the load went on."""
+    """A change of an execution's rate during the run."""
 
     execution: Text = ""
     rps: Number = 0.0
@@ -296,7 +294,7 @@ class RateChange(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageObservation(JsonObject):
-    """What one criterion of a capacity search observed in a stage."""
+    """The value of one criterion in a stage of a capacity search."""
 
     criterion: Text = ""
     value: Number | None = None
@@ -306,11 +304,11 @@ class StageObservation(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityStage(JsonObject):
-    """One stage of a capacity search; it is judged from `from_s` to `to_s`, which is not part of it."""
+    """One stage of a capacity search, judged from `from_s` to `to_s` (exclusive)."""
 
     rps: Number
     kind: Literal["raise", "narrow", "recover", "confirm"] = "raise"
-    at_s: Number = 0.0  # since when its rate held
+    at_s: Number = 0.0  # the start of its rate
     from_s: Count = 0
     to_s: Count = 0
     outcome: Literal["held", "breached", "void"]
@@ -323,12 +321,12 @@ class CapacityStage(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity(JsonObject):
-    """The result of a search for the highest rate that an execution's target holds."""
+    """The result of a search for the highest rate that the system under test sustains."""
 
-    held_rps: Number | None = None  # None: not even the lowest rate held, or nothing is known
+    held_rps: Number | None = None  # None: the lowest rate breached, or nothing is known
     breached_rps: Number | None = None
     limited_by: Text = ""
-    exact: bool = False  # False: the search did not come to its end; the rates are bounds
+    exact: bool = False  # False: the search did not finish, and the rates are bounds
     message: Text = ""
     from_rps: Number | None = None
     to_rps: Number | None = None
@@ -350,7 +348,7 @@ class Summary(StoredObject):
     tags: Annotated[dict[Text, Text], Few] = field(default_factory=dict)
     started_at: Text | None = None  # ISO 8601, UTC
     duration_s: Number | None = None
-    window: Window | None = None  # what is judged: the whole run, or its steady time
+    window: Window | None = None  # the judged time: the whole run, or its steady state
     stop: EarlyStop | None = None
     workers: WorkerCounts = WorkerCounts()
     load: Load = field(default_factory=Load)
@@ -361,7 +359,7 @@ class Summary(StoredObject):
     series: Annotated[tuple[SecondFigures, ...], Field(max_length=1_000_000)] = ()
     first_failures: Annotated[tuple[FirstFailure, ...], Field(max_length=MOST_ERRORS)] = ()
     tests: TestResults | None = None  # of a functional run
-    rates: tuple[RateChange, ...] | None = None  # of a run whose load was changed while it went on
+    rates: tuple[RateChange, ...] | None = None  # None: no rate was changed during the run
     capacity: Annotated[dict[Text, Capacity], Field(max_length=256)] | None = None  # of searches, by execution
 
     @property

@@ -1,7 +1,7 @@
-"""What a run means, `verdict.json`: `toril.verdict/1`.
+"""The verdict of a run, `verdict.json`: `toril.verdict/1`.
 
-Durations are µs, sizes bytes, shares per cent: a value is in its `unit`. A field with a default may be missing: in a
-file of an older version, or of a stranger.
+A value is in its `unit`: durations in µs, sizes in bytes, shares in per cent. A field with a default may be missing in
+files of older versions and in foreign files.
 """
 
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ from toril.masking import masked
 from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text, Word, document
 
 Outcome = Literal["passed", "failed", "inconclusive"]
-CriterionOutcome = Literal["passed", "failed", "inconclusive", "triggered"]  # triggered: came true `as non-failed`
+CriterionOutcome = Literal["passed", "failed", "inconclusive", "triggered"]  # triggered: breached `as non-failed`
 Counted = Literal["sample", "second", "period", "stage"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reason(JsonObject):
-    """Why the outcome is what it is."""
+    """A reason of the outcome."""
 
-    code: Text = ""  # as in the table of `toril.verdict`
+    code: Text = ""  # see the table in `toril.verdict`
     message: Text = ""
 
 
@@ -35,7 +35,7 @@ class Scope(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriterionWindow(JsonObject):
-    """The window that decided a criterion; both seconds are inclusive, and since the start signal."""
+    """The window that decided a criterion; seconds since the start signal, both inclusive."""
 
     logic: Word = ""
     timeframe_s: Count = 0
@@ -49,17 +49,17 @@ class JudgedCriterion(JsonObject):
 
     criterion: Text = ""
     outcome: CriterionOutcome = "inconclusive"
-    observed: Number | None = None  # at the first breach; without one, the value nearest to it
+    observed: Number | None = None  # at the first breach; without one, the value nearest to a breach
     threshold: Number | None = None
-    unit: Word = ""  # us, bytes, %, /s, or a count's: none
+    unit: Word = ""  # us, bytes, %, /s; empty for counts
     label: Text = ""
     scope: Scope = Scope()
     window: CriterionWindow | None = None
-    at_s: Number | None = None  # the second in which a window first breached
+    at_s: Number | None = None  # the last second of the first window in breach
     samples: Count = 0
     interval: tuple[Number | None, Number | None] | None = None  # 95 %, of a percentile over the whole run
     message: Text = ""
-    code: Word = ""  # as in the table of `toril.verdict`
+    code: Word = ""  # see the table in `toril.verdict`
     worst: Number | None = None
     op: Word = ""
     subject: Text = ""
@@ -68,12 +68,12 @@ class JudgedCriterion(JsonObject):
     fail: bool = True
     own_message: Text | None = None  # the suite's
     kind: Word | None = None
-    counted: Counted = "sample"  # what `samples` is the number of
+    counted: Counted = "sample"  # the unit of `samples`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedArm(JsonObject):
-    """One arm of a duet, as far as it was compared."""
+    """The compared part of one arm of a duet."""
 
     address: Text = ""
     samples: Count = 0
@@ -82,7 +82,7 @@ class ComparedArm(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedMetric(JsonObject):
-    """One figure in both arms of a duet. Changes are relative (0.03 is 3 % more); of shares they are differences."""
+    """One figure in both arms of a duet. Changes are relative (0.03 is 3 % more); for shares, differences."""
 
     label: Text = ""  # "": all requests
     metric: Word = ""  # p95, p99.9, failures
@@ -92,7 +92,7 @@ class ComparedMetric(JsonObject):
     change: Number | None = None
     low: Number | None = None  # one-sided 95 % bounds
     high: Number | None = None
-    detectable: Number | None = None  # the smallest change that could have been found
+    detectable: Number | None = None  # the smallest detectable change
     blocks: Count | None = None
     ratios: Annotated[tuple[Number | None, ...], Few] = ()
     outcome: Outcome = "inconclusive"
@@ -101,7 +101,7 @@ class ComparedMetric(JsonObject):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison(JsonObject):
-    """Head against base, of a duet."""
+    """The comparison of head with base in a duet."""
 
     outcome: Outcome
     message: Text = ""
@@ -126,12 +126,12 @@ class Verdict(StoredObject):
     reasons: Annotated[tuple[Reason, ...], Few] = ()  # those of the outcome first
     criteria: Annotated[tuple[JudgedCriterion, ...], Few] = ()
     notes: Annotated[tuple[Text, ...], Few] = ()  # change no outcome
-    note_codes: Annotated[tuple[Word, ...], Few] = ()  # the causes of `notes`, in their order
+    note_codes: Annotated[tuple[Word, ...], Few] = ()  # the codes of `notes`, in the same order
     comparison: Comparison | None = None  # of a duet
 
     def to_json(self) -> bytes:
         return document(self)
 
     def masked(self) -> Self:
-        """The same without credentials in any text."""
+        """Returns the verdict without credentials in its texts."""
         return self.from_dict(masked(self.to_dict()))

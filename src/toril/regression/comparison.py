@@ -1,10 +1,14 @@
-"""How head compares with base: pairs of blocks, and what they prove of a change.
+"""The comparison of head with base: pairs of blocks, and the change that they prove.
 
-Requests of one block share caches, neighbours and the moment, so that thousands of them prove no more than a few: the
-unit is the block. Base and head of a block are measured one right after the other, and what both have in common leaves
-their ratio. Of the K ratios' logarithms, Student's t bounds the mean on each side with 95 % confidence: proven worse
-than the margin is failed, proven not to be is passed, all else is inconclusive. Failures are compared in the same way
-by the difference of their shares.
+Requests of one block share caches, neighbours and the moment, so thousands of them prove no more than a few. The unit
+is therefore the block. Base and head of a block are measured one directly after the other, so common influences cancel
+in their ratio. Student's t bounds the mean logarithm of the ratios, on each side with 95 % confidence:
+
+- failed: the change is proven to be worse than the margin
+- passed: it is proven not to be
+- inconclusive: neither is proven
+
+Failures are compared in the same way, by the difference of their shares.
 """
 
 import math
@@ -18,9 +22,9 @@ from toril.stats.quantiles import rank_of, student_quantile
 from toril.timeline import Stats, Timeline
 from toril.timeline.intervals import Kind
 
-CONFIDENCE = 0.95  # of each bound; so a change as large as the margin fails one run in twenty
-POWER = 0.8  # with which a change of the smallest detectable size is found
-LEAST_PAIRS = 4  # with fewer, s is too uncertain: t(0.95) of two degrees of freedom is 2.9
+CONFIDENCE = 0.95  # of each bound; a change as large as the margin fails one run in twenty
+POWER = 0.8  # the probability to find a change of the smallest detectable size
+LEAST_PAIRS = 4  # with fewer, the standard deviation is too uncertain: t(0.95) of two degrees of freedom is 2.9
 
 Pair = tuple[float, float]  # base and head of one block
 WORST = ("failed", "inconclusive", "passed")
@@ -28,9 +32,9 @@ WORST = ("failed", "inconclusive", "passed")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change, from pairs of blocks: its mean, one-sided 95 % bounds, and the smallest that could have been found.
+    """A change: its mean, one-sided 95 % bounds, and the smallest detectable change.
 
-    All are relative changes (0.03 is 3 % more), or for shares their differences. None: too few pairs.
+    All are relative changes (0.03 is 3 % more); for shares, differences. None: too few pairs of blocks.
     """
 
     mean: float | None
@@ -39,17 +43,17 @@ class Change:
     detectable: float | None
 
     def outcome(self, margin: float) -> Outcome:
-        """failed: more than the margin is proven. passed: less than the margin is."""
+        """Returns `failed` if more than the margin is proven, `passed` if less is, else `inconclusive`."""
         if self.low is None or self.high is None:
             return "inconclusive"
         return "failed" if self.low > margin else "passed" if self.high < margin else "inconclusive"
 
 
 def relative_change(pairs: Sequence[Pair], resolution: float = 0) -> Change:
-    """The change of values above 0, by their ratios head / base.
+    """Returns the change of values above 0, by their ratios head / base.
 
-    Values recorded in steps of `resolution` may be a step more: nearly equal times may lie on both sides of a step, in
-    each block. So both bounds give up a whole step.
+    Values are recorded in steps of `resolution`. Nearly equal times may lie on both sides of a step in each block, so
+    both bounds are widened by a whole step.
     """
     mean, low, high, detectable = _bounded([math.log(head / base) for base, head in pairs])
     if low is not None and high is not None and detectable is not None:
@@ -60,12 +64,12 @@ def relative_change(pairs: Sequence[Pair], resolution: float = 0) -> Change:
 
 
 def difference(pairs: Sequence[Pair]) -> Change:
-    """The change of shares, which may be 0."""
+    """Returns the change of shares, which may be 0."""
     return Change(*_bounded([head - base for base, head in pairs]))
 
 
 def _bounded(values: Sequence[float]) -> tuple[float | None, float | None, float | None, float | None]:
-    """Mean, lower bound, upper bound and smallest detectable change."""
+    """Returns mean, lower bound, upper bound and smallest detectable change."""
     count = len(values)
     if not count:
         return None, None, None, None
@@ -79,7 +83,7 @@ def _bounded(values: Sequence[float]) -> tuple[float | None, float | None, float
 
 @dataclass(frozen=True, slots=True)
 class GatedPercentile:
-    """A percentile that head is compared by, and its samples."""
+    """A percentile to compare, and its samples."""
 
     label: str
     percent: float
@@ -93,9 +97,10 @@ class GatedPercentile:
 
 
 def gated_percentiles(plan: Plan) -> tuple[GatedPercentile, ...]:
-    """The percentiles that are compared: p95 of the labels named for it, else those of the suite's criteria.
+    """Returns the percentiles to compare.
 
-    Where neither names one it is p95 of all requests.
+    These are p95 of the labels in the suite's `regression`, else the percentiles of its criteria, else p95 of all
+    requests.
     """
     duet = plan.duet
     if duet is not None and duet.labels:
@@ -110,10 +115,10 @@ def gated_percentiles(plan: Plan) -> tuple[GatedPercentile, ...]:
 
 
 def compare(plan: Plan, timeline: Timeline) -> Comparison:
-    """Compare the steady samples of both arms; the plan is that of a duet, the timeline has both."""
+    """Returns the comparison of both arms, by their samples of the steady state."""
     duet = plan.duet
     if duet is None:
-        raise ValueError(f"{plan.run_id} is no duet")
+        raise ValueError(f"{plan.run_id} is not a duet")
     metrics = (*(_percentile(timeline, duet, one) for one in gated_percentiles(plan)), _failures(timeline, duet))
     outcome: Outcome = min((metric.outcome for metric in metrics), key=WORST.index)
     return Comparison(
@@ -151,11 +156,11 @@ def _percentile(timeline: Timeline, duet: Duet, one: GatedPercentile) -> Compare
     change, medians = relative_change(pairs, resolution_us), _medians(pairs)
     message = _of_times(one, medians, change, duet.margin, len(pairs))
     if medians is not None and resolution_us > duet.margin * medians[0]:
-        message += f"; times are recorded in steps of {resolution_us / 1000:g} ms, of which the bounds take account"
+        message += f"; the bounds include that the engine records times in steps of {resolution_us / 1000:g} ms"
     if without:
         message += (
-            f"; {len(without)} of {duet.blocks} blocks are left out, where as few as {min(without)} samples do not "
-            f"tell {one.name}: longer blocks would (toril.regression.block)"
+            f"; {len(without)} of {duet.blocks} blocks have too few samples for {one.name} (the fewest: "
+            f"{min(without)}) and are left out; use longer blocks (`toril.regression.block`)"
         )
     base_us, head_us = (None, None) if medians is None else map(round, medians)
     ratios = [head / base for base, head in pairs]
@@ -164,7 +169,7 @@ def _percentile(timeline: Timeline, duet: Duet, one: GatedPercentile) -> Compare
 
 
 def _decided(metric: ComparedMetric, change: Change, ratios: Sequence[float], margin: float) -> ComparedMetric:
-    """The metric with its change and what that proves."""
+    """Returns the metric with its change and outcome."""
     return replace(
         metric,
         change=_rounded(change.mean),
@@ -178,7 +183,7 @@ def _decided(metric: ComparedMetric, change: Change, ratios: Sequence[float], ma
 
 
 def _resolution_us(timeline: Timeline, one: GatedPercentile) -> int:
-    """The coarsest of the executions that the samples are of; 0 where it is the microsecond in which all is counted."""
+    """Returns the coarsest resolution of the samples' executions in µs; 0 if it is one microsecond."""
     executions = {series.execution for _, series in timeline.series(one.label)} & set(
         one.executions or timeline.resolution_us
     )
@@ -187,9 +192,9 @@ def _resolution_us(timeline: Timeline, one: GatedPercentile) -> int:
 
 
 def _known(stats: Stats, percent: float) -> int | None:
-    """The percentile; None where it would be the largest or smallest sample, or is below the engine's resolution.
+    """Returns the percentile; None if it is the largest or smallest sample, or is below the engine's resolution.
 
-    No more samples are required: the blocks show how much it varies, and a head that hangs has few samples.
+    More samples are not required: the blocks show its variance, and a head that hangs has few samples.
     """
     if stats.samples < 2 or not 1 < rank_of(percent, stats.samples) < stats.samples:
         return None
@@ -197,7 +202,7 @@ def _known(stats: Stats, percent: float) -> int | None:
 
 
 def _failures(timeline: Timeline, duet: Duet) -> ComparedMetric:
-    """The failures of all requests, compared in points: a margin of 3 % is one of 3 points."""
+    """Returns the comparison of the failures of all requests; a margin of 3 % means 3 percentage points here."""
     pairs: list[Pair] = []
     for block in range(1, duet.blocks + 1):
         base, head = (timeline.select(steady=True, arm=arm, block=block).total for arm in (BASE, HEAD))
@@ -205,16 +210,16 @@ def _failures(timeline: Timeline, duet: Duet) -> ComparedMetric:
             pairs.append((base.failures / base.samples, head.failures / head.samples))
     change, medians = difference(pairs), _medians(pairs)
     if change.low is None or change.high is None:
-        message = f"failures were not compared: {len(pairs)} of the {LEAST_PAIRS} needed pairs of blocks have requests"
+        message = f"too few pairs of blocks to compare failures: {len(pairs)} have requests, {LEAST_PAIRS} are required"
     else:
         share = [sum(pair[arm] for pair in pairs) / len(pairs) for arm in (0, 1)]
         low, high = (f"{100 * bound:+.2f}" for bound in (change.low, change.high))
         known = {
-            "failed": f"at least {low} points are proven",
-            "passed": f"at most {high} points",
-            "inconclusive": f"between {low} and {high} points",
+            "failed": f"at least {low} percentage points, with {CONFIDENCE:.0%} confidence",
+            "passed": f"at most {high} percentage points, with {CONFIDENCE:.0%} confidence",
+            "inconclusive": f"between {low} and {high} percentage points",
         }[change.outcome(duet.margin)]
-        message = f"failures: {share[0]:.2%} → {share[1]:.2%}, {known}; the margin is {duet.margin * 100:g} points"
+        message = f"failures: {share[0]:.2%} → {share[1]:.2%} ({known}); the margin is {duet.margin * 100:g} points"
     shares = (None, None) if medians is None else tuple(map(_rounded, medians))
     differences = [head - base for base, head in pairs]
     metric = ComparedMetric(label="", metric="failures", unit="share", base=shares[0], head=shares[1], message=message)
@@ -230,20 +235,20 @@ def _medians(pairs: Sequence[Pair]) -> Pair | None:
 def _of_times(one: GatedPercentile, values: Pair | None, change: Change, margin: float, pairs: int) -> str:
     name = f"{one.name} of {one.label or 'all requests'}"
     if values is None or change.mean is None:
-        return f"{name} was not compared: no pair of blocks has it in both arms"
+        return f"too few samples to compare {name}: no pair of blocks has it in both arms"
     figures = f"{name}: {values[0] / 1000:,.1f} ms → {values[1] / 1000:,.1f} ms, {change.mean:+.1%}"
     if change.low is None or change.high is None or change.detectable is None:
-        return f"{figures}; {pairs} of the {LEAST_PAIRS} pairs of blocks that any proof needs"
+        return f"{figures}; a comparison requires {LEAST_PAIRS} pairs of blocks, but there are {pairs}"
     allowed = f"the margin is {margin * 100:g}%"
     match change.outcome(margin):
         case "failed":
-            return f"{figures}; at least {change.low:+.1%} is proven, and {allowed}"
+            return f"{figures} (at least {change.low:+.1%}, with {CONFIDENCE:.0%} confidence); {allowed}"
         case "passed":
-            return f"{figures}; at most {change.high:+.1%}, and {allowed}"
+            return f"{figures} (at most {change.high:+.1%}, with {CONFIDENCE:.0%} confidence); {allowed}"
         case _:
             return (
-                f"{figures}, between {change.low:+.1%} and {change.high:+.1%}; {allowed}, "
-                f"and {pairs} pairs of blocks could find {change.detectable:.1%}"
+                f"{figures} (between {change.low:+.1%} and {change.high:+.1%}); {allowed}, "
+                f"and {pairs} pairs of blocks can detect a change of {change.detectable:.1%}"
             )
 
 
@@ -256,7 +261,7 @@ def _summed_up(metrics: tuple[ComparedMetric, ...], outcome: Outcome, margin: fl
         case "passed":
             return f"head is not worse than base by {margin * 100:g}% or more: {names}"
         case _:
-            return f"nothing is proven of {names}: more blocks, or longer ones, would tell"
+            return f"the comparison of {names} proves nothing: use more or longer blocks"
 
 
 def _named(metric: ComparedMetric) -> str:

@@ -1,15 +1,18 @@
-"""The verdict of a duet: the suite's criteria on head alone, both arms as runs that can be trusted, and the comparison.
+"""The verdict of a duet: criteria on head alone, the validity of both arms, and their comparison.
 
-failed: a criterion failed, or a regression is proven. Else inconclusive: a criterion is, or times are invalid or
-something is missing in either arm, or the comparison proves nothing. Else passed. Invalid times and missing
-measurements excuse a regression, since they may have met one arm more than the other; a criterion is excused as in any
-run.
+- failed: a criterion failed, or a regression is proven
+- inconclusive: a criterion is inconclusive, response times are invalid or data is missing in either arm, or the
+  comparison proves nothing
+- passed: otherwise
 
-| code           | makes it     | because                                                                |
+Invalid response times and missing data excuse a regression, because they may affect one arm more than the other. They
+excuse a criterion as in any run.
+
+| code           | outcome      | reason                                                                 |
 |----------------|--------------|------------------------------------------------------------------------|
-| `regression`   | failed       | a figure is proven to be worse in head by more than the margin         |
-| `unproven`     | inconclusive | of a figure neither that is proven nor the opposite                    |
-| `unsure-arms`  | inconclusive | a regression, but times are invalid, or something is missing           |
+| `regression`   | failed       | a figure of head is proven to be worse by more than the margin         |
+| `unproven`     | inconclusive | neither a regression of a figure nor its absence is proven             |
+| `unsure-arms`  | inconclusive | a regression, but response times are invalid, or data is missing       |
 | `no-regression`| passed       | head is proven not to be worse than base by the margin                 |
 """
 
@@ -25,13 +28,13 @@ from toril.timeline.arms import Arm
 from toril.verdict import EXCUSES, judge
 
 INVALID = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples", "unreadable-records", "ended-early"})
-BROKEN = frozenset({"no-success", "dead-label"})  # no measure for head
+BROKEN = frozenset({"no-success", "dead-label"})  # in base: head cannot be compared with it
 OF_CRITERIA = frozenset({"breach", "kept", "nothing-judged"})
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedDuet:
-    """Head as the run, and the verdict on both arms."""
+    """The plan and summary of head, and the verdict on both arms."""
 
     plan: Plan
     summary: Summary
@@ -39,7 +42,7 @@ class JudgedDuet:
 
 
 def judge_duet(plan: Plan, arms: Mapping[int, Timeline], whole: Timeline, completeness: Completeness) -> JudgedDuet:
-    """Judges a duet from its plan and measurements; `arms` are the parts of `whole`, from `toril.timeline.arms`."""
+    """Returns the verdict of a duet; `arms` are the parts of `whole`, from `toril.timeline.arms`."""
     judged = {arm: _judged(Arm(plan, arm), timeline, whole, completeness) for arm, timeline in arms.items()}
     (head_plan, summary, head), (_, _, base) = judged[HEAD], judged[BASE]
     comparison = compare(plan, whole)
@@ -48,7 +51,7 @@ def judge_duet(plan: Plan, arms: Mapping[int, Timeline], whole: Timeline, comple
 
 
 def _judged(arm: Arm, timeline: Timeline, whole: Timeline, completeness: Completeness) -> tuple[Plan, Summary, Verdict]:
-    """One arm as a run of its own; of base no criterion is judged."""
+    """Returns the plan, summary and verdict of one arm as a run of its own; criteria are judged on head only."""
     plan, elsewhere = arm.as_run(), arm.plan.criteria if arm.arm == BASE else ()
     if elsewhere:
         plan = plan.model_copy(update={"criteria": ()})
@@ -58,7 +61,7 @@ def _judged(arm: Arm, timeline: Timeline, whole: Timeline, completeness: Complet
 
 
 def completeness_of(arm: Arm, completeness: Completeness, of_the_other: int) -> Completeness:
-    """The same in the arm's own time, and without the samples of the other arm."""
+    """Returns the completeness in the arm's own time, without the samples of the other arm."""
     start, stop = completeness.started_at, completeness.stop
     if start is None:
         return completeness
@@ -81,7 +84,7 @@ def completeness_of(arm: Arm, completeness: Completeness, of_the_other: int) -> 
 
 
 def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
-    """Reasons of the outcome first, each of them once."""
+    """Returns the verdict with the reasons of the outcome first, without duplicates."""
     breaches = [reason for reason in head.reasons if reason.code == "breach"]
     open_questions = [reason for reason in head.reasons if reason.code not in OF_CRITERIA]
     open_questions += _of_base(base.reasons, open_questions)
@@ -92,7 +95,8 @@ def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
             Reason("regression", metric.message) for metric in comparison.metrics if metric.outcome == "failed"
         ]
     elif comparison.outcome == "failed":
-        open_questions.append(Reason("unsure-arms", f"{comparison.message}; but {_short(invalid[0])}"))
+        why = EXCUSES.get(invalid[0].code, invalid[0].message)
+        open_questions.append(Reason("unsure-arms", f"{comparison.message}. This is not proven, because {why}"))
     elif comparison.outcome == "inconclusive":
         open_questions += [
             Reason("unproven", one.message) for one in comparison.metrics if one.outcome == "inconclusive"
@@ -105,12 +109,8 @@ def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
     return replace(head, outcome=outcome, reasons=(Reason("no-regression", comparison.message), *head.reasons))
 
 
-def _short(reason: Reason) -> str:
-    return EXCUSES.get(reason.code, reason.message)
-
-
 def _of_base(reasons: Iterable[Reason], known: Iterable[Reason]) -> list[Reason]:
-    """The reasons of base alone: others, such as a lost worker, are head's too."""
+    """Returns the reasons of base alone; others, such as a lost worker, are reasons of head too."""
     known_of_head = {(reason.code, reason.message) for reason in known}
     return [
         Reason(reason.code, f"{ARMS[BASE]}: {reason.message}")

@@ -1,3 +1,3 @@
-"""Statistics on response times: histograms, quantile intervals, Student's t. Pure."""
+"""Statistics on response times: histograms, quantile intervals, Student's t. Pure functions."""
 
-CONFIDENCE = 0.95  # of every interval
+CONFIDENCE = 0.95  # of all intervals

@@ -1,7 +1,7 @@
-"""How long things took, counted in buckets of at most 0.1 % width; adding two histograms loses nothing.
+"""Histograms of durations in buckets of at most 0.1 % width; adding two histograms loses nothing.
 
-The buckets are those of HdrHistogram with three significant digits and 1 µs as its smallest unit: exact below
-2,048 µs, then 1,024 buckets for each doubling. A bucket's index never depends on what else was recorded.
+The buckets are those of HdrHistogram with three significant digits and 1 µs as the smallest unit: exact below
+2,048 µs, then 1,024 buckets for each doubling. A bucket's index does not depend on other samples.
 """
 
 from collections.abc import Iterable
@@ -9,52 +9,52 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-EXACT_BITS = 11  # 2,048 buckets of 1 µs; above, 11 significant bits, so that a bucket is ≤ 1/1,024 of its value wide
+EXACT_BITS = 11  # 2,048 buckets of 1 µs; above, 11 significant bits: the width is ≤ 1/1,024 of the value
 
 Int64s = NDArray[np.int64]
 
 
 def bucket_of(value_us: int) -> int:
-    """The index of the bucket that counts `value_us` (≥ 0)."""
+    """Returns the index of the bucket of `value_us` (≥ 0)."""
     if value_us < 0:
-        raise ValueError(f"{value_us} µs: a duration is never negative")
+        raise ValueError(f"{value_us} µs: a duration cannot be negative")
     shift = max(0, value_us.bit_length() - EXACT_BITS)
     return (shift << (EXACT_BITS - 1)) + (value_us >> shift)
 
 
 def buckets_of(values_us: Int64s) -> Int64s:
-    """`bucket_of` for many values at once (values < 2**53, since the exponent is read off a float)."""
+    """Returns `bucket_of` many values at once; they must be < 2**53, because the exponent comes from a float."""
     _, exponents = np.frexp(values_us.astype(np.float64))
     shifts = np.maximum(0, exponents.astype(np.int64) - EXACT_BITS)
     return np.asarray((shifts << (EXACT_BITS - 1)) + (values_us >> shifts), dtype=np.int64)
 
 
 def lowests_of(buckets: Int64s) -> Int64s:
-    """`lowest_us` of many buckets at once."""
+    """Returns `lowest_us` of many buckets at once."""
     shifts = np.maximum(0, (buckets >> (EXACT_BITS - 1)) - 1)
     return np.asarray((buckets - (shifts << (EXACT_BITS - 1))) << shifts, dtype=np.int64)
 
 
 def highests_of(buckets: Int64s) -> Int64s:
-    """`highest_us` of many buckets at once."""
+    """Returns `highest_us` of many buckets at once."""
     shifts = np.maximum(0, (buckets >> (EXACT_BITS - 1)) - 1)
     return np.asarray((((buckets - (shifts << (EXACT_BITS - 1))) + 1) << shifts) - 1, dtype=np.int64)
 
 
 def highest_us(bucket: int) -> int:
-    """The highest value that the bucket counts."""
+    """Returns the highest value of the bucket."""
     shift = max(0, (bucket >> (EXACT_BITS - 1)) - 1)
     return (((bucket - (shift << (EXACT_BITS - 1))) + 1) << shift) - 1
 
 
 def lowest_us(bucket: int) -> int:
-    """The lowest value that the bucket counts."""
+    """Returns the lowest value of the bucket."""
     shift = max(0, (bucket >> (EXACT_BITS - 1)) - 1)
     return (bucket - (shift << (EXACT_BITS - 1))) << shift
 
 
 class Histogram:
-    """Counts by bucket, sparse: two arrays of equal length, buckets ascending, counts positive."""
+    """Sparse counts by bucket: two arrays of equal length, buckets ascending, counts positive."""
 
     __slots__ = ("_ends", "buckets", "counts")
 
@@ -65,16 +65,16 @@ class Histogram:
 
     @classmethod
     def of(cls, values_us: Iterable[int]) -> "Histogram":
-        """The histogram of some values in µs."""
+        """Returns the histogram of values in µs."""
         values = np.fromiter(values_us, dtype=np.int64)
         if values.size and values.min() < 0:
-            raise ValueError(f"{values.min()} µs: a duration is never negative")
+            raise ValueError(f"{values.min()} µs: a duration cannot be negative")
         buckets, counts = np.unique(buckets_of(values), return_counts=True)
         return cls(buckets, counts.astype(np.int64))
 
     @classmethod
     def from_pairs(cls, buckets: Int64s, counts: Int64s) -> "Histogram":
-        """The histogram of pairs in any order, in which a bucket may stand more than once."""
+        """Returns the histogram of pairs in any order; a bucket may occur more than once."""
         unique, positions = np.unique(buckets, return_inverse=True)
         sums = np.zeros(unique.size, np.int64)
         np.add.at(sums, positions, counts)
@@ -100,10 +100,10 @@ class Histogram:
         return hash((self.buckets.tobytes(), self.counts.tobytes()))
 
     def bucket_at_rank(self, rank: int) -> int:
-        """The bucket of the `rank`-th smallest sample, counted from 1."""
+        """Returns the bucket of the `rank`-th smallest sample, counted from 1."""
         if self._ends is None:
             self._ends = np.cumsum(self.counts)
         position = int(np.searchsorted(self._ends, rank))
         if rank < 1 or position == self._ends.size:
-            raise ValueError(f"rank {rank} of {self.total} samples")
+            raise ValueError(f"rank {rank} is not within the {self.total} samples")
         return int(self.buckets[position])

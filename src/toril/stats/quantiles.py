@@ -1,5 +1,6 @@
-"""How sure a figure is: intervals of quantiles from order statistics, which assume nothing of the distribution; of
-shares and means; and the quantiles of Student's t.
+"""Confidence intervals of quantiles, shares and means, and the quantiles of Student's t.
+
+Intervals of quantiles come from order statistics, so they hold for any distribution.
 """
 
 import math
@@ -13,19 +14,20 @@ from toril.stats import CONFIDENCE
 from toril.stats.histogram import Histogram, highest_us, lowest_us
 
 NORMAL_REACH = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # 1.96 standard deviations
-EXACT_VARIANCE = 100_000  # beyond it the binomial is normal to within a rank, by which the interval is then widened
+EXACT_VARIANCE = 100_000  # above it, the binomial is normal to within one rank, which is added to the interval
 
 
-# Of Student's t: SciPy has it, and 35 MB for every installation (docs/decisions/0012); the tests compare with SciPy's.
-TINY = 1e-300  # what stands for 0 in a denominator
-NO_CHANGE = 1e-15  # a factor so near to 1
+# Student's t is implemented here because SciPy adds 35 MB to each installation (docs/decisions/0012). The tests
+# compare the results with SciPy's.
+TINY = 1e-300  # replaces 0 in a denominator
+NO_CHANGE = 1e-15  # the series has converged when a factor is this near to 1
 MOST_TERMS = 10_000
-HALVINGS = 200  # of an interval, until no double is left between its ends
+HALVINGS = 200  # of an interval; enough until no double is left between its ends
 
 
 @lru_cache(maxsize=4096)
 def rank_of(percent: float, samples: int) -> int:
-    """The nearest rank, from 1, of a percentile (0 … 100); exact, which 99.9 × 1,000 as floats is not."""
+    """Returns the nearest rank (from 1) of a percentile (0 … 100), computed exactly: as floats, 99.9 × 1,000 is not."""
     if not 0 <= percent <= 100:
         raise ValueError(f"percentile {percent} is not within 0 … 100")
     return max(1, math.ceil(Fraction(repr(float(percent))) * samples / 100))
@@ -33,10 +35,10 @@ def rank_of(percent: float, samples: int) -> int:
 
 @lru_cache(maxsize=4096)
 def quantile_ranks(percent: float, samples: int, confidence: float = CONFIDENCE) -> tuple[int | None, int | None]:
-    """Ranks l, u (from 1) so that the true quantile lies between the l-th and the u-th smallest sample.
+    """Returns ranks l and u (from 1): the true quantile lies between the l-th and the u-th smallest sample.
 
-    How many samples lie below the quantile is binomial, so P(below the l-th) and P(above the u-th) are exact, each at
-    most half of what `confidence` leaves. None: even the smallest (largest) sample may be above (below) the quantile.
+    The number of samples below the quantile is binomial, so P(below the l-th) and P(above the u-th) are exact: each is
+    at most half of 1 − `confidence`. None: even the smallest (largest) sample may be above (below) the quantile.
     """
     share = percent / 100
     if samples < 1 or not 0 < share < 1:
@@ -49,7 +51,7 @@ def quantile_ranks(percent: float, samples: int, confidence: float = CONFIDENCE)
     first, tail = _binomial(samples, share)
     below = np.cumsum(tail)  # below[i] = P(B <= first + i)
     above = np.cumsum(tail[::-1])[::-1]  # above[i] = P(B >= first + i)
-    lower = first + int(np.searchsorted(below, beyond, side="right"))  # the first B that is not rare enough
+    lower = first + int(np.searchsorted(below, beyond, side="right"))  # the first B with P(B <= …) > beyond
     upper = first + int(above.size - np.searchsorted(above[::-1], beyond, side="right"))
     return (lower if lower >= 1 else None, upper if upper <= samples else None)
 
@@ -57,9 +59,9 @@ def quantile_ranks(percent: float, samples: int, confidence: float = CONFIDENCE)
 def quantile_interval(
     histogram: Histogram, percent: float, confidence: float = CONFIDENCE
 ) -> tuple[int | None, int | None]:
-    """The interval of a percentile (0 … 100) in µs; None on a side where there are too few samples to bound it.
+    """Returns the interval of a percentile (0 … 100) in µs; a bound is None if there are too few samples for it.
 
-    The bounds are the outer edges of their buckets, so that the resolution is part of the interval.
+    The bounds are the outer edges of their buckets, so the interval includes the resolution.
     """
     lower, upper = quantile_ranks(percent, histogram.total, confidence)
     return (
@@ -69,7 +71,7 @@ def quantile_interval(
 
 
 def share_interval(part: int, whole: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share (0 … 1): sound for few samples, and for none or all of them."""
+    """Returns Wilson's 95 % score interval of a share (0 … 1), valid for few samples too, and for shares 0 and 1."""
     if whole < 1:
         return 0.0, 1.0
     share, spread = part / whole, NORMAL_REACH**2 / whole
@@ -79,13 +81,13 @@ def share_interval(part: int, whole: int) -> tuple[float, float]:
 
 
 def mean_interval(mean: float, stdev: float, samples: int) -> tuple[float, float]:
-    """The 95 % interval of a mean by the central limit theorem, for samples enough that it applies."""
+    """Returns the 95 % interval of a mean by the central limit theorem, which needs enough samples."""
     reach = NORMAL_REACH * stdev / math.sqrt(samples)
     return mean - reach, mean + reach
 
 
 def _binomial(samples: int, share: float) -> tuple[int, np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    """P(B = first), P(B = first + 1) … for every B that is not all but impossible."""
+    """Returns `first` and P(B = first), P(B = first + 1) … for each B with a non-negligible probability."""
     middle = min(samples, round(samples * share))
     reach = math.ceil(10 * math.sqrt(samples * share * (1 - share))) + 60
     first, last = max(0, middle - reach), min(samples, middle + reach)
@@ -98,13 +100,13 @@ def _binomial(samples: int, share: float) -> tuple[int, np.ndarray[tuple[int], n
 
 @lru_cache(maxsize=4096)
 def student_quantile(probability: float, freedom: int) -> float:
-    """The value below which a Student t variable lies with this probability.
+    """Returns the value below which a Student t variable lies with this probability.
 
     >>> round(student_quantile(0.95, 9), 4)
     1.8331
     """
     if not 0 < probability < 1 or freedom < 1:
-        raise ValueError(f"no quantile {probability} of Student's t with {freedom} degrees of freedom")
+        raise ValueError(f"Student's t with {freedom} degrees of freedom has no quantile {probability}")
     if probability < 0.5:
         return -student_quantile(1 - probability, freedom)
     low, high = 0.0, 1.0
@@ -119,13 +121,13 @@ def student_quantile(probability: float, freedom: int) -> float:
 
 
 def student_below(value: float, freedom: int) -> float:
-    """How probable it is that a Student t variable lies below the value."""
+    """Returns the probability that a Student t variable lies below the value."""
     beyond = _incomplete_beta(freedom / (freedom + value * value), freedom / 2, 0.5) / 2
     return beyond if value < 0 else 1 - beyond
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """I_x(a, b): its continued fraction (DLMF 8.17.22) by Lentz's method, on the side where that converges fast."""
+    """Returns I_x(a, b) by Lentz's method from its continued fraction (DLMF 8.17.22), where that converges fast."""
     if not 0 < x < 1:
         return float(x >= 1)
     if x > (a + 1) / (a + b + 2):

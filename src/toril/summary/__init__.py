@@ -1,4 +1,4 @@
-"""From the merged timeline to the summary of a run, `toril.summary/1`."""
+"""Builds the summary of a run, `toril.summary/1`, from the merged timeline."""
 
 from toril.summary.build import PERCENTILES, summarise, tests_of
 from toril.summary.completeness import Completeness, judged_window, lasted_s, planned_s

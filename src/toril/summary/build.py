@@ -40,11 +40,11 @@ from toril.timeline.intervals import Kind
 PERCENTILES = {
     "p50": 50.0, "p75": 75.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p99_9": 99.9, "p99_99": 99.99
 }  # fmt: skip
-TRANSACTION = " (transaction)"  # added to a transaction's label that requests carry too, so that it does not vanish
+TRANSACTION = " (transaction)"  # distinguishes a transaction's label from the same label of requests
 
 
 def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, started_at: float | None) -> Summary:
-    """The summary of a run: all samples, or the steady ones when the plan leaves the ramp-up out."""
+    """Returns the summary of a run, over all samples, or those of the steady state if the plan excludes the ramp-up."""
     plan = queued_plan(plan, completeness)
     last, duration_s = last_measured(timeline), lasted_s(plan, timeline, completeness)
     whole_s = max(0 if last is None else last + 1, math.ceil(duration_s))
@@ -78,7 +78,7 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
 
 
 def _first_failures(completeness: Completeness) -> Iterator[FirstFailure]:
-    """What workers kept of them, in the order in which they happened."""
+    """Yields the first failures that workers kept, in the order of their times."""
     kept = [(worker, exit.attempt, one) for worker, exit in completeness.exits.items() for one in exit.kept]
     for worker, attempt, one in sorted(kept, key=lambda entry: (entry[2].at_s, entry[0])):
         yield FirstFailure(
@@ -111,7 +111,7 @@ def _stop(completeness: Completeness) -> EarlyStop | None:
 
 
 def tests_of(cases: Sequence[Case]) -> TestResults:
-    """`tests` of a summary: how many there were of each outcome, and every one of them in the order it began."""
+    """Returns `tests` of a summary: the number of test cases by outcome, and all cases in the order of their starts."""
     counted = Counter(case.outcome for case in cases)
     return TestResults(
         total=len(cases),
@@ -124,7 +124,7 @@ def tests_of(cases: Sequence[Case]) -> TestResults:
 
 
 class _Builder:
-    """The figures of labels, in the window that is judged."""
+    """The figures of labels in the judged window."""
 
     def __init__(self, plan: Plan, timeline: Timeline, completeness: Completeness) -> None:
         self._plan, self._timeline, self._completeness = plan, timeline, completeness
@@ -133,15 +133,15 @@ class _Builder:
         self._whole = self._part(None, None)
 
     def shortest_median_us(self) -> int | None:
-        """Of the labels that at least one request in a hundred has; None when nothing was measured."""
+        """Returns the shortest median among labels with at least 1 % of all requests; None without samples."""
         least = self._whole[""][0].samples / 100
         some = [figures for figures, _ in self._whole.values() if figures.samples >= max(1, least)]
-        requests = [figures for figures in some if figures.kind != "timing"]  # the browser has taken these itself
+        requests = [figures for figures in some if figures.kind != "timing"]  # browsers measure timings themselves
         medians = [figures.response_us.p50 for figures in requests if figures.response_us is not None]
         return min((median for median in medians if median is not None), default=None)
 
     def everything(self) -> dict[str, LabelFigures]:
-        """The figures of all requests and of every label, with their histograms."""
+        """Returns the figures of all requests and of each label, with their histograms."""
         found = {}
         for label, (figures, response) in self._whole.items():
             lowest, highest = lowests_of(response.buckets), highests_of(response.buckets)
@@ -150,7 +150,7 @@ class _Builder:
         return found
 
     def labels(self, execution: str | None = None, location: str | None = None) -> dict[str, LabelFigures]:
-        """The figures of one execution or location; where there is no other, they are those of the whole run."""
+        """Returns the figures of one execution or location; if it is the only one, those of the whole run."""
         executions = {*(one.name for one in self._plan.executions), *self._timeline.executions()}
         everywhere = location is None or set(self._timeline.locations()) == {location}
         whole = everywhere and (execution is None or executions == {execution})
@@ -158,7 +158,7 @@ class _Builder:
         return {label: figures for label, (figures, _) in part.items()}
 
     def _part(self, execution: str | None, location: str | None) -> dict[str, tuple[LabelFigures, Histogram]]:
-        """Of all requests and of every label that has samples there, or unfinished requests."""
+        """Returns the figures of all requests, and of each label with samples or unfinished requests there."""
         executions = () if execution is None else (execution,)
         found = {}
         shared = self._timeline.labels_of_both_kinds()
@@ -174,7 +174,7 @@ class _Builder:
         return found
 
     def _seconds(self, label: str, execution: str | None) -> float:
-        """What its rate is divided by; 0 where nothing was measured. Labels of the same executions have the same."""
+        """Returns the divisor of a label's rate; 0 without measurements. Labels of the same executions share it."""
         if self._timeline.last_second is None:
             return 0.0
         senders = self._timeline.senders(label)
@@ -206,7 +206,7 @@ class _Builder:
         )
 
     def _resolution(self, view: Slice) -> int:
-        """The coarsest resolution among the executions that the label comes from."""
+        """Returns the coarsest resolution of the executions that send the label, in µs."""
         executions = {
             series.execution
             for _, series in self._timeline.series(view.label)
@@ -239,7 +239,7 @@ def _executions(plan: Plan, timeline: Timeline) -> tuple[str, ...]:
 
 
 def _load(loads: tuple[SteadyLoad, ...]) -> Load:
-    """Requested and achieved, in all and by execution; each execution counts in its own steady time."""
+    """Returns requested and achieved load, in total and by execution; each execution counts in its own steady state."""
     executions = {
         load.execution: ExecutionLoad(
             requested=_requested((load,)),
@@ -262,13 +262,13 @@ def _achieved(loads: tuple[SteadyLoad, ...]) -> LoadTotals:
 
 
 def _total(values: Sequence[float | None]) -> float | None:
-    """None where a part of it is not known: what some of the load has is no figure of all."""
+    """Returns the sum; None if a part is unknown, because the rest is no total."""
     known = [value for value in values if value is not None]
     return round(sum(known), 3) if known and len(known) == len(values) else None
 
 
 def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[str, ...]) -> Iterator[SecondFigures]:
-    """Every second of the run, whether anything was measured in it or not."""
+    """Yields each second of the run, with or without samples."""
     everything, views = timeline.select(), {name: timeline.select(location=name) for name in locations}
     whole, users = everything.by_second(duration_s, (50, 95, 99)), everything.virtual_users_curve(duration_s)
     parts = {
@@ -301,7 +301,7 @@ def _series(plan: Plan, timeline: Timeline, duration_s: int, locations: tuple[st
 
 
 def _moment(started_at: float | None) -> str | None:
-    """An ISO 8601 time of day in UTC, to the millisecond."""
+    """Returns the time in UTC as ISO 8601, to the millisecond."""
     if started_at is None:
         return None
     return datetime.fromtimestamp(started_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Which of the planned measurements are there, and how long a run and its parts lasted."""
+"""Which planned measurements are present, and how long a run and its parts lasted."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping
@@ -10,27 +10,30 @@ from toril.timeline import Timeline
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completeness:
-    """Everything but the measurements themselves that decides whether they can be trusted."""
+    """The facts that decide whether the measurements of a run are complete and valid."""
 
     planned: tuple[str, ...]  # the workers of the plan
-    reported: tuple[str, ...] = ()  # those that left their exit.json and were not lost
-    lost: tuple[tuple[str, str], ...] = ()  # worker, why: ended without a word, failed, was never ready
-    damaged: tuple[str, ...] = ()  # each an interval file that is missing or cannot be read, in words
-    exits: Mapping[str, Exit] = field(default_factory=dict)  # by worker: its last word
-    stop: Stop | None = None  # who ended the load early
-    started_at: float | None = None  # the start signal; None when there was none
-    clock_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # by worker: offset, uncertainty
-    rates: tuple[Rate, ...] = ()  # that were set while the load went on, in order
+    reported: tuple[str, ...] = ()  # workers that left their exit.json and were not lost
+    lost: tuple[tuple[str, str], ...] = ()  # worker and reason: ended without a report, failed, was never ready
+    damaged: tuple[str, ...] = ()  # sentences, one for each interval file that is missing or cannot be read
+    exits: Mapping[str, Exit] = field(default_factory=dict)  # worker → its exit.json
+    stop: Stop | None = None  # the early end of the load
+    started_at: float | None = None  # the time of the start signal; None if there was none
+    clock_s: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # worker → offset, uncertainty
+    rates: tuple[Rate, ...] = ()  # rate changes during the run, in order
 
     @property
     def stopped_at_s(self) -> float | None:
-        """When the load was ended early, in seconds since the start signal."""
+        """The early end of the load, in seconds since the start signal; None if it was not stopped."""
         if self.stop is None or self.started_at is None:
             return None
         return max(0.0, self.stop.at - self.started_at)
 
     def load_s(self, last_second: int | None) -> float:
-        """From the start signal to the last sample: exact where its worker reported the time, else its second's end."""
+        """Returns the seconds from the start signal to the last sample.
+
+        Exact if its worker reported the time, else to the end of its second.
+        """
         if last_second is None:
             return 0.0
         reported = [left.last_sample_s for left in self.exits.values() if left.last_sample_s is not None]
@@ -39,25 +42,25 @@ class Completeness:
 
     @property
     def unreadable_records(self) -> int:
-        """Records that engines wrote and workers could not read."""
+        """The number of engine records that workers could not read."""
         return sum(record.unreadable_records for record in self.exits.values())
 
     def reports(self, execution: str) -> list[EngineReport]:
-        """The reports of the workers' engines on it."""
+        """Returns the engines' reports on an execution."""
         return [left.executions[execution] for left in self.exits.values() if execution in left.executions]
 
     @property
-    def rightly_ended_s(self) -> float | None:
-        """When a criterion or a search ended the load, which is a planned end: all planned until then is there."""
+    def intended_end_s(self) -> float | None:
+        """The end of the load by a criterion or a search, in seconds; such an end makes no data missing."""
         return self.stopped_at_s if self.stop is not None and self.stop.cause in ("criterion", "search") else None
 
     def queued_s(self, execution: str) -> float:
-        """How long it waited for its turn, on the worker where it waited longest."""
+        """Returns the longest wait for the execution's turn on any worker, in seconds."""
         return max((report.queued_s for report in self.reports(execution)), default=0.0)
 
     @property
     def lateness_s(self) -> dict[tuple[str, str], float]:
-        """By worker and execution: the first user, or the schedule, against the plan."""
+        """By worker and execution: the delay of the first user, or of the schedule, in seconds."""
         return {
             (worker, execution): late
             for worker, record in self.exits.items()
@@ -65,7 +68,7 @@ class Completeness:
         }
 
     def latest(self, rate: Rate) -> tuple[str, float] | None:
-        """The worker that saw a change of its load last, and how late; None when no worker reported it."""
+        """Returns the worker that applied a rate change last, and its delay in seconds; None if none reported it."""
         seen = [
             (worker, record.rate_lateness_s[rate.number])
             for worker, record in self.exits.items()
@@ -75,15 +78,15 @@ class Completeness:
 
 
 def last_measured(timeline: Timeline) -> int | None:
-    """The last second that has samples, else the last that any worker reported; None when there is none."""
+    """Returns the last second with samples, else the last one that any worker reported; None if there is none."""
     seconds = [*timeline.select().seconds, *timeline.select(kind="transaction").seconds]
     return max(seconds, default=timeline.last_second)
 
 
 def lasted_s(plan: Plan, timeline: Timeline, completeness: Completeness) -> float:
-    """From the start signal to the last sample, and to the end of the load at least.
+    """Returns the seconds from the start signal to the last sample, or to the end of the load if that is later.
 
-    A service that hangs does not make the load short: its users wait for it until their planned end, or until a stop.
+    A service that hangs does not shorten the load: the users wait until their planned end, or until a stop.
     """
     ends = [0.0]
     for one in plan.executions:
@@ -98,11 +101,11 @@ def lasted_s(plan: Plan, timeline: Timeline, completeness: Completeness) -> floa
 def planned_s(
     plan: Plan, timeline: Timeline, completeness: Completeness, executions: Collection[str] = (), label: str = ""
 ) -> float:
-    """For how many seconds a label's requests were planned: what rates are divided by.
+    """Returns the planned time of a label's requests in seconds, by which rates are divided.
 
-    That is the time of the executions that send them (of those named, or of all), each to its planned end or to where
-    it was stopped; without a planned end, to its last sample. Time that is planned for none of them does not count.
-    With `ramp-up-exclude` it is their steady time.
+    This is the time of the executions that send the label (of the given ones, or of all), to their planned end or a
+    stop. Without a planned end, the last sample is the end. Time without a planned execution does not count. With
+    `ramp-up-exclude`, only steady state counts.
     """
     chosen, senders, spans = plan.chosen(executions), timeline.senders(label), []
     for one in [one for one in chosen if one.name in senders] or chosen:
@@ -116,7 +119,7 @@ def planned_s(
 
 
 def judged_window(plan: Plan, duration_s: float, executions: Collection[str] = ()) -> tuple[float, float]:
-    """From and to, in seconds since the start signal: the whole run of `duration_s`, or its steady time."""
+    """Returns start and end of the run of `duration_s`, or of its steady state, in seconds since the start signal."""
     chosen = plan.chosen(executions)
     if not plan.ramp_up_exclude or not chosen:
         return 0.0, float(duration_s)
@@ -125,7 +128,7 @@ def judged_window(plan: Plan, duration_s: float, executions: Collection[str] = (
 
 
 def united(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The spans of time that some cover together, in order and apart from each other; empty ones vanish.
+    """Returns the union of the time spans, in order and disjoint, without empty ones.
 
     >>> united([(5, 7), (0, 2), (1, 3), (9, 8)])
     [(0, 3), (5, 7)]

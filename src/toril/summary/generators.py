@@ -1,8 +1,8 @@
-"""Whether load generators had room left to measure with, the figures of each, and advice for the next run.
+"""Whether load generators were saturated, the figures of each, and advice for the next run.
 
-Only the judged seconds count: not the ramp-up when the plan leaves it out. A figure above its limit falsifies times if
-it is above it for 5 s in a row, or for 5 s and more than a tenth of the time in all. A lone spike costs a few samples,
-and machines have them.
+Only the judged seconds count, without the ramp-up if the plan excludes it. A figure invalidates response times if it
+exceeds its limit for 5 s in a row, or for 5 s and more than a tenth of the time in total. A shorter spike affects
+only a few samples, and all machines have such spikes.
 """
 
 import math
@@ -18,32 +18,32 @@ from toril.records import Plan
 from toril.records.summary import Generator, GeneratorLimits, Generators, Saturation
 from toril.timeline import HealthSeries, Timeline, longest_run
 
-MOST_LIVE_WORKERS = 100  # of a run that goes on, checked many times a minute; the verdict checks all
-ROOM = 0.8  # of a limit: the load of each of the advised workers
+MOST_LIVE_WORKERS = 100  # checked many times a minute during a run; the verdict checks all workers
+ROOM = 0.8  # of a limit: the load of each worker if the advice is followed
 
 IN_A_ROW_S = 5
 IN_ALL_S = 5
 SHARE_OF_TIME = 0.1
 FULL = 0.97  # of the CPU that the engine may use: no core is free when the engine needs one
-CROWDED = 0.6  # … of which other programs use so much that the engine is one of many
-STARVED = 0.5  # of waiting for a core of a full machine, whichever program fills it
-NOTABLE = 0.1  # of waiting: an engine that waits less and runs nearly all the time is not starved
+CROWDED = 0.6  # share of other programs in a full CPU, above which the engine has to compete with them
+STARVED = 0.5  # share of time the engine waits for a core of a full machine
+NOTABLE = 0.1  # waiting below this does not starve an engine, even if it runs nearly all the time
 
-OTHERS = GeneratorLimits()  # executors that were not measured
-# Browsers have threads by the hundred, whose waits add up; and their measurements are late before the core is full
+OTHERS = GeneratorLimits()  # executors without measured limits
+# Browsers have hundreds of threads, whose waits add up; and their measurements are late before the core is full
 # (bench/browsers.py).
 BROWSERS = replace(OTHERS, cpu=0.65, waiting=None)
-# Measured by bench/saturation.py (results and their limits: bench/README.md): from there on p50 reads wrong.
+# From these limits on, p50 is wrong, as measured by bench/saturation.py (results: bench/README.md).
 LIMITS: Mapping[str, GeneratorLimits] = {
     "locust": OTHERS,
     "apiritif": OTHERS,
     "playwright": BROWSERS,
     "selenium": BROWSERS,
-    "jmeter": replace(OTHERS, waiting=None),  # threads that wake together wait for each other, and their waits add up
-    "vegeta": replace(OTHERS, waiting=None),  # likewise; its lateness is measured at every send
+    "jmeter": replace(OTHERS, waiting=None),  # the waits of threads that wake together add up
+    "vegeta": replace(OTHERS, waiting=None),  # likewise; vegeta measures its lateness at each send
 }
 
-MAXIMA = (  # of each worker, and the highest of them of all
+MAXIMA = (  # of each worker, and over all workers
     "cpu_max", "busiest_core_max", "machine_max", "waiting_max", "throttled_max", "late_max_us", "sockets_max",
     "memory_max_bytes",
 )  # fmt: skip
@@ -55,13 +55,13 @@ class Advice:
     """How to avoid saturation in the next run."""
 
     code: AdviceCode
-    workers: int | None  # how many are needed; None where more would not help
+    workers: int | None  # the required number; None if more workers would not help
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorCheck:
-    """One worker's health in the judged window, its limits, and what was above them."""
+    """One worker's health in the judged window, its limits, and the figures that exceeded them."""
 
     judged: HealthSeries
     limits: GeneratorLimits
@@ -75,10 +75,9 @@ def check_generators(
     median_us: int | None = None,
     workers: Collection[str] | None = None,
 ) -> dict[str, GeneratorCheck]:
-    """Compare each worker's health in the window, from and to, with the limits of its engines.
+    """Compares each worker's health in the window (from, to) with the limits of its engines.
 
-    `median_us` is the shortest median response time among the judged labels: a delay does more harm the shorter the
-    measured times are.
+    `median_us` is the shortest median response time of the judged labels: the limit of lateness depends on it.
     """
     executor_of = {execution.name: execution.executor for execution in plan.executions}
     engines = {
@@ -98,7 +97,7 @@ def check_generators(
 
 
 def generators(plan: Plan, timeline: Timeline, window: tuple[float, float], median_us: int | None = None) -> Generators:
-    """The worst figures of all load generators, and each of them; parameters as in `check_generators`."""
+    """Returns the worst figures of all load generators, and those of each; parameters as in `check_generators`."""
     check = check_generators(plan, timeline, window, median_us)
     workers = {worker: _generator(timeline.health_series(worker), one.found) for worker, one in check.items()}
     every = workers.values()
@@ -121,16 +120,16 @@ def generators(plan: Plan, timeline: Timeline, window: tuple[float, float], medi
 
 
 def saturated_now(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str, ...]:
-    """A note on each worker that was saturated in the last ten seconds of a run that goes on.
+    """Returns a note on each worker that was saturated in the last ten seconds of a running load.
 
-    Of very many workers the first are checked. The same finding has the same text, so that it is shown once.
+    Checks the first 100 workers. The same finding has the same text, so that it is shown once.
     """
     measured = timeline.select().window(max(0, last_second - 9), last_second)
     median_us = measured.percentile(50) if measured.samples else None
     workers = timeline.health_workers()[:MOST_LIVE_WORKERS]
     check = check_generators(plan, timeline, (last_second - 9, last_second + 1), median_us, workers)
     return tuple(
-        f"worker {worker} has no room left to measure with ({one.found[0].what}); the run may be inconclusive"
+        f"worker {worker} is saturated ({one.found[0].what}), so the run may be inconclusive"
         for worker, one in check.items()
         if one.found
     )
@@ -139,7 +138,7 @@ def saturated_now(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str
 def saturated_between(
     plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str
 ) -> tuple[Saturation, ...]:
-    """What was above its limit in these seconds, from and to, in the generators of the execution."""
+    """Returns the figures of the execution's generators that exceeded their limits in the window (from, to)."""
     measured = timeline.select(executions=(execution,)).window(window[0], window[1] - 1)
     median_us = measured.percentile(50) if measured.samples else None
     check = check_generators(plan, timeline, window, median_us, _workers_of(plan, timeline, execution))
@@ -147,24 +146,24 @@ def saturated_between(
 
 
 def dropped_between(plan: Plan, timeline: Timeline, window: tuple[int, int], execution: str) -> int:
-    """How many due sends the generators of the execution did not make in these seconds."""
+    """Returns the number of due requests that the execution's generators did not send in the window."""
     series = (timeline.health_series(worker).between(*window) for worker in _workers_of(plan, timeline, execution))
     return sum(int(one.dropped[one.dropped >= 0].sum()) for one in series)
 
 
 def _workers_of(plan: Plan, timeline: Timeline, execution: str) -> list[str]:
-    """The execution's workers that have reported their health."""
+    """Returns the execution's workers that have reported their health."""
     own = {share.worker for share in plan.shares if any(part.execution == execution for part in share.executions)}
     return [worker for worker in timeline.health_workers() if worker in own]
 
 
 def advise(plan: Plan, check: Mapping[str, GeneratorCheck]) -> Advice | None:
-    """How to avoid the worst excess in the next run; None when nothing is saturated."""
+    """Returns how to avoid the worst excess in the next run; None if nothing is saturated."""
     saturated = [one for one in check.values() if one.found]
     if not saturated:
         return None
     kinds = {found.what for one in saturated for found in one.found}
-    crowded = False  # by programs that are none of the generators
+    crowded = False  # by programs other than the generators
     excess = 1.0
     for one in saturated:
         series, limits = one.judged, one.limits
@@ -182,19 +181,19 @@ def advise(plan: Plan, check: Mapping[str, GeneratorCheck]) -> Advice | None:
     starved = kinds & {"crowd", "full", "waiting", "machine", "lateness"}
     if crowded and starved and not kinds & {"core", "cpu", "throttled"}:
         message = (
-            "give the engine a core of its own: other programs took much of the CPU that it may use; "
-            f"where that cannot be, {more} on machines of their own"
+            "stop the other programs on the engine's CPU, or give the engine a core of its own; "
+            f"if that is impossible, {more} on separate machines"
         )
         return Advice(code="own-core", workers=workers, message=message)
     if workers > most:
-        message = "use less load, or a faster machine: there are no more virtual users to divide"
+        message = "use less load or a faster machine; there are no more virtual users to divide among workers"
         return Advice(code="less-load", workers=None, message=message)
     if kinds == {"memory"}:
-        return Advice(code="memory", workers=workers, message=f"{more}, or give each more memory")
+        return Advice(code="memory", workers=workers, message=f"{more}, or give each worker more memory")
     if kinds == {"sockets"}:
-        message = f"{more}, or keep connections open; `ulimit -n` raises the limit of files"
+        message = f"{more}, keep connections open, or raise the limit of open files (`ulimit -n`)"
         return Advice(code="sockets", workers=workers, message=message)
-    message = f"{more}{', on machines of their own' if crowded else ''}, or less load"
+    message = f"{more}{' on separate machines' if crowded else ''}, or less load"
     return Advice(code="more-workers", workers=workers, message=message)
 
 
@@ -207,7 +206,7 @@ def _strictest(engines: frozenset[str]) -> GeneratorLimits:
 
 
 def _generator(series: HealthSeries, found: tuple[Saturation, ...]) -> Generator:
-    """The figures of the whole run, and what was above its limit in the judged window."""
+    """Returns the figures of the whole run, and those that exceeded their limits in the judged window."""
     late_us = np.sort(series.late_us[series.late_us >= 0])
     dropped = series.dropped[series.dropped >= 0]
     cpu, busiest = series.cpu[~np.isnan(series.cpu)], np.fmax(series.cpu, series.core)
@@ -248,7 +247,7 @@ def _count(values: NDArray[np.int64]) -> int | None:
 
 
 def saturations(series: HealthSeries, limits: GeneratorLimits) -> tuple[Saturation, ...]:
-    """Every figure that was above its limit for too long, the worst first."""
+    """Returns each figure that exceeded its limit for too long, the worst first."""
     total = series.facts.get("memory_limit_bytes") or np.nan
     memory = np.where(series.memory_bytes >= 0, series.memory_bytes / total, np.nan)
     late_us = np.where(series.late_p90_us >= 0, series.late_p90_us.astype(np.float64), np.nan)
@@ -259,7 +258,7 @@ def saturations(series: HealthSeries, limits: GeneratorLimits) -> tuple[Saturati
     measured: list[tuple[str, NDArray[np.float64], float]] = [
         ("core", series.core, limits.core),
         ("cpu", series.cpu, limits.cpu),
-        # A machine that its engine fills is judged by core and waiting; where waiting is unknown, as it is.
+        # If `waiting` is known, `core` and `waiting` show whether the engine itself fills the machine.
         ("machine", np.where(np.isnan(series.waiting), series.machine, np.nan), limits.cpu),
         ("crowd", crowd, FULL),
         ("full", full, FULL),
@@ -282,7 +281,7 @@ def _saturation(
     what: str,
     values: NDArray[np.float64],
     limit: float,
-    too: NDArray[np.bool_] | None = None,  # seconds that were too much for another reason
+    too: NDArray[np.bool_] | None = None,  # seconds over the limit for another reason
 ) -> Saturation | None:
     known = ~np.isnan(values)
     second, known_values = series.second[known], values[known]
@@ -295,7 +294,7 @@ def _saturation(
     if lasted_s < IN_A_ROW_S and (seconds < IN_ALL_S or seconds <= SHARE_OF_TIME * known_values.size):
         return None
     worst = float(known_values[high].max())
-    when = f"{lasted_s} s in a row from {from_s} s on"
+    when = f"for {lasted_s} s from {from_s} s on"
     if lasted_s < IN_A_ROW_S:
         when = f"in {seconds} of {known_values.size} seconds, first at {second[high][0]} s"
     return Saturation(
@@ -305,23 +304,23 @@ def _saturation(
         from_s=from_s,
         lasted_s=lasted_s,
         seconds=seconds,
-        message=f"{_words(series.worker, what, worst, limit)}, {when}",
+        message=f"{_describe(series.worker, what, worst, limit)}, {when}",
     )
 
 
-def _words(worker: str, what: str, value: float, limit: float) -> str:
+def _describe(worker: str, what: str, value: float, limit: float) -> str:
     if what == "lateness":
         late, most = (f"{us / 1000:,.0f} ms" for us in (value, limit))
-        return f"worker {worker} sent a tenth of its requests {late} late or later (limit {most})"
-    words = {
-        "core": f"the engine of worker {worker} took up to {value:.0%} of the one core that it can use",
-        "cpu": f"worker {worker} took up to {value:.0%} of the CPU that it may use",
-        "crowd": f"other programs filled the CPU that the engine of worker {worker} may use, to {value:.0%}",
-        "full": f"the engine of worker {worker} waited for a CPU half of the time or more, on a machine at {value:.0%}",
-        "machine": f"the machine of worker {worker} was busy with up to {value:.0%} of its CPU",
+        return f"worker {worker} sent a tenth of its requests at least {late} late (limit {most})"
+    texts = {
+        "core": f"the engine of worker {worker} used up to {value:.0%} of the one core that it can use",
+        "cpu": f"worker {worker} used up to {value:.0%} of its CPU",
+        "crowd": f"other programs filled the CPU of the engine of worker {worker} to {value:.0%}",
+        "full": f"the engine of worker {worker} waited for a CPU half of the time, with the machine at {value:.0%}",
+        "machine": f"the machine of worker {worker} used up to {value:.0%} of its CPU",
         "waiting": f"the engine of worker {worker} was ready to run but got no CPU for up to {value:.0%} of a second",
-        "throttled": f"worker {worker} was held back by its CPU quota for up to {value:.0%} of a second",
+        "throttled": f"the CPU quota throttled worker {worker} for up to {value:.0%} of a second",
         "memory": f"worker {worker} used up to {value:.0%} of its memory",
         "sockets": f"worker {worker} used up to {value:.0%} of the sockets or files that it may open",
     }
-    return f"{words[what]} (limit {limit:.0%})"
+    return f"{texts[what]} (limit {limit:.0%})"

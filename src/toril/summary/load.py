@@ -1,4 +1,4 @@
-"""The load that was planned, second by second, and the load that was reached in steady time."""
+"""The planned load per second, and the achieved load in the steady state."""
 
 import math
 from dataclasses import dataclass, replace
@@ -6,41 +6,41 @@ from dataclasses import dataclass, replace
 from toril.records import Plan, PlannedExecution
 from toril.timeline import Slice, Timeline
 
-EDGE_S = 1  # of virtual users, left out at both ends of steady time: they are still being started, or are leaving
+EDGE_S = 1  # left out at both ends of the steady state, where virtual users still start or already leave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteadyLoad:
-    """Planned and achieved load of one execution in its steady time.
+    """Planned and achieved load of one execution in its steady state.
 
-    Virtual users are those of its whole seconds, less one at each end; requests count where they were sent.
+    Virtual users are counted in whole seconds, without one at each end; requests in the second they were sent.
     """
 
     execution: str
     requested_users: int | None
-    requested_rps: float | None  # of a load curve: its mean in steady time
+    requested_rps: float | None  # of a load curve: its mean in the steady state
     from_s: int
-    to_s: int  # exclusive; from_s when there was no such second
-    steady_s: float = 0.0  # all of the steady time, its edges too; 0 without a planned end
+    to_s: int  # exclusive; equal to from_s if there is no such second
+    steady_s: float = 0.0  # length of the steady state, edges included; 0 without a planned end
     achieved_users: float | None = None
     achieved_rps: float | None = None
 
 
 def planned_users(execution: PlannedExecution, at_s: float) -> float:
-    """Virtual users that should be active then; an execution without a hold goes on until its iterations are done."""
-    if execution.curve:  # all from the beginning on: its rate is what rises
+    """Returns the planned virtual users at a time; without a hold, they go on until their iterations are done."""
+    if execution.curve:  # all users start at once; the rate follows the curve
         return (execution.concurrency or 0) * float(execution.delay_s <= at_s < execution.steady_to_s)
     return (execution.concurrency or 0) * height(execution, at_s)
 
 
 def planned_by_second(execution: PlannedExecution, seconds: range) -> list[float] | None:
-    """How many requests are due in each of these seconds; None where throughput is not limited."""
+    """Returns the number of due requests in each of the seconds; None if throughput is not limited."""
     rate = execution.planned_rate()
     return None if rate is None else rate.by_second(seconds, execution.delay_s)
 
 
 def steady_load(plan: Plan, timeline: Timeline, stopped_at_s: float | None = None) -> tuple[SteadyLoad, ...]:
-    """Every execution's load in its steady time, as far as that lies before an early stop."""
+    """Returns the load of each execution in its steady state, up to an early stop."""
     return tuple(_steady(execution, timeline, stopped_at_s) for execution in plan.executions)
 
 
@@ -52,7 +52,7 @@ def _steady(execution: PlannedExecution, timeline: Timeline, stopped_at_s: float
         end, steady_s = math.floor(steady_to_s) - EDGE_S, max(0.0, steady_to_s - execution.steady_from_s)
     load = SteadyLoad(
         execution=execution.name,
-        requested_users=None if execution.rate else execution.concurrency,  # of a rate they are the cap, and no load
+        requested_users=None if execution.rate else execution.concurrency,  # with a rate, users are a cap, no load
         requested_rps=execution.throughput_rps,
         from_s=first,
         to_s=max(first, end),
@@ -71,13 +71,13 @@ def _steady(execution: PlannedExecution, timeline: Timeline, stopped_at_s: float
 
 
 def sent_of(view: Slice) -> int:
-    """Requests that were sent: those that were answered or failed, and those that were unfinished at the end."""
+    """Returns the number of sent requests: answered, failed, and unfinished at the end."""
     total = view.total
     return total.samples + total.unfinished
 
 
 def height(execution: PlannedExecution, at_s: float) -> float:
-    """The part of the full load, 0 … 1: nothing, a ramp or stairs, the hold, nothing."""
+    """Returns the planned part of the full load at a time, 0 … 1."""
     since = at_s - execution.delay_s
     if since < 0 or at_s >= execution.steady_to_s:
         return 0.0

@@ -1,11 +1,11 @@
-"""The forms of a run's plan, each with one name.
+"""The forms of a run's plan and their names.
 
 | name            | the plan                                                                                          |
 |-----------------|---------------------------------------------------------------------------------------------------|
-| `plan`          | as written in `plan.json`: launchers and workers obey it                                          |
-| `judged_plan`   | whose criteria are judged, and which reports show: of a duet that of head alone, else `plan`      |
-| `adjusted_plan` | `judged_plan` with the rates that were set while the load went on: load is judged by it           |
-| `queued_plan`   | `adjusted_plan` with executions beginning when their turn came: times are counted by it           |
+| `plan`          | as written in `plan.json`, for launchers and workers                                              |
+| `judged_plan`   | for criteria and reports: in a duet the plan of head alone, else `plan`                           |
+| `adjusted_plan` | `judged_plan` with the rate changes during the run: for the planned load                          |
+| `queued_plan`   | `adjusted_plan` with executions starting at their actual turn: for times                          |
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,18 +14,18 @@ from toril.records import HEAD, Plan, PlannedExecution, Rate, Share, rates_of
 from toril.summary.completeness import Completeness
 from toril.timeline.arms import Arm
 
-DIGITS = 6  # of a second; finer is the noise of floats
+DIGITS = 6  # of a second; finer digits are rounding errors
 
 
 def judged_plan(plan: Plan) -> Plan:
-    """The plan of the arm that is judged, in the suite's own terms: of a duet head's, else the plan itself."""
+    """Returns the plan of the judged arm as the suite describes it: of head in a duet, else the plan itself."""
     return plan if plan.duet is None else Arm(plan, HEAD).as_run()
 
 
 def adjusted_plan(plan: Plan, rates: Iterable[Rate], started_at: float | None) -> Plan:
-    """The plan with the curves that workers had to keep to in the end; itself when nothing was changed.
+    """Returns the plan with the load curves after all rate changes; the plan itself if there were none.
 
-    `rates` are in the order of their numbers. A rate from after the execution's end changes nothing.
+    `rates` are in the order of their numbers. A rate after the execution's end changes nothing.
     """
     known = tuple(rates)
     if started_at is None or not known:
@@ -41,14 +41,14 @@ def adjusted_plan(plan: Plan, rates: Iterable[Rate], started_at: float | None) -
 
 
 def queued_plan(plan: Plan, completeness: Completeness) -> Plan:
-    """The plan whose executions begin as late as they waited for their turn."""
+    """Returns the plan with each execution delayed by its wait for its turn."""
     late_s = {one.name: completeness.queued_s(one.name) for one in plan.executions}
     later = (one.model_copy(update={"delay_s": one.delay_s + late_s[one.name]}) for one in plan.executions)
     return plan.model_copy(update={"executions": tuple(later)}) if any(late_s.values()) else plan
 
 
 def _grown(share: Share, grown: Mapping[str, float]) -> Share:
-    """The share with the same parts of the changed rates."""
+    """Returns the share with its parts of the changed rates."""
     parts = tuple(
         part.model_copy(update={"throughput_rps": part.throughput_rps * grown.get(part.execution, 1.0)})
         if part.throughput_rps
@@ -68,9 +68,9 @@ def _adjusted(execution: PlannedExecution, rates: tuple[Rate, ...], started_at: 
 
 
 def describe_rates(rates: Iterable[Rate], started_at: float) -> tuple[str, ...]:
-    """A sentence on each change."""
-    whose = {"user": "by `toril adjust`", "search": "by the search for its capacity"}
+    """Returns a sentence on each rate change."""
+    causes = {"user": "by `toril adjust`", "search": "by the search for its capacity"}
     return tuple(
-        f"{rate.execution}: {rate.rps:,.10g}/s from {rate.at - started_at:,.0f} s on, set {whose[rate.cause]}"
+        f"{rate.execution}: {rate.rps:,.10g}/s from {rate.at - started_at:,.0f} s on, set {causes[rate.cause]}"
         for rate in rates
     )

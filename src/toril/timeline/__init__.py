@@ -1,4 +1,4 @@
-"""The merged measurements of a run: Timeline takes intervals in, a Slice of it answers questions with Stats."""
+"""The merged measurements of a run: `Timeline` merges intervals, and its `Slice`s return `Stats`."""
 
 from toril.timeline.health import HealthSeries, longest_run
 from toril.timeline.samples import SUMS, Stats, Worst

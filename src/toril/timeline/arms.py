@@ -1,9 +1,9 @@
-"""Each arm of a duet as a run of its own: its turns put together, as if nothing had been in between.
+"""Each arm of a duet as a run of its own: its turns are concatenated, without the gaps between them.
 
-Judging, summing up and reporting a run then works for an arm, in the suite's own terms. Of an execution first come the
-seconds before its steady time, turn by turn, then its steady blocks, one after another: so an arm has a ramp-up and a
-hold as the suite has, and a window of `for 10s` goes on where its next block goes on. What completes after a block's
-end counts in the seconds after it, as it would if the load went on.
+An arm can then be judged, summarised and reported like any run. For each execution, the seconds before the steady
+state of all turns come first, then the steady blocks. So an arm has one ramp-up and one hold, as in the suite, and a
+window of `for 10s` continues in the next block. Samples completed after a block's end count in the seconds after it,
+as if the load continued.
 """
 
 import math
@@ -22,9 +22,9 @@ SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "seri
 
 
 class TurnLayout(NamedTuple):
-    """The whole seconds of a turn: of an execution, or of the arm as a whole."""
+    """The whole seconds of a turn, of an execution or of the whole arm."""
 
-    before_s: int  # up to its steady time
+    before_s: int  # before the steady state
     steady_s: int
 
 
@@ -33,7 +33,7 @@ class Arm:
 
     def __init__(self, plan: Plan, arm: int) -> None:
         if plan.duet is None:
-            raise ValueError(f"{plan.run_id} is no duet")
+            raise ValueError(f"{plan.run_id} is not a duet")
         self.plan, self.arm, self.duet = plan, arm, plan.duet
         turns = tuple(plan.duet.turns())
         self._arm_of: Int64s = np.array([turn.arm for turn in turns])
@@ -47,7 +47,7 @@ class Arm:
         self._whole = TurnLayout(before_s, self.duet.turn_s - before_s)
 
     def as_run(self) -> Plan:
-        """The plan of the arm alone, with the suite's executions and without a duet."""
+        """Returns the plan of the arm alone, with the suite's executions and without a duet."""
         names = {copy.name: series for series, copy in self._copies.items()}
         shares = []
         for share in self.plan.shares:
@@ -55,8 +55,8 @@ class Arm:
             parts = tuple(part.model_copy(update={"execution": names[part.execution]}) for part in own)
             shares.append(share.model_copy(update={"executions": parts}))
         note = (
-            f"figures and criteria are those of {ARMS[self.arm]}: its {self.duet.blocks} blocks, one after another, "
-            "as if nothing had been in between"
+            f"figures and criteria are of {ARMS[self.arm]} alone: of its {self.duet.blocks} blocks, "
+            "without the time between them"
         )
         return self.plan.model_copy(
             update={
@@ -68,7 +68,7 @@ class Arm:
         )
 
     def interval(self, interval: Interval) -> Interval:
-        """What of a file is the arm's."""
+        """Returns the arm's part of an interval."""
         kept = np.array([series.arm == self.arm for series in interval.series], np.bool_)
         which = kept[interval.cells[SERIES]]
         cells = interval.cells[:, which]
@@ -93,7 +93,7 @@ class Arm:
         )
 
     def done_s(self, at_s: float) -> float:
-        """How many seconds of the arm's time are over at a moment of the run."""
+        """Returns the elapsed seconds of the arm's time at a moment of the run."""
         begun = np.flatnonzero((self._arm_of == self.arm) & (self._starts < at_s))
         if not begun.size:
             return 0.0
@@ -104,9 +104,9 @@ class Arm:
         return self.duet.blocks * layout.before_s + turn * layout.steady_s + max(0.0, since - layout.before_s)
 
     def reports(self, left: Exit) -> dict[str, EngineReport]:
-        """The reports of a worker's engines on the arm's turns, by the suite's execution: all turns of one together.
+        """Returns a worker's reports by the suite's execution, each summed over all turns of the arm.
 
-        An execution ended early by as much as its turns did, all together.
+        The missing time of early ends adds up over the turns.
         """
         planned = {one.name: one for one in self.as_run().executions}
         found: dict[str, EngineReport] = {}
@@ -117,7 +117,7 @@ class Arm:
             known = found.get(copy.series, EngineReport(ended_s=planned[copy.series].steady_to_s))
             short_s = 0.0 if report.ended_s is None else max(0.0, copy.steady_to_s - report.ended_s)
             drops = [one.dropped for one in (known, report) if one.dropped is not None]
-            found[copy.series] = EngineReport.model_construct(  # sums of several may exceed the bounds of one
+            found[copy.series] = EngineReport.model_construct(  # sums may exceed the bounds of one report
                 samples=known.samples + report.samples,
                 unfinished=known.unfinished + report.unfinished,
                 dropped=sum(drops) if drops else None,
@@ -156,7 +156,7 @@ class Arm:
         )
 
     def _second(self, turn: Int64s, since: Int64s, before_s: Int64s | int, steady_s: Int64s | int) -> Int64s:
-        """The arm's second, of a second of its n-th turn (from 0)."""
+        """Returns the arm's seconds for the seconds `since` of the turns, which count from 0."""
         steady = self.duet.blocks * before_s + turn * steady_s + since - before_s
         return np.where(since < before_s, turn * before_s + since, steady)
 
@@ -173,12 +173,12 @@ class Arm:
         return self._second(turn[of], since, before[of], steady[of])
 
     def _turns(self, seconds: Int64s) -> tuple[Int64s, Int64s]:
-        """The turn of the run that each second is in, or after, and the seconds since its start."""
+        """Returns for each second the position of the last turn that has started, and the seconds since its start."""
         position = np.maximum(np.searchsorted(self._starts, seconds, side="right") - 1, 0)
         return position, seconds - self._starts[position]
 
     def _of_executions(self, interval: Interval, table: Int64s, *, late: bool) -> Int64s:
-        """Rows that begin with second and execution; those of the time between turns only where `late`."""
+        """Returns the arm's rows of a table that begins with second and execution; between turns only if `late`."""
         if not table.shape[1]:
             return table
         position, since = self._turns(table[0])
@@ -197,7 +197,10 @@ class Arm:
         return found[:, kept]
 
     def _of_workers(self, table: Int64s) -> Int64s:
-        """Rows that begin with a second, without a turn's last one and those up to the next: engines end, and start."""
+        """Returns the arm's rows of a table that begins with a second.
+
+        Leaves out the last second of a turn and the gap after it, in which engines end and start.
+        """
         position, since = self._turns(table[0])
         kept = (self._arm_of[position] == self.arm) & (since < self.duet.turn_s - 1)
         found = table[:, kept]

@@ -1,8 +1,8 @@
-"""Histograms by row, for many rows at once: a row is one series in one second.
+"""Histograms by row, for many rows at once. A row is one second of one series.
 
-Rows that are being added to are hot: their counts stand in blocks of 256 neighbouring buckets, so that adding is one
-indexed addition for thousands of samples. When the blocks become too many, the rows that were left alone longest are
-frozen into pairs of bucket and count, which need a few bytes each; one that is added to once more thaws.
+Rows in use are hot: their counts are in blocks of 256 neighbouring buckets, so one indexed addition adds thousands of
+samples. When there are too many blocks, the least recently used rows are frozen into pairs of bucket and count, which
+need only a few bytes. A frozen row thaws when it is used again.
 """
 
 import numpy as np
@@ -13,11 +13,11 @@ from toril.timeline.intervals import BUCKET_BITS
 from toril.timeline.tables import longer
 
 BLOCK_BITS = 8
-BLOCKS = 1 << (BUCKET_BITS - BLOCK_BITS)  # of one row
+BLOCKS = 1 << (BUCKET_BITS - BLOCK_BITS)  # per row
 BLOCK = 1 << BLOCK_BITS
-HOT_BLOCKS = 96 * 1024  # 1 KiB each, of which the system only gives those that were used
-FROZEN_AT_ONCE = 64  # rows: a few MB in between
-BLOCKS_AT_ONCE = 8192  # … 8 MB of them
+HOT_BLOCKS = 96 * 1024  # 1 KiB each; the system allocates only the used ones
+FROZEN_AT_ONCE = 64  # rows, which need a few MB of temporary memory
+BLOCKS_AT_ONCE = 8192  # 8 MB
 
 Int32s = NDArray[np.int32]
 
@@ -26,10 +26,10 @@ class BucketCounts:
     """Counts by row and bucket."""
 
     def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
-        self._hot_of: Int32s = np.full(64, -1, np.int32)  # row → its place among the hot ones, or −1
-        self._row_of: Int64s = np.full(64, -1, np.int64)  # … and back
-        self._touched: Int64s = np.zeros(64, np.int64)  # by hot place: the latest addition
-        self._slots: Int32s = np.full((64, BLOCKS), -1, np.int32)  # by hot place: where its blocks are
+        self._hot_of: Int32s = np.full(64, -1, np.int32)  # row → its hot place, or −1
+        self._row_of: Int64s = np.full(64, -1, np.int64)  # hot place → its row, or −1
+        self._touched: Int64s = np.zeros(64, np.int64)  # hot place → the number of its last addition
+        self._slots: Int32s = np.full((64, BLOCKS), -1, np.int32)  # hot place → its blocks in the pool
         self._pool: Int32s = np.zeros((hot_blocks, BLOCK), np.int32)
         self._free_hot = list(range(63, -1, -1))
         self._free: Int64s = np.arange(hot_blocks - 1, -1, -1)
@@ -37,11 +37,10 @@ class BucketCounts:
         self._additions = 0
 
     def add(self, rows: Int64s, sizes: Int64s, buckets: Int64s, counts: Int64s) -> None:
-        """Add histograms that stand one after another: the first `sizes[0]` pairs to `rows[0]`, and so on."""
+        """Adds concatenated histograms: the first `sizes[0]` pairs to `rows[0]`, and so on."""
         blocks = np.repeat(rows << (BUCKET_BITS - BLOCK_BITS), sizes) + (buckets >> BLOCK_BITS)
-        if (
-            rows.size > 1 and np.count_nonzero(np.diff(blocks)) >= len(self._pool) // 2
-        ):  # in parts the pool need not grow
+        if rows.size > 1 and np.count_nonzero(np.diff(blocks)) >= len(self._pool) // 2:
+            # Two halves need no larger pool.
             half = rows.size // 2
             first = int(sizes[:half].sum())
             self.add(rows[:half], sizes[:half], buckets[:first], counts[:first])
@@ -62,7 +61,7 @@ class BucketCounts:
         self._pour(rows, sizes, buckets, counts)
 
     def histogram(self, rows: Int64s) -> Histogram:
-        """The sum of the rows' histograms."""
+        """Returns the sum of the rows' histograms."""
         rows = rows[rows < self._hot_of.size]
         places = self._hot_of[rows]
         slots = self._slots[places[places >= 0]]
@@ -80,7 +79,7 @@ class BucketCounts:
         return Histogram.from_pairs(np.concatenate(buckets, dtype=np.int64), np.concatenate(counts, dtype=np.int64))
 
     def pairs(self, rows: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-        """The rows' histograms one by one, as pairs: position in `rows` (in no order), bucket and count."""
+        """Returns the rows' histograms as positions in `rows` (unordered), buckets and counts."""
         empty: Int64s = np.empty(0, np.int64)
         found: list[tuple[Int64s, Int64s, Int64s]] = [(empty, empty, empty)]
         places = np.full(rows.size, -1, np.int32)
@@ -113,7 +112,7 @@ class BucketCounts:
         np.add.at(self._pool.reshape(-1), targets, counts.astype(np.int32))
 
     def _heat(self, rows: Int64s) -> None:
-        """Give each row a place among the hot ones."""
+        """Assigns each row a hot place."""
         size = len(self._slots)
         while len(self._free_hot) < rows.size:
             self._free_hot.extend(range(2 * size - 1, size - 1, -1))
@@ -127,10 +126,10 @@ class BucketCounts:
             self._hot_of[row], self._row_of[place] = place, row
 
     def _take(self, count: int) -> Int64s:
-        """So many empty blocks; rows are frozen, or the pool grows, to have them."""
+        """Returns `count` empty blocks; freezes rows or enlarges the pool if necessary."""
         if self._free.size < count:
             self._freeze_half()
-        if self._free.size < count:  # one batch alone needs more
+        if self._free.size < count:  # a single batch needs more
             size, more = len(self._pool), count - self._free.size
             self._pool = np.concatenate([self._pool, np.zeros((more, BLOCK), np.int32)])
             self._free = np.concatenate([np.arange(size + more - 1, size - 1, -1), self._free])
@@ -138,7 +137,7 @@ class BucketCounts:
         return taken
 
     def _freeze_half(self) -> None:
-        """Freeze the half of the hot rows that was left alone longest; never one that is being added to."""
+        """Freezes the least recently used half of the hot rows, but none of the current addition."""
         idle = np.flatnonzero((self._row_of >= 0) & (self._touched < self._additions))
         oldest = idle[np.argsort(self._touched[idle], kind="stable")][: (idle.size + 1) // 2]
         freed = [self._free]

@@ -1,4 +1,4 @@
-"""The health of each load generator, second by second: had it room left to measure with?"""
+"""The health of each load generator per second, which shows whether it was saturated."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,35 +20,35 @@ COUNTS = ("memory_bytes", "sockets", "late_us", "late_p90_us", "dropped")
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class HealthSeries:
-    """One worker's health in every second of which it has a reading. NaN, and -1 in counts: not measured.
+    """One worker's health in each second with a reading. NaN, and -1 in counts: not measured.
 
-    A reading is about the time since the one before it: mostly a second, more when the worker itself got no CPU.
+    A reading covers the time since the previous one: usually one second, more if the worker itself got no CPU.
     """
 
     worker: str
-    facts: Mapping[str, Any]  # its limits, as far as it reported them: memory_limit_bytes, cores, single_threaded
-    throttled_s: float  # in all
+    facts: Mapping[str, Any]  # the reported limits of the worker: memory_limit_bytes, cores, single_threaded
+    throttled_s: float  # over the whole run
     second: Int64s  # ascending
-    cpu: Floats  # what worker and engines took of the CPU that the worker may use
-    core: Floats  # what the busiest process of a single-threaded engine took of one core
-    machine: Floats  # what all programs together took of the CPU that the engine may use
-    waiting: Floats  # the busiest engine process could have run but got no CPU; of several threads the sum per core
-    throttled: Floats  # of the time, held back by the control group's CPU quota; several cores add up, to 1 at most
-    sockets_share: Floats  # open sockets and files of one process, or ports, of the limit that is nearest
+    cpu: Floats  # use by worker and engines, as a share of the worker's CPU
+    core: Floats  # use by the busiest process of a single-threaded engine, as a share of one core
+    machine: Floats  # use by all programs, as a share of the engine's CPU
+    waiting: Floats  # share of time the busiest engine process was ready but got no CPU; threads add up, per core
+    throttled: Floats  # share of time the CPU quota of the control group throttled the worker, summed up to 1
+    sockets_share: Floats  # open sockets and files of one process, or ports, as a share of the nearest limit
     memory_bytes: Int64s  # resident, of worker and engines
     sockets: Int64s  # open in worker and engines
     late_us: Int64s  # of the latest send
-    late_p90_us: Int64s  # nine in ten sends were no later
-    dropped: Int64s  # sends that a throughput asked for and that were never made
+    late_p90_us: Int64s  # the 90th percentile of the sends' lateness
+    dropped: Int64s  # due requests that were not sent
 
     def between(self, from_s: float, to_s: float) -> "HealthSeries":
-        """The readings of these seconds; `to_s` is not part of them."""
+        """Returns the readings in the seconds from `from_s` to `to_s` (exclusive)."""
         chosen = (self.second >= math.ceil(from_s)) & (self.second < to_s)
         return replace(self, **{name: getattr(self, name)[chosen] for name in ("second", *FRACTIONS, *COUNTS)})
 
 
 class HealthBySecond:
-    """The health of every worker: a table for each figure, a row for each worker, a column for each second."""
+    """The health of all workers: a table for each figure, with a row for each worker and a column for each second."""
 
     def __init__(self) -> None:
         self._row_of: dict[str, int] = {}
@@ -58,7 +58,7 @@ class HealthBySecond:
         self._tables = empty | {name: np.full((0, 0), UNKNOWN, np.int64) for name in COUNTS}
 
     def add(self, batch: Sequence[Interval]) -> None:
-        """Take the readings of some files; of several at once, since each numpy call then does more."""
+        """Adds the readings of several files at once, so that each numpy call does more."""
         batch = [interval for interval in batch if interval.health.shape[1] or interval.vitals.shape[1]]
         if not batch:
             return
@@ -89,7 +89,7 @@ class HealthBySecond:
         return tuple(sorted(self._row_of))
 
     def series(self, worker: str) -> HealthSeries:
-        """One worker's readings; KeyError when it has none."""
+        """Returns one worker's readings; KeyError if it has none."""
         row = self._row_of[worker]
         found = {name: table[row] for name, table in self._tables.items() if row < len(table)}
         width = max((line.size for line in found.values()), default=0)
@@ -107,7 +107,7 @@ class HealthBySecond:
         return HealthSeries(worker=worker, facts=facts, throttled_s=throttled_s, second=second, **columns)
 
     def _take(self, name: str, rows: Int64s, second: Int64s, values: NDArray[Any]) -> None:
-        """Of two readings for the same second the worse one holds; dropped sends add up."""
+        """Adds readings; of two for the same second the worse one counts, but dropped requests add up."""
         if not second.size:
             return
         fraction = name in FRACTIONS
@@ -123,9 +123,9 @@ class HealthBySecond:
 
 
 def longest_run(second: Int64s, high: NDArray[np.bool_]) -> tuple[int, int | None]:
-    """How many seconds in a row the readings were high, and from which on.
+    """Returns the length and the first second of the longest series of high readings; (0, None) if there is none.
 
-    A reading is about all the time since the one before it: a worker that is too busy skips seconds.
+    A reading covers all the time since the previous one: a busy worker skips seconds.
     """
     if not second.size or not high.any():
         return 0, None

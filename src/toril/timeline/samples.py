@@ -1,7 +1,7 @@
-"""All samples of a run, merged: their sums, histograms and outcomes by row, and the figures of any rows together.
+"""The merged samples of a run: sums, histograms and outcomes by row, and the figures of any set of rows.
 
-Every sample belongs to a series (location, execution, label, kind, steady, ok, arm, block) and a second. The two
-together are a row. Memory grows with series × seconds, not with workers.
+A row is one second of one series (location, execution, label, kind, steady, ok, arm, block). Memory grows with series
+× seconds, not with workers.
 """
 
 import math
@@ -35,14 +35,14 @@ SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "seri
 MIN_ABOVE, MAX_ABOVE = CELL_COLUMNS.index("min_above_us"), CELL_COLUMNS.index("max_above_us")
 NO_MIN = np.iinfo(np.int64).max
 
-ENDLESS_US = MAX_DURATION_US - 1  # a time that no sample has
-ENDLESS_SUM = 10**30  # µs, and µs² of its square: no number of samples makes a mean of it small
+ENDLESS_US = MAX_DURATION_US - 1  # stands for infinity; no sample has this time
+ENDLESS_SUM = 10**30  # µs; so large that the mean of any number of samples stays large
 
-Placed = tuple[str, Series]  # a location and what its intervals call a series
+Placed = tuple[str, Series]  # a location and a series of its intervals
 
 
 class SampleTable:
-    """The rows of a run so far. Their order does not matter, and neither does how samples were spread over workers."""
+    """The rows of a run so far, in any order, whichever workers sent them."""
 
     def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
         self.series: dict[Placed, int] = {}
@@ -56,7 +56,7 @@ class SampleTable:
     def percentiles(
         self, rows: Int64s, seconds: Int64s, size: int, percents: Sequence[float]
     ) -> list[list[int | None]]:
-        """The nearest-rank percentiles of the seconds 0 … `size` − 1, all at once; `seconds` are those of the rows."""
+        """Returns nearest-rank percentiles of the seconds 0 … `size` − 1; `seconds` are those of the rows."""
         positions, buckets, counts = self.buckets.pairs(rows)
         width = int(buckets.max(initial=0)) + 1
         ends = np.cumsum(np.bincount(seconds[positions] * width + buckets, counts, size * width))  # exact below 2**53
@@ -75,7 +75,7 @@ class SampleTable:
         return columns
 
     def add(self, batch: Sequence[Interval]) -> None:
-        """Merge the samples of some interval files; of many at once, since each numpy call then does more."""
+        """Merges the samples of several interval files at once, so that each numpy call does more."""
         cells = np.concatenate([interval.cells for interval in batch], axis=1)
         buckets = np.concatenate([interval.buckets for interval in batch], dtype=np.int64)
         counts = np.concatenate([interval.counts for interval in batch], dtype=np.int64)
@@ -114,7 +114,7 @@ class SampleTable:
         return number
 
     def _rows_for(self, series: Int64s, seconds: Int64s) -> Int64s:
-        """The row of each pair of series and second; new ones are made."""
+        """Returns the row of each pair of series and second; creates missing rows."""
         known = self.rows.count
         rows = self.rows.of(series, seconds)
         if self.rows.count > known:
@@ -127,28 +127,28 @@ class SampleTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BySecond:
-    """The figures of some samples in each second from 0."""
+    """The figures of a slice in each second from 0."""
 
     samples: Int64s
     failures: Int64s
     bytes: Int64s
-    percentiles_us: tuple[list[int | None], ...]  # in the order asked for; None in a second without samples
+    percentiles_us: tuple[list[int | None], ...]  # in the requested order; None in a second without samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worst:
-    """Requests whose answer never came: failed samples of infinite time, were they judged."""
+    """The unanswered requests, to be counted as failed samples of infinite time."""
 
     unanswered: Mapping[str, Mapping[tuple[str, str], int]]  # label → location and execution → requests
     at_s: Mapping[str, int]  # execution → the second in which they count
-    timed_out: Collection[str]  # response codes of failed samples whose time is infinite, too
+    timed_out: Collection[str]  # response codes of timeouts, whose time counts as infinite too
 
 
 class Stats:
-    """Some samples taken together: the requests (or transactions) of a slice in some seconds.
+    """The figures of a set of samples: the requests (or transactions) of a slice in some seconds.
 
-    Counts are those of the moment it was made. Histogram, response codes and what follows from them are gathered when
-    first asked for, since most questions need none of them.
+    The counts do not change later. Histogram and response codes are computed at first use, because most callers do not
+    need them.
     """
 
     def __init__(self, table: SampleTable, good: Int64s, failed: Int64s, unfinished: int) -> None:
@@ -166,27 +166,27 @@ class Stats:
         self.connect_count: int = found["connect_count"]
         self.unfinished = unfinished
         self._above_us: int = found["above_us"]
-        self.endless = 0  # whose time is infinite
+        self.endless = 0  # the number of samples of infinite time
         self._above_sq: int = (found["above_sq_high"] << 32) + found["above_sq_low"]
 
     @property
     def failed(self) -> "Stats":
-        """The failed ones alone."""
+        """The figures of the failed samples alone."""
         return Stats(self._table, self._failed_rows[:0], self._failed_rows, self.unfinished)
 
     @cached_property
     def response(self) -> Histogram:
-        """The response times, those of failed requests among them."""
+        """The response times, including those of failed requests."""
         return self._table.buckets.histogram(self._rows)
 
     @property
     def min_us(self) -> int:
-        """The exact minimum; 0 when there are no samples."""
+        """The exact minimum; 0 without samples."""
         return int(self._table.extremes[self._rows, 0].min()) if self._rows.size else 0
 
     @cached_property
     def max_us(self) -> int:
-        """The exact maximum; 0 when there are no samples."""
+        """The exact maximum; 0 without samples."""
         return int(self._table.extremes[self._rows, 1].max(initial=0))
 
     @cached_property
@@ -205,7 +205,7 @@ class Stats:
 
     @cached_property
     def rc(self) -> Counter[str]:
-        """Samples by response code."""
+        """The number of samples by response code."""
         found: Counter[str] = Counter()
         for (rc, _), count in self._table.outcomes.of(self._rows).items():
             found[rc] += count
@@ -213,23 +213,23 @@ class Stats:
 
     @cached_property
     def errors(self) -> Counter[tuple[str, str]]:
-        """Failed samples by message and response code."""
+        """The number of failed samples by message and response code."""
         found = self._table.outcomes.of(self._failed_rows)
         return Counter({(message, rc): count for (rc, message), count in found.items()})
 
     @property
     def mean_us(self) -> float:
-        """The exact mean of the response times; ValueError when there are no samples."""
+        """The exact mean of the response times; ValueError without samples."""
         return self.sum_us / self._some()
 
     @property
     def stdev_us(self) -> float:
-        """The exact standard deviation (of the samples themselves, as Taurus has it)."""
+        """The exact standard deviation of the population of samples, as in Taurus."""
         samples = self._some()
         return math.sqrt(max(0, samples * self.sum_sq - self.sum_us**2)) / samples
 
     def percentile(self, percent: float) -> int:
-        """The nearest-rank percentile (0 … 100): the highest value of its bucket, but never above the maximum."""
+        """Returns the nearest-rank percentile (0 … 100): the highest value of its bucket, at most the maximum."""
         samples = self._some()
         return min(highest_us(self.response.bucket_at_rank(rank_of(percent, samples))), self.max_us)
 
@@ -240,7 +240,7 @@ class Stats:
 
 
 class WorstStats(Stats):
-    """The same with unanswered requests as failed samples of infinite time, and timed-out ones of infinite time."""
+    """The same figures with unanswered and timed-out requests as failed samples of infinite time."""
 
     def __init__(
         self, table: SampleTable, good: Int64s, failed: Int64s, unfinished: int, unanswered: int, worst: Worst
@@ -254,7 +254,7 @@ class WorstStats(Stats):
 
     @cached_property
     def response(self) -> Histogram:
-        """Those that timed out are the longest of the failed ones."""
+        """The response times; timed-out requests are the longest of the failed ones."""
         found = self._table.buckets.histogram(self._rows)
         if not self.endless:
             return found

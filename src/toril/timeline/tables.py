@@ -1,7 +1,7 @@
 """Tables that grow with a timeline: rows by series and second, outcomes by row, virtual users by worker and second.
 
-The index of rows is a sorted list: a script that puts ids into its labels has 100,000 series with a sample now and
-then, and a table of series × seconds would exceed any memory.
+The index of rows is a sorted list. A script that puts ids into its labels has 100,000 series with few samples each; a
+table of series × seconds would not fit into memory.
 """
 
 from collections import Counter
@@ -15,26 +15,26 @@ from toril.stats.histogram import Int64s
 
 SECOND_BITS = 21
 SECONDS = (1 << SECOND_BITS) - 1
-FEW = 64  # series that are always looked up one by one
-SERIES_PER_SORT = 20  # of this many keys the sort by second costs as much as one such look-up
+FEW = 64  # up to this number, series are always looked up one by one
+SERIES_PER_SORT = 20  # sorting this many keys by second costs as much as one look-up of a series
 
 Number = TypeVar("Number", np.int32, np.int64)
 Outcome = tuple[str, str]  # response code, message
 CODE_BITS = 32
 CODE = (1 << CODE_BITS) - 1
 
-NUMBER_AT = 32  # a report of virtual users in one integer: the file's number, then the count; the higher one holds
+NUMBER_AT = 32  # a report of virtual users is one integer, file number and count: the later file has the larger one
 COUNT = (1 << NUMBER_AT) - 1
 LOOK_BACK_S = 16
 NEVER = -1
 
 
 class Rows:
-    """The rows by series and second, numbered from 0 in the order in which they are first asked for."""
+    """The rows by series and second, numbered from 0 in the order of their first use."""
 
     def __init__(self) -> None:
-        self._keys: Int64s = np.empty(0, np.int64)  # series, then second; ascending …
-        self._rows: Int64s = np.empty(0, np.int64)  # … each with its row
+        self._keys: Int64s = np.empty(0, np.int64)  # series and second, ascending
+        self._rows: Int64s = np.empty(0, np.int64)  # the row of each key
         self._by_second: tuple[Int64s, Int64s] | None = None  # positions and seconds of the keys, by second
 
     @property
@@ -42,7 +42,7 @@ class Rows:
         return self._keys.size
 
     def of(self, series: Int64s, seconds: Int64s) -> Int64s:
-        """The row of each pair of series and second; new ones are made."""
+        """Returns the row of each pair of series and second; creates missing rows."""
         keys = (series << SECOND_BITS) + seconds
         new = np.unique(keys[~self._known(keys)])
         if new.size:
@@ -55,7 +55,7 @@ class Rows:
     def places(
         self, series: Int64s, first: int | None = None, last: int | None = None
     ) -> tuple[Int64s, Int64s, Int64s]:
-        """Where there are samples: the position in `series`, the second, and the row; both ends are part of it."""
+        """Returns for each row with samples: its position in `series`, its second, and the row; both ends inclusive."""
         start = 0 if first is None else max(0, first)
         end = SECONDS + 1 if last is None else max(start, last + 1)
         whole = first is None and last is None
@@ -92,20 +92,20 @@ class Rows:
 
 
 class Outcomes:
-    """How often each outcome came, by row."""
+    """The number of times of each outcome, by row."""
 
     def __init__(self) -> None:
         self._code_of: dict[Outcome, int] = {}
         self._first: NDArray[np.int32] = np.full(64, -1, np.int32)  # by row: its first outcome, or −1 …
-        self._times: Int64s = np.zeros(64, np.int64)  # … and how often that came
-        self._others: dict[int, dict[int, int]] = {}  # row → the other outcomes that it has
+        self._times: Int64s = np.zeros(64, np.int64)  # … and its count
+        self._others: dict[int, dict[int, int]] = {}  # row → its other outcomes and their counts
 
     def code(self, outcome: Outcome) -> int:
-        """The number that stands for the outcome."""
+        """Returns the number of an outcome."""
         return self._code_of.setdefault(outcome, len(self._code_of))
 
     def add(self, rows: Int64s, codes: Int64s, times: Int64s) -> None:
-        """Count more outcomes; a pair of row and code may stand there more than once."""
+        """Adds outcomes; a pair of row and code may occur more than once."""
         keys, positions = np.unique((rows << CODE_BITS) + codes, return_inverse=True)
         sums = np.zeros(keys.size, np.int64)
         np.add.at(sums, positions, times)
@@ -123,7 +123,7 @@ class Outcomes:
             known[code] = known.get(code, 0) + count
 
     def of(self, rows: Int64s) -> Counter[Outcome]:
-        """The outcomes of some rows together."""
+        """Returns the sum of the outcomes of several rows."""
         rows = rows[rows < self._first.size]
         rows = rows[self._first[rows] >= 0]
         totals = np.zeros(len(self._code_of), np.int64)
@@ -137,7 +137,7 @@ class Outcomes:
 
 
 class UsersBySecond:
-    """Virtual users by worker and execution: a value holds until the next one, or until the worker's end."""
+    """Virtual users by worker and execution; a value is valid until the next one, or until the worker's end."""
 
     def __init__(self) -> None:
         self._row_of: dict[tuple[str, str, str], int] = {}  # location, worker, execution
@@ -150,13 +150,13 @@ class UsersBySecond:
         return row
 
     def add(self, rows: Int64s, seconds: Int64s, counts: Int64s, numbers: Int64s) -> None:
-        """Take reports in any order: of two for one second, that of the later file holds."""
+        """Adds reports in any order; of two for the same second, that of the later file counts."""
         if seconds.size:
             self._reports = grown(self._reports, 0, int(seconds.max()) + 1, NEVER)
             np.maximum.at(self._reports, (rows, seconds), (numbers << NUMBER_AT) + counts)
 
     def at(self, second: int, location: str | None, executions: Collection[str], last: dict[str, int]) -> int:
-        """The users active in that second; a worker without any later report has ended (`last`: by worker)."""
+        """Returns the active users in a second; a worker has ended after its last report (`last`, by worker)."""
         rows = [row for row, ended in self._chosen(location, executions, last) if ended >= second >= 0]
         if not rows:
             return 0
@@ -170,7 +170,7 @@ class UsersBySecond:
         return int((found & COUNT).sum() + (earlier[earlier != NEVER] & COUNT).sum())
 
     def curve(self, seconds: int, location: str | None, executions: Collection[str], last: dict[str, int]) -> Int64s:
-        """The same for the seconds 0 … `seconds` − 1."""
+        """Returns the active users in the seconds 0 … `seconds` − 1."""
         total = np.zeros(seconds, np.int64)
         for row, ended in self._chosen(location, executions, last):
             reports = self._reports[row, :seconds]
@@ -184,7 +184,7 @@ class UsersBySecond:
         return total
 
     def _chosen(self, location: str | None, executions: Collection[str], last: dict[str, int]) -> list[tuple[int, int]]:
-        """Each row of these executions and that location, and the last second of its worker."""
+        """Returns each row of the executions and the location, and the last second of its worker."""
         return [
             (row, last.get(worker, NEVER))
             for (place, worker, execution), row in self._row_of.items()
@@ -193,13 +193,13 @@ class UsersBySecond:
 
 
 def longer(numbers: NDArray[Number], size: int, fill: int) -> NDArray[Number]:
-    """The array with at least `size` numbers; it grows by doubling."""
+    """Returns the array with at least `size` numbers; it grows by doubling."""
     more = max(size, 2 * numbers.size) - numbers.size if size > numbers.size else 0
     return np.concatenate([numbers, np.full(more, fill, numbers.dtype)]) if more else numbers
 
 
 def grown(table: NDArray[Any], rows: int, columns: int, fill: float) -> NDArray[Any]:
-    """The table, with at least so many rows and columns; each grows by doubling."""
+    """Returns the table with at least `rows` and `columns`; each grows by doubling."""
     height, width = table.shape
     if rows <= height and columns <= width:
         return table
@@ -210,7 +210,7 @@ def grown(table: NDArray[Any], rows: int, columns: int, fill: float) -> NDArray[
 
 
 def _latest(reports: Int64s) -> Int64s:
-    """The last known value of each row, or NEVER."""
+    """Returns the last known value of each row, or NEVER."""
     known = reports[:, ::-1] >= 0
     position = reports.shape[1] - 1 - known.argmax(axis=1)
     return np.where(known.any(axis=1), reports[np.arange(len(reports)), position], NEVER)

@@ -1,7 +1,7 @@
-"""The merged measurements of a run: `Timeline` takes intervals in; a `Slice` of it answers questions with `Stats`.
+"""The merged measurements of a run: `Timeline` merges intervals; its `Slice`s return `Stats`.
 
-Intervals may come in any order. They are merged in batches of many. Memory grows with series × seconds (and by a few
-bytes a worker and second: virtual users and health).
+Intervals may come in any order; they are merged in large batches. Memory grows with series × seconds, plus a few bytes
+per worker and second for virtual users and health.
 """
 
 import math
@@ -21,9 +21,9 @@ from toril.timeline.samples import SECOND, SUMS, BySecond, Placed, SampleTable, 
 from toril.timeline.tables import UsersBySecond
 
 BATCH = 200_000  # histogram pairs of one part of the run that are merged at once
-MOST_WAITING = 16_000_000  # … and of all parts, some bytes each
-WAITING_S = 8  # files that come worker by worker, not as time goes on, wait for others of the same time
-PART_S = 60  # seconds whose figures are made at once, so that a long run needs no more memory
+MOST_WAITING = 16_000_000  # histogram pairs of all parts that may wait, a few bytes each
+WAITING_S = 8  # length of a part: files that come worker by worker wait for others of the same time
+PART_S = 60  # seconds to compute at once, so that a long run needs no more memory
 
 SAMPLES, BYTES = SUMS.index("samples"), SUMS.index("bytes")
 WITHOUT_REQUESTS = ("transaction", "timing")  # kinds of samples that are never in flight
@@ -31,7 +31,7 @@ Place = tuple[str, str]  # location and execution
 
 
 class Selection(NamedTuple):
-    """The properties of a slice; None and an empty set mean any."""
+    """The properties of a slice. None and an empty set mean any."""
 
     label: str
     executions: frozenset[str]
@@ -44,17 +44,17 @@ class Selection(NamedTuple):
 
 @dataclass(slots=True)
 class Unfinished:
-    """The requests of one label and place that were in flight at the end."""
+    """The requests of one label and place in flight at the end."""
 
-    by_second: Counter[int] = field(default_factory=Counter)  # in which the load ended
-    by_wait_us: Counter[int] = field(default_factory=Counter)  # how long each had waited, where that is known
+    by_second: Counter[int] = field(default_factory=Counter)  # second in which the load ended → requests
+    by_wait_us: Counter[int] = field(default_factory=Counter)  # waiting time, if known → requests
 
 
 class Timeline:
     """The merged measurements of a run so far."""
 
     def __init__(self, hot_blocks: int = HOT_BLOCKS) -> None:
-        self.unreadable = 0  # records of the engines that could not be read
+        self.unreadable = 0  # unreadable records of the engines
         self.resolution_us: dict[str, int] = {}  # by execution: the coarsest of its workers
         self._waiting: defaultdict[int, list[Interval]] = defaultdict(list)  # by part of the run
         self._pairs: Counter[int] = Counter()
@@ -68,11 +68,11 @@ class Timeline:
         self._locations: set[str] = set()
         self._executions_with_users: set[str] = set()
         self._slices: dict[Selection, Slice] = {}
-        self.between_s: tuple[int, int] | None = None  # the seconds that slices are cut to, both included
-        self.worst: Worst | None = None  # what slices count as well
+        self.between_s: tuple[int, int] | None = None  # first and last second of slices; None: all
+        self.worst: Worst | None = None  # unanswered requests that slices count too
 
     def add(self, interval: Interval) -> None:
-        """Merge one interval file."""
+        """Merges one interval file."""
         part = int(interval.cells[SECOND, 0]) // WAITING_S if interval.cells.shape[1] else 0
         self._waiting[part].append(interval)
         self._pairs[part] += interval.buckets.size
@@ -91,9 +91,10 @@ class Timeline:
         arm: int | None = None,
         block: int | None = None,
     ) -> "Slice":
-        """The part of the timeline with all these properties; None and () mean any.
+        """Returns the slice with all these properties; None and () mean any.
 
-        Label "" is all requests (or all of another `kind`). Of a label that both carry, the requests.
+        Label "" means all requests (or all samples of another `kind`). If requests and transactions have the same
+        label, it means the requests.
         """
         selection = Selection(label_of(label), frozenset(executions), location, steady, kind, arm, block)
         if selection not in self._slices:
@@ -101,14 +102,14 @@ class Timeline:
         return self._slices[selection]
 
     def between(self, first: int, last: int) -> "Timeline":
-        """The measurements of these seconds, both included, known so far; the copy is only to be read."""
+        """Returns a read-only copy of the measurements so far, cut to these seconds (inclusive)."""
         self._merge()
         found = copy(self)
         found._slices, found.between_s = {}, (first, last)
         return found
 
     def at_worst(self, worst: Worst) -> "Timeline":
-        """The same with requests that were never answered as failed samples; only to be read."""
+        """Returns a read-only copy that counts unanswered requests as failed samples."""
         self._merge()
         found = copy(self)
         found._slices, found.worst = {}, worst
@@ -116,106 +117,106 @@ class Timeline:
 
     @property
     def cut_at_s(self) -> float:
-        """The end of the seconds that it is cut to."""
+        """The end of the seconds to which `between` cut it; infinite if it is whole."""
         return math.inf if self.between_s is None else self.between_s[1] + 1.0
 
     def labels(self, *, failed: bool = False) -> tuple[str, ...]:
-        """Every label that has samples, or failed ones, in alphabetical order."""
+        """Returns all labels with samples, or with failed ones, in alphabetical order."""
         self._merge()
         series_of = self._table.series_of.items()
         return tuple(sorted(label for label, series in series_of if not failed or not all(one.ok for _, one in series)))
 
     def labels_of_both_kinds(self) -> frozenset[str]:
-        """Labels that requests and transactions carry; `select` takes the requests unless a kind is given."""
+        """Returns the labels of both requests and transactions; `select` takes the requests unless a kind is given."""
         self._merge()
         both = {"request", "transaction"}
         series_of = self._table.series_of.items()
         return frozenset(label for label, series in series_of if both <= {one.kind for _, one in series})
 
     def kind_of(self, label: str) -> Kind:
-        """What the label's samples are, of several the first of KINDS; "request" too when there are none."""
+        """Returns the kind of the label's samples: the first one in KINDS; "request" without samples."""
         self._merge()
         kinds = {series.kind for _, series in self._table.series_of.get(label, ())}
         return next((kind for kind in KINDS if kind in kinds), "request")
 
     def executions(self) -> tuple[str, ...]:
-        """Every execution that has samples, in alphabetical order."""
+        """Returns all executions with samples, in alphabetical order."""
         self._merge()
         return tuple(sorted({series.execution for _, series in self._table.series}))
 
     def counts_users(self, execution: str) -> bool:
-        """Whether any worker has counted its virtual users."""
+        """Whether any worker has counted virtual users of the execution."""
         self._merge()
         return execution in self._executions_with_users
 
     def senders(self, label: str) -> frozenset[str]:
-        """Every execution that has samples of the label, or unfinished requests; of label "" those of any."""
+        """Returns the executions with samples or unfinished requests of the label; label "" means any label."""
         waiting = {execution for (_, execution), _ in self.unfinished(label)}
         return frozenset({series.execution for _, series in self.series(label)} | waiting)
 
     def locations(self) -> tuple[str, ...]:
-        """Every location that sent an interval, in alphabetical order."""
+        """Returns all locations that sent an interval, in alphabetical order."""
         self._merge()
         return tuple(sorted(self._locations))
 
     def last_second_of(self, worker: str) -> int | None:
-        """The latest second of which the worker reported anything."""
+        """Returns the last second that the worker reported; None if there is none."""
         self._merge()
         return self._last.get(worker)
 
     @property
     def last_second(self) -> int | None:
-        """The latest second of which any worker reported anything."""
+        """The last second that any worker reported; None if there is none."""
         self._merge()
         return max(self._last.values(), default=None)
 
     def health_workers(self) -> tuple[str, ...]:
-        """Every worker that reported its health, in alphabetical order."""
+        """Returns all workers that reported their health, in alphabetical order."""
         self._merge()
         return self._health.workers()
 
     def health_series(self, worker: str) -> HealthSeries:
-        """One worker's health by second; KeyError when it reported none."""
+        """Returns one worker's health by second; KeyError if it reported none."""
         self._merge()
         return self._health.series(worker)
 
-    # Slices and exports read what follows.
+    # For slices and exports
 
     @property
     def table(self) -> SampleTable:
-        """All samples by row, after all that waits is merged."""
+        """All samples by row, after merging all waiting intervals."""
         self._merge()
         return self._table
 
     def series(self, label: str = "") -> dict[Placed, int]:
-        """Every series, or those of a label, and its number."""
+        """Returns all series, or those of a label, with their numbers."""
         table = self.table
         return table.series_of.get(label, {}) if label else table.series
 
     def unfinished(self, label: str = "") -> list[tuple[Place, Unfinished]]:
-        """The unfinished requests of a label, or of all, by place."""
+        """Returns the unfinished requests of a label, or of all labels, by place."""
         self._merge()
         labels = [label] if label else list(self._unfinished)
         return [place for name in labels if name in self._unfinished for place in self._unfinished[name].items()]
 
     def waits(self, label: str) -> list[tuple[Place, Counter[int]]]:
-        """The unfinished requests of a label by place, and by how long each waited, in µs; "": of unknown label."""
+        """Returns the unfinished requests of a label by place and waiting time in µs; "" means an unknown label."""
         self._merge()
         found = self._unfinished[label].items() if label in self._unfinished else ()
         return [(place, requests.by_wait_us) for place, requests in found if requests.by_wait_us]
 
     def unfinished_labels(self) -> tuple[str, ...]:
-        """Every label that has unfinished requests, in alphabetical order."""
+        """Returns all labels with unfinished requests, in alphabetical order."""
         self._merge()
         return tuple(sorted(self._unfinished))
 
     def users(self) -> tuple[UsersBySecond, dict[str, int]]:
-        """Virtual users, and the last second of each worker."""
+        """Returns the virtual users, and the last second of each worker."""
         self._merge()
         return self._users, self._last
 
     def _merge(self) -> None:
-        """Merge everything that waits."""
+        """Merges all waiting intervals."""
         if self._waiting:
             for part in sorted(self._waiting):
                 self._merge_part(part)
@@ -232,7 +233,7 @@ class Timeline:
             self._table.add(batch)
 
     def _note(self, interval: Interval) -> None:
-        """Take what an interval has little of."""
+        """Adds the small parts of an interval."""
         self._locations.add(interval.location)
         self._executions_with_users |= {interval.executions[code] for code in set(interval.users[1].tolist())}
         last = interval.last_second
@@ -259,24 +260,24 @@ class Timeline:
 
 
 class Slice:
-    """The samples of a timeline that have some properties; it follows the timeline as that grows."""
+    """The samples of a timeline with some properties, including those that the timeline merges later."""
 
     def __init__(self, timeline: Timeline, selection: Selection) -> None:
         self._timeline, self._selection = timeline, selection
         self.label, self.executions, self.kind = selection.label, selection.executions, selection.kind
-        self._known = -1  # how many series there were when they were last looked through
+        self._known = -1  # the number of series at the last search
         self._good: Int64s = np.empty(0, np.int64)
         self._failed: Int64s = np.empty(0, np.int64)
 
     @property
     def total(self) -> Stats:
-        """All samples together."""
+        """The figures of all samples."""
         return self._stats(*(self._timeline.between_s or (None, None)))
 
     @property
     def seconds(self) -> list[int]:
-        """Every second that has samples, ascending."""
-        self._look()
+        """All seconds with samples, ascending."""
+        self._find_series()
         rows = np.concatenate([self._good, self._failed])
         _, seconds, _ = self._timeline.table.rows.places(rows, *(self._timeline.between_s or ()))
         found: list[int] = np.unique(seconds).tolist()
@@ -286,16 +287,16 @@ class Slice:
         return found
 
     def second(self, second: int) -> Stats:
-        """The samples that completed in one second."""
+        """Returns the figures of the samples that completed in one second."""
         return self._stats(second, second)
 
     def window(self, first: int, last: int) -> Stats:
-        """The samples of several seconds; both are part of the window."""
+        """Returns the figures of the seconds `first` to `last`, both inclusive."""
         return self._stats(first, last)
 
     def by_second(self, seconds: int, percents: Sequence[float] = ()) -> BySecond:
-        """The figures of `second` for the seconds 0 … `seconds` − 1, all at once: ten times as fast."""
-        self._look()
+        """Returns the figures of the seconds 0 … `seconds` − 1, ten times as fast as `second` for each."""
+        self._find_series()
         table = self._timeline.table
         columns = np.zeros((3, seconds), np.int64)
         percentiles: list[list[int | None]] = [[] for _ in percents]
@@ -314,24 +315,24 @@ class Slice:
         return BySecond(samples, failures, received, tuple(percentiles))
 
     def virtual_users(self, second: int) -> int:
-        """The users active in that second, in the slice's executions and location, whatever the label."""
+        """Returns the active users in a second, in the slice's executions and location, for all labels."""
         users, last = self._timeline.users()
         return users.at(second, self._selection.location, self.executions, last)
 
     def virtual_users_curve(self, seconds: int) -> list[int]:
-        """The same for the seconds 0 … `seconds` − 1."""
+        """Returns the active users in the seconds 0 … `seconds` − 1."""
         users, last = self._timeline.users()
         curve: list[int] = users.curve(seconds, self._selection.location, self.executions, last).tolist()
         return curve
 
     def _stats(self, first: int | None, last: int | None) -> Stats:
-        self._look()
+        self._find_series()
         table, worst = self._timeline.table, self._timeline.worst
         *_, good = table.rows.places(self._good, first, last)
         *_, failed = table.rows.places(self._failed, first, last)
         low, high = -math.inf if first is None else first, math.inf if last is None else last
         unfinished = 0
-        if self.kind not in WITHOUT_REQUESTS:  # it is unknown whether they were steady, so they belong to both
+        if self.kind not in WITHOUT_REQUESTS:  # unfinished requests count as steady and as not steady
             unfinished = sum(
                 count
                 for place, requests in self._timeline.unfinished(self.label)
@@ -349,7 +350,7 @@ class Slice:
         return self._selection.location in (None, location) and (not self.executions or execution in self.executions)
 
     def _unanswered(self, worst: Worst) -> list[tuple[str, int]]:
-        """Execution and number of the requests that were never answered and are, or may be, of the label."""
+        """Returns executions and numbers of the unanswered requests that have, or may have, the label."""
         if self.kind in WITHOUT_REQUESTS:
             return []
         labels = ["", self.label] if self.label else list(worst.unanswered)
@@ -361,8 +362,8 @@ class Slice:
             if self._has(place) and (not senders or place[1] in senders)
         ]
 
-    def _look(self) -> None:
-        """Find the slice's series, if there are new ones."""
+    def _find_series(self) -> None:
+        """Finds the slice's series if the timeline has new ones."""
         series, wanted = self._timeline.series(self.label), self._selection
         if len(series) == self._known:
             return

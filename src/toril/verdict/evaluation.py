@@ -1,6 +1,6 @@
-"""One criterion, judged by its subject: samples, the load, the generators, a capacity, or the system under test.
+"""Judges one criterion by its subject: samples, the load, the generators, a capacity, or the system under test.
 
-Taurus states the failing case (`p95 of checkout>300ms for 30s`), so a criterion that comes true is a breach.
+A criterion states the failing case, as in Taurus (`p95 of checkout>300ms for 30s`): if it is true, it is breached.
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ from toril.verdict.windows import MORE, breaches
 
 
 def evaluate(criterion: Criterion, evidence: Evidence) -> CriterionResult:
-    """Judge one criterion. A result that the missing data could have changed is inconclusive."""
+    """Returns the result of one criterion; inconclusive if missing data could change it."""
     blank = CriterionResult(criterion=criterion)
     if criterion.server is not None:
         result = judge_server(blank, criterion.server, evidence)
@@ -33,36 +33,36 @@ def evaluate(criterion: Criterion, evidence: Evidence) -> CriterionResult:
 
 
 def with_own_message(result: CriterionResult) -> CriterionResult:
-    """The result, with the user's own message first."""
+    """Returns the result with the user's own message first."""
     own = result.criterion.message
     return replace(result, message=f"{own}: {result.message}") if own else result
 
 
 def judge_capacity(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
-    """Judge a criterion on the highest rate that an execution's target sustained.
+    """Returns the result of a criterion on the highest rate that the system under test sustained.
 
-    A search that did not come to its end knows bounds only, which may be enough: the highest rate that held, and the
-    lowest that did not.
+    An unfinished search knows only bounds: the highest sustained rate, and the lowest one that breached. They may be
+    enough for a result.
     """
     searches, criterion = evidence.capacity, blank.criterion
     found = searches.get(criterion.label) if criterion.label else None
     if not criterion.label and len(searches) == 1:
         (found,) = searches.values()
     if found is None:
-        what = f"no search for the capacity of {criterion.label or 'an execution'} began"
+        what = f"no search for the capacity of {criterion.label or 'an execution'} started"
         return undecided(blank, "not-measured", what)
     held, above, message = found.held_rps, found.breached_rps, found.message
     known = found.exact and held is not None
     fired = breaches(criterion, held or 0.0)
-    # The capacity is no less than what held, and less than what breached.
+    # The capacity lies between the highest sustained rate and the lowest breached one.
     sure = (found.exact or held is not None) and criterion.op != "="
     sure = sure and (fired == (criterion.op in MORE) or (above is not None and above <= criterion.threshold))
     if known:
         message = f"{describe(criterion, held or 0.0)}; {message}"
     elif held is not None:
-        message = f"{message}; a breach is {criterion.op} {text.limit(criterion.threshold, criterion.unit)}"
+        message = f"{message}; breach if {criterion.op} {text.limit(criterion.threshold, criterion.unit)}"
     elif found.exact and not sure:
-        message = f"{message}; what it bears below that is not known: search from a lower rate"
+        message = f"{message}; lower rates were not measured: start the search at a lower rate"
     result = replace(blank, observed=held, worst=held, samples=len(found.stages), message=message)
     if known or sure:
         return settled(replace(result, fired=fired), stands=True)

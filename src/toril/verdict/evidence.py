@@ -1,4 +1,4 @@
-"""The evidence on which criteria are judged: samples, planned time, and the data that is known to be missing."""
+"""The evidence for judging criteria: samples, planned time, and missing data."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -14,36 +14,36 @@ from toril.timeline import Slice, Timeline
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Seconds of one worker without data, both inclusive; `to_s` may be infinite."""
+    """A span of seconds without data of one worker, both ends inclusive; `to_s` may be infinite."""
 
     worker: str
     from_s: int
     to_s: float
-    execution: str | None = None  # None: of all its executions
+    execution: str | None = None  # None: all executions
 
 
 @dataclass(frozen=True, slots=True)
 class MissingData:
-    """The parts of the plan without samples, and the number of records that were lost besides. False: none."""
+    """The parts of the plan without samples, and the number of other lost records. False if nothing is missing."""
 
     plan: Plan
     gaps: tuple[Gap, ...] = ()
     lost_records: int = 0
-    end_s: float = math.inf  # the rightful end of the load, if that was before its planned end
+    end_s: float = math.inf  # the end of the load, if a criterion or a search ended it early
 
     def __bool__(self) -> bool:
         return bool(self.gaps or self.lost_records)
 
 
 class MissingLoad:
-    """The missing part of the load, second by second, of some executions in one location or in all."""
+    """The missing part of the load per second, of some executions in one location or in all."""
 
     def __init__(self, missing: MissingData, executions: Collection[str], location: str | None) -> None:
         self._lost_records = missing.lost_records
         self.end_s = missing.end_s
         self._parts: dict[int, float] = {}
         self._planned_rps = 0.0
-        self._weights: dict[str, dict[str, float]] = {}  # execution → worker → its part of the load
+        self._weights: dict[str, dict[str, float]] = {}  # execution → worker → part of the load
         for share in missing.plan.shares:
             if location in (None, share.location):
                 for part in share.executions:
@@ -63,11 +63,11 @@ class MissingLoad:
         return any(math.isinf(gap.to_s) for gap in self._gaps)
 
     def may_have_filled(self, second: int) -> bool:
-        """Whether a silent second may be silent only because its samples are missing."""
+        """Whether a second without samples may be one with missing samples."""
         return self._lost_records > 0 or self.part(second) > 0
 
     def part(self, second: int) -> float:
-        """The missing part of the planned load in that second, 0 … 1."""
+        """Returns the missing part of the planned load in a second, 0 … 1."""
         if second not in self._parts:
             away = [gap for gap in self._gaps if gap.from_s <= second <= gap.to_s]
             parts = [0.0]
@@ -78,10 +78,11 @@ class MissingLoad:
         return self._parts[second]
 
     def samples(self, first: int, last: float, measured: float, share_of_all: float = 1.0) -> float:
-        """The most samples that can be missing in the seconds `first` … `last`, in which `measured` were recorded.
+        """Returns the largest number of samples that can be missing in the seconds `first` … `last`.
 
-        The missing part is taken to have brought as many as the present part did, or as were planned if that is more;
-        `share_of_all` is the judged label's part of all requests. An infinite `last` is an unknown end of the load.
+        `measured` samples were recorded in these seconds. The missing part of the load is assumed to have the rate of
+        the recorded part, or the planned rate if that is higher. `share_of_all` is the judged label's share of all
+        requests. An infinite `last` means an unknown end of the load.
         """
         if math.isinf(last):
             return math.inf if self._gaps else self._lost_records
@@ -96,18 +97,18 @@ class MissingLoad:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A run as far as criteria judge it."""
+    """The data of a run that criteria judge."""
 
     plan: Plan
     timeline: Timeline
     missing: MissingData | None = None
     completeness: Completeness = field(default_factory=lambda: Completeness(planned=()))
-    metrics: ServerMetrics | None = None  # None: CloudWatch was not asked
+    metrics: ServerMetrics | None = None  # None: CloudWatch was not queried
     capacity: Mapping[str, Capacity] = field(default_factory=dict)  # by execution
 
     @property
-    def rightly_ended(self) -> bool:
-        """Whether a criterion of the user's ended the load."""
+    def ended_by_criterion(self) -> bool:
+        """Whether a criterion ended the load."""
         return self.completeness.stop is not None and self.completeness.stop.cause == "criterion"
 
 
@@ -115,10 +116,10 @@ class Evidence:
 
 
 def view_of(criterion: Criterion, timeline: Timeline, plan: Plan) -> Slice:
-    """The samples that the criterion judges.
+    """Returns the samples that the criterion judges.
 
-    With `ramp-up-exclude` they are the steady ones. A rate in a window is different: all that completed in a second of
-    steady time make its rate, wherever they began.
+    With `ramp-up-exclude` these are the samples of the steady state. A throughput in windows counts all samples
+    completed in a second of the steady state, whenever they began.
     """
     rate_in_windows = criterion.subject == "throughput" and criterion.logic != "total"
     steady = True if plan.ramp_up_exclude and not rate_in_windows else None
@@ -126,12 +127,12 @@ def view_of(criterion: Criterion, timeline: Timeline, plan: Plan) -> Slice:
     wanted = timeline.select(criterion.label, executions, location, steady, criterion.kind)
     if criterion.kind is None or not criterion.label or wanted.total.samples:
         return wanted
-    literal = f"{criterion.label} ({criterion.kind})"  # a label may really be called so
+    literal = f"{criterion.label} ({criterion.kind})"  # a label may literally end in its kind
     return timeline.select(literal, executions, location, steady)
 
 
 def senders_of(plan: Plan, criterion: Criterion) -> list[PlannedExecution]:
-    """The executions that make the criterion's samples: those of its place, and of its label as far as plans know."""
+    """Returns the executions in the criterion's scope that send its label; without known labels all in its scope."""
     found = plan.chosen(criterion.executions)
     if criterion.location is not None:
         shares = (share for share in plan.shares if share.location == criterion.location)
@@ -145,7 +146,7 @@ def senders_of(plan: Plan, criterion: Criterion) -> list[PlannedExecution]:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """The whole seconds of planned time: its parts, in order, with unplanned time between them."""
+    """Whole seconds of planned time: the parts in order, with unplanned time between them."""
 
     parts: tuple[range, ...]
 
@@ -158,11 +159,11 @@ class Seconds:
 
 
 def planned_seconds(plan: Plan, criterion: Criterion, timeline: Timeline, stopped_at_s: float | None = None) -> Seconds:
-    """The whole seconds of planned time: from the load's begin (or its ramp-up's end) to its planned or rightful end.
+    """Returns the whole seconds of planned time, from the start of the load (or steady state) to its expected end.
 
-    That is the load of the executions that send the criterion's samples: a place or a label whose load is over is not
-    silent because others go on, and neither is the time between two phases. Answers after the end make no rate. Without
-    a planned end the last recorded second is left out, because it may have been cut.
+    Only executions that send the criterion's samples count. So a label whose execution has ended is not silent while
+    others continue, nor between two phases. Responses after the end count in no rate. Without a planned end, the last
+    recorded second is left out, because it may be incomplete.
     """
     known, spans = timeline.last_second or 0, []
     for one in senders_of(plan, criterion):
@@ -173,6 +174,6 @@ def planned_seconds(plan: Plan, criterion: Criterion, timeline: Timeline, stoppe
 
 
 def seconds_of_health(plan: Plan, executions: Sequence[str]) -> tuple[float, float]:
-    """The first and the last second in which generators are judged: all, or those of steady time."""
+    """Returns the first and the last second in which generators are judged: of the run, or of its steady state."""
     start_s, end_s = judged_window(plan, math.inf, executions)
     return math.ceil(start_s), end_s if math.isinf(end_s) else math.floor(end_s) - 1

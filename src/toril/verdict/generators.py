@@ -1,6 +1,6 @@
-"""Criteria on the load generators: the worst worker in scope counts.
+"""Criteria on the load generators. The worst worker in scope decides.
 
-They are about the generators themselves, so nothing that is wrong with those excuses them.
+Saturated generators do not excuse a breach, because these criteria judge the generators themselves.
 """
 
 import math
@@ -16,7 +16,7 @@ from toril.verdict.evidence import Evidence, seconds_of_health
 from toril.verdict.result import CriterionResult, never_full, settled, undecided, worst_of
 from toril.verdict.windows import MORE, Points, PointWatch, breaches
 
-FRACTIONS = {  # by subject, the column of a worker's health
+FRACTIONS = {  # subject → column of a worker's health
     "generator-cpu": "cpu",
     "generator-core": "core",
     "generator-waiting": "waiting",
@@ -28,35 +28,35 @@ COUNTS = {
     "generator-lateness": "late_us",
     "generator-dropped": "dropped",
 }
-EVENTS = frozenset({"generator-lateness", "generator-dropped"})  # of their own second; the others are gauges
-PERCENT_DIGITS = 4  # workers write shares in ten thousandths; what is finer is the noise of floats
+EVENTS = frozenset({"generator-lateness", "generator-dropped"})  # events of one second; the others are gauges
+PERCENT_DIGITS = 4  # workers write shares in ten thousandths; finer digits are rounding errors
 
 
 def judge_generators(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
-    """Judge a criterion on the health of the load generators."""
+    """Returns the result of a criterion on the health of the load generators."""
     criterion = blank.criterion
     first, last = seconds_of_health(evidence.plan, criterion.executions)
     series = health_points(criterion, evidence.plan, evidence.timeline, first, last)
     silent = [one.name for one in series if not one.points]
     if len(silent) == len(series):
-        what = "no worker" if evidence.timeline.health_workers() else "there is no record of any worker, and so none"
+        what = f"no worker reported {'' if evidence.timeline.health_workers() else 'its health, including '}"
         of_one_core = criterion.subject == "generator-core"
-        why = "; judge `generator-cpu` where an engine uses several cores" if of_one_core else ""
-        return undecided(blank, "not-measured", f"{what} tells its {criterion.subject}{why}")
+        fix = "; for an engine that uses several cores, judge `generator-cpu`" if of_one_core else ""
+        return undecided(blank, "not-measured", f"{what}{criterion.subject}{fix}")
     result = worst_of(blank, series)
     if result is not None and result.fired:
-        return settled(result, stands=_stands(criterion, series, evidence))
+        return settled(result, stands=_is_final(criterion, series, evidence))
     if silent:
-        return undecided(blank, "not-measured", f"worker {silent[0]} does not tell its {criterion.subject}")
+        return undecided(blank, "not-measured", f"worker {silent[0]} did not report {criterion.subject}")
     stands = all(math.isinf(_known_until(evidence, one.name)) for one in series)
     if result is None:
         lasted_s = max(one.seconds for one in series)
-        return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=stands)
+        return never_full(blank, lasted_s, ended_by_criterion=evidence.ended_by_criterion, stands=stands)
     return settled(result, stands=stands)
 
 
 def health_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: float, last: float) -> list[Points]:
-    """The figure of each worker in scope, in the seconds from `first` to `last`."""
+    """Returns the figure of each worker in scope, in the seconds from `first` to `last`."""
     reporting, executions = set(timeline.health_workers()), criterion.executions
     nothing_to_drop = criterion.subject == "generator-dropped" and not any(
         execution.throughput_rps for execution in plan.chosen(executions)
@@ -78,7 +78,7 @@ def health_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: f
 
 
 def _points(criterion: Criterion, series: HealthSeries) -> list[tuple[int, float]]:
-    """Second and value, in the criterion's unit; a gauge holds for the time since the reading before it as well."""
+    """Returns seconds and values in the criterion's unit; a gauge applies to the time since its previous reading."""
     if criterion.subject in FRACTIONS:
         figure = np.round(100 * getattr(series, FRACTIONS[criterion.subject]), PERCENT_DIGITS)
     else:
@@ -93,10 +93,10 @@ def _points(criterion: Criterion, series: HealthSeries) -> list[tuple[int, float
     return list(zip(seconds.tolist(), values.tolist(), strict=True))
 
 
-def _stands(criterion: Criterion, series: Sequence[Points], evidence: Evidence) -> bool:
-    """Whether a worker breaches by its known data, whatever is missing.
+def _is_final(criterion: Criterion, series: Sequence[Points], evidence: Evidence) -> bool:
+    """Whether the known data of a worker is a breach that missing data cannot change.
 
-    A maximum or a sum that is too high stays so. Else the breach has to lie before anything of the worker is missing.
+    A maximum or sum that is too high stays so. Any other breach must lie before the worker's first missing second.
     """
     for one in series:
         until = _known_until(evidence, one.name)
@@ -114,6 +114,6 @@ def _stands(criterion: Criterion, series: Sequence[Points], evidence: Evidence) 
 
 
 def _known_until(evidence: Evidence, worker: str) -> float:
-    """The second from which on data of the worker is missing."""
+    """Returns the worker's first second with missing data; infinite if there is none."""
     gaps = evidence.missing.gaps if evidence.missing else ()
     return min((float(gap.from_s) for gap in gaps if gap.worker == worker), default=math.inf)

@@ -1,4 +1,4 @@
-"""The verdict of a run: every criterion, the validity and completeness of its data, and the rules of a pass."""
+"""Judges a run: its criteria, the validity and completeness of its data, and the rules of a pass."""
 
 import math
 import re
@@ -9,6 +9,7 @@ from toril.criteria import GENERATOR, criteria_of
 from toril.records import Case, Outcome, Plan, PlannedCriterion, Reason, ServerMetrics, Verdict
 from toril.records.summary import Generators, Summary, TestResults
 from toril.summary import Completeness, queued_plan
+from toril.text import plural
 from toril.timeline import Timeline
 from toril.timeline.intervals import KINDS
 from toril.verdict import rules
@@ -29,23 +30,23 @@ from toril.verdict.windows import MORE
 EXIT_CODES: Mapping[str, int] = {"passed": 0, "failed": 1, "inconclusive": 3}
 
 MOST_TESTS_NAMED = 3  # in one sentence
-NOTABLE_SHARE = 0.01  # of all requests without an answer …
-NOTABLE_USERS = 0.1  # … or of the virtual users still waiting for one: after a long run they are few among requests
-NOTABLE_S = 0.1  # of a change of the load that a worker saw late
-COUNTS_OF_ANSWERS = frozenset({"hits", "throughput", "bytes", "concurrency"})  # which unfinished requests don't change
-VALID_WHATEVER_THE_TIMES = frozenset({"fail", "succ", "rc", *GENERATOR})
-EXCUSES: Mapping[str, str] = {  # what invalidates times, in short
+NOTABLE_SHARE = 0.01  # unfinished requests among all requests, or …
+NOTABLE_USERS = 0.1  # … among virtual users: after a long run, unfinished requests are a small share of all
+NOTABLE_S = 0.1  # lateness of a load change
+COUNTS_OF_ANSWERS = frozenset({"hits", "throughput", "bytes", "concurrency"})  # unaffected by unfinished requests
+INDEPENDENT_OF_TIMES = frozenset({"fail", "succ", "rc", *GENERATOR})
+EXCUSES: Mapping[str, str] = {  # conditions that invalidate response times
     "saturated": "a generator was saturated",
-    "late-start": "a worker began late",
-    "unsure-clock": "a worker's clock is unsure",
-    "late-rate": "a worker saw a change of the load late",
+    "late-start": "a worker started late",
+    "unsure-clock": "the clock of a worker is inaccurate",
+    "late-rate": "a worker applied a load change late",
 }
-ABOUT_NOTHING = ("no-samples", "unknown-label")  # often only the effect of a lost worker or an early end: after those
+WITHOUT_SAMPLES = ("no-samples", "unknown-label")  # listed last: often an effect of a lost worker or an early end
 WORKER_OF_FILE = re.compile(r"(?:^|/)workers/([^/]+)/")
 
 
 def exit_code(outcome: str, fail_on: Collection[str] = ("failed", "inconclusive")) -> int:
-    """The command's exit code: 0 for every outcome that does not fail a build."""
+    """Returns the exit code of the command: 0 for outcomes that do not fail the build."""
     return EXIT_CODES[outcome] if outcome in fail_on else 0
 
 
@@ -57,9 +58,9 @@ def judge(
     metrics: ServerMetrics | None = None,
     elsewhere: Sequence[PlannedCriterion] = (),
 ) -> Verdict:
-    """Judge every criterion, and the run as a whole.
+    """Returns the verdict of a run and the results of its criteria.
 
-    `elsewhere` are criteria that another run judges: this one needs none of its own on the failures they cover.
+    `elsewhere`: criteria that another run judges. Failures that they cover need no criterion in this run.
     """
     invalid = list(invalid_times(plan, completeness, summary.generators or Generators()))
     executions, plan = rules.measured(plan, timeline, completeness), queued_plan(plan, completeness)
@@ -78,23 +79,23 @@ def judge(
         if result.code != "never-a-full-window":
             judged.append(criterion)
     breaches = [Reason(result.code, result.message) for result in results if result.outcome == "failed"]
-    left_open = [result for result in results if _leaves_open(result)]
+    left_open = [result for result in results if _prevents_pass(result)]
     deciding = {one.name: rules.criteria_of(one, judged) for one in executions}
     open_questions = [
         *invalid,
-        *(Reason(result.code, result.message) for result in left_open if result.code not in ABOUT_NOTHING),
+        *(Reason(result.code, result.message) for result in left_open if result.code not in WITHOUT_SAMPLES),
         *incomplete(timeline, completeness),
         *stopped(completeness, by_criterion=any(result.fired and result.criterion.stop for result in results)),
-        *_of_each(executions, rules.ended_early),
-        *(Reason(result.code, result.message) for result in left_open if result.code in ABOUT_NOTHING),
+        *_reasons_of(executions, rules.ended_early),
+        *(Reason(result.code, result.message) for result in left_open if result.code in WITHOUT_SAMPLES),
     ]
-    if completeness.started_at is not None:  # without a start, the missing load has a reason already
-        open_questions += _of_each(executions, rules.unreached)
+    if completeness.started_at is not None:  # a run without a start already has a reason for the missing load
+        open_questions += _reasons_of(executions, rules.unreached)
     open_questions += [
         *unanswered,
-        *_of_each(executions, rules.unanswered),
-        *_of_each(executions, rules.without_success),
-        *_of_each(executions, lambda one: rules.of_scripts(one, deciding[one.name])),
+        *_reasons_of(executions, rules.unanswered),
+        *_reasons_of(executions, rules.without_success),
+        *_reasons_of(executions, lambda one: rules.script_failures(one, deciding[one.name])),
     ]
     notes = (
         *(Reason("capacity", f"capacity: {found.message}") for found in evidence.capacity.values()),
@@ -103,7 +104,7 @@ def judge(
         *(note for one in executions for note in rules.notes_of(one, deciding[one.name])),
     )
     outcome: Outcome = "failed" if breaches else "inconclusive" if open_questions else "passed"
-    # Several criteria may be open for the same reason, which is reported once.
+    # Several criteria may have the same reason; report it once.
     reasons = (*breaches, *dict.fromkeys(open_questions)) or (_passed(results),)
     criteria = tuple(result.record() for result in results)
     return Verdict(
@@ -116,21 +117,22 @@ def judge(
 
 
 def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, tests: TestResults) -> Verdict:
-    """The verdict of a functional run: its test cases decide, and whether all of them were carried out.
+    """Returns the verdict of a functional run, from its test cases and the completeness of its data.
 
-    One failed or broken case fails the run, whatever is missing: no other case could make up for it. Nothing that
-    invalidates times matters, since no times are judged.
+    One failed or broken test case fails the run, even if data is missing. Conditions that invalidate response times
+    do not matter, because a functional run judges none.
     """
     failed = _failed_tests(tests)
     open_questions = [
         *incomplete(timeline, completeness),
         *stopped(completeness),
-        *_of_each(rules.measured(plan, timeline, completeness), rules.ended_early),
+        *_reasons_of(rules.measured(plan, timeline, completeness), rules.ended_early),
     ]
     if not tests.total:
-        open_questions.append(Reason("no-tests", "not one test case was carried out"))
+        open_questions.append(Reason("no-tests", "no test case ran; check that the script contains test cases"))
     elif tests.skipped == tests.total:
-        open_questions.append(Reason("no-tests", f"all {tests.total:,} test cases were skipped: nothing was tested"))
+        skipped_all = f"all {tests.total:,} test cases were skipped; run at least one of them"
+        open_questions.append(Reason("no-tests", skipped_all))
     if failed or open_questions:
         return Verdict(outcome="failed" if failed else "inconclusive", reasons=(*failed, *open_questions))
     skipped = f"; {tests.skipped:,} skipped" if tests.skipped else ""
@@ -144,24 +146,24 @@ def _failed_tests(tests: TestResults) -> list[Reason]:
         return []
     counts = {"failed": tests.failed, "broken": tests.broken}
     kinds = " and ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
-    named = "; ".join(_test_in_words(case) for case in bad[:MOST_TESTS_NAMED])
+    named = "; ".join(_describe_test(case) for case in bad[:MOST_TESTS_NAMED])
     more = f"; and {len(bad) - MOST_TESTS_NAMED:,} more" if len(bad) > MOST_TESTS_NAMED else ""
-    return [Reason("failed-test", f"of {tests.total:,} test case{'s' * (tests.total != 1)} {kinds}: {named}{more}")]
+    return [Reason("failed-test", f"{kinds} of {tests.total:,} test case{'s' * (tests.total != 1)}: {named}{more}")]
 
 
-def _test_in_words(case: Case) -> str:
+def _describe_test(case: Case) -> str:
     lines = case.message.strip().splitlines()
     return f"{case.suite} {case.name}" + (f" ({lines[0][:200]})" if lines else "")
 
 
-def _of_each(
+def _reasons_of(
     executions: Sequence[MeasuredExecution], rule: Callable[[MeasuredExecution], Iterator[Reason]]
 ) -> list[Reason]:
     return [reason for one in executions for reason in rule(one)]
 
 
 def _with_unfinished(result: CriterionResult, evidence: Evidence) -> CriterionResult:
-    """A breach on the whole run, judged again with its unfinished requests as missing samples."""
+    """Returns a breach over the whole run, judged again with its unfinished requests as missing samples."""
     criterion = result.criterion
     if result.outcome != "failed" or result.counted != "sample" or criterion.logic != "total":
         return result
@@ -174,103 +176,103 @@ def _with_unfinished(result: CriterionResult, evidence: Evidence) -> CriterionRe
 
 
 def _fails_at_worst(result: CriterionResult, at_worst: Evidence) -> Iterator[Reason]:
-    """A criterion that holds only if unanswered requests are left out."""
+    """Yields a reason if the criterion passes only because unanswered requests are ignored."""
     criterion = result.criterion
     again = evaluate(criterion, at_worst)
     if again.fired:
         endless = view_of(criterion, at_worst.timeline, at_worst.plan).total.endless
         yield Reason(
             "unanswered",
-            f"`{criterion.text}` holds only without the {endless:,} requests that timed out, or were never "
-            f"answered and waited longer than max(5 s, 10 × p95). With them as slow as can be: {again.message}",
+            f"`{criterion.text}` passes only if {plural(endless, 'unanswered request')} "
+            f"({'they' if endless > 1 else 'it'} timed out or waited longer than max(5 s, 10 × p95)) "
+            f"{'are' if endless > 1 else 'is'} ignored. Counted as the slowest failures: {again.message}",
         )
 
 
 def _excused(result: CriterionResult, invalid: list[Reason]) -> CriterionResult:
     criterion = result.criterion
-    valid = criterion.subject in VALID_WHATEVER_THE_TIMES or (criterion.server is not None and criterion.op in MORE)
+    valid = criterion.subject in INDEPENDENT_OF_TIMES or (criterion.server is not None and criterion.op in MORE)
     if not invalid or result.outcome != "failed" or valid:
         return result
     excuse = EXCUSES[invalid[0].code]
-    return undecided(result, "excused-breach", f"{result.message}; excused: {excuse}, see the reasons")
+    return undecided(result, "excused-breach", f"{result.message}; not proven, because {excuse} (see the reasons)")
 
 
-def _leaves_open(result: CriterionResult) -> bool:
-    """Whether the criterion keeps the run from passing; one that cannot fail does so only if it is about nothing."""
+def _prevents_pass(result: CriterionResult) -> bool:
+    """Whether the criterion prevents a pass. A non-failed criterion does so only if it has no samples."""
     if result.outcome != "inconclusive" or result.code == "pass-may-not-stand":
         return False
-    return result.criterion.fail or result.code in ABOUT_NOTHING
+    return result.criterion.fail or result.code in WITHOUT_SAMPLES
 
 
 def _passed(results: list[CriterionResult]) -> Reason:
     if not results:
-        return Reason("nothing-judged", "the run is complete, but the suite has no criteria: nothing was judged")
+        nothing = "the run is complete, but nothing was judged: the suite has no criteria. Add some to `reporting`"
+        return Reason("nothing-judged", nothing)
     triggered = sum(result.outcome == "triggered" for result in results)
     idle = sum(result.code == "never-a-full-window" for result in results)
-    message = "every criterion held"
+    message = "every criterion passed"
     if triggered:
-        message = f"{len(results) - triggered} of {len(results)} criteria held; {triggered} came true as non-failed"
+        message = f"{len(results) - triggered} of {len(results)} criteria passed; {triggered} triggered `as non-failed`"
     if idle:
-        message += (
-            f"; {idle} of them could not have come true, because the timeframe is longer than what there was to judge"
-        )
+        message += f"; {idle} could not trigger, because the timeframe is longer than the judged time: shorten it"
     return Reason("kept", message)
 
 
 def _unfinished(plan: Plan, timeline: Timeline, results: list[CriterionResult]) -> Iterator[Reason]:
-    """Unfinished requests that are many; those that waited too long are a reason."""
+    """Yields a note if many requests are unfinished; those that waited too long are a reason."""
     total = timeline.select().total
     users = sum(execution.concurrency or 0 for execution in plan.executions)
     if not total.unfinished > NOTABLE_SHARE * (total.samples + total.unfinished) and not (
         users and total.unfinished >= NOTABLE_USERS * users
     ):
         return
-    text = (
-        f"{total.unfinished:,} request{'s' if total.unfinished > 1 else ''} had no answer yet when the run ended: "
-        "neither samples nor failures, and in no criterion on times or failures"
+    note = (
+        f"{plural(total.unfinished, 'request')} had no response yet when the run ended. "
+        "Criteria on response times and failures do not count unfinished requests"
     )
     if not any(result.criterion.subject == "throughput" for result in results):
-        text += "; `toril: {criteria: ['throughput<…/s for 10s']}` judges whether answers keep coming"
-    yield Reason("unfinished", text)
+        note += "; to detect missing responses, add `toril: {criteria: ['throughput<…/s for 10s']}`"
+    yield Reason("unfinished", note)
 
 
 def _changed_rates(completeness: Completeness) -> Iterator[Reason]:
-    """The changes of rates by `toril adjust`; those of a search are its stages."""
+    """Yields a note on each rate change by `toril adjust`; those of a search are its stages."""
     started_at = completeness.started_at
     for rate in completeness.rates:
         if started_at is not None and rate.cause == "user":
-            text = f"the load of {rate.execution} was changed while it went on (`toril adjust`): "
-            text += f"{rate.rps:,.10g}/s from {rate.at - started_at:,.0f} s on"
+            at_s = rate.at - started_at
+            note = f"`toril adjust` changed the load of {rate.execution} to {rate.rps:,.10g}/s at {at_s:,.0f} s"
             late = completeness.latest(rate)
             if late is not None and late[1] >= NOTABLE_S:
-                text += f"; worker {late[0]} saw that {late[1]:.1f} s late"
-            yield Reason("changed-rate", text)
+                note += f"; worker {late[0]} applied it {late[1]:.1f} s late"
+            yield Reason("changed-rate", note)
 
 
 def _missing(
     plan: Plan, timeline: Timeline, completeness: Completeness, executions: Sequence[MeasuredExecution]
 ) -> MissingData:
-    """The planned data without measurements."""
+    """Returns the planned data that has no measurements."""
     unbounded = any(math.isinf(execution.steady_to_s) for execution in plan.executions)
     planned_end_s = math.inf if unbounded else plan.duration_s
-    stopped_s, rightly_s = completeness.stopped_at_s, completeness.rightly_ended_s
-    end_s = math.inf if rightly_s is None else rightly_s
+    stopped_s, intended_s = completeness.stopped_at_s, completeness.intended_end_s
+    end_s = math.inf if intended_s is None else intended_s
     known_end_s = min(planned_end_s, end_s)
-    if math.isinf(known_end_s):  # as long as the others took
+    if math.isinf(known_end_s):  # then the longest worker sets the end
         known_end_s = (timeline.last_second or 0) + 1
     last = max(0, math.ceil(known_end_s) - 1)
     gaps = [Gap(worker, timeline.last_second_of(worker) or 0, last) for worker, _ in lost_workers(completeness)]
     workers = [share.worker for share in plan.shares]
     never_read = samples_never_read(timeline, completeness)
-    uncounted = any(timeline.select(kind=kind).total.samples for kind in KINDS[1:])  # workers do not count these
+    uncounted = any(timeline.select(kind=kind).total.samples for kind in KINDS[1:])  # exits count requests only
     if never_read is None or never_read < 0 or uncounted:
-        for file in completeness.damaged:  # whose seconds are unknown
+        for file in completeness.damaged:  # its seconds are unknown
             named = WORKER_OF_FILE.search(file)
             gaps += [Gap(worker, 0, last) for worker in ([named[1]] if named else workers)]
-    for one in executions:  # what engines would have measured, had they not ended by themselves
+    for one in executions:  # samples that engines did not record because they ended early
         for left, ended_s, to_s, _ in rules.early_ends(one):
             last_s = to_s if math.isinf(to_s) else math.ceil(to_s) - 1
             gaps.append(Gap(left.worker, math.floor(ended_s) + 1, last_s, one.name))
-    if completeness.stop is not None and rightly_s is None:
+    if completeness.stop is not None and intended_s is None:
         gaps += [Gap(worker, math.floor(stopped_s or 0) + 1, planned_end_s) for worker in workers]
     return MissingData(plan, tuple(gaps), unreadable_records(timeline, completeness) + max(0, never_read or 0), end_s)

@@ -1,4 +1,4 @@
-"""The stop criteria, followed while the load goes on."""
+"""Follows the stop criteria during the run."""
 
 import math
 from collections.abc import Mapping
@@ -16,28 +16,29 @@ from toril.verdict.windows import Points, PointWatch, SampleWatch, is_judged
 
 
 class LiveCriteria:
-    """Follows the stop criteria: takes each second once, when it is complete, and remembers only the windows.
+    """The stop criteria and their windows.
 
-    A second costs each criterion O(1) amortised, and it decides what the verdict will decide at the end.
+    Reads each second once, when it is complete. A second costs each criterion O(1) amortised. The final verdict gives
+    the same results.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._followed: list[_Samples | _Series] = []
         for criterion in criteria_of(plan.criteria):
-            in_turns = plan.in_turns and criterion.subject == "load"  # the turns are known only at the end
+            in_turns = plan.in_turns and criterion.subject == "load"  # turns are known only at the end of the run
             if criterion.stop and criterion.logic != "total" and not in_turns:
                 by_second = criterion.subject == "load" or criterion.subject in GENERATOR
                 self._followed.append(_Series(plan, criterion) if by_second else _Samples(plan, criterion))
 
     def follow(self, plan: Plan) -> None:
-        """Go on with a plan whose rates were changed during the run."""
+        """Replaces the plan after a rate change."""
         self._plan = plan
         for one in self._followed:
             one.plan = plan
 
     def advance(self, timeline: Timeline, complete_to_second: int | None) -> list[CriterionResult]:
-        """The stop criteria that first came true in the seconds up to this one; those that fail the run come first."""
+        """Returns the criteria that first triggered in the seconds up to this one; those that fail the run first."""
         if complete_to_second is None:
             return []
         found = [one.advance(timeline, complete_to_second) for one in self._followed if not one.fired]
@@ -45,14 +46,14 @@ class LiveCriteria:
         return sorted(stops, key=lambda result: not result.criterion.fail)
 
     def standing(self, timeline: Timeline, last_seconds: Mapping[str, int]) -> list[CriterionResult]:
-        """The stop criteria that have come true whatever lagging workers will still report.
+        """Returns the triggered criteria that later reports of slow workers cannot undo.
 
-        `last_seconds` is the last second that each running worker has reported. So a stuck worker delays no stop.
+        `last_seconds`: the last second that each running worker has reported. Thus a hung worker delays no stop.
         """
         gaps = tuple(Gap(worker, max(0, last), math.inf) for worker, last in last_seconds.items())
         evidence, found = Evidence(self._plan, timeline, MissingData(self._plan, gaps)), []
         for one in self._followed:
-            failing = replace(one.criterion, fail=True)  # so that the outcome says whether it stands
+            failing = replace(one.criterion, fail=True)  # the outcome is then `failed` only if it is final
             result = evaluate(failing, evidence)
             if result.outcome == "failed":
                 found.append(replace(result, criterion=one.criterion))
@@ -77,7 +78,7 @@ class _Samples:
         if last == planned.stop == timeline.last_second and not is_judged(
             self.criterion, planned, last, view.second(last).samples
         ):
-            last -= 1  # it may have been cut: it is judged once the next second is there
+            last -= 1  # it may be incomplete; judge it when the next second is present
         seconds = range(self._next, last + 1)
         self._next = max(self._next, last + 1)
         if any(self._watch.follow(view, second, planned) for second in seconds):

@@ -1,9 +1,9 @@
-"""Criteria on the achieved load, in per cent of the requested load: the worst execution in scope counts.
+"""Criteria on the achieved load, in per cent of the requested load. The worst execution in scope decides.
 
-An execution's load is its throughput where one is set, else its virtual users, in the whole seconds of its steady time
-but the first and the last, as in the summary. A load curve requests what was due in each second, shifted by that
-second's mean response time, since samples count where they are answered; a second in which less than one request was
-due is not judged.
+An execution's load is its throughput if one is set, else its virtual users. The whole seconds of its steady state
+count, except the first and the last, as in the summary. With a load curve, the requested load of a second is what was
+due one mean response time earlier, because samples count in the second of their response. Seconds with less than one
+due request are not judged.
 """
 
 import math
@@ -25,14 +25,12 @@ LEAST_DUE = 1.0  # request in a second
 
 
 def judge_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
-    """Judge a criterion on achieved against requested load."""
+    """Returns the result of a criterion on the load."""
     criterion = blank.criterion
     loads = [load for load in _loads(criterion, evidence) if next(load.values(load.seconds), None) is not None]
     if not loads:
-        what = (
-            "no execution asks for virtual users or throughput, or had a second of steady time to judge but its edges"
-        )
-        return undecided(blank, "no-samples", what)
+        what = "no execution in its scope has a requested load and a whole second of steady state to judge"
+        return undecided(blank, "no-samples", f"{what}; check the scope and `hold-for`")
     missing = {
         load.execution: MissingLoad(evidence.missing, (load.execution,), criterion.location)
         for load in loads
@@ -42,7 +40,7 @@ def judge_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     cut = criterion.logic != "total" and any(load.planned_to_s > load.seconds.stop for load in loads)
     if result is None:
         lasted_s = max(len(load.seconds) for load in loads)
-        return never_full(blank, lasted_s, rightly_ended=evidence.rightly_ended, stands=not (missing and cut))
+        return never_full(blank, lasted_s, ended_by_criterion=evidence.ended_by_criterion, stands=not (missing and cut))
     against = criterion if result.fired else opposite(criterion)
     if not missing or against is None:
         return settled(result, stands=not missing)
@@ -51,21 +49,21 @@ def judge_load(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
 
 
 def load_points(criterion: Criterion, plan: Plan, timeline: Timeline, first: int, last: int) -> list[Points]:
-    """The load of each execution in the seconds from `first` to `last`, as far as they are judged."""
+    """Returns the load of each execution in the judged seconds from `first` to `last`."""
     loads = _loads(criterion, Evidence(plan, timeline))
     return [load.points(range(max(first, load.seconds.start), min(last + 1, load.seconds.stop))) for load in loads]
 
 
 @dataclass(frozen=True)
 class _Load:
-    """One execution's load in one location or in all."""
+    """The load of one execution in one location or in all."""
 
     planned: PlannedExecution
     steady: SteadyLoad
     requested: float
     location: str | None
     timeline: Timeline
-    planned_to_s: int  # where the judged seconds would have ended
+    planned_to_s: int  # planned end of the judged seconds
 
     @property
     def execution(self) -> str:
@@ -77,12 +75,12 @@ class _Load:
 
     @cached_property
     def _counts(self) -> tuple[float, ...]:
-        """What of a load curve is due by the beginning of each second of the run."""
+        """The requests due by the beginning of each second of the run."""
         return _due_by_second(self.planned.curve, self.planned.delay_s)
 
     @property
     def seconds(self) -> range:
-        """The seconds that are judged."""
+        """The judged seconds."""
         return range(self.steady.from_s, self.steady.to_s)
 
     def points(self, seconds: range | None = None) -> Points:
@@ -90,18 +88,18 @@ class _Load:
         found = [(second, 100 * value / planned) for second, value, planned in values]
         if seconds is not None or not values:
             return Points(self.execution, found, None)
-        total, asked = self._sums(values)
-        return Points(self.execution, found, 100 * total / asked)
+        total, requested = self._sums(values)
+        return Points(self.execution, found, 100 * total / requested)
 
     def _sums(self, values: Sequence[tuple[int, int, float]]) -> tuple[float, float]:
-        """What was reached in all, and planned; requests count where they were sent."""
+        """Returns the sums of achieved and planned load; requests count in the second they were sent."""
         if self.of_throughput:
             view = self.timeline.select(executions=(self.execution,), location=self.location, steady=True)
             return float(sent_of(view)), self.requested * self.steady.steady_s
         return float(sum(value for _, value, _ in values)), math.fsum(planned for *_, planned in values)
 
     def values(self, seconds: range) -> Iterator[tuple[int, int, float]]:
-        """Second, requests or virtual users, and the planned number of them, of each second that is judged."""
+        """Yields for each judged second: the second, its requests or virtual users, and the planned number."""
         view = self.timeline.select(executions=(self.execution,), location=self.location)
         for second in seconds:
             if not self.planned.curve:
@@ -114,7 +112,7 @@ class _Load:
                 yield second, answered.samples, planned
 
     def _due(self, second: int, late_s: float) -> float:
-        """What of a load curve is answered in a second, if answers take so long: the location's part."""
+        """Returns the location's number of responses due in the second if responses take `late_s`."""
         part = self.requested / self.steady.requested_rps if self.steady.requested_rps else 1.0
         return part * (self._due_by(second + 1 - late_s) - self._due_by(second - late_s))
 
@@ -124,9 +122,9 @@ class _Load:
         return before + (after - before) * min(1.0, max(0.0, at_s - second))
 
     def with_missing(self, missing: MissingLoad | None, op: Operator) -> Points:
-        """The same with all missing load at the value that is the least likely to satisfy `op`.
+        """Returns the load with all missing data at the value that is the least likely to satisfy `op`.
 
-        Missing load can only have been more: it counts where too little is the breach.
+        Missing data can only add load, so it counts only if too little load is the breach.
         """
         if missing is None:
             return self.points()
@@ -135,14 +133,14 @@ class _Load:
         for second, value, planned in values:
             added = self._absent(missing, second, second, value) if lower else 0.0
             found.append((second, 100 * (value + added) / planned))
-        total, asked = self._sums(values)
+        total, requested = self._sums(values)
         end_s = max(self.planned_to_s, self.seconds.stop)
         rest = range(self.seconds.stop, end_s)
-        asked += math.fsum(self._due(second, 0.0) if self.planned.curve else self.requested for second in rest)
+        requested += math.fsum(self._due(second, 0.0) if self.planned.curve else self.requested for second in rest)
         if lower:
-            edge_s = EDGE_S if self.of_throughput else 0  # requests count in all of steady time
+            edge_s = EDGE_S if self.of_throughput else 0  # requests count in all of the steady state
             total += self._absent(missing, self.seconds.start - edge_s, end_s - 1 + edge_s, round(total))
-        return Points(self.execution, found, 100 * total / asked if asked else None)
+        return Points(self.execution, found, 100 * total / requested if requested else None)
 
     def _absent(self, missing: MissingLoad, first: int, last: int, measured: int) -> float:
         if self.of_throughput:
@@ -165,7 +163,7 @@ def _loads(criterion: Criterion, evidence: Evidence) -> list[_Load]:
     return found
 
 
-@lru_cache(maxsize=64)  # used in every second while a criterion may end the run
+@lru_cache(maxsize=64)  # called every second while a criterion may end the run
 def _due_by_second(points: tuple[tuple[float, float], ...], delay_s: float) -> tuple[float, ...]:
     curve = Curve(points)
     by_second = curve.by_second(range(math.ceil(delay_s + curve.length_s) + 1), delay_s)
@@ -173,7 +171,7 @@ def _due_by_second(points: tuple[tuple[float, float], ...], delay_s: float) -> t
 
 
 def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
-    """The requested requests per second, or virtual users: in total, or of the workers in one location."""
+    """Returns the requested requests per second or virtual users: in total, or of one location's workers."""
     if location is None:
         return steady.requested_rps or steady.requested_users or 0
     parts = [
@@ -186,12 +184,12 @@ def _requested(plan: Plan, steady: SteadyLoad, location: str | None) -> float:
     if steady.requested_rps:
         rps = math.fsum(part.throughput_rps or 0 for part in parts)
         whole_rps = math.fsum(one.throughput_rps or 0 for one in plan.executions if one.name == steady.execution)
-        return rps / whole_rps * steady.requested_rps  # whose curve has its mean for what is requested
+        return rps / whole_rps * steady.requested_rps  # the mean of a load curve
     return sum(part.concurrency or 0 for part in parts)
 
 
 def _fires(blank: CriterionResult, load: _Load, missing: dict[str, MissingLoad], op: Operator) -> bool:
-    """Whether the criterion comes true of the execution, with all missing load as unfavourable to `op` as possible."""
+    """Whether the execution breaches the criterion even if all missing load is as unfavourable to `op` as possible."""
     points = load.with_missing(missing.get(load.execution), op)
     if blank.criterion.logic == "total":
         return points.total is not None and breaches(blank.criterion, points.total)

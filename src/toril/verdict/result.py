@@ -1,4 +1,4 @@
-"""The result of one criterion: its values, its outcome, and the message that explains both."""
+"""The result of one criterion: its values, its outcome, and a message that explains them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,33 +9,33 @@ from toril.criteria import GENERATOR, Criterion, server_text
 from toril.records.verdict import Counted, CriterionOutcome, CriterionWindow, JudgedCriterion, Scope
 from toril.verdict.windows import MORE, Points, PointWatch, Window, WindowWatch, breaches, margin
 
-MAXIMA = {"concurrency", *GENERATOR} - {"generator-dropped"}  # of the whole run their maximum is judged
+MAXIMA = {"concurrency", *GENERATOR} - {"generator-dropped"}  # judged by their maximum over the whole run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriterionResult:
-    """One criterion judged. Values are in the criterion's unit: µs, bytes, a count or a percentage."""
+    """The result of one criterion. Values are in the criterion's unit: µs, bytes, a count or a percentage."""
 
     criterion: Criterion
     outcome: CriterionOutcome = "passed"
-    code: str = "kept"  # why, as in the table of `toril.verdict`
-    observed: float | None = None  # at the first breach; without one, the value nearest to it
+    code: str = "kept"  # see the table in `toril.verdict`
+    observed: float | None = None  # at the first breach; without one, the value nearest to a breach
     worst: float | None = None
     window: Window | None = None
-    fired: bool = False  # the condition came true
-    samples: int = 0  # … or seconds of a generator's figure, or periods of CloudWatch's
+    fired: bool = False  # the condition is true
+    samples: int = 0  # … or seconds of a generator's figure, or CloudWatch periods
     interval: tuple[int | None, int | None] | None = None  # 95 %, of a percentile over the whole run
     message: str = ""
-    label: str | None = None  # as the summary shows it, where that is not the criterion's
+    label: str | None = None  # the summary's label, if it differs from the criterion's
 
     @property
     def at_s(self) -> int | None:
-        """The second in which a window first breached."""
+        """The last second of the first window in breach."""
         return self.window.to_s if self.fired and self.window is not None else None
 
     @property
     def counted(self) -> Counted:
-        """What `samples` is the number of."""
+        """The unit of `samples`."""
         if self.criterion.server is not None:
             return "period"
         if self.criterion.subject == "capacity":
@@ -43,7 +43,7 @@ class CriterionResult:
         return "second" if self.criterion.subject == "load" or self.criterion.subject in GENERATOR else "sample"
 
     def record(self) -> JudgedCriterion:
-        """An entry of `criteria` in verdict.json."""
+        """Returns the entry of `criteria` in verdict.json."""
         criterion, window = self.criterion, self.window
         return JudgedCriterion(
             criterion=criterion.text,
@@ -76,39 +76,41 @@ class CriterionResult:
 
 
 def undecided(result: CriterionResult, code: str, message: str) -> CriterionResult:
-    """The result as inconclusive."""
+    """Returns the result as inconclusive."""
     return replace(result, outcome="inconclusive", code=code, message=message)
 
 
 def settled(result: CriterionResult, *, stands: bool) -> CriterionResult:
-    """The result with its outcome. `stands`: what is missing could not have changed it."""
+    """Returns the result with its outcome. `stands`: missing data could not have changed it."""
     if result.fired and not result.criterion.fail:
         return replace(result, outcome="triggered", code="triggered")
     if stands:
         return replace(result, outcome="failed", code="breach") if result.fired else result
     if result.fired:
-        return undecided(result, "breach-may-not-stand", f"{result.message}; what is missing could have prevented it")
-    return undecided(result, "pass-may-not-stand", f"{result.message}; what is missing could have breached it")
+        return undecided(result, "breach-may-not-stand", f"{result.message}; missing data could have prevented it")
+    return undecided(result, "pass-may-not-stand", f"{result.message}; missing data could contain a breach")
 
 
-def never_full(blank: CriterionResult, lasted_s: int, *, rightly_ended: bool, stands: bool = True) -> CriterionResult:
-    """The result of a criterion whose timeframe is longer than what it judges: it could not have come true.
+def never_full(
+    blank: CriterionResult, lasted_s: int, *, ended_by_criterion: bool, stands: bool = True
+) -> CriterionResult:
+    """Returns the result of a criterion whose timeframe is longer than the judged time.
 
-    It is kept, as in Taurus, and its message says that it could not have been otherwise. If missing data might have
-    filled a window, `stands` is false, and nothing is proven.
+    The criterion is kept, as in Taurus, and its message explains that it could not trigger. `stands` is false if
+    missing data could have filled a window: then the result is inconclusive.
     """
-    lasted = f"what it judges lasted {lasted_s} s only, less than its timeframe of {blank.criterion.timeframe_s} s"
+    lasted = f"the judged time was {lasted_s} s, shorter than the timeframe of {blank.criterion.timeframe_s} s"
     if not stands:
         return settled(replace(blank, message=f"no window was full: {lasted}"), stands=False)
-    message = f"it could not come true: {lasted}"
-    if rightly_ended:
-        return replace(blank, message=f"{message}, when the load was ended by another criterion")
-    fix = "give it a shorter timeframe, or none, or the run more time"
+    message = f"the criterion could not trigger: {lasted}"
+    if ended_by_criterion:
+        return replace(blank, message=f"{message}, because another criterion ended the load")
+    fix = "shorten or remove the timeframe, or extend the run"
     return replace(blank, code="never-a-full-window", message=f"{message}; {fix}")
 
 
 def in_window(blank: CriterionResult, watch: WindowWatch[Any], of: str = "") -> CriterionResult:
-    """The first window that breached, else the one that came nearest to it; `of` which worker or execution."""
+    """Returns the result of the first window in breach, else of the nearest one; `of` names the worker or execution."""
     window, worst = watch.fired or watch.worst, watch.worst
     if window is None or worst is None:
         raise ValueError(f"{blank.criterion.text} had no window")
@@ -116,18 +118,18 @@ def in_window(blank: CriterionResult, watch: WindowWatch[Any], of: str = "") -> 
 
 
 def with_value(blank: CriterionResult, value: float, worst: float | None = None, of: str = "") -> CriterionResult:
-    """The result with its value; `worst` is another one where the first breach was not the worst."""
+    """Returns the result with its value; `worst` differs from it if the first breach was not the worst."""
     fired, message = breaches(blank.criterion, value), describe(blank.criterion, value, blank.window, of)
     return replace(blank, fired=fired, observed=value, worst=value if worst is None else worst, message=message)
 
 
 def series_of(criterion: Criterion, name: str) -> str:
-    """Names one series of a criterion on figures by the second: a worker, or an execution."""
+    """Returns the name of one series of values per second: a worker or an execution."""
     return f"{'execution' if criterion.subject == 'load' else 'worker'} {name}"
 
 
 def worst_of(blank: CriterionResult, series: Sequence[Points]) -> CriterionResult | None:
-    """The result of the series that decides; None when no window was ever full."""
+    """Returns the result of the worst series; None if no window was full."""
     criterion = blank.criterion
     if criterion.logic == "total":
         known = [(one.total, one) for one in series if one.total is not None]
@@ -149,7 +151,7 @@ def worst_of(blank: CriterionResult, series: Sequence[Points]) -> CriterionResul
 
 
 def subject_of(criterion: Criterion) -> str:
-    """The subject as a person writes it: `p99.9`, `rc5??`, `avg-rt`, `alb-response-time p95 of app/shop/1`."""
+    """Returns the subject as users write it: `p99.9`, `rc5??`, `avg-rt`, `alb-response-time p95 of app/shop/1`."""
     if criterion.server is not None:
         return server_text(criterion.subject, criterion.server)
     if criterion.subject == "p":
@@ -158,21 +160,21 @@ def subject_of(criterion: Criterion) -> str:
 
 
 def describe(criterion: Criterion, value: float, window: Window | None = None, of: str = "") -> str:
-    """The value against the limit; `of` which worker or execution.
+    """Returns a sentence on the value and its limit; `of` names the worker or execution.
 
-    Of a breach by how much, where and when; of a pass the value that came nearest to a breach.
+    A breach adds the distance from the limit, the place and the time; a pass reports the value nearest to a breach.
     """
     if not breaches(criterion, value):
         return _describe_pass(criterion, value, window, of)
     what = f"{_named(criterion)} {_was(criterion, window)} {text.observed(value, criterion.threshold, criterion.unit)}"
     if criterion.op == "=":
-        against = "which the criterion rules out"
+        against = "which is a breach"
     else:
         side = "above" if value > criterion.threshold else "below"
         limit = text.limit(criterion.threshold, criterion.unit)
         distance = abs(value - criterion.threshold)
         if distance == 0:
-            against = f"exactly the limit of {limit}, which counts as a breach"
+            against = f"exactly the limit of {limit}, which is a breach"
         else:
             against = f"{_distance(criterion, distance)} {side} the limit of {limit}"
     return f"{what}, {against}{_when(criterion, window)}{_place(criterion, of)}"
@@ -184,11 +186,11 @@ def _describe_pass(criterion: Criterion, value: float, window: Window | None, of
     limit = f"{criterion.op} {text.limit(criterion.threshold, criterion.unit)}{frame}"
     place = _place(criterion, of)
     observed = text.observed(value, criterion.threshold, criterion.unit)
-    return f"{_named(criterion)} {verb} {observed}{place}; a breach is {limit}"
+    return f"{_named(criterion)} {verb} {observed}{place}; breach if {limit}"
 
 
 def _distance(criterion: Criterion, distance: float) -> str:
-    """How far from the threshold, by itself and in relation to it."""
+    """Returns the distance from the threshold, absolute and relative."""
     if criterion.percent:
         return f"{text.number(distance)} percentage point{'' if distance == 1 else 's'}"
     part = f" ({text.number(100 * distance / criterion.threshold)} %)" if criterion.threshold else ""
@@ -204,10 +206,10 @@ def _named(criterion: Criterion) -> str:
 
 def _was(criterion: Criterion, window: Window | None) -> str:
     if criterion.logic == "total" and criterion.subject in MAXIMA:
-        return "was at its maximum"
+        return "had a maximum of"
     if window is None or criterion.logic != "for" or criterion.op == "=":
         return "was"
-    return "was at the least" if criterion.op in MORE else "was at the most"
+    return "was at least" if criterion.op in MORE else "was at most"
 
 
 def _when(criterion: Criterion, window: Window | None) -> str:
@@ -231,7 +233,7 @@ def _place(criterion: Criterion, of: str) -> str:
 
 
 def _plain(value: float | None) -> float | int | None:
-    """Whole numbers without a fraction, others to a millionth; nothing that JSON does not have."""
+    """Returns whole numbers without a fraction, others to a millionth; None for values that JSON cannot represent."""
     if value is None or value != value or value in (float("inf"), float("-inf")):
         return None
     return int(value) if value == int(value) else round(value, 6)

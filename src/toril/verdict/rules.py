@@ -1,12 +1,11 @@
-"""The rules of a pass, which states that everything planned was done and measured.
+"""The rules of a pass: a pass guarantees that all of the planned load was sent and measured.
 
-1. The planned load was reached.
-2. No request that was never answered is ignored.
-3. The script reports no failure of its own, and no label fails without a criterion that judges it.
+1. The run reached the planned load.
+2. No unanswered request is ignored.
+3. The script reports no failure of its own, and a criterion judges each failing label.
 
-They hold at any length of run and for each execution by itself (of a duet for each arm, over all its blocks). What
-breaks one is inconclusive: a reason with a code of `toril.verdict`'s table, and with the number that would have
-decided.
+The rules apply to runs of any length and to each execution alone; in a duet to each arm, over all its blocks. A run
+that breaks a rule is inconclusive: the reason has a code from the table in `toril.verdict`, and the limit.
 """
 
 import math
@@ -22,22 +21,23 @@ from toril.load.shapes import OPEN_MODEL
 from toril.records import EngineReport, Exit, Plan, PlannedExecution, Reason
 from toril.summary import Completeness
 from toril.summary.load import height
+from toril.text import plural
 from toril.timeline import Slice, Stats, Timeline, Worst
 from toril.timeline.intervals import Kind
 from toril.verdict.validity import latest_start_s
 
 LEAST_USERS = 0.98  # of the planned user-seconds
 THROUGHPUT_TOLERANCE = 0.05
-SPARE_REQUESTS = 2  # a user's, or of an open model a worker's: what may be under way at either end
-MOST_DROPPED = 0.01  # of the sends that were due, but never less than one second's worth
-ROUNDING = 1e-6  # of users: what fractions of workers add up to
-EARLY_S, EARLY_SHARE = 1.0, 0.02  # an end earlier than both, of the execution's length
-UNANSWERED_S, UNANSWERED_TIMES = 5.0, 10  # a wait longer than both: seconds, and times its label's p95
+SPARE_REQUESTS = 2  # per user, or per worker in an open model: requests in flight at either end
+MOST_DROPPED = 0.01  # of the due requests, but at least those of one second
+ROUNDING = 1e-6  # error of the sum over the workers' fractions of users
+EARLY_S, EARLY_SHARE = 1.0, 0.02  # an early end exceeds both: seconds, and a share of the execution's length
+UNANSWERED_S, UNANSWERED_TIMES = 5.0, 10  # an unanswered request waited longer than both: seconds, and times p95
 UNANSWERED_USERS, UNANSWERED_SENDS = 0.1, 0.01
 UNJUDGED_SHARE, UNJUDGED_FAILURES = 0.1, 20
-MOST_NAMED = 20  # labels of an execution that get a reason each
+MOST_NAMED = 20  # labels of an execution with a reason of their own
 FAILURES = frozenset({"fail", "succ", "rc"})  # subjects of criteria on failures and response codes
-# How engines name a request that timed out: JMeter, Locust and Apiritif, vegeta, k6, Gatling.
+# The engines' codes of timeouts: JMeter, Locust and Apiritif, vegeta, k6, Gatling.
 TIMED_OUT = frozenset(
     {
         "SocketTimeoutException", "ConnectTimeoutException", "ReadTimeout", "ConnectTimeout", "Timeout", "timeout",
@@ -72,7 +72,7 @@ class MeasuredExecution:
 
     @cached_property
     def kind(self) -> Kind:
-        """What its samples are: transactions where the script reports nothing else."""
+        """The kind of its samples: transactions if the script reports nothing else."""
         others = self.timeline.select(executions=(self.name,), kind="transaction").total.samples
         return "transaction" if others and not self.requests.total.samples else "request"
 
@@ -90,14 +90,14 @@ class MeasuredExecution:
 
     @property
     def cut_short(self) -> bool:
-        """Whether it did not go on to its end."""
-        wrongly = self.completeness.stop is not None and self.completeness.rightly_ended_s is None
+        """Whether it ended before its planned end."""
+        stopped = self.completeness.stop is not None and self.completeness.intended_end_s is None
         lost = {share.worker for share in self.plan.shares} - set(self.completeness.reported)
-        return wrongly or bool(lost) or any(ended_early(self))
+        return stopped or bool(lost) or any(ended_early(self))
 
     @cached_property
     def turns(self) -> list[tuple[float, float]]:
-        """Of each worker its part of the load, 0 … 1, and how long it waited for its turn."""
+        """Each worker's part of the load, 0 … 1, and its wait for the execution's turn, in seconds."""
         name, exits = self.name, self.completeness.exits
         queued_s = {worker: left.executions[name].queued_s for worker, left in exits.items() if name in left.executions}
         weights = [
@@ -111,21 +111,21 @@ class MeasuredExecution:
 
     @property
     def end_s(self) -> float:
-        """Its planned end, or the rightful one before it; infinite where there is neither."""
-        stopped_s = self.completeness.rightly_ended_s
+        """Its planned end in seconds, or an earlier end by a criterion or a search; infinite if there is neither."""
+        stopped_s = self.completeness.intended_end_s
         late_s = self.completeness.queued_s(self.name)
         return min(self.planned.steady_to_s + late_s, math.inf if stopped_s is None else stopped_s)
 
     @property
     def bounded(self) -> bool:
-        """Whether time bounds it, and its load is as the suite says: neither iterations nor a script's own shape."""
+        """Whether it has a planned duration and load: neither iterations nor a load shape of the script."""
         own = any(report.own_shape for report in self.reports)
         return self.planned.iterations is None and math.isfinite(self.planned.steady_to_s) and not own
 
     @property
     def begun(self) -> bool:
-        """Whether its turn came before a rightful end."""
-        stopped_s = self.completeness.rightly_ended_s
+        """Whether it began before a criterion or a search ended the load."""
+        stopped_s = self.completeness.intended_end_s
         if stopped_s is None:
             return True
         waits = self.plan.in_turns and all(report.ended_s is None for report in self.reports)
@@ -133,7 +133,7 @@ class MeasuredExecution:
 
     @cached_property
     def due(self) -> float | None:
-        """Requests that were due to its end; None where no rate was planned."""
+        """The requests due until its end; None without a planned rate."""
         return self.due_to(self.end_s)
 
     def due_to(self, end_s: float) -> float | None:
@@ -143,14 +143,14 @@ class MeasuredExecution:
 
     @property
     def users(self) -> int | None:
-        """The planned users, or the highest number of active ones where the script decides on them; None: unknown."""
+        """The planned users; if the script sets their number, the highest number of active ones. None: unknown."""
         if self.planned.concurrency and not any(report.own_shape for report in self.reports):
             return self.planned.concurrency
         return max(self.requests.virtual_users_curve((self.timeline.last_second or 0) + 1)) or None
 
     @cached_property
     def unanswered(self) -> dict[str, Counter[str]]:
-        """Label → location → the requests that waited too long for an answer which never came."""
+        """Label → location → the number of unanswered requests that waited too long."""
         found: dict[str, Counter[str]] = {}
         for label in self.timeline.unfinished_labels():
             total = self.of_label(label).total
@@ -165,17 +165,18 @@ class MeasuredExecution:
 
 
 def measured(plan: Plan, timeline: Timeline, completeness: Completeness) -> list[MeasuredExecution]:
-    """Each execution of the plan with its measurements."""
+    """Returns each execution of the plan with its measurements."""
     return [MeasuredExecution(planned, plan, timeline, completeness) for planned in plan.executions]
 
 
-# 1. The planned load was reached
+# 1. The run reached the planned load
 
 
 def unreached(execution: MeasuredExecution) -> Iterator[Reason]:
-    """Users and throughput that are short of the plan, and sends that were dropped. A search's stages are judged.
+    """Yields reasons for too few users, a wrong throughput, and dropped requests.
 
-    Nothing of a load that was stopped, or whose workers were lost or ended early: those are reasons already.
+    Yields none for a search (its stages are judged), and none for a load that was stopped, or whose workers were lost
+    or ended early (these have a reason already).
     """
     if not execution.bounded or execution.planned.search is not None or not execution.begun or execution.cut_short:
         return
@@ -186,8 +187,9 @@ def unreached(execution: MeasuredExecution) -> Iterator[Reason]:
         late_s = execution.completeness.queued_s(execution.name)
         allowed = max(MOST_DROPPED * due, due / max(1.0, execution.end_s - execution.planned.delay_s - late_s))
         if dropped > allowed:
-            dropped_of_due = f"{dropped:,} of {due:,.0f} due requests were never sent"
-            yield execution.reason("dropped-sends", f"{dropped_of_due}; at most {allowed:,.0f} may be")
+            dropped_of_due = f"the engine did not send {dropped:,} of {due:,.0f} due requests (limit {allowed:,.0f})"
+            fix = "raise `concurrency`, `max-workers` or `workers`, or lower the rate"
+            yield execution.reason("dropped-sends", f"{dropped_of_due}; {fix}")
 
 
 def _users(execution: MeasuredExecution) -> Iterator[Reason]:
@@ -198,7 +200,7 @@ def _users(execution: MeasuredExecution) -> Iterator[Reason]:
     latest_s, begun_s = latest_start_s(planned.ramp_up_s), min((late_s for _, late_s in execution.turns), default=0.0)
     first, end = math.ceil(start_s + latest_s + begun_s), math.floor(execution.end_s - 1)
     active = execution.requests.virtual_users_curve(end + 1)
-    if planned.arm:  # … and a first and a last second
+    if planned.arm:  # … and incomplete first and last seconds
         active = [max(active[max(0, second - 1) : second + 2], default=0) for second in range(end + 1)]
 
     def height_at(second: int) -> float:
@@ -210,9 +212,10 @@ def _users(execution: MeasuredExecution) -> Iterator[Reason]:
         return
     share = sum(map(min, active[first:], wanted)) / sum(wanted)
     if share < LEAST_USERS:
-        most = f"{share * max(wanted):,.3g} of {max(wanted):,} users were active on average"
-        when = f"from {first} s to {end} s ({share:.1%})"
-        yield execution.reason("unreached-load", f"{most} {when}; at least {LEAST_USERS:.0%} must be")
+        active_on_average = f"on average {share * max(wanted):,.3g} of {max(wanted):,} virtual users were active"
+        when = f"from {first} s to {end} s ({share:.1%}; at least {LEAST_USERS:.0%} are required)"
+        fix = "use less load or a larger generator"
+        yield execution.reason("unreached-load", f"{active_on_average} {when}; {fix}")
 
 
 def _throughput(execution: MeasuredExecution) -> Iterator[Reason]:
@@ -220,7 +223,7 @@ def _throughput(execution: MeasuredExecution) -> Iterator[Reason]:
     if not due:
         return
     later = due
-    if execution.completeness.stop is not None:  # which workers see later
+    if execution.completeness.stop is not None:  # workers go on until they read it
         ends = [math.inf if report.ended_s is None else report.ended_s for report in execution.reports]
         later = execution.due_to(max(ends, default=math.inf)) or due
     spare = SPARE_REQUESTS * (len(execution.turns) if execution.open_model else users)
@@ -228,38 +231,44 @@ def _throughput(execution: MeasuredExecution) -> Iterator[Reason]:
         return
     least, most = (1 - THROUGHPUT_TOLERANCE) * due, (1 + THROUGHPUT_TOLERANCE) * later
     fix = ""
-    if 0 < sent < due and not execution.open_model:
-        fix = f"; at these response times that takes about {math.ceil(users * due / sent):,} users, not {users:,}"
-    message = f"{sent:,} requests were sent of {due:,.0f} due"
-    yield execution.reason("unreached-load", f"{message}; {math.ceil(least):,} to {math.floor(most):,} are needed{fix}")
+    if 0 < sent < due and execution.open_model:
+        fix = "; use a lower rate or a larger generator"
+    elif 0 < sent < due:
+        needed = math.ceil(users * due / sent)
+        fix = f"; use about {needed:,} virtual users instead of {users:,} at these response times"
+    message = f"the engine sent {sent:,} requests, but {due:,.0f} were due"
+    allowed = f"{math.ceil(least):,} to {math.floor(most):,} are allowed"
+    yield execution.reason("unreached-load", f"{message} ({allowed}){fix}")
 
 
 def ended_early(execution: MeasuredExecution) -> Iterator[Reason]:
-    """Engines that ended by themselves before their time, and users before their iterations were done."""
+    """Yields reasons for engines that ended too early, and for users with unfinished iterations."""
     planned, stop = execution.planned, execution.completeness.stop
     for left, ended_s, end_s, least_s in early_ends(execution):
-        who = f"worker {left.worker}"
         if left.outcome == "stopped" and stop is None:
-            heard = "nothing" if left.last_sample_s is None else f"nothing after {left.last_sample_s:.0f} s"
-            of = "" if math.isinf(end_s) else f" of {end_s:.0f} s"
-            yield execution.reason("ended-early", f"{who} was stopped, and measured {heard}{of}: {left.message}")
+            last = "before its first sample"
+            if left.last_sample_s is not None:
+                of = "" if math.isinf(end_s) else f" of {end_s:.0f} s"
+                last = f"and its last sample is from {left.last_sample_s:.0f} s{of}"
+            yield execution.reason("ended-early", f"worker {left.worker} was stopped, {last}: {left.message}")
         else:
-            short = f"ended by itself after {ended_s:.1f} s of {end_s:.1f} s; {least_s:.1f} s are needed"
-            yield execution.reason("ended-early", f"{who} {short}{': ' + left.message if left.message else ''}")
+            early = f"ended after {ended_s:.1f} s of {end_s:.1f} s (minimum {least_s:.1f} s)"
+            why = left.message or "see its log"
+            yield execution.reason("ended-early", f"the engine of worker {left.worker} {early}: {why}")
     for worker, left in execution.completeness.exits.items():
         users = left.executions.get(execution.name, EngineReport()).unfinished_users
         if users and planned.iterations is not None and stop is None:
-            short = f"{users:,} users ended before their {planned.iterations:,} iterations were done"
-            yield execution.reason("ended-early", f"worker {worker}: {short}")
+            short = f"{plural(users, 'virtual user')} ended before completing {plural(planned.iterations, 'iteration')}"
+            yield execution.reason("ended-early", f"worker {worker}: {short}; see its log")
 
 
 def early_ends(execution: MeasuredExecution) -> Iterator[tuple[Exit, float, float, float]]:
-    """Each worker whose engine ended early: its exit, its end, the planned or rightful end, and the least allowed one.
+    """Yields for each worker whose engine ended early: its exit, its end, the expected and the earliest allowed end.
 
-    A load that was wrongly stopped has a reason already, and none here.
+    Yields none for a load that was stopped by anything but a criterion or a search: it has a reason already.
     """
     planned, known = execution.planned, execution.completeness
-    if known.started_at is None or (known.stop is not None and known.rightly_ended_s is None):
+    if known.started_at is None or (known.stop is not None and known.intended_end_s is None):
         return
     for share in execution.plan.shares:
         left = known.exits.get(share.worker)
@@ -269,7 +278,7 @@ def early_ends(execution: MeasuredExecution) -> Iterator[tuple[Exit, float, floa
         end_s = min(planned.steady_to_s + report.queued_s, math.inf if known.stop is None else execution.end_s)
         ended_s, least_s = report.ended_s, end_s - EARLY_S
         if left.outcome == "stopped" and known.stop is None:
-            # by a signal, or without an owner: it may have stood still before it left, so its last sample counts
+            # stopped by a signal or a lost lease: the worker may have hung before, so its last sample counts
             ended_s = left.last_sample_s or 0.0
         elif not execution.bounded:
             continue
@@ -283,17 +292,20 @@ def without_success(execution: MeasuredExecution) -> Iterator[Reason]:
     total = execution.answers
     if total.samples > total.failures or not execution.begun:
         return
-    every = f"all {total.samples:,} {execution.kind}s failed" if total.samples else "no request was answered"
+    every = f"all {total.samples:,} {execution.kind}s failed" if total.samples else "no request got a response"
+    if total.samples == 1:
+        every = f"the only {execution.kind} failed"
     errors = total.errors.most_common(1)
-    why = f"; most often: {' '.join(errors[0][0]).strip()}" if errors else ""
-    yield execution.reason("no-success", f"{every}{why}. One success is needed")
+    why = f" (most often: {' '.join(errors[0][0]).strip()})" if errors else ""
+    fix = "at least one must succeed: check the address and the service"
+    yield execution.reason("no-success", f"{every}{why}; {fix}")
 
 
-# 2. No request that was never answered is ignored
+# 2. No unanswered request is ignored
 
 
 def worst_of(found: Sequence[MeasuredExecution]) -> Worst | None:
-    """What criteria are judged by a second time; None where every request was answered in time."""
+    """Returns the worst case by which criteria are judged again; None if every request was answered in time."""
     unanswered: dict[str, dict[tuple[str, str], int]] = {}
     for execution in found:
         for label, places in execution.unanswered.items():
@@ -311,91 +323,99 @@ def worst_of(found: Sequence[MeasuredExecution]) -> Worst | None:
 
 
 def unanswered(execution: MeasuredExecution) -> Iterator[Reason]:
-    """Too many of them for any verdict, whatever the criteria are. Of a search each stage is judged."""
+    """Yields reasons for too many unanswered requests; none for a search, whose stages are judged."""
     found = execution.unanswered
     count, users = sum(map(Counter.total, found.values())), None if execution.open_model else execution.users
     if execution.planned.search is not None or not count:
         return
     where = ", ".join(f"`{label}`" for label in list(found)[:3] if label)
     of = f" ({where})" if where else ""
-    waited = f"{count:,} requests{of} were never answered, and waited longer than max(5 s, 10 × p95)"
+    waited = f"{plural(count, 'request')}{of} got no response and waited longer than max(5 s, 10 × p95)"
+    fix = "Find out why the service hangs, or set a longer `graceful-stop` or a `timeout`"
     if users and count >= UNANSWERED_USERS * users:
-        yield execution.reason(
-            "unanswered", f"{waited}; with {users:,} users fewer than {UNANSWERED_USERS * users:,.1f} may be"
-        )
+        limit = f"with {users:,} virtual users, fewer than {UNANSWERED_USERS * users:,.1f} are allowed"
+        yield execution.reason("unanswered", f"{waited}; {limit}. {fix}")
         return
     due = execution.due or execution.sent
     if not users and count > UNANSWERED_SENDS * due:
-        yield execution.reason("unanswered", f"{waited}; at most {UNANSWERED_SENDS * due:,.0f} of {due:,.0f} may be")
+        limit = f"at most {UNANSWERED_SENDS * due:,.0f} of {due:,.0f} are allowed"
+        yield execution.reason("unanswered", f"{waited}; {limit}. {fix}")
         return
     for label in found:
         total = execution.of_label(label).total
         if label and not total.samples:
-            yield execution.reason("unanswered", f"none of {total.unfinished:,} requests of `{label}` was answered")
+            none = f"none of {plural(total.unfinished, 'request')} of `{label}` got a response"
+            yield execution.reason("unanswered", f"{none}. {fix}")
 
 
 # 3. The script's own reports
 
 
-def of_scripts(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
-    """`criteria`: those that judge this execution, and can fail the run."""
+def script_failures(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
+    """Yields reasons for failures that only the script reports, and for failing labels that no criterion judges.
+
+    `criteria`: those that judge this execution, and can fail the run.
+    """
     for statement in dict.fromkeys(report.script_failed for report in execution.reports if report.script_failed):
         yield execution.reason("script-failed", statement)
     errors: Counter[str] = Counter()
     for report in execution.reports:
         errors.update(report.script_errors)
-    judged = {label for label in errors if covering(execution, criteria, label, "transaction")}
+    judged = {label for label in errors if judging_failures(execution, criteria, label, "transaction")}
     open_ones = [(label, count) for label, count in errors.most_common() if label not in judged]
     for label, count in open_ones[:MOST_NAMED]:
         shown = execution.timeline.select(label, (execution.name,), kind="transaction").total.errors.most_common(1)
         why = f": {shown[0][0][0]}" if shown and shown[0][0][0] else ""
-        message = f"`{label}` failed {count:,} times in the script itself{why}"
+        message = f"the script itself failed in `{label}` {plural(count, 'time')}, without a failed request{why}"
         named = f"{label} (transaction)" if label in execution.timeline.labels_of_both_kinds() else label
-        yield execution.reason("script-errors", f"{message}. Mend it, or judge it: {criterion_on(named)}")
+        fix = f"Correct the script, or add a criterion: {criterion_on(named)}"
+        yield execution.reason("script-errors", f"{message}. {fix}")
     if others := len(open_ones[MOST_NAMED:]):
-        yield execution.reason("script-errors", f"{others:,} more labels failed in the script itself")
+        yield execution.reason("script-errors", f"the script itself failed in {plural(others, 'more label')}")
     searched = execution.planned.search is not None  # each of its stages is judged
     broken = [] if searched else list(unjudged(execution, criteria))
     yield from broken[:MOST_NAMED]
     for code, count in Counter(one.code for one in broken[MOST_NAMED:]).items():
-        yield execution.reason(code, f"{count:,} more labels are broken in this way")
+        yield execution.reason(code, f"the same is true of {plural(count, 'more label')}")
 
 
 def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
-    """Broken labels that no criterion judges."""
+    """Yields a reason for each failing label that no criterion judges."""
     total = execution.answers
-    if not total.failures or total.failures == total.samples:  # the latter is a reason of its own
+    if not total.failures or total.failures == total.samples:  # the latter is the reason `no-success`
         return
     for label in filter(None, execution.timeline.labels(failed=True)):
         total = execution.of_label(label, execution.kind).total
         if execution.plan.ramp_up_exclude:  # failures of an excluded ramp-up are a note, unless there is nothing else
             steady = execution.of_label(label, execution.kind, steady=True).total
             total = steady if steady.samples else total
-        failures, asking = total.failures, covering(execution, criteria, label, execution.kind)
+        failures, judging = total.failures, judging_failures(execution, criteria, label, execution.kind)
         if not failures:
             continue
         why = " ".join(total.errors.most_common(1)[0][0]).strip()
         if failures == total.samples:
-            if not any(one.label for one in asking):
+            if not any(one.label for one in judging):
                 every = "the only request" if failures == 1 else f"all {failures:,} requests"
-                needed = f"One success is needed, or a criterion that names it: {criterion_on(label)}"
-                yield execution.reason("dead-label", f"{every} of `{label}` failed ({why}). {needed}")
-        elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not asking:
+                fix = f"Correct the request, or add a criterion on this label: {criterion_on(label)}"
+                yield execution.reason("dead-label", f"{every} of `{label}` failed ({why}). {fix}")
+        elif failures > UNJUDGED_SHARE * total.samples and failures >= UNJUDGED_FAILURES and not judging:
             allowed = max(UNJUDGED_FAILURES - 1, math.floor(UNJUDGED_SHARE * total.samples))
             failed = f"{failures:,} of {total.samples:,} requests of `{label}` failed ({why})"
-            needed = f"no criterion asks about failures. At most {allowed:,} may, or add one, such as `fail>1%`"
-            yield execution.reason("unjudged-failures", f"{failed}, and {needed}")
+            limit = f"at most {allowed:,} may fail without a criterion on failures"
+            yield execution.reason("unjudged-failures", f"{failed}; {limit}. Add one, such as `fail>1%`")
 
 
 def criterion_on(label: str) -> str:
-    """How a suite judges the failures of a label."""
+    """Returns an example of a criterion on the failures of the label, as a suite writes it."""
     if re.fullmatch(r"[\w /.{}-]+", label):
         return f"`fail of {label}>5%`"
     return f"`{{subject: fail, label: {label!r}, condition: '>', threshold: 5%}}`"
 
 
-def covering(execution: MeasuredExecution, criteria: Collection[Criterion], label: str, kind: Kind) -> list[Criterion]:
-    """Those that judge failures of the label: without one of their own all requests or transactions, in all places."""
+def judging_failures(
+    execution: MeasuredExecution, criteria: Collection[Criterion], label: str, kind: Kind
+) -> list[Criterion]:
+    """Returns the criteria on failures of the label, or of all labels, if together they judge all locations."""
     own: Kind = execution.timeline.kind_of(label)
     found = [
         one
@@ -409,27 +429,28 @@ def covering(execution: MeasuredExecution, criteria: Collection[Criterion], labe
     return found if everywhere else []
 
 
-# Notes: what may be meant so, and what a reader should know
+# Notes: conditions that may be intended
 
 
 def notes_of(execution: MeasuredExecution, criteria: Collection[Criterion]) -> Iterator[Reason]:
+    """Yields notes on the execution, which do not change the outcome."""
     for note in dict.fromkeys(report.note for report in execution.reports if report.note):
         yield execution.reason("engine-note", note)
     total = execution.requests.total
     if execution.plan.ramp_up_exclude:
         early = total.failures - execution.timeline.select(executions=(execution.name,), steady=True).total.failures
         if early:
-            excluded = f"{early:,} requests failed outside the steady load, and are in no criterion"
+            excluded = f"{plural(early, 'request')} failed outside the steady state; criteria do not count them"
             yield execution.reason("excluded-failures", excluded)
     patterns = [one.rc_pattern or "*" for one in criteria if one.subject == "rc"]
     if patterns and not any(one.subject in ("fail", "succ") for one in criteria) and total.failures:
         others = {rc: n for rc, n in total.failed.rc.items() if not any(fnmatchcase(rc, one) for one in patterns)}
         if (count := sum(others.values())) > UNJUDGED_SHARE * total.samples:
             most = max(others, key=others.__getitem__)
-            failed = f"{count:,} requests failed with codes that no criterion names, most often `{most}`"
+            failed = f"{count:,} requests failed with response codes that no criterion covers, most often `{most}`"
             yield execution.reason("unjudged-codes", failed)
 
 
 def criteria_of(execution: MeasuredExecution, judged: Iterable[Criterion]) -> list[Criterion]:
-    """The criteria that can fail the run and judge this execution."""
+    """Returns the criteria that can fail the run and judge this execution."""
     return [one for one in judged if one.fail and (not one.executions or execution.name in one.executions)]

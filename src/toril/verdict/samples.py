@@ -1,8 +1,8 @@
-"""A criterion on samples, judged on the whole run or through all its windows.
+"""Criteria on samples, judged on the whole run or in windows.
 
-Without a timeframe it is judged once, on the whole run, where virtual users are their maximum, as in Taurus. With
-`settings.ramp-up-exclude` only steady samples count, in windows as well. Nothing is lost in the last seconds: windows
-that end with the run's last sample count like any other.
+A criterion without a timeframe is judged once, on the whole run; virtual users by their maximum, as in Taurus. With
+`settings.ramp-up-exclude` only samples of the steady state count, in windows too. Windows that end with the run's last
+sample count like any other.
 """
 
 import math
@@ -30,16 +30,16 @@ from toril.verdict.result import (
 )
 from toril.verdict.windows import MORE, Pool, Reading, SampleWatch, breaches, counts_silence, opposite, reader_of
 
-LIKE_HTTP = re.compile(r"[1-5?*][0-9?*]*|\[.*")  # as patterns of HTTP's codes begin
+LIKE_HTTP = re.compile(r"[1-5?*][0-9?*]*|\[.*")  # patterns of HTTP status codes
 MOST_CODES = 5
 
 
 def judge_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
-    """Judge a criterion on samples. What the samples that are missing could have changed is inconclusive."""
+    """Returns the result of a criterion on samples; inconclusive if missing samples could change it."""
     criterion = blank.criterion
     view = view_of(criterion, evidence.timeline, evidence.plan)
     total = view.total
-    blank = replace(blank, samples=total.samples, label=_label_shown(criterion, view, evidence))
+    blank = replace(blank, samples=total.samples, label=_summary_label(criterion, view, evidence))
     if not total.samples:
         return _without_samples(blank, evidence)
     judged = _JudgedSamples(blank, view, evidence)
@@ -70,7 +70,7 @@ class _JudgedSamples:
 
     @cached_property
     def share_of_all(self) -> float:
-        """The part of all requests that carries the criterion's label."""
+        """The share of the criterion's label in all requests, 0 … 1."""
         if not self.criterion.label and self.criterion.kind is None:
             return 1.0
         everything = replace(self.criterion, label="", kind=None)
@@ -82,57 +82,57 @@ class _JudgedSamples:
         return planned_s(evidence.plan, evidence.timeline, evidence.completeness, executions, self.view.label)
 
     def on_the_whole(self, total: Stats) -> CriterionResult:
-        """The result of the whole run."""
+        """Returns the result of the whole run."""
         criterion, view = self.criterion, self.view
         users = max(view.virtual_users(second) for second in view.seconds) if criterion.subject == "concurrency" else 0
         reading = reader_of(criterion)(total, users)
         if reading is None:
             return _not_measured(self.blank)
-        if criterion.subject == "throughput":  # by the time that was planned for it, as in the summary
+        if criterion.subject == "throughput":  # divided by the planned time, as in the summary
             reading = replace(reading, weight=self._planned_s())
             if not reading.weight:
-                return undecided(self.blank, "no-samples", "no time was judged")
+                return undecided(self.blank, "no-samples", "there is no planned time to judge throughput in")
         result = with_value(self.blank, _value(criterion, reading))
-        result = replace(result, message=result.message + _codes_instead(criterion, total))
+        result = replace(result, message=result.message + _measured_codes(criterion, total))
         if criterion.subject == "p" and criterion.percentile not in (None, 0.0, 100.0):  # p0 and p100 estimate nothing
             result = replace(result, interval=quantile_interval(total.response, criterion.percentile))
             if _too_few(result):
-                few = f"{plural(total.samples, 'sample')}; {subject_of(criterion)} needs {samples_needed(criterion):,}"
-                few += _to_have_enough(criterion, self.evidence, total.samples)
+                few = f"{subject_of(criterion)} needs {samples_needed(criterion):,} samples, not {total.samples:,}"
+                few += _advice_on_samples(criterion, self.evidence, total.samples)
                 return undecided(result, "too-few-samples", f"{result.message}; {few}")
         if self.missing is None:
             return settled(result, stands=True)
         first, last = self._expected_seconds(self.missing)
         absent = self.missing.samples(first, last, Pool(reading).samples(criterion), self.share_of_all)
-        if criterion.subject == "throughput":  # a part of the time may be missing
+        if criterion.subject == "throughput":  # some of the time may be missing too
             reading = replace(reading, weight=math.inf if math.isinf(last) else max(reading.weight, last + 1 - first))
         against = criterion if result.fired else opposite(criterion)
         stands = against is not None and breaches(against, _value(against, reading, absent))
         return settled(result, stands=stands)
 
     def through_windows(self) -> CriterionResult:
-        """The result of all windows."""
+        """Returns the result of all windows."""
         watch, seconds = SampleWatch(self.criterion), self._seconds()
         for second in seconds:
             watch.follow(self.view, second, self.planned)
         if watch.first_second is None and counts_silence(self.criterion):
-            message = f"no whole second of the planned time is left to judge {subject_of(self.criterion)} in"
+            message = f"the planned time has no whole second to judge {subject_of(self.criterion)} in; extend the run"
             return undecided(self.blank, "no-samples", message)
         if watch.first_second is None or watch.last_second is None:
             return _not_measured(self.blank)
         if watch.fired is not None:
-            stands = self.missing is None or self._breaches_anyway(seconds, self.missing)
+            stands = self.missing is None or self._breached_despite_missing(seconds, self.missing)
             return settled(in_window(self.blank, watch), stands=stands)
-        stands = self.missing is None or self._is_kept_anyway(seconds, self.missing)
+        stands = self.missing is None or self._kept_despite_missing(seconds, self.missing)
         if watch.worst is None:
-            lasted_s, ended = watch.last_second - watch.first_second + 1, self.evidence.rightly_ended
-            return never_full(self.blank, lasted_s, rightly_ended=ended, stands=stands)
+            lasted_s, ended = watch.last_second - watch.first_second + 1, self.evidence.ended_by_criterion
+            return never_full(self.blank, lasted_s, ended_by_criterion=ended, stands=stands)
         return settled(in_window(self.blank, watch), stands=stands)
 
     def _seconds(self) -> Sequence[int]:
-        """The seconds with samples, and the silent ones of the planned time for a criterion that counts these.
+        """Returns the seconds with samples, and silent seconds of the planned time if the criterion counts them.
 
-        None in the midst of a silence, where all windows are alike.
+        Seconds in the middle of a long silence are left out, because all windows there are equal.
         """
         seconds, frame = self.view.seconds, self.criterion.timeframe_s
         if not counts_silence(self.criterion):
@@ -145,8 +145,8 @@ class _JudgedSamples:
             found += [one, *sorted(second for second in near if second in self.planned)]
         return found
 
-    def _breaches_anyway(self, seconds: Sequence[int], missing: MissingLoad) -> bool:
-        """Whether any window breaches with every missing sample at the value that is the least likely to breach."""
+    def _breached_despite_missing(self, seconds: Sequence[int], missing: MissingLoad) -> bool:
+        """Whether any window is in breach with all missing samples at the value that is the least likely to breach."""
         watch, reported = SampleWatch(self.criterion, missing, self.share_of_all), set(seconds)
         for second in range(seconds[0], seconds[-1] + 1):
             if second in reported:
@@ -155,8 +155,8 @@ class _JudgedSamples:
                 watch.miss(second)
         return watch.fired is not None
 
-    def _is_kept_anyway(self, seconds: Sequence[int], missing: MissingLoad) -> bool:
-        """Whether no second is missing, and no window breaches with all missing samples at the worst value."""
+    def _kept_despite_missing(self, seconds: Sequence[int], missing: MissingLoad) -> bool:
+        """Whether no second is missing, and no window is in breach with all missing samples at the worst value."""
         first, last = self._expected_seconds(missing)
         other, reported = opposite(self.criterion), set(seconds)
         if other is None or math.isinf(last):
@@ -167,7 +167,7 @@ class _JudgedSamples:
         return all(watch.follow(self.view, second, self.planned) is None for second in seconds)
 
     def _expected_seconds(self, missing: MissingLoad) -> tuple[int, float]:
-        """The first and the last second with planned or recorded samples; an unknown end is infinite."""
+        """Returns the first and the last second with planned or recorded samples; an unknown end is infinite."""
         found, reported = self.evidence.plan.chosen(self.criterion.executions), self.view.seconds
         steady = self.evidence.plan.ramp_up_exclude
         begins = [math.floor(one.steady_from_s if steady else one.delay_s) for one in found]
@@ -182,25 +182,26 @@ def _value(criterion: Criterion, reading: Reading, absent: float = 0.0) -> float
     return Pool(reading).value(criterion, reading.max_us, absent)
 
 
-def _codes_instead(criterion: Criterion, total: Stats) -> str:
-    """The codes that there were, where none is like that of the criterion and it is no number: it may be a slip."""
+def _measured_codes(criterion: Criterion, total: Stats) -> str:
+    """Returns the measured codes if the criterion's code is no number and matches none: it may be a typing error."""
     pattern = criterion.rc_pattern
     if pattern is None or LIKE_HTTP.fullmatch(pattern) or any(fnmatchcase(code, pattern) for code in total.rc):
         return ""
     codes = sorted(total.rc, key=lambda code: (-total.rc[code], code))
     more = " …" if len(codes) > MOST_CODES else ""
-    return f"; no response code is like {pattern!r}, there were {', '.join(map(repr, codes[:MOST_CODES]))}{more}"
+    measured = ", ".join(f"`{code}`" for code in codes[:MOST_CODES])
+    return f"; no response code matches `{pattern}`, the measured ones are {measured}{more}"
 
 
 def _too_few(result: CriterionResult) -> bool:
-    """Whether the interval is open and not even its bound nearest to a pass confirms a breach."""
+    """Whether the interval is open, and not even its bound nearest to a pass proves a breach."""
     low, high = result.interval or (None, None)
     bound = low if result.criterion.op in MORE else high
     return (low is None or high is None) and (bound is None or not breaches(result.criterion, bound))
 
 
-def _to_have_enough(criterion: Criterion, evidence: Evidence, samples: int) -> str:
-    """The load that would have brought enough samples, where one execution sends them."""
+def _advice_on_samples(criterion: Criterion, evidence: Evidence, samples: int) -> str:
+    """Returns advice on the load that yields enough samples; empty unless exactly one execution sends them."""
     senders = evidence.timeline.senders(criterion.label)
     found = [one for one in evidence.plan.chosen(criterion.executions) if one.name in senders]
     if len(found) != 1:
@@ -209,8 +210,8 @@ def _to_have_enough(criterion: Criterion, evidence: Evidence, samples: int) -> s
     return f": {advice}" if advice else ""
 
 
-def _label_shown(criterion: Criterion, view: Slice, evidence: Evidence) -> str | None:
-    """The label as the summary has it, where that is not the criterion's own."""
+def _summary_label(criterion: Criterion, view: Slice, evidence: Evidence) -> str | None:
+    """Returns the summary's label if it differs from the criterion's, else None."""
     if criterion.kind is None:
         return None
     if not criterion.label:
@@ -221,23 +222,24 @@ def _label_shown(criterion: Criterion, view: Slice, evidence: Evidence) -> str |
 
 def _not_measured(blank: CriterionResult) -> CriterionResult:
     subject = subject_of(blank.criterion)
-    message = f"none of the {blank.samples:,} samples has what {subject} needs: this engine does not record it"
-    return undecided(blank, "not-measured", message)
+    message = f"the engine does not record {subject}: none of the {blank.samples:,} samples has it"
+    return undecided(blank, "not-measured", f"{message}. Use another engine or another criterion")
 
 
 def _without_samples(blank: CriterionResult, evidence: Evidence) -> CriterionResult:
     label, location, kind = blank.criterion.label, blank.criterion.location, blank.criterion.kind
     known = sorted(set(evidence.timeline.labels()) - {""})
-    what = "no steady sample" if evidence.plan.ramp_up_exclude else "no sample"
-    named = f"{kind or 'label'} {label!r}" if label else f"any {kind or 'request'}"
-    message = f"{what} of {named} was measured" + (f" in location {location}" if location else "")
+    when = " in the steady state" if evidence.plan.ramp_up_exclude else ""
+    named = f"{kind or 'label'} `{label}` has" if label else "there are"
+    message = f"{named} no {kind + ' ' if kind and not label else ''}samples{when}"
+    message += f" in location {location}" if location else ""
     if blank.criterion.executions:
         message += f" in execution {' + '.join(blank.criterion.executions)}"
     if not label or label in known:
         return undecided(blank, "no-samples", message)
     near = close_matches(label, known, most=3, cutoff=0.3) or known[:3]
-    listed = ", ".join(map(repr, near))
-    message += f"; the nearest of {len(known)} known labels: {listed}" if near else "; no label is known"
+    listed = ", ".join(f"`{one}`" for one in near)
+    message += f"; the nearest of {plural(len(known), 'known label')}: {listed}" if near else "; no label has any"
     if label.removesuffix(" (transaction)") in known:
-        message += "; a transaction that requests share their label with is judged under `toril.criteria`"
+        message += ". To judge a transaction that has the label of requests, use `toril.criteria`"
     return undecided(blank, "unknown-label", message)

@@ -1,7 +1,7 @@
-"""Criteria on what CloudWatch measured of the system under test, period by period.
+"""Criteria on CloudWatch metrics of the system under test, period by period.
 
-All periods that overlap the judged time count. Sums, counts of samples, maxima and minima of several periods are
-exact, and so judged for the whole run; averages and percentiles cannot be merged, so each period is judged by itself.
+All periods that overlap the judged time count. Sums, sample counts, maxima and minima can be merged exactly, so they
+are judged over the whole run. Averages and percentiles cannot, so each period is judged alone.
 """
 
 import math
@@ -10,15 +10,16 @@ from dataclasses import replace
 from toril.criteria import Criterion, ServerMetric, criteria_of
 from toril.records import PART_OF_PERIOD_NEEDED, MetricQuery, MetricSeries, Plan
 from toril.summary import judged_window, lasted_s
+from toril.text import plural
 from toril.verdict.evidence import Evidence
 from toril.verdict.result import CriterionResult, never_full, settled, undecided, with_value
 from toril.verdict.windows import COMBINED, MORE, Combine, PointWatch, Window, margin
 
-TINY_S = 1e-3  # what is finer is the rounding of points' times
+TINY_S = 1e-3  # rounding error of the points' times
 
 
 def queries(plan: Plan) -> tuple[MetricQuery, ...]:
-    """What the plan's criteria need from CloudWatch, each once."""
+    """Returns the CloudWatch queries of the plan's criteria, without duplicates."""
     found = [query_of(one.server) for one in criteria_of(plan.criteria) if one.server is not None]
     return tuple({query.key: query for query in found}.values())
 
@@ -36,17 +37,17 @@ def query_of(metric: ServerMetric) -> MetricQuery:
 
 
 def judge_server(blank: CriterionResult, metric: ServerMetric, evidence: Evidence) -> CriterionResult:
-    """Judge a criterion on one of CloudWatch's metrics."""
+    """Returns the result of a criterion on a CloudWatch metric."""
     series = None if evidence.metrics is None else evidence.metrics.find(query_of(metric))
     if series is None:
-        return _unknown(blank, "CloudWatch was not asked")
+        return _unknown(blank, "toril did not query CloudWatch")
     plan = evidence.plan
     from_s, to_s = judged_window(
         plan, lasted_s(plan, evidence.timeline, evidence.completeness), blank.criterion.executions
     )
     judged = _Periods(blank.criterion, metric, series, from_s, to_s)
     if not judged.periods:
-        return _unknown(blank, series.error or "CloudWatch has no value of the time that is judged")
+        return _unknown(blank, series.error or "CloudWatch has no value in the judged time")
     result = judged.total(blank) if blank.criterion.logic == "total" else judged.windows(blank)
     open_end = series.error is not None and not judged.zeros
     if result.fired:
@@ -54,14 +55,15 @@ def judge_server(blank: CriterionResult, metric: ServerMetric, evidence: Evidenc
     if open_end:
         return _unknown(result, series.error or "")
     if judged.missing:
-        return _unknown(result, f"CloudWatch has no value of {judged.missing} of the periods that are judged")
+        missing = f"CloudWatch has no value in {plural(judged.missing, 'judged period')}"
+        return _unknown(result, f"{missing}; a longer `metrics-wait` may help")
     if result.observed is None:
-        return never_full(blank, round(to_s - from_s), rightly_ended=evidence.rightly_ended)
+        return never_full(blank, round(to_s - from_s), ended_by_criterion=evidence.ended_by_criterion)
     return result
 
 
 class _Periods:
-    """The periods that a criterion judges, numbered from the first of which there is a value."""
+    """The periods that a criterion judges, numbered from the first one with a value."""
 
     def __init__(
         self, criterion: Criterion, metric: ServerMetric, series: MetricSeries, from_s: float, to_s: float
@@ -79,14 +81,14 @@ class _Periods:
 
     @property
     def lasts(self) -> bool:
-        """Whether a breach stays one whatever values come in later."""
+        """Whether later values cannot undo a breach."""
         if self.criterion.logic == "for" or self.metric.merge == "none":
             return True
         more = self.criterion.op in MORE
         return self.criterion.op != "=" and (self.metric.merge in ("sum", "max")) is more
 
     def total(self, blank: CriterionResult) -> CriterionResult:
-        """The whole time: one merged value where there is one, else the period that is worst."""
+        """Returns the result of the whole time: of the merged value, or of the worst period if values cannot merge."""
         window, merge = None, self.metric.merge
         if merge == "none":
             number, value = max(self.periods, key=lambda one: margin(self.criterion, one[1]))
@@ -96,13 +98,13 @@ class _Periods:
         return with_value(replace(blank, window=window, samples=len(self.periods)), value)
 
     def windows(self, blank: CriterionResult) -> CriterionResult:
-        """Window after window, each of as many periods as the timeframe has in it."""
+        """Returns the result of all windows; a window has the timeframe's number of periods."""
         frame = math.ceil(self.criterion.timeframe_s / self.metric.period_s)
-        combine: Combine = "max" if self.metric.merge == "none" else self.metric.merge  # only `for` comes without one
+        combine: Combine = "max" if self.metric.merge == "none" else self.metric.merge  # `none` occurs with `for` only
         watch, before = PointWatch(self.criterion, combine, frame), None
         for number, value in self.periods:
             if self.metric.merge == "sum" and self.criterion.op not in MORE and self._overlap(number) < 1 - TINY_S:
-                continue  # low only because the load was there for a part of it
+                continue  # low only because the load covered a part of the period
             if before is not None and number > before + 1:
                 watch.miss(number - 1)
             watch.add(number, value)
@@ -114,19 +116,19 @@ class _Periods:
         return with_value(replace(blank, window=window, samples=window.samples), found.value, worst.value)
 
     def _overlapping(self) -> range:
-        """The numbers of all periods that overlap the judged time."""
+        """Returns the numbers of all periods that overlap the judged time."""
         period_s = self.metric.period_s
         first = math.floor((self.from_s - self._origin_s) / period_s + TINY_S)
         last = math.ceil((self.to_s - self._origin_s) / period_s - TINY_S)
         return range(first, max(last, first + 1))
 
     def _overlap(self, number: int) -> float:
-        """The part of the period, 0 … 1, that is judged."""
+        """Returns the judged part of the period, 0 … 1."""
         begin, period_s = self._origin_s + number * self.metric.period_s, self.metric.period_s
         return max(0.0, min(self.to_s, begin + period_s) - max(self.from_s, begin)) / period_s
 
     def _window(self, first: int, last: int, value: float) -> Window:
-        """Periods by their number as seconds since the start signal, no longer than what is judged."""
+        """Returns the periods in seconds since the start signal, cut to the judged time."""
         period_s = self.metric.period_s
         begin, end = self._origin_s + first * period_s, self._origin_s + (last + 1) * period_s
         start, end = math.floor(max(begin, self.from_s)), math.ceil(min(end, self.to_s))
@@ -134,5 +136,5 @@ class _Periods:
 
 
 def _unknown(result: CriterionResult, why: str) -> CriterionResult:
-    """Nothing to judge, or not enough of it to say that the criterion was kept."""
+    """Returns the result as inconclusive: too few values to prove that the criterion was kept."""
     return undecided(result, "no-samples", f"{result.message}; but {why}" if result.message else why)

@@ -1,4 +1,4 @@
-"""Reasons for an inconclusive verdict: conditions that invalidate times, and data that is missing or surplus."""
+"""Reasons for an inconclusive verdict: conditions that invalidate response times, and missing or surplus data."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from toril.criteria import criteria_of
 from toril.records import Plan, Reason
 from toril.records.summary import Generators
 from toril.summary.completeness import Completeness
+from toril.text import plural
 from toril.timeline import Timeline
 
 LATEST_START_S = 1.0
@@ -15,7 +16,7 @@ CLOCK_LIMIT_S = 1.0
 
 
 def invalid_times(plan: Plan, completeness: Completeness, generators: Generators) -> Iterator[Reason]:
-    """What invalidates times, and the load with them; what concerns the generators first."""
+    """Yields the conditions that invalidate response times and load, saturated generators first."""
     yield from _saturated(plan, generators)
     yield from _late(plan, completeness)
     yield from _late_rates(plan, completeness)
@@ -23,22 +24,22 @@ def invalid_times(plan: Plan, completeness: Completeness, generators: Generators
 
 
 def _saturated(plan: Plan, generators: Generators) -> Iterator[Reason]:
-    """A reason for each worker; the first says what it means, and the fix."""
-    so = f": part of its times is its own; {generators.advice}"
+    """Yields a reason for each saturated worker; the first one explains the effect and the fix."""
+    effect = f". Its response times include delays of the worker itself: {generators.advice}"
     for name in () if _of_stages_alone(plan) else generators.saturated:
         why = "; ".join(one.message for one in generators.workers[name].saturation)
-        yield Reason("saturated", f"{why}{so}")
-        so = ""
+        yield Reason("saturated", f"{why}{effect}")
+        effect = ""
 
 
 def _of_stages_alone(plan: Plan) -> bool:
-    """Whether only a search is judged: the result of each of its stages takes saturation into account."""
+    """Whether only a search is judged: its stages take saturation into account already."""
     subjects = {one.subject for one in criteria_of(plan.criteria)}
     return bool(plan.searched) and subjects <= {"capacity"}
 
 
 def latest_start_s(ramp_up_s: float) -> float:
-    """The allowed lateness of an execution's start."""
+    """Returns the allowed lateness of an execution's start, in seconds."""
     return max(LATEST_START_S, LATEST_START_OF_RAMP_UP * ramp_up_s)
 
 
@@ -47,12 +48,12 @@ def _late(plan: Plan, completeness: Completeness) -> Iterator[Reason]:
     for (worker, execution), late_s in completeness.lateness_s.items():
         limit_s = latest_start_s(ramp_up_s.get(execution, 0.0))
         if late_s > limit_s:
-            what = f"worker {worker} began {execution} {_above(late_s, limit_s)} s late"
-            yield Reason("late-start", f"{what}; at most {limit_s:g} s is allowed")
+            late = f"worker {worker} started {execution} {_above(late_s, limit_s)} s late (limit {limit_s:g} s)"
+            yield Reason("late-start", f"{late}; find out what else keeps its machine busy")
 
 
 def _above(value: float, limit: float) -> str:
-    """The value with enough digits to differ from the limit."""
+    """Returns the value with enough digits to differ from the limit."""
     return next((shown for digits in (1, 2, 3) if float(shown := f"{value:.{digits}f}") > limit), f"{value:g}")
 
 
@@ -60,11 +61,11 @@ def _unsure_clocks(completeness: Completeness) -> Iterator[Reason]:
     for worker, (offset_s, uncertainty_s) in completeness.clock_s.items():
         if abs(offset_s) + uncertainty_s > CLOCK_LIMIT_S:
             off = f"the clock of worker {worker} is off by {offset_s:+.2f} s ± {uncertainty_s:.2f} s"
-            yield Reason("unsure-clock", f"{off}; {CLOCK_LIMIT_S:g} s is allowed")
+            yield Reason("unsure-clock", f"{off} (limit {CLOCK_LIMIT_S:g} s); synchronise it with NTP")
 
 
 def _late_rates(plan: Plan, completeness: Completeness) -> Iterator[Reason]:
-    """Changes that a worker saw so late that the load differed from the plan for a while."""
+    """Yields the load changes that a worker applied so late that the load differed from the plan."""
     settle_s = {one.name: one.search.settle_s for one in plan.searched if one.search is not None}
     for rate in completeness.rates:
         limit_s = max(LATEST_RATE_S, settle_s.get(rate.execution, 0.0))
@@ -72,39 +73,41 @@ def _late_rates(plan: Plan, completeness: Completeness) -> Iterator[Reason]:
         if late is not None and late[1] > limit_s:
             yield Reason(
                 "late-rate",
-                f"worker {late[0]} saw {late[1]:.1f} s late that {rate.execution} goes on at {rate.rps:,.10g}/s; "
-                f"{limit_s:.1f} s are allowed",
+                f"worker {late[0]} changed {rate.execution} to {rate.rps:,.10g}/s {late[1]:.1f} s late "
+                f"(limit {limit_s:.1f} s); find out what else keeps its machine busy, or change the load less often",
             )
 
 
 def incomplete(timeline: Timeline, completeness: Completeness) -> Iterator[Reason]:
-    """Data that is missing or surplus."""
+    """Yields reasons for missing or surplus data."""
     for worker, reason in lost_workers(completeness):
         yield Reason("lost-worker", f"worker {worker} was lost: {reason}")
     for file in completeness.damaged:
         yield Reason("damaged-file", file)
     never_read = samples_never_read(timeline, completeness)
     if never_read and never_read > 0 and not completeness.damaged:
-        yield Reason("missing-samples", f"{never_read:,} requests that workers recorded are in none of their files")
+        missing = f"the files of workers lack {plural(never_read, 'request')} that the workers recorded"
+        yield Reason("missing-samples", f"{missing}; please report this as a bug")
     if never_read and never_read < 0:
-        surplus = f"the files of workers have {-never_read:,} requests more than the workers recorded"
-        yield Reason("surplus-samples", f"{surplus}; run the suite again, and see who else may write its results")
+        surplus = f"the files of workers have {plural(-never_read, 'request')} more than the workers recorded"
+        yield Reason("surplus-samples", f"{surplus}; find out what else writes to this run's folder, and run again")
     unreadable = unreadable_records(timeline, completeness)
     if unreadable:
-        yield Reason("unreadable-records", f"{unreadable:,} records of the engines could not be read")
+        damaged = f"toril could not read {plural(unreadable, 'record')} of the engines"
+        yield Reason("unreadable-records", f"{damaged}; see the engine's log")
 
 
 def lost_workers(completeness: Completeness) -> list[tuple[str, str]]:
-    """Each lost worker, and why it was lost."""
+    """Returns each lost worker and the reason."""
     heard = {*completeness.reported, *(worker for worker, _ in completeness.lost)}
-    silent = [(worker, "nothing was heard of it") for worker in completeness.planned if worker not in heard]
+    silent = [(worker, "it never reported; see its log") for worker in completeness.planned if worker not in heard]
     return [*completeness.lost, *silent]
 
 
 def samples_never_read(timeline: Timeline, completeness: Completeness) -> int | None:
-    """The number of requests in unreadable files; None unless every worker reported how many it wrote.
+    """Returns the number of requests that are missing in the files; negative if the files hold too many.
 
-    Below 0: the files hold more than workers wrote.
+    None if not every worker reported its number of requests.
     """
     if not set(completeness.exits) >= set(completeness.planned):
         return None
@@ -118,15 +121,16 @@ def unreadable_records(timeline: Timeline, completeness: Completeness) -> int:
 
 
 def stopped(completeness: Completeness, *, by_criterion: bool = False) -> Iterator[Reason]:
-    """A load that was ended before its planned end, unless a criterion or a search did so rightly.
+    """Yields a reason if the load ended before its planned end, unless a criterion or a search ended it.
 
-    `by_criterion`: the measurements confirm a criterion that stops the load.
+    `by_criterion`: the measurements confirm that a criterion stopped the load.
     """
     stop, stopped_s = completeness.stop, completeness.stopped_at_s
     if stop is None:
         return
-    if completeness.rightly_ended_s is None or not (stop.cause == "search" or by_criterion):
-        when = "before it began" if stopped_s is None else f"after {stopped_s:.0f} s"
-        lost = [worker for worker, why in completeness.lost if why and why in stop.message]  # a reason already
+    if completeness.intended_end_s is None or not (stop.cause == "search" or by_criterion):
+        when = "before it started" if stopped_s is None else f"after {stopped_s:.0f} s"
+        # The reason `lost-worker` already has the details.
+        lost = [worker for worker, why in completeness.lost if why and why in stop.message]
         why = f"worker {lost[0]} was lost" if lost else stop.message
-        yield Reason("stopped", f"the load was ended early, {when}: {why}")
+        yield Reason("stopped", f"the load was stopped early, {when}: {why}")

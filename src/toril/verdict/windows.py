@@ -1,23 +1,30 @@
-"""The values of a criterion: read off seconds of samples, condensed over windows or the whole run.
+"""The values of a criterion, computed from seconds of samples over windows or the whole run.
 
-Everything read is a sum, so that seconds can be added to a window and taken out again exactly, and the worker that a
-sample came from never matters.
+All readings are sums, so seconds can be added to a window and removed again exactly, and samples of different workers
+can be mixed.
 
-A criterion with a timeframe is followed second by second. It judges every second in which its label has samples, with
-the N seconds that end there. A count or a rate is 0 in a silent second: such a criterion judges each second of the
-planned time, from the first sample's on.
+A criterion with a timeframe judges every second in which its label has samples, together with the N seconds that end
+there. Counts and rates are 0 in a second without samples, so criteria on them judge each second of the planned time,
+from the first sample on.
 
-- `for` N: the condition held in each of those seconds by itself. Seconds that it does not judge neither break the
-  series nor count as its end, but its length is last - first + 1, as in Taurus. Its value is the one that was held: the
-  value of the second that breached least.
-- `within` N: the value of the N seconds taken together; also of fewer, as long as the label has been there for less.
-- `over` N: the same, once the label has been there for N seconds.
+- `for` N: each of these seconds alone is in breach. A second that the criterion does not judge does not interrupt the
+  series, and cannot be its last one, but counts in its length (last - first + 1), as in Taurus. The value is that of
+  the second that breached least.
+- `within` N: the value of the N seconds together; of fewer seconds while the label has existed for less than N.
+- `over` N: the same, but only after the label has existed for N seconds.
 
-Taken together means: counts of hits, successes, failures and response codes are summed, percentiles come from the
-merged histogram, averages are weighted by samples, percentages are the share of the window's samples (Taurus takes
-the plain mean of the seconds' values for these three); bytes and virtual users are the mean of the seconds' values.
-Throughput is the window's samples by its length. Figures that are known by the second (the load of an execution, the
-health of a generator, a metric of CloudWatch) are taken together by their mean, sum, maximum or minimum.
+The value of several seconds together:
+
+- counts of hits, successes, failures and response codes: their sum
+- percentiles: from the merged histogram
+- averages: weighted by samples
+- percentages: the share in the window's samples
+- bytes and virtual users: the mean of the seconds
+- throughput: the window's samples divided by its length
+- values that exist per second (the load of an execution, the health of a generator, a metric of CloudWatch): their
+  mean, sum, maximum or minimum
+
+For percentiles, averages and percentages, Taurus takes the plain mean of the seconds instead.
 """
 
 import math
@@ -40,7 +47,7 @@ Kind = Literal["sum", "mean", "share", "stdev", "percentile", "rate"]
 Combine = Literal["mean", "sum", "max", "min"]
 Value = TypeVar("Value")
 
-KINDS: dict[str, Kind] = {  # of all other subjects: mean
+KINDS: dict[str, Kind] = {  # all other subjects: mean
     "throughput": "rate",
     "p": "percentile",
     "stdev-rt": "stdev",
@@ -49,7 +56,7 @@ KINDS: dict[str, Kind] = {  # of all other subjects: mean
     "fail": "sum",
     "rc": "sum",
 }
-MORE = frozenset({">", ">="})  # the operators whose breach is a value that is too high
+MORE = frozenset({">", ">="})  # operators with which high values are a breach
 OPPOSITE: dict[str, Operator] = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "=": operator.eq}
 COMBINED: dict[Combine, Callable[[Sequence[float]], float]] = {
@@ -61,26 +68,26 @@ COMBINED: dict[Combine, Callable[[Sequence[float]], float]] = {
 
 
 def opposite(criterion: Criterion) -> Criterion | None:
-    """The criterion that comes true exactly when this one does not; None for one on an exact value."""
+    """Returns the criterion with the negated condition; None for one on an exact value."""
     op = OPPOSITE.get(criterion.op)
     return None if op is None else replace(criterion, op=op)
 
 
 def breaches(criterion: Criterion, value: float) -> bool:
-    """Whether the criterion's condition is true of the value."""
+    """Whether the value satisfies the criterion's condition, which is a breach."""
     return bool(_COMPARE[criterion.op](value, criterion.threshold))
 
 
 def counts_silence(criterion: Criterion) -> bool:
-    """Whether a second without samples has a value as well: 0."""
+    """Whether a second without samples has the value 0."""
     return not criterion.percent and criterion.subject in ("throughput", "hits", "succ", "fail", "rc", "bytes")
 
 
 def is_judged(criterion: Criterion, planned: Seconds, second: int, samples: int) -> bool:
-    """Whether a criterion judges a second with that number of samples.
+    """Whether a criterion judges a second with this number of samples.
 
-    The seconds of the planned time are whole ones. Of others, such as those in which the last answers come, a count is
-    not what it would have been, and can only be too high.
+    Seconds of the planned time are complete. In other seconds, such as those of the last responses, counts are
+    incomplete, so only a count that is too high is a breach.
     """
     if not counts_silence(criterion):
         return samples > 0
@@ -88,7 +95,7 @@ def is_judged(criterion: Criterion, planned: Seconds, second: int, samples: int)
 
 
 def margin(criterion: Criterion, value: float) -> float:
-    """How far the value is on the wrong side of the threshold: the larger, the worse."""
+    """Returns the distance of the value beyond the threshold; larger is worse, negative is no breach."""
     if math.isnan(value):
         return -math.inf
     beyond = value - criterion.threshold
@@ -104,7 +111,7 @@ def margin(criterion: Criterion, value: float) -> float:
 class Reading:
     """The sums that one second (or the whole run) adds to a window."""
 
-    weight: float  # what `amount` is divided by: samples, or seconds for throughput, bytes and virtual users
+    weight: float  # the divisor of `amount`: samples, or seconds for throughput, bytes and virtual users
     amount: int = 0
     squares: int = 0
     histogram: Histogram | None = None
@@ -112,7 +119,7 @@ class Reading:
 
 
 def kind_of(criterion: Criterion) -> Kind:
-    """How windows of the criterion are condensed into one value."""
+    """Returns how a window of the criterion becomes one value."""
     if criterion.percent:
         return "share"
     if criterion.subject == "bytes" and criterion.logic == "total":
@@ -121,7 +128,7 @@ def kind_of(criterion: Criterion) -> Kind:
 
 
 def reader_of(criterion: Criterion) -> Callable[[Stats, int], Reading | None]:
-    """Reads the subject off the samples and the virtual users of a second; None where it was not measured."""
+    """Returns a function from the samples and virtual users of a second to its reading; None if not measured."""
     match criterion.subject:
         case "hits":
             return lambda stats, _: Reading(stats.samples, stats.samples)
@@ -154,7 +161,7 @@ def reader_of(criterion: Criterion) -> Callable[[Stats, int], Reading | None]:
 
 
 class Pool:
-    """The readings of a window, added up."""
+    """The sum of a window's readings."""
 
     __slots__ = ("amount", "counts", "squares", "weight")
 
@@ -167,7 +174,7 @@ class Pool:
             self.add(reading)
 
     def add(self, reading: Reading, sign: int = 1) -> None:
-        """Add a reading, or take it out again with sign -1."""
+        """Adds a reading, or removes it with sign -1."""
         self.weight += sign * reading.weight
         self.amount += sign * reading.amount
         self.squares += sign * reading.squares
@@ -178,14 +185,14 @@ class Pool:
             self.counts[reading.histogram.buckets] += sign * reading.histogram.counts
 
     def samples(self, criterion: Criterion) -> float:
-        """How many samples were measured, as far as what is absent is estimated from them."""
+        """Returns the number of measured samples, from which missing ones are estimated."""
         return self.amount if criterion.subject == "throughput" else self.weight
 
     def value(self, criterion: Criterion, max_us: int, absent: float = 0.0) -> float:
-        """The value that is compared with the threshold, in its unit.
+        """Returns the value to compare with the threshold, in its unit.
 
-        `absent` samples, which were planned but not recorded, get the value that is the least likely to breach:
-        infinity where it has no bound, and not-a-number where the criterion is about an exact value.
+        `absent` samples were planned but not recorded. They get the value that is the least likely to breach: infinity
+        if it has no bound, not-a-number if the criterion is on an exact value.
         """
         if absent and criterion.op == "=":
             return math.nan
@@ -210,7 +217,7 @@ class Pool:
             case "stdev":
                 if absent and not more:
                     return math.inf
-                spread = self.weight * self.squares - self.amount * self.amount  # exact: n² times the variance
+                spread = self.weight * self.squares - self.amount * self.amount  # n² × variance, exact in integers
                 return math.sqrt(max(0, spread) / self.weight / (self.weight + absent))
             case "percentile":
                 return self._percentile(criterion.percentile or 0.0, max_us, absent, more)
@@ -234,17 +241,17 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One window of a criterion and its value; both seconds inclusive."""
+    """One window of a criterion and its value; both ends inclusive."""
 
     from_s: int
     to_s: int
     value: float
     samples: int
-    reported: int | None = None  # of `for`: how many of its seconds (or periods) had a value; silent ones may have none
+    reported: int | None = None  # with `for`: the number of its seconds (or periods) with a value
 
 
 class _LowestValue:
-    """The entry with the lowest key among the latest seconds; each second costs O(1) amortised."""
+    """The entry with the lowest key in a sliding window; each second costs O(1) amortised."""
 
     __slots__ = ("_entries",)
 
@@ -252,7 +259,7 @@ class _LowestValue:
         self._entries: deque[tuple[int, float, float]] = deque()
 
     def push(self, second: int, key: float, value: float, oldest: int) -> float:
-        """Add a second, drop those before `oldest`; returns the value under the lowest key."""
+        """Adds a second, drops those before `oldest`, and returns the value with the lowest key."""
         while self._entries and self._entries[-1][1] >= key:
             self._entries.pop()
         self._entries.append((second, key, value))
@@ -262,11 +269,11 @@ class _LowestValue:
 
 
 class WindowWatch(Generic[Value]):
-    """Follows a criterion with a timeframe through the values of its seconds (or periods)."""
+    """Computes the windows of a criterion with a timeframe from the values of its seconds (or periods)."""
 
     def __init__(self, criterion: Criterion, frame: int | None = None) -> None:
         self.criterion = criterion
-        self.fired: Window | None = None  # the first window that breached the criterion
+        self.fired: Window | None = None  # the first window in breach
         self.worst: Window | None = None
         self.first_second: int | None = None
         self.last_second: int | None = None
@@ -274,14 +281,14 @@ class WindowWatch(Generic[Value]):
         self.restart()
 
     def restart(self) -> None:
-        """Begin anew after a time in which nothing was planned: no window spans it."""
+        """Restarts after unplanned time, which no window may span."""
         self.first_second = None
         self._seconds: deque[tuple[int, Any, int]] = deque()  # with their samples
         self._samples = 0
         self._lowest = _LowestValue()
 
     def add(self, second: int, value: Value, samples: int = 1) -> Window | None:
-        """Take the next second; the window that ends there if it is the first to breach."""
+        """Adds the next second; returns the window that ends there if it is the first in breach."""
         self.last_second = second
         self.first_second = second if self.first_second is None else self.first_second
         earliest = second - self._frame + 1
@@ -306,7 +313,7 @@ class WindowWatch(Generic[Value]):
         return self._compare(Window(start, second, self._together(start, second), self._samples))
 
     def miss(self, second: int) -> None:
-        """Take a second whose data is missing: it ends every series of `for`."""
+        """Adds a second with missing data, which ends every series of `for`."""
         if self.criterion.logic == "for" and self._seconds:
             self._seconds.append((second, None, 0))
             self._lowest.push(second, -math.inf, math.nan, self._seconds[0][0])
@@ -320,25 +327,25 @@ class WindowWatch(Generic[Value]):
         return None
 
     def _alone(self, second: int, value: Value) -> float:
-        """The value of one second."""
+        """Returns the value of one second."""
         raise NotImplementedError
 
     def _together(self, first: int, last: int) -> float:
-        """The value of the window."""
+        """Returns the value of the window."""
         raise NotImplementedError
 
     def _enter(self, second: int, value: Value) -> None:
-        """A second enters the window."""
+        """Adds a second to the window."""
 
     def _leave(self, value: Value) -> None:
-        """A second leaves the window."""
+        """Removes a second from the window."""
 
 
 class SampleWatch(WindowWatch[Reading]):
-    """Follows a criterion on samples.
+    """Computes the windows of a criterion on samples.
 
-    Each `missing` sample is given the value that is the least likely to breach; the most likely to, where `against` is
-    the criterion's opposite.
+    Each `missing` sample gets the value that is the least likely to breach, or the most likely if `against` is the
+    criterion's opposite.
     """
 
     def __init__(
@@ -348,7 +355,7 @@ class SampleWatch(WindowWatch[Reading]):
         share_of_all: float = 1.0,
         against: Criterion | None = None,
     ) -> None:
-        self.begun = False  # there was a sample, if only in a second that is not judged
+        self.begun = False  # true from the first sample on, even in a second that is not judged
         self._read = reader_of(criterion)
         self._valued = against or criterion
         self._missing = missing
@@ -358,11 +365,11 @@ class SampleWatch(WindowWatch[Reading]):
     def restart(self) -> None:
         super().restart()
         self._pool = Pool()
-        self._highest = _LowestValue()  # the exact maximum, by its negative
+        self._highest = _LowestValue()  # of negated maxima
         self._max_us = 0
 
     def follow(self, view: Slice, second: int, planned: Seconds) -> Window | None:
-        """Take one second of the samples, if the criterion judges it; as `add`."""
+        """Adds one second of the samples if the criterion judges it; returns what `add` returns."""
         stats = view.second(second)
         self.begun |= stats.samples > 0
         if not is_judged(self.criterion, planned, second, stats.samples):
@@ -393,25 +400,25 @@ class SampleWatch(WindowWatch[Reading]):
         return pool.value(self._valued, max_us, absent)
 
 
-# Figures that are known by the second
+# Values per second
 
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """One figure by the second."""
+    """One value per second."""
 
-    name: str  # of a worker, of an execution
+    name: str  # of a worker or an execution
     points: Sequence[tuple[int, float]] = field(default_factory=tuple)  # second, value; ascending
-    total: float | None = None  # of the whole run; None where it was not measured
+    total: float | None = None  # over the whole run; None if not measured
 
     @property
     def seconds(self) -> int:
-        """How many seconds lie between the first and the last."""
+        """The number of seconds from the first to the last, inclusive."""
         return self.points[-1][0] - self.points[0][0] + 1 if self.points else 0
 
 
 def combined_by(criterion: Criterion) -> Combine:
-    """How the seconds of a window are taken together; lateness is the maximum of each second already."""
+    """Returns how the seconds of a window are combined; lateness is already the maximum of each second."""
     match criterion.subject:
         case "generator-dropped":
             return "sum"
@@ -421,7 +428,7 @@ def combined_by(criterion: Criterion) -> Combine:
 
 
 class PointWatch(WindowWatch[float]):
-    """Follows a criterion on such a figure."""
+    """Computes the windows of a criterion on values per second."""
 
     def __init__(self, criterion: Criterion, combine: Combine | None = None, frame: int | None = None) -> None:
         super().__init__(criterion, frame)
@@ -429,7 +436,7 @@ class PointWatch(WindowWatch[float]):
 
     @classmethod
     def through(cls, criterion: Criterion, series: Points) -> "PointWatch":
-        """All windows of one series."""
+        """Returns the windows of one series."""
         watch = cls(criterion)
         for second, value in series.points:
             watch.add(second, value)

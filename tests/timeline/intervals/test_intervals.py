@@ -1,4 +1,4 @@
-"""Interval files: what goes in comes out, or the file is refused as a whole."""
+"""Interval files are read back as written, or rejected as a whole."""
 
 import struct
 import zlib
@@ -16,7 +16,7 @@ from toril.timeline.intervals.format import HEAD
 
 
 def columns(count=3, **changes):
-    """Samples that completed at 0.5 s, 1.5 s …"""
+    """Returns columns of samples that completed at 0.5 s, 1.5 s …"""
     return {
         "completed_s": np.arange(count) + 0.5,
         "label": ["home"] * count,
@@ -58,7 +58,7 @@ def merged(*recorders):
     return timeline
 
 
-def test_everything_recorded_is_in_the_file():
+def test_the_file_has_all_recorded_data():
     interval = decode(WHOLE, "intervals-000001")
 
     assert (interval.worker, interval.location, interval.number) == ("eu-1", "eu", 1)
@@ -74,7 +74,7 @@ def test_everything_recorded_is_in_the_file():
     assert sorted(zip(interval.rcs, interval.messages, strict=True)) == [("200", ""), ("500", "no")]
 
 
-def test_a_flush_holds_what_came_since_the_last_one():
+def test_a_flush_holds_the_records_since_the_last_one():
     recorder = recorder_with_everything()
     recorder.flush()
 
@@ -104,13 +104,13 @@ def test_any_truncation_is_noticed(length):
 
 
 @given(st.binary(max_size=200))
-def test_other_bytes_are_refused(data):
+def test_other_bytes_are_rejected(data):
     for found in (data, WHOLE + data + b"x", HEAD.pack(b"torili", 1, len(data), 100, 0) + data):
         with refused("damaged-file", error=StoreError):
             decode(found, "x")
 
 
-def test_a_file_with_timings_says_so_by_its_version_and_is_read_back():
+def test_a_file_with_timings_has_its_own_version_and_is_read_back():
     recorder = Recorder("eu-1", "eu")
     recorder.add_one("shop", completed_s=0.5, label="open", response_us=900)
     plain = written(recorder)
@@ -121,7 +121,7 @@ def test_a_file_with_timings_says_so_by_its_version_and_is_read_back():
     assert [(one.label, one.kind) for one in decode(timed, "x").series] == [("open (LCP)", "timing")]
 
 
-def test_a_later_version_is_named():
+def test_an_error_names_a_later_version():
     body = WHOLE[HEAD.size :]
     head = HEAD.pack(b"torili", 3, len(body), 9, 0)[:-4]
     data = head + struct.pack("<I", zlib.crc32(body, zlib.crc32(head))) + body
@@ -145,7 +145,7 @@ def test_a_later_version_is_named():
         {"kind": "page"},
     ],
 )
-def test_what_cannot_be_a_sample_is_refused_and_nothing_recorded(changes):
+def test_an_impossible_sample_is_rejected_and_nothing_recorded(changes):
     recorder = Recorder("w", "l")
 
     with pytest.raises(ValueError):
@@ -153,13 +153,13 @@ def test_what_cannot_be_a_sample_is_refused_and_nothing_recorded(changes):
     assert recorder.samples == 0 and recorder.flush() is None
 
 
-def test_the_acceptable_rows_can_be_told_beforehand():
+def test_acceptable_rows_are_known_in_advance():
     some = columns(4, response_us=np.array([1, -1, 1 << 40, 4]), completed_s=np.array([0, 0, 0, np.inf]))
 
     assert acceptable(some).tolist() == [True, False, False, False]
 
 
-def test_codes_and_texts_are_the_same():
+def test_codes_and_texts_give_the_same_file():
     coded, spelt = Recorder("a", "l"), Recorder("a", "l")
     codes = {"label": np.full(3, coded.code("label", "home")), "rc": np.full(3, coded.code("rc", "200"))}
     coded.add_many("shop", columns(3, **codes))
@@ -168,7 +168,7 @@ def test_codes_and_texts_are_the_same():
     assert coded.flush() == spelt.flush()
 
 
-def test_one_by_one_is_the_same_as_many():
+def test_single_samples_give_the_same_file_as_columns():
     single, many = Recorder("a", "l"), Recorder("a", "l")
     many.add_many("shop", columns(3))
     for second in range(3):
@@ -188,7 +188,7 @@ def test_messages_beyond_the_first_hundred_are_counted_as_other():
     assert errors["m99", "500"] == 1
 
 
-def test_what_completed_before_the_signal_counts_in_second_0():
+def test_samples_before_the_start_signal_count_in_second_0():
     recorder = Recorder("w", "l")
     recorder.add_many("shop", columns(2, completed_s=np.array([-0.004, 0.0])))
 
@@ -204,7 +204,7 @@ def test_a_label_may_be_any_text():
 
 
 @given(st.lists(st.integers(0, (1 << 40) - 1), min_size=1, max_size=40))
-def test_sums_stay_exact_however_long_requests_take(values):
+def test_sums_are_exact_for_any_duration(values):
     recorder = Recorder("w", "l")
     recorder.add_many("shop", columns(len(values), response_us=np.array(values)))
     total = merged(recorder).select().total
@@ -216,7 +216,7 @@ def test_sums_stay_exact_however_long_requests_take(values):
 
 @pytest.mark.parametrize(("seconds", "limit"), [(5, 120), (1, 150)])
 def test_files_are_compact(seconds, limit):
-    """100 samples of log-normal latency for each of 10 labels and second."""
+    """100 samples of log-normal latency per label and second, for 10 labels."""
     chance = np.random.default_rng(3)
     recorder = Recorder("eu-west-1-17", "eu-west-1")
     count = seconds * 1000

@@ -1,4 +1,4 @@
-"""What a file says of its generator beside the first table: added later, so it may be missing, or more than known."""
+"""The vitals of a generator in an interval file: optional, and readable with fewer or more columns."""
 
 import json
 import struct
@@ -14,7 +14,7 @@ from toril.timeline.intervals import VITALS, Recorder, decode
 from toril.timeline.intervals.format import CHECKED, HEAD, LENGTH
 
 
-def told() -> Recorder:
+def recorder_with_vitals() -> Recorder:
     recorder = Recorder("eu-1", "eu")
     recorder.health(
         3, 0.25, 0.5, 1000, 0.125, machine=0.75, waiting=0.0, throttled=0.125, sockets=7, sockets_share=0.01
@@ -26,7 +26,7 @@ def told() -> Recorder:
 
 
 def changed(data: bytes, change) -> bytes:
-    """The file with its names changed, and lengths and checksum that fit."""
+    """Returns the file with changed names, and matching lengths and checksum."""
     raw = zlib.decompress(data[HEAD.size :])
     (length,) = LENGTH.unpack_from(raw)
     names = json.loads(raw[LENGTH.size : LENGTH.size + length])
@@ -38,7 +38,7 @@ def changed(data: bytes, change) -> bytes:
     return head + struct.pack("<I", zlib.crc32(body, zlib.crc32(head))) + body
 
 
-FILE = told().flush() or b""
+FILE = recorder_with_vitals().flush() or b""
 
 
 def by_second(data: bytes) -> dict[int, dict[str, int]]:
@@ -46,7 +46,7 @@ def by_second(data: bytes) -> dict[int, dict[str, int]]:
     return {row.pop("second"): row for row in rows}
 
 
-def test_vitals_are_kept_and_what_was_not_measured_stays_unknown() -> None:
+def test_vitals_are_kept_and_unmeasured_ones_stay_unknown() -> None:
     found = decode(FILE, "x")
     assert by_second(FILE) == {
         2: dict.fromkeys(VITALS[1:], -1) | {"late_us": 900, "late_p90_us": 400, "dropped": 3},
@@ -56,7 +56,7 @@ def test_vitals_are_kept_and_what_was_not_measured_stays_unknown() -> None:
     assert found.generator == {"cores": 2.0, "memory_limit_bytes": 1 << 30, "single_threaded": True}
 
 
-def test_two_reports_of_one_second_are_the_worse_one_and_their_sum() -> None:
+def test_two_reports_of_a_second_keep_the_worse_values_and_add_dropped_requests() -> None:
     recorder = Recorder("eu-1", "eu")
     recorder.sends(5, late_us=10, late_p90_us=9, dropped=1)
     recorder.sends(5, late_us=30, late_p90_us=2, dropped=4)
@@ -64,8 +64,8 @@ def test_two_reports_of_one_second_are_the_worse_one_and_their_sum() -> None:
     assert (found["late_us"], found["late_p90_us"], found["dropped"]) == (30, 9, 5)
 
 
-def test_vitals_are_of_one_file_and_the_generator_of_all() -> None:
-    recorder = told()
+def test_vitals_are_in_one_file_and_generator_limits_in_all() -> None:
+    recorder = recorder_with_vitals()
     recorder.flush()
     recorder.unreadable()
     found = decode(recorder.flush() or b"", "x")
@@ -73,7 +73,7 @@ def test_vitals_are_of_one_file_and_the_generator_of_all() -> None:
     assert found.generator["cores"] == 2.0
 
 
-def test_a_file_of_an_earlier_toril_is_read_without_them() -> None:
+def test_a_file_of_an_earlier_toril_is_read_without_vitals() -> None:
     def without(names):
         del names["vitals"], names["generator"]
 
@@ -83,7 +83,7 @@ def test_a_file_of_an_earlier_toril_is_read_without_them() -> None:
     assert found.health.shape[1] == 1
 
 
-def test_fewer_columns_are_filled_up_and_those_of_a_later_toril_are_ignored() -> None:
+def test_missing_columns_are_unknown_and_those_of_a_later_toril_are_ignored() -> None:
     fewer = changed(FILE, lambda names: names.update(vitals=names["vitals"][:2]))
     more = changed(FILE, lambda names: names.update(vitals=[*names["vitals"], [1, 2]], later={"any": "thing"}))
     assert {row["machine"] for row in by_second(fewer).values()} == {7500, -1}
@@ -110,13 +110,13 @@ def test_fewer_columns_are_filled_up_and_those_of_a_later_toril_are_ignored() ->
         7,
     ],
 )
-def test_vitals_that_no_writer_makes_damage_the_file(vitals) -> None:
+def test_impossible_vitals_make_a_file_damaged(vitals) -> None:
     with refused("damaged-file", "intervals-000007", error=StoreError):
         decode(changed(FILE, lambda names: names.update(vitals=vitals)), "intervals-000007")
 
 
 @pytest.mark.parametrize("generator", [[], "x", 3, None])
-def test_a_generator_without_names_damages_the_file(generator) -> None:
+def test_invalid_generator_limits_make_a_file_damaged(generator) -> None:
     with refused("damaged-file", error=StoreError):
         decode(changed(FILE, lambda names: names.update(generator=generator)), "x")
 

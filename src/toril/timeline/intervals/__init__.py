@@ -1,4 +1,4 @@
-"""What a worker measured, as files: written by Recorder, read by decode. docs/reference/run-folder.md is the format."""
+"""A worker's measurements as files: `Recorder` writes them, `decode` reads them. Format: docs/reference/run-folder.md."""
 
 from toril.timeline.intervals.format import (
     BUCKET_BITS,

@@ -1,6 +1,6 @@
-"""The interval file: a head with a checksum, then one zlib stream of names (JSON) and columns of integers.
+"""The interval file: a header with a checksum, then one zlib stream of names (JSON) and columns of integers.
 
-docs/reference/run-folder.md describes every byte.
+docs/reference/run-folder.md describes each byte.
 """
 
 import json
@@ -23,39 +23,39 @@ from toril.stats.histogram import Int64s, highests_of, lowests_of
 
 MAGIC = b"torili"
 VERSION = 1
-VERSION_OF_TIMINGS = 2  # of files that hold some: a toril that knows only two kinds refuses them by name
+VERSION_OF_TIMINGS = 2  # of files with timings: older versions, which know two kinds only, reject them
 HEAD = struct.Struct("<6sHIII")  # magic, version, bytes of the packed body, of the unpacked body, CRC-32
 CHECKED = HEAD.size - 4  # the CRC covers the head before it, and the packed body
 LENGTH = struct.Struct("<I")
-# A worker writes several files before one comes near these, and a made-up file costs its reader less than 200 MB.
+# A worker splits its data into several files long before these limits; a forged file costs its reader < 200 MB.
 MAX_PACKED = 1 << 24  # bytes of a file
 MAX_UNPACKED = 1 << 25
 MAX_NAMES = 3 << 23  # bytes
-MAX_NUMBERS = 1 << 21  # in all tables but the two of the histograms, …
-MAX_PAIRS = 1 << 20  # … and in each of these
-MAX_SUM = 1 << 53  # of a column, exclusive; a made-up one beyond it could overflow
+MAX_NUMBERS = 1 << 21  # in all tables except the two of the histograms, …
+MAX_PAIRS = 1 << 20  # … and in each of these two
+MAX_SUM = 1 << 53  # of a column, exclusive; a larger one in a forged file could overflow
 
 MAX_DURATION_US = 1 << 40  # 12.7 days; exclusive. Bucket indices below it fit into 15 bits
 MAX_LENGTH = 1000  # of a text, in characters
 MAX_SECOND = 1 << 21  # 24 days of load; exclusive
 BUCKET_BITS = 15
 
-Kind = Literal["request", "transaction", "timing"]  # a timing is a part of a step, and never counted as a request
+Kind = Literal["request", "transaction", "timing"]  # a timing is a part of a step; it does not count as a request
 MAX_ARMS, MAX_BLOCKS = 1 << 2, 1 << 10
 KINDS: tuple[Kind, Kind, Kind] = ("request", "transaction", "timing")
 TIMING = KINDS.index("timing")
 
-CELL_COLUMNS = (  # "above": measured from the lowest value of the sample's bucket, which the histogram has anyway
+CELL_COLUMNS = (  # "above": relative to the lowest value of the sample's bucket
     "second",
     "series",
-    "buckets",  # how many of the histogram's rows are this cell's
+    "buckets",  # the number of the histogram's rows for this cell
     "samples",
     "bytes",
-    "above_us",  # sum of response times = sum of count × lowest, plus this
-    "above_sq_high",  # sum of squares = sum of count × lowest², plus this × 2**32
-    "above_sq_low",  # … plus this
+    "above_us",  # sum of response times = sum of count × lowest + above_us
+    "above_sq_high",  # sum of squares = sum of count × lowest² + above_sq_high × 2**32 …
+    "above_sq_low",  # … + above_sq_low
     "min_above_us",  # in the cell's first bucket
-    "max_above_us",  # in its last
+    "max_above_us",  # in its last bucket
     "ttfb_sum_us",
     "ttfb_count",
     "connect_sum_us",
@@ -71,25 +71,25 @@ TABLES = {
     "health": ("second", "cpu", "busiest", "memory_bytes", "throttled_us"),  # cpu, busiest: 1/10,000 of the limit
 }
 HEALTH_SCALE = 10_000
-VITALS = (  # of the worker and its engines in a second; UNKNOWN where it was not measured. New ones go to the end
+VITALS = (  # of the worker and its engines per second; UNKNOWN: not measured. Append new ones at the end
     "second",
-    "machine",  # the CPU that all programs took, in 1/10,000 of what this worker may use
+    "machine",  # CPU use of all programs, in 1/10,000 of the CPU that this worker may use
     "waiting",  # in 1/10,000: see toril.timeline.HealthSeries
     "throttled",  # in 1/10,000 of the time
     "sockets",
-    "sockets_share",  # in 1/10,000 of the limit that is nearest
-    "late_us",  # of the send that was latest
-    "late_p90_us",  # nine in ten sends were no later
-    "dropped",  # sends that a throughput asked for and that were never made
+    "sockets_share",  # in 1/10,000 of the nearest limit
+    "late_us",  # of the latest send
+    "late_p90_us",  # the 90th percentile of the sends' lateness
+    "dropped",  # due requests that were not sent
 )
 UNKNOWN = -1
-WAITS = ("second", "execution", "label", "waited_us", "count")  # of `unfinished`, by how long each had waited
+WAITS = ("second", "execution", "label", "waited_us", "count")  # unfinished requests by their waiting time
 
 Integers = NDArray[np.integer[Any]]
 
 
 class Series(NamedTuple):
-    """What the cells of one series share. Arm and block are 0 unless two targets are measured interleaved."""
+    """The common properties of a series of cells. Arm and block are 0 except in a duet."""
 
     execution: str
     label: str
@@ -102,10 +102,10 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Interval:
-    """The content of one interval file: all that one worker recorded between two flushes.
+    """The content of one interval file: the records of one worker between two flushes.
 
-    Tables are int64 arrays with a row for each column of TABLES; `buckets` and `counts` are the cells' histograms one
-    after another, as narrow as they fit, since many intervals may wait to be merged.
+    Tables are int64 arrays with a row for each column of TABLES. `buckets` and `counts` are the cells' concatenated
+    histograms, in the smallest integer types, because many intervals may wait to be merged.
     """
 
     worker: str
@@ -125,25 +125,25 @@ class Interval:
     health: Int64s
     vitals: Int64s  # a row for each of VITALS
     waits: Int64s  # a row for each of WAITS
-    generator: Mapping[str, Any]  # what limits the worker: memory_limit_bytes, cores, single_threaded
+    generator: Mapping[str, Any]  # the worker's limits: memory_limit_bytes, cores, single_threaded
     resolution_us: Mapping[str, int]  # by execution
-    unreadable: int  # records that could not be read, since the last flush
+    unreadable: int  # unreadable records since the last flush
 
     @property
     def samples(self) -> int:
-        """All samples, transactions among them."""
+        """The number of samples, including transactions."""
         return int(self.cells[3].sum())
 
     @property
     def last_second(self) -> int | None:
-        """The latest second in the file."""
+        """The last second in the file; None if it has none."""
         tables = (self.cells, self.unfinished, self.users, self.health, self.vitals, self.waits)
         lasts = [int(table[0].max()) for table in tables if table.shape[1]]
         return max(lasts, default=None)
 
 
 def encode(names: Mapping[str, Any], tables: Mapping[str, Int64s]) -> bytes:
-    """The file with these names (everything of an Interval that is text) and tables (everything that is numbers)."""
+    """Returns an interval file with the names (the texts of an Interval) and the tables (its numbers)."""
     layout, columns = [], []
     for name in TABLES:
         width, data = _pack(tables[name])
@@ -158,23 +158,21 @@ def encode(names: Mapping[str, Any], tables: Mapping[str, Int64s]) -> bytes:
 
 
 def decode(data: bytes, where: str) -> Interval:
-    """The interval in `data`; StoreError, naming `where`, unless it is there completely."""
+    """Returns the interval in `data`; StoreError, which names `where`, if it is incomplete or invalid."""
     try:
         if len(data) > MAX_PACKED:
-            raise ValueError(f"more than {MAX_PACKED:,} bytes")
+            raise ValueError(f"it has more than {MAX_PACKED:,} bytes")
         if len(data) < HEAD.size or not data.startswith(MAGIC):
-            raise ValueError(f"{len(data)} bytes that do not begin as an interval file does")
+            raise ValueError(f"its {len(data)} bytes do not start with the header of an interval file")
         _, version, packed, unpacked, checksum = HEAD.unpack_from(data)
         if len(data) != HEAD.size + packed:
-            raise ValueError(f"{len(data)} bytes long instead of {HEAD.size + packed}")
+            raise ValueError(f"it has {len(data)} bytes instead of {HEAD.size + packed}")
         body = memoryview(data)[HEAD.size :]
         if zlib.crc32(body, zlib.crc32(data[:CHECKED])) != checksum:
-            raise ValueError("its checksum does not fit its content")
+            raise ValueError("its checksum does not match its content")
         if version not in (VERSION, VERSION_OF_TIMINGS):
-            expected = f"{VERSION} or {VERSION_OF_TIMINGS}"
-            raise StoreError(
-                f"{where}: version {version} of the interval format, expected {expected}", code="other-version"
-            )
+            expected = f"this toril reads {VERSION} and {VERSION_OF_TIMINGS}; use the toril that wrote it"
+            raise StoreError(f"{where} has interval format {version}, but {expected}", code="other-version")
         return _read(body, unpacked)
     except (ValueError, KeyError, TypeError, IndexError, OverflowError, struct.error, zlib.error) as error:
         raise StoreError(f"{where} is damaged: {why(error)}", code="damaged-file") from error
@@ -182,14 +180,14 @@ def decode(data: bytes, where: str) -> Interval:
 
 def _read(body: memoryview, unpacked: int) -> Interval:
     if unpacked > MAX_UNPACKED:
-        raise ValueError(f"it says that it unpacks to {unpacked} bytes")
+        raise ValueError(f"its unpacked length of {unpacked:,} bytes is above the limit of {MAX_UNPACKED:,}")
     raw = zlib.decompressobj().decompress(body, unpacked + 1)
     if len(raw) != unpacked:
-        raise ValueError(f"unpacks to another length than {unpacked} bytes")
+        raise ValueError(f"its unpacked length is not the stated {unpacked} bytes")
     (length,) = LENGTH.unpack_from(raw)
     position = LENGTH.size + length
     if length > MAX_NAMES:
-        raise ValueError(f"its names have {length:,} bytes")
+        raise ValueError(f"its names have {length:,} bytes, the limit is {MAX_NAMES:,}")
     header = parsed(raw[LENGTH.size : position])
     sizes = [
         columns * _number(rows) for (rows, _), columns in zip(header["tables"], map(len, TABLES.values()), strict=True)
@@ -232,7 +230,7 @@ def _read(body: memoryview, unpacked: int) -> Interval:
     return interval
 
 
-@lru_cache(maxsize=256)  # most files of a run have the same
+@lru_cache(maxsize=256)  # most files of a run have equal series
 def _series(
     executions: tuple[str, ...], labels: tuple[str, ...], rows: tuple[tuple[int, ...], ...]
 ) -> tuple[Series, ...]:
@@ -247,41 +245,41 @@ def _series(
 
 
 def _named(columns: list[list[int]], known: tuple[str, ...]) -> Int64s:
-    """The columns that are known here: a file may have fewer (an earlier toril), or more (a later one)."""
+    """Returns the known columns; files of other toril versions may have fewer or more."""
     found = np.array(columns) if columns else np.empty((0, 0), np.int64)
     if found.ndim != 2 or found.dtype != np.int64:
-        raise ValueError("it has columns that are not of whole numbers")
+        raise ValueError("it has columns with values other than whole numbers")
     missing = np.full((max(0, len(known) - len(found)), found.shape[1]), UNKNOWN)
     return np.concatenate((found[: len(known)], missing))
 
 
 def _number(found: Any, limit: int = MAX_SUM) -> int:
-    """A whole number from 0 to below the limit; ValueError for anything else."""
+    """Returns a whole number from 0 to below the limit; ValueError for any other value."""
     if not isinstance(found, int) or not 0 <= found < limit:
-        raise ValueError(f"it has a value that is no whole number below {limit:,}")
+        raise ValueError(f"it has a value that is not a whole number below {limit:,}")
     return found
 
 
 def _numbers(found: Any, limit: int = MAX_SUM) -> dict[str, Any]:
-    """Texts with a number each, whole or not, true or false."""
+    """Returns a dictionary of texts to numbers or booleans; ValueError for any other value."""
     if not isinstance(found, dict) or not all(isinstance(x, int | float) and 0 <= x < limit for x in found.values()):
-        raise ValueError(f"it has a named value that is no number below {limit:,}")
+        raise ValueError(f"it has a named value that is not a number below {limit:,}")
     return dict(zip(_texts(list(found)), found.values(), strict=True))
 
 
 def _texts(found: Any) -> tuple[str, ...]:
     if not isinstance(found, list) or not all(isinstance(text, str) and len(text) <= MAX_LENGTH for text in found):
-        raise ValueError(f"it has names that are no texts of at most {MAX_LENGTH:,} characters")
+        raise ValueError(f"it has names that are not texts of at most {MAX_LENGTH:,} characters")
     return tuple(found)
 
 
 def _check(interval: Interval, whole: bool) -> None:
-    """Every code has its name, and the parts add up: a file that a faulty writer made is refused as a whole."""
+    """Raises ValueError unless each code has a name and all parts add up; a faulty file is rejected as a whole."""
     cells, counts, outcomes = interval.cells, interval.counts[np.newaxis], interval.outcomes
     tables = (cells, counts, outcomes, interval.unfinished, interval.users, interval.health, interval.waits)
     for table in (*tables, interval.vitals[:1], interval.vitals - UNKNOWN):
         if table.size and (table.min() < 0 or table.astype(np.float64).sum(axis=1).max() >= MAX_SUM):
-            raise ValueError("it holds a number that is too large")
+            raise ValueError("it has a number that is too large")
     executions, labels = len(interval.executions), len(interval.labels)
     codes = (
         (cells[1], len(interval.series)),
@@ -304,14 +302,14 @@ def _check(interval: Interval, whole: bool) -> None:
         (interval.buckets, 1 << BUCKET_BITS),
     )
     if any(column.size and column.max() >= limit for column, limit in codes):
-        raise ValueError("it uses a number that it does not explain")
+        raise ValueError("it has a code without a name")
     waits_fit = not interval.waits.size or _by_place(interval.waits) == _by_place(interval.unfinished)
     if not (whole and waits_fit and _adds_up(interval)):
         raise ValueError("its parts do not add up")
 
 
 def _by_place(table: Int64s) -> Counter[tuple[int, ...]]:
-    """Second, execution and label → requests, of `unfinished` or `waits`."""
+    """Returns (second, execution, label) → requests, of `unfinished` or `waits`."""
     found: Counter[tuple[int, ...]] = Counter()
     for *place, count in table[[0, 1, 2, -1]].T.tolist():
         found[tuple(place)] += count
@@ -319,7 +317,7 @@ def _by_place(table: Int64s) -> Counter[tuple[int, ...]]:
 
 
 def _adds_up(interval: Interval) -> bool:
-    """Whether each cell's histogram, outcomes and sums are about the same samples."""
+    """Whether the histogram, outcomes and sums of each cell have the same number of samples."""
     cells, counts, outcomes = interval.cells, interval.counts.astype(np.int64), interval.outcomes
     sizes, samples = cells[2], cells[3]
     if not sizes.sum() == interval.buckets.size == counts.size:
@@ -344,17 +342,17 @@ def _adds_up(interval: Interval) -> bool:
 
 
 def _deflate(parts: list[bytes]) -> tuple[bytes, int]:
-    """One zlib stream in which every part has its own Huffman codes, and the length of the parts together."""
+    """Returns one zlib stream in which each part has its own Huffman codes, and the unpacked length."""
     packer = zlib.compressobj(9, memLevel=9)
     packed = [packer.compress(part) + packer.flush(zlib.Z_BLOCK) for part in parts]
     return b"".join((*packed, packer.flush())), sum(map(len, parts))
 
 
 def _pack(table: Int64s) -> tuple[int, bytes]:
-    """Columns as planes of bytes (all lowest bytes, then the next …), as few as hold the largest value."""
+    """Returns the width in bytes, and the columns as planes of bytes (all lowest bytes first, then the next …)."""
     columns, rows = table.shape
     if table.size and table.min() < 0:
-        raise ValueError("an interval file holds no negative numbers")
+        raise ValueError("an interval file cannot hold negative numbers")
     largest = int(table.max()) if table.size else 0
     width = next(w for w in (1, 2, 4, 8) if largest < 1 << 8 * w)
     octets = table.astype(f"<u{width}").view(np.uint8).reshape(columns, rows, width)
@@ -363,7 +361,7 @@ def _pack(table: Int64s) -> tuple[int, bytes]:
 
 def _unpack(raw: bytes, position: int, columns: int, rows: int, width: int) -> Integers:
     if width not in (1, 2, 4, 8) or rows < 0:
-        raise ValueError(f"a column {width} bytes wide")
+        raise ValueError(f"it has a column {width} bytes wide")
     octets = np.frombuffer(raw, np.uint8, columns * rows * width, position)
     if width > 1:
         octets = np.ascontiguousarray(octets.reshape(columns, width, rows).transpose(0, 2, 1)).reshape(-1)

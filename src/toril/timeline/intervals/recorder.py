@@ -1,7 +1,7 @@
-"""Collects what a worker measures, and turns it into interval files. For one thread.
+"""Collects a worker's measurements and turns them into interval files. Not thread-safe.
 
-Adding only checks and keeps; grouping happens once a flush, for all samples together, because every cycle that is
-spent here is one that the load generator does not have.
+Adding samples only checks and keeps them. Each flush groups all of them at once, because CPU time spent here is lost
+to the load generator.
 """
 
 import hashlib
@@ -30,18 +30,18 @@ from toril.timeline.intervals.format import (
 
 MAX_MESSAGES = 100
 MAX_RCS = 1000
-ROW_BYTES = 200  # more than a cell, its histogram, its outcome and its series can need if it has one sample
-ESCAPED = 6  # bytes that one character can need in JSON
+ROW_BYTES = 200  # upper bound of a cell with one sample, with its histogram, outcome and series
+ESCAPED = 6  # the most bytes of one character in JSON
 BUDGET = MAX_UNPACKED * 3 // 8  # bytes of a file for samples; codes, messages and unfinished requests need the rest
 
-NONE = -1  # the code of a text that has none
-OTHER = "other"  # what stands for the messages and response codes beyond the first so many
-MOST_READ = 4 * MAX_LENGTH  # of a text that is going to be cut, so that a credential in what stays is seen whole
-MOST_OF_LABEL = 64 * MAX_LENGTH  # of a label are read; longer ones are distinguished by their digest
-MOST_VARIANTS = 10_000  # texts that are remembered because they came with a credential in them
-DIGEST_BYTES = 8  # of two of 262,144 cut labels to be one by chance: 1 in 500 million
+NONE = -1  # the code of texts beyond the limit
+OTHER = "other"  # replaces messages and response codes beyond the limit
+MOST_READ = 4 * MAX_LENGTH  # characters to read of a text before it is cut, so that credentials are found whole
+MOST_OF_LABEL = 64 * MAX_LENGTH  # characters to read of a label; longer ones differ by their digest
+MOST_VARIANTS = 10_000  # remembered texts with credentials
+DIGEST_BYTES = 8  # the probability of a collision among 262,144 cut labels is 1 in 500 million
 
-# A cell's key in one integer, from the top: second 21, execution 8, label 18, arm 2, block 10, kind 2, steady, ok
+# The bits of a cell's key, from the highest: second 21, execution 8, label 18, arm 2, block 10, kind 2, steady, ok
 EXECUTION_BITS, LABEL_BITS, ARM_BITS, BLOCK_BITS, FLAG_BITS = 8, 18, 2, 10, 4
 BLOCK_AT = FLAG_BITS
 ARM_AT = BLOCK_AT + BLOCK_BITS
@@ -58,18 +58,18 @@ Columns = Mapping[str, Any]
 
 
 class Recorder:
-    """What one worker measured since the last flush. Every text from outside is `cleaned` before it is kept."""
+    """The measurements of one worker since the last flush. `cleaned` removes credentials from all texts."""
 
     def __init__(self, worker: str, location: str, cleaned: Callable[[str], str] = mask) -> None:
         self.worker, self.location = worker, location
-        self.samples = 0  # recorded since the beginning, transactions among them
+        self.samples = 0  # recorded since the start, including transactions
         self.files = 0
-        self.digests = ""  # of each file, in order
+        self.digests = ""  # of all files, in order
         self._executions = Texts("execution", 1 << EXECUTION_BITS, beyond="error")
         self._tables = {
             "label": Texts("label", 1 << LABEL_BITS, [""], beyond="none", cleaned=cleaned),
             "rc": Texts("rc", MAX_RCS, cleaned=cleaned),
-            "message": Texts("message", MAX_MESSAGES + 1, [""], cleaned=cleaned),  # no message is none of them
+            "message": Texts("message", MAX_MESSAGES + 1, [""], cleaned=cleaned),  # "" does not count
         }
         self._resolution: dict[str, int] = {}
         self._batches: list[tuple[Int64s, ...]] = []
@@ -82,22 +82,22 @@ class Recorder:
         self._unreadable = 0
 
     def code(self, table: TableName, text: str) -> int:
-        """The integer that stands for `text` in add_many's columns, for as long as the recorder lives."""
+        """Returns the integer for `text` in the columns of `add_many`; it does not change."""
         return self._tables[table][text]
 
     def add_many(self, execution: str, columns: Columns, *, arm: int = 0, block: int = 0) -> None:
-        """Record samples, given as columns of equal length; ValueError, and nothing recorded, if one cannot be.
+        """Records samples, given as columns of equal length. If one is invalid, raises ValueError and records none.
 
-        A sample with a label beyond the 262,143 that can be distinguished is counted as unreadable.
+        A sample with a label beyond the limit of 262,143 labels counts as unreadable. The columns:
 
-        completed_s   float    since the start signal; what completed before it counts in second 0
-        response_us   integer  0 … 2**40 − 1, like the other durations
-        label         texts, or an integer array of codes from `code("label", …)`
-        ok, steady    bool; an array, or one value for all
-        kind          "request" (the default), "transaction" or "timing"; texts, one text, or an integer array of 0 … 2
-        rc, message   texts, one text, or an integer array of codes; a successful sample's message is not kept
-        ttfb_us, connect_us   integer, −1 (the default) where unknown
-        bytes         integer, 0 by default
+        - completed_s: float, since the start signal; earlier samples count in second 0
+        - response_us: integer, 0 … 2**40 − 1, like the other durations
+        - label: texts, or an integer array of codes from `code("label", …)`
+        - ok, steady: bool; an array, or one value for all
+        - kind: "request" (the default), "transaction" or "timing"; texts, one text, or an integer array of 0 … 2
+        - rc, message: texts, one text, or an integer array of codes; messages of successful samples are dropped
+        - ttfb_us, connect_us: integer, −1 (the default) if unknown
+        - bytes: integer, 0 by default
         """
         completed = np.asarray(columns["completed_s"], np.float64)
         size = completed.size
@@ -108,8 +108,8 @@ class Recorder:
         ok = np.broadcast_to(np.asarray(columns["ok"], np.bool_), size)
         steady = np.broadcast_to(np.asarray(columns["steady"], np.bool_), size)
         kind = _kinds(columns.get("kind", KINDS[0]), size)
-        if size and not (completed.max() < MAX_SECOND and completed.min() > -MAX_SECOND):  # NaN is neither
-            raise ValueError("completed_s holds a value that is no time within a run")
+        if size and not (completed.max() < MAX_SECOND and completed.min() > -MAX_SECOND):  # also false for NaN
+            raise ValueError("completed_s holds a value that is not a time within a run")
         label, rc, message = (self._codes(name, columns.get(name, ""), size) for name in ("label", "rc", "message"))
         key = np.maximum(np.floor(completed), 0).astype(np.int64)
         key <<= SECOND_AT
@@ -125,16 +125,16 @@ class Recorder:
         self.samples += batch[0].size
 
     def add_one(self, execution: str, *, completed_s: float, arm: int = 0, block: int = 0, **values: Any) -> None:
-        """Record one sample, a successful and steady one unless it says otherwise; ValueError like add_many."""
+        """Records one sample, by default a successful and steady one; ValueError like `add_many`."""
         columns = {"ok": True, "steady": True, **values, "completed_s": [completed_s]}
         self.add_many(execution, columns, arm=arm, block=block)
 
     def virtual_users(self, second: int, execution: str, count: int) -> None:
-        """How many were active; the last value of a second is kept."""
+        """Records the number of active virtual users; the last value of a second counts."""
         self._users[_second(second), self._executions[execution]] = _count(count)
 
     def unfinished(self, second: int, execution: str, label: str, count: int, waited_us: int = 0) -> None:
-        """Requests that were in flight when the load ended, and how long; label "" when it is not known."""
+        """Records requests in flight at the end of the load, and their waiting time; label "" if unknown."""
         code = max(0, self._tables["label"][label])  # "" has the code 0
         place = _second(second), self._executions[execution], code
         self._unfinished[place] += _count(count)
@@ -154,7 +154,7 @@ class Recorder:
         sockets: int | None = None,
         sockets_share: float | None = None,
     ) -> None:
-        """The worker's own state in that second; None is what was not measured (VITALS says what each means)."""
+        """Records the worker's own health in a second; None: not measured. VITALS explains the figures."""
         fractions = (round(cpu_fraction_of_limit * HEALTH_SCALE), round(busiest_engine_core_fraction * HEALTH_SCALE))
         row = (_second(second), *fractions, int(memory_bytes), round(throttled_s * 1e6))
         self._health.append(tuple(max(0, value) for value in row))
@@ -165,7 +165,7 @@ class Recorder:
             self._vitals.setdefault(row[0], {}).update(vitals)
 
     def sends(self, second: int, *, late_us: int | None, late_p90_us: int | None, dropped: int | None) -> None:
-        """How late sends were in that second: the latest, nine in ten; and how many were never made. None: unknown."""
+        """Records the lateness of sends in a second (maximum, 90th percentile) and unsent requests. None: unknown."""
         known = self._vitals.setdefault(_second(second), {})
         for name, late in (("late_us", late_us), ("late_p90_us", late_p90_us)):
             if late is not None:
@@ -174,22 +174,22 @@ class Recorder:
             known["dropped"] = _count(dropped) + known.get("dropped", 0)
 
     def generator(self, **facts: float | bool | None) -> None:
-        """What limits this worker; kept in every file from now on. None is what has no limit, or an unknown one."""
+        """Sets the limits of this worker, for all later files. None: no limit, or an unknown one."""
         self._generator = {name: fact for name, fact in facts.items() if fact is not None}
 
     def resolution(self, execution: str, us: int) -> None:
-        """The resolution of the engine's records; kept in every file from now on."""
+        """Sets the resolution of the engine's records in µs, for all later files."""
         self._executions[execution]
         self._resolution[execution] = int(us)
 
     def unreadable(self, count: int = 1) -> None:
-        """Records that were there but could not be read, or held no possible sample."""
+        """Counts engine records that are unreadable or hold an impossible sample."""
         self._unreadable += _count(count)
 
     def flush(self) -> bytes | None:
-        """One interval file of what came since the last flush; None when there is nothing, or nothing is left.
+        """Returns an interval file of the records since the last flush; None if there are none left.
 
-        Call it until it returns None: what is too much for one file is in several, by time.
+        Call it until it returns None: many records are split into several files, by time.
         """
         recorded = (self._batches, self._users, self._unfinished, self._health, self._vitals)
         if not any(recorded) and not self._unreadable:
@@ -206,7 +206,7 @@ class Recorder:
             names["generator"] = self._generator
         series, tables["cells"][1] = np.unique(cells & ((1 << SECOND_AT) - 1), return_inverse=True)
         fields = series_fields(series)
-        # What is not of samples is in the last of several files.
+        # The last of several files has everything except samples.
         tables["users"] = users = _rows([] if rest else [(*key, n) for key, n in self._users.items()], 3)
         tables["health"] = _rows([] if rest else self._health, 5)
         unfinished = _rows([] if rest else [(*key, n) for key, n in self._unfinished.items()], 4)
@@ -246,13 +246,13 @@ class Recorder:
         if isinstance(column, np.ndarray) and column.dtype.kind in "iu":
             codes = _column(column, name, size)
             if size and not (codes.min() >= 0 and codes.max() < len(table.texts)):
-                raise ValueError(f"{name} holds a code that the recorder did not hand out")
+                raise ValueError(f"{name} holds a code that the recorder did not assign")
             return codes
         texts = column.tolist() if isinstance(column, np.ndarray) else column
         return _column(np.fromiter(map(table.__getitem__, texts), np.int64), name, size)
 
     def _grouped(self) -> tuple[Int64s, dict[str, Int64s], list[tuple[Int64s, ...]]]:
-        """The cells and tables of the samples since the last flush; and the samples that are too many for one file."""
+        """Returns the cells and tables of the samples since the last flush, and the samples for the next file."""
         batches = self._batches or [tuple(_rows([], 6))]
         columns = tuple(np.concatenate(column) for column in zip(*batches, strict=True))
         cell_bytes = ROW_BYTES + ESCAPED * self._tables["label"].longest
@@ -265,7 +265,7 @@ class Recorder:
 
 
 def acceptable(columns: Columns) -> NDArray[np.bool_]:
-    """Which rows add_many would take as far as their numbers go; the others are the caller's to count as unreadable."""
+    """Returns which rows have numbers that `add_many` accepts; the caller counts the others as unreadable."""
     completed = np.asarray(columns["completed_s"], np.float64)
     good = np.asarray((completed > -MAX_SECOND) & (completed < MAX_SECOND), np.bool_)
     for name, lowest in (("response_us", 0), ("ttfb_us", -1), ("connect_us", -1), ("bytes", 0)):
@@ -276,7 +276,7 @@ def acceptable(columns: Columns) -> NDArray[np.bool_]:
 
 
 def _used(texts: list[str], *columns: Int64s) -> list[str]:
-    """The texts that the columns use; the columns' codes become positions in that list."""
+    """Returns the texts that the columns use; replaces the columns' codes by positions in that list."""
     codes, positions = np.unique(np.concatenate(columns), return_inverse=True)
     start = 0
     for column in columns:
@@ -290,11 +290,11 @@ def _rows(rows: list[tuple[int, ...]], columns: int) -> Int64s:
 
 
 def _whole(columns: Columns, name: str, size: int, lowest: int, default: int | None) -> Int64s:
-    """A column of whole numbers; durations also have an upper limit."""
+    """Returns a column of whole numbers within their limits."""
     column = columns[name] if default is None else columns.get(name, default)
     values = _column(np.asarray(column), name, size)
     if size and (values.min() < lowest or (name != "bytes" and values.max() >= MAX_DURATION_US)):
-        raise ValueError(f"{name} holds {values.min()} … {values.max()}; possible are {lowest} … {MAX_DURATION_US - 1}")
+        raise ValueError(f"{name} holds {values.min()} … {values.max()}; allowed are {lowest} … {MAX_DURATION_US - 1}")
     return values
 
 
@@ -306,7 +306,7 @@ def _column(values: NDArray[Any], name: str, size: int) -> Int64s:
 
 def _kinds(column: Any, size: int) -> Int64s:
     if isinstance(column, str):
-        return np.full(size, KINDS.index(column), np.int64)  # ValueError for another text
+        return np.full(size, KINDS.index(column), np.int64)  # ValueError for other texts
     if not (isinstance(column, np.ndarray) and column.dtype.kind in "iu"):
         column = np.array([KINDS.index(kind) for kind in column], np.int64)
     kinds = _column(column, "kind", size)
@@ -317,20 +317,20 @@ def _kinds(column: Any, size: int) -> Int64s:
 
 def _second(second: int) -> int:
     if not -MAX_SECOND < second < MAX_SECOND:
-        raise ValueError(f"second {second} is not within a run")
+        raise ValueError(f"second {second} is outside a run; its absolute value must be below {MAX_SECOND:,}")
     return max(0, int(second))
 
 
 def _count(count: int) -> int:
     if count < 0:
-        raise ValueError(f"{count} of something: a count is never negative")
+        raise ValueError(f"{count}: a count cannot be negative")
     return int(count)
 
 
 def grouped(
     keys: Int64s, response: Int64s, received: Int64s, ttfb: Int64s, connect: Int64s, outcome: Int64s
 ) -> tuple[Int64s, dict[str, Int64s]]:
-    """The keys of the cells, and the tables of an interval file with the recorder's codes for texts and series."""
+    """Returns the keys of the cells, and the tables of an interval file with the recorder's codes."""
     cells, cell_of = np.unique(keys, return_inverse=True)
 
     def total(values: Int64s) -> Int64s:
@@ -377,14 +377,14 @@ def grouped(
 
 
 def _product(above: Int64s, sum_of_both: Int64s) -> tuple[Int64s, Int64s]:
-    """x² − lowest² = (x − lowest)(x + lowest) in two halves, since it may need more than 64 bits."""
+    """Returns x² − lowest² = (x − lowest)(x + lowest) in two halves, because it may need more than 64 bits."""
     upper, lower = above * (sum_of_both >> 20), above * (sum_of_both & LOW_20)
     low = ((upper & LOW_12) << 20) + lower
     return (upper >> 12) + (low >> 32), low & LOW_32
 
 
 def series_fields(series: Int64s) -> Int64s:
-    """Execution, label, kind, steady, ok, arm, block: a row each."""
+    """Returns a row each of execution, label, kind, steady, ok, arm and block."""
     places = (
         (EXECUTION_AT, EXECUTION_BITS),
         (LABEL_AT, LABEL_BITS),
@@ -398,9 +398,9 @@ def series_fields(series: Int64s) -> Int64s:
 
 
 class Texts(dict[str, int]):
-    """Texts and their codes; beyond the limit every new text has the code of OTHER, or none.
+    """Texts and their codes; beyond the limit, new texts get the code of OTHER, or none.
 
-    A new text goes through `cleaned` before it counts: texts that only differ in what must not be seen are one.
+    `cleaned` removes credentials first, so texts that differ only in their credentials count as one.
     """
 
     def __init__(
@@ -429,13 +429,13 @@ class Texts(dict[str, int]):
         if code is None:
             code = self._new(clean)
         if clean != text and len(text) <= MAX_LENGTH and len(self) < len(self.texts) + MOST_VARIANTS:
-            self[text] = code  # of what is cut, only that is kept
+            self[text] = code  # cut texts are not remembered
         return code
 
     def _new(self, text: str) -> int:
         if len(self.texts) >= self.limit:
             if self.beyond == "error":
-                raise ValueError(f"{self.what} {text!r} is one more than the {self.limit} that can be told apart")
+                raise ValueError(f"{self.what} {text!r} exceeds the limit of {self.limit} different ones")
             if self.beyond == "none":
                 return NONE
             if text != OTHER:
@@ -447,9 +447,9 @@ class Texts(dict[str, int]):
 
 
 def label_of(text: str) -> str:
-    """A label as files have it: without credentials, and a long one cut.
+    """Returns a label as in interval files: without credentials, and cut if it is long.
 
-    What is cut ends in a digest of all of it, so that no two become one.
+    A cut label ends in a digest of the whole label, so that different labels stay different.
     """
     return _cut(mask(_cut(text, MOST_OF_LABEL)), MAX_LENGTH)
 
