@@ -1,4 +1,4 @@
-"""A worker's measurements as files: `Recorder` writes them, `decode` reads them. Format: docs/reference/run-folder.md."""
+"""A worker's measurements as files: `Recorder` writes, `decode` reads. Format: docs/reference/run-folder.md."""
 
 from toril.timeline.intervals.format import (
     BUCKET_BITS,
