@@ -14,7 +14,7 @@ from typing import TypeVar
 from toril.aws.client import Clients
 from toril.errors import InfrastructureError, UserError
 from toril.launchers.fargate import Rates
-from toril.launchers.findings import Finding, Found, checked, unanswered
+from toril.launchers.findings import CheckResult, Finding, checked, failed_call
 from toril.launchers.preflight import planned, regions
 from toril.launchers.preflight.regions import CommandContext, Region
 from toril.launchers.preflight.targets import targets
@@ -24,7 +24,7 @@ from toril.records import Deployment, Plan
 __all__ = ["CommandContext", "Preflight", "check", "refuse"]
 
 Value = TypeVar("Value")
-Checks = Mapping[str, Callable[[Region], Found]]
+Checks = Mapping[str, Callable[[Region], CheckResult]]
 
 FROM_RECORDS: Checks = {
     "worker": planned.worker,
@@ -131,4 +131,4 @@ def _asked(name: str, ask: Callable[[], Value], region: str = "") -> tuple[Value
     try:
         return ask(), ()
     except UserError as error:
-        return None, (replace(unanswered(error), name=name, region=region),)
+        return None, (replace(failed_call(error), name=name, region=region),)

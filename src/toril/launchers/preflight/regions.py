@@ -15,7 +15,7 @@ from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
 from toril.launchers.fargate.tasks import Capacity, Status, described, kind_for
-from toril.launchers.findings import Finding, missing, ok, unanswered, warning
+from toril.launchers.findings import Finding, failed_call, missing, ok, warning
 from toril.launchers.pricing import PriceTable, list_prices
 from toril.plan.division import CPU_UNITS_PER_CORE
 from toril.records import DeployedCache, DeployedWorker, Deployment, Plan
@@ -367,7 +367,7 @@ def _cache(region: Region, cache: DeployedCache) -> Finding:
         valid = region.ask("ecr", "validate_pull_through_cache_rule", ecrRepositoryPrefix=cache.prefix)
     except AwsError as error:
         if error.fault.aws_code != "PullThroughCacheRuleNotFoundException":
-            return unanswered(error)
+            return failed_call(error)
         rules, valid = {}, {}
     rule = next(iter(rules.get("pullThroughCacheRules", [])), None)
     if rule is None:
