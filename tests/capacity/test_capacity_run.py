@@ -106,7 +106,7 @@ def test_a_service_that_does_not_bear_the_lowest_rate_has_failed_whatever_is_ask
 
 
 def test_generators_that_have_no_room_end_it_and_excuse_what_they_did(scene):
-    one = scene(Service(10_000, generators_bear_rps=100), "capacity of shop<60/s", "capacity of shop<300/s")
+    one = scene(Service(10_000, generator_capacity_rps=100), "capacity of shop<60/s", "capacity of shop<300/s")
     one.run()
     found = one.found()
     assert (found["limited_by"], found["exact"]) == ("generators", False)
@@ -120,7 +120,7 @@ def test_generators_that_have_no_room_end_it_and_excuse_what_they_did(scene):
 
 
 def test_what_leaves_several_criteria_open_is_said_once(scene):
-    one = scene(Service(10_000, generators_bear_rps=10), "capacity of shop<60/s", "capacity<70/s")
+    one = scene(Service(10_000, generator_capacity_rps=10), "capacity of shop<60/s", "capacity<70/s")
     one.run()
     assert [item["outcome"] for item in one.verdict()["criteria"]] == ["inconclusive", "inconclusive"]
     assert [reason["code"] for reason in one.verdict()["reasons"]] == ["saturated"]

@@ -104,7 +104,7 @@ def test_a_quota_below_the_runs_vcpu_is_missing(on_stage, plan):
     on_stage.cloud.set_quota(AWAY, ON_DEMAND, 4)
     found = lacking(examined(on_stage, plan, on_stage.runner()))
     assert set(found) == {(AWAY, "on-demand vCPU")}
-    assert "5 are needed, 0 are in use, 4 allowed" in found[AWAY, "on-demand vCPU"]
+    assert "the run needs 5; 0 of 4 are in use" in found[AWAY, "on-demand vCPU"]
 
 
 def test_what_runs_already_counts_against_the_quota(on_stage, plan):
@@ -121,7 +121,7 @@ def test_what_runs_already_counts_against_the_quota(on_stage, plan):
     )
     found = lacking(examined(on_stage, plan, on_stage.runner()))
     assert set(found) == {(AWAY, "on-demand vCPU")}
-    assert "5 are needed, 2 are in use, 6 allowed" in found[AWAY, "on-demand vCPU"]
+    assert "the run needs 5; 2 of 6 are in use" in found[AWAY, "on-demand vCPU"]
 
 
 def test_a_cache_rule_that_somebody_removed_is_missing(on_stage):
@@ -186,7 +186,7 @@ def test_a_bucket_that_is_not_the_runs_is_missing(on_stage, plan):
     found = lacking(examined(on_stage, plan, on_stage.runner(), bucket="somebody-elses"))
     assert {name for _, name in found} == {"store"}
     assert "s3:PutObject" in found["", "store"]
-    assert f"use --store s3://{on_stage.bucket}" in found[AWAY, "store"]
+    assert f"--store s3://{on_stage.bucket}" in found[AWAY, "store"]
 
 
 def test_doctor_and_plan_say_the_same_as_commands(on_stage, tmp_path):

@@ -1,4 +1,4 @@
-"""What a run on Fargate has cost is said by its reports, from the records that it leaves."""
+"""Reports show the cost of a run on Fargate, from the run's records."""
 
 from dataclasses import replace
 
@@ -29,8 +29,8 @@ def store(tmp_path):
     return made
 
 
-def test_tasks_are_priced_by_the_seconds_that_they_ran(store):
-    """Two tasks of 1 vCPU and 2 GB for ten minutes are 2 × 0.0494 ÷ 6 US dollars; the rest is what they write."""
+def test_tasks_are_priced_per_second(store):
+    """Two tasks of 1 vCPU and 2 GB for ten minutes cost 2 × 0.0494 ÷ 6 US dollars; S3 and logs cost the rest."""
     line = costed(store, on_fargate()).cost
 
     usd = float(line.split()[1])
@@ -41,11 +41,11 @@ def test_tasks_are_priced_by_the_seconds_that_they_ran(store):
 
 
 @pytest.mark.parametrize("name", ["terminal", "github"])
-def test_reports_for_people_show_it(name, store):
+def test_reports_show_the_cost(name, store):
     assert "US dollars at list prices" in " ".join(render(name, costed(store, on_fargate())).decode().split())
 
 
-def test_a_run_on_this_machine_and_one_whose_tasks_nobody_saw_cost_nothing_known(store, tmp_path):
+def test_local_runs_and_runs_without_recorded_tasks_have_no_cost(store, tmp_path):
     assert costed(store, RUN).cost == ""
     assert costed(FolderStore(tmp_path / "elsewhere"), on_fargate()).cost == ""
     store.put(run_key(RUN.plan.run_id, "end.json"), End(at=1.0).to_json())
