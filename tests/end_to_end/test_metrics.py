@@ -181,7 +181,7 @@ def test_a_run_whose_command_was_killed_while_it_waited_can_still_be_judged(tmp_
     lease.write_text(json.dumps({**json.loads(lease.read_text()), "ended": True}))  # instead of 15 s of patience
     verdict = report(store)
     assert verdict["outcome"] == "inconclusive"
-    assert "the command ended before it had asked CloudWatch" in json.dumps(verdict["reasons"])
+    assert "the command ended before it read CloudWatch" in json.dumps(verdict["reasons"])
 
 
 @pytest.mark.nightly
