@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from tests.refusals import refused
 from toril.errors import OptionError, StoreError, SuiteError
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Lease, Plan, SuiteOrigin
@@ -25,7 +24,7 @@ NOBODY = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os
 
 
 def published(folder, tags=None):
-    """Returns the plan in the store, and the suite's origin if there is one."""
+    """Publishes a run. Returns its plan and the suite's origin."""
     (folder / "suite.yml").write_text(SUITE)
     store = FolderStore(folder / "store")
     suite, plan = plan_run([folder / "suite.yml"], RunOptions(run_id="r", tags=tags or {}), 0.0)
@@ -42,14 +41,14 @@ def repository(folder):
         subprocess.run(["git", "-C", str(folder), *who, *words], check=True, env=NOBODY)
 
 
-def test_the_suites_commit_is_kept_and_is_a_tag_of_the_run(tmp_path):
+def test_the_suites_commit_is_stored_and_becomes_a_tag_of_the_run(tmp_path):
     repository(tmp_path)
     plan, origin = published(tmp_path)
     assert origin is not None
     assert plan.tags == {"commit": origin.commit[:12]}
 
 
-def test_a_commit_tag_of_the_user_is_kept(tmp_path):
+def test_the_users_own_commit_tag_stays(tmp_path):
     repository(tmp_path)
     plan, origin = published(tmp_path, {"commit": "mine", "pull": "7"})
     assert origin is not None
@@ -62,25 +61,25 @@ def test_a_suite_outside_a_repository_has_no_commit(tmp_path):
     assert plan.tags == {}
 
 
-def test_a_local_run_on_a_suspended_machine_is_not_judged_before_its_end(tmp_path):
+def test_a_suspended_machine_does_not_end_a_local_run_early(tmp_path):
     published(tmp_path)
     store = FolderStore(tmp_path / "store")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as coordinator:
         now = time.time()
         lease = Lease(owner="o", pid=coordinator.pid, host=socket.gethostname(), renewed_at=now)
         store.put("runs/r/lease.json", lease.to_json())
-        with refused("run-not-over", error=StoreError):
+        with pytest.raises(StoreError, match="is not over yet"):
             judged(store, "r", now + 3600)
         assert [row.state for row in listing(store, now + 3600)] == ["running"]
         assert store.find("runs/r/verdict.json") is None
         coordinator.kill()
 
 
-def test_a_suite_with_an_unset_address_is_refused_before_anything_starts(tmp_path):
+def test_a_suite_with_an_unset_address_is_an_error_before_the_start(tmp_path):
     (tmp_path / "suite.yml").write_text(SUITE.replace("http://127.0.0.1:1/", "${NOWHERE_URL}/"))
-    with pytest.raises(SuiteError) as caught:
+    with pytest.raises(SuiteError) as refused:
         plan_run([tmp_path / "suite.yml"], RunOptions(), 0.0)
-    assert (caught.value.exit_code, "NOWHERE_URL" in str(caught.value)) == (2, True)
+    assert (refused.value.exit_code, "NOWHERE_URL" in str(refused.value)) == (2, True)
     _, plan = plan_run([tmp_path / "suite.yml"], RunOptions(environment={"NOWHERE_URL": "http://shop"}), 0.0)
     assert not plan.warnings
 

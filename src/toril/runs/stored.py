@@ -207,7 +207,7 @@ def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Pat
             else:
                 emit(pieces(name, bundle), path)
         except StoreError as error:
-            unwritten.append(f"{error}. To write it later: toril report {run_id} --format {name} --out PATH")
+            unwritten.append(f"{str(error).rstrip('.')}. Later: toril report {run_id} --format {name} --out PATH")
     return unwritten
 
 
