@@ -110,7 +110,7 @@ def test_a_runs_folder_may_lie_anywhere_under_any_name(store_folder: Path, tmp_p
 
 
 def test_an_ambiguous_or_unknown_run_is_explained(store_folder: Path) -> None:
-    with pytest.raises(OptionError, match="fits 2 runs"):
+    with pytest.raises(OptionError, match="matches 2 runs"):
         find_run("2026", str(store_folder))
     with pytest.raises(OptionError, match="no run 'x'"):
         find_run("x", str(store_folder))
