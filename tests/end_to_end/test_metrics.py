@@ -142,7 +142,7 @@ def test_a_signal_ends_the_wait_and_what_is_there_is_judged(tmp_path: Path) -> N
         done = running.finish(process, store)
     assert done.code == 130, done.stdout + done.stderr
     assert {"no-samples"} <= done.reasons() <= {"no-samples"} | CROWDED
-    assert "the wait for it was ended" in json.dumps(done.json("verdict.json")["reasons"])
+    assert "the wait was interrupted" in json.dumps(done.json("verdict.json")["reasons"])
 
 
 def test_a_run_interrupted_during_its_load_asks_once_and_does_not_wait(tmp_path: Path) -> None:
