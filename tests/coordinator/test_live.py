@@ -197,7 +197,7 @@ def test_a_worker_with_a_bad_ready_json_is_not_ready_and_has_a_reason(store, rec
     else:
         ready(store, plan, "local-1", **record)
     assert fold.poll_before_start() == []
-    assert why in fold.unfit["local-1"]
+    assert why in fold.rejected["local-1"]
 
 
 def test_a_replacement_attempt_is_followed_after_a_failed_one(store):
@@ -206,7 +206,7 @@ def test_a_replacement_attempt_is_followed_after_a_failed_one(store):
     store.put(worker_key(plan.run_id, "local-1", "a", "ready.json"), b"{")
     fold.poll_before_start()
     fold.follow("local-1", "b")
-    assert fold.unfit == {}
+    assert fold.rejected == {}
     ready(store, plan, "local-1", "b")
     assert fold.poll_before_start() == ["local-1"]
     assert fold.readies["local-1"].attempt == "b"

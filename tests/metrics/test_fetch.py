@@ -173,7 +173,7 @@ def test_a_result_that_becomes_complete_counts(service, clock):
             service.statuses.clear()
         return True
 
-    assert fetched(service, clock, goes_on=mend).queries[0].error is None
+    assert fetched(service, clock, keep_waiting=mend).queries[0].error is None
 
 
 def test_a_missing_permission_is_named_without_retries_of_the_query(service, clock):
@@ -194,7 +194,7 @@ def test_an_invalid_query_does_not_affect_the_others(service, clock):
 def test_an_interrupted_wait_sends_one_last_request(service, clock):
     publish(service)
     service.delay_s = 100
-    (series,) = fetched(service, clock, goes_on=lambda wait: wait.waited_s < 20).queries
+    (series,) = fetched(service, clock, keep_waiting=lambda wait: wait.waited_s < 20).queries
     assert clock.at <= NOON + 180 + 21
     assert [at for at, _ in series.points] == [0.0]
     assert "interrupted" in series.error
@@ -202,7 +202,7 @@ def test_an_interrupted_wait_sends_one_last_request(service, clock):
 
 def test_without_a_wait_fetch_returns_the_present_values(service, clock):
     publish(service)
-    (series,) = fetched(service, clock, load_s=150.0, goes_on=lambda wait: False).queries
+    (series,) = fetched(service, clock, load_s=150.0, keep_waiting=lambda wait: False).queries
     assert (clock.at, service.calls) == (NOON + 150, 1)
     assert [at for at, _ in series.points] == [0.0, 60.0]
     assert (series.complete_to_s, series.answered) == (120.0, False)
@@ -215,7 +215,7 @@ def test_an_interrupted_wait_sends_every_open_query_once_more(service, clock):
     def until_the_first_call(wait: Wait) -> bool:
         return not service.calls
 
-    fetched(service, clock, CPU, query(period_s=300), load_s=180.0, goes_on=until_the_first_call)
+    fetched(service, clock, CPU, query(period_s=300), load_s=180.0, keep_waiting=until_the_first_call)
     periods = [asked["MetricDataQueries"][0]["MetricStat"]["Period"] for asked in service.asked]
     assert periods == [60, 60, 300]
 
@@ -237,7 +237,7 @@ def test_the_caller_gets_the_progress_of_the_wait(service, clock):
         waits.append(wait)
         return True
 
-    fetched(service, clock, CPU, query(metric="absent"), load_s=200.0, goes_on=listen)
+    fetched(service, clock, CPU, query(metric="absent"), load_s=200.0, keep_waiting=listen)
     assert (waits[0].settled, waits[0].queries, waits[0].waited_s) == (0, 2, 0.0)
     assert {wait.limit_s for wait in waits} == {340.0}  # to the end of the last minute, and five more
     assert (waits[-1].settled, round(waits[-1].waited_s)) == (2, 340)

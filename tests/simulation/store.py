@@ -70,7 +70,7 @@ class Handle:
         self.world, self.objects, self.machine, self.troubles = world, objects, machine, troubles
         self.on_operation: Callable[[int, str], None] | None = None
         self.acknowledged: list[str] = []
-        self._unsure: dict[str, dict[int, bytes]] = {}
+        self._unanswered: dict[str, dict[int, bytes]] = {}
 
     # ── the protocol
 
@@ -128,7 +128,7 @@ class Handle:
 
     def _written(self, key: str, data: bytes, version: str | None, *, again: bool) -> str | None:
         """See `S3Store._written`."""
-        mark, before = next(self.objects.marks), self._unsure.pop(key, {})
+        mark, before = next(self.objects.marks), self._unanswered.pop(key, {})
         how = "swap" if again else "put_once"
         try:
             while True:
@@ -142,7 +142,7 @@ class Handle:
                 version = _version(there)
                 before = {one: value for one, value in before.items() if one != found}
         except StoreError:
-            self._unsure[key] = {**before, mark: data}
+            self._unanswered[key] = {**before, mark: data}
             raise
 
     def _condition(self, how: str, key: str, data: bytes, version: str | None, mark: int) -> bool:

@@ -218,7 +218,7 @@ class Coordinator:
         self.lease.renew()
         self.store.put(run_key(self.plan.run_id, name), data)
 
-    def still_waits(self, asked: Stop | None) -> bool:
+    def may_wait(self, asked: Stop | None) -> bool:
         """Renews the lease during a wait after the load. Returns False as soon as a stop is requested."""
         self.lease.renew()
         return asked is None and (self.state.stop is not None or self._stored_stop() is None)
@@ -245,29 +245,31 @@ class Coordinator:
 
     def _endings(self, gone: Mapping[str, Gone]) -> list[Event]:
         """Returns the workers that have ended; on Fargate, a worker with an exit.json has ended."""
-        exits, unfit = self.fold.exits, self.fold.unfit
+        exits, rejected = self.fold.exits, self.fold.rejected
         found: list[Event] = []
         for worker in self.state.attempts:
-            left = exits.get(worker)
+            exit_record = exits.get(worker)
             if worker in self.state.ended:
                 continue
             if worker in gone:
-                reason = unfit.get(worker) or gone[worker].reason
-                found.append(WorkerEnded(worker, left, reason, gone[worker].again, self._is_taken(left)))
-            elif worker in unfit or (left is not None and self._is_final(left)):
-                found.append(WorkerEnded(worker, left, unfit.get(worker, "")))
-                if left is None:
+                reason = rejected.get(worker) or gone[worker].reason
+                found.append(
+                    WorkerEnded(worker, exit_record, reason, gone[worker].again, self._is_interrupted(exit_record))
+                )
+            elif worker in rejected or (exit_record is not None and self._is_final(exit_record)):
+                found.append(WorkerEnded(worker, exit_record, rejected.get(worker, "")))
+                if exit_record is None:
                     self._todo.append(Terminate(worker))
         return found
 
-    def _is_final(self, left: Exit) -> bool:
+    def _is_final(self, exit_record: Exit) -> bool:
         """Whether an exit.json ends a worker; for an interrupted task, the launcher's reason is awaited first."""
-        waits = self._is_taken(left) and self.clock.now() < left.at + STOP_REASON_S
+        waits = self._is_interrupted(exit_record) and self.clock.now() < exit_record.at + STOP_REASON_S
         return self.plan.on != "local" and not waits
 
-    def _is_taken(self, left: Exit | None) -> bool:
+    def _is_interrupted(self, exit_record: Exit | None) -> bool:
         """Whether a signal from outside the run ended a worker, as when its task was interrupted."""
-        signalled = left is not None and left.outcome == "stopped" and left.signals > 0
+        signalled = exit_record is not None and exit_record.outcome == "stopped" and exit_record.signals > 0
         return signalled and self.plan.on != "local" and self.state.stop is None
 
     def _is_ending(self, now: float) -> bool:
@@ -419,5 +421,5 @@ def issue(
 
 
 def lasts_s(plan: Plan, longest_s: float | None = None) -> float:
-    """Returns the seconds from the launch to the deadline, when no worker of the run is left, even after failures."""
+    """Returns the seconds from the launch to the deadline, when no worker is left, even after failures."""
     return plan.pace.ready_timeout_s + plan.pace.start_lead_s + load_ends_s(plan, longest_s)

@@ -61,7 +61,7 @@ class Fold:
     arms: dict[int, Timeline] = field(default_factory=dict)  # of a duet
     damaged: list[str] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)  # of a finished functional run
-    unfit: dict[str, str] = field(default_factory=dict)  # worker → the problem of its ready.json or exit.json
+    rejected: dict[str, str] = field(default_factory=dict)  # worker → the problem of its ready.json or exit.json
     judged_plan: Plan = field(init=False)  # the plan of `timeline`
     _files: dict[str, WorkerFiles] = field(init=False)
     _arms: tuple[Arm, ...] = field(init=False, default=())
@@ -99,7 +99,7 @@ class Fold:
         """Reads the files of another attempt of a worker, whose last attempt never began."""
         if self._files[worker].attempt != attempt:
             self._files[worker] = WorkerFiles(worker, attempt)
-            self.unfit.pop(worker, None)
+            self.rejected.pop(worker, None)
             self.attempts = {**self.attempts, worker: attempt}
 
     def poll_before_start(self) -> list[str]:
@@ -108,7 +108,7 @@ class Fold:
         for files in self._files.values():
             if files.exit is None:
                 wanted[self._key(files, "exit.json")] = files
-            if files.ready is None and files.worker not in self.unfit:
+            if files.ready is None and files.worker not in self.rejected:
                 wanted[self._key(files, "ready.json")] = files
         there = [key for key in self.store.keys(run_key(self.plan.run_id, "workers") + "/") if key in wanted]
         return self._read(wanted, there)
@@ -230,19 +230,19 @@ class Fold:
                 elif self._take_ready(files, Ready.from_json(data, key), key):
                     ready.append(files.worker)
             except StoreError as error:
-                self.unfit[files.worker] = str(error)
+                self.rejected[files.worker] = str(error)
                 self._damage(str(error))
                 if key.endswith("/exit.json"):
                     files.exit_poll_at = math.inf  # workers write it once
         return ready
 
-    def _take_exit(self, files: WorkerFiles, left: Exit, key: str) -> None:
+    def _take_exit(self, files: WorkerFiles, exit_record: Exit, key: str) -> None:
         """Takes an exit.json; if other files than its listed ones were merged, restarts the merge without them."""
-        check_attempt(files, left, key)
-        self._bounds.check_exit(left, key)
-        files.exit, files.poll_at = left, NEVER
-        surplus = files.next_number - 1 > left.interval_files
-        if surplus or (left.interval_digests and not left.interval_digests.startswith(files.digests)):
+        check_attempt(files, exit_record, key)
+        self._bounds.check_exit(exit_record, key)
+        files.exit, files.poll_at = exit_record, NEVER
+        surplus = files.next_number - 1 > exit_record.interval_files
+        if surplus or (exit_record.interval_digests and not exit_record.interval_digests.startswith(files.digests)):
             self.whole, self.arms, self.damaged = Timeline(), {arm: Timeline() for arm in self.arms}, []
             for one in self._files.values():
                 one.next_number, one.digests, one.poll_at, one.arrived_at, one.misses = 1, "", NEVER, NEVER, 0
@@ -254,8 +254,8 @@ class Fold:
         theirs, ours = (text.partition(".")[0] for text in (ready.toril_version, __version__))
         if theirs != ours:
             versions = f"its image has toril {ready.toril_version}, and this is {__version__}"
-            self.unfit[files.worker] = f"{versions}; use the same major version"
-        return files.worker not in self.unfit
+            self.rejected[files.worker] = f"{versions}; use the same major version"
+        return files.worker not in self.rejected
 
     def _merge(self, files: WorkerFiles, data: bytes) -> None:
         key = self._next_key(files)
@@ -324,8 +324,8 @@ def completeness_of(
     exits, reasons = fold.exits, dict[str, str]()
     planned = tuple(share.worker for share in fold.plan.shares)
     for worker in planned:
-        left = exits.get(worker)
-        reason = fold.unfit.get(worker, "left no exit.json") if left is None else left.failure
+        exit_record = exits.get(worker)
+        reason = fold.rejected.get(worker, "left no exit.json") if exit_record is None else exit_record.failure
         reason = lost.get(worker) or reason
         if reason is not None:
             reasons[worker] = reason

@@ -34,14 +34,14 @@ class WorkerReady:
 class WorkerEnded:
     """A worker has ended, with or without an exit.json. `reason`: the launcher's.
 
-    `again`: its attempt failed to start for a temporary reason. `taken`: a signal from outside the run ended it.
+    `again`: its attempt failed to start for a temporary reason. `interrupted`: a signal from outside the run ended it.
     """
 
     worker: str
     exit: Exit | None
     reason: str = ""
     again: bool = False
-    taken: bool = False
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ def _ended(state: RunState, event: WorkerEnded, now: float) -> tuple[RunState, t
             ready=state.ready - {worker},
         )
         return state, (Relaunch(worker, spares[0]),)
-    lost_why = event.reason if event.taken else None if event.exit is None else event.exit.failure
+    lost_why = event.reason if event.interrupted else None if event.exit is None else event.exit.failure
     if event.exit is None:
         lost_why = event.reason or "ended without an exit.json"
     state = replace(state, ended={**state.ended, worker: event.exit})

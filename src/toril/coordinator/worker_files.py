@@ -77,10 +77,10 @@ class Bounds:
             longest_s=max(load_ends_s(plan), RECORDED_S if recorded else 0),
         )
 
-    def check_exit(self, left: Exit, key: str) -> None:
-        reports = left.executions.values()
-        _check_executions({*left.executions, *left.first_sample_lateness_s} <= self.names, key)
-        times = (left.last_sample_s, *(one.ended_s for one in reports), *(one.queued_s for one in reports))
+    def check_exit(self, exit_record: Exit, key: str) -> None:
+        reports = exit_record.executions.values()
+        _check_executions({*exit_record.executions, *exit_record.first_sample_lateness_s} <= self.names, key)
+        times = (exit_record.last_sample_s, *(one.ended_s for one in reports), *(one.queued_s for one in reports))
         self._check_time(max((seconds for seconds in times if seconds is not None), default=0.0), key)
 
     def check_interval(self, worker: str, interval: Interval, key: str) -> None:
@@ -165,8 +165,8 @@ def read_cases(
     cases: list[Case] = []
     damaged: list[str] = []
     for worker, attempt in attempts.items():
-        prefix, left = worker_key(run_id, worker, attempt, "tests-"), exits.get(worker)
-        count = left.case_files if left else None
+        prefix, exit_record = worker_key(run_id, worker, attempt, "tests-"), exits.get(worker)
+        count = exit_record.case_files if exit_record else None
         for number, data, problem in numbered_files(store, prefix, 1, count, MOST_BYTES_OF_CASES, listed=True):
             try:
                 if data is None:
@@ -175,7 +175,7 @@ def read_cases(
                 file = decode_cases(data, key)
                 if (file.worker, file.number) != (worker, number):
                     raise StoreError(f"{key} is a copy of another file", code="foreign-file")
-                if left and not is_own(left.case_digests, number, data):
+                if exit_record and not is_own(exit_record.case_digests, number, data):
                     raise StoreError(f"{key} is not the file that its worker wrote", code="foreign-file")
                 cases += file.cases
             except StoreError as error:

@@ -86,31 +86,31 @@ def fetch(
     clients: ClientFactory,
     *,
     limit_s: float = LIMIT_S,
-    goes_on: Callable[[Wait], bool] = lambda _: True,
+    keep_waiting: Callable[[Wait], bool] = lambda _: True,
 ) -> ServerMetrics:
     """Returns the values of all periods that overlap the load from `start_at` to `end_at`, in seconds since the epoch.
 
     CloudWatch publishes late, so each query is repeated until it has the end of the load, for at most `limit_s` after
-    the end of its last period. `goes_on` gets the progress several times a second. As soon as it returns False, open
-    queries are sent once more and the wait ends. A query without an answer gets an `error`, and raises no exception.
+    the end of its last period. `keep_waiting` gets the progress several times a second. As soon as it returns False,
+    open queries are sent once more and the wait ends. A query without an answer gets an `error`.
     """
     began = clock.now()
     every = {query.key: _Asked(query, span(start_at, end_at, query.period_s), limit_s) for query in _distinct(queries)}
 
-    def goes_on_now() -> bool:
+    def may_continue() -> bool:
         waited_s = clock.now() - began
         end = max(asked.deadline for asked in every.values())
         over = sum(asked.over for asked in every.values())
-        return goes_on(Wait(settled=over, queries=len(every), waited_s=waited_s, limit_s=max(0.0, end - began)))
+        return keep_waiting(Wait(settled=over, queries=len(every), waited_s=waited_s, limit_s=max(0.0, end - began)))
 
     going = True
     while going and any(not asked.over for asked in every.values()):
-        going = goes_on_now()
+        going = may_continue()
         open_ones = [asked for asked in every.values() if not asked.over]
         due = [asked.query for asked in open_ones if asked.is_due(clock.now()) or not going]
         for group in grouped(due):
             _ask([every[query.key] for query in group], clock, clients)
-            goes_on_now()  # calls may be slow, and the caller must renew its lease; the next round uses the result
+            may_continue()  # calls may be slow, and the caller must renew its lease; the next round uses the result
         if going:
             clock.sleep(TICK_S)
     return ServerMetrics(queries=tuple(asked.series(start_at, ended=not going) for asked in every.values()))

@@ -41,15 +41,15 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
     `last_notes`: the launcher's last notes before the load; `problems`: the launcher's problems with ending workers.
     """
     coordinator, store = owner.coordinator, owner.coordinator.store
-    state = owner.patiently(lambda: coordinator.finish(owner.launcher.tasks()))
+    state = owner.with_retries(lambda: coordinator.finish(owner.launcher.tasks()))
     completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost, tuple(coordinator.rates))
-    bundle = _judge(coordinator.fold, completeness, _fetched(owner, completeness, cloudwatch))
+    bundle = _judge(coordinator.fold, completeness, _fetch_metrics(owner, completeness, cloudwatch))
     unwritten: tuple[str, ...] = ()
     left = tuple(problems)
     try:
-        bundle = owner.patiently(lambda: costed(store, bundle))
-        shown = owner.patiently(lambda: with_pictures(store, bundle))
-        owner.patiently(lambda: _keep(shown, coordinator.keep))
+        bundle = owner.with_retries(lambda: with_cost(store, bundle))
+        shown = owner.with_retries(lambda: with_pictures(store, bundle))
+        owner.with_retries(lambda: _keep(shown, coordinator.keep))
     except StoreError as error:  # such as a full disk; the verdict is shown nevertheless
         unwritten = (str(error),)
     if not unwritten:  # otherwise the sweep judges the run
@@ -60,14 +60,14 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
     return Judged(bundle=bundle, interrupted=bool(owner.interrupts), unwritten=unwritten, left=left)
 
 
-def _fetched(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory) -> ServerMetrics | None:
+def _fetch_metrics(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory) -> ServerMetrics | None:
     """Waits for CloudWatch's metrics of the load, and stores them; None if no criterion needs them."""
     coordinator, plan, started_at = owner.coordinator, owner.coordinator.plan, completeness.started_at
     asked = queries(plan)
 
-    def goes_on(wait: Wait) -> bool:
+    def keep_waiting(wait: Wait) -> bool:
         owner.view.show(LiveFigures(run_id=plan.run_id, phase="waiting", waiting=f"CloudWatch: {wait}"))
-        return coordinator.still_waits(owner.asked())
+        return coordinator.may_wait(owner.asked())
 
     if not asked:
         return None
@@ -76,7 +76,7 @@ def _fetched(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory
     else:
         end_at = started_at + lasted_s(queued_plan(plan, completeness), coordinator.fold.timeline, completeness)
         metrics = fetch(
-            asked, started_at, end_at, owner.clock, cloudwatch, limit_s=plan.metrics_wait_s, goes_on=goes_on
+            asked, started_at, end_at, owner.clock, cloudwatch, limit_s=plan.metrics_wait_s, keep_waiting=keep_waiting
         )
     coordinator.store.put_once(run_key(plan.run_id, "metrics.json"), metrics.to_json())
     return metrics
@@ -86,7 +86,7 @@ def judge_again(store: Store, run_id: str) -> Bundle:
     """Judges a stored run from its files, and stores the result if the folder is writable."""
     fold, completeness = collect(store, run_id)
     bundle = _judge(fold, completeness, stored_metrics(store, fold.plan))
-    bundle = with_pictures(store, costed(store, bundle))
+    bundle = with_pictures(store, with_cost(store, bundle))
     with suppress(StoreError):
         _keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
     return bundle
@@ -136,7 +136,7 @@ def _keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
     put("report.html", render("html", bundle))
 
 
-def costed(store: Store, bundle: Bundle) -> Bundle:
+def with_cost(store: Store, bundle: Bundle) -> Bundle:
     """Adds the cost of a run on Fargate, if its tasks are recorded; local workers cost nothing."""
     plan, summary = bundle.plan, bundle.summary
     if plan.on != "fargate":

@@ -95,7 +95,7 @@ class Owner:
                 self.clock.sleep(coordinator.pause_s)
         return last_notes
 
-    def patiently(self, act: Callable[[], Value]) -> Value:
+    def with_retries(self, act: Callable[[], Value]) -> Value:
         """Retries `act` while a bucket fails temporarily, because there may be no owner after this one."""
         until = self.clock.now() + PATIENCE_S
 

@@ -21,7 +21,7 @@ from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.runs_table import RunRow
 from toril.reports.screen import emit
-from toril.runs.conclude import costed, judge_again, stored_metrics, with_pictures
+from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_pictures
 from toril.runs.find import run_ids
 from toril.signals import Interrupts
 from toril.store import Store
@@ -70,7 +70,7 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
     timeline = collect(store, run_id)[0].timeline if measurements else None
     metrics = stored_metrics(store, plan)
     bundle = Bundle(plan=judged_plan(plan), summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
-    return costed(store, with_pictures(store, bundle))
+    return with_cost(store, with_pictures(store, bundle))
 
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:

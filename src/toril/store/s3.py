@@ -106,7 +106,7 @@ class S3Store:
     ) -> None:
         self.bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         self._clock, self._requests = clock, Requests(client, bucket, patience_s, clock)
-        self._unsure: dict[str, frozenset[str]] = {}  # key → marks of writes without an answer
+        self._unanswered: dict[str, frozenset[str]] = {}  # key → marks of writes without an answer
         self._bracket, self._bracket_lock = Bracket(), threading.Lock()
 
     def address(self, key: str) -> str:
@@ -191,7 +191,7 @@ class S3Store:
 
     def _written(self, key: str, data: bytes, version: str | None, *, again: bool) -> str | None:
         """Returns the new version; None if another writer was faster. `again`: overwrites its own earlier value."""
-        mark, before = _mark(data), self._unsure.pop(key, frozenset())
+        mark, before = _mark(data), self._unanswered.pop(key, frozenset())
         try:
             while True:
                 condition: dict[str, Any] = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
@@ -207,7 +207,7 @@ class S3Store:
                     return None
                 version, before = found["ETag"], before - {there}
         except StoreError:
-            self._unsure[key] = before | {mark}
+            self._unanswered[key] = before | {mark}
             raise
 
     def _all(self, prefix: str) -> Iterator[str]:

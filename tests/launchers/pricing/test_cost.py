@@ -8,7 +8,7 @@ from tests.reports import examples
 from toril.plan import FARGATE_TIMINGS
 from toril.records import End, RanTask, TaskSize, run_key
 from toril.reports import Bundle, render
-from toril.runs.conclude import costed
+from toril.runs.conclude import with_cost
 from toril.store import FolderStore
 
 RUN = examples.passed()
@@ -31,7 +31,7 @@ def store(tmp_path):
 
 def test_tasks_are_priced_per_second(store):
     """Two tasks of 1 vCPU and 2 GB for ten minutes cost 2 × 0.0494 ÷ 6 US dollars; S3 and logs cost the rest."""
-    line = costed(store, on_fargate()).cost
+    line = with_cost(store, on_fargate()).cost
 
     usd = float(line.split()[1])
     assert 2 * 0.0494 / 6 < usd < 0.1
@@ -42,11 +42,11 @@ def test_tasks_are_priced_per_second(store):
 
 @pytest.mark.parametrize("name", ["terminal", "github"])
 def test_reports_show_the_cost(name, store):
-    assert "US dollars at list prices" in " ".join(render(name, costed(store, on_fargate())).decode().split())
+    assert "US dollars at list prices" in " ".join(render(name, with_cost(store, on_fargate())).decode().split())
 
 
 def test_local_runs_and_runs_without_recorded_tasks_have_no_cost(store, tmp_path):
-    assert costed(store, RUN).cost == ""
-    assert costed(FolderStore(tmp_path / "elsewhere"), on_fargate()).cost == ""
+    assert with_cost(store, RUN).cost == ""
+    assert with_cost(FolderStore(tmp_path / "elsewhere"), on_fargate()).cost == ""
     store.put(run_key(RUN.plan.run_id, "end.json"), End(at=1.0).to_json())
-    assert costed(store, on_fargate()).cost == ""
+    assert with_cost(store, on_fargate()).cost == ""
