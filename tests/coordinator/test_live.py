@@ -160,7 +160,7 @@ def test_a_missing_file_causes_few_requests(store):
     assert fold.timeline.last_second_of(writer.worker) == 4
 
 
-def test_before_the_start_one_listing_finds_who_is_ready_and_who_has_ended(store):
+def test_before_the_start_one_listing_finds_ready_and_ended_workers(store):
     plan = fleet()
     fold = fold_of(store, plan)
     assert fold.poll_before_start() == []

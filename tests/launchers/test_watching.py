@@ -111,7 +111,7 @@ def test_an_unreadable_log_is_named_in_the_reason(fleet):
     assert "logs:GetLogEvents" in one.exit().reason
 
 
-def test_a_task_counts_as_ended_only_after_ecs_has_not_known_it_for_a_minute(fleet):
+def test_a_task_unknown_to_ecs_counts_as_ended_after_a_minute(fleet):
     one = fleet(1)
     one.start_all()
     one.pass_time()

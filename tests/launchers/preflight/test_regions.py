@@ -68,18 +68,18 @@ def test_an_unknown_region_is_missing(plan, store):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "text"),
     [
         ({"clusters": [], "failures": [{"reason": "MISSING"}]}, "missing"),
         ({"clusters": [{"status": "INACTIVE"}]}, "INACTIVE"),
     ],
 )
-def test_an_inactive_cluster_is_missing(plan, store, answer, said):
+def test_an_inactive_cluster_is_missing(plan, store, answer, text):
     aws = Aws(*both().values())
     aws.answers("describe_clusters", answer, AWAY)
     found = of(flight(plan, aws, store), "cluster")
     assert (found.state, found.code) == ("missing", "no-active-cluster")
-    assert said in found.detail
+    assert text in found.detail
     assert f"pulumi up --stack {AWAY}" in found.detail
 
 
@@ -183,7 +183,7 @@ def test_a_first_pull_is_impossible_with_fips_or_an_unready_cache(plan, store):
 
 
 @pytest.mark.parametrize(
-    ("operation", "answer", "code", "said"),
+    ("operation", "answer", "code", "text"),
     [
         ("describe_pull_through_cache_rules", refusal("PullThroughCacheRuleNotFoundException"), "no-cache-rule", ""),
         (
@@ -200,12 +200,12 @@ def test_a_first_pull_is_impossible_with_fips_or_an_unready_cache(plan, store):
         ),
     ],
 )
-def test_an_unusable_cache_rule_prevents_only_runs_that_need_it(plan, store, operation, answer, code, said):
+def test_an_unusable_cache_rule_prevents_only_runs_that_need_it(plan, store, operation, answer, code, text):
     needed, other = Aws(deployment_of(HOME), cached()), Aws(*both(caches=(CACHE,)).values())
     needed.answers(operation, answer, AWAY)
     other.answers(operation, answer, AWAY)
     found = of(flight(plan, needed, store), "cache ecr-public")
-    assert (found.state, found.code, said in found.detail) == ("missing", code, True)
+    assert (found.state, found.code, text in found.detail) == ("missing", code, True)
     unneeded = of(flight(plan, other, store), "cache ecr-public")
     assert (unneeded.state, unneeded.code) == ("warning", code)
 
