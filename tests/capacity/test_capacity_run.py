@@ -1,4 +1,4 @@
-"""A search for a capacity as its owner carries it on, on a service that is made up; and what is left of it."""
+"""A capacity search by the owner of a run, on a simulated service; and its records."""
 
 import json
 
@@ -23,14 +23,14 @@ SEARCH = Search(from_rps=20, to_rps=400, until=("p95>300ms", "fail>5%"), step_s=
 
 
 class Capacity(Scene):
-    """A run that looks for the capacity of a service, with two workers on Fargate."""
+    """A run that searches the capacity of a service with two workers on Fargate."""
 
     def __init__(self, folder, service: Service, *ours: str, search: Search = SEARCH) -> None:
         self.service = service
         super().__init__(folder)
         planned = execution(hold_for_s=length_s(search, "fargate"), concurrency=None, throughput_rps=search.to_rps)
-        told = {"executor": "vegeta", "adjustable": True, "search": search, "curve": lowest(search, "fargate").points}
-        plan = plan_of(ours=ours, workers=2, executions=(planned.model_copy(update=told),))
+        found = {"executor": "vegeta", "adjustable": True, "search": search, "curve": lowest(search, "fargate").points}
+        plan = plan_of(ours=ours, workers=2, executions=(planned.model_copy(update=found),))
         self.plan = self.plan.model_copy(
             update={"executions": plan.executions, "shares": plan.shares, "criteria": plan.criteria}
         )
@@ -54,13 +54,13 @@ def scene(tmp_path):
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A search on a service that bears 100/s, to its end."""
+    """A finished search on a service that sustains 100/s."""
     one = Capacity(tmp_path_factory.mktemp("done"), Service(100), "capacity of shop<80/s")
     one.run()
     return one
 
 
-def test_the_capacity_is_found_within_the_precision_and_the_run_has_passed(done):
+def test_the_capacity_is_found_within_the_precision_and_the_run_passes(done):
     found = done.found()
     assert found["held_rps"] <= 100 < found["breached_rps"] <= found["held_rps"] * 1.101
     assert (found["exact"], found["limited_by"]) == (True, "p95>300ms")
@@ -76,7 +76,7 @@ def test_the_run_ends_with_its_search(done):
     assert f"{done.found()['held_rps']:g}/s" in done.found()["message"]
 
 
-def test_the_last_word_is_a_stage_that_confirms_what_was_held(done):
+def test_the_last_stage_confirms_the_held_rate(done):
     last = done.found()["stages"][-1]
     assert (last["kind"], last["outcome"], last["rps"]) == ("confirm", "held", done.found()["held_rps"])
 
@@ -89,7 +89,7 @@ def test_a_capacity_below_the_criterion_fails_the_run(scene):
     assert all(figure in message for figure in ("150/s", f"{one.found()['held_rps']:g}/s"))
 
 
-def test_a_service_that_bears_all_that_is_wanted_is_known_from_below_only(scene):
+def test_a_service_that_sustains_the_highest_rate_has_a_lower_bound_only(scene):
     one = scene(Service(10_000), "capacity of shop<400/s", "capacity<500/s")
     one.run()
     assert (one.found()["held_rps"], one.found()["limited_by"]) == (400, "to")
@@ -97,7 +97,7 @@ def test_a_service_that_bears_all_that_is_wanted_is_known_from_below_only(scene)
     assert (enough["outcome"], more["outcome"], more["code"]) == ("passed", "inconclusive", "not-measured")
 
 
-def test_a_service_that_does_not_bear_the_lowest_rate_has_failed_whatever_is_asked_above_it(scene):
+def test_a_breach_at_the_lowest_rate_fails_every_criterion_on_a_higher_capacity(scene):
     one = scene(Service(10), "capacity of shop<15/s", "capacity of shop<50/s")
     one.run()
     assert (one.found()["held_rps"], one.found()["breached_rps"]) == (None, 20)
@@ -105,8 +105,8 @@ def test_a_service_that_does_not_bear_the_lowest_rate_has_failed_whatever_is_ask
     assert [item["code"] for item in one.verdict()["criteria"]] == ["not-measured", "breach"]
 
 
-def test_generators_that_have_no_room_end_it_and_excuse_what_they_did(scene):
-    one = scene(Service(10_000, generator_capacity_rps=100), "capacity of shop<60/s", "capacity of shop<300/s")
+def test_saturated_generators_end_the_search_without_a_breach(scene):
+    one = scene(Service(10_000, generators_bear_rps=100), "capacity of shop<60/s", "capacity of shop<300/s")
     one.run()
     found = one.found()
     assert (found["limited_by"], found["exact"]) == ("generators", False)
@@ -119,14 +119,14 @@ def test_generators_that_have_no_room_end_it_and_excuse_what_they_did(scene):
     assert len({stage["rps"] for stage in found["stages"][-3:]}) == 1
 
 
-def test_what_leaves_several_criteria_open_is_said_once(scene):
-    one = scene(Service(10_000, generator_capacity_rps=10), "capacity of shop<60/s", "capacity<70/s")
+def test_a_shared_cause_of_open_criteria_is_reported_once(scene):
+    one = scene(Service(10_000, generators_bear_rps=10), "capacity of shop<60/s", "capacity<70/s")
     one.run()
     assert [item["outcome"] for item in one.verdict()["criteria"]] == ["inconclusive", "inconclusive"]
     assert [reason["code"] for reason in one.verdict()["reasons"]] == ["saturated"]
 
 
-def test_a_service_whose_answers_fall_behind_has_breached(scene):
+def test_a_growing_backlog_is_a_breach(scene):
     one = scene(Service(100, queues=True))
     one.run()
     found = one.found()
@@ -134,7 +134,7 @@ def test_a_service_whose_answers_fall_behind_has_breached(scene):
     assert found["limited_by"] == "answers"
 
 
-def test_a_service_may_recover_before_it_is_tried_again(scene):
+def test_a_service_recovers_before_the_next_stage(scene):
     one = scene(Service(100, recovers_s=12))
     one.run()
     found = one.found()
@@ -144,7 +144,7 @@ def test_a_service_may_recover_before_it_is_tried_again(scene):
     assert all(stage["to_s"] - stage["at_s"] > 12 for stage in recovered)
 
 
-def test_a_service_that_does_not_recover_ends_it_and_fails_what_is_asked_above_its_breach(scene):
+def test_a_service_that_does_not_recover_ends_the_search_and_fails_higher_criteria(scene):
     one = scene(
         Service(100, recovers_s=500), "capacity of shop<50/s", "capacity of shop<100/s", "capacity of shop<300/s"
     )
@@ -157,13 +157,13 @@ def test_a_service_that_does_not_recover_ends_it_and_fails_what_is_asked_above_i
     assert all(f"{found[rate]:g}/s" in message for rate in ("held_rps", "breached_rps"))
 
 
-def test_judging_again_finds_the_same(done):
+def test_judging_again_gives_the_same_result(done):
     before = done.verdict(), done.found()
     again = judge_again(done.store, done.plan.run_id)
     assert (again.verdict.to_dict(), again.summary.to_dict()["capacity"]["shop"]) == before
 
 
-def test_a_new_owner_goes_on_where_the_old_one_died(scene, tmp_path):
+def test_a_new_owner_continues_the_search(scene, tmp_path):
     one = abandoned(scene(Service(100)), 60.0)
     before = one.rates()
     one.take_over()
@@ -173,7 +173,7 @@ def test_a_new_owner_goes_on_where_the_old_one_died(scene, tmp_path):
     assert found["held_rps"] <= 100 < found["breached_rps"] <= found["held_rps"] * 1.101
 
 
-def test_a_criterion_of_the_suite_with_a_stop_ends_the_search_as_any_load(scene):
+def test_a_criterion_of_the_suite_with_a_stop_ends_the_search(scene):
     one = scene(Service(100), {"subject": "p95", "condition": ">", "threshold": "300ms", "timeframe": "3s"})
     one.run()
     assert one.verdict()["outcome"] == "failed"
@@ -181,24 +181,24 @@ def test_a_criterion_of_the_suite_with_a_stop_ends_the_search_as_any_load(scene)
     assert one.found()["limited_by"] in ("stopped", "p95>300ms")
 
 
-def test_each_stage_is_one_record_and_nobody_else_may_set_a_rate(scene):
+def test_each_stage_is_one_record_and_other_rates_are_rejected(scene):
     one = scene(Service(100))
-    refused: list[str] = []
+    codes: list[str] = []
 
     def meddle() -> None:
         with pytest.raises(OptionError) as error:
             adjust(one.store, one.plan.run_id, "500", None, one.clock.now())
-        refused.append(str(error.value))
+        codes.append(error.value.code)
 
     one.at(40, meddle)
     one.run()
-    assert "capacity of shop" in refused[0]
+    assert codes == ["searched-rate"]
     stages = one.found()["stages"]
     assert [stage["rps"] for stage in stages[1:]] == one.rates()
     assert stages[0]["rps"] == 20
 
 
-def test_a_user_who_stops_it_has_what_was_found_so_far(scene):
+def test_a_stopped_search_has_its_result_so_far(scene):
     one = scene(Service(10_000), "capacity of shop<25/s")
     one.at(60, lambda: one.interrupts.names.append("SIGINT"))
     one.run()
@@ -208,13 +208,14 @@ def test_a_user_who_stops_it_has_what_was_found_so_far(scene):
     assert one.verdict()["outcome"] == "inconclusive"
 
 
-def test_what_became_of_each_stage_is_shown_live(done):
-    assert any("shop: 20/s from 3 s to 10 s: held" in note.message for note in done.view.notes)
-    assert any("breached (p95>300ms)" in note.message for note in done.view.notes)
-    assert any("recovered" in note.message for note in done.view.notes)
+def test_the_live_view_shows_the_result_of_each_stage(done):
+    stages = [note.message for note in done.view.notes if note.code == "search-stage"]
+    assert all(fact in stages[0] for fact in ("shop", "20/s", "3 s", "10 s", "held"))
+    assert any("breached" in stage and "p95>300ms" in stage for stage in stages)
+    assert any("recovered" in stage for stage in stages)
 
 
-def test_whoever_watches_is_shown_it_too(scene):
+def test_toril_watch_shows_the_stages(scene):
     one = scene(Service(100))
     shown, interrupts = Shown(), Interrupts()
 
@@ -223,11 +224,10 @@ def test_whoever_watches_is_shown_it_too(scene):
 
     one.at(60, watch)
     one.run()
-    assert any("shop: 20/s from 3 s to 10 s: held" in note.message for note in shown.notes)
-    assert any("set by the search for its capacity" in note.message for note in shown.notes)
+    assert {"search-stage", "changed-rate"} <= {note.code for note in shown.notes}
 
 
-def test_its_rates_are_the_planned_load(done):
+def test_the_rates_of_the_search_are_the_planned_load(done):
     fold, completeness = collect(done.store, done.plan.run_id)
     summary = json.loads(done.store.get(run_key(done.plan.run_id, "summary.json")))
     stage = done.found()["stages"][2]

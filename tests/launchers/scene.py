@@ -20,13 +20,13 @@ from toril.suite.reader import Note
 
 
 class Shown:
-    """A view that keeps the notes."""
+    """A view that keeps the notes, each once, in order of appearance."""
 
     def __init__(self) -> None:
-        self.notes: set[Note] = set()
+        self.notes: dict[Note, None] = {}
 
     def show(self, figures) -> None:
-        self.notes |= set(figures.notes)
+        self.notes |= dict.fromkeys(figures.notes)
 
 
 class Scene:

@@ -16,7 +16,7 @@ class Service:
     capacity_rps: float
     recovers_s: int = 0
     queues: bool = False  # above its capacity, it leaves the rest unanswered and still answers fast
-    generator_capacity_rps: float = float("inf")
+    generators_bear_rps: float = float("inf")
 
 
 class OpenModelWorker(Worker):
@@ -48,7 +48,7 @@ class OpenModelWorker(Worker):
         for number in range(count):
             us = SLOW_US if slow and not self.service.queues else FAST_US
             self.recorder.add_one("shop", completed_s=second + (number + 0.5) / count, label="home", response_us=us)
-        busy = 0.99 if rps > self.service.generator_capacity_rps else 0.2
+        busy = 0.99 if rps > self.service.generators_bear_rps else 0.2
         self.recorder.health(second, busy, busy, 1 << 20, 0.0)
 
 

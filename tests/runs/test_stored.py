@@ -116,10 +116,10 @@ def test_watch_judges_a_run_without_an_owner_after_its_deadline(scene):
 def test_a_watcher_with_a_wrong_clock_recognises_a_live_owner_of_a_run(scene, ahead_s):
     one = scene()
 
-    def look() -> set[Note]:
+    def look() -> list[Note]:
         steps = one.clock.meanwhile
         one.clock.meanwhile = lambda now: None  # the watcher's steps must not step the workers
-        notes: set[Note] = watched(one, 5, ahead_s)[1].copy()
+        notes = list[Note](watched(one, 5, ahead_s)[1])
         one.clock.meanwhile = steps
         return notes
 
