@@ -1,4 +1,4 @@
-"""Time as a value that is handed in, so that tests can own it; and the one loop that repeats what failed."""
+"""Clocks, which callers pass in so that tests can control time; and the loop that retries failed calls."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ SYSTEM_RANDOM = SystemRandom()
 
 
 class Clock(Protocol):
-    """Seconds since a fixed moment, which is the epoch unless stated otherwise, and waiting."""
+    """Returns seconds since the epoch (unless a parameter says otherwise), and waits."""
 
     def now(self) -> float: ...
 
@@ -20,7 +20,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's clock."""
 
     def now(self) -> float:
         return time.time()
@@ -30,7 +30,7 @@ class SystemClock:
 
 
 class MonotonicClock(SystemClock):
-    """Seconds since the machine started: changes of its time do not move it."""
+    """Seconds since the machine started, unaffected by changes of its time."""
 
     def now(self) -> float:
         return time.monotonic()
@@ -38,9 +38,9 @@ class MonotonicClock(SystemClock):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """Waits that double from `first_s` to `longest_s`; chance shortens each by up to the fraction `jitter`.
+    """Waits that double from `first_s` to `longest_s`, each shortened at random by up to the fraction `jitter`.
 
-    Without jitter, clients that failed together come back together.
+    Without jitter, clients that failed at the same time would retry at the same time.
     """
 
     first_s: float
@@ -54,10 +54,10 @@ class Backoff:
 
 
 def retry(act: Callable[[], Value], after: Callable[[Exception, int], float | None], clock: Clock) -> Value:
-    """Returns the result of `act`, which is repeated after failures.
+    """Returns the result of `act`, which is called again after failures.
 
-    `after` gets the error and the number of failures so far. It returns the wait before the next try, or None to
-    give up with this error.
+    `after` gets the error and the number of failures so far. It returns the wait before the next call in seconds, or
+    None to give up and raise the error.
     """
     failures = 0
     while True:

@@ -1,6 +1,6 @@
-"""The story of a run: publish the plan, drive the workers to their end, conclude with a verdict.
+"""Runs a plan: publishes it, drives the workers to their end, and judges the run.
 
-Taking over a run, and sweeping up after one, are the same story begun later. Every other file is reached from here.
+A take-over and a sweep are the same steps, started later. Every other module is reached from here.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from toril.launchers.fargate import Stopped
     from toril.runs.conclude import Judged
 
-FOLLOWED_S = 600.0  # far more than an owner needs from a stop to a verdict
+FOLLOWED_S = 600.0  # far longer than an owner needs from a stop to a verdict
 
 
 def run(
@@ -44,9 +44,9 @@ def run(
     interrupts: Interrupts,
     origin: SuiteOrigin | None = None,
 ) -> "Judged":
-    """Runs the plan, judges the run, and leaves everything in the run's folder.
+    """Runs the plan, judges the run, and stores all results in the run's folder.
 
-    `origin`: where the suite comes from, if its folder cannot tell. InfrastructureError if the load never began.
+    `origin`: the source of the suite, if its folder is not a git checkout. InfrastructureError if the load never began.
     """
     cloudwatch = clients()
     notes = check(queries(plan), clock.now(), cloudwatch, load_s=plan.duration_s)
@@ -61,7 +61,7 @@ def run(
 def take_over(
     store: Store, run_id: str, *, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts
 ) -> "Judged":
-    """Carries on a run whose coordinator is gone: starts the missing workers, follows the others.
+    """Continues a run whose coordinator has ended: starts missing workers, and follows the others.
 
     LeaseLostError while the run has an owner.
     """
@@ -75,7 +75,7 @@ def _finish(owner: Owner, cloudwatch: ClientFactory, begin: Callable[[], None]) 
     """Starts or finds the workers, drives the run to its end, and judges it."""
     with owner.holding() as problems:
         begin()
-        import toril.reports.html  # noqa: F401 - with all else that concludes a run, while its workers start
+        import toril.reports.html  # noqa: F401 - imported while the workers start, because it takes long
         from toril.runs.conclude import conclude
 
         last_notes = owner.drive()
@@ -86,15 +86,15 @@ def _finish(owner: Owner, cloudwatch: ClientFactory, begin: Callable[[], None]) 
 def sweep(
     store: Store, run_id: str, *, stop_tasks: Callable[[], None], launcher: Launcher, clock: Clock, view: View
 ) -> "Judged | None":
-    """Ends what is left of a run and judges it; None if its owner has judged it.
+    """Ends the remaining tasks of a run and judges it; None if its owner has judged it.
 
-    An owner that lives finds the stop, ends the run and judges it. The sweep follows it, since an owner may die before
-    that, and nothing comes after a sweep. LeaseLostError if the owner takes longer than FOLLOWED_S. Another
-    InfrastructureError says why the run never began; the run is judged all the same.
+    A running owner reads the stop, ends the run and judges it. The sweep waits for that, because the owner may die
+    first and no other process would judge the run. LeaseLostError if the owner takes longer than FOLLOWED_S. Another
+    InfrastructureError if the load never began; the run is judged nevertheless.
     """
     verdict = run_key(run_id, "verdict.json")
     if store.find(verdict) is None:
-        stop = Stop(at=clock.now(), cause="deadline", message="swept: nothing of the run may go on any longer")
+        stop = Stop(at=clock.now(), cause="deadline", message="ended by `toril sweep`")
         store.put_once(run_key(run_id, "stop.json"), stop.to_json())
     stop_tasks()
     give_up_at = clock.now() + FOLLOWED_S
@@ -109,19 +109,19 @@ def sweep(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """The result of a sweep. `bundle`: the run if the sweep judged it; None if its owner did, or will."""
+    """The result of a sweep. `bundle`: the run if the sweep judged it; None if its owner judges it."""
 
-    stopped: tuple[str, ...]  # ARNs of tasks that still ran
+    stopped: tuple[str, ...]  # ARNs of the tasks that were still running
     problems: tuple[str, ...]
     bundle: Bundle | None = None
-    reason: str = ""  # why the sweep did not judge the run: its owner, or why it never began
+    reason: str = ""  # why the sweep did not judge the run, or why the load never began
 
 
 def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
-    """Stops every task of a run on Fargate, and makes sure that the run is judged."""
+    """Stops every task of a run on Fargate, and judges the run unless its owner does."""
     plan, _, _ = read_record(store, run_id)
     if plan.on != "fargate":
-        text = f"{run_id} ran on one machine, where workers end with their command: nothing is to be swept"
+        text = f"{run_id} is a local run: its workers ended with its command, so there is nothing to sweep"
         raise OptionError(text, code="local-run")
     launcher = launcher_for(plan, store, {}, clock)
     found: list[Stopped] = []
@@ -149,9 +149,9 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
 
 
 def carry_on(store: Store, run_id: str, clock: Clock, view: View, interrupts: Interrupts) -> "Judged":
-    """Takes over a run with the launcher that its plan names. OptionError if it is judged already."""
+    """Takes over a run with the launcher of its plan. OptionError if the run is already judged."""
     plan, _, _ = read_record(store, run_id)
     if store.find(run_key(run_id, "verdict.json")) is not None:
-        raise OptionError(f"{run_id} is over and judged; `toril report {run_id}` shows it", code="run-judged")
+        raise OptionError(f"{run_id} is already judged; use `toril report {run_id}`", code="run-judged")
     launcher = launcher_for(plan, store, {}, clock)
     return take_over(store, run_id, launcher=launcher, clock=clock, view=view, interrupts=interrupts)

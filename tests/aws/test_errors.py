@@ -1,4 +1,4 @@
-"""The table of AWS' errors: each is sorted by who can mend it, and comes with its fix."""
+"""The table of AWS' errors: each has a code, and a fix."""
 
 from typing import Any
 
@@ -103,7 +103,7 @@ def fault(error, right=READ, **more):
 
 
 @pytest.mark.parametrize(("code", "answer"), [(code, one) for code, found in ANSWERS.items() for one in found])
-def test_a_refusal_is_sorted_by_who_can_mend_it(code, answer):
+def test_each_refusal_has_a_code(code, answer):
     aws_code, status, right = answer
     found = fault(refusal(aws_code, status), right, where="s3://b/k")
     assert (found.code, found.aws_code, found.passes) == (code, aws_code, code == "busy")
@@ -113,7 +113,7 @@ def test_a_refusal_is_sorted_by_who_can_mend_it(code, answer):
 
 
 @pytest.mark.parametrize(("code", "error"), [(code, one) for code, found in SILENCES.items() for one in found])
-def test_a_call_without_an_answer_is_sorted_by_what_prevented_it(code, error):
+def test_each_call_without_an_answer_has_a_code(code, error):
     found = fault(error, endpoint=ENDPOINT)
     assert (found.code, found.aws_code) == (code, "")
     assert found.passes == (code in ("not-aws", "unreachable"))
@@ -121,27 +121,27 @@ def test_a_call_without_an_answer_is_sorted_by_what_prevented_it(code, error):
     assert found.message == " ".join(str(error).split()).rstrip(".")
 
 
-def test_every_code_of_the_table_has_a_problem_and_all_but_an_unknown_refusal_a_fix():
+def test_every_code_has_a_problem_and_a_fix_except_unknown_refusals():
     tables: tuple[dict[Any, str], ...] = (CODES, EXCEPTIONS, *CODES_OF_SERVICE.values(), *STATUSES_OF_SERVICE.values())
     assert {kind for table in tables for kind in table.values()} | {"access-denied", "refused"} == set(ADVICE)
     assert [code for code, (problem, fix) in ADVICE.items() if not (problem and fix)] == ["refused"]
 
 
-def test_a_missing_right_to_a_key_is_named_in_place_of_the_calls():
+def test_a_missing_kms_permission_is_named_instead_of_the_calls():
     found = fault(refusal("AccessDenied", 403, "not authorized to perform: kms:Decrypt on arn:aws:kms:x"))
     assert "kms:Decrypt" in found.fix
     assert READ not in found.fix
 
 
-def test_a_role_that_aws_makes_on_first_use_is_waited_for():
+def test_a_missing_service_linked_role_is_temporary():
     assert fault(refusal("InvalidParameterException", message="Unable to assume the service linked role."), RUN).passes
 
 
-def test_a_task_definition_that_was_taken_back_is_the_stacks_affair():
+def test_an_inactive_task_definition_is_an_outdated_stack():
     assert fault(refusal("ClientException", message="TaskDefinition is inactive"), RUN).code == "outdated-stack"
 
 
-def test_the_words_of_a_stranger_are_one_line_of_bounded_length():
+def test_a_servers_message_becomes_one_line_of_limited_length():
     found = fault(ValueError("a\nb" * 10_000))
     assert "\n" not in str(found)
     assert len(str(found)) < 500
@@ -152,15 +152,15 @@ def test_the_region_of_a_bucket_is_named():
     assert "us-east-2" in fault(refusal("PermanentRedirect", ResponseMetadata=headers)).fix
 
 
-def test_an_exception_of_our_own_is_no_fault_of_aws():
+def test_an_exception_of_toril_is_not_an_aws_error():
     def mistake():
-        raise KeyError("a mistake of ours")
+        raise KeyError("a bug of toril")
 
-    with pytest.raises(KeyError, match="a mistake of ours"):
+    with pytest.raises(KeyError, match="a bug of toril"):
         call(mistake, RUN)
 
 
-def test_a_call_that_is_refused_says_which_right_it_takes_and_what_stands_against_it():
+def test_a_refused_call_names_its_permission_and_the_conflicting_resources():
     def refused(**request):
         assert request == {"cluster": "c"}
         raise refusal("ConflictException", 409, resourceIds=["arn:of:a:task"])

@@ -1,4 +1,4 @@
-"""The values of secrets as a worker reads them, from the embedded cloud's Secrets Manager."""
+"""Reading the values of secrets from the embedded cloud's Secrets Manager."""
 
 import json
 
@@ -41,7 +41,7 @@ def refused(code, secrets, *names):
     assert PASSWORD not in str(found.value)
 
 
-def test_a_name_an_arn_and_keys_of_its_json(cloud):
+def test_a_secret_is_read_by_name_arn_and_json_key(cloud):
     arn = stored(cloud)
     elsewhere = stored(cloud, "other", "us-east-1", SecretString="of another region")
     stored(cloud, "key", SecretString="line 1\nline 2 $HOME ${X}\n")
@@ -59,12 +59,12 @@ def test_a_name_an_arn_and_keys_of_its_json(cloud):
     }
 
 
-def test_without_secrets_nobody_is_asked(monkeypatch):
+def test_without_secrets_there_is_no_request(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert read_secrets({}) == {}
 
 
-def test_what_cannot_be_a_secret_is_refused_with_the_reason(cloud):
+def test_an_unusable_secret_is_refused_with_the_reason(cloud):
     arn = stored(cloud)
     refused("no-such-secret-key", {"A": f"{arn}:passwd::"}, "toril.secrets.A", "passwd")
     refused("short-secret", {"A": f"{arn}:short::"}, "short")
@@ -76,20 +76,20 @@ def test_what_cannot_be_a_secret_is_refused_with_the_reason(cloud):
     refused("short-secret", {"A": "blank"})
 
 
-def test_a_secret_that_is_not_there_or_not_allowed_is_named_with_the_fix(cloud):
+def test_a_missing_or_forbidden_secret_is_named_with_the_fix(cloud):
     refused("no-such-secret", {"TOKEN": "nobody"}, "toril.secrets.TOKEN: nobody")
     stored(cloud)
     cloud.fail_next("secretsmanager", "GetSecretValue", "AccessDeniedException", message="not allowed", times=9)
     refused("access-denied", {"TOKEN": "shop/api"}, "shop/api", "not allowed", "secretsmanager:GetSecretValue")
 
 
-def test_a_throttled_answer_is_asked_for_again(cloud):
+def test_a_throttled_request_is_repeated(cloud):
     stored(cloud)
     cloud.fail_next("secretsmanager", "GetSecretValue", times=2)
     assert json.loads(read_secrets({"A": "shop/api"})["A"]) == VALUES
 
 
-def test_without_credentials_or_a_region_it_says_so(cloud, monkeypatch):
+def test_missing_credentials_and_region_are_errors(cloud, monkeypatch):
     monkeypatch.delenv("AWS_REGION")
     refused("no-region", {"A": "shop/api"}, "AWS_REGION")
     monkeypatch.setenv("AWS_REGION", "eu-west-1")

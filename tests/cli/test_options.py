@@ -113,7 +113,7 @@ def test_a_run_folder_may_have_any_path_and_name(store_folder: Path, tmp_path: P
 
 
 def test_an_ambiguous_or_unknown_run_is_explained(store_folder: Path) -> None:
-    with pytest.raises(OptionError, match="fits 2 runs"):
+    with pytest.raises(OptionError, match="matches 2 runs"):
         find_run("2026", str(store_folder))
     with pytest.raises(OptionError, match="no run 'x'"):
         find_run("x", str(store_folder))

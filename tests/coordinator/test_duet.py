@@ -1,4 +1,4 @@
-"""A duet while it runs: what is judged and shown is head, in its own time."""
+"""A duet during its run: criteria and figures use head's samples, in head's own time."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def plan(tmp_path: Path) -> Plan:
 
 
 def folded(folder: Path, plan: Plan, failing: int) -> Fold:
-    """A run whose failing arm fails in its second block, all the time."""
+    """A run with one arm whose samples all fail in the second block."""
     samples = [
         Measured(arm, block, second + 0.5, ok=(arm, block) != (failing, 2))
         for arm in ARMS
@@ -39,7 +39,7 @@ def folded(folder: Path, plan: Plan, failing: int) -> Fold:
     return fold
 
 
-def test_a_stop_is_decided_on_heads_samples(tmp_path: Path, plan: Plan) -> None:
+def test_a_stop_criterion_uses_heads_samples(tmp_path: Path, plan: Plan) -> None:
     fold = folded(tmp_path, plan, failing=HEAD)
     (breach,) = LiveCriteria(fold.judged_plan).advance(fold.timeline, fold.judged_to(1000))
     assert breach.window is not None and (breach.window.from_s, breach.window.to_s) == (10, 12)
@@ -50,7 +50,7 @@ def test_base_may_fail_without_ending_the_load(tmp_path: Path, plan: Plan) -> No
     assert LiveCriteria(fold.judged_plan).advance(fold.timeline, fold.judged_to(1000)) == []
 
 
-def test_a_second_of_head_is_complete_when_its_turn_has_come_so_far(tmp_path: Path, plan: Plan) -> None:
+def test_a_second_of_head_is_complete_when_its_turn_has_reached_it(tmp_path: Path, plan: Plan) -> None:
     assert plan.duet is not None
     fold = folded(tmp_path, plan, failing=HEAD)
     first, second, *_ = plan.duet.turns_of(HEAD)
@@ -61,20 +61,20 @@ def test_a_second_of_head_is_complete_when_its_turn_has_come_so_far(tmp_path: Pa
     assert fold.judged_to(second.starts_s) == 10
 
 
-def test_what_is_seen_of_a_run_that_goes_on_is_all_of_its_load(tmp_path: Path, plan: Plan) -> None:
+def test_the_whole_timeline_has_the_load_of_both_arms(tmp_path: Path, plan: Plan) -> None:
     fold = folded(tmp_path, plan, failing=HEAD)
     assert fold.whole.select().total.samples == 80
     assert fold.timeline.select().total.samples == 40
 
 
-def test_a_run_of_one_address_is_judged_as_it_is(tmp_path: Path, plan: Plan) -> None:
+def test_a_run_without_a_duet_is_judged_with_its_whole_timeline(tmp_path: Path, plan: Plan) -> None:
     plain = judged_plan(plan)
     fold = Fold(FolderStore(tmp_path / "store"), plain, {"local-1": "a"})
     assert fold.timeline is fold.whole and fold.judged_plan is plain
     assert fold.judged_to(7) == 7
 
 
-def test_a_glance_tells_the_arm_that_is_loaded_and_how_criteria_stand(tmp_path: Path) -> None:
+def test_live_figures_show_the_arm_under_load_and_the_criteria(tmp_path: Path) -> None:
     plan = planned(tmp_path, SUITE + "reporting: [{module: passfail, criteria: ['fail>10%', 'p50>1s']}]\n")
     assert plan.duet is not None
     launch = Launch(at=0.0, deadline=1e6, attempts={"local-1": ("a",)})
@@ -88,7 +88,7 @@ def test_a_glance_tells_the_arm_that_is_loaded_and_how_criteria_stand(tmp_path: 
             assert (found.turn, found.criteria) == (f"block {turn.block} of 4: {ARMS[turn.arm]}", criteria)
 
 
-def test_criteria_are_not_judged_again_at_every_glance(tmp_path: Path, plan: Plan) -> None:
+def test_live_criteria_are_cached(tmp_path: Path, plan: Plan) -> None:
     fold, clock = folded(tmp_path, plan, failing=BASE), SteppedClock(0.0)
     standings = CriteriaProgress(fold.judged_plan)
     first = standings.evaluate(fold.timeline, clock)

@@ -1,4 +1,4 @@
-"""What may be started of a run is written once, with the moment at which nothing of it may be left."""
+"""launch.json: a run's attempts and deadline are written once."""
 
 import pytest
 
@@ -39,14 +39,14 @@ def test_the_deadline_leaves_time_for_the_start_the_load_and_a_slow_end(changes,
     assert lasts_s(fleet(**changes), longest_s) == AROUND_S + load_s
 
 
-def test_executions_in_turns_need_the_sum_of_their_times():
+def test_sequential_executions_need_the_sum_of_their_durations():
     plan = plan_of(executions=(execution("one"), execution("two")))
     common = {"modules": {"local": {"sequential": True}}}
     plan = plan.model_copy(update={"pace": FARGATE_TIMINGS, "graceful_stop_s": 0.0, "common": common})
     assert lasts_s(plan) == AROUND_S + 20
 
 
-def test_every_worker_gets_attempts_of_its_own_and_spares_on_fargate(tmp_path):
+def test_every_worker_gets_unique_attempts_and_spares_on_fargate(tmp_path):
     launch = issue(FolderStore(tmp_path), fleet(3), 1000.0)
     assert set(launch.attempts) == {"local-1", "local-2", "local-3"}
     every = [attempt for attempts in launch.attempts.values() for attempt in attempts]
@@ -55,26 +55,26 @@ def test_every_worker_gets_attempts_of_its_own_and_spares_on_fargate(tmp_path):
     assert [len(attempts) for attempts in local.attempts.values()] == [1, 1]
 
 
-def test_a_run_is_issued_once_and_who_comes_later_gets_the_same(tmp_path):
+def test_attempts_are_issued_once(tmp_path):
     store, plan = FolderStore(tmp_path), fleet()
     first = issue(store, plan, 1000.0)
     assert issue(store, plan, 5000.0, 60.0) == first
     assert first.deadline == 1000.0 + lasts_s(plan)
 
 
-def test_of_two_at_once_both_get_what_was_written_first(tmp_path):
+def test_two_concurrent_issuers_get_the_same_attempts(tmp_path):
     store, plan = FolderStore(tmp_path), fleet()
     others: list[Launch] = []
 
     def nonce() -> str:
         if not others:
-            others.append(issue(store, plan, 1.0))  # between the other's look and its writing
+            others.append(issue(store, plan, 1.0))  # between the other's read and write
         return "mine"
 
     assert issue(store, plan, 1000.0, nonce=nonce) == others[0]
 
 
-def test_only_attempts_that_were_issued_count(tmp_path):
+def test_only_issued_attempts_count(tmp_path):
     launch = issue(FolderStore(tmp_path), fleet(), 1000.0)
     first, second = launch.attempts["local-1"][0], launch.attempts["local-2"][0]
     assert launch.issued("local-1", first)

@@ -1,4 +1,4 @@
-"""One owner of a run at a time, whatever the clocks of those who want it say."""
+"""The lease: a run has one owner at a time, even if the clocks of the machines differ."""
 
 import socket
 import subprocess
@@ -32,7 +32,7 @@ def owner_of(store) -> Lease:
     return lease
 
 
-def test_a_run_that_nobody_owns_is_taken_at_once(store):
+def test_a_run_without_an_owner_is_taken_at_once(store):
     clock = SteppedClock()
     began = clock.now()
     assert keeper(store, clock, "first").take() == 1
@@ -41,7 +41,7 @@ def test_a_run_that_nobody_owns_is_taken_at_once(store):
 
 
 @pytest.mark.parametrize("ahead_s", [-600.0, 0.0, 600.0])
-def test_an_owner_that_renews_keeps_the_run_whatever_its_clock_says(store, ahead_s):
+def test_an_owner_that_renews_keeps_the_run_despite_a_wrong_clock(store, ahead_s):
     clock = SteppedClock()
     first = keeper(store, ShiftedClock(clock, ahead_s), "first")
     first.take()
@@ -52,7 +52,7 @@ def test_an_owner_that_renews_keeps_the_run_whatever_its_clock_says(store, ahead
 
 
 @pytest.mark.parametrize("ahead_s", [-600.0, 0.0, 600.0])
-def test_an_owner_that_is_gone_loses_the_run_after_the_time_it_promised_on_the_others_clock(store, ahead_s):
+def test_a_dead_owner_loses_the_run_after_the_lease_has_expired(store, ahead_s):
     clock = SteppedClock()
     keeper(store, ShiftedClock(clock, ahead_s), "first").take()
     began = clock.now()
@@ -65,7 +65,7 @@ def test_an_owner_that_is_gone_loses_the_run_after_the_time_it_promised_on_the_o
     assert owner_of(store).owner == "second"
 
 
-def test_an_owner_that_slept_notices_that_another_one_has_the_run(store):
+def test_a_suspended_owner_notices_that_another_one_has_the_run(store):
     clock = SteppedClock()
     first, second = keeper(store, clock, "first"), keeper(store, clock, "second")
     first.take()
@@ -77,7 +77,7 @@ def test_an_owner_that_slept_notices_that_another_one_has_the_run(store):
     assert owner_of(store).owner == "second"
 
 
-def test_of_two_that_wait_for_the_same_run_one_gets_it(store):
+def test_of_two_waiting_owners_one_gets_the_run(store):
     clock = SteppedClock()
     keeper(store, clock, "gone").take()
     second, third = keeper(store, clock, "second"), keeper(store, clock, "third")
@@ -97,7 +97,7 @@ def test_of_two_that_wait_for_the_same_run_one_gets_it(store):
     assert owner_of(store).owner == "third"
 
 
-def test_a_lease_that_was_given_back_is_free_at_once(store):
+def test_an_ended_lease_can_be_taken_at_once(store):
     clock = SteppedClock()
     first = keeper(store, clock, "first")
     first.take()
@@ -107,7 +107,7 @@ def test_a_lease_that_was_given_back_is_free_at_once(store):
     assert clock.now() == began
 
 
-def test_a_lease_is_written_as_often_as_promised_and_no_more(store):
+def test_a_lease_is_written_once_per_renewal_interval(store):
     clock = SteppedClock()
     first = keeper(store, clock, "first")
     first.take()
@@ -117,7 +117,7 @@ def test_a_lease_is_written_as_often_as_promised_and_no_more(store):
     assert 60 / FARGATE_TIMINGS.lease_renew_s - 1 <= store.asked["swap"] - 1 <= 60 / FARGATE_TIMINGS.lease_renew_s
 
 
-def test_a_clock_that_is_put_back_does_not_keep_an_owner_from_renewing(store):
+def test_a_clock_that_is_set_back_does_not_prevent_a_renewal(store):
     clock = SteppedClock()
     first = keeper(store, clock, "first")
     first.take()
@@ -141,7 +141,7 @@ def test_an_owner_whose_renewal_had_no_answer_still_owns_the_run(store):
 
 
 @pytest.mark.parametrize("ahead_s", [-600.0, 600.0])
-def test_a_watcher_with_another_clock_tells_an_owner_from_none_by_what_changes(store, ahead_s):
+def test_a_watcher_with_a_wrong_clock_recognises_a_live_owner(store, ahead_s):
     clock = SteppedClock()
     first = keeper(store, ShiftedClock(clock, ahead_s), "first")
     first.take()
@@ -161,7 +161,7 @@ def test_a_watcher_with_another_clock_tells_an_owner_from_none_by_what_changes(s
     assert not watch.is_live(None, clock.now())
 
 
-def test_where_clocks_agree_a_lease_tells_its_age(store):
+def test_with_equal_clocks_the_age_of_a_lease_decides(store):
     clock = SteppedClock()
     first = keeper(store, clock, "first")
     first.take()
@@ -172,7 +172,7 @@ def test_where_clocks_agree_a_lease_tells_its_age(store):
     assert not is_live(None, clock.now())
 
 
-def test_an_owner_that_was_suspended_is_alive_as_long_as_its_process_is():
+def test_a_suspended_owner_is_live_while_its_process_exists():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         now = time.time()
         lease = Lease(owner="o", pid=process.pid, host=socket.gethostname(), renewed_at=now)
@@ -180,7 +180,7 @@ def test_an_owner_that_was_suspended_is_alive_as_long_as_its_process_is():
         assert is_live(lease, later)
         assert not is_live(lease.model_copy(update={"ended": True}), later)
         assert not is_live(lease.model_copy(update={"host": "elsewhere"}), later)
-        before = now - 3600  # another process had that number
+        before = now - 3600  # another process had this id
         assert not is_live(lease.model_copy(update={"renewed_at": before}), later)
         process.kill()
         process.wait()

@@ -1,11 +1,11 @@
-"""What the store of a run is asked while files come, and what is made of them."""
+"""Merging files during a run: the requests to the store, and the result."""
 
 import pytest
 
 from tests.measured import execution, plan_of
 from tests.troubled import TroubledStore
 from toril import __version__
-from toril.coordinator.fold import MAX_FILES_PER_POLL, MOST_LOOKS, Fold, attempts_of
+from toril.coordinator.fold import MAX_FILES_PER_POLL, MAX_WORKERS_PER_POLL, Fold, attempts_of
 from toril.coordinator.worker_files import interval_name
 from toril.plan import FARGATE_TIMINGS
 from toril.records import Exit, Launch, Ready, Start, run_key, worker_key
@@ -30,7 +30,7 @@ def fold_of(store, plan):
 
 
 class Writer:
-    """A worker that writes an interval file every so often, each a little later than the last."""
+    """A worker that writes an interval file at every flush, each a little later than due."""
 
     def __init__(self, store, plan, worker: str, phase_s: float) -> None:
         self.store, self.plan, self.worker = store, plan, worker
@@ -63,7 +63,7 @@ def ready(store, plan, worker: str, attempt: str = "a", **more) -> None:
     store.put(worker_key(plan.run_id, worker, attempt, "ready.json"), record.to_json())
 
 
-def test_a_worker_and_minute_cost_few_looks_and_its_files_are_seen_at_once(store):
+def test_files_are_merged_quickly_with_few_requests(store):
     plan = fleet()
     fold, writers, lags_s = fold_of(store, plan), writers_of(store, plan), []
     for step in range(3000):
@@ -83,7 +83,7 @@ def test_a_worker_and_minute_cost_few_looks_and_its_files_are_seen_at_once(store
     assert max(lags_s) <= plan.pace.poll_s + STEP_S + 0.05
 
 
-def test_a_backlog_is_folded_at_every_poll_and_evenly(store):
+def test_a_backlog_is_merged_evenly_over_all_workers(store):
     plan = fleet()
     writers = writers_of(store, plan)
     for writer in writers:
@@ -96,8 +96,8 @@ def test_a_backlog_is_folded_at_every_poll_and_evenly(store):
     assert fold.poll(40 * STEP_S) == 0
 
 
-def test_of_a_thousand_workers_no_poll_looks_for_all_and_none_is_forgotten(store):
-    plan = fleet(2 * MOST_LOOKS)
+def test_polls_of_a_thousand_workers_take_turns(store):
+    plan = fleet(2 * MAX_WORKERS_PER_POLL)
     writers = writers_of(store, plan)
     for writer in writers:
         writer.write()
@@ -105,13 +105,13 @@ def test_of_a_thousand_workers_no_poll_looks_for_all_and_none_is_forgotten(store
     for polls in (1, 2):
         before = store.asked["find"]
         assert fold.poll(polls * STEP_S) > 0
-        assert store.asked["find"] - before <= 2 * MOST_LOOKS  # a file each, and whether there is another
-        told = [one for one in writers if fold.timeline.last_second_of(one.worker) == 0]
-        assert len(told) == polls * MOST_LOOKS
+        assert store.asked["find"] - before <= 2 * MAX_WORKERS_PER_POLL  # a file each, and a request for the next one
+        merged = [one for one in writers if fold.timeline.last_second_of(one.worker) == 0]
+        assert len(merged) == polls * MAX_WORKERS_PER_POLL
     assert fold.poll(3 * STEP_S) == 0
 
 
-def test_the_end_of_a_worker_is_found_without_its_launcher(store):
+def test_the_end_of_a_worker_is_read_from_its_exit_json(store):
     plan = fleet()
     fold, writers = fold_of(store, plan), writers_of(store, plan)
     for step in range(200):
@@ -130,7 +130,7 @@ def test_the_end_of_a_worker_is_found_without_its_launcher(store):
     assert fold.reported_to() == {}
 
 
-def test_while_the_load_ends_every_exit_is_looked_for_as_often_as_workers_look(store):
+def test_at_the_end_of_the_load_every_exit_json_is_polled(store):
     plan = fleet()
     fold, writers = fold_of(store, plan), writers_of(store, plan)
     for writer in writers:
@@ -145,7 +145,7 @@ def test_while_the_load_ends_every_exit_is_looked_for_as_often_as_workers_look(s
     assert set(fold.exits) == {writers[0].worker}
 
 
-def test_a_file_that_never_comes_does_not_become_a_flood_of_looks(store):
+def test_a_missing_file_causes_few_requests(store):
     plan = fleet(1)
     fold, (writer,) = fold_of(store, plan), writers_of(store, plan)
     for _ in range(5):
@@ -160,7 +160,7 @@ def test_a_file_that_never_comes_does_not_become_a_flood_of_looks(store):
     assert fold.timeline.last_second_of(writer.worker) == 4
 
 
-def test_before_the_start_one_listing_finds_who_is_ready_and_who_has_ended(store):
+def test_before_the_start_one_listing_finds_ready_and_ended_workers(store):
     plan = fleet()
     fold = fold_of(store, plan)
     assert fold.poll_before_start() == []
@@ -173,7 +173,7 @@ def test_before_the_start_one_listing_finds_who_is_ready_and_who_has_ended(store
     assert (store.asked["keys"], store.asked["find"]) == (3, before)
 
 
-def test_attempts_that_nobody_issued_are_not_seen(store):
+def test_attempts_that_were_not_issued_are_ignored(store):
     plan = fleet(1)
     fold = fold_of(store, plan)
     ready(store, plan, "local-1", "another")
@@ -183,36 +183,36 @@ def test_attempts_that_nobody_issued_are_not_seen(store):
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("record", "why"),
     [
         ({"toril_version": "999.0.0"}, "its image has toril 999.0.0"),
         (None, "damaged"),
     ],
 )
-def test_a_worker_that_is_not_fit_is_not_ready_and_says_why(store, said, why):
+def test_a_worker_with_a_bad_ready_json_is_not_ready_and_has_a_reason(store, record, why):
     plan = fleet(1)
     fold = fold_of(store, plan)
-    if said is None:
+    if record is None:
         store.put(worker_key(plan.run_id, "local-1", "a", "ready.json"), b"{")
     else:
-        ready(store, plan, "local-1", **said)
+        ready(store, plan, "local-1", **record)
     assert fold.poll_before_start() == []
-    assert why in fold.unfit["local-1"]
+    assert why in fold.rejected["local-1"]
 
 
-def test_a_replacement_is_followed_in_the_place_of_the_attempt_that_left_nothing(store):
+def test_a_replacement_attempt_is_followed_after_a_failed_one(store):
     plan = fleet(1)
     fold = fold_of(store, plan)
     store.put(worker_key(plan.run_id, "local-1", "a", "ready.json"), b"{")
     fold.poll_before_start()
     fold.follow("local-1", "b")
-    assert fold.unfit == {}
+    assert fold.rejected == {}
     ready(store, plan, "local-1", "b")
     assert fold.poll_before_start() == ["local-1"]
     assert fold.readies["local-1"].attempt == "b"
 
 
-def test_following_the_same_attempt_forgets_nothing(store):
+def test_following_the_same_attempt_keeps_its_state(store):
     plan = fleet(1)
     fold = fold_of(store, plan)
     ready(store, plan, "local-1")
@@ -221,7 +221,7 @@ def test_following_the_same_attempt_forgets_nothing(store):
     assert set(fold.readies) == {"local-1"}
 
 
-# Which attempts count
+# The attempts that count
 
 
 def issued(store, plan) -> Launch:
@@ -239,7 +239,7 @@ def test_before_a_start_the_last_issued_attempt_that_has_begun_counts(store):
     assert attempts_of(store, plan.run_id, None) == {"local-1": "m", "local-2": "z", "local-3": "z"}
 
 
-def test_a_start_counts_as_far_as_it_names_issued_attempts(store):
+def test_a_start_counts_only_for_issued_attempts(store):
     plan = fleet()
     issued(store, plan)
     start = Start(at=1.0, attempts={"local-1": "m", "local-2": "q", "local-9": "z"})

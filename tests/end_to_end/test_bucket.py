@@ -110,9 +110,9 @@ def test_runs_in_a_bucket_are_listed_and_pruned(kept: Kept) -> None:
 def test_local_workers_need_a_folder_and_doctor_accepts_a_bucket(kept: Kept) -> None:
     refused = kept.command("run", kept.run.folder / "suite" / "suite.json")
     assert refused.returncode == 2
-    assert "local workers need a folder" in refused.stderr
+    assert "local runs need a folder" in refused.stderr
     examined = kept.command("doctor")
-    assert f"{kept.address} can be written" in examined.stdout, examined.stderr
+    assert f"{kept.address} is writable" in examined.stdout, examined.stderr
     assert not list(kept.store.keys("runs/doctor"))
     nowhere = kept.command("runs", store="s3://nowhere")
     assert nowhere.returncode == 2

@@ -142,7 +142,7 @@ def test_a_signal_ends_the_wait_and_available_metrics_are_judged(tmp_path: Path)
         done = running.finish(process, store)
     assert done.code == 130, done.stdout + done.stderr
     assert {"no-samples"} <= done.reasons() <= {"no-samples"} | CROWDED
-    assert "the wait for it was ended" in json.dumps(done.json("verdict.json")["reasons"])
+    assert "the wait was interrupted" in json.dumps(done.json("verdict.json")["reasons"])
 
 
 def test_a_run_interrupted_during_its_load_reads_metrics_once_without_waiting(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_run_whose_command_was_killed_during_the_wait_can_still_be_judged(tmp_
     lease.write_text(json.dumps({**json.loads(lease.read_text()), "ended": True}))  # instead of waiting 15 s
     verdict = report(store)
     assert verdict["outcome"] == "inconclusive"
-    assert "the command ended before it had asked CloudWatch" in json.dumps(verdict["reasons"])
+    assert "the command ended before it read CloudWatch" in json.dumps(verdict["reasons"])
 
 
 @pytest.mark.nightly

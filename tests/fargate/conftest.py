@@ -1,4 +1,4 @@
-"""A service to be loaded."""
+"""A service under load."""
 
 from collections.abc import Iterator
 

@@ -1,7 +1,7 @@
-"""`python -m tests.fargate.driver run|take-over RUN …`: a coordinator in a hurry, which may die on the way.
+"""`python -m tests.fargate.driver run|take-over RUN …`: a coordinator with a fast pace, which may kill itself.
 
-It is what the command does, with a pace of seconds where Fargate's has minutes, so that faults can be waited for.
-Prints what the run has come to, as JSON.
+It does the same as the command, but with a pace of seconds instead of Fargate's minutes, so that tests can wait for
+faults. Prints the result of the run as JSON.
 """
 
 import argparse
@@ -38,7 +38,7 @@ HURRIED = Pace(
 
 
 class Mortal:
-    """A store that kills its process right after it has written a key that ends so."""
+    """A store that kills its process right after it has written a key with this suffix."""
 
     def __init__(self, store: Store, last: str) -> None:
         self._store, self._last = store, last
@@ -57,15 +57,15 @@ class Mortal:
         return write
 
 
-class Spoken:
-    """A view that says each new note once."""
+class NotesView:
+    """A view that prints each new note once."""
 
     def __init__(self) -> None:
-        self.said: set[Note] = set()
+        self.printed: set[Note] = set()
 
     def show(self, figures: LiveFigures) -> None:
-        for note in set(figures.notes) - self.said:
-            self.said.add(note)
+        for note in set(figures.notes) - self.printed:
+            self.printed.add(note)
             sys.stderr.write(f"{note.message}\n")
 
 
@@ -75,31 +75,31 @@ def main() -> int:
     parser.add_argument("run_id")
     parser.add_argument("--suite", type=Path)
     parser.add_argument("--die-after", default="")
-    parser.add_argument("--pace", default="{}", help="JSON; what differs from the hurried one")
-    parser.add_argument("--plan", default="{}", help="JSON; what differs in the plan")
+    parser.add_argument("--pace", default="{}", help="JSON; changes of the fast pace")
+    parser.add_argument("--plan", default="{}", help="JSON; changes of the plan")
     asked = parser.parse_args()
-    store, clock, view = open_store(os.environ["TORIL_STORE"], patience_s=5.0), SystemClock(), Spoken()
+    store, clock, view = open_store(os.environ["TORIL_STORE"], patience_s=5.0), SystemClock(), NotesView()
     if asked.die_after:
         store = Mortal(store, asked.die_after)
     try:
         with caught_interrupts() as interrupts:
             if asked.what == "take-over":
-                said = told(carry_on(store, asked.run_id, clock, view, interrupts))
+                result = result_of(carry_on(store, asked.run_id, clock, view, interrupts))
             else:
                 suite, plan = plan_run([asked.suite], RunOptions(on="fargate", run_id=asked.run_id), clock.now())
                 pace = HURRIED.model_copy(update=json.loads(asked.pace))
                 plan = plan.model_copy(update={"pace": pace, **json.loads(asked.plan)})
                 launcher = launcher_for(plan, store, {}, clock)
-                said = told(
+                result = result_of(
                     run(suite, plan, store=store, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
                 )
     except UserError as error:
-        said = {"error": str(error), "code": error.exit_code}
-    sys.stdout.write(json.dumps(said) + "\n")
+        result = {"error": str(error), "code": error.exit_code}
+    sys.stdout.write(json.dumps(result) + "\n")
     return 0
 
 
-def told(judged: Judged) -> dict[str, Any]:
+def result_of(judged: Judged) -> dict[str, Any]:
     verdict = judged.bundle.verdict.to_dict()
     return {
         "outcome": verdict["outcome"],

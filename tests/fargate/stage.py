@@ -1,10 +1,10 @@
-"""A hub and two regions by the real program and engine, in an embedded cloud whose tasks are real workers.
+"""A hub and two regions, deployed by the real program and engine in an embedded cloud; its tasks are real workers.
 
 with stage() as one:
     done = one.toril("run", folder, "--on", "fargate")
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
 
-Deploying takes seconds, so most tests share two stages (`on_stage` and `guarded` in tests/conftest.py).
+A deployment takes seconds, so most tests share two stages (`on_stage` and `guarded` in tests/conftest.py).
 """
 
 import json
@@ -35,55 +35,55 @@ ROOT = Path(__file__).parents[2]
 HOME, AWAY = "us-east-1", "eu-west-1"
 REPOSITORY = "toril/worker"
 GITHUB = {"home": HOME_REPOSITORY, "repositories": [FURTHER]}
-SECRET = "shop-token"  # workers of the second region may read it
+SECRET = "shop-token"  # readable for workers of the second region
 LATER = {"name": "later", "suite": "nightly", "cron": "at(2099-01-01T00:00:00)"}
 FLAVOURS = json.dumps({"slim": {"digest": DIGEST}, "full": {"digest": DIGEST}})
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A command that has ended."""
+    """The result of a command."""
 
     code: int
     out: str
     err: str
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return f"exit code {self.code}\n{self.out}\n{self.err}"
 
 
 @dataclass(slots=True)
 class Driven:
-    """A coordinator that goes on beside the test."""
+    """A coordinator that runs in the background of the test."""
 
     stage: "Stage"
     run_id: str
     process: "subprocess.Popen[str]"
-    said: str = ""  # on stderr
+    output: str = ""  # stderr
 
     def result(self, within_s: float = 180) -> dict[str, Any]:
-        """What the run has come to."""
-        out, self.said = self.process.communicate(timeout=within_s)
+        """Waits for the coordinator. Returns the result of the run, or its error."""
+        out, self.output = self.process.communicate(timeout=within_s)
         try:
             found: dict[str, Any] = json.loads(out.splitlines()[-1])
         except (IndexError, ValueError):
-            raise AssertionError(f"exit code {self.process.returncode}\n{out}\n{self.said}") from None
+            raise AssertionError(f"exit code {self.process.returncode}\n{out}\n{self.output}") from None
         return found
 
     def verdict(self) -> dict[str, Any]:
-        """The same of a run that is judged."""
+        """Returns the result of a judged run."""
         found = self.result()
-        assert "error" not in found, f"{found}\n{self.said}"
+        assert "error" not in found, f"{found}\n{self.output}"
         return found
 
     def died(self, within_s: float = 120) -> bool:
-        """Whether it was killed, as it was to be."""
+        """Waits for the coordinator. Returns whether it was killed."""
         self.process.communicate(timeout=within_s)
         return self.process.returncode == -signal.SIGKILL
 
     def until(self, name: str, within_s: float = 90) -> None:
-        """Wait for a file of the run whose key ends so."""
+        """Waits for a file of the run with this suffix."""
         give_up = time.monotonic() + within_s
         while not any(key.endswith(name) for key in self.stage.store.keys(f"runs/{self.run_id}/")):
             if time.monotonic() > give_up:
@@ -92,7 +92,7 @@ class Driven:
             time.sleep(0.2)
 
     def task(self, region: str) -> str:
-        """The ARN of the worker's task that runs there."""
+        """Returns the ARN of the worker's running task in a region."""
         cluster = self.stage.world.deployment(region).cluster
         (found,) = self.stage.cloud.client("ecs", region).list_tasks(cluster=cluster, startedBy=self.run_id)["taskArns"]
         return str(found)
@@ -121,13 +121,13 @@ class Stage:
         return S3Store(self.bucket, "", self.cloud.client("s3", HOME))
 
     def environment(self, who: Credentials | None = None) -> dict[str, str]:
-        """Of a command: the account's root, or a role."""
+        """Returns the environment of a command, with the credentials of the account's root or of a role."""
         acting = {} if who is None else who.environment()
         named = {"AWS_DEFAULT_REGION": HOME, "AWS_REGION": HOME, "TORIL_STORE": self.address}
         return self.cloud.environment(**{**named, **self.more, **acting})
 
     def toril(self, *words: object, who: Credentials | None = None, within_s: float = 120) -> Done:
-        """A command, to its end."""
+        """Runs a command to its end."""
         command = [sys.executable, "-m", "toril", *map(str, words)]
         done = subprocess.run(
             command, env=self.environment(who), capture_output=True, text=True, timeout=within_s, check=False
@@ -135,7 +135,7 @@ class Stage:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def begin(self, *words: object, who: Credentials | None = None) -> "subprocess.Popen[str]":
-        """A command that goes on beside the test."""
+        """Starts a command in the background of the test."""
         return subprocess.Popen(
             [sys.executable, "-m", "toril", *map(str, words)],
             env=self.environment(who),
@@ -145,7 +145,7 @@ class Stage:
         )
 
     def drive(self, what: str, run_id: str, *words: object, who: Credentials | None = None) -> "Driven":
-        """A coordinator in a hurry (`driver.py`), beside the test."""
+        """Starts a coordinator with a fast pace (`driver.py`) in the background of the test."""
         command = [sys.executable, "-m", "tests.fargate.driver", what, run_id, *map(str, words)]
         process = subprocess.Popen(
             command, env=self.environment(who), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
@@ -153,7 +153,7 @@ class Stage:
         return Driven(self, run_id, process)
 
     def runner(self) -> Credentials:
-        """The role that workflows have while they run load tests."""
+        """Returns credentials of the role of workflows that run load tests."""
         arn = f"arn:aws:iam::{self.cloud.account}:role/toril/main/toril-run"
         claims = {"sub": "repo:acme/shop:environment:load-test", "repository_id": "22"}
         return self.cloud.assume_with_github(arn, **claims)
@@ -167,7 +167,7 @@ class Stage:
         return found
 
     def running_tasks(self) -> list[str]:
-        """The ARNs of all tasks that run, of whatever kind."""
+        """Returns the ARNs of all running tasks."""
         found: list[str] = []
         for region in self.regions:
             ecs = self.cloud.client("ecs", region)
@@ -175,11 +175,11 @@ class Stage:
         return found
 
     def set_image(self, entrypoint: Sequence[str] = WORKER) -> None:
-        """What the worker's image runs from now on, in processes of this machine."""
+        """Sets the entrypoint of the worker's image, which runs as a process of this machine."""
         self.cloud.set_image(REPOSITORY, entrypoint, environment=of_processes(self.cloud))
 
     def ended(self, task: str, within_s: float = 20) -> dict[str, Any]:
-        """What ECS describes of a task once it has stopped."""
+        """Waits for the end of a task. Returns ECS' description of it."""
         region = task.split(":")[3]
         ecs, cluster = self.cloud.client("ecs", region), self.world.deployment(region).cluster
         give_up = time.monotonic() + within_s
@@ -191,7 +191,7 @@ class Stage:
         raise AssertionError(f"{task} did not end: {found}")
 
     def tidy(self) -> None:
-        """Restore what tests change: faults, quotas, the image. Tasks that still run are stopped."""
+        """Restores faults, quotas and image, and stops running tasks."""
         self.cloud.mend()
         self.set_image()
         left = self.running_tasks()
@@ -207,7 +207,7 @@ class Stage:
 
 @contextmanager
 def stage(*, auth: bool = False, away: str = AWAY, **settings: Any) -> Iterator[Stage]:
-    """Everything deployed; tasks are processes. `settings`: more of them, for both regions."""
+    """Deploys everything; tasks are processes. `settings`: additional settings of both regions."""
     with world(auth=auth) as found:
         vault = found.cloud.client("secretsmanager", away)
         secret = vault.create_secret(Name=SECRET, SecretString="s3cr3t")["ARN"]
@@ -227,9 +227,9 @@ def stage(*, auth: bool = False, away: str = AWAY, **settings: Any) -> Iterator[
 
 @contextmanager
 def stage_with_containers(image: str) -> Iterator[Stage]:
-    """Everything deployed, IAM deciding; tasks are containers of that image, which podman has here.
+    """Deploys everything with IAM checks; tasks are podman containers of a local image.
 
-    One region has it in its private registry, where it was pushed; the other pulls it through a cache rule.
+    One region has the image in its private registry; the other one pulls it through a cache rule.
     """
     with world(auth=True, containers=True) as found:
         cloud = found.cloud
@@ -245,7 +245,7 @@ def stage_with_containers(image: str) -> Iterator[Stage]:
 
 
 def of_processes(cloud: Cloud) -> dict[str, str]:
-    """What a task needs beside its definition when it is a process of this machine."""
+    """Returns the variables that a task needs in addition when it is a process of this machine."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return {"AWS_ENDPOINT_URL": cloud.url, "NO_PROXY": "127.0.0.1,localhost", "PATH": path}
 
@@ -253,7 +253,7 @@ def of_processes(cloud: Cloud) -> dict[str, str]:
 def suite(
     folder: Path, url: str, execution: Mapping[str, Any] | None = None, *, criteria: list[str] | None = None
 ) -> Path:
-    """A small suite with load from both regions; its folder."""
+    """Writes a small suite with load from both regions. Returns its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     one = {"executor": "locust", "concurrency": 4, "hold-for": "8s", "scenario": "s", "locations": {HOME: 1, AWAY: 1}}
     written: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The chain with the real image: pushed, pulled by digest and through a cache, run by podman as the definition says."""
+"""A run with the real image: pushed, pulled by digest and through a cache, and run by podman."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.targets import target
 pytestmark = [
     pytest.mark.nightly,
     pytest.mark.xdist_group("image"),
-    pytest.mark.timeout(600),  # where nothing of the image is cached yet
+    pytest.mark.timeout(600),  # if no layer of the image is cached yet
 ]
 
 
@@ -24,12 +24,12 @@ def on_stage():
         yield found
 
 
-def test_workers_are_containers_of_the_pushed_image_and_nothing_of_them_is_left(on_stage, tmp_path):
+def test_workers_run_as_containers_of_the_pushed_image(on_stage, tmp_path):
     with target(delay_s=0.005) as service:
         folder = suite(tmp_path / "shop", service.url, criteria=["p95>1s", "fail>1%"])
         who = on_stage.runner()
         done = on_stage.toril("run", folder, "--on", "fargate", "--run-id", "boxes", who=who, within_s=180)
-        assert passes(on_stage.verdict("boxes")), done.said
+        assert passes(on_stage.verdict("boxes")), done.output
         summary = on_stage.summary("boxes")
         assert summary["labels"][""]["samples"] == service.answered
         assert set(summary["locations"]) == {HOME, AWAY}

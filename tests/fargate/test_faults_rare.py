@@ -1,4 +1,4 @@
-"""What seldom goes wrong: clocks, disks, credentials and stops. Each run ends with the right outcome and the reason."""
+"""Rare faults: clocks, disks, credentials and stops. Each run ends with the right outcome and reason."""
 
 import shutil
 import subprocess
@@ -26,7 +26,7 @@ int clock_gettime(clockid_t clock, struct timespec *at) {
 }
 """
 ONLY = 'if [ "$TORIL_WORKER" = "{worker}" ]; then {first}; fi; exec "$@"'
-RECORDS_KIB = 16  # that a file may have: to whoever writes more, the disk is as full as when nothing is left of it
+RECORDS_KIB = 16  # the largest file size; longer writes fail like on a full disk
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def shop(tmp_path, service):
 
 @pytest.fixture
 def in_one_worker(on_stage):
-    """A function that lets the task of one region, and all its processes, begin with a line of shell."""
+    """Returns a function that makes the task of one region start with a shell command."""
 
     def begins_with(first):
         on_stage.set_image(["sh", "-c", ONLY.format(worker=f"{AWAY}-1", first=first), "sh", *WORKER])
@@ -46,18 +46,18 @@ def in_one_worker(on_stage):
 
 @pytest.fixture
 def clock_ahead(tmp_path):
-    """A library that lets a program's clock be ahead."""
+    """A library that sets a program's clock ahead."""
     source, library = tmp_path / "clock.c", tmp_path / "clock.so"
     source.write_text(CLOCK)
     compiler = shutil.which("cc")
     if compiler is None or sys.platform != "linux":
-        pytest.skip("a clock of its own for a process takes Linux and a C compiler")
+        pytest.skip("a separate clock for a process needs Linux and a C compiler")
     subprocess.run([compiler, "-shared", "-fPIC", f"-DAHEAD_S={AHEAD_S}", "-o", library, source], check=True)
     return library
 
 
 @pytest.mark.nightly
-def test_a_clock_that_is_30_s_off_makes_the_run_inconclusive_and_is_named(on_stage, shop, in_one_worker, clock_ahead):
+def test_a_clock_with_a_30_s_offset_makes_the_run_inconclusive(on_stage, shop, in_one_worker, clock_ahead):
     in_one_worker(f"export LD_PRELOAD={clock_ahead}")
     found = on_stage.drive("run", "clock", "--suite", shop).verdict()
     assert found["outcome"] == "inconclusive"
@@ -68,11 +68,9 @@ def test_a_clock_that_is_30_s_off_makes_the_run_inconclusive_and_is_named(on_sta
 
 
 @pytest.mark.nightly
-def test_a_disk_that_is_full_in_a_worker_loses_it_and_makes_the_run_inconclusive(
-    on_stage, service, tmp_path, in_one_worker
-):
+def test_a_full_disk_in_a_worker_makes_the_run_inconclusive(on_stage, service, tmp_path, in_one_worker):
     busy = suite(tmp_path / "busy", service.url, {"hold-for": "6s", "concurrency": 30})
-    in_one_worker(f"ulimit -f {RECORDS_KIB * 2}")  # of 512 bytes each
+    in_one_worker(f"ulimit -f {RECORDS_KIB * 2}")  # in blocks of 512 bytes
     found = on_stage.drive("run", "disk", "--suite", busy).verdict()
     assert found["outcome"] == "inconclusive"
     assert "lost-worker" in codes(found)
@@ -81,7 +79,7 @@ def test_a_disk_that_is_full_in_a_worker_loses_it_and_makes_the_run_inconclusive
     assert on_stage.running_tasks() == []
 
 
-def test_credentials_that_expire_under_load_leave_the_run_to_whoever_takes_it_over(on_stage, shop, service):
+def test_a_run_with_expired_credentials_can_be_taken_over(on_stage, shop, service):
     runner = on_stage.runner()
     driven = on_stage.drive("run", "expired", "--suite", shop, "--pace", '{"orphaned_after_s": 40}', who=runner)
     driven.until("intervals-000002")
@@ -98,8 +96,8 @@ def test_credentials_that_expire_under_load_leave_the_run_to_whoever_takes_it_ov
 
 
 @pytest.mark.nightly
-def test_tasks_that_only_a_stop_can_end_are_stopped_through_throttling(on_stage, shop):
-    """They wait for their network and know nothing of stop.json."""
+def test_tasks_without_a_network_are_stopped_despite_throttling(on_stage, shop):
+    """The tasks wait for their network, and cannot read stop.json."""
     on_stage.cloud.hold_starts(HOME)
     on_stage.cloud.hold_starts(AWAY)
     on_stage.cloud.fail_next("ecs", "StopTask", times=5)

@@ -1,4 +1,4 @@
-"""What goes wrong under load: the right outcome, with the reason, and no task left behind."""
+"""Faults under load: each run has the right outcome and reason, and leaves no task."""
 
 import json
 import threading
@@ -33,27 +33,27 @@ def attempt(driven, worker):
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "text"),
     [
         ("kill", "137"),
         pytest.param("run_out_of_memory", "out of memory", marks=pytest.mark.nightly),
         pytest.param("interrupt", "Spot", marks=pytest.mark.nightly),
     ],
 )
-def test_a_worker_that_is_taken_away_ends_the_run_and_is_named_with_aws_reason(on_stage, long, how, said):
+def test_a_lost_worker_ends_the_run_with_aws_reason(on_stage, long, how, text):
     driven = on_stage.drive("run", f"away-{how}", "--suite", long)
     under_load(driven)
     getattr(on_stage.cloud, how)(driven.task(AWAY))
     found = driven.verdict()
     assert found["outcome"] == "inconclusive"
     assert "lost-worker" in codes(found)
-    assert said in str(found["reasons"])
+    assert text in str(found["reasons"])
     assert "damaged-file" not in codes(found)
     assert on_stage.running_tasks() == []
 
 
 @pytest.mark.nightly
-def test_with_a_quorum_the_others_go_on_without_it(on_stage, shop):
+def test_with_a_quorum_the_other_workers_continue(on_stage, shop):
     driven = on_stage.drive("run", "quorum-kill", "--suite", shop, "--plan", '{"quorum": 0.5}')
     under_load(driven)
     on_stage.cloud.kill(driven.task(AWAY))
@@ -75,35 +75,35 @@ def test_a_frozen_worker_is_stopped_and_given_up(on_stage, shop):
     on_stage.ended(task)
 
 
-def test_a_bucket_that_slows_down_and_fails_loses_nothing(on_stage, shop, service):
+def test_a_failing_bucket_loses_no_measurements(on_stage, shop, service):
     driven = on_stage.drive("run", "slow-down", "--suite", shop)
     driven.until("start.json")
     on_stage.cloud.fail_next("s3", "PutObject", "SlowDown", times=10, message="Please reduce your rate", status=503)
     on_stage.cloud.fail_next("s3", "GetObject", "InternalError", times=10, message="Internal error", status=500)
     on_stage.cloud.lose_answers("s3", "PutObject", times=5)
-    assert passes(driven.verdict()), driven.said
+    assert passes(driven.verdict()), driven.output
     assert on_stage.summary("slow-down")["labels"][""]["samples"] == service.answered
 
 
 @pytest.mark.nightly
-def test_a_truncated_interval_is_named_and_never_passes(on_stage, shop):
+def test_a_run_with_a_truncated_interval_file_is_inconclusive(on_stage, shop):
     driven = on_stage.drive("run", "truncated", "--suite", shop)
     driven.until("launch.json")
     worker = f"{HOME}-1"
     issued = json.loads(on_stage.store.get("runs/truncated/launch.json"))["attempts"][worker][0]
     key = f"runs/truncated/workers/{worker}/{issued}/intervals-000003"
-    on_stage.store.put(key, b"half of an interv")  # before the worker comes to it: it writes nothing over it
+    on_stage.store.put(key, b"half of an interv")  # before the worker, which does not overwrite it
     found = driven.verdict()
     assert found["outcome"] == "inconclusive"
     assert "damaged-file" in codes(found)
     assert "intervals-000003" in str(found["reasons"])
 
 
-def test_stop_from_elsewhere_keeps_what_was_measured_and_judges_it(on_stage, long, service):
+def test_a_stop_from_another_machine_keeps_and_judges_the_measurements(on_stage, long, service):
     driven = on_stage.drive("run", "stopped", "--suite", long)
     under_load(driven)
     stopped = on_stage.toril("stop", "stopped")
-    assert stopped.code == 0, stopped.said
+    assert stopped.code == 0, stopped.output
     found = driven.verdict()
     assert found["outcome"] == "inconclusive"
     assert "stopped" in codes(found)
@@ -113,7 +113,7 @@ def test_stop_from_elsewhere_keeps_what_was_measured_and_judges_it(on_stage, lon
 
 @pytest.mark.nightly
 @pytest.mark.solo
-def test_signals_as_actions_sends_them_keep_the_results_and_leave_nothing(on_stage, long):
+def test_signals_of_github_actions_keep_the_results_and_leave_no_task(on_stage, long):
     driven = on_stage.drive("run", "cancelled", "--suite", long, "--plan", '{"graceful_stop_s": 2}')
     under_load(driven)
     driven.process.send_signal(2)
@@ -124,5 +124,5 @@ def test_signals_as_actions_sends_them_keep_the_results_and_leave_nothing(on_sta
     late.cancel()
     assert found["interrupted"]
     assert found["outcome"] == "inconclusive"
-    assert time.monotonic() - began < 10  # after which Actions kills
+    assert time.monotonic() - began < 10  # the time after which Actions kills the process
     assert on_stage.running_tasks() == []

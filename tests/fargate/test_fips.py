@@ -1,4 +1,4 @@
-"""With FIPS on, every call of the runner and of the workers goes to a host that has it; seen on the wire."""
+"""With FIPS, every call of the runner and of the workers goes to a FIPS host, as observed by a proxy."""
 
 import re
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tests.outcomes import passes
 
 pytestmark = [pytest.mark.nightly, pytest.mark.xdist_group("fips")]
 WEST = "us-west-2"
-# AWS has no FIPS endpoint for these, and no worker calls them
+# AWS has no FIPS endpoints for these services, and no worker calls them
 EXEMPT = re.compile(r"servicequotas\.|pricing\.")
 FIPS = re.compile(r"[a-z0-9.-]+-fips\.(us-east-1|us-west-2)\.amazonaws\.com")
 
@@ -24,7 +24,7 @@ def over_fips():
         yield found
 
 
-def test_a_stack_tells_its_tasks_and_runners_the_hosts_that_exist(over_fips):
+def test_a_stack_publishes_its_existing_fips_hosts(over_fips):
     world = over_fips.world
     published = world.deployment(HOME)
     assert published.fips
@@ -41,7 +41,7 @@ def test_a_stack_tells_its_tasks_and_runners_the_hosts_that_exist(over_fips):
     assert set(stack.up(expect_no_changes=True)) == {"same"}
 
 
-def test_a_run_with_fips_speaks_to_fips_hosts_only(over_fips, tmp_path, service):
+def test_a_run_with_fips_uses_fips_hosts_only(over_fips, tmp_path, service):
     with aws_proxy(over_fips.cloud) as proxy:
         through = proxy.environment(AWS_USE_FIPS_ENDPOINT="true")
         passed_on = {name: through[name] for name in ("AWS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY")}
@@ -51,7 +51,7 @@ def test_a_run_with_fips_speaks_to_fips_hosts_only(over_fips, tmp_path, service)
         acting = replace(over_fips, more={**passed_on, "AWS_USE_FIPS_ENDPOINT": "true", "AWS_ENDPOINT_URL": ""})
         folder = suite(tmp_path / "shop", service.url, {"locations": {HOME: 1, WEST: 1}})
         done = acting.toril("run", folder, "--on", "fargate", "--run-id", "fips", who=acting.runner())
-        assert passes(acting.verdict("fips")), done.said
+        assert passes(acting.verdict("fips")), done.output
         assert service.answered > 0
         hosts = set(proxy.hosts)
         assert {host for host in hosts if not EXEMPT.match(host) and not FIPS.fullmatch(host)} == set()

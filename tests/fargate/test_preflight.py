@@ -1,6 +1,6 @@
-"""The preflight in a deployed cloud where IAM decides: the role that runs load tests may look at all of it.
+"""The preflight in a deployed cloud with IAM checks: the role of load tests has all permissions for it.
 
-The tests share the cloud: each restores what it removes.
+The tests share the cloud, so each one restores its changes.
 """
 
 import time
@@ -32,7 +32,7 @@ LOOKED_AT = {
 
 
 class Session:
-    """Of a role, which somebody renews."""
+    """Renewed credentials of a role."""
 
     method: str = "assume-role-with-web-identity"
     token: str | None = "token"
@@ -50,7 +50,7 @@ def plan(tmp_path):
 
 
 def examined(one, plan, who, *, bucket=None, **more):
-    """What that role finds; `more`: further regions."""
+    """Returns the preflight of a role; `more`: additional regions."""
 
     def clients(service, region):
         return one.cloud.client(service, region, who)
@@ -68,7 +68,7 @@ def lacking(found):
     return {(one.region, one.name): one.detail for one in found.findings if one.state == "missing"}
 
 
-def test_the_role_that_runs_load_tests_may_look_at_everything(on_stage, plan):
+def test_the_role_of_load_tests_has_all_permissions_of_the_preflight(on_stage, plan):
     found = examined(on_stage, plan, on_stage.runner())
     assert {one.state for one in found.findings} == {"ok"}, found.findings
     everything = examined(on_stage, None, on_stage.runner())
@@ -78,18 +78,18 @@ def test_the_role_that_runs_load_tests_may_look_at_everything(on_stage, plan):
     assert {one.action for one in decided} >= LOOKED_AT
 
 
-def test_whoever_lacks_the_rights_is_told_each_of_them(on_stage, plan):
+def test_each_missing_permission_is_named(on_stage, plan):
     arn = f"arn:aws:iam::{on_stage.cloud.account}:role/toril/main/toril-publish"
     claims = {"sub": "repo:acme/shop:environment:publish", "repository_id": "22"}
     found = examined(on_stage, None, on_stage.cloud.assume_with_github(arn, **claims))
-    said = "\n".join(lacking(found).values())
+    details = "\n".join(lacking(found).values())
     granted = {"ecr:BatchGetImage", "s3:GetObject"}
-    # a rule is only validated once it was described, and vCPU are only counted where the quota is known
+    # these two calls depend on the answers of others
     for right in LOOKED_AT - granted - {"cloudwatch:GetMetricData", "ecr:ValidatePullThroughCacheRule"}:
-        assert right in said, right
+        assert right in details, right
 
 
-def test_an_image_that_is_gone_is_missing_in_its_region(on_stage, plan):
+def test_a_deleted_image_is_missing_in_its_region(on_stage, plan):
     ecr = on_stage.cloud.client("ecr", AWAY)
     ecr.batch_delete_image(repositoryName=REPOSITORY, imageIds=[{"imageDigest": DIGEST}])
     try:
@@ -104,10 +104,10 @@ def test_a_quota_below_the_runs_vcpu_is_missing(on_stage, plan):
     on_stage.cloud.set_quota(AWAY, ON_DEMAND, 4)
     found = lacking(examined(on_stage, plan, on_stage.runner()))
     assert set(found) == {(AWAY, "on-demand vCPU")}
-    assert "5 are needed, 0 are in use, 4 allowed" in found[AWAY, "on-demand vCPU"]
+    assert "the run needs 5; 0 of 4 are in use" in found[AWAY, "on-demand vCPU"]
 
 
-def test_what_runs_already_counts_against_the_quota(on_stage, plan):
+def test_running_tasks_count_against_the_quota(on_stage, plan):
     there = on_stage.world.deployment(AWAY)
     ecs = on_stage.cloud.client("ecs", AWAY)
     network = {"subnets": list(there.network.subnets), "securityGroups": list(there.network.security_groups)}
@@ -121,10 +121,10 @@ def test_what_runs_already_counts_against_the_quota(on_stage, plan):
     )
     found = lacking(examined(on_stage, plan, on_stage.runner()))
     assert set(found) == {(AWAY, "on-demand vCPU")}
-    assert "5 are needed, 2 are in use, 6 allowed" in found[AWAY, "on-demand vCPU"]
+    assert "the run needs 5; 2 of 6 are in use" in found[AWAY, "on-demand vCPU"]
 
 
-def test_a_cache_rule_that_somebody_removed_is_missing(on_stage):
+def test_a_removed_cache_rule_is_missing(on_stage):
     ecr = on_stage.cloud.client("ecr", HOME)
     ecr.delete_pull_through_cache_rule(ecrRepositoryPrefix="ecr-public")
     try:
@@ -135,8 +135,8 @@ def test_a_cache_rule_that_somebody_removed_is_missing(on_stage):
     assert f"pulumi up --stack {HOME}" in found[HOME, "cache ecr-public"]
 
 
-def test_a_cache_whose_credential_is_gone_is_missing_with_what_ecr_says(on_stage):
-    """A rule beside the stack's, in a record that knows of it."""
+def test_a_cache_rule_without_its_credential_is_missing_with_ecrs_reason(on_stage):
+    """An additional cache rule, in the deployment's record."""
     ecr, vault = on_stage.cloud.client("ecr", HOME), on_stage.cloud.client("secretsmanager", HOME)
     value = '{"username": "acme", "accessToken": "t0k3n"}'
     secret = vault.create_secret(Name="ecr-pullthroughcache/quay", SecretString=value)["ARN"]
@@ -155,7 +155,7 @@ def test_a_cache_whose_credential_is_gone_is_missing_with_what_ecr_says(on_stage
     assert "does not exist" in found[HOME, "cache docker-hub"]
 
 
-def test_a_revision_that_was_taken_back_is_missing(on_stage, plan):
+def test_a_deregistered_task_definition_is_missing(on_stage, plan):
     ecs, there = on_stage.cloud.client("ecs", AWAY), on_stage.world.deployment(AWAY)
     taken_back = []
     for kind in there.workers:
@@ -172,7 +172,7 @@ def test_a_revision_that_was_taken_back_is_missing(on_stage, plan):
     assert "is INACTIVE" in found[AWAY, "task definition full x86-64"]
 
 
-def test_a_region_that_the_account_has_not_opted_in_is_missing(on_stage):
+def test_a_region_that_is_not_enabled_is_missing(on_stage):
     asleep = "ap-east-1"
     on_stage.cloud.disable_region(asleep)
     there = on_stage.world.deployment(AWAY).model_copy(update={"region": asleep})
@@ -181,19 +181,19 @@ def test_a_region_that_the_account_has_not_opted_in_is_missing(on_stage):
     assert "not-opted-in" in found[asleep, "region"]
 
 
-def test_a_bucket_that_is_not_the_runs_is_missing(on_stage, plan):
-    on_stage.cloud.client("s3", HOME).create_bucket(Bucket="somebody-elses")
-    found = lacking(examined(on_stage, plan, on_stage.runner(), bucket="somebody-elses"))
+def test_another_bucket_is_refused(on_stage, plan):
+    on_stage.cloud.client("s3", HOME).create_bucket(Bucket="another-bucket")
+    found = lacking(examined(on_stage, plan, on_stage.runner(), bucket="another-bucket"))
     assert {name for _, name in found} == {"store"}
     assert "s3:PutObject" in found["", "store"]
-    assert f"use --store s3://{on_stage.bucket}" in found[AWAY, "store"]
+    assert f"--store s3://{on_stage.bucket}" in found[AWAY, "store"]
 
 
-def test_doctor_and_plan_say_the_same_as_commands(on_stage, tmp_path):
+def test_doctor_and_plan_report_the_findings_and_the_price(on_stage, tmp_path):
     plan_of(tmp_path)
     suite = tmp_path / "shop.json"
     done = on_stage.toril("doctor", *TEN, suite, who=on_stage.runner())
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     assert f"ok        {AWAY} image full x86-64" in done.out
     on_stage.cloud.set_quota(AWAY, ON_DEMAND, 1)
     done = on_stage.toril("doctor", *TEN, suite, who=on_stage.runner())
@@ -201,12 +201,12 @@ def test_doctor_and_plan_say_the_same_as_commands(on_stage, tmp_path):
     assert f"MISSING   {AWAY} on-demand vCPU" in done.out
     on_stage.cloud.mend()
     planned = on_stage.toril("plan", suite, *TEN, who=on_stage.runner())
-    assert planned.code == 0, planned.said
+    assert planned.code == 0, planned.output
     assert "the load begins about" in planned.out
     assert "for a million requests" in planned.out
 
 
-def test_a_run_that_lacks_something_or_costs_too_much_starts_nothing(on_stage, tmp_path):
+def test_a_run_with_a_missing_quota_or_too_high_cost_starts_no_task(on_stage, tmp_path):
     plan_of(tmp_path)
     suite = tmp_path / "shop.json"
     on_stage.cloud.set_quota(AWAY, ON_DEMAND, 1)

@@ -1,4 +1,4 @@
-"""The whole chain with no more rights than the roles have: IAM decides on every request."""
+"""Whole runs with the permissions of the deployed roles; IAM checks every request."""
 
 import json
 import time
@@ -20,12 +20,12 @@ def refused(guarded):
     return [one for one in guarded.cloud.decisions() if not one.allowed]
 
 
-def test_a_suite_runs_in_two_regions_with_the_rights_of_a_workflows_role_and_is_judged_once(guarded, tmp_path, service):
+def test_a_suite_runs_in_two_regions_with_the_permissions_of_a_workflow(guarded, tmp_path, service):
     folder = suite(tmp_path / "shop", service.url, criteria=["p95>1s", "fail>1%"])
     done = guarded.toril("run", folder, "--on", "fargate", "--run-id", "both", who=guarded.runner())
     verdict = guarded.verdict("both")
-    assert passes(verdict), done.said
-    assert done.code == {"passed": 0, "inconclusive": 3}[verdict["outcome"]], done.said
+    assert passes(verdict), done.output
+    assert done.code == {"passed": 0, "inconclusive": 3}[verdict["outcome"]], done.output
     assert [one["outcome"] for one in verdict["criteria"]] == ["passed", "passed"]
     assert "for a million requests" in done.err
     summary = guarded.summary("both")
@@ -37,7 +37,7 @@ def test_a_suite_runs_in_two_regions_with_the_rights_of_a_workflows_role_and_is_
 
 @contextmanager
 def due_soon(guarded):
-    """The stack's schedule is due in some seconds, with everything else as the stack has it."""
+    """Sets the time of the stack's schedule to some seconds from now."""
     scheduler = guarded.cloud.client("scheduler", HOME)
     made = scheduler.get_schedule(GroupName="toril", Name=LATER["name"])
     same = {name: made[name] for name in ("GroupName", "Name", "Target", "FlexibleTimeWindow")}
@@ -48,26 +48,26 @@ def due_soon(guarded):
     scheduler.update_schedule(**same, ScheduleExpression=made["ScheduleExpression"])
 
 
-def test_a_schedule_runs_a_pushed_suite_and_leaves_its_verdict_in_the_store(guarded, tmp_path, service):
+def test_a_schedule_runs_a_pushed_suite_and_stores_its_verdict(guarded, tmp_path, service):
     folder = suite(tmp_path / LATER["suite"], service.url, {"hold-for": "5s"}, criteria=["p95>1ms"])
     pushed = guarded.toril("push", folder)
-    assert pushed.code == 0, pushed.said
+    assert pushed.code == 0, pushed.output
     with due_soon(guarded):
         verdict = verdict_of(guarded, LATER["suite"])
     assert fails(verdict), verdict
     (task,) = tasks_of(guarded, LATER["name"])
-    # the notices are about these exit codes
+    # notices depend on these exit codes
     assert guarded.ended(task)["containers"][0]["exitCode"] == {"failed": 1, "inconclusive": 3}[verdict["outcome"]]
 
 
 def tasks_of(guarded, schedule):
-    """The tasks that a schedule has started."""
+    """Returns the tasks that a schedule has started."""
     (found,) = [one for one in guarded.cloud.invocations(HOME) if one["schedule"] == schedule]
     return found["tasks"]
 
 
 def verdict_of(guarded, name):
-    """The verdict of the first run of that suite."""
+    """Waits for the verdict of the first run of a suite."""
     give_up = time.monotonic() + VERDICT_WITHIN_S
     while time.monotonic() < give_up:
         found = [key for key in guarded.store.keys("runs/") if f"-{name}-" in key and key.endswith("/verdict.json")]
@@ -77,8 +77,8 @@ def verdict_of(guarded, name):
     raise AssertionError(f"no verdict of {name}: {guarded.cloud.invocations(HOME)}")
 
 
-def test_a_forgotten_run_is_ended_and_judged_with_no_more_rights_than_a_sweeper_has(guarded, tmp_path, service):
-    """Its coordinator is gone and its workers are frozen: the schedule at its deadline is all there is."""
+def test_the_sweeper_ends_and_judges_an_abandoned_run(guarded, tmp_path, service):
+    """The coordinator is dead and the workers are frozen, so only the schedule at the deadline can end the run."""
     words = (
         "--plan",
         '{"max_duration_s": 4, "graceful_stop_s": 0}',
@@ -103,6 +103,6 @@ def test_a_forgotten_run_is_ended_and_judged_with_no_more_rights_than_a_sweeper_
     asked = [one for one in guarded.cloud.decisions() if one.role == "toril-sweeper"]
     assert {"ecs:ListTasks", "ecs:StopTask", "s3:PutObject"} <= {one.action for one in asked}
     assert [one for one in asked if not one.allowed] == []
-    for task in workers:  # Fargate would do so after their stopTimeout of two minutes
+    for task in workers:  # like Fargate after the stopTimeout of two minutes
         guarded.cloud.kill(task)
         guarded.ended(task)

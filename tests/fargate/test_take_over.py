@@ -1,4 +1,4 @@
-"""A coordinator dies at each stage of a run: another one carries it on, or the sweeper ends it; it is judged once."""
+"""A coordinator dies at each stage of a run: another one continues it, or the sweeper ends it, with one verdict."""
 
 import json
 import time
@@ -25,8 +25,8 @@ def shop(tmp_path, service):
 
 
 def killed_at(on_stage, stage_name, run_id, shop):
-    """A coordinator that is gone once that key is written, whoever writes it."""
-    if stage_name in ("ready.json", "intervals-000002"):  # those are the workers'
+    """Kills a coordinator as soon as a key is written, by the coordinator or by a worker."""
+    if stage_name in ("ready.json", "intervals-000002"):  # written by workers
         driven = on_stage.drive("run", run_id, "--suite", shop)
         driven.until(stage_name)
         driven.process.kill()
@@ -36,7 +36,7 @@ def killed_at(on_stage, stage_name, run_id, shop):
 
 
 @pytest.mark.parametrize("stage_name", STAGES)
-def test_another_coordinator_carries_the_run_on_to_its_verdict(on_stage, shop, service, stage_name):
+def test_another_coordinator_continues_the_run_to_its_verdict(on_stage, shop, service, stage_name):
     run_id = "dead-" + stage_name.partition(".")[0]
     killed_at(on_stage, stage_name, run_id, shop)
     assert passes(on_stage.drive("take-over", run_id).verdict())
@@ -45,7 +45,7 @@ def test_another_coordinator_carries_the_run_on_to_its_verdict(on_stage, shop, s
 
 
 @pytest.mark.nightly
-def test_a_run_whose_suite_may_not_be_complete_is_called_off(on_stage, shop):
+def test_a_run_with_an_incomplete_suite_is_ended(on_stage, shop):
     killed_at(on_stage, "plan.json", "dead-plan", shop)
     found = on_stage.drive("take-over", "dead-plan").result()
     assert "run the suite again" in found["error"]
@@ -53,7 +53,7 @@ def test_a_run_whose_suite_may_not_be_complete_is_called_off(on_stage, shop):
 
 
 @pytest.mark.nightly
-def test_there_is_one_owner_at_a_time(on_stage, shop):
+def test_a_run_has_one_owner_at_a_time(on_stage, shop):
     driven = on_stage.drive("run", "owned", "--suite", shop)
     driven.until("start.json")
     refused = on_stage.drive("take-over", "owned").result()
@@ -61,14 +61,14 @@ def test_there_is_one_owner_at_a_time(on_stage, shop):
     driven.verdict()
 
 
-def test_a_coordinator_that_froze_lets_go_of_the_run_that_another_has_taken(on_stage, shop):
+def test_a_frozen_coordinator_leaves_its_run_to_the_new_owner(on_stage, shop):
     driven = on_stage.drive("run", "zombie", "--suite", shop)
     driven.until("start.json")
     driven.process.send_signal(19)  # SIGSTOP
     second = on_stage.drive("take-over", "zombie")
     give_up = time.monotonic() + 60
     while json.loads(on_stage.store.get("runs/zombie/lease.json"))["epoch"] < 2:
-        assert time.monotonic() < give_up, "nobody took the run over"
+        assert time.monotonic() < give_up, "no other owner took the run over"
         time.sleep(0.3)
     driven.process.send_signal(18)  # SIGCONT
     assert "is owned by" in driven.result()["error"]
@@ -77,15 +77,15 @@ def test_a_coordinator_that_froze_lets_go_of_the_run_that_another_has_taken(on_s
 
 
 @pytest.mark.nightly
-def test_a_run_that_nobody_owns_is_ended_by_its_workers_and_judged_by_the_sweeper(on_stage, shop, tmp_path, service):
+def test_a_run_without_an_owner_is_ended_by_its_workers_and_judged_by_the_sweeper(on_stage, shop, tmp_path, service):
     long = suite(tmp_path / "long", service.url, {"hold-for": "10m", "concurrency": 2})
     killed_at(on_stage, "intervals-000002", "orphans", long)
     began = time.monotonic()
     while on_stage.running_tasks():
-        assert time.monotonic() - began < 60, "workers go on without an owner"
+        assert time.monotonic() - began < 60, "workers continue without an owner"
         time.sleep(1)
     done = on_stage.toril("sweep", "orphans")
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     assert on_stage.verdict("orphans")["outcome"] == "inconclusive"
     exits = [key for key in on_stage.store.keys("runs/orphans/workers/") if key.endswith("/exit.json")]
     assert len(exits) == 2

@@ -1,4 +1,4 @@
-"""Fleets that end with their test."""
+"""Fleets that are closed after their test."""
 
 from collections.abc import Iterator
 

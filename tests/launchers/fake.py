@@ -1,4 +1,4 @@
-"""A launcher whose workers are objects of this process, driven by a stepped clock."""
+"""A launcher with workers that are objects in this process, driven by a stepped clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,20 +14,20 @@ from toril.timeline.intervals import Recorder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """How a worker's attempt goes, in seconds of the true time."""
+    """The behaviour of a worker's attempt, in seconds of true time."""
 
-    begins: bool = True  # False: its task never does, for a reason that may pass
+    begins: bool = True  # False: its task fails to start for a temporary reason
     ready_after_s: float = 1.0
-    fails: str = ""  # instead of becoming ready, for this reason
-    gone_after_s: float = float("inf")  # after its start, without a word
-    obeys: bool = True  # stop.json, SIGTERM
-    ahead_s: float = 0.0  # by how much its clock is
+    fails: str = ""  # the reason of a failure before it is ready
+    gone_after_s: float = float("inf")  # after the start, it dies without an exit.json
+    obeys: bool = True  # stop.json and SIGTERM
+    ahead_s: float = 0.0  # how far its clock is ahead
     version: str = __version__
 
 
 @dataclass(slots=True)
 class Worker:
-    """One attempt's process."""
+    """The process of one attempt."""
 
     store: Store
     plan: Plan
@@ -38,7 +38,7 @@ class Worker:
     start: Start | None = None
     is_ready: bool = False
     gone: WorkerExit | None = None
-    told: int = 0  # seconds of load that were recorded
+    recorded_s: int = 0  # seconds of load
     flushed_at: float = 0.0
     recorder: Recorder = field(init=False)
 
@@ -51,7 +51,7 @@ class Worker:
         if self.gone is None:
             self._prepare(now)
         if self.gone is None and self.is_ready:
-            self._look(now)
+            self._poll(now)
         if self.gone is None and self.start is not None:
             self._load(now, self.start)
 
@@ -90,7 +90,7 @@ class Worker:
         )
         self.store.put_once(self.key("ready.json"), ready.to_json())
 
-    def _look(self, now: float) -> None:
+    def _poll(self, now: float) -> None:
         if self.script.obeys and self.store.find(run_key(self.plan.run_id, "stop.json")) is not None:
             self.end("stopped", now)
             return
@@ -105,11 +105,11 @@ class Worker:
         if elapsed_s > self.script.gone_after_s:
             self.gone = WorkerExit("OutOfMemoryError: the container was killed")
             return
-        while self.told < min(elapsed_s, self.plan.duration_s):
+        while self.recorded_s < min(elapsed_s, self.plan.duration_s):
             (one,) = self.plan.executions
-            self.recorder.add_one(one.name, completed_s=self.told + 0.5, label="home", response_us=1000)
-            self.recorder.virtual_users(self.told, one.name, one.concurrency or 1)
-            self.told += 1
+            self.recorder.add_one(one.name, completed_s=self.recorded_s + 0.5, label="home", response_us=1000)
+            self.recorder.virtual_users(self.recorded_s, one.name, one.concurrency or 1)
+            self.recorded_s += 1
         if elapsed_s >= self.plan.duration_s:
             self.end("finished", now)
         elif now >= self.flushed_at + self.plan.pace.flush_s:
@@ -122,7 +122,7 @@ class Worker:
 
 
 class FakeLauncher:
-    """`scripts` by worker, or by worker and attempt's place among those issued: `local-1`, `local-1 #2`."""
+    """`scripts` by worker, or by worker and number of the issued attempt: `local-1`, `local-1 #2`."""
 
     longest_s: float | None = None
 

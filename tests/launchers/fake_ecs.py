@@ -1,4 +1,4 @@
-"""ECS, logs and schedules as a region's clients answer, in this process, and time that only tests move."""
+"""A fake of ECS, logs and scheduler for one region, with a clock that only tests move."""
 
 import threading
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Answer = dict[str, Any]
 
 @dataclass(slots=True)
 class Clock:
-    """A clock that only sleeping and tests move."""
+    """A clock that only `sleep` and tests move."""
 
     at: float = 1_000.0
 
@@ -26,8 +26,8 @@ class Clock:
 
 
 def error(code: str, message: str = "", status: int = 400, **more: Any) -> ClientError:
-    said = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}, **more}
-    return ClientError(said, "an operation")  # type: ignore[arg-type]
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}, **more}
+    return ClientError(answer, "an operation")  # type: ignore[arg-type]
 
 
 def timeout() -> ReadTimeoutError:
@@ -39,18 +39,18 @@ THROTTLED = error("ThrottlingException", "Rate exceeded")
 
 @dataclass(slots=True)
 class Fault:
-    """What becomes of the next calls of one method."""
+    """The outcome of the next calls of one method."""
 
     method: str
     times: float
-    says: BaseException | list[Answer]  # an error, or RunTask's `failures`
-    done: bool = False  # what was asked for happens all the same, and only the answer is lost
+    outcome: BaseException | list[Answer]  # an error, or RunTask's `failures`
+    done: bool = False  # the call is executed, and only its answer is lost
     where: Callable[[Answer], bool] = lambda request: True
 
 
 @dataclass(slots=True)
 class FakeEcs:
-    """The tasks of one region, each as DescribeTasks shows it; clients of ECS, logs and the scheduler in one."""
+    """The tasks of one region, in the form of DescribeTasks; one object is the client of ECS, logs and scheduler."""
 
     region: str
     clock: Clock
@@ -60,16 +60,16 @@ class FakeEcs:
     logs: dict[str, list[str]] = field(default_factory=dict)
     schedules: dict[str, Answer] = field(default_factory=dict)
     unlisted: set[str] = field(default_factory=set)  # tasks that ListTasks does not know yet
-    undescribed: set[str] = field(default_factory=set)  # … that DescribeTasks does not know
-    twins: int = 0  # calls of RunTask to come that start a second task and do not name it
+    undescribed: set[str] = field(default_factory=set)  # tasks that DescribeTasks does not know
+    twins: int = 0  # number of next RunTask calls that also start a second, unnamed task
     _tokens: dict[str, tuple[Answer, str]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    # ── what tests say and ask
+    # ── for tests
 
-    def fail(self, method: str, says: BaseException | str, times: float = 1, **more: Any) -> None:
-        """The next calls of a method come to an error; a text is a reason in RunTask's `failures`."""
-        self.faults.append(Fault(method, times, [{"reason": says}] if isinstance(says, str) else says, **more))
+    def fail(self, method: str, error: BaseException | str, times: float = 1, **more: Any) -> None:
+        """Lets the next calls of a method fail; a text is a reason in RunTask's `failures`."""
+        self.faults.append(Fault(method, times, [{"reason": error}] if isinstance(error, str) else error, **more))
 
     def heal(self) -> None:
         self.faults.clear()
@@ -105,8 +105,8 @@ class FakeEcs:
     def run_task(self, **request: Any) -> Answer:
         with self._lock:
             fault = self._called("run_task", request)
-            if fault is not None and isinstance(fault.says, list):
-                return {"tasks": [], "failures": fault.says}
+            if fault is not None and isinstance(fault.outcome, list):
+                return {"tasks": [], "failures": fault.outcome}
             token = request["clientToken"]
             known = self._tokens.get(token)
             if known is not None and known[0] != request:
@@ -180,14 +180,14 @@ class FakeEcs:
         if fault is None:
             return None
         fault.times -= 1
-        if isinstance(fault.says, BaseException) and not fault.done:
-            raise fault.says
+        if isinstance(fault.outcome, BaseException) and not fault.done:
+            raise fault.outcome
         return fault
 
     @staticmethod
     def _lost(fault: Fault | None) -> None:
-        if fault is not None and isinstance(fault.says, BaseException):
-            raise fault.says
+        if fault is not None and isinstance(fault.outcome, BaseException):
+            raise fault.outcome
 
     def _twin(self) -> bool:
         self.twins -= 1

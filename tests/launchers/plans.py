@@ -1,4 +1,4 @@
-"""Plans and deployments as launchers get them."""
+"""Plans and deployments for launchers."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def plan_of(
     more: dict[str, Any] | None = None,
     **execution: Any,
 ) -> Plan:
-    """Of one execution; what is None in it is left out."""
+    """A plan with one execution; keys with the value None are left out."""
     changed = {key.replace("_", "-"): value for key, value in execution.items()}
     one = {key: value for key, value in {**EXECUTION, **changed}.items() if value is not None}
     written = {"execution": [one], "toril": {"worker": {**WORKER, **(worker or {})}, **(toril or {})}, **(more or {})}
@@ -51,7 +51,7 @@ def plan_of(
 
 
 def deployment_of(region: str = HOME, **other: Any) -> Deployment:
-    """A stack as `up` leaves it, with one image."""
+    """The record of a deployed stack, with one image."""
     registry = f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
     cluster = f"arn:aws:ecs:{region}:{ACCOUNT}:cluster/toril"
     home = DeployedHome(

@@ -1,4 +1,4 @@
-"""A whole run on machines that outlive its coordinator, in one process and no time."""
+"""A whole run with workers that outlive its coordinator, in one process and with a stepped clock."""
 
 import json
 
@@ -20,17 +20,17 @@ from toril.suite.reader import Note
 
 
 class Shown:
-    """A view that keeps what it was shown."""
+    """A view that keeps the notes, each once, in order of appearance."""
 
     def __init__(self) -> None:
-        self.notes: set[Note] = set()
+        self.notes: dict[Note, None] = {}
 
     def show(self, figures) -> None:
-        self.notes |= set(figures.notes)
+        self.notes |= dict.fromkeys(figures.notes)
 
 
 class Scene:
-    """A store, a clock, a plan for Fargate, and how its workers behave."""
+    """A store, a clock, a plan for Fargate, and the behaviour of its workers."""
 
     def __init__(self, folder, *, workers: int = 2, quorum: float = 1.0, scripts=None) -> None:
         (folder / "suite.yml").write_text(SUITE)
@@ -42,7 +42,7 @@ class Scene:
         self.interrupts = Interrupts()
 
     def new_launcher(self, scripts=None) -> FakeLauncher:
-        """Its workers have ways of their own to the store, which are never in trouble."""
+        """Returns a launcher with workers that use their own store object, which never fails."""
         return FakeLauncher(FolderStore(self.store.folder), self.clock, scripts)
 
     def run(self):
@@ -58,7 +58,7 @@ class Scene:
         return run_key(self.plan.run_id, name)
 
     def at(self, second: float, happens) -> None:
-        """Let something happen so many seconds from now, beside the workers."""
+        """Calls `happens` in `second` seconds, besides the workers' steps."""
         due, steps = self.clock.now() + second, self.clock.meanwhile
         done: list[float] = []
 
@@ -83,17 +83,17 @@ class Scene:
 
 
 class Killed(BaseException):
-    """The coordinator's process is gone from one moment to the next."""
+    """The coordinator's process was killed."""
 
 
 def abandoned(scene, second: float = float("inf"), at_key: str = ""):
-    """The same scene after its coordinator was killed, so many seconds into the run or as it wrote that key.
+    """Returns the scene after its coordinator was killed, at a second of the run or while it wrote a key.
 
-    Its workers have gone on.
+    Its workers are still running.
     """
 
     def die() -> None:
-        scene.launcher.close = scene.launcher.release = lambda: None  # what is killed does nothing more
+        scene.launcher.close = scene.launcher.release = lambda: None  # a killed process does nothing more
         scene.store.down()
         raise Killed
 

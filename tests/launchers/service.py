@@ -1,4 +1,4 @@
-"""A service that bears so many requests per second, and workers that keep to the rates of their run's records."""
+"""A service with a limited capacity, and workers that follow the rates in their run's records."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,16 @@ FAST_US, SLOW_US = 20_000, 900_000
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Answers fast up to a rate, slowly beyond it; after that it needs some seconds at a lower rate to recover."""
+    """Answers fast up to its capacity and slowly above it; then it needs some seconds at a lower rate to recover."""
 
-    bears_rps: float
+    capacity_rps: float
     recovers_s: int = 0
-    queues: bool = False  # beyond that rate it answers no more of them, and still fast
+    queues: bool = False  # above its capacity, it leaves the rest unanswered and still answers fast
     generators_bear_rps: float = float("inf")
 
 
 class OpenModelWorker(Worker):
-    """Sends its half, or third, of what the rates ask for."""
+    """Sends its share of the run's rate."""
 
     service = Service(float("inf"))
     overloaded_at = float("-inf")
@@ -28,22 +28,22 @@ class OpenModelWorker(Worker):
     def _load(self, now: float, start: Start) -> None:
         elapsed_s = now - start.at
         (planned,) = self.plan.executions
-        while self.told < min(elapsed_s, self.plan.duration_s):
+        while self.recorded_s < min(elapsed_s, self.plan.duration_s):
             rates = rates_of(next_rates(self.store, self.plan.run_id, 0), planned.name)
             curve = planned.planned_rate([(rate.at - start.at, rate.rps) for rate in rates])
             assert curve is not None
-            self._second(self.told, curve.count_to(self.told + 1) - curve.count_to(self.told))
-            self.told += 1
+            self._second(self.recorded_s, curve.count_to(self.recorded_s + 1) - curve.count_to(self.recorded_s))
+            self.recorded_s += 1
         if elapsed_s >= self.plan.duration_s:
             self.end("finished", now)
         elif now >= self.flushed_at + self.plan.pace.flush_s:
             self._flush(now)
 
     def _second(self, second: int, rps: float) -> None:
-        if rps > self.service.bears_rps:
+        if rps > self.service.capacity_rps:
             self.overloaded_at = second
         slow = second <= self.overloaded_at + self.service.recovers_s
-        answered = min(rps, self.service.bears_rps) if self.service.queues else rps
+        answered = min(rps, self.service.capacity_rps) if self.service.queues else rps
         count = round(answered / len(self.plan.shares))
         for number in range(count):
             us = SLOW_US if slow and not self.service.queues else FAST_US
@@ -53,7 +53,7 @@ class OpenModelWorker(Worker):
 
 
 class ServiceLauncher(FakeLauncher):
-    """Its workers load that service."""
+    """A launcher with workers that load a service."""
 
     service: Service
 

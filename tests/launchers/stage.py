@@ -1,4 +1,4 @@
-"""A plan, its regions and a fleet over fakes, for tests that move the time themselves."""
+"""A plan, its regions and a fleet over fakes, for tests with their own clock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def deployment(region: str = REGION, **changes: Any) -> Deployment:
 
 
 def plan(workers: int = 3, regions: tuple[str, ...] = (REGION,), executor: str = "locust", **changes: Any) -> Plan:
-    """So many workers in each region."""
+    """A plan with `workers` workers in each region."""
     shares = [
         Share(worker=f"{region}-{number}", location=region, index=number, executions=())
         for region in regions
@@ -90,7 +90,7 @@ def launch_of(planned: Plan, deadline: float = DEADLINE) -> Launch:
 
 @dataclass(slots=True, kw_only=True)
 class One:
-    """A fleet that only tests step."""
+    """A fleet without a thread, which tests step."""
 
     fleet: Fleet
     ecs: FakeEcs
@@ -106,7 +106,7 @@ class One:
             self.fleet.find(share, "first")
 
     def pass_time(self, seconds: float = 0.0, step_s: float = 0.5) -> None:
-        """Steps, as often as that."""
+        """Steps the fleet every `step_s` seconds of the clock."""
         end = self.clock.at + seconds
         self.fleet.step()
         while self.clock.at < end:
@@ -121,7 +121,7 @@ class One:
         return self.fleet.ended()[f"{REGION}-{number}"]
 
     def codes(self) -> dict[str, tuple[str, bool]]:
-        """Of each worker that is gone: why, and whether another attempt is worth a try."""
+        """Returns the code of each ended worker, and whether another attempt may succeed."""
         return {worker: (one.code, one.again) for worker, one in self.fleet.ended().items()}
 
 
@@ -138,7 +138,7 @@ def one_fleet(
     clock: Clock | None = None,
     **changes: Any,
 ) -> One:
-    """A fleet of one region. `ecs`: as an earlier owner of the run has left it."""
+    """A fleet of one region. `ecs`: with the tasks of an earlier owner of the run."""
     time = ecs.clock if ecs is not None else clock or Clock()
     found = ecs or FakeEcs(REGION, time)
     planned, place = plan(workers, **changes), here or deployment()

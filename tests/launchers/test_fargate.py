@@ -20,7 +20,7 @@ SMALL = TaskSize(cpu=256, memory_mib=512)
 FIRST, SECOND = f"{REGION}-1", f"{REGION}-2"
 UP = "import os, time; print(os.environ['TORIL_RUN'], os.environ['TORIL_WORKER'], os.environ['TORIL_ATTEMPT']); "
 WAITS = UP + "time.sleep(60)"
-SLEEPS = "import time; time.sleep(60)"  # whoever started it
+SLEEPS = "import time; time.sleep(60)"  # needs no variables
 ENI = "Timeout waiting for network interface provisioning to complete."
 
 
@@ -83,7 +83,7 @@ def here(cloud):
 SWEEPERS: Any = {"Service": ["scheduler.amazonaws.com", "ecs-tasks.amazonaws.com"]}
 
 
-def test_tasks_know_their_share_and_none_is_left(here):
+def test_tasks_get_their_worker_and_close_stops_all(here):
     launcher = here.launched()
     here.until_up(launcher)
     lines = here.until(lambda: found if len(found := here.place.output("worker")) == 2 else None)
@@ -95,7 +95,7 @@ def test_tasks_know_their_share_and_none_is_left(here):
     assert here.running() == []
 
 
-def test_a_worker_that_fails_is_gone_with_its_exit_code_and_last_words(here):
+def test_a_failed_worker_has_its_exit_code_and_last_log_lines(here):
     launcher = here.launched(1, UP + "raise SystemExit('no bucket')")
     gone = here.until(launcher.ended)[FIRST]
     assert (gone.code, gone.again) == ("exited", False)
@@ -103,7 +103,7 @@ def test_a_worker_that_fails_is_gone_with_its_exit_code_and_last_words(here):
     assert gone.reason.endswith("no bucket")
 
 
-def test_a_task_that_gets_no_network_is_worth_another_try(here):
+def test_a_task_without_a_network_interface_may_be_relaunched(here):
     here.cloud.fail_next_starts(REGION, ENI)
     launcher = here.launched(1)
     gone = here.until(launcher.ended)[FIRST]
@@ -113,7 +113,7 @@ def test_a_task_that_gets_no_network_is_worth_another_try(here):
     assert here.place.output("worker") == [f"run {FIRST} second"]
 
 
-def test_a_spot_task_that_is_taken_away_is_said_to_be(here):
+def test_an_interrupted_spot_task_is_reported(here):
     launcher = here.launched(1, task=SMALL.model_copy(update={"spot": True}))
     here.until_up(launcher, 1)
     assert launcher.tasks()[FIRST].capacity == "FARGATE_SPOT"
@@ -121,35 +121,35 @@ def test_a_spot_task_that_is_taken_away_is_said_to_be(here):
     assert here.until(launcher.ended)[FIRST].code == "spot-interruption"
 
 
-def test_throttling_lost_answers_and_twins_leave_one_worker_each_and_no_task_at_the_end(here):
+def test_throttling_lost_answers_and_duplicate_tasks_leave_no_task_after_close(here):
     here.cloud.fail_next("ecs", "RunTask", times=4)
     here.cloud.lose_answers("ecs", "RunTask", "ServerException", times=2)
     here.cloud.duplicate_next_tasks(REGION)
     here.cloud.fail_next("ecs", "ListTasks", times=1)
     launcher = here.launched(4)
     here.until_up(launcher, 4)
-    assert len(here.running()) >= 5  # twins among them
+    assert len(here.running()) >= 5  # including duplicate tasks
     here.cloud.fail_next("ecs", "StopTask", times=3)
     assert launcher.close() == ()
     assert here.running() == []
 
 
-def test_an_account_that_starts_few_tasks_a_second_is_not_asked_for_more(here):
+def test_the_launch_rate_of_the_account_is_respected(here):
     here.cloud.limit("ecs", "RunTask", 5, 5, region=REGION)
     planned = plan(12, task=SMALL)
     launcher = here.launcher(rates={REGION: Rates(burst=3, sustained_per_s=3)})
     launcher.launch(planned, launch_of(planned, time.time() + 600))
-    said = []
+    notes = []
 
     def all_started():
-        said.extend(launcher.notes())
+        notes.extend(launcher.notes())
         return len(launcher.tasks()) == 12
 
     here.until(all_started)
-    assert not any(note.code == "busy" for note in said)
+    assert not any(note.code == "busy" for note in notes)
 
 
-def test_the_next_owner_of_a_run_finds_its_tasks_and_starts_none_twice(here):
+def test_the_next_owner_finds_the_tasks_and_starts_none_twice(here):
     first = here.launched()
     here.until_up(first)
     first.release()
@@ -165,7 +165,7 @@ def test_the_next_owner_of_a_run_finds_its_tasks_and_starts_none_twice(here):
     assert {worker: gone.code for worker, gone in here.until(later.ended).items()} == {FIRST: "stopped"}
 
 
-def test_a_token_that_was_used_otherwise_names_its_task(here):
+def test_a_token_conflict_names_the_existing_task(here):
     ecs, deployed = here.cloud.client("ecs", REGION), here.deployed(SLEEPS)
     request = {
         "cluster": "toril",
@@ -182,7 +182,7 @@ def test_a_token_that_was_used_otherwise_names_its_task(here):
     assert stop_everywhere({REGION: deployed}, "run", here.clients, "swept").tasks == (task["taskArn"],)
 
 
-def test_a_sweep_is_planned_and_forgotten_once_however_often_that_is_asked(here):
+def test_planning_and_cancelling_a_sweep_are_idempotent(here):
     scheduler = here.cloud.client("scheduler", REGION)
     scheduler.create_schedule_group(Name=HOME.schedule_group)
     sweeper = role(here.cloud, "sweeper", [], SWEEPERS)

@@ -1,4 +1,4 @@
-"""Regions side by side, the run's sweep, and what is refused before anything starts."""
+"""The launcher of several regions, the run's sweep, and refusals before anything starts."""
 
 import json
 import time
@@ -29,7 +29,7 @@ class Regions:
         self.launcher = FargateLauncher(places, lambda _, region: self.ecs[region], self.clock, home=at_home)
 
     def until(self, holds, within_s=10):
-        """The fleets' threads are real."""
+        """Waits in real time, because the fleets have real threads."""
         give_up = time.monotonic() + within_s
         while not holds():
             assert time.monotonic() < give_up
@@ -57,7 +57,7 @@ def regions():
         one.launcher.close()
 
 
-def test_a_region_without_capacity_holds_up_no_other(regions):
+def test_a_region_without_capacity_does_not_delay_others(regions):
     one, planned = regions(REGION, OTHER), plan(2, (REGION, OTHER))
     one.ecs[OTHER].fail("run_task", NO_CAPACITY, times=float("inf"))
     one.launcher.launch(planned, launch_of(planned))
@@ -83,7 +83,7 @@ def slow(_: object) -> bool:
 
 def test_launch_returns_before_anything_has_started(regions):
     one, planned = regions(REGION), plan(1)
-    one.ecs[REGION].fail("list_tasks", timeout(), where=slow)  # and never met
+    one.ecs[REGION].fail("list_tasks", timeout(), where=slow)  # the condition is never true
     one.launcher.launch(planned, launch_of(planned))
     assert one.tasks() == []
     one.until(lambda: len(one.tasks()) == 1)
@@ -108,7 +108,7 @@ def test_a_location_without_a_stack_is_refused_before_anything_starts(regions):
     assert one.ecs[REGION].calls == []
 
 
-def test_spot_where_a_cluster_has_none_is_refused(regions):
+def test_spot_is_refused_if_the_cluster_has_none(regions):
     one, planned = regions(REGION, capacity_providers=("FARGATE",)), plan(1, task=TaskSize(spot=True))
     with refused("no-spot", REGION, error=InfrastructureError):
         one.launcher.launch(planned, launch_of(planned))
@@ -123,7 +123,7 @@ def test_spot_where_a_cluster_has_none_is_refused(regions):
         (["selenium"], ["slim", "full", "browser"], "browser"),
     ],
 )
-def test_the_smallest_worker_that_has_what_the_suite_needs_is_taken(executors, flavours, chosen):
+def test_the_smallest_suitable_worker_is_chosen(executors, flavours, chosen):
     executions = tuple(
         PlannedExecution(name=one, index=number, executor=one, scenario="s") for number, one in enumerate(executors)
     )
@@ -136,15 +136,15 @@ def test_the_smallest_worker_that_has_what_the_suite_needs_is_taken(executors, f
     [
         ((kind("slim", "x86-64"),), "locust", "no-such-architecture", ["arm64", "x86-64", "toril.worker.arch"]),
         ((kind("slim"),), "jmeter", "no-such-flavour", ["slim", "jmeter", "full", "`flavours`"]),
-        ((kind("slim", digest=None),), "locust", "no-image", ["slim", "`pulumi up`"]),
+        ((kind("slim", digest=None),), "locust", "no-image", ["slim", "pulumi up"]),
     ],
 )
-def test_a_region_without_a_fitting_worker_says_what_it_has_and_the_fix(workers, executor, code, names):
+def test_a_region_without_a_suitable_worker_is_refused_with_the_fix(workers, executor, code, names):
     with refused(code, REGION, *names, error=InfrastructureError):
         kind_for(plan(executor=executor), deployment(workers=workers))
 
 
-def test_browsers_and_a_jvm_are_never_in_one_worker():
+def test_a_plan_with_a_browser_and_a_jvm_is_refused():
     executions = tuple(
         PlannedExecution(name=one, index=number, executor=one, scenario="s")
         for number, one in enumerate(("jmeter", "playwright"))
@@ -154,7 +154,7 @@ def test_browsers_and_a_jvm_are_never_in_one_worker():
 
 
 @pytest.mark.parametrize("run_id", ["20261124T150405Z-shop-0a1b", "a/b_c-d", "nightly.2 of Zoë", "x" * 500])
-def test_every_run_id_has_a_mark_that_ecs_takes_and_no_two_have_the_same(run_id):
+def test_each_run_id_becomes_a_valid_and_unique_started_by(run_id):
     mark = started_by(run_id)
     assert 0 < len(mark) <= 128
     assert all(one.isascii() and (one.isalnum() or one in "-/_") for one in mark)
@@ -175,12 +175,12 @@ def test_a_sweep_is_planned_for_the_deadline_before_anything_starts(regions):
     (container,) = task["Overrides"]["ContainerOverrides"]
     assert container["Command"] == ["sweep", "run", "--store", "s3://results"]
     assert one.launcher.close() == ()
-    assert set(one.ecs[REGION].schedules) == {"sweep-run"}  # until there is a verdict
+    assert set(one.ecs[REGION].schedules) == {"sweep-run"}  # it stays until there is a verdict
     assert one.launcher.cancel_sweep() == ()
     assert one.ecs[REGION].schedules == {}
 
 
-def test_without_a_sweep_nothing_starts(regions):
+def test_no_task_starts_if_the_sweep_cannot_be_planned(regions):
     one, planned = regions(REGION, home=REGION), plan(1)
     one.ecs[REGION].fail("create_schedule", FORBIDDEN)
     with refused("access-denied", "the sweep of run", "scheduler:CreateSchedule", error=InfrastructureError):
@@ -189,14 +189,14 @@ def test_without_a_sweep_nothing_starts(regions):
     assert one.tasks() == []
 
 
-def test_a_sweep_that_an_earlier_owner_has_planned_is_kept(regions):
+def test_the_sweep_of_an_earlier_owner_is_kept(regions):
     one, planned = regions(REGION, home=REGION), plan(1)
     one.ecs[REGION].schedules["sweep-run"] = {"by": "an earlier owner"}
     one.launcher.launch(planned, launch_of(planned))
     assert one.ecs[REGION].schedules["sweep-run"] == {"by": "an earlier owner"}
 
 
-def test_a_sweep_stays_planned_while_tasks_may_be_left(regions):
+def test_a_sweep_stays_planned_while_tasks_may_still_run(regions):
     one, planned = regions(REGION, home=REGION), plan(1)
     one.launcher.launch(planned, launch_of(planned))
     one.until(lambda: len(one.tasks()) == 1)
@@ -206,7 +206,7 @@ def test_a_sweep_stays_planned_while_tasks_may_be_left(regions):
     assert "sweep-run" in one.ecs[REGION].schedules
 
 
-def test_a_sweeper_plans_and_removes_no_sweep_for_which_it_has_no_rights(regions):
+def test_a_sweeper_neither_plans_nor_cancels_a_sweep(regions):
     one, planned = regions(REGION, home=REGION), plan(1)
     one.clock.at = DEADLINE + 30
     one.launcher.attach(planned, launch_of(planned), {f"{REGION}-1": "first"})
@@ -216,7 +216,7 @@ def test_a_sweeper_plans_and_removes_no_sweep_for_which_it_has_no_rights(regions
     assert {name for name, _ in one.ecs[REGION].calls} == {"list_tasks"}
 
 
-def test_who_takes_over_plans_a_sweep_before_it_starts_what_is_missing(regions):
+def test_a_new_owner_plans_a_sweep_before_it_starts_tasks(regions):
     one, planned = regions(REGION, home=REGION), plan(1)
     one.launcher.attach(planned, launch_of(planned), {f"{REGION}-1": "first"})
     one.until(lambda: one.launcher.ended())
@@ -227,17 +227,17 @@ def test_who_takes_over_plans_a_sweep_before_it_starts_what_is_missing(regions):
     assert set(one.ecs[REGION].schedules) == {"sweep-run"}
 
 
-def test_who_takes_over_before_the_deadline_removes_the_sweep_at_the_end(regions):
+def test_a_new_owner_cancels_the_sweep_at_the_end(regions):
     one, planned = regions(REGION, home=REGION), plan(1)
     one.ecs[REGION].schedules["sweep-run"] = {"by": "an earlier owner"}
     one.launcher.attach(planned, launch_of(planned), {f"{REGION}-1": "first"})
     assert one.launcher.close() == ()
-    assert set(one.ecs[REGION].schedules) == {"sweep-run"}  # until there is a verdict
+    assert set(one.ecs[REGION].schedules) == {"sweep-run"}  # it stays until there is a verdict
     assert one.launcher.cancel_sweep() == ()
     assert one.ecs[REGION].schedules == {}
 
 
-def test_names_of_sweeps_are_what_the_scheduler_takes():
+def test_schedule_names_are_valid_and_unique():
     assert schedule_name("20261124T150405Z-shop-0a1b") == "sweep-20261124T150405Z-shop-0a1b"
     long = schedule_name("x" * 100)
     assert len(long) <= 64
@@ -245,5 +245,5 @@ def test_names_of_sweeps_are_what_the_scheduler_takes():
     assert long != schedule_name("x" * 101)
 
 
-def test_the_longest_load_is_what_the_strictest_region_allows(regions):
+def test_the_longest_load_is_the_limit_of_the_region(regions):
     assert regions(REGION).launcher.longest_s == 3600

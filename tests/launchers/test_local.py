@@ -1,4 +1,4 @@
-"""Workers as processes of this machine: what of the command's environment they get."""
+"""The environment of local workers."""
 
 import json
 import sys
@@ -29,10 +29,10 @@ OF_THE_JOB = (
 
 @pytest.fixture
 def started(tmp_path, monkeypatch):
-    """The environment of a worker that was started in a job of GitHub's."""
+    """The environment of a worker that was started in a GitHub job."""
     for name in (*OF_THE_JOB, "GITHUB_SHA", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "of the job")
-    interpreter = tmp_path / "python"  # of the worker, which says what it got
+    interpreter = tmp_path / "python"  # writes the worker's environment to a file
     interpreter.write_text(f"#!/bin/sh\nexec env > {tmp_path / 'got'}\n")
     interpreter.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(interpreter))
@@ -45,15 +45,15 @@ def started(tmp_path, monkeypatch):
     return dict(line.partition("=")[::2] for line in (tmp_path / "got").read_text().splitlines())
 
 
-def test_suite_code_gets_nothing_of_the_job_but_what_the_user_gives(started):
+def test_suite_code_gets_no_variable_of_the_job_unless_the_user_passes_it(started):
     assert [name for name in OF_THE_JOB if name in started] == ["GITHUB_TOKEN"]
     assert started["GITHUB_TOKEN"] == "given"  # --env
     assert started["GITHUB_SHA"] == "of the job"
-    assert started["AWS_SESSION_TOKEN"] == "of the job"  # by which a worker reads the suite's secrets
+    assert started["AWS_SESSION_TOKEN"] == "of the job"  # the worker needs it to read the suite's secrets
 
 
 @pytest.mark.parametrize("name", [*OF_THE_JOB, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
-def test_a_plan_which_suite_code_can_read_holds_no_credentials_of_the_command(tmp_path, monkeypatch, name):
+def test_the_plan_contains_no_credentials_of_the_command(tmp_path, monkeypatch, name):
     monkeypatch.setenv(name, "s3cr3t-of-the-job")
     suite = {
         "execution": [{"concurrency": 1, "hold-for": "1s", "scenario": "s", "locations": {"here": 1}}],
@@ -63,7 +63,7 @@ def test_a_plan_which_suite_code_can_read_holds_no_credentials_of_the_command(tm
     }
     (tmp_path / "suite.json").write_text(json.dumps(suite))
     try:
-        said = plan_run([tmp_path / "suite.json"], RunOptions(), 0.0)[1].to_json().decode()
+        text = plan_run([tmp_path / "suite.json"], RunOptions(), 0.0)[1].to_json().decode()
     except SuiteError as refusal:
-        said = str(refusal)
-    assert "s3cr3t-of-the-job" not in said
+        text = str(refusal)
+    assert "s3cr3t-of-the-job" not in text

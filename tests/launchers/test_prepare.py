@@ -1,4 +1,4 @@
-"""The regions of a store, as their records tell them."""
+"""Reading the records of a store's regions."""
 
 import pytest
 
@@ -14,12 +14,12 @@ def store(tmp_path):
     return FolderStore(tmp_path)
 
 
-def test_a_store_without_regions_says_what_to_do(store):
+def test_a_store_without_regions_is_an_error_with_the_fix(store):
     with refused("not-deployed", "deployments/<region>.json", "pulumi up", error=InfrastructureError):
         read_deployments(store)
 
 
-def test_a_damaged_record_stops_a_run_and_is_named(store):
+def test_a_damaged_record_prevents_a_run_and_is_named(store):
     store.put(f"deployments/{REGION}.json", deployment().to_json())
     store.put("deployments/sa-east-1.json", b"{")
     with pytest.raises(StoreError) as caught:
@@ -27,7 +27,7 @@ def test_a_damaged_record_stops_a_run_and_is_named(store):
     assert "sa-east-1" in str(caught.value)
 
 
-def test_a_damaged_record_holds_up_no_sweep_of_the_others(store):
+def test_a_sweep_ignores_damaged_records_of_other_regions(store):
     store.put(f"deployments/{REGION}.json", deployment().to_json())
     store.put("deployments/sa-east-1.json", b"{")
     damaged: list[StoreError] = []

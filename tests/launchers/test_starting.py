@@ -1,4 +1,4 @@
-"""A region's fleet starts each worker once, at the account's rates, whatever ECS answers."""
+"""Starting workers: a fleet starts each worker once, at the account's rates, despite errors of ECS."""
 
 import json
 
@@ -13,7 +13,7 @@ UNAUTHORISED = error("AccessDeniedException", "User: x is not authorized to perf
 
 
 def started(one):
-    """Worker → its tasks' number."""
+    """Returns the number of tasks of each worker."""
     found = {share.worker: 0 for share in one.plan.shares}
     for task in one.ecs.tasks.values():
         found[variables(task)["TORIL_WORKER"]] += 1
@@ -24,7 +24,7 @@ def variables(request):
     return {one["name"]: one["value"] for one in request["overrides"]["containerOverrides"][0]["environment"]}
 
 
-def test_a_request_says_who_the_worker_is_and_what_it_gets_and_nothing_else(fleet):
+def test_a_run_task_request_names_worker_size_and_tags(fleet):
     one = fleet(1, task=TaskSize(cpu=1024, memory_mib=2048, storage_gib=40), tags={"commit": "ab12+", "by": "Zoë"})
     one.start_all()
     one.pass_time()
@@ -58,7 +58,7 @@ def test_a_request_says_who_the_worker_is_and_what_it_gets_and_nothing_else(flee
     assert len(json.dumps(asked["overrides"])) < 8192
 
 
-def test_every_worker_is_started_once_with_a_token_of_its_own(fleet):
+def test_every_worker_starts_once_with_its_own_token(fleet):
     one = fleet(30)
     one.start_all()
     one.pass_time(5)
@@ -78,7 +78,7 @@ def test_a_lost_answer_starts_nothing_twice(fleet):
     assert len(one.fleet.tasks()) == 3
 
 
-def test_throttled_requests_are_repeated_with_the_same_token_and_ever_more_rarely(fleet):
+def test_throttled_requests_are_repeated_with_the_same_token_and_backoff(fleet):
     one = fleet(1)
     one.ecs.fail("run_task", THROTTLED, times=6)
     one.start_all()
@@ -89,7 +89,7 @@ def test_throttled_requests_are_repeated_with_the_same_token_and_ever_more_rarel
     assert one.fleet.ended() == {}
 
 
-def test_a_storm_of_throttling_is_answered_with_few_requests(fleet):
+def test_constant_throttling_causes_few_requests(fleet):
     one = fleet(100)
     one.ecs.fail("run_task", THROTTLED, times=float("inf"))
     one.start_all()
@@ -100,21 +100,22 @@ def test_a_storm_of_throttling_is_answered_with_few_requests(fleet):
     assert set(started(one).values()) == {1}
 
 
-def test_no_capacity_is_waited_for_and_said(fleet):
+def test_a_fleet_waits_for_capacity_with_a_note(fleet):
     one = fleet(2)
     one.ecs.fail("run_task", NO_CAPACITY, times=float("inf"))
     one.start_all()
     one.pass_time(40)
     (note,) = one.fleet.notes()
-    assert note.message == f"{REGION}: 0 of 2 workers run; 2 waiting to start ({NO_CAPACITY}) for 40 s"
+    assert note.code == "workers-wait"
+    assert all(text in note.message for text in (f"{REGION}: 0 of 2 ", NO_CAPACITY, "40 s"))
     tokens = [asked["clientToken"] for asked in one.ecs.asked("run_task")]
-    assert len(set(tokens)) == len(tokens)  # a refusal is an answer: the token is used up
+    assert len(set(tokens)) == len(tokens)  # each refusal uses up its token
     one.ecs.heal()
     one.pass_time(30)
     assert set(started(one).values()) == {1}
 
 
-def test_spot_falls_back_to_on_demand_and_it_is_recorded_who_got_what(fleet):
+def test_spot_falls_back_to_on_demand_and_the_capacity_is_recorded(fleet):
     one = fleet(2, task=TaskSize(spot=True))
     one.ecs.fail("run_task", NO_CAPACITY, where=lambda asked: variables(asked)["TORIL_WORKER"] == f"{REGION}-2")
     one.start_all()
@@ -126,7 +127,7 @@ def test_spot_falls_back_to_on_demand_and_it_is_recorded_who_got_what(fleet):
 
 
 @pytest.mark.parametrize(
-    ("refusal", "code", "said"),
+    ("refusal", "code", "text"),
     [
         (UNAUTHORISED, "access-denied", "not authorized to perform: ecs:RunTask"),
         (error("ClusterNotFoundException", "Cluster not found."), "outdated-stack", "`pulumi up`"),
@@ -135,17 +136,17 @@ def test_spot_falls_back_to_on_demand_and_it_is_recorded_who_got_what(fleet):
         (error("ExpiredTokenException", "The security token is expired"), "expired-credentials", "--take-over"),
     ],
 )
-def test_a_refusal_that_no_waiting_mends_ends_the_worker_with_the_reason(fleet, refusal, code, said):
+def test_a_permanent_refusal_ends_the_worker_with_the_reason(fleet, refusal, code, text):
     one = fleet(1)
     one.ecs.fail("run_task", refusal, times=float("inf"))
     one.start_all()
     one.pass_time(60)
     assert one.codes() == {f"{REGION}-1": (code, False)}
-    assert said in one.exit().reason
+    assert text in one.exit().reason
     assert len(one.ecs.asked("run_task")) == 1
 
 
-def test_a_failure_that_is_no_lack_of_room_ends_the_worker(fleet):
+def test_a_failure_other_than_capacity_ends_the_worker(fleet):
     one = fleet(1)
     one.ecs.fail("run_task", "MISSING")
     one.start_all()
@@ -154,11 +155,11 @@ def test_a_failure_that_is_no_lack_of_room_ends_the_worker(fleet):
     assert "MISSING" in one.exit().reason
 
 
-def test_a_token_that_was_used_with_another_revision_leads_to_the_task_that_it_started(fleet):
+def test_a_token_conflict_leads_to_the_existing_task(fleet):
     before = fleet(1)
     before.start_all()
     before.pass_time()
-    before.ecs.unlisted |= set(before.ecs.tasks)  # ECS tells late
+    before.ecs.unlisted |= set(before.ecs.tasks)  # ECS lists them late
     changed = deployment(network=deployment().network.model_copy(update={"subnets": ("subnet-9",)}))
     one = fleet(1, ecs=before.ecs, here=changed)
     one.start_all()
@@ -166,7 +167,7 @@ def test_a_token_that_was_used_with_another_revision_leads_to_the_task_that_it_s
     assert [task.arn for task in one.fleet.tasks().values()] == list(one.ecs.tasks)
 
 
-def test_tasks_start_as_fast_as_the_account_may_and_no_faster(fleet):
+def test_tasks_start_at_the_accounts_rate(fleet):
     one = fleet(60, rates=Rates(burst=10, sustained_per_s=2))
     one.start_all()
     counts = []
@@ -179,7 +180,7 @@ def test_tasks_start_as_fast_as_the_account_may_and_no_faster(fleet):
     assert counts[-1] == 60
 
 
-def test_no_region_is_asked_to_start_more_than_20_tasks_a_second(fleet):
+def test_a_region_gets_at_most_20_run_task_calls_per_second(fleet):
     one = fleet(200, rates=Rates(burst=1000, sustained_per_s=1000))
     one.start_all()
     one.pass_time(5, step_s=0.1)
@@ -188,12 +189,12 @@ def test_no_region_is_asked_to_start_more_than_20_tasks_a_second(fleet):
     assert len(one.ecs.tasks) == 200
 
 
-def test_regions_have_the_rates_that_aws_gives_them():
+def test_regions_have_the_default_rates_of_aws():
     assert usual_rates("eu-west-1") == Rates(100, 20)
     assert usual_rates("af-south-1") == Rates(25, 5)
 
 
-def test_nothing_is_started_after_the_runs_deadline(fleet):
+def test_no_task_starts_after_the_runs_deadline(fleet):
     one = fleet(1)
     one.clock.at = 5_000.0
     one.start_all()

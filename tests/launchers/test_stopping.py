@@ -1,4 +1,4 @@
-"""Whoever is told to end ends, and after `close` nothing of the run is left or starts."""
+"""Stopping workers: a stopped worker ends, and after `close` no task runs or starts."""
 
 from tests.launchers.fake_ecs import NO_CAPACITY, THROTTLED, Clock, FakeEcs, error, timeout
 from tests.launchers.stage import REGION, deployment, one_fleet
@@ -8,7 +8,7 @@ FIRST, SECOND = f"{REGION}-1", f"{REGION}-2"
 FORBIDDEN = error("AccessDeniedException", "not authorized to perform: ecs:StopTask")
 
 
-def test_a_worker_that_is_told_to_end_has_its_task_stopped(fleet):
+def test_stopping_a_worker_stops_its_task(fleet):
     one = fleet(2)
     one.start_all()
     one.pass_time()
@@ -19,7 +19,7 @@ def test_a_worker_that_is_told_to_end_has_its_task_stopped(fleet):
     assert len(one.ecs.asked("stop_task")) == 1
 
 
-def test_a_worker_that_waits_for_capacity_never_starts_once_it_was_told_to_end(fleet):
+def test_a_worker_stopped_while_it_waits_for_capacity_never_starts(fleet):
     one = fleet(1)
     one.ecs.fail("run_task", NO_CAPACITY)
     one.start_all()
@@ -31,9 +31,9 @@ def test_a_worker_that_waits_for_capacity_never_starts_once_it_was_told_to_end(f
     assert NO_CAPACITY in one.exit().reason
 
 
-def test_a_task_that_starts_while_its_worker_is_told_to_end_is_stopped(fleet):
+def test_a_task_that_starts_during_the_stop_is_stopped(fleet):
     one = fleet(1)
-    one.ecs.fail("run_task", THROTTLED, where=lambda _: bool(one.fleet.stop(FIRST)))  # never met
+    one.ecs.fail("run_task", THROTTLED, where=lambda _: bool(one.fleet.stop(FIRST)))  # the condition is never true
     one.start_all()
     one.pass_time(5)
     assert len(one.ecs.tasks) == 1
@@ -41,7 +41,7 @@ def test_a_task_that_starts_while_its_worker_is_told_to_end_is_stopped(fleet):
     assert FIRST in one.fleet.ended()
 
 
-def test_a_worker_whose_request_is_refused_while_it_is_told_to_end_is_gone(fleet):
+def test_a_worker_whose_start_is_refused_during_the_stop_has_ended(fleet):
     def stop(_):
         one.fleet.stop(FIRST)
         return True
@@ -54,7 +54,7 @@ def test_a_worker_whose_request_is_refused_while_it_is_told_to_end_is_gone(fleet
     assert one.ecs.tasks == {}
 
 
-def test_a_task_of_which_nobody_heard_is_found_and_stopped(fleet):
+def test_a_task_whose_run_task_answer_was_lost_is_found_and_stopped(fleet):
     one = fleet(1)
     one.ecs.fail("run_task", timeout(), done=True)
     one.start_all()
@@ -66,7 +66,7 @@ def test_a_task_of_which_nobody_heard_is_found_and_stopped(fleet):
     assert one.codes() == {FIRST: ("stopped", False)}
 
 
-def test_throttled_stops_are_repeated_ever_more_rarely(fleet):
+def test_throttled_stops_are_repeated_with_backoff(fleet):
     one = fleet(1)
     one.start_all()
     one.pass_time()
@@ -77,7 +77,7 @@ def test_throttled_stops_are_repeated_ever_more_rarely(fleet):
     assert one.ecs.running() == []
 
 
-def test_who_may_not_stop_a_task_says_so_and_does_not_insist(fleet):
+def test_a_forbidden_stop_is_reported_and_not_repeated(fleet):
     one = fleet(1)
     one.start_all()
     one.pass_time()
@@ -91,7 +91,7 @@ def test_who_may_not_stop_a_task_says_so_and_does_not_insist(fleet):
     assert left.startswith(f"{REGION}: {next(iter(one.ecs.tasks))} ")
 
 
-def test_close_stops_tasks_that_nobody_knows(fleet):
+def test_close_stops_duplicate_tasks(fleet):
     one = fleet(3)
     one.ecs.twins = 2
     one.start_all()
@@ -110,7 +110,7 @@ def test_close_stops_tasks_that_ecs_does_not_list_yet(fleet):
     assert one.ecs.running() == []
 
 
-def test_close_waits_for_a_task_that_may_have_started_unheard(fleet):
+def test_close_finds_a_task_whose_run_task_answer_was_lost(fleet):
     one = fleet(1)
     one.ecs.fail("run_task", timeout(), done=True)
     one.start_all()
@@ -122,7 +122,7 @@ def test_close_waits_for_a_task_that_may_have_started_unheard(fleet):
     assert one.clock.at < 1030
 
 
-def test_close_has_patience_with_throttling_and_not_for_ever(fleet):
+def test_close_retries_throttled_calls_for_a_limited_time(fleet):
     one = fleet(3)
     one.start_all()
     one.pass_time()
@@ -161,7 +161,7 @@ def test_after_close_the_thread_starts_nothing(fleet):
     assert len(one.ecs.tasks) == before
 
 
-def test_who_lets_go_of_a_run_leaves_its_tasks(fleet):
+def test_release_leaves_the_tasks_running(fleet):
     ecs = FakeEcs(REGION, Clock())
     one = one_fleet(1, ecs=ecs, begin=True)
     one.start_all()
@@ -172,7 +172,7 @@ def test_who_lets_go_of_a_run_leaves_its_tasks(fleet):
     assert ecs.asked("stop_task") == []
 
 
-def test_a_sweep_stops_what_runs_in_all_regions_and_names_those_that_it_cannot_reach():
+def test_a_sweep_stops_tasks_in_all_regions_and_names_unreachable_ones():
     clock = Clock()
     regions = {name: FakeEcs(name, clock) for name in (REGION, "us-east-1", "ap-south-1")}
     for ecs in regions.values():

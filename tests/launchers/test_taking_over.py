@@ -1,4 +1,4 @@
-"""A later owner of a run finds what an earlier one has started, and starts nothing twice."""
+"""Taking over: a later owner finds the tasks of an earlier one, and starts none twice."""
 
 from tests.launchers.fake_ecs import NO_CAPACITY, THROTTLED, error
 from tests.launchers.stage import REGION
@@ -14,7 +14,7 @@ def started_before(fleet, workers=3, **changes):
     return one.ecs
 
 
-def test_a_second_launch_starts_only_what_is_missing(fleet):
+def test_a_second_launch_starts_only_missing_tasks(fleet):
     ecs = started_before(fleet, 2)
     one = fleet(3, ecs=ecs)
     one.start_all()
@@ -35,7 +35,7 @@ def test_a_second_launch_finds_tasks_that_started_after_refusals(fleet):
     assert one.fleet.tasks() == before.fleet.tasks()
 
 
-def test_a_second_launch_starts_nothing_twice_that_ecs_does_not_list_yet(fleet):
+def test_a_second_launch_starts_no_unlisted_task_twice(fleet):
     ecs = started_before(fleet)
     ecs.unlisted |= set(ecs.tasks)
     one = fleet(3, ecs=ecs)
@@ -44,7 +44,7 @@ def test_a_second_launch_starts_nothing_twice_that_ecs_does_not_list_yet(fleet):
     assert len(ecs.tasks) == 3
 
 
-def test_a_second_launch_finds_a_worker_that_is_gone_and_its_replacement(fleet):
+def test_a_second_launch_finds_an_ended_attempt_and_its_replacement(fleet):
     before = fleet(1)
     before.start_all()
     before.pass_time()
@@ -62,7 +62,7 @@ def test_a_second_launch_finds_a_worker_that_is_gone_and_its_replacement(fleet):
     assert one.fleet.tasks() == before.fleet.tasks()
 
 
-def test_who_takes_over_watches_and_stops_the_tasks_of_others(fleet):
+def test_a_new_owner_watches_and_stops_existing_tasks(fleet):
     ecs = started_before(fleet)
     one = fleet(3, ecs=ecs)
     one.find_all()
@@ -75,7 +75,7 @@ def test_who_takes_over_watches_and_stops_the_tasks_of_others(fleet):
     assert len(ecs.running()) == 1
 
 
-def test_who_takes_over_starts_nothing_and_says_what_is_not_there(fleet):
+def test_a_new_owner_starts_no_task_and_reports_missing_ones(fleet):
     one = fleet(1)
     one.find_all()
     one.pass_time(5)
@@ -83,7 +83,7 @@ def test_who_takes_over_starts_nothing_and_says_what_is_not_there(fleet):
     assert one.codes() == {FIRST: ("no-task", True)}
 
 
-def test_a_take_over_has_patience_with_aws_and_loses_no_worker_meanwhile(fleet):
+def test_throttling_during_a_take_over_loses_no_worker(fleet):
     ecs = started_before(fleet)
     ecs.fail("list_tasks", THROTTLED, times=8)
     one = fleet(3, ecs=ecs)
@@ -96,7 +96,7 @@ def test_a_take_over_has_patience_with_aws_and_loses_no_worker_meanwhile(fleet):
     assert len(ecs.running()) == 3
 
 
-def test_who_may_not_look_for_tasks_starts_none(fleet):
+def test_without_the_right_to_list_tasks_none_starts(fleet):
     one = fleet(1)
     one.ecs.fail("list_tasks", error("AccessDeniedException", "not authorized to perform: ecs:ListTasks"))
     one.start_all()
@@ -106,7 +106,7 @@ def test_who_may_not_look_for_tasks_starts_none(fleet):
     assert one.ecs.tasks == {}
 
 
-def test_a_worker_of_many_hundreds_is_found(fleet):
+def test_a_new_owner_finds_hundreds_of_tasks(fleet):
     ecs = started_before(fleet, 250)
     while len(ecs.tasks) < 250:
         one = fleet(250, ecs=ecs)

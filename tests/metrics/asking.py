@@ -1,4 +1,4 @@
-"""Time that passes when somebody waits, and queries to ask."""
+"""A clock that only `sleep` moves, and metric queries."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +10,7 @@ NOON = 1_790_424_000.0  # 2026-09-26T12:00:00Z: a whole hour, so that periods of
 
 @dataclass(slots=True)
 class Clock:
-    """A clock that only sleeping moves."""
+    """A clock that only `sleep` moves."""
 
     at: float = NOON
     slept: list[float] = field(default_factory=list)
@@ -24,7 +24,7 @@ class Clock:
 
 
 def query(**changes: Any) -> MetricQuery:
-    """The CPU of an ECS service, with the changes asked for."""
+    """A query for the CPU of an ECS service, with these changes."""
     written = {
         "namespace": "AWS/ECS",
         "metric": "CPUUtilization",

@@ -1,12 +1,12 @@
-"""CloudWatch on loopback: answers GetMetricData as the service's own model and documentation say, and nothing else.
+"""CloudWatch on loopback: answers GetMetricData according to the service's model and documentation.
 
     with cloudwatch() as service:
         service.publish("AWS/ECS", "CPUUtilization", {"ClusterName": "c"}, lambda second: 42.0, unit="Percent")
         …                                       # in a process with service.environment(), or with service.clients
     assert service.calls == 1
 
-A request is read and validated with botocore's model of CloudWatch, and an answer is written with it. What a metric
-measured is a function of the second since the epoch; it is published once a minute, or `every_s`, `delay_s` later.
+Requests are validated, and answers written, with botocore's model of CloudWatch. A metric's value is a function of the
+second since the epoch. It is published once a minute, or every `every_s`, with a delay of `delay_s`.
 """
 
 import json
@@ -40,7 +40,7 @@ OPERATION = MODEL.operation_model("GetMetricData")
 assert OPERATION.input_shape is not None
 assert OPERATION.output_shape is not None
 INPUT: Shape = OPERATION.input_shape
-SEEN_FROM_THE_SERVICE = OperationModel(  # what it writes is the operation's output
+SEEN_FROM_THE_SERVICE = OperationModel(  # writes the operation's output
     {"name": "GetMetricData", "http": OPERATION.http, "input": {"shape": OPERATION.output_shape.name}}, MODEL
 )
 UNITS = set(MODEL.shape_for("StandardUnit").metadata["enum"])
@@ -57,7 +57,7 @@ SHORT_PERIODS_KEPT_S = 3 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What one metric measured: a value, or none, for each second since the epoch."""
+    """One metric: a value or None for each second since the epoch."""
 
     value: Callable[[int], float | None]
     unit: str
@@ -66,17 +66,17 @@ class Series:
 
 @dataclass(slots=True)
 class CloudWatch:
-    """The service's state, and what it was asked."""
+    """The service's state, and its requests."""
 
     now: Callable[[], float] = time.time
     delay_s: float = 0.0
     points_per_page: int | None = None
     denied: bool = False
-    impostor: bytes | None = None  # what something else says in its place, with status 200
-    busy: int = 0  # so many answers to come are `Throttling`
+    impostor: bytes | None = None  # the body of another server in its place, with status 200
+    busy: int = 0  # number of next answers that are `Throttling`
     statuses: dict[str, str] = field(default_factory=dict)  # metric name → StatusCode of its results
-    asked: list[dict[str, Any]] = field(default_factory=list)  # requests that were valid
-    regions: list[str] = field(default_factory=list)  # in which they were signed
+    asked: list[dict[str, Any]] = field(default_factory=list)  # valid requests
+    regions: list[str] = field(default_factory=list)  # of their signatures
     calls: int = 0
     port: int = 0
     _clients: dict[str | None, "CloudWatchClient"] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class CloudWatch:
         return f"http://127.0.0.1:{self.port}"
 
     def environment(self, **more: str) -> dict[str, str]:
-        """For a process whose boto3 asks here: nobody's real settings, and `more`."""
+        """The environment of a process whose boto3 uses this service: no real AWS settings, and `more`."""
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             "AWS_CONFIG_FILE": os.devnull,
@@ -150,7 +150,7 @@ class CloudWatch:
         return 200, self._results(request, signed[1])
 
     def _results(self, request: Mapping[str, Any], region: str) -> bytes:
-        """One page: every query has its part of the points; the token is where to go on."""
+        """Returns one page with a part of each query's points; the token is the position of the next page."""
         first = int(request.get("NextToken", "0"))
         page = self.points_per_page or 100_800
         results, more = [], False
@@ -237,12 +237,12 @@ def _error(status: int, code: str, message: str) -> tuple[int, bytes]:
 
 @contextmanager
 def cloudwatch(now: Callable[[], float] = time.time) -> Iterator[CloudWatch]:
-    """The service on a free port while the context lasts."""
+    """Starts the service on a free port, for the time of the context."""
     service = CloudWatch(now=now)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # an answer in one piece: two would wait for an acknowledgement between them
+        wbufsize = -1  # sends an answer in one packet, without a wait for an acknowledgement
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -255,7 +255,7 @@ def cloudwatch(now: Callable[[], float] = time.time) -> Iterator[CloudWatch]:
             self.wfile.write(reply)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Prints nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

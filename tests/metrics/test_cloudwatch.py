@@ -1,4 +1,4 @@
-"""Whether CloudWatch's answer is taken for what it is, and its faults for the suite's, the user's or its own."""
+"""CloudWatch's answers and faults."""
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
@@ -43,7 +43,7 @@ def test_a_refusal_names_the_region_and_quotes_the_service(aws_code, status, cod
     assert found.fix
 
 
-def test_a_region_without_a_fips_endpoint_is_named_as_the_reason():
+def test_a_missing_fips_endpoint_has_a_fix():
     class Silent:
         class meta:
             region_name, endpoint_url = "eu-west-1", "https://monitoring-fips.eu-west-1.amazonaws.com"
@@ -58,21 +58,21 @@ def test_a_region_without_a_fips_endpoint_is_named_as_the_reason():
 
 def test_messages_of_the_service_are_quoted():
     clients, stubber = stubbed()
-    said = [{"Code": "InternalError", "Value": "one shard is away"}]
-    result = {"Id": "q0", "StatusCode": "InternalError", "Timestamps": [], "Values": [], "Messages": said}
+    messages = [{"Code": "InternalError", "Value": "one shard is away"}]
+    result = {"Id": "q0", "StatusCode": "InternalError", "Timestamps": [], "Values": [], "Messages": messages}
     stubber.add_response("get_metric_data", {"MetricDataResults": [result], "Messages": [{"Value": "too many"}]})
     found = fault(clients)
     assert (found.code, found.aws_code) == ("busy", "InternalError")
     assert found.message == "too many; one shard is away"
 
 
-def test_a_query_that_is_not_in_the_answer_is_not_answered():
+def test_a_query_missing_in_the_answer_is_a_temporary_fault():
     clients, stubber = stubbed()
     stubber.add_response("get_metric_data", {"MetricDataResults": []})
     assert fault(clients).passes
 
 
-def test_pages_that_go_round_in_a_circle_are_no_answer():
+def test_a_repeated_page_token_is_a_fault():
     clients, stubber = stubbed()
     for _ in range(2):
         stubber.add_response("get_metric_data", {"MetricDataResults": [], "NextToken": "again"})

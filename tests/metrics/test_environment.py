@@ -1,4 +1,4 @@
-"""CloudWatch reached with the environment's own AWS settings, in a process of its own."""
+"""CloudWatch with the environment's AWS settings, in another process."""
 
 import subprocess
 import sys
@@ -39,7 +39,7 @@ def checked(service: CloudWatch, region: str, **environment: str) -> str:
 
 
 @pytest.mark.live
-def test_the_environment_gives_region_and_credentials(service):
+def test_region_and_credentials_come_from_the_environment(service):
     assert "no value" in checked(service, "us-east-1", **CREDENTIALS, AWS_REGION="eu-west-3")
     assert "no value" in checked(service, "", **CREDENTIALS, AWS_REGION="eu-west-3", AWS_DEFAULT_REGION="us-west-1")
     assert "no value" in checked(service, "", **CREDENTIALS, AWS_DEFAULT_REGION="us-west-1")
@@ -48,7 +48,7 @@ def test_the_environment_gives_region_and_credentials(service):
 
 @pytest.mark.live
 @pytest.mark.parametrize(
-    ("region", "environment", "code", "said"),
+    ("region", "environment", "code", "text"),
     [
         ("eu-west-1", {}, "4 no-credentials", "AWS_ACCESS_KEY_ID"),
         ("", CREDENTIALS, "2 no-region", "region: eu-west-1"),
@@ -57,14 +57,14 @@ def test_the_environment_gives_region_and_credentials(service):
         ("eu-west-1", {**CREDENTIALS, "AWS_ENDPOINT_URL_CLOUDWATCH": "nowhere"}, "2 invalid-settings", "nowhere"),
     ],
 )
-def test_settings_that_cannot_work_are_named(service, region, environment, code, said):
+def test_invalid_settings_are_named(service, region, environment, code, text):
     answer = checked(service, region, **environment)
     assert answer.startswith(f"{code} ")
-    assert said in answer
+    assert text in answer
     assert service.calls == 0
 
 
-def test_suites_without_such_criteria_do_not_load_boto3():
+def test_suites_without_metric_criteria_do_not_import_boto3():
     script = "import sys, toril.cli; print(sorted({'boto3', 'botocore'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""`toril adjust`: what is asked of a run that goes on, what is refused, and who hears of it."""
+"""`toril adjust`: changes of a running run's rate, refusals, and notes."""
 
 import getpass
 import time
@@ -7,6 +7,7 @@ import pytest
 
 from tests.launchers.scene import Scene
 from tests.measured import execution, plan_of
+from tests.refusals import refused
 from tests.store.test_store import new_bucket
 from toril.coordinator.progress import LiveFigures
 from toril.errors import OptionError, RunOverError, StoreError
@@ -16,7 +17,6 @@ from toril.runs.conclude import judge_again
 from toril.runs.stored import follow
 from toril.signals import Interrupts
 from toril.store.records import next_rates
-from toril.suite.reader import Note
 
 FIXED = {"hold_for_s": 25.0, "concurrency": None, "throughput_rps": 100.0}
 
@@ -26,7 +26,7 @@ def open_model(name="shop", **load):
 
 
 class Adjustable(Scene):
-    """A run with these executions, on Fargate."""
+    """A run on Fargate with these executions."""
 
     def __init__(self, folder, *executions) -> None:
         super().__init__(folder)
@@ -40,7 +40,7 @@ class Adjustable(Scene):
         return adjust(self.store, self.plan.run_id, rate, name, self.clock.now())
 
     def meanwhile(self, second: float, *rates: str, name=None):
-        """What comes of asking for these rates, so many seconds into the run."""
+        """Sets these rates during the run, from `second` on. Returns the result or error of each."""
         found = []
         for offset, rate in enumerate(rates):
             self.at(second + 5 * offset, lambda rate=rate: found.append(self.attempt(rate, name)))
@@ -69,12 +69,12 @@ def test_a_rate_is_requests_per_second_or_a_change(written, wanted):
 
 
 @pytest.mark.parametrize("written", ["", "fast", "-5", "5/day", "20%", "2x", "1e9", "+", "٣", "nan"])
-def test_what_is_no_rate_is_refused_with_examples(written):
-    with pytest.raises(OptionError, match="expected requests per second such as 500"):
+def test_an_invalid_rate_is_refused(written):
+    with refused("option-value", written, error=OptionError):
         parse_rate(written)
 
 
-def test_a_change_holds_from_a_whole_second_that_every_worker_knows_of_in_time(scene):
+def test_a_change_starts_at_a_whole_second_after_the_lead_time(scene):
     one = scene()
     (done,) = one.meanwhile(12, "500")
     lead_s = one.plan.pace.start_lead_s
@@ -90,7 +90,7 @@ def test_a_relative_change_starts_from_the_change_before(scene):
     assert (last.before_rps, last.rate.rps, last.rate.number) == (550.0, 1100.0, 3)
 
 
-def test_the_verdict_says_what_was_changed_and_holds_the_run_to_it(scene):
+def test_the_verdict_notes_the_change_and_checks_the_new_rate(scene):
     one = scene()
     one.meanwhile(12, "500")
     verdict = one.verdict()
@@ -99,14 +99,14 @@ def test_the_verdict_says_what_was_changed_and_holds_the_run_to_it(scene):
     assert [reason["code"] for reason in verdict["reasons"]] == ["unreached-load"]  # its workers kept their own rate
 
 
-def test_judging_again_finds_the_same(scene):
+def test_judging_an_adjusted_run_again_gives_the_same_verdict(scene):
     one = scene()
     one.meanwhile(12, "500")
     before = one.verdict()
     assert judge_again(one.store, one.plan.run_id).verdict.to_dict() == before
 
 
-def test_the_load_that_was_planned_is_the_changed_one(scene):
+def test_the_planned_load_follows_the_change(scene):
     one = scene()
     (done,) = one.meanwhile(12, "500")
     curve = judge_again(one.store, one.plan.run_id)
@@ -115,14 +115,14 @@ def test_the_load_that_was_planned_is_the_changed_one(scene):
     assert planned[int(done.at_s)] == 500
 
 
-def test_its_owner_and_whoever_watches_are_shown_it(scene):
+def test_the_owner_of_a_run_shows_the_change(scene):
     one = scene()
     (done,) = one.meanwhile(12, "500")
-    said = f"shop: 500/s from {done.at_s:.0f} s on, set by `toril adjust`"
-    assert Note("changed-rate", said) in one.view.notes
+    (note,) = [note for note in one.view.notes if note.code == "changed-rate"]
+    assert all(text in note.message for text in ("shop: 500/s", f"{done.at_s:.0f} s", "`toril adjust`"))
 
 
-def test_a_watcher_sees_it_too(scene):
+def test_a_watcher_shows_the_change(scene):
     one = scene()
     seen: list[LiveFigures] = []
     shown = type("View", (), {"show": lambda self, figures: seen.append(figures)})()
@@ -138,7 +138,7 @@ def test_a_watcher_sees_it_too(scene):
 
 
 class Once:
-    """A clock whose owner is interrupted after one look."""
+    """A clock that interrupts its owner at the first wait."""
 
     def __init__(self, clock, interrupts) -> None:
         self._clock, self._interrupts = clock, interrupts
@@ -150,7 +150,7 @@ class Once:
         self._interrupts.names.append("SIGINT")
 
 
-def test_two_who_adjust_at_once_get_numbers_of_their_own(scene):
+def test_concurrent_changes_get_their_own_numbers(scene):
     one = scene()
     rival = Rate(number=1, execution="shop", rps=7.0, at=one.clock.now() + 15, asked_at=0.0, cause="user")
     put_once = one.store.put_once
@@ -168,7 +168,7 @@ def test_two_who_adjust_at_once_get_numbers_of_their_own(scene):
     assert [rate.rps for rate in next_rates(one.store, one.plan.run_id, 0)] == [7.0, 500.0]
 
 
-def test_a_run_that_is_over_ending_or_not_begun_is_not_adjusted(scene):
+def test_a_run_that_is_over_ending_or_not_started_cannot_be_adjusted(scene):
     one = scene()
     early = []
     one.at(0.5, lambda: early.append(one.attempt("500")))
@@ -180,30 +180,34 @@ def test_a_run_that_is_over_ending_or_not_begun_is_not_adjusted(scene):
 
     one.at(15, stop_and_ask)
     one.run()
-    assert "has not started yet" in str(early[0])
-    assert "is ending (ended early by `toril stop`)" in str(early[1])
-    assert "is over" in str(one.attempt("500"))
-    assert isinstance(one.attempt("500"), RunOverError)
+    assert [error.code for error in early] == ["run-not-started", "run-ending"]
+    assert "ended early by `toril stop`" in str(early[1])
+    late = one.attempt("500")
+    assert isinstance(late, RunOverError)
+    assert late.code == "run-over"
 
 
-def test_shortly_before_its_end_it_is_too_late(scene):
+def test_a_change_shortly_before_the_end_is_refused(scene):
     (error,) = scene().meanwhile(28.5, "500")
-    assert "the load of shop ends before its workers could know of it" in str(error)
+    assert error.code == "run-ending"
+    assert "shop" in str(error)
 
 
-def test_a_rate_of_nothing_or_too_much_is_refused(scene):
+def test_a_rate_out_of_range_is_refused(scene):
     nothing, too_much = scene().meanwhile(10, "0", "900000000")
+    assert nothing.code == too_much.code == "rate-out-of-range"
     assert "toril stop" in str(nothing)
-    assert "write a smaller one" in str(too_much)
+    assert "900000000" in str(too_much)
 
 
-def test_an_execution_with_users_is_refused_with_the_reason(scene):
+def test_an_execution_with_virtual_users_is_refused(scene):
     one = scene(execution(hold_for_s=25.0))
     (error,) = one.meanwhile(10, "500")
-    assert "the rate of shop cannot be changed while it goes on: locust has virtual users" in str(error)
+    assert error.code == "fixed-rate"
+    assert "locust has virtual users" in str(error)
 
 
-def test_a_bucket_takes_it_as_a_folder_does(scene, open_cloud):
+def test_a_run_in_a_bucket_can_be_adjusted(scene, open_cloud):
     one, bucket = scene(), new_bucket(open_cloud, "of/others")
     now, run_id = bucket.time()[0], one.plan.run_id
     records = {
@@ -219,27 +223,26 @@ def test_a_bucket_takes_it_as_a_folder_does(scene, open_cloud):
 
 
 class TestWhichExecution:
-    """Where a run has several."""
+    """A run with several executions."""
 
     @pytest.mark.parametrize(
-        ("name", "words"),
+        ("name", "code", "names"),
         [
-            (None, "say --execution shop or --execution search"),
-            ("shpo", "did you mean `shop`?"),
-            ("users", "of this run shop, search can be"),
+            (None, "no-execution-named", ["shop", "search"]),
+            ("shpo", "no-such-execution", ["did you mean `shop`?"]),
+            ("users", "fixed-rate", ["shop", "search"]),
         ],
     )
-    def test_a_name_that_does_not_tell_is_refused(self, scene, name, words):
+    def test_a_missing_or_wrong_name_is_refused(self, scene, name, code, names):
         one = scene(open_model(), open_model("search"), execution(name="users", hold_for_s=25.0))
-        with pytest.raises(OptionError) as refused:
+        with refused(code, *names, error=OptionError):
             adjust_chosen(one, name)
-        assert words in str(refused.value)
 
-    def test_one_that_is_named_is_taken(self, scene):
+    def test_the_named_execution_is_chosen(self, scene):
         one = scene(open_model(), open_model("search"))
         assert adjust_chosen(one, "search").name == "search"
 
-    def test_the_only_one_that_can_be_need_not_be_named(self, scene):
+    def test_the_only_adjustable_execution_needs_no_name(self, scene):
         one = scene(execution(name="users", hold_for_s=25.0), open_model())
         assert adjust_chosen(one, None).name == "shop"
 

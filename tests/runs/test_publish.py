@@ -1,9 +1,10 @@
-"""Suites in the store: pushed with their commit, fetched as one version or not at all."""
+"""Suites in the store: a push keeps the commit, and a fetch returns one complete version or fails."""
 
 from pathlib import Path
 
 import pytest
 
+from tests.refusals import refused
 from toril.errors import OptionError, StoreError, SuiteError
 from toril.records import SuiteOrigin
 from toril.runs.publish import address_of, fetch, local_suite, push
@@ -14,7 +15,7 @@ ORIGIN = SuiteOrigin(commit="c" * 40)
 
 
 class Waiting:
-    """A clock that notes what is waited for, and lets something happen meanwhile."""
+    """A clock that counts the waited seconds, and calls a function during each wait."""
 
     def __init__(self, meanwhile=lambda: None):
         self.waited_s, self.meanwhile = 0.0, meanwhile
@@ -42,7 +43,7 @@ def written(folder: Path, url: str = "http://127.0.0.1:1/"):
     return read_suite([folder])
 
 
-def test_a_pushed_suite_comes_back_file_by_file_with_its_commit(tmp_path, store):
+def test_a_fetch_returns_the_pushed_files_and_commit(tmp_path, store):
     suite = written(tmp_path / "shop")
     push(store, suite, ORIGIN, 5.0)
     found = fetch(store, "shop", tmp_path / "there", Waiting())
@@ -53,31 +54,31 @@ def test_a_pushed_suite_comes_back_file_by_file_with_its_commit(tmp_path, store)
     assert all((again.folder / file).read_bytes() == (suite.folder / file).read_bytes() for file in suite.files)
 
 
-def test_a_fetch_waits_for_a_push_that_is_under_way(tmp_path, store):
+def test_a_fetch_waits_for_a_running_push(tmp_path, store):
     push(store, written(tmp_path / "shop"), None, 5.0)
     record = store.get("suites/shop.json")
     push(store, written(tmp_path / "shop", "http://127.0.0.1:2/"), ORIGIN, 6.0)
     new = store.get("suites/shop.json")
-    store.put("suites/shop.json", record)  # the files are new already, and their record is not
+    store.put("suites/shop.json", record)  # the files are new, but their record is old
     clock = Waiting(lambda: store.put("suites/shop.json", new))
     assert fetch(store, "shop", tmp_path / "there", clock).origin == ORIGIN
     assert clock.waited_s > 0
 
 
-def test_a_push_that_never_ends_is_an_error_and_no_mixture(tmp_path, store):
+def test_an_incomplete_push_is_an_error(tmp_path, store):
     push(store, written(tmp_path / "shop"), None, 5.0)
     store.put("suites/shop/suite.yml", b"half")
-    with pytest.raises(StoreError, match="push the suite again"):
+    with refused("changed-suite", error=StoreError):
         fetch(store, "shop", tmp_path / "there", Waiting())
 
 
-def test_a_suite_that_nobody_pushed_is_named_with_the_fix(tmp_path, store):
-    with pytest.raises(StoreError, match="is no suite; `toril push` puts"):
+def test_a_missing_suite_is_an_error_with_the_fix(tmp_path, store):
+    with refused("no-such-suite", "toril push", error=StoreError):
         fetch(store, "shop", tmp_path, Waiting())
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a/../../evil", "a\\..\\evil"])
-def test_a_record_cannot_name_a_file_outside_of_the_suites_folder(tmp_path, store, name):
+def test_a_record_cannot_name_files_outside_the_suites_folder(tmp_path, store, name):
     push(store, written(tmp_path / "shop"), None, 5.0)
     record = store.get("suites/shop.json").decode().replace("data/users.csv", name.replace("\\", "\\\\"))
     store.put("suites/shop.json", record.encode())
@@ -87,13 +88,14 @@ def test_a_record_cannot_name_a_file_outside_of_the_suites_folder(tmp_path, stor
     assert not list(tmp_path.rglob("evil"))
 
 
-def test_files_and_folders_are_taken_as_they_are():
+def test_local_files_and_folders_are_used_unchanged():
     with local_suite(["a.yml", "b.yml"], Waiting()) as found:
         assert found.paths == ("a.yml", "b.yml")
 
 
-def test_a_suite_in_a_bucket_is_named_alone():
-    with pytest.raises(OptionError, match="name it alone"), local_suite(["s3://b/suites/shop", "x.yml"], Waiting()):
+def test_a_suite_in_a_bucket_cannot_be_merged():
+    written = ["s3://b/suites/shop", "x.yml"]
+    with refused("merged-bucket-suite", *written, error=OptionError), local_suite(written, Waiting()):
         pass
 
 
@@ -101,11 +103,11 @@ def test_a_suite_in_a_bucket_is_named_alone():
     ("text", "store_address", "name"),
     [("s3://b/suites/shop", "s3://b", "shop"), ("s3://b/team/x/suites/shop.2/", "s3://b/team/x", "shop.2")],
 )
-def test_the_address_of_a_suite_tells_its_store(text, store_address, name):
+def test_the_address_of_a_suite_contains_its_store(text, store_address, name):
     assert address_of(text) == (store_address, name)
 
 
 @pytest.mark.parametrize("text", ["s3://b/shop", "s3://b/suites/", "s3://b/suites/a/b"])
-def test_another_address_is_refused(text):
-    with pytest.raises(OptionError, match="expected s3://bucket/suites/<name>"):
+def test_an_invalid_suite_address_is_refused(text):
+    with refused("suite-address", text, error=OptionError):
         address_of(text)

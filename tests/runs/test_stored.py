@@ -1,4 +1,4 @@
-"""What `toril watch`, `stop`, `report` and `runs` do with a run on Fargate in each of its states."""
+"""`toril watch`, `stop`, `report` and `runs` with a run on Fargate in each of its states."""
 
 from datetime import timedelta
 
@@ -7,6 +7,7 @@ import pytest
 from tests.clocks import ShiftedClock
 from tests.launchers.fake import Script
 from tests.launchers.scene import Scene, abandoned
+from tests.refusals import refused
 from toril.coordinator.progress import LiveFigures
 from toril.errors import StoreError
 from toril.records import Stop
@@ -33,7 +34,7 @@ def deadline_of(one: Scene) -> float:
 
 
 def watched(one: Scene, seconds: float, ahead_s: float = 0.0):
-    """What somebody who watches for so many seconds gets in the end, and the notes that are shown."""
+    """Watches a run for `seconds`. Returns the result of `follow`, and the notes."""
     interrupts = Interrupts()
     one.view.notes.clear()
     one.at(seconds, lambda: interrupts.names.append("SIGINT"))
@@ -43,7 +44,7 @@ def watched(one: Scene, seconds: float, ahead_s: float = 0.0):
 
 
 def during(one: Scene, second: float, look):
-    """What `look` says so many seconds into a run that its coordinator carries to the end."""
+    """Runs a run to its end. Returns the result of `look`, called at a second of the run."""
     found = []
     one.at(second, lambda: found.append(look()))
     one.run()
@@ -51,48 +52,48 @@ def during(one: Scene, second: float, look):
 
 
 def unowned(scene, second: float = 15.0, **how) -> Scene:
-    """A run whose coordinator is gone, and whose lease is over."""
+    """A run with a dead coordinator and an expired lease."""
     one: Scene = abandoned(scene(**how), second)
     one.clock.sleep(one.plan.pace.lease_expires_s + 1)
     return one
 
 
 @pytest.mark.parametrize("second", [0.5, 3.0, 20.0])
-def test_a_run_with_an_owner_is_running_can_be_stopped_and_is_neither_reported_nor_deleted(scene, second):
+def test_a_run_with_an_owner_can_be_stopped_but_not_reported_or_deleted(scene, second):
     one = scene()
 
     def look():
         now = one.clock.now()
-        with pytest.raises(StoreError, match="is not over yet; `toril watch"):
+        with refused("run-not-over", "toril watch", error=StoreError):
             judged(one.store, one.plan.run_id, now)
         return state_of(one), prune(one.store, timedelta(0), now), ask_to_stop(one.store, one.plan.run_id, now)
 
-    state, deleted, said = during(one, second, look)
+    state, deleted, message = during(one, second, look)
     assert (state, deleted) == ("running", [])
-    assert "is ending; its results are kept and judged" in said
+    assert "is ending" in message
     assert one.verdict()["outcome"] == "inconclusive"
 
 
-def test_a_run_without_an_owner_may_go_on_and_everybody_is_told_how_to_carry_it_on(scene):
+def test_a_run_without_an_owner_can_be_taken_over(scene):
     one = unowned(scene, scripts=dict.fromkeys(("local-1", "local-2"), Script(obeys=False)))
     assert state_of(one) == "without owner"
-    with pytest.raises(StoreError, match=r"may not be over yet; nobody owns this run; .*--take-over"):
+    with refused("run-not-over", "--take-over", error=StoreError):
         judged(one.store, one.plan.run_id, one.clock.now())
     assert prune(one.store, timedelta(0), one.clock.now()) == []
     bundle, notes = watched(one, 60)
     assert bundle is None
     assert {note.code for note in notes} >= {"without-owner"}
     assert "is ending" in ask_to_stop(one.store, one.plan.run_id, one.clock.now())
-    assert "is ending already" in ask_to_stop(one.store, one.plan.run_id, one.clock.now())
+    assert "is already ending" in ask_to_stop(one.store, one.plan.run_id, one.clock.now())
 
 
-def test_after_its_deadline_a_run_without_an_owner_is_over_and_judged_by_who_asks(scene):
+def test_a_run_without_an_owner_is_judged_after_its_deadline(scene):
     one = unowned(scene)
     one.clock.at = deadline_of(one) + 1
     assert state_of(one) == "not judged"
-    with pytest.raises(StoreError, match="is over; there is nothing to stop"):
+    with refused("run-over", error=StoreError):
         ask_to_stop(one.store, one.plan.run_id, one.clock.now())
-    assert judged(one.store, one.plan.run_id, one.clock.now()).outcome == "passed"  # its workers did all they should
+    assert judged(one.store, one.plan.run_id, one.clock.now()).outcome == "passed"  # its workers finished their load
     assert state_of(one) == "passed"
 
 
@@ -102,7 +103,7 @@ def test_a_run_without_an_owner_is_deleted_after_its_deadline(scene):
     assert prune(one.store, timedelta(0), one.clock.now()) == [one.plan.run_id]
 
 
-def test_who_watches_a_run_without_an_owner_sees_it_judged_after_its_deadline(scene):
+def test_watch_judges_a_run_without_an_owner_after_its_deadline(scene):
     one = unowned(scene)
     bundle, notes = watched(one, 1e6)
     assert bundle is not None
@@ -112,32 +113,32 @@ def test_who_watches_a_run_without_an_owner_sees_it_judged_after_its_deadline(sc
 
 
 @pytest.mark.parametrize("ahead_s", [-600.0, 0.0, 120.0])
-def test_who_watches_with_another_clock_never_takes_a_run_for_unowned_while_its_owner_lives(scene, ahead_s):
+def test_a_watcher_with_a_wrong_clock_recognises_a_live_owner_of_a_run(scene, ahead_s):
     one = scene()
 
-    def look() -> set[Note]:
+    def look() -> list[Note]:
         steps = one.clock.meanwhile
-        one.clock.meanwhile = lambda now: None  # the watcher's looks are no steps of the workers
-        notes: set[Note] = watched(one, 5, ahead_s)[1].copy()
+        one.clock.meanwhile = lambda now: None  # the watcher's steps must not step the workers
+        notes = list[Note](watched(one, 5, ahead_s)[1])
         one.clock.meanwhile = steps
         return notes
 
-    assert not [note for note in during(one, 12, look) if "nobody owns" in note]
+    assert not [note for note in during(one, 12, look) if note.code == "without-owner"]
 
 
-def test_a_run_that_ended_is_shown_as_judged_to_who_watches_and_cannot_be_stopped(scene):
+def test_a_finished_run_is_shown_as_judged_and_cannot_be_stopped(scene):
     one = scene()
     one.run()
     bundle, _ = watched(one, 60)
     assert bundle is not None
     assert bundle.outcome == "passed"
-    with pytest.raises(StoreError, match="there is nothing to stop"):
+    with refused("run-over", error=StoreError):
         ask_to_stop(one.store, one.plan.run_id, one.clock.now())
     assert state_of(one) == "passed"
     assert prune(one.store, timedelta(0), one.clock.now() + 1) == [one.plan.run_id]
 
 
-def test_a_run_that_was_published_and_never_launched_is_over(scene):
+def test_a_run_that_was_never_launched_is_over(scene):
     one = scene()
     one.store.fails = lambda operation, key: key.endswith("launch.json")
     with pytest.raises(StoreError):
@@ -148,7 +149,7 @@ def test_a_run_that_was_published_and_never_launched_is_over(scene):
     assert judged(one.store, one.plan.run_id, one.clock.now()).outcome == "inconclusive"
 
 
-def test_before_the_start_who_watches_sees_how_many_are_ready(scene):
+def test_watch_shows_the_number_of_ready_workers(scene):
     one = abandoned(scene(scripts={"local-2": Script(ready_after_s=1e6)}), 10)
     shown: list[LiveFigures] = []
     one.view.show = shown.append
@@ -156,7 +157,7 @@ def test_before_the_start_who_watches_sees_how_many_are_ready(scene):
     assert [(one.workers_ready, one.workers_planned) for one in shown][-1] == (1, 2)
 
 
-def test_a_stop_of_a_run_without_an_owner_is_obeyed_by_its_workers(scene):
+def test_workers_without_an_owner_obey_a_stop(scene):
     one = unowned(scene, second=3.0)
     ask_to_stop(one.store, one.plan.run_id, one.clock.now())
     one.clock.sleep(1)

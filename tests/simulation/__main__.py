@@ -1,4 +1,4 @@
-"""Replays seeds: `python -m tests.simulation SEED` prints what happened; FROM-TO only which ones violate a law."""
+"""Replays seeds: `python -m tests.simulation SEED` prints the trace; FROM-TO prints the seeds that violate a law."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Tasks as Fargate runs them, and a launcher of them: everything takes its time, and some things happen twice."""
+"""Simulated Fargate tasks and their launcher: every call takes time, and some tasks start twice."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,27 +11,27 @@ from toril.records import Launch, Plan, RanTask
 from toril.suite.reader import Note
 from toril.worker.attempt import Attempt
 
-CALL_S = 0.5  # a call of the cloud
-WATCH_S = 3.0  # between what happens to a task and a launcher's knowledge of it
-GUARD_S = 1.0  # a task's first process kills what is left at the deadline
-FORGOTTEN_S = 10.0  # a task that is asked to stop before it runs
+CALL_S = 0.5  # duration of a call to the cloud
+WATCH_S = 3.0  # delay before the launcher sees a task's change
+GUARD_S = 1.0  # after the deadline, until a task's first process kills the worker
+FORGOTTEN_S = 10.0  # of a task that is stopped before it runs
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFate:
-    """What becomes of one task."""
+    """The behaviour of one task."""
 
     starts_after_s: float = 1.0
-    refused: bool = False  # it never starts, and the cloud says so
-    pending: bool = False  # it never starts, and the cloud says nothing
+    refused: bool = False  # it never starts, and the cloud reports that
+    pending: bool = False  # it never starts, and the cloud reports nothing
     twice: bool = False
     ahead_s: float = 0.0
     engine: Engine = SOUND
     troubles: Troubles = UNTROUBLED
-    crash_at: int | None = None  # at which of its operations
+    crash_at: int | None = None  # the number of an operation
     freeze_at: int | None = None
     freeze_s: float = 0.0
-    guard_freezes: bool = False  # the whole task stands still, its first process too
+    guard_freezes: bool = False  # its first process freezes, too
 
 
 @dataclass(slots=True)
@@ -62,13 +62,13 @@ class Cloud:
     stop_timeout_s: float
     start_worker: Callable[..., object] = Attempt
     tasks: list[Task] = field(default_factory=list)
-    asked: dict[str, Task] = field(default_factory=dict)  # attempt → the task that RunTask has named
+    asked: dict[str, Task] = field(default_factory=dict)  # attempt → the task in RunTask's answer
     watchers: list[Callable[[Machine, str, str], None]] = field(default_factory=list)
     on_launch: list[Callable[[Launch], None]] = field(default_factory=list)
     sweep_planned: bool = False
 
     def run_task(self, worker: str, attempt: str) -> Task:
-        """The same request makes no second task, but the cloud may."""
+        """Starts a task; the same request starts no second one, but the cloud itself may start two."""
         if attempt not in self.asked:
             self.asked[attempt] = self._begin(worker, attempt, self.fate(worker))
             if self.asked[attempt].fate.twice:
@@ -76,15 +76,15 @@ class Cloud:
         return self.asked[attempt]
 
     def stop_task(self, task: Task) -> None:
-        """SIGTERM, and SIGKILL after a while."""
+        """Sends SIGTERM, and SIGKILL after the stop timeout."""
         if task.stopping or task.stopped_at is not None:
             return
         task.stopping = True
-        self.world.say(task.machine.name, "is told to stop")
+        self.world.log(task.machine.name, "gets a stop")
         if task.load is None:
             self.world.at(self.world.now + CALL_S, lambda: self.gone(task, "stopped before it ran"))
         else:
-            task.load.came.append("SIGTERM")
+            task.load.pending_signals.append("SIGTERM")
             self.world.at(self.world.now + self.stop_timeout_s, lambda: self.gone(task, "killed after its stopTimeout"))
 
     def gone(self, task: Task, reason: str, *, again: bool = False) -> None:
@@ -92,13 +92,13 @@ class Cloud:
             if not task.machine.dead:
                 self.world.crash(task.machine)
             task.stopped_at, task.reason, task.again = self.world.now, reason, again
-            self.world.say(task.machine.name, "STOPPED:", reason)
+            self.world.log(task.machine.name, "STOPPED:", reason)
 
     def _begin(self, worker: str, attempt: str, fate: TaskFate) -> Task:
         machine = Machine(f"{worker}/{len(self.tasks)}", fate.ahead_s)
         task = Task(worker, attempt, fate, machine, Instance(worker, attempt, machine))
         self.tasks.append(task)
-        self.world.say(machine.name, "task of", worker, attempt)
+        self.world.log(machine.name, "task of", worker, attempt)
         if fate.refused:
             self.world.at(self.world.now + fate.starts_after_s, lambda: self.gone(task, "no capacity", again=True))
         elif not fate.pending:
@@ -128,7 +128,7 @@ class Cloud:
                 task.stopped_at, task.reason = self.world.now, "its process ended"
 
     def _guard(self, task: Task, deadline: float) -> None:
-        """Its first process; it stands still only if the whole task does."""
+        """Kills the task at the deadline, like a task's first process; delayed only if the whole task is frozen."""
         moment = max(self.world.now, deadline - task.machine.ahead_s) + GUARD_S * self.world.chance.random()
         machine = task.machine if task.fate.guard_freezes else None
         self.world.at(moment, lambda: self.gone(task, "the guard killed it at the deadline"), machine)
@@ -141,11 +141,11 @@ class Cloud:
 
 
 class SimulatedLauncher:
-    """A launcher of one process. What it has begun goes on beside it, as long as its machine lives and moves."""
+    """The launcher of one process. Its calls run in the background, while its machine is alive and not frozen."""
 
     def __init__(self, cloud: Cloud, machine: Machine) -> None:
         self._cloud, self._world, self._machine = cloud, cloud.world, machine
-        self._seats: dict[str, Task | None] = {}
+        self._tasks: dict[str, Task | None] = {}
         self._missing: dict[str, WorkerExit] = {}
         self._attempts: dict[str, str] = {}
         self._ending = False
@@ -161,16 +161,16 @@ class SimulatedLauncher:
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
         self._planned(launch)
-        self._ending = False  # a sweep that an owner came back to let go, and begins again
+        self._ending = False  # a sweep may attach again after a release
         self._world.pause(CALL_S * self._world.chance.random())
         for worker, attempt in attempts.items():
             self._attempts[worker] = attempt
-            self._seats[worker] = self._cloud.asked.get(attempt)
-            if self._seats[worker] is None:
+            self._tasks[worker] = self._cloud.asked.get(attempt)
+            if self._tasks[worker] is None:
                 self._missing[worker] = WorkerExit("the cloud knows no task of it", again=True)
 
     def relaunch(self, worker: str, attempt: str) -> None:
-        self._attempts[worker], self._seats[worker] = attempt, None
+        self._attempts[worker], self._tasks[worker] = attempt, None
         self._missing.pop(worker, None)
         self._soon(f"run {worker}", lambda: self._run(worker, attempt))
 
@@ -178,7 +178,7 @@ class SimulatedLauncher:
         now = self._world.now
         seen = {
             worker: WorkerExit(task.reason, task.again)
-            for worker, task in self._seats.items()
+            for worker, task in self._tasks.items()
             if task is not None and task.stopped_at is not None and now >= task.stopped_at + WATCH_S * 0.5
         }
         return {**seen, **self._missing}
@@ -191,11 +191,11 @@ class SimulatedLauncher:
 
     def terminate(self, worker: str) -> None:
         def stop() -> None:
-            task = self._seats.get(worker)
+            task = self._tasks.get(worker)
             if task is not None:
                 self._cloud.stop_task(task)
             elif worker not in self._missing:
-                self._missing[worker] = WorkerExit("it was told to end before its task started")
+                self._missing[worker] = WorkerExit("it was stopped before its task started")
 
         self._soon(f"stop {worker}", stop)
 
@@ -223,7 +223,7 @@ class SimulatedLauncher:
 
     def _run(self, worker: str, attempt: str) -> None:
         if self._attempts[worker] == attempt and worker not in self._missing:
-            self._seats[worker] = self._cloud.run_task(worker, attempt)
+            self._tasks[worker] = self._cloud.run_task(worker, attempt)
 
     def _soon(self, what: str, action: Callable[[], None]) -> None:
         def act() -> None:
@@ -236,7 +236,7 @@ class SimulatedLauncher:
 
 
 def stop_all(cloud: Cloud, machine: Machine) -> None:
-    """Stop every task of the run, whoever has forgotten it; for actors."""
+    """Stops every task of the run, including unknown ones; called by an actor."""
     cloud.world.pause(CALL_S * cloud.world.chance.random())
     for watcher in cloud.watchers:
         watcher(machine, "stop all", "")

@@ -1,4 +1,4 @@
-"""Engines that exist as numbers only, and the truth about what they have done."""
+"""Simulated engines, and the record of their real actions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ from toril.worker import life
 from toril.worker.life import State
 from toril.worker.ready import clock_offset
 
-EVERY_S = 0.5  # a request of each worker
+EVERY_S = 0.5  # between two requests of a worker
 LOOK_S = (0.2, 0.5)  # between two turns of a worker's loop
-STANDSTILL_S = 2.0  # who was not asked for so long has stood still, and its engines with it
+STANDSTILL_S = 2.0  # a longer gap between two turns means that worker and engines were frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Engine:
     parks: bool = True
     refuses: bool = False  # cannot be prepared
     fails_after_s: float | None = None  # from the start
-    leaves_after_s: float | None = None  # ends by itself before its time, and says nothing
-    hangs: bool = False  # at its end, and whenever it is told to end
+    leaves_after_s: float | None = None  # ends early without a message
+    hangs: bool = False  # never ends, not even after a stop
     drains_s: float = 0.5
 
 
@@ -40,20 +40,20 @@ class Instance:
     worker: str
     attempt: str
     machine: Machine
-    opened: list[float] = field(default_factory=list)  # when its gates were opened, by its machine's clock
+    opened: list[float] = field(default_factory=list)  # start times of its load, by its machine's clock
     in_files: dict[int, list[int]] = field(default_factory=dict)  # number of an interval file → its requests
     requests: int = 0
-    rates: list[tuple[int, float]] = field(default_factory=list)  # that it was told, in order
-    loads_at: list[float] = field(default_factory=list)  # true times at which load went on
-    ended_s: float | None = None  # when it ended by itself, in seconds from the start
-    state: State | None = None  # once it has ended by itself
+    rates: list[tuple[int, float]] = field(default_factory=list)  # received rates, in order
+    loads_at: list[float] = field(default_factory=list)  # true times of its load
+    ended_s: float | None = None  # the time of its normal end, in seconds from the start
+    state: State | None = None  # after its normal end
 
     def records(self, request: int) -> None:
         self.in_files.setdefault(0, []).append(request)
 
 
 class CountedRecorder(Recorder):
-    """A recorder, and what is in each of its files."""
+    """A recorder that also counts the requests in each of its files."""
 
     def __init__(self, worker: str, location: str, instance: Instance) -> None:
         super().__init__(worker, location)
@@ -67,7 +67,7 @@ class CountedRecorder(Recorder):
 
 
 class SimulatedLoad:
-    """What `Attempt` drives in the place of real engines."""
+    """The engines of an `Attempt`, simulated."""
 
     def __init__(
         self, world: World, plan: Plan, store: Handle, clock: SimulatedClock, engine: Engine, instance: Instance
@@ -77,7 +77,7 @@ class SimulatedLoad:
         location = instance.worker.rpartition("-")[0]
         self.recorder: Recorder = CountedRecorder(instance.worker, location, instance)
         self.planned_s: float | None = plan.duration_s
-        self.came: list[str] = []
+        self.pending_signals: list[str] = []
         self._parked_at = float("inf")
         self._start_at: float | None = None
         self._opened_at = 0.0
@@ -88,12 +88,12 @@ class SimulatedLoad:
         self._signalled_at: float | None = None
 
     def signals(self) -> list[str]:
-        came, self.came = self.came, []
-        return came
+        received, self.pending_signals = self.pending_signals, []
+        return received
 
     def prepare(self) -> Iterator[life.Event]:
         for _ in range(4):
-            if not self.came:
+            if not self.pending_signals:
                 self._clock.sleep(self._engine.prepares_s / 4)
         if self._engine.refuses:
             yield life.Failed("the engine could not be prepared")
@@ -107,7 +107,7 @@ class SimulatedLoad:
         fails, at = self._engine.fails_after_s, now - self._start_at
         if fails is not None and at >= fails and not self._failed and state.phase == "running":
             self._failed = True
-            yield life.Failed("the engine fell over")
+            yield life.Failed("the engine failed")
         if self._is_over(now):
             self._ended = True
             yield life.Done()
@@ -129,7 +129,7 @@ class SimulatedLoad:
         self._ended = True
 
     def record(self, now: float) -> None:
-        """The requests since the last look, which would be read from the engines' records."""
+        """Records the requests since the last call."""
         if self._start_at is None or self._ended:
             return
         since, self._recorded_at = max(self._recorded_at, now - STANDSTILL_S, self._start_at), now
@@ -143,7 +143,7 @@ class SimulatedLoad:
             self._record(number)
 
     def wait(self, state: State) -> None:
-        if state.phase != "ended" and not self.came:
+        if state.phase != "ended" and not self.pending_signals:
             self._clock.sleep(self._world.chance.uniform(*LOOK_S))
 
     def finish(self, state: State) -> None:
@@ -189,7 +189,7 @@ class SimulatedLoad:
         return now >= self._ends_at and not self._engine.hangs
 
     def _record(self, number: int) -> None:
-        request = self._world.chance.randrange(1_000, 1_000_000)  # its µs: a request is known by them
+        request = self._world.chance.randrange(1_000, 1_000_000)  # its µs, which identify it
         self._last_s = number * EVERY_S + request / 1e6
         self.recorder.add_one(
             self._plan.executions[0].name, completed_s=self._last_s, label=self.instance.worker, response_us=request

@@ -1,4 +1,4 @@
-"""Workers with a fault that the simulation has to find."""
+"""Workers with a bug that the simulation must find."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from toril.worker.attempt import Attempt
 
 
 class Heedless(Attempt):
-    """Knows nothing of leases: goes on whether or not somebody owns its run."""
+    """Ignores leases: continues even if its run has no owner."""
 
     def _events(self) -> Iterator[life.Event]:
         for event in super()._events():
@@ -17,7 +17,7 @@ class Heedless(Attempt):
 
 
 class Eager(Attempt):
-    """Takes every start for its own."""
+    """Accepts every start, even with other attempts."""
 
     def _events(self) -> Iterator[life.Event]:
         for event in super()._events():
@@ -28,7 +28,7 @@ class Eager(Attempt):
 
 
 class Timeless(Attempt):
-    """Takes every start for a fresh one."""
+    """Accepts every start, even an old one."""
 
     def _events(self) -> Iterator[life.Event]:
         for event in super()._events():

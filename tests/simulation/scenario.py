@@ -1,4 +1,4 @@
-"""What a seed has in store: the run, who comes to grief and when, and how well the clocks agree."""
+"""The scenario of a seed: the run, its faults and their times, and the differences of the clocks."""
 
 import random
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from toril import __version__
 from toril.records import ExecutionShare, Pace, Plan, PlannedExecution, Share
 
 RUN = "20270115T080000Z-simulated-0001"
-PACE = Pace(  # Fargate's, several times as quick, with its order of lengths
+PACE = Pace(  # Fargate's pace, several times faster, with similar proportions
     flush_s=2.0,
     poll_s=0.5,
     start_lead_s=2.0,
@@ -28,11 +28,11 @@ WORST_CLOCK_S = 40.0
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A coordinator, and what becomes of it."""
+    """A coordinator and its faults."""
 
     comes_at_s: float = 0.0  # after the beginning; the first one runs the plan, others take it over
     ahead_s: float = 0.0
-    crash_at: int | None = None  # at which of its operations
+    crash_at: int | None = None  # the number of an operation
     freeze_at: int | None = None
     freeze_s: float = 0.0
     troubles: Troubles = UNTROUBLED
@@ -41,30 +41,30 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Everything about a world but the order of events in it."""
+    """Everything about a world except the order of its events."""
 
     plan: Plan
-    calm: bool  # nothing goes wrong
+    calm: bool  # without faults
     owners: tuple[Owner, ...]
     user_stops_after_s: float | None = None
-    user_adjusts_after_s: tuple[float, ...] = ()  # several users, who know nothing of each other
+    user_adjusts_after_s: tuple[float, ...] = ()  # of several independent users
     troubled_tasks: float = 0.0
     wrong_clocks: float = 0.0
     troubles: Troubles = UNTROUBLED
 
     @property
     def stop_timeout_s(self) -> float:
-        """What a task may take to end by itself: less than its owner's patience, as on Fargate."""
+        """The time that a task gets to stop; shorter than its owner's `give_up_s`, as on Fargate."""
         return 0.8 * self.plan.pace.give_up_s
 
 
 def scenario_of(seed: int) -> Scenario:
-    """A third of the runs has a rate that users change; that decides nothing else."""
+    """Returns the scenario of a seed; in a third of the runs, users change the rate."""
     scenario, chance = _scenario(seed), random.Random(f"rates {seed}")
     if scenario.calm or chance.random() >= 1 / 3:
         return scenario
-    told = {"adjustable": True, "throughput_rps": 2.0}
-    executions = tuple(one.model_copy(update=told) for one in scenario.plan.executions)
+    adjustable = {"adjustable": True, "throughput_rps": 2.0}
+    executions = tuple(one.model_copy(update=adjustable) for one in scenario.plan.executions)
     plan = scenario.plan.model_copy(update={"executions": executions})
     moments = tuple(chance.uniform(5.0, 40.0) for _ in range(chance.randrange(1, 6)))
     return replace(scenario, plan=plan, user_adjusts_after_s=moments)
@@ -126,7 +126,7 @@ def plan_of(*, workers: int, load_s: float = SHORT_S, quorum: float = 1.0) -> Pl
 
 
 def task_fate(chance: random.Random, scenario: Scenario) -> TaskFate:
-    """What becomes of the next task."""
+    """Returns the behaviour of the next task."""
     fate = TaskFate(starts_after_s=chance.uniform(0.5, 4.0), engine=Engine(prepares_s=chance.uniform(0.5, 3.0)))
     if scenario.calm:
         return fate
@@ -183,7 +183,7 @@ def _owner(chance: random.Random, comes_at_s: float, troubles: Troubles, wrong_c
 
 
 def _some_operation(chance: random.Random) -> int:
-    """Early ones as likely as late ones."""
+    """Returns the number of an operation; early and late ones are equally likely."""
     return int(2 ** chance.uniform(0.0, 8.0))
 
 
@@ -203,7 +203,7 @@ def _troubles(chance: random.Random) -> Troubles:
 
 
 def _cut_off(chance: random.Random, troubles: Troubles, how_often: float) -> Troubles:
-    """The same, and sometimes a while without the store at all."""
+    """Returns the troubles, sometimes with a time in which the store is unreachable."""
     if chance.random() >= how_often:
         return troubles
     since = BEGIN + chance.uniform(0.0, 40.0)

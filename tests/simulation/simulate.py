@@ -1,4 +1,4 @@
-"""Plays one seed: real coordinators and real workers in a simulated world, and what they do to each other."""
+"""Plays one seed: real coordinators and real workers in a simulated world."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -23,10 +23,10 @@ from toril.signals import Interrupts
 from toril.suite import Suite, TorilSettings
 from toril.worker.attempt import Attempt
 
-BUSY_S = 0.4  # a coordinator sleeps no less, so that a world does not take long
-SWEPT_S = 300.0  # after the deadline a run is over and judged, if nobody is left but the sweeper
+BUSY_S = 0.4  # a coordinator's shortest sleep, to keep simulations quick
+SWEPT_S = 300.0  # after the deadline, until the sweeper has judged the run
 AT_MOST_S = 2000.0
-IMPATIENT = 40  # tries of a user who wants another rate, one a second, since the load has not begun
+ADJUST_TRIES = 40  # of a user before the load has begun, one per second
 SUITE = Suite(
     name="simulated",
     source="simulated",
@@ -44,7 +44,7 @@ SUITE = Suite(
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds; tests take one away."""
+    """The parts of the protocol; tests remove one."""
 
     laws: Laws = ALL_LAWS
     worker: Callable[..., Attempt] = Attempt
@@ -52,13 +52,13 @@ class Rules:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a world."""
+    """The result of a world."""
 
     seed: int
     scenario: Scenario
     violations: list[str]
     verdict: dict[str, Any] | None
-    judges: tuple[str, ...]  # who came to a verdict, in order
+    judges: tuple[str, ...]  # the machines that judged the run, in order
     trace: list[Happened]
 
     def __str__(self) -> str:
@@ -67,15 +67,15 @@ class Outcome:
         return "\n".join([f"seed {self.seed}: {self.scenario}", *lines, f"verdict: {self.verdict}", *found])
 
 
-class Nobody:
-    """A view that nobody looks at."""
+class NoView:
+    """A view that shows nothing."""
 
     def show(self, figures: LiveFigures) -> None: ...
 
 
 @dataclass(slots=True)
 class Simulation:
-    """One world with all that is in it."""
+    """One world, with its coordinators, tasks and users."""
 
     seed: int
     scenario: Scenario
@@ -116,7 +116,7 @@ class Simulation:
         judges = tuple(machine.name for machine, _ in self.judged)
         return Outcome(self.seed, self.scenario, self.truth.violations, verdict, judges, self.world.trace)
 
-    # ── who there is
+    # ── the actors
 
     def _coordinate(self, number: int, owner: Owner) -> None:
         machine = Machine(f"coordinator-{number}", owner.ahead_s)
@@ -126,7 +126,7 @@ class Simulation:
         clock, interrupts = SimulatedClock(self.world, machine, BUSY_S), Interrupts()
 
         def life() -> None:
-            asked: dict[str, Any] = {"store": store, "clock": clock, "view": Nobody(), "interrupts": interrupts}
+            asked: dict[str, Any] = {"store": store, "clock": clock, "view": NoView(), "interrupts": interrupts}
             asked["launcher"] = SimulatedLauncher(self.cloud, machine)
             if number:
                 judged = take_over(run_id=RUN, **asked)
@@ -145,7 +145,7 @@ class Simulation:
             self.world.freeze(machine, owner.freeze_s)
 
     def _launched(self, launch: Launch) -> None:
-        """Somebody has planned the sweep, before anything was started."""
+        """Starts the sweeper and the checks at the deadline, when a launcher has planned the sweep."""
         if self.deadline is not None:
             return
         self.deadline = launch.deadline
@@ -169,10 +169,10 @@ class Simulation:
                     stop_tasks=lambda: stop_all(self.cloud, machine),
                     launcher=launcher,
                     clock=clock,
-                    view=Nobody(),
+                    view=NoView(),
                 )
             except LeaseLostError:
-                return  # its owner finds the stop
+                return  # the owner reads the stop
             if judged is not None:
                 self.judged.append((machine, judged))
 
@@ -194,7 +194,7 @@ class Simulation:
         clock = SimulatedClock(self.world, machine)
 
         def life() -> None:
-            for _ in range(IMPATIENT):
+            for _ in range(ADJUST_TRIES):
                 try:
                     adjust(store, RUN, f"{number + 1}", None, clock.now())
                     return
@@ -205,7 +205,7 @@ class Simulation:
 
         self.world.spawn(machine, life, after_s=after_s)
 
-    # ── what came of it
+    # ── the checks
 
     def _check(self) -> dict[str, Any] | None:
         truth, tasks = self.truth, self.cloud.tasks
@@ -227,14 +227,14 @@ class Simulation:
         truth.check_verdict(verdict, tasks, launched=self.deadline is not None)
         if verdict is not None:
             fold, _ = collect(AtOnce(self.objects), RUN)
-            truth.check_counts(fold.timeline, tasks, "what is left", but=frozenset())
+            truth.check_counts(fold.timeline, tasks, "the stored run", but=frozenset())
         if self.scenario.calm and (verdict is None or verdict["outcome"] != "passed"):
-            truth.violated("nothing went wrong, and the run has not passed")
+            truth.violated("the run has not passed, although there was no fault")
         return verdict
 
 
 class AtOnce(Handle):
-    """The store for somebody who comes when all is over."""
+    """The store after the simulation, without delays and faults."""
 
     def __init__(self, objects: Objects) -> None:
         self.objects = objects
@@ -244,12 +244,12 @@ class AtOnce(Handle):
 
 
 def simulate(seed: int, rules: Rules | None = None, scenario: Scenario | None = None) -> Outcome:
-    """What becomes of the world of that seed."""
+    """Returns the result of the world of this seed."""
     return Simulation(seed, scenario or scenario_of(seed), rules or Rules()).play()
 
 
 def check(seed: int, rules: Rules | None = None, scenario: Scenario | None = None) -> Outcome:
-    """The same; AssertionError with all that happened if a law was broken."""
+    """Like `simulate`; AssertionError with the trace if a law was broken."""
     outcome = simulate(seed, rules, scenario)
     assert not outcome.violations, f"{outcome}\nreplay it: python -m tests.simulation {seed}"
     return outcome

@@ -1,7 +1,7 @@
-"""A bucket as S3 is one, and what goes wrong on the way to it.
+"""A simulated S3 bucket, and the faults of requests to it.
 
-Operations take effect one by one, at a moment between request and answer. `Handle` is what one process has of it: it
-knows its own writes by their marks, as `S3Store` does.
+Operations take effect one by one, at a time between request and answer. `Handle` is one process' store. It recognises
+its own writes by their marks, like `S3Store`.
 """
 
 import itertools
@@ -16,13 +16,13 @@ Value = TypeVar("Value")
 
 LATENCY_S = 0.1
 SLOW_S = 3.0
-GIVES_UP_S = 5.0  # a process waits no longer for one operation
-STRAGGLES_S = 15.0  # a request that nobody waits for any more may be carried out so much later
+GIVES_UP_S = 5.0  # the longest wait of a process for one operation
+STRAGGLES_S = 15.0  # the longest delay of a request after its process has given up
 
 
 @dataclass(frozen=True, slots=True)
 class Laws:
-    """What holds in a world. Each can be taken away, to see that it is needed."""
+    """The guarantees of the store. Tests remove one, to show that it is needed."""
 
     if_none_match: bool = True
     if_match: bool = True
@@ -30,12 +30,12 @@ class Laws:
 
 @dataclass(frozen=True, slots=True)
 class Troubles:
-    """How likely an operation of a process comes to grief; and a time in which all of them do."""
+    """The probabilities of faults in a process' operations; and a time in which all operations fail."""
 
-    refused: float = 0.0  # nothing happened, and the process gives up
-    lost: float = 0.0  # it happened, and the process gives up on the answer
-    straggling: float = 0.0  # the process gave up, and it happens later
-    repeated: float = 0.0  # the answer was lost, the same was sent again: what happens is resolved by the mark
+    refused: float = 0.0  # not executed, and the process gives up
+    lost: float = 0.0  # executed, but the answer is lost, and the process gives up
+    straggling: float = 0.0  # executed after the process has given up
+    repeated: float = 0.0  # executed, the answer is lost, and the request is sent again
     slow: float = 0.0
     cut_off: tuple[float, float] = (0.0, 0.0)  # from, to
 
@@ -49,11 +49,11 @@ ALL_LAWS, UNTROUBLED = Laws(), Troubles()
 
 @dataclass(slots=True)
 class Objects:
-    """What is in the bucket, and who watches what is written."""
+    """The bucket's content, and the observers of writes."""
 
     laws: Laws = ALL_LAWS
     values: dict[str, tuple[bytes, int]] = field(default_factory=dict)  # key → value, mark
-    straggler: bool = False  # whether what happens now is a request that nobody waits for any more
+    straggler: bool = False  # whether the current write belongs to a request whose process has given up
     marks: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     watchers: list[Callable[[Machine, str, str, bytes], None]] = field(default_factory=list)
 
@@ -64,13 +64,13 @@ class Objects:
 
 
 class Handle:
-    """One process' store; an implementation of the protocol."""
+    """One process' store, an implementation of `Store`."""
 
     def __init__(self, world: World, objects: Objects, machine: Machine, troubles: Troubles) -> None:
         self.world, self.objects, self.machine, self.troubles = world, objects, machine, troubles
         self.on_operation: Callable[[int, str], None] | None = None
         self.acknowledged: list[str] = []
-        self._unsure: dict[str, dict[int, bytes]] = {}
+        self._unanswered: dict[str, dict[int, bytes]] = {}
 
     # ── the protocol
 
@@ -116,7 +116,7 @@ class Handle:
         return sorted({parts[0] for parts in below if len(parts) > 1})
 
     def delete(self, prefix: str) -> None:
-        raise NotImplementedError("nothing that is simulated deletes anything")
+        raise NotImplementedError("the simulation has no deletions")
 
     def time(self) -> tuple[float, float]:
         return self._read("time", "", lambda: (self.world.now, 0.01))
@@ -127,8 +127,8 @@ class Handle:
     # ── requests
 
     def _written(self, key: str, data: bytes, version: str | None, *, again: bool) -> str | None:
-        """As `S3Store` does it."""
-        mark, before = next(self.objects.marks), self._unsure.pop(key, {})
+        """See `S3Store._written`."""
+        mark, before = next(self.objects.marks), self._unanswered.pop(key, {})
         how = "swap" if again else "put_once"
         try:
             while True:
@@ -140,13 +140,13 @@ class Handle:
                 if not again or found not in before:
                     return None
                 version = _version(there)
-                before = {one: said for one, said in before.items() if one != found}
+                before = {one: value for one, value in before.items() if one != found}
         except StoreError:
-            self._unsure[key] = {**before, mark: data}
+            self._unanswered[key] = {**before, mark: data}
             raise
 
     def _condition(self, how: str, key: str, data: bytes, version: str | None, mark: int) -> bool:
-        """Carry a conditional write out; whether it was."""
+        """Executes a conditional write. Returns whether its condition was true."""
         there = self.objects.values.get(key)
         laws = self.objects.laws
         holds = there is None if version is None else there is not None and _version(there[0]) == version
@@ -163,7 +163,7 @@ class Handle:
         return self._send(how, key, effect, writes=False)
 
     def _send(self, how: str, key: str, effect: Callable[[], Value], *, writes: bool = True) -> Value:
-        """Send a request, see what becomes of it, and wait for the answer."""
+        """Sends a request with its faults, and waits for the answer."""
         machine, world, chance, troubles = self.machine, self.world, self.world.chance, self.troubles
         if machine.dead:
             raise Crashed
@@ -178,14 +178,14 @@ class Handle:
                 world.at(world.now + STRAGGLES_S * chance.random(), lambda: self._straggle(effect))
             self._give_up(how, key, fate)
         value = effect()
-        world.say(machine.name, how, key, value)
+        world.log(machine.name, how, key, value)
         if self.on_operation is not None:
             self.on_operation(machine.operations, "after")
         if fate == "lost":
             self._give_up(how, key, fate)
         world.pause((LATENCY_S + slow_s) * chance.random())
         if fate == "repeated":
-            world.say(machine.name, "again", how, key)
+            world.log(machine.name, "again", how, key)
             value = effect()
             world.pause(LATENCY_S * chance.random())
         return value
@@ -210,7 +210,7 @@ class Handle:
         return ""
 
     def _give_up(self, how: str, key: str, why: str) -> None:
-        self.world.say(self.machine.name, how, key, "gives up:", why)
+        self.world.log(self.machine.name, how, key, "gives up:", why)
         self.world.pause(GIVES_UP_S * self.world.chance.random())
         raise StoreError(f"{self.address(key)}: no answer ({why})", code="trouble")
 

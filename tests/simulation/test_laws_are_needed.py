@@ -1,4 +1,4 @@
-"""A protocol without one of its parts breaks a law, and the simulation finds it: it can fail."""
+"""The simulation finds a broken law when one part of the protocol is removed."""
 
 import random
 from collections.abc import Callable
@@ -19,13 +19,13 @@ def any_world(seed: int) -> Scenario:
 
 
 def abandoned(seed: int) -> Scenario:
-    """A long load, whose only owner is gone some time after the start."""
+    """A long load with one owner, which crashes some time after the start."""
     owner = Owner(crash_at=random.Random(seed).randrange(30, 60))
     return replace(scenario_of(seed), plan=plan_of(workers=2, load_s=LONG_S), calm=False, owners=(owner,))
 
 
 def with_latecomers(seed: int) -> Scenario:
-    """Half of the workers are enough, and half of the tasks are in trouble."""
+    """Half of the workers are a quorum, and half of the tasks have faults."""
     plan = plan_of(workers=4, quorum=0.5)
     return replace(scenario_of(seed), plan=plan, calm=False, owners=(Owner(),), troubled_tasks=0.5)
 
@@ -45,13 +45,15 @@ def of_wrong_clocks(seed: int) -> Scenario:
     ],
     ids=["If-None-Match", "If-Match", "the lease", "the attempts of a start", "the age of a start"],
 )
-def test_without_it_a_law_is_broken(rules: Rules, worlds: Callable[[int], Scenario], law: str) -> None:
+def test_without_a_part_of_the_protocol_a_law_is_broken(
+    rules: Rules, worlds: Callable[[int], Scenario], law: str
+) -> None:
     found = (simulate(seed, rules, worlds(seed)).violations for seed in range(AT_MOST))
     assert any(law in violation for violations in found for violation in violations)
 
 
 @pytest.mark.parametrize("worlds", [abandoned, with_latecomers, of_wrong_clocks])
-def test_with_everything_these_worlds_break_none(worlds: Callable[[int], Scenario]) -> None:
+def test_with_the_whole_protocol_no_law_is_broken(worlds: Callable[[int], Scenario]) -> None:
     for seed in range(20):
         outcome = simulate(seed, scenario=worlds(seed))
         assert not outcome.violations, str(outcome)

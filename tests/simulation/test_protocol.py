@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, the protocol keeps its promises."""
+"""Properties of the protocol, for any order of events."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,7 +45,7 @@ def fresh(quorum: float) -> RunState:
 
 
 @given(histories, quorums)
-def test_start_and_stop_are_each_written_at_most_once_and_no_start_follows_a_stop(
+def test_start_and_stop_are_written_once_and_no_start_follows_a_stop(
     history: list[tuple[Event, float]], quorum: float
 ) -> None:
     state, now, written = fresh(quorum), 0.0, []
@@ -57,17 +57,17 @@ def test_start_and_stop_are_each_written_at_most_once_and_no_start_follows_a_sto
 
 
 @given(histories, quorums)
-def test_only_living_workers_are_told_anything(history: list[tuple[Event, float]], quorum: float) -> None:
+def test_only_live_workers_are_terminated_or_killed(history: list[tuple[Event, float]], quorum: float) -> None:
     state, now = fresh(quorum), 0.0
     for event, wait in history:
         now += wait
         state, actions = advance(state, event, now)
-        told = {action.worker for action in actions if isinstance(action, Terminate | Kill)}
-        assert told <= state.alive
+        addressed = {action.worker for action in actions if isinstance(action, Terminate | Kill)}
+        assert addressed <= state.alive
 
 
 @given(histories, quorums)
-def test_when_every_worker_is_gone_the_run_is_over(history: list[tuple[Event, float]], quorum: float) -> None:
+def test_a_run_ends_when_every_worker_has_ended(history: list[tuple[Event, float]], quorum: float) -> None:
     state, now = fresh(quorum), 0.0
     for event, wait in history:
         now += wait
@@ -79,7 +79,7 @@ def test_when_every_worker_is_gone_the_run_is_over(history: list[tuple[Event, fl
 
 
 @given(histories, quorums)
-def test_silence_always_ends_in_a_stop(history: list[tuple[Event, float]], quorum: float) -> None:
+def test_a_run_without_events_is_stopped(history: list[tuple[Event, float]], quorum: float) -> None:
     state, now = fresh(quorum), 0.0
     for event, wait in history:
         now += wait

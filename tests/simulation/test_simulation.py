@@ -1,6 +1,6 @@
-"""Whatever goes wrong, in whatever order: real coordinators and workers keep the protocol's promises.
+"""Real coordinators and workers keep the protocol's laws despite faults, in any order.
 
-A seed that fails is printed with all that happened; `python -m tests.simulation SEED` replays it.
+A failing seed is printed with its trace; `python -m tests.simulation SEED` replays it.
 """
 
 import random
@@ -35,7 +35,7 @@ def test_no_law_is_broken_at_the_pace_of_fargate(half):
         check(seed, scenario=replace(scenario, plan=scenario.plan.model_copy(update={"pace": FARGATE_TIMINGS})))
 
 
-def test_no_law_is_broken_when_an_owner_comes_at_the_deadline_and_dies():
+def test_no_law_is_broken_by_an_owner_that_dies_at_the_deadline():
     for seed in range(60):
         chance = random.Random(seed)
         owners = (
@@ -45,19 +45,19 @@ def test_no_law_is_broken_when_an_owner_comes_at_the_deadline_and_dies():
         check(seed, scenario=replace(scenario_of(seed), calm=False, troubles=UNTROUBLED, owners=owners))
 
 
-def test_worlds_differ_and_end_in_every_way():
+def test_simulated_worlds_have_all_outcomes():
     outcomes = [simulate(seed) for seed in range(150)]
     verdicts = Counter(None if one.verdict is None else one.verdict["outcome"] for one in outcomes)
     assert verdicts["passed"] > 15
     assert verdicts["inconclusive"] > 15
     judges = Counter(one.judges[-1] for one in outcomes if one.judges)
     assert min(judges["coordinator-0"], judges["coordinator-1"], judges["sweeper"]) > 3
-    said = [" ".join(str(what) for _, _, what in one.trace) for one in outcomes]
+    traces = [" ".join(str(what) for _, _, what in one.trace) for one in outcomes]
     for words in ("CRASHES", "STANDS STILL", "refused", "lost", "straggling", "again", "LeaseLostError", "the guard"):
-        assert any(words in text for text in said), words
+        assert any(words in text for text in traces), words
 
 
-def test_a_seed_replays():
+def test_a_seed_replays_the_same_events():
     for seed in range(20):
         first, second = ([(at, who, len(what)) for at, who, what in simulate(seed).trace] for _ in range(2))
         assert first == second

@@ -1,4 +1,4 @@
-"""What must hold in every world, checked against what really happened in it."""
+"""The laws of every world, checked against its events."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -15,18 +15,18 @@ from toril.records import Plan, Rate, Start, run_key, worker_key
 from toril.timeline import Timeline
 from toril.worker.life import STALE_AFTER_S
 
-OWNED_S = 60.0  # after the deadline nothing runs, if a coordinator or the worker's own guard lives
-ORPHAN_SLACK_S = 20.0  # looks at the lease, a store that gives no answer, requests in flight
-ENDS_EARLY_S = 1.0  # a load may end so much before its time
-HEARD_S = 60.0  # after its moment a worker knows of a rate, if it can reach the store at all
-SETTLING_S = 2.0  # what a process has begun may still come to an end, after it moves again
+OWNED_S = 60.0  # after the deadline, until nothing runs if a coordinator or the worker's guard is alive
+ORPHAN_SLACK_S = 20.0  # for lease polls, unanswered requests of the store, and requests in flight
+ENDS_EARLY_S = 1.0  # how much earlier than planned a load may end
+HEARD_S = 60.0  # after its time, until a worker with access to the store has read a rate
+SETTLING_S = 2.0  # after a process thaws, until its earlier calls have ended
 LEASE, START, VERDICT = (run_key(RUN, name) for name in ("lease.json", "start.json", "verdict.json"))
 BEFORE_OWNING = ("plan.json", "suite.json", "stop.json")
 
 
 @dataclass(slots=True)
 class Truth:
-    """Sees every write and every call of the cloud, whoever makes it."""
+    """Observes every write and every call to the cloud, by any machine."""
 
     world: World
     objects: Objects
@@ -40,10 +40,10 @@ class Truth:
     writers: dict[str, Machine] = field(default_factory=dict)
 
     def violated(self, law: str) -> None:
-        self.world.say("VIOLATION", law)
+        self.world.log("VIOLATION", law)
         self.violations.append(law)
 
-    # ── while it happens
+    # ── during the run
 
     def wrote(self, machine: Machine, how: str, key: str, data: bytes) -> None:
         if key.endswith(("exit.json", "ready.json")) or "/intervals-" in key:
@@ -55,11 +55,11 @@ class Truth:
         elif self.holder is not machine and (machine in self.owned or not key.endswith(BEFORE_OWNING)):
             if not how.endswith("late"):
                 self.strays[machine] += 1
-            if self.strays[machine] > 1:  # one was on its way when its process stood still
+            if self.strays[machine] > 1:  # one may have been in flight when its process froze
                 self.violated(f"{machine.name} acts as owner without being it: {how} {key}")
 
     def acted(self, machine: Machine, what: str, _: str) -> None:
-        """A call of the cloud by a launcher."""
+        """Checks a launcher's call to the cloud."""
         settled = self.world.now > machine.thaws_at + SETTLING_S
         if self.holder is not machine and machine in self.owned and self.holder is not None and settled:
             self.violated(f"{machine.name} acts as owner without being it: {what}")
@@ -73,10 +73,10 @@ class Truth:
         self.strays[machine] = 0
         self.renewals.append(self.world.now)
 
-    # ── in the end
+    # ── after the run
 
     def check_gates(self, instances: list[Instance]) -> None:
-        """No share runs twice, and none on a signal that is stale or not its own."""
+        """No share runs twice, or on a stale or foreign start signal."""
         start = self._start()
         named = {} if start is None else start.attempts
         opened = [one for one in instances if one.opened]
@@ -91,7 +91,7 @@ class Truth:
                     self.violated(f"{one.machine.name} starts on a signal that is {clock - start.at:.0f} s old")
 
     def check_orphans(self, instances: list[Instance]) -> None:
-        """Nobody puts load on a target for long that nobody watches."""
+        """No worker continues its load for long without an owner."""
         patience_s = (self.plan.pace.orphaned_after_s or 0.0) + ORPHAN_SLACK_S
         for one in instances:
             for at in one.loads_at:
@@ -102,20 +102,20 @@ class Truth:
                     break
 
     def check_rates(self, instances: list[Instance]) -> None:
-        """Whatever users ask for, and whoever is in trouble: all workers hear the same, in one order, each once."""
+        """All workers get the same rates, in the same order, each once."""
         stored = [key for key in self.objects.values if key.startswith(run_key(RUN, "rates"))]
         rates = [Rate.from_json(self.objects.values[key][0], key) for key in sorted(stored)]
         if [rate.number for rate in rates] != list(range(1, len(rates) + 1)):
             self.violated(f"the rates are numbered {[rate.number for rate in rates]}")
         for one in instances:
             if one.rates != [(rate.number, rate.rps) for rate in rates[: len(one.rates)]]:
-                self.violated(f"{one.machine.name} heard {one.rates}")
+                self.violated(f"{one.machine.name} got the rates {one.rates}")
             heard_of = [rate for rate in rates if one.loads_at and rate.at + HEARD_S < one.loads_at[-1]]
             if len(one.rates) < len(heard_of) and not one.machine.errors and one.machine.thaws_at == 0.0:
-                self.violated(f"{one.machine.name} heard of {len(one.rates)} rates, and loads on")
+                self.violated(f"{one.machine.name} got only {len(one.rates)} rates, and continues its load")
 
     def check_nothing_runs(self, cloud: Cloud, *, guarded: bool) -> None:
-        """After the deadline: `guarded`, but for tasks that stand still as a whole."""
+        """No task runs after the deadline. `guarded`: except tasks that are completely frozen."""
         for task in cloud.tasks:
             if task.load is None or task.stopped_at is not None or task.machine.dead:
                 continue
@@ -123,13 +123,13 @@ class Truth:
                 self.violated(f"{task.machine.name} still runs after the deadline")
 
     def check_judged_in_time(self) -> None:
-        """Some time after the deadline there is a verdict, unless somebody is still at it."""
+        """Some time after the deadline there is a verdict, unless an owner is still active."""
         owned = self.holder is not None and self.world.now < self.renewals[-1] + OWNED_S
         if VERDICT not in self.objects.values and not owned:
             self.violated("there is no verdict in time")
 
     def check_counts(self, timeline: Timeline, tasks: list[Task], whose: str, *, but: frozenset[str]) -> None:
-        """All that is in the store of the attempts that count is in the timeline, once."""
+        """The timeline has each stored request of the valid attempts exactly once."""
         for worker, (count, microseconds) in self._stored(tasks).items():
             total = timeline.select(worker).total
             if worker in but:
@@ -139,13 +139,12 @@ class Truth:
                 self.violated(f"{whose}: {total.samples} requests of {worker}, and {count} were written")
 
     def check_acknowledged(self, acknowledged: Mapping[Machine, list[str]]) -> None:
-        """What a worker was told to be written is there, and its own."""
+        """Each write that the store acknowledged to a worker is stored, and is the worker's own."""
         for machine, keys in acknowledged.items():
             for key in keys:
                 if key in self.writers and self.writers[key] is not machine:
-                    self.violated(
-                        f"{key}: {machine.name} was told that it is written, and it was {self.writers[key].name}'s"
-                    )
+                    writer = self.writers[key].name
+                    self.violated(f"{key}: {machine.name} got an acknowledgement, but {writer} wrote it")
 
     def check_verdict(self, verdict: Mapping[str, Any] | None, tasks: list[Task], launched: bool) -> None:
         if verdict is None:
@@ -173,7 +172,7 @@ class Truth:
             self.violated(f"passed, and a file of {worker} is missing")
 
     def _stored(self, tasks: list[Task]) -> dict[str, tuple[int, int]]:
-        """Worker → how many requests are in the store, and the sum of their µs."""
+        """Returns the number of stored requests of each worker, and the sum of their µs."""
         return {
             worker: (len(found), sum(found))
             for worker, found in ((worker, list(self._requests(worker, tasks))) for worker in {t.worker for t in tasks})

@@ -1,7 +1,7 @@
-"""A world of its own: one clock, and actors that take turns in an order that a seed decides.
+"""A simulated world: one clock, and actors that take turns in an order decided by a seed.
 
-An actor is a greenlet. It runs until it waits for time or for the store, so that whatever the others do lies between
-two of its operations, and never within one.
+An actor is a greenlet. It runs until it waits for time or for the store, so other actors act only between two of its
+operations, never within one.
 """
 
 import itertools
@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from greenlet import getcurrent, greenlet
 
-BEGIN = 1_800_000_000.0  # the true time at which a world begins, in seconds since the epoch
+BEGIN = 1_800_000_000.0  # the true start time of a world, in seconds since the epoch
 
 
 class Crashed(BaseException):
-    """Raised in an actor whose machine is no more; nothing that it does on its way out has an effect."""
+    """Raised in an actor after its machine crashed; its later operations have no effect."""
 
 
 class Happened(NamedTuple):
@@ -30,15 +30,15 @@ class Happened(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Machine:
-    """Where actors live: they share a clock, stand still together, and end together."""
+    """A machine with actors, which share its clock, freeze together, and end together."""
 
     name: str
-    ahead_s: float = 0.0  # of the true time
+    ahead_s: float = 0.0  # the clock's difference from true time
     dead: bool = False
     thaws_at: float = 0.0
     operations: int = 0
     greenlets: list[greenlet] = field(default_factory=list)
-    errors: list[Exception] = field(default_factory=list)  # with which its actors ended
+    errors: list[Exception] = field(default_factory=list)  # that ended its actors
 
     @property
     def running(self) -> bool:
@@ -46,7 +46,7 @@ class Machine:
 
 
 class World:
-    """Time, chance, and whoever's turn it is."""
+    """The time, the random numbers, and the queue of actors."""
 
     def __init__(self, seed: int) -> None:
         self.now = BEGIN
@@ -57,22 +57,22 @@ class World:
         self._hub = getcurrent()
         self._of: dict[greenlet, Machine] = {}
 
-    def say(self, who: str, *what: object) -> None:
+    def log(self, who: str, *what: object) -> None:
         self.trace.append(Happened(self.now, who, what))
 
     def spawn(self, machine: Machine, life: Callable[[], None], *, after_s: float = 0.0) -> None:
-        """Begin an actor's life on a machine."""
+        """Starts an actor on a machine."""
         one = greenlet(lambda: self._live(machine, life), self._hub)
         machine.greenlets.append(one)
         self._of[one] = machine
         self._at(self.now + after_s, machine, one.switch)
 
     def at(self, moment: float, action: Callable[[], object], machine: Machine | None = None) -> None:
-        """Do something later: on a machine only if it lives, and once it moves."""
+        """Calls `action` later; with a machine, only if it is alive, and not before it thaws."""
         self._at(moment, machine, action)
 
     def pause(self, seconds: float) -> None:
-        """Let the others go on; for actors."""
+        """Lets the calling actor wait while other actors run."""
         one = getcurrent()
         machine = self._of[one]
         if not machine.dead:
@@ -82,19 +82,19 @@ class World:
             raise Crashed
 
     def crash(self, machine: Machine) -> None:
-        """End a machine here and now; by an actor only another one's, or its own as the last thing that it does."""
+        """Ends a machine at once; an actor may crash its own machine only as its last operation."""
         machine.dead = True
-        self.say(machine.name, "CRASHES")
+        self.log(machine.name, "CRASHES")
         for one in machine.greenlets:
             if one is not getcurrent() and not one.dead:
                 self.at(self.now, lambda one=one: one.throw(Crashed))  # type: ignore[misc]
 
     def freeze(self, machine: Machine, seconds: float) -> None:
         machine.thaws_at = max(machine.thaws_at, self.now + seconds)
-        self.say(machine.name, f"STANDS STILL for {seconds:.0f} s")
+        self.log(machine.name, f"STANDS STILL for {seconds:.0f} s")
 
     def run(self, until: float) -> None:
-        """Everything that happens before that moment; then whoever is still there ends without a sound."""
+        """Runs all actions until this time; `end` then stops the remaining actors."""
         while self._due and self._due[0][0] <= until:
             moment, _, _, machine, action = heappop(self._due)
             self.now = max(self.now, moment)
@@ -117,16 +117,16 @@ class World:
     def _live(self, machine: Machine, life: Callable[[], None]) -> None:
         try:
             life()
-            self.say(machine.name, "ends")
+            self.log(machine.name, "ends")
         except Crashed:
             pass
         except Exception as error:
             machine.errors.append(error)
-            self.say(machine.name, f"ends: {type(error).__name__}: {error}")
+            self.log(machine.name, f"ends: {type(error).__name__}: {error}")
 
 
 class SimulatedClock:
-    """A machine's own clock. `least_s`: a busy machine sleeps no less than that."""
+    """A machine's own clock. `least_s`: the shortest sleep, as on a busy machine."""
 
     def __init__(self, world: World, machine: Machine, least_s: float = 0.0) -> None:
         self._world, self._machine, self._least_s = world, machine, least_s

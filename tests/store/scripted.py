@@ -1,4 +1,4 @@
-"""A server that answers as S3 might, one prepared answer after another, and time that passes when somebody waits."""
+"""A server with scripted answers of S3, and a clock that only `sleep` moves."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ DROPPED = 0  # as a status: the connection ends without an answer
 
 @dataclass(slots=True)
 class Clock:
-    """A clock that only sleeping moves."""
+    """A clock that only `sleep` moves."""
 
     at: float = 0.0
     slept: list[float] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server says to one request."""
+    """The server's answer to one request."""
 
     status: int
     body: bytes = b""
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request that came."""
+    """One received request."""
 
     method: str
     path: str
@@ -47,18 +47,18 @@ class Asked:
 
 @dataclass(slots=True)
 class Script:
-    """The answers to come, or how they are made of what was asked; the last one is repeated."""
+    """The next answers, or functions that make them from the requests; the last one is repeated."""
 
     url: str = ""
     answers: list["Answer | Callable[[list[Asked]], Answer]"] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
 
-    def says(self, *answers: "Answer | Callable[[list[Asked]], Answer]") -> None:
+    def will_answer(self, *answers: "Answer | Callable[[list[Asked]], Answer]") -> None:
         self.answers, self.asked = list(answers), []
 
 
-def refusal(status: int, code: str, message: str = "said so", **headers: str) -> Answer:
-    """An error as S3 says it."""
+def refusal(status: int, code: str, message: str = "refused", **headers: str) -> Answer:
+    """An error of S3."""
     body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>".encode()
     return Answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
@@ -74,7 +74,7 @@ STORED = Answer(200, headers={"ETag": '"new"'})
 
 @contextmanager
 def scripted_server() -> Iterator[Script]:
-    """On loopback, for as long as the context."""
+    """Starts the server on loopback, for the time of the context."""
     script = Script()
 
     class Handler(BaseHTTPRequestHandler):
@@ -108,7 +108,7 @@ def scripted_server() -> Iterator[Script]:
         do_GET = do_HEAD = do_PUT = do_POST = answer
 
         def log_message(self, format: str, *args: object) -> None:
-            """Nothing: pytest's output is for tests."""
+            """Prints nothing, to keep pytest's output clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Where requests to a bucket go."""
+"""The hosts of requests to a bucket."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from toril.store.s3_requests import make_client
 
 
 class Sent(Exception):
-    """Instead of being sent."""
+    """Raised instead of sending a request."""
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def host_of(bucket: str = "results") -> str:
-    """Where a request would go."""
+    """Returns the URL of a request, without sending it."""
     client, hosts = make_client(bucket), list[str]()
 
     def note(request: Any, **_: Any) -> None:
@@ -48,14 +48,14 @@ def test_requests_go_to_the_region_of_the_environment(settings: pytest.MonkeyPat
     assert host_of() == "https://results.s3.eu-central-1.amazonaws.com/a"
 
 
-def test_a_bucket_behind_another_address_is_part_of_the_path(settings: pytest.MonkeyPatch) -> None:
+def test_with_another_endpoint_the_bucket_is_part_of_the_path(settings: pytest.MonkeyPatch) -> None:
     for address in ("http://127.0.0.1:9", "http://localhost:9"):
         settings.setenv("AWS_ENDPOINT_URL", address)
         assert host_of() == f"{address}/results/a"
 
 
 @pytest.mark.parametrize("region", ["", "us-east-1", "us-west-2", "ca-west-1", "us-gov-west-1"])
-def test_with_fips_requests_go_to_real_fips_hosts(settings: pytest.MonkeyPatch, region: str) -> None:
+def test_with_fips_requests_go_to_fips_hosts(settings: pytest.MonkeyPatch, region: str) -> None:
     settings.setenv("AWS_USE_FIPS_ENDPOINT", "true")
     settings.setenv("AWS_REGION", region) if region else None
     assert f".s3-fips.{region or 'us-east-1'}.amazonaws.com/" in host_of()
@@ -65,7 +65,7 @@ def test_with_fips_requests_go_to_real_fips_hosts(settings: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("name", "value"), [("AWS_REGION", "eu-west-1"), ("AWS_ENDPOINT_URL", "https://s3.us-east-1.amazonaws.com")]
 )
-def test_with_fips_nothing_goes_elsewhere(settings: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_with_fips_other_hosts_are_refused(settings: pytest.MonkeyPatch, name: str, value: str) -> None:
     settings.setenv("AWS_USE_FIPS_ENDPOINT", "true")
     settings.setenv(name, value)
     with refused("not-fips", "AWS_REGION", error=StoreError):
@@ -83,21 +83,21 @@ def test_a_bucket_of_another_region_is_found(settings: pytest.MonkeyPatch) -> No
 
         client.meta.events.register("before-send.s3", divert)
         moved = refusal(301, "PermanentRedirect", x_amz_bucket_region="eu-west-1")
-        server.says(moved, Answer(200, b"data", {"ETag": '"1"'}))
+        server.will_answer(moved, Answer(200, b"data", {"ETag": '"1"'}))
         store = S3Store("results", "", client)
         assert store.find("a") == b"data"
         assert store.find("a") == b"data"
     assert hosts == ["https://results.s3.amazonaws.com/a"] + ["https://results.s3.eu-west-1.amazonaws.com/a"] * 2
 
 
-def test_no_credentials_are_said_at_once(settings: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_an_error(settings: pytest.MonkeyPatch) -> None:
     settings.delenv("AWS_ACCESS_KEY_ID")
     settings.delenv("AWS_SECRET_ACCESS_KEY")
     with refused("no-credentials", "s3://results/a", "AWS_PROFILE", error=StoreError):
         S3Store("results", "", make_client("results")).find("a")
 
 
-def test_a_profile_that_is_not_there_is_named(settings: pytest.MonkeyPatch) -> None:
+def test_a_missing_profile_is_named(settings: pytest.MonkeyPatch) -> None:
     settings.setenv("AWS_PROFILE", "nobody")
     with refused("invalid-settings", "s3://results", "nobody", error=StoreError):
         make_client("results")

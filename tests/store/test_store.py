@@ -1,4 +1,4 @@
-"""What holds of every store, be it a folder or a bucket."""
+"""The behaviour of every store, in a folder and in a bucket."""
 
 import os
 import stat
@@ -59,7 +59,7 @@ def store(new: Callable[[], Store]) -> Store:
     return new()
 
 
-def test_what_is_put_is_found_again(store: Store) -> None:
+def test_a_written_value_can_be_read(store: Store) -> None:
     store.put("runs/r/plan.json", b"{}")
     assert store.get("runs/r/plan.json") == b"{}"
     assert store.find("runs/r/stop.json") is None
@@ -67,7 +67,7 @@ def test_what_is_put_is_found_again(store: Store) -> None:
         store.get("runs/r/stop.json")
 
 
-def test_of_a_long_value_no_more_is_read_than_asked_for_and_that_it_is_longer(store: Store) -> None:
+def test_a_long_value_is_read_up_to_one_byte_above_the_limit(store: Store) -> None:
     store.put("long", b"x" * 100_000)
     assert [len(store.find("long", most) or b"") for most in (0, 99, 99_999, 100_000, 1 << 20)] == [
         1, 100, 100_000, 100_000, 100_000
@@ -76,7 +76,7 @@ def test_of_a_long_value_no_more_is_read_than_asked_for_and_that_it_is_longer(st
     assert store.get("long") == b"x" * 100_000
 
 
-def test_in_a_folder_what_is_no_file_stops_nobody(tmp_path: Path) -> None:
+def test_a_folder_store_tolerates_entries_that_are_not_files(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.put("a/b/c", b"")
     os.mkfifo(tmp_path / "a" / "pipe")
@@ -93,7 +93,7 @@ def test_a_write_once_key_keeps_its_first_value(store: Store) -> None:
     assert store.get("runs/r/start.json") == b"first"
 
 
-def test_many_values_are_found_at_once_and_missing_ones_left_out(store: Store) -> None:
+def test_find_many_returns_existing_values_only(store: Store) -> None:
     keys = [f"runs/r/{number}" for number in range(100)]
     for key in keys[::2]:
         store.put(key, key.encode())
@@ -101,7 +101,7 @@ def test_many_values_are_found_at_once_and_missing_ones_left_out(store: Store) -
     assert store.find_many([]) == {}
 
 
-def test_a_value_is_swapped_only_by_who_knows_the_one_that_is_there(store: Store) -> None:
+def test_a_swap_needs_the_current_version(store: Store) -> None:
     first = store.swap("runs/r/lease.json", b"1", None)
     assert first is not None
     assert store.swap("runs/r/lease.json", b"other", None) is None
@@ -113,7 +113,7 @@ def test_a_value_is_swapped_only_by_who_knows_the_one_that_is_there(store: Store
     assert store.find("runs/never") is None
 
 
-def test_a_value_that_comes_again_in_a_folder_is_another_version(tmp_path: Path) -> None:
+def test_equal_values_in_a_folder_have_different_versions(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     versions = [store.swap("lease", b"0", None)]
     for number in range(1, 100):
@@ -122,7 +122,7 @@ def test_a_value_that_comes_again_in_a_folder_is_another_version(tmp_path: Path)
     assert len(set(versions)) == 100
 
 
-def test_keys_come_in_order_and_only_below_their_prefix(store: Store) -> None:
+def test_keys_are_sorted_and_limited_to_their_prefix(store: Store) -> None:
     for key in ("runs/b/2", "runs/b/1", "runs/a/1", "runs/bb/1", "runs/b-1", "runs/Ünder", "runs/𝄞"):
         store.put(key, b"")
     assert list(store.keys("runs/b/")) == ["runs/b/1", "runs/b/2"]
@@ -140,13 +140,13 @@ def test_a_key_cannot_leave_the_store(store: Store, key: str) -> None:
             use()
 
 
-def test_names_of_scripts_may_have_spaces_and_accents(store: Store) -> None:
+def test_keys_may_have_spaces_and_accents(store: Store) -> None:
     store.put("runs/r/suite/Prüfung + der 100 % Kasse?.jmx", b"x")
     assert list(store.keys("runs/")) == ["runs/r/suite/Prüfung + der 100 % Kasse?.jmx"]
     assert store.get("runs/r/suite/Prüfung + der 100 % Kasse?.jmx") == b"x"
 
 
-def test_deleting_a_run_leaves_its_neighbours(store: Store) -> None:
+def test_deleting_a_run_keeps_other_runs(store: Store) -> None:
     store.put("runs/r/plan.json", b"")
     store.put("runs/r2/plan.json", b"")
     store.delete("runs/r/")
@@ -160,7 +160,7 @@ def test_deleting_a_run_leaves_its_neighbours(store: Store) -> None:
 
 @examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=st.lists(OPERATIONS, max_size=25))
-def test_a_store_does_what_a_mapping_would(new: Callable[[], Store], operations: list[tuple[Any, ...]]) -> None:
+def test_a_store_behaves_like_a_mapping(new: Callable[[], Store], operations: list[tuple[Any, ...]]) -> None:
     store, model = new(), dict[str, bytes]()
     for operation, key, *more in operations:
         match operation:
@@ -191,28 +191,26 @@ def test_a_store_does_what_a_mapping_would(new: Callable[[], Store], operations:
 
 
 def together(calls: list[Callable[[], Any]]) -> list[Any]:
-    """What calls in as many threads return."""
+    """Makes the calls in parallel threads. Returns their results."""
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(lambda call: call(), calls))
 
 
-def test_of_many_who_write_once_at_once_exactly_one_does(store: Store) -> None:
+def test_of_concurrent_put_once_calls_exactly_one_succeeds(store: Store) -> None:
     for number in range(5):
         key = f"start-{number}"
         wrote = together([partial(store.put_once, key, b"%d" % who) for who in range(AT_ONCE)])
         assert [who for who in range(AT_ONCE) if wrote[who]] == [int(store.get(key))]
 
 
-def test_of_many_who_write_the_same_once_at_once_exactly_one_does(store: Store) -> None:
+def test_of_concurrent_put_once_calls_with_equal_data_exactly_one_succeeds(store: Store) -> None:
     assert sum(together([partial(store.put_once, "start", b"same")] * AT_ONCE)) == 1
 
 
-def test_of_many_who_swap_at_once_exactly_one_does(store: Store) -> None:
+def test_of_concurrent_swaps_exactly_one_succeeds(store: Store) -> None:
     version = store.swap("lease", b"nobody", None)
     for term in range(5):
-        values = [
-            b"%d: %d" % (term, who) for who in range(AT_ONCE)
-        ]  # a value that comes again could be taken for itself
+        values = [b"%d: %d" % (term, who) for who in range(AT_ONCE)]  # unique, because equal values have equal versions
         made = together([partial(store.swap, "lease", value, version) for value in values])
         (winner,) = [who for who in range(AT_ONCE) if made[who] is not None]
         version = made[winner]
@@ -230,14 +228,14 @@ while won < 50:
 """
 
 
-def test_processes_that_swap_in_one_folder_lose_no_turn(tmp_path: Path) -> None:
+def test_concurrent_swaps_of_processes_lose_no_update(tmp_path: Path) -> None:
     FolderStore(tmp_path).put("count", b"0")
     counting = [subprocess.Popen([sys.executable, "-c", COUNTING, str(tmp_path)]) for _ in range(4)]
     assert [process.wait(60) for process in counting] == [0] * 4
     assert FolderStore(tmp_path).get("count") == b"200"
 
 
-def test_a_store_tells_people_where_a_value_is(tmp_path: Path, open_cloud: Cloud) -> None:
+def test_a_store_returns_the_address_of_a_value(tmp_path: Path, open_cloud: Cloud) -> None:
     bucket = new_bucket(open_cloud, "nightly")
     assert bucket.address("runs/r/report.html") == f"s3://{bucket.bucket}/nightly/runs/r/report.html"
     assert FolderStore(tmp_path).address("runs/r/report.html") == str(tmp_path / "runs/r/report.html")
@@ -246,26 +244,26 @@ def test_a_store_tells_people_where_a_value_is(tmp_path: Path, open_cloud: Cloud
 # ── a folder
 
 
-def test_half_written_files_are_not_keys(tmp_path: Path) -> None:
+def test_temporary_files_are_not_keys(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / ".tmp-half").write_bytes(b"half")
     assert list(FolderStore(tmp_path).keys("runs/")) == []
 
 
-def test_a_store_that_cannot_be_written_says_where_and_what_to_do(tmp_path: Path) -> None:
+def test_an_unwritable_store_is_an_error_with_place_and_fix(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with refused("unwritable-store", str(tmp_path / "file"), "--store", error=StoreError):
         FolderStore(tmp_path / "file").put("runs/r", b"")
 
 
-def test_a_value_that_cannot_be_put_in_its_place_is_named_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
     (tmp_path / "runs" / "r" / "summary.json").mkdir(parents=True)
     with refused("unwritable-store", "summary.json", error=StoreError):
         FolderStore(tmp_path).put("runs/r/summary.json", b"{}")
     assert [path.name for path in (tmp_path / "runs" / "r").iterdir()] == ["summary.json"]
 
 
-def test_a_swap_leaves_no_half_written_file_behind(tmp_path: Path) -> None:
+def test_a_swap_leaves_no_temporary_file(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     version = store.swap("lease", b"1", None)
     assert store.swap("lease", b"2", version)
@@ -274,7 +272,7 @@ def test_a_swap_leaves_no_half_written_file_behind(tmp_path: Path) -> None:
     assert list(store.keys("")) == ["lease"]
 
 
-def test_the_folder_of_a_run_is_a_store_with_that_run_alone(tmp_path: Path) -> None:
+def test_the_folder_of_a_run_is_a_store_with_one_run(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_bytes(b"{}")
     store = RunFolder(tmp_path, "r")
     assert store.names("runs/") == ["r"]
@@ -288,7 +286,7 @@ def test_the_folder_of_a_run_is_a_store_with_that_run_alone(tmp_path: Path) -> N
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch, open_cloud: Cloud) -> Iterator[Cloud]:
-    """A process with the embedded cloud's settings."""
+    """Sets the embedded cloud's environment for this process."""
     for name, value in open_cloud.environment(AWS_REGION="eu-west-1").items():
         monkeypatch.setenv(name, value)
     yield open_cloud
@@ -303,29 +301,29 @@ def test_a_bucket_is_opened_by_its_address(settled: Cloud) -> None:
 
 
 @pytest.mark.parametrize("address", ["s3://", "s3://Bucket", "s3:///runs", "s3://bucket/a/../b", "s3://bucket/a//b"])
-def test_an_address_that_is_no_buckets_is_refused(address: str) -> None:
+def test_an_invalid_bucket_address_is_refused(address: str) -> None:
     with refused("bad-store", address, error=OptionError):
         open_store(address)
 
 
-def test_other_addresses_are_refused() -> None:
+def test_an_address_with_another_scheme_is_refused() -> None:
     with refused("bad-store", "ftp://x", error=OptionError):
         open_store("ftp://x")
 
 
 @pytest.mark.parametrize("address", ["", " "])
-def test_an_empty_address_is_not_the_current_folder(address: str) -> None:
+def test_an_empty_address_is_refused(address: str) -> None:
     with refused("bad-store", error=OptionError):
         open_store(address)
 
 
-def test_a_file_is_no_store(tmp_path: Path) -> None:
+def test_the_path_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with refused("bad-store", str(tmp_path / "file"), error=OptionError):
         open_store(str(tmp_path / "file"))
 
 
-def test_what_is_no_regular_file_is_said_and_not_waited_for(tmp_path: Path) -> None:
+def test_pipes_and_devices_are_errors_and_do_not_block(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     os.mkfifo(tmp_path / "runs" / "fifo")
     (tmp_path / "runs" / "device").symlink_to("/dev/zero")
@@ -334,7 +332,7 @@ def test_what_is_no_regular_file_is_said_and_not_waited_for(tmp_path: Path) -> N
             FolderStore(tmp_path).find(f"runs/{name}")
 
 
-def test_a_record_is_on_the_disk_before_others_can_see_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_is_synced_before_it_is_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     real = os.fsync
 
@@ -351,7 +349,7 @@ def test_a_record_is_on_the_disk_before_others_can_see_it(tmp_path: Path, monkey
     assert synced == [1, 2, 3]
 
 
-def test_nobody_else_may_look_into_a_folder_of_the_store(tmp_path: Path) -> None:
+def test_folders_of_a_store_are_private(tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir(mode=0o755)
     FolderStore(there / "store").put("runs/r/plan.json", b"1")

@@ -1,9 +1,9 @@
-"""What every caller of AWS shares: clients, one table of errors with advice, secrets, schedules.
+"""Shared code for AWS calls.
 
-client     sessions, timeouts, FIPS endpoints; `call` turns each refusal into an `AwsError`
-errors     the table: AWS' codes and botocore's exceptions → a fault with its fix
-secrets    values of a suite's secrets
-schedules  the one-time schedule that ends a run at its deadline
+- client: sessions, timeouts, FIPS endpoints; `call` turns each refusal into an `AwsError`
+- errors: a table from AWS' codes and botocore's exceptions to a fault with its fix
+- secrets: values of a suite's secrets
+- schedules: the one-time schedule that ends a run at its deadline
 
-boto3 is imported by the first client, because it takes long and most commands need none.
+The first client imports boto3, because the import takes long and most commands need no client.
 """

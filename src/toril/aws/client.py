@@ -1,4 +1,4 @@
-"""The one way to AWS: clients with the environment's own settings, and calls whose refusals are `AwsError`."""
+"""AWS clients with the environment's settings, and calls that raise `AwsError` if AWS refuses them."""
 
 import os
 import threading
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 Clients = Callable[[str, str], Any]  # service, region (empty: the environment's) → client
 
-ENDPOINTS = {"cloudwatch": "monitoring"}  # services whose endpoints have another name than their client
+ENDPOINTS = {"cloudwatch": "monitoring"}  # services with a different name in their endpoints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
-    """`attempts`: of each call, the first one included; botocore waits between them.
+    """`attempts`: per call, including the first one; botocore waits between them.
 
-    `fips`: for each region that has to be asked at FIPS endpoints, the host of each service that has one there.
+    `fips`: for each region that needs FIPS endpoints, the host of each service that has one there.
     """
 
     connect_timeout_s: int = 5
@@ -35,14 +35,14 @@ class ClientSettings:
 
 
 def clients(settings: ClientSettings) -> Clients:
-    """Returns a factory of clients: one session, a client per service and region, made when it is first asked for.
+    """Returns a factory of clients: one session, and a client per service and region, made on first use.
 
-    Credentials, profile, endpoint, FIPS and proxy are the environment's. Threads may share factory and clients.
+    Credentials, profile, endpoint, FIPS and proxy come from the environment. Threads may share factory and clients.
     """
 
     @cache
     def session() -> "Session":
-        from boto3.session import Session  # takes long to import, and most commands never need it
+        from boto3.session import Session  # the import takes long, and most commands do not need it
 
         return Session()
 
@@ -58,7 +58,7 @@ def clients(settings: ClientSettings) -> Clients:
             user_agent_extra="toril",
         )
         hosts = settings.fips.get(region)
-        if hosts is not None:  # botocore would invent a host name where a service has no FIPS endpoint
+        if hosts is not None:  # botocore derives a host name even if a service has no FIPS endpoint
             config = config.merge(Config(use_fips_endpoint=_host(service, hosts) is not None))
         # boto3 itself knows AWS_DEFAULT_REGION only; containers and CI set AWS_REGION, which other SDKs prefer
         where = region or os.environ.get("AWS_REGION")
@@ -77,9 +77,9 @@ def clients(settings: ClientSettings) -> Clients:
 
 
 def call(method: Callable[..., Any], right: str, /, **request: Any) -> Any:
-    """Returns a client method's answer; AwsError if AWS refuses the call or may not have answered it.
+    """Returns a client method's answer; AwsError if AWS refuses the call or its answer is unknown.
 
-    `right`: the permission that the call takes, as IAM names it.
+    `right`: the IAM action that the call needs.
     """
     try:
         return method(**request)
@@ -93,7 +93,7 @@ def call(method: Callable[..., Any], right: str, /, **request: Any) -> Any:
 
 
 def credentials() -> Any:
-    """Returns those that clients of this environment sign with, as botocore has them; None when there are none."""
+    """Returns botocore's credentials of this environment; None if there are none."""
     from boto3.session import Session
 
     return call(lambda: Session().get_credentials(), "the AWS credentials")
@@ -104,9 +104,9 @@ def _host(service: str, hosts: Mapping[str, str]) -> str | None:
 
 
 def _check_fips(service: str, region: str, endpoint: str, wanted: str | None) -> None:
-    """InfrastructureError when a call would not go where the stack says; an endpoint of loopback is for tests."""
+    """InfrastructureError if the client's host is not the stack's FIPS host; loopback is allowed for tests."""
     host = urlsplit(endpoint).hostname or ""
     if wanted is not None and host != wanted and not host.startswith("127.") and host != "localhost":
-        problem = f"{region}: {service} would be asked at {host}, and its stack is for FIPS, at {wanted}"
-        fix = "remove AWS_ENDPOINT_URL and the like from the environment"
+        problem = f"{region}: the stack needs the FIPS endpoint {wanted}, but the endpoint of {service} is {host}"
+        fix = "unset AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE>"
         raise InfrastructureError(f"{problem}; {fix}", code="not-fips")

@@ -1,6 +1,6 @@
-"""One table of what AWS and botocore refuse, with the fix for each.
+"""A table of the errors of AWS and botocore, with a fix for each.
 
-Exceptions are looked up by their classes' names: botocore takes long to import, and most commands need none of it.
+Exceptions are found by their class names, because the import of botocore takes long and most commands do not need it.
 """
 
 import re
@@ -10,39 +10,39 @@ from typing import Any
 
 from toril.errors import InfrastructureError
 
-MOST_CHARACTERS = 300  # of what a server says
+MOST_CHARACTERS = 300  # of a server's message
 TOO_MANY_REQUESTS, FIRST_SERVER_ERROR, NOT_IMPLEMENTED = 429, 500, 501
 TRANSIENT = frozenset({"busy", "not-aws", "unreachable"})
-SERVICES = {  # by the first part of their permissions
+SERVICES = {  # by the prefix of their IAM actions
     "cloudwatch": "CloudWatch",
     "ecs": "ECS",
     "s3": "S3",
     "secretsmanager": "Secrets Manager",
 }
 
-ADVICE = {  # code → what is wrong, what to do
+ADVICE = {  # code → problem, fix
     "access-denied": ("access denied", "allow {right}"),
     "busy": ("{service} is busy: {aws_code}", "try again later"),
-    "clock-skew": ("this machine's clock is too far from {service}'s", "set it"),
+    "clock-skew": ("this machine's clock differs too much from {service}'s", "set the clock"),
     "expired-credentials": (
         "the AWS credentials have expired",
-        "renew them, or use ones that outlive the run; `toril watch RUN --take-over` continues one",
+        "renew them, or use credentials that outlast the run; to continue a run, use `toril watch RUN --take-over`",
     ),
-    "invalid-request": ("{service} cannot be asked that", "correct it"),
-    "invalid-settings": ("{service} was not asked", "correct the AWS settings of this environment"),
+    "invalid-request": ("the request to {service} is invalid", "correct it"),
+    "invalid-settings": ("no client for {service} could be made", "correct the AWS settings of this environment"),
     "no-credentials": (
         "no usable AWS credentials",
-        "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its like, or run where a role gives them",
+        "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with an IAM role",
     ),
-    "no-region": ("no AWS region is known", "set AWS_REGION"),
-    "no-such-bucket": ("there is no such bucket", "correct --store, or deploy the hub first"),
-    "no-such-secret": ("there is no such secret", "correct its name, region, stage or version"),
-    "not-aws": ("what answers{at} is not {service}", "check the proxy and AWS_ENDPOINT_URL"),
-    "outdated-stack": ("the region's stack is not what its record says", "`pulumi up` it"),
-    "refused": ("{service} refuses it: {aws_code}", ""),
+    "no-region": ("no AWS region is set", "set AWS_REGION"),
+    "no-such-bucket": ("the bucket does not exist", "correct --store, or deploy the hub first"),
+    "no-such-secret": ("the secret does not exist", "correct its name, region, stage or version"),
+    "not-aws": ("the answer{at} is not from {service}", "check the proxy and AWS_ENDPOINT_URL"),
+    "outdated-stack": ("the region's stack differs from its record", "run `pulumi up` for the stack"),
+    "refused": ("{service} refused the request: {aws_code}", ""),
     "rejected-credentials": (
         "{service} does not accept the AWS credentials: {aws_code}",
-        "check them, and that the region is of their partition and enabled for the account",
+        "check the credentials, and that the region is enabled for the account and in the same partition",
     ),
     "unreachable": ("{service} cannot be reached{at}", "check the network, the proxy and the region's name"),
     "wrong-region": ("{service} answers from another region than the bucket's", "set AWS_REGION to {region}"),
@@ -81,12 +81,12 @@ STATUSES_OF_SERVICE = {
     "CloudWatch": dict.fromkeys((401, 403), "rejected-credentials"),
     "S3": {409: "busy"},  # another write to the same key
 }
-DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError")  # parts of codes: each service has its own
-LINKED_ROLE = "service linked role"  # made by AWS on first use, and not there at once
-INACTIVE = "inactive"  # a task definition that a newer revision of the stack has taken back
+DENIED = ("AccessDenied", "UnauthorizedOperation", "AuthorizationError")  # parts of the services' codes
+LINKED_ROLE = "service linked role"  # AWS makes it on first use, which takes a moment
+INACTIVE = "inactive"  # a task definition that a later update of the stack has deregistered
 KMS_RIGHT = re.compile(r"kms:\w+")
 
-EXCEPTIONS = {  # names of botocore's classes, the most specific one of an exception decides
+EXCEPTIONS = {  # names of botocore's classes; the most specific one applies
     "BotoCoreError": "invalid-settings",
     "ConnectionError": "unreachable",
     "CredentialRetrievalError": "no-credentials",
@@ -103,20 +103,20 @@ EXCEPTIONS = {  # names of botocore's classes, the most specific one of an excep
     "ResponseParserError": "not-aws",
     "SSOError": "no-credentials",
     "TokenRetrievalError": "no-credentials",
-    "ValueError": "invalid-settings",  # such as an address that is none
+    "ValueError": "invalid-settings",  # such as an invalid endpoint
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Why AWS did not do something. `code` is one of ADVICE's, or the caller's own."""
+    """The reason of a failed AWS call. `code` is one of ADVICE's, or the caller's own."""
 
     code: str
     problem: str
     fix: str = ""
     where: str = ""
-    message: str = ""  # AWS' or botocore's own: one line of bounded length
-    aws_code: str = ""  # AWS' own; empty if there was no answer
+    message: str = ""  # AWS' or botocore's message: one line of limited length
+    aws_code: str = ""  # AWS' code; empty if there was no answer
 
     @property
     def passes(self) -> bool:
@@ -130,9 +130,9 @@ class Fault:
 
 
 class AwsError(InfrastructureError):
-    """A call of AWS that was refused, or not known to be answered.
+    """An AWS call that was refused, or whose answer is unknown.
 
-    `resources`: what AWS names as the reason of a conflict.
+    `resources`: the ids that AWS names as the cause of a conflict.
     """
 
     def __init__(self, fault: Fault, resources: Iterable[str] = ()) -> None:
@@ -141,9 +141,9 @@ class AwsError(InfrastructureError):
 
 
 def fault_of(error: Exception, right: str, *, where: str = "", endpoint: str = "") -> Fault | None:
-    """Returns the fault in an exception of a call; None if the exception is neither AWS' nor botocore's.
+    """Returns the fault of a call's exception; None if the exception is neither from AWS nor from botocore.
 
-    `right`: the permission that the call takes, as IAM names it. `endpoint`: the address asked, if it is known.
+    `right`: the IAM action that the call needs. `endpoint`: the address of the request, if known.
     """
     answer: Any = getattr(error, "response", None)
     if not isinstance(answer, dict):
@@ -174,7 +174,7 @@ def fault(
     endpoint: str = "",
     region: str = "",
 ) -> Fault:
-    """Returns the fault of this code, with the table's advice. `allow`: the missing permission, if not `right`."""
+    """Returns the fault of this code, with the table's problem and fix. `allow`: the missing action, if not `right`."""
     values = {"service": _service(right), "right": allow or right, "aws_code": aws_code, "region": region}
     values["at"] = f" at {endpoint}" if endpoint else ""
     problem, fix = (text.format(**values) for text in ADVICE[code])
@@ -182,13 +182,13 @@ def fault(
 
 
 def aws_code_of(error: Exception) -> str | None:
-    """Returns the code of an answer that refuses; None if there was no answer."""
+    """Returns AWS' code of a refusal; None if there was no answer."""
     answer: Any = getattr(error, "response", None)
     return str(answer.get("Error", {}).get("Code", "")) if isinstance(answer, dict) else None
 
 
 def one_line(text: object) -> str:
-    """Returns one line of bounded length: what a server says is a stranger's text."""
+    """Returns one line of limited length, because a server's message is not trusted."""
     flat = " ".join(str(text).split()).rstrip(".")
     return flat if len(flat) <= MOST_CHARACTERS else flat[: MOST_CHARACTERS - 1] + "…"
 

@@ -1,4 +1,4 @@
-"""The one-time schedule that ends a run at its deadline, even without a coordinator; it removes itself afterwards."""
+"""The one-time schedule that ends a run at its deadline, even without a coordinator; it deletes itself afterwards."""
 
 import hashlib
 import json
@@ -11,17 +11,17 @@ from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError
 from toril.records import DeployedHome, Deployment
 
-PREFIX = "sweep-"  # the only names that the role of load tests may make
+PREFIX = "sweep-"  # the role of load tests may only create schedules with this prefix
 MOST_CHARACTERS = 64
 COORDINATOR = "coordinator"  # the container of the home region's task definition
-# EventBridge Scheduler puts the invocation's id here, the same in each retry: one invocation starts one task.
+# EventBridge Scheduler inserts the invocation's id, the same in each retry, so that an invocation starts one task.
 EXECUTION_ID = "<aws.scheduler.execution-id>"
 RETRIES = 10
 LATEST_S = 3600
 
 
 def plan_sweep(home: Deployment, clients: Clients, run_id: str, deadline: float) -> None:
-    """Schedules the run's sweep at its deadline, once however often it is called; InfrastructureError if it cannot."""
+    """Schedules the run's sweep at its deadline; repeated calls change nothing. InfrastructureError if that fails."""
     role = _record(home)
     request: dict[str, Any] = {
         "Name": schedule_name(run_id),
@@ -30,7 +30,7 @@ def plan_sweep(home: Deployment, clients: Clients, run_id: str, deadline: float)
         "ScheduleExpressionTimezone": "UTC",
         "FlexibleTimeWindow": {"Mode": "OFF"},
         "ActionAfterCompletion": "DELETE",
-        "Description": f"Ends what {run_id} has left",
+        "Description": f"Ends remaining tasks of {run_id}",
         "Target": {
             "Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask",
             "RoleArn": role.sweeper_role,
@@ -42,7 +42,7 @@ def plan_sweep(home: Deployment, clients: Clients, run_id: str, deadline: float)
     try:
         call(clients("scheduler", home.region).create_schedule, "scheduler:CreateSchedule", **request)
     except AwsError as error:
-        if error.fault.aws_code != "ConflictException":  # it is planned already
+        if error.fault.aws_code != "ConflictException":  # the schedule already exists
             text = f"the sweep of {run_id} at its deadline could not be planned: {error}"
             raise InfrastructureError(text, code=error.code) from error
 
@@ -55,17 +55,17 @@ def cancel_sweep(home: Deployment, clients: Clients, run_id: str) -> tuple[str, 
         call(scheduler.delete_schedule, "scheduler:DeleteSchedule", Name=name, GroupName=group)
     except AwsError as error:
         if error.fault.aws_code != "ResourceNotFoundException":
-            return (f"the schedule {name} stays until it has fired: {error}",)
+            return (f"the schedule {name} could not be deleted, and will start a sweep at the deadline: {error}",)
     return ()
 
 
 def _record(home: Deployment) -> DeployedHome:
-    assert home.home is not None  # noqa: S101 - what makes it the home region
+    assert home.home is not None  # noqa: S101 - only a home region gets here
     return home.home
 
 
 def schedule_name(run_id: str) -> str:
-    """Returns `sweep-` and the run's id; an id that is too long or has other characters is cut and hashed."""
+    """Returns `sweep-` and the run's id; an id that is too long or has invalid characters is cut and hashed."""
     name = PREFIX + run_id
     if len(name) <= MOST_CHARACTERS and re.fullmatch(r"[0-9A-Za-z_.-]+", name):
         return name
@@ -73,7 +73,7 @@ def schedule_name(run_id: str) -> str:
 
 
 def sweep_task(home: Deployment, run_id: str) -> dict[str, Any]:
-    """Returns the RunTask that the schedule sends: `toril sweep` with a sweeper's rights, not a coordinator's."""
+    """Returns the RunTask of the schedule: `toril sweep`, with the sweeper's permissions."""
     return {
         "ClientToken": EXECUTION_ID,
         "Cluster": home.cluster,

@@ -1,6 +1,6 @@
-"""The values of a suite's secrets, read from Secrets Manager with the credentials of the process that needs them.
+"""Reads the values of a suite's secrets from Secrets Manager, with the worker's credentials.
 
-They are kept in memory and in the environment of the engines, and nowhere else.
+The values are kept only in memory and in the environment of the engines.
 """
 
 import json
@@ -13,19 +13,18 @@ from toril.errors import InfrastructureError
 from toril.records import SecretReference, secret_reference
 
 SETTINGS = ClientSettings(read_timeout_s=10, attempts=5)
-SHORTEST = 4  # characters: what is shorter stands everywhere, and taking it out would spoil every text
+SHORTEST = 4  # characters; masking shorter values would damage too many texts
 RIGHT = "secretsmanager:GetSecretValue"
 FIXES = {
-    "access-denied": f"allow the worker {RIGHT} on it (a region's stack does for those in its `secrets`), and its key "
-    "in KMS",
+    "access-denied": f"add the secret to the stack's `secrets`, or allow the worker {RIGHT} and the use of its KMS key",
     "refused": "check it in Secrets Manager",
 }
 
 
 def read_secrets(secrets: Mapping[str, str]) -> dict[str, str]:
-    """Returns each variable's value; each secret is asked for once.
+    """Returns each variable's value; each secret is requested once.
 
-    InfrastructureError names the variable and its secret, and no value.
+    InfrastructureError names the variable and its secret, but no value.
     """
     if not secrets:
         return {}
@@ -52,7 +51,7 @@ def _read(variable: str, reference: SecretReference, make: Clients) -> str:
         fix = FIXES.get(error.fault.code, error.fault.fix)
         raise AwsError(replace(error.fault, where=f"{where} could not be read", fix=fix)) from None
     if "SecretString" not in answer:
-        text = f"{where} is binary, and an environment variable is a text; store it as one"
+        text = f"{where} is binary, and environment variables need text; store the secret as text"
         raise InfrastructureError(text, code="binary-secret")
     return str(answer["SecretString"])
 
@@ -65,17 +64,18 @@ def _value(variable: str, reference: SecretReference, text: str) -> str:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            problem = f"{where} holds no JSON object, so no key {reference.key!r}; leave the key out"
+            problem = f"{where} is not a JSON object, so it has no key `{reference.key}`; remove the key"
             raise InfrastructureError(problem, code="secret-not-json")
         if reference.key not in found:
-            raise InfrastructureError(f"{where} has no key {reference.key!r}; correct it", code="no-such-secret-key")
+            text = f"{where} has no key `{reference.key}`; correct the key"
+            raise InfrastructureError(text, code="no-such-secret-key")
         value = found[reference.key]
         text = value if isinstance(value, str) else json.dumps(value)
-        where += f", key {reference.key!r},"
+        where += f", key `{reference.key}`,"
     if len(text.strip()) < SHORTEST:
-        problem = f"shorter than {SHORTEST} characters: it could not be kept out of reports; use a longer one"
+        problem = f"shorter than {SHORTEST} characters, so reports cannot mask it; use a longer secret"
         raise InfrastructureError(f"{where} is {problem}", code="short-secret")
     if "\0" in text:
-        problem = "holds a NUL character, which no environment variable can; remove it"
+        problem = "contains a NUL character, which environment variables cannot contain; remove it"
         raise InfrastructureError(f"{where} {problem}", code="nul-in-secret")
     return text

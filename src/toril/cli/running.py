@@ -77,10 +77,10 @@ def plan(
     else:
         plan_text.show(Output(), planned)
         if on == "fargate":
-            from toril.launchers.prepare import priced
+            from toril.launchers.prepare import price_lines
             from toril.store import open_store
 
-            typer.echo("\n".join(priced(planned, open_store(store))))
+            typer.echo("\n".join(price_lines(planned, open_store(store))))
 
 
 def run(
@@ -280,7 +280,7 @@ def doctor_command(
     if on == "local":
         findings = doctor.examine(store)
     else:
-        from toril.launchers.prepare import examined
+        from toril.launchers.prepare import preflight
         from toril.plan.options import plan_run
         from toril.runs.publish import local_suite
         from toril.store import open_store
@@ -290,7 +290,7 @@ def doctor_command(
             with local_suite(suite, clock) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
-        findings = list(examined(planned, open_store(store), clock).findings)
+        findings = list(preflight(planned, open_store(store), clock).findings)
     typer.echo(render(findings), nl=False)
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(InfrastructureError.exit_code)

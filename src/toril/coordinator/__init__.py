@@ -1,1 +1,1 @@
-"""One run, from the first worker launched to the last file folded: a pure protocol, and what drives it over a store."""
+"""Coordinates one run, from the launch of its workers to their last file: a pure protocol, and its driver."""

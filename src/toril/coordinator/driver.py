@@ -1,4 +1,4 @@
-"""Drives the protocol over a store: reads what workers write, merges it, writes start and stop."""
+"""Drives the protocol over a store: reads and merges the workers' files, and writes start and stop."""
 
 import math
 import secrets
@@ -43,15 +43,15 @@ from toril.verdict.live import LiveCriteria
 from toril.verdict.result import CriterionResult
 
 STEP_S = 0.1
-QUICK_STEP_S = 0.02  # while a local run waits for its workers only
-LAG_LIMIT_S = 6  # a worker that lags further behind no longer delays stop criteria
+QUICK_STEP_S = 0.02  # while a local run waits for its workers
+LAG_LIMIT_S = 6  # a worker that lags further behind does not delay stop criteria
 STOP_REASON_S = 60.0  # ECS reports a stopped task and the reason half a minute after its container ended
-UNLAUNCHED = "its command ended before anything was launched; run the suite again"
-REPLACEMENTS = 2  # of a worker that never began; more of them would only hide the cause
+UNLAUNCHED = "its command ended before it launched any worker; run the suite again"
+REPLACEMENTS = 2  # of a worker that failed to start; more replacements would only delay the error
 
 
 class Gone(Protocol):
-    """A worker whose process or task has ended, as its launcher reports it."""
+    """The launcher's report on a worker whose process or task has ended."""
 
     @property
     def reason(self) -> str: ...
@@ -62,7 +62,7 @@ class Gone(Protocol):
 
 @dataclass(slots=True)
 class Searches:
-    """The capacity searches of a run, from its records and measurements alone."""
+    """The capacity searches of a run, computed from its records and measurements."""
 
     plan: Plan
     searches: list[SearchProgress] = field(init=False)
@@ -74,7 +74,7 @@ class Searches:
     def next_stage(
         self, rates: Sequence[Rate], start: Start, timeline: Timeline, complete_to: int | None
     ) -> tuple[str, float] | None:
-        """Judges the complete stages. Returns the execution and rate (per second) of a stage that has to begin now."""
+        """Judges the complete stages. Returns the execution and rate (per second) of a stage that must begin now."""
         if complete_to is None or self._seen == (complete_to, len(rates)):
             return None
         self._seen = complete_to, len(rates)
@@ -85,13 +85,13 @@ class Searches:
         return None
 
     def stop(self, now: float) -> Stop | None:
-        """Returns the stop of the load once every search has its result."""
+        """Returns the stop of the load as soon as every search has a result."""
         if not self.searches or any(search.found is None for search in self.searches):
             return None
         return Stop(at=now, cause="search", message="; ".join(search.message() for search in self.searches))
 
     def notes(self) -> tuple[Note, ...]:
-        """Returns a note on each stage that was judged."""
+        """Returns a note on each judged stage."""
         texts = (_describe_stage(search, stage) for search in self.searches for stage in search.stages)
         return tuple(Note("search-stage", text) for text in texts)
 
@@ -106,7 +106,7 @@ def _describe_stage(search: SearchProgress, stage: CapacityStage) -> str:
 
 @dataclass(slots=True)
 class Coordinator:
-    """The owner of one run. `step` does everything that is due and returns what the launcher has to do."""
+    """The owner of one run. `step` does all work that is due, and returns the actions for the launcher."""
 
     store: Store
     plan: Plan
@@ -115,7 +115,7 @@ class Coordinator:
     lease: LeaseKeeper
     state: RunState
     fold: Fold
-    rates: list[Rate] = field(default_factory=list)  # set while the load went on
+    rates: list[Rate] = field(default_factory=list)  # rate changes during the load
     _writes: deque[WriteStart | WriteStop] = field(default_factory=deque)  # not yet in the store
     _todo: list[Relaunch | Terminate | Kill] = field(default_factory=list)  # not yet returned by `step`
     _live: LiveCriteria = field(init=False)
@@ -132,7 +132,7 @@ class Coordinator:
 
     @classmethod
     def of_new(cls, store: Store, plan: Plan, clock: Clock, *, longest_s: float | None = None) -> Self:
-        """Returns the owner of a run that has just been published."""
+        """Returns the owner of a newly published run."""
         lease = LeaseKeeper(store, plan.run_id, clock, plan.pace)
         lease.take()
         launch = issue(store, plan, clock.now(), longest_s)
@@ -141,10 +141,10 @@ class Coordinator:
 
     @classmethod
     def of_abandoned(cls, store: Store, run_id: str, clock: Clock) -> Self:
-        """Returns the new owner of a run; LeaseLostError while its coordinator lives.
+        """Returns the new owner of a run; LeaseLostError while its coordinator is running.
 
-        InfrastructureError for a local run: its workers ended with its coordinator. A run that was never launched is
-        ended: its suite may be incomplete.
+        InfrastructureError for a local run, because its workers ended with its coordinator. A run that was never
+        launched is ended, because its suite may be incomplete.
         """
         plan, _, _ = read_record(store, run_id)
         if plan.on == "local":
@@ -154,12 +154,12 @@ class Coordinator:
         lease = LeaseKeeper(store, run_id, clock, plan.pace)
         lease.take()
         launch = issue(store, plan, clock.now())
-        _, start, stop = read_record(store, run_id)  # again: with the lease, there is no other writer
+        _, start, stop = read_record(store, run_id)  # read again, now that no other owner can write
         attempts = attempts_of(store, run_id, start)
         state = resumed(begin(plan, launch, launch.at, attempts), start, stop)
         fold = Fold(store, plan, dict(state.attempts))
         if start is not None:
-            fold.read_ready()  # before a start, `step` reads them
+            fold.read_ready()  # without a start, `step` reads them
         found = cls(store, plan, launch, clock, lease, state, fold)
         if not launched:
             found._advance(StopAsked(Stop(at=clock.now(), cause="abort", message=UNLAUNCHED)))
@@ -176,9 +176,9 @@ class Coordinator:
         return QUICK_STEP_S if self.plan.on == "local" and awaited else STEP_S
 
     def step(self, gone: Mapping[str, Gone], asked: Stop | None) -> tuple[Relaunch | Terminate | Kill, ...]:
-        """Does everything that is due. `gone`: the workers that have ended; `asked`: a stop by a signal.
+        """Does all work that is due. `gone`: the workers that have ended; `asked`: a stop by a signal.
 
-        LeaseLostError if another owner has the run. After a StoreError the next step repeats what failed.
+        LeaseLostError if another owner has the run. After a StoreError, the next step repeats the failed work.
         """
         self.lease.renew()
         self._write()
@@ -186,7 +186,7 @@ class Coordinator:
             self._advance(event)
             self._write()
         if self._todo or self.ended:
-            self.lease.renew()  # after a standstill the workers may be another owner's
+            self.lease.renew()  # after a pause of this process, another owner may have the workers
         todo, self._todo = tuple(self._todo), []
         return todo
 
@@ -199,11 +199,11 @@ class Coordinator:
     def finish(self, tasks: Mapping[str, RanTask] | None = None) -> RunState:
         """Merges the last files and writes `end.json`. Returns the final state."""
         self.lease.renew()
-        now = self.clock.now()  # one time for all polls: files that are missing are asked for once
-        while self.fold.poll(now, ending=True):  # after a take-over there may be hours of files to read
+        now = self.clock.now()  # the same time for all polls, so that each missing file is requested once
+        while self.fold.poll(now, ending=True):  # after a take-over, there may be hours of files to read
             self.lease.renew()
         self.fold.finish()
-        self._read_rates()  # one that came with the end
+        self._read_rates()  # rates that were set at the end of the load
         end = End(
             at=self.clock.now(),
             lost=dict(self.state.lost),
@@ -218,13 +218,13 @@ class Coordinator:
         self.lease.renew()
         self.store.put(run_key(self.plan.run_id, name), data)
 
-    def still_waits(self, asked: Stop | None) -> bool:
-        """Renews the lease during a wait after the load. Returns False once a stop is asked for."""
+    def may_wait(self, asked: Stop | None) -> bool:
+        """Renews the lease during a wait after the load. Returns False as soon as a stop is requested."""
         self.lease.renew()
         return asked is None and (self.state.stop is not None or self._stored_stop() is None)
 
     def close(self) -> None:
-        """Gives the lease back; if the store is in trouble, the lease expires by itself."""
+        """Returns the lease; if the store fails, the lease expires by itself."""
         with suppress(StoreError, LeaseLostError):
             self.lease.renew(ended=True)
 
@@ -234,7 +234,7 @@ class Coordinator:
         news = [worker for worker in gone if worker not in self.state.ended]
         if self.state.phase == "launching" and (news or now >= self._asked_at + self.plan.pace.poll_s):
             events += [WorkerReady(worker) for worker in self.fold.poll_before_start()]
-        self.fold.read_exits(news)  # a worker that was gone before has written all its files
+        self.fold.read_exits(news)  # after the launcher's report, which follows a worker's last write
         if self.state.phase != "launching":
             self.fold.poll(now, ending=self._is_ending(now))
         events += self._endings(gone)
@@ -244,40 +244,42 @@ class Coordinator:
         return [*events, Tick()]
 
     def _endings(self, gone: Mapping[str, Gone]) -> list[Event]:
-        """Returns the workers that have ended; on Fargate a worker has ended with its exit.json."""
-        exits, unfit = self.fold.exits, self.fold.unfit
+        """Returns the workers that have ended; on Fargate, a worker with an exit.json has ended."""
+        exits, rejected = self.fold.exits, self.fold.rejected
         found: list[Event] = []
         for worker in self.state.attempts:
-            left = exits.get(worker)
+            exit_record = exits.get(worker)
             if worker in self.state.ended:
                 continue
             if worker in gone:
-                reason = unfit.get(worker) or gone[worker].reason
-                found.append(WorkerEnded(worker, left, reason, gone[worker].again, self._is_taken(left)))
-            elif worker in unfit or (left is not None and self._is_final(left)):
-                found.append(WorkerEnded(worker, left, unfit.get(worker, "")))
-                if left is None:
+                reason = rejected.get(worker) or gone[worker].reason
+                found.append(
+                    WorkerEnded(worker, exit_record, reason, gone[worker].again, self._is_interrupted(exit_record))
+                )
+            elif worker in rejected or (exit_record is not None and self._is_final(exit_record)):
+                found.append(WorkerEnded(worker, exit_record, rejected.get(worker, "")))
+                if exit_record is None:
                     self._todo.append(Terminate(worker))
         return found
 
-    def _is_final(self, left: Exit) -> bool:
-        """Whether a worker has ended by its exit.json; of an interrupted task the launcher reports the reason later."""
-        waits = self._is_taken(left) and self.clock.now() < left.at + STOP_REASON_S
+    def _is_final(self, exit_record: Exit) -> bool:
+        """Whether an exit.json ends a worker; for an interrupted task, the launcher's reason is awaited first."""
+        waits = self._is_interrupted(exit_record) and self.clock.now() < exit_record.at + STOP_REASON_S
         return self.plan.on != "local" and not waits
 
-    def _is_taken(self, left: Exit | None) -> bool:
-        """Whether a signal ended a worker that nobody of this run sent: its task was interrupted."""
-        signalled = left is not None and left.outcome == "stopped" and left.signals > 0
+    def _is_interrupted(self, exit_record: Exit | None) -> bool:
+        """Whether a signal from outside the run ended a worker, as when its task was interrupted."""
+        signalled = exit_record is not None and exit_record.outcome == "stopped" and exit_record.signals > 0
         return signalled and self.plan.on != "local" and self.state.stop is None
 
     def _is_ending(self, now: float) -> bool:
-        """Whether workers may end at any moment, so that their exit.json is worth a request."""
+        """Whether workers may end at any moment, so that requests for their exit.json make sense."""
         start, load_s = self.state.start, self.plan.bounded_s
         planned = start is not None and load_s is not None and now >= start.at + load_s
         return planned or self.state.phase == "stopping"
 
     def _stop_asked(self, now: float) -> Stop | None:
-        """Returns a stop that is in the store; asks for it, and for new rates, as often as workers do."""
+        """Returns a stop from the store; reads it, and new rates, as often as workers do."""
         if now < self._asked_at + self.plan.pace.poll_s:
             return None
         self._asked_at = now
@@ -285,7 +287,7 @@ class Coordinator:
         return self._stored_stop()
 
     def _read_rates(self) -> None:
-        """Reads the rates that `toril adjust` or an earlier owner has set."""
+        """Reads the rates of `toril adjust` or of an earlier owner."""
         if self.plan.adjustable and self.state.start is not None:
             new = list(next_rates(self.store, self.plan.run_id, len(self.rates)))
             if new:
@@ -296,7 +298,7 @@ class Coordinator:
         return find_record(self.store, Stop, run_key(self.plan.run_id, "stop.json"))
 
     def _breached(self) -> Stop | None:
-        """Returns the stop by a criterion that has come true."""
+        """Returns the stop of a breached stop criterion."""
         if self.state.phase != "running":
             return None
         complete_to = self.fold.judged_to(self.fold.complete_to(self.state.ended))
@@ -307,7 +309,7 @@ class Coordinator:
         return None
 
     def _breached_without_laggards(self) -> list[CriterionResult]:
-        """Returns the stop criteria that have come true whatever a stuck or slow worker will report."""
+        """Returns the stop criteria that are breached, whatever stuck or slow workers will report."""
         reported = self.fold.reported_to(self.state.ended)
         newest, began = max(reported.values(), default=-1), self.clock.now()
         if (
@@ -321,12 +323,12 @@ class Coordinator:
         found = self._live.standing(
             self.fold.timeline, {worker: -1 if last is None else last for worker, last in judged_to.items()}
         )
-        ended = self.clock.now()  # this evaluates the whole run, which takes seconds after hours
+        ended = self.clock.now()  # this evaluation covers the whole run, and takes seconds after hours of load
         self._judge_again_at = ended + REST * (ended - began)
         return found
 
     def _searched(self) -> Stop | None:
-        """Sets the rate of a search's next stage. Returns the stop once all searches are over."""
+        """Sets the rate of a search's next stage. Returns the stop when all searches have ended."""
         start = self.state.start
         if not self._searches.searches or self.state.phase != "running" or start is None:
             return None
@@ -345,7 +347,7 @@ class Coordinator:
                 cause="search",
                 by=self.lease.owner,
             )
-            self.lease.renew()  # after a standstill the rates may be another owner's
+            self.lease.renew()  # after a pause of this process, another owner may set the rates
             if self.store.put_once(rate_key(self.plan.run_id, rate.number), rate.to_json()):
                 self.rates.append(rate)
             else:
@@ -363,9 +365,9 @@ class Coordinator:
                 self.fold.follow(action.worker, action.attempt)
 
     def _write(self) -> None:
-        """Writes start and stop. A record that is there already counts: another owner, or a user, wrote it."""
+        """Writes start and stop. An existing record of another owner, or of a user, takes precedence."""
         while self._writes:
-            self.lease.renew()  # before each write: an owner may stand still between two of them
+            self.lease.renew()  # before each write, because this process may pause between them
             match self._writes[0]:
                 case WriteStart(start):
                     self._write_start(start)
@@ -377,7 +379,7 @@ class Coordinator:
 
     def _write_start(self, start: Start) -> None:
         key = run_key(self.plan.run_id, "start.json")
-        # a write that failed before is repeated with a new time: no worker may find a start in the past
+        # a repeated write has a new time, because a start must not be in the past
         start = start.model_copy(update={"at": max(start.at, self.clock.now() + self.plan.pace.start_lead_s)})
         self.state = replace(self.state, start=start)
         if self.store.put_once(key, start.to_json()):
@@ -389,7 +391,7 @@ class Coordinator:
                 self.fold.follow(worker, attempt)
         elif self.state.stop is None:
             self.state = replace(self.state, start=None)
-            why = f"{self.store.address(key)} names attempts that were never issued: it is not this run's"
+            why = f"{self.store.address(key)} names attempts that were never issued, so it belongs to another run"
             self._advance(StopAsked(Stop(at=self.clock.now(), cause="abort", message=why)))
 
 
@@ -400,9 +402,9 @@ def issue(
     longest_s: float | None = None,
     nonce: Callable[[], str] = lambda: secrets.token_hex(4),
 ) -> Launch:
-    """Returns the run's attempts and deadline, which are issued once: a record that is there already counts.
+    """Returns the run's attempts and deadline, which are issued once; an existing record takes precedence.
 
-    `longest_s`: the longest load that its regions allow.
+    `longest_s`: the longest load that its regions allow, in seconds.
     """
     found = read_launch(store, plan.run_id)
     if found is not None:
@@ -419,5 +421,5 @@ def issue(
 
 
 def lasts_s(plan: Plan, longest_s: float | None = None) -> float:
-    """Returns the seconds from the launch to the moment at which nothing of the run is left, whatever happens."""
+    """Returns the seconds from the launch to the deadline, when no worker is left, even after failures."""
     return plan.pace.ready_timeout_s + plan.pace.start_lead_s + load_ends_s(plan, longest_s)

@@ -1,4 +1,4 @@
-"""Merges the interval files of a run into one timeline while they arrive, and lists what is missing or damaged."""
+"""Merges the interval files of a run into one timeline while they arrive, and lists missing and damaged files."""
 
 import math
 from collections.abc import Container, Iterable, Mapping
@@ -38,20 +38,20 @@ from toril.timeline import Timeline
 from toril.timeline.arms import Arm
 from toril.timeline.intervals import MAX_PACKED, decode
 
-MAX_FILES_PER_POLL = 4  # of a worker: a backlog is merged nearly in the order of time, and cannot delay a signal
-EXPECTED = 0.95  # of the time between two files of a worker: an earlier request would be in vain
-MOST_LOOKS = 500  # workers whose files one poll asks for: half a second's worth, so that nothing else waits for long
-VAIN_LOOKS_PER_S = 500  # of all workers together: half of what one core can ask of a bucket
+MAX_FILES_PER_POLL = 4  # per worker, so that a backlog is merged in time order and cannot delay a signal
+EXPECTED = 0.95  # the next file is requested at this fraction of the interval
+MAX_WORKERS_PER_POLL = 500  # takes about half a second, so that other work is not delayed
+MISSES_PER_S = 500  # requests without a file, over all workers: half of what one core can send to a bucket
 OVERDUE = 2  # misses, after which a worker may have ended
-MOST_DAMAGED = 1000  # files that are named
+MOST_DAMAGED = 1000  # named files
 LONGEST_DAMAGE = 500  # characters
 
 
 @dataclass(slots=True)
 class Fold:
-    """The merged measurements of one run, and every file that could not be part of them.
+    """The merged measurements of one run, and the files that could not be merged.
 
-    `timeline` is what is judged: in a duet the head arm alone, in its own time.
+    `timeline` is the judged part: in a duet only the head arm, in the arm's own time.
     """
 
     store: Store
@@ -60,8 +60,8 @@ class Fold:
     whole: Timeline = field(default_factory=Timeline)  # all measurements, in the run's time
     arms: dict[int, Timeline] = field(default_factory=dict)  # of a duet
     damaged: list[str] = field(default_factory=list)
-    cases: list[Case] = field(default_factory=list)  # of a functional run that is over
-    unfit: dict[str, str] = field(default_factory=dict)  # worker → why its ready.json or exit.json is refused
+    cases: list[Case] = field(default_factory=list)  # of a finished functional run
+    rejected: dict[str, str] = field(default_factory=dict)  # worker → the problem of its ready.json or exit.json
     judged_plan: Plan = field(init=False)  # the plan of `timeline`
     _files: dict[str, WorkerFiles] = field(init=False)
     _arms: tuple[Arm, ...] = field(init=False, default=())
@@ -81,7 +81,7 @@ class Fold:
         return self.arms.get(HEAD, self.whole)
 
     def judged_to(self, second: int | None) -> int | None:
-        """Returns the last complete second of `timeline` when the run is complete to this second."""
+        """Returns the last complete second of `timeline`, given the last complete second of the run."""
         if second is None or not self._arms:
             return second
         done = next(arm.done_s(second + 1.0) for arm in self._arms if arm.arm == HEAD)
@@ -96,10 +96,10 @@ class Fold:
         return {worker: files.ready for worker, files in self._files.items() if files.ready is not None}
 
     def follow(self, worker: str, attempt: str) -> None:
-        """Reads another attempt of a worker, whose last one left nothing."""
+        """Reads the files of another attempt of a worker, whose last attempt never began."""
         if self._files[worker].attempt != attempt:
             self._files[worker] = WorkerFiles(worker, attempt)
-            self.unfit.pop(worker, None)
+            self.rejected.pop(worker, None)
             self.attempts = {**self.attempts, worker: attempt}
 
     def poll_before_start(self) -> list[str]:
@@ -108,47 +108,47 @@ class Fold:
         for files in self._files.values():
             if files.exit is None:
                 wanted[self._key(files, "exit.json")] = files
-            if files.ready is None and files.worker not in self.unfit:
+            if files.ready is None and files.worker not in self.rejected:
                 wanted[self._key(files, "ready.json")] = files
         there = [key for key in self.store.keys(run_key(self.plan.run_id, "workers") + "/") if key in wanted]
         return self._read(wanted, there)
 
     def read_ready(self) -> None:
-        """Reads every ready.json that was not read yet."""
+        """Reads every unread ready.json."""
         wanted = {self._key(files, "ready.json"): files for files in self._files.values() if files.ready is None}
         self._read(wanted, wanted)
 
     def read_exits(self, workers: Iterable[str] | None = None) -> None:
-        """Reads the exit.json of these workers, or of all, unless it was read."""
+        """Reads every unread exit.json of these workers, or of all."""
         chosen = [self._files[worker] for worker in (self._files if workers is None else workers)]
         wanted = {self._key(files, "exit.json"): files for files in chosen if files.exit is None}
         self._read(wanted, wanted)
 
     def poll(self, now: float, *, ending: bool = False) -> int:
-        """Merges the new interval files of workers that should have some. Returns how many there were, or may be.
+        """Merges new interval files of workers that should have some. Returns their number, plus workers still to poll.
 
-        A damaged file is named and costs only itself. An exit.json is asked for where files are overdue; everywhere
-        when the load is `ending`.
+        A damaged file is named and skipped. The poll requests an exit.json if a worker's files are overdue, or of all
+        workers when the load is `ending`.
         """
         open_ones = [files for files in self._files.values() if not self._complete(files)]
         self._poll_exits([files for files in open_ones if ending or files.misses >= OVERDUE], now)
-        late = sorted((files for files in open_ones if now >= files.look_at), key=lambda files: files.look_at)
-        due, merged = late[:MOST_LOOKS], len(late[MOST_LOOKS:])
+        late = sorted((files for files in open_ones if now >= files.poll_at), key=lambda files: files.poll_at)
+        due, merged = late[:MAX_WORKERS_PER_POLL], len(late[MAX_WORKERS_PER_POLL:])
         for again in range(MAX_FILES_PER_POLL):
             found = self.store.find_many([self._next_key(files) for files in due], MAX_PACKED)
             merged += len(found)
-            due = [files for files in due if self._seen(files, found.get(self._next_key(files)), now, again=again > 0)]
+            due = [files for files in due if self._take(files, found.get(self._next_key(files)), now, again=again > 0)]
             if not due:
                 break
         for files in due:
-            files.look_at = now  # each request found a file: there may be more
+            files.poll_at = now  # each request found a file, so there may be more
         return merged
 
     def _poll_exits(self, some: list[WorkerFiles], now: float) -> None:
-        late = (files for files in some if files.exit is None and now >= files.exit_look_at)
-        due = sorted(late, key=lambda files: files.exit_look_at)[:MOST_LOOKS]
+        late = (files for files in some if files.exit is None and now >= files.exit_poll_at)
+        due = sorted(late, key=lambda files: files.exit_poll_at)[:MAX_WORKERS_PER_POLL]
         for files in due:
-            files.exit_look_at = now + self._again_s
+            files.exit_poll_at = now + self._retry_s
         self.read_exits(files.worker for files in due)
 
     def finish(self) -> None:
@@ -164,7 +164,7 @@ class Fold:
             ):
                 if data is None:
                     self._damage(problem)
-                    files.next_number = max(files.next_number, number + 1)  # a second `finish` names it only once
+                    files.next_number = max(files.next_number, number + 1)  # a second `finish` does not name it again
                 else:
                     files.next_number = number
                     self._merge(files, data)
@@ -174,15 +174,15 @@ class Fold:
                 self._damage(problem)
 
     def complete_to(self, ended: Container[str] = ()) -> int | None:
-        """Returns the last second that every running worker has reported in full; None before the first.
+        """Returns the last second that every running worker has reported completely; None before the first.
 
-        A worker in `ended` without an exit.json will report nothing more.
+        A worker in `ended` without an exit.json sends no more files.
         """
         reported = self.reported_to(ended)
         return None if not reported or -1 in reported.values() else min(reported.values()) - 1
 
     def reported_to(self, ended: Container[str] = ()) -> dict[str, int]:
-        """Returns the last second of which each running worker has reported anything; -1 before the first."""
+        """Returns the last second in each running worker's files; -1 before the first."""
         running = [
             worker
             for worker, files in self._files.items()
@@ -195,29 +195,29 @@ class Fold:
         return files.exit is not None and files.next_number > files.exit.interval_files
 
     @property
-    def _again_s(self) -> float:
-        """The wait after a miss: as often as workers poll, unless there are many workers."""
-        return max(self.plan.pace.poll_s, len(self._files) / VAIN_LOOKS_PER_S)
+    def _retry_s(self) -> float:
+        """The wait after a miss: the workers' poll interval, or longer if there are many workers."""
+        return max(self.plan.pace.poll_s, len(self._files) / MISSES_PER_S)
 
-    def _seen(self, files: WorkerFiles, data: bytes | None, now: float, *, again: bool) -> bool:
-        """Merges a file and decides when to ask for the next. Returns whether that one may be there already.
+    def _take(self, files: WorkerFiles, data: bytes | None, now: float, *, again: bool) -> bool:
+        """Merges a file, and sets the time of the next request. Returns whether the next file may already exist.
 
-        `again`: a file was found just before, so that a miss means nothing.
+        `again`: this poll has already found a file, so a miss does not count.
         """
         flush_s = self.plan.pace.flush_s
         if data is None:
-            files.look_at = now + self._again_s
+            files.poll_at = now + self._retry_s
             if again and files.exit is None:
-                files.came_at = now if files.came_at == NEVER else files.came_at
-                files.look_at = max(files.look_at, files.came_at + EXPECTED * flush_s)
+                files.arrived_at = now if files.arrived_at == NEVER else files.arrived_at
+                files.poll_at = max(files.poll_at, files.arrived_at + EXPECTED * flush_s)
             else:
                 files.misses += 1
             return False
         stalled, waited_for, files.misses = files.misses > 1, files.misses > 0, 0
-        files.came_at = now if waited_for else min(now, files.came_at + flush_s)
-        files.look_at = files.came_at + EXPECTED * flush_s
+        files.arrived_at = now if waited_for else min(now, files.arrived_at + flush_s)
+        files.poll_at = files.arrived_at + EXPECTED * flush_s
         self._merge(files, data)
-        return stalled or now >= files.came_at + flush_s or files.exit is not None
+        return stalled or now >= files.arrived_at + flush_s or files.exit is not None
 
     def _read(self, wanted: Mapping[str, WorkerFiles], there: Iterable[str]) -> list[str]:
         """Reads these records. Returns the workers that have become ready."""
@@ -230,31 +230,32 @@ class Fold:
                 elif self._take_ready(files, Ready.from_json(data, key), key):
                     ready.append(files.worker)
             except StoreError as error:
-                self.unfit[files.worker] = str(error)
+                self.rejected[files.worker] = str(error)
                 self._damage(str(error))
                 if key.endswith("/exit.json"):
-                    files.exit_look_at = math.inf  # it will not change
+                    files.exit_poll_at = math.inf  # workers write it once
         return ready
 
-    def _take_exit(self, files: WorkerFiles, left: Exit, key: str) -> None:
-        """Takes an exit.json; if other files were merged than those that it lists, merges all again without them."""
-        check_attempt(files, left, key)
-        self._bounds.check_exit(left, key)
-        files.exit, files.look_at = left, NEVER
-        surplus = files.next_number - 1 > left.interval_files
-        if surplus or (left.interval_digests and not left.interval_digests.startswith(files.digests)):
+    def _take_exit(self, files: WorkerFiles, exit_record: Exit, key: str) -> None:
+        """Takes an exit.json; if other files than its listed ones were merged, restarts the merge without them."""
+        check_attempt(files, exit_record, key)
+        self._bounds.check_exit(exit_record, key)
+        files.exit, files.poll_at = exit_record, NEVER
+        surplus = files.next_number - 1 > exit_record.interval_files
+        if surplus or (exit_record.interval_digests and not exit_record.interval_digests.startswith(files.digests)):
             self.whole, self.arms, self.damaged = Timeline(), {arm: Timeline() for arm in self.arms}, []
             for one in self._files.values():
-                one.next_number, one.digests, one.look_at, one.came_at, one.misses = 1, "", NEVER, NEVER, 0
+                one.next_number, one.digests, one.poll_at, one.arrived_at, one.misses = 1, "", NEVER, NEVER, 0
 
     def _take_ready(self, files: WorkerFiles, ready: Ready, key: str) -> bool:
-        """Takes a ready.json. Returns whether the worker is of the same major version."""
+        """Takes a ready.json. Returns whether the worker has the same major version."""
         check_attempt(files, ready, key)
         files.ready = ready
         theirs, ours = (text.partition(".")[0] for text in (ready.toril_version, __version__))
         if theirs != ours:
-            self.unfit[files.worker] = f"its image has toril {ready.toril_version}, and this is {__version__}: use one"
-        return files.worker not in self.unfit
+            versions = f"its image has toril {ready.toril_version}, and this is {__version__}"
+            self.rejected[files.worker] = f"{versions}; use the same major version"
+        return files.worker not in self.rejected
 
     def _merge(self, files: WorkerFiles, data: bytes) -> None:
         key = self._next_key(files)
@@ -274,10 +275,10 @@ class Fold:
             self._damage(str(error))
 
     def _damage(self, problem: str) -> None:
-        """Names a damaged file, once."""
+        """Records the problem of a damaged file, once."""
         problem = problem[:LONGEST_DAMAGE]
         if len(self.damaged) == MOST_DAMAGED:
-            problem = f"more than {MOST_DAMAGED:,} files are damaged; the others are not named"
+            problem = f"more than {MOST_DAMAGED:,} files are damaged; the others are not listed"
         if problem not in self.damaged and len(self.damaged) <= MOST_DAMAGED:
             self.damaged.append(problem)
 
@@ -289,7 +290,7 @@ class Fold:
 
 
 def attempts_of(store: Store, run_id: str, start: Start | None) -> dict[str, str]:
-    """Returns the attempt of each worker: an issued one that the start names; before a start the last that began."""
+    """Returns each worker's attempt: the issued attempt in the start, or before a start the last one that began."""
     launch = read_launch(store, run_id)
     if start is not None:
         named = start.attempts.items()
@@ -305,26 +306,26 @@ def attempts_of(store: Store, run_id: str, start: Start | None) -> dict[str, str
 
 
 def collect(store: Store, run_id: str) -> tuple[Fold, Completeness]:
-    """Merges a stored run from its files alone."""
+    """Merges a stored run from its files."""
     plan, start, stop = read_record(store, run_id)
     fold = Fold(store, plan, attempts_of(store, run_id, start))
     fold.finish()
     rates = tuple(next_rates(store, run_id, 0))
     end = find_record(store, End, run_key(run_id, "end.json"))
     if end is not None and end.stopped is False:
-        stop = None  # it came after the load
+        stop = None  # it was written after the load
     return fold, completeness_of(fold, start, stop, {} if end is None else end.lost, rates)
 
 
 def completeness_of(
     fold: Fold, start: Start | None, stop: Stop | None, lost: Mapping[str, str], rates: tuple[Rate, ...] = ()
 ) -> Completeness:
-    """Returns what is known of every planned worker. `lost`: the reasons that the coordinator knew, by worker."""
+    """Returns the state of every planned worker. `lost`: the coordinator's reasons, by worker."""
     exits, reasons = fold.exits, dict[str, str]()
     planned = tuple(share.worker for share in fold.plan.shares)
     for worker in planned:
-        left = exits.get(worker)
-        reason = fold.unfit.get(worker, "left no exit.json") if left is None else left.failure
+        exit_record = exits.get(worker)
+        reason = fold.rejected.get(worker, "left no exit.json") if exit_record is None else exit_record.failure
         reason = lost.get(worker) or reason
         if reason is not None:
             reasons[worker] = reason

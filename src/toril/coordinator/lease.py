@@ -1,4 +1,4 @@
-"""The ownership of a run: a record that is renewed every few seconds by compare-and-swap, by one owner at a time."""
+"""The lease of a run: a record that its one owner renews every few seconds by compare-and-swap."""
 
 import os
 import secrets
@@ -14,11 +14,11 @@ from toril.store.records import find_record
 
 
 class LeaseLostError(InfrastructureError):
-    """Another process owns the run; this one must not act on it."""
+    """Another process owns the run, so this one must not act on it."""
 
 
 class LeaseKeeper:
-    """Takes the lease of one run, and renews it while its coordinator lives."""
+    """Takes the lease of one run, and renews it while its coordinator is running."""
 
     def __init__(self, store: Store, run_id: str, clock: Clock, pace: Pace, owner: str | None = None) -> None:
         self._store, self._run_id, self._clock, self._pace = store, run_id, clock, pace
@@ -30,10 +30,10 @@ class LeaseKeeper:
         self._renewed_at = float("-inf")
 
     def take(self) -> int:
-        """Takes the run. Returns the epoch, which counts its owners; LeaseLostError while another owner lives.
+        """Takes the run. Returns the epoch, which counts the owners; LeaseLostError while another owner is running.
 
-        The clocks of two machines may differ. So another owner is gone only when its lease has not changed for the
-        whole time, by this machine's clock, in which the owner should have renewed it.
+        The clocks of two machines may differ. So another owner counts as dead only if its lease does not change for
+        its whole validity, measured by this machine's clock.
         """
         found = self._store.find_version(self._key)
         if found is not None:
@@ -55,9 +55,9 @@ class LeaseKeeper:
                 raise self._lost()
 
     def renew(self, *, ended: bool = False) -> None:
-        """Writes the lease unless it is fresh; `ended`: the owner gives it back."""
+        """Writes the lease unless it is fresh; `ended`: the owner gives it up."""
         now = self._clock.now()
-        fresh = 0 <= now - self._renewed_at < self._pace.lease_renew_s  # negative: the clock was put back
+        fresh = 0 <= now - self._renewed_at < self._pace.lease_renew_s  # negative if the clock was set back
         if ended or not fresh:
             self._write(now, ended=ended)
 
@@ -79,7 +79,7 @@ class LeaseKeeper:
         self._version, self._renewed_at = version, now
 
     def _is_own(self) -> bool:
-        """Whether the stored lease is this owner's: it was written, and the store's answer was lost."""
+        """Whether the stored lease is this owner's, because only the store's answer was lost."""
         found = self._store.find_version(self._key)
         if found is None or Lease.from_json(found[0], self._key).owner != self.owner:
             return False
@@ -92,7 +92,7 @@ class LeaseKeeper:
         except StoreError:
             lease = None
         owner = "another process" if lease is None else lease.owner
-        text = f"run {self._run_id} is owned by {owner}, who carries it on; `toril watch {self._run_id}` follows it"
+        text = f"run {self._run_id} is owned by {owner}; use `toril watch {self._run_id}` to follow it"
         return LeaseLostError(text, code="run-owned")
 
 
@@ -102,14 +102,14 @@ def read_lease(store: Store, run_id: str) -> Lease | None:
 
 
 class LeaseWatch:
-    """Observes from another machine whether a run has an owner: a lease that is renewed changes."""
+    """Observes from another machine whether a run has an owner: a renewed lease changes."""
 
     def __init__(self) -> None:
         self._seen: Lease | None = None
         self._changed_at = 0.0
 
     def is_live(self, lease: Lease | None, now: float) -> bool:
-        """Returns whether the lease that was just read is renewed; the first one counts as fresh."""
+        """Returns whether the owner still renews the lease, which was just read; the first one counts as fresh."""
         if lease is None or lease.ended:
             return False
         if lease != self._seen:
@@ -120,7 +120,7 @@ class LeaseWatch:
 def is_live(lease: Lease | None, now: float) -> bool:
     """Returns whether a coordinator holds the run: by its lease's time, or because its process runs on this machine.
 
-    A machine that was suspended continues with a lease that has long expired.
+    After a suspend, a machine's coordinator continues with a lease that has expired.
     """
     if lease is None or lease.ended:
         return False
@@ -128,7 +128,7 @@ def is_live(lease: Lease | None, now: float) -> bool:
 
 
 def _runs_here(lease: Lease) -> bool:
-    """Whether the owner is another process of this machine, and not a later one with the same number."""
+    """Whether the owner is another process of this machine, and not a later one with the same process id."""
     if lease.host != socket.gethostname() or lease.pid == os.getpid():
         return False
     try:

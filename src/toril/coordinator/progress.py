@@ -18,17 +18,17 @@ from toril.verdict.evidence import Evidence
 
 Phase = Literal["preparing", "running", "draining", "waiting"]
 
-MOST_CRITERIA = 5  # shown while the load goes on
+MOST_CRITERIA = 5  # shown during the load
 REST = 4  # the pause after an evaluation of the whole run, as a multiple of its duration
 ORDER = ("failed", "inconclusive", "triggered", "passed")
-AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that judge the time as a whole
-WINDOW_S = 5  # of rates and percentiles: steady enough to read, fresh enough to act on
+AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that need the whole run
+WINDOW_S = 5  # of rates and percentiles: long enough for steady values, short enough for current ones
 PHASES: dict[str, Phase] = {"launching": "preparing", "running": "running"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Rates and percentiles of the last few seconds, and counts since the start signal; None: nothing was measured."""
+    """Rates and percentiles of the last few seconds (None without samples), and counts since the start signal."""
 
     virtual_users: int = 0
     rps: float = 0.0
@@ -55,13 +55,13 @@ class LiveFigures(Figures):
     run_id: str = ""
     phase: Phase = "preparing"
     elapsed_s: float = 0.0  # since the start signal
-    planned_s: float = 0.0  # 0 when only iterations bound the load
+    planned_s: float = 0.0  # 0 if only iterations limit the load
     planned_users: int = 0
     lag_s: float = 0.0  # from the newest sample to now
     locations: tuple[LocationFigures, ...] = ()
-    turn: str = ""  # of a duet: which arm is loaded
+    turn: str = ""  # of a duet: the arm under load
     criteria: tuple[tuple[str, str], ...] = ()  # outcome so far and message; breached ones first
-    waiting: str = ""  # in phase "waiting", after the load: what for
+    waiting: str = ""  # in phase "waiting", after the load: the reason
     notes: tuple[Note, ...] = ()  # such as a lost worker or a changed rate
 
 
@@ -72,7 +72,7 @@ class View(Protocol):
 
 
 class CriteriaProgress:
-    """The outcome so far of criteria on samples."""
+    """The outcomes so far of criteria on samples."""
 
     def __init__(self, plan: Plan) -> None:
         criteria = criteria_of(plan.criteria)
@@ -82,7 +82,7 @@ class CriteriaProgress:
         self._again_at = 0.0
 
     def evaluate(self, timeline: Timeline, clock: Clock) -> tuple[tuple[str, str], ...]:
-        """Returns outcome and message of each, breached ones first; cached, since that takes long."""
+        """Returns outcome and message of each criterion, breached ones first; cached, because evaluation takes long."""
         began = clock.now()
         if self._judged and began >= self._again_at:
             evidence = Evidence(self._plan, timeline)
@@ -107,7 +107,7 @@ def live_figures(
     newest = max(
         (second for worker in fold.attempts if (second := timeline.last_second_of(worker)) is not None), default=None
     )
-    complete = fold.complete_to(state.ended)  # later seconds lack the users of workers that lag
+    complete = fold.complete_to(state.ended)  # later seconds lack the users of lagging workers
     last = complete if complete is not None and complete >= 0 else None if newest is None else max(0, newest - 1)
     lost = (f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items())
     notes += tuple(Note("lost-worker", text) for text in lost)
@@ -138,7 +138,7 @@ def rate_notes(rates: Iterable[Rate], start: Start) -> tuple[Note, ...]:
 
 
 def _turn(plan: Plan, elapsed_s: float) -> str:
-    """Returns the block and arm of a duet, such as `block 3 of 10: head`; empty without a duet, and before its load."""
+    """Returns block and arm of a duet, such as `block 3 of 10: head`; empty without a duet and before its load."""
     if plan.duet is None:
         return ""
     begun = [turn for turn in plan.duet.turns() if turn.starts_s <= elapsed_s]

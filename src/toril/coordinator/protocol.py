@@ -4,8 +4,8 @@ launching ──all ready──▶ running ──all ended──▶ ended
     │                       │ stop, deadline, quorum lost
     └─ a worker ends early ─┴──▶ stopping ──all ended, or given up──▶ ended
 
-It reads no clock, store or process. The driver passes events in and carries the actions out, so that the simulation can
-play them in any order.
+It reads no clock, store or process. The driver passes events in and executes the actions, so the simulation can play
+events in any order.
 """
 
 import math
@@ -15,8 +15,8 @@ from typing import Literal
 
 from toril.records import Exit, Launch, Pace, Plan, Start, Stop
 
-UNBOUNDED_S = 8 * 3600.0  # the longest load of a suite that only iterations bound and that has no max-duration
-FINISH_SLACK_S = 30.0  # beyond planned load and graceful stop, before a run counts as stuck
+UNBOUNDED_S = 8 * 3600.0  # the longest load of a suite limited only by iterations, without max-duration
+FINISH_SLACK_S = 30.0  # after planned load and graceful stop, before a run counts as stuck
 LATE = "was not ready when a quorum of workers started"
 MOST_NAMED = 10  # workers in a message
 
@@ -25,28 +25,28 @@ Phase = Literal["launching", "running", "stopping", "ended"]
 
 @dataclass(frozen=True, slots=True)
 class WorkerReady:
-    """ready.json of a launched attempt was seen."""
+    """The driver has read ready.json of a launched attempt."""
 
     worker: str
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded:
-    """A worker has ended, with its exit.json or without one. `reason`: the launcher's.
+    """A worker has ended, with or without an exit.json. `reason`: the launcher's.
 
-    `again`: its attempt never began, for a reason that may pass. `taken`: a signal from outside the run ended it.
+    `again`: its attempt failed to start for a temporary reason. `interrupted`: a signal from outside the run ended it.
     """
 
     worker: str
     exit: Exit | None
     reason: str = ""
     again: bool = False
-    taken: bool = False
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """A signal, `toril stop`, a stop criterion or a search asks to end the load."""
+    """A signal, `toril stop`, a stop criterion or a search requests the end of the load."""
 
     stop: Stop
 
@@ -71,7 +71,7 @@ class WriteStop:
 
 @dataclass(frozen=True, slots=True)
 class Relaunch:
-    """Start this attempt in place of one that has ended."""
+    """Start this attempt to replace an ended one."""
 
     worker: str
     attempt: str
@@ -79,14 +79,14 @@ class Relaunch:
 
 @dataclass(frozen=True, slots=True)
 class Terminate:
-    """Ask a worker to end (SIGTERM, StopTask)."""
+    """Stop a worker gracefully (SIGTERM, StopTask)."""
 
     worker: str
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """End a worker that does not end by itself."""
+    """Kill a worker that does not stop."""
 
     worker: str
 
@@ -98,21 +98,21 @@ Action = WriteStart | WriteStop | Relaunch | Terminate | Kill
 class RunState:
     """The state of one run."""
 
-    attempts: Mapping[str, str]  # worker → the attempt that was launched last
-    spares: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # worker → attempts that may follow it
+    attempts: Mapping[str, str]  # worker → its latest launched attempt
+    spares: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # worker → further issued attempts
     quorum: float
     launched_at: float
     deadline: float = math.inf  # seconds since the epoch
-    load_s: float | None  # planned seconds of load and graceful stop; None when only iterations bound the run
+    load_s: float | None  # planned seconds of load and graceful stop; None if only iterations limit the run
     max_duration_s: float | None
     pace: Pace = field(default_factory=Pace)
     phase: Phase = "launching"
     ready: frozenset[str] = frozenset()
     ended: Mapping[str, Exit | None] = field(default_factory=dict)
-    lost: Mapping[str, str] = field(default_factory=dict)  # worker → why
+    lost: Mapping[str, str] = field(default_factory=dict)  # worker → reason
     start: Start | None = None
     stop: Stop | None = None
-    stopping_since: float | None = None  # by this coordinator's clock; None: the stop was read from the store
+    stopping_since: float | None = None  # by this coordinator's clock; None if the stop came from the store
     killed: bool = False
     abort_reason: str | None = None  # set when the load never began
 
@@ -122,19 +122,19 @@ class RunState:
 
     @property
     def needed(self) -> int:
-        """The quorum: how many workers must be ready, and must stay."""
+        """The number of workers that the quorum needs."""
         return max(1, math.ceil(round(self.quorum * len(self.attempts), 9)))
 
 
 def load_ends_s(plan: Plan, longest_s: float | None = None) -> float:
-    """Returns the seconds from the start signal to the moment at which no load is left, whatever happens."""
+    """Returns the seconds from the start signal until all load has ended, even after failures."""
     bounds = [plan.max_duration_s, None if plan.bounded_s is None else plan.bounded_s + plan.graceful_stop_s, longest_s]
     load_s = min((bound for bound in bounds if bound is not None), default=UNBOUNDED_S)
     return load_s + FINISH_SLACK_S + plan.pace.kill_after_s + plan.pace.give_up_s
 
 
 def begin(plan: Plan, launch: Launch, now: float, latest: Mapping[str, str] | None = None) -> RunState:
-    """Returns the state right after the launch. `latest`: the attempts that an earlier coordinator started last."""
+    """Returns the state right after the launch. `latest`: the latest attempts of an earlier coordinator."""
     attempts = {worker: issued[0] for worker, issued in launch.attempts.items()} | dict(latest or {})
     return RunState(
         attempts=attempts,
@@ -149,7 +149,7 @@ def begin(plan: Plan, launch: Launch, now: float, latest: Mapping[str, str] | No
 
 
 def resumed(state: RunState, start: Start | None, stop: Stop | None) -> RunState:
-    """Returns the state of a run that is under way, from its records."""
+    """Returns the state of a running run, from its records."""
     if start is not None:
         lost = {worker: LATE for worker in state.attempts if worker not in start.attempts}
         state = replace(started_by_another(state, start), phase="running", ready=frozenset(start.attempts), lost=lost)
@@ -157,7 +157,7 @@ def resumed(state: RunState, start: Start | None, stop: Stop | None) -> RunState
 
 
 def advance(state: RunState, event: Event, now: float) -> tuple[RunState, tuple[Action, ...]]:
-    """Returns the state after `event`, and the actions for the driver; in phase `ended` there are none."""
+    """Returns the state after `event`, and the actions for the driver; no actions in phase `ended`."""
     if state.phase == "ended":
         return state, ()
     match event:
@@ -172,27 +172,27 @@ def advance(state: RunState, event: Event, now: float) -> tuple[RunState, tuple[
 
 
 def started_by_another(state: RunState, start: Start) -> RunState:
-    """Returns the state with a start that another owner wrote first."""
+    """Returns the state with the start that another owner wrote first."""
     return replace(state, start=start, attempts={**state.attempts, **start.attempts})
 
 
 def _start_when_ready(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
-    waiting = frozenset(state.attempts) - state.ready - frozenset(state.lost)
-    if state.phase != "launching" or waiting or len(_fit(state)) < state.needed:
+    unready = frozenset(state.attempts) - state.ready - frozenset(state.lost)
+    if state.phase != "launching" or unready or len(_waiting_workers(state)) < state.needed:
         return state, ()
-    return _shoot(state, now)
+    return _start(state, now)
 
 
-def _fit(state: RunState) -> frozenset[str]:
-    """The workers that are ready and have not ended."""
+def _waiting_workers(state: RunState) -> frozenset[str]:
+    """Returns the workers that are ready and have not ended."""
     return (state.ready & frozenset(state.attempts)) - frozenset(state.ended)
 
 
-def _shoot(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
-    fit = _fit(state)
-    attempts = {worker: attempt for worker, attempt in state.attempts.items() if worker in fit}
+def _start(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
+    waiting = _waiting_workers(state)
+    attempts = {worker: attempt for worker, attempt in state.attempts.items() if worker in waiting}
     start = Start(at=now + state.pace.start_lead_s, attempts=attempts)
-    late = tuple(Terminate(worker) for worker in state.attempts if worker in state.alive - fit)
+    late = tuple(Terminate(worker) for worker in state.attempts if worker in state.alive - waiting)
     lost = {**{action.worker: LATE for action in late}, **state.lost}
     return replace(state, phase="running", start=start, lost=lost), (WriteStart(start), *late)
 
@@ -211,7 +211,7 @@ def _ended(state: RunState, event: WorkerEnded, now: float) -> tuple[RunState, t
             ready=state.ready - {worker},
         )
         return state, (Relaunch(worker, spares[0]),)
-    lost_why = event.reason if event.taken else None if event.exit is None else event.exit.failure
+    lost_why = event.reason if event.interrupted else None if event.exit is None else event.exit.failure
     if event.exit is None:
         lost_why = event.reason or "ended without an exit.json"
     state = replace(state, ended={**state.ended, worker: event.exit})
@@ -244,7 +244,7 @@ def _stop(state: RunState, stop: Stop, now: float) -> tuple[RunState, tuple[Acti
 
 
 def _with_abort_reason(state: RunState, stop: Stop) -> RunState:
-    """Notes a stop before the start as the reason why the run could not start, unless a user asked for it."""
+    """Sets a stop before the start as the reason why the run could not start, unless a user requested the stop."""
     if state.start is None and state.abort_reason is None and stop.cause in ("deadline", "abort"):
         return replace(state, abort_reason=stop.message)
     return state
@@ -253,8 +253,8 @@ def _with_abort_reason(state: RunState, stop: Stop) -> RunState:
 def _tick(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
     pace = state.pace
     if state.phase == "launching" and now - state.launched_at > pace.ready_timeout_s:
-        if len(_fit(state)) >= state.needed:
-            return _shoot(state, now)
+        if len(_waiting_workers(state)) >= state.needed:
+            return _start(state, now)
         missing = frozenset(state.attempts) - state.ready
         message = f"not ready after {pace.ready_timeout_s:.0f} s: {_named(missing)}"
         return _stop(state, Stop(at=now, cause="deadline", message=message), now)
@@ -263,14 +263,14 @@ def _tick(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
         if overdue:
             return _stop(state, Stop(at=now, cause="deadline", message=overdue), now)
     if state.phase in ("launching", "running") and now > state.deadline - pace.kill_after_s - pace.give_up_s:
-        return _stop(state, Stop(at=now, cause="deadline", message="the run's deadline is over"), now)
+        return _stop(state, Stop(at=now, cause="deadline", message="the run's deadline has passed"), now)
     if state.phase == "stopping" and state.stop:
         return _end_stopping(state, now)
     return state, ()
 
 
 def _end_stopping(state: RunState, now: float) -> tuple[RunState, tuple[Action, ...]]:
-    """Kills workers that do not end in time, and gives up those that do not end even then."""
+    """Kills workers that do not stop in time, and gives up those that are still running some time later."""
     if state.stopping_since is None:
         return replace(state, stopping_since=now), tuple(Terminate(worker) for worker in sorted(state.alive))
     waited_s = now - state.stopping_since
@@ -278,7 +278,7 @@ def _end_stopping(state: RunState, now: float) -> tuple[RunState, tuple[Action, 
         return replace(state, killed=True), tuple(Kill(worker) for worker in sorted(state.alive))
     if state.killed and waited_s > state.pace.kill_after_s + state.pace.give_up_s:
         limit_s = state.pace.kill_after_s + state.pace.give_up_s
-        stuck = {worker: f"was still there {limit_s:.0f} s after it was told to end" for worker in state.alive}
+        stuck = {worker: f"was still running {limit_s:.0f} s after the stop" for worker in state.alive}
         ended = {**state.ended, **dict.fromkeys(stuck)}
         return replace(state, phase="ended", ended=ended, lost={**stuck, **state.lost}), ()
     return state, ()

@@ -1,6 +1,6 @@
-"""The files that one attempt of a worker wrote: listed, checked against the plan, test cases decoded.
+"""Reads the files of one attempt of a worker: lists them, checks them against the plan, and decodes test cases.
 
-A suite is a stranger's code that runs beside the worker, so every file is checked.
+A suite's code runs beside the worker and is not trusted, so every file is checked.
 """
 
 import re
@@ -28,8 +28,8 @@ from toril.timeline.intervals import Interval
 
 FILES_AT_ONCE = 32  # held in memory
 NUMBER = re.compile(r"[0-9]{6}")
-LONGEST_NAME = 80  # characters that a message shows
-RECORDED_S = 48 * 3600  # results of another tool have their own duration, however long the plan is
+LONGEST_NAME = 80  # characters in a message
+RECORDED_S = 48 * 3600  # results of another tool have their own duration, which may differ from the plan's
 NEVER = float("-inf")
 
 NumberedFile = tuple[int, bytes | None, str]  # number and content; without content, the problem
@@ -42,28 +42,28 @@ def interval_name(number: int) -> str:
 
 @dataclass(slots=True)
 class WorkerFiles:
-    """What has been read of one attempt's files; times are those of the reader's clock."""
+    """The state of reading one attempt's files; times are those of the reader's clock."""
 
     worker: str
     attempt: str
     next_number: int = 1  # of the interval file that is read next
-    came_at: float = NEVER  # latest possible arrival of the last one; unknown before the first miss
+    arrived_at: float = NEVER  # latest possible arrival of the last one; unknown before the first miss
     ready: Ready | None = None
     exit: Exit | None = None
-    look_at: float = NEVER  # when the next interval file is asked for
-    misses: int = 0  # requests in vain since the last file
-    digests: str = ""  # of the interval files that were read
-    exit_look_at: float = NEVER
+    poll_at: float = NEVER  # when the next interval file is requested
+    misses: int = 0  # requests without a result since the last file
+    digests: str = ""  # of the files read so far
+    exit_poll_at: float = NEVER
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a plan allows in the files of its workers. The methods raise StoreError for everything else."""
+    """The values that a plan allows in the files of its workers. The methods raise StoreError for all others."""
 
     locations: Mapping[str, str]  # by worker
     series: frozenset[tuple[str, int, int]]  # execution, arm and block
     executions: frozenset[str]
-    names: frozenset[str]  # of the plan's executions; in a duet several have the same series
+    names: frozenset[str]  # of the plan's executions; in a duet, several have the same series
     longest_s: float  # since the start signal
 
     @classmethod
@@ -77,15 +77,15 @@ class Bounds:
             longest_s=max(load_ends_s(plan), RECORDED_S if recorded else 0),
         )
 
-    def check_exit(self, left: Exit, key: str) -> None:
-        reports = left.executions.values()
-        _check_executions({*left.executions, *left.first_sample_lateness_s} <= self.names, key)
-        times = (left.last_sample_s, *(one.ended_s for one in reports), *(one.queued_s for one in reports))
+    def check_exit(self, exit_record: Exit, key: str) -> None:
+        reports = exit_record.executions.values()
+        _check_executions({*exit_record.executions, *exit_record.first_sample_lateness_s} <= self.names, key)
+        times = (exit_record.last_sample_s, *(one.ended_s for one in reports), *(one.queued_s for one in reports))
         self._check_time(max((seconds for seconds in times if seconds is not None), default=0.0), key)
 
     def check_interval(self, worker: str, interval: Interval, key: str) -> None:
         if (interval.worker, interval.location) != (worker, self.locations[worker]):
-            raise StoreError(f"{key} is of another worker", code="foreign-file")
+            raise StoreError(f"{key} belongs to another worker", code="foreign-file")
         series = {(one.execution, one.arm, one.block) for one in interval.series}
         executions = {*interval.executions, *interval.resolution_us}
         _check_executions(series <= self.series and executions <= self.executions, key)
@@ -93,35 +93,36 @@ class Bounds:
 
     def _check_time(self, seconds: float, key: str) -> None:
         if seconds > self.longest_s:
-            text = f"{key} is damaged: it names second {seconds:.0f} of at most {self.longest_s:.0f}"
+            text = f"{key} is damaged: it has second {seconds:.0f}, and the run has at most {self.longest_s:.0f}"
             raise StoreError(text, code="damaged-file")
 
 
 def _check_executions(known: bool, key: str) -> None:
     if not known:
-        raise StoreError(f"{key} is damaged: it names an execution that the plan does not have", code="damaged-file")
+        raise StoreError(f"{key} is damaged: it has an execution that is not in the plan", code="damaged-file")
 
 
 def check_attempt(files: WorkerFiles, record: Ready | Exit, key: str) -> None:
     """StoreError if the record is not of this attempt."""
     if (record.worker, record.attempt) != (files.worker, files.attempt):
-        raise StoreError(f"{key} is of another worker or attempt", code="foreign-file")
+        raise StoreError(f"{key} belongs to another worker or attempt", code="foreign-file")
 
 
 def numbered_files(
     store: Store, prefix: str, first: int, count: int | None, most: int, *, listed: bool
 ) -> Iterator[NumberedFile]:
-    """Yields the files from number `first` on, in order, and a problem for each that is missing or foreign.
+    """Yields the files from number `first` on, in order, and a problem for each missing or foreign file.
 
-    `count`: how many there should be; None if unknown. `most`: bytes of a file. `listed`: also list the store's keys,
-    which finds foreign files; they are listed anyway when a file is missing, so that no more is read than is there.
+    `count`: the expected number of files; None if unknown. `most`: bytes of a file. `listed`: also list the store's
+    keys, which finds foreign files. A missing file causes a listing, too, so that only existing files are requested.
     """
     wanted: Sequence[int] = range(first, (count or 0) + 1)
     if listed:
         wanted, others = _list(store, prefix, first)
-        yield from ((0, None, f"{prefix}{name[:LONGEST_NAME]} is not the name of a worker's file") for name in others)
+        yield from ((0, None, f"{prefix}{name[:LONGEST_NAME]} is not a worker's file") for name in others)
         if count is not None:
-            yield from ((0, None, f"{prefix}{number:06d} is not in exit.json") for number in wanted if number > count)
+            surplus = [number for number in wanted if number > count]
+            yield from ((0, None, f"{prefix}{number:06d} is not listed in exit.json") for number in surplus)
             wanted = [number for number in wanted if number <= count]
     next_number = first
     while wanted:
@@ -140,7 +141,7 @@ def numbered_files(
 
 
 def _list(store: Store, prefix: str, first: int) -> tuple[list[int], list[str]]:
-    """Returns the numbers from `first` on, in order, and the names that are not numbers."""
+    """Returns the numbers from `first` on, in order, and the names that are no numbers."""
     names = [key.removeprefix(prefix) for key in store.keys(prefix)]
     numbers = sorted(int(name) for name in names if NUMBER.fullmatch(name))
     return [number for number in numbers if number >= first], [name for name in names if not NUMBER.fullmatch(name)]
@@ -160,12 +161,12 @@ def is_own(digests: str, number: int, data: bytes) -> bool:
 def read_cases(
     store: Store, run_id: str, attempts: Mapping[str, str], exits: Mapping[str, Exit]
 ) -> tuple[list[Case], list[str]]:
-    """Returns all test cases, by worker and file, and a problem for each file that is missing or damaged."""
+    """Returns all test cases, by worker and file, and a problem for each missing or damaged file."""
     cases: list[Case] = []
     damaged: list[str] = []
     for worker, attempt in attempts.items():
-        prefix, left = worker_key(run_id, worker, attempt, "tests-"), exits.get(worker)
-        count = left.case_files if left else None
+        prefix, exit_record = worker_key(run_id, worker, attempt, "tests-"), exits.get(worker)
+        count = exit_record.case_files if exit_record else None
         for number, data, problem in numbered_files(store, prefix, 1, count, MOST_BYTES_OF_CASES, listed=True):
             try:
                 if data is None:
@@ -174,7 +175,7 @@ def read_cases(
                 file = decode_cases(data, key)
                 if (file.worker, file.number) != (worker, number):
                     raise StoreError(f"{key} is a copy of another file", code="foreign-file")
-                if left and not is_own(left.case_digests, number, data):
+                if exit_record and not is_own(exit_record.case_digests, number, data):
                     raise StoreError(f"{key} is not the file that its worker wrote", code="foreign-file")
                 cases += file.cases
             except StoreError as error:

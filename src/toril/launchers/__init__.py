@@ -1,11 +1,11 @@
 """Launchers start, watch and stop workers; the worker is the same program wherever it runs.
 
-local      processes of this machine
-fargate    tasks of ECS, in each region of the plan
-preflight  checks everything that a run on Fargate needs, before it starts
-pricing    the cost of a run at list prices
-prepare    the launcher of a plan, after preflight and price
-doctor     checks everything that a local run needs
+- local: processes of this machine
+- fargate: ECS tasks, in each region of the plan
+- preflight: checks of everything that a run on Fargate needs, before it starts
+- pricing: the cost of a run at list prices
+- prepare: chooses the launcher of a plan, and runs preflight and price check
+- doctor: checks of everything that a local run needs
 """
 
 from collections.abc import Mapping
@@ -18,38 +18,38 @@ from toril.suite.reader import Note
 
 @dataclass(frozen=True, slots=True)
 class WorkerExit:
-    """Why a worker's process or task is gone."""
+    """The reason why a worker's process or task ended."""
 
     reason: str
-    again: bool = False  # it never began, for a reason that may pass: another attempt is worth a try
+    again: bool = False  # it failed to start for a temporary reason, so another attempt may succeed
     code: str = "exited"
 
 
 class Launcher(Protocol):
-    """Starts, watches and stops workers. Every call returns at once; what takes time goes on beside the coordinator."""
+    """Starts, watches and stops workers. Every call returns at once; slow work runs in other threads."""
 
     @property
     def longest_s(self) -> float | None:
-        """The longest load that the workers' regions allow, in seconds; None: any."""
+        """The longest load that the workers' regions allow, in seconds; None without a limit."""
         ...
 
     def launch(self, plan: Plan, launch: Launch) -> None:
-        """Starts the first attempt of every share; InfrastructureError if that is impossible."""
+        """Starts the first attempt of every worker; InfrastructureError if that is impossible."""
         ...
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
-        """Finds the workers of a run that is under way, one attempt each; starts nothing.
+        """Finds the running workers of a run, one attempt each; starts none.
 
-        A worker that is not found is gone, and may be tried again.
+        A missing worker counts as ended, and may be relaunched.
         """
         ...
 
     def relaunch(self, worker: str, attempt: str) -> None:
-        """Starts another attempt at a share whose last one is gone."""
+        """Starts another attempt of a worker whose last attempt has ended."""
         ...
 
     def ended(self) -> Mapping[str, WorkerExit]:
-        """Returns the workers whose latest attempt is gone."""
+        """Returns the workers whose latest attempt has ended."""
         ...
 
     def tasks(self) -> Mapping[str, RanTask]:
@@ -57,7 +57,7 @@ class Launcher(Protocol):
         ...
 
     def notes(self) -> tuple[Note, ...]:
-        """Returns what the launcher waits for at present, and since when."""
+        """Returns notes on what the launcher waits for, and how long."""
         ...
 
     def terminate(self, worker: str) -> None: ...
@@ -65,13 +65,13 @@ class Launcher(Protocol):
     def kill(self, worker: str) -> None: ...
 
     def release(self) -> None:
-        """Forgets the workers without ending them: another owner has the run, or may have it."""
+        """Leaves the workers running, because another owner has the run or may take it over."""
         ...
 
     def close(self) -> tuple[str, ...]:
-        """Ends everything that runs. Returns the problems that prevented it."""
+        """Stops all workers. Returns the problems that prevented it."""
         ...
 
     def cancel_sweep(self) -> tuple[str, ...]:
-        """Cancels the deadline sweep, after `close` and once the verdict is kept. Returns what prevented it."""
+        """Cancels the deadline sweep, after `close` and after the verdict is stored. Returns the problems."""
         ...

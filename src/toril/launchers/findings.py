@@ -1,4 +1,4 @@
-"""The result of a check, on this machine or in a region: the same for `toril doctor` and the preflight of a run."""
+"""The result of a check, on this machine or in a region, for `toril doctor` and for the preflight of a run."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -10,21 +10,21 @@ from toril.errors import UserError
 State = Literal["ok", "missing", "optional", "warning"]
 
 MARKS = {"ok": "ok", "missing": "MISSING", "optional": "optional", "warning": "warning"}
-WIDTH = 11  # of the names of a machine's findings
+WIDTH = 11  # characters of the names of a machine's findings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was checked.
+    """The result of one check.
 
-    `missing` stops a run, and its detail names the fix; `optional` stops only some suites, a `warning` none.
+    `missing` prevents every run, `optional` prevents some suites, `warning` prevents none; the detail names the fix.
     """
 
     state: State
     detail: str
     code: str = ""  # the cause; empty if the state is ok
     name: str = ""
-    region: str = ""  # empty: of the whole run, or of this machine
+    region: str = ""  # empty for the whole run, or for this machine
 
     @property
     def line(self) -> str:
@@ -47,28 +47,28 @@ def warning(code: str, detail: str) -> Finding:
     return Finding(state="warning", code=code, detail=detail)
 
 
-Found = Finding | Iterable[Finding] | None
+CheckResult = Finding | Iterable[Finding] | None
 
 
-def checked(name: str, check: Callable[[], Found], region: str = "") -> tuple[Finding, ...]:
-    """Returns the findings of a check, with their name and region; a call that AWS refuses is a finding itself."""
+def checked(name: str, check: Callable[[], CheckResult], region: str = "") -> tuple[Finding, ...]:
+    """Returns the findings of a check, with its name and region; a call that AWS refuses is a finding, too."""
     try:
-        found = check()
-        findings = (found,) if isinstance(found, Finding) else tuple(found or ())
-    except UserError as error:  # also a store that cannot be written
-        findings = (unanswered(error),)
+        result = check()
+        findings = (result,) if isinstance(result, Finding) else tuple(result or ())
+    except UserError as error:  # including a store that is not writable
+        findings = (failed_call(error),)
     return tuple(replace(one, name=one.name or name, region=region) for one in findings)
 
 
-def unanswered(error: UserError) -> Finding:
-    """Returns the finding of a failed call: a missing right has to be given; a busy AWS may be asked later."""
+def failed_call(error: UserError) -> Finding:
+    """Returns the finding of a failed call: a warning if the cause is temporary, such as throttling."""
     if isinstance(error, AwsError) and error.fault.passes:
         return warning(error.code, f"could not be checked: {error}")
     return missing(error.code, str(error))
 
 
 def render(findings: Iterable[Finding]) -> str:
-    """Returns one line a finding: first those of no region, then region by region."""
+    """Returns one line per finding: first those without a region, then region by region."""
     ordered = sorted(findings, key=lambda finding: finding.region)
     named = [(f"{one.region} {one.name}".strip(), one) for one in ordered]
     of_regions = any(one.region for one in ordered)

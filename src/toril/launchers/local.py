@@ -1,4 +1,4 @@
-"""Workers as processes of this machine, each in the place of a location if the suite has locations."""
+"""Runs workers as processes of this machine; each represents a location if the suite has locations."""
 
 import contextlib
 import importlib.util
@@ -22,15 +22,15 @@ LOG_TAIL_CHARS = 600
 
 
 class LocalLauncher:
-    """Starts `toril worker` processes, each in a session of its own so that nothing of it can outlive the run.
+    """Starts `toril worker` processes, each in its own session, so that the engines end with their worker.
 
     InfrastructureError if bzt is not installed.
     """
 
     def __init__(self, store: FolderStore, environment: Mapping[str, str]) -> None:
         if importlib.util.find_spec("bzt") is None:
-            fix = "install toril with its extra `worker`: toril[worker]"
-            raise InfrastructureError(f"local runs need Taurus (bzt), which is not installed; {fix}", code="no-bzt")
+            text = "local runs need Taurus (bzt), which is not installed; install `toril[worker]`"
+            raise InfrastructureError(text, code="no-bzt")
         self._store = store
         own = {name: value for name, value in os.environ.items() if not OF_THE_JOB(name)}
         self._environment = own | dict(environment)
@@ -54,7 +54,7 @@ class LocalLauncher:
     def relaunch(self, worker: str, attempt: str) -> None:
         log = self._store.path(worker_key(self._run_id, worker, attempt, "worker.log"))
         make_private(log.parent)
-        command = [sys.executable, "-P", "-m", "toril.worker", "--watch-parent"]  # a yaml.py of the user's is not ours
+        command = [sys.executable, "-P", "-m", "toril.worker", "--watch-parent"]  # -P: ignores a user's own yaml.py
         command += ["--store", str(self._store.folder), "--run", self._run_id]
         command += ["--worker", worker, "--attempt", attempt]
         try:
@@ -96,7 +96,7 @@ class LocalLauncher:
             _kill_session(process.pid)
 
     def release(self) -> None:
-        self.close()  # workers here end with the command that started them
+        self.close()  # local workers end with the command that started them
 
     def close(self) -> tuple[str, ...]:
         for worker in self._processes:
@@ -111,12 +111,12 @@ class LocalLauncher:
         with contextlib.suppress(OSError):
             tail = self._logs[worker].read_text(errors="replace").strip()[-LOG_TAIL_CHARS:]
             if tail:
-                return f"{how}; its last lines: {tail}"
+                return f"{how}; last log lines: {tail}"
         return how
 
 
 def _kill_session(session: int) -> None:
-    """Kills the rest of a worker's session: engines have process groups of their own, but never their own session."""
+    """Kills the remaining processes of a worker's session; engines have their own process groups, but no session."""
     for pid in psutil.pids():
         with contextlib.suppress(OSError):
             if pid != os.getpid() and os.getsid(pid) == session:

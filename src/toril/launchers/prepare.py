@@ -1,6 +1,6 @@
-"""The launcher of a plan: this machine, or Fargate in the regions of the store's stacks, after preflight and price.
+"""Chooses the launcher of a plan, and checks a run on Fargate and its price before the launch.
 
-Functions import what only runs on Fargate need: a local run starts without it.
+Functions import the modules for Fargate, so that a local run starts without them.
 """
 
 import os
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from toril.launchers.fargate import FargateLauncher, Rates, Stopped
     from toril.launchers.preflight import Preflight
 
-PREFLIGHT_ATTEMPTS, SWEEP_ATTEMPTS = 4, 5  # of each call, which is made once
+PREFLIGHT_ATTEMPTS, SWEEP_ATTEMPTS = 4, 5  # of each call by botocore, because nothing else repeats it
 
 
 def prepared(
     plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock, *, max_cost_usd: float | None
 ) -> tuple[Launcher, tuple[str, ...]]:
-    """Returns the plan's launcher after the preflight, and warnings and price to show; errors name what is missing.
+    """Returns the plan's launcher, and the lines to show: the preflight's warnings and the price.
 
-    A run on Fargate that costs more than `max_cost_usd` at list prices is refused.
+    UserError if the preflight finds a problem, or if the run costs more than `max_cost_usd` at list prices.
     """
     if plan.on != "fargate":
         return launcher_for(plan, store, environment, clock), ()
@@ -34,7 +34,7 @@ def prepared(
     from toril.launchers.pricing import refuse_above
 
     deployments = read_deployments(store)
-    found = _examined(plan, store, deployments, clock)
+    found = _preflight(plan, store, deployments, clock)
     refuse(found.findings)
     lines = tuple(one.line for one in found.findings if one.state == "warning")
     if found.estimate is not None:
@@ -44,7 +44,7 @@ def prepared(
 
 
 def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock) -> Launcher:
-    """Returns the plan's launcher without preflight; the errors name what it lacks."""
+    """Returns the plan's launcher without preflight; UserError if the store does not fit the plan."""
     if plan.on == "fargate":
         damaged: list[StoreError] = []
         deployments = read_deployments(store, damaged)
@@ -52,28 +52,29 @@ def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock
             raise StoreError("; ".join(map(str, damaged)), code=damaged[0].code)
         return _fargate(plan, deployments, clock)
     if not isinstance(store, FolderStore):
-        raise OptionError(f"--store {store.address('')}: local workers need a folder", code="not-a-folder")
+        text = f"--store {store.address('')}: local runs need a folder; name one, or use `--on fargate`"
+        raise OptionError(text, code="not-a-folder")
     return LocalLauncher(store, environment)
 
 
-def examined(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
-    """Returns the preflight of a plan, or without one of all regions of the store."""
-    return _examined(plan, store, read_deployments(store), clock)
+def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
+    """Returns the preflight of a plan; without a plan, of all regions of the store."""
+    return _preflight(plan, store, read_deployments(store), clock)
 
 
-def priced(plan: Plan, store: Store) -> tuple[str, ...]:
-    """Returns the start and price of a run on Fargate from the store's records alone, or why they are unknown."""
+def price_lines(plan: Plan, store: Store) -> tuple[str, ...]:
+    """Returns start time and price of a run on Fargate, from the store's records alone, or why they are unknown."""
     from toril.launchers.pricing import estimate, read_prices
 
     try:
         deployments = read_deployments(store)
     except InfrastructureError as error:
-        return (f"its start and price are not known: {error}",)
+        return (f"start time and price are unknown: {error}",)
     return estimate(plan, deployments, read_prices(os.environ)).lines()
 
 
 def stop_tasks(store: Store, run_id: str, why: str) -> "Stopped":
-    """Stops every task of a run, in all regions of the store; a region with a damaged record delays no other."""
+    """Stops every task of a run, in all regions of the store; a damaged record affects its own region only."""
     from toril.launchers.fargate import Stopped, clients, stop_everywhere
 
     damaged: list[StoreError] = []
@@ -96,16 +97,16 @@ def read_deployments(store: Store, damaged: list[StoreError] | None = None) -> d
         except StoreError as error:
             if damaged is None:
                 raise
-            text = f"{error}: tasks of that region may still run; `pulumi up` its stack"
+            text = f"{error}; tasks in that region may still run: run `pulumi up` for its stack"
             damaged.append(StoreError(text, code=error.code))
     if not found:
         where = store.address(deployment_key("<region>"))
-        fix = "`pulumi up` a hub and a region, and name the hub's bucket with --store or TORIL_STORE"
+        fix = "deploy a hub and a region with `pulumi up`, and set --store or TORIL_STORE to the hub's bucket"
         raise InfrastructureError(f"{where}: no region is deployed; {fix}", code="not-deployed")
     return found
 
 
-def _examined(plan: Plan | None, store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> "Preflight":
+def _preflight(plan: Plan | None, store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> "Preflight":
     from toril.launchers.fargate import clients
     from toril.launchers.preflight import CommandContext, check
     from toril.launchers.pricing import read_prices

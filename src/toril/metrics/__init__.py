@@ -1,8 +1,8 @@
-"""What CloudWatch measured of the system under test, for the criteria that ask for it.
+"""CloudWatch's metrics of the system under test, for criteria on them.
 
-fetch       the queries of a plan → `ServerMetrics`, once CloudWatch has published the end of the load; and a check
-            before the load, so that a missing right costs none
-cloudwatch  one question: its periods, its calls, its answer, its faults
+- fetch: reads a plan's metrics as soon as CloudWatch has published the end of the load, and checks the queries before
+  the load
+- cloudwatch: one request for metrics: its periods, calls, answers and faults
 """
 
 from toril.metrics.cloudwatch import ClientFactory, clients

@@ -1,7 +1,7 @@
-"""One question to CloudWatch: GetMetricData in batches and pages, and the answer or the fault for each query.
+"""Reads metrics from CloudWatch: GetMetricData in batches and pages, with an answer or a fault for each query.
 
-CloudWatch's periods begin at multiples of their length since the epoch, wherever the load begins. All instants are
-whole seconds since the epoch, as CloudWatch keeps them.
+CloudWatch's periods begin at multiples of their length since the epoch, independent of the load. All times are whole
+seconds since the epoch, as in CloudWatch.
 """
 
 import math
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 else:
     ClientFactory = Callable
 
-# A call ends within a lease's 15 s; the caller repeats it anyway.
+# A call takes less than a lease's 15 s; the caller repeats it.
 SETTINGS = aws.ClientSettings(connect_timeout_s=3, read_timeout_s=5, attempts=2, mode="adaptive")
 RIGHT = "cloudwatch:GetMetricData"
-FIPS_REGIONS = "us-east-1, us-east-2, us-west-1, us-west-2 and GovCloud"  # with one of CloudWatch, as of 2026-11
-OF_THE_QUERY = frozenset({"invalid-request", "refused"})  # faults of the suite: the same call without the query works
+FIPS_REGIONS = "us-east-1, us-east-2, us-west-1, us-west-2 and GovCloud"  # of CloudWatch, as of 2026-11
+OF_THE_QUERY = frozenset({"invalid-request", "refused"})  # errors in the suite; the call works without the query
 FIXES = {
     "invalid-request": "correct the criterion",
     "no-region": "name it in the criterion (`region: eu-west-1`), or set AWS_REGION",
@@ -45,10 +45,10 @@ QUERIES_PER_CALL = 500  # GetMetricData's maximum
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The periods that overlap a load: `begin` of the first to `end` of the last.
+    """The periods that overlap a load: from `begin` of the first to `end` of the last.
 
-    `needed` is the beginning of the last period that has to have a value: the last one with enough of the load in it.
-    A later one counts when it is there.
+    `needed` is the beginning of the last period that must have a value: the last one that overlaps enough of the load.
+    A later value is optional.
     """
 
     begin: int
@@ -74,7 +74,7 @@ def span(start_at: float, end_at: float, period_s: int) -> Span:
 
 
 def recent(now: float, period_s: int, for_s: float) -> Span:
-    """Returns the periods that were over at `now`, as far back as `for_s`."""
+    """Returns the complete periods of the last `for_s` seconds before `now`."""
     end = math.floor(now / period_s) * period_s
     begin = min(end - period_s, math.floor((now - for_s) / period_s) * period_s)
     return Span(begin, end, end - period_s, period_s)
@@ -82,20 +82,20 @@ def recent(now: float, period_s: int, for_s: float) -> Span:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Values by the start of their period, or the fault that kept them away."""
+    """Values by the start of their period, or the fault of the request."""
 
     points: Mapping[int, float] = field(default_factory=dict)
     fault: Fault | None = None
 
 
 def clients() -> ClientFactory:
-    """Returns the factory of CloudWatch clients, one a region."""
+    """Returns the factory of CloudWatch clients, one per region."""
     make = aws.clients(SETTINGS)
     return lambda region: make("cloudwatch", region or "")
 
 
 def grouped(queries: Iterable[MetricQuery]) -> list[list[MetricQuery]]:
-    """Returns the queries by call: of one region, and of one period, because a call has one span of time."""
+    """Returns groups of queries with the same region and period, because a call has one region and time span."""
 
     def group(query: MetricQuery) -> tuple[str, int]:
         return query.region or "", query.period_s
@@ -104,7 +104,7 @@ def grouped(queries: Iterable[MetricQuery]) -> list[list[MetricQuery]]:
 
 
 def name_of(query: MetricQuery) -> str:
-    """Returns the metric as people call it: `AWS/ECS CPUUtilization Average (ClusterName=c, ServiceName=s)`."""
+    """Returns the metric's name for messages: `AWS/ECS CPUUtilization Average (ClusterName=c, ServiceName=s)`."""
     dimensions = ", ".join(f"{name}={value}" for name, value in query.dimensions.items())
     return f"{query.namespace} {query.metric} {query.statistic}" + (f" ({dimensions})" if dimensions else "")
 
@@ -114,7 +114,7 @@ def place_of(region: str | None) -> str:
 
 
 def ask(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) -> dict[str, Answer]:
-    """Returns the answer to every query (all of one region and one period), by key; raises nothing that AWS says."""
+    """Returns the answer to every query by key; all have one region and period. AWS' errors are in the answers."""
     answers: dict[str, Answer] = {}
     for first in range(0, len(queries), QUERIES_PER_CALL):
         answers.update(_batch(queries[first : first + QUERIES_PER_CALL], asked, clients))
@@ -131,19 +131,19 @@ def _batch(queries: Sequence[MetricQuery], asked: Span, clients: ClientFactory) 
         found = error.fault if isinstance(error, AwsError) else fault_of(error, RIGHT, endpoint=endpoint)
         if found is None:
             raise
-    if found.code in OF_THE_QUERY and len(queries) > 1:  # one bad query spoils its whole call: find it
+    if found.code in OF_THE_QUERY and len(queries) > 1:  # one bad query fails the whole call, so find it
         half = len(queries) // 2
         return _batch(queries[:half], asked, clients) | _batch(queries[half:], asked, clients)
     fix = FIXES.get(found.code, found.fix)
     if found.code == "unreachable" and "-fips" in endpoint:
-        fix = f"CloudWatch has FIPS endpoints in {FIPS_REGIONS} only: unset AWS_USE_FIPS_ENDPOINT"
+        fix = f"unset AWS_USE_FIPS_ENDPOINT, because CloudWatch has FIPS endpoints in {FIPS_REGIONS} only"
     answer = Answer(fault=replace(found, fix=fix, where=place_of(region)))
     return {query.key: answer for query in queries}
 
 
 @dataclass(slots=True)
 class _Reply:
-    """The answer to one query, as far as the pages have come."""
+    """The answer to one query, from the pages read so far."""
 
     points: dict[int, float] = field(default_factory=dict)
     status: str | None = None
@@ -166,7 +166,7 @@ def _read(queries: Sequence[MetricQuery], asked: Span, client: "CloudWatchClient
     for page in _pages(wire, asked, client):
         try:
             _take_in(page, replies, asked)
-        except (KeyError, ValueError) as error:  # boto3 makes an empty answer of whatever is no JSON
+        except (KeyError, ValueError) as error:  # boto3 returns an empty answer if the body is not JSON
             raise AwsError(fault("not-aws", RIGHT, endpoint=client.meta.endpoint_url)) from error
     region = client.meta.region_name
     return {query.key: reply.answer(region) for query, reply in zip(queries, replies.values(), strict=True)}

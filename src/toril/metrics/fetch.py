@@ -1,4 +1,4 @@
-"""Asks CloudWatch twice: before the load for what will be missing, and after it until its end has been published."""
+"""Checks the metric queries of a plan before the load, and reads the metrics after it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,13 +22,13 @@ from toril.metrics.cloudwatch import (
 from toril.records import MetricQuery, MetricSeries, ServerMetrics
 from toril.suite.reader import Note
 
-LIMIT_S = 300.0  # after the last period's end; AWS' own one-minute metrics are there after one to three minutes
-POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute: their publishers are quick
+LIMIT_S = 300.0  # after the last period's end; AWS publishes its one-minute metrics after one to three minutes
+POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute, which are published quickly
 TICK_S = 0.2
 MINUTE_S = 60
-SHORT_PERIODS_KEPT_S = 3 * 3600  # how long CloudWatch keeps periods below a minute
-LOOKED_BACK_S = 2 * 3600  # as far back as CloudWatch has values of every period, and an hour less
-ERRORS: dict[str, type[UserError]] = {  # by fault; all others are infrastructure's
+SHORT_PERIODS_KEPT_S = 3 * 3600  # CloudWatch's retention of periods below a minute
+LOOKED_BACK_S = 2 * 3600  # an hour less than CloudWatch's shortest retention
+ERRORS: dict[str, type[UserError]] = {  # by fault; InfrastructureError for all others
     **dict.fromkeys(OF_THE_QUERY, SuiteError),
     **dict.fromkeys(("invalid-settings", "no-region"), UserError),
 }
@@ -37,10 +37,10 @@ ERRORS: dict[str, type[UserError]] = {  # by fault; all others are infrastructur
 def check(
     queries: Iterable[MetricQuery], now: float, clients: ClientFactory, *, load_s: float = 0.0
 ) -> tuple[Note, ...]:
-    """Returns notes on queries that may stay without an answer; UserError for those that certainly will.
+    """Returns notes on queries that may get no value; UserError if a query cannot get one.
 
-    A metric without a recent value may be new, or idle, or its name may be wrong: CloudWatch does not distinguish them.
-    `load_s`: how long the load will take, as far as that is known.
+    A metric without a recent value may be new or idle, or its name may be wrong; CloudWatch does not distinguish them.
+    `load_s`: the planned duration of the load, if known.
     """
     wanted = list(queries)
     for query in wanted:
@@ -59,16 +59,16 @@ def _notes(group: list[MetricQuery], now: float, clients: ClientFactory) -> Iter
                 raise error(f"{name_of(query)}: {answer.fault}", code=answer.fault.code)
             yield Note(answer.fault.code, f"{name_of(query)}: {answer.fault}")
         elif not answer.points:
-            fix = "unless it is new or idle, check namespace, metric, dimensions, unit and region"
+            fix = "unless the metric is new or idle, check namespace, metric, dimensions, unit and region"
             text = f"{place_of(query.region)} has no value of the last two hours; {fix}"
             yield Note("no-recent-value", f"{name_of(query)}: {text}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """The progress of the wait, at one moment."""
+    """The progress of the wait."""
 
-    settled: int  # of `queries`: those with the end of the load in them, and those that will never have it
+    settled: int  # queries that need no further request
     queries: int
     waited_s: float
     limit_s: float
@@ -86,38 +86,38 @@ def fetch(
     clients: ClientFactory,
     *,
     limit_s: float = LIMIT_S,
-    goes_on: Callable[[Wait], bool] = lambda _: True,
+    keep_waiting: Callable[[Wait], bool] = lambda _: True,
 ) -> ServerMetrics:
     """Returns the values of all periods that overlap the load from `start_at` to `end_at`, in seconds since the epoch.
 
-    CloudWatch publishes late: a query is asked until it has the end of the load, at most `limit_s` after the end of
-    its last period. `goes_on` gets the progress several times a second; once it returns False, open queries are asked
-    once more and the wait is over. A query without an answer gets an `error`, never an exception.
+    CloudWatch publishes late, so each query is repeated until it has the end of the load, for at most `limit_s` after
+    the end of its last period. `keep_waiting` gets the progress several times a second. As soon as it returns False,
+    open queries are sent once more and the wait ends. A query without an answer gets an `error`.
     """
     began = clock.now()
     every = {query.key: _Asked(query, span(start_at, end_at, query.period_s), limit_s) for query in _distinct(queries)}
 
-    def goes_on_now() -> bool:
+    def may_continue() -> bool:
         waited_s = clock.now() - began
         end = max(asked.deadline for asked in every.values())
         over = sum(asked.over for asked in every.values())
-        return goes_on(Wait(settled=over, queries=len(every), waited_s=waited_s, limit_s=max(0.0, end - began)))
+        return keep_waiting(Wait(settled=over, queries=len(every), waited_s=waited_s, limit_s=max(0.0, end - began)))
 
     going = True
     while going and any(not asked.over for asked in every.values()):
-        going = goes_on_now()
+        going = may_continue()
         open_ones = [asked for asked in every.values() if not asked.over]
         due = [asked.query for asked in open_ones if asked.is_due(clock.now()) or not going]
         for group in grouped(due):
             _ask([every[query.key] for query in group], clock, clients)
-            goes_on_now()  # calls may be slow, and the caller has a lease to renew; a no is heeded in the next round
+            may_continue()  # calls may be slow, and the caller must renew its lease; the next round uses the result
         if going:
             clock.sleep(TICK_S)
     return ServerMetrics(queries=tuple(asked.series(start_at, ended=not going) for asked in every.values()))
 
 
 def unfetched(queries: Iterable[MetricQuery], why: str) -> ServerMetrics:
-    """Returns the record of metrics that CloudWatch was not asked for."""
+    """Returns the record of metrics that were not requested from CloudWatch."""
     return ServerMetrics(queries=tuple(MetricSeries(**dict(query), error=why) for query in _distinct(queries)))
 
 
@@ -131,9 +131,9 @@ class _Asked:
     points: Mapping[int, float] = field(default_factory=dict)
     fault: Fault | None = None
     asked_at: float = float("-inf")
-    whole: bool = False  # `points` are all that CloudWatch had then
-    complete: bool = False  # … and the load's end was among it
-    settled: bool = False  # … and that did not change any more
+    whole: bool = False  # `points` are all of CloudWatch's values at that time
+    complete: bool = False  # `points` include the end of the load
+    settled: bool = False  # `points` are complete, and were equal in two answers
 
     @property
     def deadline(self) -> float:
@@ -141,7 +141,7 @@ class _Asked:
 
     @property
     def over(self) -> bool:
-        """Whether asking again is of no use, or too late."""
+        """Whether another request is useless or too late."""
         lasting = self.fault is not None and not self.fault.passes
         return self.settled or lasting or self.asked_at >= self.deadline
 
@@ -150,14 +150,14 @@ class _Asked:
         return now >= self.span.needed_end and now >= min(self.asked_at + poll_s, self.deadline)
 
     def take(self, answer: Answer, asked_at: float) -> None:
-        """Takes in an answer. A complete one stays if it cannot be read again."""
+        """Takes an answer. After an error, earlier complete values stay."""
         self.asked_at, self.fault = asked_at, answer.fault
         if answer.fault is not None:
             if not self.whole:
                 self.points = {**self.points, **answer.points}
             return
         there = self.span.needed in answer.points and asked_at >= self.span.needed_end
-        self.settled = there and self.whole and answer.points == self.points  # CloudWatch counts what comes late, too
+        self.settled = there and self.whole and answer.points == self.points  # CloudWatch adds late values
         self.points, self.whole, self.complete = answer.points, True, there
 
     def series(self, start_at: float, *, ended: bool) -> MetricSeries:
@@ -176,11 +176,11 @@ class _Asked:
             return f"{name_of(self.query)}: {self.fault}"
         wanted = f"from {_clock_time(self.span.begin)} to {_clock_time(self.span.needed_end)}"
         if ended:
-            fix = "the wait for it was ended; let it run"
+            fix = "the wait was interrupted; let it finish"
         elif last is None:
             fix = "check namespace, metric, dimensions, unit and region"
         else:
-            fix = f"{self.limit_s:g} s were waited; allow more with `toril.metrics-wait`"
+            fix = f"toril waited {self.limit_s:g} s; raise `toril.metrics-wait`"
         found = "no value" if last is None else f"values until {_clock_time(last + self.span.period_s)} only"
         return f"{name_of(self.query)}: {place_of(self.query.region)} has {found} {wanted}; {fix}"
 
@@ -200,9 +200,9 @@ def _ask(group: Sequence[_Asked], clock: Clock, clients: ClientFactory) -> None:
 
 
 def too_long(period_s: int) -> Fault:
-    """Returns the fault of a load that outlives its own metrics."""
+    """Returns the fault of a load that is longer than CloudWatch's retention of its periods."""
     kept = f"CloudWatch keeps periods of {period_s} s for three hours only, and the load takes longer"
-    return Fault(code="short-metric-period", problem=kept, fix="ask for `period: 60s`")
+    return Fault(code="short-metric-period", problem=kept, fix="use `period: 60s`")
 
 
 def _clock_time(at: float) -> str:

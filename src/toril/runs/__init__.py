@@ -1,1 +1,1 @@
-"""Stored runs: find, list, watch, stop, adjust and judge them."""
+"""Finds, lists, watches, stops, adjusts and judges stored runs."""

@@ -1,4 +1,4 @@
-"""Changes the rate of an execution while its run goes on."""
+"""Changes the rate of an execution during its run."""
 
 import getpass
 import math
@@ -23,12 +23,12 @@ from toril.text import nearest
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?P<per>/s|/sec|/min|/m|/h)?")
 BY = re.compile(r"(?P<change>[+-][0-9]{1,6}(?:\.[0-9]{1,6})?)%")
 TIMES = re.compile(r"[x×](?P<times>[0-9]{1,6}(?:\.[0-9]{1,6})?)")
-TRIES = 20  # others may adjust the run at the same time
+TRIES = 20  # because other commands may adjust the run at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """The change that was asked of a run."""
+    """A requested change of a run's rate."""
 
     rate: Rate
     before_rps: float
@@ -38,7 +38,7 @@ class Adjusted:
 
 
 def parse_rate(text: str) -> Callable[[float], float]:
-    """Returns the wanted rate as a function of the present one: `500`, `500/s`, `30/min`, `+20%`, `-20%`, `x2`.
+    """Returns the new rate as a function of the current one: `500`, `500/s`, `30/min`, `+20%`, `-20%`, `x2`.
 
     >>> [parse_rate(text)(100) for text in ("500", "30/min", "+20%", "x2")]
     [500.0, 0.5, 120.0, 200.0]
@@ -52,31 +52,33 @@ def parse_rate(text: str) -> Callable[[float], float]:
     elif match := TIMES.fullmatch(written):
         factor = float(match["times"])
     else:
-        expected = "requests per second such as 500 or 30/min, or a change: +20%, -20%, x2"
-        raise OptionError(f"--rate {text}: expected {expected}", code="option-value")
+        expected = "a rate such as `500` (per second) or `30/min`, or a change such as `+20%` or `x2`"
+        raise OptionError(f"--rate {text}: invalid rate; write {expected}", code="option-value")
     return lambda now: round(now * factor, 6)
 
 
 def adjust(store: Store, run_id: str, rate: str, execution: str | None, now: float) -> Adjusted:
-    """Sets the rate of one execution of a running run, from the moment on at which all its workers know it."""
+    """Sets the rate of one execution of a running run, from a moment when all its workers have read it."""
     wanted = parse_rate(rate)
     plan, start, stop = read_record(store, run_id)
     if has_ended(store, plan, now):
-        raise RunOverError(f"run {run_id} is over; its rate cannot be changed any more", code="run-over")
+        raise RunOverError(f"run {run_id} is over, so its rate cannot be changed", code="run-over")
     chosen = chosen_of(plan, execution)
     if stop is not None:
-        text = f"run {run_id} is ending ({stop.message}); its rate cannot be changed any more"
+        text = f"run {run_id} is ending ({stop.message}), so its rate cannot be changed"
         raise RunOverError(text, code="run-ending")
     if start is None:
-        text = f"run {run_id} has not started yet; change its rate when `toril watch {run_id}` shows load"
+        text = f"run {run_id} has not started yet; wait until `toril watch {run_id}` shows load"
         raise StoreError(text, code="run-not-started")
-    asked_at = sum(store.time())  # workers' clocks are near the store's; this machine's may not be
+    asked_at = sum(store.time())  # workers' clocks are synchronised with the store's; this machine's may differ
     for _ in range(TRIES):
         rates = tuple(next_rates(store, run_id, 0))
         found = _change(plan, start, rates, chosen, wanted, rate, asked_at)
         if store.put_once(rate_key(run_id, found.rate.number), found.rate.to_json()):
             return found
-    raise StoreError(f"other commands adjust run {run_id} all the time; try again", code="adjusted-by-others")
+    raise StoreError(
+        f"other commands are adjusting run {run_id} at the same time; try again", code="adjusted-by-others"
+    )
 
 
 def _change(
@@ -93,13 +95,13 @@ def _change(
     at_s = math.ceil(max(now + plan.pace.start_lead_s - start.at, execution.delay_s))
     since_s = at_s - execution.delay_s
     if curve is None or since_s >= curve.length_s:
-        text = f"run {plan.run_id}: the load of {execution.name} ends before its workers could know of it"
+        text = f"run {plan.run_id}: the load of {execution.name} ends before its workers can read a new rate"
         raise RunOverError(text, code="run-ending")
     before = curve.rate_at(since_s)
     rps = wanted(before)
     if not 0 < rps <= MAX_NUMBER:
-        fix = f"to end the load use `toril stop {plan.run_id}`" if rps <= 0 else "write a smaller one"
-        text = f"--rate {written}: {rps:,g}/s is not above 0 and at most {MAX_NUMBER:,}/s; {fix}"
+        fix = f"to end the load, use `toril stop {plan.run_id}`" if rps <= 0 else "use a lower rate"
+        text = f"--rate {written}: {rps:,g}/s is out of range (above 0, at most {MAX_NUMBER:,}/s); {fix}"
         raise OptionError(text, code="rate-out-of-range")
     rate = Rate(
         number=len(rates) + 1,
@@ -114,29 +116,29 @@ def _change(
 
 
 def chosen_of(plan: Plan, name: str | None) -> PlannedExecution:
-    """Returns the execution of that name, or the only one whose rate can be changed; OptionError if there is none."""
+    """Returns the execution of that name, or the only adjustable one; OptionError if there is none."""
     adjustable = {one.name: one for one in plan.adjustable}
     if plan.searched:
         what = ", ".join(one.name for one in plan.searched)
-        text = f"run {plan.run_id} looks for the capacity of {what}: the search alone sets its rates"
+        text = f"run {plan.run_id} searches for the capacity of {what}, so only the search sets rates"
         raise OptionError(text, code="searched-rate")
     if name in adjustable:
         return adjustable[name]
     names = [one.name for one in plan.executions]
     if name is not None and name not in names:
         close = nearest(name, names, cutoff=0.3)
-        meant = f"did you mean `{close}`?" if close else f"there are {', '.join(names)}"
+        meant = f"did you mean `{close}`?" if close else f"use {' or '.join(names)}"
         text = f"--execution {name}: run {plan.run_id} has no such execution; {meant}"
         raise OptionError(text, code="no-such-execution")
     if name is None and len(adjustable) == 1:
         return plan.adjustable[0]
     if name is None and adjustable:
-        text = f"run {plan.run_id} has several rates; say --execution {' or --execution '.join(adjustable)}"
+        text = f"run {plan.run_id} has several adjustable executions; add --execution {' or '.join(adjustable)}"
         raise OptionError(text, code="no-execution-named")
     closed = next(one for one in plan.executions if name in (None, one.name))
-    fix = f"of this run {', '.join(adjustable)} can be" if adjustable else "`executor: vegeta` sends at a rate"
-    why = f"{closed.executor} has virtual users, who wait for answers"
-    text = f"the rate of {closed.name} cannot be changed while it goes on: {why}; {fix}"
+    fix = f"use --execution {' or '.join(adjustable)}" if adjustable else "use `executor: vegeta` for adjustable rates"
+    why = f"{closed.executor} has virtual users, which wait for responses"
+    text = f"the rate of {closed.name} cannot be changed during the run: {why}; {fix}"
     raise OptionError(text, code="fixed-rate")
 
 
@@ -147,12 +149,12 @@ def _warnings(plan: Plan, execution: PlannedExecution, rps: float) -> Iterator[s
         return
     cores = workers * max(1, plan.task.cpu // CPU_UNITS_PER_CORE) if plan.task else os.cpu_count() or 1
     if rps > known * cores:
-        bear = f"surely bear {known * cores:,}/s: {cores} cores, {known:,}/s each"
-        yield f"{rps:,g}/s is more than the generators of this run {bear}; saturated ones make a run inconclusive"
+        limit = f"the {known * cores:,}/s that the run's generators sustain ({cores} cores with {known:,}/s each)"
+        yield f"{rps:,g}/s is above {limit}; saturated generators make a run inconclusive"
 
 
 def _user() -> str:
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):  # in a container that has no user of that number
+    except (KeyError, OSError):  # in a container without a name for this user id
         return socket.gethostname()

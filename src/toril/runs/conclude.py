@@ -1,4 +1,4 @@
-"""From measurements to the files of a run's folder: summary, verdict and page, with the cost of the run."""
+"""Concludes a run: makes summary, verdict, page and cost from its measurements, and stores them."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -27,32 +27,32 @@ from toril.verdict.servers import queries
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A run that is over: its plan, measurements and verdict."""
+    """A finished run: its plan, measurements and verdict."""
 
     bundle: Bundle
     interrupted: bool = False
-    unwritten: tuple[str, ...] = ()  # why the run's folder lacks a part of it
-    left: tuple[str, ...] = ()  # what may still run, and why it could not be ended
+    unwritten: tuple[str, ...] = ()  # errors of files that could not be written into the run's folder
+    left: tuple[str, ...] = ()  # tasks that may still run, and why they could not be ended
 
 
 def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[Note], problems: Sequence[str]) -> Judged:
     """Judges a run and stores the result; then InfrastructureError if the load never began.
 
-    `last_notes`: what the launcher waited for last; `problems`: what could not be ended.
+    `last_notes`: the launcher's last notes before the load; `problems`: the launcher's problems with ending workers.
     """
     coordinator, store = owner.coordinator, owner.coordinator.store
-    state = owner.patiently(lambda: coordinator.finish(owner.launcher.tasks()))
+    state = owner.with_retries(lambda: coordinator.finish(owner.launcher.tasks()))
     completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost, tuple(coordinator.rates))
-    bundle = _judge(coordinator.fold, completeness, _fetched(owner, completeness, cloudwatch))
+    bundle = _judge(coordinator.fold, completeness, _fetch_metrics(owner, completeness, cloudwatch))
     unwritten: tuple[str, ...] = ()
     left = tuple(problems)
     try:
-        bundle = owner.patiently(lambda: costed(store, bundle))
-        shown = owner.patiently(lambda: with_pictures(store, bundle))
-        owner.patiently(lambda: _keep(shown, coordinator.keep))
-    except StoreError as error:  # such as a full disk: the verdict is known, and is shown all the same
+        bundle = owner.with_retries(lambda: with_cost(store, bundle))
+        shown = owner.with_retries(lambda: with_pictures(store, bundle))
+        owner.with_retries(lambda: _keep(shown, coordinator.keep))
+    except StoreError as error:  # such as a full disk; the verdict is shown nevertheless
         unwritten = (str(error),)
-    if not unwritten:  # else the sweep judges the run
+    if not unwritten:  # otherwise the sweep judges the run
         left += tuple(owner.launcher.cancel_sweep())
     if state.abort_reason and not owner.interrupts:
         why = "; ".join((state.abort_reason, *(note.message for note in last_notes)))
@@ -60,50 +60,50 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
     return Judged(bundle=bundle, interrupted=bool(owner.interrupts), unwritten=unwritten, left=left)
 
 
-def _fetched(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory) -> ServerMetrics | None:
-    """Waits for CloudWatch's metrics of the load, and stores them; None if no criterion needs any."""
+def _fetch_metrics(owner: Owner, completeness: Completeness, cloudwatch: ClientFactory) -> ServerMetrics | None:
+    """Waits for CloudWatch's metrics of the load, and stores them; None if no criterion needs them."""
     coordinator, plan, started_at = owner.coordinator, owner.coordinator.plan, completeness.started_at
     asked = queries(plan)
 
-    def goes_on(wait: Wait) -> bool:
+    def keep_waiting(wait: Wait) -> bool:
         owner.view.show(LiveFigures(run_id=plan.run_id, phase="waiting", waiting=f"CloudWatch: {wait}"))
-        return coordinator.still_waits(owner.asked())
+        return coordinator.may_wait(owner.asked())
 
     if not asked:
         return None
     if started_at is None:
-        metrics = unfetched(asked, "CloudWatch was not asked: there was no load")
+        metrics = unfetched(asked, "no metrics were requested from CloudWatch, because there was no load")
     else:
         end_at = started_at + lasted_s(queued_plan(plan, completeness), coordinator.fold.timeline, completeness)
         metrics = fetch(
-            asked, started_at, end_at, owner.clock, cloudwatch, limit_s=plan.metrics_wait_s, goes_on=goes_on
+            asked, started_at, end_at, owner.clock, cloudwatch, limit_s=plan.metrics_wait_s, keep_waiting=keep_waiting
         )
     coordinator.store.put_once(run_key(plan.run_id, "metrics.json"), metrics.to_json())
     return metrics
 
 
 def judge_again(store: Store, run_id: str) -> Bundle:
-    """Judges a stored run from its files alone, and stores the result if the folder can be written."""
+    """Judges a stored run from its files, and stores the result if the folder is writable."""
     fold, completeness = collect(store, run_id)
     bundle = _judge(fold, completeness, stored_metrics(store, fold.plan))
-    bundle = with_pictures(store, costed(store, bundle))
+    bundle = with_pictures(store, with_cost(store, bundle))
     with suppress(StoreError):
         _keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
     return bundle
 
 
 def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
-    """Returns CloudWatch's metrics, as they were stored after the load; None if the plan needs none."""
+    """Returns CloudWatch's metrics, which were stored after the load; None if the plan needs none."""
     key = run_key(plan.run_id, "metrics.json")
     found = find_record(store, ServerMetrics, key)
     asked = queries(plan)
     if found is not None or not asked:
         return found
-    return unfetched(asked, f"{key} is missing: the command ended before it had asked CloudWatch; run the suite again")
+    return unfetched(asked, f"{key} is missing: the command ended before it read CloudWatch; run the suite again")
 
 
 def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
-    """Returns summary and verdict of what was measured, by the kind of run."""
+    """Returns summary and verdict of the measurements, for each kind of run."""
     plan, timeline = fold.plan, fold.timeline
     if plan.duet is not None:
         duet = judge_duet(plan, fold.arms, fold.whole, completeness)
@@ -122,7 +122,7 @@ def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
 
 
 def with_pictures(store: Store, bundle: Bundle) -> Bundle:
-    """Adds the pictures that the run's page shows."""
+    """Adds the screenshots of the run's page."""
     shown = bundle.summary.first_failures[:MOST_FAILURES]
     names = (name for one in shown for name in one.files if name.endswith(".jpg"))
     wanted = {run_key(bundle.plan.run_id, name): name for name in names}
@@ -136,8 +136,8 @@ def _keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
     put("report.html", render("html", bundle))
 
 
-def costed(store: Store, bundle: Bundle) -> Bundle:
-    """Adds the cost of a run on Fargate whose tasks are on record; local workers cost nothing."""
+def with_cost(store: Store, bundle: Bundle) -> Bundle:
+    """Adds the cost of a run on Fargate, if its tasks are recorded; local workers cost nothing."""
     plan, summary = bundle.plan, bundle.summary
     if plan.on != "fargate":
         return bundle
@@ -145,7 +145,7 @@ def costed(store: Store, bundle: Bundle) -> Bundle:
     if end is None:
         return bundle
     deployments: dict[str, Deployment] = {}
-    with suppress(InfrastructureError):  # a copied run has no regions beside it: it gets the prices of default stacks
+    with suppress(InfrastructureError):  # a copied run has no deployments, so default stacks are assumed
         deployments = read_deployments(store, [])
     load_s, requests = summary.duration_s or 0.0, summary.total.samples or None
     return replace(bundle, cost=cost_line(plan, end, deployments, load_s=load_s, requests=requests))

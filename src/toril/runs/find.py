@@ -12,9 +12,9 @@ RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
 
 
 def find_run(run: str, store_address: str, *, patience_s: float | None = None) -> tuple[Store, str]:
-    """Returns the store and id of a run given as id, unique beginning of one, `latest`, folder or s3:// address."""
+    """Returns the store and id of a run, given as id, unique prefix of an id, `latest`, folder or s3:// address."""
     if not run:
-        text = f"RUN is empty; name one that `toril runs --store {store_address}` lists, or latest"
+        text = f"RUN is empty; use `latest`, or a run of `toril runs --store {store_address}`"
         raise OptionError(text, code="no-run-named")
     plan = Path(run) / "plan.json"
     if plan.is_file():
@@ -23,7 +23,8 @@ def find_run(run: str, store_address: str, *, patience_s: float | None = None) -
     if run.startswith(BUCKETS):
         match = RUN_ADDRESS.fullmatch(run)
         if not match:
-            raise OptionError(f"RUN {run}: expected s3://bucket/prefix/runs/<run id>", code="option-value")
+            text = f"RUN {run}: invalid address; write s3://bucket/prefix/runs/<run id>"
+            raise OptionError(text, code="option-value")
         store_address, run = match["store"], match["run"]
     store = open_store(store_address, patience_s=patience_s)
     if RUN_ID.fullmatch(run) and store.find(run_key(run, "plan.json")) is not None:
@@ -33,13 +34,13 @@ def find_run(run: str, store_address: str, *, patience_s: float | None = None) -
         return store, known[-1]
     if known:
         some = ", ".join(known[-3:])
-        text = f"{run} fits {len(known)} runs in {store_address}: {some}; say more of it"
+        text = f"RUN {run} matches {len(known)} runs in {store_address}, such as {some}; write more of the id"
         raise OptionError(text, code="ambiguous-run")
-    text = f"no run {run!r} in the store {store_address}; `toril runs --store {store_address}` lists them"
+    text = f"no run {run!r} in the store {store_address}; use `toril runs --store {store_address}` to list its runs"
     raise NoSuchRunError(text, code="no-such-run")
 
 
 def run_ids(store: Store, beginning: str = "") -> list[str]:
-    """Returns the ids of a store's runs with that beginning, oldest first."""
+    """Returns the ids of a store's runs with this prefix, oldest first."""
     keys = {run_key(name, "plan.json"): name for name in store.names("runs/") if name.startswith(beginning)}
     return sorted(keys[key] for key in store.find_many(keys))

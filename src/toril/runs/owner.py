@@ -1,7 +1,7 @@
 """Drives a run from its launch to the end of its last worker.
 
-A bucket may be in trouble for a while. The owner of a run retries for PATIENCE_S and then leaves the run: its workers
-go on for longer, and another owner can take it over. After any other error no worker is left.
+If a bucket fails temporarily, the owner of a run retries for PATIENCE_S and then leaves the run. Its workers continue
+for longer, so another owner can take it over. After any other error, all workers are stopped.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,17 +23,17 @@ from toril.suite.reader import Note
 Value = TypeVar("Value")
 
 PATIENCE_S = 120.0
-VIEW_EVERY_S = 0.5  # as often as people can read
+VIEW_EVERY_S = 0.5  # people cannot read faster changes
 
 
 class CutOffError(InfrastructureError):
-    """This owner cannot reach the run's records any more; another one may."""
+    """This owner can no longer reach the run's records, but another one may."""
 
     def __init__(self, plan: Plan, error: StoreError) -> None:
         ends_s = plan.pace.orphaned_after_s or 0.0
         super().__init__(
-            f"{error}. Run {plan.run_id} goes on without this command, and its workers end their load {ends_s:.0f} s "
-            f"from now unless `toril watch {plan.run_id} --take-over` carries it on",
+            f"{error}. Run {plan.run_id} continues without this command; its workers end their load in {ends_s:.0f} s. "
+            f"To continue the run, use `toril watch {plan.run_id} --take-over`",
             code="cut-off",
         )
 
@@ -50,9 +50,9 @@ class Owner:
 
     @contextmanager
     def holding(self) -> Iterator[list[str]]:
-        """Ends all workers when the block is left, unless another owner has the run, or can take it over.
+        """Stops all workers at the end of the block, unless another owner has the run or can take it over.
 
-        Yields a list that afterwards has the reasons why something could not be ended.
+        Yields a list; after the block, it has the problems with stopping workers.
         """
         problems: list[str] = []
         try:
@@ -77,7 +77,7 @@ class Owner:
         while not coordinator.ended:
             try:
                 for action in coordinator.step(launcher.ended(), self.asked()):
-                    self._obey(action)
+                    self._execute(action)
                 trouble_since, notes = None, launcher.notes()
                 if coordinator.state.phase == "launching":
                     last_notes = notes
@@ -85,7 +85,7 @@ class Owner:
                 trouble_since = self.clock.now() if trouble_since is None else trouble_since
                 if self._gives_up(error, trouble_since + PATIENCE_S):
                     if coordinator.plan.on == "local" or self.interrupts or coordinator.state.stop is not None:
-                        raise  # the run is to end, and needs no other owner
+                        raise  # the run is ending, and needs no other owner
                     raise CutOffError(coordinator.plan, error) from error
                 notes = (Note(error.code, str(error)),)
             if self.clock.now() >= shown_at + VIEW_EVERY_S:
@@ -95,8 +95,8 @@ class Owner:
                 self.clock.sleep(coordinator.pause_s)
         return last_notes
 
-    def patiently(self, act: Callable[[], Value]) -> Value:
-        """Calls `act` again while a bucket is in trouble: there may be no owner after this one."""
+    def with_retries(self, act: Callable[[], Value]) -> Value:
+        """Retries `act` while a bucket fails temporarily, because there may be no owner after this one."""
         until = self.clock.now() + PATIENCE_S
 
         def after(error: Exception, _failures: int) -> float | None:
@@ -105,7 +105,7 @@ class Owner:
         return retry(act, after, self.clock)
 
     def asked(self) -> Stop | None:
-        """Returns the stop that a signal asks for."""
+        """Returns the stop if a signal has arrived."""
         if not self.interrupts:
             return None
         return Stop(at=self.clock.now(), cause="signal", message=f"interrupted by {self.interrupts.names[0]}")
@@ -115,7 +115,7 @@ class Owner:
             return True
         return self.clock.now() > until
 
-    def _obey(self, action: Relaunch | Terminate | Kill) -> None:
+    def _execute(self, action: Relaunch | Terminate | Kill) -> None:
         match action:
             case Relaunch(worker, attempt):
                 self.launcher.relaunch(worker, attempt)

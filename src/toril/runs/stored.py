@@ -1,4 +1,4 @@
-"""What can be done with a stored run: report it again, follow it, stop it, list it, copy it, delete it."""
+"""Operations on stored runs: report, follow, stop, list, copy and delete them."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.runs_table import RunRow
 from toril.reports.screen import emit
-from toril.runs.conclude import costed, judge_again, stored_metrics, with_pictures
+from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_pictures
 from toril.runs.find import run_ids
 from toril.signals import Interrupts
 from toril.store import Store
@@ -38,7 +38,7 @@ Activity = Literal["running", "without owner", "over"]
 def activity_of(
     store: Store, plan: Plan, now: float, is_live: Callable[[Lease | None, float], bool] = is_live
 ) -> Activity:
-    """Returns whether a run has an owner, or may still be taken over; without an owner it is over at its deadline."""
+    """Returns whether a run has an owner, or may be taken over; without an owner, it is over at its deadline."""
     lease = read_lease(store, plan.run_id)
     if is_live(lease, now):
         return "running"
@@ -53,27 +53,28 @@ def has_ended(store: Store, plan: Plan, now: float) -> bool:
 
 
 def judged(store: Store, run_id: str, now: float, *, measurements: bool = False) -> Bundle:
-    """Returns a run's summary and verdict; where they are missing it is judged again from its interval files.
+    """Returns a run's summary and verdict; if they are missing, the run is judged from its interval files.
 
-    `measurements`: with the timeline, which takes reading all interval files. StoreError while the run goes on.
+    `measurements`: also returns the timeline, which needs all interval files. StoreError during the run.
     """
     plan, _, _ = read_record(store, run_id)
     summary, verdict = _summary(store, run_id), _verdict(store, run_id)
     if summary is None or verdict is None:
         state = activity_of(store, plan, now)
         if state == "running":
-            raise StoreError(f"run {run_id} is not over yet; `toril watch {run_id}` follows it", code="run-not-over")
+            text = f"run {run_id} is not over yet; use `toril watch {run_id}` to follow it"
+            raise StoreError(text, code="run-not-over")
         if state == "without owner":
             raise StoreError(f"run {run_id} may not be over yet; {_unowned(run_id)}", code="run-not-over")
         return judge_again(store, run_id)
     timeline = collect(store, run_id)[0].timeline if measurements else None
     metrics = stored_metrics(store, plan)
     bundle = Bundle(plan=judged_plan(plan), summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
-    return costed(store, with_pictures(store, bundle))
+    return with_cost(store, with_pictures(store, bundle))
 
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
-    """Shows a run live until it is judged. Returns None if the watcher is interrupted; the run goes on."""
+    """Shows a run live until it is judged. Returns None if the watcher is interrupted; the run continues."""
     plan, start, _ = read_record(store, run_id)
     is_owned = is_live if plan.on == "local" else LeaseWatch().is_live
     watched: _WatchedRun | None = None
@@ -98,7 +99,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
 
 
 class _WatchedRun:
-    """A run that has started, as another process than its owner sees it."""
+    """A started run, watched by a process that does not own it."""
 
     def __init__(self, store: Store, plan: Plan, start: Start) -> None:
         self._store, self._plan, self._start = store, plan, start
@@ -120,33 +121,33 @@ class _WatchedRun:
 
 
 def _unowned(run_id: str) -> str:
-    return f"nobody owns this run; `toril watch {run_id} --take-over` carries it on"
+    return f"this run has no owner; use `toril watch {run_id} --take-over` to continue it"
 
 
 def ask_to_stop(store: Store, run_id: str, now: float) -> str:
-    """Writes the run's stop. Returns a sentence on the effect; RunOverError if the run has ended."""
+    """Writes the run's stop. Returns a sentence about the effect; RunOverError if the run has ended."""
     plan, _, _ = read_record(store, run_id)
     if has_ended(store, plan, now):
-        raise RunOverError(f"run {run_id} is over; there is nothing to stop", code="run-over")
+        raise RunOverError(f"run {run_id} is over, so there is nothing to stop", code="run-over")
     stop = Stop(at=now, cause="user", message="ended early by `toril stop`")
     if store.put_once(run_key(run_id, "stop.json"), stop.to_json()):
-        return f"run {run_id} is ending; its results are kept and judged"
-    return f"run {run_id} is ending already"
+        return f"run {run_id} is ending; its results will be kept and judged"
+    return f"run {run_id} is already ending"
 
 
 def fetch(store: Store, run_id: str, into: Store) -> tuple[int, list[str]]:
-    """Copies a run's folder, over files that are there. Returns the number of files, and the problems with others."""
+    """Copies a run's folder and overwrites existing files. Returns the number of copied files, and the problems."""
     copied, problems = 0, []
     for key in store.keys(run_key(run_id) + "/"):
         of_worker = key.startswith(run_key(run_id, "workers/"))
         data = store.find(key, MOST_FETCHED) if of_worker else store.get(key)
         if data is None or (of_worker and len(data) > MOST_FETCHED):
-            problems.append(f"{key} is gone, or has more than {MOST_FETCHED >> 20} MiB")
+            problems.append(f"{key} was deleted, or has more than {MOST_FETCHED >> 20} MiB")
             continue
         try:
             into.put(key, data)
             copied += 1
-        except StoreError as error:  # a name that is too long, or that is a file's and a folder's
+        except StoreError as error:  # a name that is too long, or that is both a file and a folder
             if not of_worker:
                 raise
             problems.append(str(error))
@@ -154,7 +155,7 @@ def fetch(store: Store, run_id: str, into: Store) -> tuple[int, list[str]]:
 
 
 def listing(store: Store, now: float) -> list[RunRow]:
-    """Returns a row for every run, newest first."""
+    """Returns one row per run, newest first."""
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
         return list(pool.map(lambda run_id: _row(store, run_id, now), reversed(run_ids(store))))
 
@@ -164,7 +165,7 @@ def _row(store: Store, run_id: str, now: float) -> RunRow:
         verdict, summary = _verdict(store, run_id), _summary(store, run_id)
         plan = get_record(store, Plan, run_key(run_id, "plan.json"))
         state = activity_of(store, plan, now) if verdict is None else verdict.outcome
-    except StoreError:  # one damaged run, or one of another version, hides no other
+    except StoreError:  # a damaged run, or one of another version, must not hide the others
         return RunRow(run_id=run_id, suite="", state="unreadable", workers=0)
     return RunRow(
         run_id=run_id,
@@ -178,18 +179,18 @@ def _row(store: Store, run_id: str, now: float) -> RunRow:
 
 
 def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
-    """Deletes the runs that ended longer ago than that, and none that may go on. Returns their ids."""
-    gone = []
+    """Deletes the runs that ended longer ago than `older_than`, but no run that may continue. Returns their ids."""
+    deleted = []
     for run_id in run_ids(store):
         lease = read_lease(store, run_id)
         recent = now - (lease.renewed_at if lease else 0.0) <= older_than.total_seconds()
-        if not recent and not is_live(lease, now) and _may_go(store, run_id, now):
+        if not recent and not is_live(lease, now) and _is_over(store, run_id, now):
             store.delete(run_key(run_id) + "/")
-            gone.append(run_id)
-    return gone
+            deleted.append(run_id)
+    return deleted
 
 
-def _may_go(store: Store, run_id: str, now: float) -> bool:
+def _is_over(store: Store, run_id: str, now: float) -> bool:
     try:
         return activity_of(store, read_record(store, run_id)[0], now) == "over"
     except StoreError:  # damaged, or of another version
@@ -197,7 +198,7 @@ def _may_go(store: Store, run_id: str, now: float) -> bool:
 
 
 def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Path | None]]) -> list[str]:
-    """Writes each report to its path, or into the run's folder. Returns why some could not be written."""
+    """Writes each report to its path, or into the run's folder. Returns the problems of unwritten reports."""
     run_id, unwritten = bundle.plan.run_id, []
     for name, path in targets:
         try:

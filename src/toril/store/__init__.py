@@ -1,10 +1,10 @@
-"""The only meeting place of coordinator, workers and watchers: keys with bytes as their values.
+"""Stores map keys to bytes; coordinator, workers and watchers communicate only through them.
 
-folder       a store in a folder, and a single run's folder as a store
-s3           a store in a bucket; imported for s3:// addresses only
-s3_requests  the bucket's client, its patience and its errors
-keys         what a key is
-records      reads JSON records
+- folder: a store in a folder, and a single run's folder as a store
+- s3: a store in a bucket; imported for s3:// addresses only
+- s3_requests: the bucket's client, retries and errors
+- keys: valid keys
+- records: reads JSON records
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,12 +20,12 @@ BUCKETS = "s3://"
 
 
 class Store(Protocol):
-    """A folder or a bucket. A value is written whole or not at all; readers never see half of one."""
+    """A folder or a bucket. Writes are atomic: a reader never gets a partial value."""
 
     def put(self, key: str, data: bytes) -> None: ...
 
     def put_once(self, key: str, data: bytes) -> bool:
-        """Writes unless the key exists; returns False if it does (If-None-Match)."""
+        """Writes unless the key exists (If-None-Match). Returns whether it wrote."""
         ...
 
     def get(self, key: str) -> bytes:
@@ -33,11 +33,11 @@ class Store(Protocol):
         ...
 
     def find(self, key: str, most: int | None = None) -> bytes | None:
-        """Returns the value, or None; of a value longer than `most` bytes only the first `most` + 1."""
+        """Returns the value, or None; of a value longer than `most` bytes, only the first `most` + 1 bytes."""
         ...
 
     def find_many(self, keys: Iterable[str], most: int | None = None) -> dict[str, bytes]:
-        """Returns the values of those keys that exist, each as `find` does; from a bucket, many at a time."""
+        """Returns the values of the existing keys, each like `find`; a bucket answers many requests in parallel."""
         ...
 
     def find_version(self, key: str) -> tuple[bytes, str] | None:
@@ -45,16 +45,15 @@ class Store(Protocol):
         ...
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
-        """Writes if the value still has that version (None: if there is no value).
+        """Writes if the value still has this version (None: if there is no value).
 
-        Returns the new version, or None if another writer was faster. A version may come again when the same bytes
-        do, so values that are swapped hold a number or a time. After a StoreError the value may have been written;
-        `find_version` tells.
+        Returns the new version, or None if another writer was faster. Equal bytes may have equal versions, so swapped
+        values contain a number or a time. After a StoreError, the value may have been written; check `find_version`.
         """
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Yields all keys that start with `prefix`, in order of their characters' code points."""
+        """Yields all keys that start with `prefix`, sorted by code points."""
         ...
 
     def names(self, prefix: str) -> list[str]:
@@ -66,28 +65,27 @@ class Store(Protocol):
         ...
 
     def time(self) -> tuple[float, float]:
-        """Returns the time of the store's own clock, in seconds since the epoch, and how much later it may be."""
+        """Returns the time of the store's clock in seconds since the epoch, and how much later it may be in seconds."""
         ...
 
     def address(self, key: str) -> str:
-        """Returns where a value is, for people."""
+        """Returns the address of a value, for messages."""
         ...
 
 
 def open_store(address: str, *, patience_s: float | None = None) -> Store:
     """Returns the store at a folder's path or a bucket's address; OptionError if it is neither.
 
-    `patience_s`: how long one call may last while a bucket is in trouble. An owner of a run, or a source of load, can
-    wait less long than others.
+    `patience_s`: how long a call retries while a bucket fails. The owner of a run and its workers use a shorter time.
     """
     if not address.strip():
-        raise OptionError("--store is empty; name a folder, or leave it out", code="bad-store")
+        raise OptionError("--store is empty; name a folder, or remove the option", code="bad-store")
     if address.startswith(BUCKETS):
         from toril.store.s3 import open_bucket
 
         return open_bucket(address.removeprefix(BUCKETS), patience_s)
     if "://" in address:
-        raise OptionError(f"--store {address}: a store is a folder or s3://bucket/prefix", code="bad-store")
+        raise OptionError(f"--store {address}: use a folder or s3://bucket/prefix", code="bad-store")
     if Path(address).is_file():
         raise OptionError(f"--store {address}: this is a file; name a folder", code="bad-store")
     return FolderStore(Path(address))

@@ -13,10 +13,10 @@ from pathlib import Path
 from toril.errors import StoreError
 from toril.store.keys import checked, checked_folder, is_key
 
-MODIFIED_STEP_S = 0.01  # a kernel's clock for times of files ticks this slowly, or faster
-HIDDEN = ".tmp-"  # how the names of files begin that are no values
+MODIFIED_STEP_S = 0.01  # the coarsest resolution of a kernel's file times
+HIDDEN = ".tmp-"  # prefix of files that are not values
 
-RECORDS = ".json"  # what a run is lost without; it survives a power cut, the seconds before it may not
+RECORDS = ".json"  # a run needs its records, so they are synced to disk; interval files are not
 
 
 class FolderStore:
@@ -58,9 +58,9 @@ class FolderStore:
         return None if found is None else (found[0], _version(*found))
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
-        """See `Store.swap`. Swaps of one folder wait for each other, and a lock ends with its process.
+        """See `Store.swap`. Swaps in one folder wait for each other, and a lock ends with its process.
 
-        Each swap's file is newer than the one before, by a nanosecond at least: no version comes again.
+        Each swap's file is at least a nanosecond newer than the one before, so every version is unique.
         """
         temporary, path = self._written(key, data), self.path(key)
         if version is None:
@@ -72,7 +72,7 @@ class FolderStore:
                 return None
             modified_ns = max(temporary.stat().st_mtime_ns, path.stat().st_mtime_ns + 1)
             os.utime(temporary, ns=(modified_ns, modified_ns))
-            made = _version(data, temporary.stat().st_mtime_ns)  # as coarse as the file system keeps it
+            made = _version(data, temporary.stat().st_mtime_ns)  # with the file system's resolution
             temporary.replace(path)
             return made
 
@@ -113,14 +113,14 @@ class FolderStore:
                 return Path(file.name).stat().st_mtime, MODIFIED_STEP_S
 
     def _read(self, key: str, most: int | None = None) -> tuple[bytes, int] | None:
-        """Returns the value and its modification time in nanoseconds; its version takes a hash, which few need."""
+        """Returns the value and its modification time in nanoseconds, or None."""
         try:
             with os.fdopen(os.open(self.path(key), os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 about = os.fstat(file.fileno())
-                if not stat.S_ISREG(about.st_mode):  # such as a pipe, for whose writer a reader would wait
-                    if most is not None:  # a worker's: a damaged file
+                if not stat.S_ISREG(about.st_mode):  # such as a pipe, which would block the reader
+                    if most is not None:  # a worker's file, which counts as damaged
                         return b"", about.st_mtime_ns
-                    raise StoreError(f"{self.path(key)} is no regular file; remove it", code="not-a-file")
+                    raise StoreError(f"{self.path(key)} is not a regular file; remove it", code="not-a-file")
                 return file.read(-1 if most is None else most + 1), about.st_mtime_ns
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
@@ -149,7 +149,7 @@ class FolderStore:
 
 
 class RunFolder(FolderStore):
-    """A single run's folder as the store that it came from, wherever it lies now and whatever its name."""
+    """A single run's folder as a store with that run, wherever the folder is and whatever its name."""
 
     def __init__(self, folder: Path, run_id: str) -> None:
         super().__init__(folder)
@@ -159,7 +159,7 @@ class RunFolder(FolderStore):
         if f"{key}/" == self._prefix:
             return self.folder
         if not key.startswith(self._prefix):
-            raise StoreError(f"{key} lies outside of {self.folder}, which is the folder of one run", code="other-run")
+            raise StoreError(f"{key} is not in {self.folder}, which is the folder of one run", code="other-run")
         return super().path(key.removeprefix(self._prefix))
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -172,7 +172,7 @@ class RunFolder(FolderStore):
 
 
 def make_private(folder: Path) -> None:
-    """Makes a folder, and those above it, that only this user can read; one that is there stays as it is."""
+    """Makes a folder and its parents, readable by this user only; an existing folder stays unchanged."""
     if not folder.is_dir():
         make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -180,7 +180,7 @@ def make_private(folder: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Excludes the other swaps of a folder. The lock's file stays, since a waiting process may have it open."""
+    """Excludes other swaps in a folder. The lock file stays, because a waiting process may have it open."""
     with os.fdopen(os.open(folder / f"{HIDDEN}lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b", 0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -188,7 +188,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _writing(path: Path, temporary: Path | None = None) -> Iterator[None]:
-    """Reports what prevents a file from being written, and removes the temporary file beside it."""
+    """Raises StoreError if a file cannot be written, and removes its temporary file."""
     try:
         yield
     except OSError as error:

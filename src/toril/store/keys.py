@@ -1,4 +1,4 @@
-"""Keys of a store: relative paths that lead nowhere but down, the same in a folder and in a bucket."""
+"""Keys of a store: relative paths without `.` and `..`, the same in a folder and in a bucket."""
 
 import re
 
@@ -12,16 +12,16 @@ def is_key(text: str) -> bool:
 
 
 def checked(key: str) -> str:
-    """Returns the key; StoreError if it is none."""
+    """Returns the key; StoreError if it is invalid."""
     if not is_key(key):
-        wanted = "a relative path without . or .., control characters and characters that are not Unicode's"
-        raise StoreError(f"{key!r} is not a key of a store: {wanted}", code="bad-key")
+        wanted = "use a relative path without `.`, `..`, backslashes, control characters and surrogates"
+        raise StoreError(f"{key!r} is not a valid key of a store; {wanted}", code="bad-key")
     return key
 
 
 def checked_folder(prefix: str) -> str:
-    """Returns a prefix whose keys can all be deleted; StoreError unless it ends with a slash."""
+    """Returns the prefix; StoreError unless it is a valid key and ends with a slash."""
     if not prefix.endswith("/"):
-        raise StoreError(f"{prefix!r}: only keys below a prefix that ends with a slash are deleted", code="bad-key")
+        raise StoreError(f"{prefix!r}: a prefix to delete must end with a slash", code="bad-key")
     checked(prefix[:-1])
     return prefix

@@ -32,7 +32,7 @@ def get_record(store: Store, kind: type[Kind], key: str) -> Kind:
 
 
 def next_rates(store: Store, run_id: str, known: int) -> Iterator[Rate]:
-    """Yields the run's rate changes after the first `known`, in order; StoreError if one has another's number."""
+    """Yields the run's rate changes after the first `known`, in order; StoreError if one has a wrong number."""
     while True:
         key = rate_key(run_id, known + 1)
         found = find_record(store, Rate, key)
@@ -45,16 +45,16 @@ def next_rates(store: Store, run_id: str, known: int) -> Iterator[Rate]:
 
 
 def read_record(store: Store, run_id: str) -> tuple[Plan, Start | None, Stop | None]:
-    """Returns the run's plan, start and stop; StoreError if the plan is of another run."""
+    """Returns the run's plan, start and stop; StoreError if the plan belongs to another run."""
     plan_key = run_key(run_id, "plan.json")
     plan = get_record(store, Plan, plan_key)
     if plan.run_id != run_id:
-        text = f"{plan_key} is the plan of run {plan.run_id}: name the run by the path of its folder"
+        text = f"{plan_key} is the plan of run {plan.run_id}; name the run by the path of its folder"
         raise StoreError(text, code="other-run")
     start = find_record(store, Start, run_key(run_id, "start.json"))
     return plan, start, find_record(store, Stop, run_key(run_id, "stop.json"))
 
 
 def read_launch(store: Store, run_id: str) -> Launch | None:
-    """Returns the attempts and deadline of a run; None before anything was started."""
+    """Returns the attempts and deadline of a run; None before its launch."""
     return find_record(store, Launch, run_key(run_id, "launch.json"))

@@ -1,8 +1,8 @@
-"""A store in a bucket: a key is an object's, behind the prefix.
+"""A store in a bucket: an object's key is the prefix and the store's key.
 
-S3 may carry a request out whose answer is lost, and the store repeats requests. So each conditional write puts a random
-mark beside its value: a write that is refused reads the mark, and so recognises its own value. The store remembers the
-marks of writes that ended without an answer until it writes the key again.
+S3 may execute a request whose answer is lost, and the store repeats requests. So each conditional write adds a random
+mark to its value, in the object's metadata. A refused write reads the mark and recognises its own value. The store
+keeps the marks of writes without an answer until the next write of the key.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from toril.store.s3_requests import READERS, Requests, make_client
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-PATIENCE_S = 60.0  # S3 needs about as long to make room for a run that begins
+PATIENCE_S = 60.0  # about the time that S3 needs to scale for a new run
 KEYS_PER_DELETE = 1000  # the DeleteObjects API's maximum
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 MARK = "toril-write"  # the name of the mark in an object's metadata
@@ -44,20 +44,21 @@ CONTENT_TYPES = {
 
 
 def open_bucket(address: str, patience_s: float | None = None) -> "S3Store":
-    """Returns the store at `bucket` or `bucket/prefix`; S3 is not asked yet."""
+    """Returns the store at `bucket` or `bucket/prefix`; sends no request yet."""
     bucket, _, prefix = address.partition("/")
     prefix = prefix.strip("/")
     if not BUCKET.fullmatch(bucket) or (prefix and not is_key(prefix)):
-        raise OptionError(f"--store s3://{address}: expected s3://bucket or s3://bucket/prefix", code="bad-store")
+        text = f"--store s3://{address}: invalid address; write s3://bucket or s3://bucket/prefix"
+        raise OptionError(text, code="bad-store")
     return S3Store(bucket, prefix, make_client(bucket), patience_s=PATIENCE_S if patience_s is None else patience_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """How far S3's clock is ahead of this machine's monotonic one: between `lowest` and `highest`.
+    """The difference of S3's clock from this machine's monotonic clock: between `lowest` and `highest` seconds.
 
-    S3 made an answer between the moments in which its request was sent and in which it arrived, and its date is the
-    second that S3's clock then was in. A request that arrives near the turn of that second halves the bracket.
+    S3 makes an answer between the times when the request is sent and when the answer arrives. The answer's date is the
+    second of S3's clock at that time. A request near the turn of a second halves the bracket.
     """
 
     lowest: float = -math.inf
@@ -75,24 +76,24 @@ class Bracket:
         return now - self.read_at > STALE_S
 
     def wait_s(self, now: float) -> float:
-        """Returns how long to wait until the request that narrows the bracket most."""
+        """Returns the seconds until the request that narrows the bracket most."""
         if not self.readings:
             return 0.0
         return -(now + self.round_trip_s / 2 + (self.lowest + self.highest) / 2) % 1
 
     def narrowed(self, sent: float, arrived: float, date: float) -> "Bracket":
-        """Returns the bracket after one more answer; one that contradicts the others begins a new bracket."""
+        """Returns the bracket after one more answer; an answer that contradicts the others starts a new bracket."""
         own = Bracket(date - arrived, date + 1 - sent, self.readings + 1, arrived, arrived - sent)
         lowest, highest = max(self.lowest, own.lowest), min(self.highest, own.highest)
         return replace(own, lowest=lowest, highest=highest) if lowest <= highest else own
 
     def at(self, now: float) -> tuple[float, float]:
-        """Returns S3's time at a moment of this machine's monotonic clock, and how much later it may be."""
+        """Returns S3's time at a moment of this machine's monotonic clock, and how much later it may be in seconds."""
         return now + self.lowest, self.highest - self.lowest
 
 
 class S3Store:
-    """A store in a bucket; for many threads at once."""
+    """A store in a bucket; threads may share it."""
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class S3Store:
     ) -> None:
         self.bucket, self._prefix = bucket, f"{prefix}/" if prefix else ""
         self._clock, self._requests = clock, Requests(client, bucket, patience_s, clock)
-        self._unsure: dict[str, frozenset[str]] = {}  # key → marks of writes that may have been carried out
+        self._unanswered: dict[str, frozenset[str]] = {}  # key → marks of writes without an answer
         self._bracket, self._bracket_lock = Bracket(), threading.Lock()
 
     def address(self, key: str) -> str:
@@ -115,7 +116,7 @@ class S3Store:
         self._on("put_object", key, **_body(key, data))
 
     def put_once(self, key: str, data: bytes) -> bool:
-        """See `Store.put_once`. After a StoreError the same call may be repeated."""
+        """See `Store.put_once`. After a StoreError, the same call may be repeated."""
         return self._written(key, data, None, again=False) is not None
 
     def get(self, key: str) -> bytes:
@@ -138,14 +139,14 @@ class S3Store:
         return None if "Error" in answer else (answer["Body"], answer["ETag"])
 
     def swap(self, key: str, data: bytes, version: str | None) -> str | None:
-        """See `Store.swap`. A version is S3's ETag, which is made of the bytes alone.
+        """See `Store.swap`. A version is S3's ETag, which depends only on the bytes.
 
-        After a StoreError the call may be repeated with the same version and another value.
+        After a StoreError, the call may be repeated with the same version and another value.
         """
         return self._written(key, data, version, again=True)
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """See `Store.keys`. Leaves out objects whose names are no keys, such as the empty ones for folders."""
+        """See `Store.keys`. Skips objects with invalid keys, such as the empty objects for folders."""
         yield from (key for key in self._all(prefix) if is_key(key))
 
     def names(self, prefix: str) -> list[str]:
@@ -168,9 +169,9 @@ class S3Store:
                 raise StoreError(f"{where} was not deleted: {why}; {fix}", code="not-deleted")
 
     def time(self) -> tuple[float, float]:
-        """See `Store.time`. Some requests around the turn of a second narrow down what the header `Date` says.
+        """See `Store.time`. Sends some requests around the turn of a second: the header `Date` has whole seconds.
 
-        The first call takes about three seconds; its result serves the calls of the next minute.
+        The first call takes about three seconds; its result is valid for a minute.
         """
         with self._bracket_lock:
             if self._bracket.is_stale(self._clock.now()):
@@ -189,8 +190,8 @@ class S3Store:
         return ThreadPoolExecutor(READERS, thread_name_prefix="toril-s3")
 
     def _written(self, key: str, data: bytes, version: str | None, *, again: bool) -> str | None:
-        """Returns the new version; None if another writer was faster. `again`: overwrite an own earlier value."""
-        mark, before = _mark(data), self._unsure.pop(key, frozenset())
+        """Returns the new version; None if another writer was faster. `again`: overwrites its own earlier value."""
+        mark, before = _mark(data), self._unanswered.pop(key, frozenset())
         try:
             while True:
                 condition: dict[str, Any] = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
@@ -206,7 +207,7 @@ class S3Store:
                     return None
                 version, before = found["ETag"], before - {there}
         except StoreError:
-            self._unsure[key] = before | {mark}
+            self._unanswered[key] = before | {mark}
             raise
 
     def _all(self, prefix: str) -> Iterator[str]:
@@ -236,15 +237,15 @@ def _mark(data: bytes) -> str:
 
 
 def _of_same(mark: str, other: str) -> bool:
-    """Whether two marks are of the same data."""
+    """Whether two marks belong to the same data."""
     return mark.partition("-")[2] == other.partition("-")[2]
 
 
 def _date_of(answer: Any) -> float:
-    """Returns the second that the header `Date` names; StoreError if there is none."""
+    """Returns the time in the header `Date`; StoreError if there is none."""
     text = str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
     try:
         return parsedate_to_datetime(text).timestamp()
     except ValueError as error:
-        problem = f"what answers is not S3: it has no valid header Date: {text!r}; check the proxy"
+        problem = f"the answer is not from S3: its header Date is invalid ({text!r}); check the proxy"
         raise StoreError(problem, code="no-date") from error

@@ -1,4 +1,4 @@
-"""Requests to S3: where they go, how long they are repeated, and the StoreError of those that fail."""
+"""Requests to S3: their client, their retries, and the StoreError of a failed request."""
 
 import re
 from collections.abc import Set
@@ -15,13 +15,13 @@ from toril.errors import ExpiredCredentialsError, StoreError
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
-READERS = 32  # requests at once: a thousand values in about a second, and not more than one core can handle
+READERS = 32  # parallel requests: a thousand values in about a second, which one core can handle
 SPARE = 4  # connections for callers beside the readers
-# One attempt: botocore's quota for repeats ends in a storm of refusals, where many threads need patience.
+# One attempt, because botocore's retry quota is too small for many threads during a failure.
 SETTINGS = ClientSettings(attempts=1, connections=READERS + SPARE)
 BACKOFF = Backoff(first_s=0.4, longest_s=8.0, jitter=0.75)
-FIRST_PATIENCE_S = 15.0  # while nothing has ever answered: more likely a wrong address than a moment's trouble
-FIPS_REGIONS = frozenset(  # with FIPS endpoints of S3, as of 2026-11; botocore makes up host names for all others
+FIRST_PATIENCE_S = 15.0  # before the first answer, when a wrong address is more likely than a temporary failure
+FIPS_REGIONS = frozenset(  # with FIPS endpoints of S3, as of 2026-11; botocore also derives host names for all others
     ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "ca-west-1", "us-gov-east-1", "us-gov-west-1")
 )
 FIXES = {
@@ -35,13 +35,13 @@ RIGHTS = {
     "list_objects_v2": "s3:ListBucket",
     "put_object": "s3:PutObject",
 }
-LIST_RIGHT = "and s3:ListBucket on the bucket, without which a missing value looks forbidden"
+LIST_RIGHT = "and s3:ListBucket on the bucket (without it, S3 answers 403 for missing objects)"
 _FIPS_HOST = re.compile(r"(?:.+\.)?s3-fips\.(?:dualstack\.)?([a-z0-9-]+)\.amazonaws\.com")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def make_client(bucket: str) -> "S3Client":
-    """Returns a client for the bucket wherever it lies: botocore goes to the region that the first answer names."""
+    """Returns a client for a bucket in any region: botocore follows the region in the first answer."""
     try:
         client: S3Client = clients(SETTINGS)("s3", "")
     except Exception as error:
@@ -55,32 +55,32 @@ def make_client(bucket: str) -> "S3Client":
 
 
 def refuse_other_than_fips(request: Any, **_: Any) -> None:
-    """StoreError before a request goes to a host that isn't one of AWS' FIPS endpoints; loopback is no network."""
+    """StoreError before a request to a host that is not one of AWS' FIPS endpoints; loopback is allowed."""
     host = urlsplit(request.url).hostname or ""
     match = _FIPS_HOST.fullmatch(host)
     if host in _LOOPBACK or (match and match[1] in FIPS_REGIONS):
         return
     regions = ", ".join(sorted(FIPS_REGIONS))
-    problem = f"{host} is no FIPS endpoint of S3, and AWS_USE_FIPS_ENDPOINT asks for one; they are in {regions}"
-    raise StoreError(f"{problem}: set AWS_REGION to the bucket's region, and no AWS_ENDPOINT_URL", code="not-fips")
+    problem = f"AWS_USE_FIPS_ENDPOINT is set, but {host} is not a FIPS endpoint of S3 (which exist in {regions})"
+    raise StoreError(f"{problem}; set AWS_REGION to the bucket's region, and unset AWS_ENDPOINT_URL", code="not-fips")
 
 
 @dataclass(slots=True)
 class Requests:
-    """A client for one bucket, with patience; for many threads at once."""
+    """A client for one bucket, with retries; threads may share it."""
 
     client: "S3Client"
     bucket: str
     patience_s: float
     clock: Clock
-    answered: bool = False  # anything, ever
+    answered: bool = False  # whether there was any answer so far
 
     def answer(
         self, operation: str, address: str, *, unless: Set[str] = frozenset(), most: int | None = None, **asked: Any
     ) -> Any:
-        """Returns the answer, its body read, or that of an error of the codes `unless`, which has the key `Error`.
+        """Returns the answer with its body, or for an error code in `unless` the error's answer, with the key `Error`.
 
-        `address`: what the request is about, for errors. `most`: of a longer body only the first `most` + 1 bytes.
+        `address`: of the requested value, for errors. `most`: reads only the first `most` + 1 bytes of the body.
         """
         began, right = self.clock.now(), RIGHTS[operation]
 

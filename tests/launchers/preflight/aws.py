@@ -1,4 +1,4 @@
-"""AWS as the preflight finds it: everything in order, until a test says what is not."""
+"""A fake AWS for the preflight: everything is in order unless a test changes an answer."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ CACHE = DeployedCache(prefix="ecr-public", upstream="public.ecr.aws", uri="regis
 
 
 class Aws:
-    """`(service, region) → client`, with an answer for each operation; all can be changed, for one region or all."""
+    """`(service, region) → client`, with an answer for each operation; tests can change it, for one region or all."""
 
     def __init__(self, *deployments: Deployment) -> None:
         self.deployments = {one.region: one for one in deployments}
@@ -33,7 +33,7 @@ class Aws:
         return _Client(self, region)
 
     def answers(self, operation: str, answer: Any, region: str | None = None) -> None:
-        """From now on this operation has this answer, or raises it; a function is given what was asked."""
+        """Sets the answer of an operation; an exception is raised, and a function is called with the request."""
 
         def given(**asked: Any) -> Any:
             if isinstance(answer, Exception):
@@ -94,7 +94,7 @@ class _Client:
 
 
 def identity(at: float = NOW) -> Any:
-    """Who asks, as an AWS says that has this time."""
+    """The answer of GetCallerIdentity, with this time of AWS' clock."""
     headers = {"date": format_datetime(datetime.fromtimestamp(int(at), UTC), usegmt=True)}
     return {"Account": ACCOUNT, "ResponseMetadata": {"HTTPHeaders": headers}}
 
@@ -124,20 +124,20 @@ def quotas(values: dict[str, float]) -> Any:
 
 
 def used(*vcpus: float) -> Any:
-    """What CloudWatch counted, the latest minute first."""
+    """CloudWatch's counts of vCPU in use, the latest minute first."""
     times = [datetime.fromtimestamp(NOW - 60 * minute, UTC) for minute in range(1, len(vcpus) + 1)]
     return {"MetricDataResults": [{"Id": "used", "Timestamps": times, "Values": list(vcpus)}]}
 
 
 class Keys:
-    """Credentials as botocore has them."""
+    """Credentials, like botocore's."""
 
     def __init__(self, method: str = "assume-role", token: str | None = TOKEN) -> None:
         self.method, self.token = method, token
 
 
 def flight(plan: Plan | None, aws: Aws, store: Store, **around: Any) -> Preflight:
-    """The preflight of a plan there."""
+    """Returns the preflight of a plan on the fake AWS."""
     given: dict[str, Any] = {
         "store": store,
         "now": lambda: NOW,
@@ -150,11 +150,11 @@ def flight(plan: Plan | None, aws: Aws, store: Store, **around: Any) -> Prefligh
 
 
 def of(found: Preflight, name: str, region: str = AWAY) -> Finding:
-    """The one finding of that name; without a region those of the whole run."""
+    """Returns the one finding of that name and region; an empty region means the whole run."""
     (one,) = [one for one in found.findings if (one.name, one.region) == (name, region)]
     return one
 
 
 def lacking(found: Preflight) -> list[tuple[str, str]]:
-    """Region and name of everything that is missing."""
+    """Returns region and name of each missing thing."""
     return [(one.region, one.name) for one in found.findings if one.state == "missing"]

@@ -1,4 +1,4 @@
-"""A store and a plan for what looks at them."""
+"""A store and a plan for the preflight."""
 
 import pytest
 

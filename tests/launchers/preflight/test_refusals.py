@@ -1,4 +1,4 @@
-"""What AWS refuses or does not answer is a finding of its own, and stops no other look."""
+"""Each refused or unanswered AWS call is a finding, and does not prevent other checks."""
 
 import pytest
 
@@ -18,17 +18,17 @@ RIGHTS = {
 
 
 @pytest.mark.parametrize(("operation", "right"), RIGHTS.items())
-def test_a_right_that_is_missing_is_named_and_everything_else_looked_at(plan, store, operation, right):
+def test_a_missing_permission_is_named_and_all_other_checks_run(plan, store, operation, right):
     aws = Aws(*both(caches=(CACHE,)).values())
     aws.denies(operation)
     found = flight(plan, aws, store)
     refused = [one for one in found.findings if one.state != "ok" and right in one.detail]
     assert {one.region for one in refused} == {HOME, AWAY}
     others = {name for _, name in aws.asked}
-    assert others >= set(RIGHTS) - {"get_metric_data", "validate_pull_through_cache_rule"}  # which follow others
+    assert others >= set(RIGHTS) - {"get_metric_data", "validate_pull_through_cache_rule"}  # these depend on the others
 
 
-def test_regions_that_nobody_may_list_are_one_finding_and_stop_no_other_check(plan, store):
+def test_a_missing_permission_to_list_regions_is_one_finding(plan, store):
     aws = Aws(*both().values())
     aws.denies("describe_regions", "UnauthorizedOperation")
     found = flight(plan, aws, store)
@@ -38,7 +38,7 @@ def test_regions_that_nobody_may_list_are_one_finding_and_stop_no_other_check(pl
     assert of(found, "cluster").state == "ok"
 
 
-def test_credentials_that_aws_does_not_take_are_one_finding_and_no_region_is_asked(plan, store):
+def test_rejected_credentials_are_one_finding_and_no_region_is_asked(plan, store):
     aws = Aws(*both().values())
     aws.answers("get_caller_identity", refusal("ExpiredToken", "The security token is expired"))
     found = flight(plan, aws, store)
@@ -46,7 +46,7 @@ def test_credentials_that_aws_does_not_take_are_one_finding_and_no_region_is_ask
     assert not {name for _, name in aws.asked} & set(RIGHTS)
 
 
-def test_an_aws_that_does_not_answer_is_a_warning(plan, store):
+def test_a_temporary_aws_error_is_a_warning(plan, store):
     aws = Aws(*both().values())
     aws.answers("describe_clusters", silence(), AWAY)
     aws.answers("list_service_quotas", refusal("ThrottlingException"), AWAY)

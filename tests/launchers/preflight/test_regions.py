@@ -1,4 +1,4 @@
-"""What a region lacks is found, with the fix; the rest of it, and the other regions, are looked at all the same."""
+"""Checks of a region by AWS calls: each missing thing is a finding with its fix, and all other checks still run."""
 
 import re
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from toril.launchers.preflight import refuse
 from toril.records import DeployedLimits, DeployedWorker
 
 
-def test_when_all_is_there_nothing_is_missing_and_every_finding_says_something(plan, store):
+def test_a_complete_setup_has_only_ok_findings_with_a_detail(plan, store):
     found = flight(plan, Aws(*both(caches=(CACHE,)).values()), store)
     assert {one.state for one in found.findings} == {"ok"}, found.findings
     assert all(one.detail for one in found.findings)
@@ -37,7 +37,7 @@ def test_when_all_is_there_nothing_is_missing_and_every_finding_says_something(p
     assert found.rates[AWAY] == Rates(100.0, 20.0)
 
 
-def test_every_thing_that_is_missing_is_in_the_refusal_one_a_line(plan, store):
+def test_the_refusal_has_one_line_for_each_missing_thing(plan, store):
     aws = Aws(*both().values())
     aws.answers("describe_clusters", {"clusters": [], "failures": [{"reason": "MISSING"}]}, AWAY)
     aws.answers("batch_get_image", {"images": [], "failures": [{"failureCode": "ImageNotFound"}]}, HOME)
@@ -48,7 +48,7 @@ def test_every_thing_that_is_missing_is_in_the_refusal_one_a_line(plan, store):
     assert [line.split(":")[0].strip() for line in lines] == [f"{HOME} image full x86-64", f"{AWAY} cluster"]
 
 
-def test_a_region_that_is_not_enabled_is_not_asked_any_further(plan, store):
+def test_a_disabled_region_gets_no_further_calls(plan, store):
     aws = Aws(*both().values())
     regions = [{"RegionName": HOME, "OptInStatus": "opted-in"}, {"RegionName": AWAY, "OptInStatus": "not-opted-in"}]
     aws.answers("describe_regions", {"Regions": regions})
@@ -59,7 +59,7 @@ def test_a_region_that_is_not_enabled_is_not_asked_any_further(plan, store):
     assert {region for region, _ in aws.asked} == {HOME}
 
 
-def test_a_region_that_aws_does_not_know_is_missing(plan, store):
+def test_an_unknown_region_is_missing(plan, store):
     aws = Aws(*both().values())
     aws.answers("describe_regions", {"Regions": [{"RegionName": HOME, "OptInStatus": "opted-in"}]})
     found = flight(plan, aws, store)
@@ -68,18 +68,18 @@ def test_a_region_that_aws_does_not_know_is_missing(plan, store):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "text"),
     [
         ({"clusters": [], "failures": [{"reason": "MISSING"}]}, "missing"),
         ({"clusters": [{"status": "INACTIVE"}]}, "INACTIVE"),
     ],
 )
-def test_a_cluster_that_is_not_active_is_missing(plan, store, answer, said):
+def test_an_inactive_cluster_is_missing(plan, store, answer, text):
     aws = Aws(*both().values())
     aws.answers("describe_clusters", answer, AWAY)
     found = of(flight(plan, aws, store), "cluster")
     assert (found.state, found.code) == ("missing", "no-active-cluster")
-    assert said in found.detail
+    assert text in found.detail
     assert f"pulumi up --stack {AWAY}" in found.detail
 
 
@@ -103,7 +103,7 @@ IMAGE = deployment_of(AWAY).workers[0].image
         ({"taskDefinition": definition("other@sha256:1", "x86-64")}, "other-image", ["other@sha256:1"]),
     ],
 )
-def test_a_task_definition_has_to_be_as_the_stacks_record_has_it(plan, store, answer, code, names):
+def test_a_task_definition_must_agree_with_the_stacks_record(plan, store, answer, code, names):
     aws = Aws(*both().values())
     aws.answers("describe_task_definition", answer, AWAY)
     found = of(flight(plan, aws, store), "task definition full x86-64")
@@ -111,7 +111,7 @@ def test_a_task_definition_has_to_be_as_the_stacks_record_has_it(plan, store, an
     assert all(name in found.detail for name in (":task-definition/toril-full-x86-64:3", *names))
 
 
-def test_an_image_is_looked_for_by_digest_and_its_processor_in_the_index(plan, store):
+def test_an_image_is_checked_by_digest_and_processor(plan, store):
     aws = Aws(*both().values())
     asked = []
 
@@ -140,7 +140,7 @@ def test_a_region_without_an_image_for_the_plan_is_missing(tmp_path, store):
 
 
 def cached(region=AWAY, **other):
-    """A region whose image comes through a cache."""
+    """A region that pulls its image through a cache."""
     registry = f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com"
     kind = DeployedWorker(
         flavour="full",
@@ -160,7 +160,7 @@ def cached(region=AWAY, **other):
         {"images": [], "failures": [{"failureCode": "ImageNotFound"}]},
     ],
 )
-def test_an_image_that_its_cache_has_not_fetched_yet_is_only_told(plan, store, answer):
+def test_an_image_that_is_not_cached_yet_is_a_warning(plan, store, answer):
     aws = Aws(deployment_of(HOME), cached())
     aws.answers("batch_get_image", answer, AWAY)
     found = of(flight(plan, aws, store), "image full x86-64")
@@ -168,7 +168,7 @@ def test_an_image_that_its_cache_has_not_fetched_yet_is_only_told(plan, store, a
     assert "public.ecr.aws" in found.detail
 
 
-def test_over_fips_and_from_a_cache_that_is_not_ready_a_first_pull_cannot_come(plan, store):
+def test_a_first_pull_is_impossible_with_fips_or_an_unready_cache(plan, store):
     gone = refusal("RepositoryNotFoundException")
     aws = Aws(deployment_of(HOME), cached(fips=True))
     aws.answers("batch_get_image", gone, AWAY)
@@ -183,7 +183,7 @@ def test_over_fips_and_from_a_cache_that_is_not_ready_a_first_pull_cannot_come(p
 
 
 @pytest.mark.parametrize(
-    ("operation", "answer", "code", "said"),
+    ("operation", "answer", "code", "text"),
     [
         ("describe_pull_through_cache_rules", refusal("PullThroughCacheRuleNotFoundException"), "no-cache-rule", ""),
         (
@@ -200,17 +200,17 @@ def test_over_fips_and_from_a_cache_that_is_not_ready_a_first_pull_cannot_come(p
         ),
     ],
 )
-def test_a_rule_that_ecr_cannot_use_stops_the_run_that_needs_it(plan, store, operation, answer, code, said):
+def test_an_unusable_cache_rule_prevents_only_runs_that_need_it(plan, store, operation, answer, code, text):
     needed, other = Aws(deployment_of(HOME), cached()), Aws(*both(caches=(CACHE,)).values())
     needed.answers(operation, answer, AWAY)
     other.answers(operation, answer, AWAY)
     found = of(flight(plan, needed, store), "cache ecr-public")
-    assert (found.state, found.code, said in found.detail) == ("missing", code, True)
+    assert (found.state, found.code, text in found.detail) == ("missing", code, True)
     unneeded = of(flight(plan, other, store), "cache ecr-public")
     assert (unneeded.state, unneeded.code) == ("warning", code)
 
 
-def test_vcpu_in_use_and_those_of_the_run_have_to_fit_into_the_quota(plan, store):
+def test_the_vcpu_in_use_and_of_the_run_must_fit_the_quota(plan, store):
     """Five workers of one vCPU in each region."""
     aws = Aws(*both().values())
     aws.answers("list_service_quotas", quotas({**QUOTAS, "L-3032A538": 6.0}))
@@ -229,7 +229,7 @@ def figures(text):
 
 
 def task(cpu, ended_s=None, capacity="FARGATE"):
-    """One of the cluster; `ended_s`: so long ago."""
+    """A task of the cluster; `ended_s`: seconds since its end."""
     ended = {} if ended_s is None else {"stoppedAt": datetime.fromtimestamp(NOW - ended_s, UTC)}
     return {"cpu": str(cpu * 1024), "capacityProviderName": capacity, **ended}
 
@@ -238,15 +238,15 @@ def task(cpu, ended_s=None, capacity="FARGATE"):
     ("running", "stopped", "in_use"),
     [
         ([], [task(5, 30)], 0),  # a run that has just ended
-        ([], [task(5, 300)], 5),  # the count is later, and of somebody else
+        ([], [task(5, 300)], 5),  # the count is later, so it counts other tasks
         ([], [task(5, 30, "FARGATE_SPOT")], 5),
         ([task(4)], [task(5, 30)], 4),
         ([task(3)], [task(1, 30)], 4),
         ([task(5)], [], 5),
     ],
 )
-def test_what_has_ended_since_aws_counted_is_in_use_no_longer(plan, store, running, stopped, in_use):
-    """Five vCPU are needed, five were counted in the last minute, and six are allowed."""
+def test_tasks_that_ended_after_the_count_are_not_in_use(plan, store, running, stopped, in_use):
+    """The run needs five vCPU, AWS counted five in the last minute, and the quota is six."""
     there = {"RUNNING": running, "STOPPED": stopped}
     aws = Aws(*both().values())
     aws.answers("list_service_quotas", quotas({**QUOTAS, "L-3032A538": 6.0}), AWAY)
@@ -258,7 +258,7 @@ def test_what_has_ended_since_aws_counted_is_in_use_no_longer(plan, store, runni
     assert found.state == ("ok" if in_use <= 1 else "missing")
 
 
-def test_spot_has_a_quota_of_its_own_and_on_demand_is_its_reserve(tmp_path, store):
+def test_a_spot_run_needs_the_spot_quota_and_warns_about_the_on_demand_quota(tmp_path, store):
     aws = Aws(*both().values())
     aws.answers("list_service_quotas", quotas({**QUOTAS, "L-3032A538": 1.0}))
     found = flight(plan_of(tmp_path, worker={"spot": True}), aws, store)
@@ -268,8 +268,8 @@ def test_spot_has_a_quota_of_its_own_and_on_demand_is_its_reserve(tmp_path, stor
     assert (AWAY, "Spot vCPU") in lacking(flight(plan_of(tmp_path, worker={"spot": True}), aws, store))
 
 
-def test_quotas_come_in_pages_and_say_how_fast_tasks_start(plan, store):
-    def pages(ServiceCode, NextToken=None):  # as botocore spells them
+def test_quotas_are_read_from_all_pages_and_set_the_launch_rate(plan, store):
+    def pages(ServiceCode, NextToken=None):  # botocore's spelling
         if NextToken is None:
             return {**quotas({"L-3032A538": 100.0}), "NextToken": "2"}
         return quotas({"L-6BAD92DD": 300.0, "L-551A4E9D": 15.0})
@@ -282,14 +282,14 @@ def test_quotas_come_in_pages_and_say_how_fast_tasks_start(plan, store):
     assert of(found, "on-demand vCPU").state == "ok"
 
 
-def test_a_region_of_another_account_is_not_reached(plan, store):
+def test_a_region_of_another_account_is_missing(plan, store):
     aws = Aws(deployment_of(HOME), deployment_of(AWAY, account="210987654321"))
     found = flight(plan, aws, store)
     assert lacking(found) == [(AWAY, "account")]
     assert of(found, "account").code == "other-account"
 
 
-def test_without_a_suite_everything_that_is_deployed_is_looked_at(store):
+def test_without_a_suite_everything_that_is_deployed_is_checked(store):
     aws = Aws(*both(caches=(CACHE,)).values())
     found = flight(None, aws, store)
     assert lacking(found) == []
@@ -300,7 +300,7 @@ def test_without_a_suite_everything_that_is_deployed_is_looked_at(store):
     assert lacking(flight(None, aws, store)) == [(AWAY, "cache ecr-public")]
 
 
-def test_a_kind_of_worker_without_an_image_is_told_where_no_suite_asks_for_it(store):
+def test_without_a_suite_each_worker_without_an_image_is_missing(store):
     unset = deployment_of(AWAY)
     kinds = tuple(
         one.model_copy(update={"digest": None, "image": one.image.partition("@")[0] + ":full"}) for one in unset.workers
@@ -310,7 +310,7 @@ def test_a_kind_of_worker_without_an_image_is_told_where_no_suite_asks_for_it(st
     assert lacking(found) == [(AWAY, "image full x86-64"), (AWAY, "image full arm64")]
 
 
-def test_a_run_beyond_the_limits_of_a_region_says_which_and_by_how_much(tmp_path, store):
+def test_a_run_above_the_limits_is_refused_with_the_figures(tmp_path, store):
     small = both(limits=DeployedLimits(vcpus=4, cost_usd=0.01, duration_s=300))
     found = flight(plan_of(tmp_path), Aws(*small.values()), store)
     assert lacking(found) == [("", "cost"), (HOME, "limits"), (AWAY, "limits")]
@@ -319,7 +319,7 @@ def test_a_run_beyond_the_limits_of_a_region_says_which_and_by_how_much(tmp_path
     assert "0.01" in of(found, "cost", "").detail
 
 
-def test_a_load_that_only_iterations_bound_is_told_when_it_ends(tmp_path, store):
+def test_a_load_limited_only_by_iterations_is_a_warning_with_its_longest_duration(tmp_path, store):
     plan = plan_of(tmp_path, throughput=None, iterations=3, hold_for=None)
     found = of(flight(plan, Aws(*both().values()), store), "limits")
     assert (found.state, found.code, figures(found.detail)) == ("warning", "unbounded-load", [240])

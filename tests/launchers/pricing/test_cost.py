@@ -1,4 +1,4 @@
-"""What a run on Fargate has cost is said by its reports, from the records that it leaves."""
+"""Reports show the cost of a run on Fargate, from the run's records."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from tests.reports import examples
 from toril.plan import FARGATE_TIMINGS
 from toril.records import End, RanTask, TaskSize, run_key
 from toril.reports import Bundle, render
-from toril.runs.conclude import costed
+from toril.runs.conclude import with_cost
 from toril.store import FolderStore
 
 RUN = examples.passed()
@@ -29,9 +29,9 @@ def store(tmp_path):
     return made
 
 
-def test_tasks_are_priced_by_the_seconds_that_they_ran(store):
-    """Two tasks of 1 vCPU and 2 GB for ten minutes are 2 × 0.0494 ÷ 6 US dollars; the rest is what they write."""
-    line = costed(store, on_fargate()).cost
+def test_tasks_are_priced_per_second(store):
+    """Two tasks of 1 vCPU and 2 GB for ten minutes cost 2 × 0.0494 ÷ 6 US dollars; S3 and logs cost the rest."""
+    line = with_cost(store, on_fargate()).cost
 
     usd = float(line.split()[1])
     assert 2 * 0.0494 / 6 < usd < 0.1
@@ -41,12 +41,12 @@ def test_tasks_are_priced_by_the_seconds_that_they_ran(store):
 
 
 @pytest.mark.parametrize("name", ["terminal", "github"])
-def test_reports_for_people_show_it(name, store):
-    assert "US dollars at list prices" in " ".join(render(name, costed(store, on_fargate())).decode().split())
+def test_reports_show_the_cost(name, store):
+    assert "US dollars at list prices" in " ".join(render(name, with_cost(store, on_fargate())).decode().split())
 
 
-def test_a_run_on_this_machine_and_one_whose_tasks_nobody_saw_cost_nothing_known(store, tmp_path):
-    assert costed(store, RUN).cost == ""
-    assert costed(FolderStore(tmp_path / "elsewhere"), on_fargate()).cost == ""
+def test_local_runs_and_runs_without_recorded_tasks_have_no_cost(store, tmp_path):
+    assert with_cost(store, RUN).cost == ""
+    assert with_cost(FolderStore(tmp_path / "elsewhere"), on_fargate()).cost == ""
     store.put(run_key(RUN.plan.run_id, "end.json"), End(at=1.0).to_json())
-    assert costed(store, on_fargate()).cost == ""
+    assert with_cost(store, on_fargate()).cost == ""

@@ -1,4 +1,4 @@
-"""What a run is said to cost, against sums done by hand."""
+"""The price of a run, compared with manual calculations."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def priced(plan, tasks, **more):
     return cost_of(plan, tasks, both(), PRICES, **asked)
 
 
-def test_tasks_that_ran_cost_what_aws_lists_for_their_seconds(tmp_path):
+def test_the_cost_of_tasks_follows_aws_list_prices_per_second(tmp_path):
     """Ten workers of 1 vCPU and 2 GB for ten minutes: 10 × (0.04048 + 2 × 0.004445) ÷ 6, and ten addresses."""
     found = priced(plan_of(tmp_path), {f"w-{n}": ran(600) for n in range(10)})
     assert usd(found, HOME) == pytest.approx(10 * (0.04048 + 2 * 0.004445) / 6)
@@ -53,13 +53,13 @@ def test_tasks_that_ran_cost_what_aws_lists_for_their_seconds(tmp_path):
     assert usd(found, "logs") == pytest.approx(0.01 * 0.5)
 
 
-def test_a_minute_is_the_least_that_is_billed(tmp_path):
+def test_each_task_is_billed_for_at_least_a_minute(tmp_path):
     plan = plan_of(tmp_path)
     assert usd(priced(plan, {"w": ran(5)}), HOME) == usd(priced(plan, {"w": ran(60)}), HOME)
     assert usd(priced(plan, {"w": ran(61)}), HOME) > usd(priced(plan, {"w": ran(60)}), HOME)
 
 
-def test_a_task_whose_end_is_unknown_is_billed_until_now_and_one_that_never_pulled_not_at_all(tmp_path):
+def test_a_task_without_an_end_is_billed_until_now_and_one_without_a_pull_is_free(tmp_path):
     plan = plan_of(tmp_path)
     endless = ran(600).model_copy(update={"stopped_at": None})
     assert usd(priced(plan, {"w": endless}, until=1600.0), HOME) == usd(priced(plan, {"w": ran(600)}), HOME)
@@ -67,13 +67,13 @@ def test_a_task_whose_end_is_unknown_is_billed_until_now_and_one_that_never_pull
     assert priced(plan, {"w": ran(600), "v": queued}).workers == {HOME: 1}
 
 
-def test_what_ran_on_spot_costs_less_and_what_fell_back_does_not(tmp_path):
+def test_spot_tasks_cost_less_and_on_demand_fallbacks_cost_full_price(tmp_path):
     plan = plan_of(tmp_path)
     on_demand, spot = ran(600), ran(600, capacity="FARGATE_SPOT")
     whole = usd(priced(plan, {"a": on_demand, "b": on_demand}), HOME)
     mixed = item(priced(plan, {"a": on_demand, "b": spot}), HOME)
     assert mixed.usd == pytest.approx(whole / 2 * (1 + PRICES.spot))
-    assert "in part on Spot" in mixed.quantity
+    assert "Spot" in mixed.quantity
 
 
 def test_an_estimate_bills_each_task_from_its_pull_to_its_end(tmp_path):
@@ -86,31 +86,33 @@ def test_an_estimate_bills_each_task_from_its_pull_to_its_end(tmp_path):
     assert not found.at_most
 
 
-def test_arm_is_cheaper_and_spot_is_marked_as_what_moves(tmp_path):
+def test_arm_is_cheaper_and_spot_has_a_note(tmp_path):
     usual = estimate(plan_of(tmp_path), both(), PRICES)
     arm = estimate(plan_of(tmp_path, worker={"arch": "arm64"}), both(), PRICES)
     spot = estimate(plan_of(tmp_path, worker={"spot": True}), both(), PRICES)
     assert usd(arm, HOME) == pytest.approx(usd(usual, HOME) * 0.8, rel=0.01)
     assert usd(spot, HOME) == pytest.approx(usd(usual, HOME) * PRICES.spot)
-    assert any("it moves" in note for note in spot.notes)
+    assert any("Spot" in note for note in spot.notes)
     assert not usual.notes
 
 
-def test_a_region_that_is_not_listed_is_priced_as_us_east_1_and_says_so(tmp_path):
+def test_an_unlisted_region_has_the_prices_of_us_east_1_and_a_note(tmp_path):
     plan = plan_of(tmp_path, locations={"eu-north-1": 1, HOME: 1})
     found = estimate(plan, {}, PRICES)
     assert usd(found, "eu-north-1") == pytest.approx(usd(found, HOME))
-    assert found.notes == ("eu-north-1: priced as us-east-1, because nothing else is listed",)
+    (note,) = found.notes
+    assert "eu-north-1" in note
+    assert "us-east-1" in note
 
 
-def test_disk_beyond_the_free_20_gib_costs(tmp_path):
+def test_storage_above_20_gib_is_billed(tmp_path):
     found = estimate(plan_of(tmp_path, worker={"storage": 120}), both(), PRICES)
     hours = usd(found, HOME) / (0.04048 + 2 * 0.004445) * 2
     assert usd(found, "storage") == pytest.approx(hours * 100 * 0.000111, rel=0.01)
     assert not [one for one in estimate(plan_of(tmp_path), both(), PRICES).items if one.name == "storage"]
 
 
-def test_a_private_network_pays_no_addresses_and_for_nat_in_both_directions(tmp_path):
+def test_a_private_network_pays_for_nat_in_both_directions_and_not_for_addresses(tmp_path):
     inside = DeployedNetwork(subnets=("s",), security_groups=("g",), public_addresses=False)
     found = estimate(plan_of(tmp_path), both(network=inside), PRICES)
     assert not [one for one in found.items if one.name == "addresses"]
@@ -118,42 +120,42 @@ def test_a_private_network_pays_no_addresses_and_for_nat_in_both_directions(tmp_
     assert "NAT" in item(found, "transfer").quantity
 
 
-def test_a_million_requests_cost_the_runs_part_of_them(tmp_path):
+def test_the_price_per_million_requests_is_the_total_per_request(tmp_path):
     found = estimate(plan_of(tmp_path), both(), PRICES)
     assert found.requests == 600_000
     assert found.per_million_usd == pytest.approx(found.total_usd / 0.6)
     assert usd(found, "transfer") == pytest.approx(600_000 * 1000 * 0.09 / 1e9)
 
 
-def test_a_ramp_up_has_half_of_its_requests(tmp_path):
+def test_a_ramp_up_counts_half_of_its_full_rate(tmp_path):
     found = estimate(plan_of(tmp_path, ramp_up="2m"), both(), PRICES)
     assert found.requests == 600_000 + 60_000
 
 
-def test_where_no_throughput_bounds_the_requests_their_part_is_unknown_and_not_free(tmp_path):
+def test_without_a_throughput_the_transfer_price_is_unknown(tmp_path):
     found = estimate(plan_of(tmp_path, throughput=None), both(), PRICES)
     assert item(found, "transfer").usd is None
     assert found.per_million_usd is None
-    assert any("of what is known" in line for line in found.lines())
+    assert not found.complete
     assert any("unknown" in line and "million" in line for line in found.lines())
 
 
-def test_a_load_that_only_iterations_bound_is_priced_to_the_limit(tmp_path):
+def test_a_load_limited_only_by_iterations_is_priced_for_the_longest_duration(tmp_path):
     shorter = both(limits=DeployedLimits(vcpus=8, cost_usd=5, duration_s=1800))
     found = estimate(plan_of(tmp_path, throughput=None, iterations=5, hold_for=None), shorter, PRICES)
     assert (found.load_s, found.at_most) == (1800, True)
     assert "at most" in found.lines()[1]
 
 
-def test_requests_to_the_bucket_are_those_of_the_pace(tmp_path):
-    """Ten workers write an interval every 5 s; polls of a second and leases of five are the reads."""
+def test_the_number_of_s3_requests_follows_the_pace(tmp_path):
+    """Ten workers write an interval file every 5 s; they poll every second and read leases every 5 s."""
     found = usd(estimate(plan_of(tmp_path), both(), PRICES), "S3")
     puts, gets = 10 * 600 / 5, 10 * 600 * (1 + 1 / 5 + 1 / 5)
     assert found > puts * 0.005 / 1000 + gets * 0.0004 / 1000
     assert found < 2 * (puts * 0.005 / 1000 + gets * 0.0004 / 1000)
 
 
-def test_the_start_takes_as_long_as_the_quotas_and_the_image_make_it(tmp_path):
+def test_the_start_time_depends_on_launch_rate_and_image_size(tmp_path):
     few = start_s(plan_of(tmp_path), both())
     many = plan_of(tmp_path, workers=400, concurrency=1000, locations={HOME: 1})
     slow, fast = Rates(25.0, 5.0), Rates(1000.0, 20.0)
@@ -168,7 +170,7 @@ def test_the_start_takes_as_long_as_the_quotas_and_the_image_make_it(tmp_path):
     assert start_s(there, {HOME: heavy}) > start_s(there, {HOME: light}) + 10
 
 
-def test_the_lines_show_who_starts_where_the_date_of_the_prices_and_the_sum(tmp_path):
+def test_the_lines_show_workers_per_region_price_date_and_sum(tmp_path):
     found = estimate(plan_of(tmp_path), both(), PRICES)
     start, first, *items, total, million = found.lines()
     assert f"5 in {HOME}, 5 in {AWAY}" in start
@@ -179,7 +181,7 @@ def test_the_lines_show_who_starts_where_the_date_of_the_prices_and_the_sum(tmp_
     assert "a million requests" in million
 
 
-def test_a_run_above_the_most_that_it_may_cost_is_refused_with_what_is_dear(tmp_path):
+def test_a_run_above_the_maximum_cost_is_refused_with_its_dearest_item(tmp_path):
     found = estimate(plan_of(tmp_path), both(), PRICES)
     refuse_above(found, None)
     refuse_above(found, found.total_usd)

@@ -1,4 +1,4 @@
-"""Prices that users bring: taken where they fit, and refused with the place where they do not."""
+"""Price files of users: valid prices replace list prices, and invalid files are refused with the place."""
 
 import json
 import re
@@ -19,19 +19,19 @@ def given(folder, text):
     return {HERE: str(file)}
 
 
-def test_without_a_file_the_prices_are_those_that_toril_comes_with():
+def test_the_default_prices_are_the_included_ones():
     assert read_prices({}) is list_prices()
     assert list_prices().of("us-east-1").vcpu_hour["x86-64"] == 0.04048
 
 
-def test_processors_that_are_not_listed_are_priced_as_in_us_east_1():
+def test_unlisted_processors_have_the_prices_of_us_east_1():
     found = list_prices().of("eu-central-1")
     assert found.listed == {"x86-64"}
     assert (found.vcpu_hour["x86-64"], found.gib_hour["x86-64"]) == (0.04656, 0.00511)
     assert (found.vcpu_hour["arm64"], found.gib_hour["arm64"]) == (0.03238, 0.00356)
 
 
-def test_own_prices_go_before_those_of_the_list_one_by_one(tmp_path):
+def test_own_prices_override_single_list_prices(tmp_path):
     own = {"as_of": "2027-01-01", "regions": {"us-east-1": {"egress_gb": 0.05}, "eu-north-1": {"nat_gb": 0.01}}}
     found = read_prices(given(tmp_path, own))
     assert (found.as_of, found.own) == ("2027-01-01", "prices.json")
@@ -54,17 +54,17 @@ def test_own_prices_go_before_those_of_the_list_one_by_one(tmp_path):
         ('{"spot": 2}', "bad-prices", "spot"),
     ],
 )
-def test_a_file_that_is_none_is_refused_with_the_place(tmp_path, text, code, place):
+def test_an_invalid_price_file_is_refused_with_the_place(tmp_path, text, code, place):
     with refused(code, f"TORIL_PRICES={tmp_path}", place, error=OptionError):
         read_prices(given(tmp_path, text))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_missing_price_file_is_named(tmp_path):
     with refused("unreadable-file", "none.json", error=OptionError):
         read_prices({HERE: str(tmp_path / "none.json")})
 
 
-def test_the_manuals_example_is_taken(tmp_path):
+def test_the_example_in_the_docs_is_valid(tmp_path):
     manual = Path(__file__).parents[3] / "docs/how-to/estimate-and-limit-cost.md"
     (example,) = [one for one in re.findall(r"```json\n(.*?)```", manual.read_text(), re.DOTALL) if "egress_gb" in one]
     found = read_prices(given(tmp_path, example))

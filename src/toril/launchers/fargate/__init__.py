@@ -1,10 +1,10 @@
-"""Workers as Fargate tasks: a fleet in each region of the plan, side by side.
+"""Runs workers as Fargate tasks, with a fleet in each region of the plan.
 
-fleet       one region's workers, driven by a thread
-task_slots  the state of each worker, and its next step
-tasks       the requests to ECS, and the run's tasks there
-task_exit   why a task is gone
-rate_limit  how fast tasks may start
+- fleet: one region's workers, driven by a thread
+- task_slots: the state of each worker, and its next step
+- tasks: requests to ECS, and the run's tasks there
+- task_exit: the reason why a task ended
+- rate_limit: how fast tasks may start
 """
 
 from collections.abc import Callable, Mapping
@@ -29,16 +29,19 @@ __all__ = ["FargateLauncher", "Rates", "Stopped", "clients", "stop_everywhere", 
 
 
 def clients(deployments: Mapping[str, Deployment], *, attempts: int = 1) -> Clients:
-    """Returns clients of the regions. One attempt, because a fleet paces its own; FIPS where the stack is for FIPS."""
+    """Returns clients for the regions, with FIPS endpoints where the stack uses them.
+
+    The default is one attempt per call, because a fleet retries at its own pace.
+    """
     fips = {region: one.endpoints for region, one in deployments.items() if one.fips}
     return client.clients(ClientSettings(attempts=attempts, fips=fips))
 
 
 class FargateLauncher:
-    """Starts `toril worker` as tasks of the plan's locations, which are regions with a deployment.
+    """Starts `toril worker` as tasks in the plan's locations, which are regions with a deployment.
 
-    `home`: the region that schedules a sweep at the run's deadline. `rates`: how fast each region starts tasks; by
-    default what AWS gives every account.
+    `home`: the region that schedules a sweep at the run's deadline. `rates`: how fast each region starts tasks; the
+    default is AWS' default quota.
     """
 
     def __init__(
@@ -90,7 +93,7 @@ class FargateLauncher:
         self._fleet_of[worker].stop(worker)
 
     def kill(self, worker: str) -> None:
-        """Fargate kills a task that it stops, after the task's own stopTimeout."""
+        """Stops the task; Fargate kills it after its stopTimeout."""
         self.terminate(worker)
 
     def release(self) -> None:
@@ -106,13 +109,13 @@ class FargateLauncher:
         return tuple(problems)
 
     def cancel_sweep(self) -> tuple[str, ...]:
-        """See `Launcher`. The sweep stays if tasks may be left; after the deadline it has removed itself."""
+        """See `Launcher`. The sweep stays if tasks may still run; after the deadline its schedule is gone."""
         if self._home is None or not self._fleets or self._left or self._clock.now() >= self._deadline:
             return ()
         return schedules.cancel_sweep(self._home, self._clients, self._run_id)
 
     def _plan_sweep(self) -> None:
-        """Plans the sweep once, before anything starts; a sweeper starts nothing, and may not plan another sweep."""
+        """Schedules the sweep once, before any task starts, unless the deadline has passed (as in a sweep)."""
         if self._home is not None and not self._planned and self._clock.now() < self._deadline:
             schedules.plan_sweep(self._home, self._clients, self._run_id, self._deadline)
         self._planned = True
@@ -128,11 +131,11 @@ class FargateLauncher:
         deployment = self._deployments.get(location)
         if deployment is None:
             known = ", ".join(sorted(self._deployments)) or "none"
-            fix = f"this store has {known}: change `locations`, or `pulumi up --stack {location}`"
+            fix = f"change `locations` (deployed: {known}), or run `pulumi up --stack {location}`"
             raise InfrastructureError(f"no stack is deployed for {location}; {fix}", code="not-deployed")
         if plan.task is not None and plan.task.spot and "FARGATE_SPOT" not in deployment.capacity_providers:
-            fix = f"remove toril.worker.spot, or `pulumi up --stack {location}`"
-            raise InfrastructureError(f"{location} has no Fargate Spot; {fix}", code="no-spot")
+            fix = f"remove `toril.worker.spot`, or run `pulumi up --stack {location}`"
+            raise InfrastructureError(f"the cluster in {location} has no Fargate Spot; {fix}", code="no-spot")
         return Site(deployment, kind_for(plan, deployment), self._rates.get(location, usual_rates(location)))
 
     def _merged(self, ask: Callable[[Fleet], Mapping[str, Value]]) -> dict[str, Value]:
@@ -142,12 +145,12 @@ class FargateLauncher:
 def stop_everywhere(
     deployments: Mapping[str, Deployment], run_id: str, clients: Clients, why: str, clock: Clock | None = None
 ) -> Stopped:
-    """Stops every task of a run in all regions, side by side; a region that cannot be reached delays no other."""
+    """Stops every task of a run, in all regions in parallel; an unreachable region does not delay the others."""
 
     def stop(one: Deployment) -> Stopped:
         try:
             return stop_all(clients("ecs", one.region), one, run_id, why, clock or SystemClock())
-        except InfrastructureError as error:  # there is no client for it
+        except InfrastructureError as error:  # no client could be made
             return Stopped(problems=(f"{one.region}: tasks of {run_id} may still run: {error}",))
 
     if not deployments:

@@ -1,4 +1,4 @@
-"""The workers of one region: started, watched and stopped by a thread of their own, at the account's rates."""
+"""Starts, watches and stops the workers of one region in a thread, at the account's rates."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -19,8 +19,8 @@ from toril.records import DeployedWorker, Deployment, Plan, RanTask, Share
 from toril.suite.reader import Note
 
 STEP_S = 0.2
-WATCH_S = 3.0  # between two descriptions of the tasks; ECS allows 20 such calls a second in a region
-CLOSE_WITHIN_S = 30.0  # calls under way have ended by then: each is given up earlier
+WATCH_S = 3.0  # between two DescribeTasks; ECS allows 20 such calls a second in a region
+CLOSE_WITHIN_S = 30.0  # longer than the timeouts of a call
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Site:
 
 
 class Fleet:
-    """One region's part of a run. Its public methods are for the coordinator's thread, and never wait for AWS.
+    """One region's part of a run. The coordinator calls the public methods, which (except `close`) never wait for AWS.
 
-    `step` does everything that is due; with `begin`, a thread calls it until the fleet is closed or released.
+    `step` does all work that is due; with `begin`, a thread calls it until the fleet is closed or released.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class Fleet:
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._launches, self._calls = TokenBucket(site.rates), TokenBucket(OF_CALLS)
-        self._found: dict[tuple[str, str], Any] | None = None  # (worker, attempt) → task, started by an earlier owner
+        self._listed_tasks: dict[tuple[str, str], Any] | None = None  # (worker, attempt) → task
         self._look_up_at, self._look_ups_refused = 0.0, 0
         self._watch_at = 0.0
-        self._uncertain = False  # whether a RunTask may have been obeyed without an answer
-        self._trouble: dict[str, AwsError] = {}  # by step: why AWS does not do it at present
-        self._broken: BaseException | None = None
+        self._uncertain = False  # whether a RunTask without an answer may have started a task
+        self._errors: dict[str, AwsError] = {}  # by step: the error of its last call
+        self._thread_error: BaseException | None = None
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix=f"ecs-{self.region}")
         self._thread = threading.Thread(target=self._work, name=f"fleet-{self.region}", daemon=True)
         if begin:
@@ -63,11 +63,11 @@ class Fleet:
     # ── called by the coordinator
 
     def start(self, share: Share, attempt: str) -> None:
-        """Starts this attempt, unless it was started before; it replaces an earlier one of the same worker."""
+        """Starts this attempt unless its task exists; it replaces an earlier attempt of the worker."""
         self._slot(share, attempt, startable=True)
 
     def find(self, share: Share, attempt: str) -> None:
-        """Takes over the task that another owner has started for this attempt."""
+        """Finds the task that another owner has started for this attempt."""
         self._slot(share, attempt, startable=False)
 
     def again(self, worker: str, attempt: str) -> None:
@@ -75,14 +75,14 @@ class Fleet:
         self.start(self._slots[worker].share, attempt)
 
     def stop(self, worker: str) -> None:
-        """Stops the task of this worker; a task that has not started never does."""
+        """Stops the task of this worker; a worker without a task gets none."""
         with self._lock:
             self._slots[worker].stop(self._clock.now())
 
     def ended(self) -> dict[str, WorkerExit]:
         with self._lock:
-            if self._broken is not None:
-                raise self._broken
+            if self._thread_error is not None:
+                raise self._thread_error
             return {slot.worker: slot.gone for slot in self._slots.values() if slot.gone is not None}
 
     def tasks(self) -> dict[str, RanTask]:
@@ -91,15 +91,15 @@ class Fleet:
 
     def notes(self) -> tuple[Note, ...]:
         with self._lock:
-            trouble = (Note(error.code, f"{self.region}: {error}") for error in self._trouble.values())
-            return (*dict.fromkeys(trouble), *task_slots.notes(self._slots.values(), self.region, self._clock.now()))
+            errors = (Note(error.code, f"{self.region}: {error}") for error in self._errors.values())
+            return (*dict.fromkeys(errors), *task_slots.notes(self._slots.values(), self.region, self._clock.now()))
 
     def release(self) -> None:
         """Leaves the tasks running."""
         self._ending.set()
 
     def close(self) -> tuple[str, ...]:
-        """Stops every task of the run in this region, known or not. Returns the problems."""
+        """Stops every task of the run in this region, including unknown ones. Returns the problems."""
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join(CLOSE_WITHIN_S)
@@ -109,10 +109,10 @@ class Fleet:
             uncertain = self._uncertain
         deployment, run_id, why = self.site.deployment, self.plan.run_id, "the run is over"
         left = tasks.stop_all(self._ecs, deployment, run_id, why, self._clock, known, uncertain=uncertain).problems
-        return (*left, f"{self.region}: calls of AWS are still under way") if self._thread.is_alive() else left
+        return (*left, f"{self.region}: AWS calls are still running") if self._thread.is_alive() else left
 
     def _watched(self) -> dict[str, TaskSlot]:
-        """Returns the slots whose task was started and is not known to be gone, by the task's ARN."""
+        """Returns the slots whose task was started and has not ended, as far as known, by the task's ARN."""
         return {slot.task: slot for slot in self._slots.values() if slot.task is not None and slot.gone is None}
 
     def _slot(self, share: Share, attempt: str, *, startable: bool) -> None:
@@ -130,14 +130,14 @@ class Fleet:
         try:
             while not self._ending.wait(STEP_S):
                 self.step()
-        except BaseException as error:  # raised again when the coordinator asks: in this thread it would be lost
+        except BaseException as error:  # raised again in the coordinator's thread, by `ended`
             with self._lock:
-                self._broken = error
+                self._thread_error = error
         finally:
             self._pool.shutdown(wait=False)
 
     def step(self) -> None:
-        """Does everything that is due."""
+        """Does all work that is due."""
         self._look_up()
         with self._lock:
             now = self._clock.now()
@@ -148,7 +148,7 @@ class Fleet:
             due = sorted((one for one in self._slots.values() if one.may_start(now)), key=lambda one: one.due_at)
             if now >= self._deadline:
                 for slot in due:
-                    slot.gone = WorkerExit("it was not started: the run's deadline is over", code="deadline")
+                    slot.gone = WorkerExit("it was not started: the run's deadline has passed", code="deadline")
                 due = []
             allowed = min(AT_ONCE, self._calls.available(now), self._launches.available(now))
             for slot in due[:allowed]:
@@ -162,37 +162,37 @@ class Fleet:
             self._watch()
 
     def _look_up(self) -> None:
-        """Looks for tasks of earlier requests, before any is started."""
+        """Finds tasks of earlier requests, before it starts others."""
         with self._lock:
             now = self._clock.now()
             waiting = [slot for slot in self._slots.values() if slot.queued and not slot.looked_up]
         if not waiting or now < self._look_up_at:
             return
         try:
-            if self._found is None or any(slot.unanswered for slot in waiting):
-                self._found = self._listed()
+            if self._listed_tasks is None or any(slot.unanswered for slot in waiting):
+                self._listed_tasks = self._listed()
         except AwsError as error:
             self._look_ups_refused += 1
             with self._lock:
-                self._trouble["look up"] = error
+                self._errors["look up"] = error
                 self._look_up_at = now + BACKOFF.wait_s(self._look_ups_refused)
-                if not error.fault.passes:  # without a list nothing may start; running tasks report to the store
+                if not error.fault.passes:  # no task may start without the list; running tasks report to the store
                     for slot in waiting:
                         if slot.startable:
                             slot.gone = WorkerExit(str(error), code=error.code)
             return
         with self._lock:
             self._look_ups_refused = 0
-            self._trouble.pop("look up", None)
+            self._errors.pop("look up", None)
             for slot in waiting:
-                task = self._found.get((slot.worker, slot.attempt))
+                task = self._listed_tasks.get((slot.worker, slot.attempt))
                 if task is None:
                     slot.not_found()
                 else:
                     slot.assign(task, self.region, self._clock.now())
 
     def _listed(self) -> dict[tuple[str, str], Any]:
-        """Returns the run's tasks; of two tasks of an attempt, the one that runs."""
+        """Returns the run's tasks; if an attempt has two, the running one."""
         found = {}
         for status in tasks.STATUSES:
             for task in tasks.described(self._ecs, self.site.deployment, status, self.plan.run_id):
@@ -213,7 +213,7 @@ class Fleet:
                 if error.fault.passes:
                     self._uncertain = True
                     slot.unanswered_by(error.fault, self._clock.now())
-                elif error.resources:  # started before, with another revision: it is the one
+                elif error.resources:  # an earlier request has started it, with another revision
                     slot.assign({"taskArn": error.resources[0]}, self.region, self._clock.now())
                 elif is_full(error.fault.message):
                     slot.refused(error.fault.message, self._clock.now())
@@ -232,12 +232,12 @@ class Fleet:
             call(self._ecs.stop_task, "ecs:StopTask", **request)
         except AwsError as error:
             with self._lock:
-                self._trouble["stop"] = error
+                self._errors["stop"] = error
                 slot.stop_refused(error.fault, self._clock.now())
             return
         with self._lock:
             slot.stop_due_at = None
-            self._trouble.pop("stop", None)
+            self._errors.pop("stop", None)
 
     def _watch(self) -> None:
         with self._lock:
@@ -251,10 +251,10 @@ class Fleet:
                 answer = call(self._ecs.describe_tasks, "ecs:DescribeTasks", cluster=self._cluster, tasks=some)
             except AwsError as error:
                 with self._lock:
-                    self._trouble["watch"] = error
+                    self._errors["watch"] = error
                 break
             with self._lock:
-                self._trouble.pop("watch", None)
+                self._errors.pop("watch", None)
                 for task in answer["tasks"]:
                     watched[task["taskArn"]].described(task, self._clock.now())
                 over += [(watched[one["taskArn"]], one) for one in answer["tasks"] if one["lastStatus"] == "STOPPED"]
@@ -263,7 +263,7 @@ class Fleet:
         self._conclude(over)
 
     def _conclude(self, over: Sequence[tuple[TaskSlot, Any]]) -> None:
-        """Records why tasks are gone, or goes on with another one of the same attempt: a RunTask may start two."""
+        """Records why tasks ended. RunTask may start two tasks for an attempt; the other one then replaces it."""
         twins = self._exits.twins(self._ecs, [task for slot, task in over if not slot.stopping])
         with self._lock:
             for slot, task in over:

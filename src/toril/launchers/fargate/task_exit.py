@@ -1,4 +1,4 @@
-"""Why a task is gone: AWS' reason in words, the last lines of its log, and whether another try may do better."""
+"""The reason why a task ended: AWS' reason, the last log lines, and whether another attempt may succeed."""
 
 import re
 from collections.abc import Sequence
@@ -17,57 +17,57 @@ if TYPE_CHECKING:
 
 KILLED = 137
 LOG_LINES, LOG_CHARACTERS = 5, 600
-LOG_PREFIX = "worker"  # of log streams, as the stack's task definitions say
-SOON = re.compile(  # in reasons of tasks that failed to start: trouble that passes
+LOG_PREFIX = "worker"  # of log streams, as in the stack's task definitions
+TEMPORARY_START_FAILURE = re.compile(
     "timeout|timed out|deadline exceeded|network interface|internal ?error|toomanyrequests|rate exceeded"
     "|service unavailable|capacity|connection reset|status code:? 5[0-9][0-9]|50[0234] [a-z]",
     re.IGNORECASE,
 )
-FULL = ("capacity", "limit on the number of")  # no room now: other tasks may end
-PASSING = ("resource:", "throttl", "rate exceeded", "internal", "try again")  # of reasons in RunTask's `failures`
+NO_CAPACITY = ("capacity", "limit on the number of")  # temporary: other tasks may end
+TEMPORARY_REFUSAL = ("resource:", "throttl", "rate exceeded", "internal", "try again")  # in RunTask's `failures`
 
 
 def is_full(reason: str) -> bool:
-    """Returns whether a refusal is for lack of room, in AWS' regions or in the account's quota."""
-    return any(one in reason.lower() for one in FULL)
+    """Returns whether AWS refused for lack of capacity, in the region or in the account's quota."""
+    return any(one in reason.lower() for one in NO_CAPACITY)
 
 
 def passes(reason: str) -> bool:
-    """Returns whether a reason in RunTask's `failures` may be gone in a while."""
-    return not reason or is_full(reason) or any(one in reason.lower() for one in PASSING)
+    """Returns whether a reason in RunTask's `failures` is temporary."""
+    return not reason or is_full(reason) or any(one in reason.lower() for one in TEMPORARY_REFUSAL)
 
 
 def exit_of(task: "TaskTypeDef", container: str) -> WorkerExit:
-    """Returns why a stopped task stopped. `container`: the worker's; AWS may add others, to watch over it."""
+    """Returns why a task stopped. `container`: the worker's container; AWS may add others, such as for monitoring."""
     code, reason = task.get("stopCode", ""), task.get("stoppedReason", "").strip()
     details = [one["reason"] for one in task.get("containers", []) if one.get("reason")]
     text = "; ".join(dict.fromkeys(filter(None, (reason, *details)))) or code or "AWS gives no reason"
     if code == "TaskFailedToStart":
-        again = SOON.search(text) is not None
+        again = TEMPORARY_START_FAILURE.search(text) is not None
         return WorkerExit(f"its task failed to start: {text}", again=again, code="failed-to-start")
     if code in ("SpotInterruption", "TerminationNotice") or "spot" in reason.lower():
-        return WorkerExit(f"Fargate Spot took its task away: {text}", again=True, code="spot-interruption")
+        return WorkerExit(f"Fargate Spot interrupted its task: {text}", again=True, code="spot-interruption")
     if code == "InfrastructureHealth" or "maintenance" in reason.lower():
         return WorkerExit(f"AWS retired the machine of its task: {text}", again=True, code="machine-retired")
     if "outofmemory" in text.lower().replace(" ", ""):
-        return WorkerExit(f"it ran out of memory, raise toril.worker.memory: {text}", code="out-of-memory")
+        return WorkerExit(f"it ran out of memory; raise `toril.worker.memory`: {text}", code="out-of-memory")
     if code == "UserInitiated":
         return WorkerExit(f"its task was stopped: {text}", code="stopped")
     exited = exit_code(task, container)
     how = "its container ended" if exited is None else f"its container ended with exit code {exited}"
     if exited == KILLED:
-        how += " (killed; out of memory, most often: raise toril.worker.memory)"
+        how += " (killed, probably for lack of memory; raise `toril.worker.memory`)"
     return WorkerExit(f"{how}: {text}", code="exited")
 
 
 def exit_code(task: "TaskTypeDef", container: str) -> int | None:
-    """Returns the exit code of the worker's container; None if it never ran."""
+    """Returns the exit code of the worker's container; None if the container never ran."""
     return next((one.get("exitCode") for one in task.get("containers", []) if one.get("name") == container), None)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskExits:
-    """Reads the ends of a run's tasks in one region."""
+    """Reads why a run's tasks ended in one region."""
 
     plan: Plan
     deployment: Deployment
@@ -76,9 +76,9 @@ class TaskExits:
     clock: Clock
 
     def twins(self, ecs: Any, stopped: Sequence[Any]) -> dict[str, Any]:
-        """Returns, by the ARN of each task that has run, another task of the same attempt that goes on.
+        """Returns a running task of the same attempt for each stopped task that has one, by the stopped task's ARN.
 
-        Whichever is ready first has the attempt, and the other one ends without an error.
+        The task that is ready first keeps the attempt; the other one ends without an error.
         """
         ran = {one["taskArn"]: tasks.attempt_of(one) for one in stopped if self._exit_code(one) is not None}
         if not ran:
@@ -89,13 +89,13 @@ class TaskExits:
 
         try:
             listed = tasks.repeated(self.clock, running)
-        except AwsError:  # then the worker counts as lost, which errs on the safe side
+        except AwsError:  # the worker counts as lost, which is the safe assumption
             return {}
         others = {tasks.attempt_of(one): one for one in listed if one["taskArn"] not in ran}
         return {arn: others[attempt] for arn, attempt in ran.items() if attempt in others}
 
     def read(self, task: Any, *, stopped: bool) -> WorkerExit:
-        """Returns why a task is gone, with its last log lines if it failed. `stopped`: toril wanted it to end."""
+        """Returns why a task ended, with its last log lines if it failed. `stopped`: toril asked it to end."""
         found = exit_of(task, self.kind.container)
         if stopped or found.again or self._exit_code(task) in (None, 0):
             return found
@@ -105,7 +105,7 @@ class TaskExits:
         return exit_code(task, self.kind.container)
 
     def _last_lines(self, task_arn: str) -> str:
-        """Returns the last log lines in words, or why they cannot be read."""
+        """Returns the last log lines, or why they cannot be read."""
         stream = f"{LOG_PREFIX}/{self.kind.container}/{task_arn.rpartition('/')[2]}"
         try:
             answer = call(
@@ -118,7 +118,7 @@ class TaskExits:
             )
         except AwsError as error:
             if error.fault.aws_code == "ResourceNotFoundException":
-                return "it logged nothing"
+                return "its log is empty"
             return f"its log cannot be read: {error}"
         text = "\n".join(one["message"] for one in answer["events"]).strip()
-        return f"its last lines: {text[-LOG_CHARACTERS:]}" if text else "it logged nothing"
+        return f"last log lines: {text[-LOG_CHARACTERS:]}" if text else "its log is empty"

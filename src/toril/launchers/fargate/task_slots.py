@@ -1,7 +1,7 @@
-"""The state of each worker of a region and the next step for it; no calls of AWS.
+"""The state of each worker of a region, and its next step; makes no AWS calls.
 
-A worker's task is looked up before it is started, since another owner of the run may have started it, and whenever
-it is unknown whether AWS obeyed a RunTask and no other is to follow.
+A fleet looks up a worker's task before it starts one, because another owner of the run may have started it. It also
+looks the task up when a RunTask had no answer and the worker is to be stopped.
 """
 
 from collections.abc import Collection, Iterator
@@ -19,9 +19,9 @@ from toril.suite.reader import Note
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import TaskTypeDef
 
-FORGOTTEN_S = 60.0  # an answer of DescribeTasks may not know a task yet that RunTask has just started
+FORGOTTEN_S = 60.0  # DescribeTasks may not know a task yet that RunTask has just started
 RAN = frozenset({"RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING"})
-NOTED_S = 5  # and as often as this a line on a screen changes
+NOTED_S = 5  # a note appears after this time, and its seconds advance in such steps
 STAGES = {
     "PROVISIONING": "waiting for a network interface",
     "PENDING": "pulling the image",
@@ -32,13 +32,13 @@ TIMES = {"pull_started_at": "pullStartedAt", "started_at": "startedAt", "stopped
 
 @dataclass(slots=True, kw_only=True)
 class TaskSlot:
-    """One worker: its latest attempt, and the task of it."""
+    """One worker: its latest attempt, and that attempt's task."""
 
     share: Share
     attempt: str
     capacity: Capacity
     since: float  # when its present stage began, in seconds since the epoch
-    startable: bool = True  # False: its task is only looked up
+    startable: bool = True  # False: its task is looked up and never started
     looked_up: bool = False  # whether ECS was asked for its task
     due_at: float = 0.0
     refusals: int = 0
@@ -66,27 +66,27 @@ class TaskSlot:
         return self.queued and self.looked_up and self.startable and self.due_at <= now
 
     def stop(self, now: float) -> None:
-        """Stops its task as soon as there is one; starts none any more."""
+        """Stops its task as soon as there is one, and prevents a start."""
         if not self.stopping:
             self.stopping, self.startable, self.stop_due_at = True, False, now
         if self.queued and self.looked_up:
             self._not_started()
 
     def assign(self, task: "TaskTypeDef", region: str, now: float) -> None:
-        """Takes the task that RunTask started, or that was found."""
+        """Sets the task that RunTask started, or that the lookup found."""
         self.looked_up, self.in_flight, self.unanswered, self.waiting = True, False, 0, ""
         self.task, self.status, self.since, self.missing_since = task["taskArn"], "", now, None
         self.ran = RanTask(arn=task["taskArn"], region=region, capacity=self.capacity)
         self.described(task, now)
 
     def not_found(self) -> None:
-        """Notes that it has no task: it may be started now, or never."""
+        """Records that the lookup found no task: one may start now if the slot is startable."""
         self.looked_up, self.unanswered = True, 0
         if not self.startable:
             self._not_started()
 
     def described(self, task: "TaskTypeDef", now: float) -> None:
-        """Takes in a description of its task."""
+        """Records a description of its task."""
         status, self.missing_since = task.get("lastStatus", ""), None
         if status != self.status:
             self.status, self.since = status, now
@@ -96,14 +96,14 @@ class TaskSlot:
             self.ran = self.ran.model_copy(update={"capacity": capacity, **stamps})
 
     def unknown(self, now: float) -> None:
-        """Notes that DescribeTasks knows no such task."""
+        """Records that DescribeTasks does not know its task."""
         if self.missing_since is None:
             self.missing_since = now
         if self.gone is None and now - self.missing_since > FORGOTTEN_S:
-            self.gone = WorkerExit("AWS knows its task no longer", code="task-unknown")
+            self.gone = WorkerExit("ECS does not know its task any more", code="task-unknown")
 
     def refused(self, reason: str, now: float) -> None:
-        """Notes that RunTask started nothing, for this reason: the next request is another one."""
+        """Records that RunTask started no task, and AWS' reason; the next request has a new token."""
         self.in_flight, self.unanswered, self.waiting = False, 0, reason
         self.refusals += 1
         if self.stopping:
@@ -116,7 +116,7 @@ class TaskSlot:
             self.gone = WorkerExit(f"ecs:RunTask: {reason}", code="refused")
 
     def unanswered_by(self, fault: Fault, now: float) -> None:
-        """Notes that RunTask may not have been obeyed: the next request is the same, which starts nothing twice."""
+        """Records a RunTask without an answer; the next request has the same token, so that no task starts twice."""
         self.in_flight, self.waiting = False, str(fault)
         self.unanswered += 1
         self.due_at = now + BACKOFF.wait_s(self.unanswered)
@@ -130,16 +130,16 @@ class TaskSlot:
 
     def _not_started(self) -> None:
         if self.unanswered:
-            self.looked_up = False  # AWS may have started it without an answer
+            self.looked_up = False  # a RunTask without an answer may have started it
         elif self.stopping:
             reason = "; ".join(filter(None, ("it was stopped before its task started", self.waiting)))
             self.gone = WorkerExit(reason, code="stopped-before-start")
         else:
-            self.gone = WorkerExit("AWS knows no task of it", again=True, code="no-task")
+            self.gone = WorkerExit("ECS has no task of it", again=True, code="no-task")
 
 
 def notes(slots: Collection[TaskSlot], region: str, now: float) -> Iterator[Note]:
-    """Yields at most one note on what takes its time: at once if AWS has refused something, else after a while."""
+    """Yields at most one note on waiting workers: at once if AWS refused a request, else after `NOTED_S`."""
     since: dict[str, list[float]] = {}
     for one in slots:
         if one.gone is None and one.status not in RAN and (one.waiting or now - one.since >= NOTED_S):
@@ -147,7 +147,7 @@ def notes(slots: Collection[TaskSlot], region: str, now: float) -> Iterator[Note
     if since:
         waited = {stage: NOTED_S * max(0, int((now - min(ats)) // NOTED_S)) for stage, ats in since.items()}
         parts = [f"{len(ats)} {stage} for {waited[stage]} s" for stage, ats in since.items()]
-        running = f"{region}: {sum(one.status in RAN for one in slots)} of {len(slots)} workers run"
+        running = f"{region}: {sum(one.status in RAN for one in slots)} of {len(slots)} workers are running"
         yield Note("workers-wait", "; ".join([running, *parts]))
 
 

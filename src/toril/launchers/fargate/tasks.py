@@ -1,4 +1,4 @@
-"""The requests to ECS: a RunTask for each share, as a plain value; and a run's tasks, listed, described and stopped."""
+"""Makes the RunTask request of each worker, and lists, describes and stops a run's tasks."""
 
 import hashlib
 import re
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 Capacity = Literal["FARGATE", "FARGATE_SPOT"]
 Status = Literal["RUNNING", "STOPPED"]
-STATUSES: tuple[Status, ...] = ("STOPPED", "RUNNING")  # of two tasks of an attempt the running one comes last
+STATUSES: tuple[Status, ...] = ("STOPPED", "RUNNING")  # running tasks come last, and replace stopped ones
 
 RUN, WORKER, ATTEMPT = "TORIL_RUN", "TORIL_WORKER", "TORIL_ATTEMPT"
 STARTED_BY_MOST = 128  # characters; letters, digits, hyphens, slashes and underscores
@@ -30,13 +30,13 @@ NEEDS_JVM = frozenset({"jmeter", "gatling", "grinder"})
 NEEDS_BROWSER = frozenset({"selenium", "playwright"})
 MOST_DESCRIBED = 100  # tasks in a call
 AT_ONCE = 8
-# ListTasks may not know at once what RunTask has started, least of all if RunTask's answer was lost.
-LOOKS_WHERE_UNCERTAIN, BETWEEN_LOOKS_S = 3, 2.0
-TRIES = 4  # of a call that nothing repeats later
+# ListTasks is eventually consistent: it may omit tasks that RunTask has just started.
+LISTINGS_IF_UNCERTAIN, BETWEEN_LISTINGS_S = 3, 2.0
+TRIES = 4  # of a call that is not repeated later
 
 
 def started_by(run_id: str) -> str:
-    """Returns the mark of a run's tasks in `ListTasks`: its id, or one derived from it if ECS does not take the id."""
+    """Returns `startedBy` of a run's tasks: the run's id, or one derived from it if ECS does not accept the id."""
     if re.fullmatch(r"[A-Za-z0-9_/-]{1,128}", run_id):
         return run_id
     hashed = hashlib.sha256(run_id.encode()).hexdigest()[:16]
@@ -44,7 +44,7 @@ def started_by(run_id: str) -> str:
 
 
 def token(run_id: str, worker: str, attempt: str, capacity: Capacity, refused: int) -> str:
-    """Returns a RunTask's idempotency token: the same while no answer is known, another one after each refusal."""
+    """Returns a RunTask's idempotency token: the same until there is an answer, a new one after each refusal."""
     text = "\n".join((run_id, worker, attempt, capacity, str(refused)))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -52,7 +52,7 @@ def token(run_id: str, worker: str, attempt: str, capacity: Capacity, refused: i
 def run_task(
     plan: Plan, share: Share, attempt: str, deployment: Deployment, kind: DeployedWorker, capacity: Capacity
 ) -> "RunTaskRequestTypeDef":
-    """Returns the request for one worker, without its token; overrides name the share, the store has all else."""
+    """Returns the request for one worker, without its token; the worker reads everything else from the store."""
     size = plan.task
     variables = {RUN: plan.run_id, WORKER: share.worker, ATTEMPT: attempt}
     overrides: dict[str, Any] = {
@@ -86,7 +86,7 @@ def run_task(
 
 
 def tags(plan: Plan, share: Share) -> "list[TagTypeDef]":
-    """Returns toril's own tags, then the run's as far as AWS takes them."""
+    """Returns toril's own tags and the run's, up to AWS' limits."""
     own = {
         "toril:run": plan.run_id,
         "toril:suite": plan.suite,
@@ -101,14 +101,14 @@ def tags(plan: Plan, share: Share) -> "list[TagTypeDef]":
 
 
 def failure_of(answer: Any) -> str:
-    """Returns why a RunTask started nothing; empty if AWS does not say."""
+    """Returns why a RunTask started no task; empty if AWS gives no reason."""
     for one in answer.get("failures", []):
         return " ".join(filter(None, (one.get("reason"), one.get("detail"))))
     return ""
 
 
 def attempt_of(task: "TaskTypeDef") -> tuple[str, str] | None:
-    """Returns the worker and the attempt that a task was started for; None if it is no worker's."""
+    """Returns the worker and the attempt of a task; None if it is not a worker's task."""
     containers = task.get("overrides", {}).get("containerOverrides", [])
     variables = {one.get("name"): one.get("value") for each in containers for one in each.get("environment", [])}
     worker, attempt = variables.get(WORKER), variables.get(ATTEMPT)
@@ -116,37 +116,37 @@ def attempt_of(task: "TaskTypeDef") -> tuple[str, str] | None:
 
 
 def kind_for(plan: Plan, deployment: Deployment) -> DeployedWorker:
-    """Returns the worker that a region uses for this plan; InfrastructureError names what it has, and the fix."""
+    """Returns the worker that a region uses for this plan; InfrastructureError if it has no suitable one."""
     architecture = "arm64" if plan.task is None else plan.task.architecture
     executors = {execution.executor for execution in plan.executions}
     needing, region = ", ".join(sorted(executors)), deployment.region
     if executors & NEEDS_BROWSER and executors & NEEDS_JVM:
-        problem = "no image has both Chromium and a JVM, which would fight for its memory"
-        text = f"{needing}: {problem}; use locust or vegeta beside browsers, or two runs"
+        text = f"{needing}: no worker image has both Chromium and a JVM; use locust or vegeta, or two runs"
         raise InfrastructureError(text, code="browser-and-jvm")
-    wanted: tuple[str, ...] = ("slim", "full", "browser")  # the images that have these executors, the smallest first
+    wanted: tuple[str, ...] = ("slim", "full", "browser")  # images with these executors, smallest first
     if executors & (NEEDS_BROWSER | NEEDS_JVM):
         wanted = ("browser",) if executors & NEEDS_BROWSER else ("full",)
     here = {one.flavour: one for one in deployment.workers if one.architecture == architecture}
     if not here:
         others = ", ".join(sorted({one.architecture for one in deployment.workers})) or "none"
-        fix = f"set toril.worker.arch, or add {architecture} to the stack's `architectures`"
+        fix = f"set `toril.worker.arch`, or add {architecture} to the stack's `architectures`"
         text = f"{region} has no workers for {architecture}, only for {others}; {fix}"
         raise InfrastructureError(text, code="no-such-architecture")
     found = next((here[name] for name in wanted if name in here), None)
     if found is None:
-        text = f"{region} has the workers {', '.join(sorted(here))}, and {needing} needs {' or '.join(wanted)}"
+        text = f"{needing} needs the worker {' or '.join(wanted)}, and {region} has only {', '.join(sorted(here))}"
         raise InfrastructureError(f"{text}; add it to the stack's `flavours`", code="no-such-flavour")
     if found.digest is None:
-        text = f"{region} has no image for {found.flavour} yet; push one, and `pulumi up` its stack"
+        fix = f"push one, then run `pulumi up --stack {region}`"
+        text = f"{region} has no image for the worker {found.flavour} yet; {fix}"
         raise InfrastructureError(text, code="no-image")
     return found
 
 
 def listed(ecs: Any, deployment: Deployment, status: Status, run_id: str | None = None) -> list[str]:
-    """Returns the ARNs of a run's tasks in a region; without a run those of all the cluster's tasks.
+    """Returns the ARNs of a run's tasks in a region, or without a run of all tasks of the cluster.
 
-    ECS forgets a stopped task after an hour. AwsError if ECS does not list them.
+    ECS forgets a stopped task after an hour. AwsError if the call fails.
     """
     filters = {"desiredStatus": status} | ({} if run_id is None else {"startedBy": started_by(run_id)})
     arns: list[str] = []
@@ -159,7 +159,7 @@ def listed(ecs: Any, deployment: Deployment, status: Status, run_id: str | None 
 
 
 def described(ecs: Any, deployment: Deployment, status: Status, run_id: str | None = None) -> list[Any]:
-    """Returns ECS' descriptions of the same tasks."""
+    """Returns ECS' descriptions of the tasks that `listed` returns."""
     arns, found = listed(ecs, deployment, status, run_id), list[Any]()
     for first in range(0, len(arns), MOST_DESCRIBED):
         some = arns[first : first + MOST_DESCRIBED]
@@ -168,7 +168,7 @@ def described(ecs: Any, deployment: Deployment, status: Status, run_id: str | No
 
 
 def repeated(clock: Clock, ask: Callable[[], Value]) -> Value:
-    """Returns the result of calls that are repeated a few times if that may help."""
+    """Returns the result of `ask`, which is called up to `TRIES` times after temporary errors."""
 
     def after(error: Exception, failures: int) -> float | None:
         passes = isinstance(error, AwsError) and error.fault.passes
@@ -179,7 +179,7 @@ def repeated(clock: Clock, ask: Callable[[], Value]) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The ARNs of a run's tasks that still ran and were stopped, and the problems."""
+    """The ARNs of the tasks that were stopped, and the problems."""
 
     tasks: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -197,13 +197,14 @@ def stop_all(
 ) -> Stopped:
     """Stops every task of a run in a region.
 
-    `known`: tasks to stop although ECS may not list them yet. `uncertain`: there may be more that ECS does not list.
+    `known`: tasks to stop even if ECS does not list them yet. `uncertain`: other tasks may exist that ECS does not
+    list yet, so it lists them several times.
     """
     stopped: dict[str, None] = {}
     unlisted, problems = "", list[str]()
-    for look in range(LOOKS_WHERE_UNCERTAIN if uncertain else 1):
-        if look:
-            clock.sleep(BETWEEN_LOOKS_S)
+    for listing in range(LISTINGS_IF_UNCERTAIN if uncertain else 1):
+        if listing:
+            clock.sleep(BETWEEN_LISTINGS_S)
         there = dict.fromkeys(known)
         try:
             there |= dict.fromkeys(repeated(clock, lambda: listed(ecs, deployment, "RUNNING", run_id)))
@@ -225,6 +226,6 @@ def _stop(ecs: Any, deployment: Deployment, arn: str, why: str, clock: Clock) ->
         repeated(clock, lambda: call(ecs.stop_task, "ecs:StopTask", **request))
     except AwsError as error:
         if error.fault.aws_code == "InvalidParameterException" and "not found" in error.fault.message:
-            return ""  # it is no more
+            return ""  # the task has ended
         return f"{deployment.region}: {arn} may still run: {error}"
     return ""

@@ -1,8 +1,8 @@
-"""Everything that a run needs of AWS, checked before anything is started.
+"""Checks everything that a run needs from AWS, before anything starts.
 
-planned  checks of the plan against the stacks' records, and of the command's own surroundings
-regions  checks that ask AWS about one region
-targets  whether the hosts under load are on a region's list
+- planned: checks the plan against the stacks' records, and the command's environment
+- regions: checks one region by AWS calls
+- targets: checks that the hosts under load are on a region's list
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ from typing import TypeVar
 from toril.aws.client import Clients
 from toril.errors import InfrastructureError, UserError
 from toril.launchers.fargate import Rates
-from toril.launchers.findings import Finding, Found, checked, unanswered
+from toril.launchers.findings import CheckResult, Finding, checked, failed_call
 from toril.launchers.preflight import planned, regions
 from toril.launchers.preflight.regions import CommandContext, Region
 from toril.launchers.preflight.targets import targets
@@ -24,7 +24,7 @@ from toril.records import Deployment, Plan
 __all__ = ["CommandContext", "Preflight", "check", "refuse"]
 
 Value = TypeVar("Value")
-Checks = Mapping[str, Callable[[Region], Found]]
+Checks = Mapping[str, Callable[[Region], CheckResult]]
 
 FROM_RECORDS: Checks = {
     "worker": planned.worker,
@@ -43,12 +43,12 @@ FROM_AWS: Checks = {
     "cache": regions.caches,
 }
 FROM_QUOTAS: Checks = {"vCPU": regions.vcpus, "launch rate": regions.launch_rate}
-JOBS = 4  # at once, beside one for each region
+JOBS = 4  # threads, plus one for each region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preflight:
-    """The findings, how fast each region starts tasks, and the price of the plan, if there is one."""
+    """The findings, the launch rates of each region, and the price of the plan, if there is a plan."""
 
     findings: tuple[Finding, ...]
     rates: Mapping[str, Rates]
@@ -58,10 +58,10 @@ class Preflight:
 def check(
     plan: Plan | None, deployments: Mapping[str, Deployment], clients: Clients, context: CommandContext
 ) -> Preflight:
-    """Checks everything that the plan needs, or without a plan all regions of the store; regions side by side."""
+    """Checks everything that the plan needs, or without a plan all regions of the store, in parallel."""
     used = {one: deployments[one] for one in (deployments if plan is None else plan.locations) if one in deployments}
     homes = [one.region for one in deployments.values() if one.home is not None]
-    first = next(iter((*homes, *(one.store_region for one in deployments.values()))), "")  # the account surely has it
+    first = next(iter((*homes, *(one.store_region for one in deployments.values()))), "")  # enabled in the account
     with ThreadPoolExecutor(JOBS + len(used)) as pool:
         keys = pool.submit(context.credentials)
         store = pool.submit(checked, "store", partial(planned.store, context))
@@ -95,7 +95,7 @@ def check(
 
 
 def refuse(findings: Iterable[Finding]) -> None:
-    """InfrastructureError that names every missing thing, one a line."""
+    """InfrastructureError that names every missing thing, one per line."""
     lines = [found.line for found in findings if found.state == "missing"]
     if lines:
         text = "the run cannot start:\n" + "\n".join(f"  {line}" for line in lines)
@@ -103,9 +103,9 @@ def refuse(findings: Iterable[Finding]) -> None:
 
 
 def _survey(region: Region) -> tuple[Region, list[Finding]]:
-    """Runs all checks of a region, the cheapest first, but asks AWS nothing that it would only refuse.
+    """Runs all checks of a region, the cheapest first; skips AWS calls if the account has no access to the region.
 
-    Returns the region with its quotas if they are known, and the findings.
+    Returns the region, with its quotas if they are known, and the findings.
     """
     found = _findings(FROM_RECORDS, region)
     if region.caller is None:
@@ -127,8 +127,8 @@ def _findings(checks: Checks, region: Region) -> list[Finding]:
 
 
 def _asked(name: str, ask: Callable[[], Value], region: str = "") -> tuple[Value | None, tuple[Finding, ...]]:
-    """Returns an answer, or the finding that there is none."""
+    """Returns the answer; after an error, None and the finding."""
     try:
         return ask(), ()
     except UserError as error:
-        return None, (replace(unanswered(error), name=name, region=region),)
+        return None, (replace(failed_call(error), name=name, region=region),)

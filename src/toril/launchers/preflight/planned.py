@@ -1,4 +1,4 @@
-"""Checks that ask AWS nothing: the plan against the stacks' records, and the command's surroundings."""
+"""Checks without AWS calls: the plan against the stacks' records, and the command's environment."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -13,97 +13,99 @@ from toril.store import BUCKETS, Store
 from toril.text import nearest
 from toril.verdict.servers import queries
 
-HERE = "local"  # the location of a suite that names none
-EXPIRATION = "AWS_CREDENTIAL_EXPIRATION"  # as `aws configure export-credentials` names it
-PROBE = "runs/preflight/probe"  # one key, overwritten each time: the role of load tests may not delete
+HERE = "local"  # the location of a suite without locations
+EXPIRATION = "AWS_CREDENTIAL_EXPIRATION"  # set by `aws configure export-credentials`
+PROBE = "runs/preflight/probe"  # always the same key, because the role of load tests has no right to delete
 PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-ENDING_S = 60.0  # of a run, for its verdict and report
+ENDING_S = 60.0  # after the load, for verdict and report
 
 
 # ── the whole run
 
 
 def locations(plan: Plan | None, deployments: Mapping[str, Deployment]) -> Iterator[Finding]:
-    """Every location of the plan is a region with a stack."""
+    """Checks that every location of the plan is a region with a stack."""
     if plan is None:
         return
     known = ", ".join(sorted(deployments)) or "none"
     outside = [location for location in plan.locations if location not in deployments]
     for location in outside:
         if location == HERE:
-            fix = f"add `locations: {{<region>: 1}}`; deployed are {known}"
-            yield missing("no-locations", f"the suite names none; {fix}")
+            fix = f"add `locations: {{<region>: 1}}` (deployed: {known})"
+            yield missing("no-locations", f"the suite has none; {fix}")
             continue
         near = nearest(location, deployments)
         guess = f"did you mean {near}? " if near else ""
-        detail = f"{location} is not deployed ({guess}deployed are {known}); `pulumi up --stack {location}`"
-        yield missing("not-deployed", detail)
+        fix = f"run `pulumi up --stack {location}`, or change `locations`"
+        yield missing("not-deployed", f"{location} is not deployed ({guess}deployed: {known}); {fix}")
     if not outside:
         yield ok(f"{', '.join(plan.locations)}: deployed")
 
 
 def same(what: str, values: Mapping[str, str]) -> Finding:
-    """All regions of a run are of one environment, and of one partition. `values`: by region."""
+    """Checks that all regions of a run have the same environment or partition. `what`: which; `values`: by region."""
     if len(set(values.values())) > 1:
-        listed = ", ".join(f"{region} is of {value}" for region, value in sorted(values.items()))
-        return missing(f"several-{what}s", f"the regions are not of one: {listed}; leave some of the locations out")
+        listed = ", ".join(f"{region} has {value}" for region, value in sorted(values.items()))
+        return missing(f"several-{what}s", f"the regions differ: {listed}; use locations with the same {what}")
     return ok(", ".join(set(values.values())))
 
 
 def sweeper(deployments: Mapping[str, Deployment]) -> Finding:
-    """Some region can sweep a run at its deadline."""
+    """Checks that a region can sweep a run at its deadline."""
     for one in deployments.values():
         if one.home is not None:
             return ok(f"in {one.region}")
-    fix = "`pulumi config set home true` in one region, and `pulumi up` it"
-    detail = f"no region is the home one: nothing outside ends a run at its deadline; {fix}"
+    fix = "run `pulumi config set home true` and `pulumi up` for one region's stack"
+    detail = f"there is no home region, so no sweep ends an abandoned run at its deadline; {fix}"
     return warning("no-home-region", detail)
 
 
 def cost(plan: Plan | None, deployments: Mapping[str, Deployment], estimate: Estimate | None) -> Finding | None:
-    """The run's list price is within the limit of each of its regions."""
+    """Checks the run's list price against the limit of each of its regions."""
     there = [deployments[one] for one in plan.locations if one in deployments] if plan is not None else []
     if not there or estimate is None:
         return None
     least = min(there, key=lambda one: one.limits.cost_usd)
     upper = "at most " if estimate.at_most else ""
-    detail = f"{upper}{money(estimate.total_usd)} US dollars at list prices, {least.limits.cost_usd:g} allowed"
+    detail = f"{upper}{money(estimate.total_usd)} US dollars at list prices"
+    limit = f"the limit of {least.region} is {least.limits.cost_usd:g}"
     if estimate.total_usd > least.limits.cost_usd:
-        fix = f"make the run shorter or smaller, or raise limits.costUsd of {least.region}"
-        return missing("over-cost-limit", f"{detail} by {least.region}; {fix}")
-    return ok(detail)
+        fix = "make the run shorter or smaller, or raise the stack's `limits.costUsd`"
+        return missing("over-cost-limit", f"{detail}, but {limit}; {fix}")
+    return ok(f"{detail}; {limit}")
 
 
 def credentials(
     found: Identity | None, context: CommandContext, plan: Plan | None, estimate: Estimate | None
 ) -> Finding:
-    """Credentials last as long as the run, or are renewed."""
+    """Checks that the credentials outlast the run, or are renewed."""
     if found is None:
-        fix = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and its like, or run where a role gives them"
+        fix = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with an IAM role"
         return missing("no-credentials", f"there are none; {fix}")
     if found.method not in ("env", "explicit", "shared-credentials-file", "config-file"):
-        return ok(f"are renewed by themselves ({found.method})")
+        return ok(f"renewed automatically ({found.method})")
     if not found.token:
-        return ok(f"do not expire ({found.method})")
+        return ok(f"without expiry ({found.method})")
     lasts_s = _lasts_s(plan, estimate)
-    needed = f"this run takes {lasts_s / 60:.0f} min" if lasts_s else "a run may take longer"
-    longer = "in GitHub's workflows by role-duration-seconds, and the role's maximum"
+    needed = f"this run takes {lasts_s / 60:.0f} min" if lasts_s else "the duration of the run is unknown"
+    longer = "in a GitHub workflow, raise `role-duration-seconds` and the role's maximum session duration"
     expiry = context.environment.get(EXPIRATION, "") if found.method == "env" else ""
     try:
         until = datetime.fromisoformat(expiry)
     except ValueError:
-        how = f"`eval $(aws configure export-credentials --format env)` sets {EXPIRATION}"
-        detail = f"their expiry time is unknown, and {needed}: make sure, {longer}; {how}"
+        how = f"set {EXPIRATION} with `eval $(aws configure export-credentials --format env)`"
+        detail = f"the expiry time is unknown, and {needed}; {how}; {longer}"
         return warning("unknown-expiry", detail)
     left_s = (until if until.tzinfo else until.replace(tzinfo=UTC)).timestamp() - context.now()
-    detail = f"expire at {expiry}: {max(0.0, left_s) / 60:.0f} min are left"
+    detail = f"they expire at {expiry}, in {max(0.0, left_s) / 60:.0f} min"
     if left_s <= lasts_s:
-        return missing("credentials-expire", f"{detail}, and {needed}; ask for longer ones, {longer}")
+        fix = f"use credentials that are valid for longer; {longer}"
+        return missing("credentials-expire", f"{detail}, but {needed}; {fix}")
     return ok(detail)
 
 
 def _lasts_s(plan: Plan | None, estimate: Estimate | None) -> float:
-    """Returns how long the command needs its credentials; 0 if that is unknown."""
+    """Returns how long the command needs its credentials, in seconds; 0 if that is unknown."""
     if plan is None or estimate is None or estimate.at_most:
         return 0.0
     waits_s = plan.metrics_wait_s if queries(plan) else 0.0
@@ -111,15 +113,15 @@ def _lasts_s(plan: Plan | None, estimate: Estimate | None) -> float:
 
 
 def store(context: CommandContext) -> Finding:
-    """A run's records can be written and found again; StoreError otherwise."""
+    """Checks that a run's records can be written and read; StoreError otherwise."""
     context.store.put(PROBE, b"toril")
     if context.store.find(PROBE) is None:
-        return missing("no-such-key", f"{context.store.address(PROBE)} was written, and is not there")
-    return ok(f"{_address(context.store)} can be written and read")
+        return missing("no-such-key", f"{context.store.address(PROBE)} was written, but cannot be found")
+    return ok(f"{_address(context.store)} is writable and readable")
 
 
 def _address(store: Store) -> str:
-    """Returns the address of the whole store, as `--store` takes it."""
+    """Returns the address of the store, as for `--store`."""
     return store.address("runs").removesuffix("runs").rstrip("/")
 
 
@@ -127,21 +129,21 @@ def _address(store: Store) -> str:
 
 
 def worker(region: Region) -> None:
-    """The region has a worker for the plan; InfrastructureError otherwise."""
+    """Checks that the region has a worker for the plan; InfrastructureError otherwise."""
     if region.plan is not None:
         kind_for(region.plan, region.deployment)
 
 
 def version(region: Region) -> Finding:
-    """The stack is of a version that this one works with."""
+    """Checks that the stack's version of toril is compatible with this one."""
     theirs = region.deployment.toril_version
     (their_major, their_minor), (major, minor) = _parts(theirs), _parts(__version__)
-    detail = f"deployed with toril {theirs}, this is {__version__}"
+    detail = f"the stack has toril {theirs}, and this is {__version__}"
     if their_major != major:
-        fix = f"use one major version: install the other toril, or {region.up}"
+        fix = f"use the same major version: install toril {theirs}, or run {region.up}"
         return missing("other-major-version", f"{detail}; {fix}")
     if abs(their_minor - minor) > 1:
-        return warning("other-minor-version", f"{detail}, more than a minor version apart; {region.up}")
+        return warning("other-minor-version", f"{detail}, more than one minor version apart; run {region.up}")
     return ok(detail)
 
 
@@ -151,53 +153,54 @@ def _parts(text: str) -> tuple[int, int]:
 
 
 def store_of_region(region: Region) -> Finding:
-    """The region's workers write to the store that this run is read from."""
+    """Checks that the region's workers write to the store of this command."""
     ours, theirs = _address(region.context.store), region.deployment.store
     if ours.startswith(BUCKETS) and ours != theirs.rstrip("/"):
-        return missing("other-store", f"its workers write to {theirs}, not to {ours}; use --store {theirs}")
-    return ok(f"its workers write to {theirs}")
+        return missing("other-store", f"workers write to {theirs}, not to {ours}; use `--store {theirs}`")
+    return ok(f"workers write to {theirs}")
 
 
 def limits(region: Region) -> Finding:
-    """The run is no larger and no longer than the region allows."""
+    """Checks the size and the duration of the run against the region's limits."""
     plan, allowed, wanted = region.plan, region.deployment.limits, region.vcpus
     longest_min = allowed.duration_s / 60
     if plan is None:
-        return ok(f"{allowed.vcpus} vCPU, {allowed.cost_usd:g} US dollars, {longest_min:g} min for a run")
+        return ok(f"{allowed.vcpus} vCPU, {allowed.cost_usd:g} US dollars, {longest_min:g} min per run")
     bounds = [one for one in (plan.bounded_s, plan.max_duration_s) if one is not None]
     problems = []
     if wanted > allowed.vcpus:
-        problems.append(f"{wanted:g} vCPU, {allowed.vcpus} allowed; fewer or smaller workers, or raise limits.vcpus")
+        fix = "use fewer or smaller workers, or raise the stack's `limits.vcpus`"
+        problems.append(f"the run needs {wanted:g} vCPU, and {allowed.vcpus} are allowed; {fix}")
     if bounds and min(bounds) > allowed.duration_s:
-        fix = "shorten the load, or raise limits.durationS"
-        problems.append(f"{min(bounds) / 60:g} min of load, {longest_min:g} allowed; {fix}")
+        fix = "shorten the load, or raise the stack's `limits.durationS`"
+        problems.append(f"the load takes {min(bounds) / 60:g} min, and {longest_min:g} are allowed; {fix}")
     if problems:
-        return missing("over-limits", f"{'; '.join(problems)}, then {region.up}")
+        return missing("over-limits", f"{'; '.join(problems)} and run {region.up}")
     if not bounds:
-        return warning("unbounded-load", f"only iterations bound the load; it is ended after {longest_min:g} min")
+        return warning("unbounded-load", f"only iterations limit the load; toril ends it after {longest_min:g} min")
     return ok(f"{wanted:g} of {allowed.vcpus} vCPU")
 
 
 def secrets(region: Region) -> Finding | None:
-    """The region's workers may read the suite's secrets."""
+    """Checks that the region's workers have the right to read the suite's secrets."""
     if region.plan is None or not region.plan.secrets:
         return None
     outside = secrets_outside(region.plan.secrets, region.deployment.secrets, region.name)
     if outside:
-        fix = f"add the secret's ARN to the stack's `secrets` and {region.up}"
-        return missing("secret-not-allowed", f"workers may not read the one of {', '.join(outside)}; {fix}")
+        fix = f"add the ARN to the stack's `secrets` and run {region.up}"
+        return missing("secret-not-allowed", f"workers may not read the secret of {', '.join(outside)}; {fix}")
     return ok(f"{', '.join(region.plan.secrets)}: on the region's list")
 
 
 def fips_hosts(region: Region) -> Finding | None:
-    """Every FIPS host of the region has an address: SDKs make up names for those that do not exist."""
+    """Checks that every FIPS host of the region has an address, because SDKs also derive names of missing hosts."""
     if not region.deployment.fips:
         return None
     hosts = sorted(set(region.deployment.endpoints.values()))
     if any(region.context.environment.get(one) for one in PROXIES):
-        return ok(f"{len(hosts)} hosts, which the proxy looks up")
+        return ok(f"{len(hosts)} hosts, resolved by the proxy")
     unknown = [host for host in hosts if not region.context.resolve(host)]
     if unknown:
-        fix = "check the DNS of this machine, and whether the region has them"
-        return missing("unresolved-host", f"{', '.join(unknown)} cannot be resolved; {fix}")
+        fix = "check this machine's DNS, and whether the region has these FIPS endpoints"
+        return missing("unresolved-host", f"cannot resolve {', '.join(unknown)}; {fix}")
     return ok(f"{len(hosts)} hosts can be resolved")

@@ -1,4 +1,4 @@
-"""Checks that ask AWS about one region: access, cluster, task definitions, images, caches, vCPU."""
+"""Checks one region by AWS calls: access, cluster, task definitions, images, caches, vCPU."""
 
 import json
 import re
@@ -15,18 +15,18 @@ from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
 from toril.launchers.fargate.tasks import Capacity, Status, described, kind_for
-from toril.launchers.findings import Finding, missing, ok, unanswered, warning
+from toril.launchers.findings import Finding, failed_call, missing, ok, warning
 from toril.launchers.pricing import PriceTable, list_prices
 from toril.plan.division import CPU_UNITS_PER_CORE
 from toril.records import DeployedCache, DeployedWorker, Deployment, Plan
 from toril.store import Store
 
-Resolve = Callable[[str], tuple[str, ...]]  # host → its addresses; none if it has none
+Resolve = Callable[[str], tuple[str, ...]]  # host → its addresses
 
-CLOCK_LIMIT_S = 10.0  # signatures of requests hold for five minutes; leases are half a minute
+CLOCK_LIMIT_S = 10.0  # request signatures are valid for five minutes, leases for half a minute
 ENABLED = ("opt-in-not-required", "opted-in")
-PROCESSORS = {"x86-64": "X86_64", "arm64": "ARM64"}  # as ECS calls them
-PLATFORMS = {"x86-64": "amd64", "arm64": "arm64"}  # as images call them
+PROCESSORS = {"x86-64": "X86_64", "arm64": "ARM64"}  # names in ECS
+PLATFORMS = {"x86-64": "amd64", "arm64": "arm64"}  # names in images
 ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/(?P<repository>[^:@]+)"
     r"(?::[^@]*)?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -42,12 +42,12 @@ USAGE_LOOKBACK_S, USAGE_PERIOD_S = 15 * 60, 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaCodes:
-    """Fargate's quotas of one capacity provider, by their codes, and the class of its usage in CloudWatch."""
+    """The codes of Fargate's quotas for one capacity provider, and the class of its usage in CloudWatch."""
 
     name: str
     vcpus: str
-    burst: str  # of starting tasks
-    sustained: str  # … per second
+    burst: str  # tasks that start at once
+    sustained: str  # tasks that start per second
     usage_class: str
 
 
@@ -70,14 +70,14 @@ QUOTAS: dict[Capacity, QuotaCodes] = {
 
 
 class Identity(Protocol):
-    """Credentials as botocore has them."""
+    """botocore's credentials."""
 
     method: str
     token: str | None
 
 
 def addresses_of(host: str) -> tuple[str, ...]:
-    """Returns the addresses that this machine's resolver knows."""
+    """Returns the addresses that this machine's resolver returns; empty if there are none."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError:
@@ -99,7 +99,7 @@ class CommandContext:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account of the credentials. `clock_off_s`: how far this machine's clock is from AWS', if known."""
+    """The account of the credentials. `clock_off_s`: the difference of this machine's clock from AWS', if known."""
 
     account: str
     clock_off_s: float | None = None
@@ -107,15 +107,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """One region: its stack's record, what the run needs of it, and clients for its services."""
+    """One region: its stack's record, the plan of the run, and clients for its services."""
 
     deployment: Deployment
     clients: Clients
     context: CommandContext
-    plan: Plan | None = None  # None: no suite; everything that the region has is checked
+    plan: Plan | None = None  # None: no suite; the whole region is checked
     caller: Caller | None = None
-    statuses: Mapping[str, str] | None = None  # of all regions: whether the account has opted in
-    quotas: Mapping[str, float] = field(default_factory=dict)  # Fargate's, by code
+    statuses: Mapping[str, str] | None = None  # opt-in status by region
+    quotas: Mapping[str, float] = field(default_factory=dict)  # Fargate's quotas, by code
 
     @property
     def name(self) -> str:
@@ -128,12 +128,12 @@ class Region:
 
     @property
     def kinds(self) -> tuple[DeployedWorker, ...]:
-        """The task definitions that matter: the plan's, or all; none if the region has none for the plan."""
+        """The task definitions to check: the plan's, or all; empty if the region has none for the plan."""
         if self.plan is None:
             return self.deployment.workers
         try:
             return (kind_for(self.plan, self.deployment),)
-        except InfrastructureError:  # a finding of its own
+        except InfrastructureError:  # `planned.worker` reports it
             return ()
 
     @property
@@ -142,7 +142,7 @@ class Region:
 
     @property
     def vcpus(self) -> float:
-        """How many the plan needs here."""
+        """The vCPU that the plan needs in this region."""
         if self.plan is None or self.plan.task is None:
             return 0.0
         workers = sum(share.location == self.name for share in self.plan.shares)
@@ -150,7 +150,7 @@ class Region:
 
     @property
     def rates(self) -> Rates:
-        """How fast tasks may start; the rates of every account if the quotas are unknown."""
+        """How fast tasks may start; AWS' default rates if the quotas are unknown."""
         codes = QUOTAS["FARGATE_SPOT" if self.spot else "FARGATE"]
         burst, sustained = self.quotas.get(codes.burst), self.quotas.get(codes.sustained)
         return Rates(burst, sustained) if burst and sustained else usual_rates(self.name)
@@ -160,8 +160,8 @@ class Region:
 
 
 def ask(clients: Clients, service: str, region: str, operation: str, **request: Any) -> Any:
-    """Returns AWS' answer; AwsError if it is refused, or if no client can be made."""
-    right = f"{service.replace('-', '')}:{operation.title().replace('_', '')}"  # as IAM names it
+    """Returns AWS' answer; AwsError if the call fails, or if no client can be made."""
+    right = f"{service.replace('-', '')}:{operation.title().replace('_', '')}"  # the IAM action
     return call(lambda **asked: getattr(clients(service, region), operation)(**asked), right, **request)
 
 
@@ -169,7 +169,7 @@ def ask(clients: Clients, service: str, region: str, operation: str, **request: 
 
 
 def ask_caller(clients: Clients, region: str, now: Callable[[], float]) -> Caller:
-    """Returns whose credentials these are; AwsError if AWS does not accept them."""
+    """Returns the account of the credentials; AwsError if AWS does not accept them."""
     sent = now()
     answer = ask(clients, "sts", region, "get_caller_identity")
     arrived = now()
@@ -182,63 +182,63 @@ def ask_caller(clients: Clients, region: str, now: Callable[[], float]) -> Calle
 
 
 def ask_statuses(clients: Clients, region: str) -> dict[str, str]:
-    """Returns each region's opt-in status, as EC2 names it."""
+    """Returns EC2's opt-in status of each region."""
     answer = ask(clients, "ec2", region, "describe_regions", AllRegions=True)
     return {one["RegionName"]: one.get("OptInStatus", "") for one in answer["Regions"]}
 
 
 def clock(caller: Caller | None) -> Finding | None:
-    """This machine and AWS agree on the time: deadlines and leases are compared across machines."""
+    """Checks this machine's clock against AWS', because deadlines and leases are compared across machines."""
     if caller is None:
         return None
     if caller.clock_off_s is None:
-        return warning("no-date", "AWS' answer names no time; check the proxy")
+        return warning("no-date", "AWS' answer has no date; check the proxy")
     if caller.clock_off_s > CLOCK_LIMIT_S:
-        fix = "set it (`timedatectl set-ntp true`)"
-        return warning("clock-skew", f"this machine's is {caller.clock_off_s:.0f} s off AWS'; {fix}")
-    return ok("this machine's agrees with AWS'")
+        fix = "set it, for example with `timedatectl set-ntp true`"
+        return warning("clock-skew", f"this machine's clock differs by {caller.clock_off_s:.0f} s from AWS'; {fix}")
+    return ok("this machine's clock agrees with AWS'")
 
 
 def account(region: Region) -> Finding:
-    """The region is in the account of the credentials."""
+    """Checks that the stack is in the account of the credentials."""
     theirs = region.deployment.account
     if region.caller is not None and region.caller.account != theirs:
-        detail = f"it is in {theirs}, and the credentials are of {region.caller.account}; use credentials of {theirs}"
-        return missing("other-account", detail)
+        detail = f"the stack is in account {theirs}, but the credentials are for {region.caller.account}"
+        return missing("other-account", f"{detail}; use credentials for {theirs}")
     return ok(theirs)
 
 
 def enabled(region: Region) -> Finding | None:
-    """The account may use the region."""
+    """Checks that the region is enabled for the account."""
     if region.statuses is None:
         return None
     status = region.statuses.get(region.name)
     if status is None:
-        detail = f"AWS knows none of that name; correct it, or remove deployments/{region.name}.json"
-        return missing("no-such-region", detail)
+        fix = f"correct the name, or remove deployments/{region.name}.json from the store"
+        return missing("no-such-region", f"AWS has no region of this name; {fix}")
     if status not in ENABLED:
-        detail = f"is not enabled ({status}); `aws account enable-region --region-name {region.name}`"
-        return missing("disabled-region", detail)
-    return ok("is enabled for the account")
+        fix = f"run `aws account enable-region --region-name {region.name}`"
+        return missing("disabled-region", f"not enabled for the account ({status}); {fix}")
+    return ok("enabled for the account")
 
 
 # ── cluster and task definitions
 
 
 def cluster(region: Region) -> Finding:
-    """The cluster is active, and has the capacity that the run wants."""
+    """Checks that the cluster is active, and has Fargate Spot if the run uses it."""
     arn = region.deployment.cluster
     answer = region.ask("ecs", "describe_clusters", clusters=[arn])
     found = next(iter(answer.get("clusters", [])), {"status": "missing"})
     if found.get("status") != "ACTIVE":
-        return missing("no-active-cluster", f"{arn} is {found.get('status')}; {region.up}")
+        return missing("no-active-cluster", f"{arn} is {found.get('status')}; run {region.up}")
     if region.spot and "FARGATE_SPOT" not in found.get("capacityProviders", []):
-        return missing("no-spot", f"{arn} has no FARGATE_SPOT; {region.up}, or set toril.worker.spot to false")
+        return missing("no-spot", f"{arn} has no FARGATE_SPOT; run {region.up}, or set `toril.worker.spot: false`")
     return ok(f"{arn.rpartition('/')[2]} is active")
 
 
 def task_definitions(region: Region) -> Iterator[Finding]:
-    """Each is active, and is what the stack's record says of it."""
+    """Checks that each task definition is active, and agrees with the stack's record."""
     for kind in region.kinds:
         found = _task_definition(region, kind)
         yield replace(found, name=f"task definition {kind.flavour} {kind.architecture}")
@@ -246,13 +246,13 @@ def task_definitions(region: Region) -> Iterator[Finding]:
 
 def _task_definition(region: Region, kind: DeployedWorker) -> Finding:
     def wrong(code: str, problem: str) -> Finding:
-        return missing(code, f"{arn} {problem}; {region.up}")
+        return missing(code, f"{arn} {problem}; run {region.up}")
 
     arn, processor = kind.task_definition, PROCESSORS[kind.architecture]
     try:
         found = region.ask("ecs", "describe_task_definition", taskDefinition=arn)["taskDefinition"]
     except AwsError as error:
-        if error.fault.aws_code == "ClientException":  # what ECS answers about one that is not there
+        if error.fault.aws_code == "ClientException":  # ECS' answer if it does not exist
             return wrong("no-task-definition", "does not exist")
         raise
     theirs = found.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
@@ -268,11 +268,11 @@ def _task_definition(region: Region, kind: DeployedWorker) -> Finding:
     return ok(f"{arn.rpartition('/')[2]} is active")
 
 
-# ── images, and the cache rules that bring them
+# ── images and cache rules
 
 
 def images(region: Region) -> Iterator[Finding]:
-    """Each image is there by digest, and for the processor of its task definition."""
+    """Checks that each image exists, by digest, for the processor of its task definition."""
     for kind in region.kinds:
         yield replace(_image(region, kind), name=f"image {kind.flavour} {kind.architecture}")
 
@@ -280,38 +280,38 @@ def images(region: Region) -> Iterator[Finding]:
 def _image(region: Region, kind: DeployedWorker) -> Finding:
     place, digest = ECR.fullmatch(kind.image), f"flavours.{kind.flavour}.digest"
     if kind.digest is None:
-        push = f"push one, `pulumi config set --path {digest} sha256:…`, and {region.up}"
-        return missing("no-image", f"none is set; {push}")
+        push = f"push an image, then run `pulumi config set --path {digest} sha256:…` and {region.up}"
+        return missing("no-image", f"the stack has no digest; {push}")
     if place is None:
-        return warning("other-registry", f"{kind.image} is not in ECR: only its registry knows whether it exists")
+        return warning("other-registry", f"{kind.image} is not in ECR, so toril cannot check that it exists")
     where, cache = f"{place['repository']}@{kind.digest}", _cache_of(region, place["repository"])
     try:
         manifest = _manifest(region, place, kind.digest)
     except AwsError as error:
         if error.fault.aws_code != "RepositoryNotFoundException":
             raise
-        roots = (one for one in region.deployment.caches if one.prefix == "ROOT")  # for repositories that are not there
+        roots = (one for one in region.deployment.caches if one.prefix == "ROOT")  # the rule for all other prefixes
         manifest, cache = None, cache or next(roots, None)
     if manifest is None:
         if cache is not None:
             return _not_cached(region, where, cache)
-        fix = f"push it, or set {digest} to one that is there and {region.up}"
+        fix = f"push it, or set `{digest}` to an existing digest and run {region.up}"
         return missing("no-such-image", f"{where} is not in the registry of {place['region']}; {fix}")
     platforms, wanted = _platforms(manifest), PLATFORMS[kind.architecture]
     if not platforms:
-        return ok(f"{where} is there, for one processor, which its manifest does not name")
+        return ok(f"{where} exists; its manifest does not name the processor")
     if wanted not in platforms:
         have = ", ".join(sorted(platforms))
-        return missing("other-processor", f"{where} is for {have} only; push one for {wanted}, too")
-    return ok(f"{where} is there")
+        return missing("other-processor", f"{where} is for {have} only; push an image for {wanted}, too")
+    return ok(f"{where} exists")
 
 
 def _manifest(region: Region, place: re.Match[str], digest: str) -> dict[str, Any] | None:
-    """Returns the index or manifest; None if there is no such image."""
+    """Returns the image's index or manifest; None if there is no such image."""
     answer = ask(
         region.clients,
         "ecr",
-        place["region"],  # which may be another one
+        place["region"],  # may differ from the task's region
         "batch_get_image",
         registryId=place["account"],
         repositoryName=place["repository"],
@@ -328,28 +328,28 @@ def _manifest(region: Region, place: re.Match[str], digest: str) -> dict[str, An
 
 
 def _platforms(manifest: dict[str, Any]) -> set[str]:
-    """Returns the processors that an index has images for; none for a single image."""
+    """Returns the processors of an index; empty for a single image."""
     entries = manifest.get("manifests")
     platforms = (one.get("platform") or {} for one in entries or () if isinstance(one, dict))
     return {str(one["architecture"]) for one in platforms if one.get("os") == "linux" and one.get("architecture")}
 
 
 def _not_cached(region: Region, where: str, cache: DeployedCache) -> Finding:
-    """Returns whether a first pull can bring the image: the network or FIPS may forbid it."""
+    """Returns whether a first pull can succeed, which the network or FIPS may prevent."""
     if not cache.ready:
         detail = f"{where} is not cached yet, and its cache is not ready: {cache.reason}"
         return missing("cache-not-ready", detail)
-    warm = f"pull it once from where the internet is reachable: `docker pull {cache.uri}/…@{where.rpartition('@')[2]}`"
+    warm = f"run `docker pull {cache.uri}/…@{where.rpartition('@')[2]}` once on a machine with internet access"
     if region.deployment.fips:
-        return missing("not-cached", f"{where} is not cached yet, and over FIPS a first pull fails; {warm}")
+        return missing("not-cached", f"{where} is not cached yet, and the first pull fails with FIPS; {warm}")
     how = f"the first task pulls it from {cache.upstream}, which takes longer"
     if not region.deployment.network.public_addresses:
-        how = f"its first pull needs a NAT gateway; or {warm}"
-    return warning("not-cached", f"{where} is not cached yet: {how}")
+        how = f"the first pull needs a NAT gateway; add one, or {warm}"
+    return warning("not-cached", f"{where} is not cached yet; {how}")
 
 
 def caches(region: Region) -> Iterator[Finding]:
-    """Each rule is there and valid; a problem of a rule that no image of the run needs is a warning."""
+    """Checks that each cache rule exists and is valid; problems of rules that the run does not need are warnings."""
     places = filter(None, (ECR.fullmatch(kind.image) for kind in region.kinds))
     needed = [_cache_of(region, place["repository"]) for place in places if place["region"] == region.name]
     for cache in region.deployment.caches:
@@ -361,29 +361,29 @@ def caches(region: Region) -> Iterator[Finding]:
 
 def _cache(region: Region, cache: DeployedCache) -> Finding:
     if not cache.ready:
-        return missing("cache-not-ready", f"is not ready: {cache.reason}")
+        return missing("cache-not-ready", f"not ready: {cache.reason}")
     try:
         rules = region.ask("ecr", "describe_pull_through_cache_rules", ecrRepositoryPrefixes=[cache.prefix])
         valid = region.ask("ecr", "validate_pull_through_cache_rule", ecrRepositoryPrefix=cache.prefix)
     except AwsError as error:
         if error.fault.aws_code != "PullThroughCacheRuleNotFoundException":
-            return unanswered(error)
+            return failed_call(error)
         rules, valid = {}, {}
     rule = next(iter(rules.get("pullThroughCacheRules", [])), None)
     if rule is None:
-        return missing("no-cache-rule", f"its rule is not there; {region.up}")
+        return missing("no-cache-rule", f"the cache rule does not exist; run {region.up}")
     if rule.get("upstreamRegistryUrl") != cache.upstream:
-        detail = f"its rule is for {rule.get('upstreamRegistryUrl')}, not {cache.upstream}; {region.up}"
+        detail = f"the cache rule is for {rule.get('upstreamRegistryUrl')}, not {cache.upstream}; run {region.up}"
         return missing("other-upstream", detail)
     if not valid.get("isValid"):
-        why = valid.get("failure") or "ECR does not say why"
-        detail = f"ECR cannot use its rule: {why}; renew its credential, or {region.up}"
+        why = valid.get("failure") or "ECR gives no reason"
+        detail = f"ECR cannot use the cache rule: {why}; renew its credential, or run {region.up}"
         return missing("invalid-cache-rule", detail)
-    return ok(f"of {cache.upstream} is valid")
+    return ok(f"the rule for {cache.upstream} is valid")
 
 
 def _cache_of(region: Region, repository: str) -> DeployedCache | None:
-    """Returns the rule below whose prefix a repository is; the longest one decides."""
+    """Returns the cache rule of a repository; of several, the one with the longest prefix."""
     fitting = [one for one in region.deployment.caches if repository.startswith(f"{one.prefix}/")]
     return max(fitting, key=lambda one: len(one.prefix), default=None)
 
@@ -392,7 +392,7 @@ def _cache_of(region: Region, repository: str) -> DeployedCache | None:
 
 
 def read_quotas(region: Region) -> dict[str, float]:
-    """Returns all of Fargate's quotas by code; AwsError if they cannot be read."""
+    """Returns all Fargate quotas by code; AwsError if they cannot be read."""
     values: dict[str, float] = {}
     more: dict[str, str] = {}
     while True:
@@ -404,19 +404,19 @@ def read_quotas(region: Region) -> dict[str, float]:
 
 
 def launch_rate(region: Region) -> Finding:
-    """How fast tasks start; never a problem."""
-    return ok(f"{region.rates.burst:g} tasks at once, then {region.rates.sustained_per_s:g} a second")
+    """Reports how fast tasks start; the state is always ok."""
+    return ok(f"{region.rates.burst:g} tasks at once, then {region.rates.sustained_per_s:g} per second")
 
 
 def vcpus(region: Region) -> Iterator[Finding]:
-    """The run's vCPU, and those in use, are within the account's quota."""
+    """Checks the run's vCPU, plus those in use, against the account's quota."""
     wanted: tuple[Capacity, ...] = ("FARGATE", "FARGATE_SPOT")
     if region.plan is not None and region.plan.task is not None:
         wanted = ("FARGATE_SPOT", "FARGATE") if region.spot else ("FARGATE",)
     for capacity in wanted:
         found = _vcpus(region, capacity)
         if found.state == "missing" and capacity == "FARGATE" and region.spot:
-            found = warning(found.code, f"{found.detail} (needed only where Spot has no capacity)")
+            found = warning(found.code, f"{found.detail} (needed only if Spot has no capacity)")
         yield replace(found, name=QUOTAS[capacity].name)
 
 
@@ -424,26 +424,26 @@ def _vcpus(region: Region, capacity: Capacity) -> Finding:
     code, needed = QUOTAS[capacity].vcpus, region.vcpus
     quota = region.quotas.get(code)
     if quota is None:
-        return warning("unknown-quota", f"the quota {code} is unknown; a new account has 6 vCPU a region")
+        return warning("unknown-quota", f"the quota {code} is unknown; a new account has 6 vCPU per region")
     used, counted_at = _counted(region, capacity)
     if needed <= quota < used + needed:
         used = _without_ended(region, capacity, used, counted_at)
-    detail = f"{used:g} of {quota:g} used"
+    detail = f"{used:g} of {quota:g} in use"
     if needed:
-        detail = f"{needed:g} are needed, {used:g} are in use, {quota:g} allowed"
+        detail = f"the run needs {needed:g}; {used:g} of {quota:g} are in use"
     if used + needed <= quota:
         return ok(detail)
     raise_it = (
         f"aws service-quotas request-service-quota-increase --region {region.name} --service-code fargate "
         f"--quota-code {code} --desired-value {used + needed:.0f}"
     )
-    return missing("over-quota", f"{detail}; fewer or smaller workers here, or `{raise_it}`")
+    return missing("over-quota", f"{detail}; use fewer or smaller workers here, or run `{raise_it}`")
 
 
 def _counted(region: Region, capacity: Capacity) -> tuple[float, float]:
-    """Returns the most vCPU in use in the last minute that AWS has counted, and when that minute began.
+    """Returns the maximum vCPU in use in AWS' last counted minute, and when that minute began.
 
-    AWS counts once a minute, and publishes some minutes later; a region in which nothing has run for long has no count.
+    AWS counts once a minute and publishes some minutes later. A region without recent tasks has no count: 0.
     """
     usage_class = QUOTAS[capacity].usage_class
     dimensions = {"Service": "Fargate", "Type": "Resource", "Resource": "vCPU", "Class": usage_class}
@@ -470,9 +470,9 @@ def _counted(region: Region, capacity: Capacity) -> tuple[float, float]:
 
 
 def _without_ended(region: Region, capacity: Capacity, counted: float, counted_at: float) -> float:
-    """Returns the vCPU in use without the cluster's tasks that have ended since the count: a run that has just ended.
+    """Returns the vCPU in use, without tasks of the cluster that ended after the count, such as those of the last run.
 
-    At least those that the cluster's tasks use now.
+    The result is at least the vCPU of the cluster's running tasks.
     """
 
     def tasks(status: Status) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Whether what a suite puts under load is on the region's list."""
+"""Checks that the hosts under load are on the region's list of allowed targets."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ SCHEMES = ("http", "https", "ws", "wss", "grpc", "tcp")
 
 
 def targets(region: Region) -> Iterator[Finding]:
-    """Every host that can be read from the suite is allowed; addresses inside a script cannot be read."""
+    """Checks that every host in the suite is allowed; addresses inside a script cannot be read."""
     allowed = region.deployment.targets
     if not (allowed.hosts or allowed.cidrs):
-        yield ok("anything may be put under load: the stack lists no `targets`")
+        yield ok("every target is allowed: the stack has no `targets`")
         return
     listed = ", ".join((*allowed.hosts, *allowed.cidrs))
     enforced = f"; the network enforces {' and '.join(allowed.enforced)}" if allowed.enforced else ""
@@ -28,21 +28,21 @@ def targets(region: Region) -> Iterator[Finding]:
     hosts, unread = sorted(reader.hosts), sorted(reader.unread)
     outside = [problem for host in hosts if (problem := _outside(host, allowed, region.context.resolve))]
     if outside:
-        fix = f"correct the suite, or add it to the stack's `targets` and {region.up}"
-        yield missing("target-not-allowed", f"{'; '.join(outside)}; allowed are {listed}: {fix}")
+        fix = f"correct the suite, or add the host to the stack's `targets` and run {region.up}"
+        yield missing("target-not-allowed", f"{'; '.join(outside)} (allowed: {listed}); {fix}")
     elif hosts:
         yield ok(f"{', '.join(hosts)}: on the list{enforced}")
     if unread:
-        held = enforced or ", and nothing else keeps them to the list"
-        yield warning("unreadable-targets", f"addresses in {', '.join(unread)} cannot be read before the load{held}")
+        held = enforced or ", and the network does not enforce the list"
+        yield warning("unreadable-targets", f"addresses in {', '.join(unread)} cannot be checked before the load{held}")
     elif not hosts:
-        yield ok(f"the suite names none; allowed are {listed}")
+        yield ok(f"the suite names no host; allowed: {listed}")
 
 
 class _Reader:
     """The hosts that a region's workers send requests to, and the places whose hosts cannot be read.
 
-    It reads the scenarios that run there, the blocks in them, and the scenarios that they include.
+    It reads the scenarios of the region's executions, with their blocks and included scenarios.
     """
 
     def __init__(self, plan: Plan, region: str) -> None:
@@ -84,7 +84,7 @@ class _Reader:
                     self._requests(block, name)
 
     def _address(self, written: Any, name: str, *, whole: bool = False) -> None:
-        """Reads the host of an address. `whole`: it names a host, with a scheme or without."""
+        """Reads the host of an address. `whole`: the address has a host, with or without a scheme."""
         if not isinstance(written, str) or not written:
             return
         text = self._environment.resolve(written)
@@ -101,8 +101,8 @@ class _Reader:
 
 
 def _outside(host: str, allowed: DeployedTargets, resolve: Resolve) -> str:
-    """Returns why a host is not on the list; an empty text if it is."""
-    # `*.example.com` covers all names below, and not example.com itself
+    """Returns why a host is not allowed; empty if it is allowed."""
+    # `*.example.com` covers all subdomains, but not example.com itself
     if any(host.endswith(one[1:]) if one.startswith("*.") else host == one for one in allowed.hosts):
         return ""
     blocks = [ipaddress.ip_network(one, strict=False) for one in allowed.cidrs]
@@ -111,8 +111,8 @@ def _outside(host: str, allowed: DeployedTargets, resolve: Resolve) -> str:
     except ValueError:
         addresses = [ipaddress.ip_address(one) for one in resolve(host)] if blocks else []
         if blocks and not addresses:
-            return f"{host} is not on the list, and has no address here to compare with its blocks"
+            return f"{host} is not on the list, and has no address to compare with the list's CIDR blocks"
     beyond = [str(one) for one in addresses if not any(one in block for block in blocks)]
     if addresses and not beyond:
         return ""
-    return f"{host} is not on the list" + (f", with {', '.join(beyond)}" if beyond not in ([], [host]) else "")
+    return f"{host} is not on the list" + (f" (addresses: {', '.join(beyond)})" if beyond not in ([], [host]) else "")

@@ -1,6 +1,6 @@
 """The cost of a run at list prices: estimated before its tasks start, and computed after they have ended.
 
-A plan or the tasks that ran become `Use` of each region and requests to the bucket; `table.py` has their prices.
+A plan, or the tasks of a run, become a `Use` of each region and requests to the bucket; `table.py` has the prices.
 """
 
 import os
@@ -18,20 +18,20 @@ __all__ = ["Estimate", "PriceTable", "cost_line", "cost_of", "estimate", "list_p
 
 HOUR_S, GB, MILLION = 3600.0, 1e9, 1e6
 FREE_STORAGE_GIB = 20
-LEAST_S = 60.0  # Fargate bills a minute at least
-LIMIT_S = 8 * 3600.0  # of a load that nothing else bounds, as the launcher has it
-# As in AWS' own example of a task's events, and the start of a 413 MB image in AWS' blog (2024).
-BEFORE_PULL_S = 10.0  # from RunTask to the pull of the image, which is where bills begin
+LEAST_S = 60.0  # Fargate's minimum billing time of a task
+LIMIT_S = 8 * 3600.0  # of a load without any other limit, as in the coordinator
+# From AWS' example of a task's events, and the start of a 413 MB image in AWS' blog (2024)
+BEFORE_PULL_S = 10.0  # from RunTask to the image pull, where billing begins
 PULLED_MB_PER_S = 9.0  # with unpacking
-IMAGE_MB = {"slim": 130.0, "full": 260.0, "browser": 600.0}  # compressed; at most, but for the last
-PARKED_S = {"slim": 2.5, "full": 5.0, "browser": 10.0}  # from the container's start to an engine that waits
-ANSWERED_IN_S = 0.25  # a RunTask
-ENDING_S = 10.0  # of a worker, from its last request to the end of its task
-LABELS_OF_SCRIPTS = 10  # guessed: only running a script tells
+IMAGE_MB = {"slim": 130.0, "full": 260.0, "browser": 600.0}  # compressed; upper limits for slim and full
+PARKED_S = {"slim": 2.5, "full": 5.0, "browser": 10.0}  # from the container's start to an engine ready to start
+ANSWERED_IN_S = 0.25  # response time of RunTask
+ENDING_S = 10.0  # from a worker's last request to the end of its task
+LABELS_OF_SCRIPTS = 10  # an assumption, because a script's labels are unknown before its run
 STORED_BYTES = 200  # for each label and second of each worker
 GETS_AROUND = 25  # plan, launch, the suite's files, clock readings
 PUTS_AROUND = 4  # ready, log, exit, and the last intervals
-EXPECTED = 0.8  # how early a coordinator looks for the next interval file, so that it also asks in vain
+EXPECTED = 0.8  # the coordinator asks for the next file at this part of the interval, so some requests find none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +49,16 @@ class Estimate:
 
     items: tuple[Item, ...]
     workers: Mapping[str, int]  # by region
-    requests: float | None  # of the load; None if nothing bounds them
-    start_s: float | None  # from the launch to the first request; None once that is past
+    requests: float | None  # of the load; None if their number is unlimited
+    start_s: float | None  # from the launch to the first request; None after the run
     load_s: float
-    at_most: bool  # the length of the load is the limit, because nothing else bounds it
+    at_most: bool  # the load's duration is an upper limit, because its real duration is unknown
     as_of: str
     notes: tuple[str, ...] = ()
 
     @property
     def total_usd(self) -> float:
-        """The sum of what is known."""
+        """The sum of all known items."""
         return sum(item.usd or 0.0 for item in self.items)
 
     @property
@@ -67,7 +67,7 @@ class Estimate:
 
     @property
     def per_million_usd(self) -> float | None:
-        """For a million requests of such a run; None if their number is unknown."""
+        """The price of a million requests; None if the number of requests is unknown."""
         return None if not self.requests else self.total_usd / self.requests * MILLION
 
     def lines(self) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """What a run uses of one region."""
+    """The resources that a run uses in one region."""
 
     region: str
     workers: int
@@ -94,7 +94,7 @@ def estimate(
     *,
     rates: Mapping[str, Rates] | None = None,
 ) -> Estimate:
-    """Returns the price of a plan. A region that is not deployed is taken to be as stacks are by default.
+    """Returns the price of a plan; a region without a deployment counts as a stack with default settings.
 
     `rates`: how fast each region starts tasks.
     """
@@ -154,20 +154,21 @@ def refuse_above(found: Estimate, most_usd: float | None) -> None:
     upper = "at most " if found.at_most else ""
     raise OptionError(
         f"--max-cost {most_usd:g}: this run costs {upper}{money(found.total_usd)} US dollars at list prices of "
-        f"{found.as_of}, most of it for {dearest.name} ({dearest.quantity}); make it shorter or smaller, or raise it",
+        f"{found.as_of}, mostly for {dearest.name} ({dearest.quantity}); "
+        "make the run shorter or smaller, or raise --max-cost",
         code="over-max-cost",
     )
 
 
 def cost_line(plan: Plan, end: End, deployments: dict[str, Deployment], *, load_s: float, requests: int | None) -> str:
-    """Returns a finished run's sum and price of a million requests; an empty text if no task is known to have run."""
+    """Returns a finished run's cost, in total and for a million requests; empty if no task is known to have run."""
     if not any(task.pull_started_at is not None for task in end.tasks.values()):
         return ""
     prices = read_prices(os.environ)
     found = cost_of(plan, end.tasks, deployments, prices, load_s=load_s, requests=requests, until=end.at)
     parts = [f"cost {money(found.total_usd)} US dollars at list prices of {found.as_of}"]
     if not found.complete:
-        parts[0] += ", of what is known"
+        parts[0] += " (known items only)"
     if found.per_million_usd is not None:
         parts.append(f"{money(found.per_million_usd)} for a million requests")
     count, size = sum(found.workers.values()), plan.task
@@ -178,34 +179,34 @@ def cost_line(plan: Plan, end: End, deployments: dict[str, Deployment], *, load_
 
 
 def money(usd: float | None) -> str:
-    """Returns dollars with as many digits as matter."""
+    """Returns an amount in dollars, with two or three decimals."""
     if usd is None:
         return "unknown"
     return f"{usd:,.2f}" if usd >= 1 else f"{usd:.3f}" if usd >= 0.0005 or usd == 0 else "<0.001"
 
 
 def requests_of(plan: Plan) -> float | None:
-    """Returns the most requests of the load; None if throughput or time does not bound all of it."""
+    """Returns the maximum number of requests of the load; None if throughput or time does not limit all executions."""
     rates = [one.planned_rate() for one in plan.executions]
     known = [rate.total for rate in rates if rate is not None]
     return sum(known) if len(known) == len(rates) else None
 
 
-# ── how much a plan uses
+# ── the resources of a plan
 
 
 def _asked_at_s(plan: Plan, region: str, rates: Rates) -> list[float]:
-    """Returns when each task of a region is asked for, in seconds since the launch."""
+    """Returns when each task of a region is requested, in seconds since the launch."""
     workers = sum(share.location == region for share in plan.shares)
     per_s, fastest = min(rates.sustained_per_s, CALLS_PER_S), AT_ONCE / ANSWERED_IN_S
     return [max(number / fastest, (number - rates.burst) / per_s) for number in range(1, workers + 1)]
 
 
 def _ready_s(plan: Plan, deployment: Deployment | None) -> float:
-    """Returns the seconds from RunTask to an engine that waits for the start."""
+    """Returns the seconds from RunTask to an engine that is ready to start."""
     flavour = "full"
     if deployment is not None:
-        with suppress(InfrastructureError):  # the region has no such worker yet, which the preflight reports
+        with suppress(InfrastructureError):  # the region has no such worker; the preflight reports it
             flavour = kind_for(plan, deployment).flavour
     image_mb, parked_s = IMAGE_MB.get(flavour, IMAGE_MB["full"]), PARKED_S.get(flavour, PARKED_S["full"])
     return BEFORE_PULL_S + image_mb / PULLED_MB_PER_S + parked_s
@@ -224,7 +225,7 @@ def _use(
     return Use(region=region, workers=workers, billed_s=billed_s, spot_s=spot_s, public=public, tariff=tariff)
 
 
-# ── the lines of a bill
+# ── the items of the cost
 
 
 def _estimate(
@@ -238,20 +239,20 @@ def _estimate(
     start_s: float | None = None,
     at_most: bool = False,
 ) -> Estimate:
-    """Returns the bill. `waited_s`: how long workers wait before the load; `requests`: of the load, None if unknown."""
+    """Returns the cost. `waited_s`: how long workers wait before the load; `requests`: None if unknown."""
     size, assumed = plan.task or TaskSize(), prices.assumed
     items = [_compute(use, size, prices.spot) for use in uses]
     beyond_gib = max(0, (size.storage_gib or 0) - FREE_STORAGE_GIB)
     if beyond_gib:
         usd = sum(use.billed_s / HOUR_S * beyond_gib * use.tariff.storage_gib_hour for use in uses)
-        items.append(Item(name="storage", quantity=f"{beyond_gib} GiB a task beyond the free 20", usd=usd))
+        items.append(Item(name="storage", quantity=f"{beyond_gib} GiB per task above the free 20", usd=usd))
     public = [use for use in uses if use.public]
     if public:
         hours = sum(use.billed_s for use in public) / HOUR_S
         usd = sum(use.billed_s / HOUR_S * use.tariff.address_hour for use in public)
         items.append(Item(name="addresses", quantity=f"public IPv4 for {hours:,.1f} h", usd=usd))
     usd = sum(use.workers * assumed.log_bytes_per_worker / GB * use.tariff.logs_gb for use in uses)
-    logs = Item(name="logs", quantity=f"if each worker logs {assumed.log_bytes_per_worker / 1e6:g} MB", usd=usd)
+    logs = Item(name="logs", quantity=f"assuming {assumed.log_bytes_per_worker / 1e6:g} MB per worker", usd=usd)
     return Estimate(
         items=(*items, _bucket(plan, waited_s, load_s, prices), _transfer(uses, requests, prices), logs),
         workers={use.region: use.workers for use in uses},
@@ -268,21 +269,21 @@ def _compute(use: Use, size: TaskSize, spot: float) -> Item:
     vcpus, gib = size.cpu / 1024, size.memory_mib / 1024
     hourly = use.tariff.task_hour(size.architecture, vcpus, gib)
     usd = (use.billed_s - use.spot_s + use.spot_s * spot) / HOUR_S * hourly
-    how = "" if not use.spot_s else ", Spot" if use.spot_s == use.billed_s else ", in part on Spot"
+    how = "" if not use.spot_s else ", Spot" if use.spot_s == use.billed_s else ", partly on Spot"
     minutes = use.billed_s / use.workers / 60
     sizes = f"{vcpus:g} vCPU, {gib:g} GiB, {size.architecture}{how}"
     return Item(name=use.region, quantity=f"{use.workers} × {minutes:,.1f} min of {sizes}", usd=usd)
 
 
 def _bucket(plan: Plan, waited_s: float, load_s: float, prices: PriceTable) -> Item:
-    """Requests of workers and their coordinator to the results bucket at the plan's pace, and the run's folder."""
+    """Returns the cost of requests to the results bucket, at the plan's pace, and of storing the run's folder."""
     pace, workers, base = plan.pace, len(plan.shares), prices.of(BASE)
     files, leases = load_s / pace.flush_s, (waited_s + load_s) / pace.lease_renew_s
-    looks = (2 * waited_s + load_s) / pace.poll_s  # a worker that is not started looks for start and stop
+    polls = (2 * waited_s + load_s) / pace.poll_s  # before the start, a worker asks for two files: start and stop
     labels = sum(len(one.labels) or LABELS_OF_SCRIPTS for one in plan.executions)
     lists = waited_s / pace.poll_s * (1 + 2 * workers // 1000)  # a page has 1,000 keys
     puts = workers * (files + PUTS_AROUND) + leases + lists
-    gets = workers * (looks + leases + files / EXPECTED + GETS_AROUND) + (waited_s + load_s) / pace.poll_s
+    gets = workers * (polls + leases + files / EXPECTED + GETS_AROUND) + (waited_s + load_s) / pace.poll_s
     stored_bytes = STORED_BYTES * labels * load_s * workers
     usd = puts / 1000 * base.put_1000 + gets / 1000 * base.get_1000
     kept = stored_bytes / GB * base.stored_gb_month * prices.assumed.kept_months
@@ -291,40 +292,43 @@ def _bucket(plan: Plan, waited_s: float, load_s: float, prices: PriceTable) -> I
 
 
 def _transfer(uses: Sequence[Use], requests: float | None, prices: PriceTable) -> Item:
-    """Only requests leave the region; through NAT their answers cost as well."""
+    """Returns the cost of data transfer: requests to the internet, and through NAT their responses, too."""
     if requests is None:
-        return Item(name="transfer", quantity="no throughput bounds how much is sent", usd=None)
+        return Item(name="transfer", quantity="no throughput limits the number of requests", usd=None)
     workers, assumed = sum(use.workers for use in uses), prices.assumed
     sent, both = assumed.sent_bytes_per_request, assumed.sent_bytes_per_request + assumed.received_bytes_per_request
     usd = 0.0
     for use in uses:
         a_request = sent * use.tariff.egress_gb + (0 if use.public else both * use.tariff.nat_gb)
         usd += use.workers / workers * requests / GB * a_request
-    through = "" if all(use.public for use in uses) else f", in all {both:,.0f} through NAT"
-    quantity = f"about {_count(requests)} requests, if {sent:,.0f} bytes of each are sent to the internet{through}"
+    through = "" if all(use.public for use in uses) else f" and {both:,.0f} bytes each through NAT"
+    quantity = f"about {_count(requests)} requests, assuming {sent:,.0f} bytes each to the internet{through}"
     return Item(name="transfer", quantity=quantity, usd=usd)
 
 
 def _notes(uses: Sequence[Use], size: TaskSize, prices: PriceTable) -> Iterator[str]:
-    """Yields where the bill differs from the price table."""
+    """Yields the assumptions on prices."""
     unknown = [use.region for use in uses if size.architecture not in use.tariff.listed]
     if unknown:
-        yield f"{', '.join(unknown)}: priced as {BASE}, because nothing else is listed"
+        yield f"{', '.join(unknown)}: priced like {BASE}, because the table has no prices for this region"
     if any(use.spot_s for use in uses):
-        yield f"Spot is taken at {prices.spot:.0%} of the usual price: it moves, and a task may have to go on-demand"
+        yield (
+            f"Spot is assumed at {prices.spot:.0%} of the on-demand price; "
+            "Spot prices vary, and tasks may fall back to on-demand"
+        )
     if prices.own:
-        yield f"some of the prices are those of {prices.own}"
+        yield f"some prices come from {prices.own}"
 
 
 def _lines(found: Estimate) -> Iterator[str]:
     if found.start_s is not None:
         places = ", ".join(f"{count} in {region}" for region, count in found.workers.items())
-        yield f"start: {places}; the load begins about {found.start_s:.0f} s after the first is asked for"
-    yield f"cost, at list prices of {found.as_of} in US dollars{', at most' if found.at_most else ''}"
+        yield f"start: {places}; the load begins about {found.start_s:.0f} s after the first task is requested"
+    yield f"cost{' (at most)' if found.at_most else ''} in US dollars, at list prices of {found.as_of}"
     per = found.per_million_usd
-    unknown = ": no throughput says how many there will be" if per is None else ""
+    unknown = ": no throughput limits their number" if per is None else ""
     rows = [(item.name, item.usd, item.quantity) for item in found.items]
-    rows.append(("sum", found.total_usd, "" if found.complete else "of what is known"))
+    rows.append(("sum", found.total_usd, "" if found.complete else "known items only"))
     rows.append(("", per, f"for a million requests{unknown}"))
     wide = max(len(name) for name, _, _ in rows)
     yield from (f"  {name:<{wide}}  {money(usd):>8}  {text}".rstrip() for name, usd, text in rows)

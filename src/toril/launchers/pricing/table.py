@@ -1,9 +1,9 @@
-"""AWS' list prices for the parts of a run, and the user's own (`TORIL_PRICES=file.json`).
+"""AWS' list prices, and the user's own prices (`TORIL_PRICES=file.json`).
 
-`prices.json` beside this module has them in US dollars, from the AWS Price List (AmazonECS) of September 2026 and AWS'
-pricing pages for VPC, EC2, CloudWatch and S3. A price that is not listed for a region is us-east-1's. São Paulo's are
-us-east-1's plus its known surcharge. Spot prices change: one fraction of the usual price stands for processor and
-memory, as seen on 2026-09-28.
+`prices.json` has the prices in US dollars, from the AWS Price List (AmazonECS) of September 2026 and AWS' pricing pages
+for VPC, EC2, CloudWatch and S3. Missing prices of a region are those of us-east-1. São Paulo has us-east-1's prices
+plus its known surcharge. Spot prices change, so one fraction of the on-demand price is assumed for processor and
+memory, as of 2026-09-28.
 """
 
 import json
@@ -31,7 +31,7 @@ class Tariff(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     vcpu_hour: dict[Architecture, Dollars]
     gib_hour: dict[Architecture, Dollars]
-    storage_gib_hour: Dollars  # of the disk above the 20 GiB of every task
+    storage_gib_hour: Dollars  # above the free 20 GiB of each task
     address_hour: Dollars  # a public IPv4 address
     nat_gb: Dollars  # through a NAT gateway, in either direction
     egress_gb: Dollars
@@ -39,14 +39,14 @@ class Tariff(BaseModel):
     put_1000: Dollars  # S3's PUT and LIST
     get_1000: Dollars
     stored_gb_month: Dollars
-    listed: frozenset[Architecture] = frozenset()  # whose prices are the region's own
+    listed: frozenset[Architecture] = frozenset()  # processors with prices of this region, not of us-east-1
 
     def task_hour(self, architecture: Architecture, vcpus: float, gib: float) -> float:
         return vcpus * self.vcpu_hour[architecture] + gib * self.gib_hour[architecture]
 
 
 class Assumed(BaseModel):
-    """Guesses of what is unknown before the load."""
+    """Assumptions on quantities that are unknown before the load."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     sent_bytes_per_request: float = Field(ge=0)
@@ -56,15 +56,15 @@ class Assumed(BaseModel):
 
 
 class PriceTable(Record):
-    """All prices. Regions are completed by the prices of us-east-1."""
+    """All prices. Missing prices of a region are those of us-east-1."""
 
     SCHEMA: ClassVar[str] = "toril.prices/1"
     model_config = ConfigDict(frozen=True, extra="forbid")
     as_of: str
-    spot: float = Field(ge=0, le=1)  # of the usual price
+    spot: float = Field(ge=0, le=1)  # fraction of the on-demand price
     assumed: Assumed
     regions: dict[str, Tariff]
-    own: str = ""  # the user's file, of which some of them are
+    own: str = ""  # the user's price file, if there is one
 
     @model_validator(mode="before")
     @classmethod
@@ -79,7 +79,7 @@ class PriceTable(Record):
 
 
 def _completed(own: Any, base: Any) -> Any:
-    """Returns a region with the prices of another where its own are missing; unlike a region: as it is."""
+    """Returns a region's prices, with `base` for the missing ones; a value that is not an object stays as it is."""
     if not isinstance(own, dict) or not isinstance(base, dict):
         return own
     compute = [own.get("vcpu_hour"), own.get("gib_hour")]
@@ -89,12 +89,12 @@ def _completed(own: Any, base: Any) -> Any:
 
 @cache
 def list_prices() -> PriceTable:
-    """Returns the table that toril comes with."""
+    """Returns the included price table."""
     return PriceTable.from_json(FILE.read_bytes(), FILE.name)
 
 
 def read_prices(environment: Mapping[str, str]) -> PriceTable:
-    """Returns the table with the user's own prices in it; OptionError if their file is not one."""
+    """Returns the price table with the user's own prices; OptionError if their file is invalid."""
     path = environment.get(VARIABLE, "")
     if not path:
         return list_prices()
@@ -102,10 +102,10 @@ def read_prices(environment: Mapping[str, str]) -> PriceTable:
     try:
         own = json.loads(Path(path).read_bytes())
         if not isinstance(own, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
     except OSError as error:
         raise OptionError(
-            f"{where} cannot be read: {error.strerror}; correct the path, or unset it", code="unreadable-file"
+            f"{where} cannot be read: {error.strerror}; correct the path, or unset {VARIABLE}", code="unreadable-file"
         ) from error
     except ValueError as error:
         raise OptionError(f"{where} is not JSON: {error}; write it like {example}", code="not-json") from error
