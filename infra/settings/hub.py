@@ -1,4 +1,4 @@
-"""The settings of a hub stack: what exists once in an environment."""
+"""The settings of a hub stack, which exists once in an environment."""
 
 from typing import Annotated, Literal
 
@@ -21,14 +21,14 @@ EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=
 
 
 class Retention(Setting):
-    """After how many days the results bucket forgets."""
+    """Days after which the results bucket deletes objects."""
 
     runs: Days = Field(default=90, description="Days that a run is kept.")
     interrupted_uploads: Days = Field(default=1, description="Days after which an unfinished upload is removed.")
 
 
 class Catalog(Setting):
-    """What the gallery of ECR Public shows of the worker image."""
+    """The page of the worker image in the gallery of ECR Public."""
 
     name: str = Field(
         default="toril-worker",
@@ -52,7 +52,7 @@ class Catalog(Setting):
 
 
 class GitHubRepository(Setting):
-    """A repository whose workflows may take roles. Ids are numbers that survive a change of name."""
+    """A repository whose workflows may assume roles. Its ids are numbers that survive a rename."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", description="`owner/repository`.")
     owner_id: str = Field(pattern=r"^[0-9]+$", description="`gh api users/OWNER --jq .id`.")
@@ -63,7 +63,7 @@ class GitHubRepository(Setting):
 
 
 class GitHub(Setting):
-    """Which workflows may take which role, by GitHub's own identity provider; no stored keys."""
+    """The roles of workflows, which authenticate by GitHub's identity provider and need no stored keys."""
 
     provider_arn: str | None = Field(
         default=None,
@@ -100,12 +100,12 @@ class GitHub(Setting):
     def _once(self) -> "GitHub":
         ids = [one.repository_id for one in (self.home, *self.repositories)]
         if len(set(ids)) < len(ids):
-            raise ValueError("repositories: the same repositoryId is there twice")
+            raise ValueError("repositories: Two entries have the same repositoryId. Remove one.")
         return self
 
 
 class Budget(Setting):
-    """A monthly limit on what the environment costs, told by mail; AWS only warns, it stops nothing."""
+    """A monthly limit on the environment's cost. AWS reports it by email and stops nothing."""
 
     monthly_usd: float = Field(gt=0, le=1_000_000, description="US dollars a month.")
     emails: tuple[Email, ...] = Field(min_length=1, max_length=10, description="Who is told, at 50, 80 and 100 %.")
@@ -154,7 +154,7 @@ class HubSettings(Setting):
         if self.public_repository and not self.region.startswith(("us-gov-", "cn-")):
             return self
         if self.public_repository:
-            raise ValueError("publicRepository: ECR Public exists in the commercial partition only; remove it")
+            raise ValueError("publicRepository: ECR Public exists only in the commercial partition. Remove it.")
         if self.budget and self.region.startswith("us-gov-"):
-            raise ValueError("budget: AWS Budgets has no API in GovCloud; set it in the commercial account that pays")
+            raise ValueError("budget: AWS Budgets has no API in GovCloud. Set it in the commercial account that pays.")
         return self

@@ -1,9 +1,9 @@
-"""The settings as users read them: `config:` in Pulumi.yaml, and the table in docs/operations.md.
+"""The documentation of the settings: `config:` in Pulumi.yaml, and the table in docs/operations.md.
 
-    python -m infra.settings.schema --write     # bring both up to date
+    python -m infra.settings.schema --write     # update both
 
-Pulumi wants a value or a default for each declared key in every stack. So a key that has no default gets an empty one,
-which the settings treat as not set, and a key of the other kind of stack is as good as not set with its default.
+Pulumi requires a value or a default for each declared key in every stack. So a key without a default gets an empty
+one, which `parse` treats as not set. A default value of the other kind of stack also counts as not set.
 """
 
 import argparse
@@ -33,7 +33,7 @@ CREDENTIALS_TEXT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A setting in the table. `default` None: it has to be set where the group around it is."""
+    """A setting in the table. `default` None: the setting is required if the group that contains it is set."""
 
     path: str
     type: str
@@ -42,19 +42,19 @@ class Row:
 
 
 def declared() -> dict[str, dict[str, Any]]:
-    """The `config:` block of Pulumi.yaml, by key."""
+    """Returns the `config:` block of Pulumi.yaml, by key."""
     found: dict[str, dict[str, Any]] = {}
     for kind, model in STACKS.items():
         for key, field in _fields(model):
             one = {**_typed(field), "description": f"{kind}: {field.description}"}
             found[key] = _both(found[key], one) if key in found else one
-    # Without a type, which Pulumi would check the empty default against: that is not encrypted.
+    # No type: Pulumi would check the empty default against it, and that default is not encrypted.
     found[CREDENTIALS] = {"default": {}, "secret": True, "description": f"region: {CREDENTIALS_TEXT}"}
     return dict(sorted(found.items()))
 
 
 def _both(hub: dict[str, Any], region: dict[str, Any]) -> dict[str, Any]:
-    """A key that both kinds of stack have; with different defaults it has none that could stand here."""
+    """Returns a key that both kinds of stack have. It has no default if the two differ."""
     texts = [one["description"].partition(": ")[2] for one in (hub, region)]
     described = f"both: {texts[0]}" if texts[0] == texts[1] else f"{hub['description']} {region['description']}"
     typed = hub if hub["default"] == region["default"] else {"default": ""}
@@ -62,7 +62,7 @@ def _both(hub: dict[str, Any], region: dict[str, Any]) -> dict[str, Any]:
 
 
 def _typed(field: FieldInfo) -> dict[str, Any]:
-    """Pulumi's type of a key with its default. None where Pulumi has no type: a name in short for an object."""
+    """Returns Pulumi's type and default of a key. A list whose objects have a short form gets no type."""
     default = field.get_default()
     match _words(field.annotation).split(" ")[0]:
         case "boolean":
@@ -80,7 +80,7 @@ def _typed(field: FieldInfo) -> dict[str, Any]:
 
 
 def _in_short(field: FieldInfo) -> bool:
-    """Whether an object in a list may be written as a text."""
+    """Whether users may write an object of the list as a text."""
     return any(isinstance(note, BeforeValidator) for part in get_args(field.annotation) for note in _notes(part))
 
 
@@ -89,7 +89,7 @@ def _notes(annotation: Any) -> tuple[Any, ...]:
 
 
 def rows(model: type[BaseModel], prefix: str = "") -> Iterator[Row]:
-    """Each setting of a model, those of nested ones after the one that holds them."""
+    """Returns each setting of a model; nested settings follow the one that contains them."""
     for key, field in _fields(model):
         path = f"{prefix}{key}"
         yield Row(
@@ -108,7 +108,7 @@ def _fields(model: type[BaseModel]) -> Iterable[tuple[str, FieldInfo]]:
 
 
 def _nested(annotation: Any) -> tuple[type[BaseModel], str] | None:
-    """The group of settings in a type, and how one gets there: `[]` in a list, `.<name>` in a mapping."""
+    """Returns the group of settings in a type and the path to it: `[]` in a list, `.<name>` in a mapping."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, ""
     origin, parts = get_origin(annotation), get_args(annotation)
@@ -120,7 +120,7 @@ def _nested(annotation: Any) -> tuple[type[BaseModel], str] | None:
 
 
 def _words(annotation: Any) -> str:
-    """A type in words: `string`, `list of string`, `"a" or "b"`."""
+    """Returns a type in words: `string`, `list of string`, `"a" or "b"`."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _words(parts[0])
@@ -152,25 +152,25 @@ def _default(field: FieldInfo) -> str | None:
 
 
 class _Plain(yaml.SafeDumper):
-    """YAML without anchors: each empty list is written out."""
+    """YAML without anchors, so that each empty list appears as such."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def render_project(text: str) -> str:
-    """Pulumi.yaml with the `config:` block of today at its end."""
+    """Returns Pulumi.yaml with the current `config:` block at its end."""
     head = re.split(r"^config:$", text, maxsplit=1, flags=re.MULTILINE)[0].rstrip("\n")
     block = yaml.dump({"config": declared()}, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=116)
     return f"{head}\n{block}"
 
 
 def render_manual(text: str) -> str:
-    """The manual with the tables of today between their markers."""
+    """Returns the manual with the current tables between their markers."""
     before, found, rest = text.partition(BEGIN)
     _, closed, after = rest.partition(END)
     if not (found and closed):
-        raise ValueError(f"{MANUAL.name}: the markers {BEGIN} and {END} have to be there")
+        raise ValueError(f"{MANUAL.name}: The markers are missing. Add `{BEGIN}` and `{END}`.")
     return f"{before}{BEGIN}\n\n{table()}\n{END}{after}"
 
 
@@ -196,9 +196,9 @@ def _code(text: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write both files, or say which one is out of date."""
-    parser = argparse.ArgumentParser(description="The settings as users read them.")
-    parser.add_argument("--write", action="store_true", help="bring Pulumi.yaml and docs/operations.md up to date")
+    """Checks that both files are up to date, or writes them. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Check or write the documentation of the settings.")
+    parser.add_argument("--write", action="store_true", help="Write Pulumi.yaml and docs/operations.md.")
     write = parser.parse_args(arguments).write
     stale = []
     for path, render in ((PROJECT, render_project), (MANUAL, render_manual)):
@@ -208,7 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
             if write:
                 path.write_text(new)
     if stale and not write:
-        sys.stderr.write(f"{', '.join(stale)} out of date: python -m infra.settings.schema --write\n")
+        sys.stderr.write(f"{', '.join(stale)}: Out of date. Run `python -m infra.settings.schema --write`.\n")
         return 1
     return 0
 

@@ -88,7 +88,7 @@ def test_a_secret_is_seen_as_one(found):
 
 def test_a_refused_stack_has_made_nothing():
     found = Case(stack="us-east-1", config={"caches": ["docker-hub"]}).found()
-    assert "toril:credentials.docker-hub: is missing" in str(found.refusal)
+    assert "toril:credentials.docker-hub: registry-1.docker.io" in str(found.refusal)
     assert found.resources == ()
 
 

@@ -51,11 +51,11 @@ def test_an_expression_that_the_scheduler_knows_is_taken(expression):
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("17 2 * * *", r"write it as cron\("),
-        ("cron(17 2 * * *)", "six fields"),
-        ("cron(17 2 * * * *)", r"exactly one of day of month and day of week has to be \?"),
-        ("cron(17 2 ? * ? *)", r"exactly one of day of month and day of week has to be \?"),
-        ("cron(60 2 * * ? *)", "minutes: '60' is not from 0 to 59"),
+        ("17 2 * * *", r"cron\("),
+        ("cron(17 2 * * *)", "5 fields"),
+        ("cron(17 2 * * * *)", r"\? for exactly one of day of month and day of week"),
+        ("cron(17 2 ? * ? *)", r"\? for exactly one of day of month and day of week"),
+        ("cron(60 2 * * ? *)", "minutes: .* from 0 to 59.* `60`"),
         ("cron(0 24 * * ? *)", "hours"),
         ("cron(0 2 0 * ? *)", "day of month"),
         ("cron(0 2 * FOO ? *)", "month"),
@@ -66,9 +66,9 @@ def test_an_expression_that_the_scheduler_knows_is_taken(expression):
         ("rate(1 hours)", r"rate\(1 hour\)"),
         ("rate(2 hour)", r"rate\(2 hours\)"),
         ("rate(0 hours)", "rate"),
-        ("rate(5 seconds)", "write it as"),
-        ("at(2027-02-30T02:00:00)", "no such time"),
-        ("at(tomorrow)", "write it as"),
+        ("rate(5 seconds)", r"rate\("),
+        ("at(2027-02-30T02:00:00)", "does not exist"),
+        ("at(tomorrow)", r"at\("),
     ],
 )
 def test_an_expression_that_the_scheduler_would_refuse_is_refused_with_the_fix(expression, message):
@@ -78,7 +78,7 @@ def test_an_expression_that_the_scheduler_would_refuse_is_refused_with_the_fix(e
 
 @pytest.mark.parametrize("zone", ["Europe/Madrit", "../etc/passwd", "/etc/localtime", "europe"])
 def test_an_unknown_time_zone_is_refused(zone):
-    with pytest.raises(SettingError, match="no IANA time zone"):
+    with pytest.raises(SettingError, match="IANA time zone"):
         settings(timezone=zone)
 
 
