@@ -36,7 +36,7 @@ def test_where_fargate_is_in_some_zones_only_those_are_taken(region, code, zones
 
 
 def test_more_zones_than_there_are_is_refused_with_how_many_there_are():
-    with pytest.raises(SettingError, match=r"zones is 3, but this account has 2 in us-west-1.*lower it to 2"):
+    with pytest.raises(SettingError, match=r"toril:network.zones: `3`.* 2 .*us-west-1.* to 2"):
         choose_zones("us-west-1", [Zone(f"usw1-az{n}", f"us-west-1{n}") for n in (1, 2, 3)], ["arm64"], 3)
 
 
