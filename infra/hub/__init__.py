@@ -1,4 +1,4 @@
-"""The hub stack: what exists once in an environment. Read this first: its table of contents."""
+"""The hub stack, which exists once in an environment. Read this first: it is the table of contents."""
 
 from collections.abc import Callable, Mapping
 
@@ -53,7 +53,7 @@ WORKFLOWS = {
 
 
 class Hub(pulumi.ComponentResource):
-    """Results bucket, public repository, roles, budget, notices; exported for the region stacks."""
+    """Results bucket, public repository, roles, budget and notices, exported for the region stacks."""
 
     def __init__(
         self, name: str, settings: HubSettings, place: Place, opts: pulumi.ResourceOptions | None = None
@@ -88,7 +88,7 @@ class Hub(pulumi.ComponentResource):
 
 
 class Roles(pulumi.ComponentResource):
-    """The roles of AWS' services always, those of workflows where GitHub is set. ARNs by purpose."""
+    """The roles of AWS services and, if `github` is set, those of workflows: ARNs by purpose."""
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ def _policies(purpose: str, scope: pulumi.Output[Scope]) -> dict[str, pulumi.Inp
 
 
 def scope_of(settings: HubSettings, place: Place, bucket_key: str | None) -> Scope:
-    """What the roles are about, from settings alone and the bucket's key."""
+    """Returns the scope of the roles, from the settings and the bucket's key."""
     return Scope(
         partition=place.partition,
         account=place.account,
