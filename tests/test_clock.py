@@ -1,4 +1,4 @@
-"""The one retry: what it repeats, how long it waits, and when it gives up."""
+"""The retry function: repeated actions, waits and the end of the retries."""
 
 from random import Random
 
@@ -13,7 +13,7 @@ ANY = Backoff(first_s=1.0, longest_s=30.0, jitter=0.5)
 
 
 class FailingAction:
-    """Fails some times, then returns how often it was called."""
+    """An action that fails `failures` times, then returns the number of its calls."""
 
     def __init__(self, failures: int, error: Exception) -> None:
         self.failures, self.error, self.calls = failures, error, 0
@@ -25,19 +25,19 @@ class FailingAction:
         return self.calls
 
 
-def test_a_failing_action_is_repeated_after_the_wait_that_its_policy_names():
+def test_a_failing_action_is_repeated_after_the_policys_wait():
     clock = SteppedClock(0.0)
     assert retry(FailingAction(3, OSError("busy")), lambda error, failures: float(failures), clock) == 4
     assert clock.at == 1 + 2 + 3
 
 
-def test_an_action_that_succeeds_is_not_repeated_and_nothing_waits():
+def test_a_successful_action_is_not_repeated_and_does_not_wait():
     clock = SteppedClock(0.0)
     assert retry(FailingAction(0, OSError()), lambda error, failures: 1.0, clock) == 1
     assert clock.at == 0
 
 
-def test_the_policy_sees_the_error_and_gives_up_with_it():
+def test_the_policy_gets_the_error_and_can_stop_the_retries():
     action = FailingAction(9, KeyError("ours"))
     with pytest.raises(KeyError, match="ours"):
         retry(action, lambda error, failures: 1.0 if isinstance(error, OSError) else None, SteppedClock())
@@ -52,7 +52,7 @@ def test_the_policy_bounds_the_number_of_tries():
 
 
 @given(failures=st.integers(1, 5000), seed=st.integers())
-def test_waits_double_up_to_the_longest_and_jitter_only_shortens_them(failures: int, seed: int):
+def test_waits_double_up_to_the_maximum_and_jitter_only_shortens_them(failures: int, seed: int):
     whole_s = min(30.0, 2.0 ** min(failures - 1, 10))
     assert whole_s / 2 <= ANY.wait_s(failures, Random(seed)) <= whole_s
 

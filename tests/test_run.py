@@ -1,4 +1,4 @@
-"""What a run publishes before its workers start."""
+"""The files that a run publishes before its workers start."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ NOBODY = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os
 
 
 def published(folder, tags=None):
-    """The plan in the store, and what there is of the suite's origin."""
+    """Publishes a run. Returns its plan and the suite's origin."""
     (folder / "suite.yml").write_text(SUITE)
     store = FolderStore(folder / "store")
     suite, plan = plan_run([folder / "suite.yml"], RunOptions(run_id="r", tags=tags or {}), 0.0)
@@ -41,7 +41,7 @@ def repository(folder):
         subprocess.run(["git", "-C", str(folder), *who, *words], check=True, env=NOBODY)
 
 
-def test_the_suites_commit_is_kept_and_is_a_tag_of_the_run(tmp_path):
+def test_the_suites_commit_is_stored_and_becomes_a_tag_of_the_run(tmp_path):
     repository(tmp_path)
     plan, origin = published(tmp_path)
     assert origin is not None
@@ -55,13 +55,13 @@ def test_the_users_own_commit_tag_stays(tmp_path):
     assert plan.tags == {"commit": "mine", "pull": "7"}
 
 
-def test_a_suite_in_no_repository_has_no_commit(tmp_path):
+def test_a_suite_outside_a_repository_has_no_commit(tmp_path):
     plan, origin = published(tmp_path)
     assert origin is None
     assert plan.tags == {}
 
 
-def test_a_local_run_whose_machine_was_suspended_is_not_judged_before_its_end(tmp_path):
+def test_a_suspended_machine_does_not_end_a_local_run_early(tmp_path):
     published(tmp_path)
     store = FolderStore(tmp_path / "store")
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as coordinator:
@@ -75,7 +75,7 @@ def test_a_local_run_whose_machine_was_suspended_is_not_judged_before_its_end(tm
         coordinator.kill()
 
 
-def test_a_suite_whose_address_nothing_sets_is_refused_before_anything_starts(tmp_path):
+def test_a_suite_with_an_unset_address_is_an_error_before_the_start(tmp_path):
     (tmp_path / "suite.yml").write_text(SUITE.replace("http://127.0.0.1:1/", "${NOWHERE_URL}/"))
     with pytest.raises(SuiteError) as refused:
         plan_run([tmp_path / "suite.yml"], RunOptions(), 0.0)
@@ -94,7 +94,7 @@ def test_the_plan_lists_each_file_of_the_suite_with_its_hash(tmp_path):
     }
 
 
-def test_a_file_that_somebody_put_into_the_runs_suite_is_not_written_over(tmp_path):
+def test_an_existing_file_in_the_runs_suite_is_not_overwritten(tmp_path):
     FolderStore(tmp_path / "store").put("runs/r/suite/suite.yml", b"planted")
     with pytest.raises(OptionError):
         published(tmp_path)

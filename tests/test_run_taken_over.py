@@ -1,4 +1,4 @@
-"""Runs that lose their owner: who carries them on, or sweeps them, and as what they end."""
+"""Runs that lose their owner: take-over, sweep and verdict."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def scene(tmp_path):
 
 
 @pytest.mark.parametrize("second", [0.05, 0.5, 1.5, 3.0, 10.0, 25.0, 33.9])
-def test_a_coordinator_that_is_killed_at_any_moment_can_be_replaced_and_the_run_passes(scene, second):
+def test_a_run_passes_after_its_coordinator_was_killed_at_any_moment_and_replaced(scene, second):
     one = abandoned(scene(), second)
     assert one.take_over().bundle.outcome == "passed"
     assert one.launcher.closed
@@ -27,7 +27,7 @@ def test_a_coordinator_that_is_killed_at_any_moment_can_be_replaced_and_the_run_
 
 
 @pytest.mark.parametrize("name", ["start.json", "end.json", "summary.json", "verdict.json", "report.html"])
-def test_a_coordinator_that_is_killed_as_it_writes_can_be_replaced_and_the_run_passes(scene, name):
+def test_a_run_passes_after_its_coordinator_was_killed_during_a_write_and_replaced(scene, name):
     one = abandoned(scene(), at_key=name)
     assert one.take_over().bundle.outcome == "passed"
     assert one.launcher.closed
@@ -35,13 +35,13 @@ def test_a_coordinator_that_is_killed_as_it_writes_can_be_replaced_and_the_run_p
     assert one.lease().ended
 
 
-def test_a_take_over_goes_on_with_replacements_and_does_not_go_back_to_first_attempts(scene):
+def test_a_take_over_continues_with_replacements_rather_than_first_attempts(scene):
     one = abandoned(scene(scripts={"local-1 #1": Script(begins=False), "local-2": Script(ready_after_s=60)}), 10)
     assert one.take_over().bundle.outcome == "passed"
     assert one.launcher.launched == []
 
 
-def test_workers_that_are_not_there_when_a_run_is_taken_over_are_started_again(scene):
+def test_a_take_over_starts_missing_workers_again(scene):
     one = abandoned(scene(scripts={"local-2": Script(ready_after_s=60)}), 10)
     del one.launcher.workers["local-2"]
     assert one.take_over().bundle.outcome == "passed"
@@ -50,7 +50,7 @@ def test_workers_that_are_not_there_when_a_run_is_taken_over_are_started_again(s
     assert one.launcher.launched == [("local-2", launch.attempts["local-2"][1])]
 
 
-def test_nothing_is_started_of_a_run_that_is_taken_over_too_late(scene):
+def test_a_take_over_that_comes_too_late_starts_no_workers(scene):
     one = abandoned(scene(scripts={"local-2": Script(ready_after_s=1e9)}), 10)
     one.launcher.workers.clear()
     one.clock.at += 24 * 3600
@@ -60,7 +60,7 @@ def test_nothing_is_started_of_a_run_that_is_taken_over_too_late(scene):
     assert one.verdict()["outcome"] == "inconclusive"
 
 
-def test_a_stop_that_nobody_could_carry_out_is_carried_out_by_who_takes_over(scene):
+def test_a_take_over_carries_out_an_earlier_stop(scene):
     one = abandoned(scene(scripts=dict.fromkeys(("local-1", "local-2"), Script(obeys=False))), 15)
     stop = Stop(at=one.clock.now(), cause="user", message="enough")
     one.store.put(one.key("stop.json"), stop.to_json())
@@ -70,7 +70,7 @@ def test_a_stop_that_nobody_could_carry_out_is_carried_out_by_who_takes_over(sce
     assert "enough" in one.reasons()["stopped"]
 
 
-def test_a_run_that_was_never_launched_ends_when_it_is_taken_over(scene):
+def test_a_take_over_of_a_run_that_was_never_launched_ends_it(scene):
     one = scene()
     one.store.fails = lambda operation, key: key.endswith("launch.json")
     with pytest.raises(StoreError):
@@ -90,7 +90,7 @@ def test_a_run_on_this_machine_cannot_be_taken_over(scene):
         one.take_over()
 
 
-def test_a_run_whose_owner_lives_is_not_taken_over(scene):
+def test_a_run_with_a_living_owner_cannot_be_taken_over(scene):
     one = scene()
     one.run()
     renewing = one.lease().model_copy(update={"ended": False})
@@ -104,7 +104,7 @@ def test_a_run_whose_owner_lives_is_not_taken_over(scene):
 
 
 def owned(one, seconds: int) -> None:
-    """Somebody renews the lease of the run for so long."""
+    """Lets another owner renew the lease of the run for this time."""
     lease = one.lease()
     for second in range(0, seconds, 4):
         renewed = lease.model_copy(update={"owner": "another", "renewed_at": second, "ended": False})
@@ -116,7 +116,7 @@ def swept(one):
     return sweep(one.store, one.plan.run_id, stop_tasks=lambda: None, **around)
 
 
-def test_an_owner_that_dies_after_the_sweep_has_found_it_is_followed_by_the_sweep(scene):
+def test_the_sweep_takes_over_from_an_owner_that_dies_while_the_sweep_waits(scene):
     one = abandoned(scene(), 10)
     began = one.clock.now()
     owned(one, 60)
@@ -125,7 +125,7 @@ def test_an_owner_that_dies_after_the_sweep_has_found_it_is_followed_by_the_swee
     assert one.clock.now() - began < 60 + 2 * FARGATE_TIMINGS.lease_expires_s
 
 
-def test_a_run_that_its_owner_judges_while_the_sweep_waits_is_not_judged_again(scene):
+def test_the_sweep_does_not_judge_a_run_that_its_owner_judges_in_the_meantime(scene):
     one = abandoned(scene(), 10)
     owned(one, 60)
     one.at(50, lambda: one.store.put(one.key("verdict.json"), b"{}"))
@@ -133,7 +133,7 @@ def test_a_run_that_its_owner_judges_while_the_sweep_waits_is_not_judged_again(s
     assert one.store.find(one.key("verdict.json")) == b"{}"
 
 
-def test_a_sweep_does_not_follow_an_owner_for_ever(scene):
+def test_a_sweep_does_not_wait_for_an_owner_forever(scene):
     one = abandoned(scene(), 10)
     owned(one, round(2 * FOLLOWED_S))
     with pytest.raises(LeaseLostError, match="is owned by another"):
