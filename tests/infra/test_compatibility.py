@@ -32,5 +32,5 @@ def test_a_hub_of_another_environment_is_an_error():
 
 
 def test_an_invalid_hub_version_is_an_error():
-    with pytest.raises(SettingError, match="toril:hub: .*`soon`"):
+    with pytest.raises(SettingError, match=r"toril:hub: .*`soon`"):
         check("soon", "0.1.0")
