@@ -285,8 +285,8 @@ def _wait(cloud: Cloud, server: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.05)
         else:
             return
-    said = log.read_text(errors="replace")
-    raise RuntimeError(f"The embedded cloud did not start (exit code {server.poll()}):\n{said}")
+    output = log.read_text(errors="replace")
+    raise RuntimeError(f"The embedded cloud did not start (exit code {server.poll()}):\n{output}")
 
 
 def _end(server: subprocess.Popen[bytes], within_s: float) -> None:

@@ -160,6 +160,6 @@ class Registry:
         try:
             answer: HTTPResponse = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
         except urllib.error.HTTPError as error:
-            said = json.loads(error.read() or b'{"errors": [{"code": "", "message": ""}]}')["errors"][0]
-            raise RegistryError(error.code, said["code"], said["message"]) from error
+            problem = json.loads(error.read() or b'{"errors": [{"code": "", "message": ""}]}')["errors"][0]
+            raise RegistryError(error.code, problem["code"], problem["message"]) from error
         return answer

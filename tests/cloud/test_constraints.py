@@ -21,7 +21,7 @@ def wrong(service: str, operation: str, **request):
 def test_enumerations_patterns_lengths_and_ranges_are_checked():
     right = {"repositoryName": "a/b", "imageTagMutability": "MUTABLE"}
     assert wrong("ecr", "CreateRepository", **right) == []
-    for name, value, said in (
+    for name, value, part in (
         ("repositoryName", "A", "pattern"),
         ("repositoryName", "a", "length greater than"),
         ("repositoryName", "a" * 300, "length less than"),
@@ -32,7 +32,7 @@ def test_enumerations_patterns_lengths_and_ranges_are_checked():
         ("more", 1, "Unknown parameter 'more'"),
     ):
         found = wrong("ecr", "CreateRepository", **{**right, name: value})
-        assert any(said in problem for problem in found), found
+        assert any(part in problem for problem in found), found
     assert "must not be null" in wrong("ecr", "CreateRepository")[0]
     assert "value less than" in wrong("ecr", "DescribeRepositories", maxResults=1001)[0]
 

@@ -64,9 +64,9 @@ def test_a_container_follows_its_definition(real, here, image):
     assert task["stopCode"] == "EssentialContainerExited", task["stoppedReason"]
     assert task["containers"][0]["exitCode"] == 0
     assert task["containers"][0]["imageDigest"] == image.partition("@")[2]
-    said = here.output("one")
-    assert said[:6] == ["two words", "and lines", str(USER), "1000", f"{USER}:755", "written"]
-    assert "fixed" in said[6:]  # `touch` writes an error on the other stream, in either order
+    output = here.output("one")
+    assert output[:6] == ["two words", "and lines", str(USER), "1000", f"{USER}:755", "written"]
+    assert "fixed" in output[6:]  # `touch` writes an error on the other stream, in either order
 
 
 def test_a_stopped_container_has_its_stop_timeout_and_keeps_its_exit_code(real, here, image):
@@ -95,8 +95,8 @@ def test_a_container_is_limited_to_its_tasks_memory(real, here, image):
 
 def test_a_container_gets_its_roles_credentials(real, here, image):
     here.wait(here.start(define(here, CREDENTIALS, image)), within_s=60)
-    said = "".join(here.output("one"))
-    assert f'"RoleArn": "arn:aws:iam::{ACCOUNT}:role/task"' in said
+    output = "".join(here.output("one"))
+    assert f'"RoleArn": "arn:aws:iam::{ACCOUNT}:role/task"' in output
 
 
 def test_kill_and_freeze_affect_all_processes_of_a_container(real, here, image):

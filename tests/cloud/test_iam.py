@@ -361,6 +361,6 @@ def test_recorded_decisions_have_the_statements_that_allowed_them(strict):
     strict.client("ecr", REGION, who).describe_registry()
     with refused(DENIED):
         strict.client("ecr", REGION, who).describe_repositories()
-    told = {one.action: (one.role, one.allowed, set(one.statements)) for one in strict.decisions()}
-    assert told["ecr:DescribeRegistry"] == ("reader", True, {"Registry"})
-    assert told["ecr:DescribeRepositories"] == ("reader", False, set())
+    decided = {one.action: (one.role, one.allowed, set(one.statements)) for one in strict.decisions()}
+    assert decided["ecr:DescribeRegistry"] == ("reader", True, {"Registry"})
+    assert decided["ecr:DescribeRepositories"] == ("reader", False, set())
