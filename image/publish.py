@@ -108,7 +108,9 @@ def private(store: str, flavour: str) -> list[tuple[Deployment, str, str]]:
     for key in opened.keys("deployments/"):
         deployment = get_record(opened, Deployment, key)
         if deployment_key(deployment.region) != key:
-            raise SystemExit(f"{key}: The record is of region `{deployment.region}`. Run `pulumi up` for both regions.")
+            raise SystemExit(
+                f"{key}: The record is of region `{deployment.region}`. Run `pulumi up` for the named one."
+            )
         images = {worker.image.partition("@")[0] for worker in deployment.workers if worker.flavour == flavour}
         for image in sorted(images):
             host, _, repository = image.partition("/")

@@ -2,8 +2,8 @@
 
 `pulumi preview` first opens the provider of a stack's secrets, but a preview of a pull request must not have that
 right. So this command previews a copy, in its own folder and with a passphrase that protects nothing. It exports the
-stored state and replaces each secret, there and in the settings, by WITHHELD. A secret always looks changed: the
-command cannot compare it.
+stored state and replaces each secret, there and in the settings, by WITHHELD. It cannot compare secrets: a difference
+of withheld values alone may be none.
 
 The diff goes to stdout, and as Markdown to --out. With --drift, the command first reads the resources from the cloud;
 the exit code is 1 if anything except secrets differs from the program.

@@ -21,7 +21,7 @@ ALARMS = r"Event(Rule|Target)::[\w-]+-notices-alarms$"  # the first schedule add
 
 
 def difference(before: Found, after: Found) -> tuple[set[str], set[str], set[str]]:
-    """Returns the URNs that are new, those that are gone, and those whose inputs or options changed."""
+    """Returns the added, the removed and the changed URNs. Inputs and options count as changes."""
     old, new = before.urns(), after.urns()
     changed = {urn for urn in old.keys() & new.keys() if _relevant(old[urn]) != _relevant(new[urn])}
     return new.keys() - old.keys(), old.keys() - new.keys(), changed
