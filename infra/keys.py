@@ -44,8 +44,8 @@ def key_policy(place: Place, log_group: str) -> Document:
     return document(
         [
             grant("Administer", {"AWS": f"arn:{place.partition}:iam::{place.account}:root"}, ADMINISTER, ANY),
-            _through("Registry", "ecr", (*USE, *REPOSITORIES), place),
-            _through("Secrets", "secretsmanager", USE, place),
+            _use_through("Registry", "ecr", (*USE, *REPOSITORIES), place),
+            _use_through("Secrets", "secretsmanager", USE, place),
             grant(
                 "Logs",
                 {"Service": f"logs.{place.region}.{place.suffix}"},
@@ -57,7 +57,7 @@ def key_policy(place: Place, log_group: str) -> Document:
     )
 
 
-def _through(sid: str, service: str, actions: tuple[str, ...], place: Place) -> Statement:
+def _use_through(sid: str, service: str, actions: tuple[str, ...], place: Place) -> Statement:
     """Allows any principal of the account to use the key through one service.
 
     That includes service-linked roles, whose policies cannot be extended.

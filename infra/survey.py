@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.checks import check_hub, check_images, check_settings
-from infra.hub.facts import HubFacts, settle
+from infra.hub.facts import HubFacts, resolve_facts
 from infra.hub.outputs import HubOutputs, read_hub
 from infra.place import Place
 from infra.registry.hosts import PrivateRegistry
@@ -40,7 +40,7 @@ def survey(settings: RegionSettings, place: Place) -> Survey:
     check_images(settings, place, images.values())
     reference = settings.hub or f"{pulumi.get_organization()}/{pulumi.get_project()}/{place.names.hub_stack}"
     outputs = read_hub(reference)
-    hub = settle(outputs, reference)
+    hub = resolve_facts(outputs, reference)
     check_pair(
         hub_version=hub.version,
         version=__version__,

@@ -21,7 +21,7 @@ class HubFacts:
     notice_bus: str
 
 
-def settle(hub: HubOutputs, reference: str) -> HubFacts:
+def resolve_facts(hub: HubOutputs, reference: str) -> HubFacts:
     """Returns the facts. Raises SettingError if the hub is not deployed."""
     facts = HubFacts(**{name: _sync_await(getattr(hub, name).future()) or "" for name in HubFacts.__slots__})
     if not (facts.version and facts.bucket):

@@ -61,7 +61,7 @@ def trust_policy(provider_arn: str, repository: GitHubRepository, suffixes: Iter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taker:
+class WorkflowRole:
     """A role for workflows: its name, its purpose, and the jobs that may assume it."""
 
     role: str
@@ -70,7 +70,7 @@ class Taker:
     suffixes: tuple[str, ...]
 
 
-def takers(github: GitHub) -> list[Taker]:
+def workflow_roles(github: GitHub) -> list[WorkflowRole]:
     """Returns all roles for workflows.
 
     Each further repository has its own role with the same rights, for two reasons. A trust policy has at most 2,048
@@ -86,9 +86,11 @@ def takers(github: GitHub) -> list[Taker]:
     if home.run:
         of_home["run"] = tuple(environment(one) for one in (home.run, github.nightly) if one)
     return [
-        *(Taker(role=one, purpose=one, repository=home, suffixes=ends) for one, ends in of_home.items()),
+        *(WorkflowRole(role=one, purpose=one, repository=home, suffixes=ends) for one, ends in of_home.items()),
         *(
-            Taker(role=f"run-{one.repository_id}", purpose="run", repository=one, suffixes=(environment(one.run),))
+            WorkflowRole(
+                role=f"run-{one.repository_id}", purpose="run", repository=one, suffixes=(environment(one.run),)
+            )
             for one in github.repositories
             if one.run
         ),

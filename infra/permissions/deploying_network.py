@@ -64,16 +64,16 @@ _CHANGE = (
 def network_statements(scope: Scope) -> list[Statement]:
     """Returns the rights to make resources with the environment's tag, and to change only those."""
 
-    def those(*kinds: str) -> list[str]:
+    def arns(*kinds: str) -> list[str]:
         return [scope.arn("ec2", f"{kind}/*") for kind in kinds]
 
     return [
-        allow("CreateNetwork", calls("ec2", *_CREATE), those(*_MADE), scope.new),
+        allow("CreateNetwork", calls("ec2", *_CREATE), arns(*_MADE), scope.new),
         # IAM also authorises the VPC of a new resource, which may be an existing one
         allow(
             "InNetworks",
             calls("ec2", "CreateNatGateway", "CreateSecurityGroup", "CreateVpcEndpoint"),
-            those("elastic-ip", "route-table", "security-group", "subnet", "vpc"),
+            arns("elastic-ip", "route-table", "security-group", "subnet", "vpc"),
         ),
         allow(
             "ChangeNetwork",
@@ -85,16 +85,16 @@ def network_statements(scope: Scope) -> list[Statement]:
                 "CreateRouteTable",
                 "CreateSubnet",
             ),
-            those(*_MADE),
+            arns(*_MADE),
             scope.ours,
         ),
         # A VPC's default group has no tag before it is closed. So this right covers all groups of the account.
         allow(
             "CloseDefaultGroup",
             calls("ec2", "CreateTags", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress"),
-            those("security-group"),
+            arns("security-group"),
         ),
         # tags on creation or on the environment's own resources: a tag never adopts another resource
-        allow("TagNetwork", ["ec2:CreateTags"], those(*_MADE), {"StringLike": {"ec2:CreateAction": "*"}}),
-        allow("RetagNetwork", ["ec2:CreateTags"], those(*_MADE), scope.ours),
+        allow("TagNetwork", ["ec2:CreateTags"], arns(*_MADE), {"StringLike": {"ec2:CreateAction": "*"}}),
+        allow("RetagNetwork", ["ec2:CreateTags"], arns(*_MADE), scope.ours),
     ]

@@ -40,7 +40,7 @@ UPSTREAMS = {
 UpstreamName = Literal["docker-hub", "ghcr", "acr", "gitlab", "chainguard", "ecr-public", "k8s", "quay", "ecr"]
 
 
-def _in_short(value: object) -> object:
+def _expanded(value: object) -> object:
     """Returns the full form: `docker-hub` means `{upstream: docker-hub}`."""
     return {"upstream": value} if isinstance(value, str) else value
 
@@ -86,7 +86,7 @@ class CacheSettings(Setting):
         return prefix
 
     @model_validator(mode="after")
-    def _fits(self) -> "CacheSettings":
+    def _check(self) -> "CacheSettings":
         upstream = UPSTREAMS[self.upstream]
         if self.secret and not upstream.keyed:
             raise ValueError(f"secret: {self.upstream} has no login. Remove it.")
@@ -107,7 +107,7 @@ class CacheSettings(Setting):
         return UPSTREAMS[self.upstream].keyed
 
 
-Cache = Annotated[CacheSettings, BeforeValidator(_in_short)]
+Cache = Annotated[CacheSettings, BeforeValidator(_expanded)]
 
 
 def in_environment(caches: object, environment: str) -> object:
@@ -117,7 +117,7 @@ def in_environment(caches: object, environment: str) -> object:
     """
     if not isinstance(caches, list):
         return caches
-    return [_in_environment(_in_short(cache), environment) for cache in caches]
+    return [_in_environment(_expanded(cache), environment) for cache in caches]
 
 
 def _in_environment(cache: object, environment: str) -> object:

@@ -97,7 +97,7 @@ class GitHub(Setting):
     )
 
     @model_validator(mode="after")
-    def _once(self) -> "GitHub":
+    def _check(self) -> "GitHub":
         ids = [one.repository_id for one in (self.home, *self.repositories)]
         if len(set(ids)) < len(ids):
             raise ValueError("repositories: Two entries have the same repositoryId. Remove one.")
@@ -150,7 +150,7 @@ class HubSettings(Setting):
     tags: Tags = Field(default_factory=dict, description="On everything, beside toril's own.")
 
     @model_validator(mode="after")
-    def _whole(self) -> "HubSettings":
+    def _check(self) -> "HubSettings":
         if self.public_repository and not self.region.startswith(("us-gov-", "cn-")):
             return self
         if self.public_repository:

@@ -51,7 +51,7 @@ class NetworkSettings(Setting):
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> "NetworkSettings":
+    def _check(self) -> "NetworkSettings":
         existing = self.mode == "existing"
         if existing and not (self.vpc and self.subnets):
             raise ValueError("vpc, subnets: Mode existing requires both.")

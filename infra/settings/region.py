@@ -94,7 +94,7 @@ class WorkerSettings(Setting):
     )
 
     @model_validator(mode="after")
-    def _exists(self) -> "WorkerSettings":
+    def _check(self) -> "WorkerSettings":
         known = MEMORY_OF_CPU[self.cpu]
         if self.memory not in known:
             raise ValueError(f"memory: With cpu {self.cpu}, Fargate allows {', '.join(map(str, known))}.")
@@ -157,10 +157,10 @@ class RegionSettings(Setting):
     tags: Tags = Field(default_factory=dict, description="On everything, beside toril's own.")
 
     @model_validator(mode="after")
-    def _whole(self) -> "RegionSettings":
-        _once("caches: prefix", [cache.prefix for cache in self.caches])
-        _once("repositories: name", [one.name for one in self.repositories])
-        _once("schedules: name", [one.name for one in self.schedules])
+    def _check(self) -> "RegionSettings":
+        _check_unique("caches: prefix", [cache.prefix for cache in self.caches])
+        _check_unique("repositories: name", [one.name for one in self.repositories])
+        _check_unique("schedules: name", [one.name for one in self.schedules])
         if self.schedules and not self.home:
             raise ValueError("schedules: Only the home region has schedules. Set `home: true`, or remove them.")
         if taken := [one.name for one in self.schedules if one.name.startswith("sweep-")]:
@@ -176,7 +176,7 @@ class RegionSettings(Setting):
         return self
 
 
-def _once(what: str, values: list[Any]) -> None:
+def _check_unique(what: str, values: list[Any]) -> None:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
         raise ValueError(f"{what}: `{', '.join(twice)}` occurs twice. Remove one.")

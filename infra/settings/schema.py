@@ -47,13 +47,13 @@ def declared() -> dict[str, dict[str, Any]]:
     for kind, model in STACKS.items():
         for key, field in _fields(model):
             one = {**_typed(field), "description": f"{kind}: {field.description}"}
-            found[key] = _both(found[key], one) if key in found else one
+            found[key] = _merged(found[key], one) if key in found else one
     # No type: Pulumi would check the empty default against it, and that default is not encrypted.
     found[CREDENTIALS] = {"default": {}, "secret": True, "description": f"region: {CREDENTIALS_TEXT}"}
     return dict(sorted(found.items()))
 
 
-def _both(hub: dict[str, Any], region: dict[str, Any]) -> dict[str, Any]:
+def _merged(hub: dict[str, Any], region: dict[str, Any]) -> dict[str, Any]:
     """Returns a key that both kinds of stack have. It has no default if the two differ."""
     texts = [one["description"].partition(": ")[2] for one in (hub, region)]
     described = f"both: {texts[0]}" if texts[0] == texts[1] else f"{hub['description']} {region['description']}"
@@ -71,7 +71,7 @@ def _typed(field: FieldInfo) -> dict[str, Any]:
             return {"type": "object", "default": {}}
         case "list":
             kind = _words(field.annotation).removeprefix("list of ")
-            if kind == "object" and _in_short(field):
+            if kind == "object" and _has_short_form(field):
                 return {"default": []}
             items = kind if kind == "object" else "string"
             return {"type": "array", "items": {"type": items}, "default": list(default)}
@@ -79,7 +79,7 @@ def _typed(field: FieldInfo) -> dict[str, Any]:
             return {"type": "string", "default": default or ""}
 
 
-def _in_short(field: FieldInfo) -> bool:
+def _has_short_form(field: FieldInfo) -> bool:
     """Whether users may write an object of the list as a text."""
     return any(isinstance(note, BeforeValidator) for part in get_args(field.annotation) for note in _notes(part))
 

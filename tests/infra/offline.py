@@ -128,12 +128,12 @@ def run(
 
     with asyncio.Runner() as runner:
         refusal = runner.run(go())
-    _settle()
+    _freeze_garbage()
     return monitor.found(engine, refusal)
 
 
 @cache
-def _settle() -> None:
+def _freeze_garbage() -> None:
     """Freezes the garbage collector, which otherwise spends half of a run's time on the models of AWS."""
     gc.collect()
     gc.freeze()

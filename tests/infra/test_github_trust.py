@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from infra.hub.github import takers, trust_policy
+from infra.hub.github import trust_policy, workflow_roles
 from infra.permissions.statements import render
 from infra.rules import reasons
 from infra.settings import HubSettings, SettingError, parse
@@ -19,11 +19,11 @@ def roles(**settings):
     found = parse("hub", {"github": json.dumps({"home": HOME, **settings})}).settings
     assert isinstance(found, HubSettings)
     assert found.github
-    return {one.role: one for one in takers(found.github)}
+    return {one.role: one for one in workflow_roles(found.github)}
 
 
-def condition(taker, provider=PROVIDER):
-    (statement,) = trust_policy(provider, taker.repository, taker.suffixes)["Statement"]
+def condition(found, provider=PROVIDER):
+    (statement,) = trust_policy(provider, found.repository, found.suffixes)["Statement"]
     assert statement["Principal"] == {"Federated": provider}
     assert set(statement["Condition"]) == {"StringEquals"}
     return {key.rpartition(":")[2]: value for key, value in statement["Condition"]["StringEquals"].items()}
@@ -97,8 +97,8 @@ def test_a_pattern_in_an_environments_name_is_an_error(name):
 
 def test_every_trust_keeps_the_rules_and_fits_into_a_role():
     long = {"name": "o" * 39 + "/" + "r" * 100, "ownerId": "9" * 12, "repositoryId": "9" * 12, "run": "e" * 255}
-    for taker in roles(repositories=[OTHER, long]).values():
-        text = render(trust_policy(PROVIDER, taker.repository, taker.suffixes))
+    for found in roles(repositories=[OTHER, long]).values():
+        text = render(trust_policy(PROVIDER, found.repository, found.suffixes))
         assert reasons("aws:iam/role:Role", {"assumeRolePolicy": text}) == []
         assert len(text) <= 2048
         assert not re.search(r"[*?]", text)
