@@ -1,10 +1,10 @@
-"""Measures every figure of bench/README.md but the soak, and says how long each took.
+"""Runs all benchmarks of bench/README.md except the soak, and prints the duration of each.
 
     python bench [SCRIPT …]
 
-`make bench` installs what it needs. Every script beside this file is one of them, but for those that others start. What
-counts seconds of CPU comes first, side by side; meanwhile the images are built, at the lowest priority. Whatever tells
-wall-clock time has the machine to itself after that.
+`make bench` installs the dependencies. Every script in this folder is a benchmark, except those that others start.
+Benchmarks that count CPU seconds run first, in parallel, while the images are built at the lowest priority. Benchmarks
+that measure wall-clock time follow, one at a time.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-NONE = {"__main__", "constant_target", "soak"}  # a target that another one starts; ten minutes of its own, `make soak`
+NONE = {"__main__", "constant_target", "soak"}  # started by another script; a run of ten minutes, by `make soak`
 CPU_ALONE = ["merge", "exports"]
 GOAL_S = 15 * 60
 
@@ -27,15 +27,15 @@ def main() -> int:
     parser.add_argument("scripts", nargs="*", metavar="SCRIPT", default=found, help="of " + ", ".join(found))
     asked = parser.parse_args().scripts
     if unknown := sorted(set(asked) - set(found)):
-        parser.error(f"{', '.join(unknown)}: no script of {HERE.name}/; there are {', '.join(found)}")
+        parser.error(f"{', '.join(unknown)}: {HERE.name}/ has no such script. Choose from {', '.join(found)}.")
     began = time.monotonic()
     took, failed = {}, []
     building = built_beside() if "image" in asked else None
     cpu_alone = [name for name in CPU_ALONE if name in asked]
     side_by_side = [(name, started(name, stdout=subprocess.PIPE)) for name in cpu_alone]
     for name, process in side_by_side:
-        said, _ = process.communicate()
-        print(f"\n## {name}\n\n{said}", flush=True)
+        output, _ = process.communicate()
+        print(f"\n## {name}\n\n{output}", flush=True)
         took[name] = time.monotonic() - began
         failed += [name] if process.returncode else []
     if building is not None:
@@ -59,7 +59,7 @@ def started(name: str, **more: Any) -> "subprocess.Popen[str]":
 
 
 def built_beside() -> "subprocess.Popen[bytes]":
-    """The images on their way; bench/image.py finds them, or says why there are none."""
+    """Starts the build of the images, for bench/image.py, which reports a failed build."""
     command = ["nice", "-n", "19", sys.executable, str(HERE / "image.py"), "--build"]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

@@ -1,7 +1,7 @@
-"""bzt's module that notes how old the newest second is that bzt knows of: the peer of bench/lag.py."""
+"""A bzt module that records the age of the newest second that bzt knows: the peer of bench/lag.py."""
 
 # mypy: ignore-errors
-# ruff: noqa: TID251 - it is part of bzt, which is the peer
+# ruff: noqa: TID251 - a module of bzt, the peer
 
 import json
 import time
@@ -12,7 +12,7 @@ from bzt.modules.aggregator import AggregatorListener, DataPoint
 
 
 class Lag(Reporter, AggregatorListener):
-    """Looks as often as bzt's own console does; writes seconds into the file that its settings name."""
+    """Checks as often as bzt's console does, and appends ages in seconds to the file in its settings."""
 
     def prepare(self) -> None:
         self.newest = None

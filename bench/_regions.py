@@ -1,7 +1,7 @@
-"""Two regions in the embedded cloud of the tests as their stacks would have made them, as far as a run needs them.
+"""Two regions in the tests' embedded cloud, with the resources of their stacks that a run needs.
 
-Made by hand, with boto3, since Pulumi's engine takes minutes to build where a machine has none. No coordinator and no
-sweep at the deadline, whose schedule the stacks' first region has.
+boto3 makes the resources, since a build of Pulumi's engine can take minutes. There is no coordinator, and no sweep at
+the deadline.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from infra.workers.containers import environment  # noqa: E402 - what a task definition is made of
+from infra.workers.containers import environment  # noqa: E402 - part of a task definition
 from tests.cloud.embedded import Cloud, embedded_cloud  # noqa: E402
 from tests.cloud.stand_in import DIGEST, WORKER, push_stand_in  # noqa: E402
 from tests.cloud.tasks import TASKS, role  # noqa: E402
@@ -34,7 +34,7 @@ REPOSITORY, GROUP, CLUSTER = "toril/worker", "/toril/main", "toril-main"
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """Where commands find them."""
+    """The regions, and the store that commands use."""
 
     cloud: Cloud
     address: str  # of the store
@@ -50,7 +50,7 @@ class Regions:
 
 @contextmanager
 def regions() -> Iterator[Regions]:
-    """Tasks are processes of this machine."""
+    """Yields the regions. Their tasks are processes of this machine."""
     with embedded_cloud() as cloud:
         bucket = f"toril-{cloud.account}-{REGIONS[0]}"
         cloud.client("s3", REGIONS[0]).create_bucket(Bucket=bucket)
@@ -69,7 +69,7 @@ def regions() -> Iterator[Regions]:
 
 
 def deployment(made: Regions, region: str, roles: dict[str, str]) -> Deployment:
-    """Network, cluster and task definition of a region, and what is said of them."""
+    """Makes network, cluster and task definition of a region. Returns the region's record."""
     ec2, ecs = made.cloud.client("ec2", region), made.cloud.client("ecs", region)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]

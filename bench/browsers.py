@@ -1,10 +1,10 @@
-"""How many browsers a core bears until what they measure is wrong: step times, and the page's own, against true ones.
+"""Finds the number of browsers per core that still measure correct step times and page times.
 
     python bench/browsers.py [--hold 7] [--most 3] [--engines playwright selenium]
 
-The worker with its browsers has one core, the page's server the other. The page's first byte comes 150 ms after its
-request and its picture 200 ms after the page, so that 150 and 350 ms are the times of perfect browsers. A page's own
-work comes on top, which is what one browser alone shows: the peer of all others. A user looks at a page for a second.
+The worker and its browsers use one core, the page's server the other. The server sends the page's first byte 150 ms
+after the request, and its picture 200 ms after the page. So the true times are 150 and 350 ms, plus the page's own
+work. One browser alone shows that work, and is the peer of all others. A user stays on a page for a second.
 """
 
 import argparse
@@ -23,30 +23,30 @@ from tests.pages import pages  # noqa: E402 - the tests' own, beside the package
 
 FIRST_BYTE_S, PICTURE_S = 0.15, 0.2
 THINK_S = 1
-START_S = {"playwright": 1.5, "selenium": 2}  # of ramp-up for each browser, on one core
+START_S = {"playwright": 1.5, "selenium": 2}  # ramp-up per browser, on one core
 WRONG = 0.1
-PAGES = 4  # of an iteration, for which Selenium starts a browser
+PAGES = 4  # per iteration; Selenium starts a browser for each iteration
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hold", type=int, default=7)
     parser.add_argument(
-        "--most", type=int, default=3, help="browsers on one core; the engines after the first: one less"
+        "--most", type=int, default=3, help="Most browsers on one core; for engines after the first, one less."
     )
     parser.add_argument("--engines", nargs="+", default=["playwright", "selenium"])
-    told = parser.parse_args()
+    options = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[1:] or cores)
     print(f"load average before: {os.getloadavg()[0]:.1f}; true: TTFB {FIRST_BYTE_S:.3f} s, LCP {_true():.3f} s\n")
     print("| engine | browsers a core | steps | CPU of its core | step p50 | against one | TTFB p50 | LCP p50 | |")
     print("|---|---|---|---|---|---|---|---|---|")
     with pages(FIRST_BYTE_S, PICTURE_S) as service, tempfile.TemporaryDirectory() as folder:
-        for number, engine in enumerate(told.engines):
+        for number, engine in enumerate(options.engines):
             alone_s = None
-            for browsers in range(1, max(2, told.most + (number == 0))):
+            for browsers in range(1, max(2, options.most + (number == 0))):
                 found = measured(
-                    Path(folder) / f"{engine}-{browsers}", engine, browsers, service.url, told.hold, cores[0]
+                    Path(folder) / f"{engine}-{browsers}", engine, browsers, service.url, options.hold, cores[0]
                 )
                 labels = found["labels"]
                 step, ttfb, lcp = (_p50_s(labels, name) for name in ("shop", "shop (TTFB)", "shop (LCP)"))
@@ -67,7 +67,7 @@ def _p50_s(labels: dict[str, Any], name: str) -> float:
 
 
 def measured(store: Path, engine: str, browsers: int, url: str, hold_s: int, core: int) -> dict[str, Any]:
-    """The summary of a run whose worker has that core alone."""
+    """Returns the summary of a run whose worker has `core` for itself."""
     store.mkdir(parents=True)
     suite = store / "suite.json"
     requests = [{"url": f"{url}/", "label": "shop", "think-time": f"{THINK_S}s"}] * PAGES

@@ -1,10 +1,10 @@
-"""What a command takes: `toril --version`, `toril plan`, and all of `toril run` that is not load.
+"""Measures the duration of commands: `toril --version`, `toril plan`, and `toril run` without its load.
 
     python bench/command.py [ENGINE …] [--runs 5]
 
-Turn by turn, on one target: `toril run` with one worker, bzt on the same suite and, for Locust, the plain
-`locust --headless` that does the same; between them `locust --version`, which is what importing Locust takes. The
-time to the first request is seen by the target; the time after the load is the rest of the command beyond it.
+In turn, on one target: `toril run` with one worker, bzt on the same suite, and for Locust the equivalent
+`locust --headless`. Between them runs `locust --version`, which takes as long as importing Locust. The target measures
+the time to the first request. The time after the load is the rest of the command.
 """
 
 import argparse
@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from bench.overhead import BZT_LIMIT_S, bzt_command  # noqa: E402 - beside this file
 from tests.targets import target  # noqa: E402 - the tests' own, beside the package
 
-SECONDS = 3  # of load
+SECONDS = 3  # duration of the load
 ENGINES = {"vegeta": {"throughput": 20}, "locust": {"concurrency": 2}, "jmeter": {"concurrency": 2}}
 OF_BZT = {"locust", "jmeter"}  # bzt has no executor for vegeta
 DEMO = ROOT / "loadtests" / "shop"
@@ -80,7 +80,7 @@ def peers(engine: str) -> list[str]:
 
 
 def outside_load(peer: str, engine: str) -> tuple[float, float]:
-    """Seconds from the command to its first request, and from the end of its load to its own."""
+    """Returns the seconds from the command to its first request, and from the end of the load to its exit."""
     with target() as service, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = command_of(peer, folder, engine, service.url)
@@ -90,7 +90,7 @@ def outside_load(peer: str, engine: str) -> tuple[float, float]:
         )
         ended = time.time()
         if service.first_at is None:
-            raise RuntimeError(f"{peer} with {engine} has sent no request")
+            raise RuntimeError(f"{peer} with {engine} sent no request")
         return service.first_at - began, ended - service.first_at - SECONDS
 
 

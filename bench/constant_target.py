@@ -1,14 +1,14 @@
-"""An HTTP target that answers after a constant time, and says how constant it was. Never sleeps: give it a core.
+"""An HTTP target that answers after a constant time, and reports its accuracy. It never sleeps: give it a core.
 
-Users who begin together and always wait equally long would come in one burst for ever. So the first
-answers, as many as there are users, take up to once more as long, by chance, and are not counted: from then on requests
-come evenly.
+Users who start together and always wait equally long would send their requests in one burst forever. So the target
+delays the first answer to each user by a random extra time, up to the constant time, and does not count it. After that
+the requests are spread evenly.
 
     python bench/constant_target.py --delay-ms 50 --users 20 --core 1
 
-Prints its address. For each line on stdin it prints what it did since the line before, as JSON: `answered`,
-`service_us` (p50, p99 and maximum of what passed between reading a request and having written its answer) and
-`blind_us` (how long a request may have lain unread, since the target was not looking: p99 over time, and maximum).
+Prints its address. For each line on stdin, it prints JSON about the time since the previous line. `answered` is a
+count. `service_us` has p50, p99 and maximum of the time from reading a request to writing its answer. `blind_us` has
+p99 over time and maximum of the time that a request may have waited unread.
 """
 
 import argparse
@@ -24,20 +24,20 @@ import sys
 import time
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
-NOTABLE_S = 20e-6  # turns of the loop that are shorter are counted together
+NOTABLE_S = 20e-6  # shorter turns of the loop are counted together
 
 
 class Target:
-    """One epoll loop that spins; every answer is due `delay_s` after its request was read."""
+    """One spinning epoll loop. Every answer is due `delay_s` after its request was read."""
 
     def __init__(self, delay_s: float, users: int) -> None:
         self.delay_s = delay_s
-        self.to_spread = users  # first requests that are still to come
+        self.to_spread = users  # first requests that have not yet arrived
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self.listener.setblocking(False)
         self.clients: dict[int, socket.socket] = {}
-        self.due: collections.deque[tuple[float, int]] = collections.deque()  # in order, as the delay is constant
-        self.first: list[tuple[float, int]] = []  # a heap, as these are due by chance
+        self.due: collections.deque[tuple[float, int]] = collections.deque()  # sorted, since the delay is constant
+        self.first: list[tuple[float, int]] = []  # a heap, since their delays are random
         self.poll = select.epoll()
         for fd in (self.listener.fileno(), sys.stdin.fileno()):
             self.poll.register(fd, select.EPOLLIN)
@@ -57,7 +57,7 @@ class Target:
                 elif fd == sys.stdin.fileno():
                     if not sys.stdin.readline():
                         return
-                    sys.stdout.write(json.dumps(self.told()) + "\n")
+                    sys.stdout.write(json.dumps(self.report()) + "\n")
                     sys.stdout.flush()
                     self.forget()
                     last = time.perf_counter()
@@ -104,11 +104,11 @@ class Target:
             try:
                 client.send(ANSWER)
             except OSError:
-                return  # it hung up; its own end shows that
+                return  # the client closed the connection; read() handles that
             if counts:
                 self.served.append(time.perf_counter() - due + self.delay_s)
 
-    def told(self) -> dict[str, object]:
+    def report(self) -> dict[str, object]:
         served = sorted(self.served)
         return {
             "answered": len(served),
@@ -117,7 +117,7 @@ class Target:
         }
 
     def _blind_99(self) -> float:
-        """A request that comes at a random moment is read sooner than this, 99 times in 100."""
+        """Returns the time within which the target reads 99 % of requests at random moments, in seconds."""
         left_s = 0.01 * self.looked_s
         for turn_s in sorted(self.blind, reverse=True):
             left_s -= turn_s

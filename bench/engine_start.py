@@ -1,10 +1,9 @@
-"""What an engine takes until it is parked: seconds, and seconds of CPU. The gap between turns of a duet is made of it.
+"""Measures how long engines take to be parked, in seconds and CPU seconds. This is most of the gap in a duet.
 
     python bench/engine_start.py [--runs 3]
 
-Turn by turn: `toril run` with one worker for a second of load, whose log says what the engine took; and plain bzt on
-the same suite, from its command to its first request: the peer that cannot be parked. CPU is that of bzt and engine
-until then.
+In turn, a run and its peer. The log of `toril run`, with one worker and a second of load, has the times. The peer is
+plain bzt on the same suite, which cannot be parked: its times, with the engine's CPU, end at its first request.
 """
 
 import argparse
@@ -54,7 +53,7 @@ def parked(engine: str) -> tuple[float, float]:
         (log,) = store.glob("runs/*/workers/*/*/bzt.log")
         found = PARKED.search(log.read_text())
         if found is None:
-            raise RuntimeError(f"{log} does not say when the engine was parked")
+            raise RuntimeError(f"{log} has no line about the parked engine")
         return float(found[1]), float(found[2])
 
 
@@ -65,7 +64,7 @@ def first_request(engine: str) -> tuple[float, float]:
         with started(command, Path(folder)) as process:
             while service.first_at is None:
                 if time.time() > began + LIMIT_S:
-                    raise RuntimeError(f"bzt with {engine} has sent no request within {LIMIT_S} s")
+                    raise RuntimeError(f"bzt with {engine} sent no request within {LIMIT_S} s")
                 time.sleep(0.01)
             family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
             return service.first_at - began, sum(sum(one.cpu_times()[:4]) for one in family)

@@ -1,10 +1,10 @@
-"""What a request costs each engine: CPU of the generator, and at list prices on Fargate.
+"""Measures the cost of a request for each engine: CPU of the generator, and list price on Fargate.
 
-Alternating runs against one target (nginx, a worker of its own, a fixed small answer), with keep-alive: each engine
-through `toril run` with one worker, beside the bare vegeta program and, as the ceiling, wrk. Counted are worker and
-engine, in the seconds after the first ones: what starting costs, and a JVM's warming up, are left out. vegeta is given
-a rate; the others have 10 users who do not wait, which is when a request costs them least. Named, two more are
-measured: JMeter at vegeta's rate, by its throughput timer and with 50 users, and Apiritif.
+Alternating runs against one target: nginx with one process and a fixed small answer, with keep-alive. Each engine runs
+by `toril run` with one worker. The peers are the bare vegeta program and, as the upper limit, wrk. CPU is that of
+worker and engine without the first seconds, which excludes the start and a JVM's warm-up. vegeta gets a rate. The
+others have 10 users who do not wait, which is cheapest per request. By name, two more are measured: Apiritif, and
+JMeter at vegeta's rate, by its throughput timer and with 50 users.
 
     .venv/bin/python bench/engines.py [ENGINE …] [--rounds 3] [--rate 25000]
 """
@@ -35,7 +35,7 @@ PACED = "jmeter-at-the-rate"
 USUAL = ("vegeta", "bare vegeta", "wrk", "jmeter", "locust")
 ENGINES = (*USUAL, PACED, "apiritif")
 BY_TORIL = {"vegeta": 5, "jmeter": 13, PACED: 13, "locust": 5, "apiritif": 5}  # seconds of load
-WARM_S = {"jmeter": 8, PACED: 8}  # of them, left out at the beginning; else 2
+WARM_S = {"jmeter": 8, PACED: 8}  # seconds to exclude at the beginning; 2 for the others
 WORKER = (2.0, 4.0)  # vCPU and GiB, toril's default
 HEAD = """
 | engine | requests per CPU-second | µs of CPU a request | to bare vegeta | to JMeter | to Locust | rate asked, reached | dollars a million: x86, on demand | arm64, on demand | arm64, Spot |
@@ -45,7 +45,7 @@ HEAD = """
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: what a request took, and the rate that was reached."""
+    """One run: the CPU time of a request, and the reached rate."""
 
     cpu_us: float
     rps: float
@@ -57,7 +57,7 @@ def children_cpu_s() -> float:
 
 
 def by_toril(engine: str, url: str, folder: Path, rate: int) -> Measured:
-    """Its CPU and its samples in the load's seconds but the first and the last ones, from the worker's own record."""
+    """Runs an engine. Measures by the worker's health readings, without the first and last seconds of the load."""
     seconds, warm_s = BY_TORIL[engine], WARM_S.get(engine, 2)
     load = {"vegeta": f"throughput: {rate}", PACED: f"throughput: {rate}, concurrency: 50"}.get(
         engine, "concurrency: 10"
@@ -86,7 +86,7 @@ def _steady(intervals: list[Interval], from_s: int, to_s: int) -> Measured:
 
 
 def bare(url: str, folder: Path, rate: int) -> Measured:
-    """vegeta's own command, with its results kept, as they are needed."""
+    """Runs vegeta's own command, which writes its results."""
     program = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "build"), "bare-vegeta", str(cache_folder())],
         check=True, stdout=subprocess.PIPE, text=True,
@@ -99,13 +99,13 @@ def bare(url: str, folder: Path, rate: int) -> Measured:
             input=f"GET {url}/\n".encode(), stdout=results, check=True,
         )  # fmt: skip
     cpu_s = children_cpu_s() - before
-    told = subprocess.run([program, "encode", "--to", "csv", str(kept)], check=True, stdout=subprocess.PIPE).stdout
-    samples = told.count(b"\n")
+    encoded = subprocess.run([program, "encode", "--to", "csv", str(kept)], check=True, stdout=subprocess.PIPE).stdout
+    samples = encoded.count(b"\n")
     return Measured(cpu_s / samples * 1e6, samples / seconds)
 
 
 def wrk(url: str, folder: Path, rate: int) -> Measured:
-    """As fast as it goes, on one thread; it keeps no results."""
+    """Runs wrk as fast as possible, on one thread and without results."""
     before = children_cpu_s()
     done = subprocess.run(
         ["wrk", "-t1", "-c10", "-d4s", f"{url}/"], check=True, stdout=subprocess.PIPE, text=True
@@ -115,13 +115,16 @@ def wrk(url: str, folder: Path, rate: int) -> Measured:
 
 
 def price_of_a_million(cpu_us: float) -> tuple[float, float, float]:
-    """Of a worker whose processors do nothing else, in us-east-1; the others with the speed that was measured here."""
+    """Returns dollars in us-east-1 for x86 on demand, arm64 on demand and arm64 Spot.
+
+    Assumes a fully used worker, and this machine's speed for all of them.
+    """
     prices = list_prices()
     vcpu, gib = WORKER
     found = []
     for architecture, part in (("x86-64", 1.0), ("arm64", 1.0), ("arm64", prices.spot)):
         hour = prices.of("us-east-1").task_hour(architecture, vcpu, gib) * part  # type: ignore[arg-type]
-        found.append(hour / 3600 / vcpu * cpu_us)  # a million requests take so many CPU-seconds
+        found.append(hour / 3600 / vcpu * cpu_us)  # cpu_us is also the CPU-seconds of a million requests
     return found[0], found[1], found[2]
 
 
@@ -134,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(USUAL), help="of " + ", ".join(ENGINES))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rate", type=int, default=25_000, help="of vegeta and of the bare program")
+    parser.add_argument("--rate", type=int, default=25_000, help="Rate for vegeta and for the bare program.")
     asked = parser.parse_args()
     engines = [one for one in asked.engines if one != "wrk" or shutil.which("wrk")]
     found: dict[str, list[Measured]] = {engine: [] for engine in engines}
@@ -153,12 +156,12 @@ def main() -> None:
             pairs = zip(found[peer], found["vegeta"], strict=True)
             prices = ((price_of_a_million(a.cpu_us)[0], price_of_a_million(b.cpu_us)[2]) for a, b in pairs)
             times = statistics.median(theirs / ours for theirs, ours in prices)
-            said = f"vegeta on arm64, Spot, costs 1/{times:.1f} of JMeter {how} on x86, on demand (goal 1/15)"
-            sys.stdout.write(f"\n{said}\n")
+            ratio = f"vegeta on arm64, Spot, costs 1/{times:.1f} of JMeter {how} on x86, on demand (goal 1/15)"
+            sys.stdout.write(f"\n{ratio}\n")
 
 
 def row(engine: str, found: dict[str, list[Measured]], rate: int) -> str:
-    """Medians; ratios are medians of each round's own."""
+    """Returns a table row of medians. Ratios are medians of the ratios of the rounds."""
 
     def to(peer: str) -> str:
         if peer not in found or peer == engine:

@@ -1,12 +1,12 @@
-"""How long the exports of a run take, how large they are, and how much memory they add.
+"""Measures the exports of a run: duration, size and additional memory.
 
     python bench/exports.py                                   the rows of bench/README.md
     python bench/exports.py --labels 20 [--seconds 600] [--samples 100]     those of one run
 
-Two workers in two locations measure so many samples of each label and second (log-normal, σ = 0.5; 5 % fail). Peers: of
-`hdr` and `hgrm` Python's HdrHistogram library, recording and encoding 500 of the log's histograms (extrapolated), and
-one of all; of the others pandas, writing the table in that format that it has read back. Each is measured right after
-what it is peer of.
+Two workers in two locations measure these samples per label and second (log-normal, σ = 0.5; 5 % fail). The peer of
+`hdr` is Python's HdrHistogram library, with 500 of the log's histograms (extrapolated); that of `hgrm` is the same
+library with one histogram of all requests. The peer of the other formats is pandas, which writes the same table. Each
+peer runs immediately after its export.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main() -> None:
         rows(options)
         return
     print(HEAD, flush=True)
-    for words in ROWS:  # each in a process of its own: what one has in memory is not the other's
+    for words in ROWS:  # each in its own process, for separate peaks of memory
         subprocess.run([sys.executable, __file__, *words.split()], check=True)
 
 
@@ -65,7 +65,7 @@ def rows(options: argparse.Namespace) -> None:
             size += len(piece)
             kept.append(piece)
         took_s = time.process_time() - began
-        more_mib = memory_mib() - before - size // (1 << 20)  # a user's goes to a file
+        more_mib = memory_mib() - before - size // (1 << 20)  # a user's export goes to a file
         peer_s = peer(name, bundle, b"".join(kept))
         del kept
         shown = f"`{name}` `{table}`" if FORMATS[name].tables else f"`{name}`"
@@ -83,7 +83,7 @@ def peer(name: str, bundle: Bundle, written: bytes) -> float:
 
 
 def measured(labels: int, seconds: int, samples: int) -> Bundle:
-    """A run in which every label has so many samples in each second and location."""
+    """Returns a run with `samples` samples per label, second and location."""
     chance = np.random.default_rng(1)
     timeline, plan = Timeline(), plan_of(locations=("madrid", "sevilla"))
     workers = tuple(share.worker for share in plan.shares)
@@ -116,7 +116,7 @@ def measured(labels: int, seconds: int, samples: int) -> Bundle:
 
 
 def by_library(bundle: Bundle) -> float:
-    """CPU seconds for all histograms of the log."""
+    """Returns the CPU seconds for all histograms of the log."""
     assert bundle.timeline is not None
     total, some, took_s = 0, 0, 0.0
     for key_of in (lambda _, series: (series.label,), lambda _, series: ("",)):
@@ -138,7 +138,7 @@ def by_library(bundle: Bundle) -> float:
 
 
 def by_library_percentiles(bundle: Bundle) -> float:
-    """CPU seconds for one histogram of all requests and its percentiles as text."""
+    """Returns the CPU seconds for one histogram of all requests and its percentiles as text."""
     assert bundle.timeline is not None
     counts = bundle.timeline.select().total.response
     began = time.process_time()
@@ -150,7 +150,7 @@ def by_library_percentiles(bundle: Bundle) -> float:
 
 
 def by_pandas(name: str, data: bytes) -> float:
-    """CPU seconds for writing the same table."""
+    """Returns the CPU seconds to write the same table."""
     if name.startswith("csv"):
         rows = pandas.read_csv(io.BytesIO(data), keep_default_na=False)
         began = time.process_time()
@@ -163,7 +163,7 @@ def by_pandas(name: str, data: bytes) -> float:
 
 
 def memory_mib() -> int:
-    """The most that this process has had."""
+    """Returns the peak memory of this process, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)
 

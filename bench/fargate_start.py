@@ -1,11 +1,10 @@
-"""From the command to the load on Fargate, where tasks take no time to start: what toril's own steps take.
+"""Measures toril's own time from the command to the load on Fargate, with tasks that start immediately.
 
     python bench/fargate_start.py [--workers 10] [--runs 2]
 
-Two regions of the embedded cloud of the tests (`_regions.py`), tasks as processes of this machine: `toril run
---on fargate` with half of its workers in each. A task is a Python that starts, and an engine that does. The peer, turn
-by turn, is the same command with as many workers of this machine: what so many starts take on it without AWS' steps.
-Worker CPU: of a worker and its engine, for the whole run, median.
+`toril run --on fargate` has half of its workers in each of two regions of the tests' embedded cloud (`_regions.py`).
+Tasks are processes of this machine: each starts a Python and an engine. The peer, in turn, is the same command with the
+same number of local workers, which has no AWS steps. Worker CPU: median of worker and engine for the whole run.
 """
 
 import argparse
@@ -54,7 +53,7 @@ def main() -> None:
 
 
 def on_fargate(found: Regions, where: Path, workers: int, run_id: str) -> tuple[float, ...]:
-    """Seconds since the command was typed, and seconds of CPU."""
+    """Returns the moments in seconds since the command, and the CPU seconds."""
     store = found.store
     began = commanded(where, workers, "--on", "fargate", "--run-id", run_id, env=found.environment())
     launch, start, end = (record(store, f"runs/{run_id}/{name}.json") for name in ("launch", "start", "end"))
@@ -72,7 +71,7 @@ def local(folder: Path, where: Path, workers: int) -> float:
 
 
 def commanded(where: Path, workers: int, *more: str, env: dict[str, str] | None = None) -> float:
-    """When `toril run` was typed; whether so many generators on one machine measured well is not what this is about."""
+    """Runs `toril run` and returns when it began. Accepts a run that is inconclusive due to the crowded machine."""
     command = [sys.executable, "-m", "toril", "run", str(where), "--workers", str(workers), "--quiet", *more]
     began = time.time()
     done = subprocess.run([*command, "--fail-on", "none"], env=env, capture_output=True, text=True, check=False)
@@ -94,7 +93,7 @@ def suite(folder: Path, url: str, workers: int) -> Path:
 
 
 def records(store: Store, run_id: str, name: str) -> list[dict[str, Any]]:
-    """Of that name, from all workers."""
+    """Returns the records of that name from all workers."""
     keys = [key for key in store.keys(f"runs/{run_id}/workers/") if key.endswith(f"/{name}.json")]
     return [record(store, key) for key in keys]
 

@@ -1,10 +1,10 @@
-"""The coordinator of 1,000 workers in 10 regions: what it costs, how far it lags behind, and how long a start takes.
+"""Measures the coordinator of 1,000 workers in 10 regions: cost, lag and duration of the start.
 
     python bench/fleet.py [--workers 100] [--seconds 15] [--labels 10] [--samples 100] [--task-start 8]
 
-`run` itself, with the launcher, boto3 and a bucket's store as the command has them. S3, ECS and the workers are another
-process (`fleet_cloud`), at AWS' documented latencies and rates. Half of the regions start 20 tasks a second, half 5.
-The peer is the obvious way to follow a run in a bucket: list it, and get what is new, one after another.
+The real `run`, with the command's launcher, boto3 and store. Another process (`fleet_cloud`) simulates S3, ECS and the
+workers, at AWS's documented latencies and rates. Half of the regions start 20 tasks a second, half 5. The peer is the
+obvious way to follow a run in a bucket: list it, and get the new files one after another.
 """
 
 import argparse
@@ -52,11 +52,11 @@ FAST = ("eu-west-1", "eu-central-1", "us-east-1", "us-west-2", "ap-northeast-1")
 SLOW = ("eu-south-1", "af-south-1", "ap-east-1", "me-south-1", "ca-west-1")
 FILE_S = 5
 PEER_FILES = 100
-KINDS = ("GET", "GET in vain", "LIST", "PUT", "HEAD")
+KINDS = ("GET", "GET not found", "LIST", "PUT", "HEAD")
 
 
 class Noted:
-    """A store that keeps which files were read since the last look."""
+    """A store that records the files read since the last step."""
 
     def __init__(self, store: Store) -> None:
         self._store, self.read = store, list[str]()
@@ -72,7 +72,7 @@ class Noted:
 
 @dataclass(slots=True)
 class Steps(SystemClock):
-    """A clock that notes when the coordinator has done a step: what it read is folded then, and criteria looked at."""
+    """A clock that records the end of each coordinator step, after it folded the files and checked the criteria."""
 
     store: Noted
     at: list[tuple[float, float]] = field(default_factory=list)  # wall clock, CPU of the process
@@ -86,14 +86,14 @@ class Steps(SystemClock):
         time.sleep(max(0.0, seconds))
 
     def between(self, first: float, last: float) -> tuple[float, float]:
-        """CPU seconds of the steps between two moments, and how long the longest step took."""
+        """Returns the CPU seconds of the steps between two moments, and the duration of the longest step."""
         steps = [(now, cpu) for now, cpu in self.at if first <= now <= last]
         gaps = [after[0] - before[0] for before, after in pairwise(steps)]
         return (steps[-1][1] - steps[0][1]) / (steps[-1][0] - steps[0][0]), max(gaps)
 
 
 class Lags:
-    """A view that keeps how old the live table's figures are."""
+    """A view that records the age of the live table's figures."""
 
     def __init__(self) -> None:
         self.lags_s: list[float] = []
@@ -105,20 +105,20 @@ class Lags:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", type=int, default=100, help="in each of 10 regions")
+    parser.add_argument("--workers", type=int, default=100, help="Workers in each of 10 regions.")
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--labels", type=int, default=10)
-    parser.add_argument("--samples", type=int, default=100, help="of a label and second")
-    parser.add_argument("--task-start", type=float, default=8, help="seconds that a task takes to run, on average")
+    parser.add_argument("--samples", type=int, default=100, help="Samples per label and second.")
+    parser.add_argument("--task-start", type=float, default=8, help="Mean start time of a task, in seconds.")
     asked = parser.parse_args()
     with cloud(asked) as address, tempfile.TemporaryDirectory() as folder:
         measure(asked, address, Path(folder))
 
 
 def measure(asked: argparse.Namespace, address: str, folder: Path) -> None:
-    """One run, and the peer's look at the same files."""
+    """Runs the coordinator, then the peer on the same files."""
     store = Noted(open_store("s3://results"))
-    deploy(store)  # type: ignore[arg-type]  # as every store, by __getattr__
+    deploy(store)  # type: ignore[arg-type]  # a store by __getattr__
     clock, view = Steps(store), Lags()
     write_suite(folder, asked)
 
@@ -130,7 +130,7 @@ def measure(asked: argparse.Namespace, address: str, folder: Path) -> None:
     ended, cpu = clock.now(), time.process_time()
     memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
-    told = told_by(address)
+    report = report_of(address)
     start = Start.from_json(store.get(run_key("fleet", "start.json")), "start.json")
     workers = len(plan.shares)
     total = judged.bundle.summary.total.samples
@@ -139,14 +139,14 @@ def measure(asked: argparse.Namespace, address: str, folder: Path) -> None:
 
     launching = clock.between(began, start.at)
     loading = clock.between(start.at + FILE_S, start.at + asked.seconds)
-    written = {key: at for key, at in told["written"].items() if "/intervals-" in key}
+    written = {key: at for key, at in report["written"].items() if "/intervals-" in key}
     lags_s = sorted(clock.folded[key] - at for key, at in written.items() if key in clock.folded)
-    settled_s = 2 * FILE_S  # until then no file may have come, and nobody knows when to look for one
-    counts = counted(told["counts"], start.at + settled_s, start.at + asked.seconds)
+    settled_s = 2 * FILE_S  # before the first files, the coordinator cannot know when the next ones are due
+    counts = counted(report["counts"], start.at + settled_s, start.at + asked.seconds)
     rate = workers * (asked.seconds - settled_s) / 60
-    last = max(at for key, at in told["written"].items() if key.endswith("/exit.json"))
+    last = max(at for key, at in report["written"].items() if key.endswith("/exit.json"))
     seen_cpu = clock.at[-1][1]
-    quick, slow = (max(at for region, at in told["accepted"] if region in these) - began for these in (FAST, SLOW))
+    quick, slow = (max(at for region, at in report["accepted"] if region in these) - began for these in (FAST, SLOW))
     print(f"| what | {workers:,} workers |\n|---|---|")
     rows = {
         "plan": f"{plan_s:.2f} CPU-s",
@@ -160,8 +160,8 @@ def measure(asked: argparse.Namespace, address: str, folder: Path) -> None:
             f"{statistics.median(lags_s):.1f} s / {lags_s[int(0.99 * len(lags_s))]:.1f} s / **{lags_s[-1]:.1f} s**"
         ),
         "live table, p50 / at worst": f"{statistics.median(view.lags_s):.1f} s / {max(view.lags_s):.1f} s old",
-        "coordinator's requests a worker and minute: files / looked for in vain / PUT / LIST": (
-            " / ".join(f"{counts[kind] / rate:.2f}" for kind in ("GET", "GET in vain", "PUT", "LIST"))
+        "coordinator's requests a worker and minute: files / not found / PUT / LIST": (
+            " / ".join(f"{counts[kind] / rate:.2f}" for kind in ("GET", "GET not found", "PUT", "LIST"))
         ),
         "last worker's exit to the verdict": f"{ended - last:.1f} s; after the last step {cpu - seen_cpu:.1f} CPU-s",
         "peak memory": f"{memory_mib:.0f} MiB",
@@ -184,7 +184,7 @@ def counted(counts: list[Any], first: float, last: float) -> Counter[str]:
 
 
 def peer(store: Store, workers: int, keys: list[str]) -> str:
-    """List the whole run, then get file after file; the median of three looks, file by file extrapolated to all."""
+    """Lists the whole run, then gets file after file. Extrapolates the median of three samples to all files."""
     looks = [looked(store, workers, keys) for _ in range(3)]
     all_s = statistics.median(looks)
     late = f"{all_s / FILE_S:.1f} times too slow; it never catches up" if all_s > FILE_S else "in time"
@@ -251,7 +251,7 @@ def write_suite(folder: Path, asked: argparse.Namespace) -> None:
 
 @contextmanager
 def cloud(asked: argparse.Namespace) -> Iterator[str]:
-    """Everything else; its address, to which this process' AWS clients go."""
+    """Starts the simulated cloud and yields its address, which this process's AWS clients use."""
     words = {"workers": asked.workers, "seconds": asked.seconds, "labels": asked.labels, "samples": asked.samples}
     command = [sys.executable, str(ROOT / "bench/fleet_cloud"), "--regions", *FAST, *SLOW]
     command += [word for name, value in words.items() for word in (f"--{name}", str(value))]
@@ -269,8 +269,8 @@ def cloud(asked: argparse.Namespace) -> Iterator[str]:
         process.wait(20)
 
 
-def told_by(address: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{address}/told") as answer:  # noqa: S310 - of our own process
+def report_of(address: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{address}/report") as answer:  # noqa: S310 - of our own process
         found: dict[str, Any] = json.load(answer)
         return found
 

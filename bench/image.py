@@ -1,8 +1,8 @@
-"""How large the worker's image is, and how long a container takes from its start to its first request.
+"""Measures the size of the worker image, and a container's time from its start to its first request.
 
 .venv/bin/python bench/image.py [--runs 3]     --build only builds the images
 
-Beside it, in the same containers: the engine alone, and Python importing bzt.
+The peers, in the same containers: the engine alone, and Python importing bzt.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.image.contained import PODMAN, as_the_task_has_it, built, contained, podman  # noqa: E402
+from tests.image.contained import PODMAN, built, contained, podman, task_options  # noqa: E402
 from tests.targets import target  # noqa: E402
 from tests.worker.driver import plan_of, planned, wait_until  # noqa: E402
 
@@ -66,14 +66,14 @@ def main() -> None:
 
 
 def compressed_mb(image: str) -> float:
-    """As it is in a registry: all layers by gzip, and the manifest."""
+    """Returns the size in a registry: all layers by gzip, and the manifest."""
     with tempfile.TemporaryDirectory() as folder:
         podman("push", "--quiet", "--compression-format=gzip", image, f"oci:{folder}:image", limit_s=120)
         return sum(path.stat().st_size for path in Path(folder, "blobs").rglob("*") if path.is_file()) / 1e6
 
 
 def worker(image: str, engine: str) -> float:
-    """A worker whose start is given the moment it is ready."""
+    """Measures a worker whose load starts as soon as it is ready."""
     with tempfile.TemporaryDirectory() as name, target() as service:
         plan = plan_of(
             [planned(engine, "home", concurrency=1, hold_for_s=1.0)],
@@ -90,7 +90,7 @@ def worker(image: str, engine: str) -> float:
 
 
 def alone(image: str, engine: str) -> float:
-    """The engine with no worker, at the same target."""
+    """Measures the engine without a worker, on the same target."""
     with tempfile.TemporaryDirectory() as name, target() as service:
         folder = Path(name)
         folder.chmod(0o755)
@@ -102,7 +102,7 @@ def alone(image: str, engine: str) -> float:
         began = time.time()
         with running(image, command, "--volume", f"{folder}:/suite:ro") as process:
             while service.first_at is None:
-                assert process.poll() is None, "it asked for nothing"
+                assert process.poll() is None, "the engine ended without a request"
                 time.sleep(0.02)
         return service.first_at - began
 
@@ -116,9 +116,9 @@ def importing(image: str) -> float:
 
 @contextmanager
 def running(image: str, command: list[str], *options: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A program of the image; it and its container end with the block."""
+    """Runs a program of the image. It and its container end with the block."""
     name = f"toril-bench-{uuid.uuid4().hex[:12]}"
-    whole = [str(PODMAN), "run", "--rm", "--name", name, *as_the_task_has_it("host"), *options]
+    whole = [str(PODMAN), "run", "--rm", "--name", name, *task_options("host"), *options]
     whole += [f"--entrypoint={command[0]}", image, *command[1:]]
     process = subprocess.Popen(whole, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

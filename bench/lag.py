@@ -1,8 +1,8 @@
-"""From a sample's completion to the live table: how old the newest shown second is, with quick and with slow answers.
+"""Measures the age of the newest second in the live table, with quick and with slow answers.
 
     python bench/lag.py [DELAY_S …] [--seconds 10]
 
-The peer, right after it, is what plain bzt's listeners know (`_bzt_lag.py`), with the same load on the same target.
+The peer, immediately after it, is plain bzt's listener (`_bzt_lag.py`), with the same load on the same target.
 """
 
 import argparse
@@ -31,7 +31,7 @@ SHOWN = (statistics.median, max)
 
 
 class Lags:
-    """A view that notes how old its figures are while the load is on."""
+    """A view that records the age of its figures during the load."""
 
     def __init__(self) -> None:
         self.lags_s: list[float] = []
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def ours(delay_s: float, seconds: int) -> list[float]:
-    """One run of two workers against a service that takes so long."""
+    """Runs two workers against a service with this response time. Returns the ages of the figures."""
     view, clock = Lags(), SystemClock()
     with tempfile.TemporaryDirectory() as name, serving(delay_s=delay_s) as target:
         suite, plan = plan_run([written(Path(name), target.url, seconds)], RunOptions(workers=2), clock.now())

@@ -1,11 +1,11 @@
-"""How long it takes, on one core, to merge, summarise and judge what 1,000 workers measured in 10 minutes.
+"""Measures, on one core, the merge, summary and verdict of 10 minutes from 1,000 workers.
 
     python bench/merge.py     the rows of bench/README.md
     python bench/merge.py --workers 100 [--seconds 600] [--labels 10] [--samples 100] [--order time|worker]     one row
 
-Every interval file is a real one, decoded from its bytes; a dozen different workers' files stand in for all, under the
-names of the others. The peer is the HdrHistogram library of Python: `decode_and_add` of a histogram for each label and
-second, timed on 2,000 of them before, between and after, and extrapolated from the median. Prints Markdown rows.
+Every interval file is real, and decoded from its bytes. The files of a dozen different workers are used for all, under
+the others' names. The peer is Python's HdrHistogram library: `decode_and_add` of a histogram for each label and second.
+It is timed on 2,000 of them before, between and after, and extrapolated from the median. Prints Markdown rows.
 """
 
 import argparse
@@ -37,9 +37,9 @@ ROWS = ("--workers 1000", "--workers 250 --order worker")
 HEAD = """
 | workers × time × labels | order of files | merge | summary | verdict | in all (goal 30 s) | peak memory (goal 1 GiB) | bytes a label-second | HdrHistogram: merge | bytes |
 |---|---|---|---|---|---|---|---|---|---|"""  # noqa: E501 - a row of the table
-SIGMA = 0.5  # of the logarithm: p99 is 3.2 times the median
+SIGMA = 0.5  # standard deviation of the logarithm: p99 is 3.2 times the median
 FAILING = 0.002
-HEALTHY = 0.04  # throttled for more than a twentieth of its time, a generator makes a run inconclusive
+HEALTHY = 0.04  # a generator throttled for more than 5 % of its time makes a run inconclusive
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Size:
     workers: int
     seconds: int
     labels: int
-    samples: int  # of a label and second
+    samples: int  # per label and second
 
 
 def main() -> None:
@@ -62,7 +62,7 @@ def main() -> None:
         print(row(options), flush=True)
         return
     print(HEAD, flush=True)
-    for words in ROWS:  # each in a process of its own, whose peak of memory is that row's
+    for words in ROWS:  # each in its own process, for separate peaks of memory
         subprocess.run([sys.executable, __file__, *words.split()], check=True)
 
 
@@ -106,7 +106,7 @@ def row(options: argparse.Namespace) -> str:
 
 
 def recorded(variant: int, size: Size) -> Iterator[tuple[int, bytes]]:
-    """One worker's files by their first second."""
+    """Yields one worker's files by their first second."""
     chance = np.random.default_rng(variant)
     recorder = Recorder(f"variant-{variant}", LOCATIONS[variant % len(LOCATIONS)])
     codes = np.array([recorder.code("label", f"/page/{number}") for number in range(size.labels)])
@@ -139,13 +139,13 @@ def recorded(variant: int, size: Size) -> Iterator[tuple[int, bytes]]:
 
 
 def response_times(chance: np.random.Generator, size: Size) -> np.ndarray:
-    """Log-normal, medians from 20 ms to 400 ms."""
+    """Returns log-normal response times, with medians from 20 ms to 400 ms."""
     medians = np.repeat(np.linspace(20_000, 400_000, size.labels), size.samples)
     return (medians * chance.lognormal(0, SIGMA, medians.size)).astype(np.int64)
 
 
 def intervals(files: dict[tuple[int, int], bytes], size: Size, order: str) -> Iterator[Interval]:
-    """Every worker's every file: as they come in while a run goes on, or worker by worker."""
+    """Yields the files of all workers, in the order of a run or worker by worker."""
     starts, workers = range(0, size.seconds, FILE_S), range(size.workers)
     if order == "time":
         places = ((worker, start) for start in starts for worker in workers)
@@ -181,7 +181,7 @@ def plan_of(size: Size) -> Plan:
 
 
 def peer(size: Size) -> tuple[float, float]:
-    """µs and bytes of one label-second with the HdrHistogram library."""
+    """Returns the µs and bytes of one label-second with the HdrHistogram library."""
     chance = np.random.default_rng(0)
     encoded = []
     for _ in range(2000 // size.labels):

@@ -1,8 +1,8 @@
-"""What toril costs beside plain bzt: requests per generator CPU-second, and wall time outside the load.
+"""Measures toril's overhead over plain bzt: requests per generator CPU-second, and wall time outside the load.
 
-Alternating runs of the same suite, engine and target: `toril run` with one worker, then `bzt`. Counted for toril are
-the worker and its engine (the coordinator apart), for bzt the whole process tree. The target is nginx where it is
-installed (a worker of its own, a fixed small answer), else the tests' own.
+Alternating runs of the same suite, engine and target: `toril run` with one worker, then `bzt`. The CPU of toril is that
+of worker and engine (the coordinator's is separate), that of bzt its whole process tree. The target is nginx, with one
+process and a fixed small answer, or the tests' own if nginx is not installed.
 
     .venv/bin/python bench/overhead.py [ENGINE …] [--pairs 3] [--seconds 3]
 """
@@ -38,8 +38,8 @@ http {{ access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}
 uwsgi_temp_path {folder}; scgi_temp_path {folder}; keepalive_requests 10000000;
 server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }} }} }}
 """
-BZT_LIMIT_S, BZT_TRIES = 40, 3  # bzt with Apiritif sometimes does not end: its load generator waits for itself
-SECONDS = {"jmeter": 6}  # of load, at least: a JVM has to get warm
+BZT_LIMIT_S, BZT_TRIES = 40, 3  # bzt with Apiritif sometimes hangs: its load generator waits for itself
+SECONDS = {"jmeter": 6}  # minimum duration of the load, for the JVM's warm-up
 ENGINES = {
     "fast": "Locust, own `FastHttpUser`",
     "jmeter": "JMeter",
@@ -77,7 +77,7 @@ class Measured:
 
 @contextmanager
 def target(folder: Path) -> Iterator[str]:
-    """The address of a target that is much faster than any engine."""
+    """Yields the address of a target that is much faster than any engine."""
     program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if program is None:
         with serving() as own:
@@ -128,7 +128,7 @@ def toril(folder: Path, suite_path: Path) -> Measured:
 
 
 def bzt_command(folder: Path, suite_path: Path, *more: Path) -> list[str]:
-    """Plain bzt on that suite, without network and screen; it leaves its artifacts in the folder."""
+    """Returns the command of plain bzt without network and screen, with its artifacts in the folder."""
     base = {
         "settings": {"check-updates": False, "artifacts-dir": str(folder)},
         "modules": {
@@ -149,7 +149,7 @@ def bzt_command(folder: Path, suite_path: Path, *more: Path) -> list[str]:
 
 @contextmanager
 def started(command: list[str], folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A program that ends with the block, and all that it has started with it."""
+    """Runs a program. It and its child processes end with the block."""
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield process
@@ -198,7 +198,7 @@ def main() -> None:
 
 
 def row(engine: str, runs: list[tuple[Measured, Measured]], seconds: int) -> str:
-    """Medians of the pairs; the ratio is the median of each pair's own."""
+    """Returns a table row of medians. The ratio is the median of the pairs' ratios."""
     ours, theirs = ([pair[side] for pair in runs] for side in (0, 1))
     ratio = statistics.median(a.rps_per_core / b.rps_per_core for a, b in runs)
     outside = [statistics.median(m.wall_s - seconds for m in side) for side in (ours, theirs)]

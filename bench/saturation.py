@@ -1,13 +1,13 @@
-"""From where on a generator's own slowness shows in what it measures, for each engine.
+"""Finds, for each engine, the saturation at which the generator distorts its own measurement.
 
-A target answers after a constant time, on a core of its own, and says how constant it was. On another core one worker
-and its engine measure it with more and more virtual users, until the core is full. What the engine's percentiles say
-beyond the target's is the generator's own: the table sets it beside core, waiting and lateness as the worker saw them,
-and below it stands between which values of each the measurement began to be wrong. A second part does the same with a
-program that never sleeps on the engine's core (nobody's CPU fraction is high then, but the engine waits).
+A target on its own core answers after a constant time, and reports its accuracy. On another core, one worker and its
+engine measure it with more and more virtual users, until the core is full. The difference between the engine's
+percentiles and the target's is the generator's error. The table compares it with core, waiting and lateness as the
+worker measured them. Below it are, for each, the values between which the measurement became wrong. A second part
+repeats this with a program that never sleeps on the engine's core: no CPU fraction is high then, but the engine waits.
 
-    python bench/saturation.py                     all engines, about 2 minutes; on a machine with nothing else to do
-    python bench/saturation.py locust --quick      two short steps, to see that it works
+    python bench/saturation.py                     all engines, about 2 minutes, on an otherwise idle machine
+    python bench/saturation.py locust --quick      two short steps, as a check of this script
 
 Its results are the constants in src/toril/summary/generators.py. Needs Linux and two cores.
 """
@@ -33,17 +33,17 @@ sys.path.insert(0, str(ROOT))
 from tests.worker.driver import plan_of, planned, workers  # noqa: E402 - the tests' driver is outside the package
 from toril.timeline import HealthSeries  # noqa: E402
 
-DELAY_MS = 50.0  # of the target: a quick web service
-P50_WRONG, P99_WRONG = 0.05, 0.10  # an error of a percentile beyond this part of the true one is wrong
-TARGET_WRONG_US = 1000  # a target that was less constant than this proves nothing
-WARM_UP_S = 2  # of each step, left out
-FULL = 0.97  # of the core: more users would not be more load
-USERS = {  # the last ones more than a core can do
+DELAY_MS = 50.0  # the target's response time, that of a quick web service
+P50_WRONG, P99_WRONG = 0.05, 0.10  # larger relative errors count as wrong
+TARGET_WRONG_US = 1000  # a step with a larger error of the target does not count
+WARM_UP_S = 2  # excluded from each step
+FULL = 0.97  # of the core; more users would not add load
+USERS = {  # the last values exceed one core
     "locust": (60, 300, 480),
     "apiritif": (4, 26),
     "jmeter": (100, 300),
 }
-SECONDS = {"locust": 4, "apiritif": 4, "jmeter": 6}  # a JVM has to get warm
+SECONDS = {"locust": 4, "apiritif": 4, "jmeter": 6}  # longer for the JVM's warm-up
 BURNER = "while True: pass"
 HEAD = """
 | engine | on its core | users | rps | core | waiting | lateness p90 | p50, true | measured | p99, true | measured | |
@@ -76,7 +76,7 @@ class Point:
         return abs(errors["p50"]) > P50_WRONG or abs(errors["p99"]) > P99_WRONG
 
     def row(self) -> str:
-        what = "" if self.valid else f"thrown out: the target was off by {self.target_error_us / 1000:.1f} ms"
+        what = "" if self.valid else f"excluded: the target's error was {self.target_error_us / 1000:.1f} ms"
         times = " | ".join(
             f"{us / 1000:.1f} ms" for name in ("p50", "p99") for us in (self.true_us[name], self.measured_us[name])
         )
@@ -98,7 +98,7 @@ def program(*command: object, **options: Any) -> Iterator["subprocess.Popen[str]
 
 
 def step(engine: str, users: int, seconds: int, cores: tuple[int, int], burner: bool) -> Point:
-    """One worker with so many users against a new target; `cores` are the engine's and the target's."""
+    """Runs one worker with `users` users against a new target. `cores` are the engine's and the target's."""
     with contextlib.ExitStack() as stack:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         command = [ROOT / "bench" / "constant_target.py", "--delay-ms", DELAY_MS, "--users", users, "--core", cores[1]]
@@ -106,7 +106,7 @@ def step(engine: str, users: int, seconds: int, cores: tuple[int, int], burner: 
         assert target.stdin is not None
         assert target.stdout is not None
         url = target.stdout.readline().strip()
-        os.sched_setaffinity(0, {cores[0]})  # what is started from here on inherits it
+        os.sched_setaffinity(0, {cores[0]})  # processes started from here on inherit it
         scenario = {"requests": [{"url": f"{url}/", "label": "constant"}], "keepalive": True}
         plan = plan_of(
             [planned(engine, "constant", concurrency=users, hold_for_s=float(seconds))], {"constant": scenario}
@@ -139,7 +139,7 @@ def step(engine: str, users: int, seconds: int, cores: tuple[int, int], burner: 
 
 
 def tell(target: "subprocess.Popen[str]") -> dict[str, Any]:
-    """What the target has done since the last time it was asked."""
+    """Returns the target's report since the previous call."""
     assert target.stdin is not None
     assert target.stdout is not None
     target.stdin.write("\n")
@@ -149,7 +149,7 @@ def tell(target: "subprocess.Popen[str]") -> dict[str, Any]:
 
 
 def core_of(health: HealthSeries) -> Any:
-    """Of one core; a multi-threaded engine's CPU is that of worker and engine, which have one core here."""
+    """Returns the fraction of the one core. For a multi-threaded engine it is the CPU of worker and engine."""
     return health.cpu if np.isnan(health.core).all() else health.core
 
 
@@ -159,7 +159,7 @@ def typical(values: Any, chosen: Any) -> float:
 
 
 def limits(engine: str, points: list[Point]) -> str:
-    """Between which values of each figure the measurement began to be wrong."""
+    """Returns lines with the values of each figure between which the measurement became wrong."""
     lines = []
     judged = [point for point in points if point.engine == engine and point.valid]
     for what, chosen in (
@@ -170,8 +170,10 @@ def limits(engine: str, points: list[Point]) -> str:
         right = max((getattr(point, what) for point in chosen if not point.wrong), default=None)
         wrong = min((getattr(point, what) for point in chosen if point.wrong), default=None)
         middle = None if right is None or wrong is None else (right + wrong) / 2
-        told = [shown(what, value) for value in (right, wrong, middle)]
-        lines.append(f"- {engine}, {what}: right up to {told[0]}, wrong from {told[1]} on; limit about {told[2]}\n")
+        figures = [shown(what, value) for value in (right, wrong, middle)]
+        lines.append(
+            f"- {engine}, {what}: right up to {figures[0]}, wrong from {figures[1]} on; limit about {figures[2]}\n"
+        )
     return "".join(lines)
 
 
@@ -184,15 +186,17 @@ def shown(what: str, value: float | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("engines", nargs="*", metavar="ENGINE", default=list(USERS), help="of " + ", ".join(USERS))
-    parser.add_argument("--quick", action="store_true", help="two short steps of each, and no limits worth the name")
+    parser.add_argument(
+        "--quick", action="store_true", help="Run two short steps per engine, as a check of this script."
+    )
     asked = parser.parse_args()
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(usable) < 2:
-        sys.exit("bench/saturation.py needs Linux and two cores: one for the engine, one for the target")
+        sys.exit("bench/saturation.py needs Linux and two cores: one for the engine, one for the target.")
     cores = usable[0], usable[-1]
     busy = os.getloadavg()[0]
     if busy > 0.5:
-        sys.stderr.write(f"other programs are busy (load {busy:.1f}); what follows may be theirs\n")
+        sys.stderr.write(f"Other programs are busy (load {busy:.1f}) and may distort the results.\n")
     sys.stdout.write(HEAD)
     points: list[Point] = []
     for engine in asked.engines:

@@ -1,4 +1,4 @@
-"""Ten minutes of load with 100 labels: the memory of worker and coordinator must be flat.
+"""Measures the memory of worker and coordinator during ten minutes of load with 100 labels: it must not grow.
 
 .venv/bin/python bench/soak.py [--minutes 10] [--workers 2]
 """
@@ -17,7 +17,7 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.overhead import target  # noqa: E402 - benches share their target
+from bench.overhead import target  # noqa: E402 - benchmarks share their target
 
 LABELS = 100
 EVERY_S = 5.0

@@ -1,10 +1,9 @@
-"""How far the first requests of three workers are from the starting gun, and from each other; beside three bzt.
+"""Measures how far the first requests of three workers are from the common start, and from each other.
 
     python bench/start_skew.py [ENGINE …] [--runs 3]
 
-Turn by turn: `toril run` with three workers, then three plain `bzt` that are started in one moment, with one suite.
-Lateness against the gun is what the workers measured themselves; bzt has no gun. How far apart the first requests were
-is what the target saw, of both.
+In turn, with one suite: `toril run` with three workers, then the peer, three plain `bzt` that are started together. The
+workers measure their own lateness; bzt has no common start. The target measures the distance of the first requests.
 """
 
 import argparse
@@ -43,7 +42,7 @@ def main() -> None:
 
 
 def row(engine: str, runs: int) -> str:
-    """Lateness of each worker's first request, over all runs; how far apart they were, of both."""
+    """Returns a table row: the lateness of the workers' first requests over all runs, and the distances of both."""
     worst_s, all_s, apart_s, peers_s = [], [], [], []
     for _ in range(runs):
         late_s, apart = toril(engine)
@@ -88,7 +87,7 @@ def apart_of(service: Target) -> float:
 
 
 def suite(folder: Path, service: Target, engine: str, number: str) -> Path:
-    """Two virtual users of one worker, whose requests tell whose they are."""
+    """Writes a suite of two virtual users whose requests identify their worker."""
     execution = {"executor": engine, "concurrency": 2 * WORKERS, "hold-for": f"{SECONDS}s", "scenario": "home"}
     scenario = {"requests": [{"url": f"{service.url}/{number}", "label": "home"}]}
     path = folder / "suite.json"

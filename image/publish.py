@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Publishes a flavour's image: publish.py slim slim-amd64.tar slim-arm64.tar --tag slim-0.1.0
 
-The archives (`podman save --format oci-archive`), one an architecture, become one index. Its digest is known before the
-first push. The program pushes the index by that digest into the registry of each region of the store, which scans it. A
-critical finding ends the program before it writes to the public repository or --out. It skips a tag that exists with
-the same digest: tags are immutable, and publishing twice is publishing once.
+The archives (`podman save --format oci-archive`), one per architecture, become one index. Its digest is known before
+the push, and is the same in all regions. The script pushes the index to the registry of each region in the store, and
+waits for its scan. After a critical finding it stops, and publishes neither to ECR Public nor to --out. It skips a
+registry that has the tag with the same digest, so a repeated call changes nothing.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from toril.store.records import get_record
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 NAME = "org.opencontainers.image.ref.name"
-PUBLIC_REGION = "us-east-1"  # the only one in which ECR Public's API is
+PUBLIC_REGION = "us-east-1"  # the only region with ECR Public's API
 SCAN_LIMIT_S = 900
-SCANNED = ("COMPLETE", "ACTIVE")  # of basic and of enhanced scanning
+SCANNED = ("COMPLETE", "ACTIVE")  # states of basic and enhanced scanning
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("flavour")
-    parser.add_argument("archives", nargs="+", type=Path, metavar="ARCHIVE")
-    parser.add_argument("--tag", required=True)
-    parser.add_argument("--store", required=True, help="s3://bucket, whose deployments say which regions there are")
-    parser.add_argument("--public", default="", help="a repository of ECR Public: public.ecr.aws/ALIAS/NAME")
-    parser.add_argument("--out", type=Path, help='write {"FLAVOUR": "sha256:…"}')
-    parser.add_argument("--registry", help=argparse.SUPPRESS)  # of the tests, in place of every host
+    parser.add_argument("flavour", help="Flavour of the image, such as slim.")
+    parser.add_argument("archives", nargs="+", type=Path, metavar="ARCHIVE", help="One archive per architecture.")
+    parser.add_argument("--tag", required=True, help="Tag of the image.")
+    parser.add_argument("--store", required=True, help="Store (s3://bucket) whose deployments list the regions.")
+    parser.add_argument("--public", default="", help="Repository in ECR Public: public.ecr.aws/ALIAS/NAME.")
+    parser.add_argument("--out", type=Path, help='Add {"FLAVOUR": "sha256:…"} to this file.')
+    parser.add_argument("--registry", help=argparse.SUPPRESS)  # for the tests: replaces every host
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="toril-publish-") as folder:
         layout = Path(folder, "layout")
@@ -52,13 +52,17 @@ def main() -> int:
         for deployment, host, repository in private(options.store, options.flavour):
             registry = ecr(deployment.region)
             if pushed_before(registry, repository, options.tag, digest):
-                print(f"{host}/{repository}:{options.tag} is there already")
+                print(f"{host}/{repository}:{options.tag}: already published")
             else:
                 target = f"{options.registry or ''}{'/' if options.registry else ''}{host}/{repository}:{options.tag}"
                 token = registry.get_authorization_token()["authorizationData"][0]["authorizationToken"]
                 push(layout, options.tag, target, token, Path(folder), plain=bool(options.registry))
             if critical := findings(registry, repository, list(parts.values())):
-                print(f"{host}/{repository}@{digest} has critical findings: {', '.join(critical)}", file=sys.stderr)
+                print(
+                    f"{host}/{repository}@{digest}: The scan has critical findings: {', '.join(critical)}. "
+                    "Fix them, and publish again.",
+                    file=sys.stderr,
+                )
                 return 1
         if options.public:
             token = boto3.client("ecr-public", PUBLIC_REGION).get_authorization_token()["authorizationData"]
@@ -70,7 +74,7 @@ def main() -> int:
 
 
 def assembled(layout: Path, archives: Sequence[Path], tag: str) -> tuple[str, dict[str, str]]:
-    """One index of the archives' images in a folder; its digest, and those of its images by platform."""
+    """Writes one index of the archives' images to a folder. Returns its digest, and the images' by platform."""
     for number, archive in enumerate(archives):
         skopeo("copy", f"oci-archive:{archive}", f"oci:{layout}:{number}")
     entries = []
@@ -81,7 +85,9 @@ def assembled(layout: Path, archives: Sequence[Path], tag: str) -> tuple[str, di
         entries.append({key: entry[key] for key in ("mediaType", "digest", "size")} | {"platform": platform})
     platforms = {f"{one['platform']['os']}/{one['platform']['architecture']}": one["digest"] for one in entries}
     if len(platforms) < len(archives):
-        raise SystemExit(f"the archives hold {len(platforms)} architectures; give one archive for each")
+        raise SystemExit(
+            f"{len(archives)} archives have only {len(platforms)} different architectures. Pass one archive for each."
+        )
     entries.sort(key=lambda one: str(one["platform"]["architecture"]))
     index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}, separators=(",", ":")).encode()
     digest = f"sha256:{hashlib.sha256(index).hexdigest()}"
@@ -96,20 +102,22 @@ def blob(layout: Path, digest: str) -> Path:
 
 
 def private(store: str, flavour: str) -> list[tuple[Deployment, str, str]]:
-    """The regions that run this flavour out of their own registry: the registry's host, the repository."""
+    """Returns the regions that run this flavour from their own registry, with its host and the repository."""
     opened = open_store(store)
     found = []
     for key in opened.keys("deployments/"):
         deployment = get_record(opened, Deployment, key)
         if deployment_key(deployment.region) != key:
-            raise SystemExit(f"{key} says that it is of {deployment.region}")
+            raise SystemExit(
+                f"{key}: The record is of region `{deployment.region}`. Run `pulumi up` for the named one."
+            )
         images = {worker.image.partition("@")[0] for worker in deployment.workers if worker.flavour == flavour}
         for image in sorted(images):
             host, _, repository = image.partition("/")
             if host.startswith(f"{deployment.account}.dkr.ecr"):
                 found.append((deployment, host, repository.partition(":")[0]))
     if not found:
-        raise SystemExit(f"{store}: no region runs {flavour} out of its own registry; `pulumi up` one first")
+        raise SystemExit(f"{store}: No region runs `{flavour}` from its own registry. Run `pulumi up` for one first.")
     return found
 
 
@@ -126,13 +134,14 @@ def pushed_before(registry: Any, repository: str, tag: str, digest: str) -> bool
         raise
     if found[0]["imageDigest"] != digest:
         raise SystemExit(
-            f"{repository}:{tag} is {found[0]['imageDigest']}, not {digest}; tags never move: choose another"
+            f"{repository}:{tag}: The tag has the digest {found[0]['imageDigest']}, not {digest}. "
+            "Tags are immutable. Choose another one."
         )
     return True
 
 
 def push(layout: Path, tag: str, target: str, token: str, folder: Path, *, plain: bool = False) -> None:
-    """All of the index, byte for byte. The login is in a file: a command line can be read by others."""
+    """Pushes the whole index unchanged. The login is in a file, since other users can read a command line."""
     host = target.partition("/")[0]
     login = folder / "login.json"
     login.touch(mode=0o600)
@@ -148,11 +157,11 @@ def push(layout: Path, tag: str, target: str, token: str, folder: Path, *, plain
         f"docker://{target}",
     )
     login.unlink()
-    print(f"{target} is pushed", flush=True)
+    print(f"{target}: pushed", flush=True)
 
 
 def findings(registry: Any, repository: str, digests: Sequence[str]) -> list[str]:
-    """The critical ones, by name, once each image is scanned."""
+    """Waits for the scans of all images. Returns the names of the critical findings."""
     return sorted({name for digest in digests for name in _findings(registry, repository, digest)})
 
 
@@ -160,20 +169,21 @@ def _findings(registry: Any, repository: str, digest: str) -> list[str]:
     give_up_at = time.monotonic() + SCAN_LIMIT_S
     while True:
         try:
-            told = registry.describe_image_scan_findings(repositoryName=repository, imageId={"imageDigest": digest})
+            scan = registry.describe_image_scan_findings(repositoryName=repository, imageId={"imageDigest": digest})
         except ClientError as error:
             if error.response["Error"]["Code"] != "ScanNotFoundException":
                 raise
-            told = {"imageScanStatus": {"status": "PENDING"}}  # not begun yet
-        status = told["imageScanStatus"]["status"]
+            scan = {"imageScanStatus": {"status": "PENDING"}}  # the scan has not begun
+        status = scan["imageScanStatus"]["status"]
         if status in SCANNED:
             break
         if status == "FAILED" or time.monotonic() > give_up_at:
             raise SystemExit(
-                f"{repository}@{digest} is not scanned: {told['imageScanStatus'].get('description', status)}"
+                f"{repository}@{digest}: The scan did not complete: "
+                f"{scan['imageScanStatus'].get('description', status)}. Start it again in the registry."
             )
         time.sleep(5)
-    scanned = told.get("imageScanFindings", {})
+    scanned = scan.get("imageScanFindings", {})
     found = [*scanned.get("findings", []), *scanned.get("enhancedFindings", [])]
     return [str(one.get("name") or one.get("title")) for one in found if one.get("severity") == "CRITICAL"]
 

@@ -1,6 +1,6 @@
-"""Writes what an image is made of as CycloneDX: sbom.py FILE --python FOLDER… [--go PROGRAM --java HOME --jars FOLDER].
+"""Writes an image's components as CycloneDX: sbom.py FILE --python FOLDER… [--go PROGRAM --java HOME --jars FOLDER].
 
-Runs in the image, with Debian's Python and nothing else: what is found is what is there.
+Runs in the image, with Debian's Python only, and lists the components that it finds there.
 """
 
 import argparse
@@ -19,23 +19,23 @@ VERSIONED = re.compile(r"(.+?)-v?(\d.*)")
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("file", type=Path)
-    arguments.add_argument("--python", type=Path, nargs="+", required=True, help="folders of installed packages")
-    arguments.add_argument("--go", type=Path, help="a program that Go has built")
-    arguments.add_argument("--java", type=Path, help="the home of a run-time")
-    arguments.add_argument("--jars", type=Path, help="a folder with jars")
+    arguments.add_argument("file", type=Path, help="File to write.")
+    arguments.add_argument("--python", type=Path, nargs="+", required=True, help="Folders of installed packages.")
+    arguments.add_argument("--go", type=Path, help="Program built by Go.")
+    arguments.add_argument("--java", type=Path, help="Home of a Java run-time.")
+    arguments.add_argument("--jars", type=Path, help="Folder with jars.")
     options = arguments.parse_args()
     found = [*_debian(Path("/var/lib/dpkg/status")), *(one for folder in options.python for one in _python(folder))]
     found += _go(options.go) if options.go else []
     found += _java(options.java) if options.java else []
     found += _jars(options.jars) if options.jars else []
-    found = list({one["bom-ref"]: one for one in found}.values())  # a package may be there twice
+    found = list({one["bom-ref"]: one for one in found}.values())  # a package may occur twice
     options.file.parent.mkdir(parents=True, exist_ok=True)
     options.file.write_text(json.dumps(document(found), indent=1) + "\n")
 
 
 def document(components: list[dict[str, Any]]) -> dict[str, Any]:
-    """In one order and without a date, so that the same image has the same document."""
+    """Returns the document, sorted and without a date, so that equal images have equal documents."""
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -70,7 +70,7 @@ def _python(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _go(program: Path) -> Iterator[dict[str, Any]]:
-    """What Go writes into each program: its own version, and the modules that are in it."""
+    """Returns Go itself and the modules of a program, which Go records in it."""
     text = program.read_bytes()
     if version := re.search(rb"Go buildinf:.{16,24}?go(\d[\d.]*)", text, re.DOTALL):
         yield _component("go", version[1].decode(), f"pkg:golang/stdlib@{version[1].decode()}")
@@ -80,13 +80,13 @@ def _go(program: Path) -> Iterator[dict[str, Any]]:
 
 
 def _java(home: Path) -> list[dict[str, Any]]:
-    told = dict(line.split("=", 1) for line in (home / "release").read_text().splitlines() if "=" in line)
-    version = told["JAVA_VERSION"].strip('"')
+    release = dict(line.split("=", 1) for line in (home / "release").read_text().splitlines() if "=" in line)
+    version = release["JAVA_VERSION"].strip('"')
     return [_component("openjdk", version, f"pkg:generic/openjdk@{quote(version)}")]
 
 
 def _jars(folder: Path) -> Iterator[dict[str, Any]]:
-    """By file name, as Maven has them; the hash says which file it was."""
+    """Returns the jars, with name and version from the file name, and their hashes."""
     for jar in folder.rglob("*.jar"):
         split = VERSIONED.fullmatch(jar.stem)
         name, version = split.groups() if split else (jar.stem, "")

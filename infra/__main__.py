@@ -1,4 +1,4 @@
-"""What `pulumi up` runs; the program's folder is on the path, its parent has to be."""
+"""Entry point of `pulumi up`. Pulumi puts only this folder on the path; the imports need its parent."""
 
 import sys
 from pathlib import Path

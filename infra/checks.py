@@ -1,4 +1,4 @@
-"""What is wrong with a region stack as a whole: found before anything is made."""
+"""Checks of a region stack's settings against its region, hub and images, before the stack makes any resource."""
 
 from collections.abc import Iterable
 
@@ -13,11 +13,11 @@ from infra.settings.caches import ROOT
 from infra.workers.alarm import window
 
 NO_CACHES = ("cn-",)  # Amazon ECR user guide, considerations of pull-through caches
-DOUBTFUL_CACHES = ("us-gov-",)  # the user guide says no until April 2026, and nothing since
+DOUBTFUL_CACHES = ("us-gov-",)  # excluded by the user guide until April 2026; not mentioned since
 
 
 def check_settings(settings: RegionSettings, place: Place) -> None:
-    """All that does not depend on the hub; SettingError with the fix."""
+    """Checks everything that does not depend on the hub. Raises SettingError."""
     if settings.fips:
         fips.check(place.region, fips.services_used(settings))
     _check_keys(settings, place)
@@ -26,78 +26,78 @@ def check_settings(settings: RegionSettings, place: Place) -> None:
         _same_partition("toril:secrets", secret, place)
     if settings.idle_alarm and window(settings.limits.duration_s) is None:
         raise SettingError(
-            "toril:idleAlarm: CloudWatch looks back a week at most, and a run may last longer; lower limits.durationS, "
-            "or set idleAlarm to false"
+            "toril:idleAlarm: CloudWatch evaluates at most one week, and `limits.durationS` is longer. "
+            "Lower `limits.durationS`, or set `idleAlarm` to false."
         )
     if place.region in settings.registry.replicate_to:
-        raise SettingError("toril:registry.replicateTo: has this region itself in it; remove it")
+        raise SettingError(f"toril:registry.replicateTo: `{place.region}` is this region. Remove it.")
     for region in settings.registry.replicate_to:
         if partition_of(region) != place.partition:
             raise SettingError(
-                f"toril:registry.replicateTo: {region} is in another partition of AWS than {place.region}; remove it"
+                f"toril:registry.replicateTo: `{region}` is in another AWS partition than {place.region}. Remove it."
             )
     if settings.home and settings.network.mode == "private" and not settings.network.nat:
         raise SettingError(
-            "toril:network.nat: coordinators call ECS in other regions; set it to true in the home region"
+            "toril:network.nat: The coordinators of the home region call ECS in other regions. Set `nat` to true."
         )
 
 
 def check_hub(settings: RegionSettings, place: Place, hub: HubFacts) -> None:
-    """Whether workers of this region reach the hub's bucket."""
+    """Checks that workers of this region can reach the hub's bucket. Raises SettingError."""
     if partition_of(hub.bucket_region) != place.partition:
         raise SettingError(
-            f"toril:hub: its bucket is in {hub.bucket_region}, another partition of AWS than {place.region}; they "
-            "share nothing, deploy a hub in this one"
+            f"toril:hub: The results bucket is in {hub.bucket_region}, in another AWS partition than {place.region}. "
+            "Deploy a hub in this partition."
         )
     if settings.fips and not fips.SERVICES["s3"].in_region(hub.bucket_region):
         raise SettingError(
-            f"toril:fips: Amazon S3 has no FIPS endpoint in {hub.bucket_region}, where the results bucket is; remove "
-            "`fips`, or use a hub in another region"
+            f"toril:fips: Amazon S3 has no FIPS endpoint in {hub.bucket_region}, the results bucket's region. Remove "
+            "`fips`, or use a hub in another region."
         )
     if settings.home and hub.account != place.account:
         raise SettingError(
-            f"toril:home: the hub is in account {hub.account}, this region in {place.account}. A task can have no role "
-            "of another account; make a region of the hub's account the home"
+            f"toril:home: The hub is in account {hub.account}, this region in {place.account}. A task cannot use a "
+            "role of another account. Choose a region of the hub's account as home."
         )
     network = settings.network
     elsewhere = network.mode == "private" and not network.nat and hub.bucket_region != place.region
     if elsewhere and settings.fips:
         raise SettingError(
-            f"toril:network.nat: the results bucket is in {hub.bucket_region}, and S3's interface endpoints have no "
-            "FIPS hosts; set it to true"
+            f"toril:network.nat: The results bucket is in {hub.bucket_region}, and S3's interface endpoints have no "
+            "FIPS hosts. Set `nat` to true."
         )
 
 
 def check_images(settings: RegionSettings, place: Place, images: Iterable[Image]) -> None:
-    """Whether workers can get their images, those of a private network their secrets, too."""
+    """Checks that workers can pull their images and, in a private network, read their secrets. Raises SettingError."""
     images = list(images)
     for image in images:
         if image.registry and partition_of(image.registry.region) != place.partition:
             raise SettingError(
-                f"toril:flavours: {image.uri} is in another partition of AWS than {place.region}; they share nothing, "
-                "copy the image into this one"
+                f"toril:flavours: `{image.uri}` is in another AWS partition than {place.region}. Copy the image into "
+                "this partition."
             )
     if settings.network.mode != "private" or settings.network.nat:
         return
-    fix = "set it to true"
+    fix = "Set `nat` to true"
     if settings.caches:
         raise SettingError(
-            "toril:network.nat: the first pull through a cache needs a way to the internet, which private endpoints "
-            f"are not; {fix}, or remove the caches and push the images"
+            "toril:network.nat: The first pull through a cache needs internet access, which private endpoints do not "
+            f"give. {fix}, or remove the caches and push the images."
         )
     for image in images:
         if image.credentials:
-            raise SettingError(f"toril:network.nat: {image.uri} is outside of AWS; {fix}, or copy it into ECR")
+            raise SettingError(f"toril:network.nat: `{image.uri}` is outside AWS. {fix}, or copy the image into ECR.")
         if image.registry and image.registry.region != place.region:
             raise SettingError(
-                f"toril:network.nat: {image.uri} is in another region, and endpoints serve their own; {fix}, or copy "
-                "the image into this region"
+                f"toril:network.nat: `{image.uri}` is in another region, and endpoints reach only their own. {fix}, "
+                "or copy the image into this region."
             )
     for secret in settings.secrets:
         if secret.split(":")[3] != place.region:
             raise SettingError(
-                f"toril:network.nat: {secret} is in another region, and endpoints serve their own; {fix}, or replicate "
-                "the secret into this region"
+                f"toril:network.nat: `{secret}` is in another region, and endpoints reach only their own. {fix}, or "
+                "replicate the secret into this region."
             )
 
 
@@ -106,8 +106,8 @@ def _check_keys(settings: RegionSettings, place: Place) -> None:
     for name, key in made_with.items():
         if key.startswith("arn:") and key.split(":")[3] != place.region:
             raise SettingError(
-                f"toril:{name}: the key is in {key.split(':')[3]}, this stack in {place.region}; name a key of this "
-                "region, a replica perhaps"
+                f"toril:{name}: The key is in {key.split(':')[3]}, this stack in {place.region}. Use a key or a "
+                "replica key in this region."
             )
     for key in settings.secret_keys:
         _same_partition("toril:secretKeys", key, place)
@@ -115,41 +115,50 @@ def _check_keys(settings: RegionSettings, place: Place) -> None:
 
 def _check_caches(settings: RegionSettings, place: Place) -> None:
     if settings.caches and place.region.startswith(NO_CACHES):
-        raise SettingError(f"toril:caches: ECR has no pull-through caches in {place.region}; remove them, push images")
+        raise SettingError(
+            f"toril:caches: ECR has no pull-through caches in {place.region}. Remove them, and push the images."
+        )
     if settings.caches and place.region.startswith(DOUBTFUL_CACHES):
         pulumi.log.warn(
-            f"toril:caches: AWS' documentation disagrees on whether ECR has pull-through caches in {place.region}; "
-            "if `up` fails on them, remove them and push the images"
+            f"toril:caches: The AWS documentation is contradictory about pull-through caches in {place.region}. "
+            "If `pulumi up` rejects them, remove them and push the images."
         )
     own = {place.names.repository, *[one.name for one in settings.repositories]}
     if len(own) == len(settings.repositories):
         raise SettingError(
-            f"toril:repositories: {place.names.repository} is there anyway, for the workers; remove it here"
+            f"toril:repositories: The stack makes `{place.names.repository}` for the workers anyway. Remove it here."
         )
     for cache in settings.caches:
         if cache.prefix != ROOT and (below := sorted(one for one in own if one.startswith(cache.prefix + "/"))):
             raise SettingError(
-                f"toril:caches: prefix {cache.prefix} would cover the repository {below[0]}; choose another prefix"
+                f"toril:caches: Prefix `{cache.prefix}` would cover the repository `{below[0]}`. Choose another prefix."
             )
         upstream = (cache.account or place.account, cache.region or place.region)
         if cache.upstream == "ecr" and upstream == (place.account, place.region):
-            raise SettingError(f"toril:caches: {cache.prefix} caches this very registry; name another one")
+            raise SettingError(
+                f"toril:caches: `{cache.prefix}` caches this stack's own registry. Set `account` or `region` to "
+                "another registry."
+            )
         if cache.secret and cache.secret.startswith("arn:"):
             _check_secret(cache.prefix, cache.secret, place)
 
 
 def _check_secret(prefix: str, secret: str, place: Place) -> None:
     region, account, name = secret.split(":")[3], secret.split(":")[4], secret.split(":")[6]
-    where = f"toril:caches: the secret of {prefix}"
+    where = f"toril:caches: The secret of `{prefix}`"
     if (account, region) != (place.account, place.region):
         raise SettingError(
-            f"{where} is in {account}, {region}; ECR demands one of the rule's own account and region "
-            f"({place.account}, {place.region})"
+            f"{where} is in {account}, {region}. ECR requires a secret in the cache rule's account and region: "
+            f"{place.account}, {place.region}."
         )
     if not name.startswith("ecr-pullthroughcache/"):
-        raise SettingError(f"{where} is called {name}; ECR demands a name that begins with ecr-pullthroughcache/")
+        raise SettingError(
+            f"{where} has the name `{name}`. ECR requires a name that starts with `ecr-pullthroughcache/`."
+        )
 
 
 def _same_partition(where: str, arn: str, place: Place) -> None:
     if arn.split(":")[1] != place.partition:
-        raise SettingError(f"{where}: {arn} is of another partition of AWS than {place.region}; name one of this one")
+        raise SettingError(
+            f"{where}: `{arn}` is in another AWS partition than {place.region}. Use an ARN of this partition."
+        )

@@ -1,4 +1,4 @@
-"""The stack's own KMS key: one statement for each service that uses it, and nothing by a wildcard."""
+"""The stack's own KMS key, whose policy has one statement for each service and no wildcard action."""
 
 from dataclasses import dataclass
 
@@ -32,20 +32,20 @@ ADMINISTER = (
     "kms:UpdateKeyDescription",
 )
 USE = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
-REPOSITORIES = ("kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant")  # ECR works by the grant that it gets
+REPOSITORIES = ("kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant")  # ECR creates a grant and works by it
 
 
 def key_policy(place: Place, log_group: str) -> Document:
-    """Administration by the account's own policies; use through ECR, Secrets Manager and the one log group only.
+    """Returns the key's policy: the account administers it; only ECR, Secrets Manager and the log group use it.
 
-    In a key's policy the resource `*` is this key.
+    In a key policy, the resource `*` is the key itself.
     """
     logs = {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": place.arn("logs", f"log-group:{log_group}")}}
     return document(
         [
             grant("Administer", {"AWS": f"arn:{place.partition}:iam::{place.account}:root"}, ADMINISTER, ANY),
-            _through("Registry", "ecr", (*USE, *REPOSITORIES), place),
-            _through("Secrets", "secretsmanager", USE, place),
+            _use_through("Registry", "ecr", (*USE, *REPOSITORIES), place),
+            _use_through("Secrets", "secretsmanager", USE, place),
             grant(
                 "Logs",
                 {"Service": f"logs.{place.region}.{place.suffix}"},
@@ -57,22 +57,25 @@ def key_policy(place: Place, log_group: str) -> Document:
     )
 
 
-def _through(sid: str, service: str, actions: tuple[str, ...], place: Place) -> Statement:
-    """Every user of the service in the account, its linked roles included, whose policies cannot be extended."""
+def _use_through(sid: str, service: str, actions: tuple[str, ...], place: Place) -> Statement:
+    """Allows any principal of the account to use the key through one service.
+
+    That includes service-linked roles, whose policies cannot be extended.
+    """
     via = {"kms:CallerAccount": place.account, "kms:ViaService": f"{service}.{place.region}.{place.suffix}"}
     return grant(sid, EVERYBODY, actions, ANY, {"StringEquals": via})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """ARNs of the keys to encrypt with; None: AWS' own."""
+    """ARNs of the keys to encrypt with. None: an AWS-owned key."""
 
     registry: pulumi.Input[str] | None = None  # of repositories and secrets
     logs: pulumi.Input[str] | None = None
 
 
 def make_keys(name: str, place: Place, *, encryption: str, logs: str | None, opts: pulumi.ResourceOptions) -> Keys:
-    """A key of the stack with `encryption` KMS, else the one it names, or none."""
+    """Makes a key if `encryption` is KMS; otherwise returns the key that the settings name, or none."""
     if encryption == "AES256":
         return Keys(logs=logs)
     if encryption != "KMS":

@@ -1,6 +1,6 @@
-"""Every physical name that people, policies or other stacks refer to; a pure function of environment and region.
+"""Physical names that people, policies or other stacks refer to: pure functions of environment and region.
 
-Names are known before anything exists, so that a role can be allowed to touch exactly what a later stack creates.
+Names are known before any resource exists, so a policy can name exactly the resources of a later stack.
 """
 
 import re
@@ -13,26 +13,27 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 @dataclass(frozen=True, slots=True)
 class StackName:
-    """`hub`, `us-east-1`, `prod.hub`, `prod.us-east-1`: an environment, and the hub or a region in it."""
+    """An environment, and the hub or a region in it: `hub`, `us-east-1`, `prod.hub`, `prod.us-east-1`."""
 
     environment: str
     region: str | None  # None: the hub
 
 
 def parse_stack(name: str) -> StackName:
-    """What a stack's name says; ValueError with the fix for a name of another form."""
+    """Returns the parts of a stack's name. Raises ValueError, with the fix, for any other form."""
     environment, dot, kind = name.rpartition(".")
     environment = environment if dot else MAIN
     if not _ENVIRONMENT.fullmatch(environment):
         raise ValueError(
-            f"{environment!r} is no environment: 1 to 12 lower-case letters, digits and hyphens, as in prod.{kind}"
+            f"Stack `{name}`: `{environment}` is not a valid environment. Use 1 to 12 lower-case letters, digits and "
+            f"hyphens, for example prod.{kind}."
         )
     if kind == "hub":
         return StackName(environment, None)
     if not _REGION.fullmatch(kind):
         raise ValueError(
-            f"stack {name!r} is neither a hub nor a region; name it hub or us-east-1, in an environment prod.hub or "
-            "prod.us-east-1"
+            f"Stack `{name}` is neither a hub nor a region. Use a name such as hub or us-east-1; in an environment, "
+            "prod.hub or prod.us-east-1."
         )
     return StackName(environment, kind)
 
@@ -45,7 +46,7 @@ class Names:
 
     @property
     def base(self) -> str:
-        """The beginning of all names: `toril`, or `toril-prod`."""
+        """The first part of all names: `toril`, or `toril-prod`."""
         return "toril" if self.environment == MAIN else f"toril-{self.environment}"
 
     @property
@@ -65,7 +66,7 @@ class Names:
         return f"{self.base}-{account}-{region}"
 
     def role(self, purpose: str, region: str | None = None) -> str:
-        """Of a role; one that a region stack owns has the region in it. At most 64 characters."""
+        """Returns a role's name, at most 64 characters. The name of a region stack's role contains the region."""
         return "-".join(filter(None, (self.base, region, purpose)))
 
     def cluster(self) -> str:
@@ -75,7 +76,7 @@ class Names:
         return f"/toril/{self.environment}/workers"
 
     def family(self, flavour: str, architecture: str) -> str:
-        """Of a worker's task definition."""
+        """The family of a worker's task definition."""
         return f"{self.families}worker-{flavour}-{architecture}"
 
     def coordinator(self, architecture: str) -> str:
@@ -84,7 +85,7 @@ class Names:
 
     @property
     def families(self) -> str:
-        """The beginning of all families; with an underscore, which no environment has, `toril-prod` is not below it."""
+        """The first part of all families. No environment has an underscore, so `toril_` does not cover `toril-prod`."""
         return f"{self.base}_"
 
     def idle_alarm(self) -> str:
@@ -97,20 +98,20 @@ class Names:
         return f"alias/{self.base}"
 
     def cache_secret(self, prefix: str) -> str:
-        """ECR demands this beginning of the name of a pull-through cache's credential."""
+        """The name of a cache's credential; ECR requires this prefix."""
         return f"ecr-pullthroughcache/{self.base}/{prefix}"
 
     def schedule_group(self) -> str:
         return self.base
 
     def dead_letters(self) -> str:
-        """The queue of invocations of a schedule that failed."""
+        """The queue of failed schedule invocations."""
         return f"{self.base}-dead-letters"
 
     def notices(self) -> str:
-        """The topic, the hub's bus, and the rule on it that leads to the topic."""
+        """One name for the topic, for the hub's bus, and for the bus's rule that targets the topic."""
         return f"{self.base}-notices"
 
     def notice_rules(self) -> dict[str, str]:
-        """The rules of a region that lead to the bus, by what they pass on."""
+        """The region's rules that target the bus, by the kind of event that they forward."""
         return {part: f"{self.notices()}-{part}" for part in ("alarms", "coordinators")}

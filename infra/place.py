@@ -1,4 +1,4 @@
-"""Where a stack's resources are made, and how they are called and tagged."""
+"""The account, region, names and tags of a stack's resources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,30 +19,30 @@ class Place:
     partition: str
     names: Names
     permissions_boundary: str | None
-    tags: Mapping[str, str]  # for what AWS makes by itself and a provider's default tags don't reach
+    tags: Mapping[str, str]  # for resources that AWS makes itself; the provider's default tags do not reach them
 
     @property
     def suffix(self) -> str:
-        """Of the partition's host names."""
+        """The suffix of the partition's host names."""
         return suffix_of(self.partition)
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
-        """Of a regional resource of this account; `region` for another one."""
+        """Returns the ARN of a regional resource of this account, in this region or in `region`."""
         return f"arn:{self.partition}:{service}:{region or self.region}:{self.account}:{resource}"
 
     def role_arn(self, name: str) -> str:
-        """Of a role of this environment, which need not exist yet."""
+        """Returns the ARN of a role of this environment, which need not exist yet."""
         return f"arn:{self.partition}:iam::{self.account}:role{self.names.iam_path}{name}"
 
 
 def tags_of(stack: Stack) -> dict[str, str]:
-    """The tags of every resource: those that separate costs, and the stack's own."""
+    """Returns the tags of every resource: the cost tag and the user's own."""
     own = {"toril:environment": stack.name.environment, "toril:stack": stack.name.region or "hub"}
     return dict(sorted({**stack.settings.tags, **own}.items()))
 
 
 def make_provider(stack: Stack, *, fips: bool) -> aws.Provider:
-    """The one provider of a stack. Its region is only the default: each regional resource names its own."""
+    """Makes the stack's only provider. Its region is a default that no regional resource relies on."""
     account = stack.settings.account
     return aws.Provider(
         "aws",
@@ -54,7 +54,7 @@ def make_provider(stack: Stack, *, fips: bool) -> aws.Provider:
 
 
 def find_place(stack: Stack, provider: aws.Provider) -> Place:
-    """The account and partition that the provider's credentials belong to."""
+    """Returns the place with the account and partition of the provider's credentials."""
     options = pulumi.InvokeOptions(provider=provider)
     return Place(
         region=stack.region,
@@ -67,12 +67,12 @@ def find_place(stack: Stack, provider: aws.Provider) -> Place:
 
 
 def suffix_of(partition: str) -> str:
-    """Of the host names of a partition."""
+    """Returns the suffix of a partition's host names."""
     return "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
 
 
 def partition_of(region: str) -> str:
-    """The partition that a region is in, by its name as botocore's endpoint rules do."""
+    """Returns the partition of a region, by the same rules as botocore's endpoints."""
     if region.startswith("us-gov-"):
         return "aws-us-gov"
     return "aws-cn" if region.startswith("cn-") else "aws"

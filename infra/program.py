@@ -1,4 +1,4 @@
-"""The program: a stack's name says whether it is the hub or a region."""
+"""The Pulumi program. The stack's name decides between hub and region."""
 
 import pulumi
 
@@ -9,7 +9,7 @@ from infra.settings import HubSettings, read_stack
 
 
 def main() -> None:
-    """Make everything that the running stack consists of."""
+    """Makes all resources of the running stack."""
     stack = read_stack()
     settings = stack.settings
     if isinstance(settings, HubSettings):

@@ -1,4 +1,4 @@
-"""What the region tells runners: `deployments/<region>.json` in the hub's bucket."""
+"""The region's record for launchers: `deployments/<region>.json` in the hub's bucket."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from toril.records.deployment import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What is known only once it is made."""
+    """Values that are known only after the resources exist."""
 
     cluster: str
     subnets: Sequence[str]
@@ -42,7 +42,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What was decided before."""
+    """Values that are known before any resource exists."""
 
     settings: RegionSettings
     place: Place
@@ -54,7 +54,7 @@ class Decided:
 
 
 def deployment(decided: Decided, made: Made) -> Deployment:
-    """The region as a runner sees it."""
+    """Returns the region's record."""
     settings, place, hub = decided.settings, decided.place, decided.hub
     services = fips.services_used(settings)
     return Deployment(
@@ -101,7 +101,7 @@ def deployment(decided: Decided, made: Made) -> Deployment:
 def publish(
     name: str, decided: Decided, made: pulumi.Output[Made], opts: pulumi.ResourceOptions
 ) -> aws.s3.BucketObjectv2:
-    """Write it; the bucket is in its own region, and may be another account's."""
+    """Writes the record. The bucket is in the hub's region, possibly in another account."""
     return aws.s3.BucketObjectv2(
         name,
         region=decided.hub.bucket_region,

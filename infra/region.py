@@ -1,4 +1,4 @@
-"""A region stack: everything that load from one region needs. Read this first: its table of contents."""
+"""A region stack: all resources for load from one region. Read this first: it is the table of contents."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ from infra.workers.task_definitions import Workers, WorkersArgs
 
 
 class Region(pulumi.ComponentResource):
-    """Registry, caches, network, cluster, workers, and the record that tells runners of them."""
+    """Registry, caches, network, cluster, workers, and the record that describes them to launchers."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Region(pulumi.ComponentResource):
 def _home(
     name: str, found: Survey, network: Network, cluster: Cluster, roles: WorkerRoles, opts: pulumi.ResourceOptions
 ) -> Home:
-    """Coordinators and schedules, of the one region that is the home."""
+    """Makes coordinators and schedules, which only the home region has."""
     args = HomeArgs(
         settings=found.settings,
         place=found.place,
@@ -114,7 +114,7 @@ def _home(
 
 
 def _alarms(name: str, found: Survey, home: Home | None, opts: pulumi.ResourceOptions) -> None:
-    """Forwards events that need a mail to the hub, if its version supports that."""
+    """Makes the alarms, and forwards their events to the hub if the hub's version has a bus for them."""
     settings, place, alarms = found.settings, found.place, [*(home.alarms if home else ())]
     if settings.idle_alarm and (watched := window(settings.limits.duration_s)):
         IdleAlarm(name, settings, place, watched, opts=opts)

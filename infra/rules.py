@@ -1,7 +1,7 @@
-"""What no stack may break: plain functions from a resource's type and inputs to the reasons against it.
+"""Security rules for every stack: functions from a resource's type and inputs to its violations.
 
-Inputs are as the engine has them, with keys in camelCase. Nothing here imports Pulumi, so that the tests, and the
-policy pack in `policy/`, both use these functions.
+Inputs are the engine's, with keys in camelCase. Nothing here imports Pulumi: both the tests and the policy pack in
+`policy/` use these functions.
 """
 
 import json
@@ -11,7 +11,8 @@ from typing import Any
 Inputs = Mapping[str, Any]
 Rule = Callable[[Inputs], Iterator[str]]
 
-# Actions that know no resource: AWS' service authorization reference, November 2026. EC2's descriptions know none.
+# Actions without resource-level permissions: AWS service authorization reference, November 2026. Neither have
+# EC2's Describe actions.
 WITHOUT_RESOURCE = frozenset(
     {
         "cloudwatch:DescribeAlarms",
@@ -50,10 +51,10 @@ WITHOUT_RESOURCE = frozenset(
         "sts:GetServiceBearerToken",
     }
 )
-GLOBAL = ("aws:budgets/", "aws:iam/", "pulumi:", "toril:")  # no resource of these is in a region
+GLOBAL = ("aws:budgets/", "aws:iam/", "pulumi:", "toril:")  # types without a region
 ROOT_USERS = ("", "0", "root")
 GITHUB = "token.actions.githubusercontent.com"
-# a bucket is made of several resources; each of these has to be there for it
+# the resources that every bucket needs beside itself
 OF_A_BUCKET = (
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
     "aws:s3/bucketPolicy:BucketPolicy",
@@ -63,24 +64,26 @@ OF_A_BUCKET = (
 
 
 def reasons(kind: str, inputs: Inputs) -> list[str]:
-    """What is wrong with a resource; empty: nothing. Values that are not known yet are no reason."""
+    """Returns the violations of a resource. Values that are not known yet violate nothing."""
     found = [reason for rule in _RULES.get(kind, ()) for reason in rule(inputs)]
     if kind.startswith("aws:") and not kind.startswith(GLOBAL) and not inputs.get("region"):
-        found.append("names no region: it would follow the provider's")
+        found.append("has no region: it would use the provider's")
     return found
 
 
 def stack_reasons(resources: Iterable[tuple[str, Inputs]]) -> list[str]:
-    """What is wrong with a stack as a whole: a bucket without one of its parts."""
+    """Returns the violations of a stack as a whole: missing parts of its buckets."""
     kinds = [kind for kind, _ in resources]
     buckets = kinds.count("aws:s3/bucket:Bucket")
     return [
-        f"{buckets} buckets, but {kinds.count(part)} of {part}" for part in OF_A_BUCKET if kinds.count(part) < buckets
+        f"{buckets} buckets need {buckets} of {part}; the stack has {kinds.count(part)}"
+        for part in OF_A_BUCKET
+        if kinds.count(part) < buckets
     ]
 
 
 def _document(text: Any) -> list[Mapping[str, Any]]:
-    """The statements of a policy; none if it is not known yet."""
+    """Returns the statements of a policy, or none if the policy is not known yet."""
     if not text:
         return []
     found = json.loads(text) if isinstance(text, str) else text
@@ -98,17 +101,17 @@ def _identity_policy(inputs: Inputs) -> Iterator[str]:
         if statement["Effect"] == "Allow" and "*" in _list(statement.get("Resource")):
             for action in _list(statement["Action"]):
                 if action not in WITHOUT_RESOURCE and not action.startswith("ec2:Describe"):
-                    yield f"{action} on every resource, though it could name some"
+                    yield f"allows {action} on every resource; name the resources"
 
 
 def _no_wildcard(statement: Mapping[str, Any]) -> Iterator[str]:
     if statement["Effect"] != "Allow":
         return
     if "NotAction" in statement or "NotResource" in statement or "NotPrincipal" in statement:
-        yield "allows all but what it names"
+        yield "allows everything except a list (NotAction, NotResource or NotPrincipal)"
     for action in _list(statement.get("Action")):
         if "*" in action:
-            yield f"action {action} has a wildcard"
+            yield f"allows {action}, an action with a wildcard"
 
 
 def _resource_policy(inputs: Inputs) -> Iterator[str]:
@@ -116,14 +119,14 @@ def _resource_policy(inputs: Inputs) -> Iterator[str]:
         yield from _no_wildcard(statement)
         anybody = statement.get("Principal") in ("*", {"AWS": "*"})
         if statement["Effect"] == "Allow" and anybody and not statement.get("Condition"):
-            yield "allows everybody, on no condition"
+            yield "allows every principal without a condition"
 
 
 def _bucket_policy(inputs: Inputs) -> Iterator[str]:
     yield from _resource_policy(inputs)
     statements = _document(inputs.get("policy"))
     if statements and not any(_is_tls_only(statement) for statement in statements):
-        yield "does not refuse requests without TLS"
+        yield "does not deny requests without TLS"
 
 
 def _is_tls_only(statement: Mapping[str, Any]) -> bool:
@@ -140,14 +143,14 @@ def _trust(inputs: Inputs) -> Iterator[str]:
     for statement in _document(inputs.get("assumeRolePolicy")):
         principal = statement.get("Principal", {})
         if principal == "*" or "*" in _list(principal.get("AWS")):
-            yield "anybody may take it"
+            yield "can be assumed by every principal"
         if GITHUB in str(principal.get("Federated", "")):
             yield from _pinned(statement.get("Condition", {}))
 
 
 def _pinned(condition: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     if set(condition) != {"StringEquals"}:
-        yield "trusts GitHub by something else than equal texts"
+        yield "trusts GitHub by a condition other than StringEquals"
     exact = condition.get("StringEquals", {})
     for claim in ("aud", "repository_id", "sub"):
         values = _list(exact.get(f"{GITHUB}:{claim}"))
@@ -165,48 +168,48 @@ def _encryption(inputs: Inputs) -> Iterator[str]:
     for rule in _list(inputs.get("rules")):
         default = rule.get("applyServerSideEncryptionByDefault", {})
         if default.get("sseAlgorithm") not in ("AES256", "aws:kms"):
-            yield "encrypts by no algorithm"
+            yield "has no encryption algorithm"
 
 
 def _ownership(inputs: Inputs) -> Iterator[str]:
     if inputs.get("rule", {}).get("objectOwnership") != "BucketOwnerEnforced":
-        yield "objects may belong to others than the bucket's owner"
+        yield "allows object owners other than the bucket's owner"
 
 
 def _security_group(inputs: Inputs) -> Iterator[str]:
     if inputs.get("ingress"):
-        yield "has ingress rules"
+        yield "allows ingress"
 
 
 def _ingress_rule(inputs: Inputs) -> Iterator[str]:
-    """Only the workers' group reaches endpoints; no address does."""
+    """Reports ingress from addresses. Only the workers' group may reach the endpoints."""
     if any(inputs.get(key) for key in ("cidrIpv4", "cidrIpv6", "prefixListId")):
-        yield "lets addresses in"
+        yield "allows ingress from addresses"
 
 
 def _repository(inputs: Inputs) -> Iterator[str]:
     if inputs.get("imageTagMutability") != "IMMUTABLE":
-        yield "its tags can be moved to other images"
+        yield "has mutable image tags"
     if not inputs.get("imageScanningConfiguration", {}).get("scanOnPush"):
-        yield "images are not scanned as they are pushed"
+        yield "does not scan images on push"
 
 
 def _task_definition(inputs: Inputs) -> Iterator[str]:
     for container in json.loads(inputs.get("containerDefinitions") or "[]"):
         name = container["name"]
         if container.get("logConfiguration", {}).get("logDriver") != "awslogs":
-            yield f"container {name} writes no log"
+            yield f"has a container without a CloudWatch log: {name}"
         if container.get("readonlyRootFilesystem") is not True:
-            yield f"container {name} can change its file system"
+            yield f"has a container with a writable file system: {name}"
         if str(container.get("user", "")).partition(":")[0] in ROOT_USERS:
-            yield f"container {name} runs as root"
+            yield f"has a container that runs as root: {name}"
         if container.get("privileged"):
-            yield f"container {name} is privileged"
+            yield f"has a privileged container: {name}"
 
 
 def _log_group(inputs: Inputs) -> Iterator[str]:
     if not inputs.get("retentionInDays"):
-        yield "keeps logs for ever"
+        yield "keeps logs forever"
 
 
 def _queue(inputs: Inputs) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""All that is decided about a region stack before anything is made: the only place where it can still be refused."""
+"""Decisions and checks about a region stack before it makes any resource. Later stages reject nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.checks import check_hub, check_images, check_settings
-from infra.hub.facts import HubFacts, settle
+from infra.hub.facts import HubFacts, resolve_facts
 from infra.hub.outputs import HubOutputs, read_hub
 from infra.place import Place
 from infra.registry.hosts import PrivateRegistry
@@ -19,7 +19,7 @@ from toril import __version__
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What the parts of a region have in common."""
+    """Values that several parts of a region share."""
 
     settings: RegionSettings
     place: Place
@@ -34,13 +34,13 @@ class Survey:
 
 
 def survey(settings: RegionSettings, place: Place) -> Survey:
-    """Settings, images and hub, checked; SettingError for what does not fit."""
+    """Returns the checked settings, images and hub. Raises SettingError if they do not fit together."""
     check_settings(settings, place)
     images = resolve_images(settings, place)
     check_images(settings, place, images.values())
     reference = settings.hub or f"{pulumi.get_organization()}/{pulumi.get_project()}/{place.names.hub_stack}"
     outputs = read_hub(reference)
-    hub = settle(outputs, reference)
+    hub = resolve_facts(outputs, reference)
     check_pair(
         hub_version=hub.version,
         version=__version__,
@@ -59,7 +59,7 @@ def survey(settings: RegionSettings, place: Place) -> Survey:
 
 
 def resolve_images(settings: RegionSettings, place: Place) -> dict[str, Image]:
-    """Flavour → image; SettingError for one that would come from outside."""
+    """Returns the image of each flavour. Raises SettingError for an image that ECR cannot provide."""
     registry = OwnRegistry(
         home=PrivateRegistry(place.account, place.region),
         worker_repository=place.names.repository,
@@ -71,6 +71,6 @@ def resolve_images(settings: RegionSettings, place: Place) -> dict[str, Image]:
 
 
 def coordinator_image(images: Mapping[str, Image], place: Place) -> Image:
-    """What coordinators run in, which is a worker's image: the smallest of the stack's own, else the first flavour."""
+    """Returns the coordinators' image: the smallest of the stack's own images, else the first flavour's."""
     own = [name for name, image in images.items() if image.repository == place.names.repository]
     return images[min(own or images, key=lambda name: (name != "slim", name))]

@@ -1,4 +1,4 @@
-"""bzt's own passfail module, fed with made-up samples: the oracle of criteria."""
+"""bzt's own passfail module on made-up samples: the oracle of criteria."""
 
 import copy
 import logging
@@ -15,7 +15,7 @@ PERCENTILES = (0.0, 50.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
 
 class Bzt:
-    """bzt's criteria, fed with the data points that its aggregator would make of the samples."""
+    """bzt's criteria on the data points that its aggregator would make from the samples."""
 
     def __init__(self, *criteria: str | Mapping[str, object], users: Mapping[int, int] | None = None) -> None:
         self._users = users or {}
@@ -25,7 +25,7 @@ class Bzt:
         self._total = DataPoint(0)
 
     def run(self, samples: Sequence[Sample], *, checked_to: int = 1 << 30) -> "Bzt":
-        """Feed every second; those after `checked_to` come in the final flush, when `check` is not called any more."""
+        """Processes every second. Seconds after `checked_to` belong to the final flush, which does not call `check`."""
         for second in sorted({sample.second for sample in samples}):
             point = DataPoint(second)
             for sample in samples:
@@ -55,7 +55,7 @@ class Bzt:
         kpis.add_sample((users, sample.us / 1e6, connect, first_byte, sample.rc, error, "", sample.bytes))
 
     def exit_code(self, samples: Sequence[Sample], *, checked_to: int = 1 << 30) -> int:
-        """What bzt would exit with: 3 for a breach that it noticed."""
+        """Returns bzt's exit code, which is 3 for a noticed breach."""
         try:
             self.run(samples, checked_to=checked_to)
             self.processor.post_process()
@@ -65,7 +65,7 @@ class Bzt:
 
 
 def bzt_fires(criterion: str, samples: Sequence[Sample], users: Mapping[int, int] | None = None) -> bool:
-    """Whether bzt takes the criterion for true of the samples, all of them looked at."""
+    """Whether the criterion is true of the samples according to bzt, which checks all of them."""
     exploring = Bzt(f"{criterion}, continue as failed", users=users).run(samples)
     (found,) = exploring.processor.criteria
     if found.selector == DataPoint.CUMULATIVE:

@@ -1,10 +1,10 @@
-"""Clocks that stand still until somebody sleeps."""
+"""Clocks that advance only by calls of `sleep`."""
 
 from collections.abc import Callable
 
 
 class SteppedClock:
-    """Sleeping takes no time; what is due meanwhile is done by `meanwhile`."""
+    """A clock whose sleep takes no time. `meanwhile` does the work that is due during the sleep."""
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self.at = now
@@ -19,7 +19,7 @@ class SteppedClock:
 
 
 class ShiftedClock:
-    """Another machine's: the same time, so many seconds ahead."""
+    """Another machine's clock, which is `ahead_s` ahead."""
 
     def __init__(self, clock: SteppedClock, ahead_s: float) -> None:
         self._clock, self._ahead_s = clock, ahead_s

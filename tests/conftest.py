@@ -1,4 +1,4 @@
-"""What all tests share: tiers, reproducible properties, no skipped test in CI, one embedded cloud."""
+"""Shared by all tests: tiers, reproducible properties, no skipped tests in CI, one embedded cloud."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 settings.load_profile("test")  # for another one: pytest --hypothesis-profile=night
 
-# A job on GitHub is no job to the tests: what they start has the files and tokens that a test gives it, or none.
+# On GitHub, the tests' programs must not use the job's files and tokens, only those that a test sets.
 for name in [name for name in os.environ if name.startswith("GITHUB_")]:
     del os.environ[name]
 
@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Skips the import of files that hold no test that is asked for."""
+    """Skips the import of files without a requested test."""
     if not collection_path.name.startswith("test_") or not collection_path.is_relative_to(ROOT):
         return None
     path, tier = collection_path.relative_to(ROOT).as_posix(), config.getoption("--tier")
@@ -47,12 +47,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Gives each test the marker of its tier, and leaves out what is not asked for."""
+    """Gives each test the marker of its tier, and deselects tests of other tiers."""
     asked = config.getoption("--tier")
     without_nightly = config.getoption("--without-nightly") or asked == "quick"
     left: list[pytest.Item] = []
     for item in items:
-        marks = [mark.name for mark in item.iter_markers()]  # the closest one first
+        marks = [mark.name for mark in item.iter_markers()]  # the closest marker first
         path = item.path.relative_to(ROOT).as_posix()
         tier = tier_of_test(path, marks)
         item.add_marker(tier)
@@ -67,18 +67,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI a skipped test is a failure: `make test` installs what the tests need, so nothing may be missing."""
+    """Turns a skipped test into a failure in CI: `make test` installs everything that the tests need."""
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped, which CI takes for a failure: {report.longrepr}"
+        report.longrepr = f"{item.nodeid} was skipped, which is a failure in CI: {report.longrepr}"
     return report
 
 
 @pytest.fixture(scope="session")
 def open_cloud() -> "Iterator[Cloud]":
-    """A cloud that asks nobody's rights; it is started by the first test that wants it."""
-    from tests.cloud.embedded import embedded_cloud  # boto3 takes long to import
+    """A cloud without IAM. The first test that needs it starts it."""
+    from tests.cloud.embedded import embedded_cloud  # the import of boto3 is slow
 
     with embedded_cloud() as found:
         yield found
@@ -102,14 +102,14 @@ def stage_with_iam() -> "Iterator[Stage]":
 
 @pytest.fixture
 def on_stage(stage_without_iam: "Stage") -> "Iterator[Stage]":
-    """A hub and two regions in a cloud that allows everything; all tests of `xdist_group("stage")` share them."""
+    """A hub and two regions in a cloud without IAM. All tests of `xdist_group("stage")` share them."""
     yield stage_without_iam
     stage_without_iam.tidy()
 
 
 @pytest.fixture
 def guarded(stage_with_iam: "Stage") -> "Iterator[Stage]":
-    """The same with IAM, for `xdist_group("guarded")`; IAM's recorded decisions are those of the test alone."""
+    """The same with IAM, for `xdist_group("guarded")`. IAM's recorded decisions are only the test's own."""
     stage_with_iam.cloud.mend()
     yield stage_with_iam
     stage_with_iam.tidy()

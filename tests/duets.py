@@ -1,4 +1,4 @@
-"""Duets made up for tests: a suite's plan against two addresses, and what workers would have recorded of it."""
+"""Duets made up for tests: a suite's plan against two addresses, and the workers' records."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ scenarios:
 
 
 def planned(folder: Path, text: str = SUITE, run_id: str = "run", **options: Any) -> Plan:
-    """The plan of a duet of the suite."""
+    """Returns the plan of a duet of the suite."""
     file = folder / "suite.yml"
     file.write_text(text)
     wanted: dict[str, Any] = {"blocks": 4, "base": BASE_URL, "head": HEAD_URL}
@@ -33,7 +33,7 @@ def planned(folder: Path, text: str = SUITE, run_id: str = "run", **options: Any
 
 @dataclass(frozen=True)
 class Measured:
-    """One request of a turn: completed so many seconds after the turn began."""
+    """One request of a turn, with its completion in seconds after the turn's begin."""
 
     arm: int
     block: int
@@ -46,12 +46,12 @@ class Measured:
 
 
 def interval_of(plan: Plan, samples: Iterable[Measured]) -> Interval:
-    """What one worker records of them."""
+    """Returns one worker's interval of the samples."""
     return decode(file_of(plan, samples), "made up")
 
 
 def file_of(plan: Plan, samples: Iterable[Measured]) -> bytes:
-    """The interval file in which it is kept."""
+    """Returns one worker's interval file of the samples."""
     assert plan.duet is not None
     starts = {(turn.arm, turn.block): turn.starts_s for turn in plan.duet.turns()}
     recorder = Recorder("local-1", "local")
@@ -80,7 +80,7 @@ def file_of(plan: Plan, samples: Iterable[Measured]) -> bytes:
 
 
 def merged(plan: Plan, interval: Interval) -> tuple[Timeline, dict[int, Timeline]]:
-    """The whole, and each arm."""
+    """Returns the timeline of the whole run and of each arm."""
     whole, arms = Timeline(), {arm: Timeline() for arm in ARMS}
     whole.add(interval)
     for arm, timeline in arms.items():

@@ -1,4 +1,4 @@
-"""Runs made up for tests: a plan, and the timeline of samples that workers would have recorded."""
+"""Runs made up for tests: a plan, and the timeline of the workers' samples."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ START = 1_700_000_000.0
 
 @dataclass(frozen=True)
 class Sample:
-    """One request; completed in the middle of its second."""
+    """One request, completed in the middle of its second."""
 
     second: int
     us: int = 100 * MS
@@ -55,7 +55,7 @@ FAST, SLOW, BROKEN = Sample(0, 50 * MS), Sample(0, 300 * MS), Sample(0, ok=False
 
 
 def every_second(seconds: Iterable[int], sample: Sample | None = None, times: int = 1) -> list[Sample]:
-    """The same samples in each of the seconds."""
+    """Returns the same samples in each of the seconds."""
     return [replace(sample or Sample(0), second=second) for second in seconds for _ in range(times)]
 
 
@@ -69,11 +69,11 @@ def timeline_of(
     waits_s: Sequence[float] = (),
     users_of: Mapping[str, Mapping[int, int]] = MappingProxyType({}),
 ) -> Timeline:
-    """The merged timeline of samples that were spread over so many workers in each location.
+    """Returns the merged timeline of samples, spread over `workers` workers in each location.
 
-    `users` are virtual users by second (`users_of` those of several executions), and `unfinished` requests at the
-    end, or those that had waited so long, all on the first worker and like the last sample; `health` is every
-    worker's CPU in every second.
+    `users` are virtual users by second, `users_of` those of several executions. `unfinished` are requests at the end,
+    as a count or as waiting times, all of the first worker and like the last sample. `health` is the CPU of every
+    worker in every second.
     """
     recorders: dict[str, Recorder] = {}
     locations = {sample.location for sample in samples} or {"local"}
@@ -123,9 +123,9 @@ def plan_of(
     locations: Sequence[str] = ("local",),
     ramp_up_exclude: bool = False,
 ) -> Plan:
-    """A plan with these criteria on the whole run; its load is divided evenly over the workers of all locations.
+    """Returns a plan with these criteria on the whole run, its load divided evenly over the workers of all locations.
 
-    `ours` stand under `toril.criteria`, the others in `passfail`.
+    `ours` are under `toril.criteria`, the others in `passfail`.
     """
     chosen = tuple(executions) or (execution(),)
     names = [(location, number) for location in locations for number in range(1, workers + 1)]
@@ -166,7 +166,7 @@ def plan_of(
 
 
 def execution(name: str = "shop", **load: object) -> PlannedExecution:
-    """An execution of 10 users for 10 s unless said otherwise."""
+    """Returns an execution, by default with 10 users for 10 s."""
     return PlannedExecution.model_validate(
         {"name": name, "index": 0, "executor": "locust", "scenario": name, "concurrency": 10, "hold_for_s": 10.0} | load
     )
@@ -182,19 +182,19 @@ def judged(
     language: Language = "taurus",
     **known: Any,
 ) -> CriterionResult:
-    """One criterion judged on a timeline, with what else is `known` of the run: completeness, metrics."""
+    """Judges one criterion on a timeline. `known` are other facts of the run, such as completeness and metrics."""
     where = "suite.yml: reporting[0].criteria[0]"
     criterion = parse_criterion(source, where, language, tuple(executions))
     return evaluate(criterion, Evidence(plan or plan_of(), timeline, missing, **known))
 
 
 def judged_ours(source: str | dict, timeline: Timeline, plan: Plan | None = None, **known: Any) -> CriterionResult:
-    """One criterion of `toril.criteria` judged on a timeline."""
+    """Judges one criterion of `toril.criteria` on a timeline."""
     return judged(source, timeline, plan, language="toril", **known)
 
 
 def verdict_of(timeline: Timeline, plan: Plan, **circumstances: Any) -> Verdict:
-    """The verdict on a run that is complete but for these circumstances, with CloudWatch's `metrics` if it has some."""
+    """Returns the verdict on a run that is complete except for these circumstances, with CloudWatch's `metrics`."""
     metrics: ServerMetrics | None = circumstances.pop("metrics", None)
     workers = tuple(share.worker for share in plan.shares)
     lost = {worker for worker, _ in circumstances.get("lost", ())}
@@ -211,7 +211,7 @@ def verdict_of(timeline: Timeline, plan: Plan, **circumstances: Any) -> Verdict:
 
 
 def counted(exits: Mapping[str, Exit], timeline: Timeline) -> dict[str, Exit]:
-    """The last words, of which the first that does not say how many samples there were says so for all."""
+    """Returns the exit records; the first one without a sample count gets the count of the whole timeline."""
     silent = [worker for worker, one in exits.items() if "samples" not in one.model_fields_set]
     known = sum(one.samples for one in exits.values())
     rest = dict.fromkeys(silent[:1], timeline.select().total.samples - known)
@@ -219,7 +219,7 @@ def counted(exits: Mapping[str, Exit], timeline: Timeline) -> dict[str, Exit]:
 
 
 def left(worker: str = "local-1", at_s: float = 1e6, **values: object) -> Exit:
-    """A worker's last word."""
+    """Returns a worker's exit record."""
     return Exit.model_validate({"worker": worker, "attempt": "a", "at": START + at_s, "outcome": "finished"} | values)
 
 

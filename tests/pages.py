@@ -1,4 +1,4 @@
-"""Pages whose times are known, for real browsers: what the server waits for is what a browser has to measure."""
+"""Pages with known times for real browsers, which have to measure the server's delays."""
 
 import random
 import struct
@@ -12,12 +12,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 FIRST_BYTE_S = 0.3
-PICTURE_S = 0.5  # from its request, which the page's arrival brings about
+PICTURE_S = 0.5  # from the picture's request, which the browser sends when the page arrives
 WIDTH, HEIGHT = 640, 400
 
 
 def _noise() -> bytes:
-    """A PNG that no browser takes for a background: paint counts by what there is to see."""
+    """Returns a PNG that browsers do not treat as a background, so that its paint counts."""
     chance = random.Random(7)
     rows = b"".join(b"\0" + chance.randbytes(WIDTH) for _ in range(HEIGHT))
 
@@ -40,18 +40,18 @@ document.cookie = 'been=here';</script><p>Seen</p>"""
 
 @dataclass
 class Pages:
-    """The server as a test sees it."""
+    """The server's address and records."""
 
     url: str = ""
     hits: dict[str, int] = field(default_factory=dict)  # by path
     agents: set[str] = field(default_factory=set)
-    seen: list[dict[str, str]] = field(default_factory=list)  # what pages told of themselves
+    seen: list[dict[str, str]] = field(default_factory=list)  # reports of the pages' scripts
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @contextmanager
 def pages(first_byte_s: float = FIRST_BYTE_S, picture_s: float = PICTURE_S) -> Iterator[Pages]:
-    """The shop on a port of loopback."""
+    """Serves the shop on a loopback port."""
     found = Pages()
 
     class Handler(BaseHTTPRequestHandler):
@@ -97,7 +97,7 @@ def pages(first_byte_s: float = FIRST_BYTE_S, picture_s: float = PICTURE_S) -> I
         block_on_close = False
 
         def handle_error(self, request: object, client_address: object) -> None:
-            """A browser that was killed."""
+            """Ignores the errors of killed browsers."""
 
     server = Server(("127.0.0.1", 0), Handler)
     found.url = f"http://127.0.0.1:{server.server_port}"

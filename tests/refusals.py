@@ -1,4 +1,4 @@
-"""Expects an error by its code and by the data it names; the wording is free."""
+"""Expects an error by its code and the data in its message. The wording does not matter."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from toril.errors import UserError
 
 @contextmanager
 def refused(code: str, *names: str, error: type[UserError] = UserError) -> Iterator[pytest.ExceptionInfo[UserError]]:
-    """Passes if the block raises `error` with this code, and the message contains each of the user's own `names`."""
+    """Passes if the block raises `error` with this code, and its message contains all `names`."""
     with pytest.raises(error) as caught:
         yield caught
     assert caught.value.code == code, caught.value

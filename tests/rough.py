@@ -1,15 +1,15 @@
-"""A service on loopback that behaves as badly as services do, and counts what it did; for one thread's tests.
+"""A service on loopback that misbehaves like real services, and counts its requests; for tests in one thread.
 
     with rough() as service:
         …                                # load on service.url
     assert service.asked["/reset/body"] == 12
 
-What a path does: /reset/before, /reset/head and /reset/body reset the connection before the answer, in its head, in its
-body; /unsaid closes it after a whole answer, without having said so; /drip/4 sends a body of four bytes, one every
-quarter of a second; /heads never ends its headers; /large/100 is a body of 100 MB; /chunked, /gzip, /old (HTTP/1.0, its
-end is the connection's), /close, /status/204, /hops/3; /long promises more than it sends and closes; everything else is
-a 200 of two bytes.
-With `freeze=(2, 10)` nothing is answered in the first 2 of every 10 seconds.
+Behaviour by path: `/reset/before`, `/reset/head` and `/reset/body` reset the connection before the answer, in its head
+and in its body. `/unsaid` closes it after a complete answer without a Connection header. `/drip/4` sends a body of four
+bytes, one every quarter of a second. `/heads` never ends its headers. `/large/100` has a body of 100 MB. `/old` answers
+in HTTP/1.0 and ends with the connection. `/long` sends less than its length and closes. `/chunked`, `/gzip`, `/close`,
+`/status/204` and `/hops/3` do as their names say. All other paths answer 200 with two bytes.
+With `freeze=(2, 10)`, the service does not answer in the first 2 of every 10 seconds.
 """
 
 import asyncio
@@ -25,18 +25,18 @@ from tests.targets import opened
 
 MB = 1_000_000
 DRIP_S = 0.25
-HEADS_S = 12.0  # longer than any test waits for a head
+HEADS_S = 12.0  # longer than the tests wait for a head
 TEXT = b"a text that can be compressed " * 200
 PIECE = bytes(64 * 1024)
 ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets
 
 
 class Rough:
-    """Read it when the load is over."""
+    """The service and its counts, for reading after the load."""
 
     def __init__(self, delays_s: dict[str, float], freeze: tuple[float, float] | None) -> None:
         self.delays_s, self.freeze = delays_s, freeze
-        self.asked: Counter[str] = Counter()  # requests that were read, by path
+        self.asked: Counter[str] = Counter()  # read requests, by path
         self.methods: Counter[str] = Counter()
         self.connections = 0
         self.began = time.monotonic()
@@ -65,7 +65,7 @@ class Rough:
         writer.close()
 
     async def answer(self, writer: asyncio.StreamWriter, method: str, path: str) -> bool:
-        """Whether the connection stays open."""
+        """Answers a request. Returns whether the connection stays open."""
         kind, _, argument = path.lstrip("/").partition("/")
         if kind == "reset":
             self.reset(
@@ -101,7 +101,7 @@ class Rough:
         return kind not in ("old", "close", "long", "unsaid")
 
     def reset(self, writer: asyncio.StreamWriter, first: bytes) -> None:
-        writer.write(first)  # at once, as nothing waits to be sent before it
+        writer.write(first)  # sent immediately, since the buffer is empty
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
         writer.transport.abort()
 
@@ -134,6 +134,6 @@ def head(length: int | None, *lines: str, status: str = "200 OK") -> bytes:
 
 @contextlib.contextmanager
 def rough(*, delays_s: dict[str, float] | None = None, freeze: tuple[float, float] | None = None) -> Iterator[Rough]:
-    """Serve on a free port of loopback until the block ends; `delays_s` of paths."""
+    """Serves on a free loopback port until the block ends. `delays_s`: delays by path."""
     with opened(Rough(delays_s or {}, freeze)) as service:
         yield service

@@ -1,13 +1,13 @@
-"""A small HTTP service on loopback that counts what it answers; the system under test of the worker's tests.
+"""A small HTTP service on loopback that counts its answers: the system under test of the worker's tests.
 
     with target(delay_s=0.05) as service:
         …                                    # load on service.url
     assert service.answered == 120           # redirect hops are in `hops`, not in `answered`
 
-What a path does: /status/503 answers with that status, /redirect/2 answers with two redirects before a 200, /delay/0.5
-answers after half a second, /drop closes the connection without an answer, /drip never ends its answer (a byte every
-0.2 s), /page/3 is a page with three pictures below /picture (they are in `parts`, not in `answered`); everything else
-is a 200 with a short body.
+Behaviour by path: `/status/503` answers with that status. `/redirect/2` answers with two redirects before a 200.
+`/delay/0.5` answers after half a second. `/drop` closes the connection without an answer. `/drip` never ends its
+answer: a byte every 0.2 s. `/page/3` is a page with three pictures below `/picture`, which are in `parts`, not in
+`answered`. All other paths answer 200 with a short body.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ OVERLOAD_S = 0.4
 
 
 class Target:
-    """What the service was asked and what it answered; read it when the load is over, or while it runs."""
+    """The service and its counts, for reading during or after the load."""
 
     def __init__(self, delay_s: float, status: int, body: bytes, bears_rps: float = math.inf) -> None:
         self.delay_s, self.status, self.body, self.bears_rps = delay_s, status, body, bears_rps
@@ -34,14 +34,14 @@ class Target:
         self.statuses: Counter[int] = Counter()
         self.methods: Counter[str] = Counter()
         self.bodies: Counter[bytes] = Counter()
-        self.headers: set[str] = set()  # lines of all requests, as they came
+        self.headers: set[str] = set()  # header lines of all requests, unchanged
         self.hops = 0
         self.parts = 0  # pictures of pages
-        self.started = 0  # requests that were read, answered or not
+        self.started = 0  # read requests, answered or not
         self.first_at: float | None = None  # seconds since the epoch
         self.first_of: dict[str, float] = {}  # the same, by path with its query
         self.port = 0
-        self.idle_s: float | None = None  # how long a connection is kept that nothing is asked on
+        self.idle_s: float | None = None  # after this time, the service closes an idle connection
 
     @property
     def url(self) -> str:
@@ -52,7 +52,7 @@ class Target:
         return sum(self.statuses.values())
 
     def _overload_s(self) -> float:
-        """How much longer an answer takes when more requests came within a second than it bears."""
+        """Returns the additional delay of an answer if the requests of the last second exceed the capacity."""
         if math.isinf(self.bears_rps):
             return 0.0
         now = time.monotonic()
@@ -123,7 +123,7 @@ class Target:
 
 
 class Serving(Protocol):
-    """What answers connections, and is told its port."""
+    """A service that answers connections and knows its port."""
 
     port: int
 
@@ -135,7 +135,7 @@ Service = TypeVar("Service", bound=Serving)
 
 @contextlib.contextmanager
 def opened(service: Service) -> Iterator[Service]:
-    """Serve on a free port of loopback until the block ends."""
+    """Serves on a free loopback port until the block ends."""
     loop = asyncio.new_event_loop()
     started, tasks = threading.Event(), set[asyncio.Task[None]]()
 
@@ -174,6 +174,6 @@ def opened(service: Service) -> Iterator[Service]:
 def target(
     *, delay_s: float = 0.0, status: int = 200, body: bytes = b"all is well\n", bears_rps: float = math.inf
 ) -> Iterator[Target]:
-    """Serve on a free port of loopback until the block ends."""
+    """Starts a target on a free loopback port until the block ends."""
     with opened(Target(delay_s, status, body, bears_rps)) as service:
         yield service

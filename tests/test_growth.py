@@ -1,4 +1,4 @@
-"""A square is told from what grows with the length alone."""
+"""is_linear distinguishes quadratic from linear growth."""
 
 from tests.growth import is_linear
 

@@ -1,4 +1,4 @@
-"""Credentials in texts: masked and unmasked parts, and the readable rest."""
+"""The masking of credentials in texts, and the readability of the rest."""
 
 import base64
 import json
@@ -58,7 +58,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_credential_is_not_shown(text):
+def test_a_credential_is_masked(text):
     shown = mask(text.format(SECRET))
     assert SECRET not in shown
     assert HIDDEN in shown
@@ -84,11 +84,11 @@ def test_a_credential_is_not_shown(text):
         "",
     ],
 )
-def test_a_text_without_credentials_stays(text):
+def test_a_text_without_credentials_stays_unchanged(text):
     assert mask(text) == text
 
 
-def test_the_text_around_a_credential_stays():
+def test_the_text_around_a_credential_stays_unchanged():
     assert mask("GET https://joe:pw@shop.example/a?id=7&token=abc&page=2#x") == (
         "GET https://***@shop.example/a?id=7&token=***&page=2#x"
     )
@@ -101,7 +101,7 @@ NAMES = st.sampled_from(["token", "password", "X-Amz-Signature", "access_key", "
 
 
 @given(NAMES, TOKENS, st.text(max_size=30), st.text(max_size=30))
-def test_a_secret_query_value_is_masked_in_any_context(name, token, before, after):
+def test_a_credential_in_a_query_is_masked_in_any_context(name, token, before, after):
     shown = mask(f"{before} /a?{name}={token}&b=1 {after}")
     assert f"{name}={token}" not in shown
 
@@ -165,11 +165,11 @@ PIECES_OF_LONG = (
 
 
 @pytest.mark.parametrize("piece", PIECES_OF_LONG)
-def test_the_time_of_masking_grows_linearly(piece):
+def test_the_time_of_masking_is_linear_in_the_length(piece):
     assert [beginning for beginning in BEGINNINGS if not is_linear(mask, piece, beginning)] == []
 
 
-def test_a_documents_texts_are_masked_and_its_numbers_stay():
+def test_texts_of_a_document_are_masked_and_numbers_stay():
     found = masked({"labels": {"/a?token=1": 5, "/a?token=2": 6}, "many": [[1, 2], [3, 4]], "why": ["token=x", None]})
     assert found == {
         "labels": {"/a?token=***": 5, "/a?token=*** (#2)": 6},
@@ -202,7 +202,7 @@ def test_settings_are_masked_by_their_keys():
 @pytest.mark.parametrize(
     "name", ["token", "Csrf-Token", "AWSAccessKeyId", "x-api-key", "pwd", "JSESSIONID", "Set-Cookie"]
 )
-def test_names_of_secrets_are_recognised(name):
+def test_a_name_of_a_secret_is_recognised(name):
     assert names_a_secret(name)
 
 

@@ -1,4 +1,4 @@
-"""A crowded machine excuses what it causes, and nothing else."""
+"""A crowded machine excuses only the outcomes that it causes."""
 
 import pytest
 
@@ -18,11 +18,11 @@ def verdict(outcome, *codes):
         (verdict("inconclusive", "saturated"), True, False),
         (verdict("inconclusive", "late-start", "unreached-load"), True, False),
         (verdict("inconclusive", "saturated", "excused-breach"), False, True),
-        (verdict("inconclusive", "saturated", "unsure-arms"), True, True),  # of a duet; its comparison says more
+        (verdict("inconclusive", "saturated", "unsure-arms"), True, True),  # of a duet; see its comparison
         (verdict("inconclusive", "unreached-load"), False, False),
         (verdict("inconclusive", "saturated", "lost-worker"), False, False),
         (verdict("inconclusive"), False, False),
     ],
 )
-def test_what_a_crowded_machine_causes_is_excused(found, passing, failing):
+def test_only_outcomes_of_a_crowded_machine_are_excused(found, passing, failing):
     assert (passes(found), fails(found)) == (passing, failing)

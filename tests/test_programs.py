@@ -1,4 +1,4 @@
-"""Worker, doctor and Makefile agree on where JMeter lies."""
+"""Worker, doctor and Makefile use the same JMeter home."""
 
 import subprocess
 from pathlib import Path
@@ -13,7 +13,7 @@ PRINT_HOME = "where: ; @echo $(JMETER_HOME)"
 
 
 @pytest.mark.parametrize("cache", ["", "elsewhere"])
-def test_make_assembles_it_where_it_is_looked_for(tmp_path, monkeypatch, cache):
+def test_make_and_the_worker_use_the_same_folder(tmp_path, monkeypatch, cache):
     monkeypatch.delenv("TORIL_JMETER_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / cache) if cache else "")
@@ -21,7 +21,7 @@ def test_make_assembles_it_where_it_is_looked_for(tmp_path, monkeypatch, cache):
     assert subprocess.check_output(command, cwd=ROOT, text=True).strip() == str(jmeter_home())
 
 
-def test_another_home_can_be_named(tmp_path, monkeypatch):
+def test_a_variable_sets_another_home(tmp_path, monkeypatch):
     monkeypatch.setenv("TORIL_JMETER_HOME", str(tmp_path))
     assert jmeter_home() == tmp_path
     assert not is_jmeter(tmp_path)

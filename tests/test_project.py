@@ -1,4 +1,4 @@
-"""The project's own promises: locks that work with any mirror, a wheel that runs by itself."""
+"""The project itself: locks that work with any mirror, and a wheel that runs without the source tree."""
 
 import os
 import re
@@ -18,7 +18,7 @@ import toril
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "policy/requirements.txt"]
-# Which extras a lock holds; all of them hold the command's own dependencies.
+# The extras of each lock. All locks contain the command's own dependencies.
 EXTRAS = {"run": [], "worker": ["worker"], "dev": ["worker", "jmeter", "parquet", "infra", "dev"], "infra": ["infra"]}
 
 
@@ -37,7 +37,7 @@ def uv() -> Path:
 
 
 def pins(lock: Path) -> dict[str, set[str]]:
-    """The versions that a lock pins; a package may have one for each Python version."""
+    """Returns the pinned versions by package. A package may have one version for each Python version."""
     versions: dict[str, set[str]] = {}
     for name, version in re.findall(r"^([\w.-]+)(?:\[.*\])?==([^ ]+)", lock.read_text(), re.MULTILINE):
         versions.setdefault(canonicalize_name(name), set()).add(version)
@@ -45,7 +45,7 @@ def pins(lock: Path) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("name", EXTRAS)
-def test_a_lock_pins_what_the_project_asks_for(name):
+def test_a_lock_pins_all_dependencies_of_the_project(name):
     pinned = pins(ROOT / "requirements" / f"{name}.txt")
     wanted = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in EXTRAS[name])]
     for requirement in map(Requirement, chain.from_iterable(wanted)):
@@ -87,7 +87,7 @@ def test_every_make_target_is_explained():
 
 
 @pytest.mark.live
-def test_the_wheel_installs_and_runs_by_itself(uv, tmp_path):
+def test_the_wheel_runs_without_the_source_tree(uv, tmp_path):
     build = ROOT / "requirements/build.txt"
     run(uv, "build", "--quiet", "--wheel", "--build-constraints", build, "--out-dir", tmp_path)
     (wheel,) = tmp_path.glob("*.whl")

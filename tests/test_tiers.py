@@ -1,4 +1,4 @@
-"""Tiers of the tests: a folder says which, a marker on a single test says otherwise."""
+"""Tiers of the tests: a folder sets the tier, and a marker on a test overrides it."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_a_marker_overrides_the_folder(path, marks, tier):
     assert tier_of_test(path, marks) == tier
 
 
-def test_a_file_is_imported_for_the_tiers_of_its_folder_and_its_markers_alone(tmp_path):
+def test_a_file_is_imported_only_for_the_tiers_of_its_folder_and_markers(tmp_path):
     file = tmp_path / "test_some.py"
     file.write_text("@pytest.mark.solo\n")
     path = "tests/worker/test_some.py"
@@ -32,6 +32,6 @@ def test_a_folder_or_a_marker_makes_a_test_nightly():
     assert not is_nightly("tests/cloudy/test_ecs.py", {"live"})
 
 
-def test_every_named_folder_is_there(request):
+def test_every_listed_folder_exists(request):
     assert [name for name in (*FOLDERS, *NIGHTLY, *QUICK) if not (request.config.rootpath / name).exists()] == []
     assert {tier_of_path(name) for name in QUICK} == {"unit"}

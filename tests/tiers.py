@@ -1,4 +1,4 @@
-"""Tiers: which tests run when, and how many of them at a time. tests/README.md explains them."""
+"""Tiers of tests: when they run, and how many at a time. tests/README.md explains them."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -15,7 +15,7 @@ MARKERS = {
     "nightly": "left out of `make test`; `make test-all` runs it",
 }
 
-# The tier of each folder or file; the longest path that fits counts. A marker on a test or in its file overrides it.
+# The tier of each folder or file; the longest matching path counts. A marker on a test or in its file overrides it.
 FOLDERS = {
     "tests": "unit",
     "tests/end_to_end": "live",
@@ -24,23 +24,23 @@ FOLDERS = {
     **dict.fromkeys((f"tests/workflows/test_{name}.py" for name in ("action_docs", "rights", "shape")), "unit"),
 }
 
-# Folders that only `make test-all` runs: the tests of what other tests stand on.
+# Folders that only `make test-all` runs: tests of the tests' own tools.
 NIGHTLY = ("tests/cloud", "tests/infra/engine")
 
 # What `make quick` runs: folders and files of the unit tier that start no process and import little.
 QUICK = ("tests/coordinator", "tests/regression", "tests/suite", "tests/summary", "tests/timeline")
 
-# The examples of a property under each profile of Hypothesis. Derandomised: the same ones in every run, since a test
-# that fails now and then is worse than one that fails. `search` is for a search by hand.
+# The examples of a property under each profile of Hypothesis. Every run has the same examples, since a test that fails
+# sometimes is worse than one that always fails. `search` is for a search by hand.
 PROFILES = {"quick": 10, "test": 40, "night": 200, "search": 10_000}
 for name, count in PROFILES.items():
     settings.register_profile(name, max_examples=count, derandomize=name != "search", deadline=None)
 
 
 def examples(count: int, **options: Any) -> settings:
-    """Returns the settings of a property: `count` examples where others have 100, as many fewer or more as they have.
+    """Returns the settings of a property with `count` examples, if other properties have 100. The profile scales it.
 
-    It stands beside `@given`: `@examples(300)` are 120 under the profile `test` and 600 under `night`.
+    Use it beside `@given`: `@examples(300)` means 120 under the profile `test` and 600 under `night`.
     """
     return settings(max_examples=max(5, count * settings().max_examples // 100), **options)
 
@@ -56,17 +56,17 @@ def tier_of_path(path: str) -> str:
 
 
 def tier_of_test(path: str, marks: Iterable[str]) -> str:
-    """Returns the tier of a test: that of its first marker, its own before its file's, or else its folder's."""
+    """Returns the tier of a test: by its own marker, else by its file's marker, else by its folder."""
     return next((mark for mark in marks if mark in TIERS), None) or tier_of_path(path)
 
 
 def is_nightly(path: str, marks: Collection[str]) -> bool:
-    """Whether a test is left out of `make test`: by a marker, or since all of its folder are."""
+    """Whether `make test` omits a test, by its marker or its folder."""
     return "nightly" in marks or any(_is_in(path, folder) for folder in NIGHTLY)
 
 
 def may_hold(file: Path, path: str, tier: str) -> bool:
-    """Whether the file may hold tests of the tier; a file that doesn't is not imported."""
+    """Whether the file may have tests of the tier. Other files are not imported."""
     if tier == "quick":
         return any(_is_in(path, folder) for folder in QUICK)
     return tier_of_path(path) == tier or re.search(rf"mark\.{tier}\b", file.read_text("utf-8")) is not None

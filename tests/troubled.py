@@ -1,4 +1,4 @@
-"""A store that counts what it is asked, and that can be in trouble."""
+"""A store that counts requests and can fail."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -9,9 +9,9 @@ from toril.store import FolderStore
 
 
 class TroubledStore(FolderStore):
-    """A folder behind a network: `fails` says of each (operation, key) whether it ends in a StoreError.
+    """A folder behind a network. `fails` decides for each (operation, key) whether it raises StoreError.
 
-    `loses` says of which writes the answer is lost: they are done, and end in a StoreError all the same.
+    `loses` decides which writes lose their answer: they are done, and raise StoreError nevertheless.
     """
 
     def __init__(self, folder: Path) -> None:

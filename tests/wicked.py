@@ -1,4 +1,4 @@
-"""Services on loopback that do not behave, each by one thread a connection.
+"""Services on loopback that misbehave, with one thread per connection.
 
 with wicked(resetting(every=5)) as service: …     # load on service.url; service.asked counts whole requests
 """
@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-Behaviour = Callable[["Wicked", socket.socket, int], bool]  # of the request with this number; False: hang up
+Behaviour = Callable[["Wicked", socket.socket, int], bool]  # handles the n-th request; False: close the connection
 
 
 class Wicked:
-    """What it was asked."""
+    """The service and the number of its requests."""
 
     def __init__(self, behaviour: Behaviour, context: ssl.SSLContext | None) -> None:
         self.behaviour, self.context = behaviour, context
@@ -53,7 +53,7 @@ class Wicked:
 
     @staticmethod
     def _read(reader: BinaryIO) -> bool:
-        """One whole request without a body."""
+        """Reads a complete request without a body."""
         line = b"x"
         while line not in (b"\r\n", b""):
             line = reader.readline()
@@ -61,7 +61,7 @@ class Wicked:
 
 
 def resetting(every: int) -> Behaviour:
-    """Each so-manieth request is answered by a reset of its connection."""
+    """Resets the connection of every n-th request."""
 
     def behave(_: Wicked, client: socket.socket, number: int) -> bool:
         if number % every == every - 1:
@@ -74,7 +74,7 @@ def resetting(every: int) -> Behaviour:
 
 
 def closing(every: int) -> Behaviour:
-    """Each so-manieth request is answered by closing its connection."""
+    """Closes the connection of every n-th request."""
 
     def behave(_: Wicked, client: socket.socket, number: int) -> bool:
         if number % every == every - 1:
@@ -86,7 +86,7 @@ def closing(every: int) -> Behaviour:
 
 
 def breaking_off() -> Behaviour:
-    """A part of the body that was promised, and then nothing more."""
+    """Sends a part of the body, then closes the connection."""
 
     def behave(_: Wicked, client: socket.socket, number: int) -> bool:
         client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
@@ -96,7 +96,7 @@ def breaking_off() -> Behaviour:
 
 
 def babbling() -> Behaviour:
-    """No HTTP at all."""
+    """Answers with bytes that are not HTTP."""
 
     def behave(_: Wicked, client: socket.socket, number: int) -> bool:
         client.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
@@ -106,16 +106,16 @@ def babbling() -> Behaviour:
 
 
 def silent() -> Behaviour:
-    """No answer, ever."""
+    """Never answers."""
 
     def behave(_: Wicked, client: socket.socket, number: int) -> bool:
-        return bool(client.recv(1))  # comes back when the other side gives up
+        return bool(client.recv(1))  # returns when the client closes the connection
 
     return behave
 
 
 def announcing() -> Behaviour:
-    """Heads that say that a response will come, and no response."""
+    """Sends informational heads without end, and no response."""
 
     def behave(_: Wicked, client: socket.socket, number: int) -> bool:
         while True:
@@ -125,7 +125,7 @@ def announcing() -> Behaviour:
 
 
 def dripping(times: int, every_s: float) -> Behaviour:
-    """A response that comes a byte at a time."""
+    """Sends a response one byte at a time."""
 
     def behave(_: Wicked, client: socket.socket, number: int) -> bool:
         client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % times)
@@ -138,7 +138,7 @@ def dripping(times: int, every_s: float) -> Behaviour:
 
 
 def pouring(size: int) -> Behaviour:
-    """Very large responses."""
+    """Sends very large responses."""
     block = bytes(1 << 20)
 
     def behave(_: Wicked, client: socket.socket, number: int) -> bool:
@@ -152,7 +152,7 @@ def pouring(size: int) -> Behaviour:
 
 
 def freezing(for_s: float, every_s: float) -> Behaviour:
-    """At the end of each period, counted from the first request on, nobody is answered until it is over."""
+    """Answers no request at the end of each period. Periods count from the first request."""
     begins: list[float] = []
 
     def behave(_: Wicked, client: socket.socket, number: int) -> bool:
@@ -169,7 +169,7 @@ def freezing(for_s: float, every_s: float) -> Behaviour:
 
 
 def answering() -> Behaviour:
-    """As it should be."""
+    """Answers correctly."""
 
     def behave(_: Wicked, client: socket.socket, number: int) -> bool:
         client.sendall(ANSWER)
@@ -180,7 +180,7 @@ def answering() -> Behaviour:
 
 @contextlib.contextmanager
 def wicked(behaviour: Behaviour, context: ssl.SSLContext | None = None) -> Iterator[Wicked]:
-    """Serve on a free port until the block ends."""
+    """Serves on a free port until the block ends."""
     service = Wicked(behaviour, context)
     threading.Thread(target=service.accept, daemon=True).start()
     try:

@@ -1,4 +1,4 @@
-"""Has a file as a comment on a pull request, kept up to date.
+"""Posts a file as a comment on a pull request, or updates that comment.
 
 python -m tools.comment preview.md --name stacks:preview --pull-request 7
 
@@ -15,27 +15,29 @@ from pathlib import Path
 from toril.clock import SystemClock
 from toril.github import Client, api_url, post
 
-LONGEST = 65_000  # characters; GitHub takes 65,536, and a marker comes after it
+LONGEST = 65_000  # characters; GitHub accepts 65,536, including a marker at the end
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, help="Markdown file to post.")
     parser.add_argument(
         "--name",
         required=True,
-        help="by which the comment is found again; a colon in it keeps it apart from every suite's",
+        help="Name that identifies the comment. Include a colon: no suite's name has one.",
     )
-    parser.add_argument("--pull-request", type=int, required=True)
+    parser.add_argument("--pull-request", type=int, required=True, help="Number of the pull request.")
     options = parser.parse_args()
     text = options.file.read_text(errors="replace")
     if len(text) > LONGEST:
-        raise SystemExit(f"{options.file} has {len(text):,} characters, a comment at most {LONGEST:,}")
+        raise SystemExit(
+            f"{options.file}: The file has {len(text):,} characters. Shorten it: a comment has at most {LONGEST:,}."
+        )
     client = Client(
         api_url(os.environ.get("GITHUB_API_URL") or "https://api.github.com"), os.environ["GITHUB_TOKEN"], SystemClock()
     )
     posted = post(client, os.environ["GITHUB_REPOSITORY"], options.pull_request, options.name, text)
-    print(f"comment on #{options.pull_request} {posted.done} {posted.url}")
+    print(f"Comment on #{options.pull_request} {posted.done}: {posted.url}")
     return 0
 
 

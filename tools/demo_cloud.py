@@ -1,9 +1,9 @@
-"""`make demo-cloud`: the manual's own commands, from an empty account to a verdict, in the embedded cloud of the tests.
+"""`make demo-cloud`: the manual's commands, from an empty account to a verdict, in the embedded cloud of the tests.
 
-Stacks by the real engine, the real image pushed to the regions' registries, tasks as containers (as processes where
-podman is missing). AWS itself and the engine's `aws` provider are the tests' own, on loopback: nothing leaves it.
+Real parts: the Pulumi engine, and the image in the regions' registries. Tasks run as containers, or as processes if
+podman is missing. The tests provide AWS itself and the engine's `aws` provider, on loopback only.
 
-`python -m tools.demo_cloud OPTION…` adds options to `toril run`, such as `--report terminal --report html=report.html`.
+`python -m tools.demo_cloud OPTION…` passes options to `toril run`, such as `--report html=report.html`.
 """
 
 import os
@@ -36,7 +36,7 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 def main() -> int:
-    """Everything in order; the exit code is the run's."""
+    """Runs all steps in order. Returns the exit code of the run."""
     began = time.monotonic()
     contained = all(map(shutil.which, NEEDS))
     with (
@@ -73,7 +73,7 @@ class Demo:
     contained: bool
 
     def images(self) -> dict[str, str]:
-        """Build the image and push it to each region; its digests."""
+        """Builds the image and pushes it to each region. Returns the digest by region."""
         base = output([ROOT / "image/base", cache()])
         run(["image/build", "slim", "--base", base, "--tag", "localhost/toril:slim", "--with", "podman"], quiet=True)
         found = {}
@@ -81,17 +81,17 @@ class Demo:
             there = f"{self.cloud.registry(region)}/{REPOSITORY}:slim"
             began = time.monotonic()
             found[region] = push("localhost/toril:slim", there, self.cloud.registry_login(region))
-            said(f"skopeo copy containers-storage:localhost/toril:slim docker://{there}", began)
+            show_command(f"skopeo copy containers-storage:localhost/toril:slim docker://{there}", began)
         return found
 
     def processes(self) -> dict[str, str]:
-        """Where there is no podman, tasks are processes of this environment."""
-        console.print(f"{', '.join(NEEDS)} are not all here: tasks are processes instead of containers")
+        """Registers a stand-in image whose tasks are processes of this environment. Returns the digest by region."""
+        console.print(f"Tasks run as processes: containers need {', '.join(NEEDS)}, and not all of them are installed.")
         self.cloud.set_image(REPOSITORY, WORKER, environment={"PATH": os.environ["PATH"]})
         return dict.fromkeys(stacks.REGIONS, push_stand_in(self.cloud, REPOSITORY, stacks.REGIONS))
 
     def run(self, address: str, options: list[str]) -> int:
-        """`toril run`, as a runner would."""
+        """Runs `toril doctor` and `toril run`. Returns the exit code of the run."""
         architecture = ARCHITECTURES.get(platform.machine(), "x86_64")
         command = ["run", SUITE, "--on", "fargate", "--env", f"SHOP_URL={address}"]
         command += [] if architecture == "x86_64" else ["-o", f"toril.worker.arch={architecture}"]
@@ -101,11 +101,11 @@ class Demo:
         return self.toril(*command, *options)
 
     def show_what_is_left(self) -> None:
-        """The tasks of both regions, and the runs."""
+        """Prints the number of running tasks in each region, and the runs."""
         for region in stacks.REGIONS:
             ecs = self.cloud.client("ecs", region)
             tasks = [arn for cluster in ecs.list_clusters()["clusterArns"] for arn in listed(ecs, cluster)]
-            console.print(f"tasks that still run in {region}: {len(tasks)}")
+            console.print(f"Running tasks in {region}: {len(tasks)}")
         self.toril("runs")
 
     def toril(self, *words: str) -> int:
@@ -127,7 +127,7 @@ def listed(ecs: object, cluster: str) -> list[str]:
 
 @contextmanager
 def shop() -> Iterator[str]:
-    """The system under test, on a free port of loopback."""
+    """Starts the system under test on a free loopback port. Yields its address."""
     process = subprocess.Popen(
         [sys.executable, ROOT / "loadtests/shop/service.py", "--until-stdin-closes"],
         stdin=subprocess.PIPE,
@@ -142,15 +142,15 @@ def shop() -> Iterator[str]:
 
 
 def run(command: list[str], *, quiet: bool = False) -> None:
-    """A command of the manual; what it says is shown if it fails."""
+    """Runs a command of the manual, and exits with its output if it fails."""
     began = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, capture_output=quiet, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
-    said(" ".join(command), began)
+    show_command(" ".join(command), began)
 
 
-def said(command: str, began: float) -> None:
+def show_command(command: str, began: float) -> None:
     console.print(f"[bold]$ {command}[/bold]  [dim]{time.monotonic() - began:.1f} s[/dim]")
 
 

@@ -1,4 +1,4 @@
-"""The part of `make demo-cloud` that is about stacks: the manual's commands, and what they have made."""
+"""The stacks of `make demo-cloud`: the manual's commands, and the resources that they made."""
 
 import shutil
 import time
@@ -20,42 +20,42 @@ UP = ("up", "--yes", "--skip-preview", "--stack")
 
 
 def copy(project: Path) -> None:
-    """The program and its settings, elsewhere: `stack init` writes the passphrase's salt into them."""
+    """Copies the program and its settings, since `stack init` writes the passphrase's salt into the settings."""
     for name in ("Pulumi.yaml", *(f"Pulumi.{stack}.yaml" for stack in STACKS)):
         shutil.copy(ROOT / name, project)
     shutil.copytree(ROOT / "infra", project / "infra", ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def deploy(console: Console, pulumi: Engine, project: Path) -> None:
-    """The hub, then the regions side by side; and once more, to show that nothing changes."""
+    """Deploys the hub, then the regions in parallel; then deploys again, to show that nothing changes."""
     for stack in STACKS:
         run(console, pulumi, project, "stack", "init", stack)
     run(console, pulumi, project, *UP, HUB)
     side_by_side(console, pulumi, project, [(*UP, region) for region in REGIONS])
-    console.print("\nThe same again changes nothing:\n")
+    console.print("\nA second deployment changes nothing:\n")
     side_by_side(console, pulumi, project, [(*UP, stack, "--expect-no-changes") for stack in STACKS])
 
 
 def set_digests(console: Console, pulumi: Engine, project: Path, digests: Mapping[str, str]) -> None:
-    """Say which image the workers of each region are of."""
+    """Sets the image digest of each region's workers."""
     for region, digest in digests.items():
         words = ("config", "set", "--path", "toril:flavours.slim.digest", digest, "--stack", region)
         run(console, pulumi, project, *words)
 
 
 def deploy_again(console: Console, pulumi: Engine, project: Path) -> None:
-    """The regions, with what has changed of them."""
+    """Deploys the changes of the regions."""
     side_by_side(console, pulumi, project, [(*UP, region) for region in REGIONS])
 
 
 def side_by_side(console: Console, pulumi: Engine, project: Path, commands: list[tuple[str, ...]]) -> None:
-    """Stacks that don't wait for each other, as in terminals beside each other."""
+    """Runs commands on several stacks in parallel."""
     with ThreadPoolExecutor(len(commands)) as pool:
         list(pool.map(lambda command: run(console, pulumi, project, *command), commands))
 
 
 def run(console: Console, pulumi: Engine, project: Path, *command: str) -> None:
-    """The literal command; printed with what the engine counted, once it is done."""
+    """Runs a command, then prints it with the engine's counts of resources."""
     began = time.monotonic()
     done = pulumi.cli(*command, cwd=project)
     words = [line.strip().lstrip("+~- ").split() for line in done.stdout.splitlines()]
@@ -65,12 +65,12 @@ def run(console: Console, pulumi: Engine, project: Path, *command: str) -> None:
 
 
 def show(console: Console, cloud: Cloud) -> None:
-    """What there is now, asked of the cloud itself."""
-    console.print("\nWhat is there now:\n")
+    """Prints the resources, as the cloud reports them."""
+    console.print("\nResources:\n")
     for region in REGIONS:
         _show_region(console, cloud, region)
     keys = cloud.client("s3").list_objects_v2(Bucket=f"toril-{cloud.account}-us-east-1")["Contents"]
-    console.print(f"\nIn the results bucket: {', '.join(one['Key'] for one in keys)}\n")
+    console.print(f"\nObjects in the results bucket: {', '.join(one['Key'] for one in keys)}\n")
 
 
 def _show_region(console: Console, cloud: Cloud, region: str) -> None:

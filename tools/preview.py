@@ -1,12 +1,12 @@
 """Previews stacks without their secrets: python -m tools.preview STACK… [--out FILE] [--drift]
 
-Pulumi opens the provider of a stack's secrets before anything else, and the preview of a pull request must not be able
-to. So this previews a copy of the state, with the current credentials. It reads the state from the backend and replaces
-each secret in it and in the settings by WITHHELD. It imports the copy into a folder of its own, under a passphrase that
-protects nothing. It cannot see whether a withheld value has changed.
+`pulumi preview` first opens the provider of a stack's secrets, but a preview of a pull request must not have that
+right. So this command previews a copy, in its own folder and with a passphrase that protects nothing. It exports the
+stored state and replaces each secret, there and in the settings, by WITHHELD. It cannot compare secrets: a difference
+of withheld values alone may be none.
 
-The diff goes to stdout, as Markdown to --out. With --drift Pulumi first reads the resources from the cloud, and the
-exit code is 1 when anything differs from the program beyond withheld values.
+The diff goes to stdout, and as Markdown to --out. With --drift, the command first reads the resources from the cloud;
+the exit code is 1 if anything except secrets differs from the program.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from typing import Any
 
 import yaml
 
-SIGNATURE = "4dabf18193072939515e22adb298388d"  # of Pulumi's special values; that of a secret is the next one
-SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's mark of one, in every state
+SIGNATURE = "4dabf18193072939515e22adb298388d"  # Pulumi's key of special values; the next one marks a secret
+SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - Pulumi's mark of a secret, equal in all states
 WITHHELD = "withheld"
-LONGEST = 60_000  # characters of all diffs: a comment has 65,536
-UNCHANGED = ("same", "read", "refresh", "create-replacement", "delete-replaced")  # the last two go with a `replace`
+LONGEST = 60_000  # characters of all diffs; a comment has at most 65,536
+UNCHANGED = ("same", "read", "refresh", "create-replacement", "delete-replaced")  # the last two accompany a `replace`
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("stacks", nargs="+", metavar="STACK", help="the hub first: regions refer to it")
-    parser.add_argument("--out", type=Path, help="write the diffs as Markdown")
-    parser.add_argument("--drift", action="store_true", help="compare with what is there; 1 when it differs")
+    parser.add_argument("stacks", nargs="+", metavar="STACK", help="Stacks to preview, the hub first.")
+    parser.add_argument("--out", type=Path, help="Write the diffs to this file, as Markdown.")
+    parser.add_argument("--drift", action="store_true", help="Compare with the cloud; exit with 1 on differences.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="toril-preview-") as folder:
         pulumi = copied(Path(folder), options.stacks)
@@ -46,12 +46,12 @@ def main() -> int:
     if options.out:
         options.out.write_text("".join(section(stack, diff, LONGEST // len(diffs)) for stack, diff in diffs.items()))
     if differing:
-        print(f"not as the program says: {', '.join(differing)}", file=sys.stderr)
+        print(f"The cloud differs from the program: {', '.join(differing)}. See the diffs above.", file=sys.stderr)
     return 1 if differing else 0
 
 
 class Copy:
-    """A project with its state, both without secrets, in a folder."""
+    """A copy of the project and its state, both without secrets."""
 
     def __init__(self, folder: Path) -> None:
         self.project = folder / "project"
@@ -70,9 +70,9 @@ class Copy:
         return self.run("preview", "--diff", "--color", "never", *(["--refresh"] if drift else []), "--stack", stack)
 
     def differs(self, stack: str) -> bool:
-        """Whether anything but a withheld value does, from what is there to what the program says."""
-        told = json.loads(self.run("preview", "--json", "--refresh", "--stack", stack))
-        return any(counts(step) for step in told.get("steps", []))
+        """Whether the cloud differs from the program by more than withheld values."""
+        preview = json.loads(self.run("preview", "--json", "--refresh", "--stack", stack))
+        return any(counts(step) for step in preview.get("steps", []))
 
 
 def copied(folder: Path, stacks: list[str]) -> Copy:
@@ -103,7 +103,7 @@ def copied(folder: Path, stacks: list[str]) -> Copy:
 
 
 def withheld(state: Any, provider: Mapping[str, Any]) -> Any:
-    """A deployment in whose place of each secret stands one that says nothing, and that `provider` opens."""
+    """Returns a deployment with each secret replaced by WITHHELD and with `provider` as its secrets provider."""
     if isinstance(state, list):
         return [withheld(item, provider) for item in state]
     if not isinstance(state, dict):
@@ -115,7 +115,7 @@ def withheld(state: Any, provider: Mapping[str, Any]) -> Any:
 
 
 def secrets(path: list[str | int], value: Any) -> Iterator[str]:
-    """The paths of encrypted settings, as `pulumi config set --path` takes them."""
+    """Returns the paths of encrypted settings, for `pulumi config set --path`."""
     if isinstance(value, dict) and set(value) == {"secure"}:
         first, *rest = path
         yield str(first) + "".join(f'["{part}"]' if isinstance(part, str) else f"[{part}]" for part in rest)
@@ -128,7 +128,7 @@ def secrets(path: list[str | int], value: Any) -> Iterator[str]:
 
 
 def without(value: Any) -> Any:
-    """A setting without what is encrypted in it."""
+    """Returns a setting without its encrypted parts."""
     if isinstance(value, dict):
         kept = {
             key: without(item)
@@ -140,7 +140,7 @@ def without(value: Any) -> Any:
 
 
 def counts(step: Mapping[str, Any]) -> bool:
-    """Whether a step of a preview is a change that is more than a withheld value."""
+    """Whether a step of a preview changes more than withheld values."""
     if step["op"] in UNCHANGED:
         return False
     if step["op"] not in ("update", "replace"):
@@ -155,8 +155,8 @@ def _is_secret(value: Any) -> bool:
 
 
 def section(stack: str, diff: str, longest: int) -> str:
-    """A stack's diff as Markdown, cut where a comment would be too long; the diff cannot end its fence."""
-    shown = diff if len(diff) <= longest else diff[:longest] + "\n… cut; the job's log has the rest\n"
+    """Returns a stack's diff as Markdown, truncated to `longest` characters. The diff cannot close its code fence."""
+    shown = diff if len(diff) <= longest else diff[:longest] + "\n… truncated; see the job's log for the rest\n"
     fence = "`" * max(3, *(len(run) + 1 for run in _ticks(shown)))
     return f"<details><summary>Stack <code>{stack}</code></summary>\n\n{fence}diff\n{shown}\n{fence}\n\n</details>\n\n"
 

@@ -1,7 +1,7 @@
-"""S3, ECS and the workers of `bench/fleet.py`, in a process of their own: what they take is not the coordinator's.
+"""S3, ECS and the workers of `bench/fleet.py`, in a separate process so that their CPU does not count.
 
-Prints its port. Workers write straight into the bucket; only the coordinator's requests come over HTTP, and each is
-answered after the time that AWS takes for it. `GET /told` says what has happened so far.
+Prints its port. Workers write directly to the bucket. Only the coordinator's requests use HTTP, and each answer takes
+as long as AWS's. `GET /report` returns the events so far.
 """
 
 import argparse
@@ -26,9 +26,9 @@ from toril import __version__  # noqa: E402
 from toril.records import Exit, Ready, Start, worker_key  # noqa: E402
 
 S3_S, ECS_S = (0.02, 0.04), (0.08, 0.12)
-ENGINE_S = 2.0  # from a task that runs to a worker that is ready
-LOOK_S = 1.0  # workers look for the start once a second, and flush in that rhythm
-STOPS_S = 3.0  # from a worker's last word to ECS knowing
+ENGINE_S = 2.0  # from a running task to a ready worker
+LOOK_S = 1.0  # workers poll for the start once a second, and flush at the same intervals
+STOPS_S = 3.0  # from a worker's exit to its task's stop in ECS
 SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/")
 
 
@@ -41,8 +41,8 @@ class Cloud:
         self.run_id = ""
 
     async def answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
-        if target == "/told":
-            return Answer(200, json.dumps(self.told()).encode())
+        if target == "/report":
+            return Answer(200, json.dumps(self.report()).encode())
         scope = SCOPE.search(headers["authorization"])
         assert scope is not None
         region, service = scope.groups()
@@ -56,7 +56,7 @@ class Cloud:
         await asyncio.sleep(random.uniform(*(ECS_S if service == "ecs" else S3_S)))
         return found
 
-    def told(self) -> dict[str, object]:
+    def report(self) -> dict[str, object]:
         everyone = [(name, task) for name, region in self.regions.items() for task in region.tasks.values()]
         return {
             "counts": [[kind, second, count] for (kind, second), count in self.counts.items()],
@@ -83,7 +83,7 @@ class Cloud:
         raise NotImplementedError(operation)
 
     def _begin(self, task: tasks.Task) -> None:
-        """Its worker will be ready."""
+        """Schedules the ready file of the task's worker."""
         run, worker, attempt = (task.variable(f"TORIL_{name}") for name in ("RUN", "WORKER", "ATTEMPT"))
         self.run_id = run
         ready = Ready(
@@ -111,7 +111,7 @@ class Cloud:
         asyncio.get_running_loop().call_later(at - time.time(), write)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, request after request."""
+        """Serves one connection, request after request."""
         try:
             while True:
                 lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -132,7 +132,7 @@ class Cloud:
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--regions", nargs="+", required=True)
-    parser.add_argument("--workers", type=int, required=True, help="in each region")
+    parser.add_argument("--workers", type=int, required=True, help="Workers in each region.")
     parser.add_argument("--seconds", type=int, required=True)
     parser.add_argument("--labels", type=int, required=True)
     parser.add_argument("--samples", type=int, required=True)
@@ -143,7 +143,7 @@ async def main() -> None:
     server = await asyncio.start_server(cloud.serve, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    os._exit(0)  # who started it is gone, and nobody reads answers any more
+    os._exit(0)  # the parent process has ended
 
 
 if __name__ == "__main__":

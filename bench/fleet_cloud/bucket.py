@@ -1,4 +1,4 @@
-"""S3 as far as a store asks: one bucket in memory, with conditional writes."""
+"""The part of S3 that a store uses: one bucket in memory, with conditional writes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is sent back. `kind`: what the request counts as."""
+    """A response. `kind`: the category in which the request is counted."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     kind: str = ""
-    of_head: bool = False  # the body is not sent
+    of_head: bool = False  # do not send the body
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class Bucket:
         kind = "HEAD" if of_head else "GET"
         data = self.values.get(key)
         if data is None:
-            return Answer(404, _error("NoSuchKey"), kind=f"{kind} in vain", of_head=of_head)
+            return Answer(404, _error("NoSuchKey"), kind=f"{kind} not found", of_head=of_head)
         return Answer(200, data, {"ETag": _tag(data), "x-amz-meta-toril-write": self.marks.get(key, "")}, kind, of_head)
 
     def _put(self, key: str, headers: Mapping[str, str], body: bytes) -> Answer:

@@ -1,4 +1,4 @@
-"""What simulated workers write: real interval files, recorded for a few of them and readdressed for all."""
+"""The files of simulated workers: real interval files, recorded for a few workers and copied for all."""
 
 import json
 import zlib
@@ -9,7 +9,7 @@ from toril.timeline.intervals.format import CHECKED, HEAD, LENGTH, MAGIC, VERSIO
 
 
 def files_of(regions: Sequence[str], size: Size) -> dict[str, list[bytes]]:
-    """By worker, so many in each region: its files in order of time."""
+    """Returns the files of each worker in order of time, for `size.workers` workers in each region."""
     originals = [[_unpacked(data) for _, data in recorded(variant, size)] for variant in range(VARIANTS)]
     return {
         (worker := f"{region}-{number}"): [_of_worker(raw, worker, region) for raw in originals[number % VARIANTS]]
@@ -19,7 +19,7 @@ def files_of(regions: Sequence[str], size: Size) -> dict[str, list[bytes]]:
 
 
 def _of_worker(raw: bytes, worker: str, location: str) -> bytes:
-    """The same file from another worker."""
+    """Returns the file as if from another worker."""
     (length,) = LENGTH.unpack_from(raw)
     header = json.loads(raw[LENGTH.size : LENGTH.size + length]) | {"worker": worker, "location": location}
     text = json.dumps(header, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""ECS of several regions as far as a launcher asks, at the rates that AWS gives every account."""
+"""The part of ECS that a launcher uses, in several regions and at AWS's default rates."""
 
 import json
 import random
@@ -10,13 +10,13 @@ from typing import Any
 from bench.fleet_cloud.bucket import Answer
 from toril.launchers.fargate.rate_limit import OF_CALLS, TokenBucket, usual_rates
 
-PENDING_AFTER_S = 3.0  # network interface first, then the image
+PENDING_AFTER_S = 3.0  # the network interface comes first, then the image
 JSON = {"Content-Type": "application/x-amz-json-1.1"}
 
 
 @dataclass(slots=True)
 class Task:
-    """One task; times in seconds since the epoch."""
+    """One task. Times are in seconds since the epoch."""
 
     arn: str
     request: dict[str, Any]
@@ -36,7 +36,7 @@ class Task:
         return "PENDING" if now >= self.accepted_at + PENDING_AFTER_S else "PROVISIONING"
 
     def described(self, now: float) -> dict[str, Any]:
-        """As long as AWS' own descriptions are."""
+        """Returns a description of the same size as AWS's."""
         status = self.status(now)
         times = {"createdAt": self.accepted_at, "startedAt": self.running_at, "pullStartedAt": self.accepted_at + 3}
         over = {"stoppedAt": self.stopped_at, "stopCode": "EssentialContainerExited", "stoppedReason": "Essential"}
@@ -94,7 +94,7 @@ class Task:
 
 @dataclass(slots=True)
 class Region:
-    """A region's tasks, and how many of them may start now."""
+    """A region's tasks, and the number that may start now."""
 
     name: str
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Region:
         self.launches = TokenBucket(usual_rates(self.name))
 
     def run_task(self, request: dict[str, Any], start_s: float) -> Task | None:
-        """The new task; None when that is too many too soon."""
+        """Returns the new task, or None if the rate is exceeded."""
         now = time.time()
         if not self.calls.available(now) or not self.launches.available(now):
             return None
@@ -138,5 +138,5 @@ def of(found: Mapping[str, Any], kind: str) -> Answer:
 
 
 def throttled(kind: str) -> Answer:
-    said = {"__type": "ThrottlingException", "message": "Rate exceeded"}
-    return Answer(400, json.dumps(said).encode(), JSON, f"{kind} throttled")
+    error = {"__type": "ThrottlingException", "message": "Rate exceeded"}
+    return Answer(400, json.dumps(error).encode(), JSON, f"{kind} throttled")

@@ -1,11 +1,11 @@
-"""The hub stack: what exists once in an environment. Read this first: its table of contents."""
+"""The hub stack, which exists once in an environment. Read this first: it is the table of contents."""
 
 from collections.abc import Callable, Mapping
 
 import pulumi
 
 from infra.hub.budget import Costs
-from infra.hub.github import Taker, identity_provider, takers, trust_policy
+from infra.hub.github import WorkflowRole, identity_provider, trust_policy, workflow_roles
 from infra.hub.notices import NoticeBoard
 from infra.hub.outputs import HubOutputs
 from infra.hub.public_registry import PublicRegistry
@@ -53,7 +53,7 @@ WORKFLOWS = {
 
 
 class Hub(pulumi.ComponentResource):
-    """Results bucket, public repository, roles, budget, notices; exported for the region stacks."""
+    """Results bucket, public repository, roles, budget and notices, exported for the region stacks."""
 
     def __init__(
         self, name: str, settings: HubSettings, place: Place, opts: pulumi.ResourceOptions | None = None
@@ -88,7 +88,7 @@ class Hub(pulumi.ComponentResource):
 
 
 class Roles(pulumi.ComponentResource):
-    """The roles of AWS' services always, those of workflows where GitHub is set. ARNs by purpose."""
+    """The roles of AWS services and, if `github` is set, those of workflows: ARNs by purpose."""
 
     def __init__(
         self,
@@ -109,23 +109,30 @@ class Roles(pulumi.ComponentResource):
         self.workflows: dict[str, pulumi.Output[str]] = {}
         if settings.github:
             provider = identity_provider(f"{name}-github", settings.github, own)
-            for taker in takers(settings.github):
-                self.workflows[taker.role] = self._workflow_role(f"{name}-{taker.role}", place, taker, provider, scope)
+            for workflow_role in workflow_roles(settings.github):
+                self.workflows[workflow_role.role] = self._workflow_role(
+                    f"{name}-{workflow_role.role}", place, workflow_role, provider, scope
+                )
         self.register_outputs({})
 
     def _workflow_role(
-        self, name: str, place: Place, taker: Taker, provider: pulumi.Output[str], scope: pulumi.Output[Scope]
+        self,
+        name: str,
+        place: Place,
+        workflow_role: WorkflowRole,
+        provider: pulumi.Output[str],
+        scope: pulumi.Output[Scope],
     ) -> pulumi.Output[str]:
         return make_role(
             name,
             place,
-            place.names.role(taker.role),
-            f"{WORKFLOWS[taker.purpose]} of {taker.repository.name}",
-            provider.apply(lambda arn: trust_policy(arn, taker.repository, taker.suffixes)),
-            _policies(taker.purpose, scope),
+            place.names.role(workflow_role.role),
+            f"{WORKFLOWS[workflow_role.purpose]} of {workflow_role.repository.name}",
+            provider.apply(lambda arn: trust_policy(arn, workflow_role.repository, workflow_role.suffixes)),
+            _policies(workflow_role.purpose, scope),
             pulumi.ResourceOptions(parent=self),
-            session_s=LONGEST_S if taker.purpose == "run" else HOUR_S,
-            managed=taker.purpose == "deploy",
+            session_s=LONGEST_S if workflow_role.purpose == "run" else HOUR_S,
+            managed=workflow_role.purpose == "deploy",
         ).arn
 
 
@@ -134,7 +141,7 @@ def _policies(purpose: str, scope: pulumi.Output[Scope]) -> dict[str, pulumi.Inp
 
 
 def scope_of(settings: HubSettings, place: Place, bucket_key: str | None) -> Scope:
-    """What the roles are about, from settings alone and the bucket's key."""
+    """Returns the scope of the roles, from the settings and the bucket's key."""
     return Scope(
         partition=place.partition,
         account=place.account,

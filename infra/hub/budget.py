@@ -1,4 +1,4 @@
-"""A monthly budget of the environment, with warnings by mail."""
+"""A monthly budget of the environment, reported by email."""
 
 import pulumi
 import pulumi_aws as aws
@@ -11,10 +11,10 @@ ACTUAL_PERCENT = (50, 80, 100)
 
 
 class Costs(pulumi.ComponentResource):
-    """The budget. It counts resources with the environment's tag, once that is a cost allocation tag.
+    """The budget. It counts resources with the environment's tag, after the tag is a cost allocation tag.
 
-    An operator switches that on, once an account, because no stack can do it. Only the paying account may, and AWS
-    knows a tag only a day after its first use. A second stack with the same switch would turn it off for the first.
+    The paying account activates that tag by hand, once, a day after its first use. No stack does: a second stack with
+    the same switch would turn it off for the first.
     """
 
     def __init__(self, name: str, budget: Budget, place: Place, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -34,7 +34,7 @@ class Costs(pulumi.ComponentResource):
 
 
 def notifications(budget: Budget) -> "list[aws.budgets.BudgetNotificationArgsDict]":
-    """At 50, 80 and 100 % of the month's limit, and when 100 % is to be expected."""
+    """Returns notifications at 50, 80 and 100 % of the month's limit, and at a forecast of 100 %."""
     points = [*(("ACTUAL", percent) for percent in ACTUAL_PERCENT), ("FORECASTED", 100)]
     return [
         {

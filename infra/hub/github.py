@@ -1,9 +1,9 @@
-"""Who among GitHub's workflows may take which role. No stored key: GitHub says in a signed token what runs.
+"""The trust between GitHub's workflows and roles. No key is stored: GitHub's signed token identifies the job.
 
-Each trust names exact values, never a pattern. A token's subject has one of two forms: repositories made, renamed or
-transferred since 15 July 2026 send their ids in it, older ones only their names. Both are trusted, and the
-repository's id as well, so that a new owner of the same name gets no access. Where STS does not know the claim
-`repository_id` (AWS does not document GovCloud), no workflow can take the role: it fails closed.
+Each trust names exact values, never a pattern. A token's subject has one of two forms. Repositories made, renamed or
+transferred since 15 July 2026 send ids in it, older ones only names. Each role trusts both forms, and requires the
+repository's id as well, so a reused name gives no access. If STS does not support the claim `repository_id`, no job
+can assume the role. AWS does not document whether GovCloud supports it.
 """
 
 from collections.abc import Iterable
@@ -18,21 +18,21 @@ from infra.settings.hub import GitHub, GitHubRepository
 
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
-PULL_REQUEST = "pull_request"  # of the repository itself: a fork's gets no token
+PULL_REQUEST = "pull_request"  # from the repository itself: a fork's pull request gets no token
 
 
 def environment(name: str) -> str:
-    """The end of the subject of a job in a GitHub environment."""
+    """Returns the subject's suffix for a job in a GitHub environment."""
     return f"environment:{name}"
 
 
 def branch(name: str) -> str:
-    """… of a job on a branch, which is in no environment and belongs to no pull request."""
+    """Returns the subject's suffix for a job on a branch, without an environment or a pull request."""
     return f"ref:refs/heads/{name}"
 
 
 def subjects(repository: GitHubRepository, *suffixes: str) -> list[str]:
-    """The subjects that the repository's jobs have, in the old form and in the one with ids."""
+    """Returns the subjects of the repository's jobs, in the old form and in the form with ids."""
     owner, _, name = repository.name.partition("/")
     prefixes = (
         f"repo:{repository.name}",
@@ -42,7 +42,7 @@ def subjects(repository: GitHubRepository, *suffixes: str) -> list[str]:
 
 
 def trust_policy(provider_arn: str, repository: GitHubRepository, suffixes: Iterable[str]) -> Document:
-    """A role for those jobs of a repository whose subjects end so."""
+    """Returns the trust policy for the jobs of a repository whose subjects have these suffixes."""
     return document(
         [
             trust(
@@ -61,8 +61,8 @@ def trust_policy(provider_arn: str, repository: GitHubRepository, suffixes: Iter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taker:
-    """A role for workflows: its name's end, what it is for, and who may take it."""
+class WorkflowRole:
+    """A role for workflows: its name, its purpose, and the jobs that may assume it."""
 
     role: str
     purpose: Literal["preview", "deploy", "publish", "run"]
@@ -70,11 +70,11 @@ class Taker:
     suffixes: tuple[str, ...]
 
 
-def takers(github: GitHub) -> list[Taker]:
-    """All roles for workflows.
+def workflow_roles(github: GitHub) -> list[WorkflowRole]:
+    """Returns all roles for workflows.
 
-    A further repository has a role of its own, with the same rights. A trust policy has room for five repositories
-    (2,048 characters), and the log of the account separates repositories by the role.
+    Each further repository has its own role with the same rights, for two reasons. A trust policy has at most 2,048
+    characters, enough for five repositories, and the account's log distinguishes them by role.
     """
     home = github.home
     previews = (environment(github.preview),) if github.preview else (PULL_REQUEST, branch(github.branch))
@@ -86,9 +86,11 @@ def takers(github: GitHub) -> list[Taker]:
     if home.run:
         of_home["run"] = tuple(environment(one) for one in (home.run, github.nightly) if one)
     return [
-        *(Taker(role=one, purpose=one, repository=home, suffixes=ends) for one, ends in of_home.items()),
+        *(WorkflowRole(role=one, purpose=one, repository=home, suffixes=ends) for one, ends in of_home.items()),
         *(
-            Taker(role=f"run-{one.repository_id}", purpose="run", repository=one, suffixes=(environment(one.run),))
+            WorkflowRole(
+                role=f"run-{one.repository_id}", purpose="run", repository=one, suffixes=(environment(one.run),)
+            )
             for one in github.repositories
             if one.run
         ),
@@ -96,7 +98,7 @@ def takers(github: GitHub) -> list[Taker]:
 
 
 def identity_provider(name: str, github: GitHub, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """The ARN of the account's provider for GitHub: the one that exists, or a new one. AWS needs no thumbprint."""
+    """Returns the ARN of the account's provider for GitHub, existing or new. AWS needs no thumbprint."""
     if github.provider_arn:
         return pulumi.Output.from_input(github.provider_arn)
     provider = aws.iam.OpenIdConnectProvider(name, url=f"https://{ISSUER}", client_id_lists=[AUDIENCE], opts=opts)

@@ -1,7 +1,7 @@
-"""Mails about alarms and failed coordinators, through one topic of the hub.
+"""Emails about alarms and failed coordinators, through one topic of the hub.
 
-An alarm can call only a topic of its own region, and each topic wants every address confirmed. So regions forward such
-events to a bus of the hub, which feeds one topic: one confirmation an address, in any number of regions.
+An alarm can call only a topic of its own region, and every address has to confirm each topic. So regions forward
+events to a bus of the hub, which publishes them to one topic: one confirmation per address, for all regions.
 """
 
 import json
@@ -22,7 +22,7 @@ PURPOSE = "notices"  # of the role
 
 
 class NoticeBoard(pulumi.ComponentResource):
-    """In the hub: the bus, the topic, its addresses."""
+    """The hub's part: the bus, the topic and its addresses."""
 
     def __init__(
         self,
@@ -70,10 +70,10 @@ class NoticeBoard(pulumi.ComponentResource):
 
 
 class Notices(pulumi.ComponentResource):
-    """In a region: forwards the events that need a mail to the hub.
+    """A region's part: rules that forward its events to the hub.
 
-    All regions of the hub's account use one role, which the hub has made; one in another account (`foreign`) makes
-    its own.
+    All regions of the hub's account use one role, which the hub makes. A region in another account (`foreign`) makes
+    its own role.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Notices(pulumi.ComponentResource):
 def passing_role(
     name: str, place: Place, role: str, bus: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> pulumi.Output[str]:
-    """The ARN of a role by which rules of this account's regions put their events on the hub's bus."""
+    """Makes the role by which rules of this account's regions put events on the hub's bus. Returns its ARN."""
     rules = [place.arn("events", f"rule/{one}", region="*") for one in place.names.notice_rules().values()]
     policy = pulumi.Output.from_input(bus).apply(lambda arn: document([allow("PassOn", ["events:PutEvents"], [arn])]))
     description = "Rules pass alarms and failed coordinators on to the hub"
@@ -123,8 +123,9 @@ def passing_role(
 
 
 def event_patterns(names: Names, alarms: Sequence[str], *, coordinators: bool) -> dict[str, Any]:
-    """The events that matter: an alarm that goes off, a coordinator that could not start or ends with another code
-    than 0, which is what a passed run ends with.
+    """Returns the patterns of forwarded events: a new alarm, and a coordinator that failed to start or exited non-zero.
+
+    A passed run exits with 0.
     """
     found: dict[str, Any] = {}
     if alarms:
@@ -151,7 +152,7 @@ def event_patterns(names: Names, alarms: Sequence[str], *, coordinators: bool) -
 
 
 def topic_policy(topic: str, account: str) -> Document:
-    """EventBridge publishes, on behalf of this account only."""
+    """Returns the topic's policy: EventBridge publishes, for this account only."""
     return document(
         [
             {
@@ -167,7 +168,7 @@ def topic_policy(topic: str, account: str) -> Document:
 
 
 def bus_policy(bus: str, place: Place, accounts: Sequence[str]) -> Document:
-    """Other accounts' regions put their notices on the bus."""
+    """Returns the bus's policy: other accounts' regions put their events on it."""
     roles = [
         f"arn:{place.partition}:iam::{account}:role{place.names.iam_path}{place.names.role('notices', '*')}"
         for account in sorted(accounts)

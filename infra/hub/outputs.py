@@ -1,4 +1,4 @@
-"""What the hub stack exports and region stacks read: an interface between stacks, so names here are only added."""
+"""The hub's outputs, which region stacks read. Names are only added, never changed or removed."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import pulumi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubOutputs:
-    """The hub as a region sees it. `bucket_key` and the roles' ARNs are empty texts where there is none."""
+    """The hub's outputs. `bucket_key` and the roles' ARNs are empty texts if the hub has none."""
 
     version: pulumi.Output[str]
     environment: pulumi.Output[str]
@@ -22,12 +22,12 @@ class HubOutputs:
     notice_bus: pulumi.Output[str]
 
     def export(self) -> None:
-        """As outputs of the running stack, under the names of the fields."""
+        """Exports the fields as outputs of the running stack."""
         for name in self.__slots__:
             pulumi.export(name, getattr(self, name))
 
 
 def read_hub(reference: str) -> HubOutputs:
-    """The outputs of the hub stack called `reference`; empty texts for those that an older hub does not have."""
+    """Returns the outputs of the hub stack `reference`. Outputs that an older hub lacks are empty texts."""
     hub = pulumi.StackReference(reference)
     return HubOutputs(**{name: hub.get_output(name).apply(lambda value: value or "") for name in HubOutputs.__slots__})

@@ -1,4 +1,4 @@
-"""The worker image for everybody: a repository in ECR Public."""
+"""The public worker image: a repository in ECR Public."""
 
 from collections.abc import Iterable
 
@@ -16,11 +16,11 @@ PUSH = (
     "ecr-public:PutImage",
     "ecr-public:UploadLayerPart",
 )
-HOME = "us-east-1"  # of ECR Public's API, wherever the hub is
+HOME = "us-east-1"  # the only region of ECR Public's API
 
 
 class PublicRegistry(pulumi.ComponentResource):
-    """The repository and its page in the gallery. Everybody may pull; this account's roles may push, and `pushers`."""
+    """The repository and its page in the gallery. Pulls are public; this account's roles and `pushers` may push."""
 
     def __init__(
         self, name: str, catalog: Catalog, *, protect: bool, opts: pulumi.ResourceOptions | None = None
@@ -40,7 +40,7 @@ class PublicRegistry(pulumi.ComponentResource):
                 repository_name=repository.repository_name,
                 region=HOME,
                 policy=render(pushers_policy(catalog.pushers)),
-                # both would be inherited, and keep rights that are to be taken away
+                # children would inherit both options, which would keep revoked rights
                 opts=pulumi.ResourceOptions(parent=repository, protect=False, retain_on_delete=False),
             )
         self.uri = repository.repository_uri
@@ -48,13 +48,13 @@ class PublicRegistry(pulumi.ComponentResource):
 
 
 def pushers_policy(pushers: Iterable[str]) -> Document:
-    """Who may push beside the account's own roles; ECR Public exists in the commercial partition only."""
+    """Returns the rights of pushers other than the account's roles. ECR Public is in the commercial partition only."""
     accounts = sorted({f"arn:aws:iam::{who}:root" if who.isdigit() else who for who in pushers})
     return document([grant(f"Push{number}", {"AWS": who}, PUSH) for number, who in enumerate(accounts, start=1)])
 
 
 def catalog_data(catalog: Catalog) -> "aws.ecrpublic.RepositoryCatalogDataArgsDict":
-    """What the gallery shows; texts that are not set stay away."""
+    """Returns the gallery page, without unset texts."""
     page: aws.ecrpublic.RepositoryCatalogDataArgsDict = {
         "architectures": ["ARM 64", "x86-64"],
         "description": catalog.description,

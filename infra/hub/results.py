@@ -1,4 +1,4 @@
-"""The results bucket: where runs, deployments and suites meet."""
+"""The results bucket, which holds runs, deployments and suites."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -31,7 +31,7 @@ _ADMINISTER = (
 
 
 class Results(pulumi.ComponentResource):
-    """The bucket, and a key for it where it has one of its own."""
+    """The bucket, and its own key if the settings ask for one."""
 
     def __init__(
         self, name: str, settings: HubSettings, place: Place, opts: pulumi.ResourceOptions | None = None
@@ -79,7 +79,7 @@ class Results(pulumi.ComponentResource):
         self.register_outputs({"bucket": self.bucket, "key": self.key})
 
     def _key(self, name: str, settings: HubSettings, place: Place, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-        """The ARN of the bucket's key, an empty text with S3's own keys."""
+        """Returns the ARN of the bucket's key, or an empty text with S3's own keys."""
         if settings.encryption != "KMS":
             return pulumi.Output.from_input("" if settings.encryption == "AES256" else settings.encryption)
         key = aws.kms.Key(
@@ -94,23 +94,23 @@ class Results(pulumi.ComponentResource):
 
 
 def refuse_while_deployed(bucket: str, region: str, opts: pulumi.InvokeOptions) -> None:
-    """SettingError while region stacks still publish in the bucket, which is about to lose its protection."""
+    """Raises SettingError if the hub loses its protection while region stacks still publish in its bucket."""
     try:
         found = aws.s3.get_objects(bucket=bucket, prefix="deployments/", max_keys=NAMED, region=region, opts=opts)
     except Exception as error:  # the engine gives no type of error
         if "NoSuchBucket" in str(error):
-            return  # it is about to be made
+            return  # this update makes the bucket
         raise
     if found.keys:
         names = ", ".join(key.removeprefix("deployments/").removesuffix(".json") for key in sorted(found.keys))
         raise SettingError(
-            f"toril:protect is false, but regions still depend on this hub: {names}. Destroy their stacks first "
-            "(pulumi destroy --stack …), or set toril:protect to true"
+            f"toril:protect: Regions still depend on this hub: {names}. Destroy their stacks first "
+            "(`pulumi destroy --stack …`), or set `protect` to true."
         )
 
 
 def encryption_rule(key: str) -> "aws.s3.BucketServerSideEncryptionConfigurationRuleArgsDict":
-    """S3's own keys, or the key with this ARN; with a bucket key, so that not every object costs a call of KMS."""
+    """Returns encryption by S3's own keys, or by this KMS key. A bucket key saves a KMS call per object."""
     if not key:
         return {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}, "bucket_key_enabled": False}
     return {
@@ -120,7 +120,7 @@ def encryption_rule(key: str) -> "aws.s3.BucketServerSideEncryptionConfiguration
 
 
 def lifecycle_rules(retention: Retention) -> "list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]":
-    """Runs go after their days, and what an interrupted upload left; deployments and suites stay."""
+    """Returns rules that expire runs and interrupted uploads. Deployments and suites never expire."""
     return [
         {
             "id": "interrupted-uploads",
@@ -138,10 +138,9 @@ def lifecycle_rules(retention: Retention) -> "list[aws.s3.BucketLifecycleConfigu
 
 
 def bucket_policy(bucket: str, partition: str, names: Names, accounts: Iterable[str]) -> Document:
-    """TLS 1.2 only; no one overwrites a worker's files; the rights of other accounts' roles.
+    """Returns the bucket's policy: TLS 1.2 only, no overwriting of workers' files, rights of other accounts' roles.
 
-    A worker's files are all written once, and so are a suite's, of which no worker writes any. The lease, summaries and
-    reports are rewritten, and are no worker's.
+    All files of workers and suites are written once. The coordinator rewrites the lease, summaries and reports.
     """
     arn = f"arn:{partition}:s3:::{bucket}"
     everything = [arn, f"{arn}/*"]
@@ -155,7 +154,7 @@ def bucket_policy(bucket: str, partition: str, names: Names, accounts: Iterable[
                 [f"{arn}/runs/*/workers/*"],
                 {
                     "Null": {"s3:if-none-match": "true"},
-                    # the parts of an upload carry no condition, its end does
+                    # the parts of a multipart upload carry no condition; its completion does
                     "BoolIfExists": {"s3:ObjectCreationOperation": "true"},
                 },
             ),
@@ -209,14 +208,14 @@ def _deny(sid: str, action: str, resources: list[str], condition: dict[str, Any]
 
 
 def key_policy(partition: str, account: str, accounts: Iterable[str], names: Names) -> Document:
-    """The account's own roles by their policies; other accounts' workers and deploying roles through S3 alone."""
+    """Returns the key's policy: own roles by their policies, other accounts' workers and deploying roles through S3."""
     statements: list[Statement] = [
         {
             "Sid": "Account",
             "Effect": "Allow",
             "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
             "Action": sorted(f"kms:{action}" for action in (*_ADMINISTER, *_USE)),
-            "Resource": "*",  # in a key's policy: this key
+            "Resource": "*",  # in a key policy: the key itself
         }
     ]
     if others := sorted(accounts):

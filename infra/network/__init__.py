@@ -1,1 +1,1 @@
-"""Where workers get their addresses from, and what they may reach."""
+"""The workers' network: addresses, endpoints and egress."""

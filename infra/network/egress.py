@@ -1,4 +1,4 @@
-"""What the network itself lets through, and what it says about that: decided without making anything."""
+"""Decisions about the network's egress and about the targets that it enforces. Nothing here makes resources."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,10 +23,11 @@ class Bucket:
 
 
 def enforced(settings: RegionSettings, images: Iterable[Image]) -> tuple[Enforced, ...]:
-    """Which of the targets the network enforces.
+    """Returns the kinds of targets that the network enforces.
 
-    Addresses: in private mode, when all targets are addresses; behind a host name may be any. Not where an image comes
-    from outside on its first pull, and not for coordinators, which call other regions. Names: by the DNS firewall.
+    Addresses: in private mode, if all targets are addresses, since a host name may have any address. Not if the first
+    pull of an image leaves the VPC, and not in the home region, whose coordinators call other regions. Names: with the
+    DNS firewall.
     """
     found: list[Enforced] = []
     targets, outside = settings.targets, any(image.cache or image.credentials for image in images)
@@ -39,7 +40,7 @@ def enforced(settings: RegionSettings, images: Iterable[Image]) -> tuple[Enforce
 
 
 def interface_services(settings: RegionSettings) -> list[str]:
-    """The interface endpoints that workers need in private mode, by their part of the service's name."""
+    """Returns the services whose interface endpoints workers need in private mode."""
     wanted = ["ecr.api", "ecr.dkr", "logs"]
     if settings.secrets or any(flavour.credentials for flavour in settings.flavours.values()):
         wanted.append("secretsmanager")
@@ -47,19 +48,19 @@ def interface_services(settings: RegionSettings) -> list[str]:
 
 
 def service_name(region: str, service: str) -> str:
-    """Of an endpoint service of AWS."""
+    """Returns the name of an AWS endpoint service."""
     return f"{'cn.' if region.startswith('cn-') and service.startswith('ecr') else ''}com.amazonaws.{region}.{service}"
 
 
 def results_policy(place: Place, bucket: Bucket) -> Document:
-    """Of an endpoint that leads to the results bucket; who may is the business of roles."""
+    """Returns the policy of an endpoint to the results bucket. Roles decide which principals may use it."""
     return document(_results(place, bucket))
 
 
 def gateway_policy(place: Place, bucket: Bucket) -> Document:
-    """Of the S3 gateway beside private workers: image layers, and the results bucket if it is near.
+    """Returns the policy of the S3 gateway in private mode: image layers, and the results bucket of the same region.
 
-    ECR keeps layers in a bucket of its own in each region.
+    ECR keeps layers in its own bucket in each region.
     """
     layers = f"arn:{place.partition}:s3:::prod-{place.region}-starport-layer-bucket/*"
     near = _results(place, bucket) if bucket.region == place.region else []
@@ -75,17 +76,17 @@ def _results(place: Place, bucket: Bucket) -> list[Statement]:
 
 
 def resolvable(place: Place, settings: RegionSettings, bucket: Bucket) -> list[str]:
-    """What the DNS firewall lets through: the targets' names, and those of AWS that a task needs."""
+    """Returns the names that the DNS firewall allows: the targets' and those of AWS that a task needs."""
     return qualified([*settings.targets.hosts, *names_of_aws(place, settings, bucket)])
 
 
 def qualified(names: Iterable[str]) -> list[str]:
-    """With the dot at the end that Route 53 gives back, so that a refresh finds nothing to change."""
+    """Returns names with a final dot, as Route 53 returns them: a refresh then changes nothing."""
     return sorted({f"{name}." for name in names})
 
 
 def names_of_aws(place: Place, settings: RegionSettings, bucket: Bucket) -> list[str]:
-    """The host names that a worker's task needs from AWS, whatever it tests."""
+    """Returns the AWS host names that every worker's task needs."""
     layers = f"prod-{place.region}-starport-layer-bucket"
     services = ["ecr", "logs", "secretsmanager"]
     near = [f"{one}.{place.region}.{place.suffix}" for one in ("api.ecr", "logs", "secretsmanager")]

@@ -1,4 +1,4 @@
-"""Ways from an own VPC to AWS that do not lead over the internet."""
+"""VPC endpoints, by which an own VPC reaches AWS without the internet."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ from infra.settings import RegionSettings
 
 
 class Endpoints(pulumi.ComponentResource):
-    """S3's gateway, which costs nothing, and in private mode interface endpoints for all that a worker calls.
+    """The S3 gateway, which is free, and in private mode interface endpoints for every service that a worker calls.
 
-    Beside public addresses the gateway lets everything through, since a test may well download from S3; in private
-    mode it serves image layers and the results bucket only. It is of its own region: from private workers to a bucket
-    elsewhere leads an interface endpoint, or NAT.
+    In public mode the gateway allows everything, since a suite may download from S3. In private mode it allows only
+    image layers and the results bucket. A gateway serves only its own region: private workers reach a bucket in another
+    region by an interface endpoint or NAT.
     """
 
     s3_prefix_list: pulumi.Output[str]

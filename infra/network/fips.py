@@ -1,7 +1,7 @@
-"""Which AWS services have FIPS endpoints where, under which hosts: the one table of it.
+"""The regions and hosts of the FIPS endpoints of AWS services, in one table.
 
 As of 2026-11-24, from the AWS General Reference (service endpoints) and the FIPS compliance page. SDKs build a FIPS
-host for any region, whether it exists or not, and Pulumi's provider falls back silently: so it is decided here.
+host for any region, whether it exists or not, and Pulumi's provider falls back silently. So this module decides.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ NORTH_AMERICA = US | CANADA | GOVCLOUD
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """FIPS endpoints of a service. Hosts have `{region}` in them; `govcloud` where it is another one there."""
+    """The FIPS endpoints of a service. Hosts contain `{region}`; `govcloud` is the host there if it differs."""
 
     name: str
     regions: frozenset[str] | None  # None: everywhere
@@ -64,20 +64,20 @@ SERVICES = {
     "sts": _service("AWS STS", NORTH_AMERICA, "sts-fips.{region}.amazonaws.com", "sts.{region}.amazonaws.com"),
 }
 
-# Without FIPS endpoints in commercial regions. None of them is ever called by a worker.
+# Services without FIPS endpoints in commercial regions. No worker calls them.
 EXEMPT = {
     "ecr-public": "Amazon ECR Public: publishing the worker image, from the hub",
     "pricing": "AWS Price List: what a run costs, before it starts",
     "servicequotas": "Service Quotas: whether a run fits, before it starts",
 }
 
-# Interface endpoints of a VPC whose FIPS hosts are a service of their own. AWS lists none for the others that workers
-# use (CloudWatch Logs, Secrets Manager): their usual one is taken to serve both kinds of hosts.
+# Interface endpoints whose FIPS hosts have their own endpoint service. AWS lists none for CloudWatch Logs and Secrets
+# Manager, so we assume that their usual endpoint serves both kinds of hosts.
 PRIVATE_LINK = {"ecr.api": "ecr-fips.api", "ecr.dkr": "ecr-fips.dkr", "kms": "kms-fips", "sts": "sts-fips"}
 
 
 def services_used(settings: RegionSettings) -> tuple[str, ...]:
-    """What deploying the stack, its workers and those who start them call in the stack's own region; sorted."""
+    """Returns the services that deployment, workers and launchers call in the stack's region, sorted."""
     used = {"ec2", "ecr", "ecs", "iam", "logs", "monitoring", "s3", "sts"}
     if settings.encryption != "AES256" or settings.logs.encryption or settings.secret_keys:
         used.add("kms")
@@ -93,25 +93,25 @@ def services_used(settings: RegionSettings) -> tuple[str, ...]:
 
 
 def check(region: str, services: Iterable[str]) -> None:
-    """SettingError naming all services without a FIPS endpoint in `region`; those in EXEMPT have none anywhere."""
+    """Raises SettingError, with all services that lack a FIPS endpoint in `region`. Skips the services in EXEMPT."""
     missing = sorted(SERVICES[service].name for service in set(services) - EXEMPT.keys() if not _real(service, region))
     if missing:
         has = "have no FIPS endpoint" if len(missing) > 1 else "has no FIPS endpoint"
         raise SettingError(
-            f"toril:fips: {', '.join(missing)} {has} in {region}; remove `fips`, or deploy to one of "
-            f"{', '.join(full_regions(services))}"
+            f"toril:fips: {', '.join(missing)} {has} in {region}. Remove `fips`, or deploy to one of "
+            f"{', '.join(full_regions(services))}."
         )
 
 
 def full_regions(services: Iterable[str]) -> list[str]:
-    """The regions in which all of `services` have FIPS endpoints."""
+    """Returns the regions in which all of `services` have FIPS endpoints."""
     return [
         region for region in sorted(NORTH_AMERICA) if all(_real(one, region) for one in set(services) - set(EXEMPT))
     ]
 
 
 def endpoints(region: str, bucket_region: str, services: Iterable[str]) -> dict[str, str]:
-    """Service → FIPS host, as the region's deployment tells a runner; S3's is the results bucket's."""
+    """Returns the FIPS host of each service, for the region's record. The host of S3 is the results bucket's."""
     return {
         service: SERVICES[service].host_in(bucket_region if service == "s3" else region)
         for service in sorted(set(services) - EXEMPT.keys())
@@ -119,7 +119,7 @@ def endpoints(region: str, bucket_region: str, services: Iterable[str]) -> dict[
 
 
 def registry_host(account: str, region: str) -> str:
-    """Of a private registry."""
+    """Returns the FIPS host of a private registry."""
     return f"{account}.dkr.ecr-fips.{region}.amazonaws.com"
 
 

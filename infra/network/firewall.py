@@ -1,4 +1,4 @@
-"""Route 53 DNS Firewall: workers resolve the targets' names and those of AWS that they need, and no others."""
+"""Route 53 DNS Firewall: workers resolve only the targets' names and the AWS names that they need."""
 
 import pulumi
 import pulumi_aws as aws
@@ -9,7 +9,7 @@ from infra.settings import RegionSettings
 
 
 class DnsFirewall(pulumi.ComponentResource):
-    """Rules over the whole VPC, which is the stack's own."""
+    """Rules for the whole VPC, which is always the stack's own."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class DnsFirewall(pulumi.ComponentResource):
             name, region=self._region, name=f"{self._base}-targets", opts=self._child
         )
         allowed = resolvable(place, settings, bucket)
-        # an allowed name may be an alias of any other: the owner of the name decides
+        # an allowed name may be an alias of any other name: its owner decides
         self._rule(group, "allowed", allowed, 100, action="ALLOW", redirection="TRUST_REDIRECTION_DOMAIN")
         self._rule(group, "others", qualified(["*"]), 200, action="BLOCK", redirection=None)
         aws.route53.ResolverFirewallRuleGroupAssociation(

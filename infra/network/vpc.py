@@ -1,4 +1,4 @@
-"""Where workers are put: an own VPC with public addresses, a private one with endpoints, or one that is there."""
+"""The workers' VPC: an own one with public addresses, an own private one with endpoints, or an existing one."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ ANYWHERE = "0.0.0.0/0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkArgs:
-    """`images` decide, among others, what the network has to let through."""
+    """The network's inputs. `images` influence its egress."""
 
     settings: RegionSettings
     place: Place
@@ -28,7 +28,7 @@ class NetworkArgs:
 
 
 class Network(pulumi.ComponentResource):
-    """Subnets and a security group that lets nothing in. `targets` tells what of them the network enforces."""
+    """Subnets and a security group without ingress. `targets` says which targets the network enforces."""
 
     subnets: list[pulumi.Output[str]]
     security_group: pulumi.Output[str]
@@ -65,7 +65,7 @@ class Network(pulumi.ComponentResource):
             tags=self._named(self._name),
             opts=self._child,
         )
-        # the group that the VPC comes with would let its members talk to each other; nothing is ever put into it
+        # AWS's default group allows traffic between its members; no resource of the stack uses it
         aws.ec2.DefaultSecurityGroup(
             self._name, region=self._region, vpc_id=vpc.id, ingress=[], egress=[], opts=self._child
         )
@@ -117,7 +117,7 @@ class Network(pulumi.ComponentResource):
             vpc_id=vpc.id,
             cidr_block=block,
             availability_zone=zone.name,
-            map_public_ip_on_launch=False,  # RunTask asks for addresses, nothing else gets one
+            map_public_ip_on_launch=False,  # RunTask requests addresses; no other resource gets one
             tags=self._named(name),
             opts=self._child,
         )
@@ -149,7 +149,7 @@ class Network(pulumi.ComponentResource):
         )
 
     def _nat(self, vpc: aws.ec2.Vpc, workers: aws.ec2.RouteTable, zone: Zone, block: str) -> None:
-        """One gateway for all zones: a load test can be repeated, and a second one costs as much again."""
+        """Makes one gateway for all zones: a load test can be repeated, and a second gateway doubles the cost."""
         name = f"{self._name}-nat"
         table = self._route_table(name, vpc)
         out = self._route_out(name, table, gateway_id=self._internet_gateway(vpc).id)
@@ -180,7 +180,7 @@ class Network(pulumi.ComponentResource):
         return group
 
     def _narrow_egress(self, group: aws.ec2.SecurityGroup, endpoints: Endpoints) -> None:
-        """Targets, endpoints, S3; the VPC's own DNS is beyond the reach of security groups."""
+        """Allows egress to targets, endpoints and S3. Security groups do not affect the VPC's own DNS."""
         for block in self.targets.cidrs:
             six = ":" in block
             self._egress(group, block, cidr_ipv4=None if six else block, cidr_ipv6=block if six else None)

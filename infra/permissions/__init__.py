@@ -1,1 +1,1 @@
-"""What each role of the hub may do: pure functions from a scope to the statements of a policy."""
+"""The rights of the hub's roles: pure functions from a scope to the statements of a policy."""

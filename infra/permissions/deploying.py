@@ -1,18 +1,18 @@
-"""The role that `pulumi up` and `destroy` need, for the hub and all regions of one account.
+"""The role for `pulumi up` and `destroy` of the hub and of all regions of one account.
 
-| statement | who needs it, for what |
+| statement | purpose |
 |---|---|
-| CreateRepositories, ChangeRepositories | the worker's and further private repositories, and those that caches made |
-| Registry | cache rules, creation templates, and where asked the registry's policy, scanning, replication |
+| CreateRepositories, ChangeRepositories | the worker's and other private repositories, and those of caches |
+| Registry | cache rules, creation templates; if set, the registry's policy, scanning and replication |
 | NewInCluster, Cluster | clusters and their capacity providers |
 | TaskDefinitions, OldTaskDefinitions | revisions of task definitions |
 | Logs, Alarms, Secrets | log group; alarms; credentials of caches, by their names |
-| Firewall | DNS Firewall, where the region has one |
-| WriteRoles, BoundRoles | roles below the environment's path, and where a boundary is set only with it |
+| Firewall | DNS Firewall, if the region has one |
+| WriteRoles, BoundRoles | roles below the environment's path; if a boundary is set, only with it |
 | WritePolicies, AttachPolicies | policies below that path, for roles below it |
 | HandRolesToTasks, HandRolesToScheduler, HandRolesToEvents | task definitions, schedules, rules |
 | HandRolesToRegistry, HandRolesToPullThrough | creation templates; caches of ECR in another account |
-| ServiceRoles | a fresh account's service-linked roles |
+| ServiceRoles | service-linked roles of a new account |
 | ListState, WriteState, StateKey | Pulumi's state and its secrets |
 """
 
@@ -25,12 +25,12 @@ from infra.permissions.running import SCHEDULER_SERVICE, TASKS_SERVICE
 from infra.permissions.scope import Scope, pass_roles
 from infra.permissions.statements import ANY, Condition, Document, Statement, allow, calls, document
 
-# Services whose linked roles a first use makes; ECS' is made by the first cluster.
+# AWS makes the linked roles of these services on first use. The first cluster makes that of ECS.
 _LINKED = ("ecr", "ecs", "pullthroughcache.ecr", "replication.ecr")
 
 
 def _registry(scope: Scope) -> list[Statement]:
-    repositories = [scope.arn("ecr", "repository/*")]  # stacks choose the names of their further repositories
+    repositories = [scope.arn("ecr", "repository/*")]  # stacks choose the names of their other repositories
     return [
         allow("CreateRepositories", ["ecr:CreateRepository", "ecr:TagResource"], repositories, scope.new),
         allow(
@@ -53,7 +53,7 @@ def _registry(scope: Scope) -> list[Statement]:
             scope.ours,
         ),
         allow(
-            "Registry",  # none of these actions knows a resource
+            "Registry",  # these actions have no resource-level permissions
             calls(
                 "ecr",
                 "CreatePullThroughCacheRule",
@@ -87,14 +87,14 @@ def _workers(scope: Scope) -> list[Statement]:
             ),
             [scope.cluster],
         ),
-        # neither knows a resource before there is one
+        # neither action has a resource before the resource exists
         allow("NewInCluster", ["ecs:CreateCluster", "ecs:RegisterTaskDefinition"], ANY, scope.new),
         allow(
             "TaskDefinitions",
             ["ecs:TagResource", "ecs:UntagResource"],
             [scope.families],
         ),
-        allow("OldTaskDefinitions", ["ecs:DeregisterTaskDefinition"], ANY),  # knows no resource
+        allow("OldTaskDefinitions", ["ecs:DeregisterTaskDefinition"], ANY),  # no resource-level permissions
         allow(
             "Logs",
             calls(
@@ -121,7 +121,7 @@ def _workers(scope: Scope) -> list[Statement]:
                 "secretsmanager",
                 "CreateSecret",
                 "DeleteSecret",
-                "GetSecretValue",  # the provider compares a version with what it is to be
+                "GetSecretValue",  # the provider compares the stored version with the wanted one
                 "PutSecretValue",
                 "TagResource",
                 "UntagResource",
@@ -159,14 +159,14 @@ def _roles(scope: Scope) -> list[Statement]:
         {"StringEquals": {"iam:PermissionsBoundary": scope.boundary}} if scope.boundary else None
     )
     return [
-        # with a boundary, only roles that have it are made and given rights, so that no role exceeds it
+        # with a boundary, only roles that have it can be made or changed, so no role exceeds it
         allow("BoundRoles", ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"], below, bounded),
         allow(
             "WriteRoles",
             calls("iam", "DeleteRole", "TagRole", "UntagRole", "UpdateAssumeRolePolicy", "UpdateRole"),
             below,
         ),
-        # the roles' own policies, where they are too long to be inline
+        # the roles' own policies, if they are too long to be inline
         allow(
             "WritePolicies",
             calls(
@@ -239,7 +239,7 @@ def _network_policy(scope: Scope) -> Document:
     return document(network_statements(scope))
 
 
-# By name: managed policies, each within their 6,144 characters.
+# Managed policies by name; each has at most 6,144 characters.
 DEPLOY_POLICIES: dict[str, Callable[[Scope], Document]] = {
     "hub": _hub_policy,
     "identity": _identity_policy,

@@ -1,15 +1,15 @@
-"""What the deploying role needs for the hub's own resources, and for keys.
+"""The deploying role's rights on the hub's own resources and on keys.
 
-| statement | who needs it, for what |
+| statement | purpose |
 |---|---|
 | Bucket, PublishDeployments | the results bucket's settings; `deployments/<region>.json` of region stacks |
-| EmptyBucket, ListVersions | `pulumi destroy` of a hub with `protect: false`; absent while it is protected |
+| EmptyBucket, ListVersions | `pulumi destroy` of a hub with `protect: false`; absent from a protected hub |
 | CreateKeys, ChangeKeys, Aliases, AliasesOfKeys | keys of the stacks |
-| Grants | ECR asks for one when a repository is made with a key |
-| ResultsKey | deployments in a bucket with a key of its own |
-| Provider | GitHub's identity provider, where the stack makes it |
+| Grants | ECR creates a grant for each repository with a key |
+| ResultsKey | deployments in a bucket with its own key |
+| Provider | GitHub's identity provider, if the stack makes it |
 | Topic, Subscriptions, Queue, Schedules, Rules | notices, dead letters, schedules of suites |
-| Budget, PublicRepository | only where the stack has one |
+| Budget, PublicRepository | only if the stack has one |
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ _KEYS = (
 
 
 def hub_statements(scope: Scope) -> list[Statement]:
-    """Within the services that a hub uses, by the names that it gives."""
+    """Returns the rights on the hub's services, restricted to the hub's names."""
     return [
         *_bucket(scope),
         *_keys(scope),
@@ -55,7 +55,7 @@ def hub_statements(scope: Scope) -> list[Statement]:
             ),
             [reading.topic(scope)],
         ),
-        allow("Subscriptions", ["sns:Unsubscribe"], ANY),  # knows no resource
+        allow("Subscriptions", ["sns:Unsubscribe"], ANY),  # no resource-level permissions
         allow(
             "Queue",
             calls("sqs", "CreateQueue", "DeleteQueue", "SetQueueAttributes", "TagQueue", "UntagQueue"),
@@ -109,7 +109,7 @@ def _bucket(scope: Scope) -> Iterable[Statement]:
 
 def _keys(scope: Scope) -> Iterable[Statement]:
     keys = [scope.arn("kms", "key/*")]
-    yield allow(  # knows no resource, since there is none yet; tags are given with it
+    yield allow(  # the key does not exist yet, so the condition is on its tags
         "CreateKeys",
         calls("kms", "CreateKey", "TagResource"),
         ANY,

@@ -1,10 +1,10 @@
-"""What the deploying role needs for the own VPC of a region.
+"""The deploying role's rights on a region's own VPC.
 
-| statement | who needs it, for what |
+| statement | purpose |
 |---|---|
-| CreateNetwork, InNetworks, ChangeNetwork | the region's own VPC; changes only what has the environment's tag |
-| TagNetwork, RetagNetwork | tags on what is made, and on what is ours already: nothing becomes ours by a tag |
-| CloseDefaultGroup | the VPC's default security group, which allows nothing |
+| CreateNetwork, InNetworks, ChangeNetwork | the region's own VPC; changes need the environment's tag |
+| TagNetwork, RetagNetwork | tags on new resources and on the environment's own, but on no others |
+| CloseDefaultGroup | the VPC's default security group, which then allows nothing |
 """
 
 from infra.permissions.scope import Scope
@@ -62,18 +62,18 @@ _CHANGE = (
 
 
 def network_statements(scope: Scope) -> list[Statement]:
-    """Make resources with the environment's tag, and change those alone."""
+    """Returns the rights to make resources with the environment's tag, and to change only those."""
 
-    def those(*kinds: str) -> list[str]:
+    def arns(*kinds: str) -> list[str]:
         return [scope.arn("ec2", f"{kind}/*") for kind in kinds]
 
     return [
-        allow("CreateNetwork", calls("ec2", *_CREATE), those(*_MADE), scope.new),
-        # what a new thing is made in is authorised, too, and may be an existing VPC's
+        allow("CreateNetwork", calls("ec2", *_CREATE), arns(*_MADE), scope.new),
+        # IAM also authorises the VPC of a new resource, which may be an existing one
         allow(
             "InNetworks",
             calls("ec2", "CreateNatGateway", "CreateSecurityGroup", "CreateVpcEndpoint"),
-            those("elastic-ip", "route-table", "security-group", "subnet", "vpc"),
+            arns("elastic-ip", "route-table", "security-group", "subnet", "vpc"),
         ),
         allow(
             "ChangeNetwork",
@@ -85,16 +85,16 @@ def network_statements(scope: Scope) -> list[Statement]:
                 "CreateRouteTable",
                 "CreateSubnet",
             ),
-            those(*_MADE),
+            arns(*_MADE),
             scope.ours,
         ),
-        # A VPC's default group is closed, and has no tag before: any group of the account can be closed with this.
+        # A VPC's default group has no tag before it is closed. So this right covers all groups of the account.
         allow(
             "CloseDefaultGroup",
             calls("ec2", "CreateTags", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress"),
-            those("security-group"),
+            arns("security-group"),
         ),
-        # tags on creation, or on what is already ours: nothing is made ours by a tag
-        allow("TagNetwork", ["ec2:CreateTags"], those(*_MADE), {"StringLike": {"ec2:CreateAction": "*"}}),
-        allow("RetagNetwork", ["ec2:CreateTags"], those(*_MADE), scope.ours),
+        # tags on creation or on the environment's own resources: a tag never adopts another resource
+        allow("TagNetwork", ["ec2:CreateTags"], arns(*_MADE), {"StringLike": {"ec2:CreateAction": "*"}}),
+        allow("RetagNetwork", ["ec2:CreateTags"], arns(*_MADE), scope.ours),
     ]

@@ -1,10 +1,10 @@
-"""Statements of policies that belong to a thing rather than to a role: they say who may, too."""
+"""Statements of resource policies, which name principals."""
 
 from collections.abc import Iterable, Mapping
 
 from infra.permissions.statements import Condition, Document, Statement, canonical_condition, document, trust
 
-EVERYBODY = {"AWS": "*"}  # only where a condition, a network or a key narrows it; each use says which
+EVERYBODY = {"AWS": "*"}  # only with a condition, network or key that restricts it; each use names it
 
 
 def grant(
@@ -14,7 +14,7 @@ def grant(
     resources: Iterable[str] = (),
     condition: Condition | None = None,
 ) -> Statement:
-    """A statement of a resource's policy; without `resources` it is about the resource itself."""
+    """Returns a statement of a resource policy. Without `resources`, it applies to the resource itself."""
     statement: Statement = {
         "Sid": sid,
         "Effect": "Allow",
@@ -29,7 +29,7 @@ def grant(
 
 
 def service_trust(service: str, condition: Condition) -> Document:
-    """A role's trust in a service of AWS; not every service says on whose behalf it comes."""
+    """Returns a role's trust in an AWS service. Not every service sends the source account of a condition."""
     statement = trust({"Service": service}, "sts:AssumeRole", condition)
     if not condition:
         del statement["Condition"]

@@ -1,12 +1,12 @@
-"""The role that publishes what workers run: images, and suites for schedules.
+"""The role that publishes worker images, and suites for schedules.
 
-| statement | who needs it, for what |
+| statement | purpose |
 |---|---|
 | LogIn, LogInPublic | `docker login` to ECR and ECR Public |
-| PushImages, PushPublicImages | the image workflow: layers, manifests, and reading back digest and scan findings |
-| ReadDeployments | the image workflow: which regions there are |
+| PushImages, PushPublicImages | the image workflow: layers, manifests, digests and scan findings |
+| ReadDeployments | the image workflow: the list of regions |
 | PushSuites, ListSuites | `toril push`: the suites of scheduled runs |
-| ResultsKey | S3, where the results bucket has a key of its own |
+| ResultsKey | S3, if the results bucket has its own key |
 """
 
 from infra.permissions.scope import Scope, use_bucket_key
@@ -20,14 +20,14 @@ _PUSH = (
     "PutImage",
     "UploadLayerPart",
 )
-_PULL = ("BatchGetImage", "DescribeImageScanFindings", "GetDownloadUrlForLayer")  # an index refers to what is there
+_PULL = ("BatchGetImage", "DescribeImageScanFindings", "GetDownloadUrlForLayer")  # an index refers to pushed images
 
 
 def publish_policy(scope: Scope) -> Document:
-    """Push worker images everywhere, and suites into the results bucket; start nothing."""
+    """Returns the rights to push worker images to all regions and suites to the results bucket."""
     return document(
         [
-            allow("LogIn", ["ecr:GetAuthorizationToken"], ANY),  # knows no resource
+            allow("LogIn", ["ecr:GetAuthorizationToken"], ANY),  # no resource-level permissions
             allow(
                 "PushImages",
                 [f"ecr:{action}" for action in (*_PUSH, *_PULL)],
@@ -47,7 +47,7 @@ def _public(scope: Scope) -> list[Statement]:
         return []
     repository = f"arn:{scope.partition}:ecr-public::{scope.account}:repository/{scope.public_repository}"
     return [
-        # neither action knows a resource
+        # neither action has resource-level permissions
         allow("LogInPublic", ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"], ANY),
         allow("PushPublicImages", [f"ecr-public:{action}" for action in _PUSH], [repository]),
     ]

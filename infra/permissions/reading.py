@@ -1,19 +1,19 @@
-"""What refreshing and previewing the stacks reads, of exactly the services that the program uses.
+"""The rights to refresh and preview the stacks: reads of exactly the services that the program uses.
 
-| statement | who needs it, for what |
+| statement | purpose |
 |---|---|
 | ReadNetwork, ReadVpcs | own VPC, endpoints, security groups; zones and subnets of an existing VPC |
-| ReadUnnamed | registries' settings, task definitions, alarms: what knows no resource |
+| ReadUnnamed | registry settings, task definitions, alarms: actions without resource-level permissions |
 | ReadRepositories | private repositories, their policies and lifecycles |
 | ReadCluster | clusters, their capacity providers, tags of task definitions |
 | ListLogs, ReadLogs, ReadAlarms | log group; alarms |
-| ReadSecrets | that a cache's secret is there and has a version, never its value |
+| ReadSecrets | existence and versions of a cache's secret, never its value |
 | ReadKeys | keys of the stacks: their policy, rotation, tags |
-| ReadRoles, ReadPolicies, ReadProvider | what lies below the environment's path; GitHub's identity provider |
-| ReadBucket, ReadDeployments | the results bucket's settings; what regions publish. No run, no suite |
+| ReadRoles, ReadPolicies, ReadProvider | roles and policies below the environment's path; GitHub's identity provider |
+| ReadBucket, ReadDeployments | the results bucket's settings; the regions' records. No runs, no suites |
 | ReadTopic, ReadQueue, ReadSchedules, ReadRules | notices, dead letters, schedules, rules |
-| ReadBudget, ReadPublicRepository, ReadFirewall | only where the stack has one |
-| ResultsKey | what regions publish, where the results bucket has a key of its own |
+| ReadBudget, ReadPublicRepository, ReadFirewall | only if the stack has one |
+| ResultsKey | the regions' records, if the results bucket has its own key |
 | ListState, ReadState | Pulumi's state, whose secrets stay encrypted |
 """
 
@@ -71,15 +71,15 @@ _UNNAMED = (
 
 
 def preview_policy(scope: Scope) -> Document:
-    """Read the stacks and their state; change nothing, read no secret, decrypt nothing but what regions publish."""
+    """Returns the rights to read the stacks and their state. They decrypt only the regions' records."""
     return document([*read_statements(scope), *use_bucket_key(scope, write=False), *_read_state(scope)])
 
 
 def read_statements(scope: Scope) -> list[Statement]:
     return [
-        allow("ReadNetwork", [f"ec2:Describe{what}" for what in _NETWORK], ANY),  # none of them knows a resource
+        allow("ReadNetwork", [f"ec2:Describe{what}" for what in _NETWORK], ANY),  # no resource-level permissions
         allow("ReadVpcs", ["ec2:DescribeVpcAttribute"], [scope.arn("ec2", "vpc/*")]),
-        allow("ReadUnnamed", _UNNAMED, ANY),  # none of them knows a resource
+        allow("ReadUnnamed", _UNNAMED, ANY),  # no resource-level permissions
         allow(
             "ReadRepositories",
             [
@@ -95,7 +95,7 @@ def read_statements(scope: Scope) -> list[Statement]:
             ["ecs:DescribeClusters", "ecs:ListTagsForResource"],
             [scope.cluster, scope.families],
         ),
-        # it is asked of all groups, whatever its prefix
+        # IAM authorises it on all log groups, whatever the requested prefix
         allow("ListLogs", ["logs:DescribeLogGroups"], [scope.arn("logs", "log-group:*")]),
         allow("ReadLogs", ["logs:ListTagsForResource"], [scope.arn("logs", f"log-group:{scope.names.log_group()}")]),
         allow("ReadAlarms", ["cloudwatch:ListTagsForResource"], alarms(scope)),
@@ -221,7 +221,7 @@ def topic(scope: Scope) -> str:
 
 
 def rules(scope: Scope) -> list[str]:
-    """Those of regions, those of the hub's bus, and the bus."""
+    """Returns the ARNs of the regions' rules, of the rules on the hub's bus, and of the bus."""
     return [
         scope.arn("events", f"event-bus/{scope.names.notices()}"),
         scope.arn("events", f"rule/{scope.names.notices()}/{scope.names.notices()}"),
@@ -235,7 +235,7 @@ def schedules(scope: Scope) -> list[str]:
 
 
 def firewalls(scope: Scope) -> list[str]:
-    """Their ARNs hold an id, no name."""
+    """Returns patterns of ARNs, which contain an id and no name."""
     kinds = ("firewall-domain-list", "firewall-rule-group", "firewall-rule-group-association")
     return [scope.arn("route53resolver", f"{kind}/*") for kind in kinds]
 

@@ -1,6 +1,7 @@
-"""A role as a resource: path, boundary and trust; its rights as inline policies, which belong to it alone.
+"""A role as a resource: path, boundary, trust, and inline policies for its rights.
 
-Inline policies may have 10,240 characters together; a role that needs more gets managed ones, of 6,144 each.
+Inline policies of a role have at most 10,240 characters in all. A role that needs more gets managed policies, of
+6,144 characters each.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from infra.permissions.statements import Document, render
 from infra.place import Place
 
 HOUR_S = 3600
-LONGEST_S = 12 * HOUR_S  # AWS' maximum; a session that ends before its run would leave that without a coordinator
+LONGEST_S = 12 * HOUR_S  # the maximum of AWS; if the session ended before its run, the run would lose its coordinator
 
 
 def make_role(
@@ -27,7 +28,7 @@ def make_role(
     session_s: int = HOUR_S,
     managed: bool = False,
 ) -> "aws.iam.Role":
-    """The role called `role`, below the environment's path, with these policies."""
+    """Makes the role `role` below the environment's path, with these policies."""
     made = aws.iam.Role(
         name,
         name=role,

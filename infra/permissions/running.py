@@ -1,22 +1,22 @@
-"""Roles that run loads: of workflows (run), of coordinator tasks, of the scheduler, of the sweeper.
+"""The roles that run load tests: of workflows (run), coordinator tasks, the scheduler and the sweeper.
 
-| statement | who needs it, for what |
+| statement | purpose |
 |---|---|
 | ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, `suites/`, runs; no deletion |
-| StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags tell a run's cost and its tasks |
-| HandRolesToWorkers | RunTask hands the worker's and the execution role to the task |
-| WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: what has just ended |
+| StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags identify a run's cost and tasks |
+| HandRolesToWorkers | RunTask passes the worker's role and the execution role to the task |
+| WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: recently ended tasks |
 | ReadTaskDefinitions, ReadClusters | preflight: the revision exists and fits the architecture, the cluster is active |
-| ReadImages, CheckCaches | preflight: the image is there by digest, the cache rule is valid |
+| ReadImages, CheckCaches | preflight: the image exists by digest, the cache rule is valid |
 | ReadQuotas, ReadRegions | preflight: vCPU quota and launch rate, region opted in |
-| ReadMetrics | preflight: vCPU in use; criteria on the service's metrics, for the sweeper as well |
-| ReadLogs | the last lines of a worker that stopped |
+| ReadMetrics | preflight: vCPU in use; criteria on the service's metrics, also for the sweeper |
+| ReadLogs | the last lines of a stopped worker |
 | PlanSweeps, HandSweeperToScheduler | the one-time schedule that sweeps a run at its deadline |
 | LaunchInOtherAccounts | the launcher's role in each other account with regions |
-| StartCoordinators, HandRolesToCoordinators, DeadLetters | the scheduler's: it starts one family with two roles |
-| StartSweeper, HandRolesToSweeper | the sweeper starts its own task, with no more rights than it has |
-| ResultsKey | S3, where the results bucket has a key of its own |
-| EndRuns | the sweeper: the stop, before it stops tasks; then lease, end and judgement of a run without an owner |
+| StartCoordinators, HandRolesToCoordinators, DeadLetters | the scheduler: it starts one family with two roles |
+| StartSweeper, HandRolesToSweeper | the sweeper starts its own task, with its own rights |
+| ResultsKey | S3, if the results bucket has its own key |
+| EndRuns | the sweeper: stop of the run and its tasks; lease, end and verdict of a run without an owner |
 """
 
 from infra.names import Names
@@ -26,12 +26,12 @@ from infra.permissions.statements import ANY, Document, Statement, allow, docume
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 SCHEDULER_SERVICE = "scheduler.amazonaws.com"
 ENDING = ("end.json", "lease.json", "metrics.json", "report.html", "stop.json", "summary.json", "verdict.json")
-SWEEP = "sweep-"  # prefix of one-time schedules: a right to plan one gives no right to change a nightly one
-LAUNCHER = "launcher"  # purpose of the role that a region stack in another account makes for this account's runs
+SWEEP = "sweep-"  # name prefix of one-time schedules: the right to plan them does not cover nightly ones
+LAUNCHER = "launcher"  # role that a region stack in another account makes for the runs of this account
 
 
 def run_policy(scope: Scope) -> Document:
-    """Start, watch, stop and judge runs in every region of the environment."""
+    """Returns the rights to start, watch, stop and judge runs in every region of the environment."""
     return document(
         [
             *_store(scope),
@@ -49,12 +49,12 @@ def run_policy(scope: Scope) -> Document:
 
 
 def coordinator_policy(scope: Scope) -> Document:
-    """The same as a run that a person or a workflow starts: it is the same command."""
+    """Returns the same rights as for a person or workflow, since the coordinator runs the same command."""
     return run_policy(scope)
 
 
 def scheduler_policy(scope: Scope) -> Document:
-    """Start coordinator tasks; letters that cannot be delivered go to their queue."""
+    """Returns the rights to start coordinator tasks, and to send failed invocations to the dead-letter queue."""
     return document(
         [
             allow("StartCoordinators", ["ecs:RunTask"], [scope.coordinators], scope.started),
@@ -68,7 +68,7 @@ def scheduler_policy(scope: Scope) -> Document:
 
 
 def sweeper_policy(scope: Scope) -> Document:
-    """Stop what runs past its deadline. The scheduler takes this role to start a task that has it, too."""
+    """Returns the rights to stop runs past their deadline. Both the scheduler and the sweeper's task have this role."""
     return document(
         [
             allow("StartSweeper", ["ecs:RunTask"], [scope.coordinators], scope.started),
@@ -79,7 +79,7 @@ def sweeper_policy(scope: Scope) -> Document:
             allow("ListStore", ["s3:ListBucket"], [scope.bucket_arn]),
             allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", "runs/*")),
             allow("EndRuns", ["s3:PutObject"], scope.objects(*(f"runs/*/{name}" for name in ENDING))),
-            allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # knows no resource
+            allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # no resource-level permissions
             *use_bucket_key(scope, write=True),
             *_other_accounts(scope),
         ]
@@ -87,7 +87,7 @@ def sweeper_policy(scope: Scope) -> Document:
 
 
 def task_statements(scope: Scope) -> list[Statement]:
-    """What of a run happens in its regions' accounts; a launcher's role in another account needs the same."""
+    """Returns a run's rights in its regions' accounts, for this account's roles and for another account's launcher."""
     logs = scope.arn("logs", f"log-group:{scope.names.log_group()}:*")
     return [
         allow("StartWorkers", ["ecs:RunTask"], [scope.workers], scope.started),
@@ -95,19 +95,21 @@ def task_statements(scope: Scope) -> list[Statement]:
         pass_roles("HandRolesToWorkers", [scope.role("worker", "*"), scope.role("execution", "*")], TASKS_SERVICE),
         *_stop_tasks(scope),
         allow("ReadClusters", ["ecs:DescribeClusters"], [scope.cluster]),
-        allow("ReadTaskDefinitions", ["ecs:DescribeTaskDefinition"], ANY),  # knows no resource
+        allow("ReadTaskDefinitions", ["ecs:DescribeTaskDefinition"], ANY),  # no resource-level permissions
         allow("ReadImages", ["ecr:BatchGetImage", "ecr:DescribeImages"], [scope.arn("ecr", "repository/*")]),
-        # neither action knows a resource
+        # neither action has resource-level permissions
         allow("CheckCaches", ["ecr:DescribePullThroughCacheRules", "ecr:ValidatePullThroughCacheRule"], ANY),
-        allow("ReadQuotas", ["servicequotas:GetServiceQuota", "servicequotas:ListServiceQuotas"], ANY),  # nor these
-        allow("ReadRegions", ["ec2:DescribeRegions"], ANY),  # knows no resource
-        allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # knows no resource
+        allow(
+            "ReadQuotas", ["servicequotas:GetServiceQuota", "servicequotas:ListServiceQuotas"], ANY
+        ),  # nor have these
+        allow("ReadRegions", ["ec2:DescribeRegions"], ANY),  # nor has this
+        allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # nor has this
         allow("ReadLogs", ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"], [logs]),
     ]
 
 
 def service_trust(services: tuple[str, ...], partition: str, account: str, names: Names) -> Document:
-    """AWS services that may take a role, on behalf of this account's resources only (no confused deputy)."""
+    """Returns a role's trust in AWS services acting for this account's resources only (no confused deputy)."""
     sources = {
         TASKS_SERVICE: f"arn:{partition}:ecs:*:{account}:*",
         SCHEDULER_SERVICE: f"arn:{partition}:scheduler:*:{account}:schedule-group/{names.schedule_group()}",
@@ -124,7 +126,7 @@ def service_trust(services: tuple[str, ...], partition: str, account: str, names
 
 def _store(scope: Scope) -> list[Statement]:
     return [
-        # the bucket holds nothing else; without this right a missing file would look like a forbidden one
+        # without this right, S3 answers a missing file as forbidden; the bucket has no other content
         allow("ListStore", ["s3:ListBucket"], [scope.bucket_arn]),
         allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", "runs/*", "suites/*")),
         allow("WriteRuns", ["s3:PutObject"], scope.objects("runs/*")),
@@ -134,7 +136,7 @@ def _store(scope: Scope) -> list[Statement]:
 def _stop_tasks(scope: Scope) -> list[Statement]:
     return [
         allow("WatchAndStopTasks", ["ecs:DescribeTasks", "ecs:StopTask"], [scope.tasks], scope.in_cluster),
-        allow("ListTasks", ["ecs:ListTasks"], ANY, scope.in_cluster),  # knows no resource on Fargate, only a cluster
+        allow("ListTasks", ["ecs:ListTasks"], ANY, scope.in_cluster),  # on Fargate it has only a cluster condition
     ]
 
 

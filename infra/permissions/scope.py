@@ -1,4 +1,4 @@
-"""What the roles of an environment are about, and the resources of it by their names."""
+"""The scope of an environment's roles: its resources by name."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from infra.names import Names
 from infra.permissions.statements import Condition, Statement, allow
 from infra.place import suffix_of
 
-ANY_REGION = "*"  # region stacks come and go; what limits a role is the environment's names
+ANY_REGION = "*"  # the set of region stacks changes; the environment's names restrict a role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """One environment in the hub's account. `bucket_key` and `state_key` are ARNs, None where there is none."""
+    """One environment in the hub's account. `bucket_key` and `state_key` are ARNs, or None."""
 
     partition: str
     account: str
@@ -31,7 +31,7 @@ class Scope:
         return f"arn:{self.partition}:{service}:{region}:{self.account}:{resource}"
 
     def role(self, purpose: str, region: str | None = None) -> str:
-        """The ARN of a role of this environment; region `*`: that of each region stack."""
+        """Returns the ARN of a role of this environment. Region `*` covers each region stack."""
         name = self.names.role(purpose, region)
         return f"arn:{self.partition}:iam::{self.account}:role{self.names.iam_path}{name}"
 
@@ -48,26 +48,26 @@ class Scope:
 
     @property
     def in_cluster(self) -> Condition:
-        """Only in this environment's clusters."""
+        """The condition: only in this environment's clusters."""
         return {"ArnLike": {"ecs:cluster": self.cluster}}
 
     @property
     def started(self) -> Condition:
-        """What ECS lets a policy say of RunTask beside the task definition: no network, no size, no role.
+        """The condition of RunTask: no shell in the task, and no volume that could cost more than the run.
 
-        No role gets a shell in a task, or a volume that costs more than the run.
+        ECS has no condition keys for network, size or role.
         """
         never = {"ecs:enable-ebs-volumes": "false", "ecs:enable-execute-command": "false"}
         return {**self.in_cluster, "StringEqualsIfExists": never}
 
     @property
     def ours(self) -> Condition:
-        """Resources without a name of their own, identified by the tag that all have."""
+        """The condition for resources without a name: the environment's tag, which all its resources have."""
         return {"StringEquals": {"aws:ResourceTag/toril:environment": self.names.environment}}
 
     @property
     def new(self) -> Condition:
-        """Things that get the tag as they are made."""
+        """The condition for new resources: the request sets the environment's tag."""
         return {"StringEquals": {"aws:RequestTag/toril:environment": self.names.environment}}
 
     @property
@@ -76,17 +76,17 @@ class Scope:
 
     @property
     def workers(self) -> str:
-        """The task definitions of workers, of all flavours, architectures and revisions."""
+        """The task definitions of workers: all flavours, architectures and revisions."""
         return self.arn("ecs", f"task-definition/{self.names.family('*', '*')}:*")
 
     @property
     def coordinators(self) -> str:
-        """Those of coordinators."""
+        """The task definitions of coordinators."""
         return self.arn("ecs", f"task-definition/{self.names.coordinator('*')}:*")
 
     @property
     def families(self) -> str:
-        """Those of both."""
+        """The task definitions of workers and coordinators."""
         return self.arn("ecs", f"task-definition/{self.names.families}*:*")
 
     @property
@@ -95,12 +95,12 @@ class Scope:
 
 
 def pass_roles(sid: str, roles: Iterable[str], service: str) -> Statement:
-    """Hand roles to one AWS service, and to no other."""
+    """Returns the right to pass roles to one AWS service."""
     return allow(sid, ["iam:PassRole"], roles, {"StringEquals": {"iam:PassedToService": service}})
 
 
 def use_bucket_key(scope: Scope, *, write: bool) -> list[Statement]:
-    """Objects of a bucket with a key of its own; the key serves for nothing but S3."""
+    """Returns the right to use the bucket's own key, through S3 only."""
     if scope.bucket_key is None:
         return []
     actions = ["kms:Decrypt", *(["kms:GenerateDataKey"] if write else [])]

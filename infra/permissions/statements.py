@@ -1,4 +1,4 @@
-"""IAM policies as plain values, in one canonical form, so that a second `up` finds nothing to change."""
+"""IAM policies as plain values in a canonical form, so that a second `pulumi up` changes nothing."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,11 +8,11 @@ Statement = dict[str, Any]
 Document = dict[str, Any]
 Condition = Mapping[str, Mapping[str, str | Sequence[str]]]
 
-ANY = ("*",)  # only for actions that know no resource; each use says which
+ANY = ("*",)  # only for actions without resource-level permissions
 
 
 def allow(sid: str, actions: Iterable[str], resources: Iterable[str], condition: Condition | None = None) -> Statement:
-    """A statement of an identity's policy."""
+    """Returns a statement of an identity policy."""
     statement: Statement = {
         "Sid": sid,
         "Effect": "Allow",
@@ -25,17 +25,17 @@ def allow(sid: str, actions: Iterable[str], resources: Iterable[str], condition:
 
 
 def deny(sid: str, actions: Iterable[str], resources: Iterable[str]) -> Statement:
-    """A statement of an identity's policy that no other statement overrides."""
+    """Returns a denial, which overrides all other statements."""
     return {**allow(sid, actions, resources), "Effect": "Deny"}
 
 
 def calls(service: str, *names: str) -> list[str]:
-    """The actions of a service."""
+    """Returns the actions of a service."""
     return [f"{service}:{name}" for name in names]
 
 
 def trust(principal: Mapping[str, str], action: str, condition: Condition) -> Statement:
-    """A statement of a role's trust policy: who may take it, under which condition."""
+    """Returns a statement of a trust policy: who may assume the role, under which condition."""
     return {
         "Effect": "Allow",
         "Principal": dict(principal),
@@ -49,12 +49,12 @@ def document(statements: Iterable[Statement]) -> Document:
 
 
 def render(policy: Document) -> str:
-    """As AWS gets it: the same text for the same policy."""
+    """Returns the JSON for AWS. Equal policies have equal texts."""
     return json.dumps(policy, sort_keys=True, separators=(",", ":"))
 
 
 def canonical_condition(condition: Condition) -> dict[str, dict[str, Any]]:
-    """Operators and keys in order; a list of values sorted, a list of one as its value, as AWS gives it back."""
+    """Returns a condition as AWS returns it: sorted operators, keys and values; a list of one as its value."""
     return {
         operator: {key: _value(values) for key, values in sorted(keys.items())}
         for operator, keys in sorted(condition.items())

@@ -1,1 +1,1 @@
-"""The private registry, its pull-through caches, and where each image comes from."""
+"""The private registry, its pull-through caches, and the source of each image."""

@@ -1,4 +1,4 @@
-"""What pulling through a cache takes: of the puller, of ECR's own roles, of an upstream in another account."""
+"""Policies for pulls through a cache: the puller's, those of ECR's roles, and of an upstream in another account."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from infra.registry.hosts import PrivateRegistry
 from infra.settings import CacheSettings
 from infra.settings.caches import ROOT
 
-# Beside the rights to pull: the first pull of an image makes its repository and brings it.
+# Additional rights: the first pull of an image makes its repository and imports the image.
 IMPORT = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
 READ_UPSTREAM = (
     "ecr:BatchGetImage",
@@ -28,27 +28,27 @@ FILL = (
 
 
 def below(place: Place, prefix: str) -> str:
-    """ARN of all repositories that a rule with `prefix` may make."""
+    """Returns the ARN pattern of the repositories that a rule with `prefix` may make."""
     return place.arn("ecr", "repository/*" if prefix == ROOT else f"repository/{prefix}/*")
 
 
 def crosses_accounts(cache: CacheSettings, place: Place) -> bool:
-    """Whether ECR needs a role for the upstream."""
+    """Whether the upstream is in another account, so that ECR needs a role for it."""
     return cache.account not in (None, place.account)
 
 
 def template_policy(place: Place, prefixes: Iterable[str], key: str | None) -> Document:
-    """Of the role by which ECR makes tagged or encrypted repositories; `key`: a customer's, if any."""
+    """Returns the policy of the role by which ECR makes tagged or encrypted repositories. `key`: a customer's key."""
     made = allow("Create", ["ecr:CreateRepository", "ecr:TagResource"], [below(place, one) for one in prefixes])
     return document([made, allow("Encrypt", REPOSITORIES, [key])] if key else [made])
 
 
 def upstream_role_policy(place: Place, caches: Iterable[CacheSettings]) -> Document:
-    """Of the role by which ECR pulls from registries of other accounts."""
+    """Returns the policy of the role by which ECR pulls from other accounts' registries."""
     found = list(caches)
     return document(
         [
-            allow("LogIn", ["ecr:GetAuthorizationToken"], ANY),  # knows no resource
+            allow("LogIn", ["ecr:GetAuthorizationToken"], ANY),  # no resource-level permissions
             allow("Read", READ_UPSTREAM, [_upstream(place, one) for one in found]),
             allow("Fill", FILL, [below(place, one.prefix) for one in found]),
         ]
@@ -62,12 +62,12 @@ def _upstream(place: Place, cache: CacheSettings) -> str:
 
 
 def upstream_policy(role: str, repositories: Iterable[str]) -> Document:
-    """What the other account's registry policy has to say, so that `role` may pull from its `repositories` (ARNs)."""
+    """Returns the other account's registry policy, by which `role` may pull from its `repositories` (ARNs)."""
     return document([grant("TorilCache", {"AWS": role}, READ_UPSTREAM, repositories)])
 
 
 def wanted_upstream(place: Place, caches: Iterable[CacheSettings]) -> dict[str, Document]:
-    """Prefix → the registry policy that the account upstream has to have, for caches of ECR in other accounts."""
+    """Returns, by prefix, the registry policy that each other account needs for caches of its ECR."""
     made = place.role_arn(place.names.role("cache-upstreams", place.region))
     return {
         cache.prefix: upstream_policy(cache.role or made, [_upstream(place, cache)])

@@ -1,4 +1,4 @@
-"""The roles that ECR takes to fill caches; depend on the whole, since ECR tries them at once."""
+"""The roles that ECR assumes to fill caches. Depend on the whole component: ECR uses the roles immediately."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from infra.settings import CacheSettings
 
 
 class CacheRoles(pulumi.ComponentResource):
-    """`templates` makes repositories, tagged and encrypted; `upstreams` reads other accounts' registries, if any."""
+    """`templates` makes tagged and encrypted repositories. `upstreams`, if any, reads other accounts' registries."""
 
     templates: pulumi.Output[str]
     upstreams: pulumi.Output[str] | None = None

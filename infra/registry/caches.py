@@ -1,4 +1,4 @@
-"""Pull-through caches: rule, creation template, credential and roles of each upstream."""
+"""Pull-through caches: the rule, creation template, credential and roles of each upstream."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ LATER = "later"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachesArgs:
-    """`credentials` are in plain text: they go into secrets of Pulumi only."""
+    """The caches' inputs. `credentials` are in plain text: pass them on only as Pulumi secrets."""
 
     caches: tuple[CacheSettings, ...]
     credentials: Mapping[str, Mapping[str, str]]
@@ -33,7 +33,7 @@ class CachesArgs:
 
 
 class Caches(pulumi.ComponentResource):
-    """The rules of one registry, with what AWS demands of each. `deployed` says which are there."""
+    """The rules of one registry with their requirements. `deployed` lists the rules that exist."""
 
     deployed: tuple[DeployedCache, ...]
 
@@ -59,7 +59,7 @@ class Caches(pulumi.ComponentResource):
         )
         template = self._template(name, cache, made)
         if reason:
-            pulumi.log.warn(f"cache {cache.prefix} of {made.upstream} is left out: {reason}", self)
+            pulumi.log.warn(f"toril:caches: The stack skips cache `{cache.prefix}` of {made.upstream}: {reason}", self)
             return made
         role: pulumi.Input[str] | None = cache.role
         if crosses_accounts(cache, place) and not role:
@@ -72,7 +72,7 @@ class Caches(pulumi.ComponentResource):
             upstream_repository_prefix=cache.upstream_prefix,
             credential_arn=credential,
             custom_role_arn=role,
-            # a repository that is made before its template has neither tags nor lifecycle, for ever
+            # a repository that exists before its template never gets tags or a lifecycle
             opts=pulumi.ResourceOptions(parent=self, depends_on=[template, *needs]),
         )
         return made
@@ -85,7 +85,7 @@ class Caches(pulumi.ComponentResource):
             prefix=cache.prefix,
             description=f"Cache of {made.upstream}",
             applied_fors=["PULL_THROUGH_CACHE"],
-            image_tag_mutability="MUTABLE",  # ECR could not refresh an immutable tag
+            image_tag_mutability="MUTABLE",  # ECR cannot refresh an immutable tag
             encryption_configurations=[
                 {"encryption_type": "KMS", "kms_key": key} if key else {"encryption_type": "AES256"}
             ],
@@ -98,7 +98,7 @@ class Caches(pulumi.ComponentResource):
     def _credential(
         self, name: str, cache: CacheSettings
     ) -> tuple[pulumi.Input[str] | None, list[pulumi.Resource], str]:
-        """The ARN of the secret, what has to exist before the rule, and why there can be no rule yet."""
+        """Returns the secret's ARN, the rule's dependencies, and the reason if there can be no rule yet."""
         place, keys = self._args.place, self._args.keys
         if not cache.keyed or cache.secret not in (None, LATER):
             return cache.secret, [], ""
@@ -112,7 +112,7 @@ class Caches(pulumi.ComponentResource):
             name=physical,
             description=f"Login at {upstream_host(cache, self._home)} for the cache {cache.prefix}",
             kms_key_id=keys.registry,
-            recovery_window_in_days=0,  # its name would be taken for days, and a login can be given again
+            recovery_window_in_days=0,  # recovery would block its name for days, and the user can set a login again
             opts=self._child,
         )
         if cache.secret == LATER:
@@ -128,19 +128,19 @@ class Caches(pulumi.ComponentResource):
         return secret.arn, [version], ""
 
     def _has_value(self, secret: str) -> bool:
-        """Whether an operator has filled a secret; reads its versions, never its value."""
+        """Whether an operator has filled a secret. Checks its versions and never reads its value."""
         options, region = pulumi.InvokeOptions(parent=self), self._args.place.region
         found = aws.secretsmanager.get_secrets(
             filters=[{"name": "name", "values": [secret]}], region=region, opts=options
         )
-        if secret not in found.names:  # the filter takes a name as a beginning
+        if secret not in found.names:  # the filter matches prefixes
             return False
         versions = aws.secretsmanager.get_secret_versions(secret_id=secret, region=region, opts=options).versions
         return any("AWSCURRENT" in version.version_stages for version in versions)
 
 
 def ready(caches: Iterable[DeployedCache]) -> dict[str, dict[str, str | bool]]:
-    """As the stack exports them: prefix → address, and whether a pull works."""
+    """Returns the stack's output: by prefix, the address, and whether a pull works."""
     return {
         cache.prefix: {"uri": cache.uri, "ready": cache.ready, **({"reason": cache.reason} if cache.reason else {})}
         for cache in caches

@@ -1,4 +1,4 @@
-"""How private registries are called: hosts of ECR, and where the ARN of a repository comes from."""
+"""Hosts of private registries in ECR, and ARNs of their repositories."""
 
 import re
 from dataclasses import dataclass
@@ -27,6 +27,6 @@ class PrivateRegistry:
 
 
 def parse_host(host: str) -> PrivateRegistry | None:
-    """The private registry behind a host of ECR, in whichever of its forms; None for another host."""
+    """Returns the private registry of an ECR host in any of its forms, or None for another host."""
     found = _PLAIN.fullmatch(host)
     return PrivateRegistry(found[1], found[3]) if found else None

@@ -1,4 +1,4 @@
-"""The private registry: the workers' repository, the stack's other ones, and what the registry has one of."""
+"""The private registry: the workers' repository, the stack's other ones, and registry-wide settings."""
 
 import json
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ RIGHTS = {"pull": PULL, "push": (*PULL, *PUSH)}
 
 
 def lifecycle(keep: int, keep_untagged_days: int) -> str:
-    """Images without a tag go after days, the oldest others once there are more than `keep`."""
+    """Returns the lifecycle policy: untagged images expire by age, others if there are more than `keep`."""
     untagged = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days"}
     rules = [
         _expire(1, "images without a tag", {**untagged, "countNumber": keep_untagged_days}),
@@ -37,7 +37,7 @@ def _expire(priority: int, description: str, selection: dict[str, str | int]) ->
 
 
 def grant_statements(grants: Iterable[Grant], partition: str, resources: Iterable[str] = ()) -> list[Statement]:
-    """Who may do what: statements of a repository's policy or, with `resources`, of the registry's."""
+    """Returns statements of a repository's policy or, with `resources`, of the registry's policy."""
     return [_grant(f"Grant{number}", one, partition, tuple(resources)) for number, one in enumerate(grants, start=1)]
 
 
@@ -50,7 +50,7 @@ def _grant(sid: str, one: Grant, partition: str, resources: tuple[str, ...]) -> 
 
 
 class Registry(pulumi.ComponentResource):
-    """ECR of one region. Of an unnamed registry setting nothing is touched: another stack may have made it."""
+    """ECR of one region. Registry settings that the stack does not set stay unchanged: another stack may own them."""
 
     worker_repository: pulumi.Output[str]
 
@@ -87,7 +87,7 @@ class Registry(pulumi.ComponentResource):
             force_delete=not protect,
             opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )
-        # protection would be inherited, and keep rights that are to be taken away
+        # children would inherit the protection, which would keep revoked rights
         child = pulumi.ResourceOptions(parent=made, protect=False)
         aws.ecr.LifecyclePolicy(
             f"{name}-{repository.name}",

@@ -1,4 +1,4 @@
-"""A stack's configuration as one frozen, validated value; nothing else in the program reads `pulumi.Config`."""
+"""A stack's configuration as one frozen, validated value. Only this module reads `pulumi.Config`."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ LOGIN_KEYS = {"username", "accessToken"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """One stack and its settings. `credentials` holds secrets in plain text: hand on as `pulumi.Output.secret` only."""
+    """One stack and its settings. `credentials` are in plain text: pass them on only as `pulumi.Output.secret`."""
 
     name: StackName
     settings: HubSettings | RegionSettings
@@ -36,12 +36,12 @@ class Stack:
 
     @property
     def region(self) -> str:
-        """Where the stack's resources are made."""
+        """The region of the stack's resources."""
         return self.settings.region if isinstance(self.settings, HubSettings) else str(self.name.region)
 
 
 def read_stack() -> Stack:
-    """The running program's stack; SettingError with every bad setting and its fix."""
+    """Returns the running program's stack. Raises SettingError with each wrong setting and its fix."""
     project = pulumi.get_project() + ":"
     found = {**get_config_env(), **CONFIG.get()}
     own = {key.removeprefix(project): value for key, value in found.items() if key.startswith(project)}
@@ -50,11 +50,11 @@ def read_stack() -> Stack:
 
 
 def parse(stack: str, found: Mapping[str, str], secret: set[str] | frozenset[str] = frozenset()) -> Stack:
-    """The settings in `found` as Pulumi hands them over: texts, of which lists and objects are JSON.
+    """Returns the validated settings of `found`: texts from Pulumi, with lists and objects as JSON.
 
-    `secret` names those that are encrypted. Pulumi gives all declared keys to every stack, with their defaults where
-    the stack sets nothing. So an empty text, list or object counts as not set. A key of the other kind of stack counts
-    as not set when it has its default.
+    `secret` names the encrypted keys. Pulumi gives every stack all declared keys, with defaults for those that the
+    stack does not set. So two values count as not set: an empty text, list or object, and the default value of a key
+    that only the other kind of stack has.
     """
     try:
         name = parse_stack(stack)
@@ -64,11 +64,13 @@ def parse(stack: str, found: Mapping[str, str], secret: set[str] | frozenset[str
     given = {key: value for key, value in values.items() if value not in ("", [], {})}
     credentials = given.pop(CREDENTIALS, {})
     if exposed := sorted(secret & given.keys()):
-        raise SettingError(f"Pulumi.{stack}.yaml: toril:{exposed[0]} is no secret; set it without --secret")
+        raise SettingError(
+            f"Pulumi.{stack}.yaml: toril:{exposed[0]}: This setting is not a secret. Set it without `--secret`."
+        )
     if credentials and CREDENTIALS not in secret:
         raise SettingError(
-            f"Pulumi.{stack}.yaml: toril:credentials is in plain text; set it again with `pulumi config set --secret`, "
-            "and replace what stood there"
+            f"Pulumi.{stack}.yaml: toril:credentials: The credentials are in plain text. Replace them at the registry, "
+            "and set the new ones with `pulumi config set --secret`."
         )
     model: type[HubSettings | RegionSettings] = HubSettings if name.region is None else RegionSettings
     other: type[BaseModel] = RegionSettings if model is HubSettings else HubSettings
@@ -76,7 +78,7 @@ def parse(stack: str, found: Mapping[str, str], secret: set[str] | frozenset[str
     given = {key: value for key, value in given.items() if not (key in foreign and _is_default(other, key, value))}
     if misplaced := sorted(foreign & given.keys()):
         kind = "region stacks" if model is HubSettings else "the hub"
-        raise SettingError(f"Pulumi.{stack}.yaml: toril:{misplaced[0]} belongs to {kind}; remove it here")
+        raise SettingError(f"Pulumi.{stack}.yaml: toril:{misplaced[0]}: Only {kind} can have it. Remove it here.")
     if name.environment != MAIN and "caches" in given:
         given["caches"] = in_environment(given["caches"], name.environment)
     settings = model.read(given, stack)
@@ -90,7 +92,7 @@ def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 
 def _is_default(model: type[BaseModel], key: str, value: Any) -> bool:
-    """Whether a value, or the text that Pulumi makes of it, is what the model has anyway."""
+    """Whether a value, or Pulumi's text of it, equals the model's default."""
     default = _keys(model)[key].get_default()
     if isinstance(default, bool):
         return value in (default, str(default).lower())
@@ -107,7 +109,7 @@ def _value(text: Any) -> Any:
 
 
 def _by_prefix(settings: HubSettings | RegionSettings, credentials: Any) -> Any:
-    """Logins under the prefix of their cache, where they stand under its upstream's usual one."""
+    """Returns the logins by the prefix of their cache. The user may have written the upstream's usual prefix."""
     caches = settings.caches if isinstance(settings, RegionSettings) else ()
     if not isinstance(credentials, dict):
         return credentials
@@ -116,23 +118,28 @@ def _by_prefix(settings: HubSettings | RegionSettings, credentials: Any) -> Any:
 
 
 def _check_credentials(stack: str, settings: HubSettings | RegionSettings, credentials: Any) -> None:
-    """Each login belongs to a cache that wants one, and each such cache has one; values are never shown."""
+    """Checks that logins and caches that need one match. Raises SettingError, which never shows a value."""
     where = f"Pulumi.{stack}.yaml: toril:credentials"
     if not isinstance(credentials, dict):
-        raise SettingError(f'{where}: an object like {{"docker-hub": {{"username": "…", "accessToken": "…"}}}}')
+        raise SettingError(
+            f"{where}: Expected an object of logins by cache prefix, for example "
+            '{"docker-hub": {"username": "…", "accessToken": "…"}}.'
+        )
     caches = settings.caches if isinstance(settings, RegionSettings) else ()
     wanted = {cache.prefix: cache for cache in caches if cache.keyed and cache.secret is None}
     for prefix, login in credentials.items():
         if prefix not in wanted:
-            raise SettingError(f"{where}.{prefix}: no cache with this prefix takes a credential from here; remove it")
+            raise SettingError(
+                f"{where}.{prefix}: No cache with this prefix needs a login from the stack's settings. Remove it."
+            )
         if not (isinstance(login, dict) and set(login) == LOGIN_KEYS and all(map(_is_text, login.values()))):
-            raise SettingError(f"{where}.{prefix}: has to have the texts username and accessToken, and nothing else")
+            raise SettingError(f"{where}.{prefix}: Expected exactly two texts, `username` and `accessToken`.")
     for prefix, cache in wanted.items():
         if prefix not in credentials:
             raise SettingError(
-                f"{where}.{prefix}: is missing; {UPSTREAMS[cache.upstream].url or cache.registry} wants a login. Set "
-                f"it with `pulumi config set --secret --path 'toril:credentials.{prefix}.username' …`, or give the "
-                "cache the `secret` of one that exists, or `later`"
+                f"{where}.{prefix}: {UPSTREAMS[cache.upstream].url or cache.registry} requires a login. Set it with "
+                f"`pulumi config set --secret --path 'toril:credentials.{prefix}.username' …`, or set the cache's "
+                "`secret` to an existing secret or to `later`."
             )
 
 

@@ -1,4 +1,4 @@
-"""Pull-through caches of ECR: which upstreams there are, and what AWS demands of each.
+"""Pull-through caches of ECR: the supported upstreams, and what AWS requires for each.
 
 Source: Amazon ECR user guide, "Creating a pull through cache rule", and botocore's service model, November 2026.
 """
@@ -11,19 +11,19 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from infra.settings.common import Account, RegionName, RoleArn, SecretArn, Setting
 
-MOST_RULES = 50  # pull-through cache rules a registry; not adjustable
+MOST_RULES = 50  # pull-through cache rules per registry; AWS cannot raise it
 PREFIX = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
-ROOT = "ROOT"  # the rule for every path that no other prefix matches
+ROOT = "ROOT"  # ECR's name of the rule for paths that no other prefix matches
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A registry that ECR can cache. `url` None: it has to be given, since it names an account."""
+    """A registry that ECR can cache. `url` None: the user has to give it, since it names an account."""
 
     url: str | None
     keyed: bool  # needs a credential in Secrets Manager
     prefix: str  # by default
-    hosts: tuple[str, ...] = ()  # under which its images are written
+    hosts: tuple[str, ...] = ()  # aliases in image references
 
 
 UPSTREAMS = {
@@ -40,8 +40,8 @@ UPSTREAMS = {
 UpstreamName = Literal["docker-hub", "ghcr", "acr", "gitlab", "chainguard", "ecr-public", "k8s", "quay", "ecr"]
 
 
-def _in_short(value: object) -> object:
-    """`docker-hub` is `{upstream: docker-hub}`."""
+def _expanded(value: object) -> object:
+    """Returns the full form: `docker-hub` means `{upstream: docker-hub}`."""
     return {"upstream": value} if isinstance(value, str) else value
 
 
@@ -80,24 +80,24 @@ class CacheSettings(Setting):
     @classmethod
     def _is_prefix(cls, prefix: str) -> str:
         if prefix != ROOT and not (2 <= len(prefix) <= 30 and PREFIX.fullmatch(prefix)):
-            raise ValueError("2 to 30 lower-case letters, digits and . _ - / between them, or ROOT")
+            raise ValueError("Use 2 to 30 lower-case letters and digits with . _ - / between them, or ROOT.")
         return prefix
 
     @model_validator(mode="after")
-    def _fits(self) -> "CacheSettings":
+    def _check(self) -> "CacheSettings":
         upstream = UPSTREAMS[self.upstream]
         if self.secret and not upstream.keyed:
-            raise ValueError(f"secret: {self.upstream} takes no credential; remove it")
+            raise ValueError(f"secret: {self.upstream} has no login. Remove it.")
         if (self.upstream == "acr") != (self.registry is not None):
-            raise ValueError("registry: names an ACR, and only that; write it as acmeload.azurecr.io")
+            raise ValueError("registry: The upstream acr requires it, as in acmeload.azurecr.io; no other has it.")
         if self.upstream != "ecr" and (self.account or self.region or self.role):
-            raise ValueError("account, region, role: belong to the upstream ecr only")
+            raise ValueError("account, region, role: Only the upstream ecr has them. Remove them.")
         if self.upstream == "ecr" and not (self.account or self.region):
-            raise ValueError("account, region: name the other account or region whose registry is cached")
+            raise ValueError("account, region: The upstream ecr requires one of them. Set it to the cached registry's.")
         if self.prefix == ROOT and self.upstream_prefix not in (None, ROOT):
-            raise ValueError(f"upstreamPrefix: cannot be used with prefix ROOT (it is {self.upstream_prefix})")
+            raise ValueError(f"upstreamPrefix: Prefix ROOT excludes `{self.upstream_prefix}`. Remove it.")
         if self.upstream_prefix not in (None, ROOT) and not PREFIX.fullmatch(self.upstream_prefix or ""):
-            raise ValueError("upstreamPrefix: a path in lower case, as in team-a")
+            raise ValueError("upstreamPrefix: Use a path in lower case, as in team-a.")
         return self
 
     @property
@@ -105,17 +105,17 @@ class CacheSettings(Setting):
         return UPSTREAMS[self.upstream].keyed
 
 
-Cache = Annotated[CacheSettings, BeforeValidator(_in_short)]
+Cache = Annotated[CacheSettings, BeforeValidator(_expanded)]
 
 
 def in_environment(caches: object, environment: str) -> object:
-    """Caches as they are written, with prefixes of their own in an environment: a registry has each prefix once.
+    """Returns the written caches with the environment's own prefixes, since a registry has each prefix once.
 
-    What is no list of caches is left as it is, for the settings to refuse.
+    Anything but a list of caches stays as it is; the validation of the settings rejects it.
     """
     if not isinstance(caches, list):
         return caches
-    return [_in_environment(_in_short(cache), environment) for cache in caches]
+    return [_in_environment(_expanded(cache), environment) for cache in caches]
 
 
 def _in_environment(cache: object, environment: str) -> object:
@@ -125,6 +125,6 @@ def _in_environment(cache: object, environment: str) -> object:
 
 
 def usual_prefix(cache: CacheSettings) -> str | None:
-    """The upstream's usual prefix, where the cache has it in an environment's form."""
+    """Returns the upstream's usual prefix if the cache has the environment's form of it."""
     usual = UPSTREAMS[cache.upstream].prefix
     return usual if cache.prefix.endswith(f"/{usual}") else None

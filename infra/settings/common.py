@@ -1,4 +1,4 @@
-"""What hub and region settings share: the form of a key, of an ARN, of an account; and the errors."""
+"""Shared parts of the hub's and the regions' settings: forms of keys, ARNs and accounts, and the errors."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -26,57 +26,62 @@ LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
 
 
 def _check_tags(tags: dict[str, str]) -> dict[str, str]:
-    """What every service takes; ValueError with the fix. Source: AWS, "Tag naming limits and requirements"."""
+    """Returns tags that every service accepts, else raises ValueError.
+
+    Source: AWS, "Tag naming limits and requirements".
+    """
     if len(tags) > MOST_TAGS:
-        raise ValueError(f"{len(tags)} are too many; {MOST_TAGS} at most, since an object in S3 can have ten in all")
+        raise ValueError(
+            f"The stack has {len(tags)} tags. Use at most {MOST_TAGS}: S3 allows ten on an object, and toril sets two."
+        )
     for key, value in tags.items():
         if not 1 <= len(key) <= 128 or len(value) > 256:
-            raise ValueError(f"{_short(key)} has 1 to 128 characters, and its value at most 256; shorten it")
+            raise ValueError(f"Tag `{_short(key)}`: A key has 1 to 128 characters, a value at most 256. Shorten it.")
         if key.lower().startswith(("aws:", "toril:")):
-            raise ValueError(f"{_short(key)}: aws: and toril: are taken; name it otherwise")
+            raise ValueError(f"Tag `{_short(key)}`: The prefixes aws: and toril: are reserved. Choose another key.")
         if not all(character.isalnum() or character in " _.:/=+-@" for character in key + value):
-            raise ValueError(f"{_short(key)}: letters, digits, blanks and _ . : / = + - @ only; remove the others")
+            raise ValueError(f"Tag `{_short(key)}`: Use only letters, digits, blanks and _ . : / = + - @.")
     return tags
 
 
 Tags = Annotated[dict[str, str], AfterValidator(_check_tags)]
 
-# What a pattern asks for, in words: a message shows these rather than the pattern.
+# A message shows these words instead of the pattern.
 WORDS = {
-    rf"^{ACCOUNT}$": "an account's number, of 12 digits",
+    rf"^{ACCOUNT}$": "a 12-digit account number",
     r"^[a-z]{2}(-[a-z]+)+-[0-9]$": "a region, as in eu-west-1",
     rf"^arn:{PARTITION}:kms:[a-z0-9-]+:{ACCOUNT}:key/[A-Za-z0-9_-]+$": "the ARN of a KMS key (not of an alias)",
     rf"^arn:{PARTITION}:secretsmanager:[a-z0-9-]+:{ACCOUNT}:secret:[A-Za-z0-9_/+=.@-]+$": "the ARN of a secret",
     rf"^arn:{PARTITION}:iam::{ACCOUNT}:role/[A-Za-z0-9_+=,.@/-]+$": "the ARN of a role",
     rf"^arn:{PARTITION}:iam::(?:{ACCOUNT}|aws):policy/[A-Za-z0-9_+=,.@/-]+$": "the ARN of a policy",
     r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$": "the name of a bucket",
-    r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "an address of mail",
-    r"^sha256:[0-9a-f]{64}$": "a digest: sha256: and 64 digits from 0 to f",
+    r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "an email address",
+    r"^sha256:[0-9a-f]{64}$": "a digest: sha256: and 64 hexadecimal digits",
     r"^vpc-[0-9a-f]{8,17}$": "a VPC's id, as in vpc-0123456789abcdef0",
     r"^subnet-[0-9a-f]{8,17}$": "a subnet's id, as in subnet-0123456789abcdef0",
 }
-SHOWN = 20  # problems in a message
-MOST_TAGS = 8  # an object in S3 can have ten, and two are toril's own
-_UNION = ("literal[", "constrained-", "function-", "nullable[")  # how pydantic calls the branches of a union
+SHOWN = 20  # problems in one message
+MOST_TAGS = 8  # S3 allows ten on an object; two are toril's own
+_UNION = ("literal[", "constrained-", "function-", "nullable[")  # pydantic's names of a union's branches
 
 
 class SettingError(pulumi.RunError):
-    """A setting of a stack that is wrong: which one, what is wrong, the fix. Pulumi shows it without a traceback."""
+    """A wrong setting: its key, the problem and the fix. Pulumi shows it without a traceback."""
 
 
 class Setting(BaseModel):
-    """A group of settings, immutable; keys in camelCase, unknown ones are errors."""
+    """An immutable group of settings. Keys are in camelCase; unknown keys are errors."""
 
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         alias_generator=to_camel,
-        coerce_numbers_to_str=True,  # an account or id that YAML took for a number
+        coerce_numbers_to_str=True,  # YAML reads an account or id as a number
     )
 
     @classmethod
     def read(cls, found: Mapping[str, Any], stack: str) -> Self:
-        """The settings of a stack; SettingError with all that is wrong."""
+        """Returns the settings of a stack. Raises one SettingError with all problems."""
         try:
             return cls.model_validate(dict(found))
         except ValidationError as error:
@@ -86,13 +91,13 @@ class Setting(BaseModel):
 
 
 def _problems(errors: Iterable[Any], model: type[BaseModel]) -> Iterable[str]:
-    """One line for each setting, also if the setting accepts several kinds of values."""
+    """Returns one line for each wrong setting, which lists all accepted kinds of value."""
     found: dict[tuple[Any, ...], list[Any]] = {}
     for error in errors:
         path = error["loc"]
         branch = bool(path) and isinstance(path[-1], str) and path[-1].startswith(_UNION)
         found.setdefault(path[:-1] if branch else path, []).append(error)
-    inner = {path[: len(path) - 1] for path in found}  # a list is not too short because what is in it is wrong
+    inner = {path[: len(path) - 1] for path in found}  # pydantic calls a list too short if its items are wrong
     return [
         _problem(path, same, model)
         for path, same in found.items()
@@ -105,19 +110,21 @@ def _problem(path: tuple[Any, ...], errors: list[Any], model: type[BaseModel]) -
     kind = errors[0]["type"]
     if kind == "extra_forbidden":
         close = difflib.get_close_matches(str(path[-1]), _keys_beside(model, path), n=1)
-        hint = f"did you mean {close[0]}?" if close else "remove it"
-        return f"  {where}: no such setting; {hint}"
+        hint = f"Did you mean `{close[0]}`?" if close else "Remove it."
+        return f"  {where}: Unknown setting. {hint}"
     if kind == "missing":
-        return f"  {where}: is missing; set it, as docs/reference/stacks.md shows"
-    said = " or ".join(dict.fromkeys(_wrong(error) for error in errors))
+        return f"  {where}: The setting is required. See docs/reference/stacks.md."
+    expected = " or ".join(dict.fromkeys(_expected(error) for error in errors))
     if not path and kind == "value_error":  # of the stack as a whole: the message begins with the key
-        return f"  {where}{said}"
-    text = said if kind == "value_error" else f"has to be {said}"
-    return f"  {where}: {text} (it is {_short(errors[0]['input'])})"
+        return f"  {where}{expected}"
+    value = f"`{_short(errors[0]['input'])}`"
+    if kind == "value_error":
+        return f"  {where}: {expected} Got {value}."
+    return f"  {where}: Expected {expected}, got {value}."
 
 
-def _wrong(error: Any) -> str:
-    """What should have been there."""
+def _expected(error: Any) -> str:
+    """Returns the accepted kind of value, or a validator's own sentences."""
     given = error.get("ctx", {})
     match error["type"]:
         case "value_error":
@@ -126,26 +133,28 @@ def _wrong(error: Any) -> str:
             *others, last = str(given["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
             return f"{', '.join(others)} or {last}" if others else last
         case "string_pattern_mismatch":
-            return WORDS.get(given["pattern"], f"something like {given['pattern']}")
+            return WORDS.get(given["pattern"], f"text that matches {given['pattern']}")
         case "model_type" | "model_attributes_type" | "dict_type":
             return "an object with keys"
         case "tuple_type" | "list_type":
             return "a list"
         case "too_short":
-            return f"at least {given['min_length']} of them"
+            return f"at least {given['min_length']} items"
         case "string_too_short":
-            return f"of {given['min_length']} characters or more"
+            return f"at least {given['min_length']} characters"
         case "string_too_long":
-            return f"of {given['max_length']} characters or less"
+            return f"at most {given['max_length']} characters"
         case "bool_parsing":
             return "true or false"
         case "too_long":
-            return f"at most {given['max_length']} of them"
+            return f"at most {given['max_length']} items"
+        case "greater_than" | "greater_than_equal" | "less_than" | "less_than_equal":
+            return "a number " + str(error["msg"]).removeprefix("Input should be ")
     return str(error["msg"]).removeprefix("Input should be ")
 
 
 def _keys_beside(model: type[BaseModel], path: Iterable[Any]) -> list[str]:
-    """The keys that may stand where an unknown one stood; all of the stack's if that is hard to tell."""
+    """Returns the valid keys at the place of an unknown one, or all keys of the stack if the place is unclear."""
     parts = [part for part in path if isinstance(part, str)][:-1]
     at: type[BaseModel] | None = model
     for part in parts:

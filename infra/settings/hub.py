@@ -1,4 +1,4 @@
-"""The settings of a hub stack: what exists once in an environment."""
+"""The settings of a hub stack, which exists once in an environment."""
 
 from typing import Annotated, Literal
 
@@ -21,14 +21,14 @@ EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=
 
 
 class Retention(Setting):
-    """After how many days the results bucket forgets."""
+    """Days after which the results bucket deletes objects."""
 
     runs: Days = Field(default=90, description="Days to keep a run.")
     interrupted_uploads: Days = Field(default=1, description="Days to keep an unfinished upload.")
 
 
 class Catalog(Setting):
-    """What the gallery of ECR Public shows of the worker image."""
+    """The page of the worker image in the gallery of ECR Public."""
 
     name: str = Field(
         default="toril-worker",
@@ -51,7 +51,7 @@ class Catalog(Setting):
 
 
 class GitHubRepository(Setting):
-    """A repository whose workflows may take roles. Ids are numbers that survive a change of name."""
+    """A repository whose workflows may assume roles. Its ids are numbers that survive a rename."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", description="`owner/repository`.")
     owner_id: str = Field(pattern=r"^[0-9]+$", description="`gh api users/OWNER --jq .id`.")
@@ -60,7 +60,7 @@ class GitHubRepository(Setting):
 
 
 class GitHub(Setting):
-    """Which workflows may take which role, by GitHub's own identity provider; no stored keys."""
+    """The roles of workflows, which authenticate by GitHub's identity provider and need no stored keys."""
 
     provider_arn: str | None = Field(
         default=None,
@@ -89,15 +89,15 @@ class GitHub(Setting):
     )
 
     @model_validator(mode="after")
-    def _once(self) -> "GitHub":
+    def _check(self) -> "GitHub":
         ids = [one.repository_id for one in (self.home, *self.repositories)]
         if len(set(ids)) < len(ids):
-            raise ValueError("repositories: the same repositoryId is there twice")
+            raise ValueError("repositories: Two entries have the same repositoryId. Remove one.")
         return self
 
 
 class Budget(Setting):
-    """A monthly limit on the environment's cost; AWS warns by mail, it stops nothing."""
+    """A monthly limit on the environment's cost. AWS reports it by email and stops nothing."""
 
     monthly_usd: float = Field(gt=0, le=1_000_000, description="US dollars a month.")
     emails: tuple[Email, ...] = Field(
@@ -140,11 +140,11 @@ class HubSettings(Setting):
     tags: Tags = Field(default_factory=dict, description="Additional tags of all resources.")
 
     @model_validator(mode="after")
-    def _whole(self) -> "HubSettings":
+    def _check(self) -> "HubSettings":
         if self.public_repository and not self.region.startswith(("us-gov-", "cn-")):
             return self
         if self.public_repository:
-            raise ValueError("publicRepository: ECR Public exists in the commercial partition only; remove it")
+            raise ValueError("publicRepository: ECR Public exists only in the commercial partition. Remove it.")
         if self.budget and self.region.startswith("us-gov-"):
-            raise ValueError("budget: AWS Budgets has no API in GovCloud; set it in the commercial account that pays")
+            raise ValueError("budget: AWS Budgets has no API in GovCloud. Set it in the commercial account that pays.")
         return self

@@ -1,4 +1,4 @@
-"""Where workers get their addresses from, and what they may reach."""
+"""The settings of the workers' network, targets and limits."""
 
 import ipaddress
 import re
@@ -15,7 +15,7 @@ def _block(text: str) -> str:
     try:
         network = ipaddress.ip_network(text)
     except ValueError:
-        raise ValueError("no CIDR block; write it as 203.0.113.0/24") from None
+        raise ValueError("Use a CIDR block, as in 203.0.113.0/24.") from None
     return str(network)
 
 
@@ -23,7 +23,7 @@ Cidr = Annotated[str, AfterValidator(_block)]
 
 
 class NetworkSettings(Setting):
-    """Of the workers of a region."""
+    """The network of a region's workers."""
 
     mode: Literal["public", "private", "existing"] = Field(
         default="public",
@@ -48,24 +48,26 @@ class NetworkSettings(Setting):
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> "NetworkSettings":
+    def _check(self) -> "NetworkSettings":
         existing = self.mode == "existing"
         if existing and not (self.vpc and self.subnets):
-            raise ValueError("vpc, subnets: mode existing needs both")
+            raise ValueError("vpc, subnets: Mode existing requires both.")
         if not existing and (self.vpc or self.subnets or self.public_addresses):
-            raise ValueError("vpc, subnets, publicAddresses: belong to mode existing; set mode or remove them")
+            raise ValueError(
+                "vpc, subnets, publicAddresses: Only mode existing has them. Set the mode, or remove them."
+            )
         if self.nat and self.mode != "private":
-            raise ValueError("nat: only mode private has a use for it; remove it")
+            raise ValueError("nat: Only mode private uses it. Remove it.")
         if self.dns_firewall and existing:
-            raise ValueError("dnsFirewall: would rule over all of your VPC; attach one to it yourself")
+            raise ValueError("dnsFirewall: It would affect your whole VPC. Remove it, and attach a firewall yourself.")
         network = ipaddress.ip_network(self.cidr)
         if network.version != 4 or not 16 <= network.prefixlen <= 24:
-            raise ValueError("cidr: an IPv4 block from /16 to /24")
+            raise ValueError("cidr: Use an IPv4 block from /16 to /24.")
         return self
 
 
 class Targets(Setting):
-    """Permitted targets. Default: all. Empty: anything, which every run says."""
+    """The systems that runs may load. Empty: any, which every run reports."""
 
     hosts: tuple[str, ...] = Field(default=(), description="Host names; `*.example.com` includes all names below.")
     cidrs: tuple[Cidr, ...] = Field(default=(), description="Blocks of addresses.")
@@ -74,7 +76,7 @@ class Targets(Setting):
     def _are_hosts(self) -> "Targets":
         for host in self.hosts:
             if len(host) > 253 or not HOST.fullmatch(host):
-                raise ValueError(f"hosts: {host!r} is no host name in lower case, without scheme, port and path")
+                raise ValueError(f"hosts: `{host}`: Use a host name in lower case, without scheme, port or path.")
         return self
 
     @property
@@ -83,7 +85,7 @@ class Targets(Setting):
 
 
 class Limits(Setting):
-    """The most that one run may use of this region; enforced before the start, and published in the deployment."""
+    """The most that one run may use in this region. Launchers read it in the region's record and check it first."""
 
     vcpus: int = Field(default=256, ge=1, le=100_000, description="vCPU of all workers.")
     cost_usd: float = Field(default=50, gt=0, le=100_000, description="List price in US dollars.")

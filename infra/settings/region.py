@@ -1,4 +1,4 @@
-"""The settings of a region stack: registries, caches, network, workers, schedules of one region."""
+"""The settings of a region stack: registries, caches, network, workers and schedules."""
 
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,7 @@ Principal = Annotated[
 ]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
-# CPU units → MiB that Fargate offers with them. Amazon ECS developer guide, "Task definition parameters for Fargate".
+# CPU units → MiB that Fargate allows with them. Amazon ECS developer guide, "Task definition parameters for Fargate".
 MEMORY_OF_CPU: dict[int, tuple[int, ...]] = {
     256: (512, 1024, 2048),
     512: tuple(range(1024, 4096 + 1, 1024)),
@@ -33,7 +33,7 @@ MEMORY_OF_CPU: dict[int, tuple[int, ...]] = {
 
 
 class Grant(Setting):
-    """Who may do what with a repository."""
+    """The rights of one principal on a repository."""
 
     principal: Principal = Field(description="An account, the ARN of a role or root, or an organisation (`o-…`).")
     rights: tuple[Literal["pull", "push"], ...] = Field(default=("pull",), min_length=1, description="Its rights.")
@@ -49,7 +49,7 @@ class Repository(Setting):
 
 
 class Registry(Setting):
-    """What a registry has one of, and other stacks or people may have set: touched only where it is named here."""
+    """Settings of the whole registry. The stack changes only those that are set here: others may own them."""
 
     scanning: Literal["BASIC", "ENHANCED"] | None = Field(
         default=None, description="Scanning; replaces the registry's setting."
@@ -63,7 +63,7 @@ class Registry(Setting):
 
 
 class Flavour(Setting):
-    """A kind of worker: which image it is. Nothing set: the stack's own repository, tagged with the flavour's name."""
+    """A kind of worker and its image, by default the stack's own image tagged with the flavour's name."""
 
     image: str | None = Field(
         default=None,
@@ -81,7 +81,7 @@ class Flavour(Setting):
 
 
 class WorkerSettings(Setting):
-    """What a worker gets where its suite says nothing else."""
+    """A worker's size, unless its suite sets another."""
 
     cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384, 32768] = Field(
         default=1024, description="CPU units; 1024 are one vCPU."
@@ -90,15 +90,15 @@ class WorkerSettings(Setting):
     storage: int | None = Field(default=None, ge=21, le=200, description="GiB of disk, 21 to 200. Default: 20, free.")
 
     @model_validator(mode="after")
-    def _exists(self) -> "WorkerSettings":
+    def _check(self) -> "WorkerSettings":
         known = MEMORY_OF_CPU[self.cpu]
         if self.memory not in known:
-            raise ValueError(f"memory: with cpu {self.cpu} Fargate has {', '.join(map(str, known))}")
+            raise ValueError(f"memory: With cpu {self.cpu}, Fargate allows {', '.join(map(str, known))}.")
         return self
 
 
 class Logs(Setting):
-    """Log group of the workers. Results never depend on it."""
+    """The workers' log group, on which results never depend."""
 
     days: LogDays = Field(default=14, description="Days to keep logs.")
     blocking: bool = Field(
@@ -109,7 +109,7 @@ class Logs(Setting):
 
 
 class RegionSettings(Setting):
-    """A stack named after a region: all that load from there needs."""
+    """The settings of a stack named after a region."""
 
     account: Account | None = Field(default=None, description="The only account to deploy into.")
     hub: str | None = Field(
@@ -152,24 +152,26 @@ class RegionSettings(Setting):
     tags: Tags = Field(default_factory=dict, description="Additional tags of all resources.")
 
     @model_validator(mode="after")
-    def _whole(self) -> "RegionSettings":
-        _once("caches: prefix", [cache.prefix for cache in self.caches])
-        _once("repositories: name", [one.name for one in self.repositories])
-        _once("schedules: name", [one.name for one in self.schedules])
+    def _check(self) -> "RegionSettings":
+        _check_unique("caches: prefix", [cache.prefix for cache in self.caches])
+        _check_unique("repositories: name", [one.name for one in self.repositories])
+        _check_unique("schedules: name", [one.name for one in self.schedules])
         if self.schedules and not self.home:
-            raise ValueError("schedules: belong to the region with home: true")
+            raise ValueError("schedules: Only the home region has schedules. Set `home: true`, or remove them.")
         if taken := [one.name for one in self.schedules if one.name.startswith("sweep-")]:
-            raise ValueError(f"schedules: {taken[0]}: sweep-… are the schedules of runs' deadlines; name it otherwise")
+            raise ValueError(
+                f"schedules: `{taken[0]}`: The prefix sweep- is reserved for deadlines of runs. Choose another name."
+            )
         if "coordinator" in self.flavours:
-            raise ValueError("flavours: coordinator is the name of the coordinator's task definition; choose another")
+            raise ValueError("flavours: `coordinator` is reserved for the coordinator. Choose another name.")
         if self.fips and self.caches:
             raise ValueError(
-                "caches: a first pull through a cache does not work over FIPS; remove them and push the images"
+                "caches: The first pull through a cache does not work over FIPS. Remove them, and push the images."
             )
         return self
 
 
-def _once(what: str, values: list[Any]) -> None:
+def _check_unique(what: str, values: list[Any]) -> None:
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
-        raise ValueError(f"{what} {', '.join(twice)} is there twice")
+        raise ValueError(f"{what}: `{', '.join(twice)}` occurs twice. Remove one.")

@@ -1,4 +1,4 @@
-"""When suites run by themselves: EventBridge Scheduler's expressions, checked before AWS does."""
+"""Schedules of suites. The expressions of EventBridge Scheduler are checked here, before AWS checks them."""
 
 import re
 import zoneinfo
@@ -13,7 +13,7 @@ SuiteName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
-# field → lowest, highest, names that stand for numbers from the lowest on, what else AWS allows in it
+# field → lowest, highest, names of the numbers from the lowest on, other values that AWS allows
 _FIELDS: dict[str, tuple[int, int, list[str], str]] = {
     "minutes": (0, 59, [], ""),
     "hours": (0, 23, [], ""),
@@ -28,45 +28,51 @@ _AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
 
 
 def check_expression(text: str) -> str:
-    """A schedule that AWS accepts; ValueError with the fix."""
+    """Returns an expression that AWS accepts. Raises ValueError, with the fix, for others."""
     if found := _CRON.fullmatch(text):
         _check_cron(found[1])
     elif found := _RATE.fullmatch(text):
         if int(found[1]) < 1 or (int(found[1]) == 1) == bool(found[3]):
-            raise ValueError(f"write one as rate(1 {found[2]}), more as rate(2 {found[2]}s)")
+            raise ValueError(
+                f"Use the singular for one and the plural for more: rate(1 {found[2]}), rate(2 {found[2]}s)."
+            )
     elif found := _AT.fullmatch(text):
         try:
             datetime.fromisoformat(found[1])
         except ValueError as error:
-            raise ValueError(f"no such time: {error}") from error
+            raise ValueError(f"The time does not exist: {error}.") from error
     else:
-        raise ValueError("write it as cron(17 2 * * ? *), rate(12 hours) or at(2027-01-31T02:00:00)")
+        raise ValueError("Use the form cron(17 2 * * ? *), rate(12 hours) or at(2027-01-31T02:00:00).")
     return text
 
 
 def check_zone(name: str) -> str:
-    """An IANA time zone; ValueError with how one looks."""
+    """Returns the name of an IANA time zone. Raises ValueError, with examples, for others."""
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("no IANA time zone; they are written as Europe/Madrid or UTC") from None
+        raise ValueError("Use an IANA time zone, as in Europe/Madrid or UTC.") from None
     return name
 
 
 def _check_cron(body: str) -> None:
     parts = body.split()
     if len(parts) != len(_FIELDS):
-        raise ValueError(f"cron has six fields ({', '.join(_FIELDS)}), not {len(parts)}; nightly is cron(17 2 * * ? *)")
+        raise ValueError(
+            f"The expression has {len(parts)} fields. Use six: {', '.join(_FIELDS)}, as in cron(17 2 * * ? *)."
+        )
     for (field, (lowest, highest, words, special)), part in zip(_FIELDS.items(), parts, strict=True):
         for one in part.split(","):
             if not (special and re.fullmatch(special, one)) and not _is_range(one, lowest, highest, words):
-                raise ValueError(f"{field}: {one!r} is not from {lowest} to {highest}, nor *, a range or a step")
+                raise ValueError(
+                    f"{field}: Use a number from {lowest} to {highest}, *, a range or a step, not `{one}`."
+                )
     if (parts[2] == "?") == (parts[4] == "?"):
-        raise ValueError("exactly one of day of month and day of week has to be ?")
+        raise ValueError("Use ? for exactly one of day of month and day of week.")
 
 
 def _is_range(text: str, lowest: int, highest: int, words: list[str]) -> bool:
-    """`*`, `5`, `1-5`, each also with a step as `*/10`."""
+    """Whether the text is `*`, `5` or `1-5`, possibly with a step such as `*/10`."""
     span, _, step = text.partition("/")
     if "/" in text and not (step.isdecimal() and 1 <= int(step) <= highest):
         return False
@@ -84,7 +90,7 @@ def _number(text: str, lowest: int, words: list[str]) -> int | None:
 
 
 class Schedule(Setting):
-    """A suite that runs by itself; in the home region only."""
+    """A scheduled suite, in the home region only."""
 
     name: SuiteName = Field(description="Name of the schedule; not `sweep-…`.")
     suite: SuiteName = Field(description="Suite that `toril push` stored.")

@@ -1,9 +1,9 @@
-"""The settings as users read them: `config:` in Pulumi.yaml, and the rows of docs/reference/stacks.md.
+"""The documentation of the settings: `config:` in Pulumi.yaml, and the table in docs/reference/stacks.md.
 
-    python -m infra.settings.schema --write     # bring Pulumi.yaml up to date
+    python -m infra.settings.schema --write     # update both
 
-Pulumi wants a value or a default for each declared key in every stack. So a key without a default gets an empty one,
-which the settings treat as not set. A key of the other kind of stack counts as not set when it has its default.
+Pulumi requires a value or a default for each declared key in every stack. So a key without a default gets an empty
+one, which `parse` treats as not set. A default value of the other kind of stack also counts as not set.
 """
 
 import argparse
@@ -30,7 +30,7 @@ CREDENTIALS_TEXT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A setting in the table. `default` None: it has to be set where the group around it is."""
+    """A setting in the table. `default` None: the setting is required if the group that contains it is set."""
 
     path: str
     type: str
@@ -39,19 +39,19 @@ class Row:
 
 
 def declared() -> dict[str, dict[str, Any]]:
-    """The `config:` block of Pulumi.yaml, by key."""
+    """Returns the `config:` block of Pulumi.yaml, by key."""
     found: dict[str, dict[str, Any]] = {}
     for kind, model in STACKS.items():
         for key, field in _fields(model):
             one = {**_typed(field), "description": f"{kind}: {field.description}"}
-            found[key] = _both(found[key], one) if key in found else one
-    # Without a type, which Pulumi would check the empty default against: that is not encrypted.
+            found[key] = _merged(found[key], one) if key in found else one
+    # No type: Pulumi would check the empty default against it, and that default is not encrypted.
     found[CREDENTIALS] = {"default": {}, "secret": True, "description": f"region: {CREDENTIALS_TEXT}"}
     return dict(sorted(found.items()))
 
 
-def _both(hub: dict[str, Any], region: dict[str, Any]) -> dict[str, Any]:
-    """A key that both kinds of stack have; with different defaults it has none that could stand here."""
+def _merged(hub: dict[str, Any], region: dict[str, Any]) -> dict[str, Any]:
+    """Returns a key that both kinds of stack have. It has no default if the two differ."""
     texts = [one["description"].partition(": ")[2] for one in (hub, region)]
     described = f"both: {texts[0]}" if texts[0] == texts[1] else f"{hub['description']} {region['description']}"
     typed = hub if hub["default"] == region["default"] else {"default": ""}
@@ -59,7 +59,7 @@ def _both(hub: dict[str, Any], region: dict[str, Any]) -> dict[str, Any]:
 
 
 def _typed(field: FieldInfo) -> dict[str, Any]:
-    """Pulumi's type of a key with its default. None where Pulumi has no type: a name in short for an object."""
+    """Returns Pulumi's type and default of a key. A list whose objects have a short form gets no type."""
     default = field.get_default()
     match _words(field.annotation).split(" ")[0]:
         case "boolean":
@@ -68,7 +68,7 @@ def _typed(field: FieldInfo) -> dict[str, Any]:
             return {"type": "object", "default": {}}
         case "list":
             kind = _words(field.annotation).removeprefix("list of ")
-            if kind == "object" and _in_short(field):
+            if kind == "object" and _has_short_form(field):
                 return {"default": []}
             items = kind if kind == "object" else "string"
             return {"type": "array", "items": {"type": items}, "default": list(default)}
@@ -76,8 +76,8 @@ def _typed(field: FieldInfo) -> dict[str, Any]:
             return {"type": "string", "default": default or ""}
 
 
-def _in_short(field: FieldInfo) -> bool:
-    """Whether an object in a list may be written as a text."""
+def _has_short_form(field: FieldInfo) -> bool:
+    """Whether users may write an object of the list as a text."""
     return any(isinstance(note, BeforeValidator) for part in get_args(field.annotation) for note in _notes(part))
 
 
@@ -93,7 +93,7 @@ def stack_rows() -> dict[str, list[Row]]:
 
 
 def rows(model: type[BaseModel], prefix: str = "") -> Iterator[Row]:
-    """Each setting of a model, those of nested ones after the one that holds them."""
+    """Returns each setting of a model; nested settings follow the one that contains them."""
     for key, field in _fields(model):
         path = f"{prefix}{key}"
         yield Row(
@@ -112,7 +112,7 @@ def _fields(model: type[BaseModel]) -> Iterable[tuple[str, FieldInfo]]:
 
 
 def _nested(annotation: Any) -> tuple[type[BaseModel], str] | None:
-    """The group of settings in a type, and how one gets there: `[]` in a list, `.<name>` in a mapping."""
+    """Returns the group of settings in a type and the path to it: `[]` in a list, `.<name>` in a mapping."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, ""
     origin, parts = get_origin(annotation), get_args(annotation)
@@ -124,7 +124,7 @@ def _nested(annotation: Any) -> tuple[type[BaseModel], str] | None:
 
 
 def _words(annotation: Any) -> str:
-    """A type in words: `string`, `list of string`, `"a" or "b"`."""
+    """Returns a type in words: `string`, `list of string`, `"a" or "b"`."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _words(parts[0])
@@ -156,14 +156,14 @@ def _default(field: FieldInfo) -> str | None:
 
 
 class _Plain(yaml.SafeDumper):
-    """YAML without anchors: each empty list is written out."""
+    """YAML without anchors, so that each empty list appears as such."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def render_project(text: str) -> str:
-    """Pulumi.yaml with the `config:` block of today at its end."""
+    """Returns Pulumi.yaml with the current `config:` block at its end."""
     head = re.split(r"^config:$", text, maxsplit=1, flags=re.MULTILINE)[0].rstrip("\n")
     block = yaml.dump({"config": declared()}, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=116)
     return f"{head}\n{block}"

@@ -1,1 +1,1 @@
-"""What runs in a region: the cluster, task definitions, roles, coordinators and their schedules."""
+"""The cluster, task definitions, roles, coordinators and schedules of a region."""

@@ -1,4 +1,4 @@
-"""The alarm of a region whose tasks run on when no run may."""
+"""The alarm about tasks that run for longer than any run may last."""
 
 import math
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ import pulumi_aws as aws
 from infra.place import Place
 from infra.settings import RegionSettings
 
-GRACE_S = 1800  # for tasks that start, and for the last results
+GRACE_S = 1800  # for the start of tasks, and for the last results
 DAY_S, WEEK_S = 86_400, 7 * 86_400
 CLASSES = {"demand": "Standard/OnDemand", "spot": "Standard/Spot"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """CloudWatch checks `periods` of `period_s` each: a day of minutes at most, or a week of hours."""
+    """The alarm evaluates `periods` of `period_s` each. CloudWatch allows a day of minutes or a week of hours."""
 
     period_s: int
     periods: int
 
 
 def window(duration_s: int) -> Window | None:
-    """The shortest one that is longer than a run may last; None if CloudWatch has none."""
+    """Returns the shortest window that is longer than a run may last, or None if CloudWatch has none."""
     longest_s = duration_s + GRACE_S
     if longest_s > WEEK_S:
         return None
@@ -32,10 +32,10 @@ def window(duration_s: int) -> Window | None:
 
 
 class IdleAlarm(pulumi.ComponentResource):
-    """Rings when Fargate vCPU have been in use, without a pause, for longer than a run may last.
+    """An alarm if Fargate vCPU were in use, without a pause, for longer than a run may last.
 
-    The metric is the account's, so other Fargate tasks of this region count, too. Whom it tells is up to `Notices`: an
-    alarm by itself could only tell a topic of its own region.
+    The metric is the account's, so it includes other Fargate tasks in this region. `Notices` forwards the alarm: an
+    alarm itself can call only a topic of its own region.
     """
 
     def __init__(

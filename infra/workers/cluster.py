@@ -1,4 +1,4 @@
-"""The cluster in which tasks run, and the log group of what they say."""
+"""The tasks' cluster and log group."""
 
 import pulumi
 import pulumi_aws as aws
@@ -10,7 +10,7 @@ PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 
 
 class Cluster(pulumi.ComponentResource):
-    """Nothing runs in it between runs, and so it costs nothing."""
+    """The cluster costs nothing between runs: it has no services and no instances."""
 
     arn: pulumi.Output[str]
     log_group: pulumi.Output[str]
@@ -37,7 +37,7 @@ class Cluster(pulumi.ComponentResource):
             name,
             region=place.region,
             name=place.names.cluster(),
-            settings=[{"name": "containerInsights", "value": "disabled"}],  # billed by the metric
+            settings=[{"name": "containerInsights", "value": "disabled"}],  # AWS bills per metric
             opts=child,
         )
         aws.ecs.ClusterCapacityProviders(

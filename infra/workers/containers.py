@@ -1,4 +1,4 @@
-"""What a worker's container is, in the one form that ECS gives back: a second `up` finds nothing to change."""
+"""A worker's container, in the form that ECS returns, so that a second `pulumi up` changes nothing."""
 
 import json
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from typing import Any
 from infra.registry.images import Image
 
 NAME = "worker"
-USER = "10001:10001"  # of the worker image; no user of it is root
+USER = "10001:10001"  # the worker image's user; the image never runs as root
 HOME = "/home/toril"
-# The only places of the file system that can be written to; the image declares them as volumes of its user, since
-# Fargate makes them root's otherwise.
+# The only writable paths of the file system. The image declares them as volumes of its user, since otherwise Fargate
+# makes root their owner.
 VOLUMES = {"home": HOME, "tmp": "/tmp"}  # noqa: S108 - the container's, not this machine's
-OPEN_FILES = 1_048_576  # the most that Fargate allows; a virtual user is a socket
-STOP_TIMEOUT_S = 120  # the most that Fargate allows, and what a reclaimed Spot task gets
+OPEN_FILES = 1_048_576  # the maximum of Fargate; each virtual user needs a socket
+STOP_TIMEOUT_S = 120  # the maximum of Fargate, and the notice of a reclaimed Spot task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogTarget:
-    """Where the container's output goes."""
+    """The destination of the container's output."""
 
     group: str
     region: str
@@ -26,13 +26,13 @@ class LogTarget:
 
 
 def environment(store: str, region: str, *, fips: bool) -> dict[str, str]:
-    """What every worker knows from the start; the launcher adds the run and the share."""
+    """Returns the variables of every worker. The launcher adds the run and the share."""
     found = {"AWS_REGION": region, "HOME": HOME, "TORIL_STORE": store}
     return {**found, "AWS_USE_FIPS_ENDPOINT": "true"} if fips else found
 
 
 def definition(image: Image, variables: dict[str, str], logs: LogTarget) -> str:
-    """The JSON of a task's containers. What ECS would fill in is spelt out, and lists are sorted by name."""
+    """Returns the JSON of a task's containers, with the defaults of ECS written out and lists sorted by name."""
     options = {
         "awslogs-group": logs.group,
         "awslogs-region": logs.region,
@@ -47,7 +47,7 @@ def definition(image: Image, variables: dict[str, str], logs: LogTarget) -> str:
         "essential": True,
         "cpu": 0,
         "environment": [{"name": key, "value": variables[key]} for key in sorted(variables)],
-        "linuxParameters": {"initProcessEnabled": False},  # the image's own guard is PID 1
+        "linuxParameters": {"initProcessEnabled": False},  # the image's own pid1 is PID 1
         "logConfiguration": {"logDriver": "awslogs", "options": options},
         "mountPoints": [
             {"sourceVolume": name, "containerPath": path, "readOnly": False} for name, path in sorted(VOLUMES.items())

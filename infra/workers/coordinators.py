@@ -1,4 +1,4 @@
-"""What starts a coordinator: its container, and the request that the scheduler sends; plain values, nothing made."""
+"""A coordinator's container, and the scheduler's request that starts it: plain values, no resources."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,13 +9,13 @@ from infra.workers.containers import HOME, STOP_TIMEOUT_S, USER, VOLUMES
 
 CONTAINER = "coordinator"
 PLATFORM_VERSION = "1.4.0"
-# EventBridge Scheduler puts the invocation's id here, the same in each retry: one invocation starts one task.
+# EventBridge Scheduler inserts the invocation's id, the same in each retry, so one invocation starts one task.
 EXECUTION_ID = "<aws.scheduler.execution-id>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Where a coordinator's task runs."""
+    """The cluster, network and task definition of a coordinator's task."""
 
     cluster: str
     task_definition: str
@@ -25,18 +25,18 @@ class Launch:
 
 
 def container(image: str, *, log_group: str, region: str, store: str, fips: bool) -> dict[str, Any]:
-    """The coordinator's container, as ECS gives it back: defaults spelt out, lists in order."""
+    """Returns the coordinator's container as ECS returns it: defaults written out, lists sorted."""
     environment = {"AWS_REGION": region, "HOME": HOME, "TORIL_STORE": store}
     if fips:
         environment["AWS_USE_FIPS_ENDPOINT"] = "true"
     return {
-        "command": ["doctor", "--on", "fargate"],  # for a task started without a command
+        "command": ["doctor", "--on", "fargate"],  # for a task started by hand without a command
         "cpu": 0,
         "entryPoint": ["toril"],
         "environment": [{"name": key, "value": value} for key, value in sorted(environment.items())],
         "essential": True,
         "image": image,
-        "linuxParameters": {"initProcessEnabled": True},  # hands SIGTERM on, and reaps
+        "linuxParameters": {"initProcessEnabled": True},  # forwards SIGTERM and reaps processes
         "logConfiguration": {
             "logDriver": "awslogs",
             "options": {
@@ -66,12 +66,12 @@ def containers(image: str, *, log_group: str, region: str, store: str, fips: boo
 
 
 def suite_command(suite: str, store: str) -> list[str]:
-    """What a coordinator runs on schedule: the same command as anywhere else."""
+    """Returns the command of a scheduled coordinator, the same as on any machine."""
     return ["run", f"{store}/suites/{suite}", "--on", "fargate", "--store", store]
 
 
 def run_task(launch: Launch, command: Sequence[str], *, started_by: str, tags: Mapping[str, str]) -> dict[str, Any]:
-    """The universal target's `Input`: a RunTask request whose keys begin with capitals, as the scheduler wants them."""
+    """Returns the universal target's `Input`: a RunTask request with capitalised keys, as the scheduler requires."""
     return {
         "ClientToken": EXECUTION_ID,
         "Cluster": launch.cluster,
@@ -94,7 +94,7 @@ def run_task(launch: Launch, command: Sequence[str], *, started_by: str, tags: M
 
 
 def schedule_input(launch: Launch, *, suite: str, schedule: str, store: str, tags: Mapping[str, str]) -> str:
-    """The `Input` of a schedule that runs a suite."""
+    """Returns the `Input` of a schedule that runs a suite."""
     own = {**tags, "toril:schedule": schedule, "toril:suite": suite}
     request = run_task(launch, suite_command(suite, store), started_by=f"schedule/{schedule}", tags=own)
     return json.dumps(request, sort_keys=True, separators=(",", ":"))

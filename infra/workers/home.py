@@ -1,8 +1,8 @@
-"""What the home region has beside the others: coordinators, and the schedules that start them.
+"""Resources of the home region only: coordinators, and the schedules that start them.
 
-A sweep is a one-time schedule `sweep-…` in the same group, at the run's deadline. The launcher makes it, and it deletes
-itself afterwards. It starts the same task definition with the sweeper's role as `Overrides.TaskRoleArn`, and the
-scheduler takes the sweeper's role for it. So a planned sweep passes on no more rights than a sweeper has.
+A sweep is a one-time schedule `sweep-…` in the same group, at a run's deadline. The run's launcher makes it, and it
+deletes itself afterwards. It starts the same task definition with the sweeper's role as `Overrides.TaskRoleArn`, and
+the scheduler assumes the sweeper's role for it. So a planned sweep never has more rights than the sweeper.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from infra.workers.coordinators import Launch, containers, schedule_input
 from toril.records.deployment import DeployedHome
 
 CPU, MEMORY_MIB = 1024, 2048
-LATEST_S = 900  # a suite that could not start for so long does not start by surprise later
+LATEST_S = 900  # a suite that could not start by then is skipped, rather than started unexpectedly late
 RETRIES = 5
-LETTERS_KEPT_S = 14 * 86_400  # the most that SQS allows
+LETTERS_KEPT_S = 14 * 86_400  # the maximum of SQS
 PROCESSORS = {"x86-64": "X86_64", "arm64": "ARM64"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeArgs:
-    """The region's own parts that coordinators run in."""
+    """The parts of the region that coordinators use."""
 
     settings: RegionSettings
     place: Place
@@ -44,7 +44,7 @@ class HomeArgs:
 
 
 class Home(pulumi.ComponentResource):
-    """`deployed` is what the region's record says of it; `alarms` are the names that notices listen to."""
+    """`deployed` is its part of the region's record. `alarms` are the names of the alarms to forward."""
 
     deployed: pulumi.Output[DeployedHome]
     alarms: tuple[str, ...]
@@ -106,11 +106,11 @@ def _coordinator(
 
 
 def _role_of(hub_account: str, role: str, account: str) -> str:
-    """The coordinator's role, which a task can have in the role's own account only."""
+    """Returns the coordinator's role, which a task can use only in the role's own account. Raises SettingError."""
     if hub_account != account:
         raise SettingError(
-            f"toril:home: the hub is in account {hub_account}, this region in {account}; a task cannot "
-            "have a role of another account: make a region of the hub's account the home"
+            f"toril:home: The hub is in account {hub_account}, this region in {account}. A task cannot use a role of "
+            "another account. Choose a region of the hub's account as home."
         )
     return role
 
@@ -129,7 +129,7 @@ def _dead_letters(name: str, place: Place, opts: pulumi.ResourceOptions) -> "aws
 
 
 def queue_policy(queue: str, account: str, partition: str) -> Document:
-    """TLS only. The scheduler's roles, in the same account, grant the right to send."""
+    """Returns the queue's policy: TLS only. The scheduler's roles, of the same account, have the right to send."""
     return document(
         [
             {

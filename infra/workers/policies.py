@@ -1,4 +1,4 @@
-"""What a worker, and ECS on its behalf, may do: each statement is one thing that a run cannot do without."""
+"""The rights of a worker, and of ECS on its behalf. A run needs each statement."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from infra.registry.private import PULL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """The bucket where runs are, which may be another account's; `key` is empty where S3 encrypts by itself."""
+    """The results bucket, possibly another account's. `key` is empty with S3's own keys."""
 
     bucket: str
     region: str
@@ -20,11 +20,11 @@ class Results:
 
 
 def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret_keys: Iterable[str]) -> Document:
-    """Of the workers themselves: read runs, add what is not there yet, read the secrets on the stack's list."""
+    """Returns the workers' rights: read runs, add new files to them, read the secrets that the stack lists."""
     bucket = f"arn:{place.partition}:s3:::{results.bucket}"
     statements = [
         allow("ReadRuns", ["s3:GetObject"], [f"{bucket}/runs/*"]),
-        # without it, a start that is not there yet would be a refusal rather than an absence
+        # without this right, S3 answers a missing start file as forbidden
         allow("ListRuns", ["s3:ListBucket"], [bucket], condition={"StringLike": {"s3:prefix": "runs/*"}}),
         # only with If-None-Match: a worker can overwrite no results, not even its own
         allow(
@@ -33,7 +33,7 @@ def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret
             [f"{bucket}/runs/*/workers/*"],
             condition={"Null": {"s3:if-none-match": "false"}},
         ),
-        # a `*` spans slashes: the pattern above also covers a folder `workers/` of a suite
+        # `*` also matches slashes, so the pattern above covers a suite's folder `workers/`
         deny("LeaveSuites", ["s3:PutObject"], [f"{bucket}/runs/*/suite/*"]),
     ]
     if results.key:
@@ -43,12 +43,12 @@ def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret
 
 
 def execution_policy(place: Place, images: Iterable[Image], log_group: str, secret_keys: Iterable[str]) -> Document:
-    """Of ECS while it starts a worker: pull these images, log in where they are, write this log group."""
+    """Returns the rights of ECS to start a worker: pull these images, log in to registries, write this log group."""
     found = list(images)
     pulled = [image.repository_arn for image in found if image.repository_arn]
     cached = [image.repository_arn for image in found if image.repository_arn and image.cache]
     statements = [
-        allow("LogIn", ["ecr:GetAuthorizationToken"], ANY),  # knows no resource
+        allow("LogIn", ["ecr:GetAuthorizationToken"], ANY),  # no resource-level permissions
         allow("Pull", PULL, pulled),
         allow("Import", IMPORT, cached),
         allow(
@@ -63,7 +63,7 @@ def execution_policy(place: Place, images: Iterable[Image], log_group: str, secr
 
 
 def _secrets(place: Place, secrets: Iterable[str], keys: Iterable[str]) -> list[Statement]:
-    """Read these, and with customer keys decrypt exactly these."""
+    """Returns the rights to read these secrets and, with customer keys, to decrypt only them."""
     arns = sorted(set(secrets))
     if not arns:
         return []

@@ -1,4 +1,4 @@
-"""The two roles of a worker's task: that of the worker, and that of ECS while it starts one."""
+"""The two roles of a worker's task: the worker's, and that of ECS to start it."""
 
 import pulumi
 
@@ -11,7 +11,7 @@ from infra.workers.policies import Results, execution_policy, worker_policy
 
 
 class WorkerRoles(pulumi.ComponentResource):
-    """Both can be taken by tasks of this account and region only."""
+    """Only tasks of this account and region can assume them."""
 
     worker: pulumi.Output[str]  # ARN
     execution: pulumi.Output[str]  # ARN

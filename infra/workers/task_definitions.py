@@ -1,4 +1,4 @@
-"""Task definitions of the workers: one for each flavour and processor."""
+"""The workers' task definitions, one for each flavour and processor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class WorkerKind:
 
 
 def kinds(settings: RegionSettings, images: Mapping[str, Image]) -> list[WorkerKind]:
-    """All that there are to be, by flavour and processor."""
+    """Returns all kinds of workers, sorted by flavour and processor."""
     return [
         WorkerKind(flavour=name, architecture=architecture, image=images[name])
         for name, flavour in sorted(settings.flavours.items())
@@ -35,7 +35,7 @@ def kinds(settings: RegionSettings, images: Mapping[str, Image]) -> list[WorkerK
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkersArgs:
-    """`log_group` exists before any task definition names it."""
+    """The workers' inputs. `log_group` exists before any task definition names it."""
 
     settings: RegionSettings
     place: Place

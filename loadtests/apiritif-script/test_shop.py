@@ -1,4 +1,4 @@
-"""What a customer of the shop can rely on."""
+"""Checks of the shop from a customer's point of view."""
 
 import os
 import unittest

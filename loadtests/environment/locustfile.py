@@ -1,4 +1,4 @@
-"""A customer who logs in and opens the account; the password comes from the environment."""
+"""A customer who logs in and opens the account. The password comes from the environment."""
 
 import os
 

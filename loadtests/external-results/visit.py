@@ -1,4 +1,4 @@
-"""Some other tool: one user, 40 visits, and a row of a JTL for each. python visit.py FILE"""
+"""An external tool: one user makes 40 visits and writes a JTL row for each. Usage: python visit.py FILE"""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from urllib.request import urlopen
 HEADER = "timeStamp,elapsed,label,responseCode,responseMessage,success,bytes,allThreads"
 PAGES = {"products": "/products", "product": "/product/17"}
 
-with open(sys.argv[1], "w", encoding="utf-8") as results:  # noqa: PTH123 - as such tools are written
+with open(sys.argv[1], "w", encoding="utf-8") as results:  # noqa: PTH123 - typical of such tools
     print(HEADER, file=results, flush=True)
     for visit in range(40):
         label = list(PAGES)[visit % len(PAGES)]

@@ -1,4 +1,4 @@
-"""An order from the cart to the checkout, as an Apiritif script: a test of it is a test case."""
+"""An order from the cart to the checkout, as an Apiritif script. Each of its tests is a test case."""
 
 import os
 import unittest
@@ -9,7 +9,7 @@ import apiritif
 class TestOrder(unittest.TestCase):
     def setUp(self) -> None:
         self.shop = apiritif.http.target(os.environ["SHOP_URL"])
-        self.shop.auto_assert_ok(False)  # refusals are what some tests are about
+        self.shop.auto_assert_ok(False)  # some tests expect error codes
 
     def test_a_cart_can_be_paid(self) -> None:
         cart = self.shop.post("/cart", json={"product": 17, "quantity": 2})

@@ -1,4 +1,4 @@
-"""Prices, with pytest: anything that it can do may stand here."""
+"""Checks of prices with pytest, all of whose features work here."""
 
 import json
 import os

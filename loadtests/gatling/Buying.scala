@@ -4,7 +4,7 @@ import io.gatling.core.Predef._
 import io.gatling.http.Predef._
 
 class Buying extends Simulation {
-  // what the suite says of the load comes as system properties
+  // the suite's load keys are system properties
   val users = Integer.getInteger("concurrency", 1).toInt
   val iterations = Integer.getInteger("iterations", 1).toInt
 

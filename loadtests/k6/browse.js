@@ -1,7 +1,7 @@
 import http from "k6/http";
 import { sleep } from "k6";
 
-// what counts when the suite has no load keys
+// used if the suite has no load keys
 export const options = { vus: 4, duration: "10s" };
 
 export default function () {

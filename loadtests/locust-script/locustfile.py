@@ -1,4 +1,4 @@
-"""Customers who look around, and now and then buy something."""
+"""Customers who browse, and sometimes buy something."""
 
 import os
 import random
@@ -6,7 +6,7 @@ import random
 from locust import FastHttpUser, between, task
 
 INDEX, COUNT = int(os.environ.get("TORIL_WORKER_INDEX", 0)), int(os.environ.get("TORIL_WORKER_COUNT", 1))
-PRODUCTS = range(1 + INDEX, 1001, COUNT)  # no two workers request the same product
+PRODUCTS = range(1 + INDEX, 1001, COUNT)  # each product belongs to one worker
 
 
 class Customer(FastHttpUser):

@@ -2,7 +2,7 @@
 
 from locust import FastHttpUser, LoadTestShape, constant, task
 
-STAGES = [(2, 2), (4, 6), (6, 2)]  # (until this second, this number of users)
+STAGES = [(2, 2), (4, 6), (6, 2)]  # end of the stage in seconds, number of users
 
 
 class Customer(FastHttpUser):
@@ -15,6 +15,6 @@ class Customer(FastHttpUser):
 
 class RushHour(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
-        """How many users there should be now, and how many may come or go in a second; None ends it."""
+        """Returns the number of users and the change per second, or None to end the load."""
         elapsed_s = self.get_run_time()
         return next(((users, 10.0) for until_s, users in STAGES if elapsed_s < until_s), None)

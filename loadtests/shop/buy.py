@@ -1,4 +1,4 @@
-"""A customer who opens a product, puts it into the cart and, mostly, buys it."""
+"""A customer who opens a product's page, puts the product into the cart and usually buys it."""
 
 import random
 

@@ -1,6 +1,6 @@
-"""Starts the shop on this machine, load-tests it, stops it; the exit code is the verdict.
+"""Starts the shop on this machine, runs its load test and stops the shop. The exit code is the verdict's.
 
-SLOW=1 makes checkouts 400 ms slower, ERRORS=1 fails 5 % of all requests; other numbers are ms and per cent.
+SLOW=1 makes checkouts 400 ms slower, ERRORS=1 fails 5 % of all requests. Other numbers are milliseconds and percent.
 """
 
 import os
@@ -19,8 +19,8 @@ def main() -> int:
         name: value if os.environ.get(name) == "1" else os.environ.get(name, "0") for name, value in SWITCHED_ON.items()
     }
     engines, own = cores()
-    # A session of its own: Ctrl-C is for toril, which needs the shop until its last request.
-    stay_on(own)  # what is started now inherits it
+    # The shop gets its own session, since it has to outlive Ctrl-C: toril needs it until the last request.
+    stay_on(own)  # the shop inherits the core
     shop = subprocess.Popen(
         [sys.executable, HERE / "service.py", "--until-stdin-closes"],
         stdin=subprocess.PIPE,
@@ -34,21 +34,21 @@ def main() -> int:
         assert shop.stdout is not None
         address = shop.stdout.readline().strip()
         if not address:
-            print("the shop did not start", file=sys.stderr)
+            print("The shop did not start. See its error above.", file=sys.stderr)
             return 4
         page = Path(".toril", "shop.html")
-        print(f"the shop is open at {address}; half a minute of load follows", file=sys.stderr)
+        print(f"The shop listens at {address}. The load test takes half a minute.", file=sys.stderr)
         print(whose(engines, own), file=sys.stderr)
         code = load_test(address, page)
         if page.is_file():
-            print(f"report page: {page.resolve().as_uri()}", file=sys.stderr)
+            print(f"Report page: {page.resolve().as_uri()}", file=sys.stderr)
         return code
     finally:
-        shop.communicate(timeout=10)  # closes its stdin, and with it the shop
+        shop.communicate(timeout=10)  # closes the shop's stdin, which ends it
 
 
 def cores() -> tuple[set[int], set[int]]:
-    """Those of the load generators and that of the shop, which would falsify what they measure if it took theirs."""
+    """Returns the cores of the load generators, and the shop's. A shared core would distort the measurement."""
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     return (set(usable[:-1]), set(usable[-1:])) if len(usable) > 1 else (set(usable), set(usable))
 
@@ -60,21 +60,21 @@ def stay_on(chosen: set[int]) -> None:
 
 def whose(engines: set[int], own: set[int]) -> str:
     if not engines:
-        return "load generators and shop share all cores: this system keeps no program on its own"
+        return "Load generators and shop share all cores: this system cannot assign cores."
     if engines == own:
-        return "load generators and shop share one core: the run may be inconclusive, as they delay each other"
+        return "Load generators and shop share one core and delay each other. The run may be inconclusive."
     some = "core" if len(engines) == 1 else "cores"
     listed = ", ".join(map(str, sorted(engines)))
-    return f"load generators have {some} {listed} for themselves, the shop core {', '.join(map(str, own))}"
+    return f"Load generators run on {some} {listed}, the shop on core {', '.join(map(str, own))}."
 
 
 def load_test(address: str, page: Path) -> int:
-    """`toril run`, to its end whatever signal comes: it knows what to do with them."""
+    """Runs `toril run` and returns its exit code. Leaves all signals to it."""
     command = ["run", "loadtests/shop", "--env", f"SHOP_URL={address}", "--report", f"html={page}"]
     page.unlink(missing_ok=True)
     print(f"$ toril {' '.join(command)}", file=sys.stderr)
     run = subprocess.Popen([sys.executable, "-m", "toril", *command], cwd=ROOT)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells toril as well
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to toril too
     signal.signal(signal.SIGTERM, lambda *_: run.terminate())
     return run.wait()
 

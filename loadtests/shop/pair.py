@@ -1,10 +1,10 @@
-"""Two shops on this machine: the one of a base commit and that of the working tree, in the background.
+"""Starts two shops in the background: that of a base commit and that of the working tree.
 
 python loadtests/shop/pair.py --base origin/main     prints BASE_URL, HEAD_URL and LOAD_CPUS
-python loadtests/shop/pair.py --stop                 ends them
+python loadtests/shop/pair.py --stop                 stops both
 
-In a job on GitHub the same lines go to the environment of the steps that follow. Where the base commit is unknown or
-has no shop there is no BASE_URL, and a notice gives the reason. SLOW and ERRORS are for the working tree's shop alone.
+In a GitHub job, the following steps get the same variables. If the base commit is unknown or has no shop, a notice
+gives the reason, and BASE_URL is missing. SLOW and ERRORS affect only the working tree's shop.
 """
 
 import argparse
@@ -24,25 +24,25 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RUNNING = ROOT / ".toril" / "pair.json"
 REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./~^@-]*")
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+\n")  # another line would be another variable of the job
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+\n")  # another line would set another variable of the job
 PATIENCE_S = 20
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", default="", help="the commit to compare with")
-    parser.add_argument("--stop", action="store_true", help="end both shops")
+    parser.add_argument("--base", default="", help="Commit to compare with.")
+    parser.add_argument("--stop", action="store_true", help="Stop both shops.")
     options = parser.parse_args()
     return stop() if options.stop else start(options.base)
 
 
 def start(base: str) -> int:
     if RUNNING.exists():
-        print("a pair of shops runs already; end it: python loadtests/shop/pair.py --stop", file=sys.stderr)
+        print("Two shops are running. Stop them first: python loadtests/shop/pair.py --stop", file=sys.stderr)
         return 2
     engines, own = cores()
     print(whose(engines, own), file=sys.stderr)
-    stay_on(own)  # both shops inherit it: never under load at the same time, they have the same core
+    stay_on(own)  # both shops inherit one core, since they are never under load at the same time
     RUNNING.parent.mkdir(parents=True, exist_ok=True)
     head = opened("head", HERE / "service.py", os.environ)
     if head is None:
@@ -53,29 +53,29 @@ def start(base: str) -> int:
     if service is not None:
         unhindered = {name: value for name, value in os.environ.items() if name not in ("SLOW", "ERRORS")}
         address = opened("base", service, unhindered)
-        if address is None:  # no fault of the change, which may be what mends it
-            print(f"::notice::no base to compare with: the shop of {base} does not start")
+        if address is None:  # not an error of this change, which may be the fix
+            print(f"::notice::There is no base to compare with: the shop of {base} does not start.")
         else:
             found["BASE_URL"] = address
     if engines:
         found["LOAD_CPUS"] = ",".join(map(str, sorted(engines)))
-    told = "".join(f"{name}={value}\n" for name, value in sorted(found.items()))
+    variables = "".join(f"{name}={value}\n" for name, value in sorted(found.items()))
     if os.environ.get("GITHUB_ENV"):
         with Path(os.environ["GITHUB_ENV"]).open("a") as steps:
-            steps.write(told)
-    print(told, end="")
+            steps.write(variables)
+    print(variables, end="")
     return 0
 
 
 def checked_out(base: str) -> Path | None:
-    """The service as it was in the commit; None, after printing the reason, if there is none to compare with."""
+    """Writes the commit's service to a file and returns its path. Returns None, with a notice, if there is none."""
     if not REVISION.fullmatch(base):
-        print(f"::notice::no base to compare with: {base!r} is no name of a commit")
+        print(f"::notice::There is no base to compare with: {base!r} is not the name of a commit.")
         return None
     wanted = f"{base}:{HERE.relative_to(ROOT).as_posix()}/service.py"
     done = subprocess.run(["git", "cat-file", "blob", wanted], cwd=ROOT, capture_output=True, check=False)
     if done.returncode != 0:
-        print(f"::notice::no base to compare with: git has no {wanted}")
+        print(f"::notice::There is no base to compare with: git has no {wanted}.")
         return None
     service = RUNNING.parent / "pair" / "base" / "service.py"
     service.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def checked_out(base: str) -> Path | None:
 
 
 def opened(name: str, service: Path, environment: "os._Environ[str] | dict[str, str]") -> str | None:
-    """Start a shop that outlives this program; its address, or None after printing the reason."""
+    """Starts a shop that outlives this program. Returns its address, or None after printing an error."""
     with tempfile.NamedTemporaryFile("w+", prefix=f"shop-{name}-", suffix=".log", delete=False) as log:
         shop = subprocess.Popen(
             [sys.executable, service],
@@ -93,17 +93,17 @@ def opened(name: str, service: Path, environment: "os._Environ[str] | dict[str, 
             stderr=subprocess.STDOUT,
             env={**environment},
             cwd=ROOT,
-            start_new_session=True,  # neither a signal to this step nor its end is one to the shop
+            start_new_session=True,  # signals to this step must not reach the shop
         )
         remember(shop.pid)
         give_up_at = time.monotonic() + PATIENCE_S
         while time.monotonic() < give_up_at and shop.poll() is None:
-            said = Path(log.name).read_text()
-            if ADDRESS.fullmatch(said):
-                return said.strip()
+            output = Path(log.name).read_text()
+            if ADDRESS.fullmatch(output):
+                return output.strip()
             time.sleep(0.05)
-        print(f"the {name} shop did not start: {Path(log.name).read_text()[-500:]}", file=sys.stderr)
-    shop.terminate()  # one that says no address would take the other's time
+        print(f"The {name} shop did not start: {Path(log.name).read_text()[-500:]}", file=sys.stderr)
+    shop.terminate()  # without an address it is useless, and would slow the other shop
     return None
 
 
@@ -113,12 +113,12 @@ def remember(pid: int) -> None:
 
 
 def stop() -> int:
-    """End both shops; none is no error, since a job's last step does this whatever happened before."""
+    """Stops both shops. Without shops it succeeds, since the last step of a job always calls it."""
     for pid in json.loads(RUNNING.read_text()) if RUNNING.exists() else []:
         try:
             os.kill(pid, signal.SIGTERM)
         except ProcessLookupError:
-            print(f"the shop with process id {pid} had ended by itself", file=sys.stderr)
+            print(f"The shop with process id {pid} had already ended.", file=sys.stderr)
     RUNNING.unlink(missing_ok=True)
     return 0
 

@@ -1,7 +1,7 @@
-"""A small shop to test: products, a cart, a checkout, a login, in SQLite; a page for browsers. Standard library only.
+"""A small shop to test: products, a cart, a checkout, a login, and a page for browsers. Uses only the standard library.
 
-python service.py                      prints its address, and at the end its answers
-SLOW=400 ERRORS=5 python service.py    delays checkouts by 400 ms; 5 % of all requests answer 503
+python service.py                      prints its address; at the end, the number of answered requests
+SLOW=400 ERRORS=5 python service.py    makes checkouts 400 ms slower, and answers 5 % of all requests with 503
 """
 
 import argparse
@@ -24,7 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 
 KINDS = ("lamp", "chair", "table", "mug", "rug", "clock", "shelf", "plant")
 PRODUCTS = 1000
-WORK_MS = {  # the median; a real shop does more
+WORK_MS = {  # medians; a real shop takes longer
     "products": 12,
     "search": 25,
     "product": 8,
@@ -32,7 +32,7 @@ WORK_MS = {  # the median; a real shop does more
     "checkout": 60,
     "login": 15,
 }
-WORK_SPREAD = 0.35  # of its logarithm: one request in a hundred takes more than twice as long
+WORK_SPREAD = 0.35  # standard deviation of the logarithm: 1 % of requests take more than twice the median
 SCHEMA = """
 PRAGMA journal_mode = WAL;
 CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT NOT NULL, price_cents INTEGER NOT NULL);
@@ -78,7 +78,7 @@ Answer = tuple[int, Any]
 
 
 class Shop(ThreadingHTTPServer):
-    """One thread a connection, one database connection a thread."""
+    """One thread per connection, one database connection per thread."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -87,7 +87,7 @@ class Shop(ThreadingHTTPServer):
         self.database = database
         self.slow_ms = slow_ms
         self.errors_percent = errors_percent
-        self.answered: Counter[str] = Counter()  # by page; every request counts, whatever its answer
+        self.answered: Counter[str] = Counter()  # requests by page, including those with errors
         self.counting = threading.Lock()
         self.customers: dict[str, str] = {}  # by the token of their login
         with sqlite3.connect(database) as connection:
@@ -104,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Shop
     protocol_version = "HTTP/1.1"  # keeps connections open
     disable_nagle_algorithm = True
-    wbufsize = -1  # head and body leave together
+    wbufsize = -1  # sends head and body together
 
     def setup(self) -> None:
         super().setup()
@@ -124,12 +124,12 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if random.random() * 100 < self.server.errors_percent:
-            code, found = 503, {"error": "the shop is closed for a moment"}
+            code, found = 503, {"error": "The shop is temporarily closed."}
         else:
             try:
                 code, found = self.route(body)
             except (ValueError, KeyError, TypeError):
-                code, found = 400, {"error": "that is not what this address takes"}
+                code, found = 400, {"error": "The request is invalid."}
         page = isinstance(found, str)
         data = (found if page else json.dumps(found)).encode()
         self.send_response(code)
@@ -157,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
                 )
             case "GET", ["product", number]:
                 found = self.products("WHERE id = ?", int(number))
-                return (200, found[0]) if found else (404, {"error": "no such product"})
+                return (200, found[0]) if found else (404, {"error": "The product does not exist."})
             case "POST", ["cart"]:
                 wanted = json.loads(body)
                 return 201, {
@@ -172,8 +172,8 @@ class Handler(BaseHTTPRequestHandler):
             case "GET", ["account"]:
                 token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
                 customer = self.server.customers.get(token)
-                return (200, {"user": customer}) if customer else (401, {"error": "log in first"})
-        return 404, {"error": "no such page"}
+                return (200, {"user": customer}) if customer else (401, {"error": "Log in first."})
+        return 404, {"error": "The page does not exist."}
 
     def products(self, rest: str, *values: Any) -> list[dict[str, Any]]:
         rows = self.db.execute(f"SELECT id, name, price_cents FROM products {rest}", values)  # noqa: S608 - `rest` is ours
@@ -186,13 +186,13 @@ class Handler(BaseHTTPRequestHandler):
             (cart,),
         ).fetchone()
         if found is None:
-            return 404, {"error": "no such cart"}
+            return 404, {"error": "The cart does not exist."}
         return 201, {"order": self.write("INSERT INTO orders (cart, total_cents) VALUES (?, ?)", cart, found[0])}
 
     def login(self, user: str, password: str) -> Answer:
-        """Everybody is a customer; the password is the name and `-pw`."""
+        """Accepts every user name. The password is the name followed by `-pw`."""
         if password != f"{user}-pw":
-            return 403, {"error": "no such customer, or another password"}
+            return 403, {"error": "The user name or the password is wrong."}
         token = secrets.token_hex(16)
         self.server.customers[token] = user
         return 200, {"token": token}
@@ -202,19 +202,19 @@ class Handler(BaseHTTPRequestHandler):
             return self.db.execute(statement, values).lastrowid
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: a line a request would be the slowest part of the shop."""
+        """Logs nothing: a line per request would be the slowest part of the shop."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="Port; 0 (the default) chooses a free one.")
     parser.add_argument(
-        "--slow", type=float, default=float(os.environ.get("SLOW") or 0), help="ms added to each checkout"
+        "--slow", type=float, default=float(os.environ.get("SLOW") or 0), help="Milliseconds to add to each checkout."
     )
     parser.add_argument(
-        "--errors", type=float, default=float(os.environ.get("ERRORS") or 0), help="percent answered 503"
+        "--errors", type=float, default=float(os.environ.get("ERRORS") or 0), help="Percentage of 503 answers."
     )
-    parser.add_argument("--until-stdin-closes", action="store_true", help="end with the program that started this one")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="End when stdin closes.")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (

@@ -1,4 +1,4 @@
-"""The embedded cloud, empty before each test; one in which IAM decides; one whose tasks are containers."""
+"""Embedded clouds, empty before each test: without IAM, with IAM, and with containers."""
 
 from collections.abc import Iterator
 
@@ -27,13 +27,13 @@ def cloud(open_cloud: Cloud) -> Cloud:
 
 @pytest.fixture
 def strict(guarded_cloud: Cloud) -> Cloud:
-    """A cloud that asks IAM."""
+    """A cloud with IAM."""
     guarded_cloud.reset()
     return guarded_cloud
 
 
 @pytest.fixture
 def real(container_cloud: Cloud) -> Cloud:
-    """A cloud that asks IAM and runs tasks as containers."""
+    """A cloud with IAM that runs tasks as containers."""
     container_cloud.reset()
     return container_cloud

@@ -1,10 +1,10 @@
-"""The embedded cloud: a stand-in for AWS on loopback, in a process of its own.
+"""The embedded cloud: an emulation of AWS on loopback, in its own process.
 
     with embedded_cloud(auth=True) as cloud:
         cloud.client("ecr", "eu-west-1").create_repository(repositoryName="worker")
         subprocess.run([…], env=cloud.environment(AWS_DEFAULT_REGION="eu-west-1"))
 
-What it emulates, where it is stricter than MiniStack and what it can't prove: tests/README.md.
+tests/README.md describes its scope, its differences from MiniStack, and its limits.
 """
 
 import base64
@@ -33,8 +33,8 @@ from tests.cloud.faults import Faults
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".tools/cloud/bin/python"
 ACCOUNT = "123456789012"
-ROOT_KEY = "test"  # MiniStack's key of the account's root: everything is allowed
-HOME_REGION = "us-east-1"  # of what has no region
+ROOT_KEY = "test"  # MiniStack's key of the account's root, which may do everything
+HOME_REGION = "us-east-1"  # for global resources
 GITHUB = "https://token.actions.githubusercontent.com"
 STARTS_WITHIN_S = 30
 ENDS_WITHIN_S = 5
@@ -48,14 +48,14 @@ TASKS_IN_CONTAINERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What a client signs with."""
+    """Credentials of a client."""
 
     access_key: str
     secret_key: str
     token: str | None = None
 
     def environment(self) -> dict[str, str]:
-        """For a process that acts with them."""
+        """Returns the environment of a process with these credentials."""
         found = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
         return {**found, **({"AWS_SESSION_TOKEN": self.token} if self.token else {})}
 
@@ -65,7 +65,7 @@ ROOT_CREDENTIALS = Credentials(access_key=ROOT_KEY, secret_key=ROOT_KEY)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """One answer of IAM, and the Sids of all statements that gave it where it was allowed."""
+    """A decision of IAM, and the Sids of all statements that allowed it."""
 
     principal: str
     action: str
@@ -75,7 +75,7 @@ class Decision:
 
     @property
     def role(self) -> str:
-        """The name of the role that asked."""
+        """The name of the requesting role."""
         return self.principal.split("/")[1] if ":assumed-role/" in self.principal else ""
 
 
@@ -88,7 +88,7 @@ class Cloud(Faults):
     _clients: dict[tuple[str, str, Credentials], Any] = field(default_factory=dict, repr=False, compare=False)
 
     def environment(self, **more: str) -> dict[str, str]:
-        """For a process that talks to this cloud as the account's root: nobody's real settings, and `more`."""
+        """Returns the environment of a process that uses this cloud as the account's root, without real settings."""
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             "AWS_CONFIG_FILE": os.devnull,
@@ -101,7 +101,7 @@ class Cloud(Faults):
         }
 
     def client(self, service: str, region: str = HOME_REGION, credentials: Credentials | None = None) -> Any:
-        """A boto3 client that tries once; of the account's root, or of the role that `credentials` are of."""
+        """Returns a boto3 client without retries, for the account's root or for `credentials`."""
         key = (service, region, credentials or ROOT_CREDENTIALS)
         if key not in self._clients:
             self._clients[key] = _session().client(
@@ -116,11 +116,11 @@ class Cloud(Faults):
         return self._clients[key]
 
     def assume(self, role_arn: str, session_name: str = "test") -> Credentials:
-        """A session of a role that trusts the account."""
+        """Returns credentials of a role that trusts the account."""
         return _credentials(self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=session_name))
 
     def assume_with_github(self, role_arn: str, **claims: str) -> Credentials:
-        """A session of a role that trusts GitHub's tokens with these claims, such as `sub` and `repository_id`."""
+        """Returns credentials of a role that trusts a GitHub token with these claims, as `sub` and `repository_id`."""
         token = web_identity_token(iss=GITHUB, **{"aud": "sts.amazonaws.com", **claims})
         sts = self.client("sts")
         return _credentials(
@@ -128,11 +128,11 @@ class Cloud(Faults):
         )
 
     def set_quota(self, region: str, code: str, value: float) -> None:
-        """Set one of Fargate's quotas, in one region."""
+        """Sets a Fargate quota in one region."""
         self.control("quota", account=self.account, region=region, code=code, value=value)
 
     def disable_region(self, region: str) -> None:
-        """Take a region that has to be opted in away from the account, as DescribeRegions tells."""
+        """Disables an opt-in region for the account, as shown by DescribeRegions."""
         self.control("disable", region=region)
 
     def set_image(
@@ -144,50 +144,50 @@ class Cloud(Faults):
         environment: Mapping[str, str] | None = None,
         workdir: str | None = None,
     ) -> None:
-        """Say what an image runs: tasks are processes of this machine.
+        """Sets the command of an image for tasks as processes of this machine.
 
-        `name` is the image's whole reference, or its repository without registry, tag and digest.
+        `name` is the complete reference, or the repository without registry, tag and digest.
         """
         more = {"command": list(command), "environment": dict(environment or {}), "workdir": workdir}
         self.control("image", name=name, entrypoint=list(entrypoint), **more)
 
     def registry(self, region: str = HOME_REGION, account: str | None = None) -> str:
-        """Where docker, podman and skopeo find the private registry of a region: over plain HTTP."""
+        """Returns the address of a region's private registry for docker, podman and skopeo, over plain HTTP."""
         return self.upstream(f"{account or self.account}.dkr.ecr.{region}.amazonaws.com")
 
     def upstream(self, host: str) -> str:
-        """Where a test fills an upstream registry, such as public.ecr.aws, from which cache rules fetch."""
+        """Returns the address where a test fills an upstream registry of cache rules, such as public.ecr.aws."""
         return f"{self.url.partition('://')[2]}/{host}"
 
     def set_upstream(self, host: str, *, up: bool = True, login: tuple[str, str] | None = None) -> None:
-        """Whether an upstream registry answers, and to whom: to anybody, or to a user with a token."""
+        """Sets whether an upstream registry answers, and whether it requires a user and token."""
         self.control("upstream", host=host, up=up, login=login)
 
     def registry_login(self, region: str = HOME_REGION, credentials: Credentials | None = None) -> str:
-        """`USER:PASSWORD` for a registry, as ECR gives it to the root or a role."""
+        """Returns `USER:PASSWORD` for a registry, as ECR issues it to the root or a role."""
         answer = self.client("ecr", region, credentials).get_authorization_token()
         return base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode()
 
     def invocations(self, region: str) -> list[dict[str, Any]]:
-        """What the schedules of a region have come to: the ARNs of their `tasks`, or their `error`."""
+        """Returns the invocations of a region's schedules: the ARNs of their `tasks`, or their `error`."""
         found: list[dict[str, Any]] = self.control("invocations", account=self.account, region=region)["invocations"]
         return found
 
     def decisions(self) -> list[Decision]:
-        """What IAM has decided on roles, each question once; with `auth` only."""
+        """Returns IAM's distinct decisions on roles. Only with `auth`."""
         found = self.control("decisions")["decisions"]
         return [Decision(**{**one, "statements": frozenset(one["statements"])}) for one in found]
 
     def reset(self) -> None:
-        """Forget every resource and every setting."""
+        """Removes all resources and settings."""
         self.control("reset")
 
     def mend(self) -> None:
-        """End what a test lets go wrong, restore the quotas and forget IAM's decisions; resources and images stay."""
+        """Ends all faults, restores the quotas and removes IAM's recorded decisions. Resources and images stay."""
         self.control("mend")
 
     def control(self, command: str, /, **asked: Any) -> Any:
-        """What a test says to the cloud beside AWS's interfaces (`tests/cloud/server/control.py`)."""
+        """Sends a command that is not part of AWS to the cloud (`tests/cloud/server/control.py`)."""
         request = urllib.request.Request(f"{self.url}/_embedded/{command}", json.dumps(asked).encode(), method="POST")
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
             return json.loads(answer.read())
@@ -197,13 +197,13 @@ class Cloud(Faults):
 def embedded_cloud(
     *, auth: bool = False, containers: bool = False, environment: Mapping[str, str] | None = None
 ) -> Iterator[Cloud]:
-    """A cloud of its own on a free port; with `auth`, IAM decides on every request.
+    """Starts a cloud on a free port. With `auth`, IAM decides on every request.
 
-    Tasks are processes, or `containers` of the images that its registry has. The server ends with the context, or with
-    this process.
+    Tasks are processes or, with `containers`, containers of the images in its registry. The server ends with the block
+    or with this process.
     """
     if containers and not all(map(shutil.which, CONTAINERS_NEED)):
-        raise RuntimeError(f"containers need {' and '.join(CONTAINERS_NEED)}: tools/system-packages installs them")
+        raise RuntimeError(f"Containers need {' and '.join(CONTAINERS_NEED)}: tools/system-packages installs them")
     more = {**(TASKS_IN_CONTAINERS if containers else {}), **(environment or {})}
     with tempfile.TemporaryDirectory(prefix="toril-cloud-") as folder:
         log = Path(folder, "log")
@@ -217,7 +217,7 @@ def embedded_cloud(
 
 
 def _started(folder: str, log: Path, auth: bool, more: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], int]:
-    """The server and its port, on which connections wait until it answers."""
+    """Starts the server. Returns it and its port, on which connections wait until it answers."""
     with socket.socket() as listening, log.open("wb") as output:
         listening.bind(("127.0.0.1", 0))
         listening.listen(128)
@@ -236,14 +236,14 @@ def _started(folder: str, log: Path, auth: bool, more: Mapping[str, str]) -> tup
 
 @cache
 def _session() -> boto3.session.Session:
-    """One for all clients, with nobody's real settings: it keeps the services' models, which are slow to read."""
+    """Returns a session for all clients, without real settings. It caches the models, which are slow to read."""
     nothing = (None, None, None, None)
     files = {name: (None, None, os.devnull, None) for name in ("config_file", "credentials_file")}
     return boto3.session.Session(botocore_session=botocore.session.Session({"profile": nothing, **files}))
 
 
 def web_identity_token(**claims: str) -> str:
-    """An unsigned token: the embedded cloud reads claims and checks no signature."""
+    """Returns an unsigned token. The embedded cloud reads its claims and checks no signature."""
     parts = [{"alg": "none", "typ": "JWT"}, {"exp": int(time.time()) + 300, **claims}]
     encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
     return ".".join([*encoded, "unsigned"])
@@ -267,14 +267,14 @@ def _server_environment(port: int, folder: str, auth: bool) -> dict[str, str]:
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "MINISTACK_REGION": HOME_REGION,
         "LOG_LEVEL": "WARNING",
-        "IOT_MTLS_ENABLED": "0",  # it would listen on all addresses
+        "IOT_MTLS_ENABLED": "0",  # otherwise it listens on all addresses
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": f"unix://{folder}/no-docker",
     }
 
 
 def _wait(cloud: Cloud, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Until it answers: connections wait in the socket, so the first answer is the sign."""
+    """Waits for the first answer. Connections wait in the socket until then."""
     give_up = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < give_up:
         if server.poll() is not None:
@@ -285,8 +285,8 @@ def _wait(cloud: Cloud, server: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.05)
         else:
             return
-    said = log.read_text(errors="replace")
-    raise RuntimeError(f"the embedded cloud did not start (exit code {server.poll()}):\n{said}")
+    output = log.read_text(errors="replace")
+    raise RuntimeError(f"The embedded cloud did not start (exit code {server.poll()}):\n{output}")
 
 
 def _end(server: subprocess.Popen[bytes], within_s: float) -> None:

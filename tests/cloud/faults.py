@@ -1,10 +1,10 @@
-"""What a test can let go wrong in an embedded cloud."""
+"""Faults that a test can cause in an embedded cloud."""
 
 from typing import Any
 
 
 class Faults:
-    """The part of `Cloud` that lets things go wrong; a reset ends all of it."""
+    """The part of `Cloud` that causes faults. A reset ends all of them."""
 
     account: str
 
@@ -23,9 +23,9 @@ class Faults:
         region: str | None = None,
         saying: str = "",
     ) -> None:
-        """Answer the next calls of an operation (`"ecs", "RunTask"`) with an error, and do nothing.
+        """Answers the next calls of an operation (`"ecs", "RunTask"`) with an error, and does nothing.
 
-        In all regions or in one; where `saying` is given, only calls that have it in their path or body, such as a key.
+        Affects all regions or one. With `saying`, affects only calls with that text, such as a key, in path or body.
         """
         error = {"code": code, "message": message, "status": status}
         self._fault(service, operation, times, region=region, saying=saying, **error)
@@ -42,7 +42,7 @@ class Faults:
         region: str | None = None,
         saying: str = "",
     ) -> None:
-        """Do what the next calls of an operation ask for, and answer them with an error all the same."""
+        """Executes the next calls of an operation, but answers them with an error."""
         error = {"code": code, "message": message, "status": status}
         self._fault(service, operation, times, region=region, saying=saying, done=True, **error)
 
@@ -56,53 +56,53 @@ class Faults:
         region: str | None = None,
         saying: str = "",
     ) -> None:
-        """Let the next calls of an operation wait before anything is done."""
+        """Delays the next calls of an operation before their execution."""
         self._fault(service, operation, times, region=region, saying=saying, delay_s=delay_s)
 
     def limit(self, service: str, operation: str, rate_per_s: float, burst: int, *, region: str) -> None:
-        """Throttle calls of an operation as AWS does: `burst` at once, `rate_per_s` from then on."""
+        """Throttles calls of an operation like AWS: `burst` at once, then `rate_per_s`."""
         asked = {"operation": operation, "rate_per_s": rate_per_s, "burst": burst}
         self.control("limit", account=self.account, region=region, service=service, **asked)
 
     def fail_next_tasks(self, region: str, *reasons: str) -> None:
-        """Let the next tasks of a region, one for each reason, come to `failures[]` of RunTask."""
+        """Makes the next tasks of a region, one for each reason, appear in `failures[]` of RunTask."""
         found = [{"reason": reason} for reason in reasons]
         self.control("failures", account=self.account, region=region, failures=found)
 
     def fail_next_starts(self, region: str, *reasons: str) -> None:
-        """Let the next tasks of a region, one for each reason, be accepted and stop before they run."""
+        """Accepts the next tasks of a region, one for each reason, and stops them before they run."""
         self.control("starts", account=self.account, region=region, failing=reasons)
 
     def hold_starts(self, region: str, seconds: float | None = None) -> None:
-        """Let tasks of a region stay PENDING so long, or for ever; 0 lets them go, those that wait included."""
+        """Keeps tasks of a region PENDING for this time, or forever. 0 releases all, including waiting ones."""
         self.control("starts", account=self.account, region=region, ready_after_s=seconds)
 
     def duplicate_next_tasks(self, region: str, times: int = 1) -> None:
-        """Let the next calls of RunTask start everything twice and name it once."""
+        """Makes the next calls of RunTask start every task twice and return it once."""
         self.control("starts", account=self.account, region=region, twins=times)
 
     def interrupt(self, task_arn: str) -> None:
-        """Take a task away, as Fargate Spot does: SIGTERM, stopTimeout, SIGKILL, and its stop code."""
+        """Interrupts a task like Fargate Spot: SIGTERM, stopTimeout, SIGKILL, and its stop code."""
         self.control("task", task=task_arn, what="interrupt")
 
     def kill(self, task_arn: str) -> None:
-        """SIGKILL for every process of a task, as when its machine is gone."""
+        """Sends SIGKILL to every process of a task, as if its machine failed."""
         self.control("task", task=task_arn, what="kill")
 
     def freeze(self, task_arn: str) -> None:
-        """Let every process of a task stand still, until `thaw` or its end."""
+        """Freezes every process of a task, until `thaw` or its end."""
         self.control("task", task=task_arn, what="freeze")
 
     def thaw(self, task_arn: str) -> None:
-        """Let a frozen task go on."""
+        """Resumes a frozen task."""
         self.control("task", task=task_arn, what="thaw")
 
     def run_out_of_memory(self, task_arn: str) -> None:
-        """Kill a task as the kernel does that has no memory left for it, with AWS' reason."""
+        """Kills a task like a kernel without memory, with AWS's reason."""
         self.control("task", task=task_arn, what="out of memory")
 
     def expire(self, access_key: str) -> None:
-        """Let credentials be too old: from now on whoever signs with them gets ExpiredToken."""
+        """Expires credentials: requests signed with them get ExpiredToken from now on."""
         self.control("expire", access_key=access_key)
 
     def _fault(self, service: str, operation: str, times: int, **more: Any) -> None:

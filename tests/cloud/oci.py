@@ -1,4 +1,4 @@
-"""Images made of nothing but files, and the few requests by which a client pushes and pulls them."""
+"""Images made from files, and a minimal client that pushes and pulls them."""
 
 import base64
 import gzip
@@ -21,7 +21,7 @@ LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """One entry of a layer; a folder has no content."""
+    """One entry of a layer. A folder has no content."""
 
     content: bytes | None = b""
     mode: int = 0o644
@@ -30,7 +30,7 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A manifest and the blobs that it names, by digest."""
+    """A manifest and its blobs by digest."""
 
     manifest: bytes
     blobs: Mapping[str, bytes]
@@ -45,7 +45,7 @@ def digest_of(data: bytes) -> str:
 
 
 def image(files: Mapping[str, File], *, architecture: str = "amd64", **config: Any) -> Image:
-    """An image of one layer; `config` as in `Entrypoint`, `Env`, `User`."""
+    """Returns an image of one layer. `config` has keys such as `Entrypoint`, `Env` and `User`."""
     plain = _tar(files)
     layer = gzip.compress(plain, compresslevel=1, mtime=0)
     about = {
@@ -65,7 +65,7 @@ def image(files: Mapping[str, File], *, architecture: str = "amd64", **config: A
 
 
 def index(images: Mapping[str, Image]) -> bytes:
-    """One manifest for images by their architecture."""
+    """Returns the manifest of an index of images by architecture."""
     entries = [
         {**_descriptor(MANIFEST, one.manifest), "platform": {"architecture": architecture, "os": "linux"}}
         for architecture, one in images.items()
@@ -93,7 +93,7 @@ def _tar(files: Mapping[str, File]) -> bytes:
 
 
 class RegistryError(Exception):
-    """What a registry says of a request that it doesn't take."""
+    """A registry's error."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"{status} {code}: {message}")
@@ -102,13 +102,13 @@ class RegistryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A client of a registry, as `Cloud.registry` and `Cloud.upstream` name it."""
+    """A client of a registry at an address of `Cloud.registry` or `Cloud.upstream`."""
 
     address: str
     login: str = "AWS:none"
 
     def push(self, repository: str, one: Image, *tags: str) -> str:
-        """The image under its tags, or under its digest alone; its digest."""
+        """Pushes an image under its tags, or only under its digest. Returns the digest."""
         for digest, data in one.blobs.items():
             self._push_blob(repository, digest, data)
         return self.push_manifest(repository, one.manifest, MANIFEST, tags)
@@ -122,7 +122,7 @@ class Registry:
         return self._ask("GET", f"{repository}/manifests/{reference}").read()
 
     def pull(self, repository: str, reference: str) -> dict[str, bytes]:
-        """All blobs of an image, checked."""
+        """Returns all blobs of an image, after checking their digests."""
         manifest = json.loads(self.manifest(repository, reference))
         digests = [manifest["config"]["digest"], *(one["digest"] for one in manifest["layers"])]
         found = {digest: self._ask("GET", f"{repository}/blobs/{digest}").read() for digest in digests}
@@ -160,6 +160,6 @@ class Registry:
         try:
             answer: HTTPResponse = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
         except urllib.error.HTTPError as error:
-            said = json.loads(error.read() or b'{"errors": [{"code": "", "message": ""}]}')["errors"][0]
-            raise RegistryError(error.code, said["code"], said["message"]) from error
+            problem = json.loads(error.read() or b'{"errors": [{"code": "", "message": ""}]}')["errors"][0]
+            raise RegistryError(error.code, problem["code"], problem["message"]) from error
         return answer

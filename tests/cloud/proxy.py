@@ -1,10 +1,10 @@
-"""A CONNECT proxy with a certificate authority of its own: AWS' real host names, answered by the embedded cloud.
+"""A CONNECT proxy with its own certificate authority: the embedded cloud answers AWS's real host names.
 
     with aws_proxy(cloud) as proxy:
         subprocess.run([…], env=proxy.environment(AWS_DEFAULT_REGION="us-east-1", AWS_USE_FIPS_ENDPOINT="true"))
     assert proxy.hosts == ["api.ecr-fips.us-east-1.amazonaws.com"]
 
-Unmodified clients use the names that they would use; which ones is what a test asserts. Every other host is refused.
+Unmodified clients use their usual names, which a test can assert. The proxy rejects every other host.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ CHUNK_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
-    """A running proxy, and which hosts it was asked for."""
+    """A running proxy and the requested hosts."""
 
     url: str
     authority: Path  # the certificate that clients have to trust
@@ -42,16 +42,16 @@ class Proxy:
     refused: list[str] = field(default_factory=list)
 
     def environment(self, **more: str) -> dict[str, str]:
-        """For a process that talks to AWS' own names, as the account's root."""
+        """Returns the environment of a process that uses AWS's own names, as the account's root."""
         found = self.cloud.environment()
-        del found["AWS_ENDPOINT_URL"]  # it would win over every choice of endpoint
+        del found["AWS_ENDPOINT_URL"]  # it would override every other choice of endpoint
         trust = dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(self.authority))
         return {**found, **trust, "HTTPS_PROXY": self.url, "HTTP_PROXY": self.url, **more}
 
 
 @contextmanager
 def aws_proxy(cloud: Cloud) -> Iterator[Proxy]:
-    """A proxy on a free port of loopback, while the context lasts."""
+    """Runs a proxy on a free loopback port until the block ends."""
     with tempfile.TemporaryDirectory(prefix="toril-proxy-") as folder:
         authority = _Authority(Path(folder))
         loop = asyncio.new_event_loop()
@@ -91,7 +91,7 @@ async def _serve(cloud: Cloud, authority: "_Authority") -> tuple[Proxy, asyncio.
         back_reader, back_writer = await asyncio.open_connection(upstream.hostname, upstream.port)
         try:
             await asyncio.gather(_pipe(reader, back_writer), _pipe(back_reader, writer))
-        except asyncio.CancelledError:  # the proxy ends, its client hasn't
+        except asyncio.CancelledError:  # the proxy ends before its client
             for one in (writer, back_writer):
                 one.transport.abort()
 
@@ -102,7 +102,7 @@ async def _serve(cloud: Cloud, authority: "_Authority") -> tuple[Proxy, asyncio.
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError, ssl.SSLError):  # either side may go; the other learns it by the end of the stream
+    with suppress(ConnectionError, ssl.SSLError):  # either side may close; the other sees the end of the stream
         while data := await reader.read(CHUNK_BYTES):
             writer.write(data)
             await writer.drain()
@@ -110,7 +110,7 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _end(server: asyncio.Server) -> None:
-    """Leave no connection behind."""
+    """Closes all connections."""
     server.close()
     tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in tasks:
@@ -119,7 +119,7 @@ async def _end(server: asyncio.Server) -> None:
 
 
 class _Authority:
-    """Certificates for host names, signed by one that clients are told to trust."""
+    """Certificates for host names, signed by one that clients trust."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""What a test says of a call that the cloud has to refuse."""
+"""Expects an error of an AWS call."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 @contextmanager
 def refused(code: str, saying: str = "") -> Iterator[None]:
-    """The calls within are answered with AWS's error `code`, whose message has `saying` in it."""
+    """Passes if the block raises AWS's error `code`, and its message contains `saying`."""
     with pytest.raises(ClientError) as caught:
         yield
     error = caught.value.response["Error"]

@@ -1,4 +1,4 @@
-"""An image with a shell and little else: this machine's own programs and their libraries."""
+"""A small image with a shell, made from this machine's programs and libraries."""
 
 import os
 import re
@@ -17,7 +17,7 @@ USER = 10001
 
 
 def shell_image(**config: Any) -> Image:
-    """It has /data, which belongs to a user of its own."""
+    """Returns an image with a shell, and with a folder /data of another user."""
     return oci.image({**_programs(), "data": File(content=None, mode=0o755, owner=USER)}, **config)
 
 

@@ -1,4 +1,4 @@
-"""Copies an image that podman has here into a registry over plain HTTP."""
+"""Copies an image from podman to a registry over plain HTTP."""
 
 import subprocess
 import tempfile
@@ -7,7 +7,7 @@ LIMIT_S = 120
 
 
 def push(image: str, reference: str, login: str = "") -> str:
-    """`login` is `USER:PASSWORD`; the image's digest there."""
+    """Pushes an image and returns its digest in the registry. `login` is `USER:PASSWORD`."""
     with tempfile.NamedTemporaryFile("r") as digest:
         to = ["--dest-tls-verify=false", *(["--dest-creds", login] if login else []), "--digestfile", digest.name]
         command = ["skopeo", "copy", "--quiet", *to, f"containers-storage:{image}", f"docker://{reference}"]

@@ -1,4 +1,4 @@
-"""What stands in for the worker's image where tasks are processes: an image with nothing in it, and what it runs."""
+"""A substitute for the worker image if tasks are processes: an empty image, and the command that it runs."""
 
 import sys
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ WORKER = [sys.executable, "-m", "toril.worker.pid1", sys.executable, "-m", "tori
 
 
 def push_stand_in(cloud: Cloud, repository: str, regions: Iterable[str]) -> str:
-    """Have it in the private registries of these regions; its digest."""
+    """Pushes it to the private registries of these regions. Returns its digest."""
     for region in regions:
         registry = Registry(cloud.registry(region), cloud.registry_login(region))
         for one in IMAGES.values():

@@ -31,7 +31,7 @@ EXECUTION: list[dict[str, Any]] = [
 def role(
     cloud: Cloud, name: str, statements: Iterable[Mapping[str, Any]], principal: Mapping[str, str], **more: Any
 ) -> str:
-    """A role with one policy; its ARN."""
+    """Makes a role with one policy. Returns its ARN."""
     iam = cloud.client("iam")
     trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document([trust]), **more)["Role"]["Arn"]
@@ -46,7 +46,7 @@ def document(statements: Iterable[Mapping[str, Any]]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where tasks run: a cluster with a subnet in one region."""
+    """A cluster with a subnet in one region, for tasks."""
 
     cloud: Cloud
     network: Mapping[str, Any]
@@ -54,7 +54,7 @@ class Place:
     execution_role: str
 
     def define(self, family: str, script: str, *, volumes: Sequence[Mapping[str, Any]] = (), **container: Any) -> str:
-        """A task definition whose container runs a Python script; its ARN."""
+        """Registers a task definition whose container runs a Python script. Returns its ARN."""
         options = {"awslogs-group": GROUP, "awslogs-region": REGION, "awslogs-stream-prefix": family}
         one = {
             "name": "main",
@@ -85,7 +85,7 @@ class Place:
         return answer
 
     def start(self, definition: str, **more: Any) -> str:
-        """One running task's ARN."""
+        """Starts one task. Returns its ARN."""
         return str(self.run(definition, **more)["tasks"][0]["taskArn"])
 
     def task(self, arn: str) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class Place:
         return task
 
     def output(self, family: str, within_s: float = 10) -> list[str]:
-        """The lines that the tasks of a family have written, once there are any."""
+        """Waits for output of a family's tasks. Returns its lines."""
         logs, give_up = self.cloud.client("logs", REGION), time.monotonic() + within_s
         while time.monotonic() < give_up:
             streams = logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{family}/")["logStreams"]
@@ -119,7 +119,7 @@ class Place:
 
 
 def place(cloud: Cloud, task_statements: Sequence[Mapping[str, Any]] = ()) -> Place:
-    """A cluster of Fargate and Fargate Spot, whose image runs this Python."""
+    """Makes a cluster of Fargate and Fargate Spot with an image that runs this Python."""
     ec2, ecs = cloud.client("ec2", REGION), cloud.client("ecs", REGION)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24")["Subnet"]["SubnetId"]

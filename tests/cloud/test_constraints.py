@@ -1,4 +1,4 @@
-"""What botocore's models forbid and botocore lets through; and how requests are read, in each protocol."""
+"""Constraints of botocore's models that botocore does not check, and the parsing of requests in each protocol."""
 
 import base64
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -21,7 +21,7 @@ def wrong(service: str, operation: str, **request):
 def test_enumerations_patterns_lengths_and_ranges_are_checked():
     right = {"repositoryName": "a/b", "imageTagMutability": "MUTABLE"}
     assert wrong("ecr", "CreateRepository", **right) == []
-    for name, value, said in (
+    for name, value, part in (
         ("repositoryName", "A", "pattern"),
         ("repositoryName", "a", "length greater than"),
         ("repositoryName", "a" * 300, "length less than"),
@@ -32,7 +32,7 @@ def test_enumerations_patterns_lengths_and_ranges_are_checked():
         ("more", 1, "Unknown parameter 'more'"),
     ):
         found = wrong("ecr", "CreateRepository", **{**right, name: value})
-        assert any(said in problem for problem in found), found
+        assert any(part in problem for problem in found), found
     assert "must not be null" in wrong("ecr", "CreateRepository")[0]
     assert "value less than" in wrong("ecr", "DescribeRepositories", maxResults=1001)[0]
 
@@ -78,7 +78,7 @@ CALLS = [
 
 
 @pytest.mark.parametrize(("service", "method", "parameters"), CALLS, ids=[f"{one[0]}.{one[1]}" for one in CALLS])
-def test_a_request_is_read_back_as_it_was_made(service, method, parameters):
+def test_a_request_is_parsed_to_its_original_parameters(service, method, parameters):
     client = boto3.client(
         service,
         region_name="eu-west-1",
@@ -107,7 +107,7 @@ def test_a_request_is_read_back_as_it_was_made(service, method, parameters):
     assert call.parameters == parameters
 
 
-def test_what_is_no_operation_is_refused():
+def test_an_unknown_operation_is_an_error():
     target = {"x-amz-target": "AmazonEC2ContainerRegistry_V20150921.MakeCoffee"}
     with pytest.raises(Refusal, match="UnknownOperationException"):
         read(model_of("ecr"), "POST", "/", target, b"{}", {})

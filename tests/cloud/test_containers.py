@@ -1,4 +1,4 @@
-"""Tasks as containers: what is pushed is what runs, with the limits, files and reasons that Fargate has."""
+"""Tasks as containers of pushed images, with Fargate's limits, files and stop reasons."""
 
 import subprocess
 import time
@@ -35,7 +35,7 @@ def registry(cloud: Cloud, region: str = REGION) -> Registry:
 
 @pytest.fixture
 def image(real, here) -> str:
-    """A shell, pushed, by its digest."""
+    """A pushed shell image, by its digest."""
     digest = registry(real).push("toril/worker", shell_image(Entrypoint=["/bin/bash", "-c"], Env=["PATH=/bin"]), "1")
     return f"{IMAGE.rpartition(':')[0]}@{digest}"
 
@@ -44,7 +44,7 @@ def define(here: Place, script: str, image: str, **more) -> str:
     return here.define("one", "", image=image, command=[script], **more)
 
 
-def test_a_container_runs_as_its_definition_says(real, here, image):
+def test_a_container_follows_its_definition(real, here, image):
     script = 'echo "$A"; id -u; ulimit -n; stat -c %u:%a /data; touch /data/x && echo written; touch /x || echo fixed'
     files = {"name": "nofile", "softLimit": 1000, "hardLimit": 2000}
     arn = here.start(
@@ -64,9 +64,9 @@ def test_a_container_runs_as_its_definition_says(real, here, image):
     assert task["stopCode"] == "EssentialContainerExited", task["stoppedReason"]
     assert task["containers"][0]["exitCode"] == 0
     assert task["containers"][0]["imageDigest"] == image.partition("@")[2]
-    said = here.output("one")
-    assert said[:6] == ["two words", "and lines", str(USER), "1000", f"{USER}:755", "written"]
-    assert "fixed" in said[6:]  # beside what `touch` writes on its other stream, in either order
+    output = here.output("one")
+    assert output[:6] == ["two words", "and lines", str(USER), "1000", f"{USER}:755", "written"]
+    assert "fixed" in output[6:]  # `touch` writes an error on the other stream, in either order
 
 
 def test_a_stopped_container_has_its_stop_timeout_and_keeps_its_exit_code(real, here, image):
@@ -82,7 +82,7 @@ def test_a_stopped_container_has_its_stop_timeout_and_keeps_its_exit_code(real, 
         assert code == 7 or time.monotonic() - began >= 2
 
 
-def test_a_container_has_no_more_memory_than_its_task(real, here, image):
+def test_a_container_is_limited_to_its_tasks_memory(real, here, image):
     whole = here.wait(here.start(define(here, "exec tail /dev/zero", image)), within_s=60)["containers"][0]
     assert (whole["exitCode"], whole["reason"]) == (137, OUT_OF_MEMORY)
     child = here.wait(here.start(define(here, "tail /dev/zero; exit 3", image)), within_s=60)["containers"][0]
@@ -93,13 +93,13 @@ def test_a_container_has_no_more_memory_than_its_task(real, here, image):
     assert str(1024 * 1024 * 1024) in here.output("one")
 
 
-def test_a_container_finds_its_roles_credentials(real, here, image):
+def test_a_container_gets_its_roles_credentials(real, here, image):
     here.wait(here.start(define(here, CREDENTIALS, image)), within_s=60)
-    said = "".join(here.output("one"))
-    assert f'"RoleArn": "arn:aws:iam::{ACCOUNT}:role/task"' in said
+    output = "".join(here.output("one"))
+    assert f'"RoleArn": "arn:aws:iam::{ACCOUNT}:role/task"' in output
 
 
-def test_a_killed_or_frozen_container_is_all_of_its_processes(real, here, image):
+def test_kill_and_freeze_affect_all_processes_of_a_container(real, here, image):
     arn = here.start(define(here, "sleep 600 & for ((n=0;;n++)); do echo $n; sleep 0.05; done", image))
     here.wait(arn, "RUNNING", within_s=60)
     here.output("one")
@@ -116,7 +116,7 @@ def test_a_killed_or_frozen_container_is_all_of_its_processes(real, here, image)
 
 
 @pytest.mark.parametrize("reference", [f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/toril/worker:none", "none:1"])
-def test_an_image_that_is_not_there_cannot_be_pulled(real, here, image, reference):
+def test_a_missing_image_cannot_be_pulled(real, here, image, reference):
     task = here.wait(here.start(define(here, "", reference)), within_s=60)
     assert task["stopCode"] == "TaskFailedToStart"
     assert task["stoppedReason"].startswith("CannotPullContainerError: ")
@@ -132,13 +132,13 @@ def test_an_image_of_another_architecture_cannot_be_pulled(real, here):
     assert "does not contain descriptor matching platform 'linux/amd64'" in task["stoppedReason"]
 
 
-def test_a_program_that_is_not_there_cannot_be_started(real, here, image):
+def test_a_missing_program_cannot_be_started(real, here, image):
     task = here.wait(here.start(define(here, "", image, entryPoint=["/bin/none"])), within_s=60)
     assert task["stopCode"] == "TaskFailedToStart"
     assert task["stoppedReason"].startswith("CannotStartContainerError: ")
 
 
-def test_a_task_is_pulled_through_a_cache_rule(real, here):
+def test_a_tasks_image_is_pulled_through_a_cache_rule(real, here):
     upstream = shell_image(Entrypoint=["/bin/bash", "-c", "echo cached"])
     Registry(real.upstream("public.ecr.aws")).push("team/shell", upstream, "1")
     ecr = real.client("ecr", REGION)
@@ -159,7 +159,7 @@ def test_a_task_is_pulled_through_a_cache_rule(real, here):
 
 
 def test_nothing_is_left_behind(tmp_path):
-    """Of this test's own cloud; others may use podman at the same time."""
+    """Checks only this test's own cloud, since others may use podman at the same time."""
     label = f"label=of={tmp_path}"
 
     def podman(*words: str) -> set[str]:
@@ -167,7 +167,7 @@ def test_nothing_is_left_behind(tmp_path):
         return set(done.stdout.split())
 
     def made() -> set[str]:
-        """Its containers, their cgroups and volumes, and its images."""
+        """Returns the cloud's containers, their cgroups and volumes, and its images."""
         shown = '{{.Id}} {{index .Config.Labels "embedded-cloud"}} {{range .Mounts}}{{.Name}} {{end}}'
         containers = podman("ps", "--all", "--quiet", "--no-trunc", "--filter", label)
         return podman("inspect", "--format", shown, *containers) | podman("images", "--quiet", "--filter", label)

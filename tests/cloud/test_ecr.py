@@ -1,4 +1,4 @@
-"""ECR's repositories, creation templates and registry settings, as Pulumi makes, reads, changes and removes them."""
+"""ECR's repositories, creation templates and registry settings, with Pulumi's calls from create to delete."""
 
 import json
 
@@ -44,7 +44,7 @@ def test_a_repository_lives_from_create_to_delete(ecr, repository):
         ecr.describe_repositories(repositoryNames=[repository])
 
 
-def test_exclusion_filters_come_with_a_setting_that_has_exclusions(ecr):
+def test_exclusion_filters_require_a_setting_with_exclusions(ecr):
     filters = [{"filterType": "WILDCARD", "filter": "latest*"}]
     with refused("InvalidParameterException"):
         ecr.create_repository(
@@ -54,7 +54,7 @@ def test_exclusion_filters_come_with_a_setting_that_has_exclusions(ecr):
         ecr.create_repository(repositoryName="one", imageTagMutability="IMMUTABLE_WITH_EXCLUSION")
 
 
-def test_a_repository_with_images_is_deleted_by_force_only(ecr, repository):
+def test_a_repository_with_images_can_be_deleted_only_by_force(ecr, repository):
     ecr.put_image(repositoryName=repository, imageManifest='{"schemaVersion": 2}', imageTag="1")
     with refused("RepositoryNotEmptyException"):
         ecr.delete_repository(repositoryName=repository)
@@ -94,7 +94,7 @@ def test_a_repositorys_policy_is_set_read_and_deleted(ecr, repository):
         json.dumps({"Version": "2026-01-01", "Statement": [PUBLIC]}),
     ],
 )
-def test_what_is_no_resource_policy_is_refused(ecr, repository, policy):
+def test_an_invalid_resource_policy_is_an_error(ecr, repository, policy):
     with refused("InvalidParameterException"):
         ecr.set_repository_policy(repositoryName=repository, policyText=policy)
     with refused("InvalidParameterException"):
@@ -121,7 +121,7 @@ def test_a_lifecycle_policy_is_put_read_and_deleted(ecr, repository):
         {"more": 1},
     ],
 )
-def test_what_is_no_lifecycle_policy_is_refused(ecr, repository, selection):
+def test_an_invalid_lifecycle_policy_is_an_error(ecr, repository, selection):
     with refused("InvalidParameterException", "Lifecycle policy"):
         ecr.put_lifecycle_policy(repositoryName=repository, lifecyclePolicyText=lifecycle(**selection))
 
@@ -153,7 +153,7 @@ def test_a_template_with_tags_or_kms_needs_a_role(cloud, ecr, more):
     ecr.create_repository_creation_template(**template, customRoleArn=f"arn:aws:iam::{cloud.account}:role/template")
 
 
-def test_a_template_is_applied_for_something_known(ecr):
+def test_a_template_needs_a_known_use(ecr):
     with refused("InvalidParameterException", "enum"):
         ecr.create_repository_creation_template(prefix="docker-hub", appliedFor=["PULL"])
 
@@ -170,7 +170,7 @@ def test_the_registrys_policy_is_put_read_and_deleted(cloud, ecr):
         ecr.delete_registry_policy()
 
 
-def test_scanning_replication_and_settings_are_the_registrys(cloud, ecr):
+def test_scanning_replication_and_settings_belong_to_the_registry(cloud, ecr):
     assert ecr.get_registry_scanning_configuration()["scanningConfiguration"]["scanType"] == "BASIC"
     rule = {"scanFrequency": "CONTINUOUS_SCAN", "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}]}
     with refused("InvalidParameterException"):

@@ -1,4 +1,4 @@
-"""ECR Public: one registry an account, with a catalogue."""
+"""ECR Public: one registry per account, with a catalogue."""
 
 import json
 
@@ -28,7 +28,7 @@ def test_a_public_repository_lives_from_create_to_delete(public):
         public.get_repository_catalog_data(repositoryName="worker")
 
 
-def test_its_policy_and_tags_are_set_and_removed(public):
+def test_policy_and_tags_of_a_repository_can_be_set_and_removed(public):
     arn = public.create_repository(repositoryName="worker", tags=[{"Key": "a", "Value": "1"}])["repository"][
         "repositoryArn"
     ]
@@ -44,12 +44,12 @@ def test_its_policy_and_tags_are_set_and_removed(public):
     assert public.list_tags_for_resource(resourceArn=arn)["tags"] == [{"Key": "b", "Value": "2"}]
 
 
-def test_us_west_2_asks_the_same_registry_and_other_regions_have_none(cloud, public):
+def test_us_west_2_has_the_same_registry_and_other_regions_have_none(cloud, public):
     public.create_repository(repositoryName="worker")
     assert cloud.client("ecr-public", "us-west-2").describe_repositories()["repositories"]
     with refused("UnknownOperationException"):
         cloud.client("ecr-public", "eu-west-1").describe_repositories()
 
 
-def test_there_is_a_token(public):
+def test_ecr_public_returns_a_token(public):
     assert public.get_authorization_token()["authorizationData"]["authorizationToken"]

@@ -1,4 +1,4 @@
-"""Pull-through cache rules: which ones ECR takes, and what becomes of them."""
+"""Pull-through cache rules: validation and life cycle."""
 
 import json
 
@@ -57,7 +57,7 @@ def test_a_prefix_has_one_rule(ecr):
         public(ecr, "ecr-public/")
 
 
-def test_a_registry_has_fifty_rules_shown_in_pages(ecr):
+def test_a_registry_has_at_most_fifty_rules_listed_in_pages(ecr):
     for number in range(50):
         public(ecr, f"p{number:02}")
     with refused("LimitExceededException"):
@@ -70,7 +70,7 @@ def test_a_registry_has_fifty_rules_shown_in_pages(ecr):
 @pytest.mark.parametrize("prefix", ["A", "-a", "a//b", "a_", "root"])
 def test_prefixes_follow_the_pattern(ecr, prefix):
     if prefix == "root":
-        public(ecr, prefix)  # a name like another
+        public(ecr, prefix)
         public(ecr, "ROOT")
         return
     with refused("InvalidParameterException", "ecrRepositoryPrefix"):
@@ -86,12 +86,12 @@ def test_five_upstreams_need_a_credential(ecr, url):
 
 
 @pytest.mark.parametrize("url", ["docker.io", "example.com", "registry-1.docker.io.example.com"])
-def test_other_registries_are_no_upstream(ecr, url):
+def test_other_registries_are_an_error(ecr, url):
     with refused("UnsupportedUpstreamRegistryException"):
         ecr.create_pull_through_cache_rule(ecrRepositoryPrefix="up", upstreamRegistryUrl=url)
 
 
-def test_a_credential_is_a_secret_of_the_own_region_with_a_value_of_the_right_shape(cloud, ecr):
+def test_a_credential_must_be_a_valid_secret_of_the_same_region(cloud, ecr):
     with refused("InvalidParameterException", "own account and region"):
         docker_hub(ecr, secret(cloud, "us-east-1"))
     with refused("InvalidParameterException", "credentialArn"):
@@ -106,7 +106,7 @@ def test_a_credential_is_a_secret_of_the_own_region_with_a_value_of_the_right_sh
         docker_hub(ecr, empty)
 
 
-def test_an_update_names_a_credential_or_a_role(cloud, ecr):
+def test_an_update_requires_a_credential_or_a_role(cloud, ecr):
     docker_hub(ecr, secret(cloud))
     with refused("InvalidParameterException"):
         ecr.update_pull_through_cache_rule(ecrRepositoryPrefix="docker-hub")
@@ -124,14 +124,14 @@ def test_another_accounts_registry_needs_a_custom_role(cloud, ecr):
     assert rule["customRoleArn"] == role
 
 
-def test_a_root_rule_keeps_the_names(ecr):
+def test_a_root_rule_keeps_the_upstreams_names(ecr):
     with refused("InvalidParameterException", "ROOT"):
         ecr.create_pull_through_cache_rule(
             ecrRepositoryPrefix="ROOT", upstreamRegistryUrl="quay.io", upstreamRepositoryPrefix="team"
         )
 
 
-def test_validation_tells_whether_the_secret_is_still_a_credential(cloud, ecr):
+def test_validation_checks_whether_the_secret_is_still_a_credential(cloud, ecr):
     arn = secret(cloud)
     docker_hub(ecr, arn)
     assert ecr.validate_pull_through_cache_rule(ecrRepositoryPrefix="docker-hub")["isValid"]

@@ -1,4 +1,4 @@
-"""Tasks on Fargate: what ECS refuses, and how a task runs, stops and ends."""
+"""Tasks on Fargate: invalid requests, and how tasks run, stop and end."""
 
 import time
 
@@ -53,13 +53,13 @@ def test_a_stopped_task_has_its_stop_timeout_and_keeps_its_exit_code(here, ecs):
         assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "enough")
 
 
-def test_an_image_that_nobody_has_is_a_task_that_fails_to_start(here):
+def test_a_task_with_a_missing_image_fails_to_start(here):
     task = here.wait(here.start(here.define("none", WAIT, image="docker.io/library/none:1")))
     assert task["stopCode"] == "TaskFailedToStart"
     assert "CannotPullContainerError" in task["stoppedReason"]
 
 
-def test_a_log_group_has_to_be_there(cloud, here):
+def test_a_task_without_its_log_group_fails_to_start(cloud, here):
     cloud.client("logs", REGION).delete_log_group(logGroupName="/toril/worker")
     task = here.wait(here.start(here.define("nolog", WAIT)))
     assert task["stopCode"] == "TaskFailedToStart"
@@ -69,14 +69,14 @@ def test_a_log_group_has_to_be_there(cloud, here):
 @pytest.mark.parametrize(
     ("cpu", "memory"), [("256", "512"), ("1024", "8192"), ("16384", "122880"), (".25 vCPU", "0.5 GB")]
 )
-def test_sizes_of_fargate_are_given_back_in_units(ecs, cpu, memory):
+def test_fargate_sizes_are_returned_in_units(ecs, cpu, memory):
     made = ecs.register_task_definition(**definition(cpu=cpu, memory=memory))["taskDefinition"]
     assert made["cpu"].isdigit()
     assert made["memory"].isdigit()
 
 
 @pytest.mark.parametrize(("cpu", "memory"), [("300", "512"), ("256", "4096"), ("8192", "17408"), ("one", "512")])
-def test_other_sizes_are_refused(ecs, cpu, memory):
+def test_other_sizes_are_an_error(ecs, cpu, memory):
     with refused("ClientException"):
         ecs.register_task_definition(**definition(cpu=cpu, memory=memory))
 
@@ -96,12 +96,12 @@ def definition(**more):
         {"ephemeralStorage": {"sizeInGiB": 20}},
     ],
 )
-def test_what_fargate_cannot_is_refused(ecs, more):
+def test_definitions_that_fargate_does_not_support_are_an_error(ecs, more):
     with refused("ClientException"):
         ecs.register_task_definition(**definition(**more))
 
 
-def test_run_task_refuses_what_is_not_there(here):
+def test_run_task_with_missing_resources_is_an_error(here):
     one = here.define("one", WAIT)
     with refused("ClusterNotFoundException"):
         here.run(one, cluster="other")
@@ -128,7 +128,7 @@ def test_a_client_token_starts_its_tasks_once(here):
         here.run(one, clientToken="token", count=2)
 
 
-def test_failures_that_a_test_asks_for_take_the_place_of_tasks(cloud, here):
+def test_requested_failures_replace_tasks(cloud, here):
     cloud.fail_next_tasks(REGION, "Capacity is unavailable at this time", "RESOURCE:MEMORY")
     answer = here.run(here.define("one", WAIT), count=3)
     assert [failure["reason"] for failure in answer["failures"]] == [
@@ -138,7 +138,7 @@ def test_failures_that_a_test_asks_for_take_the_place_of_tasks(cloud, here):
     assert len(answer["tasks"]) == 1
 
 
-def test_tasks_are_placed_by_base_and_weight_also_by_the_clusters_default(here, ecs):
+def test_tasks_are_placed_by_base_and_weight_of_the_strategy(here, ecs):
     one = here.define("one", WAIT)
     ecs.put_cluster_capacity_providers(
         cluster="toril", capacityProviders=["FARGATE", "FARGATE_SPOT"], defaultCapacityProviderStrategy=SPOT
@@ -152,7 +152,7 @@ def test_tasks_are_placed_by_base_and_weight_also_by_the_clusters_default(here, 
         )
 
 
-def test_a_cluster_with_tasks_stays(here, ecs):
+def test_a_cluster_with_tasks_cannot_be_deleted(here, ecs):
     arn = here.start(here.define("one", WAIT))
     with refused("ClusterContainsTasksException"):
         ecs.delete_cluster(cluster="toril")
@@ -173,7 +173,7 @@ def test_a_task_definition_lives_from_register_to_deregister(here, ecs):
         ecs.describe_task_definition(taskDefinition="other")
 
 
-def test_a_task_on_spot_is_taken_away_with_its_reason(cloud, here):
+def test_an_interrupted_spot_task_stops_with_its_reason(cloud, here):
     spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
     arn = here.start(here.define("one", WAIT), launchType=None, capacityProviderStrategy=spot)
     here.wait(arn, "RUNNING")
@@ -183,7 +183,7 @@ def test_a_task_on_spot_is_taken_away_with_its_reason(cloud, here):
     assert task["containers"][0]["exitCode"] == 143
 
 
-def test_calls_are_throttled_as_often_as_a_test_asks_for(cloud, here, ecs):
+def test_the_requested_number_of_calls_is_throttled(cloud, here, ecs):
     cloud.fail_next("ecs", "RunTask", times=2)
     definition = here.define("one", WAIT)
     for _ in range(2):

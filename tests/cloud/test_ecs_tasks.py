@@ -1,4 +1,4 @@
-"""What ECS tells of a task, finds again, and refuses of its size; and what a run's roles may ask of all that."""
+"""Descriptions, lists and sizes of tasks, and the rights of a run's roles on them."""
 
 import json
 import time
@@ -46,12 +46,12 @@ def test_a_task_has_the_sizes_of_its_overrides(here):
         {"containerOverrides": [{"name": "main", "memory": 1024}]},
     ],
 )
-def test_sizes_that_fargate_has_not_are_refused_of_overrides_too(here, overrides):
+def test_overrides_with_an_invalid_size_are_an_error(here, overrides):
     with refused("ClientException"):
         here.run(here.define("one", WAIT), overrides=overrides)
 
 
-def test_a_task_tells_when_what_happened_and_what_it_was_given(here):
+def test_a_tasks_description_has_its_times_and_its_request(here):
     began = time.time() - 1
     tags = [{"key": "toril:run", "value": "r"}]
     overrides = {"containerOverrides": [{"name": "main", "environment": [{"name": "A", "value": "b"}]}]}
@@ -74,7 +74,7 @@ def test_a_task_tells_when_what_happened_and_what_it_was_given(here):
     assert "capacityProviderName" not in here.run(one)["tasks"][0]
 
 
-def test_tasks_are_found_by_who_started_them_and_that_alone(here, ecs):
+def test_tasks_can_be_listed_by_started_by_without_other_filters(here, ecs):
     one = here.define("one", WAIT)
     arn, _ = here.start(one, startedBy="run-1"), here.start(one, startedBy="run-2")
     assert ecs.list_tasks(cluster="toril", startedBy="run-1")["taskArns"] == [arn]
@@ -82,7 +82,7 @@ def test_tasks_are_found_by_who_started_them_and_that_alone(here, ecs):
         ecs.list_tasks(cluster="toril", startedBy="run-1", family="one")
 
 
-def test_a_hundred_tasks_are_described_at_once_and_those_that_are_not_there_are_missing(here, ecs):
+def test_a_call_describes_a_hundred_tasks_and_lists_missing_ones_as_failures(here, ecs):
     none = f"arn:aws:ecs:{REGION}:123456789012:task/toril/{'0' * 32}"
     arn = here.start(here.define("one", WAIT))
     answer = ecs.describe_tasks(cluster="toril", tasks=[arn, *[none] * 99])
@@ -115,7 +115,7 @@ def in_use(cloud, kind, region=REGION, stat="Maximum", credentials=None):
     return answer["MetricDataResults"][0]["Values"][-1]
 
 
-def test_who_runs_loads_may_ask_what_a_launcher_asks(strict):
+def test_the_role_run_has_the_launchers_rights(strict):
     here = place(strict)
     trusting = {"AWS": f"arn:aws:iam::{strict.account}:root"}
     who = strict.assume(role(strict, "run", [dict(one) for one in task_statements(BARE)], trusting))

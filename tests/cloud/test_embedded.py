@@ -1,4 +1,4 @@
-"""The embedded cloud itself: how it starts, ends, and refuses what it doesn't know."""
+"""The embedded cloud itself: start, end, reset and unknown operations."""
 
 import signal
 import subprocess
@@ -38,10 +38,10 @@ def test_the_server_ends_with_the_process_that_started_it():
         except OSError:
             return
         time.sleep(0.05)
-    pytest.fail("the server is still there")
+    pytest.fail("the server is still running")
 
 
-def test_a_reset_forgets_everything_and_keeps_other_services_working(cloud):
+def test_a_reset_removes_everything_and_services_still_work(cloud):
     cloud.client("ecr").create_repository(repositoryName="one")
     cloud.client("ecr-public").create_repository(repositoryName="one")
     cloud.set_quota("us-east-1", "L-3032A538", 100)
@@ -67,14 +67,14 @@ def test_mending_ends_faults_and_keeps_resources(cloud):
     assert "eu-south-1" in [one["RegionName"] for one in cloud.client("ec2").describe_regions()["Regions"]]
 
 
-def test_an_operation_that_is_not_there_is_an_error(cloud):
+def test_an_unknown_operation_is_an_error(cloud):
     with refused("InvalidAction"):
         cloud.client("ecr").start_lifecycle_policy_preview(repositoryName="one")
     with refused("UnknownOperationException"):
         cloud.client("ecr-public").initiate_layer_upload(repositoryName="one")
 
 
-def test_a_control_that_is_not_there_is_an_error(cloud):
+def test_an_unknown_control_command_is_an_error(cloud):
     with pytest.raises(urllib.error.HTTPError):
         cloud.control("nothing")
 
@@ -89,7 +89,7 @@ def test_quotas_are_set_for_a_region(cloud):
         cloud.client("service-quotas").get_service_quota(ServiceCode="fargate", QuotaCode="L-00000000")
 
 
-def test_few_regions_start_tasks_fast(cloud):
+def test_large_regions_have_higher_launch_rates(cloud):
     def sustained(region):
         asked = {"ServiceCode": "fargate", "QuotaCode": "L-551A4E9D"}
         return cloud.client("service-quotas", region).get_service_quota(**asked)["Quota"]["Value"]
@@ -97,7 +97,7 @@ def test_few_regions_start_tasks_fast(cloud):
     assert (sustained("eu-west-1"), sustained("eu-south-1")) == (20, 5)
 
 
-def test_a_region_can_be_one_that_the_account_has_not_opted_in(cloud):
+def test_a_region_can_be_disabled(cloud):
     cloud.disable_region("eu-south-1")
     ec2 = cloud.client("ec2")
     assert "eu-south-1" not in [one["RegionName"] for one in ec2.describe_regions()["Regions"]]
@@ -109,7 +109,7 @@ def test_a_region_can_be_one_that_the_account_has_not_opted_in(cloud):
         ec2.describe_regions(RegionNames=["mars-east-1"])
 
 
-def test_containers_without_podman_are_an_error_that_says_what_is_missing(monkeypatch):
+def test_the_error_about_containers_without_podman_names_the_missing_programs(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(RuntimeError, match=r"podman and runc: tools/system-packages"), embedded_cloud(containers=True):
         pass

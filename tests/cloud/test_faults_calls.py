@@ -1,4 +1,4 @@
-"""Calls that fail, are slow, lose their answers, come too often, or are signed with old credentials."""
+"""Faults of calls: errors, delays, lost answers, throttling and expired credentials."""
 
 import json
 import time
@@ -22,7 +22,7 @@ def s3(cloud):
     return client
 
 
-def test_a_bucket_says_slow_down_as_often_as_a_test_asks_for(cloud, s3):
+def test_a_bucket_answers_slow_down_the_requested_number_of_times(cloud, s3):
     cloud.fail_next("s3", "PutObject", "SlowDown", times=2, message="Please reduce your request rate.", status=503)
     for _ in range(2):
         with refused("SlowDown", "reduce"):
@@ -44,7 +44,7 @@ def test_a_bucket_says_slow_down_as_often_as_a_test_asks_for(cloud, s3):
         ("HeadBucket", lambda s3: s3.head_bucket(Bucket="runs")),
     ],
 )
-def test_each_operation_fails_alone(cloud, s3, operation, call):
+def test_a_fault_affects_one_operation(cloud, s3, operation, call):
     s3.put_object(Bucket="runs", Key="a", Body=b"1")
     cloud.fail_next("s3", operation, "InternalError", status=500)
     s3.put_object(Bucket="runs", Key="a", Body=b"1")
@@ -54,7 +54,7 @@ def test_each_operation_fails_alone(cloud, s3, operation, call):
     call(s3)
 
 
-def test_a_write_whose_answer_is_lost_is_done(cloud, s3):
+def test_a_write_with_a_lost_answer_is_done(cloud, s3):
     cloud.lose_answers("s3", "PutObject", saying="ready.json")
     s3.put_object(Bucket="runs", Key="other", Body=b"1")
     with refused("InternalError"):
@@ -64,7 +64,7 @@ def test_a_write_whose_answer_is_lost_is_done(cloud, s3):
     assert s3.get_object(Bucket="runs", Key="w0/ready.json")["Body"].read() == b"1"
 
 
-def test_a_bucket_that_is_named_by_its_host_fails_as_well(cloud, s3):
+def test_faults_affect_a_bucket_named_by_its_host(cloud, s3):
     with aws_proxy(cloud) as proxy:
         client = boto3.client(
             "s3",
@@ -81,7 +81,7 @@ def test_a_bucket_that_is_named_by_its_host_fails_as_well(cloud, s3):
         assert proxy.hosts == ["runs.s3.amazonaws.com"]
 
 
-def test_an_answer_can_be_late_without_keeping_others_waiting(cloud, s3):
+def test_a_late_answer_does_not_delay_others(cloud, s3):
     cloud.delay_next("s3", "PutObject", 0.4, saying="slow")
     began = time.monotonic()
     s3.put_object(Bucket="runs", Key="quick", Body=b"1")
@@ -89,7 +89,7 @@ def test_an_answer_can_be_late_without_keeping_others_waiting(cloud, s3):
     assert time.monotonic() - began >= 0.4
 
 
-def test_a_run_task_whose_answer_is_lost_has_started_its_task(cloud):
+def test_a_run_task_with_a_lost_answer_starts_its_task(cloud):
     here = place(cloud)
     one = here.define("one", WAIT)
     cloud.lose_answers("ecs", "RunTask", "ServerException", region=REGION)
@@ -99,14 +99,14 @@ def test_a_run_task_whose_answer_is_lost_has_started_its_task(cloud):
     assert [task["taskArn"] for task in here.run(one, clientToken="token")["tasks"]] == [arn]
 
 
-def test_a_fault_of_one_region_leaves_the_others_alone(cloud):
+def test_a_fault_of_one_region_does_not_affect_others(cloud):
     cloud.fail_next("ecs", "ListClusters", region=REGION)
     cloud.client("ecs", "us-west-2").list_clusters()
     with refused("ThrottlingException"):
         cloud.client("ecs", REGION).list_clusters()
 
 
-def test_calls_over_the_rate_are_throttled_until_there_are_tokens_again(cloud):
+def test_calls_above_the_rate_are_throttled_until_tokens_are_available(cloud):
     cloud.limit("ecs", "ListClusters", rate_per_s=10, burst=3, region=REGION)
     ecs = cloud.client("ecs", REGION)
     answers = [_allowed(ecs.list_clusters) for _ in range(20)]
@@ -126,7 +126,7 @@ def _allowed(call):
     return True
 
 
-def test_credentials_that_expired_are_refused_by_every_service(strict):
+def test_every_service_rejects_expired_credentials(strict):
     everything = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
     arn = role(strict, "someone", everything, {"AWS": f"arn:aws:iam::{strict.account}:root"})
     old, new = strict.assume(arn), strict.assume(arn)
@@ -149,7 +149,7 @@ def test_a_reset_ends_all_faults(cloud):
     cloud.client("ecs", REGION).list_task_definitions()
 
 
-def test_a_service_that_is_not_there_has_no_faults(cloud):
+def test_a_fault_of_an_unknown_service_is_an_error(cloud):
     with pytest.raises(Exception, match="400"):
         cloud.fail_next("s4", "PutObject")
     assert json.dumps(cloud.client("ecs", REGION).list_clusters()["clusterArns"]) == "[]"

@@ -1,4 +1,4 @@
-"""Tasks that start late, twice or not at all, and tasks that are killed, frozen, or have no memory left."""
+"""Faults of tasks: late, double and failed starts; killed and frozen tasks; tasks without memory."""
 
 import time
 import uuid
@@ -24,7 +24,7 @@ def here(cloud) -> Place:
     return place(cloud)
 
 
-def test_a_task_that_gets_no_network_is_accepted_and_fails_to_start(cloud, here):
+def test_an_accepted_task_without_a_network_fails_to_start(cloud, here):
     cloud.fail_next_starts(REGION, NETWORK)
     one = here.define("one", WAIT)
     task = here.wait(here.start(one))
@@ -34,7 +34,7 @@ def test_a_task_that_gets_no_network_is_accepted_and_fails_to_start(cloud, here)
     here.wait(here.start(one), "RUNNING")
 
 
-def test_a_region_that_is_never_ready_keeps_its_tasks_pending_until_they_are_stopped(cloud, here):
+def test_held_tasks_stay_pending_until_they_are_stopped(cloud, here):
     cloud.hold_starts(REGION)
     waiting, stopped = (here.start(here.define("one", WAIT)) for _ in range(2))
     here.wait(waiting, "PENDING")
@@ -45,14 +45,14 @@ def test_a_region_that_is_never_ready_keeps_its_tasks_pending_until_they_are_sto
     here.wait(waiting, "RUNNING")
 
 
-def test_a_task_can_stay_pending_for_a_while(cloud, here):
+def test_a_task_can_stay_pending_for_a_set_time(cloud, here):
     cloud.hold_starts(REGION, 0.3)
     began = time.monotonic()
     here.wait(here.start(here.define("one", WAIT)), "RUNNING")
     assert time.monotonic() - began >= 0.3
 
 
-def test_one_call_can_start_two_tasks_and_name_one(cloud, here):
+def test_one_call_can_start_two_tasks_and_return_one(cloud, here):
     cloud.duplicate_next_tasks(REGION)
     one = here.define("one", WAIT)
     answer = here.run(one, clientToken="token", startedBy="run")
@@ -79,7 +79,7 @@ def test_a_killed_task_has_the_exit_code_of_the_signal(cloud, here):
     assert "reason" not in task["containers"][0]
 
 
-def test_a_task_without_memory_says_so(cloud, here):
+def test_a_task_killed_for_memory_has_that_reason(cloud, here):
     arn = here.start(here.define("one", WAIT))
     here.wait(arn, "RUNNING")
     cloud.run_out_of_memory(arn)
@@ -91,12 +91,12 @@ def test_a_task_without_memory_says_so(cloud, here):
 
 
 @pytest.mark.live
-def test_a_frozen_task_stands_still_until_it_is_thawed(cloud, here):
+def test_a_frozen_task_does_nothing_until_it_is_thawed(cloud, here):
     arn = here.start(here.define("one", COUNT))
     here.wait(arn, "RUNNING")
     here.output("one")
     cloud.freeze(arn)
-    time.sleep(0.3)  # what was written before arrives
+    time.sleep(0.3)  # for the arrival of earlier output
     before = here.output("one")
     time.sleep(0.5)
     assert here.output("one") == before
@@ -110,7 +110,7 @@ def test_a_frozen_task_stands_still_until_it_is_thawed(cloud, here):
 
 
 @pytest.mark.parametrize("rest", [0, 60])
-def test_what_a_container_leaves_behind_ends_with_it(cloud, here, rest):
+def test_child_processes_of_a_container_end_with_it(cloud, here, rest):
     mark = uuid.uuid4().hex
     named = [{"name": "MARK", "value": mark}]
     arn = here.start(here.define("one", WITH_A_CHILD.format(rest=rest), environment=named))
@@ -126,15 +126,15 @@ def test_what_a_container_leaves_behind_ends_with_it(cloud, here, rest):
 
 
 def processes_with(mark: str) -> int:
-    """How many have it in their environment."""
+    """Returns the number of processes with the mark in their environment."""
     found = 0
     for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # gone by now
+        with suppress(OSError):  # the process has ended
             found += mark.encode() in (folder / "environ").read_bytes()
     return found
 
 
-def test_a_task_that_has_no_process_yet_cannot_be_killed(cloud, here):
+def test_a_task_without_a_process_cannot_be_killed(cloud, here):
     cloud.hold_starts(REGION)
     arn = here.start(here.define("one", WAIT))
     with pytest.raises(Exception, match="400"):

@@ -1,4 +1,4 @@
-"""IAM in force: what policies decide in the embedded cloud, and on which resources, keys and roles."""
+"""IAM in the embedded cloud: decisions of policies on resources, condition keys and roles."""
 
 import json
 
@@ -28,7 +28,7 @@ def here(strict):
     return place(strict)
 
 
-def test_what_no_policy_allows_is_denied_also_by_services_of_ours(strict):
+def test_actions_without_an_allowing_policy_are_denied_by_all_services(strict):
     nobody, reader = acting(strict, "nobody"), acting(strict, "reader", allow("ecr:Describe*"))
     for service, call in (
         ("ecr", "describe_pull_through_cache_rules"),
@@ -46,7 +46,7 @@ def test_what_no_policy_allows_is_denied_also_by_services_of_ours(strict):
         strict.client("service-quotas", REGION, nobody).get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")
 
 
-def test_run_task_is_allowed_on_the_task_definition_in_the_cluster(here, strict):
+def test_run_task_is_authorised_on_the_task_definition_and_the_cluster(here, strict):
     definition = here.define("worker", WAIT)
     passing = allow("iam:PassRole", [here.task_role, here.execution_role])
     of_cluster = {"ArnEquals": {"ecs:cluster": f"{ECS}:cluster/toril"}}
@@ -61,7 +61,7 @@ def test_run_task_is_allowed_on_the_task_definition_in_the_cluster(here, strict)
         here.run(definition, acting(strict, "elsewhere", allow("ecs:RunTask", **elsewhere), passing))
 
 
-def test_run_task_tells_of_a_shell_and_of_volumes(here, strict):
+def test_run_task_has_condition_keys_for_a_shell_and_for_volumes(here, strict):
     definition = here.define("worker", WAIT)
     passing = allow("iam:PassRole", [here.task_role, here.execution_role])
     for key, asked in (
@@ -78,7 +78,7 @@ def test_run_task_tells_of_a_shell_and_of_volumes(here, strict):
             here.run(definition, who, **asked)
 
 
-def test_roles_are_passed_by_those_who_may(here, strict):
+def test_passing_a_role_needs_a_right(here, strict):
     definition = here.define("worker", WAIT)
     run = allow("ecs:RunTask")
     with refused(DENIED, "iam:PassRole"):
@@ -94,7 +94,7 @@ def test_roles_are_passed_by_those_who_may(here, strict):
         )
 
 
-def test_tags_at_creation_are_an_action_of_their_own(here, strict):
+def test_tags_at_creation_need_their_own_right(here, strict):
     definition, tags = here.define("worker", WAIT), [{"key": "run", "value": "1"}]
     basic = (allow("ecs:RunTask"), allow("iam:PassRole"))
     with refused(DENIED, "ecs:TagResource"):
@@ -104,14 +104,14 @@ def test_tags_at_creation_are_an_action_of_their_own(here, strict):
     here.run(definition, acting(strict, "tagging", *basic, tagging), tags=tags)
 
 
-def test_tasks_are_described_and_stopped_by_cluster(here, strict):
+def test_rights_on_tasks_can_be_restricted_to_a_cluster(here, strict):
     arn = here.start(here.define("worker", WAIT))
     own = acting(strict, "own", allow(["ecs:DescribeTasks", "ecs:StopTask"], f"{ECS}:task/toril/*"))
     other = acting(strict, "other", allow(["ecs:DescribeTasks", "ecs:StopTask"], f"{ECS}:task/other/*"))
     with refused(DENIED):
         strict.client("ecs", REGION, other).stop_task(cluster="toril", task=arn)
     assert strict.client("ecs", REGION, own).describe_tasks(cluster="toril", tasks=[arn])["tasks"]
-    with refused(DENIED):  # one of the two isn't its own
+    with refused(DENIED):  # one of the two is in another cluster
         strict.client("ecs", REGION, own).describe_tasks(cluster="toril", tasks=[arn, arn.replace("toril/", "other/")])
     strict.client("ecs", REGION, own).stop_task(cluster="toril", task=arn.rpartition("/")[2])
 
@@ -136,7 +136,7 @@ def test_a_task_acts_as_its_own_role(strict):
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2])
-def test_a_task_starts_only_if_its_execution_role_may_pull_and_log(strict, missing):
+def test_a_task_needs_an_execution_role_that_may_pull_and_log(strict, missing):
     here = place(strict)
     kept = [statement for at, statement in enumerate(EXECUTION) if at != missing]
     strict.client("iam").put_role_policy(RoleName="execution", PolicyName="main", PolicyDocument=document(kept))
@@ -161,7 +161,7 @@ def test_a_task_gets_secrets_by_its_execution_role(strict):
 CACHED = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/quay/toril/worker:1"
 
 
-def test_the_first_pull_through_a_cache_makes_its_repository_for_a_role_that_may(strict):
+def test_the_first_pull_through_a_cache_needs_the_right_to_make_its_repository(strict):
     here, ecr = place(strict), strict.client("ecr", REGION)
     strict.set_image("quay/toril/worker", ["true"])
     repository = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/quay/*"
@@ -191,7 +191,7 @@ def test_the_first_pull_through_a_cache_makes_its_repository_for_a_role_that_may
 
 @pytest.fixture
 def github(strict):
-    """The ARN of a role for one repository's main branch."""
+    """The ARN of a role that trusts one repository's main branch."""
     iam = strict.client("iam")
     provider = iam.create_open_id_connect_provider(Url=GITHUB, ClientIDList=["sts.amazonaws.com"])
     host = GITHUB.removeprefix("https://")
@@ -207,7 +207,7 @@ def github(strict):
     return iam.create_role(RoleName="ci", AssumeRolePolicyDocument=document([trust]))["Role"]["Arn"]
 
 
-def test_githubs_claims_decide_who_gets_a_role(strict, github):
+def test_githubs_claims_decide_whether_a_job_can_assume_a_role(strict, github):
     right = {"sub": "repo:toril/toril:ref:refs/heads/main", "repository_id": "42"}
     credentials = strict.assume_with_github(github, **right)
     assert ":assumed-role/ci/" in strict.client("sts", credentials=credentials).get_caller_identity()["Arn"]
@@ -222,7 +222,7 @@ def test_githubs_claims_decide_who_gets_a_role(strict, github):
         strict.assume_with_github(github, **right)
 
 
-def test_a_role_that_may_not_list_is_not_told_that_a_key_is_missing(strict):
+def test_without_the_right_to_list_a_missing_key_is_access_denied(strict):
     strict.client("s3").create_bucket(Bucket="toril-results")
     everything = "arn:aws:s3:::toril-results/*"
     blind = acting(strict, "blind", allow("s3:GetObject", everything))
@@ -237,7 +237,7 @@ def test_a_role_that_may_not_list_is_not_told_that_a_key_is_missing(strict):
         strict.client("s3", credentials=seeing).get_object(Bucket="toril-results", Key="none")
 
 
-def test_writes_can_be_tied_to_a_condition_of_the_request(strict):
+def test_a_policy_can_require_a_conditional_write(strict):
     strict.client("s3").create_bucket(Bucket="toril-results")
     once = {"StringEquals": {"s3:if-none-match": "*"}}
     writer = strict.client("s3", credentials=acting(strict, "writer", allow("s3:PutObject", **once)))
@@ -248,7 +248,7 @@ def test_writes_can_be_tied_to_a_condition_of_the_request(strict):
         writer.put_object(Bucket="toril-results", Key="a", Body=b"1", IfNoneMatch="*")
 
 
-def test_a_policy_of_encrypted_transport_lets_clients_in(strict):
+def test_a_policy_that_requires_tls_allows_clients_on_loopback(strict):
     strict.client("s3").create_bucket(Bucket="toril-results")
     both = ["arn:aws:s3:::toril-results", "arn:aws:s3:::toril-results/*"]
     plain = {"Bool": {"aws:SecureTransport": "false"}}
@@ -258,7 +258,7 @@ def test_a_policy_of_encrypted_transport_lets_clients_in(strict):
     strict.client("s3", credentials=writer).put_object(Bucket="toril-results", Key="a", Body=b"1")
 
 
-def test_variables_of_policies_are_filled_in(strict):
+def test_policy_variables_are_replaced(strict):
     strict.client("s3").create_bucket(Bucket="toril-results")
     own = "arn:aws:s3:::toril-results/${aws:PrincipalAccount}/*"
     writer = strict.client("s3", credentials=acting(strict, "writer", allow("s3:PutObject", own)))
@@ -291,7 +291,7 @@ def test_a_boundary_limits_a_role_and_can_be_required(strict):
     )
 
 
-def test_schedules_are_of_groups_and_pass_roles(strict):
+def test_rights_on_schedules_depend_on_their_group_and_passed_role(strict):
     scheduling = role(strict, "scheduling", [allow("ecs:RunTask")], {"Service": "scheduler.amazonaws.com"})
     strict.client("scheduler", REGION).create_schedule_group(Name="toril")
     in_group = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/toril/*"
@@ -312,7 +312,7 @@ def test_schedules_are_of_groups_and_pass_roles(strict):
         )
 
 
-def test_a_right_to_list_a_prefix_tells_which_keys_are_missing_there_and_nowhere_else(strict):
+def test_the_right_to_list_a_prefix_shows_missing_keys_only_below_it(strict):
     strict.client("s3").create_bucket(Bucket="toril-results")
     bucket = "arn:aws:s3:::toril-results"
     below = {"StringLike": {"s3:prefix": "runs/*"}}
@@ -323,7 +323,7 @@ def test_a_right_to_list_a_prefix_tells_which_keys_are_missing_there_and_nowhere
         strict.client("s3", credentials=reader).get_object(Bucket="toril-results", Key="suites/none")
 
 
-def test_parts_of_a_network_are_made_with_a_tag_and_changed_by_it(strict):
+def test_rights_on_network_resources_can_depend_on_their_tag(strict):
     new = {"StringEquals": {"aws:RequestTag/of": "toril"}}
     ours = {"StringEquals": {"aws:ResourceTag/of": "toril"}}
     at_creation = {"StringEquals": {"ec2:CreateAction": ["CreateVpc", "CreateSubnet"]}}
@@ -356,11 +356,11 @@ def test_parts_of_a_network_are_made_with_a_tag_and_changed_by_it(strict):
     ec2.delete_vpc(VpcId=own)
 
 
-def test_what_was_decided_is_told_with_the_statements_that_allowed_it(strict):
+def test_recorded_decisions_have_the_statements_that_allowed_them(strict):
     who = acting(strict, "reader", {**allow("ecr:DescribeRegistry"), "Sid": "Registry"})
     strict.client("ecr", REGION, who).describe_registry()
     with refused(DENIED):
         strict.client("ecr", REGION, who).describe_repositories()
-    told = {one.action: (one.role, one.allowed, set(one.statements)) for one in strict.decisions()}
-    assert told["ecr:DescribeRegistry"] == ("reader", True, {"Registry"})
-    assert told["ecr:DescribeRepositories"] == ("reader", False, set())
+    decided = {one.action: (one.role, one.allowed, set(one.statements)) for one in strict.decisions()}
+    assert decided["ecr:DescribeRegistry"] == ("reader", True, {"Registry"})
+    assert decided["ecr:DescribeRepositories"] == ("reader", False, set())

@@ -1,4 +1,4 @@
-"""Networks: VPCs and what is in them, from create to delete, and what EC2 refuses."""
+"""VPCs and their resources from create to delete, and EC2's errors."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def subnet_of(ec2, vpc, block="10.0.0.0/24", zone="a"):
     return made["Subnet"]["SubnetId"]
 
 
-def test_a_vpc_goes_when_nothing_is_left_in_it(ec2, vpc, subnet):
+def test_only_an_empty_vpc_can_be_deleted(ec2, vpc, subnet):
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
@@ -61,7 +61,7 @@ def test_a_vpc_goes_when_nothing_is_left_in_it(ec2, vpc, subnet):
             getattr(ec2, call)(**asked)
 
 
-def test_subnets_are_within_the_vpc_apart_and_in_its_region(ec2, vpc, subnet):
+def test_subnets_are_disjoint_and_within_the_vpc_and_its_region(ec2, vpc, subnet):
     for block, code in (
         ("10.0.0.128/25", "InvalidSubnet.Conflict"),
         ("10.1.0.0/24", "InvalidSubnet.Range"),
@@ -74,7 +74,7 @@ def test_subnets_are_within_the_vpc_apart_and_in_its_region(ec2, vpc, subnet):
         ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24", AvailabilityZone="us-east-1a")
 
 
-def test_routes_are_unique_and_lead_somewhere(ec2, vpc):
+def test_routes_are_unique_and_have_an_existing_target(ec2, vpc):
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     with refused("InvalidGatewayID.NotFound"):
         ec2.create_route(RouteTableId=table, DestinationCidrBlock=ANYWHERE, GatewayId="igw-0")
@@ -105,7 +105,7 @@ def test_a_security_groups_rules_live_from_authorize_to_revoke(ec2, vpc):
         ec2.describe_security_groups(GroupIds=[group])
 
 
-def test_a_nat_gateway_holds_its_address_and_its_subnet(ec2, subnet):
+def test_the_address_and_subnet_of_a_nat_gateway_cannot_be_deleted(ec2, subnet):
     address = ec2.allocate_address(Domain="vpc")
     made = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address["AllocationId"])["NatGateway"]
     (found,) = ec2.describe_nat_gateways(NatGatewayIds=[made["NatGatewayId"]])["NatGateways"]
@@ -148,7 +148,7 @@ def test_an_interface_endpoint_has_names_interfaces_and_groups(ec2, vpc, subnet)
         ec2.describe_vpc_endpoints(VpcEndpointIds=[found["VpcEndpointId"]])
 
 
-def test_private_names_need_a_vpc_with_host_names(ec2):
+def test_private_dns_needs_a_vpc_with_host_names(ec2):
     vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
     with refused("InvalidParameter", "enableDnsHostnames"):
         ec2.create_vpc_endpoint(
@@ -171,7 +171,7 @@ def test_private_names_need_a_vpc_with_host_names(ec2):
         ("us-east-1", "ecr.api", "Gateway", False),
     ],
 )
-def test_endpoints_lead_to_services_that_are_there(cloud, region, service, kind, there):
+def test_endpoints_exist_only_for_existing_services(cloud, region, service, kind, there):
     ec2 = cloud.client("ec2", region)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     asked = {"VpcId": vpc, "ServiceName": f"com.amazonaws.{region}.{service}", "VpcEndpointType": kind}

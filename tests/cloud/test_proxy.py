@@ -1,4 +1,4 @@
-"""AWS' own host names, as unmodified clients use them."""
+"""AWS's own host names, as unmodified clients use them."""
 
 import subprocess
 import sys
@@ -34,12 +34,12 @@ def asked(proxy, **more):
 
 
 @pytest.mark.live
-def test_clients_are_seen_to_use_the_names_of_their_settings(cloud):
+def test_clients_use_the_host_names_of_their_settings(cloud):
     with aws_proxy(cloud) as proxy:
         assert asked(proxy) == {
             "api.ecr.us-east-1.amazonaws.com",
             "sts.us-east-1.amazonaws.com",
-            "toril-results.s3.amazonaws.com",  # the global name, which stands for us-east-1
+            "toril-results.s3.amazonaws.com",  # the global name for us-east-1
         }
     cloud.reset()
     with aws_proxy(cloud) as proxy:
@@ -50,7 +50,7 @@ def test_clients_are_seen_to_use_the_names_of_their_settings(cloud):
         }
 
 
-def test_every_other_host_is_refused(cloud):
+def test_the_proxy_rejects_every_other_host(cloud):
     with aws_proxy(cloud) as proxy:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({"https": proxy.url}))
         for host in ("example.com", "amazonaws.com.example.com"):

@@ -1,4 +1,4 @@
-"""Images in the private registry: who pushes and pulls them, and what ECR tells of them."""
+"""Images in the private registry: pushes, pulls, rights and ECR's descriptions."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def registry(cloud, credentials=None, region=REGION) -> Registry:
     return Registry(cloud.registry(region), cloud.registry_login(region, credentials))
 
 
-def test_what_is_pushed_is_pulled_and_known_to_ecr_by_its_digest(cloud, ecr):
+def test_a_pushed_image_can_be_pulled_and_described_by_its_digest(cloud, ecr):
     there = registry(cloud)
     digest = there.push("toril/worker", ONE, "1", "latest")
     assert there.pull("toril/worker", digest) == there.pull("toril/worker", "latest") == ONE.blobs
@@ -45,7 +45,7 @@ def test_what_is_pushed_is_pulled_and_known_to_ecr_by_its_digest(cloud, ecr):
     assert there.tags("toril/worker") == ["1", "latest"]
 
 
-def test_an_index_names_images_that_are_there(cloud, ecr):
+def test_an_index_may_name_only_existing_images(cloud, ecr):
     there, both = registry(cloud), oci.index({"amd64": ONE, "arm64": TWO})
     there.push("toril/worker", ONE)
     with pytest.raises(RegistryError, match="MANIFEST_BLOB_UNKNOWN"):
@@ -57,7 +57,7 @@ def test_an_index_names_images_that_are_there(cloud, ecr):
     assert there.pull("toril/worker", TWO.digest) == TWO.blobs
 
 
-def test_repositories_are_an_accounts_in_a_region(cloud, ecr):
+def test_a_repository_belongs_to_one_account_and_region(cloud, ecr):
     registry(cloud).push("toril/worker", ONE, "1")
     with pytest.raises(RegistryError, match="NAME_UNKNOWN"):
         registry(cloud, region="us-east-1").push("toril/worker", ONE, "1")
@@ -67,7 +67,7 @@ def test_repositories_are_an_accounts_in_a_region(cloud, ecr):
         registry(cloud, region="us-east-1").manifest("toril/worker", "1")
 
 
-def test_an_immutable_tag_stays_and_other_tags_move(cloud, ecr):
+def test_an_immutable_tag_cannot_move_but_others_can(cloud, ecr):
     there = registry(cloud)
     ecr.put_image_tag_mutability(
         repositoryName="toril/worker",
@@ -85,7 +85,7 @@ def test_an_immutable_tag_stays_and_other_tags_move(cloud, ecr):
     assert there.manifest("toril/worker", "dev1") == TWO.manifest
 
 
-def test_what_is_damaged_on_its_way_is_refused(cloud, ecr):
+def test_a_damaged_upload_is_an_error(cloud, ecr):
     wrong = oci.Image(manifest=ONE.manifest, blobs={digest: data + b"x" for digest, data in ONE.blobs.items()})
     with pytest.raises(RegistryError, match="DIGEST_INVALID"):
         registry(cloud).push("toril/worker", wrong, "1")
@@ -93,20 +93,20 @@ def test_what_is_damaged_on_its_way_is_refused(cloud, ecr):
         registry(cloud).push_manifest("toril/worker", ONE.manifest, oci.MANIFEST, ["1"])
 
 
-def test_nobody_gets_in_without_a_token(cloud, ecr):
+def test_the_registry_requires_a_token(cloud, ecr):
     for login in ("AWS:wrong", "someone:else", ""):
         with pytest.raises(RegistryError, match="401"):
             Registry(cloud.registry(REGION), login).tags("toril/worker")
 
 
-def test_an_image_that_is_not_there_is_said_so(cloud, ecr):
+def test_a_missing_image_is_an_error(cloud, ecr):
     with refused("ImageNotFoundException", "'2'"):
         ecr.describe_images(repositoryName="toril/worker", imageIds=[{"imageTag": "2"}])
     answer = ecr.batch_get_image(repositoryName="toril/worker", imageIds=[{"imageTag": "2"}])
     assert answer["failures"][0]["failureCode"] == "ImageNotFound"
 
 
-def test_a_role_pushes_and_pulls_what_its_rights_allow(strict):
+def test_a_role_pushes_and_pulls_only_within_its_rights(strict):
     ecr = strict.client("ecr", REGION)
     arns = {
         name: ecr.create_repository(repositoryName=name)["repository"]["repositoryArn"] for name in ("ours", "theirs")
@@ -135,7 +135,7 @@ def test_a_reset_empties_the_registry(cloud, ecr):
 
 
 @pytest.mark.live
-def test_skopeo_copies_images_there_and_back(cloud, ecr, tmp_path):
+def test_skopeo_copies_images_to_and_from_the_registry(cloud, ecr, tmp_path):
     there = registry(cloud)
     digest = there.push("toril/worker", ONE, "1")
     ecr.create_repository(repositoryName="copy")

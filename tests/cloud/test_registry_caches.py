@@ -1,4 +1,4 @@
-"""Pulls through a cache rule: what is fetched once is there for ever, and nothing else is."""
+"""Pulls through a cache rule: an image is fetched once, and only by a rule."""
 
 import json
 
@@ -34,7 +34,7 @@ def registry(cloud, region=REGION, credentials=None) -> Registry:
     return Registry(cloud.registry(region), cloud.registry_login(region, credentials))
 
 
-def test_the_first_pull_makes_the_repository_by_its_template_and_the_next_needs_no_upstream(cloud, ecr, upstream):
+def test_the_first_pull_makes_the_repository_and_later_pulls_need_no_upstream(cloud, ecr, upstream):
     rule(ecr)
     ecr.create_repository_creation_template(
         prefix="public", appliedFor=["PULL_THROUGH_CACHE"], imageTagMutability="IMMUTABLE"
@@ -58,7 +58,7 @@ def test_without_a_rule_nothing_is_fetched(cloud, ecr, upstream):
     assert ecr.describe_repositories()["repositories"] == []
 
 
-def test_an_index_is_fetched_with_the_image_that_is_asked_for(cloud, ecr, upstream):
+def test_an_index_is_fetched_with_the_requested_image(cloud, ecr, upstream):
     rule(ecr)
     both = oci.index({"amd64": PYTHON})
     upstream.push_manifest(NAME, both, oci.INDEX, ["all"])
@@ -67,7 +67,7 @@ def test_an_index_is_fetched_with_the_image_that_is_asked_for(cloud, ecr, upstre
     assert there.pull(CACHED, PYTHON.digest) == PYTHON.blobs
 
 
-def test_an_upstream_may_ask_for_the_rules_credential(cloud, ecr):
+def test_an_upstream_may_require_the_rules_credential(cloud, ecr):
     Registry(cloud.upstream("registry-1.docker.io")).push("library/python", PYTHON, "3.12")
     cloud.set_upstream("registry-1.docker.io", login=("toril", "t0k3n"))
     secrets = cloud.client("secretsmanager", REGION)
@@ -82,7 +82,7 @@ def test_an_upstream_may_ask_for_the_rules_credential(cloud, ecr):
     assert there.manifest("hub/library/python", "3.12") == PYTHON.manifest
 
 
-def test_a_region_caches_what_the_hubs_registry_has(cloud, ecr):
+def test_a_region_caches_images_of_the_hubs_registry(cloud, ecr):
     hub = cloud.client("ecr", "us-east-1")
     hub.create_repository(repositoryName="toril/worker")
     registry(cloud, "us-east-1").push("toril/worker", PYTHON, "1")

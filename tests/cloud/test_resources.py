@@ -1,4 +1,4 @@
-"""What else a stack is made of, from create to delete: secrets, keys, roles, logs, alarms, queues, topics, budgets."""
+"""Other resources of stacks from create to delete: secrets, keys, roles, logs, alarms, queues, topics, budgets."""
 
 import json
 
@@ -43,7 +43,7 @@ def test_a_replica_can_be_the_credential_of_a_rule_in_its_region(cloud):
     )
 
 
-def test_a_buckets_policy_is_one_and_a_bucket_goes_empty(cloud):
+def test_a_bucket_needs_a_valid_policy_and_only_an_empty_one_can_be_deleted(cloud):
     s3 = cloud.client("s3", REGION)
     s3.create_bucket(Bucket="toril-results", CreateBucketConfiguration={"LocationConstraint": REGION})
     with refused("NoSuchBucketPolicy"):
@@ -62,7 +62,7 @@ def test_a_buckets_policy_is_one_and_a_bucket_goes_empty(cloud):
         s3.head_bucket(Bucket="toril-results")
 
 
-def test_a_keys_policy_is_one_and_an_alias_is_unique(cloud):
+def test_a_key_needs_a_valid_policy_and_a_unique_alias(cloud):
     kms = cloud.client("kms", REGION)
     key = kms.create_key()["KeyMetadata"]["KeyId"]
     with refused("MalformedPolicyDocumentException"):
@@ -78,7 +78,7 @@ def test_a_keys_policy_is_one_and_an_alias_is_unique(cloud):
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
 
 
-def test_a_roles_documents_are_policies(cloud):
+def test_a_role_needs_valid_policy_documents(cloud):
     iam = cloud.client("iam")
     trust = document([{"Effect": "Allow", "Principal": TASKS, "Action": "sts:AssumeRole"}])
     for text in ("{", document([{"Effect": "Allow", "Action": "sts:AssumeRole"}])):
@@ -99,7 +99,7 @@ def test_a_roles_documents_are_policies(cloud):
         iam.get_role(RoleName="r")
 
 
-def test_an_identity_providers_audiences_and_thumbprints_change(cloud):
+def test_audiences_and_thumbprints_of_an_identity_provider_can_change(cloud):
     iam = cloud.client("iam")
     provider = {"OpenIDConnectProviderArn": f"arn:aws:iam::{cloud.account}:oidc-provider/{GITHUB.partition('//')[2]}"}
     iam.create_open_id_connect_provider(Url=GITHUB, ClientIDList=["sts.amazonaws.com"])
@@ -115,7 +115,7 @@ def test_an_identity_providers_audiences_and_thumbprints_change(cloud):
         iam.get_open_id_connect_provider(**provider)
 
 
-def test_a_protected_log_group_stays_until_it_is_not(cloud):
+def test_a_protected_log_group_cannot_be_deleted(cloud):
     logs = cloud.client("logs", REGION)
     logs.create_log_group(logGroupName="/toril/a", deletionProtectionEnabled=True, tags={"a": "b"})
     assert logs.describe_log_groups()["logGroups"][0]["deletionProtectionEnabled"]
@@ -129,7 +129,7 @@ def test_a_protected_log_group_stays_until_it_is_not(cloud):
         logs.delete_log_group(logGroupName="/toril/a")
 
 
-def test_an_alarm_is_valid(cloud):
+def test_an_invalid_alarm_is_an_error(cloud):
     cloudwatch = cloud.client("cloudwatch", REGION)
     alarm = {
         "AlarmName": "a",
@@ -147,7 +147,7 @@ def test_an_alarm_is_valid(cloud):
     assert cloudwatch.describe_alarms(AlarmNames=["a"])["MetricAlarms"] == []
 
 
-def test_queues_and_topics_take_policies_only(cloud):
+def test_queues_and_topics_accept_only_valid_policies(cloud):
     sqs, sns = cloud.client("sqs", REGION), cloud.client("sns", REGION)
     queue = sqs.create_queue(QueueName="dead")["QueueUrl"]
     topic = sns.create_topic(Name="alarms")["TopicArn"]

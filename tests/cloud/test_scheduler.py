@@ -1,4 +1,4 @@
-"""Schedules: which ones are taken, and what they start when they come due."""
+"""Schedules: validation, and the tasks that they start."""
 
 import json
 import time
@@ -47,7 +47,7 @@ def invoked(cloud, within_s=10):
         if found:
             return found
         time.sleep(0.05)
-    raise TimeoutError("no schedule has fired")
+    raise TimeoutError("no schedule fired")
 
 
 def test_a_schedule_and_its_group_live_from_create_to_delete(scheduler):
@@ -83,17 +83,17 @@ def test_a_schedule_and_its_group_live_from_create_to_delete(scheduler):
         "every day",
     ],
 )
-def test_expressions_that_say_no_time_are_refused(scheduler, expression):
+def test_invalid_expressions_are_an_error(scheduler, expression):
     with refused("ValidationException"):
         create(scheduler, expression)
 
 
-def test_a_time_zone_is_one_of_iana(scheduler):
+def test_a_time_zone_must_be_from_iana(scheduler):
     with refused("ValidationException", "Mars/Base"):
         create(scheduler, ScheduleExpressionTimezone="Mars/Base")
 
 
-def test_the_universal_target_takes_json_and_knows_run_task_only(scheduler):
+def test_the_universal_target_accepts_only_json_for_run_task(scheduler):
     with refused("ValidationException", "JSON"):
         create(scheduler, Target=target("run"))
     with refused("ValidationException", "stopTask"):
@@ -114,7 +114,7 @@ def request(here, definition, **more):
 
 
 @pytest.mark.live
-def test_a_schedule_starts_a_task_with_overrides_once_in_its_zone_and_is_gone(cloud, scheduler):
+def test_a_one_time_schedule_starts_its_task_and_deletes_itself(cloud, scheduler):
     here = place(cloud)
     definition = here.define("worker", "import os; print(os.environ['SUITE'])")
     override = {"Name": "main", "Environment": [{"Name": "SUITE", "Value": "nightly"}]}
@@ -130,7 +130,7 @@ def test_a_schedule_starts_a_task_with_overrides_once_in_its_zone_and_is_gone(cl
 
 
 @pytest.mark.live
-def test_a_request_in_the_wrong_case_starts_nothing_and_is_buried(cloud, scheduler):
+def test_a_request_in_the_wrong_case_goes_to_the_dead_letter_queue(cloud, scheduler):
     here = place(cloud)
     queue = cloud.client("sqs", REGION).create_queue(QueueName="dead")["QueueUrl"]
     dead = {"DeadLetterConfig": {"Arn": f"arn:aws:sqs:{REGION}:123456789012:dead"}}
@@ -146,7 +146,7 @@ def test_a_request_in_the_wrong_case_starts_nothing_and_is_buried(cloud, schedul
 
 
 @pytest.mark.live
-def test_a_schedules_role_has_to_allow_the_run_and_the_roles_it_passes(strict):
+def test_a_schedules_role_needs_rights_to_run_the_task_and_pass_its_roles(strict):
     here = place(strict)
     scheduler = strict.client("scheduler", REGION)
     asked = json.dumps(request(here, here.define("worker", "print(1)")))
@@ -163,7 +163,7 @@ def test_a_schedules_role_has_to_allow_the_run_and_the_roles_it_passes(strict):
 
 
 @pytest.mark.live
-def test_a_schedule_that_gives_its_task_another_role_passes_and_uses_that_one_only(strict):
+def test_a_schedule_with_another_task_role_passes_and_uses_only_that_role(strict):
     here = place(strict)
     other = role(strict, "other", [], TASKS)
     run = {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": "*"}

@@ -1,4 +1,4 @@
-"""When schedules come due, by the wall clocks of their zones; asked where the embedded cloud runs."""
+"""Due times of schedules in their time zones, computed in the embedded cloud's environment."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ MADRID = "Europe/Madrid"
 
 
 def due(expression: str, zone: str, after: str) -> str:
-    """The moment after a local time, as a local time."""
+    """Returns the first due time after a local time, as a local time."""
     moment = datetime.fromisoformat(after).replace(tzinfo=ZoneInfo(zone)).timestamp()
     asked = json.dumps([expression, zone, moment])
     done = subprocess.run([PYTHON, "-c", ASK, asked], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
@@ -40,5 +40,5 @@ def due(expression: str, zone: str, after: str) -> str:
         ("at(2026-11-24T10:00:00)", MADRID, "2026-11-24T10:00:00", "never"),
     ],
 )
-def test_a_schedule_comes_due_by_the_clock_of_its_zone(expression, zone, after, expected):
+def test_a_schedule_is_due_by_the_clock_of_its_zone(expression, zone, after, expected):
     assert due(expression, zone, after) == expected

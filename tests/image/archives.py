@@ -1,4 +1,4 @@
-"""Images as `podman save` packs them, without podman."""
+"""Image archives in the format of `podman save`, made without podman."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from tests.cloud import oci
 
 
 def archive(folder: Path, architecture: str, content: bytes = b"toril") -> Path:
-    """As `podman save --format oci-archive` writes one."""
+    """Writes an archive in the format of `podman save --format oci-archive`."""
     made = oci.image({"toril": oci.File(content=content)}, architecture=architecture)
     described = {"mediaType": oci.MANIFEST, "digest": made.digest, "size": len(made.manifest)}
     files = {

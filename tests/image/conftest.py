@@ -17,5 +17,5 @@ def full() -> str:
 
 def _built(target: str) -> str:
     if why := trouble():
-        pytest.skip(f"podman cannot run a container here: {why}")
+        pytest.skip(f"podman cannot run containers on this machine: {why}")
     return built(target)

@@ -1,4 +1,4 @@
-"""The worker's image on this machine: built as a user would, run as the task definition runs it."""
+"""The worker image on this machine: built by `image/build`, run with the options of the task definition."""
 
 import functools
 import json
@@ -33,7 +33,7 @@ def podman(*arguments: str | Path, limit_s: float = LIMIT_S, check: bool = True)
 
 @functools.cache
 def trouble() -> str:
-    """Why no container can run here; empty when one can."""
+    """Returns the reason why this machine cannot run containers, or an empty text."""
     try:
         done = podman("run", "--rm", "--pull=never", base(), "true", check=False)
     except (OSError, subprocess.SubprocessError, AssertionError) as error:
@@ -43,7 +43,7 @@ def trouble() -> str:
 
 @functools.cache
 def base() -> str:
-    """What is built upon: $TORIL_IMAGE_BASE, such as Debian's by its digest, or one made of Debian's packages."""
+    """Returns the base image: $TORIL_IMAGE_BASE, such as Debian's by its digest, or one from Debian's packages."""
     if named := os.environ.get("TORIL_IMAGE_BASE"):
         return named
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toril"
@@ -55,7 +55,7 @@ def base() -> str:
 
 
 def built(target: str) -> str:
-    """The image's name; layers of which nothing changed come from podman's own cache."""
+    """Builds a target and returns the image's name. Unchanged layers come from podman's cache."""
     name = f"localhost/toril-test:{target}"
     done = subprocess.run(
         [ROOT / "image" / "build", target, "--base", base(), "--tag", name, "--with", "podman"],
@@ -68,8 +68,8 @@ def built(target: str) -> str:
     return name
 
 
-def as_the_task_has_it(network: str) -> list[str]:
-    """Read-only but for the image's volumes, as its user, without a capability, with no init but the image's own."""
+def task_options(network: str) -> list[str]:
+    """Returns the options of the task definition: read-only except for volumes, unprivileged user, no capabilities."""
     options = ["--pull=never", "--read-only", "--read-only-tmpfs=false", "--user", USER, "--cap-drop=ALL"]
     options += ["--security-opt=no-new-privileges", f"--network={network}"]
     if os.geteuid() != 0:
@@ -77,14 +77,14 @@ def as_the_task_has_it(network: str) -> list[str]:
     return options
 
 
-def told(image: str, script: str) -> Any:
-    """What a Python script in the image prints as JSON."""
-    done = podman("run", "--rm", *as_the_task_has_it("none"), "--entrypoint=python", image, "-c", script)
+def run_script(image: str, script: str) -> Any:
+    """Runs a Python script in the image and returns the JSON that it prints."""
+    done = podman("run", "--rm", *task_options("none"), "--entrypoint=python", image, "-c", script)
     return json.loads(done.stdout)
 
 
 class Shared(FolderStore):
-    """A folder whose files another user may read, too: what is put there by the one that owns it."""
+    """A folder whose files other users may read."""
 
     def put(self, key: str, data: bytes) -> None:
         path = self.path(key)
@@ -97,7 +97,7 @@ class Shared(FolderStore):
 
 @dataclass
 class Contained(Run):
-    """One worker in a container of its own, seen as the process that watches it."""
+    """A worker in its own container. Its process here is `podman run`."""
 
     image: str = ""
     network: str = "host"
@@ -110,17 +110,17 @@ class Contained(Run):
         variables |= {"TORIL_ATTEMPT": self.attempt(number), **self.environment}
         options = [part for key, value in variables.items() for part in ("--env", f"{key}={value}")]
         options += ["--volume", f"{self.store.folder}:/store", "--name", self.name]
-        return [str(PODMAN), "run", "--rm", *as_the_task_has_it(self.network), *options, self.image]
+        return [str(PODMAN), "run", "--rm", *task_options(self.network), *options, self.image]
 
     def at_work(self, service: Target) -> None:
-        """Wait until it is ready, start it, and wait until it has made some requests."""
+        """Waits until the worker is ready, starts it, and waits for its first requests."""
         self.launch()
         self.wait_ready()
         self.start()
         wait_until(lambda: service.answered >= 10, self)
 
     def kill(self, signal: str) -> None:
-        """To PID 1, as ECS does it."""
+        """Sends a signal to PID 1, as ECS does."""
         podman("kill", "--signal", signal, self.name)
 
     def inside(self, *command: str) -> str:
@@ -129,7 +129,7 @@ class Contained(Run):
 
 @contextmanager
 def contained(plan: Plan, folder: Path, image: str, **settings: Any) -> Iterator[Contained]:
-    """A run's folder that the image's user can write to; no container outlives the block."""
+    """Yields a run whose folder the image's user can write to. Removes the container at the end."""
     with workers(plan, folder) as prepared:
         store = Shared(prepared.store.folder)
         for path in [store.folder, *store.folder.rglob("*")]:

@@ -1,10 +1,10 @@
-"""What is in the image, and what is not."""
+"""The content of the image: users, rights, packages and the bill of materials."""
 
 import json
 
 import pytest
 
-from tests.image.contained import as_the_task_has_it, podman, told
+from tests.image.contained import podman, run_script, task_options
 from toril import __version__
 
 pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("image"), pytest.mark.timeout(600)]
@@ -13,7 +13,7 @@ LOOK = """
 import json, os, pathlib, shutil, stat
 found = {"writable": [], "privileged": [], "secrets": [], "uncompiled": []}
 for folder, folders, files in os.walk("/"):
-    if folder in ("/proc", "/sys", "/dev"):  # the kernel's, not the image's
+    if folder in ("/proc", "/sys", "/dev"):
         folders[:], files = [], []
     for name in [*folders, *files]:
         path = os.path.join(folder, name)
@@ -38,24 +38,24 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def found(slim):
-    return told(slim, LOOK)
+    return run_script(slim, LOOK)
 
 
-def test_nothing_runs_as_root_and_only_its_volumes_can_be_written_to(found):
+def test_the_image_runs_unprivileged_and_only_its_volumes_are_writable(found):
     assert found["user"] == [10001, 10001, [10001]]
     assert found["volumes"] == {"/tmp": [10001, True], "/home/toril": [10001, True]}
     assert (found["root"], found["writable"], found["privileged"]) == ([], [], [])
 
 
-def test_it_has_nothing_to_build_or_install_with_and_nothing_of_what_built_it(found):
+def test_the_image_has_no_build_tools_and_no_build_secrets(found):
     assert (found["tools"], found["modules"], found["secrets"]) == ([], [], [])
 
 
-def test_everything_is_compiled(found):
+def test_every_module_is_compiled(found):
     assert found["uncompiled"] == []
 
 
-def test_labels_say_what_it_is_made_from(slim):
+def test_the_labels_have_version_commit_and_bill_of_materials(slim):
     labels = json.loads(podman("image", "inspect", slim, "--format", "{{json .Labels}}").stdout)
     assert labels["org.opencontainers.image.version"] == __version__
     assert len(labels["org.opencontainers.image.revision"].removesuffix("-dirty")) == 40
@@ -65,8 +65,7 @@ def test_labels_say_what_it_is_made_from(slim):
 @pytest.mark.parametrize("target", ["slim", "full"])
 def test_the_bill_of_materials_lists_packages_of_every_kind(target, request):
     image = request.getfixturevalue(target)
-    told_by = f"print(open({'/usr/share/toril/sbom.cdx.json'!r}).read())"
-    document = told(image, told_by)
+    document = run_script(image, "print(open('/usr/share/toril/sbom.cdx.json').read())")
     purls = {one["purl"] for one in document["components"]}
     kinds = {purl.split("/")[0] for purl in purls}
     assert document["bomFormat"] == "CycloneDX"
@@ -78,13 +77,13 @@ def test_the_bill_of_materials_lists_packages_of_every_kind(target, request):
 
 
 def test_the_coordinators_command_is_on_the_path(slim):
-    done = podman("run", "--rm", *as_the_task_has_it("none"), "--entrypoint=toril", slim, "--help")
+    done = podman("run", "--rm", *task_options("none"), "--entrypoint=toril", slim, "--help")
     assert "Distributed load testing" in done.stdout
 
 
 @pytest.mark.parametrize("modules", ["boto3, bzt.cli, toril.cli, toril.worker.main", "locust", "apiritif"])
-def test_what_a_worker_and_a_coordinator_import_is_there(slim, modules):
-    assert told(slim, f"import json, {modules}; print(json.dumps(True))")
+def test_the_image_has_the_modules_of_workers_and_coordinators(slim, modules):
+    assert run_script(slim, f"import json, {modules}; print(json.dumps(True))")
 
 
 def test_java_is_the_locked_one_and_starts(full):
@@ -93,5 +92,5 @@ import json, subprocess
 done = subprocess.run(["/opt/java/bin/java", "-Xshare:on", "-version"], capture_output=True, text=True)
 print(json.dumps([done.returncode, done.stderr]))
 """
-    code, text = told(full, script)
-    assert code == 0, text  # without the archive of classes -Xshare:on refuses to start
+    code, text = run_script(full, script)
+    assert code == 0, text  # with -Xshare:on, Java does not start without the class archive

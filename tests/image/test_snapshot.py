@@ -1,4 +1,4 @@
-"""`image/build` takes Debian's packages as they were at one time: a later build of a commit has the same."""
+"""`image/build` pins the time of Debian's archive, so that later builds of a commit have the same packages."""
 
 import os
 import re
@@ -15,7 +15,7 @@ for word; do case "$word" in id=apt.conf,src=*) cp "${word#*src=}" "$SEEN";; esa
 
 
 def lent(tmp_path, *options):
-    """apt's settings that a build gets."""
+    """Returns the apt settings that the build gets."""
     (tmp_path / "docker").write_text(DOCKER)
     (tmp_path / "docker").chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "SEEN": str(tmp_path / "seen")}
@@ -24,16 +24,16 @@ def lent(tmp_path, *options):
     return (tmp_path / "seen").read_text()
 
 
-def test_packages_are_those_of_a_time_or_the_build_fails(tmp_path):
+def test_the_build_pins_the_archives_time_and_fails_without_it(tmp_path):
     settings = lent(tmp_path)
     assert re.search(r'^APT::Snapshot "20\d{6}T\d{6}Z";$', settings, re.MULTILINE)
     assert 'APT::Update::Error-Mode "any";' in settings
 
 
-def test_another_time_can_be_named(tmp_path):
+def test_an_option_sets_another_time(tmp_path):
     assert 'APT::Snapshot "20270101T000000Z";' in lent(tmp_path, "--snapshot", "20270101T000000Z")
 
 
 @pytest.mark.parametrize("options", [("--base", "localhost/toril-base:trixie"), ("--snapshot", "none")])
-def test_a_base_of_this_machines_packages_has_its_newest(tmp_path, options):
+def test_a_local_base_gets_the_newest_packages(tmp_path, options):
     assert "APT::Snapshot" not in lent(tmp_path, *options)

@@ -1,10 +1,10 @@
-"""Real shares in real containers, as a task definition starts them, against a service on loopback."""
+"""Real workers in containers with the task definition's options, against a service on loopback."""
 
 import time
 
 import pytest
 
-from tests.image.contained import as_the_task_has_it, contained, podman
+from tests.image.contained import contained, podman, task_options
 from tests.targets import target
 from tests.worker.driver import plan_of, planned
 
@@ -18,7 +18,7 @@ def plan(url: str, *engines: str, **load: float):
     return plan_of(executions, {one: {**paced, "requests": [f"/{one}"]} for one in engines})
 
 
-def test_slim_does_a_share_with_locust_and_apiritif(slim, tmp_path):
+def test_the_slim_image_runs_locust_and_apiritif(slim, tmp_path):
     with target() as service, contained(plan(service.url, "locust", "apiritif"), tmp_path, slim) as run:
         outcome = run.go()
     assert outcome.exits[0].outcome == "finished", run.log()[-2000:]
@@ -27,7 +27,7 @@ def test_slim_does_a_share_with_locust_and_apiritif(slim, tmp_path):
     assert outcome.rcs() == {"200": outcome.samples}
 
 
-def test_full_does_a_share_with_jmeter(full, tmp_path):
+def test_the_full_image_runs_jmeter(full, tmp_path):
     with target() as service, contained(plan(service.url, "jmeter"), tmp_path, full) as run:
         outcome = run.go()
     assert outcome.exits[0].outcome == "finished", run.log()[-2000:]
@@ -36,7 +36,7 @@ def test_full_does_a_share_with_jmeter(full, tmp_path):
 
 
 @pytest.mark.parametrize(("image", "engines"), [("slim", ["locust", "apiritif"]), ("full", ["jmeter"])])
-def test_without_any_network_it_gets_ready(image, engines, tmp_path, request):
+def test_a_worker_becomes_ready_without_a_network(image, engines, tmp_path, request):
     name = request.getfixturevalue(image)
     with contained(plan("http://127.0.0.1:9", *engines), tmp_path, name, network="none") as run:
         run.launch()
@@ -44,7 +44,7 @@ def test_without_any_network_it_gets_ready(image, engines, tmp_path, request):
 
 
 @pytest.mark.solo
-def test_pid_1_is_the_guard_and_sigterm_ends_the_worker_in_time_with_its_results_kept(slim, tmp_path):
+def test_sigterm_to_pid1_ends_the_worker_in_time_and_keeps_its_results(slim, tmp_path):
     with target() as service, contained(plan(service.url, "locust", hold_for_s=60.0), tmp_path, slim) as run:
         run.at_work(service)
         first = run.inside("cat", "/proc/1/cmdline").split("\0")
@@ -56,11 +56,11 @@ def test_pid_1_is_the_guard_and_sigterm_ends_the_worker_in_time_with_its_results
     assert first[1:4] == ["-P", "-m", "toril.worker.pid1"]
     assert (code, outcome.exits[0].signals) == (0, 1)
     assert outcome.samples == service.answered
-    assert took_s < 6  # the worker's 5 s, and what podman itself takes
+    assert took_s < 6  # 5 s for the worker, the rest for podman
 
 
 @pytest.mark.solo
-def test_a_frozen_worker_is_ended_by_the_guard_and_nothing_is_left(slim, tmp_path):
+def test_pid1_kills_a_frozen_worker(slim, tmp_path):
     settings = {"environment": {"TORIL_GUARD_BOUND_S": "8"}}
     with (
         target() as service,
@@ -81,9 +81,9 @@ for folder in pathlib.Path("/proc").iterdir():
 """
 
 
-def test_a_worker_that_was_killed_for_want_of_memory_is_said_in_the_last_line_of_the_log(slim):
-    guard = ["-P", "-m", "toril.worker.pid1", "python", "-c", "x = bytearray(300 << 20); print(len(x))"]
+def test_the_last_log_line_of_a_worker_killed_for_memory_says_so(slim):
+    pid1 = ["-P", "-m", "toril.worker.pid1", "python", "-c", "x = bytearray(300 << 20); print(len(x))"]
     limits = ["--memory=120m", "--memory-swap=120m"]
-    done = podman("run", "--rm", *limits, *as_the_task_has_it("none"), "--entrypoint=python", slim, *guard, check=False)
+    done = podman("run", "--rm", *limits, *task_options("none"), "--entrypoint=python", slim, *pid1, check=False)
     assert done.returncode == 137
     assert "out of memory" in done.stderr.splitlines()[-1]

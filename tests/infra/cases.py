@@ -1,4 +1,4 @@
-"""A stack with its settings and what it finds, ready to run."""
+"""Test cases: a stack, its settings and its environment."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from tests.infra.offline import ORGANISATION, PROJECT, Found, run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A stack, its settings, and what it finds."""
+    """A stack, its settings, its hub's settings and its world."""
 
     stack: str
     config: Mapping[str, Any]
@@ -29,7 +29,7 @@ class Case:
         return self.stack.rpartition(".")[0]
 
     def found(self, *, preview: bool = False) -> Found:
-        """What the program makes of it; a region reads the outputs that its hub really has."""
+        """Runs the program. A region reads the real outputs of its hub."""
         if self.stack.endswith("hub"):
             return run(self.stack, self.config, self.world, preview=preview)
         hub = f"{self.environment}.hub" if self.environment else "hub"
@@ -45,7 +45,7 @@ class Case:
 
 @lru_cache(maxsize=512)
 def hub_outputs(stack: str, config: str, account: str = ACCOUNT) -> Mapping[str, Any]:
-    """Those of a hub; `config` is JSON."""
+    """Returns the outputs of a hub. `config` is JSON."""
     found = run(stack, json.loads(config), World(account=account))
     if found.refusal:
         raise found.refusal

@@ -1,6 +1,6 @@
-"""Hypothesis strategies of whole stacks: settings as their files have them, and the world that they meet.
+"""Hypothesis strategies of whole stacks: the settings of their files, and their worlds.
 
-`hubs` and `regions` are valid by construction, each setting used; `anything` pairs settings that may contradict.
+`hubs` and `regions` are valid by construction and use every setting. `anything` pairs settings that may contradict.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from tests.infra.engine.provider import partition_of
 from tests.infra.invented import ACCOUNT, World, suffix_of, zone_ids
 
 OTHER = "210987654321"
-MARK = "S3CR3T"  # in every credential, and nowhere else
+MARK = "S3CR3T"  # part of every credential, and of no other text
 COMMERCIAL = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "eu-west-1", "eu-central-1")
 FAR = ("ap-northeast-1", "ap-southeast-2", "sa-east-1", "af-south-1", "il-central-1")
 REGIONS = (*COMMERCIAL, *FAR)  # twelve
@@ -27,7 +27,7 @@ ENVIRONMENTS = ("", "prod.", "production12.", "a.", "us-east-1.")
 
 
 def examples(count: int) -> settings:
-    """Settings for this many examples under the profile `night`. Not shrunk: that takes minutes at this size."""
+    """Returns settings for this many examples under the profile `night`, without shrinking, which takes minutes."""
     return tiers.examples(count // 2, phases=[Phase.explicit, Phase.generate])
 
 
@@ -43,7 +43,7 @@ def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def group(**parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Config]:
-    """An object in which any of the parts may be left out."""
+    """Returns a strategy of objects with any subset of the parts."""
     return st.fixed_dictionaries({}, optional=parts)
 
 
@@ -70,7 +70,7 @@ CIDRS = st.lists(st.sampled_from(["203.0.113.0/24", "198.51.100.7/32", "2001:db8
 
 @st.composite
 def caches(draw: Draw, region: str) -> tuple[list[Any], Config, frozenset[str]]:
-    """Rules of any upstreams, the logins that they want, and which secrets an operator has filled."""
+    """Draws rules of any upstreams, their logins, and the secrets that an operator has filled."""
     elsewhere = _others(region)[0]
     found: list[Any] = []
     logins: Config = {}
@@ -112,7 +112,7 @@ def caches(draw: Draw, region: str) -> tuple[list[Any], Config, frozenset[str]]:
 
 @st.composite
 def images(draw: Draw, region: str, given: list[Any], *, fips: bool, closed: bool) -> Config:
-    """A flavour: the stack's own image, a cached one, one of another registry of ECR, one with a login."""
+    """Draws a flavour: the stack's own image, a cached one, one in another ECR registry, or one with a login."""
     host = f"{OTHER}.dkr.ecr.{region}.{suffix_of(region)}"
     choices: list[Config] = [{}, {"digest": f"sha256:{'a1' * 32}"}, {"image": f"{host}/team/worker:1.2"}]
     if not (fips or closed):
@@ -126,7 +126,7 @@ def images(draw: Draw, region: str, given: list[Any], *, fips: bool, closed: boo
 
 @st.composite
 def networks(draw: Draw, region: str, *, nat: bool) -> Config:
-    """`nat`: a private network has to have one."""
+    """Draws a network. `nat`: a private network needs a NAT gateway."""
     mode = draw(st.sampled_from(["public", "private", "existing"]))
     if mode == "existing":
         subnets = [f"subnet-0123456789abcdef{one}" for one in range(draw(st.integers(1, 3)))]
@@ -195,7 +195,7 @@ def _repository(number: int) -> st.SearchStrategy[Config]:
 
 @st.composite
 def hubs(draw: Draw) -> Case:
-    """A hub that may be as it is."""
+    """Draws a valid hub."""
     region = draw(st.sampled_from([*REGIONS, *GOVERNMENT, *CHINA]))
     environment = draw(st.sampled_from(ENVIRONMENTS))
     commercial = partition_of(region) == "aws"
@@ -253,20 +253,20 @@ def hubs(draw: Draw) -> Case:
 
 
 def _others(region: str) -> list[str]:
-    """Other regions of the partition."""
+    """Returns the other regions of the partition."""
     known = (*REGIONS, *GOVERNMENT, *CHINA)
     return [one for one in known if one != region and partition_of(one) == partition_of(region)]
 
 
 def _neighbour(region: str) -> str:
-    """Where a hub may be beside a region: in its partition."""
+    """Returns a possible region for the hub: one of the same partition."""
     partition = partition_of(region)
     return "us-gov-west-1" if partition == "aws-us-gov" else "cn-north-1" if partition == "aws-cn" else "us-east-1"
 
 
 @st.composite
 def regions(draw: Draw, within: tuple[str, ...] | None = None) -> Case:
-    """A region that may be as it is, and a hub for it."""
+    """Draws a valid region, and a hub for it."""
     region = draw(st.sampled_from(within or (*REGIONS, *GOVERNMENT, *CHINA)))
     environment = draw(st.sampled_from(ENVIRONMENTS))
     fips = region in US | GOVCLOUD and draw(st.booleans())
@@ -307,7 +307,7 @@ def regions(draw: Draw, within: tuple[str, ...] | None = None) -> Case:
         )
     )
     if config.get("limits", {}).get("durationS", 0) > 86_400:
-        config["idleAlarm"] = False  # CloudWatch looks back a week at most
+        config["idleAlarm"] = False  # CloudWatch evaluates at most one week
     config |= {"network": network} | ({"flavours": flavours} if flavours else {})
     config |= {"fips": True} if fips else {}
     config |= {"caches": given} if given else {}

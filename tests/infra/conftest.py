@@ -1,4 +1,4 @@
-"""One place for all tests of the roles: they do not change its stacks."""
+"""One place for all tests of the roles, which do not change its stacks."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -19,6 +19,6 @@ def place_on_stage(stage_with_iam: "Stage") -> "Place":
 
 @pytest.fixture
 def place(place_on_stage: "Place", guarded: "Stage") -> "Place":
-    """Its tasks only wait."""
+    """A place whose tasks only wait."""
     guarded.set_image([sys.executable, "-c", "import time; time.sleep(60)"])
     return place_on_stage

@@ -1,10 +1,10 @@
-"""What the role `deploy` may do though no tested life of a stack does it: each with its reason, by statement."""
+"""Rights of the role `deploy` that no tested life of a stack uses: by reason and statement."""
 
-READ_BY_THE_PROVIDER = "AWS' provider of Pulumi reads it along with the resource; the tests' own reads what it compares"
-CHANGED_BY_HAND = "mends what somebody changed by hand, or what a later version of the program sets otherwise"
-NOT_ASKED_HERE = "AWS asks for it where the embedded cloud does not: on behalf of a service, or as a part of a call"
-OF_CONTENT = "only for a stack with content or state that these lives have not: images, results, Pulumi's own bucket"
-OF_CHOICE = "only for a setting that these lives leave out: a credential that an operator fills later"
+READ_BY_THE_PROVIDER = "Pulumi's AWS provider reads it with the resource; the tests' provider reads less"
+CHANGED_BY_HAND = "repairs manual changes, or sets a value that a later version of the program may change"
+NOT_ASKED_HERE = "AWS requires it and the embedded cloud does not: for a service, or as a part of another call"
+OF_CONTENT = "only for a stack with content or state that the tests do not have: images, results, Pulumi's own bucket"
+OF_CHOICE = "only for a setting that the tests do not use: a credential that an operator fills later"
 
 EXCUSED: dict[str, dict[str, str]] = {
     READ_BY_THE_PROVIDER: {
@@ -58,7 +58,7 @@ EXCUSED: dict[str, dict[str, str]] = {
 
 
 def excused() -> set[tuple[str, str]]:
-    """Statement and action."""
+    """Returns pairs of statement and action."""
     return {
         (sid, action) for reason in EXCUSED.values() for sid, actions in reason.items() for action in actions.split()
     }

@@ -1,4 +1,4 @@
-"""Settings with everything in them that can be set, for a hub and its home region."""
+"""Settings of a hub and its home region that use every key."""
 
 import json
 from typing import Any

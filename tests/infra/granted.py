@@ -1,4 +1,4 @@
-"""Who may do what, in a cloud with a hub and two regions where IAM decides: for tests of the roles."""
+"""A cloud with IAM, a hub and two regions, for tests of the roles' rights."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ RUN = "runs/20261124T203406Z-shop-9ce8"
 
 @dataclass(frozen=True)
 class Place:
-    """A hub and two regions, made by the account's root, and what is beside them."""
+    """A hub and two regions, deployed by the account's root, and other resources beside them."""
 
     stage: Stage
     listed: str  # a secret on the region's list
@@ -48,7 +48,7 @@ class Place:
         return self.world.cloud.assume_with_github(self.arn(role), **{**subject, **claims})
 
     def acting(self, role: str) -> Credentials:
-        """As a task or a service acts: whom AWS trusts with the role is another test's matter."""
+        """Returns credentials of a role as for a task or service. Other tests check the role's trust."""
         iam = self.world.cloud.client("iam")
         name = f"toril-{role}"
         kept = json.dumps(iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"])
@@ -64,7 +64,7 @@ class Place:
         return self.world.cloud.client(service, region, who)
 
     def task(self, deployment: Deployment | None = None, **more: Any) -> dict[str, Any]:
-        """A request of RunTask as the launcher makes it."""
+        """Returns the launcher's RunTask request."""
         there = deployment or self.deployment
         network = {
             "subnets": list(there.network.subnets),
@@ -82,7 +82,7 @@ class Place:
 
 
 def granted(stage: Stage) -> Place:
-    """The stage with a run, a suite, another cluster and another secret in it."""
+    """Adds a run, a suite, another cluster and another secret to the stage."""
     cloud, vault = stage.cloud, stage.cloud.client("secretsmanager", REGION)
     unlisted = vault.create_secret(Name="other", SecretString="s3cr3t")["ARN"]
     s3 = cloud.client("s3")
@@ -93,6 +93,6 @@ def granted(stage: Stage) -> Place:
 
 
 def denied(call: Any, **asked: Any) -> None:
-    """The call is refused by IAM, and not for any other reason."""
+    """Checks that IAM denies the call, and that it does not fail for another reason."""
     with pytest.raises(ClientError, match=r"AccessDenied|not authorized|UnauthorizedOperation|AuthorizationError"):
         call(**asked)

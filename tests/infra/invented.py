@@ -1,6 +1,6 @@
-"""An AWS that exists only as well-formed answers: ids and ARNs of what a program makes, and what its functions find.
+"""An invented AWS: well-formed ids and ARNs for a program's resources, and answers to its functions.
 
-The same resource always gets the same answers, so that two graphs can be compared.
+Equal resources get equal answers, so that tests can compare two graphs.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from tests.infra.engine.provider import kind_of, partition_of
 from tests.infra.engine.shapes import UNKNOWN, Props
 
 ACCOUNT = "123456789012"
-# Those in which Fargate runs, where they are not the first three.
+# Zones with Fargate in regions where they are not the first three.
 ZONES = {
     "us-east-1": (1, 2, 3, 4, 5, 6),
     "us-west-1": (1, 3),
@@ -25,12 +25,12 @@ DIRECTIONS = ("north", "south", "east", "west", "central", "gov")
 
 
 class NotInvented(LookupError):
-    """A type, an output or a function for which there is no answer here."""
+    """A type, output or function without an invented answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What a program finds. `stacks` are the outputs of other stacks, by reference."""
+    """The environment of a program. `stacks` are the outputs of other stacks, by reference."""
 
     account: str = ACCOUNT
     stacks: Mapping[str, Mapping[str, Any]] | None = None
@@ -40,7 +40,7 @@ class World:
 
 # ---- resources ----------------------------------------------------------------------------------------------------
 
-# Type → its id, and its ARN after the partition. `#` is a number of its own, `{…}` an input.
+# Type → its id, and its ARN after the partition. `#` is a unique number, `{…}` an input.
 MADE: Mapping[str, tuple[str, str]] = {
     "aws:budgets/budget:Budget": ("@account:{name}", "budgets::@account:budget/{name}"),
     "aws:cloudwatch/eventBus:EventBus": ("{name}", "events:@region:@account:event-bus/{name}"),
@@ -131,7 +131,7 @@ MADE: Mapping[str, tuple[str, str]] = {
         "ec2:@region:@account:security-group-rule/sgr-#",
     ),
 }
-# Outputs beside id and ARN that programs may read.
+# Other outputs that programs may read.
 OUTPUTS: Mapping[str, Mapping[str, str]] = {
     "aws:ec2/vpcEndpoint:VpcEndpoint": {"prefixListId": "pl-#"},
     "aws:ecr/repository:Repository": {
@@ -151,7 +151,7 @@ def suffix_of(region: str) -> str:
 
 
 def made(token: str, urn: str, inputs: Props, region: str, world: World) -> tuple[str, dict[str, str]]:
-    """The id of a resource, and the outputs that only AWS knows."""
+    """Returns the id of a resource, and the outputs that AWS chooses."""
     if token not in MADE:
         raise NotInvented(f"{token} has no id in tests/infra/invented.py")
     id, arn = MADE[token]
@@ -182,7 +182,7 @@ def _filled(text: str, urn: str, inputs: Props, region: str, account: str) -> st
 
 
 def zone_ids(region: str) -> list[str]:
-    """As AWS calls them: use1-az1, apne1-az4, usgw1-az2."""
+    """Returns zone ids in AWS's form: use1-az1, apne1-az4, usgw1-az2."""
     area, *words, number = region.split("-")
     short = "".join(
         "".join(one[0] for one in DIRECTIONS if one in word)
@@ -194,7 +194,7 @@ def zone_ids(region: str) -> list[str]:
 
 
 def answer(world: World, token: str, region: str, args: Props) -> dict[str, Any]:
-    """What a function finds."""
+    """Returns the answer of a function."""
     if token not in FUNCTIONS:
         raise NotInvented(f"{token} has no answer in tests/infra/invented.py")
     here = str(args.get("region") or region)

@@ -1,4 +1,4 @@
-"""All that stacks make, as the services list it: what is there before has to be all that is there afterwards."""
+"""The resources in a cloud, as its services list them, for comparison before and after a test."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ GLOBAL = "us-east-1"
 
 
 def inventory(cloud: Cloud, *regions: str) -> set[str]:
-    """The names of everything in these regions, and of what has no region."""
+    """Returns the names of all resources in these regions, and of global resources."""
     found = {f"global {one}" for one in _global(cloud)}
     return found.union(*({f"{region} {one}" for one in _regional(cloud, region)} for region in regions))
 

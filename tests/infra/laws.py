@@ -1,4 +1,4 @@
-"""What holds of every stack, whatever its settings are: functions from what was registered to what is wrong with it."""
+"""Laws of every stack with any settings: functions from the registered resources to violations."""
 
 import json
 import re
@@ -16,17 +16,17 @@ from tests.infra.offline import Found, Resource, texts
 Law = Callable[[Case, Found], Iterator[str]]
 ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:([a-z]{2}(?:-[a-z]+)+-\d):")
 
-# Types that may lie in another region than their stack, or name something of another one, and why.
+# Types that may be in another region than their stack, or name a resource of another region, with the reason.
 ELSEWHERE = {
     "aws:ecrpublic/repository:Repository": "ECR Public has its API in us-east-1 only",
     "aws:ecrpublic/repositoryPolicy:RepositoryPolicy": "the same",
-    "aws:s3/bucketObjectv2:BucketObjectv2": "the deployment lies in the hub's bucket and tells of its own region",
+    "aws:s3/bucketObjectv2:BucketObjectv2": "the record is in the hub's bucket and describes its own region",
 }
 NAMES_ELSEWHERE = {
     **ELSEWHERE,
     "aws:cloudwatch/eventTarget:EventTarget": "notices go to the hub's bus",
 }
-# What is longer AWS refuses, though botocore's models do not say so.
+# Lengths that AWS enforces and botocore's models lack.
 LONGEST: Mapping[str, Mapping[str, int]] = {
     "aws:budgets/budget:Budget": {"name": 100},
     "aws:cloudwatch/logGroup:LogGroup": {"name": 512},
@@ -62,12 +62,12 @@ KEPT = {
 
 
 def broken(case: Case, found: Found) -> list[str]:
-    """Every law that does not hold."""
+    """Returns all violations, with the names of their laws."""
     return [f"{law.__name__}: {reason}" for law in LAWS for reason in law(case, found)]
 
 
 def engine_and_services_accept_it(case: Case, found: Found) -> Iterator[str]:
-    """URNs are unique, no default provider is used, every request fits the service's model."""
+    """URNs are unique, no resource uses a default provider, every request matches the service's model."""
     yield from found.faults
 
 
@@ -84,7 +84,7 @@ def rules_hold(case: Case, found: Found) -> Iterator[str]:
 
 
 def regions_are_kept(case: Case, found: Found) -> Iterator[str]:
-    """A regional resource says where it is: in the stack's region. It names ARNs of that region only."""
+    """A regional resource sets the stack's region, and names only ARNs of that region."""
     for one in found.aws:
         if kind_of(one.type).is_global:
             continue
@@ -95,7 +95,7 @@ def regions_are_kept(case: Case, found: Found) -> Iterator[str]:
 
 
 def foreign_arns_are_given(case: Case, found: Found) -> Iterator[str]:
-    """ARNs of other regions come from the settings or from the hub: none is made up."""
+    """ARNs of other regions come from the settings or from the hub."""
     given = " ".join(texts({"settings": case.config, "hub": case.hub}))
     allowed = {case.region, str(case.hub.get("region", "us-east-1"))}
     for one in found.aws:
@@ -120,7 +120,7 @@ def _partition(region: str) -> str:
 
 
 def tags_are_everywhere(case: Case, found: Found) -> Iterator[str]:
-    """On all that can bear some, on what a cache makes, and on tasks that a schedule starts."""
+    """All taggable resources, repositories of caches and tasks of schedules have tags."""
     own = {"toril:environment": case.environment or "main", "toril:stack": case.stack.rpartition(".")[2]}
     wanted = {**case.config.get("tags", {}), **own}
     for one in found.aws:
@@ -142,13 +142,13 @@ def tags_are_everywhere(case: Case, found: Found) -> Iterator[str]:
 
 def secrets_stay_secret(case: Case, found: Found) -> Iterator[str]:
     shown = [(one.urn, one.shown) for one in found.resources]
-    said = [("an export", found.exports), ("the log", found.said), ("the refusal", str(found.refusal))]
-    for where, value in (*shown, *said):
+    logged = [("an export", found.exports), ("the log", found.messages), ("the refusal", str(found.refusal))]
+    for where, value in (*shown, *logged):
         if any(MARK in text for text in texts(value)):
             yield f"{where} shows a credential"
     for one in found.of("SecretVersion"):
         if "secretString" not in one.secret:
-            yield f"{one.urn} holds its value in the open"
+            yield f"{one.urn} has its value in plain text"
 
 
 def nothing_is_too_long(case: Case, found: Found) -> Iterator[str]:
@@ -167,12 +167,12 @@ def _role(one: Resource) -> str:
 
 
 def _dense(text: str) -> str:
-    """IAM does not count spaces."""
+    """Returns a text without spaces, which IAM does not count."""
     return re.sub(r"\s+", "", text) if text[:1] == "{" else text
 
 
 def nothing_refers_to_nothing(case: Case, found: Found) -> Iterator[str]:
-    """No `None` of an output that is not there got into a text."""
+    """No text contains the `None` of a missing output."""
     for one in found.aws:
         for text in texts(one.shown):
             if re.search(r"\bNone\b|Output object|Calling __str__", text):
@@ -180,7 +180,7 @@ def nothing_refers_to_nothing(case: Case, found: Found) -> Iterator[str]:
 
 
 def only_what_holds_something_is_protected(case: Case, found: Found) -> Iterator[str]:
-    """Protection is inherited from a parent; a policy that has it could not be taken away again."""
+    """Only resources with content are protected. Children inherit protection, which would keep their policies."""
     for one in found.aws:
         if (one.protect or one.retained) and one.type not in KEPT:
             yield f"{one.urn} is protected"

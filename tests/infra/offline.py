@@ -1,9 +1,9 @@
-"""The program as the engine would see it, run in this process: no engine, no plugin, no cloud.
+"""Runs the program in this process and records its resources, without an engine, plugins or a cloud.
 
     found = run("us-east-1", {"caches": ["ecr-public"]}, World(stacks={HUB: hub_outputs()}))
     assert not found.faults
 
-Each resource goes through the provider's check, and so through what botocore knows of the service's requests.
+The provider checks each resource, and so checks the requests against botocore's models.
 """
 
 import asyncio
@@ -35,19 +35,19 @@ from tests.infra.invented import NotInvented, World, answer, made
 PROJECT, ORGANISATION = "toril", "organization"
 STACK, PROVIDER, REFERENCE = "pulumi:pulumi:Stack", "pulumi:providers:aws", "pulumi:pulumi:StackReference"
 HIDDEN = "<secret>"
-NOWHERE = "us-east-1"  # the region of a default provider, which is a fault
+NOWHERE = "us-east-1"  # the region of a default provider, whose use is a fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """What the program told the engine of one resource. `shown` are its inputs as far as they are no secrets."""
+    """A registered resource. `shown` are its inputs with the secrets masked."""
 
     urn: str
     type: str
     name: str
     inputs: Mapping[str, Any]
     shown: Mapping[str, Any]
-    checked: Mapping[str, Any]  # with what the provider adds
+    checked: Mapping[str, Any]  # the inputs with the provider's additions
     parent: str
     dependencies: frozenset[str]
     provider: str
@@ -62,23 +62,23 @@ class Resource:
 
     @property
     def secret(self) -> frozenset[str]:
-        """The inputs that are secrets, or have some in them."""
+        """The inputs that are or contain secrets."""
         return frozenset(name for name in self.inputs if self.inputs[name] != self.shown[name])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One run of the program. `refusal` ended it; `faults` are what the engine or a service would have refused."""
+    """One run of the program. `refusal` is its error; the engine or a service would have rejected the `faults`."""
 
     resources: tuple[Resource, ...]
     exports: Mapping[str, Any]
     secret_exports: frozenset[str]
-    said: tuple[str, ...]
+    messages: tuple[str, ...]
     faults: tuple[str, ...]
     refusal: SettingError | None
 
     def of(self, kind: str) -> list[Resource]:
-        """Those of a type, by the end of its name: `Repository`, `ecr/repository:Repository`."""
+        """Returns the resources of a type, given by the end of its name: `Repository`, `ecr/repository:Repository`."""
         return [one for one in self.resources if one.type.endswith((f":{kind}", f"aws:{kind}"))]
 
     @property
@@ -97,14 +97,14 @@ def run(
     preview: bool = False,
     program: Callable[[], None] = main,
 ) -> Found:
-    """Run the program; `config` has the stack's own settings, as its file has them. Only SettingError is caught."""
+    """Runs the program with `config`, the settings of the stack's file. Catches only SettingError."""
     texts = as_pulumi_gives_them(config)
     secrets = [f"{PROJECT}:{CREDENTIALS}"]
     monitor = Monitor(world or World(), preview)
     engine = Engine()
 
     async def go() -> SettingError | None:
-        # All that a run sets lies in context variables of this task: runs know nothing of each other.
+        # A run sets only context variables of this task, so runs do not affect each other.
         set_all_config(texts, secrets)
         settings.configure(
             MockSettings(
@@ -118,7 +118,7 @@ def run(
                 monitor_features=set(monitor.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures),
             )
         )
-        settings.set_root_resource(None)  # type: ignore[arg-type]  # as the language host does, before there is one
+        settings.set_root_resource(None)  # type: ignore[arg-type]  # like the language host, before the stack exists
         settings.SETTINGS.outputs.clear()
         try:
             await run_in_stack(program)
@@ -128,19 +128,19 @@ def run(
 
     with asyncio.Runner() as runner:
         refusal = runner.run(go())
-    _settle()
+    _freeze_garbage()
     return monitor.found(engine, refusal)
 
 
 @cache
-def _settle() -> None:
-    """Half of a run's time would be a search for garbage among the models of AWS, which stay."""
+def _freeze_garbage() -> None:
+    """Freezes the garbage collector, which otherwise spends half of a run's time on the models of AWS."""
     gc.collect()
     gc.freeze()
 
 
 def as_pulumi_gives_them(config: Mapping[str, Any]) -> dict[str, str]:
-    """A stack's settings together with every declared default; lists and objects as JSON."""
+    """Returns a stack's settings with all declared defaults, and lists and objects as JSON."""
     values = {key: config.get(key, one["default"]) for key, one in declared_settings().items()}
     values |= config
     return {
@@ -158,16 +158,16 @@ def declared_settings() -> Mapping[str, Mapping[str, Any]]:
 class Engine:
     """The engine's log."""
 
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     def Log(self, request: Any) -> Any:
         if request.severity != engine_pb2.DEBUG:
-            self.said.append(request.message)
+            self.messages.append(request.message)
         return empty_pb2.Empty()
 
 
 class _Nowhere(Account):
-    """An account that can be named, but not called."""
+    """An account with a number and without services."""
 
     __slots__ = ("_number",)
 
@@ -179,11 +179,11 @@ class _Nowhere(Account):
         return self._number
 
     def call(self, service: str, operation: str, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        raise NotInvented(f"{service}:{operation} would have been called")
+        raise NotInvented(f"The program called {service}:{operation}")
 
 
 class _NoMocks(Mocks):
-    """MockMonitor wants some, Monitor asks none."""
+    """Mocks that MockMonitor requires and Monitor does not use."""
 
     def new_resource(self, args: Any) -> Any:
         raise NotInvented(args.typ)
@@ -193,7 +193,7 @@ class _NoMocks(Mocks):
 
 
 class Monitor(MockMonitor):
-    """Keeps what is registered, and answers with what `invented` says. It is called from several threads."""
+    """Records registrations and returns answers of `invented`. Several threads call it."""
 
     def __init__(self, world: World, preview: bool) -> None:
         super().__init__(_NoMocks())
@@ -210,13 +210,13 @@ class Monitor(MockMonitor):
             resources=tuple(one for _, one in sorted(self._resources.items())),
             exports=self._exports,
             secret_exports=self._secret_exports,
-            said=tuple(engine.said),
+            messages=tuple(engine.messages),
             faults=tuple(sorted(self._faults)),
             refusal=refusal,
         )
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
-        """As the engine does it, which leaves the stack out of the types."""
+        """Returns a URN like the engine's, without the stack among the types."""
         within = parent.split("::")[2] if parent else STACK
         whole = type_ if within == STACK else f"{within}${type_}"
         return "::".join((f"urn:pulumi:{settings.get_stack()}", str(settings.get_project()), whole, name))
@@ -227,7 +227,7 @@ class Monitor(MockMonitor):
         found = self._keep(request)
         id, outputs = self._made(found) if found.aws else (f"{found.name}_id" if found.custom else "", {})
         state = struct(outputs)
-        state.MergeFrom(request.object)  # what came in secret goes out so
+        state.MergeFrom(request.object)  # secret inputs stay secret outputs
         return resource_pb2.RegisterResourceResponse(urn=found.urn, id=id, object=state)
 
     def ReadResource(self, request: Any) -> Any:
@@ -298,7 +298,7 @@ class Monitor(MockMonitor):
             self._faults.append(text)
 
     def _made(self, found: Resource) -> tuple[str, dict[str, Any]]:
-        """Id and outputs, the inputs aside."""
+        """Returns the id and the outputs that are not inputs."""
         provider = self._providers.get(found.provider)
         id, outputs = made(found.type, found.urn, found.checked, provider.region if provider else NOWHERE, self._world)
         if self._preview:
@@ -308,7 +308,7 @@ class Monitor(MockMonitor):
 
 
 def _shown(value: Any) -> Any:
-    """A value of the wire, each secret in it replaced by a mark."""
+    """Returns a wire value with each secret replaced by a mark."""
     match value:
         case struct_pb2.Struct():
             fields = dict(value.items())
@@ -321,7 +321,7 @@ def _shown(value: Any) -> Any:
 
 
 def texts(value: Any) -> Iterable[str]:
-    """All texts in a value, keys and the texts within JSON included."""
+    """Returns all texts in a value, including keys and texts within JSON."""
     match value:
         case str():
             yield value

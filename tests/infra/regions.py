@@ -1,4 +1,4 @@
-"""Region stacks as values, for tests of what is decided about them."""
+"""Region stacks as values, for tests of decisions."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def place(region: str = "us-east-1", environment: str = "main") -> Place:
 
 
 def settings(**found: Any) -> RegionSettings:
-    """As they stand in a stack's file."""
+    """Returns the settings of a stack's file."""
     return RegionSettings.read(found, "us-east-1")
 
 

@@ -1,4 +1,4 @@
-"""Environments that permissions are tested for: a bare one, and one with everything that can be set."""
+"""Scopes for tests of permissions: a bare environment, and one with every setting."""
 
 from infra.names import Names
 from infra.permissions.scope import Scope
@@ -14,7 +14,7 @@ FULL = Scope(
     partition="aws",
     account=ACCOUNT,
     region="eu-west-1",
-    names=Names("production12"),  # as long as an environment may be
+    names=Names("production12"),  # the longest environment
     bucket="acme-load-test-results",
     bucket_key=KEY,
     boundary=BOUNDARY,

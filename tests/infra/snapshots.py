@@ -1,6 +1,6 @@
-"""The graphs of known stacks as files, so that a review sees what a change does to them.
+"""The graphs of known stacks as files, so that a review shows the effects of a change.
 
-python -m tests.infra.snapshots --write     # bring them up to date
+python -m tests.infra.snapshots --write     # update them
 """
 
 import argparse
@@ -74,13 +74,13 @@ RICH_REGION = Case(
 
 
 def cases() -> dict[str, Case]:
-    """File name → stack: all that are committed, a rich hub and a rich region."""
+    """Returns the cases by file name: the committed stacks, a rich hub and a rich region."""
     own = {case.stack: case for case in committed()}
     return {**own, "rich hub": RICH_HUB, "rich region": RICH_REGION}
 
 
 def snapshot(found: Found) -> dict[str, Any]:
-    """URN → what a review should see of a resource, account and invented ids masked."""
+    """Returns the relevant parts of each resource by URN, with the account and invented ids masked."""
     return {
         _masked(one.urn): _masked(
             {
@@ -96,7 +96,7 @@ def snapshot(found: Found) -> dict[str, Any]:
 
 
 def _opened(value: Any) -> Any:
-    """Documents in JSON as what they say, so that a difference in them is a line."""
+    """Returns a value with its JSON documents parsed, so that a difference in them is a line."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         return {"JSON": json.loads(value)}
     if isinstance(value, Mapping):
@@ -118,7 +118,7 @@ def _masked(value: Any) -> Any:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """One line for each resource and property; a change that makes another resource says so."""
+    """Returns one line for each changed resource or property, and marks replacements."""
     yield from (f"+ {urn}" for urn in sorted(new.keys() - old.keys()))
     yield from (f"- {urn}" for urn in sorted(old.keys() - new.keys()))
     for urn in sorted(old.keys() & new.keys()):
@@ -153,9 +153,9 @@ def rendered(found: Found) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write all files, or say which are out of date."""
-    parser = argparse.ArgumentParser(description="The graphs of known stacks.")
-    parser.add_argument("--write", action="store_true", help="bring the files up to date")
+    """Checks that all files are up to date, or writes them. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="Check or write the snapshots of known stacks.")
+    parser.add_argument("--write", action="store_true", help="Write the files.")
     write = parser.parse_args(arguments).write
     FOLDER.mkdir(exist_ok=True)
     texts = {path_of(name): rendered(case.found()) for name, case in cases().items()}

@@ -1,4 +1,4 @@
-"""The committed stack files as cases; secure values, which only their owners can read, are made up."""
+"""The committed stack files as cases, with made-up values for secrets, which only their owners can read."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.infra.configurations import MARK
 
 
 def committed() -> list[Case]:
-    """One for each `Pulumi.<stack>.yaml`; regions beside the committed hub of their environment."""
+    """Returns a case for each `Pulumi.<stack>.yaml`. Regions use the committed hub of their environment."""
     found = {path.name.split(".", 1)[1].removesuffix(".yaml"): _settings(path.read_text()) for path in _files()}
     return [Case(stack=stack, config=config, hub=_hub(stack, found)) for stack, config in sorted(found.items())]
 

@@ -1,4 +1,4 @@
-"""For how long CloudWatch watches tasks before it calls them forgotten."""
+"""The window of the alarm about forgotten tasks."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from infra.workers.alarm import DAY_S, GRACE_S, WEEK_S, window
 
 
 @given(st.integers(60, WEEK_S - GRACE_S))
-def test_the_window_is_longer_than_any_run_and_one_that_cloudwatch_has(duration_s):
+def test_the_window_is_longer_than_any_run_and_valid_for_cloudwatch(duration_s):
     found = window(duration_s)
     assert found is not None
     watched_s = found.period_s * found.periods
@@ -15,5 +15,5 @@ def test_the_window_is_longer_than_any_run_and_one_that_cloudwatch_has(duration_
     assert watched_s <= (DAY_S if found.period_s < 3600 else WEEK_S)
 
 
-def test_longer_runs_cannot_be_watched():
+def test_there_is_no_window_for_runs_of_a_week():
     assert window(WEEK_S - GRACE_S + 1) is None

@@ -1,4 +1,4 @@
-"""The roles by which ECR fills caches, and what other accounts have to allow."""
+"""The roles by which ECR fills caches, and the policies of other accounts."""
 
 from infra.registry.cache_policies import crosses_accounts, template_policy, upstream_role_policy, wanted_upstream
 from infra.settings import CacheSettings
@@ -13,7 +13,7 @@ def repository(path: str, region: str = "us-east-1", account: str = ACCOUNT) -> 
     return f"arn:aws:ecr:{region}:{account}:repository/{path}"
 
 
-def test_ecr_makes_repositories_below_the_caches_prefixes_only():
+def test_ecr_makes_repositories_only_below_the_caches_prefixes():
     (made,) = template_policy(place(), ["docker-hub", "quay"], None)["Statement"]
     assert made["Action"] == ["ecr:CreateRepository", "ecr:TagResource"]
     assert made["Resource"] == [repository("docker-hub/*"), repository("quay/*")]
@@ -21,7 +21,7 @@ def test_ecr_makes_repositories_below_the_caches_prefixes_only():
     assert made["Resource"] == [repository("*")]
 
 
-def test_with_a_customers_key_ecr_may_ask_for_its_grant():
+def test_with_a_customers_key_ecr_may_create_a_grant():
     encrypt = template_policy(place(), ["quay"], key())["Statement"][1]
     assert (encrypt["Action"], encrypt["Resource"]) == (
         ["kms:CreateGrant", "kms:DescribeKey", "kms:RetireGrant"],
@@ -34,7 +34,7 @@ def test_another_region_of_the_same_account_needs_no_role():
     assert crosses_accounts(ecr(), place())
 
 
-def test_the_upstreams_role_reads_there_and_writes_here():
+def test_the_upstreams_role_reads_there_and_writes_into_the_own_registry():
     found = {
         one["Sid"]: one["Resource"] for one in upstream_role_policy(place(), [ecr(upstreamPrefix="team")])["Statement"]
     }
@@ -45,7 +45,7 @@ def test_the_upstreams_role_reads_there_and_writes_here():
     }
 
 
-def test_the_other_account_is_told_whom_to_allow_what():
+def test_the_policy_for_the_other_account_names_the_role_and_its_rights():
     (policy,) = wanted_upstream(place(), [ecr(), CacheSettings(upstream="quay")]).values()
     (statement,) = policy["Statement"]
     assert statement["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:role/toril/main/toril-us-east-1-cache-upstreams"}

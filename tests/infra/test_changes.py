@@ -1,4 +1,4 @@
-"""What a change of the settings changes in a stack, and what it leaves as it is."""
+"""Effects of a changed setting: each change affects only its own resources."""
 
 import re
 from dataclasses import replace
@@ -12,27 +12,27 @@ from tests.infra.cases import Case
 from tests.infra.configurations import examples, hubs, regions
 from tests.infra.offline import Found
 
-# By the names that resources have in the graph of a region; each says what else a change may touch, and why.
-PUBLISHED = r"BucketObjectv2::"  # the deployment tells of everything
-PULLS = r"RolePolicy::[\w-]+-execution-execution$"  # ECS pulls a worker's image, and imports it on its first pull
+# Patterns of URNs that a change may also touch, with the reason.
+PUBLISHED = r"BucketObjectv2::"  # the region's record describes everything
+PULLS = r"RolePolicy::[\w-]+-execution-execution$"  # ECS pulls a worker's image, and imports it on the first pull
 MAKES = r"RolePolicy::[\w-]+-(templates-create|upstreams-pull)$"  # ECR makes repositories below the prefixes
 COORDINATOR = r"TaskDefinition::[\w-]+-home-coordinator$"  # runs in the smallest of the stack's own images
-ALARMS = r"Event(Rule|Target)::[\w-]+-notices-alarms$"  # the first schedule brings the alarm of lost ones
+ALARMS = r"Event(Rule|Target)::[\w-]+-notices-alarms$"  # the first schedule adds the alarm about failed ones
 
 
 def difference(before: Found, after: Found) -> tuple[set[str], set[str], set[str]]:
-    """URNs that are new, gone, and those of resources whose inputs or options changed."""
+    """Returns the added, the removed and the changed URNs. Inputs and options count as changes."""
     old, new = before.urns(), after.urns()
-    changed = {urn for urn in old.keys() & new.keys() if _told(old[urn]) != _told(new[urn])}
+    changed = {urn for urn in old.keys() & new.keys() if _relevant(old[urn]) != _relevant(new[urn])}
     return new.keys() - old.keys(), old.keys() - new.keys(), changed
 
 
-def _told(one: Any) -> Any:
+def _relevant(one: Any) -> Any:
     return (one.inputs, one.parent, one.provider, one.protect, one.retained, one.dependencies - {""})
 
 
 def only_touches(case: Case, changed: dict[str, Any], *allowed: str) -> set[str]:
-    """The URNs that a change of settings adds; fails if it removes one, or changes one that is not allowed."""
+    """Returns the URNs that a change of settings adds. Fails if it removes a URN, or changes others than `allowed`."""
     before, after = case.found(), replace(case, config={**case.config, **changed}).found()
     assume(before.refusal is None and after.refusal is None)
     added, gone, touched = difference(before, after)
@@ -49,18 +49,18 @@ def test_the_same_settings_make_the_same_graph(case):
 
 @given(regions())
 @examples(6)
-def test_another_cache_leaves_the_others_and_all_else(case):
+def test_another_cache_changes_no_other_resources(case):
     caches = list(case.config.get("caches", []))
     new = {"upstream": "quay", "prefix": "new-one"}
     added = only_touches(case, {"caches": [*caches, new]}, PUBLISHED, PULLS, MAKES)
     own = {urn for urn in added if "new-one" in urn}
     assert len(own) == 2  # the rule and its template
-    assert added == own or not caches  # the first cache brings the role of the templates
+    assert added == own or not caches  # the first cache adds the role of the templates
 
 
 @given(regions())
 @examples(6)
-def test_another_repository_leaves_all_else(case):
+def test_another_repository_changes_no_other_resources(case):
     repositories = list(case.config.get("repositories", []))
     added = only_touches(case, {"repositories": [{"name": "new/one"}, *repositories]}, PUBLISHED)
     assert {urn.rpartition("::")[2].partition("-new/")[2] for urn in added} == {"one"}
@@ -69,17 +69,17 @@ def test_another_repository_leaves_all_else(case):
 
 @given(regions())
 @examples(6)
-def test_another_flavour_leaves_the_others_and_all_else(case):
+def test_another_flavour_changes_no_other_resources(case):
     flavours = case.config.get("flavours") or {"slim": {}, "full": {}}
     one = {"architectures": ["arm64"], "digest": f"sha256:{'b2' * 32}"}
-    assume("arm64" in case.config.get("architectures", ["arm64"]))  # else other zones may be needed
+    assume("arm64" in case.config.get("architectures", ["arm64"]))  # otherwise it may need other zones
     added = only_touches(case, {"flavours": {"another": one, **flavours}}, PUBLISHED, PULLS, COORDINATOR)
     assert len(added) == 1
 
 
 @given(regions())
 @examples(6)
-def test_another_schedule_leaves_the_others_and_all_else(case):
+def test_another_schedule_changes_no_other_resources(case):
     case = replace(case, config={**case.config, "home": True})
     schedules = list(case.config.get("schedules", []))
     new = {"name": "new-one", "suite": "checkout", "cron": "rate(1 day)"}
@@ -90,7 +90,7 @@ def test_another_schedule_leaves_the_others_and_all_else(case):
 
 @given(regions())
 @examples(6)
-def test_another_tag_only_changes_tags(case):
+def test_another_tag_changes_only_tags(case):
     before, after = case.found(), replace(case, config={**case.config, "tags": {"new": "tag"}}).found()
     added, gone, touched = difference(before, after)
     assert not added | gone
@@ -106,7 +106,7 @@ SETS: dict[str, list[str]] = {
 
 @given(st.one_of(hubs(), regions()), st.randoms(use_true_random=False))
 @examples(12)
-def test_the_order_of_what_has_none_makes_no_difference(case, random):
+def test_the_order_of_unordered_settings_makes_no_difference(case, random):
     kind = "hub" if case.stack.endswith("hub") else "region"
     shuffled = dict(case.config)
     for key in SETS[kind]:
@@ -129,7 +129,7 @@ def test_the_order_of_targets_makes_no_difference_to_the_network(key):
     assert difference(one, other) == (set(), set(), set())
 
 
-def test_a_new_hub_version_of_outputs_changes_a_region_only_where_it_uses_them():
+def test_changed_hub_outputs_affect_only_the_resources_that_use_them():
     plain = Case(stack="us-east-1", config={})
     keyed = replace(plain, hub={"region": "us-east-1", "encryption": "KMS"})
     added, gone, touched = difference(plain.found(), keyed.found())

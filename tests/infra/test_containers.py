@@ -1,4 +1,4 @@
-"""The worker's container, in the form that ECS gives back."""
+"""The worker's container, in the form that ECS returns."""
 
 import json
 from typing import Any
@@ -26,18 +26,18 @@ def test_the_root_file_system_is_read_only_and_the_user_is_not_root():
     assert writable == {"/tmp", "/home/toril"}
 
 
-def test_a_task_has_the_most_time_to_end_and_the_most_sockets_that_fargate_allows():
+def test_a_task_has_fargates_longest_stop_timeout_and_most_open_files():
     found = container()
     assert found["stopTimeout"] == 120
     assert found["ulimits"] == [{"name": "nofile", "softLimit": 1_048_576, "hardLimit": 1_048_576}]
 
 
-def test_pid_1_is_the_images_own_guard_which_enforces_the_deadline():
+def test_ecs_adds_no_init_process_beside_the_images_pid1():
     assert container()["linuxParameters"] == {"initProcessEnabled": False}
 
 
 @pytest.mark.parametrize("key", ["cpu", "portMappings", "systemControls", "volumesFrom"])
-def test_what_ecs_would_fill_in_is_spelt_out(key):
+def test_defaults_of_ecs_are_written_out(key):
     assert container()[key] in (0, [])
 
 
@@ -46,7 +46,7 @@ def test_the_order_of_variables_changes_nothing():
     assert one == definition(IMAGE, {"B": "2", "A": "1"}, LOGS)
 
 
-def test_logs_never_stop_the_load_unless_they_are_told_to():
+def test_logs_block_the_load_only_if_the_settings_say_so():
     def options(blocking: bool) -> Any:
         return container(logs=LogTarget(group="g", region="r", blocking=blocking))["logConfiguration"]["options"]
 
@@ -55,13 +55,13 @@ def test_logs_never_stop_the_load_unless_they_are_told_to():
     assert "awslogs-create-group" not in options(False)
 
 
-def test_only_a_registry_with_a_login_gets_one():
+def test_only_a_registry_with_a_login_gets_credentials():
     assert "repositoryCredentials" not in container()
     found = container(Image(uri="x", digest=None, credentials=secret()))
     assert found["repositoryCredentials"] == {"credentialsParameter": secret()}
 
 
-def test_workers_know_store_and_region_and_over_fips_to_use_it():
+def test_workers_get_store_region_and_fips_as_variables():
     usual = environment("s3://results", "us-east-1", fips=False)
     assert (usual["TORIL_STORE"], usual["AWS_REGION"]) == ("s3://results", "us-east-1")
     assert "AWS_USE_FIPS_ENDPOINT" not in usual

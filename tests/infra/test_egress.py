@@ -1,4 +1,4 @@
-"""What the network lets through, and that it says the truth about it."""
+"""The network's egress, and its statements about enforced targets."""
 
 import pytest
 
@@ -20,12 +20,12 @@ OWN, CACHED = Image(uri="own", digest=None), Image(uri="cached", digest=None, ca
 BLOCKS = {"cidrs": ["203.0.113.0/24"]}
 
 
-def told(found: RegionSettings, *images: Image) -> tuple[str, ...]:
+def enforced_by(found: RegionSettings, *images: Image) -> tuple[str, ...]:
     return enforced(found, images or (OWN,))
 
 
-def test_addresses_are_enforced_where_nothing_else_has_to_be_reached():
-    assert told(settings(network={"mode": "private"}, targets=BLOCKS)) == ("addresses",)
+def test_a_private_network_enforces_target_addresses():
+    assert enforced_by(settings(network={"mode": "private"}, targets=BLOCKS)) == ("addresses",)
 
 
 @pytest.mark.parametrize(
@@ -39,26 +39,26 @@ def test_addresses_are_enforced_where_nothing_else_has_to_be_reached():
     ],
     ids=["public", "no targets", "a name may be any address", "existing", "home"],
 )
-def test_what_cannot_be_enforced_is_not_said_to_be(found):
-    assert told(settings(**found)) == ()
+def test_other_networks_enforce_no_targets(found):
+    assert enforced_by(settings(**found)) == ()
 
 
-def test_an_image_that_comes_through_a_cache_keeps_the_way_out_open():
-    assert told(settings(network={"mode": "private", "nat": True}, targets=BLOCKS), OWN, CACHED) == ()
+def test_a_cached_image_keeps_the_egress_open():
+    assert enforced_by(settings(network={"mode": "private", "nat": True}, targets=BLOCKS), OWN, CACHED) == ()
 
 
 def test_the_firewall_enforces_names():
-    assert told(settings(network={"dnsFirewall": True}, targets={"hosts": ["shop.example.com"]})) == ("names",)
-    assert told(settings(network={"dnsFirewall": True})) == ()
+    assert enforced_by(settings(network={"dnsFirewall": True}, targets={"hosts": ["shop.example.com"]})) == ("names",)
+    assert enforced_by(settings(network={"dnsFirewall": True})) == ()
 
 
-def test_private_workers_get_the_endpoints_that_they_call():
+def test_private_workers_get_endpoints_of_the_services_that_they_call():
     assert interface_services(settings()) == ["ecr.api", "ecr.dkr", "logs"]
     assert interface_services(settings(secrets=[secret()])) == ["ecr.api", "ecr.dkr", "logs", "secretsmanager"]
     assert interface_services(settings(fips=True)) == ["ecr-fips.api", "ecr-fips.dkr", "logs"]
 
 
-def test_the_gateway_serves_layers_and_the_results_only_where_they_are():
+def test_the_gateway_serves_layers_and_the_results_bucket_of_its_region():
     def resources(bucket: Bucket) -> set[str]:
         return {one for statement in gateway_policy(place(), bucket)["Statement"] for one in statement["Resource"]}
 
@@ -67,7 +67,7 @@ def test_the_gateway_serves_layers_and_the_results_only_where_they_are():
     assert resources(FAR) == {layers}
 
 
-def test_a_far_buckets_endpoint_leads_to_that_bucket_only():
+def test_the_endpoint_of_a_distant_bucket_allows_only_that_bucket():
     found = results_policy(place(), FAR)["Statement"]
     assert {one for statement in found for one in statement["Resource"]} == {
         "arn:aws:s3:::results",
@@ -75,12 +75,12 @@ def test_a_far_buckets_endpoint_leads_to_that_bucket_only():
     }
 
 
-def test_workers_resolve_the_targets_and_whole_host_names_of_aws():
+def test_workers_resolve_the_targets_and_complete_host_names_of_aws():
     names = resolvable(place(), settings(targets={"hosts": ["*.shop.example.com"]}), FAR)
     assert f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com." in names
     assert "results.s3.eu-west-1.amazonaws.com." in names
     assert [name for name in names if "*" in name] == ["*.shop.example.com."]
 
 
-def test_names_are_as_route_53_gives_them_back():
+def test_names_have_the_form_that_route_53_returns():
     assert qualified(["b.example.com", "*", "b.example.com"]) == ["*.", "b.example.com."]

@@ -1,4 +1,4 @@
-"""Environments of one account: no policy of one reaches what another one has named."""
+"""Environments of one account: no policy of one matches named resources of another."""
 
 import json
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ from tests.infra.invented import MADE, World, made
 from tests.infra.offline import Found, Resource
 from tests.infra.snapshots import RICH_HUB, RICH_REGION
 
-# the last ones are named like parts of what `main` names
+# the last names equal parts of names in `main`
 ENVIRONMENTS = ("main", "prod", "notices", "undelivered", "dead-letters", "worker", "workers")
-SHARED = {"aws:iam/openIdConnectProvider:OpenIdConnectProvider"}  # one an account, whichever environment makes it
-# Of these kinds AWS gives the id: tags tell whose they are. Repositories of caches are named by their upstream.
+SHARED = {"aws:iam/openIdConnectProvider:OpenIdConnectProvider"}  # one per account, made by any environment
+# AWS chooses the ids of these kinds; tags show their environment. The upstream names the repositories of caches.
 BY_ID = ("key", "repository", "vpc")
 HUB = {**RICH_HUB.config, "region": "us-east-1"}
 DOCUMENTS = {
@@ -31,7 +31,7 @@ DOCUMENTS = {
 
 @cache
 def stacks(environment: str) -> tuple[Found, ...]:
-    """A hub with everything that can be set, and its home region."""
+    """Returns a hub with every setting, and its home region."""
     prefix = "" if environment == "main" else f"{environment}."
     hub = {name: value for name, value in HUB.items() if name not in ("bucket", "publicRepository")}
     region = {**RICH_REGION.config, "secrets": []}
@@ -44,7 +44,7 @@ def stacks(environment: str) -> tuple[Found, ...]:
 
 
 def named(environment: str) -> dict[str, str]:
-    """The ARNs that are known before there is anything → what has them."""
+    """Returns the ARNs that are known before the deployment, and their resources."""
     found = {}
     for one in (resource for stack in stacks(environment) for resource in stack.aws):
         arn = MADE[one.type][1]
@@ -59,24 +59,24 @@ def _arn(one: Resource) -> str:
 
 
 def statements(environment: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is allowed, with the name of the policy."""
+    """Returns the allowing statements, with the names of their policies."""
     for one in (resource for stack in stacks(environment) for resource in stack.aws):
         if text := one.inputs.get(DOCUMENTS.get(one.type, "")):
             for statement in json.loads(text)["Statement"]:
-                # which is asked of all groups, whatever its prefix
+                # IAM authorises this action on all log groups
                 if statement["Effect"] == "Allow" and statement.get("Action") != ["logs:DescribeLogGroups"]:
                     yield f"{one.name} {statement.get('Sid')}", statement
 
 
 def patterns(statement: dict[str, Any]) -> Iterator[str]:
-    """Its resources, and the ARNs in its conditions; none of what the tag of the environment decides."""
+    """Returns a statement's resources and the ARNs in its conditions, unless the environment's tag restricts it."""
     conditions = [(key, value) for keys in statement.get("Condition", {}).values() for key, value in keys.items()]
     if any(key.endswith("/toril:environment") for key, _ in conditions):
         return
     for value in (statement.get("Resource", []), *(value for _, value in conditions)):
         for one in [value] if isinstance(value, str) else value:
             kind = one.split(":", 5)[-1]
-            # "*": AWS tells a role's trust the account and region of a task, not its cluster
+            # "*": a trust policy can see a task's account and region, but not its cluster
             if (
                 one.startswith("arn:")
                 and kind != "*"
@@ -88,7 +88,7 @@ def patterns(statement: dict[str, Any]) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("own", "other"), [(own, other) for own in ("main", "prod") for other in ENVIRONMENTS if own != other]
 )
-def test_no_statement_of_an_environment_matches_what_another_one_has_named(own, other):
+def test_no_statement_matches_named_resources_of_another_environment(own, other):
     foreign = named(other)
     assert len(foreign) > 20
     reached = {
@@ -101,7 +101,7 @@ def test_no_statement_of_an_environment_matches_what_another_one_has_named(own, 
     assert not reached
 
 
-def test_a_statement_matches_what_its_own_environment_has_named():
+def test_statements_match_named_resources_of_their_own_environment():
     own = named("main")
     used = {
         arn for arn in own for _, one in statements("main") for pattern in patterns(one) if fnmatchcase(arn, pattern)

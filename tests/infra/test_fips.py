@@ -1,4 +1,4 @@
-"""FIPS endpoints are used where they exist, and a stack that lacks one is refused."""
+"""A stack with `fips` uses FIPS endpoints, and a region without them is an error."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from infra.network import fips
 from infra.settings import SettingError
 from tests.infra.regions import ACCOUNT, key, secret, settings
 
-# Our table beside botocore's list, which is called by other names and is behind AWS' own documentation in places.
+# Our names beside those of botocore, whose list is partly older than the AWS documentation.
 AS_BOTOCORE_CALLS_THEM = {"ecr": "api.ecr"}
 NOT_IN_BOTOCORE = {  # General Reference, November 2026
     "ec2": fips.GOVCLOUD,
@@ -21,7 +21,7 @@ NOT_IN_BOTOCORE = {  # General Reference, November 2026
 
 
 def listed(service: str) -> dict[str, str | None]:
-    """Region → FIPS host by botocore's endpoints.json, None where it names none for the variant."""
+    """Returns the FIPS host by region from botocore's endpoints.json, None if the variant has none."""
     text = (Path(botocore.__file__).parent / "data/endpoints.json").read_text()
     found: dict[str, str | None] = {}
     ours = [one for one in json.loads(text)["partitions"] if one["partition"] in ("aws", "aws-us-gov")]
@@ -35,7 +35,7 @@ def listed(service: str) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("service", sorted(fips.SERVICES.keys() - {"iam", "kms"}))
-def test_the_table_agrees_with_botocore_but_for_what_is_known(service):
+def test_the_table_equals_botocores_except_for_known_differences(service):
     ours, theirs = fips.SERVICES[service], listed(service)
     regions = set(ours.regions or ())
     assert regions - set(theirs) == NOT_IN_BOTOCORE.get(service, frozenset()) & regions
@@ -44,23 +44,23 @@ def test_the_table_agrees_with_botocore_but_for_what_is_known(service):
     assert named == {region: ours.host_in(region) for region in named}
 
 
-def test_a_default_stack_can_be_had_in_the_united_states_and_govcloud_only():
+def test_a_default_stack_with_fips_is_possible_only_in_the_united_states_and_govcloud():
     services = fips.services_used(settings(fips=True))
     assert set(fips.full_regions(services)) == fips.US | fips.GOVCLOUD
     fips.check("us-east-1", services)
 
 
-def test_a_refusal_names_services_region_and_where_it_would_work():
+def test_the_error_names_services_region_and_possible_regions():
     with pytest.raises(SettingError) as refused:
         fips.check("ca-central-1", fips.services_used(settings(fips=True)))
-    said = str(refused.value)
-    assert "Amazon ECR, Amazon ECS, CloudWatch have no FIPS endpoint in ca-central-1" in said
-    assert "us-east-1" in said
+    message = str(refused.value)
+    assert "Amazon ECR, Amazon ECS, CloudWatch have no FIPS endpoint in ca-central-1" in message
+    assert "us-east-1" in message
     with pytest.raises(SettingError, match=r"Amazon S3 has no FIPS endpoint in eu-west-1"):
         fips.check("eu-west-1", ["s3", "kms"])
 
 
-def test_services_without_endpoints_anywhere_are_no_reason_to_refuse():
+def test_services_without_any_fips_endpoint_are_not_an_error():
     fips.check("us-west-2", ["ecs", *fips.EXEMPT])
     assert not fips.EXEMPT.keys() & fips.endpoints("us-west-2", "us-west-2", ["ecs", *fips.EXEMPT]).keys()
 
@@ -75,13 +75,13 @@ def test_services_without_endpoints_anywhere_are_no_reason_to_refuse():
         ({"network": {"dnsFirewall": True}}, {"route53resolver"}),
     ],
 )
-def test_each_setting_brings_the_services_that_it_uses(more, services):
+def test_each_setting_adds_the_services_that_it_uses(more, services):
     bare = set(fips.services_used(settings(idleAlarm=False)))
     assert set(fips.services_used(settings(idleAlarm=False, **more))) - bare >= services
     assert not services & bare
 
 
-def test_hosts_are_those_of_the_region_and_s3s_those_of_the_bucket():
+def test_hosts_are_the_regions_and_that_of_s3_is_the_buckets():
     assert fips.endpoints("us-gov-west-1", "us-gov-east-1", ["ecs", "logs", "s3", "iam"]) == {
         "ecs": "ecs-fips.us-gov-west-1.amazonaws.com",
         "iam": "iam.us-gov.amazonaws.com",

@@ -1,11 +1,11 @@
-"""Which of GitHub's jobs may take which role: exact subjects in both forms, and the repository's id."""
+"""The trust of roles in GitHub's jobs: exact subjects in both forms, and the repository's id."""
 
 import json
 import re
 
 import pytest
 
-from infra.hub.github import takers, trust_policy
+from infra.hub.github import trust_policy, workflow_roles
 from infra.permissions.statements import render
 from infra.rules import reasons
 from infra.settings import HubSettings, SettingError, parse
@@ -19,17 +19,17 @@ def roles(**settings):
     found = parse("hub", {"github": json.dumps({"home": HOME, **settings})}).settings
     assert isinstance(found, HubSettings)
     assert found.github
-    return {one.role: one for one in takers(found.github)}
+    return {one.role: one for one in workflow_roles(found.github)}
 
 
-def condition(taker, provider=PROVIDER):
-    (statement,) = trust_policy(provider, taker.repository, taker.suffixes)["Statement"]
+def condition(found, provider=PROVIDER):
+    (statement,) = trust_policy(provider, found.repository, found.suffixes)["Statement"]
     assert statement["Principal"] == {"Federated": provider}
     assert set(statement["Condition"]) == {"StringEquals"}
     return {key.rpartition(":")[2]: value for key, value in statement["Condition"]["StringEquals"].items()}
 
 
-def test_a_run_is_trusted_in_its_environment_under_both_forms_of_the_subject():
+def test_the_role_run_trusts_its_environment_in_both_forms_of_the_subject():
     assert condition(roles()["run"]) == {
         "aud": "sts.amazonaws.com",
         "repository_id": "22",
@@ -37,7 +37,7 @@ def test_a_run_is_trusted_in_its_environment_under_both_forms_of_the_subject():
     }
 
 
-def test_a_run_is_also_trusted_in_the_environment_of_nights():
+def test_the_role_run_also_trusts_the_nightly_environment():
     assert condition(roles(nightly="night")["run"])["sub"] == [
         "repo:acme/shop:environment:load-test",
         "repo:acme/shop:environment:night",
@@ -46,7 +46,7 @@ def test_a_run_is_also_trusted_in_the_environment_of_nights():
     ]
 
 
-def test_a_preview_is_for_pull_requests_and_the_default_branch():
+def test_the_role_preview_trusts_pull_requests_and_the_default_branch():
     assert condition(roles(branch="trunk")["preview"])["sub"] == [
         "repo:acme/shop:pull_request",
         "repo:acme/shop:ref:refs/heads/trunk",
@@ -55,14 +55,14 @@ def test_a_preview_is_for_pull_requests_and_the_default_branch():
     ]
 
 
-def test_a_preview_with_an_environment_is_for_its_jobs_only():
+def test_the_role_preview_with_an_environment_trusts_only_its_jobs():
     assert condition(roles(preview="look")["preview"])["sub"] == [
         "repo:acme/shop:environment:look",
         "repo:acme@11/shop@22:environment:look",
     ]
 
 
-def test_deploying_and_publishing_need_their_environments():
+def test_the_roles_deploy_and_publish_trust_only_their_environments():
     found = roles(deploy="production", publish="images")
     assert {end for role in ("deploy", "publish") for end in found[role].suffixes} == {
         "environment:production",
@@ -70,7 +70,7 @@ def test_deploying_and_publishing_need_their_environments():
     }
 
 
-def test_a_further_repository_gets_a_role_to_run_and_no_other():
+def test_another_repository_gets_only_a_role_to_run():
     found = roles(repositories=[OTHER])
     assert set(found) == {"preview", "deploy", "publish", "run", "run-33"}
     assert found["run-33"].purpose == "run"
@@ -80,30 +80,30 @@ def test_a_further_repository_gets_a_role_to_run_and_no_other():
     ]
 
 
-def test_a_repository_that_runs_nothing_gets_no_role_to_run():
+def test_a_repository_without_an_environment_for_runs_gets_no_role_to_run():
     assert "run" not in roles(home={**HOME, "run": None})
 
 
-def test_the_same_repository_twice_is_refused():
+def test_the_same_repository_twice_is_an_error():
     with pytest.raises(SettingError, match="same repositoryId"):
         roles(repositories=[{**OTHER, "repositoryId": "22"}])
 
 
 @pytest.mark.parametrize("name", ["*", "load*", "a:b", ""])
-def test_an_environment_with_a_pattern_in_its_name_is_refused(name):
+def test_a_pattern_in_an_environments_name_is_an_error(name):
     with pytest.raises(SettingError, match="deploy"):
         roles(deploy=name)
 
 
 def test_every_trust_keeps_the_rules_and_fits_into_a_role():
     long = {"name": "o" * 39 + "/" + "r" * 100, "ownerId": "9" * 12, "repositoryId": "9" * 12, "run": "e" * 255}
-    for taker in roles(repositories=[OTHER, long]).values():
-        text = render(trust_policy(PROVIDER, taker.repository, taker.suffixes))
+    for found in roles(repositories=[OTHER, long]).values():
+        text = render(trust_policy(PROVIDER, found.repository, found.suffixes))
         assert reasons("aws:iam/role:Role", {"assumeRolePolicy": text}) == []
         assert len(text) <= 2048
         assert not re.search(r"[*?]", text)
 
 
-def test_in_govcloud_the_provider_is_that_partitions():
+def test_govcloud_uses_the_partitions_own_provider():
     government = PROVIDER.replace("arn:aws:", "arn:aws-us-gov:")
     assert condition(roles()["run"], government)["repository_id"] == "22"

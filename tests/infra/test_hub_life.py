@@ -1,4 +1,4 @@
-"""A hub with everything that can be set, by the real engine in the embedded cloud: made, unchanged, refused, gone."""
+"""The life of a hub with every setting, by the real engine in the embedded cloud."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ SETTINGS = {
 }
 ROLES = {"preview", "deploy", "publish", "run", "run-33", "coordinator", "scheduler", "sweeper", "notices"}
 BOUNDARY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-# What IAM calls an operation that it calls otherwise; None: it asks for no right.
+# IAM's action of an operation with another name; None: the operation needs no right.
 RIGHTS = {
     "budgets:CreateBudget": "budgets:ModifyBudget",
     "budgets:CreateNotification": "budgets:ModifyBudget",
@@ -62,7 +62,7 @@ RIGHTS = {
 
 
 def needed(calls):
-    """The rights that these calls of AWS need."""
+    """Returns the rights for these AWS calls."""
     names = {f"{call.service}:{call.operation}" for call in calls}
     return {right for name in names if (right := RIGHTS.get(name, name))}
 
@@ -84,7 +84,7 @@ def cloud():
 
 @pytest.fixture(scope="module")
 def hub(cloud, tmp_path_factory):
-    """The project with its hub deployed, the engine that did it, and how it ran."""
+    """The project with its deployed hub, the engine, and the result of the deployment."""
     project = tmp_path_factory.mktemp("project")
     shutil.copy(ROOT / "Pulumi.yaml", project)
     shutil.copytree(ROOT / "infra", project / "infra", ignore=shutil.ignore_patterns("__pycache__"))
@@ -117,23 +117,23 @@ def test_a_second_up_changes_nothing(hub):
     up(hub, "--expect-no-changes")
 
 
-def test_what_was_made_breaks_no_rule(hub):
+def test_the_resources_break_no_rule(hub):
     made = [(one["type"], one["inputs"]) for one in resources(hub) if one.get("custom")]
     assert {kind: found for kind, inputs in made if (found := reasons(kind, inputs))} == {}
     assert stack_reasons(made) == []
 
 
-def test_a_preview_that_refreshes_needs_the_rights_of_previews_only(hub):
+def test_a_refreshing_preview_needs_only_the_rights_of_the_role_preview(hub):
     project, pulumi = hub
     before = len(pulumi.log)
-    # changes are not the matter here: MiniStack 1.5.33 keeps no bus policy that is given as a whole, and shows another
+    # the test ignores changes: MiniStack 1.5.33 does not store a complete bus policy, and shows another one
     pulumi.cli("preview", "--refresh", "--stack", "prod.hub", cwd=project)
     calls = pulumi.log[before:]
     assert len(needed(calls)) > 10
     assert needed(calls) - given("preview") == set()
 
 
-def test_its_roles_are_there_with_path_boundary_and_policies(hub, cloud):
+def test_the_roles_have_path_boundary_and_policies(hub, cloud):
     iam = cloud.client("iam", "us-east-1")
     found = {one["RoleName"]: one for one in iam.list_roles(PathPrefix="/toril/prod/")["Roles"]}
     assert set(found) == {f"toril-prod-{role}" for role in ROLES}
@@ -146,7 +146,7 @@ def test_its_roles_are_there_with_path_boundary_and_policies(hub, cloud):
     }
 
 
-def test_the_bucket_is_private_encrypted_and_forgets_runs(hub, cloud):
+def test_the_bucket_is_private_and_encrypted_and_expires_runs(hub, cloud):
     s3 = cloud.client("s3", "us-east-1")
     assert all(s3.get_public_access_block(Bucket="acme-results")["PublicAccessBlockConfiguration"].values())
     (rule,) = s3.get_bucket_encryption(Bucket="acme-results")["ServerSideEncryptionConfiguration"]["Rules"]
@@ -155,7 +155,7 @@ def test_the_bucket_is_private_encrypted_and_forgets_runs(hub, cloud):
     assert [one["Filter"]["Prefix"] for one in rules if "Expiration" in one] == ["runs/"]
 
 
-def test_it_exports_what_regions_and_workflows_need(hub):
+def test_the_hub_exports_the_values_for_regions_and_workflows(hub):
     project, pulumi = hub
     found = json.loads(pulumi.cli("stack", "output", "--json", "--stack", "prod.hub", cwd=project).stdout)
     assert found["bucket"] == "acme-results"
@@ -165,7 +165,7 @@ def test_it_exports_what_regions_and_workflows_need(hub):
     assert ":event-bus/toril-prod-notices" in found["notice_bus"]
 
 
-def test_it_is_neither_unprotected_nor_destroyed_while_regions_depend_on_it(hub, cloud):
+def test_the_hub_keeps_its_protection_while_regions_depend_on_it(hub, cloud):
     s3 = cloud.client("s3", "us-east-1")
     keys = ["deployments/eu-west-1.json", "deployments/us-east-1.json"]
     for key in keys:
@@ -177,7 +177,7 @@ def test_it_is_neither_unprotected_nor_destroyed_while_regions_depend_on_it(hub,
         s3.delete_object(Bucket="acme-results", Key=key)
 
 
-def test_protected_it_refuses_to_go_and_unprotected_it_leaves_nothing(hub, cloud):
+def test_a_protected_hub_cannot_be_destroyed_and_an_unprotected_one_leaves_nothing(hub, cloud):
     project, pulumi = hub
     destroy = ("destroy", "--yes", "--skip-preview", "--stack", "prod.hub")
     configure(project, SETTINGS | {"protect": "true"})

@@ -1,4 +1,4 @@
-"""Every image comes from ECR or from a registry with a login; or the stack is refused."""
+"""Every image comes from ECR or from a registry with a login; any other is an error."""
 
 import pytest
 from hypothesis import given
@@ -47,7 +47,7 @@ def pulled(image: str, *caches: CacheSettings, **more: bool | tuple[str, ...]) -
     return resolve("x", Flavour(image=image), own(*caches, **more)).uri  # type: ignore[arg-type]
 
 
-def test_without_an_image_a_flavour_is_a_tag_of_the_workers_repository_and_then_its_digest():
+def test_a_flavour_without_an_image_uses_its_tag_or_digest_in_the_workers_repository():
     assert resolve("slim", Flavour(), own()).uri == f"{HOST}/toril/worker:slim"
     built = resolve("slim", Flavour(digest=DIGEST), own())
     assert (built.uri, built.digest) == (f"{HOST}/toril/worker@{DIGEST}", DIGEST)
@@ -89,62 +89,62 @@ def test_an_image_of_a_cached_upstream_comes_through_its_cache(written, becomes)
         ("a/b", None, "docker.io/acme/app:1", "a/b/acme/app:1"),
     ],
 )
-def test_prefixes_of_cache_and_upstream_are_exchanged(prefix, upstream_prefix, written, becomes):
+def test_the_caches_prefix_replaces_the_upstreams(prefix, upstream_prefix, written, becomes):
     more = {"upstreamPrefix": upstream_prefix} if upstream_prefix else {}
     assert pulled(written, cache("docker-hub", prefix=prefix, **more)) == f"{HOST}/{becomes}"
 
 
-def test_the_most_special_cache_of_an_upstream_is_used():
+def test_the_most_specific_cache_of_an_upstream_is_used():
     wide, narrow = cache("ghcr"), cache("ghcr", prefix="acme", upstreamPrefix="acme/load")
     assert pulled("ghcr.io/acme/load/app:1", wide, narrow) == f"{HOST}/acme/app:1"
     assert pulled("ghcr.io/acme/other:1", wide, narrow) == f"{HOST}/github/acme/other:1"
 
 
-def test_a_path_that_another_prefix_would_catch_is_not_rewritten_into_it():
+def test_an_image_whose_path_matches_another_caches_prefix_is_an_error():
     root, special = cache("docker-hub", prefix=ROOT), cache("quay")
-    with pytest.raises(SettingError, match="outside"):
+    with pytest.raises(SettingError, match=r"`docker\.io/quay/app:1`"):
         pulled("docker.io/quay/app:1", root, special)
 
 
-def test_repositories_of_the_stack_are_no_cache_even_below_root():
+def test_the_stacks_own_repositories_do_not_belong_to_a_cache_with_prefix_root():
     image = resolve("x", Flavour(image="team/app:1"), own(cache("quay", prefix=ROOT), repositories=("team/app",)))
     assert (image.uri, image.cache) == (f"{HOST}/team/app:1", None)
 
 
-def test_images_in_private_registries_stay_where_they_are():
+def test_images_in_private_registries_stay_unchanged():
     elsewhere = f"{OTHER}.dkr.ecr.ap-south-1.amazonaws.com/team/app:1"
     assert pulled(elsewhere) == elsewhere
     assert pulled(f"{HOST}/made/by/hand:1") == f"{HOST}/made/by/hand:1"
 
 
-def test_a_login_lets_a_flavour_come_from_any_registry():
+def test_a_flavour_with_credentials_may_use_any_registry():
     login = secret()
     image = resolve("x", Flavour(image="registry.acme.com:5000/app:1", credentials=login), own())
     assert (image.uri, image.credentials, image.repository_arn) == ("registry.acme.com:5000/app:1", login, None)
 
 
-def test_over_fips_registries_have_their_fips_hosts():
+def test_with_fips_registries_have_their_fips_hosts():
     assert pulled("toril/worker:1", fips=True) == f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com/toril/worker:1"
 
 
 @pytest.mark.parametrize(
     ("flavour", "fix"),
     [
-        ({"image": "nginx:1.27"}, "write its registry too, as in docker.io/library/nginx:1.27"),
+        ({"image": "nginx:1.27"}, "as in docker.io/library/nginx:1.27"),
         ({"image": "grafana/k6:1"}, "as in docker.io/grafana/k6:1"),
-        ({"image": "docker.io/nginx:1.27"}, "add a cache of it to toril:caches, as in `- {upstream: docker-hub}`"),
+        ({"image": "docker.io/nginx:1.27"}, "toril:caches, as in `- {upstream: docker-hub}`"),
         ({"image": "acmeload.azurecr.io/app:1"}, "upstream: acr"),
-        ({"image": "mcr.microsoft.com/app:1"}, "give the flavour `credentials`"),
-        ({"image": "nginx"}, "add a tag or, better, a digest"),
+        ({"image": "mcr.microsoft.com/app:1"}, "`credentials`"),
+        ({"image": "nginx"}, "Add a tag or, better, a digest"),
         ({"image": "https://ghcr.io/acme/app:1"}, "without https://"),
         ({"image": "ghcr.io/Acme/app:1"}, "in lower case"),
-        ({"image": f"ghcr.io/acme/app@{DIGEST}", "digest": "sha256:" + "cd" * 32}, "remove one of them"),
-        ({"credentials": secret()}, "remove them"),
+        ({"image": f"ghcr.io/acme/app@{DIGEST}", "digest": "sha256:" + "cd" * 32}, "Remove one of them"),
+        ({"credentials": secret()}, "Remove them"),
         ({"image": "acme/app:1", "credentials": secret()}, "registry.example.com/acme/app:1"),
-        ({"image": f"{HOST}/app:1", "credentials": secret()}, "ECR takes none"),
+        ({"image": f"{HOST}/app:1", "credentials": secret()}, "ECR accepts none"),
     ],
 )
-def test_what_would_come_from_outside_is_refused_with_the_way_in(flavour, fix):
+def test_an_error_about_an_image_says_how_to_fix_it(flavour, fix):
     with pytest.raises(SettingError) as refused:
         resolve("x", Flavour.model_validate(flavour), own())
     assert "toril:flavours.x" in str(refused.value)
@@ -152,18 +152,18 @@ def test_what_would_come_from_outside_is_refused_with_the_way_in(flavour, fix):
 
 
 def test_dockers_official_images_need_library_below_a_prefix():
-    with pytest.raises(SettingError, match="write docker-hub/library/nginx:1"):
+    with pytest.raises(SettingError, match="Use `docker-hub/library/nginx:1`"):
         pulled("docker-hub/nginx:1", *ALL)
 
 
-def test_over_fips_nothing_comes_from_outside_of_ecr():
-    with pytest.raises(SettingError, match="from ECR only"):
+def test_with_fips_images_from_outside_ecr_are_an_error():
+    with pytest.raises(SettingError, match="only from ECR"):
         resolve("x", Flavour(image="registry.acme.com/app:1", credentials=secret()), own(fips=True))
     with pytest.raises(SettingError, match="copy it into a repository of this stack"):
         pulled("ghcr.io/acme/app:1", fips=True)
 
 
-part = st.sampled_from(["library", "acme", "load", "app", "quay", "a-b", "x.y"])  # few, so that they meet
+part = st.sampled_from(["library", "acme", "load", "app", "quay", "a-b", "x.y"])  # few values, so that they collide
 paths = st.lists(part, min_size=1, max_size=4).map("/".join)
 prefixes = st.one_of(st.just(ROOT), st.lists(part, min_size=1, max_size=2).map("/".join))
 shapes = st.sampled_from(["docker-hub", "ghcr", "quay", "ecr-public", "k8s"])
@@ -184,7 +184,7 @@ hosts = st.sampled_from(
 
 
 @given(rules(), hosts, paths, st.sampled_from([":1", f"@{DIGEST}", f":1@{DIGEST}"]), st.booleans())
-def test_no_task_pulls_from_outside_unless_it_has_a_login(caches, host, path, version, login):
+def test_a_task_pulls_from_outside_only_with_a_login(caches, host, path, version, login):
     flavour = Flavour(image=(f"{host}/" if host else "") + path + version, credentials=secret() if login else None)
     try:
         image = resolve("x", flavour, own(*caches))
@@ -196,7 +196,7 @@ def test_no_task_pulls_from_outside_unless_it_has_a_login(caches, host, path, ve
 
 
 @given(rules(), hosts, paths)
-def test_what_ecr_fetches_for_a_rewritten_image_is_what_was_written(caches, host, path):
+def test_ecr_fetches_the_written_image_for_a_rewritten_one(caches, host, path):
     registry = own(*caches)
     if host in (None, HOST):
         return
@@ -212,7 +212,7 @@ def test_what_ecr_fetches_for_a_rewritten_image_is_what_was_written(caches, host
 
 
 @given(rules(), st.permutations(range(4)), paths)
-def test_the_order_of_caches_decides_nothing(caches, order, path):
+def test_the_order_of_caches_makes_no_difference(caches, order, path):
     def outcome(found: tuple[CacheSettings, ...]) -> Image | str:
         try:
             return resolve("x", Flavour(image=f"ghcr.io/{path}:1"), own(*found))
@@ -222,12 +222,12 @@ def test_the_order_of_caches_decides_nothing(caches, order, path):
     assert outcome(caches) == outcome(tuple(caches[index] for index in order if index < len(caches)))
 
 
-def test_a_reference_is_taken_apart_whole():
+def test_parse_returns_all_parts_of_a_reference():
     found = parse(f"registry.acme.com:5000/team/app:v1_2@{DIGEST}", "here")
     assert (found.host, found.path, found.tag, found.digest) == ("registry.acme.com:5000", "team/app", "v1_2", DIGEST)
 
 
-def test_in_an_environment_an_image_is_written_with_the_usual_prefix_or_with_its_own():
+def test_in_an_environment_an_image_may_have_the_usual_prefix_or_the_caches_own():
     caches = (cache("docker-hub", prefix="prod/docker-hub"), cache("quay", prefix="prod/quay"))
     wanted = f"{HOST}/prod/docker-hub/grafana/k6:1.3.0"
     assert pulled("docker-hub/grafana/k6:1.3.0", *caches) == wanted
@@ -235,5 +235,5 @@ def test_in_an_environment_an_image_is_written_with_the_usual_prefix_or_with_its
     assert pulled("docker.io/grafana/k6:1.3.0", *caches) == wanted
     assert pulled(f"{HOST}/docker-hub/grafana/k6:1.3.0", *caches) == f"{HOST}/docker-hub/grafana/k6:1.3.0"
     assert pulled("quay/a/b:1", *caches, repositories=("quay/a/b",)) == f"{HOST}/quay/a/b:1"
-    with pytest.raises(SettingError, match=r"write prod/docker-hub/library/nginx:1"):
+    with pytest.raises(SettingError, match="Use `prod/docker-hub/library/nginx:1`"):
         pulled("docker-hub/nginx:1", *caches)

@@ -1,4 +1,4 @@
-"""The laws find what breaks them, and the run without an engine sees what a program really said."""
+"""The laws report violations, and the offline run records a program's real resources."""
 
 import json
 from dataclasses import replace
@@ -29,14 +29,14 @@ def found():
 
 
 def with_input(found, kind, **inputs):
-    """As if the program had given other inputs to the first resource of a type."""
+    """Returns a run with other inputs for the first resource of a type."""
     one = found.of(kind)[0]
-    told = {**one.inputs, **inputs}
-    other = replace(one, inputs=told, shown=told, checked={**one.checked, **inputs})
+    changed = {**one.inputs, **inputs}
+    other = replace(one, inputs=changed, shown=changed, checked={**one.checked, **inputs})
     return replace(found, resources=tuple(other if each is one else each for each in found.resources))
 
 
-def test_a_stack_as_it_is_breaks_no_law(found):
+def test_an_unchanged_stack_breaks_no_law(found):
     assert broken(CASE, found) == []
 
 
@@ -62,16 +62,16 @@ BREACHES = [
 
 
 @pytest.mark.parametrize(("law", "kind", "inputs"), BREACHES)
-def test_a_breach_is_found(found, law, kind, inputs):
-    said = broken(CASE, with_input(found, kind, **inputs))
-    assert [one for one in said if one.startswith(f"{law}: ")]
+def test_each_breach_is_reported(found, law, kind, inputs):
+    violations = broken(CASE, with_input(found, kind, **inputs))
+    assert [one for one in violations if one.startswith(f"{law}: ")]
 
 
-def test_what_is_protected_for_nothing_is_found(found):
+def test_a_protected_resource_without_content_is_a_violation(found):
     (policy, *_) = found.of("LifecyclePolicy")
     others = tuple(replace(one, protect=True) if one is policy else one for one in found.resources)
-    said = broken(CASE, replace(found, resources=others))
-    assert said == [f"only_what_holds_something_is_protected: {policy.urn} is protected"]
+    violations = broken(CASE, replace(found, resources=others))
+    assert violations == [f"only_what_holds_something_is_protected: {policy.urn} is protected"]
 
 
 def test_every_law_has_a_breach():
@@ -79,16 +79,16 @@ def test_every_law_has_a_breach():
     assert {law.__name__ for law in LAWS} == {law for law, _, _ in BREACHES} | faults
 
 
-def test_a_secret_is_seen_as_one(found):
+def test_the_offline_run_recognises_secrets(found):
     (version,) = found.of("SecretVersion")
     assert version.secret == {"secretString"}
     assert version.shown["secretString"] == HIDDEN
     assert MARK in version.inputs["secretString"]
 
 
-def test_a_refused_stack_has_made_nothing():
+def test_a_stack_with_an_error_has_no_resources():
     found = Case(stack="us-east-1", config={"caches": ["docker-hub"]}).found()
-    assert "toril:credentials.docker-hub: is missing" in str(found.refusal)
+    assert "toril:credentials.docker-hub: registry-1.docker.io" in str(found.refusal)
     assert found.resources == ()
 
 
@@ -96,7 +96,7 @@ def says(program):
     return run("us-east-1", {}, program=program).faults
 
 
-def test_what_a_service_would_refuse_is_a_fault():
+def test_a_request_that_the_service_would_reject_is_a_fault():
     def program():
         options = pulumi.ResourceOptions(provider=aws.Provider("aws", region="us-east-1"))
         aws.ecr.Repository("worker", name="W", region="us-east-1", image_tag_mutability="SOMETIMES", opts=options)
@@ -111,7 +111,7 @@ def test_a_default_provider_is_a_fault():
     assert "default provider" in "".join(says(lambda: pulumi.export("who", aws.get_caller_identity().account_id)))
 
 
-def test_a_name_that_is_there_twice_is_a_fault():
+def test_a_duplicate_name_is_a_fault():
     def program():
         options = pulumi.ResourceOptions(provider=aws.Provider("aws", region="us-east-1"))
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""The role `deploy`, under IAM's enforcement: every call of the stacks' life is allowed, nothing else is granted."""
+"""The role `deploy` under IAM: it allows every call of the stacks' life, and nothing else."""
 
 import json
 
@@ -13,7 +13,7 @@ from tests.infra.world import REGIONS, World, acting, world
 pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("lived")]
 DEPLOY = "arn:aws:iam::123456789012:role/toril/main/toril-deploy"
 JOB = {"sub": "repo:acme/shop:environment:deploy", "repository_id": "22"}
-COPY = "copy-of-deploy"  # with the same rights, and not part of what is deployed: a hub takes its roles with it
+COPY = "copy-of-deploy"  # has the same rights, but no stack owns it: the destroyed hub removes its own roles
 AWAY = {
     "network": {"mode": "private"},
     "targets": {"cidrs": ["203.0.113.0/24"]},
@@ -24,7 +24,10 @@ AWAY = {
 
 @pytest.fixture(scope="module")
 def lived():
-    """The statements of `deploy`, and the life of hub and regions with its rights alone, as IAM saw it."""
+    """Deploys, changes and destroys hub and regions with the rights of `deploy`.
+
+    Returns its statements, IAM's decisions and the resources that are left.
+    """
     with world(auth=True) as root:
         root.cloud.client("iam").create_policy(PolicyName="boundary", PolicyDocument=BOUNDARY_DOCUMENT)
         before = {*inventory(root.cloud, *REGIONS), f"global arn:aws:iam::{root.cloud.account}:role/{COPY}"}
@@ -48,7 +51,7 @@ def lived():
 
 
 def _copy(root: World) -> list[Statement]:
-    """A role with the policies of `deploy`; their statements."""
+    """Makes a role with the policies of `deploy`. Returns their statements."""
     iam = root.cloud.client("iam")
     trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{root.cloud.account}:root"}}
     document = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
@@ -63,7 +66,7 @@ def _copy(root: World) -> list[Statement]:
 
 
 def _change_hub(deploying: World) -> None:
-    """What an operator changes in the life of a hub, and back; it stays without protection for its end."""
+    """Changes the hub like an operator, and reverts the changes. The hub stays unprotected for its end."""
     changed = {
         "retention": {"runs": 30},
         "tags": {"owner": "ops"},
@@ -89,7 +92,7 @@ def _regions(deploying: World) -> None:
 
 
 def _other_home() -> dict[str, object]:
-    """The home region with everything changed that changes in place."""
+    """Returns settings of the home region with all in-place changes."""
     grants = [{"principal": OTHER, "rights": ["push"]}]
     login = {"docker-hub": {"username": "acme", "accessToken": "another"}}
     nightly = [{**HOME["schedules"][0], "cron": "rate(12 hours)"}]
@@ -115,13 +118,13 @@ def test_nothing_is_left_behind(lived):
     assert lived[2] == set()
 
 
-def test_no_statement_is_there_for_nothing(lived):
+def test_every_granted_action_is_used_or_excused(lived):
     statements, decisions, _ = lived
     used = {(sid, one.action) for one in decisions for sid in one.statements}
     granted = {(one["Sid"], action) for one in statements for action in one["Action"]}
-    assert _told(granted - used - excused()) == ""
-    assert _told(excused() - (granted - used)) == ""  # an excuse that nobody needs any more
+    assert _lines(granted - used - excused()) == ""
+    assert _lines(excused() - (granted - used)) == ""  # obsolete excuses
 
 
-def _told(found: set[tuple[str, str]]) -> str:
+def _lines(found: set[tuple[str, str]]) -> str:
     return "\n".join(f"{sid} {action}" for sid, action in sorted(found))

@@ -21,7 +21,7 @@ def runner(place, role):
 
 
 @pytest.mark.parametrize("role", ["run", "coordinator"])
-def test_a_run_is_started_watched_and_stopped(place, role):
+def test_the_role_starts_watches_and_stops_a_run(place, role):
     who = runner(place, role)
     ecs, s3 = place.client("ecs", who), place.client("s3", who, HUB)
     s3.get_object(Bucket=BUCKET, Key=f"deployments/{REGION}.json")
@@ -55,7 +55,7 @@ def sweep(place, name="sweep-1", role=None, group="toril"):
 
 
 @pytest.mark.parametrize("role", ["run", "coordinator"])
-def test_a_run_plans_its_sweep_and_no_other_schedule(place, role):
+def test_the_role_plans_sweeps_and_no_other_schedules(place, role):
     scheduler = place.client("scheduler", runner(place, role), HUB)
     scheduler.create_schedule(**sweep(place))
     scheduler.get_schedule(GroupName="toril", Name="sweep-1")
@@ -66,7 +66,7 @@ def test_a_run_plans_its_sweep_and_no_other_schedule(place, role):
 
 
 @pytest.mark.parametrize("role", ["run", "coordinator"])
-def test_a_run_is_kept_to_its_clusters_roles_and_keys(place, role):
+def test_the_role_is_restricted_to_its_clusters_roles_and_keys(place, role):
     who = runner(place, role)
     ecs, s3 = place.client("ecs", who), place.client("s3", who, HUB)
     denied(ecs.run_task, **place.task(cluster=OTHER_CLUSTER))
@@ -96,7 +96,7 @@ def test_a_run_is_kept_to_its_clusters_roles_and_keys(place, role):
     denied(place.client("iam", who, HUB).create_role, RoleName="x", AssumeRolePolicyDocument="{}")
 
 
-def test_not_even_a_run_writes_over_a_workers_file(place):
+def test_the_role_run_cannot_overwrite_a_workers_file(place):
     s3 = place.client("s3", runner(place, "run"), HUB)
     denied(s3.put_object, Bucket=BUCKET, Key=f"{RUN}/workers/9/1.hist", Body=b"")
     s3.put_object(Bucket=BUCKET, Key=f"{RUN}/workers/9/1.hist", Body=b"", IfNoneMatch="*")
@@ -117,7 +117,7 @@ def test_the_scheduler_starts_coordinators_and_nothing_else(place):
     denied(place.client("sqs", who, HUB).receive_message, QueueUrl=queue)
 
 
-def test_the_sweeper_stops_tasks_and_says_so(place):
+def test_the_sweeper_stops_tasks_and_records_the_stop(place):
     (task,) = place.client("ecs").run_task(**place.task())["tasks"]
     who = place.acting("sweeper")
     ecs, s3 = place.client("ecs", who), place.client("s3", who, HUB)
@@ -138,7 +138,7 @@ def test_the_sweeper_stops_tasks_and_says_so(place):
     denied(ecs.list_tasks, cluster=OTHER_CLUSTER)
 
 
-def test_publishing_pushes_images_and_suites_and_starts_nothing(place):
+def test_the_role_publish_pushes_images_and_suites_and_starts_nothing(place):
     who = place.github("publish", "environment:publish")
     ecr, s3 = place.client("ecr", who), place.client("s3", who, HUB)
     ecr.get_authorization_token()
@@ -153,11 +153,11 @@ def test_publishing_pushes_images_and_suites_and_starts_nothing(place):
     denied(place.client("ecs", who).run_task, **place.task())
 
 
-def test_the_role_publish_is_enough_to_publish_an_image(place, tmp_path):
+def test_the_role_publish_has_all_rights_to_publish_an_image(place, tmp_path):
     cloud, who = place.world.cloud, place.github("publish", "environment:publish")
-    told = ["--tag", "slim-role", "--store", f"s3://{BUCKET}", "--registry", cloud.url.partition("://")[2]]
+    options = ["--tag", "slim-role", "--store", f"s3://{BUCKET}", "--registry", cloud.url.partition("://")[2]]
     archives = [archive(tmp_path, "arm64"), archive(tmp_path, "amd64")]
-    command = [sys.executable, publish.__file__, "slim", *map(str, archives), *told]
+    command = [sys.executable, publish.__file__, "slim", *map(str, archives), *options]
     environment = cloud.environment(AWS_DEFAULT_REGION=HUB, **who.environment())
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -165,7 +165,7 @@ def test_the_role_publish_is_enough_to_publish_an_image(place, tmp_path):
     assert found["imageDetails"][0]["imageDigest"] in done.stdout
 
 
-def test_a_preview_sees_no_secret_no_run_and_changes_nothing(place):
+def test_the_role_preview_reads_no_secret_and_no_run_and_changes_nothing(place):
     who = place.github("preview", "pull_request")
     denied(place.client("secretsmanager", who).get_secret_value, SecretId=place.listed)
     denied(place.client("s3", who, HUB).get_object, Bucket=BUCKET, Key=f"{RUN}/plan.json")
@@ -178,7 +178,7 @@ def test_a_preview_sees_no_secret_no_run_and_changes_nothing(place):
     denied(place.client("ec2", who).create_vpc, CidrBlock="10.9.0.0/16")
 
 
-def test_stacks_are_previewed_and_refreshed_with_the_preview_role(place):
+def test_the_role_preview_can_preview_and_refresh_stacks(place):
     states = {name: place.world.pulumi.stack(name, program=lambda: None).automation.export_stack() for name in STACKS}
     with acting(place.world, place.github("preview", "ref:refs/heads/main")) as reading:
         stacks = {name: reading.stack(name, **place.stage.settings[name]) for name in STACKS}

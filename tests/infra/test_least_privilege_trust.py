@@ -1,4 +1,4 @@
-"""Who gets which role, under IAM's enforcement."""
+"""The trust policies of the roles, under IAM."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -16,7 +16,7 @@ TRUST = {
 
 
 @pytest.mark.parametrize("role", TRUST)
-def test_a_role_is_taken_by_its_own_jobs_under_both_forms_of_the_subject(place, role):
+def test_a_roles_own_jobs_can_assume_it_with_both_forms_of_the_subject(place, role):
     for end in TRUST[role]:
         for subject in (f"repo:acme/shop:{end}", f"repo:acme@11/shop@22:{end}"):
             who = place.github(role, end, sub=subject)
@@ -40,19 +40,19 @@ def test_a_role_is_taken_by_its_own_jobs_under_both_forms_of_the_subject(place, 
     ],
     ids=lambda claims: " ".join(claims.values()),
 )
-def test_nobody_else_gets_in(place, role, claims):
+def test_other_jobs_cannot_assume_a_role(place, role, claims):
     with pytest.raises(ClientError, match=r"AccessDenied|InvalidIdentityToken"):
         place.github(role, TRUST[role][0], **claims)
 
 
-def test_a_role_is_not_taken_by_the_jobs_of_another_one(place):
+def test_the_jobs_of_one_role_cannot_assume_another(place):
     for role in TRUST:
         for other in set(TRUST) - {role}:
             with refused("AccessDenied"):
                 place.github(role, TRUST[other][0])
 
 
-def test_a_further_repository_runs_and_gets_no_other_role(place):
+def test_another_repository_can_assume_only_its_role_to_run(place):
     own = {"sub": "repo:acme/cart:environment:load-test", "repository_id": "33"}
     place.github("run-33", "", **own)
     for role in TRUST:
@@ -61,6 +61,6 @@ def test_a_further_repository_runs_and_gets_no_other_role(place):
 
 
 @pytest.mark.parametrize("role", ["coordinator", "scheduler", "sweeper", f"{REGION}-worker", f"{REGION}-execution"])
-def test_roles_of_services_are_taken_by_nobody_else(place, role):
+def test_only_services_can_assume_the_roles_of_services(place, role):
     with refused("AccessDenied"):
         place.world.cloud.assume(place.arn(role))

@@ -1,4 +1,4 @@
-"""A worker's two roles, under IAM's enforcement: what they may, what they may not, and that they need all of it."""
+"""A worker's two roles under IAM: their rights, their limits, and the need of each statement."""
 
 import json
 import time
@@ -20,19 +20,19 @@ def test_a_worker_adds_results_once_and_reads_runs(place):
     s3.put_object(**result, IfNoneMatch="*")
     with refused("PreconditionFailed"):
         s3.put_object(**result, IfNoneMatch="*")
-    with refused("NoSuchKey"):  # and no refusal: a worker waits for it
+    with refused("NoSuchKey"):  # not AccessDenied: a worker waits for this file
         s3.get_object(Bucket=BUCKET, Key=f"{RUN}/start.json")
     listed = {one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{RUN}/")["Contents"]}
     assert {f"{RUN}/plan.json", result["Key"]} <= listed
 
 
-def test_a_worker_plants_nothing_in_a_suite_whose_folder_is_called_workers(place):
+def test_a_worker_cannot_write_into_a_suites_folder_called_workers(place):
     key = {"Bucket": BUCKET, "Key": f"{RUN}/suite/workers/sitecustomize.py", "Body": b"", "IfNoneMatch": "*"}
     denied(place.client("s3", place.acting(f"{REGION}-worker"), HUB).put_object, **key)
     place.client("s3", place.github("run", "environment:load-test"), HUB).put_object(**key)  # the launcher publishes it
 
 
-def test_a_worker_can_do_nothing_else_with_the_store(place):
+def test_a_worker_has_no_other_rights_on_the_store(place):
     s3 = place.client("s3", place.acting(f"{REGION}-worker"), HUB)
     for key in (f"{RUN}/stop.json", f"{RUN}/plan.json", "runs/verdict.json", "deployments/x.json", "suites/x"):
         denied(s3.put_object, Bucket=BUCKET, Key=key, Body=b"", IfNoneMatch="*")
@@ -44,7 +44,7 @@ def test_a_worker_can_do_nothing_else_with_the_store(place):
     denied(s3.list_objects_v2, Bucket=BUCKET, Prefix="suites/")
 
 
-def test_a_worker_reads_the_secrets_of_the_list_and_no_other(place):
+def test_a_worker_reads_only_the_listed_secrets(place):
     secrets = place.client("secretsmanager", place.acting(f"{REGION}-worker"))
     assert secrets.get_secret_value(SecretId=place.listed)["SecretString"] == "s3cr3t"
     denied(secrets.get_secret_value, SecretId=place.unlisted)
@@ -58,7 +58,7 @@ def policy(place, role):
 
 
 def without(place, role, sid):
-    """Take one statement out of a role's policy; how to put it back."""
+    """Removes one statement from a role's policy. Returns a function that restores it."""
     name, document = policy(place, role)
     kept = [one for one in document["Statement"] if one["Sid"] != sid]
     assert len(kept) == len(document["Statement"]) - 1
@@ -68,7 +68,7 @@ def without(place, role, sid):
 
 
 def started(place) -> str:
-    """The reason why a worker's task stopped, or how it is."""
+    """Starts a worker's task. Returns the reason of its stop, or its status."""
     ecs = place.client("ecs")
     (task,) = ecs.run_task(**place.task())["tasks"]
     until = time.monotonic() + 20
@@ -86,7 +86,7 @@ def test_a_task_starts_with_its_execution_role(place):
 
 
 @pytest.mark.parametrize("sid", ["LogIn", "Pull", "Log"])
-def test_without_a_statement_of_its_execution_role_no_task_starts(place, sid):
+def test_a_task_needs_each_statement_of_its_execution_role(place, sid):
     restore = without(place, f"{REGION}-execution", sid)
     try:
         assert "AccessDeniedException" in started(place)
@@ -94,7 +94,7 @@ def test_without_a_statement_of_its_execution_role_no_task_starts(place, sid):
         restore()
 
 
-def test_the_execution_role_pulls_and_logs_for_workers_only(place):
+def test_the_execution_role_pulls_and_logs_only_for_workers(place):
     role = place.acting(f"{REGION}-execution")
     assert {one["Sid"] for one in policy(place, f"{REGION}-execution")[1]["Statement"]} == {"LogIn", "Pull", "Log"}
     denied(place.client("ecr", role).batch_get_image, repositoryName="ecr-public/nginx", imageIds=[{"imageTag": "1"}])
@@ -113,7 +113,7 @@ def test_the_execution_role_pulls_and_logs_for_workers_only(place):
         ("ReadSecrets", "secretsmanager", "get_secret_value", {"SecretId": SECRET}),
     ],
 )
-def test_each_statement_of_a_worker_is_needed(place, sid, service, operation, asked):
+def test_a_worker_needs_each_of_its_statements(place, sid, service, operation, asked):
     role = f"{REGION}-worker"
     client = place.client(service, place.acting(role), HUB if service == "s3" else REGION)
     restore = without(place, role, sid)
@@ -123,6 +123,6 @@ def test_each_statement_of_a_worker_is_needed(place, sid, service, operation, as
         restore()
 
 
-def test_a_worker_has_no_further_statement(place):
+def test_a_worker_has_no_other_statements(place):
     sids = {one["Sid"] for one in policy(place, f"{REGION}-worker")[1]["Statement"]}
     assert sids == {"ReadRuns", "ListRuns", "AddResults", "LeaveSuites", "ReadSecrets"}

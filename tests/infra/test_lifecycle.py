@@ -1,6 +1,6 @@
-"""The life of a hub and two regions as they are in the repository: the real program, the real engine.
+"""The life of the repository's own hub and two regions: the real program, the real engine.
 
-One world for all tests of the file; each leaves it as it was, the last ones take it down in the manual's order.
+All tests of the file share one world. Each reverts its changes; the last ones destroy the stacks in the manual's order.
 """
 
 import json
@@ -21,7 +21,7 @@ DIGEST = f"sha256:{'0a' * 32}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """The stacks, how many of what their previews foresaw and their updates made, and what was there before."""
+    """The stacks, the counts of their previews and updates, and the earlier inventory."""
 
     world: World
     stacks: dict[str, Stack]
@@ -30,7 +30,7 @@ class Deployed:
     before: set[str]
 
     def resources(self, stack: str) -> set[str]:
-        """Those of AWS, by URN; neither components nor the provider."""
+        """Returns the URNs of the AWS resources, without components and the provider."""
         found = self.stacks[stack].resources()
         return {urn for urn, one in found.items() if one.get("custom") and one["type"].startswith("aws:")}
 
@@ -47,7 +47,7 @@ def deployed():
         yield Deployed(world=found, stacks=stacks, foreseen=foreseen, made=made, before=before)
 
 
-def test_a_preview_foresees_what_the_update_makes(deployed):
+def test_the_preview_predicts_the_update(deployed):
     assert deployed.foreseen == deployed.made
     assert all(set(counts) == {"create"} for counts in deployed.made.values())
 
@@ -57,7 +57,7 @@ def test_a_region_has_forty_resources_at_most(deployed):
 
 
 @pytest.mark.parametrize("name", [HOME, *(pytest.param(name, marks=pytest.mark.nightly) for name in ("hub", AWAY))])
-def test_the_same_again_changes_nothing_and_nothing_drifts(deployed, name):
+def test_a_second_update_changes_nothing_and_nothing_drifts(deployed, name):
     stack = deployed.stacks[name]
     before = len(deployed.world.pulumi.log)
     assert set(stack.up(expect_no_changes=True)) == {"same"}
@@ -68,7 +68,7 @@ def test_the_same_again_changes_nothing_and_nothing_drifts(deployed, name):
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_what_a_region_publishes_is_what_the_cloud_has(deployed, region):
+def test_a_regions_record_matches_the_cloud(deployed, region):
     found, cloud = deployed.world.deployment(region), deployed.world.cloud
     ecs, ec2, logs = (cloud.client(service, region) for service in ("ecs", "ec2", "logs"))
     assert (found.toril_version, found.region, found.account) == (__version__, region, cloud.account)
@@ -100,7 +100,7 @@ def test_what_a_region_publishes_is_what_the_cloud_has(deployed, region):
     assert (found.home is not None) == (region == HOME)
 
 
-def test_the_home_region_has_a_place_for_schedules(deployed):
+def test_the_home_region_has_a_group_for_schedules(deployed):
     home, cloud = deployed.world.deployment(HOME).home, deployed.world.cloud
     groups = cloud.client("scheduler", HOME).list_schedule_groups()["ScheduleGroups"]
     assert home.schedule_group in {one["Name"] for one in groups}
@@ -111,11 +111,11 @@ def test_the_home_region_has_a_place_for_schedules(deployed):
 
 
 @pytest.mark.nightly
-def test_what_somebody_changed_is_noticed_and_mended(deployed):
+def test_a_refresh_notices_a_manual_change_and_the_update_reverts_it(deployed):
     cloud, stack = deployed.world.cloud, deployed.stacks[AWAY]
     cloud.client("logs", AWAY).put_retention_policy(logGroupName="/toril/main/workers", retentionInDays=1)
     cloud.client("ecr", AWAY).delete_pull_through_cache_rule(ecrRepositoryPrefix="ecr-public")
-    assert set(stack.preview(expect_no_changes=True)) == {"same"}  # by the state alone
+    assert set(stack.preview(expect_no_changes=True)) == {"same"}  # compares only with the state
     with pytest.raises(CommandError, match="no changes were expected"):
         stack.preview(refresh=True, expect_no_changes=True)
     counts = stack.up(refresh=True)
@@ -125,7 +125,7 @@ def test_what_somebody_changed_is_noticed_and_mended(deployed):
 
 
 @pytest.mark.nightly
-def test_another_tag_replaces_nothing_and_reaches_what_is_there(deployed):
+def test_another_tag_reaches_existing_resources_and_replaces_none(deployed):
     stack, cloud = deployed.stacks[AWAY], deployed.world.cloud
     stack.configure({"tags": json.dumps({"team": "shop"})})
     counts = stack.up()
@@ -139,7 +139,7 @@ def test_another_tag_replaces_nothing_and_reaches_what_is_there(deployed):
 
 
 @pytest.mark.nightly
-def test_another_digest_makes_revisions_of_its_tasks_and_nothing_else(deployed):
+def test_another_digest_makes_only_revisions_of_its_task_definitions(deployed):
     stack, ecs = deployed.stacks[AWAY], deployed.world.cloud.client("ecs", AWAY)
     before = deployed.world.deployment(AWAY)
     stack.configure({"flavours": json.dumps({"slim": {"digest": DIGEST}, "full": {}})})
@@ -161,21 +161,21 @@ def test_another_digest_makes_revisions_of_its_tasks_and_nothing_else(deployed):
 
 
 @pytest.mark.nightly
-def test_a_further_cache_adds_four_resources_at_most_and_changes_what_names_it(deployed):
+def test_another_cache_adds_at_most_four_resources_and_changes_those_that_name_it(deployed):
     stack = deployed.stacks[AWAY]
     before = deployed.resources(AWAY)
     stack.configure({"caches": json.dumps(["ecr-public", "quay"])})
     counts = stack.up()
     assert set(counts) == {"same", "create", "update"}
     assert counts["create"] <= 4
-    assert counts["update"] == 2  # who may make its repositories, and deployments/<region>.json
+    assert counts["update"] == 2  # the right to make its repositories, and deployments/<region>.json
     assert {urn.rpartition("::")[2] for urn in deployed.resources(AWAY) - before} == {"eu-west-1-quay"}
     assert [one.prefix for one in deployed.world.deployment(AWAY).caches] == ["ecr-public", "quay"]
     stack.configure({"caches": json.dumps(["ecr-public"])})
     assert stack.up()["delete"] == counts["create"]
 
 
-def test_a_region_that_goes_leaves_the_others_alone_and_comes_back(deployed):
+def test_a_region_can_be_destroyed_and_deployed_again_without_effects_on_others(deployed):
     stack, s3 = deployed.stacks[AWAY], deployed.world.cloud.client("s3")
     others = inventory(deployed.world.cloud, HOME)
     assert stack.destroy()["delete"] == deployed.made[AWAY]["create"]
@@ -190,7 +190,7 @@ def test_a_region_that_goes_leaves_the_others_alone_and_comes_back(deployed):
     assert stack.up() == deployed.made[AWAY]
 
 
-def test_the_hub_goes_last_and_only_when_it_is_told_so(deployed):
+def test_the_hub_can_be_destroyed_last_and_only_without_protection(deployed):
     hub = deployed.stacks["hub"]
     with pytest.raises(CommandError, match="protect"):
         hub.destroy()

@@ -1,4 +1,4 @@
-"""Stacks that differ from the repository's: keys, private networks, environments side by side."""
+"""Stacks with other settings than the repository's: keys, private networks, several environments."""
 
 import pytest
 from pulumi.automation.errors import CommandError
@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("va
 
 @pytest.fixture(scope="module")
 def full():
-    """An environment with everything, in one cloud with the next tests' own."""
+    """An environment with every setting, in a cloud that the following tests share."""
     with world() as found:
         found.cloud.client("iam").create_policy(PolicyName="boundary", PolicyDocument=BOUNDARY_DOCUMENT)
         before = inventory(found.cloud, *REGIONS)
@@ -22,13 +22,13 @@ def full():
         yield found, hub, home, before
 
 
-def test_with_everything_set_the_same_again_changes_nothing(full):
+def test_a_second_update_with_every_setting_changes_nothing(full):
     _, hub, home, _ = full
     for stack in (hub, home):
         assert set(stack.up(expect_no_changes=True, refresh=True)) == {"same"}
 
 
-def test_with_keys_everything_is_encrypted_by_one_of_the_stack(full):
+def test_with_encryption_kms_a_key_of_the_stack_encrypts_everything(full):
     found, *_ = full
     s3, kms = found.cloud.client("s3"), found.cloud.client("kms", "us-east-1")
     ecr, logs = found.cloud.client("ecr", "us-east-1"), found.cloud.client("logs", "us-east-1")
@@ -46,7 +46,7 @@ def test_with_keys_everything_is_encrypted_by_one_of_the_stack(full):
     secrets = found.cloud.client("secretsmanager", "us-east-1")
     used.append(secrets.describe_secret(SecretId="ecr-pullthroughcache/toril/docker-hub").get("KmsKeyId"))
     assert set(used) <= keys
-    assert len(set(used)) >= 2  # no consumer of the bucket needs the registry's key, nor the other way round
+    assert len(set(used)) >= 2  # the bucket and the registry have different keys
 
 
 def test_a_schedule_starts_a_coordinator_in_the_home_region(full):
@@ -60,7 +60,7 @@ def test_a_schedule_starts_a_coordinator_in_the_home_region(full):
     assert (schedule["ScheduleExpressionTimezone"], schedule["State"]) == ("Europe/Madrid", "ENABLED")
 
 
-def test_a_private_network_away_from_the_bucket_has_its_own_way_there(full):
+def test_a_private_network_reaches_a_distant_bucket_by_its_own_endpoint(full):
     found, *_ = full
     private = found.stack("eu-west-1", network={"mode": "private"})
     private.up()
@@ -77,7 +77,7 @@ def test_a_private_network_away_from_the_bucket_has_its_own_way_there(full):
     private.destroy()
 
 
-def test_a_second_environment_lives_beside_the_first_and_goes_alone(full):
+def test_a_second_environment_is_independent_of_the_first(full):
     found, hub, home, _ = full
     before = inventory(found.cloud, *REGIONS)
     provider = f"arn:aws:iam::{ACCOUNT}:oidc-provider/token.actions.githubusercontent.com"
@@ -99,7 +99,7 @@ def test_a_second_environment_lives_beside_the_first_and_goes_alone(full):
     assert inventory(found.cloud, *REGIONS) == before
 
 
-def test_fips_is_refused_where_a_service_has_no_endpoint_before_anything_is_made(full):
+def test_fips_without_an_endpoint_is_an_error_before_any_resource_is_made(full):
     found, *_ = full
     before = len(found.pulumi.log)
     away = found.stack("eu-west-1", fips=True, network=None, caches=None)
@@ -109,7 +109,7 @@ def test_fips_is_refused_where_a_service_has_no_endpoint_before_anything_is_made
     assert not [one for one in away.resources().values() if one.get("custom") and one["type"].startswith("aws:")]
 
 
-def test_everything_goes_in_the_manuals_order_and_leaves_nothing(full):
+def test_destroying_in_the_manuals_order_leaves_nothing(full):
     found, hub, home, before = full
     home.destroy()
     hub.configure({"protect": "false"})

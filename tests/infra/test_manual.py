@@ -1,4 +1,4 @@
-"""The manual's commands, letter by letter, on a copy of the project; and `make demo-cloud`."""
+"""The manual's literal commands on a copy of the project, and `make demo-cloud`."""
 
 import json
 import os
@@ -32,11 +32,11 @@ def project(tmp_path):
 
 
 def documented(command: str) -> None:
-    """The manual has it."""
+    """Checks that the manual has the command."""
     assert f"pulumi {command}" in re.sub(r"\s+", " ", MANUAL), command
 
 
-def test_stacks_are_made_kept_and_destroyed_by_the_commands_of_the_manual(project):
+def test_the_manuals_commands_make_update_and_destroy_stacks(project):
     with embedded_cloud() as cloud, engine(cloud.url) as pulumi:
 
         def run(command: str, *more: str, check: bool = True) -> str:
@@ -46,7 +46,7 @@ def test_stacks_are_made_kept_and_destroyed_by_the_commands_of_the_manual(projec
             return done.stdout + done.stderr
 
         def stack(command: str, name: str, *more: str, check: bool = True) -> str:
-            """A command that the manual shows for any region."""
+            """Runs a command that the manual shows for any region."""
             documented(command)
             return pulumi.cli(*command.split(), name, *more, cwd=project, check=check).stdout
 
@@ -80,8 +80,8 @@ def test_stacks_are_made_kept_and_destroyed_by_the_commands_of_the_manual(projec
 
 
 @pytest.mark.xdist_group("image")
-@pytest.mark.timeout(600)  # where nothing of the image is cached yet
-def test_the_demo_deploys_a_hub_and_two_regions_twice_and_shows_them(tmp_path):
+@pytest.mark.timeout(600)  # without a cache of the image
+def test_the_demo_deploys_a_hub_and_two_regions_twice_and_prints_them(tmp_path):
     report = tmp_path / "run.json"
     done = subprocess.run(
         [sys.executable, "-m", "tools.demo_cloud", "--report", "terminal", "--report", f"json={report}"],
@@ -94,8 +94,8 @@ def test_the_demo_deploys_a_hub_and_two_regions_twice_and_shows_them(tmp_path):
     verdict = json.loads(report.read_text())["verdict"]
     assert passes(verdict), done.stdout + done.stderr
     assert done.returncode == {"passed": 0, "inconclusive": 3}[verdict["outcome"]]
-    said, again = done.stdout.split("The same again changes nothing:")
-    made = re.findall(r"^\$ pulumi up --yes --skip-preview --stack (\S+)  (\d+) created", said, re.MULTILINE)
+    first, again = done.stdout.split("A second deployment changes nothing:")
+    made = re.findall(r"^\$ pulumi up --yes --skip-preview --stack (\S+)  (\d+) created", first, re.MULTILINE)
     assert {name for name, _ in made} == {"hub", "us-east-1", "eu-west-1"}
     unchanged = re.findall(r"--stack (\S+) --expect-no-changes  (\d+) unchanged · ", again)
     assert set(unchanged) == set(made)
@@ -104,7 +104,7 @@ def test_the_demo_deploys_a_hub_and_two_regions_twice_and_shows_them(tmp_path):
     assert again.count("public.ecr.aws as ecr-public/…") == 2
     assert "deployments/eu-west-1.json, deployments/us-east-1.json" in again
     assert "TORIL_STORE=s3://toril-123456789012-us-east-1" in again
-    assert "localhost/toril:slim docker://" in again or "processes instead of containers" in again
+    assert "localhost/toril:slim docker://" in again or "Tasks run as processes" in again
     assert "PASSED   two-regions" in again or "INCONCLUSIVE   two-regions" in again
-    assert again.count("tasks that still run in") == again.count(": 0\n")
-    assert re.search(r"Setting up took (\d+) s", again)
+    assert again.count("Running tasks in") == again.count(": 0\n")
+    assert re.search(r"The setup took (\d+) s", again)

@@ -1,4 +1,4 @@
-"""What people are told of, and through whom."""
+"""The events that cause emails, and the rights to forward them."""
 
 from infra.hub.budget import notifications
 from infra.hub.notices import bus_policy, event_patterns, rule_trust, topic_policy
@@ -11,13 +11,13 @@ NAMES = Names("prod")
 PLACE = Place(region="us-east-1", account=ACCOUNT, partition="aws", names=NAMES, permissions_boundary=None, tags={})
 
 
-def test_an_alarm_is_told_when_it_goes_off_and_by_its_name_only():
+def test_only_new_alarms_with_listed_names_are_forwarded():
     pattern = event_patterns(NAMES, ["b", "a"], coordinators=False)
     assert set(pattern) == {"alarms"}
     assert pattern["alarms"]["detail"] == {"alarmName": ["a", "b"], "state": {"value": ["ALARM"]}}
 
 
-def test_a_coordinator_is_told_of_when_it_fails_or_cannot_start():
+def test_a_coordinator_that_fails_or_cannot_start_is_forwarded():
     found = event_patterns(NAMES, [], coordinators=True)["coordinators"]["detail"]
     assert found["group"] == [{"prefix": "family:toril-prod_coordinator-"}]
     assert found["clusterArn"] == [{"suffix": ":cluster/toril-prod"}]
@@ -25,11 +25,11 @@ def test_a_coordinator_is_told_of_when_it_fails_or_cannot_start():
     assert {"stopCode": ["TaskFailedToStart"]} in found["$or"]
 
 
-def test_a_region_with_nothing_to_tell_has_no_rule():
+def test_a_region_without_alarms_and_coordinators_has_no_rules():
     assert event_patterns(NAMES, [], coordinators=False) == {}
 
 
-def test_only_rules_of_this_account_reach_the_topic():
+def test_only_rules_of_this_account_can_publish_to_the_topic():
     (statement,) = topic_policy("arn:topic", ACCOUNT)["Statement"]
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     (taken,) = rule_trust(["arn:rules"], ACCOUNT)["Statement"]
@@ -44,7 +44,7 @@ def test_another_account_puts_events_on_the_bus_by_the_roles_of_its_regions():
     ]
 
 
-def test_a_budget_is_told_of_at_half_at_eighty_percent_at_its_end_and_before():
+def test_a_budget_notifies_at_50_80_and_100_percent_and_at_a_forecast_of_100():
     found = notifications(Budget(monthlyUsd=50, emails=("b@acme.example", "a@acme.example")))
     assert [(one["notification_type"], one["threshold"]) for one in found] == [
         ("ACTUAL", 50),

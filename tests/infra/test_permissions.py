@@ -1,4 +1,4 @@
-"""What the hub's roles may do: exact actions, on this environment's things, each with its reason."""
+"""The rights of the hub's roles: exact actions on this environment's resources, each with a reason."""
 
 import re
 
@@ -24,7 +24,7 @@ MODULES = {
     "deploy": [reading, deploying, deploying_hub, deploying_network],
     **{purpose: [running] for purpose in ("run", "coordinator", "scheduler", "sweeper")},
 }
-# IAM's name for a service → botocore's, where they differ
+# IAM's name of a service → botocore's, if they differ
 MODELS = {"cloudwatch": "cloudwatch", "servicequotas": "service-quotas", "s3": None, "budgets": None, "sts": None}
 NO_OPERATION = {"iam:PassRole", "ecs:TagResource", "logs:GetLogEvents"}
 
@@ -44,12 +44,12 @@ def test_no_policy_breaks_the_rules_of_every_stack(scope, purpose, name):
 
 
 @pytest.mark.parametrize(("scope", "purpose", "name"), ALL)
-def test_a_policy_is_as_long_as_iam_takes(scope, purpose, name):
+def test_a_policy_is_within_iams_length_limit(scope, purpose, name):
     assert len(render(POLICIES[purpose][name](scope))) <= (6144 if purpose == "deploy" else 10_240)
 
 
 @pytest.mark.parametrize(("scope", "purpose", "name"), ALL)
-def test_identifiers_of_statements_are_unique_and_plain(scope, purpose, name):
+def test_statement_ids_are_unique_and_alphanumeric(scope, purpose, name):
     sids = [one["Sid"] for one in POLICIES[purpose][name](scope)["Statement"]]
     assert len(set(sids)) == len(sids)
     assert all(re.fullmatch(r"[A-Za-z0-9]+", sid) for sid in sids)
@@ -80,38 +80,38 @@ def test_every_action_is_an_operation_of_its_service():
             assert operation in session.get_service_model(model).operation_names, action
 
 
-def test_what_is_listed_as_knowing_no_resource_is_used_by_somebody():
+def test_every_action_listed_without_a_resource_is_used():
     known = {action for scope in SCOPES.values() for purpose in POLICIES for action in actions(scope, purpose)}
     assert known >= WITHOUT_RESOURCE - {"ecr:GetAuthorizationToken"}
 
 
 @pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
-def test_a_preview_reads_no_secret_and_changes_nothing(scope):
+def test_the_role_preview_reads_no_secret_and_changes_nothing(scope):
     for action in actions(scope, "preview") - {"kms:Decrypt"}:
         assert re.fullmatch(r"[a-z0-9-]+:(Describe|Get|List|View)\w+", action), action
     assert not actions(scope, "preview") & {"secretsmanager:GetSecretValue", "ecr:GetAuthorizationToken"}
 
 
-def test_a_preview_decrypts_results_through_s3_and_not_the_state():
+def test_the_role_preview_decrypts_results_through_s3_but_not_the_state():
     (decrypting,) = [one for one in statements(FULL, "preview") if "kms:Decrypt" in one["Action"]]
     assert decrypting["Resource"] == [FULL.bucket_key] != [FULL.state_key]
     assert decrypting["Condition"] == {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
     assert "kms:Decrypt" not in actions(BARE, "preview")
 
 
-def test_a_preview_reads_state_and_not_runs():
+def test_the_role_preview_reads_the_state_but_no_runs():
     objects = [arn for one in statements(FULL, "preview") for arn in one["Resource"] if arn.startswith("arn:aws:s3:::")]
     assert "arn:aws:s3:::acme-state/*" in objects
     assert not [arn for arn in objects if "runs" in arn or arn.endswith("results/*")]
 
 
 @pytest.mark.parametrize("purpose", ["run", "coordinator", "scheduler", "sweeper"])
-def test_nobody_who_runs_loads_deletes_anything_or_changes_a_stack(purpose):
+def test_roles_that_run_load_tests_delete_nothing_and_change_no_stack(purpose):
     changing = {one for one in actions(FULL, purpose) if re.match(r"[a-z]+:(Delete|Create|Update|Register)", one)}
     assert changing <= {"scheduler:CreateSchedule", "scheduler:DeleteSchedule"}
 
 
-def test_a_run_hands_on_workers_roles_and_the_sweepers_only():
+def test_the_role_run_passes_only_the_roles_of_workers_and_the_sweeper():
     handed = {
         (service, arn.rpartition("/")[2])
         for one in statements(BARE, "run")
@@ -126,12 +126,12 @@ def test_a_run_hands_on_workers_roles_and_the_sweepers_only():
     }
 
 
-def test_a_run_plans_sweeps_and_touches_no_nightly_schedule():
+def test_the_role_run_plans_sweeps_and_cannot_change_nightly_schedules():
     (planned,) = [one for one in statements(BARE, "run") if "scheduler:CreateSchedule" in one["Action"]]
     assert planned["Resource"] == [f"arn:aws:scheduler:*:{ACCOUNT}:schedule/toril/sweep-*"]
 
 
-def test_tasks_start_in_the_clusters_of_the_environment_only():
+def test_tasks_start_only_in_the_environments_clusters():
     for purpose in ("run", "scheduler", "sweeper"):
         for one in statements(FULL, purpose):
             if "ecs:RunTask" in one["Action"]:
@@ -146,7 +146,7 @@ def test_the_scheduler_starts_coordinators_and_no_workers():
     assert started["Resource"] == [f"arn:aws:ecs:*:{ACCOUNT}:task-definition/toril_coordinator-*:*"]
 
 
-def test_a_sweeper_writes_nothing_but_the_end_of_a_run():
+def test_the_sweeper_writes_only_the_end_of_a_run():
     (written,) = [one["Resource"] for one in statements(BARE, "sweeper") if "s3:PutObject" in one["Action"]]
     names = {resource.removeprefix(f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/runs/*/") for resource in written}
     assert names == {
@@ -160,13 +160,13 @@ def test_a_sweeper_writes_nothing_but_the_end_of_a_run():
     }
 
 
-def test_other_accounts_are_entered_by_their_launchers_role_only():
+def test_runs_enter_other_accounts_only_by_the_launchers_role():
     (entered,) = [one for one in statements(FULL, "run") if one["Action"] == ["sts:AssumeRole"]]
     assert f"arn:aws:iam::{OTHER}:role/toril/production12/toril-production12-*-launcher" in entered["Resource"]
     assert not [one for one in statements(BARE, "run") if one["Action"] == ["sts:AssumeRole"]]
 
 
-def test_with_a_boundary_every_role_that_is_deployed_bears_it():
+def test_with_a_boundary_every_deployed_role_has_it():
     giving = {"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy"}
     for one in statements(FULL, "deploy"):
         if giving & set(one["Action"]):
@@ -176,7 +176,7 @@ def test_with_a_boundary_every_role_that_is_deployed_bears_it():
 
 
 @pytest.mark.parametrize("purpose", POLICIES)
-def test_roles_are_handed_on_to_one_service_and_by_their_names(purpose):
+def test_each_role_is_passed_by_name_and_to_one_service(purpose):
     for one in statements(FULL, purpose):
         if "iam:PassRole" in one["Action"]:
             assert isinstance(one["Condition"]["StringEquals"]["iam:PassedToService"], str)
@@ -184,26 +184,26 @@ def test_roles_are_handed_on_to_one_service_and_by_their_names(purpose):
             assert not [arn for arn in one["Resource"] if arn.endswith("/*")]
 
 
-def test_deploying_writes_iam_below_the_environments_path_only():
+def test_the_role_deploy_writes_iam_only_below_the_environments_path():
     for one in statements(BARE, "deploy"):
         if any(action.startswith("iam:") for action in one["Action"]):
             for arn in one["Resource"]:
                 assert re.search(r":(role|policy)/toril/main/|:oidc-provider/|:role/aws-service-role/", arn), arn
 
 
-def test_deploying_empties_no_bucket_that_is_protected():
+def test_the_role_deploy_cannot_empty_a_protected_bucket():
     assert "s3:DeleteObjectVersion" not in actions(BARE, "deploy")
     assert "s3:DeleteObjectVersion" in actions(FULL, "deploy")
 
 
-def test_publishing_starts_nothing_and_pushes_into_the_workers_repositories():
+def test_the_role_publish_starts_nothing_and_pushes_only_into_worker_repositories():
     assert not [action for action in actions(FULL, "publish") if action.startswith(("ecs:", "iam:", "scheduler:"))]
     pushed = {arn for one in statements(FULL, "publish") if "ecr:PutImage" in one["Action"] for arn in one["Resource"]}
     assert pushed == {f"arn:aws:ecr:*:{ACCOUNT}:repository/toril/production12/worker"}
 
 
 @pytest.mark.parametrize("purpose", POLICIES)
-def test_another_partition_has_arns_of_its_own(purpose):
+def test_policies_in_another_partition_have_its_arns(purpose):
     text = "".join(render(policy(GOVERNMENT)) for policy in POLICIES[purpose].values())
     assert "arn:aws-us-gov:" in text
     assert "arn:aws:" not in text
@@ -219,7 +219,7 @@ def test_an_environment_names_nothing_of_another(purpose):
             assert not re.search(r"toril(/main|-\*|/\*|/worker)", arn), arn
 
 
-def test_services_take_roles_for_this_account_only():
+def test_services_assume_roles_only_for_this_account():
     trust = service_trust((SCHEDULER_SERVICE, TASKS_SERVICE), "aws", ACCOUNT, BARE.names)
     for one in trust["Statement"]:
         assert one["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}

@@ -1,4 +1,4 @@
-"""What a region tells runners."""
+"""A region's record for launchers."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from toril.records.deployment import DeployedTargets, Deployment
 DIGEST = "sha256:" + "ab" * 32
 
 
-def told(where: Place | None = None, **found: Any) -> Deployment:
+def published(where: Place | None = None, **found: Any) -> Deployment:
     where = where or place()
     wanted: RegionSettings = settings(**found)
     own = OwnRegistry(home=PrivateRegistry(ACCOUNT, where.region), worker_repository="toril/worker", fips=wanted.fips)
@@ -41,16 +41,16 @@ def told(where: Place | None = None, **found: Any) -> Deployment:
     return deployment(decided, made)
 
 
-def test_a_runner_reads_what_was_published():
-    found = told()
+def test_a_launcher_can_read_the_published_record():
+    found = published()
     assert Deployment.from_json(found.to_json(), "deployments/us-east-1.json") == found
     assert (found.toril_version, found.environment, found.region) == (__version__, "main", "us-east-1")
     assert (found.store, found.store_region) == (f"s3://toril-{ACCOUNT}-us-east-1", "us-east-1")
     assert found.network.security_groups == ("sg-a",)
 
 
-def test_there_is_a_worker_for_each_flavour_and_architecture_that_it_has():
-    found = told(flavours={"slim": {"digest": DIGEST}, "old": {"architectures": ["x86-64"]}})
+def test_the_record_has_a_worker_for_each_flavour_and_architecture():
+    found = published(flavours={"slim": {"digest": DIGEST}, "old": {"architectures": ["x86-64"]}})
     assert [(one.flavour, one.architecture, one.task_definition) for one in found.workers] == [
         ("old", "x86-64", "old-x86-64:1"),
         ("slim", "arm64", "slim-arm64:1"),
@@ -60,15 +60,15 @@ def test_there_is_a_worker_for_each_flavour_and_architecture_that_it_has():
 
 
 def test_limits_and_targets_are_those_of_the_settings():
-    found = told(limits={"vcpus": 8, "costUsd": 2, "durationS": 600}, targets={"hosts": ["shop.example.com"]})
+    found = published(limits={"vcpus": 8, "costUsd": 2, "durationS": 600}, targets={"hosts": ["shop.example.com"]})
     assert (found.limits.vcpus, found.limits.cost_usd, found.limits.duration_s) == (8, 2, 600)
     assert found.targets.hosts == ("shop.example.com",)
 
 
-def test_hosts_are_told_over_fips_only():
-    assert told().endpoints == {}
-    found = told(fips=True)
+def test_the_record_has_hosts_only_with_fips():
+    assert published().endpoints == {}
+    found = published(fips=True)
     assert found.endpoints["ecs"] == "ecs-fips.us-east-1.amazonaws.com"
     assert found.endpoints["s3"] == "s3-fips.us-east-1.amazonaws.com"
-    assert "monitoring" in told(fips=True, idleAlarm=False).endpoints  # whoever starts a run asks what is in use
+    assert "monitoring" in published(fips=True, idleAlarm=False).endpoints  # launchers read the vCPU in use
     assert all("dkr.ecr-fips." in worker.image for worker in found.workers)

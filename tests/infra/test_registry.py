@@ -1,4 +1,4 @@
-"""Repositories' lifecycles and policies."""
+"""Lifecycle policies and rights of repositories."""
 
 import json
 
@@ -10,7 +10,7 @@ PUSH = {"ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "e
 PULL = {"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 
 
-def test_images_without_a_tag_go_after_days_and_the_oldest_others_by_number():
+def test_untagged_images_expire_by_age_and_others_by_number():
     untagged, oldest = json.loads(lifecycle(keep=20, keep_untagged_days=3))["rules"]
     assert untagged["selection"] == {
         "tagStatus": "untagged",
@@ -19,10 +19,10 @@ def test_images_without_a_tag_go_after_days_and_the_oldest_others_by_number():
         "countNumber": 3,
     }
     assert oldest["selection"] == {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 20}
-    assert untagged["rulePriority"] < oldest["rulePriority"]  # ECR wants `any` to come last
+    assert untagged["rulePriority"] < oldest["rulePriority"]  # ECR requires the rule for `any` last
 
 
-def test_an_account_may_pull_and_only_on_request_push():
+def test_an_account_may_pull_and_push_only_if_granted():
     pull, push = grant_statements(
         [Grant(principal=OTHER), Grant(principal=f"arn:aws:iam::{OTHER}:role/ci", rights=("push",))], "aws"
     )
@@ -32,7 +32,7 @@ def test_an_account_may_pull_and_only_on_request_push():
     assert pull["Sid"] != push["Sid"]
 
 
-def test_an_organisation_is_everybody_under_a_condition():
+def test_a_grant_to_an_organisation_is_a_condition_on_all_principals():
     (found,) = grant_statements([Grant(principal="o-abcdefghij")], "aws")
     assert found["Principal"] == {"AWS": "*"}
     assert found["Condition"] == {"StringEquals": {"aws:PrincipalOrgID": "o-abcdefghij"}}

@@ -1,4 +1,4 @@
-"""The results bucket: who may write what, what is kept, and when it may go."""
+"""The results bucket: rights, retention and encryption."""
 
 import json
 
@@ -19,28 +19,28 @@ def policy(*accounts):
     return {one["Sid"]: one for one in bucket_policy(BUCKET, "aws", NAMES, accounts)["Statement"]}
 
 
-def test_requests_without_tls_are_refused_for_the_bucket_and_everything_in_it():
+def test_requests_without_tls_are_denied_for_the_bucket_and_its_objects():
     assert policy()["TlsOnly"]["Resource"] == [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
     text = render(bucket_policy(BUCKET, "aws", NAMES, ()))
     assert reasons("aws:s3/bucketPolicy:BucketPolicy", {"policy": text, "region": "us-east-1"}) == []
 
 
-def test_a_bucket_of_one_account_allows_nobody_by_itself():
+def test_the_policy_of_a_bucket_with_one_account_allows_nothing():
     assert {one["Effect"] for one in policy().values()} == {"Deny"}
 
 
-def test_what_a_worker_wrote_is_never_overwritten_but_the_lease_is():
+def test_workers_files_cannot_be_overwritten_but_the_lease_can():
     denied = policy()["WorkersWriteOnce"]
     assert denied["Resource"] == [f"arn:aws:s3:::{BUCKET}/runs/*/workers/*"]
     assert denied["Principal"] == {"AWS": "*"}
     assert denied["Condition"]["Null"] == {"s3:if-none-match": "true"}
 
 
-def test_an_upload_in_parts_is_checked_at_its_end():
+def test_a_multipart_upload_is_checked_at_its_completion():
     assert policy()["WorkersWriteOnce"]["Condition"]["BoolIfExists"] == {"s3:ObjectCreationOperation": "true"}
 
 
-def test_other_accounts_workers_add_and_read_and_their_deploying_roles_publish():
+def test_workers_of_other_accounts_add_and_read_and_their_deploying_roles_publish():
     found = policy(OTHER)
     allowed = {sid: one for sid, one in found.items() if one["Effect"] == "Allow"}
     assert set(allowed) == {"WorkersList", "WorkersRead", "WorkersWrite", "RegionsPublish"}
@@ -63,27 +63,27 @@ def test_the_order_of_accounts_makes_no_difference():
     assert first == second
 
 
-def test_runs_expire_and_deployments_and_suites_stay():
+def test_runs_expire_but_deployments_and_suites_do_not():
     expiring = [
         (one["filter"], one["expiration"]) for one in lifecycle_rules(Retention(runs=30)) if "expiration" in one
     ]
     assert expiring == [({"prefix": "runs/"}, {"days": 30})]
 
 
-def test_uploads_that_were_interrupted_are_removed_everywhere():
+def test_interrupted_uploads_expire_everywhere():
     (one,) = [rule for rule in lifecycle_rules(Retention()) if "abort_incomplete_multipart_upload" in rule]
     assert one["filter"] == {"prefix": ""}
     assert one["abort_incomplete_multipart_upload"] == {"days_after_initiation": 1}
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [("", "AES256"), (KEY, "aws:kms")])
-def test_a_key_is_used_through_a_key_of_the_bucket(key, algorithm):
+def test_encryption_uses_a_bucket_key(key, algorithm):
     rule = encryption_rule(key)
     by_default = {"sse_algorithm": algorithm, **({"kms_master_key_id": key} if key else {})}
     assert rule == {"apply_server_side_encryption_by_default": by_default, "bucket_key_enabled": bool(key)}
 
 
-def test_a_keys_policy_names_its_actions_and_lets_other_accounts_in_through_s3_only():
+def test_the_keys_policy_lists_actions_and_allows_other_accounts_only_through_s3():
     found = key_policy("aws", ACCOUNT, (OTHER,), NAMES)
     assert reasons("aws:kms/key:Key", {"policy": render(found), "region": "us-east-1"}) == []
     others = found["Statement"][1]

@@ -1,4 +1,4 @@
-"""What no stack may break: each rule speaks up where it is broken, and is silent where it is not."""
+"""The security rules of stacks: each rule reports its violation, and accepts compliant resources."""
 
 import json
 
@@ -73,15 +73,15 @@ BAD = [
     (ROLE_POLICY, {"policy": policy(action=["s3:*"])}, "wildcard"),
     (ROLE_POLICY, {"policy": policy(action=["ecs:Describe*"])}, "wildcard"),
     (ROLE_POLICY, {"policy": policy(resource=["*"])}, "every resource"),
-    (ROLE_POLICY, {"policy": policy(NotResource=["arn:aws:s3:::a"])}, "all but"),
+    (ROLE_POLICY, {"policy": policy(NotResource=["arn:aws:s3:::a"])}, "everything except"),
     ("aws:iam/policy:Policy", {"policy": policy(action=["iam:*"])}, "wildcard"),
     (ROLE, trusted(sub="repo:a/*"), "exact sub"),
     (ROLE, trusted(sub=["repo:a/b:x", "repo:a/b:*"]), "exact sub"),
     (ROLE, trusted(sub=None), "exact sub"),
     (ROLE, trusted(aud=None), "exact aud"),
     (ROLE, trusted(repository_id=None), "exact repository_id"),
-    (ROLE, {"assumeRolePolicy": trusted()["assumeRolePolicy"].replace("StringEquals", "StringLike")}, "equal texts"),
-    (ROLE, {"assumeRolePolicy": policy(Principal={"AWS": "*"})}, "anybody"),
+    (ROLE, {"assumeRolePolicy": trusted()["assumeRolePolicy"].replace("StringEquals", "StringLike")}, "StringEquals"),
+    (ROLE, {"assumeRolePolicy": policy(Principal={"AWS": "*"})}, "every principal"),
     (BUCKET_POLICY, tls_only(Effect="Allow", Condition={"Bool": {}}), "without TLS"),
     (BUCKET_POLICY, tls_only(Action="s3:GetObject"), "without TLS"),
     (BUCKET_POLICY, tls_only(Principal={"AWS": "arn:aws:iam::1:root"}), "without TLS"),
@@ -92,40 +92,40 @@ BAD = [
         "algorithm",
     ),
     ("aws:s3/bucketOwnershipControls:BucketOwnershipControls", {"rule": {}, **HERE}, "owner"),
-    ("aws:sqs/queue:Queue", {"policy": policy(Principal="*"), "sqsManagedSseEnabled": True, **HERE}, "everybody"),
+    ("aws:sqs/queue:Queue", {"policy": policy(Principal="*"), "sqsManagedSseEnabled": True, **HERE}, "every principal"),
     ("aws:sqs/queue:Queue", HERE, "not encrypted"),
     ("aws:kms/key:Key", {"policy": policy(action=["kms:*"]), **HERE}, "wildcard"),
     (TASK, container(user="root"), "as root"),
     (TASK, container(user="0:0"), "as root"),
     (TASK, container(user=""), "as root"),
     (TASK, container(readonlyRootFilesystem=False), "file system"),
-    (TASK, container(logConfiguration={"logDriver": "splunk"}), "no log"),
+    (TASK, container(logConfiguration={"logDriver": "splunk"}), "CloudWatch log"),
     (TASK, container(privileged=True), "privileged"),
     (REPOSITORY, {"imageTagMutability": "MUTABLE", "imageScanningConfiguration": {"scanOnPush": True}, **HERE}, "tags"),
-    (REPOSITORY, {"imageTagMutability": "IMMUTABLE", **HERE}, "scanned"),
-    ("aws:ec2/securityGroup:SecurityGroup", {"ingress": [{"cidrBlocks": ["10.0.0.0/8"]}], **HERE}, "in"),
+    (REPOSITORY, {"imageTagMutability": "IMMUTABLE", **HERE}, "scan"),
+    ("aws:ec2/securityGroup:SecurityGroup", {"ingress": [{"cidrBlocks": ["10.0.0.0/8"]}], **HERE}, "ingress"),
     (
         "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
         {"cidrIpv4": "0.0.0.0/0", **HERE},
-        "lets addresses in",
+        "from addresses",
     ),
-    ("aws:cloudwatch/logGroup:LogGroup", HERE, "for ever"),
+    ("aws:cloudwatch/logGroup:LogGroup", HERE, "forever"),
     ("aws:ecs/cluster:Cluster", {}, "no region"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "inputs"), GOOD)
-def test_what_keeps_the_rules_is_left_alone(kind, inputs):
+def test_a_compliant_resource_has_no_violations(kind, inputs):
     assert reasons(kind, inputs) == []
 
 
 @pytest.mark.parametrize(("kind", "inputs", "reason"), BAD)
-def test_what_breaks_a_rule_is_told_so(kind, inputs, reason):
+def test_each_broken_rule_is_reported(kind, inputs, reason):
     found = reasons(kind, inputs)
     assert [one for one in found if reason in one], found
 
 
-def test_a_bucket_has_all_its_parts():
+def test_a_bucket_without_one_of_its_parts_is_a_violation():
     bucket = ("aws:s3/bucket:Bucket", HERE)
     parts = [(kind, HERE) for kind in OF_A_BUCKET]
     assert stack_reasons([bucket, *parts]) == []

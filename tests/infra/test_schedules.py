@@ -1,4 +1,4 @@
-"""Suites that run by themselves: expressions that AWS takes, and the request that starts a coordinator."""
+"""Schedules of suites: valid expressions, and the request that starts a coordinator."""
 
 import json
 
@@ -44,18 +44,18 @@ def settings(**changes):
         "at(2027-01-31T02:00:00)",
     ],
 )
-def test_an_expression_that_the_scheduler_knows_is_taken(expression):
+def test_an_expression_of_the_scheduler_is_valid(expression):
     assert settings(cron=expression).cron == expression
 
 
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("17 2 * * *", r"write it as cron\("),
-        ("cron(17 2 * * *)", "six fields"),
-        ("cron(17 2 * * * *)", r"exactly one of day of month and day of week has to be \?"),
-        ("cron(17 2 ? * ? *)", r"exactly one of day of month and day of week has to be \?"),
-        ("cron(60 2 * * ? *)", "minutes: '60' is not from 0 to 59"),
+        ("17 2 * * *", r"cron\("),
+        ("cron(17 2 * * *)", "5 fields"),
+        ("cron(17 2 * * * *)", r"\? for exactly one of day of month and day of week"),
+        ("cron(17 2 ? * ? *)", r"\? for exactly one of day of month and day of week"),
+        ("cron(60 2 * * ? *)", r"minutes: .* from 0 to 59.* `60`"),
         ("cron(0 24 * * ? *)", "hours"),
         ("cron(0 2 0 * ? *)", "day of month"),
         ("cron(0 2 * FOO ? *)", "month"),
@@ -66,28 +66,28 @@ def test_an_expression_that_the_scheduler_knows_is_taken(expression):
         ("rate(1 hours)", r"rate\(1 hour\)"),
         ("rate(2 hour)", r"rate\(2 hours\)"),
         ("rate(0 hours)", "rate"),
-        ("rate(5 seconds)", "write it as"),
-        ("at(2027-02-30T02:00:00)", "no such time"),
-        ("at(tomorrow)", "write it as"),
+        ("rate(5 seconds)", r"rate\("),
+        ("at(2027-02-30T02:00:00)", "does not exist"),
+        ("at(tomorrow)", r"at\("),
     ],
 )
-def test_an_expression_that_the_scheduler_would_refuse_is_refused_with_the_fix(expression, message):
+def test_an_expression_that_the_scheduler_would_reject_is_an_error(expression, message):
     with pytest.raises(SettingError, match=message):
         settings(cron=expression)
 
 
 @pytest.mark.parametrize("zone", ["Europe/Madrit", "../etc/passwd", "/etc/localtime", "europe"])
-def test_an_unknown_time_zone_is_refused(zone):
-    with pytest.raises(SettingError, match="no IANA time zone"):
+def test_an_unknown_time_zone_is_an_error(zone):
+    with pytest.raises(SettingError, match="IANA time zone"):
         settings(timezone=zone)
 
 
-def test_the_name_of_a_sweep_is_not_for_a_schedule():
+def test_a_schedule_cannot_have_a_sweeps_name():
     with pytest.raises(SettingError, match="sweep-"):
         settings(name="sweep-1")
 
 
-def test_a_flavour_cannot_be_called_like_the_coordinator():
+def test_a_flavour_cannot_have_the_coordinators_name():
     with pytest.raises(SettingError, match="coordinator"):
         parse("us-east-1", {"flavours": '{"coordinator": {}}'})
 
@@ -97,7 +97,7 @@ def request():
 
 
 def lowered(value, shape):
-    """The request in the model's own names; KeyError for a key that is none of them with a capital first letter."""
+    """Returns the request with the model's own names. Raises KeyError for a key that is not a capitalised name."""
     if shape.type_name == "structure":
         names = {name[0].upper() + name[1:]: name for name in shape.members}
         return {names[key]: lowered(one, shape.members[names[key]]) for key, one in value.items()}
@@ -106,14 +106,14 @@ def lowered(value, shape):
     return value
 
 
-def test_the_schedulers_input_is_run_tasks_request_in_pascal_case():
+def test_the_schedulers_input_is_a_run_task_request_in_pascal_case():
     found = lowered(request(), RUN_TASK)
     validate_parameters(found, RUN_TASK)
     assert found["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-0a", "subnet-0b"]
     assert found["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "ENABLED"
 
 
-def test_a_schedule_runs_the_command_that_anybody_runs():
+def test_a_schedule_runs_the_same_command_as_a_user():
     (override,) = request()["Overrides"]["ContainerOverrides"]
     assert override == {
         "Name": "coordinator",
@@ -121,11 +121,11 @@ def test_a_schedule_runs_the_command_that_anybody_runs():
     }
 
 
-def test_an_invocation_that_is_retried_starts_one_task():
+def test_a_retried_invocation_starts_one_task():
     assert request()["ClientToken"] == EXECUTION_ID == "<aws.scheduler.execution-id>"
 
 
-def test_a_task_bears_the_tags_of_its_costs_and_says_what_started_it():
+def test_a_task_has_cost_tags_and_the_name_of_its_schedule():
     found = request()
     assert {one["Key"]: one["Value"] for one in found["Tags"]} == {
         "toril:environment": "main",
@@ -135,13 +135,13 @@ def test_a_task_bears_the_tags_of_its_costs_and_says_what_started_it():
     assert found["StartedBy"] == "schedule/nightly"
 
 
-def test_the_input_is_the_same_text_whatever_the_order_of_subnets_and_tags():
+def test_the_order_of_subnets_and_tags_does_not_change_the_input():
     other = Launch(**{name: getattr(LAUNCH, name) for name in Launch.__slots__} | {"subnets": LAUNCH.subnets[::-1]})
     first = run_task(LAUNCH, ["doctor"], started_by="x", tags={"a": "1", "b": "2"})
     assert first == run_task(other, ["doctor"], started_by="x", tags={"b": "2", "a": "1"})
 
 
-def test_a_coordinator_is_no_root_writes_a_log_and_cannot_change_its_files():
+def test_a_coordinator_keeps_the_rules_of_task_definitions():
     text = containers("image@sha256:0", log_group="/toril/main/workers", region="us-east-1", store=STORE, fips=True)
     assert reasons("aws:ecs/taskDefinition:TaskDefinition", {"containerDefinitions": text, "region": "x"}) == []
     shape = Session().get_service_model("ecs").shape_for("ContainerDefinition")
@@ -154,5 +154,5 @@ def test_a_coordinator_of_a_fips_stack_calls_fips_endpoints(fips):
     assert ({"name": "AWS_USE_FIPS_ENDPOINT", "value": "true"} in found["environment"]) is fips
 
 
-def test_its_platform_is_that_of_workers():
+def test_a_coordinator_has_the_workers_platform_version():
     assert request()["PlatformVersion"] == Deployment.model_fields["platform_version"].default

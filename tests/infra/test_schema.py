@@ -14,7 +14,7 @@ MODELS: dict[str, type[BaseModel]] = {"hub": HubSettings, "region": RegionSettin
 
 
 def as_pulumi_gives_them(changes):
-    """What a stack gets: its own settings, and every declared default."""
+    """Returns the settings that Pulumi gives a stack: its own, and all declared defaults."""
     texts = {}
     for key, one in declared().items():
         value = changes.get(key, one["default"])
@@ -28,24 +28,24 @@ def test_the_project_is_up_to_date():
     assert main([]) == 0
 
 
-def test_what_is_declared_is_what_is_read():
+def test_pulumi_yaml_declares_exactly_the_programs_settings():
     read = {key for model in MODELS.values() for key in keys(model)}
     assert set(declared()) == read | {CREDENTIALS}
     assert set(yaml.safe_load(PROJECT.read_text())["config"]) == set(declared())
 
 
 @pytest.mark.parametrize("stack", ["hub", "us-east-1", "prod.hub", "prod.eu-west-1"])
-def test_declared_defaults_are_the_settings_own_in_either_kind_of_stack(stack):
+def test_declared_defaults_equal_the_settings_defaults_in_both_kinds_of_stack(stack):
     assert parse(stack, as_pulumi_gives_them({})) == parse(stack, {})
 
 
 @pytest.mark.parametrize(("stack", "key", "value"), [("hub", "fips", "true"), ("us-east-1", "region", "eu-west-1")])
-def test_a_setting_of_the_other_kind_of_stack_is_refused_once_it_is_more_than_its_default(stack, key, value):
+def test_a_setting_of_the_other_kind_of_stack_is_an_error_unless_it_has_its_default(stack, key, value):
     with pytest.raises(SettingError, match=key):
         parse(stack, as_pulumi_gives_them({key: value}))
 
 
-def test_a_setting_keeps_its_value_among_the_defaults():
+def test_defaults_do_not_change_a_set_value():
     found = parse("us-east-1", as_pulumi_gives_them({"home": "true", "idleAlarm": "false"})).settings
     assert isinstance(found, RegionSettings)
     assert (found.home, found.idle_alarm) == (True, False)
@@ -65,7 +65,7 @@ def test_credentials_are_secret_and_untyped_since_their_default_is_not_encrypted
     assert "type" not in declared()[CREDENTIALS]
 
 
-def test_what_may_be_written_in_short_has_no_type_that_would_forbid_it():
+def test_a_list_with_a_short_form_has_no_declared_type():
     assert "type" not in declared()["caches"]
     found = parse("us-east-1", as_pulumi_gives_them({"caches": ["ecr-public"]})).settings
     assert isinstance(found, RegionSettings)
@@ -73,13 +73,13 @@ def test_what_may_be_written_in_short_has_no_type_that_would_forbid_it():
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
-def test_every_setting_has_a_row_with_a_sentence(model):
+def test_every_setting_has_a_row_with_a_description(model):
     found = list(rows(model))
     assert {one.path.partition(".")[0].removesuffix("[]") for one in found} >= set(keys(model))
     assert all(one.description.endswith((".", ")")) for one in found), [one.path for one in found]
 
 
-def test_nested_settings_are_named_by_their_path():
+def test_nested_settings_have_their_path_as_name():
     paths = {one.path for one in rows(RegionSettings)} | {one.path for one in rows(HubSettings)}
     assert paths >= {
         "caches[].upstreamPrefix",

@@ -1,4 +1,4 @@
-"""What the program makes of known stacks is written down: a change of it is seen in review, a replacement above all."""
+"""The snapshots of known stacks, which show changes and replacements in a review."""
 
 import json
 
@@ -11,16 +11,16 @@ CASES = cases()
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_stack_is_as_its_snapshot_says(name):
+def test_a_stack_equals_its_snapshot(name):
     path = path_of(name)
     assert path.exists(), f"{path.name} is missing: {COMMAND}"
     found = CASES[name].found()
     assert found.refusal is None
     changed = list(differences(json.loads(path.read_text()), snapshot(found)))
-    assert not changed, "\n".join([f"if this is meant: {COMMAND}", *changed])
+    assert not changed, "\n".join([f"to accept the change: {COMMAND}", *changed])
 
 
-def test_there_is_no_snapshot_of_a_stack_that_is_gone():
+def test_there_are_no_snapshots_of_removed_stacks():
     assert {path.name for path in FOLDER.glob("*.json")} == {path_of(name).name for name in CASES}
 
 
@@ -41,7 +41,7 @@ def of(graph, ending):
     return urn
 
 
-def test_a_change_that_replaces_says_so(before):
+def test_a_replacement_is_marked(before):
     urn = of(before, "ec2/vpc:Vpc::us-east-1")
     after = {**before, urn: {**before[urn], "inputs": {**before[urn]["inputs"], "cidrBlock": "10.0.0.0/16"}}}
     assert list(differences(before, after)) == [f'± REPLACES {urn}: cidrBlock "10.40.0.0/16" → "10.0.0.0/16"']
@@ -53,7 +53,7 @@ def test_a_change_in_place_is_one_line(before):
     assert list(differences(before, after)) == [f"~ {urn}: retentionInDays 14 → 30"]
 
 
-def test_what_comes_goes_or_loses_its_protection_is_a_line(before):
+def test_an_added_removed_or_unprotected_resource_is_one_line(before):
     urn = of(before, "ecs/cluster:Cluster::us-east-1")
     without = {key: value for key, value in before.items() if key != urn}
     assert list(differences(without, before)) == [f"+ {urn}"]

@@ -1,4 +1,4 @@
-"""Every stack that the settings allow keeps the laws; what contradicts itself is refused in words."""
+"""Every stack with valid settings keeps the laws; contradictory settings give an error."""
 
 import re
 from dataclasses import replace
@@ -43,7 +43,7 @@ def test_every_committed_stack_keeps_the_laws(case):
 
 @given(regions(), regions())
 @examples(20)
-def test_settings_of_two_stacks_together_keep_the_laws_or_are_refused_with_their_key(one, other):
+def test_combined_settings_of_two_stacks_keep_the_laws_or_give_an_error_with_the_key(one, other):
     mixed = replace(one, config={**one.config, **other.config})
     found = mixed.found()
     if found.refusal is None:
@@ -54,7 +54,7 @@ def test_settings_of_two_stacks_together_keep_the_laws_or_are_refused_with_their
 
 @given(st.one_of(hubs(), regions()))
 @examples(10)
-def test_a_preview_foresees_what_the_update_makes(case):
+def test_a_preview_has_the_same_resources_as_the_update(case):
     foreseen, made = case.found(preview=True), case.found()
     assert foreseen.urns().keys() == made.urns().keys()
     assert not foreseen.faults
@@ -75,7 +75,7 @@ def test_a_default_region_has_few_resources_and_an_upstream_adds_few():
         assert len(more.aws) - len(base.aws) <= MOST_FOR_AN_UPSTREAM, name
 
 
-def test_committed_stack_files_are_all_of_them():
+def test_the_expected_stack_files_are_committed():
     files = {path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in ROOT.glob("Pulumi.*.yaml")}
     assert {case.stack for case in committed()} == files
 
@@ -95,13 +95,13 @@ def test_twelve_regions_and_a_second_environment_share_no_physical_name():
                 if one.type.endswith(":RolePolicy") or (key == "bucket" and not one.type.endswith(":Bucket")):
                     continue
                 place = (one.type, str(one.inputs.get("region", "")), str(one.inputs[key]))
-                assert place not in names, f"{one.urn} and {names[place]} are both called {place}"
+                assert place not in names, f"{one.urn} and {names[place]} have the same name {place}"
                 names[place] = one.urn
 
 
 NAMES = {"name", "family", "bucket", "ecrRepositoryPrefix", "repositoryName"}
 
 
-def test_the_stack_files_are_read_as_pulumi_does():
+def test_stack_files_are_read_like_pulumi_reads_them():
     for path in ROOT.glob("Pulumi.*.yaml"):
         assert all(key.startswith("toril:") for key in yaml.safe_load(path.read_text())["config"])

@@ -1,4 +1,4 @@
-"""What is decided about all parts of a region together."""
+"""Decisions about a region as a whole."""
 
 from infra.survey import coordinator_image, resolve_images
 from infra.workers.task_definitions import kinds
@@ -11,14 +11,14 @@ def coordinators(**flavours: dict[str, str]) -> str:
     return coordinator_image(resolve_images(settings(flavours=flavours, caches=["quay"]), place()), place()).uri
 
 
-def test_coordinators_run_in_the_smallest_image_of_the_stack():
+def test_coordinators_use_the_stacks_smallest_image():
     assert coordinators(full={}, slim={}) == f"{HOST}/toril/worker:slim"
     assert coordinators(full={}, browser={}) == f"{HOST}/toril/worker:browser"
     assert coordinators(app={"image": "quay.io/acme/app:1"}, full={}) == f"{HOST}/toril/worker:full"
     assert coordinators(app={"image": "quay.io/acme/app:1"}) == f"{HOST}/quay/acme/app:1"
 
 
-def test_images_of_an_environment_are_in_its_own_repository():
+def test_an_environments_images_are_in_its_own_repository():
     (image,) = resolve_images(settings(flavours={"slim": {}}), place(environment="prod")).values()
     assert image.uri == f"{HOST}/toril/prod/worker:slim"
 

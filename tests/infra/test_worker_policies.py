@@ -1,4 +1,4 @@
-"""What workers, and ECS on their behalf, may do; and nothing beside."""
+"""The rights of workers, and of ECS on their behalf."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ LOGIN = Image(uri="l", digest=None, credentials=secret("login-AbCdEf"))
 
 
 def rights(policy: Document) -> dict[str, set[str]]:
-    """Action → resources."""
+    """Returns the resources by action."""
     found: dict[str, set[str]] = {}
     for statement in (one for one in policy["Statement"] if one["Effect"] == "Allow"):
         for action in statement["Action"]:
@@ -31,7 +31,7 @@ def statement(policy: Document, sid: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_a_worker_reads_runs_and_adds_below_its_own_folder_and_can_do_no_more():
+def test_a_worker_only_reads_runs_and_adds_files_to_workers_folders():
     assert rights(worker_policy(place(), RESULTS, [], [])) == {
         "s3:GetObject": {"arn:aws:s3:::results/runs/*"},
         "s3:ListBucket": {"arn:aws:s3:::results"},
@@ -39,26 +39,26 @@ def test_a_worker_reads_runs_and_adds_below_its_own_folder_and_can_do_no_more():
     }
 
 
-def test_a_worker_is_denied_every_suite_since_a_star_spans_slashes():
+def test_a_worker_cannot_write_to_suites_although_a_star_matches_slashes():
     found = statement(worker_policy(place(), RESULTS, [], []), "LeaveSuites")
     assert (found["Effect"], found["Action"]) == ("Deny", ["s3:PutObject"])
     assert found["Resource"] == ["arn:aws:s3:::results/runs/*/suite/*"]
 
 
-def test_a_worker_can_write_over_nothing_and_list_runs_only():
+def test_a_worker_cannot_overwrite_files_and_lists_only_runs():
     policy = worker_policy(place(), RESULTS, [], [])
     assert statement(policy, "AddResults")["Condition"] == {"Null": {"s3:if-none-match": "false"}}
     assert statement(policy, "ListRuns")["Condition"] == {"StringLike": {"s3:prefix": "runs/*"}}
 
 
-def test_the_buckets_key_is_used_through_s3_only():
+def test_the_buckets_key_is_usable_only_through_s3():
     found = statement(worker_policy(place(), Results(bucket="b", region="eu-west-1", key=key()), [], []), "Encrypt")
     assert found["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
     assert found["Resource"] == [key()]
     assert found["Condition"] == {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
 
 
-def test_secrets_are_those_of_the_list_and_keys_decrypt_those_only():
+def test_a_worker_reads_only_listed_secrets_and_keys_decrypt_only_those():
     policy = worker_policy(place(), RESULTS, [secret(), secret("b-AbCdEf", "eu-west-1")], [key()])
     assert rights(policy)["secretsmanager:GetSecretValue"] == {secret(), secret("b-AbCdEf", "eu-west-1")}
     equals = statement(policy, "DecryptSecrets")["Condition"]["StringEquals"]
@@ -79,25 +79,25 @@ def test_ecs_pulls_the_images_of_the_stack_and_writes_its_log_group():
 
 
 @pytest.mark.parametrize("action", ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"])
-def test_only_a_cached_image_may_be_imported(action):
+def test_ecs_may_import_only_cached_images(action):
     assert action not in rights(execution_policy(place(), [OWN], "logs", []))
     found = rights(execution_policy(place(), [OWN, CACHED], "logs", []))
     assert found[action] == {f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/docker-hub/library/nginx"}
 
 
-def test_a_registry_with_a_login_needs_its_secret():
+def test_ecs_may_read_the_secret_of_a_registry_with_a_login():
     found = rights(execution_policy(place(), [LOGIN], "logs", []))
     assert found["secretsmanager:GetSecretValue"] == {secret("login-AbCdEf")}
     assert "ecr:BatchGetImage" not in found
 
 
-def test_an_image_of_another_account_is_pulled_from_there():
+def test_ecs_may_pull_an_image_from_another_account():
     other = Image(uri="o", digest=None, registry=PrivateRegistry(OTHER, "eu-west-1"), repository="team/app")
     pulled = rights(execution_policy(place(), [other], "logs", []))["ecr:BatchGetImage"]
     assert pulled == {f"arn:aws:ecr:eu-west-1:{OTHER}:repository/team/app"}
 
 
-def test_arns_are_those_of_the_partition():
+def test_arns_belong_to_the_partition():
     government = place("us-gov-west-1")
     for policy in (worker_policy(government, RESULTS, [], []), execution_policy(government, [], "logs", [])):
         resources = {one for found in rights(policy).values() for one in found}

@@ -1,4 +1,4 @@
-"""Workers run in zones that have Fargate, and adding a zone moves nothing."""
+"""Workers run in zones with Fargate, and a new zone moves no addresses."""
 
 import ipaddress
 
@@ -16,13 +16,13 @@ def ids(region: str, found: list[Zone], *architectures: str, count: int = 2) -> 
     return [zone.id for zone in choose_zones(region, found, architectures, count)]
 
 
-def test_zones_are_told_by_their_ids_whatever_their_names_and_order():
+def test_zones_are_chosen_by_id_independently_of_names_and_order():
     assert (
         ids("us-east-1", VIRGINIA, "x86-64") == ids("us-east-1", VIRGINIA[::-1], "x86-64") == ["use1-az1", "use1-az2"]
     )
 
 
-def test_graviton_is_not_put_where_fargate_has_none():
+def test_arm64_workers_avoid_zones_without_graviton():
     assert ids("us-east-1", VIRGINIA, "x86-64", count=3) == ["use1-az1", "use1-az2", "use1-az3"]
     assert ids("us-east-1", VIRGINIA, "arm64", "x86-64", count=3) == ["use1-az1", "use1-az2", "use1-az4"]
 
@@ -30,18 +30,18 @@ def test_graviton_is_not_put_where_fargate_has_none():
 @pytest.mark.parametrize(
     ("region", "code", "zones"), [("us-west-1", "usw1", [1, 3]), ("ap-northeast-1", "apne1", [1, 2, 4])]
 )
-def test_where_fargate_is_in_some_zones_only_those_are_taken(region, code, zones):
+def test_only_zones_with_fargate_are_chosen(region, code, zones):
     found = [Zone(f"{code}-az{number}", f"{region}{letter}") for number, letter in enumerate("abcd", start=1)]
     assert ids(region, found, "x86-64", count=len(zones)) == [f"{code}-az{number}" for number in zones]
 
 
-def test_more_zones_than_there_are_is_refused_with_how_many_there_are():
-    with pytest.raises(SettingError, match=r"zones is 3, but this account has 2 in us-west-1.*lower it to 2"):
+def test_the_error_about_too_many_zones_has_the_possible_number():
+    with pytest.raises(SettingError, match=r"toril:network\.zones: `3`.* 2 .*us-west-1.* to 2"):
         choose_zones("us-west-1", [Zone(f"usw1-az{n}", f"us-west-1{n}") for n in (1, 2, 3)], ["arm64"], 3)
 
 
 @given(st.integers(16, 24), st.integers(1, 6))
-def test_blocks_do_not_overlap_lie_within_the_network_and_stay_when_zones_are_added(length, zones):
+def test_blocks_are_disjoint_within_the_network_and_independent_of_the_number_of_zones(length, zones):
     network = ipaddress.ip_network(f"10.40.0.0/{length}")
     found, more = divide(str(network), zones), divide(str(network), 6)
     blocks = [ipaddress.ip_network(block) for block in (*more.zones, more.gateway)]

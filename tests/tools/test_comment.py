@@ -1,4 +1,4 @@
-"""`tools/comment.py` keeps one comment up to date, and none of a suite's."""
+"""`tools/comment.py` updates its own comment and never a suite's."""
 
 import os
 import subprocess
@@ -19,29 +19,29 @@ def github():
 
 
 def comment(github: GitHub, file: Path, name: str = "stacks:preview") -> "subprocess.CompletedProcess[str]":
-    told = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": github.url, "GITHUB_REPOSITORY": github.repository}
+    variables = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": github.url, "GITHUB_REPOSITORY": github.repository}
     command = [sys.executable, "-m", "tools.comment", str(file), "--name", name, "--pull-request", "7"]
-    environment = {**os.environ, **told}
+    environment = {**os.environ, **variables}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_preview_is_told_once_and_then_updated(github, tmp_path):
+def test_a_second_preview_updates_the_comment(github, tmp_path):
     for text in ("first", "second"):
         (tmp_path / "preview.md").write_text(text)
         done = comment(github, tmp_path / "preview.md")
         assert done.returncode == 0, done.stderr
-    (told,) = github.comments
-    assert told["body"].startswith("second")
+    (posted,) = github.comments
+    assert posted["body"].startswith("second")
 
 
-def test_it_is_not_the_comment_of_a_suite_of_that_name(github, tmp_path):
+def test_a_suite_of_a_similar_name_has_another_comment(github, tmp_path):
     (tmp_path / "preview.md").write_text("diff")
     for name in ("stacks", "stacks:preview", "stacks-preview"):
         assert comment(github, tmp_path / "preview.md", name).returncode == 0
     assert len(github.comments) == 3
 
 
-def test_what_no_comment_can_hold_is_refused(github, tmp_path):
+def test_a_file_too_long_for_a_comment_is_an_error(github, tmp_path):
     (tmp_path / "preview.md").write_text("x" * 65_001)
     done = comment(github, tmp_path / "preview.md")
     assert done.returncode == 1

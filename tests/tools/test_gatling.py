@@ -1,4 +1,4 @@
-"""Gatling's home: assembled of what is locked, and of nothing that may not be used freely."""
+"""Gatling's home has the locked jars, and none with a restrictive licence."""
 
 import hashlib
 import subprocess
@@ -14,19 +14,19 @@ LINES = (TOOL / "jars.sha256").read_text().splitlines()
 LOCKED = {name: digest for digest, name in map(str.split, LINES)}
 
 
-def test_the_charts_with_a_licence_of_their_own_are_not_part_of_it():
+def test_the_charts_with_their_own_licence_are_not_included():
     assert f"gatling-app-{GATLING_VERSION}.jar" in LOCKED
     assert not [name for name in LOCKED if "highcharts" in name]
 
 
 @pytest.mark.skipif(not gatling_home().is_dir(), reason="`make gatling` has not assembled Gatling")
-def test_its_jars_are_those_that_are_locked():
+def test_the_home_has_exactly_the_locked_jars():
     found = {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in (gatling_home() / "lib").glob("*.jar")}
     assert found == LOCKED
 
 
 @pytest.mark.skipif(not gatling_home().is_dir(), reason="`make gatling` has not assembled Gatling")
-def test_a_home_that_is_up_to_date_is_left_as_it_is():
+def test_an_up_to_date_home_stays_unchanged():
     command = [sys.executable, str(TOOL / "assemble.py"), str(gatling_home())]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == ""

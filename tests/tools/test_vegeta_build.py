@@ -1,4 +1,4 @@
-"""The program of `executor: vegeta` is built once, and found by those who run it."""
+"""The program of `executor: vegeta` is built once per source, and found by the worker."""
 
 import subprocess
 import sys
@@ -26,21 +26,21 @@ def program(path: Path) -> Path:
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """One without the program."""
+    """A machine without the program."""
     for name, value in {"XDG_CACHE_HOME": tmp_path / "cache", "PATH": tmp_path / "bin"}.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.delenv("TORIL_VEGETA", raising=False)
     return tmp_path
 
 
-def test_another_source_is_another_program_and_its_tests_are_no_part_of_it(tmp_path):
+def test_the_digest_depends_on_the_sources_but_not_on_their_tests(tmp_path):
     digest = vegeta_digest(sources(tmp_path))
     (tmp_path / "main_test.go").write_text("package main")
     assert vegeta_digest(tmp_path) == digest
     assert vegeta_digest(sources(tmp_path, "package other")) != digest
 
 
-def test_in_toril_s_sources_what_was_built_from_them_is_taken_and_nothing_older(machine):
+def test_in_a_source_tree_only_a_program_built_from_it_is_used(machine):
     folder = sources(machine / "sources")
     program(machine / "cache" / "toril" / "vegeta-older" / VEGETA)
     assert vegeta_program(machine / "sources") is None
@@ -48,7 +48,7 @@ def test_in_toril_s_sources_what_was_built_from_them_is_taken_and_nothing_older(
     assert vegeta_program(machine / "sources") == built
 
 
-def test_elsewhere_it_is_what_was_built_or_what_is_on_the_path_or_named(machine, monkeypatch):
+def test_elsewhere_a_named_program_precedes_a_built_one_and_that_one_on_the_path(machine, monkeypatch):
     assert vegeta_program(machine / "sources") is None
     on_path = program(machine / "bin" / VEGETA)
     on_path.chmod(0o755)
@@ -59,7 +59,7 @@ def test_elsewhere_it_is_what_was_built_or_what_is_on_the_path_or_named(machine,
     assert vegeta_program(machine / "sources") == machine / "mine"
 
 
-def test_building_it_says_where_it_is_and_needs_nothing_installed(tmp_path):
+def test_the_build_prints_the_programs_path_and_needs_no_packages(tmp_path):
     bare = [sys.executable, "-S"]  # without the packages of this environment, toril among them
     ready = program(tmp_path / f"vegeta-{vegeta_digest(ROOT / 'tools' / 'vegeta')}" / VEGETA)  # built before
     command = [*bare, str(ROOT / "tools" / "build"), "vegeta", str(tmp_path)]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Assembles Gatling's home from Maven artifacts: assemble.py HOME [--lock].
 
-`pom.xml` says which, `jars.sha256` what each has to be; `--lock` writes the latter anew.
+`pom.xml` lists them, `jars.sha256` has their hashes; `--lock` writes the hashes again.
 """
 
 from __future__ import annotations
@@ -15,36 +15,35 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SUMS = HERE / "jars.sha256"
-RECIPE = ("assemble.py", "jars.sha256", "pom.xml")  # a home keeps what made it: that tells whether it is up to date
-QUIET = '<configuration><root level="WARN"/></configuration>\n'  # logback's: Gatling logs every request otherwise
+RECIPE = ("assemble.py", "jars.sha256", "pom.xml")  # a home keeps a copy, which shows whether it is up to date
+QUIET = '<configuration><root level="WARN"/></configuration>\n'  # for logback; by default Gatling logs every request
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("home", type=Path, help="the folder to make; nothing is done if it is up to date")
-    arguments.add_argument("--lock", action="store_true", help="write jars.sha256 anew")
+    arguments.add_argument("home", type=Path, help="Folder to make, unless it is up to date.")
+    arguments.add_argument("--lock", action="store_true", help="Write jars.sha256 again.")
     options = arguments.parse_args()
     home: Path = options.home.expanduser().absolute()
     if not options.lock and _recipe(home / "recipe") == _recipe(HERE):
         return 0
     if shutil.which("mvn") is None:
-        print(
-            "Maven is missing: Gatling is assembled from Maven artifacts. Install `mvn`, e.g. the Debian package maven."
-        )
+        print("Maven is missing. Install `mvn`, for example by the Debian package maven, to assemble Gatling.")
         return 1
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}-") as scratch:
         new = Path(scratch, "home")
         done = _download(new / "lib")
         if done.returncode != 0:
-            print(f"{done.stdout}{done.stderr}\nMaven could not download Gatling's parts; its own words are above")
+            print(f"{done.stdout}{done.stderr}\nMaven could not download Gatling's parts. See its output above.")
             return 1
         sums = "".join(f"{_sha256(jar)}  {jar.name}\n" for jar in sorted((new / "lib").glob("*.jar")))
         if options.lock:
             SUMS.write_text(sums)
         elif sums != SUMS.read_text():
             different = {line.split()[1] for line in {*sums.splitlines()} ^ {*SUMS.read_text().splitlines()}}
-            print(f"These jars are not those of {SUMS.name}: {', '.join(sorted(different))}")
+            names = ", ".join(sorted(different))
+            print(f"{SUMS.name}: These jars have other hashes: {names}. After an upgrade, run `make lock`.")
             return 1
         for folder in ("conf", "recipe"):
             (new / folder).mkdir()

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Assembles JMeter's home from Maven artifacts: assemble.py HOME [--lock].
 
-The official package is on no package registry; its parts are. `pom.xml` says which, `jars.sha256` what each has to be;
-`--lock` writes the latter anew.
+No package registry has the official package, but Maven Central has its parts. `pom.xml` lists them, `jars.sha256` has
+their hashes; `--lock` writes the hashes again.
 """
 
 from __future__ import annotations
@@ -23,22 +23,20 @@ RECIPE = (
     "jars.sha256",
     "jmeter",
     "pom.xml",
-)  # a home keeps what made it: that tells whether it is up to date
+)  # a home keeps a copy of these files, which shows whether it is up to date
 PLUGINS = ("jmeter-plugins-casutg-", "jmeter-plugins-tst-")
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("home", type=Path, help="the folder to make; nothing is done if it is up to date")
-    arguments.add_argument("--lock", action="store_true", help="write jars.sha256 anew")
+    arguments.add_argument("home", type=Path, help="Folder to make, unless it is up to date.")
+    arguments.add_argument("--lock", action="store_true", help="Write jars.sha256 again.")
     options = arguments.parse_args()
     home: Path = options.home.expanduser().absolute()
     if not options.lock and _recipe(home / "recipe") == _recipe(HERE):
         return 0
     if shutil.which("mvn") is None:
-        print(
-            "Maven is missing: JMeter is assembled from Maven artifacts. Install `mvn`, e.g. the Debian package maven."
-        )
+        print("Maven is missing. Install `mvn`, for example by the Debian package maven, to assemble JMeter.")
         return 1
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}-") as scratch:
@@ -51,7 +49,9 @@ def main() -> int:
             different = sorted(
                 {line.split()[1] for line in set(sums.splitlines()) ^ set(SUMS.read_text().splitlines())}
             )
-            print(f"These jars are not those of {SUMS.name}: {', '.join(different)}")
+            print(
+                f"{SUMS.name}: These jars have other hashes: {', '.join(different)}. After an upgrade, run `make lock`."
+            )
             return 1
         _arrange(jars, Path(scratch, "home"))
         _swap(Path(scratch, "home"), home, Path(scratch, "old"))
@@ -71,13 +71,13 @@ def _download(jars: Path) -> None:
     ]
     command += [f"-DoutputDirectory={jars}", "-DincludeScope=runtime"]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode != 0:  # otherwise its output only resets colours
+    if done.returncode != 0:  # after a success, Maven prints only colour codes
         print(done.stdout + done.stderr)
-        sys.exit(f"Maven could not download JMeter's parts (exit code {done.returncode}; its own words are above)")
+        sys.exit(f"Maven could not download JMeter's parts (exit code {done.returncode}). See its output above.")
 
 
 def _arrange(jars: Path, home: Path) -> None:
-    """Lay the jars out as JMeter looks for them."""
+    """Copies the jars to the folders where JMeter searches for them."""
     for folder in ("bin", "lib/ext", "lib/junit", "recipe"):
         (home / folder).mkdir(parents=True)
     for jar in jars.glob("*.jar"):
@@ -96,7 +96,7 @@ def _arrange(jars: Path, home: Path) -> None:
 
 
 def _swap(new: Path, home: Path, old: Path) -> None:
-    """Replaces the old home by the new one; readers find a whole one, or none."""
+    """Replaces the old home by the new one. Other processes see a complete home or none."""
     if home.exists():
         home.rename(old)
     new.rename(home)

@@ -1,4 +1,4 @@
-"""The server side of the embedded cloud: MiniStack, made stricter where it falls short of AWS.
+"""The server of the embedded cloud: MiniStack with stricter checks where it differs from AWS.
 
 It runs in the environment `.tools/cloud`, as `python -m tests.cloud.server`, and imports nothing but the standard
 library, MiniStack and botocore's models of the services.

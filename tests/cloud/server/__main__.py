@@ -1,6 +1,6 @@
-"""Serve the embedded cloud on a listening socket, inherited as the file descriptor that the first argument names.
+"""Serves the embedded cloud on an inherited listening socket, whose file descriptor is the first argument.
 
-It ends when its standard input does: with the process that started it, however that ended.
+The server ends when its standard input closes, and so with the process that started it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ def main() -> None:
     config.errorlog = "-"
     config.loglevel = "WARNING"
     config.graceful_timeout = 0.2
-    # A connection that ends just as a client uses it again would be an error without a cause.
+    # Keep connections open: closing one while a client uses it again would cause a random error.
     config.keep_alive_timeout, config.keep_alive_max_requests = 3600, 1_000_000
     threading.Thread(target=_end_with_parent, daemon=True).start()
     asyncio.run(serve(app, config))

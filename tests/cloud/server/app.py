@@ -10,7 +10,7 @@ from tests.cloud.server.asgi import Receive, Scope, Send, body_of, say
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import refused
 
-TLS = (b"x-forwarded-proto", b"https")  # policies that refuse plain HTTP hold for clients on loopback, too
+TLS = (b"x-forwarded-proto", b"https")  # policies that deny plain HTTP also apply to clients on loopback
 
 services.install()
 
@@ -36,5 +36,5 @@ async def _aws(scope: Scope, headers: dict[str, Any], receive: Receive, send: Se
     caller.ACCESS_KEY.set(caller.signed(headers)[0])
     try:
         await ministack({**scope, "headers": [*scope["headers"], TLS]}, receive, send)
-    except Refusal as said:  # of a role that is passed: by what speaks JSON
-        await say(send, *refused("json", {}, said))
+    except Refusal as refusal:  # of a role that is passed: by what speaks JSON
+        await say(send, *refused("json", {}, refusal))

@@ -1,4 +1,4 @@
-"""What every ASGI application reads and writes."""
+"""Helpers to read requests and write answers in ASGI."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -9,18 +9,18 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 async def parts_of(receive: Receive) -> AsyncIterator[bytes]:
-    """A request's body as it comes."""
+    """Yields the parts of a request's body."""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ConnectionError("the client has gone")
+            raise ConnectionError("the client closed the connection")
         yield message.get("body", b"")
         if not message.get("more_body"):
             return
 
 
 class Once:
-    """`receive`, and whether all of a request's body has been received: nothing comes after it."""
+    """Wraps `receive`, and knows whether the whole body has been received."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -32,7 +32,7 @@ class Once:
         return message
 
     async def skip(self) -> None:
-        """Take what is left of the body, so that the connection can be used again."""
+        """Reads the rest of the body, so that the connection can be used again."""
         while not self._ended:
             await self()
 
@@ -41,11 +41,11 @@ async def body_of(receive: Receive) -> bytes:
     return b"".join([part async for part in parts_of(receive)])
 
 
-async def begin(send: Send, status: int, said: Mapping[str, str]) -> None:
-    coded = [(name.lower().encode(), value.encode()) for name, value in said.items()]
+async def begin(send: Send, status: int, headers: Mapping[str, str]) -> None:
+    coded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": coded})
 
 
-async def say(send: Send, status: int, said: Mapping[str, str], answer: bytes = b"") -> None:
-    await begin(send, status, {"content-length": str(len(answer)), **{k.lower(): v for k, v in said.items()}})
+async def say(send: Send, status: int, headers: Mapping[str, str], answer: bytes = b"") -> None:
+    await begin(send, status, {"content-length": str(len(answer)), **{k.lower(): v for k, v in headers.items()}})
     await send({"type": "http.response.body", "body": answer})

@@ -1,6 +1,6 @@
-"""IAM's decisions, where MiniStack's are not AWS': resources, condition keys, passed roles, tags, policy variables.
+"""IAM's decisions where MiniStack differs from AWS: resources, condition keys, passed roles, tags, policy variables.
 
-Everything here wraps a function of MiniStack 1.5.33; without `AUTH` none of them is called.
+Each function wraps one of MiniStack 1.5.33. Without `AUTH`, MiniStack calls none of them.
 """
 
 import dataclasses
@@ -16,11 +16,11 @@ from tests.cloud.server import resources, resources_ec2
 from tests.cloud.server.errors import Refusal
 
 GITHUB = "token.actions.githubusercontent.com"
-GITHUB_CLAIMS = (  # that AWS reads beside aud and sub
+GITHUB_CLAIMS = (  # claims that AWS supports beside aud and sub
     "actor", "actor_id", "enterprise_id", "environment", "job_workflow_ref", "ref", "repository", "repository_id",
     "workflow",
 )  # fmt: skip
-PASSED, TAGGED, OTHERS = "embedded:passed", "embedded:tagged", "embedded:others"  # what else has to be allowed
+PASSED, TAGGED, OTHERS = "embedded:passed", "embedded:tagged", "embedded:others"  # other required rights
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
 BUDGETS = {"Describe": "ViewBudget", "Create": "ModifyBudget", "Delete": "ModifyBudget", "Update": "ModifyBudget"}
 _action, _resource_tags = iam_actions.extract_iam_action, tagging.resource_tags
@@ -44,7 +44,7 @@ def install() -> None:
 def action(
     service: str, method: str, path: str, headers: Mapping[str, str], body: bytes, params: Mapping[str, Any]
 ) -> str | None:
-    """The action of a request; Budgets has fewer of them than operations."""
+    """Returns the action of a request. Budgets has fewer actions than operations."""
     found: str | None = _action(service, method, path, headers, body, params)
     name = (found or "").removeprefix("budgets:")
     if found and found != name:
@@ -54,7 +54,7 @@ def action(
 
 
 def resource_tags(arn: str) -> dict[str, str] | None:
-    """Also of networks and repositories."""
+    """Returns the tags of a resource, including networks and repositories."""
     service = arn.split(":")[2] if arn.startswith("arn:") else ""
     if service == "ec2":
         return resources_ec2.tags_of(arn)
@@ -66,7 +66,7 @@ def resource_tags(arn: str) -> dict[str, str] | None:
 
 
 def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -> dict[str, Any]:
-    """MiniStack's condition keys, more of AWS', and which other actions the request takes."""
+    """Returns MiniStack's condition keys, more keys of AWS, and the request's other required actions."""
     found: dict[str, Any] = dict(_context(service, action, body, params))
     request, place = resources.body_of(body), f"{get_region()}:{get_account_id()}"
     others = resources.others(action, request, place)
@@ -108,7 +108,7 @@ def _boundary(params: Mapping[str, Any]) -> str | None:
 
 
 def _passed(action: str, request: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The roles that a request hands to a service."""
+    """Returns the roles that a request passes to a service."""
     if action == "ecs:RunTask":
         definition = ecs._task_defs.get(ecs._resolve_td_key(request.get("taskDefinition", ""))) or {}
         overrides = request.get("overrides") or {}
@@ -152,11 +152,11 @@ def enforce(
     resource_arn: str = "*",
     service_context: Mapping[str, Any] | None = None,
 ) -> Any:
-    """MiniStack's decision, and on the roles that are passed and the tags that are set."""
+    """Returns MiniStack's decision, after checks of passed roles and new tags."""
     asked = dict(service_context or {})
     passed, tagged, asked_of_all = asked.pop(PASSED, ()), asked.pop(TAGGED, None), asked.pop(OTHERS, ())
     denied = _enforce(key, action, service, region, resource_arn=resource_arn, service_context=asked)
-    # only what is made gets the tags of a request, unless tagging is all that it does
+    # the tags of a request belong to new resources, except in requests that only tag
     kept = asked if action == "ec2:CreateTags" else {k: v for k, v in asked.items() if not k.startswith("aws:Request")}
     for other in asked_of_all:
         denied = denied or _enforce(key, action, service, region, resource_arn=other, service_context=kept)
@@ -179,7 +179,7 @@ def enforce(
 
 
 def first_match(asked: Any, statements: list[Any], *more: Any, **named: Any) -> Any:
-    """With the policy variables of resources and conditions filled in."""
+    """Evaluates statements after replacing the policy variables in resources and conditions."""
     return _first_match(asked, [_filled(one, asked) for one in statements], *more, **named)
 
 
@@ -220,7 +220,7 @@ def web_identity_principal(token: str, provider: str, role_arn: str) -> tuple[st
 
 
 def web_identity_denied(role_arn: str, params: Mapping[str, Any], use_json: bool) -> Any:
-    """Also for a provider that the account doesn't have, and an audience that it doesn't know."""
+    """Returns the error for a token, including an unknown provider or audience."""
     principal, keys = web_identity_principal(sts._p(params, "WebIdentityToken"), sts._p(params, "ProviderId"), role_arn)
     if principal.endswith(f"/{GITHUB}"):
         known = iam._oidc_providers.get_scoped(role_arn.split(":")[4], None, principal)

@@ -1,4 +1,4 @@
-"""What botocore's models say of a value and botocore itself doesn't check: enumerations, patterns, lengths, ranges."""
+"""Checks of botocore's models that botocore itself omits: enumerations, patterns, lengths, ranges."""
 
 import base64
 import binascii
@@ -10,14 +10,14 @@ from typing import Any
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 NUMBERS = ("integer", "long", "float", "double")
-# Java's classes of characters that Python's `re` doesn't know, as sets that contain them
+# Java's character classes that Python's `re` lacks, as larger sets
 JAVA_CLASSES = {r"\p{ASCII}": r"\x00-\x7F", r"\p{Alnum}": "A-Za-z0-9", r"\p{Graph}": r"\x21-\x7E"}
 UNICODE_CLASS = re.compile(r"\\[pP]\{\^?\w+\}")
 
 
 def problems(shape: Shape, value: Any, where: str = "") -> Iterator[str]:
-    """What is wrong with `value`, in the words that the services use."""
-    if value is None:  # as if it weren't there
+    """Yields the problems of `value`, with the services' wording."""
+    if value is None:  # like a missing value
         return
     if isinstance(shape, StructureShape):
         yield from _structure(shape, value, where)
@@ -90,11 +90,11 @@ def _scalar(shape: Shape, value: Any, where: str) -> Iterator[str]:
 
 def _size(shape: Shape, size: float, where: str, what: str) -> Iterator[str]:
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    said = f"Value at '{where}' failed to satisfy constraint: Member must have {what}"
+    message = f"Value at '{where}' failed to satisfy constraint: Member must have {what}"
     if least is not None and size < least:
-        yield f"{said} greater than or equal to {least}"
+        yield f"{message} greater than or equal to {least}"
     if most is not None and size > most:
-        yield f"{said} less than or equal to {most}"
+        yield f"{message} less than or equal to {most}"
 
 
 def _broken(value: str, where: str, constraint: str) -> str:
@@ -109,8 +109,8 @@ def _below(where: str, name: str) -> str:
 def _compiled(pattern: str) -> re.Pattern[str]:
     for java, python in JAVA_CLASSES.items():
         pattern = pattern.replace(f"[{java}]", f"[{python}]").replace(java, python)
-    # A class of Unicode that `re` can't name is taken for any character, inside a set and outside
+    # A Unicode class that `re` lacks matches any character, inside a set and outside
     pattern = re.sub(r"\[([^\]]*)\\[pP]\{\^?\w+\}[^\]]*\]", r"[\\s\\S]", pattern)
-    flags = "".join(re.findall(r"\(\?([a-z]+)\)", pattern))  # which Java takes anywhere
+    flags = "".join(re.findall(r"\(\?([a-z]+)\)", pattern))  # Java allows them anywhere
     pattern = re.sub(r"\(\?[a-z]+\)", "", UNICODE_CLASS.sub(r"[\\s\\S]", pattern))
     return re.compile(f"(?{flags})" + pattern if flags else pattern)

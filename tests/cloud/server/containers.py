@@ -1,7 +1,7 @@
-"""Tasks as containers of podman: images are pulled from the registry, limits hold, and files have owners.
+"""Tasks as podman containers, with pulled images, enforced limits and file owners.
 
-A container is attached to a process of podman's, which gets its output and its exit code: all that holds of a process
-in `processes.py` holds of it, but for what is said here.
+A podman process is attached to each container, and gets its output and exit code. So a container behaves like a
+process of `processes.py`, except for the differences here.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests.cloud.server.state import on_reset
 
 STARTS_WITHIN_S = 60
 POLL_S = 0.02
-PODMANS_OWN = (125, 126, 127)  # exit codes
+PODMANS_OWN = (125, 126, 127)  # podman's own exit codes
 DOCKER_HUB = "registry-1.docker.io"
 ARCHITECTURES = {"X86_64": "amd64", "ARM64": "arm64"}
 NOT_FOUND = re.compile(r"manifest unknown|not found|name unknown|MANIFEST_UNKNOWN|NAME_UNKNOWN", re.IGNORECASE)
@@ -31,7 +31,7 @@ NO_PLATFORM = re.compile(r"no image found in (?:image index|manifest list) for a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a task definition says of a container, beyond what MiniStack hands to a Docker client."""
+    """Settings of a container that MiniStack does not pass to a Docker client."""
 
     architecture: str
     cpu_units: int
@@ -40,7 +40,7 @@ class Limits:
     workdir: str | None
     read_only: bool
     init: bool
-    volumes: tuple[tuple[str, bool], ...]  # where they are mounted, and whether they can't be written to
+    volumes: tuple[tuple[str, bool], ...]  # mount point, and whether it is read-only
     dropped: tuple[str, ...]
     files: tuple[int, int] | None  # soft and hard limit of open files
 
@@ -63,12 +63,12 @@ def limits_of(container: dict[str, Any], task: dict[str, Any], platform: dict[st
 
 
 class Container(processes.Container):
-    """A container, attached to a process of podman's."""
+    """A container with an attached podman process."""
 
     _killed = False
 
     def wait(self) -> dict[str, int]:
-        """Of a killed container that it removes meanwhile, podman may say that it could not do something."""
+        """Waits for the end. Ignores podman's errors about a killed container that is being removed."""
         found = super().wait()
         lost = self._killed and found["StatusCode"] in PODMANS_OWN
         return {"StatusCode": 128 + signal.SIGKILL} if lost else found
@@ -90,15 +90,15 @@ class Container(processes.Container):
         return process
 
     def _first_process(self, process: subprocess.Popen[bytes], pid_file: Path) -> int | None:
-        """Its id outside of the container; None if it has ended already."""
+        """Returns the process id outside the container, or None if it has ended."""
         give_up_s = time.monotonic() + STARTS_WITHIN_S
         while time.monotonic() < give_up_s:
             if pid_file.exists() and (text := pid_file.read_text().strip()):
                 return int(text)
             if process.poll() is not None:
-                said = self.output.read_text(errors="replace").strip()
-                if process.returncode in PODMANS_OWN and said.startswith("Error: "):
-                    raise podman.PodmanError(said.removeprefix("Error: "))
+                output = self.output.read_text(errors="replace").strip()
+                if process.returncode in PODMANS_OWN and output.startswith("Error: "):
+                    raise podman.PodmanError(output.removeprefix("Error: "))
                 return None
             time.sleep(POLL_S)
         process.kill()
@@ -110,11 +110,11 @@ class Container(processes.Container):
             try:
                 os.kill(self._pid, number)
             except ProcessLookupError:
-                return  # podman is about to end, too
+                return  # podman is also ending
 
     @property
     def out_of_memory(self) -> bool:
-        """conmon leaves a file where it runs."""
+        """Whether the kernel killed the container for memory; conmon then leaves a file."""
         return (self.folder / "oom").exists()
 
 
@@ -130,14 +130,14 @@ def _flags(limits: Limits) -> list[str]:
         found += ["--read-only", "--read-only-tmpfs=false"]
     if limits.init:
         found.append("--init")
-    found += [f"--ulimit={one}" for one in podman.limits(limits.files)]  # one alone would unset the others
+    found += [f"--ulimit={one}" for one in podman.limits(limits.files)]  # a single option would unset the others
     for path, read_only in limits.volumes:
         found.append(f"--mount=type=volume,destination={path}" + (",readonly" if read_only else ""))
     return [*found, *(f"--cap-drop={one}" for one in limits.dropped)]
 
 
 PULLED: dict[tuple[str, str], str] = {}  # ids of images, by reference and architecture
-_NAMES: set[str] = set()  # by which podman knows images through this server
+_NAMES: set[str] = set()  # podman's names of this server's images
 _PULLING: dict[tuple[str, str], threading.Lock] = {}
 on_reset(PULLED.clear)
 on_reset(lambda: podman.remove_containers() if CLIENT.real else None)
@@ -148,7 +148,7 @@ def install() -> None:
 
 
 def end() -> None:
-    """Leave nothing behind."""
+    """Removes all containers and images of this server."""
     podman.remove_containers()
     for name in _NAMES:
         podman.run("rmi", name)
@@ -156,7 +156,7 @@ def end() -> None:
 
 
 def pull(reference: str, architecture: str) -> str | None:
-    """Why an image can't be pulled; one by digest is pulled once."""
+    """Pulls an image, once per digest. Returns the reason if it fails, or None."""
     key = (reference, ARCHITECTURES[architecture])
     with _PULLING.setdefault(key, threading.Lock()):
         if key in PULLED and "@" in reference:
@@ -172,7 +172,7 @@ def pull(reference: str, architecture: str) -> str | None:
 
 
 def address_of(reference: str) -> str:
-    """Where an image is in this cloud: Docker Hub's are those that name no registry."""
+    """Returns an image's address in this cloud. An image without a registry is from Docker Hub."""
     first, _, rest = reference.partition("/")
     if not rest or not ("." in first or ":" in first):
         first, rest = "docker.io", reference

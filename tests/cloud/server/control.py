@@ -1,4 +1,4 @@
-"""What a test tells the cloud beside AWS's own interfaces: paths below /_embedded/."""
+"""Control commands of tests, which are not part of AWS: paths below /_embedded/."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ Asked = dict[str, Any]
 
 
 def ready(asked: Asked) -> Asked:
-    """Nothing: an answer is the answer."""
+    """Answers, which shows that the server is ready."""
     return {}
 
 
@@ -42,7 +42,7 @@ def reset(asked: Asked) -> Asked:
 
 
 def mend(asked: Asked) -> Asked:
-    """End what a test lets go wrong, restore the quotas and forget IAM's decisions; resources and images stay."""
+    """Ends all faults, restores the quotas and removes IAM's decisions. Resources and images stay."""
     faults.FAULTS.clear()
     regions.DISABLED.clear()
     iam_decisions.DECIDED.clear()
@@ -52,7 +52,7 @@ def mend(asked: Asked) -> Asked:
 
 
 def quota(asked: Asked) -> Asked:
-    """Set one of Fargate's quotas in one region."""
+    """Sets a Fargate quota in one region."""
     if asked["code"] not in quotas.NAMES:
         raise KeyError(asked["code"])
     with request_scope(asked["account"], asked["region"]):
@@ -61,13 +61,13 @@ def quota(asked: Asked) -> Asked:
 
 
 def disable(asked: Asked) -> Asked:
-    """Take a region away from the account."""
+    """Disables a region for the account."""
     regions.disable(asked["region"])
     return {}
 
 
 def image(asked: Asked) -> Asked:
-    """Say what an image runs."""
+    """Sets the command of an image."""
     processes.IMAGES[asked["name"]] = processes.Image(
         entrypoint=tuple(asked["entrypoint"]),
         command=tuple(asked["command"]),
@@ -78,21 +78,21 @@ def image(asked: Asked) -> Asked:
 
 
 def failures(asked: Asked) -> Asked:
-    """Let the next tasks of one region come to failures instead, one for each of the list."""
+    """Turns the next tasks of one region into failures, one for each reason."""
     with request_scope(asked["account"], asked["region"]):
         run_task.FAILURES.here().extend(asked["failures"])
     return {}
 
 
 def registry(asked: Asked) -> Asked:
-    """Say how an upstream registry behaves."""
+    """Sets the behaviour of an upstream registry."""
     login = asked["login"] and (asked["login"][0], asked["login"][1])
     upstream.UPSTREAMS[asked["host"]] = upstream.Upstream(asked["up"], login)
     return {}
 
 
 def starts(asked: Asked) -> Asked:
-    """Say what becomes of the next tasks of one region."""
+    """Sets the faults of the next tasks of one region."""
     here = task_faults.STARTS.of(asked["account"], asked["region"])
     here.failing.extend(asked.get("failing", ()))
     here.twins += asked.get("twins", 0)
@@ -102,23 +102,23 @@ def starts(asked: Asked) -> Asked:
 
 
 def fault(asked: Asked) -> Asked:
-    """Answer the next calls of an operation with an error, late, or not at all."""
+    """Sets a fault of the next calls of an operation: an error, a delay or a lost answer."""
     _known(asked["service"])
     error = Refusal(asked["code"], asked["message"], asked["status"]) if "code" in asked else None
-    told = {name: asked[name] for name in ("operation", "times", "region", "saying", "delay_s", "done")}
-    faults.FAULTS.append(faults.Fault(service=asked["service"], error=error, **told))
+    options = {name: asked[name] for name in ("operation", "times", "region", "saying", "delay_s", "done")}
+    faults.FAULTS.append(faults.Fault(service=asked["service"], error=error, **options))
     return {}
 
 
 def limit(asked: Asked) -> Asked:
-    """Take so many calls of an operation and throttle the others."""
+    """Sets the rate limit of an operation."""
     key = (_known(asked["service"]), asked["operation"])
     faults.limit(asked["account"], asked["region"], key, asked["rate_per_s"], asked["burst"])
     return {}
 
 
 def task(asked: Asked) -> Asked:
-    """Do something to a task: `interrupt` it as Fargate Spot does, `kill`, `freeze` or `thaw` it, take its memory."""
+    """Causes a fault of a task: `interrupt` like Fargate Spot, `kill`, `freeze`, `thaw` or `out of memory`."""
     region, account = asked["task"].split(":")[3:5]
     with request_scope(account, region):
         found, what = ecs_tasks._tasks[asked["task"]], asked["what"]
@@ -132,20 +132,20 @@ def task(asked: Asked) -> Asked:
 
 
 def expire(asked: Asked) -> Asked:
-    """Let credentials be too old from now on."""
+    """Expires credentials from now on."""
     expired.KEYS.add(asked["access_key"])
     return {}
 
 
 def invocations(asked: Asked) -> Asked:
-    """What the schedules of one region have come to."""
+    """Returns the invocations of one region's schedules."""
     with request_scope(asked["account"], asked["region"]):
         return {"invocations": list(scheduler.INVOCATIONS.here())}
 
 
 def decisions(asked: Asked) -> Asked:
-    """What IAM has decided since the last reset or mending."""
-    return {"decisions": iam_decisions.told()}
+    """Returns IAM's decisions since the last reset or mend."""
+    return {"decisions": iam_decisions.recorded()}
 
 
 COMMANDS: dict[str, Callable[[Asked], Asked]] = {

@@ -1,4 +1,4 @@
-"""What IAM was asked of roles and users, and which statements allowed it: for tests that nothing more is granted."""
+"""Records IAM's decisions and the statements that allowed them, for tests of least privilege."""
 
 from contextvars import ContextVar
 from typing import Any
@@ -19,7 +19,7 @@ def install() -> None:
 
 
 def evaluate(asked: Any, policies: Any, *limits: Any) -> Any:
-    """MiniStack's decision by the policies of an identity, noted with every statement that allows it."""
+    """Returns MiniStack's decision by the policies of an identity, and records all allowing statements."""
     decided = _evaluate(asked, policies, *limits)
     if not _of_resource.get():
         allowed = decided.decision == "Allow"
@@ -38,8 +38,8 @@ def evaluate_resource_policy(*asked: Any, **named: Any) -> Any:
         _of_resource.reset(token)
 
 
-def told() -> list[dict[str, Any]]:
-    """As a test gets them."""
+def recorded() -> list[dict[str, Any]]:
+    """Returns the decisions in the form for tests."""
     return [
         {"principal": principal, "action": action, "resource": resource, "allowed": allowed, "statements": sorted(sids)}
         for (principal, action, resource, allowed), sids in DECIDED.items()

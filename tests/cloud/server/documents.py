@@ -1,4 +1,4 @@
-"""Services that are checked for the policies that they are given."""
+"""Services whose policy documents are checked."""
 
 from html import escape
 from typing import Any
@@ -41,15 +41,15 @@ SNS = Service(name="sns", model="sns", invalid="InvalidParameter", checks={"SetT
 
 
 def stricter_s3(inner: Handler) -> Handler:
-    """MiniStack's S3, which takes any text for a bucket's policy, and tells everybody which keys there are."""
+    """Returns MiniStack's S3 with checks of bucket policies, and of the right to know missing keys."""
 
     async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: Query) -> Answer:
         if method == "PUT" and "policy" in query:
             try:
                 resource_policy(body.decode(), "Policy", "MalformedPolicy")
             except Refusal as refusal:
-                said = f"<Error><Code>MalformedPolicy</Code><Message>{escape(refusal.message)}</Message></Error>"
-                return refusal.status, {"Content-Type": "application/xml"}, said.encode()
+                error_xml = f"<Error><Code>MalformedPolicy</Code><Message>{escape(refusal.message)}</Message></Error>"
+                return refusal.status, {"Content-Type": "application/xml"}, error_xml.encode()
         status, found, answer = await inner(method, path, headers, body, query)
         if gateway.AUTH and status == 404 and method in ("GET", "HEAD") and not _may_list(path, headers, query):
             denial = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
@@ -60,12 +60,12 @@ def stricter_s3(inner: Handler) -> Handler:
 
 
 def _may_list(path: str, headers: dict[str, str], query: Query) -> bool:
-    """Whether the caller may know that a key isn't there; a path without a key isn't asked about."""
+    """Whether the caller may know that a key is missing. True for a path without a key."""
     bucket, _, key = path.lstrip("/").partition("/")
     if not key:
         return True
     caller = router.extract_access_key_id(headers, query)
-    # as a listing of the key itself would be: AWS takes rights that hold for a prefix
+    # checked as a listing of the key itself: AWS accepts rights on a prefix
     listing = {"s3:prefix": unquote(key)}
     denied = iam_evaluator.enforce(caller, "s3:ListBucket", "s3", get_region(), f"arn:aws:s3:::{bucket}", listing)
     return denied is None

@@ -1,4 +1,4 @@
-"""EC2's networks: what AWS refuses and MiniStack takes, beside endpoints and NAT gateways."""
+"""EC2's networks: AWS's checks that MiniStack lacks, except for endpoints and NAT gateways."""
 
 import ipaddress
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import Service
 
 Record = dict[str, Any]
-SMALLEST_PREFIX, LARGEST_PREFIX = 28, 16  # of a VPC's and a subnet's block
+SMALLEST_PREFIX, LARGEST_PREFIX = 28, 16  # for blocks of VPCs and subnets
 
 
 def _existing(ids: str, known: Any, code: str) -> Callable[[Record], None]:
@@ -87,7 +87,7 @@ def _check_rules(direction: str) -> Callable[[Record], None]:
 
 
 def _targets(rule: Record) -> set[tuple[Any, ...]]:
-    """What a rule lets through, one by one."""
+    """Returns the separate permissions of a rule."""
     ports = (None, None) if rule["IpProtocol"] == "-1" else (rule.get("FromPort"), rule.get("ToPort"))
     targets = [
         *(one["CidrIp"] for one in rule.get("IpRanges", ())),

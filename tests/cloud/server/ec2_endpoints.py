@@ -1,4 +1,4 @@
-"""VPC endpoints: only to services that are there, with the DNS names and interfaces that they come with."""
+"""VPC endpoints of existing services, with their DNS names and interfaces."""
 
 import uuid
 from typing import Any
@@ -15,17 +15,17 @@ INTERFACES = {
     "lambda", "logs", "monitoring", "s3", "scheduler", "secretsmanager", "servicequotas", "sns", "sqs", "ssm",
     "ssmmessages", "states", "sts",
 }  # fmt: skip
-WITH_FIPS = ("us-", "ca-")  # where AWS has FIPS endpoints of most services
+WITH_FIPS = ("us-", "ca-")  # regions with FIPS endpoints of most services
 FIPS_INTERFACES = {
     "dynamodb-fips",
     "ec2-fips",
     "events-fips",
     "sqs-fips",
     "sts-fips",
-}  # others have no service of their own
+}  # others have no endpoint service
 ECR_FIPS_INTERFACES = {"ecr-fips.api", "ecr-fips.dkr"}
 ECR_FIPS_REGIONS = {"us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1"}
-ELSEWHERE = {"dynamodb", "ecr.api", "ecr.dkr", "kms", "lambda", "s3"}  # some of what AWS reaches across regions
+ELSEWHERE = {"dynamodb", "ecr.api", "ecr.dkr", "kms", "lambda", "s3"}  # some services with cross-region endpoints
 DEFAULT_POLICY = '{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}]}'
 UNDERSTOOD = {
     "VpcEndpointType", "VpcId", "ServiceName", "PolicyDocument", "RouteTableIds", "SubnetIds", "SecurityGroupIds",
@@ -35,7 +35,7 @@ Record = dict[str, Any]
 
 
 def services(region: str) -> set[str]:
-    """The names, without their prefix, of what an interface endpoint in this region can reach."""
+    """Returns the services, without their prefix, that interface endpoints in this region can reach."""
     fips = FIPS_INTERFACES if region.startswith(WITH_FIPS) else set()
     return INTERFACES | {"kms-fips"} | fips | (ECR_FIPS_INTERFACES if region in ECR_FIPS_REGIONS else set())
 

@@ -1,4 +1,4 @@
-"""NAT gateways and the elastic addresses that they hold."""
+"""NAT gateways and their elastic addresses."""
 
 import ipaddress
 import uuid

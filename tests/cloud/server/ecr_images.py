@@ -1,4 +1,4 @@
-"""Images of a repository, where MiniStack doesn't say what ECR says."""
+"""Answers about a repository's images that differ between MiniStack and ECR."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def scanned(request: dict[str, Any]) -> dict[str, Any]:
-    """Every image is scanned as it comes, and nothing is ever found: what is in a layer nobody looks at."""
+    """Returns a completed scan without findings: the embedded cloud does not examine layers."""
     name = request["repositoryName"]
     repository_of(name)
     image = _image(name, request["imageId"])
@@ -37,7 +37,7 @@ def scanned(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_put(request: dict[str, Any]) -> None:
-    """A tag that may not move stays; the same image under its own tag is one that is there."""
+    """Rejects a push that would move an immutable tag, or repeat an existing image and tag."""
     name, tag = request["repositoryName"], request.get("imageTag")
     repository_of(name)
     if tag and ecr._find_image(name, {"imageTag": tag}) and registry_store.immutable(name, tag):
@@ -54,8 +54,8 @@ def moved(repository: str, tag: str) -> str:
 def _image(name: str, asked: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] | None = ecr._find_image(name, asked)
     if found is None:
-        said = ", ".join(f"{key}:'{value}'" for key, value in sorted(asked.items()))
-        message = f"The image with imageId {{{said}}} does not exist within the repository with name '{name}'"
+        image_id = ", ".join(f"{key}:'{value}'" for key, value in sorted(asked.items()))
+        message = f"The image with imageId {{{image_id}}} does not exist within the repository with name '{name}'"
         raise Refusal("ImageNotFoundException", message)
     return found
 

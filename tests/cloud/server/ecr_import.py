@@ -1,4 +1,4 @@
-"""The first pull of an image through a cache rule: who may, and which repository it makes."""
+"""The first pull of an image through a cache rule: its rights and the new repository."""
 
 import json
 import time
@@ -13,9 +13,9 @@ NEEDED = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
 
 
 def imported(repository: str, role: str, *, fips: bool, real: bool) -> str | None:
-    """Why an image of this repository can't be pulled.
+    """Returns the reason if an image of this repository cannot be pulled, or None.
 
-    Where images are not `real`, the repository is there afterwards, with an image without content.
+    If images are not `real`, makes the repository with an empty image.
     """
     if repository in ecr._repositories:
         return None
@@ -35,7 +35,7 @@ def imported(repository: str, role: str, *, fips: bool, real: bool) -> str | Non
 
 
 def create(repository: str) -> None:
-    """A repository that is a cache, by its creation template."""
+    """Makes a cache's repository by its creation template."""
     template = ecr_templates.for_repository(repository, "PULL_THROUGH_CACHE") or ecr_templates.DEFAULTS
     ecr._create_repository(
         {

@@ -1,4 +1,4 @@
-"""ECR's lifecycle policies: what PutLifecyclePolicy takes."""
+"""The validation of ECR's lifecycle policies by PutLifecyclePolicy."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ COUNTS_WITH_UNIT = {"sinceImagePushed", "sinceImagePulled", "sinceImageTransitio
 
 
 def check(text: str, where: str = "LifecyclePolicyText") -> None:
-    """Refuse what is not a lifecycle policy."""
+    """Raises Refusal for an invalid lifecycle policy."""
     try:
         document = json.loads(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Amazon ECR Public, which has one registry an account, asked in us-east-1 or us-west-2."""
+"""Amazon ECR Public: one registry per account, with endpoints in us-east-1 and us-west-2."""
 
 import base64
 import time
@@ -14,7 +14,7 @@ from tests.cloud.server.policies import resource_policy
 from tests.cloud.server.state import Regional
 
 REGIONS = ("us-east-1", "us-west-2")
-HOME = REGIONS[0]  # where the one registry is kept here
+HOME = REGIONS[0]  # the region of the stored registry
 TOKEN_LASTS_S = 12 * 3600
 CATALOG_TEXTS = ("description", "architectures", "operatingSystems", "aboutText", "usageText")
 

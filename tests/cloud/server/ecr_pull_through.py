@@ -12,7 +12,7 @@ from tests.cloud.server.errors import Refusal
 from tests.cloud.server.paging import page
 from tests.cloud.server.state import Regional
 
-RULES_PER_REGISTRY = 50  # Amazon ECR's quotas; not adjustable
+RULES_PER_REGISTRY = 50  # a fixed quota of Amazon ECR
 RULES: Regional[dict[str, dict[str, Any]]] = Regional(dict)
 ECR_HOST = re.compile(r"(\d{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 UPSTREAMS = [
@@ -105,7 +105,7 @@ def delete(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def validate(request: dict[str, Any]) -> dict[str, Any]:
-    """Whether the rule's credential is still there and still a credential; the upstream itself is not asked."""
+    """Returns whether the rule's credential exists and is valid. Does not call the upstream."""
     own_registry(request)
     rule = _rule(request["ecrRepositoryPrefix"])
     answer = {name: rule[name] for name in (*REQUESTED, "registryId") if name in rule}
@@ -119,14 +119,14 @@ def validate(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def rule_of(repository: str) -> dict[str, Any] | None:
-    """The rule of the longest prefix, or ROOT's."""
+    """Returns the rule with the longest matching prefix, or ROOT's."""
     rules = RULES.here()
     named = [prefix for prefix in rules if repository.startswith(f"{prefix}/")]
     return rules[max(named, key=len)] if named else rules.get("ROOT")
 
 
 def own_registry(request: dict[str, Any]) -> None:
-    """A registry is an account's; another account's is out of reach."""
+    """Raises Refusal for a registry of another account."""
     if request.get("registryId", get_account_id()) != get_account_id():
         raise Refusal("InvalidParameterException", "The registry with that id is another account's")
 
@@ -143,7 +143,7 @@ def _rule(prefix: str) -> dict[str, Any]:
 
 
 def _prefix(text: str) -> str:
-    """A trailing slash is implied."""
+    """Returns a prefix without its optional trailing slash."""
     return text.rstrip("/")
 
 

@@ -1,4 +1,4 @@
-"""What there is once in each ECR registry: its policy, scanning, replication and account settings."""
+"""The settings of an ECR registry: policy, scanning, replication and account settings."""
 
 import json
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from tests.cloud.server.errors import Refusal
 from tests.cloud.server.policies import resource_policy
 from tests.cloud.server.state import Regional
 
-SETTINGS = {  # name: what it may be, the default first
+SETTINGS = {  # name: possible values, the default first
     "BASIC_SCAN_TYPE_VERSION": ("AWS_NATIVE", "CLAIR"),
     "REGISTRY_POLICY_SCOPE": ("V2", "V1"),
     "BLOB_MOUNTING": ("DISABLED", "ENABLED"),

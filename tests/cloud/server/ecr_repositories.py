@@ -1,4 +1,4 @@
-"""What ECR refuses or says of a repository, where MiniStack doesn't."""
+"""Checks and answers of ECR repositories that MiniStack lacks."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def check_create(request: dict[str, Any]) -> None:
 
 
 def check_mutability(request: dict[str, Any]) -> None:
-    """The filters that are exempt from tag immutability come with a setting that has exemptions, and only with it."""
+    """Checks that exclusion filters are present exactly with a setting that has exclusions."""
     mutability, filters = request.get("imageTagMutability", "MUTABLE"), request.get(FILTERS) or []
     if mutability.endswith("_WITH_EXCLUSION") != bool(filters):
         raise _invalid(FILTERS, f"{mutability} with {len(filters)} exclusion filters")
@@ -41,7 +41,7 @@ def created(request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe(request: dict[str, Any]) -> dict[str, Any]:
-    """All repositories, in pages, which MiniStack cuts off."""
+    """Returns all repositories in pages; MiniStack truncates the list."""
     names = request.get("repositoryNames")
     if names and ("maxResults" in request or "nextToken" in request):
         raise _invalid("maxResults", "named repositories come in one page")
@@ -57,8 +57,8 @@ def put_mutability(request: dict[str, Any]) -> dict[str, Any]:
     repository.pop(FILTERS, None)
     if request.get(FILTERS):
         repository[FILTERS] = request[FILTERS]
-    said = {name: repository[name] for name in ("registryId", "repositoryName", "imageTagMutability")}
-    return {**said, **({FILTERS: repository[FILTERS]} if FILTERS in repository else {})}
+    answer = {name: repository[name] for name in ("registryId", "repositoryName", "imageTagMutability")}
+    return {**answer, **({FILTERS: repository[FILTERS]} if FILTERS in repository else {})}
 
 
 def check_policy(request: dict[str, Any]) -> None:

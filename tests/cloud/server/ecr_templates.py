@@ -29,7 +29,7 @@ def create(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe(request: dict[str, Any]) -> dict[str, Any]:
-    """Those of the prefixes that exist: others are left out, as in AWS."""
+    """Returns the templates of existing prefixes, and ignores others like AWS."""
     templates = TEMPLATES.here()
     prefixes = [prefix.rstrip("/") for prefix in request.get("prefixes") or sorted(templates)]
     shown, more = page([templates[prefix] for prefix in prefixes if prefix in templates], request)
@@ -50,7 +50,7 @@ def delete(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def for_repository(name: str, applied_for: str) -> dict[str, Any] | None:
-    """The template of the longest prefix of `name`, or ROOT's."""
+    """Returns the template with the longest matching prefix, or ROOT's."""
     fitting = [template for template in TEMPLATES.here().values() if applied_for in template["appliedFor"]]
     named = [template for template in fitting if name.startswith(f"{template['prefix']}/")]
     roots = [template for template in fitting if template["prefix"] == "ROOT"]

@@ -1,4 +1,4 @@
-"""Amazon ECS on Fargate: tasks are processes, and calls are refused as AWS refuses them."""
+"""Amazon ECS on Fargate: tasks are processes, and calls fail with AWS's errors."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ DESCRIBED_AT_ONCE = 100
 FARGATE_INJECTED = {"AWS_EXECUTION_ENV": "AWS_ECS_FARGATE"}
 ESSENTIAL_EXITED = "Essential container in task exited"
 CANNOT_START = (
-    "ResourceInitializationError: unable to pull image or start container: ",  # MiniStack's words, and AWS'
+    "ResourceInitializationError: unable to pull image or start container: ",  # MiniStack's wording, and AWS's
     "CannotStartContainerError: ",
 )
 _build, _register = ecs._build_run_kwargs, ecs._register_task_definition
@@ -29,7 +29,7 @@ _mark_stopped = ecs._mark_task_stopped
 
 
 def install() -> None:
-    """Run tasks as processes, and put our RunTask and StopTask in the place of MiniStack's."""
+    """Runs tasks as processes, and replaces MiniStack's RunTask and StopTask by ours."""
     ecs._get_docker = lambda: CLIENT
     ecs._build_run_kwargs = _run_options
     ecs._mark_task_stopped = _stopped
@@ -41,9 +41,9 @@ def install() -> None:
 
 
 def _run_options(container: dict[str, Any], definition: dict[str, Any], environment: dict[str, str], *more: Any) -> Any:
-    """MiniStack's options, with what it leaves out."""
+    """Returns MiniStack's options with additions."""
     options = _build(container, definition, environment, *more)
-    options.pop("platform", None)  # the pull knows it
+    options.pop("platform", None)  # the pull uses it
     if definition.get("cpu"):
         task = ecs._tasks[options["labels"]["com.amazonaws.ecs.task-arn"]]
         sizes = fargate.overridden(task["overrides"], definition)
@@ -51,23 +51,23 @@ def _run_options(container: dict[str, Any], definition: dict[str, Any], environm
     if container.get("entryPoint"):
         options["entrypoint"] = container["entryPoint"]
     region = get_region()
-    said = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **FARGATE_INJECTED}
-    options["environment"] = {**said, **options["environment"]}
+    variables = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **FARGATE_INJECTED}
+    options["environment"] = {**variables, **options["environment"]}
     return options
 
 
 def _stopped(task_arn: str, task: dict[str, Any], reason: str, code: str, exit_code: int | None = None) -> bool:
-    """In AWS' words."""
+    """Stops a task with AWS's wording of the reason."""
     for container_id in task.get("_docker_ids") or ():
         with suppress(KeyError):
             task["_out_of_memory"] = task.get("_out_of_memory") or CLIENT.get(container_id).out_of_memory
-    task_faults.told(task)
-    said = ESSENTIAL_EXITED if code == "EssentialContainerExited" else reason.replace(*CANNOT_START)
-    return bool(_mark_stopped(task_arn, task, said, code, exit_code=exit_code))
+    task_faults.set_reason(task)
+    wording = ESSENTIAL_EXITED if code == "EssentialContainerExited" else reason.replace(*CANNOT_START)
+    return bool(_mark_stopped(task_arn, task, wording, code, exit_code=exit_code))
 
 
 def _stop_task(request: Request) -> Answer:
-    """Answers at once; the task gets SIGTERM, its containers' stopTimeout, and SIGKILL. Exit codes are its own."""
+    """Answers immediately. The task gets SIGTERM, its containers' stopTimeout and SIGKILL, and keeps its exit codes."""
     cluster = run_task.cluster_of(request)
     task = ecs._resolve_task(request["task"], cluster["clusterName"])
     if not task:
@@ -78,7 +78,7 @@ def _stop_task(request: Request) -> Answer:
 
 
 def stop(task: dict[str, Any], reason: str, code: str) -> None:
-    """Begin to stop a task that nobody is stopping yet."""
+    """Starts the stop of a task, unless it is already stopping."""
     with resource_lock("ecs-task", task["taskArn"]):
         if task["desiredStatus"] == "STOPPED":
             return
@@ -99,7 +99,7 @@ def _stop(task: dict[str, Any], reason: str, code: str, account: str, region: st
         for one in stopping:
             one.join()
         with resource_lock("ecs-task", task["taskArn"]):
-            task["desiredStatus"] = "RUNNING"  # _mark_task_stopped passes over a task that is already stopping
+            task["desiredStatus"] = "RUNNING"  # _mark_task_stopped skips a task that is already stopping
         _stopped(task["taskArn"], task, reason, code)
         ecs._cleanup_task_resources(task, CLIENT)
 
@@ -138,7 +138,7 @@ def check_described(request: Request) -> None:
 
 
 def check_listed(request: Request) -> None:
-    """AWS: `startedBy` is the only filter beside the cluster."""
+    """Allows `startedBy` only without other filters than the cluster, like AWS."""
     run_task.cluster_of(request)
     others = [one for one in ("family", "serviceName", "containerInstance") if one in request]
     if "startedBy" in request and others:

@@ -1,4 +1,4 @@
-"""What a service says instead of an answer."""
+"""Errors of services."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(eq=False)
 class Refusal(Exception):
-    """An error that AWS would answer with, and members of it beside the message."""
+    """An AWS error, with its members beside the message."""
 
     code: str
     message: str

@@ -1,4 +1,4 @@
-"""EventBridge: a bus has the policy that it was given, which MiniStack takes for a single permission of everybody."""
+"""EventBridge: stores the complete policy of a bus, which MiniStack reduces to one permission for everyone."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ DEFAULT = "default"
 
 
 def _put_permission(request: Request) -> dict[str, Any]:
-    """A whole policy, or one more statement."""
+    """Sets a complete policy, or adds a statement."""
     bus = request.get("EventBusName", DEFAULT)
     _known(bus)
     if "Policy" in request:

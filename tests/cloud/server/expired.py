@@ -1,4 +1,4 @@
-"""Credentials that a test has let expire: whoever signs with them is refused, whatever the service."""
+"""Credentials that a test has expired: every service rejects requests signed with them."""
 
 import uuid
 
@@ -14,7 +14,7 @@ on_reset(KEYS.clear)
 
 
 def refusal(headers: dict[str, str]) -> Answer | None:
-    """What the service says to a request that is signed with one of them."""
+    """Returns the error for a request signed with expired credentials, or None."""
     access_key, service = caller.signed(headers)
     if access_key not in KEYS:
         return None

@@ -1,11 +1,11 @@
-"""What Fargate takes for a task definition."""
+"""The validation of task definitions by Fargate."""
 
 from typing import Any
 
 from tests.cloud.server.errors import Refusal
 
 GIB = 1024
-MEMORY_MIB: dict[int, list[int]] = {  # by CPU units; AWS: task definition parameters for Fargate
+MEMORY_MIB: dict[int, list[int]] = {  # by CPU units; source: AWS, task definition parameters for Fargate
     256: [512, GIB, 2 * GIB],
     512: [GIB * size for size in range(1, 5)],
     1024: [GIB * size for size in range(2, 9)],
@@ -22,7 +22,7 @@ AWSLOGS_OPTIONS = ("awslogs-group", "awslogs-region", "awslogs-stream-prefix")
 
 
 def canonical(request: dict[str, Any]) -> dict[str, Any]:
-    """The request with CPU units and MiB, as they are given back; a refusal where Fargate would refuse."""
+    """Returns the request with CPU units and MiB, as ECS returns them. Raises Refusal like Fargate."""
     if "FARGATE" not in request.get("requiresCompatibilities", ()):
         return request
     if request.get("networkMode") != "awsvpc":
@@ -38,7 +38,7 @@ def canonical(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def overridden(overrides: dict[str, Any], definition: dict[str, Any]) -> dict[str, Any]:
-    """The sizes of a task whose overrides have some; a refusal where Fargate has no such size."""
+    """Returns the sizes of a task with overrides. Raises Refusal for a size that Fargate lacks."""
     cpu, memory = _size(overrides.get("cpu", definition["cpu"]), overrides.get("memory", definition["memory"]))
     of = {one.get("name"): one for one in overrides.get("containerOverrides", ())}
     _check_containers([{**one, **of.get(one["name"], {})} for one in definition["containerDefinitions"]], cpu, memory)
@@ -49,7 +49,7 @@ def overridden(overrides: dict[str, Any], definition: dict[str, Any]) -> dict[st
 
 
 def _size(cpu_text: str, memory_text: str) -> tuple[int, int]:
-    """CPU units and MiB."""
+    """Returns CPU units and MiB."""
     cpu, memory = _units(cpu_text, "vcpu", 1024), _units(memory_text, "gb", GIB)
     if cpu not in MEMORY_MIB:
         raise _wrong("Invalid 'cpu' setting for task.")

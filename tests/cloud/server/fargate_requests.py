@@ -1,4 +1,4 @@
-"""RunTask requests as EventBridge Scheduler makes them of a target."""
+"""RunTask requests that EventBridge Scheduler makes from a target."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ Record = dict[str, Any]
 
 
 def from_universal(asked: Record) -> Record:
-    """The request whose members are written in PascalCase; one in camelCase is none, as AWS' is none."""
+    """Returns the request of a universal target. Its members have to be in PascalCase, as in AWS."""
     shape = model_of("ecs").shape_for("RunTaskRequest")
     request: Record = _camel(shape, asked, "Input")
     wrong = list(problems(shape, request))
@@ -36,7 +36,7 @@ def _camel(shape: Shape, value: Any, where: str) -> Any:
 
 
 def from_templated(target: Record) -> Record:
-    """The request of a cluster's ARN and EcsParameters, which knows no overrides."""
+    """Returns the request of a cluster's ARN with EcsParameters, which have no overrides."""
     asked = target["EcsParameters"]
     names = {
         "TaskDefinitionArn": "taskDefinition",

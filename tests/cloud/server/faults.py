@@ -1,4 +1,4 @@
-"""What goes wrong because a test says so: errors, lost and slow answers, rates of calls."""
+"""Faults that tests request: errors, lost and slow answers, throttling."""
 
 import asyncio
 import time
@@ -12,16 +12,16 @@ from tests.cloud.server.state import Regional, on_reset
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """What becomes of the next calls of an operation."""
+    """A fault of the next calls of an operation."""
 
-    service: str  # MiniStack's name of it
+    service: str  # MiniStack's name
     operation: str
     times: int
-    region: str | None = None  # any
-    saying: str = ""  # calls with this in their path or body only
+    region: str | None = None  # None: any
+    saying: str = ""  # affects only calls with this text in path or body
     delay_s: float = 0
     error: Refusal | None = None
-    done: bool = False  # whether what was asked for is done, although the caller gets the error
+    done: bool = False  # whether the call is executed although the caller gets an error
 
     def holds(self, service: str, operation: str, text: str) -> bool:
         return (
@@ -34,7 +34,7 @@ class Fault:
 
 @dataclass(slots=True, kw_only=True)
 class Bucket:
-    """How many calls of an operation are taken: a bucket of tokens, as AWS counts them."""
+    """The rate limit of an operation: a token bucket, like AWS's."""
 
     rate_per_s: float
     burst: float
@@ -57,7 +57,7 @@ on_reset(FAULTS.clear)
 
 
 async def met(service: str, operation: str, text: str) -> Refusal | None:
-    """Waits, refuses, or tells the error that the caller gets once all is done; as asked for of this call."""
+    """Applies a call's faults: waits, raises Refusal, or returns the error to send after the execution."""
     bucket = BUCKETS.here().get((service, operation))
     if bucket is not None and not bucket.take():
         raise Refusal("ThrottlingException", "Rate exceeded")
@@ -73,6 +73,6 @@ async def met(service: str, operation: str, text: str) -> Refusal | None:
 
 
 def limit(account: str, region: str, key: tuple[str, str], rate_per_s: float, burst: float) -> None:
-    """Start to count the calls of one region."""
+    """Starts to limit the calls in one region."""
     full = Bucket(rate_per_s=rate_per_s, burst=burst, tokens=burst, at_s=time.monotonic())
     BUCKETS.of(account, region)[key] = full

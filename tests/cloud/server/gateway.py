@@ -1,4 +1,4 @@
-"""Between MiniStack's front door and its services: every request is checked, and ours are answered here."""
+"""The layer between MiniStack's entry and its services: checks every request, and answers those of our services."""
 
 import json
 import uuid
@@ -20,24 +20,24 @@ Check = Callable[[Request], None]
 Amend = Callable[[Request, dict[str, Any]], dict[str, Any]]
 Answer = tuple[int, dict[str, str], Any]
 Handler = Callable[[str, str, dict[str, str], bytes, Query], Awaitable[Answer]]
-MOST_NAMED = 3  # problems of one request
+MOST_NAMED = 3  # reported problems of one request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What is known of one service beside what MiniStack does with it."""
+    """Our additions to one MiniStack service."""
 
-    name: str  # MiniStack's
-    model: str  # botocore's
+    name: str  # in MiniStack
+    model: str  # in botocore
     invalid: str = "ValidationException"  # the code of a request that breaks a constraint of the model
-    operations: Mapping[str, Operation] = field(default_factory=dict)  # answered here
-    checks: Mapping[str, Check] = field(default_factory=dict)  # refused here, or answered by MiniStack
-    amends: Mapping[str, Amend] = field(default_factory=dict)  # MiniStack's JSON, with what it leaves out
-    before: Check | None = None  # every operation
+    operations: Mapping[str, Operation] = field(default_factory=dict)  # answered by this package
+    checks: Mapping[str, Check] = field(default_factory=dict)  # checked here, answered by MiniStack
+    amends: Mapping[str, Amend] = field(default_factory=dict)  # additions to MiniStack's JSON answers
+    before: Check | None = None  # check of every operation
 
 
 def guarded(service: Service, inner: Handler | None) -> Handler:
-    """`inner`, MiniStack's own handler of the service, behind the checks of `service`."""
+    """Returns `inner`, MiniStack's handler, behind the checks of `service`."""
     model = model_of(service.model)
 
     async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: Query) -> Answer:
@@ -46,9 +46,9 @@ def guarded(service: Service, inner: Handler | None) -> Handler:
             name, request = call.operation.name, call.parameters
             wrong = list(problems(call.operation.input_shape, request)) if call.operation.input_shape else []
             if wrong:
-                said = "; ".join(wrong[:MOST_NAMED])
+                listed = "; ".join(wrong[:MOST_NAMED])
                 raise Refusal(
-                    service.invalid, f"{len(wrong)} validation error{'s' * (len(wrong) > 1)} detected: {said}"
+                    service.invalid, f"{len(wrong)} validation error{'s' * (len(wrong) > 1)} detected: {listed}"
                 )
             lost = await faults.met(service.name, name, body.decode(errors="replace"))
             if service.before:
@@ -80,13 +80,13 @@ def _answer(operation: OperationModel, protocol: str, headers: Mapping[str, str]
 
 
 def refused(protocol: str, headers: Mapping[str, str], refusal: Refusal) -> Answer:
-    """The answer that says it, in the protocol of the request."""
+    """Returns the error in the protocol of the request."""
     if "x-amz-target" in headers or protocol in ("json", "rest-json"):
         body = json.dumps(
             {"__type": refusal.code, "message": refusal.message, "Message": refusal.message, **refusal.more}
         )
-        said = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": refusal.code}
-        return refusal.status, said, body.encode()
+        answer_headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-errortype": refusal.code}
+        return refusal.status, answer_headers, body.encode()
     error, request = f"<Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>", uuid.uuid4()
     if protocol == "ec2":
         text = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{request}</RequestID></Response>"

@@ -1,4 +1,4 @@
-"""IAM's identity providers and policy documents, where MiniStack is incomplete."""
+"""Parts of IAM that MiniStack lacks: identity providers and checks of policy documents."""
 
 from typing import Any
 

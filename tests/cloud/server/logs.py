@@ -1,4 +1,4 @@
-"""CloudWatch Logs: log groups that are protected from deletion."""
+"""CloudWatch Logs: log groups with deletion protection."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def page(found: Sequence[T], request: dict[str, Any], default: int = 100) -> tuple[Sequence[T], dict[str, str]]:
-    """The part of `found` that the request asks for, and the token of the next, if there is one."""
+    """Returns the requested page of `found`, and the token of the next page if there is one."""
     token, size = request.get("nextToken"), request.get("maxResults") or default
     try:
         start = int(base64.urlsafe_b64decode(token)) if token else 0

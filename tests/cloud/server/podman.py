@@ -1,4 +1,4 @@
-"""podman, as it works on this machine, and all that it leaves behind."""
+"""podman with this machine's settings, and the removal of its leftovers."""
 
 import json
 import os
@@ -11,19 +11,19 @@ from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
 PROCESSES_MOST = 10_000
-NAME = f"embedded-cloud-{os.getpid()}"  # of everything that this server makes
+NAME = f"embedded-cloud-{os.getpid()}"  # in the names of everything that this server makes
 LABEL = f"embedded-cloud={NAME}"
 
 
 class PodmanError(Exception):
-    """What podman says."""
+    """An error of podman."""
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """For podman, with settings of its own."""
+    """Returns the environment of podman, with its own settings."""
     settings = folder / "containers.conf"
     if not settings.exists():
-        # threads start containers at the same moment, each with a file of its own
+        # threads start containers concurrently, so each has its own file
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix="containers.conf.", delete=False) as new:
             new.write(_settings())
         Path(new.name).replace(settings)
@@ -32,7 +32,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def limits(files: tuple[int, int] | None = None) -> list[str]:
-    """How many files a container's processes may open, and how many there may be: no more than this machine allows."""
+    """Returns the limits of open files and processes, within this machine's limits."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     soft, hard = (min(one, most) for one in files or (most, most))
     processes = resource.getrlimit(resource.RLIMIT_NPROC)[1]
@@ -41,7 +41,7 @@ def limits(files: tuple[int, int] | None = None) -> list[str]:
 
 
 def _settings() -> str:
-    """crun needs cgroups of version 2, and podman's own limits more rights than a container's root has."""
+    """Returns podman's settings. crun needs cgroups v2; podman's limits need more rights than a container's root."""
     unified = (CGROUPS / "cgroup.controllers").exists()
     return "\n".join(
         [
@@ -58,7 +58,7 @@ def _settings() -> str:
 
 
 def run(*arguments: str, folder: Path | None = None) -> str:
-    """What podman writes on its standard output."""
+    """Runs podman. Returns its standard output."""
     place = folder or Path(tempfile.gettempdir())
     done = subprocess.run(
         ["podman", *arguments],
@@ -76,17 +76,17 @@ def run(*arguments: str, folder: Path | None = None) -> str:
 
 
 def remove_containers() -> None:
-    """Those that are still there."""
+    """Removes the remaining containers."""
     found = run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL}").split()
     if found:
         run("rm", "--force", "--volumes", *found)
 
 
 def remove_groups() -> None:
-    """The empty cgroups that are left."""
+    """Removes the remaining empty cgroups."""
     for top in (*CGROUPS.glob(f"*/{NAME}"), *CGROUPS.glob(NAME)):
         for folder in sorted((one for one in top.rglob("*") if one.is_dir()), reverse=True):
-            with suppress(OSError):  # gone by now
+            with suppress(OSError):  # already removed
                 folder.rmdir()
         with suppress(OSError):
             top.rmdir()

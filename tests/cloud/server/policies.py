@@ -1,4 +1,4 @@
-"""Policy documents as services take them."""
+"""The validation of policy documents."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ STATEMENT_KEYS = {
 
 
 def resource_policy(text: str, where: str, code: str = "InvalidParameterException") -> dict[str, Any]:
-    """The document of a resource's policy, which names principals; a refusal if it isn't one."""
+    """Returns the document of a resource policy, which names principals. Raises Refusal for others."""
     document = policy(text, where, code)
     for statement in _statements(document):
         if ("Principal" in statement) == ("NotPrincipal" in statement):
@@ -20,7 +20,7 @@ def resource_policy(text: str, where: str, code: str = "InvalidParameterExceptio
 
 
 def identity_policy(text: str, where: str, code: str) -> dict[str, Any]:
-    """The document of an identity's policy, which names resources and no principals; a refusal if it isn't one."""
+    """Returns the document of an identity policy: resources, no principals. Raises Refusal for others."""
     document = policy(text, where, code)
     for statement in _statements(document):
         if "Principal" in statement or "NotPrincipal" in statement:
@@ -36,7 +36,7 @@ def _statements(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def policy(text: str, where: str, code: str) -> dict[str, Any]:
-    """The document of any policy."""
+    """Returns the document of any policy. Raises Refusal for an invalid one."""
     try:
         document = json.loads(text)
     except ValueError as error:

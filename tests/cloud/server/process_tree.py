@@ -1,4 +1,4 @@
-"""All processes of a container that has no namespace of its own: they inherit its name in their environment."""
+"""The processes of a container without its own namespace: they inherit its name in their environment."""
 
 import os
 import signal
@@ -9,19 +9,19 @@ NAME = "EMBEDDED_CLOUD_CONTAINER"
 
 
 def of_container(name: str) -> list[int]:
-    """Whatever session and parent they have by now; a process that is ending has no environment any more."""
+    """Returns the process ids, independently of session and parent. A process that is ending has no environment."""
     mark = f"{NAME}={name}".encode()
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
-            with suppress(OSError):  # gone by now, or somebody else's
+            with suppress(OSError):  # the process has ended, or belongs to another user
                 if mark in (folder / "environ").read_bytes().split(b"\0"):
                     found.append(int(folder.name))
     return found
 
 
 def signal_all(name: str, number: int) -> None:
-    """The ones that it starts meanwhile, too, where the signal is the last."""
+    """Signals all processes, and for SIGKILL also those that start in the meantime."""
     reached: set[int] = set()
     while new := set(of_container(name)) - reached:
         for pid in new:

@@ -1,7 +1,6 @@
-"""Tasks as processes of this machine: as much of a Docker client as MiniStack asks for.
+"""Tasks as processes of this machine: the part of a Docker client that MiniStack uses.
 
-An image is what a test has said that it runs (`images`, by the control path `image`): one that nobody named can't be
-pulled.
+A test sets the command of an image by the control path `image`. Other images cannot be pulled.
 """
 
 import os
@@ -20,13 +19,13 @@ from typing import Any
 from tests.cloud.server import process_tree
 from tests.cloud.server.state import on_reset
 
-STOP_TIMEOUT_S = 30  # of Fargate, where the task definition has none
+STOP_TIMEOUT_S = 30  # Fargate's default
 POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """What an image would bring: its entry point, command, environment and working directory."""
+    """An image's entry point, command, environment and working directory."""
 
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -34,12 +33,12 @@ class Image:
     workdir: str | None = None
 
 
-IMAGES: dict[str, Image] = {}  # by name: a whole reference, or one without registry, tag and digest
+IMAGES: dict[str, Image] = {}  # by complete reference, or by repository without registry, tag and digest
 on_reset(IMAGES.clear)
 
 
 class PullError(Exception):
-    """There is no such image."""
+    """The image does not exist."""
 
 
 def image_of(reference: str) -> Image:
@@ -55,7 +54,7 @@ def image_of(reference: str) -> Image:
 
 
 def missing(reference: str, architecture: str) -> str | None:
-    """Why there is no such image."""
+    """Returns the reason if an image does not exist, or None."""
     try:
         image_of(reference)
     except PullError as error:
@@ -64,7 +63,7 @@ def missing(reference: str, architecture: str) -> str | None:
 
 
 class Container:
-    """A process in a folder of its own."""
+    """A process with its own folder."""
 
     def __init__(self, reference: str, options: dict[str, Any]) -> None:
         self.id = uuid.uuid4().hex * 2
@@ -85,7 +84,7 @@ class Container:
         return self.popen(argv, asked, image.workdir or self.folder)
 
     def popen(self, argv: Sequence[str], environment: dict[str, str], cwd: str | Path) -> subprocess.Popen[bytes]:
-        """A process that writes into `output`, in a session of its own."""
+        """Starts a process in a new session that writes to `output`."""
         with self.output.open("wb") as output:
             return subprocess.Popen(
                 argv,
@@ -106,7 +105,7 @@ class Container:
 
     def wait(self) -> dict[str, int]:
         code = self.process.wait()
-        self.signal_all(signal.SIGKILL)  # whatever the first process leaves behind ends with it, as in a container
+        self.signal_all(signal.SIGKILL)  # as in a container, all processes end with the first one
         return {"StatusCode": 128 - code if code < 0 else code}
 
     def stop(self, timeout: float = STOP_TIMEOUT_S) -> None:
@@ -123,25 +122,25 @@ class Container:
         CLIENT.forget(self)
 
     def signal(self, number: int) -> None:
-        """To the first process, which AWS signals alone."""
+        """Signals the first process, like AWS."""
         if self.process.poll() is None:
             self.process.send_signal(number)
 
     def signal_all(self, number: int) -> None:
-        """To every process, the first one and what it has started."""
+        """Signals the first process and all that it started."""
         self.signal(number)
         process_tree.signal_all(self.id, number)
 
     @property
     def out_of_memory(self) -> bool:
-        """A process has this machine's memory."""
+        """Returns False: a process has no memory limit."""
         return False
 
     def logs(self, *, stream: bool = False, **options: object) -> Any:
         return self._lines() if stream else self.output.read_bytes()
 
     def _lines(self) -> Iterator[bytes]:
-        """Whole lines as they come, until the process has ended and all is read."""
+        """Yields complete lines until the process has ended and all output is read."""
         with self.output.open("rb") as output:
             part = b""
             while True:
@@ -161,13 +160,15 @@ class Client:
 
     def __init__(self, start: Callable[[str, dict[str, Any]], Container]) -> None:
         self.start = start
-        self.missing: Callable[[str, str], str | None] = missing  # why an image of an architecture can't be pulled
+        self.missing: Callable[[str, str], str | None] = (
+            missing  # the reason if an image of an architecture cannot be pulled
+        )
         self.real = False  # whether images are pulled
         self.containers = self
         self.images = self
         self._lock = threading.Lock()
         self._known: dict[str, Container] = {}
-        self._ended: list[Path] = []  # whose output may still be read
+        self._ended: list[Path] = []  # folders with readable output
 
     def run(self, image: str, **options: Any) -> Container:
         container = self.start(image, options)
@@ -187,7 +188,7 @@ class Client:
             self._ended.append(container.folder)
 
     def end_all(self) -> None:
-        """Kill what still runs, and remove what is left of it."""
+        """Kills running containers and removes their files."""
         for container in self.list():
             container.remove()
         with self._lock:

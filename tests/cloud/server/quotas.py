@@ -1,4 +1,4 @@
-"""Service Quotas: Fargate's, which a test can set; nothing here enforces them."""
+"""Service Quotas of Fargate, which a test can set. Nothing here enforces them."""
 
 from typing import Any
 
@@ -17,8 +17,8 @@ NAMES = {
     "L-F6E37E82": "Fargate Spot resource launch burst rate",
     "L-FAA52651": "Fargate Spot resource launch sustained rate",
 }
-VCPUS = 6.0  # of an account that AWS doesn't know yet
-LARGE = {  # regions in which more tasks start in a second than in the others
+VCPUS = 6.0  # quota of a new account
+LARGE = {  # regions with higher launch rates
     *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ap-northeast-1", "ap-northeast-2", "ap-south-1"),
     *("ap-southeast-1", "ap-southeast-2", "ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2"),
     *("eu-west-3", "sa-east-1"),

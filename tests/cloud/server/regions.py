@@ -1,4 +1,4 @@
-"""Which regions the account has."""
+"""The account's regions."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from ministack.services import ec2
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.state import on_reset
 
-DISABLED: set[str] = set()  # regions that have to be opted in, and aren't
+DISABLED: set[str] = set()  # opt-in regions that the account has not enabled
 on_reset(DISABLED.clear)
 
 
 def describe(request: dict[str, Any]) -> dict[str, Any]:
-    """The regions that the account can use; all of them, if it asks for all."""
+    """Returns the account's enabled regions, or all regions on request."""
     known = dict(ec2._AWS_REGIONS)
     named = request.get("RegionNames") or list(known)
     unknown = [name for name in named if name not in known]
@@ -24,7 +24,7 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
 
 def disable(name: str) -> None:
     if dict(ec2._AWS_REGIONS)[name] == "opt-in-not-required":
-        raise ValueError(f"{name} is every account's")
+        raise ValueError(f"{name} is not an opt-in region")
     DISABLED.add(name)
 
 

@@ -1,7 +1,7 @@
-"""The registries' own protocol, /v2/, as docker, podman and skopeo speak it.
+"""The registry protocol, /v2/, for docker, podman and skopeo.
 
-A registry is named by the Host header, or by the first part of a repository's path, for clients that talk to the
-port: 127.0.0.1:PORT/123456789012.dkr.ecr.eu-west-1.amazonaws.com/toril/worker:1.
+The Host header names the registry. For clients that use the port, the first part of the repository's path names it:
+127.0.0.1:PORT/123456789012.dkr.ecr.eu-west-1.amazonaws.com/toril/worker:1.
 """
 
 import json
@@ -34,7 +34,7 @@ ACTIONS = {
 
 
 class Problem(Exception):
-    """What the registry says instead of an answer."""
+    """An error of the registry."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         self.status, self.code, self.message = status, code, message
@@ -48,7 +48,7 @@ class Call:
     kind: str
     repository: str
     reference: str  # tag, digest or upload
-    base: str  # the repository's path as the client knows it
+    base: str  # the repository's path in the client's request
     query: dict[str, str]
     headers: dict[str, str]
     who: Bearer
@@ -66,7 +66,7 @@ async def serve(scope: Scope, headers: dict[str, str], receive: Receive, send: S
         with registry_store.registry(host):
             who = registry_access.bearer(headers)
             if registry_store.is_upstream() and found:
-                who = Bearer(None, 0)  # a test fills it
+                who = Bearer(None, 0)  # a test fills the registry
             if who is None:
                 raise Problem(401, "UNAUTHORIZED", "Not Authorized")
             if found is None:
@@ -90,12 +90,12 @@ async def serve(scope: Scope, headers: dict[str, str], receive: Receive, send: S
         error = {"errors": [{"code": problem.code, "message": problem.message}]}
         asking = {"www-authenticate": 'Basic realm="ecr",service="ecr.amazonaws.com"'} if problem.status == 401 else {}
         text = json.dumps(error).encode()
-        said = {**VERSION, **asking, "content-type": "application/json"}
-        await say(send, problem.status, said, b"" if scope["method"] == "HEAD" else text)
+        answer_headers = {**VERSION, **asking, "content-type": "application/json"}
+        await say(send, problem.status, answer_headers, b"" if scope["method"] == "HEAD" else text)
 
 
 def _named(headers: dict[str, str], name: str) -> tuple[str, str]:
-    """The host of the registry, and the repository's name in it."""
+    """Returns the host of the registry, and the repository's name."""
     first, _, rest = name.partition("/")
     if rest and "." in first:
         return first, rest
@@ -103,7 +103,7 @@ def _named(headers: dict[str, str], name: str) -> tuple[str, str]:
 
 
 def _check(call: Call) -> None:
-    """The action is known and allowed, and the repository is there, or is one of an upstream or a cache."""
+    """Raises Problem unless the action is known and allowed, and the repository exists or is cached or upstream."""
     action = ACTIONS[call.kind].get(call.method)
     if action is None:
         raise Problem(405, "UNSUPPORTED", f"{call.method} of {call.kind} is not supported")
@@ -121,7 +121,7 @@ def _check(call: Call) -> None:
 
 
 def _cache(call: Call) -> None:
-    """Let the cache rule of a repository fetch what is not there yet."""
+    """Fetches missing content by the repository's cache rule."""
     if registry_store.image(call.repository, call.reference) or not rule_of(call.repository):
         return
     new = call.repository not in ecr._repositories
@@ -137,16 +137,16 @@ def _cache(call: Call) -> None:
 async def _manifests(call: Call, receive: Receive, send: Send) -> None:
     if call.method == "PUT":
         digest = _put(call, await body_of(receive))
-        said = {"location": f"{call.base}/manifests/{digest}", "docker-content-digest": digest}
-        await say(send, 201, {**VERSION, **said})
+        answer_headers = {"location": f"{call.base}/manifests/{digest}", "docker-content-digest": digest}
+        await say(send, 201, {**VERSION, **answer_headers})
         return
     found = registry_store.image(call.repository, call.reference)
     if found is None:
         raise Problem(404, "MANIFEST_UNKNOWN", "Requested image not found")
     body = found["imageManifest"].encode()
-    said = {"content-type": found["imageManifestMediaType"], "docker-content-digest": found["imageDigest"]}
-    said["content-length"] = str(len(body))
-    await say(send, 200, {**VERSION, **said}, b"" if call.method == "HEAD" else body)
+    answer_headers = {"content-type": found["imageManifestMediaType"], "docker-content-digest": found["imageDigest"]}
+    answer_headers["content-length"] = str(len(body))
+    await say(send, 200, {**VERSION, **answer_headers}, b"" if call.method == "HEAD" else body)
 
 
 def _put(call: Call, body: bytes) -> str:
@@ -176,8 +176,8 @@ async def _blobs(call: Call, receive: Receive, send: Send) -> None:
     path = registry_store.blob(call.repository, call.reference)
     if path is None:
         raise Problem(404, "BLOB_UNKNOWN", f"{call.reference} is not in the repository")
-    said = {"content-type": "application/octet-stream", "docker-content-digest": call.reference}
-    await begin(send, 200, {**VERSION, **said, "content-length": str(path.stat().st_size)})
+    answer_headers = {"content-type": "application/octet-stream", "docker-content-digest": call.reference}
+    await begin(send, 200, {**VERSION, **answer_headers, "content-length": str(path.stat().st_size)})
     if call.method == "GET":
         with path.open("rb") as file:
             while part := file.read(CHUNK_BYTES):
@@ -186,7 +186,7 @@ async def _blobs(call: Call, receive: Receive, send: Send) -> None:
 
 
 async def _uploads(call: Call, receive: Receive, send: Send) -> None:
-    if call.method == "POST":  # a mount of another repository's blob is an upload, too, as it is in ECR by default
+    if call.method == "POST":  # as in ECR by default, mounting another repository's blob is also an upload
         await body_of(receive)
         name = registry_store.begin()
     else:
@@ -199,12 +199,12 @@ async def _uploads(call: Call, receive: Receive, send: Send) -> None:
         digest = call.query.get("digest", "")
         if not registry_store.finish(name, call.repository, digest):
             raise Problem(400, "DIGEST_INVALID", f"what was uploaded is not {digest}")
-        said = {"location": f"{call.base}/blobs/{digest}", "docker-content-digest": digest}
-        await say(send, 201, {**VERSION, **said})
+        answer_headers = {"location": f"{call.base}/blobs/{digest}", "docker-content-digest": digest}
+        await say(send, 201, {**VERSION, **answer_headers})
         return
     end = max(0, registry_store.UPLOADS[name].size - 1)
-    said = {"location": f"{call.base}/blobs/uploads/{name}", "docker-upload-uuid": name, "range": f"0-{end}"}
-    await say(send, 202, {**VERSION, **said})
+    answer_headers = {"location": f"{call.base}/blobs/uploads/{name}", "docker-upload-uuid": name, "range": f"0-{end}"}
+    await say(send, 202, {**VERSION, **answer_headers})
 
 
 async def _tags(call: Call, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Who may push to a registry and pull from it: the tokens that ECR gives out, and the rights behind them."""
+"""Access to registries: the tokens that ECR issues, and the rights behind them."""
 
 import base64
 import secrets
@@ -19,14 +19,14 @@ NEEDED_TO_IMPORT = ("ecr:BatchImportUpstreamImage", "ecr:CreateRepository")
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Whom a token was given to: a role, or the account's root."""
+    """The owner of a token: a role or the account's root."""
 
     role_arn: str | None
     until_s: float
 
 
 TOKENS: dict[str, Bearer] = {}
-OURS = secrets.token_urlsafe(24)  # with which tasks' images are pulled, after the execution role was asked
+OURS = secrets.token_urlsafe(24)  # token for images of tasks, used after the check of the execution role
 on_reset(TOKENS.clear)
 
 
@@ -40,7 +40,7 @@ def give_token(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def bearer(headers: dict[str, str]) -> Bearer | None:
-    """Who shows a token that holds; nobody else gets past the registry's door."""
+    """Returns the owner of a request's valid token, or None."""
     kind, _, coded = headers.get("authorization", "").partition(" ")
     try:
         user, _, token = base64.b64decode(coded if kind.lower() == "basic" else "").decode().partition(":")
@@ -53,7 +53,7 @@ def bearer(headers: dict[str, str]) -> Bearer | None:
 
 
 def denied(who: Bearer, repository: str, *actions: str, importing: bool = False) -> str | None:
-    """What ECR says if one of the actions isn't allowed on a repository."""
+    """Returns ECR's message if an action is not allowed on a repository, or None."""
     if not gateway.AUTH or who.role_arn is None:
         return None
     arn = f"arn:aws:ecr:{get_region()}:{get_account_id()}:repository/{repository}"

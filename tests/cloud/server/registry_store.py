@@ -1,7 +1,7 @@
-"""What registries hold: blobs in files, and which repositories have them; manifests are MiniStack's.
+"""The content of registries: blobs in files, and their repositories. MiniStack stores the manifests.
 
-A registry is an account's in one region. An upstream registry is one, too: its "account" is UPSTREAM, its "region" its
-host, so that all of MiniStack's stores hold for it.
+A registry belongs to an account and a region. For an upstream registry, the "account" is UPSTREAM and the "region" is
+its host, so that it can use MiniStack's stores.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.di
 
 @dataclass(slots=True)
 class Upload:
-    """A blob that is on its way."""
+    """An unfinished upload of a blob."""
 
     path: Path
     size: int = 0
@@ -64,7 +64,7 @@ def _folder() -> Path:
 
 @contextmanager
 def registry(host: str) -> Iterator[None]:
-    """The scope of a registry, by its host."""
+    """Enters the scope of a registry, by its host."""
     ours = ECR_HOST.fullmatch(host)
     with request_scope(*(ours.groups() if ours else (UPSTREAM, host))):
         yield
@@ -79,7 +79,7 @@ def blob(repository: str, digest: str) -> Path | None:
 
 
 def link(repository: str, digests: set[str]) -> None:
-    """Let a repository have blobs that another one has."""
+    """Adds existing blobs to a repository."""
     BLOBS.here().setdefault(repository, set()).update(digests)
 
 
@@ -91,7 +91,7 @@ def begin() -> str:
 
 
 def finish(name: str, repository: str, digest: str) -> bool:
-    """Keep what was uploaded, if it is what it claims to be."""
+    """Stores an upload. Returns False if its digest does not match."""
     upload = UPLOADS.pop(name)
     if f"sha256:{upload.digest.hexdigest()}" != digest:
         upload.path.unlink()
@@ -102,26 +102,26 @@ def finish(name: str, repository: str, digest: str) -> bool:
 
 
 def image(repository: str, reference: str) -> dict[str, Any] | None:
-    """A manifest, by tag or digest."""
+    """Returns a manifest by tag or digest, or None."""
     name = "imageDigest" if reference.startswith("sha256:") else "imageTag"
     found: dict[str, Any] | None = ecr._find_image(repository, {name: reference})
     return found
 
 
 def needed(manifest: dict[str, Any]) -> set[str]:
-    """The blobs of an image; none of an index."""
+    """Returns the digests of an image's blobs, or none for an index."""
     found = [*manifest.get("layers", ()), *([manifest["config"]] if "config" in manifest else [])]
     return {one["digest"] for one in found if not one.get("urls")}
 
 
 def size(manifest: dict[str, Any], text: str) -> int:
-    """As ECR counts: config and layers, compressed; an index is as large as its text."""
+    """Returns the size by ECR's rules: compressed config and layers, or the text of an index."""
     found = [*manifest.get("layers", ()), *([manifest["config"]] if "config" in manifest else [])]
     return sum(one["size"] for one in found) or len(text)
 
 
 def immutable(repository: str, tag: str) -> bool:
-    """Whether a tag that is there has to stay what it is."""
+    """Whether an existing tag cannot move."""
     found = ecr._repositories[repository]
     filters = [one["filter"] for one in found.get("imageTagMutabilityExclusionFilters") or ()]
     excluded = any(fnmatchcase(tag, one) for one in filters)
@@ -129,7 +129,7 @@ def immutable(repository: str, tag: str) -> bool:
 
 
 def put_image(repository: str, tag: str | None, text: str, media_type: str) -> dict[str, Any]:
-    """Keep a manifest; a tag moves to it."""
+    """Stores a manifest and moves the tag to it."""
     digest = f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
     images = ecr._images.setdefault(repository, [])
     found: dict[str, Any] | None = next((one for one in images if one["imageDigest"] == digest), None)

@@ -1,4 +1,4 @@
-"""A request read with its service's model, whatever the protocol: which operation, with which parameters."""
+"""Parses requests of all protocols by the service's model: operation and parameters."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def model_of(service: str) -> ServiceModel:
 
 
 def read(model: ServiceModel, method: str, path: str, headers: Mapping[str, str], body: bytes, query: Query) -> Call:
-    """The call that a request makes; a refusal if the service has no such operation or the request can't be read."""
+    """Returns a request's call. Raises Refusal for an unknown operation or an unreadable request."""
     target = headers.get("x-amz-target")
     if target is not None:
         return Call(_operation(model, target.rpartition(".")[2], "UnknownOperationException"), _json(body))
@@ -94,14 +94,14 @@ def _uri(template: str) -> re.Pattern[str]:
     for at in range(0, len(parts), 3):
         pattern += re.escape(parts[at])
         if at + 1 < len(parts):
-            whole = parts[at + 2] or parts[at + 1].lower().endswith("arn")  # an ARN has slashes of its own
+            whole = parts[at + 2] or parts[at + 1].lower().endswith("arn")  # an ARN contains slashes
             pattern += f"(?P<{parts[at + 1]}>{'.+' if whole else '[^/]+'})"
     return re.compile(pattern)
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """The flat parameters of a query or EC2 request, and which of them have been understood."""
+    """The flat parameters of a query or EC2 request, and those that were parsed."""
 
     given: Mapping[str, str]
     used: set[str]
@@ -165,14 +165,14 @@ class _Form:
 
 
 def _plain(shape: Shape, text: str) -> Any:
-    """A scalar as JSON would have it."""
+    """Returns a scalar in JSON's type."""
     try:
         if shape.type_name in ("integer", "long"):
             return int(text)
         if shape.type_name in ("float", "double"):
             return float(text)
     except ValueError:
-        return text  # which the constraints name
+        return text  # the constraints report it
     if shape.type_name == "boolean" and text.lower() in ("true", "false"):
         return text.lower() == "true"
     return text

@@ -1,4 +1,4 @@
-"""The ARN that a request is authorised on, where MiniStack takes another one than AWS."""
+"""The ARN of a request for authorisation, if MiniStack's differs from AWS's."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from ministack.services import ecs, iam
 from tests.cloud.server import resources_ec2
 
 _known = iam_actions.extract_resource_arn
-UNRESTRICTED = {  # actions of ECS that have no resource
+UNRESTRICTED = {  # ECS actions without a resource
     "DescribeTaskDefinition", "DeregisterTaskDefinition", "ListTaskDefinitions", "ListTasks", "ListClusters",
     "CreateCluster", "PutAccountSettingDefault", "ListAccountSettings",
 }  # fmt: skip
@@ -70,7 +70,7 @@ def of(
 
 
 def others(action: str, request: Mapping[str, Any], place: str) -> list[str]:
-    """The further resources of a request that names several: each has to be allowed."""
+    """Returns the other resources of a request that names several, all of which need a right."""
     if action == "ecs:DescribeTasks":
         return [_ecs("DescribeTasks", {**request, "tasks": [one]}, place) for one in request.get("tasks", [])[1:]]
     if action == "ecs:DescribeClusters":
@@ -81,13 +81,13 @@ def others(action: str, request: Mapping[str, Any], place: str) -> list[str]:
 
 
 def body_of(body: bytes) -> dict[str, Any]:
-    """A JSON request's members; none of another request."""
+    """Returns the members of a JSON request, or none for another kind of request."""
     if body[:1] != b"{":
         return {}
     try:
         found = json.loads(body)
     except ValueError:
-        return {}  # which the service refuses, whoever asks
+        return {}  # the service rejects it for every caller
     return found if isinstance(found, dict) else {}
 
 
@@ -132,7 +132,7 @@ def _events(action: str, asked: Mapping[str, Any], path: str, place: str) -> str
 
 def _sns(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
     if action in ("Unsubscribe", "GetSubscriptionAttributes"):
-        return "*"  # neither knows a resource
+        return "*"  # neither action has a resource
     return _one(asked, "ResourceArn")
 
 

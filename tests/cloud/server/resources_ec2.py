@@ -1,4 +1,4 @@
-"""What a request of EC2 is authorised on: what it makes, and all that it names, each with its own condition keys.
+"""The resources of an EC2 request for authorisation: new and named ones, each with its own condition keys.
 
 Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon EC2", November 2026.
 """
@@ -32,12 +32,12 @@ ASSOCIATION = re.compile(r"(rtbassoc|eipassoc)-[0-9a-f]+")
 
 
 def made(action: str, place: str) -> str | None:
-    """The kind of thing that a request makes, as an ARN of none in particular."""
+    """Returns an ARN for the kind of resource that a request makes, without an id."""
     return f"arn:aws:ec2:{place}:{MADE[action]}/*" if action in MADE else None
 
 
 def named(action: str, params: Mapping[str, Any], place: str) -> list[str]:
-    """The ARNs of what a request names; none of one that describes, but for attributes."""
+    """Returns the ARNs that a request names. Describing requests have none, except for attributes."""
     if action.startswith("Describe") and action != "DescribeVpcAttribute":
         return []
     found = dict.fromkeys(_ids(action, params))
@@ -49,7 +49,7 @@ def tags_of(arn: str) -> dict[str, str]:
 
 
 def new_tags(params: Mapping[str, Any]) -> dict[str, str]:
-    """The tags that a request sets, as condition keys."""
+    """Returns the tags that a request sets, as condition keys."""
     keys = [name for name in params if TAG.fullmatch(name)]
     return {f"aws:RequestTag/{_first(params[name])}": _first(params.get(name[:-3] + "Value", "")) for name in keys}
 
@@ -66,13 +66,13 @@ def _ids(action: str, params: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _counts(action: str, name: str) -> bool:
-    """What only says where a route or rule leads is not what the request changes."""
+    """Whether a parameter names a changed resource rather than the target of a route or rule."""
     leads = action in ("CreateRoute", "ReplaceRoute") and not name.startswith("RouteTable")
     return not leads and not name.startswith("IpPermissions.")
 
 
 def _associated(association: str) -> list[str]:
-    """What an association belongs to."""
+    """Returns the resources of an association."""
     tables = (
         table["RouteTableId"]
         for table in ec2._route_tables.values()

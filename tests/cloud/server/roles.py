@@ -1,4 +1,4 @@
-"""What a role that AWS acts with may do: a task's execution role, a schedule's role."""
+"""The rights of roles that AWS assumes: a task's execution role, a schedule's role."""
 
 import json
 from urllib.parse import unquote
@@ -10,9 +10,9 @@ from ministack.services import iam
 
 
 def allows(role_arn: str, action: str, resource: str, *, policy: str | None = None, **context: str) -> bool:
-    """Whether the role's policies within its boundary, or a resource's policy, allow it.
+    """Whether the role's policies within its boundary, or a resource policy, allow an action.
 
-    Always, in a cloud that doesn't ask IAM.
+    Always true in a cloud without IAM.
     """
     if not gateway.AUTH:
         return True
@@ -38,7 +38,7 @@ def allows(role_arn: str, action: str, resource: str, *, policy: str | None = No
 
 
 def trusts(role_arn: str, service: str) -> bool:
-    """Whether an AWS service may act with the role; always, in a cloud that doesn't ask IAM."""
+    """Whether an AWS service may assume the role. Always true in a cloud without IAM."""
     if not gateway.AUTH:
         return True
     account, name = role_arn.split(":")[4], role_arn.rpartition("/")[2]

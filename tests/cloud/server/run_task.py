@@ -1,4 +1,4 @@
-"""ECS's RunTask, as AWS takes it: Fargate only, ten at a time, each client token once, and not always all."""
+"""ECS's RunTask with AWS's rules: Fargate only, ten tasks per call, idempotent client tokens, partial failures."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ TASKS_PER_CALL = 10
 OVERRIDES_MOST_CHARACTERS = 8192
 FARGATE = {"FARGATE", "FARGATE_SPOT"}
 Request = dict[str, Any]
-FAILURES: Regional[list[dict[str, str]]] = Regional(list)  # what the next tasks of a region come to instead
+FAILURES: Regional[list[dict[str, str]]] = Regional(list)  # failures that replace the next tasks of a region
 TOKENS: Regional[dict[tuple[str, str], tuple[str, list[str]]]] = Regional(dict)
 
 
@@ -56,7 +56,7 @@ def run(request: Request) -> tuple[int, dict[str, str], bytes]:
 
 
 def _correct(tasks: list[dict[str, Any]], sizes: dict[str, Any]) -> None:
-    """What MiniStack says of a task and Fargate doesn't, and the sizes that it has by its overrides."""
+    """Removes members that Fargate lacks, and sets the sizes of the overrides."""
     for shown in tasks:
         for task in (shown, ecs._tasks[shown["taskArn"]]):
             task.pop("containerInstanceArn", None)
@@ -106,7 +106,7 @@ def _check_overrides(request: Request, definition: dict[str, Any]) -> None:
 
 
 def _placed(request: Request, cluster: dict[str, Any], count: int) -> Iterator[tuple[str | None, int]]:
-    """How many tasks each capacity provider gets; None is the launch type FARGATE."""
+    """Yields the number of tasks of each capacity provider. None is the launch type FARGATE."""
     strategy = request.get("capacityProviderStrategy")
     if strategy and "launchType" in request:
         raise _invalid("Specify a launch type or a capacity provider strategy, not both.")

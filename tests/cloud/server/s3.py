@@ -1,4 +1,4 @@
-"""Amazon S3: the operations that a test lets fail, be slow, or lose their answers."""
+"""Amazon S3: operations with the test's faults."""
 
 from functools import partial
 from html import escape
@@ -20,7 +20,7 @@ ABOUT_ITSELF = {"list-type", "prefix", "delimiter", "max-keys", "continuation-to
 
 
 def install() -> None:
-    """Before MiniStack's own S3: also where a bucket is named by the host, which passes by its front door."""
+    """Installs the faults before MiniStack's S3, including requests that name the bucket by the host."""
     s3.handle_request = _handle
 
 
@@ -29,7 +29,7 @@ async def _handle(method: str, path: str, headers: dict[str, str], body: bytes, 
 
 
 def operation_of(method: str, path: str, headers: dict[str, str], query: Query) -> str | None:
-    """The name of a request's operation; None where no test needs it."""
+    """Returns the name of a request's operation, or None for operations that no test needs."""
     _, _, key = path.lstrip("/").partition("/")
     if not key:
         if query.keys() - ABOUT_ITSELF:
@@ -45,7 +45,7 @@ def operation_of(method: str, path: str, headers: dict[str, str], query: Query) 
 
 
 def faulty(inner: Handler) -> Handler:
-    """`inner` with the faults of the test."""
+    """Returns `inner` with the faults of the test."""
 
     async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: Query) -> Answer:
         operation = operation_of(method, path, headers, query)
@@ -57,7 +57,7 @@ def faulty(inner: Handler) -> Handler:
             return answer
         except Refusal as refusal:
             text = f"<Error><Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message></Error>"
-            said = {"Content-Type": "application/xml"}
-            return refusal.status, said, b"" if method == "HEAD" else text.encode()
+            answer_headers = {"Content-Type": "application/xml"}
+            return refusal.status, answer_headers, b"" if method == "HEAD" else text.encode()
 
     return handle

@@ -17,7 +17,7 @@ from tests.cloud.server.schedules import Schedule, parse
 from tests.cloud.server.state import Regional, on_reset
 
 TICK_S = 0.2
-EXECUTION_ID = "<aws.scheduler.execution-id>"  # the scheduler puts the id of the invocation here
+EXECUTION_ID = "<aws.scheduler.execution-id>"  # the scheduler replaces it by the invocation's id
 RUN_TASK = "arn:aws:scheduler:::aws-sdk:ecs:runTask"
 Record = dict[str, Any]
 INVOCATIONS: Regional[list[Record]] = Regional(list)
@@ -61,7 +61,7 @@ def _input(target: Record) -> Record:
 
 
 def _tick() -> None:
-    """Fire what has come due since the last time."""
+    """Invokes the schedules that became due since the last call."""
     now = time.time()
     for (account, region, key), record in list(scheduler._schedules._data.items()):
         if record.get("State") != "ENABLED":
@@ -83,21 +83,21 @@ def _tick() -> None:
 
 
 def _created(record: Record, schedule: Schedule) -> float:
-    """From when on the schedule counts: an at() of the past fires at once, as AWS' does within its minute."""
+    """Returns the start of a schedule. A past at() fires immediately; AWS fires it within its minute."""
     moment = scheduler._to_epoch(record["LastModificationDate"]) or time.time()
     return moment - 60 if schedule.once else moment
 
 
 def _invoke(record: Record, account: str, region: str) -> None:
     with request_scope(account, region):
-        said: Record = {"schedule": record["Name"], "group": record["GroupName"], "at": time.time()}
+        invocation: Record = {"schedule": record["Name"], "group": record["GroupName"], "at": time.time()}
         try:
-            said["tasks"] = _run(record["Target"])
+            invocation["tasks"] = _run(record["Target"])
         except Refusal as refusal:
-            said["error"] = f"{refusal.code}: {refusal.message}"
+            invocation["error"] = f"{refusal.code}: {refusal.message}"
             _bury(record, refusal)
             logging.getLogger("scheduler").warning("%s: %s", record["Name"], refusal)
-        INVOCATIONS.here().append(said)
+        INVOCATIONS.here().append(invocation)
 
 
 def _run(target: Record) -> list[str]:
@@ -113,7 +113,7 @@ def _run(target: Record) -> list[str]:
     role = target["RoleArn"]
     needs = [("ecs:RunTask", definition["taskDefinitionArn"], {"ecs:cluster": cluster["clusterArn"]})]
     passed = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
-    overrides = request.get("overrides") or {}  # the roles that the task gets, as of a RunTask by anybody else
+    overrides = request.get("overrides") or {}  # overridden roles, as in any RunTask
     handed = [overrides.get(name) or definition.get(name) for name in ("taskRoleArn", "executionRoleArn")]
     needs += [("iam:PassRole", arn, passed) for arn in handed if arn]
     if request.get("tags"):
@@ -132,7 +132,7 @@ def _run(target: Record) -> list[str]:
 
 
 def _bury(record: Record, refusal: Refusal) -> None:
-    """To the dead-letter queue, without further tries."""
+    """Sends a failed invocation to the dead-letter queue, without retries."""
     arn = (record["Target"].get("DeadLetterConfig") or {}).get("Arn")
     if not arn or not roles.allows(record["Target"]["RoleArn"], "sqs:SendMessage", arn):
         return

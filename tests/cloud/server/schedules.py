@@ -1,4 +1,4 @@
-"""Schedule expressions: when they come due, in the time zone that they are of."""
+"""Schedule expressions and their due times in a time zone."""
 
 import re
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Schedule:
         return self.expression.startswith("at(")
 
     def due(self, after: float) -> float | None:
-        """The first moment after `after`, or none."""
+        """Returns the first due time after `after`, or None."""
         at = AT.fullmatch(self.expression)
         if at:
             moment = datetime.fromisoformat(at[1]).replace(tzinfo=self.zone).timestamp()
@@ -34,18 +34,18 @@ class Schedule:
         rate = RATE.fullmatch(self.expression)
         if rate:
             return after + int(rate[1]) * UNITS[rate[2].rstrip("s")]
-        local = datetime.fromtimestamp(after, self.zone).replace(tzinfo=UTC)  # the wall clock, taken for UTC
+        local = datetime.fromtimestamp(after, self.zone).replace(tzinfo=UTC)  # the wall clock, treated as UTC
         found: datetime | None = eventbridge._cron_next_fire(eventbridge._parse_cron_fields(self.expression), local)
         if found is None:
             return None
         wall = found.replace(tzinfo=self.zone)
         if wall.astimezone(UTC).astimezone(self.zone).replace(tzinfo=None) != wall.replace(tzinfo=None):
-            return self.due((wall + timedelta(hours=1)).timestamp())  # a wall clock that spring leaves out
+            return self.due((wall + timedelta(hours=1)).timestamp())  # daylight saving time skips this wall-clock time
         return wall.timestamp()
 
 
 def parse(expression: str, zone: str) -> Schedule:
-    """A ValueError that says what is wrong, for an expression or a zone that there isn't."""
+    """Returns the schedule. Raises ValueError for an invalid expression or zone."""
     try:
         known = ZoneInfo(zone)
     except (KeyError, ValueError, OSError) as error:

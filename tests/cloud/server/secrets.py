@@ -1,4 +1,4 @@
-"""Secrets Manager: replicas, which MiniStack makes on request and never takes away; and secrets without a value."""
+"""Secrets Manager: removal of replicas, which MiniStack lacks, and secrets without a value."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def check_create(request: dict[str, Any]) -> None:
 
 def created(request: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     if "SecretString" not in request and "SecretBinary" not in request:
-        _secret(answer["ARN"])["Versions"].clear()  # without a value there is no version
+        _secret(answer["ARN"])["Versions"].clear()  # a secret without a value has no version
         answer = {key: value for key, value in answer.items() if key != "VersionId"}
     goals = request.get("AddReplicaRegions")
     if not goals:

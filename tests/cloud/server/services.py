@@ -1,4 +1,4 @@
-"""The services that are checked: those answered here, and those left to MiniStack behind the checks."""
+"""The checked services: those answered here, and those of MiniStack behind the checks."""
 
 from ministack import app as gateway
 from ministack.core import iam_actions, router
@@ -41,14 +41,14 @@ CHECKED = (
     Service(name="budgets", model="budgets", invalid="InvalidParameterException"),
     scheduler.SERVICE,
 )
-OURS = (ecr_public.SERVICE, quotas.SERVICE, resolver.SERVICE)  # MiniStack doesn't know them
+OURS = (ecr_public.SERVICE, quotas.SERVICE, resolver.SERVICE)  # MiniStack lacks them
 
 KNOWN = (*CHECKED, *OURS)
 NAMES = {service.name for service in KNOWN} | {"s3"}
 
 
 def install() -> None:
-    """Put the checks and our services between MiniStack's front door, authorisation included, and its services."""
+    """Installs the checks and our services between MiniStack's entry, with its authorisation, and its services."""
     for service in CHECKED:
         gateway.SERVICE_HANDLERS[service.name] = guarded(service, gateway.SERVICE_HANDLERS[service.name])
     for service in OURS:

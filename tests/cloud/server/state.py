@@ -1,4 +1,4 @@
-"""What the services of this package remember: per account and region, until a reset."""
+"""The state of this package's services, per account and region, until a reset."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -18,7 +18,7 @@ class Regional(Generic[T]):
         _forgetting.append(self.clear)
 
     def here(self) -> T:
-        """The value of the account and region that the request was signed for."""
+        """The value of the request's account and region."""
         return self.of(get_account_id(), get_region())
 
     def of(self, account: str, region: str) -> T:
@@ -27,7 +27,7 @@ class Regional(Generic[T]):
         return self._values[account, region]
 
     def clear(self) -> None:
-        """Forget the values of all accounts and regions."""
+        """Removes the values of all accounts and regions."""
         self._values.clear()
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong with tasks because a test says so: late and failed starts, twins, killed and frozen processes."""
+"""Faults of tasks that tests request: late, failed and double starts, killed and frozen processes."""
 
 import signal
 import time
@@ -17,18 +17,18 @@ SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP, "thaw": signal.SIGC
 
 @dataclass(slots=True)
 class Starts:
-    """What becomes of the next tasks of a region."""
+    """The faults of the next tasks of a region."""
 
-    failing: list[str] = field(default_factory=list)  # why, one for each task
-    twins: int = 0  # tasks that are started twice, of which the answer names one
-    ready_after_s: float | None = 0  # how long tasks stay PENDING; None is for ever
+    failing: list[str] = field(default_factory=list)  # the reason for each task
+    twins: int = 0  # tasks to start twice; the answer has only one
+    ready_after_s: float | None = 0  # time in PENDING; None: forever
 
 
 STARTS: Regional[Starts] = Regional(Starts)
 
 
 def held_back(task: dict[str, Any]) -> str | None:
-    """Wait as long as the region's tasks stay PENDING; why the task fails to start, if it has to."""
+    """Waits while the region's tasks stay PENDING. Returns the reason if the task has to fail, or None."""
     starts = STARTS.here()
     if starts.failing:
         return starts.failing.pop(0)
@@ -36,7 +36,7 @@ def held_back(task: dict[str, Any]) -> str | None:
     if starts.ready_after_s != 0:
         ecs._mark_task_pending(task["taskArn"], task)
     while ecs._task_is_active(task["taskArn"], task):
-        starts = STARTS.here()  # another one after a reset; and a test may change its mind
+        starts = STARTS.here()  # read again, since a reset or a test may change it
         if starts.ready_after_s is not None and time.monotonic() - began_s >= starts.ready_after_s:
             break
         time.sleep(POLL_S)
@@ -44,19 +44,19 @@ def held_back(task: dict[str, Any]) -> str | None:
 
 
 def signal_task(task: dict[str, Any], how: str) -> None:
-    """Send a signal to every process of a task."""
+    """Sends a signal to every process of a task."""
     for container in _containers(task):
         container.signal_all(SIGNALS[how])
 
 
 def run_out_of_memory(task: dict[str, Any]) -> None:
-    """Kill every process of a task as the kernel does; its containers say why."""
+    """Kills every process of a task like the kernel, and records the reason in its containers."""
     task["_out_of_memory"] = True
     signal_task(task, "kill")
 
 
-def told(task: dict[str, Any]) -> None:
-    """Name the reason where containers had no memory left."""
+def set_reason(task: dict[str, Any]) -> None:
+    """Sets the reason of containers that were killed for memory."""
     if task.get("_out_of_memory"):
         for container in task["containers"]:
             container["reason"] = OUT_OF_MEMORY

@@ -1,4 +1,4 @@
-"""The roles of a task: its own, whose credentials it gets, and the execution role that starts it."""
+"""A task's roles: its own, whose credentials it gets, and the execution role that starts it."""
 
 import json
 import re
@@ -25,7 +25,7 @@ RESOURCES = "ResourceInitializationError: unable to pull secrets or registry aut
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Whose credentials are behind one address, and what has to be shown for them."""
+    """The role behind a credentials address, and the required token."""
 
     role_arn: str
     task_id: str
@@ -46,7 +46,7 @@ def install() -> None:
 def _register_on_loopback(
     task_arn: str, cluster_arn: str, definition: Any, container: Any, launch: str, environment: Any, *more: Any
 ) -> Any:
-    """Metadata and credentials at an address of this machine; no credentials for a task without a role."""
+    """Registers a task's metadata and credentials at a loopback address. A task without a role gets no credentials."""
     token = _register(task_arn, cluster_arn, definition, container, launch, environment, True, None)
     digest = container["image"].partition("@")[2]
     if digest:
@@ -116,7 +116,7 @@ def _start_with_execution_role(task: Any, definition: Any, overrides: Any, clien
 
 
 def _cannot_start(container: dict[str, Any], role: str, real: bool) -> str | None:
-    """Why a container can't be started: in the order in which Fargate finds out."""
+    """Returns the reason if a container cannot start, or None. The checks have Fargate's order."""
     image = ECR_IMAGE.match(container["image"])
     if image:
         account, region, name = image[1], image[3], image[4]
@@ -143,7 +143,7 @@ def _cannot_pull(reference: str, architecture: str, client: Any) -> str | None:
 
 
 def _digest(reference: str) -> str | None:
-    """Of the image that a tag stood for."""
+    """Returns the digest of a tag's image."""
     name, _, digest = reference.partition("@")
     known = ECR_IMAGE.match(name)
     if digest or known is None:

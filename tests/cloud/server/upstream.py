@@ -1,4 +1,4 @@
-"""Upstream registries, as a test fills them, and what ECR caches of them at the first pull."""
+"""Upstream registries, which tests fill, and their caching by ECR at the first pull."""
 
 import json
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from tests.cloud.server.state import on_reset
 
 @dataclass(slots=True)
 class Upstream:
-    """How a registry behaves towards those who pull from it."""
+    """The behaviour of an upstream registry."""
 
     up: bool = True
-    login: tuple[str, str] | None = None  # a user and a token, without which it gives nothing
+    login: tuple[str, str] | None = None  # required user and token
 
 
-UPSTREAMS: dict[str, Upstream] = {}  # by host; others are up, and open to all
+UPSTREAMS: dict[str, Upstream] = {}  # by host; others are up and public
 on_reset(UPSTREAMS.clear)
 
 
 def cache(repository: str, reference: str) -> str | None:
-    """Fetch a manifest, and the blobs of an image, through the registry's cache rule; why not, if it can't be."""
+    """Fetches a manifest and its blobs by the registry's cache rule. Returns the reason if it fails, or None."""
     rule = rule_of(repository)
     if rule is None:
         return "there is no pull through cache rule for it"

@@ -1,4 +1,4 @@
-"""CloudWatch: what the account uses of Fargate, a metric of AWS' own."""
+"""CloudWatch: AWS's metric of the account's Fargate usage."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ UNITS_PER_VCPU = 1024
 
 
 def count(request: dict[str, Any]) -> None:
-    """Count the vCPU in use as AWS does each minute; here as often as somebody asks."""
+    """Records the vCPU in use, on each request; AWS records it each minute."""
     vcpu = dict.fromkeys(CLASSES, 0.0)
     for task in ecs._tasks.values():
         if task["lastStatus"] != "STOPPED":
             vcpu[task.get("capacityProviderName") or "FARGATE"] += int(task["cpu"]) / UNITS_PER_VCPU
     for provider, number in vcpu.items():
         dimensions = {"Service": "Fargate", "Type": "Resource", "Resource": "vCPU", "Class": CLASSES[provider]}
-        # The newest count alone: MiniStack 1.5.33 answers in the order of time, whatever ScanBy says.
+        # Keep only the newest count: MiniStack 1.5.33 ignores ScanBy and sorts by time.
         cloudwatch._metric_bucket(("AWS/Usage", "ResourceCount", cloudwatch._dims_key(dimensions))).clear()
         cloudwatch.record_metric("AWS/Usage", "ResourceCount", number, dimensions=dimensions)
 

@@ -1,4 +1,4 @@
-"""Answers of the query and EC2 protocols, written with the operation's output shape."""
+"""Writes answers of the query and EC2 protocols by the operation's output shape."""
 
 from typing import Any
 from xml.sax.saxutils import escape

@@ -1,4 +1,4 @@
-"""The emulated AWS as the provider reaches it: where it is, as whom, and a record of what was called."""
+"""The provider's access to the emulated AWS: address, credentials and a record of calls."""
 
 import threading
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from botocore.config import Config
 
 from tests.infra.engine.shapes import session
 
-HOME = "us-east-1"  # where global services answer
+HOME = "us-east-1"  # region of global services
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Where AWS is, and as whom a provider calls it."""
+    """AWS's address, and a provider's credentials."""
 
-    url: str | None  # None: AWS' own host names
+    url: str | None  # None: AWS's own host names
     key: str = "test"
     secret: str = "test"
     token: str | None = None
@@ -34,21 +34,21 @@ class Called:
 
 
 class Refused(Exception):
-    """The service answered with success, but refused a part."""
+    """The service reported success, but rejected a part of the request."""
 
 
-_making = threading.Lock()  # making a client is not thread-safe, using it is
+_making = threading.Lock()  # clients are thread-safe, but their creation is not
 
 
 @cache
 def _clients() -> boto3.session.Session:
-    """One for all: each adds boto3's own methods of S3 to the clients of the one session beneath, once too often."""
+    """Returns the only boto3 session: each one would add its S3 methods to the shared botocore session again."""
     return boto3.session.Session(botocore_session=session())
 
 
 @cache
 def _boto3() -> boto3.session.Session:
-    """One: a session of boto3 adds its own to a session of botocore, which bears that once."""
+    """Makes the boto3 session over the shared botocore session, which allows only one."""
     return boto3.session.Session(botocore_session=session())
 
 
@@ -77,10 +77,10 @@ class Account:
     log: list[Called] = field(default_factory=list)
 
     def call(self, service: str, operation: str, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer; Refused if the service took only a part of the request."""
+        """Returns the answer. Raises Refused if the service accepted only a part of the request."""
         self.log.append(Called(service, operation, region))
         client = _client(self.access, service, region)
-        answer = client._make_api_call(operation, dict(request))  # by the operation's own name, as models have it
+        answer = client._make_api_call(operation, dict(request))  # by the operation's name in the model
         failed = answer.get("FailedEntries") if answer.get("FailedEntryCount") else None
         if failed:
             raise Refused(f"{service}:{operation}: {failed}")
@@ -94,7 +94,7 @@ class Account:
         return str(self.call("sts", "GetCallerIdentity", HOME, {})["Account"])
 
     def assuming(self, role: str, session_name: str) -> "Account":
-        """The same cloud with the credentials of a role."""
+        """Returns an account of the same cloud with the credentials of a role."""
         request = {"RoleArn": role, "RoleSessionName": session_name}
         granted = self.call("sts", "AssumeRole", HOME, request)["Credentials"]
         access = replace(

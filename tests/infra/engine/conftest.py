@@ -1,4 +1,4 @@
-"""One embedded cloud for all tests of this folder, empty before each; and the engine over it."""
+"""An embedded cloud for all tests of this folder, empty before each, and an engine for it."""
 
 from collections.abc import Iterator
 

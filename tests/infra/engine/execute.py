@@ -1,4 +1,4 @@
-"""Runs one Pulumi program: in this process for `run`, in an interpreter of its own for language.py as a script."""
+"""Runs one Pulumi program: in this process by `run`, or as a script in a new interpreter for language.py."""
 
 import asyncio
 import contextvars
@@ -14,12 +14,12 @@ import grpc
 import pulumi
 from pulumi import runtime
 
-FAILED = "the program failed; what was wrong is above"
+FAILED = "The program failed. See the error above."
 Program = Callable[[], Any]
 
 
 def run(settings: Mapping[str, Any], program: Program) -> str | None:
-    """Run the program for the engine that `settings` name; None, or why it failed, of which the engine knows more."""
+    """Runs the program for the engine in `settings`. Returns None, or a short error; the engine has the details."""
     return contextvars.copy_context().run(_run, settings, program)  # Pulumi keeps its own settings in the context
 
 
@@ -34,7 +34,7 @@ def _run(settings: Mapping[str, Any], program: Program) -> str | None:
         monitor_address=settings["monitor"],
     )
     runtime.set_all_config(settings["config"], settings["secret_keys"])
-    # A program that fails leaves futures behind that nobody will look at; Pulumi's own host is silent about them, too.
+    # A failed program leaves futures without a reader; Pulumi's own host also ignores them.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
         with asyncio.Runner() as runner:
@@ -52,7 +52,7 @@ def _run(settings: Mapping[str, Any], program: Program) -> str | None:
 
 
 def _tell(what: str) -> None:
-    """An engine that has ended needs no news."""
+    """Logs a message to the engine, unless the engine has ended."""
     try:
         pulumi.log.error(what)
     except grpc.RpcError as failure:
@@ -61,11 +61,11 @@ def _tell(what: str) -> None:
 
 
 def _nothing(answer: Any) -> None:
-    """What a program answers is nobody's business."""
+    """Ignores a program's result."""
 
 
 def main() -> int:
-    """Settings come as JSON on standard input."""
+    """Reads the settings as JSON from standard input, and runs the program."""
     settings = json.load(sys.stdin)
     sys.argv = [settings["program"], *settings["arguments"]]
     failure = run(settings, lambda: runpy.run_path(settings["program"], run_name="__main__"))

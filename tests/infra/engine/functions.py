@@ -1,4 +1,4 @@
-"""The functions (invokes) that a program may call. None of them answers with a secret's value."""
+"""The functions (invokes) that a program may call. None returns a secret's value."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -34,7 +34,7 @@ def _region(provider: Provider, region: str, args: Props) -> dict[str, Any]:
 
 
 def _filters(args: Props, members: Mapping[str, str]) -> list[dict[str, Any]]:
-    """EC2's filters out of a function's arguments: its own `filters`, its tags, and what it names itself."""
+    """Returns EC2's filters from a function's arguments: `filters`, tags and named members."""
     own = [{"Name": each["name"], "Values": each["values"]} for each in args.get("filters") or []]
     tags = [{"Name": f"tag:{key}", "Values": [value]} for key, value in (args.get("tags") or {}).items()]
     named = [{"Name": name, "Values": [_text(args[key])]} for key, name in members.items() if args.get(key) is not None]
@@ -61,7 +61,7 @@ def _zones(provider: Provider, region: str, args: Props) -> dict[str, Any]:
 
 def _only(found: list[dict[str, Any]], what: str) -> dict[str, Any]:
     if len(found) != 1:
-        raise LookupError(f"{len(found)} {what} match, where one has to")
+        raise LookupError(f"{len(found)} {what} match instead of one")
     return found[0]
 
 
@@ -77,7 +77,7 @@ SUBNET = {
 
 
 def _request(args: Props, members: Mapping[str, str], ids: str) -> dict[str, Any]:
-    """No empty list of filters: services take it for a filter that matches nothing, or refuse it."""
+    """Returns a request without an empty list of filters, which services reject or treat as no match."""
     filters = _filters(args, members)
     named = {ids: [args["id"]]} if args.get("id") else {}
     return named | ({"Filters": filters} if filters else {})

@@ -1,4 +1,4 @@
-"""What a resource type is: the calls that make, read, change and delete it, and which of its properties may change."""
+"""Descriptions of resource types: the calls that make, read, change and delete them, and the changeable properties."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ from tests.infra.engine.shapes import UNKNOWN, Misfit, Props, fit, is_unknown, p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One resource as a call sees it: before it exists, its id is unknown."""
+    """One resource for a call. Its id is unknown before it exists."""
 
     inputs: Props
-    before: Props = field(default_factory=dict)  # its inputs until now
-    state: Props = field(default_factory=dict)  # its outputs until now
+    before: Props = field(default_factory=dict)  # its previous inputs
+    state: Props = field(default_factory=dict)  # its previous outputs
     id: str = UNKNOWN
     region: str
     account: str
@@ -27,7 +27,7 @@ class View:
         return self.inputs.get("tagsAll") or {}
 
 
-From = Callable[[View], Any]  # how a request's member follows from the resource
+From = Callable[[View], Any]  # computes a request's member from the resource
 
 
 def ID(view: View) -> str:
@@ -43,12 +43,12 @@ def TAGS(view: View) -> Mapping[str, str] | None:
 
 
 def given(name: str, default: Any = None) -> From:
-    """An input, or the default."""
+    """Returns an input, or the default."""
     return lambda view: view.inputs.get(name, default)
 
 
 def derived(name: str, of: Callable[[Any], Any]) -> From:
-    """Made of an input as soon as that is known; nothing without it."""
+    """Returns a value computed from an input, or nothing if the input is missing or unknown."""
 
     def value(view: View) -> Any:
         wanted = view[name]
@@ -58,28 +58,28 @@ def derived(name: str, of: Callable[[Any], Any]) -> From:
 
 
 def part(index: int, separator: str) -> From:
-    """One part of the id."""
+    """Returns one part of the id."""
     return lambda view: UNKNOWN if view.id == UNKNOWN else view.id.split(separator)[index]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A call of the service and where its request comes from."""
+    """A call of the service and the sources of its request."""
 
     operation: str
     takes: Mapping[str, str]  # property → member
-    members: Mapping[str, Any]  # member → a value, or how it follows
+    members: Mapping[str, Any]  # member → a value, or a function of the resource
     when: From
 
     def request(self, service: str, view: View, names: Mapping[str, str]) -> dict[str, Any]:
-        """The request in the form that the service's model asks for."""
+        """Returns the request in the form of the service's model."""
         wanted = {member: view[name] for name, member in self.takes.items()}
         wanted |= {name: value(view) if callable(value) else value for name, value in self.members.items()}
         request = fit(request_shape(service, self.operation), wanted, names)
         return dict(request)
 
     def checked(self, service: str, view: View, names: Mapping[str, str]) -> dict[str, Any]:
-        """The request; Misfit if the service would refuse it."""
+        """Returns the request. Raises Misfit if the service would reject it."""
         try:
             request = self.request(service, view, names)
         except Misfit as misfit:
@@ -90,7 +90,7 @@ class Call:
 
 
 def call(operation: str, takes: str = "", /, *, when: From = lambda view: True, **members: Any) -> Call:
-    """`takes` names the properties that go into the request, as `property` or `property:Member`."""
+    """Returns a call. `takes` lists the properties of its request, as `property` or `property:Member`."""
     pairs = [name.partition(":") for name in takes.split()]
     return Call(
         operation=operation, takes={name: member or name for name, _, member in pairs}, members=members, when=when
@@ -98,7 +98,7 @@ def call(operation: str, takes: str = "", /, *, when: From = lambda view: True, 
 
 
 def has(*names: str) -> From:
-    """Is any of these inputs there?"""
+    """Returns a test for the presence of any of these inputs."""
     return lambda view: any(view[name] is not None for name in names)
 
 
@@ -112,7 +112,7 @@ def changed(name: str) -> From:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """A call that reads, and where in its answer the resource is (JMESPath)."""
+    """A reading call, and the resource's place in its answer (JMESPath)."""
 
     call: Call
     at: str | From
@@ -124,13 +124,13 @@ def look(operation: str, at: str | From, /, **members: Any) -> Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tagging:
-    """How a resource's tags are changed once it exists, and read."""
+    """The calls that change and read an existing resource's tags."""
 
-    add: Call  # sees what is new or different as its tags
-    remove: Call  # sees what has to go as its tags
-    look: Look | None = None  # none: they are among what was seen
+    add: Call  # its tags are the new and changed ones
+    remove: Call  # its tags are the removed ones
+    look: Look | None = None  # None: the reading calls return them
     at: str = "Tags || tags"
-    whole: bool = False  # a change has to state all tags, and `remove` removes all
+    whole: bool = False  # a change sets all tags, and `remove` removes all
 
 
 BY_RESOURCE_ARN = Tagging(
@@ -140,33 +140,33 @@ BY_RESOURCE_ARN = Tagging(
     at="@",
 )
 
-Step = Call | Callable[[View], Sequence[Call]]  # the latter where the inputs say how many calls there are
+Step = Call | Callable[[View], Sequence[Call]]  # a function if the number of calls depends on the inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A resource type. A property that is in none of `replaces`, `updates` and `local` is refused, not ignored."""
+    """A resource type. A property outside `replaces`, `updates` and `local` is an error."""
 
     service: str
-    create: tuple[Step, ...]  # the first makes it; a failure of a later one leaves it behind, half finished
-    id: str | From  # of the first call's answer (JMESPath), or of the inputs
-    read: tuple[Look, ...]  # the first says whether it exists; the others add to what is seen
+    create: tuple[Step, ...]  # the first makes it; if a later one fails, it stays unfinished
+    id: str | From  # from the first call's answer (JMESPath), or from the inputs
+    read: tuple[Look, ...]  # the first shows whether it exists; the others add members
     delete: tuple[Step, ...] = ()
-    replaces: str = ""  # properties whose change makes another resource
+    replaces: str = ""  # properties whose change requires a replacement
     updates: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)  # properties → the calls that change them
-    local: str = ""  # properties that only the provider heeds
+    local: str = ""  # properties that only the provider uses
     outputs: Mapping[str, str | Callable[[View, Any], Any]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)  # irregular names: property → member
-    seen_as: Mapping[str, str] = field(default_factory=dict)  # JMESPath to an input, if it's not under its name
-    arn_in_answer: str = ""  # where the first call answers with the ARN, if only that identifies the resource
-    alive: str = ""  # JMESPath over what was seen: does it still exist?
-    auto_name: str | None = None  # the property that gets a name of its own if it has none
-    lower_case: bool = False  # such a name
+    seen_as: Mapping[str, str] = field(default_factory=dict)  # JMESPath to an input that has another name in the answer
+    arn_in_answer: str = ""  # JMESPath to the ARN in the first call's answer, if only the ARN identifies the resource
+    alive: str = ""  # JMESPath over the read members: whether it still exists
+    auto_name: str | None = None  # the property that gets an automatic name
+    lower_case: bool = False  # for automatic names
     tagging: Tagging | None = None
     is_global: bool = False  # has no property `region`
     defaults: Mapping[str, Any] = field(default_factory=dict)
     empties: Callable[[Any, View], None] | None = None  # before deletion: (client, view)
-    replaced_in_place: bool = False  # the old one has to go before the new one can come
+    replaced_in_place: bool = False  # the old resource must be deleted before the new one is made
 
     @property
     def replacing(self) -> frozenset[str]:
@@ -174,11 +174,11 @@ class Kind:
 
     @property
     def properties(self) -> frozenset[str]:
-        """All that it may be given."""
+        """All allowed properties."""
         names = {name for group in self.updates for name in group.split()}
         return frozenset({*names, *self.replacing, *self.local.split(), *(["tags", "tagsAll"] if self.tagging else [])})
 
     def member(self, name: str) -> str:
-        """What the service calls an input."""
+        """Returns the service's name of an input."""
         first = self.create[0]
         return first.takes.get(name, self.names.get(name, name)) if isinstance(first, Call) else name

@@ -1,9 +1,9 @@
 """The language host of a Python project, as the engine attaches to it.
 
-The program of a folder runs as the host of Pulumi's own distribution runs it (compare pulumi-language-python-exec of
-pulumi 3.272): in an interpreter of its own, started in the project's folder, which knows engine and monitor by address.
-A function of a test runs in this process. The Automation API's own host for that is not used: after an update that
-failed it leaves an open event loop behind (pulumi 3.272), which pytest takes for the fault of some later test.
+A folder's program runs like in Pulumi's own host (compare pulumi-language-python-exec of pulumi 3.272). It gets a new
+interpreter in the project's folder, and the addresses of engine and monitor. A test's function runs in this process.
+It does not use the Automation API's host. After a failed update, that host leaves an event loop open (pulumi 3.272),
+and pytest blames a later test.
 """
 
 import json
@@ -23,9 +23,9 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 from tests.infra.engine import execute
 from tests.infra.engine.server import listening
 
-SHOWN_CHARACTERS = 4000  # of what a program printed before it failed
+SHOWN_CHARACTERS = 4000  # of a failed program's output
 Settings = Mapping[str, Any]
-Runner = Callable[[Settings], str | None]  # runs a program with the engine's settings; None, or why it failed
+Runner = Callable[[Settings], str | None]  # runs a program with the engine's settings; returns None or an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
     """`pulumi-language-python`, with the interpreter that runs the tests."""
 
     runner: Runner
-    engines: dict[str, str] = field(default_factory=dict)  # connection → the address of the engine at its other end
+    engines: dict[str, str] = field(default_factory=dict)  # connection → address of its engine
 
     def Handshake(self, request: Any, context: Any) -> Any:
         self.engines[context.peer()] = request.engine_address
@@ -75,20 +75,20 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
             "config": dict(request.config),
             "secret_keys": list(request.configSecretKeys),
         }
-        said: list[str | None] = []
+        errors: list[str | None] = []
         over = threading.Event()
 
         def run() -> None:
             try:
-                said.append(self.runner(settings))
+                errors.append(self.runner(settings))
             finally:
                 over.set()
 
-        # An engine that has ended waits for nobody; a program that waits for its answers would for ever.
+        # If the engine has ended, its program could wait for answers forever.
         context.add_callback(over.set)
         threading.Thread(target=run, daemon=True).start()
         over.wait()
-        return language_pb2.RunResponse(error=(said or ["the program did not end"])[0] or "")
+        return language_pb2.RunResponse(error=(errors or ["The program did not end"])[0] or "")
 
 
 def in_this_process(program: execute.Program) -> Runner:
@@ -96,7 +96,7 @@ def in_this_process(program: execute.Program) -> Runner:
 
 
 def in_an_interpreter(environment: Mapping[str, str]) -> Runner:
-    """Runs the program of the project's folder, with this environment."""
+    """Returns a runner of the project's program with this environment."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
 
     def run(settings: Settings) -> str | None:
@@ -109,15 +109,15 @@ def in_an_interpreter(environment: Mapping[str, str]) -> Runner:
             text=True,
             check=False,
         )
-        said = (done.stdout + done.stderr)[-SHOWN_CHARACTERS:]
-        return None if done.returncode == 0 else f"the program ended with {done.returncode}\n{said}"
+        output = (done.stdout + done.stderr)[-SHOWN_CHARACTERS:]
+        return None if done.returncode == 0 else f"The program exited with code {done.returncode}.\n{output}"
 
     return run
 
 
 @contextmanager
 def serving(runner: Runner) -> Iterator[int]:
-    """The host, on a free port of loopback."""
+    """Runs the host on a free loopback port. Yields the port."""
     host = Host(runner)
     with listening(lambda server: language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)) as port:
         yield port

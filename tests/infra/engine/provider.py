@@ -15,13 +15,13 @@ from tests.infra.engine.kinds import Call, Kind, Look, Step, Tagging, View
 from tests.infra.engine.shapes import UNKNOWN, Misfit, Props, is_unknown, mirror, same
 from tests.infra.engine.specs.table import KINDS
 
-DEFAULTED = "__defaults"  # the inputs that the provider chose, as the real one marks them
-NOWHERE = "null"  # as a place to see an input: it can't be read
+DEFAULTED = "__defaults"  # the real provider's mark of inputs that it chose
+NOWHERE = "null"  # in `seen_as`: an input that cannot be read
 GONE = re.compile(r"NotFound|NoSuch|NonExist|DoesNotExist|NotAttached|^404$")
 
 
 class Unsupported(NotImplementedError):
-    """A resource type or function that is not in the table."""
+    """The resource type or function is not in the table."""
 
 
 class Unfinished(Exception):
@@ -34,7 +34,7 @@ class Unfinished(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Which inputs differ, and which of those make another resource."""
+    """The changed inputs, and those of them that require a replacement."""
 
     changed: tuple[str, ...]
     replacing: tuple[str, ...]
@@ -67,7 +67,7 @@ class Provider:
     # ---- deciding -------------------------------------------------------------------------------------------------
 
     def check(self, token: str, name: str, seed: bytes, news: Props, olds: Props) -> dict[str, Any]:
-        """The inputs with what the provider adds; Misfit if the service would refuse them."""
+        """Returns the inputs with the provider's additions. Raises Misfit if the service would reject them."""
         kind = kind_of(token)
         inputs = {**kind.defaults, **{key: value for key, value in news.items() if value is not None}}
         chosen = [key for key in kind.defaults if news.get(key) is None]
@@ -101,14 +101,14 @@ class Provider:
         )
 
     def foreseen(self, token: str, inputs: Props, state: Props) -> dict[str, Any]:
-        """The outputs as far as a preview knows them."""
+        """Returns the outputs that are known in a preview."""
         outputs = {name: state.get(name, UNKNOWN) for name in kind_of(token).outputs}
         return {**outputs, **_without_mark(inputs)}
 
     # ---- doing ----------------------------------------------------------------------------------------------------
 
     def create(self, token: str, inputs: Props) -> tuple[str, dict[str, Any]]:
-        """The id and the outputs; Unfinished if it was made but not all of it."""
+        """Returns the id and the outputs. Raises Unfinished if a later call of the creation fails."""
         kind = kind_of(token)
         view = self._view(kind, inputs)
         first, *rest = self._calls(kind.create, view)
@@ -127,7 +127,7 @@ class Provider:
         return view.id, self._outputs(kind, view, seen)
 
     def read(self, token: str, id: str, inputs: Props, state: Props) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Inputs and outputs as they are now; None if it is gone."""
+        """Returns the current inputs and outputs, or None if the resource does not exist."""
         kind = kind_of(token)
         view = replace(self._view(kind, inputs or state, state), id=id)
         seen = self._seen(kind, view)
@@ -192,7 +192,7 @@ class Provider:
         return self.account.call(kind.service, call.operation, view.region, request)
 
     def _seen(self, kind: Kind, view: View) -> dict[str, Any] | None:
-        """All that the reading calls say about it; None if it does not exist."""
+        """Returns the merged answers of the reading calls, or None if the resource does not exist."""
         seen: dict[str, Any] = {}
         for index, look in enumerate(kind.read):
             found = self._look(kind, look, view)
@@ -218,12 +218,12 @@ class Provider:
             found = jmespath.search(path, seen)
             nothing: list[Any] | None = (
                 [] if isinstance(value, list) and path != NOWHERE else None
-            )  # services leave empty lists out
+            )  # services omit empty lists
             return mirror(value, nothing if found is None else found, kind.names)
         return mirror({kind.member(name): value}, seen, kind.names)[kind.member(name)]
 
     def _tags(self, kind: Kind, tagging: Tagging, view: View, seen: Props) -> dict[str, str] | None:
-        """The tags that it has; None where they cannot be read."""
+        """Returns the tags, or None if they cannot be read."""
         if tagging.look:
             view = replace(view, state={**self._outputs(kind, view, seen), **view.state})
             listed = self._look(kind, tagging.look, view)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-TOKEN = "made up, and nowhere to be read"
+TOKEN = "a made-up token that no output may show"
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}],
@@ -16,7 +16,7 @@ TRUST = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What the tests vary."""
+    """The parameters that tests vary."""
 
     region: str = "eu-west-1"
     tags: Mapping[str, str] = field(default_factory=lambda: {"owner": "tests"})
@@ -27,7 +27,7 @@ class Sample:
 
 
 def program(sample: Sample) -> Callable[[], None]:
-    """The program of that sample; run by the engine, as often as it likes."""
+    """Returns the program of a sample, which the engine may run several times."""
     return lambda: main(sample)
 
 
@@ -77,4 +77,4 @@ def main(sample: Sample) -> None:
     pulumi.export("token", pulumi.Output.secret(TOKEN))
 
 
-RESOURCES = 10  # with the stack itself and the provider: 8 of AWS
+RESOURCES = 10  # 8 AWS resources, the stack itself and the provider

@@ -1,7 +1,7 @@
 """The provider's gRPC service, as the engine attaches to it.
 
-All provider resources of a program share this server, each with a connection of its own: what `Configure` says is kept
-per connection. What came as a secret goes back as one, and all tags are secret if some are.
+All provider resources of a program share this server, each with its own connection, which keeps its `Configure`
+settings. Secret inputs become secret outputs, and all tags are secret if some are.
 """
 
 import json
@@ -21,7 +21,7 @@ from tests.infra.engine.provider import Provider, Unfinished, Unsupported
 from tests.infra.engine.shapes import UNKNOWN, Misfit, Props, is_unknown, same
 from tests.infra.engine.wire import plain, secrets_in, struct
 
-VERSION = "7.51.1"  # of pulumi-aws, whose types these are
+VERSION = "7.51.1"  # the version of pulumi-aws with these types
 MOST_BYTES = 64 << 20
 SETTINGS = {
     *("region", "defaultTags", "assumeRoles", "accessKey", "secretKey", "token", "useFipsEndpoint", "version"),
@@ -32,7 +32,7 @@ DEFAULT_REGION = "us-east-1"
 
 
 def settings_of(request: Any) -> dict[str, Any]:
-    """A provider's settings; the engine writes compound ones as JSON."""
+    """Returns a provider's settings. The engine sends compound ones as JSON."""
     settings = plain(request)
     return {
         key: json.loads(value) if isinstance(value, str) and value[:1] in {"{", "["} else value
@@ -41,7 +41,7 @@ def settings_of(request: Any) -> dict[str, Any]:
 
 
 def configured(base: Account, settings: Props) -> Provider:
-    """The provider that the settings describe."""
+    """Returns the provider of the settings."""
     access = base.access
     if settings.get("accessKey"):
         access = replace(access, key=settings["accessKey"], secret=settings["secretKey"], token=settings.get("token"))
@@ -66,7 +66,7 @@ def _refused(*reasons: str) -> provider_pb2.CheckResponse:
 
 @dataclass(slots=True)
 class Plugin(provider_pb2_grpc.ResourceProviderServicer):
-    """`pulumi-resource-aws`, over an emulated account."""
+    """`pulumi-resource-aws` for an emulated account."""
 
     base: Account
     providers: dict[str, Provider] = field(default_factory=dict)  # by connection
@@ -97,14 +97,14 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, request: Any, context: Any) -> Any:
-        """Nothing about a provider replaces what it made: since version 7 not even its region."""
+        """Reports no replacements: since version 7, no change of a provider replaces its resources."""
         olds, news = settings_of(request.old_inputs or request.olds), settings_of(request.news)
         changed = sorted(key for key in olds.keys() | news.keys() if not same(olds.get(key), news.get(key)))
         return provider_pb2.DiffResponse(changes=_changes(changed), diffs=changed)
 
     def Configure(self, request: Any, context: Any) -> Any:
         settings = settings_of(request.args)
-        with _told(context):
+        with _reported(context):
             self.providers[context.peer()] = configured(self.base, {} if is_unknown(settings) else settings)
         return provider_pb2.ConfigureResponse(supportsPreview=True, acceptSecrets=True)
 
@@ -144,7 +144,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         secret = _secrets(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=struct(provider.foreseen(token, inputs, {}), secret))
-        with _told(context):
+        with _reported(context):
             try:
                 id, state = provider.create(token, inputs)
             except Unfinished as failure:
@@ -152,11 +152,11 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CreateResponse(id=id, properties=struct(state, secret))
 
     def Read(self, request: Any, context: Any) -> Any:
-        with _told(context):
+        with _reported(context):
             inputs, state = plain(request.inputs), plain(request.properties)
             found = self._provider(context).read(_token(request), request.id, inputs, state)
         if found is None:
-            return provider_pb2.ReadResponse()  # without an id: it is gone
+            return provider_pb2.ReadResponse()  # no id: the resource does not exist
         now, outputs = found
         mark = {key: value for key, value in inputs.items() if key.startswith("__")}
         secret = _secrets(request.inputs, request.properties)
@@ -172,18 +172,18 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         secret = _secrets(request.news)
         if request.preview:
             return provider_pb2.UpdateResponse(properties=struct(provider.foreseen(token, news, state), secret))
-        with _told(context):
+        with _reported(context):
             outputs = provider.update(token, request.id, olds, news, state)
         return provider_pb2.UpdateResponse(properties=struct(outputs, secret))
 
     def Delete(self, request: Any, context: Any) -> Any:
-        with _told(context):
+        with _reported(context):
             state = plain(request.properties)
             self._provider(context).delete(_token(request), request.id, plain(request.old_inputs), state)
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: Any) -> Any:
-        with _told(context):
+        with _reported(context):
             answer = invoke(self._provider(context), request.tok, plain(request.args))
         return provider_pb2.InvokeResponse(**{"return": struct(answer)})
 
@@ -211,8 +211,8 @@ def _kind_of_difference(name: str, olds: Props, news: Props, replaces: bool) -> 
 
 
 @contextmanager
-def _told(context: Any) -> Iterator[None]:
-    """Whatever goes wrong is told to the engine, which tells the user."""
+def _reported(context: Any) -> Iterator[None]:
+    """Reports every failure to the engine, which prints it."""
     try:
         yield
     except Unsupported as missing:
@@ -224,7 +224,7 @@ def _told(context: Any) -> Iterator[None]:
 
 
 def _abort_unfinished(context: Any, failure: Unfinished, inputs: Props, secret: frozenset[str]) -> NoReturn:
-    """The engine keeps such a resource in its state, and goes on with it at the next update."""
+    """Reports an unfinished resource. The engine keeps it in its state and continues at the next update."""
     detail = provider_pb2.ErrorResourceInitFailed(
         id=failure.id,
         properties=struct(failure.state, secret),
@@ -236,12 +236,12 @@ def _abort_unfinished(context: Any, failure: Unfinished, inputs: Props, secret: 
     status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(failure), details=[packed])
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
     context.abort(grpc.StatusCode.UNKNOWN, str(failure))
-    raise AssertionError("abort returns never")
+    raise AssertionError("abort never returns")
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A plugin that listens."""
+    """A running plugin."""
 
     port: int
     log: list[Called]
@@ -249,7 +249,7 @@ class Running:
 
 @contextmanager
 def serving(access: Access) -> Iterator[Running]:
-    """The plugin, on a free port of loopback."""
+    """Runs the plugin on a free loopback port."""
     base = Account(access)
     with listening(
         lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(Plugin(base), server)
@@ -259,7 +259,7 @@ def serving(access: Access) -> Iterator[Running]:
 
 @contextmanager
 def listening(add: Callable[[grpc.Server], Any]) -> Iterator[int]:
-    """A gRPC server on loopback with what `add` puts into it; its port."""
+    """Runs a gRPC server with the servicers of `add` on loopback. Yields its port."""
     with futures.ThreadPoolExecutor(max_workers=32) as pool:
         options = [("grpc.max_receive_message_length", MOST_BYTES), ("grpc.max_send_message_length", MOST_BYTES)]
         server = grpc.server(pool, options=options)

@@ -1,8 +1,8 @@
-"""Pulumi's property maps and botocore's request shapes: fitting one to the other, and what a service would refuse.
+"""Conversion between Pulumi's properties and botocore's request shapes, and the checks of a service.
 
-A property of pulumi-aws is called nearly as its member in the service's model: case, plural and one-item lists differ.
-`fit` undoes that mechanically, `mirror` does the reverse for what is read back, and `problems` knows what botocore's
-own validator leaves to the service: enum, pattern, length and range.
+The names of pulumi-aws's properties and of the model's members are similar: case, plural and one-item lists differ.
+`fit` converts properties mechanically, and `mirror` converts answers back. `problems` checks the constraints that
+botocore's own validator leaves to the service: enum, pattern, length and range.
 """
 
 import json
@@ -16,18 +16,18 @@ import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # how the engine writes what is known only after the update
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # the engine's mark of values that are known only after the update
 
 Props = Mapping[str, Any]
 
 
 class Misfit(ValueError):
-    """Inputs that the service's request has no place for, or would refuse."""
+    """The inputs do not fit the service's request, or the service would reject them."""
 
 
 @cache
 def session() -> botocore.session.Session:
-    """One for all: each reads its models anew, and EC2's takes a second. It knows nothing of the user's settings."""
+    """Returns the shared session without user settings. Each session reads its models again, EC2's in a second."""
     nowhere = (None, None, os.devnull, None)
     own = {"profile": (None, None, None, None), "config_file": nowhere, "credentials_file": nowhere}
     return botocore.session.Session(session_vars=own)
@@ -49,7 +49,7 @@ def request_shape(service: str, name: str) -> StructureShape:
 
 
 def is_unknown(value: Any) -> bool:
-    """Does it hold anything that is known only after the update?"""
+    """Whether a value contains anything that is known only after the update."""
     if isinstance(value, Mapping):
         return any(map(is_unknown, value.values()))
     if isinstance(value, list):
@@ -58,7 +58,7 @@ def is_unknown(value: Any) -> bool:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Are they equal, documents written in JSON compared as what they say?"""
+    """Whether two values are equal, with JSON documents compared by content."""
     if isinstance(one, str) and isinstance(other, str) and one != other:
         return _is_json(one) and _is_json(other) and json.loads(one) == json.loads(other)
     if isinstance(one, Mapping) and isinstance(other, Mapping):
@@ -86,7 +86,7 @@ def _plain(name: str) -> str:
 
 
 def member_named(members: Iterable[str], name: str) -> str | None:
-    """The member that a property's name means: the same letters, in singular or plural."""
+    """Returns the member of a property's name: the same letters, in singular or plural."""
     by_letters = {_plain(member): member for member in members}
     letters = _plain(name)
     singular = letters[:-3] + "y" if letters.endswith("ies") else letters.removesuffix("s")
@@ -97,7 +97,7 @@ def member_named(members: Iterable[str], name: str) -> str | None:
 
 
 def fit(shape: Shape, value: Any, names: Mapping[str, str], path: str = "") -> Any:
-    """`value` in the form of `shape`; `names` has the members of properties whose name is irregular."""
+    """Returns `value` in the form of `shape`. `names` has the members of properties with irregular names."""
     if value == UNKNOWN:
         return value
     match shape:
@@ -116,7 +116,7 @@ def fit(shape: Shape, value: Any, names: Mapping[str, str], path: str = "") -> A
 def _fit_structure(shape: StructureShape, value: Any, names: Mapping[str, str], path: str) -> dict[str, Any]:
     if isinstance(value, list | tuple):  # a block that may occur once
         if len(value) != 1:
-            raise Misfit(f"{path}: {len(value)} items where the service takes one")
+            raise Misfit(f"{path}: {len(value)} items, but the service accepts one")
         value = value[0]
     fitted = {}
     for key, item in value.items():
@@ -131,14 +131,14 @@ def _fit_structure(shape: StructureShape, value: Any, names: Mapping[str, str], 
 
 
 def _tag_members(shape: ListShape) -> tuple[str, str] | None:
-    """The members for a tag's key and value, if it is a list of tags."""
+    """Returns the members of a tag's key and value if the shape is a list of tags, or None."""
     members = shape.member.members if isinstance(shape.member, StructureShape) else {}
     by_role = {_role(member): member for member in members}
     return (by_role["key"], by_role["value"]) if by_role.keys() == {"key", "value"} else None
 
 
 def _role(member: str) -> str:
-    """Of a member in a pair: TagKey, Key and Name are keys."""
+    """Returns the role of a member in a pair: TagKey, Key and Name are keys."""
     return {"name": "key"}.get(name := _plain(member).removeprefix("tag"), name)
 
 
@@ -161,7 +161,7 @@ def _fit_scalar(type_name: str, value: Any) -> Any:
 
 
 def problems(shape: StructureShape, request: Props) -> list[str]:
-    """Why the service would refuse the request; what is not known yet is taken to be right."""
+    """Returns the reasons why the service would reject the request. Unknown values count as valid."""
     found = list(_constraints(shape, request, ""))
     if not is_unknown(request):
         report = ParamValidator().validate(request, shape)
@@ -212,10 +212,10 @@ def _text(shape: Shape, value: str, path: str) -> Iterator[str]:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """None for no pattern, and for what Java's expressions have and Python's don't: `\\p{…}`, sets in sets."""
+    """Returns a compiled pattern, or None for Java's features that Python lacks: `\\p{…}`, sets in sets."""
     if not pattern or "\\p{" in pattern or "[[" in pattern:
         return None
-    any_case = re.IGNORECASE if "(?i)" in pattern else 0  # which Java lets stand anywhere
+    any_case = re.IGNORECASE if "(?i)" in pattern else 0  # Java allows it anywhere
     return re.compile(pattern.replace("(?i)", ""), re.DOTALL | any_case)
 
 
@@ -223,7 +223,7 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
 
 
 def mirror(wanted: Any, seen: Any, names: Mapping[str, str]) -> Any:
-    """What was seen, in the form in which it was wanted; where nothing can be seen, what was wanted."""
+    """Returns the read value in the form of the wanted one, or the wanted value if it cannot be read."""
     if isinstance(wanted, Mapping) and isinstance(seen, list) and seen and _is_tag(seen[0]):
         return {_tag(item, "key"): _tag(item, "value") for item in seen}
     if isinstance(wanted, Mapping) and isinstance(seen, Mapping):
@@ -242,7 +242,7 @@ def mirror(wanted: Any, seen: Any, names: Mapping[str, str]) -> Any:
 
 
 def _mirror_document(wanted: str, seen: Any) -> str:
-    """A document that the service answers with as a structure, its defaults added."""
+    """Returns the wanted document if the service's answer, a structure with defaults, matches it."""
     document = json.loads(wanted) if _is_json(wanted) else None
     mirrored = mirror(document, seen, {})
     return wanted if mirrored == document else json.dumps(mirrored, default=str)
@@ -255,7 +255,7 @@ def _mirror_member(key: str, wanted: Any, seen: Props, names: Mapping[str, str])
 
 
 def _mirror_list(wanted: list[Any], seen: list[Any], names: Mapping[str, str]) -> list[Any]:
-    """Services answer with sets; what was wanted keeps its place, and what nobody wanted comes after it."""
+    """Returns the read items in the wanted order, then the others: services return lists in any order."""
     rest, found = list(seen), []
     for want in wanted:
         candidates = [item for item in rest if mirror(want, item, names) == want]

@@ -5,7 +5,7 @@
         stack = pulumi.stack("us-east-1", program=main)            # the same by the Automation API
         assert stack.up() == {"create": 4}
 
-State lies in a folder of its own. Nothing is downloaded, and nothing of the user's settings is read.
+The state is in its own folder. The engine downloads nothing, and reads none of the user's settings.
 """
 
 import json
@@ -33,7 +33,7 @@ PASSPHRASE = "a passphrase of the tests"
 
 @cache
 def pulumi_program() -> str:
-    """$PULUMI, as `make test` sets it, or what `make pulumi` would."""
+    """Returns the path of Pulumi: $PULUMI, set by `make test`, or the program that `make pulumi` builds."""
     if named := os.environ.get("PULUMI"):
         return named
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "toril")
@@ -44,7 +44,7 @@ def pulumi_program() -> str:
 
 
 class IsolatedCommand(automation.PulumiCommand):
-    """The Automation API's command without the environment of the tests, which it would hand on (pulumi 3.272)."""
+    """The Automation API's command without the tests' environment, which it would pass on (pulumi 3.272)."""
 
     def __init__(self, program: str) -> None:
         self.command = program
@@ -79,7 +79,7 @@ class IsolatedCommand(automation.PulumiCommand):
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack of an inline program; what the operations answer are counts: `{"create": 4, "same": 1}`."""
+    """A stack of an inline program. The operations return counts, such as `{"create": 4, "same": 1}`."""
 
     automation: automation.Stack
 
@@ -96,9 +96,9 @@ class Stack:
         return self._run("destroy", "--yes", "--skip-preview", **options)
 
     def _run(self, *words: str, on_output: Callable[[str], Any] | None = None, **flags: bool) -> dict[str, int]:
-        """One command; `flags` as in `expect_no_changes=True`.
+        """Runs one command. `flags` are options such as `expect_no_changes=True`.
 
-        The Automation API's operations read outputs and history afterwards, which takes as long as a small update.
+        The Automation API's own operations then read outputs and history, which takes as long as a small update.
         """
         workspace = self.automation.workspace
         given = [f"--{name.replace('_', '-')}" for name, on in flags.items() if on]
@@ -114,7 +114,7 @@ class Stack:
         return {name: output.value for name, output in self.automation.outputs().items()}
 
     def configure(self, config: Config) -> None:
-        """Set what is named, leave the rest."""
+        """Sets these values and keeps the others."""
         values = {
             name: v if isinstance(v, automation.ConfigValue) else automation.ConfigValue(v)
             for name, v in config.items()
@@ -122,20 +122,20 @@ class Stack:
         self.automation.set_all_config(values)
 
     def export(self) -> dict[str, Any]:
-        """The deployment as the state has it, its secrets encrypted (the Automation API's own export opens them)."""
+        """Returns the deployment with encrypted secrets; the Automation API's own export decrypts them."""
         workspace = self.automation.workspace
         asked = ["stack", "export", "--stack", self.automation.name]
-        said = workspace.pulumi_command.run(asked, workspace.work_dir, workspace.env_vars)
-        return dict(json.loads(said.stdout)["deployment"])
+        exported = workspace.pulumi_command.run(asked, workspace.work_dir, workspace.env_vars)
+        return dict(json.loads(exported.stdout)["deployment"])
 
     def resources(self) -> dict[str, dict[str, Any]]:
-        """Of the deployment, by URN."""
+        """Returns the deployment's resources by URN."""
         return {resource["urn"]: resource for resource in self.export().get("resources", [])}
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """`pulumi`, the provider attached, and a place for its state."""
+    """`pulumi` with the attached provider and a folder for its state."""
 
     program: str
     home: Path
@@ -145,11 +145,11 @@ class Engine:
 
     @property
     def log(self) -> Sequence[Called]:
-        """The calls of AWS so far, in order."""
+        """The AWS calls so far, in order."""
         return self.provider.log
 
     def cli(self, *arguments: str, cwd: Path, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        """The literal command; fails with what it said, unless told not to check."""
+        """Runs the literal command. With `check`, fails with the output of a failed command."""
         done = subprocess.run(
             [self.program, *arguments, "--non-interactive"],
             cwd=cwd,
@@ -165,7 +165,7 @@ class Engine:
     def stack(
         self, name: str, *, program: Callable[[], Any], config: Config | None = None, project: str = "toril"
     ) -> Stack:
-        """The stack of that name, made if it does not exist, with an inline program."""
+        """Returns the stack of that name with an inline program, and makes it if necessary."""
         folder = self.home / "projects" / f"{project}.{name}"  # keeps the stack's configuration
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "Pulumi.yaml").write_text(json.dumps({"name": project, "runtime": "python"}))
@@ -189,7 +189,7 @@ class Engine:
 def engine(
     cloud_url: str, *, access: Access | None = None, environment: Mapping[str, str] | None = None
 ) -> Iterator[Engine]:
-    """`environment` goes to the engine and to programs of the literal command, besides what they need."""
+    """Yields an engine. `environment` is added to that of the engine and of the literal command's programs."""
     with tempfile.TemporaryDirectory(prefix="toril-pulumi-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         program = pulumi_program()

@@ -1,4 +1,4 @@
-"""The literal commands of the manual, with a program in a folder."""
+"""The manual's literal commands, with a program in a folder."""
 
 import json
 
@@ -22,7 +22,7 @@ def project(tmp_path):
     return tmp_path
 
 
-def test_a_stack_is_made_shown_refreshed_and_taken_down_by_the_commands(pulumi, project):
+def test_the_commands_make_show_refresh_and_destroy_a_stack(pulumi, project):
     def run(*arguments):
         return pulumi.cli(*arguments, cwd=project).stdout
 
@@ -40,12 +40,12 @@ def test_a_stack_is_made_shown_refreshed_and_taken_down_by_the_commands(pulumi, 
 
 
 def test_each_run_of_a_program_is_a_new_interpreter(pulumi, project):
-    (project / "infra/__main__.py").write_text("import pulumi\npulumi.export('said', 'before')\n")
+    (project / "infra/__main__.py").write_text("import pulumi\npulumi.export('moment', 'before')\n")
     pulumi.cli("stack", "init", "hub", cwd=project)
     pulumi.cli("up", "--yes", "--skip-preview", cwd=project)
-    (project / "infra/__main__.py").write_text("import pulumi\npulumi.export('said', 'after')\n")
+    (project / "infra/__main__.py").write_text("import pulumi\npulumi.export('moment', 'after')\n")
     pulumi.cli("up", "--yes", "--skip-preview", cwd=project)
-    assert pulumi.cli("stack", "output", "said", cwd=project).stdout.strip() == "after"
+    assert pulumi.cli("stack", "output", "moment", cwd=project).stdout.strip() == "after"
 
 
 def test_a_program_that_raises_fails_the_command_with_its_traceback(pulumi, project):
@@ -58,7 +58,7 @@ def test_a_program_that_raises_fails_the_command_with_its_traceback(pulumi, proj
         pulumi.cli("preview", cwd=project)
 
 
-def test_nothing_of_the_users_environment_reaches_the_engine_or_the_program(pulumi, project, monkeypatch):
+def test_the_users_environment_does_not_reach_the_engine_or_the_program(pulumi, project, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "somebody")
     monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "somebodys")
     program = "import os, pulumi\nforeign = ('AWS_', 'PULUMI_A')\n"

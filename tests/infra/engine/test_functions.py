@@ -14,7 +14,7 @@ def provider(cloud):
     return Provider(account=Account(Access(url=cloud.url)), region=REGION)
 
 
-def test_who_and_where_a_program_is(provider, cloud):
+def test_identity_partition_and_region(provider, cloud):
     assert invoke(provider, "aws:index/getCallerIdentity:getCallerIdentity", {})["accountId"] == cloud.account
     assert invoke(provider, "aws:index/getRegion:getRegion", {})["region"] == REGION
     assert invoke(provider, "aws:index/getRegion:getRegion", {"region": "us-west-2"})["region"] == "us-west-2"
@@ -27,7 +27,7 @@ def test_the_zones_of_a_region(provider):
     assert len(zones["zoneIds"]) == len(zones["names"])
 
 
-def test_a_network_that_is_there_already(provider, cloud):
+def test_an_existing_network_is_found(provider, cloud):
     ec2 = cloud.client("ec2", REGION)
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     ec2.create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": "shared"}])
@@ -44,7 +44,7 @@ def test_a_network_that_is_there_already(provider, cloud):
         invoke(provider, "aws:ec2/getSubnet:getSubnet", {"vpcId": vpc})
 
 
-def test_secrets_are_told_by_name_and_version_and_never_by_value(provider, cloud):
+def test_functions_return_names_and_versions_of_secrets_but_no_values(provider, cloud):
     secrets = cloud.client("secretsmanager", REGION)
     arn = secrets.create_secret(Name="ecr-pullthroughcache/token", SecretString="made up")["ARN"]
     found = invoke(provider, "aws:secretsmanager/getSecrets:getSecrets", {})
@@ -70,6 +70,6 @@ def test_the_repositories_of_a_region(provider, cloud):
     assert invoke(provider, "aws:ecr/getRepositories:getRepositories", {})["names"] == ["toril/worker"]
 
 
-def test_a_function_that_the_provider_does_not_know_is_named(provider):
+def test_the_error_about_an_unknown_function_names_it(provider):
     with pytest.raises(Unsupported, match="aws:ec2/getAmi:getAmi"):
         invoke(provider, "aws:ec2/getAmi:getAmi", {})

@@ -1,4 +1,4 @@
-"""A stack's life under the real engine: previewed, made, changed, drifted, broken off, taken down."""
+"""A stack's life under the real engine: preview, update, change, drift, failure, destruction."""
 
 import json
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.live
 ALL_NEW, ALL_SAME = {"create": RESOURCES}, {"same": RESOURCES}
 
 
-def test_a_preview_says_what_the_update_does_and_a_second_update_does_nothing(pulumi):
+def test_a_preview_predicts_the_update_and_a_second_update_changes_nothing(pulumi):
     stack = pulumi.stack("dev", program=program(Sample()))
     assert stack.preview() == ALL_NEW
     assert stack.up() == ALL_NEW
@@ -32,17 +32,17 @@ def test_a_changed_tag_replaces_nothing_and_reaches_the_service(pulumi, cloud):
     assert {"Key": "project", "Value": "toril"} in vpc["Tags"]  # the provider's default
 
 
-def test_a_setting_that_may_change_is_updated_and_another_one_replaces(pulumi, cloud):
+def test_a_changed_input_updates_or_replaces_its_resource(pulumi, cloud):
     pulumi.stack("dev", program=program(Sample())).up()
     assert pulumi.stack("dev", program=program(Sample(mutability="MUTABLE"))).up() == {"same": 9, "update": 1}
     replaced = pulumi.stack("dev", program=program(Sample(mutability="MUTABLE", encryption="KMS"))).up()
-    # Its name is given: it has to go before it comes again, and what refers to it in a way that replaces goes with it.
+    # Its name is fixed, so it is deleted before its replacement, with the resources that depend on it.
     assert replaced == {"same": 8, "replace": 2}
     (repository,) = cloud.client("ecr", "eu-west-1").describe_repositories()["repositories"]
     assert repository["encryptionConfiguration"]["encryptionType"] == "KMS"
 
 
-def test_another_container_is_another_revision(pulumi, cloud):
+def test_another_container_makes_another_revision(pulumi, cloud):
     pulumi.stack("dev", program=program(Sample())).up()
     assert pulumi.stack("dev", program=program(Sample(image="2"))).up() == {"same": 9, "replace": 1}
     ecs = cloud.client("ecs", "eu-west-1")
@@ -50,13 +50,13 @@ def test_another_container_is_another_revision(pulumi, cloud):
     assert [arn.rsplit(":", 1)[1] for arn in active] == ["2"]
 
 
-def test_another_region_replaces_all_that_has_one(pulumi):
+def test_another_region_replaces_all_regional_resources(pulumi):
     pulumi.stack("dev", program=program(Sample())).up()
     moved = pulumi.stack("dev", program=program(Sample(region="us-west-2"))).up()
-    assert moved == {"same": 2, "update": 1, "replace": 7}  # the role and the stack stay; the provider is changed
+    assert moved == {"same": 2, "update": 1, "replace": 7}  # the role and the stack stay; the provider is updated
 
 
-def test_a_refresh_notices_what_somebody_else_changed_and_the_next_update_mends_it(pulumi, cloud):
+def test_a_refresh_notices_a_manual_change_and_the_next_update_reverts_it(pulumi, cloud):
     stack = pulumi.stack("dev", program=program(Sample()))
     stack.up()
     ecr = cloud.client("ecr", "eu-west-1")
@@ -78,20 +78,20 @@ def test_destroying_leaves_nothing(pulumi, cloud):
     assert cloud.client("iam").list_roles(PathPrefix="/toril/")["Roles"] == []
 
 
-def test_an_update_that_failed_is_taken_up_where_it_ended(pulumi, cloud):
+def test_the_next_update_continues_a_failed_one(pulumi, cloud):
     ecr = cloud.client("ecr", "eu-west-1")
-    ecr.create_repository(repositoryName="toril/worker")  # somebody else has the name
+    ecr.create_repository(repositoryName="toril/worker")  # the name is taken
     stack = pulumi.stack("dev", program=program(Sample()))
     with pytest.raises(CommandError, match="RepositoryAlreadyExistsException"):
         stack.up()
     made = len(stack.resources())
     ecr.delete_repository(repositoryName="toril/worker")
     changes = stack.up()
-    assert changes["same"] >= made - 1  # the stack itself has outputs only now
+    assert changes["same"] >= made - 1  # the stack itself gets its outputs now
     assert sum(changes.values()) == RESOURCES
 
 
-def test_what_was_made_by_half_is_known_and_goes_with_the_stack(pulumi, cloud):
+def test_an_unfinished_resource_is_in_the_state_and_destroyed_with_the_stack(pulumi, cloud):
     def secret(policy):
         return lambda: aws.secretsmanager.Secret("secret", policy=policy, recovery_window_in_days=0, region="eu-west-1")
 
@@ -105,7 +105,7 @@ def test_what_was_made_by_half_is_known_and_goes_with_the_stack(pulumi, cloud):
     assert secrets.list_secrets()["SecretList"] == []
 
 
-def test_what_is_protected_stays(pulumi, cloud):
+def test_a_protected_resource_cannot_be_destroyed(pulumi, cloud):
     stack = pulumi.stack("dev", program=program(Sample(protect=True)))
     stack.up()
     with pytest.raises(CommandError, match="protect"):
@@ -124,7 +124,7 @@ def test_no_secret_is_readable_in_the_state(pulumi, cloud):
     assert TOKEN not in json.dumps(stack.export())
 
 
-def test_what_the_service_would_refuse_is_refused_by_the_preview(pulumi):
+def test_a_preview_reports_requests_that_the_service_would_reject(pulumi):
     def wrong():
         aws.ecr.Repository("repository", name="Capitals", image_tag_mutability="SOMETIMES", region="eu-west-1")
 
@@ -134,7 +134,7 @@ def test_what_the_service_would_refuse_is_refused_by_the_preview(pulumi):
     assert not [call for call in pulumi.log if call.service == "ecr"]
 
 
-def test_a_type_that_the_provider_does_not_know_is_named(pulumi):
+def test_the_error_about_an_unknown_type_names_it(pulumi):
     def unknown():
         aws.sfn.Activity("activity", region="eu-west-1")
 

@@ -1,4 +1,4 @@
-"""Pulumi's properties become the service's requests, and what is read back becomes properties again."""
+"""The conversion of Pulumi's properties to requests, and of answers to properties."""
 
 import json
 
@@ -20,14 +20,14 @@ REGISTER = request_shape("ecs", "RegisterTaskDefinition")
         (TEMPLATE, {"appliedFors": "REPLICATION"}, ["REPLICATION"]),
         (REGISTER, {"cpu": 256.0}, "256"),
     ],
-    ids=["as it is", "a block that may occur once", "tags", "one of many", "a number that is a text"],
+    ids=["unchanged", "a block that may occur once", "tags", "one of many", "a number as text"],
 )
 def test_a_property_finds_its_member(shape, properties, request_):
     (fitted,) = fit(shape, properties, {}).values()
     assert fitted == (next(iter(properties.values())) if request_ is None else request_)
 
 
-def test_a_property_without_a_member_is_no_request():
+def test_a_property_without_a_member_is_an_error():
     with pytest.raises(Misfit, match=r"encryptionConfiguration\.kind has no place"):
         fit(CREATE, {"encryptionConfiguration": {"kind": "AES256"}}, {})
 
@@ -42,16 +42,16 @@ def test_a_property_without_a_member_is_no_request():
         ({"repositoryName": "ab", "imageTagMutability": True}, "Invalid type"),
     ],
 )
-def test_what_the_service_would_refuse_is_said(request_, problem):
+def test_problems_reports_invalid_values(request_, problem):
     assert problem in "; ".join(problems(CREATE, request_))
 
 
-def test_what_is_not_known_yet_is_taken_to_be_right():
+def test_unknown_values_count_as_valid():
     assert problems(CREATE, {"repositoryName": UNKNOWN, "tags": UNKNOWN}) == []
     assert "repositoryName" in problems(CREATE, {"tags": UNKNOWN})[0]
 
 
-def test_documents_are_the_same_if_they_say_the_same():
+def test_documents_with_equal_content_are_the_same():
     assert same('{"a": 1, "b": [2]}', '{"b":[2],"a":1}')
     assert not same('{"a": 1}', '{"a": 2}')
     assert not same("a", "b")
@@ -70,11 +70,11 @@ def test_documents_are_the_same_if_they_say_the_same():
         (True, "false", False),
     ],
 )
-def test_what_is_seen_takes_the_form_of_what_was_wanted(wanted, seen, found):
+def test_a_read_value_takes_the_form_of_the_wanted_one(wanted, seen, found):
     assert mirror(wanted, seen, {}) == found
 
 
-def test_a_document_that_comes_back_with_defaults_is_still_what_was_wanted():
+def test_a_returned_document_with_defaults_equals_the_wanted_one():
     wanted = json.dumps([{"name": "worker", "image": "i"}])
     assert mirror(wanted, [{"name": "worker", "image": "i", "cpu": 0, "mountPoints": []}], {}) == wanted
     assert json.loads(mirror(wanted, [{"name": "worker", "image": "other"}], {}))[0]["image"] == "other"

@@ -1,4 +1,4 @@
-"""Every resource type of the table lives a whole life in the embedded cloud."""
+"""Every resource type of the table is made, read, changed and deleted in the embedded cloud."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,7 +22,7 @@ def provider(cloud: Cloud) -> Provider:
 
 
 def filled(value: Any, made: dict[str, dict[str, Any]]) -> Any:
-    """With the outputs of what has been made in the place of references."""
+    """Returns a value with its references replaced by outputs."""
     match value:
         case Of(token, output):
             return made[token][output]
@@ -44,7 +44,7 @@ def references(value: Any) -> Iterator[str]:
 
 
 class World:
-    """Makes examples, and what they need first."""
+    """Makes examples after their requirements."""
 
     def __init__(self, provider: Provider, stack: ExitStack) -> None:
         self.provider, self.stack = provider, stack
@@ -78,15 +78,15 @@ def name_of(token: str) -> str:
 
 
 @pytest.mark.parametrize("token", EXAMPLES, ids=name_of)
-def test_a_type_lives_a_whole_life(provider, token):
+def test_a_resource_can_be_made_read_changed_and_deleted(provider, token):
     example = EXAMPLES[token]
     with world(provider) as here:
         inputs = here.inputs(token, example)
-        assert not provider.diff(token, inputs, here.inputs(token, example)).changed, "checking twice differs"
+        assert not provider.diff(token, inputs, here.inputs(token, example)).changed, "a second check differs"
         id, outputs = provider.create(token, inputs)
-        assert provider.read(token, id, inputs, outputs), "made, but cannot be read"
+        assert provider.read(token, id, inputs, outputs), "the new resource cannot be read"
         seen, _ = provider.read(token, id, inputs, outputs)
-        assert provider.diff(token, seen, inputs).changed == (), "what was made is not what was asked for"
+        assert provider.diff(token, seen, inputs).changed == (), "the new resource differs from its inputs"
         if example.change:
             changed = here.inputs(token, replace(example, inputs={**example.inputs, **example.change}))
             difference = provider.diff(token, inputs, changed)
@@ -94,16 +94,16 @@ def test_a_type_lives_a_whole_life(provider, token):
             if not difference.replacing:
                 outputs = provider.update(token, id, inputs, changed, outputs)
                 seen, outputs = provider.read(token, id, changed, outputs)
-                assert provider.diff(token, seen, changed).changed == (), "the update has not come about"
+                assert provider.diff(token, seen, changed).changed == (), "the update has no effect"
                 inputs = changed
             assert not difference.replacing
         provider.delete(token, id, inputs, outputs)
-        provider.delete(token, id, inputs, outputs)  # what is gone already is no error
+        provider.delete(token, id, inputs, outputs)  # deleting a missing resource is not an error
         gone = provider.read(token, id, inputs, outputs) is None
         assert gone or example.outlives
 
 
 @pytest.mark.parametrize("token", EXAMPLES)
-def test_a_property_that_the_table_does_not_know_is_refused(provider, token):
+def test_an_unknown_property_is_an_error(provider, token):
     with world(provider) as here, pytest.raises(Misfit, match="has no madeUp"):
         here.inputs(token, replace(EXAMPLES[token], inputs={**EXAMPLES[token].inputs, "madeUp": 1}))

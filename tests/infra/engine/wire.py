@@ -1,4 +1,4 @@
-"""Property maps as the engine sends them, and as it wants them back."""
+"""Conversion of the engine's property maps."""
 
 import json
 from collections.abc import Mapping
@@ -6,16 +6,16 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
-SIGNATURE = "4dabf18193072939515e22adb298388d"  # marks a structure that stands for something else
+SIGNATURE = "4dabf18193072939515e22adb298388d"  # the key of special values
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
 
 class NotAProperty(TypeError):
-    """An asset, an archive or a resource reference: nothing that the table of kinds can send to AWS."""
+    """The value is an asset, an archive or a resource reference, which the table of kinds does not support."""
 
 
 def plain(value: Any) -> Any:
-    """A value of the wire: secrets opened, whole numbers as integers, unknown values as they are."""
+    """Returns a wire value as Python: secrets as plain values, whole numbers as integers, unknown values unchanged."""
     match value:
         case struct_pb2.Struct():
             return _plain_structure(value)
@@ -32,11 +32,11 @@ def _plain_structure(value: struct_pb2.Struct) -> Any:
         return {key: plain(item) for key, item in fields.items()}
     if fields[SIGNATURE] == SECRET:
         return plain(fields["value"])
-    raise NotAProperty(f"a value with the signature {fields[SIGNATURE]}")
+    raise NotAProperty(f"Unsupported value with the signature {fields[SIGNATURE]}")
 
 
 def secrets_in(*properties: struct_pb2.Struct) -> frozenset[str]:
-    """The properties that hold a secret, at whatever depth."""
+    """Returns the properties that contain a secret at any depth."""
     return frozenset(name for each in properties for name, value in each.items() if _holds_secret(value))
 
 
@@ -50,7 +50,7 @@ def _holds_secret(value: Any) -> bool:
 
 
 def struct(properties: Mapping[str, Any], secret: frozenset[str] = frozenset()) -> struct_pb2.Struct:
-    """The same for the wire; dates as texts, and what is named in `secret` marked as such."""
+    """Returns properties for the wire, with dates as texts, and the properties in `secret` marked."""
     marked = {
         name: {SIGNATURE: SECRET, "value": value} if name in secret else value for name, value in properties.items()
     }

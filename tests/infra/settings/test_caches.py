@@ -1,4 +1,4 @@
-"""A registry has each prefix once, so that an environment has prefixes of its own."""
+"""Each environment has its own cache prefixes, since a registry has each prefix once."""
 
 import json
 
@@ -25,7 +25,7 @@ def test_the_main_environment_has_the_usual_prefixes():
     assert prefixes("us-east-1", "ecr-public", {"upstream": "k8s"}) == ["ecr-public", "kubernetes"]
 
 
-def test_another_environment_has_them_below_its_name_and_one_that_is_given_as_it_is():
+def test_another_environment_has_default_prefixes_below_its_name_and_keeps_explicit_ones():
     caches = ("ecr-public", {"upstream": "k8s"}, {"upstream": "quay", "prefix": "quay"})
     assert prefixes("prod.us-east-1", *caches) == ["prod/ecr-public", "prod/kubernetes", "quay"]
 
@@ -38,11 +38,11 @@ def test_the_longest_environment_leaves_room_for_every_upstream():
 
 
 @pytest.mark.parametrize("name", ["docker-hub", "prod/docker-hub"])
-def test_a_login_stands_under_the_usual_prefix_or_under_its_own(name):
+def test_a_login_is_found_under_the_usual_prefix_or_the_caches_own(name):
     _, credentials = region("prod.us-east-1", "docker-hub", **{name: LOGIN})
     assert credentials == {"prod/docker-hub": LOGIN}
 
 
-def test_a_cache_without_its_login_is_still_refused():
-    with pytest.raises(SettingError, match=r"credentials\.prod/docker-hub: is missing"):
+def test_a_cache_without_its_login_is_an_error():
+    with pytest.raises(SettingError, match=r"credentials\.prod/docker-hub: "):
         region("prod.us-east-1", "docker-hub")

@@ -1,4 +1,4 @@
-"""Buses of events, IAM's policies, and the security group that every VPC has."""
+"""Event buses, IAM policies, and the default security group of a VPC."""
 
 import json
 
@@ -33,7 +33,7 @@ BUSES = {
         inputs={"name": "workers", "path": "/toril/main/", "policy": _document("s3:GetObject"), **TAGS},
         change={"policy": _document("s3:PutObject")},
     ),
-    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Example(  # it stays with its VPC
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Example(  # exists as long as its VPC
         inputs={"vpcId": Of(VPC), "ingress": [], "egress": [], **TAGS}, outlives=True
     ),
 }

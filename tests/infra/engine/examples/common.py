@@ -1,4 +1,4 @@
-"""A small example of every resource type: what it is made with, and what may then change in place."""
+"""A small example of every resource type: its inputs, and a change in place."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ REGION = "eu-west-1"
 
 @dataclass(frozen=True, slots=True)
 class Of:
-    """An output of the example of another type, which has to exist first."""
+    """An output of another type's example, which has to exist first."""
 
     token: str
     output: str = "id"
@@ -20,8 +20,8 @@ class Of:
 class Example:
     inputs: Mapping[str, Any]
     change: Mapping[str, Any] = field(default_factory=dict)
-    after: tuple[str, ...] = ()  # types that have to exist, though nothing refers to them
-    outlives: bool = False  # its deletion leaves it as it is, with the real provider, too
+    after: tuple[str, ...] = ()  # other types that have to exist
+    outlives: bool = False  # its deletion keeps it, also with the real provider
 
 
 def policy(action: str, resource: str | None = "*", principal: Any = "*", **more: Any) -> str:

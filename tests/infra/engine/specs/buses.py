@@ -1,4 +1,4 @@
-"""EventBridge's buses, and who may put events on them."""
+"""EventBridge's buses and their policies."""
 
 from tests.infra.engine.kinds import BY_RESOURCE_ARN, ID, TAGS, Kind, call, look
 

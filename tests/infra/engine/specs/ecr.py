@@ -152,7 +152,7 @@ KINDS = {
         updates={"replicationConfiguration": (call("PutReplicationConfiguration", "replicationConfiguration"),)},
         outputs={"registryId": "registryId"},
     ),
-    "aws:ecr/accountSetting:AccountSetting": Kind(  # its deletion leaves the setting as it is, as the provider does
+    "aws:ecr/accountSetting:AccountSetting": Kind(  # its deletion keeps the setting, as with the real provider
         service="ecr",
         create=(call("PutAccountSetting", "name value"),),
         id="name",

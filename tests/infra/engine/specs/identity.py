@@ -1,4 +1,4 @@
-"""IAM: global, so nothing here has a region."""
+"""IAM, whose resources have no region."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""IAM policies that are resources of their own. A change makes a new version, and the old one goes."""
+"""Managed IAM policies. A change makes a new version and deletes the old one."""
 
 from typing import Any
 

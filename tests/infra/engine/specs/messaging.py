@@ -1,4 +1,4 @@
-"""SQS and SNS: most of a queue and of a topic is attributes."""
+"""SQS and SNS: most properties of queues and topics are attributes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ def _attributes(names: Mapping[str, str]) -> From:
 
 
 def _set_changed(operation: str, names: Mapping[str, str], key: str) -> Any:
-    """SNS takes one attribute a call."""
+    """Returns one call per attribute, as SNS requires."""
 
     def calls(view: View) -> Sequence[Call]:
         return [
@@ -73,7 +73,7 @@ TOPIC_POLICY = call("SetTopicAttributes", "arn:TopicArn policy:AttributeValue", 
 
 
 def _owner_only(view: View) -> str:
-    """The policy that a topic has when nobody has given it one."""
+    """Returns a topic's default policy."""
     statement = {
         "Effect": "Allow",
         "Principal": {"AWS": "*"},

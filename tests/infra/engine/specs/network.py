@@ -1,4 +1,4 @@
-"""EC2: networks, and how they reach the services."""
+"""EC2: networks and endpoints."""
 
 import zlib
 from typing import Any
@@ -46,7 +46,7 @@ ROUTE_TABLE = {"RouteTableIds": lambda view: [view["routeTableId"]]}
 
 
 def _destination(view: View) -> tuple[str, str]:
-    """The member of a route's destination, and its value."""
+    """Returns the member of a route's destination, and its value."""
     name = next(name for name in DESTINATIONS.split() if view[name] is not None)
     return f"{name[0].upper()}{name[1:]}", view[name]
 
@@ -202,7 +202,7 @@ KINDS = {
             ),
         ),
         delete=(call("DisassociateRouteTable", AssociationId=ID),),
-        # The provider moves an association to another table, which changes its id; here the old one goes first.
+        # The real provider moves an association to another table, which changes its id; here it is replaced.
         replaces="subnetId gatewayId routeTableId",
         replaced_in_place=True,
     ),

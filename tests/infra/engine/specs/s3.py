@@ -1,4 +1,4 @@
-"""S3: buckets, what is set on them, and objects."""
+"""S3: buckets, their settings, and objects."""
 
 import base64
 from typing import Any
@@ -9,7 +9,7 @@ from tests.infra.engine.kinds import ID, From, Kind, Tagging, View, call, derive
 
 
 def _empty(client: Any, view: View) -> None:
-    """What `forceDestroy` does before the bucket goes: all versions of all objects."""
+    """Deletes all versions of all objects, for `forceDestroy`."""
     if not view["forceDestroy"]:
         return
     for page in client.get_paginator("list_object_versions").paginate(Bucket=view.id):
@@ -24,7 +24,7 @@ def _place(view: View) -> dict[str, str] | None:
 def _setting(
     put: str, get: str, member: str, takes: str, value: From, at: str = "@", delete: str | None = None, **more: Any
 ) -> Kind:
-    """Something that is set on a bucket: made and changed by one call."""
+    """Returns the kind of a bucket's setting, which one call makes and changes."""
     write = call(put, Bucket=given("bucket"), **{member: value})
     return Kind(
         service="s3",
@@ -44,7 +44,7 @@ def _public_access(view: View) -> dict[str, bool]:
 
 
 def _with_filter(rules: list[dict[str, Any]]) -> dict[str, Any]:
-    """A rule for the whole bucket has to say so."""
+    """Returns rules with an explicit filter, which rules for the whole bucket require."""
     whole = {"filter": {"prefix": ""}}
     return {"rules": [rule if rule.get("filter") or rule.get("prefix") else rule | whole for rule in rules]}
 

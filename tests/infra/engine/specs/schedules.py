@@ -1,4 +1,4 @@
-"""What happens at a time or on an event: EventBridge rules and targets, and EventBridge Scheduler."""
+"""EventBridge rules and targets, and EventBridge Scheduler."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,11 +24,11 @@ TAGGING = Tagging(
     look=look("ListTagsForResource", "Tags", ResourceArn=ARN),
     at="@",
 )
-DEFAULT = "default"  # the name of the bus, and of the group of schedules, that every account has
+DEFAULT = "default"  # name of every account's default bus and default group of schedules
 
 
 def _with_awsvpc(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """ECS parameters as the services have them: the network configuration lies one level deeper."""
+    """Returns ECS parameters in the services' form, with the network configuration one level deeper."""
     network = parameters.get("networkConfiguration")
     rest = {key: value for key, value in parameters.items() if key != "networkConfiguration"}
     if network is None:

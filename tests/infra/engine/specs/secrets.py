@@ -111,7 +111,7 @@ KINDS = {
         ),
         defaults={"recoveryWindowInDays": 30},
     ),
-    "aws:secretsmanager/secretVersion:SecretVersion": Kind(  # a version that is current can't be deleted; it stays
+    "aws:secretsmanager/secretVersion:SecretVersion": Kind(  # the current version cannot be deleted, and stays
         service="secretsmanager",
         create=(call("PutSecretValue", "secretId secretString"),),
         id="join('|', [ARN, VersionId])",
@@ -181,7 +181,7 @@ KINDS = {
                 f"arn:{view.partition}:kms:{view.region}:{view.account}:key/{seen['TargetKeyId']}"
             ),
         },
-        # It may be given as an ARN, too.
+        # It may also be an ARN.
         seen_as={"targetKeyId": "null"},
     ),
 }

@@ -1,4 +1,4 @@
-"""Security groups, their rules (each a resource of its own), and the resolver's firewall."""
+"""Security groups, their rules (separate resources), and the resolver's firewall."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ EVERYTHING = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
 
 
 def _permissions(view: View) -> list[dict[str, Any]]:
-    """A rule as one permission; the description belongs to the one who is let through."""
+    """Returns a rule as one permission, with the description at its source or destination."""
     text = {} if view["description"] is None else {"Description": view["description"]}
     sides = {
         "IpRanges": ("CidrIp", "cidrIpv4"),
@@ -91,7 +91,7 @@ KINDS = {
             call(
                 "CreateSecurityGroup", "name:GroupName description vpcId", TagSpecifications=tags_of("security-group")
             ),
-            # AWS lets everything out of a new group; the provider takes that back.
+            # AWS allows all egress from a new group; the provider revokes it.
             call("RevokeSecurityGroupEgress", GroupId=ID, IpPermissions=EVERYTHING, when=has("vpcId")),
         ),
         id="GroupId",
@@ -104,7 +104,7 @@ KINDS = {
         tagging=TAGGING,
         defaults={"description": "Managed by Pulumi"},
     ),
-    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Kind(  # adopts the VPC's own; only emptied ones are known here
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Kind(  # adopts the group; only without rules
         service="ec2",
         create=(
             call("DescribeSecurityGroups", Filters=_default_of_vpc),

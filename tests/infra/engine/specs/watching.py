@@ -31,7 +31,7 @@ ALARM_PROPERTIES = f"{ALARM.replace(':EvaluateLowSampleCountPercentile', '')} me
 
 
 def _queries(queries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A query's metric as CloudWatch has it: what it is apart from how it is read."""
+    """Returns queries in CloudWatch's form, which separates a metric from its statistics."""
 
     def api(query: Mapping[str, Any]) -> dict[str, Any]:
         rest = {key: value for key, value in query.items() if key != "metric"}
@@ -67,11 +67,11 @@ def _budget(view: View) -> dict[str, Any]:
     return {member: value for member, value in budget.items() if value is not None}
 
 
-def _notification(told: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """What is told, and to whom."""
-    mails = [{"SubscriptionType": "EMAIL", "Address": each} for each in told.get("subscriberEmailAddresses") or []]
-    topics = [{"SubscriptionType": "SNS", "Address": each} for each in told.get("subscriberSnsTopicArns") or []]
-    what = {key: value for key, value in told.items() if not key.startswith("subscriber")}
+def _notification(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Returns a notification and its subscribers."""
+    mails = [{"SubscriptionType": "EMAIL", "Address": each} for each in given.get("subscriberEmailAddresses") or []]
+    topics = [{"SubscriptionType": "SNS", "Address": each} for each in given.get("subscriberSnsTopicArns") or []]
+    what = {key: value for key, value in given.items() if not key.startswith("subscriber")}
     return what, [*mails, *topics]
 
 
@@ -80,12 +80,12 @@ def _with_subscribers(notifications: list[dict[str, Any]]) -> list[dict[str, Any
 
 
 def _notify_no_more(view: View) -> list[Call]:
-    gone = [told for told in view.before.get("notifications") or [] if told not in (view["notifications"] or [])]
-    return [call("DeleteNotification", **NAMED, Notification=_notification(told)[0]) for told in gone]
+    gone = [given for given in view.before.get("notifications") or [] if given not in (view["notifications"] or [])]
+    return [call("DeleteNotification", **NAMED, Notification=_notification(given)[0]) for given in gone]
 
 
 def _notify(view: View) -> list[Call]:
-    new = [told for told in view["notifications"] or [] if told not in (view.before.get("notifications") or [])]
+    new = [given for given in view["notifications"] or [] if given not in (view.before.get("notifications") or [])]
     return [
         call("CreateNotification", **NAMED, Notification=what, Subscribers=whom)
         for what, whom in map(_notification, new)
