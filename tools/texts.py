@@ -26,6 +26,7 @@ CHECKED = (
     "image",
     "infra",
     "loadtests",
+    "src",
     "tests/README.md",
     "tools",
 )
