@@ -124,12 +124,12 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if random.random() * 100 < self.server.errors_percent:
-            code, found = 503, {"error": "The shop is temporarily closed."}
+            code, found = 503, {"error": "the shop is closed for a moment"}
         else:
             try:
                 code, found = self.route(body)
             except (ValueError, KeyError, TypeError):
-                code, found = 400, {"error": "The request is invalid."}
+                code, found = 400, {"error": "invalid request"}
         page = isinstance(found, str)
         data = (found if page else json.dumps(found)).encode()
         self.send_response(code)
@@ -157,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
                 )
             case "GET", ["product", number]:
                 found = self.products("WHERE id = ?", int(number))
-                return (200, found[0]) if found else (404, {"error": "The product does not exist."})
+                return (200, found[0]) if found else (404, {"error": "no such product"})
             case "POST", ["cart"]:
                 wanted = json.loads(body)
                 return 201, {
@@ -172,8 +172,8 @@ class Handler(BaseHTTPRequestHandler):
             case "GET", ["account"]:
                 token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
                 customer = self.server.customers.get(token)
-                return (200, {"user": customer}) if customer else (401, {"error": "Log in first."})
-        return 404, {"error": "The page does not exist."}
+                return (200, {"user": customer}) if customer else (401, {"error": "log in first"})
+        return 404, {"error": "no such page"}
 
     def products(self, rest: str, *values: Any) -> list[dict[str, Any]]:
         rows = self.db.execute(f"SELECT id, name, price_cents FROM products {rest}", values)  # noqa: S608 - `rest` is ours
@@ -186,13 +186,13 @@ class Handler(BaseHTTPRequestHandler):
             (cart,),
         ).fetchone()
         if found is None:
-            return 404, {"error": "The cart does not exist."}
+            return 404, {"error": "no such cart"}
         return 201, {"order": self.write("INSERT INTO orders (cart, total_cents) VALUES (?, ?)", cart, found[0])}
 
     def login(self, user: str, password: str) -> Answer:
         """Accepts every user name. The password is the name followed by `-pw`."""
         if password != f"{user}-pw":
-            return 403, {"error": "The user name or the password is wrong."}
+            return 403, {"error": "wrong user name or password"}
         token = secrets.token_hex(16)
         self.server.customers[token] = user
         return 200, {"token": token}
