@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 SIZE = {"report": (1200, 1100), "comment": (900, 760)}  # CSS pixels
-MARKS = {"✅": "✔", "❌": "✖", "❓": "?"}  # Debian's fonts lack GitHub's emoji
+MARKS = {"✅": "✔", "❌": "✖"}  # Debian's fonts lack GitHub's emoji
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 GITHUB = """<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark"><style>
 :root {{ --text: light-dark(#1f2328, #f0f6fc); --line: light-dark(#d1d9e0, #3d444d); --back: light-dark(#fff, #0d1117);
