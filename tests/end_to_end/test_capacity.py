@@ -44,7 +44,7 @@ def test_a_running_load_continues_at_the_new_rate(tmp_path: Path) -> None:
             done = finish(process, tmp_path / "store")
     verdict, summary = done.json("verdict.json"), done.json("summary.json")
     assert passes(verdict), done.stdout + done.stderr
-    at_s = int(re.search(r"300/s instead of 100/s from (\d+) s", output)[1])  # type: ignore[index]
+    at_s = int(re.search(r"at second (\d+) of the load", output)[1])  # type: ignore[index]
     due = 100 * at_s + 300 * (12 - at_s)
     assert target.answered == pytest.approx(due, abs=3)
     assert verdict["notes"] == [f"`toril adjust` changed the load of shop to 300/s at {at_s} s"]
