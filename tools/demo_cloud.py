@@ -58,7 +58,9 @@ def main() -> int:
         set_up_s = time.monotonic() - began
         code = demo.run(address, sys.argv[1:])
         demo.show_what_is_left()
-    console.print(f"\nSetting up took {set_up_s:.0f} s, all of it {time.monotonic() - began:.0f} s, and it is gone.")
+    console.print(
+        f"\nSetting up took {set_up_s:.0f} s, the whole demo {time.monotonic() - began:.0f} s. Nothing of it is left."
+    )
     console.print("On AWS: docs/how-to/set-up-aws.md.")
     return code
 

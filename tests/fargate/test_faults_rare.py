@@ -75,7 +75,7 @@ def test_a_full_disk_in_a_worker_makes_the_run_inconclusive(on_stage, service, t
     assert found["outcome"] == "inconclusive"
     assert "lost-worker" in codes(found)
     assert f"{AWAY}-1" in str(found["reasons"])
-    assert "for want of room on the worker's disk" in str(found["reasons"])
+    assert "the worker's disk is full" in str(found["reasons"])
     assert on_stage.running_tasks() == []
 
 

@@ -78,7 +78,7 @@ def test_the_bill_of_materials_lists_packages_of_every_kind(target, request):
 
 def test_the_coordinators_command_is_on_the_path(slim):
     done = podman("run", "--rm", *task_options("none"), "--entrypoint=toril", slim, "--help")
-    assert "Distributed load testing" in done.stdout
+    assert "Usage: toril" in done.stdout
 
 
 @pytest.mark.parametrize("modules", ["boto3, bzt.cli, toril.cli, toril.worker.main", "locust", "apiritif"])

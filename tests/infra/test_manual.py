@@ -107,4 +107,4 @@ def test_the_demo_deploys_a_hub_and_two_regions_twice_and_prints_them(tmp_path):
     assert "localhost/toril:slim docker://" in again or "Tasks run as processes" in again
     assert "PASSED   two-regions" in again or "INCONCLUSIVE   two-regions" in again
     assert again.count("Running tasks in") == again.count(": 0\n")
-    assert re.search(r"The setup took (\d+) s", again)
+    assert re.search(r"Setting up took (\d+) s", again)
