@@ -1,5 +1,6 @@
-"""The errors that toril reports to its users.
+"""The errors and notes that toril reports to its users.
 
+- Note: a warning or a remark, which ends nothing
 - UserError: wrong input, exit code 2
   - SuiteError: a file, key or value of a suite
     - CriterionError: one pass/fail criterion
@@ -12,6 +13,16 @@
 
 `toril.cli` catches UserError once. Any other exception is a bug: it keeps its traceback and exits with code 70.
 """
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A warning or a remark; `code` names the cause and never changes."""
+
+    code: str
+    message: str
 
 
 class UserError(Exception):

@@ -14,7 +14,7 @@ from typing import Any
 
 from toril.clock import SystemClock
 from toril.coordinator.progress import LiveFigures
-from toril.errors import UserError
+from toril.errors import Note, UserError
 from toril.launchers.prepare import launcher_for
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Pace
@@ -22,7 +22,6 @@ from toril.run import carry_on, run
 from toril.runs.conclude import Judged
 from toril.signals import caught_interrupts
 from toril.store import Store, open_store
-from toril.suite.reader import Note
 
 HURRIED = Pace(
     flush_s=1.0,

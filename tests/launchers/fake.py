@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from tests.clocks import SteppedClock
 from toril import __version__
+from toril.errors import Note
 from toril.launchers import WorkerExit
 from toril.records import Exit, Launch, Plan, RanTask, Ready, Start, run_key, worker_key
 from toril.store import Store
-from toril.suite.reader import Note
 from toril.timeline.intervals import Recorder
 
 

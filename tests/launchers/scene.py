@@ -10,13 +10,13 @@ from tests.measured import execution, plan_of
 from tests.test_run import SUITE
 from tests.troubled import TroubledStore
 from toril.coordinator.lease import read_lease
+from toril.errors import Note
 from toril.plan import FARGATE_TIMINGS
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Lease, run_key
 from toril.run import run, take_over
 from toril.signals import Interrupts
 from toril.store import FolderStore
-from toril.suite.reader import Note
 
 
 class Shown:

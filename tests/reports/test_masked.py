@@ -9,10 +9,10 @@ from rich.console import Console
 from tests.reports import examples
 from tests.reports.parsed import printed
 from toril.coordinator.progress import LiveFigures
+from toril.errors import Note
 from toril.records import PlannedCriterion, PlannedExecution
 from toril.reports import EXPORTS, FORMATS, live, plan_text, render, runs_table
 from toril.reports.runs_table import RunRow
-from toril.suite.reader import Note
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
 

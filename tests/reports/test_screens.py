@@ -8,10 +8,10 @@ from tests.reports import examples
 from tests.reports.parsed import printed
 from toril import text as texts
 from toril.coordinator.progress import LiveFigures, LocationFigures
+from toril.errors import Note
 from toril.records import PlannedCriterion
 from toril.reports import live, plan_text, runs_table
 from toril.reports.runs_table import RunRow
-from toril.suite.reader import Note
 
 FIGURES = LiveFigures(
     run_id="r1",

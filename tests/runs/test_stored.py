@@ -9,12 +9,11 @@ from tests.launchers.fake import Script
 from tests.launchers.scene import Scene, abandoned
 from tests.refusals import refused
 from toril.coordinator.progress import LiveFigures
-from toril.errors import StoreError
+from toril.errors import Note, StoreError
 from toril.records import Stop
 from toril.runs.stored import ask_to_stop, follow, judged, listing, prune
 from toril.signals import Interrupts
 from toril.store.records import read_launch
-from toril.suite.reader import Note
 
 
 @pytest.fixture

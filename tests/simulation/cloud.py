@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from tests.simulation.load import SOUND, Engine, Instance, SimulatedLoad
 from tests.simulation.store import UNTROUBLED, Handle, Objects, Troubles
 from tests.simulation.world import Machine, SimulatedClock, World
+from toril.errors import Note
 from toril.launchers import WorkerExit
 from toril.records import Launch, Plan, RanTask
-from toril.suite.reader import Note
 from toril.worker.attempt import Attempt
 
 CALL_S = 0.5  # duration of a call to the cloud

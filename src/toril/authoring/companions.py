@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from toril.errors import OptionError
+from toril.errors import Note, OptionError
 from toril.masking import mask
-from toril.suite import Note, read_suite
+from toril.suite import read_suite
 from toril.suite.files import SUITE_NAMES, read_jmx
 
 MISSING = "does not exist"

@@ -15,10 +15,10 @@ import yaml
 from toril.authoring.companions import Companions, has_shape, of_jmx, of_python, of_taurus
 from toril.authoring.options import ACTION, THINK_TIME_S, InitOptions, drafted
 from toril.criteria import duration_s
-from toril.errors import OptionError
+from toril.errors import Note, OptionError
 from toril.plan import make_plan
 from toril.records import Plan
-from toril.suite import Note, read_suite
+from toril.suite import read_suite
 from toril.suite.fetch import checked_names, inside
 from toril.suite.files import SUITE_NAMES
 

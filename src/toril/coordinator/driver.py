@@ -31,12 +31,11 @@ from toril.coordinator.protocol import (
     resumed,
     started_by_another,
 )
-from toril.errors import InfrastructureError, StoreError
+from toril.errors import InfrastructureError, Note, StoreError
 from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, rate_key, run_key
 from toril.records.summary import CapacityStage
 from toril.store import Store
 from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
-from toril.suite.reader import Note
 from toril.summary import adjusted_plan
 from toril.timeline import Timeline
 from toril.verdict.live import LiveCriteria

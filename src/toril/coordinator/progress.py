@@ -8,9 +8,9 @@ from toril.clock import Clock
 from toril.coordinator.fold import Fold
 from toril.coordinator.protocol import RunState
 from toril.criteria import GENERATOR, criteria_of
+from toril.errors import Note
 from toril.load.shapes import OPEN_MODEL
 from toril.records import ARMS, Plan, Rate, Start
-from toril.suite.reader import Note
 from toril.summary import describe_rates, saturated_now
 from toril.timeline import Timeline
 from toril.verdict.evaluation import evaluate

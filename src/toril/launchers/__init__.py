@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from toril.errors import Note
 from toril.records import Launch, Plan, RanTask
-from toril.suite.reader import Note
 
 
 @dataclass(frozen=True, slots=True)

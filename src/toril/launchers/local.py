@@ -11,12 +11,12 @@ from pathlib import Path
 
 import psutil
 
-from toril.errors import InfrastructureError
+from toril.errors import InfrastructureError, Note
 from toril.launchers import WorkerExit
 from toril.records import Launch, Plan, RanTask, worker_key
 from toril.store import FolderStore
 from toril.store.folder import make_private
-from toril.suite.reader import OF_THE_JOB, Note
+from toril.suite.reader import OF_THE_JOB
 
 LOG_TAIL_CHARS = 600
 

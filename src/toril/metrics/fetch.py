@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from toril.aws.errors import Fault
 from toril.clock import Clock
-from toril.errors import InfrastructureError, SuiteError, UserError
+from toril.errors import InfrastructureError, Note, SuiteError, UserError
 from toril.metrics.cloudwatch import (
     OF_THE_QUERY,
     Answer,
@@ -20,7 +20,6 @@ from toril.metrics.cloudwatch import (
     span,
 )
 from toril.records import MetricQuery, MetricSeries, ServerMetrics
-from toril.suite.reader import Note
 
 LIMIT_S = 300.0  # after the last period's end; AWS publishes its one-minute metrics after one to three minutes
 POLL_S, QUICK_POLL_S = 10.0, 2.0  # the second for periods below a minute, which are published quickly

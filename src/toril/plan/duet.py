@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from toril.criteria import criteria_of
-from toril.errors import OptionError, SuiteError
+from toril.errors import Note, OptionError, SuiteError
 from toril.masking import mask
 from toril.plan.options import RunOptions, new_run_id, plan_run
 from toril.records import ARMS, BASE, HEAD, Duet, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Turn
-from toril.suite import Note, Suite
+from toril.suite import Suite
 from toril.suite.engines import engine_of
 from toril.suite.reader import mapping_at
 from toril.suite.retarget import checked_address

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from toril.criteria import Criterion, criteria_of, duration_s, lint, load_for_samples, samples_needed
-from toril.errors import SuiteError
+from toril.errors import Note, SuiteError
 from toril.load.shapes import OPEN_MODEL, curve_of
 from toril.plan.division import WorkerSlot
 from toril.records import PlannedCriterion
-from toril.suite import Execution, Note, Suite
+from toril.suite import Execution, Suite
 from toril.suite.engines import BLOCKS, PHASES, TIMINGS, engine_of
 
 

@@ -14,9 +14,9 @@ from rich.text import Text
 from toril import text
 from toril.clock import Clock, SystemClock
 from toril.coordinator.progress import Figures, LiveFigures
+from toril.errors import Note
 from toril.reports import screen
 from toril.reports.blocks import mark_of
-from toril.suite.reader import Note
 from toril.text import plain
 
 LINE_EVERY_S = 5.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from toril.capacity.progress import finished_searches
 from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.coordinator.progress import LiveFigures
-from toril.errors import InfrastructureError, StoreError
+from toril.errors import InfrastructureError, Note, StoreError
 from toril.launchers.prepare import read_deployments
 from toril.launchers.pricing import cost_line
 from toril.metrics import ClientFactory, Wait, fetch, unfetched
@@ -19,7 +19,6 @@ from toril.reports.run_blocks import MOST_FAILURES
 from toril.runs.owner import Owner
 from toril.store import Store
 from toril.store.records import find_record
-from toril.suite.reader import Note
 from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
 from toril.verdict import judge, judge_tests
 from toril.verdict.servers import queries

@@ -14,11 +14,10 @@ from toril.coordinator.driver import STEP_S, Coordinator
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.progress import View
 from toril.coordinator.protocol import Kill, Relaunch, Terminate
-from toril.errors import ExpiredCredentialsError, InfrastructureError, StoreError
+from toril.errors import ExpiredCredentialsError, InfrastructureError, Note, StoreError
 from toril.launchers import Launcher
 from toril.records import Plan, Stop
 from toril.signals import Interrupts
-from toril.suite.reader import Note
 
 Value = TypeVar("Value")
 

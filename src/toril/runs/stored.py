@@ -14,7 +14,7 @@ from toril.coordinator.fold import Fold, attempts_of, collect
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.progress import CriteriaProgress, LiveFigures, View, live_figures, rate_notes
 from toril.coordinator.protocol import begin, resumed
-from toril.errors import RunOverError, StoreError
+from toril.errors import Note, RunOverError, StoreError
 from toril.masking import masked_settings
 from toril.records import Launch, Lease, Plan, Rate, Start, Stop, Verdict, run_key
 from toril.records.summary import Summary
@@ -26,7 +26,6 @@ from toril.runs.find import run_ids
 from toril.signals import Interrupts
 from toril.store import Store
 from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
-from toril.suite.reader import Note
 from toril.summary import judged_plan
 
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker

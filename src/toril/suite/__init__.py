@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toril.errors import SuiteError
+from toril.errors import Note, SuiteError
 from toril.records import PlannedCriterion, SourcePlace
 from toril.suite.capacity import check_criteria
 from toril.suite.criteria import read_criteria
@@ -23,13 +23,13 @@ from toril.suite.executions import (
 from toril.suite.fetch import checked_names
 from toril.suite.files import SUITE_NAMES, Files
 from toril.suite.merge import apply_overrides, check_top_keys, merged_configuration, suite_files
-from toril.suite.reader import Environment, Note, SuiteReader, mapping_at
+from toril.suite.reader import Environment, SuiteReader, mapping_at
 from toril.suite.requests import engine_setting_advice
 from toril.suite.retarget import retarget
 from toril.suite.scenarios import Scenarios
 from toril.suite.settings import TorilSettings, check_secrets, read_settings, secret_names
 
-__all__ = ["Execution", "Note", "Suite", "TorilSettings", "read_suite"]
+__all__ = ["Execution", "Suite", "TorilSettings", "read_suite"]
 
 NOT_COMMON = (
     "execution",

@@ -17,9 +17,9 @@ from typing import Any
 
 import yaml
 
-from toril.errors import SuiteError
+from toril.errors import Note, SuiteError
 from toril.records import PlannedCriterion, SourcePlace
-from toril.suite.reader import Note, quoted
+from toril.suite.reader import quoted
 
 MAX_BYTES = 8 * 2**20
 MAX_VALUES = 100_000  # values of one file after the expansion of aliases; toril reads them in about a second

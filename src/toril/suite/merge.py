@@ -15,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from toril.errors import SuiteError
+from toril.errors import Note, SuiteError
 from toril.suite.documents import load, parse_value
 from toril.suite.files import SUITE_NAMES, URL
-from toril.suite.reader import Note, quoted
+from toril.suite.reader import quoted
 from toril.text import nearest
 
 PREFIXES = ("~", "^", "$")

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from toril.criteria import duration_s, number
-from toril.errors import SuiteError, UserError
+from toril.errors import Note, SuiteError, UserError
 from toril.masking import HIDDEN, mask
 
 REFERENCE = re.compile(r"\$\{(.{0,300}?)\}")  # bounded: a suite may hold a million `${`
@@ -24,14 +23,6 @@ CREDENTIALS = re.compile(r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|S(ESSION|ECURITY
 
 MAX_DURATION_S = 366 * 86400
 MAX_NUMBER = 100_000_000  # virtual users, requests per second, iterations: a larger number is a typing error
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A warning about a suite or its plan; `code` names the cause and never changes."""
-
-    code: str
-    message: str
 
 
 def quoted(value: object) -> str:

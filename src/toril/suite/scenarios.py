@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from toril.errors import Note
 from toril.suite.engines import BLOCKS, NESTED, PHASES
 from toril.suite.files import URL, Files, TestPlan, read_jmx
-from toril.suite.reader import REFERENCE, Environment, Note, SuiteReader, quoted
+from toril.suite.reader import REFERENCE, Environment, SuiteReader, quoted
 from toril.suite.requests import problems
 from toril.text import suggestion
 

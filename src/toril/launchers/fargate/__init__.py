@@ -15,13 +15,12 @@ from typing import TypeVar
 from toril.aws import client, schedules
 from toril.aws.client import Clients, ClientSettings
 from toril.clock import Clock, SystemClock
-from toril.errors import InfrastructureError
+from toril.errors import InfrastructureError, Note
 from toril.launchers import WorkerExit
 from toril.launchers.fargate.fleet import Fleet, Site
 from toril.launchers.fargate.rate_limit import Rates, usual_rates
 from toril.launchers.fargate.tasks import Stopped, kind_for, stop_all
 from toril.records import Deployment, Launch, Plan, RanTask
-from toril.suite.reader import Note
 
 Value = TypeVar("Value")
 

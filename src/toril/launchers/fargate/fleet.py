@@ -9,6 +9,7 @@ from typing import Any
 from toril.aws.client import Clients, call
 from toril.aws.errors import AwsError
 from toril.clock import Clock
+from toril.errors import Note
 from toril.launchers import WorkerExit
 from toril.launchers.fargate import task_slots, tasks
 from toril.launchers.fargate.rate_limit import BACKOFF, OF_CALLS, Rates, TokenBucket
@@ -16,7 +17,6 @@ from toril.launchers.fargate.task_exit import TaskExits, is_full
 from toril.launchers.fargate.task_slots import TaskSlot
 from toril.launchers.fargate.tasks import AT_ONCE, MOST_DESCRIBED, Capacity
 from toril.records import DeployedWorker, Deployment, Plan, RanTask, Share
-from toril.suite.reader import Note
 
 STEP_S = 0.2
 WATCH_S = 3.0  # between two DescribeTasks; ECS allows 20 such calls a second in a region

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toril.aws.errors import Fault
+from toril.errors import Note
 from toril.launchers import WorkerExit
 from toril.launchers.fargate.rate_limit import BACKOFF
 from toril.launchers.fargate.task_exit import is_full, passes
 from toril.launchers.fargate.tasks import Capacity
 from toril.records import RanTask, Share
-from toril.suite.reader import Note
 
 if TYPE_CHECKING:
     from types_boto3_ecs.type_defs import TaskTypeDef
