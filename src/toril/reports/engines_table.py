@@ -11,21 +11,6 @@ from toril.reports import terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
 from toril.suite.engines import ENGINES, RESULTS_LOADER, Engine
 
-RESOLUTION_US = {  # of recorded response times; for results of another tool, it depends on the file
-    **dict.fromkeys(("jmeter", "gatling"), 1000),
-    **dict.fromkeys(("locust", "apiritif", "vegeta", "k6", "selenium", "playwright"), 1),
-}
-NEEDS = {
-    "jmeter": "Java, JMeter (`make jmeter`)",
-    "locust": "toril[worker]",
-    "apiritif": "toril[worker]",
-    "vegeta": "vegeta (`make vegeta`)",
-    "selenium": "toril[browser], Chromium, chromedriver",
-    "playwright": "toril[browser], Chromium",
-    "k6": "k6",
-    "gatling": "Java, Gatling (`make gatling`)",
-    RESULTS_LOADER: "a results file",
-}
 USER_KEYS = ("concurrency", "iterations")  # an open model has no virtual users
 COLUMNS = (
     Column("executor", "name", whole=True),
@@ -82,8 +67,8 @@ def _facts(executor: str, engine: Engine) -> EngineFacts:
         requests=engine.generates and not is_recorded,
         load_in_script=engine.script_load and not is_recorded,
         scripts=engine.scripts,
-        resolution_us=RESOLUTION_US.get(executor),
-        needs=NEEDS[executor],
+        resolution_us=engine.resolution_us,
+        needs=engine.needs,
     )
 
 
@@ -102,13 +87,8 @@ def show(console: Console) -> None:
 
 
 def _row(facts: EngineFacts) -> Row:
-    keys = {
-        "concurrency": facts.concurrency,
-        "throughput": facts.throughput,
-        "ramp-up": facts.ramp_up,
-        "iterations": facts.iterations,
-    }
-    accepted = " ".join(key for key, is_accepted in keys.items() if is_accepted)
+    keys = ("concurrency", "throughput", "ramp-up", "iterations")
+    accepted = " ".join(key for key in keys if getattr(facts, key.replace("-", "_")))
     model = f"{facts.load_model} or script" if facts.load_in_script else facts.load_model
     return Row(
         (

@@ -43,6 +43,8 @@ class Engine:
 
     title: str  # in messages
     advice: str = "Use `executor: jmeter`."  # for a scenario that the engine cannot run
+    needs: str = ""  # to be installed, or present, for a run
+    resolution_us: int | None = None  # of recorded response times; None if it depends on a file
 
     # Scenarios
     scripts: tuple[str, ...] = ()  # suffixes of its scripts, the usual one first
@@ -71,6 +73,8 @@ OTHER = Engine(title="", no_curve="toril cannot change its rate during the run")
 ENGINES = {
     "jmeter": Engine(
         title="JMeter",
+        needs="Java, JMeter (`make jmeter`)",
+        resolution_us=1000,
         advice="Write a .jmx.",
         scripts=(".jmx",),
         blocks=(*BLOCKS, *PHASES),
@@ -80,6 +84,8 @@ ENGINES = {
     ),
     "locust": Engine(
         title="Locust",
+        needs="toril[worker]",
+        resolution_us=1,
         advice="Use a locustfile, or `executor: jmeter`.",
         scripts=(".py",),
         blocks=("transaction",),
@@ -98,6 +104,8 @@ ENGINES = {
     ),
     "apiritif": Engine(
         title="Apiritif",
+        needs="toril[worker]",
+        resolution_us=1,
         advice="Use a script, or `executor: jmeter`.",
         scripts=(".py",),
         blocks=("transaction", "include-scenario", "set-variables", *PHASES),
@@ -110,12 +118,16 @@ ENGINES = {
     ),
     "vegeta": Engine(
         title="vegeta",
+        needs="vegeta (`make vegeta`)",
+        resolution_us=1,
         advice="Remove it, or use `executor: jmeter`.",
         requests_per_core=12_000,
         start_up_cpu_s=0.1,
     ),
     "selenium": Engine(
         title="Selenium",
+        needs="toril[browser], Chromium, chromedriver",
+        resolution_us=1,
         advice="Use a script.",
         scripts=(".py",),
         blocks=("transaction", "include-scenario", "set-variables"),
@@ -129,6 +141,8 @@ ENGINES = {
     ),
     "playwright": Engine(
         title="Playwright",
+        needs="toril[browser], Chromium",
+        resolution_us=1,
         advice="Use a script, or `executor: selenium`.",
         scripts=(".py",),
         blocks=("transaction",),
@@ -142,6 +156,8 @@ ENGINES = {
     ),
     "k6": Engine(
         title="k6",
+        needs="k6",
+        resolution_us=1,
         scripts=(".js", ".mjs", ".ts", ".tar"),
         generates=False,
         ignored_load=dict.fromkeys(
@@ -155,6 +171,8 @@ ENGINES = {
     ),
     "gatling": Engine(
         title="Gatling",
+        needs="Java, Gatling (`make gatling`)",
+        resolution_us=1000,
         advice="Use a script, or `executor: jmeter`.",
         scripts=(".scala", ".jar"),
         blocks=("include-scenario", "set-variables"),
@@ -167,6 +185,7 @@ ENGINES = {
     ),
     RESULTS_LOADER: Engine(
         title=RESULTS_LOADER,
+        needs="a results file",
         ignored_load=dict.fromkeys(LOAD_KEYS, "Remove it: the other tool made the load."),
         no_curve="it reads the results of another tool",
         no_curve_advice="Remove the curve.",
