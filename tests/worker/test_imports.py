@@ -6,9 +6,8 @@ import sys
 
 SCRIPT = """
 import json, sys
-from toril.worker.main import UNUSED_BY_WORKERS, StandIn
-for name in UNUSED_BY_WORKERS:
-    sys.modules.setdefault(name, StandIn(name))
+from toril.worker.main import leave_out_unused_modules
+leave_out_unused_modules()
 
 import toril.worker.taurus
 import bzt.modules.jmeter, bzt.modules._locustio, bzt.modules._apiritif, bzt.modules.services, bzt.modules.k6

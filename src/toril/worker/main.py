@@ -87,8 +87,7 @@ class Engines:
         return names
 
     def prepare(self) -> Iterator[life.Event]:
-        for name in UNUSED_BY_WORKERS:
-            sys.modules.setdefault(name, StandIn(name))
+        leave_out_unused_modules()
         from toril.worker.taurus import Taurus, engine_settings, reason_of, remove_outer_settings
 
         suite = self.scratch / "suite"
@@ -293,6 +292,12 @@ class StandIn(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         return type(name, (), {})
+
+
+def leave_out_unused_modules() -> None:
+    """Puts stand-ins in the place of modules that bzt imports and no worker uses."""
+    for name in UNUSED_BY_WORKERS:
+        sys.modules.setdefault(name, StandIn(name))
 
 
 def run_worker(store_address: str, run_id: str, worker: str, attempt: str, *, watch_parent: bool) -> int:
