@@ -13,26 +13,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from markdown_it import MarkdownIt
 from playwright.sync_api import sync_playwright
+
+from tests.github.pictures import page
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
-SIZE = {"report": (1200, 1100), "comment": (900, 760)}  # CSS pixels
+SIZE = {"report": (1200, 1100), "comment": (832, 760)}  # CSS pixels
 MARKS = {"✅": "✔", "❌": "✖"}  # Debian's fonts lack GitHub's emoji
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-GITHUB = """<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark"><style>
-:root {{ --text: light-dark(#1f2328, #f0f6fc); --line: light-dark(#d1d9e0, #3d444d); --back: light-dark(#fff, #0d1117);
-  --head: light-dark(#f6f8fa, #151b23); }}
-body {{ margin: 16px; background: var(--back); color: var(--text); font: 14px/1.5 system-ui, sans-serif }}
-article {{ border: 1px solid var(--line); border-radius: 6px }}
-header {{ padding: 8px 16px; border-bottom: 1px solid var(--line); background: var(--head) }}
-section {{ padding: 4px 16px 12px }}
-table {{ border-collapse: collapse; margin: 12px 0 }}
-th, td {{ border: 1px solid var(--line); padding: 4px 12px }}
-code {{ background: var(--head); border-radius: 6px; padding: 2px 5px; font-size: 12px }}
-a {{ color: light-dark(#0969da, #4493f8); text-decoration: none }}
-</style><article><header><b>github-actions</b> bot commented</header><section>{comment}</section></article>"""
 
 
 def main() -> None:
@@ -41,11 +30,11 @@ def main() -> None:
         folder = Path(name)
         pages = {"report": report_page(folder), "comment": comment_page(folder)}
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for picture, page in pages.items():
+        for picture, path in pages.items():
             width, height = SIZE[picture]
             for scheme in SCHEMES:
                 tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-                tab.goto(page.as_uri())
+                tab.goto(path.as_uri())
                 tab.screenshot(path=PICTURES / f"{picture}-{scheme}.png")
                 tab.close()
         browser.close()
@@ -63,9 +52,9 @@ def comment_page(folder: Path) -> Path:
     markdown = toril(folder, "report", "latest", "--format", "github", "--out", str(folder / "comment.md")).read_text()
     for emoji, mark in MARKS.items():
         markdown = markdown.replace(emoji, mark)
-    page = folder / "comment.html"
-    page.write_text(GITHUB.format(comment=MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown)))
-    return page
+    path = folder / "comment.html"
+    path.write_text(page(markdown))
+    return path
 
 
 def demo(folder: Path, **settings: str) -> None:
