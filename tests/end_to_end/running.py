@@ -131,5 +131,11 @@ def alive(processes: list[psutil.Process]) -> list[str]:
     return found
 
 
+def check_nothing_is_left_running() -> None:
+    """Fails if a toril process of this test process still runs."""
+    children = psutil.Process().children(recursive=True)
+    assert not [found for found in alive(children) if " -m toril " in found]
+
+
 def environment(**values: str) -> dict[str, str]:
     return {**os.environ, **values}

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.end_to_end.running import Finished, run
+from tests.end_to_end.running import Finished, check_nothing_is_left_running, run
 from tests.outcomes import crowded, passes
 from toril.cli import app
 
@@ -113,6 +113,7 @@ def outcomes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     pool = ThreadPoolExecutor(SIDE_BY_SIDE)
     yield {str(name): pool.submit(performed, str(name), folder) for name in selected if not missing(str(name))}
     pool.shutdown(cancel_futures=True)
+    check_nothing_is_left_running()
 
 
 def needed(name: str) -> None:
