@@ -1,0 +1,88 @@
+"""The small records that people's actions leave in a store: suite versions, requested runs, notes, baselines, audit."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from toril.records.document import Record, Seconds, Text
+from toril.records.plan import LauncherName, SuiteOrigin
+
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+SuiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class SuiteVersion(Record):
+    """`versions/<suite>/<number>.json`: one version of a suite. Its files are in `versions/<suite>/files/<sha256>`."""
+
+    SCHEMA: ClassVar[str] = "toril.version/1"
+    suite: SuiteName
+    number: int  # from 1, without gaps
+    at: Seconds
+    by: Text = ""
+    comment: Text = ""
+    files: dict[Text, Text]  # path in the suite's folder → SHA-256
+    origin: SuiteOrigin | None = None
+
+
+class RunRequest(Record):
+    """`requests/<run-id>.json`: a run that a person or program asked for; `toril run --request` carries it out."""
+
+    SCHEMA: ClassVar[str] = "toril.request/1"
+    run_id: RunName
+    suite: SuiteName
+    version: int
+    on: LauncherName
+    at: Seconds
+    by: Text
+    smoke: bool = False
+    workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    locations: dict[Text, Text] = Field(default_factory=dict)  # with weights; they replace the suite's
+    overrides: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
+    environment: dict[Text, Text] = Field(default_factory=dict)
+    tags: dict[Text, Text] = Field(default_factory=dict)
+    max_cost_usd: Annotated[float, Field(ge=0)] | None = None
+
+
+class RequestFailure(Record):
+    """`requests/<run-id>.failed.json`: why a requested run did not start."""
+
+    SCHEMA: ClassVar[str] = "toril.request-failure/1"
+    run_id: RunName
+    at: Seconds
+    code: Text
+    message: Text
+
+
+class RunNote(Record):
+    """`notes/<run-id>/<time>-<nonce>.json`: a note that a person added to a run."""
+
+    SCHEMA: ClassVar[str] = "toril.note/1"
+    run_id: RunName
+    at: Seconds
+    by: Text
+    text: Annotated[str, Field(min_length=1, max_length=4_000)]
+
+
+class Baseline(Record):
+    """`baselines/<suite>.json`: the run that other runs of a suite are compared with."""
+
+    SCHEMA: ClassVar[str] = "toril.baseline/1"
+    suite: SuiteName
+    run_id: RunName
+    at: Seconds
+    by: Text
+
+
+class AuditLine(Record):
+    """`audit/<day>/<time>-<nonce>.json`: one change that a person or program made."""
+
+    SCHEMA: ClassVar[str] = "toril.audit/1"
+    at: Seconds
+    who: Text  # subject of the token or session, or the name of the local user
+    name: Text = ""
+    role: Literal["viewer", "operator", "admin"]
+    what: Text  # such as `run.start`
+    target: Text = ""  # such as the run's id
+    where: Text = ""  # address of the client
+    request_id: Text = ""
+    details: dict[Text, Text] = Field(default_factory=dict)
