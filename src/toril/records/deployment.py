@@ -73,6 +73,7 @@ class DeployedHome(RecordPart):
     sweeper_role: str  # ARN of the role with which it sweeps a run at its deadline
     coordinator: str  # ARN of the coordinator's task definition, with its revision
     dead_letters: str  # ARN of the queue of failed invocations
+    console_group: str = ""  # the schedule group of the console's own schedules; "": the hub has no console
 
 
 class Deployment(Record):
