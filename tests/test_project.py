@@ -72,7 +72,7 @@ def test_all_locks_agree():
 
 
 def test_the_lock_of_npm_has_an_integrity_hash_and_no_address():
-    text = (ROOT / "tools/uplot/package-lock.json").read_text()
+    text = (ROOT / "tools/web/package-lock.json").read_text()
     assert '"integrity": "sha512-' in text
     assert "://" not in text
 
