@@ -1,7 +1,7 @@
 """Checks of each request before any route, and the headers of each response: plain ASGI.
 
 - Host and Origin have to be the console's own address, against DNS rebinding and other sites.
-- On AWS, a request has to carry the secret that CloudFront adds, so that nobody bypasses it.
+- On AWS, a request has to carry the secret that CloudFront adds, so that no request bypasses it.
 - A body has at most MOST_BYTES.
 - Each request leaves one log line, without query, token and body.
 """
