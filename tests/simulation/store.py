@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from tests.simulation.world import Crashed, Machine, World
 from toril.errors import StoreError
+from toril.store import Entry
 
 Value = TypeVar("Value")
 
@@ -110,6 +111,9 @@ class Handle:
         yield from self._read(
             "keys", prefix, lambda: sorted(key for key in self.objects.values if key.startswith(prefix))
         )
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        raise NotImplementedError("the simulation has no file sizes")
 
     def names(self, prefix: str) -> list[str]:
         below = (key.removeprefix(prefix).split("/") for key in self.keys(prefix))

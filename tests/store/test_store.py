@@ -77,6 +77,16 @@ def test_a_long_value_is_read_up_to_one_byte_above_the_limit(store: Store) -> No
     assert store.get("long") == b"x" * 100_000
 
 
+def test_entries_have_sizes_and_times_of_the_stores_clock(store: Store) -> None:
+    at, uncertain_s = store.time()
+    store.put("runs/r/a", b"12345")
+    store.put("runs/r/b", b"")
+    store.put("runs/s", b"1")
+    found = list(store.entries("runs/r/"))
+    assert [(one.key, one.size) for one in found] == [("runs/r/a", 5), ("runs/r/b", 0)]
+    assert all(abs(one.modified_at - at) < 60 + uncertain_s for one in found)
+
+
 def test_a_folder_store_tolerates_entries_that_are_not_files(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     store.put("a/b/c", b"")

@@ -13,8 +13,9 @@ from typing import Protocol
 
 from toril.errors import OptionError
 from toril.store.folder import FolderStore, RunFolder
+from toril.store.keys import Entry
 
-__all__ = ["BUCKETS", "FolderStore", "RunFolder", "Store", "open_store"]
+__all__ = ["BUCKETS", "Entry", "FolderStore", "RunFolder", "Store", "open_store"]
 
 BUCKETS = "s3://"
 
@@ -54,6 +55,10 @@ class Store(Protocol):
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yields all keys that start with `prefix`, sorted by code points."""
+        ...
+
+    def entries(self, prefix: str) -> Iterator["Entry"]:
+        """Yields the key, size and time of each value whose key starts with `prefix`, in the order of `keys`."""
         ...
 
     def names(self, prefix: str) -> list[str]:

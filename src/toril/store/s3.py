@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from toril.clock import Clock, MonotonicClock
 from toril.errors import OptionError, StoreError
-from toril.store.keys import checked, checked_folder, is_key
+from toril.store.keys import Entry, checked, checked_folder, is_key
 from toril.store.s3_requests import READERS, Requests, make_client
 
 if TYPE_CHECKING:
@@ -148,6 +148,13 @@ class S3Store:
     def keys(self, prefix: str) -> Iterator[str]:
         """See `Store.keys`. Skips objects with invalid keys, such as the empty objects for folders."""
         yield from (key for key in self._all(prefix) if is_key(key))
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        for page in self._pages(prefix):
+            for one in page.get("Contents", ()):
+                key = one["Key"].removeprefix(self._prefix)
+                if is_key(key):
+                    yield Entry(key, int(one["Size"]), one["LastModified"].timestamp())
 
     def names(self, prefix: str) -> list[str]:
         pages = self._pages(prefix, Delimiter="/")
