@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from toril.masking import masked
@@ -40,7 +40,7 @@ ID_TIME = re.compile(r"(\d{8}T\d{6}Z)-")  # the start of a run's id, unless the 
 SUITE_FILE = (".yml", ".yaml")  # its content that matters is in the plan; the rest are criteria and reports
 
 
-Line = TypeVar("Line", HistoryRecord, IndexRow)
+Line = TypeVar("Line", bound=HistoryRecord | IndexRow)
 
 
 def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
@@ -53,7 +53,7 @@ def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
     found = HistoryRecord(
         run_id=plan.run_id,
         suite=plan.suite,
-        kind=kind_of(plan),
+        kind=_kind(bundle),
         on=plan.on,
         started_at=_started_at(plan, summary, launch),
         duration_s=_rounded(summary.duration_s),
@@ -93,9 +93,9 @@ def row_of(record: HistoryRecord) -> IndexRow:
         workers=record.workers,
         samples=record.total.samples,
         failures=record.total.failures,
-        p95_us=p95 and p95.value_us,
-        p95_low_us=p95 and p95.low_us,
-        p95_high_us=p95 and p95.high_us,
+        p95_us=p95.value_us if p95 else None,
+        p95_low_us=p95.low_us if p95 else None,
+        p95_high_us=p95.high_us if p95 else None,
         rps=record.total.rps,
         cost_usd=record.cost_usd,
     )
@@ -139,14 +139,6 @@ def name_of(key: str) -> tuple[str, int]:
     return stem, int(revision) if revision.isdecimal() else 0
 
 
-def kind_of(plan: Plan) -> Kind:
-    if plan.duet is not None:
-        return "duet"
-    if plan.functional:
-        return "functional"
-    return "smoke" if "smoke-run" in plan.warning_codes else "run"
-
-
 def time_in(run_id: str) -> float | None:
     """Returns the time in a run's id, in seconds since the epoch."""
     found = ID_TIME.match(run_id)
@@ -160,6 +152,14 @@ def _latest(store: Store, record: HistoryRecord) -> HistoryRecord | None:
     prefix = f"{HISTORY}{record.suite}/{record.stem}."
     keys = [key for key in store.keys(prefix) if name_of(key)[0] == record.stem]
     return find_record(store, HistoryRecord, max(keys, key=lambda key: name_of(key)[1])) if keys else None
+
+
+def _kind(bundle: Bundle) -> Kind:
+    if bundle.verdict.comparison is not None:
+        return "duet"
+    if bundle.plan.functional:
+        return "functional"
+    return "smoke" if "smoke-run" in bundle.plan.warning_codes else "run"
 
 
 def _started_at(plan: Plan, summary: Summary, launch: Launch | None) -> float:
@@ -176,18 +176,16 @@ def _branch(tags: dict[str, str]) -> str:
 
 
 def _kept(figures: LabelFigures) -> KeptFigures:
-    times = figures.response_us
-    percentiles = {
-        name: KeptPercentile(value_us=value, low_us=low, high_us=high)
-        for name in PERCENTILES
-        if times is not None and (value := getattr(times, name)) is not None
-        for low, high in [times.interval.get(name) or (None, None)]
-    }
+    times, percentiles = figures.response_us, dict[str, KeptPercentile]()
+    for name in PERCENTILES if times else ():
+        value, (low, high) = getattr(times, name), (times and times.interval.get(name)) or (None, None)
+        if value is not None:
+            percentiles[name] = KeptPercentile(value_us=value, low_us=low, high_us=high)
     return KeptFigures(
         samples=figures.samples,
         failures=figures.failures,
         rps=_rounded(figures.rps),
-        mean_us=times and times.mean,
+        mean_us=times.mean if times else None,
         percentiles=percentiles,
     )
 

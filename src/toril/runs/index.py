@@ -7,19 +7,19 @@ has a mark (`<stem>.deleted`), which hides rows that a concurrent packing wrote 
 
 import gzip
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from operator import attrgetter
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from toril.errors import StoreError
-from toril.records.history import HISTORY, INDEX, MOST_BYTES_OF_ROW, IndexRow, started_of
+from toril.records.history import HISTORY, INDEX, IndexRow, started_of
 from toril.runs.history import name_of
 from toril.store import Store
 
 LOOSE_S = 3 * 86400.0  # rows of the last days stay loose
-MOST_CACHED = 1_000  # files
+MOST_CACHED = 50_000  # files
 TRIES = 5  # of reading files that are packed or deleted at the same time
-PACKED, MARK = "packed-", ".deleted"
+LOOSE, ZIPPED, MARK = ".json", ".jsonl.gz", ".deleted"  # the ends of keys
 
 _cache: dict[str, tuple[IndexRow, ...]] = {}  # by address; a file never changes
 
@@ -76,30 +76,111 @@ def all_rows(store: Store) -> list[IndexRow]:
 def pack(store: Store, now: float) -> int:
     """Packs each month's loose rows, except those of the last days, into one file. Returns their number.
 
-    Also removes the rows of deleted runs, where a deletion or another packing did not end.
+    Also removes rows of deleted runs that an interrupted deletion or a concurrent packing left.
     """
     packed = 0
     for month in _months(store):
-        loose = [key for key in month.loose if started_of(name_of(key)[0]) < now - LOOSE_S]
-        if loose or len(month.packed) > 1 or month.hidden():
-            _repack(store, month, loose)
-            packed += len(loose)
+        marked = month.marked()
+        due = [key for key in month.loose if _is_old(key, now) or name_of(key)[0] in marked]
+        if due or marked or len(month.packed) > 1:
+            _repack(store, month, due)
+            packed += len(due)
     return packed
 
 
-def forget(store: Store, run_id: str) -> list[IndexRow]:
-    """Removes the rows of a deleted run. The caller removes its other files first."""
-    ...
+def forget(store: Store, run_id: str) -> None:
+    """Removes a run's history records, then its rows. A crash leaves a row to repeat the call with, or nothing."""
+    for month in _months(store):
+        rows = [row for row in month.every_row() if row.run_id == run_id]
+        stems = {row.stem for row in rows}
+        for prefix in {f"{HISTORY}{row.suite}/{row.stem}." for row in rows}:
+            store.delete_many(key for key in store.keys(prefix) if name_of(key)[0] in stems)
+        for stem in stems:
+            store.put(f"{INDEX}{month.name}/{stem}{MARK}", b"")
+        if stems:
+            loose = [key for key in month.loose if name_of(key)[0] in stems]
+            _repack(store, replace(month, marks=month.marks | stems), loose)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Month:
-    """The files of one month, by key."""
+    """The rows of one month."""
 
     name: str
-    files: Mapping[str, tuple[IndexRow, ...]]
+    files: Mapping[str, tuple[IndexRow, ...]]  # by key
     marks: frozenset[str]  # stems of deleted runs
 
     @property
+    def packed(self) -> list[str]:
+        return [key for key in self.files if key.endswith(ZIPPED)]
+
+    @property
     def loose(self) -> list[str]:
-        return [key for key in self.files if not _is_packed(key)]
+        return [key for key in self.files if key.endswith(LOOSE)]
+
+    def every_row(self) -> Iterator[IndexRow]:
+        return (row for rows in self.files.values() for row in rows)
+
+    def marked(self) -> set[str]:
+        """Returns the stems of deleted runs that still have rows."""
+        return {row.stem for row in self.every_row() if row.stem in self.marks} if self.marks else set()
+
+    def rows(self) -> list[IndexRow]:
+        """Returns each run's row with the highest revision, newest first."""
+        return _newest_rows(self.every_row(), self.marks)
+
+
+def _newest_rows(rows: Iterable[IndexRow], marks: frozenset[str]) -> list[IndexRow]:
+    newest: dict[str, IndexRow] = {}
+    for row in rows:
+        stem = row.stem
+        if stem not in marks and (stem not in newest or newest[stem].revision < row.revision):
+            newest[stem] = row
+    return [newest[stem] for stem in sorted(newest)]
+
+
+def _repack(store: Store, month: _Month, loose: Sequence[str]) -> None:
+    """Writes the month's packed rows and these loose ones into one file, then removes the files that had them."""
+    old = [*month.packed, *loose]
+    rows = _newest_rows((row for key in old for row in month.files[key]), month.marks)
+    lines = b"".join(row.to_json() for row in rows)
+    new = f"{INDEX}{month.name}/packed-{hashlib.sha256(lines).hexdigest()[:16]}{ZIPPED}"
+    if rows and new not in old:
+        store.put_once(new, gzip.compress(lines, mtime=0))
+    store.delete_many(key for key in old if key != new)
+
+
+def _months(store: Store) -> list[_Month]:
+    """Reads the index, newest months first. StoreError if its files change faster than they can be read."""
+    for _ in range(TRIES):
+        names: dict[str, list[str]] = {}
+        for key in store.keys(INDEX):
+            names.setdefault(key.split("/")[1], []).append(key)
+        files = [key for keys in names.values() for key in keys if key.endswith((LOOSE, ZIPPED))]
+        known = {key: rows for key in files if (rows := _cache.get(store.address(key))) is not None}
+        found = store.find_many(key for key in files if key not in known)
+        new = {key: _rows_in(data, key) for key, data in found.items()}
+        if len(_cache) > MOST_CACHED:
+            _cache.clear()
+        _cache.update((store.address(key), rows) for key, rows in new.items())
+        known.update(new)
+        if len(known) == len(files):  # otherwise some were packed or deleted after they were listed
+            return [_month(name, names[name], known) for name in sorted(names, reverse=True)]
+    raise StoreError(f"{store.address(INDEX[:-1])} changes too often to be read; try again", code="busy-index")
+
+
+def _month(name: str, keys: Sequence[str], known: Mapping[str, tuple[IndexRow, ...]]) -> _Month:
+    marks = frozenset(key.rpartition("/")[2].removesuffix(MARK) for key in keys if key.endswith(MARK))
+    return _Month(name=name, files={key: known[key] for key in keys if key in known}, marks=marks)
+
+
+def _rows_in(data: bytes, key: str) -> tuple[IndexRow, ...]:
+    try:
+        lines = gzip.decompress(data) if key.endswith(ZIPPED) else data
+    except (OSError, EOFError, zlib.error) as error:
+        raise StoreError(f"{key} is damaged: {error}; delete it", code="damaged-file") from error
+    return tuple(IndexRow.from_json(line, key) for line in lines.split(b"\n") if line)
+
+
+def _is_old(key: str, now: float) -> bool:
+    return started_of(name_of(key)[0]) < now - LOOSE_S
