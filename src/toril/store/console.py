@@ -108,6 +108,10 @@ class ConsoleStore:
     def delete(self, prefix: str) -> None:
         raise self._read_only(prefix)
 
+    def delete_many(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            raise self._read_only(key)
+
     def _read_only(self, key: str) -> StoreError:
         text = f"{self.address(key)} cannot be written through a console; use --store s3://… for this command"
         return StoreError(text, code="read-only-store")
