@@ -16,6 +16,7 @@ from toril.console.guard import App, Guard
 from toril.console.identity import Identity
 from toril.errors import UserError
 from toril.launchers.findings import Finding
+from toril.runs.requests import Starter
 from toril.store import Store
 
 # Modules with a `router`; those of pages are not part of the API's description.
@@ -39,7 +40,9 @@ class Setup:
     clock: Clock
     examine: Callable[[Store], Iterable[Finding]]  # what `toril doctor` finds
     address: str  # its own, such as `https://load.example.com`; never read from a request
+    starter: Starter
     presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
+    presign_upload: Callable[[str, int], tuple[str, dict[str, str]]] | None = None  # address and fields of a form
     max_cost_usd: float | None = None  # a run, for operators
     origin_secret: str = ""  # what CloudFront adds to each request
     upload_address: str = ""  # of the bucket, for presigned uploads

@@ -63,9 +63,14 @@ class Page:
 
 def search(store: Store, query: Query, *, cursor: str = "", limit: int = 50) -> Page:
     """Returns the newest rows that match, after `cursor`. New runs do not move later pages."""
-    found = [row for row in all_rows(store) if row.stem > cursor and query.matches(row, row.outcome)]
-    rows = tuple(found[:limit])
-    return Page(rows, rows[-1].stem if len(found) > limit else "")
+    return page_of(all_rows(store), query, cursor=cursor, limit=limit)
+
+
+def page_of(rows: Iterable[IndexRow], query: Query, *, cursor: str = "", limit: int = 50) -> Page:
+    """Returns the first rows that match, after `cursor`. `rows`: newest first."""
+    found = [row for row in rows if row.stem > cursor and query.matches(row, row.outcome)]
+    first = tuple(found[:limit])
+    return Page(first, first[-1].stem if len(found) > limit else "")
 
 
 def all_rows(store: Store) -> list[IndexRow]:
