@@ -98,7 +98,7 @@ def test_runs_are_comparable_if_only_their_criteria_differ():
 
     same = print_of(criteria=(PlannedCriterion(source="p99>1s", where="suite.yml"),), run_id="other")
     assert same == print_of(files={"suite.yml": "2", "shop.py": "1"}) == print_of()
-    others = {
+    others: dict[str, list[dict]] = {
         "suite": [
             {"files": {"suite.yml": "1", "shop.py": "2"}},
             {"executions": (execution.model_copy(update={"concurrency": 11}),)},
