@@ -1,6 +1,6 @@
 """The history of a store: the record and the index row of each judged run, made of its bundle and written once.
 
-Whoever judges a run writes both. A run that is judged again with another result gets records with a higher revision.
+The process that judges a run writes both. If it is judged again with another result, it writes a higher revision.
 """
 
 import hashlib
