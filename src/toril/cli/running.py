@@ -3,6 +3,7 @@
 Each command imports the heavy modules that it needs: `toril plan` imports neither reports nor AWS.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -70,7 +71,7 @@ def plan(
 
     wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
-    with local_suite(suite, clock) as found:
+    with local_suite(suite) as found:
         _, planned = plan_run(found.paths, wanted, clock.now())
     if format == "json":
         emit(plan_text.as_json(planned), None)
@@ -177,7 +178,7 @@ def _run(
     failing = read_fail_on(fail_on)
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
     clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
-    with local_suite(suite, clock) as found:
+    with local_suite(suite) as found:
         read, planned = plan_of(found.paths, wanted, clock.now())
         check_writable(targets)
         launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
@@ -287,7 +288,7 @@ def doctor_command(
 
         clock, planned = SystemClock(), None
         if suite:
-            with local_suite(suite, clock) as found:
+            with local_suite(suite) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
         findings = list(preflight(planned, open_store(store), clock).findings)
@@ -302,14 +303,16 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
     Example: toril push loadtests/shop --store s3://toril-123456789012-us-east-1
     """
     from toril.runs.publish import push as push_suite
+    from toril.runs.publish import pusher
     from toril.store import open_store
     from toril.suite import read_suite
     from toril.suite.git import read_origin
 
     opened, read = open_store(store), read_suite(suite, on="fargate")
-    pushed = push_suite(opened, read, read_origin(read.folder, read.files), SystemClock().now())
-    commit = "no commit" if pushed.origin is None else f"commit {pushed.origin.tag}"
-    typer.echo(f"{opened.address(f'suites/{pushed.suite}')}: {len(pushed.files)} files, {commit}")
+    origin = read_origin(read.folder, read.files)
+    pushed = push_suite(opened, read, origin, SystemClock().now(), pusher(os.environ))
+    about = f"version {pushed.number}, {len(pushed.files)} files, {pushed.comment or 'no commit'}"
+    typer.echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
 
 
 def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None:
