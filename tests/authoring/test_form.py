@@ -31,13 +31,13 @@ CRITERIA = st.builds(
     action=st.sampled_from(["", "continue as failed", "stop as non-failed", "continue as non-failed"]),
     message=LINE,
 )
-OF_RATES = dict.fromkeys(("rate", "ramp_up", "steps", "hold_for"), LINE)
+OF_TIMES = dict.fromkeys(("ramp_up", "steps", "hold_for"), LINE)
 LOADS = st.one_of(
     st.fixed_dictionaries(
         {"load": st.just("users"), "users": st.sampled_from(["1", "20", "many"])},
-        optional={**OF_RATES, "iterations": LINE, "executor": st.just("jmeter")},
+        optional={**OF_TIMES, "most": LINE, "iterations": LINE, "executor": st.just("jmeter")},
     ),
-    st.fixed_dictionaries({"load": st.just("rate")}, optional=OF_RATES),
+    st.fixed_dictionaries({"load": st.just("rate")}, optional={**OF_TIMES, "rate": LINE}),
     st.just({"load": "script", "executor": "k6", "script": "load.js"}),
 )  # fmt: skip
 

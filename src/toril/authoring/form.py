@@ -119,7 +119,8 @@ class SuiteForm(_Part):
     think_time: Line = ""
     load: Load = "users"  # the fields below that count
     users: Line = ""
-    rate: Line = ""  # of `rate`; of `users`, the most requests per second
+    most: Line = ""  # of `users`: requests per second at most
+    rate: Line = ""
     ramp_up: Line = ""
     steps: Line = ""
     hold_for: Line = ""
@@ -188,7 +189,7 @@ def _execution(form: SuiteForm) -> dict[str, Any]:
     with_users = users or (form.load == "stages" and form.executor not in OPEN_MODEL)
     values = {
         "concurrency": form.users if with_users else "",
-        "throughput": form.rate if timed else "",
+        "throughput": form.most if users else form.rate if timed else "",
         "ramp-up": form.ramp_up if timed else "",
         "steps": form.steps if timed else "",
         "hold-for": form.hold_for if timed else "",
@@ -328,7 +329,7 @@ def _read(document: Mapping[str, Any]) -> SuiteForm:
         think_time=_line(scenario.get("think-time"), f"{where}.think-time"),
         load=load,
         users=values["concurrency"],
-        rate=values["throughput"],
+        **{"rate" if load == "rate" else "most": values["throughput"]},
         ramp_up=values["ramp-up"],
         steps=values["steps"],
         hold_for=values["hold-for"],
@@ -502,8 +503,8 @@ def _commented(section: str, text: str, form: SuiteForm) -> str:
         case "execution":
             if form.load == "script":
                 return re.sub(r"^(  executor:.*)$", rf"\1\n  {SCRIPT_LOAD}", text, count=1, flags=re.MULTILINE)
-            if form.load == "users" and NUMBER.fullmatch(form.users) and NUMBER.fullmatch(form.rate):
-                most_ms = math.floor(1000 * float(form.users) / (float(form.rate) or math.inf))
+            if form.load == "users" and NUMBER.fullmatch(form.users) and NUMBER.fullmatch(form.most):
+                most_ms = math.floor(1000 * float(form.users) / (float(form.most) or math.inf))
                 return add("concurrency", ENOUGH.format(most_ms), text) if most_ms else text
         case "scenarios":
             for key in ("think-time", "default-address"):

@@ -147,7 +147,7 @@ def suite_text(draft: InitOptions) -> str:
         think_time="" if draft.rps else f"{THINK_TIME_S}s",
         load="script" if draft.users is None else "users",
         users=str(draft.users or ""),
-        rate="" if draft.rps is None else str(_number(draft.rps)),
+        most="" if draft.rps is None else str(_number(draft.rps)),
         ramp_up=draft.ramp_up or "",
         hold_for=draft.hold_for or "",
         locations={name: str(_number(weight)) for name, weight in draft.locations.items()},
