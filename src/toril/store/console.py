@@ -39,9 +39,9 @@ class ConsoleStore:
     """A console's store. Reads like every store; changes go through `send`, because the console has its own rules."""
 
     def __init__(self, address: str, tokens: Tokens | None = None, clock: Clock | None = None) -> None:
-        self._url, self._clock = address.rstrip("/"), clock or SystemClock()
-        self._tokens = tokens or Tokens(self._url, self._clock)
-        self._pool = pool_for(self._url)
+        self.url, self._clock = address.rstrip("/"), clock or SystemClock()
+        self._tokens = tokens or Tokens(self.url, self._clock)
+        self._pool = pool_for(self.url)
 
     def send(self, method: str, path: str, content: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         """Sends a change to the API. Returns the answer's JSON; StoreError with the API's code if it is refused."""
@@ -89,10 +89,10 @@ class ConsoleStore:
         try:
             return parsedate_to_datetime(response.headers.get("date", "")).timestamp(), CLOCK_UNCERTAINTY_S
         except ValueError as error:
-            raise StoreError(f"{self._url}: the answer has no date; check the proxy", code="no-date") from error
+            raise StoreError(f"{self.url}: the answer has no date; check the proxy", code="no-date") from error
 
     def address(self, key: str) -> str:
-        return f"{self._url}{API}/files/{quote(key)}"
+        return f"{self.url}{API}/files/{quote(key)}"
 
     # ── a console's values change by its own rules
 
@@ -107,6 +107,10 @@ class ConsoleStore:
 
     def delete(self, prefix: str) -> None:
         raise self._read_only(prefix)
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            raise self._read_only(key)
 
     def _read_only(self, key: str) -> StoreError:
         text = f"{self.address(key)} cannot be written through a console; use --store s3://… for this command"
@@ -154,7 +158,7 @@ class ConsoleStore:
             return retry(act, after, self._clock)
         except _TransientError as error:
             raise StoreError(
-                f"{self._url}: {error}; check the address, or try again", code="console-unreachable"
+                f"{self.url}: {error}; check the address, or try again", code="console-unreachable"
             ) from error
 
     def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
@@ -164,7 +168,7 @@ class ConsoleStore:
             "accept": "application/json",
             "user-agent": f"toril/{__version__}",
         }
-        response = self._request(method, self._url + API + path, body, own)
+        response = self._request(method, self.url + API + path, body, own)
         if response.status in REDIRECTS:  # to the bucket; the token stays here
             response = self._request("GET", response.headers.get("location", ""), None, {})
         return response
@@ -178,9 +182,9 @@ class ConsoleStore:
 
     def _refused(self, response: urllib3.BaseHTTPResponse) -> StoreError:
         if response.status == 401:
-            text = f"{self._url} does not accept your token; sign in with `toril login {self._url}`"
+            text = f"{self.url} does not accept your token; sign in with `toril login {self.url}`"
             return StoreError(text, code="not-signed-in")
-        return StoreError(f"{self._url}: {_title(response)}", code=_code(response))
+        return StoreError(f"{self.url}: {_title(response)}", code=_code(response))
 
 
 def open_console(address: str) -> ConsoleStore:
