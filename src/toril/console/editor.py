@@ -72,7 +72,6 @@ class Draft:
     version: int | None = None  # the edited one; None for a new suite
     text: str = ""  # its suite.yml; beside a form, the one before the edit
     form: SuiteForm | None = None  # None in the YAML view
-    on: Literal["local", "fargate"] = "local"
     comment: str = ""
     notice: str = ""  # the reason why the form cannot show this suite
 
@@ -152,7 +151,6 @@ def draft_of(fields: Mapping[str, str]) -> Draft:
         version=int(values["version"]) if values.get("version", "").isdecimal() else None,
         text=values.get("text", ""),
         form=None if values.get("view") == "yaml" else _form(values),
-        on="fargate" if values.get("on") == "fargate" else "local",
         comment=values.get("comment", "").strip()[:500],
     )
 
@@ -168,7 +166,19 @@ def _form(values: Mapping[str, str]) -> SuiteForm:
     url = _url(address)
     if url and not script and not any(row.get("url") for row in requests):  # the path of the address is the request
         address, requests = url.origin, [{**(requests[0] if requests else {}), "url": url.path}]
-    plain = ("executor", "load", "users", "most", "rate", "ramp_up", "steps", "hold_for", "iterations", "think_time", "workers")
+    plain = (
+        "executor",
+        "load",
+        "users",
+        "most",
+        "rate",
+        "ramp_up",
+        "steps",
+        "hold_for",
+        "iterations",
+        "think_time",
+        "workers",
+    )
     try:
         return SuiteForm.model_validate(
             {

@@ -12,10 +12,10 @@ from toril.console.editor import Draft, Mark
 from toril.errors import InfrastructureError, UserError
 from toril.masking import mask
 from toril.plan.options import RunOptions
-from toril.records import Deployment, Plan
+from toril.records import Deployment, LauncherName, Plan
 from toril.runs import suites
 from toril.runs.requests import StartEstimate, estimate
-from toril.store import Store
+from toril.store import FolderStore, Store
 
 WIDTH, HEIGHT = 320, 90  # of the drawn load
 POINTS = 160
@@ -69,7 +69,7 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     name = draft.suite_name or "suite"
     try:
         written = {**files, main: draft.written.encode()}
-        found = suites.validate(written, RunOptions(on=draft.on), name=name, now=now)
+        found = suites.validate(written, RunOptions(on=launcher_of(store)), name=name, now=now)
     except UserError as error:
         return Planned(marks=(*marks, Mark(message=mask(str(error)))))
     of_criteria = bool(marks)
@@ -93,6 +93,11 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
         places=tuple(_places(found.plan, regions)),
         start=start,
     )
+
+
+def launcher_of(store: Store) -> LauncherName:
+    """Returns where workers of a store's runs can be: those of a folder are on this machine."""
+    return "local" if isinstance(store, FolderStore) else "fargate"
 
 
 def deployments(store: Store) -> dict[str, Deployment]:

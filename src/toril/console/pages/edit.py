@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.datastructures import FormData, UploadFile
 
@@ -15,6 +15,7 @@ from toril.authoring.options import NAME
 from toril.console import editor, planned
 from toril.console.editor import Draft, draft_of
 from toril.console.identity import Operator, Person
+from toril.console.pages.posted import Posted
 from toril.console.pages.starting import start
 from toril.console.web import page, see, status_of
 from toril.errors import OptionError, UserError
@@ -32,18 +33,11 @@ RESERVED = "new"  # an address of its own
 MOST_TEXT = 1_000_000  # bytes of a file that the page edits
 
 
-async def posted(request: Request) -> FormData:
-    return await request.form()
-
-
-Posted = Annotated[FormData, Depends(posted)]
-
-
 @router.get("/suites/new")
 def new(request: Request, person: Operator) -> Response:
     regions = list(planned.deployments(request.app.state.setup.store))
     form = editor.FIRST.model_copy(update={"locations": {(regions or ["local"])[0]: "1"}})
-    draft = Draft(form=form, on="fargate" if regions else "local")
+    draft = Draft(form=form)
     return _page(request, draft.as_yaml() if request.query_params.get("view") == "yaml" else draft)
 
 
@@ -52,7 +46,7 @@ def edit(request: Request, name: str, person: Operator) -> Response:
     store: Store = request.app.state.setup.store
     version, files = suites.read(store, name)
     text = files[main_of(files)].decode(errors="replace") if main_of(files) in files else ""
-    draft = Draft(name=name, version=version.number, text=text, on="fargate" if planned.deployments(store) else "local")
+    draft = Draft(name=name, version=version.number, text=text)
     return _page(request, draft if request.query_params.get("view") == "yaml" else _as_form(draft, files))
 
 
@@ -137,7 +131,7 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
     if do == "save":
         return see(f"/suites/{name}", request)
     try:
-        return start(request, person, name, RunOptions(on=draft.on, smoke=do == "try"), number)
+        return start(request, person, name, RunOptions(on=planned.launcher_of(setup.store), smoke=do == "try"), number)
     except UserError as error:
         return _page(request, replace(draft, name=name, version=number, text=draft.written), wrong=error)
 
@@ -308,6 +302,9 @@ def _page(
         regions=list(planned.deployments(setup.store)),
         choices=editor,
         address_engines=[(name, ENGINES[name].title) for name in editor.ENGINES_OF_ADDRESSES],
-        script_engines=[("", "by the file's name"), *((name, ENGINES[name].title) for name in editor.ENGINES_OF_SCRIPTS)],
+        script_engines=[
+            ("", "by the file's name"),
+            *((name, ENGINES[name].title) for name in editor.ENGINES_OF_SCRIPTS),
+        ],
         **model,
     )

@@ -30,7 +30,6 @@ from toril.runs.history import history
 from toril.runs.index import all_rows
 from toril.runs.requests import StartEstimate, estimate
 from toril.store import Store
-from toril.text import suggestion
 
 router = APIRouter()
 
@@ -72,7 +71,7 @@ def list_suites(request: Request, person: Viewer, q: str = "") -> Response:
 def show_suite(request: Request, name: str, person: Viewer) -> Response:
     setup = request.app.state.setup
     version, files = suites.read(setup.store, name)
-    on = "fargate" if planned.deployments(setup.store) else "local"
+    on = planned.launcher_of(setup.store)
     checked = suites.validate(files, RunOptions(on=on), name=name, now=setup.clock.now())
     words = ""
     if checked.plan is not None:
@@ -95,7 +94,9 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         curve=planned.curve_of(checked.plan) if checked.plan else None,
         words=words,
         runs=runs,
-        trend=[one.total.percentiles["p95"].value_us if "p95" in one.total.percentiles else None for one in reversed(runs)],
+        trend=[
+            one.total.percentiles["p95"].value_us if "p95" in one.total.percentiles else None for one in reversed(runs)
+        ],
         schedules=[one for one in schedules_of(setup) if one.suite == name],
         due=next_by_suite(setup).get(name),
     )
@@ -138,20 +139,21 @@ def ask_start(request: Request, name: str, person: Operator) -> Response:
     """Shows the options of a start, and what they would use and cost."""
     setup = request.app.state.setup
     query = dict(request.query_params)
-    on = "fargate" if planned.deployments(setup.store) else "local"
-    query = {"on": on, "workers": "", "locations": "", "tags": ""} | query
+    query = {"workers": "", "locations": "", "tags": ""} | query
     found: StartEstimate | None = None
     wrong = ""
     try:
-        version, files = suites.read(setup.store, name)
-        checked = suites.validate(files, _options(query), name=name, now=setup.clock.now())
+        _, files = suites.read(setup.store, name)
+        checked = suites.validate(files, _options(query, setup.store), name=name, now=setup.clock.now())
         wrong = checked.problem.message if checked.problem else ""
         found = estimate(setup.store, checked.plan, os.environ) if checked.plan else None
     except OptionError as error:
         wrong = str(error)
     words = planned.in_words(found)
-    model = {"fields": query, "wrong": mask(wrong), "words": words, "start": found, "both": on == "fargate"}
-    return page(request, "start.html.jinja", title=f"Start {name}", name=name, **model)
+    title = f"Start {name}"
+    return page(
+        request, "start.html.jinja", title=title, name=name, fields=query, wrong=mask(wrong), words=words, start=found
+    )
 
 
 @router.post("/suites/{name}/start")
@@ -159,14 +161,13 @@ def start_now(
     request: Request,
     name: str,
     person: Operator,
-    on: Annotated[str, Form()] = "local",
     workers: Annotated[str, Form()] = "",
     locations: Annotated[str, Form()] = "",
     tags: Annotated[str, Form()] = "",
     smoke: Annotated[str, Form()] = "",
 ) -> Response:
-    fields = {"on": on, "workers": workers, "locations": locations, "tags": tags, "smoke": smoke}
-    return start(request, person, name, _options(fields))
+    fields = {"workers": workers, "locations": locations, "tags": tags, "smoke": smoke}
+    return start(request, person, name, _options(fields, request.app.state.setup.store))
 
 
 @router.post("/suites/{name}/copy")
@@ -184,7 +185,7 @@ def delete(request: Request, name: str, person: Operator) -> Response:
     if using:
         text = f"{name} is used by the schedules {', '.join(using)}. Delete these first."
         raise OptionError(text, code="suite-in-use")
-    suites.delete(setup.store, name, setup.clock.now())
+    suites.delete(setup.store, name)
     return see("/suites", request)
 
 
@@ -200,15 +201,16 @@ def download(request: Request, name: str, person: Viewer, version: int | None = 
     return Response(packed.getvalue(), media_type="application/zip", headers=headers)
 
 
-def _options(fields: Mapping[str, str]) -> RunOptions:
+def _options(fields: Mapping[str, str], store: Store) -> RunOptions:
     """Returns the options of a start form."""
-    workers, places = fields["workers"].strip(), [one for one in fields["locations"].replace("\n", ",").split(",") if one.strip()]
+    workers, places = (
+        fields["workers"].strip(),
+        [one for one in fields["locations"].replace("\n", ",").split(",") if one.strip()],
+    )
     if workers and not workers.isdecimal():
         raise OptionError(f"Workers `{workers[:20]}`: write a whole number, or nothing.", code="not-a-number")
-    if fields["on"] not in ("local", "fargate"):
-        raise OptionError(f"`{fields['on'][:20]}`: {suggestion(fields['on'], ('local', 'fargate'))}", code="unknown-value")
     return RunOptions(
-        on="fargate" if fields["on"] == "fargate" else "local",
+        on=planned.launcher_of(store),
         workers=int(workers) if workers else None,
         locations={name: str(float(weight)) for name, weight in read_locations(places).items()},
         tags=pairs_of(fields["tags"], "="),
