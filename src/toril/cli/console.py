@@ -92,9 +92,11 @@ def console(
     from contextlib import ExitStack
 
     from toril.clock import SystemClock
+    from toril.console.deployed import DeployedStarter, EventBridge
     from toril.console.identity import Loopback, local_host
+    from toril.console.starter import LocalStarter
     from toril.launchers.doctor import examine_all as examine
-    from toril.store import open_store
+    from toril.store import FolderStore, open_store
 
     if not issuer and (public_address or not _is_loopback(host)):
         text = f"others can reach {public_address or host}, so people must sign in; add --issuer and --client-id"
@@ -119,6 +121,8 @@ def console(
             clock=clock,
             examine=lambda one: examine(one, store, clock),
             address=address,
+            starter=LocalStarter(opened) if isinstance(opened, FolderStore) else DeployedStarter(opened),
+            schedules=None if isinstance(opened, FolderStore) else EventBridge(opened),
         )
         app = create_app(setup)
         typer.echo(f"{address}{entrance}")

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from toril import __version__
 from toril.clock import Clock
 from toril.console import static, web
+from toril.console.deployed import Scheduler
 from toril.console.guard import App, Guard
 from toril.console.identity import Identity
 from toril.errors import UserError
@@ -22,9 +23,12 @@ from toril.store import Store
 # Modules with a `router`; those of pages are not part of the API's description.
 PAGES = (
     "audit",
+    "edit",
     "home",
     "locations",
     "me",
+    "schedules",
+    "suites",
 )
 API = (
     "files",
@@ -42,6 +46,7 @@ class Setup:
     examine: Callable[[Store], Iterable[Finding]]  # what `toril doctor` finds
     address: str  # its own, such as `https://load.example.com`; never read from a request
     starter: Starter
+    schedules: Scheduler | None = None  # None: the store is in a folder
     presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
     presign_upload: Callable[[str, int], tuple[str, dict[str, str]]] | None = None  # address and fields of a form
     max_cost_usd: float | None = None  # a run, for operators
