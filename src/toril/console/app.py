@@ -1,5 +1,6 @@
 """Makes the console's application. Callers inject every part that reads the world; nothing here is global."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -14,11 +15,13 @@ from toril.console import static, web
 from toril.console.guard import App, Guard
 from toril.console.identity import Identity
 from toril.errors import UserError
+from toril.launchers.findings import Finding
 from toril.store import Store
 
 # Modules with a `router`; those of pages are not part of the API's description.
 PAGES = (
     "home",
+    "locations",
     "me",
 )
 API = ("me",)
@@ -31,6 +34,7 @@ class Setup:
     store: Store
     identity: Identity
     clock: Clock
+    examine: Callable[[Store], Iterable[Finding]]  # what `toril doctor` finds
     address: str  # its own, such as `https://load.example.com`; never read from a request
     max_cost_usd: float | None = None  # a run, for operators
     origin_secret: str = ""  # what CloudFront adds to each request
