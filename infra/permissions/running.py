@@ -25,7 +25,10 @@ from infra.permissions.statements import ANY, Document, Statement, allow, docume
 
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 SCHEDULER_SERVICE = "scheduler.amazonaws.com"
-ENDING = ("end.json", "lease.json", "metrics.json", "report.html", "stop.json", "summary.json", "verdict.json")
+ENDING = (
+    "end.json", "lease.json", "metrics.json", "progress.json", "report.html", "stop.json", "summary.json",
+    "verdict.json",
+)  # fmt: skip
 SWEEP = "sweep-"  # name prefix of one-time schedules: the right to plan them does not cover nightly ones
 LAUNCHER = "launcher"  # role that a region stack in another account makes for the runs of this account
 

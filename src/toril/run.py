@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from toril.clock import Clock
 from toril.coordinator.driver import Coordinator
 from toril.coordinator.lease import LeaseLostError
-from toril.coordinator.progress import LiveFigures, View
+from toril.coordinator.progress import View
 from toril.errors import InfrastructureError, OptionError
 from toril.launchers import Launcher
 from toril.launchers.prepare import launcher_for, stop_tasks
 from toril.metrics import ClientFactory, check, clients
 from toril.records import Plan, Stop, SuiteOrigin, run_key
+from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.reports import Bundle
 from toril.runs.owner import Owner
 from toril.runs.publish import publish
@@ -51,7 +52,9 @@ def run(
     cloudwatch = clients()
     notes = check(queries(plan), clock.now(), cloudwatch, load_s=plan.duration_s)
     if notes:
-        view.show(LiveFigures(run_id=plan.run_id, workers_planned=len(plan.shares), notes=notes))
+        noted = tuple(ProgressNote(code=note.code, message=note.message) for note in notes)
+        workers = WorkersNow(planned=len(plan.shares))
+        view.show(Progress(run_id=plan.run_id, at=clock.now(), workers=workers, notes=noted))
     plan = publish(store, suite, plan, origin)
     coordinator = Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)
     owner = Owner(coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from toril.capacity.progress import finished_searches
 from toril.coordinator.fold import Fold, collect, completeness_of
-from toril.coordinator.progress import LiveFigures
 from toril.errors import InfrastructureError, Note, StoreError
 from toril.launchers.prepare import read_deployments
 from toril.launchers.pricing import cost_line
@@ -49,6 +48,7 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
         bundle = owner.with_retries(lambda: with_cost(store, bundle))
         shown = owner.with_retries(lambda: with_pictures(store, bundle))
         owner.with_retries(lambda: _keep(shown, coordinator.keep))
+        owner.report(phase="ended")
     except StoreError as error:  # such as a full disk; the verdict is shown nevertheless
         unwritten = (str(error),)
     if not unwritten:  # otherwise the sweep judges the run
@@ -65,7 +65,7 @@ def _fetch_metrics(owner: Owner, completeness: Completeness, cloudwatch: ClientF
     asked = queries(plan)
 
     def keep_waiting(wait: Wait) -> bool:
-        owner.view.show(LiveFigures(run_id=plan.run_id, phase="waiting", waiting=f"CloudWatch: {wait}"))
+        owner.report(phase="waiting", waiting=f"CloudWatch: {wait}")
         return coordinator.may_wait(owner.asked())
 
     if not asked:

@@ -1,50 +1,34 @@
 """Operations on stored runs: report, follow, stop, list, copy and delete them."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
 from toril.clock import Clock
-from toril.coordinator.driver import STEP_S, Searches
-from toril.coordinator.fold import Fold, attempts_of, collect
+from toril.coordinator.fold import collect
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
-from toril.coordinator.progress import CriteriaProgress, LiveFigures, View, live_figures, rate_notes
-from toril.coordinator.protocol import begin, resumed
-from toril.errors import Note, RunOverError, StoreError
+from toril.coordinator.progress import View
+from toril.errors import RunOverError, StoreError
 from toril.masking import masked_settings
-from toril.records import Launch, Lease, Plan, Rate, Start, Stop, Verdict, run_key
+from toril.records import Plan, Stop, Verdict, run_key
+from toril.records.progress import EVERY_S, Progress, ProgressNote, WorkersNow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.runs_table import RunRow
 from toril.reports.screen import emit
 from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_pictures
 from toril.runs.find import run_ids
+from toril.runs.live import Watched, activity_of, watched
 from toril.signals import Interrupts
 from toril.store import Store
-from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
+from toril.store.records import find_record, get_record, read_record
 from toril.summary import judged_plan
 
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
-
-Activity = Literal["running", "without owner", "over"]
-
-
-def activity_of(
-    store: Store, plan: Plan, now: float, is_live: Callable[[Lease | None, float], bool] = is_live
-) -> Activity:
-    """Returns whether a run has an owner, or may be taken over; without an owner, it is over at its deadline."""
-    lease = read_lease(store, plan.run_id)
-    if is_live(lease, now):
-        return "running"
-    if plan.on == "local" or (lease is not None and lease.ended):
-        return "over"
-    launch = read_launch(store, plan.run_id)
-    return "over" if launch is None or now > launch.deadline else "without owner"
+WAKE_S = 0.25  # between a watcher's checks for an interrupt
 
 
 def has_ended(store: Store, plan: Plan, now: float) -> bool:
@@ -74,49 +58,33 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
     """Shows a run live until it is judged. Returns None if the watcher is interrupted; the run continues."""
-    plan, start, _ = read_record(store, run_id)
+    plan = get_record(store, Plan, run_key(run_id, "plan.json"))
     is_owned = is_live if plan.on == "local" else LeaseWatch().is_live
-    watched: _WatchedRun | None = None
     while not interrupts:
         now = clock.now()
-        if store.find(run_key(run_id, "verdict.json")) is not None:
+        found = watched(store, run_id, now, is_owned)
+        if found.state == "judged":
             return judged(store, run_id, now)
-        state = activity_of(store, plan, now, is_owned)
-        if state == "over":
+        if found.state == "over":
             return judge_again(store, run_id)
-        notes = (Note("without-owner", _unowned(run_id)),) if state == "without owner" else ()
-        if watched is None:
-            plan, start, _ = read_record(store, run_id)
-            watched = None if start is None else _WatchedRun(store, plan, start)
-        if watched is not None:
-            view.show(watched.figures(clock, notes))
-        else:
-            ready = sum(key.endswith("/ready.json") for key in store.keys(run_key(run_id, "workers") + "/"))
-            view.show(LiveFigures(run_id=run_id, workers_ready=ready, workers_planned=len(plan.shares), notes=notes))
-        clock.sleep(max(STEP_S, plan.pace.poll_s))
+        view.show(_shown(plan, found, now))
+        while not interrupts and clock.now() < now + EVERY_S:
+            clock.sleep(WAKE_S)
     return None
 
 
-class _WatchedRun:
-    """A started run, watched by a process that does not own it."""
-
-    def __init__(self, store: Store, plan: Plan, start: Start) -> None:
-        self._store, self._plan, self._start = store, plan, start
-        self._fold = Fold(store, plan, attempts_of(store, plan.run_id, start))
-        self._fold.read_ready()
-        self._rates = list[Rate]()
-        self._searches, self._progress = Searches(plan), CriteriaProgress(judged_plan(plan))
-
-    def figures(self, clock: Clock, notes: tuple[Note, ...]) -> LiveFigures:
-        fold, plan, start, now = self._fold, self._plan, self._start, clock.now()
-        fold.poll(now)
-        if plan.adjustable:
-            self._rates += next_rates(self._store, plan.run_id, len(self._rates))
-        self._searches.next_stage(self._rates, start, fold.timeline, fold.complete_to(fold.exits))
-        launch = Launch(at=now, deadline=math.inf, attempts={worker: (one,) for worker, one in fold.attempts.items()})
-        state = resumed(replace(begin(plan, launch, now), ended=fold.exits), start, None)
-        notes = (*notes, *rate_notes(self._rates, start), *self._searches.notes())
-        return live_figures(fold, state, now, notes, self._progress.evaluate(fold.timeline, clock))
+def _shown(plan: Plan, found: Watched, now: float) -> Progress:
+    """Returns the last version with its age, and a note if there is none or if its owner is gone."""
+    notes: tuple[ProgressNote, ...] = ()
+    if found.state == "without owner":
+        notes = (ProgressNote(code="without-owner", message=_unowned(plan.run_id)),)
+    elif found.progress is None:
+        text = "the owner of this run has not written any figures yet; owners of older versions write none"
+        notes = (ProgressNote(code="no-progress", message=text),)
+    if found.progress is None:
+        return Progress(run_id=plan.run_id, at=now, workers=WorkersNow(planned=len(plan.shares)), notes=notes)
+    last = found.progress
+    return replace(last, lag_s=last.lag_s + found.age_s, notes=(*last.notes, *notes))
 
 
 def _unowned(run_id: str) -> str:

@@ -13,6 +13,7 @@ from toril.launchers.fargate.rate_limit import CALLS_PER_S, Rates, usual_rates
 from toril.launchers.fargate.tasks import AT_ONCE, kind_for
 from toril.launchers.pricing.table import BASE, PriceTable, Tariff, list_prices, read_prices
 from toril.records import Deployment, End, Plan, RanTask, TaskSize
+from toril.records.progress import EVERY_S
 
 __all__ = ["Estimate", "PriceTable", "cost_line", "cost_of", "estimate", "list_prices", "read_prices", "refuse_above"]
 
@@ -282,7 +283,7 @@ def _bucket(plan: Plan, waited_s: float, load_s: float, prices: PriceTable) -> I
     polls = (2 * waited_s + load_s) / pace.poll_s  # before the start, a worker asks for two files: start and stop
     labels = sum(len(one.labels) or LABELS_OF_SCRIPTS for one in plan.executions)
     lists = waited_s / pace.poll_s * (1 + 2 * workers // 1000)  # a page has 1,000 keys
-    puts = workers * (files + PUTS_AROUND) + leases + lists
+    puts = workers * (files + PUTS_AROUND) + leases + lists + (waited_s + load_s) / EVERY_S
     gets = workers * (polls + leases + files / EXPECTED + GETS_AROUND) + (waited_s + load_s) / pace.poll_s
     stored_bytes = STORED_BYTES * labels * load_s * workers
     usd = puts / 1000 * base.put_1000 + gets / 1000 * base.get_1000
