@@ -122,6 +122,9 @@ class Handle:
     def delete(self, prefix: str) -> None:
         raise NotImplementedError("the simulation has no deletions")
 
+    def delete_many(self, keys: Iterable[str]) -> None:
+        raise NotImplementedError("the simulation has no deletions")
+
     def time(self) -> tuple[float, float]:
         return self._read("time", "", lambda: (self.world.now, 0.01))
 

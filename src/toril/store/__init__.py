@@ -69,6 +69,10 @@ class Store(Protocol):
         """Removes every key below `prefix`, which ends with a slash."""
         ...
 
+    def delete_many(self, keys: Iterable[str]) -> None:
+        """Removes the keys that exist."""
+        ...
+
     def time(self) -> tuple[float, float]:
         """Returns the time of the store's clock in seconds since the epoch, and how much later it may be in seconds."""
         ...

@@ -114,6 +114,13 @@ class FolderStore:
         except OSError as error:
             raise StoreError(f"{folder} cannot be removed: {error.strerror}", code="not-deleted") from error
 
+    def delete_many(self, keys: Iterable[str]) -> None:
+        for path in [self.path(key) for key in keys]:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(f"{path} cannot be removed: {error.strerror}", code="not-deleted") from error
+
     def time(self) -> tuple[float, float]:
         with _writing(self.folder):
             make_private(self.folder)
