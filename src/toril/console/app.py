@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from toril import __version__
 from toril.clock import Clock
@@ -23,8 +24,13 @@ PAGES = (
     "home",
     "locations",
     "me",
+    "run",
+    "run_files",
 )
-API = ("me",)
+API = (
+    "me",
+    "live",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,7 @@ def create_app(setup: Setup) -> App:
     app.add_exception_handler(UserError, web.on_user_error)
     app.add_exception_handler(RequestValidationError, web.on_invalid_request)
     app.add_exception_handler(HTTPException, web.on_http_error)
+    app.add_middleware(GZipMiddleware, minimum_size=1024)
     app.include_router(setup.identity.routes)
     app.include_router(static.routes())
     for name in PAGES:

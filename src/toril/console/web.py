@@ -20,6 +20,7 @@ from toril.reports.blocks import mark_of
 
 MISSING_CODES = frozenset({"no-such-run", "no-such-suite", "no-such-key", "no-such-version", "no-such-schedule"})
 CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
+TEXTS = (".csv", ".json", ".log", ".md", ".txt", ".yml", ".yaml")  # names of files that are text
 PROBLEM = "application/problem+json"
 
 
@@ -47,6 +48,16 @@ def see(address: str, request: Request) -> Response:
     if "hx-request" in request.headers:
         return Response(status_code=204, headers={"hx-redirect": address})
     return RedirectResponse(address, status_code=303)
+
+
+def attachment(data: bytes, name: str) -> Response:
+    """Returns a file that browsers store and never show as a page."""
+    kind = "text/plain; charset=utf-8" if name.endswith(TEXTS) else "application/octet-stream"
+    return Response(data, media_type=kind, headers=disposition(name))
+
+
+def disposition(name: str) -> dict[str, str]:
+    return {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
 
 
 def status_of(error: UserError) -> int:

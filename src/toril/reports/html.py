@@ -20,7 +20,7 @@ from toril.reports.blocks import Block, Charts, Criteria, Facts, Failures, Note,
 
 NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
 STYLES = ("base.css", "verdict.css", "charts.css", "tables.css", "media.css")
-SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "labels.js", "tables.js", "main.js")
+SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "paint.js", "labels.js", "tables.js", "main.js")
 THEME = "theme.js"  # the button of a page on its own; the console has another one
 NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "changes": [], "label": 0} | {
     section: [] for section in ("course", "labels", "generators", "server")

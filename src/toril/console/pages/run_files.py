@@ -1,0 +1,138 @@
+"""`/runs/{id}/files` and `/runs/{id}/suite`: what a run left behind. Files are attachments and never pages."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, RedirectResponse, Response
+
+from toril.console.identity import Viewer
+from toril.console.runs import checked_id
+from toril.console.web import attachment, disposition, page
+from toril.errors import NoSuchRunError, StoreError
+from toril.masking import mask
+from toril.records import Plan, run_key
+from toril.store import FolderStore, Store
+from toril.store.keys import is_key
+from toril.store.records import find_record
+
+router = APIRouter()
+MOST_THROUGH = 5 << 20  # bytes; the bucket itself serves larger files
+MOST_SHOWN = 64 << 10  # bytes of a text on a page: its end
+MOST_LISTED = 2_000
+LOGS = (".log", ".txt")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a run. `path`: in the run's folder."""
+
+    path: str
+    size: int
+    modified_at: float
+
+    @property
+    def is_log(self) -> bool:
+        return self.path.startswith("workers/") and self.path.endswith(LOGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The text of a file. `left_out`: bytes before it."""
+
+    path: str
+    text: str
+    left_out: int = 0
+
+
+@router.get("/runs/{run_id}/files")
+def files(request: Request, person: Viewer, run_id: str, log: str = "") -> Response:
+    """The list of files, and the end of one log."""
+    store: Store = request.app.state.setup.store
+    found = files_of(store, run_id)
+    shown = None
+    if log:
+        shown = _text(store, run_id, log, next((one.size for one in found if one.path == log and one.is_log), None))
+    logs = [one for one in found if one.is_log]
+    return page(
+        request,
+        "run_files.html.jinja",
+        title="Files",
+        files=found[:MOST_LISTED],
+        left_out=max(0, len(found) - MOST_LISTED),
+        logs=logs,
+        shown=shown,
+        **_head(store, run_id),
+    )
+
+
+@router.get("/runs/{run_id}/files/{path:path}")
+def download(request: Request, person: Viewer, run_id: str, path: str) -> Response:
+    """One file as an attachment; a large one from the bucket itself."""
+    store: Store = request.app.state.setup.store
+    key = _key(run_id, path)
+    name = f"{run_id}-{path.rpartition('/')[2]}"
+    data = store.find(key, MOST_THROUGH)
+    if data is None:
+        raise _missing(run_id, path)
+    if len(data) <= MOST_THROUGH:
+        return attachment(data, name)
+    address = store.link(key, name)
+    if address is not None:
+        return RedirectResponse(address, status_code=303)
+    assert isinstance(store, FolderStore)  # noqa: S101 - other stores have links
+    return FileResponse(store.path(key), media_type="application/octet-stream", headers=disposition(name))
+
+
+@router.get("/runs/{run_id}/suite")
+def suite(request: Request, person: Viewer, run_id: str, file: str = "") -> Response:
+    """The suite as it was run: its files, and the text of one."""
+    store: Store = request.app.state.setup.store
+    head = _head(store, run_id)
+    plan: Plan = head["plan"]
+    names = sorted(plan.files)
+    first = file or next((name for name in names if name.endswith((".yml", ".yaml"))), names[0] if names else "")
+    if file and file not in plan.files:
+        raise _missing(run_id, file)
+    shown = _text(store, run_id, f"suite/{first}", None) if first in plan.files else None
+    return page(request, "run_suite.html.jinja", title="Suite", names=names, chosen=first, shown=shown, **head)
+
+
+def files_of(store: Store, run_id: str) -> list[File]:
+    """Returns the files of a run; NoSuchRunError if it has none."""
+    top = run_key(checked_id(run_id)) + "/"
+    found = [File(one.key.removeprefix(top), one.size, one.modified_at) for one in store.entries(top)]
+    if not found:
+        raise NoSuchRunError(f"no run {run_id} in this store; its folder may have expired", code="no-such-run")
+    return sorted(found, key=lambda one: one.path)
+
+
+def _text(store: Store, run_id: str, path: str, size: int | None) -> Shown:
+    """Returns the end of a text file, without credentials; StoreError for other files."""
+    data = store.find(_key(run_id, path), MOST_THROUGH)
+    if data is None:
+        raise _missing(run_id, path)
+    if b"\0" in data[:MOST_SHOWN]:
+        return Shown(path, "This is no text. Download the file.")
+    end = data[-MOST_SHOWN:] if size is None or size <= MOST_THROUGH else data[:MOST_SHOWN]
+    return Shown(path, mask(end.decode("utf-8", "replace")), len(data) - len(end))
+
+
+def _key(run_id: str, path: str) -> str:
+    key = run_key(checked_id(run_id), path)
+    if not is_key(key):
+        raise _missing(run_id, path)
+    return key
+
+
+def _missing(run_id: str, path: str) -> StoreError:
+    return StoreError(f"run {run_id} has no file {path[:300]!r}", code="no-such-key")
+
+
+def _head(store: Store, run_id: str) -> dict[str, Any]:
+    plan = find_record(store, Plan, run_key(checked_id(run_id), "plan.json"))
+    if plan is None:
+        raise NoSuchRunError(f"no run {run_id} in this store; its folder may have expired", code="no-such-run")
+    is_judged = store.find(run_key(run_id, "verdict.json"), 0) is not None
+    state = "judged" if is_judged else "running"
+    return {"run_id": run_id, "suite": plan.suite, "plan": plan, "state": state, "formats": ()}
