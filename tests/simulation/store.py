@@ -112,7 +112,7 @@ class Handle:
             "keys", prefix, lambda: sorted(key for key in self.objects.values if key.startswith(prefix))
         )
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
         raise NotImplementedError("the simulation has no file sizes")
 
     def names(self, prefix: str) -> list[str]:

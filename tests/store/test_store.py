@@ -84,6 +84,7 @@ def test_entries_have_sizes_and_times_of_the_stores_clock(store: Store) -> None:
     store.put("runs/s", b"1")
     found = list(store.entries("runs/r/"))
     assert [(one.key, one.size) for one in found] == [("runs/r/a", 5), ("runs/r/b", 0)]
+    assert [one.key for one in store.entries("runs/", after="runs/r/a")] == ["runs/r/b", "runs/s"]
     assert all(abs(one.modified_at - at) < 60 + uncertain_s for one in found)
 
 

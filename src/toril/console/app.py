@@ -28,8 +28,9 @@ PAGES = (
     "run_files",
 )
 API = (
-    "me",
+    "files",
     "live",
+    "me",
 )
 
 
@@ -42,6 +43,7 @@ class Setup:
     clock: Clock
     examine: Callable[[Store], Iterable[Finding]]  # what `toril doctor` finds
     address: str  # its own, such as `https://load.example.com`; never read from a request
+    presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
     max_cost_usd: float | None = None  # a run, for operators
     origin_secret: str = ""  # what CloudFront adds to each request
     upload_address: str = ""  # of the bucket, for presigned uploads

@@ -7,7 +7,7 @@ the revision. Index rows are one line each, alone in a file or with others in a 
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -132,6 +132,19 @@ class IndexRow(StoredObject):
     @property
     def key(self) -> str:
         return f"{INDEX}{month_of(self.started_at)}/{self.stem}.{self.revision}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """One run in a list, judged or not."""
+
+    row: IndexRow  # of a run that is not judged: without figures, and its outcome has no meaning
+    state: str  # its outcome, or: running, without owner, not judged, unreadable
+    deleted: bool = False  # its files; its history remains
+
+    @property
+    def judged(self) -> bool:
+        return self.state in get_args(Outcome)
 
 
 def stem_of(started_at: float, run_id: str) -> str:

@@ -16,6 +16,7 @@ from toril.regression import judge_duet
 from toril.reports import Bundle, render
 from toril.reports.run_blocks import MOST_FAILURES
 from toril.runs.history import record_of, remember
+from toril.runs.index import pack
 from toril.runs.owner import Owner
 from toril.store import Store
 from toril.store.records import find_record, read_launch
@@ -59,6 +60,8 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
             owner.with_retries(lambda: remember(store, record))
         except StoreError as error:  # the next list of runs writes it
             unwritten = (str(error),)
+        with suppress(StoreError):  # the next run packs them
+            pack(store, owner.clock.now())
     if state.abort_reason and not owner.interrupts:
         why = "; ".join((state.abort_reason, *(note.message for note in last_notes)))
         raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}", code="not-started")

@@ -1,6 +1,6 @@
 """The history of a store: the record and the index row of each judged run, made of its bundle and written once.
 
-Whoever judges a run writes both. A run that is judged again with another result gets records with a higher revision.
+The process that judges a run writes both. If it is judged again with another result, it writes a higher revision.
 """
 
 import hashlib
@@ -53,7 +53,7 @@ def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
     found = HistoryRecord(
         run_id=plan.run_id,
         suite=plan.suite,
-        kind=_kind(bundle),
+        kind="duet" if bundle.verdict.comparison is not None else kind_of(plan),
         on=plan.on,
         started_at=_started_at(plan, summary, launch),
         duration_s=_rounded(summary.duration_s),
@@ -139,6 +139,14 @@ def name_of(key: str) -> tuple[str, int]:
     return stem, int(revision) if revision.isdecimal() else 0
 
 
+def kind_of(plan: Plan) -> Kind:
+    if plan.duet is not None:
+        return "duet"
+    if plan.functional:
+        return "functional"
+    return "smoke" if "smoke-run" in plan.warning_codes else "run"
+
+
 def time_in(run_id: str) -> float | None:
     """Returns the time in a run's id, in seconds since the epoch."""
     found = ID_TIME.match(run_id)
@@ -152,14 +160,6 @@ def _latest(store: Store, record: HistoryRecord) -> HistoryRecord | None:
     prefix = f"{HISTORY}{record.suite}/{record.stem}."
     keys = [key for key in store.keys(prefix) if name_of(key)[0] == record.stem]
     return find_record(store, HistoryRecord, max(keys, key=lambda key: name_of(key)[1])) if keys else None
-
-
-def _kind(bundle: Bundle) -> Kind:
-    if bundle.verdict.comparison is not None:
-        return "duet"
-    if bundle.plan.functional:
-        return "functional"
-    return "smoke" if "smoke-run" in bundle.plan.warning_codes else "run"
 
 
 def _started_at(plan: Plan, summary: Summary, launch: Launch | None) -> float:

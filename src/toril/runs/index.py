@@ -32,17 +32,17 @@ class Query:
     text: str = ""  # part of the id, the suite's name or a tag's value
     tags: Mapping[str, str] = field(default_factory=dict)
     commit: str = ""  # its beginning
-    outcome: str = ""
+    outcome: str = ""  # or another state of `ListedRun`
     kind: str = ""
     location: str = ""
     from_s: float | None = None  # of the start, in seconds since the epoch
     to_s: float | None = None  # exclusive
 
-    def matches(self, row: IndexRow) -> bool:
+    def matches(self, row: IndexRow, state: str) -> bool:
         wanted = self.text.casefold()
         return (
             self.suite in ("", row.suite)
-            and self.outcome in ("", row.outcome)
+            and self.outcome in ("", state)
             and self.kind in ("", row.kind)
             and (not self.location or self.location in row.locations)
             and row.tags.get("commit", "").startswith(self.commit)
@@ -63,7 +63,7 @@ class Page:
 
 def search(store: Store, query: Query, *, cursor: str = "", limit: int = 50) -> Page:
     """Returns the newest rows that match, after `cursor`. New runs do not move later pages."""
-    found = [row for row in all_rows(store) if row.stem > cursor and query.matches(row)]
+    found = [row for row in all_rows(store) if row.stem > cursor and query.matches(row, row.outcome)]
     rows = tuple(found[:limit])
     return Page(rows, rows[-1].stem if len(found) > limit else "")
 
@@ -73,11 +73,14 @@ def all_rows(store: Store) -> list[IndexRow]:
     return [row for month in _months(store) for row in month.rows()]
 
 
-def pack(store: Store, now: float) -> int:
+def pack(store: Store, now: float, at_least: int = 100) -> int:
     """Packs each month's loose rows, except those of the last days, into one file. Returns their number.
 
-    Also removes rows of deleted runs that an interrupted deletion or a concurrent packing left.
+    Does nothing if there are fewer than `at_least`. Also removes rows of deleted runs that an interrupted deletion or
+    a concurrent packing left.
     """
+    if sum(key.endswith(LOOSE) and _is_old(key, now) for key in store.keys(INDEX)) < at_least:
+        return 0
     packed = 0
     for month in _months(store):
         marked = month.marked()

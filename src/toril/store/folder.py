@@ -89,8 +89,8 @@ class FolderStore:
         )
         yield from sorted(key for key in found if key.startswith(prefix) and is_key(key))
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
-        for key in self.keys(prefix):
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        for key in (key for key in self.keys(prefix) if key > after):
             try:
                 about = self.path(key).stat()
             except FileNotFoundError:  # deleted since

@@ -160,8 +160,9 @@ class S3Store:
         """See `Store.keys`. Skips objects with invalid keys, such as the empty objects for folders."""
         yield from (key for key in self._all(prefix) if is_key(key))
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
-        for page in self._pages(prefix):
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        asked = {"StartAfter": self._prefix + after} if after else {}
+        for page in self._pages(prefix, **asked):
             for one in page.get("Contents", ()):
                 key = one["Key"].removeprefix(self._prefix)
                 if is_key(key):
