@@ -128,9 +128,6 @@ class Handle:
     def time(self) -> tuple[float, float]:
         return self._read("time", "", lambda: (self.world.now, 0.01))
 
-    def link(self, key: str, file_name: str) -> str | None:
-        return None
-
     def address(self, key: str) -> str:
         return f"s3://simulated/{key}"
 

@@ -53,11 +53,8 @@ def see(address: str, request: Request) -> Response:
 def attachment(data: bytes, name: str) -> Response:
     """Returns a file that browsers store and never show as a page."""
     kind = "text/plain; charset=utf-8" if name.endswith(TEXTS) else "application/octet-stream"
-    return Response(data, media_type=kind, headers=disposition(name))
-
-
-def disposition(name: str) -> dict[str, str]:
-    return {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+    return Response(data, media_type=kind, headers=headers)
 
 
 def status_of(error: UserError) -> int:

@@ -83,10 +83,6 @@ class Store(Protocol):
         """Returns the time of the store's clock in seconds since the epoch, and how much later it may be in seconds."""
         ...
 
-    def link(self, key: str, file_name: str) -> str | None:
-        """Returns an address that downloads the value as an attachment, for some minutes; None for a folder."""
-        ...
-
     def address(self, key: str) -> str:
         """Returns the address of a value, for messages."""
         ...

@@ -31,9 +31,6 @@ class FolderStore:
     def address(self, key: str) -> str:
         return str(self.path(key))
 
-    def link(self, key: str, file_name: str) -> str | None:
-        return None
-
     def put(self, key: str, data: bytes) -> None:
         temporary, path = self._written(key, data), self.path(key)
         with _writing(path, temporary):

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from toril.clock import Clock, MonotonicClock
 from toril.errors import OptionError, StoreError
@@ -32,7 +31,6 @@ BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 MARK = "toril-write"  # the name of the mark in an object's metadata
 TAKEN = {"PreconditionFailed", "412"}
 MISSING = {"NoSuchKey", "404"}
-LINK_S = 300  # how long a presigned address works
 MONOTONIC = MonotonicClock()
 NARROW_S, MOST_READINGS, STALE_S = 0.2, 5, 60.0  # of S3's clock
 CONTENT_TYPES = {
@@ -113,15 +111,6 @@ class S3Store:
 
     def address(self, key: str) -> str:
         return f"s3://{self.bucket}/{self._prefix}{key}"
-
-    def link(self, key: str, file_name: str) -> str | None:
-        asked = {
-            "Bucket": self.bucket,
-            "Key": self._prefix + checked(key),
-            "ResponseContentDisposition": f"attachment; filename*=UTF-8''{quote(file_name, safe='')}",
-            "ResponseContentType": "application/octet-stream",
-        }
-        return self._requests.client.generate_presigned_url("get_object", Params=asked, ExpiresIn=LINK_S)
 
     def put(self, key: str, data: bytes) -> None:
         self._on("put_object", key, **_body(key, data))

@@ -4,20 +4,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from toril.console.identity import Viewer
 from toril.console.runs import checked_id
-from toril.console.web import attachment, disposition, page
+from toril.console.web import attachment, page
 from toril.errors import NoSuchRunError, StoreError
 from toril.masking import mask
 from toril.records import Plan, run_key
-from toril.store import FolderStore, Store
+from toril.store import Store
 from toril.store.keys import is_key
 from toril.store.records import find_record
 
 router = APIRouter()
 MOST_THROUGH = 5 << 20  # bytes; the bucket itself serves larger files
+MOST_OF_FOLDER = 64 << 20  # without presigned addresses
 MOST_SHOWN = 64 << 10  # bytes of a text on a page: its end
 MOST_LISTED = 2_000
 LOGS = (".log", ".txt")
@@ -69,19 +70,17 @@ def files(request: Request, person: Viewer, run_id: str, log: str = "") -> Respo
 @router.get("/runs/{run_id}/files/{path:path}")
 def download(request: Request, person: Viewer, run_id: str, path: str) -> Response:
     """One file as an attachment; a large one from the bucket itself."""
-    store: Store = request.app.state.setup.store
+    setup = request.app.state.setup
     key = _key(run_id, path)
-    name = f"{run_id}-{path.rpartition('/')[2]}"
-    data = store.find(key, MOST_THROUGH)
+    most = MOST_OF_FOLDER if setup.presign is None else MOST_THROUGH
+    data = setup.store.find(key, most)
     if data is None:
         raise _missing(run_id, path)
-    if len(data) <= MOST_THROUGH:
-        return attachment(data, name)
-    address = store.link(key, name)
-    if address is not None:
-        return RedirectResponse(address, status_code=303)
-    assert isinstance(store, FolderStore)  # noqa: S101 - other stores have links
-    return FileResponse(store.path(key), media_type="application/octet-stream", headers=disposition(name))
+    if len(data) <= most:
+        return attachment(data, f"{run_id}-{path.rpartition('/')[2]}")
+    if setup.presign is None:
+        raise StoreError(f"{path} has more than {most >> 20} MiB; read it from the store", code="too-large")
+    return RedirectResponse(setup.presign(key), status_code=303)
 
 
 @router.get("/runs/{run_id}/suite")
