@@ -1,9 +1,14 @@
 """A console in this process over a store of made-up runs, with a person of a chosen role."""
 
 import math
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import uvicorn
 from fastapi import APIRouter, Request
 from starlette.testclient import TestClient
 
@@ -137,3 +142,21 @@ def running(store: Store, shown: Progress | None, *, plan: Plan | None = None, r
     if shown is not None:
         store.put(progress_key(plan.run_id), packed(shown))
     return plan.run_id
+
+
+@contextmanager
+def serving(store: Store, role: Role = "admin", *, clock: Any = None, **more: Any) -> Iterator[str]:
+    """Serves the console on loopback. Yields its address."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    app = create_app(setup(store, role, clock=clock, address=address, **more))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        yield address
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()

@@ -25,6 +25,8 @@ function fill(within, object) {
   }
 }
 
+const MARKS = { passed: "✔", failed: "✘", triggered: "!" };
+
 // ── tables and lists: a row for each name stays where it is; new ones follow
 
 function rows(table, items) {
@@ -45,7 +47,7 @@ function list(element, texts) {
   const wanted = JSON.stringify(texts);
   if (element.dataset.shown === wanted) return;
   element.dataset.shown = wanted;
-  element.replaceChildren(...texts.map(([state, text]) => make("li", { class: state }, ...(state ? [make("b", {}, state + " ")] : []), text)));
+  element.replaceChildren(...texts.map(([state, text]) => make("li", { class: state }, ...(state ? [make("b", {}, `${MARKS[state] || "?"} ${state} `)] : []), text)));
   element.closest("section").hidden = !texts.length;
 }
 
