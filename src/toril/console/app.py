@@ -21,6 +21,7 @@ from toril.store import Store
 
 # Modules with a `router`; those of pages are not part of the API's description.
 PAGES = (
+    "compare",
     "home",
     "locations",
     "me",

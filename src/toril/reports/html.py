@@ -32,7 +32,7 @@ NAMES = {  # sections in the navigation
     **{"generators": "Generators", "server": "Server", "about": "About"},
 }
 CLASSES = {"crossed": "figures crossed", "comparison": "compared", "compared-load": "slim", "cases": "errors"}
-CLASSES |= {"errors": "errors", "generators": "generators"} | dict.fromkeys(
+CLASSES |= {"compared-criteria": "compared", "errors": "errors", "generators": "generators"} | dict.fromkeys(
     ("label", "location", "execution"), "figures"
 )
 MOST = {"reasons": 12, "criteria": 60, "rows": 2000}
