@@ -1,4 +1,4 @@
-"""`/compare?run=a&run=b…&reference=a`: two to five runs against a pinned reference. Without two runs, a form to choose."""
+"""`/compare?run=a&run=b…&reference=a`: two to five runs against a pinned one; a form to choose, if there are fewer."""
 
 from dataclasses import dataclass
 from string import ascii_uppercase
@@ -54,8 +54,8 @@ def compare_runs(request: Request, person: Viewer, reference: str = "", q: str =
         rows = search(setup.store, Query(text=q), limit=OFFERED).rows
         offered = [row for row in rows if row.run_id not in bundles]
         return page(
-            request, "compare_form.html.jinja", title="Compare", chosen=list(bundles), offered=offered, problems=problems,
-            reference=reference, q=q, most=MOST_RUNS,
+            request, "compare_form.html.jinja", title="Compare", chosen=list(bundles), offered=offered,
+            problems=problems, reference=reference, q=q, most=MOST_RUNS,
         )  # fmt: skip
     pinned = reference if reference in bundles else next(iter(bundles))
     runs = [
