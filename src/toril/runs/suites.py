@@ -89,7 +89,7 @@ def save(
             suite=name, number=number + 1, at=at, by=by, comment=comment, files=hashes, origin=origin
         )
         if store.put_once(_key(name, version.number), version.to_json()):
-            _retire(store, name, at)
+            _retire(store, name)
             return version
     raise StoreError(f"suite {name}: others save versions all the time; try again", code="version-conflict")
 
@@ -157,11 +157,11 @@ def suite_names(store: Store) -> list[str]:
     return sorted(found | {name for name in store.names(TOP) if NAME.fullmatch(name)})
 
 
-def delete(store: Store, name: str, at: float) -> None:
+def delete(store: Store, name: str) -> None:
     """Deletes all versions of a suite; its runs stay. StoreError if there is no such suite."""
     current(store, name)
     store.delete(f"{TOP}{name}/")
-    _retire(store, name, at)
+    _retire(store, name)
 
 
 def copy(store: Store, name: str, new_name: str, *, by: str, at: float) -> SuiteVersion:
@@ -220,10 +220,11 @@ def _pushed(store: Store, name: str) -> SuiteVersion | None:
     return SuiteVersion(suite=name, number=0, at=found.at, files=found.files, origin=found.origin)
 
 
-def _retire(store: Store, name: str, at: float) -> None:
+def _retire(store: Store, name: str) -> None:
     """Empties the record of an older toril's push, so that no older toril runs the old files."""
-    if _pushed(store, name) is not None:
-        store.put(f"suites/{name}.json", Pushed(suite=name, at=at, files={}).to_json())
+    found = _pushed(store, name)
+    if found is not None:
+        store.put(f"suites/{name}.json", Pushed(suite=name, at=found.at, files={}).to_json())
         store.delete(f"suites/{name}/")
 
 
