@@ -17,6 +17,7 @@ from toril.console.guard import App, Guard
 from toril.console.identity import Identity
 from toril.errors import UserError
 from toril.launchers.findings import Finding
+from toril.runs.requests import Starter
 from toril.store import Store
 
 # Modules with a `router`; those of pages are not part of the API's description.
@@ -26,6 +27,7 @@ PAGES = (
     "locations",
     "me",
     "run",
+    "run_actions",
     "run_files",
 )
 API = (
@@ -44,6 +46,7 @@ class Setup:
     clock: Clock
     examine: Callable[[Store], Iterable[Finding]]  # what `toril doctor` finds
     address: str  # its own, such as `https://load.example.com`; never read from a request
+    starter: Starter
     presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
     max_cost_usd: float | None = None  # a run, for operators
     origin_secret: str = ""  # what CloudFront adds to each request

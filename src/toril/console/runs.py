@@ -1,13 +1,17 @@
 """Finds the run of a request, in whichever state it is: requested, running, or over."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from toril.errors import NoSuchRunError, StoreError
+from toril.errors import NoSuchRunError, OptionError, StoreError, SuiteError
+from toril.records import Plan, run_key
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.progress import Progress
 from toril.runs.find import RUN_ID
 from toril.runs.live import changes, watched
+from toril.runs.notes import baseline_of
+from toril.runs.requests import failure_of
 from toril.store import Store
 from toril.store.records import find_record
 
@@ -30,6 +34,19 @@ class Seen:
         return None if self.progress is None else changes(self.progress, since)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What each page of a run shows at its top."""
+
+    run_id: str
+    suite: str
+    state: State
+    plan: Plan | None = None
+    request: RunRequest | None = None  # if the run was requested, so that it can be requested again
+    is_baseline: bool = False
+    notes: int = 0
+
+
 def checked_id(run_id: str) -> str:
     """Returns the id; NoSuchRunError if no run can have it."""
     if not RUN_ID.fullmatch(run_id):
@@ -48,7 +65,38 @@ def seen(store: Store, run_id: str, now: float) -> Seen:
         return Seen(state=found.state, etag=found.etag, age_s=found.age_s, progress=found.progress)
     request = find_record(store, RunRequest, f"requests/{run_id}.json")
     if request is None:
-        raise NoSuchRunError(f"no run {run_id} in this store; its folder may have expired", code="no-such-run")
-    failure = find_record(store, RequestFailure, f"requests/{run_id}.failed.json")
+        raise _missing(run_id)
+    failure = failure_of(store, run_id)
     state: State = "requested" if failure is None else "refused"
     return Seen(state=state, etag=f'"{state}"', request=request, failure=failure)
+
+
+def head_of(store: Store, run_id: str, found: Seen | None = None, plan: Plan | None = None) -> Head:
+    """Returns the top of a run's page; NoSuchRunError if there is no such run."""
+    plan = plan or find_record(store, Plan, run_key(checked_id(run_id), "plan.json"))
+    if plan is None:
+        if found is None or found.request is None:
+            raise _missing(run_id)
+        return Head(run_id=run_id, suite=found.request.suite, state=found.state, request=found.request)
+    state: State = "running" if found is None else found.state
+    if found is None and store.find(run_key(run_id, "verdict.json"), 0) is not None:
+        state = "judged"
+    if state != "judged":
+        return Head(run_id=run_id, suite=plan.suite, state=state, plan=plan)
+    baseline = None
+    with suppress(OptionError, SuiteError):  # a name that no stored suite can have
+        baseline = baseline_of(store, plan.suite)
+    return Head(
+        run_id=run_id,
+        suite=plan.suite,
+        state=state,
+        plan=plan,
+        request=find_record(store, RunRequest, f"requests/{run_id}.json"),
+        is_baseline=baseline is not None and baseline.run_id == run_id,
+        notes=sum(1 for _ in store.keys(f"notes/{run_id}/")),
+    )
+
+
+def _missing(run_id: str) -> NoSuchRunError:
+    text = f"no run {run_id} in this store; it was deleted, or its folder has expired"
+    return NoSuchRunError(text, code="no-such-run")

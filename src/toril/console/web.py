@@ -16,6 +16,7 @@ from toril.console import static
 from toril.console.identity import Identity, Person, RefusedError
 from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.masking import mask
+from toril.reports import FORMATS
 from toril.reports.blocks import mark_of
 
 MISSING_CODES = frozenset({"no-such-run", "no-such-suite", "no-such-key", "no-such-version", "no-such-schedule"})
@@ -160,6 +161,7 @@ def templates() -> Environment:
     environment.globals.update(
         static=static.address_of,
         version=__version__,
+        downloads=[name for name in FORMATS if name not in ("terminal", "annotations", "outputs")],
         text=text,
         mark=mark_of,
         plural=text.plural,

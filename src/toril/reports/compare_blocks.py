@@ -48,7 +48,9 @@ def several_blocks(comparisons: Mapping[str, Comparison], reference: str) -> Seq
     blocks: list[Block] = []
     for name, comparison in comparisons.items():
         pair = f"{name} against {reference}"
-        blocks.append(replace(_page_table(comparison), title=pair, about=f"base is {reference}, the reference"))
+        blocks.append(
+            replace(_page_table(comparison), title=pair, about=f"base is {reference}, the reference", message="")
+        )
         for table, what in ((_criteria(comparison), "Criteria"), (_load(comparison), "Load")):
             if table is not None:
                 blocks.append(replace(table, title=f"{what}: {pair}", folded=len(comparisons) > 1))

@@ -1,6 +1,7 @@
 """`/compare?run=a&run=b…&reference=a`: two to five runs against a pinned one; a form to choose, if there are fewer."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from string import ascii_uppercase
 from urllib.parse import urlencode
 
@@ -35,6 +36,11 @@ class Compared:
     is_reference: bool
     pin: str  # the address of this page with the run as the reference
     without: str  # … and without the run
+
+    @property
+    def started_at(self) -> float | None:
+        known = self.bundle.summary.started_at
+        return datetime.fromisoformat(known).timestamp() if known else None
 
 
 @router.get("/compare")

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from toril import text
 from toril.console.identity import Operator, Person, Viewer
-from toril.console.runs import Seen, checked_id, seen
+from toril.console.runs import Seen, checked_id, head_of, seen
 from toril.console.web import attachment, page, see
 from toril.errors import InfrastructureError, StoreError, UserError
 from toril.launchers.prepare import read_deployments
@@ -30,7 +30,6 @@ from toril.store.records import find_record
 
 router = APIRouter()
 MOST_INLINE = 64_000  # bytes of the charts' data; a second request loads more
-DOWNLOADS = [name for name in FORMATS if name not in ("terminal", "annotations", "outputs")]
 PHASES = {"preparing": "Start", "running": "Load", "draining": "Last results", "waiting": "CloudWatch's metrics"}
 SHOWN: dict[str, Callable[[Any], str]] = {  # the kinds of figures that live.js writes, too
     "us": text.time,
@@ -53,7 +52,11 @@ def run(request: Request, person: Viewer, run_id: str) -> Response:
     plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
     if plan is None or found.state == "over":
         return page(
-            request, "run_state.html.jinja", title=run_id, **_head(run_id, found, plan), data=_data(found, run_id)
+            request,
+            "run_state.html.jinja",
+            title=run_id,
+            **_head(setup.store, run_id, found, plan),
+            data=_data(found, run_id),
         )
     return _live(request, run_id, found, plan)
 
@@ -80,7 +83,11 @@ def ask(request: Request, person: Operator, run_id: str) -> Response:
     found = seen(setup.store, run_id, setup.clock.now())
     plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
     return page(
-        request, "run_stop.html.jinja", title="Stop", **_head(run_id, found, plan), **_left(setup.store, found, plan)
+        request,
+        "run_stop.html.jinja",
+        title="Stop",
+        **_head(setup.store, run_id, found, plan),
+        **_left(setup.store, found, plan),
     )
 
 
@@ -127,7 +134,7 @@ def dollars(usd: float) -> str:
 def _live(request: Request, run_id: str, found: Seen, plan: Plan, status: int = 200, **form: Any) -> Response:
     progress = found.progress
     model = {
-        **_head(run_id, found, plan),
+        **_head(request.app.state.setup.store, run_id, found, plan),
         **_left(request.app.state.setup.store, found, plan),
         "now": progress,
         "shown": _shown,
@@ -179,7 +186,7 @@ def _over(request: Request, person: Person, run_id: str) -> Response:
     content = _content(bundle)
     data = json.dumps(content.data, separators=(",", ":"))
     model = {
-        **_head(run_id, Seen(state="judged", etag=""), bundle.plan),
+        **_head(request.app.state.setup.store, run_id, Seen(state="judged", etag=""), bundle.plan),
         "content": content.html,
         "data": content.data if len(data) <= MOST_INLINE else None,
         "bundle": bundle,
@@ -197,7 +204,5 @@ def _content(bundle: Bundle) -> Fragment:
     return fragment(report_of(run, charts=charts_of(run)), files=f"/runs/{bundle.plan.run_id}/files/")
 
 
-def _head(run_id: str, found: Seen, plan: Plan | None) -> dict[str, Any]:
-    """Returns what each page of a run shows at its top."""
-    suite = plan.suite if plan is not None else found.request.suite if found.request is not None else ""
-    return {"run_id": run_id, "suite": suite, "state": found.state, "found": found, "plan": plan, "formats": DOWNLOADS}
+def _head(store: Store, run_id: str, found: Seen, plan: Plan | None) -> dict[str, Any]:
+    return {"head": head_of(store, run_id, found, plan), "found": found}

@@ -1,20 +1,18 @@
 """`/runs/{id}/files` and `/runs/{id}/suite`: what a run left behind. Files are attachments and never pages."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from toril.console.identity import Viewer
-from toril.console.runs import checked_id
+from toril.console.runs import checked_id, head_of
 from toril.console.web import attachment, page
 from toril.errors import NoSuchRunError, StoreError
 from toril.masking import mask
-from toril.records import Plan, run_key
+from toril.records import run_key
 from toril.store import Store
 from toril.store.keys import is_key
-from toril.store.records import find_record
 
 router = APIRouter()
 MOST_THROUGH = 5 << 20  # bytes; the bucket itself serves larger files
@@ -63,7 +61,7 @@ def files(request: Request, person: Viewer, run_id: str, log: str = "") -> Respo
         left_out=max(0, len(found) - MOST_LISTED),
         logs=logs,
         shown=shown,
-        **_head(store, run_id),
+        head=head_of(store, run_id),
     )
 
 
@@ -87,14 +85,14 @@ def download(request: Request, person: Viewer, run_id: str, path: str) -> Respon
 def suite(request: Request, person: Viewer, run_id: str, file: str = "") -> Response:
     """The suite as it was run: its files, and the text of one."""
     store: Store = request.app.state.setup.store
-    head = _head(store, run_id)
-    plan: Plan = head["plan"]
-    names = sorted(plan.files)
+    head = head_of(store, run_id)
+    known = {} if head.plan is None else head.plan.files
+    names = sorted(known)
     first = file or next((name for name in names if name.endswith((".yml", ".yaml"))), names[0] if names else "")
-    if file and file not in plan.files:
+    if file and file not in known:
         raise _missing(run_id, file)
-    shown = _text(store, run_id, f"suite/{first}", None) if first in plan.files else None
-    return page(request, "run_suite.html.jinja", title="Suite", names=names, chosen=first, shown=shown, **head)
+    shown = _text(store, run_id, f"suite/{first}", None) if first in known else None
+    return page(request, "run_suite.html.jinja", title="Suite", names=names, chosen=first, shown=shown, head=head)
 
 
 def files_of(store: Store, run_id: str) -> list[File]:
@@ -126,12 +124,3 @@ def _key(run_id: str, path: str) -> str:
 
 def _missing(run_id: str, path: str) -> StoreError:
     return StoreError(f"run {run_id} has no file {path[:300]!r}", code="no-such-key")
-
-
-def _head(store: Store, run_id: str) -> dict[str, Any]:
-    plan = find_record(store, Plan, run_key(checked_id(run_id), "plan.json"))
-    if plan is None:
-        raise NoSuchRunError(f"no run {run_id} in this store; its folder may have expired", code="no-such-run")
-    is_judged = store.find(run_key(run_id, "verdict.json"), 0) is not None
-    state = "judged" if is_judged else "running"
-    return {"run_id": run_id, "suite": plan.suite, "plan": plan, "state": state, "formats": ()}
