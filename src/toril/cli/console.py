@@ -31,9 +31,11 @@ def console(
     import webbrowser
 
     from toril.clock import SystemClock
+    from toril.console.deployed import DeployedStarter, EventBridge
     from toril.console.identity import Loopback
+    from toril.console.starter import LocalStarter
     from toril.launchers.doctor import examine_all as examine
-    from toril.store import open_store
+    from toril.store import FolderStore, open_store
 
     identity = Loopback()
     with _listening(port) as listener:
@@ -45,6 +47,8 @@ def console(
             clock=clock,
             examine=lambda one: examine(one, store, clock),
             address=address,
+            starter=LocalStarter(opened) if isinstance(opened, FolderStore) else DeployedStarter(opened),
+            schedules=None if isinstance(opened, FolderStore) else EventBridge(opened),
         )
         app = create_app(setup)
         typer.echo(f"{address}{identity.entrance}")

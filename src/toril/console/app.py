@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from toril import __version__
 from toril.clock import Clock
 from toril.console import static, web
+from toril.console.deployed import Scheduler
 from toril.console.guard import App, Guard
 from toril.console.identity import Identity
 from toril.errors import UserError
@@ -23,12 +24,15 @@ from toril.store import Store
 # Modules with a `router`; those of pages are not part of the API's description.
 PAGES = (
     "compare",
+    "edit",
     "home",
     "locations",
     "me",
     "run",
     "run_actions",
     "run_files",
+    "schedules",
+    "suites",
 )
 API = (
     "files",
@@ -47,6 +51,7 @@ class Setup:
     examine: Callable[[Store], Iterable[Finding]]  # what `toril doctor` finds
     address: str  # its own, such as `https://load.example.com`; never read from a request
     starter: Starter
+    schedules: Scheduler | None = None  # None: the store is in a folder
     presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
     max_cost_usd: float | None = None  # a run, for operators
     origin_secret: str = ""  # what CloudFront adds to each request
