@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Annotated, Any
@@ -96,6 +97,7 @@ def console(
     from toril.console.identity import Loopback, local_host
     from toril.console.starter import LocalStarter
     from toril.launchers.doctor import examine_all as examine
+    from toril.runs.stored import fill
     from toril.store import FolderStore, open_store
 
     if not issuer and (public_address or not _is_loopback(host)):
@@ -125,6 +127,7 @@ def console(
             schedules=None if isinstance(opened, FolderStore) else EventBridge(opened),
         )
         app = create_app(setup)
+        threading.Thread(target=lambda: fill(opened, clock.now()), daemon=True).start()
         typer.echo(f"{address}{entrance}")
         if not issuer:
             typer.echo("This address signs one browser in. Press Ctrl-C to end the console.", err=True)

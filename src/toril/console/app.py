@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from toril import __version__
 from toril.clock import Clock
@@ -23,16 +24,25 @@ from toril.store import Store
 # Modules with a `router`; those of pages are not part of the API's description.
 PAGES = (
     "audit",
+    "compare",
     "edit",
     "home",
     "locations",
     "me",
+    "run",
+    "run_actions",
+    "run_files",
+    "runs",
     "schedules",
     "suites",
 )
 API = (
     "files",
+    "live",
     "me",
+    "runs",
+    "schedules",
+    "suites",
 )
 
 
@@ -68,6 +78,7 @@ def create_app(setup: Setup) -> App:
     app.add_exception_handler(UserError, web.on_user_error)
     app.add_exception_handler(RequestValidationError, web.on_invalid_request)
     app.add_exception_handler(HTTPException, web.on_http_error)
+    app.add_middleware(GZipMiddleware, minimum_size=1024)
     app.include_router(setup.identity.routes)
     app.include_router(static.routes())
     for name in PAGES:

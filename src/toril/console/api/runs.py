@@ -1,21 +1,21 @@
 """`/api/v1/runs`: search, start, stop, adjust, report, annotate and delete runs; `/api/v1/compare`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from toril.clock import Clock
-from toril.console.identity import Admin, Operator, Person, Viewer
-from toril.errors import NoSuchRunError
+from toril.console.identity import Admin, Operator, Viewer
+from toril.console.runs import State, head_of, seen, start_run
 from toril.plan.options import RunOptions
-from toril.records import Plan, Verdict, run_key
+from toril.records import Outcome, Plan, Verdict, run_key
 from toril.records.console import RequestFailure, RunNote, RunRequest
 from toril.records.history import IndexRow
 from toril.records.summary import Summary
 from toril.reports import COMPARED, FORMATS, ComparedFormat, check, compared, pieces
-from toril.runs import activity, adjust, index, notes, requests, stored
+from toril.runs import activity, adjust, index, notes, stored
 from toril.runs.find import RUN_ID, run_in
 from toril.store import Store
 from toril.store.records import find_record
@@ -32,17 +32,6 @@ MOST_ROWS = 500
 HERE = "of this console"
 
 RunId = Annotated[str, Path(pattern=f"^{RUN_ID.pattern}$", description="Run id.")]
-State = Literal[
-    "requested",
-    "running",
-    "without owner",
-    "not judged",
-    "unreadable",
-    "failed to start",
-    "passed",
-    "failed",
-    "inconclusive",
-]
 
 
 class RunPage(BaseModel):
@@ -56,7 +45,7 @@ class Running(BaseModel):
     """A run that is not judged yet."""
 
     run_id: str
-    state: State
+    state: str
 
 
 class StartRun(BaseModel):
@@ -78,18 +67,18 @@ class Started(BaseModel):
     """A run that will start."""
 
     run_id: str
-    state: State = "requested"
 
 
 class RunDetails(BaseModel):
     """One run: its state, and the records that exist."""
 
     run_id: str
+    suite: str
     state: State
+    outcome: Outcome | None = None
     plan: Plan | None = None
     request: RunRequest | None = None
     failure: RequestFailure | None = None
-    notes: tuple[RunNote, ...] = ()
     is_baseline: bool = False
 
 
@@ -139,24 +128,55 @@ def search_runs(
 def running_runs(request: Request, person: Viewer) -> list[Running]:
     """Returns the runs that are not judged yet, newest first."""
     found = activity.running(_store(request), _clock(request).now())
-    return [Running.model_validate({"run_id": one.row.run_id, "state": one.state}) for one in found]
+    return [Running(run_id=one.row.run_id, state=one.state) for one in found]
 
 
 @router.post("/runs", status_code=202)
-def start_run(
+def post_run(
     request: Request,
     person: Operator,
     wanted: StartRun,
     idempotency_key: Annotated[str | None, Header(max_length=200, description="A repeated key starts one run.")] = None,
 ) -> Started:
     """Starts a run of a stored suite. It returns at once; the run's state tells whether it began."""
-    return Started(run_id=start(request, person, wanted, idempotency_key).run_id)
+    options = RunOptions(
+        overrides=wanted.overrides,
+        environment=wanted.environment,
+        workers=wanted.workers,
+        on=wanted.on,
+        tags=wanted.tags,
+        smoke=wanted.smoke,
+        locations=wanted.locations,
+    )
+    found = start_run(
+        request.app.state.setup,
+        person,
+        wanted.suite,
+        options,
+        version=wanted.version,
+        max_cost_usd=wanted.max_cost_usd,
+        key=idempotency_key,
+    )
+    return Started(run_id=found.run_id)
 
 
 @router.get("/runs/{run_id}")
 def get_run(request: Request, person: Viewer, run_id: RunId) -> RunDetails:
     """Returns the state of a run and its small records."""
-    return details_of(_store(request), run_id, _clock(request).now())
+    store = _store(request)
+    found = seen(store, run_id, _clock(request).now())
+    head = head_of(store, run_id, found)
+    verdict = find_record(store, Verdict, run_key(run_id, "verdict.json")) if head.state == "judged" else None
+    return RunDetails(
+        run_id=run_id,
+        state=head.state,
+        outcome=verdict and verdict.outcome,
+        suite=head.suite,
+        plan=head.plan,
+        request=head.request,
+        failure=found.failure,
+        is_baseline=head.is_baseline,
+    )
 
 
 @router.get("/runs/{run_id}/summary", response_class=Response, responses={200: {"model": Summary}})
@@ -246,59 +266,6 @@ def compare_runs(
     headers = {"content-disposition": "attachment"} if format == "html" else {}
     media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
     return Response(compared(format, *runs), media_type=media_type, headers=headers)
-
-
-def start(request: Request, person: Person, wanted: StartRun, key: str | None = None) -> RunRequest:
-    """Stores the request of a run and starts it. The pages call this function, too."""
-    setup = request.app.state.setup
-    limits = [
-        one for one in (wanted.max_cost_usd, None if person.may("admin") else setup.max_cost_usd) if one is not None
-    ]
-    options = RunOptions(
-        overrides=wanted.overrides,
-        environment=wanted.environment,
-        workers=wanted.workers,
-        on=wanted.on,
-        tags=wanted.tags,
-        smoke=wanted.smoke,
-        locations=wanted.locations,
-    )
-    found = requests.request_run(
-        setup.store,
-        wanted.suite,
-        options,
-        version=wanted.version,
-        by=person.subject,
-        at=setup.clock.now(),
-        key=key,
-        max_cost_usd=min(limits, default=None),
-    )
-    setup.starter.start(found)
-    return found
-
-
-def details_of(store: Store, run_id: str, now: float) -> RunDetails:
-    """Returns the state of a run and its small records; NoSuchRunError if the store has none."""
-    plan = find_record(store, Plan, run_key(run_id, "plan.json"))
-    asked, failure = requests.request_of(store, run_id), requests.failure_of(store, run_id)
-    if plan is None and asked is None:
-        raise NoSuchRunError(f"no run {run_id!r} in this store", code="no-such-run")
-    state: Any = "requested" if failure is None else "failed to start"
-    baseline = None
-    if plan is not None:
-        verdict = find_record(store, Verdict, run_key(run_id, "verdict.json"))
-        found = activity.activity_of(store, plan, now)
-        state = verdict.outcome if verdict else "not judged" if found == "over" else found
-        baseline = notes.baseline_of(store, plan.suite)
-    return RunDetails(
-        run_id=run_id,
-        state=state,
-        plan=plan,
-        request=asked,
-        failure=failure,
-        notes=tuple(notes.notes_of(store, run_id)),
-        is_baseline=baseline is not None and baseline.run_id == run_id,
-    )
 
 
 def _record(request: Request, run_id: str, name: str) -> Response:

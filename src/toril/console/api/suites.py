@@ -132,7 +132,7 @@ def save_version(request: Request, person: Operator, name: Name, wanted: NewVers
 @router.delete("/suites/{name}")
 def delete_suite(request: Request, person: Operator, name: Name) -> Message:
     """Deletes all versions of a suite; its runs stay."""
-    suites.delete(_store(request), name, _clock(request).now())
+    suites.delete(_store(request), name)
     return Message(message=f"suite {name} is deleted; its runs stay")
 
 

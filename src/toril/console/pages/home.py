@@ -9,7 +9,9 @@ from fastapi.responses import Response
 from toril.console.identity import Viewer
 from toril.console.web import page
 from toril.records.history import IndexRow
+from toril.records.schedule import SuiteSchedule
 from toril.runs import activity, index, suites
+from toril.runs.schedules import next_runs
 
 router = APIRouter()
 SPARK = 30  # runs in a suite's line
@@ -33,7 +35,7 @@ def home(request: Request, person: Viewer) -> Response:
     now = setup.clock.now()
     cards = cards_of(index.all_rows(setup.store), suites.suite_names(setup.store))
     going_on = activity.running(setup.store, now)
-    upcoming: dict[str, float] = {}
+    upcoming = upcoming_of(setup.schedules.schedules()[0], now) if setup.schedules else {}
     return page(
         request, "home.html.jinja", title="Home", cards=cards, going_on=going_on, upcoming=upcoming, spark_length=SPARK
     )
@@ -51,3 +53,9 @@ def cards_of(rows: Iterable[IndexRow], stored: Iterable[str]) -> list[SuiteCard]
         compared = [row.p95_us for row in found if row.kind in NIGHTS and not row.branch][:SPARK]
         cards.append(SuiteCard(name, found[0] if found else None, compared[::-1], len(found), name in names))
     return cards
+
+
+def upcoming_of(found: Iterable[SuiteSchedule], now: float) -> dict[str, float]:
+    """Returns the time of each suite's next scheduled run."""
+    times = [(schedule.suite, at) for schedule in found for at in next_runs(schedule, now, 1)]
+    return {suite: at for suite, at in sorted(times, key=lambda one: one[1], reverse=True)}
