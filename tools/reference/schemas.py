@@ -22,12 +22,14 @@ from toril.records import (
     SuiteOrigin,
     Verdict,
 )
+from toril.records.console import AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion
 from toril.records.document import Record
 from toril.records.summary import Summary
 from toril.runs.suites import Pushed
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: tuple[type[Record], ...] = (
+    AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion,
     Deployment, End, Exit, Launch, Lease, Plan, Pushed, Rate, Ready, ServerMetrics, Start, Stop, SuiteOrigin,
 )  # fmt: skip
 DOCUMENTS: dict[str, type[Any]] = {"toril.summary/1": Summary, "toril.verdict/1": Verdict}

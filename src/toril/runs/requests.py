@@ -126,7 +126,7 @@ def requested(store: Store, run_id: str) -> RunRequest:
     """Returns a request; StoreError if there is none."""
     found = find_record(store, RunRequest, _request_key(run_id))
     if found is None:
-        text = f"{store.address(_request_key(run_id))}: nobody requested this run; use `toril run SUITE`"
+        text = f"{store.address(_request_key(run_id))}: no such request; to start a run yourself, use `toril run SUITE`"
         raise StoreError(text, code="no-such-request")
     return found
 
