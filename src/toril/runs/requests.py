@@ -66,6 +66,7 @@ def request_run(
 ) -> RunRequest:
     """Stores a request for a run of a suite, by default of its current version; SuiteError if it cannot run.
 
+    `options.run_id` is ignored: the id is made from the time, and from the key if there is one.
     `key`: makes the call repeatable: the caller's calls with one key return one request. OptionError if the call asks
     for another run than the first one with this key.
     """
@@ -107,6 +108,7 @@ def _request(
             overrides=tuple(options.overrides),
             environment=dict(options.environment),
             tags=dict(options.tags),
+            against=options.against,
             max_cost_usd=max_cost_usd,
         )
     except ValidationError as error:
@@ -141,6 +143,7 @@ def options_of(request: RunRequest) -> RunOptions:
         run_id=request.run_id,
         tags={**request.tags, VERSION_TAG: str(request.version)},
         smoke=request.smoke,
+        against=request.against,
         locations=request.locations,
     )
 
