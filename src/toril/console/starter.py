@@ -1,4 +1,4 @@
-"""Starts requested runs: on this machine, each as a command that outlives the console, or on Fargate."""
+"""Starts requested runs on this machine: each is a command of its own, which outlives the console."""
 
 import os
 import subprocess
@@ -8,17 +8,15 @@ from pathlib import Path
 
 from toril.clock import Clock, SystemClock
 from toril.errors import InfrastructureError
-from toril.launchers.prepare import read_deployments
 from toril.records import run_key
 from toril.records.console import RunRequest
-from toril.runs.requests import Starter, failure_of, keep_failure
-from toril.store import FolderStore, Store
+from toril.runs.requests import failure_of, keep_failure
+from toril.store import FolderStore
 from toril.store.folder import make_private
 from toril.suite.reader import OF_THE_JOB
 
 MOST_RUNS = 2  # at a time: local workers share this machine, and measure each other
 LOG_TAIL_CHARS = 600
-ATTEMPTS = 3  # of a call to AWS; a repeated start is the same one
 
 
 class LocalStarter:
@@ -70,23 +68,3 @@ class LocalStarter:
             tail = log.read_text(errors="replace").strip()[-LOG_TAIL_CHARS:]
             message = f"exit code {process.returncode}; last log lines: {tail}"
             keep_failure(self._store, run_id, self._clock.now(), "not-started", message)
-
-
-class BucketStarter:
-    """Starts a coordinator's task for each run in a bucket's store, from the current record of the home region."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def start(self, request: RunRequest) -> None:
-        """See `Starter.start`."""
-        from toril.launchers.fargate import clients
-        from toril.launchers.fargate.coordinator_task import FargateStarter, home_region
-
-        home = home_region(read_deployments(self._store))
-        FargateStarter(home, clients({home.region: home}, attempts=ATTEMPTS)).start(request)
-
-
-def starter_for(store: Store) -> Starter:
-    """Returns the starter of runs in a store."""
-    return LocalStarter(store) if isinstance(store, FolderStore) else BucketStarter(store)
