@@ -85,6 +85,7 @@ def create_app(setup: Setup) -> App:
         app.include_router(_router(f"toril.console.pages.{name}"), include_in_schema=False)
     for name in API:
         app.include_router(_router(f"toril.console.api.{name}"), prefix="/api/v1")
+    app.include_router(_router("toril.console.api.mcp"))
     return Guard(app=app, address=setup.address, origin_secret=setup.origin_secret, upload_address=setup.upload_address)
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from toril.console.api.runs import Message
 from toril.console.deployed import Scheduler
@@ -15,6 +15,12 @@ from toril.runs.schedules import next_runs
 
 router = APIRouter()
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Name of the schedule.")]
+
+
+class NewSchedule(SuiteSchedule):
+    """A schedule to create or change."""
+
+    model_config = ConfigDict(defer_build=False)
 
 
 class Listed(BaseModel):
@@ -58,17 +64,17 @@ def list_schedules(request: Request, person: Viewer) -> list[Listed]:
 
 
 @router.post("/schedules", status_code=201, tags=["schedules"])
-def create_schedule(request: Request, person: Operator, schedule: SuiteSchedule) -> SuiteSchedule:
+def create_schedule(request: Request, person: Operator, schedule: NewSchedule) -> SuiteSchedule:
     """Creates a schedule."""
-    own = schedule.model_copy(update={"source": "console"})
+    own = SuiteSchedule.model_validate(schedule.model_dump() | {"source": "console"})
     _scheduler(request).create(own)
     return own
 
 
 @router.put("/schedules/{name}", tags=["schedules"])
-def update_schedule(request: Request, person: Operator, name: Name, schedule: SuiteSchedule) -> SuiteSchedule:
+def update_schedule(request: Request, person: Operator, name: Name, schedule: NewSchedule) -> SuiteSchedule:
     """Changes a schedule of the console, or pauses and resumes it."""
-    own = schedule.model_copy(update={"source": "console", "name": name})
+    own = SuiteSchedule.model_validate(schedule.model_dump() | {"source": "console", "name": name})
     _scheduler(request).update(own)
     return own
 
