@@ -22,6 +22,7 @@ from toril.records import (
     SuiteOrigin,
     Verdict,
 )
+from toril.records.console import AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion
 from toril.records.document import Record
 from toril.records.progress import Progress
 from toril.records.summary import Summary
@@ -29,6 +30,7 @@ from toril.runs.suites import Pushed
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: tuple[type[Record], ...] = (
+    AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion,
     Deployment, End, Exit, Launch, Lease, Plan, Pushed, Rate, Ready, ServerMetrics, Start, Stop, SuiteOrigin,
 )  # fmt: skip
 DOCUMENTS: dict[str, type[Any]] = {
