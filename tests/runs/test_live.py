@@ -20,12 +20,12 @@ def scene(tmp_path):
     return lambda **how: Scene(tmp_path, **how)
 
 
-def versions_of(one: Scene) -> list[tuple[float, Progress]]:
+def versions_of(one):
     """Runs it. Returns each version with the time of its write."""
     found: list[tuple[float, Progress]] = []
     put = one.store.put
 
-    def put_and_look(key: str, data: bytes) -> None:
+    def put_and_look(key, data):
         put(key, data)
         if key == one.key("progress.json"):
             found.append((one.clock.now(), Progress.from_json(data, key)))
@@ -68,7 +68,7 @@ def test_the_cost_of_tasks_grows_during_the_run(scene):
     one = scene()
     task = RanTask(arn="arn", region="us-east-1", capacity="FARGATE", pull_started_at=one.clock.now() - 600)
     one.launcher.tasks = lambda: {"local-1": task, "local-2": task}
-    costs = [version.cost_usd for _, version in versions_of(one)]
+    costs = [version.cost_usd or 0.0 for _, version in versions_of(one)]
     assert costs == sorted(costs)
     assert 0 < costs[0] < costs[-1]
 
