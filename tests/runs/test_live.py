@@ -10,7 +10,7 @@ from tests.launchers.scene import Scene, abandoned
 from tests.tiers import examples
 from toril.records import RanTask
 from toril.records.progress import EVERY_S, RECENT_S, Progress, Recent, packed
-from toril.runs.live import STALE_S, changes, watched
+from toril.runs.live import STALE_S, Watched, changes, watched
 
 COLUMNS = [name for name in Recent().members() if name != "from_s"]
 
@@ -93,6 +93,14 @@ def test_a_watcher_of_a_busy_owner_sees_the_age_of_the_figures(scene):
     old = Progress(run_id=one.plan.run_id, at=one.clock.now() - 4, phase="running")
     one.store.put(one.key("progress.json"), packed(old))
     assert (now_of(one).state, now_of(one).age_s) == ("running", 4)
+
+
+def test_a_watcher_polls_soon_after_a_version_is_due_and_never_in_a_hurry(scene):
+    """Whatever its clock says."""
+    version = Progress(run_id="r", at=100.0)
+    waits = {age_s: Watched(state="running", progress=version, age_s=age_s).again_s for age_s in (0, 1, 2, 3, 60)}
+    assert waits[0] > EVERY_S > waits[1] > waits[2] == waits[3] >= 0.5
+    assert waits[60] == Watched(state="running", progress=None).again_s == EVERY_S
 
 
 def test_a_run_whose_owner_is_gone_has_no_owner_until_another_continues_its_numbers(scene):

@@ -13,14 +13,14 @@ from toril.coordinator.progress import View
 from toril.errors import RunOverError, StoreError
 from toril.masking import masked_settings
 from toril.records import Plan, Stop, Verdict, run_key
-from toril.records.progress import EVERY_S, Progress, ProgressNote, WorkersNow
+from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.runs_table import RunRow
 from toril.reports.screen import emit
 from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_pictures
 from toril.runs.find import run_ids
-from toril.runs.live import Watched, activity_of, watched
+from toril.runs.live import STALE_S, Watched, activity_of, watched
 from toril.signals import Interrupts
 from toril.store import Store
 from toril.store.records import find_record, get_record, read_record
@@ -29,7 +29,6 @@ from toril.summary import judged_plan
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
 WAKE_S = 0.25  # between a watcher's checks for an interrupt
-POLL_LOCAL_S = 1.0  # reading a file costs nothing, so a watcher on this machine polls twice as often
 
 
 def has_ended(store: Store, plan: Plan, now: float) -> bool:
@@ -60,8 +59,7 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
     """Shows a run live until it is judged. Returns None if the watcher is interrupted; the run continues."""
     plan = get_record(store, Plan, run_key(run_id, "plan.json"))
-    local = plan.on == "local"
-    is_owned, poll_s = (is_live, POLL_LOCAL_S) if local else (LeaseWatch().is_live, EVERY_S)
+    is_owned = is_live if plan.on == "local" else LeaseWatch().is_live
     while not interrupts:
         now = clock.now()
         found = watched(store, run_id, now, is_owned)
@@ -70,7 +68,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
         if found.state == "over":
             return judge_again(store, run_id)
         view.show(_shown(plan, found, now))
-        while not interrupts and clock.now() < now + poll_s:
+        while not interrupts and clock.now() < now + found.again_s:
             clock.sleep(WAKE_S)
     return None
 
@@ -83,6 +81,9 @@ def _shown(plan: Plan, found: Watched, now: float) -> Progress:
     elif found.progress is None:
         text = "the owner of this run has not written any figures yet; owners of older versions write none"
         notes = (ProgressNote(code="no-progress", message=text),)
+    elif found.age_s > STALE_S:
+        text = f"the owner has written no figures for more than {STALE_S:.0f} s, but it still holds the run"
+        notes = (ProgressNote(code="stale-progress", message=text),)
     if found.progress is None:
         return Progress(run_id=plan.run_id, at=now, workers=WorkersNow(planned=len(plan.shares)), notes=notes)
     last = found.progress
