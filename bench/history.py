@@ -111,7 +111,8 @@ def measured(where: str, which: str, runs: int) -> str:
         cold_s, cpu_s, warm_s = (seconds * runs / SAMPLED for seconds in (cold_s, cpu_s, warm_s))
         cold_requests, warm_requests = (count * runs // SAMPLED for count in (cold_requests, warm_requests))
     kind = "bucket" if where.startswith("http") else "folder"
-    return f"| {kind} | {which} | {cold_s:.2f} s | {cpu_s:.2f} s | {warm_s * 1000:,.0f} ms | {cold_requests} | {warm_requests} |"
+    times = f"{cold_s:.2f} s | {cpu_s:.2f} s | {warm_s * 1000:,.0f} ms"
+    return f"| {kind} | {which} | {times} | {cold_requests} | {warm_requests} |"
 
 
 def bucket_of(url: str, requests: list[int]):  # type: ignore[no-untyped-def]
