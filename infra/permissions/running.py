@@ -3,7 +3,7 @@
 | statement | purpose |
 |---|---|
 | ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, suites, requests, runs, history |
-| PackIndex | whoever judges a run: removes index rows after it packed them; no other deletion |
+| PackIndex | index rows are removed after they are packed; no other deletion |
 | StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags identify a run's cost and tasks |
 | HandRolesToWorkers | RunTask passes the worker's role and the execution role to the task |
 | WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: recently ended tasks |

@@ -133,13 +133,13 @@ def listing(store: Store, now: float, query: Query = EVERY_RUN, limit: int = 50)
     rows, folders = all_rows(store), set(store.names("runs/"))
     matching = [row for row in rows if query.matches(row, row.outcome)]
     found = [ListedRun(row, row.outcome, deleted=row.run_id not in folders) for row in matching[:limit]]
-    found += [one for one in _filled(store, unindexed(store, rows), now) if query.matches(one.row, one.state)]
+    found += [one for one in _filled(store, unindexed(folders, rows), now) if query.matches(one.row, one.state)]
     return sorted(found, key=lambda one: (one.row.started_at, one.row.run_id), reverse=True)[:limit]
 
 
 def fill(store: Store, now: float) -> int:
     """Writes the history of judged runs that have none, of a few hundred a call. Returns their number."""
-    return sum(one.judged for one in _filled(store, unindexed(store, all_rows(store)), now))
+    return sum(one.judged for one in _filled(store, unindexed(store.names("runs/"), all_rows(store)), now))
 
 
 def _filled(store: Store, run_ids: Sequence[str], now: float) -> list[ListedRun]:
