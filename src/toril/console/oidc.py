@@ -15,6 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel
 
 from toril.clock import Clock
 from toril.console.audit import audit
@@ -65,6 +66,7 @@ class OidcSettings:
     issuer: str
     client_id: str
     client_secret: str = field(default="", repr=False)  # empty: a public client
+    login_client_id: str = ""  # the public client of `toril login`; empty: the same
     session_key: bytes = field(repr=False)
     groups_claim: str = "groups"
     groups: Mapping[str, Role] = field(default_factory=lambda: DEFAULT_GROUPS)
@@ -77,6 +79,14 @@ class OidcSettings:
             raise OptionError(f"The session key needs {KEY_BYTES} bytes.", code="bad-session-key")
         if not is_safe_address(self.issuer):
             raise OptionError(f"The issuer {self.issuer} needs an https address.", code="insecure-issuer")
+
+
+class LoginClient(BaseModel):
+    """The issuer, and its client for `toril login`."""
+
+    issuer: str
+    client_id: str
+    scope: str
 
 
 class Oidc:
@@ -109,12 +119,13 @@ class Oidc:
 
     @property
     def routes(self) -> APIRouter:
-        router = APIRouter(include_in_schema=False)
-        router.get("/login")(self._login)
-        router.get(CALLBACK)(self._callback)
-        router.post("/logout")(self._logout)
-        router.post("/logout/everywhere")(self._logout_everywhere)
-        router.get("/signed-out")(self._signed_out)
+        router = APIRouter()
+        router.get("/login", include_in_schema=False)(self._login)
+        router.get(CALLBACK, include_in_schema=False)(self._callback)
+        router.post("/logout", include_in_schema=False)(self._logout)
+        router.post("/logout/everywhere", include_in_schema=False)(self._logout_everywhere)
+        router.get("/signed-out", include_in_schema=False)(self._signed_out)
+        router.get("/api/v1/login", name="login", tags=["me"])(self._about)
         return router
 
     def person(self, request: Request) -> Person | None:
@@ -136,6 +147,12 @@ class Oidc:
         if session is None:
             return ""
         return hmac.digest(self._csrf_key, f"{session.began} {session.subject}".encode(), "sha256").hex()
+
+    def _about(self) -> LoginClient:
+        """Returns where and how `toril login` signs in."""
+        settings = self.settings
+        client_id = settings.login_client_id or settings.client_id
+        return LoginClient(issuer=settings.issuer, client_id=client_id, scope=settings.scope)
 
     # Browsers
 
@@ -246,7 +263,8 @@ class Oidc:
         if claims.get("token_use", "access") != "access":
             raise bad_token("it is not an access token")
         # An access token of Cognito has no audience, but the client's id.
-        cognito = not audiences and "token_use" in claims and claims.get("client_id") == self.settings.client_id
+        clients = (self.settings.client_id, self.settings.login_client_id)
+        cognito = not audiences and "token_use" in claims and claims.get("client_id") in clients
         if (self.settings.audience or self._address) not in audiences and not cognito:
             raise bad_token("it is for another audience")
         if claims["iat"] <= self._people.get(claims["sub"]).not_before:
