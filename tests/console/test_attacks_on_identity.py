@@ -189,7 +189,7 @@ def test_a_cookie_of_another_console_or_kind_is_no_session(console):
     stranger = Oidc(settings, address="https://other.example", **parts)
     forged = stranger._sessions.seal(["ann", "admin", console.clock.now(), console.clock.now()])
     login = console.identity._logins.seal(["ann", "admin", console.clock.now(), console.clock.now()])
-    for cookie in (forged, login, session[:-2] + "AA", session.replace(".", "", 1), "a.b.c.d.e", "....", "", "é"):
+    for cookie in (forged, login, session[:-2] + "AA", session[4:], session[:8], "a.b.c.d.e", "AAAA", "", "é"):
         answer = console.browser().get("/api/v1/me", headers={"cookie": f"__Host-toril={cookie}".encode()})
         assert answer.status_code == 401, cookie
 

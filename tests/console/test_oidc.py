@@ -156,7 +156,7 @@ def test_a_page_with_a_session_needs_no_client_of_the_issuer():
     program = """if True:
         import sys
         import toril.console.app, toril.console.oidc
-        print(sorted({"authlib", "httpx", "httpx2", "numpy", "boto3"} & set(sys.modules)))
+        print(sorted({"authlib", "httpx", "httpx2", "joserfc"} & set(sys.modules)))
     """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
