@@ -4,15 +4,20 @@ import errno
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Iterable
 from ipaddress import ip_address
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
 from toril.cli.options import StoreOption
 from toril.errors import InfrastructureError, OptionError
+
+if TYPE_CHECKING:
+    from toril.console.app import Setup
+    from toril.store import Store
 
 
 def console(
@@ -93,16 +98,15 @@ def console(
     try:
         import uvicorn
 
-        from toril.console.app import Setup, create_app
+        from toril.console.app import create_app
     except ModuleNotFoundError as error:
-        text = f"the console needs {error.name}, which is not installed; install `toril[console]`"
-        raise InfrastructureError(text, code="no-console") from error
+        raise _not_installed(error) from error
     import webbrowser
     from contextlib import ExitStack
 
     from toril.clock import SystemClock
     from toril.console.identity import Loopback, local_host
-    from toril.launchers.doctor import examine_all as examine
+    from toril.runs.stored import fill
     from toril.store import open_store
 
     if not issuer and (public_address or not _is_loopback(host)):
@@ -130,14 +134,8 @@ def console(
         else:
             identity = Loopback()
             entrance = identity.entrance
-        setup = Setup(
-            store=opened,
-            identity=identity,
-            clock=clock,
-            examine=lambda one: examine(one, store, clock),
-            address=address,
-        )
-        app = create_app(setup)
+        app = create_app(_setup(store, opened, identity, address))
+        threading.Thread(target=lambda: fill(opened, clock.now()), daemon=True).start()
         typer.echo(f"{address}{entrance}")
         if not issuer:
             typer.echo("This address signs one browser in. Press Ctrl-C to end the console.", err=True)
@@ -147,6 +145,51 @@ def console(
             webbrowser.open(f"{address}{entrance}")
         config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
         uvicorn.Server(config).run(sockets=listeners)
+
+
+def mcp(store: StoreOption = ".toril") -> None:
+    """Serve the store to an assistant on this machine: the Model Context Protocol on stdin and stdout.
+
+    The assistant can list and read suites, runs and comparisons, and start, stop
+    and adjust runs, with your rights on the store.
+
+    Example: toril mcp --store https://load.example.com
+    """
+    try:
+        from toril.console.mcp import server_of
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from error
+    from toril.console.identity import Loopback
+    from toril.store import open_store
+
+    identity = Loopback()
+    server_of(_setup(store, open_store(store), identity, ""), identity.user).run("stdio")
+
+
+def _setup(address_of_store: str, store: "Store", identity: Any, address: str) -> "Setup":
+    """Returns the parts of a console on this machine."""
+    from toril.clock import SystemClock
+    from toril.console.app import Setup
+    from toril.console.deployed import DeployedStarter, EventBridge
+    from toril.console.starter import LocalStarter
+    from toril.launchers.doctor import examine_all
+    from toril.store import FolderStore
+
+    clock, is_folder = SystemClock(), isinstance(store, FolderStore)
+    return Setup(
+        store=store,
+        identity=identity,
+        clock=clock,
+        examine=lambda one: examine_all(one, address_of_store, clock),
+        address=address,
+        starter=LocalStarter(store) if isinstance(store, FolderStore) else DeployedStarter(store),
+        schedules=None if is_folder else EventBridge(store),
+    )
+
+
+def _not_installed(error: ModuleNotFoundError) -> InfrastructureError:
+    text = f"the console needs {error.name}, which is not installed; install `toril[console]`"
+    return InfrastructureError(text, code="no-console")
 
 
 def _oidc(*, client_id: str, groups: Iterable[str], machines: Iterable[str], **plain: str) -> Any:

@@ -15,11 +15,10 @@ from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BaseModel
 
 from toril.clock import Clock
 from toril.console.audit import audit
-from toril.console.identity import ROLES, Person, RefusedError, Role, Viewer, same
+from toril.console.identity import ROLES, Person, RefusedError, Role, SignIn, Viewer, same
 from toril.console.sessions import IDLE_S, KEY_BYTES, People, Seal, Session, renewed
 from toril.console.web import for_program, page, see
 from toril.errors import InfrastructureError, OptionError
@@ -81,14 +80,6 @@ class OidcSettings:
             raise OptionError(f"The issuer {self.issuer} needs an https address.", code="insecure-issuer")
 
 
-class LoginClient(BaseModel):
-    """The issuer, and its client for `toril login`."""
-
-    issuer: str
-    client_id: str
-    scope: str
-
-
 class Oidc:
     """See `Identity`. `address` is the console's own; `transport` replaces the network in tests."""
 
@@ -104,6 +95,11 @@ class Oidc:
         self._csrf_key = hmac.digest(key, f"csrf {where}".encode(), "sha256")
         prefix = "__Host-" if address.startswith("https:") else ""  # browsers keep that name for secure cookies
         self._cookie, self._login_cookie = f"{prefix}toril", f"{prefix}toril-login"
+
+    @property
+    def sign_in(self) -> SignIn:
+        known = self.settings
+        return SignIn(issuer=known.issuer, client_id=known.login_client_id or known.client_id, scope=known.scope)
 
     @cached_property
     def issuer(self) -> "Issuer":
@@ -125,7 +121,6 @@ class Oidc:
         router.post("/logout", include_in_schema=False)(self._logout)
         router.post("/logout/everywhere", include_in_schema=False)(self._logout_everywhere)
         router.get("/signed-out", include_in_schema=False)(self._signed_out)
-        router.get("/api/v1/login", name="login", tags=["me"])(self._about)
         return router
 
     def person(self, request: Request) -> Person | None:
@@ -147,12 +142,6 @@ class Oidc:
         if session is None:
             return ""
         return hmac.digest(self._csrf_key, f"{session.began} {session.subject}".encode(), "sha256").hex()
-
-    def _about(self) -> LoginClient:
-        """Returns where and how `toril login` signs in."""
-        settings = self.settings
-        client_id = settings.login_client_id or settings.client_id
-        return LoginClient(issuer=settings.issuer, client_id=client_id, scope=settings.scope)
 
     # Browsers
 
