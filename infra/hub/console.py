@@ -34,6 +34,7 @@ FOREVER = "public, max-age=31536000, immutable"
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 ALL_VIEWER_EXCEPT_HOST = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+HTTPS_ONLY = "redirect-to-https"
 READ = ["GET", "HEAD"]
 ALL_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 YEAR_S = 31_536_000
@@ -119,7 +120,7 @@ class StaticFiles(pulumi.ComponentResource):
         self._name, self._place = name, place
         self._own = own = pulumi.ResourceOptions(parent=self)
         region, called = place.region, place.names.console_bucket(place.account, place.region)
-        self.bucket = bucket = aws.s3.Bucket(name, bucket=called, region=region, force_destroy=True, opts=own)
+        self.bucket = bucket = aws.s3.Bucket(name, bucket=called, region=region, opts=own)
         self.closed = aws.s3.BucketPublicAccessBlock(
             name,
             bucket=bucket.bucket,
@@ -163,7 +164,7 @@ class StaticFiles(pulumi.ComponentResource):
         self.register_outputs({"bucket": bucket.bucket})
 
     def open_to(self, distribution: "aws.cloudfront.Distribution") -> None:
-        """Allows this distribution, and nobody else, to read the files."""
+        """Allows this distribution alone to read the files."""
         policy = pulumi.Output.all(self.bucket.arn, distribution.arn).apply(lambda found: render(static_policy(*found)))
         aws.s3.BucketPolicy(
             self._name, bucket=self.bucket.bucket, region=self._place.region, policy=policy, opts=self._own
@@ -218,7 +219,6 @@ def _distribution(
         },
         opts=opts,
     )
-    behaviour = {"viewer_protocol_policy": "redirect-to-https", "response_headers_policy_id": headers.id}
     return aws.cloudfront.Distribution(
         name,
         comment=place.names.console,
@@ -246,8 +246,9 @@ def _distribution(
             },
         ],
         default_cache_behavior={
-            **behaviour,
             "target_origin_id": API,
+            "viewer_protocol_policy": HTTPS_ONLY,
+            "response_headers_policy_id": headers.id,
             "allowed_methods": ALL_METHODS,
             "cached_methods": READ,
             "cache_policy_id": CACHING_DISABLED,
@@ -255,8 +256,9 @@ def _distribution(
         },
         ordered_cache_behaviors=[
             {
-                **behaviour,
                 "path_pattern": "/static/*",
+                "viewer_protocol_policy": HTTPS_ONLY,
+                "response_headers_policy_id": headers.id,
                 "target_origin_id": STATIC,
                 "allowed_methods": READ,
                 "cached_methods": READ,

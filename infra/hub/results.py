@@ -128,18 +128,17 @@ def lifecycle_rules(retention: Retention) -> "list[aws.s3.BucketLifecycleConfigu
         "uploads": UPLOADS_KEPT_DAYS,
         **dict.fromkeys(("audit", "history", "index", "notes"), retention.history),
     }
-    return [
+    rules: list[aws.s3.BucketLifecycleConfigurationRuleArgsDict] = [
         {
             "id": "interrupted-uploads",
             "status": "Enabled",
             "filter": {"prefix": ""},
             "abort_incomplete_multipart_upload": {"days_after_initiation": retention.interrupted_uploads},
-        },
-        *(
-            {"id": name, "status": "Enabled", "filter": {"prefix": f"{name}/"}, "expiration": {"days": kept}}
-            for name, kept in days.items()
-        ),
+        }
     ]
+    for name, kept in days.items():
+        rules.append({"id": name, "status": "Enabled", "filter": {"prefix": f"{name}/"}, "expiration": {"days": kept}})
+    return rules
 
 
 def bucket_policy(bucket: str, partition: str, names: Names, accounts: Iterable[str]) -> Document:

@@ -26,7 +26,7 @@ class Issuer:
 class SignIn(pulumi.ComponentResource):
     """A user pool, its login pages, the console's client, a group for each role, and the first administrator.
 
-    Nobody can register: administrators invite people by email. MFA by an authenticator app is optional.
+    People cannot register: administrators invite them by email. MFA by an authenticator app is optional.
     """
 
     issuer: Issuer

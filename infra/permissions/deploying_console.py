@@ -99,7 +99,6 @@ def console_deploying_policy(scope: Scope) -> Document:
                     "CreateBucket",
                     "DeleteBucket",
                     "DeleteBucketPolicy",
-                    "ListBucketVersions",
                     "PutBucketOwnershipControls",
                     "PutBucketPolicy",
                     "PutBucketPublicAccessBlock",
@@ -112,7 +111,7 @@ def console_deploying_policy(scope: Scope) -> Document:
             ),
             allow(
                 "ConsoleFiles",
-                calls("s3", "DeleteObject", "DeleteObjectVersion", "PutObject", "PutObjectTagging"),
+                calls("s3", "DeleteObject", "PutObject", "PutObjectTagging"),
                 [f"{bucket}/*"],
             ),
             allow("ConsoleCors", ["s3:PutBucketCORS"], [scope.bucket_arn]),

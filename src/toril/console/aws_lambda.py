@@ -11,12 +11,13 @@ import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from toril.console.lambda_settings import LambdaSettings, settings_of
 
 if TYPE_CHECKING:
     from mangum import Mangum
+    from mangum.types import ASGI
 
     from toril.console.guard import App
 
@@ -37,20 +38,33 @@ def adapter() -> "Mangum":
 
     start_log()
     asyncio.set_event_loop(asyncio.new_event_loop())
-    return Mangum(application(settings_of(os.environ)), lifespan="off")
+    return Mangum(cast("ASGI", application(settings_of(os.environ))), lifespan="off")
 
 
 def application(settings: LambdaSettings) -> "App":
-    """Returns the console of these settings. Its first request makes clients and reads the session key."""
+    """Returns the console of these settings. Reads the session key, and makes it in a new console."""
+    from toril.aws.client import ClientSettings, clients
+    from toril.aws.parameters import read_parameter, session_key
     from toril.clock import SystemClock
     from toril.console.app import Setup, create_app
+    from toril.console.oidc import Machine, Oidc, OidcSettings
     from toril.store import open_store
 
+    store, clock, aws = open_store(settings.store), SystemClock(), clients(ClientSettings(attempts=3))
+    oidc = OidcSettings(
+        issuer=settings.issuer,
+        client_id=settings.client_id,
+        client_secret=read_parameter(aws, settings.client_secret) if settings.client_secret else "",
+        session_key=session_key(aws, settings.session_key),
+        groups_claim=settings.groups_claim,
+        groups=settings.roles,
+        machines=tuple(Machine(**one.model_dump()) for one in settings.machines),
+    )
     return create_app(
         Setup(
-            store=open_store(settings.store),
-            identity=identity_of(settings),
-            clock=SystemClock(),
+            store=store,
+            identity=Oidc(oidc, address=settings.address, store=store, clock=clock),
+            clock=clock,
             address=settings.address,
             max_cost_usd=settings.max_cost,
             origin_secret=settings.origin_secret,
