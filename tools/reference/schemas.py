@@ -24,7 +24,7 @@ from toril.records import (
 )
 from toril.records.document import Record
 from toril.records.summary import Summary
-from toril.runs.publish import Pushed
+from toril.runs.suites import Pushed
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: tuple[type[Record], ...] = (

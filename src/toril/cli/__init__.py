@@ -38,6 +38,7 @@ PANELS = {  # panel of the help → name → module and function, in the order o
     },
     "Console": {
         "console": "toril.cli.console:console",
+        "login": "toril.cli.login:login",
     },
     "GitHub": {
         "gates": "toril.cli.github:gates_command",

@@ -32,12 +32,21 @@ def console(
 
     from toril.clock import SystemClock
     from toril.console.identity import Loopback
+    from toril.launchers.doctor import examine_all as examine
     from toril.store import open_store
 
     identity = Loopback()
     with _listening(port) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        app = create_app(Setup(store=open_store(store), identity=identity, clock=SystemClock(), address=address))
+        opened, clock = open_store(store), SystemClock()
+        setup = Setup(
+            store=opened,
+            identity=identity,
+            clock=clock,
+            examine=lambda one: examine(one, store, clock),
+            address=address,
+        )
+        app = create_app(setup)
         typer.echo(f"{address}{identity.entrance}")
         typer.echo("This address signs one browser in. Press Ctrl-C to end the console.", err=True)
         if browser:

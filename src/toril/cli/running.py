@@ -3,7 +3,9 @@
 Each command imports the heavy modules that it needs: `toril plan` imports neither reports nor AWS.
 """
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +19,7 @@ from toril.cli.options import (
     FailOn,
     Locations,
     On,
+    OptionalSuites,
     Overrides,
     Quiet,
     Reports,
@@ -32,15 +35,17 @@ from toril.cli.options import (
     read_fail_on,
     read_margin,
     read_report_targets,
+    read_run_id,
     run_options,
 )
 from toril.clock import SystemClock
-from toril.errors import InfrastructureError
+from toril.errors import InfrastructureError, OptionError
 
 if TYPE_CHECKING:
     from toril.plan.options import RunOptions
     from toril.records import Plan
     from toril.runs.conclude import Judged
+    from toril.runs.publish import LocalSuite
     from toril.store import Store
     from toril.suite import Suite
 
@@ -70,7 +75,7 @@ def plan(
 
     wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
-    with local_suite(suite, clock) as found:
+    with local_suite(suite) as found:
         _, planned = plan_run(found.paths, wanted, clock.now())
     if format == "json":
         emit(plan_text.as_json(planned), None)
@@ -84,7 +89,7 @@ def plan(
 
 
 def run(
-    suite: Suites,
+    suite: OptionalSuites = None,
     store: StoreOption = ".toril",
     overrides: Overrides = None,
     env: Environment = None,
@@ -100,6 +105,9 @@ def run(
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", min=0, help="Refuse a run on Fargate that costs more, in US dollars.")
     ] = None,
+    request: Annotated[
+        str | None, typer.Option("--request", help="Id of a run that the console requested; without other options.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Run SUITE, judge and report the run; the exit code is the verdict.
@@ -109,9 +117,29 @@ def run(
     Example: toril run loadtests/shop --workers 2 --report junit=out.xml
     """
     from toril.plan.options import plan_run
+    from toril.runs.publish import local_suite
 
+    if request is not None:
+        chosen = (suite, overrides, env, workers, locations, run_id, tag, smoke, against, max_cost is not None)
+        if any(chosen) or on != "local" or fail_on != "failed,inconclusive":
+            text = "--request: the request has all options of the run; add only --store, --report and --quiet"
+            raise OptionError(text, code="options-with-request")
+        _run_request(read_run_id(request), store, report, quiet=quiet)
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
-    _run(suite, wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet)
+    _run(local_suite(suite or []), wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet)
+
+
+def _run_request(run_id: str, store: str, report: list[str] | None, *, quiet: bool) -> None:
+    from toril.plan.options import plan_run
+    from toril.runs import requests
+    from toril.store import open_store
+
+    opened = open_store(store)
+    request = requests.requested(opened, run_id)
+    found = requests.requested_suite(opened, request, SystemClock())
+    plan_of, wanted = partial(plan_run, confined=True), requests.options_of(request)
+    cost = request.max_cost_usd
+    _run(found, wanted, plan_of, store, "failed,inconclusive", report, max_cost=cost, quiet=quiet)
 
 
 def duet(
@@ -147,14 +175,15 @@ def duet(
     Example: toril duet loadtests/shop --base http://127.0.0.1:8001 --head http://127.0.0.1:8002
     """
     from toril.plan.duet import plan_duet
+    from toril.runs.publish import local_suite
 
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False)
     planned = partial(plan_duet, base=base, head=head, blocks=blocks, margin=read_margin(margin))
-    _run(suite, wanted, planned, store, fail_on, report, max_cost=None, quiet=quiet)
+    _run(local_suite(suite), wanted, planned, store, fail_on, report, max_cost=None, quiet=quiet)
 
 
 def _run(
-    suite: list[str],
+    suite: "AbstractContextManager[LocalSuite]",
     wanted: "RunOptions",
     plan_of: "Callable[[Sequence[str | Path], RunOptions, float], tuple[Suite, Plan]]",
     store: str,
@@ -169,7 +198,6 @@ def _run(
     from toril.launchers.prepare import prepared
     from toril.reports import check, live, plan_text
     from toril.run import run as run_plan
-    from toril.runs.publish import local_suite
     from toril.signals import caught_interrupts
     from toril.store import open_store
     from toril.text import plain
@@ -177,7 +205,7 @@ def _run(
     failing = read_fail_on(fail_on)
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
     clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
-    with local_suite(suite, clock) as found:
+    with suite as found:
         read, planned = plan_of(found.paths, wanted, clock.now())
         check_writable(targets)
         launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
@@ -287,7 +315,7 @@ def doctor_command(
 
         clock, planned = SystemClock(), None
         if suite:
-            with local_suite(suite, clock) as found:
+            with local_suite(suite) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
         findings = list(preflight(planned, open_store(store), clock).findings)
@@ -302,14 +330,16 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
     Example: toril push loadtests/shop --store s3://toril-123456789012-us-east-1
     """
     from toril.runs.publish import push as push_suite
+    from toril.runs.publish import pusher
     from toril.store import open_store
     from toril.suite import read_suite
     from toril.suite.git import read_origin
 
     opened, read = open_store(store), read_suite(suite, on="fargate")
-    pushed = push_suite(opened, read, read_origin(read.folder, read.files), SystemClock().now())
-    commit = "no commit" if pushed.origin is None else f"commit {pushed.origin.tag}"
-    typer.echo(f"{opened.address(f'suites/{pushed.suite}')}: {len(pushed.files)} files, {commit}")
+    origin = read_origin(read.folder, read.files)
+    pushed = push_suite(opened, read, origin, SystemClock().now(), pusher(os.environ))
+    about = f"version {pushed.number}, {len(pushed.files)} files, {pushed.comment or 'no commit'}"
+    typer.echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
 
 
 def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None:

@@ -1,5 +1,6 @@
 """Makes the console's application. Callers inject every part that reads the world; nothing here is global."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -14,14 +15,19 @@ from toril.console import static, web
 from toril.console.guard import App, Guard
 from toril.console.identity import Identity
 from toril.errors import UserError
+from toril.launchers.findings import Finding
 from toril.store import Store
 
 # Modules with a `router`; those of pages are not part of the API's description.
 PAGES = (
     "home",
+    "locations",
     "me",
 )
-API = ("me",)
+API = (
+    "files",
+    "me",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +37,9 @@ class Setup:
     store: Store
     identity: Identity
     clock: Clock
+    examine: Callable[[Store], Iterable[Finding]]  # what `toril doctor` finds
     address: str  # its own, such as `https://load.example.com`; never read from a request
+    presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
     max_cost_usd: float | None = None  # a run, for operators
     origin_secret: str = ""  # what CloudFront adds to each request
     upload_address: str = ""  # of the bucket, for presigned uploads

@@ -12,7 +12,7 @@ from toril.criteria import number, rate_per_s
 from toril.errors import OptionError, RunOverError, StoreError
 from toril.plan.division import CPU_UNITS_PER_CORE
 from toril.records import Plan, PlannedExecution, Rate, Start, rate_key
-from toril.runs.stored import has_ended
+from toril.runs.activity import has_ended
 from toril.store import Store
 from toril.store.records import next_rates, read_record
 from toril.suite.engines import engine_of

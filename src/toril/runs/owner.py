@@ -4,9 +4,9 @@ If a bucket fails temporarily, the owner of a run retries for PATIENCE_S and the
 for longer, so another owner can take it over. After any other error, all workers are stopped.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from toril.clock import Clock, retry
@@ -17,6 +17,7 @@ from toril.coordinator.protocol import Kill, Relaunch, Terminate
 from toril.errors import ExpiredCredentialsError, InfrastructureError, Note, StoreError
 from toril.launchers import Launcher
 from toril.records import Plan, Stop
+from toril.records.progress import EVERY_S, Phase
 from toril.signals import Interrupts
 
 Value = TypeVar("Value")
@@ -37,7 +38,7 @@ class CutOffError(InfrastructureError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Owner:
     """The owner of a run: its coordinator, the launcher of its workers, and the user's terminal."""
 
@@ -46,6 +47,8 @@ class Owner:
     clock: Clock
     view: View
     interrupts: Interrupts
+    _written_at: float = field(init=False, default=float("-inf"))
+    _unwritten: tuple[Note, ...] = field(init=False, default=())
 
     @contextmanager
     def holding(self) -> Iterator[list[str]]:
@@ -89,10 +92,27 @@ class Owner:
                 notes = (Note(error.code, str(error)),)
             if self.clock.now() >= shown_at + VIEW_EVERY_S:
                 shown_at = self.clock.now()
-                self.view.show(coordinator.figures(notes))
+                self.report(notes, reachable=trouble_since is None)
             if not coordinator.ended:
                 self.clock.sleep(coordinator.pause_s)
         return last_notes
+
+    def report(
+        self, notes: Sequence[Note] = (), phase: Phase | None = None, waiting: str = "", *, reachable: bool = True
+    ) -> None:
+        """Shows the run. Every EVERY_S, and at its end, also writes `progress.json` if the store is `reachable`.
+
+        A failed write is only a note, because the next version replaces it.
+        """
+        progress = self.coordinator.progress((*notes, *self._unwritten), phase, waiting)
+        if phase != "ended":
+            self.view.show(progress)
+        if reachable and (phase == "ended" or not 0 <= progress.at - self._written_at < EVERY_S):
+            self._written_at, self._unwritten = progress.at, ()
+            try:
+                self.coordinator.publish(progress)
+            except StoreError as error:
+                self._unwritten = (Note("progress-unwritten", f"watchers see no new figures: {error}"),)
 
     def with_retries(self, act: Callable[[], Value]) -> Value:
         """Retries `act` while a bucket fails temporarily, because there may be no owner after this one."""

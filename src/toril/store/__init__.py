@@ -2,6 +2,8 @@
 
 - folder: a store in a folder, and a single run's folder as a store
 - s3: a store in a bucket; imported for s3:// addresses only
+- console: a console's store; imported for https:// addresses only
+- login: tokens for a console
 - s3_requests: the bucket's client, retries and errors
 - keys: valid keys
 - records: reads JSON records
@@ -18,6 +20,7 @@ from toril.store.keys import Entry
 __all__ = ["BUCKETS", "Entry", "FolderStore", "RunFolder", "Store", "open_store"]
 
 BUCKETS = "s3://"
+CONSOLES = ("https://", "http://")
 
 
 class Store(Protocol):
@@ -57,8 +60,11 @@ class Store(Protocol):
         """Yields all keys that start with `prefix`, sorted by code points."""
         ...
 
-    def entries(self, prefix: str) -> Iterator["Entry"]:
-        """Yields the key, size and time of each value whose key starts with `prefix`, in the order of `keys`."""
+    def entries(self, prefix: str, after: str = "") -> Iterator["Entry"]:
+        """Yields key, size and time of each value whose key starts with `prefix`, in the order of `keys`.
+
+        `after`: begins behind this key.
+        """
         ...
 
     def names(self, prefix: str) -> list[str]:
@@ -67,6 +73,10 @@ class Store(Protocol):
 
     def delete(self, prefix: str) -> None:
         """Removes every key below `prefix`, which ends with a slash."""
+        ...
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        """Removes the keys that exist."""
         ...
 
     def time(self) -> tuple[float, float]:
@@ -89,8 +99,14 @@ def open_store(address: str, *, patience_s: float | None = None) -> Store:
         from toril.store.s3 import open_bucket
 
         return open_bucket(address.removeprefix(BUCKETS), patience_s)
+    if address.startswith(CONSOLES):
+        from toril.store.console import open_console
+
+        return open_console(address)
     if "://" in address:
-        raise OptionError(f"--store {address}: use a folder or s3://bucket/prefix", code="bad-store")
+        raise OptionError(
+            f"--store {address}: use a folder, s3://bucket/prefix or a console's https:// address", code="bad-store"
+        )
     if Path(address).is_file():
         raise OptionError(f"--store {address}: this is a file; name a folder", code="bad-store")
     return FolderStore(Path(address))

@@ -86,8 +86,8 @@ class FolderStore:
         )
         yield from sorted(key for key in found if key.startswith(prefix) and is_key(key))
 
-    def entries(self, prefix: str) -> Iterator[Entry]:
-        for key in self.keys(prefix):
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        for key in (key for key in self.keys(prefix) if key > after):
             try:
                 about = self.path(key).stat()
             except FileNotFoundError:  # deleted since
@@ -113,6 +113,13 @@ class FolderStore:
             return
         except OSError as error:
             raise StoreError(f"{folder} cannot be removed: {error.strerror}", code="not-deleted") from error
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        for path in [self.path(key) for key in keys]:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(f"{path} cannot be removed: {error.strerror}", code="not-deleted") from error
 
     def time(self) -> tuple[float, float]:
         with _writing(self.folder):
