@@ -79,7 +79,7 @@ def on_user_error(request: Request, error: Exception) -> Response:
         if status == 401:
             answer.headers["www-authenticate"] = "Bearer"
         return answer
-    if status == 401 and request.method == "GET" and request.url.path != "/login":
+    if error.code == "no-session" and request.method == "GET" and request.url.path != "/login":
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         address = "/login?" + urlencode({"next": wanted})
         if "hx-request" in request.headers:

@@ -73,6 +73,15 @@ class Baseline(Record):
     by: Text
 
 
+class PersonRecord(Record):
+    """`people/<SHA-256 of the subject>.json`: a person who signed in; sessions and tokens until `not_before` are over."""
+
+    SCHEMA: ClassVar[str] = "toril.person/1"
+    subject: Text
+    name: Text = ""
+    not_before: Seconds = 0.0
+
+
 class AuditLine(Record):
     """`audit/<day>/<time>-<nonce>.json`: one change that a person or program made."""
 
