@@ -165,9 +165,17 @@ def _log(settings: Record | None, api_id: str, context: Record) -> None:
 
 
 def _named(request: Record, answer: Record) -> Record:
-    """Adds the API's address by AWS' name."""
+    """Adds the API's address by AWS' name, and its tags."""
     for one in answer.get("items", [answer]):
         one["apiEndpoint"] = f"https://{one['apiId']}.execute-api.{get_region()}.amazonaws.com"
+        one["tags"] = apigateway._api_tags.get(apigateway._api_arn(one["apiId"])) or {}
+    return answer
+
+
+def _tagged(request: Record, answer: Record) -> Record:
+    for one in answer.get("items", [answer]):
+        arn = apigateway._api_resource_arn(request["ApiId"], "stages", one["stageName"])
+        one["tags"] = apigateway._api_tags.get(arn) or {}
     return answer
 
 
@@ -175,5 +183,8 @@ SERVICE = Service(
     name="apigateway",
     model="apigatewayv2",
     invalid="BadRequestException",
-    amends=dict.fromkeys(("CreateApi", "GetApi", "GetApis", "UpdateApi"), _named),
+    amends={
+        **dict.fromkeys(("CreateApi", "GetApi", "GetApis", "UpdateApi"), _named),
+        **dict.fromkeys(("CreateStage", "GetStage", "GetStages", "UpdateStage"), _tagged),
+    },
 )

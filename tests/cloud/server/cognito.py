@@ -204,11 +204,20 @@ def _client_gone(request: Record) -> None:
         del BRANDINGS.here()[found["ManagedLoginBrandingId"]]
 
 
+def update_group(request: Record) -> Record:
+    group = _pool(request)["_groups"].get(request["GroupName"])
+    if group is None:
+        raise Refusal("ResourceNotFoundException", "Group not found.")
+    group.update({name: request[name] for name in ("Description", "Precedence", "RoleArn") if name in request})
+    return {"Group": cognito._group_out(group)}
+
+
 SERVICE = Service(
     name="cognito-idp",
     model="cognito-idp",
     invalid="InvalidParameterException",
     operations={
+        "UpdateGroup": update_group,
         "CreateManagedLoginBranding": create_branding,
         "DescribeManagedLoginBranding": describe_branding,
         "DescribeManagedLoginBrandingByClient": describe_branding_by_client,
