@@ -173,6 +173,10 @@ class Cloud(Faults):
         found: list[dict[str, Any]] = self.control("invocations", account=self.account, region=region)["invocations"]
         return found
 
+    def set_functions(self, **environment: str) -> None:
+        """Adds variables to the environments of all Lambda functions, in place of those of the last call."""
+        self.control("functions", **environment)
+
     def decisions(self) -> list[Decision]:
         """Returns IAM's distinct decisions on roles. Only with `auth`."""
         found = self.control("decisions")["decisions"]
@@ -261,6 +265,7 @@ def _server_environment(port: int, folder: str, auth: bool) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
         "TMPDIR": folder,
+        "STATE_DIR": folder,  # of Cognito's keys
         "AUTH": str(auth).lower(),
         "GATEWAY_PORT": str(port),
         "MINISTACK_HOST": "127.0.0.1",

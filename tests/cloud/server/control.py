@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack import app as gateway
+from ministack.core import lambda_runtime
 from ministack.core.responses import request_scope
 from ministack.services import ecs as ecs_tasks
 
@@ -13,6 +14,7 @@ from tests.cloud.server import (
     ecs,
     expired,
     faults,
+    lambdas,
     processes,
     quotas,
     regions,
@@ -143,6 +145,14 @@ def invocations(asked: Asked) -> Asked:
         return {"invocations": list(scheduler.INVOCATIONS.here())}
 
 
+def functions(asked: Asked) -> Asked:
+    """Sets variables of all functions' environments, as the address of a proxy."""
+    lambdas.ENVIRONMENT.clear()
+    lambdas.ENVIRONMENT.update(asked)
+    lambda_runtime.reset()
+    return {}
+
+
 def decisions(asked: Asked) -> Asked:
     """Returns IAM's decisions since the last reset or mend."""
     return {"decisions": iam_decisions.recorded()}
@@ -160,6 +170,7 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "invocations": invocations,
     "decisions": decisions,
     "fault": fault,
+    "functions": functions,
     "limit": limit,
     "starts": starts,
     "task": task,
