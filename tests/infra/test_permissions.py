@@ -184,6 +184,7 @@ def test_the_sweeper_writes_only_the_end_of_a_run():
         "end.json",
         "lease.json",
         "metrics.json",
+        "progress.json",
         "report.html",
         "stop.json",
         "summary.json",

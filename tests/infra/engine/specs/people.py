@@ -15,6 +15,7 @@ MFA = "mfaConfiguration softwareTokenMfaConfiguration"
 CLIENT = (
     "name:ClientName accessTokenValidity idTokenValidity refreshTokenValidity tokenValidityUnits "
     "allowedOauthFlows allowedOauthFlowsUserPoolClient allowedOauthScopes callbackUrls defaultRedirectUri logoutUrls "
+    "refreshTokenRotation "
     "explicitAuthFlows supportedIdentityProviders preventUserExistenceErrors enableTokenRevocation authSessionValidity "
     "readAttributes writeAttributes"
 )
