@@ -3,6 +3,7 @@
 | statement | purpose |
 |---|---|
 | ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, suites, requests, runs; no deletion |
+| Remember, PackIndex | the result of a run, and its row in the index, whose old rows become one file |
 | StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags identify a run's cost and tasks |
 | HandRolesToWorkers | RunTask passes the worker's role and the execution role to the task |
 | WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: recently ended tasks |
@@ -29,6 +30,7 @@ ENDING = (
     "end.json", "lease.json", "metrics.json", "progress.json", "report.html", "stop.json", "summary.json",
     "verdict.json",
 )  # fmt: skip
+MEMORY = ("history/*", "index/*")  # the results of runs, which outlive them
 SWEEP = "sweep-"  # name prefix of one-time schedules: the right to plan them does not cover nightly ones
 LAUNCHER = "launcher"  # role that a region stack in another account makes for the runs of this account
 
@@ -80,8 +82,9 @@ def sweeper_policy(scope: Scope) -> Document:
             allow("DeadLetters", ["sqs:SendMessage"], [scope.dead_letters]),
             *_stop_tasks(scope),
             allow("ListStore", ["s3:ListBucket"], [scope.bucket_arn]),
-            allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", "runs/*")),
+            allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", *MEMORY, "runs/*")),
             allow("EndRuns", ["s3:PutObject"], scope.objects(*(f"runs/*/{name}" for name in ENDING))),
+            *_remember(scope),
             allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # no resource-level permissions
             *use_bucket_key(scope, write=True),
             *_other_accounts(scope),
@@ -147,9 +150,17 @@ def _store(scope: Scope) -> list[Statement]:
         allow(
             "ReadStore",
             ["s3:GetObject"],
-            scope.objects("deployments/*", "requests/*", "runs/*", "suites/*", "versions/*"),
+            scope.objects("baselines/*", "deployments/*", *MEMORY, "requests/*", "runs/*", "suites/*", "versions/*"),
         ),
         allow("WriteRuns", ["s3:PutObject"], scope.objects("requests/*.failed.json", "runs/*")),
+        *_remember(scope),
+    ]
+
+
+def _remember(scope: Scope) -> list[Statement]:
+    return [
+        allow("Remember", ["s3:PutObject"], scope.objects(*MEMORY)),
+        allow("PackIndex", ["s3:DeleteObject"], scope.objects("index/*")),
     ]
 
 

@@ -142,6 +142,12 @@ def test_roles_that_run_load_tests_delete_nothing_and_change_no_stack(purpose):
     assert changing <= {"scheduler:CreateSchedule", "scheduler:DeleteSchedule"}
 
 
+@pytest.mark.parametrize("purpose", ["run", "coordinator", "sweeper"])
+def test_roles_that_run_load_tests_delete_rows_of_the_index_only(purpose):
+    deleted = [one["Resource"] for one in statements(BARE, purpose) if "s3:DeleteObject" in one["Action"]]
+    assert deleted == [[f"arn:aws:s3:::{BARE.bucket}/index/*"]]
+
+
 def test_the_role_run_passes_only_the_roles_of_workers_and_the_sweeper():
     handed = {
         (service, arn.rpartition("/")[2])
@@ -178,7 +184,8 @@ def test_the_scheduler_starts_coordinators_and_no_workers():
 
 
 def test_the_sweeper_writes_only_the_end_of_a_run():
-    (written,) = [one["Resource"] for one in statements(BARE, "sweeper") if "s3:PutObject" in one["Action"]]
+    written, remembered = [one["Resource"] for one in statements(BARE, "sweeper") if "s3:PutObject" in one["Action"]]
+    assert [arn.rpartition(":::")[2].partition("/")[2] for arn in remembered] == ["history/*", "index/*"]
     names = {resource.removeprefix(f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/runs/*/") for resource in written}
     assert names == {
         "end.json",
