@@ -177,6 +177,11 @@ class Cloud(Faults):
         """Adds variables to the environments of all Lambda functions, in place of those of the last call."""
         self.control("functions", **environment)
 
+    def function_failures(self) -> list[str]:
+        """Returns the failures of Lambda functions, with their traces."""
+        found: list[str] = self.control("function-failures")["failures"]
+        return found
+
     def decisions(self) -> list[Decision]:
         """Returns IAM's distinct decisions on roles. Only with `auth`."""
         found = self.control("decisions")["decisions"]

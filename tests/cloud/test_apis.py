@@ -64,9 +64,19 @@ def test_a_failure_shows_no_details_and_limits_have_their_status(cloud):
     with web(cloud) as client:
         failed = client.get(f"{api}/fails")
         assert (failed.status_code, failed.json()) == (500, {"message": "Internal Server Error"})
+        assert "ValueError: a secret" in cloud.function_failures()[0]
         assert client.post(api, content=b"x" * (10 * 1024 * 1024 + 1)).status_code == 413
         assert client.get(api, headers={"x-long": "x" * 11_000}).status_code == 431
         assert client.get(f"https://00000000.execute-api.{REGION}.amazonaws.com/").status_code == 404
+
+
+def test_a_function_that_does_not_start_shows_why_to_its_owner_alone(cloud):
+    api = make_api(cloud, make_function(cloud, code=zipped({"app.py": "import missing\n"})))
+    with web(cloud) as client:
+        assert client.get(api).json() == {"message": "Internal Server Error"}
+    assert "No module named 'missing'" in cloud.function_failures()[0]
+    logged = cloud.client("logs", REGION).filter_log_events(logGroupName="/aws/lambda/console")["events"]
+    assert any("No module named 'missing'" in event["message"] for event in logged)
 
 
 def test_a_function_that_takes_too_long_or_is_at_its_limit_is_unavailable(cloud):

@@ -44,10 +44,11 @@ def reset(asked: Asked) -> Asked:
 
 
 def mend(asked: Asked) -> Asked:
-    """Ends all faults, restores the quotas and removes IAM's decisions. Resources and images stay."""
+    """Ends all faults, restores the quotas, forgets IAM's decisions and functions' failures. Resources stay."""
     faults.FAULTS.clear()
     regions.DISABLED.clear()
     iam_decisions.DECIDED.clear()
+    lambdas.FAILURES.clear()
     for values in (faults.BUCKETS, run_task.FAILURES, task_faults.STARTS, quotas.VALUES):
         values.clear()
     return {}
@@ -153,6 +154,11 @@ def functions(asked: Asked) -> Asked:
     return {}
 
 
+def function_failures(asked: Asked) -> Asked:
+    """Returns the failures of functions since the last reset or mend."""
+    return {"failures": list(lambdas.FAILURES)}
+
+
 def decisions(asked: Asked) -> Asked:
     """Returns IAM's decisions since the last reset or mend."""
     return {"decisions": iam_decisions.recorded()}
@@ -171,6 +177,7 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "decisions": decisions,
     "fault": fault,
     "functions": functions,
+    "function-failures": function_failures,
     "limit": limit,
     "starts": starts,
     "task": task,

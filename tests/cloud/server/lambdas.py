@@ -1,5 +1,6 @@
 """Lambda: functions run as processes of the machine's own Python, with their package, role and nothing else."""
 
+import calendar
 import hashlib
 import json
 import os
@@ -32,7 +33,9 @@ RESERVED = re.compile(
     r"AWS_(REGION|DEFAULT_REGION|ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*)|_HANDLER|TZ"
 )
 ENVIRONMENT: dict[str, str] = {}  # what a test adds to all functions, as the address of a proxy
+FAILURES: list[str] = []  # of invocations, with their traces
 on_reset(ENVIRONMENT.clear)
+on_reset(FAILURES.clear)
 _unpacking = threading.Lock()
 _emit = lambda_svc._emit_lambda_logs
 
@@ -50,7 +53,7 @@ class Environment(lambda_runtime.Worker):  # type: ignore[misc]
         code, home = unpacked(self.code_zip), Path(tempfile.gettempdir())
         module, _, handler = config["Handler"].rpartition(".")
         self._proc = subprocess.Popen(
-            [getattr(sys, "_base_executable", sys.executable), "-P", "-S", "-s", WORKER],
+            [getattr(sys, "_base_executable", sys.executable), "-B", "-P", "-S", "-s", WORKER],
             cwd=code,
             env=environment(config, code),
             stdin=subprocess.PIPE,
@@ -77,7 +80,13 @@ class Environment(lambda_runtime.Worker):  # type: ignore[misc]
     def invoke(self, event: Any, request_id: str, **more: Any) -> Record:
         if len(json.dumps(event)) > MOST_BYTES:
             return {"status": "error", "error": f"Request must be smaller than {MOST_BYTES} bytes"}
-        answer: Record = super().invoke(event, request_id, **more)
+        answer: Record
+        try:
+            answer = super().invoke(event, request_id, **more)
+        except RuntimeError as failure:  # of its start
+            answer = {"status": "error", "error": "The function does not start", "trace": str(failure)}
+        if answer["status"] == "error":
+            FAILURES.append(f"{self.config['FunctionName']}: {answer.get('trace') or answer['error']}")
         if len(json.dumps(answer.get("result"))) > MOST_BYTES:
             return {"status": "error", "error": f"Response payload size exceeded {MOST_BYTES} bytes"}
         return answer
@@ -91,6 +100,9 @@ def unpacked(code_zip: bytes) -> Path:
             part = folder.with_suffix(".part")
             with zipfile.ZipFile(BytesIO(code_zip)) as archive:
                 archive.extractall(part)
+                for one in archive.infolist():  # compiled files name the time of their source
+                    moment = calendar.timegm((*one.date_time, 0, 0, 0))
+                    os.utime(part / one.filename, (moment, moment))
             part.rename(folder)
     return folder
 
@@ -156,9 +168,17 @@ def check(request: Record) -> None:
         raise Refusal("InvalidParameterValueException", message)
 
 
+def _unpack(request: Record, answer: Record) -> Record:
+    """Unpacks a new package at once, as AWS does before a function is active."""
+    code = lambda_svc._functions[lambda_svc._resolve_name(answer["FunctionName"])]["code_zip"]
+    threading.Thread(target=unpacked, args=(code,), daemon=True).start()
+    return answer
+
+
 SERVICE = Service(
     name="lambda",
     model="lambda",
     invalid="InvalidParameterValueException",
+    amends={"CreateFunction": _unpack, "UpdateFunctionCode": _unpack},
     checks={"CreateFunction": check, "UpdateFunctionConfiguration": check},
 )
