@@ -10,7 +10,7 @@ import os
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from toril.console.lambda_settings import LambdaSettings, settings_of
@@ -45,10 +45,12 @@ def application(settings: LambdaSettings) -> "App":
     """Returns the console of these settings. Reads the session key, and makes it in a new console."""
     from toril.aws.client import ClientSettings, clients
     from toril.aws.parameters import read_parameter, session_key
+    from toril.aws.presigned import presigned_read
     from toril.clock import SystemClock
     from toril.console.app import Setup, create_app
     from toril.console.oidc import Machine, Oidc, OidcSettings
-    from toril.store import open_store
+    from toril.launchers.doctor import examine_all
+    from toril.store import BUCKETS, open_store
 
     store, clock, aws = open_store(settings.store), SystemClock(), clients(ClientSettings(attempts=3))
     oidc = OidcSettings(
@@ -65,7 +67,9 @@ def application(settings: LambdaSettings) -> "App":
             store=store,
             identity=Oidc(oidc, address=settings.address, store=store, clock=clock),
             clock=clock,
+            examine=lambda one: examine_all(one, settings.store, clock),
             address=settings.address,
+            presign=partial(presigned_read, settings.store.removeprefix(BUCKETS)),
             max_cost_usd=settings.max_cost,
             origin_secret=settings.origin_secret,
             upload_address=settings.uploads,
