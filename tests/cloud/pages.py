@@ -76,7 +76,7 @@ def make_function(cloud: Cloud, *statements: Mapping[str, Any], code: bytes = CO
 
 
 def make_api(cloud: Cloud, function: str, *, permitted: bool = True, **stage: Any) -> str:
-    """Makes an HTTP API for the function, with one route for all requests. Returns its host."""
+    """Makes an HTTP API for the function, with one route for all requests. Returns its address."""
     aws = cloud.client("apigatewayv2", REGION)
     api = aws.create_api(Name="console", ProtocolType="HTTP")
     integration = aws.create_integration(
