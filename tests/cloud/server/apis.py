@@ -11,6 +11,7 @@ from ministack import app as gateway
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import apigateway, cloudwatch_logs, lambda_svc
 
+from tests.cloud.server import lambdas
 from tests.cloud.server.faults import Bucket
 from tests.cloud.server.gateway import Answer, Service
 from tests.cloud.server.requests import Query
@@ -143,12 +144,14 @@ def execute(func: Record, event: Any) -> Any:
 
 def response_of(result: Record) -> Any:
     """Returns what API Gateway answers: a failed or throttled function shows no details."""
-    if result.get("throttle") or result.get("error"):
-        status, headers, body = say(
-            *((503, "Service Unavailable") if "throttle" in result else (500, "Internal Server Error"))
-        )
-        return {"statusCode": status, "headers": headers, "body": body.decode()}, None
-    return _response(result)
+    if result.get("throttle"):
+        answer = say(503, "Service Unavailable")
+    elif result.get("error"):
+        too_long = result["body"]["errorMessage"] == lambdas.TOO_LONG
+        answer = say(413, "Request Too Long") if too_long else say(500, "Internal Server Error")
+    else:
+        return _response(result)
+    return {"statusCode": answer[0], "headers": answer[1], "body": answer[2].decode()}, None
 
 
 def _log(settings: Record | None, api_id: str, context: Record) -> None:
