@@ -160,6 +160,14 @@ def test_a_function_needs_a_role_that_trusts_lambda_and_no_reserved_variables(st
         make_function(strict, Role=f"arn:aws:iam::{ACCOUNT}:role/nobody")
 
 
+def test_a_route_may_name_a_method_and_the_rest_of_a_path(strict):
+    api = make_api(strict, make_function(strict), route="ANY /api/{proxy+}")
+    with web(strict) as client:
+        event = client.put(f"{api}/api/v1/runs").json()["event"]
+        assert (event["routeKey"], event["pathParameters"]) == ("ANY /api/{proxy+}", {"proxy": "v1/runs"})
+        assert client.get(f"{api}/other").status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/login", "/logout", "/oauth2/authorize", "/v2/", "/_ministack/health", "/health"])
 def test_every_path_of_an_api_is_the_functions(cloud, path):
     api = make_api(cloud, make_function(cloud))
