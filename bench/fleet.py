@@ -31,7 +31,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from toril.clock import SystemClock  # noqa: E402 - the package of this folder's checkout
-from toril.coordinator.progress import LiveFigures  # noqa: E402
 from toril.launchers.fargate import usual_rates  # noqa: E402
 from toril.launchers.prepare import launcher_for  # noqa: E402
 from toril.plan.options import RunOptions, plan_run  # noqa: E402
@@ -44,6 +43,7 @@ from toril.records import (  # noqa: E402
     deployment_key,
     run_key,
 )
+from toril.records.progress import Progress  # noqa: E402
 from toril.run import run  # noqa: E402
 from toril.signals import Interrupts  # noqa: E402
 from toril.store import Store, open_store  # noqa: E402
@@ -98,9 +98,9 @@ class Lags:
     def __init__(self) -> None:
         self.lags_s: list[float] = []
 
-    def show(self, figures: LiveFigures) -> None:
-        if figures.phase == "running" and figures.samples:
-            self.lags_s.append(figures.lag_s)
+    def show(self, progress: Progress) -> None:
+        if progress.phase == "running" and progress.figures.samples:
+            self.lags_s.append(progress.lag_s)
 
 
 def main() -> None:

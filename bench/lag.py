@@ -20,9 +20,9 @@ sys.path.insert(0, str(ROOT))
 from bench.overhead import bzt_command  # noqa: E402 - beside this file
 from tests.targets import target as serving  # noqa: E402 - the tests' target is outside the package
 from toril.clock import SystemClock  # noqa: E402
-from toril.coordinator.progress import LiveFigures  # noqa: E402
 from toril.launchers.local import LocalLauncher  # noqa: E402
 from toril.plan.options import RunOptions, plan_run  # noqa: E402
+from toril.records.progress import Progress  # noqa: E402
 from toril.run import run  # noqa: E402
 from toril.signals import Interrupts  # noqa: E402
 from toril.store import FolderStore  # noqa: E402
@@ -36,9 +36,9 @@ class Lags:
     def __init__(self) -> None:
         self.lags_s: list[float] = []
 
-    def show(self, figures: LiveFigures) -> None:
-        if figures.phase == "running" and figures.samples:
-            self.lags_s.append(figures.lag_s)
+    def show(self, progress: Progress) -> None:
+        if progress.phase == "running" and progress.figures.samples:
+            self.lags_s.append(progress.lag_s)
 
 
 def main() -> None:

@@ -4,19 +4,20 @@ A take-over and a sweep are the same steps, started later. Every other module is
 """
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toril.clock import Clock
 from toril.coordinator.driver import Coordinator
 from toril.coordinator.lease import LeaseLostError
-from toril.coordinator.progress import LiveFigures, View
-from toril.errors import InfrastructureError, OptionError
+from toril.coordinator.progress import View
+from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
 from toril.launchers.prepare import launcher_for, stop_tasks
 from toril.metrics import ClientFactory, check, clients
 from toril.records import Plan, Stop, SuiteOrigin, run_key
+from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.reports import Bundle
 from toril.runs.owner import Owner
 from toril.runs.publish import publish
@@ -51,7 +52,9 @@ def run(
     cloudwatch = clients()
     notes = check(queries(plan), clock.now(), cloudwatch, load_s=plan.duration_s)
     if notes:
-        view.show(LiveFigures(run_id=plan.run_id, workers_planned=len(plan.shares), notes=notes))
+        noted = tuple(ProgressNote(code=note.code, message=note.message) for note in notes)
+        workers = WorkersNow(planned=len(plan.shares))
+        view.show(Progress(run_id=plan.run_id, at=clock.now(), workers=workers, notes=noted))
     plan = publish(store, suite, plan, origin)
     coordinator = Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)
     owner = Owner(coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
@@ -139,6 +142,10 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
         if not isinstance(error, LeaseLostError) and store.find(run_key(run_id, "verdict.json")) is None:
             raise
         reason = str(error)
+    from toril.runs.index import pack
+
+    with suppress(StoreError):  # the next sweep or run packs them
+        pack(store, clock.now(), at_least=1)
     left = () if judged is None else judged.left
     return Swept(
         stopped=tuple(arn for one in found for arn in one.tasks),

@@ -8,7 +8,7 @@ from tests.clocks import SteppedClock
 from tests.duets import SUITE, Measured, file_of, planned
 from toril.clock import SystemClock
 from toril.coordinator.fold import Fold
-from toril.coordinator.progress import CriteriaProgress, live_figures
+from toril.coordinator.progress import CriteriaProgress, ProgressBuilder
 from toril.coordinator.protocol import begin, resumed
 from toril.coordinator.worker_files import interval_name
 from toril.records import ARMS, BASE, HEAD, Launch, Plan, Start, worker_key
@@ -74,7 +74,7 @@ def test_a_run_without_a_duet_is_judged_with_its_whole_timeline(tmp_path: Path, 
     assert fold.judged_to(7) == 7
 
 
-def test_live_figures_show_the_arm_under_load_and_the_criteria(tmp_path: Path) -> None:
+def test_the_progress_shows_the_arm_under_load_and_the_criteria(tmp_path: Path) -> None:
     plan = planned(tmp_path, SUITE + "reporting: [{module: passfail, criteria: ['fail>10%', 'p50>1s']}]\n")
     assert plan.duet is not None
     launch = Launch(at=0.0, deadline=1e6, attempts={"local-1": ("a",)})
@@ -82,9 +82,9 @@ def test_live_figures_show_the_arm_under_load_and_the_criteria(tmp_path: Path) -
     for failing, outcomes in ((HEAD, ["failed", "passed"]), (BASE, ["passed", "passed"])):
         fold = folded(tmp_path / str(failing), plan, failing)
         criteria = CriteriaProgress(fold.judged_plan).evaluate(fold.timeline, SystemClock())
-        assert sorted(outcome for outcome, _ in criteria) == outcomes
+        assert sorted(one.outcome for one in criteria) == outcomes
         for turn in plan.duet.turns():
-            found = live_figures(fold, state, 100.0 + turn.starts_s, criteria=criteria)
+            found = ProgressBuilder(fold).build(state, 100.0 + turn.starts_s, criteria=criteria)
             assert (found.turn, found.criteria) == (f"block {turn.block} of 4: {ARMS[turn.arm]}", criteria)
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from toril.clock import SystemClock
-from toril.coordinator.progress import LiveFigures
-from toril.errors import Note, UserError
+from toril.errors import UserError
 from toril.launchers.prepare import launcher_for
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Pace
+from toril.records.progress import Progress, ProgressNote
 from toril.run import carry_on, run
 from toril.runs.conclude import Judged
 from toril.signals import caught_interrupts
@@ -60,10 +60,10 @@ class NotesView:
     """A view that prints each new note once."""
 
     def __init__(self) -> None:
-        self.printed: set[Note] = set()
+        self.printed: set[ProgressNote] = set()
 
-    def show(self, figures: LiveFigures) -> None:
-        for note in set(figures.notes) - self.printed:
+    def show(self, progress: Progress) -> None:
+        for note in set(progress.notes) - self.printed:
             self.printed.add(note)
             sys.stderr.write(f"{note.message}\n")
 

@@ -10,10 +10,10 @@ from tests.measured import execution, plan_of
 from tests.test_run import SUITE
 from tests.troubled import TroubledStore
 from toril.coordinator.lease import read_lease
-from toril.errors import Note
 from toril.plan import FARGATE_TIMINGS
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Lease, run_key
+from toril.records.progress import ProgressNote
 from toril.run import run, take_over
 from toril.signals import Interrupts
 from toril.store import FolderStore
@@ -23,10 +23,10 @@ class Shown:
     """A view that keeps the notes, each once, in order of appearance."""
 
     def __init__(self) -> None:
-        self.notes: dict[Note, None] = {}
+        self.notes: dict[ProgressNote, None] = {}
 
-    def show(self, figures) -> None:
-        self.notes |= dict.fromkeys(figures.notes)
+    def show(self, progress) -> None:
+        self.notes |= dict.fromkeys(progress.notes)
 
 
 class Scene:

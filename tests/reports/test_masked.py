@@ -8,11 +8,9 @@ from rich.console import Console
 
 from tests.reports import examples
 from tests.reports.parsed import printed
-from toril.coordinator.progress import LiveFigures
-from toril.errors import Note
 from toril.records import PlannedCriterion, PlannedExecution
+from toril.records.progress import Progress, ProgressNote
 from toril.reports import EXPORTS, FORMATS, live, plan_text, render, runs_table
-from toril.reports.runs_table import RunRow
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
 
@@ -95,9 +93,9 @@ def test_a_plan_shows_no_credential_but_names_its_secrets():
 
 
 def test_lists_of_runs_and_the_live_table_show_no_credential():
-    assert clean(printed(runs_table, [RunRow(run_id="r", suite="s", state="passed", workers=1, tags={"u": LABELS[0]})]))
+    assert clean(printed(runs_table, [examples.listed("r", "passed", tags={"u": LABELS[0]})]))
     output = StringIO()
     with live.view(Console(file=output, width=200)) as view:
-        view.show(LiveFigures(run_id="r", notes=(Note("busy", MESSAGE),)))
+        view.show(Progress(run_id="r", at=0, notes=(ProgressNote(code="busy", message=MESSAGE),)))
     assert "401" in output.getvalue()
     assert clean(output.getvalue())

@@ -7,30 +7,24 @@ from rich.console import Console
 from tests.reports import examples
 from tests.reports.parsed import printed
 from toril import text as texts
-from toril.coordinator.progress import LiveFigures, LocationFigures
-from toril.errors import Note
 from toril.records import PlannedCriterion
+from toril.records.progress import CriterionNow, FiguresNow, LocationNow, Progress, ProgressNote, WorkersNow
 from toril.reports import live, plan_text, runs_table
-from toril.reports.runs_table import RunRow
 
-FIGURES = LiveFigures(
+FIGURES = Progress(
     run_id="r1",
+    at=0,
     phase="running",
     elapsed_s=12.4,
     planned_s=30,
-    virtual_users=10,
     planned_users=12,
-    rps=98.44,
-    p50_us=18_400,
-    p95_us=51_200,
-    p99_us=88_700,
-    samples=1200,
-    failures=3,
+    figures=FiguresNow(
+        virtual_users=10, rps=98.44, p50_us=18_400, p95_us=51_200, p99_us=88_700, samples=1200, failures=3
+    ),
     lag_s=1.4,
-    workers_ready=2,
-    workers_planned=2,
+    workers=WorkersNow(planned=2, ready=2),
     locations=tuple(
-        LocationFigures(location=name, virtual_users=5, rps=49.2, p95_us=50_000, samples=600)
+        LocationNow(location=name, figures=FiguresNow(virtual_users=5, rps=49.2, p95_us=50_000, samples=600))
         for name in ("madrid", "sevilla")
     ),
 )
@@ -112,8 +106,8 @@ def test_runs_are_listed_with_their_known_figures():
     text = printed(
         runs_table,
         [
-            RunRow(run_id="r2", suite="shop", state="running", workers=2),
-            RunRow(run_id="r1", suite="shop", state="passed", workers=2, summary=examples.summary(), tags={"pr": "7"}),
+            examples.listed("r2", "running"),
+            examples.listed("r1", "passed", p95_us=51_200, p95_low_us=49_000, p95_high_us=53_300, tags={"pr": "7"}),
         ],
     )
 
@@ -126,7 +120,7 @@ def test_runs_are_listed_with_their_known_figures():
 
 @pytest.mark.parametrize("width", [60, 100, 140])
 def test_a_duet_is_marked_in_the_list_of_runs(width):
-    rows = [RunRow(run_id=f"r{duet:d}", suite="shop", state="passed", workers=2, duet=duet) for duet in (False, True)]
+    rows = [examples.listed(f"r-{kind[0]}", "passed", kind=kind) for kind in ("run", "duet")]
     file = io.StringIO()
     runs_table.show(Console(file=file, width=width), rows)
     assert file.getvalue().count("duet") == 1
@@ -136,7 +130,7 @@ def test_an_empty_store_shows_the_command_for_a_run():
     assert "toril run SUITE" in printed(runs_table, [])
 
 
-def shown(console_is_terminal: bool, *steps: tuple[float, LiveFigures], quiet: bool = False) -> str:
+def shown(console_is_terminal: bool, *steps: tuple[float, Progress], quiet: bool = False) -> str:
     """Returns the output of a live view with figures at these times."""
     file, clock = io.StringIO(), Clock()
     console = Console(file=file, width=80, force_terminal=console_is_terminal)
@@ -156,7 +150,10 @@ def test_progress_without_a_terminal_is_a_line_every_five_seconds():
 
 
 def test_the_live_view_shows_criteria_and_the_loaded_arm():
-    criteria = (("failed", "p95 was 51.2 ms, above 50 ms"), ("passed", "failures were 0 %, at most 1 %"))
+    criteria = (
+        CriterionNow(outcome="failed", message="p95 was 51.2 ms, above 50 ms"),
+        CriterionNow(outcome="passed", message="failures were 0 %, at most 1 %"),
+    )
     figures = replace(FIGURES, turn="block 3 of 10: head", criteria=criteria)
     assert all(
         part in shown(True, (0, figures)) for part in ("block 3 of 10: head", "p95 was 51.2 ms", "failures were")
@@ -172,20 +169,20 @@ def test_a_github_job_prints_lines_even_with_a_terminal(monkeypatch):
 
 
 def test_a_new_phase_is_printed_immediately():
-    text = shown(False, (0, LiveFigures(workers_ready=1, workers_planned=2)), (1, FIGURES))
+    text = shown(False, (0, Progress(run_id="r", at=0, workers=WorkersNow(planned=2, ready=1))), (1, FIGURES))
 
     assert text.splitlines()[0] == "preparing: 1 of 2 workers ready"
     assert len(text.splitlines()) == 2
 
 
 def test_a_note_is_printed_once():
-    noted = LiveFigures(phase="running", notes=(Note("lost-worker", "worker a-1 lost"),))
+    noted = replace(FIGURES, notes=(ProgressNote(code="lost-worker", message="worker a-1 lost"),))
 
     assert shown(False, (0, noted), (1, noted), (6, noted)).count("! worker a-1 lost") == 1
 
 
 def test_the_waiting_phase_names_its_cause():
-    waiting = LiveFigures(run_id="r", phase="waiting", waiting="CloudWatch: 1 of 3 metrics are there")
+    waiting = Progress(run_id="r", at=0, phase="waiting", waiting="CloudWatch: 1 of 3 metrics are there")
 
     assert shown(False, (0, waiting)) == "waiting for CloudWatch: 1 of 3 metrics are there\n"
     assert "for CloudWatch: 1 of 3 metrics are there" in shown(True, (0, waiting))

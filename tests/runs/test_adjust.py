@@ -9,9 +9,9 @@ from tests.launchers.scene import Scene
 from tests.measured import execution, plan_of
 from tests.refusals import refused
 from tests.store.test_store import new_bucket
-from toril.coordinator.progress import LiveFigures
 from toril.errors import OptionError, RunOverError, StoreError
 from toril.records import Lease, Rate, Start, Stop, rate_key, run_key
+from toril.records.progress import Progress
 from toril.runs.adjust import adjust, chosen_of, parse_rate
 from toril.runs.conclude import judge_again
 from toril.runs.stored import follow
@@ -124,15 +124,15 @@ def test_the_owner_of_a_run_shows_the_change(scene):
 
 def test_a_watcher_shows_the_change(scene):
     one = scene()
-    seen: list[LiveFigures] = []
+    seen: list[Progress] = []
     shown = type("View", (), {"show": lambda self, figures: seen.append(figures)})()
     interrupts = Interrupts()
 
     def watch() -> None:
-        one.adjust()
         follow(one.store, one.plan.run_id, clock=Once(one.clock, interrupts), view=shown, interrupts=interrupts)
 
-    one.at(12, watch)
+    one.at(12, one.adjust)
+    one.at(16, watch)
     one.run()
     assert any("shop: 500/s" in note.message for figures in seen for note in figures.notes)
 

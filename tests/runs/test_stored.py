@@ -8,9 +8,9 @@ from tests.clocks import ShiftedClock
 from tests.launchers.fake import Script
 from tests.launchers.scene import Scene, abandoned
 from tests.refusals import refused
-from toril.coordinator.progress import LiveFigures
-from toril.errors import Note, StoreError
+from toril.errors import StoreError
 from toril.records import Stop
+from toril.records.progress import Progress, ProgressNote
 from toril.runs.stored import ask_to_stop, follow, judged, listing, prune
 from toril.signals import Interrupts
 from toril.store.records import read_launch
@@ -22,8 +22,8 @@ def scene(tmp_path):
 
 
 def state_of(one: Scene) -> str:
-    (row,) = listing(one.store, one.clock.now())
-    return row.state
+    (found,) = listing(one.store, one.clock.now())
+    return found.state
 
 
 def deadline_of(one: Scene) -> float:
@@ -115,10 +115,10 @@ def test_watch_judges_a_run_without_an_owner_after_its_deadline(scene):
 def test_a_watcher_with_a_wrong_clock_recognises_a_live_owner_of_a_run(scene, ahead_s):
     one = scene()
 
-    def look() -> list[Note]:
+    def look() -> list[ProgressNote]:
         steps = one.clock.meanwhile
         one.clock.meanwhile = lambda now: None  # the watcher's steps must not step the workers
-        notes = list[Note](watched(one, 5, ahead_s)[1])
+        notes = list[ProgressNote](watched(one, 5, ahead_s)[1])
         one.clock.meanwhile = steps
         return notes
 
@@ -150,10 +150,10 @@ def test_a_run_that_was_never_launched_is_over(scene):
 
 def test_watch_shows_the_number_of_ready_workers(scene):
     one = abandoned(scene(scripts={"local-2": Script(ready_after_s=1e6)}), 10)
-    shown: list[LiveFigures] = []
+    shown: list[Progress] = []
     one.view.show = shown.append
     watched(one, 5)
-    assert [(one.workers_ready, one.workers_planned) for one in shown][-1] == (1, 2)
+    assert [(one.workers.ready, one.workers.planned) for one in shown][-1] == (1, 2)
 
 
 def test_workers_without_an_owner_obey_a_stop(scene):

@@ -13,9 +13,9 @@ from tests.simulation.truth import OWNED_S, Truth
 from tests.simulation.world import BEGIN, Happened, Machine, SimulatedClock, World
 from toril.coordinator.fold import collect
 from toril.coordinator.lease import LeaseLostError
-from toril.coordinator.progress import LiveFigures
 from toril.errors import RunOverError, UserError
 from toril.records import Launch, Stop, SuiteOrigin, Verdict, run_key
+from toril.records.progress import Progress
 from toril.run import run, sweep, take_over
 from toril.runs.adjust import adjust
 from toril.runs.conclude import Judged
@@ -70,7 +70,7 @@ class Outcome:
 class NoView:
     """A view that shows nothing."""
 
-    def show(self, figures: LiveFigures) -> None: ...
+    def show(self, progress: Progress) -> None: ...
 
 
 @dataclass(slots=True)

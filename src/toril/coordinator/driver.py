@@ -12,7 +12,7 @@ from toril.capacity.progress import FLUSH_MARGIN_S, SearchProgress, describe_lim
 from toril.clock import Clock
 from toril.coordinator.fold import Fold, attempts_of
 from toril.coordinator.lease import LeaseKeeper, LeaseLostError
-from toril.coordinator.progress import REST, CriteriaProgress, LiveFigures, live_figures, rate_notes
+from toril.coordinator.progress import REST, CriteriaProgress, ProgressBuilder
 from toril.coordinator.protocol import (
     Event,
     Kill,
@@ -33,6 +33,7 @@ from toril.coordinator.protocol import (
 )
 from toril.errors import InfrastructureError, Note, StoreError
 from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, rate_key, run_key
+from toril.records.progress import Phase, Progress, packed, progress_key
 from toril.records.summary import CapacityStage
 from toril.store import Store
 from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
@@ -119,7 +120,9 @@ class Coordinator:
     _todo: list[Relaunch | Terminate | Kill] = field(default_factory=list)  # not yet returned by `step`
     _live: LiveCriteria = field(init=False)
     _searches: Searches = field(init=False)
-    _progress: CriteriaProgress = field(init=False)
+    _criteria: CriteriaProgress = field(init=False)
+    _builder: ProgressBuilder = field(init=False)
+    _number: int = field(init=False, default=0)  # of the last version of progress.json
     _judged_to_s: int = field(init=False, default=-1)  # by `_breached_without_laggards`
     _judge_again_at: float = field(init=False, default=0.0)
     _asked_at: float = field(init=False, default=float("-inf"))  # when the store was last asked for a stop
@@ -127,7 +130,8 @@ class Coordinator:
     def __post_init__(self) -> None:
         self._live = LiveCriteria(self.fold.judged_plan)
         self._searches = Searches(self.plan)
-        self._progress = CriteriaProgress(self.fold.judged_plan)
+        self._criteria = CriteriaProgress(self.fold.judged_plan)
+        self._builder = ProgressBuilder(self.fold)
 
     @classmethod
     def of_new(cls, store: Store, plan: Plan, clock: Clock, *, longest_s: float | None = None) -> Self:
@@ -160,6 +164,9 @@ class Coordinator:
         if start is not None:
             fold.read_ready()  # without a start, `step` reads them
         found = cls(store, plan, launch, clock, lease, state, fold)
+        with suppress(StoreError):  # the versions of the last owner have lower numbers
+            last = find_record(store, Progress, progress_key(run_id))
+            found._number = 0 if last is None else last.number
         if not launched:
             found._advance(StopAsked(Stop(at=clock.now(), cause="abort", message=UNLAUNCHED)))
         return found
@@ -189,11 +196,23 @@ class Coordinator:
         todo, self._todo = tuple(self._todo), []
         return todo
 
-    def figures(self, notes: tuple[Note, ...] = ()) -> LiveFigures:
-        changes = () if self.state.start is None else rate_notes(self.rates, self.state.start)
-        criteria = self._progress.evaluate(self.fold.timeline, self.clock)
-        notes = (*notes, *changes, *self._searches.notes())
-        return live_figures(self.fold, self.state, self.clock.now(), notes, criteria)
+    def progress(self, notes: Sequence[Note] = (), phase: Phase | None = None, waiting: str = "") -> Progress:
+        """Returns the run at this moment. `phase`: if it is not that of the load; `waiting`: the reason."""
+        criteria = self._criteria.evaluate(self.fold.timeline, self.clock)
+        return self._builder.build(
+            self.state,
+            self.clock.now(),
+            rates=self.rates,
+            notes=(*notes, *self._searches.notes()),
+            criteria=criteria,
+            phase=phase,
+            waiting=waiting,
+        )
+
+    def publish(self, progress: Progress) -> None:
+        """Writes `progress.json`, the next version; LeaseLostError if another owner has the run."""
+        self._number += 1
+        self.keep("progress.json", packed(replace(progress, number=self._number)))
 
     def finish(self, tasks: Mapping[str, RanTask] | None = None) -> RunState:
         """Merges the last files and writes `end.json`. Returns the final state."""

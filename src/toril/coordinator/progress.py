@@ -1,8 +1,9 @@
-"""The live figures of a run, from the last few complete seconds of its timeline."""
+"""The progress of a running load test: the versions of `progress.json`, which the owner's terminal shows too."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+import heapq
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from toril.clock import Clock
 from toril.coordinator.fold import Fold
@@ -11,64 +12,40 @@ from toril.criteria import GENERATOR, criteria_of
 from toril.errors import Note
 from toril.load.shapes import OPEN_MODEL
 from toril.records import ARMS, Plan, Rate, Start
-from toril.summary import describe_rates, saturated_now
-from toril.timeline import Timeline
+from toril.records.progress import (
+    EVERY_S,
+    MOST_LABELS_SHOWN,
+    RECENT_S,
+    CriterionNow,
+    FiguresNow,
+    GeneratorsNow,
+    LabelNow,
+    LocationNow,
+    Phase,
+    Progress,
+    ProgressNote,
+    RateNow,
+    Recent,
+    WorkersNow,
+)
+from toril.summary import adjusted_plan, describe_rates, planned_by_second, planned_users, saturated_now
+from toril.timeline import Slice, Timeline
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
-
-Phase = Literal["preparing", "running", "draining", "waiting"]
 
 MOST_CRITERIA = 5  # shown during the load
 REST = 4  # the pause after an evaluation of the whole run, as a multiple of its duration
 ORDER = ("failed", "inconclusive", "triggered", "passed")
 AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that need the whole run
 WINDOW_S = 5  # of rates and percentiles: long enough for steady values, short enough for current ones
+PERCENTS = (50, 95, 99)
 PHASES: dict[str, Phase] = {"launching": "preparing", "running": "running"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """Rates and percentiles of the last few seconds (None without samples), and counts since the start signal."""
-
-    virtual_users: int = 0
-    rps: float = 0.0
-    p50_us: int | None = None
-    p95_us: int | None = None
-    p99_us: int | None = None
-    samples: int = 0
-    failures: int = 0
-    workers_ready: int = 0
-    workers_planned: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocationFigures(Figures):
-    """One location's part of a run."""
-
-    location: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveFigures(Figures):
-    """The run so far."""
-
-    run_id: str = ""
-    phase: Phase = "preparing"
-    elapsed_s: float = 0.0  # since the start signal
-    planned_s: float = 0.0  # 0 if only iterations limit the load
-    planned_users: int = 0
-    lag_s: float = 0.0  # from the newest sample to now
-    locations: tuple[LocationFigures, ...] = ()
-    turn: str = ""  # of a duet: the arm under load
-    criteria: tuple[tuple[str, str], ...] = ()  # outcome so far and message; breached ones first
-    waiting: str = ""  # in phase "waiting", after the load: the reason
-    notes: tuple[Note, ...] = ()  # such as a lost worker or a changed rate
 
 
 class View(Protocol):
     """Shows the progress of a run."""
 
-    def show(self, figures: LiveFigures) -> None: ...
+    def show(self, progress: Progress) -> None: ...
 
 
 class CriteriaProgress:
@@ -78,59 +55,163 @@ class CriteriaProgress:
         criteria = criteria_of(plan.criteria)
         self._plan = plan
         self._judged = [one for one in criteria if one.server is None and one.subject not in AT_THE_END][:MOST_CRITERIA]
-        self._found: tuple[tuple[str, str], ...] = ()
+        self._found: tuple[CriterionNow, ...] = ()
         self._again_at = 0.0
 
-    def evaluate(self, timeline: Timeline, clock: Clock) -> tuple[tuple[str, str], ...]:
-        """Returns outcome and message of each criterion, breached ones first; cached, because evaluation takes long."""
+    def evaluate(self, timeline: Timeline, clock: Clock) -> tuple[CriterionNow, ...]:
+        """Returns each criterion as it stands, breached ones first; cached, because evaluation takes long."""
         began = clock.now()
         if self._judged and began >= self._again_at:
             evidence = Evidence(self._plan, timeline)
             results = [evaluate(criterion, evidence) for criterion in self._judged]
             results.sort(key=lambda result: ORDER.index(result.outcome))
-            self._found = tuple((result.outcome, result.message) for result in results)
+            self._found = tuple(CriterionNow(outcome=result.outcome, message=result.message) for result in results)
             ended = clock.now()
             self._again_at = ended + max(1.0, REST * (ended - began))
         return self._found
 
 
-def live_figures(
-    fold: Fold,
-    state: RunState,
-    now: float,
-    notes: tuple[Note, ...] = (),
-    criteria: tuple[tuple[str, str], ...] = (),
-) -> LiveFigures:
-    """Returns the figures of a run at this moment."""
-    started_at = state.start.at if state.start else now
-    plan, timeline = fold.plan, fold.whole
-    newest = max(
-        (second for worker in fold.attempts if (second := timeline.last_second_of(worker)) is not None), default=None
-    )
-    complete = fold.complete_to(state.ended)  # later seconds lack the users of lagging workers
-    last = complete if complete is not None and complete >= 0 else None if newest is None else max(0, newest - 1)
-    lost = (f"worker {worker} lost: {why.splitlines()[0]}" for worker, why in state.lost.items())
-    notes += tuple(Note("lost-worker", text) for text in lost)
-    if state.phase == "running" and last is not None:
-        notes += tuple(Note("saturated", text) for text in saturated_now(plan, timeline, last))
-    return LiveFigures(
-        run_id=plan.run_id,
-        phase=PHASES.get(state.phase, "draining"),
-        elapsed_s=max(0.0, now - started_at),
-        planned_s=plan.duration_s,
-        planned_users=sum(
-            execution.concurrency or int(execution.executor not in OPEN_MODEL)
-            for execution in fold.judged_plan.executions
-        ),
-        lag_s=0.0 if last is None else max(0.0, now - started_at - (last + 1)),
-        workers_ready=len(state.ready),
-        workers_planned=len(plan.shares),
-        locations=tuple(_location(fold, state, location, last) for location in plan.locations),
-        notes=notes,
-        turn=_turn(plan, now - started_at) if state.start else "",
-        criteria=criteria if last is not None else (),
-        **_measured(timeline, None, last),
-    )
+class ProgressBuilder:
+    """Builds the versions of one run's progress.
+
+    Figures by label, second and generator are at most EVERY_S old; those of a new phase are new. Only seconds since
+    the last version are computed, so the cost of a version does not grow with the length of the run.
+    """
+
+    def __init__(self, fold: Fold) -> None:
+        self._fold, self._plan = fold, fold.plan
+        criteria = criteria_of(fold.plan.criteria)
+        self._named = tuple(dict.fromkeys(one.label for one in criteria if one.label))
+        self._workers: dict[str, set[str]] = {location: set() for location in fold.plan.locations}
+        for share in fold.plan.shares:
+            self._workers[share.location].add(share.worker)
+        self._planned_users = sum(
+            one.concurrency or int(one.executor not in OPEN_MODEL) for one in fold.judged_plan.executions
+        )
+        self._adjusted: tuple[int, Plan] = (0, fold.plan)  # the plan after this number of rate changes
+        self._phase: tuple[Phase, float] = ("preparing", 0.0)
+        self._seconds: deque[tuple[Any, ...]] = deque(maxlen=RECENT_S)  # the columns of `Recent`
+        self._next = 0  # the second after the last one in `_seconds`
+        self._detailed_at = float("-inf")
+        self._details: dict[str, Any] = {}
+
+    def build(
+        self,
+        state: RunState,
+        now: float,
+        *,
+        rates: Sequence[Rate] = (),
+        notes: Iterable[Note] = (),
+        criteria: tuple[CriterionNow, ...] = (),
+        phase: Phase | None = None,
+        waiting: str = "",
+    ) -> Progress:
+        """Returns the run at this moment. `phase`: if it is not that of the load."""
+        plan, timeline, start = self._plan, self._fold.whole, state.start
+        phase = phase or PHASES.get(state.phase, "draining")
+        if phase != self._phase[0] or not self._phase[1]:
+            self._phase, self._detailed_at = (phase, now), float("-inf")
+        elapsed_s = max(0.0, now - start.at) if start else 0.0
+        complete, newest = self._complete_to(state), timeline.last_second
+        last = complete if complete >= 0 else None if newest is None else max(0, newest - 1)
+        if not 0 <= now - self._detailed_at < EVERY_S:
+            self._detailed_at, self._details = now, self._detail(state, last, complete, rates)
+        saturated = self._details["generators"].saturated
+        lost = {worker: why.splitlines()[0] for worker, why in state.lost.items()}
+        noted = [
+            *notes,
+            *(() if start is None else rate_notes(rates, start)),
+            *(Note("lost-worker", f"worker {worker} lost: {why}") for worker, why in lost.items()),
+            *(Note("saturated", text) for text in saturated if phase == "running"),
+        ]
+        return Progress(
+            run_id=plan.run_id,
+            at=now,
+            phase=phase,
+            phase_since=self._phase[1],
+            started_at=start.at if start else None,
+            elapsed_s=elapsed_s,
+            planned_s=plan.duration_s,
+            lag_s=0.0 if last is None else max(0.0, elapsed_s - (last + 1)),
+            planned_users=self._planned_users,
+            waiting=waiting,
+            turn=_turn(plan, elapsed_s) if start else "",
+            stop=state.stop.message if state.stop else "",
+            figures=_figures(timeline.select(), last),
+            locations=tuple(self._location(state, location, last) for location in plan.locations),
+            workers=WorkersNow(planned=len(plan.shares), ready=len(state.ready), ended=len(state.ended), lost=lost),
+            criteria=criteria if last is not None else (),
+            notes=tuple(ProgressNote(code=note.code, message=note.message) for note in noted),
+            rates=tuple(_rates(self._planned(rates, start), elapsed_s)),
+            **self._details,
+        )
+
+    def _detail(self, state: RunState, last: int | None, complete: int, rates: Sequence[Rate]) -> dict[str, Any]:
+        """Returns the fields that take longest."""
+        timeline = self._fold.whole
+        if last is None:
+            return {"generators": GeneratorsNow()}
+        self._add_seconds(complete, rates, state.start)
+        sizes = timeline.sizes_of_labels()
+        sizes.pop("", None)
+        named = [label for label in self._named if label in sizes][:MOST_LABELS_SHOWN]
+        largest = heapq.nlargest(MOST_LABELS_SHOWN, sizes, key=lambda label: (sizes[label], label))
+        labels = list(dict.fromkeys((*named, *largest)))[:MOST_LABELS_SHOWN]
+        cpu, core = timeline.busiest_generator(last - WINDOW_S + 1, last)
+        saturated = saturated_now(self._plan, timeline, last) if state.phase == "running" else ()
+        return {
+            "recent": self._recent(),
+            "labels": tuple(LabelNow(label=label, figures=_figures(timeline.select(label), last)) for label in labels),
+            "labels_left_out": len(sizes) - len(labels),
+            "generators": GeneratorsNow(cpu=cpu, busiest_core=core, saturated=saturated),
+        }
+
+    def _complete_to(self, state: RunState) -> int:
+        """Returns the last second that all workers have reported completely; below 0 before the first.
+
+        Later seconds lack the samples and users of lagging workers.
+        """
+        reported, newest = self._fold.reported_to(state.ended).values(), self._fold.whole.last_second
+        if reported:
+            return min(reported) - 1
+        return -1 if newest is None else newest  # all workers have ended
+
+    def _add_seconds(self, last: int, rates: Sequence[Rate], start: Start | None) -> None:
+        """Adds the seconds up to `last`, at most RECENT_S."""
+        seconds = range(max(self._next, last + 1 - RECENT_S), last + 1)
+        if not seconds:
+            return
+        self._next = last + 1
+        plan, whole = self._planned(rates, start), self._fold.whole.select()
+        users, rps = _planned_load(plan, seconds)
+        for place, second in enumerate(seconds):
+            found = whole.second(second)
+            percentiles = (found.percentile(q) if found.samples else None for q in PERCENTS)
+            at = whole.virtual_users(second)
+            self._seconds.append((found.samples, found.failures, *percentiles, at, users[place], rps[place]))
+
+    def _recent(self) -> Recent:
+        if not self._seconds:
+            return Recent()
+        names = ("rps", "failures", "p50_us", "p95_us", "p99_us", "virtual_users", "planned_users", "planned_rps")
+        columns = dict(zip(names, zip(*self._seconds, strict=True), strict=True))
+        return Recent(from_s=self._next - len(self._seconds), **columns)
+
+    def _planned(self, rates: Sequence[Rate], start: Start | None) -> Plan:
+        """Returns the plan after all rate changes."""
+        if start is not None and len(rates) != self._adjusted[0]:
+            self._adjusted = len(rates), adjusted_plan(self._plan, rates, start.at)
+        return self._adjusted[1]
+
+    def _location(self, state: RunState, location: str, last: int | None) -> LocationNow:
+        workers = self._workers[location]
+        return LocationNow(
+            location=location,
+            figures=_figures(self._fold.whole.select(location=location), last),
+            workers_planned=len(workers),
+            workers_ready=len(workers & state.ready),
+            workers_ended=len(workers & state.ended.keys()),
+        )
 
 
 def rate_notes(rates: Iterable[Rate], start: Start) -> tuple[Note, ...]:
@@ -145,26 +226,38 @@ def _turn(plan: Plan, elapsed_s: float) -> str:
     return f"block {begun[-1].block} of {plan.duet.blocks}: {ARMS[begun[-1].arm]}" if begun else ""
 
 
-def _measured(timeline: Timeline, location: str | None, last: int | None) -> dict[str, Any]:
+def _figures(slice_: Slice, last: int | None) -> FiguresNow:
     if last is None:
-        return {}
-    slice_ = timeline.select(location=location)
-    total, recent = slice_.total, slice_.window(max(0, last - WINDOW_S + 1), last)
-    found = {f"p{q}_us": recent.percentile(q) for q in (50, 95, 99)} if recent.samples else {}
-    return {
-        "virtual_users": slice_.virtual_users(last),
-        "rps": recent.samples / min(WINDOW_S, last + 1),
-        "samples": total.samples,
-        "failures": total.failures,
+        return FiguresNow()
+    (samples, failures), recent = slice_.counts, slice_.window(max(0, last - WINDOW_S + 1), last)
+    found = {f"p{q}_us": recent.percentile(q) for q in PERCENTS} if recent.samples else {}
+    return FiguresNow(
+        virtual_users=slice_.virtual_users(last),
+        rps=round(recent.samples / min(WINDOW_S, last + 1), 3),
+        samples=samples,
+        failures=failures,
         **found,
-    }
-
-
-def _location(fold: Fold, state: RunState, location: str, last: int | None) -> LocationFigures:
-    workers = {share.worker for share in fold.plan.shares if share.location == location}
-    return LocationFigures(
-        location=location,
-        workers_planned=len(workers),
-        workers_ready=len(workers & state.ready),
-        **_measured(fold.whole, location, last),
     )
+
+
+def _planned_load(plan: Plan, seconds: range) -> tuple[list[float | None], list[float | None]]:
+    """Returns the planned users and requests in each second; None if the plan sets none, or no times.
+
+    Executions that wait for each other have no planned times.
+    """
+    nothing: list[float | None] = [None] * len(seconds)
+    if plan.in_turns:
+        return nothing, nothing
+    users = [one for one in plan.executions if one.concurrency]
+    limits = [by for one in plan.executions if (by := planned_by_second(one, seconds)) is not None]
+    return (
+        [round(sum(planned_users(one, second + 0.5) for one in users)) for second in seconds] if users else nothing,
+        [round(sum(by), 3) for by in zip(*limits, strict=True)] if limits else nothing,
+    )
+
+
+def _rates(plan: Plan, elapsed_s: float) -> Iterable[RateNow]:
+    for one in plan.adjustable:
+        curve = one.planned_rate()
+        if curve is not None:
+            yield RateNow(execution=one.name, rps=round(curve.rate_at(elapsed_s - one.delay_s), 6))

@@ -13,13 +13,13 @@ from rich.text import Text
 
 from toril import text
 from toril.clock import Clock, SystemClock
-from toril.coordinator.progress import Figures, LiveFigures
-from toril.errors import Note
+from toril.records.progress import FiguresNow, Progress, ProgressNote
 from toril.reports import screen
 from toril.reports.blocks import mark_of
 from toril.text import plain
 
 LINE_EVERY_S = 5.0
+OLD_S = 15.0  # of the newest sample; a line then shows its age
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def view(console: Console, *, quiet: bool = False, clock: Clock | None = None) -
 
 
 class LiveView:
-    """Shows the newest figures."""
+    """Shows the newest progress."""
 
     def __init__(self, console: Console, clock: Clock, live: Live | None, *, quiet: bool) -> None:
         self._console = console
@@ -42,33 +42,34 @@ class LiveView:
         self._quiet = quiet
         self._next_line_at = 0.0
         self._last_phase = ""
-        self._shown: set[Note] = set()
+        self._shown: set[ProgressNote] = set()
 
-    def show(self, figures: LiveFigures) -> None:
+    def show(self, progress: Progress) -> None:
         """Shows these figures, and each note once."""
         if self._quiet:
             return
-        for note in figures.notes:
+        for note in progress.notes:
             if note not in self._shown:
                 self._shown.add(note)
                 self._console.print(Text(f"! {plain(note.message, 1000)}", style="yellow"))
         if self._live is not None:
-            self._live.update(table(figures), refresh=True)
-        elif figures.phase != self._last_phase or self._clock.now() >= self._next_line_at:
-            self._next_line_at, self._last_phase = self._clock.now() + LINE_EVERY_S, figures.phase
-            self._console.print(Text(line(figures)), soft_wrap=True)
+            self._live.update(table(progress), refresh=True)
+        elif progress.phase != self._last_phase or self._clock.now() >= self._next_line_at:
+            self._next_line_at, self._last_phase = self._clock.now() + LINE_EVERY_S, progress.phase
+            self._console.print(Text(line(progress)), soft_wrap=True)
 
 
-def line(figures: LiveFigures) -> str:
+def line(progress: Progress) -> str:
     """Returns the figures in one line, for logs."""
-    if figures.phase == "preparing":
-        return f"preparing: {figures.workers_ready} of {text.plural(figures.workers_planned, 'worker')} ready"
-    if figures.phase == "waiting":
-        return f"waiting for {figures.waiting}"
-    planned = f"/{figures.planned_s:.0f}" if figures.planned_s else ""
+    if progress.phase == "preparing":
+        return f"preparing: {progress.workers.ready} of {text.plural(progress.workers.planned, 'worker')} ready"
+    if progress.phase == "waiting":
+        return f"waiting for {progress.waiting}"
+    figures = progress.figures
+    planned = f"/{progress.planned_s:.0f}" if progress.planned_s else ""
     parts = [
-        f"{figures.phase} {figures.elapsed_s:.0f}{planned} s",
-        f"{_users(figures, '/')} {'VUs' if figures.planned_users else 'in flight'}",
+        f"{progress.phase} {progress.elapsed_s:.0f}{planned} s",
+        f"{_users(progress, '/')} {'VUs' if progress.planned_users else 'in flight'}",
         f"{text.number(round(figures.rps, 1))} req/s",
         f"p50 {text.time(figures.p50_us)}",
         f"p95 {text.time(figures.p95_us)}",
@@ -76,52 +77,56 @@ def line(figures: LiveFigures) -> str:
         f"{text.number(figures.samples)} requests",
         f"{text.number(figures.failures)} failed",
     ]
-    if figures.turn:
-        parts.insert(1, figures.turn)
-    if figures.criteria:
-        breached = sum(outcome == "failed" for outcome, _ in figures.criteria)
-        parts.append(f"{breached} of {text.plural(len(figures.criteria), 'criterion')} breached")
+    if progress.turn:
+        parts.insert(1, progress.turn)
+    if progress.criteria:
+        breached = sum(one.outcome == "failed" for one in progress.criteria)
+        parts.append(f"{breached} of {text.plural(len(progress.criteria), 'criterion')} breached")
+    if progress.lag_s >= OLD_S:
+        parts.append(f"newest sample {text.span(progress.lag_s)} ago")
     return ", ".join(parts)
 
 
-def _users(figures: LiveFigures, between: str) -> str:
+def _users(progress: Progress, between: str) -> str:
     """Returns active and planned users; an open model has requests in flight and no planned users."""
-    return f"{figures.virtual_users}" + (f"{between}{figures.planned_users}" if figures.planned_users else "")
+    return f"{progress.figures.virtual_users}" + (
+        f"{between}{progress.planned_users}" if progress.planned_users else ""
+    )
 
 
-def table(figures: LiveFigures) -> RenderableType:
+def table(progress: Progress) -> RenderableType:
     """Returns the live table: progress, then a row per location and the total."""
-    head = Text.assemble((figures.phase, "bold cyan"), "  ", (plain(figures.run_id), "dim"))
-    if figures.phase == "preparing":
-        head.append(f"  {figures.workers_ready} of {text.plural(figures.workers_planned, 'worker')} ready")
-        return Group(head, _bar(figures.workers_ready, figures.workers_planned))
-    if figures.phase == "waiting":
-        head.append(f"  for {figures.waiting}")
+    head = Text.assemble((progress.phase, "bold cyan"), "  ", (plain(progress.run_id), "dim"))
+    if progress.phase == "preparing":
+        head.append(f"  {progress.workers.ready} of {text.plural(progress.workers.planned, 'worker')} ready")
+        return Group(head, _bar(progress.workers.ready, progress.workers.planned))
+    if progress.phase == "waiting":
+        head.append(f"  for {progress.waiting}")
         return head
-    head.append(f"  {text.span(round(figures.elapsed_s))}")
-    if figures.planned_s:
-        head.append(f" of {text.span(figures.planned_s)}")
-    if figures.turn:
-        head.append(f"  {figures.turn}", style="bold")
+    head.append(f"  {text.span(round(progress.elapsed_s))}")
+    if progress.planned_s:
+        head.append(f" of {text.span(progress.planned_s)}")
+    if progress.turn:
+        head.append(f"  {progress.turn}", style="bold")
     grid = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0))
     grid.add_column("location", overflow="fold", min_width=8)
     for title in ("users", "req/s", "p50", "p95", "p99", "requests", "failed"):
         grid.add_column(title, justify="right", no_wrap=True, min_width=7)
-    if len(figures.locations) > 1:
-        for location in figures.locations:
-            _add(grid, plain(location.location), f"{location.virtual_users}", location, "")
+    if len(progress.locations) > 1:
+        for location in progress.locations:
+            _add(grid, plain(location.location), f"{location.figures.virtual_users}", location.figures, "")
         grid.add_section()
-    _add(grid, "all", _users(figures, " of "), figures, "bold")
-    parts: list[RenderableType] = [head, _bar(figures.elapsed_s, figures.planned_s), grid]
-    for outcome, message in figures.criteria:
-        shown, style = f"{mark_of(outcome)} {plain(message)}", screen.COLOURS.get(outcome, "dim")
+    _add(grid, "all", _users(progress, " of "), progress.figures, "bold")
+    parts: list[RenderableType] = [head, _bar(progress.elapsed_s, progress.planned_s), grid]
+    for one in progress.criteria:
+        shown, style = f"{mark_of(one.outcome)} {plain(one.message)}", screen.COLOURS.get(one.outcome, "dim")
         parts.append(Text(shown, style=style, no_wrap=True, overflow="ellipsis"))
-    if figures.lag_s >= 1:
-        parts.append(Text(f"newest sample {text.span(figures.lag_s)} ago", style="dim"))
+    if progress.lag_s >= 1:
+        parts.append(Text(f"newest sample {text.span(progress.lag_s)} ago", style="dim"))
     return Group(*parts)
 
 
-def _add(grid: Table, name: str, users: str, figures: Figures, style: str) -> None:
+def _add(grid: Table, name: str, users: str, figures: FiguresNow, style: str) -> None:
     grid.add_row(
         Text(name, style=style),
         Text(users, style=style),

@@ -1,54 +1,39 @@
 """Operations on stored runs: report, follow, stop, list, copy and delete them."""
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
 from toril.clock import Clock
-from toril.coordinator.driver import STEP_S, Searches
-from toril.coordinator.fold import Fold, attempts_of, collect
+from toril.coordinator.fold import collect
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
-from toril.coordinator.progress import CriteriaProgress, LiveFigures, View, live_figures, rate_notes
-from toril.coordinator.protocol import begin, resumed
-from toril.errors import Note, RunOverError, StoreError
-from toril.masking import masked_settings
-from toril.records import Launch, Lease, Plan, Rate, Start, Stop, Verdict, run_key
+from toril.coordinator.progress import View
+from toril.errors import RunOverError, StoreError
+from toril.records import Plan, Stop, Verdict, run_key
+from toril.records.history import ListedRun
+from toril.records.progress import EVERY_S, Progress, ProgressNote, WorkersNow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
-from toril.reports.runs_table import RunRow
 from toril.reports.screen import emit
+from toril.runs.activity import activity_of, has_ended, unindexed, unjudged, unreadable
 from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_pictures
 from toril.runs.find import run_ids
+from toril.runs.history import record_of, remember, row_of
+from toril.runs.index import Query, all_rows, forget
+from toril.runs.live import Watched, watched
 from toril.signals import Interrupts
 from toril.store import Store
-from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
+from toril.store.records import find_record, get_record, read_launch, read_record
 from toril.summary import judged_plan
 
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
-
-Activity = Literal["running", "without owner", "over"]
-
-
-def activity_of(
-    store: Store, plan: Plan, now: float, is_live: Callable[[Lease | None, float], bool] = is_live
-) -> Activity:
-    """Returns whether a run has an owner, or may be taken over; without an owner, it is over at its deadline."""
-    lease = read_lease(store, plan.run_id)
-    if is_live(lease, now):
-        return "running"
-    if plan.on == "local" or (lease is not None and lease.ended):
-        return "over"
-    launch = read_launch(store, plan.run_id)
-    return "over" if launch is None or now > launch.deadline else "without owner"
-
-
-def has_ended(store: Store, plan: Plan, now: float) -> bool:
-    return activity_of(store, plan, now) == "over" or store.find(run_key(plan.run_id, "verdict.json")) is not None
+MOST_FILLED = 500
+WAKE_S = 0.25  # between a watcher's checks for an interrupt
+EVERY_RUN = Query()
 
 
 def judged(store: Store, run_id: str, now: float, *, measurements: bool = False) -> Bundle:
@@ -74,61 +59,48 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:
     """Shows a run live until it is judged. Returns None if the watcher is interrupted; the run continues."""
-    plan, start, _ = read_record(store, run_id)
+    plan = get_record(store, Plan, run_key(run_id, "plan.json"))
     is_owned = is_live if plan.on == "local" else LeaseWatch().is_live
-    watched: _WatchedRun | None = None
     while not interrupts:
         now = clock.now()
-        if store.find(run_key(run_id, "verdict.json")) is not None:
+        found = watched(store, run_id, now, is_owned)
+        if found.state == "judged":
             return judged(store, run_id, now)
-        state = activity_of(store, plan, now, is_owned)
-        if state == "over":
+        if found.state == "over":
             return judge_again(store, run_id)
-        notes = (Note("without-owner", _unowned(run_id)),) if state == "without owner" else ()
-        if watched is None:
-            plan, start, _ = read_record(store, run_id)
-            watched = None if start is None else _WatchedRun(store, plan, start)
-        if watched is not None:
-            view.show(watched.figures(clock, notes))
-        else:
-            ready = sum(key.endswith("/ready.json") for key in store.keys(run_key(run_id, "workers") + "/"))
-            view.show(LiveFigures(run_id=run_id, workers_ready=ready, workers_planned=len(plan.shares), notes=notes))
-        clock.sleep(max(STEP_S, plan.pace.poll_s))
+        view.show(_shown(plan, found, now))
+        while not interrupts and clock.now() < now + EVERY_S:
+            clock.sleep(WAKE_S)
     return None
 
 
-class _WatchedRun:
-    """A started run, watched by a process that does not own it."""
-
-    def __init__(self, store: Store, plan: Plan, start: Start) -> None:
-        self._store, self._plan, self._start = store, plan, start
-        self._fold = Fold(store, plan, attempts_of(store, plan.run_id, start))
-        self._fold.read_ready()
-        self._rates = list[Rate]()
-        self._searches, self._progress = Searches(plan), CriteriaProgress(judged_plan(plan))
-
-    def figures(self, clock: Clock, notes: tuple[Note, ...]) -> LiveFigures:
-        fold, plan, start, now = self._fold, self._plan, self._start, clock.now()
-        fold.poll(now)
-        if plan.adjustable:
-            self._rates += next_rates(self._store, plan.run_id, len(self._rates))
-        self._searches.next_stage(self._rates, start, fold.timeline, fold.complete_to(fold.exits))
-        launch = Launch(at=now, deadline=math.inf, attempts={worker: (one,) for worker, one in fold.attempts.items()})
-        state = resumed(replace(begin(plan, launch, now), ended=fold.exits), start, None)
-        notes = (*notes, *rate_notes(self._rates, start), *self._searches.notes())
-        return live_figures(fold, state, now, notes, self._progress.evaluate(fold.timeline, clock))
+def _shown(plan: Plan, found: Watched, now: float) -> Progress:
+    """Returns the last version with its age, and a note if there is none or if its owner is gone."""
+    notes: tuple[ProgressNote, ...] = ()
+    if found.state == "without owner":
+        notes = (ProgressNote(code="without-owner", message=_unowned(plan.run_id)),)
+    elif found.progress is None:
+        text = "the owner of this run has not written any figures yet; owners of older versions write none"
+        notes = (ProgressNote(code="no-progress", message=text),)
+    if found.progress is None:
+        return Progress(run_id=plan.run_id, at=now, workers=WorkersNow(planned=len(plan.shares)), notes=notes)
+    last = found.progress
+    return replace(last, lag_s=last.lag_s + found.age_s, notes=(*last.notes, *notes))
 
 
 def _unowned(run_id: str) -> str:
     return f"this run has no owner; use `toril watch {run_id} --take-over` to continue it"
 
 
-def ask_to_stop(store: Store, run_id: str, now: float) -> str:
-    """Writes the run's stop. Returns a sentence about the effect; RunOverError if the run has ended."""
+def ask_to_stop(store: Store, run_id: str, now: float, by: str = "`toril stop`") -> str:
+    """Writes the run's stop. Returns a sentence about the effect; RunOverError if the run has ended.
+
+    `by`: the person or command.
+    """
     plan, _, _ = read_record(store, run_id)
     if has_ended(store, plan, now):
         raise RunOverError(f"run {run_id} is over, so there is nothing to stop", code="run-over")
-    stop = Stop(at=now, cause="user", message="ended early by `toril stop`")
+    stop = Stop(at=now, cause="user", message=f"ended early by {by}")
     if store.put_once(run_key(run_id, "stop.json"), stop.to_json()):
         return f"run {run_id} is ending; its results will be kept and judged"
     return f"run {run_id} is already ending"
@@ -153,32 +125,49 @@ def fetch(store: Store, run_id: str, into: Store) -> tuple[int, list[str]]:
     return copied, problems
 
 
-def listing(store: Store, now: float) -> list[RunRow]:
-    """Returns one row per run, newest first."""
+def listing(store: Store, now: float, query: Query = EVERY_RUN, limit: int = 50) -> list[ListedRun]:
+    """Returns the newest runs that match. Writes the history of judged runs that have none, of a few hundred a call."""
+    rows, folders = all_rows(store), set(store.names("runs/"))
+    matching = [row for row in rows if query.matches(row, row.outcome)]
+    found = [ListedRun(row, row.outcome, deleted=row.run_id not in folders) for row in matching[:limit]]
+    found += [one for one in _filled(store, unindexed(store, rows), now) if query.matches(one.row, one.state)]
+    return sorted(found, key=lambda one: (one.row.started_at, one.row.run_id), reverse=True)[:limit]
+
+
+def fill(store: Store, now: float) -> int:
+    """Writes the history of judged runs that have none, of a few hundred a call. Returns their number."""
+    return sum(one.judged for one in _filled(store, unindexed(store, all_rows(store)), now))
+
+
+def _filled(store: Store, run_ids: Sequence[str], now: float) -> list[ListedRun]:
+    """Returns the newest of the runs without an index row, and writes the rows of those that are judged."""
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
-        return list(pool.map(lambda run_id: _row(store, run_id, now), reversed(run_ids(store))))
+        found = list(pool.map(lambda run_id: _remembered(store, run_id, now), run_ids[:MOST_FILLED]))
+    return [one for one in found if one is not None]
 
 
-def _row(store: Store, run_id: str, now: float) -> RunRow:
+def _remembered(store: Store, run_id: str, now: float) -> ListedRun | None:
     try:
-        verdict, summary = _verdict(store, run_id), _summary(store, run_id)
-        plan = get_record(store, Plan, run_key(run_id, "plan.json"))
-        state = activity_of(store, plan, now) if verdict is None else verdict.outcome
-    except StoreError:  # a damaged run, or one of another version, must not hide the others
-        return RunRow(run_id=run_id, suite="", state="unreadable", workers=0)
-    return RunRow(
-        run_id=run_id,
-        suite=plan.suite,
-        state="not judged" if state == "over" else state,
-        workers=len(plan.shares),
-        summary=summary,
-        tags=masked_settings(plan.tags),
-        duet=plan.duet is not None,
-    )
+        summary, verdict = _summary(store, run_id), _verdict(store, run_id)
+        if summary is None or verdict is None:
+            return unjudged(store, run_id, now)
+        plan = judged_plan(read_record(store, run_id)[0])
+        bundle = with_cost(store, Bundle(plan=plan, summary=summary, verdict=verdict))
+        record = record_of(bundle, read_launch(store, run_id))
+    except (StoreError, ValueError):
+        return unreadable(run_id)
+    with suppress(StoreError):  # a store that this user cannot write
+        record = remember(store, record)
+        store.put(row_of(record).key, row_of(record).to_json())
+    return ListedRun(row_of(record), record.outcome)
 
 
 def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
-    """Deletes the runs that ended longer ago than `older_than`, but no run that may continue. Returns their ids."""
+    """Deletes the folders of runs that ended longer ago than `older_than`, but no run that may continue.
+
+    Returns their ids. The history of the runs stays.
+    """
+    fill(store, now)
     deleted = []
     for run_id in run_ids(store):
         lease = read_lease(store, run_id)
@@ -187,6 +176,18 @@ def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
             store.delete(run_key(run_id) + "/")
             deleted.append(run_id)
     return deleted
+
+
+def delete_run(store: Store, run_id: str, now: float) -> None:
+    """Deletes a run's folder, notes, history and index rows. StoreError if the run may continue.
+
+    After a crash, the run is still listed or completely gone; the next call deletes the rest.
+    """
+    if store.find(run_key(run_id, "verdict.json")) is None and not _is_over(store, run_id, now):
+        raise StoreError(f"run {run_id} may not be over yet; stop it first", code="run-not-over")
+    store.delete(run_key(run_id) + "/")
+    store.delete(f"notes/{run_id}/")
+    forget(store, run_id)
 
 
 def _is_over(store: Store, run_id: str, now: float) -> bool:

@@ -106,6 +106,12 @@ class HealthBySecond:
         facts, throttled_s = self._facts.get(worker, {}), self._throttled_us.get(worker, 0) / 1e6
         return HealthSeries(worker=worker, facts=facts, throttled_s=throttled_s, second=second, **columns)
 
+    def highest(self, name: str, first: int, last: int) -> float | None:
+        """Returns the highest fraction of any worker in the seconds `first` to `last`; None without readings."""
+        known = self._tables[name][:, max(0, first) : last + 1]
+        known = known[~np.isnan(known)]
+        return round(float(known.max()), 4) if known.size else None
+
     def _take(self, name: str, rows: Int64s, second: Int64s, values: NDArray[Any]) -> None:
         """Adds readings; of two for the same second the worse one counts, but dropped requests add up."""
         if not second.size:

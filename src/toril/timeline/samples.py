@@ -16,7 +16,7 @@ from toril.stats.histogram import Histogram, Int64s, bucket_of, highest_us, high
 from toril.stats.quantiles import rank_of
 from toril.timeline.buckets import HOT_BLOCKS, BucketCounts
 from toril.timeline.intervals import CELL_COLUMNS, MAX_DURATION_US, Interval, Series
-from toril.timeline.tables import Outcomes, Rows, grown
+from toril.timeline.tables import Outcomes, Rows, grown, longer
 
 SUMS = (
     "samples",
@@ -49,6 +49,7 @@ class SampleTable:
         self.series_of: defaultdict[str, dict[Placed, int]] = defaultdict(dict)  # the same, by label
         self.sums: Int64s = np.zeros((64, len(SUMS)), np.int64)  # by row
         self.extremes: Int64s = np.tile(np.array([NO_MIN, 0]), (64, 1))  # by row: min_us, max_us
+        self.counts: Int64s = np.zeros(64, np.int64)  # by series: samples of all seconds
         self.buckets = BucketCounts(hot_blocks)
         self.rows = Rows()
         self.outcomes = Outcomes()  # pairs of response code and message
@@ -84,6 +85,8 @@ class SampleTable:
             [np.array(codes, np.int64)[one.cells[SERIES]] for one, codes in zip(batch, numbers, strict=True)]
         )
         rows = self._rows_for(series, cells[SECOND])
+        self.counts = longer(self.counts, len(self.series), 0)
+        np.add.at(self.counts, series, cells[CELL_COLUMNS.index("samples")])
         sizes = cells[BUCKETS]
         ends = np.cumsum(sizes)
         for place, column in enumerate(SUM_COLUMNS):

@@ -126,6 +126,11 @@ class Timeline:
         series_of = self._table.series_of.items()
         return tuple(sorted(label for label, series in series_of if not failed or not all(one.ok for _, one in series)))
 
+    def sizes_of_labels(self) -> dict[str, int]:
+        """Returns the number of samples of each label, whatever `between` cut off."""
+        counts = self.table.counts.tolist()
+        return {label: sum(counts[one] for one in series.values()) for label, series in self.table.series_of.items()}
+
     def labels_of_both_kinds(self) -> frozenset[str]:
         """Returns the labels of both requests and transactions; `select` takes the requests unless a kind is given."""
         self._merge()
@@ -179,6 +184,11 @@ class Timeline:
         """Returns one worker's health by second; KeyError if it reported none."""
         self._merge()
         return self._health.series(worker)
+
+    def busiest_generator(self, first: int, last: int) -> tuple[float | None, float | None]:
+        """Returns the highest CPU use of a worker, and of one core by its engine, in the seconds `first` to `last`."""
+        self._merge()
+        return self._health.highest("cpu", first, last), self._health.highest("core", first, last)
 
     # For slices and exports
 
@@ -273,6 +283,14 @@ class Slice:
     def total(self) -> Stats:
         """The figures of all samples."""
         return self._stats(*(self._timeline.between_s or (None, None)))
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """The numbers of samples and of failed ones in the whole run; unlike `total`, independent of its length."""
+        self._find_series()
+        counts = self._timeline.table.counts
+        failures = int(counts[self._failed].sum())
+        return int(counts[self._good].sum()) + failures, failures
 
     @property
     def seconds(self) -> list[int]:
