@@ -177,6 +177,11 @@ class Cloud(Faults):
         """Adds variables to the environments of all Lambda functions, in place of those of the last call."""
         self.control("functions", **environment)
 
+    def mails(self, region: str) -> list[dict[str, Any]]:
+        """Returns the mails that a region's user pools sent, such as invitations: `to`, `subject` and `text`."""
+        found: list[dict[str, Any]] = self.control("mails", account=self.account, region=region)["mails"]
+        return found
+
     def function_failures(self) -> list[str]:
         """Returns the failures of Lambda functions, with their traces."""
         found: list[str] = self.control("function-failures")["failures"]

@@ -75,8 +75,8 @@ def make_function(cloud: Cloud, *statements: Mapping[str, Any], code: bytes = CO
     return str(made["FunctionArn"])
 
 
-def make_api(cloud: Cloud, function: str, *, permitted: bool = True, **stage: Any) -> str:
-    """Makes an HTTP API for the function, with one route for all requests. Returns its host."""
+def make_api(cloud: Cloud, function: str, *, route: str = "$default", permitted: bool = True, **stage: Any) -> str:
+    """Makes an HTTP API for the function, with one route. Returns its address."""
     aws = cloud.client("apigatewayv2", REGION)
     api = aws.create_api(Name="console", ProtocolType="HTTP")
     integration = aws.create_integration(
@@ -85,7 +85,7 @@ def make_api(cloud: Cloud, function: str, *, permitted: bool = True, **stage: An
         IntegrationUri=f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{function}/invocations",
         PayloadFormatVersion="2.0",
     )["IntegrationId"]
-    aws.create_route(ApiId=api["ApiId"], RouteKey="$default", Target=f"integrations/{integration}")
+    aws.create_route(ApiId=api["ApiId"], RouteKey=route, Target=f"integrations/{integration}")
     aws.create_stage(ApiId=api["ApiId"], StageName="$default", AutoDeploy=True, **stage)
     if permitted:
         cloud.client("lambda", REGION).add_permission(

@@ -66,6 +66,8 @@ def test_a_failure_shows_no_details_and_limits_have_their_status(cloud):
         assert (failed.status_code, failed.json()) == (500, {"message": "Internal Server Error"})
         assert "ValueError: a secret" in cloud.function_failures()[0]
         assert client.post(api, content=b"x" * (10 * 1024 * 1024 + 1)).status_code == 413
+        zipped_up = client.post(api, content=b"x" * 5_000_000, headers={"content-type": "application/zip"})
+        assert zipped_up.status_code == 413  # as base64, it is more than a function takes
         assert client.get(api, headers={"x-long": "x" * 11_000}).status_code == 431
         assert client.get(f"https://00000000.execute-api.{REGION}.amazonaws.com/").status_code == 404
 
@@ -156,6 +158,14 @@ def test_a_function_needs_a_role_that_trusts_lambda_and_no_reserved_variables(st
     strict.reset()
     with refused("InvalidParameterValueException"):
         make_function(strict, Role=f"arn:aws:iam::{ACCOUNT}:role/nobody")
+
+
+def test_a_route_may_name_a_method_and_the_rest_of_a_path(strict):
+    api = make_api(strict, make_function(strict), route="ANY /api/{proxy+}")
+    with web(strict) as client:
+        event = client.put(f"{api}/api/v1/runs").json()["event"]
+        assert (event["routeKey"], event["pathParameters"]) == ("ANY /api/{proxy+}", {"proxy": "v1/runs"})
+        assert client.get(f"{api}/other").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/login", "/logout", "/oauth2/authorize", "/v2/", "/_ministack/health", "/health"])

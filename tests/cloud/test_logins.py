@@ -144,6 +144,20 @@ def test_a_code_is_worth_nothing_without_its_verifier_or_twice(cloud):
         assert pool.token(browser, token, code).json()["error"] == "invalid_grant"
 
 
+def test_an_invitation_is_a_mail_with_the_first_password(cloud):
+    pool = Pool(cloud)
+    mail = [{"Name": "email", "Value": "bob@example.org"}]
+    pool.aws.admin_create_user(
+        UserPoolId=pool.id, Username="bob@example.org", UserAttributes=mail, DesiredDeliveryMediums=["EMAIL"]
+    )
+    sent = cloud.mails(REGION)[-1]
+    assert sent["to"] == ["bob@example.org"]
+    (password,) = re.findall(r"temporary password is (\S+)\.", sent["text"])
+    with web(cloud) as browser:
+        page = browser.get(f"https://toril-1.auth.{REGION}.amazoncognito.com/login?{pool.asking()}")
+        assert "np_token" in fields(submit(browser, page, username="bob@example.org", password=password))
+
+
 def test_foreign_callbacks_are_refused(cloud):
     pool = Pool(cloud)
     with web(cloud) as browser:

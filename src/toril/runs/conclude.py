@@ -54,12 +54,12 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
     except StoreError as error:  # such as a full disk; the verdict is shown nevertheless
         unwritten = (str(error),)
     if not unwritten:  # otherwise the sweep judges the run
-        left += tuple(owner.launcher.cancel_sweep())
         record = record_of(bundle, coordinator.launch)
         try:
-            owner.with_retries(lambda: remember(store, record))
+            owner.with_retries(lambda: remember(store, record, coordinator.lease.renew))
         except StoreError as error:  # the next list of runs writes it
             unwritten = (str(error),)
+        left += tuple(owner.launcher.cancel_sweep())
         with suppress(StoreError):  # the next run packs them
             pack(store, owner.clock.now())
     if state.abort_reason and not owner.interrupts:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -104,10 +104,11 @@ def row_of(record: HistoryRecord) -> IndexRow:
     return _fitting([*shorter, replace(shorter[-1], p95_low_us=None, p95_high_us=None, branch="")], MOST_BYTES_OF_ROW)
 
 
-def remember(store: Store, record: HistoryRecord) -> HistoryRecord:
+def remember(store: Store, record: HistoryRecord, check: Callable[[], object] = lambda: None) -> HistoryRecord:
     """Writes a run's record and index row, unless they exist with the same content. Returns the stored record.
 
-    The row is written first: a run with a record has a row, and a run without a record is written again.
+    The row is written first: a run with a record has a row, and a run without a record is written again. `check` is
+    called before each write, and raises an error to prevent it.
     """
     while True:
         latest = _latest(store, record)
@@ -115,7 +116,10 @@ def remember(store: Store, record: HistoryRecord) -> HistoryRecord:
             if replace(latest, revision=record.revision) == record:
                 return latest
             record = replace(record, revision=latest.revision + 1)
-        store.put(row_of(record).key, row_of(record).to_json())
+        row = row_of(record)
+        check()
+        store.put(row.key, row.to_json())
+        check()
         if store.put_once(record.key, record.to_json()):
             return record
 

@@ -11,6 +11,7 @@ from ministack import app as gateway
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import apigateway, cloudwatch_logs, lambda_svc
 
+from tests.cloud.server import lambdas
 from tests.cloud.server.faults import Bucket
 from tests.cloud.server.gateway import Answer, Service
 from tests.cloud.server.requests import Query
@@ -61,14 +62,17 @@ async def invoke(
     """Invokes the function if the stage's limit and the function's policy allow it, and writes the access log."""
     found: Record = apigateway._stages[api_id][stage]
     started = time.time()
-    answer = await _invoked(found, integration, (api_id, stage, path, method, headers, *more), named)
+    route = str(more[2])
+    _, _, pattern = route.partition(" ")
+    source = f"{api_id}/{stage}/{method + pattern if pattern else route}"
+    answer = await _invoked(found, integration, source, (api_id, stage, path, method, headers, *more), named)
     context = {
         "requestId": str(uuid.uuid4()),
         "apiId": api_id,
         "stage": stage,
         "httpMethod": method,
         "path": path,
-        "routeKey": more[2] if len(more) > 2 else "$default",
+        "routeKey": route,
         "status": answer[0],
         "responseLength": len(answer[2]),
         "protocol": "HTTP/1.1",
@@ -83,12 +87,12 @@ async def invoke(
     return answer
 
 
-async def _invoked(stage: Record, integration: Record, request: tuple[Any, ...], named: Record) -> Answer:
+async def _invoked(stage: Record, integration: Record, source: str, request: tuple[Any, ...], named: Record) -> Answer:
     api_id, name = request[0], request[1]
     if not _may_pass(api_id, name, stage.get("defaultRouteSettings") or {}):
         return say(429, "Too Many Requests")
     function = apigateway._extract_lambda_ref_from_integration_uri(integration["integrationUri"])
-    if gateway.AUTH and not _may_invoke(function, api_id, name):
+    if gateway.AUTH and not _may_invoke(function, source):
         return say(500, "Internal Server Error")
     within_s = min(integration["timeoutInMillis"] / 1000, MOST_S)
     try:
@@ -108,13 +112,13 @@ def _may_pass(api_id: str, stage: str, settings: Record) -> bool:
     return bucket.take()
 
 
-def _may_invoke(function: str, api_id: str, stage: str) -> bool:
-    """Whether the function's own policy lets this API invoke it, on any route."""
+def _may_invoke(function: str, source: str) -> bool:
+    """Whether the function's own policy lets this route of an API invoke it."""
     found = lambda_svc._functions.get(lambda_svc._resolve_name(function)) or {"policy": {"Statement": []}}
-    source = f"arn:aws:execute-api:{get_region()}:{get_account_id()}:{api_id}/{stage}/"
+    arn = f"arn:aws:execute-api:{get_region()}:{get_account_id()}:{source}"
     for statement in found["policy"]["Statement"]:
         wanted = ((statement.get("Condition") or {}).get("ArnLike") or {}).get("AWS:SourceArn", "*")
-        if statement["Principal"] == {"Service": PRINCIPAL} and fnmatch.fnmatchcase(source, f"{wanted.rstrip('*')}*"):
+        if statement["Principal"] == {"Service": PRINCIPAL} and fnmatch.fnmatchcase(arn, wanted):
             return True
     return False
 
@@ -140,12 +144,14 @@ def execute(func: Record, event: Any) -> Any:
 
 def response_of(result: Record) -> Any:
     """Returns what API Gateway answers: a failed or throttled function shows no details."""
-    if result.get("throttle") or result.get("error"):
-        status, headers, body = say(
-            *((503, "Service Unavailable") if "throttle" in result else (500, "Internal Server Error"))
-        )
-        return {"statusCode": status, "headers": headers, "body": body.decode()}, None
-    return _response(result)
+    if result.get("throttle"):
+        answer = say(503, "Service Unavailable")
+    elif result.get("error"):
+        too_long = result["body"]["errorMessage"] == lambdas.TOO_LONG
+        answer = say(413, "Request Too Long") if too_long else say(500, "Internal Server Error")
+    else:
+        return _response(result)
+    return {"statusCode": answer[0], "headers": answer[1], "body": answer[2].decode()}, None
 
 
 def _log(settings: Record | None, api_id: str, context: Record) -> None:

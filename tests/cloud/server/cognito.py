@@ -18,6 +18,7 @@ from tests.cloud.server.state import Regional
 Record = dict[str, Any]
 LOGIN = re.compile(r"([a-z0-9-]+)\.auth\.([a-z0-9-]+)\.amazoncognito\.com")
 BRANDINGS: Regional[dict[str, Record]] = Regional(dict)  # by id
+_password = cognito._generate_temp_password
 _discovery, _token, _get = (
     cognito.well_known_openid_configuration,
     cognito._fake_token,
@@ -28,6 +29,7 @@ _discovery, _token, _get = (
 def install() -> None:
     cognito.well_known_openid_configuration = discovery
     cognito._fake_token = token
+    cognito._generate_temp_password = lambda: _password() + _password()  # long enough for strict policies
     gateway._handle_cognito_get_request = _well_known
     gateway._handle_cognito_body_request = _nothing  # login pages have hosts of their own: `login`
 

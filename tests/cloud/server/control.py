@@ -8,6 +8,7 @@ from ministack import app as gateway
 from ministack.core import lambda_runtime
 from ministack.core.responses import request_scope
 from ministack.services import ecs as ecs_tasks
+from ministack.services import ses
 
 from tests.cloud.server import decisions as iam_decisions
 from tests.cloud.server import (
@@ -159,6 +160,14 @@ def function_failures(asked: Asked) -> Asked:
     return {"failures": list(lambdas.FAILURES)}
 
 
+def mails(asked: Asked) -> Asked:
+    """Returns the mails of one region: receiver, subject and text, oldest first."""
+    with request_scope(asked["account"], asked["region"]):
+        found = ses._sent_emails_list()
+    shown = [{"to": one["To"], "subject": one["Subject"], "text": one["BodyText"] or one["BodyHtml"]} for one in found]
+    return {"mails": shown}
+
+
 def decisions(asked: Asked) -> Asked:
     """Returns IAM's decisions since the last reset or mend."""
     return {"decisions": iam_decisions.recorded()}
@@ -174,6 +183,7 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "image": image,
     "failures": failures,
     "invocations": invocations,
+    "mails": mails,
     "decisions": decisions,
     "fault": fault,
     "functions": functions,

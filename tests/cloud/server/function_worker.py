@@ -31,8 +31,10 @@ class Context:
 def main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr
 
-    def say(**answer: object) -> None:
-        answers.write(json.dumps(answer) + "\n")
+    def say(answer: str) -> None:
+        sys.stderr.write("\0\n")  # the end of this invocation's log
+        sys.stderr.flush()
+        answers.write(answer + "\n")
         answers.flush()
 
     init = json.loads(sys.stdin.readline())
@@ -41,9 +43,10 @@ def main() -> None:
     try:
         handler = getattr(importlib.import_module(init["module"]), init["handler"])
     except Exception:
-        say(status="error", error=traceback.format_exc())
+        say(json.dumps({"status": "error", "error": traceback.format_exc()}))
         return
-    say(status="ready")
+    answers.write('{"status": "ready"}\n')
+    answers.flush()
     for line in sys.stdin:
         asked = json.loads(line)
         context = Context(
@@ -56,10 +59,8 @@ def main() -> None:
         try:
             answer = json.dumps({"status": "ok", "result": handler(asked["event"], context)})
         except Exception as failure:
-            say(status="error", error=str(failure), trace=traceback.format_exc())
-        else:
-            answers.write(answer + "\n")
-            answers.flush()
+            answer = json.dumps({"status": "error", "error": str(failure), "trace": traceback.format_exc()})
+        say(answer)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import calendar
 import hashlib
 import json
 import os
+import queue
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import uuid
 import zipfile
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -26,11 +28,14 @@ from tests.cloud.server.state import on_reset
 Record = dict[str, Any]
 SERVICE_PRINCIPAL = "lambda.amazonaws.com"
 MOST_BYTES = 6 * 1024 * 1024  # of a request, and of an answer
+MOST_UPLOADED_BYTES = 50 * 1024 * 1024  # of a package that does not come from a bucket
+TOO_LONG = f"Request must be smaller than {MOST_BYTES} bytes for the InvokeFunction operation"
+END, ENDS_WITHIN_S = "\0", 0.25  # of one invocation's log
 WORKER = Path(__file__).with_name("function_worker.py")
 SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")  # what AWS' runtime brings
-PACKAGES = Path(__file__).parents[3] / ".venv/lib/python3.11/site-packages"
+PACKAGES = Path(__file__).parents[3] / f".venv/lib/python3.{sys.version_info.minor}/site-packages"
 RESERVED = re.compile(
-    r"AWS_(REGION|DEFAULT_REGION|ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*)|_HANDLER|TZ"
+    r"AWS_(REGION|DEFAULT_REGION|ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|EXECUTION_ENV|LAMBDA_.*)|LAMBDA_.*|_HANDLER"
 )
 ENVIRONMENT: dict[str, str] = {}  # what a test adds to all functions, as the address of a proxy
 FAILURES: list[str] = []  # of invocations, with their traces
@@ -77,9 +82,18 @@ class Environment(lambda_runtime.Worker):  # type: ignore[misc]
         if answer.get("status") != "ready":
             raise RuntimeError(answer["error"] + self._drain_stderr())
 
+    def _drain_stderr_bounded(self, *waits: float) -> str:
+        """Returns what the function printed, up to the mark that the runtime prints after each invocation."""
+        lines = []
+        with suppress(queue.Empty):  # its process has ended
+            while not (line := self._stderr_queue.get(timeout=ENDS_WITHIN_S)).endswith(END):
+                lines.append(line)
+            lines += [line.removesuffix(END)] * (line != END)
+        return "\n".join(lines)
+
     def invoke(self, event: Any, request_id: str, **more: Any) -> Record:
         if len(json.dumps(event)) > MOST_BYTES:
-            return {"status": "error", "error": f"Request must be smaller than {MOST_BYTES} bytes"}
+            return {"status": "error", "error": TOO_LONG}
         answer: Record
         try:
             answer = super().invoke(event, request_id, **more)
@@ -159,6 +173,11 @@ def _emit_with_rights(func: Record, *more: Any, **named: Any) -> None:
 
 
 def check(request: Record) -> None:
+    uploaded = request.get("ZipFile") or (request.get("Code") or {}).get("ZipFile") or ""
+    if len(uploaded) > MOST_UPLOADED_BYTES * 4 / 3:  # in base64
+        raise Refusal(
+            "RequestEntityTooLargeException", f"Request must be smaller than {MOST_UPLOADED_BYTES} bytes", 413
+        )
     if "Role" in request and not roles.trusts(request["Role"], SERVICE_PRINCIPAL):
         message = "The role defined for the function cannot be assumed by Lambda."
         raise Refusal("InvalidParameterValueException", message)
@@ -180,5 +199,5 @@ SERVICE = Service(
     model="lambda",
     invalid="InvalidParameterValueException",
     amends={"CreateFunction": _unpack, "UpdateFunctionCode": _unpack},
-    checks={"CreateFunction": check, "UpdateFunctionConfiguration": check},
+    checks=dict.fromkeys(("CreateFunction", "UpdateFunctionCode", "UpdateFunctionConfiguration"), check),
 )

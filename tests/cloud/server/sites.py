@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ministack import app as gateway
+from ministack.core.iam_evaluator import pin_request_origin
 from ministack.services import cloudfront
 
 from tests.cloud.server import apis, cognito
@@ -48,6 +49,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         before = f"{headers[name]}{'; ' if name == 'cookie' else ', '}" if name in headers else ""
         headers[name] = before + value.decode("latin-1")
     headers["x-forwarded-proto"] = "https"
+    pin_request_origin(scope["client"][0], secure_transport=True)  # also of an origin's fetch from a bucket
     headers["host"] = host = host_of(headers)
     query, body = scope["query_string"].decode(), await body_of(receive)
     answer = await _answer(scope, host, headers, query, body)
