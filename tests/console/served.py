@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import uvicorn
@@ -17,6 +17,7 @@ from tests.reports import examples
 from toril.console.app import Setup, create_app
 from toril.console.identity import Person, Role
 from toril.records import Lease, Plan, PlannedExecution, run_key
+from toril.records.console import RunRequest
 from toril.records.document import document
 from toril.records.progress import (
     CriterionNow,
@@ -59,10 +60,23 @@ class Known:
         return TOKEN
 
 
+@dataclass
+class Started:
+    """A starter that only remembers the requests."""
+
+    requests: list[RunRequest] = field(default_factory=list)
+
+    def start(self, request: RunRequest) -> None:
+        self.requests.append(request)
+
+
 def setup(store: Store, role: Role = "admin", *, clock: Any = None, address: str = ADDRESS, **more: Any) -> Setup:
     return Setup(
-        store=store, identity=Known(role), clock=clock or SteppedClock(NOW), examine=lambda _: (), address=address, **more
-    )
+        **{
+            "store": store, "identity": Known(role), "clock": clock or SteppedClock(NOW), "examine": lambda _: (),
+            "address": address, "starter": Started(),
+        } | more
+    )  # fmt: skip
 
 
 def client(store: Store, role: Role = "admin", **more: Any) -> TestClient:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, Response
 
 from toril import text
+from toril.console.audit import audit
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.runs import Seen, checked_id, head_of, seen
 from toril.console.web import attachment, page, see
@@ -95,6 +96,7 @@ def ask(request: Request, person: Operator, run_id: str) -> Response:
 def stop(request: Request, person: Operator, run_id: str) -> Response:
     setup = request.app.state.setup
     ask_to_stop(setup.store, checked_id(run_id), setup.clock.now(), f"{person.name} in the console")
+    audit(request, "run.stop", run_id)
     return see(f"/runs/{run_id}", request)
 
 
@@ -109,7 +111,8 @@ def change_rate(
     setup = request.app.state.setup
     now = setup.clock.now()
     try:
-        adjust(setup.store, checked_id(run_id), rate, execution, now, person.name)
+        changed = adjust(setup.store, checked_id(run_id), rate, execution, now, person.name)
+        audit(request, "run.adjust", run_id, execution=execution, rps=changed.rate.rps)
     except UserError as error:
         found = seen(setup.store, run_id, now)
         plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
