@@ -8,13 +8,13 @@ import pytest
 from lxml.html import document_fromstring
 
 from tests.browser import ten_minutes
-from tests.console.served import LIVE, NOW, TOKEN, Started, client, live_plan, progress, running, stored
+from tests.console.made_up import LIVE, NOW, TOKEN, Started, client, live_plan, progress, running, stored
 from tests.records.test_stored import copied
 from tests.reports import examples
 from tests.reports.parsed import Page
 from toril.console.pages import run as run_pages
 from toril.console.pages import run_files
-from toril.records import Rate, Stop, run_key
+from toril.records import Launch, Rate, Start, Stop, rate_key, run_key
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.progress import FiguresNow, LabelNow
 from toril.reports import render
@@ -118,8 +118,6 @@ def test_a_running_run_shows_its_figures_without_script(store):
 
 @pytest.mark.parametrize(("old_s", "command"), [(0, None), (100, "toril watch"), (10_000, "toril report")])
 def test_a_run_without_owner_shows_the_command_that_continues_it(store, old_s, command):
-    from toril.records import Launch
-
     plan = live_plan(on="fargate")
     running(store, progress(90, at=NOW - old_s), plan=plan, renewed_at=NOW - old_s)
     launch = Launch(at=NOW - old_s, deadline=NOW - old_s + 5000, attempts={})
@@ -151,14 +149,13 @@ def test_a_person_stops_a_run(store):
 
 def test_a_person_changes_a_rate(store):
     running(store, progress(90))
-    store.put(run_key(LIVE, "start.json"), json.dumps({"schema": "toril.start/1", "at": NOW - 90, "attempts": {}}).encode())
-    browser = client(store, "operator", clock=None)
+    store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
     store.time = lambda: (NOW, 0.0)
 
-    answer = browser.post(f"/runs/{LIVE}/rate", data={"execution": "buy", "rate": "+20%"})
+    answer = client(store, "operator").post(f"/runs/{LIVE}/rate", data={"execution": "buy", "rate": "+20%"})
 
-    assert answer.status_code == 303, answer.text
-    found = find_record(store, Rate, run_key(LIVE, "rates/1.json"))
+    assert answer.status_code == 303
+    found = find_record(store, Rate, rate_key(LIVE, 1))
     assert found is not None
     assert (found.rps, found.by) == (120.0, "Ada")
 

@@ -98,7 +98,7 @@ def live_plan(**changes: Any) -> Plan:
     """Returns the plan of a running run, whose rate can be adjusted."""
     execution = PlannedExecution(
         name="buy", index=0, executor="vegeta", scenario="buy", concurrency=0, throughput_rps=100, ramp_up_s=0,
-        hold_for_s=300,
+        hold_for_s=300, adjustable=True,
     )  # fmt: skip
     return examples.plan(**{"run_id": LIVE, "executions": (execution,)} | changes)
 
