@@ -103,7 +103,9 @@ def live_plan(**changes: Any) -> Plan:
     return examples.plan(**{"run_id": LIVE, "executions": (execution,)} | changes)
 
 
-def progress(seconds: int = 90, *, at: float = NOW, run_id: str = LIVE, label: str = "checkout", **changes: Any) -> Progress:
+def progress(
+    seconds: int = 90, *, at: float = NOW, run_id: str = LIVE, label: str = "checkout", **changes: Any
+) -> Progress:
     """Returns the progress of a run that started that long ago."""
     shown = range(max(0, seconds - 120), seconds)
     wave = [100 + 8 * math.sin(second / 7) for second in shown]
@@ -131,7 +133,9 @@ def progress(seconds: int = 90, *, at: float = NOW, run_id: str = LIVE, label: s
             planned_rps=(100.0,) * len(shown),
         ),
         locations=tuple(
-            LocationNow(location=name, figures=replace(figures, rps=figures.rps / 2), workers_planned=1, workers_ready=1)
+            LocationNow(
+                location=name, figures=replace(figures, rps=figures.rps / 2), workers_planned=1, workers_ready=1
+            )
             for name in ("madrid", "sevilla")
         ),
         labels=tuple(LabelNow(label=name, figures=figures) for name in (label, "cart", "search")),

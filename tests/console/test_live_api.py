@@ -50,7 +50,9 @@ def test_a_client_gets_the_seconds_that_it_lacks(store):
     running(store, progress(90))
     browser = client(store, "viewer")
 
-    recents = [browser.get(f"{ADDRESS}{query}").json()["progress"]["recent"] for query in ("", "?since=87", "?since=500")]
+    recents = [
+        browser.get(f"{ADDRESS}{query}").json()["progress"]["recent"] for query in ("", "?since=87", "?since=500")
+    ]
 
     assert [(one["from_s"], len(one["rps"])) for one in recents] == [(0, 90), (88, 2), (0, 90)]
 

@@ -131,6 +131,11 @@ def dollars(usd: float) -> str:
     return "less than $0.01" if usd < 0.01 else f"${usd:,.2f}"
 
 
+def about(usd: float) -> str:
+    """Returns an estimate as people read it."""
+    return dollars(usd) if usd < 0.01 else f"about {dollars(usd)}"
+
+
 # ── during the run
 
 
@@ -174,7 +179,7 @@ def _left(store: Store, found: Seen, plan: Plan | None) -> dict[str, Any]:
         hourly_usd = priced(plan, deployments, read_prices(os.environ))
     progress = found.progress
     left_s = max(0.0, progress.planned_s - progress.elapsed_s) if progress is not None else 0.0
-    return {"hourly_usd": hourly_usd, "left_s": left_s, "saved": dollars(hourly_usd * left_s / 3600) if left_s else ""}
+    return {"hourly_usd": hourly_usd, "saved": about(hourly_usd * left_s / 3600) if hourly_usd * left_s else ""}
 
 
 def _shown(value: Any, kind: str) -> str:
