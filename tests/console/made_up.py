@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, Request
+from lxml.html import document_fromstring
 from starlette.testclient import TestClient
 
 from tests.clocks import SteppedClock
@@ -72,11 +73,14 @@ class Started:
 
 def setup(store: Store, role: Role = "admin", *, clock: Any = None, address: str = ADDRESS, **more: Any) -> Setup:
     return Setup(
-        **{
-            "store": store, "identity": Known(role), "clock": clock or SteppedClock(NOW), "examine": lambda _: (),
-            "address": address, "starter": Started(),
-        } | more
-    )  # fmt: skip
+        store=store,
+        identity=Known(role),
+        clock=clock or SteppedClock(NOW),
+        examine=lambda _: (),
+        address=address,
+        starter=more.pop("starter", Started()),
+        **more,
+    )
 
 
 def client(store: Store, role: Role = "admin", **more: Any) -> TestClient:
@@ -178,3 +182,8 @@ def serving(store: Store, role: Role = "admin", *, clock: Any = None, **more: An
         server.should_exit = True
         thread.join(10)
         listener.close()
+
+
+def parsed(page: bytes) -> Any:
+    """Returns the page as an element tree."""
+    return document_fromstring(page)

@@ -3,9 +3,8 @@
 import json
 
 import pytest
-from lxml.html import document_fromstring
 
-from tests.console.made_up import LIVE, NOW, client, progress, running, stored
+from tests.console.made_up import LIVE, NOW, client, parsed, progress, running, stored
 from tests.reports import examples
 from toril.runs.history import record_of, remember
 from toril.runs.stored import judged
@@ -29,7 +28,7 @@ def compared(store, *runs, **more):
 
 
 def letters(page: bytes) -> list[str]:
-    charts = json.loads(document_fromstring(page).get_element_by_id("data").text)["course"]
+    charts = json.loads(parsed(page).get_element_by_id("data").text)["course"]
     return [line["name"] for line in charts[0]["lines"]]
 
 
@@ -39,14 +38,14 @@ def test_two_to_five_runs_are_drawn_over_each_other(store, count):
 
     assert answer.status_code == 200
     assert letters(answer.content) == list("ABCDE"[:count])
-    titles = [one.text_content().strip() for one in document_fromstring(answer.content).xpath("//h2[@id]")]
+    titles = [one.text_content().strip() for one in parsed(answer.content).xpath("//h2[@id]")]
     assert [title for title in titles if title[1:9] == " against"] == [
         f"{name} against A base is A, the reference" for name in "BCDE"[: count - 1]
     ]
 
 
 def test_the_pinned_run_is_the_reference_of_all_others(store):
-    page = document_fromstring(compared(store, *IDS[:3], reference=IDS[1]).content)
+    page = parsed(compared(store, *IDS[:3], reference=IDS[1]).content)
 
     titles = [one.text_content().split(" base")[0] for one in page.xpath("//h2[starts-with(@id, 'comparison')]")]
     assert titles == ["A against B", "C against B"]
@@ -56,7 +55,7 @@ def test_the_pinned_run_is_the_reference_of_all_others(store):
 def test_the_page_says_why_runs_may_not_be_comparable(store):
     stored(store, examples.passed(), run_id=IDS[0], suite="other", toril_version="9.9")
 
-    page = document_fromstring(compared(store, IDS[1], IDS[0]).content)
+    page = parsed(compared(store, IDS[1], IDS[0]).content)
 
     assert len(page.xpath("//div[@class='banner']//li")) >= 2
 
@@ -65,14 +64,14 @@ def test_a_sixth_run_is_left_out(store):
     answer = compared(store, *IDS)
 
     assert len(letters(answer.content)) == 5
-    assert document_fromstring(answer.content).xpath("//div[@class='banner'][@role='status']")
+    assert parsed(answer.content).xpath("//div[@class='banner'][@role='status']")
 
 
 @pytest.mark.parametrize("runs", [[], IDS[:1], [IDS[0], "nothing"], [IDS[0], LIVE], [IDS[0], IDS[0]], ["../x", "<b>"]])
 def test_without_two_runs_the_page_offers_runs_to_choose(store, runs):
     running(store, progress(90))
 
-    page = document_fromstring(compared(store, *runs).content)
+    page = parsed(compared(store, *runs).content)
 
     offered = page.xpath("//input[@name='run']/@value")
     assert sorted(offered) == sorted(IDS)
@@ -80,12 +79,12 @@ def test_without_two_runs_the_page_offers_runs_to_choose(store, runs):
 
 
 def test_the_form_searches(store):
-    page = document_fromstring(compared(store, q=IDS[2]).content)
+    page = parsed(compared(store, q=IDS[2]).content)
 
     assert page.xpath("//input[@name='run']/@value") == [IDS[2]]
 
 
 def test_a_store_without_runs_leads_to_the_suites(tmp_path):
-    page = document_fromstring(compared(FolderStore(tmp_path)).content)
+    page = parsed(compared(FolderStore(tmp_path)).content)
 
     assert page.xpath("//div[@class='empty']//a/@href") == ["/suites"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.live
 SHOTS = Path("build/console")
 AXE = Axe()
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-FEW = {"seconds": 60, "labels": ten_minutes.LABELS[:4], "locations": ten_minutes.LOCATIONS[:2]}
+FEW: dict[str, Any] = {"seconds": 60, "labels": ten_minutes.LABELS[:4], "locations": ten_minutes.LOCATIONS[:2]}
 
 
 @dataclass

@@ -5,10 +5,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from lxml.html import document_fromstring
 
 from tests.browser import ten_minutes
-from tests.console.made_up import LIVE, NOW, TOKEN, Started, client, live_plan, progress, running, stored
+from tests.console.made_up import LIVE, NOW, TOKEN, Started, client, live_plan, parsed, progress, running, stored
 from tests.records.test_stored import copied
 from tests.reports import examples
 from tests.reports.parsed import Page
@@ -47,9 +46,7 @@ def request_of(run_id: str, **changes) -> RunRequest:
 
 
 def headings(page: bytes) -> list[str]:
-    return [
-        one.text_content() for one in document_fromstring(page).xpath("//main//h2") if one.get("id") != "delete-title"
-    ]
+    return [one.text_content() for one in parsed(page).xpath("//main//h2") if one.get("id") != "delete-title"]
 
 
 # ── after the run
@@ -61,14 +58,14 @@ def test_the_page_of_a_judged_run_has_the_blocks_of_its_report(store, run_id):
 
     assert headings(page) == headings(render("html", bundle))
     assert Page(page).text.count(bundle.outcome) > 0
-    assert json.loads(document_fromstring(page).get_element_by_id("data").text)["course"]
+    assert json.loads(parsed(page).get_element_by_id("data").text)["course"]
 
 
 def test_charts_with_much_data_follow_the_page_and_both_take_less_than_60_kb(store):
     run_id = stored(store, ten_minutes.bundle())
     browser = client(store)
     page = browser.get(f"/runs/{run_id}")
-    data = document_fromstring(page.content).get_element_by_id("data")
+    data = parsed(page.content).get_element_by_id("data")
     charts = browser.get(data.get("data-from"))
     answers = [page, charts]
 
@@ -111,7 +108,7 @@ def test_a_requested_run_is_shown_as_starting_until_it_fails(store):
 def test_a_running_run_shows_its_figures_without_script(store):
     running(store, progress(90))
 
-    page = document_fromstring(client(store).get(f"/runs/{LIVE}").content)
+    page = parsed(client(store).get(f"/runs/{LIVE}").content)
 
     shown = {one.get("data-at"): one.text for one in page.xpath("//section[contains(@class, 'now')]//*[@data-at]")}
     assert shown["figures.samples"] == "9,000"
@@ -135,7 +132,7 @@ def test_a_run_without_owner_shows_the_command_that_continues_it(store, old_s, c
 def test_the_stop_of_a_run_on_fargate_states_what_it_saves(store):
     running(store, progress(90), plan=live_plan(on="fargate"))
 
-    page = document_fromstring(client(store).get(f"/runs/{LIVE}").content)
+    page = parsed(client(store).get(f"/runs/{LIVE}").content)
 
     assert page.xpath("//dialog//span[@data-left]")[0].text.startswith(", saves ")
 
@@ -170,7 +167,7 @@ def test_a_refused_rate_stays_in_its_field(store):
     answer = client(store, "operator").post(f"/runs/{LIVE}/rate", data={"execution": "buy", "rate": "fast"})
 
     assert answer.status_code == 422
-    field = document_fromstring(answer.content).get_element_by_id("rate-1")
+    field = parsed(answer.content).get_element_by_id("rate-1")
     assert (field.get("value"), field.get("aria-invalid")) == ("fast", "true")
 
 
@@ -250,7 +247,7 @@ def test_a_viewer_sees_no_forms_of_changes(store, run_id):
     browser = client(store, "viewer")
 
     for path in (run_id, LIVE, f"{run_id}/notes"):
-        assert not document_fromstring(browser.get(f"/runs/{path}").content).xpath("//form[@method='post']")
+        assert not parsed(browser.get(f"/runs/{path}").content).xpath("//form[@method='post']")
 
 
 # ── files
@@ -305,7 +302,7 @@ def test_the_end_of_a_log_is_shown_as_text_without_credentials(store, run_id):
         run_key(run_id, log), b"first\n" + b"x" * run_files.MOST_SHOWN + b"\n<b>last</b> https://joe:hunter2@shop/"
     )
 
-    page = document_fromstring(client(store).get(f"/runs/{run_id}/files?log={log}").content)
+    page = parsed(client(store).get(f"/runs/{run_id}/files?log={log}").content)
 
     (shown,) = page.xpath("//pre")
     assert shown.text.endswith("<b>last</b> https://***@shop/")
@@ -320,7 +317,7 @@ def test_the_suite_is_shown_as_it_was_run(store, run_id):
     browser = client(store)
 
     shown = [
-        document_fromstring(browser.get(f"/runs/{run_id}/suite{query}").content).xpath("//pre")[0].text
+        parsed(browser.get(f"/runs/{run_id}/suite{query}").content).xpath("//pre")[0].text
         for query in ("", "?file=users.csv")
     ]
 
@@ -351,7 +348,7 @@ def test_hostile_texts_stay_texts(store):
         f"/compare?run={HOSTILE}",
     ):
         answer = browser.get(path)
-        page = document_fromstring(answer.content)
+        page = parsed(answer.content)
         assert answer.status_code == 200
         assert not page.xpath("//*[@onerror or @onclick or @style]")
         assert all(src[:8] in own for src in page.xpath("//script/@src | //img/@src"))

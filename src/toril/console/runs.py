@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from toril.errors import NoSuchRunError, OptionError, StoreError, SuiteError
+from toril.masking import masked_settings
 from toril.records import Plan, run_key
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.progress import Progress
@@ -45,6 +46,11 @@ class Head:
     request: RunRequest | None = None  # if the run was requested, so that it can be requested again
     is_baseline: bool = False
     notes: int = 0
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Returns the tags of the run, without credentials."""
+        return {} if self.plan is None else dict(sorted(masked_settings(self.plan.tags).items()))
 
 
 def checked_id(run_id: str) -> str:
