@@ -2,7 +2,8 @@
 
 | statement | purpose |
 |---|---|
-| ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, suites, requests, runs; no deletion |
+| ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, suites, requests, runs, history |
+| PackIndex | whoever judges a run: removes index rows after it packed them; no other deletion |
 | StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags identify a run's cost and tasks |
 | HandRolesToWorkers | RunTask passes the worker's role and the execution role to the task |
 | WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: recently ended tasks |
@@ -29,6 +30,7 @@ ENDING = (
     "end.json", "lease.json", "metrics.json", "progress.json", "report.html", "stop.json", "summary.json",
     "verdict.json",
 )  # fmt: skip
+HISTORY = ("history/*", "index/*")
 SWEEP = "sweep-"  # name prefix of one-time schedules: the right to plan them does not cover nightly ones
 LAUNCHER = "launcher"  # role that a region stack in another account makes for the runs of this account
 
@@ -80,8 +82,9 @@ def sweeper_policy(scope: Scope) -> Document:
             allow("DeadLetters", ["sqs:SendMessage"], [scope.dead_letters]),
             *_stop_tasks(scope),
             allow("ListStore", ["s3:ListBucket"], [scope.bucket_arn]),
-            allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", "runs/*")),
-            allow("EndRuns", ["s3:PutObject"], scope.objects(*(f"runs/*/{name}" for name in ENDING))),
+            allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", *HISTORY, "runs/*")),
+            allow("EndRuns", ["s3:PutObject"], scope.objects(*HISTORY, *(f"runs/*/{name}" for name in ENDING))),
+            _pack_index(scope),
             allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # no resource-level permissions
             *use_bucket_key(scope, write=True),
             *_other_accounts(scope),
@@ -134,10 +137,15 @@ def _store(scope: Scope) -> list[Statement]:
         allow(
             "ReadStore",
             ["s3:GetObject"],
-            scope.objects("deployments/*", "requests/*", "runs/*", "suites/*", "versions/*"),
+            scope.objects("deployments/*", *HISTORY, "requests/*", "runs/*", "suites/*", "versions/*"),
         ),
-        allow("WriteRuns", ["s3:PutObject"], scope.objects("requests/*.failed.json", "runs/*")),
+        allow("WriteRuns", ["s3:PutObject"], scope.objects(*HISTORY, "requests/*.failed.json", "runs/*")),
+        _pack_index(scope),
     ]
+
+
+def _pack_index(scope: Scope) -> Statement:
+    return allow("PackIndex", ["s3:DeleteObject"], scope.objects("index/*"))
 
 
 def _stop_tasks(scope: Scope) -> list[Statement]:

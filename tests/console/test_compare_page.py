@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.console.made_up import LIVE, NOW, client, parsed, progress, running, stored
+from tests.console.served import LIVE, NOW, client, parsed, progress, running, stored
 from tests.reports import examples
 from toril.runs.history import record_of, remember
 from toril.runs.stored import judged

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.console.made_up import LIVE, NOW, client, progress, running
+from tests.console.served import LIVE, NOW, client, progress, running
 from toril.store import FolderStore
 
 ADDRESS = f"/api/v1/runs/{LIVE}/live"

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import ten_minutes
 from tests.browser.conftest import PHONE, WIDE, browser  # noqa: F401 - a fixture
-from tests.console.made_up import LIVE, NOW, live_plan, progress, running, serving, stored
+from tests.console.served import LIVE, NOW, live_plan, progress, running, serving, stored
 from tests.records.test_stored import copied
 from tests.reports import examples
 from toril.records import Rate, Start, Stop, rate_key, run_key

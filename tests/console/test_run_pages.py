@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.browser import ten_minutes
-from tests.console.made_up import LIVE, NOW, TOKEN, Started, client, live_plan, parsed, progress, running, stored
+from tests.console.served import LIVE, NOW, TOKEN, Started, client, live_plan, parsed, progress, running, stored
 from tests.records.test_stored import copied
 from tests.reports import examples
 from tests.reports.parsed import Page

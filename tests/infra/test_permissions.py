@@ -146,18 +146,18 @@ def test_the_scheduler_starts_coordinators_and_no_workers():
     assert started["Resource"] == [f"arn:aws:ecs:*:{ACCOUNT}:task-definition/toril_coordinator-*:*"]
 
 
-def test_the_sweeper_writes_only_the_end_of_a_run():
+def test_the_sweeper_writes_only_the_end_of_a_run_and_the_history():
     (written,) = [one["Resource"] for one in statements(BARE, "sweeper") if "s3:PutObject" in one["Action"]]
-    names = {resource.removeprefix(f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/runs/*/") for resource in written}
-    assert names == {
-        "end.json",
-        "lease.json",
-        "metrics.json",
-        "report.html",
-        "stop.json",
-        "summary.json",
-        "verdict.json",
-    }
+    names = {resource.removeprefix(f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/") for resource in written}
+    ending = ("end", "lease", "metrics", "progress", "report", "stop", "summary", "verdict")
+    files = {f"runs/*/{name}.{'html' if name == 'report' else 'json'}" for name in ending}
+    assert names == {"history/*", "index/*", *files}
+
+
+@pytest.mark.parametrize("purpose", ["run", "coordinator", "sweeper"])
+def test_those_who_judge_runs_delete_only_index_rows(purpose):
+    deleted = [one["Resource"] for one in statements(BARE, purpose) if "s3:DeleteObject" in one["Action"]]
+    assert deleted == [[f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/index/*"]]
 
 
 def test_runs_enter_other_accounts_only_by_the_launchers_role():

@@ -23,6 +23,7 @@ from toril.records import (
     Verdict,
 )
 from toril.records.document import Record
+from toril.records.progress import Progress
 from toril.records.summary import Summary
 from toril.runs.suites import Pushed
 
@@ -30,7 +31,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: tuple[type[Record], ...] = (
     Deployment, End, Exit, Launch, Lease, Plan, Pushed, Rate, Ready, ServerMetrics, Start, Stop, SuiteOrigin,
 )  # fmt: skip
-DOCUMENTS: dict[str, type[Any]] = {"toril.summary/1": Summary, "toril.verdict/1": Verdict}
+DOCUMENTS: dict[str, type[Any]] = {
+    "toril.progress/1": Progress, "toril.summary/1": Summary, "toril.verdict/1": Verdict,
+}  # fmt: skip
 LINES = {"toril.tests/1": Case}  # of a file of JSON lines: each line but the first
 
 

@@ -23,6 +23,7 @@ from toril.store import Store
 
 # Modules with a `router`; those of pages are not part of the API's description.
 PAGES = (
+    "audit",
     "compare",
     "edit",
     "home",
@@ -31,6 +32,7 @@ PAGES = (
     "run",
     "run_actions",
     "run_files",
+    "runs",
     "schedules",
     "suites",
 )
@@ -38,6 +40,9 @@ API = (
     "files",
     "live",
     "me",
+    "runs",
+    "schedules",
+    "suites",
 )
 
 
@@ -53,6 +58,7 @@ class Setup:
     starter: Starter
     schedules: Scheduler | None = None  # None: the store is in a folder
     presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
+    presign_upload: Callable[[str, int], tuple[str, dict[str, str]]] | None = None  # address and fields of a form
     max_cost_usd: float | None = None  # a run, for operators
     origin_secret: str = ""  # what CloudFront adds to each request
     upload_address: str = ""  # of the bucket, for presigned uploads
@@ -79,6 +85,7 @@ def create_app(setup: Setup) -> App:
         app.include_router(_router(f"toril.console.pages.{name}"), include_in_schema=False)
     for name in API:
         app.include_router(_router(f"toril.console.api.{name}"), prefix="/api/v1")
+    app.include_router(_router("toril.console.api.mcp"))
     return Guard(app=app, address=setup.address, origin_secret=setup.origin_secret, upload_address=setup.upload_address)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Protocol, cast
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from toril.errors import UserError
@@ -43,6 +44,14 @@ class RefusedError(UserError):
         self.status = status
 
 
+class SignIn(BaseModel):
+    """How a program signs in for a person: by the authorisation code flow with PKCE at this issuer."""
+
+    issuer: str
+    client_id: str
+    scope: str
+
+
 class Identity(Protocol):
     """Finds the person of a request."""
 
@@ -53,6 +62,11 @@ class Identity(Protocol):
 
     @property
     def can_sign_out(self) -> bool: ...
+
+    @property
+    def sign_in(self) -> SignIn | None:
+        """What `toril login` needs; None without an issuer."""
+        ...
 
     def person(self, request: Request) -> Person | None:
         """Returns the person; None without a session, RefusedError for a bad token. Reads the request's headers only.
@@ -76,13 +90,13 @@ class Loopback:
     - Browsers send a cookie to all ports of a host. So the host has a random name, which no other server knows.
     """
 
-    can_sign_out = False
+    can_sign_out, sign_in = False, None
 
     def __init__(self) -> None:
         self._once: str | None = secrets.token_urlsafe(32)
         self._session = secrets.token_urlsafe(32)
         self._csrf = secrets.token_urlsafe(32)
-        self._person = Person(subject=getpass.getuser(), name=getpass.getuser(), role="admin")
+        self.user = Person(subject=getpass.getuser(), name=getpass.getuser(), role="admin")
 
     @property
     def entrance(self) -> str:
@@ -114,7 +128,7 @@ class Loopback:
         return router
 
     def person(self, request: Request) -> Person | None:
-        return self._person if same(request.cookies.get(COOKIE, ""), self._session) else None
+        return self.user if same(request.cookies.get(COOKIE, ""), self._session) else None
 
     def csrf(self, request: Request) -> str:
         return self._csrf if self.person(request) else ""

@@ -18,7 +18,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from toril.clock import Clock
 from toril.console.audit import audit
-from toril.console.identity import ROLES, Person, RefusedError, Role, Viewer, same
+from toril.console.identity import ROLES, Person, RefusedError, Role, SignIn, Viewer, same
 from toril.console.sessions import IDLE_S, KEY_BYTES, People, Seal, Session, renewed
 from toril.console.web import for_program, page, see
 from toril.errors import InfrastructureError, OptionError
@@ -94,6 +94,11 @@ class Oidc:
         self._csrf_key = hmac.digest(key, f"csrf {where}".encode(), "sha256")
         prefix = "__Host-" if address.startswith("https:") else ""  # browsers keep that name for secure cookies
         self._cookie, self._login_cookie = f"{prefix}toril", f"{prefix}toril-login"
+
+    @property
+    def sign_in(self) -> SignIn:
+        found = self.settings
+        return SignIn(issuer=found.issuer, client_id=found.client_id, scope=found.scope)
 
     @cached_property
     def issuer(self) -> "Issuer":

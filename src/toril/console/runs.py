@@ -2,19 +2,24 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from toril.console.identity import Person
 from toril.errors import NoSuchRunError, OptionError, StoreError, SuiteError
 from toril.masking import masked_settings
+from toril.plan.options import RunOptions
 from toril.records import Plan, run_key
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.progress import Progress
 from toril.runs.find import RUN_ID
 from toril.runs.live import changes, watched
 from toril.runs.notes import baseline_of
-from toril.runs.requests import failure_of
+from toril.runs.requests import failure_of, request_run
 from toril.store import Store
 from toril.store.records import find_record
+
+if TYPE_CHECKING:
+    from toril.console.app import Setup
 
 State = Literal["requested", "refused", "running", "without owner", "over", "judged"]
 
@@ -51,6 +56,32 @@ class Head:
     def tags(self) -> dict[str, str]:
         """Returns the tags of the run, without credentials."""
         return {} if self.plan is None else dict(sorted(masked_settings(self.plan.tags).items()))
+
+
+def start_run(
+    setup: "Setup",
+    person: Person,
+    suite: str,
+    options: RunOptions,
+    *,
+    version: int | None = None,
+    max_cost_usd: float | None = None,
+    key: str | None = None,
+) -> RunRequest:
+    """Stores the request of a run and starts it. `console.maxCost` limits what operators start; `key`: idempotency."""
+    limits = [max_cost_usd, None if person.may("admin") else setup.max_cost_usd]
+    found = request_run(
+        setup.store,
+        suite,
+        options,
+        by=person.name,
+        at=setup.clock.now(),
+        version=version,
+        max_cost_usd=min((one for one in limits if one is not None), default=None),
+        key=key,
+    )
+    setup.starter.start(found)
+    return found
 
 
 def checked_id(run_id: str) -> str:

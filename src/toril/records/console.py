@@ -74,7 +74,10 @@ class Baseline(Record):
 
 
 class PersonRecord(Record):
-    """`people/<SHA-256 of the subject>.json`: a person who signed in; sessions and tokens until `not_before` are over."""
+    """`people/<SHA-256 of the subject>.json`: a person who signed in.
+
+    Sessions and tokens from `not_before` or earlier are refused.
+    """
 
     SCHEMA: ClassVar[str] = "toril.person/1"
     subject: Text

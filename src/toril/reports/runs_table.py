@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,7 +48,7 @@ def as_csv(runs: Sequence[ListedRun]) -> bytes:
 
 
 def _members(one: ListedRun) -> dict[str, Any]:
-    row = one.row.to_dict()
+    row = replace(one.row).to_dict()  # with all fields, also those that are missing in its file
     for name in ("schema", "revision", "outcome"):
         del row[name]
     return {"run_id": row.pop("run_id"), "state": one.state, **row, "started_at": _iso(one.row), "deleted": one.deleted}

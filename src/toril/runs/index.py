@@ -10,13 +10,14 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from toril.errors import StoreError
 from toril.records.history import HISTORY, INDEX, IndexRow, started_of
 from toril.runs.history import name_of
 from toril.store import Store
 
-LOOSE_S = 3 * 86400.0  # rows of the last days stay loose
+LOOSE_S = 86400.0  # rows of the last day stay loose
 MOST_CACHED = 50_000  # files
 TRIES = 5  # of reading files that are packed or deleted at the same time
 LOOSE, ZIPPED, MARK = ".json", ".jsonl.gz", ".deleted"  # the ends of keys
@@ -63,18 +64,27 @@ class Page:
 
 def search(store: Store, query: Query, *, cursor: str = "", limit: int = 50) -> Page:
     """Returns the newest rows that match, after `cursor`. New runs do not move later pages."""
-    found = [row for row in all_rows(store) if row.stem > cursor and query.matches(row, row.outcome)]
-    rows = tuple(found[:limit])
-    return Page(rows, rows[-1].stem if len(found) > limit else "")
+    return page_of(_rows(store), query, cursor=cursor, limit=limit)
+
+
+def page_of(rows: Iterable[IndexRow], query: Query, *, cursor: str = "", limit: int = 50) -> Page:
+    """Returns the first rows that match, after `cursor`. `rows`: newest first."""
+    matching = (row for row in rows if row.stem > cursor and query.matches(row, row.outcome))
+    found = tuple(islice(matching, limit + 1))
+    return Page(found[:limit], found[limit - 1].stem if len(found) > limit else "")
 
 
 def all_rows(store: Store) -> list[IndexRow]:
     """Returns the rows of all judged runs, newest first."""
-    return [row for month in _months(store) for row in month.rows()]
+    return list(_rows(store))
 
 
-def pack(store: Store, now: float, at_least: int = 100) -> int:
-    """Packs each month's loose rows, except those of the last days, into one file. Returns their number.
+def _rows(store: Store) -> Iterator[IndexRow]:
+    return (row for month in _months(store) for row in month.rows())
+
+
+def pack(store: Store, now: float, at_least: int = 30) -> int:
+    """Packs each month's loose rows, except those of the last day, into one file. Returns their number.
 
     Does nothing if there are fewer than `at_least`. Also removes rows of deleted runs that an interrupted deletion or
     a concurrent packing left.
@@ -153,28 +163,48 @@ def _repack(store: Store, month: _Month, loose: Sequence[str]) -> None:
     store.delete_many(key for key in old if key != new)
 
 
-def _months(store: Store) -> list[_Month]:
-    """Reads the index, newest months first. StoreError if its files change faster than they can be read."""
+def _months(store: Store) -> Iterator[_Month]:
+    """Reads the index, newest months first, and ever more of them at once: most lists need the newest only."""
+    keys: dict[str, list[str]] = {}
+    for key in store.keys(INDEX):
+        keys.setdefault(key.split("/")[1], []).append(key)
+    names, count = sorted(keys, reverse=True), 1
+    while names:
+        now, names, count = names[:count], names[count:], 4 * count
+        files = _read(store, [key for name in now for key in keys[name]])
+        for name in now:
+            missing = [key for key in keys[name] if _has_rows(key) and key not in files]
+            yield _month(name, keys[name], files) if not missing else _listed_again(store, name)
+
+
+def _listed_again(store: Store, name: str) -> _Month:
+    """Reads a month of which files were packed or deleted after they were listed."""
     for _ in range(TRIES):
-        names: dict[str, list[str]] = {}
-        for key in store.keys(INDEX):
-            names.setdefault(key.split("/")[1], []).append(key)
-        files = [key for keys in names.values() for key in keys if key.endswith((LOOSE, ZIPPED))]
-        known = {key: rows for key in files if (rows := _cache.get(store.address(key))) is not None}
-        found = store.find_many(key for key in files if key not in known)
-        new = {key: _rows_in(data, key) for key, data in found.items()}
-        if len(_cache) > MOST_CACHED:
-            _cache.clear()
-        _cache.update((store.address(key), rows) for key, rows in new.items())
-        known.update(new)
-        if len(known) == len(files):  # otherwise some were packed or deleted after they were listed
-            return [_month(name, names[name], known) for name in sorted(names, reverse=True)]
-    raise StoreError(f"{store.address(INDEX[:-1])} changes too often to be read; try again", code="busy-index")
+        keys = list(store.keys(f"{INDEX}{name}/"))
+        files = _read(store, keys)
+        if all(key in files for key in keys if _has_rows(key)):
+            return _month(name, keys, files)
+    raise StoreError(f"{store.address(INDEX + name)} changes too often to be read; try again", code="busy-index")
 
 
-def _month(name: str, keys: Sequence[str], known: Mapping[str, tuple[IndexRow, ...]]) -> _Month:
+def _read(store: Store, keys: Sequence[str]) -> dict[str, tuple[IndexRow, ...]]:
+    """Returns the rows of those files that exist."""
+    known = {key: rows for key in keys if (rows := _cache.get(store.address(key))) is not None}
+    found = store.find_many(key for key in keys if _has_rows(key) and key not in known)
+    new = {key: _rows_in(data, key) for key, data in found.items()}
+    if len(_cache) > MOST_CACHED:
+        _cache.clear()
+    _cache.update((store.address(key), rows) for key, rows in new.items())
+    return known | new
+
+
+def _has_rows(key: str) -> bool:
+    return key.endswith((LOOSE, ZIPPED))
+
+
+def _month(name: str, keys: Sequence[str], files: Mapping[str, tuple[IndexRow, ...]]) -> _Month:
     marks = frozenset(key.rpartition("/")[2].removesuffix(MARK) for key in keys if key.endswith(MARK))
-    return _Month(name=name, files={key: known[key] for key in keys if key in known}, marks=marks)
+    return _Month(name=name, files={key: files[key] for key in keys if key in files}, marks=marks)
 
 
 def _rows_in(data: bytes, key: str) -> tuple[IndexRow, ...]:

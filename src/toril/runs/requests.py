@@ -122,9 +122,14 @@ def _asked(request: RunRequest) -> RunRequest:
     return request.model_copy(update={"run_id": "", "at": 0.0})
 
 
+def request_of(store: Store, run_id: str) -> RunRequest | None:
+    """Returns a run's request; None if the run was started by a command."""
+    return find_record(store, RunRequest, _request_key(run_id))
+
+
 def requested(store: Store, run_id: str) -> RunRequest:
     """Returns a request; StoreError if there is none."""
-    found = find_record(store, RunRequest, _request_key(run_id))
+    found = request_of(store, run_id)
     if found is None:
         text = f"{store.address(_request_key(run_id))}: nobody requested this run; use `toril run SUITE`"
         raise StoreError(text, code="no-such-request")

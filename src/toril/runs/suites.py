@@ -49,7 +49,7 @@ class Pushed(Record):
     SCHEMA: ClassVar[str] = "toril.pushed/1"
     suite: str
     at: float
-    files: dict[str, str]  # path in the suite's folder → SHA-256 of the file; empty: replaced by versions, or deleted
+    files: dict[str, str]  # path in the suite's folder → SHA-256 of the file
     origin: SuiteOrigin | None = None
 
 
@@ -215,16 +215,15 @@ def _numbers(store: Store, name: str) -> list[int]:
 
 def _pushed(store: Store, name: str) -> SuiteVersion | None:
     found = find_record(store, Pushed, f"suites/{name}.json")
-    if found is None or not found.files:
+    if found is None:
         return None
     return SuiteVersion(suite=name, number=0, at=found.at, files=found.files, origin=found.origin)
 
 
 def _retire(store: Store, name: str) -> None:
-    """Empties the record of an older toril's push, so that no older toril runs the old files."""
-    found = _pushed(store, name)
-    if found is not None:
-        store.put(f"suites/{name}.json", Pushed(suite=name, at=found.at, files={}).to_json())
+    """Removes an older toril's push, so that no older toril runs the old files."""
+    if _pushed(store, name) is not None:
+        store.delete_many([f"suites/{name}.json"])
         store.delete(f"suites/{name}/")
 
 
