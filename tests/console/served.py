@@ -5,11 +5,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import uvicorn
 from fastapi import APIRouter, Request
+from lxml.html import document_fromstring
 from starlette.testclient import TestClient
 
 from tests.clocks import SteppedClock
@@ -17,6 +18,7 @@ from tests.reports import examples
 from toril.console.app import Setup, create_app
 from toril.console.identity import Person, Role, SignIn
 from toril.records import Lease, Plan, PlannedExecution, run_key
+from toril.records.console import RunRequest
 from toril.records.document import document
 from toril.records.progress import (
     CriterionNow,
@@ -61,6 +63,16 @@ class Known:
         return TOKEN
 
 
+@dataclass
+class Started:
+    """A starter that only remembers the requests."""
+
+    requests: list[RunRequest] = field(default_factory=list)
+
+    def start(self, request: RunRequest) -> None:
+        self.requests.append(request)
+
+
 def setup(
     store: Store, role: Role = "admin", *, by: Any = "session", clock: Any = None, address: str = ADDRESS, **more: Any
 ) -> Setup:
@@ -70,6 +82,7 @@ def setup(
         clock=clock or SteppedClock(NOW),
         examine=lambda _: (),
         address=address,
+        starter=more.pop("starter", Started()),
         **more,
     )
 
@@ -93,7 +106,7 @@ def live_plan(**changes: Any) -> Plan:
     """Returns the plan of a running run, whose rate can be adjusted."""
     execution = PlannedExecution(
         name="buy", index=0, executor="vegeta", scenario="buy", concurrency=0, throughput_rps=100, ramp_up_s=0,
-        hold_for_s=300,
+        hold_for_s=300, adjustable=True,
     )  # fmt: skip
     return examples.plan(**{"run_id": LIVE, "executions": (execution,)} | changes)
 
@@ -173,3 +186,8 @@ def serving(store: Store, role: Role = "admin", *, clock: Any = None, **more: An
         server.should_exit = True
         thread.join(10)
         listener.close()
+
+
+def parsed(page: bytes) -> Any:
+    """Returns the page as an element tree."""
+    return document_fromstring(page)

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from tests.clocks import SteppedClock
 from tests.console import served
-from tests.console.test_api import SUITE, Starts
+from tests.console.served import Started
+from tests.console.test_api import SUITE
 from tests.refusals import refused
 from tests.reports import examples
 from toril.cli import app
@@ -35,12 +36,12 @@ def behind(tmp_path: Path) -> FolderStore:
 
 
 @pytest.fixture
-def starts() -> Starts:
-    return Starts()
+def starts() -> Started:
+    return Started()
 
 
 @pytest.fixture
-def address(behind: FolderStore, starts: Starts, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def address(behind: FolderStore, starts: Started, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("TORIL_TOKEN", "a-token")
     with served.serving(behind, starter=starts, by="token") as url:
         yield url
