@@ -18,7 +18,7 @@ from toril.console.identity import Identity
 from toril.errors import UserError
 from toril.launchers.findings import Finding
 from toril.runs.requests import Starter
-from toril.store import Store
+from toril.store import FolderStore, Store
 
 # Modules with a `router`; those of pages are not part of the API's description.
 PAGES = (
@@ -44,7 +44,7 @@ class Setup:
     clock: Clock
     examine: Callable[[Store], Iterable[Finding]]  # what `toril doctor` finds
     address: str  # its own, such as `https://load.example.com`; never read from a request
-    starter: Starter
+    starter: Starter | None = None  # None: this console starts no runs
     schedules: Scheduler | None = None  # None: the store is in a folder
     presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
     max_cost_usd: float | None = None  # a run, for operators
@@ -72,7 +72,13 @@ def create_app(setup: Setup) -> App:
         app.include_router(_router(f"toril.console.pages.{name}"), include_in_schema=False)
     for name in API:
         app.include_router(_router(f"toril.console.api.{name}"), prefix="/api/v1")
-    return Guard(app=app, address=setup.address, origin_secret=setup.origin_secret, upload_address=setup.upload_address)
+    return Guard(
+        app=app,
+        address=setup.address,
+        origin_secret=setup.origin_secret,
+        upload_address=setup.upload_address,
+        large_uploads=isinstance(setup.store, FolderStore),
+    )
 
 
 def _router(module: str) -> Any:

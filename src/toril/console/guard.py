@@ -2,12 +2,13 @@
 
 - Host and Origin have to be the console's own address, against DNS rebinding and other sites.
 - On AWS, a request has to carry the secret that CloudFront adds, so that no request bypasses it.
-- A body has at most MOST_BYTES.
+- A body has at most MOST_BYTES; an upload on this machine MOST_UPLOAD.
 - Each request leaves one log line, without query, token and body.
 """
 
 import json
 import logging
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -18,6 +19,8 @@ from urllib.parse import urlsplit
 from toril.console.identity import SAFE, same
 
 MOST_BYTES = 10 << 20  # API Gateway's limit too
+MOST_UPLOAD = 51 << 20  # a suite of 50 MiB, and the rest of its form
+UPLOADS = re.compile(r"/suites/[^/]+/(?:upload|files)")
 LONGEST_ID = 64
 ORIGIN_SECRET = "x-toril-origin"  # noqa: S105 - the name of a header
 
@@ -38,6 +41,7 @@ class Guard:
     address: str
     origin_secret: str = ""
     upload_address: str = ""  # the bucket, for presigned uploads from the browser
+    large_uploads: bool = False  # nothing between browser and console limits bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -61,9 +65,9 @@ class Guard:
             if problem is not None:
                 await _refuse(answer, *problem)
             else:
-                await self.app(scope, _Limited(receive), answer)
+                await self.app(scope, _Limited(receive, self._most(scope)), answer)
         except TooLargeError:
-            await _refuse(answer, 413, "body-too-large", f"A request has at most {MOST_BYTES >> 20} MiB.")
+            await _refuse(answer, 413, "body-too-large", f"A request has at most {self._most(scope) >> 20} MiB.")
         finally:
             took_ms = round(1000 * (time.monotonic() - began))
             line = {"request": request_id, "method": scope["method"], "path": scope["path"], "status": status}
@@ -81,9 +85,13 @@ class Guard:
         if scope["method"] not in SAFE and origin is not None and origin != self.address:
             return 403, "other-origin", "Another site sent this request."
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MOST_BYTES:
-            return 413, "body-too-large", f"A request has at most {MOST_BYTES >> 20} MiB."
+        if not length.isdecimal() or int(length) > self._most(scope):
+            return 413, "body-too-large", f"A request has at most {self._most(scope) >> 20} MiB."
         return None
+
+    def _most(self, scope: Scope) -> int:
+        """Returns how many bytes the body of a request may have."""
+        return MOST_UPLOAD if self.large_uploads and UPLOADS.fullmatch(scope["path"]) else MOST_BYTES
 
     def _headers(self, scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
         upload = f" {self.upload_address}" if self.upload_address else ""
@@ -113,8 +121,8 @@ class TooLargeError(Exception):
 class _Limited:
     """Counts the bytes of a body as they arrive."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive, self._left = receive, MOST_BYTES
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive, self._left = receive, most
 
     async def __call__(self) -> Message:
         message = await self._receive()
