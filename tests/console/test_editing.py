@@ -108,6 +108,13 @@ def test_a_check_draws_the_load_beside_a_wrong_criterion(tmp_path):
     assert "10 users" in page
 
 
+def test_a_check_reads_the_other_files_of_the_suite(tmp_path):
+    one = console(tmp_path)
+    one.client().post("/suites/new/upload", data={"name": "mine"}, files={"file": ("load.js", K6.encode())})
+    edited = fields(one.client().get("/suites/mine/edit").text)
+    assert '"level":"error"' not in one.client().post("/suites/new/check", data=edited).text
+
+
 def test_a_check_of_yaml_marks_the_line(tmp_path):
     one = console(tmp_path)
     yaml = fields(one.client().post("/suites/new", data=first(one, do="yaml")).text)
@@ -165,7 +172,7 @@ def packed(files):
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():
-            archive.writestr(name, text)
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
     return data.getvalue()
 
 
@@ -179,6 +186,7 @@ K6 = "export default function () {}\nexport const options = {vus: 1, duration: '
         ("locustfile.py", b"import locust\n", "locust", "users"),
         ("shop.zip", packed({"shop/lib/a.js": K6, "shop/data.csv": "a\n1\n"}), "k6", "script"),
     ],
+    ids=["k6", "locust", "zip"],
 )
 def test_a_script_or_zip_becomes_a_suite(tmp_path, name, data, executor, load):
     one = console(tmp_path)
@@ -199,6 +207,7 @@ def test_a_script_or_zip_becomes_a_suite(tmp_path, name, data, executor, load):
         ("..", b"x", 422),
         ("<img src=x onerror=alert(1)>.js", K6.encode(), 303),
     ],
+    ids=["above", "absolute", "bomb", "damaged", "unknown", "dots", "markup"],
 )
 def test_a_hostile_upload_is_refused_or_harmless(tmp_path, name, data, code):
     one = console(tmp_path)
@@ -234,7 +243,9 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 
 
-@pytest.mark.parametrize("text", [BOMB, "[" * 5_000, "a: !!python/object/apply:os.system [id]", "x: " + "1" * 100_000])
+@pytest.mark.parametrize(
+    "text", [BOMB, "[" * 5_000, "a: !!python/object/apply:os.system [id]", "x: " + "1" * 100_000], ids=range(4)
+)
 def test_hostile_yaml_is_a_message(tmp_path, text):
     one = console(tmp_path)
     data = {"view": "yaml", "version": "", "name": "shop", "text": text}

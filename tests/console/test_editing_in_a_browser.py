@@ -56,7 +56,7 @@ def test_from_nothing_to_a_run_in_two_locations(page, one):
     page.get_by_label("Location 1", exact=True).fill("madrid")
     page.get_by_role("button", name="+ location").click()
     page.get_by_label("Location 2", exact=True).fill("sevilla")
-    page.get_by_label("Ramp-up").fill("30s")
+    page.get_by_label("Ramp-up", exact=True).fill("30s")
     page.get_by_role("button", name="+ criterion").click()
     page.get_by_label("Criterion 3: limit").fill("30x")
     expect(page.locator("[data-error='criteria.2.threshold']")).to_be_visible()
@@ -81,11 +81,11 @@ def test_a_change_of_the_view_loses_nothing(page, one):
     page.get_by_label("Requests per second", exact=True).fill("80")
     page.get_by_role("button", name="YAML").click()
     expect(page.locator(".CodeMirror")).to_contain_text("throughput: 80")
-    page.evaluate("document.querySelector('.CodeMirror').CodeMirror.setValue("
-                  "document.querySelector('.CodeMirror').CodeMirror.getValue().replace('fail>1%', 'fail>x'))")  # fmt: skip
+    code = "document.querySelector('.CodeMirror').CodeMirror"
+    replace = f"([old, text]) => {code}.setValue({code}.getValue().replace(old, text))"
+    page.evaluate(replace, ["fail>1%", "fail>x"])
     expect(page.locator(".CodeMirror-lint-marker-error")).to_be_visible()
-    page.evaluate("document.querySelector('.CodeMirror').CodeMirror.setValue("
-                  "document.querySelector('.CodeMirror').CodeMirror.getValue().replace('fail>x', 'fail>2%'))")  # fmt: skip
+    page.evaluate(replace, ["fail>x", "fail>2%"])
     page.get_by_role("button", name="Form").click()
     expect(page.get_by_label("Criterion 2: limit")).to_have_value("2%")
     expect(page.get_by_label("Requests per second", exact=True)).to_have_value("80")
