@@ -146,7 +146,7 @@ class HubSettings(Setting):
     def _check(self) -> "HubSettings":
         if self.console and self.region.startswith(("us-gov-", "cn-")):
             raise ValueError(
-                "console: It needs CloudFront and Cognito, which exist only in the commercial partition. Remove it, and "
+                "console: It needs CloudFront and Cognito, which are only in the commercial partition. Remove it, and "
                 "use `toril console` on your machine."
             )
         if self.public_repository and not self.region.startswith(("us-gov-", "cn-")):
