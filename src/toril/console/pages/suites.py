@@ -14,6 +14,7 @@ from fastapi.responses import Response
 
 from toril.authoring.options import read_locations
 from toril.console import planned
+from toril.console.audit import audit
 from toril.console.editor import pairs_of
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.edit import checked_new_name, main_of
@@ -131,6 +132,7 @@ def restore(request: Request, name: str, number: int, person: Operator) -> Respo
     _, files = suites.read(setup.store, name, number)
     comment, at = f"version {number} again", setup.clock.now()
     suites.save(setup.store, name, files, by=person.name, comment=comment, at=at, expected=None)
+    audit(request, "suite.restore", name, version=number)
     return see(f"/suites/{name}", request)
 
 
@@ -174,6 +176,7 @@ def start_now(
 def copy(request: Request, name: str, person: Operator, to: Annotated[str, Form()]) -> Response:
     setup = request.app.state.setup
     suites.copy(setup.store, name, checked_new_name(to.strip()), by=person.name, at=setup.clock.now())
+    audit(request, "suite.copy", name, to=to.strip())
     return see(f"/suites/{to.strip()}", request)
 
 
@@ -186,6 +189,7 @@ def delete(request: Request, name: str, person: Operator) -> Response:
         text = f"{name} is used by the schedules {', '.join(using)}. Delete these first."
         raise OptionError(text, code="suite-in-use")
     suites.delete(setup.store, name)
+    audit(request, "suite.delete", name)
     return see("/suites", request)
 
 
