@@ -21,8 +21,11 @@ class Kept:
     """A scheduler that keeps schedules in this process."""
 
     found: dict[str, SuiteSchedule] = field(default_factory=dict)
+    trouble: Exception | None = None
 
     def schedules(self) -> tuple[list[SuiteSchedule], list[str]]:
+        if self.trouble is not None:
+            raise self.trouble
         return sorted(self.found.values(), key=lambda one: one.name), []
 
     def create(self, schedule: SuiteSchedule) -> None:

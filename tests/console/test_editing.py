@@ -8,6 +8,7 @@ import pytest
 
 from tests.console.editing import Bucket, Console, console, fields
 from tests.launchers.stage import deployment
+from toril.errors import InfrastructureError
 from toril.records.console import AuditLine
 from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
@@ -258,6 +259,18 @@ def test_hostile_yaml_is_a_message(tmp_path, text):
     assert one.starter.requests == []
 
 
+def test_huge_numbers_are_refused(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    huge = "9" * 5_000
+    assert one.client().post("/suites/new", data=first(one, do=f"remove:criteria:{huge}")).status_code == 200
+    assert one.client().post("/suites/shop/start", data={"workers": huge}).status_code == 422
+    assert one.client().get(f"/suites/shop/versions/{huge}").status_code == 422
+    assert one.client().get("/suites/shop/versions/99").status_code == 404
+    version = first(one, version=huge, name="shop", do="save")
+    assert one.client().post("/suites/new", data=version).status_code == 409
+
+
 @pytest.mark.parametrize("name", ["new", "../up", "a/b", "<script>", "x" * 41, "a\nb", "."])
 def test_a_hostile_name_is_refused_and_kept(tmp_path, name):
     one = console(tmp_path)
@@ -422,6 +435,18 @@ def test_a_wrong_schedule_is_refused_and_kept(tmp_path, wrong):
     assert page.status_code in (404, 422)
     assert one.scheduler.found == {}
     assert "<b>" not in page.text.partition('class="card"')[2]
+
+
+def test_suites_are_shown_although_schedules_cannot_be_read(tmp_path):
+    one = Console(Bucket(tmp_path))
+    made(one)
+    for code, shown in (("not-deployed", False), ("aws-denied", True)):
+        one.scheduler.trouble = InfrastructureError("AWS says no", code=code)
+        for address in ("/suites", "/suites/shop", "/schedules"):
+            page = one.client().get(address)
+            assert page.status_code == 200
+            assert ("AWS says no" in page.text) == shown
+    assert one.client().post("/suites/shop/delete").status_code == 503  # a schedule may use it
 
 
 def test_schedules_of_stacks_cannot_be_changed(tmp_path):

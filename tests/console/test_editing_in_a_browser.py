@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from fastapi import FastAPI, Request, Response
 from playwright.sync_api import Browser, Page, expect
+from starlette.datastructures import UploadFile
 
 from tests.browser.conftest import browser  # noqa: F401 - a fixture
 from tests.console.editing import Bucket, Console, console
+from tests.console.served import loopback
 from tests.launchers.stage import deployment
 from toril.runs import suites
 
@@ -97,6 +100,33 @@ def test_unsaved_changes_are_offered_again_until_they_are_saved(page, one):
     expect(page.locator("#draft")).to_be_hidden()
     page.goto("/suites/shop/edit")
     expect(page.locator("#draft")).to_be_hidden()
+
+
+def test_an_upload_goes_to_the_bucket_first(browser: Browser, tmp_path):  # noqa: F811
+    one = Console(Bucket(tmp_path))
+    taken = FastAPI()
+
+    @taken.post("/")
+    async def take(request: Request) -> Response:
+        async with request.form() as form:
+            file = form["file"]
+            assert isinstance(file, UploadFile)
+            one.store.put(form["key"], await file.read())
+        return Response(headers={"access-control-allow-origin": "*"})
+
+    with loopback(taken) as bucket:
+        one.more = {"presign_upload": lambda key, size: (bucket, {"key": key}), "upload_address": bucket}
+        with one.serving() as address:
+            page = browser.new_page(base_url=address)
+            page.goto("/suites/new")
+            page.get_by_text("Upload a script or a zip instead").click()
+            page.get_by_label("File, up to 50 MB").set_input_files(
+                {"name": "load.js", "mimeType": "text/javascript", "buffer": b"export default function () {}"}
+            )
+            page.get_by_role("button", name="Upload").click()
+            page.wait_for_url("**/suites/load/edit")
+            page.close()
+    assert suites.read(one.store, "load")[1]["load.js"] == b"export default function () {}"
 
 
 def test_pages_are_accessible_and_have_pictures(page, tmp_path):

@@ -15,7 +15,7 @@ from toril.authoring.options import NAME
 from toril.console import editor, planned
 from toril.console.api.suites import contents_of
 from toril.console.audit import audit, client_of, no_change, record
-from toril.console.editor import Draft, draft_of
+from toril.console.editor import Draft, draft_of, whole
 from toril.console.identity import Operator, Person
 from toril.console.pages.posted import Posted
 from toril.console.pages.starting import start
@@ -107,7 +107,7 @@ def act(request: Request, person: Operator, fields: Posted, name: str = "") -> R
             return _page(request, draft.with_row(rest), added=rest)
         case "remove":
             kind, _, index = rest.partition(":")
-            return _page(request, draft.without_row(kind, int(index) if index.isdecimal() else 0))
+            return _page(request, draft.without_row(kind, whole(index) or 0))
     return _save(request, person, draft, do)
 
 
@@ -169,7 +169,7 @@ def change_files(request: Request, name: str, person: Operator, fields: Posted) 
     """Adds uploaded files, or saves, renames or removes one file. Each is a version."""
     setup = request.app.state.setup
     version, files = suites.read(setup.store, name)
-    expected = str(fields.get("version", ""))
+    expected = whole(str(fields.get("version", "")))
     path, do = str(fields.get("path", "")), str(fields.get("do", "upload"))
     if do == "upload":
         folder = str(fields.get("folder", "")).strip("/ ")
@@ -196,7 +196,7 @@ def change_files(request: Request, name: str, person: Operator, fields: Posted) 
         by=person.name,
         comment=comment[:500],
         at=setup.clock.now(),
-        expected=int(expected) if expected.isdecimal() else version.number,
+        expected=version.number if expected is None else expected,
     )
     audit(request, "suite.files", name, change=comment)
     return see(f"/suites/{name}/edit", request)
