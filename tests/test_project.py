@@ -19,7 +19,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "policy/requirements.txt"]
 # The extras of each lock. All locks contain the command's own dependencies.
-EXTRAS = {"run": [], "worker": ["worker"], "dev": ["worker", "jmeter", "parquet", "infra", "dev"], "infra": ["infra"]}
+EXTRAS = {
+    "run": [],
+    "worker": ["worker"],
+    "dev": ["worker", "jmeter", "parquet", "console", "infra", "dev"],
+    "infra": ["infra"],
+    "console": ["console"],
+}
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
@@ -72,7 +78,7 @@ def test_all_locks_agree():
 
 
 def test_the_lock_of_npm_has_an_integrity_hash_and_no_address():
-    text = (ROOT / "tools/uplot/package-lock.json").read_text()
+    text = (ROOT / "tools/web/package-lock.json").read_text()
     assert '"integrity": "sha512-' in text
     assert "://" not in text
 

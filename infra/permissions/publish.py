@@ -35,8 +35,8 @@ def publish_policy(scope: Scope) -> Document:
             ),
             *_public(scope),
             allow("ListSuites", ["s3:ListBucket"], [scope.bucket_arn]),
-            allow("ReadDeployments", ["s3:GetObject"], scope.objects("deployments/*", "suites/*")),
-            allow("PushSuites", ["s3:DeleteObject", "s3:PutObject"], scope.objects("suites/*")),
+            allow("ReadDeployments", ["s3:GetObject"], scope.objects("deployments/*", "suites/*", "versions/*")),
+            allow("PushSuites", ["s3:DeleteObject", "s3:PutObject"], scope.objects("suites/*", "versions/*")),
             *use_bucket_key(scope, write=True),
         ]
     )

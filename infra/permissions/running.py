@@ -2,7 +2,8 @@
 
 | statement | purpose |
 |---|---|
-| ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, `suites/`, runs; no deletion |
+| ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, suites, requests, runs, history |
+| PackIndex | index rows are removed after they are packed; no other deletion |
 | StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags identify a run's cost and tasks |
 | HandRolesToWorkers | RunTask passes the worker's role and the execution role to the task |
 | WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: recently ended tasks |
@@ -29,6 +30,7 @@ ENDING = (
     "end.json", "lease.json", "metrics.json", "progress.json", "report.html", "stop.json", "summary.json",
     "verdict.json",
 )  # fmt: skip
+HISTORY = ("history/*", "index/*")
 SWEEP = "sweep-"  # name prefix of one-time schedules: the right to plan them does not cover nightly ones
 LAUNCHER = "launcher"  # role that a region stack in another account makes for the runs of this account
 
@@ -80,8 +82,9 @@ def sweeper_policy(scope: Scope) -> Document:
             allow("DeadLetters", ["sqs:SendMessage"], [scope.dead_letters]),
             *_stop_tasks(scope),
             allow("ListStore", ["s3:ListBucket"], [scope.bucket_arn]),
-            allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", "runs/*")),
-            allow("EndRuns", ["s3:PutObject"], scope.objects(*(f"runs/*/{name}" for name in ENDING))),
+            allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", *HISTORY, "runs/*")),
+            allow("EndRuns", ["s3:PutObject"], scope.objects(*HISTORY, *(f"runs/*/{name}" for name in ENDING))),
+            _pack_index(scope),
             allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # no resource-level permissions
             *use_bucket_key(scope, write=True),
             *_other_accounts(scope),
@@ -91,12 +94,19 @@ def sweeper_policy(scope: Scope) -> Document:
 
 def task_statements(scope: Scope) -> list[Statement]:
     """Returns a run's rights in its regions' accounts, for this account's roles and for another account's launcher."""
-    logs = scope.arn("logs", f"log-group:{scope.names.log_group()}:*")
     return [
         allow("StartWorkers", ["ecs:RunTask"], [scope.workers], scope.started),
         _tag_tasks(scope),
         pass_roles("HandRolesToWorkers", [scope.role("worker", "*"), scope.role("execution", "*")], TASKS_SERVICE),
         *_stop_tasks(scope),
+        *region_statements(scope),
+    ]
+
+
+def region_statements(scope: Scope) -> list[Statement]:
+    """Returns the rights to read what preflight and `toril doctor` check in the regions, and the workers' log."""
+    logs = scope.arn("logs", f"log-group:{scope.names.log_group()}:*")
+    return [
         allow("ReadClusters", ["ecs:DescribeClusters"], [scope.cluster]),
         allow("ReadTaskDefinitions", ["ecs:DescribeTaskDefinition"], ANY),  # no resource-level permissions
         allow("ReadImages", ["ecr:BatchGetImage", "ecr:DescribeImages"], [scope.arn("ecr", "repository/*")]),
@@ -111,11 +121,17 @@ def task_statements(scope: Scope) -> list[Statement]:
     ]
 
 
-def service_trust(services: tuple[str, ...], partition: str, account: str, names: Names) -> Document:
-    """Returns a role's trust in AWS services acting for this account's resources only (no confused deputy)."""
-    sources = {
+def service_trust(
+    services: tuple[str, ...], partition: str, account: str, names: Names, *, console: bool = False
+) -> Document:
+    """Returns a role's trust in AWS services acting for this account's resources only (no confused deputy).
+
+    `console`: the role is for schedules of the console too.
+    """
+    groups = [names.schedule_group(), *([names.console] if console else [])]
+    sources: dict[str, str | list[str]] = {
         TASKS_SERVICE: f"arn:{partition}:ecs:*:{account}:*",
-        SCHEDULER_SERVICE: f"arn:{partition}:scheduler:*:{account}:schedule-group/{names.schedule_group()}",
+        SCHEDULER_SERVICE: [f"arn:{partition}:scheduler:*:{account}:schedule-group/{one}" for one in groups],
     }
     return document(
         trust(
@@ -131,9 +147,18 @@ def _store(scope: Scope) -> list[Statement]:
     return [
         # without this right, S3 answers a missing file as forbidden; the bucket has no other content
         allow("ListStore", ["s3:ListBucket"], [scope.bucket_arn]),
-        allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", "runs/*", "suites/*")),
-        allow("WriteRuns", ["s3:PutObject"], scope.objects("runs/*")),
+        allow(
+            "ReadStore",
+            ["s3:GetObject"],
+            scope.objects("deployments/*", *HISTORY, "requests/*", "runs/*", "suites/*", "versions/*"),
+        ),
+        allow("WriteRuns", ["s3:PutObject"], scope.objects(*HISTORY, "requests/*.failed.json", "runs/*")),
+        _pack_index(scope),
     ]
+
+
+def _pack_index(scope: Scope) -> Statement:
+    return allow("PackIndex", ["s3:DeleteObject"], scope.objects("index/*"))
 
 
 def _stop_tasks(scope: Scope) -> list[Statement]:

@@ -4,7 +4,7 @@ A take-over and a sweep are the same steps, started later. Every other module is
 """
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from toril.clock import Clock
 from toril.coordinator.driver import Coordinator
 from toril.coordinator.lease import LeaseLostError
 from toril.coordinator.progress import View
-from toril.errors import InfrastructureError, OptionError
+from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
 from toril.launchers.prepare import launcher_for, stop_tasks
 from toril.metrics import ClientFactory, check, clients
@@ -142,6 +142,10 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
         if not isinstance(error, LeaseLostError) and store.find(run_key(run_id, "verdict.json")) is None:
             raise
         reason = str(error)
+    from toril.runs.index import pack
+
+    with suppress(StoreError):  # the next sweep or run packs them
+        pack(store, clock.now(), at_least=1)
     left = () if judged is None else judged.left
     return Swept(
         stopped=tuple(arn for one in found for arn in one.tasks),

@@ -77,6 +77,12 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
         "run good.json --report html=/proc/none/out.html",
         "run good.json --report html=",
         "run good.json --store=",
+        "run",
+        "run --request none",
+        "run good.json --request some-run",
+        "run --request some-run --workers 2",
+        "run --request some-run --on fargate",
+        "run --request ../../etc",
         "runs --store=",
         "run good.json --store good.json",
         "run good.json --store s3://bucket",
@@ -126,7 +132,7 @@ def test_an_empty_run_argument_is_refused(
 def test_the_help_groups_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--help") == 0
     panels = re.findall(r"─ ([A-Z][A-Za-z ]+) ─", capsys.readouterr().out)
-    assert panels == ["Options", "Run", "Results", "Compare", "GitHub", "Fargate", "Set up"]
+    assert panels == ["Options", "Run", "Results", "Compare", "Console", "GitHub", "Fargate", "Set up"]
 
 
 def test_every_command_has_an_example() -> None:

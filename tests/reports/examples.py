@@ -5,10 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, Verdict
+from toril.records.history import IndexRow, ListedRun
 from toril.records.summary import Summary
 from toril.reports import Bundle
 
 HOSTILE = "</script><img src=x onerror=alert(1)>|`\"'&\u2028\x1b[31m\x00[red]@octocat\ud800{{7*7}}"
+
+
+def listed(run_id: str, state: str, **figures: Any) -> ListedRun:
+    """One run in the list of runs."""
+    outcome: Any = state
+    row = {"run_id": run_id, "suite": "shop", "started_at": 1_764_000_000.0, "outcome": outcome, "workers": 2}
+    return ListedRun(IndexRow(**{**row, **figures}), state)
 
 
 def plan(**changes: Any) -> Plan:

@@ -11,7 +11,6 @@ from tests.reports.parsed import printed
 from toril.records import PlannedCriterion, PlannedExecution
 from toril.records.progress import Progress, ProgressNote
 from toril.reports import EXPORTS, FORMATS, live, plan_text, render, runs_table
-from toril.reports.runs_table import RunRow
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
 
@@ -94,7 +93,7 @@ def test_a_plan_shows_no_credential_but_names_its_secrets():
 
 
 def test_lists_of_runs_and_the_live_table_show_no_credential():
-    assert clean(printed(runs_table, [RunRow(run_id="r", suite="s", state="passed", workers=1, tags={"u": LABELS[0]})]))
+    assert clean(printed(runs_table, [examples.listed("r", "passed", tags={"u": LABELS[0]})]))
     output = StringIO()
     with live.view(Console(file=output, width=200)) as view:
         view.show(Progress(run_id="r", at=0, notes=(ProgressNote(code="busy", message=MESSAGE),)))

@@ -10,7 +10,6 @@ from toril import text as texts
 from toril.records import PlannedCriterion
 from toril.records.progress import CriterionNow, FiguresNow, LocationNow, Progress, ProgressNote, WorkersNow
 from toril.reports import live, plan_text, runs_table
-from toril.reports.runs_table import RunRow
 
 FIGURES = Progress(
     run_id="r1",
@@ -107,8 +106,8 @@ def test_runs_are_listed_with_their_known_figures():
     text = printed(
         runs_table,
         [
-            RunRow(run_id="r2", suite="shop", state="running", workers=2),
-            RunRow(run_id="r1", suite="shop", state="passed", workers=2, summary=examples.summary(), tags={"pr": "7"}),
+            examples.listed("r2", "running"),
+            examples.listed("r1", "passed", p95_us=51_200, p95_low_us=49_000, p95_high_us=53_300, tags={"pr": "7"}),
         ],
     )
 
@@ -121,7 +120,7 @@ def test_runs_are_listed_with_their_known_figures():
 
 @pytest.mark.parametrize("width", [60, 100, 140])
 def test_a_duet_is_marked_in_the_list_of_runs(width):
-    rows = [RunRow(run_id=f"r{duet:d}", suite="shop", state="passed", workers=2, duet=duet) for duet in (False, True)]
+    rows = [examples.listed(f"r-{kind[0]}", "passed", kind=kind) for kind in ("run", "duet")]
     file = io.StringIO()
     runs_table.show(Console(file=file, width=width), rows)
     assert file.getvalue().count("duet") == 1

@@ -7,25 +7,13 @@ import pytest
 from tests.refusals import refused
 from toril.errors import OptionError, StoreError, SuiteError
 from toril.records import SuiteOrigin
-from toril.runs.publish import address_of, fetch, local_suite, push
+from toril.runs.publish import address_of, local_suite, push
+from toril.runs.suites import Pushed, copy_to, current, delete, suite_names, versions
 from toril.store import FolderStore
 from toril.suite import read_suite
+from toril.suite.fetch import hashes_of
 
 ORIGIN = SuiteOrigin(commit="c" * 40)
-
-
-class Waiting:
-    """A clock that counts the waited seconds, and calls a function during each wait."""
-
-    def __init__(self, meanwhile=lambda: None):
-        self.waited_s, self.meanwhile = 0.0, meanwhile
-
-    def now(self) -> float:
-        return 1000.0 + self.waited_s
-
-    def sleep(self, seconds: float) -> None:
-        self.waited_s += seconds
-        self.meanwhile()
 
 
 @pytest.fixture
@@ -43,59 +31,78 @@ def written(folder: Path, url: str = "http://127.0.0.1:1/"):
     return read_suite([folder])
 
 
+def fetched(store: FolderStore, name: str, into: Path, number: int | None = None):
+    into.mkdir()
+    copy_to(store, current(store, name, number), into / name)
+    return read_suite([into / name])
+
+
 def test_a_fetch_returns_the_pushed_files_and_commit(tmp_path, store):
     suite = written(tmp_path / "shop")
-    push(store, suite, ORIGIN, 5.0)
-    found = fetch(store, "shop", tmp_path / "there", Waiting())
-    assert found.origin == ORIGIN
-    again = read_suite(found.paths)
+    assert push(store, suite, ORIGIN, 5.0, "anna@here").number == 1
+    assert (current(store, "shop").by, current(store, "shop").origin) == ("anna@here", ORIGIN)
+    again = fetched(store, "shop", tmp_path / "there")
     assert again.name == suite.name
     assert again.files == suite.files
     assert all((again.folder / file).read_bytes() == (suite.folder / file).read_bytes() for file in suite.files)
 
 
-def test_a_fetch_waits_for_a_running_push(tmp_path, store):
-    push(store, written(tmp_path / "shop"), None, 5.0)
-    record = store.get("suites/shop.json")
-    push(store, written(tmp_path / "shop", "http://127.0.0.1:2/"), ORIGIN, 6.0)
-    new = store.get("suites/shop.json")
-    store.put("suites/shop.json", record)  # the files are new, but their record is old
-    clock = Waiting(lambda: store.put("suites/shop.json", new))
-    assert fetch(store, "shop", tmp_path / "there", clock).origin == ORIGIN
-    assert clock.waited_s > 0
+def test_a_push_of_an_older_toril_is_read_until_the_next_version(tmp_path, store):
+    suite = written(tmp_path / "shop")
+    hashes = hashes_of(suite.folder, suite.files)
+    for name in hashes:
+        store.put(f"suites/shop/{name}", (suite.folder / name).read_bytes())
+    store.put("suites/shop.json", Pushed(suite="shop", at=4.0, files=hashes, origin=ORIGIN).to_json())
+    assert suite_names(store) == ["shop"]
+    assert fetched(store, "shop", tmp_path / "old").files == suite.files
+    push(store, suite, None, 5.0, "anna")
+    assert [one.number for one in versions(store, "shop")] == [1]
+    assert fetched(store, "shop", tmp_path / "new").files == suite.files
+    assert not list(store.keys("suites/shop/"))  # an older toril fails instead of running the old files
+    delete(store, "shop")
+    assert suite_names(store) == []
 
 
-def test_an_incomplete_push_is_an_error(tmp_path, store):
-    push(store, written(tmp_path / "shop"), None, 5.0)
-    store.put("suites/shop/suite.yml", b"half")
-    with refused("changed-suite", error=StoreError):
-        fetch(store, "shop", tmp_path / "there", Waiting())
+def test_a_changed_file_is_an_error(tmp_path, store):
+    version = push(store, written(tmp_path / "shop"), None, 5.0, "anna")
+    store.put(f"versions/shop/files/{version.files['suite.yml']}", b"half")
+    with refused("changed-file", error=StoreError):
+        fetched(store, "shop", tmp_path / "there")
 
 
-def test_a_missing_suite_is_an_error_with_the_fix(tmp_path, store):
+def test_a_missing_suite_is_an_error_with_the_fix(store):
     with refused("no-such-suite", "toril push", error=StoreError):
-        fetch(store, "shop", tmp_path, Waiting())
+        current(store, "shop")
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a/../../evil", "a\\..\\evil"])
 def test_a_record_cannot_name_files_outside_the_suites_folder(tmp_path, store, name):
-    push(store, written(tmp_path / "shop"), None, 5.0)
-    record = store.get("suites/shop.json").decode().replace("data/users.csv", name.replace("\\", "\\\\"))
-    store.put("suites/shop.json", record.encode())
+    push(store, written(tmp_path / "shop"), None, 5.0, "anna")
+    key = "versions/shop/000001.json"
+    store.put(key, store.get(key).decode().replace("data/users.csv", name.replace("\\", "\\\\")).encode())
     with pytest.raises((StoreError, SuiteError)) as caught:
-        fetch(store, "shop", tmp_path / "there", Waiting())
+        fetched(store, "shop", tmp_path / "there")
     assert "evil" in str(caught.value)
     assert not list(tmp_path.rglob("evil"))
 
 
 def test_local_files_and_folders_are_used_unchanged():
-    with local_suite(["a.yml", "b.yml"], Waiting()) as found:
+    with local_suite(["a.yml", "b.yml"]) as found:
         assert found.paths == ("a.yml", "b.yml")
+
+
+def test_a_suite_in_a_folders_store_has_an_address_like_one_in_a_bucket(tmp_path, store):
+    push(store, written(tmp_path / "shop"), ORIGIN, 5.0, "anna")
+    with local_suite([f"{store.folder}/suites/shop"]) as found:
+        assert (read_suite(found.paths).name, found.origin) == ("shop", ORIGIN)
+    there = written(store.folder / "suites" / "shop")  # an existing folder is what it is
+    with local_suite([str(there.folder)]) as found:
+        assert found.paths == (str(there.folder),)
 
 
 def test_a_suite_in_a_bucket_cannot_be_merged():
     written = ["s3://b/suites/shop", "x.yml"]
-    with refused("merged-bucket-suite", *written, error=OptionError), local_suite(written, Waiting()):
+    with refused("merged-bucket-suite", *written, error=OptionError), local_suite(written):
         pass
 
 

@@ -22,8 +22,8 @@ def scene(tmp_path):
 
 
 def state_of(one: Scene) -> str:
-    (row,) = listing(one.store, one.clock.now())
-    return row.state
+    (found,) = listing(one.store, one.clock.now())
+    return found.state
 
 
 def deadline_of(one: Scene) -> float:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from tests.simulation.world import Crashed, Machine, World
 from toril.errors import StoreError
+from toril.store import Entry
 
 Value = TypeVar("Value")
 
@@ -111,11 +112,17 @@ class Handle:
             "keys", prefix, lambda: sorted(key for key in self.objects.values if key.startswith(prefix))
         )
 
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        raise NotImplementedError("the simulation has no file sizes")
+
     def names(self, prefix: str) -> list[str]:
         below = (key.removeprefix(prefix).split("/") for key in self.keys(prefix))
         return sorted({parts[0] for parts in below if len(parts) > 1})
 
     def delete(self, prefix: str) -> None:
+        raise NotImplementedError("the simulation has no deletions")
+
+    def delete_many(self, keys: Iterable[str]) -> None:
         raise NotImplementedError("the simulation has no deletions")
 
     def time(self) -> tuple[float, float]:

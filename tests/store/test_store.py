@@ -32,6 +32,7 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("swap"), KEYS, VALUES, st.booleans()),
     st.tuples(st.sampled_from(["find", "get"]), KEYS),
     st.tuples(st.just("keys"), PREFIXES),
+    st.tuples(st.just("delete_many"), st.lists(KEYS, max_size=4)),
     st.tuples(st.just("delete"), st.sampled_from(["runs/a/", "runs/", "none/"])),
 )
 
@@ -74,6 +75,17 @@ def test_a_long_value_is_read_up_to_one_byte_above_the_limit(store: Store) -> No
     ]  # fmt: skip
     assert {key: len(data) for key, data in store.find_many(["long", "none"], 10).items()} == {"long": 11}
     assert store.get("long") == b"x" * 100_000
+
+
+def test_entries_have_sizes_and_times_of_the_stores_clock(store: Store) -> None:
+    at, uncertain_s = store.time()
+    store.put("runs/r/a", b"12345")
+    store.put("runs/r/b", b"")
+    store.put("runs/s", b"1")
+    found = list(store.entries("runs/r/"))
+    assert [(one.key, one.size) for one in found] == [("runs/r/a", 5), ("runs/r/b", 0)]
+    assert [one.key for one in store.entries("runs/", after="runs/r/a")] == ["runs/r/b", "runs/s"]
+    assert all(abs(one.modified_at - at) < 60 + uncertain_s for one in found)
 
 
 def test_a_folder_store_tolerates_entries_that_are_not_files(tmp_path: Path) -> None:
@@ -184,6 +196,9 @@ def test_a_store_behaves_like_a_mapping(new: Callable[[], Store], operations: li
                 assert store.get(key) == model[key]
             case "keys":
                 assert list(store.keys(key)) == sorted(one for one in model if one.startswith(key))
+            case "delete_many":
+                store.delete_many(key)
+                model = {one: data for one, data in model.items() if one not in key}
             case "delete":
                 store.delete(key)
                 model = {one: data for one, data in model.items() if not one.startswith(key)}

@@ -36,6 +36,11 @@ PANELS = {  # panel of the help → name → module and function, in the order o
         "compare": "toril.cli.results:compare",
         "duet": "toril.cli.running:duet",
     },
+    "Console": {
+        "console": "toril.cli.console:console",
+        "login": "toril.cli.login:login",
+        "mcp": "toril.cli.console:mcp",
+    },
     "GitHub": {
         "gates": "toril.cli.github:gates_command",
         "comment": "toril.cli.github:comment",

@@ -136,10 +136,9 @@ def read_margin(text: str | None) -> float | None:
     return float(number) / 100
 
 
-Suites = Annotated[
-    list[str],
-    typer.Argument(help="Folder with suite.yml, Taurus files to merge in order, or s3://bucket/suites/<name>."),
-]
+_SUITES = typer.Argument(help="Folder with suite.yml, Taurus files to merge in order, or s3://bucket/suites/<name>.")
+Suites = Annotated[list[str], _SUITES]
+OptionalSuites = Annotated[list[str] | None, _SUITES]
 Run = Annotated[str, typer.Argument(help="Run id or its beginning, `latest`, or the folder or URL of a run.")]
 StoreOption = Annotated[
     str, typer.Option("--store", envvar="TORIL_STORE", help="Where runs are stored: a folder, or s3://bucket/prefix.")

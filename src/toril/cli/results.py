@@ -1,14 +1,15 @@
 """Commands on stored runs: report, compare, stop, adjust, fetch, runs."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from toril.cli.options import Run, StoreOption, read_age
+from toril.cli.options import Run, StoreOption, read_age, read_pairs
 from toril.clock import SystemClock
-from toril.errors import NoSuchRunError, RunOverError
+from toril.errors import NoSuchRunError, RunOverError, StoreError
 from toril.records import run_key
 from toril.reports import (
     COMPARED,
@@ -28,7 +29,8 @@ from toril.reports.screen import Output, emit
 from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
-from toril.store import open_store
+from toril.runs.index import Query, pack
+from toril.store import is_console, open_store
 from toril.text import plural
 
 
@@ -100,7 +102,12 @@ def stop(
     """
     try:
         found, run_id = find_run(run, store)
-        typer.echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
+        if is_console(found):
+            from toril.runs import remote
+
+            typer.echo(remote.stop(found, run_id))
+        else:
+            typer.echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
     except (NoSuchRunError, RunOverError) as nothing:
         if not if_running:
             raise
@@ -129,7 +136,12 @@ def adjust(
     Example: toril adjust latest --rate 500
     """
     found, run_id = find_run(run, store)
-    done = adjust_run(found, run_id, rate, execution, SystemClock().now())
+    if is_console(found):
+        from toril.runs import remote
+
+        done = remote.adjust(found, run_id, rate, execution)
+    else:
+        done = adjust_run(found, run_id, rate, execution, SystemClock().now())
     for warning in done.warnings:
         typer.echo(f"warning: {warning}", err=True)
     rps, before = (f"{round(rps, 3):,.12g}/s" for rps in (done.rate.rps, done.before_rps))
@@ -166,16 +178,38 @@ def fetch(
 
 def runs(
     store: StoreOption = ".toril",
+    suite: Annotated[str, typer.Option("--suite", help="Show the runs of this suite only.")] = "",
+    outcome: Annotated[
+        str, typer.Option("--outcome", help="Show passed, failed, inconclusive or running runs only.")
+    ] = "",
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="Show the runs with this tag K=V only; repeatable.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Number of runs to show, the newest first.")] = 50,
+    format: Annotated[
+        Literal["text", "json", "csv"], typer.Option("--format", help="Output format: text, json or csv.")
+    ] = "text",
     prune: Annotated[
         str | None, typer.Option("--prune", help="Delete ended runs older than this age, e.g. 30d.")
     ] = None,
 ) -> None:
     """List the runs of a store, newest first.
 
-    Example: toril runs --prune 30d
+    The history of a run stays in the list after its files are deleted.
+
+    Example: toril runs --suite shop --outcome failed --tag branch=main
     """
+    query = Query(suite=suite, outcome=outcome, tags=read_pairs("--tag", tag or ()))
     opened, now = open_store(store), SystemClock().now()
     if prune is not None:
         gone = stored.prune(opened, read_age(prune), now)
         typer.echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
-    runs_table.show(Output(), stored.listing(opened, now))
+    found = stored.listing(opened, now, query, limit + 1)
+    with suppress(StoreError):  # a store that this user cannot write
+        pack(opened, now)
+    if format == "text":
+        runs_table.show(Output(), found[:limit])
+    else:
+        emit((runs_table.as_json if format == "json" else runs_table.as_csv)(found[:limit]), None)
+    if len(found) > limit:
+        typer.echo(f"the newest {plural(limit, 'run')}; --limit shows more", err=True)

@@ -3,7 +3,9 @@
 Each command imports the heavy modules that it needs: `toril plan` imports neither reports nor AWS.
 """
 
+import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +19,7 @@ from toril.cli.options import (
     FailOn,
     Locations,
     On,
+    OptionalSuites,
     Overrides,
     Quiet,
     Reports,
@@ -32,15 +35,19 @@ from toril.cli.options import (
     read_fail_on,
     read_margin,
     read_report_targets,
+    read_run_id,
     run_options,
 )
 from toril.clock import SystemClock
-from toril.errors import InfrastructureError
+from toril.errors import InfrastructureError, OptionError
+from toril.store import CONSOLES
 
 if TYPE_CHECKING:
     from toril.plan.options import RunOptions
     from toril.records import Plan
+    from toril.reports import Bundle
     from toril.runs.conclude import Judged
+    from toril.runs.publish import LocalSuite
     from toril.store import Store
     from toril.suite import Suite
 
@@ -70,7 +77,7 @@ def plan(
 
     wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
-    with local_suite(suite, clock) as found:
+    with local_suite(suite) as found:
         _, planned = plan_run(found.paths, wanted, clock.now())
     if format == "json":
         emit(plan_text.as_json(planned), None)
@@ -84,7 +91,7 @@ def plan(
 
 
 def run(
-    suite: Suites,
+    suite: OptionalSuites = None,
     store: StoreOption = ".toril",
     overrides: Overrides = None,
     env: Environment = None,
@@ -100,6 +107,9 @@ def run(
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", min=0, help="Refuse a run on Fargate that costs more, in US dollars.")
     ] = None,
+    request: Annotated[
+        str | None, typer.Option("--request", help="Id of a run that the console requested; without other options.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Run SUITE, judge and report the run; the exit code is the verdict.
@@ -109,9 +119,85 @@ def run(
     Example: toril run loadtests/shop --workers 2 --report junit=out.xml
     """
     from toril.plan.options import plan_run
+    from toril.runs.publish import local_suite
 
+    if store.startswith(CONSOLES):
+        wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
+        _run_through_console(suite or [], wanted, store, fail_on, report, max_cost=max_cost, quiet=quiet)
+    if request is not None:
+        chosen = (suite, overrides, env, workers, locations, run_id, tag, smoke, against, max_cost is not None)
+        if any(chosen) or on != "local" or fail_on != "failed,inconclusive":
+            text = "--request: the request has all options of the run; add only --store, --report and --quiet"
+            raise OptionError(text, code="options-with-request")
+        _run_request(read_run_id(request), store, report, quiet=quiet)
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
-    _run(suite, wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet)
+    _run(local_suite(suite or []), wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet)
+
+
+def _run_through_console(
+    suite: list[str],
+    wanted: "RunOptions",
+    store: str,
+    fail_on: str,
+    report: list[str] | None,
+    *,
+    max_cost: float | None,
+    quiet: bool,
+) -> None:
+    """Starts the run on Fargate by the console, follows it, and reports it."""
+    from toril.reports import check
+    from toril.runs import remote
+    from toril.store.console import open_console
+
+    if wanted.on != "fargate" or wanted.run_id is not None or wanted.against is not None:
+        text = f"--store {store}: a console starts runs with --on fargate, without --run-id and --against"
+        raise OptionError(text, code="not-through-console")
+    failing = read_fail_on(fail_on)
+    targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
+    check_writable(targets)
+    opened = open_console(store)
+    run_id = remote.start(opened, suite, wanted, max_cost)
+    if not quiet:
+        typer.echo(f"{run_id}: {opened.url}/runs/{run_id}", err=True)
+    remote.await_begin(opened, run_id, SystemClock())
+    bundle = _followed(opened, run_id, quiet=quiet)
+    from toril.reports import show
+    from toril.runs.stored import write_reports
+    from toril.verdict import exit_code
+
+    unwritten = write_reports(opened, bundle, targets)
+    for problem in unwritten:
+        typer.echo(f"error: {problem}", err=True)
+    show(bundle)
+    raise typer.Exit(exit_code(bundle.outcome, failing) or (InfrastructureError.exit_code if unwritten else 0))
+
+
+def _followed(store: "Store", run_id: str, *, quiet: bool) -> "Bundle":
+    """Shows a run live until it is judged; exits if the user interrupts."""
+    from rich.console import Console
+
+    from toril.reports import live
+    from toril.runs import stored
+    from toril.signals import caught_interrupts
+
+    with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
+        bundle = stored.follow(store, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
+    if bundle is None:
+        raise typer.Exit(INTERRUPTED)
+    return bundle
+
+
+def _run_request(run_id: str, store: str, report: list[str] | None, *, quiet: bool) -> None:
+    from toril.plan.options import plan_run
+    from toril.runs import requests
+    from toril.store import open_store
+
+    opened = open_store(store)
+    request = requests.requested(opened, run_id)
+    found = requests.requested_suite(opened, request, SystemClock())
+    plan_of, wanted = partial(plan_run, confined=True), requests.options_of(request)
+    cost = request.max_cost_usd
+    _run(found, wanted, plan_of, store, "failed,inconclusive", report, max_cost=cost, quiet=quiet)
 
 
 def duet(
@@ -147,14 +233,15 @@ def duet(
     Example: toril duet loadtests/shop --base http://127.0.0.1:8001 --head http://127.0.0.1:8002
     """
     from toril.plan.duet import plan_duet
+    from toril.runs.publish import local_suite
 
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False)
     planned = partial(plan_duet, base=base, head=head, blocks=blocks, margin=read_margin(margin))
-    _run(suite, wanted, planned, store, fail_on, report, max_cost=None, quiet=quiet)
+    _run(local_suite(suite), wanted, planned, store, fail_on, report, max_cost=None, quiet=quiet)
 
 
 def _run(
-    suite: list[str],
+    suite: "AbstractContextManager[LocalSuite]",
     wanted: "RunOptions",
     plan_of: "Callable[[Sequence[str | Path], RunOptions, float], tuple[Suite, Plan]]",
     store: str,
@@ -169,7 +256,6 @@ def _run(
     from toril.launchers.prepare import prepared
     from toril.reports import check, live, plan_text
     from toril.run import run as run_plan
-    from toril.runs.publish import local_suite
     from toril.signals import caught_interrupts
     from toril.store import open_store
     from toril.text import plain
@@ -177,7 +263,7 @@ def _run(
     failing = read_fail_on(fail_on)
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
     clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
-    with local_suite(suite, clock) as found:
+    with suite as found:
         read, planned = plan_of(found.paths, wanted, clock.now())
         check_writable(targets)
         launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
@@ -237,25 +323,23 @@ def watch(
 
     Example: toril watch latest
     """
-    from rich.console import Console
-
-    from toril.reports import live, show
-    from toril.run import carry_on
-    from toril.runs import stored
+    from toril.reports import show
     from toril.runs.find import find_run
-    from toril.signals import caught_interrupts
     from toril.verdict import exit_code
 
     failing = read_fail_on(fail_on)
     found, run_id = find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
     if take_over:
+        from rich.console import Console
+
+        from toril.reports import live
+        from toril.run import carry_on
+        from toril.signals import caught_interrupts
+
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = carry_on(found, run_id, SystemClock(), view, interrupts)
         _conclude(found, judged, failing, [], quiet=quiet)
-    with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
-        bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
-    if bundle is None:
-        raise typer.Exit(INTERRUPTED)
+    bundle = _followed(found, run_id, quiet=quiet)
     show(bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing))
 
@@ -287,7 +371,7 @@ def doctor_command(
 
         clock, planned = SystemClock(), None
         if suite:
-            with local_suite(suite, clock) as found:
+            with local_suite(suite) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
         findings = list(preflight(planned, open_store(store), clock).findings)
@@ -301,15 +385,21 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
 
     Example: toril push loadtests/shop --store s3://toril-123456789012-us-east-1
     """
+    from toril.runs import remote
     from toril.runs.publish import push as push_suite
-    from toril.store import open_store
+    from toril.runs.publish import pusher
+    from toril.store import is_console, open_store
     from toril.suite import read_suite
     from toril.suite.git import read_origin
 
     opened, read = open_store(store), read_suite(suite, on="fargate")
-    pushed = push_suite(opened, read, read_origin(read.folder, read.files), SystemClock().now())
-    commit = "no commit" if pushed.origin is None else f"commit {pushed.origin.tag}"
-    typer.echo(f"{opened.address(f'suites/{pushed.suite}')}: {len(pushed.files)} files, {commit}")
+    origin = read_origin(read.folder, read.files)
+    if is_console(opened):
+        pushed = remote.push(opened, read, origin)
+    else:
+        pushed = push_suite(opened, read, origin, SystemClock().now(), pusher(os.environ))
+    about = f"version {pushed.number}, {len(pushed.files)} files, {pushed.comment or 'no commit'}"
+    typer.echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
 
 
 def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationValueError
+from urllib3.exceptions import HTTPError
 
 from toril import __version__
 from toril.clock import Backoff, Clock, retry
 from toril.errors import InfrastructureError, OptionError
+from toril.proxies import pool_for
 from toril.text import one_line
 
 API_VERSION = "2022-11-28"
@@ -81,7 +81,7 @@ class Client:
             "User-Agent": f"toril/{__version__}",
             "X-GitHub-Api-Version": API_VERSION,
         }
-        self._pool = _pool(url)
+        self._pool = pool_for(url)
 
     def get(self, path: str, **query: str | int) -> Answer:
         """Reads a resource. Retries temporary failures."""
@@ -162,19 +162,6 @@ class Client:
         except (ValueError, RecursionError):
             body = None
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
-
-
-def _pool(url: str) -> urllib3.PoolManager:
-    """Returns connections through the proxy for this address in the environment, or direct ones."""
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
-    try:
-        if proxy and not proxy_bypass(parts.hostname or ""):
-            return urllib3.ProxyManager(proxy)
-    except (HTTPError, LocationValueError) as error:
-        text = f"{parts.scheme}_proxy is `{proxy}`: not the address of a proxy: {error}"
-        raise OptionError(text, code="bad-proxy") from error
-    return urllib3.PoolManager()
 
 
 def _requested_wait_s(answer: Answer, now: float) -> float | None:

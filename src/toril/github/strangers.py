@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from toril.errors import StoreError
-from toril.launchers.pricing import cost_line
+from toril.launchers.pricing import cost_line, finished_cost
 from toril.records import End, Plan, Verdict
 from toril.records.document import MOST_ENTRIES
 from toril.records.summary import Summary
@@ -79,7 +79,8 @@ def _priced(bundle: Bundle, path: Path) -> Bundle:
     end = End.from_json(_data(path), str(path))
     try:
         load_s, requests = bundle.summary.duration_s or 0.0, bundle.summary.total.samples or None
-        return replace(bundle, cost=cost_line(bundle.plan, end, {}, load_s=load_s, requests=requests))
+        found = finished_cost(bundle.plan, end, {}, load_s=load_s, requests=requests)
+        return replace(bundle, cost=cost_line(bundle.plan, found))
     except (ArithmeticError, ValueError) as error:  # impossible sizes and rates
         raise StoreError(
             f"{path}: cannot compute a price from this file and plan.json: {error}", code="foreign-record"

@@ -12,11 +12,12 @@ from functools import partial
 
 import psutil
 
+from toril.clock import Clock
 from toril.errors import StoreError
 from toril.launchers.findings import Finding, checked, missing, ok, optional
 from toril.programs import chromedriver, chromium, is_jmeter, jmeter_home, vegeta_program
 from toril.records import run_key
-from toril.store import Store, open_store
+from toril.store import FolderStore, Store, open_store
 
 BZT_VERSION = "1.17.2"  # the worker depends on the configuration and records of this version
 FILES_PER_VU = 2  # a connection and other files: with fewer than 4,096 descriptors, 2,000 users fail to connect
@@ -41,6 +42,15 @@ def examine(address: str) -> list[Finding]:
         "open files": _descriptors,
     }
     return [finding for name, check in checks.items() for finding in checked(name, check)]
+
+
+def examine_all(store: Store, address: str, clock: Clock) -> list[Finding]:
+    """Returns the findings of all regions of a bucket, or of this machine for a folder."""
+    if not isinstance(store, FolderStore):
+        from toril.launchers.prepare import preflight
+
+        return list(preflight(None, store, clock).findings)
+    return examine(address)
 
 
 def store_finding(store: Store, address: str) -> Finding:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from toril.launchers.fargate import FargateLauncher, Rates, Stopped
     from toril.launchers.preflight import Preflight
 
+FARGATE = "ECS_CONTAINER_METADATA_URI_V4"  # ECS sets it in every container
 PREFLIGHT_ATTEMPTS, SWEEP_ATTEMPTS = 4, 5  # of each call by botocore, because nothing else repeats it
 
 
@@ -54,6 +55,9 @@ def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock
     if not isinstance(store, FolderStore):
         text = f"--store {store.address('')}: local runs need a folder; name one, or use `--on fargate`"
         raise OptionError(text, code="not-a-folder")
+    if FARGATE in os.environ:  # the suite's code would have the rights of a coordinator
+        text = f"--on local: this is a task on Fargate ({FARGATE} is set); use `--on fargate`, or unset the variable"
+        raise OptionError(text, code="local-on-fargate")
     return LocalLauncher(store, environment)
 
 

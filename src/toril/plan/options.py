@@ -27,8 +27,13 @@ class RunOptions:
     locations: Mapping[str, str] = field(default_factory=dict)  # with their weights; they replace the suite's
 
 
-def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
-    """Returns the suite and the division of its load, without starting anything; raises SuiteError if it cannot run."""
+def plan_run(
+    paths: Sequence[str | Path], options: RunOptions, now: float, *, confined: bool = False
+) -> tuple[Suite, Plan]:
+    """Returns the suite and the division of its load, without starting anything; raises SuiteError if it cannot run.
+
+    `confined`: the suite gets neither this machine's environment nor files outside its folder.
+    """
     suite = read_suite(
         paths,
         overrides=options.overrides,
@@ -36,6 +41,8 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
         on=options.on,
         against=options.against,
         locations=options.locations,
+        system={} if confined else None,
+        confined=confined,
     )
     if suite.unset:
         raise SuiteError(suite.unset[0].message, code=suite.unset[0].code)

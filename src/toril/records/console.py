@@ -40,6 +40,7 @@ class RunRequest(Record):
     overrides: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     environment: dict[Text, Text] = Field(default_factory=dict)
     tags: dict[Text, Text] = Field(default_factory=dict)
+    against: Text | None = None  # an address to load instead of the suite's own
     max_cost_usd: Annotated[float, Field(ge=0)] | None = None
 
 
@@ -71,6 +72,18 @@ class Baseline(Record):
     run_id: RunName
     at: Seconds
     by: Text
+
+
+class PersonRecord(Record):
+    """`people/<SHA-256 of the subject>.json`: a person who signed in.
+
+    Sessions and tokens from `not_before` or earlier are refused.
+    """
+
+    SCHEMA: ClassVar[str] = "toril.person/1"
+    subject: Text
+    name: Text = ""
+    not_before: Seconds = 0.0
 
 
 class AuditLine(Record):

@@ -1,7 +1,13 @@
-"""The memory of a store: one history record and one index row for each judged run. They outlive the run's folder."""
+"""The memory of a store: one history record and one index row for each judged run. They outlive the run's folder.
 
+Both have the same name: the inverse of the start time, so that a listing gives the newest run first, the run's id, and
+the revision. Index rows are one line each, alone in a file or with others in a packed file.
+"""
+
+import json
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -11,6 +17,9 @@ from toril.records.verdict import Outcome
 MOST_BYTES_OF_HISTORY = 1 << 14
 MOST_BYTES_OF_ROW = 500
 MOST_LABELS_KEPT = 50
+
+LAST_SECOND = 9_999_999_999  # ten digits: the year 2286
+INDEX, HISTORY = "index/", "history/"
 
 Kind = Literal["run", "duet", "functional", "smoke"]
 
@@ -72,11 +81,26 @@ class HistoryRecord(StoredObject):
     fingerprint: Fingerprint = Fingerprint()
     cost_usd: Number | None = None
 
+    def to_json(self) -> bytes:
+        return _line(self)
+
+    @property
+    def stem(self) -> str:
+        return stem_of(self.started_at, self.run_id)
+
+    @property
+    def key(self) -> str:
+        return f"{HISTORY}{self.suite}/{self.stem}.{self.revision}.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IndexRow(JsonObject):
-    """One run in lists and searches; at most MOST_BYTES_OF_ROW bytes of JSON."""
+class IndexRow(StoredObject):
+    """`index/<yyyy-mm>/<key>.json`: one run in lists and searches; at most MOST_BYTES_OF_ROW bytes."""
 
+    SCHEMA: ClassVar[str] = "toril.index/1"
+    MOST_BYTES: ClassVar[int | None] = MOST_BYTES_OF_ROW
+
+    schema: Literal["toril.index/1"] = "toril.index/1"
     run_id: Text
     suite: Text
     revision: Count = 1
@@ -87,10 +111,68 @@ class IndexRow(JsonObject):
     outcome: Outcome
     reasons: tuple[Word, ...] = ()  # codes
     tags: dict[Text, Text] = field(default_factory=dict)
+    branch: Text = ""  # as in the history record
     locations: tuple[Text, ...] = ()
     workers: Count = 0
     samples: Count = 0
     failures: Count = 0
     p95_us: Count | None = None
+    p95_low_us: Count | None = None  # its 95 % interval
+    p95_high_us: Count | None = None
     rps: Number | None = None
     cost_usd: Number | None = None
+
+    def to_json(self) -> bytes:
+        return _line(self)
+
+    @property
+    def stem(self) -> str:
+        return stem_of(self.started_at, self.run_id)
+
+    @property
+    def key(self) -> str:
+        return f"{INDEX}{month_of(self.started_at)}/{self.stem}.{self.revision}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """One run in a list, judged or not."""
+
+    row: IndexRow  # of a run that is not judged: without figures, and its outcome has no meaning
+    state: str  # its outcome, or: running, without owner, not judged, unreadable
+    deleted: bool = False  # its files; its history remains
+
+    @property
+    def judged(self) -> bool:
+        return self.state in get_args(Outcome)
+
+
+def stem_of(started_at: float, run_id: str) -> str:
+    """Returns the name of a run's records without their revision; names of newer runs sort first."""
+    return f"{LAST_SECOND - _second(started_at):010d}-{run_id}"
+
+
+def started_of(stem: str) -> int:
+    """Returns the second in which the run of this name started."""
+    return LAST_SECOND - int(stem[:10])
+
+
+def month_of(started_at: float) -> str:
+    return f"{datetime.fromtimestamp(_second(started_at), UTC):%Y-%m}"
+
+
+def _second(started_at: float) -> int:
+    return min(max(0, int(started_at)), LAST_SECOND)
+
+
+def _line(record: JsonObject) -> bytes:
+    """Returns the record as one line of JSON. Empty fields are missing: their defaults are empty, too."""
+    text = json.dumps(_filled(record), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _filled(value: Any) -> Any:
+    if isinstance(value, JsonObject):
+        fields = value.members().items()
+        return {name: _filled(one) for name, one in fields if one is not None and one not in ((), {}, "")}
+    return {key: _filled(one) for key, one in value.items()} if isinstance(value, dict) else value

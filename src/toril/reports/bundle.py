@@ -28,6 +28,7 @@ class Bundle:
     timeline: Timeline | None = None
     metrics: ServerMetrics | None = None
     cost: str = ""  # of the tasks, in one line
+    cost_usd: float | None = None  # the same as a number
     pictures: Mapping[str, bytes] = field(default_factory=dict)  # by path in the run's folder
 
     @property

@@ -1,22 +1,29 @@
-"""Prints the stored runs, one per row."""
+"""Shows the stored runs, one per row: as a table, JSON or CSV."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from toril import text
-from toril.records.summary import Summary
+from toril.records.document import document
+from toril.records.history import IndexRow, ListedRun
+from toril.records.summary import LabelFigures, ResponseTimes
 from toril.reports import terminal
 from toril.reports.blocks import MISSING, Cell, Column, Row, Table
+from toril.reports.exports.csv import safe
 from toril.reports.run_tables import failed_share, interval_of, time_of
 from toril.text import plain
 
-OUTCOMES = ("passed", "failed", "inconclusive")
 COLUMNS = (
     Column("run", "name", whole=True),  # users copy it
     Column("verdict", "text", whole=True),
+    Column("started", "name", rank=2),
     Column("workers", rank=2),
     Column("load", rank=2),
     Column("requests"),
@@ -25,20 +32,41 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
-    """One run in the list. `state` is its outcome, or its phase if it has none yet."""
-
-    run_id: str
-    suite: str
-    state: str
-    workers: int
-    summary: Summary | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    duet: bool = False  # base and head in turns; the figures are of head
+def as_json(runs: Sequence[ListedRun]) -> bytes:
+    """Returns the list as JSON: an object for each run."""
+    return document(list(map(_members, runs)))
 
 
-def show(console: Console, rows: Sequence[RunRow]) -> None:
+def as_csv(runs: Sequence[ListedRun]) -> bytes:
+    """Returns the list as a table with a head, without formulas."""
+    head = _members(ListedRun(IndexRow(run_id="", suite="", started_at=0, outcome="passed"), "passed"))
+    buffer = io.StringIO()
+    table = csv.writer(buffer, lineterminator="\r\n")
+    table.writerow(head)
+    table.writerows([_field(value) for value in _members(one).values()] for one in runs)
+    return buffer.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _members(one: ListedRun) -> dict[str, Any]:
+    row = replace(one.row).to_dict()  # with all fields, also those that are missing in its file
+    for name in ("schema", "revision", "outcome"):
+        del row[name]
+    return {"run_id": row.pop("run_id"), "state": one.state, **row, "started_at": _iso(one.row), "deleted": one.deleted}
+
+
+def _iso(row: IndexRow) -> str | None:
+    return datetime.fromtimestamp(row.started_at, UTC).isoformat(timespec="seconds") if row.started_at else None
+
+
+def _field(value: Any) -> Any:
+    if isinstance(value, dict):
+        value = [f"{key}={one}" for key, one in value.items()]
+    if isinstance(value, list):
+        value = " ".join(value)
+    return safe(value) if isinstance(value, str) else value
+
+
+def show(console: Console, rows: Sequence[ListedRun]) -> None:
     """Prints the list in the given order."""
     if not rows:
         console.print(Text("This store has no runs. Start one with `toril run SUITE`."))
@@ -47,19 +75,23 @@ def show(console: Console, rows: Sequence[RunRow]) -> None:
     terminal.show_table(console, table)
 
 
-def _row(row: RunRow) -> Row:
+def _row(one: ListedRun) -> Row:
+    row = one.row
     tags = tuple(f"{plain(key, 24)}={plain(value, 48)}" for key, value in row.tags.items())
     figures = [Cell(MISSING)] * 4
-    if row.summary is not None:
-        total, load = row.summary.total, text.span(row.summary.duration_s or 0)
+    if one.judged:
+        times = ResponseTimes(p95=row.p95_us, interval={"p95": (row.p95_low_us, row.p95_high_us)})
+        total = LabelFigures(samples=row.samples, failures=row.failures, response_us=times)
         interval = tuple(filter(None, [interval_of(total, "p95")]))
         figures = [
-            Cell(load),
-            Cell(text.number(total.samples)),
+            Cell(text.span(row.duration_s or 0)),
+            Cell(text.number(row.samples)),
             Cell(failed_share(total)),
             Cell(time_of(total, "p95"), small=interval),
         ]
-    state = f"{row.state}{' (duet)' if row.duet else ''}"
-    judged = row.state in OUTCOMES
-    verdict = Cell(state if judged else f"· {state}", outcome=row.state if judged else "", tone="dim")
-    return Row((Cell(plain(row.run_id), small=tags), verdict, Cell(text.number(row.workers)), *figures))
+    state = one.state if row.kind == "run" else f"{one.state} ({row.kind})"
+    small = ("files deleted",) if one.deleted else ()
+    shown, outcome = (state, one.state) if one.judged else (f"· {state}", "")
+    verdict = Cell(shown, small=small, outcome=outcome, tone="dim")
+    started = Cell(f"{datetime.fromtimestamp(row.started_at, UTC):%Y-%m-%d %H:%M}" if row.started_at else MISSING)
+    return Row((Cell(plain(row.run_id), small=tags), verdict, started, Cell(text.number(row.workers)), *figures))

@@ -8,16 +8,18 @@ from toril.capacity.progress import finished_searches
 from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.errors import InfrastructureError, Note, StoreError
 from toril.launchers.prepare import read_deployments
-from toril.launchers.pricing import cost_line
+from toril.launchers.pricing import cost_line, finished_cost
 from toril.metrics import ClientFactory, Wait, fetch, unfetched
 from toril.records import Deployment, End, Plan, ServerMetrics, run_key
 from toril.records.document import document
 from toril.regression import judge_duet
 from toril.reports import Bundle, render
 from toril.reports.run_blocks import MOST_FAILURES
+from toril.runs.history import record_of, remember
+from toril.runs.index import pack
 from toril.runs.owner import Owner
 from toril.store import Store
-from toril.store.records import find_record
+from toril.store.records import find_record, read_launch
 from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
 from toril.verdict import judge, judge_tests
 from toril.verdict.servers import queries
@@ -52,7 +54,14 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
     except StoreError as error:  # such as a full disk; the verdict is shown nevertheless
         unwritten = (str(error),)
     if not unwritten:  # otherwise the sweep judges the run
+        record = record_of(bundle, coordinator.launch)
+        try:
+            owner.with_retries(lambda: remember(store, record, coordinator.lease.renew))
+        except StoreError as error:  # the next list of runs writes it
+            unwritten = (str(error),)
         left += tuple(owner.launcher.cancel_sweep())
+        with suppress(StoreError):  # the next run packs them
+            pack(store, owner.clock.now())
     if state.abort_reason and not owner.interrupts:
         why = "; ".join((state.abort_reason, *(note.message for note in last_notes)))
         raise InfrastructureError(f"run {coordinator.plan.run_id} could not start: {why}", code="not-started")
@@ -88,6 +97,7 @@ def judge_again(store: Store, run_id: str) -> Bundle:
     bundle = with_pictures(store, with_cost(store, bundle))
     with suppress(StoreError):
         _keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
+        remember(store, record_of(bundle, read_launch(store, run_id)))
     return bundle
 
 
@@ -147,4 +157,5 @@ def with_cost(store: Store, bundle: Bundle) -> Bundle:
     with suppress(InfrastructureError):  # a copied run has no deployments, so default stacks are assumed
         deployments = read_deployments(store, [])
     load_s, requests = summary.duration_s or 0.0, summary.total.samples or None
-    return replace(bundle, cost=cost_line(plan, end, deployments, load_s=load_s, requests=requests))
+    found = finished_cost(plan, end, deployments, load_s=load_s, requests=requests)
+    return replace(bundle, cost=cost_line(plan, found), cost_usd=found.total_usd if found else None)

@@ -27,11 +27,16 @@ def find_run(run: str, store_address: str, *, patience_s: float | None = None) -
             raise OptionError(text, code="option-value")
         store_address, run = match["store"], match["run"]
     store = open_store(store_address, patience_s=patience_s)
+    return store, run_in(store, run, store_address)
+
+
+def run_in(store: Store, run: str, store_address: str) -> str:
+    """Returns the id of a run in a store, given as id, unique prefix of an id, or `latest`; else NoSuchRunError."""
     if RUN_ID.fullmatch(run) and store.find(run_key(run, "plan.json")) is not None:
-        return store, run
+        return run
     known = run_ids(store, "" if run == "latest" else run)
     if len(known) == 1 or (run == "latest" and known):
-        return store, known[-1]
+        return known[-1]
     if known:
         some = ", ".join(known[-3:])
         text = f"RUN {run} matches {len(known)} runs in {store_address}, such as {some}; write more of the id"

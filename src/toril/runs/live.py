@@ -4,17 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from toril.coordinator.lease import is_live, read_lease
+from toril.coordinator.lease import is_live
 from toril.records import Lease, Plan, run_key
 from toril.records.progress import EVERY_S, Progress, Recent, progress_key
+from toril.runs.activity import activity_of
 from toril.store import Store
-from toril.store.records import find_record, get_record, read_launch
+from toril.store.records import find_record, get_record
 
 STALE_S = 10.0  # five versions are missing
 WRITING_S = 0.3  # from the time of a version to its place in the store
 SOONEST_S = 0.5
 
-Activity = Literal["running", "without owner", "over"]
 IsLive = Callable[[Lease | None, float], bool]
 
 
@@ -61,17 +61,6 @@ def _state(
     if store.find(run_key(run_id, "verdict.json")) is not None:
         return "judged"
     return activity_of(store, get_record(store, Plan, run_key(run_id, "plan.json")), now, is_live)
-
-
-def activity_of(store: Store, plan: Plan, now: float, is_live: IsLive = is_live) -> Activity:
-    """Returns whether a run has an owner, or may be taken over; without an owner, it is over at its deadline."""
-    lease = read_lease(store, plan.run_id)
-    if is_live(lease, now):
-        return "running"
-    if plan.on == "local" or (lease is not None and lease.ended):
-        return "over"
-    launch = read_launch(store, plan.run_id)
-    return "over" if launch is None or now > launch.deadline else "without owner"
 
 
 def changes(progress: Progress, since: int | None = None) -> dict[str, Any]:

@@ -1,38 +1,24 @@
-"""Stores suites: with each run, and under `suites/<name>/` for scheduled runs.
+"""Stores the suite of each run, pushes a suite for scheduled runs, and fetches the suite of a command."""
 
-The record of a pushed suite is written last, with the hash of each file. So a fetch during a push never returns a
-mixture of two versions.
-"""
-
+import os
 import re
+import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
-from toril.clock import Clock
-from toril.errors import OptionError, StoreError
-from toril.records import Plan, Record, SuiteOrigin, run_key
+from toril.errors import OptionError
+from toril.records import Plan, SuiteOrigin, run_key
+from toril.records.console import SuiteVersion
+from toril.runs import suites
 from toril.store import BUCKETS, Store, open_store
-from toril.store.records import find_record
 from toril.suite import Suite
-from toril.suite.fetch import ChangedFileError, fetch_files, hashes_of
+from toril.suite.fetch import hashes_of
 from toril.suite.git import read_origin
 
-ADDRESS = re.compile(r"(?P<store>s3://.+?)/suites/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)/?")
-TRIES, WAIT_S = 5, 2.0  # during another push
-
-
-class Pushed(Record):
-    """`suites/<name>.json`: one version of a suite."""
-
-    SCHEMA: ClassVar[str] = "toril.pushed/1"
-    suite: str
-    at: float
-    files: dict[str, str]  # path in the suite's folder → SHA-256 of the file
-    origin: SuiteOrigin | None = None
+ADDRESS = re.compile(r"(?P<store>.+?)/suites/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,54 +51,53 @@ def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None =
     return plan
 
 
-def push(store: Store, suite: Suite, origin: SuiteOrigin | None, now: float) -> Pushed:
-    """Stores a suite's files for scheduled runs. Files of older versions stay there, unused."""
-    hashes = hashes_of(suite.folder, suite.files)
-    for name in hashes:
-        store.put(f"suites/{suite.name}/{name}", (suite.folder / name).read_bytes())
-    pushed = Pushed(suite=suite.name, at=now, files=hashes, origin=origin)
-    store.put(_record_key(suite.name), pushed.to_json())
-    return pushed
+def push(store: Store, suite: Suite, origin: SuiteOrigin | None, now: float, by: str) -> SuiteVersion:
+    """Stores a suite as the next version of its name, for scheduled runs and the console."""
+    files = {file.as_posix(): suite.folder / file for file in suite.files}
+    comment = "" if origin is None else f"commit {origin.tag}"
+    return suites.save(store, suite.name, files, by=by, comment=comment, at=now, expected=None, origin=origin)
+
+
+def pusher(environment: Mapping[str, str]) -> str:
+    """Returns who pushes a suite: the account that started the CI job, else the user and the machine."""
+    user = environment.get("USER") or f"user {os.getuid()}"
+    return environment.get("GITHUB_ACTOR") or f"{user}@{socket.gethostname()}"
 
 
 @contextmanager
-def local_suite(written: Sequence[str], clock: Clock) -> Iterator[LocalSuite]:
-    """Yields the suite of a command; a pushed suite is copied into a temporary folder."""
-    if not any(one.startswith(BUCKETS) for one in written):
+def local_suite(written: Sequence[str]) -> Iterator[LocalSuite]:
+    """Yields the suite of a command; a suite in a store is copied into a temporary folder."""
+    if not any(one.startswith(BUCKETS) or _is_stored(one) for one in written):
         yield LocalSuite(tuple(written))
         return
     if len(written) > 1:
         text = f"SUITE {' '.join(written)}: a suite in a bucket cannot be merged with other files; name only this suite"
         raise OptionError(text, code="merged-bucket-suite")
-    store, name = address_of(written[0])
-    with tempfile.TemporaryDirectory(prefix="toril-suite-") as folder:
-        yield fetch(open_store(store), name, Path(folder), clock)
+    address, name = address_of(written[0])
+    store = open_store(address)
+    with local_version(store, suites.current(store, name)) as found:
+        yield found
 
 
-def fetch(store: Store, name: str, into: Path, clock: Clock) -> LocalSuite:
-    """Copies a pushed suite into a new folder below `into`; StoreError if there is none, or a push is incomplete."""
-    folder, where = into / name, store.address(f"suites/{name}")
-    for _ in range(TRIES):
-        pushed = find_record(store, Pushed, _record_key(name))
-        if pushed is None:
-            raise StoreError(f"{where} has no suite; store one there with `toril push`", code="no-such-suite")
-        try:
-            fetch_files(store, f"suites/{name}/", folder, pushed.files)
-        except ChangedFileError:
-            clock.sleep(WAIT_S)
-        else:
-            return LocalSuite((folder,), pushed.origin)
-    raise StoreError(f"{where} differs from {_record_key(name)}; push the suite again", code="changed-suite")
+@contextmanager
+def local_version(store: Store, version: SuiteVersion) -> Iterator[LocalSuite]:
+    """Yields a version of a suite in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="toril-suite-") as temporary:
+        folder = Path(temporary) / version.suite
+        suites.copy_to(store, version, folder)
+        yield LocalSuite((folder,), version.origin)
+
+
+def _is_stored(written: str) -> bool:
+    """Returns whether the text is the address of a suite in a folder's store, and not a file or folder."""
+    match = ADDRESS.fullmatch(written)
+    return match is not None and not Path(written).exists() and Path(match["store"], "versions", match["name"]).is_dir()
 
 
 def address_of(text: str) -> tuple[str, str]:
     """Returns the store and the name of a suite given as `s3://bucket/prefix/suites/<name>`."""
     match = ADDRESS.fullmatch(text)
-    if not match:
+    if not match or text.startswith(f"{BUCKETS}suites/"):
         problem = f"SUITE {text}: invalid address; write s3://bucket/suites/<name>, as `toril push` prints it"
         raise OptionError(problem, code="suite-address")
     return match["store"], match["name"]
-
-
-def _record_key(name: str) -> str:
-    return f"suites/{name}.json"

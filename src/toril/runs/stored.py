@@ -1,7 +1,8 @@
 """Operations on stored runs: report, follow, stop, list, copy and delete them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,28 +12,28 @@ from toril.coordinator.fold import collect
 from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.progress import View
 from toril.errors import RunOverError, StoreError
-from toril.masking import masked_settings
 from toril.records import Plan, Stop, Verdict, run_key
+from toril.records.history import ListedRun
 from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
-from toril.reports.runs_table import RunRow
 from toril.reports.screen import emit
+from toril.runs.activity import activity_of, has_ended, unindexed, unjudged, unreadable
 from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_pictures
 from toril.runs.find import run_ids
-from toril.runs.live import STALE_S, Watched, activity_of, watched
+from toril.runs.history import record_of, remember, row_of
+from toril.runs.index import Query, all_rows, forget
+from toril.runs.live import STALE_S, Watched, watched
 from toril.signals import Interrupts
 from toril.store import Store
-from toril.store.records import find_record, get_record, read_record
+from toril.store.records import find_record, get_record, read_launch, read_record
 from toril.summary import judged_plan
 
 MOST_FETCHED = 1 << 26  # bytes of one file of a worker
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
+MOST_FILLED = 500
 WAKE_S = 0.25  # between a watcher's checks for an interrupt
-
-
-def has_ended(store: Store, plan: Plan, now: float) -> bool:
-    return activity_of(store, plan, now) == "over" or store.find(run_key(plan.run_id, "verdict.json")) is not None
+EVERY_RUN = Query()
 
 
 def judged(store: Store, run_id: str, now: float, *, measurements: bool = False) -> Bundle:
@@ -94,12 +95,15 @@ def _unowned(run_id: str) -> str:
     return f"this run has no owner; use `toril watch {run_id} --take-over` to continue it"
 
 
-def ask_to_stop(store: Store, run_id: str, now: float) -> str:
-    """Writes the run's stop. Returns a sentence about the effect; RunOverError if the run has ended."""
+def ask_to_stop(store: Store, run_id: str, now: float, by: str = "`toril stop`") -> str:
+    """Writes the run's stop. Returns a sentence about the effect; RunOverError if the run has ended.
+
+    `by`: the person or command.
+    """
     plan, _, _ = read_record(store, run_id)
     if has_ended(store, plan, now):
         raise RunOverError(f"run {run_id} is over, so there is nothing to stop", code="run-over")
-    stop = Stop(at=now, cause="user", message="ended early by `toril stop`")
+    stop = Stop(at=now, cause="user", message=f"ended early by {by}")
     if store.put_once(run_key(run_id, "stop.json"), stop.to_json()):
         return f"run {run_id} is ending; its results will be kept and judged"
     return f"run {run_id} is already ending"
@@ -124,32 +128,49 @@ def fetch(store: Store, run_id: str, into: Store) -> tuple[int, list[str]]:
     return copied, problems
 
 
-def listing(store: Store, now: float) -> list[RunRow]:
-    """Returns one row per run, newest first."""
+def listing(store: Store, now: float, query: Query = EVERY_RUN, limit: int = 50) -> list[ListedRun]:
+    """Returns the newest runs that match. Writes the history of judged runs that have none, of a few hundred a call."""
+    rows, folders = all_rows(store), set(store.names("runs/"))
+    matching = [row for row in rows if query.matches(row, row.outcome)]
+    found = [ListedRun(row, row.outcome, deleted=row.run_id not in folders) for row in matching[:limit]]
+    found += [one for one in _filled(store, unindexed(folders, rows), now) if query.matches(one.row, one.state)]
+    return sorted(found, key=lambda one: (one.row.started_at, one.row.run_id), reverse=True)[:limit]
+
+
+def fill(store: Store, now: float) -> int:
+    """Writes the history of judged runs that have none, of a few hundred a call. Returns their number."""
+    return sum(one.judged for one in _filled(store, unindexed(store.names("runs/"), all_rows(store)), now))
+
+
+def _filled(store: Store, run_ids: Sequence[str], now: float) -> list[ListedRun]:
+    """Returns the newest of the runs without an index row, and writes the rows of those that are judged."""
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
-        return list(pool.map(lambda run_id: _row(store, run_id, now), reversed(run_ids(store))))
+        found = list(pool.map(lambda run_id: _remembered(store, run_id, now), run_ids[:MOST_FILLED]))
+    return [one for one in found if one is not None]
 
 
-def _row(store: Store, run_id: str, now: float) -> RunRow:
+def _remembered(store: Store, run_id: str, now: float) -> ListedRun | None:
     try:
-        verdict, summary = _verdict(store, run_id), _summary(store, run_id)
-        plan = get_record(store, Plan, run_key(run_id, "plan.json"))
-        state = activity_of(store, plan, now) if verdict is None else verdict.outcome
-    except StoreError:  # a damaged run, or one of another version, must not hide the others
-        return RunRow(run_id=run_id, suite="", state="unreadable", workers=0)
-    return RunRow(
-        run_id=run_id,
-        suite=plan.suite,
-        state="not judged" if state == "over" else state,
-        workers=len(plan.shares),
-        summary=summary,
-        tags=masked_settings(plan.tags),
-        duet=plan.duet is not None,
-    )
+        summary, verdict = _summary(store, run_id), _verdict(store, run_id)
+        if summary is None or verdict is None:
+            return unjudged(store, run_id, now)
+        plan = judged_plan(read_record(store, run_id)[0])
+        bundle = with_cost(store, Bundle(plan=plan, summary=summary, verdict=verdict))
+        record = record_of(bundle, read_launch(store, run_id))
+    except (StoreError, ValueError):
+        return unreadable(run_id)
+    with suppress(StoreError):  # a store that this user cannot write
+        record = remember(store, record)
+        store.put(row_of(record).key, row_of(record).to_json())
+    return ListedRun(row_of(record), record.outcome)
 
 
 def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
-    """Deletes the runs that ended longer ago than `older_than`, but no run that may continue. Returns their ids."""
+    """Deletes the folders of runs that ended longer ago than `older_than`, but no run that may continue.
+
+    Returns their ids. The history of the runs stays.
+    """
+    fill(store, now)
     deleted = []
     for run_id in run_ids(store):
         lease = read_lease(store, run_id)
@@ -158,6 +179,18 @@ def prune(store: Store, older_than: timedelta, now: float) -> list[str]:
             store.delete(run_key(run_id) + "/")
             deleted.append(run_id)
     return deleted
+
+
+def delete_run(store: Store, run_id: str, now: float) -> None:
+    """Deletes a run's folder, notes, history and index rows. StoreError if the run may continue.
+
+    After a crash, the run is still listed or completely gone; the next call deletes the rest.
+    """
+    if store.find(run_key(run_id, "verdict.json")) is None and not _is_over(store, run_id, now):
+        raise StoreError(f"run {run_id} may not be over yet; stop it first", code="run-not-over")
+    store.delete(run_key(run_id) + "/")
+    store.delete(f"notes/{run_id}/")
+    forget(store, run_id)
 
 
 def _is_over(store: Store, run_id: str, now: float) -> bool:

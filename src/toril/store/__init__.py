@@ -2,21 +2,29 @@
 
 - folder: a store in a folder, and a single run's folder as a store
 - s3: a store in a bucket; imported for s3:// addresses only
+- console: a console's store; imported for https:// addresses only
+- login: tokens for a console
 - s3_requests: the bucket's client, retries and errors
 - keys: valid keys
 - records: reads JSON records
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from toril.errors import OptionError
 from toril.store.folder import FolderStore, RunFolder
+from toril.store.keys import Entry
 
-__all__ = ["BUCKETS", "FolderStore", "RunFolder", "Store", "open_store"]
+if TYPE_CHECKING:
+    from toril.store.console import ConsoleStore
+
+__all__ = ["BUCKETS", "Entry", "FolderStore", "RunFolder", "Store", "is_console", "open_store"]
 
 BUCKETS = "s3://"
+CONSOLES = ("https://", "http://")
 
 
 class Store(Protocol):
@@ -56,12 +64,23 @@ class Store(Protocol):
         """Yields all keys that start with `prefix`, sorted by code points."""
         ...
 
+    def entries(self, prefix: str, after: str = "") -> Iterator["Entry"]:
+        """Yields key, size and time of each value whose key starts with `prefix`, in the order of `keys`.
+
+        `after`: begins behind this key.
+        """
+        ...
+
     def names(self, prefix: str) -> list[str]:
         """Returns the folders right below `prefix`, sorted; `prefix` is empty or ends with a slash."""
         ...
 
     def delete(self, prefix: str) -> None:
         """Removes every key below `prefix`, which ends with a slash."""
+        ...
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        """Removes the keys that exist."""
         ...
 
     def time(self) -> tuple[float, float]:
@@ -71,6 +90,15 @@ class Store(Protocol):
     def address(self, key: str) -> str:
         """Returns the address of a value, for messages."""
         ...
+
+
+def is_console(store: Store) -> TypeGuard["ConsoleStore"]:
+    """Whether changes have to go through the API of a console."""
+    if "toril.store.console" not in sys.modules:
+        return False
+    from toril.store.console import ConsoleStore
+
+    return isinstance(store, ConsoleStore)
 
 
 def open_store(address: str, *, patience_s: float | None = None) -> Store:
@@ -84,8 +112,14 @@ def open_store(address: str, *, patience_s: float | None = None) -> Store:
         from toril.store.s3 import open_bucket
 
         return open_bucket(address.removeprefix(BUCKETS), patience_s)
+    if address.startswith(CONSOLES):
+        from toril.store.console import open_console
+
+        return open_console(address)
     if "://" in address:
-        raise OptionError(f"--store {address}: use a folder or s3://bucket/prefix", code="bad-store")
+        raise OptionError(
+            f"--store {address}: use a folder, s3://bucket/prefix or a console's https:// address", code="bad-store"
+        )
     if Path(address).is_file():
         raise OptionError(f"--store {address}: this is a file; name a folder", code="bad-store")
     return FolderStore(Path(address))

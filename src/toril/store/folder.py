@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from toril.errors import StoreError
-from toril.store.keys import checked, checked_folder, is_key
+from toril.store.keys import Entry, checked, checked_folder, is_key
 
 MODIFIED_STEP_S = 0.01  # the coarsest resolution of a kernel's file times
 HIDDEN = ".tmp-"  # prefix of files that are not values
@@ -86,6 +86,16 @@ class FolderStore:
         )
         yield from sorted(key for key in found if key.startswith(prefix) and is_key(key))
 
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        for key in (key for key in self.keys(prefix) if key > after):
+            try:
+                about = self.path(key).stat()
+            except FileNotFoundError:  # deleted since
+                continue
+            except OSError as error:
+                raise _unreadable(self.path(key), error) from error
+            yield Entry(key, about.st_size, about.st_mtime)
+
     def names(self, prefix: str) -> list[str]:
         folder = self.path(prefix[:-1]) if prefix else self.folder
         try:
@@ -103,6 +113,13 @@ class FolderStore:
             return
         except OSError as error:
             raise StoreError(f"{folder} cannot be removed: {error.strerror}", code="not-deleted") from error
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        for path in [self.path(key) for key in keys]:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(f"{path} cannot be removed: {error.strerror}", code="not-deleted") from error
 
     def time(self) -> tuple[float, float]:
         with _writing(self.folder):

@@ -1,10 +1,20 @@
 """Keys of a store: relative paths without `.` and `..`, the same in a folder and in a bucket."""
 
 import re
+from dataclasses import dataclass
 
 from toril.errors import StoreError
 
 _BAD = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One value of a store. `modified_at`: seconds since the epoch, of the store's clock."""
+
+    key: str
+    size: int
+    modified_at: float
 
 
 def is_key(text: str) -> bool:

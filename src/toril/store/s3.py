@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from toril.clock import Clock, MonotonicClock
 from toril.errors import OptionError, StoreError
-from toril.store.keys import checked, checked_folder, is_key
+from toril.store.keys import Entry, checked, checked_folder, is_key
 from toril.store.s3_requests import READERS, Requests, make_client
 
 if TYPE_CHECKING:
@@ -149,6 +149,14 @@ class S3Store:
         """See `Store.keys`. Skips objects with invalid keys, such as the empty objects for folders."""
         yield from (key for key in self._all(prefix) if is_key(key))
 
+    def entries(self, prefix: str, after: str = "") -> Iterator[Entry]:
+        asked = {"StartAfter": self._prefix + after} if after else {}
+        for page in self._pages(prefix, **asked):
+            for one in page.get("Contents", ()):
+                key = one["Key"].removeprefix(self._prefix)
+                if is_key(key):
+                    yield Entry(key, int(one["Size"]), one["LastModified"].timestamp())
+
     def names(self, prefix: str) -> list[str]:
         pages = self._pages(prefix, Delimiter="/")
         found = (one["Prefix"] for page in pages for one in page.get("CommonPrefixes", ()))
@@ -156,17 +164,21 @@ class S3Store:
         return sorted(name for name in names if is_key(name))
 
     def delete(self, prefix: str) -> None:
-        found = [{"Key": self._prefix + key} for key in self._all(checked_folder(prefix))]
+        self._delete(self._all(checked_folder(prefix)), prefix)
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        wanted = [checked(key) for key in keys]
+        self._delete(wanted, wanted[0] if wanted else "")
+
+    def _delete(self, keys: Iterable[str], where: str) -> None:
+        found = [{"Key": self._prefix + key} for key in keys]
         for start in range(0, len(found), KEYS_PER_DELETE):
             asked = {"Objects": found[start : start + KEYS_PER_DELETE], "Quiet": True}
-            answer = self._requests.answer("delete_objects", self.address(prefix), Delete=asked)
+            answer = self._requests.answer("delete_objects", self.address(where), Delete=asked)
             for error in answer.get("Errors", ()):
-                where, why = (
-                    f"s3://{self.bucket}/{error.get('Key', '')}",
-                    f"{error.get('Code')} ({error.get('Message')})",
-                )
-                fix = "allow s3:DeleteObject there, or try again"
-                raise StoreError(f"{where} was not deleted: {why}; {fix}", code="not-deleted")
+                key, why = error.get("Key", ""), f"{error.get('Code')} ({error.get('Message')})"
+                text = f"s3://{self.bucket}/{key} was not deleted: {why}; allow s3:DeleteObject there, or try again"
+                raise StoreError(text, code="not-deleted")
 
     def time(self) -> tuple[float, float]:
         """See `Store.time`. Sends some requests around the turn of a second: the header `Date` has whole seconds.

@@ -73,16 +73,18 @@ def read_suite(
     locations: Mapping[str, str] | None = None,
     system: Mapping[str, str] | None = None,
     against: str | None = None,
+    confined: bool = False,
 ) -> Suite:
     """Returns the suite in `paths` (Taurus files, or one folder with a suite.yml); raises SuiteError if it is invalid.
 
     `env` has the values of `--env`, `system` the machine's environment (by default this process's), `against` an
-    address to load instead of the suite's own. `locations`, with their weights, replace those in the file.
+    address to load instead of the suite's own. `locations`, with their weights, replace those in the file. `confined`:
+    the suite is a stranger's, so it cannot name files outside its folder.
     """
     if on not in PROVISIONING:
         raise SuiteError(f"--on {on}: Unknown value. Use {' or '.join(PROVISIONING)}.", code="unknown-value")
     files = suite_files(paths)
-    merged, used, warnings = merged_configuration(files)
+    merged, used, warnings = merged_configuration(files, confined=confined)
     apply_overrides(merged, overrides)
     if locations:
         _relocate(merged, locations)
@@ -97,7 +99,8 @@ def read_suite(
     reader = SuiteReader(source, Environment(env, written, system, secrets), properties)
     workers = Environment(env, written, system if on == "local" else {}, secrets)
     folder = files[0].parent.resolve()
-    found = Files(folder, [*(file.parent.resolve() for file in used), Path.cwd()], reader)
+    searched = [*(file.parent.resolve() for file in used), *(() if confined else (Path.cwd(),))]
+    found = Files(folder, searched, reader, confined=confined)
     scenarios = Scenarios(merged.get("scenarios"), reader, found, workers)
     toril = read_settings(reader.environment.resolve_all(merged.get("toril")), reader)
     check_secrets(toril.secrets, merged, env, reader)

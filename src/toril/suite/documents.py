@@ -317,6 +317,18 @@ def places_of(criteria: Iterable[PlannedCriterion], files: Sequence[Path]) -> di
     return found
 
 
+def line_of(file: Path, place: str) -> int | None:
+    """Returns the line of the value at this path, or of the nearest value around it; None if there is neither."""
+    try:
+        _survey(_text(file, file.name), file.name)
+    except (SuiteError, ValueError, RecursionError, yaml.YAMLError):  # a file that has no lines, or too many
+        return None
+    lines = {path: node.start_mark.line + 1 for path, node in reversed(list(_nodes(file)))}
+    while place and place not in lines:
+        place = place[: max(place.rfind("."), place.rfind("["), 0)]
+    return lines.get(place) if place else None
+
+
 def _line(criterion: PlannedCriterion, lines: _Lines, *, alone: bool) -> int | None:
     """Finds a criterion by path and text, else by its text; by its path alone in a suite of one file."""
     source = criterion.source

@@ -30,8 +30,9 @@ JMX_FILES = {"filename", "File.path", "BeanShellSampler.filename"}
 class Files:
     """The files that a suite names, as paths relative to its folder."""
 
-    def __init__(self, folder: Path, searched: Sequence[Path], reader: SuiteReader) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, searched: Sequence[Path], reader: SuiteReader, *, confined: bool = False) -> None:
+        """`confined`: other files of this machine do not exist for the suite, not even in messages."""
+        self.folder, self.confined = folder, confined
         self.searched = tuple(dict.fromkeys((folder, *searched)))
         self.reader = reader
         self.found: dict[Path, None] = {}
@@ -74,6 +75,8 @@ class Files:
         for folder in self.searched:
             try:
                 path = folder / Path(text).expanduser()
+                if self.confined and self._inside(path) is None:
+                    continue
                 if path.exists():
                     return path
             except (OSError, ValueError, RuntimeError):  # too long, a NUL character, an unknown user's home

@@ -62,8 +62,13 @@ def suite_files(paths: Sequence[str | Path]) -> list[Path]:
     return found
 
 
-def merged_configuration(files: Sequence[Path]) -> tuple[dict[str, Any], list[Path], list[Note]]:
-    """Returns the merged configuration, all files that it was merged from, and warnings."""
+def merged_configuration(
+    files: Sequence[Path], *, confined: bool = False
+) -> tuple[dict[str, Any], list[Path], list[Note]]:
+    """Returns the merged configuration, all files that it was merged from, and warnings.
+
+    `confined`: includes only files of the suite's folder.
+    """
     merged: dict[str, Any] = {}
     used: list[Path] = []
     warnings: list[Note] = []
@@ -88,18 +93,19 @@ def merged_configuration(files: Sequence[Path]) -> tuple[dict[str, Any], list[Pa
         fresh = [name for name in dict.fromkeys(names) if name not in included]
         included += names
         for name in fresh:
-            add(_included(name, files), name)
+            add(_included(name, files, confined=confined), name)
     return merged, used, warnings
 
 
-def _included(name: str, files: Sequence[Path]) -> Path:
+def _included(name: str, files: Sequence[Path], *, confined: bool) -> Path:
     """Returns the path where bzt finds the file: in the working folder, then in those of the suite's files."""
     if URL.match(name):
         raise _bad_include(files, f"`{name[:80]}` is an address. Download the file into the suite's folder.")
+    folders = [file.parent for file in files] if confined else [Path(), *(file.parent for file in files)]
     try:
-        for folder in (Path(), *(file.parent for file in files)):
+        for folder in folders:
             path = folder / Path(name).expanduser()
-            if path.exists():
+            if path.exists() and not (confined and not path.resolve().is_relative_to(folder.resolve())):
                 return path
     except (OSError, ValueError, RuntimeError):
         pass

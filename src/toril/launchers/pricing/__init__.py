@@ -4,6 +4,7 @@ A plan, or the tasks of a run, become a `Use` of each region and requests to the
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ from toril.launchers.pricing.table import BASE, PriceTable, Tariff, list_prices,
 from toril.records import Deployment, End, Plan, RanTask, TaskSize
 from toril.records.progress import EVERY_S
 
-__all__ = ["Estimate", "PriceTable", "cost_line", "cost_of", "estimate", "list_prices", "read_prices", "refuse_above"]
+__all__ = [
+    "Estimate", "PriceTable", "cost_line", "cost_of", "estimate", "finished_cost", "hourly_usd", "list_prices",
+    "read_prices", "refuse_above",
+]  # fmt: skip
 
 HOUR_S, GB, MILLION = 3600.0, 1e9, 1e6
 FREE_STORAGE_GIB = 20
@@ -147,6 +151,17 @@ def cost_of(
     return _estimate(plan, uses, prices, waited_s=waited_s, load_s=load_s, requests=requests)
 
 
+def hourly_usd(plan: Plan, deployments: Mapping[str, Deployment], prices: PriceTable) -> float:
+    """Returns the price of all tasks of a run for an hour, with their addresses."""
+    size, total_usd = plan.task or TaskSize(), 0.0
+    for region, workers in Counter(share.location for share in plan.shares).items():
+        billed_s = workers * HOUR_S
+        use = _use(region, workers, billed_s, billed_s if size.spot else 0.0, deployments, prices)
+        total_usd += _compute(use, size, prices.spot).usd or 0.0
+        total_usd += workers * use.tariff.address_hour if use.public else 0.0
+    return total_usd
+
+
 def refuse_above(found: Estimate, most_usd: float | None) -> None:
     """OptionError if a run would cost more than `--max-cost` allows."""
     if most_usd is None or found.total_usd <= most_usd:
@@ -161,12 +176,20 @@ def refuse_above(found: Estimate, most_usd: float | None) -> None:
     )
 
 
-def cost_line(plan: Plan, end: End, deployments: dict[str, Deployment], *, load_s: float, requests: int | None) -> str:
-    """Returns a finished run's cost, in total and for a million requests; empty if no task is known to have run."""
+def finished_cost(
+    plan: Plan, end: End, deployments: dict[str, Deployment], *, load_s: float, requests: int | None
+) -> Estimate | None:
+    """Returns a finished run's cost; None if no task is known to have run."""
     if not any(task.pull_started_at is not None for task in end.tasks.values()):
-        return ""
+        return None
     prices = read_prices(os.environ)
-    found = cost_of(plan, end.tasks, deployments, prices, load_s=load_s, requests=requests, until=end.at)
+    return cost_of(plan, end.tasks, deployments, prices, load_s=load_s, requests=requests, until=end.at)
+
+
+def cost_line(plan: Plan, found: Estimate | None) -> str:
+    """Returns a finished run's cost, in total and for a million requests; empty if it is unknown."""
+    if found is None:
+        return ""
     parts = [f"cost {money(found.total_usd)} US dollars at list prices of {found.as_of}"]
     if not found.complete:
         parts[0] += " (known items only)"

@@ -1,0 +1,99 @@
+"""Makes the console's application. Callers inject every part that reads the world; nothing here is global."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+
+from toril import __version__
+from toril.clock import Clock
+from toril.console import static, web
+from toril.console.deployed import Scheduler
+from toril.console.guard import App, Guard
+from toril.console.identity import Identity
+from toril.errors import UserError
+from toril.launchers.findings import Finding
+from toril.runs.requests import Starter
+from toril.store import FolderStore, Store
+
+# Modules with a `router`; those of pages are not part of the API's description.
+PAGES = (
+    "audit",
+    "compare",
+    "edit",
+    "home",
+    "locations",
+    "me",
+    "run",
+    "run_actions",
+    "run_files",
+    "runs",
+    "schedules",
+    "suites",
+)
+API = (
+    "files",
+    "live",
+    "me",
+    "runs",
+    "schedules",
+    "suites",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """The parts of one console."""
+
+    store: Store
+    identity: Identity
+    clock: Clock
+    examine: Callable[[Store], Iterable[Finding]]  # what `toril doctor` finds
+    address: str  # its own, such as `https://load.example.com`; never read from a request
+    starter: Starter
+    schedules: Scheduler | None = None  # None: the store is in a folder
+    presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
+    presign_upload: Callable[[str, int], tuple[str, dict[str, str]]] | None = None  # address and fields of a form
+    max_cost_usd: float | None = None  # a run, for operators
+    origin_secret: str = ""  # what CloudFront adds to each request
+    upload_address: str = ""  # of the bucket, for presigned uploads
+
+
+def create_app(setup: Setup) -> App:
+    """Returns the console as an ASGI application."""
+    app = FastAPI(
+        title="toril",
+        version=__version__,
+        summary="Suites, runs and schedules of a store.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.setup = setup
+    app.add_exception_handler(UserError, web.on_user_error)
+    app.add_exception_handler(RequestValidationError, web.on_invalid_request)
+    app.add_exception_handler(HTTPException, web.on_http_error)
+    app.add_middleware(GZipMiddleware, minimum_size=1024)
+    app.include_router(setup.identity.routes)
+    app.include_router(static.routes())
+    for name in PAGES:
+        app.include_router(_router(f"toril.console.pages.{name}"), include_in_schema=False)
+    for name in API:
+        app.include_router(_router(f"toril.console.api.{name}"), prefix="/api/v1")
+    app.include_router(_router("toril.console.api.mcp"))
+    return Guard(
+        app=app,
+        address=setup.address,
+        origin_secret=setup.origin_secret,
+        upload_address=setup.upload_address,
+        large_uploads=isinstance(setup.store, FolderStore),
+    )
+
+
+def _router(module: str) -> Any:
+    return import_module(module).router

@@ -1,0 +1,73 @@
+"""`/locations`: the regions of the store, what `toril doctor` finds there, and the vCPU in use.
+
+The page shows the stacks' records at once. The findings need calls to AWS, so the page loads them as a second part.
+"""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from toril import __version__
+from toril.console.identity import Viewer
+from toril.console.web import page
+from toril.errors import StoreError
+from toril.launchers.findings import Finding
+from toril.records import Deployment
+from toril.records.deployment import deployment_key
+from toril.store import BUCKETS, Entry, Store
+
+router = APIRouter()
+ORDER = ("missing", "warning", "optional", "ok")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A region: its stack's record, or why it cannot be read."""
+
+    region: str
+    deployed_at: float
+    deployment: Deployment | None
+    problem: str = ""
+
+    @property
+    def other_version(self) -> bool:
+        return self.deployment is not None and self.deployment.toril_version != __version__
+
+
+@router.get("/locations")
+def locations(request: Request, person: Viewer) -> Response:
+    store: Store = request.app.state.setup.store
+    return page(
+        request, "locations.html.jinja", title="Locations", places=places_of(store), local=not _is_bucket(store)
+    )
+
+
+@router.get("/locations/findings")
+def findings(request: Request, person: Viewer) -> Response:
+    """The second part: the findings, those that need an action first."""
+    setup = request.app.state.setup
+    found = [*setup.examine(setup.store)]
+    found.sort(key=lambda one: (one.region, ORDER.index(one.state)))
+    by_region: dict[str, list[Finding]] = {}
+    for one in found:
+        by_region.setdefault(one.region, []).append(one)
+    return page(request, "findings.html.jinja", title="Locations", by_region=by_region)
+
+
+def places_of(store: Store) -> list[Place]:
+    """Returns the regions with a stack, by name."""
+    entries = [one for one in store.entries("deployments/") if one.key.endswith(".json")]
+    return [_place(store, entry) for entry in sorted(entries, key=lambda one: one.key)]
+
+
+def _place(store: Store, entry: Entry) -> Place:
+    region = entry.key.removeprefix(deployment_key("").removesuffix(".json")).removesuffix(".json")
+    try:
+        return Place(region, entry.modified_at, Deployment.from_json(store.get(entry.key), entry.key))
+    except StoreError as error:  # the other regions are shown nevertheless
+        return Place(region, entry.modified_at, None, str(error))
+
+
+def _is_bucket(store: Store) -> bool:
+    return store.address("runs").startswith(BUCKETS)

@@ -1,0 +1,14 @@
+"""`/me`: the signed-in person."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from toril.console.identity import Viewer
+from toril.console.web import page
+
+router = APIRouter()
+
+
+@router.get("/me")
+def me(request: Request, person: Viewer) -> Response:
+    return page(request, "me.html.jinja", title=person.name)

@@ -1,0 +1,92 @@
+"""Styles and scripts of the console, under addresses made of their content, so that browsers may keep them for ever."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from toril.errors import InfrastructureError
+from toril.reports.html import SCRIPTS
+
+FOREVER = "public, max-age=31536000, immutable"
+TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+LIVE_SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "paint.js")
+REPORT_STYLES = ("base.css", "verdict.css", "charts.css", "tables.css", "media.css")
+OWN = ("toril.console", "assets")
+VENDORED = ("toril.console", "vendor")  # what the build fetches from npm
+CHARTS = ("toril.reports", "assets")
+REPORT = ("toril.reports", "page")
+
+# The served file → its parts, in order: package, folder, name.
+BUNDLES: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "console.css": (
+        (*CHARTS, "uPlot.min.css"),
+        *((*REPORT, name) for name in REPORT_STYLES),
+        (*OWN, "console.css"),
+    ),
+    "console.js": ((*OWN, "console.js"),),
+    "codemirror.css": ((*VENDORED, "codemirror.css"), (*VENDORED, "codemirror.lint.css")),
+    "codemirror.js": tuple((*VENDORED, f"codemirror{part}.js") for part in ("", ".yaml", ".lint")),
+    "editor.js": ((*OWN, "editor.js"),),
+    "theme.js": ((*OWN, "theme.js"),),
+    "htmx.js": ((*VENDORED, "htmx.min.js"),),
+    "icon.svg": ((*OWN, "icon.svg"),),
+    "uplot.js": ((*CHARTS, "uPlot.iife.min.js"),),
+    "report.js": tuple((*REPORT, name) for name in SCRIPTS),
+    "live.js": (*((*REPORT, name) for name in LIVE_SCRIPTS), (*OWN, "live.js")),
+}
+ENCLOSED = frozenset({"report.js", "live.js"})  # in a function: their parts share names
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A served file: its path below `/static/`, content and media type."""
+
+    path: str
+    content: bytes
+    media_type: str
+
+
+@cache
+def assets() -> dict[str, Asset]:
+    """Returns the served files by name."""
+    return {name: _asset(name) for name in BUNDLES}
+
+
+def address_of(name: str) -> str:
+    """Returns the address of a file, such as `/static/0a1b2c3d4e5f/console.css`."""
+    return f"/static/{assets()[name].path}"
+
+
+def routes() -> APIRouter:
+    """Returns the routes of the files. On AWS, CloudFront serves the same addresses from a bucket."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/static/{path:path}")
+    def static(path: str) -> Response:
+        found = next((one for one in assets().values() if one.path == path), None)
+        if found is None:
+            return Response(status_code=404)
+        return Response(found.content, media_type=found.media_type, headers={"cache-control": FOREVER})
+
+    return router
+
+
+def _asset(name: str) -> Asset:
+    parts = [_read(*part) for part in BUNDLES[name]]
+    content = b"\n".join(parts)
+    if name in ENCLOSED:
+        content = b'"use strict";\n(() => {\n' + content + b"\n})();"
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    return Asset(f"{digest}/{name}", content, TYPES[name.rsplit(".", 1)[1]])
+
+
+def _read(package: str, folder: str, name: str) -> bytes:
+    try:
+        return files(package).joinpath(folder, name).read_bytes()
+    except FileNotFoundError as error:
+        text = f"{name} is missing in this installation. Install toril again: the build fetches this file."
+        raise InfrastructureError(text, code="missing-asset") from error

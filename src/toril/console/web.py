@@ -1,0 +1,177 @@
+"""Renders templates, and turns errors into answers: a page for people, problem+json for programs."""
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+
+from toril import __version__, text
+from toril.console import static
+from toril.console.identity import Identity, Person, RefusedError
+from toril.errors import InfrastructureError, NoSuchRunError, UserError
+from toril.masking import mask
+from toril.reports import FORMATS
+from toril.reports.blocks import mark_of
+
+MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", "request", "version", "schedule"))
+CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
+TEXTS = (".csv", ".json", ".log", ".md", ".txt", ".yml", ".yaml")  # names of files that are text
+PROBLEM = "application/problem+json"
+
+
+def page(request: Request, template: str, *, status: int = 200, **model: Any) -> HTMLResponse:
+    """Renders a page; to htmx, only its main part, under the same address."""
+    identity: Identity = request.app.state.setup.identity
+    person: Person | None = getattr(request.state, "person", None)
+    part = "hx-request" in request.headers and "hx-history-restore-request" not in request.headers
+    content = templates().get_template(template)
+    html = content.render(
+        layout="part.html.jinja" if part else "layout.html.jinja",
+        request=request,
+        path=request.url.path,
+        query=dict(request.query_params),
+        person=person,
+        csrf=identity.csrf(request) if person else "",
+        can_sign_out=identity.can_sign_out,
+        **model,
+    )
+    return HTMLResponse(
+        html.encode("utf-8", "backslashreplace"), status_code=status, headers={"vary": "HX-Request, Cookie"}
+    )
+
+
+def see(address: str, request: Request) -> Response:
+    """Sends the browser to another page after a change; htmx gets a header, because it follows redirects itself."""
+    if "hx-request" in request.headers:
+        return Response(status_code=204, headers={"hx-redirect": address})
+    return RedirectResponse(address, status_code=303)
+
+
+def attachment(data: bytes, name: str) -> Response:
+    """Returns a file that browsers store and never show as a page."""
+    kind = "text/plain; charset=utf-8" if name.endswith(TEXTS) else "application/octet-stream"
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+    return Response(data, media_type=kind, headers=headers)
+
+
+def status_of(error: UserError) -> int:
+    """Returns the HTTP status of an error."""
+    if isinstance(error, RefusedError):
+        return error.status
+    if isinstance(error, NoSuchRunError) or error.code in MISSING_CODES:
+        return 404
+    if error.code in CONFLICT_CODES:
+        return 409
+    return 503 if isinstance(error, InfrastructureError) else 422
+
+
+def problem(status: int, code: str, title: str, **more: Any) -> JSONResponse:
+    """Returns an error for programs, as RFC 9457 describes it."""
+    content = {"type": f"urn:toril:{code}", "title": title, "status": status, "code": code, **more}
+    return JSONResponse(content, status_code=status, media_type=PROBLEM)
+
+
+def for_program(request: Request) -> bool:
+    return request.url.path.startswith(("/api/", "/mcp"))
+
+
+def on_user_error(request: Request, error: Exception) -> Response:
+    """Answers a UserError: what is wrong, where, and what to do."""
+    assert isinstance(error, UserError)  # noqa: S101 - registered for this class only
+    status = status_of(error)
+    if for_program(request):
+        answer: Response = problem(status, error.code, mask(str(error)))
+        if status == 401:
+            answer.headers["www-authenticate"] = "Bearer"
+        return answer
+    if error.code == "no-session" and request.method == "GET" and request.url.path != "/login":
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        address = "/login?" + urlencode({"next": wanted})
+        if "hx-request" in request.headers:
+            return Response(status_code=204, headers={"hx-redirect": address})
+        if request.app.state.setup.identity.can_sign_out:
+            return RedirectResponse(address, status_code=303)
+    return page(request, "error.html.jinja", status=status, code=error.code, message=mask(str(error)), title="Error")
+
+
+def on_invalid_request(request: Request, error: Exception) -> Response:
+    """Answers a request whose parameters have the wrong form."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    found = [{"at": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in error.errors()]
+    if for_program(request):
+        return problem(422, "invalid-request", "The request has invalid parameters.", errors=found)
+    message = "; ".join(f"{one['at']}: {one['message']}" for one in found)
+    return page(request, "error.html.jinja", status=422, code="invalid-request", message=message, title="Error")
+
+
+def on_http_error(request: Request, error: Exception) -> Response:
+    """Answers an unknown address, or a method that it does not have."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    if for_program(request):
+        return problem(error.status_code, "no-such-address", str(error.detail))
+    message = f"{request.url.path}: there is no such page."
+    return page(
+        request, "error.html.jinja", status=error.status_code, code="no-such-page", message=message, title="Error"
+    )
+
+
+def with_query(request: Request, **changes: str | None) -> str:
+    """Returns this page's address with other query parameters; None removes one."""
+    query = dict(request.query_params)
+    for name, value in changes.items():
+        if value is None:
+            query.pop(name, None)
+        else:
+            query[name] = value
+    return request.url.path + ("?" + urlencode(query) if query else "")
+
+
+def sparkline(values: list[float | None], width: int = 96, height: int = 24) -> str:
+    """Returns the path of a line through the values, for an SVG of that size; gaps where a value is None."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return ""
+    low, high = min(known), max(known)
+    step = (width - 4) / max(1, len(values) - 1)
+    parts, pen = [], "M"
+    for index, value in enumerate(values):
+        if value is None:
+            pen = "M"
+            continue
+        y = height / 2 if high == low else height - 3 - (value - low) / (high - low) * (height - 6)
+        parts.append(f"{pen}{2 + index * step:.1f} {y:.1f}")
+        pen = "L"
+    return "".join(parts)
+
+
+@cache
+def templates() -> Environment:
+    """Returns the templates with the functions that they call."""
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=PackageLoader("toril.console", "templates"),
+    )
+    environment.globals.update(
+        static=static.address_of,
+        version=__version__,
+        downloads=[name for name in FORMATS if name not in ("terminal", "annotations", "outputs")],
+        text=text,
+        mark=mark_of,
+        plural=text.plural,
+        sparkline=sparkline,
+        with_query=with_query,
+        iso=lambda at: f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}",
+        utc=lambda at: f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC",
+    )
+    environment.filters.update(quote=lambda value: quote(str(value), safe=""), mask=mask)
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return environment

@@ -1,0 +1,84 @@
+"""Runs that are not judged: whether they have an owner, and what is known of them. Imports little, for list pages."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+from toril.coordinator.lease import is_live, read_lease
+from toril.errors import StoreError
+from toril.masking import masked_settings
+from toril.records import Lease, Plan, run_key
+from toril.records.history import IndexRow, ListedRun
+from toril.runs.history import kind_of, time_in
+from toril.runs.index import all_rows
+from toril.store import Store
+from toril.store.records import find_record, read_launch
+
+ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
+MOST_RUNNING = 100
+
+Activity = Literal["running", "without owner", "over"]
+
+
+def activity_of(
+    store: Store, plan: Plan, now: float, is_live: Callable[[Lease | None, float], bool] = is_live
+) -> Activity:
+    """Returns whether a run has an owner, or may be taken over; without an owner, it is over at its deadline."""
+    lease = read_lease(store, plan.run_id)
+    if is_live(lease, now):
+        return "running"
+    if plan.on == "local" or (lease is not None and lease.ended):
+        return "over"
+    launch = read_launch(store, plan.run_id)
+    return "over" if launch is None or now > launch.deadline else "without owner"
+
+
+def has_ended(store: Store, plan: Plan, now: float) -> bool:
+    return activity_of(store, plan, now) == "over" or store.find(run_key(plan.run_id, "verdict.json")) is not None
+
+
+def running(store: Store, now: float) -> list[ListedRun]:
+    """Returns the runs without a verdict, among the newest 100 that are not in the index.
+
+    In a bucket, this takes a request for each thousand runs.
+    """
+    run_ids = unindexed(store.names("runs/"), all_rows(store))[:MOST_RUNNING]
+    over = store.find_many(run_key(run_id, "verdict.json") for run_id in run_ids)
+    left = [run_id for run_id in run_ids if run_key(run_id, "verdict.json") not in over]
+    with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
+        return [one for one in pool.map(lambda run_id: unjudged(store, run_id, now), left) if one is not None]
+
+
+def unindexed(run_ids: Iterable[str], rows: Iterable[IndexRow]) -> list[str]:
+    """Returns the ids that are not among the rows of the index, newest first."""
+    return sorted({*run_ids} - {row.run_id for row in rows}, reverse=True)
+
+
+def unjudged(store: Store, run_id: str, now: float) -> ListedRun | None:
+    """Returns what is known of a run that is not judged; None if there is no such run."""
+    named = time_in(run_id) or 0.0
+    try:
+        plan = find_record(store, Plan, run_key(run_id, "plan.json"))
+        if plan is None:
+            return None
+        state, launch = activity_of(store, plan, now), None if named else read_launch(store, run_id)
+    except StoreError:
+        return unreadable(run_id)
+    row = IndexRow(
+        run_id=run_id,
+        suite=plan.suite,
+        kind=kind_of(plan),
+        on=plan.on,
+        started_at=named or (launch.at if launch else now),
+        outcome="inconclusive",
+        tags=masked_settings(plan.tags),
+        locations=plan.locations,
+        workers=len(plan.shares),
+    )
+    return ListedRun(row, "not judged" if state == "over" else state)
+
+
+def unreadable(run_id: str) -> ListedRun:
+    """Returns the row of a run that is damaged, or of another version. It must not hide other runs."""
+    row = IndexRow(run_id=run_id, suite="", started_at=time_in(run_id) or 0.0, outcome="inconclusive")
+    return ListedRun(row, "unreadable")

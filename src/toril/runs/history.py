@@ -1,0 +1,243 @@
+"""The history of a store: the record and the index row of each judged run, made of its bundle and written once.
+
+The process that judges a run writes both. If it is judged again with another result, it writes a higher revision.
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from toril.masking import masked
+from toril.records import Launch, Plan
+from toril.records.history import (
+    HISTORY,
+    MOST_BYTES_OF_HISTORY,
+    MOST_BYTES_OF_ROW,
+    MOST_LABELS_KEPT,
+    Fingerprint,
+    HistoryRecord,
+    IndexRow,
+    KeptFigures,
+    KeptPercentile,
+    Kind,
+)
+from toril.records.summary import LabelFigures, Summary
+from toril.reports import Bundle
+from toril.store import Store
+from toril.store.records import find_record
+
+PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
+PULL_REQUEST = ("pull-request", "pull_request", "pull", "pr")  # tags
+KEPT_LONGEST = ("commit", *PULL_REQUEST)
+MAIN = ("main", "master")
+MOST_REASONS = 100
+ID_TIME = re.compile(r"(\d{8}T\d{6}Z)-")  # the start of a run's id, unless the user chose another id
+SUITE_FILE = (".yml", ".yaml")  # its content that matters is in the plan; the rest are criteria and reports
+
+
+Line = TypeVar("Line", bound=HistoryRecord | IndexRow)
+
+
+def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
+    """Returns the history record of a judged run, without credentials, in at most MOST_BYTES_OF_HISTORY bytes."""
+    plan, summary = bundle.plan, bundle.summary
+    labels = sorted(
+        ((label, figures) for label, figures in summary.labels.items() if label),
+        key=lambda one: (-one[1].samples, one[0]),
+    )
+    found = HistoryRecord(
+        run_id=plan.run_id,
+        suite=plan.suite,
+        kind="duet" if bundle.verdict.comparison is not None else kind_of(plan),
+        on=plan.on,
+        started_at=_started_at(plan, summary, launch),
+        duration_s=_rounded(summary.duration_s),
+        outcome=bundle.verdict.outcome,
+        reasons=tuple(dict.fromkeys(reason.code for reason in bundle.verdict.reasons))[:MOST_REASONS],
+        tags=bundle.tags,
+        branch=_branch(bundle.tags),
+        adjusted=any(change.cause == "user" for change in summary.rates or ()),
+        workers=len(plan.shares),
+        total=_kept(summary.total),
+        labels={label: _kept(figures) for label, figures in labels[:MOST_LABELS_KEPT]},
+        locations={location: _kept(part.total) for location, part in summary.locations.items()},
+        fingerprint=_fingerprint(plan, launch),
+        cost_usd=None if bundle.cost_usd is None else round(bundle.cost_usd, 6),
+    )
+    hidden = replace(HistoryRecord.from_dict(masked(found.to_dict())))  # without the plain data that it was read from
+    cuts = (("labels", ()), ("locations", ()), ("tags", KEPT_LONGEST), ("reasons", ()), ("tags", ()))
+    return _fitting(_shorter(hidden, *cuts), MOST_BYTES_OF_HISTORY)
+
+
+def row_of(record: HistoryRecord) -> IndexRow:
+    """Returns the index row of a history record, in at most MOST_BYTES_OF_ROW bytes."""
+    p95 = record.total.percentiles.get("p95")
+    row = IndexRow(
+        run_id=record.run_id,
+        suite=record.suite,
+        revision=record.revision,
+        kind=record.kind,
+        on=record.on,
+        started_at=record.started_at,
+        duration_s=record.duration_s,
+        outcome=record.outcome,
+        reasons=record.reasons,
+        tags=record.tags,
+        branch=record.branch,
+        locations=tuple(record.locations),
+        workers=record.workers,
+        samples=record.total.samples,
+        failures=record.total.failures,
+        p95_us=p95.value_us if p95 else None,
+        p95_low_us=p95.low_us if p95 else None,
+        p95_high_us=p95.high_us if p95 else None,
+        rps=record.total.rps,
+        cost_usd=record.cost_usd,
+    )
+    cuts = (("tags", KEPT_LONGEST), ("reasons", ()), ("locations", ()), ("tags", ()))
+    shorter = list(_shorter(row, *cuts))
+    return _fitting([*shorter, replace(shorter[-1], p95_low_us=None, p95_high_us=None, branch="")], MOST_BYTES_OF_ROW)
+
+
+def remember(store: Store, record: HistoryRecord, check: Callable[[], object] = lambda: None) -> HistoryRecord:
+    """Writes a run's record and index row, unless they exist with the same content. Returns the stored record.
+
+    The row is written first: a run with a record has a row, and a run without a record is written again. `check` is
+    called before each write, and raises an error to prevent it.
+    """
+    while True:
+        latest = _latest(store, record)
+        if latest is not None:
+            if replace(latest, revision=record.revision) == record:
+                return latest
+            record = replace(record, revision=latest.revision + 1)
+        row = row_of(record)
+        check()
+        store.put(row.key, row.to_json())
+        check()
+        if store.put_once(record.key, record.to_json()):
+            return record
+
+
+def history(store: Store, suite: str, limit: int) -> list[HistoryRecord]:
+    """Returns the records of a suite's last runs, newest first; of each run the highest revision."""
+    newest: dict[str, tuple[int, str]] = {}
+    for key in store.keys(f"{HISTORY}{suite}/"):
+        stem, revision = name_of(key)
+        if stem not in newest and len(newest) == limit:
+            break
+        newest[stem] = max(newest.get(stem, (0, "")), (revision, key))
+    keys = [key for _, key in newest.values()]
+    found = store.find_many(keys)
+    return [HistoryRecord.from_json(found[key], key) for key in keys if key in found]
+
+
+def name_of(key: str) -> tuple[str, int]:
+    """Returns the stem and the revision in the key of a record or row."""
+    stem, _, revision = key.rpartition("/")[2].removesuffix(".json").rpartition(".")
+    return stem, int(revision) if revision.isdecimal() else 0
+
+
+def kind_of(plan: Plan) -> Kind:
+    if plan.duet is not None:
+        return "duet"
+    if plan.functional:
+        return "functional"
+    return "smoke" if "smoke-run" in plan.warning_codes else "run"
+
+
+def time_in(run_id: str) -> float | None:
+    """Returns the time in a run's id, in seconds since the epoch."""
+    found = ID_TIME.match(run_id)
+    try:
+        return None if found is None else datetime.strptime(found[1], "%Y%m%dT%H%M%S%z").timestamp()
+    except ValueError:
+        return None
+
+
+def _latest(store: Store, record: HistoryRecord) -> HistoryRecord | None:
+    prefix = f"{HISTORY}{record.suite}/{record.stem}."
+    keys = [key for key in store.keys(prefix) if name_of(key)[0] == record.stem]
+    return find_record(store, HistoryRecord, max(keys, key=lambda key: name_of(key)[1])) if keys else None
+
+
+def _started_at(plan: Plan, summary: Summary, launch: Launch | None) -> float:
+    if summary.started_at:
+        return datetime.fromisoformat(summary.started_at).timestamp()
+    named = time_in(plan.run_id)
+    return named if named is not None else round(launch.at, 3) if launch else 0.0
+
+
+def _branch(tags: dict[str, str]) -> str:
+    pull = next((tags[name] for name in PULL_REQUEST if tags.get(name)), "")
+    branch = "" if tags.get("branch") in MAIN else tags.get("branch", "")
+    return f"pull/{pull}" if pull else "fork" if tags.get("fork") else branch
+
+
+def _kept(figures: LabelFigures) -> KeptFigures:
+    times, percentiles = figures.response_us, dict[str, KeptPercentile]()
+    for name in PERCENTILES if times else ():
+        value, (low, high) = getattr(times, name), (times and times.interval.get(name)) or (None, None)
+        if value is not None:
+            percentiles[name] = KeptPercentile(value_us=value, low_us=low, high_us=high)
+    return KeptFigures(
+        samples=figures.samples,
+        failures=figures.failures,
+        rps=_rounded(figures.rps),
+        mean_us=times.mean if times else None,
+        percentiles=percentiles,
+    )
+
+
+def _fingerprint(plan: Plan, launch: Launch | None) -> Fingerprint:
+    """Returns what makes two runs comparable. Criteria, the shares of workers and the run's folder do not matter."""
+    executions = [one.model_dump(mode="json") for one in plan.executions]
+    scripts = {file: digest for file, digest in plan.files.items() if not file.endswith(SUITE_FILE)}
+    asked = json.dumps([executions, plan.common.get("scenarios"), scripts], sort_keys=True)
+    task, workers = plan.task, len(plan.shares)
+    each = "" if task is None else f" × {task.cpu} CPU units, {task.memory_mib} MiB, {task.architecture}"
+    digests = sorted(launch.digests) if launch else []
+    locations = Counter(share.location for share in plan.shares)
+    return Fingerprint(
+        suite=hashlib.sha256(asked.encode("utf-8", "backslashreplace")).hexdigest()[:16],
+        image=_short(", ".join(digests) or f"toril {plan.toril_version}"),
+        size=f"{workers} {plan.on}{each}",
+        locations=_short(", ".join(f"{name}={count}" for name, count in sorted(locations.items()))),
+    )
+
+
+def _short(text: str) -> str:
+    """Returns a long text's hash in its place."""
+    return text if len(text) <= 100 else hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 3)
+
+
+# ── records and rows that fit into their bytes
+
+
+def _fitting(versions: Iterable[Line], most: int) -> Line:
+    """Returns the first version that fits, or the last one."""
+    for version in versions:
+        if len(version.to_json()) <= most:
+            break
+    return version
+
+
+def _shorter(version: Line, *fields: tuple[str, Sequence[str]]) -> Iterator[Line]:
+    """Yields the version, then shorter ones: each lacks one more entry of these fields, except the kept entries."""
+    yield version
+    for name, kept in fields:
+        for entry in reversed([*getattr(version, name)]):
+            if entry not in kept:
+                left: Any = getattr(version, name)
+                left = {key: one for key, one in left.items() if key != entry} if type(left) is dict else left[:-1]
+                version = replace(version, **{name: left})
+                yield version

@@ -1,0 +1,232 @@
+"""Runs that a person or program asks for: a record in the store, which `toril run --request` carries out.
+
+A request is written once, so a coordinator gets validated options and no command line of another's making.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from toril.clock import Clock
+from toril.errors import OptionError, StoreError, SuiteError
+from toril.launchers.prepare import read_deployments
+from toril.masking import mask
+from toril.plan.options import RunOptions, new_run_id
+from toril.records import Plan, run_key
+from toril.records.console import RequestFailure, RunRequest
+from toril.records.document import why
+from toril.runs import suites
+from toril.runs.publish import LocalSuite, local_version
+from toril.store import FolderStore, Store
+from toril.store.records import find_record
+
+DAY_S = 86_400
+VERSION_TAG = "suite-version"
+FAILED = ".failed.json"
+MOST_CHARACTERS = 2_000  # of a failure's message
+
+
+class Starter(Protocol):
+    """Starts a process or task that carries out requests; the same request again starts nothing more."""
+
+    def start(self, request: RunRequest) -> None:
+        """InfrastructureError if it cannot start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartEstimate:
+    """What a start would use. `usd` is at list prices. `start_s` is None for local workers."""
+
+    workers: Mapping[str, int]  # by location
+    load_s: float
+    start_s: float | None = None
+    usd: float = 0.0
+    is_complete: bool = True  # False: the price of something is unknown before the run
+    at_most: bool = False  # the load may end earlier, and cost less
+    notes: tuple[str, ...] = ()
+
+
+def request_run(
+    store: Store,
+    suite: str,
+    options: RunOptions,
+    *,
+    by: str,
+    at: float,
+    version: int | None = None,
+    max_cost_usd: float | None = None,
+    key: str | None = None,
+) -> RunRequest:
+    """Stores a request for a run of a suite, by default of its current version; SuiteError if it cannot run.
+
+    `options.run_id` is ignored: the id is made from the time, and from the key if there is one.
+    `key`: makes the call repeatable: the caller's calls with one key return one request. OptionError if the call asks
+    for another run than the first one with this key.
+    """
+    if options.on == "local" and not isinstance(store, FolderStore):
+        text = f"{store.address('')}: local workers need a store in a folder; use `--on fargate`"
+        raise OptionError(text, code="not-a-folder")
+    hashed = "" if key is None else hashlib.sha256(f"{by}\n{key}".encode()).hexdigest()
+    first = find_record(store, RunRequest, _key_of(hashed)) if hashed else None
+    if version is None and first is not None:
+        version = first.version
+    found = suites.current(store, suite, version)
+    request = _request(suite, found.number, options, by=by, at=at, max_cost_usd=max_cost_usd, hashed=hashed)
+    if first is None:
+        planned(store, request)
+        if not hashed or store.put_once(_key_of(hashed), request.to_json()):
+            return _stored(store, request)
+        first = find_record(store, RunRequest, _key_of(hashed)) or request
+    if _asked(first) != _asked(request):
+        text = f"the idempotency key was used for another request, {first.run_id}; choose a new key"
+        raise OptionError(text, code="idempotency-mismatch")
+    return _stored(store, first)
+
+
+def _request(
+    suite: str, version: int, options: RunOptions, *, by: str, at: float, max_cost_usd: float | None, hashed: str
+) -> RunRequest:
+    run_id = f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%SZ}-{suite}-{hashed[:8]}"
+    try:
+        return RunRequest(
+            run_id=run_id if hashed else new_run_id(suite, at),
+            suite=suite,
+            version=version,
+            on=options.on,
+            at=at,
+            by=by,
+            smoke=options.smoke,
+            workers=options.workers,
+            locations=dict(options.locations),
+            overrides=tuple(options.overrides),
+            environment=dict(options.environment),
+            tags=dict(options.tags),
+            against=options.against,
+            max_cost_usd=max_cost_usd,
+        )
+    except ValidationError as error:
+        raise OptionError(f"the request is invalid: {why(error)}", code="invalid-request") from error
+
+
+def _stored(store: Store, request: RunRequest) -> RunRequest:
+    store.put_once(_request_key(request.run_id), request.to_json())
+    return request
+
+
+def _asked(request: RunRequest) -> RunRequest:
+    return request.model_copy(update={"run_id": "", "at": 0.0})
+
+
+def request_of(store: Store, run_id: str) -> RunRequest | None:
+    """Returns a run's request; None if the run was started by a command."""
+    return find_record(store, RunRequest, _request_key(run_id))
+
+
+def requested(store: Store, run_id: str) -> RunRequest:
+    """Returns a request; StoreError if there is none."""
+    found = request_of(store, run_id)
+    if found is None:
+        text = f"{store.address(_request_key(run_id))}: no such request; to start a run yourself, use `toril run SUITE`"
+        raise StoreError(text, code="no-such-request")
+    return found
+
+
+def options_of(request: RunRequest) -> RunOptions:
+    """Returns the options of the run that a request asks for."""
+    return RunOptions(
+        overrides=request.overrides,
+        environment=request.environment,
+        workers=request.workers,
+        on=request.on,
+        run_id=request.run_id,
+        tags={**request.tags, VERSION_TAG: str(request.version)},
+        smoke=request.smoke,
+        against=request.against,
+        locations=request.locations,
+    )
+
+
+def planned(store: Store, request: RunRequest) -> Plan:
+    """Returns the plan of a request; SuiteError if the suite cannot run."""
+    _, files = suites.read(store, request.suite, request.version)
+    found = suites.validate(files, options_of(request), name=request.suite, now=request.at)
+    if found.plan is None:
+        assert found.problem is not None  # noqa: S101 - a check has a plan or a problem
+        raise SuiteError(found.problem.message, code=found.problem.code)
+    return found.plan
+
+
+def estimate(store: Store, plan: Plan, environment: Mapping[str, str]) -> StartEstimate:
+    """Returns what a start would use, from the store's records alone. `environment` may name other prices."""
+    workers = Counter(share.location for share in plan.shares)
+    if plan.on == "local":
+        return StartEstimate(workers=workers, load_s=plan.duration_s)
+    from toril.launchers import pricing
+
+    found = pricing.estimate(plan, read_deployments(store), pricing.read_prices(environment))
+    return StartEstimate(
+        workers=workers,
+        load_s=found.load_s,
+        start_s=found.start_s,
+        usd=found.total_usd,
+        is_complete=found.complete,
+        at_most=found.at_most,
+        notes=found.notes,
+    )
+
+
+def pending(store: Store, now: float) -> list[RunRequest]:
+    """Returns the requests of the last day that have neither a plan nor a failure, newest first."""
+    days = sorted({f"{datetime.fromtimestamp(now - ago_s, UTC):%Y%m%d}" for ago_s in (0, DAY_S)})
+    keys = [key for day in days for key in store.keys(f"requests/{day}") if key.endswith(".json")]
+    failed = {key.removesuffix(FAILED) for key in keys if key.endswith(FAILED)}
+    found = [key for key in keys if not key.endswith(FAILED) and key.removesuffix(".json") not in failed]
+    plans = {key: run_key(key.removeprefix("requests/").removesuffix(".json"), "plan.json") for key in found}
+    begun = store.find_many(plans.values())
+    waiting = store.find_many(key for key, plan in plans.items() if plan not in begun)
+    return sorted(
+        (RunRequest.from_json(data, key) for key, data in waiting.items()), key=lambda one: one.at, reverse=True
+    )
+
+
+def failure_of(store: Store, run_id: str) -> RequestFailure | None:
+    """Returns why a requested run did not start; None if it started, or may still start."""
+    return find_record(store, RequestFailure, _failure_key(run_id))
+
+
+@contextmanager
+def requested_suite(store: Store, request: RunRequest, clock: Clock) -> Iterator[LocalSuite]:
+    """Yields the suite of a request in a temporary folder. If the block fails, the store keeps the failure."""
+    try:
+        version = suites.current(store, request.suite, request.version)
+        with local_version(store, version) as found:
+            yield found
+    except BaseException as error:  # also a bug or a signal: without a record the run would seem to start forever
+        code = str(getattr(error, "code", "internal-error" if isinstance(error, Exception) else "interrupted"))
+        keep_failure(store, request.run_id, clock.now(), code, str(error) or type(error).__name__)
+        raise
+
+
+def keep_failure(store: Store, run_id: str, at: float, code: str, message: str) -> None:
+    """Stores why a requested run did not start; an earlier reason stays."""
+    failure = RequestFailure(run_id=run_id, at=at, code=code[:100], message=mask(message)[:MOST_CHARACTERS])
+    store.put_once(_failure_key(run_id), failure.to_json())
+
+
+def _request_key(run_id: str) -> str:
+    return f"requests/{run_id}.json"
+
+
+def _failure_key(run_id: str) -> str:
+    return f"requests/{run_id}{FAILED}"
+
+
+def _key_of(hashed: str) -> str:
+    return f"requests/keys/{hashed}.json"

@@ -1,0 +1,208 @@
+"""Tokens for a console: `TORIL_TOKEN`, GitHub's identity token in a workflow, or those of `toril login`.
+
+`toril login` uses the authorisation code flow with PKCE: the issuer sends the browser back to a loopback address.
+"""
+
+import base64
+import hashlib
+import http.server
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from toril.clock import Clock
+from toril.errors import InfrastructureError, StoreError
+from toril.proxies import pool_for
+
+PORT = 8400  # of the loopback address; an issuer knows this address exactly
+EARLIER_S = 60.0  # a token is renewed before it expires
+WAIT_S = 300.0  # for the browser
+DONE = b"<!doctype html><title>toril</title><p>You are signed in. You can close this page."
+
+
+class Tokens:
+    """The tokens for one console; renews them when they expire."""
+
+    def __init__(self, address: str, clock: Clock, environment: Mapping[str, str] = os.environ) -> None:
+        self._address, self._clock, self._environment = address, clock, environment
+        self._workflow: tuple[str, float] = "", 0.0
+
+    def token(self) -> str:
+        """Returns a valid token; StoreError if there is none."""
+        if given := self._environment.get("TORIL_TOKEN"):
+            return given
+        if self._environment.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
+            return self._of_workflow()
+        stored = read_tokens(self._address)
+        if stored is None:
+            text = f"you are not signed in to {self._address}; use `toril login {self._address}`"
+            raise StoreError(text, code="not-signed-in")
+        if stored["expires_at"] - EARLIER_S > self._clock.now():
+            return str(stored["token"])
+        return self._renewed(stored)
+
+    def _of_workflow(self) -> str:
+        """Returns GitHub's identity token with the console as its audience; it lasts for five minutes."""
+        token, until = self._workflow
+        if until > self._clock.now():
+            return token
+        url = f"{self._environment['ACTIONS_ID_TOKEN_REQUEST_URL']}&{urlencode({'audience': self._address})}"
+        found = _json(
+            "GET", url, headers={"authorization": f"bearer {self._environment['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
+        )
+        self._workflow = str(found["value"]), self._clock.now() + 4 * EARLIER_S
+        return self._workflow[0]
+
+    def _renewed(self, stored: Mapping[str, Any]) -> str:
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": stored.get("refresh_token", ""),
+            "client_id": stored["client_id"],
+        }
+        found = _json("POST", stored["token_endpoint"], form=form)
+        return keep_tokens(self._address, {**stored, **found}, self._clock.now())
+
+
+def login(address: str, clock: Clock, show: Callable[[str], None]) -> None:
+    """Signs in at a console by the browser. `show` gets the address to open. Stores the tokens for this user only."""
+    about = _json("GET", f"{address}/api/v1/login")
+    issuer = _json("GET", f"{about['issuer'].rstrip('/')}/.well-known/openid-configuration")
+    verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    back = f"http://localhost:{PORT}/callback"
+    query = {
+        "response_type": "code",
+        "client_id": about["client_id"],
+        "redirect_uri": back,
+        "scope": about["scope"],
+        "state": state,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+    }
+    code = _awaited_code(f"{issuer['authorization_endpoint']}?{urlencode(query)}", state, show, clock)
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": back,
+        "client_id": about["client_id"],
+        "code_verifier": verifier,
+    }
+    found = _json("POST", issuer["token_endpoint"], form=form)
+    own = {"client_id": about["client_id"], "token_endpoint": issuer["token_endpoint"]}
+    keep_tokens(address, {**own, **found}, clock.now())
+
+
+def read_tokens(address: str) -> dict[str, Any] | None:
+    """Returns the stored tokens of a console, or None."""
+    try:
+        found = json.loads(_file().read_text()).get(address)
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        raise StoreError(
+            f"{_file()} cannot be read: {error}; delete it, and sign in again", code="bad-tokens"
+        ) from error
+    return dict(found) if isinstance(found, dict) else None
+
+
+def keep_tokens(address: str, found: Mapping[str, Any], now: float) -> str:
+    """Stores a console's tokens in a file that only this user can read. Returns the token."""
+    file = _file()
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = json.loads(file.read_text()) if file.is_file() else {}
+    token = str(found["access_token"])
+    kept[address] = {
+        **{name: found[name] for name in ("client_id", "token_endpoint", "refresh_token") if name in found},
+        "token": token,
+        "expires_at": now + float(found.get("expires_in", 3600)),
+    }
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as output:
+        json.dump(kept, output)
+    new.replace(file)
+    return token
+
+
+def forget_tokens(address: str) -> bool:
+    """Removes a console's tokens. Returns whether there were any."""
+    file = _file()
+    kept = json.loads(file.read_text()) if file.is_file() else {}
+    there = kept.pop(address, None) is not None
+    if there:
+        file.write_text(json.dumps(kept))
+    return there
+
+
+def _file() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(base) / "toril" / "tokens.json"
+
+
+def _awaited_code(address: str, state: str, show: Callable[[str], None], clock: Clock) -> str:
+    """Waits on loopback until the browser brings the code; InfrastructureError if it does not."""
+    found: dict[str, str] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+            mine = secrets.compare_digest(query.get("state", ""), state)
+            if mine:
+                found.update(query)
+            self.send_response(200 if mine else 400)
+            self.send_header("content-type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(DONE if mine else b"")
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Prints nothing: the address has the code."""
+
+    try:
+        server = http.server.HTTPServer(("127.0.0.1", PORT), Handler)
+    except OSError as error:
+        text = f"port {PORT} of this machine is in use, and the sign-in needs it: {error.strerror}"
+        raise InfrastructureError(text, code="port-in-use") from error
+    with server:
+        server.timeout = 1.0
+        show(address)
+        until = clock.now() + WAIT_S
+        while not found and clock.now() < until:
+            server.handle_request()
+    if "code" not in found:
+        why = found.get("error_description") or found.get("error", "no code arrived")
+        raise InfrastructureError(f"the sign-in failed: {why}", code="sign-in-failed")
+    return found["code"]
+
+
+def _json(
+    method: str, url: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Returns the JSON object of an answer; InfrastructureError for any other answer."""
+    where = urlsplit(url)._replace(query="").geturl()
+    body = None if form is None else urlencode(form).encode()
+    own = {"accept": "application/json", **(headers or {})}
+    if form is not None:
+        own["content-type"] = "application/x-www-form-urlencoded"
+    try:
+        response = pool_for(url).request(
+            method, url, body=body, headers=own, retries=False, timeout=urllib3.Timeout(30.0)
+        )
+        found = json.loads(response.data)
+    except (HTTPError, ValueError) as error:
+        raise InfrastructureError(
+            f"{where}: no usable answer: {type(error).__name__}", code="sign-in-failed"
+        ) from error
+    if response.status >= 300 or not isinstance(found, dict):
+        why = (
+            found.get("error_description") or found.get("error") or found.get("title")
+            if isinstance(found, dict)
+            else ""
+        )
+        raise InfrastructureError(f"{where}: {response.status} {why or ''}".rstrip(), code="sign-in-failed")
+    return found
