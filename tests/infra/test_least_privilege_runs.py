@@ -122,7 +122,7 @@ def test_the_sweeper_stops_tasks_and_records_the_stop(place):
     who = place.acting("sweeper")
     ecs, s3 = place.client("ecs", who), place.client("s3", who, HUB)
     s3.get_object(Bucket=BUCKET, Key=f"{RUN}/plan.json")
-    for name in ("stop.json", "lease.json", "end.json", "summary.json", "verdict.json", "report.html"):
+    for name in ("stop.json", "lease.json", "end.json", "progress.json", "summary.json", "verdict.json", "report.html"):
         s3.put_object(Bucket=BUCKET, Key=f"{RUN}/{name}", Body=b"{}")
     assert task["taskArn"] in ecs.list_tasks(cluster=place.deployment.cluster)["taskArns"]
     ecs.stop_task(cluster=place.deployment.cluster, task=task["taskArn"])

@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.launchers.stage import REGION, deployment
+from tests.launchers.fake_ecs import Clock
+from tests.launchers.stage import REGION, deployment, plan
 from tests.refusals import refused
-from toril.errors import InfrastructureError, StoreError
-from toril.launchers.prepare import read_deployments
+from toril.errors import InfrastructureError, OptionError, StoreError
+from toril.launchers.prepare import launcher_for, read_deployments
 from toril.store import FolderStore
 
 
@@ -33,3 +34,9 @@ def test_a_sweep_ignores_damaged_records_of_other_regions(store):
     damaged: list[StoreError] = []
     assert set(read_deployments(store, damaged)) == {REGION}
     assert ["sa-east-1.json" in str(one) for one in damaged] == [True]
+
+
+def test_a_task_on_fargate_starts_no_local_workers(store, monkeypatch):
+    monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", "http://169.254.170.2/v4/x")
+    with refused("local-on-fargate", error=OptionError):
+        launcher_for(plan().model_copy(update={"on": "local"}), store, {}, Clock())

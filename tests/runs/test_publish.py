@@ -59,7 +59,7 @@ def test_a_push_of_an_older_toril_is_read_until_the_next_version(tmp_path, store
     assert [one.number for one in versions(store, "shop")] == [1]
     assert fetched(store, "shop", tmp_path / "new").files == suite.files
     assert not list(store.keys("suites/shop/"))  # an older toril fails instead of running the old files
-    delete(store, "shop", 6.0)
+    delete(store, "shop")
     assert suite_names(store) == []
 
 

@@ -103,7 +103,7 @@ def test_a_deleted_suite_is_gone_and_a_copy_is_not(store):
     assert suites.copy(store, "shop", "shop2", by="berta", at=6.0).number == 1
     with refused("version-conflict", error=ConflictError):
         suites.copy(store, "shop", "shop2", by="berta", at=6.0)
-    suites.delete(store, "shop", 7.0)
+    suites.delete(store, "shop")
     assert suites.suite_names(store) == ["shop2"]
     with refused("no-such-suite", "shop", error=StoreError):
         suites.read(store, "shop")

@@ -24,6 +24,7 @@ from toril.records import (
 )
 from toril.records.document import Record
 from toril.records.history import HistoryRecord, IndexRow
+from toril.records.progress import Progress
 from toril.records.summary import Summary
 from toril.runs.suites import Pushed
 
@@ -32,8 +33,12 @@ RECORDS: tuple[type[Record], ...] = (
     Deployment, End, Exit, Launch, Lease, Plan, Pushed, Rate, Ready, ServerMetrics, Start, Stop, SuiteOrigin,
 )  # fmt: skip
 DOCUMENTS: dict[str, type[Any]] = {
-    "toril.history/1": HistoryRecord, "toril.index/1": IndexRow, "toril.summary/1": Summary, "toril.verdict/1": Verdict,
-}  # fmt: skip
+    "toril.history/1": HistoryRecord,
+    "toril.index/1": IndexRow,
+    "toril.progress/1": Progress,
+    "toril.summary/1": Summary,
+    "toril.verdict/1": Verdict,
+}
 LINES = {"toril.tests/1": Case}  # of a file of JSON lines: each line but the first
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from toril.authoring.companions import Companions, has_shape, of_jmx, of_python, of_taurus
+from toril.authoring.form import FormRequest, SuiteForm, criterion_of, text_of
 from toril.authoring.options import ACTION, THINK_TIME_S, InitOptions, drafted
 from toril.criteria import duration_s
 from toril.errors import Note, OptionError
@@ -133,26 +134,27 @@ def _notes(draft: InitOptions, plan: Plan, folder: Path) -> Iterator[Note]:
 
 def suite_text(draft: InitOptions) -> str:
     """Returns the suite.yml for a URL, JMX or locustfile."""
-    first = draft.urls[0].origin if draft.urls else None
-    load = {
-        "concurrency": draft.users,
-        "throughput": None if draft.rps is None else _number(draft.rps),
-        "ramp-up": draft.ramp_up,
-        "hold-for": draft.hold_for,
-        "locations": {name: _number(weight) for name, weight in draft.locations.items()} or None,
-    }
-    return _template("suite.yml.jinja").render(
-        draft=draft,
-        load=load,
-        reach_ms=math.floor(1000 * draft.users / draft.rps) if draft.users and draft.rps else None,
-        think_time=f"{THINK_TIME_S}s",
-        rises=draft.ramp_up is not None and duration_s(draft.ramp_up) > 0,
+    first = draft.urls[0].origin if draft.urls else ""
+    rises = draft.ramp_up is not None and duration_s(draft.ramp_up) > 0
+    form = SuiteForm(
+        scenario=draft.name,
         address=first,
-        requests=[url.path if url.origin == first else url.origin + url.path for url in draft.urls],
-        script=draft.file.name if draft.file else None,
-        limits=[limit.text for limit in draft.limits if limit.language == "taurus"],
-        own_limits=[limit.text for limit in draft.limits if limit.language == "toril"],
+        requests=tuple(
+            FormRequest(url=url.path if url.origin == first else url.origin + url.path) for url in draft.urls
+        ),
+        script=draft.file.name if draft.file else "",
+        executor=draft.executor,
+        think_time="" if draft.rps else f"{THINK_TIME_S}s",
+        load="script" if draft.users is None else "users",
+        users=str(draft.users or ""),
+        most="" if draft.rps is None else str(_number(draft.rps)),
+        ramp_up=draft.ramp_up or "",
+        hold_for=draft.hold_for or "",
+        locations={name: str(_number(weight)) for name, weight in draft.locations.items()},
+        criteria=tuple(criterion_of(limit.text) for limit in draft.limits),
+        steady_only=rises,
     )
+    return text_of(form)
 
 
 def workflow_text(suite: str, plan: Plan, action: str) -> str:

@@ -39,6 +39,7 @@ PANELS = {  # panel of the help → name → module and function, in the order o
     "Console": {
         "console": "toril.cli.console:console",
         "login": "toril.cli.login:login",
+        "mcp": "toril.cli.console:mcp",
     },
     "GitHub": {
         "gates": "toril.cli.github:gates_command",

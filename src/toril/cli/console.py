@@ -1,20 +1,85 @@
 """The command that serves the console on this machine."""
 
+import errno
+import os
+import secrets
 import socket
-from typing import Annotated
+import threading
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
 from toril.cli.options import StoreOption
 from toril.errors import InfrastructureError, OptionError
 
+if TYPE_CHECKING:
+    from toril.console.app import Setup
+    from toril.store import Store
+
 
 def console(
     store: StoreOption = ".toril",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 chooses a free one.")] = 8080,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            envvar="TORIL_CONSOLE_HOST",
+            show_default=False,
+            help="Address to serve on, e.g. 0.0.0.0. The default is this machine, under a name that changes.",
+        ),
+    ] = "",
+    public_address: Annotated[
+        str,
+        typer.Option(
+            "--public-address",
+            envvar="TORIL_CONSOLE_ADDRESS",
+            help="Address in browsers, e.g. https://load.example.com.",
+        ),
+    ] = "",
+    issuer: Annotated[
+        str, typer.Option("--issuer", envvar="TORIL_CONSOLE_ISSUER", help="Address of the OpenID Connect issuer.")
+    ] = "",
+    client_id: Annotated[
+        str, typer.Option("--client-id", envvar="TORIL_CONSOLE_CLIENT_ID", help="Id of the issuer's client.")
+    ] = "",
+    groups_claim: Annotated[
+        str,
+        typer.Option("--groups-claim", envvar="TORIL_CONSOLE_GROUPS_CLAIM", help="Claim with a person's groups."),
+    ] = "groups",
+    groups: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--groups",
+            envvar="TORIL_CONSOLE_GROUPS",
+            show_default=False,
+            help="Role of a group, as GROUP=ROLE; repeatable. Default: toril-viewer, toril-operator, toril-admin.",
+        ),
+    ] = None,
+    audience: Annotated[
+        str,
+        typer.Option(
+            "--audience",
+            envvar="TORIL_CONSOLE_AUDIENCE",
+            show_default=False,
+            help="Audience of bearer tokens. Default: the public address.",
+        ),
+    ] = "",
+    machines: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--machine",
+            envvar="TORIL_CONSOLE_MACHINES",
+            show_default=False,
+            help="Jobs on GitHub, e.g. operator=123456/environment/load-test; repeatable.",
+        ),
+    ] = None,
 ) -> None:
-    """Serve the console for a store on this machine, for you alone.
+    """Serve the console for a store: on this machine for you alone, or for others with an issuer.
 
     The printed address works once: it signs this browser in. Ctrl-C ends the
     console; runs that it started continue.
@@ -24,44 +89,170 @@ def console(
     try:
         import uvicorn
 
-        from toril.console.app import Setup, create_app
+        from toril.console.app import create_app
     except ModuleNotFoundError as error:
-        text = f"the console needs {error.name}, which is not installed; install `toril[console]`"
-        raise InfrastructureError(text, code="no-console") from error
+        raise _not_installed(error) from error
     import webbrowser
+    from contextlib import ExitStack
 
     from toril.clock import SystemClock
+    from toril.console.identity import Loopback, local_host
+    from toril.runs.stored import fill
+    from toril.store import open_store
+
+    if not issuer and (public_address or not _is_loopback(host)):
+        text = f"others can reach {public_address or host}, so people must sign in; add --issuer and --client-id"
+        raise OptionError(text, code="no-issuer")
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(one) for one in _listening(host, port)]
+        name = host or ("127.0.0.1" if issuer else local_host())
+        address = public_address.rstrip("/") or f"http://{f'[{name}]' if ':' in name else name}:{_port(listeners[0])}"
+        opened, clock = open_store(store), SystemClock()
+        identity: Any
+        if issuer:
+            from toril.console.oidc import Oidc
+
+            settings = _oidc(issuer, client_id, groups_claim, groups or (), audience, machines or ())
+            identity, entrance = Oidc(settings, address=_checked(address), store=opened, clock=clock), "/"
+        else:
+            identity = Loopback()
+            entrance = identity.entrance
+        app = create_app(_setup(store, opened, identity, address))
+        threading.Thread(target=lambda: fill(opened, clock.now()), daemon=True).start()
+        typer.echo(f"{address}{entrance}")
+        if not issuer:
+            typer.echo("This address signs one browser in. Press Ctrl-C to end the console.", err=True)
+        if not host and not issuer:
+            typer.echo("A browser that does not find it needs `toril console --host 127.0.0.1`.", err=True)
+        if browser:
+            webbrowser.open(f"{address}{entrance}")
+        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, proxy_headers=False)
+        uvicorn.Server(config).run(sockets=listeners)
+
+
+def mcp(store: StoreOption = ".toril") -> None:
+    """Serve the store to an assistant on this machine: the Model Context Protocol on stdin and stdout.
+
+    The assistant can list and read suites, runs and comparisons, and start, stop
+    and adjust runs, with your rights on the store.
+
+    Example: toril mcp --store https://load.example.com
+    """
+    try:
+        from toril.console.mcp import server_of
+    except ModuleNotFoundError as error:
+        raise _not_installed(error) from error
     from toril.console.identity import Loopback
-    from toril.launchers.doctor import examine_all as examine
     from toril.store import open_store
 
     identity = Loopback()
-    with _listening(port) as listener:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        opened, clock = open_store(store), SystemClock()
-        setup = Setup(
-            store=opened,
-            identity=identity,
-            clock=clock,
-            examine=lambda one: examine(one, store, clock),
-            address=address,
-        )
-        app = create_app(setup)
-        typer.echo(f"{address}{identity.entrance}")
-        typer.echo("This address signs one browser in. Press Ctrl-C to end the console.", err=True)
-        if browser:
-            webbrowser.open(f"{address}{identity.entrance}")
-        config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-        uvicorn.Server(config).run(sockets=[listener])
+    server_of(_setup(store, open_store(store), identity, ""), identity.user).run("stdio")
 
 
-def _listening(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _setup(address_of_store: str, store: "Store", identity: Any, address: str) -> "Setup":
+    """Returns the parts of a console on this machine."""
+    from toril.clock import SystemClock
+    from toril.console.app import Setup
+    from toril.console.deployed import DeployedStarter, EventBridge
+    from toril.console.starter import LocalStarter
+    from toril.launchers.doctor import examine_all
+    from toril.store import FolderStore
+
+    clock, is_folder = SystemClock(), isinstance(store, FolderStore)
+    return Setup(
+        store=store,
+        identity=identity,
+        clock=clock,
+        examine=lambda one: examine_all(one, address_of_store, clock),
+        address=address,
+        starter=LocalStarter(store) if isinstance(store, FolderStore) else DeployedStarter(store),
+        schedules=None if is_folder else EventBridge(store),
+    )
+
+
+def _not_installed(error: ModuleNotFoundError) -> InfrastructureError:
+    text = f"the console needs {error.name}, which is not installed; install `toril[console]`"
+    return InfrastructureError(text, code="no-console")
+
+
+def _oidc(
+    issuer: str, client_id: str, groups_claim: str, groups: Iterable[str], audience: str, machines: Iterable[str]
+) -> Any:
+    """Returns the settings of the options. Secrets come from the environment only, and leave it for child processes."""
+    from toril.console.oidc import DEFAULT_GROUPS, Machine, OidcSettings
+
+    if not client_id:
+        raise OptionError("--issuer needs --client-id, the id of the console's client there", code="no-client-id")
+    roles = {group: _role("--groups", pair, role) for pair in groups for group, _, role in [pair.rpartition("=")]}
+    found = []
+    for text in machines:
+        role, _, rest = text.partition("=")
+        repository_id, kind, name = (*rest.split("/", 2), "", "")[:3]
+        if kind not in ("environment", "ref") or not name or not repository_id.isdecimal():
+            wanted = "operator=123456/environment/load-test or viewer=123456/ref/refs/heads/main"
+            raise OptionError(f"--machine `{text}`: expected e.g. {wanted}.", code="option-value")
+        found.append(Machine(repository_id=repository_id, role=_role("--machine", text, role), **{kind: name}))
+    key = os.environ.pop("TORIL_CONSOLE_SESSION_KEY", "") or secrets.token_hex(32)
     try:
-        listener.bind(("127.0.0.1", port))
-    except OSError as error:
-        listener.close()
-        text = f"--port {port}: the port cannot be used ({error.strerror}); choose another one, or 0 for any"
-        raise OptionError(text, code="port-in-use") from error
-    return listener
+        session_key = bytes.fromhex(key)
+    except ValueError as error:
+        text = "$TORIL_CONSOLE_SESSION_KEY needs 64 hexadecimal digits, as `openssl rand -hex 32` prints them"
+        raise OptionError(text, code="bad-session-key") from error
+    return OidcSettings(
+        issuer=issuer,
+        client_id=client_id,
+        client_secret=os.environ.pop("TORIL_CONSOLE_CLIENT_SECRET", ""),
+        session_key=session_key,
+        groups_claim=groups_claim,
+        groups=roles or DEFAULT_GROUPS,
+        audience=audience,
+        machines=tuple(found),
+    )
+
+
+def _role(option: str, text: str, role: str) -> Any:
+    from toril.console.identity import ROLES
+
+    if role not in ROLES:
+        raise OptionError(f"{option} `{text}`: expected one of the roles {', '.join(ROLES)}.", code="option-value")
+    return role
+
+
+def _checked(address: str) -> str:
+    from toril.console.oidc import is_safe_address
+
+    if not is_safe_address(address) or urlsplit(address).path:
+        text = f"{address}: --public-address needs https and no path, because sessions must not be readable on the way"
+        raise OptionError(text, code="bad-public-address")
+    return address
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host in ("", "localhost") or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listening(host: str, port: int) -> list[socket.socket]:
+    """Returns the listening sockets: for this machine's names, on both of its addresses.
+
+    Browsers try `::1` first, so another user's server on the same port would get the requests there.
+    """
+    found: list[socket.socket] = []
+    for one in ("127.0.0.1", "::1") if host in ("", "localhost") else (host,):
+        family = socket.AF_INET6 if ":" in one else socket.AF_INET
+        try:
+            found.append(socket.create_server((one, _port(found[0]) if found else port), family=family))
+        except OSError as error:
+            if found and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                continue  # this machine has no IPv6
+            for listener in found:
+                listener.close()
+            text = f"--port {port}: the port cannot be used ({error.strerror}); choose another one, or 0 for any"
+            raise OptionError(text, code="port-in-use") from error
+    return found
+
+
+def _port(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])

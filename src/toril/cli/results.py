@@ -30,7 +30,7 @@ from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
 from toril.runs.index import Query, pack
-from toril.store import open_store
+from toril.store import is_console, open_store
 from toril.text import plural
 
 
@@ -102,7 +102,12 @@ def stop(
     """
     try:
         found, run_id = find_run(run, store)
-        typer.echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
+        if is_console(found):
+            from toril.runs import remote
+
+            typer.echo(remote.stop(found, run_id))
+        else:
+            typer.echo(stored.ask_to_stop(found, run_id, SystemClock().now()))
     except (NoSuchRunError, RunOverError) as nothing:
         if not if_running:
             raise
@@ -131,7 +136,12 @@ def adjust(
     Example: toril adjust latest --rate 500
     """
     found, run_id = find_run(run, store)
-    done = adjust_run(found, run_id, rate, execution, SystemClock().now())
+    if is_console(found):
+        from toril.runs import remote
+
+        done = remote.adjust(found, run_id, rate, execution)
+    else:
+        done = adjust_run(found, run_id, rate, execution, SystemClock().now())
     for warning in done.warnings:
         typer.echo(f"warning: {warning}", err=True)
     rps, before = (f"{round(rps, 3):,.12g}/s" for rps in (done.rate.rps, done.before_rps))

@@ -40,10 +40,12 @@ from toril.cli.options import (
 )
 from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError
+from toril.store import CONSOLES
 
 if TYPE_CHECKING:
     from toril.plan.options import RunOptions
     from toril.records import Plan
+    from toril.reports import Bundle
     from toril.runs.conclude import Judged
     from toril.runs.publish import LocalSuite
     from toril.store import Store
@@ -119,6 +121,9 @@ def run(
     from toril.plan.options import plan_run
     from toril.runs.publish import local_suite
 
+    if store.startswith(CONSOLES):
+        wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
+        _run_through_console(suite or [], wanted, store, fail_on, report, max_cost=max_cost, quiet=quiet)
     if request is not None:
         chosen = (suite, overrides, env, workers, locations, run_id, tag, smoke, against, max_cost is not None)
         if any(chosen) or on != "local" or fail_on != "failed,inconclusive":
@@ -127,6 +132,59 @@ def run(
         _run_request(read_run_id(request), store, report, quiet=quiet)
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
     _run(local_suite(suite or []), wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet)
+
+
+def _run_through_console(
+    suite: list[str],
+    wanted: "RunOptions",
+    store: str,
+    fail_on: str,
+    report: list[str] | None,
+    *,
+    max_cost: float | None,
+    quiet: bool,
+) -> None:
+    """Starts the run on Fargate by the console, follows it, and reports it."""
+    from toril.reports import check
+    from toril.runs import remote
+    from toril.store.console import open_console
+
+    if wanted.on != "fargate" or wanted.run_id is not None or wanted.against is not None:
+        text = f"--store {store}: a console starts runs with --on fargate, without --run-id and --against"
+        raise OptionError(text, code="not-through-console")
+    failing = read_fail_on(fail_on)
+    targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
+    check_writable(targets)
+    opened = open_console(store)
+    run_id = remote.start(opened, suite, wanted, max_cost)
+    if not quiet:
+        typer.echo(f"{run_id}: {opened.url}/runs/{run_id}", err=True)
+    remote.await_begin(opened, run_id, SystemClock())
+    bundle = _followed(opened, run_id, quiet=quiet)
+    from toril.reports import show
+    from toril.runs.stored import write_reports
+    from toril.verdict import exit_code
+
+    unwritten = write_reports(opened, bundle, targets)
+    for problem in unwritten:
+        typer.echo(f"error: {problem}", err=True)
+    show(bundle)
+    raise typer.Exit(exit_code(bundle.outcome, failing) or (InfrastructureError.exit_code if unwritten else 0))
+
+
+def _followed(store: "Store", run_id: str, *, quiet: bool) -> "Bundle":
+    """Shows a run live until it is judged; exits if the user interrupts."""
+    from rich.console import Console
+
+    from toril.reports import live
+    from toril.runs import stored
+    from toril.signals import caught_interrupts
+
+    with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
+        bundle = stored.follow(store, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
+    if bundle is None:
+        raise typer.Exit(INTERRUPTED)
+    return bundle
 
 
 def _run_request(run_id: str, store: str, report: list[str] | None, *, quiet: bool) -> None:
@@ -265,25 +323,23 @@ def watch(
 
     Example: toril watch latest
     """
-    from rich.console import Console
-
-    from toril.reports import live, show
-    from toril.run import carry_on
-    from toril.runs import stored
+    from toril.reports import show
     from toril.runs.find import find_run
-    from toril.signals import caught_interrupts
     from toril.verdict import exit_code
 
     failing = read_fail_on(fail_on)
     found, run_id = find_run(run, store, patience_s=OWNERS_PATIENCE_S if take_over else None)
     if take_over:
+        from rich.console import Console
+
+        from toril.reports import live
+        from toril.run import carry_on
+        from toril.signals import caught_interrupts
+
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = carry_on(found, run_id, SystemClock(), view, interrupts)
         _conclude(found, judged, failing, [], quiet=quiet)
-    with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
-        bundle = stored.follow(found, run_id, clock=SystemClock(), view=view, interrupts=interrupts)
-    if bundle is None:
-        raise typer.Exit(INTERRUPTED)
+    bundle = _followed(found, run_id, quiet=quiet)
     show(bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing))
 
@@ -329,15 +385,19 @@ def push(suite: Suites, store: StoreOption = ".toril") -> None:
 
     Example: toril push loadtests/shop --store s3://toril-123456789012-us-east-1
     """
+    from toril.runs import remote
     from toril.runs.publish import push as push_suite
     from toril.runs.publish import pusher
-    from toril.store import open_store
+    from toril.store import is_console, open_store
     from toril.suite import read_suite
     from toril.suite.git import read_origin
 
     opened, read = open_store(store), read_suite(suite, on="fargate")
     origin = read_origin(read.folder, read.files)
-    pushed = push_suite(opened, read, origin, SystemClock().now(), pusher(os.environ))
+    if is_console(opened):
+        pushed = remote.push(opened, read, origin)
+    else:
+        pushed = push_suite(opened, read, origin, SystemClock().now(), pusher(os.environ))
     about = f"version {pushed.number}, {len(pushed.files)} files, {pushed.comment or 'no commit'}"
     typer.echo(f"{opened.address(f'suites/{pushed.suite}')}: {about}")
 

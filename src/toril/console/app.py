@@ -8,25 +8,41 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from toril import __version__
 from toril.clock import Clock
 from toril.console import static, web
+from toril.console.deployed import Scheduler
 from toril.console.guard import App, Guard
 from toril.console.identity import Identity
 from toril.errors import UserError
 from toril.launchers.findings import Finding
+from toril.runs.requests import Starter
 from toril.store import Store
 
 # Modules with a `router`; those of pages are not part of the API's description.
 PAGES = (
+    "audit",
+    "compare",
+    "edit",
     "home",
     "locations",
     "me",
+    "run",
+    "run_actions",
+    "run_files",
+    "runs",
+    "schedules",
+    "suites",
 )
 API = (
     "files",
+    "live",
     "me",
+    "runs",
+    "schedules",
+    "suites",
 )
 
 
@@ -39,7 +55,10 @@ class Setup:
     clock: Clock
     examine: Callable[[Store], Iterable[Finding]]  # what `toril doctor` finds
     address: str  # its own, such as `https://load.example.com`; never read from a request
+    starter: Starter
+    schedules: Scheduler | None = None  # None: the store is in a folder
     presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
+    presign_upload: Callable[[str, int], tuple[str, dict[str, str]]] | None = None  # address and fields of a form
     max_cost_usd: float | None = None  # a run, for operators
     origin_secret: str = ""  # what CloudFront adds to each request
     upload_address: str = ""  # of the bucket, for presigned uploads
@@ -59,12 +78,14 @@ def create_app(setup: Setup) -> App:
     app.add_exception_handler(UserError, web.on_user_error)
     app.add_exception_handler(RequestValidationError, web.on_invalid_request)
     app.add_exception_handler(HTTPException, web.on_http_error)
+    app.add_middleware(GZipMiddleware, minimum_size=1024)
     app.include_router(setup.identity.routes)
     app.include_router(static.routes())
     for name in PAGES:
         app.include_router(_router(f"toril.console.pages.{name}"), include_in_schema=False)
     for name in API:
         app.include_router(_router(f"toril.console.api.{name}"), prefix="/api/v1")
+    app.include_router(_router("toril.console.api.mcp"))
     return Guard(app=app, address=setup.address, origin_secret=setup.origin_secret, upload_address=setup.upload_address)
 
 

@@ -3,6 +3,7 @@
 - Host and Origin have to be the console's own address, against DNS rebinding and other sites.
 - On AWS, a request has to carry the secret that CloudFront adds, so that no request bypasses it.
 - A body has at most MOST_BYTES.
+- A change that succeeds leaves a line in the audit, before its answer is sent.
 - Each request leaves one log line, without query, token and body.
 """
 
@@ -15,10 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
+
+from toril.console import audit
 from toril.console.identity import SAFE, same
+from toril.errors import UserError
 
 MOST_BYTES = 10 << 20  # API Gateway's limit too
-LONGEST_ID = 64
+TOO_LARGE = (413, "body-too-large", f"A request has at most {MOST_BYTES >> 20} MiB.")
 ORIGIN_SECRET = "x-toril-origin"  # noqa: S105 - the name of a header
 
 Scope = MutableMapping[str, Any]
@@ -26,6 +31,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Problem = tuple[int, str, str]  # status, code and text
 
 log = logging.getLogger("toril.console")
 
@@ -44,10 +50,11 @@ class Guard:
             await self.app(scope, receive, send)
             return
         began, request_id = time.monotonic(), secrets.token_hex(8)
-        scope.setdefault("state", {})["request_id"] = request_id
-        status = 500
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        body, status, refused = _Limited(receive), 500, False
 
-        async def answer(message: Message) -> None:
+        async def finish(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -56,20 +63,33 @@ class Guard:
                 message = {**message, "headers": [*message["headers"], *own]}
             await send(message)
 
+        async def answer(message: Message) -> None:
+            nonlocal refused
+            if refused:
+                return
+            if message["type"] == "http.response.start":
+                problem = body.problem() or await _unaudited(scope, message["status"])
+                if problem is not None:
+                    refused = True
+                    await _refuse(finish, *problem)
+                    return
+            await finish(message)
+
         try:
             problem = self._problem(scope)
             if problem is not None:
-                await _refuse(answer, *problem)
+                await _refuse(finish, *problem)
             else:
-                await self.app(scope, _Limited(receive), answer)
+                await self.app(scope, body, answer)
         except TooLargeError:
-            await _refuse(answer, 413, "body-too-large", f"A request has at most {MOST_BYTES >> 20} MiB.")
+            if not refused:
+                await _refuse(finish, *TOO_LARGE)
         finally:
             took_ms = round(1000 * (time.monotonic() - began))
             line = {"request": request_id, "method": scope["method"], "path": scope["path"], "status": status}
             log.info(json.dumps({**line, "ms": took_ms}))
 
-    def _problem(self, scope: Scope) -> tuple[int, str, str] | None:
+    def _problem(self, scope: Scope) -> Problem | None:
         """Returns status, code and text of a request that no route may see."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         if self.origin_secret:
@@ -82,7 +102,7 @@ class Guard:
             return 403, "other-origin", "Another site sent this request."
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MOST_BYTES:
-            return 413, "body-too-large", f"A request has at most {MOST_BYTES >> 20} MiB."
+            return TOO_LARGE
         return None
 
     def _headers(self, scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
@@ -103,6 +123,8 @@ class Guard:
         }
         if self.address.startswith("https:"):
             found["strict-transport-security"] = "max-age=31536000; includeSubDomains"
+        if cookie := scope["state"].get("set_cookie"):  # a renewed session; a response's own cookie wins
+            found["set-cookie"] = cookie
         return [(name.encode(), value.encode()) for name, value in found.items()]
 
 
@@ -116,12 +138,27 @@ class _Limited:
     def __init__(self, receive: Receive) -> None:
         self._receive, self._left = receive, MOST_BYTES
 
+    def problem(self) -> Problem | None:
+        return TOO_LARGE if self._left < 0 else None
+
     async def __call__(self) -> Message:
         message = await self._receive()
         self._left -= len(message.get("body", b""))
         if self._left < 0:
             raise TooLargeError
         return message
+
+
+async def _unaudited(scope: Scope, status: int) -> Problem | None:
+    """Writes the audit line of a change that succeeded. Returns the problem that prevented it."""
+    if status >= 400:
+        return None
+    try:
+        await run_in_threadpool(audit.write, scope)
+    except UserError as error:
+        log.error(json.dumps({"request": scope["state"]["request_id"], "code": error.code, "audit": "not stored"}))
+        return 503, "not-audited", "The change was made, but the store refused its audit line. Check the store."
+    return None
 
 
 async def _refuse(send: Send, status: int, code: str, text: str) -> None:

@@ -2,13 +2,17 @@
 
 import getpass
 import hmac
+import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, cast
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
 from toril.errors import UserError
 
@@ -40,6 +44,14 @@ class RefusedError(UserError):
         self.status = status
 
 
+class SignIn(BaseModel):
+    """How a program signs in for a person: by the authorisation code flow with PKCE at this issuer."""
+
+    issuer: str
+    client_id: str
+    scope: str
+
+
 class Identity(Protocol):
     """Finds the person of a request."""
 
@@ -51,8 +63,16 @@ class Identity(Protocol):
     @property
     def can_sign_out(self) -> bool: ...
 
+    @property
+    def sign_in(self) -> SignIn | None:
+        """What `toril login` needs; None without an issuer."""
+        ...
+
     def person(self, request: Request) -> Person | None:
-        """Returns the person; None without a valid session or token. Reads the request's headers only."""
+        """Returns the person; None without a session, RefusedError for a bad token. Reads the request's headers only.
+
+        `request.state.set_cookie` becomes a header of the response, which renews the session.
+        """
         ...
 
     def csrf(self, request: Request) -> str:
@@ -63,16 +83,20 @@ class Identity(Protocol):
 class Loopback:
     """The only user of `toril console` on this machine.
 
-    A one-time token in the opened address becomes an http-only cookie, so other users of the machine get nothing.
+    Other users of the machine get nothing:
+
+    - A one-time token in the opened address becomes an http-only cookie. The list of processes shows that address, so
+      a process of another user cannot use it.
+    - Browsers send a cookie to all ports of a host. So the host has a random name, which no other server knows.
     """
 
-    can_sign_out = False
+    can_sign_out, sign_in = False, None
 
     def __init__(self) -> None:
         self._once: str | None = secrets.token_urlsafe(32)
         self._session = secrets.token_urlsafe(32)
         self._csrf = secrets.token_urlsafe(32)
-        self._person = Person(subject=getpass.getuser(), name=getpass.getuser(), role="admin")
+        self.user = Person(subject=getpass.getuser(), name=getpass.getuser(), role="admin")
 
     @property
     def entrance(self) -> str:
@@ -84,12 +108,15 @@ class Loopback:
         router = APIRouter(include_in_schema=False)
 
         @router.get("/enter")
-        def enter(token: str = "") -> Response:
+        def enter(request: Request, token: str = "") -> Response:
+            if _is_of_other_user(request):
+                raise RefusedError("Another user started this console.", code="other-user", status=403)
             if self._once is None or not same(token, self._once):
                 text = "This address was used before. Start `toril console` again, and open the new address."
                 raise RefusedError(text, code="used-token", status=401)
             self._once = None
-            response = RedirectResponse("/", status_code=303)
+            # A redirect would still count as sent by the page before, so the strict cookie would not be sent with it.
+            response = Response(headers={"refresh": "0; url=/"})
             response.set_cookie(COOKIE, self._session, httponly=True, samesite="strict", path="/")
             return response
 
@@ -101,10 +128,27 @@ class Loopback:
         return router
 
     def person(self, request: Request) -> Person | None:
-        return self._person if same(request.cookies.get(COOKIE, ""), self._session) else None
+        return self.user if same(request.cookies.get(COOKIE, ""), self._session) else None
 
     def csrf(self, request: Request) -> str:
         return self._csrf if self.person(request) else ""
+
+
+def local_host() -> str:
+    """Returns a new name of this machine. Browsers resolve all names below `localhost` themselves."""
+    return f"toril-{secrets.token_hex(8)}.localhost"
+
+
+def _is_of_other_user(request: Request) -> bool:
+    """Whether Linux says that the client's socket belongs to another user, except root."""
+    client, server, table = request.client, request.scope["server"], Path("/proc/net/tcp")
+    if client is None or client.host not in ("127.0.0.1", "::1") or not table.exists():
+        return False
+    ports = f":{client.port:04X}", f":{server[1]:04X}"
+    lines = (table if client.host == "127.0.0.1" else Path("/proc/net/tcp6")).read_text("ascii").splitlines()[1:]
+    sockets = (line.split() for line in lines)
+    owners = {int(one[7]) for one in sockets if one[1].endswith(ports[0]) and one[2].endswith(ports[1])}
+    return not owners or not owners <= {0, os.getuid()}
 
 
 def same(left: str, right: str) -> bool:
@@ -120,7 +164,7 @@ def require(role: Role) -> Callable[..., Any]:
 
     async def person(request: Request) -> Person:
         identity = cast(Identity, request.app.state.setup.identity)
-        found = identity.person(request)
+        found = await run_in_threadpool(identity.person, request)  # it may ask the store or the issuer
         if found is None:
             raise RefusedError("Sign in first.", code="no-session", status=401)
         if request.method not in SAFE and found.by == "session":
@@ -140,7 +184,7 @@ async def _check_csrf(request: Request, identity: Identity) -> None:
         ("application/x-www-form-urlencoded", "multipart/form-data")
     ):
         token = str((await request.form()).get(CSRF_FIELD, ""))
-    expected = identity.csrf(request)
+    expected = await run_in_threadpool(identity.csrf, request)
     if not expected or not same(token, expected):
         text = "This form is too old, or another site sent it. Reload the page, and try again."
         raise RefusedError(text, code="csrf", status=403)

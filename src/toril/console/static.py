@@ -9,9 +9,11 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from toril.errors import InfrastructureError
+from toril.reports.html import SCRIPTS
 
 FOREVER = "public, max-age=31536000, immutable"
 TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+LIVE_SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "paint.js")
 REPORT_STYLES = ("base.css", "verdict.css", "charts.css", "tables.css", "media.css")
 OWN = ("toril.console", "assets")
 VENDORED = ("toril.console", "vendor")  # what the build fetches from npm
@@ -26,10 +28,17 @@ BUNDLES: dict[str, tuple[tuple[str, str, str], ...]] = {
         (*OWN, "console.css"),
     ),
     "console.js": ((*OWN, "console.js"),),
+    "codemirror.css": ((*VENDORED, "codemirror.css"), (*VENDORED, "codemirror.lint.css")),
+    "codemirror.js": tuple((*VENDORED, f"codemirror{part}.js") for part in ("", ".yaml", ".lint")),
+    "editor.js": ((*OWN, "editor.js"),),
     "theme.js": ((*OWN, "theme.js"),),
     "htmx.js": ((*VENDORED, "htmx.min.js"),),
     "icon.svg": ((*OWN, "icon.svg"),),
+    "uplot.js": ((*CHARTS, "uPlot.iife.min.js"),),
+    "report.js": tuple((*REPORT, name) for name in SCRIPTS),
+    "live.js": (*((*REPORT, name) for name in LIVE_SCRIPTS), (*OWN, "live.js")),
 }
+ENCLOSED = frozenset({"report.js", "live.js"})  # in a function: their parts share names
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,8 @@ def routes() -> APIRouter:
 def _asset(name: str) -> Asset:
     parts = [_read(*part) for part in BUNDLES[name]]
     content = b"\n".join(parts)
+    if name in ENCLOSED:
+        content = b'"use strict";\n(() => {\n' + content + b"\n})();"
     digest = hashlib.sha256(content).hexdigest()[:12]
     return Asset(f"{digest}/{name}", content, TYPES[name.rsplit(".", 1)[1]])
 

@@ -16,10 +16,12 @@ from toril.console import static
 from toril.console.identity import Identity, Person, RefusedError
 from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.masking import mask
+from toril.reports import FORMATS
 from toril.reports.blocks import mark_of
 
 MISSING_CODES = frozenset({"no-such-run", "no-such-suite", "no-such-key", "no-such-version", "no-such-schedule"})
 CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
+TEXTS = (".csv", ".json", ".log", ".md", ".txt", ".yml", ".yaml")  # names of files that are text
 PROBLEM = "application/problem+json"
 
 
@@ -47,6 +49,13 @@ def see(address: str, request: Request) -> Response:
     if "hx-request" in request.headers:
         return Response(status_code=204, headers={"hx-redirect": address})
     return RedirectResponse(address, status_code=303)
+
+
+def attachment(data: bytes, name: str) -> Response:
+    """Returns a file that browsers store and never show as a page."""
+    kind = "text/plain; charset=utf-8" if name.endswith(TEXTS) else "application/octet-stream"
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+    return Response(data, media_type=kind, headers=headers)
 
 
 def status_of(error: UserError) -> int:
@@ -79,7 +88,7 @@ def on_user_error(request: Request, error: Exception) -> Response:
         if status == 401:
             answer.headers["www-authenticate"] = "Bearer"
         return answer
-    if status == 401 and request.method == "GET" and request.url.path != "/login":
+    if error.code == "no-session" and request.method == "GET" and request.url.path != "/login":
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         address = "/login?" + urlencode({"next": wanted})
         if "hx-request" in request.headers:
@@ -152,6 +161,7 @@ def templates() -> Environment:
     environment.globals.update(
         static=static.address_of,
         version=__version__,
+        downloads=[name for name in FORMATS if name not in ("terminal", "annotations", "outputs")],
         text=text,
         mark=mark_of,
         plural=text.plural,

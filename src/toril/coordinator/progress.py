@@ -74,8 +74,8 @@ class CriteriaProgress:
 class ProgressBuilder:
     """Builds the versions of one run's progress.
 
-    Figures by label, second and generator are at most EVERY_S old. Only seconds that are new since the last version
-    are computed, so the cost of a version does not grow with the length of the run.
+    Figures by label, second and generator are at most EVERY_S old; those of a new phase are new. Only seconds since
+    the last version are computed, so the cost of a version does not grow with the length of the run.
     """
 
     def __init__(self, fold: Fold) -> None:
@@ -110,7 +110,7 @@ class ProgressBuilder:
         plan, timeline, start = self._plan, self._fold.whole, state.start
         phase = phase or PHASES.get(state.phase, "draining")
         if phase != self._phase[0] or not self._phase[1]:
-            self._phase = phase, now
+            self._phase, self._detailed_at = (phase, now), float("-inf")
         elapsed_s = max(0.0, now - start.at) if start else 0.0
         complete, newest = self._complete_to(state), timeline.last_second
         last = complete if complete >= 0 else None if newest is None else max(0, newest - 1)

@@ -76,7 +76,7 @@ def make_plan(
         run_id=run_id,
         suite=suite.name,
         toril_version=__version__,
-        tags=dict(tags or {}),
+        tags={**suite.toril.tags, **(tags or {})},
         executions=tuple(_planned(execution, _browser(suite, execution)) for execution in executions),
         shares=tuple(_share(slot, executions, parts, slots, suite) for slot in slots),
         common=_common(suite, executions),

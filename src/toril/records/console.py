@@ -73,6 +73,18 @@ class Baseline(Record):
     by: Text
 
 
+class PersonRecord(Record):
+    """`people/<SHA-256 of the subject>.json`: a person who signed in.
+
+    Sessions and tokens from `not_before` or earlier are refused.
+    """
+
+    SCHEMA: ClassVar[str] = "toril.person/1"
+    subject: Text
+    name: Text = ""
+    not_before: Seconds = 0.0
+
+
 class AuditLine(Record):
     """`audit/<day>/<time>-<nonce>.json`: one change that a person or program made."""
 

@@ -1,6 +1,7 @@
 """Turns a comparison of two runs into the blocks of its report, and into blocks for the page of the head."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from toril import text
@@ -40,6 +41,20 @@ def page_blocks(comparison: Comparison) -> Sequence[Block]:
     differences, criteria, load = _differences(comparison), _criteria(comparison), _load(comparison)
     found = [_page_table(comparison), *differences, criteria, load, CONCLUSION_NOTE]
     return [block for block in found if block is not None]
+
+
+def several_blocks(comparisons: Mapping[str, Comparison], reference: str) -> Sequence[Block]:
+    """Returns the blocks of runs that are compared with one reference, by the runs' short names."""
+    blocks: list[Block] = []
+    for name, comparison in comparisons.items():
+        pair = f"{name} against {reference}"
+        blocks.append(
+            replace(_page_table(comparison), title=pair, about=f"base is {reference}, the reference", message="")
+        )
+        for table, what in ((_criteria(comparison), "Criteria"), (_load(comparison), "Load")):
+            if table is not None:
+                blocks.append(replace(table, title=f"{what}: {pair}", folded=len(comparisons) > 1))
+    return [*blocks, CONCLUSION_NOTE]
 
 
 def worse(figure: Figure) -> bool:

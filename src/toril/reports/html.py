@@ -1,7 +1,11 @@
-"""Renders blocks as one self-contained page: figures, charts, scripts and styles. It needs no network."""
+"""Renders blocks as one self-contained page: figures, charts, scripts and styles. It needs no network.
+
+The console's pages show the same blocks: `fragment` returns them without scripts and styles.
+"""
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -16,7 +20,8 @@ from toril.reports.blocks import Block, Charts, Criteria, Facts, Failures, Note,
 
 NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
 STYLES = ("base.css", "verdict.css", "charts.css", "tables.css", "media.css")
-SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "labels.js", "tables.js", "main.js")
+SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "paint.js", "labels.js", "tables.js", "main.js")
+THEME = "theme.js"  # the button of a page on its own; the console has another one
 NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "changes": [], "label": 0} | {
     section: [] for section in ("course", "labels", "generators", "server")
 }
@@ -27,7 +32,7 @@ NAMES = {  # sections in the navigation
     **{"generators": "Generators", "server": "Server", "about": "About"},
 }
 CLASSES = {"crossed": "figures crossed", "comparison": "compared", "compared-load": "slim", "cases": "errors"}
-CLASSES |= {"errors": "errors", "generators": "generators"} | dict.fromkeys(
+CLASSES |= {"compared-criteria": "compared", "errors": "errors", "generators": "generators"} | dict.fromkeys(
     ("label", "location", "execution"), "figures"
 )
 MOST = {"reasons": 12, "criteria": 60, "rows": 2000}
@@ -46,33 +51,57 @@ class Section:
     blocks: list[Block] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """The content of a report for a page that has its own styles and scripts."""
+
+    html: Markup
+    data: dict[str, Any]  # of the charts, for the scripts
+
+
+def fragment(report: Report, *, hero: bool = True, files: str = "") -> Fragment:
+    """Returns the content of the page. `hero`: with the verdict; `files`: address of the run's folder, for links."""
+    return Fragment(
+        Markup(_template("fragment.html.jinja").render(_model(report, hero=hero, files=files))),  # noqa: S704
+        chart_data(report.blocks),
+    )
+
+
 def render(report: Report) -> bytes:
     """Returns the page. Its policy allows style and scripts by hash and blocks everything else."""
     style = "\n".join([_asset("assets", "uPlot.min.css"), *(_asset("page", name) for name in STYLES)])
-    own = "\n".join(_asset("page", name) for name in SCRIPTS)
+    own = "\n".join(_asset("page", name) for name in (*SCRIPTS, THEME))
     scripts = [_asset("assets", "uPlot.iife.min.js"), f'"use strict";\n(() => {{\n{own}\n}})();']
     images = "img-src data:; " if any(isinstance(block, Failures) for block in report.blocks) else ""
     allowed = " ".join(map(_hash, scripts))
-    page = _template().render(
+    page = _template("page.html.jinja").render(
         policy=f"default-src 'none'; {images}style-src {_hash(style)}; script-src {allowed}; {NOTHING_ELSE}",
         style=Markup(style),  # noqa: S704 - files of toril and uPlot
         scripts=[Markup(script) for script in scripts],  # noqa: S704
-        data=_chart_data(report),
-        headline=report.headline,
-        facts=[
-            fact for block in report.blocks if isinstance(block, Facts) and block.id == "facts" for fact in block.facts
-        ],
-        sections=_sections(report),
+        data=chart_data(report.blocks),
         names=NAMES,
-        classes=CLASSES,
-        most=MOST,
-        plural=text.plural,
-        kind=lambda block: type(block).__name__,
-        mark=mark_of,
-        tone=_tone,
-        picture=_picture,
+        **_model(report),
     )
     return page.encode("utf-8", "backslashreplace")
+
+
+def _model(report: Report, *, hero: bool = True, files: str = "") -> dict[str, Any]:
+    return {
+        "headline": report.headline,
+        "hero": hero,
+        "files": files,
+        "facts": [
+            fact for block in report.blocks if isinstance(block, Facts) and block.id == "facts" for fact in block.facts
+        ],
+        "sections": _sections(report),
+        "classes": CLASSES,
+        "most": MOST,
+        "plural": text.plural,
+        "kind": lambda block: type(block).__name__,
+        "mark": mark_of,
+        "tone": _tone,
+        "picture": _picture,
+    }
 
 
 def _sections(report: Report) -> list[Section]:
@@ -106,9 +135,10 @@ def _section(block: Block) -> Section | None:
             return None
 
 
-def _chart_data(report: Report) -> dict[str, Any]:
+def chart_data(blocks: Iterable[Block]) -> dict[str, Any]:
+    """Returns the data of all charts, for the scripts."""
     data: dict[str, Any] = dict(NO_CHARTS)
-    for block in report.blocks:
+    for block in blocks:
         if isinstance(block, Charts):
             data |= {**(block.shared or {}), block.id: block.charts}
     return data
@@ -143,7 +173,7 @@ def _asset(folder: str, name: str) -> str:
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -152,4 +182,4 @@ def _template() -> Template:
         loader=FunctionLoader(lambda name: _asset("page", name)),
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    return environment.get_template("page.html.jinja")
+    return environment.get_template(name)

@@ -57,8 +57,11 @@ def parse_rate(text: str) -> Callable[[float], float]:
     return lambda now: round(now * factor, 6)
 
 
-def adjust(store: Store, run_id: str, rate: str, execution: str | None, now: float) -> Adjusted:
-    """Sets the rate of one execution of a running run, from a moment when all its workers have read it."""
+def adjust(store: Store, run_id: str, rate: str, execution: str | None, now: float, by: str = "") -> Adjusted:
+    """Sets the rate of one execution of a running run, from a moment when all its workers have read it.
+
+    `by`: the person; by default this machine's user.
+    """
     wanted = parse_rate(rate)
     plan, start, stop = read_record(store, run_id)
     if has_ended(store, plan, now):
@@ -73,7 +76,7 @@ def adjust(store: Store, run_id: str, rate: str, execution: str | None, now: flo
     asked_at = sum(store.time())  # workers' clocks are synchronised with the store's; this machine's may differ
     for _ in range(TRIES):
         rates = tuple(next_rates(store, run_id, 0))
-        found = _change(plan, start, rates, chosen, wanted, rate, asked_at)
+        found = _change(plan, start, rates, chosen, wanted, rate, asked_at, by or _user())
         if store.put_once(rate_key(run_id, found.rate.number), found.rate.to_json()):
             return found
     raise StoreError(
@@ -89,6 +92,7 @@ def _change(
     wanted: Callable[[float], float],
     written: str,
     now: float,
+    by: str,
 ) -> Adjusted:
     adjusted = adjusted_plan(plan, rates, start.at)
     curve = next(one for one in adjusted.executions if one.name == execution.name).planned_rate()
@@ -110,7 +114,7 @@ def _change(
         at=start.at + at_s,
         asked_at=now,
         cause="user",
-        by=_user(),
+        by=by,
     )
     return Adjusted(rate, before, at_s, rate.at - now, tuple(_warnings(plan, execution, rps)))
 

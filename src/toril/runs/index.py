@@ -64,7 +64,12 @@ class Page:
 
 def search(store: Store, query: Query, *, cursor: str = "", limit: int = 50) -> Page:
     """Returns the newest rows that match, after `cursor`. New runs do not move later pages."""
-    matching = (row for row in _rows(store) if row.stem > cursor and query.matches(row, row.outcome))
+    return page_of(_rows(store), query, cursor=cursor, limit=limit)
+
+
+def page_of(rows: Iterable[IndexRow], query: Query, *, cursor: str = "", limit: int = 50) -> Page:
+    """Returns the first rows that match, after `cursor`. `rows`: newest first."""
+    matching = (row for row in rows if row.stem > cursor and query.matches(row, row.outcome))
     found = tuple(islice(matching, limit + 1))
     return Page(found[:limit], found[limit - 1].stem if len(found) > limit else "")
 

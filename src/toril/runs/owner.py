@@ -4,10 +4,11 @@ If a bucket fails temporarily, the owner of a run retries for PATIENCE_S and the
 for longer, so another owner can take it over. After any other error, all workers are stopped.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TypeVar
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from toril.clock import Clock, retry
 from toril.coordinator.driver import STEP_S, Coordinator
@@ -16,9 +17,13 @@ from toril.coordinator.progress import View
 from toril.coordinator.protocol import Kill, Relaunch, Terminate
 from toril.errors import ExpiredCredentialsError, InfrastructureError, Note, StoreError
 from toril.launchers import Launcher
-from toril.records import Plan, Stop
-from toril.records.progress import EVERY_S, Phase
+from toril.launchers.prepare import read_deployments
+from toril.records import Deployment, Plan, Stop
+from toril.records.progress import EVERY_S, Phase, Progress
 from toril.signals import Interrupts
+
+if TYPE_CHECKING:
+    from toril.launchers.pricing import PriceTable
 
 Value = TypeVar("Value")
 
@@ -49,6 +54,7 @@ class Owner:
     interrupts: Interrupts
     _written_at: float = field(init=False, default=float("-inf"))
     _unwritten: tuple[Note, ...] = field(init=False, default=())
+    _prices: "tuple[PriceTable, dict[str, Deployment]] | None" = field(init=False, default=None)
 
     @contextmanager
     def holding(self) -> Iterator[list[str]]:
@@ -76,7 +82,7 @@ class Owner:
         trouble_since: float | None = None
         last_notes: tuple[Note, ...] = ()
         shown_at = float("-inf")
-        while not coordinator.ended:
+        while trouble_since is not None or not coordinator.ended:  # an unanswered renewal may mean another owner
             try:
                 for action in coordinator.step(launcher.ended(), self.asked()):
                     self._execute(action)
@@ -93,7 +99,7 @@ class Owner:
             if self.clock.now() >= shown_at + VIEW_EVERY_S:
                 shown_at = self.clock.now()
                 self.report(notes, reachable=trouble_since is None)
-            if not coordinator.ended:
+            if trouble_since is not None or not coordinator.ended:
                 self.clock.sleep(coordinator.pause_s)
         return last_notes
 
@@ -110,9 +116,26 @@ class Owner:
         if reachable and (phase == "ended" or not 0 <= progress.at - self._written_at < EVERY_S):
             self._written_at, self._unwritten = progress.at, ()
             try:
-                self.coordinator.publish(progress)
+                self.coordinator.publish(replace(progress, cost_usd=self._cost_usd(progress)))
             except StoreError as error:
                 self._unwritten = (Note("progress-unwritten", f"watchers see no new figures: {error}"),)
+
+    def _cost_usd(self, progress: Progress) -> float | None:
+        """Returns the cost so far, at list prices; None before the first task runs, and for local workers."""
+        tasks = self.launcher.tasks()
+        if not any(task.pull_started_at is not None for task in tasks.values()):
+            return None
+        from toril.launchers.pricing import cost_of, read_prices
+
+        plan, deployments = self.coordinator.plan, dict[str, Deployment]()
+        if self._prices is None:
+            with suppress(InfrastructureError, StoreError):  # default stacks are assumed
+                deployments = read_deployments(self.coordinator.store)
+            self._prices = read_prices(os.environ), deployments
+        prices, deployments = self._prices
+        load_s, requests = progress.elapsed_s, progress.figures.samples
+        found = cost_of(plan, tasks, deployments, prices, load_s=load_s, requests=requests, until=progress.at)
+        return round(found.total_usd, 6)
 
     def with_retries(self, act: Callable[[], Value]) -> Value:
         """Retries `act` while a bucket fails temporarily, because there may be no owner after this one."""

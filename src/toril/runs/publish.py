@@ -18,7 +18,7 @@ from toril.suite import Suite
 from toril.suite.fetch import hashes_of
 from toril.suite.git import read_origin
 
-ADDRESS = re.compile(r"(?P<store>s3://.+?)/suites/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)/?")
+ADDRESS = re.compile(r"(?P<store>.+?)/suites/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def pusher(environment: Mapping[str, str]) -> str:
 @contextmanager
 def local_suite(written: Sequence[str]) -> Iterator[LocalSuite]:
     """Yields the suite of a command; a suite in a store is copied into a temporary folder."""
-    if not any(one.startswith(BUCKETS) for one in written):
+    if not any(one.startswith(BUCKETS) or _is_stored(one) for one in written):
         yield LocalSuite(tuple(written))
         return
     if len(written) > 1:
@@ -88,10 +88,16 @@ def local_version(store: Store, version: SuiteVersion) -> Iterator[LocalSuite]:
         yield LocalSuite((folder,), version.origin)
 
 
+def _is_stored(written: str) -> bool:
+    """Returns whether the text is the address of a suite in a folder's store, and not a file or folder."""
+    match = ADDRESS.fullmatch(written)
+    return match is not None and not Path(written).exists() and Path(match["store"], "versions", match["name"]).is_dir()
+
+
 def address_of(text: str) -> tuple[str, str]:
     """Returns the store and the name of a suite given as `s3://bucket/prefix/suites/<name>`."""
     match = ADDRESS.fullmatch(text)
-    if not match:
+    if not match or text.startswith(f"{BUCKETS}suites/"):
         problem = f"SUITE {text}: invalid address; write s3://bucket/suites/<name>, as `toril push` prints it"
         raise OptionError(problem, code="suite-address")
     return match["store"], match["name"]

@@ -29,6 +29,7 @@ from toril.store.records import find_record
 DAY_S = 86_400
 VERSION_TAG = "suite-version"
 FAILED = ".failed.json"
+MOST_CHARACTERS = 2_000  # of a failure's message
 
 
 class Starter(Protocol):
@@ -41,12 +42,13 @@ class Starter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartEstimate:
-    """What a start would use. `usd` is at list prices; None: unknown. `start_s` is None for local workers."""
+    """What a start would use. `usd` is at list prices. `start_s` is None for local workers."""
 
     workers: Mapping[str, int]  # by location
     load_s: float
     start_s: float | None = None
-    usd: float | None = 0.0
+    usd: float = 0.0
+    is_complete: bool = True  # False: the price of something is unknown before the run
     at_most: bool = False  # the load may end earlier, and cost less
     notes: tuple[str, ...] = ()
 
@@ -120,9 +122,14 @@ def _asked(request: RunRequest) -> RunRequest:
     return request.model_copy(update={"run_id": "", "at": 0.0})
 
 
+def request_of(store: Store, run_id: str) -> RunRequest | None:
+    """Returns a run's request; None if the run was started by a command."""
+    return find_record(store, RunRequest, _request_key(run_id))
+
+
 def requested(store: Store, run_id: str) -> RunRequest:
     """Returns a request; StoreError if there is none."""
-    found = find_record(store, RunRequest, _request_key(run_id))
+    found = request_of(store, run_id)
     if found is None:
         text = f"{store.address(_request_key(run_id))}: nobody requested this run; use `toril run SUITE`"
         raise StoreError(text, code="no-such-request")
@@ -165,7 +172,8 @@ def estimate(store: Store, plan: Plan, environment: Mapping[str, str]) -> StartE
         workers=workers,
         load_s=found.load_s,
         start_s=found.start_s,
-        usd=found.total_usd if found.complete else None,
+        usd=found.total_usd,
+        is_complete=found.complete,
         at_most=found.at_most,
         notes=found.notes,
     )
@@ -174,7 +182,7 @@ def estimate(store: Store, plan: Plan, environment: Mapping[str, str]) -> StartE
 def pending(store: Store, now: float) -> list[RunRequest]:
     """Returns the requests of the last day that have neither a plan nor a failure, newest first."""
     days = sorted({f"{datetime.fromtimestamp(now - ago_s, UTC):%Y%m%d}" for ago_s in (0, DAY_S)})
-    keys = [key for day in days for key in store.keys(f"requests/{day}")]
+    keys = [key for day in days for key in store.keys(f"requests/{day}") if key.endswith(".json")]
     failed = {key.removesuffix(FAILED) for key in keys if key.endswith(FAILED)}
     found = [key for key in keys if not key.endswith(FAILED) and key.removesuffix(".json") not in failed]
     plans = {key: run_key(key.removeprefix("requests/").removesuffix(".json"), "plan.json") for key in found}
@@ -199,10 +207,14 @@ def requested_suite(store: Store, request: RunRequest, clock: Clock) -> Iterator
             yield found
     except BaseException as error:  # also a bug or a signal: without a record the run would seem to start forever
         code = str(getattr(error, "code", "internal-error" if isinstance(error, Exception) else "interrupted"))
-        message = mask(str(error))[:2000] or type(error).__name__
-        failure = RequestFailure(run_id=request.run_id, at=clock.now(), code=code[:100], message=message)
-        store.put_once(_failure_key(request.run_id), failure.to_json())
+        keep_failure(store, request.run_id, clock.now(), code, str(error) or type(error).__name__)
         raise
+
+
+def keep_failure(store: Store, run_id: str, at: float, code: str, message: str) -> None:
+    """Stores why a requested run did not start; an earlier reason stays."""
+    failure = RequestFailure(run_id=run_id, at=at, code=code[:100], message=mask(message)[:MOST_CHARACTERS])
+    store.put_once(_failure_key(run_id), failure.to_json())
 
 
 def _request_key(run_id: str) -> str:

@@ -92,12 +92,15 @@ def _unowned(run_id: str) -> str:
     return f"this run has no owner; use `toril watch {run_id} --take-over` to continue it"
 
 
-def ask_to_stop(store: Store, run_id: str, now: float) -> str:
-    """Writes the run's stop. Returns a sentence about the effect; RunOverError if the run has ended."""
+def ask_to_stop(store: Store, run_id: str, now: float, by: str = "`toril stop`") -> str:
+    """Writes the run's stop. Returns a sentence about the effect; RunOverError if the run has ended.
+
+    `by`: the person or command.
+    """
     plan, _, _ = read_record(store, run_id)
     if has_ended(store, plan, now):
         raise RunOverError(f"run {run_id} is over, so there is nothing to stop", code="run-over")
-    stop = Stop(at=now, cause="user", message="ended early by `toril stop`")
+    stop = Stop(at=now, cause="user", message=f"ended early by {by}")
     if store.put_once(run_key(run_id, "stop.json"), stop.to_json()):
         return f"run {run_id} is ending; its results will be kept and judged"
     return f"run {run_id} is already ending"

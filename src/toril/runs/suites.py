@@ -49,7 +49,7 @@ class Pushed(Record):
     SCHEMA: ClassVar[str] = "toril.pushed/1"
     suite: str
     at: float
-    files: dict[str, str]  # path in the suite's folder → SHA-256 of the file; empty: replaced by versions, or deleted
+    files: dict[str, str]  # path in the suite's folder → SHA-256 of the file
     origin: SuiteOrigin | None = None
 
 
@@ -89,7 +89,7 @@ def save(
             suite=name, number=number + 1, at=at, by=by, comment=comment, files=hashes, origin=origin
         )
         if store.put_once(_key(name, version.number), version.to_json()):
-            _retire(store, name, at)
+            _retire(store, name)
             return version
     raise StoreError(f"suite {name}: others save versions all the time; try again", code="version-conflict")
 
@@ -157,11 +157,11 @@ def suite_names(store: Store) -> list[str]:
     return sorted(found | {name for name in store.names(TOP) if NAME.fullmatch(name)})
 
 
-def delete(store: Store, name: str, at: float) -> None:
+def delete(store: Store, name: str) -> None:
     """Deletes all versions of a suite; its runs stay. StoreError if there is no such suite."""
     current(store, name)
     store.delete(f"{TOP}{name}/")
-    _retire(store, name, at)
+    _retire(store, name)
 
 
 def copy(store: Store, name: str, new_name: str, *, by: str, at: float) -> SuiteVersion:
@@ -215,15 +215,15 @@ def _numbers(store: Store, name: str) -> list[int]:
 
 def _pushed(store: Store, name: str) -> SuiteVersion | None:
     found = find_record(store, Pushed, f"suites/{name}.json")
-    if found is None or not found.files:
+    if found is None:
         return None
     return SuiteVersion(suite=name, number=0, at=found.at, files=found.files, origin=found.origin)
 
 
-def _retire(store: Store, name: str, at: float) -> None:
-    """Empties the record of an older toril's push, so that no older toril runs the old files."""
+def _retire(store: Store, name: str) -> None:
+    """Removes an older toril's push, so that no older toril runs the old files."""
     if _pushed(store, name) is not None:
-        store.put(f"suites/{name}.json", Pushed(suite=name, at=at, files={}).to_json())
+        store.delete_many([f"suites/{name}.json"])
         store.delete(f"suites/{name}/")
 
 

@@ -9,15 +9,19 @@
 - records: reads JSON records
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from toril.errors import OptionError
 from toril.store.folder import FolderStore, RunFolder
 from toril.store.keys import Entry
 
-__all__ = ["BUCKETS", "Entry", "FolderStore", "RunFolder", "Store", "open_store"]
+if TYPE_CHECKING:
+    from toril.store.console import ConsoleStore
+
+__all__ = ["BUCKETS", "Entry", "FolderStore", "RunFolder", "Store", "is_console", "open_store"]
 
 BUCKETS = "s3://"
 CONSOLES = ("https://", "http://")
@@ -86,6 +90,15 @@ class Store(Protocol):
     def address(self, key: str) -> str:
         """Returns the address of a value, for messages."""
         ...
+
+
+def is_console(store: Store) -> TypeGuard["ConsoleStore"]:
+    """Whether changes have to go through the API of a console."""
+    if "toril.store.console" not in sys.modules:
+        return False
+    from toril.store.console import ConsoleStore
+
+    return isinstance(store, ConsoleStore)
 
 
 def open_store(address: str, *, patience_s: float | None = None) -> Store:

@@ -151,6 +151,7 @@ class TorilSettings(Section):
     quorum: Percentage = 1.0
     gate: bool | None = None  # None: only for pull requests that change the suite
     secrets: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = Field(default_factory=dict)  # of each run; `--tag` adds others
     criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = ()
     regression: Regression | None = None
     capacity: dict[str, CapacitySearch] = Field(default_factory=dict)  # by execution

@@ -47,7 +47,7 @@ def list_files(
 ) -> Files:
     """Returns keys, sizes and times of values, or the names of folders."""
     store = _store(request)
-    _check_readable(prefix)
+    _check_readable(f"{checked(prefix.removesuffix('/'))}/")
     if folders:
         return Files(folders=store.names(prefix))
     found: list[File] = []

@@ -74,12 +74,28 @@
   // <button data-dialog="id"> opens a dialog; a dialog closes by its own buttons and by Escape.
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");
-    if (opener) document.getElementById(opener.dataset.dialog).showModal();
+    if (opener) { event.preventDefault(); document.getElementById(opener.dataset.dialog).showModal(); }
     const copied = event.target.closest("[data-copy]");
     if (copied) navigator.clipboard.writeText(copied.dataset.copy).then(() => { document.getElementById("live").textContent = "Copied"; });
     const closer = event.target.closest("[data-close]");
     if (closer) closer.closest("dialog").close();
   });
+  // A link to this page, with the state of its view.
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-copy-link]")) return;
+    navigator.clipboard.writeText(location.href).then(() => { document.getElementById("live").textContent = "Copied the link"; });
+  });
+  // Charts with much data load it after the page.
+  async function charts() {
+    const data = document.querySelector("script[data-from]");
+    if (!data) return;
+    const answer = await fetch(data.dataset.from);
+    if (!answer.ok) return;
+    data.textContent = await answer.text();
+    const script = document.createElement("script");
+    script.src = data.dataset.script;
+    document.body.append(script);
+  }
   // <select data-submit> and <input data-submit> send their form on change.
   document.addEventListener("change", (event) => {
     if (event.target.closest("[data-submit]")) event.target.form.requestSubmit();
@@ -96,6 +112,8 @@
     theme();
     times(document);
     guard(document);
+    charts();
+    for (const button of document.querySelectorAll("[data-copy-link]")) button.hidden = !navigator.clipboard;
     const help = document.getElementById("help");
     if (help) { help.hidden = false; help.addEventListener("click", () => document.getElementById("keys").showModal()); }
   });

@@ -1,14 +1,61 @@
 """`/`: the suites with their last results, and the runs that are going on."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from toril.console.identity import Viewer
 from toril.console.web import page
+from toril.records.history import IndexRow
+from toril.records.schedule import SuiteSchedule
+from toril.runs import activity, index, suites
+from toril.runs.schedules import next_runs
 
 router = APIRouter()
+SPARK = 30  # runs in a suite's line
+NIGHTS = ("run",)  # kinds whose figures are comparable from run to run
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteCard:
+    """A suite on the home page: its last run, and the p95 of the last ones, oldest first."""
+
+    name: str
+    last: IndexRow | None
+    p95_us: Sequence[int | None]
+    runs: int
+    stored: bool  # whether the console can start it
 
 
 @router.get("/")
 def home(request: Request, person: Viewer) -> Response:
-    return page(request, "home.html.jinja", title="Home")
+    setup = request.app.state.setup
+    now = setup.clock.now()
+    cards = cards_of(index.all_rows(setup.store), suites.suite_names(setup.store))
+    going_on = activity.running(setup.store, now)
+    upcoming = upcoming_of(setup.schedules.schedules()[0], now) if setup.schedules else {}
+    return page(
+        request, "home.html.jinja", title="Home", cards=cards, going_on=going_on, upcoming=upcoming, spark_length=SPARK
+    )
+
+
+def cards_of(rows: Iterable[IndexRow], stored: Iterable[str]) -> list[SuiteCard]:
+    """Returns one card for each suite: those with the newest runs first. `rows`: newest first."""
+    by_suite: dict[str, list[IndexRow]] = {}
+    for row in rows:
+        by_suite.setdefault(row.suite, []).append(row)
+    names = set(stored)
+    cards = []
+    for name in [*by_suite, *sorted(names - set(by_suite))]:
+        found = by_suite.get(name, [])
+        compared = [row.p95_us for row in found if row.kind in NIGHTS and not row.branch][:SPARK]
+        cards.append(SuiteCard(name, found[0] if found else None, compared[::-1], len(found), name in names))
+    return cards
+
+
+def upcoming_of(found: Iterable[SuiteSchedule], now: float) -> dict[str, float]:
+    """Returns the time of each suite's next scheduled run."""
+    times = [(schedule.suite, at) for schedule in found for at in next_runs(schedule, now, 1)]
+    return {suite: at for suite, at in sorted(times, key=lambda one: one[1], reverse=True)}

@@ -4,6 +4,7 @@ A plan, or the tasks of a run, become a `Use` of each region and requests to the
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from toril.records import Deployment, End, Plan, RanTask, TaskSize
 from toril.records.progress import EVERY_S
 
 __all__ = [
-    "Estimate", "PriceTable", "cost_line", "cost_of", "estimate", "finished_cost", "list_prices", "read_prices",
-    "refuse_above",
+    "Estimate", "PriceTable", "cost_line", "cost_of", "estimate", "finished_cost", "hourly_usd", "list_prices",
+    "read_prices", "refuse_above",
 ]  # fmt: skip
 
 HOUR_S, GB, MILLION = 3600.0, 1e9, 1e6
@@ -148,6 +149,17 @@ def cost_of(
     workers = sum(use.workers for use in uses)
     waited_s = max(0.0, sum(use.billed_s for use in uses) / workers - load_s) if workers else 0.0
     return _estimate(plan, uses, prices, waited_s=waited_s, load_s=load_s, requests=requests)
+
+
+def hourly_usd(plan: Plan, deployments: Mapping[str, Deployment], prices: PriceTable) -> float:
+    """Returns the price of all tasks of a run for an hour, with their addresses."""
+    size, total_usd = plan.task or TaskSize(), 0.0
+    for region, workers in Counter(share.location for share in plan.shares).items():
+        billed_s = workers * HOUR_S
+        use = _use(region, workers, billed_s, billed_s if size.spot else 0.0, deployments, prices)
+        total_usd += _compute(use, size, prices.spot).usd or 0.0
+        total_usd += workers * use.tariff.address_hour if use.public else 0.0
+    return total_usd
 
 
 def refuse_above(found: Estimate, most_usd: float | None) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -30,6 +30,13 @@ def curve(bundle: Bundle, base: Bundle | None, label: str, name: str) -> Chart:
         marks=marks.percentiles_of(bundle, label),
         nines=column(nines, digits=DIGITS),
     )
+
+
+def of_runs(runs: Mapping[str, Bundle], looks: Mapping[str, str]) -> Chart:
+    """Returns one chart of all requests of several runs, by the runs' names."""
+    nines = _nines([_buckets(run, "") for run in runs.values()])
+    lines = [_line(run, "", nines, name, looks[name]) for name, run in runs.items()]
+    return chart("Response times by percentile", "ms", *lines, nines=column(nines, digits=DIGITS))
 
 
 def curves(bundle: Bundle, names: dict[str, str]) -> Chart:

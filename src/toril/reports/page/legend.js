@@ -1,6 +1,6 @@
 // Names of the lines and their values at the cursor, with the time at the top. A click hides a line. One tab stop per chart, arrows inside.
 function legend(plot) {
-  const { chart, columns } = plot;
+  const { chart } = plot;
   const at = make("p", { class: "at" });
   const entries = chart.lines.map((line, place) => {
     const words = line.look.split(" ");
@@ -13,7 +13,7 @@ function legend(plot) {
       button.setAttribute("aria-pressed", String(show));
       plot.drawn.setSeries(place + 1, { show });
     });
-    return { button, value, most: Math.max(...columns[place].filter((one) => one !== null)) };
+    return { button, value };
   });
   const list = make("ul", { class: "legend" }, ...entries.map(({ button }) => make("li", {}, button)));
   list.addEventListener("keydown", (event) => {
@@ -26,16 +26,18 @@ function legend(plot) {
     entries[next].button.focus();
   });
   plot.legend = { entries, at };
-  show_maxima(plot);
+  show_at_rest(plot);
   return list;
 }
 
-// Shows the highest value of each line while no cursor is in the chart.
-function show_maxima({ chart, legend: { entries, at } }) {
-  for (const { value, most } of entries) {
-    value.textContent = "max " + shown(most, chart.unit);
+// Shows the highest value of each line while no cursor is in the chart; during a run, the last one.
+function show_at_rest({ chart, columns, legend: { entries, at } }) {
+  entries.forEach(({ value }, place) => {
+    const known = columns[place].filter((one) => one !== null);
+    const last = known.length ? known[known.length - 1] : null;
+    value.textContent = page.live ? shown(last, chart.unit) : "max " + shown(Math.max(...known), chart.unit);
     value.classList.remove("now");
-  }
+  });
   at.textContent = "";
 }
 
@@ -46,7 +48,7 @@ function moment(plot, index) {
 
 function show_values(plot) {
   const index = plot.drawn?.cursor.idx;
-  if (index === null || index === undefined) return show_maxima(plot);
+  if (index === null || index === undefined) return show_at_rest(plot);
   plot.legend.entries.forEach(({ value }, place) => {
     value.textContent = shown(plot.columns[place][index], plot.chart.unit);
     value.classList.add("now");

@@ -72,7 +72,7 @@ function options(plot) {
     legend: { show: false },
     bands,
     cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false, setScale: true }, ...(chart.nines ? {} : { sync: { key: "run", scales: ["x", null] } }) },
-    scales: { x: { time: false, range: (_, low, high) => (plot.own.length === 1 ? [last - 1, last + 1] : [low, high]) }, y: scale },
+    scales: { x: { time: false, range: (_, low, high) => page.live ? recent() : (plot.own.length === 1 ? [last - 1, last + 1] : [low, high]) }, y: scale },
     axes: [
       chart.nines
         ? { ...axis, size: 30, splits: (drawn) => spaced(drawn, NINES.filter((at) => at <= last + 0.01)), values: (_, ticks) => ticks.map((at) => percentile(at)) }
@@ -88,9 +88,16 @@ function options(plot) {
   };
 }
 
+// The charts of a running load test show its last `page.live` seconds.
+function recent() {
+  const last = Math.max(page.live, page.x.length ? page.x[page.x.length - 1] : 0);
+  return [last - page.live, last];
+}
+
 function summary_of(chart, columns) {
   return chart.title + (chart.note ? ", " + chart.note : "") + ": " + chart.lines.map((line, place) => {
     const known = columns[place].filter((value) => value !== null);
+    if (!known.length) return `${line.name} without values`;
     return `${line.name} from ${shown(Math.min(...known), chart.unit)} to ${shown(Math.max(...known), chart.unit)}`;
   }).join("; ") + chart.marks.map((mark) => `; ${mark.outcome === "limit" ? "limit " + shown(mark.at, chart.unit) : `criterion ${mark.text}: ${mark.outcome}`}`).join("");
 }

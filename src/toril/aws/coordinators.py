@@ -1,0 +1,52 @@
+"""The RunTask request of a coordinator's task in the home region, for ECS and as the target of a schedule."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from toril.errors import InfrastructureError
+from toril.records import DeployedHome, Deployment
+
+CONTAINER = "coordinator"  # of the home region's task definition
+
+
+def home_of(deployment: Deployment) -> DeployedHome:
+    """Returns what the home region has for coordinators."""
+    if deployment.home is None:
+        text = f"{deployment.region} is not a home region; set `home: true` in its stack, and run `pulumi up`"
+        raise InfrastructureError(text, code="no-home")
+    return deployment.home
+
+
+def coordinator_task(
+    home: Deployment, command: Sequence[str], *, token: str, started_by: str, tags: Mapping[str, str], role: str = ""
+) -> dict[str, Any]:
+    """Returns the request. `token`: repeated requests with one token start one task. `role`: instead of its own."""
+    overrides: dict[str, Any] = {"containerOverrides": [{"command": list(command), "name": CONTAINER}]}
+    if role:
+        overrides["taskRoleArn"] = role
+    return {
+        "clientToken": token,
+        "cluster": home.cluster,
+        "count": 1,
+        "enableECSManagedTags": True,
+        "launchType": "FARGATE",
+        "networkConfiguration": {
+            "awsvpcConfiguration": {
+                "assignPublicIp": "ENABLED" if home.network.public_addresses else "DISABLED",
+                "securityGroups": sorted(home.network.security_groups),
+                "subnets": sorted(home.network.subnets),
+            }
+        },
+        "overrides": overrides,
+        "platformVersion": home.platform_version,
+        "startedBy": started_by,
+        "tags": [{"key": key, "value": value} for key, value in sorted(tags.items())],
+        "taskDefinition": home_of(home).coordinator,
+    }
+
+
+def for_scheduler(request: Any) -> Any:
+    """Returns a request with capitalised keys, as EventBridge Scheduler requires."""
+    if isinstance(request, dict):
+        return {key[0].upper() + key[1:]: for_scheduler(value) for key, value in request.items()}
+    return [for_scheduler(one) for one in request] if isinstance(request, list) else request

@@ -1,0 +1,21 @@
+"""`/mcp`: the tools for assistants, with bearer tokens only."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from toril.console.audit import audit, no_change
+from toril.console.identity import RefusedError, Viewer
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.api_route("/mcp", methods=["GET", "POST", "DELETE"])
+def streamable_http(request: Request, person: Viewer) -> Response:
+    """Answers one request of the protocol; a browser's session is refused."""
+    if person.by != "token":
+        text = "/mcp takes bearer tokens only; use `toril mcp` on your own machine"
+        raise RefusedError(text, code="token-only", status=403)
+    from toril.console.mcp import Answer, server_of  # slow to import
+
+    no_change(request)
+    return Answer(server_of(request.app.state.setup, person, lambda what, target: audit(request, what, target)))

@@ -1,0 +1,284 @@
+"""`/api/v1/runs`: search, start, stop, adjust, report, annotate and delete runs; `/api/v1/compare`."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel, Field
+
+from toril.clock import Clock
+from toril.console.identity import Admin, Operator, Viewer
+from toril.console.runs import State, head_of, seen, start_run
+from toril.plan.options import RunOptions
+from toril.records import Outcome, Plan, Verdict, run_key
+from toril.records.console import RequestFailure, RunNote, RunRequest
+from toril.records.history import IndexRow
+from toril.records.summary import Summary
+from toril.reports import COMPARED, FORMATS, ComparedFormat, check, compared, pieces
+from toril.runs import activity, adjust, index, notes, stored
+from toril.runs.find import RUN_ID, run_in
+from toril.store import Store
+from toril.store.records import find_record
+
+router = APIRouter(tags=["runs"])
+MEDIA_TYPES = {
+    "json": "application/json",
+    "html": "application/octet-stream",  # never a page of the console
+    "junit": "application/xml",
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+}
+MOST_ROWS = 500
+HERE = "of this console"
+
+RunId = Annotated[str, Path(pattern=f"^{RUN_ID.pattern}$", description="Run id.")]
+
+
+class RunPage(BaseModel):
+    """Some runs, newest first. `cursor`: where the next page begins; empty after the last one."""
+
+    runs: tuple[IndexRow, ...]
+    cursor: str
+
+
+class Running(BaseModel):
+    """A run that is not judged yet."""
+
+    run_id: str
+    state: str
+
+
+class StartRun(BaseModel):
+    """A run to start. Empty fields mean what the suite says."""
+
+    suite: str
+    version: Annotated[int | None, Field(ge=1, description="Default: the current version.")] = None
+    on: Literal["local", "fargate"] = "fargate"
+    smoke: bool = False
+    workers: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    locations: Annotated[dict[str, str], Field(description="Weights by location; they replace the suite's.")] = {}
+    overrides: Annotated[list[str], Field(max_length=100, description="Taurus overrides.")] = []
+    environment: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    max_cost_usd: Annotated[float | None, Field(ge=0)] = None
+
+
+class Started(BaseModel):
+    """A run that will start."""
+
+    run_id: str
+
+
+class RunDetails(BaseModel):
+    """One run: its state, and the records that exist."""
+
+    run_id: str
+    suite: str
+    state: State
+    outcome: Outcome | None = None
+    plan: Plan | None = None
+    request: RunRequest | None = None
+    failure: RequestFailure | None = None
+    is_baseline: bool = False
+
+
+class NewRate(BaseModel):
+    """A new rate: `500` (per second), `30/min`, `+20%` or `x2`."""
+
+    rate: Annotated[str, Field(max_length=40)]
+    execution: str | None = None
+
+
+class NewNote(BaseModel):
+    """A note on a run."""
+
+    text: Annotated[str, Field(min_length=1, max_length=4_000)]
+
+
+class Message(BaseModel):
+    """What a change did."""
+
+    message: str
+
+
+@router.get("/runs")
+def search_runs(
+    request: Request,
+    person: Viewer,
+    suite: str = "",
+    q: Annotated[str, Query(description="Part of the id, the suite's name or a tag's value.")] = "",
+    outcome: Literal["", "passed", "failed", "inconclusive"] = "",
+    kind: Literal["", "run", "duet", "functional", "smoke"] = "",
+    location: str = "",
+    commit: str = "",
+    since: Annotated[float | None, Query(description="Earliest start, in seconds since the epoch.")] = None,
+    until: Annotated[float | None, Query(description="The start is before it.")] = None,
+    cursor: str = "",
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 50,
+) -> RunPage:
+    """Returns judged runs, newest first."""
+    wanted = index.Query(
+        suite=suite, text=q, outcome=outcome, kind=kind, location=location, commit=commit, from_s=since, to_s=until
+    )
+    found = index.search(_store(request), wanted, cursor=cursor, limit=limit)
+    return RunPage(runs=found.rows, cursor=found.cursor)
+
+
+@router.get("/runs/running")
+def running_runs(request: Request, person: Viewer) -> list[Running]:
+    """Returns the runs that are not judged yet, newest first."""
+    found = activity.running(_store(request), _clock(request).now())
+    return [Running(run_id=one.row.run_id, state=one.state) for one in found]
+
+
+@router.post("/runs", status_code=202)
+def post_run(
+    request: Request,
+    person: Operator,
+    wanted: StartRun,
+    idempotency_key: Annotated[str | None, Header(max_length=200, description="A repeated key starts one run.")] = None,
+) -> Started:
+    """Starts a run of a stored suite. It returns at once; the run's state tells whether it began."""
+    options = RunOptions(
+        overrides=wanted.overrides,
+        environment=wanted.environment,
+        workers=wanted.workers,
+        on=wanted.on,
+        tags=wanted.tags,
+        smoke=wanted.smoke,
+        locations=wanted.locations,
+    )
+    found = start_run(
+        request.app.state.setup,
+        person,
+        wanted.suite,
+        options,
+        version=wanted.version,
+        max_cost_usd=wanted.max_cost_usd,
+        key=idempotency_key,
+    )
+    return Started(run_id=found.run_id)
+
+
+@router.get("/runs/{run_id}")
+def get_run(request: Request, person: Viewer, run_id: RunId) -> RunDetails:
+    """Returns the state of a run and its small records."""
+    store = _store(request)
+    found = seen(store, run_id, _clock(request).now())
+    head = head_of(store, run_id, found)
+    verdict = find_record(store, Verdict, run_key(run_id, "verdict.json")) if head.state == "judged" else None
+    return RunDetails(
+        run_id=run_id,
+        state=head.state,
+        outcome=verdict and verdict.outcome,
+        suite=head.suite,
+        plan=head.plan,
+        request=head.request,
+        failure=found.failure,
+        is_baseline=head.is_baseline,
+    )
+
+
+@router.get("/runs/{run_id}/summary", response_class=Response, responses={200: {"model": Summary}})
+def get_summary(request: Request, person: Viewer, run_id: RunId) -> Response:
+    """Returns the figures of a judged run, `summary.json`."""
+    return _record(request, run_id, "summary.json")
+
+
+@router.get("/runs/{run_id}/verdict", response_class=Response, responses={200: {"model": Verdict}})
+def get_verdict(request: Request, person: Viewer, run_id: RunId) -> Response:
+    """Returns the verdict of a judged run, `verdict.json`."""
+    return _record(request, run_id, "verdict.json")
+
+
+@router.get("/runs/{run_id}/report", response_class=StreamingResponse)
+def get_report(
+    request: Request,
+    person: Viewer,
+    run_id: RunId,
+    format: Annotated[str, Query(description=f"One of {', '.join(FORMATS)}.")] = "json",
+    table: str = "cells",
+) -> StreamingResponse:
+    """Returns a report of a judged run in any format of `toril report`, as a file."""
+    check(format, table=table)
+    store = _store(request)
+    run_id = run_in(store, run_id, HERE)
+    bundle = stored.judged(store, run_id, _clock(request).now(), measurements=FORMATS[format].timeline)
+    name = f"{run_id}.{FORMATS[format].extension}"
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
+    return StreamingResponse(pieces(format, bundle, table), media_type=media_type, headers=headers)
+
+
+@router.post("/runs/{run_id}/stop")
+def stop_run(request: Request, person: Operator, run_id: RunId) -> Message:
+    """Ends the load early; the measurements are kept and judged."""
+    return Message(message=stored.ask_to_stop(_store(request), run_id, _clock(request).now()))
+
+
+@router.post("/runs/{run_id}/rates")
+def change_rate(request: Request, person: Operator, run_id: RunId, wanted: NewRate) -> adjust.Adjusted:
+    """Changes the rate of one execution of a running run."""
+    return adjust.adjust(_store(request), run_id, wanted.rate, wanted.execution, _clock(request).now())
+
+
+@router.get("/runs/{run_id}/notes")
+def get_notes(request: Request, person: Viewer, run_id: RunId) -> list[RunNote]:
+    """Returns the notes that people added, oldest first."""
+    return notes.notes_of(_store(request), run_id)
+
+
+@router.post("/runs/{run_id}/notes", status_code=201)
+def add_note(request: Request, person: Operator, run_id: RunId, wanted: NewNote) -> RunNote:
+    """Adds a note to a run."""
+    store = _store(request)
+    run_id = run_in(store, run_id, HERE)
+    return notes.add_note(store, run_id, wanted.text, by=person.name, at=_clock(request).now())
+
+
+@router.put("/runs/{run_id}/baseline")
+def use_as_baseline(request: Request, person: Operator, run_id: RunId) -> Message:
+    """Makes this run the baseline of its suite."""
+    store, now = _store(request), _clock(request).now()
+    suite = stored.judged(store, run_id, now).plan.suite
+    notes.set_baseline(store, suite, run_id, by=person.name, at=now)
+    return Message(message=f"{run_id} is the baseline of {suite}")
+
+
+@router.delete("/runs/{run_id}")
+def delete_run(request: Request, person: Admin, run_id: RunId) -> Message:
+    """Deletes a run: its files and its history. It cannot be undone."""
+    stored.delete_run(_store(request), run_id, _clock(request).now())
+    return Message(message=f"{run_id} is deleted")
+
+
+@router.get("/compare", response_class=Response)
+def compare_runs(
+    request: Request,
+    person: Viewer,
+    base: str,
+    head: str,
+    format: Annotated[ComparedFormat, Query(description=f"One of {', '.join(COMPARED)}.")] = "json",
+) -> Response:
+    """Compares two runs in a format of `toril compare`."""
+    store, now = _store(request), _clock(request).now()
+    runs = [stored.judged(store, run_in(store, one, HERE), now, measurements=True) for one in (base, head)]
+    headers = {"content-disposition": "attachment"} if format == "html" else {}
+    media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
+    return Response(compared(format, *runs), media_type=media_type, headers=headers)
+
+
+def _record(request: Request, run_id: str, name: str) -> Response:
+    store = _store(request)
+    run_id = run_in(store, run_id, HERE)
+    return Response(store.get(run_key(run_id, name)), media_type="application/json")
+
+
+def _store(request: Request) -> Store:
+    store: Store = request.app.state.setup.store
+    return store
+
+
+def _clock(request: Request) -> Clock:
+    clock: Clock = request.app.state.setup.clock
+    return clock

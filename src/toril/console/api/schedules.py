@@ -1,0 +1,121 @@
+"""`/api/v1/schedules` and `/api/v1/locations`."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, ConfigDict
+
+from toril.console.api.runs import Message
+from toril.console.deployed import Scheduler
+from toril.console.identity import Operator, Viewer
+from toril.console.pages.locations import places_of
+from toril.errors import OptionError
+from toril.records.schedule import SuiteSchedule
+from toril.runs.schedules import next_runs
+
+router = APIRouter()
+Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="Name of the schedule.")]
+
+
+class NewSchedule(SuiteSchedule):
+    """A schedule to create or change."""
+
+    model_config = ConfigDict(defer_build=False)
+
+
+class Listed(BaseModel):
+    """A schedule and its next five runs, in seconds since the epoch."""
+
+    schedule: SuiteSchedule
+    next_runs: list[float]
+
+
+class Location(BaseModel):
+    """A region with a stack. `problem`: why its record cannot be read."""
+
+    region: str
+    deployed_at: float
+    toril_version: str | None = None
+    architectures: list[str] = []
+    vcpus: int | None = None
+    longest_run_s: int | None = None
+    problem: str = ""
+
+
+class CheckResult(BaseModel):
+    """One finding of `toril doctor`."""
+
+    region: str
+    name: str
+    state: Literal["ok", "missing", "optional", "warning"]
+    code: str
+    detail: str
+
+
+@router.get("/schedules", tags=["schedules"])
+def list_schedules(request: Request, person: Viewer) -> list[Listed]:
+    """Returns all schedules, those of stack settings too; those have the source `stack` and cannot be changed here."""
+    setup = request.app.state.setup
+    if setup.schedules is None:
+        return []
+    found, _ = setup.schedules.schedules()
+    now = setup.clock.now()
+    return [Listed(schedule=one, next_runs=next_runs(one, now)) for one in found]
+
+
+@router.post("/schedules", status_code=201, tags=["schedules"])
+def create_schedule(request: Request, person: Operator, schedule: NewSchedule) -> SuiteSchedule:
+    """Creates a schedule."""
+    own = SuiteSchedule.model_validate(schedule.model_dump() | {"source": "console"})
+    _scheduler(request).create(own)
+    return own
+
+
+@router.put("/schedules/{name}", tags=["schedules"])
+def update_schedule(request: Request, person: Operator, name: Name, schedule: NewSchedule) -> SuiteSchedule:
+    """Changes a schedule of the console, or pauses and resumes it."""
+    own = SuiteSchedule.model_validate(schedule.model_dump() | {"source": "console", "name": name})
+    _scheduler(request).update(own)
+    return own
+
+
+@router.delete("/schedules/{name}", tags=["schedules"])
+def delete_schedule(request: Request, person: Operator, name: Name) -> Message:
+    """Deletes a schedule of the console."""
+    _scheduler(request).delete(name)
+    return Message(message=f"schedule {name} is deleted")
+
+
+@router.get("/locations", tags=["locations"])
+def list_locations(request: Request, person: Viewer) -> list[Location]:
+    """Returns the regions with a stack."""
+    return [
+        Location(
+            region=one.region,
+            deployed_at=one.deployed_at,
+            toril_version=one.deployment and one.deployment.toril_version,
+            architectures=sorted({kind.architecture for kind in one.deployment.workers}) if one.deployment else [],
+            vcpus=one.deployment and one.deployment.limits.vcpus,
+            longest_run_s=one.deployment and one.deployment.limits.duration_s,
+            problem=one.problem,
+        )
+        for one in places_of(request.app.state.setup.store)
+    ]
+
+
+@router.get("/locations/checks", tags=["locations"])
+def check_locations(request: Request, person: Viewer) -> list[CheckResult]:
+    """Returns what `toril doctor` finds in all regions, or on this machine."""
+    setup = request.app.state.setup
+    return [
+        CheckResult(region=one.region, name=one.name, state=one.state, code=one.code, detail=one.detail)
+        for one in setup.examine(setup.store)
+    ]
+
+
+def _scheduler(request: Request) -> Scheduler:
+    scheduler: Scheduler | None = request.app.state.setup.schedules
+    if scheduler is None:
+        text = "this store is a folder, which has no scheduler; use cron with `toril run`"
+        raise OptionError(text, code="no-scheduler")
+    return scheduler

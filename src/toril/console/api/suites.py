@@ -1,0 +1,207 @@
+"""`/api/v1/suites`: suites, their versions and baselines; `/api/v1/uploads`: the contents of their files.
+
+A version names its files by SHA-256. Upload a content that the store does not have yet, then save the version.
+"""
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from toril.clock import Clock
+from toril.console.api.runs import Message
+from toril.console.identity import Operator, Viewer
+from toril.errors import OptionError, StoreError
+from toril.plan.options import RunOptions
+from toril.records import Plan, SuiteOrigin
+from toril.records.console import Baseline, SuiteVersion
+from toril.runs import notes, suites
+from toril.store import Store
+
+router = APIRouter(tags=["suites"])
+MOST_OF_SUITE = suites.MOST_BYTES
+
+Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the suite.")]
+Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the content, in hexadecimal digits.")]
+
+
+class NewVersion(BaseModel):
+    """A version to save. `expected`: the version that was edited, 0 for a new suite; null: whatever is there."""
+
+    files: Annotated[dict[str, str], Field(max_length=1_000, description="SHA-256 by path.")]
+    comment: Annotated[str, Field(max_length=500)] = ""
+    expected: Annotated[int | None, Field(ge=0)] = None
+    origin: SuiteOrigin | None = None
+
+
+class ToCheck(BaseModel):
+    """Files to check, and the options of a run."""
+
+    files: Annotated[dict[str, str], Field(max_length=1_000, description="SHA-256 by path.")]
+    on: Annotated[str, Field(pattern="^(local|fargate)$")] = "fargate"
+    workers: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    locations: dict[str, str] = {}
+    overrides: Annotated[list[str], Field(max_length=100)] = []
+
+
+class Remark(BaseModel):
+    """A problem or warning, with the place of its cause if it is known."""
+
+    code: str
+    message: str
+    file: str = ""
+    line: int | None = None
+
+
+class CheckedSuite(BaseModel):
+    """What `toril plan` says: the plan with warnings, or the problem."""
+
+    plan: Plan | None
+    warnings: list[Remark]
+    problem: Remark | None
+
+
+class Upload(BaseModel):
+    """A content to upload."""
+
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0, le=MOST_OF_SUITE)]
+
+
+class UploadPlace(BaseModel):
+    """Where to upload a content. With `fields`, send a form by POST, the content as its last field `file`; else PUT."""
+
+    url: str
+    fields: dict[str, str] = {}
+    there: bool = False  # nothing to upload
+
+
+@router.get("/suites")
+def list_suites(request: Request, person: Viewer) -> list[SuiteVersion]:
+    """Returns the current version of each suite."""
+    store = _store(request)
+    return [suites.current(store, name) for name in suites.suite_names(store)]
+
+
+@router.get("/suites/{name}")
+def get_suite(request: Request, person: Viewer, name: Name) -> SuiteVersion:
+    """Returns the current version of a suite."""
+    return suites.current(_store(request), name)
+
+
+@router.get("/suites/{name}/versions")
+def get_versions(request: Request, person: Viewer, name: Name) -> list[SuiteVersion]:
+    """Returns the versions of a suite, newest first."""
+    return suites.versions(_store(request), name)
+
+
+@router.get("/suites/{name}/versions/{number}")
+def get_version(request: Request, person: Viewer, name: Name, number: int) -> SuiteVersion:
+    """Returns one version of a suite."""
+    return suites.current(_store(request), name, number)
+
+
+@router.get("/suites/{name}/versions/{number}/files/{path:path}", response_class=Response)
+def get_suite_file(request: Request, person: Viewer, name: Name, number: int, path: str) -> Response:
+    """Returns one file of a version."""
+    _, files = suites.read(_store(request), name, number)
+    if path not in files:
+        raise StoreError(f"suite {name}, version {number}: there is no file {path}", code="no-such-key")
+    headers = {"content-disposition": "attachment"}
+    return Response(files[path], media_type="application/octet-stream", headers=headers)
+
+
+@router.post("/suites/{name}/versions", status_code=201)
+def save_version(request: Request, person: Operator, name: Name, wanted: NewVersion) -> SuiteVersion:
+    """Saves the next version of a suite; 409 if another person saved one since."""
+    store = _store(request)
+    return suites.save(
+        store,
+        name,
+        contents_of(store, wanted.files),
+        by=person.name,
+        comment=wanted.comment,
+        at=_clock(request).now(),
+        expected=wanted.expected,
+        origin=wanted.origin,
+    )
+
+
+@router.delete("/suites/{name}")
+def delete_suite(request: Request, person: Operator, name: Name) -> Message:
+    """Deletes all versions of a suite; its runs stay."""
+    suites.delete(_store(request), name)
+    return Message(message=f"suite {name} is deleted; its runs stay")
+
+
+@router.post("/suites/check")
+def check_suite(request: Request, person: Viewer, wanted: ToCheck) -> CheckedSuite:
+    """Returns what `toril plan` says of some files. Nothing is executed or fetched."""
+    on: Any = wanted.on
+    options = RunOptions(on=on, workers=wanted.workers, locations=wanted.locations, overrides=wanted.overrides)
+    found = suites.validate(contents_of(_store(request), wanted.files), options, now=_clock(request).now())
+    return CheckedSuite.model_validate(found, from_attributes=True)
+
+
+@router.get("/suites/{name}/baseline")
+def get_baseline(request: Request, person: Viewer, name: Name) -> Baseline | None:
+    """Returns the run that other runs of this suite are compared with."""
+    return notes.baseline_of(_store(request), name)
+
+
+@router.delete("/suites/{name}/baseline")
+def clear_baseline(request: Request, person: Operator, name: Name) -> Message:
+    """Removes the baseline of a suite."""
+    notes.clear_baseline(_store(request), name)
+    return Message(message=f"suite {name} has no baseline")
+
+
+@router.post("/uploads")
+def place_upload(request: Request, person: Operator, wanted: Upload) -> UploadPlace:
+    """Returns where to upload a content; it is kept for a day."""
+    setup, key = request.app.state.setup, _upload_key(wanted.sha256)
+    if setup.store.find(key, 0) is not None:
+        return UploadPlace(url="", there=True)
+    if setup.presign_upload is None:
+        return UploadPlace(url=f"{setup.address}/api/v1/uploads/{wanted.sha256}")
+    url, fields = setup.presign_upload(key, wanted.size)
+    return UploadPlace(url=url, fields=fields)
+
+
+@router.put("/uploads/{sha256}", status_code=201)
+async def upload(request: Request, person: Operator, sha256: Digest) -> Message:
+    """Takes a content; 422 if it does not have this SHA-256."""
+    data = await request.body()
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise OptionError("the content does not have this SHA-256; upload it again", code="changed-upload")
+    _store(request).put(_upload_key(sha256), data)
+    return Message(message=f"{len(data)} bytes are stored")
+
+
+def contents_of(store: Store, files: dict[str, str]) -> dict[str, bytes]:
+    """Returns the uploaded contents by path; StoreError if one is missing, too large or not what its name says."""
+    keys = {path: _upload_key(sha256) for path, sha256 in files.items()}
+    found = store.find_many(set(keys.values()), MOST_OF_SUITE)
+    for path, sha256 in files.items():
+        data = found.get(keys[path])
+        if data is None:
+            raise StoreError(f"{path}: the content {sha256:.80} was not uploaded", code="not-uploaded")
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise StoreError(f"{path}: the upload was changed; upload it again", code="changed-upload")
+    return {path: found[key] for path, key in keys.items()}
+
+
+def _upload_key(sha256: str) -> str:
+    return f"uploads/{sha256}"
+
+
+def _store(request: Request) -> Store:
+    store: Store = request.app.state.setup.store
+    return store
+
+
+def _clock(request: Request) -> Clock:
+    clock: Clock = request.app.state.setup.clock
+    return clock

@@ -1,0 +1,98 @@
+"use strict";
+// The editor of suites: messages at their fields or lines, YAML with colours, and unsaved changes kept in this browser.
+(() => {
+  const editor = () => document.getElementById("editor");
+  let code = null; // CodeMirror, in the YAML view
+  let marks = [];
+
+  // The server checks the suite; its messages come as JSON beside the plan.
+  function show_marks() {
+    const found = document.querySelector("#check [data-marks]");
+    marks = found ? JSON.parse(found.textContent) : [];
+    for (const place of document.querySelectorAll("[data-error]")) {
+      const mark = marks.find((one) => one.field === place.dataset.error);
+      place.textContent = mark ? mark.message : "";
+      place.hidden = !mark;
+      const input = editor().elements[place.dataset.error];
+      if (input instanceof Element) {
+        input.toggleAttribute("aria-invalid", Boolean(mark && mark.level === "error"));
+        if (mark) input.setAttribute("aria-describedby", place.id);
+      }
+    }
+    if (code) code.performLint();
+  }
+
+  function yaml() {
+    const area = document.querySelector("[data-yaml]");
+    if (!area || !window.CodeMirror) return;
+    code = CodeMirror.fromTextArea(area, {
+      mode: "yaml", lineNumbers: true, indentUnit: 2, tabSize: 2, viewportMargin: Infinity,
+      gutters: ["CodeMirror-lint-markers", "CodeMirror-linenumbers"],
+      lint: { lintOnChange: false, getAnnotations: annotations },
+      extraKeys: { Tab: false, "Shift-Tab": false }, // Tab leaves the editor, as it leaves every field
+    });
+    code.getInputField().setAttribute("aria-label", area.labels[0].textContent);
+    code.on("changes", () => { code.save(); area.dispatchEvent(new Event("input", { bubbles: true })); });
+  }
+  function annotations(text, options, cm) {
+    return marks.filter((mark) => mark.line && mark.line <= cm.lineCount()).map((mark) => ({
+      from: CodeMirror.Pos(mark.line - 1, 0), to: CodeMirror.Pos(mark.line - 1), message: mark.message, severity: mark.level,
+    }));
+  }
+
+  // A draft: every field, by the suite's name. It is offered again if the page was left without saving.
+  const key = () => `toril-draft:${editor().dataset.draft}`;
+  const values = () => Object.fromEntries([...new FormData(editor())].filter(([name, value]) => name !== "csrf" && typeof value === "string"));
+  const stored = () => { try { return JSON.parse(localStorage.getItem(key())); } catch { return null; } };
+  const store = (draft) => { try { localStorage.setItem(key(), JSON.stringify(draft)); } catch { /* no storage: the page warns before it is left */ } };
+  const forget = () => { try { localStorage.removeItem(key()); } catch { /* nothing is stored */ } };
+  let timer = 0;
+  function keep() {
+    clearTimeout(timer);
+    timer = setTimeout(() => store({ at: Date.now(), values: values() }), 300);
+  }
+  function offer() {
+    const banner = document.getElementById("draft"), draft = stored();
+    if (!draft) return;
+    const same = (one) => draft.values[one] === editor().elements[one]?.value;
+    const saved = draft.submitted && (editor().dataset.draft === "" || !same("version"));
+    if (saved || (same("version") && same("view") && JSON.stringify(draft.values) === JSON.stringify(values()))) { forget(); return; }
+    banner.querySelector("time").textContent = new Date(draft.at).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+    banner.hidden = false;
+    banner.querySelector("[data-discard]").addEventListener("click", () => { forget(); banner.hidden = true; });
+    banner.querySelector("[data-restore]").addEventListener("click", () => restore(draft.values));
+  }
+  function restore(fields) {
+    const form = document.createElement("form");
+    form.method = "post";
+    form.action = editor().action;
+    const now = { ...fields, csrf: editor().elements.csrf.value, do: fields.view };
+    if (fields.view === "form" && fields.text === editor().elements.text.value) now.version = editor().elements.version.value;
+    for (const [name, value] of Object.entries(now)) {
+      const field = document.createElement("textarea");
+      field.name = name;
+      field.value = value;
+      form.append(field);
+    }
+    form.hidden = true;
+    document.body.append(form);
+    form.submit();
+  }
+
+  document.addEventListener("htmx:afterSwap", () => { if (editor()) show_marks(); });
+  document.addEventListener("input", (event) => { if (event.target.form && event.target.form === editor()) keep(); });
+  document.addEventListener("submit", (event) => {
+    if (event.target !== editor()) return;
+    clearTimeout(timer);
+    const saves = ["save", "try", "start"].includes(event.submitter?.value ?? "save");
+    store({ at: Date.now(), values: values(), submitted: saves });
+  });
+  document.addEventListener("DOMContentLoaded", () => {
+    if (!editor()) return;
+    yaml();
+    show_marks();
+    if ("unsaved" in editor().dataset) editor().dispatchEvent(new Event("input", { bubbles: true }));
+    if ("unsaved" in editor().dataset) keep();
+    else offer();
+  });
+})();

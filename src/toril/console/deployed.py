@@ -1,0 +1,80 @@
+"""Starts runs of a deployed store, now and by schedule. The stacks are read each time, since they may change."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from toril.records import Deployment
+from toril.records.console import RunRequest
+from toril.records.schedule import SuiteSchedule
+from toril.store import Store
+
+if TYPE_CHECKING:
+    from toril.aws.client import Clients
+
+ATTEMPTS = 3  # of a call, within the time of a request to the console
+
+
+class Scheduler(Protocol):
+    """Keeps schedules and starts their runs. A change of a missing schedule is an OptionError."""
+
+    def schedules(self) -> tuple[list[SuiteSchedule], list[str]]:
+        """Returns the schedules by name, and the names of those that start something else."""
+        ...
+
+    def create(self, schedule: SuiteSchedule) -> None: ...
+
+    def update(self, schedule: SuiteSchedule) -> None: ...
+
+    def delete(self, name: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EventBridge:
+    """The schedules of a deployed store, in its home region."""
+
+    store: Store
+
+    def schedules(self) -> tuple[list[SuiteSchedule], list[str]]:
+        from toril.aws.schedules import suite_schedules
+
+        return suite_schedules(*self._home())
+
+    def create(self, schedule: SuiteSchedule) -> None:
+        from toril.aws.schedules import create_schedule
+
+        create_schedule(*self._home(), schedule)
+
+    def update(self, schedule: SuiteSchedule) -> None:
+        from toril.aws.schedules import update_schedule
+
+        update_schedule(*self._home(), schedule)
+
+    def delete(self, name: str) -> None:
+        from toril.aws.schedules import delete_schedule
+
+        delete_schedule(*self._home(), name)
+
+    def _home(self) -> "tuple[Deployment, Clients]":
+        return _home(self.store)
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedStarter:
+    """Starts runs in the home region of a deployed store."""
+
+    store: Store
+
+    def start(self, request: RunRequest) -> None:
+        """See `Starter.start`."""
+        from toril.launchers.fargate.coordinator_task import FargateStarter
+
+        FargateStarter(*_home(self.store)).start(request)
+
+
+def _home(store: Store) -> "tuple[Deployment, Clients]":
+    from toril.launchers.fargate import clients
+    from toril.launchers.fargate.coordinator_task import home_region
+    from toril.launchers.prepare import read_deployments
+
+    found = read_deployments(store, damaged=[])
+    return home_region(found), clients(found, attempts=ATTEMPTS)

@@ -1,0 +1,215 @@
+"""A suite that is being edited: the fields that a page posts, and the actions on its rows.
+
+All unsaved state is in the posted fields, so that no server keeps it. Nothing here reads a store or a suite's files.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from toril.authoring.form import FormCriterion, FormRequest, FormStage, SuiteForm, form_of, text_of
+from toril.authoring.options import InitOptions, Url, default_name, read_url
+from toril.errors import OptionError
+from toril.suite.engines import ENGINES, TESTED
+
+ROW = re.compile(r"(requests|stages|criteria|locations)\.(\d{1,3})\.([a-z_]+)")
+EMPTY_ROWS: dict[str, Any] = {"requests": FormRequest(), "stages": FormStage(), "criteria": FormCriterion()}
+SUBJECTS = (
+    "p50", "p90", "p95", "p99", "p99.9", "avg-rt", "fail", "succ", "rc5??", "hits", "bytes", "concurrency",
+    "throughput", "load", "generator-cpu", "generator-dropped",
+)  # fmt: skip
+METHODS = ("", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+ENGINES_OF_ADDRESSES = tuple(name for name in TESTED if ENGINES[name].generates and name != "vegeta")
+ENGINES_OF_SCRIPTS = tuple(name for name in TESTED if ENGINES[name].scripts)
+# Path in a suite.yml → field; groups become the numbers of rows.
+FIELDS = (
+    (r"execution\[0\]\.concurrency", "users"),
+    (r"execution\[0\]\.throughput", "rate"),  # or `most`
+    (r"execution\[0\]\.(?:ramp-up)", "ramp_up"),
+    (r"execution\[0\]\.(?:hold-for)", "hold_for"),
+    (r"execution\[0\]\.(steps|iterations|executor)", "{}"),
+    (r"execution\[0\]\.locations.*", "locations.0.name"),
+    (r"scenarios\..*\.default-address", "address"),
+    (r"scenarios\..*\.think-time", "think_time"),
+    (r"scenarios\..*\.script", "script"),
+    (r"scenarios\..*\.requests\[(\d+)\].*", "requests.{}.url"),
+    (r"scenarios\.[^.]*", "address"),
+    (r"toril\.curves\..*\[(\d+)\].*", "stages.{}.to"),
+    (r"toril\.(workers|tags).*", "{}"),
+)
+FIRST = SuiteForm(
+    scenario="",
+    requests=(FormRequest(),),
+    users="10",
+    rate="50",
+    ramp_up="10s",
+    hold_for="1m",
+    think_time="1s",
+    stages=(FormStage(to="50", lasts="30s"), FormStage(to="50", lasts="1m")),
+    criteria=(FormCriterion(threshold="500ms"), FormCriterion(subject="fail", threshold="1%")),
+    steady_only=True,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A message about a suite. `field`: the form's field; `line`: the line in the suite.yml."""
+
+    message: str
+    level: Literal["error", "warning"] = "error"
+    field: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A suite that is being edited."""
+
+    name: str = ""
+    version: int | None = None  # the edited one; None for a new suite
+    text: str = ""  # its suite.yml; beside a form, the one before the edit
+    form: SuiteForm | None = None  # None in the YAML view
+    comment: str = ""
+    notice: str = ""  # the reason why the form cannot show this suite
+
+    @property
+    def suite_name(self) -> str:
+        """The name to save under: the typed one, or one made of the address."""
+        if self.name or self.form is None or not self.form.address:
+            return self.name
+        url = _url(self.form.address)
+        return default_name(InitOptions(urls=(url,))) if url else ""
+
+    @property
+    def written(self) -> str:
+        """The suite.yml with the values of the form; the text itself in the YAML view."""
+        if self.form is None:
+            return self.text
+        form = self.form.model_copy(update={"scenario": self.form.scenario or self.suite_name or "main"})
+        without = {name: tuple(one for one in getattr(form, name) if one != row) for name, row in EMPTY_ROWS.items()}
+        locations = {name: weight or "1" for name, weight in form.locations.items() if name}
+        return text_of(form.model_copy(update={**without, "locations": locations}), self.text)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the form has nothing to load yet."""
+        form = self.form
+        return form is not None and not (form.address or form.script or any(one.url for one in form.requests))
+
+    def marks_of_criteria(self) -> list[Mark]:
+        """Returns the problem of each wrong criterion in the form, at its field."""
+        rows = enumerate(self.form.criteria if self.form else ())
+        found = ((index, one.problem()) for index, one in rows if one != EMPTY_ROWS["criteria"])
+        return [Mark(message=text, field=f"criteria.{index}.threshold") for index, text in found if text]
+
+    def field_of(self, path: str) -> str:
+        """Returns the field of a path in the suite.yml; empty without a form, or if it has none."""
+        if self.form is None:
+            return ""
+        for pattern, field in FIELDS:
+            if found := re.fullmatch(pattern, path):
+                return "most" if field == "rate" and self.form.load == "users" else field.format(*found.groups())
+        return ""
+
+    def as_yaml(self) -> "Draft":
+        return replace(self, text=self.written, form=None)
+
+    def as_form(self) -> "Draft":
+        """Returns the draft in the form; in YAML with a notice if the form cannot show it."""
+        form, notice = form_of(self.text)
+        return replace(self, form=form, notice=notice)
+
+    def with_row(self, kind: str) -> "Draft":
+        """Returns the draft with an empty row more."""
+        if self.form is None or kind not in ("locations", *EMPTY_ROWS):
+            return self
+        if kind == "locations":
+            return self._changed(locations={**self.form.locations, "": "1"})
+        return self._changed(**{kind: (*getattr(self.form, kind), EMPTY_ROWS[kind])})
+
+    def without_row(self, kind: str, index: int) -> "Draft":
+        if self.form is None or kind not in ("locations", *EMPTY_ROWS):
+            return self
+        if kind == "locations":
+            kept = (one for place, one in enumerate(self.form.locations.items()) if place != index)
+            return self._changed(locations=dict(kept))
+        rows = getattr(self.form, kind)
+        return self._changed(**{kind: rows[:index] + rows[index + 1 :]})
+
+    def _changed(self, **changes: Any) -> "Draft":
+        return replace(self, form=None if self.form is None else self.form.model_copy(update=changes))
+
+
+def draft_of(fields: Mapping[str, str]) -> Draft:
+    """Returns the posted draft; OptionError for a text that does not fit into its field."""
+    values = {name: value.replace("\r\n", "\n") for name, value in fields.items()}
+    return Draft(
+        name=values.get("name", "").strip(),
+        version=int(values["version"]) if values.get("version", "").isdecimal() else None,
+        text=values.get("text", ""),
+        form=None if values.get("view") == "yaml" else _form(values),
+        comment=values.get("comment", "").strip()[:500],
+    )
+
+
+def _form(values: Mapping[str, str]) -> SuiteForm:
+    rows: dict[str, dict[int, dict[str, str]]] = {}
+    for name, value in values.items():
+        if found := ROW.fullmatch(name):
+            rows.setdefault(found[1], {}).setdefault(int(found[2]), {})[found[3]] = value
+    parts = {kind: [row for _, row in sorted(rows.get(kind, {}).items())] for kind in ("locations", *EMPTY_ROWS)}
+    requests: list[Any] = [{**row, "headers": pairs_of(row.get("headers", ""), ":")} for row in parts["requests"]]
+    address, script = values.get("address", "").strip(), values.get("script", "")
+    url = _url(address)
+    if url and not script and not any(row.get("url") for row in requests):  # the path of the address is the request
+        address, requests = url.origin, [{**(requests[0] if requests else {}), "url": url.path}]
+    plain = (
+        "executor",
+        "load",
+        "users",
+        "most",
+        "rate",
+        "ramp_up",
+        "steps",
+        "hold_for",
+        "iterations",
+        "think_time",
+        "workers",
+    )
+    try:
+        return SuiteForm.model_validate(
+            {
+                **{name: values[name].strip() for name in plain if name in values},
+                "scenario": values.get("scenario", ""),
+                "address": address,
+                "script": script,
+                "requests": requests,
+                "stages": parts["stages"],
+                "criteria": parts["criteria"],
+                "locations": {row.get("name", "").strip(): row.get("weight", "").strip() for row in parts["locations"]},
+                "steady_only": "steady_only" in values,
+                "tags": pairs_of(values.get("tags", ""), "="),
+            }
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise OptionError(
+            f"{where}: this text does not fit into the field: {first['msg']}", code="bad-field"
+        ) from error
+
+
+def pairs_of(text: str, separator: str) -> dict[str, str]:
+    """Returns the pairs in lines such as `name: value`."""
+    pairs = (line.partition(separator) for line in text.splitlines() if line.strip())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _url(text: str) -> Url | None:
+    try:
+        return read_url(text)
+    except OptionError:
+        return None

@@ -1,0 +1,220 @@
+"""The console for assistants: tools of the Model Context Protocol, over stdio (`toril mcp`) and at `/mcp`.
+
+At `/mcp` each request stands alone: a bearer token, one JSON answer, no session.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, TypeVar
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.responses import Response
+
+from toril import __version__
+from toril.console.app import Setup
+from toril.console.identity import Person, Role
+from toril.console.runs import head_of, seen, start_run
+from toril.errors import UserError
+from toril.masking import mask
+from toril.plan.options import RunOptions
+from toril.records import Verdict, run_key
+from toril.reports import compared
+from toril.runs import adjust, index, notes, remote, stored, suites
+from toril.runs.find import run_in
+from toril.store import is_console
+from toril.store.records import find_record
+
+Tool = TypeVar("Tool", bound=Callable[..., Any])
+MOST_ROWS = 100
+MOST_LABELS = 50
+MOST_CHARACTERS = 50_000  # of a suite's file
+INSTRUCTIONS = (
+    "Load tests with toril. Percentiles are merged exactly over all workers and have 95 % intervals. A verdict is "
+    "passed, failed or inconclusive; inconclusive is never a pass. Two single runs do not prove a regression."
+)
+
+
+def _unaudited(what: str, target: str) -> None:
+    """Leaves no line: over stdio, a user changes an own store."""
+
+
+class Answer(Response):
+    """An answer that the protocol's server writes itself."""
+
+    def __init__(self, server: "MCPServer[Any]") -> None:
+        super().__init__()
+        self._server = server
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        manager = StreamableHTTPSessionManager(self._server._lowlevel_server, json_response=True, stateless=True)
+        async with manager.run():
+            await manager.handle_request(scope, receive, send)
+
+
+def server_of(setup: Setup, person: Person, audit: Callable[[str, str], None] = _unaudited) -> "MCPServer[Any]":
+    """Returns a server whose tools act for this person. Tools that the role does not allow are not listed.
+
+    `audit` gets each change and its target.
+    """
+    server: MCPServer[Any] = MCPServer("toril", instructions=INSTRUCTIONS, version=__version__, log_level="WARNING")
+    tools = Tools(setup, person, audit)
+    for role, tool in tools.by_role():
+        if person.may(role):
+            server.add_tool(_checked(tool))
+    return server
+
+
+class Tools:
+    """What an assistant can do: the functions of the console's API."""
+
+    def __init__(self, setup: Setup, person: Person, audit: Callable[[str, str], None]) -> None:
+        self._setup, self._store, self._person, self._audit = setup, setup.store, person, audit
+
+    def by_role(self) -> list[tuple[Role, Callable[..., Any]]]:
+        reading = (self.list_suites, self.read_suite, self.list_runs, self.read_run, self.watch_run, self.compare_runs)
+        changing = (self.start_run, self.stop_run, self.adjust_rate, self.add_note)
+        return [*(("viewer", one) for one in reading), *(("operator", one) for one in changing)]
+
+    def list_suites(self) -> list[dict[str, Any]]:
+        """List the suites with their current version, and the outcome of the last run."""
+        last: dict[str, Any] = {}
+        for row in index.all_rows(self._store):
+            last.setdefault(row.suite, row)
+        return [
+            {
+                "name": name,
+                "last_run": last[name].run_id if name in last else None,
+                "last_outcome": last[name].outcome if name in last else None,
+            }
+            for name in sorted({*suites.suite_names(self._store), *last})
+        ]
+
+    def read_suite(self, name: str, version: int | None = None) -> dict[str, Any]:
+        """Read a suite: its version and the text of its files."""
+        found, files = suites.read(self._store, name, version)
+        texts = {path: data.decode("utf-8", "replace")[:MOST_CHARACTERS] for path, data in files.items()}
+        return {"version": found.number, "by": found.by, "comment": found.comment, "files": texts}
+
+    def list_runs(
+        self, suite: str = "", text: str = "", outcome: str = "", limit: int = 20, cursor: str = ""
+    ) -> dict[str, Any]:
+        """List judged runs, newest first. `text`: part of an id or tag; `outcome`: passed, failed or inconclusive."""
+        wanted = index.Query(suite=suite, text=text, outcome=outcome)
+        found = index.search(self._store, wanted, cursor=cursor, limit=max(1, min(limit, MOST_ROWS)))
+        return {"runs": [row.to_dict() for row in found.rows], "cursor": found.cursor}
+
+    def read_run(self, run: str) -> dict[str, Any]:
+        """Read a judged run: verdict, reasons, criteria and figures. `run`: an id, its beginning, or `latest`."""
+        run_id = self._run(run)
+        bundle = stored.judged(self._store, run_id, self._setup.clock.now())
+        summary = bundle.summary.to_dict()
+        labels = sorted(summary["labels"].items(), key=lambda one: -one[1]["samples"])[: MOST_LABELS + 1]
+        for _, figures in labels:
+            figures.pop("histogram", None)
+        shown = {name: summary[name] for name in ("started_at", "duration_s", "workers", "load", "tags")}
+        return {
+            "run_id": run_id,
+            "verdict": bundle.verdict.to_dict(),
+            "summary": {**shown, "labels": dict(labels)},
+            "notes": [one.model_dump(mode="json") for one in notes.notes_of(self._store, run_id)],
+        }
+
+    def watch_run(self, run_id: str) -> dict[str, Any]:
+        """Read the present figures of a run that is going on, or the state of one that is not."""
+        found = seen(self._store, run_id, self._setup.clock.now())
+        head = head_of(self._store, run_id, found)
+        verdict = find_record(self._store, Verdict, run_key(run_id, "verdict.json")) if head.state == "judged" else None
+        progress = found.progress.to_dict() if found.progress else None
+        for name in ("recent", "labels"):
+            if progress is not None:
+                progress.pop(name)
+        return {
+            "state": head.state,
+            "outcome": verdict and verdict.outcome,
+            "age_s": round(found.age_s, 1),
+            "progress": progress,
+            "failure": found.failure and found.failure.model_dump(mode="json"),
+        }
+
+    def compare_runs(self, base: str, head: str) -> str:
+        """Compare two judged runs: differences with intervals, as Markdown."""
+        now = self._setup.clock.now()
+        runs = [stored.judged(self._store, self._run(one), now, measurements=True) for one in (base, head)]
+        return compared("github", *runs).decode()
+
+    def start_run(
+        self,
+        suite: str,
+        on: str = "fargate",
+        smoke: bool = False,
+        workers: int | None = None,
+        locations: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        max_cost_usd: float | None = None,
+    ) -> dict[str, Any]:
+        """Start a run of a suite: real load, and on Fargate real cost. `smoke`: a short try with one user."""
+        if on not in ("local", "fargate"):
+            raise ToolError("`on` is local or fargate")
+        if is_console(self._store):
+            asked = {"suite": suite, "on": on, "smoke": smoke, "workers": workers, "locations": dict(locations or {})}
+            content = {**asked, "tags": dict(tags or {}), "max_cost_usd": max_cost_usd}
+            return {"run_id": self._store.send("POST", "/runs", content)["run_id"]}
+        options = RunOptions(
+            on="local" if on == "local" else "fargate",
+            smoke=smoke,
+            workers=workers,
+            locations=locations or {},
+            tags=tags or {},
+        )
+        found = start_run(self._setup, self._person, suite, options, max_cost_usd=max_cost_usd)
+        self._audit("run.start", found.run_id)
+        return {"run_id": found.run_id}
+
+    def stop_run(self, run_id: str) -> str:
+        """End the load of a run early; its measurements are kept and judged."""
+        if is_console(self._store):
+            return remote.stop(self._store, run_id)
+        self._audit("run.stop", run_id)
+        return stored.ask_to_stop(self._store, run_id, self._setup.clock.now())
+
+    def adjust_rate(self, run_id: str, rate: str, execution: str | None = None) -> dict[str, Any]:
+        """Change the rate of a running run: `500` (per second), `30/min`, `+20%` or `x2`."""
+        now = self._setup.clock.now()
+        if is_console(self._store):
+            found = remote.adjust(self._store, run_id, rate, execution)
+        else:
+            self._audit("run.adjust", run_id)
+            found = adjust.adjust(self._store, run_id, rate, execution, now)
+        return {
+            "execution": found.rate.execution,
+            "before_rps": found.before_rps,
+            "rps": found.rate.rps,
+            "in_s": found.in_s,
+        }
+
+    def add_note(self, run_id: str, text: str) -> str:
+        """Add a note to a run, for the people who read it."""
+        if is_console(self._store):
+            self._store.send("POST", f"/runs/{run_id}/notes", {"text": text})
+        else:
+            self._audit("run.note", run_id)
+            notes.add_note(self._store, run_id, text, by=self._person.name, at=self._setup.clock.now())
+        return "the note is stored"
+
+    def _run(self, run: str) -> str:
+        return run_in(self._store, run, self._store.address("runs").removesuffix("/runs"))
+
+
+def _checked(tool: Tool) -> Tool:
+    """Returns the tool with a UserError as an error of the tool."""
+
+    @wraps(tool)
+    def call(*args: Any, **named: Any) -> Any:
+        try:
+            return tool(*args, **named)
+        except UserError as error:
+            raise ToolError(f"{mask(str(error))} ({error.code})") from error
+
+    return call  # type: ignore[return-value]

@@ -1,0 +1,306 @@
+"""The identity of a console that others can reach: any OpenID Connect issuer, and GitHub's tokens for jobs.
+
+- Browsers: authorisation code with PKCE, then a sealed cookie. `issuer` is imported at the first sign-in.
+- Programs: bearer tokens, below `/api` and `/mcp` only.
+"""
+
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode, urlsplit
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from toril.clock import Clock
+from toril.console.audit import audit
+from toril.console.identity import ROLES, Person, RefusedError, Role, SignIn, Viewer, same
+from toril.console.sessions import IDLE_S, KEY_BYTES, People, Seal, Session, renewed
+from toril.console.web import for_program, page, see
+from toril.errors import InfrastructureError, OptionError
+from toril.store import Store
+
+if TYPE_CHECKING:
+    from toril.console.issuer import Issuer
+
+CALLBACK = "/auth/callback"  # receives the authorisation code
+GITHUB = "https://token.actions.githubusercontent.com"
+LOGIN_S = 600.0  # from the issuer's page until the callback
+LOCAL = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]{0,1000}")
+OWN_PATHS = ("/login", CALLBACK)
+WORD = re.compile(r"[a-z_]{1,40}")
+DEFAULT_GROUPS: Mapping[str, Role] = {f"toril-{role}": role for role in ROLES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Jobs of a GitHub repository that may use the API: those of one environment, one ref, or both."""
+
+    repository_id: str
+    role: Role
+    environment: str | None = None
+    ref: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.repository_id or not (self.environment or self.ref):
+            text = "A machine needs the repository's id, and an environment or a ref."
+            raise OptionError(text, code="bad-machine")
+
+    def matches(self, claims: Mapping[str, Any]) -> bool:
+        return (
+            claims.get("repository_id") == self.repository_id
+            and self.environment in (None, claims.get("environment"))
+            and self.ref in (None, claims.get("ref"))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcSettings:
+    """An issuer, the console's client there, and who has which role."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(default="", repr=False)  # empty: a public client
+    session_key: bytes = field(repr=False)
+    groups_claim: str = "groups"
+    groups: Mapping[str, Role] = field(default_factory=lambda: DEFAULT_GROUPS)
+    audience: str = ""  # of bearer tokens; empty: the console's address
+    machines: tuple[Machine, ...] = ()
+    scope: str = "openid profile email"
+
+    def __post_init__(self) -> None:
+        if len(self.session_key) != KEY_BYTES:
+            raise OptionError(f"The session key needs {KEY_BYTES} bytes.", code="bad-session-key")
+        if not is_safe_address(self.issuer):
+            raise OptionError(f"The issuer {self.issuer} needs an https address.", code="insecure-issuer")
+
+
+class Oidc:
+    """See `Identity`. `address` is the console's own; `transport` replaces the network in tests."""
+
+    can_sign_out = True
+
+    def __init__(
+        self, settings: OidcSettings, *, address: str, store: Store, clock: Clock, transport: Any = None
+    ) -> None:
+        self.settings, self._address, self._clock, self._transport = settings, address, clock, transport
+        self._people = People(store, clock)
+        key, where = settings.session_key, f"{address} {settings.issuer} {settings.client_id}"
+        self._sessions, self._logins = Seal(key, f"session {where}"), Seal(key, f"login {where}")
+        self._csrf_key = hmac.digest(key, f"csrf {where}".encode(), "sha256")
+        prefix = "__Host-" if address.startswith("https:") else ""  # browsers keep that name for secure cookies
+        self._cookie, self._login_cookie = f"{prefix}toril", f"{prefix}toril-login"
+
+    @property
+    def sign_in(self) -> SignIn:
+        found = self.settings
+        return SignIn(issuer=found.issuer, client_id=found.client_id, scope=found.scope)
+
+    @cached_property
+    def issuer(self) -> "Issuer":
+        from toril.console.issuer import Issuer
+
+        return Issuer(self.settings.issuer, self._clock, self._transport)
+
+    @cached_property
+    def _github(self) -> "Issuer":
+        from toril.console.issuer import Issuer
+
+        return Issuer(GITHUB, self._clock, self._transport)
+
+    @property
+    def routes(self) -> APIRouter:
+        router = APIRouter(include_in_schema=False)
+        router.get("/login")(self._login)
+        router.get(CALLBACK)(self._callback)
+        router.post("/logout")(self._logout)
+        router.post("/logout/everywhere")(self._logout_everywhere)
+        router.get("/signed-out")(self._signed_out)
+        return router
+
+    def person(self, request: Request) -> Person | None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and for_program(request):
+            return self._bearer(token.strip())
+        session = self._session(request)
+        if session is None:
+            return None
+        known, now = self._people.get(session.subject), self._clock.now()
+        if session.began <= known.not_before:
+            return None
+        if session.is_due(now):
+            request.state.set_cookie = self._session_cookie(renewed(session, now))
+        return Person(subject=session.subject, name=known.name or session.subject, role=session.role)
+
+    def csrf(self, request: Request) -> str:
+        session = self._session(request)
+        if session is None:
+            return ""
+        return hmac.digest(self._csrf_key, f"{session.began} {session.subject}".encode(), "sha256").hex()
+
+    # Browsers
+
+    def _login(self, request: Request, wanted: Annotated[str, Query(alias="next")] = "/") -> Response:
+        """Sends the browser to the issuer. The sealed cookie ties the answer to this browser."""
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        address, _ = self._client().create_authorization_url(
+            self.issuer.metadata()["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
+        )
+        response = RedirectResponse(address, status_code=303)
+        content = [state, nonce, verifier, local_path(wanted), self._clock.now()]
+        response.headers["set-cookie"] = self._set_cookie(self._login_cookie, self._logins.seal(content), LOGIN_S)
+        return response
+
+    def _callback(self, request: Request, state: str = "", code: str = "", error: str = "") -> Response:
+        """Takes the issuer's answer, and starts a new session."""
+        login = self._logins.open(request.cookies.get(self._login_cookie, ""))
+        if login is None or not same(state, login[0]) or self._clock.now() >= login[4] + LOGIN_S:
+            text = "This sign-in is too old, or another page started it. Open the console again."
+            raise RefusedError(text, code="sign-in-expired", status=403)
+        if not code:
+            why = error if WORD.fullmatch(error) else "it sent no code"
+            raise RefusedError(f"The issuer refused this sign-in: {why}.", code="sign-in-refused", status=403)
+        tokens = self.issuer.exchange(self._client(), code, login[2])
+        person = self._new_person(self.issuer.claims(str(tokens.get("id_token", ""))), nonce=login[1])
+        self._people.set_name(person.subject, person.name)
+        request.state.person = person
+        audit(request, "sign-in")
+        response = RedirectResponse(login[3], status_code=303)
+        now = self._clock.now()
+        response.headers.append("set-cookie", self._session_cookie(Session(person.subject, person.role, now, now)))
+        response.headers.append("set-cookie", self._set_cookie(self._login_cookie, "", 0))
+        return response
+
+    def _new_person(self, claims: Mapping[str, Any], nonce: str) -> Person:
+        """Returns the person of an ID token for this client and sign-in."""
+        from toril.console.issuer import bad_token
+
+        audiences = _texts(claims.get("aud"))
+        if self.settings.client_id not in audiences or (
+            len(audiences) > 1 and claims.get("azp") != self.settings.client_id
+        ):
+            raise bad_token("it is for another client")
+        if not same(str(claims.get("nonce", "")), nonce):
+            raise bad_token("it is of another sign-in")
+        return self._person_of(claims, by="session")
+
+    def _logout(self, request: Request, person: Viewer) -> Response:
+        response = see("/signed-out", request)
+        response.headers["set-cookie"] = self._set_cookie(self._cookie, "", 0)
+        return response
+
+    def _logout_everywhere(self, request: Request, person: Viewer) -> Response:
+        self._people.end_sessions(person.subject)
+        return self._logout(request, person)
+
+    def _signed_out(self, request: Request) -> Response:
+        """Continues at the issuer, whose own session would sign in again at once."""
+        response = page(request, "signed-out.html.jinja", title="Signed out")
+        try:
+            ends_at = self.issuer.metadata().get("end_session_endpoint")
+        except InfrastructureError:
+            ends_at = None  # signing out here works while the issuer does not
+        if ends_at:
+            back = self._address + "/"
+            query = {"client_id": self.settings.client_id, "post_logout_redirect_uri": back, "logout_uri": back}
+            # The redirect of a form would break `form-action 'self'`. `logout_uri` is Cognito's name.
+            response.headers["refresh"] = f"0; url={ends_at}?{urlencode(query)}"
+        return response
+
+    def _session(self, request: Request) -> Session | None:
+        content = self._sessions.open(request.cookies.get(self._cookie, ""))
+        session = None if content is None else Session(*content)
+        return None if session is None or session.is_over(self._clock.now()) else session
+
+    def _session_cookie(self, session: Session) -> str:
+        return self._set_cookie(self._cookie, self._sessions.seal(session.content()), IDLE_S)
+
+    def _set_cookie(self, name: str, value: str, seconds: float) -> str:
+        # Lax: the issuer's redirect and links in messages have to find the session. Changes need the CSRF token.
+        secure = "; Secure" if self._address.startswith("https:") else ""
+        return f"{name}={value}; Path=/; Max-Age={seconds:.0f}; HttpOnly; SameSite=Lax{secure}"
+
+    def _client(self) -> Any:
+        settings = self.settings
+        known = self.issuer.metadata().get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        method = "client_secret_basic" if "client_secret_basic" in known else "client_secret_post"
+        return self.issuer.client(
+            settings.client_id,
+            settings.client_secret,
+            token_endpoint_auth_method=method if settings.client_secret else "none",
+            redirect_uri=self._address + CALLBACK,
+            scope=settings.scope,
+        )
+
+    # Programs
+
+    def _bearer(self, token: str) -> Person:
+        from toril.console.issuer import bad_token, issuer_of
+
+        issuer = issuer_of(token)
+        if issuer == GITHUB and self.settings.machines:
+            return self._job(self._github.claims(token))
+        if issuer != self.settings.issuer:
+            raise bad_token("it is of another issuer")
+        claims = self.issuer.claims(token)
+        audiences = _texts(claims.get("aud"))
+        if claims.get("token_use", "access") != "access":
+            raise bad_token("it is not an access token")
+        # An access token of Cognito has no audience, but the client's id.
+        cognito = not audiences and "token_use" in claims and claims.get("client_id") == self.settings.client_id
+        if (self.settings.audience or self._address) not in audiences and not cognito:
+            raise bad_token("it is for another audience")
+        if claims["iat"] <= self._people.get(claims["sub"]).not_before:
+            raise bad_token("its person signed out everywhere")
+        return self._person_of(claims, by="token")
+
+    def _job(self, claims: Mapping[str, Any]) -> Person:
+        """Returns a job of GitHub; RefusedError for one that the settings do not list."""
+        from toril.console.issuer import bad_token
+
+        if _texts(claims.get("aud")) != [self._address]:
+            raise bad_token(f"request it for the audience {self._address}")
+        roles = [machine.role for machine in self.settings.machines if machine.matches(claims)]
+        if not roles:
+            text = "No machine of the console's settings is this repository with this environment or ref."
+            raise RefusedError(text, code="no-role", status=403)
+        name = f"{claims.get('repository')} {claims.get('environment') or claims.get('ref')}"
+        return Person(subject=claims["sub"], name=name, role=max(roles, key=ROLES.index), by="token")
+
+    def _person_of(self, claims: Mapping[str, Any], *, by: Any) -> Person:
+        known = self.settings.groups
+        roles = [known[group] for group in _texts(claims.get(self.settings.groups_claim)) if group in known]
+        if not roles:
+            text = f"Your account has no role here. Ask an administrator for one of the groups {', '.join(known)}."
+            raise RefusedError(text, code="no-role", status=403)
+        names = (claims.get(name) for name in ("name", "preferred_username", "email", "username"))
+        name = next((name for name in names if isinstance(name, str) and name), claims["sub"])
+        return Person(subject=claims["sub"], name=name[:200], role=max(roles, key=ROLES.index), by=by)
+
+
+def local_path(address: str) -> str:
+    """Returns a path of the console with its query; `/` for everything else.
+
+    >>> local_path("/runs?q=a"), local_path("//evil.example"), local_path("/\\\\evil.example"), local_path("https://a")
+    ('/runs?q=a', '/', '/', '/')
+    """
+    fits = LOCAL.fullmatch(address) and address.isascii() and urlsplit(address).path not in OWN_PATHS
+    return address if fits else "/"
+
+
+def is_safe_address(address: str) -> bool:
+    """Whether an address is https, or http on this machine."""
+    parts = urlsplit(address)
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
+    )
+
+
+def _texts(claim: object) -> list[str]:
+    """Returns a claim that is a text or a list of texts."""
+    found = claim if isinstance(claim, list) else [claim]
+    return [text for text in found if isinstance(text, str)]

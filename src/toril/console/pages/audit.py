@@ -1,0 +1,40 @@
+"""`/audit`: who changed what, one day at a time."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from toril.console.identity import Admin
+from toril.console.web import page
+from toril.records.console import AuditLine
+
+ROWS = 100  # a page
+
+router = APIRouter()
+
+
+@router.get("/audit")
+def audit_page(
+    request: Request,
+    person: Admin,
+    day: Annotated[str, Query(pattern=r"^\d{4}-\d\d-\d\d$|^$")] = "",
+    before: Annotated[str, Query(max_length=100)] = "",
+) -> Response:
+    setup = request.app.state.setup
+    days = setup.store.names("audit/")
+    shown = day or (days[-1] if days else f"{datetime.fromtimestamp(setup.clock.now(), UTC):%Y-%m-%d}")
+    keys = [key for key in setup.store.keys(f"audit/{shown}/") if not before or key.rsplit("/", 1)[1] < before]
+    newest = sorted(keys, reverse=True)[:ROWS]
+    found = setup.store.find_many(newest)
+    return page(
+        request,
+        "audit.html.jinja",
+        title="Audit",
+        day=shown,
+        earlier=max((one for one in days if one < shown), default=""),
+        later=min((one for one in days if one > shown), default=""),
+        lines=[AuditLine.from_json(found[key], key) for key in newest if key in found],
+        older=newest[-1].rsplit("/", 1)[1] if len(keys) > len(newest) else "",
+    )

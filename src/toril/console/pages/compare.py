@@ -1,0 +1,84 @@
+"""`/compare?run=a&run=b…&reference=a`: two to five runs against a pinned one; a form to choose, if there are fewer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from string import ascii_uppercase
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from toril.console.identity import Viewer
+from toril.console.runs import checked_id
+from toril.console.web import page
+from toril.errors import UserError
+from toril.masking import mask
+from toril.reports import Bundle
+from toril.reports.blocks import Headline, Report
+from toril.reports.charts.several import several
+from toril.reports.compare_blocks import several_blocks
+from toril.reports.comparison import compare
+from toril.reports.html import fragment
+from toril.runs.index import Query, search
+from toril.runs.stored import judged
+
+router = APIRouter()
+MOST_RUNS = 5
+OFFERED = 30  # runs to choose from
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One of the runs. `name`: a letter, by which charts and tables call it."""
+
+    name: str
+    bundle: Bundle
+    is_reference: bool
+    pin: str  # the address of this page with the run as the reference
+    without: str  # … and without the run
+
+    @property
+    def started_at(self) -> float | None:
+        known = self.bundle.summary.started_at
+        return datetime.fromisoformat(known).timestamp() if known else None
+
+
+@router.get("/compare")
+def compare_runs(request: Request, person: Viewer, reference: str = "", q: str = "", add: bool = False) -> Response:
+    """The comparison, or the form to choose runs."""
+    setup = request.app.state.setup
+    wanted = list(dict.fromkeys(filter(None, request.query_params.getlist("run"))))
+    bundles, problems = dict[str, Bundle](), list[str]()
+    for run_id in wanted[:MOST_RUNS]:
+        try:
+            bundles[run_id] = judged(setup.store, checked_id(run_id), setup.clock.now())
+        except UserError as error:  # a run that is not over, or was deleted; the others are compared nevertheless
+            problems.append(f"{run_id[:200]}: {mask(str(error))}")
+    if len(wanted) > MOST_RUNS:
+        problems.append(f"At most {MOST_RUNS} runs can be compared at once; these are the first {MOST_RUNS}.")
+    if len(bundles) < 2 or add:
+        rows = search(setup.store, Query(text=q), limit=OFFERED).rows
+        offered = [row for row in rows if row.run_id not in bundles]
+        return page(
+            request, "compare_form.html.jinja", title="Compare", chosen=list(bundles), offered=offered,
+            problems=problems, reference=reference, q=q, most=MOST_RUNS,
+        )  # fmt: skip
+    pinned = reference if reference in bundles else next(iter(bundles))
+    runs = [
+        Compared(name, bundles[run_id], run_id == pinned, _address(bundles, run_id), _address(bundles, pinned, run_id))
+        for name, run_id in zip(ascii_uppercase, bundles, strict=False)
+    ]
+    base = next(one for one in runs if one.is_reference)
+    pairs = {one.name: compare(base.bundle, one.bundle) for one in runs if one is not base}
+    charts = several({one.name: one.bundle for one in runs}, base.name)
+    report = Report(headline=Headline(suite="", text="", brief=""), blocks=(charts, *several_blocks(pairs, base.name)))
+    content = fragment(report, hero=False)
+    return page(
+        request, "compare.html.jinja", title="Compare", runs=runs, reference=base, pairs=pairs, problems=problems,
+        content=content.html, data=content.data, add=f"{_address(bundles, pinned)}&add=true", most=MOST_RUNS,
+    )  # fmt: skip
+
+
+def _address(bundles: dict[str, Bundle], reference: str, without: str = "") -> str:
+    kept = [("run", run_id) for run_id in bundles if run_id != without]
+    return "/compare?" + urlencode([*kept, *([("reference", reference)] if reference != without else [])])

@@ -1,0 +1,208 @@
+"""`/runs/{id}`: a run from its start to its report; stop, adjust, and the report in each format."""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import JSONResponse, Response
+
+from toril import text
+from toril.console.identity import Operator, Person, Viewer
+from toril.console.runs import Seen, checked_id, head_of, seen
+from toril.console.web import attachment, page, see
+from toril.errors import InfrastructureError, StoreError, UserError
+from toril.launchers.prepare import read_deployments
+from toril.records import Plan, run_key
+from toril.records.progress import Progress
+from toril.reports import FORMATS, Bundle, render
+from toril.reports.charts import charts_of
+from toril.reports.charts.now import live_charts
+from toril.reports.html import NO_CHARTS, Fragment, fragment
+from toril.reports.run_blocks import report_of
+from toril.runs.adjust import adjust
+from toril.runs.live import STALE_S
+from toril.runs.stored import ask_to_stop, judged
+from toril.store import Store
+from toril.store.records import find_record
+
+router = APIRouter()
+MOST_INLINE = 64_000  # bytes of the charts' data; a second request loads more
+PHASES = {"preparing": "Start", "running": "Load", "draining": "Last results", "waiting": "CloudWatch's metrics"}
+SHOWN: dict[str, Callable[[Any], str]] = {  # the kinds of figures that live.js writes, too
+    "us": text.time,
+    "rate": lambda rps: f"{text.number(round(rps, 1))}/s",
+    "count": text.number,
+    "span": lambda seconds: text.span(round(seconds)),
+    "share": lambda share: text.percent(round(100 * share)),
+    "usd": lambda usd: dollars(usd),
+    "text": str,
+}
+
+
+@router.get("/runs/{run_id}")
+def run(request: Request, person: Viewer, run_id: str) -> Response:
+    """The run in its state: requested, running, over."""
+    setup = request.app.state.setup
+    found = seen(setup.store, run_id, setup.clock.now())
+    if found.state == "judged":
+        return _over(request, person, run_id)
+    plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
+    if plan is None or found.state == "over":
+        return page(
+            request,
+            "run_state.html.jinja",
+            title=run_id,
+            **_head(setup.store, run_id, found, plan),
+            data=_data(found, run_id),
+        )
+    return _live(request, run_id, found, plan)
+
+
+@router.get("/runs/{run_id}/charts")
+def charts(request: Request, person: Viewer, run_id: str) -> Response:
+    """The data of the charts, if they are too large for the page."""
+    return JSONResponse(_content(_bundle(request, run_id)).data)
+
+
+@router.get("/runs/{run_id}/report")
+def report(request: Request, person: Viewer, run_id: str, format: str = "json", table: str = "cells") -> Response:
+    """The report of a run in a format, as a file."""
+    known = FORMATS.get(format)
+    bundle = _bundle(request, run_id, measurements=known is not None and known.timeline)
+    data = render(format, bundle, table)
+    return attachment(data, f"{run_id}.{FORMATS[format].extension}")
+
+
+@router.get("/runs/{run_id}/stop")
+def ask(request: Request, person: Operator, run_id: str) -> Response:
+    """The question before a stop, for browsers without script."""
+    setup = request.app.state.setup
+    found = seen(setup.store, run_id, setup.clock.now())
+    plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
+    return page(
+        request,
+        "run_stop.html.jinja",
+        title="Stop",
+        **_head(setup.store, run_id, found, plan),
+        **_left(setup.store, found, plan),
+    )
+
+
+@router.post("/runs/{run_id}/stop")
+def stop(request: Request, person: Operator, run_id: str) -> Response:
+    setup = request.app.state.setup
+    ask_to_stop(setup.store, checked_id(run_id), setup.clock.now(), f"{person.name} in the console")
+    return see(f"/runs/{run_id}", request)
+
+
+@router.post("/runs/{run_id}/rate")
+def change_rate(
+    request: Request,
+    person: Operator,
+    run_id: str,
+    rate: Annotated[str, Form(max_length=40)],
+    execution: Annotated[str, Form(max_length=300)],
+) -> Response:
+    setup = request.app.state.setup
+    now = setup.clock.now()
+    try:
+        adjust(setup.store, checked_id(run_id), rate, execution, now, person.name)
+    except UserError as error:
+        found = seen(setup.store, run_id, now)
+        plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
+        if plan is None or found.progress is None:
+            raise
+        return _live(request, run_id, found, plan, status=422, typed={execution: rate}, wrong={execution: str(error)})
+    return see(f"/runs/{run_id}", request)
+
+
+def dollars(usd: float) -> str:
+    """Returns an amount as people read it.
+
+    >>> [dollars(usd) for usd in (0, 0.004, 0.031, 12)]
+    ['less than $0.01', 'less than $0.01', '$0.03', '$12.00']
+    """
+    return "less than $0.01" if usd < 0.01 else f"${usd:,.2f}"
+
+
+# ── during the run
+
+
+def _live(request: Request, run_id: str, found: Seen, plan: Plan, status: int = 200, **form: Any) -> Response:
+    progress = found.progress
+    model = {
+        **_head(request.app.state.setup.store, run_id, found, plan),
+        **_left(request.app.state.setup.store, found, plan),
+        "now": progress,
+        "shown": _shown,
+        "phases": PHASES,
+        "age_s": found.age_s,
+        "is_old": found.age_s > STALE_S,
+        "typed": {},
+        "wrong": {},
+        **form,
+    }
+    if progress is None:
+        return page(request, "run_state.html.jinja", title=plan.suite, **model, data=_data(found, run_id))
+    data = _data(found, run_id, hourly_usd=model["hourly_usd"], progress=progress)
+    return page(request, "run_live.html.jinja", status=status, title=plan.suite, **model, data=data)
+
+
+def _data(found: Seen, run_id: str, *, hourly_usd: float = 0.0, progress: Progress | None = None) -> dict[str, Any]:
+    """Returns what live.js needs."""
+    of_charts = NO_CHARTS if progress is None else live_charts(progress)
+    own = {"id": run_id, "state": found.state, "begun": progress is not None, "age_s": found.age_s}
+    return {**of_charts, "run": {**own, "hourly_usd": hourly_usd}}
+
+
+def _left(store: Store, found: Seen, plan: Plan | None) -> dict[str, Any]:
+    """Returns the price of an hour, and of the rest of the load; 0 for local workers."""
+    hourly_usd = 0.0
+    if plan is not None and plan.on == "fargate":
+        from toril.launchers.pricing import hourly_usd as priced
+        from toril.launchers.pricing import read_prices
+
+        deployments: Any = {}
+        with suppress(InfrastructureError, StoreError):  # priced as default stacks
+            deployments = read_deployments(store)
+        hourly_usd = priced(plan, deployments, read_prices(os.environ))
+    progress = found.progress
+    left_s = max(0.0, progress.planned_s - progress.elapsed_s) if progress is not None else 0.0
+    return {"hourly_usd": hourly_usd, "left_s": left_s, "saved": dollars(hourly_usd * left_s / 3600) if left_s else ""}
+
+
+def _shown(value: Any, kind: str) -> str:
+    return "–" if value is None else SHOWN[kind](value)
+
+
+# ── after the run
+
+
+def _over(request: Request, person: Person, run_id: str) -> Response:
+    bundle = _bundle(request, run_id)
+    content = _content(bundle)
+    data = json.dumps(content.data, separators=(",", ":"))
+    model = {
+        **_head(request.app.state.setup.store, run_id, Seen(state="judged", etag=""), bundle.plan),
+        "content": content.html,
+        "data": content.data if len(data) <= MOST_INLINE else None,
+        "bundle": bundle,
+    }
+    return page(request, "run_over.html.jinja", title=f"{bundle.plan.suite}: {bundle.outcome}", **model)
+
+
+def _bundle(request: Request, run_id: str, *, measurements: bool = False) -> Bundle:
+    setup = request.app.state.setup
+    return judged(setup.store, checked_id(run_id), setup.clock.now(), measurements=measurements)
+
+
+def _content(bundle: Bundle) -> Fragment:
+    run = bundle.without_gaps()
+    return fragment(report_of(run, charts=charts_of(run)), files=f"/runs/{bundle.plan.run_id}/files/")
+
+
+def _head(store: Store, run_id: str, found: Seen, plan: Plan | None) -> dict[str, Any]:
+    return {"head": head_of(store, run_id, found, plan), "found": found}

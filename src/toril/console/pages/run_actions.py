@@ -1,0 +1,111 @@
+"""What people do with a run that is over: notes, baseline, another run like it, deletion."""
+
+import os
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from toril import text
+from toril.console.identity import Admin, Operator, Viewer
+from toril.console.pages.run import dollars
+from toril.console.pages.starting import start
+from toril.console.runs import Head, checked_id, head_of
+from toril.console.web import page, see
+from toril.errors import InfrastructureError, StoreError, UserError
+from toril.runs.notes import add_note, clear_baseline, notes_of, set_baseline
+from toril.runs.requests import StartEstimate, estimate, options_of, planned, requested
+from toril.runs.stored import delete_run
+
+router = APIRouter()
+
+
+@router.get("/runs/{run_id}/notes")
+def notes(request: Request, person: Viewer, run_id: str) -> Response:
+    return _notes(request, run_id)
+
+
+@router.post("/runs/{run_id}/notes")
+def write_note(
+    request: Request, person: Operator, run_id: str, note: Annotated[str, Form(max_length=10_000)] = ""
+) -> Response:
+    setup = request.app.state.setup
+    try:
+        add_note(setup.store, checked_id(run_id), note, by=person.name, at=setup.clock.now())
+    except StoreError:
+        raise
+    except UserError as error:
+        return _notes(request, run_id, status=422, typed=note, wrong=str(error))
+    return see(f"/runs/{run_id}/notes", request)
+
+
+@router.post("/runs/{run_id}/baseline")
+def change_baseline(request: Request, person: Operator, run_id: str) -> Response:
+    """Makes the run the baseline of its suite; if it is that already, the suite has none afterwards."""
+    setup = request.app.state.setup
+    head, now = head_of(setup.store, run_id), setup.clock.now()
+    if head.is_baseline:
+        clear_baseline(setup.store, head.suite)
+    else:
+        set_baseline(setup.store, head.suite, run_id, by=person.name, at=now)
+    return see(f"/runs/{run_id}", request)
+
+
+@router.get("/runs/{run_id}/rerun")
+def ask_rerun(request: Request, person: Operator, run_id: str) -> Response:
+    """Asks before another run of the same version with the same options, with its price."""
+    setup = request.app.state.setup
+    wanted, found, problem = requested(setup.store, checked_id(run_id)), None, ""
+    try:
+        found = estimate(setup.store, planned(setup.store, wanted), os.environ)
+    except InfrastructureError as error:  # without a region the start would fail, too
+        problem = str(error)
+    head = head_of(setup.store, run_id)
+    return page(
+        request,
+        "run_rerun.html.jinja",
+        title="Run again",
+        head=head,
+        wanted=wanted,
+        words=_words(found),
+        problem=problem,
+    )
+
+
+@router.post("/runs/{run_id}/rerun")
+def rerun(request: Request, person: Operator, run_id: str) -> Response:
+    wanted = requested(request.app.state.setup.store, checked_id(run_id))
+    return start(request, person, wanted.suite, options_of(wanted), wanted.version)
+
+
+@router.get("/runs/{run_id}/delete")
+def ask_delete(request: Request, person: Admin, run_id: str) -> Response:
+    return page(request, "run_delete.html.jinja", title="Delete", head=head_of(request.app.state.setup.store, run_id))
+
+
+@router.post("/runs/{run_id}/delete")
+def delete(request: Request, person: Admin, run_id: str) -> Response:
+    setup = request.app.state.setup
+    head: Head = head_of(setup.store, run_id)
+    delete_run(setup.store, head.run_id, setup.clock.now())
+    return see("/runs", request)
+
+
+def _notes(request: Request, run_id: str, status: int = 200, typed: str = "", wrong: str = "") -> Response:
+    store = request.app.state.setup.store
+    return page(
+        request, "run_notes.html.jinja", status=status, title="Notes", head=head_of(store, run_id),
+        notes=notes_of(store, checked_id(run_id)), typed=typed, wrong=wrong,
+    )  # fmt: skip
+
+
+def _words(found: StartEstimate | None) -> str:
+    """Returns what a start would use, for its button."""
+    if found is None:
+        return ""
+    parts = [text.plural(sum(found.workers.values()), "worker")]
+    if found.start_s is not None:
+        parts.append(f"load begins in about {text.span(round(found.start_s))}")
+    if found.usd:
+        parts.append(f"{'at most ' if found.at_most else ''}{dollars(found.usd)}")
+    return ": " + ", ".join(parts)

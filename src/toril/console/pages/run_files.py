@@ -1,0 +1,126 @@
+"""`/runs/{id}/files` and `/runs/{id}/suite`: what a run left behind. Files are attachments and never pages."""
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from toril.console.identity import Viewer
+from toril.console.runs import checked_id, head_of
+from toril.console.web import attachment, page
+from toril.errors import NoSuchRunError, StoreError
+from toril.masking import mask
+from toril.records import run_key
+from toril.store import Store
+from toril.store.keys import is_key
+
+router = APIRouter()
+MOST_THROUGH = 5 << 20  # bytes; the bucket itself serves larger files
+MOST_OF_FOLDER = 64 << 20  # without presigned addresses
+MOST_SHOWN = 64 << 10  # bytes of a text on a page: its end
+MOST_LISTED = 2_000
+LOGS = (".log", ".txt")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a run. `path`: in the run's folder."""
+
+    path: str
+    size: int
+    modified_at: float
+
+    @property
+    def is_log(self) -> bool:
+        return self.path.startswith("workers/") and self.path.endswith(LOGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The text of a file. `left_out`: bytes before it."""
+
+    path: str
+    text: str
+    left_out: int = 0
+
+
+@router.get("/runs/{run_id}/files")
+def files(request: Request, person: Viewer, run_id: str, log: str = "") -> Response:
+    """The list of files, and the end of one log."""
+    store: Store = request.app.state.setup.store
+    found = files_of(store, run_id)
+    shown = None
+    if log:
+        shown = _text(store, run_id, log, next((one.size for one in found if one.path == log and one.is_log), None))
+    logs = [one for one in found if one.is_log]
+    return page(
+        request,
+        "run_files.html.jinja",
+        title="Files",
+        files=found[:MOST_LISTED],
+        left_out=max(0, len(found) - MOST_LISTED),
+        logs=logs,
+        shown=shown,
+        head=head_of(store, run_id),
+    )
+
+
+@router.get("/runs/{run_id}/files/{path:path}")
+def download(request: Request, person: Viewer, run_id: str, path: str) -> Response:
+    """One file as an attachment; a large one from the bucket itself."""
+    setup = request.app.state.setup
+    key = _key(run_id, path)
+    most = MOST_OF_FOLDER if setup.presign is None else MOST_THROUGH
+    data = setup.store.find(key, most)
+    if data is None:
+        raise _missing(run_id, path)
+    if len(data) <= most:
+        return attachment(data, f"{run_id}-{path.rpartition('/')[2]}")
+    if setup.presign is None:
+        raise StoreError(f"{path} has more than {most >> 20} MiB; read it from the store", code="too-large")
+    return RedirectResponse(setup.presign(key), status_code=303)
+
+
+@router.get("/runs/{run_id}/suite")
+def suite(request: Request, person: Viewer, run_id: str, file: str = "") -> Response:
+    """The suite as it was run: its files, and the text of one."""
+    store: Store = request.app.state.setup.store
+    head = head_of(store, run_id)
+    known = {} if head.plan is None else head.plan.files
+    names = sorted(known)
+    first = file or next((name for name in names if name.endswith((".yml", ".yaml"))), names[0] if names else "")
+    if file and file not in known:
+        raise _missing(run_id, file)
+    shown = _text(store, run_id, f"suite/{first}", None) if first in known else None
+    return page(request, "run_suite.html.jinja", title="Suite", names=names, chosen=first, shown=shown, head=head)
+
+
+def files_of(store: Store, run_id: str) -> list[File]:
+    """Returns the files of a run; NoSuchRunError if it has none."""
+    top = run_key(checked_id(run_id)) + "/"
+    found = [File(one.key.removeprefix(top), one.size, one.modified_at) for one in store.entries(top)]
+    if not found:
+        raise NoSuchRunError(f"no run {run_id} in this store; its folder may have expired", code="no-such-run")
+    return sorted(found, key=lambda one: one.path)
+
+
+def _text(store: Store, run_id: str, path: str, size: int | None) -> Shown:
+    """Returns the end of a text file, without credentials; StoreError for other files."""
+    data = store.find(_key(run_id, path), MOST_THROUGH)
+    if data is None:
+        raise _missing(run_id, path)
+    if b"\0" in data[:MOST_SHOWN]:
+        return Shown(path, "This is no text. Download the file.")
+    end = data[-MOST_SHOWN:] if size is None or size <= MOST_THROUGH else data[:MOST_SHOWN]
+    return Shown(path, mask(end.decode("utf-8", "replace")), len(data) - len(end))
+
+
+def _key(run_id: str, path: str) -> str:
+    key = run_key(checked_id(run_id), path)
+    if not is_key(key):
+        raise _missing(run_id, path)
+    return key
+
+
+def _missing(run_id: str, path: str) -> StoreError:
+    return StoreError(f"run {run_id} has no file {path[:300]!r}", code="no-such-key")

@@ -1,0 +1,207 @@
+"""`/runs`: search, compare and delete runs. All figures come from the store's index."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import Response
+
+from toril import text
+from toril.console.identity import Admin, Viewer
+from toril.console.web import page, see
+from toril.errors import OptionError
+from toril.records.history import IndexRow, ListedRun
+from toril.reports import runs_table
+from toril.runs import activity, index, stored
+from toril.runs.notes import baseline_of
+from toril.store import Store
+
+router = APIRouter()
+ROWS = 50
+MOST_DELETED = 100
+MOST_IN_CSV = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that people can choose."""
+
+    title: str
+    show: Callable[[IndexRow], str]
+    number: bool = True
+    compared: Callable[[IndexRow], float | None] | None = None  # in µs or 1/s; the difference to the baseline is shown
+    unit: str = ""
+
+
+def _share(row: IndexRow) -> float | None:
+    return 100 * row.failures / row.samples if row.samples else None
+
+
+COLUMNS: dict[str, Column] = {
+    "duration": Column("Duration", lambda row: "–" if row.duration_s is None else text.span(row.duration_s)),
+    "requests": Column("Requests", lambda row: text.number(row.samples)),
+    "failed": Column(
+        "Failed", lambda row: text.share(row.failures, row.samples) if row.failures else "0", True, _share, "%"
+    ),
+    "p95": Column("p95", lambda row: text.time(row.p95_us), True, lambda row: row.p95_us, "us"),
+    "rate": Column(
+        "Rate", lambda row: "–" if row.rps is None else f"{text.number(row.rps)}/s", True, lambda row: row.rps, "/s"
+    ),
+    "cost": Column("Cost", lambda row: "–" if row.cost_usd is None else f"${row.cost_usd:,.2f}"),
+    "workers": Column("Workers", lambda row: text.number(row.workers)),
+    "locations": Column("Locations", lambda row: ", ".join(row.locations) or "this machine", number=False),
+    "tags": Column("Tags", lambda row: " ".join(f"{key}={value}" for key, value in row.tags.items()), number=False),
+}
+USUAL = ("duration", "requests", "failed", "p95", "rate", "cost", "tags")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell, and its difference to the baseline of the run's suite."""
+
+    value: str
+    change: str = ""
+    tags: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One row of the page."""
+
+    run_id: str
+    suite: str
+    outcome: str
+    kind: str
+    started_at: float
+    reasons: Sequence[str]
+    baseline: bool
+    cells: dict[str, Cell]
+
+
+@router.get("/runs")
+def runs(
+    request: Request,
+    person: Viewer,
+    q: str = "",
+    suite: str = "",
+    outcome: Literal["", "passed", "failed", "inconclusive"] = "",
+    kind: Literal["", "run", "duet", "functional", "smoke"] = "",
+    location: str = "",
+    tag: str = "",
+    since: Annotated[str, Query(alias="from")] = "",
+    until: Annotated[str, Query(alias="to")] = "",
+    columns: Annotated[tuple[str, ...], Query()] = USUAL,
+    cursor: str = "",
+) -> Response:
+    setup = request.app.state.setup
+    wanted = query_of(q, suite, outcome, kind, location, tag, since, until)
+    every = index.all_rows(setup.store)
+    found = index.page_of(every, wanted, cursor=cursor, limit=ROWS)
+    chosen = [name for name in columns if name in COLUMNS]
+    filtered = wanted != index.Query()
+    return page(
+        request,
+        "runs.html.jinja",
+        title="Runs",
+        wanted=wanted,
+        tag=tag,
+        filtered=filtered,
+        suites=sorted({row.suite for row in every}),
+        rows=_shown(setup.store, found.rows, every, chosen),
+        going_on=() if filtered or cursor else activity.running(setup.store, setup.clock.now()),
+        columns=COLUMNS,
+        chosen=chosen,
+        next_cursor=found.cursor,
+    )
+
+
+@router.get("/runs.csv")
+def as_csv(
+    request: Request,
+    person: Viewer,
+    q: str = "",
+    suite: str = "",
+    outcome: Literal["", "passed", "failed", "inconclusive"] = "",
+    kind: Literal["", "run", "duet", "functional", "smoke"] = "",
+    location: str = "",
+    tag: str = "",
+    since: Annotated[str, Query(alias="from")] = "",
+    until: Annotated[str, Query(alias="to")] = "",
+) -> Response:
+    wanted = query_of(q, suite, outcome, kind, location, tag, since, until)
+    found = index.search(request.app.state.setup.store, wanted, limit=MOST_IN_CSV)
+    headers = {"content-disposition": 'attachment; filename="runs.csv"'}
+    return Response(
+        runs_table.as_csv([ListedRun(row, row.outcome) for row in found.rows]),
+        media_type="text/csv; charset=utf-8",
+        headers=headers,
+    )
+
+
+@router.post("/runs")
+def delete(
+    request: Request, person: Admin, run: Annotated[list[str], Form()], delete: Annotated[str, Form()]
+) -> Response:
+    """Deletes the selected runs: their files and their history."""
+    if not 0 < len(run) <= MOST_DELETED:
+        raise OptionError(f"Select 1 to {MOST_DELETED} runs.", code="no-run-named")
+    for run_id in run:
+        stored.delete_run(request.app.state.setup.store, run_id, request.app.state.setup.clock.now())
+    return see("/runs", request)
+
+
+def query_of(
+    text: str, suite: str, outcome: str, kind: str, location: str, tag: str, since: str, until: str
+) -> index.Query:
+    """Returns the search that the parameters describe; OptionError for an invalid date or tag."""
+    key, equals, value = tag.partition("=")
+    if tag and not (key and equals):
+        raise OptionError(f"tag `{tag}`: write key=value.", code="option-value")
+    return index.Query(
+        text=text.strip(),
+        suite=suite,
+        outcome=outcome,
+        kind=kind,
+        location=location.strip(),
+        tags={key: value} if tag else {},
+        from_s=_day(since) if since else None,
+        to_s=_day(until) + timedelta(days=1).total_seconds() if until else None,
+    )
+
+
+def _shown(store: Store, rows: Sequence[IndexRow], every: Sequence[IndexRow], chosen: Sequence[str]) -> list[Shown]:
+    baselines = {suite: baseline_of(store, suite) for suite in {row.suite for row in rows}}
+    ids = {one.run_id for one in baselines.values() if one is not None}
+    found = {row.suite: row for row in every if row.run_id in ids}
+    return [
+        Shown(
+            run_id=row.run_id,
+            suite=row.suite,
+            outcome=row.outcome,
+            kind=row.kind,
+            started_at=row.started_at,
+            reasons=row.reasons,
+            baseline=row.run_id in ids,
+            cells={name: _cell(name, row, found.get(row.suite)) for name in chosen},
+        )
+        for row in rows
+    ]
+
+
+def _cell(name: str, row: IndexRow, base: IndexRow | None) -> Cell:
+    column = COLUMNS[name]
+    change = ""
+    if column.compared is not None and base is not None and base.run_id != row.run_id:
+        own, other = column.compared(row), column.compared(base)
+        if own is not None and other is not None:
+            change = text.difference(own - other, column.unit)
+    return Cell(column.show(row), change, tuple(row.tags.items()) if name == "tags" else ())
+
+
+def _day(written: str) -> float:
+    try:
+        return datetime.strptime(written, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError as error:
+        raise OptionError(f"`{written}` is not a date; write it as 2026-11-27.", code="option-value") from error

@@ -1,0 +1,229 @@
+"""`/schedules`: when suites run by themselves. For a store in a folder, the lines of other schedulers."""
+
+import re
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+
+from toril.console.identity import Operator, Person, Viewer
+from toril.console.pages.posted import Posted
+from toril.console.web import page, see, status_of
+from toril.errors import OptionError, UserError
+from toril.masking import mask
+from toril.records.document import why
+from toril.records.history import IndexRow
+from toril.records.schedule import SuiteSchedule, parse
+from toril.runs import suites
+from toril.runs.index import all_rows
+from toril.runs.schedules import PRESETS, local_lines, next_runs
+from toril.text import plural, span
+
+router = APIRouter()
+
+SHOWN = 5  # next runs of a schedule
+AT = "%Y-%m-%dT%H:%M"  # of a field for a local time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A schedule in the table."""
+
+    schedule: SuiteSchedule
+    when: str
+    next_at: list[float]
+    last: IndexRow | None  # the suite's last run
+
+
+@router.get("/schedules")
+def list_schedules(request: Request, person: Viewer) -> Response:
+    setup, query = request.app.state.setup, dict(request.query_params)
+    known = {one.name: one for one in schedules_of(setup)}
+    edited = known.get(query.get("edit", ""))
+    fields = {**EMPTY, **(_fields(edited) if edited else {}), **query}
+    return _page(request, fields, editing=edited.name if edited and edited.source == "console" else "")
+
+
+@router.post("/schedules")
+def save(request: Request, person: Operator, posted: Posted) -> Response:
+    """Creates a schedule, or changes the one in the field `editing`."""
+    setup = request.app.state.setup
+    fields = {**EMPTY, **{name: str(value) for name, value in posted.items()}}
+    editing = fields.get("editing", "")
+    try:
+        wanted = _schedule(fields, setup, person)
+        suites.current(setup.store, wanted.suite)
+        if editing:
+            before = _own(setup, editing)
+            kept = {"name": editing, "paused": before.paused, "began_at": before.began_at}
+            setup.schedules.update(wanted.model_copy(update=kept))
+        else:
+            _scheduler(setup).create(wanted)
+    except UserError as error:
+        return _page(request, fields, editing=editing, wrong=error)
+    return see("/schedules", request)
+
+
+@router.post("/schedules/{name}/{change}")
+def change(request: Request, name: str, change: str, person: Operator) -> Response:
+    """Pauses, resumes or deletes a schedule of the console."""
+    setup = request.app.state.setup
+    found = _own(setup, name)
+    if change == "delete":
+        setup.schedules.delete(name)
+    elif change in ("pause", "resume"):
+        setup.schedules.update(found.model_copy(update={"paused": change == "pause"}))
+    else:
+        raise OptionError(f"`{change[:40]}`: use pause, resume or delete.", code="unknown-value")
+    return see("/schedules", request)
+
+
+# ── what other pages show
+
+
+def schedules_of(setup: Any) -> list[SuiteSchedule]:
+    """Returns all schedules of a console; none for a store in a folder, or if they cannot be read now."""
+    if setup.schedules is None:
+        return []
+    found: list[SuiteSchedule] = setup.schedules.schedules()[0]
+    return found
+
+
+def next_by_suite(setup: Any) -> dict[str, float]:
+    """Returns the next scheduled run of each suite, in seconds since the epoch."""
+    found: dict[str, float] = {}
+    for one in schedules_of(setup):
+        for at in next_runs(one, setup.clock.now(), 1):
+            found[one.suite] = min(at, found.get(one.suite, at))
+    return found
+
+
+def in_words(schedule: SuiteSchedule) -> str:
+    """Returns when a schedule runs: the name of a preset, or its time or interval; else its expression."""
+    preset = next((one.label for one in PRESETS if one.when == schedule.when), None)
+    parsed = parse(schedule.when)
+    if preset:
+        return preset
+    if isinstance(parsed, int):
+        return f"Every {span(parsed)}"
+    if isinstance(parsed, datetime):
+        return f"Once at {parsed:%Y-%m-%d %H:%M}"
+    if at := re.fullmatch(r"cron\((\d+) (\d+) \* \* \? \*\)", schedule.when):
+        return f"Every day at {int(at[2]):02d}:{int(at[1]):02d}"
+    return schedule.when
+
+
+# ── the form
+
+EMPTY = {"name": "", "suite": "", "preset": "nightly", "when": "", "at": "", "timezone": "UTC", "expires": ""}
+
+
+def _fields(schedule: SuiteSchedule) -> dict[str, str]:
+    preset = next((one.name for one in PRESETS if one.when == schedule.when), "custom")
+    at = parse(schedule.when)
+    expires = schedule.expires_at
+    zone = ZoneInfo(schedule.timezone)
+    return {
+        "name": schedule.name,
+        "suite": schedule.suite,
+        "preset": "once" if isinstance(at, datetime) else preset,
+        "when": schedule.when,
+        "at": f"{at:{AT}}" if isinstance(at, datetime) else "",
+        "timezone": schedule.timezone,
+        "expires": "" if expires is None else f"{datetime.fromtimestamp(expires, zone):{AT}}",
+    }
+
+
+def _schedule(fields: Mapping[str, str], setup: Any, person: Person) -> SuiteSchedule:
+    """Returns the schedule in the form's fields; OptionError for a wrong one."""
+    preset = next((one.when for one in PRESETS if one.name == fields["preset"]), fields["when"].strip())
+    when = f"at({fields['at']}:00)" if fields["preset"] == "once" else preset
+    name = fields["name"].strip() or f"{fields['suite']}-{fields['preset']}"
+    zone, expires_at = fields["timezone"].strip(), None
+    try:
+        if fields["expires"]:
+            expires_at = datetime.fromisoformat(fields["expires"]).replace(tzinfo=ZoneInfo(zone)).timestamp()
+        return SuiteSchedule(
+            name=name,
+            suite=fields["suite"],
+            when=when,
+            timezone=zone,
+            expires_at=expires_at,
+            max_cost_usd=None if person.may("admin") else setup.max_cost_usd,
+        )
+    except ValidationError as error:
+        raise OptionError(f"The schedule is invalid: {why(error)}", code="bad-schedule") from error
+    except (ValueError, zoneinfo.ZoneInfoNotFoundError) as error:
+        raise OptionError(f"The expiry is invalid: {error}", code="bad-schedule") from error
+
+
+def _scheduler(setup: Any) -> Any:
+    if setup.schedules is None:
+        text = "A store in a folder has no scheduler. Use one of the lines on this page."
+        raise OptionError(text, code="no-scheduler")
+    return setup.schedules
+
+
+def _own(setup: Any, name: str) -> SuiteSchedule:
+    """Returns a schedule of the console; OptionError for another one."""
+    found: SuiteSchedule | None = next((one for one in _scheduler(setup).schedules()[0] if one.name == name), None)
+    if found is None:
+        raise OptionError(f"{name[:80]}: there is no such schedule.", code="no-such-schedule")
+    if found.source != "console":
+        text = f"{name} is in the settings of a stack. Change it there, with `pulumi config set`."
+        raise OptionError(text, code="schedule-of-stack")
+    return found
+
+
+def _page(
+    request: Request, fields: Mapping[str, str], *, editing: str = "", wrong: UserError | None = None
+) -> Response:
+    setup = request.app.state.setup
+    now = setup.clock.now()
+    problem = mask(str(wrong)) if wrong else ""
+    others: list[str] = []
+    known: list[SuiteSchedule] = []
+    if setup.schedules is not None:
+        try:
+            known, others = setup.schedules.schedules()
+        except UserError as error:
+            problem = problem or mask(str(error))
+    last: dict[str, IndexRow] = {}
+    for row in all_rows(setup.store):
+        last.setdefault(row.suite, row)
+    names = suites.suite_names(setup.store)
+    preview, lines = None, None
+    try:
+        preview = _schedule(
+            {**fields, "suite": fields["suite"] or (names or ["suite"])[0]}, setup, request.state.person
+        )
+        lines = local_lines(preview, setup.store.address("").rstrip("/"))
+    except OptionError as error:
+        problem = problem or (mask(str(error)) if fields != EMPTY else "")
+    return page(
+        request,
+        "schedules.html.jinja",
+        title="Schedules",
+        status=status_of(wrong) if wrong else 200,
+        lines=[
+            Line(schedule=one, when=in_words(one), next_at=next_runs(one, now, SHOWN), last=last.get(one.suite))
+            for one in known
+        ],
+        others=others,
+        local=setup.schedules is None,
+        fields=fields,
+        editing=editing,
+        wrong=problem,
+        suites=names,
+        presets=PRESETS,
+        zones=sorted(zoneinfo.available_timezones()),
+        next_at=next_runs(preview, now, SHOWN) if preview else [],
+        local_lines=lines,
+        summary=plural(len(known), "schedule"),
+    )

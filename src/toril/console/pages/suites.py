@@ -1,0 +1,218 @@
+"""`/suites`: the list; a suite with its runs and versions; start, copy, delete and download."""
+
+import io
+import os
+import zipfile
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from toril.authoring.options import read_locations
+from toril.console import planned
+from toril.console.editor import pairs_of
+from toril.console.identity import Operator, Viewer
+from toril.console.pages.edit import checked_new_name, main_of
+from toril.console.pages.schedules import next_by_suite, schedules_of
+from toril.console.pages.starting import start
+from toril.console.web import page, see
+from toril.errors import OptionError, UserError
+from toril.masking import mask
+from toril.plan.options import RunOptions
+from toril.records.console import SuiteVersion
+from toril.records.history import IndexRow
+from toril.runs import suites
+from toril.runs.history import history
+from toril.runs.index import all_rows
+from toril.runs.requests import StartEstimate, estimate
+from toril.store import Store
+
+router = APIRouter()
+
+SHOWN_RUNS = 20
+READERS = 8  # threads; a list reads one record of each suite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A suite in the list."""
+
+    version: SuiteVersion
+    runs: list[IndexRow]  # newest first
+    next_at: float | None
+
+    @property
+    def trend(self) -> list[float | None]:
+        """The p95 of the last runs on the main branch, oldest first."""
+        kept = [row for row in self.runs if not row.branch and row.kind == "run"]
+        return [row.p95_us for row in reversed(kept[:SHOWN_RUNS])]
+
+
+@router.get("/suites")
+def list_suites(request: Request, person: Viewer, q: str = "") -> Response:
+    setup = request.app.state.setup
+    store: Store = setup.store
+    names = [name for name in suites.suite_names(store) if q.casefold() in name.casefold()]
+    runs: dict[str, list[IndexRow]] = defaultdict(list)
+    for row in all_rows(store):
+        runs[row.suite].append(row)
+    due = next_by_suite(setup)
+    with ThreadPoolExecutor(READERS) as pool:
+        found = pool.map(lambda name: suites.current(store, name), names)
+        lines = [Line(version=one, runs=runs[one.suite], next_at=due.get(one.suite)) for one in found]
+    return page(request, "suites.html.jinja", title="Suites", lines=lines, q=q)
+
+
+@router.get("/suites/{name}")
+def show_suite(request: Request, name: str, person: Viewer) -> Response:
+    setup = request.app.state.setup
+    version, files = suites.read(setup.store, name)
+    on = planned.launcher_of(setup.store)
+    checked = suites.validate(files, RunOptions(on=on), name=name, now=setup.clock.now())
+    words = ""
+    if checked.plan is not None:
+        try:
+            words = planned.in_words(estimate(setup.store, checked.plan, os.environ))
+        except UserError:  # a start says why
+            words = ""
+    main = main_of(files)
+    runs = history(setup.store, name, SHOWN_RUNS)
+    return page(
+        request,
+        "suite.html.jinja",
+        title=name,
+        version=version,
+        versions=suites.versions(setup.store, name),
+        sizes={path: len(data) for path, data in files.items()},
+        main=main,
+        content=files.get(main, b"").decode(errors="replace"),
+        checked=checked,
+        curve=planned.curve_of(checked.plan) if checked.plan else None,
+        words=words,
+        runs=runs,
+        trend=[
+            one.total.percentiles["p95"].value_us if "p95" in one.total.percentiles else None for one in reversed(runs)
+        ],
+        schedules=[one for one in schedules_of(setup) if one.suite == name],
+        due=next_by_suite(setup).get(name),
+    )
+
+
+@router.get("/suites/{name}/versions/{number}")
+def show_version(request: Request, name: str, number: int, person: Viewer, against: int | None = None) -> Response:
+    """Shows a version, and its difference to another one; by default to the one before."""
+    store: Store = request.app.state.setup.store
+    version, files = suites.read(store, name, number)
+    known = suites.versions(store, name)
+    if against is None:
+        against = max((one.number for one in known if one.number < number), default=None)
+    before: Mapping[str, bytes] = {} if against is None else suites.read(store, name, against)[1]
+    return page(
+        request,
+        "version.html.jinja",
+        title=f"{name}, version {number}",
+        name=name,
+        shown=version,
+        versions=known,
+        against=against,
+        changes=mask(suites.diff(before, files)),
+        content=files.get(main_of(files), b"").decode(errors="replace"),
+    )
+
+
+@router.post("/suites/{name}/versions/{number}")
+def restore(request: Request, name: str, number: int, person: Operator) -> Response:
+    """Saves an earlier version again, as the newest one."""
+    setup = request.app.state.setup
+    _, files = suites.read(setup.store, name, number)
+    comment, at = f"version {number} again", setup.clock.now()
+    suites.save(setup.store, name, files, by=person.name, comment=comment, at=at, expected=None)
+    return see(f"/suites/{name}", request)
+
+
+@router.get("/suites/{name}/start")
+def ask_start(request: Request, name: str, person: Operator) -> Response:
+    """Shows the options of a start, and what they would use and cost."""
+    setup = request.app.state.setup
+    query = dict(request.query_params)
+    query = {"workers": "", "locations": "", "tags": ""} | query
+    found: StartEstimate | None = None
+    wrong = ""
+    try:
+        _, files = suites.read(setup.store, name)
+        checked = suites.validate(files, _options(query, setup.store), name=name, now=setup.clock.now())
+        wrong = checked.problem.message if checked.problem else ""
+        found = estimate(setup.store, checked.plan, os.environ) if checked.plan else None
+    except OptionError as error:
+        wrong = str(error)
+    words = planned.in_words(found)
+    title = f"Start {name}"
+    return page(
+        request, "start.html.jinja", title=title, name=name, fields=query, wrong=mask(wrong), words=words, start=found
+    )
+
+
+@router.post("/suites/{name}/start")
+def start_now(
+    request: Request,
+    name: str,
+    person: Operator,
+    workers: Annotated[str, Form()] = "",
+    locations: Annotated[str, Form()] = "",
+    tags: Annotated[str, Form()] = "",
+    smoke: Annotated[str, Form()] = "",
+) -> Response:
+    fields = {"workers": workers, "locations": locations, "tags": tags, "smoke": smoke}
+    return start(request, person, name, _options(fields, request.app.state.setup.store))
+
+
+@router.post("/suites/{name}/copy")
+def copy(request: Request, name: str, person: Operator, to: Annotated[str, Form()]) -> Response:
+    setup = request.app.state.setup
+    suites.copy(setup.store, name, checked_new_name(to.strip()), by=person.name, at=setup.clock.now())
+    return see(f"/suites/{to.strip()}", request)
+
+
+@router.post("/suites/{name}/delete")
+def delete(request: Request, name: str, person: Operator) -> Response:
+    """Deletes a suite; its runs stay. Schedules that use it have to go first, because they would fail."""
+    setup = request.app.state.setup
+    using = [one.name for one in schedules_of(setup) if one.suite == name]
+    if using:
+        text = f"{name} is used by the schedules {', '.join(using)}. Delete these first."
+        raise OptionError(text, code="suite-in-use")
+    suites.delete(setup.store, name)
+    return see("/suites", request)
+
+
+@router.get("/suites/{name}/download")
+def download(request: Request, name: str, person: Viewer, version: int | None = None) -> Response:
+    """Returns the files of a version as a zip."""
+    found, files = suites.read(request.app.state.setup.store, name, version)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in sorted(files.items()):
+            archive.writestr(f"{name}/{path}", data)
+    headers = {"content-disposition": f'attachment; filename="{found.suite}-{found.number}.zip"'}
+    return Response(packed.getvalue(), media_type="application/zip", headers=headers)
+
+
+def _options(fields: Mapping[str, str], store: Store) -> RunOptions:
+    """Returns the options of a start form."""
+    workers, places = (
+        fields["workers"].strip(),
+        [one for one in fields["locations"].replace("\n", ",").split(",") if one.strip()],
+    )
+    if workers and not workers.isdecimal():
+        raise OptionError(f"Workers `{workers[:20]}`: write a whole number, or nothing.", code="not-a-number")
+    return RunOptions(
+        on=planned.launcher_of(store),
+        workers=int(workers) if workers else None,
+        locations={name: str(float(weight)) for name, weight in read_locations(places).items()},
+        tags=pairs_of(fields["tags"], "="),
+        smoke=bool(fields.get("smoke")),
+    )

@@ -1,0 +1,176 @@
+"""What `toril plan` says of a suite that is being edited: messages, the load over time, workers, start time and price.
+
+Nothing of the suite is executed or downloaded.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from toril import text
+from toril.console.editor import Draft, Mark
+from toril.errors import InfrastructureError, UserError
+from toril.masking import mask
+from toril.plan.options import RunOptions
+from toril.records import Deployment, LauncherName, Plan
+from toril.runs import suites
+from toril.runs.requests import StartEstimate, estimate
+from toril.store import FolderStore, Store
+
+WIDTH, HEIGHT = 320, 90  # of the drawn load
+POINTS = 160
+FILE = "suite.yml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadCurve:
+    """The planned load over time, as the path of an SVG of WIDTH × HEIGHT."""
+
+    path: str
+    peak: str
+    length: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A location of the plan."""
+
+    name: str
+    workers: int
+    vcpus: float | None = None  # of its workers; None on this machine
+    allowed: int | None = None  # vCPU a run, by the region's stack; None: there is no stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The result of a check."""
+
+    marks: tuple[Mark, ...] = ()
+    plan: Plan | None = None
+    curve: LoadCurve | None = None
+    places: tuple[Place, ...] = ()
+    start: StartEstimate | None = None
+
+    @property
+    def json_marks(self) -> list[dict[str, str | int | None]]:
+        """The messages for the page's script, which shows them at fields and lines."""
+        return [asdict(mark) for mark in self.marks]
+
+    @property
+    def failed(self) -> bool:
+        return any(mark.level == "error" for mark in self.marks)
+
+
+def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now: float) -> Planned:
+    """Plans the draft with the other files of its suite."""
+    if draft.empty:
+        return Planned()
+    marks = draft.marks_of_criteria()
+    name = draft.suite_name or "suite"
+    try:
+        written = {**files, main: draft.written.encode()}
+        found = suites.validate(written, RunOptions(on=launcher_of(store)), name=name, now=now)
+    except UserError as error:
+        return Planned(marks=(*marks, Mark(message=mask(str(error)))))
+    of_criteria = bool(marks)
+    if found.problem is not None:
+        problem = _mark(found.problem, draft, "error")
+        if not (of_criteria and "criteria[" in found.problem.message):  # its field has the message already
+            marks.append(problem)
+    marks += [_mark(one, draft, "warning") for one in found.warnings]
+    if found.plan is None:
+        return Planned(marks=tuple(marks))
+    regions = deployments(store)
+    start: StartEstimate | None = None
+    try:
+        start = estimate(store, found.plan, os.environ)
+    except UserError as error:
+        marks.append(Mark(message=f"start time and price are unknown: {error}", level="warning"))
+    return Planned(
+        marks=tuple(marks),
+        plan=found.plan,
+        curve=curve_of(found.plan),
+        places=tuple(_places(found.plan, regions)),
+        start=start,
+    )
+
+
+def launcher_of(store: Store) -> LauncherName:
+    """Returns where workers of a store's runs can be: those of a folder are on this machine."""
+    return "local" if isinstance(store, FolderStore) else "fargate"
+
+
+def deployments(store: Store) -> dict[str, Deployment]:
+    """Returns the store's regions by name; none if no region is deployed."""
+    from toril.launchers.prepare import read_deployments
+
+    try:
+        return read_deployments(store, damaged=[])
+    except InfrastructureError:
+        return {}
+
+
+def in_words(start: StartEstimate | None) -> str:
+    """Returns what a start uses: `6 workers, 2 regions, about 2 min to start, $0.04`."""
+    if start is None:
+        return ""
+    workers = text.plural(sum(start.workers.values()), "worker")
+    if start.start_s is None:
+        return f"{workers} on this machine"
+    from toril.launchers.pricing import money
+
+    price = f"{'at most ' if start.at_most else ''}${money(start.usd)}"
+    regions = text.plural(len(start.workers), "region")
+    return f"{workers}, {regions}, about {text.span(round(start.start_s))} to start, {price}"
+
+
+def curve_of(plan: Plan) -> LoadCurve | None:
+    """Returns the planned requests per second; without a rate, the planned users. None without a planned end."""
+    from toril.summary.load import planned_users  # numpy, which lists do not need
+
+    length_s = plan.duration_s
+    if not length_s or plan.functional:
+        return None
+    times_s = [length_s * place / POINTS for place in range(POINTS + 1)]
+    rates = [(one, rate) for one in plan.executions if (rate := one.planned_rate()) is not None]
+    if rates:
+        values = [
+            sum(rate.rate_at(min(at_s, length_s - 1e-6) - one.delay_s) for one, rate in rates) for at_s in times_s
+        ]
+        peak = f"{text.quantity(round(max(values), 3), '/s')}"
+    else:
+        values = [sum(planned_users(one, min(at_s, length_s - 1e-6)) for one in plan.executions) for at_s in times_s]
+        peak = text.plural(round(max(values)), "user")
+    if not max(values):
+        return None
+    points = (
+        f"{WIDTH * at_s / length_s:.1f} {HEIGHT * (1 - value / max(values)):.1f}"
+        for at_s, value in zip(times_s, values, strict=True)
+    )
+    return LoadCurve(path=f"M0 {HEIGHT}L{'L'.join(points)}L{WIDTH} {HEIGHT}Z", peak=peak, length=text.span(length_s))
+
+
+def _places(plan: Plan, regions: Mapping[str, Deployment]) -> list[Place]:
+    each = None if plan.task is None else plan.task.cpu / 1024
+    found = []
+    for name in plan.locations:
+        workers = sum(share.location == name for share in plan.shares)
+        vcpus = None if each is None else workers * each
+        allowed = regions[name].limits.vcpus if name in regions else None
+        found.append(Place(name=name, workers=workers, vcpus=vcpus, allowed=allowed))
+    return found
+
+
+def _mark(remark: suites.Remark, draft: Draft, level: str) -> Mark:
+    """Returns a message at its field or line; there, it needs no file and path."""
+    message, path = remark.message, ""
+    if remark.file == FILE:
+        rest = message.removeprefix(f"{FILE}: ")
+        path, colon, tail = rest.partition(": ")
+        message = tail if colon and draft.field_of(path) else rest
+    return Mark(
+        message=mask(message),
+        level="error" if level == "error" else "warning",
+        field=draft.field_of(path),
+        line=remark.line,
+    )

@@ -1,0 +1,133 @@
+"""Finds the run of a request, in whichever state it is: requested, running, or over."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from toril.console.identity import Person
+from toril.errors import NoSuchRunError, OptionError, StoreError, SuiteError
+from toril.plan.options import RunOptions
+from toril.records import Plan, run_key
+from toril.records.console import RequestFailure, RunRequest
+from toril.records.progress import Progress
+from toril.runs.find import RUN_ID
+from toril.runs.live import changes, watched
+from toril.runs.notes import baseline_of
+from toril.runs.requests import failure_of, request_run
+from toril.store import Store
+from toril.store.records import find_record
+
+if TYPE_CHECKING:
+    from toril.console.app import Setup
+
+State = Literal["requested", "refused", "running", "without owner", "over", "judged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A run as the console sees it. "requested": nothing has begun yet; "refused": it could not begin."""
+
+    state: State
+    etag: str
+    age_s: float = 0.0  # of `progress`
+    progress: Progress | None = None
+    request: RunRequest | None = None
+    failure: RequestFailure | None = None
+
+    def changes(self, since: int | None) -> dict[str, Any] | None:
+        """Returns the progress as JSON, with only the seconds after `since`."""
+        return None if self.progress is None else changes(self.progress, since)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What each page of a run shows at its top."""
+
+    run_id: str
+    suite: str
+    state: State
+    plan: Plan | None = None
+    request: RunRequest | None = None  # if the run was requested, so that it can be requested again
+    is_baseline: bool = False
+    notes: int = 0
+
+
+def start_run(
+    setup: "Setup",
+    person: Person,
+    suite: str,
+    options: RunOptions,
+    *,
+    version: int | None = None,
+    max_cost_usd: float | None = None,
+    key: str | None = None,
+) -> RunRequest:
+    """Stores the request of a run and starts it. `console.maxCost` limits what operators start; `key`: idempotency."""
+    limits = [max_cost_usd, None if person.may("admin") else setup.max_cost_usd]
+    found = request_run(
+        setup.store,
+        suite,
+        options,
+        by=person.name,
+        at=setup.clock.now(),
+        version=version,
+        max_cost_usd=min((one for one in limits if one is not None), default=None),
+        key=key,
+    )
+    setup.starter.start(found)
+    return found
+
+
+def checked_id(run_id: str) -> str:
+    """Returns the id; NoSuchRunError if no run can have it."""
+    if not RUN_ID.fullmatch(run_id):
+        raise NoSuchRunError(f"{run_id[:200]!r} is not the id of a run; see the list of runs", code="no-such-run")
+    return run_id
+
+
+def seen(store: Store, run_id: str, now: float) -> Seen:
+    """Returns the run at this moment; NoSuchRunError if there is none. Reads one object of a running run."""
+    try:
+        found = watched(store, checked_id(run_id), now)
+    except StoreError as error:
+        if error.code != "no-such-key":
+            raise
+    else:
+        return Seen(state=found.state, etag=found.etag, age_s=found.age_s, progress=found.progress)
+    request = find_record(store, RunRequest, f"requests/{run_id}.json")
+    if request is None:
+        raise _missing(run_id)
+    failure = failure_of(store, run_id)
+    state: State = "requested" if failure is None else "refused"
+    return Seen(state=state, etag=f'"{state}"', request=request, failure=failure)
+
+
+def head_of(store: Store, run_id: str, found: Seen | None = None, plan: Plan | None = None) -> Head:
+    """Returns the top of a run's page; NoSuchRunError if there is no such run."""
+    plan = plan or find_record(store, Plan, run_key(checked_id(run_id), "plan.json"))
+    if plan is None:
+        if found is None or found.request is None:
+            raise _missing(run_id)
+        return Head(run_id=run_id, suite=found.request.suite, state=found.state, request=found.request)
+    state: State = "running" if found is None else found.state
+    if found is None and store.find(run_key(run_id, "verdict.json"), 0) is not None:
+        state = "judged"
+    if state != "judged":
+        return Head(run_id=run_id, suite=plan.suite, state=state, plan=plan)
+    baseline = None
+    with suppress(OptionError, SuiteError):  # a name that no stored suite can have
+        baseline = baseline_of(store, plan.suite)
+    return Head(
+        run_id=run_id,
+        suite=plan.suite,
+        state=state,
+        plan=plan,
+        request=find_record(store, RunRequest, f"requests/{run_id}.json"),
+        is_baseline=baseline is not None and baseline.run_id == run_id,
+        notes=sum(1 for _ in store.keys(f"notes/{run_id}/")),
+    )
+
+
+def _missing(run_id: str) -> NoSuchRunError:
+    text = f"no run {run_id} in this store; it was deleted, or its folder has expired"
+    return NoSuchRunError(text, code="no-such-run")

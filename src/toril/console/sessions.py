@@ -1,0 +1,115 @@
+"""Sealed cookies, sessions and the records of people: what identifies a browser after its person signed in."""
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from toril.clock import Clock
+from toril.console.identity import Role
+from toril.records.console import PersonRecord
+from toril.store import Store
+from toril.store.records import find_record
+
+KEY_BYTES = 32
+ABSOLUTE_S = 12 * 3600.0  # a session's longest life
+IDLE_S = 3600.0  # … without a request
+RENEW_S = 60.0  # how old a cookie gets before a new one replaces it
+FRESH_S = 30.0  # how long a person's record is not read again
+MOST_PEOPLE = 10_000  # in memory
+SEALING = {"alg": "dir", "enc": "A256GCM"}
+
+
+class Seal:
+    """Encrypts the content of one kind of cookie, so that a cookie of another kind or console is unreadable."""
+
+    def __init__(self, key: bytes, purpose: str) -> None:
+        self._key = OctKey.import_key(hmac.digest(key, purpose.encode(), "sha256"))
+
+    def seal(self, content: Any) -> str:
+        return jwe.encrypt_compact(SEALING, json.dumps(content).encode(), self._key)
+
+    def open(self, text: str) -> Any:
+        """Returns the content; None unless this key sealed the text."""
+        try:
+            opened = jwe.decrypt_compact(text, self._key, algorithms=list(SEALING.values()))
+        except (JoseError, ValueError):
+            return None
+        return json.loads(opened.plaintext or b"null")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser's session. Times are seconds since 1970."""
+
+    subject: str
+    role: Role
+    began: float
+    renewed: float
+
+    def is_over(self, now: float) -> bool:
+        return now >= self.began + ABSOLUTE_S or now >= self.renewed + IDLE_S
+
+    def is_due(self, now: float) -> bool:
+        """Whether the cookie needs a newer one, which moves the end of the idle time."""
+        return now >= self.renewed + RENEW_S
+
+    def content(self) -> list[Any]:
+        return [self.subject, self.role, self.began, self.renewed]
+
+
+class People:
+    """The records of people in the store. A change reaches the console's other processes within FRESH_S."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock, self._lock = store, clock, threading.Lock()
+        self._known: dict[str, tuple[float, PersonRecord]] = {}
+
+    def get(self, subject: str) -> PersonRecord:
+        """Returns a person's record; an empty one for an unknown person."""
+        known = self._known.get(subject)
+        if known is not None and self._clock.now() < known[0] + FRESH_S:
+            return known[1]
+        found = find_record(self._store, PersonRecord, _key(subject)) or PersonRecord(subject=subject)
+        return self._remember(found)
+
+    def set_name(self, subject: str, name: str) -> None:
+        if self.get(subject).name != name:
+            self._change(subject, lambda found: found.model_copy(update={"name": name}))
+
+    def end_sessions(self, subject: str) -> None:
+        """Refuses all sessions and tokens from before this moment."""
+        now = self._clock.now()
+        self._change(subject, lambda found: found.model_copy(update={"not_before": max(now, found.not_before)}))
+
+    def _change(self, subject: str, change: Callable[[PersonRecord], PersonRecord]) -> None:
+        key = _key(subject)
+        while True:
+            found = self._store.find_version(key)
+            old = PersonRecord.from_json(found[0], key) if found else PersonRecord(subject=subject)
+            new = change(old)
+            if self._store.swap(key, new.to_json(), found[1] if found else None) is not None:
+                self._remember(new)
+                return
+
+    def _remember(self, found: PersonRecord) -> PersonRecord:
+        with self._lock:
+            if len(self._known) >= MOST_PEOPLE:
+                self._known.clear()
+            self._known[found.subject] = (self._clock.now(), found)
+        return found
+
+
+def _key(subject: str) -> str:
+    return f"people/{hashlib.sha256(subject.encode()).hexdigest()}.json"
+
+
+def renewed(session: Session, now: float) -> Session:
+    return replace(session, renewed=now)

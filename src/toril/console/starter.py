@@ -1,0 +1,70 @@
+"""Starts requested runs on this machine: each is a command of its own, which outlives the console."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from toril.clock import Clock, SystemClock
+from toril.errors import InfrastructureError
+from toril.records import run_key
+from toril.records.console import RunRequest
+from toril.runs.requests import failure_of, keep_failure
+from toril.store import FolderStore
+from toril.store.folder import make_private
+from toril.suite.reader import OF_THE_JOB
+
+MOST_RUNS = 2  # at a time: local workers share this machine, and measure each other
+LOG_TAIL_CHARS = 600
+
+
+class LocalStarter:
+    """Starts `toril run --request` for runs in a folder's store. Threads may share it."""
+
+    def __init__(self, store: FolderStore, *, most_runs: int = MOST_RUNS, clock: Clock | None = None) -> None:
+        self._store, self._most_runs, self._clock = store, most_runs, clock or SystemClock()
+        self._lock = threading.Lock()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, request: RunRequest) -> None:
+        """See `Starter.start`. InfrastructureError while too many runs are going on."""
+        run_id = request.run_id
+        with self._lock:
+            if run_id in self._running or self._has_begun(run_id):
+                return
+            if len(self._running) >= self._most_runs:
+                text = f"{len(self._running)} runs are going on here, which would disturb each other; wait or stop one"
+                raise InfrastructureError(text, code="too-many-runs")
+            log = self._store.path(f"requests/{run_id}.log")
+            command = [sys.executable, "-P", "-m", "toril", "run", "--request", run_id, "--quiet"]
+            try:
+                make_private(log.parent)
+                with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+                    process = subprocess.Popen(
+                        [*command, "--store", str(self._store.folder)],
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        env={name: value for name, value in os.environ.items() if not OF_THE_JOB(name)},
+                        start_new_session=True,  # Ctrl-C in the console's terminal does not end the run
+                    )
+            except OSError as error:
+                text = f"{run_id} could not be started: {error}"
+                raise InfrastructureError(text, code="not-started") from error
+            self._running[run_id] = process
+        threading.Thread(target=self._wait, args=(run_id, process, log), daemon=True).start()
+
+    def _has_begun(self, run_id: str) -> bool:
+        planned = self._store.find(run_key(run_id, "plan.json")) is not None
+        return planned or failure_of(self._store, run_id) is not None
+
+    def _wait(self, run_id: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        """Waits for the command's end, and keeps the end of its log if it ended before the run began."""
+        process.wait()
+        with self._lock:
+            del self._running[run_id]
+        if not self._has_begun(run_id):
+            tail = log.read_text(errors="replace").strip()[-LOG_TAIL_CHARS:]
+            message = f"exit code {process.returncode}; last log lines: {tail}"
+            keep_failure(self._store, run_id, self._clock.now(), "not-started", message)

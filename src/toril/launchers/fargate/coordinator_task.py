@@ -1,0 +1,50 @@
+"""Starts requested runs on Fargate: each gets a coordinator's task in the home region."""
+
+import hashlib
+from collections.abc import Mapping
+
+from toril.aws.client import Clients, call
+from toril.aws.coordinators import coordinator_task, home_of
+from toril.aws.errors import AwsError
+from toril.errors import InfrastructureError
+from toril.launchers.fargate.tasks import failure_of, started_by
+from toril.records import Deployment
+from toril.records.console import RunRequest
+
+
+def home_region(deployments: Mapping[str, Deployment]) -> Deployment:
+    """Returns the region that starts coordinators; InfrastructureError if there is none."""
+    found = next((one for one in deployments.values() if one.home is not None), None)
+    if found is None:
+        text = "no region can start runs: none is a home region; set `home: true` in a stack, and run `pulumi up`"
+        raise InfrastructureError(text, code="no-home")
+    return found
+
+
+class FargateStarter:
+    """Starts `toril run --request` as a task with the rights of a coordinator."""
+
+    def __init__(self, home: Deployment, clients: Clients) -> None:
+        home_of(home)
+        self._home, self._clients = home, clients
+
+    def start(self, request: RunRequest) -> None:
+        """See `Starter.start`."""
+        home, run_id = self._home, request.run_id
+        task = coordinator_task(
+            home,
+            ["run", "--request", run_id, "--store", home.store, "--quiet"],
+            token=hashlib.sha256(run_id.encode()).hexdigest(),
+            started_by=started_by(f"console/{run_id}"),  # not the run's own: that would stop it with its workers
+            tags={"toril:run": run_id, "toril:suite": request.suite},
+        )
+        try:
+            answer = call(self._clients("ecs", home.region).run_task, "ecs:RunTask", **task)
+        except AwsError as error:
+            if error.resources:  # an earlier request has started it, with another revision
+                return
+            raise
+        if not answer["tasks"]:
+            why = failure_of(answer) or "AWS gives no reason"
+            text = f"{home.region}: the coordinator of {run_id} could not be started: {why}; try again"
+            raise InfrastructureError(text, code="no-coordinator")

@@ -1,0 +1,74 @@
+"""What people leave beside runs: notes, the baseline of a suite, and the lines of the audit."""
+
+import secrets
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from toril.errors import OptionError, StoreError
+from toril.records import run_key
+from toril.records.console import AuditLine, Baseline, RunNote
+from toril.records.document import why
+from toril.runs.suites import checked_name
+from toril.store import Store
+from toril.store.records import find_record
+
+
+def add_note(store: Store, run_id: str, text: str, *, by: str, at: float) -> RunNote:
+    """Adds a note to a run; OptionError for an empty or too long one, StoreError if there is no such run."""
+    _check_run(store, run_id)
+    try:
+        note = RunNote(run_id=run_id, at=at, by=by, text=text.strip())
+    except ValidationError as error:
+        raise OptionError(f"the note is invalid: {why(error)}", code="invalid-note") from error
+    store.put_once(f"notes/{run_id}/{_moment(at)}.json", note.to_json())
+    return note
+
+
+def notes_of(store: Store, run_id: str) -> list[RunNote]:
+    """Returns the notes of a run, oldest first."""
+    found = store.find_many(store.keys(f"notes/{run_id}/"))
+    return [RunNote.from_json(data, key) for key, data in sorted(found.items())]
+
+
+def set_baseline(store: Store, suite: str, run_id: str, *, by: str, at: float) -> Baseline:
+    """Makes a run the baseline of a suite, in place of another one; StoreError if there is no such run."""
+    _check_run(store, run_id)
+    baseline = Baseline(suite=checked_name(suite), run_id=run_id, at=at, by=by)
+    store.put(_baseline_key(suite), baseline.to_json())
+    return baseline
+
+
+def baseline_of(store: Store, suite: str) -> Baseline | None:
+    """Returns the baseline of a suite; None if there is none."""
+    return find_record(store, Baseline, _baseline_key(suite))
+
+
+def clear_baseline(store: Store, suite: str) -> None:
+    """Removes the baseline of a suite, if there is one."""
+    store.delete_many([_baseline_key(suite)])
+
+
+def audit(store: Store, line: AuditLine) -> None:
+    """Adds a line to the audit of its day, in UTC."""
+    store.put_once(f"audit/{datetime.fromtimestamp(line.at, UTC):%Y-%m-%d}/{_moment(line.at)}.json", line.to_json())
+
+
+def audit_lines(store: Store, day: str) -> list[AuditLine]:
+    """Returns the audit of a day such as `2026-11-27`, oldest first."""
+    found = store.find_many(store.keys(f"audit/{day}/"))
+    return [AuditLine.from_json(data, key) for key, data in sorted(found.items())]
+
+
+def _check_run(store: Store, run_id: str) -> None:
+    if store.find(run_key(run_id, "plan.json")) is None:
+        raise StoreError(f"{store.address(run_key(run_id))}: there is no such run", code="no-such-run")
+
+
+def _baseline_key(suite: str) -> str:
+    return f"baselines/{checked_name(suite)}.json"
+
+
+def _moment(at: float) -> str:
+    """Returns a name that sorts by time and is unique."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}"

@@ -1,0 +1,127 @@
+"""When a schedule runs, common schedules, and the lines that do the same without AWS."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from toril.records.schedule import Cron, SuiteSchedule, parse
+
+FIRST_YEAR, LAST_YEAR = 1970, 2199  # of an expression
+WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A common schedule. Minutes differ from 0, when many schedules start."""
+
+    name: str
+    label: str
+    when: str
+
+
+PRESETS = (
+    Preset("hourly", "Every hour", "cron(17 * * * ? *)"),
+    Preset("nightly", "Every night at 02:17", "cron(17 2 * * ? *)"),
+    Preset("weekdays", "Monday to Friday at 06:17", "cron(17 6 ? * MON-FRI *)"),
+    Preset("weekly", "Every Sunday at 02:17", "cron(17 2 ? * SUN *)"),
+    Preset("monthly", "On the first of a month at 02:17", "cron(17 2 1 * ? *)"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalLines:
+    """What runs a schedule on another scheduler; None where that scheduler cannot express it."""
+
+    crontab: str | None
+    systemd: str | None
+    github: str | None
+
+
+def next_runs(schedule: SuiteSchedule, after: float, count: int = 5) -> list[float]:
+    """Returns the next times of a schedule in seconds since the epoch; none while it is paused.
+
+    As in EventBridge Scheduler, a local time that the clock skips has no run, and one that it repeats has one run. A
+    new `rate` begins at `after`.
+    """
+    if schedule.paused:
+        return []
+    times = islice(_times(schedule, after), count)
+    return [at for at in times if schedule.expires_at is None or at <= schedule.expires_at]
+
+
+def _times(schedule: SuiteSchedule, after: float) -> Iterator[float]:
+    zone, parsed = ZoneInfo(schedule.timezone), parse(schedule.when)
+    if isinstance(parsed, int):
+        begin = after if schedule.began_at is None else schedule.began_at
+        passed = 0 if schedule.began_at is None else max(0, int((after - begin) // parsed + 1))
+        while True:
+            yield begin + passed * parsed
+            passed += 1
+    candidates = iter((parsed,)) if isinstance(parsed, datetime) else _local_times(parsed, after, zone)
+    for local in candidates:
+        at = local.replace(tzinfo=zone).astimezone(UTC)
+        if at.timestamp() > after and at.astimezone(zone).replace(tzinfo=None) == local:
+            yield at.timestamp()
+
+
+def _local_times(cron: Cron, after: float, zone: ZoneInfo) -> Iterator[datetime]:
+    """Yields the local times of an expression from the day before `after` on."""
+    begin = (datetime.fromtimestamp(after, zone) - timedelta(days=1)).replace(tzinfo=None)
+    for year in range(begin.year, LAST_YEAR + 1):
+        for month in range(begin.month if year == begin.year else 1, 13):
+            for day in cron.days_in(year, month):
+                if (year, month, day) >= (begin.year, begin.month, begin.day):
+                    times = ((hour, minute) for hour in cron.hours for minute in cron.minutes)
+                    yield from (datetime(year, month, day, *time) for time in times)
+
+
+def local_lines(schedule: SuiteSchedule, store: str) -> LocalLines:
+    """Returns the lines that run a suite of a folder's store from cron and systemd, and the trigger of a workflow."""
+    options = schedule.command(store)[6:]
+    command = shlex.join(["toril", "run", f"{store}/suites/{schedule.suite}", "--store", store, *options])
+    parsed = parse(schedule.when)
+    if isinstance(parsed, int):
+        return LocalLines(crontab=None, systemd=_units(schedule, command, f"OnUnitActiveSec={parsed}s"), github=None)
+    if isinstance(parsed, datetime):
+        once = f"OnCalendar={parsed:%Y-%m-%d %H:%M:%S} {schedule.timezone}"
+        return LocalLines(crontab=None, systemd=_units(schedule, command, once), github=None)
+    fields, calendar = _five_fields(parsed), _calendar(parsed)
+    zone, escaped = schedule.timezone, command.replace("%", r"\%")
+    note = "" if zone == "UTC" else f"  # GitHub uses UTC, not {zone}"
+    return LocalLines(
+        crontab=None if fields is None else f"# cron uses the time zone of the machine: {zone}?\n{fields} {escaped}\n",
+        systemd=None if calendar is None else _units(schedule, command, f"OnCalendar={calendar} {zone}"),
+        github=None if fields is None else f"on:\n  schedule:\n    - cron: '{fields}'{note}\n",
+    )
+
+
+def _units(schedule: SuiteSchedule, command: str, when: str) -> str:
+    name = f"toril-{schedule.name}"
+    service = f"# {name}.service\n[Service]\nType=oneshot\nExecStart={command.replace('%', '%%')}\n"
+    return f"{service}\n# {name}.timer\n[Timer]\n{when}\n\n[Install]\nWantedBy=timers.target\n"
+
+
+def _five_fields(cron: Cron) -> str | None:
+    """Returns the fields of cron; None for days that it cannot express, and for years."""
+    if not cron.is_plain or len(cron.years) <= LAST_YEAR - FIRST_YEAR:
+        return None
+    weekdays = [number - 1 for number in cron.weekday_numbers]
+    fields = (_list(cron.minutes, 60), _list(cron.hours, 24), _list(cron.day_numbers, 31), _list(cron.months, 12))
+    return " ".join((*fields, _list(weekdays, 7)))
+
+
+def _calendar(cron: Cron) -> str | None:
+    """Returns the days and times of systemd; None for days that toril does not translate."""
+    if not cron.is_plain:
+        return None
+    weekdays = ",".join(WEEKDAYS[number - 1] for number in cron.weekday_numbers)
+    years = _list(cron.years, LAST_YEAR - FIRST_YEAR + 1)
+    date = f"{years}-{_list(cron.months, 12)}-{_list(cron.day_numbers, 31)}"
+    return f"{weekdays} {date} {_list(cron.hours, 24)}:{_list(cron.minutes, 60)}:00".strip()
+
+
+def _list(numbers: Sequence[int], all_of_them: int) -> str:
+    return "*" if len(numbers) in (0, all_of_them) else ",".join(map(str, numbers))

@@ -1,0 +1,182 @@
+"""The API: what programs get, and the errors that they can act on."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.console import served
+from tests.reports import examples
+from toril.records import Stop, run_key
+from toril.records.console import RunRequest
+from toril.runs import suites
+from toril.runs.history import record_of, remember
+from toril.store import FolderStore
+
+SUITE = b"""
+execution:
+- {concurrency: 2, hold-for: 10s, scenario: buy}
+scenarios:
+  buy: {requests: ["http://127.0.0.1:1/"]}
+"""
+
+
+class Starts:
+    """A starter that only remembers."""
+
+    def __init__(self) -> None:
+        self.requests: list[RunRequest] = []
+
+    def start(self, request: RunRequest) -> None:
+        self.requests.append(request)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+@pytest.fixture
+def starts() -> Starts:
+    return Starts()
+
+
+@pytest.fixture
+def api(store: FolderStore, starts: Starts) -> TestClient:
+    return served.client(store, starter=starts)
+
+
+def saved(store: FolderStore, name: str = "shop") -> int:
+    return suites.save(store, name, {"suite.yml": SUITE}, by="ada", comment="", at=served.NOW, expected=None).number
+
+
+def uploaded(api: TestClient, data: bytes) -> str:
+    digest = hashlib.sha256(data).hexdigest()
+    place = api.post("/api/v1/uploads", json={"sha256": digest, "size": len(data)}).json()
+    if not place["there"]:
+        assert api.put(place["url"].removeprefix(served.ADDRESS), content=data).status_code == 201
+    return digest
+
+
+def test_errors_are_problems_with_a_code(api: TestClient) -> None:
+    answer = api.get("/api/v1/runs/20260101T000000Z-none-0000")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert answer.json()["code"] == "no-such-run"
+    assert api.get("/api/v1/runs?limit=0").json()["code"] == "invalid-request"
+    assert api.get("/api/v1/nothing").json()["code"] == "no-such-address"
+
+
+def test_runs_are_listed_page_by_page(api: TestClient, store: FolderStore) -> None:
+    for number in range(5):
+        bundle = examples.passed()
+        plan = bundle.plan.model_copy(update={"run_id": f"2026112{number}T000000Z-shop-0000"})
+        remember(store, record_of(type(bundle)(plan=plan, summary=bundle.summary, verdict=bundle.verdict)))
+    first = api.get("/api/v1/runs?limit=3").json()
+    second = api.get(f"/api/v1/runs?limit=3&cursor={first['cursor']}").json()
+    ids = [row["run_id"] for row in (*first["runs"], *second["runs"])]
+    assert len(set(ids)) == 5
+    assert second["cursor"] == ""
+
+
+def test_a_repeated_key_starts_one_run(api: TestClient, store: FolderStore, starts: Starts) -> None:
+    saved(store)
+    headers = {"idempotency-key": "nightly-42"}
+    ids = {
+        api.post("/api/v1/runs", json={"suite": "shop", "on": "local"}, headers=headers).json()["run_id"]
+        for _ in range(2)
+    }
+    assert len(ids) == 1
+    assert {request.run_id for request in starts.requests} == ids
+    other = api.post("/api/v1/runs", json={"suite": "shop", "on": "local", "smoke": True}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency-mismatch")
+    assert api.get(f"/api/v1/runs/{ids.pop()}").json()["state"] == "requested"
+
+
+def test_operators_start_no_run_above_the_cost_limit_of_the_console(store: FolderStore, starts: Starts) -> None:
+    saved(store)
+    for role, asked, limit in (
+        ("operator", None, 2.0),
+        ("operator", 1.0, 1.0),
+        ("operator", 9.0, 2.0),
+        ("admin", 9.0, 9.0),
+    ):
+        api = served.client(store, role, starter=starts, max_cost_usd=2.0)  # type: ignore[arg-type]
+        assert api.post("/api/v1/runs", json={"suite": "shop", "on": "local", "max_cost_usd": asked}).status_code == 202
+        assert starts.requests[-1].max_cost_usd == limit
+
+
+def test_a_running_run_is_stopped_and_adjusted(api: TestClient, store: FolderStore) -> None:
+    run_id = served.running(store, served.progress())
+    assert api.post(f"/api/v1/runs/{run_id}/rates", json={"rate": "+20%"}).json()["code"] == "fixed-rate"
+    assert api.post(f"/api/v1/runs/{run_id}/stop").status_code == 200
+    assert Stop.from_json(store.get(run_key(run_id, "stop.json")), "").cause == "user"
+
+
+def test_every_report_of_a_judged_run_is_a_file(api: TestClient, store: FolderStore) -> None:
+    run_id = served.stored(store, examples.passed())
+    for name in ("json", "junit", "github", "annotations", "outputs", "terminal"):
+        answer = api.get(f"/api/v1/runs/{run_id}/report?format={name}")
+        assert answer.status_code == 200, name
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert "html" not in answer.headers["content-type"]
+    assert api.get(f"/api/v1/runs/{run_id}/verdict").json()["outcome"] == "passed"
+    assert api.get(f"/api/v1/runs/{run_id}/report?format=gif").json()["code"] == "unknown-format"
+
+
+def test_a_version_is_saved_from_uploaded_contents(api: TestClient, store: FolderStore) -> None:
+    files = {"suite.yml": uploaded(api, SUITE)}
+    first = api.post("/api/v1/suites/shop/versions", json={"files": files, "expected": 0})
+    assert (first.status_code, first.json()["number"], first.json()["by"]) == (201, 1, "Ada")
+    again = api.post("/api/v1/suites/shop/versions", json={"files": files, "expected": 0})
+    assert (again.status_code, again.json()["code"]) == (409, "version-conflict")
+    missing = api.post("/api/v1/suites/shop/versions", json={"files": {"suite.yml": "0" * 64}})
+    assert missing.json()["code"] == "not-uploaded"
+    assert suites.read(store, "shop")[1] == {"suite.yml": SUITE}
+    assert api.get("/api/v1/suites/shop/versions/1/files/suite.yml").content == SUITE
+
+
+def test_an_upload_has_the_content_that_its_name_says(api: TestClient) -> None:
+    assert api.put(f"/api/v1/uploads/{'0' * 64}", content=b"other").json()["code"] == "changed-upload"
+
+
+def test_a_check_says_what_plan_says(api: TestClient) -> None:
+    fine = api.post("/api/v1/suites/check", json={"files": {"suite.yml": uploaded(api, SUITE)}, "on": "local"}).json()
+    assert (fine["problem"], fine["plan"]["executions"][0]["concurrency"]) == (None, 2)
+    bad = uploaded(api, SUITE.replace(b"hold-for: 10s", b"hold-for: soon"))
+    found = api.post("/api/v1/suites/check", json={"files": {"suite.yml": bad}, "on": "local"}).json()
+    assert (found["plan"], found["problem"]["file"], found["problem"]["line"]) == (None, "suite.yml", 3)
+
+
+@pytest.mark.parametrize(
+    "key", ["audit/2026-01-01/x.json", "people/x.json", "uploads/x", "../secret", "runs/../people/x"]
+)
+def test_files_for_administration_cannot_be_read(api: TestClient, store: FolderStore, key: str) -> None:
+    store.put("people/x.json", b"{}")
+    assert api.get(f"/api/v1/files/{key.replace('..', '%2e%2e')}").status_code in (404, 422)
+    assert api.get(f"/api/v1/files?prefix={key}").status_code in (404, 422)
+
+
+def test_large_files_come_from_the_bucket(store: FolderStore) -> None:
+    store.put("runs/r/small", b"1" * 10)
+    store.put("runs/r/large", b"1" * (2 << 20))
+    api = served.client(store, starter=Starts(), presign=lambda key: f"https://bucket.test/{key}?signed")
+    assert api.get("/api/v1/files/runs/r/small").content == b"1" * 10
+    answer = api.get("/api/v1/files/runs/r/large")
+    assert (answer.status_code, answer.headers["location"]) == (307, "https://bucket.test/runs/r/large?signed")
+
+
+def test_a_folder_has_no_scheduler(api: TestClient) -> None:
+    assert api.get("/api/v1/schedules").json() == []
+    assert api.delete("/api/v1/schedules/nightly").json()["code"] == "no-scheduler"
+
+
+def test_the_description_names_every_address(api: TestClient) -> None:
+    described = json.loads(api.get("/api/v1/openapi.json").content)
+    assert {"/api/v1/runs", "/api/v1/suites", "/api/v1/schedules", "/api/v1/locations", "/api/v1/me"} <= set(
+        described["paths"]
+    )
+    for path, methods in described["paths"].items():
+        for method, about in methods.items():
+            assert about["description"].endswith("."), f"{method} {path}"

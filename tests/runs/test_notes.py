@@ -1,0 +1,61 @@
+"""Notes, baselines and audit lines: who did what, in the order of their times."""
+
+import pytest
+
+from tests.refusals import refused
+from toril.errors import OptionError, StoreError
+from toril.records import run_key
+from toril.records.console import AuditLine
+from toril.runs.notes import (
+    add_note,
+    audit,
+    audit_lines,
+    baseline_of,
+    clear_baseline,
+    notes_of,
+    set_baseline,
+)
+from toril.store import FolderStore
+
+AT = 1_800_000_000.0
+
+
+@pytest.fixture
+def store(tmp_path) -> FolderStore:
+    found = FolderStore(tmp_path)
+    found.put(run_key("a-run", "plan.json"), b"{}")
+    return found
+
+
+def test_notes_are_kept_in_order_with_their_authors(store):
+    written = [add_note(store, "a-run", f" note {number} ", by="anna", at=AT + number) for number in (2, 0, 1)]
+    assert notes_of(store, "a-run") == sorted(written, key=lambda one: one.at)
+    assert (written[0].text, written[0].by) == ("note 2", "anna")
+    for text in ("", "  ", "x" * 4_001):
+        with refused("invalid-note", error=OptionError):
+            add_note(store, "a-run", text, by="anna", at=AT)
+    with refused("no-such-run", error=StoreError):
+        add_note(store, "other", "note", by="anna", at=AT)
+    with refused("bad-key", error=StoreError):
+        add_note(store, "../a-run", "note", by="anna", at=AT)
+
+
+def test_a_suite_has_at_most_one_baseline(store):
+    assert baseline_of(store, "shop") is None
+    store.put(run_key("b-run", "plan.json"), b"{}")
+    set_baseline(store, "shop", "a-run", by="anna", at=AT)
+    assert set_baseline(store, "shop", "b-run", by="berta", at=AT + 1) == baseline_of(store, "shop")
+    with refused("no-such-run", error=StoreError):
+        set_baseline(store, "shop", "other", by="anna", at=AT)
+    clear_baseline(store, "shop")
+    assert baseline_of(store, "shop") is None
+
+
+def test_the_audit_of_a_day_has_its_lines_alone(store):
+    lines = [
+        AuditLine(at=AT + day * 86_400, who="sub", name="Anna", role="operator", what="run.start", target="a-run")
+        for day in range(3)
+    ]
+    for line in lines:
+        audit(store, line)
+    assert audit_lines(store, "2027-01-16") == [lines[1]]
