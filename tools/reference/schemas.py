@@ -22,6 +22,7 @@ from toril.records import (
     SuiteOrigin,
     Verdict,
 )
+from toril.records.console import AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion
 from toril.records.document import Record
 from toril.records.history import HistoryRecord, IndexRow
 from toril.records.progress import Progress
@@ -30,15 +31,13 @@ from toril.runs.suites import Pushed
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: tuple[type[Record], ...] = (
+    AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion,
     Deployment, End, Exit, Launch, Lease, Plan, Pushed, Rate, Ready, ServerMetrics, Start, Stop, SuiteOrigin,
 )  # fmt: skip
 DOCUMENTS: dict[str, type[Any]] = {
-    "toril.history/1": HistoryRecord,
-    "toril.index/1": IndexRow,
-    "toril.progress/1": Progress,
-    "toril.summary/1": Summary,
-    "toril.verdict/1": Verdict,
-}
+    "toril.history/1": HistoryRecord, "toril.index/1": IndexRow, "toril.progress/1": Progress,
+    "toril.summary/1": Summary, "toril.verdict/1": Verdict,
+}  # fmt: skip
 LINES = {"toril.tests/1": Case}  # of a file of JSON lines: each line but the first
 
 
