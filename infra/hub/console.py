@@ -303,11 +303,11 @@ def _variables(
         "roles": settings.roles,
         "machines": [one.model_dump() for one in settings.machines],
         "max_cost": settings.max_cost,
-        "session_key": names.console_parameter("session-key"),
+        "session_key_parameter": names.console_parameter("session-key"),
         "origin_secret": secret,
     }
     if settings.issuer and settings.issuer.confidential:
-        values["client_secret"] = names.console_parameter("client-secret")
+        values["client_secret_parameter"] = names.console_parameter("client-secret")
     return {
         VARIABLES[name]: pulumi.Output.from_input(value).apply(partial(encoded, name)) for name, value in values.items()
     }

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.hub import POLICIES
+from infra.hub import CONSOLE_POLICIES, POLICIES
 from infra.rules import reasons, stack_reasons
 from tests.cloud.embedded import embedded_cloud
 from tests.infra.engine.stacks import engine
+from tests.infra.packages import package
 from tests.infra.scopes import FULL
 
 pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("hub")]
@@ -28,11 +29,12 @@ SETTINGS = {
     "stateBucket": "acme-state",
     "regionAccounts": ["210987654321"],
     "budget": {"monthlyUsd": 50, "emails": ["costs@acme.example"]},
+    "console": {"admin": "ada@acme.example", "package": str(ROOT / package())},
     "emails": ["ops@acme.example"],
     "permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundary",
     "tags": {"team": "shop"},
 }
-ROLES = {"preview", "deploy", "publish", "run", "run-33", "coordinator", "scheduler", "sweeper", "notices"}
+ROLES = {"preview", "deploy", "publish", "run", "run-33", "coordinator", "scheduler", "sweeper", "notices", "console"}
 BOUNDARY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 # IAM's action of an operation with another name; None: the operation needs no right.
 RIGHTS = {
@@ -70,7 +72,7 @@ def needed(calls):
 def given(purpose):
     return {
         action
-        for policy in POLICIES[purpose].values()
+        for policy in (*POLICIES[purpose].values(), *CONSOLE_POLICIES[purpose].values())
         for statement in policy(FULL)["Statement"]
         for action in statement["Action"]
     }

@@ -48,16 +48,18 @@ def application(settings: LambdaSettings) -> "App":
     from toril.aws.presigned import presigned_read
     from toril.clock import SystemClock
     from toril.console.app import Setup, create_app
+    from toril.console.deployed import DeployedStarter, EventBridge
     from toril.console.oidc import Machine, Oidc, OidcSettings
     from toril.launchers.doctor import examine_all
     from toril.store import BUCKETS, open_store
 
     store, clock, aws = open_store(settings.store), SystemClock(), clients(ClientSettings(attempts=3))
+    secret = settings.client_secret_parameter
     oidc = OidcSettings(
         issuer=settings.issuer,
         client_id=settings.client_id,
-        client_secret=read_parameter(aws, settings.client_secret) if settings.client_secret else "",
-        session_key=session_key(aws, settings.session_key),
+        client_secret=read_parameter(aws, secret) if secret else "",
+        session_key=session_key(aws, settings.session_key_parameter),
         groups_claim=settings.groups_claim,
         groups=settings.roles,
         machines=tuple(Machine(**one.model_dump()) for one in settings.machines),
@@ -69,6 +71,8 @@ def application(settings: LambdaSettings) -> "App":
             clock=clock,
             examine=lambda one: examine_all(one, settings.store, clock),
             address=settings.address,
+            starter=DeployedStarter(store),
+            schedules=EventBridge(store),
             presign=partial(presigned_read, settings.store.removeprefix(BUCKETS)),
             max_cost_usd=settings.max_cost,
             origin_secret=settings.origin_secret,
