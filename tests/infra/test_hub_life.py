@@ -160,7 +160,8 @@ def test_the_roles_have_path_boundary_and_policies(hub, cloud):
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == SETTINGS["permissionsBoundary"]
     attached = iam.list_attached_role_policies(RoleName="toril-prod-deploy")["AttachedPolicies"]
     assert {one["PolicyName"] for one in attached} == {
-        f"toril-prod-deploy-{part}" for part in ("console", "hub", "identity", "network", "read", "read-console", "regions")
+        f"toril-prod-deploy-{part}"
+        for part in ("console", "hub", "identity", "network", "read", "read-console", "regions")
     }
 
 
