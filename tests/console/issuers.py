@@ -76,6 +76,16 @@ class FakeIssuer:
         return httpx2.Response(200, json={"issuer": issuer, "end_session_endpoint": f"{issuer}/end", **addresses})
 
 
+class Starts:
+    """Starts nothing, and keeps the requests."""
+
+    def __init__(self):
+        self.requests = []
+
+    def start(self, request):
+        self.requests.append(request)
+
+
 class Console:
     """A console in this process, with its issuer, its store and a clock that tests move."""
 
@@ -92,6 +102,7 @@ class Console:
             clock=self.clock,
             examine=lambda store: (),
             address=ADDRESS,
+            starter=Starts(),
             origin_secret=origin_secret,
         )
         self.app = create_app(self.setup)

@@ -4,6 +4,7 @@ import hmac
 import json
 import re
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 
 import pytest
 from fastapi.routing import iter_route_contexts
@@ -13,7 +14,7 @@ from starlette.testclient import TestClient
 
 from tests.console.issuers import ADDRESS, CLIENT, ISSUER, OTHER, RSA, Console, csrf_of
 from tests.tiers import examples
-from toril.console.app import Setup, create_app
+from toril.console.app import create_app
 from toril.console.guard import MOST_BYTES
 from toril.console.identity import ROLES, Loopback
 from toril.console.oidc import Oidc, local_path
@@ -22,10 +23,55 @@ from toril.store import FolderStore
 
 # The role that each change needs. A new route has to be listed here.
 CHANGES = {
+    "DELETE /api/v1/runs/{run_id}": "admin",
+    "DELETE /api/v1/schedules/{name}": "operator",
+    "DELETE /api/v1/suites/{name}": "operator",
+    "DELETE /api/v1/suites/{name}/baseline": "operator",
+    "DELETE /mcp": "token",
+    "POST /api/v1/runs": "operator",
+    "POST /api/v1/runs/{run_id}/notes": "operator",
+    "POST /api/v1/runs/{run_id}/rates": "operator",
+    "POST /api/v1/runs/{run_id}/stop": "operator",
+    "POST /api/v1/schedules": "operator",
+    "POST /api/v1/suites/check": "viewer",
+    "POST /api/v1/suites/{name}/versions": "operator",
+    "POST /api/v1/uploads": "operator",
     "POST /logout": "viewer",
     "POST /logout/everywhere": "viewer",
+    "POST /mcp": "token",
+    "POST /runs": "admin",
+    "POST /runs/{run_id}/baseline": "operator",
+    "POST /runs/{run_id}/delete": "admin",
+    "POST /runs/{run_id}/notes": "operator",
+    "POST /runs/{run_id}/rate": "operator",
+    "POST /runs/{run_id}/rerun": "operator",
+    "POST /runs/{run_id}/stop": "operator",
+    "POST /schedules": "operator",
+    "POST /schedules/{name}/{change}": "operator",
+    "POST /suites/new": "operator",
+    "POST /suites/new/check": "operator",
+    "POST /suites/new/upload": "operator",
+    "POST /suites/{name}/copy": "operator",
+    "POST /suites/{name}/delete": "operator",
+    "POST /suites/{name}/edit": "operator",
+    "POST /suites/{name}/files": "operator",
+    "POST /suites/{name}/start": "operator",
+    "POST /suites/{name}/versions/{number}": "operator",
+    "PUT /api/v1/runs/{run_id}/baseline": "operator",
+    "PUT /api/v1/schedules/{name}": "operator",
+    "PUT /api/v1/uploads/{sha256}": "operator",
 }
-ADMINS = {"GET /audit"}  # pages that not every viewer may see
+# Pages that not every viewer may see.
+VIEWS = {
+    "GET /audit": "admin",
+    "GET /runs/{run_id}/delete": "admin",
+    "GET /runs/{run_id}/rerun": "operator",
+    "GET /runs/{run_id}/stop": "operator",
+    "GET /suites/new": "operator",
+    "GET /suites/{name}/edit": "operator",
+    "GET /suites/{name}/files": "operator",
+    "GET /suites/{name}/start": "operator",
+}
 PUBLIC = {
     "GET /api/v1/login",
     "GET /api/v1/openapi.json",
@@ -52,8 +98,7 @@ def routes(console):
 
 def send(browser, route, **options):
     method, path = route.split(" ")
-    answer = browser.request(method, re.sub(r"{[^}]*}", "x", path), headers={"accept": "application/json"}, **options)
-    return answer.status_code, answer.text
+    return browser.request(method, re.sub(r"{[^}]*}", "x", path), **options)
 
 
 # Roles
@@ -63,28 +108,39 @@ def test_every_change_is_listed_with_its_role(console):
     assert {route for route in routes(console) if not route.startswith("GET ")} == set(CHANGES)
 
 
-def test_no_route_answers_without_a_session_but_the_public_ones(console):
+def test_only_the_public_addresses_answer_without_a_session(console):
+    browser = console.browser()
     for route in routes(console) - PUBLIC:
-        answer = console.browser().request(*re.sub(r"{[^}]*}", "x", route).split(" "))
-        refused = answer.status_code == 401 or answer.headers.get("location", "").startswith("/login?next=")
-        assert refused, route
+        answer = send(browser, route)
+        assert answer.status_code == 401 or answer.headers.get("location", "").startswith("/login?next="), route
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_person_does_what_needs_a_higher_role(console, role):
-    browser = console.signed_in(role)
-    token = csrf_of(browser.get("/me"))
-    for route, needed in {**CHANGES, **dict.fromkeys(ADMINS, "admin")}.items():
-        if ROLES.index(role) < ROLES.index(needed):
-            status, text = send(browser, route, data={"csrf": token})
-            assert status == 403 and "role-too-low" in text, route
+def test_people_and_programs_do_only_what_their_role_allows(console, role):
+    browser, program = console.signed_in(role), console.browser()
+    forms = {"data": {"csrf": csrf_of(browser.get("/me"))}}
+    bearer = {"headers": {"authorization": f"Bearer {console.issuer.access_token(groups=[f'toril-{role}'])}"}}
+    for route, needed in {**CHANGES, **VIEWS}.items():
+        if "/logout" in route:
+            continue  # other tests sign out
+        refused = (
+            "token-only" if needed == "token" else "role-too-low" if needed in ROLES[ROLES.index(role) + 1 :] else ""
+        )
+        answers = [send(browser, route, **({} if route.startswith("GET ") else forms))]
+        if " /api/" in route:
+            answers.append(send(program, route, **bearer))
+        for answer in answers:
+            if refused:
+                assert answer.status_code == 403 and refused in answer.text, route
+            else:
+                assert answer.status_code not in (401, 403), route
 
 
 def test_no_person_changes_anything_without_the_token_of_the_form(console):
     browser = console.signed_in("admin")
     for route in CHANGES:
-        status, text = send(browser, route)
-        assert status == 403 and "csrf" in text, route
+        answer = send(browser, route)
+        assert answer.status_code == 403 and "csrf" in answer.text, route
 
 
 # CSRF
@@ -414,11 +470,8 @@ def test_a_change_whose_line_cannot_be_stored_is_reported(tmp_path):
 
 
 def test_the_address_of_a_local_console_works_once(tmp_path):
-    identity, console = Loopback(), Console(tmp_path)
-    address = "http://toril-0.localhost:8080"
-    app = create_app(
-        Setup(store=console.store, identity=identity, clock=console.clock, examine=lambda store: (), address=address)
-    )
+    identity, address = Loopback(), "http://toril-0.localhost:8080"
+    app = create_app(replace(Console(tmp_path).setup, identity=identity, address=address))
     first, second = (TestClient(app, base_url=address, follow_redirects=False) for _ in range(2))
     entrance = identity.entrance
     assert second.get("/enter?token=x").status_code == 401
