@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey, RSAKey
 from starlette.testclient import TestClient
 
 from tests.clocks import SteppedClock
+from tests.console.served import Started
 from toril.console.app import Setup, create_app
 from toril.console.oidc import GITHUB, Machine, Oidc, OidcSettings
 from toril.store import FolderStore
@@ -76,16 +77,6 @@ class FakeIssuer:
         return httpx2.Response(200, json={"issuer": issuer, "end_session_endpoint": f"{issuer}/end", **addresses})
 
 
-class Starts:
-    """Starts nothing, and keeps the requests."""
-
-    def __init__(self):
-        self.requests = []
-
-    def start(self, request):
-        self.requests.append(request)
-
-
 class Console:
     """A console in this process, with its issuer, its store and a clock that tests move."""
 
@@ -101,8 +92,8 @@ class Console:
             identity=self.identity,
             clock=self.clock,
             examine=lambda store: (),
+            starter=Started(),
             address=ADDRESS,
-            starter=Starts(),
             origin_secret=origin_secret,
         )
         self.app = create_app(self.setup)

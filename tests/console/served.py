@@ -5,18 +5,20 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import uvicorn
 from fastapi import APIRouter, Request
+from lxml.html import document_fromstring
 from starlette.testclient import TestClient
 
 from tests.clocks import SteppedClock
 from tests.reports import examples
 from toril.console.app import Setup, create_app
-from toril.console.identity import Person, Role
+from toril.console.identity import Person, Role, SignIn
 from toril.records import Lease, Plan, PlannedExecution, run_key
+from toril.records.console import RunRequest
 from toril.records.document import document
 from toril.records.progress import (
     CriterionNow,
@@ -46,26 +48,41 @@ class Known:
     """The identity of one person, who is always signed in."""
 
     role: Role
+    by: Literal["session", "token"] = "session"
     can_sign_out: bool = False
+    sign_in: SignIn | None = None
 
     @property
     def routes(self) -> APIRouter:
         return APIRouter()
 
     def person(self, request: Request) -> Person:
-        return Person(subject="ada", name="Ada", role=self.role)
+        return Person(subject="ada", name="Ada", role=self.role, by=self.by)
 
     def csrf(self, request: Request) -> str:
         return TOKEN
 
 
-def setup(store: Store, role: Role = "admin", *, clock: Any = None, address: str = ADDRESS, **more: Any) -> Setup:
+@dataclass
+class Started:
+    """A starter that only remembers the requests."""
+
+    requests: list[RunRequest] = field(default_factory=list)
+
+    def start(self, request: RunRequest) -> None:
+        self.requests.append(request)
+
+
+def setup(
+    store: Store, role: Role = "admin", *, by: Any = "session", clock: Any = None, address: str = ADDRESS, **more: Any
+) -> Setup:
     return Setup(
         store=store,
-        identity=Known(role),
+        identity=Known(role, by),
         clock=clock or SteppedClock(NOW),
         examine=lambda _: (),
         address=address,
+        starter=more.pop("starter", Started()),
         **more,
     )
 
@@ -89,7 +106,7 @@ def live_plan(**changes: Any) -> Plan:
     """Returns the plan of a running run, whose rate can be adjusted."""
     execution = PlannedExecution(
         name="buy", index=0, executor="vegeta", scenario="buy", concurrency=0, throughput_rps=100, ramp_up_s=0,
-        hold_for_s=300,
+        hold_for_s=300, adjustable=True,
     )  # fmt: skip
     return examples.plan(**{"run_id": LIVE, "executions": (execution,)} | changes)
 
@@ -169,3 +186,8 @@ def serving(store: Store, role: Role = "admin", *, clock: Any = None, **more: An
         server.should_exit = True
         thread.join(10)
         listener.close()
+
+
+def parsed(page: bytes) -> Any:
+    """Returns the page as an element tree."""
+    return document_fromstring(page)

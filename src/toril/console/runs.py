@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from toril.console.identity import Person
 from toril.errors import NoSuchRunError, OptionError, StoreError, SuiteError
+from toril.masking import masked_settings
 from toril.plan.options import RunOptions
 from toril.records import Plan, run_key
 from toril.records.console import RequestFailure, RunRequest
@@ -50,6 +51,11 @@ class Head:
     request: RunRequest | None = None  # if the run was requested, so that it can be requested again
     is_baseline: bool = False
     notes: int = 0
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Returns the tags of the run, without credentials."""
+        return {} if self.plan is None else dict(sorted(masked_settings(self.plan.tags).items()))
 
 
 def start_run(

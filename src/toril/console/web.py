@@ -19,7 +19,7 @@ from toril.masking import mask
 from toril.reports import FORMATS
 from toril.reports.blocks import mark_of
 
-MISSING_CODES = frozenset({"no-such-run", "no-such-suite", "no-such-key", "no-such-version", "no-such-schedule"})
+MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", "request", "version", "schedule"))
 CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
 TEXTS = (".csv", ".json", ".log", ".md", ".txt", ".yml", ".yaml")  # names of files that are text
 PROBLEM = "application/problem+json"
@@ -41,7 +41,9 @@ def page(request: Request, template: str, *, status: int = 200, **model: Any) ->
         can_sign_out=identity.can_sign_out,
         **model,
     )
-    return HTMLResponse(html, status_code=status, headers={"vary": "HX-Request, Cookie"})
+    return HTMLResponse(
+        html.encode("utf-8", "backslashreplace"), status_code=status, headers={"vary": "HX-Request, Cookie"}
+    )
 
 
 def see(address: str, request: Request) -> Response:

@@ -98,9 +98,14 @@ function show(progress) {
   list(document.getElementById("notes-now"), progress.notes.map((one) => ["", one.message]));
   list(document.getElementById("saturated-now"), progress.generators.saturated.map((text) => ["", text]));
   for (const element of document.querySelectorAll("[data-left]")) {
-    write(element, progress.planned_s ? `, saves about ${dollars(run.hourly_usd * Math.max(0, progress.planned_s - progress.elapsed_s) / 3600)}` : "");
+    write(element, saving(progress));
   }
   extend(progress.recent);
+}
+
+function saving(progress) {
+  const usd = run.hourly_usd * Math.max(0, progress.planned_s - progress.elapsed_s) / 3600;
+  return usd ? `, saves ${usd < 0.01 ? "" : "about "}${dollars(usd)}` : "";
 }
 
 function age() {

@@ -39,8 +39,10 @@ class Compared:
 
     @property
     def started_at(self) -> float | None:
-        known = self.bundle.summary.started_at
-        return datetime.fromisoformat(known).timestamp() if known else None
+        try:
+            return datetime.fromisoformat(self.bundle.summary.started_at or "").timestamp()
+        except ValueError:
+            return None
 
 
 @router.get("/compare")

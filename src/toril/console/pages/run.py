@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, Response
 
 from toril import text
+from toril.console.audit import audit
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.runs import Seen, checked_id, head_of, seen
 from toril.console.web import attachment, page, see
@@ -95,6 +96,7 @@ def ask(request: Request, person: Operator, run_id: str) -> Response:
 def stop(request: Request, person: Operator, run_id: str) -> Response:
     setup = request.app.state.setup
     ask_to_stop(setup.store, checked_id(run_id), setup.clock.now(), f"{person.name} in the console")
+    audit(request, "run.stop", run_id)
     return see(f"/runs/{run_id}", request)
 
 
@@ -109,7 +111,8 @@ def change_rate(
     setup = request.app.state.setup
     now = setup.clock.now()
     try:
-        adjust(setup.store, checked_id(run_id), rate, execution, now, person.name)
+        changed = adjust(setup.store, checked_id(run_id), rate, execution, now, person.name)
+        audit(request, "run.adjust", run_id, execution=execution, rps=changed.rate.rps)
     except UserError as error:
         found = seen(setup.store, run_id, now)
         plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
@@ -126,6 +129,11 @@ def dollars(usd: float) -> str:
     ['less than $0.01', 'less than $0.01', '$0.03', '$12.00']
     """
     return "less than $0.01" if usd < 0.01 else f"${usd:,.2f}"
+
+
+def about(usd: float) -> str:
+    """Returns an estimate as people read it."""
+    return dollars(usd) if usd < 0.01 else f"about {dollars(usd)}"
 
 
 # ── during the run
@@ -171,7 +179,7 @@ def _left(store: Store, found: Seen, plan: Plan | None) -> dict[str, Any]:
         hourly_usd = priced(plan, deployments, read_prices(os.environ))
     progress = found.progress
     left_s = max(0.0, progress.planned_s - progress.elapsed_s) if progress is not None else 0.0
-    return {"hourly_usd": hourly_usd, "left_s": left_s, "saved": dollars(hourly_usd * left_s / 3600) if left_s else ""}
+    return {"hourly_usd": hourly_usd, "saved": about(hourly_usd * left_s / 3600) if hourly_usd * left_s else ""}
 
 
 def _shown(value: Any, kind: str) -> str:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from toril import text
+from toril.console.audit import audit
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.pages.run import dollars
 from toril.console.pages.starting import start
@@ -32,6 +33,7 @@ def write_note(
     setup = request.app.state.setup
     try:
         add_note(setup.store, checked_id(run_id), note, by=person.name, at=setup.clock.now())
+        audit(request, "run.note", run_id)
     except StoreError:
         raise
     except UserError as error:
@@ -44,6 +46,7 @@ def change_baseline(request: Request, person: Operator, run_id: str) -> Response
     """Makes the run the baseline of its suite; if it is that already, the suite has none afterwards."""
     setup = request.app.state.setup
     head, now = head_of(setup.store, run_id), setup.clock.now()
+    audit(request, "baseline.clear" if head.is_baseline else "baseline.set", run_id, suite=head.suite)
     if head.is_baseline:
         clear_baseline(setup.store, head.suite)
     else:
@@ -88,6 +91,7 @@ def delete(request: Request, person: Admin, run_id: str) -> Response:
     setup = request.app.state.setup
     head: Head = head_of(setup.store, run_id)
     delete_run(setup.store, head.run_id, setup.clock.now())
+    audit(request, "run.delete", run_id)
     return see("/runs", request)
 
 

@@ -1,0 +1,165 @@
+"""A run in a browser: followed live to its report, stopped, adjusted; compared with others. Screenshots are kept."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import ten_minutes
+from tests.browser.conftest import PHONE, WIDE, browser  # noqa: F401 - a fixture
+from tests.console.served import LIVE, NOW, live_plan, progress, running, serving, stored
+from tests.records.test_stored import copied
+from tests.reports import examples
+from toril.records import Rate, Start, Stop, rate_key, run_key
+from toril.records.progress import packed, progress_key
+from toril.store import FolderStore
+from toril.store.records import find_record
+
+pytestmark = pytest.mark.live
+SHOTS = Path("build/console")
+AXE = Axe()
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+FEW: dict[str, Any] = {"seconds": 60, "labels": ten_minutes.LABELS[:4], "locations": ten_minutes.LOCATIONS[:2]}
+
+
+@dataclass
+class Tab:
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:  # noqa: F811
+    contexts = []
+
+    def open_tab(address: str, *, width: int = WIDE, dark: bool = False, script: bool = True) -> Tab:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+            java_script_enabled=script,
+        )
+        contexts.append(context)
+        one = Tab(context.new_page())
+        one.page.on("console", lambda message: one.complaints.append(message.text))
+        one.page.on("pageerror", lambda error: one.complaints.append(str(error)))
+        one.page.goto(address)
+        return one
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def store(tmp_path) -> FolderStore:
+    made = FolderStore(tmp_path)
+    made.time = lambda: (NOW, 0.0)  # type: ignore[method-assign]
+    return made
+
+
+def assert_accessible(page: Page) -> None:
+    found = AXE.run(page)
+    assert found.response["violations"] == [], found.generate_report()
+
+
+def test_a_run_is_followed_from_its_start_to_its_report(store, tab):
+    running(store, progress(0), plan=live_plan(on="fargate"))
+    with serving(store) as address:
+        one = tab(f"{address}/runs/{LIVE}")
+        page = one.page
+        page.evaluate("document.getElementById('run').dataset.same = 'yes'")
+        expect(page.locator("#phases [aria-current]")).to_contain_text("Start")
+
+        store.put(progress_key(LIVE), packed(progress(80)))
+        expect(page.locator("[data-at='figures.samples']").first).to_have_text("8,000", timeout=10_000)
+        store.put(progress_key(LIVE), packed(progress(150, label="payment")))
+        expect(page.locator("[data-at='figures.samples']").first).to_have_text("15,000", timeout=10_000)
+
+        expect(page.locator("#phases [aria-current]")).to_contain_text("Load")
+        expect(page.locator("tr[data-name='payment'] [data-at='figures.samples']")).to_have_text("15,000")
+        expect(page.locator("#criteria-now li")).to_have_count(2)
+        assert page.locator("canvas").count() == 4
+        assert page.locator(".legend .value").first.inner_text() not in ("", "–")
+        assert page.locator("#age").inner_text().endswith(" s ago")
+        assert page.locator("#run").get_attribute("data-same") == "yes"  # the page was never loaded again
+        assert_accessible(page)
+
+        stored(store, examples.failed(), run_id=LIVE, on="fargate")
+        store.put(progress_key(LIVE), packed(progress(300, phase="ended")))
+        expect(page.locator(".hero .badge")).to_contain_text("failed", ignore_case=True, timeout=10_000)
+        assert one.complaints == []
+
+
+def test_a_lost_connection_is_shown_and_found_again(store, tab):
+    running(store, progress(90))
+    with serving(store) as address:
+        page = tab(f"{address}/runs/{LIVE}").page
+        page.route("**/live*", lambda route: route.abort())
+        expect(page.locator("#age")).to_contain_text("no answer", timeout=10_000)
+        page.unroute("**/live*")
+        expect(page.locator("#age")).to_contain_text("s ago", timeout=15_000)
+
+
+def test_a_person_adjusts_and_stops_a_run(store, tab):
+    running(store, progress(90), plan=live_plan(on="fargate"))
+    store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
+    with serving(store, "operator") as address:
+        page = tab(f"{address}/runs/{LIVE}").page
+        page.get_by_label("New rate").fill("-1")
+        page.get_by_role("button", name="Adjust").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        page.get_by_label("New rate").fill("500")
+        page.get_by_role("button", name="Adjust").click()
+        page.wait_for_url(f"**/runs/{LIVE}")
+
+        page.keyboard.press(".")
+        button = page.get_by_role("button", name="Stop: keeps results, saves")
+        expect(button).to_be_visible()
+        assert_accessible(page)
+        button.click()
+        page.wait_for_load_state()
+
+    rate = find_record(store, Rate, rate_key(LIVE, 1))
+    assert rate is not None
+    assert rate.rps == 500
+    assert find_record(store, Stop, run_key(LIVE, "stop.json")) is not None
+
+
+def test_stop_and_figures_work_without_script(store, tab):
+    running(store, progress(90))
+    with serving(store, "operator") as address:
+        page = tab(f"{address}/runs/{LIVE}", script=False).page
+        assert page.locator("[data-at='figures.samples']").first.inner_text() == "9,000"
+        page.get_by_role("link", name="Stop").click()
+        page.get_by_role("button", name="Stop").click()
+
+    assert find_record(store, Stop, run_key(LIVE, "stop.json")) is not None
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [WIDE, PHONE])
+def test_the_pages_of_runs_are_accessible_and_fit(store, tab, tmp_path, width, dark):
+    running(store, progress(150))
+    over = copied("complete", tmp_path)[1]
+    ids = [
+        stored(store, ten_minutes.bundle(**FEW, seed=seed, slower=seed), run_id=f"2026112{seed}T100000Z-shop-000{seed}")
+        for seed in (1, 2)
+    ]
+    compare = f"/compare?run={ids[0]}&run={ids[1]}"
+    pages = {"live": f"/runs/{LIVE}", "over": f"/runs/{over}", "compare": compare}
+    others = {"files": f"/runs/{over}/files", "notes": f"/runs/{over}/notes", "choose": f"/compare?run={over}"}
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    with serving(store) as address:
+        for name, path in (pages | ({} if dark else others)).items():
+            one = tab(address + path, width=width, dark=dark)
+            one.page.wait_for_load_state("networkidle")
+            assert_accessible(one.page)
+            assert one.page.evaluate(OVERFLOW) <= 0
+            assert one.complaints == []
+            shot = SHOTS / f"run-{name}-{width}-{'dark' if dark else 'light'}.png"
+            one.page.screenshot(path=shot, full_page=True)

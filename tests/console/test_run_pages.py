@@ -1,0 +1,355 @@
+"""The pages of one run, in process: states, roles, files, hostile texts."""
+
+import gzip
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.browser import ten_minutes
+from tests.console.served import LIVE, NOW, TOKEN, Started, client, live_plan, parsed, progress, running, stored
+from tests.records.test_stored import copied
+from tests.reports import examples
+from tests.reports.parsed import Page
+from toril.console.pages import run as run_pages
+from toril.console.pages import run_files
+from toril.records import Launch, Rate, Start, Stop, rate_key, run_key
+from toril.records.console import RequestFailure, RunRequest
+from toril.records.progress import FiguresNow, LabelNow
+from toril.reports import render
+from toril.runs.notes import baseline_of, notes_of
+from toril.runs.stored import judged
+from toril.runs.suites import save
+from toril.store import FolderStore
+from toril.store.records import find_record
+
+HOSTILE = "<img src=x onerror=alert(1)>'\"&{{7*7}}"
+SUITE = b"""execution: [{executor: vegeta, scenario: buy, throughput: 5, hold-for: 10s}]
+scenarios: {buy: {requests: ["http://127.0.0.1:1/"]}}
+"""
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FolderStore(tmp_path)
+
+
+@pytest.fixture
+def run_id(tmp_path):
+    return copied("complete", tmp_path)[1]
+
+
+def request_of(run_id: str, **changes) -> RunRequest:
+    return RunRequest(
+        **{"run_id": run_id, "suite": "shop", "version": 1, "on": "local", "at": NOW, "by": "Ada"} | changes
+    )
+
+
+def headings(page: bytes) -> list[str]:
+    return [one.text_content() for one in parsed(page).xpath("//main//h2") if one.get("id") != "delete-title"]
+
+
+# ── after the run
+
+
+def test_the_page_of_a_judged_run_has_the_blocks_of_its_report(store, run_id):
+    page = client(store).get(f"/runs/{run_id}").content
+    bundle = judged(store, run_id, NOW)
+
+    assert headings(page) == headings(render("html", bundle))
+    assert Page(page).text.count(bundle.outcome) > 0
+    assert json.loads(parsed(page).get_element_by_id("data").text)["course"]
+
+
+def test_charts_with_much_data_follow_the_page_and_both_take_less_than_60_kb(store):
+    run_id = stored(store, ten_minutes.bundle())
+    browser = client(store)
+    page = browser.get(f"/runs/{run_id}")
+    data = parsed(page.content).get_element_by_id("data")
+    charts = browser.get(data.get("data-from"))
+    answers = [page, charts]
+
+    assert not data.text
+    assert len(charts.content) > run_pages.MOST_INLINE
+    assert [one.headers["content-encoding"] for one in answers] == ["gzip", "gzip"]
+    assert sum(len(gzip.compress(one.content)) for one in answers) < 60_000
+
+
+@pytest.mark.parametrize("format", ["json", "junit", "html", "csv", "hdr", "github"])
+def test_a_report_is_downloaded_in_each_format(store, run_id, format):
+    answer = client(store).get(f"/runs/{run_id}/report?format={format}")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.content == render(format, judged(store, run_id, NOW, measurements=True))
+
+
+def test_an_unknown_format_is_refused(store, run_id):
+    assert client(store).get(f"/runs/{run_id}/report?format=exe").status_code == 422
+
+
+# ── before and during the run
+
+
+def test_a_requested_run_is_shown_as_starting_until_it_fails(store):
+    store.put(f"requests/{LIVE}.json", request_of(LIVE).to_json())
+    browser = client(store)
+
+    assert browser.get(f"/runs/{LIVE}").status_code == 200
+    assert browser.get(f"/api/v1/runs/{LIVE}/live").json()["state"] == "requested"
+
+    failure = RequestFailure(run_id=LIVE, at=NOW, code="over-max-cost", message="this run costs too much")
+    store.put(f"requests/{LIVE}.failed.json", failure.to_json())
+
+    assert "over-max-cost" in browser.get(f"/runs/{LIVE}").text
+    assert browser.get(f"/api/v1/runs/{LIVE}/live").json()["state"] == "refused"
+
+
+def test_a_running_run_shows_its_figures_without_script(store):
+    running(store, progress(90))
+
+    page = parsed(client(store).get(f"/runs/{LIVE}").content)
+
+    shown = {one.get("data-at"): one.text for one in page.xpath("//section[contains(@class, 'now')]//*[@data-at]")}
+    assert shown["figures.samples"] == "9,000"
+    assert shown["elapsed_s"] == "1 min 30 s"
+    assert page.xpath("//tr/@data-name") == ["madrid", "sevilla", "checkout", "cart", "search"]
+    assert page.xpath("//noscript/meta/@http-equiv") == ["refresh"]
+
+
+@pytest.mark.parametrize(("old_s", "command"), [(0, None), (100, "toril watch"), (10_000, "toril report")])
+def test_a_run_without_owner_shows_the_command_that_continues_it(store, old_s, command):
+    plan = live_plan(on="fargate")
+    running(store, progress(90, at=NOW - old_s), plan=plan, renewed_at=NOW - old_s)
+    launch = Launch(at=NOW - old_s, deadline=NOW - old_s + 5000, attempts={})
+    store.put(run_key(LIVE, "launch.json"), launch.to_json())
+
+    text = client(store).get(f"/runs/{LIVE}").text
+
+    assert {one for one in ("toril watch", "toril report") if one in text} == ({command} if command else set())
+
+
+def test_the_stop_of_a_run_on_fargate_states_what_it_saves(store):
+    running(store, progress(90), plan=live_plan(on="fargate"))
+
+    page = parsed(client(store).get(f"/runs/{LIVE}").content)
+
+    assert page.xpath("//dialog//span[@data-left]")[0].text.startswith(", saves ")
+
+
+def test_a_person_stops_a_run(store):
+    running(store, progress(90))
+
+    answer = client(store, "operator").post(f"/runs/{LIVE}/stop")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{LIVE}")
+    found = find_record(store, Stop, run_key(LIVE, "stop.json"))
+    assert found is not None
+    assert (found.cause, "Ada" in found.message) == ("user", True)
+
+
+def test_a_person_changes_a_rate(store):
+    running(store, progress(90))
+    store.put(run_key(LIVE, "start.json"), Start(at=NOW - 90, attempts={}).to_json())
+    store.time = lambda: (NOW, 0.0)
+
+    answer = client(store, "operator").post(f"/runs/{LIVE}/rate", data={"execution": "buy", "rate": "+20%"})
+
+    assert answer.status_code == 303
+    found = find_record(store, Rate, rate_key(LIVE, 1))
+    assert found is not None
+    assert (found.rps, found.by) == (120.0, "Ada")
+
+
+def test_a_refused_rate_stays_in_its_field(store):
+    running(store, progress(90))
+
+    answer = client(store, "operator").post(f"/runs/{LIVE}/rate", data={"execution": "buy", "rate": "fast"})
+
+    assert answer.status_code == 422
+    field = parsed(answer.content).get_element_by_id("rate-1")
+    assert (field.get("value"), field.get("aria-invalid")) == ("fast", "true")
+
+
+# ── what people do afterwards
+
+
+def test_a_note_says_who_wrote_it(store, run_id):
+    browser = client(store, "operator")
+
+    assert browser.post(f"/runs/{run_id}/notes", data={"note": "the cache was cold"}).status_code == 303
+    assert browser.post(f"/runs/{run_id}/notes", data={"note": "  "}).status_code == 422
+    assert [(one.by, one.text) for one in notes_of(store, run_id)] == [("Ada", "the cache was cold")]
+    assert "the cache was cold" in browser.get(f"/runs/{run_id}/notes").text
+
+
+def test_a_run_becomes_the_baseline_and_is_replaced(store, run_id):
+    browser = client(store, "operator")
+
+    browser.post(f"/runs/{run_id}/baseline")
+    found = baseline_of(store, "shop")
+    browser.post(f"/runs/{run_id}/baseline")
+
+    assert found is not None
+    assert found.run_id == run_id
+    assert baseline_of(store, "shop") is None
+
+
+def test_a_run_is_requested_again_with_its_options(store, run_id):
+    save(store, "shop", {"suite.yml": SUITE}, by="Ada", comment="", at=NOW, expected=None)
+    store.put(f"requests/{run_id}.json", request_of(run_id, tags={"ticket": "7"}).to_json())
+    started = Started()
+    browser = client(store, "operator", starter=started)
+
+    assert browser.get(f"/runs/{run_id}/rerun").status_code == 200
+    answer = browser.post(f"/runs/{run_id}/rerun")
+
+    (found,) = started.requests
+    assert answer.headers["location"] == f"/runs/{found.run_id}" != f"/runs/{run_id}"
+    assert (found.suite, found.version, found.tags["ticket"]) == ("shop", 1, "7")
+
+
+def test_a_run_that_nobody_requested_cannot_be_requested_again(store, run_id):
+    assert client(store).get(f"/runs/{run_id}/rerun").status_code == 404
+
+
+def test_an_administrator_deletes_a_run_but_none_that_is_running(store, run_id):
+    running(store, progress(90))
+    browser = client(store)
+
+    assert browser.post(f"/runs/{LIVE}/delete").status_code == 422
+    assert browser.post(f"/runs/{run_id}/delete").status_code == 303
+    assert browser.get(f"/runs/{run_id}").status_code == 404
+    assert browser.get(f"/runs/{LIVE}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "status"),
+    [("viewer", name, 403) for name in ("stop", "rate", "notes", "baseline", "rerun", "delete")]
+    + [("operator", "delete", 403)],
+)
+def test_a_change_needs_a_role(store, run_id, role, path, status):
+    form = {"note": "x", "rate": "1", "execution": "buy"}
+
+    assert client(store, role).post(f"/runs/{run_id}/{path}", data=form).status_code == status
+
+
+def test_a_change_needs_the_token_of_the_session(store, run_id):
+    browser = client(store)
+    browser.headers.pop("x-csrf-token")
+
+    assert browser.post(f"/runs/{run_id}/baseline").status_code == 403
+    assert browser.post(f"/runs/{run_id}/baseline", data={"csrf": TOKEN}).status_code == 303
+
+
+def test_a_viewer_sees_no_forms_of_changes(store, run_id):
+    running(store, progress(90))
+    browser = client(store, "viewer")
+
+    for path in (run_id, LIVE, f"{run_id}/notes"):
+        assert not parsed(browser.get(f"/runs/{path}").content).xpath("//form[@method='post']")
+
+
+# ── files
+
+
+def test_a_file_is_an_attachment_and_never_a_page(store, run_id):
+    store.put(run_key(run_id, "workers/w/a/evil.html"), b"<script>alert(1)</script>")
+
+    answer = client(store).get(f"/runs/{run_id}/files/workers/w/a/evil.html")
+
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_large_file_comes_from_the_bucket(store, run_id):
+    store.put(run_key(run_id, "large.bin"), b"x" * (run_files.MOST_THROUGH + 1))
+
+    answer = client(store, presign=lambda key: f"https://bucket.test/{key}").get(f"/runs/{run_id}/files/large.bin")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, f"https://bucket.test/runs/{run_id}/large.bin")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "%2e%2e/secret",
+        "..%2fsecret",
+        "workers/..%2f..%2f..%2fsecret",
+        "a%00b",
+        "a%5cb",
+        "//plan.json",
+        "missing.json",
+        "",
+    ],
+)
+def test_no_path_leaves_the_folder_of_the_run(store, run_id, path):
+    store.put("secret", b"secret")
+
+    assert client(store).get(f"/runs/{run_id}/files/{path}").status_code == 404
+
+
+@pytest.mark.parametrize("run_id", ["%2e%2e", "..%2fother", "-x", "a%00", "%3Cimg%3E", "nothing", "x" * 200])
+@pytest.mark.parametrize("path", ["", "/files", "/suite", "/notes", "/report", "/files/plan.json"])
+def test_an_impossible_run_is_not_found(store, run_id, path):
+    assert client(store).get(f"/runs/{run_id}{path}").status_code == 404
+
+
+def test_the_end_of_a_log_is_shown_as_text_without_credentials(store, run_id):
+    log = "workers/eu-west-1-1/a/bzt.log"
+    store.put(
+        run_key(run_id, log), b"first\n" + b"x" * run_files.MOST_SHOWN + b"\n<b>last</b> https://joe:hunter2@shop/"
+    )
+
+    page = parsed(client(store).get(f"/runs/{run_id}/files?log={log}").content)
+
+    (shown,) = page.xpath("//pre")
+    assert shown.text.endswith("<b>last</b> https://***@shop/")
+    assert "first" not in shown.text
+
+
+def test_the_suite_is_shown_as_it_was_run(store, run_id):
+    plan = judged(store, run_id, NOW).plan.model_copy(update={"files": {"suite.yml": "0", "users.csv": "1"}})
+    store.put(run_key(run_id, "plan.json"), plan.to_json())
+    store.put(run_key(run_id, "suite/suite.yml"), b"a: <b>")
+    store.put(run_key(run_id, "suite/users.csv"), b"joe")
+    browser = client(store)
+
+    shown = [
+        parsed(browser.get(f"/runs/{run_id}/suite{query}").content).xpath("//pre")[0].text
+        for query in ("", "?file=users.csv")
+    ]
+
+    assert shown == ["a: <b>", "joe"]
+    assert browser.get(f"/runs/{run_id}/suite?file=../plan.json").status_code == 404
+
+
+# ── hostile texts
+
+
+def test_hostile_texts_stay_texts(store):
+    bundle = examples.hostile()
+    over = stored(store, bundle, run_id="20261124T150405Z-x-0001")
+    store.put(run_key(over, f"workers/{examples.HOSTILE[:9]}/bzt.log".replace("/script>", "")), b"x")
+    figures = FiguresNow(samples=1)
+    running(
+        store, replace(progress(30, label=HOSTILE), labels=(LabelNow(label=HOSTILE, figures=figures),), stop=HOSTILE)
+    )
+    browser = client(store)
+    browser.post(f"/runs/{over}/notes", data={"note": HOSTILE})
+    own = {"/static/"}
+
+    for path in (
+        f"/runs/{over}",
+        f"/runs/{over}/files",
+        f"/runs/{over}/notes",
+        f"/runs/{LIVE}",
+        f"/compare?run={HOSTILE}",
+    ):
+        answer = browser.get(path)
+        page = parsed(answer.content)
+        assert answer.status_code == 200
+        assert not page.xpath("//*[@onerror or @onclick or @style]")
+        assert all(src[:8] in own for src in page.xpath("//script/@src | //img/@src"))
+        assert not page.xpath("//script[not(@src) and not(@type='application/json')]")
