@@ -1,12 +1,11 @@
 """The editor of suites in Chromium: from nothing to a started run, drafts, YAML, and how the pages look."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.console.editing import Kept, console, serving
 from toril.runs import suites
@@ -17,26 +16,15 @@ PICTURES = Path("build/console")
 SIZES = ((1280, "light"), (390, "dark"), (1280, "dark"), (390, "light"))
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no Chromium: `make test` installs it on Debian")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def one(tmp_path):
     return console(tmp_path)
 
 
 @pytest.fixture
-def page(chromium, one) -> Iterator[Page]:
+def page(browser, one) -> Iterator[Page]:
     with serving(one) as address:
-        context = chromium.new_context(
+        context = browser.new_context(
             base_url=address, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
         )
         page = context.new_page()

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import ten_minutes
-from tests.browser.conftest import PHONE, WIDE, browser  # noqa: F401 - a fixture
+from tests.browser.conftest import PHONE, WIDE
 from tests.console.served import LIVE, NOW, live_plan, progress, running, serving, stored
 from tests.records.test_stored import copied
 from tests.reports import examples
@@ -33,7 +33,7 @@ class Tab:
 
 
 @pytest.fixture
-def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:  # noqa: F811
+def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
     contexts = []
 
     def open_tab(address: str, *, width: int = WIDE, dark: bool = False, script: bool = True) -> Tab:

@@ -13,6 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from toril.authoring.form import FILE, SuiteForm, text_of
 from toril.authoring.options import NAME
 from toril.console import editor, planned
+from toril.console.audit import audit, no_change
 from toril.console.editor import Draft, draft_of
 from toril.console.identity import Operator, Person
 from toril.console.pages.posted import Posted
@@ -53,6 +54,7 @@ def edit(request: Request, name: str, person: Operator) -> Response:
 @router.post("/suites/new/check")
 def check(request: Request, person: Operator, fields: Posted) -> Response:
     """Answers while people type: the messages of `toril plan`, the load over time, start time and price."""
+    no_change(request)
     setup = request.app.state.setup
     draft = draft_of(_texts(fields))
     files = _files(setup.store, draft)
@@ -82,6 +84,7 @@ def upload(request: Request, person: Operator, fields: Posted) -> Response:
         )
     except UserError as error:
         return _page(request, Draft(form=editor.FIRST, name=typed), wrong=error, uploading=True)
+    audit(request, "suite.save", name, version=1)
     return see(f"/suites/{name}/edit", request)
 
 
@@ -89,6 +92,7 @@ def upload(request: Request, person: Operator, fields: Posted) -> Response:
 @router.post("/suites/{name}/edit")
 def act(request: Request, person: Operator, fields: Posted, name: str = "") -> Response:
     """Carries out the pressed button: saves, starts, changes the view, or adds and removes rows."""
+    no_change(request)
     draft = draft_of(_texts(fields))
     draft = replace(draft, name=name or draft.name)
     do, _, rest = str(fields.get("do", "save")).partition(":")
@@ -124,6 +128,7 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
             number = suites.save(
                 setup.store, name, saved, by=person.name, comment=comment, at=at, expected=number or 0
             ).number
+            audit(request, "suite.save", name, version=number)
     except ConflictError as error:
         return _conflict(request, draft, error)
     except UserError as error:

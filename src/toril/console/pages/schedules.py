@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from toril.console.audit import audit
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.pages.posted import Posted
 from toril.console.web import page, see, status_of
@@ -67,6 +68,7 @@ def save(request: Request, person: Operator, posted: Posted) -> Response:
             _scheduler(setup).create(wanted)
     except UserError as error:
         return _page(request, fields, editing=editing, wrong=error)
+    audit(request, "schedule.change" if editing else "schedule.create", editing or wanted.name)
     return see("/schedules", request)
 
 
@@ -81,6 +83,7 @@ def change(request: Request, name: str, change: str, person: Operator) -> Respon
         setup.schedules.update(found.model_copy(update={"paused": change == "pause"}))
     else:
         raise OptionError(f"`{change[:40]}`: use pause, resume or delete.", code="unknown-value")
+    audit(request, f"schedule.{change}", name)
     return see("/schedules", request)
 
 

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 
 from toril.authoring.options import read_locations
 from toril.console import planned
+from toril.console.audit import audit
 from toril.console.editor import pairs_of
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.edit import checked_new_name, main_of
@@ -174,6 +175,7 @@ def start_now(
 def copy(request: Request, name: str, person: Operator, to: Annotated[str, Form()]) -> Response:
     setup = request.app.state.setup
     suites.copy(setup.store, name, checked_new_name(to.strip()), by=person.name, at=setup.clock.now())
+    audit(request, "suite.copy", to.strip(), source=name)
     return see(f"/suites/{to.strip()}", request)
 
 
