@@ -49,6 +49,7 @@ class Known:
 
     role: Role
     can_sign_out: bool = False
+    sign_in: None = None
 
     @property
     def routes(self) -> APIRouter:

@@ -109,7 +109,7 @@ def test_operators_start_no_run_above_the_cost_limit_of_the_console(store: Folde
 
 def test_a_running_run_is_stopped_and_adjusted(api: TestClient, store: FolderStore) -> None:
     run_id = served.running(store, served.progress())
-    assert api.post(f"/api/v1/runs/{run_id}/rates", json={"rate": "+20%"}).json()["code"] == "fixed-rate"
+    assert api.post(f"/api/v1/runs/{run_id}/rates", json={"rate": "+20%"}).json()["code"] == "run-not-started"
     assert api.post(f"/api/v1/runs/{run_id}/stop").status_code == 200
     assert Stop.from_json(store.get(run_key(run_id, "stop.json")), "").cause == "user"
 
