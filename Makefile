@@ -21,7 +21,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud docs quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: console-zip demo demo-cloud docs quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -88,6 +88,9 @@ dist: $(UV) ## build the wheel, in dist/; VERSION=1.2.3 refuses any other
 	@[ -z "$(VERSION)" ] || grep -qxF '__version__ = "$(VERSION)"' src/toril/__init__.py || { echo "src/toril/__init__.py is not of version $(VERSION)" >&2; exit 1; }
 	"$(UV)" build --quiet --wheel --build-constraints requirements/build.txt --out-dir dist
 
+console-zip: .venv/installed $(UV) ## build the function of the console on AWS, in dist/; ARCHITECTURE=x86-64
+	@.venv/bin/python -m tools.console_zip --architecture "$(or $(ARCHITECTURE),arm64)"
+
 docs: .venv/installed ## write the generated pages of docs/reference
 	@.venv/bin/python -m tools.reference
 
@@ -102,7 +105,7 @@ clean: ## remove what make made; JMeter's home, Pulumi's engine and the runs in 
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '%-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '%-11s %s\n' "$$name" "$$text"; done
 
 .venv/installed: $(UV) pyproject.toml hatch_build.py tools/web/package-lock.json requirements/dev.txt requirements/build.txt | python
 	@echo "Installing the locked environment in .venv" >&2

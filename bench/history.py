@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
 YEAR_S, NOW = 365 * 86400.0, 1_795_000_000.0
-HEAD = "| store | list | cold | warm | requests, cold | warm |\n|---|---|---|---|---|---|"
+HEAD = "| store | list | cold | CPU of it | warm | requests, cold | warm |\n|---|---|---|---|---|---|---|"
 SAMPLED = 300  # runs of the peer in a bucket
 BUCKET, CALLS = "history", 5
 
@@ -100,7 +100,7 @@ def measured(where: str, which: str, runs: int) -> str:
         store = bucket_of(where, requests)
     call = LISTS[which]
     call(store)
-    cold_s, cold_requests = time.monotonic() - began, requests[0]
+    cold_s, cpu_s, cold_requests = time.monotonic() - began, time.process_time(), requests[0]
     warm = []
     for _ in range(CALLS if which != "folders" else 1):
         at = time.monotonic()
@@ -108,10 +108,11 @@ def measured(where: str, which: str, runs: int) -> str:
         warm.append(time.monotonic() - at)
     warm_s, warm_requests = statistics.median(warm), (requests[0] - cold_requests) // len(warm)
     if which == "folders" and requests[0]:  # the peer reads some runs only
-        cold_s, warm_s = (seconds * runs / SAMPLED for seconds in (cold_s, warm_s))
+        cold_s, cpu_s, warm_s = (seconds * runs / SAMPLED for seconds in (cold_s, cpu_s, warm_s))
         cold_requests, warm_requests = (count * runs // SAMPLED for count in (cold_requests, warm_requests))
     kind = "bucket" if where.startswith("http") else "folder"
-    return f"| {kind} | {which} | {cold_s:.2f} s | {warm_s * 1000:,.0f} ms | {cold_requests} | {warm_requests} |"
+    times = f"{cold_s:.2f} s | {cpu_s:.2f} s | {warm_s * 1000:,.0f} ms"
+    return f"| {kind} | {which} | {times} | {cold_requests} | {warm_requests} |"
 
 
 def bucket_of(url: str, requests: list[int]):  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""Measures the age of the newest second in the live table, with quick and with slow answers.
+"""Measures the age of the newest second in the owner's table and in `toril watch`, with quick and with slow answers.
 
     python bench/lag.py [DELAY_S …] [--seconds 10]
 
@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,12 +23,14 @@ from tests.targets import target as serving  # noqa: E402 - the tests' target is
 from toril.clock import SystemClock  # noqa: E402
 from toril.launchers.local import LocalLauncher  # noqa: E402
 from toril.plan.options import RunOptions, plan_run  # noqa: E402
+from toril.records import run_key  # noqa: E402
 from toril.records.progress import Progress  # noqa: E402
 from toril.run import run  # noqa: E402
+from toril.runs.stored import follow  # noqa: E402
 from toril.signals import Interrupts  # noqa: E402
 from toril.store import FolderStore  # noqa: E402
 
-SHOWN = (statistics.median, max)
+SHOWN = (statistics.median, lambda lags: sorted(lags)[int(0.95 * len(lags))], max)
 
 
 class Lags:
@@ -41,28 +44,57 @@ class Lags:
             self.lags_s.append(progress.lag_s)
 
 
+class Seconds:
+    """A view that records how long after its middle each second is first shown."""
+
+    def __init__(self) -> None:
+        self.lags_s: list[float] = []
+        self._next = 0
+
+    def show(self, progress: Progress) -> None:
+        recent, now = progress.recent, SystemClock().now()
+        for second in range(self._next, recent.from_s + len(recent.rps)):
+            self._next = second + 1
+            self.lags_s.append(now - (progress.started_at or now) - second - 0.5)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("delays", type=float, nargs="*", metavar="DELAY_S", default=[0.0, 3.0])
     parser.add_argument("--seconds", type=int, default=10)
     asked = parser.parse_args()
-    sys.stdout.write("\n| answers take | lag, median | at worst | bzt, median | at worst |\n|---|---|---|---|---|\n")
+    sides = ("owner", "`toril watch`", "bzt")
+    heads = " | ".join(f"{side}: median | p95 | at worst" for side in sides)
+    sys.stdout.write(f"\n| answers take | {heads} |\n|{'---|' * 10}\n")
     for delay_s in asked.delays:
-        both = [found(delay_s, asked.seconds) for found in (ours, of_bzt)]
-        figures = [f"{figure(lags):.1f} s" if lags else "no figure at all" for lags in both for figure in SHOWN]
+        all_lags = [*ours(delay_s, asked.seconds), of_bzt(delay_s, asked.seconds)]
+        figures = [f"{figure(lags):.1f} s" if lags else "no figure at all" for lags in all_lags for figure in SHOWN]
         sys.stdout.write(f"| {delay_s:g} s | " + " | ".join(figures) + " |\n")
         sys.stdout.flush()
 
 
-def ours(delay_s: float, seconds: int) -> list[float]:
-    """Runs two workers against a service with this response time. Returns the ages of the figures."""
-    view, clock = Lags(), SystemClock()
+def ours(delay_s: float, seconds: int) -> tuple[list[float], list[float]]:
+    """Runs two workers against a service with this response time, and a watcher.
+
+    Returns the ages of the figures that the owner shows, and the times from a sample to the watcher's screen.
+    """
+    view, watching, clock = Lags(), Seconds(), SystemClock()
     with tempfile.TemporaryDirectory() as name, serving(delay_s=delay_s) as target:
         suite, plan = plan_run([written(Path(name), target.url, seconds)], RunOptions(workers=2), clock.now())
         store = FolderStore(Path(name) / "store")
         launcher = LocalLauncher(store, {})
+        watcher = threading.Thread(target=watch, args=(store, plan.run_id, watching))
+        watcher.start()
         run(suite, plan, store=store, launcher=launcher, clock=clock, view=view, interrupts=Interrupts())
-    return view.lags_s
+        watcher.join()
+    return view.lags_s, watching.lags_s
+
+
+def watch(store: FolderStore, run_id: str, view: Seconds) -> None:
+    clock = SystemClock()
+    while store.find(run_key(run_id, "plan.json")) is None:
+        clock.sleep(0.1)
+    follow(store, run_id, clock=clock, view=view, interrupts=Interrupts())
 
 
 def of_bzt(delay_s: float, seconds: int) -> list[float]:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 MAIN = "main"  # the environment of stacks without a prefix
+CONSOLE = "console"  # no environment: its names would be those of the main environment's console
 _ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,10}[a-z0-9]|[a-z]")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
@@ -23,6 +24,8 @@ def parse_stack(name: str) -> StackName:
     """Returns the parts of a stack's name. Raises ValueError, with the fix, for any other form."""
     environment, dot, kind = name.rpartition(".")
     environment = environment if dot else MAIN
+    if environment == CONSOLE:
+        raise ValueError(f"Stack `{name}`: `{CONSOLE}` is part of the names of consoles. Choose another environment.")
     if not _ENVIRONMENT.fullmatch(environment):
         raise ValueError(
             f"Stack `{name}`: `{environment}` is not a valid environment. Use 1 to 12 lower-case letters, digits and "
@@ -103,6 +106,29 @@ class Names:
 
     def schedule_group(self) -> str:
         return self.base
+
+    @property
+    def console(self) -> str:
+        """One name for the console's function, API, user pool, and the group of its schedules."""
+        return f"{self.base}-console"
+
+    def console_bucket(self, account: str, region: str) -> str:
+        """The bucket of the console's static files."""
+        return f"{self.console}-{account}-{region}"
+
+    def console_log_group(self) -> str:
+        return f"/toril/{self.environment}/console"
+
+    def console_parameter(self, name: str) -> str:
+        """The name of a secret of the console in SSM's Parameter Store."""
+        return f"/toril/{self.environment}/console/{name}"
+
+    def console_alarms(self) -> dict[str, str]:
+        return {part: f"{self.console}-{part}" for part in ("errors", "throttles")}
+
+    def login_domain(self, account: str) -> str:
+        """The prefix of the login pages' host; unique among all accounts of a region."""
+        return f"{self.base}-{account}"
 
     def dead_letters(self) -> str:
         """The queue of failed schedule invocations."""

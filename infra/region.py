@@ -109,6 +109,7 @@ def _home(
         log_group=cluster.log_group,
         image=coordinator_image(found.images, found.place).uri,
         execution_role=roles.execution,
+        console_role=found.hub.console_role,
     )
     return Home(f"{name}-home", args, opts=opts)
 

@@ -17,6 +17,8 @@ WITHOUT_RESOURCE = frozenset(
     {
         "cloudwatch:DescribeAlarms",
         "cloudwatch:GetMetricData",
+        "cognito-idp:CreateUserPool",
+        "cognito-idp:DescribeUserPoolDomain",
         "ecr-public:GetAuthorizationToken",
         "ecr:CreatePullThroughCacheRule",
         "ecr:CreateRepositoryCreationTemplate",
@@ -43,6 +45,7 @@ WITHOUT_RESOURCE = frozenset(
         "kms:CreateKey",
         "kms:ListAliases",
         "kms:TagResource",  # with CreateKey
+        "scheduler:ListSchedules",
         "secretsmanager:ListSecrets",
         "servicequotas:GetServiceQuota",
         "servicequotas:ListServiceQuotas",
@@ -51,7 +54,7 @@ WITHOUT_RESOURCE = frozenset(
         "sts:GetServiceBearerToken",
     }
 )
-GLOBAL = ("aws:budgets/", "aws:iam/", "pulumi:", "toril:")  # types without a region
+GLOBAL = ("aws:budgets/", "aws:cloudfront/", "aws:iam/", "pulumi:", "toril:")  # types without a region
 ROOT_USERS = ("", "0", "root")
 GITHUB = "token.actions.githubusercontent.com"
 # the resources that every bucket needs beside itself

@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping
 import pulumi
 
 from infra.hub.budget import Costs
+from infra.hub.console import Console
 from infra.hub.github import WorkflowRole, identity_provider, trust_policy, workflow_roles
 from infra.hub.notices import NoticeBoard
 from infra.hub.outputs import HubOutputs
 from infra.hub.public_registry import PublicRegistry
 from infra.hub.results import Results
+from infra.permissions.console import console_policy
 from infra.permissions.deploying import DEPLOY_POLICIES
+from infra.permissions.deploying_console import console_deploying_policy, console_reading_policy
 from infra.permissions.publish import publish_policy
 from infra.permissions.reading import preview_policy
 from infra.permissions.role import HOUR_S, LONGEST_S, make_role
@@ -39,6 +42,12 @@ POLICIES: dict[str, Mapping[str, Callable[[Scope], Document]]] = {
     "scheduler": {"scheduler": scheduler_policy},
     "sweeper": {"sweeper": sweeper_policy},
 }
+# the same, in a hub with a console
+CONSOLE_POLICIES: dict[str, Mapping[str, Callable[[Scope], Document]]] = {
+    "preview": {"console": console_reading_policy},
+    "deploy": {"console": console_deploying_policy, "read-console": console_reading_policy},
+    "console": {"console": console_policy},
+}
 SERVICES: dict[str, tuple[tuple[str, ...], str]] = {
     "coordinator": ((TASKS_SERVICE,), "A task that runs a suite on schedule"),
     "scheduler": ((SCHEDULER_SERVICE,), "EventBridge Scheduler starts coordinators"),
@@ -63,12 +72,16 @@ class Hub(pulumi.ComponentResource):
         results = Results(f"{name}-results", settings, place, own)
         scope = results.key.apply(lambda key: scope_of(settings, place, key or None))
         roles = Roles(f"{name}-roles", settings, place, scope, own)
-        board = NoticeBoard(f"{name}-notices", place, settings.emails, settings.region_accounts, own)
+        alarms = tuple(place.names.console_alarms().values()) if settings.console else ()
+        board = NoticeBoard(f"{name}-notices", place, settings.emails, settings.region_accounts, own, alarms=alarms)
         if settings.public_repository:
             public = PublicRegistry(f"{name}-public", settings.public_repository, protect=settings.protect, opts=own)
             pulumi.export("public_repository", public.uri)
         if settings.budget:
             Costs(f"{name}-costs", settings.budget, place, own)
+        console = settings.console and Console(
+            f"{name}-console", settings, settings.console, place, scope, results.bucket, board.topic, own
+        )
         for purpose, arn in roles.workflows.items():
             pulumi.export(f"{purpose}_role", arn)
         HubOutputs(
@@ -83,6 +96,7 @@ class Hub(pulumi.ComponentResource):
             sweeper_role=roles.services["sweeper"],
             alarm_topic=board.topic,
             notice_bus=board.bus,
+            console_role=console.role if console else pulumi.Output.from_input(""),
         ).export()
         self.register_outputs({})
 
@@ -102,16 +116,24 @@ class Roles(pulumi.ComponentResource):
         own = pulumi.ResourceOptions(parent=self)
         self.services: dict[str, pulumi.Output[str]] = {}
         for role, (services, description) in SERVICES.items():
-            trust = service_trust(services, place.partition, place.account, place.names)
+            console = settings.console is not None and role == "scheduler"
+            trust = service_trust(services, place.partition, place.account, place.names, console=console)
             self.services[role] = make_role(
-                f"{name}-{role}", place, place.names.role(role), description, trust, _policies(role, scope), own
+                f"{name}-{role}",
+                place,
+                place.names.role(role),
+                description,
+                trust,
+                _policies(settings, role, scope),
+                own,
             ).arn
         self.workflows: dict[str, pulumi.Output[str]] = {}
         if settings.github:
             provider = identity_provider(f"{name}-github", settings.github, own)
             for workflow_role in workflow_roles(settings.github):
+                policies = _policies(settings, workflow_role.purpose, scope)
                 self.workflows[workflow_role.role] = self._workflow_role(
-                    f"{name}-{workflow_role.role}", place, workflow_role, provider, scope
+                    f"{name}-{workflow_role.role}", place, workflow_role, provider, policies
                 )
         self.register_outputs({})
 
@@ -121,7 +143,7 @@ class Roles(pulumi.ComponentResource):
         place: Place,
         workflow_role: WorkflowRole,
         provider: pulumi.Output[str],
-        scope: pulumi.Output[Scope],
+        policies: Mapping[str, pulumi.Input[Document]],
     ) -> pulumi.Output[str]:
         return make_role(
             name,
@@ -129,15 +151,16 @@ class Roles(pulumi.ComponentResource):
             place.names.role(workflow_role.role),
             f"{WORKFLOWS[workflow_role.purpose]} of {workflow_role.repository.name}",
             provider.apply(lambda arn: trust_policy(arn, workflow_role.repository, workflow_role.suffixes)),
-            _policies(workflow_role.purpose, scope),
+            policies,
             pulumi.ResourceOptions(parent=self),
             session_s=LONGEST_S if workflow_role.purpose == "run" else HOUR_S,
             managed=workflow_role.purpose == "deploy",
         ).arn
 
 
-def _policies(purpose: str, scope: pulumi.Output[Scope]) -> dict[str, pulumi.Input[Document]]:
-    return {name: scope.apply(policy) for name, policy in POLICIES[purpose].items()}
+def _policies(settings: HubSettings, purpose: str, scope: pulumi.Output[Scope]) -> dict[str, pulumi.Input[Document]]:
+    further = CONSOLE_POLICIES.get(purpose, {}) if settings.console else {}
+    return {name: scope.apply(policy) for name, policy in {**POLICIES.get(purpose, {}), **further}.items()}
 
 
 def scope_of(settings: HubSettings, place: Place, bucket_key: str | None) -> Scope:

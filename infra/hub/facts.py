@@ -19,6 +19,7 @@ class HubFacts:
     bucket_region: str
     bucket_key: str
     notice_bus: str
+    console_role: str
 
 
 def resolve_facts(hub: HubOutputs, reference: str) -> HubFacts:

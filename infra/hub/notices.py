@@ -31,6 +31,8 @@ class NoticeBoard(pulumi.ComponentResource):
         emails: Sequence[str],
         accounts: Sequence[str],
         opts: pulumi.ResourceOptions | None = None,
+        *,
+        alarms: Sequence[str] = (),
     ) -> None:
         super().__init__("toril:hub:NoticeBoard", name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
@@ -39,7 +41,7 @@ class NoticeBoard(pulumi.ComponentResource):
             name,
             name=called,
             region=region,
-            policy=render(topic_policy(place.arn("sns", called), place.account)),
+            policy=render(topic_policy(place, alarms)),
             opts=own,
         )
         for email in sorted(set(emails)):
@@ -151,19 +153,23 @@ def event_patterns(names: Names, alarms: Sequence[str], *, coordinators: bool) -
     return found
 
 
-def topic_policy(topic: str, account: str) -> Document:
-    """Returns the topic's policy: EventBridge publishes, for this account only."""
+def topic_policy(place: Place, alarms: Sequence[str] = ()) -> Document:
+    """Returns the topic's policy: EventBridge publishes for this account only, and these alarms of the hub."""
+    own = {"StringEquals": {"aws:SourceAccount": place.account}}
+    arns = [place.arn("cloudwatch", f"alarm:{one}") for one in alarms]
+    publishers: dict[str, tuple[str, dict[str, Any]]] = {"Events": (EVENTS_SERVICE, own)}
+    if alarms:
+        publishers["Alarms"] = ("cloudwatch.amazonaws.com", {**own, "ArnEquals": {"aws:SourceArn": arns}})
     return document(
-        [
-            {
-                "Sid": "Events",
-                "Effect": "Allow",
-                "Principal": {"Service": EVENTS_SERVICE},
-                "Action": "sns:Publish",
-                "Resource": topic,
-                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-            }
-        ]
+        {
+            "Sid": sid,
+            "Effect": "Allow",
+            "Principal": {"Service": service},
+            "Action": "sns:Publish",
+            "Resource": place.arn("sns", place.names.notices()),
+            "Condition": condition,
+        }
+        for sid, (service, condition) in publishers.items()
     )
 
 

@@ -7,7 +7,7 @@ import pulumi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubOutputs:
-    """The hub's outputs. `bucket_key` and the roles' ARNs are empty texts if the hub has none."""
+    """The hub's outputs. `bucket_key`, `console_role` and the roles' ARNs are empty texts if the hub has none."""
 
     version: pulumi.Output[str]
     environment: pulumi.Output[str]
@@ -20,6 +20,7 @@ class HubOutputs:
     sweeper_role: pulumi.Output[str]
     alarm_topic: pulumi.Output[str]
     notice_bus: pulumi.Output[str]
+    console_role: pulumi.Output[str]  # the name of the role of the console's function
 
     def export(self) -> None:
         """Exports the fields as outputs of the running stack."""

@@ -1,4 +1,4 @@
-"""The results bucket, which holds runs, deployments and suites."""
+"""The results bucket, which holds runs and their results, deployments, suites and records of the console."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +12,7 @@ from infra.place import Place
 from infra.settings.common import SettingError
 from infra.settings.hub import HubSettings, Retention
 
+UPLOADS_KEPT_DAYS = 1  # files of a suite that the console has not saved
 NAMED = 10  # deployments in a message
 _USE = ("Decrypt", "GenerateDataKey")
 _ADMINISTER = (
@@ -120,21 +121,24 @@ def encryption_rule(key: str) -> "aws.s3.BucketServerSideEncryptionConfiguration
 
 
 def lifecycle_rules(retention: Retention) -> "list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]":
-    """Returns rules that expire runs and interrupted uploads. Deployments and suites never expire."""
-    return [
+    """Returns rules that expire uploads, runs and, much later, their results. Deployments and suites never expire."""
+    days = {
+        "runs": retention.runs,
+        "requests": retention.runs,
+        "uploads": UPLOADS_KEPT_DAYS,
+        **dict.fromkeys(("audit", "history", "index", "notes"), retention.history),
+    }
+    rules: list[aws.s3.BucketLifecycleConfigurationRuleArgsDict] = [
         {
             "id": "interrupted-uploads",
             "status": "Enabled",
             "filter": {"prefix": ""},
             "abort_incomplete_multipart_upload": {"days_after_initiation": retention.interrupted_uploads},
-        },
-        {
-            "id": "runs",
-            "status": "Enabled",
-            "filter": {"prefix": "runs/"},
-            "expiration": {"days": retention.runs},
-        },
+        }
     ]
+    for name, kept in days.items():
+        rules.append({"id": name, "status": "Enabled", "filter": {"prefix": f"{name}/"}, "expiration": {"days": kept}})
+    return rules
 
 
 def bucket_policy(bucket: str, partition: str, names: Names, accounts: Iterable[str]) -> Document:

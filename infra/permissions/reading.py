@@ -36,7 +36,7 @@ _NETWORK = (
     "VpcEndpoints",
     "Vpcs",
 )
-_BUCKET = (
+READ_BUCKET = (
     "GetAccelerateConfiguration",
     "GetBucketAcl",
     "GetBucketCORS",
@@ -131,7 +131,7 @@ def read_statements(scope: Scope) -> list[Statement]:
             [own_policies(scope)],
         ),
         allow("ReadProvider", ["iam:GetOpenIDConnectProvider"], [identity_provider(scope)]),
-        allow("ReadBucket", [f"s3:{action}" for action in _BUCKET], [scope.bucket_arn]),
+        allow("ReadBucket", [f"s3:{action}" for action in READ_BUCKET], [scope.bucket_arn]),
         allow("ReadDeployments", ["s3:GetObject", "s3:GetObjectTagging"], scope.objects("deployments/*")),
         allow(
             "ReadTopic",

@@ -3,7 +3,7 @@
 | statement | purpose |
 |---|---|
 | ListStore, ReadStore, WriteRuns | the launcher and coordinator: `deployments/`, suites, requests, runs, history |
-| PackIndex | whoever judges a run: removes index rows after it packed them; no other deletion |
+| PackIndex | index rows are removed after they are packed; no other deletion |
 | StartWorkers, TagTasks | the launcher's RunTask, one for each share; tags identify a run's cost and tasks |
 | HandRolesToWorkers | RunTask passes the worker's role and the execution role to the task |
 | WatchAndStopTasks, ListTasks | the live table, quorum, `toril stop` and `sweep`; preflight: recently ended tasks |
@@ -94,12 +94,19 @@ def sweeper_policy(scope: Scope) -> Document:
 
 def task_statements(scope: Scope) -> list[Statement]:
     """Returns a run's rights in its regions' accounts, for this account's roles and for another account's launcher."""
-    logs = scope.arn("logs", f"log-group:{scope.names.log_group()}:*")
     return [
         allow("StartWorkers", ["ecs:RunTask"], [scope.workers], scope.started),
         _tag_tasks(scope),
         pass_roles("HandRolesToWorkers", [scope.role("worker", "*"), scope.role("execution", "*")], TASKS_SERVICE),
         *_stop_tasks(scope),
+        *region_statements(scope),
+    ]
+
+
+def region_statements(scope: Scope) -> list[Statement]:
+    """Returns the rights to read what preflight and `toril doctor` check in the regions, and the workers' log."""
+    logs = scope.arn("logs", f"log-group:{scope.names.log_group()}:*")
+    return [
         allow("ReadClusters", ["ecs:DescribeClusters"], [scope.cluster]),
         allow("ReadTaskDefinitions", ["ecs:DescribeTaskDefinition"], ANY),  # no resource-level permissions
         allow("ReadImages", ["ecr:BatchGetImage", "ecr:DescribeImages"], [scope.arn("ecr", "repository/*")]),
@@ -114,11 +121,17 @@ def task_statements(scope: Scope) -> list[Statement]:
     ]
 
 
-def service_trust(services: tuple[str, ...], partition: str, account: str, names: Names) -> Document:
-    """Returns a role's trust in AWS services acting for this account's resources only (no confused deputy)."""
-    sources = {
+def service_trust(
+    services: tuple[str, ...], partition: str, account: str, names: Names, *, console: bool = False
+) -> Document:
+    """Returns a role's trust in AWS services acting for this account's resources only (no confused deputy).
+
+    `console`: the role is for schedules of the console too.
+    """
+    groups = [names.schedule_group(), *([names.console] if console else [])]
+    sources: dict[str, str | list[str]] = {
         TASKS_SERVICE: f"arn:{partition}:ecs:*:{account}:*",
-        SCHEDULER_SERVICE: f"arn:{partition}:scheduler:*:{account}:schedule-group/{names.schedule_group()}",
+        SCHEDULER_SERVICE: [f"arn:{partition}:scheduler:*:{account}:schedule-group/{one}" for one in groups],
     }
     return document(
         trust(

@@ -58,6 +58,7 @@ WORDS = {
     r"^[^@\s]+@[^@\s]+\.[^@\s]+$": "an email address",
     r"^sha256:[0-9a-f]{64}$": "a digest: sha256: and 64 hexadecimal digits",
     r"^vpc-[0-9a-f]{8,17}$": "a VPC's id, as in vpc-0123456789abcdef0",
+    r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$": "a host name, as in load.example.com",
     r"^subnet-[0-9a-f]{8,17}$": "a subnet's id, as in subnet-0123456789abcdef0",
 }
 SHOWN = 20  # problems in one message

@@ -16,6 +16,7 @@ from infra.settings.common import (
     Setting,
     Tags,
 )
+from infra.settings.console import Console
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=255)]  # of GitHub
 
@@ -24,6 +25,7 @@ class Retention(Setting):
     """Days after which the results bucket deletes objects."""
 
     runs: Days = Field(default=90, description="Days to keep a run.")
+    history: Days = Field(default=1095, description="Days to keep the result of a run, its notes and the audit log.")
     interrupted_uploads: Days = Field(default=1, description="Days to keep an unfinished upload.")
 
 
@@ -137,10 +139,16 @@ class HubSettings(Setting):
     emails: tuple[Email, ...] = Field(
         default=(), max_length=10, description="Recipients of mails on failed schedules and forgotten tasks."
     )
+    console: Console | None = Field(default=None, description="The console, a web application for this environment.")
     tags: Tags = Field(default_factory=dict, description="Additional tags of all resources.")
 
     @model_validator(mode="after")
     def _check(self) -> "HubSettings":
+        if self.console and self.region.startswith(("us-gov-", "cn-")):
+            raise ValueError(
+                "console: It needs CloudFront and Cognito, which are only in the commercial partition. Remove it, and "
+                "use `toril console` on your machine."
+            )
         if self.public_repository and not self.region.startswith(("us-gov-", "cn-")):
             return self
         if self.public_repository:

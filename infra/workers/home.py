@@ -1,4 +1,4 @@
-"""Resources of the home region only: coordinators, and the schedules that start them.
+"""Resources of the home region only: coordinators, the schedules that start them, and the console's rights to do so.
 
 A sweep is a one-time schedule `sweep-…` in the same group, at a run's deadline. The run's launcher makes it, and it
 deletes itself afterwards. It starts the same task definition with the sweeper's role as `Overrides.TaskRoleArn`, and
@@ -12,6 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.hub.outputs import HubOutputs
+from infra.permissions.console import home_policy
 from infra.permissions.statements import Document, document, render
 from infra.place import Place
 from infra.settings import RegionSettings, SettingError
@@ -41,6 +42,7 @@ class HomeArgs:
     log_group: pulumi.Input[str]
     image: pulumi.Input[str]
     execution_role: pulumi.Input[str]
+    console_role: str  # empty: the hub has no console
 
 
 class Home(pulumi.ComponentResource):
@@ -66,14 +68,37 @@ class Home(pulumi.ComponentResource):
         ).apply(lambda found: Launch(**found, public_addresses=args.public_addresses))
         for schedule in args.settings.schedules:
             _schedule(name, schedule, args, launch, store, group, letters, own)
+        console_group = _console(name, args, own) if args.console_role else ""
         self.deployed = pulumi.Output.all(
             schedule_group=group.name,
             scheduler_role=hub.scheduler_role,
             sweeper_role=hub.sweeper_role,
             coordinator=definition.arn,
             dead_letters=letters.arn,
+            console_group=console_group,
         ).apply(lambda found: DeployedHome(**found))
         self.register_outputs({})
+
+
+def _console(name: str, args: HomeArgs, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """Makes the group of the console's schedules, and allows the console to start coordinators. Returns the group."""
+    place, hub, names = args.place, args.hub, args.place.names
+    group = aws.scheduler.ScheduleGroup(f"{name}-console", name=names.console, region=place.region, opts=opts)
+    policy = pulumi.Output.all(
+        cluster=args.cluster_arn, coordinator=hub.coordinator_role, execution=args.execution_role, by=hub.scheduler_role
+    ).apply(
+        lambda found: home_policy(
+            place,
+            cluster=found["cluster"],
+            family=names.coordinator(args.settings.architectures[0]),
+            group=names.console,
+            schedules=names.schedule_group(),
+            roles=[found["coordinator"], found["execution"]],
+            scheduler=found["by"],
+        )
+    )
+    aws.iam.RolePolicy(f"{name}-console", name="home", role=args.console_role, policy=policy.apply(render), opts=opts)
+    return group.name
 
 
 def _coordinator(

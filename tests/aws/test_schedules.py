@@ -22,7 +22,7 @@ from toril.aws.schedules import (
 from toril.errors import InfrastructureError, OptionError
 from toril.records.schedule import SuiteSchedule
 
-SCHEDULER = {"Service": ["scheduler.amazonaws.com"]}
+SCHEDULER = {"Service": "scheduler.amazonaws.com"}
 END = datetime(2190, 1, 1, tzinfo=UTC).timestamp()
 NIGHTLY = SuiteSchedule(
     name="nightly",

@@ -173,6 +173,20 @@ class Cloud(Faults):
         found: list[dict[str, Any]] = self.control("invocations", account=self.account, region=region)["invocations"]
         return found
 
+    def set_functions(self, **environment: str) -> None:
+        """Adds variables to the environments of all Lambda functions, in place of those of the last call."""
+        self.control("functions", **environment)
+
+    def mails(self, region: str) -> list[dict[str, Any]]:
+        """Returns the mails that a region's user pools sent, such as invitations: `to`, `subject` and `text`."""
+        found: list[dict[str, Any]] = self.control("mails", account=self.account, region=region)["mails"]
+        return found
+
+    def function_failures(self) -> list[str]:
+        """Returns the failures of Lambda functions, with their traces."""
+        found: list[str] = self.control("function-failures")["failures"]
+        return found
+
     def decisions(self) -> list[Decision]:
         """Returns IAM's distinct decisions on roles. Only with `auth`."""
         found = self.control("decisions")["decisions"]
@@ -261,6 +275,7 @@ def _server_environment(port: int, folder: str, auth: bool) -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "LANG": "C.UTF-8",
         "TMPDIR": folder,
+        "STATE_DIR": folder,  # of Cognito's keys
         "AUTH": str(auth).lower(),
         "GATEWAY_PORT": str(port),
         "MINISTACK_HOST": "127.0.0.1",

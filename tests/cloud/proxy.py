@@ -26,7 +26,9 @@ from cryptography.x509.oid import NameOID
 
 from tests.cloud.embedded import Cloud
 
-OURS = re.compile(r"[a-z0-9.-]+\.(?:amazonaws\.com(?:\.cn)?|api\.aws|on\.aws)|public\.ecr\.aws")
+OURS = re.compile(
+    r"[a-z0-9.-]+\.(?:amazonaws\.com(?:\.cn)?|api\.aws|on\.aws|cloudfront\.net|amazoncognito\.com)|public\.ecr\.aws"
+)
 VALID_FOR = datetime.timedelta(days=2)
 CHUNK_BYTES = 64 * 1024
 
@@ -45,8 +47,12 @@ class Proxy:
         """Returns the environment of a process that uses AWS's own names, as the account's root."""
         found = self.cloud.environment()
         del found["AWS_ENDPOINT_URL"]  # it would override every other choice of endpoint
+        return {**found, **self.settings(), **more}
+
+    def settings(self) -> dict[str, str]:
+        """Returns the variables that lead a process through the proxy."""
         trust = dict.fromkeys(("AWS_CA_BUNDLE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(self.authority))
-        return {**found, **trust, "HTTPS_PROXY": self.url, "HTTP_PROXY": self.url, **more}
+        return {**trust, "HTTPS_PROXY": self.url, "HTTP_PROXY": self.url}
 
 
 @contextmanager

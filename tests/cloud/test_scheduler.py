@@ -68,6 +68,32 @@ def test_a_schedule_and_its_group_live_from_create_to_delete(scheduler):
         scheduler.get_schedule_group(Name="toril")
 
 
+def test_each_group_has_schedules_of_its_own_which_can_be_paused(cloud, scheduler):
+    begin, end = datetime(2030, 1, 1, tzinfo=ZoneInfo("UTC")), datetime(2031, 1, 1, tzinfo=ZoneInfo("UTC"))
+    for group in ("settings", "console"):
+        scheduler.create_schedule_group(Name=group)
+        create(scheduler, GroupName=group, StartDate=begin, EndDate=end)
+    create(scheduler, at(1), "paused", GroupName="console", State="DISABLED")
+    found = scheduler.get_schedule(Name="one", GroupName="console")
+    assert (found["StartDate"], found["EndDate"]) == (begin, end)
+    listed = scheduler.list_schedules(GroupName="console")["Schedules"]
+    assert sorted((one["GroupName"], one["Name"], one["State"]) for one in listed) == [
+        ("console", "one", "ENABLED"),
+        ("console", "paused", "DISABLED"),
+    ]
+    assert len(scheduler.list_schedules()["Schedules"]) == 3
+    page = scheduler.list_schedules(GroupName="console", MaxResults=1)
+    more = scheduler.list_schedules(GroupName="console", MaxResults=1, NextToken=page["NextToken"])
+    assert {one["Name"] for one in (*page["Schedules"], *more["Schedules"])} == {"one", "paused"}
+    time.sleep(1.5)
+    assert cloud.invocations(REGION) == []
+    changed = {"ScheduleExpression": at(1), "FlexibleTimeWindow": OFF, "Target": target(), "State": "ENABLED"}
+    scheduler.update_schedule(Name="paused", GroupName="console", **changed)
+    assert [one["schedule"] for one in invoked(cloud)] == ["paused"]
+    scheduler.delete_schedule_group(Name="console")
+    assert [one["GroupName"] for one in scheduler.list_schedules()["Schedules"]] == ["settings"]
+
+
 @pytest.mark.parametrize(
     "expression",
     [

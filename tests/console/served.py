@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from fastapi import APIRouter, Request
@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from tests.clocks import SteppedClock
 from tests.reports import examples
 from toril.console.app import Setup, create_app
-from toril.console.identity import Person, Role
+from toril.console.identity import Person, Role, SignIn
 from toril.records import Lease, Plan, PlannedExecution, run_key
 from toril.records.console import RunRequest
 from toril.records.document import document
@@ -48,15 +48,16 @@ class Known:
     """The identity of one person, who is always signed in."""
 
     role: Role
+    by: Literal["session", "token"] = "session"
     can_sign_out: bool = False
-    sign_in: None = None
+    sign_in: SignIn | None = None
 
     @property
     def routes(self) -> APIRouter:
         return APIRouter()
 
     def person(self, request: Request) -> Person:
-        return Person(subject="ada", name="Ada", role=self.role)
+        return Person(subject="ada", name="Ada", role=self.role, by=self.by)
 
     def csrf(self, request: Request) -> str:
         return TOKEN
@@ -72,10 +73,12 @@ class Started:
         self.requests.append(request)
 
 
-def setup(store: Store, role: Role = "admin", *, clock: Any = None, address: str = ADDRESS, **more: Any) -> Setup:
+def setup(
+    store: Store, role: Role = "admin", *, by: Any = "session", clock: Any = None, address: str = ADDRESS, **more: Any
+) -> Setup:
     return Setup(
         store=store,
-        identity=Known(role),
+        identity=Known(role, by),
         clock=clock or SteppedClock(NOW),
         examine=lambda _: (),
         address=address,

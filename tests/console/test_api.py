@@ -8,9 +8,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.console import served
+from tests.console.served import Started
 from tests.reports import examples
 from toril.records import Stop, run_key
-from toril.records.console import RunRequest
 from toril.runs import suites
 from toril.runs.history import record_of, remember
 from toril.store import FolderStore
@@ -23,28 +23,18 @@ scenarios:
 """
 
 
-class Starts:
-    """A starter that only remembers."""
-
-    def __init__(self) -> None:
-        self.requests: list[RunRequest] = []
-
-    def start(self, request: RunRequest) -> None:
-        self.requests.append(request)
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "store")
 
 
 @pytest.fixture
-def starts() -> Starts:
-    return Starts()
+def starts() -> Started:
+    return Started()
 
 
 @pytest.fixture
-def api(store: FolderStore, starts: Starts) -> TestClient:
+def api(store: FolderStore, starts: Started) -> TestClient:
     return served.client(store, starter=starts)
 
 
@@ -80,7 +70,7 @@ def test_runs_are_listed_page_by_page(api: TestClient, store: FolderStore) -> No
     assert second["cursor"] == ""
 
 
-def test_a_repeated_key_starts_one_run(api: TestClient, store: FolderStore, starts: Starts) -> None:
+def test_a_repeated_key_starts_one_run(api: TestClient, store: FolderStore, starts: Started) -> None:
     saved(store)
     headers = {"idempotency-key": "nightly-42"}
     ids = {
@@ -94,7 +84,7 @@ def test_a_repeated_key_starts_one_run(api: TestClient, store: FolderStore, star
     assert api.get(f"/api/v1/runs/{ids.pop()}").json()["state"] == "requested"
 
 
-def test_operators_start_no_run_above_the_cost_limit_of_the_console(store: FolderStore, starts: Starts) -> None:
+def test_operators_start_no_run_above_the_cost_limit_of_the_console(store: FolderStore, starts: Started) -> None:
     saved(store)
     for role, asked, limit in (
         ("operator", None, 2.0),
@@ -161,7 +151,7 @@ def test_files_for_administration_cannot_be_read(api: TestClient, store: FolderS
 def test_large_files_come_from_the_bucket(store: FolderStore) -> None:
     store.put("runs/r/small", b"1" * 10)
     store.put("runs/r/large", b"1" * (2 << 20))
-    api = served.client(store, starter=Starts(), presign=lambda key: f"https://bucket.test/{key}?signed")
+    api = served.client(store, starter=Started(), presign=lambda key: f"https://bucket.test/{key}?signed")
     assert api.get("/api/v1/files/runs/r/small").content == b"1" * 10
     answer = api.get("/api/v1/files/runs/r/large")
     assert (answer.status_code, answer.headers["location"]) == (307, "https://bucket.test/runs/r/large?signed")

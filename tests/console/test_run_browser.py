@@ -23,6 +23,7 @@ pytestmark = pytest.mark.live
 SHOTS = Path("build/console")
 AXE = Axe()
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+HOSTILE = "<img src=x onerror=alert(1)>"
 FEW: dict[str, Any] = {"seconds": 60, "labels": ten_minutes.LABELS[:4], "locations": ten_minutes.LOCATIONS[:2]}
 
 
@@ -77,11 +78,11 @@ def test_a_run_is_followed_from_its_start_to_its_report(store, tab):
 
         store.put(progress_key(LIVE), packed(progress(80)))
         expect(page.locator("[data-at='figures.samples']").first).to_have_text("8,000", timeout=10_000)
-        store.put(progress_key(LIVE), packed(progress(150, label="payment")))
+        store.put(progress_key(LIVE), packed(progress(150, label=HOSTILE)))
         expect(page.locator("[data-at='figures.samples']").first).to_have_text("15,000", timeout=10_000)
 
         expect(page.locator("#phases [aria-current]")).to_contain_text("Load")
-        expect(page.locator("tr[data-name='payment'] [data-at='figures.samples']")).to_have_text("15,000")
+        expect(page.locator(f'tr[data-name="{HOSTILE}"] [data-at="figures.samples"]')).to_have_text("15,000")
         expect(page.locator("#criteria-now li")).to_have_count(2)
         assert page.locator("canvas").count() == 4
         assert page.locator(".legend .value").first.inner_text() not in ("", "–")

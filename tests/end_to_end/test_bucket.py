@@ -87,6 +87,8 @@ def test_a_live_run_in_a_bucket_can_be_stopped_from_elsewhere(kept: Kept) -> Non
     assert "is over" in over.stderr
     kept.cloud.client("s3").delete_object(Bucket="kept", Key=f"team/{run_key(kept.run_id, 'verdict.json')}")
     kept.store.put(key, lease.model_copy(update={"renewed_at": lease.renewed_at + 1e9, "ended": False}).to_json())
+    for folder in ("history/", "index/"):  # as before its verdict
+        kept.store.delete(folder)
     listed = kept.command("runs")
     assert "running" in listed.stdout, listed.stderr
     done = kept.command("stop", "latest")
@@ -101,7 +103,8 @@ def test_runs_in_a_bucket_are_listed_and_pruned(kept: Kept) -> None:
     assert "deleted 0 runs" in kept.command("runs", "--prune", "1d").stderr
     pruned = kept.command("runs", "--prune", "0m")
     assert kept.run_id in pruned.stderr
-    assert list(kept.store.keys("")) == ["suites/shop/suite.yml"]
+    assert list(kept.store.keys("runs/")) == []
+    assert "files deleted" in kept.command("runs").stdout
     missing = kept.command("report", kept.run_id)
     assert missing.returncode == 2
     assert f"no run '{kept.run_id}' in the store {kept.address}" in missing.stderr
@@ -116,4 +119,4 @@ def test_local_workers_need_a_folder_and_doctor_accepts_a_bucket(kept: Kept) -> 
     assert not list(kept.store.keys("runs/doctor"))
     nowhere = kept.command("runs", store="s3://nowhere")
     assert nowhere.returncode == 2
-    assert nowhere.stderr.startswith("error: s3://nowhere/runs/: "), nowhere.stderr
+    assert nowhere.stderr.startswith("error: s3://nowhere/index/: "), nowhere.stderr

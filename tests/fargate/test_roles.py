@@ -9,6 +9,9 @@ import pytest
 
 from tests.fargate.stage import AWAY, HOME, LATER, suite
 from tests.outcomes import fails, passes
+from toril.launchers.fargate.coordinator_task import FargateStarter
+from toril.plan.options import RunOptions
+from toril.runs.requests import failure_of, request_run
 
 pytestmark = pytest.mark.xdist_group("guarded")
 SOON_S = 2
@@ -58,6 +61,31 @@ def test_a_schedule_runs_a_pushed_suite_and_stores_its_verdict(guarded, tmp_path
     (task,) = tasks_of(guarded, LATER["name"])
     # notices depend on these exit codes
     assert guarded.ended(task)["containers"][0]["exitCode"] == {"failed": 1, "inconclusive": 3}[verdict["outcome"]]
+
+
+@pytest.mark.nightly
+def test_a_requested_run_has_the_permissions_of_a_coordinator_and_says_why_it_cannot_start(guarded, tmp_path, service):
+    folder = suite(tmp_path / "asked", service.url, {"hold-for": "3s"}, criteria=["p95>1s"])
+    pushed = guarded.toril("push", folder)
+    assert pushed.code == 0, pushed.output
+    options = RunOptions(on="fargate")
+    good = request_run(guarded.store, "asked", options, by="anna", at=time.time(), key="k")
+    dear = request_run(guarded.store, "asked", options, by="anna", at=time.time(), max_cost_usd=0.0)
+    starter = FargateStarter(guarded.world.deployment(HOME), guarded.cloud.client)
+    for request in (good, dear, good):
+        starter.start(request)
+    assert passes(json.loads(until(lambda: guarded.store.find(f"runs/{good.run_id}/verdict.json"))))
+    assert until(lambda: failure_of(guarded.store, dear.run_id)).code == "over-max-cost"
+    until(lambda: not guarded.running_tasks())
+    assert refused(guarded) == []
+
+
+def until(found):
+    give_up = time.monotonic() + VERDICT_WITHIN_S
+    while not (result := found()):
+        assert time.monotonic() < give_up
+        time.sleep(0.5)
+    return result
 
 
 def tasks_of(guarded, schedule):

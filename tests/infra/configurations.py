@@ -15,6 +15,7 @@ from tests import tiers
 from tests.infra.cases import Case
 from tests.infra.engine.provider import partition_of
 from tests.infra.invented import ACCOUNT, World, suffix_of, zone_ids
+from tests.infra.packages import package
 
 OTHER = "210987654321"
 MARK = "S3CR3T"  # part of every credential, and of no other text
@@ -193,6 +194,33 @@ def _repository(number: int) -> st.SearchStrategy[Config]:
     )
 
 
+def consoles() -> st.SearchStrategy[Config]:
+    """Returns a strategy of consoles, with a user pool or an issuer of their own."""
+    certificate = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d-1111-2222-3333-444455556666"
+    common = {
+        "domain": st.just({"name": "load.example.com", "certificate": certificate}),
+        "roles": st.sampled_from([{"sre": "admin"}, {"a": "admin", "b": "admin", "Team\u00dc": "viewer"}]),
+        "machines": st.sampled_from(
+            [[], [{"repositoryId": "22", "environment": "load-test"}, {"repositoryId": "23", "ref": "refs/heads/main"}]]
+        ),
+        "maxCost": st.sampled_from([0.5, 100]),
+    }
+    own = {"url": st.just("https://id.example.com/realms/main"), "clientId": st.just("toril")}
+    optional = {"confidential": st.booleans(), "groupsClaim": st.just("roles")}
+    issuers: tuple[dict[str, st.SearchStrategy[Any]], ...] = (
+        {"admin": st.just("ada@example.com")},
+        {"issuer": st.fixed_dictionaries(own, optional=optional)},
+    )
+    return st.sampled_from(["arm64", "x86-64"]).flatmap(
+        lambda processor: st.one_of(
+            st.fixed_dictionaries(
+                {**issuer, "architecture": st.just(processor), "package": st.just(package(processor))}, optional=common
+            )
+            for issuer in issuers
+        )
+    )
+
+
 @st.composite
 def hubs(draw: Draw) -> Case:
     """Draws a valid hub."""
@@ -216,7 +244,9 @@ def hubs(draw: Draw) -> Case:
         group(
             account=st.just(ACCOUNT),
             bucket=st.just("acme-load-test-results"),
-            retention=group(runs=st.integers(1, 3650), interruptedUploads=st.integers(1, 30)),
+            retention=group(
+                runs=st.integers(1, 3650), history=st.integers(1, 3650), interruptedUploads=st.integers(1, 30)
+            ),
             encryption=encryptions(region),
             protect=st.booleans(),
             github=github,
@@ -228,6 +258,7 @@ def hubs(draw: Draw) -> Case:
             tags=TAGS,
             **(
                 {
+                    "console": consoles(),
                     "publicRepository": group(
                         name=st.just("load-test-worker"),
                         about=st.just("# What\nÜber"),

@@ -42,13 +42,30 @@ class World:
 
 # Type → its id, and its ARN after the partition. `#` is a unique number, `{…}` an input.
 MADE: Mapping[str, tuple[str, str]] = {
+    "aws:apigatewayv2/api:Api": ("#", "apigateway:@region::/apis/#"),
+    "aws:apigatewayv2/integration:Integration": ("#", ""),
+    "aws:apigatewayv2/route:Route": ("#", ""),
+    "aws:apigatewayv2/stage:Stage": ("{name}", "apigateway:@region::/apis/#/stages/{name}"),
     "aws:budgets/budget:Budget": ("@account:{name}", "budgets::@account:budget/{name}"),
+    "aws:cloudfront/distribution:Distribution": ("E#", "cloudfront::@account:distribution/E#"),
+    "aws:cloudfront/originAccessControl:OriginAccessControl": ("E#", "cloudfront::@account:origin-access-control/E#"),
+    "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy": (
+        "@uuid",
+        "cloudfront::@account:response-headers-policy/@uuid",
+    ),
     "aws:cloudwatch/eventBus:EventBus": ("{name}", "events:@region:@account:event-bus/{name}"),
     "aws:cloudwatch/eventBusPolicy:EventBusPolicy": ("{eventBusName}", ""),
     "aws:cloudwatch/eventRule:EventRule": ("{name}", "events:@region:@account:rule/{name}"),
     "aws:cloudwatch/eventTarget:EventTarget": ("{rule}-#", ""),
     "aws:cloudwatch/logGroup:LogGroup": ("{name}", "logs:@region:@account:log-group:{name}"),
     "aws:cloudwatch/metricAlarm:MetricAlarm": ("{name}", "cloudwatch:@region:@account:alarm:{name}"),
+    "aws:cognito/managedLoginBranding:ManagedLoginBranding": ("{userPoolId},@uuid", ""),
+    "aws:cognito/user:User": ("{userPoolId}/{username}", ""),
+    "aws:cognito/userGroup:UserGroup": ("{userPoolId}/{name}", ""),
+    "aws:cognito/userInGroup:UserInGroup": ("{userPoolId}/{groupName}/{username}", ""),
+    "aws:cognito/userPool:UserPool": ("@region_#", "cognito-idp:@region:@account:userpool/@region_#"),
+    "aws:cognito/userPoolClient:UserPoolClient": ("#", ""),
+    "aws:cognito/userPoolDomain:UserPoolDomain": ("{domain}", ""),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": ("sg-#", "ec2:@region:@account:security-group/sg-#"),
     "aws:ec2/eip:Eip": ("eipalloc-#", "ec2:@region:@account:elastic-ip/eipalloc-#"),
     "aws:ec2/internetGateway:InternetGateway": ("igw-#", "ec2:@region:@account:internet-gateway/igw-#"),
@@ -89,6 +106,8 @@ MADE: Mapping[str, tuple[str, str]] = {
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": ("{role}-#", ""),
     "aws:kms/alias:Alias": ("{name}", "kms:@region:@account:{name}"),
     "aws:kms/key:Key": ("@uuid", "kms:@region:@account:key/@uuid"),
+    "aws:lambda/function:Function": ("{name}", "lambda:@region:@account:function:{name}"),
+    "aws:lambda/permission:Permission": ("{statementId}", ""),
     "aws:route53/resolverFirewallDomainList:ResolverFirewallDomainList": (
         "rslvr-fdl-#",
         "route53resolver:@region:@account:firewall-domain-list/rslvr-fdl-#",
@@ -103,6 +122,7 @@ MADE: Mapping[str, tuple[str, str]] = {
         "route53resolver:@region:@account:firewall-rule-group-association/rslvr-frgassoc-#",
     ),
     "aws:s3/bucket:Bucket": ("{bucket}", "s3:::{bucket}"),
+    "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration": ("{bucket}", ""),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": ("{bucket}", ""),
     "aws:s3/bucketObjectv2:BucketObjectv2": ("{bucket}/{key}", "s3:::{bucket}/{key}"),
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": ("{bucket}", ""),
@@ -133,6 +153,12 @@ MADE: Mapping[str, tuple[str, str]] = {
 }
 # Other outputs that programs may read.
 OUTPUTS: Mapping[str, Mapping[str, str]] = {
+    "aws:apigatewayv2/api:Api": {
+        "apiEndpoint": "https://#.execute-api.@region.@suffix",
+        "executionArn": "arn:@partition:execute-api:@region:@account:#",
+    },
+    "aws:cloudfront/distribution:Distribution": {"domainName": "d#.cloudfront.net"},
+    "aws:s3/bucket:Bucket": {"bucketRegionalDomainName": "{bucket}.s3.@region.@suffix"},
     "aws:ec2/vpcEndpoint:VpcEndpoint": {"prefixListId": "pl-#"},
     "aws:ecr/repository:Repository": {
         "registryId": "@account",
@@ -175,7 +201,7 @@ def _filled(text: str, urn: str, inputs: Props, region: str, account: str) -> st
         "#": digest[:17],
     }
     found = re.sub(r"\{(\w+)\}", lambda match: str(inputs.get(match[1], UNKNOWN)), text)
-    return re.sub("@[a-z]+|#", lambda match: names[match[0]], found)
+    return re.sub("@[a-z]+|#", lambda match: names.get(match[0], match[0]), found)  # an address is no name
 
 
 # ---- functions ----------------------------------------------------------------------------------------------------

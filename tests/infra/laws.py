@@ -28,7 +28,11 @@ NAMES_ELSEWHERE = {
 }
 # Lengths that AWS enforces and botocore's models lack.
 LONGEST: Mapping[str, Mapping[str, int]] = {
+    "aws:apigatewayv2/api:Api": {"name": 128},
     "aws:budgets/budget:Budget": {"name": 100},
+    "aws:cloudfront/originAccessControl:OriginAccessControl": {"name": 64},
+    "aws:cognito/userPool:UserPool": {"name": 128},
+    "aws:cognito/userPoolDomain:UserPoolDomain": {"domain": 63},
     "aws:cloudwatch/logGroup:LogGroup": {"name": 512},
     "aws:ec2/securityGroup:SecurityGroup": {"name": 255, "description": 255},
     "aws:ec2/vpcEndpoint:VpcEndpoint": {"policy": 20_480},
@@ -40,6 +44,7 @@ LONGEST: Mapping[str, Mapping[str, int]] = {
     "aws:iam/policy:Policy": {"policy": 6_144},
     "aws:iam/role:Role": {"assumeRolePolicy": 2_048, "name": 64},
     "aws:kms/key:Key": {"policy": 32_768},
+    "aws:lambda/function:Function": {"name": 64, "environment": 4_096},
     "aws:s3/bucket:Bucket": {"bucket": 63},
     "aws:s3/bucketPolicy:BucketPolicy": {"policy": 20_480},
     "aws:scheduler/schedule:Schedule": {"name": 64},
@@ -166,8 +171,9 @@ def _role(one: Resource) -> str:
     return str(one.inputs["role"])
 
 
-def _dense(text: str) -> str:
-    """Returns a text without spaces, which IAM does not count."""
+def _dense(value: Any) -> str:
+    """Returns a text without spaces, which IAM does not count; the JSON of other values."""
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     return re.sub(r"\s+", "", text) if text[:1] == "{" else text
 
 

@@ -34,6 +34,8 @@ from tests.infra.invented import NotInvented, World, answer, made
 
 PROJECT, ORGANISATION = "toril", "organization"
 STACK, PROVIDER, REFERENCE = "pulumi:pulumi:Stack", "pulumi:providers:aws", "pulumi:pulumi:StackReference"
+STASH = "pulumi:index:Stash"
+STASHED = "5ta54ed" * 9  # what the engine keeps of the first update, whatever the program's random value is
 HIDDEN = "<secret>"
 NOWHERE = "us-east-1"  # the region of a default provider, whose use is a fault
 
@@ -224,10 +226,14 @@ class Monitor(MockMonitor):
     def RegisterResource(self, request: Any) -> Any:
         if request.type == STACK:
             return super().RegisterResource(request)
+        if request.type == STASH:
+            request.object.update({"input": {SIGNATURE: SECRET, "value": STASHED}})
         found = self._keep(request)
         id, outputs = self._made(found) if found.aws else (f"{found.name}_id" if found.custom else "", {})
         state = struct(outputs)
         state.MergeFrom(request.object)  # secret inputs stay secret outputs
+        if found.type == STASH:
+            state.fields["output"].CopyFrom(request.object.fields["input"])
         return resource_pb2.RegisterResourceResponse(urn=found.urn, id=id, object=state)
 
     def ReadResource(self, request: Any) -> Any:

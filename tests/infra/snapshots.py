@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from infra.settings.schema import ROOT
 from tests.infra.cases import Case
 from tests.infra.configurations import MARK, OTHER, key_arn, secret_arn
 from tests.infra.engine.provider import kind_of
 from tests.infra.engine.shapes import same
 from tests.infra.invented import ACCOUNT, World
 from tests.infra.offline import Found
+from tests.infra.packages import package
 from tests.infra.stack_files import committed
 
 FOLDER = Path(__file__).with_name("snapshots")
@@ -35,6 +37,17 @@ RICH_HUB = Case(
             "home": {"name": "acme/load-tests", "ownerId": "1000", "repositoryId": "2000"},
             "repositories": [{"name": "acme/shop", "ownerId": "1000", "repositoryId": "2001", "run": "load-test"}],
         },
+        "console": {
+            "domain": {
+                "name": "load.example.com",
+                "certificate": f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/0a1b2c3d-1111-2222-3333-444455556666",
+            },
+            "issuer": {"url": "https://id.example.com", "clientId": "toril", "confidential": True},
+            "machines": [{"repositoryId": "2001", "environment": "load-test"}],
+            "maxCost": 20,
+            "package": package(),
+            "roles": {"everyone": "viewer", "sre": "admin"},
+        },
         "permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundaries/toril",
         "publicRepository": {"name": "load-test-worker", "pushers": [OTHER]},
         "regionAccounts": [OTHER],
@@ -42,6 +55,9 @@ RICH_HUB = Case(
         "stateKey": key_arn("eu-west-1"),
         "tags": {"owner": "performance"},
     },
+)
+CONSOLE_HUB = Case(
+    stack="hub", config={"region": "us-east-1", "console": {"admin": "ada@example.com", "package": package()}}
 )
 RICH_REGION = Case(
     stack="prod.eu-west-1",
@@ -74,9 +90,9 @@ RICH_REGION = Case(
 
 
 def cases() -> dict[str, Case]:
-    """Returns the cases by file name: the committed stacks, a rich hub and a rich region."""
+    """Returns the cases by file name: the committed stacks, a hub with a user pool, a rich hub and a rich region."""
     own = {case.stack: case for case in committed()}
-    return {**own, "rich hub": RICH_HUB, "rich region": RICH_REGION}
+    return {**own, "console hub": CONSOLE_HUB, "rich hub": RICH_HUB, "rich region": RICH_REGION}
 
 
 def snapshot(found: Found) -> dict[str, Any]:
@@ -107,7 +123,7 @@ def _opened(value: Any) -> Any:
 def _masked(value: Any) -> Any:
     match value:
         case str():
-            text = value.replace(ACCOUNT, "<account>").replace(OTHER, "<other account>")
+            text = value.replace(f"{ROOT}/", "").replace(ACCOUNT, "<account>").replace(OTHER, "<other account>")
             text = re.sub(r"\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b", "<uuid>", text)
             return re.sub(r"\b([a-z]+-(?:[a-z]+-)?)[0-9a-f]{17}\b", r"\1<id>", text)
         case Mapping():

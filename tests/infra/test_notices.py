@@ -30,10 +30,18 @@ def test_a_region_without_alarms_and_coordinators_has_no_rules():
 
 
 def test_only_rules_of_this_account_can_publish_to_the_topic():
-    (statement,) = topic_policy("arn:topic", ACCOUNT)["Statement"]
+    (statement,) = topic_policy(PLACE)["Statement"]
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     (taken,) = rule_trust(["arn:rules"], ACCOUNT)["Statement"]
     assert taken["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+
+
+def test_alarms_of_the_console_publish_to_the_topic_by_their_names():
+    _, statement = topic_policy(PLACE, ["toril-prod-console-errors"])["Statement"]
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert statement["Condition"]["ArnEquals"] == {
+        "aws:SourceArn": [f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:toril-prod-console-errors"]
+    }
 
 
 def test_another_account_puts_events_on_the_bus_by_the_roles_of_its_regions():

@@ -5,13 +5,41 @@ import re
 import pytest
 from botocore.session import Session
 
-from infra.hub import POLICIES
-from infra.permissions import deploying, deploying_hub, deploying_network, publish, reading, running
+from infra.hub import CONSOLE_POLICIES
+from infra.hub import POLICIES as USUAL
+from infra.permissions import (
+    console,
+    deploying,
+    deploying_console,
+    deploying_hub,
+    deploying_network,
+    publish,
+    reading,
+    running,
+)
+from infra.permissions.console import home_policy
 from infra.permissions.running import SCHEDULER_SERVICE, TASKS_SERVICE, service_trust
 from infra.permissions.statements import render
+from infra.place import Place
 from infra.rules import WITHOUT_RESOURCE, reasons
 from tests.infra.scopes import ACCOUNT, BARE, BOUNDARY, FULL, GOVERNMENT, OTHER, SCOPES
 
+POLICIES = {
+    purpose: {**USUAL.get(purpose, {}), **CONSOLE_POLICIES.get(purpose, {})}
+    for purpose in dict.fromkeys((*USUAL, *CONSOLE_POLICIES))
+}
+PLACE = Place(
+    region="eu-west-1", account=ACCOUNT, partition="aws", names=FULL.names, permissions_boundary=None, tags={}
+)
+HOME = home_policy(
+    PLACE,
+    cluster=PLACE.arn("ecs", "cluster/toril-production12"),
+    family="toril-production12_coordinator-arm64",
+    group="toril-production12-console",
+    schedules="toril-production12",
+    roles=[PLACE.role_arn("toril-production12-coordinator"), PLACE.role_arn("toril-production12-eu-west-1-execution")],
+    scheduler=PLACE.role_arn("toril-production12-scheduler"),
+)
 ALL = [
     pytest.param(scope, purpose, name, id=f"{label}-{purpose}-{name}")
     for label, scope in SCOPES.items()
@@ -19,18 +47,20 @@ ALL = [
     for name in policies
 ]
 MODULES = {
-    "preview": [reading],
+    "preview": [reading, deploying_console],
     "publish": [publish],
-    "deploy": [reading, deploying, deploying_hub, deploying_network],
+    "deploy": [reading, deploying, deploying_console, deploying_hub, deploying_network],
+    "console": [running, console],
     **{purpose: [running] for purpose in ("run", "coordinator", "scheduler", "sweeper")},
 }
 # IAM's name of a service → botocore's, if they differ
-MODELS = {"cloudwatch": "cloudwatch", "servicequotas": "service-quotas", "s3": None, "budgets": None, "sts": None}
+MODELS = {"servicequotas": "service-quotas", "apigateway": None, "s3": None, "budgets": None, "sts": None}
 NO_OPERATION = {"iam:PassRole", "ecs:TagResource", "logs:GetLogEvents"}
 
 
 def statements(scope, purpose):
-    return [one for policy in POLICIES[purpose].values() for one in policy(scope)["Statement"]]
+    home = HOME["Statement"] if purpose == "console" and scope is FULL else []
+    return [*(one for policy in POLICIES[purpose].values() for one in policy(scope)["Statement"]), *home]
 
 
 def actions(scope, purpose):
@@ -65,7 +95,8 @@ def test_every_statement_has_its_reason_in_a_table(purpose, modules):
 
 def test_every_row_of_a_table_has_its_statement():
     found = {one["Sid"] for scope in (*SCOPES.values(),) for purpose in POLICIES for one in statements(scope, purpose)}
-    for module in (reading, running, publish, deploying, deploying_hub, deploying_network):
+    modules = (reading, running, publish, deploying, deploying_console, deploying_hub, deploying_network, console)
+    for module in modules:
         for row in [line for line in (module.__doc__ or "").splitlines() if line.startswith("| ")][1:]:
             assert {sid.strip() for sid in row.split("|")[1].split(",")} <= found, row
 
@@ -88,7 +119,7 @@ def test_every_action_listed_without_a_resource_is_used():
 @pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
 def test_the_role_preview_reads_no_secret_and_changes_nothing(scope):
     for action in actions(scope, "preview") - {"kms:Decrypt"}:
-        assert re.fullmatch(r"[a-z0-9-]+:(Describe|Get|List|View)\w+", action), action
+        assert re.fullmatch(r"[a-z0-9-]+:(Admin)?(Describe|Get|GET|List|View)\w*", action), action
     assert not actions(scope, "preview") & {"secretsmanager:GetSecretValue", "ecr:GetAuthorizationToken"}
 
 
@@ -226,3 +257,62 @@ def test_services_assume_roles_only_for_this_account():
     assert trust["Statement"][1]["Condition"]["ArnLike"] == {
         "aws:SourceArn": f"arn:aws:scheduler:*:{ACCOUNT}:schedule-group/toril"
     }
+
+
+def test_the_console_starts_coordinators_of_the_home_region_and_nothing_else():
+    started = [one for one in statements(FULL, "console") if "ecs:RunTask" in one["Action"]]
+    assert [one["Resource"] for one in started] == [
+        [f"arn:aws:ecs:eu-west-1:{ACCOUNT}:task-definition/toril-production12_coordinator-arm64:*"]
+    ]
+    assert started[0]["Condition"]["ArnLike"] == {
+        "ecs:cluster": f"arn:aws:ecs:eu-west-1:{ACCOUNT}:cluster/toril-production12"
+    }
+    assert not {"ecs:RunTask", "ecs:StopTask", "iam:PassRole"} & actions(BARE, "console")
+
+
+def test_the_console_passes_the_roles_of_coordinators_and_the_scheduler_only():
+    handed = {
+        (one["Condition"]["StringEquals"]["iam:PassedToService"], arn.rpartition("/")[2])
+        for one in statements(FULL, "console")
+        if "iam:PassRole" in one["Action"]
+        for arn in one["Resource"]
+    }
+    assert handed == {
+        (TASKS_SERVICE, "toril-production12-coordinator"),
+        (TASKS_SERVICE, "toril-production12-eu-west-1-execution"),
+        (SCHEDULER_SERVICE, "toril-production12-scheduler"),
+    }
+
+
+def test_the_console_writes_schedules_in_its_own_group_only():
+    written = [
+        one["Resource"]
+        for one in statements(FULL, "console")
+        if {"scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule"} & set(one["Action"])
+    ]
+    assert written == [[f"arn:aws:scheduler:eu-west-1:{ACCOUNT}:schedule/toril-production12-console/*"]]
+
+
+def test_the_console_writes_no_results_and_no_deployments():
+    bucket = f"arn:aws:s3:::{FULL.bucket}/"
+    written = {
+        arn.removeprefix(bucket)
+        for one in statements(FULL, "console")
+        if "s3:PutObject" in one["Action"]
+        for arn in one["Resource"]
+    }
+    assert {arn for arn in written if arn.startswith("runs/")} == {"runs/*/stop.json", "runs/*/rates/*"}
+    assert not [arn for arn in written if arn.startswith(("deployments", "*"))]
+
+
+def test_the_console_reads_no_secret_but_its_own():
+    assert not [action for action in actions(FULL, "console") if action.startswith("secretsmanager:")]
+    read = [one["Resource"] for one in statements(FULL, "console") if "ssm:GetParameter" in one["Action"]]
+    assert read == [[f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/toril/production12/console/*"]]
+    assert not [action for purpose in ("preview", "deploy") for action in actions(FULL, purpose) if "ssm:" in action]
+
+
+def test_schedules_of_the_console_use_the_schedulers_role():
+    (trust,) = service_trust((SCHEDULER_SERVICE,), "aws", ACCOUNT, BARE.names, console=True)["Statement"]
+    group = f"arn:aws:scheduler:*:{ACCOUNT}:schedule-group/toril"
+    assert trust["Condition"]["ArnLike"]["aws:SourceArn"] == [group, f"{group}-console"]

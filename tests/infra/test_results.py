@@ -63,11 +63,17 @@ def test_the_order_of_accounts_makes_no_difference():
     assert first == second
 
 
-def test_runs_expire_but_deployments_and_suites_do_not():
-    expiring = [
-        (one["filter"], one["expiration"]) for one in lifecycle_rules(Retention(runs=30)) if "expiration" in one
-    ]
-    assert expiring == [({"prefix": "runs/"}, {"days": 30})]
+def test_uploads_expire_first_then_runs_then_their_history_but_deployments_and_suites_never():
+    found = lifecycle_rules(Retention(runs=30, history=400))
+    assert {one["filter"]["prefix"]: one["expiration"]["days"] for one in found if "expiration" in one} == {
+        "uploads/": 1,
+        "requests/": 30,
+        "runs/": 30,
+        "audit/": 400,
+        "history/": 400,
+        "index/": 400,
+        "notes/": 400,
+    }
 
 
 def test_interrupted_uploads_expire_everywhere():

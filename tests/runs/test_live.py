@@ -10,7 +10,7 @@ from tests.launchers.scene import Scene, abandoned
 from tests.tiers import examples
 from toril.records import RanTask
 from toril.records.progress import EVERY_S, RECENT_S, Progress, Recent, packed
-from toril.runs.live import STALE_S, changes, watched
+from toril.runs.live import STALE_S, Watched, changes, watched
 
 COLUMNS = [name for name in Recent().members() if name != "from_s"]
 
@@ -20,12 +20,12 @@ def scene(tmp_path):
     return lambda **how: Scene(tmp_path, **how)
 
 
-def versions_of(one: Scene) -> list[tuple[float, Progress]]:
+def versions_of(one):
     """Runs it. Returns each version with the time of its write."""
     found: list[tuple[float, Progress]] = []
     put = one.store.put
 
-    def put_and_look(key: str, data: bytes) -> None:
+    def put_and_look(key, data):
         put(key, data)
         if key == one.key("progress.json"):
             found.append((one.clock.now(), Progress.from_json(data, key)))
@@ -68,7 +68,7 @@ def test_the_cost_of_tasks_grows_during_the_run(scene):
     one = scene()
     task = RanTask(arn="arn", region="us-east-1", capacity="FARGATE", pull_started_at=one.clock.now() - 600)
     one.launcher.tasks = lambda: {"local-1": task, "local-2": task}
-    costs = [version.cost_usd for _, version in versions_of(one)]
+    costs = [version.cost_usd or 0.0 for _, version in versions_of(one)]
     assert costs == sorted(costs)
     assert 0 < costs[0] < costs[-1]
 
@@ -93,6 +93,14 @@ def test_a_watcher_of_a_busy_owner_sees_the_age_of_the_figures(scene):
     old = Progress(run_id=one.plan.run_id, at=one.clock.now() - 4, phase="running")
     one.store.put(one.key("progress.json"), packed(old))
     assert (now_of(one).state, now_of(one).age_s) == ("running", 4)
+
+
+def test_a_watcher_polls_soon_after_a_version_is_due_and_never_in_a_hurry(scene):
+    """Whatever its clock says."""
+    version = Progress(run_id="r", at=100.0)
+    waits = {age_s: Watched(state="running", progress=version, age_s=age_s).again_s for age_s in (0, 1, 2, 3, 60)}
+    assert waits[0] > EVERY_S > waits[1] > waits[2] == waits[3] >= 0.5
+    assert waits[60] == Watched(state="running", progress=None).again_s == EVERY_S
 
 
 def test_a_run_whose_owner_is_gone_has_no_owner_until_another_continues_its_numbers(scene):

@@ -91,6 +91,15 @@ def test_local_files_and_folders_are_used_unchanged():
         assert found.paths == ("a.yml", "b.yml")
 
 
+def test_a_suite_in_a_folders_store_has_an_address_like_one_in_a_bucket(tmp_path, store):
+    push(store, written(tmp_path / "shop"), ORIGIN, 5.0, "anna")
+    with local_suite([f"{store.folder}/suites/shop"]) as found:
+        assert (read_suite(found.paths).name, found.origin) == ("shop", ORIGIN)
+    there = written(store.folder / "suites" / "shop")  # an existing folder is what it is
+    with local_suite([str(there.folder)]) as found:
+        assert found.paths == (str(there.folder),)
+
+
 def test_a_suite_in_a_bucket_cannot_be_merged():
     written = ["s3://b/suites/shop", "x.yml"]
     with refused("merged-bucket-suite", *written, error=OptionError), local_suite(written):

@@ -80,13 +80,12 @@ def brute(when: str, zone: str, after: float, until: float) -> list[float]:
     first = int(after // 60 + 1) * 60
     for moment in range(first - 86_400, int(until) + 1, 60):
         local = datetime.fromtimestamp(moment, ZoneInfo(zone)).replace(tzinfo=None)
-        fields = (
-            (minutes, local.minute, 0, 59, []),
-            (hours, local.hour, 0, 23, []),
-            (months, local.month, 1, 12, MONTHS),
-            (years, local.year, 1970, 2199, []),
-        )
-        if not all(any(matches(part, *rest) for part in text.split(",")) for text, *rest in fields):
+        if not (
+            any(matches(part, local.minute, 0, 59, []) for part in minutes.split(","))
+            and any(matches(part, local.hour, 0, 23, []) for part in hours.split(","))
+            and any(matches(part, local.month, 1, 12, MONTHS) for part in months.split(","))
+            and any(matches(part, local.year, 1970, 2199, []) for part in years.split(","))
+        ):
             continue
         today = local.date()
         by_day = any(is_day(part, today) for part in days.split(",")) if weekdays == "?" else False

@@ -196,6 +196,11 @@ def test_any_bytes_are_a_zip_or_an_error_for_the_user(noise, at, patch):
             assert error.code in ("bad-zip", "too-large", "outside-folder", "colliding-names")
 
 
+def test_a_zip_of_a_million_empty_entries_is_refused_before_it_is_read():
+    with refused("too-large", error=SuiteError):
+        files_of_zip(b"PK\x01\x02" * 20_000)
+
+
 # ── checks
 
 
@@ -257,3 +262,14 @@ def test_a_check_downloads_nothing():
     ):
         found = validate({"suite.yml": text.encode()}, RunOptions())
         assert found.problem is None or found.problem.code == "bad-include"
+
+
+@examples(150)
+@given(
+    text=st.one_of(st.binary(max_size=60), st.text("[]{}:&*<-!|> \nab0", max_size=40).map(str.encode)),
+    name=st.one_of(st.just("suite.yml"), st.text(max_size=300), st.text("é/.", max_size=300)),
+)
+def test_any_upload_has_a_plan_or_a_problem(text, name):
+    for files in ({name: text}, {"suite.yml": SUITE + text, name: b""}, {"suite.yml": text}):
+        found = validate(files, RunOptions())
+        assert (found.plan is None) == (found.problem is not None)

@@ -22,17 +22,21 @@ from toril.records import (
     SuiteOrigin,
     Verdict,
 )
+from toril.records.console import AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion
 from toril.records.document import Record
+from toril.records.history import HistoryRecord, IndexRow
 from toril.records.progress import Progress
 from toril.records.summary import Summary
 from toril.runs.suites import Pushed
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: tuple[type[Record], ...] = (
+    AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion,
     Deployment, End, Exit, Launch, Lease, Plan, Pushed, Rate, Ready, ServerMetrics, Start, Stop, SuiteOrigin,
 )  # fmt: skip
 DOCUMENTS: dict[str, type[Any]] = {
-    "toril.progress/1": Progress, "toril.summary/1": Summary, "toril.verdict/1": Verdict,
+    "toril.history/1": HistoryRecord, "toril.index/1": IndexRow, "toril.progress/1": Progress,
+    "toril.summary/1": Summary, "toril.verdict/1": Verdict,
 }  # fmt: skip
 LINES = {"toril.tests/1": Case}  # of a file of JSON lines: each line but the first
 

@@ -47,6 +47,15 @@ def console(
     client_id: Annotated[
         str, typer.Option("--client-id", envvar="TORIL_CONSOLE_CLIENT_ID", help="Id of the issuer's client.")
     ] = "",
+    login_client_id: Annotated[
+        str,
+        typer.Option(
+            "--login-client-id",
+            envvar="TORIL_CONSOLE_LOGIN_CLIENT_ID",
+            show_default=False,
+            help="Id of the public client for `toril login`. Default: the same client.",
+        ),
+    ] = "",
     groups_claim: Annotated[
         str,
         typer.Option("--groups-claim", envvar="TORIL_CONSOLE_GROUPS_CLAIM", help="Claim with a person's groups."),
@@ -112,7 +121,15 @@ def console(
         if issuer:
             from toril.console.oidc import Oidc
 
-            settings = _oidc(issuer, client_id, groups_claim, groups or (), audience, machines or ())
+            settings = _oidc(
+                issuer=issuer,
+                client_id=client_id,
+                login_client_id=login_client_id,
+                groups_claim=groups_claim,
+                groups=groups or (),
+                audience=audience,
+                machines=machines or (),
+            )
             identity, entrance = Oidc(settings, address=_checked(address), store=opened, clock=clock), "/"
         else:
             identity = Loopback()
@@ -175,9 +192,7 @@ def _not_installed(error: ModuleNotFoundError) -> InfrastructureError:
     return InfrastructureError(text, code="no-console")
 
 
-def _oidc(
-    issuer: str, client_id: str, groups_claim: str, groups: Iterable[str], audience: str, machines: Iterable[str]
-) -> Any:
+def _oidc(*, client_id: str, groups: Iterable[str], machines: Iterable[str], **plain: str) -> Any:
     """Returns the settings of the options. Secrets come from the environment only, and leave it for child processes."""
     from toril.console.oidc import DEFAULT_GROUPS, Machine, OidcSettings
 
@@ -199,13 +214,11 @@ def _oidc(
         text = "$TORIL_CONSOLE_SESSION_KEY needs 64 hexadecimal digits, as `openssl rand -hex 32` prints them"
         raise OptionError(text, code="bad-session-key") from error
     return OidcSettings(
-        issuer=issuer,
+        **plain,
         client_id=client_id,
         client_secret=os.environ.pop("TORIL_CONSOLE_CLIENT_SECRET", ""),
         session_key=session_key,
-        groups_claim=groups_claim,
         groups=roles or DEFAULT_GROUPS,
-        audience=audience,
         machines=tuple(found),
     )
 

@@ -186,7 +186,9 @@ def runs(
         list[str] | None, typer.Option("--tag", help="Show the runs with this tag K=V only; repeatable.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Number of runs to show, the newest first.")] = 50,
-    format: Annotated[Literal["text", "json", "csv"], typer.Option("--format", help="Format of the list.")] = "text",
+    format: Annotated[
+        Literal["text", "json", "csv"], typer.Option("--format", help="Output format: text, json or csv.")
+    ] = "text",
     prune: Annotated[
         str | None, typer.Option("--prune", help="Delete ended runs older than this age, e.g. 30d.")
     ] = None,

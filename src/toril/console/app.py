@@ -19,7 +19,7 @@ from toril.console.identity import Identity
 from toril.errors import UserError
 from toril.launchers.findings import Finding
 from toril.runs.requests import Starter
-from toril.store import Store
+from toril.store import FolderStore, Store
 
 # Modules with a `router`; those of pages are not part of the API's description.
 PAGES = (
@@ -86,7 +86,13 @@ def create_app(setup: Setup) -> App:
     for name in API:
         app.include_router(_router(f"toril.console.api.{name}"), prefix="/api/v1")
     app.include_router(_router("toril.console.api.mcp"))
-    return Guard(app=app, address=setup.address, origin_secret=setup.origin_secret, upload_address=setup.upload_address)
+    return Guard(
+        app=app,
+        address=setup.address,
+        origin_secret=setup.origin_secret,
+        upload_address=setup.upload_address,
+        large_uploads=isinstance(setup.store, FolderStore),
+    )
 
 
 def _router(module: str) -> Any:

@@ -105,17 +105,28 @@ class Draft:
         found = ((index, one.problem()) for index, one in rows if one != EMPTY_ROWS["criteria"])
         return [Mark(message=text, field=f"criteria.{index}.threshold") for index, text in found if text]
 
+    def without_wrong_criteria(self) -> "Draft":
+        """Returns the draft without the criteria that have marks, so that its load can be planned."""
+        if self.form is None:
+            return self
+        return self._changed(criteria=tuple(one for one in self.form.criteria if not one.problem()))
+
     def field_of(self, path: str) -> str:
         """Returns the field of a path in the suite.yml; empty without a form, or if it has none."""
         if self.form is None:
             return ""
+        if found := re.fullmatch(r"(reporting|toril)\b.*\.?criteria\[(\d+)\]", path):
+            language = "toril" if found[1] == "toril" else "taurus"
+            criteria = enumerate(self.form.criteria)
+            same = [index for index, one in criteria if not one.problem() and one.language == language]
+            return f"criteria.{same[int(found[2])]}.threshold" if int(found[2]) < len(same) else ""
         for pattern, field in FIELDS:
             if found := re.fullmatch(pattern, path):
                 return "most" if field == "rate" and self.form.load == "users" else field.format(*found.groups())
         return ""
 
     def as_yaml(self) -> "Draft":
-        return replace(self, text=self.written, form=None)
+        return replace(self, name=self.suite_name, text=self.written, form=None)
 
     def as_form(self) -> "Draft":
         """Returns the draft in the form; in YAML with a notice if the form cannot show it."""

@@ -2,13 +2,14 @@
 
 - Host and Origin have to be the console's own address, against DNS rebinding and other sites.
 - On AWS, a request has to carry the secret that CloudFront adds, so that no request bypasses it.
-- A body has at most MOST_BYTES.
+- A body has at most MOST_BYTES; an upload on this machine MOST_UPLOAD.
 - A change that succeeds leaves a line in the audit, before its answer is sent.
 - Each request leaves one log line, without query, token and body.
 """
 
 import json
 import logging
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -23,7 +24,8 @@ from toril.console.identity import SAFE, same
 from toril.errors import UserError
 
 MOST_BYTES = 10 << 20  # API Gateway's limit too
-TOO_LARGE = (413, "body-too-large", f"A request has at most {MOST_BYTES >> 20} MiB.")
+MOST_UPLOAD = 51 << 20  # a suite of 50 MiB, and the rest of its form
+UPLOADS = re.compile(r"/suites/[^/]+/(?:upload|files)|/api/v1/uploads/[0-9a-f]+")
 ORIGIN_SECRET = "x-toril-origin"  # noqa: S105 - the name of a header
 
 Scope = MutableMapping[str, Any]
@@ -44,6 +46,7 @@ class Guard:
     address: str
     origin_secret: str = ""
     upload_address: str = ""  # the bucket, for presigned uploads from the browser
+    large_uploads: bool = False  # nothing between browser and console limits bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,7 +55,7 @@ class Guard:
         began, request_id = time.monotonic(), secrets.token_hex(8)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        body, status, refused = _Limited(receive), 500, False
+        body, status, refused = _Limited(receive, self._most(scope)), 500, False
 
         async def finish(message: Message) -> None:
             nonlocal status
@@ -83,7 +86,7 @@ class Guard:
                 await self.app(scope, body, answer)
         except TooLargeError:
             if not refused:
-                await _refuse(finish, *TOO_LARGE)
+                await _refuse(finish, *_too_large(body.most))
         finally:
             took_ms = round(1000 * (time.monotonic() - began))
             line = {"request": request_id, "method": scope["method"], "path": scope["path"], "status": status}
@@ -101,9 +104,13 @@ class Guard:
         if scope["method"] not in SAFE and origin is not None and origin != self.address:
             return 403, "other-origin", "Another site sent this request."
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MOST_BYTES:
-            return TOO_LARGE
+        if not length.isdecimal() or int(length) > self._most(scope):
+            return _too_large(self._most(scope))
         return None
+
+    def _most(self, scope: Scope) -> int:
+        """Returns how many bytes the body of a request may have."""
+        return MOST_UPLOAD if self.large_uploads and UPLOADS.fullmatch(scope["path"]) else MOST_BYTES
 
     def _headers(self, scope: Scope, request_id: str) -> list[tuple[bytes, bytes]]:
         upload = f" {self.upload_address}" if self.upload_address else ""
@@ -128,6 +135,10 @@ class Guard:
         return [(name.encode(), value.encode()) for name, value in found.items()]
 
 
+def _too_large(most: int) -> Problem:
+    return 413, "body-too-large", f"A request has at most {most >> 20} MiB."
+
+
 class TooLargeError(Exception):
     """A body that is longer than its header says, or that has no length."""
 
@@ -135,11 +146,12 @@ class TooLargeError(Exception):
 class _Limited:
     """Counts the bytes of a body as they arrive."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive, self._left = receive, MOST_BYTES
+    def __init__(self, receive: Receive, most: int) -> None:
+        self.most = self._left = most
+        self._receive = receive
 
     def problem(self) -> Problem | None:
-        return TOO_LARGE if self._left < 0 else None
+        return _too_large(self.most) if self._left < 0 else None
 
     async def __call__(self) -> Message:
         message = await self._receive()

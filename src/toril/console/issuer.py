@@ -62,7 +62,7 @@ class Issuer:
             except InvalidKeyIdError:  # the issuer may have new keys
                 claims = jwt.decode(token, self._key_set(REFETCH_S), registry=CHECKS).claims
             jwt.JWTClaimsRegistry(int(self._clock.now()), LEEWAY_S, **required).validate(claims)
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, TypeError) as error:  # TypeError: a header of another type
             raise bad_token(str(error)) from error
         return claims
 
@@ -100,7 +100,7 @@ class Issuer:
     def _fetch(self, address: str) -> dict[str, Any]:
         try:
             with self.client() as client:
-                answer = client.get(address, withhold_token=True).raise_for_status().json()
+                answer = client.request("GET", address, withhold_token=True).raise_for_status().json()
         except (HTTPError, ValueError) as error:
             raise _unreachable(address, error) from error
         if not isinstance(answer, dict):

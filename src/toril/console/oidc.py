@@ -65,6 +65,7 @@ class OidcSettings:
     issuer: str
     client_id: str
     client_secret: str = field(default="", repr=False)  # empty: a public client
+    login_client_id: str = ""  # the public client of `toril login`; empty: the same
     session_key: bytes = field(repr=False)
     groups_claim: str = "groups"
     groups: Mapping[str, Role] = field(default_factory=lambda: DEFAULT_GROUPS)
@@ -97,8 +98,8 @@ class Oidc:
 
     @property
     def sign_in(self) -> SignIn:
-        found = self.settings
-        return SignIn(issuer=found.issuer, client_id=found.client_id, scope=found.scope)
+        known = self.settings
+        return SignIn(issuer=known.issuer, client_id=known.login_client_id or known.client_id, scope=known.scope)
 
     @cached_property
     def issuer(self) -> "Issuer":
@@ -114,12 +115,12 @@ class Oidc:
 
     @property
     def routes(self) -> APIRouter:
-        router = APIRouter(include_in_schema=False)
-        router.get("/login")(self._login)
-        router.get(CALLBACK)(self._callback)
-        router.post("/logout")(self._logout)
-        router.post("/logout/everywhere")(self._logout_everywhere)
-        router.get("/signed-out")(self._signed_out)
+        router = APIRouter()
+        router.get("/login", include_in_schema=False)(self._login)
+        router.get(CALLBACK, include_in_schema=False)(self._callback)
+        router.post("/logout", include_in_schema=False)(self._logout)
+        router.post("/logout/everywhere", include_in_schema=False)(self._logout_everywhere)
+        router.get("/signed-out", include_in_schema=False)(self._signed_out)
         return router
 
     def person(self, request: Request) -> Person | None:
@@ -251,7 +252,8 @@ class Oidc:
         if claims.get("token_use", "access") != "access":
             raise bad_token("it is not an access token")
         # An access token of Cognito has no audience, but the client's id.
-        cognito = not audiences and "token_use" in claims and claims.get("client_id") == self.settings.client_id
+        clients = (self.settings.client_id, self.settings.login_client_id)
+        cognito = not audiences and "token_use" in claims and claims.get("client_id") in clients
         if (self.settings.audience or self._address) not in audiences and not cognito:
             raise bad_token("it is for another audience")
         if claims["iat"] <= self._people.get(claims["sub"]).not_before:

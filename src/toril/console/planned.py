@@ -65,18 +65,15 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     """Plans the draft with the other files of its suite."""
     if draft.empty:
         return Planned()
-    marks = draft.marks_of_criteria()
+    marks = draft.marks_of_criteria()  # the plan ends at the first problem
     name = draft.suite_name or "suite"
     try:
-        written = {**files, main: draft.written.encode()}
+        written = {**files, main: draft.without_wrong_criteria().written.encode()}
         found = suites.validate(written, RunOptions(on=launcher_of(store)), name=name, now=now)
     except UserError as error:
         return Planned(marks=(*marks, Mark(message=mask(str(error)))))
-    of_criteria = bool(marks)
     if found.problem is not None:
-        problem = _mark(found.problem, draft, "error")
-        if not (of_criteria and "criteria[" in found.problem.message):  # its field has the message already
-            marks.append(problem)
+        marks.append(_mark(found.problem, draft, "error"))
     marks += [_mark(one, draft, "warning") for one in found.warnings]
     if found.plan is None:
         return Planned(marks=tuple(marks))

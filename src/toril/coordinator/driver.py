@@ -196,8 +196,8 @@ class Coordinator:
         todo, self._todo = tuple(self._todo), []
         return todo
 
-    def progress(self, notes: Sequence[Note] = (), phase: Phase | None = None, waiting: str = "") -> Progress:
-        """Returns the run at this moment. `phase`: if it is not that of the load; `waiting`: the reason."""
+    def progress(self, notes: Sequence[Note], phase: Phase | None, waiting: str, *, detailed: bool) -> Progress:
+        """Returns the run at this moment, as in `ProgressBuilder.build`."""
         criteria = self._criteria.evaluate(self.fold.timeline, self.clock)
         return self._builder.build(
             self.state,
@@ -207,6 +207,7 @@ class Coordinator:
             criteria=criteria,
             phase=phase,
             waiting=waiting,
+            detailed=detailed,
         )
 
     def publish(self, progress: Progress) -> None:

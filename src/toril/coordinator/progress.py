@@ -13,7 +13,6 @@ from toril.errors import Note
 from toril.load.shapes import OPEN_MODEL
 from toril.records import ARMS, Plan, Rate, Start
 from toril.records.progress import (
-    EVERY_S,
     MOST_LABELS_SHOWN,
     RECENT_S,
     CriterionNow,
@@ -74,8 +73,7 @@ class CriteriaProgress:
 class ProgressBuilder:
     """Builds the versions of one run's progress.
 
-    Figures by label, second and generator are at most EVERY_S old; those of a new phase are new. Only seconds since
-    the last version are computed, so the cost of a version does not grow with the length of the run.
+    Only seconds since the last version are computed, so the cost of a version does not grow with the run's length.
     """
 
     def __init__(self, fold: Fold) -> None:
@@ -92,8 +90,7 @@ class ProgressBuilder:
         self._phase: tuple[Phase, float] = ("preparing", 0.0)
         self._seconds: deque[tuple[Any, ...]] = deque(maxlen=RECENT_S)  # the columns of `Recent`
         self._next = 0  # the second after the last one in `_seconds`
-        self._detailed_at = float("-inf")
-        self._details: dict[str, Any] = {}
+        self._details: dict[str, Any] = {"generators": GeneratorsNow()}
 
     def build(
         self,
@@ -105,17 +102,21 @@ class ProgressBuilder:
         criteria: tuple[CriterionNow, ...] = (),
         phase: Phase | None = None,
         waiting: str = "",
+        detailed: bool = True,
     ) -> Progress:
-        """Returns the run at this moment. `phase`: if it is not that of the load."""
+        """Returns the run at this moment. `phase`: if it is not that of the load.
+
+        `detailed`: False repeats the last figures by label, second and generator, which take longest.
+        """
         plan, timeline, start = self._plan, self._fold.whole, state.start
         phase = phase or PHASES.get(state.phase, "draining")
         if phase != self._phase[0] or not self._phase[1]:
-            self._phase, self._detailed_at = (phase, now), float("-inf")
+            self._phase = phase, now
         elapsed_s = max(0.0, now - start.at) if start else 0.0
         complete, newest = self._complete_to(state), timeline.last_second
         last = complete if complete >= 0 else None if newest is None else max(0, newest - 1)
-        if not 0 <= now - self._detailed_at < EVERY_S:
-            self._detailed_at, self._details = now, self._detail(state, last, complete, rates)
+        if detailed:
+            self._details = self._detail(state, last, complete, rates)
         saturated = self._details["generators"].saturated
         lost = {worker: why.splitlines()[0] for worker, why in state.lost.items()}
         noted = [
@@ -147,7 +148,7 @@ class ProgressBuilder:
         )
 
     def _detail(self, state: RunState, last: int | None, complete: int, rates: Sequence[Rate]) -> dict[str, Any]:
-        """Returns the fields that take longest."""
+        """Returns the figures by label, second and generator."""
         timeline = self._fold.whole
         if last is None:
             return {"generators": GeneratorsNow()}

@@ -40,6 +40,7 @@ class RunRequest(Record):
     overrides: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     environment: dict[Text, Text] = Field(default_factory=dict)
     tags: dict[Text, Text] = Field(default_factory=dict)
+    against: Text | None = None  # an address to load instead of the suite's own
     max_cost_usd: Annotated[float, Field(ge=0)] | None = None
 
 

@@ -42,16 +42,16 @@ def running(store: Store, now: float) -> list[ListedRun]:
 
     In a bucket, this takes a request for each thousand runs.
     """
-    run_ids = unindexed(store, all_rows(store))[:MOST_RUNNING]
+    run_ids = unindexed(store.names("runs/"), all_rows(store))[:MOST_RUNNING]
     over = store.find_many(run_key(run_id, "verdict.json") for run_id in run_ids)
     left = [run_id for run_id in run_ids if run_key(run_id, "verdict.json") not in over]
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
         return [one for one in pool.map(lambda run_id: unjudged(store, run_id, now), left) if one is not None]
 
 
-def unindexed(store: Store, rows: Iterable[IndexRow]) -> list[str]:
-    """Returns the ids of the runs that are not among the rows of the index, newest first."""
-    return sorted({*store.names("runs/")} - {row.run_id for row in rows}, reverse=True)
+def unindexed(run_ids: Iterable[str], rows: Iterable[IndexRow]) -> list[str]:
+    """Returns the ids that are not among the rows of the index, newest first."""
+    return sorted({*run_ids} - {row.run_id for row in rows}, reverse=True)
 
 
 def unjudged(store: Store, run_id: str, now: float) -> ListedRun | None:

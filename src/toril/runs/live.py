@@ -6,12 +6,14 @@ from typing import Any, Literal
 
 from toril.coordinator.lease import is_live
 from toril.records import Lease, Plan, run_key
-from toril.records.progress import Progress, Recent, progress_key
+from toril.records.progress import EVERY_S, Progress, Recent, progress_key
 from toril.runs.activity import activity_of
 from toril.store import Store
 from toril.store.records import find_record, get_record
 
 STALE_S = 10.0  # five versions are missing
+WRITING_S = 0.3  # from the time of a version to its place in the store
+SOONEST_S = 0.5
 
 IsLive = Callable[[Lease | None, float], bool]
 
@@ -23,6 +25,13 @@ class Watched:
     state: Literal["running", "without owner", "over", "judged"]  # "over": it can be judged from its files
     progress: Progress | None  # None before the first version
     age_s: float = 0.0  # of `progress`
+
+    @property
+    def again_s(self) -> float:
+        """The seconds to the next poll: soon after the next version is due, EVERY_S if the owner is late."""
+        if self.progress is None or self.age_s > 2 * EVERY_S:
+            return EVERY_S
+        return max(SOONEST_S, EVERY_S + WRITING_S - self.age_s)
 
     @property
     def etag(self) -> str:

@@ -110,10 +110,11 @@ class Owner:
 
         A failed write is only a note, because the next version replaces it.
         """
-        progress = self.coordinator.progress((*notes, *self._unwritten), phase, waiting)
+        due = reachable and (phase == "ended" or not 0 <= self.clock.now() - self._written_at < EVERY_S)
+        progress = self.coordinator.progress((*notes, *self._unwritten), phase, waiting, detailed=due)
         if phase != "ended":
             self.view.show(progress)
-        if reachable and (phase == "ended" or not 0 <= progress.at - self._written_at < EVERY_S):
+        if due:
             self._written_at, self._unwritten = progress.at, ()
             try:
                 self.coordinator.publish(replace(progress, cost_usd=self._cost_usd(progress)))

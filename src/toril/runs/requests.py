@@ -66,6 +66,7 @@ def request_run(
 ) -> RunRequest:
     """Stores a request for a run of a suite, by default of its current version; SuiteError if it cannot run.
 
+    `options.run_id` is ignored: the id is made from the time, and from the key if there is one.
     `key`: makes the call repeatable: the caller's calls with one key return one request. OptionError if the call asks
     for another run than the first one with this key.
     """
@@ -107,6 +108,7 @@ def _request(
             overrides=tuple(options.overrides),
             environment=dict(options.environment),
             tags=dict(options.tags),
+            against=options.against,
             max_cost_usd=max_cost_usd,
         )
     except ValidationError as error:
@@ -131,7 +133,7 @@ def requested(store: Store, run_id: str) -> RunRequest:
     """Returns a request; StoreError if there is none."""
     found = request_of(store, run_id)
     if found is None:
-        text = f"{store.address(_request_key(run_id))}: nobody requested this run; use `toril run SUITE`"
+        text = f"{store.address(_request_key(run_id))}: no such request; to start a run yourself, use `toril run SUITE`"
         raise StoreError(text, code="no-such-request")
     return found
 
@@ -146,6 +148,7 @@ def options_of(request: RunRequest) -> RunOptions:
         run_id=request.run_id,
         tags={**request.tags, VERSION_TAG: str(request.version)},
         smoke=request.smoke,
+        against=request.against,
         locations=request.locations,
     )
 

@@ -14,7 +14,7 @@ from toril.coordinator.progress import View
 from toril.errors import RunOverError, StoreError
 from toril.records import Plan, Stop, Verdict, run_key
 from toril.records.history import ListedRun
-from toril.records.progress import EVERY_S, Progress, ProgressNote, WorkersNow
+from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.screen import emit
@@ -23,7 +23,7 @@ from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_pic
 from toril.runs.find import run_ids
 from toril.runs.history import record_of, remember, row_of
 from toril.runs.index import Query, all_rows, forget
-from toril.runs.live import Watched, watched
+from toril.runs.live import STALE_S, Watched, watched
 from toril.signals import Interrupts
 from toril.store import Store
 from toril.store.records import find_record, get_record, read_launch, read_record
@@ -69,7 +69,7 @@ def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: I
         if found.state == "over":
             return judge_again(store, run_id)
         view.show(_shown(plan, found, now))
-        while not interrupts and clock.now() < now + EVERY_S:
+        while not interrupts and clock.now() < now + found.again_s:
             clock.sleep(WAKE_S)
     return None
 
@@ -82,6 +82,9 @@ def _shown(plan: Plan, found: Watched, now: float) -> Progress:
     elif found.progress is None:
         text = "the owner of this run has not written any figures yet; owners of older versions write none"
         notes = (ProgressNote(code="no-progress", message=text),)
+    elif found.age_s > STALE_S:
+        text = f"the owner has written no figures for more than {STALE_S:.0f} s, but it still holds the run"
+        notes = (ProgressNote(code="stale-progress", message=text),)
     if found.progress is None:
         return Progress(run_id=plan.run_id, at=now, workers=WorkersNow(planned=len(plan.shares)), notes=notes)
     last = found.progress
@@ -130,13 +133,13 @@ def listing(store: Store, now: float, query: Query = EVERY_RUN, limit: int = 50)
     rows, folders = all_rows(store), set(store.names("runs/"))
     matching = [row for row in rows if query.matches(row, row.outcome)]
     found = [ListedRun(row, row.outcome, deleted=row.run_id not in folders) for row in matching[:limit]]
-    found += [one for one in _filled(store, unindexed(store, rows), now) if query.matches(one.row, one.state)]
+    found += [one for one in _filled(store, unindexed(folders, rows), now) if query.matches(one.row, one.state)]
     return sorted(found, key=lambda one: (one.row.started_at, one.row.run_id), reverse=True)[:limit]
 
 
 def fill(store: Store, now: float) -> int:
     """Writes the history of judged runs that have none, of a few hundred a call. Returns their number."""
-    return sum(one.judged for one in _filled(store, unindexed(store, all_rows(store)), now))
+    return sum(one.judged for one in _filled(store, unindexed(store.names("runs/"), all_rows(store)), now))
 
 
 def _filled(store: Store, run_ids: Sequence[str], now: float) -> list[ListedRun]:

@@ -11,7 +11,7 @@ import re
 import stat
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -23,10 +23,9 @@ from toril.plan.options import RunOptions, plan_run
 from toril.records import Plan, Record, SuiteOrigin
 from toril.records.console import SuiteVersion
 from toril.store import Store
-from toril.store.keys import is_key
 from toril.store.records import find_record, get_record
 from toril.suite.documents import line_of
-from toril.suite.fetch import checked_names, fetch_files, inside
+from toril.suite.fetch import checked_names, fetch_files, write_file
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,58}[A-Za-z0-9_])?")  # as the name of a suite's folder becomes one
 TOP = "versions/"
@@ -35,6 +34,7 @@ MOST_BYTES = 50 << 20
 MOST_RATIO = 200  # of a zip's contents to the zip; text has up to about 100
 FREE_BYTES = 1 << 20  # contents that may have any ratio
 CHUNK = 1 << 16
+ENTRY = b"PK\x01\x02"  # the start of each entry in a zip's directory
 TRIES = 10  # of a push beside other pushes
 LINE = re.compile(r"line (\d+)\b")
 
@@ -266,6 +266,8 @@ def files_of_zip(data: bytes) -> dict[str, bytes]:
 
     It counts bytes as it inflates them, because a zip's own figures may be wrong.
     """
+    if data.count(ENTRY) > 10 * MOST_FILES:  # each would take half a kilobyte of memory before it can be counted
+        raise _too_large(f"the zip has more than {10 * MOST_FILES:,} entries")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [one for one in archive.infolist() if not one.is_dir()]
@@ -344,23 +346,23 @@ def validate(files: Mapping[str, bytes], options: RunOptions, *, name: str = "su
         try:
             folder.mkdir()
             for path, data in checked_files(files).items():
-                place = inside(folder, path)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(data)
+                write_file(folder, path, data)
             _, plan = plan_run([folder], options, now, confined=True)
         except UserError as error:
-            return Checked(problem=_remark(error.code, str(error), folder))
+            return Checked(problem=_remark(error.code, str(error), folder, files))
         found = zip(plan.warning_codes, plan.warnings, strict=True)
-        return Checked(plan=plan, warnings=tuple(_remark(code, text, folder) for code, text in found))
+        return Checked(plan=plan, warnings=tuple(_remark(code, text, folder, files) for code, text in found))
 
 
-def _remark(code: str, message: str, folder: Path) -> Remark:
+def _remark(code: str, message: str, folder: Path, files: Container[str]) -> Remark:
     """Returns a message without the temporary folder, with the line that it is about."""
     file, _, rest = message.partition(": ")
-    is_file = is_key(file) and (folder / file).is_file()
-    written = LINE.match(rest)
     line = None
-    if is_file:
-        line = int(written[1]) if written else line_of(folder / file, rest.partition(": ")[0])
+    if file not in files:
+        file = ""
+    elif found := LINE.match(rest):
+        line = int(found[1])
+    else:
+        line = line_of(folder / file, rest.partition(": ")[0])
     message = message.replace(f"{folder}/", "").replace(str(folder), "the suite")
-    return Remark(code=code, message=message, file=file if is_file else "", line=line)
+    return Remark(code=code, message=message, file=file, line=line)

@@ -47,7 +47,12 @@ def fetch_files(store: Source, prefix: str, folder: Path, files: Mapping[str, st
         if hashlib.sha256(data).hexdigest() != files[name]:
             what = f"{prefix}{name}: The file changed after the suite was published: its SHA-256 differs"
             raise ChangedFileError(f"{what}. Publish the suite again.", code="changed-file")
-        _write(inside(folder, name), data)
+        write_file(folder, name, data)
+
+
+def write_file(folder: Path, name: str, data: bytes) -> None:
+    """Writes a new file below `folder`; raises SuiteError for a name outside it, StoreError if it cannot be written."""
+    _write(inside(folder, name), data)
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ministack.app import app as ministack
 
-from tests.cloud.server import caller, control, expired, registry, services
+from tests.cloud.server import caller, control, expired, registry, services, sites
 from tests.cloud.server.asgi import Receive, Scope, Send, body_of, say
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import refused
@@ -20,7 +20,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await ministack(scope, receive, send)
         return
     headers = caller.text_of(scope["headers"])
-    if scope["path"].startswith(control.PREFIX):
+    if sites.serves(sites.host_of(headers)):
+        await sites.serve(scope, receive, send)
+    elif scope["path"].startswith(control.PREFIX):
         status, answer = await asyncio.to_thread(control.answer, scope["path"], await body_of(receive))
         await say(send, status, {"content-type": "application/json"}, answer)
     elif registry.serves(scope["path"]):
@@ -35,6 +37,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 async def _aws(scope: Scope, headers: dict[str, Any], receive: Receive, send: Send) -> None:
     caller.ACCESS_KEY.set(caller.signed(headers)[0])
     try:
-        await ministack({**scope, "headers": [*scope["headers"], TLS]}, receive, send)
+        await ministack(
+            {**scope, "headers": [*(one for one in scope["headers"] if one[0].lower() != TLS[0]), TLS]}, receive, send
+        )
     except Refusal as refusal:  # of a role that is passed: by what speaks JSON
         await say(send, *refused("json", {}, refusal))

@@ -23,6 +23,13 @@ GITHUB_CLAIMS = (  # claims that AWS supports beside aud and sub
 PASSED, TAGGED, OTHERS = "embedded:passed", "embedded:tagged", "embedded:others"  # other required rights
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
 BUDGETS = {"Describe": "ViewBudget", "Create": "ModifyBudget", "Delete": "ModifyBudget", "Update": "ModifyBudget"}
+CONCURRENCY = {
+    "GET": "lambda:GetFunctionConcurrency",
+    "PUT": "lambda:PutFunctionConcurrency",
+    "DELETE": "lambda:DeleteFunctionConcurrency",
+}
+TAGGING = {"ec2": "CreateTags", "ssm": "AddTagsToResource"}  # other services: TagResource
+LOG_DELIVERY = "embedded:log delivery"
 _action, _resource_tags = iam_actions.extract_iam_action, tagging.resource_tags
 _context, _s3_context = iam_actions.request_tag_context, iam_actions.s3_service_context
 _enforce, _first_match = iam_evaluator.enforce, iam_evaluator._first_match
@@ -44,8 +51,12 @@ def install() -> None:
 def action(
     service: str, method: str, path: str, headers: Mapping[str, str], body: bytes, params: Mapping[str, Any]
 ) -> str | None:
-    """Returns the action of a request. Budgets has fewer actions than operations."""
+    """Returns the action of a request. Some services have fewer actions than operations."""
     found: str | None = _action(service, method, path, headers, body, params)
+    if service == "lambda" and path.endswith("/concurrency"):
+        return CONCURRENCY.get(method)
+    if found == "cloudfront:CreateDistributionWithTags":
+        return "cloudfront:CreateDistribution"
     name = (found or "").removeprefix("budgets:")
     if found and found != name:
         of = next((of for begin, of in BUDGETS.items() if name.startswith(begin)), name)
@@ -96,6 +107,15 @@ def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -
     if service == "kms" and action == "kms:CreateAlias":
         key = str(request["TargetKeyId"])
         others = [key if key.startswith("arn:") else f"arn:aws:kms:{place}:key/{key}"]
+    if service == "lambda" and action == "lambda:CreateFunction" and request.get("Tags"):
+        found[TAGGED] = f"arn:aws:lambda:{place}:function:{request['FunctionName']}"
+    if action == "cloudfront:CreateDistribution" and "WithTags" in params:
+        found[TAGGED] = f"arn:aws:cloudfront::{get_account_id()}:distribution/*"
+    if action == "ssm:PutParameter" and request.get("Tags"):
+        found[TAGGED] = resources.parameters(request, place)[0]
+    if action == "cognito-idp:CreateUserPool" and request.get("UserPoolTags"):
+        found[TAGGED] = f"arn:aws:cognito-idp:{place}:userpool/*"
+    found[LOG_DELIVERY] = service == "apigateway" and "accessLogSettings" in request
     found[PASSED] = _passed(action, request)
     found[OTHERS] = others
     return found
@@ -117,6 +137,8 @@ def _passed(action: str, request: Mapping[str, Any]) -> list[tuple[str, str]]:
     if action == "ecs:RegisterTaskDefinition":
         roles = [request.get(name) for name in ("taskRoleArn", "executionRoleArn")]
         return [(role, "ecs-tasks.amazonaws.com") for role in roles if role]
+    if action in ("lambda:CreateFunction", "lambda:UpdateFunctionConfiguration"):
+        return [(request["Role"], "lambda.amazonaws.com")] if "Role" in request else []
     if action in ("scheduler:CreateSchedule", "scheduler:UpdateSchedule"):
         role = (request.get("Target") or {}).get("RoleArn")
         return [(role, "scheduler.amazonaws.com")] if role else []
@@ -154,6 +176,7 @@ def enforce(
 ) -> Any:
     """Returns MiniStack's decision, after checks of passed roles and new tags."""
     asked = dict(service_context or {})
+    delivers_logs = asked.pop(LOG_DELIVERY, False)
     passed, tagged, asked_of_all = asked.pop(PASSED, ()), asked.pop(TAGGED, None), asked.pop(OTHERS, ())
     denied = _enforce(key, action, service, region, resource_arn=resource_arn, service_context=asked)
     # the tags of a request belong to new resources, except in requests that only tag
@@ -163,8 +186,9 @@ def enforce(
     if denied:
         return denied
     more = [("iam:PassRole", "iam", role, {"iam:PassedToService": to}) for role, to in passed]
+    more += [("logs:CreateLogDelivery", "logs", "*", {})] if delivers_logs else []
     if tagged:
-        tagging_action = f"{service}:{'CreateTags' if service == 'ec2' else 'TagResource'}"
+        tagging_action = f"{service}:{TAGGING.get(service, 'TagResource')}"
         asked[f"{service}:CreateAction"] = action.partition(":")[2]
         more.append((tagging_action, service, tagged, asked))
     for other, of, resource, keys in more:

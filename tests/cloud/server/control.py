@@ -5,14 +5,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ministack import app as gateway
+from ministack.core import lambda_runtime
 from ministack.core.responses import request_scope
 from ministack.services import ecs as ecs_tasks
+from ministack.services import ses
 
 from tests.cloud.server import decisions as iam_decisions
 from tests.cloud.server import (
     ecs,
     expired,
     faults,
+    lambdas,
     processes,
     quotas,
     regions,
@@ -42,10 +45,11 @@ def reset(asked: Asked) -> Asked:
 
 
 def mend(asked: Asked) -> Asked:
-    """Ends all faults, restores the quotas and removes IAM's decisions. Resources and images stay."""
+    """Ends all faults, restores the quotas, forgets IAM's decisions and functions' failures. Resources stay."""
     faults.FAULTS.clear()
     regions.DISABLED.clear()
     iam_decisions.DECIDED.clear()
+    lambdas.FAILURES.clear()
     for values in (faults.BUCKETS, run_task.FAILURES, task_faults.STARTS, quotas.VALUES):
         values.clear()
     return {}
@@ -143,6 +147,27 @@ def invocations(asked: Asked) -> Asked:
         return {"invocations": list(scheduler.INVOCATIONS.here())}
 
 
+def functions(asked: Asked) -> Asked:
+    """Sets variables of all functions' environments, as the address of a proxy."""
+    lambdas.ENVIRONMENT.clear()
+    lambdas.ENVIRONMENT.update(asked)
+    lambda_runtime.reset()
+    return {}
+
+
+def function_failures(asked: Asked) -> Asked:
+    """Returns the failures of functions since the last reset or mend."""
+    return {"failures": list(lambdas.FAILURES)}
+
+
+def mails(asked: Asked) -> Asked:
+    """Returns the mails of one region: receiver, subject and text, oldest first."""
+    with request_scope(asked["account"], asked["region"]):
+        found = ses._sent_emails_list()
+    shown = [{"to": one["To"], "subject": one["Subject"], "text": one["BodyText"] or one["BodyHtml"]} for one in found]
+    return {"mails": shown}
+
+
 def decisions(asked: Asked) -> Asked:
     """Returns IAM's decisions since the last reset or mend."""
     return {"decisions": iam_decisions.recorded()}
@@ -158,8 +183,11 @@ COMMANDS: dict[str, Callable[[Asked], Asked]] = {
     "image": image,
     "failures": failures,
     "invocations": invocations,
+    "mails": mails,
     "decisions": decisions,
     "fault": fault,
+    "functions": functions,
+    "function-failures": function_failures,
     "limit": limit,
     "starts": starts,
     "task": task,

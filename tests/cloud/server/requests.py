@@ -75,27 +75,31 @@ def _rest(model: ServiceModel, method: str, path: str, body: bytes, query: Query
         found = _uri(operation.http["requestUri"]).fullmatch(path)
         if operation.http["method"] != method or found is None:
             continue
-        parameters = _json(body)
         shape = operation.input_shape
+        parameters = {} if shape is not None and "payload" in shape.serialization else _json(body)
         for member, part in shape.members.items() if shape is not None else ():
             place, wire = part.serialization.get("location"), part.serialization.get("name", member)
             if place == "uri":
-                parameters[member] = unquote(found[re.sub(r"\W", "_", wire)])
+                parameters[member] = unquote(found[_group(wire)])
             elif place == "querystring" and wire in query:
                 parameters[member] = query[wire] if isinstance(part, ListShape) else _plain(part, query[wire][-1])
         return Call(operation, parameters)
     raise Refusal("UnknownOperationException", f"{model.service_name} has no operation at {method} {path}", 404)
 
 
+def _group(name: str) -> str:
+    return name.replace("-", "_")
+
+
 @cache
 def _uri(template: str) -> re.Pattern[str]:
-    parts = re.split(r"\{(\w+)(\+?)\}", template.partition("?")[0])
+    parts = re.split(r"\{([\w-]+)(\+?)\}", template.partition("?")[0])
     pattern = ""
     for at in range(0, len(parts), 3):
         pattern += re.escape(parts[at])
         if at + 1 < len(parts):
             whole = parts[at + 2] or parts[at + 1].lower().endswith("arn")  # an ARN contains slashes
-            pattern += f"(?P<{parts[at + 1]}>{'.+' if whole else '[^/]+'})"
+            pattern += f"(?P<{_group(parts[at + 1])}>{'.+' if whole else '[^/]+'})"
     return re.compile(pattern)
 
 

@@ -75,6 +75,8 @@ def others(action: str, request: Mapping[str, Any], place: str) -> list[str]:
         return [_ecs("DescribeTasks", {**request, "tasks": [one]}, place) for one in request.get("tasks", [])[1:]]
     if action == "ecs:DescribeClusters":
         return [_ecs("DescribeClusters", {"clusters": [one]}, place) for one in request.get("clusters", [])[1:]]
+    if action in ("ssm:GetParameters", "ssm:DeleteParameters"):
+        return parameters(request, place)[1:]
     if action == "ecr:DescribeRepositories":
         return [f"arn:aws:ecr:{place}:repository/{one}" for one in request.get("repositoryNames", [])[1:]]
     return []
@@ -176,14 +178,47 @@ def _kms(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | 
     return None
 
 
+def _lambda(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    created = path.endswith("/functions") and "FunctionName" in asked
+    return f"arn:aws:lambda:{place}:function:{asked['FunctionName']}" if created else None
+
+
+def _cloudfront(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    """Returns the ARN of an existing resource: creating one needs the right on all."""
+    parts = path.strip("/").split("/")[1:]
+    if parts[0] == "tagging":
+        return _one(asked, "Resource")
+    account = place.partition(":")[2]
+    return f"arn:aws:cloudfront::{account}:{parts[0]}/{parts[1]}" if len(parts) > 1 else None
+
+
+def _cognito(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    return _one(asked, "ResourceArn")
+
+
+def parameters(asked: Mapping[str, Any], place: str) -> list[str]:
+    """Returns the ARNs of the parameters that a request names."""
+    named = [asked.get(name) for name in ("Name", "Path", "ResourceId")]
+    names = [str(name) for name in (*named, *asked.get("Names", ())) if name]
+    return [f"arn:aws:ssm:{place}:parameter/{name.strip('/')}" for name in names]
+
+
+def _ssm(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    return next(iter(parameters(asked, place)), None)
+
+
 NAMED: dict[str, Callable[[str, Mapping[str, Any], str, str], str | None]] = {
+    "cloudfront": _cloudfront,
+    "cognito-idp": _cognito,
     "events": _events,
     "iam": _iam,
     "kms": _kms,
+    "lambda": _lambda,
     "logs": _logs,
     "monitoring": _monitoring,
     "scheduler": _scheduler,
     "sns": _sns,
+    "ssm": _ssm,
 }
 
 

@@ -13,6 +13,7 @@ from ministack.services import ecs, scheduler, sqs
 from tests.cloud.server import fargate_requests, roles, run_task
 from tests.cloud.server.errors import Refusal
 from tests.cloud.server.gateway import Service
+from tests.cloud.server.paging import page
 from tests.cloud.server.schedules import Schedule, parse
 from tests.cloud.server.state import Regional, on_reset
 
@@ -146,4 +147,24 @@ def _bury(record: Record, refusal: Refusal) -> None:
         sqs._act_send_message({"QueueUrl": url, "MessageBody": body, "MessageAttributes": attributes}, url)
 
 
-SERVICE = Service(name="scheduler", model="scheduler", checks={"CreateSchedule": check, "UpdateSchedule": check})
+def schedules(request: Record) -> Record:
+    """Returns a page of the schedules, in all groups or one."""
+    wanted = {name: request[name] for name in ("GroupName", "State") if name in request}
+    found = [
+        {**{name: one[name] for name in SHOWN}, "Target": {"Arn": one["Target"]["Arn"]}}
+        for one in scheduler._schedules.values()
+        if wanted.items() <= one.items() and one["Name"].startswith(request.get("NamePrefix", ""))
+    ]
+    found.sort(key=lambda one: (one["GroupName"], one["Name"]))
+    asked = {"nextToken": request.get("NextToken"), "maxResults": request.get("MaxResults")}
+    listed, more = page(found, asked)
+    return {"Schedules": listed, **({"NextToken": more["nextToken"]} if more else {})}
+
+
+SHOWN = ("Arn", "Name", "GroupName", "State", "CreationDate", "LastModificationDate")
+SERVICE = Service(
+    name="scheduler",
+    model="scheduler",
+    operations={"ListSchedules": schedules},
+    checks={"CreateSchedule": check, "UpdateSchedule": check},
+)

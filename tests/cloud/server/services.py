@@ -4,7 +4,9 @@ from ministack import app as gateway
 from ministack.core import iam_actions, router
 
 from tests.cloud.server import (
+    apis,
     authorisation,
+    cognito,
     decisions,
     documents,
     ec2,
@@ -13,12 +15,14 @@ from tests.cloud.server import (
     ecs,
     events,
     iam,
+    lambdas,
     logs,
     quotas,
     resolver,
     s3,
     scheduler,
     secrets,
+    sites,
     task_roles,
     usage,
 )
@@ -40,6 +44,10 @@ CHECKED = (
     usage.SERVICE,
     Service(name="budgets", model="budgets", invalid="InvalidParameterException"),
     scheduler.SERVICE,
+    apis.SERVICE,
+    cognito.SERVICE,
+    lambdas.SERVICE,
+    Service(name="ssm", model="ssm"),
 )
 OURS = (ecr_public.SERVICE, quotas.SERVICE, resolver.SERVICE)  # MiniStack lacks them
 
@@ -62,6 +70,10 @@ def install() -> None:
     ecs.install()
     task_roles.install()
     scheduler.install()
+    lambdas.install()
+    apis.install()
+    cognito.install()
+    sites.install()
     namespaces = {service.name: service.name for service in KNOWN}
     iam_actions.SERVICE_TO_IAM_NAMESPACE.update({**namespaces, **iam_actions.SERVICE_TO_IAM_NAMESPACE})
 

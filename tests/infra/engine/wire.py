@@ -8,10 +8,11 @@ from google.protobuf import struct_pb2
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # the key of special values
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
+ASSET, ARCHIVE = "c44067f5952c0a294b673a41bacd8c17", "0def7320c3a5731c473e5ecbe6d01bc7"
 
 
 class NotAProperty(TypeError):
-    """The value is an asset, an archive or a resource reference, which the table of kinds does not support."""
+    """The value is a resource reference, which the table of kinds does not support."""
 
 
 def plain(value: Any) -> Any:
@@ -32,6 +33,8 @@ def _plain_structure(value: struct_pb2.Struct) -> Any:
         return {key: plain(item) for key, item in fields.items()}
     if fields[SIGNATURE] == SECRET:
         return plain(fields["value"])
+    if fields[SIGNATURE] in (ASSET, ARCHIVE):
+        return {key: plain(item) for key, item in fields.items()}  # as it is: `assets` reads it
     raise NotAProperty(f"Unsupported value with the signature {fields[SIGNATURE]}")
 
 

@@ -26,7 +26,7 @@
     const area = document.querySelector("[data-yaml]");
     if (!area || !window.CodeMirror) return;
     code = CodeMirror.fromTextArea(area, {
-      mode: "yaml", lineNumbers: true, indentUnit: 2, tabSize: 2, viewportMargin: Infinity,
+      mode: "yaml", lineNumbers: true, indentUnit: 2, tabSize: 2, viewportMargin: Infinity, lineWrapping: true,
       gutters: ["CodeMirror-lint-markers", "CodeMirror-linenumbers"],
       lint: { lintOnChange: false, getAnnotations: annotations },
       extraKeys: { Tab: false, "Shift-Tab": false }, // Tab leaves the editor, as it leaves every field
@@ -79,6 +79,13 @@
     form.submit();
   }
 
+  const changed = () => editor().dispatchEvent(new Event("input", { bubbles: true }));
+  // What was typed before the scripts listened to a new form.
+  function catch_up() {
+    if ([...editor().elements].some((one) => "defaultValue" in one && one.value !== one.defaultValue)) changed();
+  }
+
+  document.addEventListener("htmx:afterSettle", (event) => { if (event.target === editor()) catch_up(); });
   document.addEventListener("htmx:afterSwap", () => { if (editor()) show_marks(); });
   document.addEventListener("input", (event) => { if (event.target.form && event.target.form === editor()) keep(); });
   document.addEventListener("submit", (event) => {
@@ -91,7 +98,8 @@
     if (!editor()) return;
     yaml();
     show_marks();
-    if ("unsaved" in editor().dataset) editor().dispatchEvent(new Event("input", { bubbles: true }));
+    if ("unsaved" in editor().dataset) changed();
+    else catch_up();
     if ("unsaved" in editor().dataset) keep();
     else offer();
   });

@@ -203,7 +203,7 @@ def _page(
         preview = _schedule(
             {**fields, "suite": fields["suite"] or (names or ["suite"])[0]}, setup, request.state.person
         )
-        lines = local_lines(preview, setup.store.address("").rstrip("/"))
+        lines = local_lines(preview, setup.store.address("runs").removesuffix("runs").rstrip("/\\"))
     except OptionError as error:
         problem = problem or (mask(str(error)) if fields != EMPTY else "")
     return page(

@@ -139,7 +139,7 @@ def ask_start(request: Request, name: str, person: Operator) -> Response:
     """Shows the options of a start, and what they would use and cost."""
     setup = request.app.state.setup
     query = dict(request.query_params)
-    query = {"workers": "", "locations": "", "tags": ""} | query
+    query = {"workers": "", "locations": "", "tags": "", "smoke": ""} | query
     found: StartEstimate | None = None
     wrong = ""
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.infra.engine.examples import buses, identity, network, registry, watching
+from tests.infra.engine.examples import buses, console, identity, network, registry, watching
 from tests.infra.engine.examples.common import Example
 
 EXAMPLES: Mapping[str, Example] = {
@@ -14,4 +14,5 @@ EXAMPLES: Mapping[str, Example] = {
     **network.CONTAINERS,
     **network.NETWORK,
     **buses.BUSES,
+    **console.CONSOLE,
 }

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.infra.engine.assets import content
 from tests.infra.engine.cloud import HOME
 from tests.infra.engine.kinds import ID, From, Kind, Tagging, View, call, derived, given, look
 
@@ -49,18 +50,42 @@ def _with_filter(rules: list[dict[str, Any]]) -> dict[str, Any]:
     return {"rules": [rule if rule.get("filter") or rule.get("prefix") else rule | whole for rule in rules]}
 
 
+BODIES = (derived("contentBase64", base64.b64decode), derived("content", str.encode), derived("source", content))
 PUT_OBJECT = call(
     "PutObject",
     "bucket key contentType cacheControl contentDisposition contentEncoding contentLanguage metadata storageClass "
     "serverSideEncryption kmsKeyId:SSEKMSKeyId bucketKeyEnabled",
-    Body=lambda view: (
-        derived("contentBase64", base64.b64decode)(view)
-        if view["contentBase64"] is not None
-        else derived("content", str.encode)(view)
-    ),
+    Body=lambda view: next((found for found in (one(view) for one in BODIES) if found is not None), None),
     Tagging=lambda view: urlencode(sorted(view.tags.items())) or None,
 )
 OBJECT = {"Bucket": given("bucket"), "Key": given("key")}
+
+OBJECT_KIND = Kind(
+    service="s3",
+    create=(PUT_OBJECT,),
+    id=given("key"),
+    read=(look("HeadObject", "@", **OBJECT),),
+    delete=(call("DeleteObject", **OBJECT),),
+    replaces="bucket key",
+    updates={
+        "content contentBase64 source contentType cacheControl contentDisposition contentEncoding contentLanguage "
+        "metadata storageClass serverSideEncryption kmsKeyId bucketKeyEnabled": (PUT_OBJECT,)
+    },
+    local="forceDestroy sourceHash",
+    seen_as={"source": "null"},
+    outputs={
+        "arn": lambda view, seen: f"arn:{view.partition}:s3:::{view['bucket']}/{view.id}",
+        "etag": lambda view, seen: seen["ETag"].strip('"'),
+        "versionId": "VersionId",
+    },
+    tagging=Tagging(
+        add=call("PutObjectTagging", **OBJECT, Tagging=lambda view: {"TagSet": view.inputs["tagsAll"]}),
+        remove=call("DeleteObjectTagging", **OBJECT),
+        look=look("GetObjectTagging", "TagSet", **OBJECT),
+        at="@",
+        whole=True,
+    ),
+)
 
 KINDS = {
     "aws:s3/bucket:Bucket": Kind(
@@ -148,29 +173,13 @@ KINDS = {
         seen_as={"versioningConfiguration": "@"},
         alive="Status",
     ),
-    "aws:s3/bucketObjectv2:BucketObjectv2": Kind(
-        service="s3",
-        create=(PUT_OBJECT,),
-        id=given("key"),
-        read=(look("HeadObject", "@", **OBJECT),),
-        delete=(call("DeleteObject", **OBJECT),),
-        replaces="bucket key",
-        updates={
-            "content contentBase64 contentType cacheControl contentDisposition contentEncoding contentLanguage "
-            "metadata storageClass serverSideEncryption kmsKeyId bucketKeyEnabled": (PUT_OBJECT,)
-        },
-        local="forceDestroy",
-        outputs={
-            "arn": lambda view, seen: f"arn:{view.partition}:s3:::{view['bucket']}/{view.id}",
-            "etag": lambda view, seen: seen["ETag"].strip('"'),
-            "versionId": "VersionId",
-        },
-        tagging=Tagging(
-            add=call("PutObjectTagging", **OBJECT, Tagging=lambda view: {"TagSet": view.inputs["tagsAll"]}),
-            remove=call("DeleteObjectTagging", **OBJECT),
-            look=look("GetObjectTagging", "TagSet", **OBJECT),
-            at="@",
-            whole=True,
-        ),
+    "aws:s3/bucketCorsConfiguration:BucketCorsConfiguration": _setting(
+        "PutBucketCors",
+        "GetBucketCors",
+        "CORSConfiguration",
+        "corsRules",
+        derived("corsRules", lambda rules: {"CORSRules": rules}),
+        delete="DeleteBucketCors",
     ),
+    **dict.fromkeys(("aws:s3/bucketObject:BucketObject", "aws:s3/bucketObjectv2:BucketObjectv2"), OBJECT_KIND),
 }

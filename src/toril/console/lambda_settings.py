@@ -1,0 +1,87 @@
+"""The settings of the console's Lambda function: environment variables that the hub's stack writes.
+
+| variable | value |
+|---|---|
+| `TORIL_CONSOLE_ADDRESS` | the console's own address, such as `https://load.example.com` |
+| `TORIL_CONSOLE_STORE` | the results bucket, as `s3://…` |
+| `TORIL_CONSOLE_UPLOADS` | origin of the bucket's presigned requests |
+| `TORIL_CONSOLE_ISSUER`, `…_CLIENT_ID` | the OpenID Connect issuer and the client's id there |
+| `TORIL_CONSOLE_CLIENT_SECRET` | name of the SSM parameter with the client's secret; empty: a public client |
+| `TORIL_CONSOLE_GROUPS_CLAIM` | the claim with a person's groups |
+| `TORIL_CONSOLE_ROLES` | JSON: the role of each group |
+| `TORIL_CONSOLE_MACHINES` | JSON: GitHub's jobs that may use the API |
+| `TORIL_CONSOLE_MAX_COST` | JSON: US dollars a run for operators, or null |
+| `TORIL_CONSOLE_SESSION_KEY` | name of the SSM parameter with the session key, which the function makes |
+| `TORIL_CONSOLE_ORIGIN_SECRET` | CloudFront's header, see `guard` |
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+PREFIX = "TORIL_CONSOLE_"
+SIGNED_IN = "/auth/callback"  # receives the authorisation code
+SIGNED_OUT = "/"
+# Ports of `toril login` on loopback. An issuer compares redirect addresses exactly, so they are fixed.
+LOGIN_PORTS = (8717, 8718, 8719)
+
+Role = Literal["viewer", "operator", "admin"]
+
+
+class Machine(BaseModel):
+    """Jobs of a GitHub repository: those of one environment or one ref."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository_id: str
+    environment: str | None = None
+    ref: str | None = None
+    role: Role
+
+
+class LambdaSettings(BaseModel):
+    """Each field is one variable: its name in capitals after `TORIL_CONSOLE_`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str
+    store: str
+    uploads: str
+    issuer: str
+    client_id: str
+    client_secret: str = ""
+    groups_claim: str
+    roles: dict[str, Role]
+    machines: tuple[Machine, ...] = ()
+    max_cost: float | None = None
+    session_key: str
+    origin_secret: str
+
+
+VARIABLES = {name: PREFIX + name.upper() for name in LambdaSettings.model_fields}
+_JSON = frozenset({"machines", "max_cost", "roles"})
+
+
+def encoded(name: str, value: Any) -> str:
+    """Returns the text of a field's variable: JSON for lists, objects and numbers."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")) if name in _JSON else str(value)
+
+
+def environment_of(settings: LambdaSettings) -> dict[str, str]:
+    """Returns the variables of the settings. Those with a default value are left out."""
+    values = settings.model_dump(mode="json", exclude_defaults=True)
+    return {VARIABLES[name]: encoded(name, value) for name, value in values.items()}
+
+
+def settings_of(environ: Mapping[str, str]) -> LambdaSettings:
+    """Returns the settings in the variables. Raises ValueError that names what is missing or wrong."""
+    found = {name: environ[variable] for name, variable in VARIABLES.items() if variable in environ}
+    values = {name: json.loads(text) if name in _JSON else text for name, text in found.items()}
+    return LambdaSettings.model_validate(values)
+
+
+def callbacks(address: str) -> list[str]:
+    """Returns all addresses to which an issuer may send a code, for the console at `address`."""
+    return [f"{address}{SIGNED_IN}", *(f"http://localhost:{port}{SIGNED_IN}" for port in LOGIN_PORTS)]

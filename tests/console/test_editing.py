@@ -1,0 +1,395 @@
+"""The editor of suites without a browser: form and YAML, checks, versions, files, and hostile input."""
+
+import io
+import zipfile
+
+import pytest
+
+from tests.console.editing import Kept, console, fields
+from toril.records.schedule import SuiteSchedule
+from toril.runs import suites
+
+ADDRESS = "https://shop.example.com/search?q=lamp"
+
+
+def first(one, **changes):
+    """The fields of a new suite, as the page has them, with what a person types."""
+    return fields(one.client().get("/suites/new").text) | {"address": ADDRESS} | changes
+
+
+def made(one, name="shop"):
+    answer = one.client().post("/suites/new", data=first(one, name=name, do="save"))
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/suites/{name}")
+
+
+def text_of(one, name="shop", number=None):
+    return suites.read(one.store, name, number)[1]["suite.yml"].decode()
+
+
+def test_an_address_is_enough_for_a_run(tmp_path):
+    one = console(tmp_path)
+    answer = one.client().post("/suites/new", data=first(one, do="start"))
+    (request,) = one.starter.requests
+    assert (request.suite, request.version, request.by, request.on) == ("shop", 1, "Ada", "local")
+    assert answer.headers["location"] == f"/runs/{request.run_id}"
+    assert "- /search?q=lamp" in text_of(one)
+    assert "default-address: https://shop.example.com " in text_of(one)
+
+
+def test_a_smoke_run_saves_first(tmp_path):
+    one = console(tmp_path)
+    one.client().post("/suites/new", data=first(one, do="try"))
+    assert [(request.version, request.smoke) for request in one.starter.requests] == [(1, True)]
+    edited = fields(one.client().get("/suites/shop/edit").text)
+    one.client().post("/suites/shop/edit", data=edited | {"do": "try"})
+    assert one.starter.requests[1].version == 1  # nothing changed, so there is no second version
+
+
+def test_form_and_yaml_are_the_same_suite(tmp_path):
+    one = console(tmp_path)
+    form = first(one, **{"load": "rate", "rate": "80", "tags": "team=shop", "criteria.0.label": "a: b"})
+    yaml = fields(one.client().post("/suites/new", data=form | {"do": "yaml"}).text)
+    assert yaml["view"] == "yaml"
+    again = fields(one.client().post("/suites/new", data=yaml | {"do": "form"}).text)
+    there = fields(one.client().post("/suites/new", data=again | {"do": "yaml"}).text)
+    assert there["text"] == yaml["text"]
+    assert (again["rate"], again["tags"], again["criteria.0.label"]) == ("80", "team=shop\n", "a: b")
+
+
+def test_what_the_form_cannot_show_survives_its_edit_or_stays_in_the_yaml(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    yaml = fields(one.client().get("/suites/shop/edit?view=yaml").text)
+    kept = yaml | {"text": yaml["text"] + "\nmodules: {locust: {x: 1}}\n"}
+    form = fields(one.client().post("/suites/shop/edit", data=kept | {"do": "form"}).text)
+    assert form["view"] == "form"
+    one.client().post("/suites/shop/edit", data=form | {"users": "7", "do": "save"})
+    assert "concurrency: 7" in text_of(one)
+    assert "locust:\n    x: 1" in text_of(one)
+    lost = yaml | {"text": yaml["text"] + "\n# mine\n", "do": "form"}
+    page = one.client().post("/suites/shop/edit", data=lost)
+    assert fields(page.text)["view"] == "yaml"
+    assert "# mine" in page.text
+
+
+def test_rows_are_added_and_removed_without_losing_the_others(tmp_path):
+    one = console(tmp_path)
+    more = fields(one.client().post("/suites/new", data=first(one, do="add:criteria")).text)
+    assert {"criteria.0.threshold", "criteria.1.threshold", "criteria.2.threshold"} < set(more)
+    fewer = fields(one.client().post("/suites/new", data=more | {"do": "remove:criteria:0"}).text)
+    assert (fewer["criteria.0.threshold"], fewer["criteria.1.threshold"]) == ("1%", "")
+    assert fewer["requests.0.url"] == "/search?q=lamp"
+
+
+@pytest.mark.parametrize(
+    ("change", "marked"),
+    [
+        ({"criteria.0.threshold": "30x"}, "criteria.0.threshold"),
+        ({"users": "many"}, "users"),
+        ({"hold_for": "a while"}, "hold_for"),
+        ({"load": "rate", "rate": "-1"}, "rate"),
+        ({"most": "5"}, "most"),
+        ({"workers": "0"}, "workers"),
+        ({"locations.0.name": "a b"}, "locations.0.name"),
+        ({"load": "stages", "stages.1.lasts": "x"}, "stages.1.to"),
+        ({"criteria.0.subject": "p99.99"}, "criteria.0.threshold"),  # too few samples
+    ],
+)
+def test_a_check_marks_the_field(tmp_path, change, marked):
+    one = console(tmp_path)
+    page = one.client().post("/suites/new/check", data=first(one) | change)
+    assert f'"field":"{marked}"' in page.text
+
+
+def test_a_check_draws_the_load_beside_a_wrong_criterion(tmp_path):
+    one = console(tmp_path)
+    page = one.client().post("/suites/new/check", data=first(one) | {"criteria.0.threshold": "30x"}).text
+    assert "<svg" in page
+    assert "10 users" in page
+
+
+def test_a_check_reads_the_other_files_of_the_suite(tmp_path):
+    one = console(tmp_path)
+    one.client().post("/suites/new/upload", data={"name": "mine"}, files={"file": ("load.js", K6.encode())})
+    edited = fields(one.client().get("/suites/mine/edit").text)
+    assert '"level":"error"' not in one.client().post("/suites/new/check", data=edited).text
+
+
+def test_a_check_of_yaml_marks_the_line(tmp_path):
+    one = console(tmp_path)
+    yaml = fields(one.client().post("/suites/new", data=first(one, do="yaml")).text)
+    wrong = yaml["text"].replace("fail>1%", "fail>x")
+    line = wrong[: wrong.index("fail>x")].count("\n") + 1
+    page = one.client().post("/suites/new/check", data=yaml | {"text": wrong})
+    assert f'"line":{line}' in page.text
+
+
+def test_a_run_of_a_wrong_suite_is_refused_and_keeps_the_input(tmp_path):
+    one = console(tmp_path)
+    page = one.client().post("/suites/new", data=first(one, users="many", comment="mine", do="start"))
+    assert (page.status_code, one.starter.requests, suites.suite_names(one.store)) == (422, [], [])
+    assert (fields(page.text)["users"], fields(page.text)["comment"]) == ("many", "mine")
+
+
+def test_a_conflict_shows_both_and_loses_nothing(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    mine, theirs = (fields(one.client().get("/suites/shop/edit").text) for _ in range(2))
+    one.client().post("/suites/shop/edit", data=theirs | {"users": "11", "do": "save"})
+    page = one.client().post("/suites/shop/edit", data=mine | {"users": "22", "do": "save"})
+    assert page.status_code == 409
+    assert "-  concurrency: 11" in page.text
+    assert "+  concurrency: 22" in page.text
+    one.client().post("/suites/shop/edit", data=fields(page.text) | {"do": "save"})
+    assert [version.number for version in suites.versions(one.store, "shop")] == [3, 2, 1]
+    assert "concurrency: 22" in text_of(one)
+    assert "concurrency: 11" in text_of(one, number=2)
+
+
+def test_a_new_suite_replaces_no_other(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    page = one.client().post("/suites/new", data=first(one, name="shop", users="99", do="save"))
+    assert page.status_code == 409
+    assert fields(page.text)["users"] == "99"
+    assert len(suites.versions(one.store, "shop")) == 1
+
+
+def test_versions_have_differences_and_come_back(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    edited = fields(one.client().get("/suites/shop/edit").text)
+    one.client().post("/suites/shop/edit", data=edited | {"users": "77", "comment": "more <b>users</b>", "do": "save"})
+    page = one.client().get("/suites/shop/versions/2").text
+    assert "+  concurrency: 77" in page
+    assert "<b>users" not in page
+    one.client().post("/suites/shop/versions/1")
+    assert text_of(one) == text_of(one, number=1)
+    assert suites.current(one.store, "shop").number == 3
+
+
+def packed(files):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+    return data.getvalue()
+
+
+K6 = "export default function () {}\nexport const options = {vus: 1, duration: '5s'}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "executor", "load"),
+    [
+        ("load.js", K6.encode(), "k6", "script"),
+        ("locustfile.py", b"import locust\n", "locust", "users"),
+        ("shop.zip", packed({"shop/lib/a.js": K6, "shop/data.csv": "a\n1\n"}), "k6", "script"),
+    ],
+    ids=["k6", "locust", "zip"],
+)
+def test_a_script_or_zip_becomes_a_suite(tmp_path, name, data, executor, load):
+    one = console(tmp_path)
+    answer = one.client().post("/suites/new/upload", data={"name": "mine"}, files={"file": (name, data)})
+    assert answer.headers["location"] == "/suites/mine/edit"
+    page = one.client().get("/suites/mine/edit")
+    assert (fields(page.text)["executor"], fields(page.text)["load"]) == (executor, load)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "code"),
+    [
+        ("a.zip", packed({"../../evil.js": K6}), 422),
+        ("a.zip", packed({"/etc/evil.js": K6}), 422),
+        ("a.zip", packed({"a.js": "0" * 60_000_000}), 422),
+        ("a.zip", b"PK no zip", 422),
+        ("a.exe", b"MZ", 422),
+        ("..", b"x", 422),
+        ("<img src=x onerror=alert(1)>.js", K6.encode(), 303),
+    ],
+    ids=["above", "absolute", "bomb", "damaged", "unknown", "dots", "markup"],
+)
+def test_a_hostile_upload_is_refused_or_harmless(tmp_path, name, data, code):
+    one = console(tmp_path)
+    answer = one.client().post("/suites/new/upload", files={"file": (name, data)})
+    assert answer.status_code == code
+    assert "<img src=x" not in answer.text
+    if code == 303:
+        assert "<img src=x" not in one.client().get(answer.headers["location"]).text
+    else:
+        assert suites.suite_names(one.store) == []
+    assert not (tmp_path / "evil.js").exists()
+
+
+def test_files_are_edited_renamed_and_removed_as_versions(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    client, address = one.client(), "/suites/shop/files"
+    client.post(address, data={"do": "upload", "folder": "data"}, files={"file": ("users.csv", b"user\nada\n")})
+    assert "ada" in client.get(f"{address}?path=data/users.csv").text
+    client.post(address, data={"do": "save", "path": "data/users.csv", "text": "user\r\nbob\r\n"})
+    assert suites.read(one.store, "shop")[1]["data/users.csv"] == b"user\nbob\n"
+    client.post(address, data={"do": "rename", "path": "data/users.csv", "to": "people.csv"})
+    assert set(suites.read(one.store, "shop")[1]) == {"suite.yml", "people.csv"}
+    for wrong in ({"do": "rename", "path": "people.csv", "to": "../people.csv"}, {"do": "remove", "path": "suite.yml"}):
+        assert client.post(address, data=wrong).status_code == 422
+    client.post(address, data={"do": "remove", "path": "people.csv"})
+    assert set(suites.read(one.store, "shop")[1]) == {"suite.yml"}
+    assert suites.current(one.store, "shop").number == 5
+
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(8)
+)
+
+
+@pytest.mark.parametrize(
+    "text", [BOMB, "[" * 5_000, "a: !!python/object/apply:os.system [id]", "x: " + "1" * 100_000], ids=range(4)
+)
+def test_hostile_yaml_is_a_message(tmp_path, text):
+    one = console(tmp_path)
+    data = {"view": "yaml", "version": "", "name": "shop", "text": text}
+    assert '"level":"error"' in one.client().post("/suites/new/check", data=data).text
+    assert one.client().post("/suites/new", data=data | {"do": "form"}).status_code == 200
+    assert one.client().post("/suites/new", data=data | {"do": "start"}).status_code == 422
+    assert one.starter.requests == []
+
+
+@pytest.mark.parametrize("name", ["new", "../up", "a/b", "<script>", "x" * 41, "a\nb", "."])
+def test_a_hostile_name_is_refused_and_kept(tmp_path, name):
+    one = console(tmp_path)
+    page = one.client().post("/suites/new", data=first(one, name=name, do="save"))
+    assert page.status_code == 422
+    assert "<script>&" not in page.text
+    assert suites.suite_names(one.store) == []
+
+
+def test_a_text_too_long_for_its_field_is_refused(tmp_path):
+    one = console(tmp_path)
+    assert one.client().post("/suites/new/check", data=first(one, address="x" * 3_000)).status_code == 422
+
+
+CHANGES = [
+    "/suites/new", "/suites/new/check", "/suites/new/upload", "/suites/shop/edit", "/suites/shop/files",
+    "/suites/shop/start", "/suites/shop/copy", "/suites/shop/delete", "/suites/shop/versions/1",
+    "/schedules", "/schedules/nightly/pause", "/schedules/nightly/delete",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", CHANGES)
+def test_viewers_change_nothing_and_forms_need_their_token(tmp_path, address):
+    one = console(tmp_path)
+    made(one)
+    one.role = "viewer"
+    assert one.client().post(address, data={"to": "copy"}).status_code == 403
+    one.role = "operator"
+    assert one.client().post(address, data={"to": "copy"}, headers={"x-csrf-token": "wrong"}).status_code == 403
+    assert suites.suite_names(one.store) == ["shop"]
+    assert len(suites.versions(one.store, "shop")) == 1
+
+
+def test_viewers_see_suites_without_buttons(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    one.role = "viewer"
+    page = one.client().get("/suites/shop")
+    assert page.status_code == 200
+    assert 'method="post"' not in page.text
+    assert one.client().get("/suites").status_code == 200
+    assert one.client().get("/suites/shop/edit").status_code == 403
+
+
+def test_a_suite_is_copied_deleted_and_downloaded(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    client = one.client()
+    assert client.post("/suites/shop/copy", data={"to": "shop-2"}).headers["location"] == "/suites/shop-2"
+    assert client.post("/suites/shop/copy", data={"to": "shop-2"}).status_code == 409
+    with zipfile.ZipFile(io.BytesIO(client.get("/suites/shop-2/download").content)) as archive:
+        assert archive.namelist() == ["shop-2/suite.yml"]
+    assert client.post("/suites/shop/delete").headers["location"] == "/suites"
+    assert suites.suite_names(one.store) == ["shop-2"]
+    assert client.get("/suites/shop").status_code == 404
+
+
+def test_a_start_has_its_options(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    page = one.client().get("/suites/shop/start?workers=3&locations=madrid=2,sevilla")
+    assert "Start: 3 workers on this machine" in page.text
+    data = {"workers": "3", "locations": "madrid=2, sevilla", "tags": "ticket=12", "smoke": ""}
+    one.client().post("/suites/shop/start", data=data)
+    (request,) = one.starter.requests
+    assert (request.workers, request.tags) == (3, {"ticket": "12"})
+    assert {name: float(weight) for name, weight in request.locations.items()} == {"madrid": 2, "sevilla": 1}
+    assert one.client().post("/suites/shop/start", data=data | {"workers": "no"}).status_code == 422
+
+
+def test_a_schedule_is_made_paused_and_deleted(tmp_path):
+    one = console(tmp_path, schedules=Kept())
+    made(one)
+    client = one.client()
+    data = {"suite": "shop", "preset": "nightly", "timezone": "Europe/Madrid", "name": "nightly", "expires": ""}
+    assert client.post("/schedules", data=data).headers["location"] == "/schedules"
+    assert one.schedules.found["nightly"].when == "cron(17 2 * * ? *)"
+    assert "Every night at 02:17" in client.get("/schedules").text
+    client.post("/schedules/nightly/pause")
+    assert one.schedules.found["nightly"].paused
+    client.post("/schedules", data=data | {"editing": "nightly", "preset": "once", "at": "2027-01-31T02:00"})
+    assert (one.schedules.found["nightly"].when, one.schedules.found["nightly"].paused) == (
+        "at(2027-01-31T02:00:00)",
+        True,
+    )
+    assert client.post("/suites/shop/delete").status_code == 422  # the schedule uses it
+    assert client.post("/schedules/nightly/explode").status_code == 422
+    client.post("/schedules/nightly/delete")
+    assert one.schedules.found == {}
+    assert client.post("/schedules/nightly/delete").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"preset": "custom", "when": "cron(* * * * *)"},
+        {"timezone": "Mars/Olympus"},
+        {"timezone": "../../etc/passwd"},
+        {"preset": "once", "at": "tomorrow"},
+        {"expires": "never"},
+        {"suite": "missing"},
+        {"name": "<b>"},
+        {"name": "sweep-all"},
+    ],
+)
+def test_a_wrong_schedule_is_refused_and_kept(tmp_path, wrong):
+    one = console(tmp_path, schedules=Kept())
+    made(one)
+    data = {"suite": "shop", "preset": "nightly", "timezone": "UTC", "name": "mine", "expires": ""} | wrong
+    page = one.client().post("/schedules", data=data)
+    assert page.status_code in (404, 422)
+    assert one.schedules.found == {}
+    assert "<b>" not in page.text.partition('class="card"')[2]
+
+
+def test_schedules_of_stacks_cannot_be_changed(tmp_path):
+    stack = SuiteSchedule(name="stack", suite="shop", when="rate(1 day)", source="stack")
+    one = console(tmp_path, schedules=Kept({"stack": stack}))
+    made(one)
+    assert "/schedules/stack/" not in one.client().get("/schedules").text
+    assert one.client().post("/schedules/stack/delete").status_code == 422
+    assert set(one.schedules.found) == {"stack"}
+
+
+def test_a_folder_has_lines_for_other_schedulers(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    page = one.client().get("/schedules?suite=shop&preset=weekly").text
+    assert "17 2 * * 0 toril run" in page
+    assert one.client().post("/schedules", data={"suite": "shop"}).status_code == 422
+
+
+def test_a_body_above_the_limit_is_refused_except_of_uploads(tmp_path):
+    one = console(tmp_path)
+    data = b"x" * (11 << 20)
+    assert one.client().post("/suites/new", files={"file": ("a.js", data)}).status_code == 413
+    assert one.client().post("/suites/new/upload", files={"file": ("a.js", data)}).status_code == 303
+    assert one.client().post("/suites/new/upload", files={"file": ("b.js", b"x" * (52 << 20))}).status_code == 413

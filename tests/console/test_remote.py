@@ -1,0 +1,199 @@
+"""`toril --store https://…`: a console's store behaves like the store behind it, and changes go through its rules."""
+
+import base64
+import hashlib
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import urllib3
+from typer.testing import CliRunner
+
+from tests.clocks import SteppedClock
+from tests.console import served
+from tests.console.served import Started
+from tests.console.test_api import SUITE
+from tests.refusals import refused
+from tests.reports import examples
+from toril.cli import app
+from toril.errors import InfrastructureError, StoreError
+from toril.runs import index, suites
+from toril.runs.history import record_of, remember
+from toril.store import FolderStore, open_store
+from toril.store import login as tokens
+from toril.store.console import ConsoleStore
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def behind(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+@pytest.fixture
+def starts() -> Started:
+    return Started()
+
+
+@pytest.fixture
+def address(behind: FolderStore, starts: Started, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("TORIL_TOKEN", "a-token")
+    with served.serving(behind, starter=starts, by="token") as url:
+        yield url
+
+
+@pytest.fixture
+def console(address: str) -> ConsoleStore:
+    store = open_store(address)
+    assert isinstance(store, ConsoleStore)
+    return store
+
+
+def test_reading_through_a_console_is_reading_the_store(behind: FolderStore, console: ConsoleStore) -> None:
+    run_id = served.stored(behind, examples.passed())
+    behind.put(f"runs/{run_id}/a b/é.txt", b"\x00\xff")
+    assert list(console.keys("runs/")) == list(behind.keys("runs/"))
+    assert console.names("runs/") == behind.names("runs/")
+    assert list(console.entries("runs/")) == list(behind.entries("runs/"))
+    keys = [*behind.keys("runs/"), "runs/none"]
+    assert console.find_many(keys) == behind.find_many(keys)
+    assert console.find("runs/none") is None
+    with refused("no-such-key", error=StoreError):
+        console.get("runs/none")
+
+
+def test_a_console_refuses_writes_that_no_rule_covers(console: ConsoleStore) -> None:
+    with refused("read-only-store", "runs/r/plan.json", error=StoreError):
+        console.put("runs/r/plan.json", b"{}")
+
+
+def test_the_index_is_searched_through_a_console(behind: FolderStore, console: ConsoleStore) -> None:
+    remember(behind, record_of(examples.passed()))
+    assert [row.suite for row in index.search(console, index.Query()).rows] == ["shop"]
+
+
+def test_commands_report_list_and_stop_through_a_console(behind: FolderStore, address: str) -> None:
+    run_id = served.stored(behind, examples.passed())
+    found = CliRunner().invoke(app, ["report", run_id, "--store", address, "--format", "json"])
+    assert json.loads(found.stdout)["verdict"]["outcome"] == "passed"
+    live = served.running(behind, served.progress())
+    assert CliRunner().invoke(app, ["stop", live, "--store", address]).exit_code == 0
+    assert behind.find(f"runs/{live}/stop.json") is not None
+
+
+def test_push_uploads_contents_once(behind: FolderStore, address: str, tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "suite.yml").write_bytes(SUITE)
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["push", str(folder), "--store", address])
+        assert done.exit_code == 0, done.output
+    assert [one.number for one in suites.versions(behind, "shop")] == [2, 1]
+    assert list(behind.keys("uploads/")) == [f"uploads/{hashlib.sha256(SUITE).hexdigest()}"]
+
+
+def test_the_code_of_a_refusal_arrives(console: ConsoleStore) -> None:
+    with refused("no-such-run", error=StoreError):
+        console.send("POST", "/runs/20260101T000000Z-none-0000/notes", {"text": "?"})
+
+
+def test_a_run_that_cannot_begin_says_why(behind: FolderStore, console: ConsoleStore) -> None:
+    from toril.records.console import RequestFailure
+    from toril.runs.remote import await_begin
+
+    failure = RequestFailure(run_id="r", at=1.0, code="over-quota", message="vCPU")
+    behind.put("requests/r.failed.json", failure.to_json())
+    with refused("over-quota", "vCPU", error=InfrastructureError):
+        await_begin(console, "r", SteppedClock(1.0))
+
+
+# ── signing in
+
+
+class Issuer(http.server.BaseHTTPRequestHandler):
+    """An issuer that checks the code's verifier, and a console that names it."""
+
+    def do_GET(self) -> None:
+        own = f"http://127.0.0.1:{self.server.server_address[1]}"
+        pages = {
+            "/api/v1/login": {"issuer": own, "client_id": "cli", "scope": "openid"},
+            "/.well-known/openid-configuration": {
+                "authorization_endpoint": f"{own}/authorize",
+                "token_endpoint": f"{own}/token",
+            },
+        }
+        self._answer(200, pages[urlsplit(self.path).path])
+
+    def do_POST(self) -> None:
+        form = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
+        self.server.forms.append(form)  # type: ignore[attr-defined]
+        if form["grant_type"] == ["authorization_code"]:
+            digest = hashlib.sha256(form["code_verifier"][0].encode()).digest()
+            challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+            if challenge != self.server.challenge:  # type: ignore[attr-defined]
+                return self._answer(400, {"error": "invalid_grant"})
+        name = form["grant_type"][0]
+        return self._answer(200, {"access_token": f"from-{name}", "refresh_token": "again", "expires_in": 600})
+
+    def _answer(self, status: int, content: object) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(content).encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Prints nothing."""
+
+
+@pytest.fixture
+def issuer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[http.server.HTTPServer]:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
+    server.forms = []  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.xdist_group("port-8400")
+def test_signing_in_brings_a_token_that_is_renewed(issuer: http.server.HTTPServer, tmp_path: Path) -> None:
+    address, clock = f"http://127.0.0.1:{issuer.server_address[1]}", SteppedClock(1000.0)
+
+    def browser(url: str) -> None:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        issuer.challenge = query["code_challenge"]  # type: ignore[attr-defined]
+        back = f"{query['redirect_uri'].replace('localhost', '127.0.0.1')}?code=c&state={query['state']}"
+        forged = f"{query['redirect_uri'].replace('localhost', '127.0.0.1')}?code=other&state=forged"
+        threading.Thread(target=lambda: [urllib3.request("GET", one) for one in (forged, back)]).start()
+
+    tokens.login(address, clock, browser)
+    (file,) = (tmp_path / "config").rglob("tokens.json")
+    assert file.stat().st_mode & 0o077 == 0
+    found = tokens.Tokens(address, clock, environment={})
+    assert found.token() == "from-authorization_code"
+    clock.sleep(590)
+    assert found.token() == "from-refresh_token"
+    assert issuer.forms[0]["code"] == ["c"]  # type: ignore[attr-defined]
+    assert tokens.forget_tokens(address)
+    with refused("not-signed-in", error=StoreError):
+        found.token()
+
+
+def test_a_workflow_uses_githubs_identity_token(
+    issuer: http.server.HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, object]] = []
+    monkeypatch.setattr(tokens, "_json", lambda method, url, **more: asked.append((url, more)) or {"value": "jwt"})
+    environment = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://gh.test/?a=1", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t"}
+    found = tokens.Tokens("https://load.example.com", SteppedClock(0.0), environment)
+    assert [found.token(), found.token()] == ["jwt", "jwt"]
+    assert asked == [
+        ("https://gh.test/?a=1&audience=https%3A%2F%2Fload.example.com", {"headers": {"authorization": "bearer t"}})
+    ]
