@@ -1,5 +1,6 @@
 """Builds the charts of a running load test, from its last seconds. The console's script adds later seconds."""
 
+import math
 from typing import Any
 
 from toril.records.progress import RECENT_S, Progress
@@ -26,7 +27,7 @@ def live_charts(progress: Progress) -> dict[str, Any]:
     recent = progress.recent
     charts = [
         {
-            "title": title,
+            "title": "In flight" if title == "Virtual users" and not progress.planned_users else title,
             "unit": unit,
             "marks": [],
             "note": "",
@@ -42,5 +43,5 @@ def live_charts(progress: Progress) -> dict[str, Any]:
         **NO_CHARTS,
         "x": list(range(recent.from_s, recent.from_s + len(recent.rps))),
         "course": charts,
-        "live": RECENT_S,
+        "live": min(RECENT_S, math.ceil(progress.planned_s) or RECENT_S),
     }
