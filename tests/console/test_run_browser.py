@@ -96,6 +96,7 @@ def test_a_run_is_followed_from_its_start_to_its_report(store, tab):
         assert one.complaints == []
 
 
+@pytest.mark.nightly
 def test_a_lost_connection_is_shown_and_found_again(store, tab):
     running(store, progress(90))
     with serving(store) as address:
@@ -142,8 +143,15 @@ def test_stop_and_figures_work_without_script(store, tab):
     assert find_record(store, Stop, run_key(LIVE, "stop.json")) is not None
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, PHONE])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        (WIDE, False),
+        (PHONE, True),
+        pytest.param(WIDE, True, marks=pytest.mark.nightly),
+        pytest.param(PHONE, False, marks=pytest.mark.nightly),
+    ],
+)
 def test_the_pages_of_runs_are_accessible_and_fit(store, tab, tmp_path, width, dark):
     running(store, progress(150))
     over = copied("complete", tmp_path)[1]

@@ -217,8 +217,11 @@ def test_an_administrator_deletes_a_run_but_none_that_is_running(store, run_id):
     running(store, progress(90))
     browser = client(store)
 
+    browser.post(f"/runs/{run_id}/baseline")
+
     assert browser.post(f"/runs/{LIVE}/delete").status_code == 422
     assert browser.post(f"/runs/{run_id}/delete").status_code == 303
+    assert baseline_of(store, "shop") is None
     assert browser.get(f"/runs/{run_id}").status_code == 404
     assert browser.get(f"/runs/{LIVE}").status_code == 200
 

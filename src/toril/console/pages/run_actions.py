@@ -91,6 +91,8 @@ def delete(request: Request, person: Admin, run_id: str) -> Response:
     setup = request.app.state.setup
     head: Head = head_of(setup.store, run_id)
     delete_run(setup.store, head.run_id, setup.clock.now())
+    if head.is_baseline:
+        clear_baseline(setup.store, head.suite)
     audit(request, "run.delete", run_id)
     return see("/runs", request)
 
