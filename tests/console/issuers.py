@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey, RSAKey
 from starlette.testclient import TestClient
 
 from tests.clocks import SteppedClock
+from tests.console.served import Started
 from toril.console.app import Setup, create_app
 from toril.console.oidc import GITHUB, Machine, Oidc, OidcSettings
 from toril.store import FolderStore
@@ -91,6 +92,7 @@ class Console:
             identity=self.identity,
             clock=self.clock,
             examine=lambda store: (),
+            starter=Started(),
             address=ADDRESS,
             origin_secret=origin_secret,
         )

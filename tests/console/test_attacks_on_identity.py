@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from tests.console.issuers import ADDRESS, CLIENT, ISSUER, OTHER, RSA, Console, csrf_of
+from tests.console.served import Started
 from tests.tiers import examples
 from toril.console.app import Setup, create_app
 from toril.console.guard import MOST_BYTES
@@ -417,7 +418,14 @@ def test_the_address_of_a_local_console_works_once(tmp_path):
     identity, console = Loopback(), Console(tmp_path)
     address = "http://toril-0.localhost:8080"
     app = create_app(
-        Setup(store=console.store, identity=identity, clock=console.clock, examine=lambda store: (), address=address)
+        Setup(
+            store=console.store,
+            identity=identity,
+            clock=console.clock,
+            examine=lambda store: (),
+            address=address,
+            starter=Started(),
+        )
     )
     first, second = (TestClient(app, base_url=address, follow_redirects=False) for _ in range(2))
     entrance = identity.entrance

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 READ_S = 60
+UPLOAD_S = 600
 
 
 def presigned_read(bucket: str, key: str) -> str:
@@ -15,6 +16,14 @@ def presigned_read(bucket: str, key: str) -> str:
     name = quote(key.rpartition("/")[2], safe="")
     wanted = {"Bucket": bucket, "Key": key, "ResponseContentDisposition": f"attachment; filename*=UTF-8''{name}"}
     return _client().generate_presigned_url("get_object", Params=wanted, ExpiresIn=READ_S)
+
+
+def presigned_upload(bucket: str, key: str, size: int) -> tuple[str, dict[str, str]]:
+    """Returns the address and the fields of a form that uploads an object of exactly this size."""
+    found = _client().generate_presigned_post(
+        bucket, key, Conditions=[["content-length-range", size, size]], ExpiresIn=UPLOAD_S
+    )
+    return found["url"], dict(found["fields"])
 
 
 @cache

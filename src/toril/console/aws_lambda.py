@@ -45,9 +45,10 @@ def application(settings: LambdaSettings) -> "App":
     """Returns the console of these settings. Reads the session key, and makes it in a new console."""
     from toril.aws.client import ClientSettings, clients
     from toril.aws.parameters import read_parameter, session_key
-    from toril.aws.presigned import presigned_read
+    from toril.aws.presigned import presigned_read, presigned_upload
     from toril.clock import SystemClock
     from toril.console.app import Setup, create_app
+    from toril.console.deployed import DeployedStarter, EventBridge
     from toril.console.oidc import Machine, Oidc, OidcSettings
     from toril.launchers.doctor import examine_all
     from toril.store import BUCKETS, open_store
@@ -69,7 +70,10 @@ def application(settings: LambdaSettings) -> "App":
             clock=clock,
             examine=lambda one: examine_all(one, settings.store, clock),
             address=settings.address,
+            starter=DeployedStarter(store),
+            schedules=EventBridge(store),
             presign=partial(presigned_read, settings.store.removeprefix(BUCKETS)),
+            presign_upload=partial(presigned_upload, settings.store.removeprefix(BUCKETS)),
             max_cost_usd=settings.max_cost,
             origin_secret=settings.origin_secret,
             upload_address=settings.uploads,

@@ -19,6 +19,7 @@ from toril.runs import activity, adjust, index, notes, stored
 from toril.runs.find import RUN_ID, run_in
 from toril.store import Store
 from toril.store.records import find_record
+from toril.suite.retarget import checked_address
 
 router = APIRouter(tags=["runs"])
 MEDIA_TYPES = {
@@ -60,6 +61,7 @@ class StartRun(BaseModel):
     overrides: Annotated[list[str], Field(max_length=100, description="Taurus overrides.")] = []
     environment: dict[str, str] = {}
     tags: dict[str, str] = {}
+    against: Annotated[str | None, Field(description="Address to load instead of the suite's own.")] = None
     max_cost_usd: Annotated[float | None, Field(ge=0)] = None
 
 
@@ -147,6 +149,7 @@ def post_run(
         tags=wanted.tags,
         smoke=wanted.smoke,
         locations=wanted.locations,
+        against=None if wanted.against is None else checked_address("against", wanted.against),
     )
     found = start_run(
         request.app.state.setup,
