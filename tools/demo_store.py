@@ -6,7 +6,7 @@ all figures, verdicts and pages follow from those files. Each run has the tag `m
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,7 +134,7 @@ def make(store: FolderStore, address: str, now: float) -> None:
         folder = Path(name)
         shop, storefront = folder / "shop", folder / "storefront"
         shutil.copytree(SHOP, shop, ignore=shutil.ignore_patterns("__pycache__", "*.md"))
-        settings = f"settings:\n  env: {{SHOP_URL: \"{address}\"}}\n"
+        settings = f'settings:\n  env: {{SHOP_URL: "{address}"}}\n'
         (shop / "suite.yml").write_text((shop / "suite.yml").read_text().replace("settings:\n", settings))
         storefront.mkdir()
         (storefront / "suite.yml").write_text(STOREFRONT.replace("ADDRESS", address))
@@ -191,8 +191,8 @@ def _run(store: FolderStore, suite: Path, story: Story, now: float, number: int)
     )
     if story.duet:
         options = replace(options, environment={})
-        addresses = {"base": "https://shop.example.com", "head": "https://pull-412.shop.example.com"}
-        read, plan = plan_duet([suite], options, at, **addresses)
+        base, head = "https://shop.example.com", "https://pull-412.shop.example.com"
+        read, plan = plan_duet([suite], options, at, base=base, head=head)
     else:
         read, plan = plan_run([suite], options, at)
     plan = publish(store, read, plan, SuiteOrigin(commit=commit, branch=story.tags.get("branch", "main")))
@@ -281,8 +281,13 @@ def _record(
 
 
 def _samples(
-    chance: np.random.Generator, planned: PlannedExecution, users: int | None, rps: float | None, share: Share, story: Story
-) -> dict[str, NDArray[Any]]:  # fmt: skip
+    chance: np.random.Generator,
+    planned: PlannedExecution,
+    users: int | None,
+    rps: float | None,
+    share: Share,
+    story: Story,
+) -> dict[str, NDArray[Any]]:
     """Returns the columns of one worker's samples of an execution, in order of time."""
     labels = planned.labels or USER_LABELS[planned.scenario]
     if rps is None:
