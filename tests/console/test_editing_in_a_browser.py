@@ -9,7 +9,6 @@ from fastapi import FastAPI, Request, Response
 from playwright.sync_api import Browser, Page, expect
 from starlette.datastructures import UploadFile
 
-from tests.browser.conftest import browser  # noqa: F401 - a fixture
 from tests.console.editing import Bucket, Console, console
 from tests.console.served import loopback
 from tests.launchers.stage import deployment
@@ -27,7 +26,7 @@ def one(tmp_path):
 
 
 @pytest.fixture
-def page(browser: Browser, one) -> Iterator[Page]:  # noqa: F811
+def page(browser: Browser, one) -> Iterator[Page]:
     with one.serving() as address:
         context = browser.new_context(
             base_url=address, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
@@ -102,7 +101,7 @@ def test_unsaved_changes_are_offered_again_until_they_are_saved(page, one):
     expect(page.locator("#draft")).to_be_hidden()
 
 
-def test_an_upload_goes_to_the_bucket_first(browser: Browser, tmp_path):  # noqa: F811
+def test_an_upload_goes_to_the_bucket_first(browser: Browser, tmp_path):
     one = Console(Bucket(tmp_path))
     taken = FastAPI()
 

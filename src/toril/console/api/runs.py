@@ -7,6 +7,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from toril.clock import Clock
+from toril.console.audit import audit
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.runs import State, head_of, seen, start_run
 from toril.plan.options import RunOptions
@@ -160,6 +161,7 @@ def post_run(
         max_cost_usd=wanted.max_cost_usd,
         key=idempotency_key,
     )
+    audit(request, "run.start", found.run_id, suite=wanted.suite)
     return Started(run_id=found.run_id)
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict
 
 from toril.console.api.runs import Message
+from toril.console.audit import audit
 from toril.console.deployed import Scheduler
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.locations import places_of
@@ -68,6 +69,7 @@ def create_schedule(request: Request, person: Operator, schedule: NewSchedule) -
     """Creates a schedule."""
     own = SuiteSchedule.model_validate(schedule.model_dump() | {"source": "console"})
     _scheduler(request).create(own)
+    audit(request, "schedule.create", own.name)
     return own
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from toril.clock import Clock
 from toril.console.api.runs import Message
+from toril.console.audit import no_change
 from toril.console.identity import Operator, Viewer
 from toril.errors import OptionError, StoreError
 from toril.plan.options import RunOptions
@@ -139,6 +140,7 @@ def delete_suite(request: Request, person: Operator, name: Name) -> Message:
 @router.post("/suites/check")
 def check_suite(request: Request, person: Viewer, wanted: ToCheck) -> CheckedSuite:
     """Returns what `toril plan` says of some files. Nothing is executed or fetched."""
+    no_change(request)
     on: Any = wanted.on
     options = RunOptions(on=on, workers=wanted.workers, locations=wanted.locations, overrides=wanted.overrides)
     found = suites.validate(contents_of(_store(request), wanted.files), options, now=_clock(request).now())
@@ -161,6 +163,7 @@ def clear_baseline(request: Request, person: Operator, name: Name) -> Message:
 @router.post("/uploads")
 def place_upload(request: Request, person: Operator, wanted: Upload) -> UploadPlace:
     """Returns where to upload a content; it is kept for a day."""
+    no_change(request)
     setup, key = request.app.state.setup, _upload_key(wanted.sha256)
     if setup.store.find(key, 0) is not None:
         return UploadPlace(url="", there=True)

@@ -93,6 +93,7 @@ def upload(request: Request, person: Operator, fields: Posted) -> Response:
 @router.post("/suites/{name}/edit")
 def act(request: Request, person: Operator, fields: Posted, name: str = "") -> Response:
     """Carries out the pressed button: saves, starts, changes the view, or adds and removes rows."""
+    no_change(request)
     draft = draft_of(_texts(fields))
     draft = replace(draft, name=name or draft.name)
     do, _, rest = str(fields.get("do", "save")).partition(":")
@@ -129,6 +130,7 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
             number = suites.save(
                 setup.store, name, saved, by=person.name, comment=comment, at=at, expected=number or 0
             ).number
+            audit(request, "suite.save", name, version=number)
     except ConflictError as error:
         return _conflict(request, draft, error)
     except UserError as error:
