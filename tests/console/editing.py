@@ -117,8 +117,7 @@ def console(folder: Path, role: Role = "admin", **more: Any) -> Console:
 @contextmanager
 def serving(one: Console) -> Iterator[str]:
     """Serves the console on loopback. Yields its address."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", 0))  # clients wait from now on, and are never refused
     one.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server = uvicorn.Server(uvicorn.Config(one.app(), log_level="error", access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

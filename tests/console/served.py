@@ -173,8 +173,7 @@ def running(store: Store, shown: Progress | None, *, plan: Plan | None = None, r
 @contextmanager
 def serving(store: Store, role: Role = "admin", *, clock: Any = None, **more: Any) -> Iterator[str]:
     """Serves the console on loopback. Yields its address."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", 0))  # clients wait from now on, and are never refused
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     app = create_app(setup(store, role, clock=clock, address=address, **more))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
