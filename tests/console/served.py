@@ -175,6 +175,7 @@ def serving(store: Store, role: Role = "admin", *, clock: Any = None, **more: An
     """Serves the console on loopback. Yields its address."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen()  # a request waits until the server answers
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     app = create_app(setup(store, role, clock=clock, address=address, **more))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))

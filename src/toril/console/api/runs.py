@@ -1,5 +1,6 @@
 """`/api/v1/runs`: search, start, stop, adjust, report, annotate and delete runs; `/api/v1/compare`."""
 
+from itertools import chain
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -7,6 +8,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from toril.clock import Clock
+from toril.console.described import Body
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.runs import State, head_of, seen, start_run
 from toril.plan.options import RunOptions
@@ -14,7 +16,7 @@ from toril.records import Outcome, Plan, Verdict, run_key
 from toril.records.console import RequestFailure, RunNote, RunRequest
 from toril.records.history import IndexRow
 from toril.records.summary import Summary
-from toril.reports import COMPARED, FORMATS, ComparedFormat, check, compared, pieces
+from toril.reports import FORMATS, TABLES, ComparedFormat, check, compared, pieces
 from toril.runs import activity, adjust, index, notes, stored
 from toril.runs.find import RUN_ID, run_in
 from toril.store import Store
@@ -48,7 +50,7 @@ class Running(BaseModel):
     state: str
 
 
-class StartRun(BaseModel):
+class StartRun(Body):
     """A run to start. Empty fields mean what the suite says."""
 
     suite: str
@@ -56,10 +58,12 @@ class StartRun(BaseModel):
     on: Literal["local", "fargate"] = "fargate"
     smoke: bool = False
     workers: Annotated[int | None, Field(ge=1, le=10_000)] = None
-    locations: Annotated[dict[str, str], Field(description="Weights by location; they replace the suite's.")] = {}
-    overrides: Annotated[list[str], Field(max_length=100, description="Taurus overrides.")] = []
-    environment: dict[str, str] = {}
-    tags: dict[str, str] = {}
+    locations: Annotated[
+        dict[str, str], Field(default_factory=dict, description="Weights by location; they replace the suite's.")
+    ]
+    overrides: Annotated[list[str], Field(default_factory=list, max_length=100, description="Taurus overrides.")]
+    environment: Annotated[dict[str, str], Field(default_factory=dict)]
+    tags: Annotated[dict[str, str], Field(default_factory=dict)]
     max_cost_usd: Annotated[float | None, Field(ge=0)] = None
 
 
@@ -82,14 +86,14 @@ class RunDetails(BaseModel):
     is_baseline: bool = False
 
 
-class NewRate(BaseModel):
+class NewRate(Body):
     """A new rate: `500` (per second), `30/min`, `+20%` or `x2`."""
 
     rate: Annotated[str, Field(max_length=40)]
     execution: str | None = None
 
 
-class NewNote(BaseModel):
+class NewNote(Body):
     """A note on a run."""
 
     text: Annotated[str, Field(min_length=1, max_length=4_000)]
@@ -191,23 +195,27 @@ def get_verdict(request: Request, person: Viewer, run_id: RunId) -> Response:
     return _record(request, run_id, "verdict.json")
 
 
-@router.get("/runs/{run_id}/report", response_class=StreamingResponse)
+@router.get("/runs/{run_id}/report", response_class=StreamingResponse, response_description="The report.")
 def get_report(
     request: Request,
     person: Viewer,
     run_id: RunId,
-    format: Annotated[str, Query(description=f"One of {', '.join(FORMATS)}.")] = "json",
-    table: str = "cells",
+    format: Annotated[str, Query(json_schema_extra={"enum": [*FORMATS]})] = "json",
+    table: Annotated[
+        str, Query(json_schema_extra={"enum": [*TABLES]}, description="Of `csv` and `parquet`.")
+    ] = "cells",
 ) -> StreamingResponse:
     """Returns a report of a judged run in any format of `toril report`, as a file."""
     check(format, table=table)
     store = _store(request)
     run_id = run_in(store, run_id, HERE)
     bundle = stored.judged(store, run_id, _clock(request).now(), measurements=FORMATS[format].timeline)
+    report = pieces(format, bundle, table)
+    first = next(report, b"")  # an error is answered as a problem, before the answer begins
     name = f"{run_id}.{FORMATS[format].extension}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
-    return StreamingResponse(pieces(format, bundle, table), media_type=media_type, headers=headers)
+    return StreamingResponse(chain((first,), report), media_type=media_type, headers=headers)
 
 
 @router.post("/runs/{run_id}/stop")
@@ -252,13 +260,13 @@ def delete_run(request: Request, person: Admin, run_id: RunId) -> Message:
     return Message(message=f"{run_id} is deleted")
 
 
-@router.get("/compare", response_class=Response)
+@router.get("/compare", response_class=Response, response_description="The comparison.")
 def compare_runs(
     request: Request,
     person: Viewer,
     base: str,
     head: str,
-    format: Annotated[ComparedFormat, Query(description=f"One of {', '.join(COMPARED)}.")] = "json",
+    format: ComparedFormat = "json",
 ) -> Response:
     """Compares two runs in a format of `toril compare`."""
     store, now = _store(request), _clock(request).now()
