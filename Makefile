@@ -21,7 +21,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: console-zip demo demo-cloud docs quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: console-zip demo demo-cloud demo-console docs quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -38,6 +38,9 @@ test-all: check $(FOR_TESTS) ## check and run all tests, with the examples of th
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
 	@tools/system-packages $(filter-out mvn chromium chromedriver,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
+
+demo-console: bytecode vegeta ## open the console over made-up runs and a real one that goes on; PORT=8080, BROWSER=none
+	@.venv/bin/python -m tools.demo_console
 
 check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, language, workflows
 	.venv/bin/ruff format --check

@@ -3,7 +3,7 @@
     python bench/history.py [--runs 10000]
 
 The runs are spread over a year. A cold list is the first one of a new process, with its imports. The peer is the list
-that reads each run's folder, which toril used before it had an index; in the bucket with 300 runs, extrapolated.
+that reads each run's folder, which toril used before it had an index; in the bucket with 100 runs, extrapolated.
 """
 
 import argparse
@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 
 YEAR_S, NOW = 365 * 86400.0, 1_795_000_000.0
 HEAD = "| store | list | cold | CPU of it | warm | requests, cold | warm |\n|---|---|---|---|---|---|---|"
-SAMPLED = 300  # runs of the peer in a bucket
+SAMPLED = 100  # runs of the peer in a bucket
 BUCKET, CALLS = "history", 5
 
 

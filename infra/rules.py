@@ -55,6 +55,7 @@ WITHOUT_RESOURCE = frozenset(
     }
 )
 GLOBAL = ("aws:budgets/", "aws:cloudfront/", "aws:iam/", "pulumi:", "toril:")  # types without a region
+TLS_12 = ("TLSv1.2", "TLSv1.3")
 ROOT_USERS = ("", "0", "root")
 GITHUB = "token.actions.githubusercontent.com"
 # the resources that every bucket needs beside itself
@@ -215,6 +216,20 @@ def _log_group(inputs: Inputs) -> Iterator[str]:
         yield "keeps logs forever"
 
 
+def _distribution(inputs: Inputs) -> Iterator[str]:
+    for behaviour in (inputs.get("defaultCacheBehavior") or {}, *_list(inputs.get("orderedCacheBehaviors"))):
+        if behaviour.get("viewerProtocolPolicy") == "allow-all":
+            yield "answers viewers without TLS"
+    certificate = inputs.get("viewerCertificate") or {}
+    if certificate.get("acmCertificateArn") and not str(certificate.get("minimumProtocolVersion")).startswith(TLS_12):
+        yield "accepts TLS older than 1.2"
+
+
+def _user_pool(inputs: Inputs) -> Iterator[str]:
+    if not (inputs.get("adminCreateUserConfig") or {}).get("allowAdminCreateUserOnly"):
+        yield "lets people register by themselves"
+
+
 def _queue(inputs: Inputs) -> Iterator[str]:
     yield from _resource_policy(inputs)
     if not (inputs.get("sqsManagedSseEnabled") or inputs.get("kmsMasterKeyId")):
@@ -222,8 +237,10 @@ def _queue(inputs: Inputs) -> Iterator[str]:
 
 
 _RULES: dict[str, tuple[Rule, ...]] = {
+    "aws:cloudfront/distribution:Distribution": (_distribution,),
     "aws:cloudwatch/eventBusPolicy:EventBusPolicy": (_resource_policy,),
     "aws:cloudwatch/logGroup:LogGroup": (_log_group,),
+    "aws:cognito/userPool:UserPool": (_user_pool,),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": (_security_group,),
     "aws:ec2/securityGroup:SecurityGroup": (_security_group,),
     "aws:ecr/repository:Repository": (_repository,),

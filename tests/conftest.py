@@ -1,6 +1,7 @@
 """Shared by all tests: tiers, reproducible properties, no skipped tests in CI, one embedded cloud."""
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from hypothesis import settings
 from tests.tiers import MARKERS, TIERS, is_nightly, may_hold, tier_of_test
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.cloud.embedded import Cloud
     from tests.fargate.stage import Stage
 
@@ -113,3 +116,17 @@ def guarded(stage_with_iam: "Stage") -> "Iterator[Stage]":
     stage_with_iam.cloud.mend()
     yield stage_with_iam
     stage_with_iam.tidy()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Debian's Chromium. Playwright can have one browser a process, so all tests share this one."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("no Chromium: `make test` installs it on Debian")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()

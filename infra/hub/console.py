@@ -84,9 +84,10 @@ class Console(pulumi.ComponentResource):
             {"console": scope.apply(console_policy)},
             own,
         )
-        function = _function(
-            name, settings, place, package, role, _variables(settings, place, issuer, self.address, bucket, secret), own
-        )
+        variables = _variables(settings, place, issuer, self.address, bucket, secret)
+        # a page must not name a static file that is not there yet
+        after = pulumi.ResourceOptions(parent=self, depends_on=[*site.files])
+        function = _function(name, settings, place, package, role, variables, after)
         _expose(name, place, api, function, own)
         _alarms(name, place, api, function, topic, own)
         aws.s3.BucketCorsConfiguration(
@@ -121,7 +122,7 @@ class StaticFiles(pulumi.ComponentResource):
         self._own = own = pulumi.ResourceOptions(parent=self)
         region, called = place.region, place.names.console_bucket(place.account, place.region)
         self.bucket = bucket = aws.s3.Bucket(name, bucket=called, region=region, opts=own)
-        self.closed = aws.s3.BucketPublicAccessBlock(
+        aws.s3.BucketPublicAccessBlock(
             name,
             bucket=bucket.bucket,
             region=region,
@@ -141,7 +142,7 @@ class StaticFiles(pulumi.ComponentResource):
             rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
             opts=own,
         )
-        for path, media_type in sorted(package.static.items()):
+        self.files = [
             aws.s3.BucketObjectv2(
                 f"{name}-{path}",
                 bucket=bucket.bucket,
@@ -152,6 +153,8 @@ class StaticFiles(pulumi.ComponentResource):
                 region=region,
                 opts=own,
             )
+            for path, media_type in sorted(package.static.items())
+        ]
         self.access = aws.cloudfront.OriginAccessControl(
             name,
             name=called,
@@ -303,11 +306,11 @@ def _variables(
         "roles": settings.roles,
         "machines": [one.model_dump() for one in settings.machines],
         "max_cost": settings.max_cost,
-        "session_key": names.console_parameter("session-key"),
+        "session_key_parameter": names.console_parameter("session-key"),
         "origin_secret": secret,
     }
     if settings.issuer and settings.issuer.confidential:
-        values["client_secret"] = names.console_parameter("client-secret")
+        values["client_secret_parameter"] = names.console_parameter("client-secret")
     return {
         VARIABLES[name]: pulumi.Output.from_input(value).apply(partial(encoded, name)) for name, value in values.items()
     }

@@ -41,7 +41,7 @@ class SignIn(pulumi.ComponentResource):
     ) -> None:
         super().__init__("toril:hub:SignIn", name, {}, opts)
         own = pulumi.ResourceOptions(parent=self)
-        pool = _pool(name, place, own)
+        pool = _pool(name, place, address, own)
         aws.cognito.UserPoolDomain(
             name,
             domain=place.names.login_domain(place.account),
@@ -89,7 +89,7 @@ def find_issuer(
     return Issuer(url=found.url, client_id=found.client_id, groups_claim=found.groups_claim)
 
 
-def _pool(name: str, place: Place, opts: pulumi.ResourceOptions) -> "aws.cognito.UserPool":
+def _pool(name: str, place: Place, address: pulumi.Output[str], opts: pulumi.ResourceOptions) -> "aws.cognito.UserPool":
     return aws.cognito.UserPool(
         name,
         name=place.names.console,
@@ -98,7 +98,13 @@ def _pool(name: str, place: Place, opts: pulumi.ResourceOptions) -> "aws.cognito
         username_attributes=["email"],
         username_configuration={"case_sensitive": False},
         auto_verified_attributes=["email"],
-        admin_create_user_config={"allow_admin_create_user_only": True},
+        admin_create_user_config={
+            "allow_admin_create_user_only": True,
+            "invite_message_template": {
+                "email_subject": "Your account for load tests",
+                "email_message": address.apply(invitation),
+            },
+        },
         account_recovery_setting={"recovery_mechanisms": [{"name": "verified_email", "priority": 1}]},
         mfa_configuration="OPTIONAL",
         software_token_mfa_configuration={"enabled": True},
@@ -111,6 +117,14 @@ def _pool(name: str, place: Place, opts: pulumi.ResourceOptions) -> "aws.cognito
             "temporary_password_validity_days": INVITED_DAYS,
         },
         opts=opts,
+    )
+
+
+def invitation(address: str) -> str:
+    """Returns the text of the mail to invited people. Cognito inserts the name and the temporary password."""
+    return (
+        f"You may use the console of the load tests at {address}<br>"
+        f"Sign in as {{username}} with the password {{####}} within {INVITED_DAYS} days, and choose a new one."
     )
 
 

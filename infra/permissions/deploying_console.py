@@ -157,6 +157,7 @@ def _reads(scope: Scope) -> list[Statement]:
                 "lambda",
                 "GetFunction",
                 "GetFunctionCodeSigningConfig",
+                "GetFunctionConcurrency",
                 "GetFunctionConfiguration",
                 "GetPolicy",
                 "ListTags",

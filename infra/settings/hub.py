@@ -146,8 +146,8 @@ class HubSettings(Setting):
     def _check(self) -> "HubSettings":
         if self.console and self.region.startswith(("us-gov-", "cn-")):
             raise ValueError(
-                "console: It needs CloudFront and Cognito, which are only in the commercial partition. Remove it, and "
-                "use `toril console` on your machine."
+                "console: It needs CloudFront and Cognito, which only the commercial partition has. Remove it, and use "
+                "`toril console` on your machine."
             )
         if self.public_repository and not self.region.startswith(("us-gov-", "cn-")):
             return self

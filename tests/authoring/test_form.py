@@ -146,6 +146,8 @@ def test_a_suite_of_a_form_is_a_suite(tmp_path):
     (tmp_path / "suite.yml").write_text(text_of(form))
     suite = read_suite([tmp_path])
     assert not suite.warnings
-    assert suite.executions[0].curve.points == ((0, 0), (60, 50), (180, 50), (240, 80))
+    curve = suite.executions[0].curve
+    assert curve is not None
+    assert curve.points == ((0, 0), (60, 50), (180, 50), (240, 80))
     assert [one.language for one in suite.criteria] == ["taurus", "toril"]
     assert suite.toril.tags == {"team": "shop"}

@@ -1,13 +1,12 @@
-"""One Chromium for all tests of the report page."""
+"""Opens report pages in Chromium."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.browser import ten_minutes
 from tests.reports import examples
@@ -36,17 +35,6 @@ class Opened:
 
     def evaluate(self, script: str) -> Any:
         return self.page.evaluate(script)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no Chromium: `make test` installs it on Debian")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")

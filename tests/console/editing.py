@@ -1,64 +1,19 @@
-"""A console of one person over a folder, for the pages that edit suites and schedules."""
+"""A console for the pages that edit suites and schedules, with what it started and scheduled."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from fastapi import APIRouter, Request
 from starlette.testclient import TestClient
 
-from toril.console.app import Setup, create_app
-from toril.console.identity import Person, Role
+from tests.console import served
+from tests.console.served import Started
+from toril.console.identity import Role
 from toril.errors import OptionError
-from toril.records.console import RunRequest
 from toril.records.schedule import SuiteSchedule
 from toril.store import FolderStore
-
-NOW = 1_795_000_000.0
-TOKEN = "token-of-the-session"
-
-
-class Still:
-    """A clock that stands still."""
-
-    def now(self) -> float:
-        return NOW
-
-    def sleep(self, seconds: float) -> None: ...
-
-
-@dataclass
-class Known:
-    """The identity of one person, who is always signed in."""
-
-    role: Role = "admin"
-    can_sign_out: bool = False
-
-    @property
-    def routes(self) -> APIRouter:
-        return APIRouter()
-
-    def person(self, request: Request) -> Person:
-        return Person(subject="ada", name="Ada", role=self.role)
-
-    def csrf(self, request: Request) -> str:
-        return TOKEN
-
-
-@dataclass
-class Started:
-    """A starter that starts nothing."""
-
-    requests: list[RunRequest] = field(default_factory=list)
-
-    def start(self, request: RunRequest) -> None:
-        self.requests.append(request)
 
 
 @dataclass
@@ -66,8 +21,11 @@ class Kept:
     """A scheduler that keeps schedules in this process."""
 
     found: dict[str, SuiteSchedule] = field(default_factory=dict)
+    trouble: Exception | None = None
 
     def schedules(self) -> tuple[list[SuiteSchedule], list[str]]:
+        if self.trouble is not None:
+            raise self.trouble
         return sorted(self.found.values(), key=lambda one: one.name), []
 
     def create(self, schedule: SuiteSchedule) -> None:
@@ -84,51 +42,37 @@ class Kept:
 
 @dataclass
 class Console:
-    """A console, what it started, and a browser without script."""
+    """A console over a folder, or over what looks like a bucket."""
 
-    store: FolderStore
+    store: Any
     role: Role = "admin"
     starter: Started = field(default_factory=Started)
-    schedules: Kept | None = None
-    address: str = "http://console.test"
-
-    def app(self) -> Any:
-        return create_app(
-            Setup(
-                store=self.store,
-                identity=Known(self.role),
-                clock=Still(),
-                examine=lambda _: (),
-                address=self.address,
-                starter=self.starter,
-                schedules=self.schedules,
-            )
-        )
+    scheduler: Kept = field(default_factory=Kept)
+    more: dict[str, Any] = field(default_factory=dict)
 
     def client(self) -> TestClient:
-        headers = {"x-csrf-token": TOKEN}
-        return TestClient(self.app(), base_url=self.address, headers=headers, follow_redirects=False)
+        return served.client(self.store, self.role, **self._parts())
+
+    def serving(self) -> AbstractContextManager[str]:
+        return served.serving(self.store, self.role, **self._parts())
+
+    def _parts(self) -> dict[str, Any]:
+        local = isinstance(self.store, FolderStore)
+        return {"starter": self.starter, "schedules": None if local else self.scheduler, **self.more}
 
 
-def console(folder: Path, role: Role = "admin", **more: Any) -> Console:
-    return Console(FolderStore(folder / "store"), role, **more)
+def console(folder: Path) -> Console:
+    return Console(FolderStore(folder / "store"))
 
 
-@contextmanager
-def serving(one: Console) -> Iterator[str]:
-    """Serves the console on loopback. Yields its address."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    one.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(one.app(), log_level="error", access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield one.address
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
+class Bucket:
+    """A folder that does not look like one: its runs need workers elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self._store = FolderStore(folder / "bucket")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
 
 def fields(html: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from inspect import isfunction
 from typing import Any, Literal
 
 import uvicorn
@@ -173,12 +174,19 @@ def running(store: Store, shown: Progress | None, *, plan: Plan | None = None, r
 @contextmanager
 def serving(store: Store, role: Role = "admin", *, clock: Any = None, **more: Any) -> Iterator[str]:
     """Serves the console on loopback. Yields its address."""
+    with loopback(lambda address: create_app(setup(store, role, clock=clock, address=address, **more))) as address:
+        yield address
+
+
+@contextmanager
+def loopback(app: Any) -> Iterator[str]:
+    """Serves an application on loopback. Yields its address. A function makes the application of its address."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()  # a request waits until the server answers
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app = create_app(setup(store, role, clock=clock, address=address, **more))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
+    made = app(address) if isfunction(app) else app
+    server = uvicorn.Server(uvicorn.Config(made, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

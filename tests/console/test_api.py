@@ -59,7 +59,10 @@ def test_errors_are_problems_with_a_code(api: TestClient) -> None:
     assert answer.json()["code"] == "no-such-run"
     assert api.get("/api/v1/runs?limit=0").json()["code"] == "invalid-request"
     assert api.get("/api/v1/nothing").json()["code"] == "no-such-address"
-    assert api.post("/api/v1/runs", content=b"\xff").json()["code"] == "unreadable-body"
+    assert (
+        api.post("/api/v1/runs", content=b"\xff", headers={"content-type": "application/json"}).json()["code"]
+        == "unreadable-body"
+    )
     wrong = api.patch("/api/v1/runs")
     assert (wrong.status_code, wrong.json()["code"], wrong.headers["allow"]) == (405, "no-such-method", "GET")
 
@@ -113,7 +116,7 @@ def test_operators_start_no_run_above_the_cost_limit_of_the_console(store: Folde
 
 def test_a_running_run_is_stopped_and_adjusted(api: TestClient, store: FolderStore) -> None:
     run_id = served.running(store, served.progress())
-    assert api.post(f"/api/v1/runs/{run_id}/rates", json={"rate": "+20%"}).json()["code"] == "fixed-rate"
+    assert api.post(f"/api/v1/runs/{run_id}/rates", json={"rate": "+20%"}).json()["code"] == "run-not-started"
     assert api.post(f"/api/v1/runs/{run_id}/stop").status_code == 200
     assert Stop.from_json(store.get(run_key(run_id, "stop.json")), "").cause == "user"
 

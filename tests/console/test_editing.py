@@ -1,11 +1,15 @@
 """The editor of suites without a browser: form and YAML, checks, versions, files, and hostile input."""
 
+import hashlib
 import io
 import zipfile
 
 import pytest
 
-from tests.console.editing import Kept, console, fields
+from tests.console.editing import Bucket, Console, console, fields
+from tests.launchers.stage import deployment
+from toril.errors import InfrastructureError
+from toril.records.console import AuditLine
 from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
 
@@ -255,6 +259,18 @@ def test_hostile_yaml_is_a_message(tmp_path, text):
     assert one.starter.requests == []
 
 
+def test_huge_numbers_are_refused(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    huge = "9" * 5_000
+    assert one.client().post("/suites/new", data=first(one, do=f"remove:criteria:{huge}")).status_code == 200
+    assert one.client().post("/suites/shop/start", data={"workers": huge}).status_code == 422
+    assert one.client().get(f"/suites/shop/versions/{huge}").status_code == 422
+    assert one.client().get("/suites/shop/versions/99").status_code == 404
+    version = first(one, version=huge, name="shop", do="save")
+    assert one.client().post("/suites/new", data=version).status_code == 409
+
+
 @pytest.mark.parametrize("name", ["new", "../up", "a/b", "<script>", "x" * 41, "a\nb", "."])
 def test_a_hostile_name_is_refused_and_kept(tmp_path, name):
     one = console(tmp_path)
@@ -325,25 +341,76 @@ def test_a_start_has_its_options(tmp_path):
     assert one.client().post("/suites/shop/start", data=data | {"workers": "no"}).status_code == 422
 
 
+def test_a_start_elsewhere_has_its_price_and_limits(tmp_path):
+    one = Console(Bucket(tmp_path))
+    one.store.put("deployments/us-east-1.json", deployment("us-east-1").to_json())
+    page = one.client().post("/suites/new/check", data=first(one))
+    assert "1 worker, 1 region, about " in page.text
+    assert "to start, $0." in page.text
+    assert "2 of 64 vCPU" in page.text
+    elsewhere = first(one) | {"locations.0.name": "mars"}
+    assert "not deployed" in one.client().post("/suites/new/check", data=elsewhere).text
+    one.more["max_cost_usd"] = 0.5
+    one.role = "operator"
+    one.client().post("/suites/new", data=first(one, do="start"))
+    (request,) = one.starter.requests
+    assert (request.on, request.max_cost_usd) == ("fargate", 0.5)
+
+
+def test_each_change_has_its_line_in_the_audit(tmp_path):
+    one = Console(Bucket(tmp_path))
+    one.store.put("deployments/us-east-1.json", deployment("us-east-1").to_json())
+    one.client().post("/suites/new/check", data=first(one))
+    one.client().post("/suites/new", data=first(one, do="yaml"))
+    assert list(one.store.keys("audit/")) == []
+    one.client().post("/suites/new", data=first(one, do="start"))
+    one.client().post("/suites/shop/files", files={"file": ("a.csv", b"1")})
+    one.client().post("/schedules", data={"suite": "shop", "preset": "nightly", "timezone": "UTC", "name": "nightly"})
+    one.client().post("/schedules/nightly/delete")
+    one.client().post("/suites/shop/delete")
+    lines = [AuditLine.from_json(one.store.get(key), key) for key in one.store.keys("audit/")]
+    assert {(line.what, line.target) for line in lines} == {
+        ("suite.save", "shop"),
+        ("run.start", one.starter.requests[0].run_id),
+        ("suite.files", "shop"),
+        ("schedule.create", "nightly"),
+        ("schedule.delete", "nightly"),
+        ("suite.delete", "shop"),
+    }
+
+
+def test_a_large_upload_goes_past_the_console(tmp_path):
+    one = Console(Bucket(tmp_path))
+    data = K6.encode()
+    sha256 = hashlib.sha256(data).hexdigest()
+    one.store.put(f"uploads/{sha256}", data)
+    answer = one.client().post("/suites/new/upload", data={"uploaded": f"{sha256}/load.js", "name": "mine"})
+    assert answer.headers["location"] == "/suites/mine/edit"
+    assert suites.read(one.store, "mine")[1]["load.js"] == data
+    for wrong in (f"{'0' * 64}/load.js", "../../runs/x/load.js", "load.js"):
+        answer = one.client().post("/suites/new/upload", data={"uploaded": wrong, "name": "other"})
+        assert answer.status_code in (404, 422)
+
+
 def test_a_schedule_is_made_paused_and_deleted(tmp_path):
-    one = console(tmp_path, schedules=Kept())
+    one = Console(Bucket(tmp_path))
     made(one)
     client = one.client()
     data = {"suite": "shop", "preset": "nightly", "timezone": "Europe/Madrid", "name": "nightly", "expires": ""}
     assert client.post("/schedules", data=data).headers["location"] == "/schedules"
-    assert one.schedules.found["nightly"].when == "cron(17 2 * * ? *)"
+    assert one.scheduler.found["nightly"].when == "cron(17 2 * * ? *)"
     assert "Every night at 02:17" in client.get("/schedules").text
     client.post("/schedules/nightly/pause")
-    assert one.schedules.found["nightly"].paused
+    assert one.scheduler.found["nightly"].paused
     client.post("/schedules", data=data | {"editing": "nightly", "preset": "once", "at": "2027-01-31T02:00"})
-    assert (one.schedules.found["nightly"].when, one.schedules.found["nightly"].paused) == (
+    assert (one.scheduler.found["nightly"].when, one.scheduler.found["nightly"].paused) == (
         "at(2027-01-31T02:00:00)",
         True,
     )
     assert client.post("/suites/shop/delete").status_code == 422  # the schedule uses it
     assert client.post("/schedules/nightly/explode").status_code == 422
     client.post("/schedules/nightly/delete")
-    assert one.schedules.found == {}
+    assert one.scheduler.found == {}
     assert client.post("/schedules/nightly/delete").status_code == 404
 
 
@@ -361,22 +428,35 @@ def test_a_schedule_is_made_paused_and_deleted(tmp_path):
     ],
 )
 def test_a_wrong_schedule_is_refused_and_kept(tmp_path, wrong):
-    one = console(tmp_path, schedules=Kept())
+    one = Console(Bucket(tmp_path))
     made(one)
     data = {"suite": "shop", "preset": "nightly", "timezone": "UTC", "name": "mine", "expires": ""} | wrong
     page = one.client().post("/schedules", data=data)
     assert page.status_code in (404, 422)
-    assert one.schedules.found == {}
+    assert one.scheduler.found == {}
     assert "<b>" not in page.text.partition('class="card"')[2]
+
+
+def test_suites_are_shown_although_schedules_cannot_be_read(tmp_path):
+    one = Console(Bucket(tmp_path))
+    made(one)
+    for code, shown in (("not-deployed", False), ("aws-denied", True)):
+        one.scheduler.trouble = InfrastructureError("AWS says no", code=code)
+        for address in ("/suites", "/suites/shop", "/schedules"):
+            page = one.client().get(address)
+            assert page.status_code == 200
+            assert ("AWS says no" in page.text) == shown
+    assert one.client().post("/suites/shop/delete").status_code == 503  # a schedule may use it
 
 
 def test_schedules_of_stacks_cannot_be_changed(tmp_path):
     stack = SuiteSchedule(name="stack", suite="shop", when="rate(1 day)", source="stack")
-    one = console(tmp_path, schedules=Kept({"stack": stack}))
+    one = Console(Bucket(tmp_path))
+    one.scheduler.found["stack"] = stack
     made(one)
     assert "/schedules/stack/" not in one.client().get("/schedules").text
     assert one.client().post("/schedules/stack/delete").status_code == 422
-    assert set(one.schedules.found) == {"stack"}
+    assert set(one.scheduler.found) == {"stack"}
 
 
 def test_a_folder_has_lines_for_other_schedulers(tmp_path):

@@ -1,14 +1,17 @@
 """The editor of suites in Chromium: from nothing to a started run, drafts, YAML, and how the pages look."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from fastapi import FastAPI, Request, Response
+from playwright.sync_api import Browser, Page, expect
+from starlette.datastructures import UploadFile
 
-from tests.console.editing import Kept, console, serving
+from tests.console.editing import Bucket, Console, console
+from tests.console.served import loopback
+from tests.launchers.stage import deployment
 from toril.runs import suites
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("console-editing")]
@@ -17,26 +20,15 @@ PICTURES = Path("build/console")
 SIZES = ((1280, "light"), (390, "dark"), (1280, "dark"), (390, "light"))
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no Chromium: `make test` installs it on Debian")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def one(tmp_path):
     return console(tmp_path)
 
 
 @pytest.fixture
-def page(chromium, one) -> Iterator[Page]:
-    with serving(one) as address:
-        context = chromium.new_context(
+def page(browser: Browser, one) -> Iterator[Page]:
+    with one.serving() as address:
+        context = browser.new_context(
             base_url=address, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
         )
         page = context.new_page()
@@ -109,13 +101,41 @@ def test_unsaved_changes_are_offered_again_until_they_are_saved(page, one):
     expect(page.locator("#draft")).to_be_hidden()
 
 
-def test_pages_are_accessible_and_have_pictures(page, one):
-    one.schedules = Kept()
+def test_an_upload_goes_to_the_bucket_first(browser: Browser, tmp_path):
+    one = Console(Bucket(tmp_path))
+    taken = FastAPI()
+
+    @taken.post("/")
+    async def take(request: Request) -> Response:
+        async with request.form() as form:
+            file = form["file"]
+            assert isinstance(file, UploadFile)
+            one.store.put(form["key"], await file.read())
+        return Response(headers={"access-control-allow-origin": "*"})
+
+    with loopback(taken) as bucket:
+        one.more = {"presign_upload": lambda key, size: (bucket, {"key": key}), "upload_address": bucket}
+        with one.serving() as address:
+            page = browser.new_page(base_url=address)
+            page.goto("/suites/new")
+            page.get_by_text("Upload a script or a zip instead").click()
+            page.get_by_label("File, up to 50 MB").set_input_files(
+                {"name": "load.js", "mimeType": "text/javascript", "buffer": b"export default function () {}"}
+            )
+            page.get_by_role("button", name="Upload").click()
+            page.wait_for_url("**/suites/load/edit")
+            page.close()
+    assert suites.read(one.store, "load")[1]["load.js"] == b"export default function () {}"
+
+
+def test_pages_are_accessible_and_have_pictures(page, tmp_path):
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with serving(one) as address:
+    one = Console(Bucket(tmp_path))
+    for region in ("eu-west-1", "us-east-1"):
+        one.store.put(f"deployments/{region}.json", deployment(region).to_json())
+    with one.serving() as address:
         page.goto(f"{address}/suites/new")
         page.get_by_label("Address", exact=True).fill("https://shop.example.com")
-        page.get_by_label("Location 1", exact=True).fill("madrid")
         expect(page.locator("#check svg")).to_be_visible()
         page.locator(".footer").get_by_role("button", name="Save", exact=True).click()
         page.wait_for_url("**/suites/shop")

@@ -11,8 +11,10 @@ WORDS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=
 MACHINES = st.builds(Machine, repository_id=WORDS, environment=st.none() | WORDS, ref=st.none() | WORDS, role=ROLES)
 SETTINGS = st.builds(
     LambdaSettings,
-    **dict.fromkeys(("address", "store", "uploads", "issuer", "client_id", "groups_claim", "session_key"), WORDS),
-    client_secret=st.just("") | WORDS,
+    **dict.fromkeys(
+        ("address", "store", "uploads", "issuer", "client_id", "groups_claim", "session_key_parameter"), WORDS
+    ),
+    client_secret_parameter=st.just("") | WORDS,
     roles=st.dictionaries(WORDS, ROLES),
     machines=st.lists(MACHINES, max_size=3),
     max_cost=st.none() | st.floats(0.01, 1e6),
@@ -28,5 +30,5 @@ def test_the_function_reads_the_settings_that_the_stack_writes(settings):
 
 
 def test_a_missing_variable_is_an_error_that_names_it():
-    with pytest.raises(ValueError, match="session_key"):
+    with pytest.raises(ValueError, match="session_key_parameter"):
         settings_of({"TORIL_CONSOLE_ADDRESS": "https://load.example.com"})

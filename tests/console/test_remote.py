@@ -119,7 +119,7 @@ class Issuer(http.server.BaseHTTPRequestHandler):
     """An issuer that checks the code's verifier, and a console that names it."""
 
     def do_GET(self) -> None:
-        own = f"http://127.0.0.1:{self.server.server_address[1]}"
+        own = f"http://127.0.0.1:{self.server.server_port}"  # type: ignore[attr-defined]
         pages = {
             "/api/v1/login": {"issuer": own, "client_id": "cli", "scope": "openid"},
             "/.well-known/openid-configuration": {
@@ -190,7 +190,12 @@ def test_a_workflow_uses_githubs_identity_token(
     issuer: http.server.HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, object]] = []
-    monkeypatch.setattr(tokens, "_json", lambda method, url, **more: asked.append((url, more)) or {"value": "jwt"})
+
+    def answer(method: str, url: str, **more: object) -> dict[str, str]:
+        asked.append((url, more))
+        return {"value": "jwt"}
+
+    monkeypatch.setattr(tokens, "_json", answer)
     environment = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://gh.test/?a=1", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t"}
     found = tokens.Tokens("https://load.example.com", SteppedClock(0.0), environment)
     assert [found.token(), found.token()] == ["jwt", "jwt"]

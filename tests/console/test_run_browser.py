@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import ten_minutes
-from tests.browser.conftest import PHONE, WIDE, browser  # noqa: F401 - a fixture
+from tests.browser.conftest import PHONE, WIDE
 from tests.console.served import LIVE, NOW, live_plan, progress, running, serving, stored
 from tests.records.test_stored import copied
 from tests.reports import examples
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.live
 SHOTS = Path("build/console")
 AXE = Axe()
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+HOSTILE = "<img src=x onerror=alert(1)>"
 FEW: dict[str, Any] = {"seconds": 60, "labels": ten_minutes.LABELS[:4], "locations": ten_minutes.LOCATIONS[:2]}
 
 
@@ -33,7 +34,7 @@ class Tab:
 
 
 @pytest.fixture
-def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:  # noqa: F811
+def tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
     contexts = []
 
     def open_tab(address: str, *, width: int = WIDE, dark: bool = False, script: bool = True) -> Tab:
@@ -77,11 +78,11 @@ def test_a_run_is_followed_from_its_start_to_its_report(store, tab):
 
         store.put(progress_key(LIVE), packed(progress(80)))
         expect(page.locator("[data-at='figures.samples']").first).to_have_text("8,000", timeout=10_000)
-        store.put(progress_key(LIVE), packed(progress(150, label="payment")))
+        store.put(progress_key(LIVE), packed(progress(150, label=HOSTILE)))
         expect(page.locator("[data-at='figures.samples']").first).to_have_text("15,000", timeout=10_000)
 
         expect(page.locator("#phases [aria-current]")).to_contain_text("Load")
-        expect(page.locator("tr[data-name='payment'] [data-at='figures.samples']")).to_have_text("15,000")
+        expect(page.locator(f'tr[data-name="{HOSTILE}"] [data-at="figures.samples"]')).to_have_text("15,000")
         expect(page.locator("#criteria-now li")).to_have_count(2)
         assert page.locator("canvas").count() == 4
         assert page.locator(".legend .value").first.inner_text() not in ("", "–")
@@ -95,6 +96,7 @@ def test_a_run_is_followed_from_its_start_to_its_report(store, tab):
         assert one.complaints == []
 
 
+@pytest.mark.nightly
 def test_a_lost_connection_is_shown_and_found_again(store, tab):
     running(store, progress(90))
     with serving(store) as address:
@@ -141,8 +143,15 @@ def test_stop_and_figures_work_without_script(store, tab):
     assert find_record(store, Stop, run_key(LIVE, "stop.json")) is not None
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, PHONE])
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [
+        (WIDE, False),
+        (PHONE, True),
+        pytest.param(WIDE, True, marks=pytest.mark.nightly),
+        pytest.param(PHONE, False, marks=pytest.mark.nightly),
+    ],
+)
 def test_the_pages_of_runs_are_accessible_and_fit(store, tab, tmp_path, width, dark):
     running(store, progress(150))
     over = copied("complete", tmp_path)[1]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.browser import ten_minutes
 from tests.console.served import LIVE, NOW, TOKEN, Started, client, live_plan, parsed, progress, running, stored
-from tests.records.test_stored import copied
+from tests.records.test_stored import RUNS, copied
 from tests.reports import examples
 from tests.reports.parsed import Page
 from toril.console.pages import run as run_pages
@@ -17,6 +17,8 @@ from toril.records import Launch, Rate, Start, Stop, rate_key, run_key
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.progress import FiguresNow, LabelNow
 from toril.reports import render
+from toril.reports.blocks import Failure, Failures, Headline, Report
+from toril.reports.html import fragment
 from toril.runs.notes import baseline_of, notes_of
 from toril.runs.stored import judged
 from toril.runs.suites import save
@@ -59,6 +61,22 @@ def test_the_page_of_a_judged_run_has_the_blocks_of_its_report(store, run_id):
     assert headings(page) == headings(render("html", bundle))
     assert Page(page).text.count(bundle.outcome) > 0
     assert json.loads(parsed(page).get_element_by_id("data").text)["course"]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_each_kind_of_run_has_a_page(tmp_path, name):
+    store, run_id = copied(name, tmp_path)
+
+    assert client(store, "viewer").get(f"/runs/{run_id}").status_code == 200
+
+
+def test_links_of_failures_lead_to_the_files_of_the_run():
+    failure = Failure(label="pay", message="", place="", picture=b"", links=(("trace", "workers/w/a/trace.zip"),))
+    report = Report(headline=Headline(suite="", text="", brief=""), blocks=(Failures((failure,)),))
+
+    page = fragment(report, hero=False, files="/runs/one/files/").html
+
+    assert parsed(page.encode()).xpath("//figure//a/@href") == ["/runs/one/files/workers/w/a/trace.zip"]
 
 
 def test_charts_with_much_data_follow_the_page_and_both_take_less_than_60_kb(store):
@@ -217,8 +235,11 @@ def test_an_administrator_deletes_a_run_but_none_that_is_running(store, run_id):
     running(store, progress(90))
     browser = client(store)
 
+    browser.post(f"/runs/{run_id}/baseline")
+
     assert browser.post(f"/runs/{LIVE}/delete").status_code == 422
     assert browser.post(f"/runs/{run_id}/delete").status_code == 303
+    assert baseline_of(store, "shop") is None
     assert browser.get(f"/runs/{run_id}").status_code == 404
     assert browser.get(f"/runs/{LIVE}").status_code == 200
 

@@ -5,7 +5,6 @@ import hashlib
 import http.server
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from playwright.sync_api import sync_playwright
 
 pytestmark = pytest.mark.live
 
@@ -62,15 +60,11 @@ def issuer() -> Iterator[str]:
         yield address
 
 
-@contextmanager
-def chromium():
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("no Chromium: `make test` installs it on Debian")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser.new_page()
-        browser.close()
+@pytest.fixture
+def page(browser):
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
 
 
 @contextmanager
@@ -116,9 +110,9 @@ def identity_token(address: str, client: str) -> str:
     return str(found.json()["id_token"])
 
 
-def test_a_person_signs_in_and_out_at_an_issuer_and_a_program_brings_its_token(tmp_path):
+def test_a_person_signs_in_and_out_at_an_issuer_and_a_program_brings_its_token(page, tmp_path):
     secrets = {"TORIL_CONSOLE_CLIENT_SECRET": "s", "TORIL_CONSOLE_SESSION_KEY": "0" * 64}
-    with issuer() as issued_by, chromium() as page:
+    with issuer() as issued_by:
         options = ("--issuer", issued_by, "--client-id", "console", "--audience", "cli")
         with console(tmp_path, *options, **secrets) as address:
             page.goto(f"{address}me")
@@ -137,8 +131,8 @@ def test_a_person_signs_in_and_out_at_an_issuer_and_a_program_brings_its_token(t
                 assert httpx2.get(f"{address}api/v1/me", headers=bearer).status_code == status
 
 
-def test_no_other_server_of_this_machine_gets_the_session_of_a_local_console(tmp_path):
-    with listening() as (port, cookies), chromium() as page, console(tmp_path) as entrance:
+def test_no_other_server_of_this_machine_gets_the_session_of_a_local_console(page, tmp_path):
+    with listening() as (port, cookies), console(tmp_path) as entrance:
         page.goto(entrance)
         page.wait_for_url(entrance.partition("enter")[0])
         assert page.locator(".me small").inner_text() == "admin"

@@ -213,10 +213,13 @@ def consoles() -> st.SearchStrategy[Config]:
     )
     return st.sampled_from(["arm64", "x86-64"]).flatmap(
         lambda processor: st.one_of(
-            st.fixed_dictionaries(
-                {**issuer, "architecture": st.just(processor), "package": st.just(package(processor))}, optional=common
+            *(
+                st.fixed_dictionaries(
+                    {**issuer, "architecture": st.just(processor), "package": st.just(package(processor))},
+                    optional=common,
+                )
+                for issuer in issuers
             )
-            for issuer in issuers
         )
     )
 

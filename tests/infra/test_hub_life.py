@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.hub import POLICIES
+from infra.hub import CONSOLE_POLICIES, POLICIES
 from infra.rules import reasons, stack_reasons
 from tests.cloud.embedded import embedded_cloud
 from tests.infra.engine.stacks import engine
+from tests.infra.packages import package
 from tests.infra.scopes import FULL
 
 pytestmark = [pytest.mark.live, pytest.mark.nightly, pytest.mark.xdist_group("hub")]
@@ -28,20 +29,37 @@ SETTINGS = {
     "stateBucket": "acme-state",
     "regionAccounts": ["210987654321"],
     "budget": {"monthlyUsd": 50, "emails": ["costs@acme.example"]},
+    "console": {"admin": "ada@acme.example", "package": str(ROOT / package())},
     "emails": ["ops@acme.example"],
     "permissionsBoundary": f"arn:aws:iam::{ACCOUNT}:policy/boundary",
     "tags": {"team": "shop"},
 }
-ROLES = {"preview", "deploy", "publish", "run", "run-33", "coordinator", "scheduler", "sweeper", "notices"}
+ROLES = {"preview", "deploy", "publish", "run", "run-33", "coordinator", "scheduler", "sweeper", "notices", "console"}
 BOUNDARY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 # IAM's action of an operation with another name; None: the operation needs no right.
 RIGHTS = {
+    "apigatewayv2:CreateApi": "apigateway:POST",
+    "apigatewayv2:CreateIntegration": "apigateway:POST",
+    "apigatewayv2:CreateRoute": "apigateway:POST",
+    "apigatewayv2:CreateStage": "apigateway:POST",
+    "apigatewayv2:DeleteApi": "apigateway:DELETE",
+    "apigatewayv2:DeleteIntegration": "apigateway:DELETE",
+    "apigatewayv2:DeleteRoute": "apigateway:DELETE",
+    "apigatewayv2:DeleteStage": "apigateway:DELETE",
+    "apigatewayv2:GetApi": "apigateway:GET",
+    "apigatewayv2:GetIntegration": "apigateway:GET",
+    "apigatewayv2:GetRoute": "apigateway:GET",
+    "apigatewayv2:GetStage": "apigateway:GET",
     "budgets:CreateBudget": "budgets:ModifyBudget",
     "budgets:CreateNotification": "budgets:ModifyBudget",
     "budgets:DeleteBudget": "budgets:ModifyBudget",
     "budgets:DescribeBudget": "budgets:ViewBudget",
     "budgets:DescribeNotificationsForBudget": "budgets:ViewBudget",
     "budgets:DescribeSubscribersForNotification": "budgets:ViewBudget",
+    "cloudfront:CreateDistributionWithTags": "cloudfront:CreateDistribution",
+    "s3:DeleteBucketCors": "s3:PutBucketCORS",
+    "s3:GetBucketCors": "s3:GetBucketCORS",
+    "s3:PutBucketCors": "s3:PutBucketCORS",
     "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
     "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
     "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
@@ -70,7 +88,7 @@ def needed(calls):
 def given(purpose):
     return {
         action
-        for policy in POLICIES[purpose].values()
+        for policy in (*POLICIES[purpose].values(), *CONSOLE_POLICIES[purpose].values())
         for statement in policy(FULL)["Statement"]
         for action in statement["Action"]
     }
@@ -118,7 +136,7 @@ def test_a_second_up_changes_nothing(hub):
 
 
 def test_the_resources_break_no_rule(hub):
-    made = [(one["type"], one["inputs"]) for one in resources(hub) if one.get("custom")]
+    made = [(one["type"], one["inputs"]) for one in resources(hub) if one["type"].startswith("aws:")]
     assert {kind: found for kind, inputs in made if (found := reasons(kind, inputs))} == {}
     assert stack_reasons(made) == []
 
@@ -142,7 +160,8 @@ def test_the_roles_have_path_boundary_and_policies(hub, cloud):
     assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == SETTINGS["permissionsBoundary"]
     attached = iam.list_attached_role_policies(RoleName="toril-prod-deploy")["AttachedPolicies"]
     assert {one["PolicyName"] for one in attached} == {
-        f"toril-prod-deploy-{part}" for part in ("hub", "identity", "network", "read", "regions")
+        f"toril-prod-deploy-{part}"
+        for part in ("console", "hub", "identity", "network", "read", "read-console", "regions")
     }
 
 
@@ -152,7 +171,8 @@ def test_the_bucket_is_private_and_encrypted_and_expires_runs(hub, cloud):
     (rule,) = s3.get_bucket_encryption(Bucket="acme-results")["ServerSideEncryptionConfiguration"]["Rules"]
     assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
     rules = s3.get_bucket_lifecycle_configuration(Bucket="acme-results")["Rules"]
-    assert [one["Filter"]["Prefix"] for one in rules if "Expiration" in one] == ["runs/"]
+    expiring = {one["Filter"]["Prefix"]: one["Expiration"]["Days"] for one in rules if "Expiration" in one}
+    assert (expiring["uploads/"], expiring["runs/"], expiring["history/"]) == (1, 90, 1095)
 
 
 def test_the_hub_exports_the_values_for_regions_and_workflows(hub):

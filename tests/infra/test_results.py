@@ -1,6 +1,7 @@
 """The results bucket: rights, retention and encryption."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_the_order_of_accounts_makes_no_difference():
 
 
 def test_uploads_expire_first_then_runs_then_their_history_but_deployments_and_suites_never():
-    found = lifecycle_rules(Retention(runs=30, history=400))
+    found: list[Any] = [*lifecycle_rules(Retention(runs=30, history=400))]
     assert {one["filter"]["prefix"]: one["expiration"]["days"] for one in found if "expiration" in one} == {
         "uploads/": 1,
         "requests/": 30,

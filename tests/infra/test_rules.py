@@ -67,6 +67,8 @@ GOOD = [
     ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", {"referencedSecurityGroupId": "sg-1", **HERE}),
     ("aws:cloudwatch/logGroup:LogGroup", {"retentionInDays": 14, **HERE}),
     ("aws:sqs/queue:Queue", {"sqsManagedSseEnabled": True, **HERE}),
+    ("aws:cloudfront/distribution:Distribution", {"defaultCacheBehavior": {"viewerProtocolPolicy": "https-only"}}),
+    ("aws:cognito/userPool:UserPool", {"adminCreateUserConfig": {"allowAdminCreateUserOnly": True}, **HERE}),
     ("toril:hub:Hub", {}),
 ]
 BAD = [
@@ -110,6 +112,17 @@ BAD = [
         "from addresses",
     ),
     ("aws:cloudwatch/logGroup:LogGroup", HERE, "forever"),
+    (
+        "aws:cloudfront/distribution:Distribution",
+        {"orderedCacheBehaviors": [{"viewerProtocolPolicy": "allow-all"}]},
+        "viewers without TLS",
+    ),
+    (
+        "aws:cloudfront/distribution:Distribution",
+        {"viewerCertificate": {"acmCertificateArn": "arn", "minimumProtocolVersion": "TLSv1.1_2016"}},
+        "older than 1.2",
+    ),
+    ("aws:cognito/userPool:UserPool", HERE, "register"),
     ("aws:ecs/cluster:Cluster", {}, "no region"),
 ]
 

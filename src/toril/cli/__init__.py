@@ -31,9 +31,11 @@ PANELS = {  # panel of the help → name → module and function, in the order o
         "report": "toril.cli.results:report",
         "runs": "toril.cli.results:runs",
         "fetch": "toril.cli.results:fetch",
+        "suites": "toril.cli.suites:suites",
     },
     "Compare": {
         "compare": "toril.cli.results:compare",
+        "baseline": "toril.cli.suites:baseline",
         "duet": "toril.cli.running:duet",
     },
     "Console": {

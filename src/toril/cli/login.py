@@ -13,6 +13,7 @@ Address = Annotated[str, typer.Argument(help="Address of the console, such as ht
 def login(
     console: Address,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
+    token: Annotated[bool, typer.Option("--token", help="Print a valid token, for other programs.")] = False,
     out: Annotated[bool, typer.Option("--out", help="Sign out: delete the stored tokens of this console.")] = False,
 ) -> None:
     """Sign in at a console by the browser, for --store https://….
@@ -30,6 +31,9 @@ def login(
     if not console.startswith(("https://", "http://")):
         raise OptionError(f"`{console}`: write the console's address, as https://load.example.com", code="bad-store")
     address = open_console(console).url
+    if token:
+        typer.echo(tokens.Tokens(address, SystemClock()).token())
+        return
     if out:
         there = tokens.forget_tokens(address)
         typer.echo(f"signed out of {address}" if there else f"there are no tokens for {address}")

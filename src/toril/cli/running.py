@@ -149,8 +149,8 @@ def _run_through_console(
     from toril.runs import remote
     from toril.store.console import open_console
 
-    if wanted.on != "fargate" or wanted.run_id is not None or wanted.against is not None:
-        text = f"--store {store}: a console starts runs with --on fargate, without --run-id and --against"
+    if wanted.on != "fargate" or wanted.run_id is not None:
+        text = f"--store {store}: a console starts runs with --on fargate, and without --run-id"
         raise OptionError(text, code="not-through-console")
     failing = read_fail_on(fail_on)
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]

@@ -1,7 +1,7 @@
-"""The audit: one line in the store and one in the log for each change that succeeded.
+"""The audit: a line in the store and one in the log for each change.
 
-`Guard` calls `write` before it sends the answer to a change, so that no route can forget it. A route may name its
-change better than its function does: `audit(request, "run.start", run_id, workers=6)`.
+`Guard` calls `write` before it sends the answer to a request, so that no route can forget it. A change that succeeded
+gets a line made of its route. A route with more to say calls `audit(request, "run.start", run_id, workers=6)`.
 """
 
 import json
@@ -24,26 +24,38 @@ log = logging.getLogger("toril.console")
 
 
 def audit(request: Request, what: str, target: str = "", **details: object) -> None:
-    """Names the change of this request: what was done, to what, and how."""
-    request.state.audit = (what, target, details)
+    """Records a change that this request has just made, whatever its answer will be."""
+    request.state.changes = [*getattr(request.state, "changes", ()), (what, target, details)]
 
 
 def no_change(request: Request) -> None:
-    """Declares that this request changes nothing although its method could: it only checks or computes."""
-    request.state.audit = None
+    """Declares that this request has made no change but those that `audit` records: it checks, computes or shows."""
+    request.state.no_change = True
 
 
-def write(scope: MutableMapping[str, Any]) -> None:
-    """Writes the line of a request that succeeded, if it is a change; StoreError if the store refuses it."""
+def write(scope: MutableMapping[str, Any], status: int) -> None:
+    """Writes the lines of a request; StoreError if the store refuses one."""
     state = scope["state"]
     person: Person | None = state.get("person")
-    change = state.get("audit", None if scope["method"] in SAFE else ())
-    if person is None or change is None:
-        return
-    parameters = "/".join(str(value) for value in scope.get("path_params", {}).values())
-    what, target, details = change or (getattr(scope.get("route"), "name", scope["path"]), parameters, {})
-    setup, where = scope["app"].state.setup, client_of(scope)
-    record(setup, person, what, target, details, where=where, request_id=state["request_id"])
+    changes = state.get("changes", [])
+    if not changes and status < 400 and scope["method"] not in SAFE and not state.get("no_change"):
+        target = "/".join(str(value) for value in scope.get("path_params", {}).values())
+        changes = [(name_of(scope["method"], getattr(scope.get("route"), "path", scope["path"])), target, {})]
+    if person is not None:
+        setup, where = scope["app"].state.setup, client_of(scope)
+        for what, target, details in changes:
+            record(setup, person, what, target, details, where=where, request_id=state["request_id"])
+
+
+def name_of(method: str, path: str) -> str:
+    """Returns the name of a change from its route.
+
+    >>> name_of("POST", "/runs/{run_id}/stop"), name_of("DELETE", "/api/v1/suites/{name}"), name_of("POST", "/logout")
+    ('run.stop', 'suite.delete', 'logout')
+    """
+    first, *rest = (word for word in path.removeprefix("/api/v1").split("/") if word and not word.startswith("{"))
+    verb = rest[-1] if rest else {"POST": "create", "PUT": "change"}.get(method, method.lower())
+    return f"{first.removesuffix('s')}.{verb}" if rest or first.endswith("s") else first
 
 
 def record(

@@ -54,11 +54,12 @@ def application(settings: LambdaSettings) -> "App":
     from toril.store import BUCKETS, open_store
 
     store, clock, aws = open_store(settings.store), SystemClock(), clients(ClientSettings(attempts=3))
+    secret = settings.client_secret_parameter
     oidc = OidcSettings(
         issuer=settings.issuer,
         client_id=settings.client_id,
-        client_secret=read_parameter(aws, settings.client_secret) if settings.client_secret else "",
-        session_key=session_key(aws, settings.session_key),
+        client_secret=read_parameter(aws, secret) if secret else "",
+        session_key=session_key(aws, settings.session_key_parameter),
         groups_claim=settings.groups_claim,
         groups=settings.roles,
         machines=tuple(Machine(**one.model_dump()) for one in settings.machines),

@@ -18,13 +18,9 @@ REFUSALS = {
     "422": "A parameter or the content is invalid.",
     "503": "The store or AWS did not answer; try again.",
 }
+# Of the bodies of requests. Unknown names are errors, because a misspelt limit would limit nothing.
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 SCHEMAS = "#/components/schemas/"
-
-
-class Body(BaseModel):
-    """The body of a request. Unknown names are errors, because a misspelt limit would limit nothing."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class WrongPart(BaseModel):

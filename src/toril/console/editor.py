@@ -159,7 +159,7 @@ def draft_of(fields: Mapping[str, str]) -> Draft:
     values = {name: value.replace("\r\n", "\n") for name, value in fields.items()}
     return Draft(
         name=values.get("name", "").strip(),
-        version=int(values["version"]) if values.get("version", "").isdecimal() else None,
+        version=whole(values.get("version", "")),
         text=values.get("text", ""),
         form=None if values.get("view") == "yaml" else _form(values),
         comment=values.get("comment", "").strip()[:500],
@@ -211,6 +211,11 @@ def _form(values: Mapping[str, str]) -> SuiteForm:
         raise OptionError(
             f"{where}: this text does not fit into the field: {first['msg']}", code="bad-field"
         ) from error
+
+
+def whole(text: str) -> int | None:
+    """Returns a whole number; None for another text."""
+    return int(text) if text.isdecimal() and len(text) < 10 else None
 
 
 def pairs_of(text: str, separator: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 - Host and Origin have to be the console's own address, against DNS rebinding and other sites.
 - On AWS, a request has to carry the secret that CloudFront adds, so that no request bypasses it.
 - A body has at most MOST_BYTES; an upload on this machine MOST_UPLOAD.
-- A change that succeeds leaves a line in the audit, before its answer is sent.
+- A change leaves a line in the audit, before its answer is sent.
 - Each request leaves one log line, without query, token and body.
 """
 
@@ -162,11 +162,11 @@ class _Limited:
 
 
 async def _unaudited(scope: Scope, status: int) -> Problem | None:
-    """Writes the audit line of a change that succeeded. Returns the problem that prevented it."""
-    if status >= 400:
+    """Writes the audit lines of a request. Returns the problem that prevented it."""
+    if scope["method"] in SAFE and "changes" not in scope["state"]:
         return None
     try:
-        await run_in_threadpool(audit.write, scope)
+        await run_in_threadpool(audit.write, scope, status)
     except UserError as error:
         log.error(json.dumps({"request": scope["state"]["request_id"], "code": error.code, "audit": "not stored"}))
         return 503, "not-audited", "The change was made, but the store refused its audit line. Check the store."

@@ -6,12 +6,12 @@
 | `TORIL_CONSOLE_STORE` | the results bucket, as `s3://…` |
 | `TORIL_CONSOLE_UPLOADS` | origin of the bucket's presigned requests |
 | `TORIL_CONSOLE_ISSUER`, `…_CLIENT_ID` | the OpenID Connect issuer and the client's id there |
-| `TORIL_CONSOLE_CLIENT_SECRET` | name of the SSM parameter with the client's secret; empty: a public client |
+| `TORIL_CONSOLE_CLIENT_SECRET_PARAMETER` | name of the SSM parameter with the client's secret; empty: a public client |
 | `TORIL_CONSOLE_GROUPS_CLAIM` | the claim with a person's groups |
 | `TORIL_CONSOLE_ROLES` | JSON: the role of each group |
 | `TORIL_CONSOLE_MACHINES` | JSON: GitHub's jobs that may use the API |
 | `TORIL_CONSOLE_MAX_COST` | JSON: US dollars a run for operators, or null |
-| `TORIL_CONSOLE_SESSION_KEY` | name of the SSM parameter with the session key, which the function makes |
+| `TORIL_CONSOLE_SESSION_KEY_PARAMETER` | name of the SSM parameter with the session key, which the function makes |
 | `TORIL_CONSOLE_ORIGIN_SECRET` | CloudFront's header, see `guard` |
 """
 
@@ -51,12 +51,12 @@ class LambdaSettings(BaseModel):
     uploads: str
     issuer: str
     client_id: str
-    client_secret: str = ""
+    client_secret_parameter: str = ""
     groups_claim: str
     roles: dict[str, Role]
     machines: tuple[Machine, ...] = ()
     max_cost: float | None = None
-    session_key: str
+    session_key_parameter: str
     origin_secret: str
 
 

@@ -37,6 +37,7 @@ class Place:
 
     name: str
     workers: int
+    load: str  # users, and requests per second
     vcpus: float | None = None  # of its workers; None on this machine
     allowed: int | None = None  # vCPU a run, by the region's stack; None: there is no stack
 
@@ -151,10 +152,14 @@ def _places(plan: Plan, regions: Mapping[str, Deployment]) -> list[Place]:
     each = None if plan.task is None else plan.task.cpu / 1024
     found = []
     for name in plan.locations:
-        workers = sum(share.location == name for share in plan.shares)
-        vcpus = None if each is None else workers * each
+        here = [share for share in plan.shares if share.location == name]
+        users = sum(part.concurrency or 0 for share in here for part in share.executions)
+        rps = sum(part.throughput_rps or 0 for share in here for part in share.executions)
+        parts = (text.plural(users, "user") if users else "", text.quantity(round(rps, 3), "/s") if rps else "")
+        vcpus = None if each is None else len(here) * each
         allowed = regions[name].limits.vcpus if name in regions else None
-        found.append(Place(name=name, workers=workers, vcpus=vcpus, allowed=allowed))
+        load = " ".join(filter(None, parts))
+        found.append(Place(name=name, workers=len(here), load=load, vcpus=vcpus, allowed=allowed))
     return found
 
 

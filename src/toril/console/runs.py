@@ -49,8 +49,12 @@ class Head:
     state: State
     plan: Plan | None = None
     request: RunRequest | None = None  # if the run was requested, so that it can be requested again
-    is_baseline: bool = False
+    baseline: str = ""  # the run that is the suite's baseline
     notes: int = 0
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.baseline == self.run_id
 
     @property
     def tags(self) -> dict[str, str]:
@@ -129,7 +133,7 @@ def head_of(store: Store, run_id: str, found: Seen | None = None, plan: Plan | N
         state=state,
         plan=plan,
         request=find_record(store, RunRequest, f"requests/{run_id}.json"),
-        is_baseline=baseline is not None and baseline.run_id == run_id,
+        baseline="" if baseline is None else baseline.run_id,
         notes=sum(1 for _ in store.keys(f"notes/{run_id}/")),
     )
 

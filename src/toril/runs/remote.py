@@ -34,6 +34,16 @@ def adjust(store: ConsoleStore, run_id: str, rate: str, execution: str | None) -
     return TypeAdapter(Adjusted).validate_python(found)
 
 
+def set_baseline(store: ConsoleStore, run_id: str) -> None:
+    """Makes a run the baseline of its suite."""
+    store.send("PUT", f"/runs/{run_id}/baseline")
+
+
+def clear_baseline(store: ConsoleStore, suite: str) -> None:
+    """Removes the baseline of a suite."""
+    store.send("DELETE", f"/suites/{suite}/baseline")
+
+
 def push(store: ConsoleStore, suite: Suite, origin: SuiteOrigin | None) -> SuiteVersion:
     """Saves the next version of a suite. Uploads only contents that the console does not have."""
     hashes = {}
@@ -47,12 +57,20 @@ def push(store: ConsoleStore, suite: Suite, origin: SuiteOrigin | None) -> Suite
 
 
 def start(store: ConsoleStore, paths: Sequence[str | Path], options: RunOptions, max_cost_usd: float | None) -> str:
-    """Saves a suite of this machine and starts a run of it on Fargate. Returns the run's id."""
-    suite = read_suite(paths, env=options.environment, on=options.on)
-    version = push(store, suite, read_origin(suite.folder, suite.files))
+    """Starts a run on Fargate. Returns its id.
+
+    `paths`: a suite of this machine, which becomes the suite's next version; or `https://…/suites/<name>`, which is
+    the current version there.
+    """
+    there = f"{store.url}/suites/"
+    if len(paths) == 1 and str(paths[0]).startswith(there):
+        name, number = str(paths[0]).removeprefix(there).rstrip("/"), None
+    else:
+        suite = read_suite(paths, env=options.environment, on=options.on)
+        name, number = suite.name, push(store, suite, read_origin(suite.folder, suite.files)).number
     content = {
-        "suite": suite.name,
-        "version": version.number,
+        "suite": name,
+        "version": number,
         "on": options.on,
         "smoke": options.smoke,
         "workers": options.workers,
@@ -60,6 +78,7 @@ def start(store: ConsoleStore, paths: Sequence[str | Path], options: RunOptions,
         "overrides": list(options.overrides),
         "environment": dict(options.environment),
         "tags": dict(options.tags),
+        "against": options.against,
         "max_cost_usd": max_cost_usd,
     }
     key = {"idempotency-key": secrets.token_hex(16)}

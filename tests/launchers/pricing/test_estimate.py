@@ -6,7 +6,7 @@ from tests.launchers.plans import AWAY, HOME, both, deployment_of, plan_of
 from tests.refusals import refused
 from toril.errors import OptionError
 from toril.launchers.fargate import Rates
-from toril.launchers.pricing import cost_of, estimate, list_prices, refuse_above
+from toril.launchers.pricing import cost_of, estimate, hourly_usd, list_prices, refuse_above
 from toril.records import DeployedLimits, DeployedNetwork, RanTask
 
 PRICES = list_prices()
@@ -51,6 +51,14 @@ def test_the_cost_of_tasks_follows_aws_list_prices_per_second(tmp_path):
     assert usd(found, HOME) == pytest.approx(10 * (0.04048 + 2 * 0.004445) / 6)
     assert usd(found, "addresses") == pytest.approx(10 * 0.005 / 6)
     assert usd(found, "logs") == pytest.approx(0.01 * 0.5)
+
+
+def test_an_hour_of_a_run_costs_what_its_tasks_and_addresses_cost(tmp_path):
+    plan = plan_of(tmp_path)
+    tasks = {share.worker: ran(3600, region=share.location) for share in plan.shares}
+    found = priced(plan, tasks)
+    parts = [one.usd or 0 for one in found.items if one.name in {*plan.locations, "addresses"}]
+    assert hourly_usd(plan, both(), PRICES) == pytest.approx(sum(parts))
 
 
 def test_each_task_is_billed_for_at_least_a_minute(tmp_path):

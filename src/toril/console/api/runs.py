@@ -8,7 +8,8 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from toril.clock import Clock
-from toril.console.described import Body
+from toril.console.audit import audit
+from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.runs import State, head_of, seen, start_run
 from toril.plan.options import RunOptions
@@ -21,6 +22,7 @@ from toril.runs import activity, adjust, index, notes, stored
 from toril.runs.find import RUN_ID, run_in
 from toril.store import Store
 from toril.store.records import find_record
+from toril.suite.retarget import checked_address
 
 router = APIRouter(tags=["runs"])
 MEDIA_TYPES = {
@@ -50,20 +52,21 @@ class Running(BaseModel):
     state: str
 
 
-class StartRun(Body):
+class StartRun(BaseModel):
     """A run to start. Empty fields mean what the suite says."""
+
+    model_config = STRICT
 
     suite: str
     version: Annotated[int | None, Field(ge=1, description="Default: the current version.")] = None
     on: Literal["local", "fargate"] = "fargate"
     smoke: bool = False
     workers: Annotated[int | None, Field(ge=1, le=10_000)] = None
-    locations: Annotated[
-        dict[str, str], Field(default_factory=dict, description="Weights by location; they replace the suite's.")
-    ]
-    overrides: Annotated[list[str], Field(default_factory=list, max_length=100, description="Taurus overrides.")]
-    environment: Annotated[dict[str, str], Field(default_factory=dict)]
-    tags: Annotated[dict[str, str], Field(default_factory=dict)]
+    locations: Annotated[dict[str, str], Field(description="Weights by location; they replace the suite's.")] = {}
+    overrides: Annotated[list[str], Field(max_length=100, description="Taurus overrides.")] = []
+    environment: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    against: Annotated[str | None, Field(description="Address to load instead of the suite's own.")] = None
     max_cost_usd: Annotated[float | None, Field(ge=0)] = None
 
 
@@ -86,15 +89,19 @@ class RunDetails(BaseModel):
     is_baseline: bool = False
 
 
-class NewRate(Body):
+class NewRate(BaseModel):
     """A new rate: `500` (per second), `30/min`, `+20%` or `x2`."""
+
+    model_config = STRICT
 
     rate: Annotated[str, Field(max_length=40)]
     execution: str | None = None
 
 
-class NewNote(Body):
+class NewNote(BaseModel):
     """A note on a run."""
+
+    model_config = STRICT
 
     text: Annotated[str, Field(min_length=1, max_length=4_000)]
 
@@ -151,6 +158,7 @@ def post_run(
         tags=wanted.tags,
         smoke=wanted.smoke,
         locations=wanted.locations,
+        against=None if wanted.against is None else checked_address("against", wanted.against),
     )
     found = start_run(
         request.app.state.setup,
@@ -161,6 +169,7 @@ def post_run(
         max_cost_usd=wanted.max_cost_usd,
         key=idempotency_key,
     )
+    audit(request, "run.start", found.run_id, suite=wanted.suite)
     return Started(run_id=found.run_id)
 
 

@@ -6,7 +6,9 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from toril.console.api.runs import Message
+from toril.console.audit import audit
 from toril.console.deployed import Scheduler
+from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.locations import places_of
 from toril.errors import OptionError
@@ -21,7 +23,7 @@ Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", descrip
 class NewSchedule(SuiteSchedule):
     """A schedule to create or change."""
 
-    model_config = ConfigDict(defer_build=False, extra="forbid", strict=True)
+    model_config = ConfigDict(defer_build=False, **STRICT)
     overrides: Annotated[tuple[Text, ...], Field(max_length=100, strict=False)] = ()
 
 
@@ -70,6 +72,7 @@ def create_schedule(request: Request, person: Operator, schedule: NewSchedule) -
     """Creates a schedule."""
     own = SuiteSchedule.model_validate(schedule.model_dump() | {"source": "console"})
     _scheduler(request).create(own)
+    audit(request, "schedule.create", own.name)
     return own
 
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 
 from toril.clock import Clock
 from toril.console.api.runs import Message
-from toril.console.described import Body
+from toril.console.audit import no_change
+from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
 from toril.errors import OptionError, StoreError
 from toril.plan.options import RunOptions
@@ -29,8 +30,10 @@ Number = Annotated[int, Path(ge=0, lt=1 << 31, description="Number of the versio
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the content, in hexadecimal digits.")]
 
 
-class NewVersion(Body):
+class NewVersion(BaseModel):
     """A version to save. `expected`: the version that was edited, 0 for a new suite; null: whatever is there."""
+
+    model_config = STRICT
 
     files: Annotated[dict[str, str], Field(min_length=1, max_length=1_000, description="SHA-256 by path.")]
     comment: Annotated[str, Field(max_length=500)] = ""
@@ -38,14 +41,16 @@ class NewVersion(Body):
     origin: SuiteOrigin | None = None
 
 
-class ToCheck(Body):
+class ToCheck(BaseModel):
     """Files to check, and the options of a run."""
+
+    model_config = STRICT
 
     files: Annotated[dict[str, str], Field(max_length=1_000, description="SHA-256 by path.")]
     on: Annotated[str, Field(pattern="^(local|fargate)$")] = "fargate"
     workers: Annotated[int | None, Field(ge=1, le=10_000)] = None
-    locations: Annotated[dict[str, str], Field(default_factory=dict)]
-    overrides: Annotated[list[str], Field(default_factory=list, max_length=100)]
+    locations: dict[str, str] = {}
+    overrides: Annotated[list[str], Field(max_length=100)] = []
 
 
 class Remark(BaseModel):
@@ -65,8 +70,10 @@ class CheckedSuite(BaseModel):
     problem: Remark | None
 
 
-class Upload(Body):
+class Upload(BaseModel):
     """A content to upload."""
+
+    model_config = STRICT
 
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size: Annotated[int, Field(ge=0, le=MOST_OF_SUITE)]
@@ -143,6 +150,7 @@ def delete_suite(request: Request, person: Operator, name: Name) -> Message:
 @router.post("/suites/check")
 def check_suite(request: Request, person: Viewer, wanted: ToCheck) -> CheckedSuite:
     """Returns what `toril plan` says of some files. Nothing is executed or fetched."""
+    no_change(request)
     on: Any = wanted.on
     options = RunOptions(on=on, workers=wanted.workers, locations=wanted.locations, overrides=wanted.overrides)
     found = suites.validate(contents_of(_store(request), wanted.files), options, now=_clock(request).now())
@@ -165,6 +173,7 @@ def clear_baseline(request: Request, person: Operator, name: Name) -> Message:
 @router.post("/uploads")
 def place_upload(request: Request, person: Operator, wanted: Upload) -> UploadPlace:
     """Returns where to upload a content; it is kept for a day."""
+    no_change(request)
     setup, key = request.app.state.setup, _upload_key(wanted.sha256)
     if setup.store.find(key, 0) is not None:
         return UploadPlace(url="", there=True)

@@ -15,12 +15,8 @@ from toril.errors import UserError
 from toril.masking import mask
 from toril.reports import Bundle
 from toril.reports.blocks import Headline, Report
-from toril.reports.charts.several import several
-from toril.reports.compare_blocks import several_blocks
-from toril.reports.comparison import compare
 from toril.reports.html import fragment
 from toril.runs.index import Query, search
-from toril.runs.stored import judged
 
 router = APIRouter()
 MOST_RUNS = 5
@@ -48,6 +44,8 @@ class Compared:
 @router.get("/compare")
 def compare_runs(request: Request, person: Viewer, reference: str = "", q: str = "", add: bool = False) -> Response:
     """The comparison, or the form to choose runs."""
+    from toril.runs.stored import judged
+
     setup = request.app.state.setup
     wanted = list(dict.fromkeys(filter(None, request.query_params.getlist("run"))))
     bundles, problems = dict[str, Bundle](), list[str]()
@@ -70,6 +68,10 @@ def compare_runs(request: Request, person: Viewer, reference: str = "", q: str =
         Compared(name, bundles[run_id], run_id == pinned, _address(bundles, run_id), _address(bundles, pinned, run_id))
         for name, run_id in zip(ascii_uppercase, bundles, strict=False)
     ]
+    from toril.reports.charts.several import several
+    from toril.reports.compare_blocks import several_blocks
+    from toril.reports.comparison import compare
+
     base = next(one for one in runs if one.is_reference)
     pairs = {one.name: compare(base.bundle, one.bundle) for one in runs if one is not base}
     charts = several({one.name: one.bundle for one in runs}, base.name)

@@ -13,7 +13,9 @@ from starlette.datastructures import FormData, UploadFile
 from toril.authoring.form import FILE, SuiteForm, text_of
 from toril.authoring.options import NAME
 from toril.console import editor, planned
-from toril.console.editor import Draft, draft_of
+from toril.console.api.suites import contents_of
+from toril.console.audit import audit, client_of, no_change, record
+from toril.console.editor import Draft, draft_of, whole
 from toril.console.identity import Operator, Person
 from toril.console.pages.posted import Posted
 from toril.console.pages.starting import start
@@ -30,6 +32,7 @@ from toril.suite.files import SUITE_NAMES
 router = APIRouter()
 
 RESERVED = "new"  # an address of its own
+SHA256 = re.compile(r"[0-9a-f]{64}")
 MOST_TEXT = 1_000_000  # bytes of a file that the page edits
 
 
@@ -53,6 +56,7 @@ def edit(request: Request, name: str, person: Operator) -> Response:
 @router.post("/suites/new/check")
 def check(request: Request, person: Operator, fields: Posted) -> Response:
     """Answers while people type: the messages of `toril plan`, the load over time, start time and price."""
+    no_change(request)
     setup = request.app.state.setup
     draft = draft_of(_texts(fields))
     files = _files(setup.store, draft)
@@ -66,22 +70,22 @@ def check(request: Request, person: Operator, fields: Posted) -> Response:
 def upload(request: Request, person: Operator, fields: Posted) -> Response:
     """Makes a suite of a script, or of a zip; its first version has what was uploaded."""
     setup = request.app.state.setup
-    file, typed = fields.get("file"), str(fields.get("name", "")).strip()
+    typed = str(fields.get("name", "")).strip()
     try:
-        if not isinstance(file, UploadFile) or not file.filename:
-            raise OptionError("Choose a file to upload.", code="no-file")
-        name, files = suite_of(file.filename, file.file.read(), str(fields.get("executor", "")), typed)
+        filename, data = next(iter(uploaded(setup.store, fields).items()))
+        name, files = suite_of(filename, data, str(fields.get("executor", "")), typed)
         suites.save(
             setup.store,
             checked_new_name(name),
             files,
             by=person.name,
-            comment=f"uploaded {file.filename}",
+            comment=f"uploaded {filename}"[:500],
             at=setup.clock.now(),
             expected=0,
         )
     except UserError as error:
         return _page(request, Draft(form=editor.FIRST, name=typed), wrong=error, uploading=True)
+    audit(request, "suite.upload", name)
     return see(f"/suites/{name}/edit", request)
 
 
@@ -89,9 +93,11 @@ def upload(request: Request, person: Operator, fields: Posted) -> Response:
 @router.post("/suites/{name}/edit")
 def act(request: Request, person: Operator, fields: Posted, name: str = "") -> Response:
     """Carries out the pressed button: saves, starts, changes the view, or adds and removes rows."""
+    no_change(request)
     draft = draft_of(_texts(fields))
     draft = replace(draft, name=name or draft.name)
     do, _, rest = str(fields.get("do", "save")).partition(":")
+    no_change(request)  # a save and a start write lines of their own
     match do:
         case "yaml":
             return _page(request, draft.as_yaml())
@@ -102,7 +108,7 @@ def act(request: Request, person: Operator, fields: Posted, name: str = "") -> R
             return _page(request, draft.with_row(rest), added=rest)
         case "remove":
             kind, _, index = rest.partition(":")
-            return _page(request, draft.without_row(kind, int(index) if index.isdecimal() else 0))
+            return _page(request, draft.without_row(kind, whole(index) or 0))
     return _save(request, person, draft, do)
 
 
@@ -124,10 +130,15 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
             number = suites.save(
                 setup.store, name, saved, by=person.name, comment=comment, at=at, expected=number or 0
             ).number
+            audit(request, "suite.save", name, version=number)
     except ConflictError as error:
         return _conflict(request, draft, error)
     except UserError as error:
         return _page(request, draft, wrong=error)
+    if number != draft.version:
+        details = {"version": number, "comment": draft.comment}
+        where, request_id = client_of(request.scope), request.scope["state"]["request_id"]
+        record(setup, person, "suite.save", name, details, where=where, request_id=request_id)
     if do == "save":
         return see(f"/suites/{name}", request)
     try:
@@ -160,15 +171,12 @@ def change_files(request: Request, name: str, person: Operator, fields: Posted) 
     """Adds uploaded files, or saves, renames or removes one file. Each is a version."""
     setup = request.app.state.setup
     version, files = suites.read(setup.store, name)
-    expected = str(fields.get("version", ""))
+    expected = whole(str(fields.get("version", "")))
     path, do = str(fields.get("path", "")), str(fields.get("do", "upload"))
-    uploaded = [one for one in fields.getlist("file") if isinstance(one, UploadFile) and one.filename]
     if do == "upload":
         folder = str(fields.get("folder", "")).strip("/ ")
-        new = {f"{folder}/{one.filename}".lstrip("/"): one.file.read() for one in uploaded}
+        new = {f"{folder}/{leaf}".lstrip("/"): data for leaf, data in uploaded(setup.store, fields).items()}
         files, comment = {**files, **new}, f"uploaded {', '.join(new)}"
-        if not new:
-            raise OptionError("Choose a file to upload.", code="no-file")
     elif path not in files:
         raise OptionError(f"{path[:200]}: the suite has no such file.", code="no-such-file")
     elif do == "save":
@@ -190,8 +198,9 @@ def change_files(request: Request, name: str, person: Operator, fields: Posted) 
         by=person.name,
         comment=comment[:500],
         at=setup.clock.now(),
-        expected=int(expected) if expected.isdecimal() else version.number,
+        expected=version.number if expected is None else expected,
     )
+    audit(request, "suite.files", name, change=comment)
     return see(f"/suites/{name}/edit", request)
 
 
@@ -218,6 +227,17 @@ def file(request: Request, name: str, person: Operator, path: str) -> Response:
         version_number=version.number,
         needed=path == main_of(files),
     )
+
+
+def uploaded(store: Store, fields: FormData) -> dict[str, bytes]:
+    """Returns the uploaded files by name: those of the form, and those that went to the bucket before it."""
+    ahead = (str(one).partition("/") for one in fields.getlist("uploaded"))  # <SHA-256>/<name>
+    found = contents_of(store, {name: sha256 for sha256, _, name in ahead if SHA256.fullmatch(sha256)})
+    files = (one for one in fields.getlist("file") if isinstance(one, UploadFile) and one.filename)
+    found |= {str(one.filename): one.file.read() for one in files}
+    if not found:
+        raise OptionError("Choose a file to upload.", code="no-file")
+    return found
 
 
 def suite_of(filename: str, data: bytes, executor: str = "", name: str = "") -> tuple[str, dict[str, bytes]]:
@@ -299,6 +319,7 @@ def _page(
         unsaved=request.method == "POST" and not model["uploading"],
         files={path: len(data) for path, data in files.items() if path != main_of(files)},
         main=main_of(files),
+        presigned=setup.presign_upload is not None,
         regions=list(planned.deployments(setup.store)),
         choices=editor,
         address_engines=[(name, ENGINES[name].title) for name in editor.ENGINES_OF_ADDRESSES],

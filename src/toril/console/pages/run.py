@@ -1,4 +1,7 @@
-"""`/runs/{id}`: a run from its start to its report; stop, adjust, and the report in each format."""
+"""`/runs/{id}`: a run from its start to its report; stop, adjust, and the report in each format.
+
+Functions import what measurements need, so that other pages start without it.
+"""
 
 import json
 import os
@@ -19,13 +22,9 @@ from toril.launchers.prepare import read_deployments
 from toril.records import Plan, run_key
 from toril.records.progress import Progress
 from toril.reports import FORMATS, Bundle, render
-from toril.reports.charts import charts_of
-from toril.reports.charts.now import live_charts
 from toril.reports.html import NO_CHARTS, Fragment, fragment
-from toril.reports.run_blocks import report_of
-from toril.runs.adjust import adjust
+from toril.reports.live_charts import live_charts
 from toril.runs.live import STALE_S
-from toril.runs.stored import ask_to_stop, judged
 from toril.store import Store
 from toril.store.records import find_record
 
@@ -94,6 +93,8 @@ def ask(request: Request, person: Operator, run_id: str) -> Response:
 
 @router.post("/runs/{run_id}/stop")
 def stop(request: Request, person: Operator, run_id: str) -> Response:
+    from toril.runs.stored import ask_to_stop
+
     setup = request.app.state.setup
     ask_to_stop(setup.store, checked_id(run_id), setup.clock.now(), f"{person.name} in the console")
     audit(request, "run.stop", run_id)
@@ -108,6 +109,8 @@ def change_rate(
     rate: Annotated[str, Form(max_length=40)],
     execution: Annotated[str, Form(max_length=300)],
 ) -> Response:
+    from toril.runs.adjust import adjust
+
     setup = request.app.state.setup
     now = setup.clock.now()
     try:
@@ -203,11 +206,16 @@ def _over(request: Request, person: Person, run_id: str) -> Response:
 
 
 def _bundle(request: Request, run_id: str, *, measurements: bool = False) -> Bundle:
+    from toril.runs.stored import judged
+
     setup = request.app.state.setup
     return judged(setup.store, checked_id(run_id), setup.clock.now(), measurements=measurements)
 
 
 def _content(bundle: Bundle) -> Fragment:
+    from toril.reports.charts import charts_of
+    from toril.reports.run_blocks import report_of
+
     run = bundle.without_gaps()
     return fragment(report_of(run, charts=charts_of(run)), files=f"/runs/{bundle.plan.run_id}/files/")
 

@@ -16,7 +16,6 @@ from toril.console.web import page, see
 from toril.errors import InfrastructureError, StoreError, UserError
 from toril.runs.notes import add_note, clear_baseline, notes_of, set_baseline
 from toril.runs.requests import StartEstimate, estimate, options_of, planned, requested
-from toril.runs.stored import delete_run
 
 router = APIRouter()
 
@@ -88,9 +87,13 @@ def ask_delete(request: Request, person: Admin, run_id: str) -> Response:
 
 @router.post("/runs/{run_id}/delete")
 def delete(request: Request, person: Admin, run_id: str) -> Response:
+    from toril.runs.stored import delete_run
+
     setup = request.app.state.setup
     head: Head = head_of(setup.store, run_id)
     delete_run(setup.store, head.run_id, setup.clock.now())
+    if head.is_baseline:
+        clear_baseline(setup.store, head.suite)
     audit(request, "run.delete", run_id)
     return see("/runs", request)
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
 from toril import text
+from toril.console.audit import audit
 from toril.console.identity import Admin, Viewer
 from toril.console.web import page, see
 from toril.errors import OptionError
@@ -149,6 +150,7 @@ def delete(
         raise OptionError(f"Select 1 to {MOST_DELETED} runs.", code="no-run-named")
     for run_id in run:
         stored.delete_run(request.app.state.setup.store, run_id, request.app.state.setup.clock.now())
+        audit(request, "run.delete", run_id)
     return see("/runs", request)
 
 

@@ -12,10 +12,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from toril.console.audit import audit
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.pages.posted import Posted
 from toril.console.web import page, see, status_of
-from toril.errors import OptionError, UserError
+from toril.errors import InfrastructureError, OptionError, UserError
 from toril.masking import mask
 from toril.records.document import why
 from toril.records.history import IndexRow
@@ -44,8 +45,8 @@ class Line:
 @router.get("/schedules")
 def list_schedules(request: Request, person: Viewer) -> Response:
     setup, query = request.app.state.setup, dict(request.query_params)
-    known = {one.name: one for one in schedules_of(setup)}
-    edited = known.get(query.get("edit", ""))
+    wanted = query.get("edit", "")
+    edited = next((one for one in schedules_of(setup) if one.name == wanted), None) if wanted else None
     fields = {**EMPTY, **(_fields(edited) if edited else {}), **query}
     return _page(request, fields, editing=edited.name if edited and edited.source == "console" else "")
 
@@ -67,6 +68,7 @@ def save(request: Request, person: Operator, posted: Posted) -> Response:
             _scheduler(setup).create(wanted)
     except UserError as error:
         return _page(request, fields, editing=editing, wrong=error)
+    audit(request, "schedule.change" if editing else "schedule.create", editing or wanted.name, when=wanted.when)
     return see("/schedules", request)
 
 
@@ -81,6 +83,7 @@ def change(request: Request, name: str, change: str, person: Operator) -> Respon
         setup.schedules.update(found.model_copy(update={"paused": change == "pause"}))
     else:
         raise OptionError(f"`{change[:40]}`: use pause, resume or delete.", code="unknown-value")
+    audit(request, f"schedule.{change}", name)
     return see("/schedules", request)
 
 
@@ -88,19 +91,29 @@ def change(request: Request, name: str, change: str, person: Operator) -> Respon
 
 
 def schedules_of(setup: Any) -> list[SuiteSchedule]:
-    """Returns all schedules of a console; none for a store in a folder, or if they cannot be read now."""
-    if setup.schedules is None:
-        return []
-    found: list[SuiteSchedule] = setup.schedules.schedules()[0]
-    return found
+    """Returns all schedules of a console; none for a store in a folder, or before a region can start them."""
+    return [] if setup.schedules is None else _found(setup)[0]
 
 
-def next_by_suite(setup: Any) -> dict[str, float]:
-    """Returns the next scheduled run of each suite, in seconds since the epoch."""
+def next_by_suite(setup: Any) -> tuple[dict[str, float], str]:
+    """Returns the next scheduled run of each suite, in seconds since the epoch, and why they are unknown."""
     found: dict[str, float] = {}
-    for one in schedules_of(setup):
-        for at in next_runs(one, setup.clock.now(), 1):
-            found[one.suite] = min(at, found.get(one.suite, at))
+    try:
+        for one in schedules_of(setup):
+            for at in next_runs(one, setup.clock.now(), 1):
+                found[one.suite] = min(at, found.get(one.suite, at))
+    except UserError as error:  # other parts of a page do not need them
+        return {}, f"Schedules cannot be read: {mask(str(error))}"
+    return found, ""
+
+
+def _found(setup: Any) -> tuple[list[SuiteSchedule], list[str]]:
+    try:
+        found: tuple[list[SuiteSchedule], list[str]] = setup.schedules.schedules()
+    except InfrastructureError as error:
+        if error.code not in ("not-deployed", "no-home"):
+            raise
+        return [], []
     return found
 
 
@@ -191,7 +204,7 @@ def _page(
     known: list[SuiteSchedule] = []
     if setup.schedules is not None:
         try:
-            known, others = setup.schedules.schedules()
+            known, others = _found(setup)
         except UserError as error:
             problem = problem or mask(str(error))
     last: dict[str, IndexRow] = {}

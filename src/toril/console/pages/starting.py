@@ -3,6 +3,7 @@
 from fastapi import Request
 from fastapi.responses import Response
 
+from toril.console.audit import audit
 from toril.console.identity import Person
 from toril.console.runs import start_run
 from toril.console.web import see
@@ -12,4 +13,5 @@ from toril.plan.options import RunOptions
 def start(request: Request, person: Person, suite: str, options: RunOptions, version: int | None = None) -> Response:
     """Starts a run, and sends the browser to its page."""
     found = start_run(request.app.state.setup, person, suite, options, version=version)
+    audit(request, "run.start", found.run_id, suite=suite, version=found.version, smoke=found.smoke)
     return see(f"/runs/{found.run_id}", request)

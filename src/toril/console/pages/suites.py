@@ -14,7 +14,8 @@ from fastapi.responses import Response
 
 from toril.authoring.options import read_locations
 from toril.console import planned
-from toril.console.editor import pairs_of
+from toril.console.audit import audit
+from toril.console.editor import pairs_of, whole
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.edit import checked_new_name, main_of
 from toril.console.pages.schedules import next_by_suite, schedules_of
@@ -60,11 +61,11 @@ def list_suites(request: Request, person: Viewer, q: str = "") -> Response:
     runs: dict[str, list[IndexRow]] = defaultdict(list)
     for row in all_rows(store):
         runs[row.suite].append(row)
-    due = next_by_suite(setup)
+    due, problem = next_by_suite(setup)
     with ThreadPoolExecutor(READERS) as pool:
         found = pool.map(lambda name: suites.current(store, name), names)
         lines = [Line(version=one, runs=runs[one.suite], next_at=due.get(one.suite)) for one in found]
-    return page(request, "suites.html.jinja", title="Suites", lines=lines, q=q)
+    return page(request, "suites.html.jinja", title="Suites", lines=lines, q=q, problem=problem)
 
 
 @router.get("/suites/{name}")
@@ -80,6 +81,7 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         except UserError:  # a start says why
             words = ""
     main = main_of(files)
+    due, problem = next_by_suite(setup)
     runs = history(setup.store, name, SHOWN_RUNS)
     return page(
         request,
@@ -97,8 +99,9 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         trend=[
             one.total.percentiles["p95"].value_us if "p95" in one.total.percentiles else None for one in reversed(runs)
         ],
-        schedules=[one for one in schedules_of(setup) if one.suite == name],
-        due=next_by_suite(setup).get(name),
+        schedules=[] if problem else [one for one in schedules_of(setup) if one.suite == name],
+        due=due.get(name),
+        problem=problem,
     )
 
 
@@ -131,6 +134,7 @@ def restore(request: Request, name: str, number: int, person: Operator) -> Respo
     _, files = suites.read(setup.store, name, number)
     comment, at = f"version {number} again", setup.clock.now()
     suites.save(setup.store, name, files, by=person.name, comment=comment, at=at, expected=None)
+    audit(request, "suite.restore", name, version=number)
     return see(f"/suites/{name}", request)
 
 
@@ -174,6 +178,7 @@ def start_now(
 def copy(request: Request, name: str, person: Operator, to: Annotated[str, Form()]) -> Response:
     setup = request.app.state.setup
     suites.copy(setup.store, name, checked_new_name(to.strip()), by=person.name, at=setup.clock.now())
+    audit(request, "suite.copy", name, to=to.strip())
     return see(f"/suites/{to.strip()}", request)
 
 
@@ -186,6 +191,7 @@ def delete(request: Request, name: str, person: Operator) -> Response:
         text = f"{name} is used by the schedules {', '.join(using)}. Delete these first."
         raise OptionError(text, code="suite-in-use")
     suites.delete(setup.store, name)
+    audit(request, "suite.delete", name)
     return see("/suites", request)
 
 
@@ -207,11 +213,11 @@ def _options(fields: Mapping[str, str], store: Store) -> RunOptions:
         fields["workers"].strip(),
         [one for one in fields["locations"].replace("\n", ",").split(",") if one.strip()],
     )
-    if workers and not workers.isdecimal():
+    if workers and whole(workers) is None:
         raise OptionError(f"Workers `{workers[:20]}`: write a whole number, or nothing.", code="not-a-number")
     return RunOptions(
         on=planned.launcher_of(store),
-        workers=int(workers) if workers else None,
+        workers=whole(workers),
         locations={name: str(float(weight)) for name, weight in read_locations(places).items()},
         tags=pairs_of(fields["tags"], "="),
         smoke=bool(fields.get("smoke")),

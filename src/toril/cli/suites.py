@@ -1,0 +1,72 @@
+"""Commands on the suites of a store: list them, and choose the baseline of one."""
+
+from typing import Annotated
+
+import typer
+
+from toril.cli.options import StoreOption, TextOrJson
+from toril.clock import SystemClock
+from toril.errors import OptionError
+
+
+def suites(
+    name: Annotated[str | None, typer.Argument(help="Suite whose versions to list; default: all suites.")] = None,
+    store: StoreOption = ".toril",
+    format: TextOrJson = "text",
+) -> None:
+    """List the suites of a store, or the versions of one.
+
+    Example: toril suites shop
+    """
+    from toril.records.document import document
+    from toril.reports import suites_table
+    from toril.reports.screen import Output, emit
+    from toril.runs import suites as stored
+    from toril.store import open_store
+
+    opened = open_store(store)
+    if name is None:
+        found = [stored.current(opened, one) for one in stored.suite_names(opened)]
+    else:
+        found = stored.versions(opened, name) or [stored.current(opened, name)]
+    if format == "json":
+        emit(document([one.model_dump(mode="json") for one in found]), None)
+    else:
+        suites_table.show(Output(), found, of_one=name is not None)
+
+
+def baseline(
+    suite: Annotated[str, typer.Argument(help="Name of the suite.")],
+    run: Annotated[
+        str | None, typer.Argument(help="Run to compare with from now on; default: show the present one.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Compare with no run.")] = False,
+    store: StoreOption = ".toril",
+) -> None:
+    """Show, set or clear the run that the runs of SUITE are compared with.
+
+    Example: toril baseline shop latest
+    """
+    import os
+
+    from toril.runs import notes, remote
+    from toril.runs.find import run_in
+    from toril.runs.publish import pusher
+    from toril.store import is_console, open_store
+
+    if clear and run is not None:
+        raise OptionError("--clear: name no run with it", code="option-value")
+    opened = open_store(store)
+    if clear:
+        if is_console(opened):
+            remote.clear_baseline(opened, suite)
+        else:
+            notes.clear_baseline(opened, suite)
+    elif run is not None:
+        run_id = run_in(opened, run, store)
+        if is_console(opened):
+            remote.set_baseline(opened, run_id)
+        else:
+            notes.set_baseline(opened, suite, run_id, by=pusher(os.environ), at=SystemClock().now())
+    found = notes.baseline_of(opened, suite)
+    typer.echo(f"{suite} has no baseline" if found is None else found.run_id)
