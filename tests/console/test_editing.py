@@ -97,10 +97,13 @@ def test_rows_are_added_and_removed_without_losing_the_others(tmp_path):
         ({"locations.0.name": "a b"}, "locations.0.name"),
         ({"load": "stages", "stages.1.lasts": "x"}, "stages.1.to"),
         ({"criteria.0.subject": "p99.99"}, "criteria.0.threshold"),  # too few samples
+        ({"name": "taken"}, "name"),
+        ({"name": "a b"}, "name"),
     ],
 )
 def test_a_check_marks_the_field(tmp_path, change, marked):
     one = console(tmp_path)
+    made(one, "taken")
     page = one.client().post("/suites/new/check", data=first(one) | change)
     assert f'"field":"{marked}"' in page.text
 
