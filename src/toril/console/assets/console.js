@@ -80,6 +80,14 @@
     const closer = event.target.closest("[data-close]");
     if (closer) closer.closest("dialog").close();
   });
+  // A menu closes by Escape, and by a click elsewhere.
+  for (const kind of ["click", "keydown"]) {
+    document.addEventListener(kind, (event) => {
+      for (const menu of document.querySelectorAll("details.menu[open]")) {
+        if (event.key === "Escape" || (kind === "click" && !menu.contains(event.target))) menu.open = false;
+      }
+    });
+  }
   // A link to this page, with the state of its view.
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-copy-link]")) return;
