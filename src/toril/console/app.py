@@ -34,6 +34,7 @@ PAGES = (
     "run_files",
     "runs",
     "schedules",
+    "suite_files",
     "suites",
 )
 API = (

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from toril import __version__, text
 from toril.console import static
-from toril.console.identity import Identity, Person, RefusedError
+from toril.console.identity import Identity, Person, RefusedError, disguised
 from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.masking import mask
 from toril.reports import FORMATS
@@ -37,7 +37,7 @@ def page(request: Request, template: str, *, status: int = 200, **model: Any) ->
         path=request.url.path,
         query=dict(request.query_params),
         person=person,
-        csrf=identity.csrf(request) if person else "",
+        csrf=disguised(identity.csrf(request)) if person else "",
         can_sign_out=identity.can_sign_out,
         **model,
     )
