@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import zipfile
 
 import pytest
@@ -328,6 +329,27 @@ def test_viewers_see_suites_without_buttons(tmp_path):
     assert 'method="post"' not in page.text
     assert one.client().get("/suites").status_code == 200
     assert one.client().get("/suites/shop/edit").status_code == 403
+
+
+def test_the_list_is_searched_sorted_and_paged(tmp_path):
+    one = console(tmp_path)
+    for name, words in (("shop", "the checkout"), ("api", ""), ("search", "")):
+        tags = "team=lamps" if name == "search" else ""
+        more = {"name": name, "description": words, "tags": tags, "quorum": "90%", "do": "save"}
+        one.client().post("/suites/new", data=first(one, **more))
+    assert "quorum: 90%" in text_of(one)
+
+    def listed(query):
+        return re.findall(r'data-row href="/suites/(\w+)"', one.client().get(f"/suites?{query}").text)
+
+    assert listed("") == ["api", "search", "shop"]
+    assert listed("q=CHECK") == ["shop"]
+    assert listed("q=team%3Dlamps") == ["search"]
+    assert listed("size=20&start=2") == ["shop"]
+    assert listed("q=none") == []
+    page = one.client().get("/suites?columns=tags").text
+    assert "team=lamps" in page
+    assert "Last run</th>" not in page
 
 
 def test_a_suite_is_copied_deleted_and_downloaded(tmp_path):

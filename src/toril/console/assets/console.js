@@ -117,6 +117,8 @@
     times(document);
     charts();
     for (const button of document.querySelectorAll("[data-copy-link]")) button.hidden = !navigator.clipboard;
+    const asked = location.hash && document.getElementById(location.hash.slice(1)); // as in `/suites/shop#copy`
+    if (asked instanceof HTMLDialogElement) asked.showModal();
     const help = document.getElementById("help");
     if (help) { help.hidden = false; help.addEventListener("click", () => document.getElementById("keys").showModal()); }
   });
