@@ -64,6 +64,7 @@ def test_from_nothing_to_a_run_in_two_locations(page, one):
     page.get_by_label("Location 2", exact=True).fill("sevilla")
     page.get_by_label("Ramp-up", exact=True).fill("30s")
     page.get_by_role("button", name="+ criterion").click()
+    expect(page.get_by_label("Criterion 3: measure")).to_be_focused()
     page.get_by_label("Criterion 3: limit").fill("30x")
     expect(page.locator("[data-error='criteria.2.threshold']")).to_be_visible()
     expect(page.locator("#check svg")).to_be_visible()

@@ -301,7 +301,11 @@ def test_the_console_writes_no_results_and_no_deployments():
         if "s3:PutObject" in one["Action"]
         for arn in one["Resource"]
     }
-    assert {arn for arn in written if arn.startswith("runs/")} == {"runs/*/stop.json", "runs/*/rates/*"}
+    assert {arn for arn in written if arn.startswith("runs/")} == {
+        "runs/*/stop.json",
+        "runs/*/rates/*",
+        "runs/preflight/probe",
+    }
     assert not [arn for arn in written if arn.startswith(("deployments", "*"))]
 
 

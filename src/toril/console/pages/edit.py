@@ -1,6 +1,5 @@
-"""`/suites/new` and `/suites/<name>/edit`: a suite as a form or as YAML, checked while people type; and its files."""
+"""`/suites/new` and `/suites/<name>/edit`: a suite as a form or as YAML, checked while people type."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ from starlette.datastructures import FormData
 from toril.authoring.form import FILE
 from toril.authoring.options import NAME
 from toril.console import editor, planned
-from toril.console.audit import audit, client_of, no_change, record
+from toril.console.audit import client_of, no_change, record
 from toril.console.editor import Draft, draft_of, whole
 from toril.console.identity import Operator, Person
 from toril.console.pages.posted import Posted
@@ -30,8 +29,6 @@ from toril.suite.files import SUITE_NAMES
 router = APIRouter()
 
 RESERVED = "new"  # an address of its own
-SHA256 = re.compile(r"[0-9a-f]{64}")
-MOST_TEXT = 1_000_000  # bytes of a file that the page edits
 
 
 @router.get("/suites/new")
@@ -68,7 +65,6 @@ def check(request: Request, person: Operator, fields: Posted) -> Response:
 @router.post("/suites/{name}/edit")
 def act(request: Request, person: Operator, fields: Posted, name: str = "") -> Response:
     """Carries out the pressed button: saves, starts, changes the view, or adds and removes rows."""
-    no_change(request)
     draft = draft_of(_texts(fields))
     draft = replace(draft, name=name or draft.name)
     do, _, rest = str(fields.get("do", "save")).partition(":")
@@ -105,7 +101,6 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
             number = suites.save(
                 setup.store, name, saved, by=person.name, comment=comment, at=at, expected=number or 0
             ).number
-            audit(request, "suite.save", name, version=number)
     except ConflictError as error:
         return _conflict(request, draft, error)
     except UserError as error:
