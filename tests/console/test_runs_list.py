@@ -47,6 +47,6 @@ def test_a_run_of_the_list_becomes_the_baseline_and_others_show_their_difference
     assert browser.post("/runs/baseline", data={"run": [base]}).status_code == 303
     shown = {name: browser.get(f"/runs?differences={name}").text for name in ("percent", "values", "none")}
     assert "<small>+5 %</small>" in shown["percent"]
-    assert "<small>+10 ms</small>" in shown["values"]
+    assert "<small>+10.0 ms</small>" in shown["values"]
     assert "<small>+" not in shown["none"]
     assert client(store, "viewer").post("/runs/baseline", data={"run": [base]}).status_code == 403
