@@ -1,7 +1,9 @@
 """The pages of one run, in process: states, roles, files, hostile texts."""
 
 import gzip
+import io
 import json
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -292,6 +294,21 @@ def test_a_file_is_an_attachment_and_never_a_page(store, run_id):
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-disposition"].startswith("attachment")
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_several_files_are_one_zip(store, run_id):
+    browser = client(store, "viewer")
+
+    def names(query):
+        answer = browser.get(f"/runs/{run_id}/files.zip?{query}")
+        return set(zipfile.ZipFile(io.BytesIO(answer.content)).namelist())
+
+    assert names("file=plan.json&file=verdict.json&file=../x") == {f"{run_id}/plan.json", f"{run_id}/verdict.json"}
+    assert names("q=VERDICT") == {f"{run_id}/verdict.json"}
+    assert names("") == {key.removeprefix("runs/") for key in store.keys(run_key(run_id) + "/")}
+    assert "plan.json" not in browser.get(f"/runs/{run_id}/files?q=VERDICT").text
+    store.put(run_key(run_id, "large.bin"), b"x" * (run_files.MOST_THROUGH + 1))
+    assert client(store, presign=str).get(f"/runs/{run_id}/files.zip").status_code == 422
 
 
 def test_a_large_file_comes_from_the_bucket(store, run_id):
