@@ -387,9 +387,13 @@ def test_a_start_elsewhere_has_its_price_and_limits(tmp_path):
     assert "2 of 64 vCPU" in page.text
     elsewhere = first(one) | {"locations.0.name": "mars"}
     assert "not deployed" in one.client().post("/suites/new/check", data=elsewhere).text
+    assert one.client().post("/suites/new", data=elsewhere | {"do": "start"}).status_code == 422
+    one.store.put("deployments/eu-west-1.json", deployment("eu-west-1", workers=()).to_json())
+    assert "cannot run this: eu-west-1 has no workers" in one.client().post("/suites/new/check", data=first(one)).text
+    here = {"locations.0.name": "us-east-1"}
     one.more["max_cost_usd"] = 0.5
     one.role = "operator"
-    one.client().post("/suites/new", data=first(one, do="start"))
+    one.client().post("/suites/new", data=first(one, do="start") | here)
     (request,) = one.starter.requests
     assert (request.on, request.max_cost_usd) == ("fargate", 0.5)
 

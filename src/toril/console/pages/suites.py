@@ -38,7 +38,7 @@ SHOWN_RUNS = 20
 SIZES = (20, 50, 100)  # suites on a page
 COLUMNS = {"last": "Last run", "p95": "p95", "trend": "Trend of p95", "next": "Next run", "runs": "Runs"}
 COLUMNS |= {"version": "Version", "tags": "Tags"}
-USUAL = tuple(name for name in COLUMNS if name != "tags")
+USUAL = tuple(name for name in COLUMNS if name not in ("tags", "version"))
 SORTED: dict[str, Callable[["Line"], tuple[Any, ...]]] = {  # suites without the value are last
     "name": lambda one: (one.version.suite.casefold(),),
     "last": lambda one: (-one.runs[0].started_at if one.runs else 0.0,),
