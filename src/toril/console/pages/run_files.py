@@ -64,6 +64,7 @@ def files(request: Request, person: Viewer, run_id: str, log: str = "", q: str =
         files=found[:MOST_LISTED],
         left_out=max(0, len(found) - MOST_LISTED),
         logs=logs,
+        where=store.address(run_key(run_id)) + "/",
         q=q,
         shown=shown,
         head=head_of(store, run_id),
