@@ -21,7 +21,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo demo-cloud demo-console console-zip docs quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: console-zip demo demo-cloud demo-console docs quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py

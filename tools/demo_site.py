@@ -58,8 +58,6 @@ def show(console: Console, cloud: Cloud, address: str) -> None:
             title = TITLE.search(page.text)
             name = title[1] if title else ""
             console.print(f"{ADMIN} opens {page.url}  [dim]{page.status_code}, “{name}”[/dim]")
-        if home.status_code != 200:
-            console.print(home.text)
         console.print(f"The console's address: {address}")
         if os.environ.get("KEEP"):
             _keep(console, proxy, address, password)
