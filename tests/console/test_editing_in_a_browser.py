@@ -92,6 +92,23 @@ def test_a_refused_save_leads_to_the_first_wrong_field(page, one):
     expect(page.get_by_label("Workers", exact=True)).to_be_focused()
 
 
+def test_a_list_is_read_again_as_chosen(page, one):
+    def saved(name):
+        suites.save(one.store, name, {"suite.yml": b"{}"}, by="", comment="", at=0, expected=0)
+
+    saved("shop")
+    page.clock.install()
+    page.goto("/suites?refresh=5")
+    saved("search")
+    page.clock.fast_forward(6_000)
+    expect(page.get_by_role("link", name="search", exact=True)).to_be_visible()
+    page.get_by_text("Columns").click()
+    page.get_by_label("Tags").check()
+    expect(page.get_by_role("columnheader", name="Tags")).to_be_visible()
+    page.get_by_role("link", name="Copy shop").click()
+    expect(page.get_by_label("Name of the copy")).to_be_visible()
+
+
 def test_a_change_of_the_view_loses_nothing(page, one):
     page.goto("/suites/new")
     page.get_by_label("Address", exact=True).fill("https://shop.example.com")
