@@ -127,6 +127,8 @@ def test_a_requested_run_is_shown_as_starting_until_it_fails(store):
 
     assert browser.get(f"/runs/{LIVE}").status_code == 200
     assert browser.get(f"/api/v1/runs/{LIVE}/live").json()["state"] == "requested"
+    assert "Cancel this run" in browser.get(f"/runs/{LIVE}").text
+    assert "Cancel this run" not in client(store, "viewer").get(f"/runs/{LIVE}").text
 
     failure = RequestFailure(run_id=LIVE, at=NOW, code="over-max-cost", message="this run costs too much")
     store.put(f"requests/{LIVE}.failed.json", failure.to_json())
