@@ -123,6 +123,7 @@ def search_runs(
     kind: Literal["", "run", "duet", "functional", "smoke"] = "",
     location: str = "",
     commit: str = "",
+    tag: Annotated[list[str], Query(max_length=20, description="`key=value`; a run has all of them.")] = [],  # noqa: B006
     since: Annotated[float | None, Query(description="Earliest start, in seconds since the epoch.")] = None,
     until: Annotated[float | None, Query(description="The start is before it.")] = None,
     cursor: str = "",
@@ -130,7 +131,15 @@ def search_runs(
 ) -> RunPage:
     """Returns judged runs, newest first."""
     wanted = index.Query(
-        suite=suite, text=q, outcome=outcome, kind=kind, location=location, commit=commit, from_s=since, to_s=until
+        suite=suite,
+        text=q,
+        outcome=outcome,
+        kind=kind,
+        location=location,
+        commit=commit,
+        tags={key: value for key, _, value in (one.partition("=") for one in tag)},
+        from_s=since,
+        to_s=until,
     )
     found = index.search(_store(request), wanted, cursor=cursor, limit=limit)
     return RunPage(runs=found.rows, cursor=found.cursor)
