@@ -14,7 +14,7 @@ from toril.authoring.form import FILE, SuiteForm, text_of
 from toril.authoring.options import NAME
 from toril.console import editor, planned
 from toril.console.api.suites import contents_of
-from toril.console.audit import audit, client_of, no_change, record
+from toril.console.audit import audit, no_change
 from toril.console.editor import Draft, draft_of, whole
 from toril.console.identity import Operator, Person
 from toril.console.pages.posted import Posted
@@ -31,7 +31,6 @@ from toril.suite.files import SUITE_NAMES
 
 router = APIRouter()
 
-RESERVED = "new"  # an address of its own
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MOST_TEXT = 1_000_000  # bytes of a file that the page edits
 
@@ -93,7 +92,6 @@ def upload(request: Request, person: Operator, fields: Posted) -> Response:
 @router.post("/suites/{name}/edit")
 def act(request: Request, person: Operator, fields: Posted, name: str = "") -> Response:
     """Carries out the pressed button: saves, starts, changes the view, or adds and removes rows."""
-    no_change(request)
     draft = draft_of(_texts(fields))
     draft = replace(draft, name=name or draft.name)
     do, _, rest = str(fields.get("do", "save")).partition(":")
@@ -130,15 +128,11 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
             number = suites.save(
                 setup.store, name, saved, by=person.name, comment=comment, at=at, expected=number or 0
             ).number
-            audit(request, "suite.save", name, version=number)
+            audit(request, "suite.save", name, version=number, comment=comment)
     except ConflictError as error:
         return _conflict(request, draft, error)
     except UserError as error:
         return _page(request, draft, wrong=error)
-    if number != draft.version:
-        details = {"version": number, "comment": draft.comment}
-        where, request_id = client_of(request.scope), request.scope["state"]["request_id"]
-        record(setup, person, "suite.save", name, details, where=where, request_id=request_id)
     if do == "save":
         return see(f"/suites/{name}", request)
     try:
@@ -275,9 +269,9 @@ def main_of(files: Mapping[str, Any]) -> str:
 
 def checked_new_name(name: str) -> str:
     """Returns the name of a new suite; OptionError if it is invalid."""
-    if not NAME.fullmatch(name) or name == RESERVED:
+    if not NAME.fullmatch(name) or name == suites.RESERVED:
         fix = "use at most 40 letters, digits, `-` and `_`, and begin with a letter or digit"
-        raise OptionError(f"Name `{name[:80]}`: {fix}. `{RESERVED}` is reserved.", code="suite-name")
+        raise OptionError(f"Name `{name[:80]}`: {fix}. `{suites.RESERVED}` is reserved.", code="suite-name")
     return name
 
 
