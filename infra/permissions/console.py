@@ -3,7 +3,7 @@
 | statement | purpose |
 |---|---|
 | ListStore, ReadStore | every page reads the store |
-| WriteStore | versions of suites, requested runs, notes, baselines, uploads, people, marks of deleted runs, the audit log |
+| WriteStore | versions of suites, requests, notes, baselines, uploads, people, marks of deleted runs, the audit log |
 | SteerRuns | stop of a run, changes of its rate; the check whether the store is writable |
 | DeleteRuns | administrators delete runs with their history; operators delete suites |
 | ReadSecrets | the session key, and the client's secret at the issuer |

@@ -10,13 +10,13 @@ from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
 from tests.console import served
-from tests.console.editing import Bucket, Console, Kept
+from tests.console.editing import Bucket, Console, Kept, console
 from tests.console.served import ADDRESS, LIVE, NOW, TOKEN, Known, Started, client, live_plan, parsed, progress, running
 from tests.reports import examples
 from toril.console.app import create_app
 from toril.console.identity import Person
 from toril.console.mcp import Tools
-from toril.errors import NoSuchRunError
+from toril.errors import InfrastructureError, NoSuchRunError
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.history import IndexRow
 from toril.records.progress import CriterionNow, FiguresNow, LabelNow, ProgressNote
@@ -244,3 +244,51 @@ def test_the_arguments_of_an_assistant_lead_to_no_other_address(run_id):
     ):
         with pytest.raises(NoSuchRunError):
             act()
+
+
+class Busy(Started):
+    """A starter without a free place."""
+
+    def start(self, request):
+        raise InfrastructureError("2 runs are going on", code="too-many-runs")
+
+
+def test_a_run_that_finds_no_place_does_not_seem_to_start(store):
+    saved(store)
+    api = client(store, starter=Busy())
+    for _ in range(3):
+        answer = api.post("/api/v1/runs", json={"suite": "shop", "on": "local"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "too-many-runs")
+    assert api.get("/api/v1/runs/running").json() == []
+
+
+@pytest.mark.parametrize(
+    "content", ['{"suite": "\\ud800", "on": "local"}', '{"suite": "shop", "on": "local", "max_cost_usd": 1e999}']
+)
+def test_odd_values_of_json_are_problems(store, content):
+    saved(store)
+    answer = client(store).post("/api/v1/runs", content=content, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+
+
+def test_a_link_of_a_worker_shows_no_other_file_of_the_machine(tmp_path):
+    store = FolderStore(tmp_path / "store")
+    full(store)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/secret.log").write_text("secret")
+    worker = store.path(f"runs/{OVER}/workers/w")
+    worker.mkdir()
+    (worker / "a.log").symlink_to(tmp_path / "other/secret.log")
+    (worker / "b").symlink_to(tmp_path / "other")
+    browser = client(store)
+    for path in ("a.log", "b/secret.log"):
+        assert "secret" not in browser.get(f"/runs/{OVER}/files/workers/w/{path}").text
+        assert browser.get(f"/api/v1/files/runs/{OVER}/workers/w/{path}").text == ""
+        assert ">secret" not in browser.get(f"/runs/{OVER}/files?log=workers/w/{path}").text
+
+
+def test_each_save_leaves_one_line_in_the_audit(tmp_path):
+    one = console(tmp_path)
+    fields_of = {"view": "yaml", "version": "", "name": "shop", "text": SUITE.decode(), "do": "save"}
+    assert one.client().post("/suites/new", data=fields_of).status_code == 303
+    assert len(list(one.store.keys("audit/"))) == 1

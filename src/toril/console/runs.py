@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from toril.console.identity import Person
-from toril.errors import NoSuchRunError, StoreError
+from toril.errors import NoSuchRunError, StoreError, UserError
 from toril.masking import masked_settings
 from toril.plan.options import RunOptions
 from toril.records import Plan, run_key
@@ -13,7 +13,7 @@ from toril.records.progress import Progress
 from toril.runs.find import checked_id
 from toril.runs.live import changes, watched
 from toril.runs.notes import baseline_of
-from toril.runs.requests import failure_of, request_run
+from toril.runs.requests import failure_of, keep_failure, request_run
 from toril.store import Store
 from toril.store.records import find_record
 
@@ -82,7 +82,12 @@ def start_run(
         max_cost_usd=limit_of(setup, person, max_cost_usd),
         key=None if key is None else f"{person.subject}\n{key}",
     )
-    setup.starter.start(found)
+    try:
+        setup.starter.start(found)
+    except UserError as error:
+        if key is None:  # nobody can repeat this request, which would seem to start for a day
+            keep_failure(setup.store, found.run_id, setup.clock.now(), error.code, str(error))
+        raise
     return found
 
 

@@ -1,5 +1,6 @@
 """Renders templates, and turns errors into answers: a page for people, problem+json for programs."""
 
+import json
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -7,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
@@ -71,10 +72,10 @@ def status_of(error: UserError) -> int:
     return 503 if isinstance(error, InfrastructureError) else 422
 
 
-def problem(status: int, code: str, title: str, **more: Any) -> JSONResponse:
+def problem(status: int, code: str, title: str, **more: Any) -> Response:
     """Returns an error for programs, as RFC 9457 describes it."""
     content = {"type": f"urn:toril:{code}", "title": title, "status": status, "code": code, **more}
-    return JSONResponse(content, status_code=status, media_type=PROBLEM)
+    return Response(json.dumps(content), status_code=status, media_type=PROBLEM)  # ASCII: a title may have surrogates
 
 
 def for_program(request: Request) -> bool:
@@ -86,7 +87,7 @@ def on_user_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, UserError)  # noqa: S101 - registered for this class only
     status = status_of(error)
     if for_program(request):
-        answer: Response = problem(status, error.code, mask(str(error)))
+        answer = problem(status, error.code, mask(str(error)))
         if status == 401:
             answer.headers["www-authenticate"] = "Bearer"
         return answer
