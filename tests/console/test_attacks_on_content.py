@@ -86,7 +86,7 @@ def test_texts_of_people_and_workers_never_become_markup(store):
     browser = client_of(store, Named("admin"))
     browser.post(f"/runs/{OVER}/notes", data={"note": EVIL})
     log = f"workers/{NAME}/a.log"
-    pages = {
+    pages: dict[str, dict[str, object]] = {
         path: {}
         for path in (
             "/", "/runs", "/suites", "/suites/shop", "/suites/shop/versions/2", "/suites/shop/edit", "/audit", "/me",

@@ -85,7 +85,7 @@ def start_run(
     try:
         setup.starter.start(found)
     except UserError as error:
-        if key is None:  # nobody can repeat this request, which would seem to start for a day
+        if key is None:  # no caller can repeat this request, which would seem to start for a day
             keep_failure(setup.store, found.run_id, setup.clock.now(), error.code, str(error))
         raise
     return found
