@@ -4,7 +4,7 @@
 |---|---|
 | ListStore, ReadStore | every page reads the store |
 | WriteStore | versions of suites, requests, notes, baselines, uploads, people, marks of deleted runs, the audit log |
-| SteerRuns | stop of a run, changes of its rate; the check whether the store is writable |
+| SteerRuns | stop of a run, changes of its rate, and the probe with which the page of locations checks the store |
 | DeleteRuns | administrators delete runs with their history; operators delete suites |
 | ReadSecrets | the session key, and the client's secret at the issuer |
 | MakeSessionKey | the first request makes the session key |
@@ -28,9 +28,9 @@ from infra.permissions.statements import ANY, Document, allow, calls, document
 from infra.place import Place
 
 LAMBDA_SERVICE = "lambda.amazonaws.com"
+PROBE = "runs/preflight/probe"
 WRITTEN = ("audit", "baselines", "index", "notes", "people", "requests", "uploads", "versions")
 DELETED = ("baselines", "history", "index", "notes", "runs", "suites", "versions")
-STEERED = ("runs/*/stop.json", "runs/*/rates/*", "runs/preflight/probe")
 
 
 def console_policy(scope: Scope) -> Document:
@@ -44,7 +44,7 @@ def console_policy(scope: Scope) -> Document:
             allow("ListStore", ["s3:ListBucket"], [scope.bucket_arn]),
             allow("ReadStore", ["s3:GetObject"], scope.objects("*")),
             allow("WriteStore", ["s3:PutObject"], scope.objects(*(f"{folder}/*" for folder in WRITTEN))),
-            allow("SteerRuns", ["s3:PutObject"], scope.objects(*STEERED)),
+            allow("SteerRuns", ["s3:PutObject"], scope.objects("runs/*/stop.json", "runs/*/rates/*", PROBE)),
             allow("DeleteRuns", ["s3:DeleteObject"], scope.objects(*(f"{folder}/*" for folder in DELETED))),
             allow("ReadSecrets", ["ssm:GetParameter"], [parameters]),
             allow("MakeSessionKey", ["ssm:PutParameter"], [session_key]),

@@ -181,8 +181,7 @@ def serving(store: Store, role: Role = "admin", *, clock: Any = None, **more: An
 @contextmanager
 def loopback(app: Any) -> Iterator[str]:
     """Serves an application on loopback. Yields its address. A function makes the application of its address."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", 0))  # clients wait from now on, and are never refused
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     made = app(address) if isfunction(app) else app
     server = uvicorn.Server(uvicorn.Config(made, log_level="error", access_log=False))

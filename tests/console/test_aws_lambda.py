@@ -1,5 +1,6 @@
 """The function's log, and its answers to events of the HTTP API."""
 
+import asyncio
 import base64
 import json
 import logging
@@ -61,6 +62,8 @@ def deployed(monkeypatch):
         aws_lambda.adapter.cache_clear()
         before = logging.root.handlers[:], logging.root.level
         yield
+        asyncio.get_event_loop().close()  # the adapter made it
+        asyncio.set_event_loop(None)
         logging.root.handlers[:], logging.root.level = before
         aws_lambda.adapter.cache_clear()
 

@@ -19,6 +19,7 @@ from toril.records.progress import FiguresNow, LabelNow
 from toril.reports import render
 from toril.reports.blocks import Failure, Failures, Headline, Report
 from toril.reports.html import fragment
+from toril.runs.history import record_of, remember
 from toril.runs.notes import baseline_of, notes_of
 from toril.runs.stored import judged
 from toril.runs.suites import save
@@ -104,6 +105,15 @@ def test_a_report_is_downloaded_in_each_format(store, run_id, format):
 
 def test_an_unknown_format_is_refused(store, run_id):
     assert client(store).get(f"/runs/{run_id}/report?format=exe").status_code == 422
+
+
+def test_a_run_whose_files_have_expired_shows_its_history(store, run_id):
+    remember(store, record_of(judged(store, run_id, NOW)))
+    store.delete(run_key(run_id) + "/")
+    browser = client(store, "viewer")
+
+    assert parsed(browser.get(f"/runs/{run_id}").content).xpath("//dd/text()")[0] == "1,920"
+    assert browser.get(f"/runs/{run_id}/files").status_code == 404
 
 
 # ── before and during the run

@@ -16,6 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.live
 
@@ -46,7 +48,7 @@ def console(folder, *options: str, **variables: str) -> Iterator[str]:
 @contextmanager
 def issuer() -> Iterator[str]:
     """Yields the address of an issuer with one person, whose groups are in its tokens."""
-    person = {"sub": "ann", "name": "Ann", "groups": ["toril-operator"]}
+    person = {"sub": "ann", "name": "Ann", "groups": ["toril-admin"]}
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     with running("oidc_provider_mock", "--port", port, "--user-claims", json.dumps(person)):
@@ -120,7 +122,12 @@ def test_a_person_signs_in_and_out_at_an_issuer_and_a_program_brings_its_token(p
             page.get_by_role("button", name="ann", exact=True).click()
             assert page.url == f"{address}me"
             assert page.locator("h1").inner_text() == "Ann"
-            assert page.locator(".me small").inner_text() == "operator"
+            assert page.locator(".me small").inner_text() == "admin"
+            page.get_by_role("link", name="Audit").click()
+            expect(page.locator("tbody tr")).to_contain_text(["Ann"])
+            assert Axe().run(page).response["violations"] == []
+            page.goto(f"{address}me")
+            assert Axe().run(page).response["violations"] == []
             page.get_by_role("button", name="Sign out", exact=True).click()
             page.wait_for_url(f"{issued_by}/oauth2/end_session?*")
             page.goto(f"{address}me")

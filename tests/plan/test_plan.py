@@ -316,9 +316,11 @@ def test_a_timeframe_must_fit_into_the_whole_judged_time(tmp_path, second, of_al
 
 
 def test_a_plan_keeps_settings_of_the_suite_and_options(tmp_path):
-    suite = suite_of(tmp_path, {}, toril={"quorum": "50%", "graceful-stop": "5s"}, settings={"ramp-up-exclude": True})
+    ours = {"quorum": "50%", "graceful-stop": "5s", "tags": {"team": "shop", "commit": "old"}}
+    suite = suite_of(tmp_path, {}, toril=ours, settings={"ramp-up-exclude": True})
     plan = make_plan(suite, run_id="run", workers=1, tags={"commit": "abc"})
-    assert (plan.run_id, plan.suite, plan.tags, plan.quorum) == ("run", tmp_path.name, {"commit": "abc"}, 0.5)
+    assert (plan.run_id, plan.suite, plan.quorum) == ("run", tmp_path.name, 0.5)
+    assert plan.tags == {"team": "shop", "commit": "abc"}
     assert (plan.graceful_stop_s, plan.ramp_up_exclude, plan.max_duration_s) == (5, True, None)
 
 

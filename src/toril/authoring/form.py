@@ -6,7 +6,7 @@ whose own keys would not survive that. Fields are texts as typed, because `toril
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 import yaml
@@ -496,24 +496,26 @@ def _written(document: Mapping[str, Any], form: SuiteForm) -> str:
 
 
 def _commented(section: str, text: str, form: SuiteForm) -> str:
-    add: Callable[[str, str, str], str] = lambda key, comment, text: re.sub(  # noqa: E731
-        rf"^((?:  |- )*{key}:.*)$", lambda line: f"{line[1]} # {comment}", text, count=1, flags=re.MULTILINE
-    )
+    """Returns a section with the comments that explain it to newcomers."""
     match section:
-        case "execution":
-            if form.load == "script":
-                return re.sub(r"^(  executor:.*)$", rf"\1\n  {SCRIPT_LOAD}", text, count=1, flags=re.MULTILINE)
-            if form.load == "users" and NUMBER.fullmatch(form.users) and NUMBER.fullmatch(form.most):
-                most_ms = math.floor(1000 * float(form.users) / (float(form.most) or math.inf))
-                return add("concurrency", ENOUGH.format(most_ms), text) if most_ms else text
+        case "execution" if form.load == "script":
+            return re.sub(r"^(  executor:.*)$", rf"\1\n  {SCRIPT_LOAD}", text, count=1, flags=re.MULTILINE)
+        case "execution" if NUMBER.fullmatch(form.users) and NUMBER.fullmatch(form.most) and form.load == "users":
+            most_ms = math.floor(1000 * float(form.users) / (float(form.most) or math.inf))
+            return _noted(text, "concurrency", ENOUGH.format(most_ms)) if most_ms else text
         case "scenarios":
-            for key in ("think-time", "default-address"):
-                if getattr(form, {"think-time": "think_time", "default-address": "address"}[key]):
-                    text = add(key, COMMENTS[key], text)
+            text = _noted(text, "think-time") if form.think_time else text
+            return _noted(text, "default-address") if form.address else text
         case "settings" if form.steady_only:
-            return add("ramp-up-exclude", COMMENTS["ramp-up-exclude"], text)
+            return _noted(text, "ramp-up-exclude")
         case "reporting" if _criteria(form, "taurus"):
-            return add("reporting", COMMENTS["reporting"], text)
+            return _noted(text, "reporting")
         case "toril" if _criteria(form, "toril"):
-            return add("criteria", COMMENTS["criteria"], text)
+            return _noted(text, "criteria")
     return text
+
+
+def _noted(text: str, key: str, comment: str = "") -> str:
+    """Adds a comment to the first line of a key."""
+    line = rf"^((?:  |- )*{key}:.*)$"
+    return re.sub(line, lambda found: f"{found[1]} # {comment or COMMENTS[key]}", text, count=1, flags=re.MULTILINE)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, cast
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -151,9 +152,34 @@ def _is_of_other_user(request: Request) -> bool:
     return not owners or not owners <= {0, os.getuid()}
 
 
+def is_safe_address(address: str) -> bool:
+    """Whether an address is https, or http on this machine."""
+    parts = urlsplit(address)
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
+    )
+
+
 def same(left: str, right: str) -> bool:
     """Compares secrets in constant time."""
     return hmac.compare_digest(left.encode(), right.encode())
+
+
+def disguised(token: str) -> str:
+    """Returns the token in another form each time, so that the size of a compressed page tells nothing of it."""
+    data = token.encode()
+    pad = secrets.token_bytes(len(data))
+    return (pad + bytes(one ^ other for one, other in zip(pad, data, strict=True))).hex()
+
+
+def revealed(text: str) -> str:
+    """Returns the token of a disguised one; any other text stays as it is."""
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        return text
+    pad, rest = data[: len(data) // 2], data[len(data) // 2 :]
+    return bytes(one ^ other for one, other in zip(pad, rest, strict=False)).decode("utf-8", "replace")
 
 
 def require(role: Role) -> Callable[..., Any]:
@@ -185,7 +211,7 @@ async def _check_csrf(request: Request, identity: Identity) -> None:
     ):
         token = str((await request.form()).get(CSRF_FIELD, ""))
     expected = identity.csrf(request)
-    if not expected or not same(token, expected):
+    if not expected or not (same(token, expected) or same(revealed(token), expected)):
         text = "This form is too old, or another site sent it. Reload the page, and try again."
         raise RefusedError(text, code="csrf", status=403)
 

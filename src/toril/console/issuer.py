@@ -12,7 +12,7 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from toril.clock import Clock
-from toril.console.identity import RefusedError
+from toril.console.identity import RefusedError, is_safe_address
 from toril.errors import InfrastructureError
 
 # Asymmetric only: with HS256, the issuer's public key would be the secret.
@@ -49,6 +49,14 @@ class Issuer:
             self._metadata = (now, found)
         return self._metadata[1]
 
+    def endpoint(self, name: str) -> str:
+        """Returns an address of the issuer; InfrastructureError if it has none, or an unsafe one."""
+        found = self.metadata().get(name)
+        if not isinstance(found, str) or not is_safe_address(found):
+            text = f"{self.address} has no https address for {name}. Correct the issuer's address."
+            raise InfrastructureError(text, code="other-issuer")
+        return found
+
     def claims(self, token: str) -> dict[str, Any]:
         """Returns the claims of a token with a valid signature, issuer and time; RefusedError otherwise.
 
@@ -68,7 +76,7 @@ class Issuer:
 
     def exchange(self, client: Any, code: str, verifier: str) -> dict[str, Any]:
         """Returns the tokens for an authorisation code; RefusedError if the issuer refuses it."""
-        address = self.metadata()["token_endpoint"]
+        address = self.endpoint("token_endpoint")
         try:
             with client:
                 found = client.fetch_token(
@@ -89,7 +97,7 @@ class Issuer:
         with self._lock:
             now = self._clock.now()
             if self._keys is None or now >= self._keys[0] + fresh_s:
-                address = self.metadata()["jwks_uri"]
+                address = self.endpoint("jwks_uri")
                 found: Any = self._fetch(address)
                 try:
                     self._keys = (now, KeySet.import_key_set(found))

@@ -18,7 +18,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from toril.clock import Clock
 from toril.console.audit import audit
-from toril.console.identity import ROLES, Person, RefusedError, Role, SignIn, Viewer, same
+from toril.console.identity import ROLES, Person, RefusedError, Role, SignIn, Viewer, is_safe_address, same
 from toril.console.sessions import IDLE_S, KEY_BYTES, People, Seal, Session, renewed
 from toril.console.web import for_program, page, see
 from toril.errors import InfrastructureError, OptionError
@@ -149,7 +149,7 @@ class Oidc:
         """Sends the browser to the issuer. The sealed cookie ties the answer to this browser."""
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         address, _ = self._client().create_authorization_url(
-            self.issuer.metadata()["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
+            self.issuer.endpoint("authorization_endpoint"), state=state, nonce=nonce, code_verifier=verifier
         )
         response = RedirectResponse(address, status_code=303)
         content = [state, nonce, verifier, local_path(wanted), self._clock.now()]
@@ -202,14 +202,13 @@ class Oidc:
         """Continues at the issuer, whose own session would sign in again at once."""
         response = page(request, "signed-out.html.jinja", title="Signed out")
         try:
-            ends_at = self.issuer.metadata().get("end_session_endpoint")
+            ends_at = self.issuer.endpoint("end_session_endpoint")
         except InfrastructureError:
-            ends_at = None  # signing out here works while the issuer does not
-        if ends_at:
-            back = self._address + "/"
-            query = {"client_id": self.settings.client_id, "post_logout_redirect_uri": back, "logout_uri": back}
-            # The redirect of a form would break `form-action 'self'`. `logout_uri` is Cognito's name.
-            response.headers["refresh"] = f"0; url={ends_at}?{urlencode(query)}"
+            return response  # the issuer has none, or does not answer now
+        back = self._address + "/"
+        query = {"client_id": self.settings.client_id, "post_logout_redirect_uri": back, "logout_uri": back}
+        # The redirect of a form would break `form-action 'self'`. `logout_uri` is Cognito's name.
+        response.headers["refresh"] = f"0; url={ends_at}?{urlencode(query)}"
         return response
 
     def _session(self, request: Request) -> Session | None:
@@ -292,14 +291,6 @@ def local_path(address: str) -> str:
     """
     fits = LOCAL.fullmatch(address) and address.isascii() and urlsplit(address).path not in OWN_PATHS
     return address if fits else "/"
-
-
-def is_safe_address(address: str) -> bool:
-    """Whether an address is https, or http on this machine."""
-    parts = urlsplit(address)
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1"))
-    )
 
 
 def _texts(claim: object) -> list[str]:

@@ -71,8 +71,11 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     try:
         written = {**files, main: draft.without_wrong_criteria().written.encode()}
         found = suites.validate(written, RunOptions(on=launcher_of(store)), name=name, now=now)
+        if draft.version is None and name in suites.suite_names(store):
+            marks.append(Mark(message=f"There is a suite of the name {name}. Choose another name.", field="name"))
     except UserError as error:
-        return Planned(marks=(*marks, Mark(message=mask(str(error)))))
+        field = "name" if error.code == "suite-name" else ""
+        return Planned(marks=(*marks, Mark(message=mask(str(error)), field=field)))
     if found.problem is not None:
         marks.append(_mark(found.problem, draft, "error"))
     marks += [_mark(one, draft, "warning") for one in found.warnings]

@@ -63,12 +63,8 @@
 
   // A form with data-guard asks before its changes are lost.
   let changed = false;
-  function guard(within) {
-    for (const form of within.querySelectorAll("form[data-guard]")) {
-      form.addEventListener("input", () => { changed = true; });
-      form.addEventListener("submit", () => { changed = false; });
-    }
-  }
+  document.addEventListener("input", (event) => { if (event.target.closest("form[data-guard]")) changed = true; });
+  document.addEventListener("submit", (event) => { if (event.target.matches("form[data-guard]")) changed = false; });
   addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
 
   // <button data-dialog="id"> opens a dialog; a dialog closes by its own buttons and by Escape.
@@ -80,6 +76,14 @@
     const closer = event.target.closest("[data-close]");
     if (closer) closer.closest("dialog").close();
   });
+  // A menu closes by Escape, and by a click elsewhere.
+  for (const kind of ["click", "keydown"]) {
+    document.addEventListener(kind, (event) => {
+      for (const menu of document.querySelectorAll("details.menu[open]")) {
+        if (event.key === "Escape" || (kind === "click" && !menu.contains(event.target))) menu.open = false;
+      }
+    });
+  }
   // A link to this page, with the state of its view.
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-copy-link]")) return;
@@ -107,11 +111,10 @@
   });
 
   document.addEventListener("keydown", keys);
-  document.addEventListener("htmx:load", (event) => { times(event.detail.elt); guard(event.detail.elt); });
+  document.addEventListener("htmx:load", (event) => times(event.detail.elt));
   document.addEventListener("DOMContentLoaded", () => {
     theme();
     times(document);
-    guard(document);
     charts();
     for (const button of document.querySelectorAll("[data-copy-link]")) button.hidden = !navigator.clipboard;
     const help = document.getElementById("help");

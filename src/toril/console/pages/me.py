@@ -11,4 +11,5 @@ router = APIRouter()
 
 @router.get("/me")
 def me(request: Request, person: Viewer) -> Response:
-    return page(request, "me.html.jinja", title=person.name)
+    setup = request.app.state.setup
+    return page(request, "me.html.jinja", title=person.name, sign_in=setup.identity.sign_in, address=setup.address)

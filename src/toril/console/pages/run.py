@@ -17,7 +17,7 @@ from toril.console.audit import audit
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.runs import Seen, head_of, seen
 from toril.console.web import attachment, page, see
-from toril.errors import InfrastructureError, StoreError, UserError
+from toril.errors import InfrastructureError, NoSuchRunError, StoreError, UserError
 from toril.launchers.prepare import read_deployments
 from toril.records import Plan, run_key
 from toril.records.progress import Progress
@@ -25,6 +25,7 @@ from toril.reports import FORMATS, Bundle, render
 from toril.reports.html import NO_CHARTS, Fragment, fragment
 from toril.reports.live_charts import live_charts
 from toril.runs.find import checked_id
+from toril.runs.index import all_rows
 from toril.runs.live import STALE_S
 from toril.store import Store
 from toril.store.records import find_record
@@ -47,7 +48,13 @@ SHOWN: dict[str, Callable[[Any], str]] = {  # the kinds of figures that live.js 
 def run(request: Request, person: Viewer, run_id: str) -> Response:
     """The run in its state: requested, running, over."""
     setup = request.app.state.setup
-    found = seen(setup.store, run_id, setup.clock.now())
+    try:
+        found = seen(setup.store, run_id, setup.clock.now())
+    except NoSuchRunError:  # its folder has expired; the history remains for years
+        row = next((one for one in all_rows(setup.store) if one.run_id == run_id), None)
+        if row is None:
+            raise
+        return page(request, "run_kept.html.jinja", title=f"{row.suite}: {row.outcome}", row=row)
     if found.state == "judged":
         return _over(request, person, run_id)
     plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))

@@ -5,6 +5,7 @@ import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -177,6 +178,11 @@ def _schedule(fields: Mapping[str, str], setup: Any, person: Person) -> SuiteSch
         raise OptionError(f"The expiry is invalid: {error}", code="bad-schedule") from error
 
 
+@cache
+def _zones() -> list[str]:
+    return sorted(zoneinfo.available_timezones())
+
+
 def _scheduler(setup: Any) -> Any:
     if setup.schedules is None:
         text = "A store in a folder has no scheduler. Use one of the lines on this page."
@@ -236,7 +242,7 @@ def _page(
         wrong=problem,
         suites=names,
         presets=PRESETS,
-        zones=sorted(zoneinfo.available_timezones()),
+        zones=_zones(),
         next_at=next_runs(preview, now, SHOWN) if preview else [],
         local_lines=lines,
         summary=plural(len(known), "schedule"),
