@@ -7,11 +7,16 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, expect
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from tests.clocks import SteppedClock
 from tests.console import served
 from tests.console.editing import Bucket, Console, Kept, console
 from tests.console.served import ADDRESS, LIVE, NOW, TOKEN, Known, Started, client, live_plan, parsed, progress, running
+from tests.refusals import refused
 from tests.reports import examples
 from toril.console.app import create_app
 from toril.console.identity import Person
@@ -22,6 +27,7 @@ from toril.records.history import IndexRow
 from toril.records.progress import CriterionNow, FiguresNow, LabelNow, ProgressNote
 from toril.runs import suites
 from toril.store import FolderStore
+from toril.store import login as tokens
 from toril.store.console import ConsoleStore
 
 # An element that changes something in each place that could take it as markup: text, attribute, script, comment.
@@ -292,3 +298,18 @@ def test_each_save_leaves_one_line_in_the_audit(tmp_path):
     fields_of = {"view": "yaml", "version": "", "name": "shop", "text": SUITE.decode(), "do": "save"}
     assert one.client().post("/suites/new", data=fields_of).status_code == 303
     assert len(list(one.store.keys("audit/"))) == 1
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("place", ["issuer", "authorization_endpoint", "token_endpoint"])
+@pytest.mark.parametrize("there", ["http://evil.example/x", "file:///etc/passwd", "javascript:alert(1)", "//evil"])
+def test_a_console_leads_a_sign_in_to_no_unsafe_address(place, there):
+    def app_of(address):
+        found = {"issuer": address, "authorization_endpoint": address, "token_endpoint": address} | {place: there}
+        answer = JSONResponse({**found, "client_id": "cli", "scope": "openid"})
+        return Starlette(routes=[Route("/{path:path}", lambda request: answer)])
+
+    opened = []
+    with served.loopback(app_of) as address, refused("insecure-issuer", error=InfrastructureError):
+        tokens.login(address, SteppedClock(), opened.append)
+    assert opened == []
