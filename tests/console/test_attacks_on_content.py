@@ -309,7 +309,7 @@ def test_a_console_leads_a_sign_in_to_no_unsafe_address(place, there):
         answer = JSONResponse({**found, "client_id": "cli", "scope": "openid"})
         return Starlette(routes=[Route("/{path:path}", lambda request: answer)])
 
-    opened = []
+    opened: list[str] = []
     with served.loopback(app_of) as address, refused("insecure-issuer", error=InfrastructureError):
         tokens.login(address, SteppedClock(), opened.append)
     assert opened == []
