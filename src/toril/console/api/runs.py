@@ -68,7 +68,7 @@ class StartRun(BaseModel):
     environment: dict[str, str] = {}
     tags: dict[str, str] = {}
     against: Annotated[str | None, Field(description="Address to load instead of the suite's own.")] = None
-    max_cost_usd: Annotated[float | None, Field(ge=0)] = None
+    max_cost_usd: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
 
 
 class Started(BaseModel):
