@@ -19,6 +19,7 @@ from toril.errors import CriterionError, SuiteError
 from toril.load.shapes import OPEN_MODEL
 from toril.suite.documents import parse
 from toril.suite.reader import mapping_at
+from toril.text import shortened
 
 FILE = "suite.yml"
 LONGEST = 100_000  # characters of a suite.yml that the form shows
@@ -432,7 +433,7 @@ def _lost(text: str) -> Iterator[str]:
     for found in COMMENT.finditer(text):
         words = found[0].lstrip("# ").strip()
         if not covered[found.start()] and not any(words.startswith(one) for one in own):
-            yield f"the comment `{found[0][:60]}`"
+            yield f"the comment `{shortened(found[0], 60)}`"
 
 
 def _canonical(document: dict[str, Any]) -> dict[str, Any]:

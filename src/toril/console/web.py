@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -116,6 +117,8 @@ def on_http_error(request: Request, error: Exception) -> Response:
     if for_program(request):
         code = {400: "unreadable-body", 405: "no-such-method"}.get(error.status_code, "no-such-address")
         return problem(error.status_code, code, str(error.detail), headers=error.headers)
+    with suppress(UserError):  # for the navigation
+        request.state.person = request.app.state.setup.identity.person(request)
     message = f"{request.url.path}: there is no such page."
     return page(
         request, "error.html.jinja", status=error.status_code, code="no-such-page", message=message, title="Error"

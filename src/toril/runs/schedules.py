@@ -90,9 +90,10 @@ def local_lines(schedule: SuiteSchedule, store: str) -> LocalLines:
         return LocalLines(crontab=None, systemd=_units(schedule, command, once), github=None)
     fields, calendar = _five_fields(parsed), _calendar(parsed)
     zone, escaped = schedule.timezone, command.replace("%", r"\%")
+    cron_zone = f"# Set the time zone of the machine to {zone}, or change the hour."
     note = "" if zone == "UTC" else f"  # GitHub uses UTC, not {zone}"
     return LocalLines(
-        crontab=None if fields is None else f"# cron uses the time zone of the machine: {zone}?\n{fields} {escaped}\n",
+        crontab=None if fields is None else f"{cron_zone}\n{fields} {escaped}\n",
         systemd=None if calendar is None else _units(schedule, command, f"OnCalendar={calendar} {zone}"),
         github=None if fields is None else f"on:\n  schedule:\n    - cron: '{fields}'{note}\n",
     )

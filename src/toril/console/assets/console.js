@@ -56,7 +56,7 @@
     if (click) element.click();
   }
   function move(by) {
-    const links = [...document.querySelectorAll("tr a[data-row]")];
+    const links = [...document.querySelectorAll("tr [data-row]")];
     const now = links.findIndex((link) => link.closest("tr").contains(document.activeElement));
     links[Math.min(links.length - 1, Math.max(0, now + by))]?.focus();
   }
@@ -74,7 +74,8 @@
     const copied = event.target.closest("[data-copy]");
     if (copied) navigator.clipboard.writeText(copied.dataset.copy).then(() => { document.getElementById("live").textContent = "Copied"; });
     const closer = event.target.closest("[data-close]");
-    if (closer) closer.closest("dialog").close();
+    const open = closer?.closest("dialog");
+    if (open) { event.preventDefault(); open.close(); }
   });
   // A menu closes by Escape, and by a click elsewhere.
   for (const kind of ["click", "keydown"]) {
@@ -126,6 +127,10 @@
     theme();
     times(document);
     charts();
+    for (const one of document.querySelectorAll("nav [aria-current]")) { // in view on narrow screens
+      const nav = one.parentElement;
+      nav.scrollLeft = Math.max(0, one.offsetLeft + one.offsetWidth - nav.offsetLeft - nav.clientWidth);
+    }
     for (const button of document.querySelectorAll("[data-copy-link]")) button.hidden = !navigator.clipboard;
     const asked = location.hash && document.getElementById(location.hash.slice(1)); // as in `/suites/shop#copy`
     if (asked instanceof HTMLDialogElement) asked.showModal();

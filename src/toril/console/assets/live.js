@@ -25,6 +25,11 @@ function fill(within, object) {
   }
 }
 
+// An element with data-if is shown while its figure is known.
+function show_known(object) {
+  for (const element of document.querySelectorAll("[data-if]")) element.hidden = (at(object, element.dataset.if) ?? null) === null;
+}
+
 const MARKS = { passed: "✔", failed: "✘", triggered: "!" };
 
 // ── tables and lists: a row for each name stays where it is; new ones follow
@@ -86,6 +91,7 @@ function redraw() {
 
 function show(progress) {
   fill(document.getElementById("run"), { ...progress, left_s: Math.max(0, progress.planned_s - progress.elapsed_s) });
+  show_known(progress);
   const bar = document.getElementById("bar");
   if (progress.phase === "preparing") { bar.max = progress.workers.planned || 1; bar.value = progress.workers.ready; }
   else if (progress.planned_s) { bar.max = progress.planned_s; bar.value = Math.min(progress.elapsed_s, progress.planned_s); }
@@ -96,7 +102,6 @@ function show(progress) {
   for (const table of document.querySelectorAll("table[data-rows]")) rows(table, progress[table.dataset.rows]);
   list(document.getElementById("criteria-now"), progress.criteria.map((one) => [one.outcome, one.message]));
   list(document.getElementById("notes-now"), progress.notes.map((one) => ["", one.message]));
-  list(document.getElementById("saturated-now"), progress.generators.saturated.map((text) => ["", text]));
   for (const element of document.querySelectorAll("[data-left]")) {
     write(element, saving(progress));
   }

@@ -1,8 +1,10 @@
 """`/runs/{id}/files` and `/runs/{id}/suite`: what a run left behind. Files are attachments and never pages."""
 
 import io
+import re
 import zipfile
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -24,6 +26,7 @@ MOST_OF_FOLDER = 64 << 20  # without presigned addresses
 MOST_SHOWN = 64 << 10  # bytes of a text on a page: its end
 MOST_LISTED = 2_000
 LOGS = (".log", ".txt")
+INTERVALS = re.compile(r"(workers/.*/intervals-)\d+")  # a worker writes one every few seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,22 @@ class File:
     @property
     def is_log(self) -> bool:
         return self.path.startswith("workers/") and self.path.endswith(LOGS)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the list: one file, or all interval files of a worker under their common beginning."""
+
+    path: str
+    files: list[File]
+
+    @property
+    def size(self) -> int:
+        return sum(one.size for one in self.files)
+
+    @property
+    def modified_at(self) -> float:
+        return max(one.modified_at for one in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +81,7 @@ def files(request: Request, person: Viewer, run_id: str, log: str = "", q: str =
         request,
         "run_files.html.jinja",
         title="Files",
-        files=found[:MOST_LISTED],
+        lines=[Line(path, list(group)) for path, group in groupby(found[:MOST_LISTED], _line_of)],
         left_out=max(0, len(found) - MOST_LISTED),
         logs=logs,
         where=store.address(run_key(run_id)) + "/",
@@ -79,7 +98,10 @@ def several(
     """The chosen files in a zip; without a choice, all that the list shows."""
     setup = request.app.state.setup
     found = files_of(setup.store, run_id)
-    chosen = [one for one in found if (one.path in file if file else q.strip().casefold() in one.path.casefold())]
+    if file:
+        chosen = [one for one in found if one.path in file or _line_of(one) in file]
+    else:
+        chosen = [one for one in found if q.strip().casefold() in one.path.casefold()]
     most = MOST_OF_FOLDER if setup.presign is None else MOST_THROUGH
     if sum(one.size for one in chosen) > most:
         text = f"These files have more than {most >> 20} MiB. Choose fewer, or use `toril fetch {run_id}`."
@@ -129,6 +151,11 @@ def files_of(store: Store, run_id: str) -> list[File]:
     if not found:
         raise NoSuchRunError(f"no run {run_id} in this store; its folder may have expired", code="no-such-run")
     return sorted(found, key=lambda one: one.path)
+
+
+def _line_of(file: File) -> str:
+    found = INTERVALS.fullmatch(file.path)
+    return found[1] if found else file.path
 
 
 def _text(store: Store, run_id: str, path: str, size: int | None) -> Shown:

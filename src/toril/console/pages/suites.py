@@ -142,6 +142,7 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         curve=planned.curve_of(checked.plan) if checked.plan else None,
         words=words,
         runs=runs,
+        with_versions=any("suite-version" in one.tags for one in runs),
         trend=[
             one.total.percentiles["p95"].value_us if "p95" in one.total.percentiles else None for one in reversed(runs)
         ],
