@@ -7,6 +7,7 @@ whose own keys would not survive that. Fields are texts as typed, because `toril
 import math
 import re
 from collections.abc import Iterator, Mapping
+from textwrap import shorten
 from typing import Annotated, Any, Literal, Self
 
 import yaml
@@ -19,7 +20,6 @@ from toril.errors import CriterionError, SuiteError
 from toril.load.shapes import OPEN_MODEL
 from toril.suite.documents import parse
 from toril.suite.reader import mapping_at
-from toril.text import shortened
 
 FILE = "suite.yml"
 LONGEST = 100_000  # characters of a suite.yml that the form shows
@@ -433,7 +433,7 @@ def _lost(text: str) -> Iterator[str]:
     for found in COMMENT.finditer(text):
         words = found[0].lstrip("# ").strip()
         if not covered[found.start()] and not any(words.startswith(one) for one in own):
-            yield f"the comment `{shortened(found[0], 60)}`"
+            yield f"the comment `{shorten(found[0], 60, placeholder='…')}`"
 
 
 def _canonical(document: dict[str, Any]) -> dict[str, Any]:

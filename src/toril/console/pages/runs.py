@@ -151,9 +151,7 @@ def as_csv(
 
 
 @router.post("/runs")
-def delete(
-    request: Request, person: Admin, run: Annotated[list[str], Form()], delete: Annotated[str, Form()]
-) -> Response:
+def delete(request: Request, person: Admin, run: Annotated[list[str], Form()]) -> Response:
     """Deletes the selected runs: their files and their history."""
     if not 0 < len(run) <= MOST_DELETED:
         raise OptionError(f"Select 1 to {MOST_DELETED} runs.", code="no-run-named")
