@@ -28,6 +28,7 @@
   function times(within) {
     for (const one of within.querySelectorAll("time[data-time]")) {
       const at = new Date(one.dateTime);
+      if (Number.isNaN(at.getTime())) continue; // a report may have any text
       one.textContent = format.format(at);
       one.title = one.dateTime;
     }
