@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from starlette.testclient import TestClient
 from tests.console import served
 from tests.console.served import Started
 from tests.reports import examples
+from toril.console.app import create_app
 from toril.records import Stop, run_key
+from toril.records.history import IndexRow
 from toril.runs import suites
 from toril.runs.history import record_of, remember
 from toril.store import FolderStore
@@ -56,6 +59,12 @@ def test_errors_are_problems_with_a_code(api: TestClient) -> None:
     assert answer.json()["code"] == "no-such-run"
     assert api.get("/api/v1/runs?limit=0").json()["code"] == "invalid-request"
     assert api.get("/api/v1/nothing").json()["code"] == "no-such-address"
+    assert (
+        api.post("/api/v1/runs", content=b"\xff", headers={"content-type": "application/json"}).json()["code"]
+        == "unreadable-body"
+    )
+    wrong = api.patch("/api/v1/runs")
+    assert (wrong.status_code, wrong.json()["code"], wrong.headers["allow"]) == (405, "no-such-method", "GET")
 
 
 def test_runs_are_listed_page_by_page(api: TestClient, store: FolderStore) -> None:
@@ -67,6 +76,7 @@ def test_runs_are_listed_page_by_page(api: TestClient, store: FolderStore) -> No
     second = api.get(f"/api/v1/runs?limit=3&cursor={first['cursor']}").json()
     ids = [row["run_id"] for row in (*first["runs"], *second["runs"])]
     assert len(set(ids)) == 5
+    assert set(first["runs"][0]) == {field.name for field in fields(IndexRow)} - {"stored"}
     assert second["cursor"] == ""
 
 
@@ -82,6 +92,13 @@ def test_a_repeated_key_starts_one_run(api: TestClient, store: FolderStore, star
     other = api.post("/api/v1/runs", json={"suite": "shop", "on": "local", "smoke": True}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (409, "idempotency-mismatch")
     assert api.get(f"/api/v1/runs/{ids.pop()}").json()["state"] == "requested"
+
+
+@pytest.mark.parametrize("body", [b'{"max_costs": 1}', b'{"max_cost_usd": 1e999}', b'{"workers": true}'])
+def test_a_limit_that_limits_nothing_is_refused(api: TestClient, store: FolderStore, body: bytes) -> None:
+    saved(store)
+    answer = api.post("/api/v1/runs", content=b'{"suite": "shop", ' + body[1:])
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
 
 
 def test_operators_start_no_run_above_the_cost_limit_of_the_console(store: FolderStore, starts: Started) -> None:
@@ -113,6 +130,7 @@ def test_every_report_of_a_judged_run_is_a_file(api: TestClient, store: FolderSt
         assert "html" not in answer.headers["content-type"]
     assert api.get(f"/api/v1/runs/{run_id}/verdict").json()["outcome"] == "passed"
     assert api.get(f"/api/v1/runs/{run_id}/report?format=gif").json()["code"] == "unknown-format"
+    assert api.get(f"/api/v1/runs/{run_id}/report?format=csv").json()["code"] == "missing-measurements"
 
 
 def test_a_version_is_saved_from_uploaded_contents(api: TestClient, store: FolderStore) -> None:
@@ -160,6 +178,30 @@ def test_large_files_come_from_the_bucket(store: FolderStore) -> None:
 def test_a_folder_has_no_scheduler(api: TestClient) -> None:
     assert api.get("/api/v1/schedules").json() == []
     assert api.delete("/api/v1/schedules/nightly").json()["code"] == "no-scheduler"
+
+
+def test_a_bug_is_a_problem_without_details(store: FolderStore) -> None:
+    def broken(store: object) -> tuple[()]:
+        raise ZeroDivisionError("secret")
+
+    setup = replace(served.setup(store), examine=broken)
+    api = TestClient(create_app(setup), base_url=served.ADDRESS, raise_server_exceptions=False)
+    answer = api.get("/api/v1/locations/checks")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+    assert answer.headers["x-request-id"] in answer.text
+    assert "secret" not in answer.text
+
+
+def test_the_description_can_be_read_in_a_browser(api: TestClient) -> None:
+    described = api.get("/api/v1/openapi.json").json()
+    shown = served.parsed(api.get("/api").content)
+    assert {one.get("id") for one in shown.iter("tr", "details")} >= {
+        *(about["operationId"] for methods in described["paths"].values() for about in methods.values()),
+        *described["components"]["schemas"],
+    }
+    known = {one.get("id") for one in shown.iter() if one.get("id")}
+    links = {one.get("href") for one in shown.iter("a")}
+    assert {link[1:] for link in links if link.startswith("#")} <= known
 
 
 def test_the_description_names_every_address(api: TestClient) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -14,6 +13,7 @@ from toril import __version__
 from toril.clock import Clock
 from toril.console import static, web
 from toril.console.deployed import Scheduler
+from toril.console.described import Described
 from toril.console.guard import App, Guard
 from toril.console.identity import Identity
 from toril.errors import UserError
@@ -23,6 +23,7 @@ from toril.store import FolderStore, Store
 
 # Modules with a `router`; those of pages are not part of the API's description.
 PAGES = (
+    "api",
     "audit",
     "compare",
     "edit",
@@ -66,18 +67,20 @@ class Setup:
 
 def create_app(setup: Setup) -> App:
     """Returns the console as an ASGI application."""
-    app = FastAPI(
+    app = Described(
         title="toril",
         version=__version__,
         summary="Suites, runs and schedules of a store.",
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.setup = setup
     app.add_exception_handler(UserError, web.on_user_error)
     app.add_exception_handler(RequestValidationError, web.on_invalid_request)
     app.add_exception_handler(HTTPException, web.on_http_error)
+    app.add_exception_handler(Exception, web.on_bug)
     app.add_middleware(GZipMiddleware, minimum_size=1024)
     app.include_router(setup.identity.routes)
     app.include_router(static.routes())

@@ -5,6 +5,7 @@ At `/mcp` each request stands alone: a bearer token, one JSON answer, no session
 
 from collections.abc import Callable, Mapping
 from functools import wraps
+from itertools import islice
 from typing import Any, TypeVar
 
 from mcp.server.mcpserver import MCPServer
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from toril import __version__
 from toril.console.app import Setup
 from toril.console.identity import Person, Role
+from toril.console.pages.locations import places_of
 from toril.console.runs import head_of, seen, start_run
 from toril.errors import UserError
 from toril.masking import mask
@@ -23,12 +25,14 @@ from toril.records import Verdict, run_key
 from toril.reports import compared
 from toril.runs import adjust, index, notes, remote, stored, suites
 from toril.runs.find import run_in
+from toril.runs.schedules import next_runs
 from toril.store import is_console
 from toril.store.records import find_record
 
 Tool = TypeVar("Tool", bound=Callable[..., Any])
 MOST_ROWS = 100
 MOST_LABELS = 50
+MOST_FILES = 500
 MOST_CHARACTERS = 50_000  # of a suite's file
 INSTRUCTIONS = (
     "Load tests with toril. Percentiles are merged exactly over all workers and have 95 % intervals. A verdict is "
@@ -73,7 +77,10 @@ class Tools:
         self._setup, self._store, self._person, self._audit = setup, setup.store, person, audit
 
     def by_role(self) -> list[tuple[Role, Callable[..., Any]]]:
-        reading = (self.list_suites, self.read_suite, self.list_runs, self.read_run, self.watch_run, self.compare_runs)
+        reading = (
+            self.list_suites, self.read_suite, self.read_baseline, self.list_runs, self.read_run, self.list_files,
+            self.watch_run, self.compare_runs, self.list_locations, self.list_schedules,
+        )  # fmt: skip
         changing = (self.start_run, self.stop_run, self.adjust_rate, self.add_note)
         return [*(("viewer", one) for one in reading), *(("operator", one) for one in changing)]
 
@@ -96,6 +103,11 @@ class Tools:
         found, files = suites.read(self._store, name, version)
         texts = {path: data.decode("utf-8", "replace")[:MOST_CHARACTERS] for path, data in files.items()}
         return {"version": found.number, "by": found.by, "comment": found.comment, "files": texts}
+
+    def read_baseline(self, suite: str) -> dict[str, Any]:
+        """Read which run the other runs of a suite are compared with. `run_id` is null if there is none."""
+        found = notes.baseline_of(self._store, suite)
+        return {"run_id": found and found.run_id, "by": found and found.by, "at": found and found.at}
 
     def list_runs(
         self, suite: str = "", text: str = "", outcome: str = "", limit: int = 20, cursor: str = ""
@@ -121,6 +133,15 @@ class Tools:
             "notes": [one.model_dump(mode="json") for one in notes.notes_of(self._store, run_id)],
         }
 
+    def list_files(self, run: str) -> list[dict[str, Any]]:
+        """List the files of a run, such as its reports and the logs of its workers, with their addresses."""
+        top = run_key(self._run(run)) + "/"
+        found = islice(self._store.entries(top), MOST_FILES)
+        return [
+            {"path": one.key.removeprefix(top), "size": one.size, "address": self._store.address(one.key)}
+            for one in found
+        ]
+
     def watch_run(self, run_id: str) -> dict[str, Any]:
         """Read the present figures of a run that is going on, or the state of one that is not."""
         found = seen(self._store, run_id, self._setup.clock.now())
@@ -143,6 +164,27 @@ class Tools:
         now = self._setup.clock.now()
         runs = [stored.judged(self._store, self._run(one), now, measurements=True) for one in (base, head)]
         return compared("github", *runs).decode()
+
+    def list_locations(self) -> list[dict[str, Any]]:
+        """List the AWS regions with a stack, from which runs on Fargate can send load."""
+        return [
+            {
+                "region": one.region,
+                "problem": one.problem or None,
+                "vcpus": one.deployment and one.deployment.limits.vcpus,
+            }
+            for one in places_of(self._store)
+        ]
+
+    def list_schedules(self) -> list[dict[str, Any]]:
+        """List the schedules of suites, with their next runs in seconds since the epoch."""
+        if is_console(self._store):
+            return list(self._store.send("GET", "/schedules"))
+        if self._setup.schedules is None:
+            return []
+        found, _ = self._setup.schedules.schedules()
+        now = self._setup.clock.now()
+        return [{"schedule": one.model_dump(mode="json"), "next_runs": next_runs(one, now)} for one in found]
 
     def start_run(
         self,

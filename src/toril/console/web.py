@@ -1,5 +1,7 @@
 """Renders templates, and turns errors into answers: a page for people, problem+json for programs."""
 
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -7,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
@@ -71,10 +73,10 @@ def status_of(error: UserError) -> int:
     return 503 if isinstance(error, InfrastructureError) else 422
 
 
-def problem(status: int, code: str, title: str, **more: Any) -> JSONResponse:
+def problem(status: int, code: str, title: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
     """Returns an error for programs, as RFC 9457 describes it."""
     content = {"type": f"urn:toril:{code}", "title": title, "status": status, "code": code, **more}
-    return JSONResponse(content, status_code=status, media_type=PROBLEM)
+    return Response(json.dumps(content), status_code=status, media_type=PROBLEM, headers=headers)
 
 
 def for_program(request: Request) -> bool:
@@ -86,10 +88,8 @@ def on_user_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, UserError)  # noqa: S101 - registered for this class only
     status = status_of(error)
     if for_program(request):
-        answer: Response = problem(status, error.code, mask(str(error)))
-        if status == 401:
-            answer.headers["www-authenticate"] = "Bearer"
-        return answer
+        headers = {"www-authenticate": "Bearer"} if status == 401 else None
+        return problem(status, error.code, mask(str(error)), headers=headers)
     if error.code == "no-session" and request.method == "GET" and request.url.path != "/login":
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         address = "/login?" + urlencode({"next": wanted})
@@ -114,11 +114,20 @@ def on_http_error(request: Request, error: Exception) -> Response:
     """Answers an unknown address, or a method that it does not have."""
     assert isinstance(error, HTTPException)  # noqa: S101
     if for_program(request):
-        return problem(error.status_code, "no-such-address", str(error.detail))
+        code = {400: "unreadable-body", 405: "no-such-method"}.get(error.status_code, "no-such-address")
+        return problem(error.status_code, code, str(error.detail), headers=error.headers)
     message = f"{request.url.path}: there is no such page."
     return page(
         request, "error.html.jinja", status=error.status_code, code="no-such-page", message=message, title="Error"
     )
+
+
+def on_bug(request: Request, error: Exception) -> Response:
+    """Answers a request that met a bug; the server logs the trace."""
+    text = f"This is a bug of toril. The log of the console has its trace, request {request.state.request_id}."
+    if for_program(request):
+        return problem(500, "internal-error", text)
+    return page(request, "error.html.jinja", status=500, code="internal-error", message=text, title="Error")
 
 
 def with_query(request: Request, **changes: str | None) -> str:

@@ -41,7 +41,7 @@ class RunRequest(Record):
     environment: dict[Text, Text] = Field(default_factory=dict)
     tags: dict[Text, Text] = Field(default_factory=dict)
     against: Text | None = None  # an address to load instead of the suite's own
-    max_cost_usd: Annotated[float, Field(ge=0)] | None = None
+    max_cost_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
 class RequestFailure(Record):

@@ -168,7 +168,10 @@ class StoredObject(JsonObject):
 
     SCHEMA: ClassVar[str] = ""
     MOST_BYTES: ClassVar[int | None] = None
-    stored: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)  # the data as read
+    # The data as read.
+    stored: Annotated[Mapping[str, Any] | None, Field(exclude=True)] = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def members(self) -> dict[str, Any]:
         return super(StoredObject, self).members() if self.stored is None else dict(self.stored)

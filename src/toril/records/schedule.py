@@ -113,7 +113,7 @@ class SuiteSchedule(RecordPart):
     overrides: Annotated[tuple[Text, ...], Field(max_length=100)] = ()
     environment: dict[Text, Text] = Field(default_factory=dict)
     tags: dict[Text, Text] = Field(default_factory=dict)
-    max_cost_usd: Annotated[float, Field(ge=0)] | None = None
+    max_cost_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
     def command(self, store: str) -> list[str]:
         """Returns the command of a coordinator that runs the suite."""

@@ -58,7 +58,12 @@ def list_files(
     return Files(entries=found)
 
 
-@router.get("/files/{key:path}", response_class=Response)
+@router.get(
+    "/files/{key:path}",
+    response_class=Response,
+    response_description="The value.",
+    responses={307: {"description": "A presigned address of the bucket."}},
+)
 def get_file(request: Request, person: Viewer, key: str) -> Response:
     """Returns a value as a file, or redirects to a presigned address of the bucket."""
     _check_readable(checked(key))

@@ -23,7 +23,7 @@ def me(person: Viewer) -> Me:
     return Me(subject=person.subject, name=person.name, role=person.role)
 
 
-@router.get("/login")
+@router.get("/login", openapi_extra={"security": []})
 def sign_in(request: Request) -> SignIn:
     """Returns how `toril login` signs in; this address needs no token."""
     found: SignIn | None = request.app.state.setup.identity.sign_in

@@ -1,5 +1,6 @@
 """`/api/v1/runs`: search, start, stop, adjust, report, annotate and delete runs; `/api/v1/compare`."""
 
+from itertools import chain
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -8,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from toril.clock import Clock
 from toril.console.audit import audit
+from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.runs import State, head_of, seen, start_run
 from toril.plan.options import RunOptions
@@ -15,7 +17,7 @@ from toril.records import Outcome, Plan, Verdict, run_key
 from toril.records.console import RequestFailure, RunNote, RunRequest
 from toril.records.history import IndexRow
 from toril.records.summary import Summary
-from toril.reports import COMPARED, FORMATS, ComparedFormat, check, compared, pieces
+from toril.reports import FORMATS, TABLES, ComparedFormat, check, compared, pieces
 from toril.runs import activity, adjust, index, notes, stored
 from toril.runs.find import RUN_ID, run_in
 from toril.store import Store
@@ -53,6 +55,8 @@ class Running(BaseModel):
 class StartRun(BaseModel):
     """A run to start. Empty fields mean what the suite says."""
 
+    model_config = STRICT
+
     suite: str
     version: Annotated[int | None, Field(ge=1, description="Default: the current version.")] = None
     on: Literal["local", "fargate"] = "fargate"
@@ -88,12 +92,16 @@ class RunDetails(BaseModel):
 class NewRate(BaseModel):
     """A new rate: `500` (per second), `30/min`, `+20%` or `x2`."""
 
+    model_config = STRICT
+
     rate: Annotated[str, Field(max_length=40)]
     execution: str | None = None
 
 
 class NewNote(BaseModel):
     """A note on a run."""
+
+    model_config = STRICT
 
     text: Annotated[str, Field(min_length=1, max_length=4_000)]
 
@@ -196,23 +204,27 @@ def get_verdict(request: Request, person: Viewer, run_id: RunId) -> Response:
     return _record(request, run_id, "verdict.json")
 
 
-@router.get("/runs/{run_id}/report", response_class=StreamingResponse)
+@router.get("/runs/{run_id}/report", response_class=StreamingResponse, response_description="The report.")
 def get_report(
     request: Request,
     person: Viewer,
     run_id: RunId,
-    format: Annotated[str, Query(description=f"One of {', '.join(FORMATS)}.")] = "json",
-    table: str = "cells",
+    format: Annotated[str, Query(json_schema_extra={"enum": [*FORMATS]})] = "json",
+    table: Annotated[
+        str, Query(json_schema_extra={"enum": [*TABLES]}, description="Of `csv` and `parquet`.")
+    ] = "cells",
 ) -> StreamingResponse:
     """Returns a report of a judged run in any format of `toril report`, as a file."""
     check(format, table=table)
     store = _store(request)
     run_id = run_in(store, run_id, HERE)
     bundle = stored.judged(store, run_id, _clock(request).now(), measurements=FORMATS[format].timeline)
+    report = pieces(format, bundle, table)
+    first = next(report, b"")  # an error is answered as a problem, before the answer begins
     name = f"{run_id}.{FORMATS[format].extension}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
-    return StreamingResponse(pieces(format, bundle, table), media_type=media_type, headers=headers)
+    return StreamingResponse(chain((first,), report), media_type=media_type, headers=headers)
 
 
 @router.post("/runs/{run_id}/stop")
@@ -257,13 +269,13 @@ def delete_run(request: Request, person: Admin, run_id: RunId) -> Message:
     return Message(message=f"{run_id} is deleted")
 
 
-@router.get("/compare", response_class=Response)
+@router.get("/compare", response_class=Response, response_description="The comparison.")
 def compare_runs(
     request: Request,
     person: Viewer,
     base: str,
     head: str,
-    format: Annotated[ComparedFormat, Query(description=f"One of {', '.join(COMPARED)}.")] = "json",
+    format: ComparedFormat = "json",
 ) -> Response:
     """Compares two runs in a format of `toril compare`."""
     store, now = _store(request), _clock(request).now()

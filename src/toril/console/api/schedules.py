@@ -3,14 +3,16 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from toril.console.api.runs import Message
 from toril.console.audit import audit
 from toril.console.deployed import Scheduler
+from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.locations import places_of
 from toril.errors import OptionError
+from toril.records.document import Text
 from toril.records.schedule import SuiteSchedule
 from toril.runs.schedules import next_runs
 
@@ -21,7 +23,8 @@ Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", descrip
 class NewSchedule(SuiteSchedule):
     """A schedule to create or change."""
 
-    model_config = ConfigDict(defer_build=False)
+    model_config = ConfigDict(defer_build=False, **STRICT)
+    overrides: Annotated[tuple[Text, ...], Field(max_length=100, strict=False)] = ()
 
 
 class Listed(BaseModel):

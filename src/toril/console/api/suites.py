@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from toril.clock import Clock
 from toril.console.api.runs import Message
 from toril.console.audit import no_change
+from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
 from toril.errors import OptionError, StoreError
 from toril.plan.options import RunOptions
@@ -25,13 +26,16 @@ router = APIRouter(tags=["suites"])
 MOST_OF_SUITE = suites.MOST_BYTES
 
 Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the suite.")]
+Number = Annotated[int, Path(ge=0, lt=1 << 31, description="Number of the version.")]
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the content, in hexadecimal digits.")]
 
 
 class NewVersion(BaseModel):
     """A version to save. `expected`: the version that was edited, 0 for a new suite; null: whatever is there."""
 
-    files: Annotated[dict[str, str], Field(max_length=1_000, description="SHA-256 by path.")]
+    model_config = STRICT
+
+    files: Annotated[dict[str, str], Field(min_length=1, max_length=1_000, description="SHA-256 by path.")]
     comment: Annotated[str, Field(max_length=500)] = ""
     expected: Annotated[int | None, Field(ge=0)] = None
     origin: SuiteOrigin | None = None
@@ -39,6 +43,8 @@ class NewVersion(BaseModel):
 
 class ToCheck(BaseModel):
     """Files to check, and the options of a run."""
+
+    model_config = STRICT
 
     files: Annotated[dict[str, str], Field(max_length=1_000, description="SHA-256 by path.")]
     on: Annotated[str, Field(pattern="^(local|fargate)$")] = "fargate"
@@ -66,6 +72,8 @@ class CheckedSuite(BaseModel):
 
 class Upload(BaseModel):
     """A content to upload."""
+
+    model_config = STRICT
 
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     size: Annotated[int, Field(ge=0, le=MOST_OF_SUITE)]
@@ -99,13 +107,15 @@ def get_versions(request: Request, person: Viewer, name: Name) -> list[SuiteVers
 
 
 @router.get("/suites/{name}/versions/{number}")
-def get_version(request: Request, person: Viewer, name: Name, number: int) -> SuiteVersion:
+def get_version(request: Request, person: Viewer, name: Name, number: Number) -> SuiteVersion:
     """Returns one version of a suite."""
     return suites.current(_store(request), name, number)
 
 
-@router.get("/suites/{name}/versions/{number}/files/{path:path}", response_class=Response)
-def get_suite_file(request: Request, person: Viewer, name: Name, number: int, path: str) -> Response:
+@router.get(
+    "/suites/{name}/versions/{number}/files/{path:path}", response_class=Response, response_description="The file."
+)
+def get_suite_file(request: Request, person: Viewer, name: Name, number: Number, path: str) -> Response:
     """Returns one file of a version."""
     _, files = suites.read(_store(request), name, number)
     if path not in files:

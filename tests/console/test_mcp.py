@@ -1,0 +1,159 @@
+"""The tools for assistants: at `/mcp` with a bearer token, and over stdio."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import ClientSession, StdioServerParameters, stdio_client
+
+from tests.console import served
+from tests.console.served import Started
+from tests.console.test_api import saved
+from tests.reports import examples
+from toril.records import Stop, run_key
+from toril.records.console import AuditLine
+from toril.runs import notes
+from toril.runs.history import record_of, remember
+from toril.store import FolderStore
+
+OVER = examples.plan().run_id
+READING = {
+    "list_suites", "read_suite", "read_baseline", "list_runs", "read_run", "list_files", "watch_run", "compare_runs",
+    "list_locations", "list_schedules",
+}  # fmt: skip
+CHANGING = {"start_run", "stop_run", "adjust_rate", "add_note"}
+HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """A store with a suite, a judged run, which is the baseline, and a running one."""
+    found = FolderStore(tmp_path / "store")
+    saved(found)
+    served.stored(found, examples.passed())
+    remember(found, record_of(examples.passed()))
+    served.running(found, served.progress())
+    notes.set_baseline(found, "shop", OVER, by="ada", at=served.NOW)
+    return found
+
+
+class Assistant:
+    """A client of `/mcp`; each of its requests stands alone."""
+
+    def __init__(self, store: FolderStore, role: Any = "admin", by: str = "token", **more: Any) -> None:
+        self.http = served.client(store, role, by=by, **more)
+
+    def ask(self, method: str, **params: Any) -> Any:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        answer = self.http.post("/mcp", json=body, headers=HEADERS)
+        assert answer.headers["content-type"].startswith("application/json"), answer.text
+        return answer.json()["result"]
+
+    def tools(self) -> set[str]:
+        return {one["name"] for one in self.ask("tools/list")["tools"]}
+
+    def call(self, tool: str, **arguments: Any) -> Any:
+        """Returns the result of a tool as data, or the text of its error."""
+        found = self.ask("tools/call", name=tool, arguments=arguments)
+        text = "".join(one["text"] for one in found["content"])
+        if found.get("isError"):
+            return text
+        content = found.get("structuredContent", {"result": text})
+        return content["result"] if set(content) == {"result"} else content
+
+
+def audited(store: FolderStore) -> list[tuple[str, str]]:
+    lines = [AuditLine.from_json(store.get(key), key) for key in store.keys("audit/")]
+    return [(line.what, line.target) for line in lines]
+
+
+def test_a_client_is_greeted_and_sees_the_tools_of_its_role(store: FolderStore) -> None:
+    hello = Assistant(store).ask(
+        "initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo={"name": "test", "version": "1"}
+    )
+    assert hello["serverInfo"]["name"] == "toril"
+    assert Assistant(store, "viewer").tools() == READING
+    assert Assistant(store, "operator").tools() == Assistant(store).tools() == READING | CHANGING
+
+
+def test_reading_tools_return_what_the_store_has_and_change_nothing(store: FolderStore) -> None:
+    viewer = Assistant(store, "viewer")
+    before = list(store.keys(""))
+    assert [(one["name"], one["last_run"]) for one in viewer.call("list_suites")] == [("shop", OVER)]
+    assert viewer.call("read_suite", name="shop")["files"].keys() == {"suite.yml"}
+    assert viewer.call("read_baseline", suite="shop")["run_id"] == OVER
+    assert [one["run_id"] for one in viewer.call("list_runs", suite="shop")["runs"]] == [OVER]
+    read = viewer.call("read_run", run=OVER[:12])
+    assert (read["run_id"], read["verdict"]["outcome"]) == (OVER, "passed")
+    assert read["summary"]["labels"]["checkout"]["response_us"]["p95"] > 0
+    assert {one["path"] for one in viewer.call("list_files", run=OVER)} >= {"summary.json", "verdict.json"}
+    assert viewer.call("watch_run", run_id=served.LIVE)["progress"]["figures"]["samples"] == 9000
+    assert "checkout" in viewer.call("compare_runs", base=OVER, head=OVER)
+    assert viewer.call("list_locations") == viewer.call("list_schedules") == []
+    assert list(store.keys("")) == before
+
+
+def test_changing_tools_act_for_the_person_and_leave_audit_lines(store: FolderStore) -> None:
+    starts = Started()
+    operator = Assistant(store, "operator", starter=starts, max_cost_usd=2.0)
+    run_id = operator.call("start_run", suite="shop", on="local", max_cost_usd=5.0)["run_id"]
+    assert [(one.run_id, one.by, one.max_cost_usd) for one in starts.requests] == [(run_id, "Ada", 2.0)]
+    operator.call("stop_run", run_id=served.LIVE)
+    assert Stop.from_json(store.get(run_key(served.LIVE, "stop.json")), "").cause == "user"
+    operator.call("add_note", run_id=OVER, text="slow since the deployment")
+    assert [one.by for one in notes.notes_of(store, OVER)] == ["Ada"]
+    assert sorted(audited(store)) == [("run.note", OVER), ("run.start", run_id), ("run.stop", served.LIVE)]
+
+
+def test_a_tool_that_the_role_does_not_allow_does_nothing(store: FolderStore) -> None:
+    assert "stop_run" in json.dumps(
+        Assistant(store, "viewer")
+        .http.post(
+            "/mcp",
+            json={
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "tools/call",
+                "params": {"name": "stop_run", "arguments": {"run_id": served.LIVE}},
+            },
+            headers=HEADERS,
+        )
+        .json()
+    )
+    assert store.find(run_key(served.LIVE, "stop.json")) is None
+
+
+def test_errors_carry_their_code(store: FolderStore) -> None:
+    assistant = Assistant(store)
+    assert "(no-such-run)" in assistant.call("read_run", run="20260101T000000Z-none-0000")
+    assert "(no-such-suite)" in assistant.call("read_suite", name="none")
+    assert "(run-not-over)" in assistant.call("read_run", run=served.LIVE)
+    assert audited(store) == []
+
+
+def test_a_browsers_session_is_refused(store: FolderStore) -> None:
+    answer = Assistant(store, by="session").http.post("/mcp", json={}, headers=HEADERS)
+    assert (answer.status_code, answer.json()["code"]) == (403, "token-only")
+
+
+@pytest.mark.live
+def test_an_assistant_on_this_machine_uses_a_store_by_stdio(store: FolderStore) -> None:
+    arguments = ["-m", "toril", "mcp", "--store", str(store.folder)]
+    server = StdioServerParameters(command=sys.executable, args=arguments)
+
+    async def talk() -> tuple[set[str], Any, Any]:
+        async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
+            await session.initialize()
+            tools = {one.name for one in (await session.list_tools()).tools}
+            runs = await session.call_tool("list_runs", {})
+            noted = await session.call_tool("add_note", {"run_id": OVER, "text": "fine"})
+            return tools, runs.structured_content, noted.is_error
+
+    tools, runs, failed = anyio.run(talk)
+    assert tools == READING | CHANGING
+    assert [one["run_id"] for one in runs["runs"]] == [OVER]
+    assert not failed
+    assert [one.text for one in notes.notes_of(store, OVER)] == ["fine"]
