@@ -2,47 +2,15 @@
 
 import json
 import sys
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from tests.cloud.stand_in import DIGEST, push_stand_in
 from tests.cloud.web import web
-from tests.fargate.stage import HOME, REPOSITORY, Stage
-from tests.infra.granted import ACCOUNT, BUCKET, RUN, Place, denied
-from tests.infra.world import World, world
-from tools.console_zip import build
+from tests.fargate.stage import HOME
+from tests.infra.granted import ACCOUNT, BUCKET, RUN, denied
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("console")]
-PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
-CONSOLE = {"admin": "ada@example.com", "architecture": "x86-64", "maxCost": 20}
 LOGS = "/toril/main/console"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """A deployed console, and its home region."""
-
-    world: World
-    hub: Any
-    address: str
-    place: Place
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    package = tmp_path_factory.mktemp("console") / "console.zip"
-    build("x86-64", PYTHON, package)
-    with world(auth=True) as found:
-        hub = found.stack("hub", console={**CONSOLE, "package": str(package)})
-        assert set(hub.up()) == {"create"}
-        found.stack(HOME, home=True, idleAlarm=False, flavours={"slim": {"digest": DIGEST}}).up()
-        push_stand_in(found.cloud, REPOSITORY, [HOME])
-        outputs = {name: one.value for name, one in hub.automation.outputs().items()}
-        stage = Stage(world=found, bucket=BUCKET, regions=(HOME, HOME))
-        stage.set_image([sys.executable, "-c", "import time; time.sleep(60)"])
-        yield Site(world=found, hub=hub, address=outputs["console"], place=Place(stage, listed="", unlisted=""))
 
 
 @pytest.fixture
@@ -124,11 +92,15 @@ def test_the_function_reads_the_store_and_writes_only_records_of_people(site):
     s3.delete_object(Bucket=BUCKET, Key=f"{RUN}/plan.json")
     denied(s3.delete_object, Bucket=BUCKET, Key="deployments/x.json")
     denied(s3.delete_object, Bucket=BUCKET, Key="audit/a.json")
+    for one in root.list_objects_v2(Bucket=BUCKET)["Contents"]:
+        if root.get_object(Bucket=BUCKET, Key=one["Key"])["Body"].read() == b"{}":
+            root.delete_object(Bucket=BUCKET, Key=one["Key"])
 
 
 def test_the_function_starts_coordinators_in_the_home_region_and_nothing_else(site):
     place, who = site.place, site.place.acting("console")
     ecs = place.client("ecs", who, HOME)
+    site.stage.set_image([sys.executable, "-c", "import time; time.sleep(60)"])
     coordinator = place.task(place.home, taskDefinition=place.home.home.coordinator)
     assert ecs.run_task(**coordinator)["tasks"]
     denied(ecs.run_task, **place.task(place.home))
@@ -137,6 +109,7 @@ def test_the_function_starts_coordinators_in_the_home_region_and_nothing_else(si
     denied(ecs.run_task, **{**coordinator, "enableExecuteCommand": True})
     denied(ecs.stop_task, cluster=place.home.cluster, task="a" * 32)
     denied(ecs.register_task_definition, family="toril_coordinator-x86-64", containerDefinitions=[{"name": "a"}])
+    site.stage.tidy()
 
 
 def schedule(site, group, role):

@@ -7,6 +7,10 @@ from pydantic import Field
 from toril.records.document import Record, Seconds, Text
 from toril.records.plan import LauncherName, SuiteOrigin
 
+# Where `toril login` waits for the authorisation code. An issuer compares it exactly.
+LOGIN_PORT = 8400
+LOGIN_CALLBACK = f"http://localhost:{LOGIN_PORT}/callback"
+
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 SuiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 

@@ -20,8 +20,8 @@ from urllib3.exceptions import HTTPError
 from toril.clock import Clock
 from toril.errors import InfrastructureError, StoreError
 from toril.proxies import pool_for
+from toril.records.console import LOGIN_CALLBACK, LOGIN_PORT
 
-PORT = 8400  # of the loopback address; an issuer knows this address exactly
 EARLIER_S = 60.0  # a token is renewed before it expires
 WAIT_S = 300.0  # for the browser
 DONE = b"<!doctype html><title>toril</title><p>You are signed in. You can close this page."
@@ -76,11 +76,10 @@ def login(address: str, clock: Clock, show: Callable[[str], None]) -> None:
     issuer = _json("GET", f"{about['issuer'].rstrip('/')}/.well-known/openid-configuration")
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    back = f"http://localhost:{PORT}/callback"
     query = {
         "response_type": "code",
         "client_id": about["client_id"],
-        "redirect_uri": back,
+        "redirect_uri": LOGIN_CALLBACK,
         "scope": about["scope"],
         "state": state,
         "code_challenge": challenge,
@@ -90,7 +89,7 @@ def login(address: str, clock: Clock, show: Callable[[str], None]) -> None:
     form = {
         "grant_type": "authorization_code",
         "code": code,
-        "redirect_uri": back,
+        "redirect_uri": LOGIN_CALLBACK,
         "client_id": about["client_id"],
         "code_verifier": verifier,
     }
@@ -164,9 +163,9 @@ def _awaited_code(address: str, state: str, show: Callable[[str], None], clock: 
             """Prints nothing: the address has the code."""
 
     try:
-        server = http.server.HTTPServer(("127.0.0.1", PORT), Handler)
+        server = http.server.HTTPServer(("127.0.0.1", LOGIN_PORT), Handler)
     except OSError as error:
-        text = f"port {PORT} of this machine is in use, and the sign-in needs it: {error.strerror}"
+        text = f"port {LOGIN_PORT} of this machine is in use, and the sign-in needs it: {error.strerror}"
         raise InfrastructureError(text, code="port-in-use") from error
     with server:
         server.timeout = 1.0
