@@ -1,7 +1,10 @@
 """The pages of one run, in process: states, roles, files, hostile texts."""
 
 import gzip
+import io
 import json
+import random
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -11,6 +14,7 @@ from tests.console.served import LIVE, NOW, TOKEN, Started, client, live_plan, p
 from tests.records.test_stored import RUNS, copied
 from tests.reports import examples
 from tests.reports.parsed import Page
+from toril.console import web
 from toril.console.pages import run as run_pages
 from toril.console.pages import run_files
 from toril.records import Launch, Rate, Start, Stop, rate_key, run_key
@@ -300,6 +304,18 @@ def test_a_large_file_comes_from_the_bucket(store, run_id):
     answer = client(store, presign=lambda key: f"https://bucket.test/{key}").get(f"/runs/{run_id}/files/large.bin")
 
     assert (answer.status_code, answer.headers["location"]) == (303, f"https://bucket.test/runs/{run_id}/large.bin")
+
+
+def test_a_made_file_that_is_too_large_for_an_answer_comes_from_the_bucket(store):
+    data = random.Random(1).randbytes(web.MOST_THROUGH)  # which no zip makes smaller
+    save(store, "shop", {"suite.yml": b"execution: []", "feed.bin": data}, by="ada", at=0.0)
+
+    answer = client(store, presign=lambda key: f"https://bucket.test/{key}").get("/suites/shop/download")
+
+    key = answer.headers["location"].removeprefix("https://bucket.test/")
+    assert (answer.status_code, key.rpartition("/")[2]) == (303, "shop-1.zip")
+    with zipfile.ZipFile(io.BytesIO(store.get(key))) as archive:
+        assert archive.read("shop/feed.bin") == data
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_the_command_reads_the_run_through_the_console(site, watched, laptop):
 
 
 def test_a_large_file_of_a_run_comes_from_the_bucket(site, ada, watched):
-    content = bytes(range(256)) * (2 << 12)
+    content = bytes(range(256)) * (4 << 12)
     site.stage.store.put(f"runs/{watched.run_id}/workers/1/evidence.html", content)
     answer = ada.get(f"/runs/{watched.run_id}/files/workers/1/evidence.html")
     assert answer.url.host.endswith(f".s3.{HOME}.amazonaws.com")

@@ -16,7 +16,7 @@ from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.runs import Seen, checked_id, head_of, seen
-from toril.console.web import attachment, page, see
+from toril.console.web import download, page, see
 from toril.errors import InfrastructureError, NoSuchRunError, StoreError, UserError
 from toril.launchers.prepare import read_deployments
 from toril.records import Plan, run_key
@@ -80,7 +80,7 @@ def report(request: Request, person: Viewer, run_id: str, format: str = "json", 
     known = FORMATS.get(format)
     bundle = _bundle(request, run_id, measurements=known is not None and known.timeline)
     data = render(format, bundle, table)
-    return attachment(data, f"{run_id}.{FORMATS[format].extension}")
+    return download(request, data, f"{run_id}.{FORMATS[format].extension}")
 
 
 @router.get("/runs/{run_id}/stop")

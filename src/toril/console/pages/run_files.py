@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from toril.console.identity import Viewer
 from toril.console.runs import checked_id, head_of
-from toril.console.web import attachment, page
+from toril.console.web import MOST_THROUGH, attachment, page
 from toril.errors import NoSuchRunError, StoreError
 from toril.masking import mask
 from toril.records import run_key
@@ -15,7 +15,6 @@ from toril.store import Store
 from toril.store.keys import is_key
 
 router = APIRouter()
-MOST_THROUGH = 5 << 20  # bytes; the bucket itself serves larger files
 MOST_OF_FOLDER = 64 << 20  # without presigned addresses
 MOST_SHOWN = 64 << 10  # bytes of a text on a page: its end
 MOST_LISTED = 2_000
