@@ -35,7 +35,7 @@ test: $(if $(ARGS),,check) $(FOR_TESTS) ## check and test, first installing what
 test-all: check $(FOR_TESTS) ## check and run all tests, with the examples of the night; takes up to an hour
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" HYPOTHESIS=--hypothesis-profile=night && set -ex && $(UNIT) $$HYPOTHESIS && $(LIVE) $$HYPOTHESIS && $(SOLO) $$HYPOTHESIS && $(MAKE) fuzz
 
-demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub and two regions by the real Pulumi engine into an embedded cloud; needs no account
+demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub with the console and two regions by the real Pulumi engine into an embedded cloud; needs no account
 	@tools/system-packages $(filter-out mvn chromium chromedriver,$(PROGRAMS)) || echo "Without them tasks are processes" >&2
 	@PULUMI="$$(tools/pulumi/build "$(CACHE)")" .venv/bin/python -m tools.demo_cloud
 

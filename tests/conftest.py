@@ -128,9 +128,9 @@ def guarded(stage_with_iam: "Stage") -> "Iterator[Stage]":
     stage_with_iam.tidy()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright occupies the thread's event loop, which tests of other files may need
 def browser() -> Iterator["Browser"]:
-    """Debian's Chromium. Playwright can have one browser a process, so all tests share this one."""
+    """Debian's Chromium."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("no Chromium: `make test` installs it on Debian")

@@ -85,7 +85,7 @@ def test_the_lock_of_npm_has_an_integrity_hash_and_no_address():
 
 def test_every_make_target_is_explained():
     makefile = (ROOT / "Makefile").read_text()
-    (declared,) = re.findall(r"^\.PHONY: (demo .*)", makefile, re.MULTILINE)
+    (declared,) = re.findall(r"^\.PHONY: (.* demo .*)", makefile, re.MULTILINE)
     explained = re.findall(r"^([a-z-]+):.* ## ", makefile, re.MULTILINE)
     assert sorted(declared.split()) == sorted(explained)
     targets = set(re.findall(r"^([a-z-]+):(?!=)", makefile, re.MULTILINE))

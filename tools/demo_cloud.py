@@ -3,6 +3,8 @@
 Real parts: the Pulumi engine, and the image in the regions' registries. Tasks run as containers, or as processes if
 podman is missing. The tests provide AWS itself and the engine's `aws` provider, on loopback only.
 
+The hub has the console too, with a Cognito user pool. `KEEP=1` keeps everything until Ctrl-C, for a browser.
+
 `python -m tools.demo_cloud OPTION…` passes options to `toril run`, such as `--report html=report.html`.
 """
 
@@ -24,6 +26,7 @@ from tests.cloud.embedded import Cloud, embedded_cloud
 from tests.cloud.skopeo import push
 from tests.cloud.stand_in import WORKER, push_stand_in
 from tests.infra.engine.stacks import Engine, engine
+from tools import demo_site as site
 from tools import demo_stacks as stacks
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +51,8 @@ def main() -> int:
         demo = Demo(cloud, pulumi, Path(folder), contained)
         stacks.copy(demo.project)
         console.rule("Stacks")
+        stacks.start(console, pulumi, demo.project)
+        site.prepare(console, pulumi, demo.project)
         stacks.deploy(console, pulumi, demo.project)
         console.rule("Image")
         digests = demo.images() if contained else demo.processes()
@@ -57,6 +62,17 @@ def main() -> int:
         console.rule("Run")
         set_up_s = time.monotonic() - began
         code = demo.run(address, sys.argv[1:])
+        console.rule("Console")
+        deployed = site.address_of(pulumi, demo.project)
+        password = site.visit(console, cloud, deployed)
+        console.print(f"The console's address: {deployed}")
+        if os.environ.get("KEEP"):
+            site.keep(console, cloud, deployed, password)
+        else:
+            console.print(
+                "It exists in the embedded cloud only. KEEP=1 keeps that, and prints how a browser gets there."
+            )
+        console.rule("What is left")
         demo.show_what_is_left()
     console.print(
         f"\nSetting up took {set_up_s:.0f} s, the whole demo {time.monotonic() - began:.0f} s. Nothing of it is left."

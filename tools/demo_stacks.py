@@ -26,10 +26,14 @@ def copy(project: Path) -> None:
     shutil.copytree(ROOT / "infra", project / "infra", ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def deploy(console: Console, pulumi: Engine, project: Path) -> None:
-    """Deploys the hub, then the regions in parallel; then deploys again, to show that nothing changes."""
+def start(console: Console, pulumi: Engine, project: Path) -> None:
+    """Makes the stacks, without resources."""
     for stack in STACKS:
         run(console, pulumi, project, "stack", "init", stack)
+
+
+def deploy(console: Console, pulumi: Engine, project: Path) -> None:
+    """Deploys the hub, then the regions in parallel; then deploys again, to show that nothing changes."""
     run(console, pulumi, project, *UP, HUB)
     side_by_side(console, pulumi, project, [(*UP, region) for region in REGIONS])
     console.print("\nA second deployment changes nothing:\n")

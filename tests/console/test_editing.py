@@ -238,11 +238,23 @@ def test_files_are_edited_renamed_and_removed_as_versions(tmp_path):
     assert suites.read(one.store, "shop")[1]["data/users.csv"] == b"user\nbob\n"
     client.post(address, data={"do": "rename", "path": "data/users.csv", "to": "people.csv"})
     assert set(suites.read(one.store, "shop")[1]) == {"suite.yml", "people.csv"}
-    for wrong in ({"do": "rename", "path": "people.csv", "to": "../people.csv"}, {"do": "remove", "path": "suite.yml"}):
+    moves = [{"do": "rename", "path": "people.csv", "to": to} for to in ("../people.csv", "", "suite.yml")]
+    for wrong in (*moves, {"do": "remove", "path": "suite.yml"}):
         assert client.post(address, data=wrong).status_code == 422
     client.post(address, data={"do": "remove", "path": "people.csv"})
     assert set(suites.read(one.store, "shop")[1]) == {"suite.yml"}
     assert suites.current(one.store, "shop").number == 5
+
+
+def test_a_conflict_of_a_file_keeps_the_typed_text(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    client, address = one.client(), "/suites/shop/files"
+    client.post(address, data={"do": "upload"}, files={"file": ("a.txt", b"theirs")})
+    page = client.post(address, data={"do": "save", "path": "a.txt", "text": "mine", "version": "1"})
+    assert page.status_code == 409
+    assert "+mine" in page.text
+    assert 'name="version" value="2"' in page.text
 
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -367,19 +379,21 @@ def test_each_change_has_its_line_in_the_audit(tmp_path):
     one.client().post("/suites/new", data=first(one, do="yaml"))
     assert list(one.store.keys("audit/")) == []
     one.client().post("/suites/new", data=first(one, do="start"))
+    one.client().post("/suites/new", data=first(one, name="other", do="save"))
     one.client().post("/suites/shop/files", files={"file": ("a.csv", b"1")})
     one.client().post("/schedules", data={"suite": "shop", "preset": "nightly", "timezone": "UTC", "name": "nightly"})
     one.client().post("/schedules/nightly/delete")
     one.client().post("/suites/shop/delete")
     lines = [AuditLine.from_json(one.store.get(key), key) for key in one.store.keys("audit/")]
-    assert {(line.what, line.target) for line in lines} == {
-        ("suite.save", "shop"),
+    assert sorted((line.what, line.target) for line in lines) == [
         ("run.start", one.starter.requests[0].run_id),
-        ("suite.files", "shop"),
         ("schedule.create", "nightly"),
         ("schedule.delete", "nightly"),
         ("suite.delete", "shop"),
-    }
+        ("suite.files", "shop"),
+        ("suite.save", "other"),
+        ("suite.save", "shop"),
+    ]
 
 
 def test_a_large_upload_goes_past_the_console(tmp_path):

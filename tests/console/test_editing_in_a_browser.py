@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI, Request, Response
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 from starlette.datastructures import UploadFile
 
 from tests.console.editing import Bucket, Console, console
@@ -40,7 +40,20 @@ def page(browser: Browser, one) -> Iterator[Page]:
         assert [one for one in wrong if "status of 4" not in one] == []  # a refused form is an answer
 
 
+def questions(page: Page) -> list[str]:
+    """Returns the kinds of the browser's own questions from now on; each is accepted."""
+    asked: list[str] = []
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
+    return asked
+
+
 def test_from_nothing_to_a_run_in_two_locations(page, one):
+    asked = questions(page)
     page.goto("/suites")
     page.get_by_role("link", name="Create the first suite").click()
     page.get_by_label("Address", exact=True).fill("https://shop.example.com/search?q=lamp")
@@ -50,6 +63,7 @@ def test_from_nothing_to_a_run_in_two_locations(page, one):
     page.get_by_label("Location 2", exact=True).fill("sevilla")
     page.get_by_label("Ramp-up", exact=True).fill("30s")
     page.get_by_role("button", name="+ criterion").click()
+    expect(page.get_by_label("Criterion 3: measure")).to_be_focused()
     page.get_by_label("Criterion 3: limit").fill("30x")
     expect(page.locator("[data-error='criteria.2.threshold']")).to_be_visible()
     expect(page.locator("#check svg")).to_be_visible()
@@ -59,6 +73,7 @@ def test_from_nothing_to_a_run_in_two_locations(page, one):
     expect(page.locator("#check")).to_contain_text("sevilla")
     page.get_by_role("button", name="Save and start").click()
     page.wait_for_url("**/runs/*")
+    assert asked == []  # a save is not a loss
     (request,) = one.starter.requests
     assert request.suite == "shop"
     text = suites.read(one.store, "shop")[1]["suite.yml"].decode()
@@ -88,8 +103,9 @@ def test_unsaved_changes_are_offered_again_until_they_are_saved(page, one):
     page.get_by_label("Address", exact=True).fill("https://shop.example.com")
     page.get_by_label("Users, in total").fill("42")
     page.wait_for_timeout(500)  # the draft is kept when typing pauses
-    page.on("dialog", lambda dialog: dialog.accept())
+    asked = questions(page)
     page.goto("/suites")
+    assert asked == ["beforeunload"]
     page.goto("/suites/new")
     page.get_by_role("button", name="Restore them").click()
     expect(page.get_by_label("Users, in total")).to_have_value("42")

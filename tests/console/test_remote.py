@@ -21,6 +21,7 @@ from tests.refusals import refused
 from tests.reports import examples
 from toril.cli import app
 from toril.errors import InfrastructureError, StoreError
+from toril.records.console import RunRequest
 from toril.runs import index, suites
 from toril.runs.history import record_of, remember
 from toril.store import FolderStore, open_store
@@ -84,6 +85,66 @@ def test_commands_report_list_and_stop_through_a_console(behind: FolderStore, ad
     live = served.running(behind, served.progress())
     assert CliRunner().invoke(app, ["stop", live, "--store", address]).exit_code == 0
     assert behind.find(f"runs/{live}/stop.json") is not None
+
+
+def test_commands_watch_compare_fetch_and_adjust_through_a_console(
+    behind: FolderStore, address: str, tmp_path: Path
+) -> None:
+    first = served.stored(behind, examples.passed())
+    second = served.stored(behind, examples.passed(), run_id="20261124T160405Z-shop-1a2c")
+    assert CliRunner().invoke(app, ["watch", first, "--store", address]).exit_code == 0
+    compared = CliRunner().invoke(app, ["compare", first, second, "--store", address, "--format", "json"])
+    assert json.loads(compared.stdout)["base"]["run_id"] == first
+    copy = FolderStore(tmp_path / "copy")
+    done = CliRunner().invoke(app, ["fetch", first, "--store", address, "--to", str(copy.folder)])
+    assert done.exit_code == 0, done.output
+    assert {key: copy.find(key) for key in copy.keys("runs/")} == {
+        key: behind.find(key) for key in behind.keys(f"runs/{first}/")
+    }
+    live = served.running(behind, served.progress())
+    with refused("run-not-started", error=StoreError):
+        CliRunner().invoke(app, ["adjust", live, "--rate", "50", "--store", address], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["runs", "--prune", "30d"],
+        ["watch", served.LIVE, "--take-over"],
+        ["sweep", served.LIVE],
+        ["run", "SUITE"],
+        ["doctor", "--on", "fargate"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_a_console_does_not_serve_changes_nothing(
+    behind: FolderStore, address: str, tmp_path: Path, command: list[str]
+) -> None:
+    served.stored(behind, examples.passed())
+    served.running(behind, served.progress(), plan=served.live_plan(on="fargate"), renewed_at=1.0)
+    (tmp_path / "suite.yml").write_bytes(SUITE)
+    before = {key: behind.find(key) for key in behind.keys("")}
+    written = [str(tmp_path / "suite.yml") if word == "SUITE" else word for word in command]
+    with refused("not-through-console", address):
+        CliRunner().invoke(app, [*written, "--store", address], catch_exceptions=False)
+    assert {key: behind.find(key) for key in behind.keys("")} == before
+
+
+def test_a_run_is_started_and_reported_through_a_console(
+    behind: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ending(Started):
+        def start(self, request: RunRequest) -> None:
+            super().start(request)
+            served.stored(behind, examples.passed(), run_id=request.run_id)
+
+    monkeypatch.setenv("TORIL_TOKEN", "a-token")
+    (tmp_path / "suite.yml").write_bytes(SUITE)
+    starts = Ending()
+    with served.serving(behind, starter=starts, by="token") as url:
+        done = CliRunner().invoke(app, ["run", str(tmp_path), "--on", "fargate", "--store", url, "--max-cost", "2"])
+    assert done.exit_code == 0, done.output
+    assert [(one.on, one.max_cost_usd, one.by) for one in starts.requests] == [("fargate", 2.0, "Ada")]
 
 
 def test_push_uploads_contents_once(behind: FolderStore, address: str, tmp_path: Path) -> None:

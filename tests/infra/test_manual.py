@@ -106,5 +106,7 @@ def test_the_demo_deploys_a_hub_and_two_regions_twice_and_prints_them(tmp_path):
     assert "TORIL_STORE=s3://toril-123456789012-us-east-1" in again
     assert "localhost/toril:slim docker://" in again or "Tasks run as processes" in again
     assert "PASSED   two-regions" in again or "INCONCLUSIVE   two-regions" in again
+    assert re.search(r"curl -i https://\S+\.cloudfront\.net/  303, location: /login", again)
+    assert re.search(r"opens https://\S+\.cloudfront\.net/runs  200, “Runs", again)
     assert again.count("Running tasks in") == again.count(": 0\n")
     assert re.search(r"Setting up took (\d+) s", again)

@@ -30,7 +30,7 @@ from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
 from toril.runs.index import Query, pack
-from toril.store import is_console, open_store
+from toril.store import check_served, is_console, open_store
 from toril.text import plural
 
 
@@ -202,6 +202,7 @@ def runs(
     query = Query(suite=suite, outcome=outcome, tags=read_pairs("--tag", tag or ()))
     opened, now = open_store(store), SystemClock().now()
     if prune is not None:
+        check_served(opened, "toril runs --prune")
         gone = stored.prune(opened, read_age(prune), now)
         typer.echo(f"deleted {plural(len(gone), 'run')}" + "".join(f"\n  {run_id}" for run_id in gone), err=True)
     found = stored.listing(opened, now, query, limit + 1)

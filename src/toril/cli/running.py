@@ -335,7 +335,9 @@ def watch(
         from toril.reports import live
         from toril.run import carry_on
         from toril.signals import caught_interrupts
+        from toril.store import check_served
 
+        check_served(found, "toril watch --take-over")
         with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
             judged = carry_on(found, run_id, SystemClock(), view, interrupts)
         _conclude(found, judged, failing, [], quiet=quiet)
@@ -367,14 +369,15 @@ def doctor_command(
         from toril.launchers.prepare import preflight
         from toril.plan.options import plan_run
         from toril.runs.publish import local_suite
-        from toril.store import open_store
+        from toril.store import check_served, open_store
 
-        clock, planned = SystemClock(), None
+        clock, planned, opened = SystemClock(), None, open_store(store)
+        check_served(opened, "toril doctor --on fargate")
         if suite:
             with local_suite(suite) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
                 _, planned = plan_run(found.paths, wanted, clock.now())
-        findings = list(preflight(planned, open_store(store), clock).findings)
+        findings = list(preflight(planned, opened, clock).findings)
     typer.echo(render(findings), nl=False)
     if any(finding.state == "missing" for finding in findings):
         raise typer.Exit(InfrastructureError.exit_code)
@@ -414,8 +417,10 @@ def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None
     from toril.reports import live
     from toril.run import sweep_run
     from toril.runs.find import find_run
+    from toril.store import check_served
 
     found, run_id = find_run(run, store)
+    check_served(found, "toril sweep")
     with live.view(Console(stderr=True), quiet=quiet) as view:
         swept = sweep_run(found, run_id, SystemClock(), view)
     typer.echo(f"{run_id}: {len(swept.stopped)} running tasks stopped")

@@ -35,6 +35,7 @@ PAGES = (
     "run_files",
     "runs",
     "schedules",
+    "suite_files",
     "suites",
 )
 API = (

@@ -101,6 +101,13 @@ def is_console(store: Store) -> TypeGuard["ConsoleStore"]:
     return isinstance(store, ConsoleStore)
 
 
+def check_served(store: Store, command: str) -> None:
+    """Raises OptionError if the store is behind a console, because a console does not serve this command."""
+    if is_console(store):
+        text = f"--store {store.url}: a console does not serve `{command}`; use --store s3://… of the same store"
+        raise OptionError(text, code="not-through-console")
+
+
 def open_store(address: str, *, patience_s: float | None = None) -> Store:
     """Returns the store at a folder's path or a bucket's address; OptionError if it is neither.
 

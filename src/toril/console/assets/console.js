@@ -63,12 +63,8 @@
 
   // A form with data-guard asks before its changes are lost.
   let changed = false;
-  function guard(within) {
-    for (const form of within.querySelectorAll("form[data-guard]")) {
-      form.addEventListener("input", () => { changed = true; });
-      form.addEventListener("submit", () => { changed = false; });
-    }
-  }
+  document.addEventListener("input", (event) => { if (event.target.closest("form[data-guard]")) changed = true; });
+  document.addEventListener("submit", (event) => { if (event.target.matches("form[data-guard]")) changed = false; });
   addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
 
   // <button data-dialog="id"> opens a dialog; a dialog closes by its own buttons and by Escape.
@@ -115,11 +111,10 @@
   });
 
   document.addEventListener("keydown", keys);
-  document.addEventListener("htmx:load", (event) => { times(event.detail.elt); guard(event.detail.elt); });
+  document.addEventListener("htmx:load", (event) => times(event.detail.elt));
   document.addEventListener("DOMContentLoaded", () => {
     theme();
     times(document);
-    guard(document);
     charts();
     for (const button of document.querySelectorAll("[data-copy-link]")) button.hidden = !navigator.clipboard;
     const help = document.getElementById("help");

@@ -8,13 +8,17 @@ from fastapi.responses import Response
 
 from toril.console.identity import Viewer
 from toril.console.web import page
-from toril.records.history import IndexRow
+from toril.records.history import IndexRow, ListedRun
+from toril.records.progress import Progress, progress_key
 from toril.records.schedule import SuiteSchedule
 from toril.runs import activity, index, suites
 from toril.runs.schedules import next_runs
+from toril.store import Store
+from toril.store.records import find_record
 
 router = APIRouter()
 SPARK = 30  # runs in a suite's line
+MOST_GOING_ON = 12
 NIGHTS = ("run",)  # kinds whose figures are comparable from run to run
 
 
@@ -34,11 +38,16 @@ def home(request: Request, person: Viewer) -> Response:
     setup = request.app.state.setup
     now = setup.clock.now()
     cards = cards_of(index.all_rows(setup.store), suites.suite_names(setup.store))
-    going_on = activity.running(setup.store, now)
+    going_on = going_on_of(setup.store, activity.running(setup.store, now)[:MOST_GOING_ON])
     upcoming = upcoming_of(setup.schedules.schedules()[0], now) if setup.schedules else {}
     return page(
         request, "home.html.jinja", title="Home", cards=cards, going_on=going_on, upcoming=upcoming, spark_length=SPARK
     )
+
+
+def going_on_of(store: Store, running: Iterable[ListedRun]) -> list[tuple[ListedRun, Progress | None]]:
+    """Returns the runs that are going on, each with its figures; None before the first ones."""
+    return [(one, find_record(store, Progress, progress_key(one.row.run_id))) for one in running]
 
 
 def cards_of(rows: Iterable[IndexRow], stored: Iterable[str]) -> list[SuiteCard]:

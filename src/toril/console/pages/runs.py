@@ -110,7 +110,8 @@ def runs(
         tag=tag,
         filtered=filtered,
         suites=sorted({row.suite for row in every}),
-        rows=_shown(setup.store, found.rows, every, chosen),
+        rows=(rows := _shown(setup.store, found.rows, every, chosen)),
+        compared=any(cell.change for row in rows for cell in row.cells.values()),
         going_on=() if filtered or cursor else activity.running(setup.store, setup.clock.now()),
         columns=COLUMNS,
         chosen=chosen,
@@ -198,8 +199,15 @@ def _cell(name: str, row: IndexRow, base: IndexRow | None) -> Cell:
     if column.compared is not None and base is not None and base.run_id != row.run_id:
         own, other = column.compared(row), column.compared(base)
         if own is not None and other is not None:
-            change = text.difference(own - other, column.unit)
+            change = _change(own, other, column.unit)
     return Cell(column.show(row), change, tuple(row.tags.items()) if name == "tags" else ())
+
+
+def _change(own: float, other: float, unit: str) -> str:
+    """Returns a difference: of shares in points, else in per cent; both at the precision of the page."""
+    if unit == "%" or not other:
+        return text.difference(round(own - other, 2), unit)
+    return text.signed_percent(round(100 * (own / other - 1), 1))
 
 
 def _day(written: str) -> float:
