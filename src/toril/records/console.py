@@ -7,9 +7,9 @@ from pydantic import Field
 from toril.records.document import Record, Seconds, Text
 from toril.records.plan import LauncherName, SuiteOrigin
 
-# Where `toril login` waits for the authorisation code. An issuer compares it exactly.
-LOGIN_PORT = 8400
-LOGIN_CALLBACK = f"http://localhost:{LOGIN_PORT}/callback"
+# Where `toril login` waits for the authorisation code, on the first free port. An issuer compares addresses exactly.
+LOGIN_PORTS = (8400, 8401, 8402)
+LOGIN_CALLBACK = "http://localhost:{port}/callback"
 
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 SuiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
