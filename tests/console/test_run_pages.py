@@ -308,7 +308,7 @@ def test_a_large_file_comes_from_the_bucket(store, run_id):
 
 def test_a_made_file_that_is_too_large_for_an_answer_comes_from_the_bucket(store):
     data = random.Random(1).randbytes(web.MOST_THROUGH)  # which no zip makes smaller
-    save(store, "shop", {"suite.yml": b"execution: []", "feed.bin": data}, by="ada", at=0.0)
+    save(store, "shop", {"suite.yml": b"execution: []", "feed.bin": data}, by="ada", comment="", at=0.0, expected=None)
 
     answer = client(store, presign=lambda key: f"https://bucket.test/{key}").get("/suites/shop/download")
 

@@ -15,7 +15,7 @@ from typing import Any
 from tests.cloud.embedded import Decision
 from tests.cloud.proxy import Proxy, aws_proxy
 from tests.cloud.stand_in import DIGEST, push_stand_in
-from tests.fargate.stage import HOME, REPOSITORY, Stage
+from tests.fargate.stage import HOME, LATER, REPOSITORY, Stage
 from tests.infra.granted import BUCKET, Place
 from tests.infra.world import World, world
 from tools.console_zip import build
@@ -54,7 +54,8 @@ def console_site(folder: Path, **settings: Any) -> Iterator[Site]:
     with world(auth=True) as found, aws_proxy(found.cloud) as proxy:
         hub = found.stack("hub", console=asked)
         assert set(hub.up()) == {"create"}
-        found.stack(HOME, home=True, idleAlarm=False, flavours={"slim": {"digest": DIGEST}}).up()
+        more = {"caches": ["ecr-public"], "schedules": [LATER], "idleAlarm": False}
+        found.stack(HOME, home=True, flavours={"slim": {"digest": DIGEST}}, **more).up()
         push_stand_in(found.cloud, REPOSITORY, [HOME])
         found.cloud.set_functions(**proxy.settings())
         stage = Stage(world=found, bucket=BUCKET, regions=(HOME, HOME))

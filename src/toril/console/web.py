@@ -1,8 +1,8 @@
 """Renders templates, and turns errors into answers: a page for people, problem+json for programs."""
 
+import hashlib
 import json
 from collections.abc import Mapping
-import hashlib
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Operator, Person, Viewer
-from toril.console.runs import Seen, checked_id, head_of, seen
+from toril.console.runs import Seen, checked_id, head_of, present, seen
 from toril.console.web import download, page, see
 from toril.errors import InfrastructureError, NoSuchRunError, StoreError, UserError
 from toril.launchers.prepare import read_deployments
@@ -48,7 +48,7 @@ def run(request: Request, person: Viewer, run_id: str) -> Response:
     """The run in its state: requested, running, over."""
     setup = request.app.state.setup
     try:
-        found = seen(setup.store, run_id, setup.clock.now())
+        found = present(setup, run_id)
     except NoSuchRunError:  # its folder has expired; the history remains for years
         row = next((one for one in all_rows(setup.store) if one.run_id == run_id), None)
         if row is None:
