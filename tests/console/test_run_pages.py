@@ -137,6 +137,14 @@ def test_a_requested_run_is_shown_as_starting_until_it_fails(store):
     assert browser.get(f"/api/v1/runs/{LIVE}/live").json()["state"] == "refused"
 
 
+def test_a_requested_run_whose_coordinator_ended_says_why(store):
+    store.put(f"requests/{LIVE}.json", request_of(LIVE, at=NOW - 30).to_json())
+    browser = client(store, starter=Started(ended="no such image"))
+
+    assert browser.get(f"/api/v1/runs/{LIVE}/live").json()["state"] == "refused"
+    assert "no such image" in browser.get(f"/runs/{LIVE}").text
+
+
 def test_a_running_run_shows_its_figures_without_script(store):
     running(store, progress(90))
 
