@@ -38,7 +38,7 @@ FIELDS = (
     (r"scenarios\..*\.requests\[(\d+)\].*", "requests.{}.url"),
     (r"scenarios\.[^.]*", "address"),
     (r"toril\.curves\..*\[(\d+)\].*", "stages.{}.to"),
-    (r"toril\.(workers|tags).*", "{}"),
+    (r"toril\.(workers|quorum|description|tags).*", "{}"),
 )
 FIRST = SuiteForm(
     scenario="",
@@ -189,6 +189,8 @@ def _form(values: Mapping[str, str]) -> SuiteForm:
         "iterations",
         "think_time",
         "workers",
+        "quorum",
+        "description",
     )
     try:
         return SuiteForm.model_validate(

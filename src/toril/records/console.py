@@ -22,6 +22,8 @@ class SuiteVersion(Record):
     comment: Text = ""
     files: dict[Text, Text]  # path in the suite's folder → SHA-256
     origin: SuiteOrigin | None = None
+    description: Text = ""  # `toril.description` and `toril.tags`, for lists
+    tags: dict[Text, Text] = Field(default_factory=dict)
 
 
 class RunRequest(Record):

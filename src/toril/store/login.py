@@ -21,7 +21,8 @@ from toril.clock import Clock
 from toril.errors import InfrastructureError, StoreError
 from toril.proxies import pool_for
 
-PORT = 8400  # of the loopback address; an issuer knows this address exactly
+PORT = 8717  # of the loopback address; an issuer knows this address exactly
+CALLBACK = f"http://localhost:{PORT}/auth/callback"
 EARLIER_S = 60.0  # a token is renewed before it expires
 WAIT_S = 300.0  # for the browser
 DONE = b"<!doctype html><title>toril</title><p>You are signed in. You can close this page."
@@ -78,7 +79,7 @@ def login(address: str, clock: Clock, show: Callable[[str], None]) -> None:
         _safe(issuer[name])
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    back = f"http://localhost:{PORT}/callback"
+    back = CALLBACK
     query = {
         "response_type": "code",
         "client_id": about["client_id"],

@@ -31,8 +31,9 @@ router = APIRouter()
 
 @router.get("/suites/new")
 def new(request: Request, person: Operator) -> Response:
-    regions = list(planned.deployments(request.app.state.setup.store))
-    form = editor.FIRST.model_copy(update={"locations": {(regions or ["local"])[0]: "1"}})
+    regions = planned.deployments(request.app.state.setup.store)
+    first = min(regions, key=lambda name: regions[name].home is None, default="local")
+    form = editor.FIRST.model_copy(update={"locations": {first: "1"}})
     draft = Draft(form=form)
     return editor_page(request, draft.as_yaml() if request.query_params.get("view") == "yaml" else draft)
 
