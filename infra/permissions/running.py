@@ -94,18 +94,19 @@ def sweeper_policy(scope: Scope) -> Document:
 
 def task_statements(scope: Scope) -> list[Statement]:
     """Returns a run's rights in its regions' accounts, for this account's roles and for another account's launcher."""
+    logs = scope.arn("logs", f"log-group:{scope.names.log_group()}:*")
     return [
         allow("StartWorkers", ["ecs:RunTask"], [scope.workers], scope.started),
         _tag_tasks(scope),
         pass_roles("HandRolesToWorkers", [scope.role("worker", "*"), scope.role("execution", "*")], TASKS_SERVICE),
         *_stop_tasks(scope),
         *region_statements(scope),
+        allow("ReadLogs", ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"], [logs]),
     ]
 
 
 def region_statements(scope: Scope) -> list[Statement]:
-    """Returns the rights to read what preflight and `toril doctor` check in the regions, and the workers' log."""
-    logs = scope.arn("logs", f"log-group:{scope.names.log_group()}:*")
+    """Returns the rights to read what preflight and `toril doctor` check in the regions."""
     return [
         allow("ReadClusters", ["ecs:DescribeClusters"], [scope.cluster]),
         allow("ReadTaskDefinitions", ["ecs:DescribeTaskDefinition"], ANY),  # no resource-level permissions
@@ -117,7 +118,6 @@ def region_statements(scope: Scope) -> list[Statement]:
         ),  # nor have these
         allow("ReadRegions", ["ec2:DescribeRegions"], ANY),  # nor has this
         allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # nor has this
-        allow("ReadLogs", ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"], [logs]),
     ]
 
 

@@ -13,6 +13,7 @@ from tests.fargate.stage import HOME, REPOSITORY, Stage
 from tests.infra.granted import ACCOUNT, BUCKET, RUN, Place, denied
 from tests.infra.world import World, world
 from tools.console_zip import build
+from toril.launchers.preflight.planned import PROBE
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("console")]
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -114,12 +115,14 @@ def test_the_function_reads_the_store_and_writes_only_records_of_people(site):
     for key in (
         f"{RUN}/stop.json",
         f"{RUN}/rates/1.json",
-        "suites/shop/current.json",
+        PROBE,
+        "versions/shop/000001.json",
         "notes/a/b.json",
         "audit/a.json",
     ):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
-    for key in (f"{RUN}/plan.json", f"{RUN}/verdict.json", f"{RUN}/workers/1/1.hist", "deployments/x.json", "other"):
+    of_others = ("deployments/x.json", "history/a/b.json", "suites/shop/suite.yml", "other")
+    for key in (f"{RUN}/plan.json", f"{RUN}/verdict.json", f"{RUN}/workers/1/1.hist", *of_others):
         denied(s3.put_object, Bucket=BUCKET, Key=key, Body=b"{}")
     s3.delete_object(Bucket=BUCKET, Key=f"{RUN}/plan.json")
     denied(s3.delete_object, Bucket=BUCKET, Key="deployments/x.json")
@@ -162,9 +165,9 @@ def test_the_function_writes_schedules_in_its_own_group_for_the_schedulers_role(
     denied(scheduler.create_schedule, **schedule(site, home.console_group, home.sweeper_role))
 
 
-def test_the_function_reads_logs_and_quotas_but_no_secrets(site):
+def test_the_function_reads_quotas_but_no_logs_and_no_secrets(site):
     place, who = site.place, site.place.acting("console")
-    place.client("logs", who, HOME).describe_log_streams(logGroupName=place.home.log_group)
+    denied(place.client("logs", who, HOME).describe_log_streams, logGroupName=place.home.log_group)
     place.client("service-quotas", who, HOME).get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")
     place.client("ecs", who, HOME).describe_clusters(clusters=[place.home.cluster])
     root, ssm = place.client("ssm", None, HOME), place.client("ssm", who, HOME)

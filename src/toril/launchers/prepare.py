@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from toril.clock import Clock
 from toril.errors import InfrastructureError, OptionError, StoreError
 from toril.launchers import Launcher
-from toril.launchers.local import LocalLauncher
 from toril.records import Deployment, Plan, deployment_key
 from toril.store import FolderStore, Store
 
@@ -58,6 +57,8 @@ def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock
     if FARGATE in os.environ:  # the suite's code would have the rights of a coordinator
         text = f"--on local: this is a task on Fargate ({FARGATE} is set); use `--on fargate`, or unset the variable"
         raise OptionError(text, code="local-on-fargate")
+    from toril.launchers.local import LocalLauncher
+
     return LocalLauncher(store, environment)
 
 

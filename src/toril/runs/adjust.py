@@ -17,7 +17,6 @@ from toril.store import Store
 from toril.store.records import next_rates, read_record
 from toril.suite.engines import engine_of
 from toril.suite.reader import MAX_NUMBER
-from toril.summary import adjusted_plan
 from toril.text import nearest
 
 RATE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?(?P<per>/s|/sec|/min|/m|/h)?")
@@ -94,6 +93,8 @@ def _change(
     now: float,
     by: str,
 ) -> Adjusted:
+    from toril.summary import adjusted_plan  # imports numpy
+
     adjusted = adjusted_plan(plan, rates, start.at)
     curve = next(one for one in adjusted.executions if one.name == execution.name).planned_rate()
     at_s = math.ceil(max(now + plan.pace.start_lead_s - start.at, execution.delay_s))

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from toril.clock import Clock
@@ -35,6 +36,7 @@ ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
 MOST_FILLED = 500
 WAKE_S = 0.25  # between a watcher's checks for an interrupt
 EVERY_RUN = Query()
+MOST_REMEMBERED = 4 << 20  # bytes of a summary that a console keeps in memory
 
 
 def judged(store: Store, run_id: str, now: float, *, measurements: bool = False) -> Bundle:
@@ -218,7 +220,17 @@ def write_reports(store: Store, bundle: Bundle, targets: Iterable[tuple[str, Pat
 
 
 def _summary(store: Store, run_id: str) -> Summary | None:
-    return find_record(store, Summary, run_key(run_id, "summary.json"))
+    key = run_key(run_id, "summary.json")
+    data = store.find(key, Summary.MOST_BYTES)
+    if data is None:
+        return None
+    return _parsed(data, key) if len(data) <= MOST_REMEMBERED else Summary.from_json(data, key)
+
+
+@lru_cache(maxsize=5)
+def _parsed(data: bytes, where: str) -> Summary:
+    """Returns the summary in a file. Its parsing takes longer than the rest of a console's page."""
+    return Summary.from_json(data, where)
 
 
 def _verdict(store: Store, run_id: str) -> Verdict | None:

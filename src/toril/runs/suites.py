@@ -32,6 +32,7 @@ from toril.suite.reader import mapping_at
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,58}[A-Za-z0-9_])?")  # as the name of a suite's folder becomes one
 TOP = "versions/"
+RESERVED = "new"  # the address of the console's page for a new suite
 MOST_FILES = 1_000  # of a suite that is uploaded
 MOST_BYTES = 50 << 20
 MOST_RATIO = 200  # of a zip's contents to the zip; text has up to about 100
@@ -75,6 +76,8 @@ def save(
     `expected`: the number of the version that was edited, 0 for a new suite; ConflictError if it is not the current
     one. None: the new version follows any other one.
     """
+    if name == RESERVED:
+        raise OptionError(f"suite `{name}`: this name is reserved; choose another one", code="suite-name")
     checked_names(files)
     hashes = {path: hashlib.sha256(_content(one)).hexdigest() for path, one in files.items()}
     for _ in range(TRIES):

@@ -18,7 +18,8 @@ from toril.records.console import RequestFailure, RunNote, RunRequest
 from toril.records.history import IndexRow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, TABLES, ComparedFormat, check, compared, pieces
-from toril.runs import activity, adjust, index, notes, stored
+from toril.runs import activity, index, notes
+from toril.runs.adjust import Adjusted, adjust
 from toril.runs.find import RUN_ID, run_in
 from toril.store import Store
 from toril.store.records import find_record
@@ -67,7 +68,7 @@ class StartRun(BaseModel):
     environment: dict[str, str] = {}
     tags: dict[str, str] = {}
     against: Annotated[str | None, Field(description="Address to load instead of the suite's own.")] = None
-    max_cost_usd: Annotated[float | None, Field(ge=0)] = None
+    max_cost_usd: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
 
 
 class Started(BaseModel):
@@ -224,6 +225,8 @@ def get_report(
     ] = "cells",
 ) -> StreamingResponse:
     """Returns a report of a judged run in any format of `toril report`, as a file."""
+    from toril.runs import stored
+
     check(format, table=table)
     store = _store(request)
     run_id = run_in(store, run_id, HERE)
@@ -239,13 +242,15 @@ def get_report(
 @router.post("/runs/{run_id}/stop")
 def stop_run(request: Request, person: Operator, run_id: RunId) -> Message:
     """Ends the load early; the measurements are kept and judged."""
+    from toril.runs import stored
+
     return Message(message=stored.ask_to_stop(_store(request), run_id, _clock(request).now()))
 
 
 @router.post("/runs/{run_id}/rates")
-def change_rate(request: Request, person: Operator, run_id: RunId, wanted: NewRate) -> adjust.Adjusted:
+def change_rate(request: Request, person: Operator, run_id: RunId, wanted: NewRate) -> Adjusted:
     """Changes the rate of one execution of a running run."""
-    return adjust.adjust(_store(request), run_id, wanted.rate, wanted.execution, _clock(request).now())
+    return adjust(_store(request), run_id, wanted.rate, wanted.execution, _clock(request).now())
 
 
 @router.get("/runs/{run_id}/notes")
@@ -265,6 +270,8 @@ def add_note(request: Request, person: Operator, run_id: RunId, wanted: NewNote)
 @router.put("/runs/{run_id}/baseline")
 def use_as_baseline(request: Request, person: Operator, run_id: RunId) -> Message:
     """Makes this run the baseline of its suite."""
+    from toril.runs import stored
+
     store, now = _store(request), _clock(request).now()
     suite = stored.judged(store, run_id, now).plan.suite
     notes.set_baseline(store, suite, run_id, by=person.name, at=now)
@@ -274,6 +281,8 @@ def use_as_baseline(request: Request, person: Operator, run_id: RunId) -> Messag
 @router.delete("/runs/{run_id}")
 def delete_run(request: Request, person: Admin, run_id: RunId) -> Message:
     """Deletes a run: its files and its history. It cannot be undone."""
+    from toril.runs import stored
+
     stored.delete_run(_store(request), run_id, _clock(request).now())
     return Message(message=f"{run_id} is deleted")
 
@@ -287,6 +296,8 @@ def compare_runs(
     format: ComparedFormat = "json",
 ) -> Response:
     """Compares two runs in a format of `toril compare`."""
+    from toril.runs import stored
+
     store, now = _store(request), _clock(request).now()
     runs = [stored.judged(store, run_in(store, one, HERE), now, measurements=True) for one in (base, head)]
     headers = {"content-disposition": "attachment"} if format == "html" else {}

@@ -28,8 +28,6 @@ from toril.suite.files import SUITE_NAMES
 
 router = APIRouter()
 
-RESERVED = "new"  # an address of its own
-
 
 @router.get("/suites/new")
 def new(request: Request, person: Operator) -> Response:
@@ -141,9 +139,9 @@ def main_of(files: Mapping[str, Any]) -> str:
 
 def checked_new_name(name: str) -> str:
     """Returns the name of a new suite; OptionError if it is invalid."""
-    if not NAME.fullmatch(name) or name == RESERVED:
+    if not NAME.fullmatch(name) or name == suites.RESERVED:
         fix = "use at most 40 letters, digits, `-` and `_`, and begin with a letter or digit"
-        raise OptionError(f"Name `{name[:80]}`: {fix}. `{RESERVED}` is reserved.", code="suite-name")
+        raise OptionError(f"Name `{name[:80]}`: {fix}. `{suites.RESERVED}` is reserved.", code="suite-name")
     return name
 
 

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from toril.console.identity import Viewer
-from toril.console.runs import checked_id, head_of
+from toril.console.runs import head_of
 from toril.console.web import attachment, page
 from toril.errors import NoSuchRunError, StoreError
 from toril.masking import mask
 from toril.records import run_key
+from toril.runs.find import checked_id
 from toril.store import Store
 from toril.store.keys import is_key
 

@@ -15,8 +15,7 @@ from toril.console.pages.run_actions import change_baseline
 from toril.console.web import page, see
 from toril.errors import OptionError
 from toril.records.history import IndexRow, ListedRun
-from toril.reports import runs_table
-from toril.runs import activity, index, stored
+from toril.runs import activity, index
 from toril.runs.notes import baseline_of
 from toril.store import Store
 
@@ -141,6 +140,8 @@ def as_csv(
 ) -> Response:
     wanted = query_of(q, suite, outcome, kind, location, tag, since, until)
     found = index.search(request.app.state.setup.store, wanted, limit=MOST_IN_CSV)
+    from toril.reports import runs_table  # imports rich and numpy
+
     headers = {"content-disposition": 'attachment; filename="runs.csv"'}
     return Response(
         runs_table.as_csv([ListedRun(row, row.outcome) for row in found.rows]),
@@ -156,6 +157,8 @@ def delete(
     """Deletes the selected runs: their files and their history."""
     if not 0 < len(run) <= MOST_DELETED:
         raise OptionError(f"Select 1 to {MOST_DELETED} runs.", code="no-run-named")
+    from toril.runs import stored
+
     for run_id in run:
         stored.delete_run(request.app.state.setup.store, run_id, request.app.state.setup.clock.now())
         audit(request, "run.delete", run_id)
