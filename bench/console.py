@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT), str(ROOT / "bench")]
 
 TIMES, STARTS, WATCHERS, POLLS = 20, 5, 50, 4
-LOADED = re.compile(rb'data-(?:src|charts)="(/[^"]+)"|hx-get="(/[^"]+)"[^>]*hx-trigger="load"')
+LOADED = re.compile(rb'data-from="(/[^"]+)"|hx-get="(/[^"]+)"[^>]*hx-trigger="load"')  # by its scripts
 COLD = """
 import asyncio, sys, time
 sys.path[:0] = [{root!r}, {root!r} + "/src"]

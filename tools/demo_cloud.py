@@ -63,15 +63,7 @@ def main() -> int:
         set_up_s = time.monotonic() - began
         code = demo.run(address, sys.argv[1:])
         console.rule("Console")
-        deployed = site.address_of(pulumi, demo.project)
-        password = site.visit(console, cloud, deployed)
-        console.print(f"The console's address: {deployed}")
-        if os.environ.get("KEEP"):
-            site.keep(console, cloud, deployed, password)
-        else:
-            console.print(
-                "It exists in the embedded cloud only. KEEP=1 keeps that, and prints how a browser gets there."
-            )
+        site.show(console, cloud, site.address_of(pulumi, demo.project))
         console.rule("What is left")
         demo.show_what_is_left()
     console.print(

@@ -41,7 +41,8 @@ console = Console(highlight=False, soft_wrap=True, stderr=True)
 
 def main() -> int:
     """Serves the console until it is interrupted, at most LONGEST_S seconds."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for one in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs would ignore SIGINT
+        signal.signal(one, signal.default_int_handler)
     with TemporaryDirectory(prefix="toril-demo-") as folder, shop() as address, suppress(KeyboardInterrupt):
         began = time.monotonic()
         store = FolderStore(Path(folder, "store"))

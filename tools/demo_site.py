@@ -1,17 +1,20 @@
 """The console of `make demo-cloud`: its function's zip, its settings in the hub's stack, and a first visit."""
 
+import os
 import platform
 import re
 import secrets
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
-import httpx
+import httpx2 as httpx
 from rich.console import Console
 
 from tests.cloud.embedded import Cloud
-from tests.cloud.proxy import aws_proxy
+from tests.cloud.proxy import Proxy, aws_proxy
 from tests.cloud.web import web
 from tests.infra.engine.stacks import Engine
 from tools import demo_stacks as stacks
@@ -42,19 +45,26 @@ def address_of(pulumi: Engine, project: Path) -> str:
     return pulumi.cli("stack", "output", "console", "--stack", stacks.HUB, cwd=project).stdout.strip()
 
 
-def visit(console: Console, cloud: Cloud, address: str) -> str:
-    """Opens the console without a session, then as the administrator, whose new password it returns."""
-    chosen = f"Demo-1-{secrets.token_urlsafe(12)}"
-    with web(cloud) as browser:
+def show(console: Console, cloud: Cloud, address: str) -> None:
+    """Opens the console without a session, then as the administrator. With $KEEP, waits for Ctrl-C after that."""
+    password = f"Demo-1-{secrets.token_urlsafe(12)}"
+    with aws_proxy(cloud) as proxy, web(cloud) as browser:
+        cloud.set_functions(**proxy.settings())  # the function reaches the issuer by its own name
         answer = browser.get(address)
         where = answer.headers["location"]
         console.print(f"[bold]$ curl -i {address}/[/bold]  [dim]{answer.status_code}, location: {where}[/dim]")
-        home = _sign_in(browser, cloud, address, chosen)
+        home = _sign_in(browser, cloud, address, password)
         for page in (home, browser.get(f"{address}/runs")):
             title = TITLE.search(page.text)
             name = title[1] if title else ""
             console.print(f"{ADMIN} opens {page.url}  [dim]{page.status_code}, “{name}”[/dim]")
-    return chosen
+        console.print(f"The console's address: {address}")
+        if os.environ.get("KEEP"):
+            _keep(console, proxy, address, password)
+        else:
+            console.print(
+                "It exists in the embedded cloud only. KEEP=1 keeps that, and prints how a browser gets there."
+            )
 
 
 def _sign_in(browser: httpx.Client, cloud: Cloud, address: str, chosen: str) -> httpx.Response:
@@ -69,14 +79,10 @@ def _sign_in(browser: httpx.Client, cloud: Cloud, address: str, chosen: str) -> 
     return browser.get(f"{address}/")
 
 
-def keep(console: Console, cloud: Cloud, address: str, password: str) -> None:
-    """Keeps the cloud until Ctrl-C, and shows how a browser reaches the console."""
-    with aws_proxy(cloud) as proxy:
-        options = f"--proxy-server={proxy.url} --ignore-certificate-errors --user-data-dir=$(mktemp -d)"
-        console.print(f"\n[bold]$ chromium {options} {address}[/bold]")
-        console.print(f"Sign in as {ADMIN} with the password {password}. Ctrl-C ends the demo.")
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            pass
+def _keep(console: Console, proxy: Proxy, address: str, password: str) -> None:
+    """Shows how a browser reaches the console, and waits for Ctrl-C."""
+    options = f"--proxy-server={proxy.url} --ignore-certificate-errors --user-data-dir=$(mktemp -d)"
+    console.print(f"\n[bold]$ chromium {options} {address}[/bold]")
+    console.print(f"Sign in as {ADMIN} with the password {password}. Ctrl-C ends the demo.")
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()

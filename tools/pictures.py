@@ -22,7 +22,7 @@ from tests.github.pictures import page
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
-SIZE = {"report": (1200, 1100), "comment": (832, 760), "console": (1280, 1040)}  # CSS pixels
+SIZE = {"report": (1200, 1100), "comment": (832, 760), "console": (1280, 950)}  # CSS pixels
 LIVE_S = 135  # of the run in the console: its charts show two minutes
 SETTLED_MS = 1000  # for charts
 MARKS = {"✅": "✔", "❌": "✖"}  # Debian's fonts lack GitHub's emoji
@@ -59,7 +59,7 @@ def draw_console(browser: Browser) -> None:
     demo = subprocess.Popen(
         [sys.executable, "-m", "tools.demo_console"],
         cwd=ROOT,
-        env={**os.environ, "BROWSER": "none"},
+        env={**os.environ, "BROWSER": "none", "LOGNAME": "ada"},
         stdout=subprocess.PIPE,
         text=True,
     )

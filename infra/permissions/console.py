@@ -3,9 +3,9 @@
 | statement | purpose |
 |---|---|
 | ListStore, ReadStore | every page reads the store |
-| WriteStore | suites and their versions, requested runs, notes, baselines, uploads, people, the audit log |
+| WriteStore | versions of suites, requests, notes, baselines, uploads, people, marks of deleted runs, the audit log |
 | SteerRuns | stop of a run, changes of its rate, and the probe with which the page of locations checks the store |
-| DeleteRuns | administrators delete runs with their history; operators delete suites and uploads |
+| DeleteRuns | administrators delete runs with their history; operators delete suites |
 | ReadSecrets | the session key, and the client's secret at the issuer |
 | MakeSessionKey | the first request makes the session key |
 | WriteLog | the function's own log |
@@ -29,8 +29,8 @@ from infra.place import Place
 
 LAMBDA_SERVICE = "lambda.amazonaws.com"
 PROBE = "runs/preflight/probe"
-WRITTEN = ("audit", "baselines", "index", "history", "notes", "people", "requests", "suites", "uploads", "versions")
-DELETED = ("baselines", "history", "index", "notes", "runs", "suites", "uploads", "versions")
+WRITTEN = ("audit", "baselines", "index", "notes", "people", "requests", "uploads", "versions")
+DELETED = ("baselines", "history", "index", "notes", "runs", "suites", "versions")
 
 
 def console_policy(scope: Scope) -> Document:

@@ -94,13 +94,14 @@ def sweeper_policy(scope: Scope) -> Document:
 
 def task_statements(scope: Scope) -> list[Statement]:
     """Returns a run's rights in its regions' accounts, for this account's roles and for another account's launcher."""
+    logs = scope.arn("logs", f"log-group:{scope.names.log_group()}:*")
     return [
         allow("StartWorkers", ["ecs:RunTask"], [scope.workers], scope.started),
         _tag_tasks(scope),
         pass_roles("HandRolesToWorkers", [scope.role("worker", "*"), scope.role("execution", "*")], TASKS_SERVICE),
         *_stop_tasks(scope),
         *region_statements(scope),
-        allow("ReadLogs", ["logs:GetLogEvents"], [scope.arn("logs", f"log-group:{scope.names.log_group()}:*")]),
+        allow("ReadLogs", ["logs:GetLogEvents"], [logs]),
     ]
 
 

@@ -65,6 +65,8 @@ def forms(draw):
         criteria=tuple(draw(st.lists(CRITERIA, max_size=4))),
         steady_only=draw(st.booleans()),
         workers=draw(LINE),
+        quorum=draw(LINE),
+        description=draw(LINE),
         tags=draw(st.dictionaries(NAME, LINE, max_size=2)),
         **load,
     )
@@ -84,7 +86,7 @@ scenarios:
 settings: {env: {A: b}, ramp-up-exclude: true}
 reporting: [{module: final-stats}, {module: passfail, run-at: local, criteria: [fail>1%]}]
 modules: {jmeter: {properties: {x: 1}}}
-toril: {worker: {cpu: 4096}, quorum: 90%, curves: {other: [{constant: 1, for: 1m}]}}
+toril: {worker: {cpu: 4096}, gate: true, curves: {other: [{constant: 1, for: 1m}]}}
 """
 
 
@@ -102,7 +104,7 @@ def test_a_form_keeps_what_it_has_no_field_for(form):
     assert {"module": "final-stats"} in after["reporting"]
     assert any(one.get("run-at") == "local" for one in after["reporting"])
     assert after["modules"] == before["modules"]
-    assert after["toril"].items() >= {"worker": {"cpu": 4096}, "quorum": "90%"}.items()
+    assert after["toril"].items() >= {"worker": {"cpu": 4096}, "gate": True}.items()
     assert after["toril"]["curves"]["other"] == before["toril"]["curves"]["other"]
 
 
@@ -141,6 +143,8 @@ def test_a_suite_of_a_form_is_a_suite(tmp_path):
         criteria=tuple(FormCriterion(subject=one, threshold=than) for one, than in (("p95", "300ms"), ("load", "95%"))),
         steady_only=True,
         workers="3",
+        quorum="90%",
+        description="The checkout",
         tags={"team": "shop"},
     )  # fmt: skip
     (tmp_path / "suite.yml").write_text(text_of(form))

@@ -9,7 +9,7 @@ Addresses, cookies and redirects are AWS'. Every request reaches the cloud on lo
 import re
 from typing import Any
 
-import httpx
+import httpx2 as httpx
 
 from tests.cloud.embedded import Cloud
 

@@ -78,6 +78,7 @@ def test_runs_are_listed_page_by_page(api: TestClient, store: FolderStore) -> No
     assert len(set(ids)) == 5
     assert set(first["runs"][0]) == {field.name for field in fields(IndexRow)} - {"stored"}
     assert second["cursor"] == ""
+    assert api.get("/api/v1/runs?tag=commit%3Dnone").json()["runs"] == []
 
 
 def test_a_repeated_key_starts_one_run(api: TestClient, store: FolderStore, starts: Started) -> None:

@@ -40,6 +40,7 @@ CHANGES = {
     "POST /logout/everywhere": "viewer",
     "POST /mcp": "token",
     "POST /runs": "admin",
+    "POST /runs/baseline": "operator",
     "POST /runs/{run_id}/baseline": "operator",
     "POST /runs/{run_id}/delete": "admin",
     "POST /runs/{run_id}/notes": "operator",
@@ -488,3 +489,12 @@ def test_the_address_of_a_local_console_works_once(tmp_path):
     )
     assert second.get(entrance).status_code == 401
     assert (first.get("/me").status_code, second.get("/me").status_code) == (200, 401)
+
+
+def test_a_process_of_another_user_cannot_use_the_address(tmp_path):
+    identity, address = Loopback(), "http://toril-0.localhost:8080"
+    app = create_app(replace(Console(tmp_path).setup, identity=identity, address=address))
+    stranger = TestClient(app, base_url=address, client=("127.0.0.1", 1))  # a socket that this user does not have
+    answer = stranger.get(identity.entrance, headers={"x-forwarded-for": "203.0.113.9"})
+    assert answer.status_code == 403 and "other-user" in answer.text
+    assert TestClient(app, base_url=address).get(identity.entrance).status_code == 200

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import zipfile
 
 import pytest
@@ -160,6 +161,7 @@ def test_a_new_suite_replaces_no_other(tmp_path):
     assert page.status_code == 409
     assert fields(page.text)["users"] == "99"
     assert len(suites.versions(one.store, "shop")) == 1
+    assert one.client().post("/suites/new", data=first(one, do="save")).headers["location"] == "/suites/shop-2"
 
 
 def test_versions_have_differences_and_come_back(tmp_path):
@@ -330,6 +332,27 @@ def test_viewers_see_suites_without_buttons(tmp_path):
     assert one.client().get("/suites/shop/edit").status_code == 403
 
 
+def test_the_list_is_searched_sorted_and_paged(tmp_path):
+    one = console(tmp_path)
+    for name, words in (("shop", "the checkout"), ("api", ""), ("search", "")):
+        tags = "team=lamps" if name == "search" else ""
+        more = {"name": name, "description": words, "tags": tags, "quorum": "90%", "do": "save"}
+        one.client().post("/suites/new", data=first(one, **more))
+    assert "quorum: 90%" in text_of(one)
+
+    def listed(query):
+        return re.findall(r'data-row href="/suites/(\w+)"', one.client().get(f"/suites?{query}").text)
+
+    assert listed("") == ["api", "search", "shop"]
+    assert listed("q=CHECK") == ["shop"]
+    assert listed("q=team%3Dlamps") == ["search"]
+    assert listed("size=20&start=2") == ["shop"]
+    assert listed("q=none") == []
+    page = one.client().get("/suites?columns=tags").text
+    assert "team=lamps" in page
+    assert "Last run</th>" not in page
+
+
 def test_a_suite_is_copied_deleted_and_downloaded(tmp_path):
     one = console(tmp_path)
     made(one)
@@ -365,9 +388,14 @@ def test_a_start_elsewhere_has_its_price_and_limits(tmp_path):
     assert "2 of 64 vCPU" in page.text
     elsewhere = first(one) | {"locations.0.name": "mars"}
     assert "not deployed" in one.client().post("/suites/new/check", data=elsewhere).text
+    assert one.client().post("/suites/new", data=elsewhere | {"do": "start"}).status_code == 422
+    one.store.put("deployments/eu-west-1.json", deployment("eu-west-1", workers=()).to_json())
+    here = {"locations.0.name": "us-east-1"}
+    checked = one.client().post("/suites/new/check", data=first(one) | here).text
+    assert "cannot run this: eu-west-1 has no workers" in checked
     one.more["max_cost_usd"] = 0.5
     one.role = "operator"
-    one.client().post("/suites/new", data=first(one, do="start"))
+    one.client().post("/suites/new", data=first(one, do="start") | here)
     (request,) = one.starter.requests
     assert (request.on, request.max_cost_usd) == ("fargate", 0.5)
 

@@ -60,6 +60,7 @@ def test_from_nothing_to_a_run_in_two_locations(page, one):
     expect(page.locator("#check")).to_contain_text("10 users")
     page.get_by_label("Location 1", exact=True).fill("madrid")
     page.get_by_role("button", name="+ location").click()
+    expect(page.get_by_label("Location 2", exact=True)).to_be_focused()
     page.get_by_label("Location 2", exact=True).fill("sevilla")
     page.get_by_label("Ramp-up", exact=True).fill("30s")
     page.get_by_role("button", name="+ criterion").click()
@@ -79,6 +80,33 @@ def test_from_nothing_to_a_run_in_two_locations(page, one):
     text = suites.read(one.store, "shop")[1]["suite.yml"].decode()
     for written in ("locations: {madrid: 1, sevilla: 1}", "ramp-up: 30s", "- p99>2s"):
         assert written in text
+
+
+def test_a_refused_save_leads_to_the_first_wrong_field(page, one):
+    page.goto("/suites/new")
+    page.get_by_label("Address", exact=True).fill("https://shop.example.com")
+    page.get_by_text("Description, engine").click()
+    page.get_by_label("Workers", exact=True).fill("many")
+    page.get_by_role("button", name="Save and start").click()
+    expect(page.locator(".banner.failed")).to_be_visible()
+    expect(page.get_by_label("Workers", exact=True)).to_be_focused()
+
+
+def test_a_list_is_read_again_as_chosen(page, one):
+    def saved(name):
+        suites.save(one.store, name, {"suite.yml": b"{}"}, by="", comment="", at=0, expected=0)
+
+    saved("shop")
+    page.clock.install()
+    page.goto("/suites?refresh=5")
+    saved("search")
+    page.clock.fast_forward(6_000)
+    expect(page.get_by_role("link", name="search", exact=True)).to_be_visible()
+    page.get_by_text("Columns").click()
+    page.get_by_label("Tags").check()
+    expect(page.get_by_role("columnheader", name="Tags")).to_be_visible()
+    page.get_by_role("link", name="Copy shop").click()
+    expect(page.get_by_label("Name of the copy")).to_be_visible()
 
 
 def test_a_change_of_the_view_loses_nothing(page, one):

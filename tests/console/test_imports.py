@@ -7,7 +7,7 @@ import pytest
 
 from toril.console.app import API, PAGES
 
-HEAVY = {"numpy", "rich", "typer", "boto3", "mcp", "httpx", "uvicorn", "authlib", "joserfc", "psutil"}
+HEAVY = {"numpy", "rich", "typer", "boto3", "mcp", "httpx", "uvicorn", "authlib", "joserfc"}
 
 
 @pytest.mark.live

@@ -129,6 +129,8 @@ def test_a_requested_run_is_shown_as_starting_until_it_fails(store):
 
     assert browser.get(f"/runs/{LIVE}").status_code == 200
     assert browser.get(f"/api/v1/runs/{LIVE}/live").json()["state"] == "requested"
+    assert "Cancel this run" in browser.get(f"/runs/{LIVE}").text
+    assert "Cancel this run" not in client(store, "viewer").get(f"/runs/{LIVE}").text
 
     failure = RequestFailure(run_id=LIVE, at=NOW, code="over-max-cost", message="this run costs too much")
     store.put(f"requests/{LIVE}.failed.json", failure.to_json())
@@ -304,6 +306,21 @@ def test_a_file_is_an_attachment_and_never_a_page(store, run_id):
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-disposition"].startswith("attachment")
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_several_files_are_one_zip(store, run_id):
+    browser = client(store, "viewer")
+
+    def names(query):
+        answer = browser.get(f"/runs/{run_id}/files.zip?{query}")
+        return set(zipfile.ZipFile(io.BytesIO(answer.content)).namelist())
+
+    assert names("file=plan.json&file=verdict.json&file=../x") == {f"{run_id}/plan.json", f"{run_id}/verdict.json"}
+    assert names("q=VERDICT") == {f"{run_id}/verdict.json"}
+    assert names("") == {key.removeprefix("runs/") for key in store.keys(run_key(run_id) + "/")}
+    assert "plan.json" not in browser.get(f"/runs/{run_id}/files?q=VERDICT").text
+    store.put(run_key(run_id, "large.bin"), b"x" * (run_files.MOST_THROUGH + 1))
+    assert client(store, presign=str).get(f"/runs/{run_id}/files.zip").status_code == 422
 
 
 def test_a_large_file_comes_from_the_bucket(store, run_id):

@@ -8,6 +8,7 @@ import pytest
 from tests.cloud.web import web
 from tests.fargate.stage import HOME
 from tests.infra.granted import ACCOUNT, BUCKET, RUN, denied
+from toril.launchers.preflight.planned import PROBE
 
 pytestmark = [pytest.mark.live, pytest.mark.xdist_group("console")]
 LOGS = "/toril/main/console"
@@ -82,12 +83,14 @@ def test_the_function_reads_the_store_and_writes_only_records_of_people(site):
     for key in (
         f"{RUN}/stop.json",
         f"{RUN}/rates/1.json",
-        "suites/shop/current.json",
+        PROBE,
+        "versions/shop/000001.json",
         "notes/a/b.json",
         "audit/a.json",
     ):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
-    for key in (f"{RUN}/plan.json", f"{RUN}/verdict.json", f"{RUN}/workers/1/1.hist", "deployments/x.json", "other"):
+    of_others = ("deployments/x.json", "history/a/b.json", "suites/shop/suite.yml", "other")
+    for key in (f"{RUN}/plan.json", f"{RUN}/verdict.json", f"{RUN}/workers/1/1.hist", *of_others):
         denied(s3.put_object, Bucket=BUCKET, Key=key, Body=b"{}")
     s3.delete_object(Bucket=BUCKET, Key=f"{RUN}/plan.json")
     denied(s3.delete_object, Bucket=BUCKET, Key="deployments/x.json")

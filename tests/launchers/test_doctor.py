@@ -38,8 +38,8 @@ def test_an_unwritable_store_is_missing(tmp_path: Path) -> None:
 
 
 def test_an_invalid_store_address_is_refused() -> None:
-    with refused("bad-store", "https://bucket", error=OptionError):
-        doctor.examine("https://bucket")
+    with refused("bad-store", "ftp://bucket", error=OptionError):
+        doctor.examine("ftp://bucket")
 
 
 class WithoutDelete(FolderStore):

@@ -6,11 +6,12 @@ from tests.launchers.stage import REGION, deployment
 from tests.refusals import refused
 from tests.runs.test_suites import SUITE, saved
 from toril.clock import SystemClock
-from toril.errors import OptionError, StoreError, SuiteError
+from toril.errors import OptionError, RunOverError, StoreError, SuiteError
 from toril.plan.options import RunOptions
 from toril.records import run_key
 from toril.runs import requests
 from toril.runs.requests import estimate, failure_of, options_of, pending, planned, request_run, requested_suite
+from toril.runs.stored import ask_to_stop
 from toril.store import FolderStore
 
 AT = 1_700_000_000.0
@@ -91,6 +92,17 @@ def test_a_request_of_a_deleted_suite_fails_with_its_reason(store):
     failure = failure_of(store, request.run_id)
     assert failure is not None
     assert failure.code == "no-such-suite"
+
+
+def test_a_cancelled_request_begins_no_run(store):
+    request = request_run(store, "shop", NIGHT, by="anna", at=AT)
+    assert "will not begin" in ask_to_stop(store, request.run_id, AT, by="berta")
+    assert pending(store, AT) == []
+    with refused("run-over", error=RunOverError), requested_suite(store, request, SystemClock()):
+        raise AssertionError
+    failure = failure_of(store, request.run_id)
+    assert failure is not None
+    assert failure.code == "cancelled"
 
 
 def test_an_estimate_has_workers_start_and_price(store):

@@ -130,6 +130,8 @@ class SuiteForm(_Part):
     criteria: tuple[FormCriterion, ...] = ()
     steady_only: bool = False  # criteria leave the ramp-up out
     workers: Line = ""
+    quorum: Line = ""  # the share of workers that must be ready and stay
+    description: Line = ""
     tags: dict[Line, Line] = {}
 
     @model_validator(mode="after")
@@ -161,7 +163,13 @@ def _applied(form: SuiteForm, base: Mapping[str, Any]) -> dict[str, Any]:
     execution = _replaced(before, _execution(form))
     scenario = _replaced(mapping_at(base, "scenarios", old), _scenario(form))
     scenarios = {name: one for name, one in mapping_at(base, "scenarios").items() if name != old}
-    ours = {"workers": _scalar(form.workers), "tags": dict(form.tags), "criteria": _criteria(form, "toril")}
+    ours = {
+        "description": form.description,
+        "workers": _scalar(form.workers),
+        "quorum": form.quorum,
+        "tags": dict(form.tags),
+        "criteria": _criteria(form, "toril"),
+    }
     curves = {name: one for name, one in mapping_at(base, "toril", "curves").items() if name != old}
     if form.load == "stages":
         curves[form.scenario] = _shapes(form.stages)
@@ -339,6 +347,8 @@ def _read(document: Mapping[str, Any]) -> SuiteForm:
         criteria=tuple(_read_criteria(document)),
         steady_only=bool(mapping_at(document, "settings").get("ramp-up-exclude")),
         workers=_line(ours.get("workers"), "toril.workers"),
+        quorum=_line(ours.get("quorum"), "toril.quorum"),
+        description=_line(ours.get("description"), "toril.description"),
         tags=_lines(ours.get("tags"), "toril.tags"),
     )
 

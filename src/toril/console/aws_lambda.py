@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from toril.console.guard import App
 
 REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")  # Lambda's
-QUIET = ("asyncio", "botocore", "httpcore", "httpx", "mangum", "mcp", "urllib3")  # some of them log addresses
+QUIET = ("asyncio", "botocore", "httpcore2", "httpx2", "mangum", "mcp", "urllib3")  # some of them log addresses
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from toril.plan.options import RunOptions
 from toril.records import Verdict, run_key
 from toril.reports import compared
 from toril.runs import adjust, index, notes, remote, stored, suites
-from toril.runs.find import run_in
+from toril.runs.find import checked_id, run_in
 from toril.runs.schedules import next_runs
 from toril.store import is_console
 from toril.store.records import find_record
@@ -239,7 +239,7 @@ class Tools:
     def add_note(self, run_id: str, text: str) -> str:
         """Add a note to a run, for the people who read it."""
         if is_console(self._store):
-            self._store.send("POST", f"/runs/{run_id}/notes", {"text": text})
+            self._store.send("POST", f"/runs/{checked_id(run_id)}/notes", {"text": text})
         else:
             self._audit("run.note", run_id)
             notes.add_note(self._store, run_id, text, by=self._person.name, at=self._setup.clock.now())

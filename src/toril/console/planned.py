@@ -40,6 +40,7 @@ class Place:
     load: str  # users, and requests per second
     vcpus: float | None = None  # of its workers; None on this machine
     allowed: int | None = None  # vCPU a run, by the region's stack; None: there is no stack
+    problem: str = ""  # why the region cannot run this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,12 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     marks += [_mark(one, draft, "warning") for one in found.warnings]
     if found.plan is None:
         return Planned(marks=tuple(marks))
-    regions = deployments(store)
+    places = tuple(_places(found.plan, deployments(store)))
+    names = [] if draft.form is None else list(draft.form.locations)
+    for one in places:
+        if one.problem and one.workers:
+            field = f"locations.{names.index(one.name)}.name" if one.name in names else ""
+            marks.append(Mark(message=one.problem, field=field))
     start: StartEstimate | None = None
     try:
         start = estimate(store, found.plan, os.environ)
@@ -91,7 +97,7 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
         marks=tuple(marks),
         plan=found.plan,
         curve=curve_of(found.plan),
-        places=tuple(_places(found.plan, regions)),
+        places=places,
         start=start,
     )
 
@@ -152,9 +158,10 @@ def curve_of(plan: Plan) -> LoadCurve | None:
 
 
 def _places(plan: Plan, regions: Mapping[str, Deployment]) -> list[Place]:
+    """Returns the plan's locations, then the other regions."""
     each = None if plan.task is None else plan.task.cpu / 1024
     found = []
-    for name in plan.locations:
+    for name in dict.fromkeys((*plan.locations, *regions)):
         here = [share for share in plan.shares if share.location == name]
         users = sum(part.concurrency or 0 for share in here for part in share.executions)
         rps = sum(part.throughput_rps or 0 for share in here for part in share.executions)
@@ -162,8 +169,24 @@ def _places(plan: Plan, regions: Mapping[str, Deployment]) -> list[Place]:
         vcpus = None if each is None else len(here) * each
         allowed = regions[name].limits.vcpus if name in regions else None
         load = " ".join(filter(None, parts))
-        found.append(Place(name=name, workers=len(here), load=load, vcpus=vcpus, allowed=allowed))
+        problem = _problem(plan, name, regions.get(name))
+        found.append(Place(name=name, workers=len(here), load=load, vcpus=vcpus, allowed=allowed, problem=problem))
     return found
+
+
+def _problem(plan: Plan, name: str, region: Deployment | None) -> str:
+    """Returns why the workers of a plan cannot run there; empty on this machine."""
+    if plan.on == "local":
+        return ""
+    if region is None:
+        return f"{name} is not deployed; choose another region, or deploy a stack there"
+    from toril.launchers.fargate.tasks import kind_for
+
+    try:
+        kind_for(plan, region)
+    except InfrastructureError as error:
+        return str(error)
+    return ""
 
 
 def _mark(remark: suites.Remark, draft: Draft, level: str) -> Mark:

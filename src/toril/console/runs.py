@@ -1,17 +1,16 @@
 """Finds the run of a request, in whichever state it is: requested, running, or over."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from toril.console.identity import Person
-from toril.errors import NoSuchRunError, OptionError, StoreError, SuiteError
+from toril.errors import NoSuchRunError, StoreError, UserError
 from toril.masking import masked_settings
 from toril.plan.options import RunOptions
 from toril.records import Plan, run_key
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.progress import Progress
-from toril.runs.find import RUN_ID
+from toril.runs.find import checked_id
 from toril.runs.live import changes, watched
 from toril.runs.notes import baseline_of
 from toril.runs.requests import failure_of, keep_failure, request_run
@@ -73,8 +72,7 @@ def start_run(
     max_cost_usd: float | None = None,
     key: str | None = None,
 ) -> RunRequest:
-    """Stores the request of a run and starts it. `console.maxCost` limits what operators start; `key`: idempotency."""
-    limits = [max_cost_usd, None if person.may("admin") else setup.max_cost_usd]
+    """Stores the request of a run and starts it. `key`: idempotency, among the requests of this person."""
     found = request_run(
         setup.store,
         suite,
@@ -82,18 +80,22 @@ def start_run(
         by=person.name,
         at=setup.clock.now(),
         version=version,
-        max_cost_usd=min((one for one in limits if one is not None), default=None),
-        key=key,
+        max_cost_usd=limit_of(setup, person, max_cost_usd),
+        key=None if key is None else f"{person.subject}\n{key}",
     )
-    setup.starter.start(found)
+    try:
+        setup.starter.start(found)
+    except UserError as error:
+        if key is None:  # no caller can repeat this request, which would seem to start for a day
+            keep_failure(setup.store, found.run_id, setup.clock.now(), error.code, str(error))
+        raise
     return found
 
 
-def checked_id(run_id: str) -> str:
-    """Returns the id; NoSuchRunError if no run can have it."""
-    if not RUN_ID.fullmatch(run_id):
-        raise NoSuchRunError(f"{run_id[:200]!r} is not the id of a run; see the list of runs", code="no-such-run")
-    return run_id
+def limit_of(setup: "Setup", person: Person, wanted: float | None = None) -> float | None:
+    """Returns the highest cost of a run that a person asks for: `console.maxCost` limits all but administrators."""
+    limits = (wanted, None if person.may("admin") else setup.max_cost_usd)
+    return min((one for one in limits if one is not None), default=None)
 
 
 def seen(store: Store, run_id: str, now: float) -> Seen:
@@ -138,9 +140,7 @@ def head_of(store: Store, run_id: str, found: Seen | None = None, plan: Plan | N
         state = "judged"
     if state != "judged":
         return Head(run_id=run_id, suite=plan.suite, state=state, plan=plan)
-    baseline = None
-    with suppress(OptionError, SuiteError):  # a name that no stored suite can have
-        baseline = baseline_of(store, plan.suite)
+    baseline = baseline_of(store, plan.suite)
     return Head(
         run_id=run_id,
         suite=plan.suite,

@@ -144,12 +144,8 @@ def on_bug(request: Request, error: Exception) -> Response:
 
 def with_query(request: Request, **changes: str | None) -> str:
     """Returns this page's address with other query parameters; None removes one."""
-    query = dict(request.query_params)
-    for name, value in changes.items():
-        if value is None:
-            query.pop(name, None)
-        else:
-            query[name] = value
+    query = [(name, value) for name, value in request.query_params.multi_items() if name not in changes]
+    query += [(name, value) for name, value in changes.items() if value is not None]
     return request.url.path + ("?" + urlencode(query) if query else "")
 
 

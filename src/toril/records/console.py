@@ -8,8 +8,8 @@ from toril.records.document import Record, Seconds, Text
 from toril.records.plan import LauncherName, SuiteOrigin
 
 # Where `toril login` waits for the authorisation code, on the first free port. An issuer compares addresses exactly.
-LOGIN_PORTS = (8400, 8401, 8402)
-LOGIN_CALLBACK = "http://localhost:{port}/callback"
+LOGIN_PORTS = (8717, 8718, 8719)
+LOGIN_CALLBACK = "http://localhost:{port}/auth/callback"
 
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 SuiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -26,6 +26,8 @@ class SuiteVersion(Record):
     comment: Text = ""
     files: dict[Text, Text]  # path in the suite's folder → SHA-256
     origin: SuiteOrigin | None = None
+    description: Text = ""  # `toril.description` and `toril.tags`, for lists
+    tags: dict[Text, Text] = Field(default_factory=dict)
 
 
 class RunRequest(Record):

@@ -15,6 +15,7 @@ from toril.records.document import RecordPart, Seconds, Text
 
 SWEEP = "sweep-"  # prefix of the one-time schedules that end runs
 UNITS_S = {"minute": 60, "hour": 3600, "day": 86_400}
+LONGEST_S = 3650 * 86_400  # of a rate; with years of five digits, times cannot be shown
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -66,12 +67,18 @@ def parse(text: str) -> Cron | int | datetime:
         number, unit = int(found[1]), found[2]
         if number < 1 or (number == 1) == bool(found[3]):
             raise ValueError(f"Use the singular for one and the plural for more: rate(1 {unit}), rate(2 {unit}s).")
+        if number * UNITS_S[unit] > LONGEST_S:
+            raise ValueError("Use a rate of at most 3650 days.")
         return number * UNITS_S[unit]
     if found := _AT.fullmatch(text):
         try:
-            return datetime.fromisoformat(found[1])
+            at = datetime.fromisoformat(found[1])
         except ValueError as error:
             raise ValueError(f"The time does not exist: {error}.") from error
+        lowest, highest, *_ = _FIELDS["year"]
+        if not lowest < at.year < highest:  # in every time zone
+            raise ValueError(f"Use a year between {lowest} and {highest}.")
+        return at
     raise ValueError("Use the form cron(17 2 * * ? *), rate(12 hours) or at(2027-01-31T02:00:00).")
 
 

@@ -11,6 +11,13 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
 
 
+def checked_id(run_id: str) -> str:
+    """Returns the id; NoSuchRunError if no run can have it."""
+    if not RUN_ID.fullmatch(run_id):
+        raise NoSuchRunError(f"{run_id[:200]!r} is not the id of a run; see the list of runs", code="no-such-run")
+    return run_id
+
+
 def find_run(run: str, store_address: str, *, patience_s: float | None = None) -> tuple[Store, str]:
     """Returns the store and id of a run, given as id, unique prefix of an id, `latest`, folder or s3:// address."""
     if not run:

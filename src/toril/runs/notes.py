@@ -9,7 +9,7 @@ from toril.errors import OptionError, StoreError
 from toril.records import run_key
 from toril.records.console import AuditLine, Baseline, RunNote
 from toril.records.document import why
-from toril.runs.suites import checked_name
+from toril.runs.suites import NAME, checked_name
 from toril.store import Store
 from toril.store.records import find_record
 
@@ -40,7 +40,9 @@ def set_baseline(store: Store, suite: str, run_id: str, *, by: str, at: float) -
 
 
 def baseline_of(store: Store, suite: str) -> Baseline | None:
-    """Returns the baseline of a suite; None if there is none."""
+    """Returns the baseline of a suite; None if there is none, also for a name that no stored suite can have."""
+    if not NAME.fullmatch(suite):
+        return None
     return find_record(store, Baseline, _baseline_key(suite))
 
 

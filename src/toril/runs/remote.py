@@ -14,7 +14,9 @@ from toril.records import SuiteOrigin, run_key
 from toril.records.console import SuiteVersion
 from toril.records.progress import EVERY_S
 from toril.runs.adjust import Adjusted
+from toril.runs.find import checked_id
 from toril.runs.requests import failure_of
+from toril.runs.suites import checked_name
 from toril.store import Store
 from toril.store.console import ConsoleStore
 from toril.suite import Suite, read_suite
@@ -25,23 +27,23 @@ BEGINS_WITHIN_S = 600.0  # a coordinator's task starts within two minutes
 
 def stop(store: ConsoleStore, run_id: str) -> str:
     """Ends the load of a run. Returns a sentence about the effect."""
-    return str(store.send("POST", f"/runs/{run_id}/stop")["message"])
+    return str(store.send("POST", f"/runs/{checked_id(run_id)}/stop")["message"])
 
 
 def adjust(store: ConsoleStore, run_id: str, rate: str, execution: str | None) -> Adjusted:
     """Sets the rate of one execution of a running run."""
-    found = store.send("POST", f"/runs/{run_id}/rates", {"rate": rate, "execution": execution})
+    found = store.send("POST", f"/runs/{checked_id(run_id)}/rates", {"rate": rate, "execution": execution})
     return TypeAdapter(Adjusted).validate_python(found)
 
 
 def set_baseline(store: ConsoleStore, run_id: str) -> None:
     """Makes a run the baseline of its suite."""
-    store.send("PUT", f"/runs/{run_id}/baseline")
+    store.send("PUT", f"/runs/{checked_id(run_id)}/baseline")
 
 
 def clear_baseline(store: ConsoleStore, suite: str) -> None:
     """Removes the baseline of a suite."""
-    store.send("DELETE", f"/suites/{suite}/baseline")
+    store.send("DELETE", f"/suites/{checked_name(suite)}/baseline")
 
 
 def push(store: ConsoleStore, suite: Suite, origin: SuiteOrigin | None) -> SuiteVersion:

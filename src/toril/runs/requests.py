@@ -14,7 +14,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from toril.clock import Clock
-from toril.errors import OptionError, StoreError, SuiteError
+from toril.errors import OptionError, RunOverError, StoreError, SuiteError
 from toril.launchers.prepare import read_deployments
 from toril.masking import mask
 from toril.plan.options import RunOptions, new_run_id
@@ -29,6 +29,7 @@ from toril.store.records import find_record
 DAY_S = 86_400
 VERSION_TAG = "suite-version"
 FAILED = ".failed.json"
+CANCELLED = "cancelled"
 MOST_CHARACTERS = 2_000  # of a failure's message
 
 
@@ -209,6 +210,9 @@ def failure_of(store: Store, run_id: str) -> RequestFailure | None:
 def requested_suite(store: Store, request: RunRequest, clock: Clock) -> Iterator[LocalSuite]:
     """Yields the suite of a request in a temporary folder. If the block fails, the store keeps the failure."""
     try:
+        before = failure_of(store, request.run_id)
+        if before is not None and before.code == CANCELLED:
+            raise RunOverError(f"run {request.run_id} was cancelled before it began", code="run-over")
         version = suites.current(store, request.suite, request.version)
         with local_version(store, version) as found:
             yield found
@@ -222,6 +226,14 @@ def keep_failure(store: Store, run_id: str, at: float, code: str, message: str) 
     """Stores why a requested run did not start; an earlier reason stays."""
     failure = RequestFailure(run_id=run_id, at=at, code=code[:100], message=mask(message)[:MOST_CHARACTERS])
     store.put_once(_failure_key(run_id), failure.to_json())
+
+
+def cancel(store: Store, run_id: str, at: float, by: str) -> bool:
+    """Cancels a request that no run has begun for; False if there is none."""
+    if request_of(store, run_id) is None or store.find(run_key(run_id, "plan.json"), 0) is not None:
+        return False
+    keep_failure(store, run_id, at, CANCELLED, f"cancelled by {by} before it began")
+    return True
 
 
 def _request_key(run_id: str) -> str:

@@ -25,6 +25,7 @@ from toril.runs.find import run_ids
 from toril.runs.history import record_of, remember, row_of
 from toril.runs.index import Query, all_rows, forget
 from toril.runs.live import STALE_S, Watched, watched
+from toril.runs.requests import cancel
 from toril.signals import Interrupts
 from toril.store import Store
 from toril.store.records import find_record, get_record, read_launch, read_record
@@ -102,6 +103,8 @@ def ask_to_stop(store: Store, run_id: str, now: float, by: str = "`toril stop`")
 
     `by`: the person or command.
     """
+    if cancel(store, run_id, now, by):
+        return f"run {run_id} will not begin"
     plan, _, _ = read_record(store, run_id)
     if has_ended(store, plan, now):
         raise RunOverError(f"run {run_id} is over, so there is nothing to stop", code="run-over")

@@ -16,19 +16,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from toril.errors import OptionError, StoreError, SuiteError, UserError
+from toril.masking import mask, masked_settings
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Plan, Record, SuiteOrigin
 from toril.records.console import SuiteVersion
 from toril.store import Store
 from toril.store.records import find_record, get_record
-from toril.suite.documents import line_of
+from toril.suite.documents import line_of, parse
 from toril.suite.fetch import checked_names, fetch_files, write_file
+from toril.suite.files import SUITE_NAMES
+from toril.suite.reader import mapping_at
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,58}[A-Za-z0-9_])?")  # as the name of a suite's folder becomes one
 TOP = "versions/"
+RESERVED = "new"  # the address of the console's page for a new suite
 MOST_FILES = 1_000  # of a suite that is uploaded
 MOST_BYTES = 50 << 20
 MOST_RATIO = 200  # of a zip's contents to the zip; text has up to about 100
@@ -72,6 +76,8 @@ def save(
     `expected`: the number of the version that was edited, 0 for a new suite; ConflictError if it is not the current
     one. None: the new version follows any other one.
     """
+    if name == RESERVED:
+        raise OptionError(f"suite `{name}`: this name is reserved; choose another one", code="suite-name")
     checked_names(files)
     hashes = {path: hashlib.sha256(_content(one)).hexdigest() for path, one in files.items()}
     for _ in range(TRIES):
@@ -86,12 +92,24 @@ def save(
                 store.put(_file_key(name, sha256), _content(files[path]))
                 known.add(sha256)
         version = SuiteVersion(
-            suite=name, number=number + 1, at=at, by=by, comment=comment, files=hashes, origin=origin
+            suite=name, number=number + 1, at=at, by=by, comment=comment, files=hashes, origin=origin, **_about(files)
         )
         if store.put_once(_key(name, version.number), version.to_json()):
             _retire(store, name)
             return version
     raise StoreError(f"suite {name}: others save versions all the time; try again", code="version-conflict")
+
+
+def _about(files: Mapping[str, bytes | Path]) -> dict[str, Any]:
+    """Returns the description and the tags of a suite, without credentials; none if it cannot be read."""
+    main = next((one for one in SUITE_NAMES if one in files), None)
+    try:
+        documents, _ = parse("" if main is None else _content(files[main]).decode(), "")
+    except (SuiteError, UnicodeDecodeError):  # a save may be wrong; checks say why
+        return {}
+    ours = mapping_at(documents[0], "toril") if documents else {}
+    tags = masked_settings({str(key): str(value) for key, value in mapping_at(ours, "tags").items()})
+    return {"description": mask(str(ours.get("description") or ""))[:500], "tags": tags}
 
 
 def _conflict(name: str, expected: int, last: SuiteVersion | None) -> ConflictError:

@@ -130,10 +130,15 @@ class FolderStore:
                 return Path(file.name).stat().st_mtime, MODIFIED_STEP_S
 
     def _read(self, key: str, most: int | None = None) -> tuple[bytes, int] | None:
-        """Returns the value and its modification time in nanoseconds, or None."""
+        """Returns the value and its modification time in nanoseconds, or None.
+
+        With `most`, the file may be of a worker: a link to a file outside the run's folder counts as damaged.
+        """
         try:
             with os.fdopen(os.open(self.path(key), os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 about = os.fstat(file.fileno())
+                if most is not None and not self._holds(key):
+                    return b"", about.st_mtime_ns
                 if not stat.S_ISREG(about.st_mode):  # such as a pipe, which would block the reader
                     if most is not None:  # a worker's file, which counts as damaged
                         return b"", about.st_mtime_ns
@@ -143,6 +148,11 @@ class FolderStore:
             return None
         except OSError as error:
             raise _unreadable(self.path(key), error) from error
+
+    def _holds(self, key: str) -> bool:
+        """Returns whether the file is in its run's folder, or in its part of the store. A user may link these."""
+        top = "/".join(key.split("/")[:2])
+        return self.path(key).resolve().is_relative_to(self.path(top).resolve())
 
     def _written(self, key: str, data: bytes) -> Path:
         path = self.path(key)

@@ -74,7 +74,9 @@ class Tokens:
 def login(address: str, clock: Clock, show: Callable[[str], None]) -> None:
     """Signs in at a console by the browser. `show` gets the address to open. Stores the tokens for this user only."""
     about = _json("GET", f"{address}/api/v1/login")
-    issuer = _json("GET", f"{about['issuer'].rstrip('/')}/.well-known/openid-configuration")
+    issuer = _json("GET", f"{_safe(about['issuer']).rstrip('/')}/.well-known/openid-configuration")
+    for name in ("authorization_endpoint", "token_endpoint"):
+        _safe(issuer[name])
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     server, came = _listening(state)
@@ -153,6 +155,14 @@ def forget_tokens(address: str) -> bool:
 def _file() -> Path:
     base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
     return Path(base) / "toril" / "tokens.json"
+
+
+def _safe(address: str) -> str:
+    """Returns an address of an issuer; InfrastructureError unless it is https, or http on this machine."""
+    parts = urlsplit(address)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")):
+        return address
+    raise InfrastructureError(f"the issuer's address {address[:200]} needs https://", code="insecure-issuer")
 
 
 def _listening(state: str) -> tuple[http.server.HTTPServer, dict[str, str]]:

@@ -142,6 +142,7 @@ class BrowserBlock(Section):
 class TorilSettings(Section):
     """Everything under `toril:`."""
 
+    description: str = Field(default="", max_length=500)  # for people
     workers: int | None = Field(default=None, ge=1, le=MAX_WORKERS)
     worker: WorkerSize = WorkerSize()
     max_duration_s: Duration | None = None

@@ -69,7 +69,7 @@ class StartRun(BaseModel):
     environment: dict[str, str] = {}
     tags: dict[str, str] = {}
     against: Annotated[str | None, Field(description="Address to load instead of the suite's own.")] = None
-    max_cost_usd: Annotated[float | None, Field(ge=0)] = None
+    max_cost_usd: Annotated[float | None, Field(ge=0, allow_inf_nan=False)] = None
 
 
 class Started(BaseModel):
@@ -124,6 +124,7 @@ def search_runs(
     kind: Literal["", "run", "duet", "functional", "smoke"] = "",
     location: str = "",
     commit: str = "",
+    tag: Annotated[list[str], Query(max_length=20, description="`key=value`; a run has all of them.")] = [],  # noqa: B006
     since: Annotated[float | None, Query(description="Earliest start, in seconds since the epoch.")] = None,
     until: Annotated[float | None, Query(description="The start is before it.")] = None,
     cursor: str = "",
@@ -131,7 +132,15 @@ def search_runs(
 ) -> RunPage:
     """Returns judged runs, newest first."""
     wanted = index.Query(
-        suite=suite, text=q, outcome=outcome, kind=kind, location=location, commit=commit, from_s=since, to_s=until
+        suite=suite,
+        text=q,
+        outcome=outcome,
+        kind=kind,
+        location=location,
+        commit=commit,
+        tags={key: value for key, _, value in (one.partition("=") for one in tag)},
+        from_s=since,
+        to_s=until,
     )
     found = index.search(_store(request), wanted, cursor=cursor, limit=limit)
     return RunPage(runs=found.rows, cursor=found.cursor)

@@ -9,8 +9,9 @@ from toril.console.api.runs import Message
 from toril.console.audit import audit
 from toril.console.deployed import Scheduler
 from toril.console.described import STRICT
-from toril.console.identity import Operator, Viewer
+from toril.console.identity import Operator, Person, Viewer
 from toril.console.pages.locations import places_of
+from toril.console.runs import limit_of
 from toril.errors import OptionError
 from toril.records.document import Text
 from toril.records.schedule import SuiteSchedule
@@ -70,7 +71,7 @@ def list_schedules(request: Request, person: Viewer) -> list[Listed]:
 @router.post("/schedules", status_code=201, tags=["schedules"])
 def create_schedule(request: Request, person: Operator, schedule: NewSchedule) -> SuiteSchedule:
     """Creates a schedule."""
-    own = SuiteSchedule.model_validate(schedule.model_dump() | {"source": "console"})
+    own = _own(request, person, schedule)
     _scheduler(request).create(own)
     audit(request, "schedule.create", own.name)
     return own
@@ -79,7 +80,7 @@ def create_schedule(request: Request, person: Operator, schedule: NewSchedule) -
 @router.put("/schedules/{name}", tags=["schedules"])
 def update_schedule(request: Request, person: Operator, name: Name, schedule: NewSchedule) -> SuiteSchedule:
     """Changes a schedule of the console, or pauses and resumes it."""
-    own = SuiteSchedule.model_validate(schedule.model_dump() | {"source": "console", "name": name})
+    own = _own(request, person, schedule, name=name)
     _scheduler(request).update(own)
     return own
 
@@ -116,6 +117,13 @@ def check_locations(request: Request, person: Viewer) -> list[CheckResult]:
         CheckResult(region=one.region, name=one.name, state=one.state, code=one.code, detail=one.detail)
         for one in setup.examine(setup.store)
     ]
+
+
+def _own(request: Request, person: Person, schedule: NewSchedule, **changes: str) -> SuiteSchedule:
+    """Returns a schedule of the console, within the cost that this person may cause."""
+    limit = limit_of(request.app.state.setup, person, schedule.max_cost_usd)
+    own = {"source": "console", "max_cost_usd": limit, **changes}
+    return SuiteSchedule.model_validate(schedule.model_dump() | own)
 
 
 def _scheduler(request: Request) -> Scheduler:

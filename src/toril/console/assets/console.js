@@ -100,6 +100,16 @@
     script.src = data.dataset.script;
     document.body.append(script);
   }
+  // A list with a <select data-refresh> is read again, but not while somebody chooses rows or reads a menu.
+  let read_at = Date.now();
+  function refresh() {
+    const every_s = Number(document.querySelector("[data-refresh]")?.value);
+    const busy = document.hidden || document.querySelector("#rows td :checked, dialog[open], details[open]");
+    if (!every_s || busy || Date.now() - read_at < 1000 * every_s) return;
+    read_at = Date.now();
+    htmx.ajax("GET", location.href, { target: "#rows", select: "#rows", swap: "outerHTML" });
+  }
+  setInterval(refresh, 1000);
   // <select data-submit> and <input data-submit> send their form on change.
   document.addEventListener("change", (event) => {
     if (event.target.closest("[data-submit]")) event.target.form.requestSubmit();
@@ -117,6 +127,8 @@
     times(document);
     charts();
     for (const button of document.querySelectorAll("[data-copy-link]")) button.hidden = !navigator.clipboard;
+    const asked = location.hash && document.getElementById(location.hash.slice(1)); // as in `/suites/shop#copy`
+    if (asked instanceof HTMLDialogElement) asked.showModal();
     const help = document.getElementById("help");
     if (help) { help.hidden = false; help.addEventListener("click", () => document.getElementById("keys").showModal()); }
   });

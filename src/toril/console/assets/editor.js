@@ -2,6 +2,7 @@
 // The editor of suites: messages at their fields or lines, YAML with colours, and unsaved changes kept in this browser.
 (() => {
   const editor = () => document.getElementById("editor");
+  const MOST_BYTES = 50 * 1024 * 1024; // as runs/suites.py has it
   let code = null; // CodeMirror, in the YAML view
   let marks = [];
 
@@ -87,6 +88,15 @@
     if ([...editor().elements].some((one) => "defaultValue" in one && one.value !== one.defaultValue)) changed();
   }
 
+  // Before an upload begins: its size.
+  document.addEventListener("change", (event) => {
+    const input = event.target;
+    if (!input.matches("input[type=file]")) return;
+    const bytes = [...input.files].reduce((sum, file) => sum + file.size, 0);
+    input.setCustomValidity(bytes > MOST_BYTES ? `A suite has at most 50 MB; this is ${Math.ceil(bytes / 1e6)} MB.` : "");
+    input.reportValidity();
+  });
+
   // On AWS a function takes small bodies only: files go to the bucket first, and the form names them.
   async function send_ahead(form) {
     const input = form.elements.file;
@@ -120,6 +130,18 @@
   });
 
   document.addEventListener("htmx:afterSettle", (event) => { if (event.target === editor()) catch_up(); });
+  // A message leads to its field, also in a closed part of the form; a refused save, to the first one.
+  function show_field(field) {
+    if (!field) return;
+    for (let part = field.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+    field.focus();
+  }
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-focus]");
+    if (!link) return;
+    event.preventDefault();
+    show_field(document.getElementById(link.hash.slice(1)));
+  });
   document.addEventListener("htmx:afterSwap", () => { if (editor()) show_marks(); });
   document.addEventListener("input", (event) => { if (event.target.form && event.target.form === editor()) keep(); });
   document.addEventListener("submit", (event) => {
@@ -132,6 +154,7 @@
     if (!editor()) return;
     yaml();
     show_marks();
+    if (document.querySelector(".banner.failed")) show_field(editor().querySelector("[aria-invalid]"));
     if ("unsaved" in editor().dataset) changed();
     else catch_up();
     if ("unsaved" in editor().dataset) keep();

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from toril.console.identity import Viewer
-from toril.console.runs import checked_id
 from toril.console.web import page
 from toril.errors import UserError
 from toril.masking import mask
 from toril.reports import Bundle
 from toril.reports.blocks import Headline, Report
 from toril.reports.html import fragment
+from toril.runs.find import checked_id
 from toril.runs.index import Query, search
 
 router = APIRouter()

@@ -7,12 +7,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from toril.console.identity import Viewer
+from toril.console.pages.schedules import next_by_suite
 from toril.console.web import page
 from toril.records.history import IndexRow, ListedRun
 from toril.records.progress import Progress, progress_key
-from toril.records.schedule import SuiteSchedule
 from toril.runs import activity, index, suites
-from toril.runs.schedules import next_runs
 from toril.store import Store
 from toril.store.records import find_record
 
@@ -36,12 +35,18 @@ class SuiteCard:
 @router.get("/")
 def home(request: Request, person: Viewer) -> Response:
     setup = request.app.state.setup
-    now = setup.clock.now()
     cards = cards_of(index.all_rows(setup.store), suites.suite_names(setup.store))
-    going_on = going_on_of(setup.store, activity.running(setup.store, now)[:MOST_GOING_ON])
-    upcoming = upcoming_of(setup.schedules.schedules()[0], now) if setup.schedules else {}
+    going_on = going_on_of(setup.store, activity.running(setup.store, setup.clock.now())[:MOST_GOING_ON])
+    upcoming, problem = next_by_suite(setup)
     return page(
-        request, "home.html.jinja", title="Home", cards=cards, going_on=going_on, upcoming=upcoming, spark_length=SPARK
+        request,
+        "home.html.jinja",
+        title="Home",
+        cards=cards,
+        going_on=going_on,
+        upcoming=upcoming,
+        problem=problem,
+        spark_length=SPARK,
     )
 
 
@@ -62,9 +67,3 @@ def cards_of(rows: Iterable[IndexRow], stored: Iterable[str]) -> list[SuiteCard]
         compared = [row.p95_us for row in found if row.kind in NIGHTS and not row.branch][:SPARK]
         cards.append(SuiteCard(name, found[0] if found else None, compared[::-1], len(found), name in names))
     return cards
-
-
-def upcoming_of(found: Iterable[SuiteSchedule], now: float) -> dict[str, float]:
-    """Returns the time of each suite's next scheduled run."""
-    times = [(schedule.suite, at) for schedule in found for at in next_runs(schedule, now, 1)]
-    return {suite: at for suite, at in sorted(times, key=lambda one: one[1], reverse=True)}

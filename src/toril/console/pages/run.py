@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Operator, Person, Viewer
-from toril.console.runs import Seen, checked_id, head_of, present, seen
+from toril.console.runs import Seen, head_of, present, seen
 from toril.console.web import download, page, see
 from toril.errors import InfrastructureError, NoSuchRunError, StoreError, UserError
 from toril.launchers.prepare import read_deployments
@@ -24,6 +24,7 @@ from toril.records.progress import Progress
 from toril.reports import FORMATS, Bundle, render
 from toril.reports.html import NO_CHARTS, Fragment, fragment
 from toril.reports.live_charts import live_charts
+from toril.runs.find import checked_id
 from toril.runs.index import all_rows
 from toril.runs.live import STALE_S
 from toril.store import Store

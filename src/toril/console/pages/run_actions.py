@@ -11,9 +11,10 @@ from toril.console.audit import audit
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.pages.run import dollars
 from toril.console.pages.starting import start
-from toril.console.runs import Head, checked_id, head_of
+from toril.console.runs import Head, head_of
 from toril.console.web import page, see
 from toril.errors import InfrastructureError, StoreError, UserError
+from toril.runs.find import checked_id
 from toril.runs.notes import add_note, clear_baseline, notes_of, set_baseline
 from toril.runs.requests import StartEstimate, estimate, options_of, planned, requested
 

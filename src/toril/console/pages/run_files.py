@@ -1,16 +1,20 @@
 """`/runs/{id}/files` and `/runs/{id}/suite`: what a run left behind. Files are attachments and never pages."""
 
+import io
+import zipfile
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from toril.console.identity import Viewer
-from toril.console.runs import checked_id, head_of
+from toril.console.runs import head_of
 from toril.console.web import MOST_THROUGH, attachment, page
 from toril.errors import NoSuchRunError, StoreError
 from toril.masking import mask
 from toril.records import run_key
+from toril.runs.find import checked_id
 from toril.store import Store
 from toril.store.keys import is_key
 
@@ -44,14 +48,15 @@ class Shown:
 
 
 @router.get("/runs/{run_id}/files")
-def files(request: Request, person: Viewer, run_id: str, log: str = "") -> Response:
-    """The list of files, and the end of one log."""
+def files(request: Request, person: Viewer, run_id: str, log: str = "", q: str = "") -> Response:
+    """The list of files, or of those with `q` in their paths; and the end of one log."""
     store: Store = request.app.state.setup.store
     found = files_of(store, run_id)
     shown = None
     if log:
         shown = _text(store, run_id, log, next((one.size for one in found if one.path == log and one.is_log), None))
     logs = [one for one in found if one.is_log]
+    found = [one for one in found if q.strip().casefold() in one.path.casefold()]
     return page(
         request,
         "run_files.html.jinja",
@@ -59,9 +64,31 @@ def files(request: Request, person: Viewer, run_id: str, log: str = "") -> Respo
         files=found[:MOST_LISTED],
         left_out=max(0, len(found) - MOST_LISTED),
         logs=logs,
+        where=store.address(run_key(run_id)) + "/",
+        q=q,
         shown=shown,
         head=head_of(store, run_id),
     )
+
+
+@router.get("/runs/{run_id}/files.zip")
+def several(
+    request: Request, person: Viewer, run_id: str, file: Annotated[tuple[str, ...], Query()] = (), q: str = ""
+) -> Response:
+    """The chosen files in a zip; without a choice, all that the list shows."""
+    setup = request.app.state.setup
+    found = files_of(setup.store, run_id)
+    chosen = [one for one in found if (one.path in file if file else q.strip().casefold() in one.path.casefold())]
+    most = MOST_OF_FOLDER if setup.presign is None else MOST_THROUGH
+    if sum(one.size for one in chosen) > most:
+        text = f"These files have more than {most >> 20} MiB. Choose fewer, or use `toril fetch {run_id}`."
+        raise StoreError(text, code="too-large")
+    contents = setup.store.find_many(_key(run_id, one.path) for one in chosen)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for key, data in sorted(contents.items()):
+            archive.writestr(key.removeprefix("runs/"), data)
+    return attachment(packed.getvalue(), f"{run_id}.zip")
 
 
 @router.get("/runs/{run_id}/files/{path:path}")

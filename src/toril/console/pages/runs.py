@@ -10,7 +10,8 @@ from fastapi.responses import Response
 
 from toril import text
 from toril.console.audit import audit
-from toril.console.identity import Admin, Viewer
+from toril.console.identity import Admin, Operator, Viewer
+from toril.console.pages.run_actions import change_baseline
 from toril.console.web import page, see
 from toril.errors import OptionError
 from toril.records.history import IndexRow, ListedRun
@@ -19,7 +20,8 @@ from toril.runs.notes import baseline_of
 from toril.store import Store
 
 router = APIRouter()
-ROWS = 50
+SIZES = ("20", "50", "100")  # runs on a page
+Differences = Literal["percent", "values", "none"]
 MOST_DELETED = 100
 MOST_IN_CSV = 10_000
 
@@ -93,12 +95,14 @@ def runs(
     since: Annotated[str, Query(alias="from")] = "",
     until: Annotated[str, Query(alias="to")] = "",
     columns: Annotated[tuple[str, ...], Query()] = USUAL,
+    size: Literal["20", "50", "100"] = "50",
+    differences: Differences = "percent",
     cursor: str = "",
 ) -> Response:
     setup = request.app.state.setup
     wanted = query_of(q, suite, outcome, kind, location, tag, since, until)
     every = index.all_rows(setup.store)
-    found = index.page_of(every, wanted, cursor=cursor, limit=ROWS)
+    found = index.page_of(every, wanted, cursor=cursor, limit=int(size))
     chosen = [name for name in columns if name in COLUMNS]
     filtered = wanted != index.Query()
     return page(
@@ -109,11 +113,14 @@ def runs(
         tag=tag,
         filtered=filtered,
         suites=sorted({row.suite for row in every}),
-        rows=(rows := _shown(setup.store, found.rows, every, chosen)),
+        rows=(rows := _shown(setup.store, found.rows, every, chosen, differences)),
         compared=any(cell.change for row in rows for cell in row.cells.values()),
         going_on=() if filtered or cursor else activity.running(setup.store, setup.clock.now()),
         columns=COLUMNS,
         chosen=chosen,
+        size=size,
+        sizes=SIZES,
+        differences=differences,
         next_cursor=found.cursor,
     )
 
@@ -158,6 +165,15 @@ def delete(
     return see("/runs", request)
 
 
+@router.post("/runs/baseline")
+def baseline(request: Request, person: Operator, run: Annotated[list[str], Form()]) -> Response:
+    """Makes the selected run the baseline of its suite; if it is that already, the suite has none afterwards."""
+    if len(run) != 1:
+        raise OptionError("Select one run.", code="no-run-named")
+    change_baseline(request, person, run[0])
+    return see("/runs", request)
+
+
 def query_of(
     text: str, suite: str, outcome: str, kind: str, location: str, tag: str, since: str, until: str
 ) -> index.Query:
@@ -177,7 +193,9 @@ def query_of(
     )
 
 
-def _shown(store: Store, rows: Sequence[IndexRow], every: Sequence[IndexRow], chosen: Sequence[str]) -> list[Shown]:
+def _shown(
+    store: Store, rows: Sequence[IndexRow], every: Sequence[IndexRow], chosen: Sequence[str], differences: Differences
+) -> list[Shown]:
     baselines = {suite: baseline_of(store, suite) for suite in {row.suite for row in rows}}
     ids = {one.run_id for one in baselines.values() if one is not None}
     found = {row.suite: row for row in every if row.run_id in ids}
@@ -190,25 +208,25 @@ def _shown(store: Store, rows: Sequence[IndexRow], every: Sequence[IndexRow], ch
             started_at=row.started_at,
             reasons=row.reasons,
             baseline=row.run_id in ids,
-            cells={name: _cell(name, row, found.get(row.suite)) for name in chosen},
+            cells={name: _cell(name, row, found.get(row.suite), differences) for name in chosen},
         )
         for row in rows
     ]
 
 
-def _cell(name: str, row: IndexRow, base: IndexRow | None) -> Cell:
+def _cell(name: str, row: IndexRow, base: IndexRow | None, differences: Differences) -> Cell:
     column = COLUMNS[name]
     change = ""
-    if column.compared is not None and base is not None and base.run_id != row.run_id:
+    if column.compared is not None and base is not None and base.run_id != row.run_id and differences != "none":
         own, other = column.compared(row), column.compared(base)
         if own is not None and other is not None:
-            change = _change(own, other, column.unit)
+            change = _change(own, other, column.unit, differences)
     return Cell(column.show(row), change, tuple(row.tags.items()) if name == "tags" else ())
 
 
-def _change(own: float, other: float, unit: str) -> str:
-    """Returns a difference: of shares in points, else in per cent; both at the precision of the page."""
-    if unit == "%" or not other:
+def _change(own: float, other: float, unit: str, differences: Differences) -> str:
+    """Returns a difference: of shares in points, else as asked; both at the precision of the page."""
+    if unit == "%" or not other or differences == "values":
         return text.difference(round(own - other, 2), unit)
     return text.signed_percent(round(100 * (own / other - 1), 1))
 

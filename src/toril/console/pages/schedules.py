@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from toril.console.audit import audit
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.pages.posted import Posted
+from toril.console.runs import limit_of
 from toril.console.web import page, see, status_of
 from toril.errors import InfrastructureError, OptionError, UserError
 from toril.masking import mask
@@ -169,7 +170,7 @@ def _schedule(fields: Mapping[str, str], setup: Any, person: Person) -> SuiteSch
             when=when,
             timezone=zone,
             expires_at=expires_at,
-            max_cost_usd=None if person.may("admin") else setup.max_cost_usd,
+            max_cost_usd=limit_of(setup, person),
         )
     except ValidationError as error:
         raise OptionError(f"The schedule is invalid: {why(error)}", code="bad-schedule") from error

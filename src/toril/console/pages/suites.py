@@ -4,12 +4,12 @@ import io
 import os
 import zipfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
 from toril.authoring.options import read_locations
@@ -26,7 +26,7 @@ from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.records.console import SuiteVersion
 from toril.records.history import IndexRow
-from toril.runs import suites
+from toril.runs import activity, suites
 from toril.runs.history import history
 from toril.runs.index import all_rows
 from toril.runs.requests import StartEstimate, estimate
@@ -35,6 +35,17 @@ from toril.store import Store
 router = APIRouter()
 
 SHOWN_RUNS = 20
+SIZES = (20, 50, 100)  # suites on a page
+COLUMNS = {"last": "Last run", "p95": "p95", "trend": "Trend of p95", "next": "Next run", "runs": "Runs"}
+COLUMNS |= {"version": "Version", "tags": "Tags"}
+USUAL = tuple(name for name in COLUMNS if name not in ("tags", "version"))
+SORTED: dict[str, Callable[["Line"], tuple[Any, ...]]] = {  # suites without the value are last
+    "name": lambda one: (one.version.suite.casefold(),),
+    "last": lambda one: (-one.runs[0].started_at if one.runs else 0.0,),
+    "next": lambda one: (one.next_at is None, one.next_at or 0.0),
+    "runs": lambda one: (-len(one.runs),),
+    "version": lambda one: (-one.version.at,),
+}
 READERS = 8  # threads; a list reads one record of each suite
 
 
@@ -45,6 +56,13 @@ class Line:
     version: SuiteVersion
     runs: list[IndexRow]  # newest first
     next_at: float | None
+    running: str = ""  # the id of the newest run that goes on
+
+    def matches(self, wanted: str) -> bool:
+        """Whether its name, description or a tag has this part."""
+        it = self.version
+        texts = (it.suite, it.description, *(f"{key}={value}" for key, value in it.tags.items()))
+        return any(wanted.casefold() in one.casefold() for one in texts)
 
     @property
     def trend(self) -> list[float | None]:
@@ -54,18 +72,46 @@ class Line:
 
 
 @router.get("/suites")
-def list_suites(request: Request, person: Viewer, q: str = "") -> Response:
+def list_suites(
+    request: Request,
+    person: Viewer,
+    q: str = "",
+    sort: Literal["name", "last", "next", "runs", "version"] = "name",
+    columns: Annotated[tuple[str, ...], Query()] = USUAL,
+    size: Literal["20", "50", "100"] = "50",
+    start: Annotated[int, Query(ge=0)] = 0,
+) -> Response:
     setup = request.app.state.setup
     store: Store = setup.store
-    names = [name for name in suites.suite_names(store) if q.casefold() in name.casefold()]
+    names = suites.suite_names(store)
+    going_on = {one.row.suite: one.row.run_id for one in reversed(activity.running(store, setup.clock.now()))}
     runs: dict[str, list[IndexRow]] = defaultdict(list)
     for row in all_rows(store):
         runs[row.suite].append(row)
     due, problem = next_by_suite(setup)
     with ThreadPoolExecutor(READERS) as pool:
         found = pool.map(lambda name: suites.current(store, name), names)
-        lines = [Line(version=one, runs=runs[one.suite], next_at=due.get(one.suite)) for one in found]
-    return page(request, "suites.html.jinja", title="Suites", lines=lines, q=q, problem=problem)
+        lines = [
+            Line(version=one, runs=runs[one.suite], next_at=due.get(one.suite), running=going_on.get(one.suite, ""))
+            for one in found
+        ]
+    lines = sorted((one for one in lines if one.matches(q.strip())), key=SORTED[sort])
+    end = start + int(size)
+    return page(
+        request,
+        "suites.html.jinja",
+        title="Suites",
+        lines=lines[start:end],
+        q=q,
+        sort=sort,
+        columns=COLUMNS,
+        chosen=[name for name in columns if name in COLUMNS],
+        sizes=SIZES,
+        size=int(size),
+        before=max(0, start - int(size)) if start else None,
+        after=end if end < len(lines) else None,
+        problem=problem,
+    )
 
 
 @router.get("/suites/{name}")
