@@ -319,12 +319,12 @@ def test_several_files_are_one_zip(store, run_id):
     assert names("q=VERDICT") == {f"{run_id}/verdict.json"}
     assert names("") == {key.removeprefix("runs/") for key in store.keys(run_key(run_id) + "/")}
     assert "plan.json" not in browser.get(f"/runs/{run_id}/files?q=VERDICT").text
-    store.put(run_key(run_id, "large.bin"), b"x" * (run_files.MOST_THROUGH + 1))
+    store.put(run_key(run_id, "large.bin"), b"x" * (web.MOST_THROUGH + 1))
     assert client(store, presign=str).get(f"/runs/{run_id}/files.zip").status_code == 422
 
 
 def test_a_large_file_comes_from_the_bucket(store, run_id):
-    store.put(run_key(run_id, "large.bin"), b"x" * (run_files.MOST_THROUGH + 1))
+    store.put(run_key(run_id, "large.bin"), b"x" * (web.MOST_THROUGH + 1))
 
     answer = client(store, presign=lambda key: f"https://bucket.test/{key}").get(f"/runs/{run_id}/files/large.bin")
 

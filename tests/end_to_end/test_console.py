@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
+import httpx2
 import pytest
 
 from tests.cloud.web import submit, web
@@ -36,16 +36,16 @@ T = TypeVar("T")
 class Visitor:
     """A person's browser without script, which sends the CSRF token of the last page."""
 
-    def __init__(self, site: Site, client: httpx.Client) -> None:
+    def __init__(self, site: Site, client: httpx2.Client) -> None:
         self.site, self.client, self.csrf = site, client, ""
 
-    def get(self, path: str, **headers: str) -> httpx.Response:
+    def get(self, path: str, **headers: str) -> httpx2.Response:
         answer = self.client.get(self.site.address + path, headers=headers)
         if found := re.search(r"hx-headers='\{\"x-csrf-token\": \"(\w+)\"\}'", answer.text):
             self.csrf = found[1]
         return answer
 
-    def post(self, path: str, **form: str) -> httpx.Response:
+    def post(self, path: str, **form: str) -> httpx2.Response:
         """Submits a form and returns the page after it."""
         answer = self.client.post(self.site.address + path, data={"csrf": self.csrf, **form})
         assert answer.status_code == 200, answer.text
@@ -56,7 +56,7 @@ class Visitor:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def sign_in(self, password: str) -> httpx.Response:
+    def sign_in(self, password: str) -> httpx2.Response:
         """Opens the console and signs in. Returns the page behind the password."""
         page = self.get("/")
         assert (page.url.host.split(".")[1], page.url.path) == ("auth", "/login")
@@ -126,7 +126,7 @@ def laptop(site: Site, ada: Visitor, tmp_path_factory: pytest.TempPathFactory) -
         page = client.get(said[1].strip())
         client.follow_redirects = False
         back = submit(client, page, username=ADMIN, password=CHOSEN).headers["location"]
-        assert httpx.get(back, trust_env=False).status_code == 200
+        assert httpx2.get(back, trust_env=False).status_code == 200
         done(login)
     return folder
 
@@ -288,9 +288,9 @@ def test_people_of_a_companys_issuer_enter_with_their_groups(tmp_path):
         ssm = site.world.cloud.client("ssm", HOME)
         ssm.put_parameter(Name="/toril/main/console/client-secret", Value="s3cret", Type="SecureString")
         trusted = ssl.create_default_context(cafile=site.proxy.authority)
-        with web(site.world.cloud) as client, httpx.Client(verify=trusted, trust_env=False) as elsewhere:
+        with web(site.world.cloud) as client, httpx2.Client(verify=trusted, trust_env=False) as elsewhere:
 
-            def sign_in(sub: str) -> httpx.Response:
+            def sign_in(sub: str) -> httpx2.Response:
                 there = client.get(f"{site.address}/login?next=/me").headers["location"]
                 assert there.startswith(issuer), there
                 return client.get(elsewhere.post(there, data={"sub": sub}).headers["location"])
