@@ -47,7 +47,6 @@ WITHOUT_RESOURCE = frozenset(
         "kms:TagResource",  # with CreateKey
         "scheduler:ListSchedules",
         "secretsmanager:ListSecrets",
-        "servicequotas:GetServiceQuota",
         "servicequotas:ListServiceQuotas",
         "sns:GetSubscriptionAttributes",
         "sns:Unsubscribe",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.cloud.embedded import Cloud
     from tests.fargate.stage import Stage
+    from tests.infra.console_site import Site
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -100,6 +101,15 @@ def stage_with_iam() -> "Iterator[Stage]":
     from tests.fargate.stage import stage
 
     with stage(auth=True) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Site]":
+    """A console with a Cognito user pool, for `xdist_group("console")`."""
+    from tests.infra.console_site import console_site
+
+    with console_site(tmp_path_factory.mktemp("console")) as found:
         yield found
 
 

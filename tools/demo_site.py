@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
+import httpx2 as httpx
 from rich.console import Console
 
 from tests.cloud.embedded import Cloud

@@ -9,7 +9,7 @@
 | ReadSecrets | the session key, and the client's secret at the issuer |
 | MakeSessionKey | the first request makes the session key |
 | WriteLog | the function's own log |
-| ReadTasks, ListTasks | the state of a coordinator that starts, and tasks that ended recently |
+| ReadTasks, ListTasks | why the coordinator of a requested run has ended |
 | ResultsKey | S3, if the results bucket has its own key |
 | StartCoordinators, TagTasks | a run that a person starts: one family, in the home region's cluster |
 | HandRolesToCoordinators | the coordinator's role and the execution role of the home region |

@@ -101,7 +101,7 @@ def task_statements(scope: Scope) -> list[Statement]:
         pass_roles("HandRolesToWorkers", [scope.role("worker", "*"), scope.role("execution", "*")], TASKS_SERVICE),
         *_stop_tasks(scope),
         *region_statements(scope),
-        allow("ReadLogs", ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"], [logs]),
+        allow("ReadLogs", ["logs:GetLogEvents"], [logs]),
     ]
 
 
@@ -110,12 +110,10 @@ def region_statements(scope: Scope) -> list[Statement]:
     return [
         allow("ReadClusters", ["ecs:DescribeClusters"], [scope.cluster]),
         allow("ReadTaskDefinitions", ["ecs:DescribeTaskDefinition"], ANY),  # no resource-level permissions
-        allow("ReadImages", ["ecr:BatchGetImage", "ecr:DescribeImages"], [scope.arn("ecr", "repository/*")]),
+        allow("ReadImages", ["ecr:BatchGetImage"], [scope.arn("ecr", "repository/*")]),
         # neither action has resource-level permissions
         allow("CheckCaches", ["ecr:DescribePullThroughCacheRules", "ecr:ValidatePullThroughCacheRule"], ANY),
-        allow(
-            "ReadQuotas", ["servicequotas:GetServiceQuota", "servicequotas:ListServiceQuotas"], ANY
-        ),  # nor have these
+        allow("ReadQuotas", ["servicequotas:ListServiceQuotas"], ANY),  # nor has this
         allow("ReadRegions", ["ec2:DescribeRegions"], ANY),  # nor has this
         allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # nor has this
     ]

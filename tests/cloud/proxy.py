@@ -13,7 +13,7 @@ import re
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,7 @@ class Proxy:
     url: str
     authority: Path  # the certificate that clients have to trust
     cloud: Cloud
+    certificate: Callable[[str], Path]  # a host's own, with its key, for another server on this machine
     hosts: list[str] = field(default_factory=list)  # connected, in order
     refused: list[str] = field(default_factory=list)
 
@@ -104,7 +105,15 @@ async def _serve(cloud: Cloud, authority: "_Authority") -> tuple[Proxy, asyncio.
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     url = f"http://127.0.0.1:{port}"
-    return Proxy(url=url, authority=authority.path, cloud=cloud, hosts=hosts, refused=refused), server
+    proxy = Proxy(
+        url=url,
+        authority=authority.path,
+        cloud=cloud,
+        certificate=authority.certificate,
+        hosts=hosts,
+        refused=refused,
+    )
+    return proxy, server
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -145,6 +154,15 @@ class _Authority:
 
     def context(self, host: str) -> ssl.SSLContext:
         if host not in self._contexts:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate(host))
+            self._contexts[host] = context
+        return self._contexts[host]
+
+    def certificate(self, host: str) -> Path:
+        """Returns a file with the certificate and the key of a host."""
+        path = self._folder / f"{host}.pem"
+        if not path.exists():
             key = ec.generate_private_key(ec.SECP256R1())
             by = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
             subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "aws")])
@@ -154,15 +172,11 @@ class _Authority:
                 .add_extension(by, critical=False)
                 .sign(self._key, hashes.SHA256())
             )
-            path = self._folder / f"{len(self._contexts)}.pem"
             private = key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
             path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(path)
-            self._contexts[host] = context
-        return self._contexts[host]
+        return path
 
     def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)

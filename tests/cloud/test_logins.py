@@ -11,7 +11,7 @@ from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
 
 from tests.cloud.refused import refused
-from tests.cloud.web import web
+from tests.cloud.web import fields, submit, web
 
 pytestmark = pytest.mark.live
 REGION = "eu-west-1"
@@ -81,15 +81,6 @@ class Pool:
         login = (self.client, self.secret) if self.secret else None
         form = {"client_id": self.client, "code_verifier": VERIFIER, **asked, **more}
         return browser.post(address, data=form, auth=login)
-
-
-def fields(page):
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text))
-
-
-def submit(browser, page, **typed):
-    assert page.status_code == 200, page.text
-    return browser.post(str(page.url.join("/login")), data={**fields(page), **typed})
 
 
 def code_of(answer):

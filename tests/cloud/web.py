@@ -6,9 +6,10 @@
 Addresses, cookies and redirects are AWS'. Every request reaches the cloud on loopback, whatever its host.
 """
 
+import re
 from typing import Any
 
-import httpx
+import httpx2 as httpx
 
 from tests.cloud.embedded import Cloud
 
@@ -34,3 +35,14 @@ class Loopback(httpx.BaseTransport):
 def web(cloud: Cloud, **options: Any) -> httpx.Client:
     """Returns a client with a jar of cookies, which follows no redirects unless told to."""
     return httpx.Client(transport=Loopback(cloud), timeout=60, **options)
+
+
+def fields(page: httpx.Response) -> dict[str, str]:
+    """Returns the hidden fields of a login page."""
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text))
+
+
+def submit(client: httpx.Client, page: httpx.Response, **typed: str) -> httpx.Response:
+    """Submits the form of Cognito's login page."""
+    assert page.status_code == 200, page.text
+    return client.post(str(page.url.join("/login")), data={**fields(page), **typed})

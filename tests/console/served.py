@@ -69,9 +69,13 @@ class Started:
     """A starter that only remembers the requests."""
 
     requests: list[RunRequest] = field(default_factory=list)
+    ended: str | None = None
 
     def start(self, request: RunRequest) -> None:
         self.requests.append(request)
+
+    def why_ended(self, request: RunRequest) -> str | None:
+        return self.ended
 
 
 def setup(

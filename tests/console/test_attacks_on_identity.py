@@ -40,6 +40,7 @@ CHANGES = {
     "POST /logout/everywhere": "viewer",
     "POST /mcp": "token",
     "POST /runs": "admin",
+    "POST /runs/baseline": "operator",
     "POST /runs/{run_id}/baseline": "operator",
     "POST /runs/{run_id}/delete": "admin",
     "POST /runs/{run_id}/notes": "operator",

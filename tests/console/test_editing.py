@@ -161,6 +161,7 @@ def test_a_new_suite_replaces_no_other(tmp_path):
     assert page.status_code == 409
     assert fields(page.text)["users"] == "99"
     assert len(suites.versions(one.store, "shop")) == 1
+    assert one.client().post("/suites/new", data=first(one, do="save")).headers["location"] == "/suites/shop-2"
 
 
 def test_versions_have_differences_and_come_back(tmp_path):

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toril.console.lambda_settings import VARIABLES, LambdaSettings, Machine, callbacks, environment_of, settings_of
-from toril.store.login import CALLBACK
+from toril.console.lambda_settings import VARIABLES, LambdaSettings, Machine, environment_of, settings_of
 
 ROLES = st.sampled_from(["viewer", "operator", "admin"])
 WORDS = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1, max_size=20)
@@ -33,7 +32,3 @@ def test_the_function_reads_the_settings_that_the_stack_writes(settings):
 def test_a_missing_variable_is_an_error_that_names_it():
     with pytest.raises(ValueError, match="session_key_parameter"):
         settings_of({"TORIL_CONSOLE_ADDRESS": "https://load.example.com"})
-
-
-def test_the_issuer_sends_people_back_to_the_command_that_signs_in():
-    assert CALLBACK in callbacks("https://load.example.com")

@@ -223,7 +223,6 @@ def issuer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[http.ser
     thread.join()
 
 
-@pytest.mark.xdist_group("port-8717")
 def test_signing_in_brings_a_token_that_is_renewed(issuer: http.server.HTTPServer, tmp_path: Path) -> None:
     address, clock = f"http://127.0.0.1:{issuer.server_address[1]}", SteppedClock(1000.0)
 

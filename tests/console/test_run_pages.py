@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import random
 import zipfile
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from tests.console.served import LIVE, NOW, TOKEN, Started, client, live_plan, p
 from tests.records.test_stored import RUNS, copied
 from tests.reports import examples
 from tests.reports.parsed import Page
+from toril.console import web
 from toril.console.pages import run as run_pages
 from toril.console.pages import run_files
 from toril.records import Launch, Rate, Start, Stop, rate_key, run_key
@@ -135,6 +137,14 @@ def test_a_requested_run_is_shown_as_starting_until_it_fails(store):
 
     assert "over-max-cost" in browser.get(f"/runs/{LIVE}").text
     assert browser.get(f"/api/v1/runs/{LIVE}/live").json()["state"] == "refused"
+
+
+def test_a_requested_run_whose_coordinator_ended_says_why(store):
+    store.put(f"requests/{LIVE}.json", request_of(LIVE, at=NOW - 30).to_json())
+    browser = client(store, starter=Started(ended="no such image"))
+
+    assert browser.get(f"/api/v1/runs/{LIVE}/live").json()["state"] == "refused"
+    assert "no such image" in browser.get(f"/runs/{LIVE}").text
 
 
 def test_a_running_run_shows_its_figures_without_script(store):
@@ -309,16 +319,28 @@ def test_several_files_are_one_zip(store, run_id):
     assert names("q=VERDICT") == {f"{run_id}/verdict.json"}
     assert names("") == {key.removeprefix("runs/") for key in store.keys(run_key(run_id) + "/")}
     assert "plan.json" not in browser.get(f"/runs/{run_id}/files?q=VERDICT").text
-    store.put(run_key(run_id, "large.bin"), b"x" * (run_files.MOST_THROUGH + 1))
+    store.put(run_key(run_id, "large.bin"), b"x" * (web.MOST_THROUGH + 1))
     assert client(store, presign=str).get(f"/runs/{run_id}/files.zip").status_code == 422
 
 
 def test_a_large_file_comes_from_the_bucket(store, run_id):
-    store.put(run_key(run_id, "large.bin"), b"x" * (run_files.MOST_THROUGH + 1))
+    store.put(run_key(run_id, "large.bin"), b"x" * (web.MOST_THROUGH + 1))
 
     answer = client(store, presign=lambda key: f"https://bucket.test/{key}").get(f"/runs/{run_id}/files/large.bin")
 
     assert (answer.status_code, answer.headers["location"]) == (303, f"https://bucket.test/runs/{run_id}/large.bin")
+
+
+def test_a_made_file_that_is_too_large_for_an_answer_comes_from_the_bucket(store):
+    data = random.Random(1).randbytes(web.MOST_THROUGH)  # which no zip makes smaller
+    save(store, "shop", {"suite.yml": b"execution: []", "feed.bin": data}, by="ada", comment="", at=0.0, expected=None)
+
+    answer = client(store, presign=lambda key: f"https://bucket.test/{key}").get("/suites/shop/download")
+
+    key = answer.headers["location"].removeprefix("https://bucket.test/")
+    assert (answer.status_code, key.rpartition("/")[2]) == (303, "shop-1.zip")
+    with zipfile.ZipFile(io.BytesIO(store.get(key))) as archive:
+        assert archive.read("shop/feed.bin") == data
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from toril.store.login import CALLBACK
+from toril.records.console import LOGIN_CALLBACK, LOGIN_PORTS
 
 pytestmark = pytest.mark.live
 
@@ -98,7 +98,7 @@ def identity_token(address: str, client: str) -> str:
     """Returns the token that a program gets for this client by the code flow."""
     verifier = "v" * 50
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    back = CALLBACK
+    back = LOGIN_CALLBACK.format(port=LOGIN_PORTS[0])
     query = {"client_id": client, "redirect_uri": back, "response_type": "code", "scope": "openid profile"}
     query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
     answer = httpx2.post(f"{address}/oauth2/authorize", params=query, data={"sub": "ann"})

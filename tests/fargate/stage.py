@@ -194,6 +194,10 @@ class Stage:
         """Restores faults, quotas and image, and stops running tasks."""
         self.cloud.mend()
         self.set_image()
+        self.end_tasks()
+
+    def end_tasks(self) -> None:
+        """Stops running tasks, and waits until they have ended."""
         left = self.running_tasks()
         for task in left:
             region = task.split(":")[3]

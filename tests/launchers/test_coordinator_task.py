@@ -76,6 +76,15 @@ def test_a_refused_start_names_aws_reason(ecs):
     assert len(ecs.tasks) == 1
 
 
+def test_a_coordinator_that_ended_names_aws_reason(ecs):
+    one = starter(ecs)
+    one.start(REQUEST)
+    assert one.why_ended(REQUEST) is None
+    (task,) = ecs.tasks.values()
+    ecs.end(task, "TaskFailedToStart", "CannotPullContainerError: no such image")
+    assert "no such image" in one.why_ended(REQUEST)
+
+
 def test_without_a_home_region_nothing_starts():
     with refused("no-home", error=InfrastructureError):
         home_region({REGION: deployment()})

@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.console import served
 from tests.launchers.scene import Scene, abandoned
 from tests.tiers import examples
-from toril.records import RanTask
+from toril.records import RanTask, run_key
 from toril.records.progress import EVERY_S, RECENT_S, Progress, Recent, packed
+from toril.runs.history import time_in
 from toril.runs.live import STALE_S, Watched, changes, watched
+from toril.store import FolderStore
 
 COLUMNS = [name for name in Recent().members() if name != "from_s"]
 
@@ -151,3 +154,10 @@ def test_a_client_that_applies_changes_has_the_full_record(lasts):
         assert {**found, "recent": None} == {**progress.to_dict(), "recent": None}
         if since is not None and progress.recent.from_s - 1 <= since <= last:
             assert len(found["recent"]["rps"]) == last - since
+
+
+@pytest.mark.parametrize(("age_s", "state"), [(30, "running"), (3600, "over")])
+def test_a_new_run_that_has_no_lease_yet_is_running(tmp_path, age_s, state):
+    store, plan = FolderStore(tmp_path), served.live_plan()
+    store.put(run_key(plan.run_id, "plan.json"), plan.to_json())
+    assert watched(store, plan.run_id, time_in(plan.run_id) + age_s).state == state

@@ -1,6 +1,7 @@
 """The console as a Lambda function behind an API Gateway HTTP API. `handler` is its entry point.
 
-An instance makes the application once, with its first request. Lambda's own log has the request's id of each line.
+Each instance makes the application once, while it starts: Lambda then gives it a whole processor, and later a part.
+Lambda's own log has the request's id of each line.
 """
 
 import asyncio
@@ -110,3 +111,7 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["stackTrace"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
+
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    adapter()

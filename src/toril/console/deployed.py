@@ -70,6 +70,12 @@ class DeployedStarter:
 
         FargateStarter(*_home(self.store)).start(request)
 
+    def why_ended(self, request: RunRequest) -> str | None:
+        """See `Starter.why_ended`."""
+        from toril.launchers.fargate.coordinator_task import FargateStarter
+
+        return FargateStarter(*_home(self.store)).why_ended(request)
+
 
 def _home(store: Store) -> "tuple[Deployment, Clients]":
     from toril.launchers.fargate import clients

@@ -73,6 +73,7 @@ class Draft:
     text: str = ""  # its suite.yml; beside a form, the one before the edit
     form: SuiteForm | None = None  # None in the YAML view
     comment: str = ""
+    taken: tuple[str, ...] = ()  # names that a new suite does not get by itself
     notice: str = ""  # the reason why the form cannot show this suite
 
     @property
@@ -81,7 +82,9 @@ class Draft:
         if self.name or self.form is None or not self.form.address:
             return self.name
         url = _url(self.form.address)
-        return default_name(InitOptions(urls=(url,))) if url else ""
+        name = default_name(InitOptions(urls=(url,))) if url else ""
+        numbered = (f"{name[:36]}-{number}" for number in range(2, 1_000))
+        return next((one for one in (name, *numbered) if one not in self.taken), name)
 
     @property
     def written(self) -> str:

@@ -21,11 +21,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from toril.records.console import LOGIN_CALLBACK, LOGIN_PORTS
+
 PREFIX = "TORIL_CONSOLE_"
 SIGNED_IN = "/auth/callback"  # receives the authorisation code
 SIGNED_OUT = "/"
-# Ports of `toril login` on loopback. An issuer compares redirect addresses exactly, so they are fixed.
-LOGIN_PORTS = (8717, 8718, 8719)
 
 Role = Literal["viewer", "operator", "admin"]
 
@@ -84,4 +84,4 @@ def settings_of(environ: Mapping[str, str]) -> LambdaSettings:
 
 def callbacks(address: str) -> list[str]:
     """Returns all addresses to which an issuer may send a code, for the console at `address`."""
-    return [f"{address}{SIGNED_IN}", *(f"http://localhost:{port}{SIGNED_IN}" for port in LOGIN_PORTS)]
+    return [f"{address}{SIGNED_IN}", *(LOGIN_CALLBACK.format(port=port) for port in LOGIN_PORTS)]

@@ -20,6 +20,7 @@ from toril.store.records import find_record
 if TYPE_CHECKING:
     from toril.console.app import Setup
 
+STARTS_WITHIN_S = 20.0  # of a coordinator; later, AWS is asked whether it has ended
 State = Literal["requested", "refused", "running", "without owner", "over", "judged"]
 
 
@@ -112,6 +113,19 @@ def seen(store: Store, run_id: str, now: float) -> Seen:
     failure = failure_of(store, run_id)
     state: State = "requested" if failure is None else "refused"
     return Seen(state=state, etag=f'"{state}"', request=request, failure=failure)
+
+
+def present(setup: "Setup", run_id: str) -> Seen:
+    """Returns the run at this moment. If it has not begun in time, its coordinator's task may have ended: keeps why."""
+    now = setup.clock.now()
+    found = seen(setup.store, run_id, now)
+    if found.state != "requested" or found.request is None or now < found.request.at + STARTS_WITHIN_S:
+        return found
+    why = setup.starter.why_ended(found.request)
+    if why is None:
+        return found
+    keep_failure(setup.store, run_id, now, "coordinator-ended", f"{why}; its log is in CloudWatch")
+    return seen(setup.store, run_id, now)
 
 
 def head_of(store: Store, run_id: str, found: Seen | None = None, plan: Plan | None = None) -> Head:

@@ -59,6 +59,9 @@ class LocalStarter:
         planned = self._store.find(run_key(run_id, "plan.json")) is not None
         return planned or failure_of(self._store, run_id) is not None
 
+    def why_ended(self, request: RunRequest) -> None:
+        """See `Starter.why_ended`. Here, a thread waits for each process and keeps the reason."""
+
     def _wait(self, run_id: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         """Waits for the command's end, and keeps the end of its log if it ended before the run began."""
         process.wait()

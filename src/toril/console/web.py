@@ -1,5 +1,6 @@
 """Renders templates, and turns errors into answers: a page for people, problem+json for programs."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,6 +27,7 @@ MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", 
 CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
 TEXTS = (".csv", ".json", ".log", ".md", ".txt", ".yml", ".yaml")  # names of files that are text
 PROBLEM = "application/problem+json"
+MOST_THROUGH = 3 << 20  # bytes; an answer of a Lambda function has at most 6 MB, in base64 or as a text of JSON
 
 
 def page(request: Request, template: str, *, status: int = 200, **model: Any) -> HTMLResponse:
@@ -56,11 +58,21 @@ def see(address: str, request: Request) -> Response:
     return RedirectResponse(address, status_code=303)
 
 
-def attachment(data: bytes, name: str) -> Response:
+def attachment(data: bytes, name: str, media_type: str = "") -> Response:
     """Returns a file that browsers store and never show as a page."""
-    kind = "text/plain; charset=utf-8" if name.endswith(TEXTS) else "application/octet-stream"
+    kind = media_type or ("text/plain; charset=utf-8" if name.endswith(TEXTS) else "application/octet-stream")
     headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
     return Response(data, media_type=kind, headers=headers)
+
+
+def download(request: Request, data: bytes, name: str, media_type: str = "") -> Response:
+    """Returns a file as an attachment. A bucket's console sends a large one there: a function's answers are small."""
+    setup = request.app.state.setup
+    if setup.presign is None or len(data) <= MOST_THROUGH:
+        return attachment(data, name, media_type)
+    key = f"uploads/{hashlib.sha256(data).hexdigest()}/{name}"  # kept for a day
+    setup.store.put(key, data)
+    return RedirectResponse(setup.presign(key), status_code=303)
 
 
 def status_of(error: UserError) -> int:

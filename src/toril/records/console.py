@@ -7,6 +7,10 @@ from pydantic import Field
 from toril.records.document import Record, Seconds, Text
 from toril.records.plan import LauncherName, SuiteOrigin
 
+# Where `toril login` waits for the authorisation code, on the first free port. An issuer compares addresses exactly.
+LOGIN_PORTS = (8717, 8718, 8719)
+LOGIN_CALLBACK = "http://localhost:{port}/auth/callback"
+
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 SuiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 

@@ -40,6 +40,10 @@ class Starter(Protocol):
         """InfrastructureError if it cannot start."""
         ...
 
+    def why_ended(self, request: RunRequest) -> str | None:
+        """Returns why the process or task of a request has ended; None while the run may still begin."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartEstimate:

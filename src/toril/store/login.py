@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -20,9 +21,8 @@ from urllib3.exceptions import HTTPError
 from toril.clock import Clock
 from toril.errors import InfrastructureError, StoreError
 from toril.proxies import pool_for
+from toril.records.console import LOGIN_CALLBACK, LOGIN_PORTS
 
-PORT = 8717  # of the loopback address; an issuer knows this address exactly
-CALLBACK = f"http://localhost:{PORT}/auth/callback"
 EARLIER_S = 60.0  # a token is renewed before it expires
 WAIT_S = 300.0  # for the browser
 DONE = b"<!doctype html><title>toril</title><p>You are signed in. You can close this page."
@@ -79,7 +79,8 @@ def login(address: str, clock: Clock, show: Callable[[str], None]) -> None:
         _safe(issuer[name])
     verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    back = CALLBACK
+    server, came = _listening(state)
+    back = LOGIN_CALLBACK.format(port=server.server_port)
     query = {
         "response_type": "code",
         "client_id": about["client_id"],
@@ -89,10 +90,18 @@ def login(address: str, clock: Clock, show: Callable[[str], None]) -> None:
         "code_challenge": challenge,
         "code_challenge_method": "S256",
     }
-    code = _awaited_code(f"{issuer['authorization_endpoint']}?{urlencode(query)}", state, show, clock)
+    with server:
+        server.timeout = 1.0
+        show(f"{issuer['authorization_endpoint']}?{urlencode(query)}")
+        until = clock.now() + WAIT_S
+        while not came and clock.now() < until:
+            server.handle_request()
+    if "code" not in came:
+        why = came.get("error_description") or came.get("error", "no code arrived")
+        raise InfrastructureError(f"the sign-in failed: {why}", code="sign-in-failed")
     form = {
         "grant_type": "authorization_code",
-        "code": code,
+        "code": came["code"],
         "redirect_uri": back,
         "client_id": about["client_id"],
         "code_verifier": verifier,
@@ -156,8 +165,8 @@ def _safe(address: str) -> str:
     raise InfrastructureError(f"the issuer's address {address[:200]} needs https://", code="insecure-issuer")
 
 
-def _awaited_code(address: str, state: str, show: Callable[[str], None], clock: Clock) -> str:
-    """Waits on loopback until the browser brings the code; InfrastructureError if it does not."""
+def _listening(state: str) -> tuple[http.server.HTTPServer, dict[str, str]]:
+    """Returns a server on loopback, and the parameters that a browser brings it; InfrastructureError without a port."""
     found: dict[str, str] = {}
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -174,21 +183,11 @@ def _awaited_code(address: str, state: str, show: Callable[[str], None], clock: 
         def log_message(self, format: str, *args: Any) -> None:
             """Prints nothing: the address has the code."""
 
-    try:
-        server = http.server.HTTPServer(("127.0.0.1", PORT), Handler)
-    except OSError as error:
-        text = f"port {PORT} of this machine is in use, and the sign-in needs it: {error.strerror}"
-        raise InfrastructureError(text, code="port-in-use") from error
-    with server:
-        server.timeout = 1.0
-        show(address)
-        until = clock.now() + WAIT_S
-        while not found and clock.now() < until:
-            server.handle_request()
-    if "code" not in found:
-        why = found.get("error_description") or found.get("error", "no code arrived")
-        raise InfrastructureError(f"the sign-in failed: {why}", code="sign-in-failed")
-    return found["code"]
+    for port in LOGIN_PORTS:
+        with suppress(OSError):
+            return http.server.HTTPServer(("127.0.0.1", port), Handler), found
+    ports = ", ".join(map(str, LOGIN_PORTS))
+    raise InfrastructureError(f"the sign-in needs one of the ports {ports}, and all are in use", code="port-in-use")
 
 
 def _json(

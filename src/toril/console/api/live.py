@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 from toril.console.identity import Viewer
-from toril.console.runs import State, seen
+from toril.console.runs import State, present
 
 router = APIRouter(tags=["runs"])
 
@@ -33,7 +33,7 @@ def live(
     `since`: the last second that the client has; the answer then has only later ones in `progress.recent`.
     """
     setup = request.app.state.setup
-    found = seen(setup.store, run_id, setup.clock.now())
+    found = present(setup, run_id)
     headers = {"etag": found.etag, "cache-control": "no-store"}
     if if_none_match is not None and found.etag in (tag.strip() for tag in if_none_match.split(",")):
         return Response(status_code=304, headers=headers)

@@ -12,6 +12,7 @@ from toril.console.audit import audit
 from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.runs import State, head_of, seen, start_run
+from toril.console.web import download
 from toril.plan.options import RunOptions
 from toril.records import Outcome, Plan, Verdict, run_key
 from toril.records.console import RequestFailure, RunNote, RunRequest
@@ -223,7 +224,7 @@ def get_report(
     table: Annotated[
         str, Query(json_schema_extra={"enum": [*TABLES]}, description="Of `csv` and `parquet`.")
     ] = "cells",
-) -> StreamingResponse:
+) -> Response:
     """Returns a report of a judged run in any format of `toril report`, as a file."""
     from toril.runs import stored
 
@@ -236,6 +237,8 @@ def get_report(
     name = f"{run_id}.{FORMATS[format].extension}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
+    if request.app.state.setup.presign is not None:  # a function cannot stream
+        return download(request, b"".join((first, *report)), name, media_type)
     return StreamingResponse(chain((first,), report), media_type=media_type, headers=headers)
 
 

@@ -15,6 +15,7 @@ from toril.console.api.runs import Message
 from toril.console.audit import no_change
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
+from toril.console.web import download
 from toril.errors import OptionError, StoreError
 from toril.plan.options import RunOptions
 from toril.records import Plan, SuiteOrigin
@@ -120,8 +121,7 @@ def get_suite_file(request: Request, person: Viewer, name: Name, number: Number,
     _, files = suites.read(_store(request), name, number)
     if path not in files:
         raise StoreError(f"suite {name}, version {number}: there is no file {path}", code="no-such-key")
-    headers = {"content-disposition": "attachment"}
-    return Response(files[path], media_type="application/octet-stream", headers=headers)
+    return download(request, files[path], path.rpartition("/")[2], "application/octet-stream")
 
 
 @router.post("/suites/{name}/versions", status_code=201)

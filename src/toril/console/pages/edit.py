@@ -52,7 +52,7 @@ def check(request: Request, person: Operator, fields: Posted) -> Response:
     """Answers while people type: the messages of `toril plan`, the load over time, start time and price."""
     no_change(request)
     setup = request.app.state.setup
-    draft = draft_of(_texts(fields))
+    draft = _posted(setup.store, fields)
     files = _files(setup.store, draft)
     found = planned.check(setup.store, draft, files, main_of(files), setup.clock.now())
     return page(
@@ -64,7 +64,7 @@ def check(request: Request, person: Operator, fields: Posted) -> Response:
 @router.post("/suites/{name}/edit")
 def act(request: Request, person: Operator, fields: Posted, name: str = "") -> Response:
     """Carries out the pressed button: saves, starts, changes the view, or adds and removes rows."""
-    draft = draft_of(_texts(fields))
+    draft = _posted(request.app.state.setup.store, fields)
     draft = replace(draft, name=name or draft.name)
     do, _, rest = str(fields.get("do", "save")).partition(":")
     no_change(request)  # a save and a start write lines of their own
@@ -156,8 +156,10 @@ def _as_form(draft: Draft, files: Mapping[str, bytes]) -> Draft:
     return draft.as_form()
 
 
-def _texts(fields: FormData) -> dict[str, str]:
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
+def _posted(store: Store, fields: FormData) -> Draft:
+    draft = draft_of({name: value for name, value in fields.items() if isinstance(value, str)})
+    new = draft.version is None and not draft.name
+    return replace(draft, taken=tuple(suites.suite_names(store))) if new else draft
 
 
 def editor_page(

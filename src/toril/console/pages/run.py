@@ -15,8 +15,8 @@ from fastapi.responses import JSONResponse, Response
 from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Operator, Person, Viewer
-from toril.console.runs import Seen, head_of, seen
-from toril.console.web import attachment, page, see
+from toril.console.runs import Seen, head_of, present, seen
+from toril.console.web import download, page, see
 from toril.errors import InfrastructureError, NoSuchRunError, StoreError, UserError
 from toril.launchers.prepare import read_deployments
 from toril.records import Plan, run_key
@@ -49,7 +49,7 @@ def run(request: Request, person: Viewer, run_id: str) -> Response:
     """The run in its state: requested, running, over."""
     setup = request.app.state.setup
     try:
-        found = seen(setup.store, run_id, setup.clock.now())
+        found = present(setup, run_id)
     except NoSuchRunError:  # its folder has expired; the history remains for years
         row = next((one for one in all_rows(setup.store) if one.run_id == run_id), None)
         if row is None:
@@ -81,7 +81,7 @@ def report(request: Request, person: Viewer, run_id: str, format: str = "json", 
     known = FORMATS.get(format)
     bundle = _bundle(request, run_id, measurements=known is not None and known.timeline)
     data = render(format, bundle, table)
-    return attachment(data, f"{run_id}.{FORMATS[format].extension}")
+    return download(request, data, f"{run_id}.{FORMATS[format].extension}")
 
 
 @router.get("/runs/{run_id}/stop")

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from toril.console.identity import Viewer
 from toril.console.runs import head_of
-from toril.console.web import attachment, page
+from toril.console.web import MOST_THROUGH, attachment, page
 from toril.errors import NoSuchRunError, StoreError
 from toril.masking import mask
 from toril.records import run_key
@@ -21,7 +21,6 @@ from toril.store import Store
 from toril.store.keys import is_key
 
 router = APIRouter()
-MOST_THROUGH = 4 << 20  # bytes, of which Lambda makes 5.6 MB; the bucket itself serves larger files
 MOST_OF_FOLDER = 64 << 20  # without presigned addresses
 MOST_SHOWN = 64 << 10  # bytes of a text on a page: its end
 MOST_LISTED = 2_000

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
 from toril.authoring.options import read_locations
-from toril.console import planned
+from toril.console import planned, web
 from toril.console.audit import audit
 from toril.console.editor import pairs_of, whole
 from toril.console.identity import Operator, Viewer
@@ -250,8 +250,7 @@ def download(request: Request, name: str, person: Viewer, version: int | None = 
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, data in sorted(files.items()):
             archive.writestr(f"{name}/{path}", data)
-    headers = {"content-disposition": f'attachment; filename="{found.suite}-{found.number}.zip"'}
-    return Response(packed.getvalue(), media_type="application/zip", headers=headers)
+    return web.download(request, packed.getvalue(), f"{found.suite}-{found.number}.zip", "application/zip")
 
 
 def _options(fields: Mapping[str, str], store: Store) -> RunOptions:

@@ -4,12 +4,15 @@ import hashlib
 from collections.abc import Mapping
 
 from toril.aws.client import Clients, call
-from toril.aws.coordinators import coordinator_task, home_of
+from toril.aws.coordinators import CONTAINER, coordinator_task, home_of
 from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError
-from toril.launchers.fargate.tasks import failure_of, started_by
+from toril.launchers.fargate.task_exit import exit_of
+from toril.launchers.fargate.tasks import described, failure_of, started_by
 from toril.records import Deployment
 from toril.records.console import RunRequest
+
+OWN = "console/"  # before the run's id in `startedBy`; with the id alone, its tasks would end with the run's workers
 
 
 def home_region(deployments: Mapping[str, Deployment]) -> Deployment:
@@ -35,7 +38,7 @@ class FargateStarter:
             home,
             ["run", "--request", run_id, "--store", home.store, "--quiet"],
             token=hashlib.sha256(run_id.encode()).hexdigest(),
-            started_by=started_by(f"console/{run_id}"),  # not the run's own: that would stop it with its workers
+            started_by=started_by(f"{OWN}{run_id}"),
             tags={"toril:run": run_id, "toril:suite": request.suite},
         )
         try:
@@ -48,3 +51,8 @@ class FargateStarter:
             why = failure_of(answer) or "AWS gives no reason"
             text = f"{home.region}: the coordinator of {run_id} could not be started: {why}; try again"
             raise InfrastructureError(text, code="no-coordinator")
+
+    def why_ended(self, request: RunRequest) -> str | None:
+        """See `Starter.why_ended`. ECS remembers a stopped task for an hour."""
+        stopped = described(self._clients("ecs", self._home.region), self._home, "STOPPED", f"{OWN}{request.run_id}")
+        return exit_of(stopped[0], CONTAINER).reason if stopped else None
