@@ -323,6 +323,17 @@ def test_several_files_are_one_zip(store, run_id):
     assert client(store, presign=str).get(f"/runs/{run_id}/files.zip").status_code == 422
 
 
+def test_the_intervals_of_a_worker_are_one_line_and_one_choice(store, run_id):
+    for number in range(3):
+        store.put(run_key(run_id, f"workers/w/a/intervals-{number:06}"), b"1")
+    browser, series = client(store, "viewer"), "workers/w/a/intervals-"
+    page = parsed(browser.get(f"/runs/{run_id}/files?q={series}").content)
+    assert page.xpath("//input[@name='file']/@value") == [series]
+    assert len(page.xpath("//details//a[@download]/@href[contains(., '/workers/')]")) == 3
+    packed = zipfile.ZipFile(io.BytesIO(browser.get(f"/runs/{run_id}/files.zip?file={series}").content))
+    assert packed.namelist() == [f"{run_id}/{series}{number:06}" for number in range(3)]
+
+
 def test_a_large_file_comes_from_the_bucket(store, run_id):
     store.put(run_key(run_id, "large.bin"), b"x" * (web.MOST_THROUGH + 1))
 

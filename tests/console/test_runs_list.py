@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.console.served import client, stored
+from tests.console.served import client, parsed, stored
 from tests.reports import examples
 from toril.records.history import IndexRow
 from toril.store import FolderStore
@@ -35,6 +35,13 @@ def test_a_page_has_the_chosen_rows_and_columns_and_so_has_the_next_one(store):
     after = client(store).get(older.replace("&amp;", "&")).text
     assert re.findall('<th scope="col" class="number">(.*?)</th>', after) == ["Cost", "Workers"]
     assert re.findall(r'data-row href="/runs/([^"]+)"', after) == ids[4::-1]
+
+
+def test_the_address_of_a_comparison_has_no_token(store):
+    run(store, 1)
+    page = parsed(client(store, "admin").get("/runs").content)
+    assert page.xpath("//form[@id='chosen']/@method") == ["get"]
+    assert not page.xpath("//form[@id='chosen']//input[@name='csrf']")
 
 
 def test_a_run_of_the_list_becomes_the_baseline_and_others_show_their_difference(store):
