@@ -48,7 +48,7 @@ def test_due_sends_without_a_free_user_are_dropped(tmp_path):
     dropped = found.timeline.health_series("local-1").dropped
     missing = 60 * 8 - found.samples
     assert missing >= 480 - 2 * 10 * 9
-    assert 0.7 * missing < dropped[dropped >= 0].sum() <= missing  # the engine reports, and the worker reads, each second
+    assert 0.7 * missing < dropped[dropped >= 0].sum() <= missing  # the last second or two are not reported
 
 
 def vitals_of(start_at: float = 1000.0, **engine: Any) -> tuple[Vitals, Recorder]:
