@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 
 from toril import text
@@ -82,10 +82,7 @@ class Shown:
     cells: dict[str, Cell]
 
 
-@router.get("/runs")
-def runs(
-    request: Request,
-    person: Viewer,
+def query_of(
     q: str = "",
     suite: str = "",
     outcome: Literal["", "passed", "failed", "inconclusive"] = "",
@@ -94,13 +91,38 @@ def runs(
     tag: str = "",
     since: Annotated[str, Query(alias="from")] = "",
     until: Annotated[str, Query(alias="to")] = "",
+) -> index.Query:
+    """Returns the search that the query parameters describe; OptionError for an invalid date or tag."""
+    key, equals, value = tag.partition("=")
+    if tag and not (key and equals):
+        raise OptionError(f"tag `{tag}`: write key=value.", code="option-value")
+    return index.Query(
+        text=q.strip(),
+        suite=suite,
+        outcome=outcome,
+        kind=kind,
+        location=location.strip(),
+        tags={key: value} if tag else {},
+        from_s=_day(since) if since else None,
+        to_s=_day(until) + timedelta(days=1).total_seconds() if until else None,
+    )
+
+
+Wanted = Annotated[index.Query, Depends(query_of)]
+
+
+@router.get("/runs")
+def runs(
+    request: Request,
+    person: Viewer,
+    wanted: Wanted,
+    tag: str = "",
     columns: Annotated[tuple[str, ...], Query()] = USUAL,
     size: Literal["20", "50", "100"] = "50",
     differences: Differences = "percent",
     cursor: str = "",
 ) -> Response:
     setup = request.app.state.setup
-    wanted = query_of(q, suite, outcome, kind, location, tag, since, until)
     every = index.all_rows(setup.store)
     found = index.page_of(every, wanted, cursor=cursor, limit=int(size))
     chosen = [name for name in columns if name in COLUMNS]
@@ -129,16 +151,8 @@ def runs(
 def as_csv(
     request: Request,
     person: Viewer,
-    q: str = "",
-    suite: str = "",
-    outcome: Literal["", "passed", "failed", "inconclusive"] = "",
-    kind: Literal["", "run", "duet", "functional", "smoke"] = "",
-    location: str = "",
-    tag: str = "",
-    since: Annotated[str, Query(alias="from")] = "",
-    until: Annotated[str, Query(alias="to")] = "",
+    wanted: Wanted,
 ) -> Response:
-    wanted = query_of(q, suite, outcome, kind, location, tag, since, until)
     found = index.search(request.app.state.setup.store, wanted, limit=MOST_IN_CSV)
     from toril.reports import runs_table  # imports rich and numpy
 
@@ -170,25 +184,6 @@ def baseline(request: Request, person: Operator, run: Annotated[list[str], Form(
         raise OptionError("Select one run.", code="no-run-named")
     change_baseline(request, person, run[0])
     return see("/runs", request)
-
-
-def query_of(
-    text: str, suite: str, outcome: str, kind: str, location: str, tag: str, since: str, until: str
-) -> index.Query:
-    """Returns the search that the parameters describe; OptionError for an invalid date or tag."""
-    key, equals, value = tag.partition("=")
-    if tag and not (key and equals):
-        raise OptionError(f"tag `{tag}`: write key=value.", code="option-value")
-    return index.Query(
-        text=text.strip(),
-        suite=suite,
-        outcome=outcome,
-        kind=kind,
-        location=location.strip(),
-        tags={key: value} if tag else {},
-        from_s=_day(since) if since else None,
-        to_s=_day(until) + timedelta(days=1).total_seconds() if until else None,
-    )
 
 
 def _shown(
