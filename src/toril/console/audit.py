@@ -6,9 +6,7 @@ gets a line made of its route. A route with more to say calls `audit(request, "r
 
 import json
 import logging
-import secrets
 from collections.abc import Mapping, MutableMapping
-from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Request
@@ -16,6 +14,7 @@ from fastapi import Request
 from toril.console.identity import SAFE, Person
 from toril.masking import mask
 from toril.records.console import AuditLine
+from toril.runs import notes
 from toril.text import shortened
 
 LONGEST = 500  # characters of a text
@@ -69,9 +68,8 @@ def record(
     request_id: str = "",
 ) -> None:
     """Writes a line to the log and to the store. Credentials are masked, and long texts are shortened."""
-    at = setup.clock.now()
     line = AuditLine(
-        at=at,
+        at=setup.clock.now(),
         who=person.subject,
         name=person.name,
         role=person.role,
@@ -82,8 +80,7 @@ def record(
         details={name: _text(value) for name, value in details.items()},
     )
     log.info(json.dumps({"audit": line.model_dump(mode="json")}))
-    moment = datetime.fromtimestamp(at, UTC)
-    setup.store.put_once(f"audit/{moment:%Y-%m-%d}/{moment:%H%M%S%f}-{secrets.token_hex(4)}.json", line.to_json())
+    notes.audit(setup.store, line)
 
 
 def client_of(scope: MutableMapping[str, Any]) -> str:
