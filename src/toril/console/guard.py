@@ -173,8 +173,13 @@ async def _unaudited(scope: Scope, status: int) -> Problem | None:
     return None
 
 
+def problem_document(status: int, code: str, title: str, **more: Any) -> dict[str, Any]:
+    """Returns an error for programs, as RFC 9457 describes it."""
+    return {"type": f"urn:toril:{code}", "title": title, "status": status, "code": code, **more}
+
+
 async def _refuse(send: Send, status: int, code: str, text: str) -> None:
-    body = json.dumps({"type": f"urn:toril:{code}", "title": text, "status": status, "code": code}).encode()
+    body = json.dumps(problem_document(status, code, text)).encode()
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -13,7 +13,7 @@ from toril.records.progress import Progress
 from toril.runs.find import checked_id
 from toril.runs.live import changes, watched
 from toril.runs.notes import baseline_of
-from toril.runs.requests import failure_of, keep_failure, request_run
+from toril.runs.requests import failure_of, keep_failure, request_of, request_run
 from toril.store import Store
 from toril.store.records import find_record
 
@@ -107,7 +107,7 @@ def seen(store: Store, run_id: str, now: float) -> Seen:
             raise
     else:
         return Seen(state=found.state, etag=found.etag, age_s=found.age_s, progress=found.progress)
-    request = find_record(store, RunRequest, f"requests/{run_id}.json")
+    request = request_of(store, run_id)
     if request is None:
         raise _missing(run_id)
     failure = failure_of(store, run_id)
@@ -146,7 +146,7 @@ def head_of(store: Store, run_id: str, found: Seen | None = None, plan: Plan | N
         suite=plan.suite,
         state=state,
         plan=plan,
-        request=find_record(store, RunRequest, f"requests/{run_id}.json"),
+        request=request_of(store, run_id),
         baseline="" if baseline is None else baseline.run_id,
         notes=sum(1 for _ in store.keys(f"notes/{run_id}/")),
     )

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from toril import __version__, text
 from toril.console import static
+from toril.console.guard import problem_document
 from toril.console.identity import Identity, Person, RefusedError, disguised
 from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.masking import mask
@@ -87,8 +88,8 @@ def status_of(error: UserError) -> int:
 
 
 def problem(status: int, code: str, title: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> Response:
-    """Returns an error for programs, as RFC 9457 describes it."""
-    content = {"type": f"urn:toril:{code}", "title": title, "status": status, "code": code, **more}
+    """Answers a program with an error."""
+    content = problem_document(status, code, title, **more)
     return Response(json.dumps(content), status_code=status, media_type=PROBLEM, headers=headers)
 
 
