@@ -15,7 +15,7 @@ from toril.errors import StoreError
 from toril.launchers.findings import Finding
 from toril.records import Deployment
 from toril.records.deployment import deployment_key
-from toril.store import BUCKETS, Entry, Store
+from toril.store import Entry, FolderStore, Store
 
 router = APIRouter()
 ORDER = ("missing", "warning", "optional", "ok")
@@ -39,7 +39,11 @@ class Place:
 def locations(request: Request, person: Viewer) -> Response:
     store: Store = request.app.state.setup.store
     return page(
-        request, "locations.html.jinja", title="Locations", places=places_of(store), local=not _is_bucket(store)
+        request,
+        "locations.html.jinja",
+        title="Locations",
+        places=places_of(store),
+        local=isinstance(store, FolderStore),
     )
 
 
@@ -67,7 +71,3 @@ def _place(store: Store, entry: Entry) -> Place:
         return Place(region, entry.modified_at, Deployment.from_json(store.get(entry.key), entry.key))
     except StoreError as error:  # the other regions are shown nevertheless
         return Place(region, entry.modified_at, None, str(error))
-
-
-def _is_bucket(store: Store) -> bool:
-    return store.address("runs").startswith(BUCKETS)
