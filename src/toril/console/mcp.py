@@ -86,9 +86,7 @@ class Tools:
 
     def list_suites(self) -> list[dict[str, Any]]:
         """List the suites with their current version, and the outcome of the last run."""
-        last: dict[str, Any] = {}
-        for row in index.all_rows(self._store):
-            last.setdefault(row.suite, row)
+        last = {suite: rows[0] for suite, rows in index.by_suite(index.all_rows(self._store)).items()}
         return [
             {
                 "name": name,

@@ -37,12 +37,12 @@ def has_ended(store: Store, plan: Plan, now: float) -> bool:
     return activity_of(store, plan, now) == "over" or store.find(run_key(plan.run_id, "verdict.json")) is not None
 
 
-def running(store: Store, now: float) -> list[ListedRun]:
+def running(store: Store, now: float, rows: Iterable[IndexRow] | None = None) -> list[ListedRun]:
     """Returns the runs without a verdict, among the newest 100 that are not in the index.
 
-    In a bucket, this takes a request for each thousand runs.
+    In a bucket, this takes a request for each thousand runs. `rows`: the index, if the caller has read it.
     """
-    run_ids = unindexed(store.names("runs/"), all_rows(store))[:MOST_RUNNING]
+    run_ids = unindexed(store.names("runs/"), all_rows(store) if rows is None else rows)[:MOST_RUNNING]
     over = store.find_many(run_key(run_id, "verdict.json") for run_id in run_ids)
     left = [run_id for run_id in run_ids if run_key(run_id, "verdict.json") not in over]
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:

@@ -79,6 +79,14 @@ def all_rows(store: Store) -> list[IndexRow]:
     return list(_rows(store))
 
 
+def by_suite(rows: Iterable[IndexRow]) -> dict[str, list[IndexRow]]:
+    """Returns the rows of each suite in their order."""
+    found: dict[str, list[IndexRow]] = {}
+    for row in rows:
+        found.setdefault(row.suite, []).append(row)
+    return found
+
+
 def _rows(store: Store) -> Iterator[IndexRow]:
     return (row for month in _months(store) for row in month.rows())
 

@@ -35,8 +35,9 @@ class SuiteCard:
 @router.get("/")
 def home(request: Request, person: Viewer) -> Response:
     setup = request.app.state.setup
-    cards = cards_of(index.all_rows(setup.store), suites.suite_names(setup.store))
-    going_on = going_on_of(setup.store, activity.running(setup.store, setup.clock.now())[:MOST_GOING_ON])
+    rows = index.all_rows(setup.store)
+    cards = cards_of(rows, suites.suite_names(setup.store))
+    going_on = going_on_of(setup.store, activity.running(setup.store, setup.clock.now(), rows)[:MOST_GOING_ON])
     upcoming, problem = next_by_suite(setup)
     return page(
         request,
@@ -57,9 +58,7 @@ def going_on_of(store: Store, running: Iterable[ListedRun]) -> list[tuple[Listed
 
 def cards_of(rows: Iterable[IndexRow], stored: Iterable[str]) -> list[SuiteCard]:
     """Returns one card for each suite: those with the newest runs first. `rows`: newest first."""
-    by_suite: dict[str, list[IndexRow]] = {}
-    for row in rows:
-        by_suite.setdefault(row.suite, []).append(row)
+    by_suite = index.by_suite(rows)
     names = set(stored)
     cards = []
     for name in [*by_suite, *sorted(names - set(by_suite))]:

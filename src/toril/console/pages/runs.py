@@ -137,7 +137,7 @@ def runs(
         suites=sorted({row.suite for row in every}),
         rows=(rows := _shown(setup.store, found.rows, every, chosen, differences)),
         compared=any(cell.change for row in rows for cell in row.cells.values()),
-        going_on=() if filtered or cursor else activity.running(setup.store, setup.clock.now()),
+        going_on=() if filtered or cursor else activity.running(setup.store, setup.clock.now(), every),
         columns=COLUMNS,
         chosen=chosen,
         size=size,

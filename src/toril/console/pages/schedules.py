@@ -24,7 +24,7 @@ from toril.records.document import why
 from toril.records.history import IndexRow
 from toril.records.schedule import SuiteSchedule, parse
 from toril.runs import suites
-from toril.runs.index import all_rows
+from toril.runs.index import all_rows, by_suite
 from toril.runs.schedules import PRESETS, local_lines, next_runs
 from toril.text import plural, span
 
@@ -214,9 +214,7 @@ def _page(
             known, others = _found(setup)
         except UserError as error:
             problem = problem or mask(str(error))
-    last: dict[str, IndexRow] = {}
-    for row in all_rows(setup.store):
-        last.setdefault(row.suite, row)
+    last = {suite: rows[0] for suite, rows in by_suite(all_rows(setup.store)).items()}
     names = suites.suite_names(setup.store)
     preview, lines = None, None
     try:

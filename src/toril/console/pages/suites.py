@@ -3,7 +3,6 @@
 import io
 import os
 import zipfile
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from toril.records.console import SuiteVersion
 from toril.records.history import IndexRow
 from toril.runs import activity, suites
 from toril.runs.history import history
-from toril.runs.index import all_rows
+from toril.runs.index import all_rows, by_suite
 from toril.runs.requests import StartEstimate, estimate
 from toril.store import Store
 
@@ -84,15 +83,19 @@ def list_suites(
     setup = request.app.state.setup
     store: Store = setup.store
     names = suites.suite_names(store)
-    going_on = {one.row.suite: one.row.run_id for one in reversed(activity.running(store, setup.clock.now()))}
-    runs: dict[str, list[IndexRow]] = defaultdict(list)
-    for row in all_rows(store):
-        runs[row.suite].append(row)
+    rows = all_rows(store)
+    runs, running = by_suite(rows), activity.running(store, setup.clock.now(), rows)
+    going_on = {one.row.suite: one.row.run_id for one in reversed(running)}
     due, problem = next_by_suite(setup)
     with ThreadPoolExecutor(READERS) as pool:
         found = pool.map(lambda name: suites.current(store, name), names)
         lines = [
-            Line(version=one, runs=runs[one.suite], next_at=due.get(one.suite), running=going_on.get(one.suite, ""))
+            Line(
+                version=one,
+                runs=runs.get(one.suite, []),
+                next_at=due.get(one.suite),
+                running=going_on.get(one.suite, ""),
+            )
             for one in found
         ]
     lines = sorted((one for one in lines if one.matches(q.strip())), key=SORTED[sort])
