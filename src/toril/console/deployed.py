@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from toril.errors import OptionError
 from toril.records import Deployment
 from toril.records.console import RunRequest
 from toril.records.schedule import SuiteSchedule
@@ -26,6 +27,14 @@ class Scheduler(Protocol):
     def update(self, schedule: SuiteSchedule) -> None: ...
 
     def delete(self, name: str) -> None: ...
+
+
+def scheduler_of(found: Scheduler | None) -> Scheduler:
+    """Returns the scheduler of a console; OptionError if its store is in a folder."""
+    if found is None:
+        text = "A store in a folder has no scheduler. Use one of the lines on the page of schedules."
+        raise OptionError(text, code="no-scheduler")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

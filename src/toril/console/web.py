@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from toril import __version__, text
+from toril.clock import Clock
 from toril.console import static
 from toril.console.guard import problem_document
 from toril.console.identity import Identity, Person, RefusedError, disguised
@@ -23,6 +24,7 @@ from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.masking import mask
 from toril.reports import FORMATS
 from toril.reports.blocks import mark_of
+from toril.store import Store
 
 MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", "request", "version", "schedule"))
 CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
@@ -50,6 +52,18 @@ def page(request: Request, template: str, *, status: int = 200, **model: Any) ->
     return HTMLResponse(
         html.encode("utf-8", "backslashreplace"), status_code=status, headers={"vary": "HX-Request, Cookie"}
     )
+
+
+def store_of(request: Request) -> Store:
+    """Returns the console's store."""
+    store: Store = request.app.state.setup.store
+    return store
+
+
+def clock_of(request: Request) -> Clock:
+    """Returns the console's clock."""
+    clock: Clock = request.app.state.setup.clock
+    return clock
 
 
 def see(address: str, request: Request) -> Response:

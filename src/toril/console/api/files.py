@@ -7,8 +7,8 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
 from toril.console.identity import Viewer
+from toril.console.web import store_of
 from toril.errors import StoreError
-from toril.store import Store
 from toril.store.keys import checked
 
 router = APIRouter(tags=["files"])
@@ -46,7 +46,7 @@ def list_files(
     folders: Annotated[bool, Query(description="Return the names of folders right below the prefix.")] = False,
 ) -> Files:
     """Returns keys, sizes and times of values, or the names of folders."""
-    store = _store(request)
+    store = store_of(request)
     _check_readable(f"{checked(prefix.removesuffix('/'))}/")
     if folders:
         return Files(folders=store.names(prefix))
@@ -67,7 +67,7 @@ def list_files(
 def get_file(request: Request, person: Viewer, key: str) -> Response:
     """Returns a value as a file, or redirects to a presigned address of the bucket."""
     _check_readable(checked(key))
-    store, presign = _store(request), request.app.state.setup.presign
+    store, presign = store_of(request), request.app.state.setup.presign
     most = MOST_OF_FOLDER if presign is None else MOST_BYTES
     found = store.find(key, most)
     if found is None:
@@ -83,8 +83,3 @@ def get_file(request: Request, person: Viewer, key: str) -> Response:
 def _check_readable(key: str) -> None:
     if not key.startswith(READABLE):
         raise StoreError(f"{key}: these files cannot be read through the console", code="no-such-key")
-
-
-def _store(request: Request) -> Store:
-    store: Store = request.app.state.setup.store
-    return store

@@ -7,12 +7,11 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
-from toril.clock import Clock
 from toril.console.audit import audit
 from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.runs import State, head_of, seen, start_run
-from toril.console.web import download
+from toril.console.web import clock_of, download, store_of
 from toril.plan.options import RunOptions
 from toril.records import Outcome, Plan, Verdict, run_key
 from toril.records.console import RequestFailure, RunNote, RunRequest
@@ -22,7 +21,6 @@ from toril.reports import FORMATS, TABLES, ComparedFormat, check, compared, piec
 from toril.runs import activity, index, notes
 from toril.runs.adjust import Adjusted, adjust
 from toril.runs.find import RUN_ID, run_in
-from toril.store import Store
 from toril.store.records import find_record
 from toril.suite.retarget import checked_address
 
@@ -142,14 +140,14 @@ def search_runs(
         from_s=since,
         to_s=until,
     )
-    found = index.search(_store(request), wanted, cursor=cursor, limit=limit)
+    found = index.search(store_of(request), wanted, cursor=cursor, limit=limit)
     return RunPage(runs=found.rows, cursor=found.cursor)
 
 
 @router.get("/runs/running")
 def running_runs(request: Request, person: Viewer) -> list[Running]:
     """Returns the runs that are not judged yet, newest first."""
-    found = activity.running(_store(request), _clock(request).now())
+    found = activity.running(store_of(request), clock_of(request).now())
     return [Running(run_id=one.row.run_id, state=one.state) for one in found]
 
 
@@ -187,8 +185,8 @@ def post_run(
 @router.get("/runs/{run_id}")
 def get_run(request: Request, person: Viewer, run_id: RunId) -> RunDetails:
     """Returns the state of a run and its small records."""
-    store = _store(request)
-    found = seen(store, run_id, _clock(request).now())
+    store = store_of(request)
+    found = seen(store, run_id, clock_of(request).now())
     head = head_of(store, run_id, found)
     verdict = find_record(store, Verdict, run_key(run_id, "verdict.json")) if head.state == "judged" else None
     return RunDetails(
@@ -229,9 +227,9 @@ def get_report(
     from toril.runs import stored
 
     check(format, table=table)
-    store = _store(request)
+    store = store_of(request)
     run_id = run_in(store, run_id, HERE)
-    bundle = stored.judged(store, run_id, _clock(request).now(), measurements=FORMATS[format].timeline)
+    bundle = stored.judged(store, run_id, clock_of(request).now(), measurements=FORMATS[format].timeline)
     report = pieces(format, bundle, table)
     first = next(report, b"")  # an error is answered as a problem, before the answer begins
     name = f"{run_id}.{FORMATS[format].extension}"
@@ -247,27 +245,27 @@ def stop_run(request: Request, person: Operator, run_id: RunId) -> Message:
     """Ends the load early; the measurements are kept and judged."""
     from toril.runs import stored
 
-    return Message(message=stored.ask_to_stop(_store(request), run_id, _clock(request).now()))
+    return Message(message=stored.ask_to_stop(store_of(request), run_id, clock_of(request).now()))
 
 
 @router.post("/runs/{run_id}/rates")
 def change_rate(request: Request, person: Operator, run_id: RunId, wanted: NewRate) -> Adjusted:
     """Changes the rate of one execution of a running run."""
-    return adjust(_store(request), run_id, wanted.rate, wanted.execution, _clock(request).now())
+    return adjust(store_of(request), run_id, wanted.rate, wanted.execution, clock_of(request).now())
 
 
 @router.get("/runs/{run_id}/notes")
 def get_notes(request: Request, person: Viewer, run_id: RunId) -> list[RunNote]:
     """Returns the notes that people added, oldest first."""
-    return notes.notes_of(_store(request), run_id)
+    return notes.notes_of(store_of(request), run_id)
 
 
 @router.post("/runs/{run_id}/notes", status_code=201)
 def add_note(request: Request, person: Operator, run_id: RunId, wanted: NewNote) -> RunNote:
     """Adds a note to a run."""
-    store = _store(request)
+    store = store_of(request)
     run_id = run_in(store, run_id, HERE)
-    return notes.add_note(store, run_id, wanted.text, by=person.name, at=_clock(request).now())
+    return notes.add_note(store, run_id, wanted.text, by=person.name, at=clock_of(request).now())
 
 
 @router.put("/runs/{run_id}/baseline")
@@ -275,7 +273,7 @@ def use_as_baseline(request: Request, person: Operator, run_id: RunId) -> Messag
     """Makes this run the baseline of its suite."""
     from toril.runs import stored
 
-    store, now = _store(request), _clock(request).now()
+    store, now = store_of(request), clock_of(request).now()
     suite = stored.judged(store, run_id, now).plan.suite
     notes.set_baseline(store, suite, run_id, by=person.name, at=now)
     return Message(message=f"{run_id} is the baseline of {suite}")
@@ -286,7 +284,7 @@ def delete_run(request: Request, person: Admin, run_id: RunId) -> Message:
     """Deletes a run: its files and its history. It cannot be undone."""
     from toril.runs import stored
 
-    stored.delete_run(_store(request), run_id, _clock(request).now())
+    stored.delete_run(store_of(request), run_id, clock_of(request).now())
     return Message(message=f"{run_id} is deleted")
 
 
@@ -301,7 +299,7 @@ def compare_runs(
     """Compares two runs in a format of `toril compare`."""
     from toril.runs import stored
 
-    store, now = _store(request), _clock(request).now()
+    store, now = store_of(request), clock_of(request).now()
     runs = [stored.judged(store, run_in(store, one, HERE), now, measurements=True) for one in (base, head)]
     headers = {"content-disposition": "attachment"} if format == "html" else {}
     media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
@@ -309,16 +307,6 @@ def compare_runs(
 
 
 def _record(request: Request, run_id: str, name: str) -> Response:
-    store = _store(request)
+    store = store_of(request)
     run_id = run_in(store, run_id, HERE)
     return Response(store.get(run_key(run_id, name)), media_type="application/json")
-
-
-def _store(request: Request) -> Store:
-    store: Store = request.app.state.setup.store
-    return store
-
-
-def _clock(request: Request) -> Clock:
-    clock: Clock = request.app.state.setup.clock
-    return clock

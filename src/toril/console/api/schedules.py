@@ -7,12 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from toril.console.api.runs import Message
 from toril.console.audit import audit
-from toril.console.deployed import Scheduler
+from toril.console.deployed import scheduler_of
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.pages.locations import places_of
 from toril.console.runs import limit_of
-from toril.errors import OptionError
 from toril.records.document import Text
 from toril.records.schedule import SuiteSchedule
 from toril.runs.schedules import next_runs
@@ -72,7 +71,7 @@ def list_schedules(request: Request, person: Viewer) -> list[Listed]:
 def create_schedule(request: Request, person: Operator, schedule: NewSchedule) -> SuiteSchedule:
     """Creates a schedule."""
     own = _own(request, person, schedule)
-    _scheduler(request).create(own)
+    scheduler_of(request.app.state.setup.schedules).create(own)
     audit(request, "schedule.create", own.name)
     return own
 
@@ -81,14 +80,14 @@ def create_schedule(request: Request, person: Operator, schedule: NewSchedule) -
 def update_schedule(request: Request, person: Operator, name: Name, schedule: NewSchedule) -> SuiteSchedule:
     """Changes a schedule of the console, or pauses and resumes it."""
     own = _own(request, person, schedule, name=name)
-    _scheduler(request).update(own)
+    scheduler_of(request.app.state.setup.schedules).update(own)
     return own
 
 
 @router.delete("/schedules/{name}", tags=["schedules"])
 def delete_schedule(request: Request, person: Operator, name: Name) -> Message:
     """Deletes a schedule of the console."""
-    _scheduler(request).delete(name)
+    scheduler_of(request.app.state.setup.schedules).delete(name)
     return Message(message=f"schedule {name} is deleted")
 
 
@@ -124,11 +123,3 @@ def _own(request: Request, person: Person, schedule: NewSchedule, **changes: str
     limit = limit_of(request.app.state.setup, person, schedule.max_cost_usd)
     own = {"source": "console", "max_cost_usd": limit, **changes}
     return SuiteSchedule.model_validate(schedule.model_dump() | own)
-
-
-def _scheduler(request: Request) -> Scheduler:
-    scheduler: Scheduler | None = request.app.state.setup.schedules
-    if scheduler is None:
-        text = "this store is a folder, which has no scheduler; use cron with `toril run`"
-        raise OptionError(text, code="no-scheduler")
-    return scheduler

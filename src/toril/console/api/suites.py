@@ -10,15 +10,14 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from toril.clock import Clock
 from toril.console.api.runs import Message
 from toril.console.audit import no_change
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
-from toril.console.web import download
+from toril.console.web import clock_of, download, store_of
 from toril.errors import OptionError, StoreError
 from toril.plan.options import RunOptions
-from toril.records import Plan, SuiteOrigin
+from toril.records import SuiteOrigin
 from toril.records.console import Baseline, SuiteVersion
 from toril.runs import notes, suites
 from toril.store import Store
@@ -54,23 +53,6 @@ class ToCheck(BaseModel):
     overrides: Annotated[list[str], Field(max_length=100)] = []
 
 
-class Remark(BaseModel):
-    """A problem or warning, with the place of its cause if it is known."""
-
-    code: str
-    message: str
-    file: str = ""
-    line: int | None = None
-
-
-class CheckedSuite(BaseModel):
-    """What `toril plan` says: the plan with warnings, or the problem."""
-
-    plan: Plan | None
-    warnings: list[Remark]
-    problem: Remark | None
-
-
 class Upload(BaseModel):
     """A content to upload."""
 
@@ -91,26 +73,26 @@ class UploadPlace(BaseModel):
 @router.get("/suites")
 def list_suites(request: Request, person: Viewer) -> list[SuiteVersion]:
     """Returns the current version of each suite."""
-    store = _store(request)
+    store = store_of(request)
     return [suites.current(store, name) for name in suites.suite_names(store)]
 
 
 @router.get("/suites/{name}")
 def get_suite(request: Request, person: Viewer, name: Name) -> SuiteVersion:
     """Returns the current version of a suite."""
-    return suites.current(_store(request), name)
+    return suites.current(store_of(request), name)
 
 
 @router.get("/suites/{name}/versions")
 def get_versions(request: Request, person: Viewer, name: Name) -> list[SuiteVersion]:
     """Returns the versions of a suite, newest first."""
-    return suites.versions(_store(request), name)
+    return suites.versions(store_of(request), name)
 
 
 @router.get("/suites/{name}/versions/{number}")
 def get_version(request: Request, person: Viewer, name: Name, number: Number) -> SuiteVersion:
     """Returns one version of a suite."""
-    return suites.current(_store(request), name, number)
+    return suites.current(store_of(request), name, number)
 
 
 @router.get(
@@ -118,7 +100,7 @@ def get_version(request: Request, person: Viewer, name: Name, number: Number) ->
 )
 def get_suite_file(request: Request, person: Viewer, name: Name, number: Number, path: str) -> Response:
     """Returns one file of a version."""
-    _, files = suites.read(_store(request), name, number)
+    _, files = suites.read(store_of(request), name, number)
     if path not in files:
         raise StoreError(f"suite {name}, version {number}: there is no file {path}", code="no-such-key")
     return download(request, files[path], path.rpartition("/")[2], "application/octet-stream")
@@ -127,14 +109,14 @@ def get_suite_file(request: Request, person: Viewer, name: Name, number: Number,
 @router.post("/suites/{name}/versions", status_code=201)
 def save_version(request: Request, person: Operator, name: Name, wanted: NewVersion) -> SuiteVersion:
     """Saves the next version of a suite; 409 if another person saved one since."""
-    store = _store(request)
+    store = store_of(request)
     return suites.save(
         store,
         name,
         contents_of(store, wanted.files),
         by=person.name,
         comment=wanted.comment,
-        at=_clock(request).now(),
+        at=clock_of(request).now(),
         expected=wanted.expected,
         origin=wanted.origin,
     )
@@ -143,30 +125,29 @@ def save_version(request: Request, person: Operator, name: Name, wanted: NewVers
 @router.delete("/suites/{name}")
 def delete_suite(request: Request, person: Operator, name: Name) -> Message:
     """Deletes all versions of a suite; its runs stay."""
-    suites.delete(_store(request), name)
+    suites.delete(store_of(request), name)
     return Message(message=f"suite {name} is deleted; its runs stay")
 
 
 @router.post("/suites/check")
-def check_suite(request: Request, person: Viewer, wanted: ToCheck) -> CheckedSuite:
+def check_suite(request: Request, person: Viewer, wanted: ToCheck) -> suites.Checked:
     """Returns what `toril plan` says of some files. Nothing is executed or fetched."""
     no_change(request)
     on: Any = wanted.on
     options = RunOptions(on=on, workers=wanted.workers, locations=wanted.locations, overrides=wanted.overrides)
-    found = suites.validate(contents_of(_store(request), wanted.files), options, now=_clock(request).now())
-    return CheckedSuite.model_validate(found, from_attributes=True)
+    return suites.validate(contents_of(store_of(request), wanted.files), options, now=clock_of(request).now())
 
 
 @router.get("/suites/{name}/baseline")
 def get_baseline(request: Request, person: Viewer, name: Name) -> Baseline | None:
     """Returns the run that other runs of this suite are compared with."""
-    return notes.baseline_of(_store(request), name)
+    return notes.baseline_of(store_of(request), name)
 
 
 @router.delete("/suites/{name}/baseline")
 def clear_baseline(request: Request, person: Operator, name: Name) -> Message:
     """Removes the baseline of a suite."""
-    notes.clear_baseline(_store(request), name)
+    notes.clear_baseline(store_of(request), name)
     return Message(message=f"suite {name} has no baseline")
 
 
@@ -189,7 +170,7 @@ async def upload(request: Request, person: Operator, sha256: Digest) -> Message:
     data = await request.body()
     if hashlib.sha256(data).hexdigest() != sha256:
         raise OptionError("the content does not have this SHA-256; upload it again", code="changed-upload")
-    _store(request).put(_upload_key(sha256), data)
+    store_of(request).put(_upload_key(sha256), data)
     return Message(message=f"{len(data)} bytes are stored")
 
 
@@ -208,13 +189,3 @@ def contents_of(store: Store, files: dict[str, str]) -> dict[str, bytes]:
 
 def _upload_key(sha256: str) -> str:
     return f"uploads/{sha256}"
-
-
-def _store(request: Request) -> Store:
-    store: Store = request.app.state.setup.store
-    return store
-
-
-def _clock(request: Request) -> Clock:
-    clock: Clock = request.app.state.setup.clock
-    return clock

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from toril.console.audit import audit
+from toril.console.deployed import scheduler_of
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.pages.posted import Posted
 from toril.console.runs import limit_of
@@ -67,7 +68,7 @@ def save(request: Request, person: Operator, posted: Posted) -> Response:
             kept = {"name": editing, "paused": before.paused, "began_at": before.began_at}
             setup.schedules.update(wanted.model_copy(update=kept))
         else:
-            _scheduler(setup).create(wanted)
+            scheduler_of(setup.schedules).create(wanted)
     except UserError as error:
         return _page(request, fields, editing=editing, wrong=error)
     audit(request, "schedule.change" if editing else "schedule.create", editing or wanted.name, when=wanted.when)
@@ -183,16 +184,11 @@ def _zones() -> list[str]:
     return sorted(zoneinfo.available_timezones())
 
 
-def _scheduler(setup: Any) -> Any:
-    if setup.schedules is None:
-        text = "A store in a folder has no scheduler. Use one of the lines on this page."
-        raise OptionError(text, code="no-scheduler")
-    return setup.schedules
-
-
 def _own(setup: Any, name: str) -> SuiteSchedule:
     """Returns a schedule of the console; OptionError for another one."""
-    found: SuiteSchedule | None = next((one for one in _scheduler(setup).schedules()[0] if one.name == name), None)
+    found: SuiteSchedule | None = next(
+        (one for one in scheduler_of(setup.schedules).schedules()[0] if one.name == name), None
+    )
     if found is None:
         raise OptionError(f"{name[:80]}: there is no such schedule.", code="no-such-schedule")
     if found.source != "console":
