@@ -12,6 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.hub.console_package import Package, find_package
+from infra.hub.results import close
 from infra.hub.sign_in import Issuer, find_issuer
 from infra.permissions.console import LAMBDA_SERVICE, console_policy
 from infra.permissions.grants import grant, service_trust
@@ -122,19 +123,7 @@ class StaticFiles(pulumi.ComponentResource):
         self._own = own = pulumi.ResourceOptions(parent=self)
         region, called = place.region, place.names.console_bucket(place.account, place.region)
         self.bucket = bucket = aws.s3.Bucket(name, bucket=called, region=region, opts=own)
-        aws.s3.BucketPublicAccessBlock(
-            name,
-            bucket=bucket.bucket,
-            region=region,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=own,
-        )
-        aws.s3.BucketOwnershipControls(
-            name, bucket=bucket.bucket, region=region, rule={"object_ownership": "BucketOwnerEnforced"}, opts=own
-        )
+        close(name, bucket, region, own)
         aws.s3.BucketServerSideEncryptionConfiguration(
             name,
             bucket=bucket.bucket,

@@ -45,19 +45,7 @@ class Results(pulumi.ComponentResource):
             refuse_while_deployed(bucket_name, place.region, pulumi.InvokeOptions(parent=self))
         region = place.region
         bucket = aws.s3.Bucket(name, bucket=bucket_name, region=region, force_destroy=not settings.protect, opts=kept)
-        aws.s3.BucketPublicAccessBlock(
-            name,
-            bucket=bucket.bucket,
-            region=region,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=own,
-        )
-        aws.s3.BucketOwnershipControls(
-            name, bucket=bucket.bucket, region=region, rule={"object_ownership": "BucketOwnerEnforced"}, opts=own
-        )
+        close(name, bucket, region, own)
         self.key = self._key(name, settings, place, kept)
         aws.s3.BucketServerSideEncryptionConfiguration(
             name,
@@ -92,6 +80,23 @@ class Results(pulumi.ComponentResource):
             opts=opts,
         )
         return key.arn
+
+
+def close(name: str, bucket: aws.s3.Bucket, region: str, opts: pulumi.ResourceOptions) -> None:
+    """Closes a bucket to the public, and makes the account the owner of all its objects."""
+    aws.s3.BucketPublicAccessBlock(
+        name,
+        bucket=bucket.bucket,
+        region=region,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        opts=opts,
+    )
+    aws.s3.BucketOwnershipControls(
+        name, bucket=bucket.bucket, region=region, rule={"object_ownership": "BucketOwnerEnforced"}, opts=opts
+    )
 
 
 def refuse_while_deployed(bucket: str, region: str, opts: pulumi.InvokeOptions) -> None:
