@@ -56,7 +56,7 @@ def test_an_upload_keeps_the_signed_conditions(strict, signing):
             {"x-amz-signature": "0" * 64},
         ):
             assert upload(browser, signed, **wrong).status_code in (400, 403), wrong
-        assert upload(browser, signed, acl="public-read").status_code == 403  # a field that nobody signed
+        assert upload(browser, signed, acl="public-read").status_code == 403  # an unsigned field
     found = strict.client("s3", REGION).list_objects_v2(Bucket=BUCKET, Prefix="uploads/")["Contents"]
     assert [one["Key"] for one in found] == ["uploads/n0nce/a.zip"]
 

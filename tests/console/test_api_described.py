@@ -1,4 +1,4 @@
-"""The API against its own description: what it answers to requests that nobody thought of (Schemathesis)."""
+"""The API against its own description: what it answers to unforeseen requests (Schemathesis)."""
 
 from dataclasses import replace
 from pathlib import Path
