@@ -37,12 +37,16 @@ class Visitor(FastHttpUser):
 @pytest.mark.parametrize(
     ("criteria", "ours", "observed"),
     [
-        (["fail of page>60% for 3s in madrid", "fail of page>30% for 3s, stop as failed"], [], 50),  # merged: half
-        pytest.param(["fail of page>60% for 3s in sevilla, stop as failed"], [], 100, marks=pytest.mark.nightly),
+        (
+            ["fail of page>60% for 3s in madrid", "fail of page>30% for 3s, stop as failed"],
+            [],
+            (30, 60),
+        ),  # merged: half
+        pytest.param(["fail of page>60% for 3s in sevilla, stop as failed"], [], (60, 100), marks=pytest.mark.nightly),
         pytest.param(
             ["fail>99% for 3s"],
             ["fail of page>60% for 3s in sevilla, stop as non-failed"],
-            100,
+            (60, 100),
             marks=pytest.mark.nightly,
         ),
     ],
@@ -62,7 +66,8 @@ def test_a_breach_in_one_location_ends_the_load_in_all(tmp_path: Path, criteria,
     verdict, summary = done.json("verdict.json"), done.json("summary.json")
     assert (passes if ours else fails)(verdict), done.stdout + done.stderr
     (breach,) = [one for one in verdict["criteria"] if one["outcome"] in ("failed", "triggered")]
-    assert breach["observed"] == pytest.approx(observed, rel=0.15)  # the first second begins with some successes
+    lowest, highest = observed  # users break one after another: the first seconds have some successes
+    assert lowest < breach["observed"] <= highest
     began, stopped = done.json("start.json")["at"], done.json("stop.json")
     breached_at = began + breach["at_s"] + 1
     assert stopped["cause"] == "criterion"
