@@ -22,6 +22,7 @@ from tests.suite.reading import read, refuses
 from toril import cli
 from toril.criteria import duration_s
 from toril.criteria.criterion import OWN_KEYS, TAURUS_KEYS
+from toril.criteria.quantities import size_bytes
 from toril.errors import SuiteError
 from toril.plan import make_plan
 from toril.suite import TorilSettings, engines, read_suite
@@ -359,6 +360,10 @@ def _is(written: str, default: object) -> bool:
         return not default
     if written.endswith("%"):
         return float(written[:-1]) / 100 == default
+    if written.endswith("iB"):
+        return size_bytes(written) == default
+    if isinstance(default, tuple):
+        return tuple(yaml.safe_load(written)) == default
     if isinstance(default, float):
         return float(duration_s(written)) == default
     return bool(yaml.safe_load(written) == default)

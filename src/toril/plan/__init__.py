@@ -11,8 +11,10 @@ from copy import deepcopy
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
+from urllib.parse import urlsplit
 
 from toril import __version__
+from toril.criteria import criteria_of
 from toril.errors import OptionError, SuiteError
 from toril.load.shapes import OPEN_MODEL, curve_of
 from toril.plan.division import WorkerLoad, WorkerSlot, divided_between, split, worker_slots
@@ -20,9 +22,12 @@ from toril.plan.warnings import load_warnings
 from toril.records import (
     Browser,
     ExecutionShare,
+    Keeping,
     LauncherName,
+    Notice,
     Pace,
     Plan,
+    PlannedCriterion,
     PlannedExecution,
     Share,
     TaskSize,
@@ -35,6 +40,8 @@ from toril.suite.settings import MAX_WORKERS, browser_of
 __all__ = ["FARGATE_TIMINGS", "make_plan", "share_config", "split"]
 
 SMOKE_HOLD_S = 5
+MOST_SLOWEST = 50  # labels whose slowest request workers keep
+SLACK = "hooks.slack.com"
 
 # Intervals and deadlines of runs on Fargate; `Pace()` has those of local runs. A request to S3 takes tens of
 # milliseconds and costs money. A task takes a minute or two to start.
@@ -60,6 +67,8 @@ def make_plan(
     tags: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     smoke: bool = False,
+    tried: bool = False,
+    notices: Sequence[Notice] = (),
 ) -> Plan:
     """Returns the plan of a run. `workers` (in total) overrides `toril.workers`; without both, the load decides.
 
@@ -93,6 +102,12 @@ def make_plan(
         task=_task(suite) if on == "fargate" else None,
         environment=dict(environment or {}) if on == "fargate" else {},
         secrets=dict(suite.toril.secrets),
+        tried=tried,
+        keeping=_keeping(suite, criteria, tried=tried),
+        traceparent=suite.toril.traceparent,
+        notices=() if tried else (*_notices(suite), *notices),
+        audits_off=tuple(code for code, on in suite.toril.audits.items() if not on),
+        page_bytes=suite.toril.page_size,
         warnings=tuple(warning.message for warning in warnings),
         warning_codes=tuple(warning.code for warning in warnings),
     )
@@ -101,6 +116,27 @@ def make_plan(
 def share_config(plan: Plan, share: Share) -> dict[str, Any]:
     """Returns the complete Taurus configuration of one worker, without criteria and reporters."""
     return {**deepcopy(plan.common), "execution": [deepcopy(execution.config) for execution in share.executions]}
+
+
+def _keeping(suite: Suite, criteria: Sequence[PlannedCriterion], *, tried: bool) -> Keeping | None:
+    """Returns what workers keep of requests: the slowest of all, and of each label that a criterion judges."""
+    wanted = suite.toril.evidence
+    if wanted.off and not tried:
+        return None
+    labels = dict.fromkeys(one.label for one in criteria_of(criteria) if one.label)
+    return Keeping(
+        failures=wanted.failures,
+        body_bytes=wanted.body,
+        slowest=("", *list(labels)[: MOST_SLOWEST - 1]),
+        everything=tried,
+    )
+
+
+def _notices(suite: Suite) -> Iterator[Notice]:
+    for one in suite.toril.notify:
+        parts = urlsplit(one.webhook)
+        place = {"webhook": one.webhook} if parts.scheme else {"variable": one.webhook}
+        yield Notice(**place, format=one.format or ("slack" if parts.hostname == SLACK else "toril"), on=one.on)
 
 
 def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from toril.errors import SuiteError
 from toril.plan import make_plan
-from toril.records import LauncherName, Plan
+from toril.records import LauncherName, Notice, Plan
 from toril.suite import Suite, read_suite
 
 
@@ -23,6 +23,8 @@ class RunOptions:
     run_id: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     smoke: bool = False
+    tried: bool = False  # `toril try`
+    notices: Sequence[Notice] = ()  # besides the suite's
     against: str | None = None  # an address to load instead of the suite's own
     locations: Mapping[str, str] = field(default_factory=dict)  # with their weights; they replace the suite's
 
@@ -49,6 +51,7 @@ def plan_run(
     plan = make_plan(
         suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,
         environment=options.environment, tags=dict(options.tags), smoke=options.smoke,
+        tried=options.tried, notices=options.notices,
     )  # fmt: skip
     return suite, plan
 

@@ -41,6 +41,7 @@ class RunRequest(Record):
     at: Seconds
     by: Text
     smoke: bool = False
+    tried: bool = False  # `toril try`
     workers: Annotated[int, Field(ge=1, le=10_000)] | None = None
     locations: dict[Text, Text] = Field(default_factory=dict)  # with weights; they replace the suite's
     overrides: Annotated[tuple[Text, ...], Field(max_length=100)] = ()

@@ -12,6 +12,7 @@ from toril.load.search import SearchRange
 from toril.load.shapes import curve_of
 from toril.records.deployment import Architecture
 from toril.records.document import Record, RecordPart
+from toril.records.event import NoticeEvent, NoticeFormat
 
 LauncherName = Literal["local", "fargate"]
 
@@ -157,6 +158,24 @@ class PlannedCriterion(RecordPart):
     language: Literal["taurus", "toril"] = "taurus"  # the grammar: of passfail, or of `toril.criteria`
 
 
+class Keeping(RecordPart):
+    """The requests and responses that workers keep."""
+
+    failures: int = 3  # of each label and error
+    body_bytes: int = 4096
+    slowest: tuple[str, ...] = ("",)  # labels whose slowest request is kept; "": of all requests
+    everything: bool = False  # a try keeps each request
+
+
+class Notice(RecordPart):
+    """A webhook and the events that it gets. It has an address, or a variable with one."""
+
+    webhook: str = ""
+    variable: str = ""  # of `Plan.secrets` or the environment; the plan never has its value
+    format: NoticeFormat = "toril"
+    on: tuple[NoticeEvent, ...] = ()
+
+
 class SourcePlace(RecordPart):
     """A line of a file, for annotations."""
 
@@ -250,6 +269,12 @@ class Plan(Record):
     environment: dict[str, str] = Field(default_factory=dict)  # variables for engines on other machines
     secrets: dict[str, str] = Field(default_factory=dict)  # variable → reference of its secret; never the value
     duet: Duet | None = None
+    tried: bool = False  # one user and one iteration of each scenario, all requests kept; no load test
+    keeping: Keeping | None = None  # None: workers keep no requests
+    traceparent: bool = False  # whether requests carry a W3C trace context
+    notices: tuple[Notice, ...] = ()
+    audits_off: tuple[str, ...] = ()  # codes
+    page_bytes: int = 3 << 20  # of the data for windows in report.html
     functional: bool = False  # runs each test case once, and judges only these
     warnings: tuple[str, ...] = ()
     warning_codes: tuple[str, ...] = ()  # the codes of `warnings`, in the same order

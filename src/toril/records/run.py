@@ -129,6 +129,7 @@ class Exit(Record):
     message: Text = ""
     interval_files: FileCount = 0
     case_files: FileCount = 0  # of test cases, in a functional run
+    evidence_files: FileCount = 0  # of requests with their responses
     interval_digests: Digests = ""
     case_digests: Digests = ""
     samples: Count = 0

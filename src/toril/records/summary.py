@@ -6,15 +6,18 @@ not measured. A field with a default may be missing in files of older versions a
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field
 
-from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text
+from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text, Word
 from toril.records.run import Case
 
 MOST_LABELS = 600_000  # as many as an interval file can hold, of both kinds
 MOST_ERRORS = 100_000
+
+AuditCode = Literal["service-saturated", "errors-began", "dominant-label", "periodic-stall", "slow-location", "drift"]
+AUDIT_CODES: tuple[AuditCode, ...] = get_args(AuditCode)
 
 Bounds = tuple[Count | None, Count | None]  # of an interval; None: open
 
@@ -336,6 +339,19 @@ class Capacity(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standout(JsonObject):
+    """What an audit found: something that stands out, with the figures that show it."""
+
+    code: Word  # AuditCode
+    message: Text
+    label: Text = ""
+    location: Text = ""
+    from_s: Number | None = None
+    to_s: Number | None = None
+    evidence: Annotated[dict[Text, Number | Text], Field(max_length=50)] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary(StoredObject):
     """`summary.json`."""
 
@@ -361,6 +377,7 @@ class Summary(StoredObject):
     tests: TestResults | None = None  # of a functional run
     rates: tuple[RateChange, ...] | None = None  # None: no rate was changed during the run
     capacity: Annotated[dict[Text, Capacity], Field(max_length=256)] | None = None  # of searches, by execution
+    standouts: Annotated[tuple[Standout, ...], Field(max_length=100)] = ()  # most severe first
 
     @property
     def total(self) -> LabelFigures:

@@ -245,7 +245,57 @@ class Failures:
     failures: tuple[Failure, ...]
 
 
-Block = Facts | Criteria | Table | Sketches | Charts | Note | Failures
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownExchange:
+    """One request with its response, as texts."""
+
+    title: str  # POST https://shop.example.com/checkout → 500
+    brief: str  # what was expected and what came, in one line
+    facts: tuple[Fact, ...]  # time, duration, connection, worker, trace id …
+    request: str  # request line, headers and body
+    response: str
+    expected: str = ""  # of a failed assertion
+    curl: str = ""  # the command that sends it again, with placeholders for secrets
+    slow: bool = False  # kept because it was the slowest of its label
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeGroup:
+    """The exchanges of one label and error; without an error, the slowest of the label."""
+
+    label: str
+    error: str
+    count: str  # of these failures in the run
+    exchanges: tuple[ShownExchange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeList:
+    """Requests and responses of the first failures, and the slowest ones."""
+
+    groups: tuple[ExchangeGroup, ...]
+    left_out: int = 0  # exchanges in `evidence.json` that the report does not show
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownStandout:
+    """One thing that stands out in the run."""
+
+    code: str
+    text: str
+    facts: tuple[Fact, ...] = ()  # the figures that show it
+    window: tuple[float, float] | None = None  # seconds
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standouts:
+    """What stands out in the run, most severe first."""
+
+    standouts: tuple[ShownStandout, ...]
+
+
+Block = Facts | Criteria | Table | Sketches | Charts | Note | Failures | ExchangeList | Standouts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

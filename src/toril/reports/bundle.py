@@ -10,7 +10,9 @@ from toril.masking import masked_settings
 
 if TYPE_CHECKING:
     from toril.records import Plan, ServerMetrics, Verdict
+    from toril.records.evidence import Exchanges
     from toril.records.summary import Summary
+    from toril.summary import Completeness
     from toril.timeline import Timeline
 
 
@@ -30,6 +32,8 @@ class Bundle:
     cost: str = ""  # of the tasks, in one line
     cost_usd: float | None = None  # the same as a number
     pictures: Mapping[str, bytes] = field(default_factory=dict)  # by path in the run's folder
+    evidence: Exchanges | None = None  # None: not kept, or not read
+    completeness: Completeness | None = None  # beside a timeline: what its windows need
 
     @property
     def outcome(self) -> str:

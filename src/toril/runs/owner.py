@@ -5,10 +5,10 @@ for longer, so another owner can take it over. After any other error, all worker
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from toril.clock import Clock, retry
 from toril.coordinator.driver import STEP_S, Coordinator
@@ -21,9 +21,11 @@ from toril.launchers.prepare import read_deployments
 from toril.records import Deployment, Plan, Stop
 from toril.records.progress import EVERY_S, Phase, Progress
 from toril.signals import Interrupts
+from toril.timeline import Timeline
 
 if TYPE_CHECKING:
     from toril.launchers.pricing import PriceTable
+    from toril.reports import Bundle
 
 Value = TypeVar("Value")
 
@@ -43,6 +45,26 @@ class CutOffError(InfrastructureError):
         )
 
 
+class Observer(Protocol):
+    """Follows a run from its owner's thread. No call takes longer than 20 ms, and none changes the run or its verdict.
+
+    An observer that raises an error is dropped; the error becomes a note.
+    """
+
+    def begun(self, plan: Plan, start_at: float, attempts: Mapping[str, str]) -> None:
+        """The load begins. Called again after a take-over. `attempts`: the attempt of each worker."""
+
+    def advanced(self, timeline: Timeline, complete_to: int | None, progress: Progress) -> None:
+        """Each report of the run. Seconds up to `complete_to` are complete; None: none is."""
+
+    def judged(self, bundle: "Bundle") -> None:
+        """The verdict is stored."""
+
+    def close(self, within_s: float) -> tuple[Note, ...]:
+        """Ends its work, after the report was shown. Returns what failed."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Owner:
     """The owner of a run: its coordinator, the launcher of its workers, and the user's terminal."""
@@ -52,6 +74,7 @@ class Owner:
     clock: Clock
     view: View
     interrupts: Interrupts
+    observers: Sequence[Observer] = ()
     _written_at: float = field(init=False, default=float("-inf"))
     _unwritten: tuple[Note, ...] = field(init=False, default=())
     _prices: "tuple[PriceTable, dict[str, Deployment]] | None" = field(init=False, default=None)

@@ -245,6 +245,8 @@ class _Plain:
             if merged and not key:  # bzt's merge reads the first character of a key
                 raise self.error("unusable-key", path, "A key is empty. Write a name.")
             return self.text(key, path)
+        if isinstance(key, bool) and path.startswith("toril."):  # `on` and `off` are booleans in YAML
+            return "on" if key else "off"
         if isinstance(key, (datetime.date, int, float)) or key is None:
             text = str(key).lower() if isinstance(key, bool) else "null" if key is None else str(key)
             if merged:

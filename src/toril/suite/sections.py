@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from toril.criteria import duration_s, number, rate_per_s
+from toril.criteria.quantities import size_bytes
 from toril.errors import UserError
 from toril.suite.reader import MAX_NUMBER, quoted
 from toril.text import suggestion
@@ -139,7 +140,15 @@ def _percentage(value: object) -> float:
     return fraction
 
 
+def _byte_size(value: object) -> int:
+    try:
+        return int(size_bytes(value))
+    except ValueError:
+        raise misfit("not-a-size", "is not a size. Write it like 4KiB or 3MiB.") from None
+
+
 Rate = Annotated[float, BeforeValidator(_rate), Field(le=MAX_NUMBER)]  # requests per second
 Duration = Annotated[float, BeforeValidator(_duration)]
+ByteSize = Annotated[int, BeforeValidator(_byte_size)]
 Percentage = Annotated[float, BeforeValidator(_percentage)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]

@@ -13,9 +13,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
+from toril.masking import mask
 from toril.records import Browser, Device, Network, secret_reference
+from toril.records.event import NoticeEvent, NoticeFormat
+from toril.records.summary import AUDIT_CODES, AuditCode
 from toril.suite.reader import SuiteReader, mapping_at
-from toril.suite.sections import Duration, Percentage, Rate, Section, Texts, misfit
+from toril.suite.sections import ByteSize, Duration, Percentage, Rate, Section, Texts, misfit
 from toril.text import suggestion
 
 MAX_WORKERS = 1000
@@ -28,6 +31,8 @@ RESERVED = re.compile(
     r"|(?:HTTPS?|NO|ALL|FTP)_PROXY|PATH|HOME|USER|LOGNAME|SHELL|PWD|OLDPWD|TMP|TEMP|TMPDIR|LANG|TERM|TZ|IFS|ENV|BASH_ENV"
     r"|GRACEFUL|WORKERS_LDJSON|JTL|HOSTNAME|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(?:FILE|DIR)|GEVENT_.*|_"
 )
+
+LOCAL_OR_SECURE = re.compile(r"https://[^/\s]|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::|/|$)")
 
 IOS = "like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Mobile/15E148 Safari/604.1"
 ANDROID = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/159.0.0.0 Mobile Safari/537.36"
@@ -72,6 +77,22 @@ def _criteria(value: object) -> object:
     if value is None or (isinstance(value, list) and not all(isinstance(one, (str, dict)) for one in value)):
         raise misfit("not-a-list", "is not a list of criteria. Write it like `[throughput<450/s]`.")
     return [value] if isinstance(value, (str, dict)) else value
+
+
+def _audits(value: object) -> object:
+    """Returns a mapping of codes; `audits: false` turns all of them off."""
+    return dict.fromkeys(AUDIT_CODES, value) if isinstance(value, bool) else value
+
+
+def _webhook(value: object) -> str:
+    """Returns an https address, or the name of a variable that has one."""
+    text = str(value)
+    if not VARIABLE.fullmatch(text) and not LOCAL_OR_SECURE.match(text):
+        fix = "Write https://…, or a variable of `toril.secrets` that has the address."
+        raise misfit("not-an-address", f"is neither an https address nor the name of a variable. {fix}")
+    if not VARIABLE.fullmatch(text) and mask(text) != text:
+        raise misfit("secret-in-suite", "has a secret in it. Put the address into `toril.secrets`, and write its name.")
+    return text
 
 
 DeviceName = Annotated[str, BeforeValidator(lambda value: _one_of(DEVICES, "device", value))]
@@ -132,6 +153,22 @@ class CapacitySearch(Section):
         return step_s
 
 
+class EvidenceBlock(Section):
+    """Requests and responses that workers keep."""
+
+    failures: int = Field(default=3, ge=0, le=20)  # of each label and error; 0: only the slowest requests
+    body: ByteSize = Field(default=4096, ge=0, le=65_536)  # of a request or response
+    off: bool = False
+
+
+class NotifyBlock(Section):
+    """A webhook that gets events of the suite's runs."""
+
+    webhook: Annotated[str, BeforeValidator(_webhook)]
+    format: NoticeFormat | None = None  # None: slack for hooks.slack.com, else toril
+    on: Annotated[tuple[NoticeEvent, ...], Field(min_length=1)] = ("failed", "inconclusive")
+
+
 class BrowserBlock(Section):
     """The device and the network that the browsers of one execution emulate."""
 
@@ -159,6 +196,11 @@ class TorilSettings(Section):
     curves: dict[str, Any] = Field(default_factory=dict)  # execution → its load curve, which is read with the execution
     vegeta: Vegeta = Vegeta()
     browsers: dict[str, BrowserBlock] = Field(default_factory=dict)  # by execution
+    evidence: EvidenceBlock = EvidenceBlock()
+    notify: Annotated[tuple[NotifyBlock, ...], Field(max_length=10)] = ()
+    audits: Annotated[dict[AuditCode, bool], BeforeValidator(_audits)] = Field(default_factory=dict)  # absent: on
+    traceparent: bool = False  # whether requests carry a W3C trace context
+    page_size: ByteSize = Field(default=3 << 20, le=64 << 20)  # of the data for windows in report.html
 
 
 def read_settings(block: object, reader: SuiteReader) -> TorilSettings:

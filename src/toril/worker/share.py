@@ -80,6 +80,8 @@ def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[Engin
                 share=execution,
                 graceful_stop_s=plan.graceful_stop_s,
                 functional=plan.functional,
+                keeping=plan.keeping,
+                traceparent=plan.traceparent,
                 folder=folder,
                 suite=suite,
             )

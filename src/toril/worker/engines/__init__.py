@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.records import CaseOutcome, ExecutionShare, PlannedExecution
+from toril.records import CaseOutcome, ExecutionShare, Keeping, PlannedExecution
 
 ENGINES = {  # bzt's alias → the module with its `Executor`
     "locust": "toril.worker.engines.locust.executor",
@@ -55,6 +55,8 @@ class EngineContext:
     share: ExecutionShare  # this worker's
     graceful_stop_s: float
     functional: bool = False  # the result is test cases, each run once
+    keeping: Keeping | None = None  # the requests to keep; None: none
+    traceparent: bool = False  # whether requests carry a W3C trace context
     folder: Path  # scratch folder of this execution
     suite: Path  # the worker's own copy of the suite's folder; the working folder of engines
 
@@ -72,6 +74,11 @@ class EngineContext:
     def evidence(self) -> Path:
         """The engine process's folder for evidence of its first failures; see `worker/capture.py`."""
         return self.folder / "evidence"
+
+    @property
+    def kept(self) -> Path:
+        """The JSON lines of the requests that the engine's process keeps; unmasked, so it never leaves the worker."""
+        return self.folder / "exchanges"
 
     @property
     def phase_shift_s(self) -> float:

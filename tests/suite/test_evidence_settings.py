@@ -1,0 +1,57 @@
+"""The settings of evidence, audits, notifications and trace context, and what the plan makes of them."""
+
+import pytest
+
+from tests.suite.reading import execution, read, refuses
+from toril.plan import make_plan
+from toril.records import Keeping, Notice
+
+
+def plan(folder, toril, **options):
+    return make_plan(read(folder, f"toril: {toril}\n{CRITERIA}"), run_id="r-1", workers=None, **options)
+
+
+CRITERIA = """
+execution: [{scenario: {requests: ["http://127.0.0.1/"]}, hold-for: 1m}]
+reporting: [{module: passfail, criteria: ["p95 of cart>1s for 5s", "fail of cart>1%", "avg-rt>1s"]}]
+"""
+
+
+def test_workers_keep_the_first_failures_and_the_slowest_of_judged_labels_unless_it_is_off(tmp_path):
+    assert plan(tmp_path, "{}").keeping == Keeping(failures=3, body_bytes=4096, slowest=("", "cart"))
+    assert plan(tmp_path, "{evidence: {failures: 5, body: 1KiB}}").keeping.body_bytes == 1024
+    for off in ("off", "'off'"):  # YAML reads the first one as a boolean
+        assert plan(tmp_path, f"{{evidence: {{{off}: true}}}}").keeping is None
+        assert plan(tmp_path, f"{{evidence: {{{off}: true}}}}", tried=True).keeping.everything
+
+
+def test_a_webhook_is_an_address_or_the_name_of_a_secret(tmp_path):
+    written = "[{webhook: CHAT, on: [failed]}, {webhook: 'https://hooks.slack.com/x', 'on': [regression]}]"
+    assert plan(tmp_path, f"{{notify: {written}}}").notices == (
+        Notice(variable="CHAT", on=("failed",)),
+        Notice(webhook="https://hooks.slack.com/x", format="slack", on=("regression",)),
+    )
+    assert plan(tmp_path, f"{{notify: {written}}}", tried=True).notices == ()
+
+
+def test_audits_are_turned_off_alone_or_together(tmp_path):
+    assert plan(tmp_path, "{audits: {drift: false, errors-began: true}}").audits_off == ("drift",)
+    assert len(plan(tmp_path, "{audits: false}").audits_off) == 6
+    assert plan(tmp_path, "{audits: true}").audits_off == ()
+
+
+@pytest.mark.parametrize(
+    ("toril", "code", "where"),
+    [
+        ({"evidence": {"failures": 21}}, "out-of-range", "toril.evidence.failures"),
+        ({"evidence": {"body": "4 apples"}}, "not-a-size", "toril.evidence.body"),
+        ({"evidence": {"fail": 1}}, "unknown-key", "toril.evidence.fail"),
+        ({"audits": {"drifts": False}}, "unknown-value", "toril.audits.drifts"),
+        ({"notify": [{"webhook": "http://example.com/x"}]}, "not-an-address", "toril.notify[0].webhook"),
+        ({"notify": [{"webhook": "https://u:pw@example.com/x"}]}, "secret-in-suite", "toril.notify[0].webhook"),
+        ({"notify": [{"webhook": "CHAT", "on": []}]}, "empty-list", "toril.notify[0].on"),
+        ({"notify": [{"webhook": "CHAT", "on": ["sometimes"]}]}, "unknown-value", "toril.notify[0].on[0]"),
+    ],
+)
+def test_a_wrong_setting_is_refused_where_it_stands(tmp_path, toril, code, where):
+    refuses(tmp_path, {**execution(), "toril": toril}, code, where)
