@@ -33,8 +33,9 @@ def test_a_requested_run_is_on_each_list_until_it_fails_to_start(store):
     request = request_run(store, "shop", RunOptions(), by="ada", at=NOW - 5)
     link = f"/runs/{request.run_id}"
     for address in ("/", "/runs", "/suites"):
-        assert link in page(store, address).xpath("//a[.//span[contains(@class, 'starting')]]/@href"
-                                                  " | //tr[.//span[contains(@class, 'starting')]]//a/@href")  # fmt: skip
+        (state,) = page(store, address).xpath("//span[contains(@class, 'starting')]")
+        (row,) = state.xpath("ancestor-or-self::*[self::tr or contains(@class, 'card')]")
+        assert link in row.xpath("descendant-or-self::a/@href")
     assert client(store).get("/api/v1/runs/running").json() == [{"run_id": request.run_id, "state": "starting"}]
 
     keep_failure(store, request.run_id, NOW, "not-started", "no memory")

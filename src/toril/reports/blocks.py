@@ -13,7 +13,6 @@ from toril.records import SourcePlace
 MARKS = {"passed": "✔", "failed": "✘", "broken": "✘", "triggered": "!", "skipped": "–"}  # other outcomes: ?
 SEVERITY = {"failed": 0, "broken": 1, "inconclusive": 2, "unproven": 2, "triggered": 3, "skipped": 4, "passed": 5}
 REASONS: Mapping[str, str] = {  # by code; for all others, the code itself is plain
-    "breach": "criterion breached",
     "breach-may-not-stand": "breach not proven",
     "dead-label": "a label always failed",
     "excused-breach": "breach with unclear cause",

@@ -242,7 +242,9 @@ def _rows_in(data: bytes, key: str) -> tuple[IndexRow, ...]:
     try:
         lines = gzip.decompress(data) if key.endswith(ZIPPED) else data
     except (OSError, EOFError, zlib.error) as error:
-        raise StoreError(f"{key} is damaged: {error}", code="damaged-file") from error
+        raise StoreError(
+            f"{key} is damaged: {error}; delete it, and toril makes it again from the runs' files", code="damaged-file"
+        ) from error
     return tuple(IndexRow.from_json(line, key) for line in lines.split(b"\n") if line)
 
 
