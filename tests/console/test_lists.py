@@ -34,7 +34,7 @@ def test_a_requested_run_is_on_each_list_until_it_fails_to_start(store):
     link = f"/runs/{request.run_id}"
     for address in ("/", "/runs", "/suites"):
         (state,) = page(store, address).xpath("//span[contains(@class, 'starting')]")
-        (row,) = state.xpath("ancestor-or-self::*[self::tr or contains(@class, 'card')]")
+        (row,) = state.xpath("(ancestor::*[self::tr or self::a])[last()]")
         assert link in row.xpath("descendant-or-self::a/@href")
     assert client(store).get("/api/v1/runs/running").json() == [{"run_id": request.run_id, "state": "starting"}]
 
