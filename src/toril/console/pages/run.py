@@ -39,7 +39,7 @@ SHOWN: dict[str, Callable[[Any], str]] = {  # the kinds of figures that live.js 
     "count": text.number,
     "span": lambda seconds: text.span(round(seconds)),
     "share": lambda share: text.percent(round(100 * share)),
-    "usd": lambda usd: dollars(usd),
+    "usd": text.dollars,
     "text": str,
 }
 
@@ -133,20 +133,6 @@ def change_rate(
     return see(f"/runs/{run_id}", request)
 
 
-def dollars(usd: float) -> str:
-    """Returns an amount as people read it.
-
-    >>> [dollars(usd) for usd in (0, 0.004, 0.031, 12)]
-    ['less than $0.01', 'less than $0.01', '$0.03', '$12.00']
-    """
-    return "less than $0.01" if usd < 0.01 else f"${usd:,.2f}"
-
-
-def about(usd: float) -> str:
-    """Returns an estimate as people read it."""
-    return dollars(usd) if usd < 0.01 else f"about {dollars(usd)}"
-
-
 # ── during the run
 
 
@@ -190,7 +176,7 @@ def _left(store: Store, found: Seen, plan: Plan | None) -> dict[str, Any]:
         hourly_usd = priced(plan, deployments, read_prices(os.environ))
     progress = found.progress
     left_s = max(0.0, progress.planned_s - progress.elapsed_s) if progress is not None else 0.0
-    return {"hourly_usd": hourly_usd, "saved": about(hourly_usd * left_s / 3600) if hourly_usd * left_s else ""}
+    return {"hourly_usd": hourly_usd, "saved": text.dollars(hourly_usd * left_s / 3600) if hourly_usd * left_s else ""}
 
 
 def _shown(value: Any, kind: str) -> str:

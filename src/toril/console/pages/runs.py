@@ -51,7 +51,7 @@ COLUMNS: dict[str, Column] = {
     "rate": Column(
         "Rate", lambda row: "–" if row.rps is None else f"{text.number(row.rps)}/s", True, lambda row: row.rps, "/s"
     ),
-    "cost": Column("Cost", lambda row: "–" if row.cost_usd is None else f"${row.cost_usd:,.2f}"),
+    "cost": Column("Cost", lambda row: text.dollars(row.cost_usd)),
     "workers": Column("Workers", lambda row: text.number(row.workers)),
     "locations": Column("Locations", lambda row: ", ".join(row.locations) or "this machine", number=False),
     "tags": Column("Tags", lambda row: " ".join(f"{key}={value}" for key, value in row.tags.items()), number=False),
