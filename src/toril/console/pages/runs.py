@@ -12,7 +12,7 @@ from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.pages.run_actions import change_baseline
-from toril.console.web import page, see
+from toril.console.web import download, page, see
 from toril.errors import OptionError
 from toril.records.history import IndexRow, ListedRun
 from toril.runs import activity, index
@@ -156,12 +156,8 @@ def as_csv(
     found = index.search(request.app.state.setup.store, wanted, limit=MOST_IN_CSV)
     from toril.reports import runs_table  # imports rich and numpy
 
-    headers = {"content-disposition": 'attachment; filename="runs.csv"'}
-    return Response(
-        runs_table.as_csv([ListedRun(row, row.outcome) for row in found.rows]),
-        media_type="text/csv; charset=utf-8",
-        headers=headers,
-    )
+    table = runs_table.as_csv([ListedRun(row, row.outcome) for row in found.rows])
+    return download(request, table, "runs.csv", "text/csv; charset=utf-8")
 
 
 @router.post("/runs")
