@@ -42,6 +42,10 @@ class Starter(Protocol):
         """Returns why the process or task of a request has ended; None while the run may still begin."""
         ...
 
+    def take_over(self, run_id: str, at: float) -> None:
+        """Starts an owner for a run on Fargate whose owner has ended; InfrastructureError if it cannot start."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartEstimate:
