@@ -18,7 +18,8 @@ from toril.store.records import find_record, read_launch
 
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
 MOST_RUNNING = 100
-BEGINS_WITHIN_S = 600.0  # from the time in the id; a run begins later only if AWS lacks capacity for so long
+BEGINS_WITHIN_S = 600.0  # from the time in the id until the owner has the lease
+STARTS_WITHIN_S = 600.0  # of a request; it begins later only if AWS lacks capacity for so long
 
 Activity = Literal["running", "without owner", "over"]
 
@@ -61,15 +62,15 @@ def running(store: Store, now: float, rows: Iterable[IndexRow] | None = None) ->
 
 
 def starting(store: Store, now: float, known: Collection[str]) -> list[ListedRun]:
-    """Returns the requested runs of the last BEGINS_WITHIN_S that have not failed, newest first.
+    """Returns the requested runs of the last STARTS_WITHIN_S that have not failed, newest first.
 
     Lists the requests of one or two hours, and reads those that it returns. `known`: the ids of runs that have begun.
     """
-    hours = {f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H}" for at in (now - BEGINS_WITHIN_S, now)}
+    hours = {f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H}" for at in (now - STARTS_WITHIN_S, now)}
     keys = {key.removeprefix(REQUESTS) for hour in hours for key in store.keys(REQUESTS + hour)}
     run_ids = {key.removesuffix(".json") for key in keys if key.endswith(".json") and not key.endswith(REQUEST_FAILED)}
     left = [one for one in run_ids if one not in known and one + REQUEST_FAILED not in keys]
-    recent = [one for one in left if now - (time_in(one) or 0.0) <= BEGINS_WITHIN_S]
+    recent = [one for one in left if now - (time_in(one) or 0.0) <= STARTS_WITHIN_S]
     found = store.find_many(f"{REQUESTS}{run_id}.json" for run_id in recent)
     rows = [_requested(data, key) for key, data in found.items()]
     return sorted(rows, key=lambda one: one.row.run_id, reverse=True)
