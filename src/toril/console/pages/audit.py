@@ -12,6 +12,9 @@ from toril.records.console import AuditLine
 
 ROWS = 100  # a page
 
+LOOPBACK = ("127.0.0.1", "::1")
+WORDS = {"run.adjust": "adjust rate", "run.note": "add note", "suite.files": "change files"}
+
 router = APIRouter()
 
 
@@ -35,6 +38,18 @@ def audit_page(
         day=shown,
         earlier=max((one for one in days if one < shown), default=""),
         later=min((one for one in days if one > shown), default=""),
+        in_words=in_words,
+        loopback=LOOPBACK,
         lines=[AuditLine.from_json(found[key], key) for key in newest if key in found],
         older=newest[-1].rsplit("/", 1)[1] if len(keys) > len(newest) else "",
     )
+
+
+def in_words(what: str) -> str:
+    """Returns a change in words.
+
+    >>> in_words("run.take-over")
+    'take over run'
+    """
+    area, _, verb = what.rpartition(".")
+    return WORDS.get(what, f"{verb} {area}".strip().replace("-", " "))
