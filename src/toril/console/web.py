@@ -192,9 +192,10 @@ def back_of(request: Request) -> str:
     """Returns the address of the console's page that led here; empty if there is none, or if it is this page."""
     came = urlsplit(request.headers.get("referer", ""))
     own = urlsplit(request.app.state.setup.address)
-    if (came.scheme, came.netloc) != (own.scheme, own.netloc) or came.path == request.url.path:
-        return ""
-    return came.path + (f"?{came.query}" if came.query else "")
+    address = came.path + (f"?{came.query}" if came.query else "")
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    is_here = request.method == "GET" and address == here
+    return "" if is_here or (came.scheme, came.netloc) != (own.scheme, own.netloc) else address
 
 
 def sparkline(values: list[float | None], width: int = 96, height: int = 24) -> str:
