@@ -170,8 +170,8 @@ def test_a_list_counts_the_selected_runs_and_stays_after_an_error(store, tab, tm
         expect(page).to_have_url(f"{address}/runs?suite=shop")
 
 
-def test_a_copied_address_shows_the_same_label_and_window(store, tab):
-    run_id = stored(store, ten_minutes.bundle(**FEW))
+def test_a_copied_address_shows_the_same_label_and_window(store, tab, tmp_path):
+    run_id = copied("complete", tmp_path)[1]
     with serving(store) as address:
         page = tab(f"{address}/runs/{run_id}").page
         chooser = page.locator("#label-chosen")
