@@ -147,6 +147,16 @@ def test_programs_learn_where_to_sign_in(console):
     assert about == {"issuer": ISSUER, "client_id": "console", "scope": "openid profile email"}
 
 
+def test_an_issuer_may_name_another_audience_and_have_another_client_for_programs(tmp_path):
+    console = Console(tmp_path, audience="load-tests", login_client_id="cli")
+    assert console.browser().get("/api/v1/login").json()["client_id"] == "cli"
+    token = console.issuer.access_token
+    assert console.asked(token(aud="load-tests"))[0] == console.asked(token(aud=["x", "load-tests"]))[0] == 200
+    for audience in (ADDRESS, "cli", "console", "load-tests2", ["load-tests "], None, "", True):
+        assert console.asked(token(aud=audience)) == (401, "bad-token"), audience
+    assert console.signed_in().get("/api/v1/me").status_code == 200  # with the first client, as before
+
+
 @pytest.mark.parametrize("path", ["/", "/runs?a=b&c=%2F", "/suites/a.b/edit"])
 def test_local_paths_are_kept(path):
     assert local_path(path) == path
