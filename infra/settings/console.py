@@ -39,7 +39,7 @@ class Issuer(Setting):
     login_client_id: str | None = Field(
         default=None,
         pattern=r"^[\x21-\x7e]{1,256}$",
-        description="Id of the public client for `toril login`, which a client with a secret needs. Default: `clientId`.",
+        description="Id of a public client for `toril login`, beside a client with a secret. Default: `clientId`.",
     )
     audience: str | None = Field(
         default=None,
