@@ -25,8 +25,8 @@ ADDRESS = re.compile(r"(?P<store>.+?)/suites/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*
 class LocalSuite:
     """The paths of a suite on this machine. `origin`: its source, if its folder is not a git checkout.
 
-    `stored`: it comes from a store, where others may have written it. So it is planned confined, whoever starts the
-    run: a console, a schedule or a person.
+    `stored`: it comes from a store, where others may have written it. So its runs are confined, whether a console, a
+    schedule or a person starts them.
     """
 
     paths: tuple[str | Path, ...]
