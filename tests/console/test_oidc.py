@@ -98,6 +98,25 @@ def test_signing_out_everywhere_ends_all_sessions_and_tokens_of_that_person_only
     assert console.asked(console.issuer.access_token())[0] == 200
 
 
+def test_an_administrator_ends_the_sessions_and_tokens_of_another_person(console):
+    admin, elsewhere, other = console.signed_in("admin", "bob"), console.signed_in(), console.signed_in(subject="eve")
+    token = csrf_of(admin.get("/audit"))
+    for change in (
+        lambda: admin.post("/people/end-sessions", data={"csrf": token, "subject": "ann"}),
+        lambda: admin.post("/api/v1/people/end-sessions", json={"subject": "ann"}, headers={"x-csrf-token": token}),
+    ):
+        old = console.issuer.access_token()
+        console.clock.sleep(1)
+        assert change().status_code in (200, 303)
+        assert console.audit()[-1]["what"] == "person.end-sessions"
+        assert (console.audit()[-1]["who"], console.audit()[-1]["target"]) == ("bob", "ann")
+        assert elsewhere.get("/api/v1/me").status_code == 401
+        assert console.asked(old) == (401, "bad-token")
+        assert admin.get("/api/v1/me").status_code == other.get("/api/v1/me").status_code == 200
+        console.clock.sleep(1)
+        elsewhere = console.signed_in()
+
+
 def test_another_process_refuses_the_sessions_within_half_a_minute(console):
     browser = console.signed_in()
     twin = Oidc(console.identity.settings, address=ADDRESS, store=console.store, clock=console.clock)
