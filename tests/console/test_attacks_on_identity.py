@@ -27,7 +27,6 @@ CHANGES = {
     "DELETE /api/v1/schedules/{name}": "operator",
     "DELETE /api/v1/suites/{name}": "operator",
     "DELETE /api/v1/suites/{name}/baseline": "operator",
-    "DELETE /mcp": "token",
     "POST /api/v1/people/end-sessions": "admin",
     "POST /api/v1/runs": "operator",
     "POST /api/v1/runs/{run_id}/notes": "operator",

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from toril.console.app import Setup
 
 STARTS_WITHIN_S = 20.0  # of a coordinator; later, AWS is asked whether it has ended
-WITH_VALUES = re.compile(r"runs/[^/]+/plan\.json|requests/(?:keys/)?[^/]+(?<!\.failed)\.json")
+WITH_VALUES = re.compile(
+    r"(?i)runs/[^/]+/plan\.json|requests/(?:keys/)?[^/]+(?<!\.failed)\.json"
+)  # some disks ignore case
 State = Literal["requested", "refused", "running", "without owner", "over", "judged"]
 
 
