@@ -94,9 +94,11 @@ def end_runs(store: FolderStore) -> None:
         now = time.time()
         going_on = activity.running(store, now)
         owners |= {lease.pid for one in going_on if (lease := read_lease(store, one.row.run_id)) is not None}
-        if not going_on and not requests.pending(store, now) and not any(map(psutil.pid_exists, owners)):
+        if not going_on and not any(map(psutil.pid_exists, owners)):
             return
         for one in going_on:
+            if one.state == "starting":  # its process may be too far to notice a cancellation
+                continue
             with suppress(UserError):  # it has just ended
                 ask_to_stop(store, one.row.run_id, now, by="the demo's end")
         time.sleep(POLL_S)

@@ -9,7 +9,6 @@ from toril.records.console import AuditLine
 from toril.runs.notes import (
     add_note,
     audit,
-    audit_lines,
     baseline_of,
     clear_baseline,
     notes_of,
@@ -58,4 +57,5 @@ def test_the_audit_of_a_day_has_its_lines_alone(store):
     ]
     for line in lines:
         audit(store, line)
-    assert audit_lines(store, "2027-01-16") == [lines[1]]
+    (key,) = store.keys("audit/2027-01-16/")
+    assert AuditLine.from_json(store.get(key), key) == lines[1]

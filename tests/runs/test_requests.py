@@ -10,7 +10,8 @@ from toril.errors import OptionError, RunOverError, StoreError, SuiteError
 from toril.plan.options import RunOptions
 from toril.records import run_key
 from toril.runs import requests
-from toril.runs.requests import estimate, failure_of, options_of, pending, planned, request_run, requested_suite
+from toril.runs.activity import running, starting
+from toril.runs.requests import estimate, failure_of, options_of, planned, request_run, requested_suite
 from toril.runs.stored import ask_to_stop
 from toril.store import FolderStore
 
@@ -70,18 +71,37 @@ def test_a_request_that_cannot_run_is_refused_at_once(store):
     assert list(store.keys("requests/")) == []
 
 
-def test_a_request_is_pending_until_its_plan_or_failure(store):
+def starting_at(store, now):
+    return [one.row.run_id for one in running(store, now) if one.state == "starting"]
+
+
+def test_a_requested_run_is_starting_until_its_plan_or_failure(store):
     old = request_run(store, "shop", NIGHT, by="anna", at=AT)
     new = request_run(store, "shop", NIGHT, by="anna", at=AT + 100)
-    assert pending(store, AT + 200) == [new, old]
+    assert starting_at(store, AT + 200) == [new.run_id, old.run_id]
     store.put(run_key(new.run_id, "plan.json"), b"{}")
     with refused("no-workers"), requested_suite(store, old, SystemClock()):
         raise OptionError("no workers", code="no-workers")
-    assert pending(store, AT + 200) == []
+    assert starting_at(store, AT + 200) == []
     failure = failure_of(store, old.run_id)
     assert failure is not None
     assert (failure.code, failure.message) == ("no-workers", "no workers")
     assert failure_of(store, new.run_id) is None
+
+
+def test_a_run_is_no_longer_starting_when_its_starter_is_silent_for_ten_minutes(store):
+    request_run(store, "shop", NIGHT, by="anna", at=AT)
+    assert [len(starting_at(store, AT + after_s)) for after_s in (599, 601)] == [1, 0]
+
+
+def test_a_damaged_request_hides_no_other_run(store):
+    request = request_run(store, "shop", NIGHT, by="anna", at=AT)
+    store.put(f"requests/{request.run_id}.json", b"{")
+    other = request_run(store, "shop", NIGHT, by="anna", at=AT + 1)
+    assert [(one.row.run_id, one.state) for one in starting(store, AT + 2, ())] == [
+        (other.run_id, "starting"),
+        (request.run_id, "unreadable"),
+    ]
 
 
 def test_a_request_of_a_deleted_suite_fails_with_its_reason(store):
@@ -97,7 +117,7 @@ def test_a_request_of_a_deleted_suite_fails_with_its_reason(store):
 def test_a_cancelled_request_begins_no_run(store):
     request = request_run(store, "shop", NIGHT, by="anna", at=AT)
     assert "will not begin" in ask_to_stop(store, request.run_id, AT, by="berta")
-    assert pending(store, AT) == []
+    assert starting_at(store, AT) == []
     with refused("run-over", error=RunOverError), requested_suite(store, request, SystemClock()):
         raise AssertionError
     failure = failure_of(store, request.run_id)

@@ -15,7 +15,7 @@ from toril.records.schedule import SuiteSchedule
 from toril.runs.find import checked_id
 from toril.runs.live import changes, watched
 from toril.runs.notes import baseline_of
-from toril.runs.requests import failure_of, keep_failure, request_of, request_run
+from toril.runs.requests import DELETED, failure_of, keep_failure, request_of, request_run
 from toril.store import Store
 from toril.store.records import find_record
 
@@ -119,6 +119,8 @@ def seen(store: Store, run_id: str, now: float) -> Seen:
     if request is None:
         raise _missing(run_id)
     failure = failure_of(store, run_id)
+    if failure is not None and failure.code == DELETED:
+        raise _missing(run_id)
     state: State = "requested" if failure is None else "refused"
     return Seen(state=state, etag=f'"{state}"', request=request, failure=failure)
 

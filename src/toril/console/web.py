@@ -23,7 +23,7 @@ from toril.console.identity import Identity, Person, RefusedError, disguised
 from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.masking import mask
 from toril.reports import FORMATS
-from toril.reports.blocks import mark_of
+from toril.reports.blocks import mark_of, reason_words
 from toril.store import Store
 
 MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", "request", "version", "schedule"))
@@ -201,6 +201,7 @@ def templates() -> Environment:
         downloads=[name for name in FORMATS if name not in ("terminal", "annotations", "outputs")],
         text=text,
         mark=mark_of,
+        reason_words=reason_words,
         plural=text.plural,
         sparkline=sparkline,
         with_query=with_query,

@@ -11,6 +11,8 @@ from toril.records.plan import LauncherName, SuiteOrigin
 LOGIN_PORTS = (8717, 8718, 8719)
 LOGIN_CALLBACK = "http://localhost:{port}/auth/callback"
 
+REQUESTS, REQUEST_FAILED = "requests/", ".failed.json"  # a folder, and the end of a key in it
+
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 SuiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 

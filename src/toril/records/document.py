@@ -192,7 +192,7 @@ class StoredObject(JsonObject):
             _check_schema(found.get("schema"), cls.SCHEMA, where)
             return cls.from_dict(found)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
-            fix = "delete it, and toril makes it again from the interval files"
+            fix = "delete it, and toril makes it again from the run's files"
             raise StoreError(f"{where} is damaged: {why(error)}; {fix}", code="damaged-file") from error
 
 

@@ -139,7 +139,7 @@ class ListedRun:
     """One run in a list, judged or not."""
 
     row: IndexRow  # of a run that is not judged: without figures, and its outcome has no meaning
-    state: str  # its outcome, or: running, without owner, not judged, unreadable
+    state: str  # its outcome, or: starting, running, without owner, not judged, unreadable
     deleted: bool = False  # its files; its history remains
 
     @property

@@ -12,6 +12,26 @@ from toril.records import SourcePlace
 
 MARKS = {"passed": "✔", "failed": "✘", "broken": "✘", "triggered": "!", "skipped": "–"}  # other outcomes: ?
 SEVERITY = {"failed": 0, "broken": 1, "inconclusive": 2, "unproven": 2, "triggered": 3, "skipped": 4, "passed": 5}
+REASONS: Mapping[str, str] = {  # by code; for all others, the code itself is plain
+    "breach-may-not-stand": "breach not proven",
+    "dead-label": "a label always failed",
+    "excused-breach": "breach with unclear cause",
+    "late-rate": "late change of load",
+    "never-a-full-window": "shorter than a timeframe",
+    "no-success": "no successful request",
+    "no-tests": "no test case ran",
+    "nothing-judged": "no criteria",
+    "pass-may-not-stand": "pass not proven",
+    "saturated": "load generator overloaded",
+    "stopped": "stopped early",
+    "triggered": "noted criterion",
+    "unanswered": "unanswered requests",
+    "unjudged-failures": "failures without a criterion",
+    "unproven": "change not proven",
+    "unreached-load": "load not reached",
+    "unsure-arms": "unreliable comparison",
+    "unsure-clock": "inaccurate clock",
+}
 MISSING = "–"
 
 About = Literal["run", "load", "generators", "criteria", "cases", "comparison"]
@@ -20,6 +40,11 @@ Tone = Literal["", "dim", "some", "bad", "differs"]
 
 def mark_of(outcome: str) -> str:
     return MARKS.get(outcome, "?")
+
+
+def reason_words(code: str) -> str:
+    """Returns a reason's code in two or three plain words, for lists."""
+    return REASONS.get(code, code.replace("-", " "))
 
 
 def severity_of(outcome: str) -> int:

@@ -1,13 +1,15 @@
 """Runs that are not judged: whether they have an owner, and what is known of them. Imports little, for list pages."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Literal
 
 from toril.coordinator.lease import is_live, read_lease
 from toril.errors import StoreError
 from toril.masking import masked_settings
 from toril.records import Lease, Plan, run_key
+from toril.records.console import REQUEST_FAILED, REQUESTS, RunRequest
 from toril.records.history import IndexRow, ListedRun
 from toril.runs.history import kind_of, time_in
 from toril.runs.index import all_rows
@@ -16,6 +18,7 @@ from toril.store.records import find_record, read_launch
 
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
 MOST_RUNNING = 100
+STARTS_WITHIN_S = 600.0  # of a request; it begins later only if AWS lacks capacity for so long
 
 Activity = Literal["running", "without owner", "over"]
 
@@ -38,15 +41,53 @@ def has_ended(store: Store, plan: Plan, now: float) -> bool:
 
 
 def running(store: Store, now: float, rows: Iterable[IndexRow] | None = None) -> list[ListedRun]:
-    """Returns the runs without a verdict, among the newest 100 that are not in the index.
+    """Returns the runs that are starting, then those without a verdict among the newest 100 that are not in the index.
 
     In a bucket, this takes a request for each thousand runs. `rows`: the index, if the caller has read it.
     """
-    run_ids = unindexed(store.names("runs/"), all_rows(store) if rows is None else rows)[:MOST_RUNNING]
+    rows = all_rows(store) if rows is None else list(rows)
+    names = store.names("runs/")
+    run_ids = unindexed(names, rows)[:MOST_RUNNING]
     over = store.find_many(run_key(run_id, "verdict.json") for run_id in run_ids)
     left = [run_id for run_id in run_ids if run_key(run_id, "verdict.json") not in over]
     with ThreadPoolExecutor(ROWS_AT_ONCE) as pool:
-        return [one for one in pool.map(lambda run_id: unjudged(store, run_id, now), left) if one is not None]
+        begun = [one for one in pool.map(lambda run_id: unjudged(store, run_id, now), left) if one is not None]
+    known = {*names, *(row.run_id for row in rows)}
+    return starting(store, now, known) + begun
+
+
+def starting(store: Store, now: float, known: Collection[str]) -> list[ListedRun]:
+    """Returns the requested runs of the last STARTS_WITHIN_S that have not failed, newest first.
+
+    Lists the requests of one or two hours, and reads those that it returns. `known`: the ids of runs that have begun.
+    """
+    hours = {f"{datetime.fromtimestamp(at, UTC):%Y%m%dT%H}" for at in (now - STARTS_WITHIN_S, now)}
+    keys = {key.removeprefix(REQUESTS) for hour in hours for key in store.keys(REQUESTS + hour)}
+    run_ids = {key.removesuffix(".json") for key in keys if key.endswith(".json") and not key.endswith(REQUEST_FAILED)}
+    left = [one for one in run_ids if one not in known and one + REQUEST_FAILED not in keys]
+    recent = [one for one in left if now - (time_in(one) or 0.0) <= STARTS_WITHIN_S]
+    found = store.find_many(f"{REQUESTS}{run_id}.json" for run_id in recent)
+    rows = [_requested(data, key) for key, data in found.items()]
+    return sorted(rows, key=lambda one: one.row.run_id, reverse=True)
+
+
+def _requested(data: bytes, key: str) -> ListedRun:
+    try:
+        request = RunRequest.from_json(data, key)
+    except StoreError:
+        return unreadable(key.removeprefix(REQUESTS).removesuffix(".json"))
+    row = IndexRow(
+        run_id=request.run_id,
+        suite=request.suite,
+        kind="smoke" if request.smoke else "run",
+        on=request.on,
+        started_at=request.at,
+        outcome="inconclusive",
+        tags=masked_settings(request.tags),
+        locations=tuple(request.locations),
+        workers=request.workers or 0,
+    )
+    return ListedRun(row, "starting")
 
 
 def unindexed(run_ids: Iterable[str], rows: Iterable[IndexRow]) -> list[str]:

@@ -75,8 +75,23 @@ def page_of(rows: Iterable[IndexRow], query: Query, *, cursor: str = "", limit: 
 
 
 def all_rows(store: Store) -> list[IndexRow]:
-    """Returns the rows of all judged runs, newest first."""
+    """Returns the rows of all judged runs, newest first; StoreError if a file is damaged."""
     return list(_rows(store))
+
+
+def readable_rows(store: Store) -> tuple[list[IndexRow], list[str]]:
+    """Returns the rows of all judged runs, newest first, and a sentence about each damaged file."""
+    problems: list[str] = []
+    return list(_rows(store, problems)), problems
+
+
+def trend(rows: Iterable[IndexRow], most: int = 30) -> list[float | None]:
+    """Returns the p95 of the last runs of the main branch, oldest first, without smoke runs and duets.
+
+    `rows`: of one suite, newest first.
+    """
+    compared: Iterator[float | None] = (row.p95_us for row in rows if row.kind == "run" and not row.branch)
+    return list(islice(compared, most))[::-1]
 
 
 def by_suite(rows: Iterable[IndexRow]) -> dict[str, list[IndexRow]]:
@@ -87,8 +102,8 @@ def by_suite(rows: Iterable[IndexRow]) -> dict[str, list[IndexRow]]:
     return found
 
 
-def _rows(store: Store) -> Iterator[IndexRow]:
-    return (row for month in _months(store) for row in month.rows())
+def _rows(store: Store, problems: list[str] | None = None) -> Iterator[IndexRow]:
+    return (row for month in _months(store, problems) for row in month.rows())
 
 
 def pack(store: Store, now: float, at_least: int = 30) -> int:
@@ -171,7 +186,7 @@ def _repack(store: Store, month: _Month, loose: Sequence[str]) -> None:
     store.delete_many(key for key in old if key != new)
 
 
-def _months(store: Store) -> Iterator[_Month]:
+def _months(store: Store, problems: list[str] | None = None) -> Iterator[_Month]:
     """Reads the index, newest months first, and ever more of them at once: most lists need the newest only."""
     keys: dict[str, list[str]] = {}
     for key in store.keys(INDEX):
@@ -179,31 +194,39 @@ def _months(store: Store) -> Iterator[_Month]:
     names, count = sorted(keys, reverse=True), 1
     while names:
         now, names, count = names[:count], names[count:], 4 * count
-        files = _read(store, [key for name in now for key in keys[name]])
+        files = _read(store, [key for name in now for key in keys[name]], problems)
         for name in now:
             missing = [key for key in keys[name] if _has_rows(key) and key not in files]
-            yield _month(name, keys[name], files) if not missing else _listed_again(store, name)
+            yield _month(name, keys[name], files) if not missing else _listed_again(store, name, problems)
 
 
-def _listed_again(store: Store, name: str) -> _Month:
+def _listed_again(store: Store, name: str, problems: list[str] | None) -> _Month:
     """Reads a month of which files were packed or deleted after they were listed."""
     for _ in range(TRIES):
         keys = list(store.keys(f"{INDEX}{name}/"))
-        files = _read(store, keys)
+        files = _read(store, keys, problems)
         if all(key in files for key in keys if _has_rows(key)):
             return _month(name, keys, files)
     raise StoreError(f"{store.address(INDEX + name)} changes too often to be read; try again", code="busy-index")
 
 
-def _read(store: Store, keys: Sequence[str]) -> dict[str, tuple[IndexRow, ...]]:
-    """Returns the rows of those files that exist."""
+def _read(store: Store, keys: Sequence[str], problems: list[str] | None) -> dict[str, tuple[IndexRow, ...]]:
+    """Returns the rows of those files that exist; none of a damaged file if there are `problems`."""
     known = {key: rows for key in keys if (rows := _cache.get(store.address(key))) is not None}
     found = store.find_many(key for key in keys if _has_rows(key) and key not in known)
-    new = {key: _rows_in(data, key) for key, data in found.items()}
+    new, damaged = dict[str, tuple[IndexRow, ...]](), dict[str, tuple[IndexRow, ...]]()
+    for key, data in found.items():
+        try:
+            new[key] = _rows_in(data, store.address(key))
+        except StoreError as error:
+            if problems is None:
+                raise
+            problems.append(str(error))
+            damaged[key] = ()
     if len(_cache) > MOST_CACHED:
         _cache.clear()
     _cache.update((store.address(key), rows) for key, rows in new.items())
-    return known | new
+    return known | new | damaged
 
 
 def _has_rows(key: str) -> bool:
@@ -219,7 +242,9 @@ def _rows_in(data: bytes, key: str) -> tuple[IndexRow, ...]:
     try:
         lines = gzip.decompress(data) if key.endswith(ZIPPED) else data
     except (OSError, EOFError, zlib.error) as error:
-        raise StoreError(f"{key} is damaged: {error}; delete it", code="damaged-file") from error
+        raise StoreError(
+            f"{key} is damaged: {error}; delete it, and toril makes it again from the runs' files", code="damaged-file"
+        ) from error
     return tuple(IndexRow.from_json(line, key) for line in lines.split(b"\n") if line)
 
 

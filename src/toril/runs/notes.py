@@ -1,4 +1,4 @@
-"""What people leave beside runs: notes, the baseline of a suite, and the lines of the audit."""
+"""Records beside runs: notes of people, the baseline of a suite, and the lines of the audit."""
 
 import secrets
 from datetime import UTC, datetime
@@ -54,12 +54,6 @@ def clear_baseline(store: Store, suite: str) -> None:
 def audit(store: Store, line: AuditLine) -> None:
     """Adds a line to the audit of its day, in UTC."""
     store.put_once(f"audit/{datetime.fromtimestamp(line.at, UTC):%Y-%m-%d}/{_moment(line.at)}.json", line.to_json())
-
-
-def audit_lines(store: Store, day: str) -> list[AuditLine]:
-    """Returns the audit of a day such as `2026-11-27`, oldest first."""
-    found = store.find_many(store.keys(f"audit/{day}/"))
-    return [AuditLine.from_json(data, key) for key, data in sorted(found.items())]
 
 
 def _check_run(store: Store, run_id: str) -> None:

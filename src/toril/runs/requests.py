@@ -19,17 +19,15 @@ from toril.launchers.prepare import read_deployments
 from toril.masking import mask
 from toril.plan.options import RunOptions, new_run_id
 from toril.records import Plan, run_key
-from toril.records.console import RequestFailure, RunRequest
+from toril.records.console import REQUEST_FAILED, REQUESTS, RequestFailure, RunRequest
 from toril.records.document import why
 from toril.runs import suites
 from toril.runs.publish import LocalSuite, local_version
 from toril.store import FolderStore, Store
 from toril.store.records import find_record
 
-DAY_S = 86_400
 VERSION_TAG = "suite-version"
-FAILED = ".failed.json"
-CANCELLED = "cancelled"
+CANCELLED, DELETED = "cancelled", "deleted"  # codes of failures
 MOST_CHARACTERS = 2_000  # of a failure's message
 
 
@@ -187,20 +185,6 @@ def estimate(store: Store, plan: Plan, environment: Mapping[str, str]) -> StartE
     )
 
 
-def pending(store: Store, now: float) -> list[RunRequest]:
-    """Returns the requests of the last day that have neither a plan nor a failure, newest first."""
-    days = sorted({f"{datetime.fromtimestamp(now - ago_s, UTC):%Y%m%d}" for ago_s in (0, DAY_S)})
-    keys = [key for day in days for key in store.keys(f"requests/{day}") if key.endswith(".json")]
-    failed = {key.removesuffix(FAILED) for key in keys if key.endswith(FAILED)}
-    found = [key for key in keys if not key.endswith(FAILED) and key.removesuffix(".json") not in failed]
-    plans = {key: run_key(key.removeprefix("requests/").removesuffix(".json"), "plan.json") for key in found}
-    begun = store.find_many(plans.values())
-    waiting = store.find_many(key for key, plan in plans.items() if plan not in begun)
-    return sorted(
-        (RunRequest.from_json(data, key) for key, data in waiting.items()), key=lambda one: one.at, reverse=True
-    )
-
-
 def failure_of(store: Store, run_id: str) -> RequestFailure | None:
     """Returns why a requested run did not start; None if it started, or may still start."""
     return find_record(store, RequestFailure, _failure_key(run_id))
@@ -237,12 +221,12 @@ def cancel(store: Store, run_id: str, at: float, by: str) -> bool:
 
 
 def _request_key(run_id: str) -> str:
-    return f"requests/{run_id}.json"
+    return f"{REQUESTS}{run_id}.json"
 
 
 def _failure_key(run_id: str) -> str:
-    return f"requests/{run_id}{FAILED}"
+    return f"{REQUESTS}{run_id}{REQUEST_FAILED}"
 
 
 def _key_of(hashed: str) -> str:
-    return f"requests/keys/{hashed}.json"
+    return f"{REQUESTS}keys/{hashed}.json"

@@ -25,7 +25,7 @@ from toril.runs.find import run_ids
 from toril.runs.history import record_of, remember, row_of
 from toril.runs.index import Query, all_rows, forget
 from toril.runs.live import STALE_S, Watched, watched
-from toril.runs.requests import cancel
+from toril.runs.requests import DELETED, cancel, keep_failure, request_of
 from toril.signals import Interrupts
 from toril.store import Store
 from toril.store.records import find_record, get_record, read_launch, read_record
@@ -196,6 +196,8 @@ def delete_run(store: Store, run_id: str, now: float) -> None:
     store.delete(run_key(run_id) + "/")
     store.delete(f"notes/{run_id}/")
     forget(store, run_id)
+    if request_of(store, run_id) is not None:  # else the run would seem to start
+        keep_failure(store, run_id, now, DELETED, "the run was deleted")
 
 
 def _is_over(store: Store, run_id: str, now: float) -> bool:

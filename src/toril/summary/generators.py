@@ -43,6 +43,18 @@ LIMITS: Mapping[str, GeneratorLimits] = {
     "vegeta": replace(OTHERS, waiting=None),  # likewise; vegeta measures its lateness at each send
 }
 
+SIGNS: Mapping[str, str] = {  # of saturation, in a note during the run
+    "core": "its core is busy",
+    "cpu": "its CPU is busy",
+    "crowd": "other programs use its CPU",
+    "full": "it waits for a busy CPU",
+    "machine": "the CPU of its machine is busy",
+    "waiting": "it waits for a CPU",
+    "throttled": "its CPU quota is used up",
+    "lateness": "it sends requests late",
+    "memory": "its memory is full",
+    "sockets": "it has too many open sockets or files",
+}
 MAXIMA = (  # of each worker, and over all workers
     "cpu_max", "busiest_core_max", "machine_max", "waiting_max", "throttled_max", "late_max_us", "sockets_max",
     "memory_max_bytes",
@@ -129,7 +141,7 @@ def saturated_now(plan: Plan, timeline: Timeline, last_second: int) -> tuple[str
     workers = timeline.health_workers()[:MOST_LIVE_WORKERS]
     check = check_generators(plan, timeline, (last_second - 9, last_second + 1), median_us, workers)
     return tuple(
-        f"worker {worker} is saturated ({one.found[0].what}), so the run may be inconclusive"
+        f"worker {worker} is saturated ({SIGNS[one.found[0].what]}), so the run may be inconclusive"
         for worker, one in check.items()
         if one.found
     )

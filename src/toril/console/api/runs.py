@@ -49,7 +49,7 @@ class Running(BaseModel):
     """A run that is not judged yet."""
 
     run_id: str
-    state: str
+    state: Annotated[str, Field(description="`starting`, `running`, `without owner`, `not judged` or `unreadable`.")]
 
 
 class StartRun(BaseModel):
@@ -146,7 +146,7 @@ def search_runs(
 
 @router.get("/runs/running")
 def running_runs(request: Request, person: Viewer) -> list[Running]:
-    """Returns the runs that are not judged yet, newest first."""
+    """Returns the runs that are starting, then those that are not judged yet, newest first."""
     found = activity.running(store_of(request), clock_of(request).now())
     return [Running(run_id=one.row.run_id, state=one.state) for one in found]
 

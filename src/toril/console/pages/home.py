@@ -16,9 +16,7 @@ from toril.store import Store
 from toril.store.records import find_record
 
 router = APIRouter()
-SPARK = 30  # runs in a suite's line
 MOST_GOING_ON = 12
-NIGHTS = ("run",)  # kinds whose figures are comparable from run to run
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class SuiteCard:
 
     name: str
     last: IndexRow | None
-    p95_us: Sequence[int | None]
+    p95_us: Sequence[float | None]
     runs: int
     stored: bool  # whether the console can start it
 
@@ -35,7 +33,7 @@ class SuiteCard:
 @router.get("/")
 def home(request: Request, person: Viewer) -> Response:
     setup = request.app.state.setup
-    rows = index.all_rows(setup.store)
+    rows, damaged = index.readable_rows(setup.store)
     cards = cards_of(rows, suites.suite_names(setup.store))
     going_on = going_on_of(setup.store, activity.running(setup.store, setup.clock.now(), rows)[:MOST_GOING_ON])
     upcoming, problem = next_by_suite(setup)
@@ -47,13 +45,16 @@ def home(request: Request, person: Viewer) -> Response:
         going_on=going_on,
         upcoming=upcoming,
         problem=problem,
-        spark_length=SPARK,
+        damaged=damaged,
     )
 
 
 def going_on_of(store: Store, running: Iterable[ListedRun]) -> list[tuple[ListedRun, Progress | None]]:
     """Returns the runs that are going on, each with its figures; None before the first ones."""
-    return [(one, find_record(store, Progress, progress_key(one.row.run_id))) for one in running]
+    return [
+        (one, None if one.state == "starting" else find_record(store, Progress, progress_key(one.row.run_id)))
+        for one in running
+    ]
 
 
 def cards_of(rows: Iterable[IndexRow], stored: Iterable[str]) -> list[SuiteCard]:
@@ -63,6 +64,6 @@ def cards_of(rows: Iterable[IndexRow], stored: Iterable[str]) -> list[SuiteCard]
     cards = []
     for name in [*by_suite, *sorted(names - set(by_suite))]:
         found = by_suite.get(name, [])
-        compared = [row.p95_us for row in found if row.kind in NIGHTS and not row.branch][:SPARK]
-        cards.append(SuiteCard(name, found[0] if found else None, compared[::-1], len(found), name in names))
+        last = found[0] if found else None
+        cards.append(SuiteCard(name, last, index.trend(found), len(found), name in names))
     return cards

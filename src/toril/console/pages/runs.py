@@ -123,7 +123,7 @@ def runs(
     cursor: str = "",
 ) -> Response:
     setup = request.app.state.setup
-    every = index.all_rows(setup.store)
+    every, damaged = index.readable_rows(setup.store)
     found = index.page_of(every, wanted, cursor=cursor, limit=int(size))
     chosen = [name for name in columns if name in COLUMNS]
     filtered = wanted != index.Query()
@@ -144,6 +144,7 @@ def runs(
         sizes=SIZES,
         differences=differences,
         next_cursor=found.cursor,
+        damaged=damaged,
     )
 
 

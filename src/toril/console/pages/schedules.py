@@ -25,7 +25,7 @@ from toril.records.document import why
 from toril.records.history import IndexRow
 from toril.records.schedule import SuiteSchedule, parse
 from toril.runs import suites
-from toril.runs.index import all_rows, by_suite
+from toril.runs.index import by_suite, readable_rows
 from toril.runs.schedules import PRESETS, local_lines, next_runs
 from toril.text import plural, span
 
@@ -50,7 +50,7 @@ def list_schedules(request: Request, person: Viewer) -> Response:
     setup, query = request.app.state.setup, dict(request.query_params)
     wanted = query.get("edit", "")
     edited = next((one for one in schedules_of(setup) if one.name == wanted), None) if wanted else None
-    fields = {**EMPTY, **(_fields(edited) if edited else {}), **query}
+    fields = {**EMPTY, **(_fields(edited) if edited else {}), **{name: query[name] for name in EMPTY if name in query}}
     return _page(request, fields, editing=edited.name if edited and edited.source == "console" else "")
 
 
@@ -210,7 +210,8 @@ def _page(
             known, others = _found(setup)
         except UserError as error:
             problem = problem or mask(str(error))
-    last = {suite: rows[0] for suite, rows in by_suite(all_rows(setup.store)).items()}
+    every, damaged = readable_rows(setup.store)
+    last = {suite: rows[0] for suite, rows in by_suite(every).items()}
     names = suites.suite_names(setup.store)
     preview, lines = None, None
     try:
@@ -239,5 +240,6 @@ def _page(
         zones=_zones(),
         next_at=next_runs(preview, now, SHOWN) if preview else [],
         local_lines=lines,
+        damaged=damaged,
         summary=plural(len(known), "schedule"),
     )

@@ -27,7 +27,7 @@ from toril.records.console import SuiteVersion
 from toril.records.history import IndexRow
 from toril.runs import activity, suites
 from toril.runs.history import history
-from toril.runs.index import all_rows, by_suite
+from toril.runs.index import by_suite, readable_rows, trend
 from toril.runs.requests import StartEstimate, estimate
 from toril.store import Store
 
@@ -36,14 +36,16 @@ router = APIRouter()
 SHOWN_RUNS = 20
 SIZES = (20, 50, 100)  # suites on a page
 COLUMNS = {"last": "Last run", "p95": "p95", "trend": "Trend of p95", "next": "Next run", "runs": "Runs"}
-COLUMNS |= {"version": "Version", "tags": "Tags"}
+COLUMNS |= {"cost": "Last cost", "version": "Version", "tags": "Tags"}
 USUAL = tuple(name for name in COLUMNS if name not in ("tags", "version"))
-SORTED: dict[str, Callable[["Line"], tuple[Any, ...]]] = {  # suites without the value are last
-    "name": lambda one: (one.version.suite.casefold(),),
-    "last": lambda one: (-one.runs[0].started_at if one.runs else 0.0,),
-    "next": lambda one: (one.next_at is None, one.next_at or 0.0),
-    "runs": lambda one: (-len(one.runs),),
-    "version": lambda one: (-one.version.at,),
+SORTED: dict[str, Callable[["Line"], Any]] = {  # None is last in either direction
+    "name": lambda one: one.version.suite.casefold(),
+    "last": lambda one: one.runs[0].started_at if one.runs else None,
+    "p95": lambda one: one.runs[0].p95_us if one.runs else None,
+    "cost": lambda one: one.runs[0].cost_usd if one.runs else None,
+    "next": lambda one: one.next_at,
+    "runs": lambda one: len(one.runs),
+    "version": lambda one: one.version.at,
 }
 READERS = 8  # threads; a list reads one record of each suite
 
@@ -54,8 +56,10 @@ class Line:
 
     version: SuiteVersion
     runs: list[IndexRow]  # newest first
+    trend: list[float | None]
     next_at: float | None
-    running: str = ""  # the id of the newest run that goes on
+    running: str = ""  # the id of the newest run that starts or goes on
+    state: str = ""  # of that run
 
     def matches(self, wanted: str) -> bool:
         """Whether its name, description or a tag has this part."""
@@ -63,19 +67,13 @@ class Line:
         texts = (it.suite, it.description, *(f"{key}={value}" for key, value in it.tags.items()))
         return any(wanted.casefold() in one.casefold() for one in texts)
 
-    @property
-    def trend(self) -> list[float | None]:
-        """The p95 of the last runs on the main branch, oldest first."""
-        kept = [row for row in self.runs if not row.branch and row.kind == "run"]
-        return [row.p95_us for row in reversed(kept[:SHOWN_RUNS])]
-
 
 @router.get("/suites")
 def list_suites(
     request: Request,
     person: Viewer,
     q: str = "",
-    sort: Literal["name", "last", "next", "runs", "version"] = "name",
+    sort: Annotated[str, Query(pattern=f"^-?({'|'.join(SORTED)})$")] = "name",
     columns: Annotated[tuple[str, ...], Query()] = USUAL,
     size: Literal["20", "50", "100"] = "50",
     start: Annotated[int, Query(ge=0)] = 0,
@@ -83,9 +81,9 @@ def list_suites(
     setup = request.app.state.setup
     store: Store = setup.store
     names = suites.suite_names(store)
-    rows = all_rows(store)
+    rows, damaged = readable_rows(store)
     runs, running = by_suite(rows), activity.running(store, setup.clock.now(), rows)
-    going_on = {one.row.suite: one.row.run_id for one in reversed(running)}
+    going_on = {one.row.suite: (one.row.run_id, one.state) for one in reversed(running)}
     due, problem = next_by_suite(setup)
     with ThreadPoolExecutor(READERS) as pool:
         found = pool.map(lambda name: suites.current(store, name), names)
@@ -93,12 +91,14 @@ def list_suites(
             Line(
                 version=one,
                 runs=runs.get(one.suite, []),
+                trend=trend(runs.get(one.suite, [])),
                 next_at=due.get(one.suite),
-                running=going_on.get(one.suite, ""),
+                running=going_on.get(one.suite, ("", ""))[0],
+                state=going_on.get(one.suite, ("", ""))[1],
             )
             for one in found
         ]
-    lines = sorted((one for one in lines if one.matches(q.strip())), key=SORTED[sort])
+    lines = _sorted([one for one in lines if one.matches(q.strip())], sort)
     end = start + int(size)
     return page(
         request,
@@ -107,6 +107,7 @@ def list_suites(
         lines=lines[start:end],
         q=q,
         sort=sort,
+        sortable=SORTED,
         columns=COLUMNS,
         chosen=[name for name in columns if name in COLUMNS],
         sizes=SIZES,
@@ -114,7 +115,15 @@ def list_suites(
         before=max(0, start - int(size)) if start else None,
         after=end if end < len(lines) else None,
         problem=problem,
+        damaged=damaged,
     )
+
+
+def _sorted(lines: list[Line], sort: str) -> list[Line]:
+    """Returns the suites in order, those without a value last. `sort`: a name of SORTED; `-` for the largest first."""
+    value = SORTED[sort.removeprefix("-")]
+    known = [one for one in lines if value(one) is not None]
+    return sorted(known, key=value, reverse=sort.startswith("-")) + [one for one in lines if value(one) is None]
 
 
 @router.get("/suites/{name}")
@@ -131,6 +140,7 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
             words = ""
     main = main_of(files)
     due, problem = next_by_suite(setup)
+    rows, damaged = readable_rows(setup.store)
     runs = history(setup.store, name, SHOWN_RUNS)
     return page(
         request,
@@ -146,9 +156,8 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         words=words,
         runs=runs,
         with_versions=any("suite-version" in one.tags for one in runs),
-        trend=[
-            one.total.percentiles["p95"].value_us if "p95" in one.total.percentiles else None for one in reversed(runs)
-        ],
+        trend=trend(by_suite(rows).get(name, [])),
+        damaged=damaged,
         schedules=[] if problem else [one for one in schedules_of(setup) if one.suite == name],
         due=due.get(name),
         problem=problem,

@@ -1,0 +1,100 @@
+"""The lists of the console: what is starting, what a damaged index leaves, and the order of suites."""
+
+import pytest
+
+from tests.console.served import NOW, client, parsed
+from tests.runs.test_suites import SUITE, saved
+from toril.console.web import sparkline
+from toril.plan.options import RunOptions
+from toril.records.history import IndexRow
+from toril.runs.requests import keep_failure, request_run
+from toril.runs.stored import delete_run
+from toril.store import FolderStore
+
+
+@pytest.fixture
+def store(tmp_path):
+    found = FolderStore(tmp_path)
+    saved(found, {"suite.yml": SUITE})
+    return found
+
+
+def run(store, number, suite="shop", **figures):
+    row = IndexRow(run_id=f"run-{suite}-{number}", suite=suite, started_at=NOW + number, outcome="passed", **figures)
+    store.put(row.key, row.to_json())
+    return row
+
+
+def page(store, address):
+    return parsed(client(store).get(address).content)
+
+
+def test_a_requested_run_is_on_each_list_until_it_fails_to_start(store):
+    request = request_run(store, "shop", RunOptions(), by="ada", at=NOW - 5)
+    link = f"/runs/{request.run_id}"
+    for address in ("/", "/runs", "/suites"):
+        (state,) = page(store, address).xpath("//span[contains(@class, 'starting')]")
+        (row,) = state.xpath("(ancestor::*[self::tr or self::a])[last()]")
+        assert link in row.xpath("descendant-or-self::a/@href")
+    assert client(store).get("/api/v1/runs/running").json() == [{"run_id": request.run_id, "state": "starting"}]
+
+    keep_failure(store, request.run_id, NOW, "not-started", "no memory")
+    for address in ("/", "/runs", "/suites"):
+        assert link not in page(store, address).xpath("//a/@href")
+
+
+def test_a_deleted_run_does_not_seem_to_start(store):
+    request = request_run(store, "shop", RunOptions(), by="ada", at=NOW - 5)
+    store.put(f"runs/{request.run_id}/plan.json", b"{}")
+    delete_run(store, request.run_id, NOW)
+    assert client(store).get(f"/runs/{request.run_id}").status_code == 404
+    assert client(store).get("/api/v1/runs/running").json() == []
+
+
+def test_home_and_suites_draw_the_same_trend_without_smoke_runs_and_branches(store):
+    for number, p95_ms in enumerate((100, 150, 130)):
+        run(store, number, p95_us=1000 * p95_ms)
+    for number, other in enumerate(({"kind": "smoke"}, {"kind": "duet"}, {"branch": "pull/7"}), 10):
+        run(store, number, p95_us=9_000_000, **other)
+    drawn = {
+        path
+        for one in ("/", "/suites", "/suites/shop")
+        for path in page(store, one).xpath("//svg[@class='spark']/path/@d")
+    }
+    assert drawn == {sparkline([100, 150, 130])}
+
+
+def test_a_damaged_file_of_the_index_hides_no_other_run(store):
+    run(store, 1, p95_us=1000)
+    damaged = run(store, 2)
+    store.put(damaged.key, b"{")
+    for address in ("/", "/runs", "/suites", "/suites/shop", "/schedules"):
+        (banner,) = page(store, address).xpath("//*[@role='alert']")
+        assert damaged.key in banner.text_content()
+    assert page(store, "/runs").xpath("//tbody//a[@data-row]/@href") == ["/runs/run-shop-1"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("name", "buy search shop"),
+        ("-name", "shop search buy"),
+        ("p95", "search buy shop"),
+        ("-p95", "buy search shop"),
+    ],
+)
+def test_suites_have_the_chosen_order_and_those_without_the_value_are_last(store, sort, names):
+    for name, p95_us in (("search", 1000), ("buy", 2000)):
+        saved(store, {"suite.yml": SUITE}, name=name)
+        run(store, 1, suite=name, p95_us=p95_us)
+    found = page(store, f"/suites?sort={sort}")
+    assert found.xpath("//tbody//a[@data-row]/text()") == names.split()
+    (heading,) = found.xpath("//th[@aria-sort]")
+    assert heading.get("aria-sort") == ("descending" if sort[0] == "-" else "ascending")
+
+
+@pytest.mark.parametrize("address", ["/runs", "/suites"])
+def test_the_density_of_a_list_is_in_its_address(store, address):
+    run(store, 1)
+    for query, chosen in (("", []), ("?density=compact", ["compact"])):
+        assert page(store, address + query).xpath("//select[@name='density']/option[@selected]/@value") == chosen
