@@ -20,6 +20,7 @@ SETTINGS = LambdaSettings(
     uploads="https://results.s3.us-east-1.amazonaws.com",
     issuer="https://id.example.com",
     client_id="toril",
+    login_client_id="toril-cli",
     groups_claim="groups",
     roles={"sre": "admin"},
     session_key_parameter="/toril/main/console/session-key",
@@ -95,6 +96,8 @@ def test_the_function_answers_cloudfront_and_refuses_all_others(deployed):
     context = SimpleNamespace(aws_request_id="1-2-3")
     answer = handler(event("/", **{"x-toril-origin": SECRET}), context)
     assert (answer["statusCode"], answer["headers"]["location"]) == (303, "/login?next=%2F")
+    about = handler(event("/api/v1/login", **{"x-toril-origin": SECRET}), context)
+    assert json.loads(about["body"])["client_id"] == "toril-cli"
     for headers in ({}, {"x-toril-origin": "guessed"}):
         refused = handler(event("/", **headers), context)
         assert refused["statusCode"] == 403

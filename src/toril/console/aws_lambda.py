@@ -77,6 +77,8 @@ def application(settings: LambdaSettings) -> "App":
         issuer=settings.issuer,
         client_id=settings.client_id,
         client_secret=read_parameter(aws, secret) if secret else "",
+        login_client_id=settings.login_client_id,
+        audience=settings.audience,
         session_key=session_key(aws, settings.session_key_parameter),
         groups_claim=settings.groups_claim,
         groups=settings.roles,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from toril.console.audit import audit
 from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
-from toril.console.runs import State, head_of, seen, start_run
+from toril.console.runs import State, head_of, seen, shown_to, start_run
 from toril.console.web import clock_of, download, store_of
 from toril.plan.options import RunOptions
 from toril.records import Outcome, Plan, Verdict, run_key
@@ -194,8 +194,8 @@ def get_run(request: Request, person: Viewer, run_id: RunId) -> RunDetails:
         state=head.state,
         outcome=verdict and verdict.outcome,
         suite=head.suite,
-        plan=head.plan,
-        request=head.request,
+        plan=head.plan and shown_to(person, head.plan),
+        request=head.request and shown_to(person, head.request),
         failure=found.failure,
         is_baseline=head.is_baseline,
     )
