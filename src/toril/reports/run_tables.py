@@ -213,7 +213,7 @@ def generator_table(bundle: Bundle) -> Table:
     generators, workers = bundle.summary.generators, bundle.summary.workers
     measured = generators.workers if generators else {}
     saturated = set(generators.saturated) if generators else set()
-    lost = {one.worker: one.reason for one in workers.lost}
+    lost = {one.worker for one in workers.lost}
     columns = [
         one for one in GENERATOR_COLUMNS if any(getattr(found, one[1]) is not None for found in measured.values())
     ]
@@ -227,10 +227,7 @@ def generator_table(bundle: Bundle) -> Table:
     rows = []
     for share in sorted(bundle.plan.shares, key=rank)[:MOST_GENERATORS]:
         one, name = measured.get(share.worker), plain(share.worker)
-        signs = [plain(sign.message).removeprefix(f"worker {name} ") for sign in one.saturation] if one else []
-        end = plain(lost.get(share.worker, "")) or "; ".join(signs)
-        if not end and share.worker in saturated:
-            end = "saturated"
+        end = "lost" if share.worker in lost else "saturated" if share.worker in saturated else ""
         if not end and one is None and workers.reported != workers.planned:
             end = "no data"
         above = {sign.what for sign in one.saturation} if one else set()

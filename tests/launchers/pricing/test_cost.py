@@ -35,14 +35,14 @@ def test_tasks_are_priced_per_second(store):
 
     usd = float(line.split()[1])
     assert 2 * 0.0494 / 6 < usd < 0.1
-    assert "US dollars at list prices of 20" in line
+    assert "at list prices of 20" in line
     assert "for a million requests" in line
     assert line.endswith("2 tasks of 1 vCPU and 2 GiB, x86-64")
 
 
 @pytest.mark.parametrize("name", ["terminal", "github"])
 def test_reports_show_the_cost(name, store):
-    assert "US dollars at list prices" in " ".join(render(name, with_cost(store, on_fargate())).decode().split())
+    assert "at list prices" in " ".join(render(name, with_cost(store, on_fargate())).decode().split())
 
 
 def test_local_runs_and_runs_without_recorded_tasks_have_no_cost(store, tmp_path):

@@ -11,7 +11,7 @@ function span(seconds) {
   if (whole < 60) return `${whole} s`;
   return [[hours, "h"], [minutes, "min"], [hours ? 0 : whole % 60, "s"]].filter(([value]) => value).map(([value, unit]) => `${value} ${unit}`).join(" ");
 }
-const dollars = (usd) => (usd < 0.01 ? "less than $0.01" : "$" + usd.toFixed(2));
+const dollars = (usd) => (usd < 0.01 ? "< $0.01" : "$" + usd.toFixed(2));
 const KINDS = {
   us: (value) => shown(value / 1000, "ms"), rate: (value) => shown(value, "/s"), count: (value) => number(value, 0),
   span, share: (value) => number(100 * value, 0) + " %", usd: dollars, text: String,
