@@ -280,8 +280,8 @@ def difference(value: float | None, unit: str, resolution_us: float = 1) -> str:
 
     >>> [difference(v, "us") for v in (3200, -41_234, 0, None)]
     ['+3.20 ms', '−41.2 ms', '±0', '–']
-    >>> [difference(0.5, "%"), difference(-12, "/s")]
-    ['+0.5 points', '−12/s']
+    >>> [difference(0.5, "%"), difference(-1, "%"), difference(-12, "/s")]
+    ['+0.5 points', '−1 point', '−12/s']
     >>> [difference(v, "us", 1000) for v in (-13_240, 400)]
     ['−13 ms', '< +1 ms']
     >>> difference(-0.004, "%")
@@ -292,7 +292,9 @@ def difference(value: float | None, unit: str, resolution_us: float = 1) -> str:
     if value == 0:
         return "±0"
     shown = time(abs(value), resolution_us) if unit == "us" else quantity(abs(value), unit)
-    return _signed(value, shown.removesuffix(" %") + " points" if unit == "%" else shown)
+    if unit == "%":
+        shown = shown.replace(" %", " point" if shown == "1 %" else " points")
+    return _signed(value, shown)
 
 
 def signed_percent(value: float) -> str:

@@ -237,7 +237,7 @@ def test_requested_throughput_is_shown_only_if_all_executions_request_one():
         return facts(judged(timeline_of(small()), plan))["throughput"]
 
     assert throughput() == "25/s"
-    assert throughput(throughput_rps=5.0) == "25/s of 25/s"
+    assert throughput(throughput_rps=5.0) == "25 of 25/s"
 
 
 @pytest.mark.parametrize(("failed", "interval"), [(99, "(9.00 … 9.01)"), (9, "(9.00 … ∞)")])

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from toril import text
 from toril.records import JudgedCriterion
@@ -431,8 +432,9 @@ def _failures_note(bundle: Bundle) -> Note | None:
     words = "† more than 1 % of these requests failed; the figures include their times"
     failed = bundle.summary.total.failed_response_us
     if failed and failed.p95:
-        shown, ends = text.time(failed.p95), failed.interval.get("p95")
-        sure = f" ({text.interval(ends, shown, text.time)})" if ends else ""
+        in_words = partial(text.time, resolution_us=bundle.summary.total.resolution_us or 1)
+        shown, ends = in_words(failed.p95), failed.interval.get("p95")
+        sure = f" ({text.interval(ends, shown, in_words)})" if ends else ""
         words += f". The p95 of the failed requests alone is {shown}{sure}"
     return Note("failed-requests", words, "caution")
 

@@ -213,7 +213,8 @@ def _users(execution: MeasuredExecution) -> Iterator[Reason]:
     share = sum(map(min, active[first:], wanted)) / sum(wanted)
     if share < LEAST_USERS:
         active_on_average = f"on average {share * max(wanted):,.3g} of {max(wanted):,} virtual users were active"
-        when = f"from {first} s to {end} s ({percent(round(100 * share, 1))}; at least {percent(100 * LEAST_USERS)} are required)"
+        shown, least = percent(round(100 * share, 1)), percent(100 * LEAST_USERS)
+        when = f"from {first} s to {end} s ({shown}; at least {least} are required)"
         fix = "use less load or a larger generator"
         yield execution.reason("unreached-load", f"{active_on_average} {when}; {fix}")
 

@@ -33,7 +33,7 @@ def test_tasks_are_priced_per_second(store):
     """Two tasks of 1 vCPU and 2 GB for ten minutes cost 2 × 0.0494 ÷ 6 US dollars; S3 and logs cost the rest."""
     line = with_cost(store, on_fargate()).cost
 
-    usd = float(line.split()[1])
+    usd = float(line.split()[1].removeprefix("$"))
     assert 2 * 0.0494 / 6 < usd < 0.1
     assert "at list prices of 20" in line
     assert "for a million requests" in line
