@@ -39,6 +39,7 @@ from toril.reports.run_tables import (
     generator_table,
     interval_of,
     is_notable,
+    share_of,
     time_of,
     window_of,
 )
@@ -60,13 +61,13 @@ MOST_CODES = 20
 MOST_FAILURES = 12
 MOST_NAMED = 3  # labels in a sentence
 FILES = {"jpg": "screenshot", "source.txt": "source", "console.txt": "console", "trace.zip": "trace"}
-# by field of the summary; shares have one digit after the point
+# by field of the summary
 GENERATOR_FIGURES: Mapping[str, Callable[[float], str]] = {
-    "cpu_max": lambda share: f"CPU {text.percent(round(100 * share, 1))}",
-    "busiest_core_max": lambda share: f"busiest core {text.percent(round(100 * share, 1))}",
-    "machine_max": lambda share: f"machine {text.percent(round(100 * share, 1))}",
-    "waiting_max": lambda share: f"waiting {text.percent(round(100 * share, 1))}",
-    "throttled_max": lambda share: f"throttled {text.percent(round(100 * share, 1))}",
+    "cpu_max": lambda share: f"CPU {share_of(share)}",
+    "busiest_core_max": lambda share: f"busiest core {share_of(share)}",
+    "machine_max": lambda share: f"machine {share_of(share)}",
+    "waiting_max": lambda share: f"waiting {share_of(share)}",
+    "throttled_max": lambda share: f"throttled {share_of(share)}",
     "late_max_us": lambda late_us: f"send delay {text.time(late_us)}",
     "dropped": lambda count: f"{text.number(count)} sends dropped",
     "sockets_max": lambda count: text.plural(int(count), "socket"),

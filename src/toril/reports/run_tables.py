@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Literal
 
 from toril import text
@@ -190,17 +189,18 @@ def _count(count: int) -> Cell:
     return Cell(text.number(count), value=count)
 
 
-def _share(part: float, digits: int = 0) -> str:
-    return text.percent(round(100 * part, digits))
+def share_of(part: float) -> str:
+    """Returns a share of a generator's resource, with one digit after the point."""
+    return text.percent(round(100 * part, 1))
 
 
 # heading, field of the generator, the `what` of its saturation, how it reads
 GENERATOR_COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
-    ("CPU, max", "cpu_max", "cpu", _share),
-    ("CPU, mean", "cpu_mean", "", _share),
-    ("busiest core", "busiest_core_max", "core", _share),
-    ("waiting", "waiting_max", "waiting", partial(_share, digits=1)),
-    ("throttled", "throttled_max", "throttled", partial(_share, digits=1)),
+    ("CPU, max", "cpu_max", "cpu", share_of),
+    ("CPU, mean", "cpu_mean", "", share_of),
+    ("busiest core", "busiest_core_max", "core", share_of),
+    ("waiting", "waiting_max", "waiting", share_of),
+    ("throttled", "throttled_max", "throttled", share_of),
     ("late sends, p99", "late_p99_us", "lateness", text.time),
     ("dropped", "dropped", "", text.number),
     ("sockets", "sockets_max", "sockets", text.number),

@@ -1,7 +1,10 @@
 // Names of the lines and their values at the cursor, with the time at the top. A click hides a line. One tab stop per chart, arrows inside.
 // The two edges of a band are one entry: `is_low` is its lower edge, the line after the upper one.
 const is_band = (line) => line.look === "band", is_low = (line) => line.look === "band low";
-const range_of = (low, high, unit) => `${shown(low, unit)} … ${shown(high, unit)}`;
+function range_of(low, high) {
+  const [unit] = high.match(/ \S+$|\/s$/) ?? [""];
+  return `${unit && low.endsWith(unit) ? low.slice(0, -unit.length) : low} … ${high}`;
+}
 
 function legend(plot) {
   const { chart } = plot;
@@ -41,7 +44,7 @@ function show_at_rest({ chart, columns, legend: { entries, at } }) {
   entries.forEach(({ value }, place) => {
     const known = columns[place].filter((one) => one !== null);
     const last = known.length ? known[known.length - 1] : null;
-    value.textContent = page.live ? shown(last, chart.unit) : "max " + shown(Math.max(...known), chart.unit);
+    value.textContent = is_band(chart.lines[place]) ? "" : page.live ? shown(last, chart.unit) : "max " + shown(Math.max(...known), chart.unit);
     value.classList.remove("now");
   });
   at.textContent = "";
@@ -57,7 +60,7 @@ function show_values(plot) {
   if (index === null || index === undefined) return show_at_rest(plot);
   plot.legend.entries.forEach(({ value }, place) => {
     const now = plot.columns[place][index];
-    value.textContent = is_band(plot.chart.lines[place]) ? range_of(plot.columns[place + 1][index], now, plot.chart.unit) : shown(now, plot.chart.unit);
+    value.textContent = is_band(plot.chart.lines[place]) ? range_of(shown(plot.columns[place + 1][index], plot.chart.unit), shown(now, plot.chart.unit)) : shown(now, plot.chart.unit);
     value.classList.add("now");
   });
   plot.legend.at.textContent = "at " + moment(plot, index) + (breached(plot, index).length ? ", breach" : "");
