@@ -166,18 +166,6 @@ def percent(value: float) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".") + " %"
 
 
-def dollars(usd: float | None, digits: int = 2) -> str:
-    """Returns an amount of US dollars in cents, or with more digits; an amount above 0 is never shown as 0.
-
-    >>> [dollars(v) for v in (None, 0, 0.004, 0.0493, 1234.5)], dollars(0.0493, 3), dollars(12.345, 3)
-    (['unknown', '$0.00', '< $0.01', '$0.05', '$1,234.50'], '$0.049', '$12.35')
-    """
-    if usd is None:
-        return "unknown"
-    least = 10.0**-digits
-    return f"< ${least:.{digits}f}" if 0 < usd < least else f"${usd:,.{digits if usd < 1 else 2}f}"
-
-
 def size(value: float) -> str:
     """Returns a number of bytes with its unit.
 
@@ -324,6 +312,17 @@ def sentence(words: str) -> str:
     ('Late sends, p99', 'p95', '95 % interval')
     """
     return words if words[1:2].isdigit() else words[:1].upper() + words[1:]
+
+
+def dollars(usd: float | None) -> str:
+    """Returns an amount in US dollars, with two or three decimals; an amount above 0 is never shown as 0.
+
+    >>> [dollars(v) for v in (None, 0, 0.0001, 0.0412, 1234.5)]
+    ['–', '$0.000', '<$0.001', '$0.041', '$1,234.50']
+    """
+    if usd is None:
+        return "–"
+    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.3f}" if usd >= 0.0005 or usd == 0 else "<$0.001"
 
 
 def plural(count: int, noun: str) -> str:

@@ -170,7 +170,7 @@ def refuse_above(found: Estimate, most_usd: float | None) -> None:
     dearest = max(found.items, key=lambda item: item.usd or 0.0)
     upper = "at most " if found.at_most else ""
     raise OptionError(
-        f"--max-cost {most_usd:g}: this run costs {upper}{text.dollars(found.total_usd, 3)} at list prices of "
+        f"--max-cost {most_usd:g}: this run costs {upper}{text.dollars(found.total_usd)} at list prices of "
         f"{found.as_of}, mostly for {dearest.name} ({dearest.quantity}); "
         "make the run shorter or smaller, or raise --max-cost",
         code="over-max-cost",
@@ -349,10 +349,14 @@ def _lines(found: Estimate) -> Iterator[str]:
     rows.append(("sum", found.total_usd, "" if found.complete else "known items only"))
     rows.append(("", per, f"for a million requests{unknown}"))
     wide = max(len(name) for name, _, _ in rows)
-    yield from (f"  {name:<{wide}}  {text.dollars(usd, 3):>8}  {about}".rstrip() for name, usd, about in rows)
+    yield from (f"  {name:<{wide}}  {_amount(usd):>8}  {about}".rstrip() for name, usd, about in rows)
     yield from (f"  {note}" for note in found.notes)
 
 
 def _count(number: float) -> str:
     """Returns a count with three significant digits."""
     return f"{float(f'{number:.3g}'):,.0f}"
+
+
+def _amount(usd: float | None) -> str:
+    return "unknown" if usd is None else text.dollars(usd)
