@@ -432,3 +432,13 @@ def test_texts_of_a_functional_run_omit_page_only_blocks():
 def test_the_outcome_is_that_of_the_verdict_even_with_missing_parts():
     run = replace(examples.empty(), verdict=examples.verdict("inconclusive", criteria=[]))
     assert report_of(run).headline.outcome == "inconclusive"
+
+
+def test_a_smoke_run_and_a_run_without_criteria_are_unjudged():
+    with_criteria, plain = gallery.run("passed"), gallery.run("without criteria")
+    smoke = replace(plain, plan=plain.plan.model_copy(update={"warning_codes": ("smoke-run",)}))
+    heads = [report_of(run).headline for run in (with_criteria, plain, smoke)]
+    assert [(head.outcome, head.is_unjudged) for head in heads] == [
+        ("passed", unjudged) for unjudged in (False, True, True)
+    ]
+    assert heads[1].text != heads[2].text
