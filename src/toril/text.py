@@ -296,6 +296,27 @@ def signed_percent(value: float) -> str:
     return sign + percent(shown)
 
 
+def money(usd: float | None) -> str:
+    """Returns an amount without its currency, with two or three decimals.
+
+    >>> [money(v) for v in (None, 0, 0.0001, 0.0412, 1234.5)]
+    ['unknown', '0.000', '<0.001', '0.041', '1,234.50']
+    """
+    if usd is None:
+        return "unknown"
+    return f"{usd:,.2f}" if usd >= 1 else f"{usd:.3f}" if usd >= 0.0005 or usd == 0 else "<0.001"
+
+
+def dollars(usd: float | None) -> str:
+    """Returns an amount in US dollars.
+
+    >>> [dollars(v) for v in (None, 0.0001, 0.0412, 1234.5)]
+    ['–', '<$0.001', '$0.041', '$1,234.50']
+    """
+    shown = money(usd)
+    return "–" if usd is None else f"<${shown[1:]}" if shown.startswith("<") else f"${shown}"
+
+
 def plural(count: int, noun: str) -> str:
     """Returns a count with its noun.
 

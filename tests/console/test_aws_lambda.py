@@ -51,6 +51,16 @@ def test_an_error_has_its_stack_in_one_line():
     assert "\n" not in text
 
 
+def test_an_answer_that_lambda_would_refuse_becomes_a_problem():
+    headers = {"content-encoding": "gzip", "x-content-type-options": "nosniff", "content-type": "text/html"}
+    small = {"statusCode": 200, "headers": headers, "body": "a" * 5_900_000, "isBase64Encoded": True}
+    assert aws_lambda.fitting(small) is small
+    found = aws_lambda.fitting(small | {"body": "a" * 6_000_000})
+    assert (found["statusCode"], found["isBase64Encoded"]) == (422, False)
+    assert found["headers"] == {"x-content-type-options": "nosniff", "content-type": "application/problem+json"}
+    assert json.loads(found["body"])["code"] == "too-large"
+
+
 @pytest.fixture
 def deployed(monkeypatch):
     with embedded_cloud() as cloud:

@@ -301,12 +301,11 @@ def compare_runs(
 
     store, now = store_of(request), clock_of(request).now()
     runs = [stored.judged(store, run_in(store, one, HERE), now, measurements=True) for one in (base, head)]
-    headers = {"content-disposition": "attachment"} if format == "html" else {}
     media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
-    return Response(compared(format, *runs), media_type=media_type, headers=headers)
+    return download(request, compared(format, *runs), f"compared.{format}", media_type)
 
 
 def _record(request: Request, run_id: str, name: str) -> Response:
     store = store_of(request)
     run_id = run_in(store, run_id, HERE)
-    return Response(store.get(run_key(run_id, name)), media_type="application/json")
+    return download(request, store.get(run_key(run_id, name)), name, "application/json")

@@ -7,10 +7,10 @@ from toril import __version__
 from toril.launchers.fargate.tasks import kind_for
 from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.preflight.regions import CommandContext, Identity, Region
-from toril.launchers.pricing import Estimate, money
+from toril.launchers.pricing import Estimate
 from toril.records import Deployment, Plan, secrets_outside
 from toril.store import BUCKETS, Store
-from toril.text import nearest
+from toril.text import money, nearest
 from toril.verdict.servers import queries
 
 HERE = "local"  # the location of a suite without locations

@@ -15,6 +15,7 @@ from toril.launchers.fargate.tasks import AT_ONCE, kind_for
 from toril.launchers.pricing.table import BASE, PriceTable, Tariff, list_prices, read_prices
 from toril.records import Deployment, End, Plan, RanTask, TaskSize
 from toril.records.progress import EVERY_S
+from toril.text import money
 
 __all__ = [
     "Estimate", "PriceTable", "cost_line", "cost_of", "estimate", "finished_cost", "hourly_usd", "list_prices",
@@ -200,13 +201,6 @@ def cost_line(plan: Plan, found: Estimate | None) -> str:
         each = f"{size.cpu / 1024:g} vCPU and {size.memory_mib / 1024:g} GiB, {size.architecture}"
         parts.append(f"{count} task{'s' if count != 1 else ''} of {each}")
     return " · ".join(parts)
-
-
-def money(usd: float | None) -> str:
-    """Returns an amount in dollars, with two or three decimals."""
-    if usd is None:
-        return "unknown"
-    return f"{usd:,.2f}" if usd >= 1 else f"{usd:.3f}" if usd >= 0.0005 or usd == 0 else "<0.001"
 
 
 def requests_of(plan: Plan) -> float | None:
