@@ -5,6 +5,7 @@
   const MOST_BYTES = 50 * 1024 * 1024; // as runs/suites.py has it
   let code = null; // CodeMirror, in the YAML view
   let marks = [];
+  let last_curve = null;
 
   // The server checks the suite; its messages come as JSON beside the plan.
   function show_marks() {
@@ -20,9 +21,20 @@
         if (mark) input.setAttribute("aria-describedby", place.id);
       }
     }
+    const echoes = JSON.parse(document.querySelector("#check [data-echoes]")?.textContent ?? "{}");
+    for (const place of document.querySelectorAll("[data-echo]")) {
+      place.textContent = echoes[place.dataset.echo] ?? "";
+      place.hidden = !place.textContent;
+    }
     if (code) code.performLint();
-    const words = document.getElementById("words");
-    if (words) words.textContent = document.querySelector("#check h2 small")?.textContent ?? "";
+    for (const words of document.querySelectorAll("[data-words]")) words.textContent = document.querySelector("#check h2 small")?.textContent ?? "";
+    // While the suite is wrong, the last curve stays.
+    const curve = document.querySelector("#check .curve");
+    if (curve) last_curve = curve.cloneNode(true);
+    else if (last_curve && marks.some((mark) => mark.level === "error")) {
+      last_curve.classList.add("old-curve");
+      document.getElementById("check").append(last_curve);
+    }
   }
 
   function yaml() {
@@ -87,6 +99,13 @@
   function catch_up() {
     if ([...editor().elements].some((one) => "defaultValue" in one && one.value !== one.defaultValue)) changed();
   }
+
+  // Another measure has another unit.
+  document.addEventListener("change", (event) => {
+    const unit = event.target.name?.endsWith(".subject") && document.getElementById(event.target.name.replace(/subject$/, "unit"));
+    const usual = event.target.selectedOptions?.[0]?.dataset.unit;
+    if (unit && usual !== undefined) unit.value = usual;
+  });
 
   // Before an upload begins: its size.
   document.addEventListener("change", (event) => {

@@ -75,10 +75,12 @@ def act(request: Request, person: Operator, fields: Posted, name: str = "") -> R
             shown = draft if draft.form else _as_form(draft, _files(request.app.state.setup.store, draft))
             return editor_page(request, shown)
         case "add":
-            return editor_page(request, draft.with_row(rest), added=rest)
+            more = draft.with_row(rest)
+            return editor_page(request, more, focus=more.field_of_row(rest, -1))
         case "remove":
             kind, _, index = rest.partition(":")
-            return editor_page(request, draft.without_row(kind, whole(index) or 0))
+            fewer, place = draft.without_row(kind, whole(index) or 0), whole(index) or 0
+            return editor_page(request, fewer, focus=fewer.field_of_row(kind, place) or f"add:{kind}")
     return _save(request, person, draft, do)
 
 
@@ -170,7 +172,7 @@ def editor_page(
     files = _files(setup.store, draft)
     found = planned.check(setup.store, draft, files, main_of(files), setup.clock.now())
     errors = {mark.field: mark for mark in reversed(found.marks) if mark.field}
-    model = {"theirs": None, "changes": "", "uploading": False, "added": ""} | model
+    model = {"theirs": None, "changes": "", "uploading": False, "focus": ""} | model
     return page(
         request,
         "edit.html.jinja",

@@ -35,7 +35,7 @@ def upload(request: Request, person: Operator, fields: Posted) -> Response:
     typed = str(fields.get("name", "")).strip()
     try:
         filename, data = next(iter(uploaded(setup.store, fields).items()))
-        location = next(iter(planned.deployments(setup.store)), "")
+        location = next(iter(planned.deployments(setup.store)), "local")
         name, files = suite_of(filename, data, str(fields.get("executor", "")), typed, location)
         suites.save(
             setup.store,
