@@ -108,7 +108,8 @@ def _workflow(schedule: SuiteSchedule, fields: str, action: str) -> str:
         f"# .github/workflows/{schedule.suite}.yml\nname: {schedule.suite}\non:\n  schedule:\n"
         f"  - cron: '{fields}'{note}\npermissions: {{}}\njobs:\n  load-test:\n    runs-on: ubuntu-latest\n"
         f"    permissions: {{contents: read}}\n    steps:\n    - uses: {CHECKOUT}\n"
-        f"      with: {{persist-credentials: false}}\n    - uses: {action}\n      with: {{suite: loadtests/{schedule.suite}}}\n"
+        f"      with: {{persist-credentials: false}}\n"
+        f"    - uses: {action}\n      with: {{suite: loadtests/{schedule.suite}}}\n"
     )
 
 
