@@ -161,12 +161,12 @@ class Draft:
             path = read_url(form.address).path
         except OptionError as error:
             begins = re.match(r"https?://", form.address)
-            text = str(error).partition("`: ")[2] if begins else "begin with https:// or http://"
-            yield Mark(message=text, field="address")
+            text = str(error).partition("`: ")[2] if begins else "begin with https:// or http://."
+            yield Mark(message=text[:1].upper() + text[1:], field="address")
             return
         if path != "/" and any(one.url.startswith("/") for one in form.requests):
-            text = f"`{path}` would come before the path of each request"
-            fix = "" if self.version is not None else "; keep the host only, and write the path in a request"
+            text = f"`{path}` would come before the path of each request."
+            fix = "" if self.version is not None else " Keep the host only, and write the path in a request."
             yield Mark(message=text + fix, field="address", level="warning" if self.version is not None else "error")
 
     def without_wrong_criteria(self) -> "Draft":

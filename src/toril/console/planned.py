@@ -17,7 +17,7 @@ from toril.records import Deployment, LauncherName, Plan
 from toril.runs import suites
 from toril.runs.requests import StartEstimate, estimate
 from toril.store import FolderStore, Store
-from toril.suite.reader import mapping_at
+from toril.suite.reader import Environment, mapping_at
 
 WIDTH, HEIGHT = 320, 90  # of the drawn load
 POINTS = 160
@@ -158,7 +158,9 @@ def targets_of(plan: Plan) -> list[str]:
         default = scenario.get("default-address")
         whole = [match[0] for one in urls if (match := ORIGIN.match(str(one)))]
         found += [str(default)] if default else whole
-    return [mask(one) for one in dict.fromkeys(found)]
+    known = mapping_at(plan.common, "settings", "env")
+    environment = Environment(plan.environment, known, {}, frozenset(plan.secrets))
+    return [mask(str(environment.resolve_all(one))) for one in dict.fromkeys(found)]
 
 
 def curve_of(plan: Plan) -> LoadCurve | None:

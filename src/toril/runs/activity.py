@@ -18,8 +18,8 @@ from toril.store.records import find_record, read_launch
 
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
 MOST_RUNNING = 100
-STARTS_WITHIN_S = 600.0  # of a request; it begins later only if AWS lacks capacity for so long
 BEGINS_WITHIN_S = 600.0  # from the time in the id until the owner has the lease
+STARTS_WITHIN_S = 600.0  # of a request; it begins later only if AWS lacks capacity for so long
 
 Activity = Literal["running", "without owner", "over"]
 

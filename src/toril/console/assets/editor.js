@@ -28,6 +28,8 @@
     }
     if (code) code.performLint();
     for (const words of document.querySelectorAll("[data-words]")) words.textContent = document.querySelector("#check h2 small")?.textContent ?? "";
+    const line = document.querySelector("[data-line]");
+    if (line) line.textContent = document.querySelector("#check [data-line-now]")?.textContent ?? "";
     // While the suite is wrong, the last curve stays.
     const curve = document.querySelector("#check .curve");
     if (curve) last_curve = curve.cloneNode(true);
