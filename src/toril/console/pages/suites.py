@@ -231,6 +231,7 @@ def ask_start(request: Request, name: str, person: Operator) -> Response:
         title=f"Start {name}",
         name=name,
         fields=query,
+        opened="workers" not in request.query_params,
         rows=[*_locations(query), ("", "")],
         regions=list(planned.deployments(setup.store)),
         wrong=mask(wrong),
