@@ -114,7 +114,7 @@ def _without_host(draft: Draft, files: Mapping[str, bytes]) -> list[Mark]:
     form = draft.form
     if form is None or form.address or form.executor != "locust" or HOST.search(files.get(form.script, b"host =")):
         return []
-    text = 'no host is known; write one here, or `host = "https://…"` in the script'
+    text = 'No host is known. Write one here, or `host = "https://…"` in the script.'
     return [Mark(message=text, field="address", level="warning")]
 
 

@@ -13,7 +13,8 @@
     marks = found ? JSON.parse(found.textContent) : [];
     for (const place of document.querySelectorAll("[data-error]")) {
       const mark = marks.find((one) => one.field === place.dataset.error);
-      place.textContent = mark ? mark.message : "";
+      place.textContent = mark ? mark.message.replaceAll("`", "") : "";
+      place.classList.toggle("warning", mark?.level === "warning");
       place.hidden = !mark;
       const input = editor().elements[place.dataset.error];
       if (input instanceof Element) {
