@@ -31,11 +31,15 @@ router = APIRouter()
 
 @router.get("/suites/new")
 def new(request: Request, person: Operator) -> Response:
-    regions = planned.deployments(request.app.state.setup.store)
-    first = min(regions, key=lambda name: regions[name].home is None, default="local")
-    form = editor.FIRST.model_copy(update={"locations": {first: "1"}})
-    draft = Draft(form=form)
+    draft = new_draft(request.app.state.setup.store)
     return editor_page(request, draft.as_yaml() if request.query_params.get("view") == "yaml" else draft)
+
+
+def new_draft(store: Store, name: str = "") -> Draft:
+    """Returns the draft of a new suite, in the home region or on this machine."""
+    regions = planned.deployments(store)
+    first = min(regions, key=lambda region: regions[region].home is None, default="local")
+    return Draft(form=editor.FIRST.model_copy(update={"locations": {first: "1"}}), name=name)
 
 
 @router.get("/suites/{name}/edit")
