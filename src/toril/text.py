@@ -193,6 +193,18 @@ def span(seconds: float) -> str:
     return " ".join(f"{value} {unit}" for value, unit in parts if value)
 
 
+def age(seconds: float) -> str:
+    """Returns how long ago something was, in one unit.
+
+    >>> age(30), age(3_700), age(12 * 86_400 + 5)
+    ('just now', '1 hour ago', '12 days ago')
+    """
+    for length_s, noun in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= length_s:
+            return f"{plural(int(seconds // length_s), noun)} ago"
+    return "just now"
+
+
 def quantity(value: float | None, unit: str, resolution_us: float = 1) -> str:
     """Returns an observed value or limit in the unit of its criterion."""
     if value is None:
