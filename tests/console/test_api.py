@@ -102,6 +102,18 @@ def test_runs_are_listed_page_by_page(api: TestClient, store: FolderStore) -> No
     assert api.get("/api/v1/runs?tag=commit%3Dnone").json()["runs"] == []
 
 
+def test_suites_are_listed_page_by_page_and_by_tag(api: TestClient, store: FolderStore) -> None:
+    for name, team in (("a", "shop"), ("b", "stock"), ("c", "shop")):
+        files = {"suite.yml": SUITE + f"\ntoril: {{tags: {{team: {team}}}}}\n".encode()}
+        suites.save(store, name, files, by="", comment="", at=served.NOW, expected=None)
+    first = api.get("/api/v1/suites?limit=2").json()
+    assert ([one["suite"] for one in first["suites"]], first["cursor"]) == (["a", "b"], "b")
+    second = api.get("/api/v1/suites?limit=2&cursor=b").json()
+    assert ([one["suite"] for one in second["suites"]], second["cursor"]) == (["c"], "")
+    tagged = api.get("/api/v1/suites?tag=team%3Dshop").json()
+    assert [one["suite"] for one in tagged["suites"]] == ["a", "c"]
+
+
 def test_a_repeated_key_starts_one_run(api: TestClient, store: FolderStore, starts: Started) -> None:
     saved(store)
     headers = {"idempotency-key": "nightly-42"}

@@ -86,7 +86,8 @@ class Tools:
 
     def list_suites(self) -> list[dict[str, Any]]:
         """List the suites with their current version, and the outcome of the last run."""
-        last = {suite: rows[0] for suite, rows in index.by_suite(index.all_rows(self._store)).items()}
+        every = index.by_suite(index.all_rows(self._store))
+        last = {suite: next(index.compared(rows), rows[0]) for suite, rows in every.items()}
         return [
             {
                 "name": name,

@@ -47,13 +47,15 @@ class Location(BaseModel):
 
 
 class CheckResult(BaseModel):
-    """One finding of `toril doctor`."""
+    """One finding of `toril doctor`. `quota` and `used` are numbers of vCPU, if it is about them."""
 
     region: str
     name: str
     state: Literal["ok", "missing", "optional", "warning"]
     code: str
     detail: str
+    quota: float | None = None
+    used: float | None = None
 
 
 @router.get("/schedules", tags=["schedules"])
@@ -113,7 +115,15 @@ def check_locations(request: Request, person: Viewer) -> list[CheckResult]:
     """Returns what `toril doctor` finds in all regions, or on this machine."""
     setup = request.app.state.setup
     return [
-        CheckResult(region=one.region, name=one.name, state=one.state, code=one.code, detail=one.detail)
+        CheckResult(
+            region=one.region,
+            name=one.name,
+            state=one.state,
+            code=one.code,
+            detail=one.detail,
+            quota=one.quota,
+            used=one.used,
+        )
         for one in setup.examine(setup.store)
     ]
 

@@ -45,6 +45,7 @@ def locations(request: Request, person: Viewer) -> Response:
         "locations.html.jinja",
         title="Locations",
         places=places_of(store),
+        now=request.app.state.setup.clock.now(),
         local=isinstance(store, FolderStore),
     )
 
