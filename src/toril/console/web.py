@@ -2,17 +2,19 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.exceptions import HTTPException
 
 from toril import __version__, text
@@ -22,13 +24,23 @@ from toril.console.guard import problem_document
 from toril.console.identity import Identity, Person, RefusedError, disguised
 from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.masking import mask
-from toril.reports import FORMATS
 from toril.reports.blocks import mark_of, reason_words
 from toril.store import Store
 
 MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", "request", "version", "schedule"))
 CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
 TEXTS = (".csv", ".json", ".log", ".md", ".txt", ".yml", ".yaml")  # names of files that are text
+CODE = re.compile(r"`([^`\n]+)`")
+DOWNLOADS = {  # formats of a report → words
+    "html": "HTML page",
+    "json": "JSON",
+    "junit": "JUnit XML",
+    "github": "Markdown for GitHub",
+    "hdr": "HdrHistogram log",
+    "hgrm": "Percentile table (.hgrm)",
+    "csv": "CSV of all intervals",
+    "parquet": "Parquet of all intervals",
+}
 PROBLEM = "application/problem+json"
 MOST_THROUGH = 3 << 20  # bytes; an answer of a Lambda function has at most 6 MB, in base64 or as a text of JSON
 
@@ -167,6 +179,25 @@ def with_query(request: Request, **changes: str | None) -> str:
     return request.url.path + ("?" + urlencode(query) if query else "")
 
 
+def with_code(text: str) -> Markup:
+    """Returns a text for a page, with its parts in backticks as code.
+
+    >>> with_code("use `a<b`")
+    Markup('use <code>a&lt;b</code>')
+    """
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it is escaped
+
+
+def back_of(request: Request) -> str:
+    """Returns the address of the console's page that led here; empty if there is none, or if it is this page."""
+    came = urlsplit(request.headers.get("referer", ""))
+    own = urlsplit(request.app.state.setup.address)
+    address = came.path + (f"?{came.query}" if came.query else "")
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    is_here = request.method == "GET" and address == here
+    return "" if is_here or (came.scheme, came.netloc) != (own.scheme, own.netloc) else address
+
+
 def sparkline(values: list[float | None], width: int = 96, height: int = 24) -> str:
     """Returns the path of a line through the values, for an SVG of that size; gaps where a value is None."""
     known = [value for value in values if value is not None]
@@ -198,16 +229,17 @@ def templates() -> Environment:
     environment.globals.update(
         static=static.address_of,
         version=__version__,
-        downloads=[name for name in FORMATS if name not in ("terminal", "annotations", "outputs")],
+        downloads=DOWNLOADS,
         text=text,
         mark=mark_of,
         reason_words=reason_words,
         plural=text.plural,
         sparkline=sparkline,
         with_query=with_query,
+        back_of=back_of,
         iso=lambda at: f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}",
         utc=lambda at: f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC",
     )
-    environment.filters.update(quote=lambda value: quote(str(value), safe=""), mask=mask)
+    environment.filters.update(code=with_code, quote=lambda value: quote(str(value), safe=""), mask=mask)
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return environment

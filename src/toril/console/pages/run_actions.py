@@ -6,17 +6,18 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Admin, Operator, Viewer
-from toril.console.pages.run import dollars
 from toril.console.pages.starting import start
+from toril.console.planned import in_words
 from toril.console.runs import Head, head_of
 from toril.console.web import page, see
 from toril.errors import InfrastructureError, StoreError, UserError
+from toril.masking import mask, masked_settings
+from toril.runs import suites
 from toril.runs.find import checked_id
 from toril.runs.notes import add_note, clear_baseline, notes_of, set_baseline
-from toril.runs.requests import StartEstimate, estimate, options_of, planned, requested
+from toril.runs.requests import estimate, repeat_of
 
 router = APIRouter()
 
@@ -58,27 +59,38 @@ def change_baseline(request: Request, person: Operator, run_id: str) -> Response
 def ask_rerun(request: Request, person: Operator, run_id: str) -> Response:
     """Asks before another run of the same version with the same options, with its price."""
     setup = request.app.state.setup
-    wanted, found, problem = requested(setup.store, checked_id(run_id)), None, ""
+    wanted, found, problem = repeat_of(setup.store, checked_id(run_id), setup.clock.now()), None, ""
     try:
-        found = estimate(setup.store, planned(setup.store, wanted), os.environ)
+        found = estimate(setup.store, wanted.plan, os.environ)
     except InfrastructureError as error:  # without a region the start would fail, too
         problem = str(error)
-    head = head_of(setup.store, run_id)
     return page(
         request,
         "run_rerun.html.jinja",
         title="Run again",
-        head=head,
+        head=head_of(setup.store, run_id),
         wanted=wanted,
-        words=_words(found),
+        tags=masked_settings(wanted.options.tags),
+        overrides=[mask(one) for one in wanted.options.overrides],
+        words=in_words(found),
         problem=problem,
     )
 
 
 @router.post("/runs/{run_id}/rerun")
 def rerun(request: Request, person: Operator, run_id: str) -> Response:
-    wanted = requested(request.app.state.setup.store, checked_id(run_id))
-    return start(request, person, wanted.suite, options_of(wanted), wanted.version)
+    """Starts the run again. Files that are no version of the suite become one."""
+    setup = request.app.state.setup
+    wanted = repeat_of(setup.store, checked_id(run_id), setup.clock.now())
+    version = wanted.version
+    if version is None:
+        saved = suites.save(
+            setup.store, wanted.suite, wanted.files, by=person.name, comment=f"files of run {run_id}",
+            at=setup.clock.now(), expected=None,
+        )  # fmt: skip
+        version = saved.number
+        audit(request, "suite.save", wanted.suite, version=version)
+    return start(request, person, wanted.suite, wanted.options, version)
 
 
 @router.get("/runs/{run_id}/delete")
@@ -105,15 +117,3 @@ def _notes(request: Request, run_id: str, status: int = 200, typed: str = "", wr
         request, "run_notes.html.jinja", status=status, title="Notes", head=head_of(store, run_id),
         notes=notes_of(store, checked_id(run_id)), typed=typed, wrong=wrong,
     )  # fmt: skip
-
-
-def _words(found: StartEstimate | None) -> str:
-    """Returns what a start would use, for its button."""
-    if found is None:
-        return ""
-    parts = [text.plural(sum(found.workers.values()), "worker")]
-    if found.start_s is not None:
-        parts.append(f"load begins in about {text.span(round(found.start_s))}")
-    if found.usd:
-        parts.append(f"{'at most ' if found.at_most else ''}{dollars(found.usd)}")
-    return ": " + ", ".join(parts)
