@@ -11,6 +11,7 @@ pytestmark = pytest.mark.live
 ANSWERS = {
     "/wrong": answer(500, b'{"ok": false, "token": "tttttttt"}', headers=["Set-Cookie: sid=abcdefgh; Path=/"]),
     "/hop": answer(302, b"", headers=["Location: /wrong?from=hop"]),
+    "/id": answer(200, b'{"id": "x-17"}'),
     "/json": answer(200, b'{"ok": true, "id": "x-17", "echo": "hunter22 abcdefgh"}'),
 }
 
@@ -35,7 +36,7 @@ def test_evidence_of_generated_requests_over_tls_is_what_was_sent(tmp_path, monk
     certificate = tmp_path / "certificate.pem"
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     requests = [
-        {"url": "/json", "label": "json", "extract-jsonpath": {"id": "$.id"}, "assert": ["id", "no basket"]},
+        {"url": "/id", "label": "id", "extract-jsonpath": {"id": "$.id"}},
         {
             "url": "/wrong?id=${id}",
             "label": "wrong",
@@ -43,11 +44,14 @@ def test_evidence_of_generated_requests_over_tls_is_what_was_sent(tmp_path, monk
             "body": {"user": "joe", "password": "hunter22"},
             "headers": {"Authorization": "Basic am9lOmh1bnRlcjIy", "X-Id": "${id}"},
         },
+        {"url": "/json", "label": "json", "assert": ["ok", "no basket"]},
         {"url": "/hop", "label": "hop"},
-        {"url": "https://127.0.0.1:1/nothing", "label": "refused"},
+        {"url": "http://127.0.0.1:1/nothing", "label": "refused"},
     ]
     with raw_target(ANSWERS, certificate=certificate) as service:
-        scenarios = {"shop": {"default-address": service.url, "requests": requests}}
+        for one in requests[:-1]:
+            one["url"] = service.url + one["url"]
+        scenarios = {"shop": {"requests": requests}}
         plan = plan_of(
             [planned("apiritif", "shop", concurrency=1, iterations=4)], scenarios, keeping=Keeping(), traceparent=True
         )
@@ -60,7 +64,12 @@ def test_evidence_of_generated_requests_over_tls_is_what_was_sent(tmp_path, monk
         for shown in (one for one in kept if one.label == label):
             sent = next(one for one in service.of(f"/{label}") if shown.trace_id in one.head.decode())
             assert differences(shown, sent, ANSWERS[f"/{label}"]) == {}
-    assert [(one.name, one.ok) for one in one_of(kept, "json").asserted] == []
+    asserted = one_of(kept, "json").asserted
+    assert [(one.name, one.ok, one.expected[:9]) for one in asserted] == [
+        ("assert_ok", True, ""),
+        ("assert_regex_in_body", True, "ok"),
+        ("assert_regex_in_body", False, "no basket"),
+    ]
     assert (one_of(kept, "hop").hops, one_of(kept, "hop").status) == (1, 500)
     assert (one_of(kept, "refused").status, len(one_of(kept, "refused").notes)) == (None, 1)
     assert kept[0].connection == "new"
