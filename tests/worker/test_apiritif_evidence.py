@@ -79,10 +79,12 @@ def test_evidence_of_generated_requests_over_tls_is_what_was_sent(tmp_path, monk
 
 
 def test_a_try_keeps_every_request_and_skips_think_times(tmp_path):
-    pausing = [{"url": "/id", "label": "id", "think-time": "1h", "extract-jsonpath": {"id": "$.id"}}, "/json"]
+    pausing = {"url": "/id", "label": "id", "think-time": "1h"}
+    extracting = {**pausing, "extract-jsonpath": {"id": "$.id"}}
     with raw_target(ANSWERS) as service:
-        generated = {"default-address": service.url, "requests": pausing}
-        scenarios = {"own": {"script": "test_own.py"}, "a": generated, "l": generated}
+        scenarios: dict[str, Any] = {"own": {"script": "test_own.py"}}
+        for name, first in (("a", extracting), ("l", pausing)):
+            scenarios[name] = {"default-address": service.url, "requests": [first, "/json"]}
         plan = plan_of(
             [
                 planned(executor, name, index=index, concurrency=1, iterations=1)
