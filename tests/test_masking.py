@@ -169,26 +169,8 @@ def test_the_time_of_masking_is_linear_in_the_length(piece):
     assert [beginning for beginning in BEGINNINGS if not is_linear(mask, piece, beginning)] == []
 
 
-@pytest.mark.parametrize(
-    "piece",
-    [
-        '"',
-        '"token":',
-        '{"a":"',
-        '\\"',
-        '"token":{',
-        "a=",
-        "&token=",
-        "<input ",
-        "<input name=token ",
-        "[",
-        "; name=",
-        "<",
-    ],
-)
-@pytest.mark.parametrize(
-    "kind", ["application/json", "application/x-www-form-urlencoded", "", "multipart/form-data; boundary=x"]
-)
+@pytest.mark.parametrize("piece", ['"', '"token":', '{"a":"', '\\"', "a=", "&token=", "<input name=token ", "; name="])
+@pytest.mark.parametrize("kind", ["application/json", "", "multipart/form-data; boundary=x"])
 def test_the_time_of_masking_a_body_is_linear_in_its_length(piece, kind):
     assert is_linear(lambda text: masked_body(text.encode(), kind), piece, "")
     assert is_linear(masked_url, piece, "//")
