@@ -15,11 +15,11 @@ from toril.records import Case, CaseFile, Kept, case_file_name, digest_of, encod
 from toril.timeline.intervals import Recorder, acceptable
 from toril.worker.engine_runs import EngineRun
 from toril.worker.engines import Batch, FoundCase, cases_of
+from toril.worker.evidence import UNNAMED, ExchangeBook
 from toril.worker.redaction import Redactor
 
 RECORDED = ("kind", "ok", "rc", "message", "response_us", "ttfb_us", "connect_us", "bytes")  # as in a batch
 AHEAD_S = 60.0  # completions further in the future are rejected: a clock or the engine is wrong
-UNNAMED = "(no name)"  # stands for an empty label, which in a summary means all requests
 
 MOST_CHARS = {"name": 500, "suite": 500, "message": 2000, "trace": 8000}  # of a test case
 MOST_IN_A_FILE = 200  # test cases; in JSON a character can need six bytes, and a file may have MOST_BYTES_OF_CASES
@@ -33,16 +33,17 @@ log = logging.getLogger("toril.worker")
 
 
 class CaseBook:
-    """Collects test cases into files."""
+    """Collects test cases into files. `hiding` cleans messages and traces, `redacted` names."""
 
-    def __init__(self, worker: str, redacted: Callable[[str], str]) -> None:
-        self._worker, self._redacted = worker, redacted
+    def __init__(self, worker: str, redacted: Callable[[str], str], hiding: Callable[[str], str] | None = None) -> None:
+        self._worker, hiding = worker, hiding or redacted
+        self._cleaned = {"name": redacted, "suite": redacted, "message": hiding, "trace": hiding}
         self._cases: list[Case] = []
         self.files = 0
         self.digests = ""  # of each file, in order
 
     def add(self, execution: str, found: FoundCase, start_at: float) -> None:
-        texts = {name: self._text(getattr(found, name), most) for name, most in MOST_CHARS.items()}
+        texts = {name: self._text(name, getattr(found, name), most) for name, most in MOST_CHARS.items()}
         case = Case(
             **texts,
             execution=execution,
@@ -61,18 +62,25 @@ class CaseBook:
             self.digests += digest_of(data)
             yield case_file_name(self.files), data
 
-    def _text(self, text: str, most: int) -> str:
+    def _text(self, name: str, text: str, most: int) -> str:
         """Redact before cutting, since half a secret is a secret too. The end of a long text matters most."""
-        shown = self._redacted(text.encode("utf-8", "backslashreplace").decode())  # without lone surrogates
+        shown = self._cleaned[name](text.encode("utf-8", "backslashreplace").decode())  # without lone surrogates
         return shown if len(shown) <= most else f"{shown[: most // 4]}\n…\n{shown[-(most - most // 4) :]}"
 
 
 class Capture:
     """Reads the records of all engine runs into one recorder."""
 
-    def __init__(self, recorder: Recorder, runs: Sequence[EngineRun], start_at: float, cases: CaseBook) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        runs: Sequence[EngineRun],
+        start_at: float,
+        cases: CaseBook,
+        exchanges: ExchangeBook | None = None,
+    ) -> None:
         self._recorder = recorder
-        self._cases = cases
+        self._cases, self._exchanges = cases, exchanges
         self._runs = runs
         self.start_at = start_at
 
@@ -80,10 +88,12 @@ class Capture:
         """Record the engine's samples since the last call; `final` after its end."""
         engine = run.engine
         for batch in engine.batches(final):
+            self._read_exchanges(run)
             if len(batch):
                 self._add(run, batch)
             if engine.context.functional and engine.requests_are_cases:
                 self._add_cases(run, cases_of(batch, run.planned.series))
+        self._read_exchanges(run)
         if engine.context.functional:
             self._add_cases(run, engine.cases())
         for sends in engine.sends():
@@ -101,6 +111,11 @@ class Capture:
                 run.unfinished += one.count
                 waited_s = run.grace_s if one.waited_s is None else max(0.0, one.waited_s)
                 self._recorder.unfinished(second, run.planned.series, one.label, one.count, round(waited_s * 1e6))
+
+    def _read_exchanges(self, run: EngineRun) -> None:
+        """Read the kept requests of the new samples first: they have values to hide in messages."""
+        if self._exchanges is not None:
+            self._exchanges.read(run, self.start_at)
 
     def count_users(self, now: float) -> None:
         """Record each execution's virtual users in this second: 0 before its begin and after its end."""

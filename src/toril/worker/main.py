@@ -28,7 +28,9 @@ from toril.worker.capture import Capture, CaseBook, failure_evidence
 from toril.worker.disk import Scratch, is_full
 from toril.worker.early_signals import EARLY, ENDING
 from toril.worker.engine_runs import EngineRuns
+from toril.worker.evidence import ExchangeBook
 from toril.worker.health import Vitals
+from toril.worker.hiding import Hiding
 from toril.worker.life import State
 from toril.worker.logs import Output
 from toril.worker.pid1 import write_deadline
@@ -55,8 +57,11 @@ class Engines:
         self.share = share.share_of(plan, worker)
         self.planned_s = self._planned_s()
         self.redacted = Redactor()
-        self.recorder = Recorder(worker, self.share.location, self.redacted)
-        self.cases = CaseBook(worker, self.redacted)
+        hiding = Hiding(self.redacted)
+        # Labels stay as the suite has them, even if a service's cookie has such a value.
+        self.recorder = Recorder(worker, self.share.location, self.redacted, hiding)
+        self.cases = CaseBook(worker, self.redacted, hiding)
+        self.exchanges = ExchangeBook(plan.run_id, self.recorder, hiding, plan.keeping)
         self._disk = Scratch()
         self.scratch = self._disk.folder
         self.runs = EngineRuns.of((), None)
@@ -151,7 +156,7 @@ class Engines:
 
     def open(self, at: float) -> None:
         self.runs.open(at)
-        self.capture = Capture(self.recorder, self.runs, at, self.cases)
+        self.capture = Capture(self.recorder, self.runs, at, self.cases, self.exchanges)
         self.vitals = Vitals(self.recorder, self.runs, at, time.time())
 
     def adjust(self, rate: Rate, now: float) -> None:
@@ -211,10 +216,14 @@ class Engines:
             self.taurus.end([run.engine for run in self.runs])
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        return self.cases.flush()
+        yield from self.cases.flush()
+        yield from self.exchanges.flush(last=False)
 
     def last_files(self) -> Iterator[tuple[str, bytes]]:
         if self.capture is not None:
+            for run in self.runs:
+                self.exchanges.read(run, self.capture.start_at, last=True)
+            yield from self.exchanges.flush(last=True)
             for one, files in failure_evidence(self.runs, self.capture.start_at, self.redacted):
                 self._kept.append(one)
                 yield from files.items()
@@ -253,6 +262,7 @@ class Engines:
             message=self.redacted.for_record(state.message),
             interval_files=self.recorder.files,
             case_files=self.cases.files,
+            evidence_files=self.exchanges.files,
             interval_digests=self.recorder.digests,
             case_digests=self.cases.digests,
             samples=sum(run.samples for run in self.runs),

@@ -40,10 +40,15 @@ class Engine:
     stdout: Any = None
     stderr: Any = None
     asked_to_end = False
-    records_exchanges: ClassVar[bool] = False  # whether its process writes `context.kept` itself
 
     def startup(self) -> None:
         super().startup()  # type: ignore[misc]  # bzt's
+
+    def kept_settings(self) -> dict[str, Any]:
+        """Returns what the engine's process needs to keep requests (`keeping.py`) and to send a trace context."""
+        keeping = self.context.keeping
+        kept = None if keeping is None else keeping.model_dump()
+        return {"keeping": kept, "traceparent": self.context.traceparent}
 
     def check(self) -> bool:
         """Returns whether the process has ended."""
