@@ -103,10 +103,10 @@ def _arrange(jars: Path, home: Path) -> None:
 
 def _compile(compiler: Path, home: Path) -> None:
     """Compiles toril's listener. The compiler is a jar, since many machines have a Java runtime and no JDK."""
-    java = shutil.which("java", path=os.path.join(os.environ.get("JAVA_HOME", ""), "bin")) or shutil.which("java")
+    java = str(Path(os.environ["JAVA_HOME"], "bin", "java")) if os.environ.get("JAVA_HOME") else "java"  # as Maven does
     with tempfile.TemporaryDirectory() as classes:
         jars = os.pathsep.join(map(str, (home / "lib").glob("**/*.jar")))
-        command = [java or "java", "-jar", str(compiler), "-17", "-proc:none", "-nowarn", "-cp", jars, "-d", classes]
+        command = [java, "-jar", str(compiler), "-17", "-proc:none", "-nowarn", "-cp", jars, "-d", classes]
         done = subprocess.run(
             [*command, str(HERE / "Evidence.java")], capture_output=True, text=True, errors="replace", check=False
         )

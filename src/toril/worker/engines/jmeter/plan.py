@@ -84,7 +84,7 @@ def _add_to_plan(plan: Tree, element: Tree) -> Tree:
 
 def _add_trace_context(plan: Tree) -> None:
     """Add a header with fresh identifiers. A header manager within the plan may override it."""
-    manager = etree.Element("HeaderManager", guiclass="HeaderPanel", testclass="HeaderManager", testname="trace context")
+    manager = etree.Element("HeaderManager", guiclass="HeaderPanel", testclass="HeaderManager", testname="trace")
     headers = etree.SubElement(manager, "collectionProp", name="HeaderManager.headers")
     header = etree.SubElement(headers, "elementProp", name="", elementType="Header")
     header.append(JMX._string_prop("Header.name", "traceparent"))
