@@ -97,12 +97,12 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
         private final AtomicLong most = new AtomicLong(-1);
         private SampleResult held;
 
-        void offer(SampleResult result, long took) {
-            if (took > most.get()) {
+        void offer(SampleResult result, long took, boolean written) {
+            if (took > most.get() && !TransactionController.isFromTransactionController(result)) {
                 synchronized (this) {
-                    if (took > most.get() && !TransactionController.isFromTransactionController(result)) {
+                    if (took > most.get()) {
                         most.set(took);
-                        held = result;
+                        held = written ? null : result;
                     }
                 }
             }
@@ -125,9 +125,9 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
         private final Map<String, Slowest> slowest = new HashMap<>();
         private final Slowest slowestOfAll;
         private final Map<Kind, AtomicInteger> kinds = new ConcurrentHashMap<>();
-        private long written;
+        private long bytes;
         private long second;
-        private long writtenInSecond;
+        private long bytesInSecond;
         private long leftOut;
         private long reportedLeftOut;
 
@@ -156,16 +156,17 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
                 write("tried", result);
                 return;
             }
-            if (!result.isSuccessful() && isNew(result)) {
+            boolean written = !result.isSuccessful() && isNew(result);
+            if (written) {
                 write("failure", result);
             }
             long took = result.getTime();
             if (slowestOfAll != null) {
-                slowestOfAll.offer(result, took);
+                slowestOfAll.offer(result, took, written);
             }
             Slowest ofLabel = slowest.get(result.getSampleLabel());
             if (ofLabel != null) {
-                ofLabel.offer(result, took);
+                ofLabel.offer(result, took, written);
             }
         }
 
@@ -217,19 +218,19 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
             leftOut++;
         }
 
-        private synchronized void append(Map<String, Object> line) {
+        private synchronized void append(Map<String, Object> fields) {
             try {
-                byte[] bytes = (json.writeValueAsString(line) + "\n").getBytes(StandardCharsets.UTF_8);
+                byte[] line = (json.writeValueAsString(fields) + "\n").getBytes(StandardCharsets.UTF_8);
                 long now = System.currentTimeMillis() / 1000;
-                writtenInSecond = now == second ? writtenInSecond : 0;
+                bytesInSecond = line.length + (now == second ? bytesInSecond : 0);
                 second = now;
-                if (written + bytes.length > MOST_BYTES || writtenInSecond + bytes.length > MOST_BYTES_A_SECOND) {
+                bytes += line.length;
+                if (bytes > MOST_BYTES || bytesInSecond > MOST_BYTES_A_SECOND && !everything) {
+                    bytes -= line.length;
                     leftOut++;
-                    return;
+                } else {
+                    lines.write(line);
                 }
-                written += bytes.length;
-                writtenInSecond += bytes.length;
-                lines.write(bytes);
             } catch (IOException error) {
                 leftOut++; // the load matters more
             }
@@ -241,10 +242,11 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
             boolean ok = result.isSuccessful();
             List<String> notes = new ArrayList<>();
             SampleResult shown = lastHop(result);
-            List<String[]> sent = headers(shown.getRequestHeaders());
-            byte[] request = request(shown, sent, notes);
-            if (NOT_SENT.matcher(code(result)).matches()) {
-                notes.add("no connection: the request was not sent");
+            boolean unsent = NOT_SENT.matcher(code(result)).matches();
+            List<String[]> sent = headers(unsent ? "" : shown.getRequestHeaders());
+            byte[] request = unsent ? null : request(shown, sent, notes);
+            if (unsent) {
+                notes.add("The request was not sent: there was no connection.");
             }
             byte[] response = answered ? shown.getResponseData() : null;
             Map<String, Object> line = new LinkedHashMap<>();
@@ -352,7 +354,7 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
                 return bytes;
             }
         }
-        notes.add("the request had " + length + " bytes of body; JMeter shows files and binary parts as a text");
+        notes.add("The body that was sent has " + length + " bytes. JMeter does not show files and binary parts.");
         return body.getBytes(charset);
     }
 

@@ -90,26 +90,35 @@ func (k *keeper) room(s *slot, status int, whole bool, at int64) int64 {
 // offer keeps a request that is over, if it is one to keep.
 func (k *keeper) offer(s *slot, at int64, status int, o outcome) {
 	label, took := s.request.label, at-s.due
+	why := ""
 	switch {
 	case k.Everything:
-		k.add("tried", s, at, o)
-		return
+		why = "tried"
 	case !o.ok && k.isNew(label, status, o):
-		k.add("failure", s, at, o)
-	}
-	if !k.isSlowest(label, took) {
+		why = "failure"
+	case !k.isSlowest(label, took):
 		return
 	}
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
+	if why != "" {
+		one := &kept{why: why}
+		one.set(s, at, o, k.MostBody)
+		k.queue = append(k.queue, one)
+	}
 	for _, i := range [...]int{int(label), len(k.labels)} {
-		if took > k.slowest[i].Load() {
-			k.slowest[i].Store(took)
-			if k.held[i] == nil {
-				k.held[i] = &kept{why: "slowest"}
-			}
-			k.held[i].set(s, at, o, k.MostBody)
+		if took <= k.slowest[i].Load() {
+			continue
 		}
+		k.slowest[i].Store(took)
+		if why != "" { // the worker reads it from that line
+			k.held[i] = nil
+			continue
+		}
+		if k.held[i] == nil {
+			k.held[i] = &kept{why: "slowest"}
+		}
+		k.held[i].set(s, at, o, k.MostBody)
 	}
 }
 
@@ -141,14 +150,6 @@ func (k *keeper) isNew(label uint32, status int, o outcome) bool {
 	k.kinds[one] = count + 1
 	counter.Add(1)
 	return true
-}
-
-func (k *keeper) add(why string, s *slot, at int64, o outcome) {
-	one := &kept{why: why}
-	one.set(s, at, o, k.MostBody)
-	k.mutex.Lock()
-	k.queue = append(k.queue, one)
-	k.mutex.Unlock()
 }
 
 // flush writes the requests kept since the last call.

@@ -117,7 +117,8 @@ func (e *kept) line(label string, mostBody int64) map[string]any {
 		"asserted": []any{}, "variables": []any{}, "connection": "", "remote": "", "hops": e.hops, "notes": []string{},
 	}
 	if e.peer == nil {
-		line["notes"] = []string{"no connection: the request was not sent"}
+		line["notes"] = []string{"The request was not sent: there was no connection."}
+		line["request_headers"], line["request"], line["request_bytes"] = [][2]string{}, nil, 0
 		return line
 	}
 	line["remote"], line["connection"] = e.peer.String(), "reused"

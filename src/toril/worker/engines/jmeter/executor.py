@@ -29,13 +29,13 @@ from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.jmeter.plan import rewrite, uses_groovy
 from toril.worker.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, short_code
+from toril.worker.engines.keeping import LEAST_OF_BODY
 from toril.worker.engines.readers import CsvTail
 from toril.worker.health import Group, memory_limit_bytes
 
 GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
 NO_LISTENER = "no-evidence: JMeter's home has no toril-evidence.jar, so no requests were kept. Run `make jmeter`"
 LISTENER_JAR = Path("lib", "ext", "toril-evidence.jar")  # of a prepared home
-LEAST_OF_BODY = 16 << 10  # beyond what is shown, so that the worker can mask a body before it cuts it
 GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
 COLUMNS = (
     *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes"),
@@ -117,7 +117,6 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
     reports_lateness: ClassVar[bool] = True
     resolution_us = 1000
     requests_are_cases = True
-    records_exchanges: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
