@@ -10,6 +10,7 @@ Answers are raw bytes by path without its query; other paths answer 200 with `{"
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.targets import opened
+from toril.masking import HIDDEN
+from toril.records.evidence import Content, Exchange
 
 LIFETIME = timedelta(days=2)
 
@@ -66,6 +69,41 @@ def answer(
         parts = [body[at : at + chunked] for at in range(0, len(body), chunked)]
         body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
     return head.encode("latin-1") + b"\r\n\r\n" + body
+
+
+def differences(shown: Exchange, sent: RawRequest, answered: bytes = b"") -> dict[str, tuple[object, object]]:
+    """Returns what an exchange shows differently from what was sent and answered; hidden parts may be anything."""
+    found: dict[str, tuple[object, object]] = {}
+
+    def compare(name: str, seen: str, real: str, *, beginning: bool = False) -> None:
+        pattern = ".+".join(map(re.escape, seen.split(HIDDEN)))
+        if not (re.match if beginning else re.fullmatch)(pattern, real, re.DOTALL):
+            found[name] = seen, real
+
+    def compare_headers(name: str, seen: Sequence[tuple[str, str]], real: Counter[tuple[str, str]]) -> None:
+        pairs = sorted(seen), sorted(real.elements())
+        compare(name, "\n".join(map(": ".join, pairs[0])), "\n".join(map(": ".join, pairs[1])))
+
+    def compare_body(name: str, seen: Content | None, real: bytes) -> None:
+        if seen is None or seen.binary:
+            if (seen.bytes if seen else 0) != len(real):
+                found[name] = seen, len(real)
+        else:
+            compare(name, seen.text, real.decode(errors="replace"), beginning=seen.cut)
+            if seen.bytes != len(real):
+                found[f"{name}'s size"] = seen.bytes, len(real)
+
+    target = re.sub(r"^\w+://[^/]+", "", shown.url) or "/"
+    compare("request line", f"{shown.method} {target}", sent.line.removesuffix(" HTTP/1.1"))
+    compare_headers("request headers", shown.request_headers, sent.headers)
+    compare_body("request", shown.request, sent.body)
+    if answered:
+        head, _, body = answered.partition(b"\r\n\r\n")
+        compare("status", str(shown.status), head.split(b" ", 2)[1].decode())
+        compare_headers("response headers", shown.response_headers, headers_of(head))
+        if b"chunked" not in head:
+            compare_body("response", shown.response, body)
+    return found
 
 
 class RawTarget:

@@ -70,7 +70,7 @@ class ExchangeBook:
         try:
             tail = self._tails.setdefault(run.execution, Lines(run.engine.context.kept))
             waiting = self._waiting.setdefault(run.execution, deque())
-            if not waiting:
+            if last or not waiting:
                 waiting.extend(line for lines in tail.read() for line in lines)
             while waiting and time.monotonic() < ends:
                 self._take(run, waiting.popleft(), start_at)

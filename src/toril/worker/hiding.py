@@ -68,7 +68,7 @@ class Hiding:
             "asserted": tuple(self._asserted(one) for one in raw["asserted"][:MOST_ASSERTED]),
             "variables": self._pairs((name, HIDDEN if names_a_secret(name) else value) for name, value in named),
             "remote": self._text(raw["remote"], 200),
-            "notes": tuple(self._text(one, 300) for one in raw["notes"][:MOST_NOTES]),
+            "notes": tuple(self._text(one, MOST_OF_ASSERTED) for one in raw["notes"][:MOST_NOTES]),
             "trace_id": found[1] if (found := TRACE.match(trace)) else "",
         }
         places = dict.fromkeys(self(one)[:200] for one in self._places)

@@ -119,15 +119,15 @@ class Keeper:
 
 
 class Sent(threading.local):
-    """The last request that this thread sent through `http.client`, and its connection."""
+    """The connection of this thread's last request, and its head if `http.client` sent it."""
 
-    at = 0.0  # seconds since the epoch; of a connection: when it was made
     head = b""
-    connected_at = 0.0
+    connected_at = 0.0  # seconds since the epoch
+    unconnected_at = 0.0  # begin of the last attempt, if it failed
     connect_us: int | None = None
     remote = ""
 
-    def connected(self, sock, took_s: float | None) -> None:
+    def connected(self, sock, took_s: float | None = None) -> None:
         """Note a new connection."""
         self.connected_at = time.time()
         self.connect_us = None if took_s is None else max(0, round(took_s * 1e6))
@@ -137,33 +137,69 @@ class Sent(threading.local):
             peer = ""
         self.remote = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
 
-    def watch(self) -> None:
-        """Note each request of `http.client`, which urllib3 and requests use, as the bytes that are sent."""
-        send_output = http.client.HTTPConnection._send_output
-
-        def noting(connection, *args, **kwargs):
-            head, before = tuple(connection._buffer), connection.sock
-            try:
-                return send_output(connection, *args, **kwargs)
-            finally:
-                sock = connection.sock
-                if sock is not None and head:
-                    self.at, self.head = time.time(), b"\r\n".join(head)
-                    if sock is not getattr(connection, "toril_sock", None) or before is not sock:
-                        connection.toril_sock = sock
-                        self.connected(sock, None)
-
-        http.client.HTTPConnection._send_output = noting
-
     def connection_since(self, sent_at: float) -> dict[str, object]:
-        """Returns the fields of an exchange about the connection of a request sent at this time."""
+        """Returns the fields of an exchange about the connection of a request sent at this time; {} without one."""
+        if self.unconnected_at >= sent_at:
+            return {}
         if self.connected_at < sent_at:
             return {"connection": "reused"}
         return {"connection": "new", "remote": self.remote, "connect_us": self.connect_us}
 
+    def watch_requests(self) -> None:
+        """Give each request of the library requests, once sent, the bytes of its head and its connection."""
+        from requests.adapters import HTTPAdapter  # imported here, since the worker does not need it
 
-def request_fields(head: bytes, url: str, body, most: int) -> dict[str, object]:
-    """Returns an exchange's fields of a request: its head as sent, the address it went to, and its body."""
+        send_output, send = http.client.HTTPConnection._send_output, HTTPAdapter.send
+
+        def noting(connection, *args, **kwargs):
+            head = tuple(connection._buffer)
+            try:
+                return send_output(connection, *args, **kwargs)
+            finally:
+                if connection.sock is not None:
+                    self.head = b"\r\n".join(head)
+                    if connection.sock is not getattr(connection, "toril_sock", None):
+                        connection.toril_sock = connection.sock
+                        self.connected(connection.sock)
+
+        def giving(adapter, request, *args, **kwargs):
+            self.head, began = b"", time.time()
+            try:
+                return send(adapter, request, *args, **kwargs)
+            finally:
+                request.toril_sent = self.head, self.connection_since(began) if self.head else {}
+
+        http.client.HTTPConnection._send_output, HTTPAdapter.send = noting, giving
+
+
+UNSENT = "Nothing was sent: there was no connection."
+
+
+def requests_fields(request, response, most: int) -> dict[str, object]:
+    """Returns an exchange's fields of a request of the library requests; `response` may be None."""
+    head, connection = getattr(request, "toril_sent", (b"", {}))
+    fields = {**request_fields(head, str(request.url), request.body, most, str(request.method)), **connection}
+    if response is None or response.status_code is None:
+        return fields
+    raw = getattr(response.raw, "headers", None) or response.headers
+    body = STREAMED if response._content is False else response._content
+    answer = response_fields(response.status_code, raw.items(), body, most)
+    return merged(fields, answer, hops=len(response.history))
+
+
+STREAMED = object()  # stands for a body that the script reads itself
+
+
+def merged(*parts, **more) -> dict[str, object]:
+    """Returns the fields of all parts, with the notes of each."""
+    found = {name: value for part in (*parts, more) for name, value in part.items()}
+    return {**found, "notes": [note for part in (*parts, more) for note in part.get("notes", ())]}
+
+
+def request_fields(head: bytes, url: str, body, most: int, method: str = "") -> dict[str, object]:
+    """Returns an exchange's fields of a request: its address, its body, and its head as sent; empty if it was not."""
+    if not head:
+        return {"method": method, "url": url, "notes": [UNSENT]}
     first, *lines = head.decode("latin-1").split("\r\n")
     method, target = [*first.split(" ", 2), ""][:2]
     parts = urlsplit(url)
