@@ -316,11 +316,9 @@ def keep(records: Sequence[Record], keeper: Keeper, note: str) -> Sequence[Recor
 
 def _exchange(one: Record, why: str, note: str) -> dict[str, Any]:
     """Returns a line of `keeping.py`."""
-    described = {
-        name: getattr(one, name) for name in ("label", "ok", "rc", "started_s", "response_us", "method", "url")
-    }
+    same = ("label", "ok", "rc", "started_s", "response_us", "method", "url")
     return {
-        **described,
+        **{name: getattr(one, name) for name in same},
         "why": why,
         "error": one.message,
         "ttfb_us": one.ttfb_us if one.ttfb_us >= 0 else None,

@@ -36,7 +36,7 @@ COMPILES_WITHIN_S = 150.0
 ASSERTIONS_FAILED = 2  # the exit code
 ASSERTION_FAILED = re.compile(r"^(.+ : false(?: \(.*\))?)\s*$", re.MULTILINE)
 GENERATED = "TorilRequests"
-NO_REQUESTS = "Gatling records neither addresses, headers nor bodies of a run"
+NO_REQUESTS = "Gatling records neither addresses, headers nor bodies during a run."
 OUTPUT_CHARS = 1500
 
 

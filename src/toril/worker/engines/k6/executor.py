@@ -41,7 +41,7 @@ ON_METRICS = re.compile(r"thresholds on metrics '([^']*)'")
 ABORTS = "has abortOnFail enabled"
 USERS_REPORTED_EVERY_S = 1.0
 ENVIRONMENT = {"K6_CSV_TIME_FORMAT": "unix_nano", "K6_CSV_SAVE_INTERVAL": "200ms", "K6_NO_USAGE_REPORT": "true"}
-NO_BODIES = "k6 records neither headers nor bodies of a run"
+NO_BODIES = "k6 records neither headers nor bodies during a run."
 MISSING = (
     "k6 is not installed. toril does not ship it, because it is under the AGPL. Put it on PATH, or set modules.k6.path "
     "to it; in an image of your own, use `COPY --from=grafana/k6 /usr/bin/k6 /usr/local/bin/k6`"
