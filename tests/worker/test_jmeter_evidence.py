@@ -1,5 +1,8 @@
 """What real JMeter sent and received, as the evidence shows it, against a target that logs raw bytes."""
 
+import os
+import shutil
+
 import pytest
 
 from tests.raw_target import answer, differences, raw_target
@@ -109,3 +112,24 @@ def test_requests_that_the_end_cuts_off_are_no_evidence(tmp_path):
         with workers(plan, tmp_path) as run:
             outcome = run.go()
             assert (outcome.unfinished, outcome.total().failures, run.exchanges()) == (2, 0, [])
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_suites_own_jmeter_uses_the_prepared_listener_and_without_it_says_that_nothing_is_kept(
+    tmp_path, monkeypatch, prepared
+):
+    own = tmp_path / "own"
+    shutil.copytree(jmeter_home(), own, copy_function=os.symlink)
+    (own / LISTENER_JAR).unlink()
+    if not prepared:
+        monkeypatch.setenv("TORIL_JMETER_HOME", str(own))
+    with raw_target(ANSWERS) as service:
+        scenarios = {"shop": {"default-address": service.url, "requests": ["/wrong"]}}
+        load = planned("jmeter", "shop", concurrency=1, iterations=1)
+        common = {"modules": {"jmeter": {"path": str(own)}}}
+        with workers(plan_of([load], scenarios, common=common, keeping=Keeping()), tmp_path) as run:
+            found = run.go().exits[0]
+            kept = run.exchanges()
+    assert (found.outcome, found.samples, bool(kept)) == ("finished", 1, prepared)
+    assert bool(found.executions["shop"].note) != prepared
