@@ -24,6 +24,7 @@ ANSWERS = {
     "/picture": answer(404, bytes(range(256)) * 40, "image/png"),
     "/large": answer(503, LARGE),
     "/chunked": answer(502, b"gone wrong, " * 1000, "text/plain", chunked=1000),
+    "/silent": b"",
 }
 WRONG = {"jsonpath": "$.ok", "expected-value": "false", "validate": True}
 
@@ -42,6 +43,8 @@ def test_evidence_is_what_was_sent(tmp_path):
         {"url": "/json", "label": "json", "assert-jsonpath": [WRONG]},
         *({"url": f"/{name}", "label": name} for name in ("large", "chunked", "hop")),
         {"transaction": "buying", "do": [{"url": "/fine", "label": "fine"}]},
+        {"url": "/silent", "label": "silent", "method": "PUT", "body": "käse", "timeout": "200ms"},
+        {"url": "/file", "label": "file", "method": "POST", "body-file": "body.bin", "assert": ["a basket"]},
         {"url": "http://127.0.0.1:1/nothing", "label": "refused"},
     ]
     with raw_target(ANSWERS) as service:
@@ -52,18 +55,18 @@ def test_evidence_is_what_was_sent(tmp_path):
             keeping=Keeping(slowest=("", "fine")),
             traceparent=True,
         )
-        with workers(plan, tmp_path) as run:
+        with workers(plan, tmp_path, {"body.bin": "from a file"}) as run:
             outcome = run.go()
             found = run.exchanges()
     assert outcome.exits[0].outcome == "finished", run.log()
     kept = [one for one in found if one.why == "failure"]
-    failing = ("wrong", "picture", "form", "json", "large", "chunked", "hop", "refused")
+    failing = ("wrong", "picture", "form", "json", "large", "chunked", "hop", "silent", "file", "refused")
     assert {label: sum(one.label == label for one in kept) for label in failing} == dict.fromkeys(failing, 3)
     assert {(one.label, one.error, one.rc) for one in kept} == {
         (label, *one) for label in failing for one in outcome.total(label).errors
     }
     for shown in kept:
-        if shown.label not in ("refused", "hop"):
+        if shown.label not in ("refused", "hop", "file"):  # JMeter does not tell what a file has
             sent = next(one for one in service.of(f"/{shown.label}") if shown.trace_id in one.head.decode())
             assert differences(shown, sent, ANSWERS.get(f"/{shown.label}", answer(200, b'{"ok":true}'))) == {}
     one_of = {one.label: one for one in kept}
@@ -73,6 +76,8 @@ def test_evidence_is_what_was_sent(tmp_path):
     assert one_of["picture"].trace_id == f"{7:032x}"
     assert one_of["form"].asserted[0].expected == "text to contain /a basket/"
     assert "false" in one_of["json"].asserted[0].expected
+    assert (one_of["silent"].status, one_of["silent"].response, one_of["silent"].request.text) == (None, None, "käse")
+    assert (one_of["file"].request, len(one_of["file"].notes)) == (None, 1)
     assert (one_of["refused"].status, one_of["refused"].request_headers, len(one_of["refused"].notes)) == (None, (), 1)
     slowest = [one for one in found if one.label == "fine"]
     assert [one.why for one in slowest] == ["slowest"]

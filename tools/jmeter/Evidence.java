@@ -45,6 +45,7 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
     private static final long MOST_BYTES_A_SECOND = 2L << 20;
     private static final long FLUSH_MS = 250;
     private static final int MOST_CHARS = 1000; // of a variable
+    private static final String FILE = "<actual file content, not shown here>"; // JMeter's text in place of a body
     private static final Pattern INTERNAL = Pattern.compile("(__jm|JMeterThread\\.|START\\.|TESTSTART\\.).*");
     private static final Pattern EXPECTED =
         Pattern.compile("(?:Test failed: )?(.*?) expected (.*?)(?:, but .*)?", Pattern.DOTALL);
@@ -355,7 +356,7 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
             }
         }
         notes.add("The body that was sent has " + length + " bytes. JMeter does not show files and binary parts.");
-        return body.getBytes(charset);
+        return body.equals(FILE) ? null : body.getBytes(charset);
     }
 
     /** Returns the length of the response's body, of which JMeter stores a part if it is large. */
