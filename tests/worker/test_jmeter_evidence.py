@@ -29,6 +29,10 @@ ANSWERS = {
 WRONG = {"jsonpath": "$.ok", "expected-value": "false", "validate": True}
 
 
+def last_of(exchanges):
+    return {one.label: one for one in exchanges}
+
+
 def test_evidence_is_what_was_sent(tmp_path):
     requests = [
         {
@@ -69,7 +73,7 @@ def test_evidence_is_what_was_sent(tmp_path):
         if shown.label not in ("refused", "hop", "file"):  # JMeter does not tell what a file has
             sent = next(one for one in service.of(f"/{shown.label}") if shown.trace_id in one.head.decode())
             assert differences(shown, sent, ANSWERS.get(f"/{shown.label}", answer(200, b'{"ok":true}'))) == {}
-    one_of = {one.label: one for one in kept}
+    one_of = last_of(kept)
     sent = next(one for one in service.of("/wrong") if one_of["hop"].trace_id in one.head.decode())
     assert (one_of["hop"].hops, one_of["hop"].status, differences(one_of["hop"], sent)) == (1, 500, {})
     assert one_of["chunked"].response.text == ("gone wrong, " * 1000)[:4096]

@@ -112,7 +112,7 @@ def _compile(compiler: Path, home: Path) -> None:
         )
         if done.returncode != 0:
             print(done.stdout + done.stderr)
-            sys.exit("Evidence.java does not compile. The compiler needs Java 17 or newer. See the compiler's output above.")
+            sys.exit("Evidence.java does not compile. The compiler needs Java 17 or newer. See its output above.")
         with zipfile.ZipFile(home / "lib" / "ext" / LISTENER, "w") as archive:
             archive.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF"), MANIFEST)
             for path in sorted(Path(classes).rglob("*.class")):
