@@ -1,10 +1,13 @@
 """The API: what programs get, and the errors that they can act on."""
 
 import hashlib
+import io
 import json
+import zipfile
 from dataclasses import fields, replace
 from pathlib import Path
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -12,8 +15,9 @@ from tests.console import served
 from tests.console.served import Started
 from tests.reports import examples
 from toril.console.app import create_app
-from toril.records import Stop, run_key
+from toril.records import Plan, Stop, run_key
 from toril.records.history import IndexRow
+from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
 from toril.runs.history import record_of, remember
 from toril.store import FolderStore
@@ -51,6 +55,23 @@ def uploaded(api: TestClient, data: bytes) -> str:
     if not place["there"]:
         assert api.put(place["url"].removeprefix(served.ADDRESS), content=data).status_code == 201
     return digest
+
+
+class Night:
+    """A scheduler with one schedule."""
+
+    def schedules(self) -> tuple[list[SuiteSchedule], list[str]]:
+        values = {"LOGIN": "hunter2"}
+        return [SuiteSchedule(name="night", suite="shop", when="rate(1 day)", environment=values)], []
+
+
+def contents(answer: httpx2.Response) -> bytes:
+    """Returns the body; of a zip, its unpacked files."""
+    assert answer.status_code == 200
+    if not zipfile.is_zipfile(io.BytesIO(answer.content)):
+        return answer.content
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist())
 
 
 def test_errors_are_problems_with_a_code(api: TestClient) -> None:
@@ -165,6 +186,26 @@ def test_files_for_administration_cannot_be_read(api: TestClient, store: FolderS
     store.put("people/x.json", b"{}")
     assert api.get(f"/api/v1/files/{key.replace('..', '%2e%2e')}").status_code in (404, 422)
     assert api.get(f"/api/v1/files?prefix={key}").status_code in (404, 422)
+
+
+def test_viewers_see_no_values_of_a_runs_variables(store: FolderStore, starts: Started) -> None:
+    saved(store)
+    operator = served.client(store, "operator", starter=starts, schedules=Night())
+    asked = {"suite": "shop", "on": "local", "environment": {"LOGIN": "hunter2"}}
+    run_id = operator.post("/api/v1/runs", json=asked, headers={"idempotency-key": "k"}).json()["run_id"]
+    plan = examples.plan(run_id=run_id, on="fargate", environment={"LOGIN": "hunter2"})
+    store.put(run_key(run_id, "plan.json"), plan.to_json())
+    keys = [key for key in store.keys("") if b"hunter2" in store.get(key)]
+    addresses = [f"/api/v1/runs/{run_id}", "/api/v1/schedules", f"/runs/{run_id}/files.zip"]
+    addresses += [f"/runs/{run_id}/files/plan.json", *(f"/api/v1/files/{key}" for key in keys)]
+    assert len(keys) == 3
+    for presign in (None, lambda key: f"https://bucket.test/{key}"):
+        viewer = served.client(store, "viewer", schedules=Night(), presign=presign)
+        for address in addresses:
+            seen = contents(viewer.get(address))
+            assert b"LOGIN" in seen and b"hunter2" not in seen, address
+            assert b"hunter2" in contents(operator.get(address)), address
+    assert Plan.from_json(viewer.get(addresses[3]).content, "").shares == plan.shares
 
 
 def test_large_files_come_from_the_bucket(store: FolderStore) -> None:

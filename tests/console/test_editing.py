@@ -8,8 +8,10 @@ import zipfile
 import pytest
 
 from tests.console.editing import Bucket, Console, console, fields
+from tests.console.served import parsed
 from tests.launchers.stage import deployment
 from toril.errors import InfrastructureError
+from toril.launchers.findings import Finding
 from toril.records.console import AuditLine
 from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
@@ -137,6 +139,27 @@ def test_a_run_of_a_wrong_suite_is_refused_and_keeps_the_input(tmp_path):
     page = one.client().post("/suites/new", data=first(one, users="many", comment="mine", do="start"))
     assert (page.status_code, one.starter.requests, suites.suite_names(one.store)) == (422, [], [])
     assert (fields(page.text)["users"], fields(page.text)["comment"]) == ("many", "mine")
+
+
+def test_the_first_wrong_field_has_the_focus_without_script(tmp_path):
+    one = console(tmp_path)
+    typed = first(one, load="rate", rate="many", **{"criteria.1.threshold": "mine", "do": "start"})
+    page = one.client().post("/suites/new", data=typed)
+    (focused,) = parsed(page.content).xpath("//form[@id='editor']//*[@autofocus]")
+    assert (focused.get("name"), focused.get("aria-invalid")) == ("rate", "true")
+    assert (fields(page.text)["rate"], fields(page.text)["criteria.1.threshold"]) == ("many", "mine")
+    page = one.client().post("/suites/new", data=first(one, quorum="none", do="start"))
+    (focused,) = parsed(page.content).xpath("//*[@autofocus]")
+    assert (focused.get("name"), focused.xpath("ancestor::details/@open")) == ("quorum", [""])
+
+
+def test_steps_and_a_highest_rate_are_taurus_keys(tmp_path):
+    one = console(tmp_path)
+    one.client().post("/suites/new", data=first(one, name="shop", steps="5", most="80", do="save"))
+    assert "\n  throughput: 80" in text_of(one)
+    assert "\n  steps: 5" in text_of(one)
+    shown = fields(one.client().get("/suites/shop/edit").text)
+    assert (shown["view"], shown["steps"], shown["most"]) == ("form", "5", "80")
 
 
 def test_a_conflict_shows_both_and_loses_nothing(tmp_path):
@@ -398,6 +421,24 @@ def test_a_start_elsewhere_has_its_price_and_limits(tmp_path):
     one.client().post("/suites/new", data=first(one, do="start") | here)
     (request,) = one.starter.requests
     assert (request.on, request.max_cost_usd) == ("fargate", 0.5)
+
+
+def test_locations_show_the_quota_in_use_or_why_it_is_unknown_beside_the_limit_of_the_stack(tmp_path):
+    found = [
+        Finding(state="ok", name="on-demand vCPU", detail="12 of 500 in use", region="us-east-1"),
+        Finding(state="warning", name="quotas", detail="no right: `a:B`", region="eu-west-1"),
+    ]
+    one = Console(Bucket(tmp_path), more={"quotas": lambda _: found})
+    for region in ("eu-west-1", "us-east-1"):
+        one.store.put(f"deployments/{region}.json", deployment(region).to_json())
+    (part,) = parsed(one.client().get("/suites/new").content).xpath("//*[@id='quotas']")
+    assert part.get("hx-get") == "/locations/quotas"
+    assert part.text_content().count("64 vCPU a run") == 2
+    answer = one.client().get("/locations/quotas", headers={"hx-request": "true"})
+    assert parsed(answer.content).xpath("//td[1]/text()") == ["eu-west-1", "us-east-1"]
+    assert answer.headers["cache-control"] == "private, max-age=300"
+    assert parsed(answer.content).xpath("//code/text()") == ["a:B"]
+    assert "12 of 500 in use" in answer.text
 
 
 def test_each_change_has_its_line_in_the_audit(tmp_path):

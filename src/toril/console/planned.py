@@ -124,9 +124,7 @@ def in_words(start: StartEstimate | None) -> str:
     workers = text.plural(sum(start.workers.values()), "worker")
     if start.start_s is None:
         return f"{workers} on this machine"
-    from toril.launchers.pricing import money
-
-    price = f"{'at most ' if start.at_most else ''}${money(start.usd)}"
+    price = f"{'at most ' if start.at_most else ''}{text.dollars(start.usd)}"
     regions = text.plural(len(start.workers), "region")
     return f"{workers}, {regions}, about {text.span(round(start.start_s))} to start, {price}"
 

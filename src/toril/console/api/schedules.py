@@ -11,7 +11,7 @@ from toril.console.deployed import scheduler_of
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.pages.locations import places_of
-from toril.console.runs import limit_of
+from toril.console.runs import limit_of, shown_to
 from toril.records.document import Text
 from toril.records.schedule import SuiteSchedule
 from toril.runs.schedules import next_runs
@@ -64,7 +64,7 @@ def list_schedules(request: Request, person: Viewer) -> list[Listed]:
         return []
     found, _ = setup.schedules.schedules()
     now = setup.clock.now()
-    return [Listed(schedule=one, next_runs=next_runs(one, now)) for one in found]
+    return [Listed(schedule=shown_to(person, one), next_runs=next_runs(one, now)) for one in found]
 
 
 @router.post("/schedules", status_code=201, tags=["schedules"])

@@ -16,7 +16,7 @@
       place.hidden = !mark;
       const input = editor().elements[place.dataset.error];
       if (input instanceof Element) {
-        input.toggleAttribute("aria-invalid", Boolean(mark && mark.level === "error"));
+        input.setAttribute("aria-invalid", String(mark?.level === "error"));
         if (mark) input.setAttribute("aria-describedby", place.id);
       }
     }
@@ -130,7 +130,7 @@
   });
 
   document.addEventListener("htmx:afterSettle", (event) => { if (event.target === editor()) catch_up(); });
-  // A message leads to its field, also in a closed part of the form; a refused save, to the first one.
+  // A message leads to its field, also in a closed part of the form.
   function show_field(field) {
     if (!field) return;
     for (let part = field.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
@@ -154,7 +154,6 @@
     if (!editor()) return;
     yaml();
     show_marks();
-    if (document.querySelector(".banner.failed")) show_field(editor().querySelector("[aria-invalid]"));
     if ("unsaved" in editor().dataset) changed();
     else catch_up();
     if ("unsaved" in editor().dataset) keep();

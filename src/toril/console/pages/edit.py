@@ -186,7 +186,8 @@ def editor_page(
         files={path: len(data) for path, data in files.items() if path != main_of(files)},
         main=main_of(files),
         presigned=setup.presign_upload is not None,
-        regions=list(planned.deployments(setup.store)),
+        regions=planned.deployments(setup.store),
+        used={},
         choices=editor,
         address_engines=[(name, ENGINES[name].title) for name in editor.ENGINES_OF_ADDRESSES],
         script_engines=[
