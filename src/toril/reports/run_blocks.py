@@ -29,6 +29,7 @@ from toril.reports.blocks import (
 )
 from toril.reports.bundle import Bundle
 from toril.reports.curves import rate_curves
+from toril.reports.evidence_blocks import exchange_list
 from toril.reports.run_tables import (
     capacity_tables,
     case_table,
@@ -110,6 +111,7 @@ def report_of(
         _failures_note(bundle),
         Note("intervals", INTERVAL_HINT, "hint"),
         error_table(bundle),
+        exchange_list(bundle),
         _first_failures(bundle),
         charts.get("generators"),
         generator_table(bundle),
