@@ -44,6 +44,12 @@ def put(store, exchanges, worker="local-1", number=1, **fields):
     )
 
 
+def merged(store, exits):
+    found = gathered(store, PLAN, ATTEMPTS, exits)
+    assert found is not None
+    return found
+
+
 def ended(worker, files):
     return Exit(worker=worker, attempt=ATTEMPTS[worker], at=0.0, outcome="finished", evidence_files=files)
 
@@ -104,7 +110,7 @@ def test_files_of_all_workers_are_merged_whether_they_ended_or_were_lost(tmp_pat
     put(store, [failure(1.0), failure(2.0), slow(70)], left_out=4)
     put(store, [slow(90)], number=2)
     put(store, [failure(0.5, worker="local-2")], worker="local-2")
-    found = gathered(store, PLAN, ATTEMPTS, {"local-1": ended("local-1", 2)})
+    found = merged(store, {"local-1": ended("local-1", 2)})
     assert [(one.why, one.at_s, one.response_us) for one in found.exchanges] == [
         ("failure", 0.5, 0), ("failure", 1.0, 0), ("slowest", 0.0, 90),
     ]  # fmt: skip
@@ -131,7 +137,7 @@ def test_a_damaged_file_is_counted_and_spoils_no_other(tmp_path, damage):
     key = worker_key(PLAN.run_id, "local-2", "bb", "evidence-000001")
     data = damage(store.get(key))
     store.delete_many([key]) if data is None else store.put(key, data)
-    found = gathered(store, PLAN, ATTEMPTS, {worker: ended(worker, 1) for worker in ATTEMPTS})
+    found = merged(store, {worker: ended(worker, 1) for worker in ATTEMPTS})
     assert [one.at_s for one in found.exchanges] == [1.0]
     assert found.left_out_workers == 1
 
@@ -148,7 +154,7 @@ def test_credentials_that_a_worker_did_not_mask_are_masked(tmp_path):
             )
         ],
     )
-    found = gathered(store, PLAN, ATTEMPTS, {"local-1": ended("local-1", 1)})
+    found = merged(store, {"local-1": ended("local-1", 1)})
     assert b"hunter22" not in document(found)
     assert found.exchanges[0].request_headers[1] == ("Cookie", "sid=***")
 
@@ -159,7 +165,7 @@ def test_the_merged_file_can_be_read_again_however_large_bodies_are(tmp_path):
     for number in range(1, 26):
         label = f"label {number}"
         put(store, [failure(number, label, str(one), response=body) for one in range(12)], number=number)
-    found = gathered(store, PLAN, ATTEMPTS, {"local-1": ended("local-1", 25)})
+    found = merged(store, {"local-1": ended("local-1", 25)})
     data = document(found)
     assert len(data) <= MOST_BYTES_OF_EVIDENCE
     assert Exchanges.from_json(data, "evidence.json") == found
