@@ -1,6 +1,7 @@
 """Which requests engines keep, and how workers make files of them."""
 
 import json
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -27,7 +28,7 @@ def lines(folder):
 
 def book_of(**settings):
     hiding = Hiding(Redactor())
-    return ExchangeBook("a-run", Recorder("local-1", "here", hiding), hiding, Keeping(**settings))
+    return ExchangeBook("a-run", Recorder("local-1", "here", Redactor(), hiding), hiding, Keeping(**settings))
 
 
 def run_in(folder):
@@ -63,9 +64,14 @@ def test_only_new_slowest_requests_are_kept_and_failures_count(tmp_path):
 
 def test_a_slowest_request_is_built_only_if_none_is_slower_until_the_flush(tmp_path):
     keep = keeper(tmp_path)
-    built = []
+    built: list[int] = []
+
+    def building(number):
+        built.append(number)
+        return {"n": number}
+
     for number in range(5):
-        keep.keep("slowest", "a", lambda number=number: built.append(number) or {"n": number})
+        keep.keep("slowest", "a", partial(building, number))
     keep.flush()
     keep.flush()
     assert (built, lines(tmp_path)) == ([4], [{"n": 4}])
@@ -136,6 +142,14 @@ def test_a_damaged_line_is_counted_and_spoils_nothing_else(tmp_path, bad):
     assert (len(found.exchanges), found.left_out) == (1, 1)
 
 
+def test_a_hidden_value_is_hidden_in_later_messages_but_labels_stay(tmp_path):
+    cookie = [["Cookie", "step=checkout"]]
+    one = {"why": "failure", "label": "checkout", "ok": False, "request_headers": cookie}
+    written(tmp_path, {**one, "error": "no checkout"}, {**one, "error": "not a checkout"})
+    (found,) = files_of(book_of(slowest=()), tmp_path)
+    assert [(one.label, one.error) for one in found.exchanges] == [("checkout", "no ***"), ("checkout", "not a ***")]
+
+
 def test_many_large_exchanges_stay_within_the_limits_of_files(tmp_path, monkeypatch):
     body = "x" * 20_000
     pairs = [[f"X-{number}", body[:300]] for number in range(100)]
@@ -157,7 +171,7 @@ def test_a_try_writes_each_request_at_each_flush(tmp_path):
     written(tmp_path, {"why": "tried", "label": "a"})
     book.read(run_in(tmp_path), START)
     assert [name for name, _ in book.flush(last=False)] == ["evidence-000001"]
-    assert list(book.flush(last=False)) == []
+    assert [*book.flush(last=False), *book.flush(last=True)] == []
 
 
 def test_reading_takes_a_small_share_of_the_workers_time(tmp_path, monkeypatch):

@@ -90,7 +90,7 @@ class ExchangeBook:
         if not last and not self._tried and now < self._flushed_at + FLUSH_S * (1 + self.files):
             return
         self._flushed_at = now
-        if last:
+        if last and not self._tried:
             self._fresh += [replace(one, why="slowest") for one in dict.fromkeys(self._slowest.values())]
         while self._fresh or (last and self.left_out > self._reported):
             if self.files >= self._most_files - (not last):  # one is left for the last
@@ -140,21 +140,19 @@ class ExchangeBook:
 
     def _exchange(self, run: EngineRun, raw: dict[str, Any], start_at: float) -> Exchange:
         arm = [f"arm {run.planned.arm}"] if run.planned.arm else []
-        known = {name: raw[name] if raw[name] is None else max(0, int(raw[name])) for name in NUMBERS}
-        return self._hiding.exchange(
-            {**raw, "notes": [*arm, *raw["notes"]]},
-            self._keeping.body_bytes,
-            **known,
-            why=raw["why"],
+        known = {name: raw[name] for name in ("why", "kind", "ok", "method", "connection")}
+        numbers = {name: None if raw[name] is None or raw[name] < 0 else int(raw[name]) for name in NUMBERS}
+        one = self._hiding.exchange(
+            {**raw, "notes": [*arm, *raw["notes"]]}, self._keeping.body_bytes, **known, **numbers
+        )
+        text = self._recorder.text  # as in interval files; messages without the values hidden above
+        return replace(
+            one,
             execution=run.planned.series,
             worker=self._recorder.worker,
             location=self._recorder.location,
-            label=self._recorder.text("label", raw["label"] or UNNAMED),
-            kind=raw["kind"],
-            ok=raw["ok"],
-            rc=self._recorder.text("rc", raw["rc"]),
-            error="" if raw["ok"] else self._recorder.text("message", raw["error"]),
+            label=text("label", raw["label"] or UNNAMED),
+            rc=text("rc", raw["rc"]),
+            error="" if raw["ok"] else text("message", raw["error"]),
             at_s=round(raw["started_s"] - start_at, 6),
-            method=raw["method"],
-            connection=raw["connection"],
         )

@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 
 from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
 from toril.records.evidence import Asserted, Content, Exchange
-from toril.worker.redaction import Redactor
+from toril.worker.redaction import CUT_FROM, Redactor
 
 MOST_VALUES = 200  # the last hidden ones
 SHORTEST = 6  # characters of a value that is hidden elsewhere, too
@@ -48,6 +48,10 @@ class Hiding:
         for one in self._literals:
             if one in shown:
                 shown = shown.replace(one, HIDDEN)
+            if len(text) >= CUT_FROM:  # an engine may have cut it within a value
+                at = shown.rfind(one[:SHORTEST], max(0, len(shown) - len(one)))
+                if at >= 0 and one.startswith(shown[at:].removesuffix("…")):
+                    shown = shown[:at] + HIDDEN
         return shown
 
     def exchange(self, raw: Mapping[str, Any], most_of_body: int, **known: Any) -> Exchange:

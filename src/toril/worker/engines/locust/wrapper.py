@@ -518,7 +518,7 @@ def run() -> None:
         load.sent.watch_requests()
         ConnectionPool._create_socket = load.connecting(ConnectionPool._create_socket)
     if load.keeper.everything:
-        TaskSet._sleep = lambda *_: None  # no think times
+        TaskSet._sleep = lambda *_: gevent.sleep(0)  # no think times
     HttpSession.request = load.tracking(HttpSession.request)
     FastHttpSession.request = load.tracking(FastHttpSession.request)
     for kind in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
