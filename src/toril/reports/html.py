@@ -16,7 +16,19 @@ from markupsafe import Markup
 
 from toril import text
 from toril.errors import InfrastructureError
-from toril.reports.blocks import Block, Charts, Criteria, Facts, Failures, Note, Report, Sketches, Table, mark_of
+from toril.reports.blocks import (
+    Block,
+    Charts,
+    Criteria,
+    Facts,
+    Failures,
+    Note,
+    Report,
+    Sketches,
+    Standouts,
+    Table,
+    mark_of,
+)
 
 NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
 STYLES = ("base.css", "verdict.css", "charts.css", "tables.css", "media.css")
@@ -26,6 +38,7 @@ NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "
     section: [] for section in ("course", "labels", "generators", "server")
 }
 NAMES = {  # sections in the navigation
+    "stands-out": "What stands out",
     **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "capacity": "Capacity"},
     **{"comparison": "Comparison", "course": "Over time", "labels": "One label", "label": "Labels"},
     **{"location": "Locations", "execution": "Executions", "errors": "Errors", "first-failures": "First failures"},
@@ -123,6 +136,8 @@ def _sections(report: Report) -> list[Section]:
 
 def _section(block: Block) -> Section | None:
     match block:
+        case Standouts():
+            return Section("stands-out", "What stands out", "most severe first")
         case Criteria():
             return Section("criteria", "Criteria", "each states when the run fails")
         case Table() | Charts():

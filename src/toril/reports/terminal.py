@@ -25,6 +25,7 @@ from toril.reports.blocks import (
     Report,
     Row,
     Sketches,
+    Standouts,
     Table,
     criteria_table,
     mark_of,
@@ -86,6 +87,10 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
             yield from table_parts(block, width)
         case Sketches():
             yield from _sketches(block)
+        case Standouts():
+            yield Text()
+            yield _indented("What stands out", "bold")
+            yield from (_indented(f"• {one.text} ({one.code})") for one in block.standouts)
         case Failures():
             yield Text()
             for failure in block.failures:
