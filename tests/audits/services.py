@@ -164,3 +164,54 @@ def _stalled(
         times[during] += start + service.stall_s - at[during]
         at[during] = start + service.stall_s + random.uniform(0, 0.05, during.size)
     return at, times, kept & (at < service.seconds)
+
+
+UNEQUAL = MappingProxyType({"GET /": (0.6, 1.0), "GET /search": (0.3, 1.2), "POST /checkout": (0.1, 8.0)})
+
+CLEAN: Mapping[str, Service] = {
+    "plain": Service(),
+    "long": Service(seconds=300),
+    "1 % errors": Service(failing=0.01),
+    "1 % errors in bursts": Service(failing=0.01, bursts=2.0),
+    "heavy tails": Service(heavy=0.03),
+    "think times": Service(users=60, think_s=2.0),
+    "no think times": Service(users=10, think_s=0.0),
+    "cold caches": Service(cold_s=8.0),
+    "steps": Service(ramp_s=80, steps=4),
+    "ramp": Service(ramp_s=100, users=60),
+    "ramp, open model": Service(ramp_s=90, rate=True, users=60),
+    "capped rate": Service(ramp_s=60, users=60, cap=60.0),
+    "two equal regions": Service(locations=("eu", "us"), users=40),
+    "three noisy regions": Service(locations=("eu", "us", "ap"), users=30, noise=0.15),
+    "two users": Service(users=2, think_s=1.0),
+    "one user, 30 s": Service(seconds=30, ramp_s=0, users=1, think_s=1.0),
+    "noisy": Service(noise=0.3),
+    "slow noise": Service(noise=0.07, correlation=0.9),
+    "slow noise, ramp": Service(noise=0.07, correlation=0.9, ramp_s=80),
+    "slow noise, regions": Service(noise=0.07, correlation=0.9, locations=("eu", "us")),
+    "journey": Service(mix="journey", ramp_s=60, labels={**LABELS, "POST /pay": (0.1, 1.8)}),
+}
+FAULTY: Mapping[str, tuple[str, Service]] = {  # with the code of its standout
+    "throughput is flat": ("service-saturated", Service(users=100, ramp_s=60, capacity=200.0)),
+    "throughput falls": ("service-saturated", Service(users=60, thrash=0.4, ramp_s=60, capacity=200.0)),
+    "throughput is flat, in steps": ("service-saturated", Service(users=100, steps=5, ramp_s=80, capacity=250.0)),
+    "throughput is flat, one minute": ("service-saturated", Service(users=50, ramp_s=20, seconds=60, capacity=120.0)),
+    "4 % errors from second 70": ("errors-began", Service(failing=0.002, fails_from_s=70.0)),
+    "4 % errors, five users": ("errors-began", Service(users=5, fails_from_s=50.0)),
+    "4 % errors from 250/s": ("errors-began", Service(ramp_s=100, users=60, fails_from_rate=250.0)),
+    "4 % errors from 250/s, open": ("errors-began", Service(rate=True, ramp_s=100, users=60, fails_from_rate=250.0)),
+    "a tenth is slow": ("dominant-label", Service(labels=UNEQUAL)),
+    "half is slow": ("dominant-label", Service(labels={"GET /": (0.5, 1.0), "POST /checkout": (0.5, 6.0)})),
+    "users in step": ("dominant-label", Service(mix="in step", labels=UNEQUAL)),  # and no stalls
+    "stalls": ("periodic-stall", Service(stall_every_s=10.0)),
+    "stalls, one minute": ("periodic-stall", Service(stall_every_s=10.0, seconds=70, ramp_s=5)),
+    "stalls, no think times": ("periodic-stall", Service(stall_every_s=10.0, users=10, think_s=0.0)),
+    "stalls, heavy tails": ("periodic-stall", Service(stall_every_s=10.0, heavy=0.03)),
+    "stalls, open model": ("periodic-stall", Service(stall_every_s=10.0, rate=True)),
+    "stalls each 20 s": ("periodic-stall", Service(stall_every_s=20.0, seconds=300)),
+    "slow region": ("slow-location", Service(locations=("eu", "us"), users=40, slow={"us": 1.4})),
+    "far region": ("slow-location", Service(locations=("eu", "us", "ap"), users=40, far_s={"ap": 0.04})),
+    "leak": ("drift", Service(leak=0.6)),
+    "slow leak": ("drift", Service(seconds=300, leak=0.4)),
+    "leak, three users": ("drift", Service(seconds=300, users=3, leak=1.0)),
+}

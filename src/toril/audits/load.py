@@ -15,8 +15,9 @@ LEAST_RISE = 1.3  # of the load beyond the knee, and of the median
 MOST_GAIN, SURE_GAIN = 0.15, 0.5  # of throughput, as a part of the gain of load; the second with its uncertainty
 SIGMAS = 4
 
-LEAST_EVIDENCE = 14  # logarithm of the likelihood ratio: 1 in a million by chance, for each second
-LEAST_FAILURES, LEAST_SHARE, LEAST_GROWTH, LEAST_BEFORE_S = 10, 0.01, 5, 5
+LEAST_EVIDENCE = 16  # logarithm of the likelihood ratio: 1 in ten million by chance, for each pair of start and end
+PARTS_OF_FAILURES = (0.9, 0.95, 1.0)
+LEAST_FAILURES, LEAST_SHARE, LEAST_GROWTH, LEAST_OTHER_S = 10, 0.01, 5, 5
 MOST_LABELS = 50
 
 
@@ -63,7 +64,7 @@ def service_saturated(seen: Seen) -> Iterator[Standout]:
 def _knee(seen: Seen, windows: list[Span], top: Span, spread: float) -> Span | None:
     """Returns the first window with nearly the highest throughput if the service was saturated from there on."""
     rates, after = [_mean(seen.samples, window) for window in windows], _mean(seen.samples, top)
-    most = max(*rates, after)
+    most = max(after, *sorted(rates)[:-1])  # a single high window is chance
     candidates = [(window, rate) for window, rate in zip(windows, rates, strict=True) if rate >= NEAR_MOST * most]
     for window, before in candidates:
         gain = _mean(seen.load, top) / _mean(seen.load, window) - 1
@@ -78,45 +79,37 @@ def _knee(seen: Seen, windows: list[Span], top: Span, spread: float) -> Span | N
 
 
 def errors_began(seen: Seen) -> Iterator[Standout]:
-    """The share of failures rose at a moment, or at a rate."""
+    """The share of failures rose at a moment or at a load, to the end or for a while."""
     samples, failures = seen.samples, seen.failures
-    failed_in = np.flatnonzero(failures)
     if failures.sum() < LEAST_FAILURES:
         return
-    end = int(failed_in[-1]) + 1
-    change = np.arange(LEAST_BEFORE_S, seen.seconds)
-    all_n, all_k = np.cumsum(samples), np.cumsum(failures)
-    n_before, k_before = all_n[change - 1], all_k[change - 1]
-    n_after, k_after = all_n[-1] - n_before, all_k[-1] - k_before
-    split = _likelihood(k_before, n_before) + _likelihood(k_after, n_after)
-    evidence = split - _likelihood(all_k[-1:], all_n[-1:])
-    evidence[k_after * n_before <= k_before * n_after] = 0  # fewer failures
-    best = int(np.argmax(evidence))
-    start = int(change[best])
-    before = k_before[best] / max(1.0, n_before[best])
-    after = k_after[best] / max(1.0, all_n[end - 1] - n_before[best])
-    shares = np.where(np.arange(seen.seconds) < start, before, k_after[best] / n_after[best] if n_after[best] else 0)
+    evidence, start, end = max(_risen(samples, failures, end) for end in _ends(failures))
+    inside = np.isin(np.arange(seen.seconds), np.arange(start, end))
+    count_failed = int(failures[inside].sum())
+    during, otherwise = (float(failures[at].sum() / max(1.0, samples[at].sum())) for at in (inside, ~inside))
+    shares = np.where(inside, during, otherwise)
     variance = samples * shares * (1 - shares)
     some = variance > 0
-    spread = max(1.0, float(np.mean((failures - samples * shares)[some] ** 2 / variance[some])))
-    if evidence[best] / spread < LEAST_EVIDENCE or k_after[best] < LEAST_FAILURES:
+    spread = max(1.0, float(np.mean((failures - samples * shares)[some] ** 2 / variance[some]))) if some.any() else 1.0
+    if evidence / spread < LEAST_EVIDENCE or count_failed < LEAST_FAILURES:
         return
-    if after < LEAST_SHARE or after < LEAST_GROWTH * before:
+    if during < LEAST_SHARE or during < LEAST_GROWTH * otherwise:
         return
     errors = _failures_by_error(seen, (start, end))
     label, message, rc, count = max(errors, key=lambda one: one[3], default=("", "", "", 0))
-    at_load = bool(seen.load[start] >= 1.05 * seen.load[: start - 3].max(initial=0) > 0)
+    earlier = float(seen.load[: max(0, start - 3)].max(initial=0))
+    at_load = end == seen.seconds and seen.load[start] >= 1.05 * earlier > 0
     rate = round(_mean(samples, (max(0, start - 1), start + 2)), 1)
     when = f"second {start}"
     if at_load:
         when = f"{number(rate)} requests/s ({number(round(float(seen.load[start])))}{seen.load_unit}, {when})"
-    ended = f" to second {end}" if end < seen.seconds - LEAST_BEFORE_S else " on"
+    until = " on" if end == seen.seconds else f" to second {end}"
     error = " ".join(filter(None, (plain(rc), plain(message, 200)))) or "no message"
     yield Standout(
         code="errors-began",
-        message=f"Errors began: from {when}{ended}, {percent(100 * after)} of the requests failed; "
-        f"{percent(100 * before)} before. Most frequent: {plain(label)}: {error} ({number(count)} of "
-        f"{number(k_after[best])}).",
+        message=f"Errors began: from {when}{until}, {percent(100 * during)} of the requests failed; "
+        f"{percent(100 * otherwise)} otherwise. Most frequent: {plain(label)}: {error} ({number(count)} of "
+        f"{number(count_failed)}).",
         label=label,
         from_s=start,
         to_s=end,
@@ -125,14 +118,32 @@ def errors_began(seen: Seen) -> Iterator[Standout]:
             "began_s": start,
             "throughput_rps": rate,
             "load": round(float(seen.load[start]), 1),
-            "failed_before_share": round(float(before), 6),
-            "failed_after_share": round(float(after), 6),
-            "failures": int(k_after[best]),
+            "failed_otherwise_share": round(otherwise, 6),
+            "failed_share": round(during, 6),
+            "failures": count_failed,
             "error": message,
             "response_code": rc,
             "of_this_error": count,
         },
     )
+
+
+def _ends(failures: Floats) -> set[int]:
+    """Returns possible ends of the time with errors: the end of the run, and those of most failures."""
+    counts = np.cumsum(failures)
+    return {failures.size, *(int(np.searchsorted(counts, part * counts[-1])) + 1 for part in PARTS_OF_FAILURES)}
+
+
+def _risen(samples: Floats, failures: Floats, end: int) -> tuple[float, int, int]:
+    """Returns the evidence for more failures from a second on to `end`, the best such second, and `end`."""
+    all_n, all_k = (np.concatenate([[0.0], np.cumsum(column)]) for column in (samples, failures))
+    starts = np.arange(max(0, end - failures.size + LEAST_OTHER_S), end)
+    n, k = all_n[end] - all_n[starts], all_k[end] - all_k[starts]
+    other_n, other_k = all_n[-1] - n, all_k[-1] - k
+    evidence = _likelihood(k, n) + _likelihood(other_k, other_n) - _likelihood(all_k[-1:], all_n[-1:])
+    evidence[k * other_n <= other_k * n] = 0  # fewer failures
+    best = int(np.argmax(evidence)) if evidence.size else 0
+    return (float(evidence[best]), int(starts[best]), end) if evidence.size else (0.0, 0, end)
 
 
 def _failures_by_error(seen: Seen, span: Span) -> Iterator[tuple[str, str, str, int]]:

@@ -83,8 +83,8 @@ def periodic_stall(seen: Seen) -> Iterator[Standout]:
     usual, stalled = (_median_figures(seen, at) for at in (calm, starts))
     yield Standout(
         code="periodic-stall",
-        message=f"The service stalled every {number(round(period_s, 1))} s, {starts.size} times from second {starts[0]} "
-        f"on: p99 rose from {time(usual['p99_us'])} to {time(stalled['p99_us'])}, and throughput was "
+        message=f"The service stalled every {number(round(period_s, 1))} s, {starts.size} times from second "
+        f"{starts[0]} on: p99 rose from {time(usual['p99_us'])} to {time(stalled['p99_us'])}, and throughput was "
         f"{number(round(stalled['throughput_rps'], 1))}/s instead of {number(round(usual['throughput_rps'], 1))}/s. "
         "Look for garbage collection or a scheduled job.",
         from_s=max(0.0, float(starts[0]) - 2),
