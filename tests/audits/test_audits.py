@@ -1,4 +1,4 @@
-"""Audits on services whose faults are known. `python -m tests.audits 200` measures the rates of all worlds."""
+"""Audits on services whose faults are known. `python -m tests.audits 0-200` measures the rates of all worlds."""
 
 from dataclasses import replace
 from typing import Any

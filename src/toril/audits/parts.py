@@ -57,7 +57,7 @@ def slow_location(seen: Seen) -> Iterator[Standout]:
             )
             yield Standout(
                 code="slow-location",
-                message=f"{plain(name)} was slower than the other locations: p50 {time(percentile(here, 50))} against "
+                message=f"Location {plain(name)} was slower than the others: p50 {time(percentile(here, 50))} against "
                 f"{time(percentile(others, 50))}, p95 {time(percentile(here, 95))} against "
                 f"{time(percentile(others, 95))}. {why}",
                 location=name,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from toril.audits.seen import Floats, Seen, is_longer, percentile, successes
 from toril.records.summary import Standout
 from toril.stats.quantiles import rank_of
-from toril.text import number, percent, time
+from toril.text import number, signed_percent, time
 from toril.timeline import Slice
 
 SHORTEST_HOLD_S, BLOCKS, LEAST_OF_BLOCK = 60, 20, 20
@@ -48,7 +48,7 @@ def drift(seen: Seen) -> Iterator[Standout]:
             yield Standout(
                 code="drift",
                 message=f"Response times drifted under constant load: p{percent_} rose from {time(first)} to "
-                f"{time(last)} ({percent(round(100 * (last / first - 1)))}) between the first and the last quarter of "
+                f"{time(last)} ({signed_percent(100 * (last / first - 1))}) between the first and the last quarter of "
                 f"seconds {start} to {end}, as with a leak.",
                 from_s=start,
                 to_s=end,
@@ -79,7 +79,7 @@ def periodic_stall(seen: Seen) -> Iterator[Standout]:
         return
     if not _slow_within_labels(seen, starts):
         return
-    calm = np.setdiff1d(seconds, np.concatenate([starts - 1, starts, starts + 1]))
+    calm = np.setdiff1d(seconds, np.concatenate([starts, starts + 1]))
     usual, stalled = (_median_figures(seen, at) for at in (calm, starts))
     yield Standout(
         code="periodic-stall",
@@ -156,6 +156,7 @@ def _rhythm(is_high: NDArray[np.bool_]) -> tuple[float, float, Ints]:
     rate, reach = min(0.99, gaps.size / int(starts[-1] - starts[0])), max(1.0, 0.1 * period_s)
     fitting = np.arange(math.ceil(period_s - reach), math.floor(period_s + reach) + 1)
     odds, free = float((rate * (1 - rate) ** (fitting - 1)).sum()), gaps.size - 1  # the last gap defines the period
-    counts = range(int(near.sum()) - 1, free + 1)
-    chance = sum(math.comb(free, count) * odds**count * (1 - odds) ** (free - count) for count in counts)
+    counts = np.arange(int(near.sum()) - 1, free + 1)
+    ways_to = [math.lgamma(free + 1) - math.lgamma(one + 1) - math.lgamma(free - one + 1) for one in counts.tolist()]
+    chance = float(np.exp(ways_to + counts * math.log(odds) + (free - counts) * math.log1p(-odds)).sum())
     return chance, float(np.mean(gaps[near])), starts
