@@ -1,6 +1,7 @@
 """Audits on services whose faults are known. `python -m tests.audits 0-200` measures the rates of all worlds."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,8 +103,10 @@ def test_a_dominant_label_has_the_p99_without_it():
     assert float(found.evidence["p99_without_us"]) < 0.5 * float(found.evidence["p99_us"])
 
 
-def test_every_code_of_the_settings_is_an_audit():
+def test_every_code_of_the_settings_is_an_audit_and_explained():
     assert set(AUDITS) == set(AUDIT_CODES)
+    page = (Path(__file__).parents[2] / "docs/explanation/audits.md").read_text("utf-8")
+    assert all(f"\n| `{code}` |" in page for code in AUDIT_CODES)
 
 
 @pytest.mark.parametrize("code", AUDIT_CODES)
