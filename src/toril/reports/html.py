@@ -26,6 +26,7 @@ from toril.reports.blocks import (
     Note,
     Report,
     Sketches,
+    Standouts,
     Table,
     mark_of,
 )
@@ -41,6 +42,7 @@ NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "
     section: [] for section in ("course", "labels", "generators", "server")
 }
 NAMES = {  # sections in the navigation
+    "stands-out": "What stands out",
     **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "capacity": "Capacity"},
     **{"comparison": "Comparison", "course": "Over time", "labels": "One label", "label": "Labels"},
     **{"location": "Locations", "execution": "Executions", "errors": "Errors", "evidence": "Evidence"},
@@ -143,6 +145,8 @@ def _sections(report: Report) -> list[Section]:
 
 def _section(block: Block) -> Section | None:
     match block:
+        case Standouts():
+            return Section("stands-out", "What stands out", "most severe first")
         case Criteria():
             return Section("criteria", "Criteria", "each states when the run fails")
         case Table() | Charts():

@@ -21,6 +21,7 @@ from toril.reports.blocks import (
     Report,
     Row,
     Sketches,
+    Standouts,
     Table,
     criteria_table,
 )
@@ -79,6 +80,9 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
                 lines = [f"- {escaped(reason.message)} ({code(reason.code)})" for reason in reasons[:most]]
                 left_out = more(len(reasons) - most, "reason")
                 yield "\n".join([*lines, *([f"- {left_out}"] if left_out else [])])
+            case Standouts():
+                lines = [f"- {escaped(one.text)} ({code(one.code)})" for one in block.standouts]
+                yield "\n".join(["**What stands out**", "", *lines])
             case Criteria():
                 yield from _table(criteria_table(block), most)
             case Table() if not block.page_only:

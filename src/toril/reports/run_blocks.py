@@ -44,6 +44,7 @@ from toril.reports.run_tables import (
     time_of,
     window_of,
 )
+from toril.reports.standout_blocks import standouts
 from toril.summary.build import TRANSACTION
 from toril.text import plain
 
@@ -97,6 +98,7 @@ def report_of(
     rules, functional = rules_of(bundle), bundle.plan.functional
     blocks: list[Block | None] = [
         Facts("facts", tuple(_facts(bundle))),
+        standouts(bundle),
         Criteria(rules) if rules else None,
         case_table(bundle) if functional else None,
         duet_table(duet, trusted=duet.outcome == "failed", caveat=_caveat(duet)),

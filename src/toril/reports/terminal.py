@@ -26,6 +26,7 @@ from toril.reports.blocks import (
     Report,
     Row,
     Sketches,
+    Standouts,
     Table,
     criteria_table,
     mark_of,
@@ -96,6 +97,10 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
                 yield _indented(f"{label}{first.title} ({first.place})", "yellow")
                 yield _indented(f"  {first.brief}", "dim")
             yield _indented("Requests with their responses: --format html", "dim")
+        case Standouts():
+            yield Text()
+            yield _indented("What stands out", "bold")
+            yield from (_indented(f"• {one.text} ({one.code})") for one in block.standouts)
         case Failures():
             yield Text()
             for failure in block.failures:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from toril.audits import stand_outs
 from toril.capacity.progress import finished_searches
 from toril.coordinator.evidence import gathered
 from toril.coordinator.fold import Fold, collect, completeness_of
@@ -129,6 +130,7 @@ def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     searches = finished_searches(carried_out, completeness.rates, completeness.started_at, timeline)
     if searches:
         summary = replace(summary, capacity={search.execution.name: search.result() for search in searches})
+    summary = replace(summary, standouts=stand_outs(carried_out, summary, timeline))
     verdict = judge(carried_out, timeline, completeness, summary, metrics=metrics).masked()
     return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
 
