@@ -239,7 +239,9 @@ def hostile(labels: int = 3) -> Bundle:
 
 
 def _hostile_exchange() -> Exchange:
-    texts = dict.fromkeys(("execution", "label", "rc", "error", "worker", "location", "method", "remote"), HOSTILE)
+    texts: dict[str, Any] = dict.fromkeys(
+        ("execution", "label", "rc", "error", "worker", "location", "method", "remote"), HOSTILE
+    )
     pairs = ((HOSTILE, HOSTILE), ("X-Id", HOSTILE))
     return Exchange(
         **texts,

@@ -95,7 +95,7 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
                 first = group.exchanges[0]
                 label = "" if group.label in first.title else f"{group.label}: "
                 yield _indented(f"{label}{first.title} ({first.place})", "yellow")
-                yield _indented(f"  {first.brief}", "dim")
+                yield Padding(_indented(first.brief, "dim"), (0, 0, 0, 2))
             yield _indented("Requests with their responses: --format html", "dim")
         case Standouts():
             yield Text()
