@@ -247,7 +247,7 @@ def _hostile_exchange() -> Exchange:
         **texts,
         why="failure",
         ok=False,
-        url=f"https://{HOSTILE}",
+        url=f"https://[{HOSTILE}",
         request_headers=pairs,
         response_headers=pairs,
         request=Content(text=HOSTILE, type=HOSTILE),

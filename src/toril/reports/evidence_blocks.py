@@ -1,12 +1,10 @@
 """The block of kept requests and responses, and the curl commands that send the requests again."""
 
-import json
 import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from urllib.parse import urlsplit
 
 from toril import text
 from toril.masking import HIDDEN
@@ -22,6 +20,7 @@ LONGEST_URL, LONGEST_BRIEF, LONGEST_LINE = 150, 160, 70_000
 DEEPEST = 20  # indentation of JSON
 ARMS = {"": "", "arm 1": " (base)", "arm 2": " (head)"}
 JSON_PART = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+ADDRESS = re.compile(r"https?://(?:[^/?#]*@)?([^/?#]*)")
 TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a header's name, or a method
 NOT_SENT_BY_HAND = ("content-length", "connection", "transfer-encoding")
 KEY = re.compile(r"([\w.-]{1,60})[\"'\]]*\s*[=:]\s*[\"']?(?:[\w-]{1,40} )?$")  # before a hidden value
@@ -133,8 +132,7 @@ def _message(first: str, headers: Sequence[tuple[str, str]], body: Content | Non
     lines = [_safe(first), *(f"{plain(name)}: {plain(value, LONGEST_LINE)}" for name, value in headers)]
     if body is not None:
         shown = body.text if body.text or not body.binary else _size(body)
-        is_json = "json" in body.type or (shown[:1] in ("{", "[") and _is_json(shown))
-        lines += ["", _safe(indented(shown) if is_json else shown)]
+        lines += ["", _safe(indented(shown) if "json" in body.type else shown)]
         if body.cut:
             lines.append(f"… (only the beginning of {text.size(body.bytes)})")
     return "\n".join(lines)
@@ -146,14 +144,6 @@ def _size(body: Content) -> str:
 
 def _safe(words: str) -> str:
     return "\n".join(plain(line, LONGEST_LINE) for line in words.replace("\r\n", "\n").split("\n"))
-
-
-def _is_json(words: str) -> bool:
-    try:
-        json.loads(words)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def indented(words: str) -> str:
@@ -190,9 +180,8 @@ def curl_of(one: Exchange) -> str:
     Each hidden value is a shell variable, such as `"${TORIL_TOKEN:?}"`; the shell refuses the command until it is set.
     A body that is not there as a whole is a file that the user names in the same way.
     """
-    address, method, body = urlsplit(one.url), one.method, one.request
-    host = address.netloc.rpartition("@")[2]
-    if address.scheme not in ("http", "https") or not one.request_headers or not TOKEN.fullmatch(method):
+    address, method, body = ADDRESS.match(one.url), one.method, one.request
+    if address is None or not one.request_headers or not TOKEN.fullmatch(method):
         return ""
     used: Counter[str] = Counter()
     parts = ["curl"]
@@ -205,7 +194,7 @@ def curl_of(one: Exchange) -> str:
     parts.append(_word(one, one.url, "user", used))
     known = {name.lower() for name, _ in one.request_headers}
     for name, value in one.request_headers:
-        own = name.lower() in NOT_SENT_BY_HAND or (name.lower() == "host" and value == host)
+        own = name.lower() in NOT_SENT_BY_HAND or (name.lower() == "host" and value == address[1])
         if not own and TOKEN.fullmatch(name):
             parts.append(f"-H {_word(one, f'{name}: {value}' if value else f'{name};', name, used)}")
     for name in ("Accept", "User-Agent", *(["Content-Type"] if body is not None else [])):
@@ -238,7 +227,7 @@ def _quoted(value: str) -> str:
     """Returns a text for a shell; control characters are escaped, since a terminal would obey pasted ones."""
     if value.replace("\n", "").isprintable():
         return shlex.quote(value)
-    escapes = {"\\": r"\\", "'": r"\'"}
+    escapes = {"\\": r"\\", "'": r"\'", "!": r"\041"}  # bash would look `!` up in its history
     return "$'" + "".join(escapes.get(one) or (one if one.isprintable() else _octal(one)) for one in value) + "'"
 
 
