@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 
 from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
 from toril.records.evidence import Asserted, Content, Exchange
-from toril.worker.redaction import CUT_FROM, Redactor
+from toril.worker.redaction import Redactor
 
 MOST_VALUES = 200  # the last hidden ones
 SHORTEST = 6  # characters of a value that is hidden elsewhere, too
@@ -30,6 +30,8 @@ MOST_OF_VALUE = 4_000
 MOST_OF_PAIRS = 32_000
 MOST_OF_ASSERTED = 1_000
 TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
+ELLIPSIS = re.compile(r"\.\.\.|…")
+MOST_CUTS = 20  # of a text
 BETWEEN_WORDS = " \n\t\"'&<>,;="
 
 
@@ -48,10 +50,13 @@ class Hiding:
         for one in self._literals:
             if one in shown:
                 shown = shown.replace(one, HIDDEN)
-            if len(text) >= CUT_FROM:  # an engine may have cut it within a value
-                at = shown.rfind(one[:SHORTEST], max(0, len(shown) - len(one)))
-                if at >= 0 and one.startswith(shown[at:].removesuffix("…")):
-                    shown = shown[:at] + HIDDEN
+        ends = [found.start() for found in ELLIPSIS.finditer(shown)][:MOST_CUTS]
+        for end in (len(shown), *reversed(ends)):  # an engine or a library may have cut a value there
+            for one in self._literals:
+                at = shown.rfind(one[:SHORTEST], max(0, end - len(one)), end)
+                if at >= 0 and one.startswith(shown[at:end]):
+                    shown = shown[:at] + HIDDEN + shown[end:]
+                    break
         return shown
 
     def exchange(self, raw: Mapping[str, Any], most_of_body: int, **known: Any) -> Exchange:
