@@ -125,7 +125,7 @@ def test_runs_that_are_no_load_tests_have_no_standouts(changes: dict[str, Any]):
     assert not stand_outs(plan.model_copy(update=changes), summary, timeline)
 
 
-def test_with_a_saturated_generator_only_errors_stand_out():
+def test_nothing_stands_out_that_a_saturated_generator_may_cause():
     plan, summary, timeline = run_of(Service(leak=0.6, fails_from_s=70.0), 3)
     assert [one.code for one in stand_outs(plan, summary, timeline)] == ["errors-began", "drift"]
     busy = replace(summary, generators=Generators(saturated=("local-1",)))

@@ -24,7 +24,8 @@ AUDITS: Mapping[AuditCode, Callable[[Seen], Iterator[Standout]]] = {  # most sev
     "slow-location": slow_location,
     "dominant-label": dominant_label,
 }
-VALID_WHEN_SATURATED = "errors-began"  # response times of saturated generators say nothing about the service
+# A saturated generator delays all requests: it can cause the others' results, but not these.
+VALID_WHEN_SATURATED = frozenset({"errors-began", "periodic-stall", "dominant-label"})
 SHORTEST_S = 20
 MOST = 8
 
@@ -37,7 +38,7 @@ def stand_outs(plan: Plan, summary: Summary, timeline: Timeline) -> tuple[Stando
     saturated = bool(summary.generators and summary.generators.saturated)
     found: list[Standout] = []
     for code, audit in AUDITS.items():
-        if code not in plan.audits_off and (not saturated or code == VALID_WHEN_SATURATED):
+        if code not in plan.audits_off and (not saturated or code in VALID_WHEN_SATURATED):
             found += _results(code, audit, seen)
     return tuple(found[:MOST])
 

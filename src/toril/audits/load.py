@@ -104,7 +104,7 @@ def errors_began(seen: Seen) -> Iterator[Standout]:
     if at_load:
         when = f"{number(rate)} requests/s ({number(round(float(seen.load[start])))}{seen.load_unit}, {when})"
     until = " on" if end == seen.seconds else f" to second {end}"
-    error = " ".join(filter(None, (plain(rc), plain(message, 200)))) or "no message"
+    error = plain(message if message.startswith(rc) else f"{rc} {message}", 200) or "no message"
     yield Standout(
         code="errors-began",
         message=f"Errors began: from {when}{until}, {percent(100 * during)} of the requests failed; "

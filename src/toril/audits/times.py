@@ -17,6 +17,7 @@ SHORTEST_HOLD_S, BLOCKS, LEAST_OF_BLOCK = 60, 20, 20
 RISE, CHANCE_OF_TREND = 1.15, 1e-5
 
 LEAST_STALLS, SHORTEST_GAP_S, MOST_ODD_GAPS, CHANCE_OF_GAPS = 5, 3, 0.34, 1e-3
+REACHES, MOST_SIZES = (0.0, 0.1), 50  # parts of the interval by which others differ (at least 1 s, or nothing)
 MOST_CROWDED = 0.2  # of the seconds; those with the largest shares are left out at first
 SLOW = (97.0, 99.0, 99.8)  # percentiles of the run above which a request is slow
 DEVIATIONS = 4
@@ -74,10 +75,9 @@ def periodic_stall(seen: Seen) -> Iterator[Standout]:
     """Many slow requests completed together at regular intervals: garbage collection, a scheduled job."""
     seconds = np.arange(min(MOST_SECONDS, seen.seconds))
     rows = [_crowded(one, seen.samples[seconds]) for one in _slow_by_second(seen.timeline.select(), seconds)]
-    chance, period_s, starts = min((_rhythm(row) for row in (*rows, np.any(rows, axis=0))), key=lambda one: one[0])
-    if chance > CHANCE_OF_GAPS:
-        return
-    if not _slow_within_labels(seen, starts):
+    p99_us = np.array([second.p99_us or 0 for second in seen.summary.series[: seconds.size]])
+    starts, period_s = _rhythm(np.any(rows, axis=0), p99_us)
+    if not starts.size or not _slow_within_labels(seen, starts):
         return
     calm = np.setdiff1d(seconds, np.concatenate([starts, starts + 1]))
     usual, stalled = (_median_figures(seen, at) for at in (calm, starts))
@@ -142,21 +142,34 @@ def _median_figures(seen: Seen, seconds: Ints) -> dict[str, float]:
     }
 
 
-def _rhythm(is_high: NDArray[np.bool_]) -> tuple[float, float, Ints]:
-    """Returns the probability of intervals so equal if stalls came at random, their mean in seconds, and the stalls."""
-    starts = np.flatnonzero(is_high & ~np.concatenate([[False], is_high[:-1]]))
-    gaps = np.diff(starts)
-    if starts.size < LEAST_STALLS or np.median(gaps) < SHORTEST_GAP_S:
-        return 1.0, 0.0, starts
-    middle = float(np.median(gaps))
-    ways = [(np.abs(gaps - whole) <= max(1.0, 0.1 * whole), whole) for whole in {math.floor(middle), math.ceil(middle)}]
-    near, period_s = max(ways, key=lambda way: int(way[0].sum()))
-    if near.mean() < 1 - MOST_ODD_GAPS:
-        return 1.0, 0.0, starts
-    rate, reach = min(0.99, gaps.size / int(starts[-1] - starts[0])), max(1.0, 0.1 * period_s)
-    fitting = np.arange(math.ceil(period_s - reach), math.floor(period_s + reach) + 1)
-    odds, free = float((rate * (1 - rate) ** (fitting - 1)).sum()), gaps.size - 1  # the last gap defines the period
-    counts = np.arange(int(near.sum()) - 1, free + 1)
-    ways_to = [math.lgamma(free + 1) - math.lgamma(one + 1) - math.lgamma(free - one + 1) for one in counts.tolist()]
-    chance = float(np.exp(ways_to + counts * math.log(odds) + (free - counts) * math.log1p(-odds)).sum())
-    return chance, float(np.mean(gaps[near])), starts
+def _rhythm(is_high: NDArray[np.bool_], height: Ints) -> tuple[Ints, float]:
+    """Returns the seconds of stalls at equal intervals, and the interval in seconds; none if chance explains it.
+
+    Besides stalls there may be lower peaks, so it tries the highest peaks: five, six … all.
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], is_high, [0]]))).reshape(-1, 2).tolist()
+    peaks = np.array([start + int(np.argmax(height[start:end])) for start, end in edges], np.int64)
+    highest = peaks[np.argsort(-height[peaks], kind="stable")]
+    sizes = range(LEAST_STALLS, peaks.size + 1, 1 + peaks.size // MOST_SIZES)
+    best, found, period_s = CHANCE_OF_GAPS / max(1, len(REACHES) * len(sizes)), peaks[:0], 0.0
+    for size in sizes:
+        chosen = np.sort(highest[:size])
+        gaps = np.diff(chosen)
+        middle = round(float(np.median(gaps)))
+        for reach in REACHES:
+            most = max(math.ceil(reach), reach * middle)
+            near = np.abs(gaps - middle) <= most
+            if middle >= SHORTEST_GAP_S and near.mean() > 1 - MOST_ODD_GAPS:
+                chance = _by_chance(int(near.sum()), gaps, middle, most)
+                if chance < best:
+                    best, found, period_s = chance, chosen, float(np.mean(gaps[near]))
+    return found, period_s
+
+
+def _by_chance(near: int, gaps: Ints, middle: int, reach: float) -> float:
+    """Returns the probability of so many gaps within `reach` of the middle if stalls came at random."""
+    rate, free = min(0.99, gaps.size / int(gaps.sum())), gaps.size - 1  # one gap defines the middle
+    fitting = np.arange(math.ceil(middle - reach), math.floor(middle + reach) + 1)
+    odds, counts = float((rate * (1 - rate) ** (fitting - 1)).sum()), np.arange(near - 1, free + 1)
+    ways = [math.lgamma(free + 1) - math.lgamma(one + 1) - math.lgamma(free - one + 1) for one in counts.tolist()]
+    return float(np.exp(ways + counts * math.log(odds) + (free - counts) * math.log1p(-odds)).sum())
