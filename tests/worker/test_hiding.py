@@ -35,7 +35,9 @@ ESCAPINGS: dict[str, Callable[[str], str]] = {
 
 
 def latin(text):
-    return text.encode("latin-1", "ignore").decode("latin-1").replace(";", "").replace('"', "").replace("\\", "")
+    return (
+        text.encode("latin-1", "ignore").decode("latin-1").replace(";", "").replace('"', "").replace("\\", "").strip()
+    )
 
 
 def kept(*, body=b"", kind="application/json", answer=b"", headers=(), **fields):

@@ -41,18 +41,22 @@ class Hiding:
     def __init__(self, redacted: Redactor) -> None:
         self._redacted = redacted
         self._forms: dict[str, tuple[str, ...]] = {}  # of each value that was hidden at its place
-        self._literals: list[str] = []  # all forms, the longest first
+        self._begun_by: dict[str, set[str]] = {}  # all forms, by their first characters
         self._places: list[str] = []  # of the current exchange
 
     def __call__(self, text: str) -> str:
         """Returns a text without secrets and credentials."""
         shown = self._redacted(text)
-        for one in self._literals:
-            if one in shown:
-                shown = shown.replace(one, HIDDEN)
+        parts = {shown[at : at + SHORTEST] for at in range(len(shown) - SHORTEST + 1)} if self._begun_by else ()
+        forms = {form for part in self._begun_by.keys() & parts for form in self._begun_by[part]}
+        if not forms:
+            return shown
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        for one in longest_first:
+            shown = shown.replace(one, HIDDEN)
         ends = [found.start() for found in ELLIPSIS.finditer(shown)][:MOST_CUTS]
         for end in (len(shown), *reversed(ends)):  # an engine or a library may have cut a value there
-            for one in self._literals:
+            for one in longest_first:
                 at = shown.rfind(one[:SHORTEST], max(0, end - len(one)), end)
                 if at >= 0 and one.startswith(shown[at:end]):
                     shown = shown[:at] + HIDDEN + shown[end:]
@@ -97,7 +101,9 @@ class Hiding:
         if fresh := sorted(values - self._forms.keys()):
             self._forms |= {one: tuple(dict.fromkeys(_forms_of(one))) for one in fresh}
             self._forms = dict(list(self._forms.items())[-MOST_VALUES:])
-            self._literals = sorted({form for forms in self._forms.values() for form in forms}, key=len, reverse=True)
+            self._begun_by = {}
+            for form in (form for forms in self._forms.values() for form in forms if len(form) >= SHORTEST):
+                self._begun_by.setdefault(form[:SHORTEST], set()).add(form)
         return shown
 
     def _message(
