@@ -176,4 +176,6 @@ def test_the_merged_file_can_be_read_again_however_large_bodies_are(tmp_path):
 
 
 def test_a_run_that_keeps_nothing_has_no_evidence(tmp_path):
-    assert gathered(FolderStore(tmp_path), plan_of(), {}, {}) is None
+    store = FolderStore(tmp_path)
+    assert gathered(store, plan_of(), {}, {}) is None
+    assert gathered(store, PLAN, ATTEMPTS, {"local-1": ended("local-1", 0)}) is None

@@ -4,7 +4,7 @@ A missing or damaged file is only counted: evidence never changes the verdict.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from toril.errors import StoreError
@@ -28,8 +28,17 @@ FILES_AT_ONCE = 64  # held in memory
 LARGEST = MOST_BYTES_OF_EVIDENCE * 3 // 4  # of exchanges one by one; together they are indented more
 
 
-def gathered(store: Store, plan: Plan, attempts: Mapping[str, str], exits: Mapping[str, Exit]) -> Exchanges | None:
-    """Returns the first failures of each label and error, and the slowest requests; None if the plan keeps none."""
+def gathered(
+    store: Store,
+    plan: Plan,
+    attempts: Mapping[str, str],
+    exits: Mapping[str, Exit],
+    check: Callable[[], object] = lambda: None,
+) -> Exchanges | None:
+    """Returns the first failures of each label and error, and the slowest requests; None if there are none.
+
+    `check` is called before each of many reads, and raises an error to end them.
+    """
     keeping = plan.keeping
     if keeping is None:
         return None
@@ -38,6 +47,7 @@ def gathered(store: Store, plan: Plan, attempts: Mapping[str, str], exits: Mappi
     kept: list[Exchange] = []
     left_out, incomplete = 0, set[str]()
     for first in range(0, len(files), FILES_AT_ONCE):
+        check()
         some = files[first : first + FILES_AT_ONCE]
         found = store.find_many([key for _, key in some], MOST_BYTES_OF_FILE)
         for worker, key in some:
@@ -50,6 +60,8 @@ def gathered(store: Store, plan: Plan, attempts: Mapping[str, str], exits: Mappi
             left_out += one.left_out
         kept, beyond = chosen(kept, keeping)
         left_out += beyond
+    if not kept and not left_out and not incomplete:
+        return None
     shown = _within(map(_masked, kept), LARGEST)
     return Exchanges(
         run_id=plan.run_id,

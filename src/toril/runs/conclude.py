@@ -51,7 +51,9 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
     left = tuple(problems)
     try:
         bundle = owner.with_retries(lambda: with_cost(store, bundle))
-        bundle = with_evidence(bundle, lambda: owner.with_retries(lambda: _gathered(coordinator.fold)))
+        bundle = with_evidence(
+            bundle, lambda: owner.with_retries(lambda: _gathered(coordinator.fold, coordinator.lease.renew))
+        )
         shown = owner.with_retries(lambda: with_pictures(store, bundle))
         owner.with_retries(lambda: _keep(shown, coordinator.keep))
         owner.report(phase="ended")
@@ -144,8 +146,8 @@ def with_pictures(store: Store, bundle: Bundle) -> Bundle:
     return replace(bundle, pictures={wanted[key]: data for key, data in found.items()})
 
 
-def _gathered(fold: Fold) -> Exchanges | None:
-    return gathered(fold.store, fold.plan, fold.attempts, fold.exits)
+def _gathered(fold: Fold, check: Callable[[], object] = lambda: None) -> Exchanges | None:
+    return gathered(fold.store, fold.plan, fold.attempts, fold.exits, check)
 
 
 def with_evidence(bundle: Bundle, read: Callable[[], Exchanges | None]) -> Bundle:
