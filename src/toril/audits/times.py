@@ -167,7 +167,7 @@ def _rhythm(is_high: NDArray[np.bool_], height: Ints) -> tuple[Ints, float]:
 
 
 def _by_chance(near: int, gaps: Ints, middle: int, reach: float) -> float:
-    """Returns the probability of so many gaps within `reach` of the middle if stalls came at random."""
+    """Returns the probability of at least `near` gaps within `reach` of the middle if stalls came at random."""
     rate, free = min(0.99, gaps.size / int(gaps.sum())), gaps.size - 1  # one gap defines the middle
     fitting = np.arange(math.ceil(middle - reach), math.floor(middle + reach) + 1)
     odds, counts = float((rate * (1 - rate) ** (fitting - 1)).sum()), np.arange(near - 1, free + 1)
