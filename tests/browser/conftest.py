@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser import ten_minutes
-from tests.reports import examples
+from tests.reports import examples, exchanges
 from toril.reports import compared, render
 from toril.reports.bundle import Bundle
 
@@ -108,4 +108,5 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     "hostile": lambda: render("html", examples.hostile()),
     "empty": lambda: render("html", examples.empty()),
     "old": lambda: render("html", examples.failed()),
+    "evidence": lambda: render("html", exchanges.failed()),
 }

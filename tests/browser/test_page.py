@@ -33,7 +33,7 @@ def test_axe_finds_no_problems(opened, width, dark):
     assert found.response["violations"] == [], found.generate_report()
 
 
-@pytest.mark.parametrize("name", ["failed", "inconclusive", "hostile", "empty", "old"])
+@pytest.mark.parametrize("name", ["failed", "inconclusive", "hostile", "empty", "old", "evidence"])
 def test_axe_finds_no_problems_in_other_pages(opened, name):
     found = AXE.run(opened(name).page)
 
@@ -288,3 +288,15 @@ def test_charts_keep_their_colours_with_forced_colours(browser, pages):
     context.close()
     assert kinds["tinted"] > kinds["drawn"] / 4
     assert kinds["black"] < kinds["drawn"] / 100
+
+
+@pytest.mark.parametrize("clipboard", ["{ writeText: async (text) => { window.copied = text; } }", "undefined"])
+def test_a_request_is_copied_as_curl_or_selected(opened, clipboard):
+    one = opened("evidence", reset=f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard} }})")
+    one.page.locator(".exchange summary").first.press("Enter")
+    one.page.get_by_role("button", name="Copy as curl").first.press("Enter")
+    one.page.wait_for_function("document.getElementById('live').textContent")
+
+    text = one.evaluate("window.copied || String(getSelection())")
+    assert text.startswith("curl ") and "${TORIL_AUTHORIZATION:?}" in text
+    assert one.complaints == []

@@ -111,6 +111,8 @@ def stored(store: Store, bundle: Bundle, **changes: Any) -> str:
     store.put(run_key(plan.run_id, "plan.json"), plan.to_json())
     store.put(run_key(plan.run_id, "summary.json"), document(replace(bundle.summary, run_id=plan.run_id)))
     store.put(run_key(plan.run_id, "verdict.json"), bundle.verdict.to_json())
+    if bundle.evidence is not None:
+        store.put(run_key(plan.run_id, "evidence.json"), document(bundle.evidence))
     return plan.run_id
 
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from tests.console import served
 from tests.console.served import Started
-from tests.reports import examples
+from tests.reports import examples, exchanges
 from toril.console.app import create_app
 from toril.records import Plan, Stop, run_key
 from toril.records.history import IndexRow
@@ -165,6 +165,20 @@ def test_every_report_of_a_judged_run_is_a_file(api: TestClient, store: FolderSt
     assert api.get(f"/api/v1/runs/{run_id}/verdict").json()["outcome"] == "passed"
     assert api.get(f"/api/v1/runs/{run_id}/report?format=gif").json()["code"] == "unknown-format"
     assert api.get(f"/api/v1/runs/{run_id}/report?format=csv").json()["code"] == "missing-measurements"
+
+
+def test_requests_with_their_responses_are_found_by_label_and_error(api: TestClient, store: FolderStore) -> None:
+    run_id = served.stored(store, exchanges.failed())
+
+    def found(**wanted: str) -> list[str]:
+        answer = api.get(f"/api/v1/runs/{run_id}/evidence", params=wanted)
+        return [f"{one['why']} {one['label']} {one['status']}" for one in answer.json()["exchanges"]]
+
+    assert len(found()) == 4
+    assert found(label="checkout", error="Unavailable") == ["failure checkout 503"] * 2
+    assert found(label="none") == []
+    other = served.stored(store, examples.passed(), run_id="20261124T150405Z-shop-none")
+    assert api.get(f"/api/v1/runs/{other}/evidence").status_code == 404
 
 
 def test_a_version_is_saved_from_uploaded_contents(api: TestClient, store: FolderStore) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mcp import ClientSession, StdioServerParameters, stdio_client
 from tests.console import served
 from tests.console.served import Started
 from tests.console.test_api import saved
-from tests.reports import examples
+from tests.reports import examples, exchanges
 from toril.records import Stop, run_key
 from toril.records.console import AuditLine
 from toril.runs import notes
@@ -21,8 +22,8 @@ from toril.store import FolderStore
 
 OVER = examples.plan().run_id
 READING = {
-    "list_suites", "read_suite", "read_baseline", "list_runs", "read_run", "list_files", "watch_run", "compare_runs",
-    "list_locations", "list_schedules",
+    "list_suites", "read_suite", "read_baseline", "list_runs", "read_run", "read_evidence", "list_files", "watch_run",
+    "compare_runs", "list_locations", "list_schedules",
 }  # fmt: skip
 CHANGING = {"start_run", "stop_run", "adjust_rate", "add_note"}
 HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
@@ -33,7 +34,7 @@ def store(tmp_path: Path) -> FolderStore:
     """A store with a suite, a judged run, which is the baseline, and a running one."""
     found = FolderStore(tmp_path / "store")
     saved(found)
-    served.stored(found, examples.passed())
+    served.stored(found, replace(examples.passed(), evidence=exchanges.failed().evidence))
     remember(found, record_of(examples.passed()))
     served.running(found, served.progress())
     notes.set_baseline(found, "shop", OVER, by="ada", at=served.NOW)
@@ -89,6 +90,8 @@ def test_reading_tools_return_what_the_store_has_and_change_nothing(store: Folde
     read = viewer.call("read_run", run=OVER[:12])
     assert (read["run_id"], read["verdict"]["outcome"]) == (OVER, "passed")
     assert read["summary"]["labels"]["checkout"]["response_us"]["p95"] > 0
+    evidence = viewer.call("read_evidence", run=OVER, label="checkout", limit=1)
+    assert (evidence["exchanges"][0]["status"], evidence["left_out"]) == (503, 2)
     assert {one["path"] for one in viewer.call("list_files", run=OVER)} >= {"summary.json", "verdict.json"}
     assert viewer.call("watch_run", run_id=served.LIVE)["progress"]["figures"]["samples"] == 9000
     assert "checkout" in viewer.call("compare_runs", base=OVER, head=OVER)

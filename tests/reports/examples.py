@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from toril.records import ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Share, Verdict
+from toril.records.evidence import Asserted, Content, Exchange, Exchanges
 from toril.records.history import IndexRow, ListedRun
 from toril.records.summary import Summary
 from toril.reports import Bundle
@@ -233,6 +234,30 @@ def hostile(labels: int = 3) -> Bundle:
             started_at=HOSTILE,
         ),
         verdict("failed", reasons=[{"code": HOSTILE, "message": HOSTILE}], criteria=[rule]),
+        evidence=Exchanges(exchanges=(_hostile_exchange(),)),
+    )
+
+
+def _hostile_exchange() -> Exchange:
+    texts: dict[str, Any] = dict.fromkeys(
+        ("execution", "label", "rc", "error", "worker", "location", "method", "remote"), HOSTILE
+    )
+    pairs = ((HOSTILE, HOSTILE), ("X-Id", HOSTILE))
+    return Exchange(
+        **texts,
+        why="failure",
+        ok=False,
+        url=f"https://[{HOSTILE}",
+        request_headers=pairs,
+        response_headers=pairs,
+        request=Content(text=HOSTILE, type=HOSTILE),
+        status=500,
+        response=Content(text=f'{{"{HOSTILE}', type="application/json"),
+        asserted=(Asserted(name=HOSTILE, ok=False, expected=HOSTILE, message=HOSTILE),),
+        variables=pairs,
+        trace_id=HOSTILE,
+        masked=(HOSTILE,),
+        notes=(HOSTILE,),
     )
 
 

@@ -11,7 +11,7 @@ from tests.functional.tested import case, functional_run
 from tests.github.stories import NEUTRAL, REGRESSION, compared
 from tests.launchers.service import Service
 from tests.measured import BROKEN, MS, START, Sample, every_second, execution, stopped
-from tests.reports import examples
+from tests.reports import examples, exchanges
 from tests.reports.runs import run_of, small, wavering
 from toril.records import MetricSeries, PlannedCriterion, ServerMetrics, SourcePlace, Stop
 from toril.reports import Bundle
@@ -117,6 +117,7 @@ RUNS: dict[str, Callable[[], Bundle]] = {
     "neutral": lambda: compared(examples.passed(), NEUTRAL, "unproven"),
     "service": _service,
     "browsers": _browsers,
+    "evidence": exchanges.failed,
     "on Fargate": _on_fargate,
     "hostile": examples.hostile,
     "empty": examples.empty,

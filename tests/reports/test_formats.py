@@ -28,10 +28,12 @@ def test_every_format_shows_every_run(name, run):
     data.decode()
 
 
-def test_json_has_verdict_and_summary_unchanged(run):
+def test_json_has_verdict_summary_and_evidence_unchanged(run):
     found = json.loads(render("json", run))
 
-    assert found == {"schema": "toril.report/1", "verdict": run.verdict.to_dict(), "summary": run.summary.to_dict()}
+    evidence = run.evidence and run.evidence.to_dict()
+    records = {"verdict": run.verdict.to_dict(), "summary": run.summary.to_dict(), "evidence": evidence}
+    assert found == {"schema": "toril.report/1", **records}
 
 
 def test_untrusted_text_is_no_terminal_command():

@@ -15,7 +15,7 @@ from toril.reports import Bundle, compared, markdown, render
 from toril.text import plain
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-OURS = {"details", "summary", "sub", "code", "br"}  # the only elements that toril writes
+OURS = {"details", "summary", "sub", "code", "pre", "br"}  # the only elements that toril writes
 # Texts outside code that GitHub links: mentions, references, addresses.
 LINKED = re.compile(r"(?<![\w`])@\w|(?<!\w)#\d|(?i:\bGH-\d)|https?://|www\.")
 
@@ -31,7 +31,7 @@ def shown(text: str) -> str:
 
 
 def outside_of_code(text: str) -> str:
-    page = re.sub(r"<code>.*?</code>", "", PARSER.render(text), flags=re.DOTALL)
+    page = re.sub(r"<(code|pre)>.*?</\1>", "", PARSER.render(text), flags=re.DOTALL)
     return html.unescape(re.sub(r"<[^>]*>", " ", page))
 
 

@@ -9,7 +9,9 @@ from tests.launchers.fake import Script
 from tests.launchers.scene import Scene, abandoned
 from tests.refusals import refused
 from toril.errors import StoreError
-from toril.records import Stop
+from toril.records import Keeping, Stop, worker_key
+from toril.records.document import document
+from toril.records.evidence import Exchange, Exchanges
 from toril.records.progress import Progress, ProgressNote
 from toril.runs.stored import ask_to_stop, follow, judged, listing, prune
 from toril.signals import Interrupts
@@ -162,3 +164,26 @@ def test_workers_without_an_owner_obey_a_stop(scene):
     one.clock.sleep(1)
     assert all(worker.gone for worker in one.launcher.workers.values())
     assert Stop.from_json(one.store.get(one.key("stop.json")), "stop.json").cause == "user"
+
+
+def test_kept_requests_of_a_lost_worker_are_stored_and_made_again_if_they_are_damaged(scene):
+    one = scene(scripts={"local-1": Script(gone_after_s=15.0)})
+    one.plan = one.plan.model_copy(update={"keeping": Keeping()})
+    exchange = Exchange(why="failure", label="home", error="503", worker="local-1", location="local")
+
+    def keep():
+        launch = read_launch(one.store, one.plan.run_id)
+        assert launch is not None
+        key = worker_key(one.plan.run_id, "local-1", launch.attempts["local-1"][0], "evidence-000001")
+        one.store.put(key, document(Exchanges(run_id=one.plan.run_id, worker="local-1", exchanges=(exchange,))))
+
+    def stored():
+        return judged(one.store, one.plan.run_id, one.clock.now())
+
+    during(one, 10.0, keep)
+    assert stored().evidence.exchanges == (exchange,)
+    one.store.put(one.key("evidence.json"), b"{")
+    assert stored().evidence is None
+    assert "evidence.json is damaged" in stored().plan.warnings[-1]
+    one.store.delete_many(one.key(f"{name}.json") for name in ("evidence", "summary", "verdict"))
+    assert stored().evidence.exchanges == (exchange,)

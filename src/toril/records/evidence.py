@@ -76,6 +76,11 @@ class Exchange(JsonObject):
     masked: Annotated[tuple[Text, ...], Field(max_length=50)] = ()  # places, such as `header Authorization`
     notes: Annotated[tuple[Text, ...], Field(max_length=5)] = ()
 
+    @property
+    def arm(self) -> str:
+        """Returns the arm of a duet that sent the request, such as `arm 1`; empty in other runs."""
+        return next((note for note in self.notes if note.startswith("arm ")), "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchanges(StoredObject):

@@ -92,7 +92,8 @@ def pieces(name: str, bundle: Bundle, table: str = TABLES[0]) -> Iterator[bytes]
             from toril.masking import masked
             from toril.records.document import document
 
-            yield document(masked({"schema": "toril.report/1", "verdict": bundle.verdict, "summary": bundle.summary}))
+            parts = {"verdict": bundle.verdict, "summary": bundle.summary, "evidence": bundle.evidence}
+            yield document(masked({"schema": "toril.report/1", **parts}))
         case "outputs":
             for key, value in (
                 ("outcome", bundle.outcome),

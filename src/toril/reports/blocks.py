@@ -279,7 +279,8 @@ class Failures:
 class ShownExchange:
     """One request with its response, as texts."""
 
-    title: str  # POST https://shop.example.com/checkout → 500
+    title: str  # POST https://shop.example.com/checkout → 500 in 1,204 ms
+    place: str  # worker and second
     brief: str  # what was expected and what came, in one line
     facts: tuple[Fact, ...]  # time, duration, connection, worker, trace id …
     request: str  # request line, headers and body
@@ -305,6 +306,11 @@ class ExchangeList:
 
     groups: tuple[ExchangeGroup, ...]
     left_out: int = 0  # exchanges in `evidence.json` that the report does not show
+    left_out_workers: int = 0  # workers whose files are missing or damaged
+
+    @property
+    def failures(self) -> list[ExchangeGroup]:
+        return [group for group in self.groups if group.error]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,19 +16,37 @@ from markupsafe import Markup
 
 from toril import text
 from toril.errors import InfrastructureError
-from toril.reports.blocks import Block, Charts, Criteria, Facts, Failures, Note, Report, Sketches, Table, mark_of
+from toril.reports.blocks import (
+    Block,
+    Charts,
+    Criteria,
+    ExchangeList,
+    Facts,
+    Failures,
+    Note,
+    Report,
+    Sketches,
+    Standouts,
+    Table,
+    mark_of,
+)
 
 NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
 STYLES = ("base.css", "verdict.css", "charts.css", "tables.css", "media.css")
-SCRIPTS = ("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "paint.js", "labels.js", "tables.js", "main.js")
+SCRIPTS = (
+    *("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "paint.js", "labels.js", "tables.js", "evidence.js"),
+    "main.js",
+)
 THEME = "theme.js"  # the button of a page on its own; the console has another one
 NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "changes": [], "label": 0} | {
     section: [] for section in ("course", "labels", "generators", "server")
 }
 NAMES = {  # sections in the navigation
+    "stands-out": "What stands out",
     **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "capacity": "Capacity"},
     **{"comparison": "Comparison", "course": "Over time", "labels": "One label", "label": "Labels"},
-    **{"location": "Locations", "execution": "Executions", "errors": "Errors", "first-failures": "First failures"},
+    **{"location": "Locations", "execution": "Executions", "errors": "Errors", "evidence": "Evidence"},
+    "first-failures": "First failures",
     **{"generators": "Generators", "server": "Server", "about": "About"},
 }
 CLASSES = {"crossed": "figures crossed", "comparison": "compared", "compared-load": "slim", "cases": "errors"}
@@ -127,10 +145,14 @@ def _sections(report: Report) -> list[Section]:
 
 def _section(block: Block) -> Section | None:
     match block:
+        case Standouts():
+            return Section("stands-out", "What stands out", "most severe first")
         case Criteria():
             return Section("criteria", "Criteria", "each states when the run fails")
         case Table() | Charts():
             return Section(block.id, block.title, block.about, isinstance(block, Table) and block.folded)
+        case ExchangeList():
+            return Section("evidence", "Evidence", "requests and responses, without credentials")
         case Failures():
             return Section("first-failures", "First failures", "pages in the browser")
         case Facts():

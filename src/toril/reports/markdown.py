@@ -12,6 +12,7 @@ from toril.reports.blocks import (
     Charts,
     Column,
     Criteria,
+    ExchangeList,
     Fact,
     Facts,
     Failures,
@@ -20,6 +21,7 @@ from toril.reports.blocks import (
     Report,
     Row,
     Sketches,
+    Standouts,
     Table,
     criteria_table,
 )
@@ -33,6 +35,7 @@ ICONS = {
 COMMENT = 65_536  # GitHub's maximum for a comment, in characters; a job summary may have 1 MiB
 LIMIT = COMMENT - 1_536  # leaves room for a marker
 ROWS = (100, 50, 20, 8, 3)  # largest number per table; the next value applies if the text is too long
+MOST_EXCHANGES, LONGEST_EXCHANGE = 8, 1_500  # requests of the first errors, and characters of each text
 SPECIAL = '\\`*_{}[]()#!|~<>&"$:'
 STARTS = re.compile(r"^(?:\s|[-+](?=\s|$)|=|-(?=-))|(?<=\d)[.)](?=\s|$)")  # starts of code, lists, headings and rules
 WORDS = re.compile(r"(?i)(\bGH-(?=\d)|www(?=\.))")  # starts of references and addresses
@@ -77,6 +80,9 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
                 lines = [f"- {escaped(reason.message)} ({code(reason.code)})" for reason in reasons[:most]]
                 left_out = more(len(reasons) - most, "reason")
                 yield "\n".join([*lines, *([f"- {left_out}"] if left_out else [])])
+            case Standouts():
+                lines = [f"- {escaped(one.text)} ({code(one.code)})" for one in block.standouts]
+                yield "\n".join(["**What stands out**", "", *lines])
             case Criteria():
                 yield from _table(criteria_table(block), most)
             case Table() if not block.page_only:
@@ -86,6 +92,8 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
                 yield "<br>\n".join(
                     f"<code>{columns}</code> {escaped(line.name)} ≤ **{figure(line.peak)}**" for columns, line in drawn
                 )
+            case ExchangeList() if block.failures:
+                yield details("Requests of the first failures", "\n".join(_exchanges(block, most)))
             case Failures():
                 lines = [f"- {code(one.label)} {escaped(one.message)} ({escaped(one.place)})" for one in block.failures]
                 yield details("First failures", "\n".join(lines[:most]))
@@ -97,10 +105,21 @@ def _parts(report: Report, links: Links, most: int) -> Iterator[str]:
                 values = [escaped(fact.value) if " " in fact.value else code(fact.value) for fact in block.facts]
                 names = [escaped(fact.name) for fact in block.facts]
                 small.append(" · ".join(map(" ".join, zip(names, values, strict=True))))
-            case Table() | Note() | Facts() | Charts():
+            case Table() | Note() | Facts() | Charts() | ExchangeList():
                 pass
     notes = small if len(small) <= most else [*small[:most], more(len(small) - most, "note")]
     yield f"<sub>{'<br>'.join(notes)}</sub>" if notes else ""
+
+
+def _exchanges(block: ExchangeList, most: int) -> Iterator[str]:
+    """Yields the first request of each error; with its response if there is room."""
+    for group in block.failures[: min(most, MOST_EXCHANGES)]:
+        one = group.exchanges[0]
+        yield f"- {code(one.title)} ({escaped(one.place)})<br>{escaped(one.brief)}"
+        if most == ROWS[0]:
+            for words in filter(None, (one.request, one.response)):
+                cut = words if len(words) <= LONGEST_EXCHANGE else words[: LONGEST_EXCHANGE - 1] + "…"
+                yield f"  <pre>{_entities(cut).replace('@', f'@{UNSEEN}')}</pre>".replace("\n", "&#10;")
 
 
 def _title(headline: Headline) -> str:

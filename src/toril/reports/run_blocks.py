@@ -29,6 +29,7 @@ from toril.reports.blocks import (
 )
 from toril.reports.bundle import Bundle
 from toril.reports.curves import rate_curves
+from toril.reports.evidence_blocks import exchange_list
 from toril.reports.run_tables import (
     capacity_tables,
     case_table,
@@ -43,6 +44,7 @@ from toril.reports.run_tables import (
     time_of,
     window_of,
 )
+from toril.reports.standout_blocks import standouts
 from toril.summary.build import TRANSACTION
 from toril.text import plain
 
@@ -96,6 +98,7 @@ def report_of(
     rules, functional = rules_of(bundle), bundle.plan.functional
     blocks: list[Block | None] = [
         Facts("facts", tuple(_facts(bundle))),
+        standouts(bundle),
         Criteria(rules) if rules else None,
         case_table(bundle) if functional else None,
         duet_table(duet, trusted=duet.outcome == "failed", caveat=_caveat(duet)),
@@ -110,6 +113,7 @@ def report_of(
         _failures_note(bundle),
         Note("intervals", INTERVAL_HINT, "hint"),
         error_table(bundle),
+        exchange_list(bundle),
         _first_failures(bundle),
         charts.get("generators"),
         generator_table(bundle),

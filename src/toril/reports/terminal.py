@@ -18,6 +18,7 @@ from toril.reports.blocks import (
     Charts,
     Column,
     Criteria,
+    ExchangeList,
     Facts,
     Failures,
     Headline,
@@ -25,6 +26,7 @@ from toril.reports.blocks import (
     Report,
     Row,
     Sketches,
+    Standouts,
     Table,
     criteria_table,
     mark_of,
@@ -33,6 +35,7 @@ from toril.reports.curves import sparkline
 
 MOST_ROWS = {"label": 40, "location": 40, "criterion": 100, "test case": 100, "kind": 8}  # by noun
 MOST_REASONS, MOST_OTHER_ROWS = 20, 40
+MOST_EXCHANGES = 8
 SKETCH_WIDTH = 40
 LAYOUTS = ((2, " … "), (1, " … "), (1, "…"))  # largest rank of columns, and the separator in an interval
 LONGEST_NAME, ROOM_FOR_NAME, ROOM_FOR_TEXT = 64, 24, 20
@@ -86,6 +89,18 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
             yield from table_parts(block, width)
         case Sketches():
             yield from _sketches(block)
+        case ExchangeList() if block.failures:
+            yield Text()
+            for group in block.failures[:MOST_EXCHANGES]:
+                first = group.exchanges[0]
+                label = "" if group.label in first.title else f"{group.label}: "
+                yield _indented(f"{label}{first.title} ({first.place})", "yellow")
+                yield Padding(_indented(first.brief, "dim"), (0, 0, 0, 2))
+            yield _indented("Requests with their responses: --format html", "dim")
+        case Standouts():
+            yield Text()
+            yield _indented("What stands out", "bold")
+            yield from (_indented(f"• {one.text} ({one.code})") for one in block.standouts)
         case Failures():
             yield Text()
             for failure in block.failures:
@@ -95,7 +110,7 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
             yield _indented(f"{prefix}{block.text}", NOTES[block.tone])
         case Facts(id="about"):
             yield _indented(" · ".join(f"{fact.name} {fact.value}" for fact in block.facts), "dim")
-        case Table() | Note() | Facts() | Charts():
+        case Table() | Note() | Facts() | Charts() | ExchangeList():
             pass
 
 

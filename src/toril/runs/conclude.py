@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from toril.audits import stand_outs
 from toril.capacity.progress import finished_searches
+from toril.coordinator.evidence import gathered
 from toril.coordinator.fold import Fold, collect, completeness_of
 from toril.errors import InfrastructureError, Note, StoreError
 from toril.launchers.prepare import read_deployments
@@ -12,6 +14,7 @@ from toril.launchers.pricing import cost_line, finished_cost
 from toril.metrics import ClientFactory, Wait, fetch, unfetched
 from toril.records import Deployment, End, Plan, ServerMetrics, run_key
 from toril.records.document import document
+from toril.records.evidence import Exchanges
 from toril.regression import judge_duet
 from toril.reports import Bundle, render
 from toril.reports.run_blocks import MOST_FAILURES
@@ -48,6 +51,9 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
     left = tuple(problems)
     try:
         bundle = owner.with_retries(lambda: with_cost(store, bundle))
+        bundle = with_evidence(
+            bundle, lambda: owner.with_retries(lambda: _gathered(coordinator.fold, coordinator.lease.renew))
+        )
         shown = owner.with_retries(lambda: with_pictures(store, bundle))
         owner.with_retries(lambda: _keep(shown, coordinator.keep))
         owner.report(phase="ended")
@@ -94,7 +100,7 @@ def judge_again(store: Store, run_id: str) -> Bundle:
     """Judges a stored run from its files, and stores the result if the folder is writable."""
     fold, completeness = collect(store, run_id)
     bundle = _judge(fold, completeness, stored_metrics(store, fold.plan))
-    bundle = with_pictures(store, with_cost(store, bundle))
+    bundle = with_evidence(with_pictures(store, with_cost(store, bundle)), lambda: _gathered(fold))
     with suppress(StoreError):
         _keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
         remember(store, record_of(bundle, read_launch(store, run_id)))
@@ -126,6 +132,7 @@ def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     searches = finished_searches(carried_out, completeness.rates, completeness.started_at, timeline)
     if searches:
         summary = replace(summary, capacity={search.execution.name: search.result() for search in searches})
+    summary = replace(summary, standouts=stand_outs(carried_out, summary, timeline))
     verdict = judge(carried_out, timeline, completeness, summary, metrics=metrics).masked()
     return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
 
@@ -139,9 +146,29 @@ def with_pictures(store: Store, bundle: Bundle) -> Bundle:
     return replace(bundle, pictures={wanted[key]: data for key, data in found.items()})
 
 
+def _gathered(fold: Fold, check: Callable[[], object] = lambda: None) -> Exchanges | None:
+    return gathered(fold.store, fold.plan, fold.attempts, fold.exits, check)
+
+
+def with_evidence(bundle: Bundle, read: Callable[[], Exchanges | None]) -> Bundle:
+    """Adds requests and responses; if they cannot be read, a note."""
+    try:
+        return replace(bundle, evidence=read())
+    except StoreError as error:
+        fault = str(error).partition(";")[0]
+        note = (
+            f"Requests with their responses are missing in this report: {fault}. To make them again, delete "
+            "evidence.json, summary.json and verdict.json, and run `toril report`."
+        )
+        plan = bundle.plan.model_copy(update={"warnings": (*bundle.plan.warnings, note)})
+        return replace(bundle, plan=plan)
+
+
 def _keep(bundle: Bundle, put: Callable[[str, bytes], None]) -> None:
     put("summary.json", document(bundle.summary))
     put("verdict.json", bundle.verdict.to_json())
+    if bundle.evidence is not None:
+        put("evidence.json", document(bundle.evidence))
     put("report.html", render("html", bundle))
 
 

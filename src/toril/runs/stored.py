@@ -14,13 +14,14 @@ from toril.coordinator.lease import LeaseWatch, is_live, read_lease
 from toril.coordinator.progress import View
 from toril.errors import RunOverError, StoreError
 from toril.records import Plan, Stop, Verdict, run_key
+from toril.records.evidence import Exchanges
 from toril.records.history import ListedRun
 from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, Bundle, pieces, render
 from toril.reports.screen import emit
 from toril.runs.activity import activity_of, has_ended, unindexed, unjudged, unreadable
-from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_pictures
+from toril.runs.conclude import judge_again, stored_metrics, with_cost, with_evidence, with_pictures
 from toril.runs.find import run_ids
 from toril.runs.history import record_of, remember, row_of
 from toril.runs.index import Query, all_rows, forget
@@ -57,7 +58,15 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
     timeline = collect(store, run_id)[0].timeline if measurements else None
     metrics = stored_metrics(store, plan)
     bundle = Bundle(plan=judged_plan(plan), summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
+    bundle = with_evidence(bundle, lambda: find_record(store, Exchanges, run_key(run_id, "evidence.json")))
     return with_cost(store, with_pictures(store, bundle))
+
+
+def read_evidence(store: Store, run_id: str, label: str = "", error: str = "") -> Exchanges:
+    """Returns a run's kept requests with this label, whose error contains `error`; StoreError if it kept none."""
+    found = get_record(store, Exchanges, run_key(run_id, "evidence.json"))
+    wanted = (one for one in found.exchanges if label in ("", one.label) and error in one.error)
+    return replace(found, exchanges=tuple(wanted))
 
 
 def follow(store: Store, run_id: str, *, clock: Clock, view: View, interrupts: Interrupts) -> Bundle | None:

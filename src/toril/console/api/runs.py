@@ -15,6 +15,8 @@ from toril.console.web import clock_of, download, store_of
 from toril.plan.options import RunOptions
 from toril.records import Outcome, Plan, Verdict, run_key
 from toril.records.console import RequestFailure, RunNote, RunRequest
+from toril.records.document import document
+from toril.records.evidence import Exchanges
 from toril.records.history import IndexRow
 from toril.records.summary import Summary
 from toril.reports import FORMATS, TABLES, ComparedFormat, check, compared, pieces
@@ -211,6 +213,22 @@ def get_summary(request: Request, person: Viewer, run_id: RunId) -> Response:
 def get_verdict(request: Request, person: Viewer, run_id: RunId) -> Response:
     """Returns the verdict of a judged run, `verdict.json`."""
     return _record(request, run_id, "verdict.json")
+
+
+@router.get("/runs/{run_id}/evidence", response_class=Response, responses={200: {"model": Exchanges}})
+def get_evidence(
+    request: Request,
+    person: Viewer,
+    run_id: RunId,
+    label: Annotated[str, Query(description="Only requests with this label.")] = "",
+    error: Annotated[str, Query(description="Only requests whose error contains it.")] = "",
+) -> Response:
+    """Returns the first failures and the slowest requests with their responses, `evidence.json`."""
+    from toril.runs.stored import read_evidence
+
+    store = store_of(request)
+    found = read_evidence(store, run_in(store, run_id, HERE), label, error)
+    return download(request, document(found), "evidence.json", "application/json")
 
 
 @router.get("/runs/{run_id}/report", response_class=StreamingResponse, response_description="The report.")

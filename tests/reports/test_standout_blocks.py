@@ -1,0 +1,59 @@
+"""What stands out in a run, as blocks and in each format."""
+
+from dataclasses import replace
+
+from tests.reports.runs import run_of, small
+from toril.records.summary import Standout
+from toril.reports import Bundle, render
+from toril.reports.standout_blocks import standouts
+
+STALL = Standout(
+    code="periodic-stall",
+    message="The service <stalled> every 10 s.",
+    label="GET /*",
+    from_s=13.0,
+    to_s=18.0,
+    evidence={"period_s": 10.02, "p99_us": 412_345, "throughput_rps": 130.0, "failed_share": 0.036788, "stalls": 12}
+    | {"cause": "GC"},
+)
+LATER = Standout(code="dominant-label", message="One label dominates.")
+
+
+def run(*found: Standout) -> Bundle:
+    bundle = run_of(small())
+    return replace(bundle, summary=replace(bundle.summary, standouts=found))
+
+
+def test_a_run_without_standouts_has_no_such_block():
+    assert standouts(run()) is None
+    assert b"stands out" not in render("html", run())
+
+
+def test_the_figures_of_a_standout_have_the_units_of_their_names():
+    block = standouts(run(STALL))
+    assert block is not None
+    (shown,) = block.standouts
+    assert [(fact.name, fact.value) for fact in shown.facts] == [
+        ("period", "10 s"),
+        ("p99", "412 ms"),
+        ("throughput", "130/s"),
+        ("failed", "3.68 %"),
+        ("stalls", "12"),
+        ("cause", "GC"),
+    ]
+    assert (shown.code, shown.window, shown.label) == ("periodic-stall", (13.0, 18.0), "GET /*")
+
+
+def test_each_text_format_names_all_standouts_in_their_order_under_the_verdict():
+    for format in ("terminal", "github"):
+        text = render(format, run(STALL, LATER)).decode()
+        assert 0 < text.index("What stands out") < text.index("periodic-stall") < text.index("dominant-label")
+    assert "<stalled>" not in text
+
+
+def test_the_page_links_the_seconds_of_a_standout():
+    page = render("html", run(STALL, LATER)).decode()
+    assert page.count('href="#window=13-18"') == 1
+    assert 'href="#stands-out"' in page
+    assert "&lt;stalled&gt;" in page
+    assert page.index('id="stands-out"') < page.index('id="about"')
