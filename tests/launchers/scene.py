@@ -39,7 +39,7 @@ class Scene:
         self.plan = plan.model_copy(update={"on": "fargate", "pace": FARGATE_TIMINGS, "quorum": quorum})
         self.store, self.clock, self.view = TroubledStore(folder / "store"), SteppedClock(), Shown()
         self.launcher = self.new_launcher(scripts)
-        self.interrupts = Interrupts()
+        self.interrupts, self.observers = Interrupts(), []
 
     def new_launcher(self, scripts=None) -> FakeLauncher:
         """Returns a launcher with workers that use their own store object, which never fails."""
@@ -52,7 +52,13 @@ class Scene:
         return take_over(self.store, self.plan.run_id, **self.around())
 
     def around(self):
-        return {"launcher": self.launcher, "clock": self.clock, "view": self.view, "interrupts": self.interrupts}
+        return {
+            "launcher": self.launcher,
+            "clock": self.clock,
+            "view": self.view,
+            "interrupts": self.interrupts,
+            "observers": self.observers,
+        }
 
     def key(self, name: str) -> str:
         return run_key(self.plan.run_id, name)
