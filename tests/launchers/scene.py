@@ -15,6 +15,7 @@ from toril.plan.options import RunOptions, plan_run
 from toril.records import Lease, run_key
 from toril.records.progress import ProgressNote
 from toril.run import run, take_over
+from toril.runs.owner import Observer
 from toril.signals import Interrupts
 from toril.store import FolderStore
 
@@ -39,7 +40,8 @@ class Scene:
         self.plan = plan.model_copy(update={"on": "fargate", "pace": FARGATE_TIMINGS, "quorum": quorum})
         self.store, self.clock, self.view = TroubledStore(folder / "store"), SteppedClock(), Shown()
         self.launcher = self.new_launcher(scripts)
-        self.interrupts, self.observers = Interrupts(), []
+        self.interrupts = Interrupts()
+        self.observers: list[Observer] = []
 
     def new_launcher(self, scripts=None) -> FakeLauncher:
         """Returns a launcher with workers that use their own store object, which never fails."""

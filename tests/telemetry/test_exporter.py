@@ -26,7 +26,7 @@ def exported(collector, samples, *, ends=(4, 9), verdict=None, plan=None, last=N
         exporter.advance(timeline, second, Progress(run_id="r", at=START + second, phase="running"))
     exporter.advance(last or timeline, ends[-1], Progress(run_id="r", at=START + ends[-1], phase="ended"))
     if verdict is not None:
-        exporter.judge(verdict, START + 20)
+        exporter.judge(verdict)
     return exporter.close(within_s)
 
 

@@ -34,6 +34,7 @@ EVERY_S = 5.0
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
 INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"  # ms; the standard's name
 TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+PROTOCOL, HTTP = "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"
 LOGGER = "opentelemetry.exporter.otlp"
 SEVERITIES = {"failed": SeverityNumber.ERROR, "inconclusive": SeverityNumber.WARN}
 
@@ -65,6 +66,8 @@ class Exporter:
         self._resource = _resource(plan)
         self._every_s = float(environment[INTERVAL]) / 1000 if INTERVAL in environment else EVERY_S
         self._notes: list[Note] = []
+        if environment.get(PROTOCOL, HTTP) != HTTP:
+            self._notes.append(Note("otlp-http", f"{PROTOCOL}: toril exports by {HTTP}; use a collector's port for it"))
         if environment.get(TEMPORALITY, "cumulative").lower() != "cumulative":
             fix = "convert them with the collector's `cumulativetodelta`"
             self._notes.append(Note("otlp-cumulative", f"{TEMPORALITY}: toril exports cumulative counts; {fix}"))
@@ -103,9 +106,9 @@ class Exporter:
         self._complete_to = complete_to
         self._put(self._last)
 
-    def judge(self, verdict: Verdict, at: float) -> None:
-        """Exports the criteria, as metrics and as an event each."""
-        at_ns = int(at * 1e9)
+    def judge(self, verdict: Verdict) -> None:
+        """Exports the criteria, as metrics and as an event each, at the last second of the load."""
+        at_ns = self._start_ns + (self._complete_to + 1) * 10**9
         events = [
             self._event(
                 "toril.criterion.judged",
