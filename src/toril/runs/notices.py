@@ -138,14 +138,13 @@ class Notifier:
         return document(replace(event, deliveries=tuple(self._deliveries[place] for place in places)))
 
     def _about(self, plan: Plan) -> dict[str, Any]:
-        report = self._store.address(run_key(plan.run_id, "report.html"))
         return {
             "run_id": plan.run_id,
             "suite": plan.suite,
             "on": plan.on,
             "schedule": self._schedule,
             "tags": {plain(name, 100): plain(value, 100) for name, value in [*plan.tags.items()][:MOST]},
-            "links": {"report": report} if report.startswith(BUCKETS) else {},
+            "links": links_of(self._store, run_key(plan.run_id, "report.html")),
         }
 
 
@@ -155,7 +154,16 @@ def key_of(event: Event) -> str:
     return f"{EVENTS}{month}/{second:010d}-{event.id.replace(':', '-').replace('/', '_')}.json"
 
 
-def failed_schedule(schedule: str, at: float, code: str, message: str) -> Event:
+def links_of(store: Store, report: str = "") -> dict[str, str]:
+    """Returns the addresses of a bucket and of a report in it; none for a folder, which is on one machine only."""
+    key = report or EVENTS.removesuffix("/")
+    address = store.address(key)
+    if not address.startswith(BUCKETS):
+        return {}
+    return {"store": address.removesuffix(f"/{key}"), **({"report": address} if report else {})}
+
+
+def failed_schedule(store: Store, schedule: str, at: float, code: str, message: str) -> Event:
     """Returns the event of a schedule whose run did not begin."""
     return Event(
         id=f"{schedule}-{int(at)}:schedule-failed",
@@ -165,6 +173,7 @@ def failed_schedule(schedule: str, at: float, code: str, message: str) -> Event:
         schedule=schedule,
         headline=f"Schedule {schedule} did not start a run",
         reasons=(EventReason(code=code, message=plain(message)),),
+        links=links_of(store),
     )
 
 

@@ -127,9 +127,9 @@ def slack_message(event: Event) -> dict[str, Any]:
     first = " ".join(filter(None, (mark, f"*{_slack(event.suite or event.schedule)}*", _slack(event.headline))))
     told = [one.message or one.code for one in event.reasons] + [one.message for one in event.standouts]
     lines = [first, *(f"• {_slack(one)}" for one in dict.fromkeys(told[:MOST_LINES]))]
-    lines += [
-        f"<{url}|{name}>" if url.startswith("https://") else f"`{_slack(url)}`" for name, url in event.links.items()
-    ]
+    report = event.links.get("report", "")
+    if report:
+        lines.append(f"<{report}|Report>" if report.startswith("https://") else f"`{_slack(report)}`")
     plain = f"{_slack(event.suite or event.schedule)}: {_slack(event.headline)}"
     return {"text": plain, "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)[:3000]}}]}
 
