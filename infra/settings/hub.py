@@ -26,7 +26,9 @@ class Retention(Setting):
     """Days after which the results bucket deletes objects."""
 
     runs: Days = Field(default=90, description="Days to keep a run.")
-    history: Days = Field(default=1095, description="Days to keep the result of a run, its notes and events, and the audit log.")
+    history: Days = Field(
+        default=1095, description="Days to keep the result of a run, its notes and events, and the audit log."
+    )
     interrupted_uploads: Days = Field(default=1, description="Days to keep an unfinished upload.")
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from toril.clock import Clock
 from toril.errors import Note, StoreError
+from toril.masking import masked_settings
 from toril.records import Plan, run_key
 from toril.records.document import document
 from toril.records.event import (
@@ -139,12 +140,13 @@ class Notifier:
         return document(replace(event, deliveries=tuple(self._deliveries[place] for place in places)))
 
     def _about(self, plan: Plan) -> dict[str, Any]:
+        tags = masked_settings(dict(plan.tags))
         return {
             "run_id": plan.run_id,
             "suite": plan.suite,
             "on": plan.on,
             "schedule": self._schedule,
-            "tags": {plain(name, 100): plain(value, 100) for name, value in [*plan.tags.items()][:MOST]},
+            "tags": {plain(name, 100): plain(value, 100) for name, value in [*tags.items()][:MOST]},
             "links": links_of(self._store, run_key(plan.run_id, "report.html")),
         }
 

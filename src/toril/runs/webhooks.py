@@ -81,8 +81,9 @@ def webhook_of(notice: Notice, plan: Plan, environment: Mapping[str, str]) -> We
         return Webhook(name=host, on=on, format=notice.format, address=lambda: notice.webhook)
 
     def address() -> str:
-        if name in environment:
-            return environment[name]
+        for known in (environment, plan.environment):
+            if name in known:
+                return known[name]
         if name in plan.secrets:
             return read_secrets({name: plan.secrets[name]})[name]
         fix = f"set it in the environment, or add it to `toril.secrets` as {name}"

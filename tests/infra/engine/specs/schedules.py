@@ -141,7 +141,9 @@ KINDS = {
         ),
         replaces="rule eventBusName targetId",
         updates={
-            "arn roleArn input inputPath inputTransformer retryPolicy deadLetterConfig sqsTarget ecsTarget": (PUT_TARGETS,),
+            "arn roleArn input inputPath inputTransformer retryPolicy deadLetterConfig sqsTarget ecsTarget": (
+                PUT_TARGETS,
+            ),
         },
         local="forceDestroy",
         auto_name="targetId",
