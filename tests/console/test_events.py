@@ -7,7 +7,7 @@ import pytest
 from tests.console import served
 from toril.records.document import document
 from toril.records.event import Delivery, Event, EventReason
-from toril.runs.notices import kept, key_of
+from toril.runs.events import kept, key_of
 from toril.store import FolderStore
 
 NOVEMBER = 1_795_000_000.0

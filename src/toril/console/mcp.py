@@ -24,8 +24,8 @@ from toril.plan.options import RunOptions
 from toril.records import Verdict, run_key
 from toril.reports import compared
 from toril.runs import adjust, index, notes, remote, stored, suites
+from toril.runs.events import kept
 from toril.runs.find import checked_id, run_in
-from toril.runs.notices import kept
 from toril.runs.schedules import next_runs
 from toril.store import is_console
 from toril.store.records import find_record

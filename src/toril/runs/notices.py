@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, Protocol
 
 from toril.clock import Clock
@@ -25,9 +23,9 @@ from toril.records.event import (
     EventFigures,
     EventReason,
 )
-from toril.records.history import LAST_SECOND
 from toril.records.progress import Progress
 from toril.reports import Bundle
+from toril.runs.events import key_of
 from toril.store import BUCKETS, Store
 from toril.text import plain
 from toril.timeline import Timeline
@@ -149,34 +147,6 @@ class Notifier:
             "tags": {plain(name, 100): plain(value, 100) for name, value in [*tags.items()][:MOST]},
             "links": links_of(self._store, run_key(plan.run_id, "report.html")),
         }
-
-
-def key_of(event: Event) -> str:
-    """Returns an event's key. A listing of a month has the newest event first."""
-    month, second = f"{datetime.fromtimestamp(event.at, UTC):%Y-%m}", LAST_SECOND - int(event.at)
-    return f"{EVENTS}{month}/{second:010d}-{event.id.replace(':', '-').replace('/', '_')}.json"
-
-
-def kept(store: Store, cursor: str = "", limit: int = 50) -> tuple[list[Event], str]:
-    """Returns events, newest first, and where the next page begins; "" after the last one.
-
-    `cursor`: from an earlier call. Newer events do not move later pages.
-    """
-    current = cursor.partition("/")[0]
-    months = (month for month in sorted(store.names(EVENTS), reverse=True) if not current or month <= current)
-    keys = [
-        *islice(
-            (
-                entry.key
-                for month in months
-                for entry in store.entries(f"{EVENTS}{month}/", EVENTS + cursor if month == current else "")
-            ),
-            limit + 1,
-        )
-    ]
-    found = store.find_many(keys[:limit])
-    events = [Event.from_json(found[key], key) for key in keys[:limit] if key in found]
-    return events, keys[limit - 1].removeprefix(EVENTS) if len(keys) > limit else ""
 
 
 def links_of(store: Store, report: str = "") -> dict[str, str]:

@@ -6,7 +6,7 @@ from fastapi.responses import Response
 from toril.console.api.events import Cursor
 from toril.console.identity import Viewer
 from toril.console.web import page, store_of
-from toril.runs.notices import kept
+from toril.runs.events import kept
 
 ROWS = 100  # a page
 
