@@ -12,7 +12,7 @@ from tests.launchers.scene import Scene, abandoned
 from tests.measured import good, plan_of, verdict_of
 from tests.runs.hooks import hook
 from toril.aws.events import EventBridge
-from toril.errors import SuiteError
+from toril.errors import InfrastructureError, SuiteError
 from toril.records import Notice, Reason
 from toril.records.event import Delivery, Event
 from toril.records.summary import Summary
@@ -224,6 +224,16 @@ def test_a_schedule_that_starts_no_run_is_an_event(tmp_path):
         raise SuiteError("suite.yml: a typing error", code="unknown-key")
     event = stored(store)["schedule-failed"]
     assert (event.schedule, [one.code for one in event.reasons]) == ("nightly", ["unknown-key"])
+
+
+def test_a_webhook_of_the_suite_gets_the_failure_of_its_schedule(tmp_path):
+    environment = {"TORIL_SCHEDULE": "nightly"}
+    with hook() as server, pytest.raises(InfrastructureError):
+        plan = plan_of().model_copy(update={"notices": (Notice(webhook=server.url, on=("schedule-failed",)),)})
+        with Observing(FolderStore(tmp_path), SteppedClock(), environment, print) as observing:
+            observing.of(plan)
+            raise InfrastructureError("eu-west-1: no capacity", code="no-capacity")
+    assert [body["kind"] for body in server.bodies] == ["schedule-failed"]
 
 
 def test_a_command_of_a_person_that_starts_no_run_is_none(tmp_path):

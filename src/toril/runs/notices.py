@@ -108,19 +108,21 @@ class Notifier:
         wanted = [(event.id, number) for number, one in enumerate(self._receivers) if one.wants(event)]
         for place in wanted:
             self._deliveries[place] = Delivery(to=self._receivers[place[1]].name, status=PENDING)
+        written = True
         try:
             if not self._store.put_once(key_of(event), self._document(event, wanted)):
                 for place in wanted:
                     del self._deliveries[place]
                 return
         except StoreError as error:
+            written = False
             self._unwritten.append(Note("event-unwritten", f"an event of the run is not in the store: {error}"))
         threads = [threading.Thread(target=self._deliver, args=(event, place), daemon=True) for place in wanted]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        if threads and not self._unwritten:
+        if threads and written:
             try:
                 self._store.put(key_of(event), self._document(event, wanted))
             except StoreError as error:

@@ -34,6 +34,7 @@ class Observing:
     def __init__(self, store: Store, clock: Clock, environment: Mapping[str, str], say: Callable[[Note], None]) -> None:
         self._store, self._clock, self._environment, self._say = store, clock, environment, say
         self._observers: list[Observer] = []
+        self._webhooks: Sequence[Receiver] = ()
         self._notifier: Notifier | None = None
 
     def __enter__(self) -> "Observing":
@@ -46,25 +47,29 @@ class Observing:
         """
         if plan.tried:
             return ()
+        self._webhooks = [webhook_of(one, plan, self._environment) for one in (*plan.notices, *notices)]
         exporter = self._exporter(plan, otlp)
-        webhooks = [webhook_of(one, plan, self._environment) for one in (*plan.notices, *notices)]
-        self._notifier = self._notifier_to(webhooks, exporter)
+        self._notifier = self._notifier_to(exporter)
         self._observers = [self._notifier, *([] if exporter is None else [Telemetry(exporter)])]
         return self._observers
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         schedule = self._environment.get(SCHEDULE, "")
         if schedule and isinstance(error, UserError) and not (self._notifier and self._notifier.has_sent):
-            notifier = self._notifier_to((), None)
+            notifier = self._notifier_to(None)
             notifier.send(failed_schedule(self._store, schedule, self._clock.now(), error.code, str(error)))
-            self._observers = [notifier]
+            self._observers.append(notifier)
         until = time.monotonic() + CLOSE_S
         for one in self._observers:
-            for note in one.close(max(0.0, until - time.monotonic())):
+            try:
+                notes = one.close(max(0.0, until - time.monotonic()))
+            except Exception as failure:  # the command has its result
+                notes = (Note("observer-failed", f"{type(one).__name__} did not end: {failure!r}"),)
+            for note in notes:
                 self._say(note)
 
-    def _notifier_to(self, webhooks: Sequence[Receiver], exporter: "Exporter | None") -> Notifier:
-        receivers, schedule = [*webhooks], self._environment.get(SCHEDULE, "")
+    def _notifier_to(self, exporter: "Exporter | None") -> Notifier:
+        receivers, schedule = [*self._webhooks], self._environment.get(SCHEDULE, "")
         if ON_AWS in self._environment:
             from toril.aws.events import EventBridge
 

@@ -64,7 +64,8 @@ class Exporter:
         self._to_logs = OTLPLogExporter(endpoint=None if base is None else f"{base}/v1/logs")
         self._host = urlsplit(url or next(filter(None, map(environment.get, ENDPOINTS)), "")).netloc.rpartition("@")[2]
         self._resource = _resource(plan)
-        self._every_s = float(environment[INTERVAL]) / 1000 if INTERVAL in environment else EVERY_S
+        interval_ms = environment.get(INTERVAL, "")
+        self._every_s = int(interval_ms) / 1000 if interval_ms.isdecimal() else EVERY_S
         self._notes: list[Note] = []
         if environment.get(PROTOCOL, HTTP) != HTTP:
             self._notes.append(Note("otlp-http", f"{PROTOCOL}: toril exports by {HTTP}; use a collector's port for it"))
