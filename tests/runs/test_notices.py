@@ -66,7 +66,7 @@ def scene(tmp_path):
 
 
 def observed(scene, *receivers):
-    notifier = Notifier(scene.store, receivers, scene.clock)
+    notifier = Notifier(scene.store, receivers, scene.clock, console="https://console.example")
     scene.observers = [notifier]
     return notifier
 
@@ -81,6 +81,7 @@ def test_a_run_sends_its_start_and_its_result_and_keeps_both(scene):
     assert kept.keys() == {"run-started", "run-finished"}
     finished = kept["run-finished"]
     assert (finished.outcome, finished.suite, finished.figures.samples) == ("passed", scene.plan.suite, 60)
+    assert finished.links["run"] == f"https://console.example/runs/{scene.plan.run_id}"
     assert [(one.to, one.status) for one in finished.deliveries] == [("hook.example", "delivered")]
 
 
@@ -186,6 +187,8 @@ def test_a_chat_gets_a_message_without_markup_of_strangers():
     (body,) = server.bodies
     assert body.keys() == {"text", "blocks"}
     assert "<!channel>" not in json.dumps(body)
+    linked = replace(FAILED, links={**FAILED.links, "run": "https://console.example/runs/r"})
+    assert "<https://console.example/runs/r|Run>" in str(slack_message(linked))
     assert slack_message(FAILED)["blocks"][0]["text"]["text"].startswith("❌ *shop*")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from toril.aws.coordinators import SCHEDULE
+from toril.aws.coordinators import CONSOLE, SCHEDULE
 from toril.clock import Clock
 from toril.errors import Note, OptionError, UserError
 from toril.records import Notice, Plan
@@ -69,14 +69,19 @@ class Observing:
                 self._say(note)
 
     def _notifier_to(self, exporter: "Exporter | None") -> Notifier:
-        receivers, schedule = [*self._webhooks], self._environment.get(SCHEDULE, "")
+        receivers: list[Receiver] = [*self._webhooks]
         if ON_AWS in self._environment:
             from toril.aws.events import EventBridge
 
             receivers.append(EventBridge.of(self._environment.get("AWS_REGION", "")))
-        if exporter is None:
-            return Notifier(self._store, receivers, self._clock, schedule=schedule)
-        return Notifier(self._store, receivers, self._clock, schedule=schedule, listener=exporter.send)
+        return Notifier(
+            self._store,
+            receivers,
+            self._clock,
+            schedule=self._environment.get(SCHEDULE, ""),
+            console=self._environment.get(CONSOLE, ""),
+            listener=(lambda event: None) if exporter is None else exporter.send,
+        )
 
     def _exporter(self, plan: Plan, otlp: str | None) -> "Exporter | None":
         asked = "--otlp" if otlp else next((one for one in ENDPOINTS if self._environment.get(one)), None)

@@ -128,9 +128,8 @@ def slack_message(event: Event) -> dict[str, Any]:
     first = " ".join(filter(None, (mark, f"*{_slack(event.suite or event.schedule)}*", _slack(event.headline))))
     reasons = [one.message or one.code for one in event.reasons] + [one.message for one in event.standouts]
     lines = [first, *(f"• {_slack(one)}" for one in dict.fromkeys(reasons[:MOST_LINES]))]
-    report = event.links.get("report", "")
-    if report:
-        lines.append(f"<{report}|Report>" if report.startswith("https://") else f"`{_slack(report)}`")
+    lines += [f"<{event.links['run']}|Run>"] if "run" in event.links else []
+    lines += [f"`{_slack(event.links['report'])}`"] if "report" in event.links else []
     plain = f"{_slack(event.suite or event.schedule)}: {_slack(event.headline)}"
     return {"text": plain, "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)[:3000]}}]}
 
