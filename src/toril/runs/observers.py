@@ -9,13 +9,10 @@ from toril.aws.coordinators import CONSOLE, SCHEDULE
 from toril.clock import Clock
 from toril.errors import Note, OptionError, UserError
 from toril.records import Notice, Plan
-from toril.records.progress import Progress
-from toril.reports import Bundle
 from toril.runs.notices import Notifier, Receiver, failed_schedule
 from toril.runs.owner import Observer
 from toril.runs.webhooks import webhook_of
 from toril.store import Store
-from toril.timeline import Timeline
 
 if TYPE_CHECKING:
     from toril.telemetry.exporter import Exporter
@@ -50,7 +47,7 @@ class Observing:
         self._webhooks = [webhook_of(one, plan, self._environment) for one in (*plan.notices, *notices)]
         exporter = self._exporter(plan, otlp)
         self._notifier = self._notifier_to(exporter)
-        self._observers = [self._notifier, *([] if exporter is None else [Telemetry(exporter)])]
+        self._observers = [self._notifier, *([] if exporter is None else [exporter])]
         return self._observers
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -95,22 +92,3 @@ class Observing:
             fix = "install it with `pip install 'toril[otel]'`, or remove the setting"
             raise OptionError(f"{asked} needs OpenTelemetry's SDK; {fix}", code="no-otel") from error
         return Exporter(plan, otlp, self._environment)
-
-
-class Telemetry:
-    """Exports the figures of the run by OpenTelemetry."""
-
-    def __init__(self, exporter: "Exporter") -> None:
-        self._exporter = exporter
-
-    def begun(self, plan: Plan, start_at: float, attempts: Mapping[str, str]) -> None:
-        self._exporter.begin(start_at)
-
-    def advanced(self, timeline: Timeline, complete_to: int | None, progress: Progress) -> None:
-        self._exporter.advance(timeline, complete_to, progress)
-
-    def judged(self, bundle: Bundle) -> None:
-        self._exporter.judge(bundle.verdict)
-
-    def close(self, within_s: float) -> tuple[Note, ...]:
-        return self._exporter.close(within_s)
