@@ -24,6 +24,7 @@ from toril.records import (
 )
 from toril.records.console import AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion
 from toril.records.document import Record
+from toril.records.event import Event
 from toril.records.evidence import Exchanges
 from toril.records.history import HistoryRecord, IndexRow
 from toril.records.progress import Progress
@@ -36,8 +37,8 @@ RECORDS: tuple[type[Record], ...] = (
     Deployment, End, Exit, Launch, Lease, Plan, Pushed, Rate, Ready, ServerMetrics, Start, Stop, SuiteOrigin,
 )  # fmt: skip
 DOCUMENTS: dict[str, type[Any]] = {
-    "toril.evidence/1": Exchanges, "toril.history/1": HistoryRecord, "toril.index/1": IndexRow,
-    "toril.progress/1": Progress, "toril.summary/1": Summary, "toril.verdict/1": Verdict,
+    "toril.event/1": Event, "toril.evidence/1": Exchanges, "toril.history/1": HistoryRecord,
+    "toril.index/1": IndexRow, "toril.progress/1": Progress, "toril.summary/1": Summary, "toril.verdict/1": Verdict,
 }  # fmt: skip
 LINES = {"toril.tests/1": Case}  # of a file of JSON lines: each line but the first
 

@@ -27,6 +27,7 @@ PAGES = (
     "audit",
     "compare",
     "edit",
+    "events",
     "home",
     "locations",
     "me",
@@ -39,6 +40,7 @@ PAGES = (
     "suites",
 )
 API = (
+    "events",
     "files",
     "live",
     "me",
