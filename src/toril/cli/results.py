@@ -1,7 +1,10 @@
 """Commands on stored runs: report, compare, stop, adjust, fetch, runs."""
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +12,8 @@ import typer
 
 from toril.cli.options import Run, StoreOption, read_age, read_pairs
 from toril.clock import SystemClock
-from toril.errors import NoSuchRunError, RunOverError, StoreError
+from toril.criteria.quantities import duration_s, size_bytes
+from toril.errors import NoSuchRunError, OptionError, RunOverError, StoreError
 from toril.records import run_key
 from toril.reports import (
     COMPARED,
@@ -26,6 +30,7 @@ from toril.reports import (
     terminal,
 )
 from toril.reports.screen import Output, emit
+from toril.reports.windows import span_of, windowed
 from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
@@ -45,10 +50,24 @@ def report(
     if_there: Annotated[
         bool, typer.Option("--if-there", help="Succeed without a report if the run does not exist.")
     ] = False,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="Start of a window since the start of the load, e.g. 2m.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="End of the window, e.g. 4m30s. Default: end of the run.")
+    ] = None,
+    page_size: Annotated[
+        str | None,
+        typer.Option("--page-size", help="Limit of the data for windows in a page, e.g. 10MiB. Default: the suite's."),
+    ] = None,
 ) -> None:
     """Print or write a report of RUN; the exit code is 0 for every verdict.
 
-    Example: toril report latest --format html --out report.html
+    With --from or --to, tables and criteria have the figures of that window;
+    outcomes stay those of the run. A page has all figures and opens with that
+    window.
+
+    Example: toril report latest --from 2m --to 4m
     """
     check(format, table=table, onto_terminal=out is None and sys.stdout.isatty())
     try:
@@ -58,11 +77,34 @@ def report(
             raise
         typer.echo(f"nothing to report: {nothing}", err=True)
         return
-    bundle = stored.judged(*found, SystemClock().now(), measurements=FORMATS[format].timeline)
+    bounds = _bounds(from_, to)
+    measurements = FORMATS[format].timeline or bounds is not None
+    bundle = stored.judged(*found, SystemClock().now(), measurements=measurements)
+    if page_size is not None:
+        limit = _read("--page-size", page_size, size_bytes)
+        bundle = replace(bundle, plan=bundle.plan.model_copy(update={"page_bytes": int(limit)}))
+    if bounds is not None:
+        span = span_of(bundle.without_gaps(), *bounds)
+        bundle = replace(bundle, span=span) if format == "html" else windowed(bundle, span)
     if format == "terminal" and out is None:
         show(bundle)
     else:
         emit(pieces(format, bundle, table), out)
+
+
+def _bounds(from_: str | None, to: str | None) -> tuple[float, float | None] | None:
+    """Returns the ends of the window in seconds; None without a window."""
+    if from_ is None and to is None:
+        return None
+    from_s = 0.0 if from_ is None else float(_read("--from", from_, duration_s))
+    return from_s, None if to is None else float(_read("--to", to, duration_s))
+
+
+def _read(option: str, text: str, read: Callable[[str], Fraction]) -> Fraction:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise OptionError(f"{option} `{text}`: {error}. Write it like `2m` or `10MiB`.", code="option-value") from None
 
 
 def compare(

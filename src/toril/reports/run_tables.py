@@ -84,6 +84,9 @@ def figure_tables(bundle: Bundle) -> Iterator[Table]:
 def window_of(bundle: Bundle) -> str:
     """Returns the part of the run that the figures cover."""
     window = bundle.summary.window
+    if bundle.span is not None:
+        part = "steady part of the window" if bundle.plan.ramp_up_exclude else "window"
+        return f"{part}, from {text.number(bundle.span[0])} s to {text.number(bundle.span[1])} s"
     if not bundle.plan.ramp_up_exclude or window is None:
         return "whole run"
     first, last = (text.number(round(at, 1)) for at in (window.from_s, window.to_s))

@@ -127,7 +127,9 @@ def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     if searches:
         summary = replace(summary, capacity={search.execution.name: search.result() for search in searches})
     verdict = judge(carried_out, timeline, completeness, summary, metrics=metrics).masked()
-    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
+    return Bundle(
+        plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics, completeness=completeness
+    )
 
 
 def with_pictures(store: Store, bundle: Bundle) -> Bundle:
