@@ -11,6 +11,7 @@
 import math
 from dataclasses import dataclass, replace
 
+from toril import text
 from toril.criteria import GENERATOR, Criterion, criteria_of
 from toril.errors import OptionError
 from toril.records import JudgedCriterion, Plan
@@ -78,10 +79,14 @@ def windowed(bundle: Bundle, span: tuple[int, int]) -> Bundle:
     evidence = Evidence(found.queued, part, completeness=completeness, within=(float(first), float(end)))
     rules = zip(bundle.verdict.criteria, criteria_of(bundle.plan.criteria), strict=True)
     criteria = tuple(_within(judged, criterion, evidence) for judged, criterion in rules)
+    note = (
+        f"The figures are those of the window from {text.number(first)} s to {text.number(end)} s. Outcomes, reasons "
+        "and load generators are those of the whole run."
+    )
     return replace(
         bundle,
         summary=replace(summary, load=Load()),
-        verdict=replace(bundle.verdict, criteria=criteria),
+        verdict=replace(bundle.verdict, criteria=criteria, notes=(note, *bundle.verdict.notes)),
         timeline=part,
         span=span,
     )
