@@ -1,10 +1,7 @@
 """Commands on stored runs: report, compare, stop, adjust, fetch, runs."""
 
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,8 +9,7 @@ import typer
 
 from toril.cli.options import Run, StoreOption, read_age, read_pairs
 from toril.clock import SystemClock
-from toril.criteria.quantities import duration_s, size_bytes
-from toril.errors import NoSuchRunError, OptionError, RunOverError, StoreError
+from toril.errors import NoSuchRunError, RunOverError, StoreError
 from toril.records import run_key
 from toril.reports import (
     COMPARED,
@@ -30,7 +26,7 @@ from toril.reports import (
     terminal,
 )
 from toril.reports.screen import Output, emit
-from toril.reports.windows import span_of, windowed
+from toril.reports.windows import at_window, with_page_size
 from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
@@ -77,34 +73,15 @@ def report(
             raise
         typer.echo(f"nothing to report: {nothing}", err=True)
         return
-    bounds = _bounds(from_, to)
-    measurements = FORMATS[format].timeline or bounds is not None
+    measurements = FORMATS[format].timeline or from_ is not None or to is not None
     bundle = stored.judged(*found, SystemClock().now(), measurements=measurements)
     if page_size is not None:
-        limit = _read("--page-size", page_size, size_bytes)
-        bundle = replace(bundle, plan=bundle.plan.model_copy(update={"page_bytes": int(limit)}))
-    if bounds is not None:
-        span = span_of(bundle.without_gaps(), *bounds)
-        bundle = replace(bundle, span=span) if format == "html" else windowed(bundle, span)
+        bundle = with_page_size(bundle, page_size)
+    bundle = at_window(bundle, from_, to, format)
     if format == "terminal" and out is None:
         show(bundle)
     else:
         emit(pieces(format, bundle, table), out)
-
-
-def _bounds(from_: str | None, to: str | None) -> tuple[float, float | None] | None:
-    """Returns the ends of the window in seconds; None without a window."""
-    if from_ is None and to is None:
-        return None
-    from_s = 0.0 if from_ is None else float(_read("--from", from_, duration_s))
-    return from_s, None if to is None else float(_read("--to", to, duration_s))
-
-
-def _read(option: str, text: str, read: Callable[[str], Fraction]) -> Fraction:
-    try:
-        return read(text)
-    except ValueError as error:
-        raise OptionError(f"{option} `{text}`: {error}. Write it like `2m` or `10MiB`.", code="option-value") from None
 
 
 def compare(

@@ -30,6 +30,7 @@ PAGES = (
     "home",
     "locations",
     "me",
+    "measured",
     "run",
     "run_actions",
     "run_files",

@@ -9,10 +9,13 @@
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from toril import text
 from toril.criteria import GENERATOR, Criterion, criteria_of
+from toril.criteria.quantities import duration_s, size_bytes
 from toril.errors import OptionError
 from toril.records import JudgedCriterion, Plan
 from toril.records.summary import Load
@@ -66,6 +69,31 @@ def span_of(bundle: Bundle, from_s: float, to_s: float | None) -> tuple[int, int
             code="no-window",
         )
     return first, end
+
+
+def at_window(bundle: Bundle, from_: str | None, to: str | None, format: str) -> Bundle:
+    """Returns the run with the figures of a window between two durations, such as `2m`; the run itself without them.
+
+    A page has the figures of all windows, so in its format the run only gets the window that the page opens with.
+    """
+    if from_ is None and to is None:
+        return bundle
+    from_s = 0.0 if from_ is None else float(_read("--from", from_, duration_s))
+    span = span_of(bundle.without_gaps(), from_s, None if to is None else float(_read("--to", to, duration_s)))
+    return replace(bundle, span=span) if format == "html" else windowed(bundle, span)
+
+
+def with_page_size(bundle: Bundle, size: str) -> Bundle:
+    """Returns the run with another limit of the data for windows in its page, such as `10MiB`."""
+    limit = int(_read("--page-size", size, size_bytes))
+    return replace(bundle, plan=bundle.plan.model_copy(update={"page_bytes": limit}))
+
+
+def _read(option: str, value: str, read: Callable[[str], Fraction]) -> Fraction:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise OptionError(f"{option} `{value}`: {error}. Write it like `2m` or `10MiB`.", code="option-value") from None
 
 
 def windowed(bundle: Bundle, span: tuple[int, int]) -> Bundle:

@@ -74,7 +74,7 @@ function brush(plot) {
   over.addEventListener("pointerup", () => {
     const span = brushing.marked;
     end();
-    if (span) choose(span);
+    if (span) (measured ? choose : zoom_to)(span);
   });
   over.addEventListener("pointercancel", end); // the finger scrolls the page
 }

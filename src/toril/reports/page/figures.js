@@ -243,7 +243,7 @@ function show_figures(span) {
   }
   const total = figures(measured.views[measured.tables.label[0]], span);
   show_errors(new Map(errors(total.pool)));
-  const facts = { requests: total.requests, failed: total.failed, throughput: { text: total["req/s"].text + "/s", small: [] }, p95: total.p95, unfinished: { text: words.number(total.unfinished), small: [] }, users: { text: "–", small: [] } };
+  const facts = { requests: { ...total.requests, small: [] }, failed: total.failed, throughput: { text: total["req/s"].text + "/s", small: [] }, p95: total.p95, unfinished: { text: words.number(total.unfinished), small: [] }, users: { text: "–", small: [] } };
   for (const place of document.querySelectorAll(".facts > div")) {
     const one = facts[place.querySelector("dt").textContent];
     if (one) write(place.querySelector("dd"), [one.text, ...small(one.small)]);
