@@ -52,9 +52,10 @@ function figures(view, [from, to]) {
     times[name] = time(samples ? found.percentile(percent) : null);
     if (samples) times[name].small = [words.interval(found.interval(percent), times[name].text, resolution)];
   }
-  const failed = pool(view, from, to, (row) => !measured.ok[measured.series[row]]);
-  const failed_p95 = failures ? time(failed.percentile(95)) : null;
-  if (failed_p95) failed_p95.small = [words.interval(failed.interval(95), failed_p95.text, resolution)];
+  const failed_p95 = () => {
+    const failed = pool(view, from, to, (row) => !measured.ok[measured.series[row]]), one = time(failed.percentile(95));
+    return { ...one, small: [words.interval(failed.interval(95), one.text, resolution)] };
+  };
   const share = failures ? words.share(failures, samples) : "0", mark = notable ? " †" : "";
   return {
     pool: found, samples, failures, unfinished, notable, failed_p95,
@@ -63,7 +64,7 @@ function figures(view, [from, to]) {
     "req/s": { text: words.number(rps), small: [], value: rps },
     min: time(samples ? found.min : null),
     mean: time(samples ? rounded(found.sum / samples) : null),
-    stdev: time(samples ? rounded(Math.sqrt(found.spread) / samples) : null),
+    stdev: () => time(rounded(Math.sqrt(found.spread) / samples)),
     ...Object.fromEntries(Object.entries(times).map(([name, one]) => [name, { ...one, bare: one.text, text: one.text + mark }])),
     max: time(samples ? found.max : null),
     received: { text: words.size(found.bytes), small: [], value: found.bytes },
@@ -75,9 +76,10 @@ function figures(view, [from, to]) {
 // Returns the rows beside the charts of a label: name, value, interval.
 function beside_of(own) {
   const found = [["requests", own.requests.text, ""], ["failed", own.failed.text, ""], ["throughput", own["req/s"].text + "/s", ""]];
-  const times = { min: own.min, mean: own.mean, "std. deviation": own.stdev, ...Object.fromEntries(Object.keys(PERCENTS).map((name) => [name, own[name]])), max: own.max };
-  for (const [name, one] of own.samples ? Object.entries(times) : []) found.push([name, one.bare ?? one.text, one.small[0] ?? ""]);
-  for (const [name, one] of [["first byte, mean", own.ttfb], ["connect, mean", own.connect], ["p95 of failed", own.failed_p95]]) if (one) found.push([name, one.text, one.small[0] ?? ""]);
+  if (!own.samples) return found;
+  const times = { min: own.min, mean: own.mean, "std. deviation": own.stdev(), ...Object.fromEntries(Object.keys(PERCENTS).map((name) => [name, own[name]])), max: own.max };
+  for (const [name, one] of Object.entries(times)) found.push([name, one.bare ?? one.text, one.small[0] ?? ""]);
+  for (const [name, one] of [["first byte, mean", own.ttfb], ["connect, mean", own.connect], ["p95 of failed", own.failures ? own.failed_p95() : null]]) if (one) found.push([name, one.text, one.small[0] ?? ""]);
   return found;
 }
 
@@ -258,9 +260,11 @@ function show_figures(span) {
   for (const note of document.querySelectorAll(".note")) if (note.textContent.startsWith("†")) write(note, [failed_note(total)]);
 }
 
-function failed_note({ failed_p95 }) {
+function failed_note({ failures, failed_p95 }) {
   const times = "† more than 1 % of these requests failed; the figures include their times";
-  return failed_p95 ? `${times}. The p95 of the failed requests alone is ${failed_p95.text} (${failed_p95.small[0]})` : times;
+  if (!failures) return times;
+  const { text, small } = failed_p95();
+  return `${times}. The p95 of the failed requests alone is ${text} (${small[0]})`;
 }
 
 function show_errors(counts) {

@@ -13,7 +13,7 @@ async function read_measured() {
   const found = JSON.parse(new TextDecoder().decode(body.subarray(4, 4 + size)));
   let at = 4 + size;
   for (const [name, count, planes] of found.columns) {
-    const values = (found[name] = new Float64Array(count));
+    const values = (found[name] = new (planes < 4 ? Int32Array : Float64Array)(count));
     for (let plane = 0, weight = 1; plane < planes; plane += 1, weight *= 256) {
       for (let place = 0; place < count; place += 1) values[place] += weight * body[at++];
     }
@@ -53,11 +53,12 @@ class Pool {
   constructor() {
     for (const name of ["samples", "failures", "bytes", "above", "high", "low", "ttfb", "ttfbs", "connect", "connects", "max"]) this[name] = 0;
     this.min = Infinity;
-    this.counts = new Float64Array(measured.top + 1);
+    this.counts = new Float64Array(measured.top + 1); // by bucket
     this.outcomes = new Map();
   }
 
   add(row, sign = 1) {
+    this.found = null;
     const all = measured, pairs = [row ? all.ends[row - 1] : 0, all.ends[row]], samples = all.samples[row];
     this.samples += sign * samples;
     this.failures += all.ok[all.series[row]] ? 0 : sign * samples;
@@ -78,20 +79,27 @@ class Pool {
     }
   }
 
-  get sum() { return this.counts.reduce((sum, count, bucket) => sum + lowest(bucket) * count, this.above); }
+  // The buckets with samples, ascending.
+  get used() {
+    if (this.found) return this.found;
+    this.found = [];
+    for (let bucket = 0; bucket < this.counts.length; bucket += 1) if (this.counts[bucket]) this.found.push(bucket);
+    return this.found;
+  }
+
+  get sum() { return this.used.reduce((sum, bucket) => sum + lowest(bucket) * this.counts[bucket], this.above); }
 
   // n² × the variance, exact.
   get spread() {
     let squares = (BigInt(this.high) << 32n) + BigInt(this.low);
-    this.counts.forEach((count, bucket) => { if (count) squares += BigInt(lowest(bucket)) ** 2n * BigInt(count); });
+    for (const bucket of this.used) squares += BigInt(lowest(bucket)) ** 2n * BigInt(this.counts[bucket]);
     const spread = BigInt(this.samples) * squares - BigInt(this.sum) ** 2n;
     return Number(spread > 0n ? spread : 0n);
   }
 
   bucket_at(rank) {
-    let below = 0, bucket = -1;
-    while (below < rank) below += this.counts[(bucket += 1)];
-    return bucket;
+    let below = 0;
+    return this.used.find((bucket) => (below += this.counts[bucket]) >= rank);
   }
 
   percentile(percent) { return Math.min(highest(this.bucket_at(rank_of(percent, this.samples))), this.max); }
@@ -104,8 +112,8 @@ class Pool {
 
 // Returns the view's rows from `from` to before `to`.
 function* rows_of(view, from, to) {
-  view.member ??= new Set(view.series);
-  for (let row = row_at(from), end = row_at(to); row < end; row += 1) if (view.member.has(measured.series[row])) yield row;
+  view.member ??= measured.ok.map((_, series) => view.series.includes(series));
+  for (let row = row_at(from), end = row_at(to); row < end; row += 1) if (view.member[measured.series[row]]) yield row;
 }
 
 function pool(view, from, to, is_wanted = () => true) {
