@@ -1,6 +1,8 @@
 """Figures of a window: compared with raw samples, sorted and counted by hand, and with the whole run."""
 
+import json
 import random
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.measured import MS, START, Sample, every_second, execution
 from tests.pathological.brute import Raw, check_figures, judged, parts
-from tests.reports.runs import run_of
+from tests.reports.runs import run_of, small, store_run
 from tests.tiers import examples
+from toril import cli
 from toril.errors import OptionError
 from toril.records import Stop
 from toril.reports.windows import NOT_OF_A_WINDOW, span_of, windowed
@@ -160,3 +163,26 @@ def test_the_end_of_a_stopped_run_ends_the_planned_time():
     run = run_of(every_second(range(7), times=10), "hits<1", stop=stop)
 
     assert windowed(run, (4, 7)).summary.total.rps == 15
+
+
+def test_the_command_reports_a_window_in_each_format(tmp_path, monkeypatch):
+    store_run(tmp_path / ".toril", "run", small(), "p95>250ms")
+    monkeypatch.chdir(tmp_path)
+
+    def report(*options: str) -> bytes:
+        monkeypatch.setattr(sys, "argv", ["toril", "report", "run", "--out", "out", *options])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 0, options
+        return (tmp_path / "out").read_bytes()
+
+    found = json.loads(report("--format", "json", "--from", "2s", "--to", "5500ms"))
+    assert found["summary"]["window"] == {"from_s": 2, "to_s": 6}
+    assert found["summary"]["labels"][""]["samples"] == 4 * 25
+    assert found["verdict"]["outcome"] == json.loads(report("--format", "json"))["verdict"]["outcome"]
+    assert b"from 2 s to 6 s" in report("--format", "terminal", "--from", "2s", "--to", "6s")
+    rows = report("--format", "csv", "--from", "2s", "--to", "6s").decode().splitlines()[1:]
+    assert {row.split(",")[1] for row in rows} == {"2", "3", "4", "5"}
+    page = report("--format", "html", "--from", "2s", "--to", "6s", "--page-size", "1MiB")
+    assert b'"span":[2,6]' in page
+    assert b'<script id="measured"' not in report("--format", "html", "--page-size", "10")

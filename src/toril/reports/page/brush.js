@@ -1,10 +1,10 @@
 // Chooses a window of time: by drag or touch on a chart, by keys, by the numbers in its bar, or by the page's address.
 // The address keeps window, label and theme: #window=120-240&label=checkout&theme=dark
-function address() { return new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : ""); }
+const address = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+let kept = address();
 function remember(values) {
-  const found = address();
-  for (const [name, value] of Object.entries(values)) if (value) found.set(name, value); else found.delete(name);
-  history.replaceState(history.state, "", found.size ? "#" + found : location.pathname + location.search);
+  for (const [name, value] of Object.entries(values)) if (value) kept.set(name, value); else kept.delete(name);
+  history.replaceState(history.state, "", kept.size ? "#" + kept : location.pathname + location.search);
 }
 
 let bar = null;
@@ -99,7 +99,8 @@ function brush_by_key(event, second) {
 }
 
 function follow_address() {
-  const wanted = address(), theme = wanted.get("theme"), span = (wanted.get("window") ?? "").split("-").map(Number);
+  if (location.hash && !location.hash.includes("=")) return kept.size && remember({}); // a link to a section
+  const wanted = (kept = address()), theme = wanted.get("theme"), span = (wanted.get("window") ?? "").split("-").map(Number);
   if (theme === "dark" || theme === "light") {
     root.dataset.theme = theme;
     dispatchEvent(new CustomEvent("themechange"));

@@ -205,7 +205,7 @@ function card(rule, span) {
     limit: `limit ${words.limit(threshold, unit)}` + (observed === null ? "" : ` · ${words.difference(observed - threshold, unit)}`),
     remark: rule.view === null ? measured.none : rule.logic !== "total" && measured.step > 1 ? "needs steps of 1 s: toril report --from --to" : "",
     detail: detail.join(" · "),
-    bar: observed === null || observed < 0 ? null : [observed, threshold].map((one) => rounded((100 * one) / (Math.max(observed, threshold) * 1.25), 1)),
+    bar: observed === null || observed < 0 || !(observed || threshold) ? null : [observed, threshold].map((one) => rounded((100 * one) / (Math.max(observed, threshold) * 1.25), 1)),
   };
 }
 
