@@ -137,7 +137,7 @@ def _cells(row: Row) -> list[list[str]]:
 
 def assert_equal(page: dict[str, Any], expected: dict[str, Any]) -> None:
     for name, rows in expected["tables"].items():
-        found = page["tables"][name]
+        found = page["tables"].get(name, [])
         names = 2 if name == "crossed" else 1
         if name == "errors":
             assert sorted(found) == sorted(rows)
@@ -161,7 +161,7 @@ def assert_equal(page: dict[str, Any], expected: dict[str, Any]) -> None:
 def test_the_page_shows_the_figures_of_each_window_as_the_command_does(shown, run):
     one, chance = shown(), random.Random(3)
     windows = [(20, 24), (22, 23), (0, 59), (19, 25), (55, LENGTH)]
-    windows += [(first := chance.randrange(LENGTH), chance.randrange(first, LENGTH) + 1) for _ in range(15)]
+    windows += [(first := chance.randrange(LENGTH), chance.randrange(first, LENGTH) + 1) for _ in range(7)]
 
     for first, end in windows:
         page = one.page.evaluate(SHOWN, f"#window={first}-{end}&n={chance.random()}")
@@ -174,8 +174,8 @@ def test_the_page_shows_the_figures_of_each_window_as_the_command_does(shown, ru
 
 def test_without_the_ramp_up_the_figures_are_those_of_steady_samples(shown):
     rules = ("p95>30ms for 3s", "avg-rt>1ms", "fail>1% within 10s", "hits<200 for 2s", "concurrency>20", "stdev-rt>9ms")
-    few = {"labels": ten_minutes.LABELS[:4], "locations": ten_minutes.LOCATIONS[:2], "incident": range(70, 85)}
-    run = ten_minutes.bundle(seconds=90, criteria=rules, **few)
+    labels, locations = ten_minutes.LABELS[:4], ten_minutes.LOCATIONS[:2]
+    run = ten_minutes.bundle(seconds=90, labels=labels, criteria=rules, locations=locations, incident=range(70, 85))
     one = shown(run=run)
 
     for first, end in [(50, 70), (69, 72), (20, 40), (80, 90)]:

@@ -174,7 +174,8 @@ def test_the_command_reports_a_window_in_each_format(tmp_path, monkeypatch):
         with pytest.raises(SystemExit) as ended:
             cli.main()
         assert ended.value.code == 0, options
-        return (tmp_path / "out").read_bytes()
+        written: bytes = (tmp_path / "out").read_bytes()
+        return written
 
     found = json.loads(report("--format", "json", "--from", "2s", "--to", "5500ms"))
     assert found["summary"]["window"] == {"from_s": 2, "to_s": 6}

@@ -63,7 +63,7 @@ def encoded(bundle: Bundle) -> Encoded | None:
     for step_s in STEPS:
         body = data.body(step_s, math.floor(most / LEAST_PER_PAIR))
         if body is not None:
-            text = base64.b64encode(zlib.compress(body, 9)).decode()
+            text = base64.b64encode(zlib.compress(body)).decode()
             if len(text) <= most:
                 return Encoded(text, step_s)
     return None
@@ -171,7 +171,10 @@ class _Data:
         view, whole = view_of(rule, timeline, plan), timeline.between(0, timeline.last_second or 0)
         planned = planned_seconds(plan, rule, whole, completeness.stopped_at_s)
         figures = self.bundle.summary.labels.get(label) or self.bundle.summary.total
-        of_concurrency = rule.subject == "concurrency"
+        users: list[int] = []
+        if rule.subject == "concurrency":
+            sampled, curve = set(view.seconds), view.virtual_users_curve((timeline.last_second or 0) + 1)
+            users = [count if second in sampled else 0 for second, count in enumerate(curve)]
         return {
             "place": place,
             "view": self._view(view, rule.executions, 1),
@@ -184,7 +187,7 @@ class _Data:
             "frame": rule.timeframe_s,
             "silence": counts_silence(rule),
             "planned": [[part.start, part.stop] for part in planned.parts],
-            "users": view.virtual_users_curve((timeline.last_second or 0) + 1) if of_concurrency else [],
+            "users": users,
         }
 
     @cached_property
@@ -210,7 +213,10 @@ class _Data:
     # ── columns
 
     def body(self, step_s: int, most_pairs: int) -> bytes | None:
-        """Returns header and columns, not compressed; None if there are more pairs of bucket and count than that."""
+        """Returns header and columns, not compressed.
+
+        None if there are more pairs of bucket and count than that, or sums that the page cannot hold exactly.
+        """
         parts, pairs = [], 0
         part_s = math.ceil(PART_S / step_s) * step_s
         for start in range(0, self.header["length"], part_s):
@@ -222,6 +228,8 @@ class _Data:
         columns["step_gap"] = np.diff(columns["step_gap"], prepend=0)
         described, planes = [], []
         for name, values in columns.items():
+            if values.size and not 0 <= values.min() <= values.max() < LARGEST:
+                return None
             count, data = _planes(values)
             described.append([name, values.size, count])
             planes.append(data)
@@ -288,8 +296,6 @@ class _Data:
 
 def _planes(values: Int64s) -> tuple[int, bytes]:
     """Returns the number of byte planes that the numbers need, and the planes."""
-    if values.size and not 0 <= values.min() <= values.max() < LARGEST:
-        raise ValueError(f"the page cannot hold numbers from {values.min()} to {values.max()} exactly")
     planes = (int(values.max(initial=0)).bit_length() + 7) // 8
     columns = values.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :planes]
     return planes, columns.T.tobytes()

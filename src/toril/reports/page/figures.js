@@ -132,9 +132,7 @@ function judged(rule, [from, to]) {
   if (rule.logic !== "total") return worst_window(rule, view, from, to);
   const found = pool(view, from, to), { samples } = found;
   if (!samples) return nothing;
-  let users = 0;
-  if (rule.subject === "concurrency") for (const row of rows_of(view, from, to)) users = Math.max(users, rule.users[measured.steps[row] * measured.step] ?? 0);
-  const read = reading(rule, found, users);
+  const read = reading(rule, found, Math.max(0, ...rule.users.slice(from, to)));
   if (read && rule.subject === "throughput") read[1] = planned(view, from, to);
   if (!read || !read[1]) return { ...nothing, samples };
   const interval = rule.subject === "p" && rule.percentile > 0 && rule.percentile < 100 ? found.interval(rule.percentile) : null;
