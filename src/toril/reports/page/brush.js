@@ -64,6 +64,7 @@ function brush(plot) {
   const { over } = plot.drawn;
   let begun = null;
   const at = ({ clientX }) => plot.drawn.posToVal(Math.min(over.clientWidth, Math.max(0, clientX - over.getBoundingClientRect().left)), "x");
+  over.addEventListener("mousedown", (event) => event.stopImmediatePropagation(), true); // uPlot would hide the mark
   over.addEventListener("pointerdown", (event) => { if (event.button === 0 && event.isPrimary) begun = { x: event.clientX, at: at(event) }; });
   over.addEventListener("pointermove", (event) => {
     if (!begun || (!brushing.marked && Math.abs(event.clientX - begun.x) < LEAST_DRAG)) return;
