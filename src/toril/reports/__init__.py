@@ -132,10 +132,10 @@ def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
 
     blocks = compare_blocks.page_blocks(compare(base, bundle)) if base else ()
     run = bundle.without_gaps()
-    report, found = (
-        report_of(run, charts=charts_of(run, base and base.without_gaps()), compared=blocks),
-        measured.encoded(run),
-    )
+    found = measured.encoded(run)
+    if bundle.span is not None and found is None:
+        raise OptionError("The page has no room for windows. Use a larger --page-size.", code="no-window")
+    report = report_of(run, charts=charts_of(run, base and base.without_gaps()), compared=blocks)
     return html.render(report, found.text if found else "", bundle.span)
 
 

@@ -36,9 +36,9 @@ from toril.timeline import SUMS, Slice
 from toril.verdict.evidence import planned_seconds, view_of
 from toril.verdict.windows import counts_silence, kind_of
 
-STEPS = (1, 2, 5, 10, 15, 30, 60, 300, 900)
+STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 900)
 PART_S = 60  # seconds to read at once
-LEAST_PER_PAIR = 0.4  # bytes of text for a bucket and its count; such steps are not even tried
+LEAST_PER_PAIR = 0.75  # bytes of text for a bucket and its count; such steps are not even tried
 BUCKET_SHIFT = 18  # bits of a bucket's number
 MOST_KINDS = 20  # of a label's errors
 LARGEST = 1 << 53  # exact in the numbers of the page
@@ -59,13 +59,15 @@ def encoded(bundle: Bundle) -> Encoded | None:
     found = measured(bundle)
     if found is None or bundle.measured != bundle.summary.total.samples:
         return None
-    data, most = _Data(bundle, found), bundle.plan.page_bytes
+    data, most, least = _Data(bundle, found), bundle.plan.page_bytes, 0.0
     for step_s in STEPS:
-        body = data.body(step_s, math.floor(most / LEAST_PER_PAIR))
-        if body is not None:
-            text = base64.b64encode(zlib.compress(body)).decode()
-            if len(text) <= most:
-                return Encoded(text, step_s)
+        if least > most * step_s:  # a step of n seconds needs at least 1/n of the size
+            continue
+        body, pairs = data.body(step_s, math.floor(most / LEAST_PER_PAIR))
+        text = base64.b64encode(zlib.compress(body)).decode()
+        if body and len(text) <= most:
+            return Encoded(text, step_s)
+        least = step_s * max(len(text), pairs * LEAST_PER_PAIR)
     return None
 
 
@@ -212,30 +214,31 @@ class _Data:
 
     # ── columns
 
-    def body(self, step_s: int, most_pairs: int) -> bytes | None:
-        """Returns header and columns, not compressed.
+    def body(self, step_s: int, most_pairs: int) -> tuple[bytes, float]:
+        """Returns header and columns, not compressed, and the number of pairs of bucket and count.
 
-        None if there are more pairs of bucket and count than that, or sums that the page cannot hold exactly.
+        Nothing if there are more pairs than that (their number is then extrapolated), or sums that the page cannot
+        hold exactly.
         """
-        parts, pairs = [], 0
+        parts, pairs, length = [], 0, self.header["length"]
         part_s = math.ceil(PART_S / step_s) * step_s
-        for start in range(0, self.header["length"], part_s):
+        for start in range(0, length, part_s):
             parts.append(self._part(start, start + part_s, step_s))
             pairs += parts[-1]["gap"].size
             if pairs > most_pairs:
-                return None
+                return b"", pairs * length / min(length, start + part_s)
         columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         columns["step_gap"] = np.diff(columns["step_gap"], prepend=0)
         described, planes = [], []
         for name, values in columns.items():
             if values.size and not 0 <= values.min() <= values.max() < LARGEST:
-                return None
+                return b"", 0
             count, data = _planes(values)
             described.append([name, values.size, count])
             planes.append(data)
         header = self.header | {"step": step_s, "columns": described}
         shown = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
-        return b"".join([len(shown).to_bytes(4, "little"), shown, *planes])
+        return b"".join([len(shown).to_bytes(4, "little"), shown, *planes]), pairs
 
     def _part(self, start: int, end: int, step_s: int) -> dict[str, Int64s]:
         """Returns the columns of the seconds from `start` to before `end`."""

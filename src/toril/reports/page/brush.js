@@ -18,7 +18,7 @@ function window_bar() {
   bar.element = make("div", { class: "window", role: "group", "aria-label": "Window of time" },
     make("label", { for: "window-from" }, "From"), bar.from, make("label", { for: "window-to" }, "to"), bar.to, "s", zoom, whole, bar.said);
   const hint = document.getElementById("chart-keys"), keys_of_zoom = /Drag to zoom.*?zoom out\./;
-  hint.textContent = hint.textContent.replace(keys_of_zoom, "Drag to choose a window, or press Shift with ← or → and then Enter; Escape returns to the whole run.");
+  if (hint) hint.textContent = hint.textContent.replace(keys_of_zoom, "Drag to choose a window, or press Shift with ← or → and then Enter; Escape returns to the whole run.");
   document.querySelector('[data-charts="course"]').closest("section").before(bar.element);
 }
 
