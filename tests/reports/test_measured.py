@@ -10,6 +10,7 @@ import pytest
 
 from tests.measured import MS, Sample, every_second
 from tests.reports.runs import run_of
+from toril.errors import OptionError
 from toril.reports import Bundle, render
 from toril.reports.measured import Encoded, encoded
 
@@ -44,6 +45,9 @@ def test_a_page_holds_the_measurements_only_if_the_run_has_windows(run):
     assert b'<script id="measured"' in render("html", run)
     assert b'<script id="measured"' not in render("html", replace(run, completeness=None))
     assert encoded(replace(run, timeline=None)) is None
+    with pytest.raises(OptionError) as refused:
+        render("html", replace(limited(run, 10), span=(2, 4)))
+    assert refused.value.code == "no-window"
 
 
 def test_labels_without_charts_share_a_series_and_have_no_figures_of_their_own():
