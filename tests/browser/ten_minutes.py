@@ -73,7 +73,7 @@ def bundle(
     )
     summary = summarise(planned, timeline, completeness, START)
     verdict = judge(planned, timeline, completeness, summary)
-    return Bundle(plan=planned, summary=summary, verdict=verdict, timeline=timeline)
+    return Bundle(plan=planned, summary=summary, verdict=verdict, timeline=timeline, completeness=completeness)
 
 
 def timeline_of(

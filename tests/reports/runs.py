@@ -30,7 +30,7 @@ def judged(timeline: Timeline, plan: Plan, **circumstances: Any) -> Bundle:
     completeness = Completeness(**known | {"exits": counted(known["exits"], timeline)})
     summary = summarise(plan, timeline, completeness, START)
     verdict = judge(plan, timeline, completeness, summary)
-    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline)
+    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline, completeness=completeness)
 
 
 def run_of(

@@ -26,6 +26,7 @@ from toril.reports import (
     terminal,
 )
 from toril.reports.screen import Output, emit
+from toril.reports.windows import at_window, with_page_size
 from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
@@ -45,10 +46,24 @@ def report(
     if_there: Annotated[
         bool, typer.Option("--if-there", help="Succeed without a report if the run does not exist.")
     ] = False,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="Start of a window since the start of the load, e.g. 2m.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="End of the window, e.g. 4m30s. Default: end of the run.")
+    ] = None,
+    page_size: Annotated[
+        str | None,
+        typer.Option("--page-size", help="Limit of the data for windows in a page, e.g. 10MiB. Default: the suite's."),
+    ] = None,
 ) -> None:
     """Print or write a report of RUN; the exit code is 0 for every verdict.
 
-    Example: toril report latest --format html --out report.html
+    With --from or --to, tables and criteria have the figures of that window;
+    outcomes stay those of the run. A page has all figures and opens with that
+    window.
+
+    Example: toril report latest --from 2m --to 4m
     """
     check(format, table=table, onto_terminal=out is None and sys.stdout.isatty())
     try:
@@ -58,7 +73,11 @@ def report(
             raise
         typer.echo(f"nothing to report: {nothing}", err=True)
         return
-    bundle = stored.judged(*found, SystemClock().now(), measurements=FORMATS[format].timeline)
+    measurements = FORMATS[format].timeline or from_ is not None or to is not None
+    bundle = stored.judged(*found, SystemClock().now(), measurements=measurements)
+    if page_size is not None:
+        bundle = with_page_size(bundle, page_size)
+    bundle = at_window(bundle, from_, to, format)
     if format == "terminal" and out is None:
         show(bundle)
     else:

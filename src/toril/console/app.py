@@ -31,6 +31,7 @@ PAGES = (
     "home",
     "locations",
     "me",
+    "measured",
     "run",
     "run_actions",
     "run_files",

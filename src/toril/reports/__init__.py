@@ -126,14 +126,18 @@ def show(bundle: Bundle) -> None:
 
 def _page(bundle: Bundle, base: Bundle | None = None) -> bytes:
     """Returns the page of a run; with `base`, it compares the run and draws base's lines behind the charts."""
-    from toril.reports import compare_blocks, html
+    from toril.reports import compare_blocks, html, measured
     from toril.reports.charts import charts_of
     from toril.reports.comparison import compare
     from toril.reports.run_blocks import report_of
 
     blocks = compare_blocks.page_blocks(compare(base, bundle)) if base else ()
     run = bundle.without_gaps()
-    return html.render(report_of(run, charts=charts_of(run, base and base.without_gaps()), compared=blocks))
+    found = measured.encoded(run)
+    if bundle.span is not None and found is None:
+        raise OptionError("The page has no room for windows. Use a larger --page-size.", code="no-window")
+    report = report_of(run, charts=charts_of(run, base and base.without_gaps()), compared=blocks)
+    return html.render(report, found.text if found else "", bundle.span)
 
 
 def compared(name: ComparedFormat, base: Bundle, head: Bundle) -> bytes:

@@ -35,6 +35,7 @@ REASONS: Mapping[str, str] = {  # by code; for all others, the code itself is pl
 MISSING = "–"
 
 About = Literal["run", "load", "generators", "criteria", "cases", "comparison"]
+Part = tuple[str, str | None, str | None]  # label, location and execution
 Tone = Literal["", "dim", "some", "bad", "differs"]
 
 
@@ -189,6 +190,7 @@ class Row:
     weight: int = 0  # rows with the lowest weights stay if space is short; a group shares one weight
     is_total: bool = False
     is_judged: bool = False
+    part: Part | None = None  # of its figures
     check: Check | None = None
 
 

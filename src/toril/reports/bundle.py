@@ -34,6 +34,7 @@ class Bundle:
     pictures: Mapping[str, bytes] = field(default_factory=dict)  # by path in the run's folder
     evidence: Exchanges | None = None  # None: not kept, or not read
     completeness: Completeness | None = None  # beside a timeline: what its windows need
+    span: tuple[int, int] | None = None  # a window of seconds, its end exclusive; None: the whole run
 
     @property
     def outcome(self) -> str:

@@ -34,8 +34,8 @@ from toril.reports.blocks import (
 NOTHING_ELSE = "base-uri 'none'; form-action 'none'"
 STYLES = ("base.css", "verdict.css", "charts.css", "tables.css", "media.css")
 SCRIPTS = (
-    *("core.js", "marks.js", "plot.js", "legend.js", "keys.js", "paint.js", "labels.js", "tables.js", "evidence.js"),
-    "main.js",
+    *("core.js", "words.js", "measured.js", "figures.js", "marks.js", "plot.js", "legend.js", "keys.js", "paint.js"),
+    *("labels.js", "tables.js", "evidence.js", "brush.js", "main.js"),
 )
 THEME = "theme.js"  # the button of a page on its own; the console has another one
 NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "changes": [], "label": 0} | {
@@ -85,8 +85,11 @@ def fragment(report: Report, *, hero: bool = True, files: str = "") -> Fragment:
     )
 
 
-def render(report: Report) -> bytes:
-    """Returns the page. Its policy allows style and scripts by hash and blocks everything else."""
+def render(report: Report, measurements: str = "", span: tuple[int, int] | None = None) -> bytes:
+    """Returns the page. Its policy allows style and scripts by hash and blocks everything else.
+
+    `measurements`: the text of `reports.measured`, for windows; `span`: the window that the page opens with.
+    """
     style = "\n".join([_asset("assets", "uPlot.min.css"), *(_asset("page", name) for name in STYLES)])
     own = "\n".join(_asset("page", name) for name in (*SCRIPTS, THEME))
     scripts = [_asset("assets", "uPlot.iife.min.js"), f'"use strict";\n(() => {{\n{own}\n}})();']
@@ -96,7 +99,8 @@ def render(report: Report) -> bytes:
         policy=f"default-src 'none'; {images}style-src {_hash(style)}; script-src {allowed}; {NOTHING_ELSE}",
         style=Markup(style),  # noqa: S704 - files of toril and uPlot
         scripts=[Markup(script) for script in scripts],  # noqa: S704
-        data=chart_data(report.blocks),
+        data=chart_data(report.blocks) | ({"span": span} if span else {}),
+        measurements=measurements,
         names=NAMES,
         **_model(report),
     )

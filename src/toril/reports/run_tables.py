@@ -8,7 +8,7 @@ from typing import Literal
 from toril import text
 from toril.records import Case, ComparedArm, ComparedMetric, Share
 from toril.records.summary import Capacity, CapacityStage, Generator, LabelFigures
-from toril.reports.blocks import MISSING, Cell, Check, Column, Row, Table, Tone, severity_of
+from toril.reports.blocks import MISSING, Cell, Check, Column, Part, Row, Table, Tone, severity_of
 from toril.reports.bundle import Bundle
 from toril.reports.labels import distinct, judged_labels, notable
 from toril.summary.build import TRANSACTION
@@ -65,13 +65,14 @@ def figure_tables(bundle: Bundle) -> Iterator[Table]:
     weights = {"": -1} | {name: place for place, name in enumerate(chosen)}
     shown = {"": summary.total} | {name: figures for name, figures in summary.labels.items() if name in weights}
     left_out = sum(map(bool, summary.labels)) - len(chosen)
-    rows = _figure_rows(shown, weights, judged)
+    rows = _figure_rows(shown, weights, judged, _of_label)
     yield _figure_table("label", "Labels", about, rows, left_out=left_out)
     for noun, parts in (("location", summary.locations), ("execution", summary.executions)):
         if len(parts) > 1:
             busiest = sorted(parts, key=lambda name: -parts[name].total.samples)
             totals = {name: part.total for name, part in parts.items()}
-            rows = _figure_rows(totals, {name: place for place, name in enumerate(busiest)})
+            weights = {name: place for place, name in enumerate(busiest)}
+            rows = _figure_rows(totals, weights, (), _of_location if noun == "location" else _of_execution)
             yield _figure_table(noun, f"{noun.capitalize()}s", about, rows, page_only=noun == "execution")
     if len(summary.locations) > 1:
         rows = tuple(_crossed_rows(bundle, judged))
@@ -83,6 +84,9 @@ def figure_tables(bundle: Bundle) -> Iterator[Table]:
 def window_of(bundle: Bundle) -> str:
     """Returns the part of the run that the figures cover."""
     window = bundle.summary.window
+    if bundle.span is not None:
+        part = "steady part of the window" if bundle.plan.ramp_up_exclude else "window"
+        return f"{part}, from {text.number(bundle.span[0])} s to {text.number(bundle.span[1])} s"
     if not bundle.plan.ramp_up_exclude or window is None:
         return "whole run"
     first, last = (text.number(round(at, 1)) for at in (window.from_s, window.to_s))
@@ -110,15 +114,28 @@ def _figure_table(
     )  # fmt: skip
 
 
+def _of_label(name: str) -> Part:
+    return name, None, None
+
+
+def _of_location(name: str) -> Part:
+    return "", name, None
+
+
+def _of_execution(name: str) -> Part:
+    return "", None, name
+
+
 def _figure_rows(
-    parts: Mapping[str, LabelFigures], weights: Mapping[str, int], judged: Sequence[str] = ()
+    parts: Mapping[str, LabelFigures], weights: Mapping[str, int], judged: Sequence[str], part_of: Callable[[str], Part]
 ) -> tuple[Row, ...]:
     rows = []
     for key, name in distinct(parts).items():
         row, full = _figure_row(parts[key], name), plain(key, LONGEST_WHOLE)
         weight = weights.get(key, 0)
         in_full = full if key and full != name else ""
-        rows.append(replace(row, in_full=in_full, weight=weight, is_total=weight < 0, is_judged=key in judged))
+        row = replace(row, in_full=in_full, weight=weight, part=part_of(key))
+        rows.append(replace(row, is_total=weight < 0, is_judged=key in judged))
     return tuple(rows)
 
 
@@ -157,7 +174,8 @@ def _crossed_rows(bundle: Bundle, judged: Sequence[str]) -> Iterator[Row]:
     for label, name in distinct(name for name in summary.labels if name in chosen).items():
         for location, part in summary.locations.items():
             if label in part.labels:
-                yield _figure_row(part.labels[label], name, plain(location, 60) or MISSING)
+                row = _figure_row(part.labels[label], name, plain(location, 60) or MISSING)
+                yield replace(row, part=(label, location, None))
 
 
 # ── Errors, generators ────────────────────────────────────────────────────────────────────────────────────────────────

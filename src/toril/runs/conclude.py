@@ -135,7 +135,9 @@ def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
         summary = replace(summary, capacity={search.execution.name: search.result() for search in searches})
     summary = replace(summary, standouts=stand_outs(carried_out, summary, timeline))
     verdict = judge(carried_out, timeline, completeness, summary, metrics=metrics).masked()
-    return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
+    return Bundle(
+        plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics, completeness=completeness
+    )
 
 
 def with_pictures(store: Store, bundle: Bundle) -> Bundle:

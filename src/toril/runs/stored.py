@@ -55,9 +55,10 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
         if state == "without owner":
             raise StoreError(f"run {run_id} may not be over yet; {_unowned(run_id)}", code="run-not-over")
         return judge_again(store, run_id)
-    timeline = collect(store, run_id)[0].timeline if measurements else None
-    metrics = stored_metrics(store, plan)
-    bundle = Bundle(plan=judged_plan(plan), summary=summary, verdict=verdict, timeline=timeline, metrics=metrics)
+    bundle = Bundle(plan=judged_plan(plan), summary=summary, verdict=verdict, metrics=stored_metrics(store, plan))
+    if measurements:
+        fold, completeness = collect(store, run_id)
+        bundle = replace(bundle, timeline=fold.timeline, completeness=completeness)
     bundle = with_evidence(bundle, lambda: find_record(store, Exchanges, run_key(run_id, "evidence.json")))
     return with_cost(store, with_pictures(store, bundle))
 

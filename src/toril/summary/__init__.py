@@ -1,7 +1,7 @@
 """Builds the summary of a run, `toril.summary/1`, from the merged timeline."""
 
-from toril.summary.build import PERCENTILES, summarise, tests_of
-from toril.summary.completeness import Completeness, judged_window, lasted_s, planned_s
+from toril.summary.build import PERCENTILES, figures_between, summarise, tests_of
+from toril.summary.completeness import Completeness, judged_window, lasted_s, planned_s, planned_spans
 from toril.summary.generators import (
     LIMITS,
     OTHERS,

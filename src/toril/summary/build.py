@@ -77,6 +77,26 @@ def summarise(plan: Plan, timeline: Timeline, completeness: Completeness, starte
     )
 
 
+def figures_between(
+    summary: Summary, plan: Plan, timeline: Timeline, completeness: Completeness, first: int, last: int
+) -> Summary:
+    """Returns the summary with the figures of the seconds `first` to `last`, both inclusive.
+
+    Rates are divided by the planned time in these seconds. Loads and generators stay those of the run.
+    """
+    plan, within = queued_plan(plan, completeness), (float(first), last + 1.0)
+    builder = _Builder(plan, timeline.between(first, last), completeness, within)
+    return replace(
+        summary,
+        window=Window(from_s=within[0], to_s=within[1]),
+        labels=builder.everything(),
+        executions={name: PartFigures(labels=builder.labels(execution=name)) for name in summary.executions},
+        locations={name: PartFigures(labels=builder.labels(location=name)) for name in summary.locations},
+        series=tuple(one for one in summary.series if first <= one.second <= last),
+        first_failures=tuple(one for one in summary.first_failures if first <= one.at_s < last + 1),
+    )
+
+
 def _first_failures(completeness: Completeness) -> Iterator[FirstFailure]:
     """Yields the first failures that workers kept, in the order of their times."""
     kept = [(worker, exit.attempt, one) for worker, exit in completeness.exits.items() for one in exit.kept]
@@ -126,8 +146,14 @@ def tests_of(cases: Sequence[Case]) -> TestResults:
 class _Builder:
     """The figures of labels in the judged window."""
 
-    def __init__(self, plan: Plan, timeline: Timeline, completeness: Completeness) -> None:
-        self._plan, self._timeline, self._completeness = plan, timeline, completeness
+    def __init__(
+        self,
+        plan: Plan,
+        timeline: Timeline,
+        completeness: Completeness,
+        within: tuple[float, float] | None = None,
+    ) -> None:
+        self._plan, self._timeline, self._completeness, self._within = plan, timeline, completeness, within
         self._planned_s: dict[tuple[str | None, frozenset[str]], float] = {}
         self._steady = True if plan.ramp_up_exclude else None
         self._whole = self._part(None, None)
@@ -181,7 +207,8 @@ class _Builder:
         key = execution, senders
         if key not in self._planned_s:
             executions = () if execution is None else (execution,)
-            self._planned_s[key] = planned_s(self._plan, self._timeline, self._completeness, executions, label)
+            known = self._plan, self._timeline, self._completeness
+            self._planned_s[key] = planned_s(*known, executions, label, self._within)
         return self._planned_s[key]
 
     def _figures(self, view: Slice, stats: Stats, seconds: float) -> LabelFigures:

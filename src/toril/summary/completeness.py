@@ -99,9 +99,26 @@ def lasted_s(plan: Plan, timeline: Timeline, completeness: Completeness) -> floa
 
 
 def planned_s(
-    plan: Plan, timeline: Timeline, completeness: Completeness, executions: Collection[str] = (), label: str = ""
+    plan: Plan,
+    timeline: Timeline,
+    completeness: Completeness,
+    executions: Collection[str] = (),
+    label: str = "",
+    within: tuple[float, float] | None = None,
 ) -> float:
-    """Returns the planned time of a label's requests in seconds, by which rates are divided.
+    """Returns the length of `planned_spans` in seconds, by which rates are divided.
+
+    `within`: only the part inside this span counts, whatever seconds `Timeline.between` cut.
+    """
+    known, (low, high) = timeline if within is None else timeline.whole, within or (0.0, math.inf)
+    spans = planned_spans(plan, known, completeness, executions, label)
+    return sum((max(0.0, min(end_s, high) - max(start_s, low)) for start_s, end_s in spans), 0.0)
+
+
+def planned_spans(
+    plan: Plan, timeline: Timeline, completeness: Completeness, executions: Collection[str] = (), label: str = ""
+) -> list[tuple[float, float]]:
+    """Returns the planned time of a label's requests.
 
     This is the time of the executions that send the label (of the given ones, or of all), to their planned end or a
     stop. Without a planned end, the last sample is the end. Time without a planned execution does not count. With
@@ -115,7 +132,7 @@ def planned_s(
         if completeness.stopped_at_s is not None:
             end_s = min(end_s, completeness.stopped_at_s)
         spans.append((start_s, end_s))
-    return sum((end_s - start_s for start_s, end_s in united(spans)), 0.0)
+    return united(spans)
 
 
 def judged_window(plan: Plan, duration_s: float, executions: Collection[str] = ()) -> tuple[float, float]:

@@ -122,6 +122,28 @@ class Outcomes:
             known = self._others.setdefault(row, {})
             known[code] = known.get(code, 0) + count
 
+    @property
+    def names(self) -> tuple[Outcome, ...]:
+        """All outcomes by their numbers."""
+        return tuple(self._code_of)
+
+    def pairs(self, rows: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+        """Returns the rows' outcomes as positions in `rows` (unordered), numbers of outcomes, and counts."""
+        positions = np.flatnonzero(rows < self._first.size)
+        positions = positions[self._first[rows[positions]] >= 0]
+        first = rows[positions]
+        others = [
+            (position, code, count)
+            for position, row in enumerate(rows.tolist() if self._others else ())
+            for code, count in self._others.get(row, {}).items()
+        ]
+        more = np.array(others, np.int64).reshape(-1, 3).T
+        return (
+            np.concatenate([positions, more[0]]),
+            np.concatenate([self._first[first].astype(np.int64), more[1]]),
+            np.concatenate([self._times[first], more[2]]),
+        )
+
     def of(self, rows: Int64s) -> Counter[Outcome]:
         """Returns the sum of the outcomes of several rows."""
         rows = rows[rows < self._first.size]

@@ -69,6 +69,7 @@ class Timeline:
         self._executions_with_users: set[str] = set()
         self._slices: dict[Selection, Slice] = {}
         self.between_s: tuple[int, int] | None = None  # first and last second of slices; None: all
+        self._whole: Timeline | None = None  # the timeline that `between` cut
         self.worst: Worst | None = None  # unanswered requests that slices count too
 
     def add(self, interval: Interval) -> None:
@@ -105,7 +106,7 @@ class Timeline:
         """Returns a read-only copy of the measurements so far, cut to these seconds (inclusive)."""
         self._merge()
         found = copy(self)
-        found._slices, found.between_s = {}, (first, last)
+        found._slices, found.between_s, found._whole = {}, (first, last), self.whole
         return found
 
     def at_worst(self, worst: Worst) -> "Timeline":
@@ -114,6 +115,11 @@ class Timeline:
         found = copy(self)
         found._slices, found.worst = {}, worst
         return found
+
+    @property
+    def whole(self) -> "Timeline":
+        """The timeline that `between` cut; itself if it is whole."""
+        return self._whole or self
 
     @property
     def cut_at_s(self) -> float:
@@ -348,21 +354,29 @@ class Slice:
         curve: list[int] = users.curve(seconds, self._selection.location, self.executions, last).tolist()
         return curve
 
+    @property
+    def series(self) -> tuple[Int64s, Int64s]:
+        """The numbers of its series in `SampleTable`: of successful samples, and of failed ones."""
+        self._find_series()
+        return self._good, self._failed
+
+    @property
+    def unfinished_by_second(self) -> Counter[int]:
+        """The unfinished requests by the second in which the load ended."""
+        found: Counter[int] = Counter()
+        if self.kind not in WITHOUT_REQUESTS:  # unfinished requests count as steady and as not steady
+            for place, requests in self._timeline.unfinished(self.label):
+                if self._has(place):
+                    found.update(requests.by_second)
+        return found
+
     def _stats(self, first: int | None, last: int | None) -> Stats:
         self._find_series()
         table, worst = self._timeline.table, self._timeline.worst
         *_, good = table.rows.places(self._good, first, last)
         *_, failed = table.rows.places(self._failed, first, last)
         low, high = -math.inf if first is None else first, math.inf if last is None else last
-        unfinished = 0
-        if self.kind not in WITHOUT_REQUESTS:  # unfinished requests count as steady and as not steady
-            unfinished = sum(
-                count
-                for place, requests in self._timeline.unfinished(self.label)
-                if self._has(place)
-                for second, count in requests.by_second.items()
-                if low <= second <= high
-            )
+        unfinished = sum(count for second, count in self.unfinished_by_second.items() if low <= second <= high)
         if worst is None:
             return Stats(table, good, failed, unfinished)
         unanswered = sum(n for execution, n in self._unanswered(worst) if low <= worst.at_s[execution] <= high)

@@ -105,6 +105,7 @@ class Evidence:
     completeness: Completeness = field(default_factory=lambda: Completeness(planned=()))
     metrics: ServerMetrics | None = None  # None: CloudWatch was not queried
     capacity: Mapping[str, Capacity] = field(default_factory=dict)  # by execution
+    within: tuple[float, float] | None = None  # a part of the run, for its figures alone
 
     @property
     def ended_by_criterion(self) -> bool:

@@ -79,7 +79,8 @@ class _JudgedSamples:
 
     def _planned_s(self) -> float:
         evidence, executions = self.evidence, self.criterion.executions
-        return planned_s(evidence.plan, evidence.timeline, evidence.completeness, executions, self.view.label)
+        known = evidence.plan, evidence.timeline, evidence.completeness
+        return planned_s(*known, executions, self.view.label, evidence.within)
 
     def on_the_whole(self, total: Stats) -> CriterionResult:
         """Returns the result of the whole run."""

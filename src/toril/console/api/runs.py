@@ -240,15 +240,19 @@ def get_report(
     table: Annotated[
         str, Query(json_schema_extra={"enum": [*TABLES]}, description="Of `csv` and `parquet`.")
     ] = "cells",
+    from_: Annotated[str | None, Query(alias="from", description="Start of a window, such as `2m`.")] = None,
+    to: Annotated[str | None, Query(description="End of a window, such as `4m30s`.")] = None,
 ) -> Response:
-    """Returns a report of a judged run in any format of `toril report`, as a file."""
+    """Returns a report of a judged run, or of a window, in any format of `toril report`, as a file."""
+    from toril.reports.windows import at_window
     from toril.runs import stored
 
     check(format, table=table)
     store = store_of(request)
     run_id = run_in(store, run_id, HERE)
-    bundle = stored.judged(store, run_id, clock_of(request).now(), measurements=FORMATS[format].timeline)
-    report = pieces(format, bundle, table)
+    measurements = FORMATS[format].timeline or from_ is not None or to is not None
+    bundle = stored.judged(store, run_id, clock_of(request).now(), measurements=measurements)
+    report = pieces(format, at_window(bundle, from_, to, format), table)
     first = next(report, b"")  # an error is answered as a problem, before the answer begins
     name = f"{run_id}.{FORMATS[format].extension}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
 from toril import text
@@ -82,11 +82,21 @@ def charts(request: Request, person: Viewer, run_id: str) -> Response:
 
 
 @router.get("/runs/{run_id}/report")
-def report(request: Request, person: Viewer, run_id: str, format: str = "json", table: str = "cells") -> Response:
-    """The report of a run in a format, as a file."""
-    known = FORMATS.get(format)
-    bundle = _bundle(request, run_id, measurements=known is not None and known.timeline)
-    data = render(format, bundle, table)
+def report(
+    request: Request,
+    person: Viewer,
+    run_id: str,
+    format: str = "json",
+    table: str = "cells",
+    from_: Annotated[str | None, Query(alias="from")] = None,
+    to: str | None = None,
+) -> Response:
+    """The report of a run, or of a window such as `?from=2m&to=4m`, in a format, as a file."""
+    from toril.reports.windows import at_window
+
+    known, windowed = FORMATS.get(format), from_ is not None or to is not None
+    bundle = _bundle(request, run_id, measurements=windowed or (known is not None and known.timeline))
+    data = render(format, at_window(bundle, from_, to, format), table)
     return download(request, data, f"{run_id}.{FORMATS[format].extension}")
 
 

@@ -74,14 +74,15 @@ def row_batches(timeline: Timeline, key_of: Callable[[str, Series], Key | None])
     seconds = timeline.last_second
     if not chosen or seconds is None:
         return
+    begin, last = timeline.between_s or (0, seconds)
     keys = sorted({key for _, _, key in chosen})
     place_of = {key: place for place, key in enumerate(keys)}
     numbers = np.array([number for number, _, _ in chosen], np.int64)
     good = np.array([ok for _, ok, _ in chosen], np.bool_)
     keys_of = np.array([place_of[key] for _, _, key in chosen], np.int64)
     step = max(1, PLACES_AT_ONCE // numbers.size)
-    for first in range(0, seconds + 1, step):
-        which, second, entries = timeline.table.rows.places(numbers, first, first + step - 1)
+    for first in range(begin, last + 1, step):
+        which, second, entries = timeline.table.rows.places(numbers, first, min(first + step - 1, last))
         order = np.lexsort((good[which], keys_of[which], second))
         which, second, entries = which[order], second[order], entries[order]
         key, ok = keys_of[which], good[which]

@@ -43,6 +43,9 @@ function clock(seconds) {
 
 const percentile = (nines) => nines === 0 ? "min" : Number((100 - 100 / 10 ** nines).toPrecision(Math.max(2, Math.floor(nines) + 2))) + " %";
 
+// The chosen window in seconds, and the one that is being marked; null: the whole run.
+const brushing = { possible: document.getElementById("measured") !== null && "DecompressionStream" in window, span: null, marked: null };
+
 const live = document.getElementById("live");
 function announce(text) { live.textContent = text; }
 

@@ -6,6 +6,7 @@ function keys(plot) {
     const { drawn, own } = plot;
     const page_of = Math.max(1, Math.round(own.length / 20));
     const move = { ArrowLeft: -1, ArrowRight: 1, PageUp: -page_of, PageDown: page_of, Home: -Infinity, End: Infinity }[event.key];
+    if (brushing.possible && !plot.chart.nines && move === undefined) brush_by_key(event);
     if (event.key === "Escape") {
       for (const other of together(plot)) {
         other.drawn.setScale("x", { min: other.own[0], max: other.own[other.own.length - 1] });
@@ -23,6 +24,7 @@ function keys(plot) {
     const next = Math.min(final, Math.max(first, now + move));
     for (const other of together(plot)) other.drawn.setCursor({ left: other.drawn.valToPos(own[next], "x"), top: 10 }, true, false);
     announce(description(plot, next));
+    if (brushing.possible && !plot.chart.nines) brush_by_key(event, own[next]);
   });
 }
 

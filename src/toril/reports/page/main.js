@@ -4,5 +4,6 @@ for (const name of ["course", "generators", "server"]) {
   if (place) place_charts(place, page[name]);
 }
 labels();
+windows();
 document.querySelectorAll("table.sortable").forEach((table) => { sortable(table); filterable(table); });
 repaint();

@@ -14,6 +14,10 @@ function shades(plot, chart) {
     fill(0, page.steady[0], "shade");
     fill(page.steady[1], page.seconds + 1e6, "shade");
   }
+  if (brushing.span) {
+    fill(-1e6, brushing.span[0], "outside");
+    fill(brushing.span[1], page.seconds + 1e6, "outside");
+  }
   for (const breach of page.breaches) fill(breach.from, breach.to, "breach");
   for (const change of page.changes || []) changed(plot, at(change.at), change.text);
   ctx.restore();

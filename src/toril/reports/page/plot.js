@@ -65,13 +65,13 @@ function options(plot) {
   const axis = { stroke: () => colour("dim"), grid, ticks: { ...grid, size: 5 }, font: FONT };
   const scale = range(chart, columns);
   const bands = chart.lines.flatMap((line, place) => (line.look === "band" ? [{ series: [place + 1, place + 2], fill: () => colour("band") }] : []));
-  const last = own[own.length - 1];
+  const last = own[own.length - 1], brushed = brushing.possible && !chart.nines;
   return {
     width: plot.box.clientWidth || 300,
     height: height(),
     legend: { show: false },
     bands,
-    cursor: { y: false, points: { size: 7 }, drag: { x: true, y: false, setScale: true }, ...(chart.nines ? {} : { sync: { key: "run", scales: ["x", null] } }) },
+    cursor: { y: false, points: { size: 7 }, drag: { x: !brushed, y: false, setScale: true }, ...(chart.nines ? {} : { sync: { key: "run", scales: ["x", null] } }) },
     scales: { x: { time: false, range: (_, low, high) => page.live ? recent() : (plot.own.length === 1 ? [last - 1, last + 1] : [low, high]) }, y: scale },
     axes: [
       chart.nines
@@ -119,6 +119,7 @@ function draw(plot) {
   plot.drawn = new uPlot(options(plot), [plot.own, ...plot.columns], plot.box);
   plots.push(plot);
   keys(plot);
+  if (brushing.possible && !plot.chart.nines) brush(plot);
 }
 
 function place_charts(element, charts) {

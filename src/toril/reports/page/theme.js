@@ -12,7 +12,7 @@ function show_theme() {
   dispatchEvent(new CustomEvent("themechange"));
 }
 
-const stored = stored_theme();
+const stored = address().get("theme") ?? stored_theme();
 if (stored === "light" || stored === "dark") root.dataset.theme = stored;
 toggle.hidden = false;
 toggle.addEventListener("click", () => {
