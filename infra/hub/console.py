@@ -300,6 +300,8 @@ def _variables(
     }
     if settings.issuer and settings.issuer.confidential:
         values["client_secret_parameter"] = names.console_parameter("client-secret")
+    own = {} if settings.issuer is None else settings.issuer.model_dump(include={"login_client_id", "audience"})
+    values |= {name: value for name, value in own.items() if value}
     return {
         VARIABLES[name]: pulumi.Output.from_input(value).apply(partial(encoded, name)) for name, value in values.items()
     }

@@ -36,6 +36,16 @@ class Issuer(Setting):
         default=False,
         description="The client has a secret. Put it into the SSM parameter `/toril/main/console/client-secret`.",
     )
+    login_client_id: str | None = Field(
+        default=None,
+        pattern=r"^[\x21-\x7e]{1,256}$",
+        description="Id of a public client for `toril login`, beside a client with a secret. Default: `clientId`.",
+    )
+    audience: str | None = Field(
+        default=None,
+        pattern=r"^[\x21-\x7e]{1,256}$",
+        description="Audience of the access tokens that the API takes. Default: the console's address.",
+    )
     groups_claim: str = Field(
         default=USUAL_CLAIM, pattern=r"^[\x21-\x7e]{1,128}$", description="Claim with a person's groups."
     )

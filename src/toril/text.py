@@ -193,6 +193,18 @@ def span(seconds: float) -> str:
     return " ".join(f"{value} {unit}" for value, unit in parts if value)
 
 
+def age(seconds: float) -> str:
+    """Returns how long ago something was, in one unit.
+
+    >>> age(30), age(3_700), age(12 * 86_400 + 5)
+    ('just now', '1 hour ago', '12 days ago')
+    """
+    for length_s, noun in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= length_s:
+            return f"{plural(int(seconds // length_s), noun)} ago"
+    return "just now"
+
+
 def quantity(value: float | None, unit: str, resolution_us: float = 1) -> str:
     """Returns an observed value or limit in the unit of its criterion."""
     if value is None:
@@ -268,32 +280,61 @@ def difference(value: float | None, unit: str, resolution_us: float = 1) -> str:
 
     >>> [difference(v, "us") for v in (3200, -41_234, 0, None)]
     ['+3.20 ms', '−41.2 ms', '±0', '–']
-    >>> [difference(0.5, "%"), difference(-12, "/s")]
-    ['+0.5 points', '−12/s']
+    >>> [difference(0.5, "%"), difference(-1, "%"), difference(-12, "/s")]
+    ['+0.5 points', '−1 point', '−12/s']
     >>> [difference(v, "us", 1000) for v in (-13_240, 400)]
-    ['−13 ms', '+< 1 ms']
+    ['−13 ms', '< +1 ms']
+    >>> difference(-0.004, "%")
+    '> −0.01 points'
     """
     if value is None:
         return "–"
     if value == 0:
         return "±0"
-    sign = "+" if value > 0 else MINUS
-    if unit == "us":
-        return sign + time(abs(value), resolution_us)
-    return sign + quantity(abs(value), unit).replace(" %", " points" if unit == "%" else " %")
+    shown = time(abs(value), resolution_us) if unit == "us" else quantity(abs(value), unit)
+    if unit == "%":
+        shown = shown.replace(" %", " point" if shown == "1 %" else " points")
+    return _signed(value, shown)
 
 
 def signed_percent(value: float) -> str:
     """Returns a relative change; a change is never shown as 0.
 
     >>> [signed_percent(v) for v in (12.34, -0.04, 0, 0.001, 1234.5)]
-    ['+12.3 %', '−0.04 %', '±0 %', '+< 0.01 %', '+1,234 %']
+    ['+12.3 %', '−0.04 %', '±0 %', '< +0.01 %', '+1,234 %']
     """
-    sign = "+" if value > 0 else MINUS if value < 0 else "±"
     shown = abs(value)
     if shown >= 0.01:
         shown = round(shown, 0 if shown >= 100 else 1 if shown >= 1 else 2)
-    return sign + percent(shown)
+    return _signed(value, percent(shown))
+
+
+def _signed(value: float, shown: str) -> str:
+    """Returns the absolute value's text with the sign of the value; a bound such as `< 1 ms` stays a bound."""
+    if value < 0:
+        shown = shown.translate({ord("<"): ">", ord(">"): "<"})
+    sign = "+" if value > 0 else MINUS if value < 0 else "±"
+    return f"{shown[:2]}{sign}{shown[2:]}" if shown[:1] in "<>" else sign + shown
+
+
+def sentence(words: str) -> str:
+    """Returns the words with a capital first letter; names such as `p95` stay as they are.
+
+    >>> sentence("late sends, p99"), sentence("p95"), sentence("95 % interval")
+    ('Late sends, p99', 'p95', '95 % interval')
+    """
+    return words if words[1:2].isdigit() else words[:1].upper() + words[1:]
+
+
+def dollars(usd: float | None) -> str:
+    """Returns an amount in US dollars, with two or three decimals; an amount above 0 is never shown as 0.
+
+    >>> [dollars(v) for v in (None, 0, 0.0001, 0.0412, 1234.5)]
+    ['–', '$0.000', '<$0.001', '$0.041', '$1,234.50']
+    """
+    if usd is None:
+        return "–"
+    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.3f}" if usd >= 0.0005 or usd == 0 else "<$0.001"
 
 
 def plural(count: int, noun: str) -> str:

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from tests.reports import examples
 from toril.cli import app
+from toril.errors import SuiteError
 from toril.records import run_key
 from toril.runs import suites
 from toril.store import FolderStore
@@ -35,6 +36,24 @@ def test_suites_are_listed_with_their_current_version(store: FolderStore) -> Non
     assert [(one["suite"], one["number"]) for one in found] == [("cart", 1), ("shop", 2)]
     versions = json.loads(call("suites", "shop", "--store", str(store.folder), "--format", "json"))
     assert [one["number"] for one in versions] == [2, 1]
+
+
+def test_a_suite_from_a_store_sees_neither_the_environment_nor_other_files(
+    store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OF_THIS_MACHINE", "http://127.0.0.1:1/")
+    (tmp_path / "other.yml").write_text("{}")
+    load = "execution: [{concurrency: 1, hold-for: 1s, scenario: {requests: ['${OF_THIS_MACHINE}']}}]\n"
+    include = f"included-configs: [{tmp_path / 'other.yml'}]\n"
+    for number, text in enumerate((load, include + load.replace("${OF_THIS_MACHINE}", "http://127.0.0.1:1/"))):
+        own = tmp_path / f"own-{number}"
+        own.mkdir()
+        (own / "suite.yml").write_text(text)
+        suites.save(store, own.name, {"suite.yml": text.encode()}, by="eve", comment="", at=1.0, expected=None)
+        call("plan", str(own))
+        refused = CliRunner().invoke(app, ["plan", f"{store.folder}/suites/{own.name}"])
+        assert isinstance(refused.exception, SuiteError), refused.output
+    call("plan", f"{store.folder}/suites/own-0", "--env", "OF_THIS_MACHINE=http://127.0.0.1:1/")
 
 
 def test_a_baseline_is_set_shown_and_cleared(store: FolderStore) -> None:

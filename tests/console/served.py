@@ -63,6 +63,9 @@ class Known:
     def csrf(self, request: Request) -> str:
         return TOKEN
 
+    def end_sessions(self, subject: str) -> None:
+        pass
+
 
 @dataclass
 class Started:

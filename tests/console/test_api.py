@@ -1,10 +1,13 @@
 """The API: what programs get, and the errors that they can act on."""
 
 import hashlib
+import io
 import json
+import zipfile
 from dataclasses import fields, replace
 from pathlib import Path
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
@@ -12,8 +15,9 @@ from tests.console import served
 from tests.console.served import Started
 from tests.reports import examples
 from toril.console.app import create_app
-from toril.records import Stop, run_key
+from toril.records import Plan, Stop, run_key
 from toril.records.history import IndexRow
+from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
 from toril.runs.history import record_of, remember
 from toril.store import FolderStore
@@ -53,6 +57,23 @@ def uploaded(api: TestClient, data: bytes) -> str:
     return digest
 
 
+class Night:
+    """A scheduler with one schedule."""
+
+    def schedules(self) -> tuple[list[SuiteSchedule], list[str]]:
+        values = {"LOGIN": "hunter2"}
+        return [SuiteSchedule(name="night", suite="shop", when="rate(1 day)", environment=values)], []
+
+
+def contents(answer: httpx2.Response) -> bytes:
+    """Returns the body; of a zip, its unpacked files."""
+    assert answer.status_code == 200
+    if not zipfile.is_zipfile(io.BytesIO(answer.content)):
+        return answer.content
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist())
+
+
 def test_errors_are_problems_with_a_code(api: TestClient) -> None:
     answer = api.get("/api/v1/runs/20260101T000000Z-none-0000")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
@@ -79,6 +100,18 @@ def test_runs_are_listed_page_by_page(api: TestClient, store: FolderStore) -> No
     assert set(first["runs"][0]) == {field.name for field in fields(IndexRow)} - {"stored"}
     assert second["cursor"] == ""
     assert api.get("/api/v1/runs?tag=commit%3Dnone").json()["runs"] == []
+
+
+def test_suites_are_listed_page_by_page_and_by_tag(api: TestClient, store: FolderStore) -> None:
+    for name, team in (("a", "shop"), ("b", "stock"), ("c", "shop")):
+        files = {"suite.yml": SUITE + f"\ntoril: {{tags: {{team: {team}}}}}\n".encode()}
+        suites.save(store, name, files, by="", comment="", at=served.NOW, expected=None)
+    first = api.get("/api/v1/suites?limit=2").json()
+    assert ([one["suite"] for one in first["suites"]], first["cursor"]) == (["a", "b"], "b")
+    second = api.get("/api/v1/suites?limit=2&cursor=b").json()
+    assert ([one["suite"] for one in second["suites"]], second["cursor"]) == (["c"], "")
+    tagged = api.get("/api/v1/suites?tag=team%3Dshop").json()
+    assert [one["suite"] for one in tagged["suites"]] == ["a", "c"]
 
 
 def test_a_repeated_key_starts_one_run(api: TestClient, store: FolderStore, starts: Started) -> None:
@@ -165,6 +198,26 @@ def test_files_for_administration_cannot_be_read(api: TestClient, store: FolderS
     store.put("people/x.json", b"{}")
     assert api.get(f"/api/v1/files/{key.replace('..', '%2e%2e')}").status_code in (404, 422)
     assert api.get(f"/api/v1/files?prefix={key}").status_code in (404, 422)
+
+
+def test_viewers_see_no_values_of_a_runs_variables(store: FolderStore, starts: Started) -> None:
+    saved(store)
+    operator = served.client(store, "operator", starter=starts, schedules=Night())
+    asked = {"suite": "shop", "on": "local", "environment": {"LOGIN": "hunter2"}}
+    run_id = operator.post("/api/v1/runs", json=asked, headers={"idempotency-key": "k"}).json()["run_id"]
+    plan = examples.plan(run_id=run_id, on="fargate", environment={"LOGIN": "hunter2"})
+    store.put(run_key(run_id, "plan.json"), plan.to_json())
+    keys = [key for key in store.keys("") if b"hunter2" in store.get(key)]
+    addresses = [f"/api/v1/runs/{run_id}", "/api/v1/schedules", f"/runs/{run_id}/files.zip"]
+    addresses += [f"/runs/{run_id}/files/plan.json", *(f"/api/v1/files/{key}" for key in keys)]
+    assert len(keys) == 3
+    for presign in (None, lambda key: f"https://bucket.test/{key}"):
+        viewer = served.client(store, "viewer", schedules=Night(), presign=presign)
+        for address in addresses:
+            seen = contents(viewer.get(address))
+            assert b"LOGIN" in seen and b"hunter2" not in seen, address
+            assert b"hunter2" in contents(operator.get(address)), address
+    assert Plan.from_json(viewer.get(addresses[3]).content, "").shares == plan.shares
 
 
 def test_large_files_come_from_the_bucket(store: FolderStore) -> None:

@@ -27,7 +27,7 @@ CHANGES = {
     "DELETE /api/v1/schedules/{name}": "operator",
     "DELETE /api/v1/suites/{name}": "operator",
     "DELETE /api/v1/suites/{name}/baseline": "operator",
-    "DELETE /mcp": "token",
+    "POST /api/v1/people/end-sessions": "admin",
     "POST /api/v1/runs": "operator",
     "POST /api/v1/runs/{run_id}/notes": "operator",
     "POST /api/v1/runs/{run_id}/rates": "operator",
@@ -39,6 +39,7 @@ CHANGES = {
     "POST /logout": "viewer",
     "POST /logout/everywhere": "viewer",
     "POST /mcp": "token",
+    "POST /people/end-sessions": "admin",
     "POST /runs": "admin",
     "POST /runs/baseline": "operator",
     "POST /runs/{run_id}/baseline": "operator",
@@ -281,15 +282,19 @@ def tampered(token):
     return f"{head}.{body}.{signature[:-4]}AAAA"
 
 
+def encoded(data):
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
 def unsigned(claims, header):
-    return ".".join(urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims))
+    return ".".join(encoded(json.dumps(part).encode()) for part in (header, claims))
 
 
 def with_public_key_as_secret(issuer):
     """Returns a token signed by HS256 with the public key that the issuer publishes."""
     text = unsigned(issuer.claims(aud=ADDRESS, groups=["toril-admin"]), {"alg": "HS256", "kid": "one"})
     digest = hmac.digest(RSA.as_pem(private=False), text.encode(), "sha256")
-    return f"{text}.{urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+    return f"{text}.{encoded(digest)}"
 
 
 FORGED = {
@@ -309,6 +314,7 @@ FORGED = {
     "issued in the future": lambda issuer: issuer.access_token(iat=int(issuer.clock.now()) + 61),
     "no time of issue": lambda issuer: issuer.access_token(iat=None),
     "no subject": lambda issuer: issuer.access_token(sub=None),
+    "deeply nested": lambda issuer: ".".join((*issuer.access_token().split(".")[:1], encoded(b"[" * 5_000), "AAAA")),
     "no signature": lambda issuer: unsigned(issuer.claims(aud=ADDRESS), {"alg": "none"}) + ".",
     "no signature, with a key": lambda issuer: (
         unsigned(issuer.claims(aud=ADDRESS), {"alg": "none", "kid": "one"}) + "."
@@ -428,7 +434,7 @@ def test_a_body_above_the_limit_is_refused(shared, kind):
         for _ in range(MOST_BYTES // 65_536 + 2):
             yield b"a" * 65_536
 
-    for body, length in ((b"", str(MOST_BYTES + 1)), (b"", "-1"), (b"", "1e3"), (chunks(), None)):
+    for body, length in ((b"", str(MOST_BYTES + 1)), (b"", "-1"), (b"", "1e3"), (b"", "9" * 5_000), (chunks(), None)):
         headers = {"content-type": kind, **({"content-length": length} if length else {})}
         answer = browser.post("/logout", content=body, headers=headers)
         if length is None and kind == "application/json":

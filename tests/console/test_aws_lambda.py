@@ -20,6 +20,7 @@ SETTINGS = LambdaSettings(
     uploads="https://results.s3.us-east-1.amazonaws.com",
     issuer="https://id.example.com",
     client_id="toril",
+    login_client_id="toril-cli",
     groups_claim="groups",
     roles={"sre": "admin"},
     session_key_parameter="/toril/main/console/session-key",
@@ -49,6 +50,16 @@ def test_an_error_has_its_stack_in_one_line():
         text = JsonLines().format(record("failed", exc_info=(ValueError, error, error.__traceback__)))
     assert "ValueError: no such thing" in json.loads(text)["stackTrace"]
     assert "\n" not in text
+
+
+def test_an_answer_that_lambda_would_refuse_becomes_a_problem():
+    headers = {"content-encoding": "gzip", "x-content-type-options": "nosniff", "content-type": "text/html"}
+    small = {"statusCode": 200, "headers": headers, "body": "a" * 5_900_000, "isBase64Encoded": True}
+    assert aws_lambda.fitting(small) is small
+    found = aws_lambda.fitting(small | {"body": "a" * 6_000_000})
+    assert (found["statusCode"], found["isBase64Encoded"]) == (422, False)
+    assert found["headers"] == {"x-content-type-options": "nosniff", "content-type": "application/problem+json"}
+    assert json.loads(found["body"])["code"] == "too-large"
 
 
 @pytest.fixture
@@ -85,6 +96,8 @@ def test_the_function_answers_cloudfront_and_refuses_all_others(deployed):
     context = SimpleNamespace(aws_request_id="1-2-3")
     answer = handler(event("/", **{"x-toril-origin": SECRET}), context)
     assert (answer["statusCode"], answer["headers"]["location"]) == (303, "/login?next=%2F")
+    about = handler(event("/api/v1/login", **{"x-toril-origin": SECRET}), context)
+    assert json.loads(about["body"])["client_id"] == "toril-cli"
     for headers in ({}, {"x-toril-origin": "guessed"}):
         refused = handler(event("/", **headers), context)
         assert refused["statusCode"] == 403

@@ -2,14 +2,17 @@
 
 import hashlib
 import io
+import json
 import re
 import zipfile
 
 import pytest
 
 from tests.console.editing import Bucket, Console, console, fields
+from tests.console.served import parsed
 from tests.launchers.stage import deployment
 from toril.errors import InfrastructureError
+from toril.launchers.findings import Finding
 from toril.records.console import AuditLine
 from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
@@ -82,7 +85,7 @@ def test_rows_are_added_and_removed_without_losing_the_others(tmp_path):
     more = fields(one.client().post("/suites/new", data=first(one, do="add:criteria")).text)
     assert {"criteria.0.threshold", "criteria.1.threshold", "criteria.2.threshold"} < set(more)
     fewer = fields(one.client().post("/suites/new", data=more | {"do": "remove:criteria:0"}).text)
-    assert (fewer["criteria.0.threshold"], fewer["criteria.1.threshold"]) == ("1%", "")
+    assert (fewer["criteria.0.threshold"], fewer["criteria.0.unit"], fewer["criteria.1.threshold"]) == ("1", "%", "")
     assert fewer["requests.0.url"] == "/search?q=lamp"
 
 
@@ -100,6 +103,8 @@ def test_rows_are_added_and_removed_without_losing_the_others(tmp_path):
         ({"criteria.0.subject": "p99.99"}, "criteria.0.threshold"),  # too few samples
         ({"name": "taken"}, "name"),
         ({"name": "a b"}, "name"),
+        ({"address": "shop.example.com"}, "address"),
+        ({"address": "https://shop.example.com/products", "requests.0.url": "/search"}, "address"),
     ],
 )
 def test_a_check_marks_the_field(tmp_path, change, marked):
@@ -107,6 +112,49 @@ def test_a_check_marks_the_field(tmp_path, change, marked):
     made(one, "taken")
     page = one.client().post("/suites/new/check", data=first(one) | change)
     assert f'"field":"{marked}"' in page.text
+
+
+def test_a_saved_address_may_have_a_path_before_each_request(tmp_path):
+    one = console(tmp_path)
+    made(one)
+    edited = fields(one.client().get("/suites/shop/edit").text) | {"address": "https://shop.example.com/v1"}
+    page = one.client().post("/suites/new/check", data=edited).text
+    assert '"level":"warning","field":"address"' in page
+    assert '"level":"error"' not in page
+
+
+def test_a_check_says_what_fields_without_a_unit_mean_and_the_most_that_users_send(tmp_path):
+    one = console(tmp_path)
+    page = one.client().post("/suites/new/check", data=first(one, hold_for="20", users="30", think_time="2"))
+    (said,) = parsed(page.content).xpath("//script[@data-echoes]/text()")
+    assert json.loads(said) == {"hold_for": "20 s", "think_time": "2 s, at most about 15/s"}
+
+
+def test_a_limit_has_its_unit_in_a_field_of_its_own(tmp_path):
+    one = console(tmp_path)
+    shown = first(one)
+    assert (shown["criteria.1.threshold"], shown["criteria.1.unit"]) == ("1", "%")
+    typed = {"criteria.0.threshold": "2s500ms", "criteria.1.threshold": "5", "criteria.1.unit": ""}
+    one.client().post("/suites/new", data=shown | typed | {"do": "save"})
+    assert "- p95>2s500ms" in text_of(one)
+    assert "- fail>5\n" in text_of(one)
+
+
+def test_services_of_this_machine_are_named_by_their_path(tmp_path):
+    one = console(tmp_path)
+    for path, name in (("/products/all?x=1", "products-all"), ("/", "local")):
+        answer = one.client().post("/suites/new", data=first(one, address=f"http://127.0.0.1:8000{path}", do="save"))
+        assert answer.headers["location"] == f"/suites/{name}"
+
+
+@pytest.mark.parametrize(("text", "warned"), [("self.client.get('/')", True), ("host = 'https://a.example'", False)])
+def test_a_locustfile_without_a_host_has_a_warning(tmp_path, text, warned):
+    one = console(tmp_path)
+    script = f"from locust import HttpUser\n\n\nclass Visitor(HttpUser):\n    {text}\n"
+    one.client().post("/suites/new/upload", data={"name": "mine"}, files={"file": ("load.py", script.encode())})
+    page = one.client().get("/suites/mine/edit").text
+    assert fields(page)["locations.0.name"] == "local"
+    assert ('"level":"warning","field":"address"' in page) == warned
 
 
 def test_a_check_draws_the_load_beside_a_wrong_criterion(tmp_path):
@@ -137,6 +185,27 @@ def test_a_run_of_a_wrong_suite_is_refused_and_keeps_the_input(tmp_path):
     page = one.client().post("/suites/new", data=first(one, users="many", comment="mine", do="start"))
     assert (page.status_code, one.starter.requests, suites.suite_names(one.store)) == (422, [], [])
     assert (fields(page.text)["users"], fields(page.text)["comment"]) == ("many", "mine")
+
+
+def test_the_first_wrong_field_has_the_focus_without_script(tmp_path):
+    one = console(tmp_path)
+    typed = first(one, load="rate", rate="many", **{"criteria.1.threshold": "mine", "do": "start"})
+    page = one.client().post("/suites/new", data=typed)
+    (focused,) = parsed(page.content).xpath("//form[@id='editor']//*[@autofocus]")
+    assert (focused.get("name"), focused.get("aria-invalid")) == ("rate", "true")
+    assert (fields(page.text)["rate"], fields(page.text)["criteria.1.threshold"]) == ("many", "mine")
+    page = one.client().post("/suites/new", data=first(one, quorum="none", do="start"))
+    (focused,) = parsed(page.content).xpath("//*[@autofocus]")
+    assert (focused.get("name"), focused.xpath("ancestor::details/@open")) == ("quorum", [""])
+
+
+def test_steps_and_a_highest_rate_are_taurus_keys(tmp_path):
+    one = console(tmp_path)
+    one.client().post("/suites/new", data=first(one, name="shop", steps="5", most="80", do="save"))
+    assert "\n  throughput: 80" in text_of(one)
+    assert "\n  steps: 5" in text_of(one)
+    shown = fields(one.client().get("/suites/shop/edit").text)
+    assert (shown["view"], shown["steps"], shown["most"]) == ("form", "5", "80")
 
 
 def test_a_conflict_shows_both_and_loses_nothing(tmp_path):
@@ -369,9 +438,10 @@ def test_a_suite_is_copied_deleted_and_downloaded(tmp_path):
 def test_a_start_has_its_options(tmp_path):
     one = console(tmp_path)
     made(one)
-    page = one.client().get("/suites/shop/start?workers=3&locations=madrid=2,sevilla")
+    page = one.client().get("/suites/shop/start?workers=3&locations.0.name=madrid&locations.0.weight=2")
     assert "Start: 3 workers on this machine" in page.text
-    data = {"workers": "3", "locations": "madrid=2, sevilla", "tags": "ticket=12", "smoke": ""}
+    data = {"workers": "3", "tags": "ticket=12", "smoke": ""}
+    data |= {"locations.0.name": "madrid", "locations.0.weight": "2", "locations.1.name": "sevilla"}
     one.client().post("/suites/shop/start", data=data)
     (request,) = one.starter.requests
     assert (request.workers, request.tags) == (3, {"ticket": "12"})
@@ -398,6 +468,24 @@ def test_a_start_elsewhere_has_its_price_and_limits(tmp_path):
     one.client().post("/suites/new", data=first(one, do="start") | here)
     (request,) = one.starter.requests
     assert (request.on, request.max_cost_usd) == ("fargate", 0.5)
+
+
+def test_locations_show_the_quota_in_use_or_why_it_is_unknown_beside_the_limit_of_the_stack(tmp_path):
+    found = [
+        Finding(state="ok", name="on-demand vCPU", detail="12 of 500 in use", region="us-east-1"),
+        Finding(state="warning", name="quotas", detail="no right: `a:B`", region="eu-west-1"),
+    ]
+    one = Console(Bucket(tmp_path), more={"quotas": lambda _: found})
+    for region in ("eu-west-1", "us-east-1"):
+        one.store.put(f"deployments/{region}.json", deployment(region).to_json())
+    (part,) = parsed(one.client().get("/suites/new").content).xpath("//*[@id='quotas']")
+    assert part.get("hx-get") == "/locations/quotas"
+    assert part.text_content().count("64 vCPU a run") == 2
+    answer = one.client().get("/locations/quotas", headers={"hx-request": "true"})
+    assert parsed(answer.content).xpath("//td[1]/text()") == ["eu-west-1", "us-east-1"]
+    assert answer.headers["cache-control"] == "private, max-age=300"
+    assert parsed(answer.content).xpath("//code/text()") == ["a:B"]
+    assert "12 of 500 in use" in answer.text
 
 
 def test_each_change_has_its_line_in_the_audit(tmp_path):
@@ -508,8 +596,19 @@ def test_a_folder_has_lines_for_other_schedulers(tmp_path):
     one = console(tmp_path)
     made(one)
     page = one.client().get("/schedules?suite=shop&preset=weekly").text
-    assert "17 2 * * 0 toril run" in page
+    assert re.search(r"17 2 \* \* 0 /\S+ (-m toril )?run", page)
     assert one.client().post("/schedules", data={"suite": "shop"}).status_code == 422
+
+
+def test_an_empty_time_is_no_error_before_somebody_saves(tmp_path):
+    one = Console(Bucket(tmp_path))
+    made(one)
+    shown = parsed(one.client().get("/schedules?suite=shop&preset=once").content)
+    assert shown.xpath("//*[@class='error' or @role='alert']") == []
+    assert one.client().post("/schedules", data={"suite": "shop", "preset": "once"}).status_code == 422
+    wrong = one.client().get("/schedules?suite=shop&preset=custom&when=cron(x)")
+    assert "Value error" not in wrong.text
+    assert parsed(wrong.content).xpath("//*[@role='alert']") != []
 
 
 def test_a_body_above_the_limit_is_refused_except_of_uploads(tmp_path):

@@ -14,7 +14,7 @@ SETTINGS = st.builds(
     **dict.fromkeys(
         ("address", "store", "uploads", "issuer", "client_id", "groups_claim", "session_key_parameter"), WORDS
     ),
-    client_secret_parameter=st.just("") | WORDS,
+    **dict.fromkeys(("client_secret_parameter", "login_client_id", "audience"), st.just("") | WORDS),
     roles=st.dictionaries(WORDS, ROLES),
     machines=st.lists(MACHINES, max_size=3),
     max_cost=st.none() | st.floats(0.01, 1e6),

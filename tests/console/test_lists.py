@@ -51,6 +51,20 @@ def test_a_deleted_run_does_not_seem_to_start(store):
     assert client(store).get("/api/v1/runs/running").json() == []
 
 
+def test_a_smoke_run_leaves_the_last_verdict_as_it_is(store):
+    judged = run(store, 1, p95_us=200_000)
+    smoke = run(store, 2, kind="smoke", p95_us=9_000_000)
+    for address in ("/", "/suites"):
+        links = page(store, address).xpath("//td/a/@href")
+        assert f"/runs/{judged.run_id}" in links
+        assert f"/runs/{smoke.run_id}" not in links
+    (last,) = page(store, "/suites/shop").xpath("//section[@aria-labelledby='last']")
+    assert last.xpath(".//a/@href") == [f"/runs/{judged.run_id}"]
+    request = request_run(store, "shop", RunOptions(), by="ada", at=NOW - 5)
+    (last,) = page(store, "/suites/shop").xpath("//section[@aria-labelledby='last']")
+    assert last.xpath(".//a/@href") == [f"/runs/{request.run_id}", f"/runs/{judged.run_id}"]
+
+
 def test_home_and_suites_draw_the_same_trend_without_smoke_runs_and_branches(store):
     for number, p95_ms in enumerate((100, 150, 130)):
         run(store, number, p95_us=1000 * p95_ms)

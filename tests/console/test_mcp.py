@@ -139,6 +139,12 @@ def test_a_browsers_session_is_refused(store: FolderStore) -> None:
     assert (answer.status_code, answer.json()["code"]) == (403, "token-only")
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_no_request_opens_a_stream_that_a_function_would_wait_for(store: FolderStore, method: str) -> None:
+    answer = Assistant(store).http.request(method, "/mcp", headers=HEADERS)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
 @pytest.mark.live
 def test_an_assistant_on_this_machine_uses_a_store_by_stdio(store: FolderStore) -> None:
     arguments = ["-m", "toril", "mcp", "--store", str(store.folder)]

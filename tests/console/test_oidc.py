@@ -98,6 +98,25 @@ def test_signing_out_everywhere_ends_all_sessions_and_tokens_of_that_person_only
     assert console.asked(console.issuer.access_token())[0] == 200
 
 
+def test_an_administrator_ends_the_sessions_and_tokens_of_another_person(console):
+    admin, elsewhere, other = console.signed_in("admin", "bob"), console.signed_in(), console.signed_in(subject="eve")
+    token = csrf_of(admin.get("/audit"))
+    for change in (
+        lambda: admin.post("/people/end-sessions", data={"csrf": token, "subject": "ann"}),
+        lambda: admin.post("/api/v1/people/end-sessions", json={"subject": "ann"}, headers={"x-csrf-token": token}),
+    ):
+        old = console.issuer.access_token()
+        console.clock.sleep(1)
+        assert change().status_code in (200, 303)
+        assert console.audit()[-1]["what"] == "person.end-sessions"
+        assert (console.audit()[-1]["who"], console.audit()[-1]["target"]) == ("bob", "ann")
+        assert elsewhere.get("/api/v1/me").status_code == 401
+        assert console.asked(old) == (401, "bad-token")
+        assert admin.get("/api/v1/me").status_code == other.get("/api/v1/me").status_code == 200
+        console.clock.sleep(1)
+        elsewhere = console.signed_in()
+
+
 def test_another_process_refuses_the_sessions_within_half_a_minute(console):
     browser = console.signed_in()
     twin = Oidc(console.identity.settings, address=ADDRESS, store=console.store, clock=console.clock)
@@ -145,6 +164,16 @@ def test_new_keys_of_the_issuer_are_fetched_once_for_an_unknown_name(console):
 def test_programs_learn_where_to_sign_in(console):
     about = console.browser().get("/api/v1/login").json()
     assert about == {"issuer": ISSUER, "client_id": "console", "scope": "openid profile email"}
+
+
+def test_an_issuer_may_name_another_audience_and_have_another_client_for_programs(tmp_path):
+    console = Console(tmp_path, audience="load-tests", login_client_id="cli")
+    assert console.browser().get("/api/v1/login").json()["client_id"] == "cli"
+    token = console.issuer.access_token
+    assert console.asked(token(aud="load-tests"))[0] == console.asked(token(aud=["x", "load-tests"]))[0] == 200
+    for audience in (ADDRESS, "cli", "console", "load-tests2", ["load-tests "], None, "", True):
+        assert console.asked(token(aud=audience)) == (401, "bad-token"), audience
+    assert console.signed_in().get("/api/v1/me").status_code == 200  # with the first client, as before
 
 
 @pytest.mark.parametrize("path", ["/", "/runs?a=b&c=%2F", "/suites/a.b/edit"])

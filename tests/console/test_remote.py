@@ -241,6 +241,7 @@ def test_signing_in_brings_a_token_that_is_renewed(issuer: http.server.HTTPServe
     clock.sleep(590)
     assert found.token() == "from-refresh_token"
     assert issuer.forms[0]["code"] == ["c"]  # type: ignore[attr-defined]
+    assert {client for form in issuer.forms for client in form["client_id"]} == {"cli"}  # type: ignore[attr-defined]
     assert tokens.forget_tokens(address)
     with refused("not-signed-in", error=StoreError):
         found.token()

@@ -24,7 +24,7 @@ from toril.reports import render
 from toril.reports.blocks import Failure, Failures, Headline, Report
 from toril.reports.html import fragment
 from toril.runs.history import record_of, remember
-from toril.runs.notes import baseline_of, notes_of
+from toril.runs.notes import baseline_of, notes_of, set_baseline
 from toril.runs.stored import judged
 from toril.runs.suites import save
 from toril.store import FolderStore
@@ -73,6 +73,37 @@ def test_each_kind_of_run_has_a_page(tmp_path, name):
     store, run_id = copied(name, tmp_path)
 
     assert client(store, "viewer").get(f"/runs/{run_id}").status_code == 200
+
+
+def test_a_run_stands_beside_the_baseline_of_its_suite(store):
+    base, head = stored(store, examples.passed(), run_id="20261123T150405Z-shop-0000"), stored(store, examples.failed())
+    set_baseline(store, "shop", base, by="Ada", at=NOW)
+    browser = client(store, "viewer")
+
+    def beside(address):
+        return parsed(browser.get(address).content).xpath("//section[@id='baseline']")
+
+    assert not beside(f"/runs/{base}")
+    (shown,) = beside(f"/runs/{head}")
+    rows = {one.findtext("dt"): [part.text for part in one.findall("dd/small")] for one in shown.findall("dl/div")}
+    assert list(rows) == ["requests", "req/s", "failed", "p50", "p95", "p99"]
+    assert rows["failed"] == ["baseline 0 %", "+4 points, differs"]
+    assert rows["p95"] == ["baseline 51.2 ms", "±0 %"]
+    assert f"/compare?run={base}&run={head}" in shown.xpath(".//a/@href")
+    (values,) = beside(f"/runs/{head}?differences=values")
+    assert values.xpath(".//dt[.='p95']/../dd/small/text()")[1] == "±0"
+
+
+def test_a_baseline_that_cannot_be_read_is_stated(store, run_id):
+    base = stored(store, examples.passed())
+    suite = judged(store, run_id, NOW).plan.suite
+    set_baseline(store, suite, base, by="Ada", at=NOW)
+    store.delete(run_key(base) + "/")
+
+    (shown,) = parsed(client(store).get(f"/runs/{run_id}").content).xpath("//section[@id='baseline']")
+
+    assert base in shown.text_content()
+    assert not shown.findall("dl")
 
 
 def test_links_of_failures_lead_to_the_files_of_the_run():

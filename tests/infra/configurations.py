@@ -206,7 +206,12 @@ def consoles() -> st.SearchStrategy[Config]:
         "maxCost": st.sampled_from([0.5, 100]),
     }
     own = {"url": st.just("https://id.example.com/realms/main"), "clientId": st.just("toril")}
-    optional = {"confidential": st.booleans(), "groupsClaim": st.just("roles")}
+    optional = {
+        "confidential": st.booleans(),
+        "groupsClaim": st.just("roles"),
+        "loginClientId": st.just("toril-cli"),
+        "audience": st.just("load-tests"),
+    }
     issuers: tuple[dict[str, st.SearchStrategy[Any]], ...] = (
         {"admin": st.just("ada@example.com")},
         {"issuer": st.fixed_dictionaries(own, optional=optional)},

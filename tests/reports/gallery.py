@@ -18,7 +18,7 @@ from toril.reports import Bundle
 from toril.runs.conclude import judge_again
 
 WHERE = "suite.yml: reporting[0].criteria[0]"
-COST = "cost 0.0412 US dollars at list prices of 2026-11; 2 tasks of 1 vCPU and 2 GiB, x86-64"
+COST = "cost $0.041 at list prices of 2026-11; 2 tasks of 1 vCPU and 2 GiB, x86-64"
 STAIRS = ((0.0, 10.0), (20.0, 10.0), (20.0, 40.0), (40.0, 40.0))
 
 

@@ -237,7 +237,7 @@ def test_requested_throughput_is_shown_only_if_all_executions_request_one():
         return facts(judged(timeline_of(small()), plan))["throughput"]
 
     assert throughput() == "25/s"
-    assert throughput(throughput_rps=5.0) == "25/s of 25/s"
+    assert throughput(throughput_rps=5.0) == "25 of 25/s"
 
 
 @pytest.mark.parametrize(("failed", "interval"), [(99, "(9.00 … 9.01)"), (9, "(9.00 … ∞)")])
@@ -432,3 +432,13 @@ def test_texts_of_a_functional_run_omit_page_only_blocks():
 def test_the_outcome_is_that_of_the_verdict_even_with_missing_parts():
     run = replace(examples.empty(), verdict=examples.verdict("inconclusive", criteria=[]))
     assert report_of(run).headline.outcome == "inconclusive"
+
+
+def test_a_smoke_run_and_a_run_without_criteria_are_unjudged():
+    with_criteria, plain = gallery.run("passed"), gallery.run("without criteria")
+    smoke = replace(plain, plan=plain.plan.model_copy(update={"warning_codes": ("smoke-run",)}))
+    heads = [report_of(run).headline for run in (with_criteria, plain, smoke)]
+    assert [(head.outcome, head.is_unjudged) for head in heads] == [
+        ("passed", unjudged) for unjudged in (False, True, True)
+    ]
+    assert heads[1].text != heads[2].text

@@ -133,7 +133,7 @@ def test_curves_pass_through_the_percentiles_of_the_summary():
                 continue
             assert values[nine] == times[key] / 1000
             low, high = times["interval"][key]
-            band = [drawn_lines[f"95 % interval: {edge} bound"].get(nine) for edge in ("lower", "upper")]
+            band = [drawn_lines[f"95 % interval{edge}"].get(nine) for edge in (", lower bound", "")]
             assert band == ([low / 1000, high / 1000] if high is not None else [None, None])
         assert next(value for value in reversed(values.values()) if value is not None) == times["max"] / 1000
 
@@ -216,12 +216,12 @@ def test_many_workers_share_a_band_and_the_worst_have_lines():
     cpu = titled(charts(many)["generators"], "CPU")
     found = lines(cpu)
 
-    assert list(found)[:3] == ["highest of all", "lowest of all", "median"]
+    assert list(found)[:3] == ["range of all", "range of all, lowest", "median"]
     assert len(found) == 8
     assert "place-1-2" in found
     assert "of 40 workers" in cpu["note"]
     for name, values in found.items():
-        between = zip(found["lowest of all"], values, found["highest of all"], strict=True)
+        between = zip(found["range of all, lowest"], values, found["range of all"], strict=True)
         assert all(low <= value <= high for low, value, high in between), name
 
 

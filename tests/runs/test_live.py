@@ -11,6 +11,7 @@ from tests.launchers.scene import Scene, abandoned
 from tests.tiers import examples
 from toril.records import RanTask, run_key
 from toril.records.progress import EVERY_S, RECENT_S, Progress, Recent, packed
+from toril.runs.activity import activity_of
 from toril.runs.history import time_in
 from toril.runs.live import STALE_S, Watched, changes, watched
 from toril.store import FolderStore
@@ -160,4 +161,5 @@ def test_a_client_that_applies_changes_has_the_full_record(lasts):
 def test_a_new_run_that_has_no_lease_yet_is_running(tmp_path, age_s, state):
     store, plan = FolderStore(tmp_path), served.live_plan()
     store.put(run_key(plan.run_id, "plan.json"), plan.to_json())
-    assert watched(store, plan.run_id, time_in(plan.run_id) + age_s).state == state
+    now = time_in(plan.run_id) + age_s
+    assert watched(store, plan.run_id, now).state == activity_of(store, plan, now) == state

@@ -3,10 +3,12 @@
 import calendar
 import shlex
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -219,24 +221,28 @@ def test_a_command_has_all_options_of_its_schedule(overrides, environment, worke
     assert made.model_copy(update=options) == made
 
 
+lines = partial(local_lines, program=["/opt/venv/bin/toril"], action="me/toril@v1")
+
+
 def test_local_lines_say_the_same_as_the_schedule():
-    found = local_lines(schedule("cron(17 2 ? * MON-FRI *)", workers=3, tags={"a b": "50%"}), "/srv/toril")
+    found = lines(schedule("cron(17 2 ? * MON-FRI *)", workers=3, tags={"a b": "50%"}), "/srv/toril")
     assert found.crontab is not None
     assert found.systemd is not None
     line = found.crontab.splitlines()[-1]
-    assert line.startswith("17 2 * * 1,2,3,4,5 toril run ")
+    assert line.startswith("17 2 * * 1,2,3,4,5 /opt/venv/bin/toril run ")
     words = shlex.split(line.replace(r"\%", "%"))[5:]
     assert words == [
-        "toril", "run", "/srv/toril/suites/shop", "--store", "/srv/toril", "--tag=a b=50%", "--workers=3"
+        "/opt/venv/bin/toril", "run", "/srv/toril/suites/shop", "--store", "/srv/toril", "--tag=a b=50%", "--workers=3"
     ]  # fmt: skip
     assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 2:17:00 UTC" in found.systemd
-    assert "- cron: '17 2 * * 1,2,3,4,5'" in (found.github or "")
-    last_day = local_lines(schedule("cron(0 2 L * ? *)"), "/srv/toril")
+    workflow = yaml.safe_load(found.github or "")
+    assert workflow[True]["schedule"] == [{"cron": "17 2 * * 1,2,3,4,5"}]  # YAML 1.1 reads `on` as true
+    steps = workflow["jobs"]["load-test"]["steps"]
+    assert steps[1] == {"uses": "me/toril@v1", "with": {"suite": "loadtests/shop"}}
+    last_day = lines(schedule("cron(0 2 L * ? *)"), "/srv/toril")
     assert (last_day.crontab, last_day.systemd, last_day.github) == (None, None, None)
-    assert local_lines(schedule("cron(0 2 1 * ? 2027)"), "/srv").crontab is None
-    assert "OnCalendar=2027-01-31 02:00:00 UTC" in (
-        local_lines(schedule("at(2027-01-31T02:00:00)"), "/s").systemd or ""
-    )
+    assert lines(schedule("cron(0 2 1 * ? 2027)"), "/srv").crontab is None
+    assert "OnCalendar=2027-01-31 02:00:00 UTC" in (lines(schedule("at(2027-01-31T02:00:00)"), "/s").systemd or "")
 
 
 def test_times_are_the_same_in_every_zone_of_this_process():

@@ -117,6 +117,11 @@ def test_a_difference_shows_lines_of_texts_and_sizes_of_other_files():
     assert "same" not in text
 
 
+def test_no_difference_takes_minutes():
+    old, new = ({"a": b"x", "b": b"\n".join(b"%d" % (step * line % 101) for line in range(40_000))} for step in (1, 7))
+    assert suites.diff(old, new | {"a": b"y"}).splitlines()[-1].startswith("b: ")
+
+
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".x", "-x", "x" * 61, "x.", "é"])
 def test_an_invalid_name_of_a_suite_is_refused(store, name):
     with refused("suite-name", error=OptionError):

@@ -173,6 +173,7 @@ def _setup(address_of_store: str, store: "Store", identity: Any, address: str) -
     from toril.console.deployed import DeployedStarter, EventBridge
     from toril.console.starter import LocalStarter
     from toril.launchers.doctor import examine_all
+    from toril.launchers.prepare import vcpus_in_use
     from toril.store import FolderStore
 
     clock, is_folder = SystemClock(), isinstance(store, FolderStore)
@@ -183,6 +184,7 @@ def _setup(address_of_store: str, store: "Store", identity: Any, address: str) -
         examine=lambda one: examine_all(one, address_of_store, clock),
         address=address,
         starter=LocalStarter(store) if isinstance(store, FolderStore) else DeployedStarter(store),
+        quotas=lambda one: () if is_folder else vcpus_in_use(one, clock),
         schedules=None if is_folder else EventBridge(store),
     )
 

@@ -6,6 +6,7 @@ Each command imports the heavy modules that it needs: `toril plan` imports neith
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,7 +79,7 @@ def plan(
     wanted = run_options(overrides, env, workers, on, None, None, smoke, against, locations)
     clock = SystemClock()
     with local_suite(suite) as found:
-        _, planned = plan_run(found.paths, wanted, clock.now())
+        _, planned = plan_run(found.paths, replace(wanted, confined=found.stored), clock.now())
     if format == "json":
         emit(plan_text.as_json(planned), None)
     else:
@@ -195,9 +196,8 @@ def _run_request(run_id: str, store: str, report: list[str] | None, *, quiet: bo
     opened = open_store(store)
     request = requests.requested(opened, run_id)
     found = requests.requested_suite(opened, request, SystemClock())
-    plan_of, wanted = partial(plan_run, confined=True), requests.options_of(request)
-    cost = request.max_cost_usd
-    _run(found, wanted, plan_of, store, "failed,inconclusive", report, max_cost=cost, quiet=quiet)
+    wanted, cost = requests.options_of(request), request.max_cost_usd
+    _run(found, wanted, plan_run, store, "failed,inconclusive", report, max_cost=cost, quiet=quiet)
 
 
 def duet(
@@ -264,7 +264,7 @@ def _run(
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
     clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
     with suite as found:
-        read, planned = plan_of(found.paths, wanted, clock.now())
+        read, planned = plan_of(found.paths, replace(wanted, confined=found.stored), clock.now())
         check_writable(targets)
         launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
         if not quiet:
@@ -376,7 +376,7 @@ def doctor_command(
         if suite:
             with local_suite(suite) as found:
                 wanted = run_options(overrides, env, workers, on, None, None, smoke=False)
-                _, planned = plan_run(found.paths, wanted, clock.now())
+                _, planned = plan_run(found.paths, replace(wanted, confined=found.stored), clock.now())
         findings = list(preflight(planned, opened, clock).findings)
     typer.echo(render(findings), nl=False)
     if any(finding.state == "missing" for finding in findings):

@@ -58,6 +58,7 @@ class Setup:
     examine: Callable[[Store], Iterable[Finding]]  # what `toril doctor` finds
     address: str  # its own, such as `https://load.example.com`; never read from a request
     starter: Starter
+    quotas: Callable[[Store], Iterable[Finding]] = lambda _: ()  # AWS' vCPU quotas and their use, by region
     schedules: Scheduler | None = None  # None: the store is in a folder
     presign: Callable[[str], str] | None = None  # returns an address of the bucket that reads a value for a minute
     presign_upload: Callable[[str, int], tuple[str, dict[str, str]]] | None = None  # address and fields of a form

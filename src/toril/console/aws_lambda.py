@@ -23,13 +23,29 @@ if TYPE_CHECKING:
     from toril.console.guard import App
 
 REQUEST_ID: ContextVar[str] = ContextVar("REQUEST_ID", default="")  # Lambda's
+OF_BODY = ("content-disposition", "content-encoding", "content-length")
+MOST_ANSWER = 6_000_000  # bytes of JSON, by a quota of Lambda
 QUIET = ("asyncio", "botocore", "httpcore2", "httpx2", "mangum", "mcp", "urllib3")  # some of them log addresses
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answers one request of the HTTP API, in its payload format 2.0."""
     REQUEST_ID.set(str(getattr(context, "aws_request_id", "")))
-    return adapter()(event, context)
+    return fitting(adapter()(event, context))
+
+
+def fitting(answer: dict[str, Any]) -> dict[str, Any]:
+    """Returns the answer, or the problem that it is too large: Lambda would answer it without a reason."""
+    if len(answer.get("body", "")) < MOST_ANSWER // 2 or len(json.dumps(answer)) <= MOST_ANSWER:
+        return answer
+    from toril.console.guard import problem_document
+    from toril.console.web import PROBLEM
+
+    text = "The answer has more than 6 MB. Run `toril report RUN --store s3://BUCKET` on a machine with access to it."
+    headers = {name: value for name, value in answer["headers"].items() if name not in OF_BODY}
+    headers["content-type"] = PROBLEM
+    body = json.dumps(problem_document(422, "too-large", text))
+    return {**answer, "statusCode": 422, "headers": headers, "body": body, "isBase64Encoded": False}
 
 
 @cache
@@ -52,6 +68,7 @@ def application(settings: LambdaSettings) -> "App":
     from toril.console.deployed import DeployedStarter, EventBridge
     from toril.console.oidc import Machine, Oidc, OidcSettings
     from toril.launchers.doctor import examine_all
+    from toril.launchers.prepare import vcpus_in_use
     from toril.store import BUCKETS, open_store
 
     store, clock, aws = open_store(settings.store), SystemClock(), clients(ClientSettings(attempts=3))
@@ -60,6 +77,8 @@ def application(settings: LambdaSettings) -> "App":
         issuer=settings.issuer,
         client_id=settings.client_id,
         client_secret=read_parameter(aws, secret) if secret else "",
+        login_client_id=settings.login_client_id,
+        audience=settings.audience,
         session_key=session_key(aws, settings.session_key_parameter),
         groups_claim=settings.groups_claim,
         groups=settings.roles,
@@ -73,6 +92,7 @@ def application(settings: LambdaSettings) -> "App":
             examine=lambda one: examine_all(one, settings.store, clock),
             address=settings.address,
             starter=DeployedStarter(store),
+            quotas=lambda one: vcpus_in_use(one, clock),
             schedules=EventBridge(store),
             presign=partial(presigned_read, settings.store.removeprefix(BUCKETS)),
             presign_upload=partial(presigned_upload, settings.store.removeprefix(BUCKETS)),

@@ -4,7 +4,7 @@ All unsaved state is in the posted fields, so that no server keeps it. Nothing h
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,15 +12,37 @@ from pydantic import ValidationError
 
 from toril.authoring.form import FormCriterion, FormRequest, FormStage, SuiteForm, form_of, text_of
 from toril.authoring.options import InitOptions, Url, default_name, read_url
+from toril.criteria.criterion import fields_of
+from toril.criteria.quantities import duration_s, number
 from toril.errors import OptionError
 from toril.suite.engines import ENGINES, TESTED
+from toril.text import quantity
 
 ROW = re.compile(r"(requests|stages|criteria|locations)\.(\d{1,3})\.([a-z_]+)")
 EMPTY_ROWS: dict[str, Any] = {"requests": FormRequest(), "stages": FormStage(), "criteria": FormCriterion()}
-SUBJECTS = (
-    "p50", "p90", "p95", "p99", "p99.9", "avg-rt", "fail", "succ", "rc5??", "hits", "bytes", "concurrency",
-    "throughput", "load", "generator-cpu", "generator-dropped",
-)  # fmt: skip
+FIRST_FIELDS = {"requests": "url", "stages": "to", "criteria": "subject", "locations": "name"}
+SUBJECTS = (  # what the form offers: subject, words, usual unit
+    ("p50", "median response time", "ms"),
+    ("p90", "p90 of response times", "ms"),
+    ("p95", "p95 of response times", "ms"),
+    ("p99", "p99 of response times", "ms"),
+    ("p99.9", "p99.9 of response times", "ms"),
+    ("avg-rt", "average response time", "ms"),
+    ("fail", "failed requests", "%"),
+    ("succ", "successful requests", "%"),
+    ("rc4??", "responses 400 to 499", "%"),
+    ("rc5??", "responses 500 to 599", "%"),
+    ("hits", "number of requests", ""),
+    ("throughput", "request rate", "/s"),
+    ("load", "share of the planned load", "%"),
+    ("concurrency", "users at once", ""),
+    ("bytes", "size of responses", "kB"),
+    ("generator-cpu", "CPU of load generators", "%"),
+    ("generator-dropped", "requests not sent", ""),
+)
+UNITS = (("ms", "ms"), ("s", "s"), ("%", "%"), ("/s", "/s"), ("kB", "kB"), ("", "count"))
+SIGNS = {">": ">", ">=": "≥", "<": "<", "<=": "≤", "=": "=", "==": "="}
+MEASURED = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+) ?(ms|s|%|/s|kB|)")
 METHODS = ("", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 ENGINES_OF_ADDRESSES = tuple(name for name in TESTED if ENGINES[name].generates and name != "vegeta")
 ENGINES_OF_SCRIPTS = tuple(name for name in TESTED if ENGINES[name].scripts)
@@ -83,6 +105,10 @@ class Draft:
             return self.name
         url = _url(self.form.address)
         name = default_name(InitOptions(urls=(url,))) if url else ""
+        if name == "local":  # each service of this machine has this host
+            paths = (one.url for one in self.form.requests if one.url.startswith("/"))
+            first = re.sub(r"[^A-Za-z0-9_-]+", "-", next(paths, "").partition("?")[0]).strip("-_")[:36].strip("-_")
+            name = first or name
         numbered = (f"{name[:36]}-{number}" for number in range(2, 1_000))
         return next((one for one in (name, *numbered) if one not in self.taken), name)
 
@@ -97,16 +123,51 @@ class Draft:
         return text_of(form.model_copy(update={**without, "locations": locations}), self.text)
 
     @property
+    def echoes(self) -> dict[str, str]:
+        """What a field means, by its name: a time without a unit, and the most that users with a think time send."""
+        form = self.form
+        if form is None:
+            return {}
+        times = {"ramp_up": form.ramp_up, "hold_for": form.hold_for, "think_time": form.think_time}
+        times |= {f"stages.{index}.lasts": one.lasts for index, one in enumerate(form.stages)}
+        found = {name: f"{one} s" for name, one in times.items() if _is_bare(one)}
+        if form.load != "users" or form.script:
+            return found
+        try:
+            rate = float(number(form.users) / (duration_s(form.think_time) or 0))
+        except (ValueError, ZeroDivisionError):
+            return found
+        most = f"at most about {quantity(float(f'{rate:.2g}'), '/s')}"
+        return found | {"think_time": ", ".join(filter(None, (found.get("think_time"), most)))}
+
+    @property
     def empty(self) -> bool:
         """Whether the form has nothing to load yet."""
         form = self.form
         return form is not None and not (form.address or form.script or any(one.url for one in form.requests))
 
-    def marks_of_criteria(self) -> list[Mark]:
-        """Returns the problem of each wrong criterion in the form, at its field."""
+    def marks_of_form(self) -> list[Mark]:
+        """Returns the problems of the address and of each wrong criterion in the form, at their fields."""
         rows = enumerate(self.form.criteria if self.form else ())
         found = ((index, one.problem()) for index, one in rows if one != EMPTY_ROWS["criteria"])
-        return [Mark(message=text, field=f"criteria.{index}.threshold") for index, text in found if text]
+        marks = [Mark(message=text, field=f"criteria.{index}.threshold") for index, text in found if text]
+        return marks if self.form is None else [*self._marks_of_address(self.form), *marks]
+
+    def _marks_of_address(self, form: SuiteForm) -> Iterator[Mark]:
+        """Yields what is wrong with the address; a path before those of other requests is right in few suites."""
+        if not form.address or "${" in form.address:
+            return
+        try:
+            path = read_url(form.address).path
+        except OptionError as error:
+            begins = re.match(r"https?://", form.address)
+            text = str(error).partition("`: ")[2] if begins else "begin with https:// or http://."
+            yield Mark(message=text[:1].upper() + text[1:], field="address")
+            return
+        if path != "/" and any(one.url.startswith("/") for one in form.requests):
+            text = f"`{path}` would come before the path of each request."
+            fix = "" if self.version is not None else " Keep the host only, and write the path in a request."
+            yield Mark(message=text + fix, field="address", level="warning" if self.version is not None else "error")
 
     def without_wrong_criteria(self) -> "Draft":
         """Returns the draft without the criteria that have marks, so that its load can be planned."""
@@ -153,6 +214,12 @@ class Draft:
         rows = getattr(self.form, kind)
         return self._changed(**{kind: rows[:index] + rows[index + 1 :]})
 
+    def field_of_row(self, kind: str, index: int) -> str:
+        """Returns the first field of a row, or of the last one if there are fewer; empty without rows."""
+        count = len(getattr(self.form, kind)) if self.form and kind in FIRST_FIELDS else 0
+        place = count - 1 if index < 0 else min(index, count - 1)
+        return f"{kind}.{place}.{FIRST_FIELDS[kind]}" if count else ""
+
     def _changed(self, **changes: Any) -> "Draft":
         return replace(self, form=None if self.form is None else self.form.model_copy(update=changes))
 
@@ -175,6 +242,7 @@ def _form(values: Mapping[str, str]) -> SuiteForm:
         if found := ROW.fullmatch(name):
             rows.setdefault(found[1], {}).setdefault(int(found[2]), {})[found[3]] = value
     parts = {kind: [row for _, row in sorted(rows.get(kind, {}).items())] for kind in ("locations", *EMPTY_ROWS)}
+    criteria = [_with_unit(row) for row in parts["criteria"]]
     requests: list[Any] = [{**row, "headers": pairs_of(row.get("headers", ""), ":")} for row in parts["requests"]]
     address, script = values.get("address", "").strip(), values.get("script", "")
     url = _url(address)
@@ -204,7 +272,7 @@ def _form(values: Mapping[str, str]) -> SuiteForm:
                 "script": script,
                 "requests": requests,
                 "stages": parts["stages"],
-                "criteria": parts["criteria"],
+                "criteria": criteria,
                 "locations": {row.get("name", "").strip(): row.get("weight", "").strip() for row in parts["locations"]},
                 "steady_only": "steady_only" in values,
                 "tags": pairs_of(values.get("tags", ""), "="),
@@ -216,6 +284,51 @@ def _form(values: Mapping[str, str]) -> SuiteForm:
         raise OptionError(
             f"{where}: this text does not fit into the field: {first['msg']}", code="bad-field"
         ) from error
+
+
+def measured(threshold: str) -> tuple[str, str]:
+    """Returns the number and the unit of a threshold, for a field each; another text is one without a unit.
+
+    >>> measured("1.5s"), measured("2s500ms"), measured("")
+    (('1.5', 's'), ('2s500ms', ''), ('', ''))
+    """
+    found = MEASURED.fullmatch(threshold)
+    return (found[1], found[2]) if found else (threshold, "")
+
+
+def limit_of(criterion: FormCriterion) -> tuple[str, str]:
+    """Returns the number and the unit of a criterion's threshold; the usual unit if there is no number yet."""
+    amount, unit = measured(criterion.threshold)
+    usual = next((unit for name, _, unit in SUBJECTS if name == criterion.subject), "")
+    is_time = usual == "ms" and _is_bare(criterion.threshold)  # `p95>0.5` are seconds
+    return amount, unit if amount and not is_time else "s" if amount else usual
+
+
+def in_words(source: str | dict[str, Any]) -> str:
+    """Returns when a criterion of a plan fails, such as `p95 of response times > 500 ms`."""
+    parts = fields_of(source) if isinstance(source, str) else source
+    names = {name: words for name, words, _ in SUBJECTS}
+    subject = str(parts.get("subject", ""))
+    amount, unit = measured(str(parts.get("threshold", "")))
+    limit = f"{amount}{unit}" if unit.startswith("/") else f"{amount} {unit}".strip()
+    text = f"{names.get(subject, subject)}{' of ' + str(parts['label']) if parts.get('label') else ''}"
+    text += f" {SIGNS.get(str(parts.get('condition')), '')} {limit}"
+    text += f" {parts['logic']} {parts.get('timeframe', '')}" if parts.get("logic") else ""
+    text += f" in {parts['location']}" if parts.get("location") else ""
+    return text + ("" if parts.get("fail", True) else " (does not fail the run)")
+
+
+def _with_unit(row: dict[str, str]) -> dict[str, str]:
+    """Returns the fields of a criterion with the unit behind the number; a typed unit counts."""
+    threshold, unit = row.get("threshold", "").strip(), row.get("unit", "")
+    whole_row = {**row, "threshold": threshold + unit if _is_bare(threshold) else threshold}
+    return {name: value for name, value in whole_row.items() if name != "unit"}
+
+
+def _is_bare(text: str) -> bool:
+    """Whether a text is a number without a unit."""
+    found = MEASURED.fullmatch(text)
+    return found is not None and not found[2]
 
 
 def whole(text: str) -> int | None:

@@ -25,6 +25,7 @@ from toril.errors import UserError
 
 MOST_BYTES = 10 << 20  # API Gateway's limit too
 MOST_UPLOAD = 51 << 20  # a suite of 50 MiB, and the rest of its form
+MOST_DIGITS = 20  # of a length; Python refuses to read thousands
 UPLOADS = re.compile(r"/suites/[^/]+/(?:upload|files)|/api/v1/uploads/[0-9a-f]+")
 ORIGIN_SECRET = "x-toril-origin"  # noqa: S105 - the name of a header
 
@@ -104,7 +105,7 @@ class Guard:
         if scope["method"] not in SAFE and origin is not None and origin != self.address:
             return 403, "other-origin", "Another site sent this request."
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._most(scope):
+        if not length.isdecimal() or len(length) > MOST_DIGITS or int(length) > self._most(scope):
             return _too_large(self._most(scope))
         return None
 

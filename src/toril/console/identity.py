@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from toril.errors import UserError
+from toril.errors import OptionError, UserError
 
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")  # each may do all that the ones before it may do
@@ -80,6 +80,10 @@ class Identity(Protocol):
         """Returns the token that each change from this session has to carry; empty without a session."""
         ...
 
+    def end_sessions(self, subject: str) -> None:
+        """Refuses a person's sessions and tokens from before this moment; OptionError without an issuer."""
+        ...
+
 
 class Loopback:
     """The only user of `toril console` on this machine.
@@ -133,6 +137,14 @@ class Loopback:
 
     def csrf(self, request: Request) -> str:
         return self._csrf if self.person(request) else ""
+
+    def end_sessions(self, subject: str) -> None:
+        raise no_issuer()
+
+
+def no_issuer() -> OptionError:
+    text = "this console has no issuer: it is for one user of one machine, who needs no token"
+    return OptionError(text, code="no-issuer")
 
 
 def local_host() -> str:

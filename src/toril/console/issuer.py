@@ -120,7 +120,7 @@ def issuer_of(token: str) -> object:
     """Returns the issuer that a token names. Nothing is checked: it only chooses the keys for the check."""
     try:
         claims = json.loads(jws.extract_compact(token.encode()).payload or b"")
-    except (JoseError, ValueError) as error:
+    except (JoseError, ValueError, RecursionError) as error:
         raise bad_token("it is not a JSON web token") from error
     return claims.get("iss") if isinstance(claims, dict) else None
 

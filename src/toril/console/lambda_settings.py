@@ -7,6 +7,8 @@
 | `TORIL_CONSOLE_UPLOADS` | origin of the bucket's presigned requests |
 | `TORIL_CONSOLE_ISSUER`, `…_CLIENT_ID` | the OpenID Connect issuer and the client's id there |
 | `TORIL_CONSOLE_CLIENT_SECRET_PARAMETER` | name of the SSM parameter with the client's secret; empty: a public client |
+| `TORIL_CONSOLE_LOGIN_CLIENT_ID` | the public client of `toril login`; empty: the same client |
+| `TORIL_CONSOLE_AUDIENCE` | the audience of bearer tokens; empty: the console's address |
 | `TORIL_CONSOLE_GROUPS_CLAIM` | the claim with a person's groups |
 | `TORIL_CONSOLE_ROLES` | JSON: the role of each group |
 | `TORIL_CONSOLE_MACHINES` | JSON: GitHub's jobs that may use the API |
@@ -52,6 +54,8 @@ class LambdaSettings(BaseModel):
     issuer: str
     client_id: str
     client_secret_parameter: str = ""
+    login_client_id: str = ""
+    audience: str = ""
     groups_claim: str
     roles: dict[str, Role]
     machines: tuple[Machine, ...] = ()

@@ -17,7 +17,7 @@ from toril import __version__
 from toril.console.app import Setup
 from toril.console.identity import Person, Role
 from toril.console.pages.locations import places_of
-from toril.console.runs import head_of, seen, start_run
+from toril.console.runs import head_of, seen, shown_to, start_run
 from toril.errors import UserError
 from toril.masking import mask
 from toril.plan.options import RunOptions
@@ -86,7 +86,8 @@ class Tools:
 
     def list_suites(self) -> list[dict[str, Any]]:
         """List the suites with their current version, and the outcome of the last run."""
-        last = {suite: rows[0] for suite, rows in index.by_suite(index.all_rows(self._store)).items()}
+        every = index.by_suite(index.all_rows(self._store))
+        last = {suite: next(index.compared(rows), rows[0]) for suite, rows in every.items()}
         return [
             {
                 "name": name,
@@ -182,7 +183,10 @@ class Tools:
             return []
         found, _ = self._setup.schedules.schedules()
         now = self._setup.clock.now()
-        return [{"schedule": one.model_dump(mode="json"), "next_runs": next_runs(one, now)} for one in found]
+        return [
+            {"schedule": shown_to(self._person, one).model_dump(mode="json"), "next_runs": next_runs(one, now)}
+            for one in found
+        ]
 
     def start_run(
         self,

@@ -143,6 +143,9 @@ class Oidc:
             return ""
         return hmac.digest(self._csrf_key, f"{session.began} {session.subject}".encode(), "sha256").hex()
 
+    def end_sessions(self, subject: str) -> None:
+        self._people.end_sessions(subject)
+
     # Browsers
 
     def _login(self, request: Request, wanted: Annotated[str, Query(alias="next")] = "/") -> Response:
@@ -195,7 +198,7 @@ class Oidc:
         return response
 
     def _logout_everywhere(self, request: Request, person: Viewer) -> Response:
-        self._people.end_sessions(person.subject)
+        self.end_sessions(person.subject)
         return self._logout(request, person)
 
     def _signed_out(self, request: Request) -> Response:

@@ -4,6 +4,7 @@ Nothing of the suite is executed or downloaded.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -16,10 +17,13 @@ from toril.records import Deployment, LauncherName, Plan
 from toril.runs import suites
 from toril.runs.requests import StartEstimate, estimate
 from toril.store import FolderStore, Store
+from toril.suite.reader import Environment, mapping_at
 
 WIDTH, HEIGHT = 320, 90  # of the drawn load
 POINTS = 160
 FILE = "suite.yml"
+ORIGIN = re.compile(r"https?://[^/?#]+")
+HOST = re.compile(rb"\bhost\b\s*(:.*)?=|https?://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,10 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     """Plans the draft with the other files of its suite."""
     if draft.empty:
         return Planned()
-    marks = draft.marks_of_criteria()  # the plan ends at the first problem
+    marks = draft.marks_of_form()  # the plan ends at the first problem
+    if any(mark.field == "address" and mark.level == "error" for mark in marks):
+        return Planned(marks=tuple(marks))
+    marks += _without_host(draft, files)
     name = draft.suite_name or "suite"
     try:
         written = {**files, main: draft.without_wrong_criteria().written.encode()}
@@ -102,6 +109,15 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     )
 
 
+def _without_host(draft: Draft, files: Mapping[str, bytes]) -> list[Mark]:
+    """Returns a warning if a locustfile sets no host, has no whole address, and gets none from the suite."""
+    form = draft.form
+    if form is None or form.address or form.executor != "locust" or HOST.search(files.get(form.script, b"host =")):
+        return []
+    text = 'No host is known. Write one here, or `host = "https://…"` in the script.'
+    return [Mark(message=text, field="address", level="warning")]
+
+
 def launcher_of(store: Store) -> LauncherName:
     """Returns where workers of a store's runs can be: those of a folder are on this machine."""
     return "local" if isinstance(store, FolderStore) else "fargate"
@@ -124,11 +140,27 @@ def in_words(start: StartEstimate | None) -> str:
     workers = text.plural(sum(start.workers.values()), "worker")
     if start.start_s is None:
         return f"{workers} on this machine"
-    from toril.launchers.pricing import money
-
-    price = f"{'at most ' if start.at_most else ''}${money(start.usd)}"
+    price = f"{'at most ' if start.at_most else ''}{text.dollars(start.usd)}"
     regions = text.plural(len(start.workers), "region")
     return f"{workers}, {regions}, about {text.span(round(start.start_s))} to start, {price}"
+
+
+def targets_of(plan: Plan) -> list[str]:
+    """Returns the addresses that a plan's scenarios send requests to; those of scripts are unknown."""
+    scenarios = plan.common.get("scenarios")
+    found: list[str] = []
+    for name in dict.fromkeys(one.scenario for one in plan.executions):
+        scenario = mapping_at(scenarios if isinstance(scenarios, dict) else {}, name)
+        listed = scenario.get("requests")
+        urls = [
+            one.get("url") if isinstance(one, dict) else one for one in (listed if isinstance(listed, list) else [])
+        ]
+        default = scenario.get("default-address")
+        whole = [match[0] for one in urls if (match := ORIGIN.match(str(one)))]
+        found += [str(default)] if default else whole
+    known = mapping_at(plan.common, "settings", "env")
+    environment = Environment(plan.environment, known, {}, frozenset(plan.secrets))
+    return [mask(str(environment.resolve_all(one))) for one in dict.fromkeys(found)]
 
 
 def curve_of(plan: Plan) -> LoadCurve | None:

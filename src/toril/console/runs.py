@@ -1,15 +1,17 @@
 """Finds the run of a request, in whichever state it is: requested, running, or over."""
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from toril.console.identity import Person
 from toril.errors import NoSuchRunError, StoreError, UserError
-from toril.masking import masked_settings
+from toril.masking import HIDDEN, masked_settings
 from toril.plan.options import RunOptions
 from toril.records import Plan, run_key
 from toril.records.console import RequestFailure, RunRequest
 from toril.records.progress import Progress
+from toril.records.schedule import SuiteSchedule
 from toril.runs.find import checked_id
 from toril.runs.live import changes, watched
 from toril.runs.notes import baseline_of
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
     from toril.console.app import Setup
 
 STARTS_WITHIN_S = 20.0  # of a coordinator; later, AWS is asked whether it has ended
+WITH_VALUES = re.compile(
+    r"(?i)runs/[^/]+/plan\.json|requests/(?:keys/)?[^/]+(?<!\.failed)\.json"
+)  # some disks ignore case
 State = Literal["requested", "refused", "running", "without owner", "over", "judged"]
+
+
+WithValues = TypeVar("WithValues", Plan, RunRequest, SuiteSchedule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +160,26 @@ def head_of(store: Store, run_id: str, found: Seen | None = None, plan: Plan | N
         baseline="" if baseline is None else baseline.run_id,
         notes=sum(1 for _ in store.keys(f"notes/{run_id}/")),
     )
+
+
+def shown_to(person: Person, record: WithValues) -> WithValues:
+    """Returns a record as this person may see it: viewers see the names of `--env`, and not its values.
+
+    An operator could read them anyway, by a run of another suite with the same values.
+    """
+    if person.may("operator"):
+        return record
+    return record.model_copy(update={"environment": dict.fromkeys(record.environment, HIDDEN)})
+
+
+def without_values(store: Store, key: str, person: Person) -> bytes | None:
+    """Returns the record at `key` as `shown_to` does; None if this person may read the value itself."""
+    data = store.find(key) if not person.may("operator") and WITH_VALUES.fullmatch(key) else None
+    if data is None:
+        return None
+    if key.startswith("runs/"):
+        return shown_to(person, Plan.from_json(data, key)).to_json()
+    return shown_to(person, RunRequest.from_json(data, key)).to_json()
 
 
 def _missing(run_id: str) -> NoSuchRunError:

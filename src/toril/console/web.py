@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.exceptions import HTTPException
 
 from toril import __version__, text
@@ -29,6 +31,7 @@ from toril.store import Store
 MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", "request", "version", "schedule"))
 CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
 TEXTS = (".csv", ".json", ".log", ".md", ".txt", ".yml", ".yaml")  # names of files that are text
+CODE = re.compile(r"`([^`\n]+)`")
 PROBLEM = "application/problem+json"
 MOST_THROUGH = 3 << 20  # bytes; an answer of a Lambda function has at most 6 MB, in base64 or as a text of JSON
 
@@ -167,6 +170,15 @@ def with_query(request: Request, **changes: str | None) -> str:
     return request.url.path + ("?" + urlencode(query) if query else "")
 
 
+def with_code(text: str) -> Markup:
+    """Returns a text for a page, with its parts in backticks as code.
+
+    >>> with_code("use `a<b`")
+    Markup('use <code>a&lt;b</code>')
+    """
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it is escaped
+
+
 def sparkline(values: list[float | None], width: int = 96, height: int = 24) -> str:
     """Returns the path of a line through the values, for an SVG of that size; gaps where a value is None."""
     known = [value for value in values if value is not None]
@@ -208,6 +220,6 @@ def templates() -> Environment:
         iso=lambda at: f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}",
         utc=lambda at: f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC",
     )
-    environment.filters.update(quote=lambda value: quote(str(value), safe=""), mask=mask)
+    environment.filters.update(code=with_code, quote=lambda value: quote(str(value), safe=""), mask=mask)
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     return environment

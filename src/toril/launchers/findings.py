@@ -25,6 +25,8 @@ class Finding:
     code: str = ""  # the cause; empty if the state is ok
     name: str = ""
     region: str = ""  # empty for the whole run, or for this machine
+    quota: float | None = None
+    used: float | None = None  # of the quota
 
     @property
     def line(self) -> str:

@@ -14,8 +14,10 @@ from toril.records import Deployment, Plan, deployment_key
 from toril.store import FolderStore, Store
 
 if TYPE_CHECKING:
+    from toril.aws.client import Clients
     from toril.launchers.fargate import FargateLauncher, Rates, Stopped
-    from toril.launchers.preflight import Preflight
+    from toril.launchers.findings import Finding
+    from toril.launchers.preflight import CommandContext, Preflight
 
 FARGATE = "ECS_CONTAINER_METADATA_URI_V4"  # ECS sets it in every container
 PREFLIGHT_ATTEMPTS, SWEEP_ATTEMPTS = 4, 5  # of each call by botocore, because nothing else repeats it
@@ -67,6 +69,14 @@ def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
     return _preflight(plan, store, read_deployments(store), clock)
 
 
+def vcpus_in_use(store: Store, clock: Clock) -> "list[Finding]":
+    """Returns AWS' vCPU quotas and their use in each region of the store, or why they are unknown."""
+    from toril.launchers.preflight import vcpus_in_use
+
+    deployments = read_deployments(store, damaged=[])
+    return vcpus_in_use(deployments, *_access(store, deployments, clock))
+
+
 def price_lines(plan: Plan, store: Store) -> tuple[str, ...]:
     """Returns start time and price of a run on Fargate, from the store's records alone, or why they are unknown."""
     from toril.launchers.pricing import estimate, read_prices
@@ -112,12 +122,18 @@ def read_deployments(store: Store, damaged: list[StoreError] | None = None) -> d
 
 
 def _preflight(plan: Plan | None, store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> "Preflight":
+    from toril.launchers.preflight import check
+
+    return check(plan, deployments, *_access(store, deployments, clock))
+
+
+def _access(store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> "tuple[Clients, CommandContext]":
     from toril.launchers.fargate import clients
-    from toril.launchers.preflight import CommandContext, check
+    from toril.launchers.preflight import CommandContext
     from toril.launchers.pricing import read_prices
 
     context = CommandContext(store=store, now=clock.now, environment=os.environ, prices=read_prices(os.environ))
-    return check(plan, deployments, clients(deployments, attempts=PREFLIGHT_ATTEMPTS), context)
+    return clients(deployments, attempts=PREFLIGHT_ATTEMPTS), context
 
 
 def _fargate(

@@ -27,15 +27,11 @@ class RunOptions:
     notices: Sequence[Notice] = ()  # besides the suite's
     against: str | None = None  # an address to load instead of the suite's own
     locations: Mapping[str, str] = field(default_factory=dict)  # with their weights; they replace the suite's
+    confined: bool = False  # the suite gets neither this machine's environment nor files outside its folder
 
 
-def plan_run(
-    paths: Sequence[str | Path], options: RunOptions, now: float, *, confined: bool = False
-) -> tuple[Suite, Plan]:
-    """Returns the suite and the division of its load, without starting anything; raises SuiteError if it cannot run.
-
-    `confined`: the suite gets neither this machine's environment nor files outside its folder.
-    """
+def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tuple[Suite, Plan]:
+    """Returns the suite and the division of its load, without starting anything; raises SuiteError if it cannot run."""
     suite = read_suite(
         paths,
         overrides=options.overrides,
@@ -43,8 +39,8 @@ def plan_run(
         on=options.on,
         against=options.against,
         locations=options.locations,
-        system={} if confined else None,
-        confined=confined,
+        system={} if options.confined else None,
+        confined=options.confined,
     )
     if suite.unset:
         raise SuiteError(suite.unset[0].message, code=suite.unset[0].code)

@@ -16,6 +16,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from toril import text
 from toril.criteria import criteria_of
 from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, Comparison, Duet, Outcome, Plan
 from toril.stats.quantiles import rank_of, student_quantile
@@ -23,6 +24,7 @@ from toril.timeline import Stats, Timeline
 from toril.timeline.intervals import Kind
 
 CONFIDENCE = 0.95  # of each bound; a change as large as the margin fails one run in twenty
+CONFIDENT = f"{text.percent(100 * CONFIDENCE)} confidence"
 POWER = 0.8  # the probability to find a change of the smallest detectable size
 LEAST_PAIRS = 4  # with fewer, the standard deviation is too uncertain: t(0.95) of two degrees of freedom is 2.9
 
@@ -213,13 +215,15 @@ def _failures(timeline: Timeline, duet: Duet) -> ComparedMetric:
         message = f"too few pairs of blocks to compare failures: {len(pairs)} have requests, {LEAST_PAIRS} are required"
     else:
         share = [sum(pair[arm] for pair in pairs) / len(pairs) for arm in (0, 1)]
-        low, high = (f"{100 * bound:+.2f}" for bound in (change.low, change.high))
+        low, high = (text.difference(100 * bound, "%") for bound in (change.low, change.high))
         known = {
-            "failed": f"at least {low} percentage points, with {CONFIDENCE:.0%} confidence",
-            "passed": f"at most {high} percentage points, with {CONFIDENCE:.0%} confidence",
-            "inconclusive": f"between {low} and {high} percentage points",
+            "failed": f"at least {low}, with {CONFIDENT}",
+            "passed": f"at most {high}, with {CONFIDENT}",
+            "inconclusive": f"between {low} and {high}",
         }[change.outcome(duet.margin)]
-        message = f"failures: {share[0]:.2%} → {share[1]:.2%} ({known}); the margin is {duet.margin * 100:g} points"
+        before, after = (text.percent(100 * part) for part in share)
+        margin = text.percent(100 * duet.margin).replace("%", "points")
+        message = f"failures: {before} → {after} ({known}); the margin is {margin}"
     shares = (None, None) if medians is None else tuple(map(_rounded, medians))
     differences = [head - base for base, head in pairs]
     metric = ComparedMetric(label="", metric="failures", unit="share", base=shares[0], head=shares[1], message=message)
@@ -236,20 +240,25 @@ def _of_times(one: GatedPercentile, values: Pair | None, change: Change, margin:
     name = f"{one.name} of {one.label or 'all requests'}"
     if values is None or change.mean is None:
         return f"too few samples to compare {name}: no pair of blocks has it in both arms"
-    figures = f"{name}: {values[0] / 1000:,.1f} ms → {values[1] / 1000:,.1f} ms, {change.mean:+.1%}"
+    figures = f"{name}: {text.time(values[0])} → {text.time(values[1])}, {_percent(change.mean)}"
     if change.low is None or change.high is None or change.detectable is None:
         return f"{figures}; a comparison requires {LEAST_PAIRS} pairs of blocks, but there are {pairs}"
-    allowed = f"the margin is {margin * 100:g}%"
+    allowed = f"the margin is {text.percent(100 * margin)}"
     match change.outcome(margin):
         case "failed":
-            return f"{figures} (at least {change.low:+.1%}, with {CONFIDENCE:.0%} confidence); {allowed}"
+            return f"{figures} (at least {_percent(change.low)}, with {CONFIDENT}); {allowed}"
         case "passed":
-            return f"{figures} (at most {change.high:+.1%}, with {CONFIDENCE:.0%} confidence); {allowed}"
+            return f"{figures} (at most {_percent(change.high)}, with {CONFIDENT}); {allowed}"
         case _:
             return (
-                f"{figures} (between {change.low:+.1%} and {change.high:+.1%}); {allowed}, "
-                f"and {pairs} pairs of blocks can detect a change of {change.detectable:.1%}"
+                f"{figures} (between {_percent(change.low)} and {_percent(change.high)}); {allowed}, "
+                f"and {pairs} pairs of blocks can detect a change of {_percent(change.detectable, signed=False)}"
             )
+
+
+def _percent(share: float, *, signed: bool = True) -> str:
+    shown = text.signed_percent(100 * share)
+    return shown if signed else shown.replace("+", "")
 
 
 def _summed_up(metrics: tuple[ComparedMetric, ...], outcome: Outcome, margin: float) -> str:
@@ -257,9 +266,9 @@ def _summed_up(metrics: tuple[ComparedMetric, ...], outcome: Outcome, margin: fl
     names = ", ".join(_named(metric) for metric in deciding)
     match outcome:
         case "failed":
-            return f"head is worse than base by more than {margin * 100:g}%: {names}"
+            return f"head is worse than base by more than {text.percent(100 * margin)}: {names}"
         case "passed":
-            return f"head is not worse than base by {margin * 100:g}% or more: {names}"
+            return f"head is not worse than base by {text.percent(100 * margin)} or more: {names}"
         case _:
             return f"the comparison of {names} proves nothing: use more or longer blocks"
 

@@ -70,12 +70,17 @@ class Headline:
     brief: str  # short form for a heading
     outcome: str = ""
     neutral: bool = False  # the only open question is an unproven comparison
+    judged: bool = True  # False: the run had no criteria, so that passing proves little
     run_id: str = ""
     on: str = ""  # " on Fargate", or empty for local workers
     started_at: str = ""
     duration_s: float = 0.0
     file: str = ""  # of the suite
     reasons: tuple[Reason, ...] = ()
+
+    @property
+    def is_unjudged(self) -> bool:
+        return self.outcome == "passed" and not self.judged
 
     @property
     def own_reasons(self) -> list[Reason]:

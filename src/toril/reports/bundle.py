@@ -41,6 +41,11 @@ class Bundle:
         return self.verdict.outcome
 
     @property
+    def is_smoke(self) -> bool:
+        """Returns whether the run only tried the suite: with one user and without its criteria."""
+        return "smoke-run" in self.plan.warning_codes
+
+    @property
     def tags(self) -> dict[str, str]:
         """Returns the tags of the run, without credentials."""
         return dict(masked_settings(self.plan.tags))

@@ -1,7 +1,7 @@
 """Turns a comparison of two runs into the blocks of its report, and into blocks for the page of the head."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from toril import text
@@ -55,6 +55,28 @@ def several_blocks(comparisons: Mapping[str, Comparison], reference: str) -> Seq
             if table is not None:
                 blocks.append(replace(table, title=f"{what}: {pair}", folded=len(comparisons) > 1))
     return [*blocks, CONCLUSION_NOTE]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """One of the main figures of both runs, as texts."""
+
+    title: str
+    head: str
+    base: str
+    change: str
+    differs: bool  # by more than the noise within the runs
+
+
+def at_a_glance(comparison: Comparison, differences: Literal["percent", "values"]) -> list[Glance]:
+    """Returns the main figures of all requests; differences of percentages are in points."""
+    whole, found = comparison.overall, []
+    for figure in (whole.requests, *map(whole.figure, ("rps", "failures", "p50", "p95", "p99"))):
+        relative = shown_relative(figure) if differences == "percent" else ""
+        change, differs = relative or shown_delta(figure), figure.finding == "differs"
+        mark = " †" if whole.marked and figure.unit == "us" else ""
+        found.append(Glance(figure.title, shown(figure, "head") + mark, shown(figure, "base"), change, differs))
+    return found
 
 
 def worse(figure: Figure) -> bool:

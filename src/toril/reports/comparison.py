@@ -94,6 +94,10 @@ class Part:
     only_in: Literal["base", "head"] | None = None  # set if the other run has no such part
     marked: bool = False  # in either run, more than 1 % of the requests failed
 
+    @property
+    def requests(self) -> Figure:
+        return Figure(key="requests", unit="", base=float(self.base_samples), head=float(self.head_samples))
+
     def figure(self, key: str) -> Figure:
         return next(figure for figure in self.figures if figure.key == key)
 

@@ -62,7 +62,7 @@ class Fragment:
 def fragment(report: Report, *, hero: bool = True, files: str = "") -> Fragment:
     """Returns the content of the page. `hero`: with the verdict; `files`: address of the run's folder, for links."""
     return Fragment(
-        Markup(_template("fragment.html.jinja").render(_model(report, hero=hero, files=files))),  # noqa: S704
+        Markup(_template("fragment.html.jinja").render(_model(report, hero=hero, alone=False, files=files))),  # noqa: S704
         chart_data(report.blocks),
     )
 
@@ -85,10 +85,12 @@ def render(report: Report) -> bytes:
     return page.encode("utf-8", "backslashreplace")
 
 
-def _model(report: Report, *, hero: bool = True, files: str = "") -> dict[str, Any]:
+def _model(report: Report, *, hero: bool = True, alone: bool = True, files: str = "") -> dict[str, Any]:
+    """Returns the variables of the templates. `alone`: no other part of the page names the run."""
     return {
         "headline": report.headline,
         "hero": hero,
+        "alone": alone,
         "files": files,
         "facts": [
             fact for block in report.blocks if isinstance(block, Facts) and block.id == "facts" for fact in block.facts
@@ -97,9 +99,11 @@ def _model(report: Report, *, hero: bool = True, files: str = "") -> dict[str, A
         "classes": CLASSES,
         "most": MOST,
         "plural": text.plural,
+        "sentence": text.sentence,
         "kind": lambda block: type(block).__name__,
         "mark": mark_of,
         "tone": _tone,
+        "verdict": "unjudged" if report.headline.is_unjudged else _tone(report.headline.outcome),
         "picture": _picture,
     }
 

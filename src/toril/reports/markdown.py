@@ -107,7 +107,8 @@ def _title(headline: Headline) -> str:
     if not headline.outcome:
         return f"{escaped(headline.suite)}: {escaped(headline.brief)}"
     outcome = "neutral" if headline.neutral else headline.outcome
-    return f"{icon(outcome)} {escaped(headline.suite)}{headline.on}: {escaped(outcome)} — {escaped(headline.brief)}"
+    sign = icon("neutral" if headline.is_unjudged else outcome)
+    return f"{sign} {escaped(headline.suite)}{headline.on}: {escaped(outcome)} — {escaped(headline.brief)}"
 
 
 def _fact(fact: Fact) -> str:

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from toril import text
 from toril.records import JudgedCriterion
@@ -38,6 +39,7 @@ from toril.reports.run_tables import (
     generator_table,
     interval_of,
     is_notable,
+    share_of,
     time_of,
     window_of,
 )
@@ -59,13 +61,13 @@ MOST_CODES = 20
 MOST_FAILURES = 12
 MOST_NAMED = 3  # labels in a sentence
 FILES = {"jpg": "screenshot", "source.txt": "source", "console.txt": "console", "trace.zip": "trace"}
-# by field of the summary; shares have one digit after the point
+# by field of the summary
 GENERATOR_FIGURES: Mapping[str, Callable[[float], str]] = {
-    "cpu_max": lambda share: f"CPU {text.percent(round(100 * share, 1))}",
-    "busiest_core_max": lambda share: f"busiest core {text.percent(round(100 * share, 1))}",
-    "machine_max": lambda share: f"machine {text.percent(round(100 * share, 1))}",
-    "waiting_max": lambda share: f"waiting {text.percent(round(100 * share, 1))}",
-    "throttled_max": lambda share: f"throttled {text.percent(round(100 * share, 1))}",
+    "cpu_max": lambda share: f"CPU {share_of(share)}",
+    "busiest_core_max": lambda share: f"busiest core {share_of(share)}",
+    "machine_max": lambda share: f"machine {share_of(share)}",
+    "waiting_max": lambda share: f"waiting {share_of(share)}",
+    "throttled_max": lambda share: f"throttled {share_of(share)}",
     "late_max_us": lambda late_us: f"send delay {text.time(late_us)}",
     "dropped": lambda count: f"{text.number(count)} sends dropped",
     "sockets_max": lambda count: text.plural(int(count), "socket"),
@@ -150,6 +152,7 @@ def _headline(bundle: Bundle, duet: Bundle) -> Headline:
         brief=_brief(worst) if decisive else NEUTRAL,
         outcome=plain(worst.outcome),
         neutral=not decisive,
+        judged=bundle.plan.functional or bool(bundle.verdict.criteria or duet.verdict.comparison),
         run_id=plain(bundle.plan.run_id),
         on=" on Fargate" if bundle.plan.on == "fargate" else "",
         started_at=plain(bundle.summary.started_at or ""),
@@ -198,10 +201,12 @@ def _load_headline(bundle: Bundle) -> str:
         return (
             f"{_criteria_headline(outcomes)}; {message}"
             if bundle.outcome == "passed" and outcomes
-            else _sentence(message)
+            else text.sentence(message)
         )
     of_all = f"{text.number(broken)} of {text.plural(len(outcomes), 'criterion')} breached"
     match bundle.outcome:
+        case "passed" if bundle.is_smoke:
+            return "Smoke run: criteria were left out"
         case "passed" if not outcomes:
             return "Complete; not judged, because the suite has no criteria"
         case "passed":
@@ -210,10 +215,6 @@ def _load_headline(bundle: Bundle) -> str:
             return "; ".join(filter(None, (of_all, message))) if broken else "The run failed"
         case _:
             return f"Inconclusive: {f'{of_all}; ' if broken else ''}see the reasons below"
-
-
-def _sentence(words: str) -> str:
-    return words if words[1:2].isdigit() else words[:1].upper() + words[1:]  # `p95` stays in lower case
 
 
 def _criteria_headline(outcomes: Sequence[str]) -> str:
@@ -292,7 +293,7 @@ def _facts(bundle: Bundle) -> Iterator[Fact]:
     rate = f"{text.number(total.rps or 0)}/s"
     if requested.rps is not None and all(one.throughput_rps for one in bundle.plan.executions):
         steady_rps = (total.rps or 0) if achieved.rps is None else achieved.rps
-        rate = f"{text.number(steady_rps)}/s of {text.number(requested.rps)}/s"
+        rate = f"{text.number(steady_rps)} of {text.number(requested.rps)}/s"
     yield Fact("throughput", rate)
     yield Fact("p95", time_of(total, "p95"), interval=interval_of(total, "p95"))
     if requested.virtual_users is not None and achieved.virtual_users is not None:
@@ -342,7 +343,7 @@ def _rule(bundle: Bundle, item: JudgedCriterion) -> Rule:
         limit=text.limit(threshold, unit),
         difference=difference,
         scope=" · ".join(scope),
-        detail=" · ".join((*scope, *_details(item, resolution_us))),
+        detail=" · ".join((*scope, *_details(item, resolution_us), *_with_failures(bundle, item))),
         message=plain(item.message or "", 1000),
         bar=_bar(observed, threshold),
         executions=executions,
@@ -369,6 +370,14 @@ def _details(item: JudgedCriterion, resolution_us: float) -> Iterator[str]:
         bottom = "0" if low is None else text.quantity(low, item.unit, resolution_us)
         top = "∞" if high is None else text.quantity(high, item.unit, resolution_us)
         yield f"95 % interval {bottom} to {top}"
+
+
+def _with_failures(bundle: Bundle, item: JudgedCriterion) -> Iterator[str]:
+    """Yields the share of failed requests, if their times may have changed the observed time."""
+    figures = bundle.summary.labels.get(item.label or "") or bundle.summary.total
+    whole = not item.scope.executions and not item.scope.location
+    if item.unit == "us" and item.counted == "sample" and whole and is_notable(figures):
+        yield f"{failed_share(figures)} of these requests failed; their times are included"
 
 
 # ── Course, first failures, notes ─────────────────────────────────────────────────────────────────────────────────────
@@ -424,8 +433,9 @@ def _failures_note(bundle: Bundle) -> Note | None:
     words = "† more than 1 % of these requests failed; the figures include their times"
     failed = bundle.summary.total.failed_response_us
     if failed and failed.p95:
-        shown, ends = text.time(failed.p95), failed.interval.get("p95")
-        sure = f" ({text.interval(ends, shown, text.time)})" if ends else ""
+        in_words = partial(text.time, resolution_us=bundle.summary.total.resolution_us or 1)
+        shown, ends = in_words(failed.p95), failed.interval.get("p95")
+        sure = f" ({text.interval(ends, shown, in_words)})" if ends else ""
         words += f". The p95 of the failed requests alone is {shown}{sure}"
     return Note("failed-requests", words, "caution")
 
@@ -477,7 +487,7 @@ def not_judged(bundle: Bundle) -> Iterator[str]:
     if bundle.plan.functional:
         return
     if not rules:
-        yield "all requests: the suite has no criteria"
+        yield f"all requests: {'a smoke run leaves out criteria' if bundle.is_smoke else 'the suite has no criteria'}"
         return
     undecided = sum(rule.outcome == "inconclusive" for rule in rules)
     if undecided:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Literal
 
 from toril import text
@@ -190,17 +189,18 @@ def _count(count: int) -> Cell:
     return Cell(text.number(count), value=count)
 
 
-def _share(part: float, digits: int = 0) -> str:
-    return text.percent(round(100 * part, digits))
+def share_of(part: float) -> str:
+    """Returns a share of a generator's resource, with one digit after the point."""
+    return text.percent(round(100 * part, 1))
 
 
 # heading, field of the generator, the `what` of its saturation, how it reads
 GENERATOR_COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (
-    ("CPU, max", "cpu_max", "cpu", _share),
-    ("CPU, mean", "cpu_mean", "", _share),
-    ("busiest core", "busiest_core_max", "core", _share),
-    ("waiting", "waiting_max", "waiting", partial(_share, digits=1)),
-    ("throttled", "throttled_max", "throttled", partial(_share, digits=1)),
+    ("CPU, max", "cpu_max", "cpu", share_of),
+    ("CPU, mean", "cpu_mean", "", share_of),
+    ("busiest core", "busiest_core_max", "core", share_of),
+    ("waiting", "waiting_max", "waiting", share_of),
+    ("throttled", "throttled_max", "throttled", share_of),
     ("late sends, p99", "late_p99_us", "lateness", text.time),
     ("dropped", "dropped", "", text.number),
     ("sockets", "sockets_max", "sockets", text.number),
@@ -213,7 +213,7 @@ def generator_table(bundle: Bundle) -> Table:
     generators, workers = bundle.summary.generators, bundle.summary.workers
     measured = generators.workers if generators else {}
     saturated = set(generators.saturated) if generators else set()
-    lost = {one.worker: one.reason for one in workers.lost}
+    lost = {one.worker for one in workers.lost}
     columns = [
         one for one in GENERATOR_COLUMNS if any(getattr(found, one[1]) is not None for found in measured.values())
     ]
@@ -227,10 +227,7 @@ def generator_table(bundle: Bundle) -> Table:
     rows = []
     for share in sorted(bundle.plan.shares, key=rank)[:MOST_GENERATORS]:
         one, name = measured.get(share.worker), plain(share.worker)
-        signs = [plain(sign.message).removeprefix(f"worker {name} ") for sign in one.saturation] if one else []
-        end = plain(lost.get(share.worker, "")) or "; ".join(signs)
-        if not end and share.worker in saturated:
-            end = "saturated"
+        end = "lost" if share.worker in lost else "saturated" if share.worker in saturated else ""
         if not end and one is None and workers.reported != workers.planned:
             end = "no data"
         above = {sign.what for sign in one.saturation} if one else set()

@@ -100,7 +100,8 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
 
 
 def _banner(headline: Headline, facts: Facts | None) -> Panel:
-    colour = _colour(headline.outcome) or ("cyan" if headline.neutral else "yellow")
+    neutral = headline.is_unjudged or (headline.neutral and not headline.outcome)
+    colour = "cyan" if neutral else _colour(headline.outcome) or "yellow"
     if headline.outcome:
         badge = f"bold {'black' if colour == 'yellow' else 'white'} on {colour}"
         words = f" {mark_of(headline.outcome)} {headline.outcome.upper()} "

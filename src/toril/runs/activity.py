@@ -18,6 +18,7 @@ from toril.store.records import find_record, read_launch
 
 ROWS_AT_ONCE = 16  # each row takes several requests to a bucket
 MOST_RUNNING = 100
+BEGINS_WITHIN_S = 600.0  # from the time in the id until the owner has the lease
 STARTS_WITHIN_S = 600.0  # of a request; it begins later only if AWS lacks capacity for so long
 
 Activity = Literal["running", "without owner", "over"]
@@ -26,9 +27,13 @@ Activity = Literal["running", "without owner", "over"]
 def activity_of(
     store: Store, plan: Plan, now: float, is_live: Callable[[Lease | None, float], bool] = is_live
 ) -> Activity:
-    """Returns whether a run has an owner, or may be taken over; without an owner, it is over at its deadline."""
+    """Returns whether a run has an owner, or may be taken over; without an owner, it is over at its deadline.
+
+    A new run without a lease is running: its owner stores the suite's files, and takes the lease afterwards.
+    """
     lease = read_lease(store, plan.run_id)
-    if is_live(lease, now):
+    is_new = lease is None and 0 <= now - (time_in(plan.run_id) or 0.0) <= BEGINS_WITHIN_S
+    if is_new or is_live(lease, now):
         return "running"
     if plan.on == "local" or (lease is not None and lease.ended):
         return "over"

@@ -85,13 +85,15 @@ def readable_rows(store: Store) -> tuple[list[IndexRow], list[str]]:
     return list(_rows(store, problems)), problems
 
 
-def trend(rows: Iterable[IndexRow], most: int = 30) -> list[float | None]:
-    """Returns the p95 of the last runs of the main branch, oldest first, without smoke runs and duets.
+def compared(rows: Iterable[IndexRow]) -> Iterator[IndexRow]:
+    """Yields the runs that tell how a suite does: those of the main branch, without smoke runs and duets."""
+    return (row for row in rows if row.kind == "run" and not row.branch)
 
-    `rows`: of one suite, newest first.
-    """
-    compared: Iterator[float | None] = (row.p95_us for row in rows if row.kind == "run" and not row.branch)
-    return list(islice(compared, most))[::-1]
+
+def trend(rows: Iterable[IndexRow], most: int = 30) -> list[float | None]:
+    """Returns the p95 of the last runs that are compared, oldest first. `rows`: of one suite, newest first."""
+    found: list[float | None] = [row.p95_us for row in islice(compared(rows), most)]
+    return found[::-1]
 
 
 def by_suite(rows: Iterable[IndexRow]) -> dict[str, list[IndexRow]]:

@@ -4,18 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from toril.coordinator.lease import is_live, read_lease
+from toril.coordinator.lease import is_live
 from toril.records import Lease, Plan, run_key
 from toril.records.progress import EVERY_S, Progress, Recent, progress_key
 from toril.runs.activity import activity_of
-from toril.runs.history import time_in
 from toril.store import Store
 from toril.store.records import find_record, get_record
 
 STALE_S = 10.0  # five versions are missing
 WRITING_S = 0.3  # from the time of a version to its place in the store
 SOONEST_S = 0.5
-BEGINS_WITHIN_S = 600.0  # from the time in the id until the owner has the lease
 
 IsLive = Callable[[Lease | None, float], bool]
 
@@ -62,11 +60,7 @@ def _state(
 ) -> Literal["running", "without owner", "over", "judged"]:
     if store.find(run_key(run_id, "verdict.json")) is not None:
         return "judged"
-    found = activity_of(store, get_record(store, Plan, run_key(run_id, "plan.json")), now, is_live)
-    is_new = 0 <= now - (time_in(run_id) or 0.0) <= BEGINS_WITHIN_S
-    if found == "over" and is_new and read_lease(store, run_id) is None:
-        return "running"  # its owner stores the suite's files, and takes the lease afterwards
-    return found
+    return activity_of(store, get_record(store, Plan, run_key(run_id, "plan.json")), now, is_live)
 
 
 def changes(progress: Progress, since: int | None = None) -> dict[str, Any]:

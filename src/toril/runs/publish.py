@@ -23,10 +23,15 @@ ADDRESS = re.compile(r"(?P<store>.+?)/suites/(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*
 
 @dataclass(frozen=True, slots=True)
 class LocalSuite:
-    """The paths of a suite on this machine. `origin`: its source, if its folder is not a git checkout."""
+    """The paths of a suite on this machine. `origin`: its source, if its folder is not a git checkout.
+
+    `stored`: it comes from a store, where others may have written it. So its runs are confined, whether a console, a
+    schedule or a person starts them.
+    """
 
     paths: tuple[str | Path, ...]
     origin: SuiteOrigin | None = None
+    stored: bool = False
 
 
 def publish(store: Store, suite: Suite, plan: Plan, origin: SuiteOrigin | None = None) -> Plan:
@@ -85,7 +90,7 @@ def local_version(store: Store, version: SuiteVersion) -> Iterator[LocalSuite]:
     with tempfile.TemporaryDirectory(prefix="toril-suite-") as temporary:
         folder = Path(temporary) / version.suite
         suites.copy_to(store, version, folder)
-        yield LocalSuite((folder,), version.origin)
+        yield LocalSuite((folder,), version.origin, stored=True)
 
 
 def _is_stored(written: str) -> bool:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from toril.records.schedule import Cron, SuiteSchedule, parse
 
 FIRST_YEAR, LAST_YEAR = 1970, 2199  # of an expression
+CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"  # as `toril init` writes it
 WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 
 
@@ -78,10 +79,13 @@ def _local_times(cron: Cron, after: float, zone: ZoneInfo) -> Iterator[datetime]
                     yield from (datetime(year, month, day, *time) for time in times)
 
 
-def local_lines(schedule: SuiteSchedule, store: str) -> LocalLines:
-    """Returns the lines that run a suite of a folder's store from cron and systemd, and the trigger of a workflow."""
+def local_lines(schedule: SuiteSchedule, store: str, *, program: Sequence[str], action: str) -> LocalLines:
+    """Returns the lines that run a suite of a folder's store from cron and systemd, and a workflow of GitHub.
+
+    `program`: the command `toril` by its whole path; `action`: toril's action, as `toril init` writes it.
+    """
     options = schedule.command(store)[6:]
-    command = shlex.join(["toril", "run", f"{store}/suites/{schedule.suite}", "--store", store, *options])
+    command = shlex.join([*program, "run", f"{store}/suites/{schedule.suite}", "--store", store, *options])
     parsed = parse(schedule.when)
     if isinstance(parsed, int):
         return LocalLines(crontab=None, systemd=_units(schedule, command, f"OnUnitActiveSec={parsed}s"), github=None)
@@ -91,11 +95,21 @@ def local_lines(schedule: SuiteSchedule, store: str) -> LocalLines:
     fields, calendar = _five_fields(parsed), _calendar(parsed)
     zone, escaped = schedule.timezone, command.replace("%", r"\%")
     cron_zone = f"# Set the time zone of the machine to {zone}, or change the hour."
-    note = "" if zone == "UTC" else f"  # GitHub uses UTC, not {zone}"
     return LocalLines(
         crontab=None if fields is None else f"{cron_zone}\n{fields} {escaped}\n",
         systemd=None if calendar is None else _units(schedule, command, f"OnCalendar={calendar} {zone}"),
-        github=None if fields is None else f"on:\n  schedule:\n    - cron: '{fields}'{note}\n",
+        github=None if fields is None else _workflow(schedule, fields, action),
+    )
+
+
+def _workflow(schedule: SuiteSchedule, fields: str, action: str) -> str:
+    note = "" if schedule.timezone == "UTC" else f" # GitHub uses UTC, not {schedule.timezone}"
+    return (
+        f"# .github/workflows/{schedule.suite}.yml\nname: {schedule.suite}\non:\n  schedule:\n"
+        f"  - cron: '{fields}'{note}\npermissions: {{}}\njobs:\n  load-test:\n    runs-on: ubuntu-latest\n"
+        f"    permissions: {{contents: read}}\n    steps:\n    - uses: {CHECKOUT}\n"
+        f"      with: {{persist-credentials: false}}\n"
+        f"    - uses: {action}\n      with: {{suite: loadtests/{schedule.suite}}}\n"
     )
 
 

@@ -12,7 +12,7 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
@@ -36,6 +36,7 @@ RESERVED = "new"  # the address of the console's page for a new suite
 MOST_FILES = 1_000  # of a suite that is uploaded
 MOST_BYTES = 50 << 20
 MOST_RATIO = 200  # of a zip's contents to the zip; text has up to about 100
+MOST_COMPARED = 40_000  # lines of a diff, whose time grows with their square
 FREE_BYTES = 1 << 20  # contents that may have any ratio
 CHUNK = 1 << 16
 ENTRY = b"PK\x01\x02"  # the start of each entry in a zip's directory
@@ -190,17 +191,20 @@ def copy(store: Store, name: str, new_name: str, *, by: str, at: float) -> Suite
 
 
 def diff(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> str:
-    """Returns the unified diff of two versions' files; a line with the sizes for a file that is not text."""
+    """Returns the unified diff of two versions' files; only the sizes of a file that is too long or not text."""
     lines: list[str] = []
+    left = MOST_COMPARED
     for path in sorted({*old, *new}):
         before, after = old.get(path), new.get(path)
         if before == after:
             continue
         texts = [_lines(data) for data in (before, after)]
-        if texts[0] is None or texts[1] is None:
+        length = sum(len(one or ()) for one in texts)
+        if texts[0] is None or texts[1] is None or length > left:
             sizes = " → ".join("none" if data is None else f"{len(data):,} bytes" for data in (before, after))
-            lines.append(f"{path}: not text, {sizes}\n")
+            lines.append(f"{path}: {'too long' if None not in texts else 'not text'}, {sizes}\n")
             continue
+        left -= length
         none = "/dev/null"
         lines += difflib.unified_diff(
             texts[0], texts[1], none if before is None else path, none if after is None else path
@@ -365,7 +369,7 @@ def validate(files: Mapping[str, bytes], options: RunOptions, *, name: str = "su
             folder.mkdir()
             for path, data in checked_files(files).items():
                 write_file(folder, path, data)
-            _, plan = plan_run([folder], options, now, confined=True)
+            _, plan = plan_run([folder], replace(options, confined=True), now)
         except UserError as error:
             return Checked(problem=_remark(error.code, str(error), folder, files))
         found = zip(plan.warning_codes, plan.warnings, strict=True)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from toril import text
 from toril.records import Plan
 from toril.records.summary import Generator, GeneratorLimits, Generators, Saturation
 from toril.timeline import HealthSeries, Timeline, longest_run
@@ -322,17 +323,18 @@ def _saturation(
 
 def _describe(worker: str, what: str, value: float, limit: float) -> str:
     if what == "lateness":
-        late, most = (f"{us / 1000:,.0f} ms" for us in (value, limit))
+        late, most = text.time(value), text.limit(limit, "us")
         return f"worker {worker} sent a tenth of its requests at least {late} late (limit {most})"
+    used = text.percent(round(100 * value))
     texts = {
-        "core": f"the engine of worker {worker} used up to {value:.0%} of the one core that it can use",
-        "cpu": f"worker {worker} used up to {value:.0%} of its CPU",
-        "crowd": f"other programs filled the CPU of the engine of worker {worker} to {value:.0%}",
-        "full": f"the engine of worker {worker} waited for a CPU half of the time, with the machine at {value:.0%}",
-        "machine": f"the machine of worker {worker} used up to {value:.0%} of its CPU",
-        "waiting": f"the engine of worker {worker} was ready to run but got no CPU for up to {value:.0%} of a second",
-        "throttled": f"the CPU quota throttled worker {worker} for up to {value:.0%} of a second",
-        "memory": f"worker {worker} used up to {value:.0%} of its memory",
-        "sockets": f"worker {worker} used up to {value:.0%} of the sockets or files that it may open",
+        "core": f"the engine of worker {worker} used up to {used} of the one core that it can use",
+        "cpu": f"worker {worker} used up to {used} of its CPU",
+        "crowd": f"other programs filled the CPU of the engine of worker {worker} to {used}",
+        "full": f"the engine of worker {worker} waited for a CPU half of the time, with the machine at {used}",
+        "machine": f"the machine of worker {worker} used up to {used} of its CPU",
+        "waiting": f"the engine of worker {worker} was ready to run but got no CPU for up to {used} of a second",
+        "throttled": f"the CPU quota throttled worker {worker} for up to {used} of a second",
+        "memory": f"worker {worker} used up to {used} of its memory",
+        "sockets": f"worker {worker} used up to {used} of the sockets or files that it may open",
     }
-    return f"{texts[what]} (limit {limit:.0%})"
+    return f"{texts[what]} (limit {text.percent(round(100 * limit, 1))})"

@@ -105,7 +105,7 @@ def judge(
     )
     outcome: Outcome = "failed" if breaches else "inconclusive" if open_questions else "passed"
     # Several criteria may have the same reason; report it once.
-    reasons = (*breaches, *dict.fromkeys(open_questions)) or (_passed(results),)
+    reasons = (*breaches, *dict.fromkeys(open_questions)) or (_passed(results, plan),)
     criteria = tuple(result.record() for result in results)
     return Verdict(
         outcome=outcome,
@@ -205,7 +205,9 @@ def _prevents_pass(result: CriterionResult) -> bool:
     return result.criterion.fail or result.code in WITHOUT_SAMPLES
 
 
-def _passed(results: list[CriterionResult]) -> Reason:
+def _passed(results: list[CriterionResult], plan: Plan) -> Reason:
+    if not results and "smoke-run" in plan.warning_codes:
+        return Reason("nothing-judged", "the smoke run is complete; it leaves out the criteria")
     if not results:
         nothing = "the run is complete, but nothing was judged: the suite has no criteria. Add some to `reporting`"
         return Reason("nothing-judged", nothing)

@@ -21,7 +21,7 @@ from toril.load.shapes import OPEN_MODEL
 from toril.records import EngineReport, Exit, Plan, PlannedExecution, Reason
 from toril.summary import Completeness
 from toril.summary.load import height
-from toril.text import plural
+from toril.text import percent, plural
 from toril.timeline import Slice, Stats, Timeline, Worst
 from toril.timeline.intervals import Kind
 from toril.verdict.validity import latest_start_s
@@ -213,7 +213,8 @@ def _users(execution: MeasuredExecution) -> Iterator[Reason]:
     share = sum(map(min, active[first:], wanted)) / sum(wanted)
     if share < LEAST_USERS:
         active_on_average = f"on average {share * max(wanted):,.3g} of {max(wanted):,} virtual users were active"
-        when = f"from {first} s to {end} s ({share:.1%}; at least {LEAST_USERS:.0%} are required)"
+        shown, least = percent(round(100 * share, 1)), percent(100 * LEAST_USERS)
+        when = f"from {first} s to {end} s ({shown}; at least {least} are required)"
         fix = "use less load or a larger generator"
         yield execution.reason("unreached-load", f"{active_on_average} {when}; {fix}")
 
@@ -292,7 +293,7 @@ def without_success(execution: MeasuredExecution) -> Iterator[Reason]:
     total = execution.answers
     if total.samples > total.failures or not execution.begun:
         return
-    every = f"all {total.samples:,} {execution.kind}s failed" if total.samples else "no request got a response"
+    every = f"every {execution.kind} failed" if total.samples else "no request got a response"
     if total.samples == 1:
         every = f"the only {execution.kind} failed"
     errors = total.errors.most_common(1)

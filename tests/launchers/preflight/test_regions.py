@@ -24,7 +24,7 @@ from tests.launchers.preflight.aws import (
 from tests.refusals import refused
 from toril.errors import InfrastructureError
 from toril.launchers.fargate import Rates
-from toril.launchers.preflight import refuse
+from toril.launchers.preflight import CommandContext, refuse, vcpus_in_use
 from toril.records import DeployedLimits, DeployedWorker
 
 
@@ -208,6 +208,19 @@ def test_an_unusable_cache_rule_prevents_only_runs_that_need_it(plan, store, ope
     assert (found.state, found.code, text in found.detail) == ("missing", code, True)
     unneeded = of(flight(plan, other, store), "cache ecr-public")
     assert (unneeded.state, unneeded.code) == ("warning", code)
+
+
+def test_the_vcpu_in_use_is_read_without_the_other_checks(store):
+    aws = Aws(*both().values())
+    aws.answers("get_metric_data", used(2.0), AWAY)
+    aws.answers("list_service_quotas", refusal("AccessDeniedException"), HOME)
+    context = CommandContext(store=store, now=lambda: NOW, environment={})
+    found = vcpus_in_use(aws.deployments, aws, context)
+    assert {(one.region, one.name) for one in found} == {
+        (HOME, "quotas"), (AWAY, "on-demand vCPU"), (AWAY, "Spot vCPU"),
+    }  # fmt: skip
+    known = next(one for one in found if one.name == "on-demand vCPU")
+    assert figures(known.detail) == [known.used, known.quota]
 
 
 def test_the_vcpu_in_use_and_of_the_run_must_fit_the_quota(plan, store):

@@ -33,16 +33,16 @@ def test_tasks_are_priced_per_second(store):
     """Two tasks of 1 vCPU and 2 GB for ten minutes cost 2 × 0.0494 ÷ 6 US dollars; S3 and logs cost the rest."""
     line = with_cost(store, on_fargate()).cost
 
-    usd = float(line.split()[1])
+    usd = float(line.split()[1].removeprefix("$"))
     assert 2 * 0.0494 / 6 < usd < 0.1
-    assert "US dollars at list prices of 20" in line
+    assert "at list prices of 20" in line
     assert "for a million requests" in line
     assert line.endswith("2 tasks of 1 vCPU and 2 GiB, x86-64")
 
 
 @pytest.mark.parametrize("name", ["terminal", "github"])
 def test_reports_show_the_cost(name, store):
-    assert "US dollars at list prices" in " ".join(render(name, with_cost(store, on_fargate())).decode().split())
+    assert "at list prices" in " ".join(render(name, with_cost(store, on_fargate())).decode().split())
 
 
 def test_local_runs_and_runs_without_recorded_tasks_have_no_cost(store, tmp_path):

@@ -7,7 +7,8 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
 from toril.console.identity import Viewer
-from toril.console.web import store_of
+from toril.console.runs import without_values
+from toril.console.web import download, store_of
 from toril.errors import StoreError
 from toril.store.keys import checked
 
@@ -68,6 +69,9 @@ def get_file(request: Request, person: Viewer, key: str) -> Response:
     """Returns a value as a file, or redirects to a presigned address of the bucket."""
     _check_readable(checked(key))
     store, presign = store_of(request), request.app.state.setup.presign
+    shown = without_values(store, key, person)
+    if shown is not None:
+        return download(request, shown, key.rpartition("/")[2])
     most = MOST_OF_FOLDER if presign is None else MOST_BYTES
     found = store.find(key, most)
     if found is None:

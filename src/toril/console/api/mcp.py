@@ -9,9 +9,12 @@ from toril.console.identity import RefusedError, Viewer
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/mcp", methods=["GET", "POST", "DELETE"])
+@router.post("/mcp")
 def streamable_http(request: Request, person: Viewer) -> Response:
-    """Answers one request of the protocol; a browser's session is refused."""
+    """Answers one request of the protocol; a browser's session is refused.
+
+    GET would open a stream of the server's own messages, of which there are none: a function would wait until it ends.
+    """
     if person.by != "token":
         text = "/mcp takes bearer tokens only; use `toril mcp` on your own machine"
         raise RefusedError(text, code="token-only", status=403)

@@ -1,10 +1,14 @@
-"""`/api/v1/me`: the person or program that sends the request."""
+"""`/api/v1/me`: the person or program that sends the request, and the sessions of others."""
+
+from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from toril.console.identity import Role, SignIn, Viewer
-from toril.errors import OptionError
+from toril.console.api.runs import Message
+from toril.console.audit import audit
+from toril.console.described import STRICT
+from toril.console.identity import Admin, Role, SignIn, Viewer, no_issuer
 
 router = APIRouter(tags=["me"])
 
@@ -28,6 +32,21 @@ def sign_in(request: Request) -> SignIn:
     """Returns how `toril login` signs in; this address needs no token."""
     found: SignIn | None = request.app.state.setup.identity.sign_in
     if found is None:
-        text = "this console has no issuer: it is for one user of one machine, who needs no token"
-        raise OptionError(text, code="no-issuer")
+        raise no_issuer()
     return found
+
+
+class Sessions(BaseModel):
+    """A person, whose subject is in the audit."""
+
+    model_config = STRICT
+
+    subject: Annotated[str, Field(min_length=1, max_length=255)]
+
+
+@router.post("/people/end-sessions")
+def end_sessions(request: Request, person: Admin, wanted: Sessions) -> Message:
+    """Ends all sessions of a person, and refuses this person's tokens from before, within half a minute."""
+    request.app.state.setup.identity.end_sessions(wanted.subject)
+    audit(request, "person.end-sessions", wanted.subject)
+    return Message(message=f"the sessions of {wanted.subject} have ended")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from toril.console.audit import audit
 from toril.console.described import STRICT
 from toril.console.identity import Admin, Operator, Viewer
-from toril.console.runs import State, head_of, seen, start_run
+from toril.console.runs import State, head_of, seen, shown_to, start_run
 from toril.console.web import clock_of, download, store_of
 from toril.plan.options import RunOptions
 from toril.records import Outcome, Plan, Verdict, run_key
@@ -194,8 +194,8 @@ def get_run(request: Request, person: Viewer, run_id: RunId) -> RunDetails:
         state=head.state,
         outcome=verdict and verdict.outcome,
         suite=head.suite,
-        plan=head.plan,
-        request=head.request,
+        plan=head.plan and shown_to(person, head.plan),
+        request=head.request and shown_to(person, head.request),
         failure=found.failure,
         is_baseline=head.is_baseline,
     )
@@ -301,12 +301,11 @@ def compare_runs(
 
     store, now = store_of(request), clock_of(request).now()
     runs = [stored.judged(store, run_in(store, one, HERE), now, measurements=True) for one in (base, head)]
-    headers = {"content-disposition": "attachment"} if format == "html" else {}
     media_type = MEDIA_TYPES.get(format, "text/plain; charset=utf-8")
-    return Response(compared(format, *runs), media_type=media_type, headers=headers)
+    return download(request, compared(format, *runs), f"compared.{format}", media_type)
 
 
 def _record(request: Request, run_id: str, name: str) -> Response:
     store = store_of(request)
     run_id = run_in(store, run_id, HERE)
-    return Response(store.get(run_key(run_id, name)), media_type="application/json")
+    return download(request, store.get(run_key(run_id, name)), name, "application/json")

@@ -11,7 +11,7 @@ from toril.console.deployed import scheduler_of
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.pages.locations import places_of
-from toril.console.runs import limit_of
+from toril.console.runs import limit_of, shown_to
 from toril.records.document import Text
 from toril.records.schedule import SuiteSchedule
 from toril.runs.schedules import next_runs
@@ -47,13 +47,15 @@ class Location(BaseModel):
 
 
 class CheckResult(BaseModel):
-    """One finding of `toril doctor`."""
+    """One finding of `toril doctor`. `quota` and `used` are numbers of vCPU, if it is about them."""
 
     region: str
     name: str
     state: Literal["ok", "missing", "optional", "warning"]
     code: str
     detail: str
+    quota: float | None = None
+    used: float | None = None
 
 
 @router.get("/schedules", tags=["schedules"])
@@ -64,7 +66,7 @@ def list_schedules(request: Request, person: Viewer) -> list[Listed]:
         return []
     found, _ = setup.schedules.schedules()
     now = setup.clock.now()
-    return [Listed(schedule=one, next_runs=next_runs(one, now)) for one in found]
+    return [Listed(schedule=shown_to(person, one), next_runs=next_runs(one, now)) for one in found]
 
 
 @router.post("/schedules", status_code=201, tags=["schedules"])
@@ -113,7 +115,15 @@ def check_locations(request: Request, person: Viewer) -> list[CheckResult]:
     """Returns what `toril doctor` finds in all regions, or on this machine."""
     setup = request.app.state.setup
     return [
-        CheckResult(region=one.region, name=one.name, state=one.state, code=one.code, detail=one.detail)
+        CheckResult(
+            region=one.region,
+            name=one.name,
+            state=one.state,
+            code=one.code,
+            detail=one.detail,
+            quota=one.quota,
+            used=one.used,
+        )
         for one in setup.examine(setup.store)
     ]
 

@@ -4,13 +4,14 @@ A version names its files by SHA-256. Upload a content that the store does not h
 """
 
 import hashlib
+from itertools import islice
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from toril.console.api.runs import Message
+from toril.console.api.runs import MOST_ROWS, Message
 from toril.console.audit import no_change
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
@@ -70,11 +71,27 @@ class UploadPlace(BaseModel):
     there: bool = False  # nothing to upload
 
 
+class SuitePage(BaseModel):
+    """Some suites, by name. `cursor`: where the next page begins; empty after the last one."""
+
+    suites: tuple[SuiteVersion, ...]
+    cursor: str
+
+
 @router.get("/suites")
-def list_suites(request: Request, person: Viewer) -> list[SuiteVersion]:
-    """Returns the current version of each suite."""
-    store = store_of(request)
-    return [suites.current(store, name) for name in suites.suite_names(store)]
+def list_suites(
+    request: Request,
+    person: Viewer,
+    tag: Annotated[list[str], Query(max_length=20, description="`key=value`; a suite has all of them.")] = [],  # noqa: B006
+    cursor: str = "",
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 50,
+) -> SuitePage:
+    """Returns the current version of each suite, by name."""
+    store, wanted = store_of(request), {tuple(one.split("=", 1)) for one in tag}
+    names = sorted(name for name in suites.suite_names(store) if name > cursor)
+    every = (suites.current(store, name) for name in names)
+    found = tuple(islice((one for one in every if wanted <= set(one.tags.items())), limit + 1))
+    return SuitePage(suites=found[:limit], cursor=found[limit - 1].suite if len(found) > limit else "")
 
 
 @router.get("/suites/{name}")

@@ -5,6 +5,7 @@
   const MOST_BYTES = 50 * 1024 * 1024; // as runs/suites.py has it
   let code = null; // CodeMirror, in the YAML view
   let marks = [];
+  let last_curve = null;
 
   // The server checks the suite; its messages come as JSON beside the plan.
   function show_marks() {
@@ -12,17 +13,31 @@
     marks = found ? JSON.parse(found.textContent) : [];
     for (const place of document.querySelectorAll("[data-error]")) {
       const mark = marks.find((one) => one.field === place.dataset.error);
-      place.textContent = mark ? mark.message : "";
+      place.textContent = mark ? mark.message.replaceAll("`", "") : "";
+      place.classList.toggle("warning", mark?.level === "warning");
       place.hidden = !mark;
       const input = editor().elements[place.dataset.error];
       if (input instanceof Element) {
-        input.toggleAttribute("aria-invalid", Boolean(mark && mark.level === "error"));
+        input.setAttribute("aria-invalid", String(mark?.level === "error"));
         if (mark) input.setAttribute("aria-describedby", place.id);
       }
     }
+    const echoes = JSON.parse(document.querySelector("#check [data-echoes]")?.textContent ?? "{}");
+    for (const place of document.querySelectorAll("[data-echo]")) {
+      place.textContent = echoes[place.dataset.echo] ?? "";
+      place.hidden = !place.textContent;
+    }
     if (code) code.performLint();
-    const words = document.getElementById("words");
-    if (words) words.textContent = document.querySelector("#check h2 small")?.textContent ?? "";
+    for (const words of document.querySelectorAll("[data-words]")) words.textContent = document.querySelector("#check h2 small")?.textContent ?? "";
+    const line = document.querySelector("[data-line]");
+    if (line) line.textContent = document.querySelector("#check [data-line-now]")?.textContent ?? "";
+    // While the suite is wrong, the last curve stays.
+    const curve = document.querySelector("#check .curve");
+    if (curve) last_curve = curve.cloneNode(true);
+    else if (last_curve && marks.some((mark) => mark.level === "error")) {
+      last_curve.classList.add("old-curve");
+      document.getElementById("check").append(last_curve);
+    }
   }
 
   function yaml() {
@@ -88,6 +103,13 @@
     if ([...editor().elements].some((one) => "defaultValue" in one && one.value !== one.defaultValue)) changed();
   }
 
+  // Another measure has another unit.
+  document.addEventListener("change", (event) => {
+    const unit = event.target.name?.endsWith(".subject") && document.getElementById(event.target.name.replace(/subject$/, "unit"));
+    const usual = event.target.selectedOptions?.[0]?.dataset.unit;
+    if (unit && usual !== undefined) unit.value = usual;
+  });
+
   // Before an upload begins: its size.
   document.addEventListener("change", (event) => {
     const input = event.target;
@@ -130,7 +152,7 @@
   });
 
   document.addEventListener("htmx:afterSettle", (event) => { if (event.target === editor()) catch_up(); });
-  // A message leads to its field, also in a closed part of the form; a refused save, to the first one.
+  // A message leads to its field, also in a closed part of the form.
   function show_field(field) {
     if (!field) return;
     for (let part = field.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
@@ -154,7 +176,6 @@
     if (!editor()) return;
     yaml();
     show_marks();
-    if (document.querySelector(".banner.failed")) show_field(editor().querySelector("[aria-invalid]"));
     if ("unsaved" in editor().dataset) changed();
     else catch_up();
     if ("unsaved" in editor().dataset) keep();

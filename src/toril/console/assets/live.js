@@ -11,7 +11,10 @@ function span(seconds) {
   if (whole < 60) return `${whole} s`;
   return [[hours, "h"], [minutes, "min"], [hours ? 0 : whole % 60, "s"]].filter(([value]) => value).map(([value, unit]) => `${value} ${unit}`).join(" ");
 }
-const dollars = (usd) => (usd < 0.01 ? "less than $0.01" : "$" + usd.toFixed(2));
+function dollars(usd) { // as text.py writes it
+  const digits = usd < 1 ? 3 : 2, style = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return usd && usd < 0.0005 ? "<$0.001" : "$" + usd.toLocaleString("en", style);
+}
 const KINDS = {
   us: (value) => shown(value / 1000, "ms"), rate: (value) => shown(value, "/s"), count: (value) => number(value, 0),
   span, share: (value) => number(100 * value, 0) + " %", usd: dollars, text: String,
@@ -110,7 +113,7 @@ function show(progress) {
 
 function saving(progress) {
   const usd = run.hourly_usd * Math.max(0, progress.planned_s - progress.elapsed_s) / 3600;
-  return usd ? `, saves ${usd < 0.01 ? "" : "about "}${dollars(usd)}` : "";
+  return usd ? `, saves about ${dollars(usd)}` : "";
 }
 
 function age() {

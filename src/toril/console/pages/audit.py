@@ -1,13 +1,14 @@
-"""`/audit`: who changed what, one day at a time."""
+"""`/audit`: who changed what, one day at a time; administrators end the sessions of others there."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import Response
 
+from toril.console.audit import audit
 from toril.console.identity import Admin
-from toril.console.web import page
+from toril.console.web import page, see
 from toril.records.console import AuditLine
 
 ROWS = 100  # a page
@@ -28,6 +29,7 @@ def audit_page(
     keys = [key for key in setup.store.keys(f"audit/{shown}/") if not before or key.rsplit("/", 1)[1] < before]
     newest = sorted(keys, reverse=True)[:ROWS]
     found = setup.store.find_many(newest)
+    lines = [AuditLine.from_json(found[key], key) for key in newest if key in found]
     return page(
         request,
         "audit.html.jinja",
@@ -35,6 +37,16 @@ def audit_page(
         day=shown,
         earlier=max((one for one in days if one < shown), default=""),
         later=min((one for one in days if one > shown), default=""),
-        lines=[AuditLine.from_json(found[key], key) for key in newest if key in found],
+        lines=lines,
+        people=sorted({(one.who, one.name) for one in lines}),
         older=newest[-1].rsplit("/", 1)[1] if len(keys) > len(newest) else "",
     )
+
+
+@router.post("/people/end-sessions")
+def end_sessions(
+    request: Request, person: Admin, subject: Annotated[str, Form(min_length=1, max_length=255)]
+) -> Response:
+    request.app.state.setup.identity.end_sessions(subject)
+    audit(request, "person.end-sessions", subject)
+    return see("/audit", request)

@@ -31,11 +31,15 @@ router = APIRouter()
 
 @router.get("/suites/new")
 def new(request: Request, person: Operator) -> Response:
-    regions = planned.deployments(request.app.state.setup.store)
-    first = min(regions, key=lambda name: regions[name].home is None, default="local")
-    form = editor.FIRST.model_copy(update={"locations": {first: "1"}})
-    draft = Draft(form=form)
+    draft = new_draft(request.app.state.setup.store)
     return editor_page(request, draft.as_yaml() if request.query_params.get("view") == "yaml" else draft)
+
+
+def new_draft(store: Store, name: str = "") -> Draft:
+    """Returns the draft of a new suite, in the home region or on this machine."""
+    regions = planned.deployments(store)
+    first = min(regions, key=lambda region: regions[region].home is None, default="local")
+    return Draft(form=editor.FIRST.model_copy(update={"locations": {first: "1"}}), name=name)
 
 
 @router.get("/suites/{name}/edit")
@@ -75,10 +79,12 @@ def act(request: Request, person: Operator, fields: Posted, name: str = "") -> R
             shown = draft if draft.form else _as_form(draft, _files(request.app.state.setup.store, draft))
             return editor_page(request, shown)
         case "add":
-            return editor_page(request, draft.with_row(rest), added=rest)
+            more = draft.with_row(rest)
+            return editor_page(request, more, focus=more.field_of_row(rest, -1))
         case "remove":
             kind, _, index = rest.partition(":")
-            return editor_page(request, draft.without_row(kind, whole(index) or 0))
+            fewer, place = draft.without_row(kind, whole(index) or 0), whole(index) or 0
+            return editor_page(request, fewer, focus=fewer.field_of_row(kind, place) or f"add:{kind}")
     return _save(request, person, draft, do)
 
 
@@ -170,7 +176,7 @@ def editor_page(
     files = _files(setup.store, draft)
     found = planned.check(setup.store, draft, files, main_of(files), setup.clock.now())
     errors = {mark.field: mark for mark in reversed(found.marks) if mark.field}
-    model = {"theirs": None, "changes": "", "uploading": False, "added": ""} | model
+    model = {"theirs": None, "changes": "", "uploading": False, "focus": ""} | model
     return page(
         request,
         "edit.html.jinja",
@@ -186,7 +192,8 @@ def editor_page(
         files={path: len(data) for path, data in files.items() if path != main_of(files)},
         main=main_of(files),
         presigned=setup.presign_upload is not None,
-        regions=list(planned.deployments(setup.store)),
+        regions=planned.deployments(setup.store),
+        used={},
         choices=editor,
         address_engines=[(name, ENGINES[name].title) for name in editor.ENGINES_OF_ADDRESSES],
         script_engines=[

@@ -21,7 +21,7 @@ MOST_GOING_ON = 12
 
 @dataclass(frozen=True, slots=True)
 class SuiteCard:
-    """A suite on the home page: its last run, and the p95 of the last ones, oldest first."""
+    """A suite on the home page: its last run, and the p95 of the last ones, oldest first, of `index.compared`."""
 
     name: str
     last: IndexRow | None
@@ -64,6 +64,5 @@ def cards_of(rows: Iterable[IndexRow], stored: Iterable[str]) -> list[SuiteCard]
     cards = []
     for name in [*by_suite, *sorted(names - set(by_suite))]:
         found = by_suite.get(name, [])
-        last = found[0] if found else None
-        cards.append(SuiteCard(name, last, index.trend(found), len(found), name in names))
+        cards.append(SuiteCard(name, next(index.compared(found), None), index.trend(found), len(found), name in names))
     return cards

@@ -3,6 +3,7 @@
 The page shows the stacks' records at once. The findings need calls to AWS, so the page loads them as a second part.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
@@ -10,6 +11,7 @@ from fastapi.responses import Response
 
 from toril import __version__
 from toril.console.identity import Viewer
+from toril.console.planned import deployments
 from toril.console.web import page
 from toril.errors import StoreError
 from toril.launchers.findings import Finding
@@ -43,6 +45,7 @@ def locations(request: Request, person: Viewer) -> Response:
         "locations.html.jinja",
         title="Locations",
         places=places_of(store),
+        now=request.app.state.setup.clock.now(),
         local=isinstance(store, FolderStore),
     )
 
@@ -53,10 +56,24 @@ def findings(request: Request, person: Viewer) -> Response:
     setup = request.app.state.setup
     found = [*setup.examine(setup.store)]
     found.sort(key=lambda one: (one.region, ORDER.index(one.state)))
+    return page(request, "findings.html.jinja", title="Locations", by_region=_by_region(found))
+
+
+@router.get("/locations/quotas")
+def quotas(request: Request, person: Viewer) -> Response:
+    """The vCPU of each region: of a run, by the stack; in use, by AWS. The suite form loads it as a second part."""
+    setup = request.app.state.setup
+    found = _by_region(setup.quotas(setup.store))
+    answer = page(request, "quotas.html.jinja", title="vCPU", regions=deployments(setup.store), used=found)
+    answer.headers["cache-control"] = "private, max-age=300"  # AWS counts once a minute, and answers slowly
+    return answer
+
+
+def _by_region(found: Iterable[Finding]) -> dict[str, list[Finding]]:
     by_region: dict[str, list[Finding]] = {}
     for one in found:
         by_region.setdefault(one.region, []).append(one)
-    return page(request, "findings.html.jinja", title="Locations", by_region=by_region)
+    return by_region
 
 
 def places_of(store: Store) -> list[Place]:

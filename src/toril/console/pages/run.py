@@ -7,22 +7,24 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 
 from toril import text
 from toril.console.audit import audit
-from toril.console.identity import Operator, Person, Viewer
-from toril.console.runs import Seen, head_of, present, seen
+from toril.console.identity import Operator, Viewer
+from toril.console.runs import Head, Seen, head_of, present, seen
 from toril.console.web import download, page, see
 from toril.errors import InfrastructureError, NoSuchRunError, StoreError, UserError
 from toril.launchers.prepare import read_deployments
 from toril.records import Plan, run_key
 from toril.records.progress import Progress
 from toril.reports import FORMATS, Bundle, render
-from toril.reports.html import NO_CHARTS, Fragment, fragment
+from toril.reports.blocks import Facts, Report
+from toril.reports.html import NO_CHARTS, chart_data, fragment
 from toril.reports.live_charts import live_charts
 from toril.runs.find import checked_id
 from toril.runs.index import all_rows
@@ -39,13 +41,15 @@ SHOWN: dict[str, Callable[[Any], str]] = {  # the kinds of figures that live.js 
     "count": text.number,
     "span": lambda seconds: text.span(round(seconds)),
     "share": lambda share: text.percent(round(100 * share)),
-    "usd": lambda usd: dollars(usd),
+    "usd": text.dollars,
     "text": str,
 }
 
 
 @router.get("/runs/{run_id}")
-def run(request: Request, person: Viewer, run_id: str) -> Response:
+def run(
+    request: Request, person: Viewer, run_id: str, differences: Literal["percent", "values"] = "percent"
+) -> Response:
     """The run in its state: requested, running, over."""
     setup = request.app.state.setup
     try:
@@ -56,7 +60,7 @@ def run(request: Request, person: Viewer, run_id: str) -> Response:
             raise
         return page(request, "run_kept.html.jinja", title=f"{row.suite}: {row.outcome}", row=row)
     if found.state == "judged":
-        return _over(request, person, run_id)
+        return _over(request, run_id, differences)
     plan = find_record(setup.store, Plan, run_key(run_id, "plan.json"))
     if plan is None or found.state == "over":
         return page(
@@ -72,7 +76,8 @@ def run(request: Request, person: Viewer, run_id: str) -> Response:
 @router.get("/runs/{run_id}/charts")
 def charts(request: Request, person: Viewer, run_id: str) -> Response:
     """The data of the charts, if they are too large for the page."""
-    return JSONResponse(_content(_bundle(request, run_id)).data)
+    data = json.dumps(chart_data(_report(_bundle(request, run_id)).blocks), separators=(",", ":"), allow_nan=False)
+    return download(request, data.encode(), f"{run_id}-charts.json", "application/json")
 
 
 @router.get("/runs/{run_id}/report")
@@ -133,20 +138,6 @@ def change_rate(
     return see(f"/runs/{run_id}", request)
 
 
-def dollars(usd: float) -> str:
-    """Returns an amount as people read it.
-
-    >>> [dollars(usd) for usd in (0, 0.004, 0.031, 12)]
-    ['less than $0.01', 'less than $0.01', '$0.03', '$12.00']
-    """
-    return "less than $0.01" if usd < 0.01 else f"${usd:,.2f}"
-
-
-def about(usd: float) -> str:
-    """Returns an estimate as people read it."""
-    return dollars(usd) if usd < 0.01 else f"about {dollars(usd)}"
-
-
 # ── during the run
 
 
@@ -190,7 +181,7 @@ def _left(store: Store, found: Seen, plan: Plan | None) -> dict[str, Any]:
         hourly_usd = priced(plan, deployments, read_prices(os.environ))
     progress = found.progress
     left_s = max(0.0, progress.planned_s - progress.elapsed_s) if progress is not None else 0.0
-    return {"hourly_usd": hourly_usd, "saved": about(hourly_usd * left_s / 3600) if hourly_usd * left_s else ""}
+    return {"hourly_usd": hourly_usd, "saved": text.dollars(hourly_usd * left_s / 3600) if hourly_usd * left_s else ""}
 
 
 def _shown(value: Any, kind: str) -> str:
@@ -200,12 +191,16 @@ def _shown(value: Any, kind: str) -> str:
 # ── after the run
 
 
-def _over(request: Request, person: Person, run_id: str) -> Response:
+def _over(request: Request, run_id: str, differences: Literal["percent", "values"]) -> Response:
     bundle = _bundle(request, run_id)
-    content = _content(bundle)
+    report = _report(bundle)
+    facts = tuple(block for block in report.blocks if isinstance(block, Facts) and block.id == "facts")
+    content = fragment(report, hero=False, files=f"/runs/{bundle.plan.run_id}/files/")
     data = json.dumps(content.data, separators=(",", ":"))
-    model = {
-        **_head(request.app.state.setup.store, run_id, Seen(state="judged", etag=""), bundle.plan),
+    model = _head(request.app.state.setup.store, run_id, Seen(state="judged", etag=""), bundle.plan)
+    model |= {
+        "verdict": fragment(replace(report, blocks=facts)).html,
+        **_beside(request, model["head"], bundle, differences),
         "content": content.html,
         "data": content.data if len(data) <= MOST_INLINE else None,
         "bundle": bundle,
@@ -220,12 +215,26 @@ def _bundle(request: Request, run_id: str, *, measurements: bool = False) -> Bun
     return judged(setup.store, checked_id(run_id), setup.clock.now(), measurements=measurements)
 
 
-def _content(bundle: Bundle) -> Fragment:
+def _report(bundle: Bundle) -> Report:
     from toril.reports.charts import charts_of
     from toril.reports.run_blocks import report_of
 
     run = bundle.without_gaps()
-    return fragment(report_of(run, charts=charts_of(run)), files=f"/runs/{bundle.plan.run_id}/files/")
+    return report_of(run, charts=charts_of(run))
+
+
+def _beside(request: Request, head: Head, bundle: Bundle, differences: Literal["percent", "values"]) -> dict[str, Any]:
+    """Returns the main figures beside those of the suite's baseline, or why the baseline cannot be read."""
+    figures, problem = [], ""
+    if head.baseline and not head.is_baseline:
+        from toril.reports.compare_blocks import at_a_glance
+        from toril.reports.comparison import compare
+
+        try:
+            figures = at_a_glance(compare(_bundle(request, head.baseline), bundle), differences)
+        except UserError as error:  # its folder was deleted, or has expired
+            problem = str(error)
+    return {"beside": figures, "problem": problem, "differences": differences}
 
 
 def _head(store: Store, run_id: str, found: Seen, plan: Plan | None) -> dict[str, Any]:

@@ -6,17 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Admin, Operator, Viewer
-from toril.console.pages.run import dollars
 from toril.console.pages.starting import start
+from toril.console.planned import in_words
 from toril.console.runs import Head, head_of
 from toril.console.web import page, see
 from toril.errors import InfrastructureError, StoreError, UserError
 from toril.runs.find import checked_id
 from toril.runs.notes import add_note, clear_baseline, notes_of, set_baseline
-from toril.runs.requests import StartEstimate, estimate, options_of, planned, requested
+from toril.runs.requests import estimate, options_of, planned, requested
 
 router = APIRouter()
 
@@ -70,7 +69,7 @@ def ask_rerun(request: Request, person: Operator, run_id: str) -> Response:
         title="Run again",
         head=head,
         wanted=wanted,
-        words=_words(found),
+        words=in_words(found),
         problem=problem,
     )
 
@@ -105,15 +104,3 @@ def _notes(request: Request, run_id: str, status: int = 200, typed: str = "", wr
         request, "run_notes.html.jinja", status=status, title="Notes", head=head_of(store, run_id),
         notes=notes_of(store, checked_id(run_id)), typed=typed, wrong=wrong,
     )  # fmt: skip
-
-
-def _words(found: StartEstimate | None) -> str:
-    """Returns what a start would use, for its button."""
-    if found is None:
-        return ""
-    parts = [text.plural(sum(found.workers.values()), "worker")]
-    if found.start_s is not None:
-        parts.append(f"load begins in about {text.span(round(found.start_s))}")
-    if found.usd:
-        parts.append(f"{'at most ' if found.at_most else ''}{dollars(found.usd)}")
-    return ": " + ", ".join(parts)

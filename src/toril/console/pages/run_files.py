@@ -10,8 +10,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from toril.console import web
 from toril.console.identity import Viewer
-from toril.console.runs import head_of
+from toril.console.runs import head_of, without_values
 from toril.console.web import MOST_THROUGH, attachment, page
 from toril.errors import NoSuchRunError, StoreError
 from toril.masking import mask
@@ -109,7 +110,8 @@ def several(
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for key, data in sorted(contents.items()):
-            archive.writestr(key.removeprefix("runs/"), data)
+            shown = without_values(setup.store, key, person)
+            archive.writestr(key.removeprefix("runs/"), data if shown is None else shown)
     return attachment(packed.getvalue(), f"{run_id}.zip")
 
 
@@ -117,13 +119,16 @@ def several(
 def download(request: Request, person: Viewer, run_id: str, path: str) -> Response:
     """One file as an attachment; a large one from the bucket itself."""
     setup = request.app.state.setup
-    key = _key(run_id, path)
+    key, name = _key(run_id, path), f"{run_id}-{path.rpartition('/')[2]}"
+    shown = without_values(setup.store, key, person)
+    if shown is not None:
+        return web.download(request, shown, name)
     most = MOST_OF_FOLDER if setup.presign is None else MOST_THROUGH
     data = setup.store.find(key, most)
     if data is None:
         raise _missing(run_id, path)
     if len(data) <= most:
-        return attachment(data, f"{run_id}-{path.rpartition('/')[2]}")
+        return attachment(data, name)
     if setup.presign is None:
         raise StoreError(f"{path} has more than {most >> 20} MiB; read it from the store", code="too-large")
     return RedirectResponse(setup.presign(key), status_code=303)

@@ -12,7 +12,7 @@ from toril import text
 from toril.console.audit import audit
 from toril.console.identity import Admin, Operator, Viewer
 from toril.console.pages.run_actions import change_baseline
-from toril.console.web import page, see
+from toril.console.web import download, page, see
 from toril.errors import OptionError
 from toril.records.history import IndexRow, ListedRun
 from toril.runs import activity, index
@@ -51,7 +51,7 @@ COLUMNS: dict[str, Column] = {
     "rate": Column(
         "Rate", lambda row: "–" if row.rps is None else f"{text.number(row.rps)}/s", True, lambda row: row.rps, "/s"
     ),
-    "cost": Column("Cost", lambda row: "–" if row.cost_usd is None else f"${row.cost_usd:,.2f}"),
+    "cost": Column("Cost", lambda row: text.dollars(row.cost_usd)),
     "workers": Column("Workers", lambda row: text.number(row.workers)),
     "locations": Column("Locations", lambda row: ", ".join(row.locations) or "this machine", number=False),
     "tags": Column("Tags", lambda row: " ".join(f"{key}={value}" for key, value in row.tags.items()), number=False),
@@ -157,12 +157,8 @@ def as_csv(
     found = index.search(request.app.state.setup.store, wanted, limit=MOST_IN_CSV)
     from toril.reports import runs_table  # imports rich and numpy
 
-    headers = {"content-disposition": 'attachment; filename="runs.csv"'}
-    return Response(
-        runs_table.as_csv([ListedRun(row, row.outcome) for row in found.rows]),
-        media_type="text/csv; charset=utf-8",
-        headers=headers,
-    )
+    table = runs_table.as_csv([ListedRun(row, row.outcome) for row in found.rows])
+    return download(request, table, "runs.csv", "text/csv; charset=utf-8")
 
 
 @router.post("/runs")

@@ -1,11 +1,14 @@
 """`/schedules`: when suites run by themselves. For a store in a folder, the lines of other schedulers."""
 
 import re
+import shutil
+import sys
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +16,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from toril.authoring.options import ACTION
 from toril.console.audit import audit
 from toril.console.deployed import scheduler_of
 from toril.console.identity import Operator, Person, Viewer
@@ -25,7 +29,7 @@ from toril.records.document import why
 from toril.records.history import IndexRow
 from toril.records.schedule import SuiteSchedule, parse
 from toril.runs import suites
-from toril.runs.index import by_suite, readable_rows
+from toril.runs.index import by_suite, compared, readable_rows
 from toril.runs.schedules import PRESETS, local_lines, next_runs
 from toril.text import plural, span
 
@@ -159,6 +163,8 @@ def _fields(schedule: SuiteSchedule) -> dict[str, str]:
 def _schedule(fields: Mapping[str, str], setup: Any, person: Person) -> SuiteSchedule:
     """Returns the schedule in the form's fields; OptionError for a wrong one."""
     preset = next((one.when for one in PRESETS if one.name == fields["preset"]), fields["when"].strip())
+    if fields["preset"] == "once" and not fields["at"]:
+        raise OptionError("Enter date and time.", code="no-time")
     when = f"at({fields['at']}:00)" if fields["preset"] == "once" else preset
     name = fields["name"].strip() or f"{fields['suite']}-{fields['preset']}"
     zone, expires_at = fields["timezone"].strip(), None
@@ -182,6 +188,12 @@ def _schedule(fields: Mapping[str, str], setup: Any, person: Person) -> SuiteSch
 @cache
 def _zones() -> list[str]:
     return sorted(zoneinfo.available_timezones())
+
+
+def _program() -> list[str]:
+    """Returns the command `toril` of this console by its whole path: other schedulers have another PATH."""
+    found = shutil.which("toril", path=str(Path(sys.executable).parent))
+    return [found] if found else [sys.executable, "-m", "toril"]
 
 
 def _own(setup: Any, name: str) -> SuiteSchedule:
@@ -211,16 +223,23 @@ def _page(
         except UserError as error:
             problem = problem or mask(str(error))
     every, damaged = readable_rows(setup.store)
-    last = {suite: rows[0] for suite, rows in by_suite(every).items()}
+    last = {suite: next(compared(rows), None) for suite, rows in by_suite(every).items()}
     names = suites.suite_names(setup.store)
     preview, lines = None, None
     try:
         preview = _schedule(
-            {**fields, "suite": fields["suite"] or (names or ["suite"])[0]}, setup, request.state.person
+            {
+                **fields,
+                **({"expires": ""} if setup.schedules is None else {}),
+                "suite": fields["suite"] or (names or ["suite"])[0],
+            },
+            setup,
+            request.state.person,
         )
-        lines = local_lines(preview, setup.store.address("runs").removesuffix("runs").rstrip("/\\"))
+        folder = setup.store.address("runs").removesuffix("runs").rstrip("/\\")
+        lines = local_lines(preview, folder, program=_program(), action=ACTION) if setup.schedules is None else None
     except OptionError as error:
-        problem = problem or (mask(str(error)) if fields != EMPTY else "")
+        problem = problem or (mask(str(error)) if fields != EMPTY and error.code != "no-time" else "")
     return page(
         request,
         "schedules.html.jinja",

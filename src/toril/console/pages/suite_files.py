@@ -11,14 +11,15 @@ from toril.authoring.form import FILE, SuiteForm, text_of
 from toril.console import editor, planned
 from toril.console.api.suites import contents_of
 from toril.console.audit import audit
-from toril.console.editor import Draft, whole
+from toril.console.editor import whole
 from toril.console.identity import Operator
-from toril.console.pages.edit import checked_new_name, editor_page, main_of
+from toril.console.pages.edit import checked_new_name, editor_page, main_of, new_draft
 from toril.console.pages.posted import Posted
 from toril.console.web import page, see, status_of
 from toril.errors import OptionError, UserError
 from toril.masking import mask
 from toril.runs import suites
+from toril.runs.suites import ConflictError
 from toril.store import Store
 from toril.suite.engines import ENGINES, TESTED
 
@@ -35,7 +36,7 @@ def upload(request: Request, person: Operator, fields: Posted) -> Response:
     typed = str(fields.get("name", "")).strip()
     try:
         filename, data = next(iter(uploaded(setup.store, fields).items()))
-        location = next(iter(planned.deployments(setup.store)), "")
+        location = next(iter(planned.deployments(setup.store)), "local")
         name, files = suite_of(filename, data, str(fields.get("executor", "")), typed, location)
         suites.save(
             setup.store,
@@ -47,7 +48,10 @@ def upload(request: Request, person: Operator, fields: Posted) -> Response:
             expected=0,
         )
     except UserError as error:
-        return editor_page(request, Draft(form=editor.FIRST, name=typed), wrong=error, uploading=True)
+        wrong = error
+        if isinstance(error, ConflictError):
+            wrong = OptionError(f"There is a suite of the name {name}. Choose another name.", code=error.code)
+        return editor_page(request, new_draft(setup.store, typed), wrong=wrong, uploading=True)
     audit(request, "suite.upload", name)
     return see(f"/suites/{name}/edit", request)
 

@@ -14,20 +14,22 @@ from fastapi.responses import Response
 from toril.authoring.options import read_locations
 from toril.console import planned, web
 from toril.console.audit import audit
-from toril.console.editor import pairs_of, whole
+from toril.console.editor import ROW, in_words, pairs_of, whole
 from toril.console.identity import Operator, Viewer
 from toril.console.pages.edit import checked_new_name, main_of
+from toril.console.pages.posted import Posted
 from toril.console.pages.schedules import next_by_suite, schedules_of
 from toril.console.pages.starting import start
 from toril.console.web import page, see
 from toril.errors import OptionError, UserError
 from toril.masking import mask
 from toril.plan.options import RunOptions
+from toril.records import Plan
 from toril.records.console import SuiteVersion
 from toril.records.history import IndexRow
 from toril.runs import activity, suites
 from toril.runs.history import history
-from toril.runs.index import by_suite, readable_rows, trend
+from toril.runs.index import by_suite, compared, readable_rows, trend
 from toril.runs.requests import StartEstimate, estimate
 from toril.store import Store
 
@@ -40,13 +42,14 @@ COLUMNS |= {"cost": "Last cost", "version": "Version", "tags": "Tags"}
 USUAL = tuple(name for name in COLUMNS if name not in ("tags", "version"))
 SORTED: dict[str, Callable[["Line"], Any]] = {  # None is last in either direction
     "name": lambda one: one.version.suite.casefold(),
-    "last": lambda one: one.runs[0].started_at if one.runs else None,
-    "p95": lambda one: one.runs[0].p95_us if one.runs else None,
-    "cost": lambda one: one.runs[0].cost_usd if one.runs else None,
+    "last": lambda one: one.last and one.last.started_at,
+    "p95": lambda one: one.last and one.last.p95_us,
+    "cost": lambda one: one.last and one.last.cost_usd,
     "next": lambda one: one.next_at,
     "runs": lambda one: len(one.runs),
     "version": lambda one: one.version.at,
 }
+START = {"workers": "", "tags": "", "smoke": ""}  # the fields of a start form
 READERS = 8  # threads; a list reads one record of each suite
 
 
@@ -60,6 +63,11 @@ class Line:
     next_at: float | None
     running: str = ""  # the id of the newest run that starts or goes on
     state: str = ""  # of that run
+
+    @property
+    def last(self) -> IndexRow | None:
+        """The last run that the trend has."""
+        return next(compared(self.runs), None)
 
     def matches(self, wanted: str) -> bool:
         """Whether its name, description or a tag has this part."""
@@ -142,6 +150,8 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
     due, problem = next_by_suite(setup)
     rows, damaged = readable_rows(setup.store)
     runs = history(setup.store, name, SHOWN_RUNS)
+    own = by_suite(rows).get(name, [])
+    going_on = [one for one in activity.running(setup.store, setup.clock.now(), rows) if one.row.suite == name]
     return page(
         request,
         "suite.html.jinja",
@@ -154,9 +164,12 @@ def show_suite(request: Request, name: str, person: Viewer) -> Response:
         checked=checked,
         curve=planned.curve_of(checked.plan) if checked.plan else None,
         words=words,
+        criteria=[mask(in_words(one.source)) for one in checked.plan.criteria] if checked.plan else [],
         runs=runs,
         with_versions=any("suite-version" in one.tags for one in runs),
-        trend=trend(by_suite(rows).get(name, [])),
+        last=next(compared(own), None),
+        trend=trend(own),
+        going_on=going_on,
         damaged=damaged,
         schedules=[] if problem else [one for one in schedules_of(setup) if one.suite == name],
         due=due.get(name),
@@ -201,36 +214,38 @@ def restore(request: Request, name: str, number: int, person: Operator) -> Respo
 def ask_start(request: Request, name: str, person: Operator) -> Response:
     """Shows the options of a start, and what they would use and cost."""
     setup = request.app.state.setup
-    query = dict(request.query_params)
-    query = {"workers": "", "locations": "", "tags": "", "smoke": ""} | query
+    query = START | dict(request.query_params)
     found: StartEstimate | None = None
+    plan: Plan | None = None
     wrong = ""
     try:
         _, files = suites.read(setup.store, name)
         checked = suites.validate(files, _options(query, setup.store), name=name, now=setup.clock.now())
-        wrong = checked.problem.message if checked.problem else ""
-        found = estimate(setup.store, checked.plan, os.environ) if checked.plan else None
+        wrong, plan = checked.problem.message if checked.problem else "", checked.plan
+        found = estimate(setup.store, plan, os.environ) if plan else None
     except OptionError as error:
         wrong = str(error)
-    words = planned.in_words(found)
-    title = f"Start {name}"
     return page(
-        request, "start.html.jinja", title=title, name=name, fields=query, wrong=mask(wrong), words=words, start=found
+        request,
+        "start.html.jinja",
+        title=f"Start {name}",
+        name=name,
+        fields=query,
+        opened="workers" not in request.query_params,
+        rows=[*_locations(query), ("", "")],
+        regions=list(planned.deployments(setup.store)),
+        wrong=mask(wrong),
+        words=planned.in_words(found),
+        start=found,
+        plan=plan,
+        targets=planned.targets_of(plan) if plan else [],
     )
 
 
 @router.post("/suites/{name}/start")
-def start_now(
-    request: Request,
-    name: str,
-    person: Operator,
-    workers: Annotated[str, Form()] = "",
-    locations: Annotated[str, Form()] = "",
-    tags: Annotated[str, Form()] = "",
-    smoke: Annotated[str, Form()] = "",
-) -> Response:
-    fields = {"workers": workers, "locations": locations, "tags": tags, "smoke": smoke}
-    return start(request, person, name, _options(fields, request.app.state.setup.store))
+def start_now(request: Request, name: str, person: Operator, fields: Posted) -> Response:
+    typed = {key: value for key, value in fields.items() if isinstance(value, str)}
+    return start(request, person, name, _options(START | typed, request.app.state.setup.store))
 
 
 @router.post("/suites/{name}/copy")
@@ -265,18 +280,26 @@ def download(request: Request, name: str, person: Viewer, version: int | None = 
     return web.download(request, packed.getvalue(), f"{found.suite}-{found.number}.zip", "application/zip")
 
 
+def _locations(fields: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Returns the typed locations with their weights."""
+    rows: dict[int, dict[str, str]] = {}
+    for key, value in fields.items():
+        if (found := ROW.fullmatch(key)) and found[1] == "locations":
+            rows.setdefault(int(found[2]), {})[found[3]] = value.strip()
+    typed = [(row.get("name", ""), row.get("weight", "")) for _, row in sorted(rows.items())]
+    return [one for one in typed if one[0]]
+
+
 def _options(fields: Mapping[str, str], store: Store) -> RunOptions:
     """Returns the options of a start form."""
-    workers, places = (
-        fields["workers"].strip(),
-        [one for one in fields["locations"].replace("\n", ",").split(",") if one.strip()],
-    )
+    workers = fields["workers"].strip()
     if workers and whole(workers) is None:
         raise OptionError(f"Workers `{workers[:20]}`: write a whole number, or nothing.", code="not-a-number")
+    places = read_locations([f"{name}={weight}" if weight else name for name, weight in _locations(fields)])
     return RunOptions(
         on=planned.launcher_of(store),
         workers=whole(workers),
-        locations={name: str(float(weight)) for name, weight in read_locations(places).items()},
+        locations={name: str(float(weight)) for name, weight in places.items()},
         tags=pairs_of(fields["tags"], "="),
-        smoke=bool(fields.get("smoke")),
+        smoke=bool(fields["smoke"]),
     )

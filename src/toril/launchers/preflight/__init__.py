@@ -94,6 +94,18 @@ def check(
     return Preflight(findings=tuple(found), rates=rates, estimate=price)
 
 
+def vcpus_in_use(deployments: Mapping[str, Deployment], clients: Clients, context: CommandContext) -> list[Finding]:
+    """Returns AWS' vCPU quotas and their use in each region, or why they are unknown."""
+
+    def of(deployment: Deployment) -> Iterable[Finding]:
+        region = Region(deployment=deployment, clients=clients, context=context)
+        quotas, unread = _asked("quotas", partial(regions.read_quotas, region), region.name)
+        return unread if quotas is None else _findings({"vCPU": regions.vcpus}, replace(region, quotas=quotas))
+
+    with ThreadPoolExecutor(JOBS + len(deployments)) as pool:
+        return [one for found in pool.map(of, deployments.values()) for one in found]
+
+
 def refuse(findings: Iterable[Finding]) -> None:
     """InfrastructureError that names every missing thing, one per line."""
     lines = [found.line for found in findings if found.state == "missing"]

@@ -7,10 +7,10 @@ from toril import __version__
 from toril.launchers.fargate.tasks import kind_for
 from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.preflight.regions import CommandContext, Identity, Region
-from toril.launchers.pricing import Estimate, money
+from toril.launchers.pricing import Estimate
 from toril.records import Deployment, Plan, secrets_outside
 from toril.store import BUCKETS, Store
-from toril.text import nearest
+from toril.text import dollars, nearest
 from toril.verdict.servers import queries
 
 HERE = "local"  # the location of a suite without locations
@@ -67,8 +67,8 @@ def cost(plan: Plan | None, deployments: Mapping[str, Deployment], estimate: Est
         return None
     least = min(there, key=lambda one: one.limits.cost_usd)
     upper = "at most " if estimate.at_most else ""
-    detail = f"{upper}{money(estimate.total_usd)} US dollars at list prices"
-    limit = f"the limit of {least.region} is {least.limits.cost_usd:g}"
+    detail = f"{upper}{dollars(estimate.total_usd)} at list prices"
+    limit = f"the limit of {least.region} is {dollars(least.limits.cost_usd)}"
     if estimate.total_usd > least.limits.cost_usd:
         fix = "make the run shorter or smaller, or raise the stack's `limits.costUsd`"
         return missing("over-cost-limit", f"{detail}, but {limit}; {fix}")
@@ -165,7 +165,7 @@ def limits(region: Region) -> Finding:
     plan, allowed, wanted = region.plan, region.deployment.limits, region.vcpus
     longest_min = allowed.duration_s / 60
     if plan is None:
-        return ok(f"{allowed.vcpus} vCPU, {allowed.cost_usd:g} US dollars, {longest_min:g} min per run")
+        return ok(f"{allowed.vcpus} vCPU, {dollars(allowed.cost_usd)}, {longest_min:g} min per run")
     bounds = [one for one in (plan.bounded_s, plan.max_duration_s) if one is not None]
     problems = []
     if wanted > allowed.vcpus:

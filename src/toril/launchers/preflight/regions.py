@@ -432,12 +432,13 @@ def _vcpus(region: Region, capacity: Capacity) -> Finding:
     if needed:
         detail = f"the run needs {needed:g}; {used:g} of {quota:g} are in use"
     if used + needed <= quota:
-        return ok(detail)
+        return replace(ok(detail), quota=quota, used=used)
     raise_it = (
         f"aws service-quotas request-service-quota-increase --region {region.name} --service-code fargate "
         f"--quota-code {code} --desired-value {used + needed:.0f}"
     )
-    return missing("over-quota", f"{detail}; use fewer or smaller workers here, or run `{raise_it}`")
+    over = missing("over-quota", f"{detail}; use fewer or smaller workers here, or run `{raise_it}`")
+    return replace(over, quota=quota, used=used)
 
 
 def _counted(region: Region, capacity: Capacity) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from toril import text
 from toril.errors import InfrastructureError, OptionError
 from toril.launchers.fargate.rate_limit import CALLS_PER_S, Rates, usual_rates
 from toril.launchers.fargate.tasks import AT_ONCE, kind_for
@@ -169,7 +170,7 @@ def refuse_above(found: Estimate, most_usd: float | None) -> None:
     dearest = max(found.items, key=lambda item: item.usd or 0.0)
     upper = "at most " if found.at_most else ""
     raise OptionError(
-        f"--max-cost {most_usd:g}: this run costs {upper}{money(found.total_usd)} US dollars at list prices of "
+        f"--max-cost {most_usd:g}: this run costs {upper}{text.dollars(found.total_usd)} at list prices of "
         f"{found.as_of}, mostly for {dearest.name} ({dearest.quantity}); "
         "make the run shorter or smaller, or raise --max-cost",
         code="over-max-cost",
@@ -190,23 +191,16 @@ def cost_line(plan: Plan, found: Estimate | None) -> str:
     """Returns a finished run's cost, in total and for a million requests; empty if it is unknown."""
     if found is None:
         return ""
-    parts = [f"cost {money(found.total_usd)} US dollars at list prices of {found.as_of}"]
+    parts = [f"cost {text.dollars(found.total_usd)} at list prices of {found.as_of}"]
     if not found.complete:
         parts[0] += " (known items only)"
     if found.per_million_usd is not None:
-        parts.append(f"{money(found.per_million_usd)} for a million requests")
+        parts.append(f"{text.dollars(found.per_million_usd)} for a million requests")
     count, size = sum(found.workers.values()), plan.task
     if size is not None:
         each = f"{size.cpu / 1024:g} vCPU and {size.memory_mib / 1024:g} GiB, {size.architecture}"
         parts.append(f"{count} task{'s' if count != 1 else ''} of {each}")
     return " · ".join(parts)
-
-
-def money(usd: float | None) -> str:
-    """Returns an amount in dollars, with two or three decimals."""
-    if usd is None:
-        return "unknown"
-    return f"{usd:,.2f}" if usd >= 1 else f"{usd:.3f}" if usd >= 0.0005 or usd == 0 else "<0.001"
 
 
 def requests_of(plan: Plan) -> float | None:
@@ -348,17 +342,21 @@ def _lines(found: Estimate) -> Iterator[str]:
     if found.start_s is not None:
         places = ", ".join(f"{count} in {region}" for region, count in found.workers.items())
         yield f"start: {places}; the load begins about {found.start_s:.0f} s after the first task is requested"
-    yield f"cost{' (at most)' if found.at_most else ''} in US dollars, at list prices of {found.as_of}"
+    yield f"cost{' (at most)' if found.at_most else ''} at list prices of {found.as_of}"
     per = found.per_million_usd
     unknown = ": no throughput limits their number" if per is None else ""
     rows = [(item.name, item.usd, item.quantity) for item in found.items]
     rows.append(("sum", found.total_usd, "" if found.complete else "known items only"))
     rows.append(("", per, f"for a million requests{unknown}"))
     wide = max(len(name) for name, _, _ in rows)
-    yield from (f"  {name:<{wide}}  {money(usd):>8}  {text}".rstrip() for name, usd, text in rows)
+    yield from (f"  {name:<{wide}}  {_amount(usd):>8}  {about}".rstrip() for name, usd, about in rows)
     yield from (f"  {note}" for note in found.notes)
 
 
 def _count(number: float) -> str:
     """Returns a count with three significant digits."""
     return f"{float(f'{number:.3g}'):,.0f}"
+
+
+def _amount(usd: float | None) -> str:
+    return "unknown" if usd is None else text.dollars(usd)

@@ -84,8 +84,8 @@ def _draw(picture: Picture, table: Table, limits: Sequence[Any], thin: Thinning)
         stacked = np.array([table[worker] for worker in workers])
         known = ~np.isnan(stacked).all(axis=0)
         for name, look, reduce in (
-            ("highest of all", "band", np.nanmax),
-            ("lowest of all", "band low", np.nanmin),
+            ("range of all", "band", np.nanmax),
+            ("range of all, lowest", "band low", np.nanmin),
             ("median", "planned dashed", np.nanmedian),
         ):
             values = np.full(stacked.shape[1], np.nan)

@@ -92,8 +92,8 @@ def _certainty(histogram: Buckets, nines: Sequence[float]) -> list[Any]:
     if all(a is None for a, _ in both):
         return []
     return [
-        line("95 % interval: upper bound", "band", [a for a, _ in both], 1000),
-        line("95 % interval: lower bound", "band low", [b for _, b in both], 1000),
+        line("95 % interval", "band", [a for a, _ in both], 1000),
+        line("95 % interval, lower bound", "band low", [b for _, b in both], 1000),
     ]
 
 

@@ -18,7 +18,7 @@ function shown(value, unit) {
   const size = Math.abs(value);
   if (unit === "ms") {
     if (size >= 10000) return (value / 1000).toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 }) + " s";
-    const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+    const digits = size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3; // as `toril.text.time`
     return value.toLocaleString("en", { minimumFractionDigits: size ? digits : 0, maximumFractionDigits: digits }) + " ms";
   }
   const text = number(value, size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 4);

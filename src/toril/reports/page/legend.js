@@ -1,4 +1,11 @@
 // Names of the lines and their values at the cursor, with the time at the top. A click hides a line. One tab stop per chart, arrows inside.
+// The two edges of a band are one entry: `is_low` is its lower edge, the line after the upper one.
+const is_band = (line) => line.look === "band", is_low = (line) => line.look === "band low";
+function range_of(low, high) {
+  const [unit] = high.match(/ \S+$|\/s$/) ?? [""];
+  return `${unit && low.endsWith(unit) ? low.slice(0, -unit.length) : low} … ${high}`;
+}
+
 function legend(plot) {
   const { chart } = plot;
   const at = make("p", { class: "at" });
@@ -12,18 +19,20 @@ function legend(plot) {
       const show = button.getAttribute("aria-pressed") === "false";
       button.setAttribute("aria-pressed", String(show));
       plot.drawn.setSeries(place + 1, { show });
+      if (is_band(line)) plot.drawn.setSeries(place + 2, { show });
     });
     return { button, value };
   });
-  const list = make("ul", { class: "legend" }, ...entries.map(({ button }) => make("li", {}, button)));
+  const seen = entries.filter((_, place) => !is_low(chart.lines[place]));
+  const list = make("ul", { class: "legend" }, ...seen.map(({ button }) => make("li", {}, button)));
   list.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    const now = entries.findIndex(({ button }) => button === document.activeElement);
+    const now = seen.findIndex(({ button }) => button === document.activeElement);
     if (move === undefined || now < 0) return;
     event.preventDefault();
-    const next = (now + move + entries.length) % entries.length;
-    entries.forEach(({ button }, place) => { button.tabIndex = place === next ? 0 : -1; });
-    entries[next].button.focus();
+    const next = (now + move + seen.length) % seen.length;
+    seen.forEach(({ button }, place) => { button.tabIndex = place === next ? 0 : -1; });
+    seen[next].button.focus();
   });
   plot.legend = { entries, at };
   show_at_rest(plot);
@@ -35,7 +44,7 @@ function show_at_rest({ chart, columns, legend: { entries, at } }) {
   entries.forEach(({ value }, place) => {
     const known = columns[place].filter((one) => one !== null);
     const last = known.length ? known[known.length - 1] : null;
-    value.textContent = page.live ? shown(last, chart.unit) : "max " + shown(Math.max(...known), chart.unit);
+    value.textContent = is_band(chart.lines[place]) ? "" : page.live ? shown(last, chart.unit) : "max " + shown(Math.max(...known), chart.unit);
     value.classList.remove("now");
   });
   at.textContent = "";
@@ -50,7 +59,8 @@ function show_values(plot) {
   const index = plot.drawn?.cursor.idx;
   if (index === null || index === undefined) return show_at_rest(plot);
   plot.legend.entries.forEach(({ value }, place) => {
-    value.textContent = shown(plot.columns[place][index], plot.chart.unit);
+    const now = plot.columns[place][index];
+    value.textContent = is_band(plot.chart.lines[place]) ? range_of(shown(plot.columns[place + 1][index], plot.chart.unit), shown(now, plot.chart.unit)) : shown(now, plot.chart.unit);
     value.classList.add("now");
   });
   plot.legend.at.textContent = "at " + moment(plot, index) + (breached(plot, index).length ? ", breach" : "");
