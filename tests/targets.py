@@ -13,6 +13,7 @@ answer: a byte every 0.2 s. `/page/3` is a page with three pictures below `/pict
 import asyncio
 import contextlib
 import math
+import ssl
 import threading
 import time
 from collections import Counter, deque
@@ -134,7 +135,7 @@ Service = TypeVar("Service", bound=Serving)
 
 
 @contextlib.contextmanager
-def opened(service: Service) -> Iterator[Service]:
+def opened(service: Service, tls: ssl.SSLContext | None = None) -> Iterator[Service]:
     """Serves on a free loopback port until the block ends."""
     loop = asyncio.new_event_loop()
     started, tasks = threading.Event(), set[asyncio.Task[None]]()
@@ -146,7 +147,7 @@ def opened(service: Service) -> Iterator[Service]:
         task.add_done_callback(lambda _: writer.close())
 
     async def listen() -> None:
-        server = await asyncio.start_server(accepted, "127.0.0.1", 0, backlog=1024)
+        server = await asyncio.start_server(accepted, "127.0.0.1", 0, backlog=1024, ssl=tls)
         service.port = server.sockets[0].getsockname()[1]
         started.set()
         try:

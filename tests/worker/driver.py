@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from toril.records import ExecutionShare, Exit, Plan, PlannedExecution, Share, Start, Stop, run_key, worker_key
+from toril.records.evidence import Exchange, Exchanges
 from toril.store import FolderStore
 from toril.timeline import Timeline
 from toril.timeline.intervals import Interval, decode
@@ -137,6 +138,14 @@ class Run:
                 intervals.append(decode(self.store.get(key), key))
                 timeline.add(intervals[-1])
         return Outcome([self.exit(number) for number in range(len(self.plan.shares))], timeline, intervals)
+
+    def exchanges(self) -> list[Exchange]:
+        """Returns the evidence in the store."""
+        found: list[Exchange] = []
+        for number in range(len(self.plan.shares)):
+            for key in self.store.keys(self.key(number, "evidence-")):
+                found += Exchanges.from_stranger(self.store.get(key), key).exchanges
+        return found
 
     def recorded(self) -> int:
         """Returns the number of samples in the store."""

@@ -8,7 +8,7 @@ import pytest
 
 from tests.targets import target
 from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
-from toril.records import Segment
+from toril.records import Keeping, Segment
 
 pytestmark = pytest.mark.live
 
@@ -48,8 +48,10 @@ def test_every_request_is_a_sample_with_its_code_error_and_microseconds(tmp_path
     urls = '["/home", "/status/404", "/status/503", "/drop"]'
     with target(delay_s=0.02) as service:
         plan = k6_plan(tmp_path, service.url, concurrency=3, iterations=4)
+        plan = plan.model_copy(update={"keeping": Keeping(failures=2)})
         with workers(plan, tmp_path, script(urls)) as run:
             found = run.go()
+            kept = [one for one in run.exchanges() if one.why == "failure"]
     assert found.exits[0].outcome == "finished", run.log()
     assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
         ["/home", "/status/404", "/status/503", "/drop"], 12
@@ -66,6 +68,13 @@ def test_every_request_is_a_sample_with_its_code_error_and_microseconds(tmp_path
     assert home.min_us % 1000 or home.max_us % 1000 or home.sum_us % 1000
     assert found.timeline.resolution_us == {"shop": 1}
     assert found.exits[0].unreadable_records == 0
+    urls_of = {path: f"{service.url}{path}" for path in ("/status/404", "/status/503", "/drop")}
+    assert sorted((one.label, one.method, one.url) for one in kept) == sorted(
+        (path, "GET", url) for path, url in urls_of.items() for _ in range(2)
+    )
+    assert {one.label: one.status for one in kept} == {"/status/404": 404, "/status/503": 503, "/drop": None}
+    assert {one.error for one in kept if one.label == "/drop"} == {message}
+    assert all(one.notes for one in kept)  # they say that there are no bodies
 
 
 def test_load_begins_at_the_gate_and_lasts_as_long_as_planned_after_its_ramp_up(tmp_path):

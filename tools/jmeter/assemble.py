@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -19,12 +20,16 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 SUMS = HERE / "jars.sha256"
 RECIPE = (
+    "Evidence.java",
     "assemble.py",
     "jars.sha256",
     "jmeter",
     "pom.xml",
 )  # a home keeps a copy of these files, which shows whether it is up to date
 PLUGINS = ("jmeter-plugins-casutg-", "jmeter-plugins-tst-")
+COMPILER = "ecj-"
+LISTENER = "toril-evidence.jar"
+MANIFEST = "Manifest-Version: 1.0\nJMeter-Skip-Class-Scanning: true\n"
 
 
 def main() -> int:
@@ -54,6 +59,7 @@ def main() -> int:
             )
             return 1
         _arrange(jars, Path(scratch, "home"))
+        _compile(next(jars.glob(f"{COMPILER}*.jar")), Path(scratch, "home"))
         _swap(Path(scratch, "home"), home, Path(scratch, "old"))
     print(f"JMeter assembled in {home}")
     return 0
@@ -88,11 +94,29 @@ def _arrange(jars: Path, home: Path) -> None:
             shutil.copy(jar, home / "bin" / "ApacheJMeter.jar")
         elif jar.name.startswith(("ApacheJMeter_", *PLUGINS)):
             shutil.copy(jar, home / "lib" / "ext")
-        else:
+        elif not jar.name.startswith(COMPILER):
             shutil.copy(jar, home / "lib")
     shutil.copy(HERE / "jmeter", home / "bin")
     for name in RECIPE:
         shutil.copy(HERE / name, home / "recipe")
+
+
+def _compile(compiler: Path, home: Path) -> None:
+    """Compiles toril's listener. The compiler is a jar, since many machines have a Java runtime and no JDK."""
+    java = str(Path(os.environ["JAVA_HOME"], "bin", "java")) if os.environ.get("JAVA_HOME") else "java"  # as Maven does
+    with tempfile.TemporaryDirectory() as classes:
+        jars = os.pathsep.join(map(str, (home / "lib").glob("**/*.jar")))
+        command = [java, "-jar", str(compiler), "-17", "-proc:none", "-nowarn", "-cp", jars, "-d", classes]
+        done = subprocess.run(
+            [*command, str(HERE / "Evidence.java")], capture_output=True, text=True, errors="replace", check=False
+        )
+        if done.returncode != 0:
+            print(done.stdout + done.stderr)
+            sys.exit("Evidence.java does not compile. It needs Java 17 or newer. See the compiler's output above.")
+        with zipfile.ZipFile(home / "lib" / "ext" / LISTENER, "w") as archive:
+            archive.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF"), MANIFEST)
+            for path in sorted(Path(classes).rglob("*.class")):
+                archive.writestr(zipfile.ZipInfo(path.relative_to(classes).as_posix()), path.read_bytes())
 
 
 def _swap(new: Path, home: Path, old: Path) -> None:

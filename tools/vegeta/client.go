@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -29,7 +30,7 @@ func sendWithClient(l *load, e *engine) error {
 	}
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(&http.Client{
-			Transport: newTransport(l, e.dialer, slots),
+			Transport: newTransport(l, e, slots),
 			CheckRedirect: func(req *http.Request, via []*http.Request) error {
 				if !slots.all[slotIndex(via[0].URL.Fragment)].request.follow {
 					return http.ErrUseLastResponse
@@ -57,7 +58,7 @@ func sendWithClient(l *load, e *engine) error {
 				if !more {
 					return
 				}
-				record(hit, slots, e.results)
+				record(hit, slots, e)
 			}
 		}
 	}()
@@ -80,16 +81,26 @@ func newTargeter(slots *slots, lateness *lateness) vegeta.Targeter {
 		target.Method = s.request.method
 		target.URL = withSlot(s.request.urlFor(s.rows), index)
 		target.Header = s.request.headerFor(s.rows)
+		if s.request.traced {
+			trace := []byte(noTrace)
+			setTrace(trace)
+			target.Header = maps.Clone(target.Header)
+			target.Header.Set(traceHeader, string(trace))
+		}
 		target.Body = s.request.bodyFor(s.rows)
 		return nil
 	}
 }
 
-func record(hit *vegeta.Result, slots *slots, results *results) {
+func record(hit *vegeta.Result, slots *slots, e *engine) {
 	index := slotIndex(hit.URL)
 	s := &slots.all[index]
 	s.sent = int64(hit.Timestamp.Sub(processStart))
-	results.writeSample(s, s.sent+int64(hit.Latency), outcomeOf(hit.Code, s.err, hit.Error))
+	at, outcome := s.sent+int64(hit.Latency), outcomeOf(hit.Code, s.err, hit.Error)
+	e.results.writeSample(s, at, outcome)
+	if e.keeper != nil {
+		e.keeper.offer(s, at, int(hit.Code), outcome)
+	}
 	s.busy = false
 	slots.release(index)
 }
@@ -123,19 +134,20 @@ func slotIndex(text string) uint32 {
 
 // transport records in a request's slot what vegeta does not measure.
 type transport struct {
-	slots *slots
-	inner []*http.Transport // used in turn
+	slots  *slots
+	keeper *keeper           // nil: nothing is kept
+	inner  []*http.Transport // used in turn
 }
 
-func newTransport(l *load, dialer *dialer, slots *slots) *transport {
+func newTransport(l *load, e *engine, slots *slots) *transport {
 	count := 1
 	if l.HTTP2 {
 		count = http2Connections // one would send all requests over one connection, to one address of a load balancer
 	}
-	t := &transport{slots: slots}
+	t := &transport{slots: slots, keeper: e.keeper}
 	for range count {
 		inner := &http.Transport{
-			DialContext:            dialer.dial,
+			DialContext:            e.dialer.dial,
 			TLSClientConfig:        &tls.Config{InsecureSkipVerify: l.Insecure}, // only if the suite asks for it
 			TLSHandshakeTimeout:    connectTimeout,
 			DisableKeepAlives:      !l.KeepAlive,
@@ -149,7 +161,7 @@ func newTransport(l *load, dialer *dialer, slots *slots) *transport {
 		inner.Protocols.SetUnencryptedHTTP2(l.HTTP2)
 		t.inner = append(t.inner, inner)
 	}
-	dialer.changed = func() {
+	e.dialer.changed = func() {
 		for _, inner := range t.inner {
 			inner.CloseIdleConnections()
 		}
@@ -161,21 +173,32 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	s := t.slotOf(req)
 	delete(req.Header, "X-Vegeta-Seq")
 	s.bytes = 0
+	if s.trail = (trail{raw: s.raw[:0], to: server{req.URL.Scheme, req.URL.Host}}); t.keeper != nil {
+		s.head = newSentHead(req)
+	}
+	for via := req.Response; via != nil; via = via.Request.Response {
+		s.hops++
+	}
 	response, err := t.inner[s.local%int64(len(t.inner))].RoundTrip(t.traced(req, s))
 	if err != nil {
 		s.headers, s.err = 0, err
 		return nil, err
 	}
 	s.headers = now()
-	response.Body = &countedBody{response.Body, s}
+	body := &countedBody{ReadCloser: response.Body, slot: s}
+	if t.keeper != nil {
+		s.reply, body.room = response, max(0, t.keeper.room(s, response.StatusCode, false, s.headers))
+	}
+	response.Body = body
 	return response, nil
 }
 
 // traced measures how long a new connection takes and bounds informational responses.
 func (t *transport) traced(req *http.Request, s *slot) *http.Request {
 	asked, informational := now(), 0
-	return req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+	trace := &httptrace.ClientTrace{
 		GotConn: func(got httptrace.GotConnInfo) {
+			s.peer, s.fresh = got.Conn.RemoteAddr(), !got.Reused
 			if !got.Reused && s.connect < 0 {
 				s.connect = now() - asked
 			}
@@ -186,7 +209,11 @@ func (t *transport) traced(req *http.Request, s *slot) *http.Request {
 			}
 			return nil
 		},
-	}))
+	}
+	if s.head != nil {
+		trace.WroteHeaderField = s.head.add
+	}
+	return req.WithContext(httptrace.WithClientTrace(req.Context(), trace))
 }
 
 // slotOf returns the slot of a request, or of the request that a redirect follows.
@@ -209,11 +236,16 @@ func (t *transport) slotOf(req *http.Request) *slot {
 type countedBody struct {
 	io.ReadCloser
 	slot *slot
+	room int64 // bytes that may be copied further
 }
 
 func (c *countedBody) Read(into []byte) (int, error) {
 	n, err := c.ReadCloser.Read(into)
 	c.slot.bytes += int64(n)
+	if c.room > 0 {
+		some := into[:min(int64(n), c.room)]
+		c.slot.raw, c.room = append(c.slot.raw, some...), c.room-int64(len(some))
+	}
 	if err != nil && err != io.EOF {
 		c.slot.err = err
 	}

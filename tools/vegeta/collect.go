@@ -13,6 +13,7 @@ type collector struct {
 	slots      []*slots
 	lateness   *lateness
 	results    *results
+	keeper     *keeper // nil: nothing is kept
 	watcher    *watcher
 	latenessTo int64 // the lateness of sends is written up to here
 }
@@ -48,7 +49,14 @@ func (c *collector) write() {
 		c.writeLateness(false)
 		c.latenessTo += int64(time.Second)
 	}
+	c.flush()
+}
+
+func (c *collector) flush() {
 	c.results.flush()
+	if c.keeper != nil {
+		c.keeper.flush()
+	}
 }
 
 // writeLateness writes the maximum as `response`, the 90th percentile as `headers` and the dropped requests as `bytes`.
@@ -87,7 +95,7 @@ func (c *collector) writeUnfinished() {
 func (c *collector) finish() {
 	c.writeLateness(true) // even if nothing was dropped: 0 is not the same as unknown
 	c.results.writeRow(epochUS(now()), 0, 0, 0, inFlightRow)
-	c.results.flush()
+	c.flush()
 	c.results.writeName("fact", "begun_at", c.watcher.firstSent())
 	c.results.writeName("fact", "ended_at", c.watcher.lastSend())
 	c.results.writeName("end", c.watcher.reason())

@@ -28,10 +28,11 @@ type conn struct {
 	generation       uint32 // differs from that of earlier connections of the same number
 	pool             *pool
 	tls              *tls.Conn // nil without TLS
-	plaintext        []byte    // not yet encrypted
-	unsent           []byte    // not yet taken by the kernel
-	ciphertext       []byte    // with TLS the memory of unsent, to be used again
-	watchingWritable bool      // the poller reports room for more bytes
+	peer             net.Addr
+	plaintext        []byte // not yet encrypted
+	unsent           []byte // not yet taken by the kernel
+	ciphertext       []byte // with TLS the memory of unsent, to be used again
+	watchingWritable bool   // the poller reports room for more bytes
 	idleSince        int64
 	writeErr         error // nothing more can be written
 	slot             *slot // nil: idle
@@ -150,7 +151,7 @@ func (t *tlsTransport) Close() error {
 
 // detach takes a connection away from Go's network poller.
 func detach(made net.Conn, secure *tls.Conn) (*conn, error) {
-	c := &conn{tls: secure}
+	c := &conn{tls: secure, peer: made.RemoteAddr()}
 	transport, withTLS := made.(*tlsTransport)
 	if withTLS {
 		made = transport.Conn

@@ -13,6 +13,7 @@ const readsPerTurn = 8 // of one TLS connection before others have their turn
 // exchange sends one request of a slot: the arrival's own, or a redirect's, whose response goes to `answer`.
 func (o *loop) exchange(s *slot, wire []byte, to server, method string, answer chan<- answer) {
 	s.wire, s.hop, s.answer, s.headers, s.bytes = wire, method, answer, 0, 0
+	s.to, s.peer, s.fresh, s.raw = to, nil, false, s.raw[:0]
 	p, err := o.pool(to)
 	if err != nil {
 		o.settle(s, now(), 0, nil, err)
@@ -50,7 +51,7 @@ func (o *loop) dialed(p *pool, c *conn, took int64, err error, s *slot) {
 		o.settle(s, now(), 0, nil, err)
 		return
 	}
-	s.connect = took
+	s.connect, s.fresh = took, true
 	o.use(c, s)
 }
 
@@ -73,7 +74,7 @@ func (o *loop) adopt(p *pool, c *conn) error {
 }
 
 func (o *loop) use(c *conn, s *slot) {
-	c.slot, s.conn = s, c
+	c.slot, s.conn, s.peer = s, c, c.peer
 	c.response.reset(s.hop, s.request.follow, s.answer != nil)
 	if now() >= s.deadline {
 		o.fail(c, os.ErrDeadlineExceeded)
@@ -133,6 +134,12 @@ func (o *loop) read(c *conn, at int64) {
 			headDone, err := c.response.feed(o.buffer[:n])
 			if headDone {
 				c.slot.headers = at
+				if o.keeper != nil {
+					whole := c.response.phase == complete
+					c.response.copyHead(o.keeper.room(c.slot, c.response.framing.status, whole, at))
+				}
+			} else if c.response.room > 0 {
+				c.response.copyMore(o.buffer[:n])
 			}
 			if err != nil {
 				o.fail(c, err)
@@ -187,13 +194,19 @@ func (o *loop) finish(c *conn, at int64) {
 	s := c.slot
 	s.bytes = c.response.bodyBytes
 	status, head := c.response.framing.status, c.response.parsedHead
-	c.slot, s.conn = nil, nil
+	c.release(s)
 	if o.load.KeepAlive && c.response.reusable() && !c.hasUnsent() && c.writeErr == nil {
 		c.pool.give(c)
 	} else {
 		o.closeConn(c)
 	}
 	o.settle(s, at, status, head, nil)
+}
+
+// release parts a connection from its slot, which takes the copy of the response and leaves its own memory for the next.
+func (c *conn) release(s *slot) {
+	s.raw, c.response.copied = c.response.copied, s.raw
+	c.slot, s.conn = nil, nil
 }
 
 // fail ends the exchange without one, and closes the connection.
@@ -204,7 +217,7 @@ func (o *loop) fail(c *conn, err error) {
 		return
 	}
 	s.bytes = c.response.bodyBytes
-	c.slot, s.conn = nil, nil
+	c.release(s)
 	o.settle(s, now(), 0, nil, err)
 }
 

@@ -20,6 +20,8 @@ type load struct {
 	Insecure      bool         `json:"insecure"` // accept any certificate
 	DNSTTLS       float64      `json:"dns_ttl_s"`
 	MaxWorkers    int          `json:"max_workers"` // requests in flight; 0: the default
+	Keep          *keeping     `json:"keep"`        // null: nothing
+	Traceparent   bool         `json:"traceparent"`
 	Targets       []target     `json:"targets"`
 	Sources       []dataSource `json:"sources"`
 }

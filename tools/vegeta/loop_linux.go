@@ -92,6 +92,7 @@ type loop struct {
 	dialer  *dialer
 	tls     *tls.Config
 	results *results
+	keeper  *keeper // nil: nothing is kept
 
 	pools      map[server]*pool
 	conns      []*conn // by their numbers
@@ -112,7 +113,6 @@ type loop struct {
 type loopState struct {
 	index    uint32 // of the slot
 	deadline int64  // of the request and all its redirects
-	wire     []byte
 	hop      string // the method of the last request sent: a redirect may change it
 	conn     *conn  // in use for it
 	answer   chan<- answer
@@ -125,6 +125,7 @@ func newLoop(l *load, e *engine, pacer *pacer) (*loop, error) {
 	}
 	return &loop{
 		load: l, poll: poll, pacer: pacer, slots: pacer.slots, dialer: e.dialer, results: e.results,
+		keeper: e.keeper,
 		tls:    &tls.Config{InsecureSkipVerify: l.Insecure}, // only if the suite asks for it
 		pools:  map[server]*pool{},
 		buffer: make([]byte, readBytes),
@@ -239,10 +240,16 @@ func (o *loop) begin(s *slot) {
 	o.pacer.lateness.add((s.sent - s.due) / 1000)
 	s.deadline = s.sent + seconds(o.load.TimeoutS)
 	o.timeouts.add(s)
+	s.trail = trail{own: s.own, raw: s.raw[:0]}
 	wire, to, err := s.request.wire(s.rows)
 	if err != nil {
 		o.record(s, now(), 0, err)
 		return
+	}
+	if s.request.traced {
+		s.own = append(s.own[:0], wire...)
+		wire = s.own
+		setTrace(traceIn(wire))
 	}
 	o.exchange(s, wire, to, s.request.method, nil)
 }
@@ -253,7 +260,11 @@ func (o *loop) record(s *slot, at int64, status int, err error) {
 	if err != nil {
 		status, text = 0, err.Error()
 	}
-	o.results.writeSample(s, at, outcomeOf(uint16(status), err, text))
+	outcome := outcomeOf(uint16(status), err, text)
+	o.results.writeSample(s, at, outcome)
+	if o.keeper != nil {
+		o.keeper.offer(s, at, status, outcome)
+	}
 	s.busy = false
 	o.slots.release(s.index)
 }

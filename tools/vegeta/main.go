@@ -55,6 +55,7 @@ func run(l *load) error {
 type engine struct {
 	dialer    *dialer
 	results   *results
+	keeper    *keeper // nil: nothing is kept
 	requests  []request
 	ending    chan struct{}
 	pacers    []*pacer
@@ -71,12 +72,13 @@ func newEngine(l *load) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	requests := newRequests(l.Targets, l.Sources, l.Traceparent, results.label)
+	keeper, err := newKeeper(l.Keep, l.Targets, results.label)
 	return &engine{
-		dialer: newDialer(time.Duration(l.DNSTTLS * 1e9)), results: results,
-		requests:  newRequests(l.Targets, l.Sources, results.label),
+		dialer: newDialer(time.Duration(l.DNSTTLS * 1e9)), results: results, keeper: keeper, requests: requests,
 		ending:    make(chan struct{}),
-		collector: collector{lateness: &lateness{}, results: results},
-	}, nil
+		collector: collector{lateness: &lateness{}, results: results, keeper: keeper},
+	}, err
 }
 
 // addPacer returns the pacer of one of several loops.

@@ -14,12 +14,18 @@ type answer struct {
 // follow leaves redirects to Go's client, which knows how they change methods, bodies and headers. The client gets the
 // response that has arrived, and its further requests go through the loop.
 func (o *loop) follow(s *slot, first *http.Response) {
-	rows := s.rows
+	rows, trace := s.rows, ""
+	if s.request.traced {
+		trace = string(traceIn(s.wire))
+	}
 	go func() {
 		client := http.Client{Transport: &hops{o, s, first}, CheckRedirect: limitRedirects(o.load.Redirects)}
 		status, at := 0, now()
 		req, err := s.request.forGo(rows)
 		if err == nil {
+			if trace != "" {
+				req.Header.Set(traceHeader, trace)
+			}
 			var last *http.Response
 			if last, err = client.Do(req); err == nil {
 				status = last.StatusCode
@@ -46,6 +52,7 @@ func (h *hops) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		answers := make(chan answer, 1)
 		h.loop.post(func() {
+			h.slot.hops++
 			h.loop.exchange(h.slot, wire.Bytes(), server{req.URL.Scheme, req.URL.Host}, req.Method, answers)
 		})
 		got = <-answers

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
@@ -120,9 +121,10 @@ type request struct {
 	fixedWire   []byte // the whole request as sent over HTTP/1; nil if it depends on data or is invalid
 	fixedServer server
 	label       uint32
+	traced      bool // each request has a trace context of its own
 }
 
-func newRequests(targets []target, sources []dataSource, label func(string) uint32) []request {
+func newRequests(targets []target, sources []dataSource, traced bool, label func(string) uint32) []request {
 	known := map[string]column{}
 	for s, source := range sources {
 		for i, name := range source.Columns {
@@ -135,6 +137,10 @@ func newRequests(targets []target, sources []dataSource, label func(string) uint
 		url, _, _ := strings.Cut(t.URL, "#") // a fragment is never sent; Go's client has the slot there
 		r.url, r.body = parseTemplate(url, known), parseTemplate(string(t.Body), known)
 		r.dynamicBody = !r.body.fixed()
+		own := func(header [2]string) bool { return strings.EqualFold(header[0], traceHeader) }
+		if r.traced = traced && !slices.ContainsFunc(t.Headers, own); r.traced {
+			t.Headers = append(slices.Clone(t.Headers), [2]string{traceHeader, noTrace})
+		}
 		if r.url.fixed() {
 			r.fixedURL = escapeURL(r.url.fill(nil))
 		}

@@ -45,7 +45,11 @@ type response struct {
 	left       int64          // bytes of a sized body still to come
 	chunks     chunks
 	bodyBytes  int64
-	excess     bool // bytes arrived after the end of the response
+	excess     bool   // bytes arrived after the end of the response
+	whole      []byte // from the head on, as it lies in the memory of the last read: valid right after its feed
+	headBytes  int
+	copied     []byte // the response from its head on; empty if it is not kept
+	room       int64  // bytes that may be copied further
 }
 
 // framing is what a head says about the status, the end of the body and the connection.
@@ -58,9 +62,22 @@ type framing struct {
 
 // reset prepares for the response to a new request. It keeps the memory of incomplete heads and lines.
 func (r *response) reset(method string, redirects, keepHead bool) {
-	head, pending := r.head, r.chunks.pending
+	head, pending, copied := r.head, r.chunks.pending, r.copied
 	*r = response{method: method, redirects: redirects, keepHead: keepHead}
-	r.head, r.chunks.pending = head[:0], pending[:0]
+	r.head, r.chunks.pending, r.copied = head[:0], pending[:0], copied[:0]
+}
+
+// copyHead copies the head and at most `room` bytes after it; -1: nothing. It follows the feed that completed the head.
+func (r *response) copyHead(room int64) {
+	if room >= 0 {
+		r.room = room + int64(r.headBytes)
+		r.copyMore(r.whole)
+	}
+}
+
+func (r *response) copyMore(data []byte) {
+	data = data[:min(int64(len(data)), r.room)]
+	r.copied, r.room = append(r.copied, data...), r.room-int64(len(data))
 }
 
 // feed parses the next bytes of the connection. headDone is true if they contained the end of the response's head.
@@ -88,6 +105,7 @@ func (r *response) feedHead(data []byte) (body []byte, err error) {
 		if err := r.parseHead(data[:end]); err != nil {
 			return nil, err
 		}
+		r.whole, r.headBytes = data, end
 		data, r.scanned, r.statusOK = data[end:], 0, false
 		if r.framing.status/100 != 1 || r.framing.status == http.StatusSwitchingProtocols {
 			r.head = r.head[:0]

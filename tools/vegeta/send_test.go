@@ -178,12 +178,12 @@ func TestURLsAreEscaped(t *testing.T) {
 			t.Errorf("%q became %q and not %q", address, got, wanted)
 		}
 	}
-	plain := newRequests([]target{{Method: "GET", URL: "http://h/a b|c#part"}}, nil, func(string) uint32 { return 0 })[0]
+	plain := newRequests([]target{{Method: "GET", URL: "http://h/a b|c#part"}}, nil, false, func(string) uint32 { return 0 })[0]
 	if got, _, _ := strings.Cut(string(plain.fixedWire), "\r\n"); got != "GET /a%20b%7Cc HTTP/1.1" {
 		t.Errorf("what goes over the wire begins with %q", got)
 	}
 	known := []dataSource{{Columns: []string{"v"}, Rows: [][]string{{"x y#part/z"}}}}
-	one := newRequests([]target{{URL: "http://h/${v}?w"}}, known, func(string) uint32 { return 0 })[0]
+	one := newRequests([]target{{URL: "http://h/${v}?w"}}, known, false, func(string) uint32 { return 0 })[0]
 	if got := one.urlFor([][]string{{"x y#part/z"}}); got != "http://h/x%20y" {
 		t.Errorf("a value with a fragment became %q", got)
 	}

@@ -5,18 +5,19 @@ import "sync/atomic"
 // slot is a request from the moment it is due until its result is written. There are as many slots as requests may be
 // in flight. A slot has one owner at a time: the goroutine that acquired it, until that one releases it.
 type slot struct {
-	due       int64 // the moment of the schedule; response times count from here
-	global    int64 // the arrival's number in the whole schedule
-	local     int64 // its number among this worker's
-	request   *request
-	rows      [][]string // of each data source
-	sent      int64
-	headers   int64 // when the head of the last response was complete; 0: never
-	connect   int64 // ns that a new connection took; -1: none was made
-	bytes     int64 // of the last response's body
-	err       error // Go's client only: the transport's error, or the body's
-	busy      bool  // set by the pacer after acquire, cleared before release
-	loopState       // nothing where there is no loop
+	due     int64 // the moment of the schedule; response times count from here
+	global  int64 // the arrival's number in the whole schedule
+	local   int64 // its number among this worker's
+	request *request
+	rows    [][]string // of each data source
+	sent    int64
+	headers int64 // when the head of the last response was complete; 0: never
+	connect int64 // ns that a new connection took; -1: none was made
+	bytes   int64 // of the last response's body
+	err     error // Go's client only: the transport's error, or the body's
+	busy    bool  // set by the pacer after acquire, cleared before release
+	trail
+	loopState // nothing where there is no loop
 }
 
 // slots is the pool of free slots and the queue of slots that are due, without locks. One goroutine acquires and

@@ -28,7 +28,9 @@ from toril.worker.capture import Capture, CaseBook, failure_evidence
 from toril.worker.disk import Scratch, is_full
 from toril.worker.early_signals import EARLY, ENDING
 from toril.worker.engine_runs import EngineRuns
+from toril.worker.evidence import ExchangeBook
 from toril.worker.health import Vitals
+from toril.worker.hiding import Hiding
 from toril.worker.life import State
 from toril.worker.logs import Output
 from toril.worker.pid1 import write_deadline
@@ -55,8 +57,10 @@ class Engines:
         self.share = share.share_of(plan, worker)
         self.planned_s = self._planned_s()
         self.redacted = Redactor()
-        self.recorder = Recorder(worker, self.share.location, self.redacted)
-        self.cases = CaseBook(worker, self.redacted)
+        hiding = Hiding(self.redacted)
+        self.recorder = Recorder(worker, self.share.location, hiding)
+        self.cases = CaseBook(worker, hiding)
+        self.exchanges = ExchangeBook(plan.run_id, self.recorder, hiding, plan.keeping)
         self._disk = Scratch()
         self.scratch = self._disk.folder
         self.runs = EngineRuns.of((), None)
@@ -131,6 +135,7 @@ class Engines:
     def events(self, state: State, now: float) -> Iterator[life.Event]:
         for run, message in self.runs.newly_ended():
             if self.capture is not None:
+                self.exchanges.read(run, self.capture.start_at)
                 self.capture.read(run, final=True)
             failure = self.redacted(run.engine.failure() or message or "")
             if state.phase in ("preparing", "ready"):
@@ -176,6 +181,7 @@ class Engines:
             return
         for run in self.runs:
             if run.at_work:
+                self.exchanges.read(run, self.capture.start_at)  # first: it finds values to hide in messages
                 self.capture.read(run)
         self.capture.count_users(now)
         self.vitals.record(now)
@@ -201,6 +207,7 @@ class Engines:
             if self.capture is not None and run.at_work:
                 with contextlib.suppress(Exception):
                     run.engine.process.wait(timeout=1)
+                self.exchanges.read(run, self.capture.start_at)
                 self.capture.read(run, final=True)
         if self.capture is not None and self.vitals is not None:
             self.capture.count_users(time.time())
@@ -211,10 +218,14 @@ class Engines:
             self.taurus.end([run.engine for run in self.runs])
 
     def files(self) -> Iterator[tuple[str, bytes]]:
-        return self.cases.flush()
+        yield from self.cases.flush()
+        yield from self.exchanges.flush(last=False)
 
     def last_files(self) -> Iterator[tuple[str, bytes]]:
         if self.capture is not None:
+            for run in self.runs:
+                self.exchanges.read(run, self.capture.start_at, last=True)
+            yield from self.exchanges.flush(last=True)
             for one, files in failure_evidence(self.runs, self.capture.start_at, self.redacted):
                 self._kept.append(one)
                 yield from files.items()
@@ -253,6 +264,7 @@ class Engines:
             message=self.redacted.for_record(state.message),
             interval_files=self.recorder.files,
             case_files=self.cases.files,
+            evidence_files=self.exchanges.files,
             interval_digests=self.recorder.digests,
             case_digests=self.cases.digests,
             samples=sum(run.samples for run in self.runs),

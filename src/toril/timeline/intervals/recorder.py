@@ -85,6 +85,11 @@ class Recorder:
         """Returns the integer for `text` in the columns of `add_many`; it does not change."""
         return self._tables[table][text]
 
+    def text(self, table: TableName, text: str) -> str:
+        """Returns `text` as interval files have it; "" for a label beyond the limit."""
+        code = self.code(table, text)
+        return "" if code == NONE else self._tables[table].texts[code]
+
     def add_many(self, execution: str, columns: Columns, *, arm: int = 0, block: int = 0) -> None:
         """Records samples, given as columns of equal length. If one is invalid, raises ValueError and records none.
 

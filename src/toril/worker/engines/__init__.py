@@ -81,6 +81,11 @@ class EngineContext:
         return self.folder / "exchanges"
 
     @property
+    def tried(self) -> bool:
+        """Whether this is a try: each request is kept, and think times are skipped."""
+        return self.keeping is not None and self.keeping.everything
+
+    @property
     def phase_shift_s(self) -> float:
         """This worker's offset in one arrival period, so that workers do not send simultaneously (except in stairs)."""
         users, planned_s = self.share.concurrency or 0, self.planned.ramp_up_s + self.planned.hold_for_s

@@ -45,6 +45,12 @@ class Engine:
     def startup(self) -> None:
         super().startup()  # type: ignore[misc]  # bzt's
 
+    def kept_settings(self) -> dict[str, Any]:
+        """Returns what the engine's process needs to keep requests (`keeping.py`) and to send a trace context."""
+        keeping = self.context.keeping
+        kept = None if keeping is None else keeping.model_dump()
+        return {"keeping": kept, "traceparent": self.context.traceparent}
+
     def check(self) -> bool:
         """Returns whether the process has ended."""
         if self.process is None or self.exit_code is not None:

@@ -12,7 +12,9 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -20,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toril.worker.disk import free_space
-from toril.worker.engines import Batch, FoundCase, Unfinished
+from toril.worker.engines import Batch, EngineContext, FoundCase, Unfinished
+from toril.worker.engines.keeping import Keeper
 
 CHUNK_BYTES = 1 << 20
 EARLIEST_S = 1e9  # the year 2001: an earlier time is in other units, such as seconds read as milliseconds
@@ -215,6 +218,8 @@ class Record(NamedTuple):
     bytes: int = 0
     kind: str = "request"
     idle_us: int = 0  # time between start and completion that is not response time
+    method: str = ""
+    url: str = ""
 
 
 class Reader:
@@ -277,7 +282,7 @@ def _is_valid(record: Record) -> bool:
 
 def batch_of(records: Sequence[Record], moved_s: float = 0.0) -> Batch:
     """Returns the records as a batch, moved to a later time by `moved_s`."""
-    started, response, label, ok, rc, message, ttfb, connect, size, kind, idle = zip(*records, strict=True)
+    started, response, label, ok, rc, message, ttfb, connect, size, kind, idle, _, _ = zip(*records, strict=True)
     started_s, response_us = np.array(started, np.float64) + moved_s, np.array(response, np.int64)
     return Batch(
         started_s=started_s,
@@ -292,6 +297,36 @@ def batch_of(records: Sequence[Record], moved_s: float = 0.0) -> Batch:
         connect_us=np.array(connect, np.int64),
         bytes=np.array(size, np.int64),
     )
+
+
+def keeper_of(context: EngineContext) -> Keeper:
+    """Returns the keeper of an engine whose records the worker keeps itself."""
+    return Keeper(context.folder, context.keeping.model_dump() if context.keeping else None)
+
+
+def keep(records: Sequence[Record], keeper: Keeper, note: str) -> Sequence[Record]:
+    """Keeps requests as far as their records describe them; `note` says what they lack. Returns the records."""
+    if keeper.on:
+        for one in records:
+            if one.kind == "request" and (why := keeper.wants(one.label, one.rc, one.message, one.ok, one.response_us)):
+                keeper.keep(why, one.label, partial(_exchange, one, why, note))
+        keeper.flush()
+    return records
+
+
+def _exchange(one: Record, why: str, note: str) -> dict[str, Any]:
+    """Returns a line of `keeping.py`."""
+    same = ("label", "ok", "rc", "started_s", "response_us", "method", "url")
+    return {
+        **{name: getattr(one, name) for name in same},
+        "why": why,
+        "error": one.message,
+        "ttfb_us": one.ttfb_us if one.ttfb_us >= 0 else None,
+        "connect_us": one.connect_us if one.connect_us > 0 else None,
+        "connection": "new" if one.connect_us > 0 else "",
+        "status": int(one.rc) if re.fullmatch(r"[1-5]\d\d", one.rc) else None,
+        "notes": [note],
+    }
 
 
 class CaseLines(Lines):

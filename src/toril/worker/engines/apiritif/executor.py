@@ -48,7 +48,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
         checks_status = scenario.get("auto-assert-ok", True)
         scenario["auto-assert-ok"] = False  # otherwise bzt would add its own assertion
         builder = Generator(scenario, self.label, executor=self, test_mode="apiritif")
-        builder.checks_status = checks_status
+        builder.checks_status, builder.thinks = checks_status, not self.context.tried
         builder.write(filename)
         return filename
 
@@ -66,6 +66,7 @@ class Executor(RowEngine, ApiritifNoseExecutor):  # type: ignore[misc]  # bzt ha
             "steps": load.steps or 0,
             "length_s": self.context.length_s,
             "graceful_stop_s": self.context.graceful_stop_s,
+            **self.kept_settings(),
             **self.more_settings(),
         }
         path = self.context.folder / "apiritif.json"

@@ -41,6 +41,7 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
     """
 
     checks_status = True
+    thinks = True  # False: without think times
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
@@ -60,6 +61,8 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
 
     def _gen_http_request(self, req: Any) -> list[Any]:
         body = super()._gen_http_request(req)
+        if not self.thinks:
+            body = [one for one in body if not ast.unparse(one).startswith("sleep(")]
         checks = [one for one in req.config.get("assert", []) if isinstance(one, dict)]
         wanted = any(one.get("subject") == "http-code" for one in checks)
         if self.checks_status and req.url and not wanted:

@@ -14,7 +14,8 @@ class Sample:
     """A row that can still change."""
 
     __slots__ = (
-        "bytes", "kind", "label", "message", "ok", "rc", "response_us", "started_s", "ttfb_us", "unasserted",
+        "asserted", "bytes", "exchange", "kind", "label", "message", "ok", "rc", "response_us", "started_s", "ttfb_us",
+        "unasserted", "variables",
     )  # fmt: skip
 
     def __init__(self, kind, label, started_s, took_s, *, ok=True, rc="", message="", ttfb_s=-1e-6, size=0) -> None:
@@ -22,6 +23,9 @@ class Sample:
         self.started_s, self.response_us = started_s, max(0, round(took_s * 1e6))
         self.ttfb_us, self.bytes = round(ttfb_s * 1e6), size
         self.unasserted = False  # a status of 500 or more that the script has not asserted
+        self.exchange = None  # (request, response) of the library requests
+        self.asserted = ()  # (name, arguments, message)
+        self.variables = ()
 
     def fail(self, message) -> None:
         if self.ok:

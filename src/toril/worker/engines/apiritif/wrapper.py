@@ -1,8 +1,9 @@
 """Apiritif's own process: parks it, times each request itself, writes a row for each, and ends it request by request.
 
 Started by path (`python -P wrapper.py FILE`), so that it imports nothing of toril. FILE is JSON: folder, test,
-generated, cases, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s. In the folder it
-writes `names` and `rows` (`in_process.RowWriter`), and test cases into `cases` if required.
+generated, cases, concurrency, iterations, ramp_up_s, hold_for_s, steps, length_s, graceful_stop_s, keeping,
+traceparent. In the folder it writes `names` and `rows` (`in_process.RowWriter`), `exchanges` (`keeping.py`), and test
+cases into `cases` if required.
 
 A sample is a request made through Apiritif, redirects included, from its sending to the end of its body. A later
 assertion about its response can still fail it, so its row is written when its test or smart transaction ends. A
@@ -35,6 +36,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 import in_process  # type: ignore[import-not-found]
 
 sys.path.pop()
+KEEPING = in_process.load_module("keeping")
 SAMPLES, TESTS = in_process.load_module("apiritif/samples"), in_process.load_module("apiritif/tests")
 Sample, Frame = SAMPLES.Sample, SAMPLES.Frame
 REQUEST_MARK, GROUP_MARK = SAMPLES.REQUEST_MARK, SAMPLES.GROUP_MARK
@@ -142,6 +144,10 @@ class Records:
         with self.lock:
             outcome = (one.rc, one.message, one.ok)
             self._writer.sample(one.started_s, one.response_us, one.ttfb_us, one.bytes, one.label, one.kind, outcome)
+            if KEEPER.on and (one.exchange is not None or not one.ok):
+                why = KEEPER.wants(one.label, *outcome, one.response_us if one.kind == "request" else -1)
+                if why:
+                    KEEPER.keep(why, one.label, partial(exchange, one, why))
 
     def late(self, second, max_us, p90_us) -> None:
         with self.lock:
@@ -152,6 +158,7 @@ class Records:
             if self._written_users != self.active:
                 self._written_users = self.active
                 self._writer.users(time.time(), self.active)
+            KEEPER.flush()
             self._writer.flush()
 
     def finish(self, ended_at, *, complete) -> None:
@@ -190,12 +197,17 @@ class Recorder:
         size = len(response.content) + sum(len(name) + len(value) + 4 for name, value in response.headers.items())
         sample = self._request(address, str(response.status_code), size, response)
         sample.unasserted = response.status_code >= 500
+        if KEEPER.on:
+            sample.exchange = response._request, response._response
 
     def record_http_request_failure(self, method, address, request, exception, session) -> None:
         if not isinstance(exception, NormalShutdown):
             in_body = bool(exception.args) and isinstance(exception.args[0], ReadTimeoutError)
             rc = "ReadTimeout" if in_body else type(exception).__name__
-            self._request(address, rc, 0, None).fail(exception)
+            sample = self._request(address, rc, 0, None)
+            sample.fail(exception)
+            if KEEPER.on:
+                sample.exchange = getattr(exception, "request", None) or request, None
 
     def _request(self, address, rc, size, response):
         started_s, took_s, ttfb_s = USER.sent or (time.time(), 0, -1e-6)
@@ -212,17 +224,24 @@ class Recorder:
         found = USER.responses.get(id(target_response))
         if found is not None:
             found[1].unasserted = False
+            if KEEPER.on:
+                found[1].asserted = (*found[1].asserted, (assertion_name, extras, ""))
 
     def record_assertion_failure(self, assertion_name, target_response, failure_message) -> None:
         found = USER.responses.get(id(target_response))
         if found is not None:
             found[1].fail(failure_message)
+            if KEEPER.on:
+                name, extras, _ = found[1].asserted[-1]
+                found[1].asserted = (*found[1].asserted[:-1], (name, extras, failure_message))
 
     def record_transaction_start(self, tran) -> None:
         USER.frames.append(Frame(tran.name))
 
     def record_transaction_end(self, tran) -> None:
         frame = USER.frames.pop() if USER.frames else Frame(tran.name)
+        if KEEPER.everything and frame.samples:
+            frame.samples[-1].variables = variables_of(sys._getframe(1))
         message = str(tran.error_message or "")
         if message.startswith(NormalShutdown.__name__):
             return  # cut short by the end of the load
@@ -251,6 +270,34 @@ class Recorder:
             USER.pending.append(frame.samples[0])
         if all(one.ok for one in frame.samples):
             frame.samples[-1].fail(message)
+
+
+def exchange(one, why):
+    """Returns a line of `keeping.py`."""
+    times = {"started_s": one.started_s, "response_us": one.response_us, "ttfb_us": one.ttfb_us}
+    known = {**KEEPING.EMPTY, **times, "why": why, "kind": one.kind, "label": one.label, "rc": one.rc, "ok": one.ok}
+    known |= {"error": one.message, "variables": list(one.variables)}
+    known["asserted"] = [
+        {"name": name, "ok": not wrong, "expected": ", ".join(map(str, arguments_of(extras))), "message": wrong}
+        for name, extras, wrong in one.asserted
+    ]
+    if one.exchange is None:
+        return known
+    return KEEPING.merged(known, KEEPING.requests_fields(*one.exchange, KEEPER.most_of_body))
+
+
+def arguments_of(extras):
+    return [*extras.get("args", ()), *(f"{name}={value}" for name, value in extras.get("kwargs", {}).items())]
+
+
+def variables_of(frame):
+    """Returns the variables of the running test, `self.vars` as in generated scripts."""
+    while frame is not None:
+        found = getattr(frame.f_locals.get("self"), "vars", None)
+        if isinstance(found, dict):
+            return [(str(name), str(value)) for name, value in found.items()]
+        frame = frame.f_back
+    return ()
 
 
 def label_of(address):
@@ -304,6 +351,8 @@ def timed(send):
         ident = threading.get_ident()
         RECORDS.in_flight[ident] = (label_of(request.url), started_s)
         USER.depth += 1
+        if SETTINGS["traceparent"]:
+            request.headers.setdefault("traceparent", KEEPING.traceparent())
         try:
             response = send(session, request, **kwargs)
             ttfb_s = sum(one.elapsed.total_seconds() for one in (*response.history, response))
@@ -342,6 +391,8 @@ def main() -> int:
     for name in dir(recorder):
         if name.startswith("record_"):
             setattr(apiritif.recorder, name, getattr(recorder, name))
+    if KEEPER.on:
+        KEEPING.Sent().watch_requests()
     requests.Session.send = timed(requests.Session.send)
     in_process.Reuse().install()
     for name in ("extract_regex", "extract_jsonpath", "extract_cssselect", "extract_xpath"):
@@ -411,6 +462,10 @@ def run_users(test, failed) -> None:
 if __name__ == "__main__":
     SETTINGS = json.loads(Path(sys.argv[1]).read_text())
     RECORDS = Records(Path(SETTINGS["folder"]))
+    KEEPING_OF_RUN = SETTINGS["keeping"] or {}
+    if "browser" in SETTINGS and not KEEPING_OF_RUN.get("everything"):
+        KEEPING_OF_RUN = {}  # browsers have evidence of their own
+    KEEPER = KEEPING.Keeper(Path(SETTINGS["folder"]), KEEPING_OF_RUN or None)
     USER = User()
     LOAD = Load(SETTINGS)
     sys.exit(main())

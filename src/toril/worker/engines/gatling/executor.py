@@ -24,7 +24,7 @@ from toril.worker.engines import Batch, Facts, Unfinished, tail_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.gatling.log import GatlingReader
 from toril.worker.engines.jmeter.executor import find_java, heap
-from toril.worker.engines.readers import batch_of
+from toril.worker.engines.readers import batch_of, keep, keeper_of
 
 GATED = "TorilGated"  # the class that Gatling runs
 GATE = Path(__file__).with_name("gate.scala")
@@ -36,6 +36,7 @@ COMPILES_WITHIN_S = 150.0
 ASSERTIONS_FAILED = 2  # the exit code
 ASSERTION_FAILED = re.compile(r"^(.+ : false(?: \(.*\))?)\s*$", re.MULTILINE)
 GENERATED = "TorilRequests"
+NO_REQUESTS = "Gatling records neither addresses, headers nor bodies during a run."
 OUTPUT_CHARS = 1500
 
 
@@ -69,6 +70,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         self.script = self.get_script_path()
         self._compile(folder)
         self._log = GatlingReader(folder / "results")
+        self._keeper = keeper_of(self.context)
         self.open_outputs("gatling")
 
     def _compile(self, folder: Path) -> None:
@@ -153,7 +155,8 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
             os.killpg(self.process.pid, signal.SIGTERM)
 
     def batches(self, final: bool) -> Iterator[Batch]:
-        yield from map(batch_of, self._log.read(final))
+        for records in self._log.read(final):
+            yield batch_of(keep(records, self._keeper, NO_REQUESTS))
 
     def virtual_users(self) -> int | None:
         return self._log.users

@@ -3,6 +3,7 @@
 A row has whole milliseconds: the start, the elapsed time, the time to the first byte, and the time to connect.
 """
 
+import json
 import math
 import os
 import re
@@ -28,10 +29,13 @@ from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.jmeter.plan import rewrite, uses_groovy
 from toril.worker.engines.jmeter.records import TRANSACTION, LogFacts, SendsFile, read_log, short_code
+from toril.worker.engines.keeping import LEAST_OF_BODY
 from toril.worker.engines.readers import CsvTail
 from toril.worker.health import Group, memory_limit_bytes
 
 GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
+NO_LISTENER = "no-evidence: JMeter's home has no toril-evidence.jar, so no requests were kept. Run `make jmeter`"
+LISTENER_JAR = Path("lib", "ext", "toril-evidence.jar")  # of a prepared home
 GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
 COLUMNS = (
     *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes"),
@@ -122,6 +126,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         self._parked_to_the_end = False
         self._cut_off: list[Unfinished] = []
         self._script_errors: Counter[str] = Counter()
+        self._listener: Path | None = None
 
     def prepare(self) -> None:
         self.settings["version"] = JMETER_VERSION
@@ -135,7 +140,15 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         load = self.get_raw_load()
         plain_groups = bool(load.iterations or load.concurrency or load.hold or load.ramp_up) and not load.steps
         users = self.context.share.concurrency if load.concurrency else None
-        rewrite(Path(self.modified_jmx), plain_groups=plain_groups, rates=self._rates(), users=users)
+        self._listener = self._find_listener() if self.context.keeping else None
+        rewrite(
+            Path(self.modified_jmx),
+            plain_groups=plain_groups,
+            rates=self._rates(),
+            users=users,
+            keeping=self._listener is not None,
+            traceparent=self.context.traceparent,
+        )
         self._write_properties(self.context.length_s if self.get_specific_load().duration else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # otherwise Java makes them and logs it
             (self.context.folder / folder).mkdir(parents=True, exist_ok=True)
@@ -170,9 +183,45 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         """Write the gate's script, and append it to the file of properties with those that the reader needs."""
         script = self.context.folder / "gate.bsh"
         script.write_text(self._gate_script(length_s))
+        properties = {**PROPERTIES, GATE_PROPERTY: str(script), **self._keep()}
         with Path(self.properties_file).open("a") as file:
-            for name, value in {**PROPERTIES, GATE_PROPERTY: str(script)}.items():
+            for name, value in properties.items():
                 file.write(f"{name}={value}\n")
+
+    def _find_listener(self) -> Path | None:
+        """Returns the jar of toril's listener: of this JMeter, else of the prepared one."""
+        jars = [home / LISTENER_JAR for home in (self._home, jmeter_home())]
+        return next((jar for jar in jars if jar.is_file()), None)
+
+    @property
+    def _home(self) -> Path:
+        return Path(self.settings["path"]).parent.parent
+
+    def _keep(self) -> dict[str, str]:
+        """Write the settings of toril's listener. Returns the properties for it."""
+        keeping, context = self.context.keeping, self.context
+        if keeping is None or self._listener is None:
+            return {}
+        settings = {
+            "failures": keeping.failures,
+            "body": max(LEAST_OF_BODY, 4 * keeping.body_bytes),
+            "slowest": keeping.slowest,
+            "everything": keeping.everything,
+            "lines": str(context.kept),
+            "cut_off": str(self._cut_off_mark),
+        }
+        path = context.folder / "keep.json"
+        path.write_text(json.dumps(settings))
+        context.kept.touch(mode=0o600)
+        if self._listener.parents[2] == self._home:
+            return {"toril.keep": str(path)}
+        jars = os.pathsep.join(filter(None, [self.properties.get("user.classpath", ""), str(self._listener)]))
+        return {"toril.keep": str(path), "user.classpath": jars}
+
+    @property
+    def _cut_off_mark(self) -> Path:
+        """The file that tells the listener that requests in flight are being cut off."""
+        return self.context.folder / "cut-off"
 
     def _gate_script(self, length_s: float) -> str:
         """Returns the script; with a `length_s` it stops the threads that long after the gate opens."""
@@ -208,6 +257,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             self._stop_requests()
 
     def _stop_requests(self) -> None:
+        self._cut_off_mark.touch()
         with socket.socket(type=socket.SOCK_DGRAM) as sender:
             sender.sendto(b"StopTestNow", ("127.0.0.1", self.management_port))
 
@@ -300,6 +350,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             script_failed=f"script errors aborted {len(self._log_facts.aborted)} requests, most often {why[0][0]}"
             if why
             else "",
+            note=NO_LISTENER if self.context.keeping and self._listener is None else "",
         )
 
     @cached_property

@@ -6,6 +6,8 @@
 - bzt's throughput timer gets the rows of a load curve, if the suite has one.
 - JMeter's own JSONPathAssertion replaces that of the older plug-in that bzt uses.
 - The groups together have as many users as planned.
+- A listener of toril (`tools/jmeter/Evidence.java`) keeps requests with their responses, if the run wants some.
+- Each request carries a W3C trace context, if the run wants that and the plan has none of its own.
 - The plan waits at the gate. JMeter calls every element when the test starts, one after the other, before it starts any
   thread. A timer in a thread group without threads delays nothing else, and its script (`gate.bsh`) returns only when
   the gate is open. So the suite's own setUp groups wait as well.
@@ -26,6 +28,8 @@ SCHEDULE = f"//{JMX.THR_TIMER}[@testname='Throughput_Limiter']/collectionProp[@n
 LEAST_RPS = 1e-9  # the timer divides by its rate; at this one no request is due within a year
 STRAIGHT = 1e-7  # tolerance for points on a line; a row's numbers have nine digits after the point
 JSON_ASSERTION = "com.atlantbh.jmeter.plugins.jsonutils.jsonpathassertion.JSONPathAssertion"  # same properties
+LISTENER = "toril.Evidence"
+TRACEPARENT = "00-${__RandomString(32,0123456789abcdef)}-${__RandomString(16,0123456789abcdef)}-01"
 PLAIN_ON_ERROR = {None, "", "continue", "startnextloop"}  # plain groups do not restart threads that an error stopped
 
 
@@ -35,13 +39,26 @@ def uses_groovy(path: Path) -> bool:
     return any("groovy" in one.read_text(errors="replace").lower() for one in plans)
 
 
-def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = (), users: int | None = None) -> None:
+def rewrite(
+    path: Path,
+    *,
+    plain_groups: bool,
+    rates: Sequence[float] = (),
+    users: int | None = None,
+    keeping: bool = False,
+    traceparent: bool = False,
+) -> None:
     """Change the plan at `path` as described above; `plain_groups` if bzt chose the groups, without stairs.
 
     `rates` are the requests of each second, where they follow a load curve; `users` is what bzt divided among groups.
     """
     plan: Tree = etree.parse(path)
     writers = plan.xpath("//ResultCollector[@testname='KPI Writer']")
+    if keeping:
+        listener = etree.Element(LISTENER, guiclass=LISTENER, testclass=LISTENER, testname="evidence")
+        writers.append(_add_to_plan(plan, listener))
+    if traceparent:
+        _add_trace_context(plan)
     _show_requests_of_transactions(plan, writers)
     _prefer_own_assertions(plan)
     for included in _included(plan, path.parent):
@@ -57,6 +74,22 @@ def rewrite(path: Path, *, plain_groups: bool, rates: Sequence[float] = (), user
         _set_load_curve(plan, rates)
     _add_gate(plan)
     plan.write(path, encoding="UTF-8", xml_declaration=True)
+
+
+def _add_to_plan(plan: Tree, element: Tree) -> Tree:
+    """Adds an element that concerns all groups; returns it."""
+    plan.getroot().find("hashTree/hashTree").extend([element, etree.Element("hashTree")])
+    return element
+
+
+def _add_trace_context(plan: Tree) -> None:
+    """Add a header with fresh identifiers. A header manager within the plan may override it."""
+    manager = etree.Element("HeaderManager", guiclass="HeaderPanel", testclass="HeaderManager", testname="trace")
+    headers = etree.SubElement(manager, "collectionProp", name="HeaderManager.headers")
+    header = etree.SubElement(headers, "elementProp", name="", elementType="Header")
+    header.append(JMX._string_prop("Header.name", "traceparent"))
+    header.append(JMX._string_prop("Header.value", TRACEPARENT))
+    _add_to_plan(plan, manager)
 
 
 def _show_requests_of_transactions(plan: Tree, writers: Sequence[Tree]) -> None:

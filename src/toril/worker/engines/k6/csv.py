@@ -13,7 +13,7 @@ from pathlib import Path
 
 from toril.worker.engines.readers import CsvTail, Reader, Record
 
-TAGS = ("name", "url", "status", "error", "error_code", "expected_response")
+TAGS = ("name", "url", "status", "error", "error_code", "expected_response", "method")
 COLUMNS = ("metric_name", "timestamp", "metric_value", *TAGS)
 HEADER = "metric_name,timestamp,metric_value"
 OF_A_REQUEST = ("http_req_duration", "http_req_connecting", "http_req_tls_handshaking", "http_req_waiting",
@@ -62,7 +62,7 @@ class K6Reader(Reader):
         self._request, self._values = (), {}
         if not row:
             return
-        _, at, _, name, url, status, error, error_code, expected = row
+        _, at, _, name, url, status, error, error_code, expected, method = row
         try:
             duration_us = round(values["http_req_duration"] * 1000)
             completed_s = moment_s(at)
@@ -85,6 +85,8 @@ class K6Reader(Reader):
             if answered and "http_req_waiting" in values
             else -1,
             connect_us=round((values.get("http_req_connecting", 0) + values.get("http_req_tls_handshaking", 0)) * 1000),
+            method=method,
+            url=url,
         )
 
     def _count(self, name: str, at: str, value: str) -> None:

@@ -30,7 +30,7 @@ from bzt.modules.k6 import K6Executor
 from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.k6.csv import K6Reader
-from toril.worker.engines.readers import batch_of
+from toril.worker.engines.readers import batch_of, keep, keeper_of
 
 PAUSED = (4, "PausedBeforeRun")  # the API's status once all virtual users are initialised
 POLL_S = 0.02
@@ -41,6 +41,7 @@ ON_METRICS = re.compile(r"thresholds on metrics '([^']*)'")
 ABORTS = "has abortOnFail enabled"
 USERS_REPORTED_EVERY_S = 1.0
 ENVIRONMENT = {"K6_CSV_TIME_FORMAT": "unix_nano", "K6_CSV_SAVE_INTERVAL": "200ms", "K6_NO_USAGE_REPORT": "true"}
+NO_BODIES = "k6 records neither headers nor bodies during a run."
 MISSING = (
     "k6 is not installed. toril does not ship it, because it is under the AGPL. Put it on PATH, or set modules.k6.path "
     "to it; in an image of your own, use `COPY --from=grafana/k6 /usr/bin/k6 /usr/local/bin/k6`"
@@ -68,6 +69,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         self.open_outputs("k6")
         self.kpi_file = self.engine.create_artifact("kpi", ".csv")
         self._reader = K6Reader(Path(self.kpi_file))
+        self._keeper = keeper_of(self.context)
 
     def _find(self) -> str:
         configured = str(self.settings.get("path", "") or "")
@@ -143,7 +145,8 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
             os.kill(self.process.pid, signal.SIGINT)
 
     def batches(self, final: bool) -> Iterator[Batch]:
-        yield from map(batch_of, self._reader.read(final))
+        for records in self._reader.read(final):
+            yield batch_of(keep(records, self._keeper, NO_BODIES))
 
     def sends(self) -> Iterator[Sends]:
         """Returns the dropped sends of the script's own arrival rates; k6 does not report lateness."""

@@ -54,6 +54,7 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             "duration_s": self.context.length_s if load.duration else 0,
             "iterations": load.iterations if bounded else 0,  # without load keys a script may have its own load shape
             "graceful_stop_s": self.context.graceful_stop_s,
+            **self.kept_settings(),
             "statistics": self._generated is None,  # a script may read Locust's statistics; the generated one does not
         }
         if not bounded and not _has_shape(Path(self.script)):
@@ -118,7 +119,7 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             "headers": headers,
             "body": body,
             "follow_redirects": request.priority_option("follow-redirects", default=True),
-            "think_time_s": dehumanize_time(request.get_think_time() or 0),
+            "think_time_s": 0 if self.context.tried else dehumanize_time(request.get_think_time() or 0),
             "assert": [_check(one) for one in item.get("assert", [])],
         }
 
@@ -126,11 +127,14 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
 def _check(item: Any) -> dict[str, Any]:
     check = {"contains": [item]} if not isinstance(item, dict) else item
     contains = check.get("contains", [])
+    texts = [str(one) for one in (contains if isinstance(contains, list) else [contains])]
+    subject, refused = check.get("subject", "body"), bool(check.get("not", False))
     return {
-        "contains": [str(one) for one in (contains if isinstance(contains, list) else [contains])],
-        "subject": check.get("subject", "body"),
+        "contains": texts,
+        "subject": subject,
         "regexp": bool(check.get("regexp", True)),
-        "not": bool(check.get("not", False)),
+        "not": refused,
+        "expected": f"{subject} {'without' if refused else 'with'} {', '.join(texts)}",
     }
 
 

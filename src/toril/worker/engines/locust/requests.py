@@ -18,20 +18,19 @@ from locust import FastHttpUser, task
 SCENARIO = json.loads(Path(os.environ["TORIL_REQUESTS"]).read_text())
 
 
-def failure_of(response, checks) -> str | None:
-    """Returns the message of the first failed assertion; None if all hold."""
-    for check in checks:
-        subject = {
-            "body": lambda: (response.content or b"").decode("utf-8", "replace"),
-            "http-code": lambda: str(response.status_code),
-            "headers": lambda: "\n".join(f"{name}: {value}" for name, value in (response.headers or {}).items()),
-        }[check["subject"]]()
-        found = [bool(re.search(text, subject)) if check["regexp"] else text in subject for text in check["contains"]]
-        if check["not"] and any(found):
-            return f"{check['contains']} found in {check['subject']}"
-        if not check["not"] and not all(found):
-            return f"{check['contains']} not found in {check['subject']}"
-    return None
+def failure_of(response, check) -> str:
+    """Returns the message of a failed assertion; "" if it holds."""
+    subject = {
+        "body": lambda: (response.content or b"").decode("utf-8", "replace"),
+        "http-code": lambda: str(response.status_code),
+        "headers": lambda: "\n".join(f"{name}: {value}" for name, value in (response.headers or {}).items()),
+    }[check["subject"]]()
+    found = [bool(re.search(text, subject)) if check["regexp"] else text in subject for text in check["contains"]]
+    if check["not"] and any(found):
+        return f"{check['contains']} found in {check['subject']}"
+    if not check["not"] and not all(found):
+        return f"{check['contains']} not found in {check['subject']}"
+    return ""
 
 
 CONNECT_S = 10.0  # includes the TLS handshake, to which a service without HTTPS may never respond
@@ -83,7 +82,9 @@ class Requests(FastHttpUser):
         if checks:
             with response:
                 decided = any(check["subject"] == "http-code" for check in checks)
-                wrong = failure_of(response, checks) if response.status_code else None
+                found = [failure_of(response, check) for check in checks] if response.status_code else []
+                response.request_meta["context"] = {"toril_asserted": list(zip(checks, found, strict=False))}
+                wrong = next(filter(None, found), None)
                 if wrong:
                     response.failure(wrong)
                 elif decided and response.status_code:

@@ -1,7 +1,8 @@
 """Locust's own process: parks it, writes one fixed-size row a request, and ends it request by request.
 
 Started by path (`python -P wrapper.py …` with Locust's own arguments), so that it imports nothing of toril.
-TORIL_LOCUST names a JSON file: folder, duration_s, iterations, graceful_stop_s, statistics. In the folder it writes
+TORIL_LOCUST names a JSON file: folder, duration_s, iterations, graceful_stop_s, statistics, keeping, traceparent. In
+the folder it writes `exchanges` (`keeping.py`),
 `names` (a line of JSON for each label and each outcome, then how the load ended) and `rows` (`in_process.RowWriter`).
 
 A sample is one `request` event of Locust, redirects included. A request without a response is not retried. The request
@@ -21,6 +22,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from functools import partial
 from http.client import responses
 from pathlib import Path
 from typing import Any
@@ -49,12 +51,14 @@ sys.path.append(str(Path(__file__).parents[1]))
 import in_process  # type: ignore[import-not-found]
 
 sys.path.pop()
+KEEPING = in_process.load_module("keeping")
 
 FLUSH_S = 0.25
 TICK_S = 0.05
 GATE_POLL_S = 0.005
 SPIN_S = 0.002  # sleep is not exact: the last part is a busy wait
 MESSAGE_CHARS = 500
+FRAMES = 3  # of a script's exception that is kept
 CONTROL = (GreenletExit, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 NOISE = re.compile(r"<[^<>]*? at 0x[0-9a-f]+>(: )?|0x[0-9a-f]{6,}| for url: \S+")  # differs between equal failures
 
@@ -74,6 +78,9 @@ class Load:
         self.graceful_stop_s: float = settings["graceful_stop_s"]
         self.statistics = settings["statistics"]
         self.records = in_process.RowWriter(self.folder)
+        self.keeper = KEEPING.Keeper(self.folder, settings["keeping"])
+        self.traceparent = settings["traceparent"]
+        self.sent = KEEPING.Sent()
         self.lateness = in_process.Lateness(self.records.late)
         self.worker = os.getppid()
         self.runner: Any = None
@@ -141,6 +148,7 @@ class Load:
         if self.script_errors.total() != self.errors_written:
             self.errors_written = self.script_errors.total()
             self.records.note("fact", "script_errors", self.script_errors)
+        self.keeper.flush()
         self.records.flush()
 
     @staticmethod
@@ -171,6 +179,8 @@ class Load:
             if over and (self.closed or greenlet not in self.released):
                 self.released.add(greenlet)
                 raise StopUser
+            if self.traceparent and not any(one.lower() == "traceparent" for one in kwargs.get("headers") or ()):
+                kwargs["headers"] = {**(kwargs.get("headers") or {}), "traceparent": KEEPING.traceparent()}
             label = name or getattr(client, "request_name", None) or str(url)
             sent = self.in_flight[greenlet] = (label, time.time(), getattr(client, "user", None))
             try:
@@ -183,9 +193,24 @@ class Load:
                 self.in_flight.pop(greenlet, None)
             if catch_response:
                 self.examining.setdefault(greenlet, []).append(response)  # sampled when its with-block ends
+                if self.keeper.on:
+                    response.request_meta["response"].toril_connection = self.sent.connection_since(sent[1])
             return response
 
         return request
+
+    def connecting(self, original):
+        """Returns a pool's `_create_socket` that notes new connections of this greenlet."""
+
+        def create(pool):
+            began = time.perf_counter()
+            self.sent.unconnected_at = time.time()
+            sock = original(pool)
+            self.sent.unconnected_at = 0.0
+            self.sent.connected(sock, time.perf_counter() - began)
+            return sock
+
+        return create
 
     def unfinished(self, label, sent_at, _) -> None:
         self.records.note("unfinished", label, 1, time.time() - sent_at)
@@ -208,7 +233,15 @@ class Load:
             self.examining[getcurrent()] = others
 
     def on_request(
-        self, request_type, name, response_time, response_length=0, exception=None, start_time=None, response=None, **_
+        self,
+        request_type,
+        name,
+        response_time,
+        response_length=0,
+        exception=None,
+        start_time=None,
+        response=None,
+        **more,
     ) -> None:
         transaction = isinstance(request_type, str) and request_type.lower() == "transaction"
         sent = None if transaction else self.in_flight.pop(getcurrent(), None)
@@ -228,6 +261,20 @@ class Load:
         if not (transaction or outcome[2] or user is None):  # it explains later failures of this iteration
             user.toril_failed, user.toril_reported = True, exception
         self.records.sample(start_time, response_us, ttfb_us, size, str(name), kind, outcome)
+        if self.keeper.on and not transaction:
+            rc, message, ok = outcome
+            why = self.keeper.wants(str(name), rc, message, ok, response_us)
+            if why:
+                times = {"started_s": start_time, "response_us": response_us, "ttfb_us": ttfb_us}
+                known = {**KEEPING.EMPTY, **times, "why": why, "label": str(name), "rc": rc, "error": message, "ok": ok}
+                known |= {"method": str(request_type), "url": str(more.get("url") or "")}
+                known["asserted"] = [
+                    {"name": check["subject"], "ok": not wrong, "expected": check["expected"], "message": wrong}
+                    for check, wrong in (more.get("context") or {}).get("toril_asserted", ())  # a generated script's
+                ]
+                found = getattr(response, "toril_connection", None) or self.sent.connection_since(start_time)
+                agent, most = getattr(getattr(user, "client", None), "client", None), self.keeper.most_of_body
+                self.keeper.keep(why, str(name), partial(exchange, known, response, exception, agent, found, most))
 
     def outcome(self, response, exception) -> tuple[str, str, bool]:
         """Returns (rc, message, ok): rc is the status, or without a response the exception's name."""
@@ -265,6 +312,18 @@ class Load:
             self.script_errors[name] += 1
         outcome, took_s = (type(exception).__name__, text_with_name(exception), False), time.time() - user.toril_began
         self.records.sample(user.toril_began, row_value(took_s * 1e6), -1, 0, name, "transaction", outcome)
+        if self.keeper.on and (why := self.keeper.wants(name, *outcome, -1)):
+            trace = "".join(traceback.format_exception(exception, limit=-FRAMES))[-2 * MESSAGE_CHARS :]
+            found = {
+                "why": why,
+                "kind": "transaction",
+                "label": name,
+                "rc": outcome[0],
+                "error": outcome[1],
+                "ok": False,
+            }
+            found |= {"started_s": user.toril_began, "response_us": row_value(took_s * 1e6), "notes": [trace]}
+            self.keeper.keep(why, name, lambda: {**KEEPING.EMPTY, **found})
 
     def starting(self, original):
         """Returns `User.start` that records when the first user begins, and which users end before their iterations."""
@@ -387,6 +446,33 @@ class Load:
             self.finish("script")
 
 
+def exchange(known, response, exception, agent, sent, most):
+    """Returns a line of `keeping.py`; a client of the script's own protocol has no more than `known`.
+
+    `agent` is the client of a FastHttpUser, `sent` its connection; it is empty if there was none.
+    """
+    request = getattr(response, "request", None) or getattr(exception, "request", None)
+    if isinstance(response, fasthttp.ErrorResponse):
+        request = getattr(getattr(exception, "original", exception), "request", request)  # with its cookies
+        head = b""
+        if agent is not None and sent:
+            client, target = agent.clientpool.get_client(request.url_split), request.url_split.quoted_uri
+            body, headers = request.payload, request.headers
+            head = client._build_request(request.method.upper(), target, body=body, headers=headers).encode("latin-1")
+        return KEEPING.merged(
+            known, KEEPING.request_fields(head, request.url, request.payload, most, request.method), sent
+        )
+    if isinstance(response, fasthttp.FastResponse):
+        head, body = response._sent_request.encode("latin-1"), getattr(response, "_cached_content", KEEPING.STREAMED)
+        asked = KEEPING.request_fields(head, request.url, request.payload, most)
+        answered = KEEPING.response_fields(response.status_code, response.headers.items(), body, most)
+        hops = len(response.history) or int(request.unverifiable)  # a failed response has no history
+        return KEEPING.merged(known, asked, answered, sent, hops=hops)
+    if hasattr(request, "toril_sent"):
+        return KEEPING.merged(known, KEEPING.requests_fields(request, response, most))
+    return known
+
+
 def user_of(greenlet):
     """Returns the user of a greenlet; None for other greenlets."""
     user = (getattr(greenlet, "args", None) or (None,))[0]
@@ -428,6 +514,11 @@ def run() -> None:
     reuse, alive = in_process.Reuse(), ConnectionPool._is_socket_alive
     reuse.install()
     ConnectionPool._is_socket_alive = lambda pool, one: alive(pool, one) and reuse.allows(one)
+    if load.keeper.on:
+        load.sent.watch_requests()
+        ConnectionPool._create_socket = load.connecting(ConnectionPool._create_socket)
+    if load.keeper.everything:
+        TaskSet._sleep = lambda *_: None  # no think times
     HttpSession.request = load.tracking(HttpSession.request)
     FastHttpSession.request = load.tracking(FastHttpSession.request)
     for kind in (clients.ResponseContextManager, fasthttp.ResponseContextManager):

@@ -19,6 +19,7 @@ from toril.programs import VEGETA_MISSING, vegeta_program
 from toril.suite.requests import problems
 from toril.worker.engines import Batch, Sends
 from toril.worker.engines.base import RowEngine
+from toril.worker.engines.keeping import LEAST_OF_BODY
 from toril.worker.engines.vegeta.requests import requests_of, sources_of, unknown_variables
 
 COLUMNS = ("due_us", "late_us", "response_us", "ttfb_us", "connect_us", "bytes", "label", "outcome")
@@ -72,9 +73,20 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
             "insecure": bool(own.get("insecure", False)),
             "dns_ttl_s": float(own.get("dns-ttl", 5.0)),
             "max_workers": int(own.get("max-workers", 0) or 0),
+            "keep": self._keep(),
+            "traceparent": self.context.traceparent,
             "targets": requests,
             "sources": sources,
         }
+
+    def _keep(self) -> dict[str, Any] | None:
+        """Returns what the program keeps of requests, in the form of tools/vegeta/keep.go."""
+        keeping = self.context.keeping
+        if keeping is None:
+            return None
+        most = max(LEAST_OF_BODY, 4 * keeping.body_bytes)
+        kept = {"failures": keeping.failures, "slowest": keeping.slowest, "everything": keeping.everything}
+        return {**kept, "path": str(self.context.kept), "body": keeping.body_bytes, "most_body": most}
 
     def startup(self) -> None:
         program = vegeta_program()

@@ -1,0 +1,157 @@
+"""Collects the requests that engines keep into files of evidence, without secrets."""
+
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from toril.records import Keeping
+from toril.records.document import document
+from toril.records.evidence import (
+    MOST_BYTES_OF_FILE,
+    MOST_EXCHANGES,
+    MOST_EXCHANGES_OF_TRY,
+    MOST_FILES_OF_EVIDENCE,
+    MOST_FILES_OF_TRY,
+    Exchange,
+    Exchanges,
+    evidence_file_name,
+)
+from toril.timeline.intervals import Recorder
+from toril.worker.capture import UNNAMED
+from toril.worker.engine_runs import EngineRun
+from toril.worker.engines.keeping import EMPTY
+from toril.worker.engines.readers import Lines
+from toril.worker.hiding import Hiding
+
+FREE_S = 0.1  # of CPU while the load goes on, before its share counts
+SHARE_OF_CPU = 0.004
+STEP_S = 0.02  # of one call while the load goes on
+LAST_S = 3.0  # after the load
+FLUSH_S = 5.0  # between two files, and once more for each earlier one
+SMALL = 400 << 10  # bytes of JSON; indented it can be twice as large
+NUMBERS = ("response_us", "ttfb_us", "connect_us", "status", "hops")
+
+log = logging.getLogger("toril.worker")
+
+
+class ExchangeBook:
+    """Reads what engines keep, and makes files of it. While the load goes on it uses little CPU."""
+
+    def __init__(self, run_id: str, recorder: Recorder, hiding: Hiding, keeping: Keeping | None) -> None:
+        self._run_id, self._recorder, self._hiding = run_id, recorder, hiding
+        self._keeping = keeping or Keeping(failures=0, slowest=())
+        self._tried = self._keeping.everything
+        self._most = MOST_EXCHANGES_OF_TRY if self._tried else MOST_EXCHANGES
+        self._most_files = MOST_FILES_OF_TRY if self._tried else MOST_FILES_OF_EVIDENCE
+        self._tails: dict[str, Lines] = {}
+        self._waiting: dict[str, deque[str]] = {}  # read lines by execution
+        self._counted: dict[str, int] = {}  # exchanges that each engine left out
+        self._fresh: list[Exchange] = []
+        self._slowest: dict[str, Exchange] = {}  # by label, as in `Keeping.slowest`
+        self._kept = self._lost = self._reported = 0
+        self._began = self._flushed_at = time.monotonic()
+        self._spent_s = 0.0
+        self.files = 0
+
+    @property
+    def left_out(self) -> int:
+        """The number of exchanges beyond a limit."""
+        return self._lost + sum(self._counted.values())
+
+    def read(self, run: EngineRun, start_at: float, *, last: bool = False) -> None:
+        """Take in what the engine has kept since the last call; `last`: all of it. Never raises."""
+        began = time.monotonic()
+        most_s = FREE_S + SHARE_OF_CPU * (began - self._began) - self._spent_s
+        ends = began + (LAST_S if last else 60.0 if self._tried else min(STEP_S, most_s))
+        try:
+            tail = self._tails.setdefault(run.execution, Lines(run.engine.context.kept))
+            waiting = self._waiting.setdefault(run.execution, deque())
+            if last or not waiting:
+                waiting.extend(line for lines in tail.read() for line in lines)
+            while waiting and time.monotonic() < ends:
+                self._take(run, waiting.popleft(), start_at)
+            if last:
+                self._lost += len(waiting)
+        except Exception:
+            log.exception("Cannot read the kept requests of %s", run.execution)
+            self._lost += 1
+        self._spent_s += time.monotonic() - began
+
+    def flush(self, *, last: bool) -> Iterator[tuple[str, bytes]]:
+        """Returns names and contents of files with what was read since the last one; `last` after the last read."""
+        now = time.monotonic()
+        if not last and not self._tried and now < self._flushed_at + FLUSH_S * (1 + self.files):
+            return
+        self._flushed_at = now
+        if last:
+            self._fresh += [replace(one, why="slowest") for one in dict.fromkeys(self._slowest.values())]
+        while self._fresh or (last and self.left_out > self._reported):
+            if self.files >= self._most_files - (not last):  # one is left for the last
+                self._lost += len(self._fresh)
+                self._fresh = []
+                return
+            some, size = 0, 0
+            while some < len(self._fresh) and (not some or size < SMALL):
+                size += len(str(self._fresh[some]))
+                some += 1
+            left_out, self._reported = self.left_out - self._reported, self.left_out
+            chosen, self._fresh = tuple(self._fresh[:some]), self._fresh[some:]
+            data = document(
+                Exchanges(run_id=self._run_id, worker=self._recorder.worker, exchanges=chosen, left_out=left_out)
+            )
+            if len(data) > MOST_BYTES_OF_FILE:
+                self._lost += some
+                continue
+            self.files += 1
+            yield evidence_file_name(self.files), data
+
+    def _take(self, run: EngineRun, line: str, start_at: float) -> None:
+        if not line:
+            return
+        try:
+            raw = json.loads(line)
+            if "left_out" in raw:
+                self._counted[run.execution] = int(raw["left_out"])
+                return
+            one = self._exchange(run, {**EMPTY, **raw}, start_at)
+            Exchange.from_stranger(json.dumps(one.to_dict()).encode(), run.execution)  # one bad value spoils a file
+        except Exception as error:
+            log.warning("Skipped a kept request of %s: %s", run.execution, type(error).__name__)
+            self._lost += 1
+            return
+        for label in ("", one.label):
+            slowest = self._slowest.get(label)
+            if label in self._keeping.slowest and (slowest is None or one.response_us > slowest.response_us):
+                self._slowest[label] = one
+        if one.why == "slowest":
+            return
+        if self._kept >= self._most:
+            self._lost += 1
+            return
+        self._kept += 1
+        self._fresh.append(one)
+
+    def _exchange(self, run: EngineRun, raw: dict[str, Any], start_at: float) -> Exchange:
+        arm = [f"arm {run.planned.arm}"] if run.planned.arm else []
+        known = {name: raw[name] if raw[name] is None else max(0, int(raw[name])) for name in NUMBERS}
+        return self._hiding.exchange(
+            {**raw, "notes": [*arm, *raw["notes"]]},
+            self._keeping.body_bytes,
+            **known,
+            why=raw["why"],
+            execution=run.planned.series,
+            worker=self._recorder.worker,
+            location=self._recorder.location,
+            label=self._recorder.text("label", raw["label"] or UNNAMED),
+            kind=raw["kind"],
+            ok=raw["ok"],
+            rc=self._recorder.text("rc", raw["rc"]),
+            error="" if raw["ok"] else self._recorder.text("message", raw["error"]),
+            at_s=round(raw["started_s"] - start_at, 6),
+            method=raw["method"],
+            connection=raw["connection"],
+        )

@@ -1,0 +1,172 @@
+"""Turns what an engine kept of a request into an `Exchange` without secrets.
+
+Three things are hidden: values at places that hold credentials (`masking.py`), the values of declared secrets
+(`Redactor`), and every other occurrence of a value that this worker has hidden at its place, in its usual escapings.
+"""
+
+import base64
+import html
+import json
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
+from toril.records.evidence import Asserted, Content, Exchange
+from toril.worker.redaction import Redactor
+
+MOST_VALUES = 200  # the last hidden ones
+SHORTEST = 6  # characters of a value that is hidden elsewhere, too
+LONGEST = 4_000
+MOST_DECODED = 256 << 10  # bytes of a compressed body
+MOST_HEADERS = MOST_VARIABLES = 100
+MOST_PLACES = MOST_ASSERTED = 50
+MOST_NOTES = 5
+MOST_OF_TEXT = 8_000  # bytes, as below
+MOST_OF_VALUE = 4_000
+MOST_OF_PAIRS = 32_000
+MOST_OF_ASSERTED = 1_000
+TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
+BETWEEN_WORDS = " \n\t\"'&<>,;="
+
+
+class Hiding:
+    """Hides declared secrets, credentials, and the values that were hidden at their places before."""
+
+    def __init__(self, redacted: Redactor) -> None:
+        self._redacted = redacted
+        self._forms: dict[str, tuple[str, ...]] = {}  # of each value that was hidden at its place
+        self._literals: list[str] = []  # all forms, the longest first
+        self._places: list[str] = []  # of the exchange at hand
+
+    def __call__(self, text: str) -> str:
+        """Returns a text without secrets and credentials."""
+        shown = self._redacted(text)
+        for one in self._literals:
+            if one in shown:
+                shown = shown.replace(one, HIDDEN)
+        return shown
+
+    def exchange(self, raw: Mapping[str, Any], most_of_body: int, **known: Any) -> Exchange:
+        """Returns the exchange of a line of `keeping.py`; `known` are fields that need no masking."""
+        self._places = []
+        url = self._noted(masked_url(self._declared(str(raw["url"])[:MOST_OF_TEXT])))
+        requested, request = self._message(raw, "request", most_of_body)
+        answered, response = self._message(raw, "response", most_of_body)
+        named = [(str(name), str(value)) for name, value in raw["variables"][:MOST_VARIABLES]]
+        self._noted((None, [Hidden(f"variable {name}", value) for name, value in named if names_a_secret(name)]))
+        trace = next((value for name, value in requested if name.lower() == "traceparent"), "")
+        fields: dict[str, Any] = {
+            "url": self._text(url),
+            "request_headers": self._pairs(requested),
+            "request": None if request is None else replace(request, text=self._text(request.text, most_of_body)),
+            "response_headers": self._pairs(answered),
+            "response": None if response is None else replace(response, text=self._text(response.text, most_of_body)),
+            "asserted": tuple(self._asserted(one) for one in raw["asserted"][:MOST_ASSERTED]),
+            "variables": self._pairs((name, HIDDEN if names_a_secret(name) else value) for name, value in named),
+            "remote": self._text(raw["remote"], 200),
+            "notes": tuple(self._text(one, MOST_OF_ASSERTED) for one in raw["notes"][:MOST_NOTES]),
+            "trace_id": found[1] if (found := TRACE.match(trace)) else "",
+        }
+        places = dict.fromkeys(self(one)[:200] for one in self._places)
+        return Exchange(**fields, masked=tuple(places)[:MOST_PLACES], **known)
+
+    def _declared(self, text: str) -> str:
+        shown = self._redacted.redacted(text)
+        if shown != text:
+            self._places.append("secret")
+        return shown
+
+    def _noted(self, result: tuple[Any, list[Hidden]]) -> Any:
+        """Returns what masking returned, and hides what it found in all texts from now on."""
+        shown, found = result
+        self._places += [one.place for one in found]
+        values = {one.value for one in found}
+        fresh = [one for one in values if SHORTEST <= len(one) <= LONGEST and HIDDEN not in one]
+        for one in sorted(fresh):
+            self._forms[one] = self._forms.pop(one, ()) or tuple(_forms_of(one))
+        while len(self._forms) > MOST_VALUES:
+            del self._forms[next(iter(self._forms))]
+        if fresh:
+            self._literals = sorted({form for forms in self._forms.values() for form in forms}, key=len, reverse=True)
+        return shown
+
+    def _message(
+        self, raw: Mapping[str, Any], name: str, most_of_body: int
+    ) -> tuple[list[tuple[str, str]], Content | None]:
+        """Returns the header fields and the body of a request or a response, masked at their places."""
+        sent = [(str(key), str(value)) for key, value in raw[f"{name}_headers"][:MOST_HEADERS]]
+        fields = {key.lower(): value for key, value in reversed(sent)}
+        headers = self._noted(masked_headers([(key, self._declared(value)) for key, value in sent]))
+        if raw[name] is None:
+            return headers, None
+        data, size, kind = base64.b64decode(raw[name]), int(raw[f"{name}_bytes"]), fields.get("content-type", "")[:200]
+        whole = len(data) == size
+        data, complete = _decompressed(data, fields.get("content-encoding", ""))
+        text = self._declared(data.decode("utf-8", "surrogateescape"))
+        text = self._noted(masked_body(text.encode("utf-8", "surrogateescape"), kind))
+        if text is None:
+            return headers, Content(bytes=size, type=self(kind), binary=True)
+        shown = text if whole and complete else _without_last_word(text)
+        if len(shown) > 2 * most_of_body + LONGEST:
+            shown = _without_last_word(shown[: 2 * most_of_body + LONGEST])
+        cut = not (whole and complete) or len(text.encode()) > most_of_body
+        return headers, Content(text=shown, bytes=size, type=self(kind), cut=cut)
+
+    def _text(self, value: Any, most: int = MOST_OF_TEXT) -> str:
+        """Returns a text as it is shown; `most` is in bytes."""
+        text = str(value)[: 2 * most + LONGEST].encode("utf-8", "backslashreplace").decode()
+        shown = self(text)
+        if HIDDEN in shown and HIDDEN not in text:
+            self._places.append("secret")
+        return shown.encode()[:most].decode("utf-8", "ignore")
+
+    def _pairs(self, pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        found, left = [], MOST_OF_PAIRS
+        for name, value in pairs:
+            found.append((self._text(name, 200), self._text(value, min(left, MOST_OF_VALUE))))
+            left -= min(left, sum(map(len, found[-1])))
+        return tuple(found)
+
+    def _asserted(self, one: Mapping[str, Any]) -> Asserted:
+        texts = {name: self._text(one.get(name, ""), MOST_OF_ASSERTED) for name in ("name", "expected", "message")}
+        return Asserted(ok=bool(one.get("ok")), **texts)
+
+
+def _forms_of(value: str) -> Iterator[str]:
+    """Returns a value in its usual escapings."""
+    data = value.encode("utf-8", "surrogateescape")
+    yield value
+    for quoted in (quote(data, safe=""), quote(data), quote_plus(data)):
+        yield quoted
+        yield re.sub("%..", lambda found: found[0].lower(), quoted)
+    for escaped in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+        yield escaped
+        yield escaped.replace("/", "\\/")
+        yield json.dumps(escaped)[1:-1]
+    yield html.escape(value)
+    yield html.escape(value, quote=False)
+    for before in range(3):  # bytes before it in base64's groups of three
+        encoded = base64.b64encode(b"\0" * before + data).decode()
+        own = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]  # the characters of the value alone
+        yield own
+        yield own.translate(str.maketrans("+/", "-_"))
+
+
+def _decompressed(data: bytes, encoding: str) -> tuple[bytes, bool]:
+    """Returns a body that an engine kept compressed as its first bytes, and whether these are all."""
+    if encoding.lower() not in ("gzip", "x-gzip", "deflate") or data[:1] not in (b"\x1f", b"\x78"):
+        return data, True  # engines in Python decompress themselves
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        return unpack.decompress(data, MOST_DECODED), unpack.eof
+    except zlib.error:
+        return data, True
+
+
+def _without_last_word(text: str) -> str:
+    """Returns a cut text without its last word, which may be the beginning of a secret."""
+    return text[: max(len(text) - LONGEST, 0, *(text.rfind(one) + 1 for one in BETWEEN_WORDS))]

@@ -1,0 +1,111 @@
+"""What real JMeter sent and received, as the evidence shows it, against a target that logs raw bytes."""
+
+import pytest
+
+from tests.raw_target import answer, differences, raw_target
+from tests.worker.driver import plan_of, planned, workers
+from toril.programs import jmeter_home
+from toril.records import Keeping
+from toril.worker.engines.jmeter.executor import LISTENER_JAR
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(not (jmeter_home() / LISTENER_JAR).is_file(), reason="`make jmeter` has not made the listener"),
+]
+
+SECRET = "s3cret-0123456789"
+LARGE = b'{"items": [' + b"1234567890, " * 900_000 + b"0]}"
+ANSWERS = {
+    "/wrong": answer(500, b'{"ok": false, "why": "no stock"}', headers=["Set-Cookie: sid=abcdefgh; Path=/", "X-A: 1"]),
+    "/hop": answer(302, b"", headers=["Location: /wrong?from=hop"]),
+    "/picture": answer(404, bytes(range(256)) * 40, "image/png"),
+    "/large": answer(503, LARGE),
+    "/chunked": answer(502, b"gone wrong, " * 1000, "text/plain", chunked=1000),
+}
+WRONG = {"jsonpath": "$.ok", "expected-value": "false", "validate": True}
+
+
+def test_evidence_is_what_was_sent(tmp_path):
+    requests = [
+        {
+            "url": "/wrong?token=tttttttt&id=7",
+            "label": "wrong",
+            "method": "POST",
+            "body": '{"user": "jör", "password": "hunter22", "n": 1.50}',
+            "headers": {"Content-Type": "application/json", "Authorization": f"Bearer {SECRET}", "X-Odd": "a: b"},
+        },
+        {"url": "/picture", "label": "picture", "headers": {"traceparent": f"00-{7:032x}-{7:016x}-00"}},
+        {"url": "/form", "label": "form", "method": "POST", "body": {"a": "1 2", "ü": "&"}, "assert": ["a basket"]},
+        {"url": "/json", "label": "json", "assert-jsonpath": [WRONG]},
+        *({"url": f"/{name}", "label": name} for name in ("large", "chunked", "hop")),
+        {"transaction": "buying", "do": [{"url": "/fine", "label": "fine"}]},
+        {"url": "http://127.0.0.1:1/nothing", "label": "refused"},
+    ]
+    with raw_target(ANSWERS) as service:
+        scenarios = {"shop": {"default-address": service.url, "requests": requests}}
+        plan = plan_of(
+            [planned("jmeter", "shop", concurrency=2, iterations=4)],
+            scenarios,
+            keeping=Keeping(slowest=("", "fine")),
+            traceparent=True,
+        )
+        with workers(plan, tmp_path) as run:
+            outcome = run.go()
+            found = run.exchanges()
+    assert outcome.exits[0].outcome == "finished", run.log()
+    kept = [one for one in found if one.why == "failure"]
+    failing = ("wrong", "picture", "form", "json", "large", "chunked", "hop", "refused")
+    assert {label: sum(one.label == label for one in kept) for label in failing} == dict.fromkeys(failing, 3)
+    assert {(one.label, one.error, one.rc) for one in kept} == {
+        (label, *one) for label in failing for one in outcome.total(label).errors
+    }
+    for shown in kept:
+        if shown.label not in ("refused", "hop"):
+            sent = next(one for one in service.of(f"/{shown.label}") if shown.trace_id in one.head.decode())
+            assert differences(shown, sent, ANSWERS.get(f"/{shown.label}", answer(200, b'{"ok":true}'))) == {}
+    one_of = {one.label: one for one in kept}
+    sent = next(one for one in service.of("/wrong") if one_of["hop"].trace_id in one.head.decode())
+    assert (one_of["hop"].hops, one_of["hop"].status, differences(one_of["hop"], sent)) == (1, 500, {})
+    assert one_of["chunked"].response.text == ("gone wrong, " * 1000)[:4096]
+    assert one_of["picture"].trace_id == f"{7:032x}"
+    assert one_of["form"].asserted[0].expected == "text to contain /a basket/"
+    assert "false" in one_of["json"].asserted[0].expected
+    assert (one_of["refused"].status, one_of["refused"].request_headers, len(one_of["refused"].notes)) == (None, (), 1)
+    slowest = [one for one in found if one.label == "fine"]
+    assert [one.why for one in slowest] == ["slowest"]
+    written = b"".join(run.store.get(key) for key in run.store.keys(run.key(0, "evidence-"))).decode()
+    assert not [one for one in (SECRET, "tttttttt", "hunter22", "abcdefgh") if one in written]
+
+
+@pytest.mark.nightly
+def test_a_try_keeps_every_request_with_the_extracted_variables(tmp_path):
+    requests = [
+        {"url": "/json", "label": "json", "extract-jsonpath": {"found": "$.ok"}},
+        {"url": "/wrong", "label": "wrong"},
+    ]
+    with raw_target(ANSWERS) as service:
+        scenarios = {"shop": {"default-address": service.url, "requests": requests, "variables": {"colour": "green"}}}
+        plan = plan_of(
+            [planned("jmeter", "shop", concurrency=1, iterations=1)], scenarios, keeping=Keeping(everything=True)
+        )
+        with workers(plan, tmp_path) as run:
+            run.go()
+            tried = [one for one in run.exchanges() if one.why == "tried"]
+    assert [(one.label, one.ok) for one in tried] == [("json", True), ("wrong", False)]
+    assert {("found", "true"), ("colour", "green")} <= set(tried[0].variables)
+    assert not [name for name, _ in tried[0].variables if name.startswith(("__jm", "JMeterThread", "START."))]
+
+
+@pytest.mark.nightly
+def test_requests_that_the_end_cuts_off_are_no_evidence(tmp_path):
+    with raw_target({"/slow": b""}) as service:
+        scenarios = {"shop": {"default-address": service.url, "requests": [{"url": "/slow", "label": "slow"}]}}
+        plan = plan_of(
+            [planned("jmeter", "shop", concurrency=2, hold_for_s=1.0)],
+            scenarios,
+            keeping=Keeping(),
+            graceful_stop_s=0.5,
+        )
+        with workers(plan, tmp_path) as run:
+            outcome = run.go()
+            assert (outcome.unfinished, outcome.total().failures, run.exchanges()) == (2, 0, [])

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// trail is what a slot knows of its last request, a redirect's included, and of the response. Only the keeper needs it.
+type trail struct {
+	wire  []byte // the request as sent; nil: it is invalid
+	own   []byte // memory of wire if each request has another trace context
+	raw   []byte // the beginning of the response as received; empty: not copied
+	to    server
+	hops  int            // redirects before this request
+	peer  net.Addr       // nil: no connection was made
+	fresh bool           // the connection was made for this request
+	head  *sentHead      // Go's client: in place of wire
+	reply *http.Response // Go's client: the head, which raw lacks
+}
+
+// sentHead is a head as Go's client sends it, in a goroutine that may outlive the request.
+type sentHead struct {
+	mutex  sync.Mutex
+	text   []byte
+	bodied bool // the request's body follows
+}
+
+func newSentHead(req *http.Request) *sentHead {
+	text := make([]byte, 0, 512)
+	text = append(append(append(append(text, req.Method...), ' '), req.URL.RequestURI()...), " HTTP\r\n"...)
+	return &sentHead{text: text, bodied: req.ContentLength > 0}
+}
+
+func (h *sentHead) add(name string, values []string) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	for _, value := range values {
+		if name[0] != ':' { // such fields are HTTP/2's request line
+			h.text = append(append(append(append(h.text, name...), ": "...), value...), "\r\n"...)
+		}
+	}
+}
+
+// sentBytes returns the request of a slot.
+func (s *slot) sentBytes() (head, body []byte) {
+	if s.head == nil {
+		if end := endOfHead(s.wire, 0); end >= 0 {
+			return s.wire[:end], s.wire[end:]
+		}
+		return nil, nil
+	}
+	if s.head.bodied {
+		body = s.request.bodyFor(s.rows)
+	}
+	s.head.mutex.Lock()
+	defer s.head.mutex.Unlock()
+	return append(bytes.Clone(s.head.text), "\r\n"...), body
+}
+
+// gotBytes returns the beginning of the response; its head is complete.
+func (s *slot) gotBytes() []byte {
+	if s.reply == nil {
+		return s.raw
+	}
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "%s %s\r\n", s.reply.Proto, s.reply.Status)
+	_ = s.reply.Header.Write(&text)
+	return append(append(text.Bytes(), "\r\n"...), s.raw...)
+}
+
+// kept is one request with its response.
+type kept struct {
+	outcome
+	why                             string
+	label                           uint32
+	due, sent, headers, connect, at int64
+	url                             string
+	request, response               []byte // from the head on, without the rest of a long body
+	requestBytes, responseBytes     int64
+	hops                            int
+	peer                            net.Addr
+	fresh                           bool
+}
+
+// set copies a slot, which its next request will change.
+func (e *kept) set(s *slot, at int64, o outcome, mostBody int64) {
+	head, body := s.sentBytes()
+	url := s.to.scheme + "://" + s.to.host
+	if head == nil {
+		url = s.request.urlFor(s.rows)
+	}
+	*e = kept{
+		outcome: o, why: e.why, label: s.request.label, url: url, hops: s.hops, peer: s.peer, fresh: s.fresh,
+		due: s.due, sent: s.sent, headers: s.headers, connect: s.connect, at: at,
+		request:      append(append(e.request[:0], head...), body[:min(int64(len(body)), mostBody)]...),
+		response:     append(e.response[:0], s.gotBytes()...),
+		requestBytes: int64(len(body)), responseBytes: s.bytes,
+	}
+}
+
+// line is what the worker reads; worker/engines/keeping.py explains its fields.
+func (e *kept) line(label string, mostBody int64) map[string]any {
+	method, target, sent, body := parseHead(e.request)
+	line := map[string]any{
+		"why": e.why, "label": label, "kind": "request", "ok": e.ok, "rc": e.rc, "error": e.message,
+		"started_s": float64(epochUS(e.sent)) / 1e6, "response_us": (e.at - e.due) / 1000, "ttfb_us": nil, "connect_us": nil,
+		"method": method, "url": e.url + target, "request_headers": sent, "request": body, "request_bytes": e.requestBytes,
+		"status": nil, "response_headers": [][2]string{}, "response": nil, "response_bytes": 0,
+		"asserted": []any{}, "variables": []any{}, "connection": "", "remote": "", "hops": e.hops, "notes": []string{},
+	}
+	if e.peer == nil {
+		line["notes"] = []string{"The request was not sent: there was no connection."}
+		line["request_headers"], line["request"], line["request_bytes"] = [][2]string{}, nil, 0
+		return line
+	}
+	line["remote"], line["connection"] = e.peer.String(), "reused"
+	if e.fresh {
+		line["connection"] = "new"
+	}
+	if e.connect >= 0 {
+		line["connect_us"] = e.connect / 1000
+	}
+	if e.headers > 0 {
+		line["ttfb_us"] = (e.headers - e.sent) / 1000
+	}
+	if len(e.response) == 0 {
+		return line
+	}
+	_, status, got, body := parseHead(e.response)
+	line["status"], _ = strconv.Atoi(status)
+	line["response_headers"], line["response_bytes"] = got, e.responseBytes
+	whole, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(e.response)), &http.Request{Method: method})
+	if err == nil {
+		body, _ = io.ReadAll(io.LimitReader(whole.Body, mostBody)) // without chunks; ends early where the copy does
+	}
+	line["response"] = body
+	return line
+}
+
+// parseHead returns the first two words of a head, its fields in their order, and what follows it.
+func parseHead(text []byte) (first, second string, fields [][2]string, rest []byte) {
+	fields = [][2]string{}
+	end := max(endOfHead(text, 0), 0)
+	start, lines, _ := strings.Cut(string(text[:end]), "\n")
+	if words := strings.Fields(start); len(words) > 1 {
+		first, second = words[0], words[1]
+	}
+	for line := range strings.Lines(lines) {
+		if name, value, ok := strings.Cut(line, ":"); ok {
+			fields = append(fields, [2]string{name, strings.TrimSpace(value)})
+		}
+	}
+	return first, second, fields, text[end:]
+}
+
+const (
+	traceHeader = "Traceparent"
+	noTrace     = "00-00000000000000000000000000000000-0000000000000000-01" // the place of a W3C trace context
+)
+
+// traceIn returns the place of the trace context in a request.
+func traceIn(wire []byte) []byte {
+	before := "\r\n" + traceHeader + ": "
+	at := bytes.Index(wire, []byte(before)) + len(before)
+	return wire[at : at+len(noTrace)]
+}
+
+// setTrace makes a trace context a new one.
+func setTrace(text []byte) {
+	const digits = "0123456789abcdef"
+	for _, at := range [...]int{3, 19, 36} {
+		for bits, i := rand.Uint64()|1, 0; i < 16; i++ { // never all zeros
+			text[at+i] = digits[bits>>(4*i)&15]
+		}
+	}
+}
