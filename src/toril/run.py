@@ -3,7 +3,7 @@
 A take-over and a sweep are the same steps, started later. Every other module is reached from here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from toril.metrics import ClientFactory, check, clients
 from toril.records import Plan, Stop, SuiteOrigin, run_key
 from toril.records.progress import Progress, ProgressNote, WorkersNow
 from toril.reports import Bundle
-from toril.runs.owner import Owner
+from toril.runs.owner import Observer, Owner
 from toril.runs.publish import publish
 from toril.signals import Interrupts
 from toril.store import Store
@@ -44,6 +44,7 @@ def run(
     view: View,
     interrupts: Interrupts,
     origin: SuiteOrigin | None = None,
+    observers: Sequence[Observer] = (),
 ) -> "Judged":
     """Runs the plan, judges the run, and stores all results in the run's folder.
 
@@ -57,19 +58,30 @@ def run(
         view.show(Progress(run_id=plan.run_id, at=clock.now(), workers=workers, notes=noted))
     plan = publish(store, suite, plan, origin)
     coordinator = Coordinator.of_new(store, plan, clock, longest_s=launcher.longest_s)
-    owner = Owner(coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
+    owner = Owner(
+        coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts, observers=observers
+    )
     return _finish(owner, cloudwatch, lambda: launcher.launch(plan, coordinator.launch))
 
 
 def take_over(
-    store: Store, run_id: str, *, launcher: Launcher, clock: Clock, view: View, interrupts: Interrupts
+    store: Store,
+    run_id: str,
+    *,
+    launcher: Launcher,
+    clock: Clock,
+    view: View,
+    interrupts: Interrupts,
+    observers: Sequence[Observer] = (),
 ) -> "Judged":
     """Continues a run whose coordinator has ended: starts missing workers, and follows the others.
 
     LeaseLostError while the run has an owner.
     """
     coordinator = Coordinator.of_abandoned(store, run_id, clock)
-    owner = Owner(coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
+    owner = Owner(
+        coordinator=coordinator, launcher=launcher, clock=clock, view=view, interrupts=interrupts, observers=observers
+    )
     attempts = coordinator.state.attempts
     return _finish(owner, clients(), lambda: launcher.attach(coordinator.plan, coordinator.launch, attempts))
 
@@ -87,7 +99,14 @@ def _finish(owner: Owner, cloudwatch: ClientFactory, begin: Callable[[], None]) 
 
 
 def sweep(
-    store: Store, run_id: str, *, stop_tasks: Callable[[], None], launcher: Launcher, clock: Clock, view: View
+    store: Store,
+    run_id: str,
+    *,
+    stop_tasks: Callable[[], None],
+    launcher: Launcher,
+    clock: Clock,
+    view: View,
+    observers: Sequence[Observer] = (),
 ) -> "Judged | None":
     """Ends the remaining tasks of a run and judges it; None if its owner has judged it.
 
@@ -103,7 +122,15 @@ def sweep(
     give_up_at = clock.now() + FOLLOWED_S
     while store.find(verdict) is None:
         try:
-            return take_over(store, run_id, launcher=launcher, clock=clock, view=view, interrupts=Interrupts())
+            return take_over(
+                store,
+                run_id,
+                launcher=launcher,
+                clock=clock,
+                view=view,
+                interrupts=Interrupts(),
+                observers=observers,
+            )
         except LeaseLostError:
             if clock.now() > give_up_at:
                 raise
@@ -120,7 +147,7 @@ class Swept:
     reason: str = ""  # why the sweep did not judge the run, or why the load never began
 
 
-def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
+def sweep_run(store: Store, run_id: str, clock: Clock, view: View, observers: Sequence[Observer] = ()) -> Swept:
     """Stops every task of a run on Fargate, and judges the run unless its owner does."""
     plan, _, _ = read_record(store, run_id)
     if plan.on != "fargate":
@@ -137,6 +164,7 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
             launcher=launcher,
             clock=clock,
             view=view,
+            observers=observers,
         )
     except InfrastructureError as error:
         if not isinstance(error, LeaseLostError) and store.find(run_key(run_id, "verdict.json")) is None:
@@ -155,10 +183,14 @@ def sweep_run(store: Store, run_id: str, clock: Clock, view: View) -> Swept:
     )
 
 
-def carry_on(store: Store, run_id: str, clock: Clock, view: View, interrupts: Interrupts) -> "Judged":
+def carry_on(
+    store: Store, run_id: str, clock: Clock, view: View, interrupts: Interrupts, observers: Sequence[Observer] = ()
+) -> "Judged":
     """Takes over a run with the launcher of its plan. OptionError if the run is already judged."""
     plan, _, _ = read_record(store, run_id)
     if store.find(run_key(run_id, "verdict.json")) is not None:
         raise OptionError(f"{run_id} is already judged; use `toril report {run_id}`", code="run-judged")
     launcher = launcher_for(plan, store, {}, clock)
-    return take_over(store, run_id, launcher=launcher, clock=clock, view=view, interrupts=interrupts)
+    return take_over(
+        store, run_id, launcher=launcher, clock=clock, view=view, interrupts=interrupts, observers=observers
+    )

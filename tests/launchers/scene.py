@@ -15,6 +15,7 @@ from toril.plan.options import RunOptions, plan_run
 from toril.records import Lease, run_key
 from toril.records.progress import ProgressNote
 from toril.run import run, take_over
+from toril.runs.owner import Observer
 from toril.signals import Interrupts
 from toril.store import FolderStore
 
@@ -40,6 +41,7 @@ class Scene:
         self.store, self.clock, self.view = TroubledStore(folder / "store"), SteppedClock(), Shown()
         self.launcher = self.new_launcher(scripts)
         self.interrupts = Interrupts()
+        self.observers: list[Observer] = []
 
     def new_launcher(self, scripts=None) -> FakeLauncher:
         """Returns a launcher with workers that use their own store object, which never fails."""
@@ -52,7 +54,13 @@ class Scene:
         return take_over(self.store, self.plan.run_id, **self.around())
 
     def around(self):
-        return {"launcher": self.launcher, "clock": self.clock, "view": self.view, "interrupts": self.interrupts}
+        return {
+            "launcher": self.launcher,
+            "clock": self.clock,
+            "view": self.view,
+            "interrupts": self.interrupts,
+            "observers": self.observers,
+        }
 
     def key(self, name: str) -> str:
         return run_key(self.plan.run_id, name)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -12,13 +12,14 @@ from toril.errors import OptionError
 
 if TYPE_CHECKING:
     from toril.plan.options import RunOptions
-    from toril.records import LauncherName
+    from toril.records import LauncherName, Notice
 
 TextOrJson = Annotated[Literal["text", "json"], typer.Option("--format", help="Output format: text or json.")]
 
 INTERRUPTED = 130  # exit code after Ctrl-C
 OUTCOMES = ("failed", "inconclusive")
 SHARE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
+WEB_ADDRESS = re.compile(r"https?://[^/\s@]+(?:/\S*)?")
 WEIGHT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 AGE = re.compile(r"([0-9]+)([dhm])")
 AGE_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
@@ -136,6 +137,35 @@ def read_margin(text: str | None) -> float | None:
     return float(number) / 100
 
 
+def read_otlp(text: str | None) -> str | None:
+    """Returns the address of a collector, without `/v1/metrics`."""
+    if text is not None and not WEB_ADDRESS.fullmatch(text):
+        raise OptionError(f"--otlp `{text}`: expected an address such as `http://localhost:4318`.", code="option-value")
+    return text
+
+
+def read_notices(values: Iterable[str]) -> "list[Notice]":
+    """Returns a notice for each `NAME=failed,passed` or `https://…`: a variable or an address, and its events."""
+    from toril.records import Notice
+    from toril.records.event import NoticeEvent
+    from toril.suite.settings import LOCAL_OR_SECURE, VARIABLE, NotifyBlock
+
+    event = "|".join(get_args(NoticeEvent))
+    found = []
+    for value in values:
+        match = re.fullmatch(rf"(.+?)(?:=((?:{event})(?:,(?:{event}))*))?", value)
+        webhook, on = match.groups() if match else ("", None)
+        if not VARIABLE.fullmatch(webhook) and not LOCAL_OR_SECURE.match(webhook):
+            raise OptionError(
+                "--notify: expected an https address or the name of a variable with one, and optionally events, e.g. "
+                f"`CHAT=failed,regression`. Events: {event.replace('|', ', ')}.",
+                code="option-value",
+            )
+        place = {"variable": webhook} if VARIABLE.fullmatch(webhook) else {"webhook": webhook}
+        found.append(Notice(**place, on=tuple(on.split(",")) if on else NotifyBlock.model_fields["on"].default))
+    return found
+
+
 _SUITES = typer.Argument(help="Folder with suite.yml, Taurus files to merge in order, or s3://bucket/suites/<name>.")
 Suites = Annotated[list[str], _SUITES]
 OptionalSuites = Annotated[list[str] | None, _SUITES]
@@ -173,6 +203,16 @@ Reports = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress on stderr.")]
 Against = Annotated[
     str | None, typer.Option("--against", help="Address to load in place of the suite's own, in scripts too.")
+]
+Otlp = Annotated[
+    str | None,
+    typer.Option("--otlp", help="OpenTelemetry collector for the figures of the run, e.g. http://localhost:4318."),
+]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--notify", help="Webhook for the run's result: address, or variable that has it, [=EVENT,…]; repeatable."
+    ),
 ]
 RunId = Annotated[str | None, typer.Option("--run-id", help="Id of the run; default: made from the time.")]
 

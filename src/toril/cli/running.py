@@ -19,8 +19,10 @@ from toril.cli.options import (
     Environment,
     FailOn,
     Locations,
+    Notify,
     On,
     OptionalSuites,
+    Otlp,
     Overrides,
     Quiet,
     Reports,
@@ -35,6 +37,8 @@ from toril.cli.options import (
     check_writable,
     read_fail_on,
     read_margin,
+    read_notices,
+    read_otlp,
     read_report_targets,
     read_run_id,
     run_options,
@@ -44,10 +48,12 @@ from toril.errors import InfrastructureError, OptionError
 from toril.store import CONSOLES
 
 if TYPE_CHECKING:
+    from toril.errors import Note
     from toril.plan.options import RunOptions
     from toril.records import Plan
     from toril.reports import Bundle
     from toril.runs.conclude import Judged
+    from toril.runs.owner import Observer
     from toril.runs.publish import LocalSuite
     from toril.store import Store
     from toril.suite import Suite
@@ -111,6 +117,8 @@ def run(
     request: Annotated[
         str | None, typer.Option("--request", help="Id of a run that the console requested; without other options.")
     ] = None,
+    otlp: Otlp = None,
+    notify: Notify = None,
     quiet: Quiet = False,
 ) -> None:
     """Run SUITE, judge and report the run; the exit code is the verdict.
@@ -123,16 +131,35 @@ def run(
     from toril.runs.publish import local_suite
 
     if store.startswith(CONSOLES):
+        if otlp or notify:
+            text = (
+                f"--store {store}: a console starts runs without --otlp and --notify; use `toril.notify` in the suite"
+            )
+            raise OptionError(text, code="not-through-console")
         wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
         _run_through_console(suite or [], wanted, store, fail_on, report, max_cost=max_cost, quiet=quiet)
     if request is not None:
-        chosen = (suite, overrides, env, workers, locations, run_id, tag, smoke, against, max_cost is not None)
+        chosen = (
+            suite,
+            overrides,
+            env,
+            workers,
+            locations,
+            run_id,
+            tag,
+            smoke,
+            against,
+            max_cost is not None,
+            otlp,
+            notify,
+        )
         if any(chosen) or on != "local" or fail_on != "failed,inconclusive":
             text = "--request: the request has all options of the run; add only --store, --report and --quiet"
             raise OptionError(text, code="options-with-request")
         _run_request(read_run_id(request), store, report, quiet=quiet)
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
-    _run(local_suite(suite or []), wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet)
+    found = local_suite(suite or [])
+    _run(found, wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet, otlp=otlp, notify=notify)
 
 
 def _run_through_console(
@@ -221,6 +248,8 @@ def duet(
     tag: Tags = None,
     fail_on: FailOn = "failed,inconclusive",
     report: Reports = None,
+    otlp: Otlp = None,
+    notify: Notify = None,
     quiet: Quiet = False,
 ) -> None:
     """Load BASE and HEAD in turns, and fail if HEAD is proven slower.
@@ -237,7 +266,8 @@ def duet(
 
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False)
     planned = partial(plan_duet, base=base, head=head, blocks=blocks, margin=read_margin(margin))
-    _run(local_suite(suite), wanted, planned, store, fail_on, report, max_cost=None, quiet=quiet)
+    found = local_suite(suite)
+    _run(found, wanted, planned, store, fail_on, report, max_cost=None, quiet=quiet, otlp=otlp, notify=notify)
 
 
 def _run(
@@ -250,6 +280,30 @@ def _run(
     *,
     max_cost: float | None,
     quiet: bool,
+    otlp: str | None = None,
+    notify: list[str] | None = None,
+) -> None:
+    from toril.runs.observers import Observing
+    from toril.store import open_store
+
+    opened, notices, otlp = open_store(store, patience_s=OWNERS_PATIENCE_S), read_notices(notify or ()), read_otlp(otlp)
+    wanted = replace(wanted, notices=[one for one in notices if one.variable])  # an address stays out of the plan
+    with Observing(opened, SystemClock(), {**os.environ, **wanted.environment}, _say) as observing:
+        observers_of = partial(observing.of, otlp=otlp, notices=[one for one in notices if one.webhook])
+        _run_observed(suite, wanted, plan_of, opened, fail_on, report, observers_of, max_cost=max_cost, quiet=quiet)
+
+
+def _run_observed(
+    suite: "AbstractContextManager[LocalSuite]",
+    wanted: "RunOptions",
+    plan_of: "Callable[[Sequence[str | Path], RunOptions, float], tuple[Suite, Plan]]",
+    opened: "Store",
+    fail_on: str,
+    report: list[str] | None,
+    observers_of: "Callable[[Plan], Sequence[Observer]]",
+    *,
+    max_cost: float | None,
+    quiet: bool,
 ) -> None:
     from rich.console import Console
 
@@ -257,15 +311,15 @@ def _run(
     from toril.reports import check, live, plan_text
     from toril.run import run as run_plan
     from toril.signals import caught_interrupts
-    from toril.store import open_store
     from toril.text import plain
 
     failing = read_fail_on(fail_on)
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
-    clock, opened = SystemClock(), open_store(store, patience_s=OWNERS_PATIENCE_S)
+    clock = SystemClock()
     with suite as found:
         read, planned = plan_of(found.paths, replace(wanted, confined=found.stored), clock.now())
         check_writable(targets)
+        observers = observers_of(planned)
         launcher, prepared_lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=max_cost)
         if not quiet:
             notes = (f"note: {plain(warning, 1000)}" for warning in planned.warnings)
@@ -281,6 +335,7 @@ def _run(
                 view=view,
                 interrupts=interrupts,
                 origin=found.origin,
+                observers=observers,
             )
     from toril.runs.stored import write_reports  # imported after the run: an import before it would delay the start
 
@@ -307,6 +362,10 @@ def _conclude(store: "Store", judged: "Judged", failing: frozenset[str], unwritt
     raise typer.Exit(code)
 
 
+def _say(note: "Note") -> None:
+    typer.echo(f"note: {note.message}", err=True)
+
+
 def watch(
     run: Run,
     store: StoreOption = ".toril",
@@ -314,6 +373,7 @@ def watch(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Become the owner of the run if the command that started it has ended.")
     ] = False,
+    otlp: Otlp = None,
     quiet: Quiet = False,
 ) -> None:
     """Show RUN live until it ends; the exit code is its verdict.
@@ -334,13 +394,19 @@ def watch(
 
         from toril.reports import live
         from toril.run import carry_on
+        from toril.runs.observers import Observing
         from toril.signals import caught_interrupts
         from toril.store import check_served
+        from toril.store.records import read_record
 
         check_served(found, "toril watch --take-over")
-        with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
-            judged = carry_on(found, run_id, SystemClock(), view, interrupts)
-        _conclude(found, judged, failing, [], quiet=quiet)
+        with Observing(found, SystemClock(), os.environ, _say) as observing:
+            observers = observing.of(read_record(found, run_id)[0], read_otlp(otlp))
+            with caught_interrupts() as interrupts, live.view(Console(stderr=True), quiet=quiet) as view:
+                judged = carry_on(found, run_id, SystemClock(), view, interrupts, observers)
+            _conclude(found, judged, failing, [], quiet=quiet)
+    if otlp:
+        raise OptionError("--otlp: a watcher has no measurements; add --take-over", code="option-value")
     bundle = _followed(found, run_id, quiet=quiet)
     show(bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing))
@@ -417,12 +483,16 @@ def sweep(run: Run, store: StoreOption = ".toril", quiet: Quiet = False) -> None
     from toril.reports import live
     from toril.run import sweep_run
     from toril.runs.find import find_run
+    from toril.runs.observers import Observing
     from toril.store import check_served
+    from toril.store.records import read_record
 
     found, run_id = find_run(run, store)
     check_served(found, "toril sweep")
-    with live.view(Console(stderr=True), quiet=quiet) as view:
-        swept = sweep_run(found, run_id, SystemClock(), view)
+    with Observing(found, SystemClock(), os.environ, _say) as observing:
+        observers = observing.of(read_record(found, run_id)[0])
+        with live.view(Console(stderr=True), quiet=quiet) as view:
+            swept = sweep_run(found, run_id, SystemClock(), view, observers)
     typer.echo(f"{run_id}: {len(swept.stopped)} running tasks stopped")
     if swept.bundle is not None:
         typer.echo(f"{run_id}: verdict {swept.bundle.outcome}")

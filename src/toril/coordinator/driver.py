@@ -176,6 +176,12 @@ class Coordinator:
         return self.state.phase == "ended"
 
     @property
+    def complete_to(self) -> int | None:
+        """The last second that all workers have reported completely; None before the first."""
+        last = self._builder.complete_to(self.state)
+        return None if last < 0 else last
+
+    @property
     def pause_s(self) -> float:
         """The pause between two steps, in seconds."""
         awaited = self.state.phase == "launching" or self._is_ending(self.clock.now())

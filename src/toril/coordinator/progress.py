@@ -113,7 +113,7 @@ class ProgressBuilder:
         if phase != self._phase[0] or not self._phase[1]:
             self._phase = phase, now
         elapsed_s = max(0.0, now - start.at) if start else 0.0
-        complete, newest = self._complete_to(state), timeline.last_second
+        complete, newest = self.complete_to(state), timeline.last_second
         last = complete if complete >= 0 else None if newest is None else max(0, newest - 1)
         if detailed:
             self._details = self._detail(state, last, complete, rates)
@@ -167,7 +167,7 @@ class ProgressBuilder:
             "generators": GeneratorsNow(cpu=cpu, busiest_core=core, saturated=saturated),
         }
 
-    def _complete_to(self, state: RunState) -> int:
+    def complete_to(self, state: RunState) -> int:
         """Returns the last second that all workers have reported completely; below 0 before the first.
 
         Later seconds lack the samples and users of lagging workers.

@@ -51,6 +51,7 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
         shown = owner.with_retries(lambda: with_pictures(store, bundle))
         owner.with_retries(lambda: _keep(shown, coordinator.keep))
         owner.report(phase="ended")
+        owner.judged(shown)
     except StoreError as error:  # such as a full disk; the verdict is shown nevertheless
         unwritten = (str(error),)
     if not unwritten:  # otherwise the sweep judges the run

@@ -75,9 +75,15 @@ class Owner:
     view: View
     interrupts: Interrupts
     observers: Sequence[Observer] = ()
+    _watching: list[Observer] = field(init=False)  # the observers without an error
+    _begun: bool = field(init=False, default=False)
+    _dropped: tuple[Note, ...] = field(init=False, default=())
     _written_at: float = field(init=False, default=float("-inf"))
     _unwritten: tuple[Note, ...] = field(init=False, default=())
     _prices: "tuple[PriceTable, dict[str, Deployment]] | None" = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._watching = list(self.observers)
 
     @contextmanager
     def holding(self) -> Iterator[list[str]]:
@@ -109,6 +115,7 @@ class Owner:
             try:
                 for action in coordinator.step(launcher.ended(), self.asked()):
                     self._execute(action)
+                self._begin()
                 trouble_since, notes = None, launcher.notes()
                 if coordinator.state.phase == "launching":
                     last_notes = notes
@@ -134,7 +141,9 @@ class Owner:
         A failed write is only a note, because the next version replaces it.
         """
         due = reachable and (phase == "ended" or not 0 <= self.clock.now() - self._written_at < EVERY_S)
-        progress = self.coordinator.progress((*notes, *self._unwritten), phase, waiting, detailed=due)
+        progress = self.coordinator.progress((*notes, *self._unwritten, *self._dropped), phase, waiting, detailed=due)
+        complete_to = self.coordinator.complete_to
+        self._observe(lambda one: one.advanced(self.coordinator.fold.whole, complete_to, progress))
         if phase != "ended":
             self.view.show(progress)
         if due:
@@ -143,6 +152,26 @@ class Owner:
                 self.coordinator.publish(replace(progress, cost_usd=self._cost_usd(progress)))
             except StoreError as error:
                 self._unwritten = (Note("progress-unwritten", f"watchers see no new figures: {error}"),)
+
+    def judged(self, bundle: "Bundle") -> None:
+        """Reports a stored verdict to the observers."""
+        self._observe(lambda one: one.judged(bundle))
+
+    def _begin(self) -> None:
+        """Reports the start signal to the observers, once."""
+        start = self.coordinator.state.start
+        if start is not None and not self._begun:
+            self._begun = True
+            plan = self.coordinator.plan
+            self._observe(lambda one: one.begun(plan, start.at, start.attempts))
+
+    def _observe(self, call: Callable[[Observer], None]) -> None:
+        for one in tuple(self._watching):
+            try:
+                call(one)
+            except Exception as error:  # whatever it is, the run goes on
+                self._watching.remove(one)
+                self._dropped += (Note("observer-failed", f"{type(one).__name__} ended: {error!r}"),)
 
     def _cost_usd(self, progress: Progress) -> float | None:
         """Returns the cost so far, at list prices; None before the first task runs, and for local workers."""

@@ -112,6 +112,14 @@ class HealthBySecond:
         known = known[~np.isnan(known)]
         return round(float(known.max()), 4) if known.size else None
 
+    def highest_by_worker(self, name: str, first: int, last: int) -> dict[str, float]:
+        """Returns the highest value of each worker with readings in the seconds `first` to `last`."""
+        known = self._tables[name][:, max(0, first) : last + 1]
+        highest = np.fmax.reduce(known, axis=1).tolist() if known.size else []
+        return {
+            worker: highest[row] for worker, row in self._row_of.items() if row < len(highest) and highest[row] >= 0
+        }
+
     def _take(self, name: str, rows: Int64s, second: Int64s, values: NDArray[Any]) -> None:
         """Adds readings; of two for the same second the worse one counts, but dropped requests add up."""
         if not second.size:

@@ -32,6 +32,7 @@ SUMS = (
 
 SUM_COLUMNS = [CELL_COLUMNS.index(name) for name in SUMS]
 SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "series", "buckets"))
+SAMPLES, ABOVE = SUMS.index("samples"), SUMS.index("above_us")
 MIN_ABOVE, MAX_ABOVE = CELL_COLUMNS.index("min_above_us"), CELL_COLUMNS.index("max_above_us")
 NO_MIN = np.iinfo(np.int64).max
 

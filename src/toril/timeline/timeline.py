@@ -17,7 +17,7 @@ from toril.stats.histogram import Int64s
 from toril.timeline.buckets import HOT_BLOCKS
 from toril.timeline.health import HealthBySecond, HealthSeries
 from toril.timeline.intervals import KINDS, Interval, Kind, label_of
-from toril.timeline.samples import SECOND, SUMS, BySecond, Placed, SampleTable, Stats, Worst, WorstStats
+from toril.timeline.samples import SAMPLES, SECOND, SUMS, BySecond, Placed, SampleTable, Stats, Worst, WorstStats
 from toril.timeline.tables import UsersBySecond
 
 BATCH = 200_000  # histogram pairs of one part of the run that are merged at once
@@ -25,7 +25,7 @@ MOST_WAITING = 16_000_000  # histogram pairs of all parts that may wait, a few b
 WAITING_S = 8  # length of a part: files that come worker by worker wait for others of the same time
 PART_S = 60  # seconds to compute at once, so that a long run needs no more memory
 
-SAMPLES, BYTES = SUMS.index("samples"), SUMS.index("bytes")
+BYTES = SUMS.index("bytes")
 WITHOUT_REQUESTS = ("transaction", "timing")  # kinds of samples that are never in flight
 Place = tuple[str, str]  # location and execution
 
@@ -189,6 +189,11 @@ class Timeline:
         """Returns the highest CPU use of a worker, and of one core by its engine, in the seconds `first` to `last`."""
         self._merge()
         return self._health.highest("cpu", first, last), self._health.highest("core", first, last)
+
+    def highest_by_generator(self, name: str, first: int, last: int) -> dict[str, float]:
+        """Returns the highest `cpu`, `core` or `late_us` of each worker in the seconds `first` to `last`."""
+        self._merge()
+        return self._health.highest_by_worker(name, first, last)
 
     # For slices and exports
 

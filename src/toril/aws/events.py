@@ -1,0 +1,42 @@
+"""Puts a run's events on the default event bus of the owner's region, where rules of the account find them."""
+
+import json
+import time
+from dataclasses import dataclass
+
+from toril.aws.client import Clients, ClientSettings, call, clients
+from toril.errors import UserError
+from toril.records.event import Delivery, Event
+
+SOURCE = "toril"
+RIGHT = "events:PutEvents"
+SETTINGS = ClientSettings(read_timeout_s=5, attempts=4)
+
+
+@dataclass(frozen=True, slots=True)
+class EventBridge:
+    """The receiver of all events of an owner that runs on AWS."""
+
+    region: str
+    make: Clients
+    name: str = "EventBridge"
+
+    @classmethod
+    def of(cls, region: str) -> "EventBridge":
+        return cls(region, clients(SETTINGS))
+
+    def wants(self, event: Event) -> bool:
+        return True
+
+    def send(self, event: Event) -> Delivery:
+        """Puts an event; returns whether EventBridge took it."""
+        detail = event.to_dict()
+        del detail["deliveries"]
+        entry = {"Source": SOURCE, "DetailType": event.kind, "Detail": json.dumps(detail, ensure_ascii=False)}
+        try:
+            answer = call(self.make("events", self.region).put_events, RIGHT, Entries=[entry])
+            why = next((str(one["ErrorCode"]) for one in answer["Entries"] if "ErrorCode" in one), "")
+        except UserError as error:
+            why = str(error)[:300]
+        status = "refused" if why else "delivered"
+        return Delivery(to=self.name, status=status, attempts=1, at=time.time(), message=why)

@@ -1,0 +1,211 @@
+"""Events of runs, `toril.event/1`: made from a run, sent to webhooks and EventBridge, and kept under `events/`.
+
+Each delivery has a thread of its own. A slow or missing receiver delays neither the run nor another receiver.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from toril.clock import Clock
+from toril.errors import Note, StoreError
+from toril.records import Plan, run_key
+from toril.records.document import document
+from toril.records.event import (
+    EVENTS,
+    MOST_BYTES_OF_EVENT,
+    Delivery,
+    Event,
+    EventCriterion,
+    EventFigures,
+    EventReason,
+)
+from toril.records.history import LAST_SECOND
+from toril.records.progress import Progress
+from toril.reports import Bundle
+from toril.store import BUCKETS, Store
+from toril.text import plain
+from toril.timeline import Timeline
+
+MOST = 20  # reasons, criteria and standouts of an event
+LENGTHS = (300, 100, 30)  # of its texts in characters: the first that fits
+PENDING = "pending"
+REGRESSION = "regression"  # code of a reason
+
+
+class Receiver(Protocol):
+    """Receives events."""
+
+    @property
+    def name(self) -> str: ...
+
+    def wants(self, event: Event) -> bool: ...
+
+    def send(self, event: Event) -> Delivery:
+        """Sends an event, which may take seconds. Raises nothing that a user can correct."""
+        ...
+
+
+class Notifier:
+    """Sends the events of one run. An observer of its owner."""
+
+    def __init__(
+        self,
+        store: Store,
+        receivers: Sequence[Receiver],
+        clock: Clock,
+        *,
+        schedule: str = "",
+        listener: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        """`listener`: also gets each event, at once."""
+        self._store, self._receivers, self._clock = store, receivers, clock
+        self._schedule, self._listener = schedule, listener
+        self._threads: list[threading.Thread] = []
+        self._deliveries: dict[tuple[str, int], Delivery] = {}  # by event and receiver
+        self._unwritten: list[Note] = []
+
+    def begun(self, plan: Plan, start_at: float, attempts: Mapping[str, str]) -> None:
+        about = self._about(plan)
+        self.send(Event(id=f"{plan.run_id}:run-started", kind="run-started", at=start_at, headline="Started", **about))
+
+    def advanced(self, timeline: Timeline, complete_to: int | None, progress: Progress) -> None:
+        pass
+
+    def judged(self, bundle: Bundle) -> None:
+        run_id, at, about = bundle.plan.run_id, self._clock.now(), self._about(bundle.plan)
+        finished = Event(id=f"{run_id}:run-finished", kind="run-finished", at=at, **about, **_result(bundle))
+        self.send(finished)
+        reasons = tuple(one for one in finished.reasons if one.code == REGRESSION)
+        if reasons:
+            confirmed = f"{run_id}:regression-confirmed"
+            self.send(replace(finished, id=confirmed, kind="regression-confirmed", reasons=reasons))
+
+    def send(self, event: Event) -> None:
+        """Keeps the event and sends it, unless an earlier owner of the run has done so."""
+        self._listener(event)
+        thread = threading.Thread(target=self._send, args=(event,), name=f"toril-{event.kind}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    @property
+    def has_sent(self) -> bool:
+        return bool(self._threads)
+
+    def close(self, within_s: float) -> tuple[Note, ...]:
+        """Waits for the deliveries. Returns those that failed."""
+        until = time.monotonic() + within_s
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        failed = [one for one in self._deliveries.values() if one.status != "delivered"]
+        texts = dict.fromkeys(f"{one.to}: {one.status}{f' ({one.message})' if one.message else ''}" for one in failed)
+        return (*self._unwritten, *(Note("undelivered", f"notification not delivered to {text}") for text in texts))
+
+    def _send(self, event: Event) -> None:
+        wanted = [(event.id, number) for number, one in enumerate(self._receivers) if one.wants(event)]
+        for place in wanted:
+            self._deliveries[place] = Delivery(to=self._receivers[place[1]].name, status=PENDING)
+        try:
+            if not self._store.put_once(key_of(event), self._document(event, wanted)):
+                for place in wanted:
+                    del self._deliveries[place]
+                return
+        except StoreError as error:
+            self._unwritten.append(Note("event-unwritten", f"an event of the run is not in the store: {error}"))
+        threads = [threading.Thread(target=self._deliver, args=(event, place), daemon=True) for place in wanted]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if threads and not self._unwritten:
+            try:
+                self._store.put(key_of(event), self._document(event, wanted))
+            except StoreError as error:
+                self._unwritten.append(Note("event-unwritten", f"the deliveries are not in the store: {error}"))
+
+    def _deliver(self, event: Event, place: tuple[str, int]) -> None:
+        receiver = self._receivers[place[1]]
+        try:
+            self._deliveries[place] = receiver.send(event)
+        except Exception as error:  # a bug must not print a traceback into the run's view
+            failed = Delivery(to=receiver.name, status="refused", message=type(error).__name__)
+            self._deliveries[place] = failed
+
+    def _document(self, event: Event, places: Sequence[tuple[str, int]]) -> bytes:
+        return document(replace(event, deliveries=tuple(self._deliveries[place] for place in places)))
+
+    def _about(self, plan: Plan) -> dict[str, Any]:
+        report = self._store.address(run_key(plan.run_id, "report.html"))
+        return {
+            "run_id": plan.run_id,
+            "suite": plan.suite,
+            "on": plan.on,
+            "schedule": self._schedule,
+            "tags": {plain(name, 100): plain(value, 100) for name, value in [*plan.tags.items()][:MOST]},
+            "links": {"report": report} if report.startswith(BUCKETS) else {},
+        }
+
+
+def key_of(event: Event) -> str:
+    """Returns an event's key. A listing of a month has the newest event first."""
+    month, second = f"{datetime.fromtimestamp(event.at, UTC):%Y-%m}", LAST_SECOND - int(event.at)
+    return f"{EVENTS}{month}/{second:010d}-{event.id.replace(':', '-').replace('/', '_')}.json"
+
+
+def failed_schedule(schedule: str, at: float, code: str, message: str) -> Event:
+    """Returns the event of a schedule whose run did not begin."""
+    return Event(
+        id=f"{schedule}-{int(at)}:schedule-failed",
+        kind="schedule-failed",
+        at=at,
+        on="fargate",
+        schedule=schedule,
+        headline=f"Schedule {schedule} did not start a run",
+        reasons=(EventReason(code=code, message=plain(message)),),
+    )
+
+
+def _result(bundle: Bundle) -> dict[str, Any]:
+    """Returns the fields that a verdict fills: without credentials, and short enough for an event."""
+    for longest in LENGTHS:
+        found = _texts(bundle, longest)
+        if len(document(Event(id="", kind="run-finished", at=0, **found))) < MOST_BYTES_OF_EVENT // 2:
+            break
+    return found
+
+
+def _texts(bundle: Bundle, longest: int) -> dict[str, Any]:
+    from toril.reports.run_blocks import headline  # a run begins before it needs reports
+
+    verdict, total = bundle.verdict, bundle.summary.total
+    breached = [one for one in verdict.criteria if one.outcome != "passed"]
+    return {
+        "outcome": verdict.outcome,
+        "headline": plain(headline(bundle), longest),
+        "reasons": tuple(
+            EventReason(code=one.code, message=plain(one.message, longest)) for one in verdict.reasons[:MOST]
+        ),
+        "criteria": tuple(
+            EventCriterion(
+                criterion=plain(one.criterion, longest),
+                outcome=one.outcome,
+                observed=one.observed,
+                threshold=one.threshold,
+                unit=one.unit,
+            )
+            for one in breached[:MOST]
+        ),
+        "standouts": tuple(
+            EventReason(code=one.code, message=plain(one.message, longest)) for one in bundle.summary.standouts[:MOST]
+        ),
+        "figures": EventFigures(
+            samples=total.samples,
+            failures_share=total.failures_share,
+            p95_us=total.response_us.p95 if total.response_us else None,
+            rps=total.rps,
+            duration_s=bundle.summary.duration_s,
+        ),
+    }

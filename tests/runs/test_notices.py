@@ -1,0 +1,238 @@
+"""Events of runs: who gets them, what they contain, and what a bad receiver changes."""
+
+import json
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from tests.clocks import SteppedClock
+from tests.launchers.scene import Scene, abandoned
+from tests.measured import good, plan_of, verdict_of
+from tests.runs.hooks import hook
+from toril.aws.events import EventBridge
+from toril.errors import SuiteError
+from toril.records import Notice, Reason
+from toril.records.event import Delivery, Event
+from toril.records.summary import Summary
+from toril.reports import Bundle
+from toril.runs.notices import Notifier, failed_schedule
+from toril.runs.observers import Observing
+from toril.runs.webhooks import slack_message, webhook_of
+from toril.store import FolderStore
+
+FAILED = Event(
+    id="r:run-finished",
+    kind="run-finished",
+    at=0.0,
+    suite="shop",
+    outcome="failed",
+    headline="1 of 2 criteria breached",
+    links={"report": "s3://bucket/report.html"},
+)
+
+
+class Heard:
+    """A receiver in this process. It waits for `answer` before it takes an event."""
+
+    name = "hook.example"
+
+    def __init__(self, status: str = "delivered") -> None:
+        self.status, self.answer = status, threading.Event()
+        self.events: list[Event] = []
+        self.answer.set()
+
+    def wants(self, event: Event) -> bool:
+        return True
+
+    def send(self, event: Event) -> Delivery:
+        self.answer.wait()
+        self.events.append(event)
+        return Delivery(to=self.name, status=self.status)
+
+    def kinds(self) -> list[str]:
+        return sorted(event.kind for event in self.events)
+
+
+def stored(store) -> dict[str, Event]:
+    events = [Event.from_json(data, key) for key, data in store.find_many(store.keys("events/")).items()]
+    return {event.kind: event for event in events}
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return Scene(tmp_path)
+
+
+def observed(scene, *receivers):
+    notifier = Notifier(scene.store, receivers, scene.clock)
+    scene.observers = [notifier]
+    return notifier
+
+
+def test_a_run_sends_its_start_and_its_result_and_keeps_both(scene):
+    heard = Heard()
+    notifier = observed(scene, heard)
+    scene.run()
+    assert notifier.close(30.0) == ()
+    assert heard.kinds() == ["run-finished", "run-started"]
+    kept = stored(scene.store)
+    assert kept.keys() == {"run-started", "run-finished"}
+    finished = kept["run-finished"]
+    assert (finished.outcome, finished.suite, finished.figures.samples) == ("passed", scene.plan.suite, 60)
+    assert [(one.to, one.status) for one in finished.deliveries] == [("hook.example", "delivered")]
+
+
+def test_a_new_owner_does_not_announce_the_start_again(scene):
+    heard = Heard()
+    observed(scene, heard)
+    one = abandoned(scene, 10)
+    again = observed(one, heard)
+    one.take_over()
+    again.close(30.0)
+    assert heard.kinds() == ["run-finished", "run-started"]
+
+
+def test_a_hanging_receiver_delays_neither_the_verdict_nor_another_receiver(scene):
+    hanging, heard = Heard(), Heard()
+    hanging.answer.clear()
+    notifier = observed(scene, hanging, heard)
+    assert scene.run().bundle.outcome == "passed"
+    assert scene.verdict()["outcome"] == "passed"
+    notes = notifier.close(0.5)
+    assert heard.kinds() == ["run-finished", "run-started"]
+    assert [note.code for note in notes] == ["undelivered"]
+    assert {one.status for one in stored(scene.store)["run-finished"].deliveries} == {"pending"}
+    hanging.answer.set()
+
+
+def test_a_confirmed_regression_is_an_event_of_its_own(tmp_path):
+    heard, plan = Heard(), plan_of("avg-rt>1s")
+    verdict = replace(
+        verdict_of(good(), plan), outcome="failed", reasons=(Reason("regression", "p95 of head is 12 % slower"),)
+    )
+    notifier = Notifier(FolderStore(tmp_path), [heard], SteppedClock())
+    notifier.judged(Bundle(plan=plan, summary=Summary(run_id=plan.run_id, suite="shop"), verdict=verdict))
+    notifier.close(30.0)
+    assert heard.kinds() == ["regression-confirmed", "run-finished"]
+
+
+def test_an_event_is_masked_and_short_whatever_the_run_reports(tmp_path):
+    heard, plan = Heard(), plan_of("avg-rt>1s").model_copy(update={"tags": {"url": "https://u:hunter2@shop.example"}})
+    reasons = tuple(Reason("kept", f"GET /{n}?token=s3cr3t {'—' * 9000}") for n in range(50))
+    verdict = replace(verdict_of(good(), plan), outcome="failed", reasons=reasons)
+    notifier = Notifier(FolderStore(tmp_path), [heard], SteppedClock())
+    notifier.judged(Bundle(plan=plan, summary=Summary(run_id=plan.run_id, suite="shop"), verdict=verdict))
+    notifier.close(30.0)
+    (key,) = FolderStore(tmp_path).keys("events/")
+    data = FolderStore(tmp_path).get(key)
+    assert len(data) <= 32 << 10
+    assert b"s3cr3t" not in data
+    assert b"hunter2" not in data
+
+
+@pytest.mark.parametrize(
+    ("on", "outcome", "wanted"),
+    [
+        (("failed", "inconclusive"), "failed", True),
+        (("failed", "inconclusive"), "passed", False),
+        (("finished",), "passed", True),
+        (("started",), "passed", False),
+    ],
+)
+def test_a_webhook_gets_the_results_that_it_names(on, outcome, wanted):
+    webhook = webhook_of(Notice(webhook="https://hook.example", on=on), plan_of(), {})
+    assert webhook.wants(replace(FAILED, outcome=outcome)) is wanted
+
+
+def test_a_failing_webhook_is_tried_again_with_the_same_key():
+    with hook((503, {}), (429, {"Retry-After": "7"})) as server:
+        webhook, pauses = server.webhook()
+        delivery = webhook.send(FAILED)
+    assert (delivery.status, delivery.attempts) == ("delivered", 3)
+    assert pauses == [1.0, 7.0]
+    assert server.keys == ["r:run-finished"] * 3
+    assert server.bodies[0]["schema"] == "toril.event/1"
+
+
+@pytest.mark.parametrize("answer", [(404, {}), (302, {"Location": "http://127.0.0.1:1/elsewhere"})])
+def test_a_refusal_is_final(answer):
+    with hook(answer) as server:
+        delivery = server.webhook()[0].send(FAILED)
+    assert (delivery.status, delivery.attempts, delivery.message) == ("refused", 1, f"status {answer[0]}")
+
+
+def test_an_unreachable_webhook_ends_after_five_tries_without_its_address_in_the_message():
+    with hook() as server:
+        webhook, pauses = server.webhook()
+    delivery = webhook.send(FAILED)
+    assert (delivery.status, delivery.attempts, len(pauses)) == ("unreachable", 5, 4)
+    assert "s3cr3t" not in str(delivery)
+
+
+def test_an_address_comes_from_a_variable_and_must_be_secure():
+    notice = Notice(variable="CHAT", on=("finished",))
+    assert webhook_of(notice, plan_of(), {"CHAT": "https://hook.example/x"}).address() == "https://hook.example/x"
+    for environment in ({}, {"CHAT": "http://hook.example/s3cr3t"}):
+        delivery = webhook_of(notice, plan_of(), environment).send(FAILED)
+        assert (delivery.to, delivery.status) == ("CHAT", "refused")
+        assert "s3cr3t" not in delivery.message
+
+
+def test_a_chat_gets_a_message_without_markup_of_strangers():
+    with hook() as server:
+        server.webhook(format="slack")[0].send(replace(FAILED, suite="<!channel> & shop"))
+    (body,) = server.bodies
+    assert body.keys() == {"text", "blocks"}
+    assert "<!channel>" not in json.dumps(body)
+    assert slack_message(FAILED)["blocks"][0]["text"]["text"].startswith("❌ *shop*")
+
+
+class Bus:
+    """EventBridge's client."""
+
+    def __init__(self, **entry: str) -> None:
+        self.entry = entry
+        self.put: list[dict[str, str]] = []
+
+    def put_events(self, Entries):
+        self.put += Entries
+        return {"FailedEntryCount": len(self.entry), "Entries": [self.entry]}
+
+
+def test_an_owner_on_aws_puts_events_on_the_bus_of_its_region():
+    bus = Bus(EventId="1")
+    asked: list[tuple[str, str]] = []
+
+    def client(service: str, region: str) -> Bus:
+        asked.append((service, region))
+        return bus
+
+    receiver = EventBridge("eu-west-1", client)
+    assert receiver.send(FAILED).status == "delivered"
+    assert asked == [("events", "eu-west-1")]
+    (entry,) = bus.put
+    assert (entry["Source"], entry["DetailType"]) == ("toril", "run-finished")
+    assert json.loads(entry["Detail"])["outcome"] == "failed"
+    assert EventBridge("eu-west-1", lambda *_: Bus(ErrorCode="ThrottlingException")).send(FAILED).status == "refused"
+
+
+def test_a_schedule_that_starts_no_run_is_an_event(tmp_path):
+    store = FolderStore(tmp_path)
+    with pytest.raises(SuiteError), Observing(store, SteppedClock(), {"TORIL_SCHEDULE": "nightly"}, print):
+        raise SuiteError("suite.yml: a typing error", code="unknown-key")
+    event = stored(store)["schedule-failed"]
+    assert (event.schedule, [one.code for one in event.reasons]) == ("nightly", ["unknown-key"])
+
+
+def test_a_command_of_a_person_that_starts_no_run_is_none(tmp_path):
+    store = FolderStore(tmp_path)
+    with pytest.raises(SuiteError), Observing(store, SteppedClock(), {}, print):
+        raise SuiteError("suite.yml: a typing error", code="unknown-key")
+    assert stored(store) == {}
+
+
+def test_events_of_two_nights_differ():
+    first, second = (failed_schedule("nightly", at, "c", "m") for at in (time.time(), time.time() + 86_400))
+    assert first.id != second.id

@@ -1,0 +1,73 @@
+"""Observers of a run: what its owner reports to them, and that none changes the run."""
+
+import pytest
+
+from tests.launchers.scene import Scene, abandoned
+
+
+class Seen:
+    """An observer that keeps what it was called with."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.complete: list[int | None] = []
+        self.attempts: dict[str, str] = {}
+        self.samples = 0
+        self.outcome = ""
+
+    def begun(self, plan, start_at, attempts) -> None:
+        self.calls.append("begun")
+        self.attempts = dict(attempts)
+
+    def advanced(self, timeline, complete_to, progress) -> None:
+        self.calls.append(progress.phase)
+        self.complete.append(complete_to)
+        self.samples = timeline.select().total.samples
+
+    def judged(self, bundle) -> None:
+        self.calls.append("judged")
+        self.outcome = bundle.outcome
+
+    def close(self, within_s):
+        return ()
+
+
+class Broken(Seen):
+    def advanced(self, timeline, complete_to, progress) -> None:
+        super().advanced(timeline, complete_to, progress)
+        raise KeyError("broken")
+
+
+@pytest.fixture
+def scene(tmp_path):
+    return Scene(tmp_path)
+
+
+def test_an_observer_follows_the_run_from_its_start_to_its_verdict(scene):
+    seen = Seen()
+    scene.observers = [seen]
+    scene.run()
+    assert seen.calls[-2:] == ["ended", "judged"]
+    assert seen.calls.index("begun") == seen.calls.index("running") - 1
+    assert seen.calls.count("begun") == seen.calls.count("judged") == 1
+    assert set(seen.attempts) == {"local-1", "local-2"}
+    known = [second for second in seen.complete if second is not None]
+    assert known == sorted(known)
+    assert (known[-1], seen.samples, seen.outcome) == (29, 60, "passed")
+
+
+def test_the_observer_of_a_take_over_gets_the_start_again(scene):
+    one, seen = abandoned(scene, 10), Seen()
+    one.observers = [seen]
+    one.take_over()
+    assert seen.calls.count("begun") == 1
+    assert (seen.samples, seen.outcome) == (60, "passed")
+
+
+def test_a_broken_observer_is_dropped_and_changes_nothing_else(scene):
+    broken, seen = Broken(), Seen()
+    scene.observers = [broken, seen]
+    assert scene.run().bundle.outcome == "passed"
+    assert len(broken.complete) == 1
+    assert seen.outcome == "passed"
+    assert "observer-failed" in {note.code for note in scene.view.notes}
