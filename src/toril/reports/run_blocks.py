@@ -205,6 +205,11 @@ def _load_headline(bundle: Bundle) -> str:
         )
     of_all = f"{text.number(broken)} of {text.plural(len(outcomes), 'criterion')} breached"
     match bundle.outcome:
+        case "passed" if bundle.plan.tried:
+            return "Tried: each request succeeded"
+        case "failed" if bundle.plan.tried:
+            total = bundle.summary.total
+            return f"Tried: {text.number(total.failures)} of {text.plural(total.samples, 'request')} failed"
         case "passed" if bundle.is_smoke:
             return "Smoke run: criteria were left out"
         case "passed" if not outcomes:

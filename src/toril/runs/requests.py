@@ -106,6 +106,7 @@ def _request(
             at=at,
             by=by,
             smoke=options.smoke,
+            tried=options.tried,
             workers=options.workers,
             locations=dict(options.locations),
             overrides=tuple(options.overrides),
@@ -151,6 +152,7 @@ def options_of(request: RunRequest) -> RunOptions:
         run_id=request.run_id,
         tags={**request.tags, VERSION_TAG: str(request.version)},
         smoke=request.smoke,
+        tried=request.tried,
         against=request.against,
         locations=request.locations,
     )

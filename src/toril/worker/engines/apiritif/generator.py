@@ -62,7 +62,7 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
     def _gen_http_request(self, req: Any) -> list[Any]:
         body = super()._gen_http_request(req)
         if not self.thinks:
-            body = [one for one in body if not ast.unparse(one).startswith("sleep(")]
+            body = [one for one in body if not (isinstance(one, ast.Expr) and ast.unparse(one).startswith("sleep("))]
         checks = [one for one in req.config.get("assert", []) if isinstance(one, dict)]
         wanted = any(one.get("subject") == "http-code" for one in checks)
         if self.checks_status and req.url and not wanted:

@@ -85,6 +85,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
                     ramp_up_s=self.context.planned.ramp_up_s,
                     iterations=load.iterations or 0,
                     throughput_rps=share.throughput_rps,
+                    pauses=not self.context.tried,
                 )
             )
             gate.write_text(gate_of(GENERATED))
@@ -213,7 +214,9 @@ def simulations_in(source: str) -> list[str]:
     return [f"{package[1]}.{name}" if package else name for name in CLASS.findall(source)]
 
 
-def generated(builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: int, throughput_rps: float | None) -> str:
+def generated(
+    builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: int, throughput_rps: float | None, pauses: bool
+) -> str:
     """Returns bzt's simulation of the suite's requests, with users that stop between requests when the load is over.
 
     Gatling's own end at `maxDuration` would cut off requests. It has whole seconds and whole rates only.
@@ -224,7 +227,7 @@ def generated(builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: in
     counted = "exec(execution).exec(session => { Toril.done.incrementAndGet(); session })"
     loop = f'asLongAs(session => Toril.goesOn{once_more}, "toril", exitASAP = true){{{counted}}}'
     inject = f"rampUsers(concurrency) during ({ramp_up_ms}.millis)" if ramp_up_ms else "atOnceUsers(concurrency)"
-    pace = ""
+    pace = "" if pauses else ".disablePauses"
     if throughput_rps:
         if not float(throughput_rps).is_integer():
             raise TaurusConfigError(
@@ -233,7 +236,7 @@ def generated(builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: in
             )
         rate = int(throughput_rps)
         climb = f"reachRps({rate}) in ({ramp_up_ms}.millis)" if ramp_up_ms else f"jumpToRps({rate})"
-        pace = f".throttle({climb}, holdFor(24.hours))"
+        pace += f".throttle({climb}, holdFor(24.hours))"
     head, _, _ = source.partition("  if (iterationLimit == null)")
     return (
         f"{head}  testScenario = testScenario.{loop}\n"

@@ -519,6 +519,8 @@ def run() -> None:
         ConnectionPool._create_socket = load.connecting(ConnectionPool._create_socket)
     if load.keeper.everything:
         TaskSet._sleep = lambda *_: None  # no think times
+        load_script = main.load_locustfile
+        main.load_locustfile = lambda path: (load_script(path)[0], [])  # no load shapes: one user is enough
     HttpSession.request = load.tracking(HttpSession.request)
     FastHttpSession.request = load.tracking(FastHttpSession.request)
     for kind in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
