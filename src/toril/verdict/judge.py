@@ -136,6 +136,13 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
         *stopped(completeness),
         *_reasons_of(executions, rules.ended_early),
         *_reasons_of(executions, rules.unanswered),
+        *(
+            one.reason(
+                "dropped-sends", f"{plural(dropped, 'planned request')} {'was' if dropped == 1 else 'were'} not sent"
+            )
+            for one in executions
+            if (dropped := sum(report.dropped or 0 for report in one.reports))
+        ),
     ]
     if not failed:
         open_questions += _reasons_of(executions, rules.without_success)

@@ -222,7 +222,7 @@ def own_traceback(output: str, folder: Path) -> str:
     for line in output[begin:].splitlines() if begin >= 0 else ():
         if frame := FRAME.match(line):
             path = Path(folder, frame[1])
-            shown = path.is_relative_to(folder)
+            shown = path.is_relative_to(folder) and not frame[1].startswith("<")  # frozen modules
             own |= shown
             line = line.replace(frame[1], str(path.relative_to(folder))) if shown else line
         elif not line.startswith(" "):
