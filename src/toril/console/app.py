@@ -37,6 +37,7 @@ PAGES = (
     "schedules",
     "suite_files",
     "suites",
+    "tries",
 )
 API = (
     "files",

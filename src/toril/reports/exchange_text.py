@@ -1,7 +1,7 @@
 """Prints requests with their responses for a terminal, as a try sends them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -25,21 +25,31 @@ class ExchangePrinter:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._printed = 0
+        self._execution = ""
         self._variables: dict[str, str] = {}
 
     def show(self, one: Exchange) -> None:
         self._printed += 1
         changed = {name: value for name, value in one.variables if self._variables.get(name) != value}
         self._variables |= changed
-        self._console.print(Text("\n").join(_lines(self._printed, one, changed)), soft_wrap=True)
+        if one.execution != self._execution:
+            self._console.print(Text(f"{plain(one.execution)}\n", style="bold cyan"))
+            self._execution = one.execution
+        lines = Text("\n").join(_lines(one, changed))
+        self._console.print(Text.assemble((f"{self._printed}  ", "dim"), lines, "\n"), soft_wrap=True)
 
     def conclude(self, bundle: Bundle) -> None:
         """Prints the outcome with its reasons."""
         verdict = bundle.verdict
-        self._console.print()
         self._console.print(Text(f"{mark_of(verdict.outcome)} {verdict.outcome}", style=COLOURS[verdict.outcome]))
         for message in (*(reason.message for reason in verdict.reasons), *verdict.notes):
             self._console.print(Text(f"  {plain(message, LONGEST)}"), soft_wrap=True)
+
+
+def in_text(one: Exchange) -> tuple[str, str]:
+    """Returns the first line of an exchange, and the others, without colour."""
+    head, *others = (line.plain for line in _lines(one, dict(one.variables)))
+    return head, "\n".join(others)
 
 
 def as_json(one: Exchange) -> bytes:
@@ -47,10 +57,8 @@ def as_json(one: Exchange) -> bytes:
     return json.dumps(json.loads(document(one)), separators=(",", ":")).encode() + b"\n"
 
 
-def _lines(number: int, one: Exchange, variables: dict[str, str]) -> Iterator[Text]:
-    if number > 1:
-        yield Text()
-    yield Text.assemble((f"{number}  ", "dim"), (plain(one.label), "bold"), "  ", *_head(one))
+def _lines(one: Exchange, variables: Mapping[str, str]) -> Iterator[Text]:
+    yield Text.assemble((plain(one.label), "bold"), "  ", *_head(one))
     yield from _message("> ", one.request_headers, one.request)
     yield from _message("< ", one.response_headers, one.response)
     if one.error:

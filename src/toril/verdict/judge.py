@@ -137,9 +137,7 @@ def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summar
         *_reasons_of(executions, rules.ended_early),
         *_reasons_of(executions, rules.unanswered),
         *(
-            one.reason(
-                "dropped-sends", f"{plural(dropped, 'planned request')} {'was' if dropped == 1 else 'were'} not sent"
-            )
+            one.reason("dropped-sends", f"the engine did not send {plural(dropped, 'planned request')}; try again")
             for one in executions
             if (dropped := sum(report.dropped or 0 for report in one.reports))
         ),
