@@ -52,11 +52,10 @@ def test_a_try_passes_only_if_each_request_succeeds():
     plan = plan.model_copy(update={"tried": True})
 
     def judged(*samples: Sample, **report: object) -> tuple[str, list[str]]:
-        reports = {"shop": EngineReport.model_validate({"samples": len(samples), **report})}
-        timeline = timeline_of(samples)
-        whole = Completeness(
-            started_at=START, exits={"local-1": left(samples=len(samples), executions=reports)}, planned=("local-1",)
-        )
+        requests, timeline = sum(one.kind == "request" for one in samples), timeline_of(samples)
+        reports = {"shop": EngineReport.model_validate({"samples": requests, **report})}
+        workers, exits = ("local-1",), {"local-1": left(samples=requests, executions=reports)}
+        whole = Completeness(started_at=START, exits=exits, planned=workers, reported=workers)
         verdict = judge_try(plan, timeline, whole, summarise(plan, timeline, whole, START))
         return verdict.outcome, codes(verdict)
 
