@@ -73,6 +73,10 @@ class Started:
 
     requests: list[RunRequest] = field(default_factory=list)
     ended: str | None = None
+    taken_over: list[str] = field(default_factory=list)
+
+    def take_over(self, run_id: str, at: float) -> None:
+        self.taken_over.append(run_id)
 
     def start(self, request: RunRequest) -> None:
         self.requests.append(request)

@@ -7,6 +7,7 @@ import pytest
 from tests.console.served import LIVE, NOW, client, parsed, progress, running, stored
 from tests.reports import examples
 from toril.runs.history import record_of, remember
+from toril.runs.notes import set_baseline
 from toril.runs.stored import judged
 from toril.store import FolderStore
 
@@ -40,16 +41,36 @@ def test_two_to_five_runs_are_drawn_over_each_other(store, count):
     assert letters(answer.content) == list("ABCDE"[:count])
     titles = [one.text_content().strip() for one in parsed(answer.content).xpath("//h2[@id]")]
     assert [title for title in titles if title[1:9] == " against"] == [
-        f"{name} against A base is A, the reference" for name in "BCDE"[: count - 1]
+        f"{name} against A" for name in "BCDE"[: count - 1]
     ]
 
 
 def test_the_pinned_run_is_the_reference_of_all_others(store):
     page = parsed(compared(store, *IDS[:3], reference=IDS[1]).content)
 
-    titles = [one.text_content().split(" base")[0] for one in page.xpath("//h2[starts-with(@id, 'comparison')]")]
+    titles = [one.text_content().strip() for one in page.xpath("//h2[starts-with(@id, 'comparison')]")]
     assert titles == ["A against B", "C against B"]
     assert not page.xpath("//a[contains(@aria-label, 'Make B the reference')]")
+
+
+def test_the_baseline_is_the_reference_or_else_the_oldest_run(store):
+    def references():
+        page = parsed(compared(store, *reversed(IDS[:3])).content)
+        return page.xpath("//tr[.//span[@class='tag'][.='reference']]//small/text()")
+
+    assert references() == [IDS[0]]
+    set_baseline(store, "shop", IDS[1], by="Ada", at=NOW)
+    assert references() == [IDS[1]]
+
+
+def test_intervals_and_rare_figures_are_shown_on_demand(store):
+    def columns(**more):
+        page = parsed(compared(store, *IDS[:2], **more).content)
+        return [one.text_content().strip() for one in page.xpath("//h2[@id='comparison']/following::thead[1]//th")]
+
+    assert "p99" in columns()
+    assert "p99.9" not in columns()
+    assert "p99.9" in columns(detailed=True)
 
 
 def test_the_page_says_why_runs_may_not_be_comparable(store):

@@ -1,9 +1,11 @@
 """A run in a browser: followed live to its report, stopped, adjusted; compared with others. Screenshots are kept."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,6 +18,8 @@ from tests.records.test_stored import copied
 from tests.reports import examples
 from toril.records import Rate, Start, Stop, rate_key, run_key
 from toril.records.progress import packed, progress_key
+from toril.runs.history import record_of, remember
+from toril.runs.stored import judged
 from toril.store import FolderStore
 from toril.store.records import find_record
 
@@ -120,7 +124,7 @@ def test_a_person_adjusts_and_stops_a_run(store, tab):
         page.wait_for_url(f"**/runs/{LIVE}")
 
         page.keyboard.press(".")
-        button = page.get_by_role("button", name="Stop: keeps results, saves")
+        button = page.get_by_role("button", name="Stop and keep the results, saves")
         expect(button).to_be_visible()
         assert_accessible(page)
         button.click()
@@ -141,6 +145,54 @@ def test_stop_and_figures_work_without_script(store, tab):
         page.get_by_role("button", name="Stop").click()
 
     assert find_record(store, Stop, run_key(LIVE, "stop.json")) is not None
+
+
+def test_a_list_counts_the_selected_runs_and_stays_after_an_error(store, tab, tmp_path):
+    run_id = copied("complete", tmp_path)[1]
+    remember(store, record_of(judged(store, run_id, NOW)))
+    with serving(store) as address:
+        page = tab(f"{address}/runs").page
+        delete = page.locator("[data-dialog=delete]")
+        expect(delete).to_be_disabled()
+        page.get_by_label(f"Select {run_id}").check()
+        delete.click()
+        expect(page.locator("dialog[open] h2")).to_have_text("Delete 1 run?")
+        expect(page.locator("dialog[open] li")).to_have_text(run_id)
+        page.keyboard.press("Escape")
+
+        page.get_by_role("textbox", name="Tag").fill("commit")
+        page.keyboard.press("Tab")
+        expect(page.locator("#problem")).to_contain_text("key=value")
+        assert page.locator("#problem").bounding_box()["y"] < page.locator("#rows").bounding_box()["y"]
+        page.get_by_role("textbox", name="Tag").fill("")
+        page.locator("select[name=suite]").select_option("shop")
+        expect(page.locator("#problem")).to_have_count(0)
+        expect(page).to_have_url(f"{address}/runs?suite=shop")
+
+
+def test_a_copied_address_shows_the_same_label_and_window(store, tab, tmp_path):
+    run_id = copied("complete", tmp_path)[1]
+    with serving(store) as address:
+        page = tab(f"{address}/runs/{run_id}").page
+        chooser = page.locator("#label-chosen")
+        chosen = chooser.locator("option").nth(2).inner_text()
+        chooser.select_option(chosen)
+        plot = page.locator("[data-charts=course] .u-over").first
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20, steps=4)
+        page.mouse.up()
+        page.wait_for_url(re.compile(r"window=\d+-\d+"))
+        found = dict(parse_qsl(urlsplit(page.url).query))
+        assert found["label"] == chosen
+
+        copy = tab(page.url).page
+        expect(copy.locator("#label-chosen option:checked")).to_have_text(chosen)
+        copy.keyboard.press("Tab")  # the view is written again
+        copy.wait_for_timeout(200)
+        assert dict(parse_qsl(urlsplit(copy.url).query)) == found
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The pages of one run, in process: states, roles, files, hostile texts."""
 
 import gzip
+import hashlib
 import io
 import json
 import random
@@ -28,7 +29,7 @@ from toril.reports.html import fragment
 from toril.runs.history import record_of, remember
 from toril.runs.notes import baseline_of, notes_of, set_baseline
 from toril.runs.stored import judged
-from toril.runs.suites import save
+from toril.runs.suites import read, save, suite_names
 from toril.store import FolderStore
 from toril.store.records import find_record
 
@@ -301,8 +302,34 @@ def test_a_run_is_requested_again_with_its_options(store, run_id):
     assert (found.suite, found.version, found.tags["ticket"]) == ("shop", 1, "7")
 
 
-def test_a_run_that_nobody_requested_cannot_be_requested_again(store, run_id):
-    assert client(store).get(f"/runs/{run_id}/rerun").status_code == 404
+def test_a_run_of_a_command_runs_again_with_its_own_files(store):
+    files = {"suite.yml": hashlib.sha256(SUITE).hexdigest()}
+    run_id = stored(store, examples.passed(), files=files, tags={"ticket": "7"})
+    store.put(run_key(run_id, "suite", "suite.yml"), SUITE)
+    started = Started()
+    browser = client(store, "operator", starter=started)
+
+    assert f"/runs/{run_id}/rerun" in browser.get(f"/runs/{run_id}").text
+    assert browser.get(f"/runs/{run_id}/rerun").status_code == 200
+    assert suite_names(store) == []
+    for _ in range(2):
+        browser.post(f"/runs/{run_id}/rerun")
+
+    assert [(one.suite, one.version, one.tags["ticket"]) for one in started.requests] == [("shop", 1, "7")] * 2
+    assert read(store, "shop")[1] == {"suite.yml": SUITE}
+
+
+def test_an_operator_continues_a_run_without_owner(store):
+    running(store, progress(90, at=NOW - 100), plan=live_plan(on="fargate"), renewed_at=NOW - 100)
+    store.put(run_key(LIVE, "launch.json"), Launch(at=NOW - 100, deadline=NOW + 5000, attempts={}).to_json())
+    started = Started()
+
+    page = parsed(client(store, "viewer").get(f"/runs/{LIVE}").content)
+    assert not page.xpath("//form[contains(@action, 'take-over')]")
+    assert client(store, "operator", starter=started).post(f"/runs/{LIVE}/take-over").status_code == 303
+    assert started.taken_over == [LIVE]
+    running(store, progress(90))
+    assert client(store, "operator", starter=started).post(f"/runs/{LIVE}/take-over").status_code == 422
 
 
 def test_an_administrator_deletes_a_run_but_none_that_is_running(store, run_id):
@@ -320,7 +347,7 @@ def test_an_administrator_deletes_a_run_but_none_that_is_running(store, run_id):
 
 @pytest.mark.parametrize(
     ("role", "path", "status"),
-    [("viewer", name, 403) for name in ("stop", "rate", "notes", "baseline", "rerun", "delete")]
+    [("viewer", name, 403) for name in ("stop", "take-over", "rate", "notes", "baseline", "rerun", "delete")]
     + [("operator", "delete", 403)],
 )
 def test_a_change_needs_a_role(store, run_id, role, path, status):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.console.served import client, parsed, stored
+from tests.console.served import ADDRESS, client, parsed, stored
 from tests.reports import examples
 from toril.records.history import IndexRow
 from toril.store import FolderStore
@@ -56,4 +56,18 @@ def test_a_run_of_the_list_becomes_the_baseline_and_others_show_their_difference
     assert "<small>+5 %</small>" in shown["percent"]
     assert "<small>+10.0 ms</small>" in shown["values"]
     assert "<small>+" not in shown["none"]
+    run(store, 3, p95_us=900_000, kind="smoke")
+    assert browser.get("/runs").text.count("<small>+") == 1  # a smoke run is not compared
     assert client(store, "viewer").post("/runs/baseline", data={"run": [base]}).status_code == 403
+
+
+def test_a_change_of_selected_runs_returns_to_the_searched_list(store):
+    run_id = stored(store, examples.passed())
+    browser = client(store)
+    browser.headers["referer"] = f"{ADDRESS}/runs?suite=shop"
+
+    for path in ("/runs", "/runs/baseline"):
+        empty = browser.post(path)
+        assert (empty.status_code, "no-run-named" in empty.text) == (422, True)
+        assert parsed(empty.content).xpath("//a[.='Back']/@href") == ["/runs?suite=shop"]
+    assert browser.post("/runs", data={"run": run_id}).headers["location"] == "/runs?suite=shop"

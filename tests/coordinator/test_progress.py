@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.clocks import SteppedClock
 from tests.measured import execution, plan_of
 from toril.coordinator.fold import Fold
-from toril.coordinator.progress import ProgressBuilder
+from toril.coordinator.progress import CriteriaProgress, ProgressBuilder
 from toril.coordinator.protocol import begin, resumed
 from toril.errors import Note
 from toril.records import Launch, Plan, Start
@@ -108,3 +109,17 @@ def test_notes_and_the_start_of_a_phase_are_kept(run):
         ("running", 30.0),
     ]
     assert [note.code for note in first.notes] == ["capacity"]
+
+
+def test_a_criterion_without_samples_says_what_it_is_and_waits_for(tmp_path):
+    plan = plan_of("p95>1s", executions=(execution(ramp_up_s=20.0, hold_for_s=60.0),), ramp_up_exclude=True)
+    run = Run(tmp_path, plan)
+    criteria = CriteriaProgress(run.fold.judged_plan)
+    assert [one.message for one in criteria.evaluate(run.fold.timeline, SteppedClock(0.0))] == [
+        "p95>1s: waiting for the first samples"
+    ]
+    run.recorder.add_one("shop", completed_s=4.5, label="a", response_us=1000, steady=False)
+    run.progress(6.0)
+    assert [one.message for one in criteria.evaluate(run.fold.timeline, SteppedClock(60.0))] == [
+        "p95>1s: waiting for the end of the ramp-up"
+    ]

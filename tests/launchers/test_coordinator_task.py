@@ -59,6 +59,16 @@ def test_a_request_starts_one_coordinator_with_its_id_alone(ecs):
     assert first["startedBy"] != REQUEST.run_id  # or a stop of the run's tasks would stop it
 
 
+def test_a_run_without_owner_gets_one_coordinator_that_takes_it_over(ecs):
+    for second in (0, 10):
+        starter(ecs).take_over(REQUEST.run_id, 1_200.0 + second)
+    assert len(ecs.tasks) == 1
+    (command,) = {tuple(one["overrides"]["containerOverrides"][0]["command"]) for one in ecs.asked("run_task")}
+    assert command == ("watch", REQUEST.run_id, "--take-over", "--store", "s3://results", "--quiet")
+    starter(ecs).take_over(REQUEST.run_id, 1_800.0)
+    assert len(ecs.tasks) == 2
+
+
 def test_a_repeated_start_after_an_update_of_the_stack_starts_nothing_more(ecs):
     starter(ecs).start(REQUEST)
     starter(ecs, platform_version="1.5.0").start(REQUEST)

@@ -83,7 +83,7 @@ def compare(
     now = SystemClock().now()
     runs = [stored.judged(*find_run(run, store), now, measurements=True) for run in (base, head)]
     if format == "terminal" and out is None:
-        terminal.show(Output(), compare_blocks.report_of(comparison.compare(*runs)))
+        terminal.show(Output(), compare_blocks.report_of(comparison.compare(runs[0], runs[1])))
     else:
         emit(compared(format, *runs), out)
 

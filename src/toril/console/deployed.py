@@ -85,6 +85,12 @@ class DeployedStarter:
 
         return FargateStarter(*_home(self.store)).why_ended(request)
 
+    def take_over(self, run_id: str, at: float) -> None:
+        """See `Starter.take_over`."""
+        from toril.launchers.fargate.coordinator_task import FargateStarter
+
+        FargateStarter(*_home(self.store)).take_over(run_id, at)
+
 
 def _home(store: Store) -> "tuple[Deployment, Clients]":
     from toril.launchers.fargate import clients

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from toril.clock import Clock, SystemClock
-from toril.errors import InfrastructureError
+from toril.errors import InfrastructureError, OptionError
 from toril.records import run_key
 from toril.records.console import RunRequest
 from toril.runs.requests import failure_of, keep_failure
@@ -61,6 +61,10 @@ class LocalStarter:
 
     def why_ended(self, request: RunRequest) -> None:
         """See `Starter.why_ended`. Here, a thread waits for each process and keeps the reason."""
+
+    def take_over(self, run_id: str, at: float) -> None:
+        """See `Starter.take_over`. The workers of a local run end with its owner."""
+        raise OptionError(f"use `toril watch {run_id} --take-over`", code="local-run")
 
     def _wait(self, run_id: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         """Waits for the command's end, and keeps the end of its log if it ended before the run began."""

@@ -35,7 +35,7 @@ BUNDLES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "htmx.js": ((*VENDORED, "htmx.min.js"),),
     "icon.svg": ((*OWN, "icon.svg"),),
     "uplot.js": ((*CHARTS, "uPlot.iife.min.js"),),
-    "report.js": tuple((*REPORT, name) for name in SCRIPTS),
+    "report.js": (*((*REPORT, name) for name in SCRIPTS), (*OWN, "view.js")),
     "live.js": (*((*REPORT, name) for name in LIVE_SCRIPTS), (*OWN, "live.js")),
 }
 ENCLOSED = frozenset({"report.js", "live.js"})  # in a function: their parts share names

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -24,7 +24,6 @@ from toril.console.guard import problem_document
 from toril.console.identity import Identity, Person, RefusedError, disguised
 from toril.errors import InfrastructureError, NoSuchRunError, UserError
 from toril.masking import mask
-from toril.reports import FORMATS
 from toril.reports.blocks import mark_of, reason_words
 from toril.store import Store
 
@@ -32,6 +31,16 @@ MISSING_CODES = frozenset(f"no-such-{what}" for what in ("run", "suite", "key", 
 CONFLICT_CODES = frozenset({"version-conflict", "run-exists", "idempotency-mismatch"})
 TEXTS = (".csv", ".json", ".log", ".md", ".txt", ".yml", ".yaml")  # names of files that are text
 CODE = re.compile(r"`([^`\n]+)`")
+DOWNLOADS = {  # formats of a report → words
+    "html": "HTML page",
+    "json": "JSON",
+    "junit": "JUnit XML",
+    "github": "Markdown for GitHub",
+    "hdr": "HdrHistogram log",
+    "hgrm": "Percentile table (.hgrm)",
+    "csv": "CSV of all intervals",
+    "parquet": "Parquet of all intervals",
+}
 PROBLEM = "application/problem+json"
 MOST_THROUGH = 3 << 20  # bytes; an answer of a Lambda function has at most 6 MB, in base64 or as a text of JSON
 
@@ -179,6 +188,16 @@ def with_code(text: str) -> Markup:
     return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - it is escaped
 
 
+def back_of(request: Request) -> str:
+    """Returns the address of the console's page that led here; empty if there is none, or if it is this page."""
+    came = urlsplit(request.headers.get("referer", ""))
+    own = urlsplit(request.app.state.setup.address)
+    address = came.path + (f"?{came.query}" if came.query else "")
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    is_here = request.method == "GET" and address == here
+    return "" if is_here or (came.scheme, came.netloc) != (own.scheme, own.netloc) else address
+
+
 def sparkline(values: list[float | None], width: int = 96, height: int = 24) -> str:
     """Returns the path of a line through the values, for an SVG of that size; gaps where a value is None."""
     known = [value for value in values if value is not None]
@@ -210,13 +229,14 @@ def templates() -> Environment:
     environment.globals.update(
         static=static.address_of,
         version=__version__,
-        downloads=[name for name in FORMATS if name not in ("terminal", "annotations", "outputs")],
+        downloads=DOWNLOADS,
         text=text,
         mark=mark_of,
         reason_words=reason_words,
         plural=text.plural,
         sparkline=sparkline,
         with_query=with_query,
+        back_of=back_of,
         iso=lambda at: f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}",
         utc=lambda at: f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC",
     )

@@ -31,6 +31,7 @@ from toril.summary import adjusted_plan, describe_rates, planned_by_second, plan
 from toril.timeline import Slice, Timeline
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
+from toril.verdict.result import CriterionResult
 
 MOST_CRITERIA = 5  # shown during the load
 REST = 4  # the pause after an evaluation of the whole run, as a multiple of its duration
@@ -64,10 +65,26 @@ class CriteriaProgress:
             evidence = Evidence(self._plan, timeline)
             results = [evaluate(criterion, evidence) for criterion in self._judged]
             results.sort(key=lambda result: ORDER.index(result.outcome))
-            self._found = tuple(CriterionNow(outcome=result.outcome, message=result.message) for result in results)
+            self._found = tuple(
+                CriterionNow(outcome=result.outcome, message=self._message(result, timeline.last_second))
+                for result in results
+            )
             ended = clock.now()
             self._again_at = ended + max(1.0, REST * (ended - began))
         return self._found
+
+    def _message(self, result: CriterionResult, last: int | None) -> str:
+        """Returns what is known now; without samples, the criterion and what it waits for."""
+        if result.code != "no-samples":
+            return result.message
+        steady_from_s = min((one.steady_from_s for one in self._plan.executions), default=0.0)
+        if last is None:
+            why = "waiting for the first samples"
+        elif self._plan.ramp_up_exclude and last <= steady_from_s:
+            why = "waiting for the end of the ramp-up"
+        else:
+            why = result.message
+        return f"{result.criterion.text}: {why}"
 
 
 class ProgressBuilder:
@@ -141,7 +158,7 @@ class ProgressBuilder:
             figures=_figures(timeline.select(), last),
             locations=tuple(self._location(state, location, last) for location in plan.locations),
             workers=WorkersNow(planned=len(plan.shares), ready=len(state.ready), ended=len(state.ended), lost=lost),
-            criteria=criteria if last is not None else (),
+            criteria=criteria,
             notes=tuple(ProgressNote(code=note.code, message=note.message) for note in noted),
             rates=tuple(_rates(self._planned(rates, start), elapsed_s)),
             **self._details,

@@ -7,10 +7,12 @@ from typing import Literal
 from toril import text
 from toril.reports.blocks import MISSING, Block, Cell, Column, Headline, Note, Report, Row, Rule, Table, Tone
 from toril.reports.comparison import CONCLUSION, Comparison, Figure, Part
+from toril.reports.differences import NAMES, Names
 
 Side = Literal["base", "head"]
 SIDES: tuple[Side, ...] = ("base", "head")
 USUAL = ("rps", "p50", "p95", "p99")  # shown of every label; other figures only if they differ
+BRIEF = ("rps", "failures", "p50", "p95", "p99")  # shown on the page that compares several runs
 MOST_PARTS = 120
 MARK = "† more than 1 % of these requests failed in one of the runs; the figures include their times"
 CONCLUSION_NOTE = Note("conclusion", CONCLUSION, "detail")
@@ -43,14 +45,15 @@ def page_blocks(comparison: Comparison) -> Sequence[Block]:
     return [block for block in found if block is not None]
 
 
-def several_blocks(comparisons: Mapping[str, Comparison], reference: str) -> Sequence[Block]:
-    """Returns the blocks of runs that are compared with one reference, by the runs' short names."""
+def several_blocks(comparisons: Mapping[str, Comparison], reference: str, *, detailed: bool) -> Sequence[Block]:
+    """Returns the blocks of runs that are compared with one reference, by the runs' short names.
+
+    `detailed`: with all figures and their intervals.
+    """
     blocks: list[Block] = []
     for name, comparison in comparisons.items():
-        pair = f"{name} against {reference}"
-        blocks.append(
-            replace(_page_table(comparison), title=pair, about=f"base is {reference}, the reference", message="")
-        )
+        pair, page = f"{name} against {reference}", _page_table(comparison, detailed=detailed)
+        blocks.append(replace(page, title=pair, about="", message=""))
         for table, what in ((_criteria(comparison), "Criteria"), (_load(comparison), "Load")):
             if table is not None:
                 blocks.append(replace(table, title=f"{what}: {pair}", folded=len(comparisons) > 1))
@@ -139,7 +142,7 @@ def _criteria(comparison: Comparison) -> Table | None:
         Row((Cell(pair.text), _rule(pair.base), _rule(pair.head)), is_total=pair.changed, weight=place)
         for place, pair in enumerate(pairs)
     )
-    columns = (Column("fails when", "name", code=True), Column("base"), Column("head"))
+    columns = (Column("fails when", "name", code=True), *map(Column, comparison.names))
     if not rows:
         return None
     return Table(
@@ -162,7 +165,7 @@ def _load(comparison: Comparison) -> Table | None:
         id="compared-load",
         title="Load of both runs",
         noun="figure",
-        columns=(Column("load", "name"), *FIGURE_COLUMNS[:3]),
+        columns=(Column("load", "name"), *map(Column, comparison.names), Column("difference")),
         rows=tuple(Row((*map(Cell, others), Cell(change, tone="dim"))) for *others, change in cells),
         sortable=False,
     )
@@ -204,9 +207,12 @@ def _worth_a_line(figure: Figure) -> bool:
     return figure.key in USUAL or figure.finding == "differs" or failed
 
 
-def _only_in(part: Part) -> tuple[str, ...]:
-    samples = part.base_samples if part.only_in == "base" else part.head_samples
-    return (f"only in {part.only_in}, {text.plural(samples, 'request')}",) if part.only_in else ()
+def _only_in(part: Part, names: Names = NAMES) -> tuple[str, ...]:
+    if part.only_in is None:
+        return ()
+    is_base = part.only_in == "base"
+    samples = part.base_samples if is_base else part.head_samples
+    return (f"only in {names[not is_base]}, {text.plural(samples, 'request')}",)
 
 
 def _tags(part: Part) -> tuple[str, ...]:
@@ -227,42 +233,48 @@ def _figure_cells(part: Part, figure: Figure) -> Iterable[Cell]:
     yield Cell(finding, tone=tone)
 
 
-def _page_table(comparison: Comparison) -> Table:
-    """Returns a row for each part; each cell has head's value and below it base's value and the change."""
+def _page_table(comparison: Comparison, *, detailed: bool = True) -> Table:
+    """Returns a row for each part; each cell has head's value and below it base's value and the change.
+
+    `detailed`: with all figures and their intervals, else only BRIEF.
+    """
     others = [parts for parts in (comparison.locations, comparison.executions) if len(parts) > 1]
     parts = [comparison.overall, *(part for _, part in _ranked(comparison.labels))]
     parts += [part for found in others for part in found]
-    titles = [figure.title for figure in comparison.overall.figures]
+    titles = [figure.title for figure in comparison.overall.figures if detailed or figure.key in BRIEF]
     return Table(
         id="comparison",
         title="Comparison",
         noun="label",
         columns=(Column("label", "name"), Column("requests"), *(Column(one) for one in titles)),
-        rows=tuple(_page_row(part) for part in parts),
+        rows=tuple(_page_row(part, comparison.names, detailed) for part in parts),
         about=f"with {comparison.base.run_id}",
         message=comparison.headline,
         left_out=max(0, len(comparison.labels) - MOST_PARTS),
     )
 
 
-def _page_row(part: Part) -> Row:
+def _page_row(part: Part, names: Names, detailed: bool) -> Row:
     requests = Cell(
-        text.number(part.head_samples), small=(f"base {text.number(part.base_samples)}",), value=part.head_samples
+        text.number(part.head_samples),
+        small=(f"{names[0]} {text.number(part.base_samples)}",),
+        value=part.head_samples,
     )
-    name = Cell(part.name, small=_only_in(part))
-    cells = (name, requests, *(_page_cell(part, figure) for figure in part.figures))
+    name = Cell(part.name, small=_only_in(part, names))
+    shown = [figure for figure in part.figures if detailed or figure.key in BRIEF]
+    cells = (name, requests, *(_page_cell(part, figure, names, detailed) for figure in shown))
     return Row(cells, tags=_tags(part), is_total=part.kind == "all")
 
 
-def _page_cell(part: Part, figure: Figure) -> Cell:
+def _page_cell(part: Part, figure: Figure, names: Names, detailed: bool) -> Cell:
     differs, percentile = figure.finding == "differs", figure.key.startswith("p")
     change = shown_relative(figure) or shown_delta(figure)
     if differs and figure.delta:
         change = f"{'▲' if figure.delta > 0 else '▼'} {change}, differs"
     small = [
-        _interval(figure, "head") if percentile else "",
-        f"base {shown(figure, 'base')}",
-        _interval(figure, "base") if percentile else "",
+        _interval(figure, "head") if percentile and detailed else "",
+        f"{names[0]} {shown(figure, 'base')}",
+        _interval(figure, "base") if percentile and detailed else "",
         change if figure.delta is not None else "",
     ]
     return Cell(

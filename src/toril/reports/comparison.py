@@ -14,7 +14,7 @@ from toril import text
 from toril.records.summary import LabelFigures, Summary
 from toril.reports.blocks import Rule
 from toril.reports.bundle import Bundle
-from toril.reports.differences import differences
+from toril.reports.differences import NAMES, Names, differences
 from toril.reports.labels import slice_of
 from toril.reports.run_blocks import headline, rules_of
 from toril.reports.run_tables import is_notable, window_of
@@ -147,6 +147,7 @@ class Comparison:
     labels: tuple[Part, ...]  # by name; transactions too
     locations: tuple[Part, ...]
     executions: tuple[Part, ...]
+    names: Names = NAMES  # what texts call base and head
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -166,13 +167,14 @@ class Comparison:
         return f"{text.number(apart)} of {text.plural(judged, 'figure')} {verb} by more than the noise within the runs"
 
 
-def compare(base: Bundle, head: Bundle) -> Comparison:
-    """Returns the comparison. Rates have intervals only if the bundles have timelines."""
+def compare(base: Bundle, head: Bundle, names: Names = NAMES) -> Comparison:
+    """Returns the comparison. Rates have intervals only if the bundles have timelines. `names`: of base and head."""
     both = (base.without_gaps(), head.without_gaps())
     return Comparison(
         base=_side(base),
         head=_side(head),
-        differences=tuple(differences(base, head)),
+        differences=tuple(differences(base, head, names)),
+        names=names,
         load=tuple(_load(base.summary, head.summary)),
         criteria=tuple(_criteria(base, head)),
         overall=_parts("all", both)[0],

@@ -14,7 +14,7 @@ from typing import Protocol
 from pydantic import ValidationError
 
 from toril.clock import Clock
-from toril.errors import OptionError, RunOverError, StoreError, SuiteError
+from toril.errors import NoSuchRunError, OptionError, RunOverError, StoreError, SuiteError
 from toril.launchers.prepare import read_deployments
 from toril.masking import mask
 from toril.plan.options import RunOptions, new_run_id
@@ -22,6 +22,7 @@ from toril.records import Plan, run_key
 from toril.records.console import REQUEST_FAILED, REQUESTS, RequestFailure, RunRequest
 from toril.records.document import why
 from toril.runs import suites
+from toril.runs.history import kind_of
 from toril.runs.publish import LocalSuite, local_version
 from toril.store import FolderStore, Store
 from toril.store.records import find_record
@@ -40,6 +41,10 @@ class Starter(Protocol):
 
     def why_ended(self, request: RunRequest) -> str | None:
         """Returns why the process or task of a request has ended; None while the run may still begin."""
+        ...
+
+    def take_over(self, run_id: str, at: float) -> None:
+        """Starts an owner for a run on Fargate whose owner has ended; InfrastructureError if it cannot start."""
         ...
 
 
@@ -155,6 +160,57 @@ def options_of(request: RunRequest) -> RunOptions:
         tried=request.tried,
         against=request.against,
         locations=request.locations,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """What would run a run again."""
+
+    suite: str
+    version: int | None  # None: no version has these files, so they would be a new one
+    files: Mapping[str, bytes]
+    options: RunOptions
+    plan: Plan
+    differs: bool  # from the run in its load: the run's record does not have its command's overrides
+
+
+def repeat_of(store: Store, run_id: str, now: float) -> Repeat:
+    """Returns what would run a run again: by its request, else by its record. UserError if that cannot run."""
+    request, found = request_of(store, run_id), find_record(store, Plan, run_key(run_id, "plan.json"))
+    version: int | None
+    if request is not None:
+        suite, version, options = request.suite, request.version, options_of(request)
+        files = suites.read(store, suite, version)[1]
+    elif found is None:
+        raise NoSuchRunError(f"no run {run_id} in this store; it was deleted, or has expired", code="no-such-run")
+    elif found.duet is not None:
+        text = f"{run_id} is a duet; to repeat it, use `toril duet {found.suite} --base URL --head URL`"
+        raise OptionError(text, code="not-repeatable")
+    else:
+        suite, options = found.suite, _options_of_plan(found)
+        known = suites.versions(store, suite)
+        version = next((one.number for one in known if one.files == found.files), None)
+        keys = {path: run_key(run_id, "suite", path) for path in found.files}
+        stored = store.find_many(keys.values())
+        files = {path: stored[key] for path, key in keys.items() if key in stored}
+    checked = suites.validate(files, options, name=suite, now=now)
+    if checked.plan is None:
+        assert checked.problem is not None  # noqa: S101 - a check has a plan or a problem
+        raise SuiteError(checked.problem.message, code=checked.problem.code)
+    differs = found is not None and checked.plan.executions != found.executions
+    return Repeat(suite=suite, version=version, files=files, options=options, plan=checked.plan, differs=differs)
+
+
+def _options_of_plan(plan: Plan) -> RunOptions:
+    weights = Counter(share.location for share in plan.shares) if plan.on == "fargate" else {}
+    return RunOptions(
+        on=plan.on,
+        environment=plan.environment,
+        workers=len(plan.shares),
+        tags={key: value for key, value in plan.tags.items() if key != VERSION_TAG},
+        smoke=kind_of(plan) == "smoke",
+        locations={name: str(count) for name, count in weights.items()},
     )
 
 

@@ -115,19 +115,55 @@
   // <select data-submit> and <input data-submit> send their form on change.
   document.addEventListener("change", (event) => {
     if (event.target.closest("[data-submit]")) event.target.form.requestSubmit();
+    chosen();
   });
+  // Buttons for the selected rows of a list: how many they would change, and which.
+  function chosen() {
+    const form = document.getElementById("chosen");
+    if (!form) return;
+    const ids = [...form.querySelectorAll("td input[name=run]:checked")].map((one) => one.value);
+    for (const button of form.querySelectorAll("[data-chosen]")) button.disabled = ids.length < Number(button.dataset.chosen) || ids.length > Number(button.dataset.most ?? Infinity);
+    for (const one of form.querySelectorAll("[data-count]")) one.textContent = ids.length === 1 ? "1 run" : `${ids.length || "the selected"} runs`;
+    for (const one of form.querySelectorAll("[data-names]")) {
+      one.replaceChildren(...ids.map((id) => Object.assign(document.createElement("li"), { textContent: id })));
+    }
+  }
+  // An error of a part of the page is shown above the list, or in the open dialog; what was typed stays.
+  function complain(text) {
+    document.getElementById("problem")?.remove();
+    if (!text) return;
+    const banner = Object.assign(document.createElement("div"), { id: "problem", className: "banner failed" });
+    banner.setAttribute("role", "alert");
+    banner.append(Object.assign(document.createElement("p"), { textContent: text }));
+    const dialog = document.querySelector("dialog[open]"), rows = document.getElementById("rows");
+    if (dialog) dialog.prepend(banner); else if (rows) rows.before(banner); else document.getElementById("main").prepend(banner);
+  }
   document.addEventListener("htmx:responseError", (event) => {
     const text = event.detail.xhr.responseText;
     const found = new DOMParser().parseFromString(text, "text/html").querySelector(".empty p");
-    document.getElementById("live").textContent = found ? found.textContent : "The console answered with an error.";
+    complain(found ? found.textContent : "The console answered with an error.");
+  });
+  document.addEventListener("htmx:sendError", () => complain("The console does not answer. Is it still running?"));
+  document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) complain(""); });
+  // Empty fields of a search stay out of the address.
+  const is_search = (form) => form?.matches?.("form.toolbar:not([method=post])");
+  document.addEventListener("htmx:configRequest", (event) => {
+    const form = event.detail.elt.closest("form");
+    if (!is_search(form) || event.detail.verb !== "get") return;
+    for (const [name, value] of Object.entries(event.detail.parameters)) if (value === "") delete event.detail.parameters[name];
+  });
+  document.addEventListener("formdata", (event) => {
+    if (!is_search(event.target)) return;
+    for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
   });
 
   document.addEventListener("keydown", keys);
-  document.addEventListener("htmx:load", (event) => times(event.detail.elt));
+  document.addEventListener("htmx:load", (event) => { times(event.detail.elt); chosen(); });
   document.addEventListener("DOMContentLoaded", () => {
     theme();
     times(document);
     charts();
+    chosen();
     for (const one of document.querySelectorAll("nav [aria-current]")) { // in view on narrow screens
       const nav = one.parentElement;
       nav.scrollLeft = Math.max(0, one.offsetLeft + one.offsetWidth - nav.offsetLeft - nav.clientWidth);

@@ -38,6 +38,7 @@ const MARKS = { passed: "✔", failed: "✘", triggered: "!" };
 // ── tables and lists: a row for each name stays where it is; new ones follow
 
 function rows(table, items) {
+  table.closest("section").hidden = !items.length;
   const body = table.tBodies[0], known = new Map([...body.rows].map((row) => [row.dataset.name, row]));
   for (const item of items) {
     const name = item[table.dataset.key];

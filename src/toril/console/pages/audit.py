@@ -13,6 +13,9 @@ from toril.records.console import AuditLine
 
 ROWS = 100  # a page
 
+LOOPBACK = ("127.0.0.1", "::1")
+WORDS = {"run.adjust": "adjust rate", "run.note": "add note", "suite.files": "change files"}
+
 router = APIRouter()
 
 
@@ -37,6 +40,8 @@ def audit_page(
         day=shown,
         earlier=max((one for one in days if one < shown), default=""),
         later=min((one for one in days if one > shown), default=""),
+        in_words=in_words,
+        loopback=LOOPBACK,
         lines=lines,
         people=sorted({(one.who, one.name) for one in lines}),
         older=newest[-1].rsplit("/", 1)[1] if len(keys) > len(newest) else "",
@@ -50,3 +55,13 @@ def end_sessions(
     request.app.state.setup.identity.end_sessions(subject)
     audit(request, "person.end-sessions", subject)
     return see("/audit", request)
+
+
+def in_words(what: str) -> str:
+    """Returns a change in words.
+
+    >>> in_words("run.take-over")
+    'take over run'
+    """
+    area, _, verb = what.rpartition(".")
+    return WORDS.get(what, f"{verb} {area}".strip().replace("-", " "))

@@ -17,6 +17,7 @@ from toril.reports.blocks import Headline, Report
 from toril.reports.html import fragment
 from toril.runs.find import checked_id
 from toril.runs.index import Query, search
+from toril.runs.notes import baseline_of
 
 router = APIRouter()
 MOST_RUNS = 5
@@ -42,7 +43,9 @@ class Compared:
 
 
 @router.get("/compare")
-def compare_runs(request: Request, person: Viewer, reference: str = "", q: str = "", add: bool = False) -> Response:
+def compare_runs(
+    request: Request, person: Viewer, reference: str = "", q: str = "", add: bool = False, detailed: bool = False
+) -> Response:
     """The comparison, or the form to choose runs."""
     from toril.runs.stored import judged
 
@@ -63,7 +66,11 @@ def compare_runs(request: Request, person: Viewer, reference: str = "", q: str =
             request, "compare_form.html.jinja", title="Compare", chosen=list(bundles), offered=offered,
             problems=problems, reference=reference, q=q, most=MOST_RUNS,
         )  # fmt: skip
-    pinned = reference if reference in bundles else next(iter(bundles))
+    bundles = dict(sorted(bundles.items()))  # by time; A is the oldest
+    known = {baseline_of(setup.store, suite) for suite in {one.plan.suite for one in bundles.values()}}
+    baselines = {one.run_id for one in known if one is not None}
+    usual = next((run_id for run_id in bundles if run_id in baselines), next(iter(bundles)))
+    pinned = reference if reference in bundles else usual
     runs = [
         Compared(name, bundles[run_id], run_id == pinned, _address(bundles, run_id), _address(bundles, pinned, run_id))
         for name, run_id in zip(ascii_uppercase, bundles, strict=False)
@@ -73,13 +80,17 @@ def compare_runs(request: Request, person: Viewer, reference: str = "", q: str =
     from toril.reports.comparison import compare
 
     base = next(one for one in runs if one.is_reference)
-    pairs = {one.name: compare(base.bundle, one.bundle) for one in runs if one is not base}
+    pairs = {one.name: compare(base.bundle, one.bundle, (base.name, one.name)) for one in runs if one is not base}
     charts = several({one.name: one.bundle for one in runs}, base.name)
-    report = Report(headline=Headline(suite="", text="", brief=""), blocks=(charts, *several_blocks(pairs, base.name)))
+    report = Report(
+        headline=Headline(suite="", text="", brief=""),
+        blocks=(charts, *several_blocks(pairs, base.name, detailed=detailed)),
+    )
     content = fragment(report, hero=False)
     return page(
         request, "compare.html.jinja", title="Compare", runs=runs, reference=base, pairs=pairs, problems=problems,
-        content=content.html, data=content.data, add=f"{_address(bundles, pinned)}&add=true", most=MOST_RUNS,
+        detailed=detailed, content=content.html, data=content.data, most=MOST_RUNS,
+        add=f"{_address(bundles, pinned)}&add=true",
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from toril.console.audit import audit
 from toril.console.identity import Operator, Viewer
 from toril.console.runs import Head, Seen, head_of, present, seen
 from toril.console.web import download, page, see
-from toril.errors import InfrastructureError, NoSuchRunError, StoreError, UserError
+from toril.errors import InfrastructureError, NoSuchRunError, OptionError, StoreError, UserError
 from toril.launchers.prepare import read_deployments
 from toril.records import Plan, run_key
 from toril.records.progress import Progress
@@ -33,6 +33,7 @@ from toril.store import Store
 from toril.store.records import find_record
 
 router = APIRouter()
+WINDOW_S = 5  # of rates and percentiles of a running run, as its owner computes them
 MOST_INLINE = 64_000  # bytes of the charts' data; a second request loads more
 PHASES = {"preparing": "Start", "running": "Load", "draining": "Last results", "waiting": "CloudWatch's metrics"}
 SHOWN: dict[str, Callable[[Any], str]] = {  # the kinds of figures that live.js writes, too
@@ -114,6 +115,17 @@ def stop(request: Request, person: Operator, run_id: str) -> Response:
     return see(f"/runs/{run_id}", request)
 
 
+@router.post("/runs/{run_id}/take-over")
+def take_over(request: Request, person: Operator, run_id: str) -> Response:
+    """Starts a coordinator that becomes the owner of a run without owner."""
+    setup = request.app.state.setup
+    if seen(setup.store, run_id, setup.clock.now()).state != "without owner":
+        raise OptionError(f"{run_id} has an owner, or is over.", code="run-has-owner")
+    setup.starter.take_over(run_id, setup.clock.now())
+    audit(request, "run.take-over", run_id)
+    return see(f"/runs/{run_id}?asked=take-over", request)
+
+
 @router.post("/runs/{run_id}/rate")
 def change_rate(
     request: Request,
@@ -151,6 +163,7 @@ def _live(request: Request, run_id: str, found: Seen, plan: Plan, status: int = 
         "phases": PHASES,
         "age_s": found.age_s,
         "is_old": found.age_s > STALE_S,
+        "window_s": WINDOW_S,
         "typed": {},
         "wrong": {},
         **form,

@@ -13,9 +13,11 @@ from toril.console.planned import in_words
 from toril.console.runs import Head, head_of
 from toril.console.web import page, see
 from toril.errors import InfrastructureError, StoreError, UserError
+from toril.masking import mask, masked_settings
+from toril.runs import suites
 from toril.runs.find import checked_id
 from toril.runs.notes import add_note, clear_baseline, notes_of, set_baseline
-from toril.runs.requests import estimate, options_of, planned, requested
+from toril.runs.requests import estimate, repeat_of
 
 router = APIRouter()
 
@@ -57,18 +59,19 @@ def change_baseline(request: Request, person: Operator, run_id: str) -> Response
 def ask_rerun(request: Request, person: Operator, run_id: str) -> Response:
     """Asks before another run of the same version with the same options, with its price."""
     setup = request.app.state.setup
-    wanted, found, problem = requested(setup.store, checked_id(run_id)), None, ""
+    wanted, found, problem = repeat_of(setup.store, checked_id(run_id), setup.clock.now()), None, ""
     try:
-        found = estimate(setup.store, planned(setup.store, wanted), os.environ)
+        found = estimate(setup.store, wanted.plan, os.environ)
     except InfrastructureError as error:  # without a region the start would fail, too
         problem = str(error)
-    head = head_of(setup.store, run_id)
     return page(
         request,
         "run_rerun.html.jinja",
         title="Run again",
-        head=head,
+        head=head_of(setup.store, run_id),
         wanted=wanted,
+        tags=masked_settings(wanted.options.tags),
+        overrides=[mask(one) for one in wanted.options.overrides],
         words=in_words(found),
         problem=problem,
     )
@@ -76,8 +79,18 @@ def ask_rerun(request: Request, person: Operator, run_id: str) -> Response:
 
 @router.post("/runs/{run_id}/rerun")
 def rerun(request: Request, person: Operator, run_id: str) -> Response:
-    wanted = requested(request.app.state.setup.store, checked_id(run_id))
-    return start(request, person, wanted.suite, options_of(wanted), wanted.version)
+    """Starts the run again. Files that are no version of the suite become one."""
+    setup = request.app.state.setup
+    wanted = repeat_of(setup.store, checked_id(run_id), setup.clock.now())
+    version = wanted.version
+    if version is None:
+        saved = suites.save(
+            setup.store, wanted.suite, wanted.files, by=person.name, comment=f"files of run {run_id}",
+            at=setup.clock.now(), expected=None,
+        )  # fmt: skip
+        version = saved.number
+        audit(request, "suite.save", wanted.suite, version=version)
+    return start(request, person, wanted.suite, wanted.options, version)
 
 
 @router.get("/runs/{run_id}/delete")

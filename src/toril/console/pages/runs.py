@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
@@ -135,6 +136,7 @@ def runs(
         tag=tag,
         filtered=filtered,
         suites=sorted({row.suite for row in every}),
+        locations=sorted({name for row in every for name in row.locations}),
         rows=(rows := _shown(setup.store, found.rows, every, chosen, differences)),
         compared=any(cell.change for row in rows for cell in row.cells.values()),
         going_on=() if filtered or cursor else activity.running(setup.store, setup.clock.now(), every),
@@ -162,7 +164,7 @@ def as_csv(
 
 
 @router.post("/runs")
-def delete(request: Request, person: Admin, run: Annotated[list[str], Form()]) -> Response:
+def delete(request: Request, person: Admin, run: Annotated[tuple[str, ...], Form()] = ()) -> Response:
     """Deletes the selected runs: their files and their history."""
     if not 0 < len(run) <= MOST_DELETED:
         raise OptionError(f"Select 1 to {MOST_DELETED} runs.", code="no-run-named")
@@ -171,16 +173,22 @@ def delete(request: Request, person: Admin, run: Annotated[list[str], Form()]) -
     for run_id in run:
         stored.delete_run(request.app.state.setup.store, run_id, request.app.state.setup.clock.now())
         audit(request, "run.delete", run_id)
-    return see("/runs", request)
+    return see(_list_of(request), request)
 
 
 @router.post("/runs/baseline")
-def baseline(request: Request, person: Operator, run: Annotated[list[str], Form()]) -> Response:
+def baseline(request: Request, person: Operator, run: Annotated[tuple[str, ...], Form()] = ()) -> Response:
     """Makes the selected run the baseline of its suite; if it is that already, the suite has none afterwards."""
     if len(run) != 1:
         raise OptionError("Select one run.", code="no-run-named")
     change_baseline(request, person, run[0])
-    return see("/runs", request)
+    return see(_list_of(request), request)
+
+
+def _list_of(request: Request) -> str:
+    """Returns the address of the list that sent the form, with its search."""
+    query = urlsplit(request.headers.get("referer", "")).query
+    return "/runs" + (f"?{query}" if query else "")
 
 
 def _shown(
@@ -207,7 +215,8 @@ def _shown(
 def _cell(name: str, row: IndexRow, base: IndexRow | None, differences: Differences) -> Cell:
     column = COLUMNS[name]
     change = ""
-    if column.compared is not None and base is not None and base.run_id != row.run_id and differences != "none":
+    comparable = base is not None and base.run_id != row.run_id and base.kind == row.kind
+    if column.compared is not None and base is not None and comparable and differences != "none":
         own, other = column.compared(row), column.compared(base)
         if own is not None and other is not None:
             change = _change(own, other, column.unit, differences)
