@@ -71,10 +71,10 @@ def by_toril(engine: str, url: str, folder: Path, rate: int) -> Measured:
     command = [sys.executable, "-m", "toril", "run", suite, "--store", store, "--workers", "1", "--quiet"]
     subprocess.run([*map(str, command), "--fail-on", "none"], check=True, stdout=subprocess.DEVNULL)
     files = sorted(store.glob("runs/*/workers/*/*/intervals-*"))
-    return _steady([decode(path.read_bytes(), path.name) for path in files], warm_s, seconds - 1)
+    return steady([decode(path.read_bytes(), path.name) for path in files], warm_s, seconds - 1)
 
 
-def _steady(intervals: list[Interval], from_s: int, to_s: int) -> Measured:
+def steady(intervals: list[Interval], from_s: int, to_s: int) -> Measured:
     cpu_s, samples = 0.0, 0
     for one in intervals:
         cores = float(one.generator.get("cores") or os.cpu_count() or 1)

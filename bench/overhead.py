@@ -36,7 +36,8 @@ worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; daemon
 events {{ worker_connections 1024; }}
 http {{ access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
 uwsgi_temp_path {folder}; scgi_temp_path {folder}; keepalive_requests 10000000;
-server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }} }} }}
+server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }}
+location = /status/503 {{ return 503 "{body}"; }} }} }}
 """
 BZT_LIMIT_S, BZT_TRIES = 40, 3  # bzt with Apiritif sometimes hangs: its load generator waits for itself
 SECONDS = {"jmeter": 6}  # minimum duration of the load, for the JVM's warm-up

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.growth import is_linear
-from toril.masking import HIDDEN, mask, masked, masked_settings, names_a_secret
+from toril.masking import HIDDEN, mask, masked, masked_body, masked_settings, masked_url, names_a_secret
 
 SECRET = "hunTer2-s3cr3t"
 HOSTILE = [
@@ -167,6 +167,13 @@ PIECES_OF_LONG = (
 @pytest.mark.parametrize("piece", PIECES_OF_LONG)
 def test_the_time_of_masking_is_linear_in_the_length(piece):
     assert [beginning for beginning in BEGINNINGS if not is_linear(mask, piece, beginning)] == []
+
+
+@pytest.mark.parametrize("piece", ['"', '"token":', '{"a":"', '\\"', "a=", "&token=", "<input name=token ", "; name="])
+@pytest.mark.parametrize("kind", ["application/json", "", "multipart/form-data; boundary=x"])
+def test_the_time_of_masking_a_body_is_linear_in_its_length(piece, kind):
+    assert is_linear(lambda text: masked_body(text.encode(), kind), piece, "")
+    assert is_linear(masked_url, piece, "//")
 
 
 def test_texts_of_a_document_are_masked_and_numbers_stay():

@@ -40,6 +40,17 @@ def test_audits_are_turned_off_alone_or_together(tmp_path):
     assert plan(tmp_path, "{audits: true}").audits_off == ()
 
 
+def test_executors_that_cannot_send_a_trace_context_are_named(tmp_path):
+    def codes(executor, toril):
+        one = f"{{executor: {executor}, scenario: {{requests: ['http://127.0.0.1/']}}, hold-for: 1m, concurrency: 1}}"
+        suite = read(tmp_path, f"toril: {toril}\nexecution: [{one}]\n")
+        return make_plan(suite, run_id="r-1", workers=None).warning_codes
+
+    assert "no-traceparent" in codes("gatling", "{traceparent: true}")
+    assert "no-traceparent" not in codes("gatling", "{}")
+    assert "no-traceparent" not in codes("locust", "{traceparent: true}")
+
+
 @pytest.mark.parametrize(
     ("toril", "code", "where"),
     [

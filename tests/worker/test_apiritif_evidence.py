@@ -1,5 +1,7 @@
 """What real Apiritif sent and received, as the evidence shows it, against a target that logs raw bytes."""
 
+from typing import Any
+
 import pytest
 
 from tests.raw_target import answer, differences, raw_target
@@ -11,6 +13,7 @@ pytestmark = pytest.mark.live
 ANSWERS = {
     "/wrong": answer(500, b'{"ok": false, "token": "tttttttt"}', headers=["Set-Cookie: sid=abcdefgh; Path=/"]),
     "/hop": answer(302, b"", headers=["Location: /wrong?from=hop"]),
+    "/id": answer(200, b'{"id": "x-17"}'),
     "/json": answer(200, b'{"ok": true, "id": "x-17", "echo": "hunter22 abcdefgh"}'),
 }
 
@@ -34,8 +37,8 @@ def one_of(exchanges, label, why="failure"):
 def test_evidence_of_generated_requests_over_tls_is_what_was_sent(tmp_path, monkeypatch):
     certificate = tmp_path / "certificate.pem"
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    requests = [
-        {"url": "/json", "label": "json", "extract-jsonpath": {"id": "$.id"}, "assert": ["id", "no basket"]},
+    requests: list[dict[str, Any]] = [
+        {"url": "/id", "label": "id", "extract-jsonpath": {"id": "$.id"}},
         {
             "url": "/wrong?id=${id}",
             "label": "wrong",
@@ -43,11 +46,12 @@ def test_evidence_of_generated_requests_over_tls_is_what_was_sent(tmp_path, monk
             "body": {"user": "joe", "password": "hunter22"},
             "headers": {"Authorization": "Basic am9lOmh1bnRlcjIy", "X-Id": "${id}"},
         },
+        {"url": "/json", "label": "json", "assert": ["ok", "no basket"]},
         {"url": "/hop", "label": "hop"},
-        {"url": "https://127.0.0.1:1/nothing", "label": "refused"},
     ]
+    refused = {"url": "http://127.0.0.1:1/nothing", "label": "refused"}
     with raw_target(ANSWERS, certificate=certificate) as service:
-        scenarios = {"shop": {"default-address": service.url, "requests": requests}}
+        scenarios = {"shop": {"requests": [{**one, "url": service.url + one["url"]} for one in requests] + [refused]}}
         plan = plan_of(
             [planned("apiritif", "shop", concurrency=1, iterations=4)], scenarios, keeping=Keeping(), traceparent=True
         )
@@ -60,7 +64,12 @@ def test_evidence_of_generated_requests_over_tls_is_what_was_sent(tmp_path, monk
         for shown in (one for one in kept if one.label == label):
             sent = next(one for one in service.of(f"/{label}") if shown.trace_id in one.head.decode())
             assert differences(shown, sent, ANSWERS[f"/{label}"]) == {}
-    assert [(one.name, one.ok) for one in one_of(kept, "json").asserted] == []
+    asserted = one_of(kept, "json").asserted
+    assert [(one.name, one.ok, one.expected[:9]) for one in asserted] == [
+        ("assert_ok", True, ""),
+        ("assert_regex_in_body", True, "ok"),
+        ("assert_regex_in_body", False, "no basket"),
+    ]
     assert (one_of(kept, "hop").hops, one_of(kept, "hop").status) == (1, 500)
     assert (one_of(kept, "refused").status, len(one_of(kept, "refused").notes)) == (None, 1)
     assert kept[0].connection == "new"
@@ -69,22 +78,31 @@ def test_evidence_of_generated_requests_over_tls_is_what_was_sent(tmp_path, monk
     assert not [one for one in ("tttttttt", "hunter22", "abcdefgh", "am9lOmh1bnRlcjIy") if one in written]
 
 
-def test_evidence_of_a_script_is_what_was_sent_and_a_try_keeps_every_request(tmp_path):
+def test_a_try_keeps_every_request_and_skips_think_times(tmp_path):
+    pausing = {"url": "/id", "label": "id", "think-time": "1h"}
+    extracting = {**pausing, "extract-jsonpath": {"id": "$.id"}}
     with raw_target(ANSWERS) as service:
-        scenarios = {"own": {"script": "test_own.py"}}
+        scenarios: dict[str, Any] = {"own": {"script": "test_own.py"}}
+        for name, first in (("a", extracting), ("l", pausing)):
+            scenarios[name] = {"default-address": service.url, "requests": [first, "/json"]}
         plan = plan_of(
-            [planned("apiritif", "own", concurrency=1, iterations=1)],
+            [
+                planned(executor, name, index=index, concurrency=1, iterations=1)
+                for index, (executor, name) in enumerate((("apiritif", "own"), ("apiritif", "a"), ("locust", "l")))
+            ],
             scenarios,
-            keeping=Keeping(everything=True),
+            keeping=Keeping(slowest=(), everything=True),
             traceparent=True,
         )
         with workers(plan, tmp_path, {"test_own.py": OWN.replace("URL", service.url)}) as run:
             run.go()
             found = run.exchanges()
-    assert [one.why for one in found] == ["tried"] * 2 + ["slowest"]
+    assert [one.why for one in found] == ["tried"] * 6
     for shown in found:
         sent = next(one for one in service.requests if shown.trace_id in one.head.decode())
-        if "/json" in shown.label:
-            assert differences(shown, sent, ANSWERS["/json"]) == {}
-            assert shown.request.text == "user=joe&password=***"
-    assert "<500 bytes of image/png>" in next(one for one in found if "/wrong" in one.label).request.text
+        if sent.path == "/json" or sent.path == "/id":
+            assert differences(shown, sent, ANSWERS[sent.path]) == {}
+    bodies = {one.label.rpartition("/")[2]: one.request.text for one in found if one.request is not None}
+    assert bodies["json"] == "user=joe&password=***"
+    assert "<500 bytes of image/png>" in bodies["wrong"]
+    assert ("id", "x-17") in next(one for one in found if one.execution == "a" and one.label == "id").variables

@@ -5,6 +5,7 @@ import pytest
 from tests.targets import target
 from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
 from toril.programs import gatling_home
+from toril.records import Keeping
 
 pytestmark = [
     pytest.mark.live,
@@ -45,10 +46,13 @@ def test_generated_requests_are_sent_as_often_as_planned_and_keep_their_labels(t
     with target() as service:
         inner = {"inner": {"requests": [{"url": f"{service.url}/c", "label": "included"}]}}
         plan = plan_of(
-            [planned("gatling", "shop", concurrency=3, iterations=4)], {**generated(service.url, requests), **inner}
+            [planned("gatling", "shop", concurrency=3, iterations=4)],
+            {**generated(service.url, requests), **inner},
+            keeping=Keeping(failures=1),
         )
         with workers(plan, tmp_path) as run:
             found = run.go()
+            kept = [(one.label, one.status, one.error) for one in run.exchanges() if one.why == "failure"]
     assert found.exits[0].outcome == "finished", run.log()[-3000:]
     assert {label: found.total(label).samples for label in found.timeline.labels() if label} == dict.fromkeys(
         ["home", "missing", "wrong body", "included"], 12
@@ -62,6 +66,11 @@ def test_generated_requests_are_sent_as_often_as_planned_and_keep_their_labels(t
     assert found.timeline.resolution_us == {"shop": 1000}
     assert (found.unfinished, found.exits[0].unreadable_records) == (0, 0)
     assert found.exits[0].executions["shop"].unfinished_users == 0
+    assert sorted(kept) == sorted(
+        (label, 404 if label == "missing" else None, message)
+        for label in ("missing", "wrong body")
+        for message, _ in found.total(label).errors
+    )
 
 
 def test_load_begins_at_the_gate_and_requests_in_flight_at_its_end_are_finished(tmp_path):

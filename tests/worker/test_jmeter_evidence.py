@@ -1,5 +1,8 @@
 """What real JMeter sent and received, as the evidence shows it, against a target that logs raw bytes."""
 
+import os
+import shutil
+
 import pytest
 
 from tests.raw_target import answer, differences, raw_target
@@ -21,8 +24,13 @@ ANSWERS = {
     "/picture": answer(404, bytes(range(256)) * 40, "image/png"),
     "/large": answer(503, LARGE),
     "/chunked": answer(502, b"gone wrong, " * 1000, "text/plain", chunked=1000),
+    "/silent": b"",
 }
 WRONG = {"jsonpath": "$.ok", "expected-value": "false", "validate": True}
+
+
+def last_of(exchanges):
+    return {one.label: one for one in exchanges}
 
 
 def test_evidence_is_what_was_sent(tmp_path):
@@ -39,6 +47,8 @@ def test_evidence_is_what_was_sent(tmp_path):
         {"url": "/json", "label": "json", "assert-jsonpath": [WRONG]},
         *({"url": f"/{name}", "label": name} for name in ("large", "chunked", "hop")),
         {"transaction": "buying", "do": [{"url": "/fine", "label": "fine"}]},
+        {"url": "/silent", "label": "silent", "method": "PUT", "body": "käse", "timeout": "200ms"},
+        {"url": "/file", "label": "file", "method": "POST", "body-file": "body.bin", "assert": ["a basket"]},
         {"url": "http://127.0.0.1:1/nothing", "label": "refused"},
     ]
     with raw_target(ANSWERS) as service:
@@ -49,27 +59,29 @@ def test_evidence_is_what_was_sent(tmp_path):
             keeping=Keeping(slowest=("", "fine")),
             traceparent=True,
         )
-        with workers(plan, tmp_path) as run:
+        with workers(plan, tmp_path, {"body.bin": "from a file"}) as run:
             outcome = run.go()
             found = run.exchanges()
     assert outcome.exits[0].outcome == "finished", run.log()
     kept = [one for one in found if one.why == "failure"]
-    failing = ("wrong", "picture", "form", "json", "large", "chunked", "hop", "refused")
+    failing = ("wrong", "picture", "form", "json", "large", "chunked", "hop", "silent", "file", "refused")
     assert {label: sum(one.label == label for one in kept) for label in failing} == dict.fromkeys(failing, 3)
     assert {(one.label, one.error, one.rc) for one in kept} == {
         (label, *one) for label in failing for one in outcome.total(label).errors
     }
     for shown in kept:
-        if shown.label not in ("refused", "hop"):
+        if shown.label not in ("refused", "hop", "file"):  # JMeter does not tell what a file has
             sent = next(one for one in service.of(f"/{shown.label}") if shown.trace_id in one.head.decode())
             assert differences(shown, sent, ANSWERS.get(f"/{shown.label}", answer(200, b'{"ok":true}'))) == {}
-    one_of = {one.label: one for one in kept}
+    one_of = last_of(kept)
     sent = next(one for one in service.of("/wrong") if one_of["hop"].trace_id in one.head.decode())
     assert (one_of["hop"].hops, one_of["hop"].status, differences(one_of["hop"], sent)) == (1, 500, {})
     assert one_of["chunked"].response.text == ("gone wrong, " * 1000)[:4096]
     assert one_of["picture"].trace_id == f"{7:032x}"
     assert one_of["form"].asserted[0].expected == "text to contain /a basket/"
     assert "false" in one_of["json"].asserted[0].expected
+    assert (one_of["silent"].status, one_of["silent"].response, one_of["silent"].request.text) == (None, None, "käse")
+    assert (one_of["file"].request, len(one_of["file"].notes)) == (None, 1)
     assert (one_of["refused"].status, one_of["refused"].request_headers, len(one_of["refused"].notes)) == (None, (), 1)
     slowest = [one for one in found if one.label == "fine"]
     assert [one.why for one in slowest] == ["slowest"]
@@ -109,3 +121,24 @@ def test_requests_that_the_end_cuts_off_are_no_evidence(tmp_path):
         with workers(plan, tmp_path) as run:
             outcome = run.go()
             assert (outcome.unfinished, outcome.total().failures, run.exchanges()) == (2, 0, [])
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_suites_own_jmeter_uses_the_prepared_listener_and_without_it_says_that_nothing_is_kept(
+    tmp_path, monkeypatch, prepared
+):
+    own = tmp_path / "own"
+    shutil.copytree(jmeter_home(), own, copy_function=os.symlink)
+    (own / LISTENER_JAR).unlink()
+    if not prepared:
+        monkeypatch.setenv("TORIL_JMETER_HOME", str(own))
+    with raw_target(ANSWERS) as service:
+        scenarios = {"shop": {"default-address": service.url, "requests": ["/wrong"]}}
+        load = planned("jmeter", "shop", concurrency=1, iterations=1)
+        common = {"modules": {"jmeter": {"path": str(own)}}}
+        with workers(plan_of([load], scenarios, common=common, keeping=Keeping()), tmp_path) as run:
+            found = run.go().exits[0]
+            kept = run.exchanges()
+    assert (found.outcome, found.samples, bool(kept)) == ("finished", 1, prepared)
+    assert bool(found.executions["shop"].note) != prepared

@@ -37,6 +37,7 @@ import org.apache.jmeter.util.JMeterUtils;
  * request of some labels. The worker (worker/engines/jmeter/executor.py) says which, and masks the lines.
  *
  * A plan may have several of these listeners, and they share one state. A sample that is not kept costs two look-ups.
+ * It runs on Java 11 and newer, as a suite may have a JMeter and a Java of its own.
  */
 public class Evidence extends AbstractTestElement implements SampleListener, TestStateListener, NoThreadClone {
     private static final int MOST_KINDS = 300; // of failures
@@ -44,6 +45,7 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
     private static final long MOST_BYTES_A_SECOND = 2L << 20;
     private static final long FLUSH_MS = 250;
     private static final int MOST_CHARS = 1000; // of a variable
+    private static final String FILE = "<actual file content, not shown here>"; // JMeter's text in place of a body
     private static final Pattern INTERNAL = Pattern.compile("(__jm|JMeterThread\\.|START\\.|TESTSTART\\.).*");
     private static final Pattern EXPECTED =
         Pattern.compile("(?:Test failed: )?(.*?) expected (.*?)(?:, but .*)?", Pattern.DOTALL);
@@ -54,8 +56,6 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
         ".*([Cc]losed|abort|shut ?down|[Ii]nterrupted).*", Pattern.DOTALL); // messages of requests that a stop cut off
 
     private static Keeper keeper;
-
-    private record Kind(String label, String code, String error) {}
 
     @Override
     public void sampleOccurred(SampleEvent event) {
@@ -124,7 +124,7 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
         private final FileOutputStream lines;
         private final Map<String, Slowest> slowest = new HashMap<>();
         private final Slowest slowestOfAll;
-        private final Map<Kind, AtomicInteger> kinds = new ConcurrentHashMap<>();
+        private final Map<List<String>, AtomicInteger> kinds = new ConcurrentHashMap<>(); // of failures
         private long bytes;
         private long second;
         private long bytesInSecond;
@@ -174,7 +174,7 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
             if (failures == 0) {
                 return false;
             }
-            Kind kind = new Kind(result.getSampleLabel(), code(result), error(result));
+            List<String> kind = List.of(orEmpty(result.getSampleLabel()), code(result), error(result));
             AtomicInteger count = kinds.get(kind);
             if (count == null) {
                 if (kinds.size() >= MOST_KINDS) {
@@ -261,7 +261,7 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
             line.put("ttfb_us", answered ? result.getLatency() * 1000 : null);
             boolean connected = answered && result.getConnectTime() > 0; // in whole ms: 0 may be a new connection, too
             line.put("connect_us", connected ? result.getConnectTime() * 1000 : null);
-            line.put("method", shown instanceof HTTPSampleResult http ? http.getHTTPMethod() : "");
+            line.put("method", shown instanceof HTTPSampleResult ? ((HTTPSampleResult) shown).getHTTPMethod() : "");
             line.put("url", transaction ? "" : shown.getUrlAsString());
             line.put("request_headers", sent);
             line.put("request", cut(request));
@@ -286,19 +286,19 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
 
     /** Returns the code as the worker records it: for an exception its class name without the package. */
     private static String code(SampleResult result) {
-        String code = result.getResponseCode();
+        String code = orEmpty(result.getResponseCode());
         return code.endsWith("Exception") ? code.substring(code.lastIndexOf('.') + 1) : code;
     }
 
     /** Returns the message as the worker records it. */
     private static String error(SampleResult result) {
-        String failed = result.getFirstAssertionFailureMessage();
-        String text = failed == null || failed.isEmpty() ? result.getResponseMessage() : failed;
-        return text == null || text.isEmpty() ? "unknown error" : text;
+        String failed = orEmpty(result.getFirstAssertionFailureMessage());
+        String text = failed.isEmpty() ? orEmpty(result.getResponseMessage()) : failed;
+        return text.isEmpty() ? "unknown error" : text;
     }
 
     private static boolean answered(SampleResult result) {
-        return !result.getResponseCode().startsWith("Non HTTP");
+        return !orEmpty(result.getResponseCode()).startsWith("Non HTTP");
     }
 
     private static AssertionResult firstFailed(SampleResult result) {
@@ -311,12 +311,12 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
     }
 
     private static Integer status(SampleResult result) {
-        return result.getResponseCode().matches("\\d{3}") ? Integer.valueOf(result.getResponseCode()) : null;
+        return code(result).matches("\\d{3}") ? Integer.valueOf(code(result)) : null;
     }
 
     private static List<String[]> headers(String text) {
         List<String[]> found = new ArrayList<>();
-        for (String line : text.split("\\R")) {
+        for (String line : orEmpty(text).split("\\R")) {
             int colon = line.indexOf(':');
             if (colon > 0) {
                 found.add(new String[] {line.substring(0, colon), line.substring(colon + 1).strip()});
@@ -327,15 +327,16 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
 
     /** Returns the request's body, and adds the cookies to its headers, which JMeter has apart from them. */
     private static byte[] request(SampleResult result, List<String[]> sent, List<String> notes) {
-        if (!(result instanceof HTTPSampleResult http)) {
-            String data = result.getSamplerData();
-            return data == null || data.isEmpty() ? null : data.getBytes(StandardCharsets.UTF_8);
+        if (!(result instanceof HTTPSampleResult)) {
+            String data = orEmpty(result.getSamplerData());
+            return data.isEmpty() ? null : data.getBytes(StandardCharsets.UTF_8);
         }
-        if (http.getCookies() != null && !http.getCookies().isEmpty()) {
+        HTTPSampleResult http = (HTTPSampleResult) result;
+        if (!orEmpty(http.getCookies()).isEmpty()) {
             sent.add(new String[] {"Cookie", http.getCookies()});
         }
-        String body = http.getQueryString();
-        if (body == null || body.isEmpty()) {
+        String body = orEmpty(http.getQueryString());
+        if (body.isEmpty()) {
             return null;
         }
         Charset charset = StandardCharsets.UTF_8;
@@ -355,7 +356,7 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
             }
         }
         notes.add("The body that was sent has " + length + " bytes. JMeter does not show files and binary parts.");
-        return body.getBytes(charset);
+        return body.equals(FILE) ? null : body.getBytes(charset);
     }
 
     /** Returns the length of the response's body, of which JMeter stores a part if it is large. */
@@ -368,10 +369,10 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
         List<Map<String, Object>> found = new ArrayList<>();
         for (AssertionResult one : result.getAssertionResults()) {
             boolean ok = !one.isFailure() && !one.isError();
-            String message = one.getFailureMessage() == null ? "" : one.getFailureMessage();
+            String message = orEmpty(one.getFailureMessage());
             Matcher expected = EXPECTED.matcher(message);
             String wanted = !ok && expected.matches() ? expected.group(1) + " " + expected.group(2) : "";
-            String name = one.getName() == null ? "" : one.getName();
+            String name = orEmpty(one.getName());
             found.add(Map.of("name", name, "ok", ok, "expected", wanted.strip(), "message", ok ? "" : message));
         }
         return found;
@@ -388,18 +389,26 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
         return found;
     }
 
-    /** Returns the result of the last redirect, or this one. The first of several results may be a page with resources. */
+    /** Returns the result of the last redirect, or this one. */
     private static SampleResult lastHop(SampleResult result) {
         SampleResult[] hops = hops(result);
         return hops.length == 0 ? result : hops[hops.length - 1];
     }
 
-    /** Returns the results of a request and its redirects; none if it has none. */
+    /** Returns the results of a request and its redirects; none if it has none. The page of resources comes first. */
     private static SampleResult[] hops(SampleResult result) {
         SampleResult[] parts = result.getSubResults();
-        while (parts.length > 0 && !(parts[0] instanceof HTTPSampleResult first && first.isRedirect())) {
+        while (parts.length > 0 && !isRedirect(parts[0])) {
             parts = parts[0].getSubResults();
         }
         return parts;
+    }
+
+    private static boolean isRedirect(SampleResult result) {
+        return result instanceof HTTPSampleResult && ((HTTPSampleResult) result).isRedirect();
+    }
+
+    private static String orEmpty(String text) {
+        return text == null ? "" : text;
     }
 }

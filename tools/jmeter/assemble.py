@@ -106,13 +106,13 @@ def _compile(compiler: Path, home: Path) -> None:
     java = str(Path(os.environ["JAVA_HOME"], "bin", "java")) if os.environ.get("JAVA_HOME") else "java"  # as Maven does
     with tempfile.TemporaryDirectory() as classes:
         jars = os.pathsep.join(map(str, (home / "lib").glob("**/*.jar")))
-        command = [java, "-jar", str(compiler), "-17", "-proc:none", "-nowarn", "-cp", jars, "-d", classes]
+        command = [java, "-jar", str(compiler), "-11", "-proc:none", "-nowarn", "-cp", jars, "-d", classes]
         done = subprocess.run(
             [*command, str(HERE / "Evidence.java")], capture_output=True, text=True, errors="replace", check=False
         )
         if done.returncode != 0:
             print(done.stdout + done.stderr)
-            sys.exit("Evidence.java does not compile. It needs Java 17 or newer. See the compiler's output above.")
+            sys.exit("Evidence.java does not compile. The compiler needs Java 17 or newer. See its output above.")
         with zipfile.ZipFile(home / "lib" / "ext" / LISTENER, "w") as archive:
             archive.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF"), MANIFEST)
             for path in sorted(Path(classes).rglob("*.class")):

@@ -101,6 +101,7 @@ func record(hit *vegeta.Result, slots *slots, e *engine) {
 	if e.keeper != nil {
 		e.keeper.offer(s, at, int(hit.Code), outcome)
 	}
+	s.trail = trail{} // a slot may wait for long until its next request
 	s.busy = false
 	slots.release(index)
 }
@@ -173,7 +174,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	s := t.slotOf(req)
 	delete(req.Header, "X-Vegeta-Seq")
 	s.bytes = 0
-	if s.trail = (trail{raw: s.raw[:0], to: server{req.URL.Scheme, req.URL.Host}}); t.keeper != nil {
+	if s.trail = (trail{to: server{req.URL.Scheme, req.URL.Host}}); t.keeper != nil {
 		s.head = newSentHead(req)
 	}
 	for via := req.Response; via != nil; via = via.Request.Response {

@@ -13,7 +13,8 @@ const readsPerTurn = 8 // of one TLS connection before others have their turn
 // exchange sends one request of a slot: the arrival's own, or a redirect's, whose response goes to `answer`.
 func (o *loop) exchange(s *slot, wire []byte, to server, method string, answer chan<- answer) {
 	s.wire, s.hop, s.answer, s.headers, s.bytes = wire, method, answer, 0, 0
-	s.to, s.peer, s.fresh, s.raw = to, nil, false, s.raw[:0]
+	s.to, s.peer, s.fresh = to, nil, false
+	o.reclaim(&s.raw)
 	p, err := o.pool(to)
 	if err != nil {
 		o.settle(s, now(), 0, nil, err)
@@ -134,9 +135,8 @@ func (o *loop) read(c *conn, at int64) {
 			headDone, err := c.response.feed(o.buffer[:n])
 			if headDone {
 				c.slot.headers = at
-				if o.keeper != nil {
-					whole := c.response.phase == complete
-					c.response.copyHead(o.keeper.room(c.slot, c.response.framing.status, whole, at))
+				if room := o.room(c, at); room >= 0 {
+					c.response.copyHead(o.memory(), room)
 				}
 			} else if c.response.room > 0 {
 				c.response.copyMore(o.buffer[:n])
@@ -203,10 +203,36 @@ func (o *loop) finish(c *conn, at int64) {
 	o.settle(s, at, status, head, nil)
 }
 
-// release parts a connection from its slot, which takes the copy of the response and leaves its own memory for the next.
+// release parts a connection from its slot, which takes the copy of the response.
 func (c *conn) release(s *slot) {
-	s.raw, c.response.copied = c.response.copied, s.raw
+	s.raw, c.response.copied = c.response.copied, nil
 	c.slot, s.conn = nil, nil
+}
+
+// room returns how much of the body to copy of a response whose head has just arrived; -1: nothing, and no head.
+func (o *loop) room(c *conn, at int64) int64 {
+	if o.keeper == nil {
+		return -1
+	}
+	return o.keeper.room(c.slot, c.response.framing.status, c.response.phase == complete, at)
+}
+
+// memory returns some to append to, for a copy that reclaim takes back.
+func (o *loop) memory() []byte {
+	last := len(o.spare) - 1
+	if last < 0 {
+		return nil
+	}
+	memory := o.spare[last]
+	o.spare = o.spare[:last]
+	return memory
+}
+
+func (o *loop) reclaim(memory *[]byte) {
+	if cap(*memory) > 0 {
+		o.spare = append(o.spare, (*memory)[:0])
+		*memory = nil
+	}
 }
 
 // fail ends the exchange without one, and closes the connection.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -178,13 +179,13 @@ func TestTheFirstFailuresAreKeptAsTheyWereSentAndReceived(t *testing.T) {
 }
 
 func TestTheSlowestRequestsAreKeptEvenIfOnlyTheirBodiesAreSlow(t *testing.T) {
-	count := 0
+	var count atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/judged" {
-			count++
+			fourth := count.Add(1) == 4
 			_, _ = io.WriteString(w, "begun ")
 			w.(http.Flusher).Flush()
-			if count == 4 {
+			if fourth {
 				time.Sleep(100 * time.Millisecond)
 				_, _ = io.WriteString(w, "fourth")
 			}
@@ -192,7 +193,7 @@ func TestTheSlowestRequestsAreKeptEvenIfOnlyTheirBodiesAreSlow(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	for name, sender := range senders {
-		count = 0
+		count.Store(0)
 		l := &load{Keep: &keeping{Failures: 0, Body: 4096, MostBody: 16384, Slowest: []string{"", "judged"}}}
 		l.Targets = []target{{URL: server.URL + "/judged", Label: "judged"}, {URL: server.URL + "/", Label: "not judged"}}
 		last := map[string]line{}

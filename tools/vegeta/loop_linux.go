@@ -102,6 +102,7 @@ type loop struct {
 	unread     []*conn // connections to read from again although the poller may report nothing
 	nextDial   int64   // when it may open another connection, if it is late
 	buffer     []byte
+	spare      [][]byte // memory of copies that are over
 	aborted    atomic.Bool
 
 	mutex     sync.Mutex
@@ -240,14 +241,14 @@ func (o *loop) begin(s *slot) {
 	o.pacer.lateness.add((s.sent - s.due) / 1000)
 	s.deadline = s.sent + seconds(o.load.TimeoutS)
 	o.timeouts.add(s)
-	s.trail = trail{own: s.own, raw: s.raw[:0]}
+	s.trail = trail{}
 	wire, to, err := s.request.wire(s.rows)
 	if err != nil {
 		o.record(s, now(), 0, err)
 		return
 	}
 	if s.request.traced {
-		s.own = append(s.own[:0], wire...)
+		s.own = append(o.memory(), wire...)
 		wire = s.own
 		setTrace(traceIn(wire))
 	}
@@ -265,6 +266,8 @@ func (o *loop) record(s *slot, at int64, status int, err error) {
 	if o.keeper != nil {
 		o.keeper.offer(s, at, status, outcome)
 	}
+	o.reclaim(&s.raw)
+	o.reclaim(&s.own)
 	s.busy = false
 	o.slots.release(s.index)
 }

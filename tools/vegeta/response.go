@@ -62,17 +62,15 @@ type framing struct {
 
 // reset prepares for the response to a new request. It keeps the memory of incomplete heads and lines.
 func (r *response) reset(method string, redirects, keepHead bool) {
-	head, pending, copied := r.head, r.chunks.pending, r.copied
+	head, pending := r.head, r.chunks.pending
 	*r = response{method: method, redirects: redirects, keepHead: keepHead}
-	r.head, r.chunks.pending, r.copied = head[:0], pending[:0], copied[:0]
+	r.head, r.chunks.pending = head[:0], pending[:0]
 }
 
-// copyHead copies the head and at most `room` bytes after it; -1: nothing. It follows the feed that completed the head.
-func (r *response) copyHead(room int64) {
-	if room >= 0 {
-		r.room = room + int64(r.headBytes)
-		r.copyMore(r.whole)
-	}
+// copyHead copies the head and at most `room` bytes after it into `memory`. It follows the feed that completed the head.
+func (r *response) copyHead(memory []byte, room int64) {
+	r.copied, r.room = memory, room+int64(r.headBytes)
+	r.copyMore(r.whole)
 }
 
 func (r *response) copyMore(data []byte) {

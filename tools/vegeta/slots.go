@@ -16,6 +16,7 @@ type slot struct {
 	bytes   int64 // of the last response's body
 	err     error // Go's client only: the transport's error, or the body's
 	busy    bool  // set by the pacer after acquire, cleared before release
+
 	trail
 	loopState // nothing where there is no loop
 }

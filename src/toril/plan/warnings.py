@@ -11,7 +11,7 @@ from toril.load.shapes import OPEN_MODEL, curve_of
 from toril.plan.division import WorkerSlot
 from toril.records import PlannedCriterion
 from toril.suite import Execution, Suite
-from toril.suite.engines import BLOCKS, PHASES, TIMINGS, engine_of
+from toril.suite.engines import BLOCKS, PHASES, TIMINGS, TRACED, engine_of
 
 
 def load_warnings(
@@ -25,6 +25,10 @@ def load_warnings(
     """Yields warnings about the load and the criteria; raises SuiteError for a criterion on an unknown location."""
     if smoke and not suite.functional:
         yield Note("smoke-run", "This is a smoke run: one virtual user for a few seconds, without criteria.")
+    untraced = dict.fromkeys(one.executor for one in executions if one.executor not in TRACED)
+    if suite.toril.traceparent and untraced:
+        what = f"The requests of {', '.join(untraced)} carry no trace context."
+        yield Note("no-traceparent", f"{suite.source}: toril.traceparent: {what} Use one of: {', '.join(TRACED)}.")
     duration_s = max(
         (execution.delay_s + execution.ramp_up_s + execution.hold_for_s for execution in executions), default=0.0
     )

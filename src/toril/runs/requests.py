@@ -210,6 +210,7 @@ def _options_of_plan(plan: Plan) -> RunOptions:
         workers=len(plan.shares),
         tags={key: value for key, value in plan.tags.items() if key != VERSION_TAG},
         smoke=kind_of(plan) == "smoke",
+        tried=plan.tried,
         locations={name: str(count) for name, count in weights.items()},
     )
 

@@ -34,6 +34,7 @@ WRONG_NUMBERS = {  # rejected executors
     "siege": "it rounds to 10 ms and counts HTTP errors as successes",
 }
 TEST_CASES = ("jmeter", "apiritif", "pytest")  # executors whose test cases toril reads in a functional suite
+TRACED = ("jmeter", "locust", "apiritif", "vegeta")  # executors whose requests can carry a W3C trace context
 LOAD_KEYS = ("concurrency", "throughput", "iterations", "steps", "ramp-up", "hold-for")
 
 

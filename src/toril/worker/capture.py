@@ -33,16 +33,17 @@ log = logging.getLogger("toril.worker")
 
 
 class CaseBook:
-    """Collects test cases into files."""
+    """Collects test cases into files. `hiding` cleans messages and traces, `redacted` names."""
 
-    def __init__(self, worker: str, redacted: Callable[[str], str]) -> None:
-        self._worker, self._redacted = worker, redacted
+    def __init__(self, worker: str, redacted: Callable[[str], str], hiding: Callable[[str], str] | None = None) -> None:
+        self._worker, hiding = worker, hiding or redacted
+        self._cleaned = {"name": redacted, "suite": redacted, "message": hiding, "trace": hiding}
         self._cases: list[Case] = []
         self.files = 0
         self.digests = ""  # of each file, in order
 
     def add(self, execution: str, found: FoundCase, start_at: float) -> None:
-        texts = {name: self._text(getattr(found, name), most) for name, most in MOST_CHARS.items()}
+        texts = {name: self._text(name, getattr(found, name), most) for name, most in MOST_CHARS.items()}
         case = Case(
             **texts,
             execution=execution,
@@ -61,9 +62,9 @@ class CaseBook:
             self.digests += digest_of(data)
             yield case_file_name(self.files), data
 
-    def _text(self, text: str, most: int) -> str:
+    def _text(self, name: str, text: str, most: int) -> str:
         """Redact before cutting, since half a secret is a secret too. The end of a long text matters most."""
-        shown = self._redacted(text.encode("utf-8", "backslashreplace").decode())  # without lone surrogates
+        shown = self._cleaned[name](text.encode("utf-8", "backslashreplace").decode())  # without lone surrogates
         return shown if len(shown) <= most else f"{shown[: most // 4]}\n…\n{shown[-(most - most // 4) :]}"
 
 

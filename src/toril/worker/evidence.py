@@ -30,7 +30,7 @@ from toril.worker.hiding import Hiding
 FREE_S = 0.1  # of CPU while the load goes on, before its share counts
 SHARE_OF_CPU = 0.004
 STEP_S = 0.02  # of one call while the load goes on
-LAST_S = 3.0  # after the load
+LAST_S = 3.0  # after the load, or of one call in a try
 FLUSH_S = 5.0  # between two files, and once more for each earlier one
 SMALL = 400 << 10  # bytes of JSON; indented it can be twice as large
 NUMBERS = ("response_us", "ttfb_us", "connect_us", "status", "hops")
@@ -54,7 +54,7 @@ class ExchangeBook:
         self._slowest: dict[str, Exchange] = {}  # by label, as in `Keeping.slowest`
         self._kept = self._lost = self._reported = 0
         self._began = self._flushed_at = time.monotonic()
-        self._spent_s = 0.0
+        self._spent_s, self._last_s = 0.0, LAST_S
         self.files = 0
 
     @property
@@ -65,8 +65,8 @@ class ExchangeBook:
     def read(self, run: EngineRun, start_at: float, *, last: bool = False) -> None:
         """Take in what the engine has kept since the last call; `last`: all of it. Never raises."""
         began = time.monotonic()
-        most_s = FREE_S + SHARE_OF_CPU * (began - self._began) - self._spent_s
-        ends = began + (LAST_S if last else 60.0 if self._tried else min(STEP_S, most_s))
+        allowed_s = FREE_S + SHARE_OF_CPU * (began - self._began) - self._spent_s
+        ends = began + (self._last_s if last else LAST_S if self._tried else min(STEP_S, allowed_s))
         try:
             tail = self._tails.setdefault(run.execution, Lines(run.engine.context.kept))
             waiting = self._waiting.setdefault(run.execution, deque())
@@ -76,10 +76,13 @@ class ExchangeBook:
                 self._take(run, waiting.popleft(), start_at)
             if last:
                 self._lost += len(waiting)
+                waiting.clear()
         except Exception:
             log.exception("Cannot read the kept requests of %s", run.execution)
             self._lost += 1
-        self._spent_s += time.monotonic() - began
+        took_s = time.monotonic() - began
+        self._spent_s += took_s
+        self._last_s -= took_s if last else 0.0
 
     def flush(self, *, last: bool) -> Iterator[tuple[str, bytes]]:
         """Returns names and contents of files with what was read since the last one; `last` after the last read."""
@@ -87,7 +90,7 @@ class ExchangeBook:
         if not last and not self._tried and now < self._flushed_at + FLUSH_S * (1 + self.files):
             return
         self._flushed_at = now
-        if last:
+        if last and not self._tried:
             self._fresh += [replace(one, why="slowest") for one in dict.fromkeys(self._slowest.values())]
         while self._fresh or (last and self.left_out > self._reported):
             if self.files >= self._most_files - (not last):  # one is left for the last
@@ -137,21 +140,19 @@ class ExchangeBook:
 
     def _exchange(self, run: EngineRun, raw: dict[str, Any], start_at: float) -> Exchange:
         arm = [f"arm {run.planned.arm}"] if run.planned.arm else []
-        known = {name: raw[name] if raw[name] is None else max(0, int(raw[name])) for name in NUMBERS}
-        return self._hiding.exchange(
-            {**raw, "notes": [*arm, *raw["notes"]]},
-            self._keeping.body_bytes,
-            **known,
-            why=raw["why"],
+        known = {name: raw[name] for name in ("why", "kind", "ok", "method", "connection")}
+        numbers = {name: None if raw[name] is None or raw[name] < 0 else int(raw[name]) for name in NUMBERS}
+        one = self._hiding.exchange(
+            {**raw, "notes": [*arm, *raw["notes"]]}, self._keeping.body_bytes, **known, **numbers
+        )
+        text = self._recorder.text  # as in interval files; messages without the values hidden above
+        return replace(
+            one,
             execution=run.planned.series,
             worker=self._recorder.worker,
             location=self._recorder.location,
-            label=self._recorder.text("label", raw["label"] or UNNAMED),
-            kind=raw["kind"],
-            ok=raw["ok"],
-            rc=self._recorder.text("rc", raw["rc"]),
-            error="" if raw["ok"] else self._recorder.text("message", raw["error"]),
+            label=text("label", raw["label"] or UNNAMED),
+            rc=text("rc", raw["rc"]),
+            error="" if raw["ok"] else text("message", raw["error"]),
             at_s=round(raw["started_s"] - start_at, 6),
-            method=raw["method"],
-            connection=raw["connection"],
         )

@@ -1,7 +1,7 @@
 """Turns what an engine kept of a request into an `Exchange` without secrets.
 
-Three things are hidden: values at places that hold credentials (`masking.py`), the values of declared secrets
-(`Redactor`), and every other occurrence of a value that this worker has hidden at its place, in its usual escapings.
+Values at places that hold credentials are hidden (`masking.py`), and the values of declared secrets (`Redactor`).
+A value that was hidden at its place is hidden in all later texts of this worker, too, in its usual escapings.
 """
 
 import base64
@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 
 from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
 from toril.records.evidence import Asserted, Content, Exchange
-from toril.worker.redaction import Redactor
+from toril.worker.redaction import CUT_FROM, Redactor
 
 MOST_VALUES = 200  # the last hidden ones
 SHORTEST = 6  # characters of a value that is hidden elsewhere, too
@@ -40,7 +40,7 @@ class Hiding:
         self._redacted = redacted
         self._forms: dict[str, tuple[str, ...]] = {}  # of each value that was hidden at its place
         self._literals: list[str] = []  # all forms, the longest first
-        self._places: list[str] = []  # of the exchange at hand
+        self._places: list[str] = []  # of the current exchange
 
     def __call__(self, text: str) -> str:
         """Returns a text without secrets and credentials."""
@@ -48,6 +48,10 @@ class Hiding:
         for one in self._literals:
             if one in shown:
                 shown = shown.replace(one, HIDDEN)
+            if len(text) >= CUT_FROM:  # an engine may have cut it within a value
+                at = shown.rfind(one[:SHORTEST], max(0, len(shown) - len(one)))
+                if at >= 0 and one.startswith(shown[at:].removesuffix("…")):
+                    shown = shown[:at] + HIDDEN
         return shown
 
     def exchange(self, raw: Mapping[str, Any], most_of_body: int, **known: Any) -> Exchange:
@@ -84,13 +88,10 @@ class Hiding:
         """Returns what masking returned, and hides what it found in all texts from now on."""
         shown, found = result
         self._places += [one.place for one in found]
-        values = {one.value for one in found}
-        fresh = [one for one in values if SHORTEST <= len(one) <= LONGEST and HIDDEN not in one]
-        for one in sorted(fresh):
-            self._forms[one] = self._forms.pop(one, ()) or tuple(_forms_of(one))
-        while len(self._forms) > MOST_VALUES:
-            del self._forms[next(iter(self._forms))]
-        if fresh:
+        values = {one.value for one in found if SHORTEST <= len(one.value) <= LONGEST and HIDDEN not in one.value}
+        if fresh := sorted(values - self._forms.keys()):
+            self._forms |= {one: tuple(dict.fromkeys(_forms_of(one))) for one in fresh}
+            self._forms = dict(list(self._forms.items())[-MOST_VALUES:])
             self._literals = sorted({form for forms in self._forms.values() for form in forms}, key=len, reverse=True)
         return shown
 
@@ -103,7 +104,11 @@ class Hiding:
         headers = self._noted(masked_headers([(key, self._declared(value)) for key, value in sent]))
         if raw[name] is None:
             return headers, None
-        data, size, kind = base64.b64decode(raw[name]), int(raw[f"{name}_bytes"]), fields.get("content-type", "")[:200]
+        data, size, kind = (
+            base64.b64decode(raw[name], validate=True),
+            int(raw[f"{name}_bytes"]),
+            fields.get("content-type", "")[:200],
+        )
         whole = len(data) == size
         data, complete = _decompressed(data, fields.get("content-encoding", ""))
         text = self._declared(data.decode("utf-8", "surrogateescape"))

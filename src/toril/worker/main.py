@@ -58,8 +58,9 @@ class Engines:
         self.planned_s = self._planned_s()
         self.redacted = Redactor()
         hiding = Hiding(self.redacted)
-        self.recorder = Recorder(worker, self.share.location, hiding)
-        self.cases = CaseBook(worker, hiding)
+        # Labels stay as the suite has them, even if a service's cookie has such a value.
+        self.recorder = Recorder(worker, self.share.location, self.redacted, hiding)
+        self.cases = CaseBook(worker, self.redacted, hiding)
         self.exchanges = ExchangeBook(plan.run_id, self.recorder, hiding, plan.keeping)
         self._disk = Scratch()
         self.scratch = self._disk.folder

@@ -58,9 +58,18 @@ Columns = Mapping[str, Any]
 
 
 class Recorder:
-    """The measurements of one worker since the last flush. `cleaned` removes credentials from all texts."""
+    """The measurements of one worker since the last flush.
 
-    def __init__(self, worker: str, location: str, cleaned: Callable[[str], str] = mask) -> None:
+    `cleaned` removes credentials from all texts, `cleaned_message` from messages instead, if given.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        location: str,
+        cleaned: Callable[[str], str] = mask,
+        cleaned_message: Callable[[str], str] | None = None,
+    ) -> None:
         self.worker, self.location = worker, location
         self.samples = 0  # recorded since the start, including transactions
         self.files = 0
@@ -69,7 +78,9 @@ class Recorder:
         self._tables = {
             "label": Texts("label", 1 << LABEL_BITS, [""], beyond="none", cleaned=cleaned),
             "rc": Texts("rc", MAX_RCS, cleaned=cleaned),
-            "message": Texts("message", MAX_MESSAGES + 1, [""], cleaned=cleaned),  # "" does not count
+            "message": Texts(
+                "message", MAX_MESSAGES + 1, [""], cleaned=cleaned_message or cleaned
+            ),  # "" does not count
         }
         self._resolution: dict[str, int] = {}
         self._batches: list[tuple[Int64s, ...]] = []

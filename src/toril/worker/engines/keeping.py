@@ -51,10 +51,8 @@ class Keeper:
         self._lock = threading.Lock()
         self._written = self._second = self._in_second = 0
         self._left_out = self._reported = 0
-        self._file = None
-        if self.on:
-            path = os.open(folder / "exchanges", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._file = os.fdopen(path, "wb")
+        self._pending: list[bytes] = []
+        self._path = folder / "exchanges"
 
     def wants(self, label: str, rc: str, message: str, ok: bool, response_us: int) -> str:
         """Returns why this request must be kept: "failure", "slowest" or "tried"; "" if it must not."""
@@ -74,30 +72,32 @@ class Keeper:
         return "slowest" if slowest else ""
 
     def keep(self, why: str, label: str, build: Callable[[], dict]) -> None:
-        """Write what `build` returns: a slowest request at the next `flush`, if it still is one; others now."""
+        """Keep what `build` returns: for a slowest request at the next `flush`, if it still is one; for others now."""
         with self._lock:
             if why == "slowest":
                 self._held[label] = build
             else:
-                self._write(build)
+                self._add(build)
 
     def flush(self) -> None:
         """Write to the disk."""
-        if self._file is None:
-            return
         with self._lock:
             held, self._held = self._held, {}
             for build in held.values():
-                self._write(build)
+                self._add(build)
+            if self._left_out != self._reported:
+                self._reported = self._left_out
+                self._pending.append(b'{"left_out": %d}\n' % self._left_out)
+            if not self._pending:
+                return
+            pending, self._pending = self._pending, []
             try:
-                if self._left_out != self._reported:
-                    self._reported = self._left_out
-                    self._file.write(b'{"left_out": %d}\n' % self._left_out)
-                self._file.flush()
+                with os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
+                    file.writelines(pending)
             except OSError:  # the disk is full: measurements matter more
-                self.everything, self._most, self._slowest, self._slowest_of_all = False, 0, {}, NEVER
+                self.on = self.everything = False
 
-    def _write(self, build) -> None:
+    def _add(self, build) -> None:
         try:
             data = json.dumps(build()).encode() + b"\n"
         except Exception:  # a response of the script's own class may raise any
@@ -111,11 +111,8 @@ class Keeper:
         if self._written > MOST_BYTES or (self._in_second > MOST_BYTES_A_SECOND and not self.everything):
             self._written -= len(data)
             self._left_out += 1
-            return
-        try:
-            self._file.write(data)
-        except OSError:
-            self._left_out += 1
+        else:
+            self._pending.append(data)
 
 
 class Sent(threading.local):

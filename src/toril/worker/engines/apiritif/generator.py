@@ -62,7 +62,7 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
     def _gen_http_request(self, req: Any) -> list[Any]:
         body = super()._gen_http_request(req)
         if not self.thinks:
-            body = [one for one in body if not (isinstance(one, ast.Expr) and ast.unparse(one).startswith("sleep("))]
+            body = [one for one in body if not _is_call(one, "sleep")]
         checks = [one for one in req.config.get("assert", []) if isinstance(one, dict)]
         wanted = any(one.get("subject") == "http-code" for one in checks)
         if self.checks_status and req.url and not wanted:
@@ -104,6 +104,11 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
         return _call(
             "response", method, self._gen_expr(what), **{key: self._gen_expr(one) for key, one in named.items()}
         )
+
+
+def _is_call(one: ast.stmt, name: str) -> bool:
+    called = one.value.func if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call) else None
+    return isinstance(called, ast.Name) and called.id == name
 
 
 def in_transaction(label: ast.expr, body: list[Any]) -> ast.With:

@@ -44,6 +44,7 @@ REQUEST_MARK, GROUP_MARK = SAMPLES.REQUEST_MARK, SAMPLES.GROUP_MARK
 FLUSH_S = 0.1
 EXIT_MARGIN_S = 0.5  # before the time to end is over
 OVER = "the load is over"
+ASSERTED_CHARS = 2000
 
 
 class User(threading.local):
@@ -278,7 +279,12 @@ def exchange(one, why):
     known = {**KEEPING.EMPTY, **times, "why": why, "kind": one.kind, "label": one.label, "rc": one.rc, "ok": one.ok}
     known |= {"error": one.message, "variables": list(one.variables)}
     known["asserted"] = [
-        {"name": name, "ok": not wrong, "expected": ", ".join(map(str, arguments_of(extras))), "message": wrong}
+        {
+            "name": name,
+            "ok": not wrong,
+            "expected": arguments_of(extras)[:ASSERTED_CHARS],
+            "message": wrong[:ASSERTED_CHARS],
+        }
         for name, extras, wrong in one.asserted
     ]
     if one.exchange is None:
@@ -287,7 +293,8 @@ def exchange(one, why):
 
 
 def arguments_of(extras):
-    return [*extras.get("args", ()), *(f"{name}={value}" for name, value in extras.get("kwargs", {}).items())]
+    named = (f"{name}={value}" for name, value in extras.get("kwargs", {}).items())
+    return ", ".join([*map(str, extras.get("args", ())), *named])
 
 
 def variables_of(frame):

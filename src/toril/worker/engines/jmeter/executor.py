@@ -34,7 +34,7 @@ from toril.worker.engines.readers import CsvTail
 from toril.worker.health import Group, memory_limit_bytes
 
 GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
-NO_LISTENER = "no-evidence: JMeter's home has no toril-evidence.jar, so no requests were kept. Run `make jmeter`"
+NO_LISTENER = "JMeter's home has no toril-evidence.jar, so no requests were kept. Run `make jmeter`"
 LISTENER_JAR = Path("lib", "ext", "toril-evidence.jar")  # of a prepared home
 GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
 COLUMNS = (

@@ -1,0 +1,182 @@
+"""What workers show of requests: everything but secrets, wherever and however these occur."""
+
+import base64
+import gzip
+import html
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.tiers import examples
+from toril.records.document import document
+from toril.worker.engines.keeping import EMPTY
+from toril.worker.hiding import Hiding
+from toril.worker.redaction import Redactor
+
+GRAM = 6
+BODY = 4096
+
+secrets_ = st.text("abcdefghijABCDEFGHIJ0123456789-_.~+/=%&'\"<>\\ äß€", min_size=6, max_size=60).filter(
+    lambda text: text.strip() == text and len(set(text)) > 5
+)
+ESCAPINGS: dict[str, Callable[[str], str]] = {
+    "raw": lambda text: text,
+    "url": lambda text: quote(text, safe=""),
+    "form": quote_plus,
+    "json": lambda text: json.dumps(text)[1:-1],
+    "html": html.escape,
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+}
+
+
+def latin(text):
+    return text.encode("latin-1", "ignore").decode("latin-1").replace(";", "").replace('"', "").replace("\\", "")
+
+
+def kept(*, body=b"", kind="application/json", answer=b"", headers=(), **fields):
+    """Returns a line of `keeping.py`."""
+    bodies = {"request": (body, kind), "response": (answer, "text/plain")}
+    raw = {**EMPTY, "url": "https://shop.example/cart", **fields}
+    for name, (data, of) in bodies.items():
+        if data:
+            raw[name], raw[f"{name}_bytes"] = base64.b64encode(data).decode(), len(data)
+        raw[f"{name}_headers"] = [["Content-Type", of]]
+    raw["request_headers"] = [*raw["request_headers"], *map(list, headers)]
+    return raw
+
+
+def body_of(content):
+    assert content is not None
+    return content
+
+
+def planted(place, secret):
+    """Returns a kept request with a secret at a place that holds secrets."""
+    token = latin(secret)
+    places: dict[str, Any] = {
+        "header": lambda: kept(headers=[("X-Api-Key", token)]),
+        "bearer": lambda: kept(headers=[("Authorization", f"Bearer {token}")]),
+        "basic": lambda: kept(
+            headers=[("Authorization", "Basic " + base64.b64encode(f"joe:{secret}".encode()).decode())]
+        ),
+        "cookie": lambda: kept(headers=[("Cookie", f"a=b; sid={token}; c=d")]),
+        "query": lambda: kept(url=f"https://shop.example/cart?id=7&access_token={quote(secret, safe='')}#top"),
+        "json": lambda: kept(body=json.dumps({"a": [1.50, {"password": secret}]}).encode()),
+        "form": lambda: kept(
+            body=f"user=joe&password={quote_plus(secret)}&x=1".encode(), kind="application/x-www-form-urlencoded"
+        ),
+        "multipart": lambda: kept(
+            body=b'--bb\r\nContent-Disposition: form-data; name="password"\r\n\r\n' + secret.encode() + b"\r\n--bb--",
+            kind="multipart/form-data; boundary=bb",
+        ),
+        "cut json": lambda: kept(body=json.dumps({"a": 1, "password": secret + "x" * 20})[:-5].encode()),
+        "variable": lambda: kept(variables=[["password", secret]]),
+    }
+    return places[place](), token if place in ("header", "bearer", "cookie") else secret
+
+
+PLACES = ("header", "bearer", "basic", "cookie", "query", "json", "form", "multipart", "variable")
+
+
+@pytest.mark.parametrize("place", [*PLACES, "cut json"])
+@examples(60)
+@given(secret=secrets_)
+def test_no_part_of_a_secret_is_written(place, secret):
+    raw, known = planted(place, secret)
+    if len(known) < GRAM:
+        return
+    hiding = Hiding(Redactor())
+    first = hiding.exchange(raw, BODY, why="failure")
+    echoes = {name: escaped(known) for name, escaped in ESCAPINGS.items()}
+    text = "\n".join(f"{name}: [{one}]" for name, one in echoes.items())
+    again = kept(answer=text.encode(), asserted=[{"ok": False, "message": text, "expected": known}], notes=[known])
+    second = again if place == "cut json" else hiding.exchange(again, BODY, why="failure")
+    written = document([first, [] if place == "cut json" else second]).decode()
+    grams = {form[at : at + GRAM] for form in echoes.values() for at in range(len(form) - GRAM + 1)}
+    grams |= {json.dumps(one, ensure_ascii=False)[1:-1] for one in grams}
+    assert not [one for one in grams if one in written]
+    assert first.masked
+
+
+def test_a_declared_secret_is_hidden_at_any_place():
+    hiding = Hiding(Redactor(["0pen-Sesame/17"]))
+    raw = kept(
+        url="https://shop.example/0pen-Sesame%2F17/cart",
+        headers=[("X-Odd", "0pen-Sesame/17")],
+        body=b'{"a": "0pen-Sesame\\/17"}',
+        answer=gzip.compress(b"you said 0pen-Sesame/17"),
+    )
+    raw["response_headers"] += [["Content-Encoding", "gzip"]]
+    shown = hiding.exchange(raw, BODY, why="failure")
+    assert b"Sesame" not in document(shown)
+    assert body_of(shown.response).text == "you said ***"
+    assert "secret" in shown.masked
+
+
+def test_the_beginning_of_a_value_at_the_end_of_a_cut_message_is_hidden():
+    hiding = Hiding(Redactor())
+    hiding.exchange(kept(headers=[("X-Api-Key", "0123456789abcdef")]), BODY, why="failure")
+    assert hiding("x" * 490 + "0123456789") == hiding("x" * 490 + "0123456789abc…") == "x" * 490 + "***"
+
+
+def test_bodies_are_cut_after_hiding_and_binary_ones_have_a_size_only():
+    shown = Hiding(Redactor()).exchange(
+        kept(body=b'{"x": "' + b"y" * 9000 + b'"}', answer=b"\x00\x01" * 50), 100, why="failure"
+    )
+    request, response = body_of(shown.request), body_of(shown.response)
+    assert (request.text, request.cut, request.bytes) == ('{"x": "' + "y" * 93, True, 9009)
+    assert (response.binary, response.text, response.bytes) == (True, "", 100)
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        (("Authorization", "Bearer abc.def"), "Bearer ***"),
+        (("Authorization", "abcdef"), "***"),
+        (("Set-Cookie", "sid=abc; Path=/; HttpOnly"), "sid=***; Path=/; HttpOnly"),
+        (
+            ("WWW-Authenticate", 'Bearer realm="shop", error="invalid_token"'),
+            'Bearer realm="shop", error="invalid_token"',
+        ),
+        (("WWW-Authenticate", 'Digest realm="shop", nonce="abc"'), 'Digest realm="shop", nonce=***'),
+        (("X-CSRF", "abc"), "***"),
+        (("Location", "/next?code=1&token=abc"), "/next?code=1&token=***"),
+        (("Content-Type", "text/html"), "text/html"),
+    ],
+)
+def test_headers_keep_what_is_no_secret(sent, shown):
+    exchange = Hiding(Redactor()).exchange(kept(headers=[sent]), BODY, why="failure")
+    assert exchange.request_headers[-1] == (sent[0], shown)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "shown"),
+    [
+        (
+            b'{ "n": 1.50,"token" :"abc", "\\u00e9": "\\u00e9"}',
+            "application/json",
+            '{ "n": 1.50,"token" :"***", "\\u00e9": "\\u00e9"}',
+        ),
+        (
+            b'{"tokens": 5, "secret": {"a": [1, "b"]}, "token": null}',
+            "",
+            '{"tokens": 5, "secret": "***", "token": null}',
+        ),
+        (b"a=1&password=%C3%A4&b=", "", "a=1&password=***&b="),
+        (
+            b'<input type="hidden" name="csrf_token" value="abc">',
+            "text/html",
+            '<input type="hidden" name="csrf_token" value="***">',
+        ),
+        (b"<user><password>abc</password></user>", "text/xml", "<user><password>***</password></user>"),
+        ("grün".encode("latin-1"), "text/plain; charset=iso-8859-1", "grün"),
+    ],
+)
+def test_bodies_keep_what_is_no_secret_byte_by_byte(body, kind, shown):
+    exchange = Hiding(Redactor()).exchange(kept(body=body, kind=kind), BODY, why="failure")
+    assert body_of(exchange.request).text == shown
