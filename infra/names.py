@@ -138,6 +138,10 @@ class Names:
         """One name for the topic, for the hub's bus, and for the bus's rule that targets the topic."""
         return f"{self.base}-notices"
 
+    def run_notices(self) -> str:
+        """The bus's rule that writes a readable mail about a run's event."""
+        return f"{self.notices()}-mail"
+
     def notice_rules(self) -> dict[str, str]:
         """The region's rules that target the bus, by the kind of event that they forward."""
-        return {part: f"{self.notices()}-{part}" for part in ("alarms", "coordinators")}
+        return {part: f"{self.notices()}-{part}" for part in ("alarms", "coordinators", "runs")}

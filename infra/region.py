@@ -127,6 +127,8 @@ def _alarms(name: str, found: Survey, home: Home | None, opts: pulumi.ResourceOp
             found.outputs,
             alarms,
             coordinators=home is not None,
+            runs=found.hub.run_notices.split(",") if home and found.hub.run_notices else (),
+            store=f"s3://{found.hub.bucket}",
             foreign=found.hub.account != place.account,
             opts=opts,
         )

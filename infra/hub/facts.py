@@ -20,6 +20,7 @@ class HubFacts:
     bucket_key: str
     notice_bus: str
     console_role: str
+    run_notices: str
 
 
 def resolve_facts(hub: HubOutputs, reference: str) -> HubFacts:

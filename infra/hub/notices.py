@@ -1,4 +1,4 @@
-"""Emails about alarms and failed coordinators, through one topic of the hub.
+"""Emails about alarms, failed coordinators and events of runs, through one topic of the hub.
 
 An alarm can call only a topic of its own region, and every address has to confirm each topic. So regions forward
 events to a bus of the hub, which publishes them to one topic: one confirmation per address, for all regions.
@@ -19,6 +19,26 @@ from infra.place import Place
 
 EVENTS_SERVICE = "events.amazonaws.com"
 PURPOSE = "notices"  # of the role
+SOURCE = "toril"  # of the events that owners of runs put on the bus of their region
+KINDS = {
+    "started": "run-started",
+    "finished": "run-finished",
+    "regression": "regression-confirmed",
+    "schedule-failed": "schedule-failed",
+}
+OUTCOMES = ("passed", "failed", "inconclusive")
+EXIT_CODES = {"failed": 1, "inconclusive": 3}
+MAIL = aws.cloudwatch.EventTargetInputTransformerArgs(  # of an event of a run
+    input_paths={
+        "suite": "$.detail.suite",
+        "schedule": "$.detail.schedule",
+        "kind": "$.detail-type",
+        "headline": "$.detail.headline",
+        "run": "$.detail.run_id",
+        "report": "$.detail.links.report",
+    },
+    input_template='"toril: <suite> <schedule>: <kind>: <headline>. Run <run>, report <report>"',
+)
 
 
 class NoticeBoard(pulumi.ComponentResource):
@@ -52,20 +72,31 @@ class NoticeBoard(pulumi.ComponentResource):
         if accounts:
             policy = render(bus_policy(place.arn("events", f"event-bus/{called}"), place, accounts))
             aws.cloudwatch.EventBusPolicy(name, event_bus_name=bus.name, policy=policy, region=region, opts=own)
-        everything = json.dumps({"account": sorted({place.account, *accounts})}, separators=(",", ":"))
-        rule = aws.cloudwatch.EventRule(
-            name,
-            name=called,
-            description="All that regions pass on, to the topic",
-            event_bus_name=bus.name,
-            event_pattern=everything,
-            region=region,
-            opts=own,
-        )
         passing_role(name, place, place.names.role(PURPOSE), bus.arn, own)
-        aws.cloudwatch.EventTarget(
-            name, rule=rule.name, event_bus_name=bus.name, arn=topic.arn, target_id="topic", region=region, opts=own
-        )
+        passed_on = {"account": sorted({place.account, *accounts})}
+        for part, rule_name, description, source, mail in (
+            (name, called, "All that regions pass on, to the topic", {"anything-but": [SOURCE]}, None),
+            (f"{name}-runs", place.names.run_notices(), "Events of runs, as readable mails", SOURCE, MAIL),
+        ):
+            rule = aws.cloudwatch.EventRule(
+                part,
+                name=rule_name,
+                description=description,
+                event_bus_name=bus.name,
+                event_pattern=json.dumps({**passed_on, "source": [source]}, separators=(",", ":")),
+                region=region,
+                opts=own,
+            )
+            aws.cloudwatch.EventTarget(
+                part,
+                rule=rule.name,
+                event_bus_name=bus.name,
+                arn=topic.arn,
+                target_id="topic",
+                input_transformer=mail,
+                region=region,
+                opts=own,
+            )
         self.topic = topic.arn
         self.bus = bus.arn
         self.register_outputs({"topic": self.topic, "bus": self.bus})
@@ -86,6 +117,8 @@ class Notices(pulumi.ComponentResource):
         alarms: Sequence[str],
         *,
         coordinators: bool,
+        runs: Sequence[str] = (),
+        store: str = "",
         foreign: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -94,7 +127,8 @@ class Notices(pulumi.ComponentResource):
         role: pulumi.Input[str] = place.role_arn(place.names.role(PURPOSE))
         if foreign:
             role = passing_role(name, place, place.names.role(PURPOSE, place.region), hub.notice_bus, own)
-        for part, pattern in event_patterns(place.names, alarms, coordinators=coordinators).items():
+        patterns = event_patterns(place.names, alarms, coordinators=coordinators, runs=runs, store=store)
+        for part, pattern in patterns.items():
             rule = aws.cloudwatch.EventRule(
                 f"{name}-{part}",
                 name=place.names.notice_rules()[part],
@@ -124,10 +158,13 @@ def passing_role(
     return make_role(name, place, role, description, rule_trust(rules, place.account), {"pass-on": policy}, opts).arn
 
 
-def event_patterns(names: Names, alarms: Sequence[str], *, coordinators: bool) -> dict[str, Any]:
-    """Returns the patterns of forwarded events: a new alarm, and a coordinator that failed to start or exited non-zero.
+def event_patterns(
+    names: Names, alarms: Sequence[str], *, coordinators: bool, runs: Sequence[str] = (), store: str = ""
+) -> dict[str, Any]:
+    """Returns the patterns of forwarded events.
 
-    A passed run exits with 0.
+    They are a new alarm, a coordinator that failed to start or exited non-zero, and the events `runs` of runs in
+    `store`. A passed run exits with 0. Outcomes in `runs` have mails of their own.
     """
     found: dict[str, Any] = {}
     if alarms:
@@ -145,12 +182,30 @@ def event_patterns(names: Names, alarms: Sequence[str], *, coordinators: bool) -
                 "group": [{"prefix": f"family:{names.coordinator('')}"}],
                 "lastStatus": ["STOPPED"],
                 "$or": [
-                    {"containers": {"exitCode": [{"anything-but": [0]}]}},
+                    {"containers": {"exitCode": [{"anything-but": _announced(runs)}]}},
                     {"stopCode": ["TaskFailedToStart"]},
                 ],
             },
         }
+    if runs:
+        found["runs"] = _run_pattern(runs, store)
     return found
+
+
+def _announced(runs: Sequence[str]) -> list[int]:
+    """Returns the exit codes of coordinators whose runs passed, or have mails of their own."""
+    return [0, *(code for outcome, code in EXIT_CODES.items() if {"finished", outcome} & {*runs})]
+
+
+def _run_pattern(runs: Sequence[str], store: str) -> dict[str, Any]:
+    """Returns the pattern of a store's events. Other environments of the account use the same bus."""
+    kinds = [kind for name, kind in KINDS.items() if name in runs]
+    outcomes = [name for name in OUTCOMES if name in runs and "finished" not in runs]
+    here = {"links": {"store": [store]}}
+    either: list[dict[str, Any]] = [{"detail-type": kinds, "detail": here}] if kinds else []
+    if outcomes:
+        either.append({"detail-type": ["run-finished"], "detail": {"outcome": outcomes, **here}})
+    return {"source": [SOURCE], **(either[0] if len(either) == 1 else {"$or": either})}
 
 
 def topic_policy(place: Place, alarms: Sequence[str] = ()) -> Document:

@@ -21,6 +21,7 @@ class HubOutputs:
     alarm_topic: pulumi.Output[str]
     notice_bus: pulumi.Output[str]
     console_role: pulumi.Output[str]  # the name of the role of the console's function
+    run_notices: pulumi.Output[str]  # the events of runs to forward, with commas; empty: a hub that cannot mail them
 
     def export(self) -> None:
         """Exports the fields as outputs of the running stack."""

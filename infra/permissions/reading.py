@@ -225,6 +225,7 @@ def rules(scope: Scope) -> list[str]:
     return [
         scope.arn("events", f"event-bus/{scope.names.notices()}"),
         scope.arn("events", f"rule/{scope.names.notices()}/{scope.names.notices()}"),
+        scope.arn("events", f"rule/{scope.names.notices()}/{scope.names.run_notices()}"),
         *(scope.arn("events", f"rule/{one}") for one in scope.names.notice_rules().values()),
     ]
 

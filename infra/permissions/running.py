@@ -17,20 +17,22 @@
 | StartCoordinators, HandRolesToCoordinators, DeadLetters | the scheduler: it starts one family with two roles |
 | StartSweeper, HandRolesToSweeper | the sweeper starts its own task, with its own rights |
 | ResultsKey | S3, if the results bucket has its own key |
+| SendEvents | an owner in a task puts the events of its run on the default bus, for rules of the account |
 | EndRuns | the sweeper: stop of the run and its tasks; lease, end and verdict of a run without an owner |
 """
 
 from infra.names import Names
 from infra.permissions.scope import Scope, pass_roles, use_bucket_key
-from infra.permissions.statements import ANY, Document, Statement, allow, document, trust
+from infra.permissions.statements import ANY, Condition, Document, Statement, allow, document, trust
 
 TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 SCHEDULER_SERVICE = "scheduler.amazonaws.com"
 ENDING = (
-    "end.json", "lease.json", "metrics.json", "progress.json", "report.html", "stop.json", "summary.json",
-    "verdict.json",
+    "end.json", "evidence.json", "lease.json", "metrics.json", "progress.json", "report.html", "stop.json",
+    "summary.json", "verdict.json",
 )  # fmt: skip
 HISTORY = ("history/*", "index/*")
+EVENTS_OF_RUNS: Condition = {"StringEquals": {"events:source": "toril"}}
 SWEEP = "sweep-"  # name prefix of one-time schedules: the right to plan them does not cover nightly ones
 LAUNCHER = "launcher"  # role that a region stack in another account makes for the runs of this account
 
@@ -54,8 +56,8 @@ def run_policy(scope: Scope) -> Document:
 
 
 def coordinator_policy(scope: Scope) -> Document:
-    """Returns the same rights as for a person or workflow, since the coordinator runs the same command."""
-    return run_policy(scope)
+    """Returns the rights of a person or workflow, since the coordinator runs the same command, and to send events."""
+    return document([*run_policy(scope)["Statement"], _send_events(scope)])
 
 
 def scheduler_policy(scope: Scope) -> Document:
@@ -83,8 +85,13 @@ def sweeper_policy(scope: Scope) -> Document:
             *_stop_tasks(scope),
             allow("ListStore", ["s3:ListBucket"], [scope.bucket_arn]),
             allow("ReadStore", ["s3:GetObject"], scope.objects("deployments/*", *HISTORY, "runs/*")),
-            allow("EndRuns", ["s3:PutObject"], scope.objects(*HISTORY, *(f"runs/*/{name}" for name in ENDING))),
+            allow(
+                "EndRuns",
+                ["s3:PutObject"],
+                scope.objects("events/*", *HISTORY, *(f"runs/*/{name}" for name in ENDING)),
+            ),
             _pack_index(scope),
+            _send_events(scope),
             allow("ReadMetrics", ["cloudwatch:GetMetricData"], ANY),  # no resource-level permissions
             *use_bucket_key(scope, write=True),
             *_other_accounts(scope),
@@ -150,13 +157,18 @@ def _store(scope: Scope) -> list[Statement]:
             ["s3:GetObject"],
             scope.objects("deployments/*", *HISTORY, "requests/*", "runs/*", "suites/*", "versions/*"),
         ),
-        allow("WriteRuns", ["s3:PutObject"], scope.objects(*HISTORY, "requests/*.failed.json", "runs/*")),
+        allow("WriteRuns", ["s3:PutObject"], scope.objects("events/*", *HISTORY, "requests/*.failed.json", "runs/*")),
         _pack_index(scope),
     ]
 
 
 def _pack_index(scope: Scope) -> Statement:
     return allow("PackIndex", ["s3:DeleteObject"], scope.objects("index/*"))
+
+
+def _send_events(scope: Scope) -> Statement:
+    """Returns the right to put events of runs, and no others, on the default bus."""
+    return allow("SendEvents", ["events:PutEvents"], [scope.arn("events", "event-bus/default")], EVENTS_OF_RUNS)
 
 
 def _stop_tasks(scope: Scope) -> list[Statement]:

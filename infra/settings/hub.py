@@ -18,6 +18,7 @@ from infra.settings.common import (
 )
 from infra.settings.console import Console
 
+RunEvent = Literal["started", "finished", "passed", "failed", "inconclusive", "regression", "schedule-failed"]
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=255)]  # of GitHub
 
 
@@ -25,7 +26,9 @@ class Retention(Setting):
     """Days after which the results bucket deletes objects."""
 
     runs: Days = Field(default=90, description="Days to keep a run.")
-    history: Days = Field(default=1095, description="Days to keep the result of a run, its notes and the audit log.")
+    history: Days = Field(
+        default=1095, description="Days to keep the result of a run, its notes and events, and the audit log."
+    )
     interrupted_uploads: Days = Field(default=1, description="Days to keep an unfinished upload.")
 
 
@@ -107,6 +110,14 @@ class Budget(Setting):
     )
 
 
+class Notices(Setting):
+    """The events of runs that become mails."""
+
+    runs: tuple[RunEvent, ...] = Field(
+        default=("regression", "schedule-failed"), description="Events of runs that coordinators own."
+    )
+
+
 class HubSettings(Setting):
     """Stack `hub`: results bucket, public repository, GitHub's roles, the roles of coordinators, the budget."""
 
@@ -139,6 +150,7 @@ class HubSettings(Setting):
     emails: tuple[Email, ...] = Field(
         default=(), max_length=10, description="Recipients of mails on failed schedules and forgotten tasks."
     )
+    notices: Notices = Field(default=Notices(), description="Further mails to `emails`.")
     console: Console | None = Field(default=None, description="The console, a web application for this environment.")
     tags: Tags = Field(default_factory=dict, description="Additional tags of all resources.")
 

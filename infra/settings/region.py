@@ -144,6 +144,11 @@ class RegionSettings(Setting):
     )
     protect: bool = Field(default=False, description="Refuse to destroy the repositories.")
     logs: Logs = Field(default=Logs(), description="Log group of the workers.")
+    otlp: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s@]+(/\S*)?$",
+        description="Address of an OpenTelemetry collector for the figures of the runs that coordinators own.",
+    )
     schedules: tuple[Schedule, ...] = Field(default=(), description="Scheduled suites.")
     idle_alarm: bool = Field(
         default=True, description="Alarm if vCPU are in use for longer than any run may last ($0.20 a month)."
@@ -156,6 +161,8 @@ class RegionSettings(Setting):
         _check_unique("caches: prefix", [cache.prefix for cache in self.caches])
         _check_unique("repositories: name", [one.name for one in self.repositories])
         _check_unique("schedules: name", [one.name for one in self.schedules])
+        if self.otlp and not self.home:
+            raise ValueError("otlp: Only the home region has coordinators. Set `home: true`, or remove it.")
         if self.schedules and not self.home:
             raise ValueError("schedules: Only the home region has schedules. Set `home: true`, or remove them.")
         if taken := [one.name for one in self.schedules if one.name.startswith("sweep-")]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.workers.containers import HOME, STOP_TIMEOUT_S, USER, VOLUMES
+from toril.aws.coordinators import SCHEDULE
 
 CONTAINER = "coordinator"
 PLATFORM_VERSION = "1.4.0"
@@ -24,11 +25,16 @@ class Launch:
     public_addresses: bool
 
 
-def container(image: str, *, log_group: str, region: str, store: str, fips: bool) -> dict[str, Any]:
-    """Returns the coordinator's container as ECS returns it: defaults written out, lists sorted."""
+def container(image: str, *, log_group: str, region: str, store: str, fips: bool, otlp: str = "") -> dict[str, Any]:
+    """Returns the coordinator's container as ECS returns it: defaults written out, lists sorted.
+
+    `otlp`: the address of an OpenTelemetry collector.
+    """
     environment = {"AWS_REGION": region, "HOME": HOME, "TORIL_STORE": store}
     if fips:
         environment["AWS_USE_FIPS_ENDPOINT"] = "true"
+    if otlp:
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp
     return {
         "command": ["doctor", "--on", "fargate"],  # for a task started by hand without a command
         "cpu": 0,
@@ -60,8 +66,8 @@ def container(image: str, *, log_group: str, region: str, store: str, fips: bool
     }
 
 
-def containers(image: str, *, log_group: str, region: str, store: str, fips: bool) -> str:
-    one = container(image, log_group=log_group, region=region, store=store, fips=fips)
+def containers(image: str, *, log_group: str, region: str, store: str, fips: bool, otlp: str = "") -> str:
+    one = container(image, log_group=log_group, region=region, store=store, fips=fips, otlp=otlp)
     return json.dumps([one], sort_keys=True, separators=(",", ":"))
 
 
@@ -97,4 +103,6 @@ def schedule_input(launch: Launch, *, suite: str, schedule: str, store: str, tag
     """Returns the `Input` of a schedule that runs a suite."""
     own = {**tags, "toril:schedule": schedule, "toril:suite": suite}
     request = run_task(launch, suite_command(suite, store), started_by=f"schedule/{schedule}", tags=own)
+    (container,) = request["Overrides"]["ContainerOverrides"]
+    container["Environment"] = [{"Name": SCHEDULE, "Value": schedule}]  # the run's events name it
     return json.dumps(request, sort_keys=True, separators=(",", ":"))

@@ -19,6 +19,7 @@ from infra.settings import RegionSettings, SettingError
 from infra.settings.schedules import Schedule
 from infra.workers.containers import VOLUMES
 from infra.workers.coordinators import Launch, containers, schedule_input
+from infra.workers.policies import secret_statements
 from toril.records.deployment import DeployedHome
 
 CPU, MEMORY_MIB = 1024, 2048
@@ -68,6 +69,7 @@ class Home(pulumi.ComponentResource):
         ).apply(lambda found: Launch(**found, public_addresses=args.public_addresses))
         for schedule in args.settings.schedules:
             _schedule(name, schedule, args, launch, store, group, letters, own)
+        _secrets(name, args, own)
         console_group = _console(name, args, own) if args.console_role else ""
         self.deployed = pulumi.Output.all(
             schedule_group=group.name,
@@ -101,13 +103,27 @@ def _console(name: str, args: HomeArgs, opts: pulumi.ResourceOptions) -> pulumi.
     return group.name
 
 
+def _secrets(name: str, args: HomeArgs, opts: pulumi.ResourceOptions) -> None:
+    """Allows the owners of runs to read the stack's secrets, such as addresses of webhooks."""
+    found = secret_statements(args.place, args.settings.secrets, args.settings.secret_keys)
+    for purpose in ("coordinator", "sweeper") if found else ():
+        role = args.place.names.role(purpose)
+        policy = render(document(found))
+        aws.iam.RolePolicy(f"{name}-{purpose}-secrets", name="secrets", role=role, policy=policy, opts=opts)
+
+
 def _coordinator(
     name: str, args: HomeArgs, store: pulumi.Output[str], opts: pulumi.ResourceOptions
 ) -> "aws.ecs.TaskDefinition":
     place, architecture = args.place, args.settings.architectures[0]
     definitions = pulumi.Output.all(args.image, args.log_group, store).apply(
         lambda found: containers(
-            found[0], log_group=found[1], region=place.region, store=found[2], fips=args.settings.fips
+            found[0],
+            log_group=found[1],
+            region=place.region,
+            store=found[2],
+            fips=args.settings.fips,
+            otlp=args.settings.otlp or "",
         )
     )
     own_role = pulumi.Output.all(args.hub.account, args.hub.coordinator_role).apply(

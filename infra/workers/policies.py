@@ -39,7 +39,7 @@ def worker_policy(place: Place, results: Results, secrets: Iterable[str], secret
     if results.key:
         through_s3 = {"StringEquals": {"kms:ViaService": f"s3.{results.region}.{place.suffix}"}}
         statements.append(allow("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [results.key], condition=through_s3))
-    return document([*statements, *_secrets(place, secrets, secret_keys)])
+    return document([*statements, *secret_statements(place, secrets, secret_keys)])
 
 
 def execution_policy(place: Place, images: Iterable[Image], log_group: str, secret_keys: Iterable[str]) -> Document:
@@ -59,10 +59,10 @@ def execution_policy(place: Place, images: Iterable[Image], log_group: str, secr
     ]
     needed = [one for one in statements if one.get("Resource")]
     logins = [one.credentials for one in found if one.credentials]
-    return document([*needed, *_secrets(place, logins, secret_keys)])
+    return document([*needed, *secret_statements(place, logins, secret_keys)])
 
 
-def _secrets(place: Place, secrets: Iterable[str], keys: Iterable[str]) -> list[Statement]:
+def secret_statements(place: Place, secrets: Iterable[str], keys: Iterable[str]) -> list[Statement]:
     """Returns the rights to read these secrets and, with customer keys, to decrypt only them."""
     arns = sorted(set(secrets))
     if not arns:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.measured import plan_of
+from tests.refusals import refused
 from toril.cli import options
 from toril.errors import OptionError, StoreError
 from toril.runs.find import find_run
@@ -130,3 +131,24 @@ def test_a_margin_is_a_percentage(text: str | None, found: float | None) -> None
 def test_an_invalid_margin_is_refused(text: str) -> None:
     with pytest.raises(OptionError, match="--margin"):
         options.read_margin(text)
+
+
+def test_a_notice_has_an_address_or_a_variable_and_events() -> None:
+    chat, hook = options.read_notices(["CHAT=failed,regression", "https://hook.example/x?a=b"])
+    assert (chat.variable, chat.webhook, chat.on) == ("CHAT", "", ("failed", "regression"))
+    assert (hook.variable, hook.webhook) == ("", "https://hook.example/x?a=b")
+    assert hook.on == ("failed", "inconclusive")
+
+
+@pytest.mark.parametrize("text", ["", "HOOK=fail", "http://hook.example/", "https:///x", "a b"])
+def test_an_unusable_notice_is_refused_without_its_text(text: str) -> None:
+    with refused("option-value", error=OptionError) as error:
+        options.read_notices([text])
+    assert not text or text not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["localhost:4318", "https://user:secret@collector.example", "ftp://collector.example"])
+def test_a_collector_has_a_web_address_without_a_user(text: str) -> None:
+    with refused("option-value", error=OptionError) as error:
+        options.read_otlp(text)
+    assert "secret" not in str(error.value)

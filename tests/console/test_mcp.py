@@ -22,7 +22,7 @@ from toril.store import FolderStore
 OVER = examples.plan().run_id
 READING = {
     "list_suites", "read_suite", "read_baseline", "list_runs", "read_run", "list_files", "watch_run", "compare_runs",
-    "list_locations", "list_schedules",
+    "list_locations", "list_schedules", "list_events",
 }  # fmt: skip
 CHANGING = {"start_run", "stop_run", "adjust_rate", "add_note"}
 HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
@@ -93,6 +93,7 @@ def test_reading_tools_return_what_the_store_has_and_change_nothing(store: Folde
     assert viewer.call("watch_run", run_id=served.LIVE)["progress"]["figures"]["samples"] == 9000
     assert "checkout" in viewer.call("compare_runs", base=OVER, head=OVER)
     assert viewer.call("list_locations") == viewer.call("list_schedules") == []
+    assert viewer.call("list_events") == {"events": [], "cursor": ""}
     assert list(store.keys("")) == before
 
 

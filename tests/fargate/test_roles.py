@@ -11,6 +11,7 @@ from tests.fargate.stage import AWAY, HOME, LATER, suite
 from tests.outcomes import fails, passes
 from toril.launchers.fargate.coordinator_task import FargateStarter
 from toril.plan.options import RunOptions
+from toril.runs.events import kept
 from toril.runs.requests import failure_of, request_run
 
 pytestmark = pytest.mark.xdist_group("guarded")
@@ -61,6 +62,8 @@ def test_a_schedule_runs_a_pushed_suite_and_stores_its_verdict(guarded, tmp_path
     (task,) = tasks_of(guarded, LATER["name"])
     # notices depend on these exit codes
     assert guarded.ended(task)["containers"][0]["exitCode"] == {"failed": 1, "inconclusive": 3}[verdict["outcome"]]
+    finished = [one for one in kept(guarded.store)[0] if one.kind == "run-finished" and one.suite == LATER["suite"]]
+    assert [(one.schedule, one.outcome) for one in finished] == [(LATER["name"], verdict["outcome"])]
 
 
 @pytest.mark.nightly

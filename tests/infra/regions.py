@@ -35,6 +35,7 @@ def hub(**other: str) -> HubFacts:
         "bucket_region": "us-east-1",
         "bucket_key": "",
         "notice_bus": "",
+        "run_notices": "",
         "console_role": "",
     }
     return HubFacts(**{**facts, **other})

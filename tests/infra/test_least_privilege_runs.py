@@ -63,6 +63,17 @@ def test_the_role_plans_sweeps_and_no_other_schedules(place, role):
     denied(scheduler.create_schedule, **sweep(place, role=place.home.home.scheduler_role))
 
 
+@pytest.mark.parametrize("role", ["coordinator", "sweeper"])
+def test_an_owner_puts_and_keeps_the_events_of_its_run_and_no_others(place, role):
+    who = place.acting(role)
+    events = place.client("events", who, HUB)
+    entry = {"Source": "toril", "DetailType": "run-finished", "Detail": "{}"}
+    assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+    denied(events.put_events, Entries=[{**entry, "Source": "shop"}])
+    denied(events.put_events, Entries=[{**entry, "EventBusName": "toril-notices"}])
+    place.client("s3", who, HUB).put_object(Bucket=BUCKET, Key="events/2026-11/1-r-run-finished.json", Body=b"{}")
+
+
 @pytest.mark.parametrize("role", ["run", "coordinator"])
 def test_the_role_is_restricted_to_its_clusters_roles_and_keys(place, role):
     who = runner(place, role)

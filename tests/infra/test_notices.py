@@ -25,6 +25,25 @@ def test_a_coordinator_that_fails_or_cannot_start_is_forwarded():
     assert {"stopCode": ["TaskFailedToStart"]} in found["$or"]
 
 
+def runs(*names):
+    return event_patterns(NAMES, [], coordinators=True, runs=names, store="s3://results")["runs"]
+
+
+def test_events_of_runs_are_forwarded_by_kind_and_outcome_from_this_store_alone():
+    here = {"links": {"store": ["s3://results"]}}
+    failed = {"detail-type": ["schedule-failed"], "detail": here}
+    assert runs("schedule-failed") == {"source": ["toril"], **failed}
+    lost = {"detail-type": ["run-finished"], "detail": {"outcome": ["failed", "inconclusive"], **here}}
+    assert runs("failed", "inconclusive") == {"source": ["toril"], **lost}
+    assert runs("failed", "schedule-failed", "inconclusive") == {"source": ["toril"], "$or": [failed, lost]}
+    assert runs("finished", "failed")["detail-type"] == ["run-finished"]
+
+
+def test_an_outcome_with_its_own_mail_is_not_mailed_as_a_failed_coordinator_too():
+    found = event_patterns(NAMES, [], coordinators=True, runs=("failed", "regression"), store="s3://results")
+    assert {"containers": {"exitCode": [{"anything-but": [0, 1]}]}} in found["coordinators"]["detail"]["$or"]
+
+
 def test_a_region_without_alarms_and_coordinators_has_no_rules():
     assert event_patterns(NAMES, [], coordinators=False) == {}
 

@@ -181,9 +181,16 @@ def test_the_scheduler_starts_coordinators_and_no_workers():
 def test_the_sweeper_writes_only_the_end_of_a_run_and_the_history():
     (written,) = [one["Resource"] for one in statements(BARE, "sweeper") if "s3:PutObject" in one["Action"]]
     names = {resource.removeprefix(f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/") for resource in written}
-    ending = ("end", "lease", "metrics", "progress", "report", "stop", "summary", "verdict")
+    ending = ("end", "evidence", "lease", "metrics", "progress", "report", "stop", "summary", "verdict")
     files = {f"runs/*/{name}.{'html' if name == 'report' else 'json'}" for name in ending}
-    assert names == {"history/*", "index/*", *files}
+    assert names == {"events/*", "history/*", "index/*", *files}
+
+
+@pytest.mark.parametrize("purpose", ["coordinator", "sweeper"])
+def test_owners_put_events_of_runs_alone_on_the_bus(purpose):
+    (put,) = [one for one in statements(BARE, purpose) if one["Action"] == ["events:PutEvents"]]
+    assert put["Resource"] == [f"arn:aws:events:*:{ACCOUNT}:event-bus/default"]
+    assert put["Condition"] == {"StringEquals": {"events:source": "toril"}}
 
 
 @pytest.mark.parametrize("purpose", ["run", "coordinator", "sweeper"])

@@ -118,6 +118,7 @@ def test_a_schedule_runs_the_same_command_as_a_user():
     assert override == {
         "Name": "coordinator",
         "Command": ["run", f"{STORE}/suites/shop", "--on", "fargate", "--store", STORE],
+        "Environment": [{"Name": "TORIL_SCHEDULE", "Value": "nightly"}],
     }
 
 

@@ -233,6 +233,7 @@ def test_a_command_of_a_person_that_starts_no_run_is_none(tmp_path):
     assert stored(store) == {}
 
 
-def test_events_of_two_nights_differ():
-    first, second = (failed_schedule("nightly", at, "c", "m") for at in (time.time(), time.time() + 86_400))
+def test_events_of_two_nights_differ(tmp_path):
+    store = FolderStore(tmp_path)
+    first, second = (failed_schedule(store, "nightly", at, "c", "m") for at in (time.time(), time.time() + 86_400))
     assert first.id != second.id

@@ -24,6 +24,7 @@ from toril.records import (
 )
 from toril.records.console import AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion
 from toril.records.document import Record
+from toril.records.event import Event
 from toril.records.history import HistoryRecord, IndexRow
 from toril.records.progress import Progress
 from toril.records.summary import Summary
@@ -35,7 +36,7 @@ RECORDS: tuple[type[Record], ...] = (
     Deployment, End, Exit, Launch, Lease, Plan, Pushed, Rate, Ready, ServerMetrics, Start, Stop, SuiteOrigin,
 )  # fmt: skip
 DOCUMENTS: dict[str, type[Any]] = {
-    "toril.history/1": HistoryRecord, "toril.index/1": IndexRow, "toril.progress/1": Progress,
+    "toril.event/1": Event, "toril.history/1": HistoryRecord, "toril.index/1": IndexRow, "toril.progress/1": Progress,
     "toril.summary/1": Summary, "toril.verdict/1": Verdict,
 }  # fmt: skip
 LINES = {"toril.tests/1": Case}  # of a file of JSON lines: each line but the first

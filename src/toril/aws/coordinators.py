@@ -1,11 +1,14 @@
 """The RunTask request of a coordinator's task in the home region, for ECS and as the target of a schedule."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from toril.errors import InfrastructureError
 from toril.records import DeployedHome, Deployment
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+SCHEDULE = "TORIL_SCHEDULE"  # variable with the name of the schedule that started the task
 CONTAINER = "coordinator"  # of the home region's task definition
 
 
@@ -18,10 +21,23 @@ def home_of(deployment: Deployment) -> DeployedHome:
 
 
 def coordinator_task(
-    home: Deployment, command: Sequence[str], *, token: str, started_by: str, tags: Mapping[str, str], role: str = ""
+    home: Deployment,
+    command: Sequence[str],
+    *,
+    token: str,
+    started_by: str,
+    tags: Mapping[str, str],
+    role: str = "",
+    environment: Mapping[str, str] = NOTHING,
 ) -> dict[str, Any]:
-    """Returns the request. `token`: repeated requests with one token start one task. `role`: instead of its own."""
-    overrides: dict[str, Any] = {"containerOverrides": [{"command": list(command), "name": CONTAINER}]}
+    """Returns the request. `token`: repeated requests with one token start one task. `role`: instead of its own.
+
+    `environment`: further variables of the container.
+    """
+    container: dict[str, Any] = {"command": list(command), "name": CONTAINER}
+    if environment:
+        container["environment"] = [{"name": name, "value": value} for name, value in sorted(environment.items())]
+    overrides: dict[str, Any] = {"containerOverrides": [container]}
     if role:
         overrides["taskRoleArn"] = role
     return {

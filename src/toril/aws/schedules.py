@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from toril.aws.client import Clients, call
-from toril.aws.coordinators import coordinator_task, for_scheduler, home_of
+from toril.aws.coordinators import SCHEDULE, coordinator_task, for_scheduler, home_of
 from toril.aws.errors import AwsError
 from toril.errors import InfrastructureError, OptionError
 from toril.records import Deployment
@@ -163,6 +163,7 @@ def _request(home: Deployment, schedule: SuiteSchedule) -> dict[str, Any]:
         token=EXECUTION_ID,
         started_by=f"schedule/{re.sub(r'[^A-Za-z0-9_-]', '_', schedule.name)}",
         tags={"toril:schedule": schedule.name, "toril:suite": schedule.suite},
+        environment={SCHEDULE: schedule.name},
     )
     request: dict[str, Any] = {
         "Name": schedule.name,

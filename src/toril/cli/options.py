@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from toril.errors import OptionError
+from toril.masking import mask
 
 if TYPE_CHECKING:
     from toril.plan.options import RunOptions
@@ -140,7 +141,9 @@ def read_margin(text: str | None) -> float | None:
 def read_otlp(text: str | None) -> str | None:
     """Returns the address of a collector, without `/v1/metrics`."""
     if text is not None and not WEB_ADDRESS.fullmatch(text):
-        raise OptionError(f"--otlp `{text}`: expected an address such as `http://localhost:4318`.", code="option-value")
+        raise OptionError(
+            f"--otlp `{mask(text)}`: expected an address such as `http://localhost:4318`.", code="option-value"
+        )
     return text
 
 

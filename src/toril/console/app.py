@@ -27,6 +27,7 @@ PAGES = (
     "audit",
     "compare",
     "edit",
+    "events",
     "home",
     "locations",
     "me",
@@ -40,6 +41,7 @@ PAGES = (
     "tries",
 )
 API = (
+    "events",
     "files",
     "live",
     "me",

@@ -24,6 +24,7 @@ from toril.plan.options import RunOptions
 from toril.records import Verdict, run_key
 from toril.reports import compared
 from toril.runs import adjust, index, notes, remote, stored, suites
+from toril.runs.events import kept
 from toril.runs.find import checked_id, run_in
 from toril.runs.schedules import next_runs
 from toril.store import is_console
@@ -80,6 +81,7 @@ class Tools:
         reading = (
             self.list_suites, self.read_suite, self.read_baseline, self.list_runs, self.read_run, self.list_files,
             self.watch_run, self.compare_runs, self.list_locations, self.list_schedules,
+            self.list_events,
         )  # fmt: skip
         changing = (self.start_run, self.stop_run, self.adjust_rate, self.add_note)
         return [*(("viewer", one) for one in reading), *(("operator", one) for one in changing)]
@@ -187,6 +189,11 @@ class Tools:
             {"schedule": shown_to(self._person, one).model_dump(mode="json"), "next_runs": next_runs(one, now)}
             for one in found
         ]
+
+    def list_events(self, limit: int = 20, cursor: str = "") -> dict[str, Any]:
+        """List the events of runs, newest first: starts, results, failed schedules, and who was notified."""
+        found, after = kept(self._store, cursor, max(1, min(limit, MOST_ROWS)))
+        return {"events": [one.to_dict() for one in found], "cursor": after}
 
     def start_run(
         self,

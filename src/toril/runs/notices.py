@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from toril.clock import Clock
 from toril.errors import Note, StoreError
+from toril.masking import masked_settings
 from toril.records import Plan, run_key
 from toril.records.document import document
 from toril.records.event import (
@@ -23,9 +23,9 @@ from toril.records.event import (
     EventFigures,
     EventReason,
 )
-from toril.records.history import LAST_SECOND
 from toril.records.progress import Progress
 from toril.reports import Bundle
+from toril.runs.events import key_of
 from toril.store import BUCKETS, Store
 from toril.text import plain
 from toril.timeline import Timeline
@@ -138,24 +138,27 @@ class Notifier:
         return document(replace(event, deliveries=tuple(self._deliveries[place] for place in places)))
 
     def _about(self, plan: Plan) -> dict[str, Any]:
-        report = self._store.address(run_key(plan.run_id, "report.html"))
+        tags = masked_settings(dict(plan.tags))
         return {
             "run_id": plan.run_id,
             "suite": plan.suite,
             "on": plan.on,
             "schedule": self._schedule,
-            "tags": {plain(name, 100): plain(value, 100) for name, value in [*plan.tags.items()][:MOST]},
-            "links": {"report": report} if report.startswith(BUCKETS) else {},
+            "tags": {plain(name, 100): plain(value, 100) for name, value in [*tags.items()][:MOST]},
+            "links": links_of(self._store, run_key(plan.run_id, "report.html")),
         }
 
 
-def key_of(event: Event) -> str:
-    """Returns an event's key. A listing of a month has the newest event first."""
-    month, second = f"{datetime.fromtimestamp(event.at, UTC):%Y-%m}", LAST_SECOND - int(event.at)
-    return f"{EVENTS}{month}/{second:010d}-{event.id.replace(':', '-').replace('/', '_')}.json"
+def links_of(store: Store, report: str = "") -> dict[str, str]:
+    """Returns the addresses of a bucket and of a report in it; none for a folder, which is on one machine only."""
+    key = report or EVENTS.removesuffix("/")
+    address = store.address(key)
+    if not address.startswith(BUCKETS):
+        return {}
+    return {"store": address.removesuffix(f"/{key}"), **({"report": address} if report else {})}
 
 
-def failed_schedule(schedule: str, at: float, code: str, message: str) -> Event:
+def failed_schedule(store: Store, schedule: str, at: float, code: str, message: str) -> Event:
     """Returns the event of a schedule whose run did not begin."""
     return Event(
         id=f"{schedule}-{int(at)}:schedule-failed",
@@ -165,6 +168,7 @@ def failed_schedule(schedule: str, at: float, code: str, message: str) -> Event:
         schedule=schedule,
         headline=f"Schedule {schedule} did not start a run",
         reasons=(EventReason(code=code, message=plain(message)),),
+        links=links_of(store),
     )
 
 

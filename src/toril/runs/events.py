@@ -1,0 +1,36 @@
+"""The log of events in a store, `events/`. A listing of a month has the newest event first."""
+
+from datetime import UTC, datetime
+from itertools import islice
+
+from toril.records.event import EVENTS, Event
+from toril.records.history import LAST_SECOND
+from toril.store import Store
+
+
+def key_of(event: Event) -> str:
+    """Returns an event's key."""
+    month, second = f"{datetime.fromtimestamp(event.at, UTC):%Y-%m}", LAST_SECOND - int(event.at)
+    return f"{EVENTS}{month}/{second:010d}-{event.id.replace(':', '-').replace('/', '_')}.json"
+
+
+def kept(store: Store, cursor: str = "", limit: int = 50) -> tuple[list[Event], str]:
+    """Returns events, newest first, and where the next page begins; "" after the last one.
+
+    `cursor`: from an earlier call. Newer events do not move later pages.
+    """
+    current = cursor.partition("/")[0]
+    months = (month for month in sorted(store.names(EVENTS), reverse=True) if not current or month <= current)
+    keys = [
+        *islice(
+            (
+                entry.key
+                for month in months
+                for entry in store.entries(f"{EVENTS}{month}/", EVENTS + cursor if month == current else "")
+            ),
+            limit + 1,
+        )
+    ]
+    found = store.find_many(keys[:limit])
+    events = [Event.from_json(found[key], key) for key in keys[:limit] if key in found]
+    return events, keys[limit - 1].removeprefix(EVENTS) if len(keys) > limit else ""
