@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from toril.worker.engines.keeping import capped
 from toril.worker.engines.readers import Lines, Record
+
+DEBUG = ("--http-debug=full", "--log-format=json")
 
 
 class K6Debug:
@@ -14,26 +16,27 @@ class K6Debug:
     def __init__(self, folder: Path, most_of_body: int) -> None:
         self._path, self._most = folder / "debug", most_of_body
         self._lines = Lines(self._path)
-        self._sent: dict[str, str] = {}  # requests without a response, by their id
-        self._found: list[tuple[str, dict[str, Any]]] = []  # request lines, and fields of exchanges
+        self._found: dict[str, dict[str, Any]] = {}  # fields of exchanges, by k6's id of the request
+        self._labels: dict[str, str] = {}  # the same ids; a label is the address, unless the script names the request
         self._errors: list[str] = []
 
-    def options(self) -> list[str]:
-        """Returns k6's options for the log."""
+    def open(self) -> TextIO:
+        """Returns the file for k6's stderr. Into a file of its own k6 would log with delays."""
         self._path.touch(mode=0o600)
-        return ["--http-debug=full", "--log-format=json", f"--log-output=file={self._path}"]
+        return self._path.open("w")
 
     def next_of(self, record: Record) -> dict[str, Any]:
-        """Returns the fields of the next request to this address, as in `keeping.EMPTY`; empty without one.
+        """Returns the fields of the next request of this label, as in `keeping.EMPTY`; empty without one.
 
         k6 writes its results later than this log.
         """
         self._read()
-        for place, (line, fields) in enumerate(self._found):
-            method, path, *_ = line.split(" ")
-            if method == record.method and record.url.partition("#")[0].endswith(path):
-                del self._found[place]
-                return fields
+        scheme = record.url.partition("://")[0] if "://" in record.url else "http"
+        for request, label in self._labels.items():
+            if record.label in (label, f"{scheme}://{label}"):
+                del self._labels[request]
+                found = self._found.pop(request)
+                return {**found, "url": f"{scheme}://{found['url']}"}
         return {}
 
     def errors(self) -> str:
@@ -51,18 +54,17 @@ class K6Debug:
             if entry.get("level") == "error":
                 self._errors.append(text.strip())
             elif text.startswith("Request:\n"):
-                self._sent[request] = text.removeprefix("Request:\n").removesuffix("\n")
-            elif text.startswith("Response:\n") and request in self._sent:
-                answer = text.removeprefix("Response:\n").removesuffix("\n")
-                self._add(self._sent.pop(request), answer)
-
-    def _add(self, sent: str, received: str) -> None:
-        request, headers, body = _parts(sent)
-        found: dict[str, Any] = {"request_headers": headers}
-        found["request"], found["request_bytes"] = capped(body, self._most)
-        _, found["response_headers"], body = _parts(received)
-        found["response"], found["response_bytes"] = capped(body, self._most)
-        self._found.append((request, found))
+                first, headers, body = _parts(text.removeprefix("Request:\n").removesuffix("\n"))
+                method, path, *_ = first.split(" ")
+                host = next((value for name, value in headers if name == "Host"), "")
+                data, size = capped(body, self._most)
+                sent = {"method": method, "url": f"{host}{path}", "request_headers": headers}
+                self._found[request] = {**sent, "request": data, "request_bytes": size}
+                self._labels[request] = str(entry.get("name") or f"{host}{path}")
+            elif text.startswith("Response:\n") and request in self._found:
+                _, headers, body = _parts(text.removeprefix("Response:\n").removesuffix("\n"))
+                data, size = capped(body, self._most)
+                self._found[request] |= {"response_headers": headers, "response": data, "response_bytes": size}
 
 
 def _parts(message: str) -> tuple[str, list[list[str]], str]:

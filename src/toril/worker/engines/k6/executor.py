@@ -27,10 +27,10 @@ from bzt import TaurusConfigError, ToolError
 from bzt.engine import ScenarioExecutor
 from bzt.modules.k6 import K6Executor
 
-from toril.worker.engines import Batch, Facts, Sends, Unfinished
+from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.k6.csv import K6Reader
-from toril.worker.engines.k6.debug import K6Debug
+from toril.worker.engines.k6.debug import DEBUG, K6Debug
 from toril.worker.engines.readers import batch_of, keep, keeper_of
 
 PAUSED = (4, "PausedBeforeRun")  # the API's status once all virtual users are initialised
@@ -72,6 +72,9 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         self._reader = K6Reader(Path(self.kpi_file))
         self._keeper = keeper_of(self.context)
         self._debug = K6Debug(self.context.folder, self._keeper.most_of_body)
+        if self.context.tried:
+            self.stderr.close()
+            self.stderr = self._debug.open()
 
     def _find(self) -> str:
         configured = str(self.settings.get("path", "") or "")
@@ -86,7 +89,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
             self._port = probe.getsockname()[1]
         self.env.set(ENVIRONMENT)
         own = ["--paused", "--address", f"127.0.0.1:{self._port}", "--out", f"csv={self.kpi_file}"]
-        own += ["--quiet", "--no-color", *(self._debug.options() if self.context.tried else ())]
+        own += ["--quiet", "--no-color", *(DEBUG if self.context.tried else ())]
         users = shlex.split(str(self.settings.get("cmdline", "") or ""))
         self.process = self._execute([self._program, "run", *own, *self._load(), *users, self.script])
         threading.Thread(target=self._open_at_the_gate, name="k6", daemon=True).start()
@@ -170,7 +173,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
     def facts(self) -> Facts:
         first = self._reader.first_users_at  # k6's first count of users; they may have started since the previous one
         seen = (self._resumed_at, None if first is None else first - USERS_REPORTED_EVERY_S)
-        output = "" if self.exit_code != CROSSED else self._own_errors() or self.last_output()
+        output = "" if self.exit_code != CROSSED else tail_of(getattr(self.stderr, "name", None))
         metrics = found[1] if (found := ON_METRICS.search(output)) else "see its log"
         crossed = f"this worker's part of the load crossed thresholds of the k6 script: {metrics}" if output else ""
         return Facts(
@@ -183,12 +186,8 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
     def unreadable(self) -> int:
         return self._reader.unreadable
 
-    def _own_errors(self) -> str:
-        """Returns the script's errors in a try, in which k6 logs to a file of the worker."""
-        return self._debug.errors() if self.context.tried else ""
-
     def exit_message(self) -> str:
-        return self._own_errors() or super().exit_message()
+        return (self._debug.errors() if self.context.tried else "") or super().exit_message()
 
     def failure(self) -> str | None:
         return None if self.exit_code == CROSSED or self._interrupted else super().failure()
