@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from toril.coordinator.progress import View
 from toril.errors import StoreError
 from toril.records import Exit, Plan, Start, run_key, worker_key
 from toril.records.evidence import MOST_BYTES_OF_FILE, MOST_FILES_OF_TRY, Exchange, Exchanges, evidence_file_name
@@ -11,11 +11,14 @@ from toril.records.progress import Progress
 from toril.store import Store
 from toril.store.records import find_record
 
+if TYPE_CHECKING:
+    from toril.coordinator.progress import View
+
 
 class Trial:
     """A view of a try that shows each exchange once, in the order of arrival, besides another view."""
 
-    def __init__(self, store: Store, run_id: str, view: View, show: Callable[[Exchange], None]) -> None:
+    def __init__(self, store: Store, run_id: str, view: "View", show: Callable[[Exchange], None]) -> None:
         self._store, self._run_id, self._view, self._show = store, run_id, view, show
         self._number = 0  # of the last file
 
