@@ -79,8 +79,10 @@ def _head(one: Exchange) -> Iterator[tuple[str, str] | str]:
     """Yields e.g. `POST http://shop/orders → 201 in 12.0 ms`."""
     if one.method or one.url:
         yield plain(f"{one.method} {one.url}", LONGEST)
-    yield " → "
-    answer = str(one.status) if one.status else plain(one.rc) if one.rc else "no response"
+        yield " "
+    yield "→ "
+    without = "no response" if one.method else "ok" if one.ok else "failed"
+    answer = str(one.status) if one.status else plain(one.rc) if one.rc else without
     yield answer, "green" if one.ok else "red"
     yield f" in {text.time(one.response_us)}"
     if one.hops:
