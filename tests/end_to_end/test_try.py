@@ -11,7 +11,7 @@ import pytest
 
 from tests.end_to_end.running import LIMIT_S, Finished, toril
 from tests.raw_target import RawTarget, answer, raw_target
-from toril.programs import gatling_home, jmeter_home
+from toril.programs import chromium, gatling_home, jmeter_home
 from toril.records.evidence import Exchange
 from toril.worker.engines.jmeter.executor import LISTENER_JAR
 
@@ -81,6 +81,20 @@ def test_gatling_has_no_pauses_in_a_try(tmp_path):
     assert done.code == 1, done.stderr
     assert [one.path for one in service.requests] == ["/login", "/orders?id=7"]
     assert [one.label for one in exchanges_of(done)] == ["login", "order"]
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(chromium() is None, reason="needs Debian's chromium")
+def test_a_browser_shows_its_steps_and_the_requests_of_its_pages(tmp_path):
+    with raw_target() as service:
+        suite = suite_of("playwright", service, {"concurrency": 2}, **THINKS, requests=REQUESTS[:1])
+        done = attempt(tmp_path / "suite", suite, "--format", "json")
+    assert done.code == 0, done.stderr
+    shown = exchanges_of(done)
+    assert {(one.label, one.url, one.status) for one in shown if one.url.endswith("/login")} == {
+        ("login", f"{service.url}/login", 200)
+    }
+    assert [one.label for one in shown if not one.url] == ["login"]
 
 
 @pytest.mark.parametrize("executor", ["locust", pytest.param("apiritif", marks=nightly)])

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from toril import text
-from toril.records.document import document
+from toril.masking import masked
 from toril.records.evidence import Content, Exchange, Named
 from toril.reports.blocks import mark_of
 from toril.reports.bundle import Bundle
@@ -54,7 +54,7 @@ def in_text(one: Exchange) -> tuple[str, str]:
 
 def as_json(one: Exchange) -> bytes:
     """Returns an exchange as one line of JSON."""
-    return json.dumps(json.loads(document(one)), separators=(",", ":")).encode() + b"\n"
+    return json.dumps(masked(one.to_dict()), separators=(",", ":")).encode() + b"\n"
 
 
 def _lines(one: Exchange, variables: Mapping[str, str]) -> Iterator[Text]:
