@@ -492,7 +492,8 @@ def not_judged(bundle: Bundle) -> Iterator[str]:
     if bundle.plan.functional:
         return
     if not rules:
-        yield f"all requests: {'a smoke run leaves out criteria' if bundle.is_smoke else 'the suite has no criteria'}"
+        without = f"a {'try' if bundle.plan.tried else 'smoke run'} leaves out criteria"
+        yield f"all requests: {without if bundle.is_smoke else 'the suite has no criteria'}"
         return
     undecided = sum(rule.outcome == "inconclusive" for rule in rules)
     if undecided:
