@@ -35,7 +35,9 @@ ESCAPINGS: dict[str, Callable[[str], str]] = {
 
 
 def latin(text):
-    return text.encode("latin-1", "ignore").decode("latin-1").replace(";", "").replace('"', "").replace("\\", "")
+    return (
+        text.encode("latin-1", "ignore").decode("latin-1").replace(";", "").replace('"', "").replace("\\", "").strip()
+    )
 
 
 def kept(*, body=b"", kind="application/json", answer=b"", headers=(), **fields):
@@ -118,10 +120,12 @@ def test_a_declared_secret_is_hidden_at_any_place():
     assert "secret" in shown.masked
 
 
-def test_the_beginning_of_a_value_at_the_end_of_a_cut_message_is_hidden():
+@pytest.mark.parametrize("message", ["said {}", "said {}…", "not found in '{}...' and '{}...'"])
+def test_the_beginning_of_a_value_is_hidden_where_a_message_was_cut(message):
     hiding = Hiding(Redactor())
     hiding.exchange(kept(headers=[("X-Api-Key", "0123456789abcdef")]), BODY, why="failure")
-    assert hiding("x" * 490 + "0123456789") == hiding("x" * 490 + "0123456789abc…") == "x" * 490 + "***"
+    assert hiding(message.format(*["0123456789"] * 2)) == message.format("***", "***")
+    assert hiding("0123456 is a number") == "0123456 is a number"
 
 
 def test_bodies_are_cut_after_hiding_and_binary_ones_have_a_size_only():

@@ -11,6 +11,7 @@ from tests.refusals import refused
 from tests.targets import target
 from tests.worker.driver import engines_of, left_over, plan_of, planned, wait_until, workers
 from toril.errors import InfrastructureError
+from toril.records import Keeping
 from toril.worker.engines.jmeter import executor as jmeter
 from toril.worker.engines.jmeter.plan import rewrite
 
@@ -158,10 +159,13 @@ def test_an_assertion_of_a_transaction_fails_it_and_its_requests_are_still_sampl
         broken = SAMPLER.format(url=f"{service.url}/status/503", label="broken")
         children = buy + TRANSACTION.format(name="pay", children=slow + broken)
         group = GROUP.format(kind="ThreadGroup", name="users", loops=3, threads=2, children=children)
-        plan = plan_of([planned("jmeter", "own")], {"own": {"script": "shop.jmx"}})
+        plan = plan_of([planned("jmeter", "own")], {"own": {"script": "shop.jmx"}}, keeping=Keeping(failures=2))
         with workers(plan, tmp_path, {"shop.jmx": PLAN.format(groups=group)}) as run:
             found = run.go()
+            kept = [(one.label, one.kind, one.status) for one in run.exchanges() if one.why == "failure"]
     assert found.samples == service.answered == 18
+    assert kept.count(("broken", "request", 503)) == 2
+    assert set(kept) == {("broken", "request", 503), ("buy", "transaction", None)}  # the latter says how long it took
     assert {name: found.total(name).failures for name in ("first", "second", "broken")} == {
         "first": 0, "second": 0, "broken": 6
     }  # fmt: skip

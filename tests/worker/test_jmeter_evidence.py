@@ -73,6 +73,7 @@ def test_evidence_is_what_was_sent(tmp_path):
         if shown.label not in ("refused", "hop", "file"):  # JMeter does not tell what a file has
             sent = next(one for one in service.of(f"/{shown.label}") if shown.trace_id in one.head.decode())
             assert differences(shown, sent, ANSWERS.get(f"/{shown.label}", answer(200, b'{"ok":true}'))) == {}
+    assert len({one.trace_id for one in kept if one.label == "wrong"}) == 3
     one_of = last_of(kept)
     sent = next(one for one in service.of("/wrong") if one_of["hop"].trace_id in one.head.decode())
     assert (one_of["hop"].hops, one_of["hop"].status, differences(one_of["hop"], sent)) == (1, 500, {})

@@ -56,6 +56,7 @@ def test_evidence_is_what_was_sent(tmp_path, secure):
             sent = next(one for one in service.of(f"/{shown.label}") if shown.trace_id in one.head.decode())
             assert differences(shown, sent, ANSWERS[f"/{shown.label}"]) == {}
             assert shown.remote == f"127.0.0.1:{service.port}"
+    assert len({one.trace_id for one in kept if one.label == "wrong"}) == 3
     one_of = last_of(kept)
     assert (one_of["hop"].hops, one_of["hop"].status, one_of["hop"].method) == (1, 500, "GET")
     assert one_of["chunked"].response.text == ("gone wrong, " * 1000)[:4096]

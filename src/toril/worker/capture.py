@@ -15,11 +15,11 @@ from toril.records import Case, CaseFile, Kept, case_file_name, digest_of, encod
 from toril.timeline.intervals import Recorder, acceptable
 from toril.worker.engine_runs import EngineRun
 from toril.worker.engines import Batch, FoundCase, cases_of
+from toril.worker.evidence import UNNAMED, ExchangeBook
 from toril.worker.redaction import Redactor
 
 RECORDED = ("kind", "ok", "rc", "message", "response_us", "ttfb_us", "connect_us", "bytes")  # as in a batch
 AHEAD_S = 60.0  # completions further in the future are rejected: a clock or the engine is wrong
-UNNAMED = "(no name)"  # stands for an empty label, which in a summary means all requests
 
 MOST_CHARS = {"name": 500, "suite": 500, "message": 2000, "trace": 8000}  # of a test case
 MOST_IN_A_FILE = 200  # test cases; in JSON a character can need six bytes, and a file may have MOST_BYTES_OF_CASES
@@ -71,9 +71,16 @@ class CaseBook:
 class Capture:
     """Reads the records of all engine runs into one recorder."""
 
-    def __init__(self, recorder: Recorder, runs: Sequence[EngineRun], start_at: float, cases: CaseBook) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        runs: Sequence[EngineRun],
+        start_at: float,
+        cases: CaseBook,
+        exchanges: ExchangeBook | None = None,
+    ) -> None:
         self._recorder = recorder
-        self._cases = cases
+        self._cases, self._exchanges = cases, exchanges
         self._runs = runs
         self.start_at = start_at
 
@@ -81,10 +88,12 @@ class Capture:
         """Record the engine's samples since the last call; `final` after its end."""
         engine = run.engine
         for batch in engine.batches(final):
+            self._read_exchanges(run)
             if len(batch):
                 self._add(run, batch)
             if engine.context.functional and engine.requests_are_cases:
                 self._add_cases(run, cases_of(batch, run.planned.series))
+        self._read_exchanges(run)
         if engine.context.functional:
             self._add_cases(run, engine.cases())
         for sends in engine.sends():
@@ -102,6 +111,11 @@ class Capture:
                 run.unfinished += one.count
                 waited_s = run.grace_s if one.waited_s is None else max(0.0, one.waited_s)
                 self._recorder.unfinished(second, run.planned.series, one.label, one.count, round(waited_s * 1e6))
+
+    def _read_exchanges(self, run: EngineRun) -> None:
+        """Read the kept requests of the new samples first: they have values to hide in messages."""
+        if self._exchanges is not None:
+            self._exchanges.read(run, self.start_at)
 
     def count_users(self, now: float) -> None:
         """Record each execution's virtual users in this second: 0 before its begin and after its end."""

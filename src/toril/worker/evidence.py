@@ -21,7 +21,6 @@ from toril.records.evidence import (
     evidence_file_name,
 )
 from toril.timeline.intervals import Recorder
-from toril.worker.capture import UNNAMED
 from toril.worker.engine_runs import EngineRun
 from toril.worker.engines.keeping import EMPTY
 from toril.worker.engines.readers import Lines
@@ -33,6 +32,7 @@ STEP_S = 0.02  # of one call while the load goes on
 LAST_S = 3.0  # after the load, or of one call in a try
 FLUSH_S = 5.0  # between two files, and once more for each earlier one
 SMALL = 400 << 10  # bytes of JSON; indented it can be twice as large
+UNNAMED = "(no name)"  # stands for an empty label, which in a summary means all requests
 NUMBERS = ("response_us", "ttfb_us", "connect_us", "status", "hops")
 
 log = logging.getLogger("toril.worker")

@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 
 from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
 from toril.records.evidence import Asserted, Content, Exchange
-from toril.worker.redaction import CUT_FROM, Redactor
+from toril.worker.redaction import Redactor
 
 MOST_VALUES = 200  # the last hidden ones
 SHORTEST = 6  # characters of a value that is hidden elsewhere, too
@@ -30,6 +30,8 @@ MOST_OF_VALUE = 4_000
 MOST_OF_PAIRS = 32_000
 MOST_OF_ASSERTED = 1_000
 TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
+ELLIPSIS = re.compile(r"\.\.\.|…")
+MOST_CUTS = 20  # of a text
 BETWEEN_WORDS = " \n\t\"'&<>,;="
 
 
@@ -39,19 +41,26 @@ class Hiding:
     def __init__(self, redacted: Redactor) -> None:
         self._redacted = redacted
         self._forms: dict[str, tuple[str, ...]] = {}  # of each value that was hidden at its place
-        self._literals: list[str] = []  # all forms, the longest first
+        self._begun_by: dict[str, set[str]] = {}  # all forms, by their first characters
         self._places: list[str] = []  # of the current exchange
 
     def __call__(self, text: str) -> str:
         """Returns a text without secrets and credentials."""
         shown = self._redacted(text)
-        for one in self._literals:
-            if one in shown:
-                shown = shown.replace(one, HIDDEN)
-            if len(text) >= CUT_FROM:  # an engine may have cut it within a value
-                at = shown.rfind(one[:SHORTEST], max(0, len(shown) - len(one)))
-                if at >= 0 and one.startswith(shown[at:].removesuffix("…")):
-                    shown = shown[:at] + HIDDEN
+        parts = {shown[at : at + SHORTEST] for at in range(len(shown) - SHORTEST + 1)} if self._begun_by else ()
+        forms = {form for part in self._begun_by.keys() & parts for form in self._begun_by[part]}
+        if not forms:
+            return shown
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        for one in longest_first:
+            shown = shown.replace(one, HIDDEN)
+        ends = [found.start() for found in ELLIPSIS.finditer(shown)][:MOST_CUTS]
+        for end in (len(shown), *reversed(ends)):  # an engine or a library may have cut a value there
+            for one in longest_first:
+                at = shown.rfind(one[:SHORTEST], max(0, end - len(one)), end)
+                if at >= 0 and one.startswith(shown[at:end]):
+                    shown = shown[:at] + HIDDEN + shown[end:]
+                    break
         return shown
 
     def exchange(self, raw: Mapping[str, Any], most_of_body: int, **known: Any) -> Exchange:
@@ -92,7 +101,9 @@ class Hiding:
         if fresh := sorted(values - self._forms.keys()):
             self._forms |= {one: tuple(dict.fromkeys(_forms_of(one))) for one in fresh}
             self._forms = dict(list(self._forms.items())[-MOST_VALUES:])
-            self._literals = sorted({form for forms in self._forms.values() for form in forms}, key=len, reverse=True)
+            self._begun_by = {}
+            for form in (form for forms in self._forms.values() for form in forms if len(form) >= SHORTEST):
+                self._begun_by.setdefault(form[:SHORTEST], set()).add(form)
         return shown
 
     def _message(

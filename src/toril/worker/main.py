@@ -136,7 +136,6 @@ class Engines:
     def events(self, state: State, now: float) -> Iterator[life.Event]:
         for run, message in self.runs.newly_ended():
             if self.capture is not None:
-                self.exchanges.read(run, self.capture.start_at)
                 self.capture.read(run, final=True)
             failure = self.redacted(run.engine.failure() or message or "")
             if state.phase in ("preparing", "ready"):
@@ -157,7 +156,7 @@ class Engines:
 
     def open(self, at: float) -> None:
         self.runs.open(at)
-        self.capture = Capture(self.recorder, self.runs, at, self.cases)
+        self.capture = Capture(self.recorder, self.runs, at, self.cases, self.exchanges)
         self.vitals = Vitals(self.recorder, self.runs, at, time.time())
 
     def adjust(self, rate: Rate, now: float) -> None:
@@ -182,7 +181,6 @@ class Engines:
             return
         for run in self.runs:
             if run.at_work:
-                self.exchanges.read(run, self.capture.start_at)  # first: it finds values to hide in messages
                 self.capture.read(run)
         self.capture.count_users(now)
         self.vitals.record(now)
@@ -208,7 +206,6 @@ class Engines:
             if self.capture is not None and run.at_work:
                 with contextlib.suppress(Exception):
                     run.engine.process.wait(timeout=1)
-                self.exchanges.read(run, self.capture.start_at)
                 self.capture.read(run, final=True)
         if self.capture is not None and self.vitals is not None:
             self.capture.count_users(time.time())

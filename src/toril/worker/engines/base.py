@@ -40,7 +40,6 @@ class Engine:
     stdout: Any = None
     stderr: Any = None
     asked_to_end = False
-    records_exchanges: ClassVar[bool] = False  # whether its process writes `context.kept` itself
 
     def startup(self) -> None:
         super().startup()  # type: ignore[misc]  # bzt's

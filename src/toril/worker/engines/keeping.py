@@ -32,6 +32,13 @@ EMPTY = {
 }  # fmt: skip
 
 
+def line(why, kind, label, outcome, started_s, response_us, ttfb_us=None, **more) -> dict[str, object]:
+    """Returns an exchange with the fields of its sample; `outcome` is (rc, message, ok)."""
+    rc, message, ok = outcome
+    found = {"why": why, "kind": kind, "label": label, "rc": rc, "error": message, "ok": ok, "started_s": started_s}
+    return {**EMPTY, **found, "response_us": response_us, "ttfb_us": ttfb_us, **more}
+
+
 class Keeper:
     """Decides which requests of one process are kept, and writes them. Threads may share it.
 

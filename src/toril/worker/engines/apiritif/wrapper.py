@@ -276,10 +276,8 @@ class Recorder:
 
 def exchange(one, why):
     """Returns a line of `keeping.py`."""
-    times = {"started_s": one.started_s, "response_us": one.response_us, "ttfb_us": one.ttfb_us}
-    known = {**KEEPING.EMPTY, **times, "why": why, "kind": one.kind, "label": one.label, "rc": one.rc, "ok": one.ok}
-    known |= {"error": one.message, "variables": list(one.variables)}
-    known["asserted"] = [
+    outcome = (one.rc, one.message, one.ok)
+    asserted = [
         {
             "name": name,
             "ok": not wrong,
@@ -288,6 +286,10 @@ def exchange(one, why):
         }
         for name, extras, wrong in one.asserted
     ]
+    known = KEEPING.line(
+        why, one.kind, one.label, outcome, one.started_s, one.response_us, one.ttfb_us,
+        asserted=asserted, variables=one.variables,
+    )  # fmt: skip
     if one.exchange is None:
         return known
     return KEEPING.merged(known, KEEPING.requests_fields(*one.exchange, KEEPER.most_of_body))

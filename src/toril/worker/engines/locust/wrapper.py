@@ -2,8 +2,8 @@
 
 Started by path (`python -P wrapper.py …` with Locust's own arguments), so that it imports nothing of toril.
 TORIL_LOCUST names a JSON file: folder, duration_s, iterations, graceful_stop_s, statistics, keeping, traceparent. In
-the folder it writes `exchanges` (`keeping.py`),
-`names` (a line of JSON for each label and each outcome, then how the load ended) and `rows` (`in_process.RowWriter`).
+the folder it writes `names` (a line of JSON for each label and each outcome, then how the load ended), `rows`
+(`in_process.RowWriter`) and `exchanges` (`keeping.py`).
 
 A sample is one `request` event of Locust, redirects included. A request without a response is not retried. The request
 type `transaction` (in any case) is not a request. An exception that leaves a task or `on_start` is a failed transaction
@@ -233,16 +233,9 @@ class Load:
             self.examining[getcurrent()] = others
 
     def on_request(
-        self,
-        request_type,
-        name,
-        response_time,
-        response_length=0,
-        exception=None,
-        start_time=None,
-        response=None,
+        self, request_type, name, response_time, response_length=0, exception=None, start_time=None, response=None,
         **more,
-    ) -> None:
+    ) -> None:  # fmt: skip
         transaction = isinstance(request_type, str) and request_type.lower() == "transaction"
         sent = None if transaction else self.in_flight.pop(getcurrent(), None)
         if self.closed:
@@ -262,16 +255,16 @@ class Load:
             user.toril_failed, user.toril_reported = True, exception
         self.records.sample(start_time, response_us, ttfb_us, size, str(name), kind, outcome)
         if self.keeper.on and not transaction:
-            rc, message, ok = outcome
-            why = self.keeper.wants(str(name), rc, message, ok, response_us)
+            why = self.keeper.wants(str(name), *outcome, response_us)
             if why:
-                times = {"started_s": start_time, "response_us": response_us, "ttfb_us": ttfb_us}
-                known = {**KEEPING.EMPTY, **times, "why": why, "label": str(name), "rc": rc, "error": message, "ok": ok}
-                known |= {"method": str(request_type), "url": str(more.get("url") or "")}
-                known["asserted"] = [
+                asserted = [
                     {"name": check["subject"], "ok": not wrong, "expected": check["expected"], "message": wrong}
                     for check, wrong in (more.get("context") or {}).get("toril_asserted", ())  # a generated script's
                 ]
+                known = KEEPING.line(
+                    why, kind, str(name), outcome, start_time, response_us, ttfb_us,
+                    method=str(request_type), url=str(more.get("url") or ""), asserted=asserted,
+                )  # fmt: skip
                 found = getattr(response, "toril_connection", None) or self.sent.connection_since(start_time)
                 agent, most = getattr(getattr(user, "client", None), "client", None), self.keeper.most_of_body
                 self.keeper.keep(why, str(name), partial(exchange, known, response, exception, agent, found, most))
@@ -314,16 +307,9 @@ class Load:
         self.records.sample(user.toril_began, row_value(took_s * 1e6), -1, 0, name, "transaction", outcome)
         if self.keeper.on and (why := self.keeper.wants(name, *outcome, -1)):
             trace = "".join(traceback.format_exception(exception, limit=-FRAMES))[-2 * MESSAGE_CHARS :]
-            found = {
-                "why": why,
-                "kind": "transaction",
-                "label": name,
-                "rc": outcome[0],
-                "error": outcome[1],
-                "ok": False,
-            }
-            found |= {"started_s": user.toril_began, "response_us": row_value(took_s * 1e6), "notes": [trace]}
-            self.keeper.keep(why, name, lambda: {**KEEPING.EMPTY, **found})
+            began_s, took_us = user.toril_began, row_value(took_s * 1e6)
+            found = KEEPING.line(why, "transaction", name, outcome, began_s, took_us, notes=[trace])
+            self.keeper.keep(why, name, lambda: found)
 
     def starting(self, original):
         """Returns `User.start` that records when the first user begins, and which users end before their iterations."""
