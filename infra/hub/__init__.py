@@ -97,6 +97,7 @@ class Hub(pulumi.ComponentResource):
             alarm_topic=board.topic,
             notice_bus=board.bus,
             console_role=console.role if console else pulumi.Output.from_input(""),
+            console=console.address if console else pulumi.Output.from_input(""),
             run_notices=pulumi.Output.from_input(",".join(settings.notices.runs)),
         ).export()
         self.register_outputs({})

@@ -106,7 +106,6 @@ class Console(pulumi.ComponentResource):
             opts=own,
         )
         self.role = role.name
-        pulumi.export("console", self.address)
         if settings.domain:
             pulumi.export("console_target", distribution.domain_name)
         if settings.issuer:

@@ -36,8 +36,9 @@ MAIL = aws.cloudwatch.EventTargetInputTransformerArgs(  # of an event of a run
         "headline": "$.detail.headline",
         "run": "$.detail.run_id",
         "report": "$.detail.links.report",
+        "page": "$.detail.links.run",
     },
-    input_template='"toril: <suite> <schedule>: <kind>: <headline>. Run <run>, report <report>"',
+    input_template='"toril: <suite> <schedule>: <kind>: <headline>. Run <run>, report <report> <page>"',
 )
 
 

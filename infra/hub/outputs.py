@@ -7,7 +7,7 @@ import pulumi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubOutputs:
-    """The hub's outputs. `bucket_key`, `console_role` and the roles' ARNs are empty texts if the hub has none."""
+    """The hub's outputs. The key, the console's address and role, and ARNs of roles are empty texts if it has none."""
 
     version: pulumi.Output[str]
     environment: pulumi.Output[str]
@@ -21,6 +21,7 @@ class HubOutputs:
     alarm_topic: pulumi.Output[str]
     notice_bus: pulumi.Output[str]
     console_role: pulumi.Output[str]  # the name of the role of the console's function
+    console: pulumi.Output[str]  # the address of the console
     run_notices: pulumi.Output[str]  # the events of runs to forward, with commas; empty: a hub that cannot mail them
 
     def export(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.workers.containers import HOME, STOP_TIMEOUT_S, USER, VOLUMES
-from toril.aws.coordinators import SCHEDULE
+from toril.aws.coordinators import CONSOLE, SCHEDULE
 
 CONTAINER = "coordinator"
 PLATFORM_VERSION = "1.4.0"
@@ -25,16 +25,20 @@ class Launch:
     public_addresses: bool
 
 
-def container(image: str, *, log_group: str, region: str, store: str, fips: bool, otlp: str = "") -> dict[str, Any]:
+def container(
+    image: str, *, log_group: str, region: str, store: str, fips: bool, otlp: str = "", console: str = ""
+) -> dict[str, Any]:
     """Returns the coordinator's container as ECS returns it: defaults written out, lists sorted.
 
-    `otlp`: the address of an OpenTelemetry collector.
+    `otlp`: the address of an OpenTelemetry collector; `console`: that of the console, for links.
     """
     environment = {"AWS_REGION": region, "HOME": HOME, "TORIL_STORE": store}
     if fips:
         environment["AWS_USE_FIPS_ENDPOINT"] = "true"
     if otlp:
         environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp
+    if console:
+        environment[CONSOLE] = console
     return {
         "command": ["doctor", "--on", "fargate"],  # for a task started by hand without a command
         "cpu": 0,
@@ -66,8 +70,9 @@ def container(image: str, *, log_group: str, region: str, store: str, fips: bool
     }
 
 
-def containers(image: str, *, log_group: str, region: str, store: str, fips: bool, otlp: str = "") -> str:
-    one = container(image, log_group=log_group, region=region, store=store, fips=fips, otlp=otlp)
+def containers(image: str, **options: Any) -> str:
+    """Returns the definitions of the task's containers; `options` are those of `container`."""
+    one = container(image, **options)
     return json.dumps([one], sort_keys=True, separators=(",", ":"))
 
 

@@ -116,7 +116,7 @@ def _coordinator(
     name: str, args: HomeArgs, store: pulumi.Output[str], opts: pulumi.ResourceOptions
 ) -> "aws.ecs.TaskDefinition":
     place, architecture = args.place, args.settings.architectures[0]
-    definitions = pulumi.Output.all(args.image, args.log_group, store).apply(
+    definitions = pulumi.Output.all(args.image, args.log_group, store, args.hub.console).apply(
         lambda found: containers(
             found[0],
             log_group=found[1],
@@ -124,6 +124,7 @@ def _coordinator(
             store=found[2],
             fips=args.settings.fips,
             otlp=args.settings.otlp or "",
+            console=found[3],
         )
     )
     own_role = pulumi.Output.all(args.hub.account, args.hub.coordinator_role).apply(

@@ -12,7 +12,7 @@ from tests.launchers.scene import Scene, abandoned
 from tests.measured import good, plan_of, verdict_of
 from tests.runs.hooks import hook
 from toril.aws.events import EventBridge
-from toril.errors import SuiteError
+from toril.errors import InfrastructureError, SuiteError
 from toril.records import Notice, Reason
 from toril.records.event import Delivery, Event
 from toril.records.summary import Summary
@@ -66,7 +66,7 @@ def scene(tmp_path):
 
 
 def observed(scene, *receivers):
-    notifier = Notifier(scene.store, receivers, scene.clock)
+    notifier = Notifier(scene.store, receivers, scene.clock, console="https://console.example")
     scene.observers = [notifier]
     return notifier
 
@@ -81,6 +81,7 @@ def test_a_run_sends_its_start_and_its_result_and_keeps_both(scene):
     assert kept.keys() == {"run-started", "run-finished"}
     finished = kept["run-finished"]
     assert (finished.outcome, finished.suite, finished.figures.samples) == ("passed", scene.plan.suite, 60)
+    assert finished.links["run"] == f"https://console.example/runs/{scene.plan.run_id}"
     assert [(one.to, one.status) for one in finished.deliveries] == [("hook.example", "delivered")]
 
 
@@ -186,6 +187,8 @@ def test_a_chat_gets_a_message_without_markup_of_strangers():
     (body,) = server.bodies
     assert body.keys() == {"text", "blocks"}
     assert "<!channel>" not in json.dumps(body)
+    linked = replace(FAILED, links={**FAILED.links, "run": "https://console.example/runs/r"})
+    assert "<https://console.example/runs/r|Run>" in str(slack_message(linked))
     assert slack_message(FAILED)["blocks"][0]["text"]["text"].startswith("❌ *shop*")
 
 
@@ -224,6 +227,16 @@ def test_a_schedule_that_starts_no_run_is_an_event(tmp_path):
         raise SuiteError("suite.yml: a typing error", code="unknown-key")
     event = stored(store)["schedule-failed"]
     assert (event.schedule, [one.code for one in event.reasons]) == ("nightly", ["unknown-key"])
+
+
+def test_a_webhook_of_the_suite_gets_the_failure_of_its_schedule(tmp_path):
+    environment = {"TORIL_SCHEDULE": "nightly"}
+    with hook() as server, pytest.raises(InfrastructureError):
+        plan = plan_of().model_copy(update={"notices": (Notice(webhook=server.url, on=("schedule-failed",)),)})
+        with Observing(FolderStore(tmp_path), SteppedClock(), environment, print) as observing:
+            observing.of(plan)
+            raise InfrastructureError("eu-west-1: no capacity", code="no-capacity")
+    assert [body["kind"] for body in server.bodies] == ["schedule-failed"]
 
 
 def test_a_command_of_a_person_that_starts_no_run_is_none(tmp_path):

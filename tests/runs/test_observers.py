@@ -1,8 +1,13 @@
 """Observers of a run: what its owner reports to them, and that none changes the run."""
 
+import sys
+
 import pytest
 
 from tests.launchers.scene import Scene, abandoned
+from tests.refusals import refused
+from toril.errors import OptionError
+from toril.runs.observers import Observing
 
 
 class Seen:
@@ -71,3 +76,17 @@ def test_a_broken_observer_is_dropped_and_changes_nothing_else(scene):
     assert len(broken.complete) == 1
     assert seen.outcome == "passed"
     assert "observer-failed" in {note.code for note in scene.view.notes}
+
+
+def test_an_export_without_the_extra_is_refused_before_the_load(scene, monkeypatch):
+    monkeypatch.delitem(sys.modules, "toril.telemetry.exporter", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.metric_exporter", None)
+    observing = Observing(scene.store, scene.clock, {}, print)
+    with refused("no-otel", "--otlp", error=OptionError):
+        observing.of(scene.plan, "http://127.0.0.1:4318")
+
+
+def test_a_try_has_neither_exports_nor_events(scene):
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+    observing = Observing(scene.store, scene.clock, environment, print)
+    assert observing.of(scene.plan.model_copy(update={"tried": True})) == ()

@@ -7,6 +7,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,10 +77,10 @@ def test_a_collector_takes_metrics_and_events_as_they_are(program, tmp_path):
     with collecting() as behind:
         with passing_on(program, tmp_path, behind.url) as url:
             exporter = Exporter(plan_of("avg-rt>1s"), url, {})
-            exporter.begin(START)
+            exporter.begun(plan_of(), START, {})
             progress = Progress(run_id="r", at=START + 10, phase="ended")
-            exporter.advance(timeline_of(every_second(range(10), times=3)), 9, progress)
-            exporter.judge(verdict)
+            exporter.advanced(timeline_of(every_second(range(10), times=3)), 9, progress)
+            exporter.judged(SimpleNamespace(verdict=verdict))
             assert exporter.close(30.0) == ()
         assert behind.metrics, (tmp_path / "log").read_text()
         found = behind.newest()

@@ -2,6 +2,7 @@
 
 import math
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,12 +22,12 @@ from toril.telemetry.histogram import RELATIVE_ERROR, SCALE, exponential
 def exported(collector, samples, *, ends=(4, 9), verdict=None, plan=None, last=None, within_s=10.0):
     """Exports the samples up to each of the seconds, and then the verdict. Returns the notes."""
     exporter, timeline = Exporter(plan or plan_of("avg-rt>1s"), collector.url, {}), timeline_of(samples)
-    exporter.begin(START)
+    exporter.begun(plan_of(), START, {})
     for second in ends[:-1]:
-        exporter.advance(timeline, second, Progress(run_id="r", at=START + second, phase="running"))
-    exporter.advance(last or timeline, ends[-1], Progress(run_id="r", at=START + ends[-1], phase="ended"))
+        exporter.advanced(timeline, second, Progress(run_id="r", at=START + second, phase="running"))
+    exporter.advanced(last or timeline, ends[-1], Progress(run_id="r", at=START + ends[-1], phase="ended"))
     if verdict is not None:
-        exporter.judge(verdict)
+        exporter.judged(SimpleNamespace(verdict=verdict))
     return exporter.close(within_s)
 
 

@@ -9,6 +9,7 @@ from toril.records import DeployedHome, Deployment
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 SCHEDULE = "TORIL_SCHEDULE"  # variable with the name of the schedule that started the task
+CONSOLE = "TORIL_CONSOLE"  # variable with the address of the console, for links
 CONTAINER = "coordinator"  # of the home region's task definition
 
 

@@ -32,7 +32,7 @@ class EventBridge:
         """Puts an event; returns whether EventBridge took it."""
         detail = event.to_dict()
         del detail["deliveries"]
-        entry = {"Source": SOURCE, "DetailType": event.kind, "Detail": json.dumps(detail, ensure_ascii=False)}
+        entry = {"Source": SOURCE, "DetailType": event.kind, "Detail": json.dumps(detail)}
         try:
             answer = call(self.make("events", self.region).put_events, RIGHT, Entries=[entry])
             why = next((str(one["ErrorCode"]) for one in answer["Entries"] if "ErrorCode" in one), "")

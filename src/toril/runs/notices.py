@@ -59,11 +59,12 @@ class Notifier:
         clock: Clock,
         *,
         schedule: str = "",
+        console: str = "",
         listener: Callable[[Event], None] = lambda event: None,
     ) -> None:
-        """`listener`: also gets each event, at once."""
+        """`console`: the address of the console, for links; `listener` also gets each event, at once."""
         self._store, self._receivers, self._clock = store, receivers, clock
-        self._schedule, self._listener = schedule, listener
+        self._schedule, self._console, self._listener = schedule, console, listener
         self._threads: list[threading.Thread] = []
         self._deliveries: dict[tuple[str, int], Delivery] = {}  # by event and receiver
         self._unwritten: list[Note] = []
@@ -108,19 +109,21 @@ class Notifier:
         wanted = [(event.id, number) for number, one in enumerate(self._receivers) if one.wants(event)]
         for place in wanted:
             self._deliveries[place] = Delivery(to=self._receivers[place[1]].name, status=PENDING)
+        written = True
         try:
             if not self._store.put_once(key_of(event), self._document(event, wanted)):
                 for place in wanted:
                     del self._deliveries[place]
                 return
         except StoreError as error:
+            written = False
             self._unwritten.append(Note("event-unwritten", f"an event of the run is not in the store: {error}"))
         threads = [threading.Thread(target=self._deliver, args=(event, place), daemon=True) for place in wanted]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        if threads and not self._unwritten:
+        if threads and written:
             try:
                 self._store.put(key_of(event), self._document(event, wanted))
             except StoreError as error:
@@ -138,14 +141,16 @@ class Notifier:
         return document(replace(event, deliveries=tuple(self._deliveries[place] for place in places)))
 
     def _about(self, plan: Plan) -> dict[str, Any]:
-        tags = masked_settings(dict(plan.tags))
+        tags, links = masked_settings(dict(plan.tags)), links_of(self._store, run_key(plan.run_id, "report.html"))
+        if self._console:
+            links["run"] = f"{self._console}/runs/{plan.run_id}"
         return {
             "run_id": plan.run_id,
             "suite": plan.suite,
             "on": plan.on,
             "schedule": self._schedule,
             "tags": {plain(name, 100): plain(value, 100) for name, value in [*tags.items()][:MOST]},
-            "links": links_of(self._store, run_key(plan.run_id, "report.html")),
+            "links": links,
         }
 
 

@@ -5,17 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from toril.aws.coordinators import SCHEDULE
+from toril.aws.coordinators import CONSOLE, SCHEDULE
 from toril.clock import Clock
 from toril.errors import Note, OptionError, UserError
 from toril.records import Notice, Plan
-from toril.records.progress import Progress
-from toril.reports import Bundle
 from toril.runs.notices import Notifier, Receiver, failed_schedule
 from toril.runs.owner import Observer
 from toril.runs.webhooks import webhook_of
 from toril.store import Store
-from toril.timeline import Timeline
 
 if TYPE_CHECKING:
     from toril.telemetry.exporter import Exporter
@@ -34,6 +31,7 @@ class Observing:
     def __init__(self, store: Store, clock: Clock, environment: Mapping[str, str], say: Callable[[Note], None]) -> None:
         self._store, self._clock, self._environment, self._say = store, clock, environment, say
         self._observers: list[Observer] = []
+        self._webhooks: Sequence[Receiver] = ()
         self._notifier: Notifier | None = None
 
     def __enter__(self) -> "Observing":
@@ -46,32 +44,41 @@ class Observing:
         """
         if plan.tried:
             return ()
+        self._webhooks = [webhook_of(one, plan, self._environment) for one in (*plan.notices, *notices)]
         exporter = self._exporter(plan, otlp)
-        webhooks = [webhook_of(one, plan, self._environment) for one in (*plan.notices, *notices)]
-        self._notifier = self._notifier_to(webhooks, exporter)
-        self._observers = [self._notifier, *([] if exporter is None else [Telemetry(exporter)])]
+        self._notifier = self._notifier_to(exporter)
+        self._observers = [self._notifier, *([] if exporter is None else [exporter])]
         return self._observers
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         schedule = self._environment.get(SCHEDULE, "")
         if schedule and isinstance(error, UserError) and not (self._notifier and self._notifier.has_sent):
-            notifier = self._notifier_to((), None)
+            notifier = self._notifier_to(None)
             notifier.send(failed_schedule(self._store, schedule, self._clock.now(), error.code, str(error)))
-            self._observers = [notifier]
+            self._observers.append(notifier)
         until = time.monotonic() + CLOSE_S
         for one in self._observers:
-            for note in one.close(max(0.0, until - time.monotonic())):
+            try:
+                notes = one.close(max(0.0, until - time.monotonic()))
+            except Exception as failure:  # the command has its result
+                notes = (Note("observer-failed", f"{type(one).__name__} did not end: {failure!r}"),)
+            for note in notes:
                 self._say(note)
 
-    def _notifier_to(self, webhooks: Sequence[Receiver], exporter: "Exporter | None") -> Notifier:
-        receivers, schedule = [*webhooks], self._environment.get(SCHEDULE, "")
+    def _notifier_to(self, exporter: "Exporter | None") -> Notifier:
+        receivers: list[Receiver] = [*self._webhooks]
         if ON_AWS in self._environment:
             from toril.aws.events import EventBridge
 
             receivers.append(EventBridge.of(self._environment.get("AWS_REGION", "")))
-        if exporter is None:
-            return Notifier(self._store, receivers, self._clock, schedule=schedule)
-        return Notifier(self._store, receivers, self._clock, schedule=schedule, listener=exporter.send)
+        return Notifier(
+            self._store,
+            receivers,
+            self._clock,
+            schedule=self._environment.get(SCHEDULE, ""),
+            console=self._environment.get(CONSOLE, ""),
+            listener=(lambda event: None) if exporter is None else exporter.send,
+        )
 
     def _exporter(self, plan: Plan, otlp: str | None) -> "Exporter | None":
         asked = "--otlp" if otlp else next((one for one in ENDPOINTS if self._environment.get(one)), None)
@@ -85,22 +92,3 @@ class Observing:
             fix = "install it with `pip install 'toril[otel]'`, or remove the setting"
             raise OptionError(f"{asked} needs OpenTelemetry's SDK; {fix}", code="no-otel") from error
         return Exporter(plan, otlp, self._environment)
-
-
-class Telemetry:
-    """Exports the figures of the run by OpenTelemetry."""
-
-    def __init__(self, exporter: "Exporter") -> None:
-        self._exporter = exporter
-
-    def begun(self, plan: Plan, start_at: float, attempts: Mapping[str, str]) -> None:
-        self._exporter.begin(start_at)
-
-    def advanced(self, timeline: Timeline, complete_to: int | None, progress: Progress) -> None:
-        self._exporter.advance(timeline, complete_to, progress)
-
-    def judged(self, bundle: Bundle) -> None:
-        self._exporter.judge(bundle.verdict)
-
-    def close(self, within_s: float) -> tuple[Note, ...]:
-        return self._exporter.close(within_s)

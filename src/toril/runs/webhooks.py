@@ -115,7 +115,7 @@ def names_of(event: Event) -> frozenset[str]:
 def body_of(event: Event, form: str) -> bytes:
     found = event.to_dict()
     del found["deliveries"]
-    return json.dumps(slack_message(event) if form == "slack" else found, ensure_ascii=False).encode()
+    return json.dumps(slack_message(event) if form == "slack" else found).encode()
 
 
 def slack_message(event: Event) -> dict[str, Any]:
@@ -126,11 +126,10 @@ def slack_message(event: Event) -> dict[str, Any]:
     """
     mark = MARKS.get(event.outcome, "")
     first = " ".join(filter(None, (mark, f"*{_slack(event.suite or event.schedule)}*", _slack(event.headline))))
-    told = [one.message or one.code for one in event.reasons] + [one.message for one in event.standouts]
-    lines = [first, *(f"• {_slack(one)}" for one in dict.fromkeys(told[:MOST_LINES]))]
-    report = event.links.get("report", "")
-    if report:
-        lines.append(f"<{report}|Report>" if report.startswith("https://") else f"`{_slack(report)}`")
+    reasons = [one.message or one.code for one in event.reasons] + [one.message for one in event.standouts]
+    lines = [first, *(f"• {_slack(one)}" for one in dict.fromkeys(reasons[:MOST_LINES]))]
+    lines += [f"<{event.links['run']}|Run>"] if "run" in event.links else []
+    lines += [f"`{_slack(event.links['report'])}`"] if "report" in event.links else []
     plain = f"{_slack(event.suite or event.schedule)}: {_slack(event.headline)}"
     return {"text": plain, "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)[:3000]}}]}
 

@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -54,8 +55,15 @@ class LastMessage(logging.Handler):
         self.text = mask(record.getMessage())
 
 
+class Judged(Protocol):
+    """A finished run."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+
+
 class Exporter:
-    """Exports one run."""
+    """Exports one run. An observer of its owner."""
 
     def __init__(self, plan: Plan, url: str | None = None, environment: Mapping[str, str] = os.environ) -> None:
         """`url`: the collector's address; None: that of the SDK's environment variables."""
@@ -64,7 +72,8 @@ class Exporter:
         self._to_logs = OTLPLogExporter(endpoint=None if base is None else f"{base}/v1/logs")
         self._host = urlsplit(url or next(filter(None, map(environment.get, ENDPOINTS)), "")).netloc.rpartition("@")[2]
         self._resource = _resource(plan)
-        self._every_s = float(environment[INTERVAL]) / 1000 if INTERVAL in environment else EVERY_S
+        interval_ms = environment.get(INTERVAL, "")
+        self._every_s = int(interval_ms) / 1000 if interval_ms.isdecimal() else EVERY_S
         self._notes: list[Note] = []
         if environment.get(PROTOCOL, HTTP) != HTTP:
             self._notes.append(Note("otlp-http", f"{PROTOCOL}: toril exports by {HTTP}; use a collector's port for it"))
@@ -87,10 +96,10 @@ class Exporter:
         self._thread = threading.Thread(target=self._work, name="toril-otlp", daemon=True)
         self._thread.start()
 
-    def begin(self, start_at: float) -> None:
+    def begun(self, plan: Plan, start_at: float, attempts: Mapping[str, str]) -> None:
         self._start_ns = int(start_at * 1e9)
 
-    def advance(self, timeline: Timeline, complete_to: int | None, progress: Progress) -> None:
+    def advanced(self, timeline: Timeline, complete_to: int | None, progress: Progress) -> None:
         """Exports the complete seconds, at most every few seconds, and at the end of the run."""
         ended = progress.phase == "ended"
         if complete_to is None or (progress.at < self._due_at and not ended):
@@ -106,7 +115,7 @@ class Exporter:
         self._complete_to = complete_to
         self._put(self._last)
 
-    def judge(self, verdict: Verdict) -> None:
+    def judged(self, bundle: Judged) -> None:
         """Exports the criteria, as metrics and as an event each, at the last second of the load."""
         at_ns = self._start_ns + (self._complete_to + 1) * 10**9
         events = [
@@ -122,9 +131,9 @@ class Exporter:
                     "toril.unit": one.unit,
                 },
             )
-            for one in verdict.criteria
+            for one in bundle.verdict.criteria
         ]
-        self._put([*self._last, *criterion_metrics(verdict, at_ns)], events)
+        self._put([*self._last, *criterion_metrics(bundle.verdict, at_ns)], events)
 
     def send(self, event: Event) -> None:
         """Exports an event of the run, such as `toril.run.finished`."""
