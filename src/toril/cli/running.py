@@ -263,12 +263,13 @@ def _tried_through_console(
     interrupts: "Interrupts",
 ) -> "Bundle":
     """Tries a suite on Fargate by the console."""
+    _check_console_options(wanted, store)
     from toril.runs import remote, stored
     from toril.runs.trying import Trial
     from toril.store.console import open_console
 
     opened, clock = open_console(store), SystemClock()
-    run_id = remote.start(opened, suite, replace(wanted, on="fargate"), None)
+    run_id = remote.start(opened, suite, wanted, None)
     remote.await_begin(opened, run_id, clock)
     trial = Trial(opened, run_id, waits, show)
     bundle = stored.follow(opened, run_id, clock=clock, view=trial, interrupts=interrupts)
@@ -293,9 +294,7 @@ def _run_through_console(
     from toril.runs import remote
     from toril.store.console import open_console
 
-    if wanted.on != "fargate" or wanted.run_id is not None:
-        text = f"--store {store}: a console starts runs with --on fargate, and without --run-id"
-        raise OptionError(text, code="not-through-console")
+    _check_console_options(wanted, store)
     failing = read_fail_on(fail_on)
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
     check_writable(targets)
@@ -314,6 +313,12 @@ def _run_through_console(
         typer.echo(f"error: {problem}", err=True)
     show(bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing) or (InfrastructureError.exit_code if unwritten else 0))
+
+
+def _check_console_options(wanted: "RunOptions", store: str) -> None:
+    if wanted.on != "fargate" or wanted.run_id is not None:
+        text = f"--store {store}: a console starts runs with --on fargate, and without --run-id"
+        raise OptionError(text, code="not-through-console")
 
 
 def _followed(store: "Store", run_id: str, *, quiet: bool) -> "Bundle":
