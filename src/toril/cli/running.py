@@ -202,15 +202,17 @@ def try_command(
     waits = live.LiveView(Console(stderr=True), SystemClock(), None, quiet=quiet or on == "local")
     with caught_interrupts() as interrupts:
         if store.startswith(CONSOLES):
-            bundle, interrupted = _tried_through_console(suite, wanted, store, waits, show, interrupts), False
+            bundle, code = _tried_through_console(suite, wanted, store, waits, show, interrupts), 0
         else:
             opened = open_store(store, patience_s=OWNERS_PATIENCE_S)
             judged = _tried(opened, suite, wanted, lambda run_id: Trial(opened, run_id, waits, show), interrupts)
-            bundle, interrupted = judged.bundle, judged.interrupted
-            for problem in (*judged.unwritten, *judged.left):
+            problems = (*judged.unwritten, *judged.left)
+            for problem in problems:
                 typer.echo(f"error: {problem}", err=True)
+            bundle = judged.bundle
+            code = INTERRUPTED if judged.interrupted else InfrastructureError.exit_code if problems else 0
     printer.conclude(bundle)
-    raise typer.Exit(INTERRUPTED if interrupted else int(bundle.outcome != "passed"))
+    raise typer.Exit(code or int(bundle.outcome != "passed"))
 
 
 def _tried(
@@ -231,7 +233,9 @@ def _tried(
     clock = SystemClock()
     with local_suite(suite) as found:
         read, planned = plan_run(found.paths, replace(wanted, confined=found.stored), clock.now())
-        launcher, _ = prepared(planned, opened, wanted.environment, clock, max_cost_usd=None)
+        launcher, lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=None)
+        if planned.on == "fargate":
+            typer.echo("\n".join(lines), err=True)
         trial = trial_of(planned.run_id)
         try:
             judged = run_plan(
