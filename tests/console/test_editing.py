@@ -44,10 +44,10 @@ def test_an_address_is_enough_for_a_run(tmp_path):
     assert "default-address: https://shop.example.com " in text_of(one)
 
 
-def test_a_smoke_run_saves_first(tmp_path):
+def test_a_try_saves_first(tmp_path):
     one = console(tmp_path)
     one.client().post("/suites/new", data=first(one, do="try"))
-    assert [(request.version, request.smoke) for request in one.starter.requests] == [(1, True)]
+    assert [(request.version, request.tried) for request in one.starter.requests] == [(1, True)]
     edited = fields(one.client().get("/suites/shop/edit").text)
     one.client().post("/suites/shop/edit", data=edited | {"do": "try"})
     assert one.starter.requests[1].version == 1  # nothing changed, so there is no second version

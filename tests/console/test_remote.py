@@ -21,7 +21,10 @@ from tests.refusals import refused
 from tests.reports import examples
 from toril.cli import app
 from toril.errors import InfrastructureError, StoreError
+from toril.records import Start, run_key, worker_key
 from toril.records.console import RunRequest
+from toril.records.document import document
+from toril.records.evidence import Exchange, Exchanges, evidence_file_name
 from toril.runs import index, suites
 from toril.runs.history import record_of, remember
 from toril.store import FolderStore, open_store
@@ -145,6 +148,28 @@ def test_a_run_is_started_and_reported_through_a_console(
         done = CliRunner().invoke(app, ["run", str(tmp_path), "--on", "fargate", "--store", url, "--max-cost", "2"])
     assert done.exit_code == 0, done.output
     assert [(one.on, one.max_cost_usd, one.by) for one in starts.requests] == [("fargate", 2.0, "Ada")]
+
+
+def test_a_suite_is_tried_through_a_console(
+    behind: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ending(Started):
+        def start(self, request: RunRequest) -> None:
+            super().start(request)
+            attempts = {"local-1": "a"}
+            behind.put(run_key(request.run_id, "start.json"), Start(at=1.0, attempts=attempts).to_json())
+            kept = Exchanges(run_id=request.run_id, exchanges=(Exchange(why="tried", label="home", status=200),))
+            behind.put(worker_key(request.run_id, "local-1", "a", evidence_file_name(1)), document(kept))
+            served.stored(behind, examples.passed(), run_id=request.run_id)
+
+    monkeypatch.setenv("TORIL_TOKEN", "a-token")
+    (tmp_path / "suite.yml").write_bytes(SUITE)
+    starts = Ending()
+    with served.serving(behind, starter=starts, by="token") as url:
+        done = CliRunner().invoke(app, ["try", str(tmp_path), "--on", "fargate", "--store", url, "--format", "json"])
+    assert done.exit_code == 0, done.output
+    assert [(one.on, one.tried) for one in starts.requests] == [("fargate", True)]
+    assert json.loads(done.stdout.splitlines()[0])["label"] == "home"
 
 
 def test_push_uploads_contents_once(behind: FolderStore, address: str, tmp_path: Path) -> None:

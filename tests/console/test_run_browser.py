@@ -16,7 +16,9 @@ from tests.browser.conftest import PHONE, WIDE
 from tests.console.served import LIVE, NOW, live_plan, progress, running, serving, stored
 from tests.records.test_stored import copied
 from tests.reports import examples
-from toril.records import Rate, Start, Stop, rate_key, run_key
+from toril.records import Rate, Start, Stop, rate_key, run_key, worker_key
+from toril.records.document import document
+from toril.records.evidence import Exchange, Exchanges, evidence_file_name
 from toril.records.progress import packed, progress_key
 from toril.runs.history import record_of, remember
 from toril.runs.stored import judged
@@ -70,6 +72,31 @@ def store(tmp_path) -> FolderStore:
 def assert_accessible(page: Page) -> None:
     found = AXE.run(page)
     assert found.response["violations"] == [], found.generate_report()
+
+
+@pytest.mark.nightly
+def test_a_try_shows_its_requests_as_they_arrive(store, tab):
+    running(store, progress(0), plan=live_plan(tried=True))
+    store.put(run_key(LIVE, "start.json"), Start(at=NOW, attempts={"local-1": "a"}).to_json())
+
+    def arrives(number: int, **fields: Any) -> None:
+        one = Exchange(why="tried", method="GET", url="http://shop/", **fields)
+        kept = Exchanges(run_id=LIVE, worker="local-1", exchanges=(one,))
+        store.put(worker_key(LIVE, "local-1", "a", evidence_file_name(number)), document(kept))
+
+    arrives(1, label="home", status=200)
+    with serving(store) as address:
+        one = tab(f"{address}/runs/{LIVE}", width=PHONE)
+        shown = one.page.locator("details.exchange")
+        expect(shown).to_have_count(1, timeout=10_000)
+        arrives(2, label=HOSTILE, status=500, ok=False, error="no stock")
+        expect(shown).to_have_count(2, timeout=10_000)
+        expect(shown.nth(1)).to_contain_text(HOSTILE)
+        expect(shown.nth(1).locator("pre")).to_contain_text("no stock")
+        expect(shown.nth(0).locator("pre")).not_to_be_visible()
+        assert one.page.evaluate(OVERFLOW) == 0
+        assert_accessible(one.page)
+        assert one.complaints == []
 
 
 def test_a_run_is_followed_from_its_start_to_its_report(store, tab):

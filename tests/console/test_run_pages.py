@@ -18,8 +18,10 @@ from tests.reports.parsed import Page
 from toril.console import web
 from toril.console.pages import run as run_pages
 from toril.console.pages import run_files
-from toril.records import Launch, Rate, Start, Stop, rate_key, run_key
+from toril.records import Launch, Rate, Start, Stop, rate_key, run_key, worker_key
 from toril.records.console import RequestFailure, RunRequest
+from toril.records.document import document
+from toril.records.evidence import Content, Exchange, Exchanges, evidence_file_name
 from toril.records.progress import FiguresNow, LabelNow
 from toril.reports import render
 from toril.reports.blocks import Failure, Failures, Headline, Report
@@ -169,6 +171,23 @@ def test_a_requested_run_is_shown_as_starting_until_it_fails(store):
 
     assert "over-max-cost" in browser.get(f"/runs/{LIVE}").text
     assert browser.get(f"/api/v1/runs/{LIVE}/live").json()["state"] == "refused"
+
+
+def test_a_try_shows_its_requests_as_they_arrive(store):
+    running(store, progress(1), plan=live_plan(tried=True))
+    browser = client(store, "viewer")
+    assert f"/runs/{LIVE}/exchanges" in browser.get(f"/runs/{LIVE}").text
+    store.put(run_key(LIVE, "start.json"), Start(at=NOW, attempts={"local-1": "a"}).to_json())
+    one = Exchange(why="tried", label=HOSTILE, ok=False, status=500, response=Content(text='{"ok":0}', bytes=8))
+    for number in (1, 2):
+        kept = Exchanges(run_id=LIVE, worker="local-1", exchanges=(one,) * number)
+        store.put(worker_key(LIVE, "local-1", "a", evidence_file_name(number)), document(kept))
+
+    first = parsed(browser.get(f"/runs/{LIVE}/exchanges").content)
+    assert [len(first.xpath("//details")), HOSTILE in first.text_content()] == [3, True]
+    assert first.xpath("//*[@hx-trigger='load delay:1s']/@hx-get") == [f"/runs/{LIVE}/exchanges?after=2"]
+    assert not parsed(browser.get(f"/runs/{LIVE}/exchanges?after=2").content).xpath("//details")
+    assert browser.get("/runs/other/exchanges").status_code == 404
 
 
 def test_a_requested_run_whose_coordinator_ended_says_why(store):

@@ -209,6 +209,33 @@ def test_numbers_of_workers_out_of_range_are_rejected(tmp_path, workers):
         plan_of(tmp_path, {}, workers=workers)
 
 
+def test_a_try_has_one_virtual_user_and_one_iteration_in_turn(tmp_path):
+    first = {"concurrency": 500, "ramp-up": "1m", "throughput": 70, "delay": "1m", "locations": {"a": 1, "b": 5}}
+    targets = [{"url": "http://shop/", "label": label} for label in ("home", "cart", "cart")]
+    plan = make_plan(
+        suite_of(
+            tmp_path,
+            first,
+            {"executor": "vegeta", "throughput": 5000, "scenario": {"requests": targets}},
+            toril={"workers": 40, "max-duration": "2h", "evidence": {"off": True}},
+            reporting=[{"module": "passfail", "criteria": ["p95>1s in b"]}],
+        ),
+        run_id="r",
+        workers=None,
+        tried=True,
+    )
+    (share,) = plan.shares
+    closed, arrivals = plan.executions
+    assert (share.worker, closed.concurrency, closed.iterations, closed.hold_for_s) == ("a-1", 1, 1, 0.0)
+    assert not {"ramp-up", "throughput", "delay", "hold-for"} & set(share.executions[0].config)
+    rate = arrivals.planned_rate()
+    assert rate is not None
+    assert rate.total == len(targets)
+    assert (plan.in_turns, plan.criteria, plan.max_duration_s) == (True, (), 600)
+    assert plan.keeping is not None
+    assert (plan.keeping.everything, plan.keeping.slowest) == (True, ())
+
+
 def test_a_smoke_run_has_one_virtual_user_for_a_few_seconds_without_criteria(tmp_path):
     plan = plan_of(
         tmp_path,

@@ -118,6 +118,7 @@ def test_runs_are_comparable_if_only_their_criteria_differ():
         ({}, None, ("run", "", False)),
         ({"functional": True}, None, ("functional", "", False)),
         ({"warning_codes": ("smoke-run",)}, None, ("smoke", "", False)),
+        ({"tried": True, "functional": True}, None, ("try", "", False)),
         ({"tags": {"branch": "feature"}}, (RateChange(cause="search"),), ("run", "feature", False)),
         ({"tags": {"branch": "main", "fork": "true"}}, (RateChange(cause="user"),), ("run", "fork", True)),
     ],

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.measured import plan_of
 from tests.refusals import refused
 from toril.errors import OptionError, StoreError
 from toril.records import run_key
@@ -22,7 +23,7 @@ AT = 1_800_000_000.0
 @pytest.fixture
 def store(tmp_path) -> FolderStore:
     found = FolderStore(tmp_path)
-    found.put(run_key("a-run", "plan.json"), b"{}")
+    found.put(run_key("a-run", "plan.json"), plan_of().to_json())
     return found
 
 
@@ -41,13 +42,19 @@ def test_notes_are_kept_in_order_with_their_authors(store):
 
 def test_a_suite_has_at_most_one_baseline(store):
     assert baseline_of(store, "shop") is None
-    store.put(run_key("b-run", "plan.json"), b"{}")
+    store.put(run_key("b-run", "plan.json"), plan_of().to_json())
     set_baseline(store, "shop", "a-run", by="anna", at=AT)
     assert set_baseline(store, "shop", "b-run", by="berta", at=AT + 1) == baseline_of(store, "shop")
     with refused("no-such-run", error=StoreError):
         set_baseline(store, "shop", "other", by="anna", at=AT)
     clear_baseline(store, "shop")
     assert baseline_of(store, "shop") is None
+
+
+def test_a_try_is_no_baseline(store):
+    store.put(run_key("a-try", "plan.json"), plan_of().model_copy(update={"tried": True}).to_json())
+    with refused("try-run", error=OptionError):
+        set_baseline(store, "shop", "a-try", by="anna", at=AT)
 
 
 def test_the_audit_of_a_day_has_its_lines_alone(store):

@@ -16,6 +16,7 @@ from tests.measured import (
     SLOW,
     START,
     TIMES,
+    Sample,
     codes,
     every_second,
     execution,
@@ -27,9 +28,10 @@ from tests.measured import (
     verdict_of,
 )
 from toril import verdict as the_verdict
-from toril.records import Rate
+from toril.records import EngineReport, Rate
+from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
-from toril.verdict import exit_code
+from toril.verdict import exit_code, judge_try
 
 FAILURES = "fail>10%"
 
@@ -43,6 +45,26 @@ def test_a_complete_run_that_keeps_all_criteria_passes():
 def test_a_complete_run_without_criteria_passes_as_not_judged():
     verdict = verdict_of(good(), plan_of())
     assert (verdict.outcome, codes(verdict), verdict.criteria) == ("passed", ["nothing-judged"], ())
+
+
+def test_a_try_passes_only_if_each_request_succeeds():
+    plan = plan_of(executions=[execution(iterations=1, hold_for_s=0.0, concurrency=1)])
+    plan = plan.model_copy(update={"tried": True})
+
+    def judged(*samples: Sample, **report: object) -> tuple[str, list[str]]:
+        requests, timeline = sum(one.kind == "request" for one in samples), timeline_of(samples)
+        reports = {"shop": EngineReport.model_validate({"samples": requests, **report})}
+        workers, exits = ("local-1",), {"local-1": left(samples=requests, executions=reports)}
+        whole = Completeness(started_at=START, exits=exits, planned=workers, reported=workers)
+        verdict = judge_try(plan, timeline, whole, summarise(plan, timeline, whole, START))
+        return verdict.outcome, codes(verdict)
+
+    assert judged(FAST) == ("passed", ["nothing-judged"])
+    assert judged(FAST, BROKEN) == ("failed", ["failed-request"])
+    assert judged(FAST, Sample(0, label="buying", kind="transaction", ok=False)) == ("failed", ["failed-request"])
+    assert judged(FAST, dropped=1) == ("inconclusive", ["dropped-sends"])
+    assert judged(FAST, script_failed="exit code 1") == ("inconclusive", ["script-failed"])
+    assert judged(FAST, unfinished_users=1) == ("inconclusive", ["ended-early"])
 
 
 def test_each_breach_is_a_separate_reason():

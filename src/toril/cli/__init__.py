@@ -22,6 +22,7 @@ HIDDEN = "worker"
 PANELS = {  # panel of the help → name → module and function, in the order of the help
     "Run": {
         "run": "toril.cli.running:run",
+        "try": "toril.cli.running:try_command",
         "plan": "toril.cli.running:plan",
         "watch": "toril.cli.running:watch",
         "adjust": "toril.cli.results:adjust",

@@ -48,13 +48,17 @@ from toril.errors import InfrastructureError, OptionError
 from toril.store import CONSOLES
 
 if TYPE_CHECKING:
+    from toril.coordinator.progress import View
     from toril.errors import Note
     from toril.plan.options import RunOptions
     from toril.records import Plan
+    from toril.records.evidence import Exchange
     from toril.reports import Bundle
     from toril.runs.conclude import Judged
     from toril.runs.owner import Observer
     from toril.runs.publish import LocalSuite
+    from toril.runs.trying import Trial
+    from toril.signals import Interrupts
     from toril.store import Store
     from toril.suite import Suite
 
@@ -162,6 +166,123 @@ def run(
     _run(found, wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet, otlp=otlp, notify=notify)
 
 
+def try_command(
+    suite: Suites,
+    store: StoreOption = ".toril",
+    overrides: Overrides = None,
+    env: Environment = None,
+    on: On = "local",
+    locations: Locations = None,
+    run_id: RunId = None,
+    tag: Tags = None,
+    against: Against = None,
+    format: TextOrJson = "text",
+    quiet: Quiet = False,
+) -> None:
+    """Send each request of SUITE once, and print it with its response.
+
+    One user makes one iteration of each scenario, without think times. The
+    exit code is 0 only if everything succeeds.
+
+    0 succeeded · 1 failed · 2 invalid input · 4 cannot start or write · 130 interrupted.
+
+    Example: toril try loadtests/shop
+    """
+    from rich.console import Console
+
+    from toril.reports import exchange_text, live
+    from toril.reports.screen import Output, emit
+    from toril.runs.trying import Trial
+    from toril.signals import caught_interrupts
+    from toril.store import open_store
+
+    wanted = replace(run_options(overrides, env, None, on, run_id, tag, False, against, locations), tried=True)
+    printer = exchange_text.ExchangePrinter(Output() if format == "text" else Console(stderr=True))
+    show = printer.show if format == "text" else (lambda one: emit(exchange_text.as_json(one), None))
+    waits = live.LiveView(Console(stderr=True), SystemClock(), None, quiet=quiet or on == "local")
+    with caught_interrupts() as interrupts:
+        if store.startswith(CONSOLES):
+            bundle, code = _tried_through_console(suite, wanted, store, waits, show, interrupts), 0
+        else:
+            opened = open_store(store, patience_s=OWNERS_PATIENCE_S)
+            judged = _tried(opened, suite, wanted, lambda run_id: Trial(opened, run_id, waits, show), interrupts)
+            problems = (*judged.unwritten, *judged.left)
+            for problem in problems:
+                typer.echo(f"error: {problem}", err=True)
+            bundle = judged.bundle
+            code = INTERRUPTED if judged.interrupted else InfrastructureError.exit_code if problems else 0
+    printer.conclude(bundle)
+    raise typer.Exit(code or int(bundle.outcome != "passed"))
+
+
+def _tried(
+    opened: "Store",
+    suite: list[str],
+    wanted: "RunOptions",
+    trial_of: "Callable[[str], Trial]",
+    interrupts: "Interrupts",
+) -> "Judged":
+    """Tries a suite; a script that does not start shows only its own message."""
+    from toril.launchers.prepare import prepared
+    from toril.plan.options import plan_run
+    from toril.run import run as run_plan
+    from toril.runs.publish import local_suite
+    from toril.runs.trying import why_not_started
+    from toril.text import plain
+
+    clock = SystemClock()
+    with local_suite(suite) as found:
+        read, planned = plan_run(found.paths, replace(wanted, confined=found.stored), clock.now())
+        launcher, lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=None)
+        if planned.on == "fargate":
+            typer.echo("\n".join(lines), err=True)
+        trial = trial_of(planned.run_id)
+        try:
+            judged = run_plan(
+                read,
+                planned,
+                store=opened,
+                launcher=launcher,
+                clock=clock,
+                view=trial,
+                interrupts=interrupts,
+                origin=found.origin,
+            )
+        except InfrastructureError as error:
+            why = why_not_started(opened, planned) if error.code == "not-started" else ""
+            if not why:
+                raise
+            typer.echo("\n".join(plain(line, 1000) for line in why.splitlines()), err=True)
+            raise typer.Exit(error.exit_code) from error
+    trial.read()
+    return judged
+
+
+def _tried_through_console(
+    suite: list[str],
+    wanted: "RunOptions",
+    store: str,
+    waits: "View",
+    show: "Callable[[Exchange], None]",
+    interrupts: "Interrupts",
+) -> "Bundle":
+    """Tries a suite on Fargate by the console."""
+    _check_console_options(wanted, store)
+    from toril.runs import remote, stored
+    from toril.runs.trying import Trial
+    from toril.store.console import open_console
+
+    opened, clock = open_console(store), SystemClock()
+    run_id = remote.start(opened, suite, wanted, None)
+    remote.await_begin(opened, run_id, clock)
+    trial = Trial(opened, run_id, waits, show)
+    bundle = stored.follow(opened, run_id, clock=clock, view=trial, interrupts=interrupts)
+    if bundle is None:
+        raise typer.Exit(INTERRUPTED)
+    trial.read()
+    return bundle
+
+
 def _run_through_console(
     suite: list[str],
     wanted: "RunOptions",
@@ -177,9 +298,7 @@ def _run_through_console(
     from toril.runs import remote
     from toril.store.console import open_console
 
-    if wanted.on != "fargate" or wanted.run_id is not None:
-        text = f"--store {store}: a console starts runs with --on fargate, and without --run-id"
-        raise OptionError(text, code="not-through-console")
+    _check_console_options(wanted, store)
     failing = read_fail_on(fail_on)
     targets = [(name, path) for name, path in read_report_targets(report or ()) if check(name)]
     check_writable(targets)
@@ -198,6 +317,12 @@ def _run_through_console(
         typer.echo(f"error: {problem}", err=True)
     show(bundle)
     raise typer.Exit(exit_code(bundle.outcome, failing) or (InfrastructureError.exit_code if unwritten else 0))
+
+
+def _check_console_options(wanted: "RunOptions", store: str) -> None:
+    if wanted.on != "fargate" or wanted.run_id is not None:
+        text = f"--store {store}: a console starts runs with --on fargate, and without --run-id"
+        raise OptionError(text, code="not-through-console")
 
 
 def _followed(store: "Store", run_id: str, *, quiet: bool) -> "Bundle":

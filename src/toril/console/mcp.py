@@ -210,21 +210,27 @@ class Tools:
         suite: str,
         on: str = "fargate",
         smoke: bool = False,
+        tried: bool = False,
         workers: int | None = None,
         locations: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
         max_cost_usd: float | None = None,
     ) -> dict[str, Any]:
-        """Start a run of a suite: real load, and on Fargate real cost. `smoke`: a short try with one user."""
+        """Start a run of a suite: real load, and on Fargate real cost.
+
+        `smoke`: one user for a few seconds. `tried`: one user sends each request once; `read_evidence` returns them.
+        """
         if on not in ("local", "fargate"):
             raise ToolError("`on` is local or fargate")
         if is_console(self._store):
-            asked = {"suite": suite, "on": on, "smoke": smoke, "workers": workers, "locations": dict(locations or {})}
-            content = {**asked, "tags": dict(tags or {}), "max_cost_usd": max_cost_usd}
+            asked = {"suite": suite, "on": on, "smoke": smoke, "tried": tried, "workers": workers}
+            content = {**asked, "locations": dict(locations or {}), "tags": dict(tags or {})}
+            content["max_cost_usd"] = max_cost_usd
             return {"run_id": self._store.send("POST", "/runs", content)["run_id"]}
         options = RunOptions(
             on="local" if on == "local" else "fargate",
             smoke=smoke,
+            tried=tried,
             workers=workers,
             locations=locations or {},
             tags=tags or {},

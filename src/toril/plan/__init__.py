@@ -18,7 +18,7 @@ from toril.criteria import criteria_of
 from toril.errors import OptionError, SuiteError
 from toril.load.shapes import OPEN_MODEL, curve_of
 from toril.plan.division import WorkerLoad, WorkerSlot, divided_between, split, worker_slots
-from toril.plan.warnings import load_warnings
+from toril.plan.warnings import iteration_of, load_warnings
 from toril.records import (
     Browser,
     ExecutionShare,
@@ -40,6 +40,8 @@ from toril.suite.settings import MAX_WORKERS, browser_of
 __all__ = ["FARGATE_TIMINGS", "make_plan", "share_config", "split"]
 
 SMOKE_HOLD_S = 5
+TRIED_RPS = 10  # of a try in an open model: people read its output
+LONGEST_TRY_S = 600.0
 MOST_SLOWEST = 50  # labels whose slowest request workers keep
 SLACK = "hooks.slack.com"
 
@@ -75,11 +77,12 @@ def make_plan(
     The division does not depend on `on`, which has already selected the suite's load. `environment` is for engines on
     other machines; local engines inherit theirs.
     """
-    executions = _smoke(suite.executions) if smoke and not suite.functional else suite.executions
-    wanted = 1 if smoke else _wanted(suite, workers)
+    alone = smoke or tried
+    executions = _by_one_user(suite, tried=tried) if alone and not suite.functional else suite.executions
+    wanted = 1 if alone else _wanted(suite, workers)
     slots = worker_slots(suite, executions, wanted)
     parts = divided_between(suite, executions, slots, chosen=wanted is not None)
-    criteria = () if smoke else suite.criteria
+    criteria = () if alone else suite.criteria
     warnings = (*suite.warnings, *load_warnings(suite, executions, criteria, slots, smoke=smoke))
     return Plan(
         run_id=run_id,
@@ -88,17 +91,19 @@ def make_plan(
         tags={**suite.toril.tags, **(tags or {})},
         executions=tuple(_planned(execution, _browser(suite, execution)) for execution in executions),
         shares=tuple(_share(slot, executions, parts, slots, suite) for slot in slots),
-        common=_common(suite, executions),
+        common=_common(suite, executions, tried=tried),
         criteria=criteria,
         places={one.where: suite.places[one.where] for one in criteria if one.where in suite.places},
-        ramp_up_exclude=suite.ramp_up_exclude,
+        ramp_up_exclude=suite.ramp_up_exclude and not tried,
         functional=suite.functional,
         quorum=suite.toril.quorum,
         graceful_stop_s=suite.toril.graceful_stop_s,
         metrics_wait_s=suite.toril.metrics_wait_s,
-        max_duration_s=suite.toril.max_duration_s,
+        max_duration_s=min(suite.toril.max_duration_s or LONGEST_TRY_S, LONGEST_TRY_S)
+        if tried
+        else suite.toril.max_duration_s,
         on=on,
-        pace=FARGATE_TIMINGS if on == "fargate" else Pace(),
+        pace=_pace(on, tried=tried),
         task=_task(suite) if on == "fargate" else None,
         environment=dict(environment or {}) if on == "fargate" else {},
         secrets=dict(suite.toril.secrets),
@@ -118,6 +123,12 @@ def share_config(plan: Plan, share: Share) -> dict[str, Any]:
     return {**deepcopy(plan.common), "execution": [deepcopy(execution.config) for execution in share.executions]}
 
 
+def _pace(on: LauncherName, *, tried: bool) -> Pace:
+    if on == "fargate":
+        return FARGATE_TIMINGS.model_copy(update={"flush_s": 1.0}) if tried else FARGATE_TIMINGS
+    return Pace(flush_s=0.2) if tried else Pace()
+
+
 def _keeping(suite: Suite, criteria: Sequence[PlannedCriterion], *, tried: bool) -> Keeping | None:
     """Returns what workers keep of requests: the slowest of all, and of each label that a criterion judges."""
     wanted = suite.toril.evidence
@@ -127,7 +138,7 @@ def _keeping(suite: Suite, criteria: Sequence[PlannedCriterion], *, tried: bool)
     return Keeping(
         failures=wanted.failures,
         body_bytes=wanted.body,
-        slowest=("", *list(labels)[: MOST_SLOWEST - 1]),
+        slowest=() if tried else ("", *list(labels)[: MOST_SLOWEST - 1]),
         everything=tried,
     )
 
@@ -139,41 +150,57 @@ def _notices(suite: Suite) -> Iterator[Notice]:
         yield Notice(**place, format=one.format or ("slack" if parts.hostname == SLACK else "toril"), on=one.on)
 
 
-def _smoke(executions: Sequence[Execution]) -> tuple[Execution, ...]:
-    """Returns each execution with one virtual user for a few seconds in the first location.
+def _by_one_user(suite: Suite, *, tried: bool) -> tuple[Execution, ...]:
+    """Returns each execution with one virtual user in the first location: for a few seconds, or once if `tried`.
 
     An open model gets a rate that is high enough to send each of its requests once.
     """
-    location = dict(list(executions[0].locations.items())[:1])
+    location = dict(list(suite.executions[0].locations.items())[:1])
     found = []
-    for execution in executions:
-        rate = max(1, math.ceil(len(execution.labels) / SMOKE_HOLD_S)) if execution.executor in OPEN_MODEL else None
+    for execution in suite.executions:
+        is_open = execution.executor in OPEN_MODEL
+        rate, hold_s, iterations = None, 0.0 if tried else float(SMOKE_HOLD_S), execution.iterations
+        if is_open and tried:
+            iteration = iteration_of(suite.common["scenarios"].get(execution.scenario))
+            rate, hold_s = TRIED_RPS, (iteration.labels.total() if iteration else len(execution.labels)) / TRIED_RPS
+        elif is_open:
+            rate = max(1, math.ceil(len(execution.labels) / SMOKE_HOLD_S))
+        elif tried:
+            iterations = 1
         users = execution.groups if rate is None else None
-        dropped = ("ramp-up", "delay", "steps", "throughput")
+        dropped = ("ramp-up", "delay", "steps", "throughput", "hold-for")
         config = {key: value for key, value in execution.config.items() if key not in dropped}
         config |= {"concurrency": users} if rate is None else {"throughput": rate}
+        config |= {"hold-for": f"{hold_s * 1000:.0f}ms" if tried else f"{hold_s:g}s"} if hold_s else {"iterations": 1}
         found.append(
             replace(
                 execution,
                 concurrency=users,
                 throughput_rps=None if rate is None else Fraction(rate),
+                iterations=iterations,
                 curve=None,
                 search=None,
                 steps=None,
                 delay_s=0.0,
                 ramp_up_s=0.0,
-                hold_for_s=float(SMOKE_HOLD_S),
+                hold_for_s=hold_s,
                 locations=location,
                 exact_workers=False,
-                config=config | {"hold-for": f"{SMOKE_HOLD_S}s"},
+                config=config,
             )
         )
     return tuple(found)
 
 
-def _common(suite: Suite, executions: Sequence[Execution]) -> dict[str, Any]:
-    """Returns the suite's configuration, with `toril.vegeta` as the settings of the vegeta module."""
+def _common(suite: Suite, executions: Sequence[Execution], *, tried: bool) -> dict[str, Any]:
+    """Returns the suite's configuration, with `toril.vegeta` as the settings of the vegeta module.
+
+    The executions of a try run in turn.
+    """
     common = deepcopy(suite.common)
+    if tried:
+        local = {**mapping_at(common, "modules", "local"), "sequential": True}
+        common["modules"] = {**mapping_at(common, "modules"), "local": local}
     if any(execution.executor == "vegeta" for execution in executions):
         settings = {**suite.toril.vegeta.model_dump(by_alias=True), "split-data": list(suite.data_rows)}
         common["modules"] = {**mapping_at(common, "modules"), "vegeta": settings}

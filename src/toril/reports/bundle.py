@@ -44,7 +44,7 @@ class Bundle:
     @property
     def is_smoke(self) -> bool:
         """Returns whether the run only tried the suite: with one user and without its criteria."""
-        return "smoke-run" in self.plan.warning_codes
+        return self.plan.tried or "smoke-run" in self.plan.warning_codes
 
     @property
     def tags(self) -> dict[str, str]:

@@ -209,6 +209,11 @@ def _load_headline(bundle: Bundle) -> str:
         )
     of_all = f"{text.number(broken)} of {text.plural(len(outcomes), 'criterion')} breached"
     match bundle.outcome:
+        case "passed" if bundle.plan.tried:
+            return "Tried: each request succeeded"
+        case "failed" if bundle.plan.tried:
+            total = bundle.summary.total
+            return f"Tried: {text.number(total.failures)} of {text.plural(total.samples, 'request')} failed"
         case "passed" if bundle.is_smoke:
             return "Smoke run: criteria were left out"
         case "passed" if not outcomes:
@@ -491,7 +496,8 @@ def not_judged(bundle: Bundle) -> Iterator[str]:
     if bundle.plan.functional:
         return
     if not rules:
-        yield f"all requests: {'a smoke run leaves out criteria' if bundle.is_smoke else 'the suite has no criteria'}"
+        without = f"a {'try' if bundle.plan.tried else 'smoke run'} leaves out criteria"
+        yield f"all requests: {without if bundle.is_smoke else 'the suite has no criteria'}"
         return
     undecided = sum(rule.outcome == "inconclusive" for rule in rules)
     if undecided:

@@ -84,7 +84,7 @@ def _requested(data: bytes, key: str) -> ListedRun:
     row = IndexRow(
         run_id=request.run_id,
         suite=request.suite,
-        kind="smoke" if request.smoke else "run",
+        kind="try" if request.tried else "smoke" if request.smoke else "run",
         on=request.on,
         started_at=request.at,
         outcome="inconclusive",

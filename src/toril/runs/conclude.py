@@ -24,7 +24,7 @@ from toril.runs.owner import Owner
 from toril.store import Store
 from toril.store.records import find_record, read_launch
 from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
-from toril.verdict import judge, judge_tests
+from toril.verdict import judge, judge_tests, judge_try
 from toril.verdict.servers import queries
 
 
@@ -130,6 +130,9 @@ def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
         tests = tests_of(fold.cases)
         verdict = judge_tests(plan, timeline, completeness, tests).masked()
         return Bundle(plan=plan, summary=replace(summary, tests=tests), verdict=verdict, timeline=timeline)
+    if plan.tried:
+        verdict = judge_try(plan, timeline, completeness, summary).masked()
+        return Bundle(plan=plan, summary=summary, verdict=verdict, timeline=timeline)
     searches = finished_searches(carried_out, completeness.rates, completeness.started_at, timeline)
     if searches:
         summary = replace(summary, capacity={search.execution.name: search.result() for search in searches})

@@ -144,6 +144,8 @@ def name_of(key: str) -> tuple[str, int]:
 
 
 def kind_of(plan: Plan) -> Kind:
+    if plan.tried:
+        return "try"
     if plan.duet is not None:
         return "duet"
     if plan.functional:

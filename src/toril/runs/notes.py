@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from toril.errors import OptionError, StoreError
-from toril.records import run_key
+from toril.records import Plan, run_key
 from toril.records.console import AuditLine, Baseline, RunNote
 from toril.records.document import why
 from toril.runs.suites import NAME, checked_name
 from toril.store import Store
-from toril.store.records import find_record
+from toril.store.records import find_record, get_record
 
 
 def add_note(store: Store, run_id: str, text: str, *, by: str, at: float) -> RunNote:
@@ -32,8 +32,12 @@ def notes_of(store: Store, run_id: str) -> list[RunNote]:
 
 
 def set_baseline(store: Store, suite: str, run_id: str, *, by: str, at: float) -> Baseline:
-    """Makes a run the baseline of a suite, in place of another one; StoreError if there is no such run."""
-    _check_run(store, run_id)
+    """Makes a run the baseline of a suite, in place of another one; StoreError if there is no such run.
+
+    OptionError for a try, whose times are those of one user.
+    """
+    if get_record(store, Plan, _check_run(store, run_id)).tried:
+        raise OptionError(f"{run_id} is a try, and no baseline; choose a run", code="try-run")
     baseline = Baseline(suite=checked_name(suite), run_id=run_id, at=at, by=by)
     store.put(_baseline_key(suite), baseline.to_json())
     return baseline
@@ -56,9 +60,12 @@ def audit(store: Store, line: AuditLine) -> None:
     store.put_once(f"audit/{datetime.fromtimestamp(line.at, UTC):%Y-%m-%d}/{_moment(line.at)}.json", line.to_json())
 
 
-def _check_run(store: Store, run_id: str) -> None:
-    if store.find(run_key(run_id, "plan.json")) is None:
+def _check_run(store: Store, run_id: str) -> str:
+    """Returns the key of the run's plan."""
+    key = run_key(run_id, "plan.json")
+    if store.find(key, 0) is None:
         raise StoreError(f"{store.address(run_key(run_id))}: there is no such run", code="no-such-run")
+    return key
 
 
 def _baseline_key(suite: str) -> str:

@@ -111,6 +111,7 @@ def _request(
             at=at,
             by=by,
             smoke=options.smoke,
+            tried=options.tried,
             workers=options.workers,
             locations=dict(options.locations),
             overrides=tuple(options.overrides),
@@ -156,6 +157,7 @@ def options_of(request: RunRequest) -> RunOptions:
         run_id=request.run_id,
         tags={**request.tags, VERSION_TAG: str(request.version)},
         smoke=request.smoke,
+        tried=request.tried,
         against=request.against,
         locations=request.locations,
     )
@@ -208,6 +210,7 @@ def _options_of_plan(plan: Plan) -> RunOptions:
         workers=len(plan.shares),
         tags={key: value for key, value in plan.tags.items() if key != VERSION_TAG},
         smoke=kind_of(plan) == "smoke",
+        tried=plan.tried,
         locations={name: str(count) for name, count in weights.items()},
     )
 

@@ -20,7 +20,8 @@ The order of a decision:
 3. Missing or surplus data, or a broken rule of `toril.verdict.rules`: inconclusive.
 4. Any other run passes. Without criteria it passes too, and the reason states that nothing was judged.
 
-The test cases decide a functional run: one failed case fails it, even if data is missing.
+The test cases decide a functional run: one failed case fails it, even if data is missing. So does one failed request
+of a try.
 
 A reason has a code, which never changes, and a message for people. Reasons of the outcome come first.
 
@@ -28,6 +29,7 @@ A reason has a code, which never changes, and a message for people. Reasons of t
 |------------------------|--------------|---------------------------------------------------------------------------|
 | `breach`               | failed       | a criterion was breached, and no missing data could have changed it       |
 | `failed-test`          | failed       | a test case failed (an assertion) or broke                                |
+| `failed-request`       | failed       | a request, a transaction or the script of a try failed                    |
 | `saturated`            | inconclusive | a worker had no spare capacity, so its measurements are not reliable      |
 | `late-start`           | inconclusive | first users later than 1 s (10 % of the ramp-up if that is longer)        |
 | `unsure-clock`         | inconclusive | a worker's clock is, or may be, off by more than 1 s                      |
@@ -71,4 +73,4 @@ only: `pass-may-not-stand`, since the missing data is a reason of the run alread
 run's reason is `kept`.
 """
 
-from toril.verdict.judge import EXCUSES, EXIT_CODES, exit_code, judge, judge_tests
+from toril.verdict.judge import EXCUSES, EXIT_CODES, exit_code, judge, judge_tests, judge_try

@@ -116,6 +116,45 @@ def judge(
     )
 
 
+def judge_try(plan: Plan, timeline: Timeline, completeness: Completeness, summary: Summary) -> Verdict:
+    """Returns the verdict of a try: each request, transaction and script must succeed, and end.
+
+    Loads and response times do not matter.
+    """
+    executions = rules.measured(plan, timeline, completeness)
+    broken = {label: figures for label, figures in summary.labels.items() if label and figures.failures}
+    failed = [
+        Reason(
+            "failed-request",
+            f"{label}: {figures.failures} of {plural(figures.samples, figures.kind)} failed: "
+            f"{figures.errors[0].message or figures.errors[0].rc if figures.errors else 'no message'}",
+        )
+        for label, figures in broken.items()
+    ]
+    open_questions = [
+        *incomplete(timeline, completeness),
+        *stopped(completeness),
+        *_reasons_of(executions, rules.ended_early),
+        *_reasons_of(executions, rules.unanswered),
+        *(
+            one.reason("dropped-sends", f"the engine did not send {plural(dropped, 'planned request')}; try again")
+            for one in executions
+            if (dropped := sum(report.dropped or 0 for report in one.reports))
+        ),
+    ]
+    if not failed:
+        open_questions += _reasons_of(executions, rules.without_success)
+        open_questions += _reasons_of(executions, lambda one: rules.script_failures(one, ()))
+    notes = [note for one in executions for note in rules.notes_of(one, ())]
+    tried = Reason("nothing-judged", f"{plural(summary.total.samples, 'request')} succeeded; a try has no criteria")
+    return Verdict(
+        outcome="failed" if failed else "inconclusive" if open_questions else "passed",
+        reasons=(*failed, *open_questions) or (tried,),
+        notes=tuple(note.message for note in notes),
+        note_codes=tuple(note.code for note in notes),
+    )
+
+
 def judge_tests(plan: Plan, timeline: Timeline, completeness: Completeness, tests: TestResults) -> Verdict:
     """Returns the verdict of a functional run, from its test cases and the completeness of its data.
 

@@ -15,6 +15,7 @@ from toril.worker.engines import Facts
 from toril.worker.engines.base import Engine
 
 PARK_TIMEOUT_S = 180.0  # a JVM starts slowly on a busy machine; beyond this it hangs
+TRY_LEAD_S = 0.5  # an engine on a busy machine reads its gate late, and a try must drop no request
 
 log = logging.getLogger("toril.worker")
 
@@ -162,7 +163,8 @@ class EngineRuns(tuple[EngineRun, ...]):
             if free <= 0:
                 run.queued_until = now
                 continue
-            run.open(run.due(start_at) if run.queued_until is None else now)
+            lead_s = TRY_LEAD_S if run.engine.context.tried else 0.0
+            run.open(run.due(start_at) if run.queued_until is None else now + lead_s)
             if not run.started:
                 run.start()
             free -= 1

@@ -63,6 +63,9 @@ class StartRun(BaseModel):
     version: Annotated[int | None, Field(ge=1, description="Default: the current version.")] = None
     on: Literal["local", "fargate"] = "fargate"
     smoke: bool = False
+    tried: Annotated[bool, Field(description="One user, one iteration; each request is kept with its response.")] = (
+        False
+    )
     workers: Annotated[int | None, Field(ge=1, le=10_000)] = None
     locations: Annotated[dict[str, str], Field(description="Weights by location; they replace the suite's.")] = {}
     overrides: Annotated[list[str], Field(max_length=100, description="Taurus overrides.")] = []
@@ -121,7 +124,7 @@ def search_runs(
     suite: str = "",
     q: Annotated[str, Query(description="Part of the id, the suite's name or a tag's value.")] = "",
     outcome: Literal["", "passed", "failed", "inconclusive"] = "",
-    kind: Literal["", "run", "duet", "functional", "smoke"] = "",
+    kind: Literal["", "run", "duet", "functional", "smoke", "try"] = "",
     location: str = "",
     commit: str = "",
     tag: Annotated[list[str], Query(max_length=20, description="`key=value`; a run has all of them.")] = [],  # noqa: B006
@@ -168,6 +171,7 @@ def post_run(
         on=wanted.on,
         tags=wanted.tags,
         smoke=wanted.smoke,
+        tried=wanted.tried,
         locations=wanted.locations,
         against=None if wanted.against is None else checked_address("against", wanted.against),
     )

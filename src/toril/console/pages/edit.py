@@ -117,7 +117,7 @@ def _save(request: Request, person: Person, draft: Draft, do: str) -> Response:
     if do == "save":
         return see(f"/suites/{name}", request)
     try:
-        return start(request, person, name, RunOptions(on=planned.launcher_of(setup.store), smoke=do == "try"), number)
+        return start(request, person, name, RunOptions(on=planned.launcher_of(setup.store), tried=do == "try"), number)
     except UserError as error:
         return editor_page(request, replace(draft, name=name, version=number, text=draft.written), wrong=error)
 

@@ -87,7 +87,7 @@ def query_of(
     q: str = "",
     suite: str = "",
     outcome: Literal["", "passed", "failed", "inconclusive"] = "",
-    kind: Literal["", "run", "duet", "functional", "smoke"] = "",
+    kind: Literal["", "run", "duet", "functional", "smoke", "try"] = "",
     location: str = "",
     tag: str = "",
     since: Annotated[str, Query(alias="from")] = "",

@@ -13,5 +13,5 @@ from toril.plan.options import RunOptions
 def start(request: Request, person: Person, suite: str, options: RunOptions, version: int | None = None) -> Response:
     """Starts a run, and sends the browser to its page."""
     found = start_run(request.app.state.setup, person, suite, options, version=version)
-    audit(request, "run.start", found.run_id, suite=suite, version=found.version, smoke=found.smoke)
+    audit(request, "run.start", found.run_id, suite=suite, version=found.version, smoke=found.smoke, tried=found.tried)
     return see(f"/runs/{found.run_id}", request)

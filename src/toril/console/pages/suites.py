@@ -49,7 +49,7 @@ SORTED: dict[str, Callable[["Line"], Any]] = {  # None is last in either directi
     "runs": lambda one: len(one.runs),
     "version": lambda one: one.version.at,
 }
-START = {"workers": "", "tags": "", "smoke": ""}  # the fields of a start form
+START = {"workers": "", "tags": "", "smoke": "", "tried": ""}  # the fields of a start form
 READERS = 8  # threads; a list reads one record of each suite
 
 
@@ -302,4 +302,5 @@ def _options(fields: Mapping[str, str], store: Store) -> RunOptions:
         locations={name: str(float(weight)) for name, weight in places.items()},
         tags=pairs_of(fields["tags"], "="),
         smoke=bool(fields["smoke"]),
+        tried=bool(fields["tried"]),
     )

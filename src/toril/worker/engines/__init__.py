@@ -24,6 +24,7 @@ named in `ENGINES`, so that bzt loads it in place of its own class. Its life, al
     bzt's `shutdown()` is never called: it sleeps.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +85,11 @@ class EngineContext:
     def tried(self) -> bool:
         """Whether this is a try: each request is kept, and think times are skipped."""
         return self.keeping is not None and self.keeping.everything
+
+    @property
+    def output_lines(self) -> int:
+        """The number of lines of an engine's output in a message; a try finds tracebacks in them."""
+        return 200 if self.tried else 5
 
     @property
     def phase_shift_s(self) -> float:
@@ -200,6 +206,30 @@ def cases_of(batch: Batch, suite: str) -> Iterator[FoundCase]:
             duration_us=int(batch.response_us[row]),
             message=str(batch.message[row]),
         )
+
+
+FRAME = re.compile(r'^  File "([^"]+)", line \d+')
+
+
+def own_traceback(output: str, folder: Path) -> str:
+    """Returns the last Python traceback in a script's output, with the frames of files in the suite's folder only.
+
+    "" without such a frame.
+    """
+    begin = output.rfind("Traceback (most recent call last):")
+    found: list[str] = []
+    shown, own = True, False
+    for line in output[begin:].splitlines() if begin >= 0 else ():
+        if frame := FRAME.match(line):
+            path = Path(folder, frame[1])
+            shown = path.is_relative_to(folder) and not frame[1].startswith("<")  # frozen modules
+            own |= shown
+            line = line.replace(frame[1], str(path.relative_to(folder))) if shown else line
+        elif not line.startswith(" "):
+            shown = True
+        if shown:
+            found.append(line)
+    return "\n".join(found) if own else ""
 
 
 def tail_of(path: Path | str | None, lines: int = 5) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from bzt import ToolError
 
 from toril.worker.disk import write_atomically
-from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, tail_of
+from toril.worker.engines import Batch, EngineContext, Facts, FoundCase, Sends, Unfinished, own_traceback, tail_of
 from toril.worker.engines.in_process import COLUMNS, LATE, NOT_SAMPLES, UNWRITTEN, USERS
 from toril.worker.engines.readers import CaseLines, RowFile
 
@@ -115,13 +115,21 @@ class Engine:
         return None if self.asked_to_end or not self.exit_code else self.exit_message()
 
     def exit_message(self) -> str:
+        """Returns how the process ended, and its last output; in a try only the script's own traceback, if it has one.
+
+        The worker's folder is the suite's.
+        """
+        output = self.last_output()
+        if self.context.tried and (own := own_traceback(output, Path.cwd())):
+            return own
         code = self.exit_code or 0
         how = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
-        return f"{self.tool_name} {how}: {self.last_output() or 'it printed nothing'}"
+        return f"{self.tool_name} {how}: {output or 'it printed nothing'}"
 
     def last_output(self) -> str:
         """Returns the last lines of stderr and stdout, which may be one file."""
-        outputs = dict.fromkeys(tail_of(getattr(one, "name", None)) for one in (self.stderr, self.stdout))
+        names = [getattr(one, "name", None) for one in (self.stderr, self.stdout)]
+        outputs = dict.fromkeys(tail_of(name, self.context.output_lines) for name in names)
         return "\n".join(filter(None, outputs))
 
     def require(self, module: str, extra: str = "worker") -> None:

@@ -13,7 +13,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -304,17 +304,23 @@ def keeper_of(context: EngineContext) -> Keeper:
     return Keeper(context.folder, context.keeping.model_dump() if context.keeping else None)
 
 
-def keep(records: Sequence[Record], keeper: Keeper, note: str) -> Sequence[Record]:
-    """Keeps requests as far as their records describe them; `note` says what they lack. Returns the records."""
+def keep(
+    records: Sequence[Record], keeper: Keeper, note: str, details_of: Callable[[Record], dict[str, Any]]
+) -> Sequence[Record]:
+    """Keeps requests as far as their records describe them; `note` says what they lack. Returns the records.
+
+    `details_of`: returns further fields of a request from the engine's debug log of a try.
+    """
     if keeper.on:
         for one in records:
             if one.kind == "request" and (why := keeper.wants(one.label, one.rc, one.message, one.ok, one.response_us)):
-                keeper.keep(why, one.label, partial(_exchange, one, why, note))
+                details = details_of(one) if keeper.everything else {}
+                keeper.keep(why, one.label, partial(_exchange, one, why, note, details))
         keeper.flush()
     return records
 
 
-def _exchange(one: Record, why: str, note: str) -> dict[str, Any]:
+def _exchange(one: Record, why: str, note: str, details: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a line of `keeping.py`."""
     same = ("label", "ok", "rc", "started_s", "response_us", "method", "url")
     return {
@@ -325,7 +331,8 @@ def _exchange(one: Record, why: str, note: str) -> dict[str, Any]:
         "connect_us": one.connect_us if one.connect_us > 0 else None,
         "connection": "new" if one.connect_us > 0 else "",
         "status": int(one.rc) if re.fullmatch(r"[1-5]\d\d", one.rc) else None,
-        "notes": [note],
+        "notes": [] if details else [note],
+        **details,
     }
 
 

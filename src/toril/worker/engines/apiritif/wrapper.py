@@ -145,7 +145,8 @@ class Records:
         with self.lock:
             outcome = (one.rc, one.message, one.ok)
             self._writer.sample(one.started_s, one.response_us, one.ttfb_us, one.bytes, one.label, one.kind, outcome)
-            if KEEPER.on and (one.exchange is not None or not one.ok):
+            step = KEEPER.everything and one.kind == "request"  # of a browser
+            if KEEPER.on and (one.exchange is not None or not one.ok or step):
                 why = KEEPER.wants(one.label, *outcome, one.response_us if one.kind == "request" else -1)
                 if why:
                     KEEPER.keep(why, one.label, partial(exchange, one, why))
@@ -393,7 +394,7 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
     recorder = Recorder(generated=SETTINGS["generated"])
     browsers = (
-        in_process.load_module("browser/steps").begin(SETTINGS, recorder, USER, RECORDS, LOAD)
+        in_process.load_module("browser/steps").begin(SETTINGS, recorder, USER, RECORDS, LOAD, KEEPER)
         if "browser" in SETTINGS
         else None
     )

@@ -12,7 +12,10 @@ import threading
 import time
 import unittest
 
+import in_process  # type: ignore[import-not-found]
 from playwright.sync_api import Error, expect, sync_playwright
+
+KEEPING = in_process.load_module("keeping")
 
 LARGEST_TRACE = 5 << 20  # bytes
 ANSWER_MS = 5000  # longest wait for a page's answer
@@ -94,6 +97,9 @@ class Driver:
                 context.tracing.start(title=self._settings["title"])
             context.set_default_timeout(self._settings["timeout_s"] * 1000)
             page = context.new_page()
+            if self._steps.keeper.everything:
+                context.on("requestfinished", self._keep)
+                context.on("requestfailed", self._keep)
             if network:
                 slow_down(context, page, network)
             self._mine.page = Page(context, page, traced)
@@ -103,6 +109,14 @@ class Driver:
             self._mine.page = None
             with contextlib.suppress(Error):  # the browser may have crashed; the next iteration starts another one
                 context.close()
+
+    def _keep(self, request) -> None:
+        """Keep a request of the page and its response, for a try."""
+        label, _ = self._steps.records.in_flight.get(threading.get_ident(), ("", 0.0))
+        keeper = self._steps.keeper
+        with contextlib.suppress(Error):  # the page has gone
+            fields = exchange(request, label, keeper.most_of_body)
+            keeper.keep("tried", label, lambda: fields)
 
     def _browser(self):
         """Returns this user's browser; starts one if there is none or if it has ended."""
@@ -119,6 +133,23 @@ class Driver:
             )
             self._steps.started(began_s)
         return browser
+
+
+def exchange(request, label, most):
+    """Returns a line of `keeping.py`."""
+    response, timing = request.response(), request.timing
+    failure = request.failure or ""
+    status = None if response is None else response.status
+    known = {"why": "tried", "label": label, "method": request.method, "url": request.url, "error": failure}
+    known |= {"ok": not failure and (status or 0) < 400, "rc": str(status or ""), "status": status}
+    known |= {"started_s": timing["startTime"] / 1e3, "response_us": round(max(0, timing["responseEnd"]) * 1e3)}
+    known["request_headers"] = [[one["name"], one["value"]] for one in request.headers_array()]
+    known["request"], known["request_bytes"] = KEEPING.capped(request.post_data_buffer, most)
+    if response is not None:
+        known["response_headers"] = [[one["name"], one["value"]] for one in response.headers_array()]
+        with contextlib.suppress(Error):  # a redirect has no body
+            known["response"], known["response_bytes"] = KEEPING.capped(response.body(), most)
+    return {**KEEPING.EMPTY, **known}
 
 
 def slow_down(context, page, network) -> None:

@@ -61,7 +61,7 @@ class Executor(selenium.Executor):
         for problem in problems("playwright", scenario.data, "scenario"):  # the suite reader refuses them first
             raise TaurusConfigError(str(problem))
         filename: str = self.engine.create_artifact("test_requests", ".py")
-        Path(filename).write_text(script_of(scenario), encoding="utf-8")
+        Path(filename).write_text(script_of(scenario, thinks=not self.context.tried), encoding="utf-8")
         return filename
 
     def more_settings(self) -> dict[str, Any]:
@@ -74,15 +74,18 @@ class Executor(selenium.Executor):
         return settings
 
 
-def script_of(scenario: Any) -> str:
-    """Returns the whole script: each request is a step, and a `transaction` contains several steps."""
+def script_of(scenario: Any, *, thinks: bool = True) -> str:
+    """Returns the whole script: each request is a step, and a `transaction` contains several steps.
+
+    `thinks`: False leaves out think times.
+    """
     base = str(scenario.get("default-address", "") or "")
-    think_s = dehumanize_time(scenario.get("think-time", 0) or 0)
+    think_s = dehumanize_time(scenario.get("think-time", 0) or 0) if thinks else None
     lines = list(_steps(scenario.get("requests"), base, think_s, "    "))
     return HEAD + "\n".join(lines) + "\n"
 
 
-def _steps(items: Any, base: str, think_s: float, indent: str) -> Iterator[str]:
+def _steps(items: Any, base: str, think_s: float | None, indent: str) -> Iterator[str]:
     for item in items:
         step = {"url": item} if isinstance(item, str) else item
         label = str(step.get("transaction") or step.get("label") or step.get("url") or "step")
@@ -95,7 +98,7 @@ def _steps(items: Any, base: str, think_s: float, indent: str) -> Iterator[str]:
         for _, written in actions_of(step):
             yield from (f"{indent}    {line}" for line in _lines(read_action(written), base))
         wait_s = dehumanize_time(step.get("think-time") or 0) or think_s
-        if wait_s:
+        if wait_s and think_s is not None:
             yield f"{indent}page.wait_for_timeout({wait_s * 1000:g})"
 
 

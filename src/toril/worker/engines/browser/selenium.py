@@ -34,7 +34,7 @@ class Generator(generator.Generator):
         body = ApiritifScriptGenerator._gen_http_request(self, req)
         thinking = body[-1:] if dehumanize_time(req.get_think_time()) else []  # comes last; not part of the step
         step = body[: len(body) - len(thinking)] or [ast.Pass()]
-        return [generator.in_transaction(self._gen_expr(req.label), step), *thinking]
+        return [generator.in_transaction(self._gen_expr(req.label), step), *(thinking if self.thinks else ())]
 
 
 class Executor(apiritif.Executor):
@@ -62,6 +62,7 @@ class Executor(apiritif.Executor):
         log = self.engine.create_artifact("webdriver", ".log")
         version = importlib.metadata.version("selenium")
         builder = Generator(scenario, self.label, log, executor=self, test_mode="selenium", selenium_version=version)
+        builder.thinks = not self.context.tried
         builder.write(filename)
         return filename
 

@@ -76,10 +76,11 @@ SAMPLES = in_process.load_module("apiritif/samples")
 Sample = SAMPLES.Sample
 
 
-def begin(settings, recorder, user, records, load):
+def begin(settings, recorder, user, records, load, keeper):
     """Connect the recorder to browsers; to be called before it records anything."""
     kill_descendants_at_end()
     steps = Steps(settings, user, records, load)
+    steps.keeper = keeper
     steps.connect(recorder)
     steps.driver = in_process.load_module(f"browser/drive_{settings['browser']['driver']}").Driver(
         settings["browser"], steps
@@ -101,7 +102,7 @@ class Steps:
         self.user, self.records, self.load = user, records, load
         self._slowed = settings["browser"]["network"] is not None
         self.evidence = Evidence(Path(settings["folder"]) / "evidence", traces=settings["browser"]["traces"])
-        self.driver = None
+        self.driver = self.keeper = None
         self._seen = threading.local()
 
     def connect(self, recorder) -> None:

@@ -22,6 +22,7 @@ from toril.errors import InfrastructureError
 from toril.programs import GATLING_VERSION, gatling_home
 from toril.worker.engines import Batch, Facts, Unfinished, tail_of
 from toril.worker.engines.base import Engine
+from toril.worker.engines.gatling.debug import GatlingDebug
 from toril.worker.engines.gatling.log import GatlingReader
 from toril.worker.engines.jmeter.executor import find_java, heap
 from toril.worker.engines.readers import batch_of, keep, keeper_of
@@ -71,6 +72,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         self._compile(folder)
         self._log = GatlingReader(folder / "results")
         self._keeper = keeper_of(self.context)
+        self._debug = GatlingDebug(self.context.folder, self._keeper.most_of_body)
         self.open_outputs("gatling")
 
     def _compile(self, folder: Path) -> None:
@@ -85,6 +87,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
                     ramp_up_s=self.context.planned.ramp_up_s,
                     iterations=load.iterations or 0,
                     throughput_rps=share.throughput_rps,
+                    pauses=not self.context.tried,
                 )
             )
             gate.write_text(gate_of(GENERATED))
@@ -140,6 +143,8 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         options |= {"ramp-up": round(context.planned.ramp_up_s), "hold-for": round(context.planned.hold_for_s)}
         options |= {"throughput": context.share.throughput_rps}
         properties = [f"-D{name}={value}" for name, value in options.items() if value]
+        if context.tried:
+            properties.append(f"-Dlogback.configurationFile={self._debug.configure()}")
         memory = f"-Xmx{self.settings.get('memory-xmx', None) or heap(users or 1)}"
         command = [self._java, memory, *properties, "-cp", os.pathsep.join(self._path), "io.gatling.app.Gatling"]
         self.process = self._execute([*command, "-s", GATED, "-rf", str(context.folder / "results"), "-nr"])
@@ -156,7 +161,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
 
     def batches(self, final: bool) -> Iterator[Batch]:
         for records in self._log.read(final):
-            yield batch_of(keep(records, self._keeper, NO_REQUESTS))
+            yield batch_of(keep(records, self._keeper, NO_REQUESTS, self._debug.next_of))
 
     def virtual_users(self) -> int | None:
         return self._log.users
@@ -213,7 +218,9 @@ def simulations_in(source: str) -> list[str]:
     return [f"{package[1]}.{name}" if package else name for name in CLASS.findall(source)]
 
 
-def generated(builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: int, throughput_rps: float | None) -> str:
+def generated(
+    builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: int, throughput_rps: float | None, pauses: bool
+) -> str:
     """Returns bzt's simulation of the suite's requests, with users that stop between requests when the load is over.
 
     Gatling's own end at `maxDuration` would cut off requests. It has whole seconds and whole rates only.
@@ -224,7 +231,7 @@ def generated(builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: in
     counted = "exec(execution).exec(session => { Toril.done.incrementAndGet(); session })"
     loop = f'asLongAs(session => Toril.goesOn{once_more}, "toril", exitASAP = true){{{counted}}}'
     inject = f"rampUsers(concurrency) during ({ramp_up_ms}.millis)" if ramp_up_ms else "atOnceUsers(concurrency)"
-    pace = ""
+    pace = "" if pauses else ".disablePauses"
     if throughput_rps:
         if not float(throughput_rps).is_integer():
             raise TaurusConfigError(
@@ -233,7 +240,7 @@ def generated(builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: in
             )
         rate = int(throughput_rps)
         climb = f"reachRps({rate}) in ({ramp_up_ms}.millis)" if ramp_up_ms else f"jumpToRps({rate})"
-        pace = f".throttle({climb}, holdFor(24.hours))"
+        pace += f".throttle({climb}, holdFor(24.hours))"
     head, _, _ = source.partition("  if (iterationLimit == null)")
     return (
         f"{head}  testScenario = testScenario.{loop}\n"

@@ -148,6 +148,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             users=users,
             keeping=self._listener is not None,
             traceparent=self.context.traceparent,
+            tried=self.context.tried,
         )
         self._write_properties(self.context.length_s if self.get_specific_load().duration else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # otherwise Java makes them and logs it

@@ -8,6 +8,7 @@
 - The groups together have as many users as planned.
 - A listener of toril (`tools/jmeter/Evidence.java`) keeps requests with their responses, if the run wants some.
 - Each request carries a W3C trace context, if the run wants that and the plan has none of its own.
+- A try has no timers and no pauses.
 - The plan waits at the gate. JMeter calls every element when the test starts, one after the other, before it starts any
   thread. A timer in a thread group without threads delays nothing else, and its script (`gate.bsh`) returns only when
   the gate is open. So the suite's own setUp groups wait as well.
@@ -47,6 +48,7 @@ def rewrite(
     users: int | None = None,
     keeping: bool = False,
     traceparent: bool = False,
+    tried: bool = False,
 ) -> None:
     """Change the plan at `path` as described above; `plain_groups` if bzt chose the groups, without stairs.
 
@@ -61,8 +63,12 @@ def rewrite(
         _add_trace_context(plan)
     _show_requests_of_transactions(plan, writers)
     _prefer_own_assertions(plan)
+    if tried:
+        _remove_think_times(plan)
     for included in _included(plan, path.parent):
         part: Tree = etree.parse(included)
+        if tried:
+            _remove_think_times(part)
         _show_requests_of_transactions(part, writers)
         part.write(included, encoding="UTF-8", xml_declaration=True)
     if plain_groups:
@@ -74,6 +80,17 @@ def rewrite(
         _set_load_curve(plan, rates)
     _add_gate(plan)
     plan.write(path, encoding="UTF-8", xml_declaration=True)
+
+
+def _remove_think_times(plan: Tree) -> None:
+    """Remove the timers, and the durations of pauses."""
+    for timer in [one for one in plan.iter() if str(one.tag).endswith("Timer")]:
+        inside = timer.getnext()
+        if inside is not None and inside.tag == "hashTree":
+            inside.getparent().remove(inside)
+        timer.getparent().remove(timer)
+    for duration in plan.xpath("//TestAction/*[@name='ActionProcessor.duration']"):
+        duration.text = "0"
 
 
 def _add_to_plan(plan: Tree, element: Tree) -> Tree:

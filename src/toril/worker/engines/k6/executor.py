@@ -30,6 +30,7 @@ from bzt.modules.k6 import K6Executor
 from toril.worker.engines import Batch, Facts, Sends, Unfinished, tail_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.k6.csv import K6Reader
+from toril.worker.engines.k6.debug import DEBUG, K6Debug
 from toril.worker.engines.readers import batch_of, keep, keeper_of
 
 PAUSED = (4, "PausedBeforeRun")  # the API's status once all virtual users are initialised
@@ -70,6 +71,10 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
         self.kpi_file = self.engine.create_artifact("kpi", ".csv")
         self._reader = K6Reader(Path(self.kpi_file))
         self._keeper = keeper_of(self.context)
+        self._debug = K6Debug(self.context.folder, self._keeper.most_of_body)
+        if self.context.tried:
+            self.stderr.close()
+            self.stderr = self._debug.open()
 
     def _find(self) -> str:
         configured = str(self.settings.get("path", "") or "")
@@ -84,7 +89,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
             self._port = probe.getsockname()[1]
         self.env.set(ENVIRONMENT)
         own = ["--paused", "--address", f"127.0.0.1:{self._port}", "--out", f"csv={self.kpi_file}"]
-        own += ["--quiet", "--no-color"]
+        own += ["--quiet", "--no-color", *(DEBUG if self.context.tried else ())]
         users = shlex.split(str(self.settings.get("cmdline", "") or ""))
         self.process = self._execute([self._program, "run", *own, *self._load(), *users, self.script])
         threading.Thread(target=self._open_at_the_gate, name="k6", daemon=True).start()
@@ -146,7 +151,7 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
 
     def batches(self, final: bool) -> Iterator[Batch]:
         for records in self._reader.read(final):
-            yield batch_of(keep(records, self._keeper, NO_BODIES))
+            yield batch_of(keep(records, self._keeper, NO_BODIES, self._debug.next_of))
 
     def sends(self) -> Iterator[Sends]:
         """Returns the dropped sends of the script's own arrival rates; k6 does not report lateness."""
@@ -180,6 +185,9 @@ class Executor(Engine, K6Executor):  # type: ignore[misc]  # bzt has no types
 
     def unreadable(self) -> int:
         return self._reader.unreadable
+
+    def exit_message(self) -> str:
+        return (self._debug.errors() if self.context.tried else "") or super().exit_message()
 
     def failure(self) -> str | None:
         return None if self.exit_code == CROSSED or self._interrupted else super().failure()

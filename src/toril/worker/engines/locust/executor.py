@@ -76,7 +76,8 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
         return Facts(own_shape=_has_shape(Path(self.script)), **self._file.facts)
 
     def last_output(self) -> str:
-        return tail_of(getattr(self.stderr, "name", None)) or tail_of(self.log_file)
+        lines = self.context.output_lines
+        return tail_of(getattr(self.stderr, "name", None), lines) or tail_of(self.log_file, lines)
 
     def _generate(self, scenario: Any) -> str:
         for problem in problems("locust", scenario.data, "scenario"):  # the suite reader refuses them first

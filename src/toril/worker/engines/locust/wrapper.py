@@ -504,7 +504,8 @@ def run() -> None:
         load.sent.watch_requests()
         ConnectionPool._create_socket = load.connecting(ConnectionPool._create_socket)
     if load.keeper.everything:
-        TaskSet._sleep = lambda *_: gevent.sleep(0)  # no think times
+        TaskSet._sleep = lambda *_: gevent.sleep(0)  # a try has no think times and no load shape
+        events.init.add_listener(lambda environment, **_: setattr(environment, "shape_class", None))
     HttpSession.request = load.tracking(HttpSession.request)
     FastHttpSession.request = load.tracking(FastHttpSession.request)
     for kind in (clients.ResponseContextManager, fasthttp.ResponseContextManager):

@@ -1,0 +1,70 @@
+"""Reads requests and responses of a try from Gatling's own debug log, in which each request is a block of text."""
+
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from toril.worker.engines.keeping import capped
+from toril.worker.engines.readers import Record
+
+CONFIGURATION = """<configuration>
+<appender name="file" class="ch.qos.logback.core.FileAppender">
+<file>{file}</file><encoder><pattern>%msg%n</pattern></encoder>
+</appender>
+<logger name="io.gatling.http.engine.response" level="TRACE"><appender-ref ref="file"/></logger>
+<root level="WARN"/>
+</configuration>
+"""
+BLOCK = re.compile(
+    r"^>{26}\nRequest:\n(?P<label>.*?): (?:OK|KO) .*?\nHTTP request:\n(?P<request>.*?)\n=+\nHTTP response:\n"
+    r"(?P<response>.*?)^<{25}$",
+    re.DOTALL | re.MULTILINE,
+)
+SENT_BODY = re.compile(r"\w+\{.*?\bcontent=(.*)\}", re.DOTALL)  # its class, with its fields
+
+
+class GatlingDebug:
+    """The debug log of one execution. It is unmasked, and never leaves the worker."""
+
+    def __init__(self, folder: Path, most_of_body: int) -> None:
+        self._log, self._configuration, self._most = folder / "debug", folder / "logback.xml", most_of_body
+        self._read_to = 0
+        self._found: defaultdict[str, deque[dict[str, Any]]] = defaultdict(deque)
+
+    def configure(self) -> Path:
+        """Write the configuration of the log. Returns its path."""
+        self._log.touch(mode=0o600)
+        self._configuration.write_text(CONFIGURATION.format(file=self._log))
+        return self._configuration
+
+    def next_of(self, record: Record) -> dict[str, Any]:
+        """Returns the fields of the next request of this label, as in `keeping.EMPTY`; empty without one.
+
+        Gatling writes its results later than this log.
+        """
+        text = self._log.read_text(errors="replace")
+        for block in BLOCK.finditer(text, self._read_to):
+            self._found[block["label"]].append(self._fields(block["request"], block["response"]))
+            self._read_to = block.end()
+        found = self._found[record.label]
+        return found.popleft() if found else {}
+
+    def _fields(self, request: str, response: str) -> dict[str, Any]:
+        method, _, url = request.partition("\n")[0].partition(" ")
+        head, _, body = request.partition("\nbody:")
+        sent = SENT_BODY.fullmatch(body)
+        found: dict[str, Any] = {"method": method, "url": url, "request_headers": list(_headers(head))}
+        found["request"], found["request_bytes"] = capped(sent[1] if sent else body, self._most)
+        if status := re.match(r"(?:version:\n\t.*\n)?status:\n\t(\d+)", response):
+            head, _, body = response.partition("\n\nbody:\n")
+            found |= {"status": int(status[1]), "response_headers": list(_headers(head))}
+            found["response"], found["response_bytes"] = capped(body.removesuffix("\n"), self._most)
+        return found
+
+
+def _headers(head: str) -> Iterator[list[str]]:
+    for line in head.partition("\nheaders:\n")[2].splitlines():
+        name, _, value = line.strip().partition(": ")
+        yield [name, value]

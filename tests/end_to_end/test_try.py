@@ -1,0 +1,116 @@
+"""`toril try`: each request once, with its response, and an exit code that is 0 only if everything succeeds."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.running import LIMIT_S, Finished, toril
+from tests.raw_target import RawTarget, answer, raw_target
+from toril.programs import chromium, gatling_home, jmeter_home
+from toril.records.evidence import Exchange
+from toril.worker.engines.jmeter.executor import LISTENER_JAR
+
+REQUESTS = [{"url": "/login", "label": "login"}, {"url": "/orders?id=7", "label": "order", "method": "POST"}]
+THINKS = {"think-time": "10m"}  # a try skips it, else the command takes too long
+LISTENS = (jmeter_home() / LISTENER_JAR).is_file()
+
+
+def attempt(folder: Path, suite: Mapping[str, Any], *options: str, **scripts: str) -> Finished:
+    """Tries a suite with these scripts beside it."""
+    folder.mkdir()
+    (folder / "suite.json").write_text(json.dumps(suite))
+    for name, script in scripts.items():
+        (folder / f"{name}.py").write_text(script)
+    command = toril("try", folder / "suite.json", "--store", folder / "store", *options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+    return Finished(done.returncode, done.stdout, done.stderr, folder / "store")
+
+
+def suite_of(executor: str, service: RawTarget, load: Mapping[str, Any], **scenario: Any) -> dict[str, Any]:
+    shop = {"default-address": service.url, "requests": REQUESTS, **scenario}
+    execution = {"executor": executor, "hold-for": "10m", "scenario": "shop", **load}
+    criteria = [{"module": "passfail", "criteria": ["avg-rt>1ms"]}]
+    return {"execution": [execution], "scenarios": {"shop": shop}, "reporting": criteria}
+
+
+def exchanges_of(done: Finished) -> list[Exchange]:
+    return [Exchange.from_stranger(line.encode(), "stdout") for line in done.stdout.splitlines()]
+
+
+USERS: dict[str, Any] = {"concurrency": 500, "ramp-up": "5m"}
+nightly = pytest.mark.nightly
+
+
+@pytest.mark.parametrize(
+    ("executor", "load", "scenario"),
+    [
+        ("locust", USERS, THINKS),
+        pytest.param("apiritif", USERS, THINKS, marks=nightly),
+        pytest.param("vegeta", {"throughput": 5000}, {}, marks=nightly),
+        pytest.param(
+            "jmeter", USERS, THINKS, marks=[nightly, pytest.mark.skipif(not LISTENS, reason="`make jmeter` first")]
+        ),
+    ],
+)
+def test_each_request_is_sent_once_and_shown_with_its_response(executor, load, scenario, tmp_path):
+    answers = {"/orders": answer(500, b'{"why":"no stock"}', "application/json")}
+    with raw_target(answers) as service:
+        good = attempt(tmp_path / "good", suite_of(executor, service, load, **scenario, requests=REQUESTS[:1]))
+        bad = attempt(tmp_path / "bad", suite_of(executor, service, load, **scenario), "--format", "json")
+    assert (good.code, bad.code) == (0, 1), good.stderr + bad.stderr
+    assert [one.path for one in service.requests] == ["/login", "/login", "/orders?id=7"]
+    assert f"GET {service.url}/login → 200" in good.stdout
+    assert '"ok": true' in good.stdout
+    shown = exchanges_of(bad)
+    assert [(one.label, one.ok, one.status) for one in shown] == [("login", True, 200), ("order", False, 500)]
+    assert shown[1].response is not None
+    assert "no stock" in shown[1].response.text
+    assert bad.reasons() == {"failed-request"}
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(shutil.which("java") is None or not gatling_home().is_dir(), reason="`make gatling` first")
+def test_gatling_has_no_pauses_in_a_try(tmp_path):
+    with raw_target({"/orders": answer(500, b"{}")}) as service:
+        done = attempt(tmp_path / "suite", suite_of("gatling", service, USERS, **THINKS), "--format", "json")
+    assert done.code == 1, done.stderr
+    assert [one.path for one in service.requests] == ["/login", "/orders?id=7"]
+    assert [one.label for one in exchanges_of(done)] == ["login", "order"]
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(chromium() is None, reason="needs Debian's chromium")
+def test_a_browser_shows_its_steps_and_the_requests_of_its_pages(tmp_path):
+    with raw_target() as service:
+        suite = suite_of("playwright", service, {"concurrency": 2}, **THINKS, requests=REQUESTS[:1])
+        done = attempt(tmp_path / "suite", suite, "--format", "json")
+    assert done.code == 0, done.stderr
+    shown = exchanges_of(done)
+    assert {(one.label, one.url, one.status) for one in shown if one.url.endswith("/login")} == {
+        ("login", f"{service.url}/login", 200)
+    }
+    assert [one.label for one in shown if not one.url] == ["login"]
+
+
+@pytest.mark.parametrize("executor", ["locust", pytest.param("apiritif", marks=nightly)])
+def test_a_script_that_fails_at_import_shows_only_its_own_traceback(executor, tmp_path):
+    suite = {"execution": [{"executor": executor, "scenario": "shop"}], "scenarios": {"shop": {"script": "shop.py"}}}
+    done = attempt(tmp_path / "suite", suite, shop="import prices\n", prices="{}['lamp']\n")
+    assert (done.code, done.stdout) == (4, "")
+    assert [line for line in done.stderr.splitlines() if "^" not in line] == [
+        "Traceback (most recent call last):",
+        '  File "shop.py", line 1, in <module>',
+        "    import prices",
+        '  File "prices.py", line 1, in <module>',
+        "    {}['lamp']",
+        "KeyError: 'lamp'",
+    ]
+
+
+def test_an_invalid_suite_is_an_error_of_the_user(tmp_path):
+    assert attempt(tmp_path / "suite", {"execution": []}).code == 2
