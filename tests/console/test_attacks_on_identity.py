@@ -48,6 +48,7 @@ CHANGES = {
     "POST /runs/{run_id}/rate": "operator",
     "POST /runs/{run_id}/rerun": "operator",
     "POST /runs/{run_id}/stop": "operator",
+    "POST /runs/{run_id}/take-over": "operator",
     "POST /schedules": "operator",
     "POST /schedules/{name}/{change}": "operator",
     "POST /suites/new": "operator",
