@@ -20,7 +20,7 @@ from toril.records import (
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
 from toril.timeline.intervals import Recorder, decode
-from toril.verdict import judge
+from toril.verdict import judge, judge_try
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence, MissingData
 from toril.verdict.result import CriterionResult
@@ -207,7 +207,10 @@ def verdict_of(timeline: Timeline, plan: Plan, **circumstances: Any) -> Verdict:
     completeness = Completeness(
         **complete | circumstances | {"exits": counted((complete | circumstances)["exits"], timeline)}
     )
-    return judge(plan, timeline, completeness, summarise(plan, timeline, completeness, START), metrics)
+    summary = summarise(plan, timeline, completeness, START)
+    if plan.tried:
+        return judge_try(plan, timeline, completeness, summary)
+    return judge(plan, timeline, completeness, summary, metrics)
 
 
 def counted(exits: Mapping[str, Exit], timeline: Timeline) -> dict[str, Exit]:

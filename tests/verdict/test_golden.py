@@ -145,6 +145,7 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     ),
     "CloudWatch without values": lambda: of(good(), plan=plan_of(ours=[servers.ALB])),
     "nothing-judged": lambda: of(good(), plan=plan_of()),
+    "failed-request": lambda: of(both(DEAD), plan=plan_of().model_copy(update={"tried": True})),
     "unfinished requests": lambda: of(busy(unfinished=5)),
     "failed-test": lambda: of_cases(case("adds"), case("pays", "failed"), case("leaves", "broken")),
     "no-tests": lambda: of_cases(),

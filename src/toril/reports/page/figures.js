@@ -198,6 +198,10 @@ function card(rule, span) {
     const [low, high] = interval;
     detail.push(`95 % interval ${low === null ? "0" : words.quantity(low, unit, resolution)} to ${high === null ? "∞" : words.quantity(high, unit, resolution)}`);
   }
+  const view = measured.views[rule.view], all = view ? pool(view, ...span) : { samples: 0 };
+  if (unit === "us" && rule.counted === "sample" && !rule.scope.length && all.failures / all.samples > 0.01) {
+    detail.push(`${words.share(all.failures, all.samples)} of these requests failed; their times are included`);
+  }
   return {
     observed: observed === null ? "–" : words.observed(observed, threshold, unit, resolution),
     limit: `limit ${words.limit(threshold, unit)}` + (observed === null ? "" : ` · ${words.difference(observed - threshold, unit)}`),

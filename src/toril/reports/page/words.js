@@ -72,8 +72,11 @@ const words = {
   },
   difference(value, unit) {
     if (value === 0) return "±0";
-    const text = words.quantity(Math.abs(value), unit);
-    return (value > 0 ? "+" : "−") + (unit === "%" ? text.replace(" %", " points") : text);
+    let text = words.quantity(Math.abs(value), unit);
+    if (unit === "%") text = text.replace(" %", text === "1 %" ? " point" : " points");
+    if (value < 0) text = text.replace(/^[<>]/, (bound) => (bound === "<" ? ">" : "<"));
+    const sign = value > 0 ? "+" : "−";
+    return /^[<>]/.test(text) ? text.slice(0, 2) + sign + text.slice(2) : sign + text;
   },
   plural: (count, noun) => `${words.number(count)} ${noun}${count === 1 ? "" : "s"}`,
 };
