@@ -20,7 +20,7 @@ def shown(opened, tmp_path):
 
 @pytest.mark.live
 @pytest.mark.parametrize("story", STORIES)
-def test_only_tables_scroll_on_a_phone(story, shown):
+def test_only_tables_and_code_scroll_on_a_phone(story, shown):
     one = shown(story)
 
     assert one.evaluate("document.documentElement.scrollWidth") <= PHONE

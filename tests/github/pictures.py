@@ -25,11 +25,13 @@ body { margin: 0; padding: 16px; background: var(--page); color: var(--text); fo
 a { color: var(--link) } p, table, details, ul, blockquote { margin: 0 0 16px }
 h2, h3 { margin: 24px 0 16px; line-height: 1.25; font-weight: 600 } h2:first-child { margin-top: 0 }
 h2 { font-size: 1.5em; padding-bottom: .3em; border-bottom: 1px solid var(--line) } h3 { font-size: 1.25em }
+pre { margin: 0 0 16px; padding: 16px; background: var(--stripe); overflow: auto; font-size: 85%; border-radius: 6px; }
 table { border-collapse: collapse; display: block; width: max-content; max-width: 100%; overflow: auto;
   font-variant: tabular-nums }
 th, td { padding: 6px 13px; border: 1px solid var(--line) } tr:nth-child(2n) { background: var(--stripe) }
 code { padding: .2em .4em; font: 85% ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace;
   background: var(--code); border-radius: 6px; white-space: break-spaces }
+pre code { padding: 0; white-space: pre; background: none }
 sub { font-size: 75%; line-height: 0; position: relative; vertical-align: baseline; bottom: -.25em }
 blockquote { padding: 0 1em; color: var(--muted); border-left: .25em solid var(--line) } ul { padding-left: 2em }
 summary { cursor: pointer }

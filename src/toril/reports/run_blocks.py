@@ -383,9 +383,9 @@ def _details(item: JudgedCriterion, resolution_us: float) -> Iterator[str]:
 
 def _with_failures(bundle: Bundle, item: JudgedCriterion) -> Iterator[str]:
     """Yields the share of failed requests, if their times may have changed the observed time."""
-    figures = bundle.summary.labels.get(item.label or "") or bundle.summary.total
+    figures = bundle.summary.labels.get(item.label or "")
     whole = not item.scope.executions and not item.scope.location
-    if item.unit == "us" and item.counted == "sample" and whole and is_notable(figures):
+    if item.unit == "us" and item.counted == "sample" and whole and figures is not None and is_notable(figures):
         yield f"{failed_share(figures)} of these requests failed; their times are included"
 
 
