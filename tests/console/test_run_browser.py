@@ -217,7 +217,7 @@ def test_a_copied_address_shows_the_same_label(store, tab, tmp_path):
     ("width", "dark"),
     [
         (WIDE, False),
-        (PHONE, True),
+        pytest.param(PHONE, True, marks=pytest.mark.nightly),
         pytest.param(WIDE, True, marks=pytest.mark.nightly),
         pytest.param(PHONE, False, marks=pytest.mark.nightly),
     ],

@@ -33,10 +33,9 @@ ADDRESS = "http://127.0.0.1:8080"  # of the shop in the READMEs
 STAND_INS = {"k6": ROOT / "tests" / "worker" / "k6_stand_in.py"}  # for programs that this project may not have
 LIMIT_S = 140  # a simulation in Scala is compiled first; twice it is less than a test's
 SIDE_BY_SIDE = 2  # their load is small, and a falsified run reports that
-SMOKED = [  # one for each engine; together they cover the forms of data and load
-    "apiritif-script", "browser-shop", "capacity", "curves-steps", "data-split", "external-results", "extractors",
-    "functional", "included", "jmeter-script", "k6", "locations", "locust-requests", "playwright-shop",
-    "vegeta-requests",
+SMOKED = [  # one for each engine
+    "apiritif-script", "browser-shop", "capacity", "external-results", "functional", "jmeter-script", "k6",
+    "locust-requests", "playwright-shop", "vegeta-requests",
 ]  # fmt: skip
 MOST_EXCUSED = 0.25  # share of the examples that may be inconclusive because of a busy machine
 ONE_SAMPLE_A_REQUEST = {

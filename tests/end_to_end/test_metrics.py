@@ -159,6 +159,7 @@ def test_a_run_interrupted_during_its_load_reads_metrics_once_without_waiting(tm
     assert done.code == 130, done.stdout + done.stderr
 
 
+@pytest.mark.nightly
 def test_toril_stop_ends_the_wait_but_nothing_of_the_load(tmp_path: Path) -> None:
     store = tmp_path / "store"
     with target() as shop, cloudwatch() as service:

@@ -151,7 +151,7 @@ def test_each_generated_request_is_a_test_case(tmp_path: Path, engine: str) -> N
     assert service.started in (6, 7)  # a client may retry after a closed connection
 
 
-@pytest.mark.parametrize("engine", ["apiritif", "jmeter"])
+@pytest.mark.parametrize("engine", ["apiritif", pytest.param("jmeter", marks=pytest.mark.nightly)])
 def test_a_suite_whose_test_cases_all_pass_passes(tmp_path: Path, engine: str) -> None:
     with target() as service:
         scenario = {"default-address": service.url, "requests": [REQUESTS[0], REQUESTS[3]]}
@@ -217,6 +217,7 @@ def test_a_file_without_tests_is_inconclusive(tmp_path: Path) -> None:
     assert done.reasons() == {"no-tests"}
 
 
+@pytest.mark.nightly
 def test_tests_that_pytest_does_not_run_are_broken(tmp_path: Path) -> None:
     text = "import pytest\ndef test_a(): pass\ndef test_b(): pytest.exit('bye', returncode=0)\ndef test_c(): pass\n"
     shop = functional(tmp_path / "shop", "pytest", {"script": "test_end.py"}, {"test_end.py": text})

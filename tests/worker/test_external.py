@@ -105,6 +105,7 @@ def test_a_missing_or_empty_file_fails_the_worker_with_the_reason(tmp_path, file
     assert found.samples == 0
 
 
+@pytest.mark.nightly
 def test_the_newest_file_that_matches_a_pattern_is_read(tmp_path):
     files = {f"out/results-{number}.jtl": HEADER + row(time.time()) * number for number in (1, 3)}
     plan = external(**{"data-file": None, "data-file-pattern": "out/results-*.jtl", "recorded": True})

@@ -8,6 +8,7 @@ from tests.worker.driver import Outcome, plan_of, planned, workers
 pytestmark = pytest.mark.live
 
 ENGINES = ("locust", "apiritif", "jmeter")
+ONE_EACH_TIME = ("locust", *(pytest.param(one, marks=pytest.mark.nightly) for one in ENGINES[1:]))
 USERS, PASSES = 2, 2
 EACH = USERS * PASSES
 HEADS = 1000  # bytes that an engine may count as the head of a response
@@ -102,14 +103,14 @@ def test_connections_that_a_service_leaves_open_are_reused(tmp_path, engine):
     assert found.samples == service.asked.total() > 1.5 * service.connections  # generated Apiritif: one an iteration
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_EACH_TIME)
 def test_a_response_whose_head_never_ends_is_unfinished_and_the_load_ends_in_time(tmp_path, engine):
     found, service = performed(engine, ["/heads"], tmp_path, hold_for_s=1.0, graceful_stop_s=0.5)
     assert service.asked["/heads"] == found.unfinished == USERS
     assert found.samples == 0
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_EACH_TIME)
 def test_responses_of_100_megabytes_are_counted_exactly_without_filling_memory(tmp_path, engine):
     found, service = performed(engine, ["/large/100", "/a"], tmp_path)
     assert service.asked["/large/100"] == service.asked["/a"] == EACH
