@@ -332,7 +332,8 @@ def test_a_script_that_stops_the_plug_ins_group_loses_no_response(tmp_path):
         with workers(plan, tmp_path, files) as run:
             found = run.go()
     assert found.total("last").failures >= 1
-    assert service.answered <= found.samples + found.unfinished == service.started  # interrupted requests are failures
+    counted = found.samples + found.unfinished  # interrupted requests are failures, also before the service sees them
+    assert service.answered <= service.started <= counted <= service.started + 8
 
 
 def users_of(found):
