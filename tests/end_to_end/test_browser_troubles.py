@@ -102,6 +102,7 @@ def all_gone(found: list[psutil.Process], within_s: float) -> bool:
     return not alive
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("driver", MOSTLY_PLAYWRIGHT)
 def test_an_interrupted_run_keeps_its_steps_and_leaves_no_browser(driver, tmp_path):
     needed(driver)

@@ -62,7 +62,7 @@ def visits(engine: str, target: Target) -> list[dict[str, str]]:
     return [{"url": f"{target.url}{path}", "label": LABELS[name]} for name, path in paths.items()]
 
 
-@pytest.mark.parametrize("load", [{"hold-for": "2s"}, {"iterations": 4}])
+@pytest.mark.parametrize("load", [{"hold-for": "2s"}, pytest.param({"iterations": 4}, marks=pytest.mark.nightly)])
 def test_samples_of_all_engines_side_by_side_match_the_responses(tmp_path: Path, load: dict[str, Any]) -> None:
     engines = ENGINES if "iterations" in load else [*ENGINES, "vegeta"]  # vegeta has a rate instead of iterations
     with serving(delay_s=0.01) as target:

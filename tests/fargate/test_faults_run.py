@@ -99,6 +99,7 @@ def test_a_run_with_a_truncated_interval_file_is_inconclusive(on_stage, shop):
     assert "intervals-000003" in str(found["reasons"])
 
 
+@pytest.mark.nightly
 def test_a_stop_from_another_machine_keeps_and_judges_the_measurements(on_stage, long, service):
     driven = on_stage.drive("run", "stopped", "--suite", long)
     under_load(driven)

@@ -339,6 +339,7 @@ def test_json_has_the_comparison_and_derived_values():
 
 
 @pytest.mark.live
+@pytest.mark.nightly
 def test_equal_services_rarely_differ_and_a_slower_one_does():
     random = Random(20)
 

@@ -60,6 +60,7 @@ def test_a_diff_is_truncated_and_cannot_close_its_fence():
 
 
 @pytest.mark.live
+@pytest.mark.nightly
 def test_a_preview_needs_no_access_to_the_stacks_secrets(tmp_path):
     with world() as one:
         demo_stacks.copy(tmp_path)
