@@ -16,10 +16,12 @@ from tests.browser.conftest import PHONE, WIDE
 from tests.console.served import LIVE, NOW, live_plan, progress, running, serving, stored
 from tests.records.test_stored import copied
 from tests.reports import examples
+from tests.reports.runs import small, store_run
 from toril.records import Rate, Start, Stop, rate_key, run_key, worker_key
 from toril.records.document import document
 from toril.records.evidence import Exchange, Exchanges, evidence_file_name
 from toril.records.progress import packed, progress_key
+from toril.runs.conclude import judge_again
 from toril.runs.history import record_of, remember
 from toril.runs.stored import judged
 from toril.store import FolderStore
@@ -195,6 +197,27 @@ def test_a_list_counts_the_selected_runs_and_stays_after_an_error(store, tab, tm
         page.locator("select[name=suite]").select_option("shop")
         expect(page.locator("#problem")).to_have_count(0)
         expect(page).to_have_url(f"{address}/runs?suite=shop")
+
+
+def test_a_page_loads_its_measurements_when_a_window_is_wanted(tmp_path, tab):
+    store_run(tmp_path, "run", small(), "p95>250ms")
+    store = FolderStore(tmp_path)
+    judge_again(store, "run")
+    with serving(store) as address:
+        page = tab(f"{address}/runs/run").page
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+        page.reload()
+        button = page.get_by_role("button", name="Figures of a part of the run")
+        expect(button).to_be_visible()
+        assert "/runs/run/measured" not in asked
+
+        button.click()
+
+        page.get_by_role("spinbutton", name="From").fill("1")
+        page.keyboard.press("Tab")
+        page.wait_for_url(re.compile("window=1-"))
+        assert asked.count("/runs/run/measured") == 1
 
 
 def test_a_copied_address_shows_the_same_label(store, tab, tmp_path):

@@ -110,12 +110,25 @@ function follow_address() {
   if (measured && wanted.has("window") && span.length === 2) choose(span, false);
 }
 
+// The console's measurements have up to 3 MiB: they load when a person goes to a chart or asks. Returns what to remove then.
+function asked_for() {
+  const button = make("button", { type: "button", class: "quiet" }, "Figures of a part of the run"), offer = make("div", { class: "window" }, button);
+  const charts = document.querySelector('[data-charts="course"]').closest("section");
+  charts.before(offer);
+  return new Promise((resolve) => {
+    button.addEventListener("click", () => resolve(offer), { once: true });
+    for (const kind of ["pointerover", "focusin"]) charts.addEventListener(kind, () => resolve(offer), { once: true });
+  });
+}
+
 async function windows() {
   addEventListener("hashchange", follow_address);
   document.getElementById("theme")?.addEventListener("click", () => setTimeout(() => remember({ theme: root.dataset.theme })));
   follow_address();
   if (!brushing.possible || !document.querySelector('[data-charts="course"]')) return;
+  const offer = document.getElementById("measured").dataset.address && !page.span && !kept.has("window") ? await asked_for() : null;
   await read_measured();
+  offer?.remove();
   if (!measured) return;
   [...Object.keys(measured.tables), "errors"].forEach(table_of);
   window_bar();
