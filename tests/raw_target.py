@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -69,6 +70,22 @@ def answer(
         parts = [body[at : at + chunked] for at in range(0, len(body), chunked)]
         body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
     return head.encode("latin-1") + b"\r\n\r\n" + body
+
+
+SECRET = "s3cret-0123456789"
+LARGE = b'{"items": [' + b"1234567890, " * 900_000 + b"0]}"
+ANSWERS = {  # of all engines' tests
+    "/wrong": answer(500, b'{"ok": false, "why": "no stock"}', headers=["Set-Cookie: sid=abcdefgh; Path=/", "X-A: 1"]),
+    "/hop": answer(302, b"", headers=["Location: /wrong?from=hop"]),
+    "/picture": answer(404, bytes(range(256)) * 40, "image/png"),
+    "/large": answer(503, LARGE),
+    "/chunked": answer(502, b"gone wrong, " * 1000, "text/plain", chunked=1000),
+}
+
+
+def last_of(exchanges: Sequence[Exchange]) -> dict[str, Any]:
+    """Returns the last exchange of each label."""
+    return {one.label: one for one in exchanges}
 
 
 def differences(shown: Exchange, sent: RawRequest, answered: bytes = b"") -> dict[str, tuple[object, object]]:

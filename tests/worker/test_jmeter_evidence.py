@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.raw_target import answer, differences, raw_target
+from tests.raw_target import ANSWERS, SECRET, answer, differences, last_of, raw_target
 from tests.worker.driver import plan_of, planned, workers
 from toril.programs import jmeter_home
 from toril.records import Keeping
@@ -16,21 +16,8 @@ pytestmark = [
     pytest.mark.skipif(not (jmeter_home() / LISTENER_JAR).is_file(), reason="`make jmeter` has not made the listener"),
 ]
 
-SECRET = "s3cret-0123456789"
-LARGE = b'{"items": [' + b"1234567890, " * 900_000 + b"0]}"
-ANSWERS = {
-    "/wrong": answer(500, b'{"ok": false, "why": "no stock"}', headers=["Set-Cookie: sid=abcdefgh; Path=/", "X-A: 1"]),
-    "/hop": answer(302, b"", headers=["Location: /wrong?from=hop"]),
-    "/picture": answer(404, bytes(range(256)) * 40, "image/png"),
-    "/large": answer(503, LARGE),
-    "/chunked": answer(502, b"gone wrong, " * 1000, "text/plain", chunked=1000),
-    "/silent": b"",
-}
+ANSWERED = {**ANSWERS, "/silent": b""}
 WRONG = {"jsonpath": "$.ok", "expected-value": "false", "validate": True}
-
-
-def last_of(exchanges):
-    return {one.label: one for one in exchanges}
 
 
 def test_evidence_is_what_was_sent(tmp_path):
@@ -51,7 +38,7 @@ def test_evidence_is_what_was_sent(tmp_path):
         {"url": "/file", "label": "file", "method": "POST", "body-file": "body.bin", "assert": ["a basket"]},
         {"url": "http://127.0.0.1:1/nothing", "label": "refused"},
     ]
-    with raw_target(ANSWERS) as service:
+    with raw_target(ANSWERED) as service:
         scenarios = {"shop": {"default-address": service.url, "requests": requests}}
         plan = plan_of(
             [planned("jmeter", "shop", concurrency=2, iterations=4)],
@@ -72,7 +59,7 @@ def test_evidence_is_what_was_sent(tmp_path):
     for shown in kept:
         if shown.label not in ("refused", "hop", "file"):  # JMeter does not tell what a file has
             sent = next(one for one in service.of(f"/{shown.label}") if shown.trace_id in one.head.decode())
-            assert differences(shown, sent, ANSWERS.get(f"/{shown.label}", answer(200, b'{"ok":true}'))) == {}
+            assert differences(shown, sent, ANSWERED.get(f"/{shown.label}", answer(200, b'{"ok":true}'))) == {}
     assert len({one.trace_id for one in kept if one.label == "wrong"}) == 3
     one_of = last_of(kept)
     sent = next(one for one in service.of("/wrong") if one_of["hop"].trace_id in one.head.decode())
@@ -96,7 +83,7 @@ def test_a_try_keeps_every_request_with_the_extracted_variables(tmp_path):
         {"url": "/json", "label": "json", "extract-jsonpath": {"found": "$.ok"}},
         {"url": "/wrong", "label": "wrong"},
     ]
-    with raw_target(ANSWERS) as service:
+    with raw_target(ANSWERED) as service:
         scenarios = {"shop": {"default-address": service.url, "requests": requests, "variables": {"colour": "green"}}}
         plan = plan_of(
             [planned("jmeter", "shop", concurrency=1, iterations=1)], scenarios, keeping=Keeping(everything=True)
@@ -134,7 +121,7 @@ def test_a_suites_own_jmeter_uses_the_prepared_listener_and_without_it_says_that
     (own / LISTENER_JAR).unlink()
     if not prepared:
         monkeypatch.setenv("TORIL_JMETER_HOME", str(own))
-    with raw_target(ANSWERS) as service:
+    with raw_target(ANSWERED) as service:
         scenarios = {"shop": {"default-address": service.url, "requests": ["/wrong"]}}
         load = planned("jmeter", "shop", concurrency=1, iterations=1)
         common = {"modules": {"jmeter": {"path": str(own)}}}

@@ -2,22 +2,18 @@
 
 import pytest
 
-from tests.raw_target import answer, differences, raw_target
+from tests.raw_target import ANSWERS, SECRET, answer, differences, raw_target
 from tests.worker.driver import plan_of, planned, workers
 from toril.records import Keeping
 
 pytestmark = pytest.mark.live
 
-SECRET = "s3cret-0123456789"
-LARGE = b'{"items": [' + b"1234567890, " * 900_000 + b"0]}"
-ANSWERS = {
+ANSWERED = {
+    **ANSWERS,
     "/wrong": answer(
         500, b'{"ok": false, "why": "no stock"}', headers=["Set-Cookie: sid=abcdefgh; Path=/", "X-A: 1", "X-A: 2"]
     ),
-    "/hop": answer(302, b"", headers=["Location: /wrong?from=hop"]),
     "/picture": answer(200, bytes(range(256)) * 40, "image/png"),
-    "/large": answer(503, LARGE),
-    "/chunked": answer(502, b"gone wrong, " * 1000, "text/plain", chunked=1000),
     "/text": answer(200, b"all is well", "text/plain"),
 }
 
@@ -58,7 +54,7 @@ def test_evidence_of_generated_requests_is_what_was_sent(tmp_path):
         {"url": "/text", "label": "text", "assert": ["all", {"contains": ["is ill"], "regexp": False}]},
         {"url": "http://127.0.0.1:1/nothing", "label": "refused"},
     ]
-    with raw_target(ANSWERS) as service:
+    with raw_target(ANSWERED) as service:
         scenarios = {"shop": {"default-address": service.url, "requests": requests}}
         plan = plan_of(
             [planned("locust", "shop", concurrency=2, iterations=4)],
@@ -74,7 +70,7 @@ def test_evidence_of_generated_requests_is_what_was_sent(tmp_path):
     for label, path in (("wrong", "/wrong"), ("picture", "/picture"), ("large", "/large"), ("text", "/text")):
         for shown in (one for one in kept if one.label == label):
             sent = next(one for one in service.of(path) if shown.trace_id in one.head.decode())
-            assert differences(shown, sent, ANSWERS[path]) == {}
+            assert differences(shown, sent, ANSWERED[path]) == {}
     hop = one_of(kept, "hop")
     assert (hop.hops, hop.status, hop.url) == (1, 500, f"{service.url}/wrong?from=hop")
     assert one_of(kept, "chunked").response.text == ("gone wrong, " * 1000)[:4096]
@@ -92,7 +88,7 @@ def test_evidence_of_generated_requests_is_what_was_sent(tmp_path):
 
 
 def test_evidence_of_a_locustfile_is_what_was_sent(tmp_path):
-    with raw_target(ANSWERS) as service:
+    with raw_target(ANSWERED) as service:
         scenarios = {"own": {"script": "own.py", "default-address": service.url}}
         plan = plan_of(
             [planned("locust", "own", concurrency=1, iterations=2)], scenarios, keeping=Keeping(), traceparent=True
@@ -103,7 +99,7 @@ def test_evidence_of_a_locustfile_is_what_was_sent(tmp_path):
     for label, path in (("own wrong", "/wrong"), ("own large", "/large"), ("own text", "/text"), ("inside", "/wrong")):
         shown = one_of(found, label)
         sent = next(one for one in service.of(path) if shown.trace_id in one.head.decode())
-        assert differences(shown, sent, ANSWERS[path]) == {}
+        assert differences(shown, sent, ANSWERED[path]) == {}
     assert (one_of(found, "own hop").hops, one_of(found, "own hop").status) == (1, 500)
     assert one_of(found, "own text").error == "expected a basket"
     assert one_of(found, "own refused").status is None

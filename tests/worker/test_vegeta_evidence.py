@@ -2,22 +2,13 @@
 
 import pytest
 
-from tests.raw_target import answer, differences, raw_target
+from tests.raw_target import ANSWERS, SECRET, answer, differences, last_of, raw_target
 from tests.worker.driver import workers
 from tests.worker.schedules import scheduled
 from toril.records import Keeping
 
 pytestmark = pytest.mark.live
 
-SECRET = "s3cret-0123456789"
-LARGE = b'{"items": [' + b"1234567890, " * 900_000 + b"0]}"
-ANSWERS = {
-    "/wrong": answer(500, b'{"ok": false, "why": "no stock"}', headers=["Set-Cookie: sid=abcdefgh; Path=/", "X-A: 1"]),
-    "/hop": answer(302, b"", headers=["Location: /wrong?from=hop"]),
-    "/picture": answer(404, bytes(range(256)) * 40, "image/png"),
-    "/large": answer(503, LARGE),
-    "/chunked": answer(502, b"gone wrong, " * 1000, "text/plain", chunked=1000),
-}
 PASSWORD = {
     "url": "/wrong?token=tttttttt&id=7",
     "label": "wrong",
@@ -25,10 +16,6 @@ PASSWORD = {
     "body": '{"user": "joe", "password": "hunter22", "n": 1.50}',
     "headers": {"Content-Type": "application/json", "Authorization": f"Bearer {SECRET}", "X-Odd": "a: b"},
 }
-
-
-def last_of(exchanges):
-    return {one.label: one for one in exchanges}
 
 
 @pytest.mark.parametrize("secure", [True, pytest.param(False, marks=pytest.mark.nightly)])
