@@ -1,4 +1,4 @@
-"""Credentials that nobody declared, in each place of requests and responses: no file of a run shows them."""
+"""Undeclared credentials, in each place of requests and responses: no file of a run shows them."""
 
 import json
 from collections.abc import Iterator
