@@ -9,7 +9,7 @@ import numpy as np
 from toril.audits.seen import Seen, is_longer, percentile
 from toril.records.summary import Standout
 from toril.stats.histogram import Histogram
-from toril.stats.quantiles import student_quantile
+from toril.stats.quantiles import share_interval, student_quantile
 from toril.text import percent, plain, time
 
 LEAST_SAMPLES, BLOCKS, FACTOR = 200, 10, 1.1
@@ -17,7 +17,7 @@ STUDENT = 0.9995  # confidence that the blocks show it too: samples of one secon
 CONSTANT = 0.7  # of the difference of medians: if the quickest requests differ by it, the cause is the network
 
 LEAST_TAIL, LEAST_PART, TIMES_ITS_SHARE, LEAST_FALL = 30, 0.6, 1.5, 0.7
-NORMAL_REACH = 3.9  # standard deviations: 99.99 %
+DEVIATIONS = 3.9  # 99.99 %
 
 
 def slow_location(seen: Seen) -> Iterator[Standout]:
@@ -86,7 +86,8 @@ def dominant_label(seen: Seen) -> Iterator[Standout]:
     beyond = {name: int(rows[rows[:, 0] > p99, 2].sum()) for name, rows in labels.items()}
     name, tail = max(beyond, key=beyond.__getitem__), sum(beyond.values())
     share = seen.summary.labels[name].samples / total.samples
-    if tail < LEAST_TAIL or _least_share(beyond[name], tail) < max(LEAST_PART, TIMES_ITS_SHARE * share):
+    least, _ = share_interval(beyond[name], tail, DEVIATIONS)
+    if tail < LEAST_TAIL or least < max(LEAST_PART, TIMES_ITS_SHARE * share):
         return
     rest = np.concatenate([rows for other, rows in labels.items() if other != name])
     rest = rest[np.argsort(rest[:, 1])]
@@ -107,10 +108,3 @@ def dominant_label(seen: Seen) -> Iterator[Standout]:
             "p99_without_us": without,
         },
     )
-
-
-def _least_share(part: int, whole: int) -> float:
-    """Returns the lower bound of Wilson's score interval."""
-    share, spread = part / whole, NORMAL_REACH**2 / whole
-    reach = NORMAL_REACH * math.sqrt(share * (1 - share) / whole + spread / (4 * whole))
-    return (share + spread / 2 - reach) / (1 + spread)

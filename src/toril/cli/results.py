@@ -26,7 +26,7 @@ from toril.reports import (
     terminal,
 )
 from toril.reports.screen import Output, emit
-from toril.reports.windows import at_window, with_page_size
+from toril.reports.windows import with_page_size
 from toril.runs import stored
 from toril.runs.adjust import adjust as adjust_run
 from toril.runs.find import find_run
@@ -73,11 +73,9 @@ def report(
             raise
         typer.echo(f"nothing to report: {nothing}", err=True)
         return
-    measurements = FORMATS[format].timeline or from_ is not None or to is not None
-    bundle = stored.judged(*found, SystemClock().now(), measurements=measurements)
+    bundle = stored.judged_at(*found, SystemClock().now(), format, from_, to)
     if page_size is not None:
         bundle = with_page_size(bundle, page_size)
-    bundle = at_window(bundle, from_, to, format)
     if format == "terminal" and out is None:
         show(bundle)
     else:

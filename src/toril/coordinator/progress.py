@@ -15,6 +15,7 @@ from toril.records import ARMS, Plan, Rate, Start
 from toril.records.progress import (
     MOST_LABELS_SHOWN,
     RECENT_S,
+    WINDOW_S,
     CriterionNow,
     FiguresNow,
     GeneratorsNow,
@@ -37,7 +38,6 @@ MOST_CRITERIA = 5  # shown during the load
 REST = 4  # the pause after an evaluation of the whole run, as a multiple of its duration
 ORDER = ("failed", "inconclusive", "triggered", "passed")
 AT_THE_END = frozenset({"throughput", "load", "capacity", *GENERATOR})  # subjects that need the whole run
-WINDOW_S = 5  # of rates and percentiles: long enough for steady values, short enough for current ones
 PERCENTS = (50, 95, 99)
 PHASES: dict[str, Phase] = {"launching": "preparing", "running": "running"}
 

@@ -14,6 +14,7 @@ from toril.text import plain
 
 MOST_BYTES_OF_PROGRESS = 1 << 16
 EVERY_S = 2.0  # between two versions of the file
+WINDOW_S = 5  # of rates and percentiles: long enough for steady values, short enough for current ones
 RECENT_S = 120  # seconds in `recent`
 MOST_LABELS_SHOWN = 50
 LONGEST_TEXT = 300  # characters of a label, note or reason

@@ -11,6 +11,7 @@ from toril.masking import masked
 from toril.records.evidence import Content, Exchange, Named
 from toril.reports.blocks import mark_of
 from toril.reports.bundle import Bundle
+from toril.reports.evidence_blocks import indented
 from toril.reports.screen import COLOURS
 from toril.text import plain
 
@@ -110,7 +111,7 @@ def _body(body: Content) -> Iterator[str]:
 
 
 def pretty(body: str) -> str:
-    """Returns JSON with indentation, and any other text as it is.
+    """Returns JSON with indentation and its values as sent, and any other text as it is.
 
     >>> print(pretty('{"a":[1]}'))
     {
@@ -122,6 +123,7 @@ def pretty(body: str) -> str:
     if not body.lstrip().startswith(("{", "[")):
         return body
     try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+        json.loads(body)
     except (ValueError, RecursionError):  # it is cut, or only looks like JSON
         return body
+    return indented(body)

@@ -13,11 +13,11 @@ from toril.runs.notices import Notifier, Receiver, failed_schedule
 from toril.runs.owner import Observer
 from toril.runs.webhooks import webhook_of
 from toril.store import Store
+from toril.telemetry import ENDPOINTS
 
 if TYPE_CHECKING:
     from toril.telemetry.exporter import Exporter
 
-ENDPOINTS = tuple(f"OTEL_EXPORTER_OTLP_{one}ENDPOINT" for one in ("", "METRICS_", "LOGS_"))
 ON_AWS = "ECS_CONTAINER_METADATA_URI_V4"  # ECS sets it in each task
 CLOSE_S = 20.0
 

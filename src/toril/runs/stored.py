@@ -63,6 +63,17 @@ def judged(store: Store, run_id: str, now: float, *, measurements: bool = False)
     return with_cost(store, with_pictures(store, bundle))
 
 
+def judged_at(store: Store, run_id: str, now: float, format: str, from_: str | None, to: str | None) -> Bundle:
+    """Returns a run as a report in this format needs it: with measurements, and of a window if there is one."""
+    known, windowed = FORMATS.get(format), from_ is not None or to is not None
+    bundle = judged(store, run_id, now, measurements=windowed or (known is not None and known.timeline))
+    if not windowed:
+        return bundle
+    from toril.reports.windows import at_window
+
+    return at_window(bundle, from_, to, format)
+
+
 def read_evidence(store: Store, run_id: str, label: str = "", error: str = "") -> Exchanges:
     """Returns a run's kept requests with this label, whose error contains `error`; StoreError if it kept none."""
     found = get_record(store, Exchanges, run_key(run_id, "evidence.json"))

@@ -70,13 +70,16 @@ def quantile_interval(
     )
 
 
-def share_interval(part: int, whole: int) -> tuple[float, float]:
-    """Returns Wilson's 95 % score interval of a share (0 … 1), valid for few samples too, and for shares 0 and 1."""
+def share_interval(part: int, whole: int, deviations: float = NORMAL_REACH) -> tuple[float, float]:
+    """Returns Wilson's score interval of a share (0 … 1), valid for few samples too, and for shares 0 and 1.
+
+    `deviations`: its reach in standard deviations; by default 95 %.
+    """
     if whole < 1:
         return 0.0, 1.0
-    share, spread = part / whole, NORMAL_REACH**2 / whole
+    share, spread = part / whole, deviations**2 / whole
     middle = (share + spread / 2) / (1 + spread)
-    reach = NORMAL_REACH / (1 + spread) * math.sqrt(share * (1 - share) / whole + spread / (4 * whole))
+    reach = deviations / (1 + spread) * math.sqrt(share * (1 - share) / whole + spread / (4 * whole))
     return (0.0 if part == 0 else max(0.0, middle - reach)), (1.0 if part == whole else min(1.0, middle + reach))
 
 

@@ -3,3 +3,6 @@
 The owner's merged measurements are exported, so the figures are those of the report. The counts are toril's own, not
 an SDK's samples: every export has all complete seconds so far.
 """
+
+# The standard variables with a collector's address
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")

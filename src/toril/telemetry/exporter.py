@@ -27,12 +27,12 @@ from toril.records import Plan
 from toril.records.event import Event
 from toril.records.progress import Progress
 from toril.records.verdict import Verdict
+from toril.telemetry import ENDPOINTS
 from toril.telemetry.histogram import RELATIVE_ERROR, SCALE
 from toril.telemetry.metrics import Measurements, criterion_metrics, generator_metrics, load_metrics
 from toril.timeline import Timeline
 
 EVERY_S = 5.0
-ENDPOINTS = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
 INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"  # ms; the standard's name
 TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 PROTOCOL, HTTP = "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"

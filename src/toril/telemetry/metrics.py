@@ -21,7 +21,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from toril.masking import mask
-from toril.records.progress import Progress
+from toril.records.progress import WINDOW_S, Progress
 from toril.records.verdict import Verdict
 from toril.stats.histogram import Int64s, lowests_of
 from toril.telemetry.histogram import LOWEST, SCALE, WIDTH, exponential
@@ -167,7 +167,7 @@ def load_metrics(progress: Progress, at_ns: int) -> Iterator[Metric]:
     measured_users = [(about, now.virtual_users) for about, now in here]
     measured_rps = [(about, now.rps) for about, now in here]
     yield _gauge("toril.users", "Virtual users.", users, measured_users, at_ns)
-    yield _gauge("toril.rate", "Requests per second, over the last 5 s.", rps, measured_rps, at_ns)
+    yield _gauge("toril.rate", f"Requests per second, over the last {WINDOW_S} s.", rps, measured_rps, at_ns)
     yield _gauge("toril.users.planned", "Planned users.", users, [({}, n) for n in recent.planned_users[-1:]], at_ns)
     yield _gauge("toril.rate.planned", "Planned rate.", rps, [({}, n) for n in recent.planned_rps[-1:]], at_ns)
 

@@ -248,15 +248,12 @@ def get_report(
     to: Annotated[str | None, Query(description="End of a window, such as `4m30s`.")] = None,
 ) -> Response:
     """Returns a report of a judged run, or of a window, in any format of `toril report`, as a file."""
-    from toril.reports.windows import at_window
     from toril.runs import stored
 
     check(format, table=table)
     store = store_of(request)
     run_id = run_in(store, run_id, HERE)
-    measurements = FORMATS[format].timeline or from_ is not None or to is not None
-    bundle = stored.judged(store, run_id, clock_of(request).now(), measurements=measurements)
-    report = pieces(format, at_window(bundle, from_, to, format), table)
+    report = pieces(format, stored.judged_at(store, run_id, clock_of(request).now(), format, from_, to), table)
     first = next(report, b"")  # an error is answered as a problem, before the answer begins
     name = f"{run_id}.{FORMATS[format].extension}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}

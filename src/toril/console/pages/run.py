@@ -21,7 +21,7 @@ from toril.console.web import download, page, see
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, StoreError, UserError
 from toril.launchers.prepare import read_deployments
 from toril.records import Plan, run_key
-from toril.records.progress import Progress
+from toril.records.progress import WINDOW_S, Progress
 from toril.reports import FORMATS, Bundle, render
 from toril.reports.blocks import Facts, Report
 from toril.reports.html import NO_CHARTS, chart_data, fragment
@@ -33,7 +33,6 @@ from toril.store import Store
 from toril.store.records import find_record
 
 router = APIRouter()
-WINDOW_S = 5  # of rates and percentiles of a running run, as its owner computes them
 MOST_INLINE = 64_000  # bytes of the charts' data; a second request loads more
 PHASES = {"preparing": "Start", "running": "Load", "draining": "Last results", "waiting": "CloudWatch's metrics"}
 SHOWN: dict[str, Callable[[Any], str]] = {  # the kinds of figures that live.js writes, too
@@ -92,11 +91,11 @@ def report(
     to: str | None = None,
 ) -> Response:
     """The report of a run, or of a window such as `?from=2m&to=4m`, in a format, as a file."""
-    from toril.reports.windows import at_window
+    from toril.runs.stored import judged_at
 
-    known, windowed = FORMATS.get(format), from_ is not None or to is not None
-    bundle = _bundle(request, run_id, measurements=windowed or (known is not None and known.timeline))
-    data = render(format, at_window(bundle, from_, to, format), table)
+    setup = request.app.state.setup
+    bundle = judged_at(setup.store, checked_id(run_id), setup.clock.now(), format, from_, to)
+    data = render(format, bundle, table)
     return download(request, data, f"{run_id}.{FORMATS[format].extension}")
 
 
@@ -231,11 +230,11 @@ def _over(request: Request, run_id: str, differences: Literal["percent", "values
     return page(request, "run_over.html.jinja", title=f"{bundle.plan.suite}: {bundle.outcome}", **model)
 
 
-def _bundle(request: Request, run_id: str, *, measurements: bool = False) -> Bundle:
+def _bundle(request: Request, run_id: str) -> Bundle:
     from toril.runs.stored import judged
 
     setup = request.app.state.setup
-    return judged(setup.store, checked_id(run_id), setup.clock.now(), measurements=measurements)
+    return judged(setup.store, checked_id(run_id), setup.clock.now())
 
 
 def _report(bundle: Bundle) -> Report:
