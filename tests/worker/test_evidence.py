@@ -156,7 +156,7 @@ def test_many_large_exchanges_stay_within_the_limits_of_files(tmp_path, monkeypa
     one = {"why": "failure", "ok": False, "request_headers": pairs, "response_headers": pairs, "notes": [body] * 9}
     written(tmp_path, *[{**one, "label": str(number)} for number in range(50)])
     monkeypatch.setattr("toril.worker.evidence.LAST_S", 60.0)
-    monkeypatch.setattr("toril.worker.evidence.MOST_EXCHANGES", 20)
+    monkeypatch.setattr("toril.records.plan.MOST_EXCHANGES", 20)
     book = book_of(slowest=())
     book.read(run_in(tmp_path), START, last=True)
     files = dict(book.flush(last=True))

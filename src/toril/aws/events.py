@@ -30,9 +30,7 @@ class EventBridge:
 
     def send(self, event: Event) -> Delivery:
         """Puts an event; returns whether EventBridge took it."""
-        detail = event.to_dict()
-        del detail["deliveries"]
-        entry = {"Source": SOURCE, "DetailType": event.kind, "Detail": json.dumps(detail)}
+        entry = {"Source": SOURCE, "DetailType": event.kind, "Detail": json.dumps(event.to_send())}
         try:
             answer = call(self.make("events", self.region).put_events, RIGHT, Entries=[entry])
             why = next((str(one["ErrorCode"]) for one in answer["Entries"] if "ErrorCode" in one), "")

@@ -14,10 +14,6 @@ from toril.records.document import document
 from toril.records.evidence import (
     MOST_BYTES_OF_EVIDENCE,
     MOST_BYTES_OF_FILE,
-    MOST_EXCHANGES,
-    MOST_EXCHANGES_OF_TRY,
-    MOST_FILES_OF_EVIDENCE,
-    MOST_FILES_OF_TRY,
     Exchange,
     Exchanges,
     evidence_file_name,
@@ -43,7 +39,7 @@ def gathered(
     if keeping is None:
         return None
     shares = {share.worker: share for share in plan.shares}
-    files = list(_files(store, plan, attempts, exits))
+    files = list(_files(store, plan, attempts, exits, keeping.most_files))
     kept: list[Exchange] = []
     left_out, incomplete = 0, set[str]()
     for first in range(0, len(files), FILES_AT_ONCE):
@@ -77,9 +73,9 @@ def chosen(exchanges: Iterable[Exchange], keeping: Keeping) -> tuple[list[Exchan
     Choosing from parts, and then from the chosen, gives the same result. Labels take turns, so that one with many
     errors does not displace the others.
     """
-    ordered = sorted(exchanges, key=_order)
+    ordered, most = sorted(exchanges, key=_order), keeping.most_exchanges
     if keeping.everything:
-        return ordered[:MOST_EXCHANGES_OF_TRY], max(0, len(ordered) - MOST_EXCHANGES_OF_TRY)
+        return ordered[:most], max(0, len(ordered) - most)
     slowest: dict[str, Exchange] = {}
     of_kind, of_label = Counter[tuple[str, ...]](), Counter[str]()
     failures: list[tuple[int, Exchange]] = []
@@ -96,7 +92,7 @@ def chosen(exchanges: Iterable[Exchange], keeping: Keeping) -> tuple[list[Exchan
             of_label[one.label] += 1
     failures.sort(key=lambda ranked: ranked[0])  # stable: earlier ones first
     found = [*dict.fromkeys(slowest.values()), *(one for _, one in failures)]
-    return found[:MOST_EXCHANGES], max(0, len(found) - MOST_EXCHANGES)
+    return found[:most], max(0, len(found) - most)
 
 
 def _order(one: Exchange) -> tuple[float | str, ...]:
@@ -104,10 +100,12 @@ def _order(one: Exchange) -> tuple[float | str, ...]:
 
 
 def _files(
-    store: Store, plan: Plan, attempts: Mapping[str, str], exits: Mapping[str, Exit]
+    store: Store, plan: Plan, attempts: Mapping[str, str], exits: Mapping[str, Exit], most: int
 ) -> Iterator[tuple[str, str]]:
-    """Yields worker and key of each file. The files of a worker without an exit.json are listed."""
-    most = MOST_FILES_OF_TRY if plan.keeping and plan.keeping.everything else MOST_FILES_OF_EVIDENCE
+    """Yields worker and key of each file. The files of a worker without an exit.json are listed.
+
+    `most`: of a worker.
+    """
     for worker, attempt in attempts.items():
         if worker in exits:
             numbers = range(1, min(exits[worker].evidence_files, most) + 1)

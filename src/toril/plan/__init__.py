@@ -32,6 +32,7 @@ from toril.records import (
     Share,
     TaskSize,
 )
+from toril.records.event import SLACK
 from toril.suite import Execution, Suite
 from toril.suite.engines import engine_of
 from toril.suite.reader import mapping_at
@@ -43,7 +44,6 @@ SMOKE_HOLD_S = 5
 TRIED_RPS = 10  # of a try in an open model: people read its output
 LONGEST_TRY_S = 600.0
 MOST_SLOWEST = 50  # labels whose slowest request workers keep
-SLACK = "hooks.slack.com"
 
 # Intervals and deadlines of runs on Fargate; `Pace()` has those of local runs. A request to S3 takes tens of
 # milliseconds and costs money. A task takes a minute or two to start.

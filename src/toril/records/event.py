@@ -1,7 +1,7 @@
 """An event of a run, `toril.event/1`: what EventBridge and webhooks get, and the store keeps under `events/`."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,7 @@ from toril.records.document import Count, JsonObject, Number, StoredObject, Text
 
 MOST_BYTES_OF_EVENT = 32 << 10  # EventBridge takes 256 KiB; a chat shows far less
 EVENTS = "events/"
+SLACK = "hooks.slack.com"  # takes its own format only
 
 NoticeFormat = Literal["toril", "slack"]
 NoticeEvent = Literal["started", "finished", "passed", "failed", "inconclusive", "regression", "schedule-failed"]
@@ -80,3 +81,9 @@ class Event(StoredObject):
     tags: Annotated[dict[Text, Text], Field(max_length=50)] = field(default_factory=dict)
     links: Annotated[dict[Word, Text], Field(max_length=10)] = field(default_factory=dict)  # run, report
     deliveries: Annotated[tuple[Delivery, ...], Field(max_length=20)] = ()  # stored alone, never sent
+
+    def to_send(self) -> dict[str, Any]:
+        """Returns what receivers get, as plain data."""
+        found = self.to_dict()
+        del found["deliveries"]
+        return found

@@ -13,6 +13,7 @@ from toril.load.shapes import curve_of
 from toril.records.deployment import Architecture
 from toril.records.document import Record, RecordPart
 from toril.records.event import NoticeEvent, NoticeFormat
+from toril.records.evidence import MOST_EXCHANGES, MOST_EXCHANGES_OF_TRY, MOST_FILES_OF_EVIDENCE, MOST_FILES_OF_TRY
 
 LauncherName = Literal["local", "fargate"]
 
@@ -165,6 +166,15 @@ class Keeping(RecordPart):
     body_bytes: int = 4096
     slowest: tuple[str, ...] = ("",)  # labels whose slowest request is kept; "": of all requests
     everything: bool = False  # a try keeps each request
+
+    @property
+    def most_exchanges(self) -> int:
+        return MOST_EXCHANGES_OF_TRY if self.everything else MOST_EXCHANGES
+
+    @property
+    def most_files(self) -> int:
+        """The limit of a worker's files."""
+        return MOST_FILES_OF_TRY if self.everything else MOST_FILES_OF_EVIDENCE
 
 
 class Notice(RecordPart):

@@ -17,13 +17,12 @@ from toril.aws.secrets import read_secrets
 from toril.errors import OptionError, UserError
 from toril.proxies import pool_for
 from toril.records import Notice, Plan
-from toril.records.event import Delivery, Event
+from toril.records.event import SLACK, Delivery, Event
 from toril.suite.settings import LOCAL_OR_SECURE
 
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # between the tries
 LONGEST_PAUSE_S = 10.0  # of a `Retry-After`
 TIMEOUT_S = 5.0
-SLACK = "hooks.slack.com"  # takes its own format only
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 MOST_LINES = 10  # reasons in a chat
 MARKS = {"passed": "✅", "failed": "❌", "inconclusive": "⚠️"}
@@ -113,9 +112,7 @@ def names_of(event: Event) -> frozenset[str]:
 
 
 def body_of(event: Event, form: str) -> bytes:
-    found = event.to_dict()
-    del found["deliveries"]
-    return json.dumps(slack_message(event) if form == "slack" else found).encode()
+    return json.dumps(slack_message(event) if form == "slack" else event.to_send()).encode()
 
 
 def slack_message(event: Event) -> dict[str, Any]:

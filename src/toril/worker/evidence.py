@@ -12,10 +12,6 @@ from toril.records import Keeping
 from toril.records.document import document
 from toril.records.evidence import (
     MOST_BYTES_OF_FILE,
-    MOST_EXCHANGES,
-    MOST_EXCHANGES_OF_TRY,
-    MOST_FILES_OF_EVIDENCE,
-    MOST_FILES_OF_TRY,
     Exchange,
     Exchanges,
     evidence_file_name,
@@ -45,8 +41,6 @@ class ExchangeBook:
         self._run_id, self._recorder, self._hiding = run_id, recorder, hiding
         self._keeping = keeping or Keeping(failures=0, slowest=())
         self._tried = self._keeping.everything
-        self._most = MOST_EXCHANGES_OF_TRY if self._tried else MOST_EXCHANGES
-        self._most_files = MOST_FILES_OF_TRY if self._tried else MOST_FILES_OF_EVIDENCE
         self._tails: dict[str, Lines] = {}
         self._waiting: dict[str, deque[str]] = {}  # read lines by execution
         self._counted: dict[str, int] = {}  # exchanges that each engine left out
@@ -93,7 +87,7 @@ class ExchangeBook:
         if last and not self._tried:
             self._fresh += [replace(one, why="slowest") for one in dict.fromkeys(self._slowest.values())]
         while self._fresh or (last and self.left_out > self._reported):
-            if self.files >= self._most_files - (not last):  # one is left for the last
+            if self.files >= self._keeping.most_files - (not last):  # one is left for the last
                 self._lost += len(self._fresh)
                 self._fresh = []
                 return
@@ -132,7 +126,7 @@ class ExchangeBook:
                 self._slowest[label] = one
         if one.why == "slowest":
             return
-        if self._kept >= self._most:
+        if self._kept >= self._keeping.most_exchanges:
             self._lost += 1
             return
         self._kept += 1
