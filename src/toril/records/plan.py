@@ -290,6 +290,12 @@ class Plan(Record):
     warning_codes: tuple[str, ...] = ()  # the codes of `warnings`, in the same order
 
     @property
+    def secrets_of_workers(self) -> dict[str, str]:
+        """The secrets without the addresses of webhooks, which only the owner of the run reads."""
+        addresses = {one.variable for one in self.notices}
+        return {name: place for name, place in self.secrets.items() if name not in addresses}
+
+    @property
     def duration_s(self) -> float:
         """Planned seconds of load from the start signal; 0 if only iterations limit it."""
         return max((e.steady_from_s + e.hold_for_s for e in self.executions), default=0.0)

@@ -183,13 +183,13 @@ def limits(region: Region) -> Finding:
 
 def secrets(region: Region) -> Finding | None:
     """Checks that the region's workers have the right to read the suite's secrets."""
-    if region.plan is None or not region.plan.secrets:
+    if region.plan is None or not (wanted := region.plan.secrets_of_workers):
         return None
-    outside = secrets_outside(region.plan.secrets, region.deployment.secrets, region.name)
+    outside = secrets_outside(wanted, region.deployment.secrets, region.name)
     if outside:
         fix = f"add the ARN to the stack's `secrets` and run {region.up}"
         return missing("secret-not-allowed", f"workers may not read the secret of {', '.join(outside)}; {fix}")
-    return ok(f"{', '.join(region.plan.secrets)}: on the region's list")
+    return ok(f"{', '.join(wanted)}: on the region's list")
 
 
 def fips_hosts(region: Region) -> Finding | None:
