@@ -16,6 +16,7 @@ from toril.timeline.intervals import Recorder, acceptable
 from toril.worker.engine_runs import EngineRun
 from toril.worker.engines import Batch, FoundCase, cases_of
 from toril.worker.evidence import UNNAMED, ExchangeBook
+from toril.worker.hiding import Hiding
 from toril.worker.redaction import Redactor
 
 RECORDED = ("kind", "ok", "rc", "message", "response_us", "ttfb_us", "connect_us", "bytes")  # as in a batch
@@ -27,7 +28,7 @@ MOST_IN_A_FILE = 200  # test cases; in JSON a character can need six bytes, and 
 MOST = 3  # failures with evidence, for each execution
 LARGEST = 5 << 20  # bytes of one file of evidence
 SUFFIXES = (".jpg", ".txt", ".zip")  # no .html: opening an untrusted page would run its scripts
-TEXTS = (".txt",)  # redacted; pictures cannot be
+TEXTS = (".txt",)  # masked; pictures cannot be
 
 log = logging.getLogger("toril.worker")
 
@@ -159,7 +160,7 @@ class Capture:
 
 
 def failure_evidence(
-    runs: Sequence[EngineRun], start_at: float, redacted: Redactor
+    runs: Sequence[EngineRun], start_at: float, redacted: Redactor, hiding: Hiding
 ) -> Iterator[tuple[Kept, dict[str, bytes]]]:
     """Returns each failure with its files, by their names in the attempt's folder."""
     for position, run in enumerate(runs):
@@ -167,9 +168,7 @@ def failure_evidence(
         index = folder / "index.jsonl"
         lines = index.read_text(encoding="utf-8").splitlines() if index.exists() else []
         for failure in map(json.loads, lines[:MOST]):
-            files = {
-                f"failures/{position}-{name}": data for name, data in _files(folder, failure.get("files"), redacted)
-            }
+            files = {f"failures/{position}-{name}": data for name, data in _files(folder, failure.get("files"), hiding)}
             yield (
                 Kept(
                     execution=run.execution,
@@ -182,7 +181,7 @@ def failure_evidence(
             )
 
 
-def _files(folder: Path, names: Any, redacted: Redactor) -> Iterator[tuple[str, bytes]]:
+def _files(folder: Path, names: Any, hiding: Hiding) -> Iterator[tuple[str, bytes]]:
     for name in names if isinstance(names, list) else ():
         path = folder / Path(str(name)).name
         if path.suffix not in SUFFIXES or not path.is_file():
@@ -191,4 +190,4 @@ def _files(folder: Path, names: Any, redacted: Redactor) -> Iterator[tuple[str, 
             log.warning("Skipped %s: it is larger than %d MiB", path.name, LARGEST >> 20)
             continue
         data = path.read_bytes()
-        yield path.name, redacted.redacted_bytes(data) if path.suffix in TEXTS else data
+        yield path.name, hiding.page(data) if path.suffix in TEXTS else data

@@ -87,6 +87,11 @@ class Hiding:
         places = dict.fromkeys(self(one)[:200] for one in self._places)
         return Exchange(**fields, masked=tuple(places)[:MOST_PLACES], **known)
 
+    def page(self, data: bytes) -> bytes:
+        """Returns what a browser showed or wrote, as text without secrets and credentials."""
+        text = self._declared(data.decode("utf-8", "replace"))
+        return self(self._noted(masked_body(text.encode(), "text/html; charset=utf-8")) or "").encode()
+
     def _declared(self, text: str) -> str:
         shown = self._redacted.redacted(text)
         if shown != text:

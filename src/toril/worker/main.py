@@ -57,11 +57,11 @@ class Engines:
         self.share = share.share_of(plan, worker)
         self.planned_s = self._planned_s()
         self.redacted = Redactor()
-        hiding = Hiding(self.redacted)
+        self.hiding = Hiding(self.redacted)
         # Labels stay as the suite has them, even if a service's cookie has such a value.
-        self.recorder = Recorder(worker, self.share.location, self.redacted, hiding)
-        self.cases = CaseBook(worker, self.redacted, hiding)
-        self.exchanges = ExchangeBook(plan.run_id, self.recorder, hiding, plan.keeping)
+        self.recorder = Recorder(worker, self.share.location, self.redacted, self.hiding)
+        self.cases = CaseBook(worker, self.redacted, self.hiding)
+        self.exchanges = ExchangeBook(plan.run_id, self.recorder, self.hiding, plan.keeping)
         self._disk = Scratch()
         self.scratch = self._disk.folder
         self.runs = EngineRuns.of((), None)
@@ -126,7 +126,7 @@ class Engines:
 
     def _read_secrets(self) -> dict[str, str]:
         """Returns the secret values. From here on they are redacted in all output of this process."""
-        values = read_secrets(self.plan.secrets)
+        values = read_secrets(self.plan.secrets_of_workers)
         if values:
             self.redacted.hide(values.values())
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would contain them
@@ -224,7 +224,7 @@ class Engines:
             for run in self.runs:
                 self.exchanges.read(run, self.capture.start_at, last=True)
             yield from self.exchanges.flush(last=True)
-            for one, files in failure_evidence(self.runs, self.capture.start_at, self.redacted):
+            for one, files in failure_evidence(self.runs, self.capture.start_at, self.redacted, self.hiding):
                 self._kept.append(one)
                 yield from files.items()
         yield "bzt.log", logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts", self.redacted.redacted)
