@@ -6,17 +6,21 @@ from pathlib import Path
 
 from tests.end_to_end.running import run
 from tests.raw_target import answer, raw_target
+from tests.runs.hooks import hook
+from tests.telemetry.collector import collecting
 from toril.timeline.intervals import decode
 
 GRAM = 6
 NAMES = ("BEARER", "COOKIE", "KEY", "QUERY", "BODY", "SERVER")
 PLANTED = {name: f"{number}f7Q-zW{number}kPx{number}vT" for number, name in enumerate(NAMES)}
 ECHO = " and ".join(PLANTED.values())
-ENGINES = ("locust", "apiritif")
+COOKIE = f"Set-Cookie: session={PLANTED['SERVER']}; Path=/"
+LOAD, LOADS = {"iterations": 5, "concurrency": 1}, {"vegeta": {"throughput": 5, "hold-for": "1s"}}
+ENGINES = ("locust", "apiritif", "jmeter", "vegeta")
 
 
 def suite(engine):
-    return {
+    request = {
         "url": f"${{SHOP}}/{engine}?id=7&access_token=${{QUERY}}",
         "label": engine,
         "method": "POST",
@@ -27,8 +31,8 @@ def suite(engine):
             "Content-Type": "application/json",
         },
         "body": '{"user": "joe", "password": "${BODY}"}',
-        "assert": ["a basket"],
     }
+    return request if engine == "vegeta" else {**request, "assert": ["a basket"]}
 
 
 def texts_of(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -41,26 +45,33 @@ def texts_of(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield path.name, path.read_bytes()
 
 
-def test_no_file_of_a_run_contains_a_part_of_a_planted_secret(tmp_path):
+def test_no_file_export_or_message_of_a_run_contains_a_part_of_a_planted_secret(tmp_path):
     body = json.dumps({"ok": False, "hint": f"you sent {ECHO}"}).encode()
-    said = answer(200, body, headers=[f"Set-Cookie: session={PLANTED['SERVER']}; Path=/"])
-    with raw_target({f"/{engine}": said for engine in ENGINES}) as service:
+    said = {one: answer(500 if one == "vegeta" else 200, body, headers=[COOKIE]) for one in ENGINES}
+    with raw_target({f"/{one}": said[one] for one in ENGINES}) as service, collecting() as collector, hook() as server:
         document = {
-            "execution": [{"executor": one, "iterations": 5, "concurrency": 1, "scenario": one} for one in ENGINES],
+            "execution": [{"executor": one, "scenario": one, **LOADS.get(one, LOAD)} for one in ENGINES],
             "scenarios": {one: {"requests": [suite(one)]} for one in ENGINES},
             "reporting": [{"module": "passfail", "criteria": ["fail>0%"]}],
         }
         (tmp_path / "suite.yml").write_text(json.dumps(document))
-        values = {**PLANTED, "SHOP": service.url}
+        values = {**PLANTED, "SHOP": service.url, "HOOK": server.url}
         options = [option for name, value in values.items() for option in ("--env", f"{name}={value}")]
-        done = run(tmp_path / "store", tmp_path / "suite.yml", *options, "--report", "html", "--report", "json")
+        options += ["--notify", "HOOK=started,failed", "--otlp", collector.url]
+        options += ["--report", "html", "--report", "json", "--report", "github", "--report", "junit"]
+        done = run(tmp_path / "store", tmp_path / "suite.yml", *options)
     assert done.code == 1, done.stderr
-    sent = b"\n".join(one.head + one.body for one in service.requests).decode()
-    assert all(value in sent for name, value in PLANTED.items() if name != "SERVER")
+    for engine in ENGINES:
+        sent = b"\n".join(one.head + one.body for one in service.of(f"/{engine}")).decode()
+        assert all(value in sent for name, value in PLANTED.items() if name != "SERVER"), engine
+    kept = done.json("evidence.json")["exchanges"]
+    assert {(one["execution"], one["label"]) for one in kept} >= {(one, one) for one in ENGINES}
+    found = [*texts_of(done.folder), *(("telemetry", one) for one in collector.raw)]
+    found += [("webhook", json.dumps(one).encode()) for one in server.bodies]
+    assert {"evidence-000001", "report.html", "bzt.log", "summary.json", "telemetry", "webhook"} <= {
+        name for name, _ in found
+    }
     parts = {value[at : at + GRAM].encode() for value in PLANTED.values() for at in range(len(value) - GRAM + 1)}
-    names = set()
-    for name, data in texts_of(done.folder):
-        names.add(name)
+    for name, data in found:
         assert not [one for one in parts if one in data], name
-    assert {"evidence-000001", "report.html", "bzt.log", "summary.json"} <= names
     assert not [one for one in PLANTED.values() if one in done.stdout + done.stderr]

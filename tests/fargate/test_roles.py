@@ -39,6 +39,20 @@ def test_a_suite_runs_in_two_regions_with_the_permissions_of_a_workflow(guarded,
     assert refused(guarded) == []
 
 
+@pytest.mark.nightly
+def test_a_try_sends_each_request_once_from_a_task_and_is_recorded_as_one(guarded, tmp_path, service):
+    folder = suite(tmp_path / "tried", service.url, criteria=["p95>1s"])
+    words = ("try", folder, "--on", "fargate", "--locations", AWAY, "--run-id", "once", "--format", "json")
+    done = guarded.toril(*words, who=guarded.runner())
+    assert done.code == 0, done.output
+    (shown,) = [json.loads(line) for line in done.out.splitlines()]
+    assert (shown["status"], shown["location"], service.answered) == (200, AWAY, 1)
+    (key,) = [key for key in guarded.store.keys("history/") if "-once." in key]
+    assert json.loads(guarded.store.get(key))["kind"] == "try"
+    assert guarded.running_tasks() == []
+    assert refused(guarded) == []
+
+
 @contextmanager
 def due_soon(guarded):
     """Sets the time of the stack's schedule to some seconds from now."""
