@@ -20,6 +20,7 @@ from toril.suite.retarget import checked_address
 from toril.suite.settings import Regression
 from toril.text import plural
 
+BLOCKS = 10  # unless the suite sets `blocks`
 MIN_BLOCK_S = 5  # unless the suite sets `block`
 START_UP_FACTOR = 2  # for engines that start together on a busy machine with two cores
 MIN_START_UP_S = 2
@@ -75,7 +76,7 @@ def make_duet(
     the default block length, each arm has the suite's load for the suite's hold time. The order within a pair
     alternates: AB BA AB …, or BA AB …, depending on the run-id. `variable` is the variable that holds the address.
     """
-    blocks, block_s = wanted.blocks, wanted.block_s
+    blocks, block_s = wanted.blocks or BLOCKS, wanted.block_s
     _check(base, blocks)
     values = {arm: _values(base.common, variable, address) for arm, address in zip(ARMS, addresses, strict=True)}
     hold_s = max(execution.hold_for_s for execution in base.executions)

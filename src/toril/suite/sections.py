@@ -147,8 +147,13 @@ def _byte_size(value: object) -> int:
         raise misfit("not-a-size", "is not a size. Write it like 4KiB or 3MiB.") from None
 
 
+def as_list(value: object) -> object:
+    """Returns a list of one text; any other value unchanged."""
+    return [value] if isinstance(value, str) else value
+
+
 Rate = Annotated[float, BeforeValidator(_rate), Field(le=MAX_NUMBER)]  # requests per second
 Duration = Annotated[float, BeforeValidator(_duration)]
 ByteSize = Annotated[int, BeforeValidator(_byte_size)]
 Percentage = Annotated[float, BeforeValidator(_percentage)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(as_list)]

@@ -18,7 +18,7 @@ from toril.records import Browser, Device, Network, secret_reference
 from toril.records.event import NoticeEvent, NoticeFormat
 from toril.records.summary import AUDIT_CODES, AuditCode
 from toril.suite.reader import SuiteReader, mapping_at
-from toril.suite.sections import ByteSize, Duration, Percentage, Rate, Section, Texts, misfit
+from toril.suite.sections import ByteSize, Duration, Percentage, Rate, Section, Texts, as_list, misfit
 from toril.text import suggestion
 
 MAX_WORKERS = 1000
@@ -32,6 +32,7 @@ RESERVED = re.compile(
     r"|GRACEFUL|WORKERS_LDJSON|JTL|HOSTNAME|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_(?:FILE|DIR)|GEVENT_.*|_"
 )
 
+METRIC = re.compile(r"p(?!0+(?:\.0+)?$)[0-9]{1,2}(?:\.[0-9]{1,3})?|failures|throughput")
 LOCAL_OR_SECURE = re.compile(r"https://[^/\s]|http://(?:localhost|127\.0\.0\.1|\[::1\])(?::|/|$)")
 
 IOS = "like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/27.2 Mobile/15E148 Safari/604.1"
@@ -95,8 +96,17 @@ def _webhook(value: object) -> str:
     return text
 
 
+def _metric(value: object) -> str:
+    """Returns the name of a figure that a duet can compare."""
+    text = str(value)
+    if not METRIC.fullmatch(text):
+        raise misfit("unknown-value", "is not a metric. Use failures, throughput, or a percentile such as p95.")
+    return text
+
+
 DeviceName = Annotated[str, BeforeValidator(lambda value: _one_of(DEVICES, "device", value))]
 NetworkName = Annotated[str, BeforeValidator(lambda value: _one_of(NETWORKS, "network", value))]
+Metric = Annotated[str, BeforeValidator(_metric)]
 
 
 class WorkerSize(Section):
@@ -110,12 +120,26 @@ class WorkerSize(Section):
 
 
 class Regression(Section):
-    """The comparison of base and head in a duet."""
+    """The comparison of base and head in a duet.
 
-    margin: Percentage = 0.03
-    blocks: int = Field(default=10, ge=4, le=100)  # fewer blocks prove nothing
-    block_s: Duration | None = None  # steady load in each arm; None: the suite's hold-for divided by the blocks
+    Without `blocks` and `block_s`: 40 pairs of 2 s if all engines run through. If an engine starts for each turn, 10
+    pairs which share the suite's `hold-for`, of at least 5 s each.
+    """
+
+    margin: Percentage = 0.03  # of times and rates
+    failures: Percentage = 0.01  # margin of the share of failures: 0.01 is one point
+    blocks: int | None = Field(default=None, ge=4, le=400)  # the most pairs; fewer than 4 prove nothing
+    block_s: Duration | None = None  # steady load in each arm
     labels: Texts = ()
+    metrics: Annotated[tuple[Metric, ...], BeforeValidator(as_list)] = ()  # empty: percentiles of criteria, failures
+
+
+class EarlierBlock(Section):
+    """The comparison of a run with earlier runs of its suite."""
+
+    runs: int = Field(default=12, ge=8, le=50)  # the most; fewer than 8 prove nothing
+    labels: Texts = ()
+    margin: Percentage = 0.03
 
 
 class Vegeta(Section):
@@ -192,6 +216,7 @@ class TorilSettings(Section):
     tags: dict[str, str] = Field(default_factory=dict)  # of each run; `--tag` adds others
     criteria: Annotated[tuple[str | dict[str, Any], ...], BeforeValidator(_criteria)] = ()
     regression: Regression | None = None
+    baseline: EarlierBlock | None = None  # None: with `--baseline auto` only
     capacity: dict[str, CapacitySearch] = Field(default_factory=dict)  # by execution
     curves: dict[str, Any] = Field(default_factory=dict)  # execution → its load curve, which is read with the execution
     vegeta: Vegeta = Vegeta()
