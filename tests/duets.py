@@ -69,11 +69,11 @@ def file_of(plan: Plan, samples: Iterable[Measured]) -> bytes:
             block=one.block,
         )
     for turn in plan.duet.turns():
-        for second in range(turn.starts_s, turn.ends_s):
+        for second in range(int(turn.starts_s), int(turn.ends_s)):
             recorder.virtual_users(second, "shop", 4)
             recorder.health(second, 0.1 * turn.arm, 0.1, 1 << 20, 0.0)
-        recorder.virtual_users(turn.ends_s, "shop", 0)
-        recorder.health(turn.ends_s, 0.99, 0.99, 1 << 20, 0.0)  # the next engine starts
+        recorder.virtual_users(int(turn.ends_s), "shop", 0)
+        recorder.health(int(turn.ends_s), 0.99, 0.99, 1 << 20, 0.0)  # the next engine starts
     data = recorder.flush()
     assert data is not None
     return data

@@ -163,7 +163,7 @@ def test_an_arm_without_its_full_load_is_inconclusive(plan: Plan) -> None:
     """Base's users are inactive for most of its time."""
     interval = measured(plan)
     assert plan.duet is not None
-    away = {s for turn in plan.duet.turns_of(BASE) for s in range(turn.starts_s, turn.ends_s)}
+    away = {s for turn in plan.duet.turns_of(BASE) for s in range(int(turn.starts_s), int(turn.ends_s))}
     users = interval.users.copy()
     users[2][[second in away for second in users[0].tolist()]] = 1
     found = verdict(plan, replace(interval, users=users))

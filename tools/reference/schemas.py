@@ -29,6 +29,7 @@ from toril.records.evidence import Exchanges
 from toril.records.history import HistoryRecord, IndexRow
 from toril.records.progress import Progress
 from toril.records.summary import Summary
+from toril.records.trend import Trend
 from toril.runs.suites import Pushed
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -38,7 +39,8 @@ RECORDS: tuple[type[Record], ...] = (
 )  # fmt: skip
 DOCUMENTS: dict[str, type[Any]] = {
     "toril.event/1": Event, "toril.evidence/1": Exchanges, "toril.history/1": HistoryRecord,
-    "toril.index/1": IndexRow, "toril.progress/1": Progress, "toril.summary/1": Summary, "toril.verdict/1": Verdict,
+    "toril.index/1": IndexRow, "toril.progress/1": Progress, "toril.summary/1": Summary, "toril.trend/1": Trend,
+    "toril.verdict/1": Verdict,
 }  # fmt: skip
 LINES = {"toril.tests/1": Case}  # of a file of JSON lines: each line but the first
 

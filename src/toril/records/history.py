@@ -55,6 +55,32 @@ class Fingerprint(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptChange(JsonObject):
+    """One figure of a duet; see `ComparedMetric`."""
+
+    label: Text = ""
+    metric: Word = ""
+    change: Number | None = None
+    spread: Number | None = None
+    detectable: Number | None = None
+    pairs: Count = 0
+    outcome: Outcome = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDuet(JsonObject):
+    """A duet's comparison, from which later duets learn the spread and the rate of false alarms."""
+
+    aa: bool = False
+    margin: Number
+    most: Count  # planned pairs
+    pairs: Count  # at the look that decided
+    block_s: Number
+    voided: Count = 0
+    changes: Annotated[tuple[KeptChange, ...], Field(max_length=20)] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRecord(StoredObject):
     """`history/<suite>/<key>.json`: one judged run."""
 
@@ -80,6 +106,9 @@ class HistoryRecord(StoredObject):
     locations: dict[Text, KeptFigures] = field(default_factory=dict)
     fingerprint: Fingerprint = Fingerprint()
     cost_usd: Number | None = None
+    duet: KeptDuet | None = None
+    # Location → label → its figures with p50, p95 and p99; the first to be cut if the record is too large.
+    parts: dict[Text, dict[Text, KeptFigures]] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         return _line(self)

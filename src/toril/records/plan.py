@@ -225,33 +225,61 @@ class Turn:
     """One arm's part of a block."""
 
     arm: int
-    block: int  # from 1
-    starts_s: int  # seconds from the start signal
-    ends_s: int  # the end of its load; requests in flight may finish before the next turn
+    block: int  # from 1; 0 is the warm-up, which is never compared
+    starts_s: float  # seconds from the start signal
+    ends_s: float  # the end of its load; requests in flight may finish before the next turn
 
 
 class Duet(RecordPart):
-    """The turns of base and head, and the margin. Both arms of a block form a pair."""
+    """The turns of base and head, and the margin. Both arms of a block form a pair.
+
+    Engines of the restarted form start for each turn. Those of the switched form run through and send in turns.
+    """
 
     base: str  # addresses, without credentials
     head: str
     margin: float  # a change up to it is no regression; 0.03 is 3 %
-    blocks: int
+    blocks: int  # the most
     block_s: float  # steady state of each arm in a block
     turn_s: int  # the load of a turn: block and ramp-up
-    gap_s: int  # between the loads of two turns
-    order: str  # of all turns: A is base, B is head
-    labels: tuple[str, ...] = ()  # p95 of these is compared; empty: the percentiles of the suite's criteria
+    gap_s: float  # between the loads of two turns
+    order: str  # of all turns but the warm-up: A is base, B is head
+    labels: tuple[str, ...] = ()  # these are compared; empty: the labels of the suite's criteria
+    switched: bool = False  # engines run through, with two copies of each execution: one an arm, both of block 0
+    warm_s: int = 0  # the load of each arm's warm-up turn; 0: there is none
+    together: tuple[str, ...] = ()  # series whose two copies are one process
+    seed: int = 0  # of `order`
+    looks: tuple[int, ...] = ()  # pairs after which the rule may decide; empty: at the end only
+    metrics: tuple[str, ...] = ()  # p95, failures …; empty: percentiles of the criteria (or p95), and failures
+    failures_margin: float | None = None  # for shares of failures: 0.01 is one point; None: `margin`
+    aa: bool = False  # both addresses are base: each failure is a false alarm
+    first_half: str = ""  # the run before the exchange of both deployments
 
     def turns(self) -> Iterator[Turn]:
-        """Yields all turns in order of time."""
+        """Yields all turns in order of time: first the warm-up of base and that of head, if there is any."""
+        first_s = 0.0
+        for arm in ARMS if self.warm_s else ():
+            yield Turn(arm, 0, first_s, first_s + self.warm_s)
+            first_s = round(first_s + self.warm_s + self.gap_s, 3)
         for position, letter in enumerate(self.order):
-            starts_s = position * (self.turn_s + self.gap_s)
-            yield Turn("AB".index(letter) + 1, position // 2 + 1, starts_s, starts_s + self.turn_s)
+            starts_s = round(first_s + position * (self.turn_s + self.gap_s), 3)
+            yield Turn("AB".index(letter) + 1, position // 2 + 1, starts_s, round(starts_s + self.turn_s, 3))
 
     def turns_of(self, arm: int) -> list[Turn]:
         """Returns the turns of one arm in order of time."""
         return [turn for turn in self.turns() if turn.arm == arm]
+
+    def pairs_complete(self, at_s: float) -> int:
+        """Returns the number of pairs whose load has ended `at_s` seconds after the start signal."""
+        return sum(turn.block > 0 and turn.ends_s <= at_s for turn in self.turns()) // 2
+
+
+class EarlierAsked(RecordPart):
+    """The wish to compare this run with earlier ones of its suite."""
+
+    runs: int = 12  # the most, the newest first
+    labels: tuple[str, ...] = ()  # p95 of these is compared; empty: of all requests
+    margin: float = 0.03  # a change up to it is no regression; for failures a difference of shares
 
 
 class Plan(Record):
@@ -279,6 +307,7 @@ class Plan(Record):
     environment: dict[str, str] = Field(default_factory=dict)  # variables for engines on other machines
     secrets: dict[str, str] = Field(default_factory=dict)  # variable → reference of its secret; never the value
     duet: Duet | None = None
+    earlier: EarlierAsked | None = None  # the comparison with earlier runs; None: not wanted
     tried: bool = False  # one user and one iteration of each scenario, all requests kept; no load test
     keeping: Keeping | None = None  # None: workers keep no requests
     traceparent: bool = False  # whether requests carry a W3C trace context

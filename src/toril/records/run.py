@@ -71,7 +71,8 @@ class Stop(Record):
 
     SCHEMA: ClassVar[str] = "toril.stop/1"
     at: float
-    cause: Literal["user", "signal", "criterion", "abort", "deadline", "lost", "search"]  # search: a planned end
+    # search, decided: a planned end, by the search for a capacity or by the comparison of a duet
+    cause: Literal["user", "signal", "criterion", "abort", "deadline", "lost", "search", "decided"]
     message: str
     criterion_fails: bool = False  # cause "criterion": `stop as failed`, not `as non-failed`
 

@@ -81,22 +81,39 @@ class ComparedArm(JsonObject):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedPair(JsonObject):
+    """A figure in both turns of one pair of blocks; None: too few samples."""
+
+    block: Count
+    base: Number | None = None
+    head: Number | None = None
+    void: bool = False  # not compared: a worker was saturated, or its health is unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedMetric(JsonObject):
     """One figure in both arms of a duet. Changes are relative (0.03 is 3 % more); for shares, differences."""
 
     label: Text = ""  # "": all requests
-    metric: Word = ""  # p95, p99.9, failures
-    unit: Word = ""  # us, share
+    metric: Word = ""  # p95, p99.9, failures, throughput
+    unit: Word = ""  # us, share, /s
     base: Number | None = None
     head: Number | None = None
     change: Number | None = None
-    low: Number | None = None  # one-sided 95 % bounds
+    low: Number | None = None  # one-sided bounds
     high: Number | None = None
     detectable: Number | None = None  # the smallest detectable change
     blocks: Count | None = None
     ratios: Annotated[tuple[Number | None, ...], Few] = ()
     outcome: Outcome = "inconclusive"
     message: Text = ""
+    spread: Number | None = None  # standard deviation of the logarithms of the ratios; for shares, of the differences
+    level: Number | None = None  # the probability of error of `low`, by Holm
+    joined: Count = 1  # neighbouring pairs that count as one, because their blocks have few samples
+    margin: Number | None = None
+    pairs: Annotated[tuple[ComparedPair, ...], Field(max_length=500)] = ()
+    host: Number | None = None  # the change that stays with the host when both deployments are exchanged
+    survives: bool | None = None  # whether the outcome is the same after the exchange; None: there was none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +129,43 @@ class Comparison(JsonObject):
     order: Text = ""
     arms: dict[Literal["base", "head"], ComparedArm] = field(default_factory=dict)
     metrics: Annotated[tuple[ComparedMetric, ...], Few] = ()
+    most: Count | None = None  # planned pairs
+    look: Count | None = None  # pairs at the look that decided, or at the last one
+    decided: bool = False  # before the last look
+    seed: Count | None = None  # of the order
+    aa: bool = False  # both arms load base
+    voided: Count = 0  # pairs
+    first_half: Text = ""  # the run before the exchange of both deployments
+    expected: Number | None = None  # the smallest detectable change, as known before the run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierMetric(JsonObject):
+    """One figure of a run beside the same figure of earlier runs. Changes are as in `ComparedMetric`."""
+
+    label: Text = ""  # "": all requests
+    metric: Word = ""  # p95, failures
+    unit: Word = ""  # us, share
+    value: Number | None = None
+    expected: Number | None = None  # the mean of the earlier runs
+    low: Number | None = None  # the prediction interval of one more run, in `unit`
+    high: Number | None = None
+    change: Number | None = None  # of `value` against `expected`
+    detectable: Number | None = None  # the smallest detectable change
+    outcome: Outcome = "inconclusive"
+    message: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierRuns(JsonObject):
+    """The comparison of a run with earlier, comparable runs of its suite."""
+
+    wanted: Count  # the most runs to compare with
+    runs: Annotated[tuple[Text, ...], Field(max_length=50)] = ()  # run-ids, the newest first
+    margin: Number
+    outcome: Outcome
+    message: Text = ""
+    metrics: Annotated[tuple[EarlierMetric, ...], Few] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +173,7 @@ class Verdict(StoredObject):
     """`verdict.json`."""
 
     SCHEMA: ClassVar[str] = "toril.verdict/1"
-    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"comparison"})
+    OMITTED_WHEN_NONE: ClassVar[frozenset[str]] = frozenset({"comparison", "earlier"})
 
     schema: Literal["toril.verdict/1"] = "toril.verdict/1"
     outcome: Outcome
@@ -128,6 +182,7 @@ class Verdict(StoredObject):
     notes: Annotated[tuple[Text, ...], Few] = ()  # change no outcome
     note_codes: Annotated[tuple[Word, ...], Few] = ()  # the codes of `notes`, in the same order
     comparison: Comparison | None = None  # of a duet
+    earlier: EarlierRuns | None = None  # if the run was compared with earlier ones
 
     def to_json(self) -> bytes:
         return document(self)

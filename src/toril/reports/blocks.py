@@ -13,17 +13,25 @@ from toril.records import SourcePlace
 MARKS = {"passed": "✔", "failed": "✘", "broken": "✘", "triggered": "!", "skipped": "–"}  # other outcomes: ?
 SEVERITY = {"failed": 0, "broken": 1, "inconclusive": 2, "unproven": 2, "triggered": 3, "skipped": 4, "passed": 5}
 REASONS: Mapping[str, str] = {  # by code; for all others, the code itself is plain
+    "aa-clean": "no false alarm",
+    "aa-false-alarm": "false alarm",
+    "aa-rate": "too many false alarms",
+    "both-arms-in-periods": "both arms in a period",
     "breach-may-not-stand": "breach not proven",
     "dead-label": "a label always failed",
     "excused-breach": "breach with unclear cause",
     "late-rate": "late change of load",
+    "look": "comparison so far",
+    "many-figures": "many compared figures",
     "never-a-full-window": "shorter than a timeframe",
     "no-success": "no successful request",
     "no-tests": "no test case ran",
     "nothing-judged": "no criteria",
     "pass-may-not-stand": "pass not proven",
+    "restarted-engines": "engines start for each turn",
     "saturated": "load generator overloaded",
     "stopped": "stopped early",
+    "too-few-earlier": "too few earlier runs",
     "triggered": "noted criterion",
     "unanswered": "unanswered requests",
     "unjudged-failures": "failures without a criterion",
@@ -31,6 +39,7 @@ REASONS: Mapping[str, str] = {  # by code; for all others, the code itself is pl
     "unreached-load": "load not reached",
     "unsure-arms": "unreliable comparison",
     "unsure-clock": "inaccurate clock",
+    "within-earlier": "no slower than earlier runs",
 }
 MISSING = "–"
 

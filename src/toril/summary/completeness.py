@@ -51,8 +51,9 @@ class Completeness:
 
     @property
     def intended_end_s(self) -> float | None:
-        """The end of the load by a criterion or a search, in seconds; such an end makes no data missing."""
-        return self.stopped_at_s if self.stop is not None and self.stop.cause in ("criterion", "search") else None
+        """The end of the load by a criterion, a search or a duet's decision, in seconds; it makes no data missing."""
+        ends = ("criterion", "search", "decided")
+        return self.stopped_at_s if self.stop is not None and self.stop.cause in ends else None
 
     def queued_s(self, execution: str) -> float:
         """Returns the longest wait for the execution's turn on any worker, in seconds."""

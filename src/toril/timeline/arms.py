@@ -37,9 +37,9 @@ class Arm:
         self.plan, self.arm, self.duet = plan, arm, plan.duet
         turns = tuple(plan.duet.turns())
         self._arm_of: Int64s = np.array([turn.arm for turn in turns])
-        self._starts: Int64s = np.array([turn.starts_s for turn in turns])
+        self._starts: Int64s = np.array([math.floor(turn.starts_s) for turn in turns])
         self._place: Int64s = np.array([turn.block - 1 for turn in turns])
-        self._first = next(turn.starts_s for turn in turns if turn.arm == arm)
+        self._first = next(math.floor(turn.starts_s) for turn in turns if turn.arm == arm)
         copies = [one for one in plan.executions if one.arm == arm and one.block == 1]
         self._copies = {one.series: one for one in copies}
         self._layouts = {one.series: self._layout(one) for one in copies}
@@ -161,7 +161,7 @@ class Arm:
         return np.where(since < before_s, turn * before_s + since, steady)
 
     def _seconds_of_cells(self, interval: Interval, cells: Int64s) -> Int64s:
-        starts = {turn.block: turn.starts_s for turn in self.duet.turns_of(self.arm)}
+        starts = {turn.block: math.floor(turn.starts_s) for turn in self.duet.turns_of(self.arm)}
         start, turn, before, steady = (np.zeros(len(interval.series), np.int64) for _ in range(4))
         for position, series in enumerate(interval.series):
             if series.arm == self.arm:

@@ -121,14 +121,14 @@ def unreadable_records(timeline: Timeline, completeness: Completeness) -> int:
 
 
 def stopped(completeness: Completeness, *, by_criterion: bool = False) -> Iterator[Reason]:
-    """Yields a reason if the load ended before its planned end, unless a criterion or a search ended it.
+    """Yields a reason if the load ended before its planned end, unless a criterion, a search or a decision did.
 
     `by_criterion`: the measurements confirm that a criterion stopped the load.
     """
     stop, stopped_s = completeness.stop, completeness.stopped_at_s
     if stop is None:
         return
-    if completeness.intended_end_s is None or not (stop.cause == "search" or by_criterion):
+    if completeness.intended_end_s is None or not (stop.cause in ("search", "decided") or by_criterion):
         when = "before it started" if stopped_s is None else f"after {stopped_s:.0f} s"
         # The reason `lost-worker` already has the details.
         lost = [worker for worker, why in completeness.lost if why and why in stop.message]

@@ -1,0 +1,91 @@
+"""The trend of a suite's runs, `toril trend --format json`: `toril.trend/1`.
+
+A value is in its `unit`, as in the verdict. Changes are relative (0.03 is 3 % more); for shares, differences.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from toril.records.document import Count, Few, JsonObject, Number, StoredObject, Text, Word
+from toril.records.verdict import Outcome
+
+MOST_POINTS = 10_000
+
+State = Literal["suspected", "confirmed", "cleared", "acknowledged", "recovered"]
+TrendOutcome = Literal["regressed", "short", "clean"]  # short: no series has enough runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendPoint(JsonObject):
+    """One run in a series."""
+
+    run_id: Text
+    started_at: Number  # seconds since the epoch
+    value: Number | None = None  # None: the run has none
+    hollow: bool = False  # drawn, but left out of all computations
+    segment: Count = 0  # runs of one segment have equal fingerprints
+    commit: Text = ""
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendSeries(JsonObject):
+    """One figure in all runs, the oldest first."""
+
+    label: Text = ""  # "": all requests
+    location: Text = ""  # "": all locations
+    metric: Word = ""  # p50, p95, p99, failures, throughput
+    unit: Word = ""  # us, share, /s
+    points: Annotated[tuple[TrendPoint, ...], Field(max_length=MOST_POINTS)] = ()
+    changes: Annotated[tuple[Count, ...], Few] = ()  # index of the first point after each change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendMember(JsonObject):
+    """The change of one series in a group."""
+
+    label: Text = ""
+    location: Text = ""
+    metric: Word = ""
+    before: Number | None = None  # mean of the runs before the change
+    after: Number | None = None
+    change: Number | None = None
+    low: Number | None = None  # 95 % interval of the change
+    high: Number | None = None
+    delay: Count = 0  # runs from the change until it was found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrendGroup(JsonObject):
+    """Changes of several series in the same direction and at the same run."""
+
+    id: Text  # the first run after the change
+    state: State
+    worse: bool = True  # False: an improvement
+    small: bool = False  # below the smallest change that counts
+    from_run: Text = ""  # the last run before the change
+    to_run: Text = ""  # the first run after it
+    from_commit: Text = ""
+    to_commit: Text = ""
+    series: Annotated[tuple[TrendMember, ...], Few] = ()
+    duet: Text = ""  # the duet of both commits, by its run-id
+    acknowledged: Text = ""  # the reason
+    message: Text = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend(StoredObject):
+    """The trend of one suite."""
+
+    SCHEMA: ClassVar[str] = "toril.trend/1"
+
+    schema: Literal["toril.trend/1"] = "toril.trend/1"
+    suite: Text
+    at: Number  # when it was computed, in seconds since the epoch
+    series: Annotated[tuple[TrendSeries, ...], Few] = ()
+    groups: Annotated[tuple[TrendGroup, ...], Few] = ()  # the newest first
+    expired: Annotated[tuple[Text, ...], Few] = ()  # acknowledgements that have ended
+    runs: Count = 0
+    outcome: TrendOutcome
