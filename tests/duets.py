@@ -72,8 +72,9 @@ def file_of(plan: Plan, samples: Iterable[Measured]) -> bytes:
         for second in range(int(turn.starts_s), int(turn.ends_s)):
             recorder.virtual_users(second, "shop", 4)
             recorder.health(second, 0.1 * turn.arm, 0.1, 1 << 20, 0.0)
-        recorder.virtual_users(int(turn.ends_s), "shop", 0)
-        recorder.health(int(turn.ends_s), 0.99, 0.99, 1 << 20, 0.0)  # the next engine starts
+        if not plan.duet.switched:
+            recorder.virtual_users(int(turn.ends_s), "shop", 0)
+            recorder.health(int(turn.ends_s), 0.99, 0.99, 1 << 20, 0.0)  # the next engine starts
     data = recorder.flush()
     assert data is not None
     return data

@@ -55,10 +55,10 @@ def test_a_second_of_head_is_complete_when_its_turn_has_reached_it(tmp_path: Pat
     fold = folded(tmp_path, plan, failing=HEAD)
     first, second, *_ = plan.duet.turns_of(HEAD)
     assert fold.judged_to(None) is None
-    assert fold.judged_to(first.starts_s - 1) is None
-    assert fold.judged_to(first.starts_s + 3) == 3
-    assert fold.judged_to(first.ends_s + 2) == 9
-    assert fold.judged_to(second.starts_s) == 10
+    assert fold.judged_to(int(first.starts_s) - 1) is None
+    assert fold.judged_to(int(first.starts_s) + 3) == 3
+    assert fold.judged_to(int(first.ends_s) + 2) == 9
+    assert fold.judged_to(int(second.starts_s)) == 10
 
 
 def test_the_whole_timeline_has_the_load_of_both_arms(tmp_path: Path, plan: Plan) -> None:

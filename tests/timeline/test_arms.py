@@ -124,7 +124,7 @@ def test_unfinished_requests_belong_to_the_arm_whose_turn_it_was(plan: Plan) -> 
     assert plan.duet is not None
     recorder = Recorder("local-1", "local")
     for turn in plan.duet.turns():
-        recorder.unfinished(turn.starts_s, "shop", "home", turn.arm)
+        recorder.unfinished(int(turn.starts_s), "shop", "home", turn.arm)
     data = recorder.flush()
     assert data is not None
     _, arms = merged(plan, decode(data, "made up"))

@@ -116,12 +116,15 @@ def gated_percentiles(plan: Plan) -> tuple[GatedPercentile, ...]:
     return tuple(dict.fromkeys(found)) or (GatedPercentile("", 95.0),)
 
 
-def compare(plan: Plan, timeline: Timeline) -> Comparison:
-    """Returns the comparison of both arms, by their samples of the steady state."""
+def compare(plan: Plan, whole: Timeline, complete: int, first: Comparison | None = None) -> Comparison:
+    """Returns the comparison of both arms in the first `complete` pairs, by their samples of the steady state.
+
+    `first` is the comparison before both deployments were exchanged, if this one is the second half.
+    """
     duet = plan.duet
     if duet is None:
         raise ValueError(f"{plan.run_id} is not a duet")
-    metrics = (*(_percentile(timeline, duet, one) for one in gated_percentiles(plan)), _failures(timeline, duet))
+    metrics = (*(_percentile(whole, duet, one) for one in gated_percentiles(plan)), _failures(whole, duet))
     outcome: Outcome = min((metric.outcome for metric in metrics), key=WORST.index)
     return Comparison(
         outcome=outcome,
@@ -131,7 +134,7 @@ def compare(plan: Plan, timeline: Timeline) -> Comparison:
         blocks=duet.blocks,
         block_s=duet.block_s,
         order=duet.order,
-        arms={"base": _arm(timeline, BASE, duet.base), "head": _arm(timeline, HEAD, duet.head)},
+        arms={"base": _arm(whole, BASE, duet.base), "head": _arm(whole, HEAD, duet.head)},
         metrics=metrics,
     )
 

@@ -19,8 +19,9 @@ excuse a criterion as in any run.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from toril.records import ARMS, BASE, HEAD, Comparison, Exit, Outcome, Plan, Reason, Verdict
+from toril.records import ARMS, BASE, HEAD, Comparison, Exit, Outcome, Plan, Reason, ServerMetrics, Verdict
 from toril.records.summary import Summary
+from toril.regression.calibration import Calibration
 from toril.regression.comparison import compare
 from toril.summary import Completeness, summarise
 from toril.timeline import Timeline
@@ -41,11 +42,24 @@ class JudgedDuet:
     verdict: Verdict
 
 
-def judge_duet(plan: Plan, arms: Mapping[int, Timeline], whole: Timeline, completeness: Completeness) -> JudgedDuet:
-    """Returns the verdict of a duet; `arms` are the parts of `whole`, from `toril.timeline.arms`."""
+def judge_duet(
+    plan: Plan,
+    arms: Mapping[int, Timeline],
+    whole: Timeline,
+    completeness: Completeness,
+    *,
+    metrics: ServerMetrics | None = None,
+    calibration: Calibration | None = None,
+    first: Comparison | None = None,
+) -> JudgedDuet:
+    """Returns the verdict of a duet; `arms` are the parts of `whole`, from `toril.timeline.arms`.
+
+    `metrics` are CloudWatch's, which are of both arms. `calibration` is the experience from earlier duets. `first` is
+    the comparison before both deployments were exchanged, if this is the second half.
+    """
     judged = {arm: _judged(Arm(plan, arm), timeline, whole, completeness) for arm, timeline in arms.items()}
     (head_plan, summary, head), (_, _, base) = judged[HEAD], judged[BASE]
-    comparison = compare(plan, whole)
+    comparison = compare(plan, whole, plan.duet.blocks if plan.duet else 0, first)
     verdict = replace(_combined(head, base, comparison), comparison=comparison)
     return JudgedDuet(head_plan, summary, verdict)
 
