@@ -29,11 +29,11 @@ from toril.reports.blocks import (
 )
 from toril.reports.bundle import Bundle
 from toril.reports.curves import rate_curves
+from toril.reports.duet_blocks import duet_table
 from toril.reports.evidence_blocks import exchange_list
 from toril.reports.run_tables import (
     capacity_tables,
     case_table,
-    duet_table,
     error_table,
     failed_share,
     figure_tables,
