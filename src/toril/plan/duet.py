@@ -99,7 +99,7 @@ def make_duet(
     if base.max_duration_s is not None and base.max_duration_s < turns[-1].ends_s:
         raise SuiteError(
             f"{base.suite}: toril.max-duration: {base.max_duration_s:g} s end the duet before its planned end at "
-            f"{turns[-1].ends_s:,} s. Raise it, or use fewer or shorter blocks.",
+            f"{turns[-1].ends_s:,.10g} s. Raise it, or use fewer or shorter blocks.",
             code="short-max-duration",
         )
     executions = tuple(_planned(execution, turn, scale, gap_s) for turn in turns for execution in base.executions)

@@ -61,6 +61,8 @@ class Engine:
     no_curve_advice: str = "Use `executor: vegeta` or `executor: jmeter`."
     script_load: bool = False  # without load keys in the suite, the load in its script counts
     splits_script_load: bool = False  # each worker runs a segment of that load
+    switches: bool = False  # in a duet it runs through and sends each arm in its turns
+    together: bool = False  # one process of it can send both arms of a duet
 
     # Size: the safe load of one worker, which uses half of its capacity (bench/engines.py, bench/browsers.py)
     requests_per_core: int | None = None  # per second

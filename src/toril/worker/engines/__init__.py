@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,15 @@ ENGINES = {  # bzt's alias → the module with its `Executor`
 FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest.executor"}  # for functional suites
 
 
+class EngineTurn(NamedTuple):
+    """One turn of a duet in which engines run through; times are seconds since the gate."""
+
+    arm: int
+    block: int  # 0: warm-up
+    begin_s: float
+    end_s: float  # of its load; requests in flight may finish later
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineContext:
     """One execution's place in the run: an engine's input beyond Taurus' configuration."""
@@ -60,6 +70,9 @@ class EngineContext:
     traceparent: bool = False  # whether requests carry a W3C trace context
     folder: Path  # scratch folder of this execution
     suite: Path  # the worker's own copy of the suite's folder; the working folder of engines
+    turns: tuple[EngineTurn, ...] = ()  # of both arms, in order of time; empty: the engine sends all the time
+    arms: tuple[int, ...] = ()  # those that this engine sends in `turns`
+    base: ExecutionShare | None = None  # base's share, if the engine sends both arms; `share` is then head's
 
     @property
     def gate(self) -> Path:
