@@ -61,7 +61,7 @@ class Engine:
     no_curve_advice: str = "Use `executor: vegeta` or `executor: jmeter`."
     script_load: bool = False  # without load keys in the suite, the load in its script counts
     splits_script_load: bool = False  # each worker runs a segment of that load
-    switches: bool = False  # in a duet it runs through and sends each arm in its turns
+    switches: bool = False  # in a duet it runs through and sends each arm in its turns (JMeter: without `throughput`)
     together: bool = False  # one process of it can send both arms of a duet
 
     # Size: the safe load of one worker, which uses half of its capacity (bench/engines.py, bench/browsers.py)
@@ -84,6 +84,7 @@ ENGINES = {
         script_load=True,
         requests_per_core=3000,
         users_per_worker=1000,
+        switches=True,
     ),
     "locust": Engine(
         title="Locust",
@@ -104,6 +105,8 @@ ENGINES = {
         users_per_worker=1000,
         single_threaded=True,
         start_up_cpu_s=0.4,
+        switches=True,
+        together=True,
     ),
     "apiritif": Engine(
         title="Apiritif",
@@ -126,6 +129,8 @@ ENGINES = {
         advice="Remove it, or use `executor: jmeter`.",
         requests_per_core=12_000,
         start_up_cpu_s=0.1,
+        switches=True,
+        together=True,
     ),
     "selenium": Engine(
         title="Selenium",
