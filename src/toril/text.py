@@ -337,6 +337,15 @@ def dollars(usd: float | None) -> str:
     return f"${usd:,.2f}" if usd >= 1 else f"${usd:.3f}" if usd >= 0.0005 or usd == 0 else "<$0.001"
 
 
+def error(code: str, message: str) -> str:
+    """Returns an error in one line, without repeating a response code that its message begins with.
+
+    >>> error("500", "500 Internal Server Error"), error("200", "no basket"), error("", "ConnectionRefusedError")
+    ('500 Internal Server Error', '200 no basket', 'ConnectionRefusedError')
+    """
+    return message if message.startswith(code) else f"{code} {message}".strip()
+
+
 def plural(count: int, noun: str) -> str:
     """Returns a count with its noun.
 

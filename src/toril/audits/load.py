@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from toril import text
 from toril.audits.seen import Floats, Seen, Span, is_longer, percentile, successes
 from toril.records.summary import Standout
 from toril.text import number, percent, plain, time
@@ -104,12 +105,13 @@ def errors_began(seen: Seen) -> Iterator[Standout]:
     if at_load:
         when = f"{number(rate)} requests/s ({number(round(float(seen.load[start])))}{seen.load_unit}, {when})"
     until = " on" if end == seen.seconds else f" to second {end}"
-    error = plain(message if message.startswith(rc) else f"{rc} {message}", 200) or "no message"
+    error = plain(text.error(rc, message), 200) or "no message"
+    of_label = seen.timeline.select(label).window(start, end - 1)
     yield Standout(
         code="errors-began",
         message=f"Errors began: from {when}{until}, {percent(100 * during)} of the requests failed; "
-        f"{percent(100 * otherwise)} otherwise. Most frequent: {plain(label)}: {error} ({number(count)} of "
-        f"{number(count_failed)}).",
+        f"{percent(100 * otherwise)} otherwise. Most are of {plain(label)}: {number(of_label.failures)} of its "
+        f"{number(of_label.samples)} requests failed, {number(count)} with {error}.",
         label=label,
         from_s=start,
         to_s=end,
@@ -124,6 +126,7 @@ def errors_began(seen: Seen) -> Iterator[Standout]:
             "error": message,
             "response_code": rc,
             "of_this_error": count,
+            "failed_of_label_share": round(of_label.failures / max(1, of_label.samples), 6),
         },
     )
 

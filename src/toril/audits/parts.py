@@ -51,7 +51,7 @@ def slow_location(seen: Seen) -> Iterator[Standout]:
             low, median = (percentile(here, p) - percentile(others, p) for p in (1, 50))
             constant = low >= CONSTANT * median
             why = (
-                f"The quickest requests differ as much ({time(low)}): a constant offset, as of the network's distance."
+                f"The quickest requests differ as much ({time(low)}): a constant offset, like a longer way."
                 if constant
                 else f"The quickest requests differ by {time(max(0, low))} only, so the service is slower there."
             )

@@ -88,7 +88,7 @@ def periodic_stall(seen: Seen) -> Iterator[Standout]:
         f"{number(round(stalled['throughput_rps'], 1))}/s instead of {number(round(usual['throughput_rps'], 1))}/s. "
         "Look for garbage collection or a scheduled job.",
         from_s=max(0.0, float(starts[0]) - 2),
-        to_s=float(starts[0]) + 3,
+        to_s=min(float(seen.seconds), float(starts[-1]) + 3),
         evidence={
             "period_s": round(period_s, 2),
             "stalls": int(starts.size),

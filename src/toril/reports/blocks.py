@@ -4,6 +4,7 @@ All texts are `plain`: they contain no control characters and no credentials, an
 escapes texts for its format and limits the number of rows. It does not depend on runs.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -355,6 +356,14 @@ class Report:
     def having(self, code: str) -> Iterable[Note]:
         """Returns the notes with this code."""
         return (block for block in self.blocks if isinstance(block, Note) and block.code == code)
+
+    def evidence_of(self, rule: Rule) -> "ExchangeGroup | None":
+        """Returns requests that the criterion is about: those of its most frequent error, or the slowest one."""
+        wanted = re.match(r"(fail|succ|rc)|(p\d|avg-)", rule.text)
+        groups = [group for block in self.blocks if isinstance(block, ExchangeList) for group in block.groups]
+        of_kind = [group for group in groups if wanted and (group.error if wanted[1] else group.exchanges[0].slow)]
+        label = re.match(r"\S+ of (.+?)[<>=!]", rule.text)
+        return next((group for group in of_kind if label is None or group.label == label[1]), None)
 
 
 def criteria_table(criteria: Criteria) -> Table:

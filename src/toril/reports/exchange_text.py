@@ -105,25 +105,6 @@ def _body(body: Content) -> Iterator[str]:
     if body.binary or not body.text:
         yield f"({text.size(body.bytes)} of {body.type or 'unknown type'})"
         return
-    yield from pretty(body.text).splitlines()
+    yield from (indented(body.text) if "json" in body.type else body.text).splitlines()
     if body.cut:
         yield f"… (the beginning of {text.size(body.bytes)})"
-
-
-def pretty(body: str) -> str:
-    """Returns JSON with indentation and its values as sent, and any other text as it is.
-
-    >>> print(pretty('{"a":[1]}'))
-    {
-      "a": [
-        1
-      ]
-    }
-    """
-    if not body.lstrip().startswith(("{", "[")):
-        return body
-    try:
-        json.loads(body)
-    except (ValueError, RecursionError):  # it is cut, or only looks like JSON
-        return body
-    return indented(body)

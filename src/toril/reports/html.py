@@ -127,6 +127,7 @@ def _model(report: Report, *, hero: bool = True, alone: bool = True, files: str 
         "tone": _tone,
         "verdict": "unjudged" if report.headline.is_unjudged else _tone(report.headline.outcome),
         "picture": _picture,
+        "evidence_of": report.evidence_of,
     }
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from toril.reports.blocks import About, Criteria, ExchangeList, Facts, Headline, Note, Reason, Report, Rule, Table
+from toril.reports.blocks import About, Criteria, Facts, Headline, Note, Reason, Report, Rule, Table
 
 Kind = type[Failure] | type[Error] | type[Skipped]
 
@@ -87,17 +87,10 @@ def _criteria(report: Report, classname: str) -> Iterator[TestCase]:
     rules = [rule for block in report.blocks if isinstance(block, Criteria) for rule in block.rules]
     for rule in rules:
         name = rule.text + (f" in execution {rule.executions}" if rule.executions else "")
-        yield _criterion(report.headline, rule, _numbered(name, seen), classname, _evidence(report, rule))
-
-
-def _evidence(report: Report, rule: Rule) -> str:
-    """Returns a request that the criterion is about, in two lines: of the first error, or the slowest one."""
-    wanted = re.match(r"(fail|succ|rc)|(p\d|avg-)", rule.text)
-    groups = [group for block in report.blocks if isinstance(block, ExchangeList) for group in block.groups]
-    of_kind = [group for group in groups if wanted and (group.error if wanted[1] else group.exchanges[0].slow)]
-    label = re.match(r"\S+ of (.+?)[<>=!]", rule.text)
-    found = next((group.exchanges[0] for group in of_kind if label is None or group.label == label[1]), None)
-    return f"{found.title} ({found.place})\n{found.brief}" if found else ""
+        group = report.evidence_of(rule)
+        found = group and group.exchanges[0]
+        shown = f"{found.title} ({found.place})\n{found.brief}" if found else ""
+        yield _criterion(report.headline, rule, _numbered(name, seen), classname, shown)
 
 
 def _criterion(headline: Headline, rule: Rule, name: str, classname: str, evidence: str) -> TestCase:

@@ -393,7 +393,8 @@ def unjudged(execution: MeasuredExecution, criteria: Collection[Criterion]) -> I
         failures, judging = total.failures, judging_failures(execution, criteria, label, execution.kind)
         if not failures:
             continue
-        why = " ".join(total.errors.most_common(1)[0][0]).strip()
+        (message, rc), _ = total.errors.most_common(1)[0]
+        why = message if rc in message or not rc else f"{message}, code {rc}" if message else f"code {rc}"
         if failures == total.samples:
             if not any(one.label for one in judging):
                 every = "the only request" if failures == 1 else f"all {failures:,} requests"

@@ -10,6 +10,7 @@ from toril.reports.charts.lines import thinning
 from toril.reports.charts.percentiles import curves
 from toril.reports.charts.server import server
 from toril.reports.labels import distinct, judged_labels
+from toril.reports.run_tables import is_notable
 
 KEYS = "Focus a chart and press ← or → to read values. Drag to zoom; double-click or press Escape to zoom out."
 
@@ -23,7 +24,10 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
     window = bundle.summary.window if bundle.plan.ramp_up_exclude else None
     breaches = marks.breaches(bundle)
     every = [one for one in (*course(bundle, base, thin), curves(bundle, names)) if one["lines"]]
-    judged = [name for name in judged_labels(bundle.verdict) if name in names]
+    breached = [one.label for one in bundle.verdict.criteria if one.outcome == "failed"]
+    failing = [name for name in names if name and is_notable(bundle.summary.labels[name])]
+    failing.sort(key=lambda name: -bundle.summary.labels[name].failures)
+    first = next((one for one in (*breached, *failing, *judged_labels(bundle.verdict)) if one and one in names), None)
     labels = by_label(bundle, base, thin, names)
     hints = [KEYS]
     if window:
@@ -42,11 +46,11 @@ def charts_of(bundle: Bundle, base: Bundle | None = None) -> dict[str, Charts]:
         "breaches": breaches,
         "changes": marks.changes(bundle),
     }
-    first = list(names).index(judged[0]) if judged else min(1, len(labels) - 1)
+    opened = min(1, len(labels) - 1) if first is None else list(names).index(first)
     found = (
         Charts(id="course", title="Run over time", about="time since the start signal", charts=every,
                hint=" ".join(hints), shared=shared),
-        Charts(id="labels", title="One label at a time", charts=labels, shared={"label": first}),
+        Charts(id="labels", title="One label at a time", charts=labels, shared={"label": opened}),
         Charts(id="generators", title="Load generators", about="a saturated generator measures its own delays",
                charts=generators(bundle, length, thin)),
         Charts(id="server", title="Metrics of the service", about="from CloudWatch", charts=server(bundle)),

@@ -97,5 +97,5 @@ def _errors(bundle: Bundle, label: str) -> list[list[str]]:
     """Returns the most frequent errors of a label, as text and count."""
     found = sorted(bundle.summary.labels[label].errors, key=lambda error: -error.count)
     return [
-        [plain(f"{error.rc} {error.message}".strip(), 120), text.number(error.count)] for error in found[:MOST_ERRORS]
+        [plain(text.error(error.rc, error.message), 120), text.number(error.count)] for error in found[:MOST_ERRORS]
     ]

@@ -40,6 +40,7 @@ function choose(span, is_new = true) {
   brushing.span = span;
   [bar.from.value, bar.to.value] = span ?? [0, length];
   bar.element.classList.toggle("set", span !== null);
+  root.classList.toggle("windowed", span !== null); // the marks of criteria stay those of the run
   show_figures(span);
   label_figures();
   for (const { drawn } of over_time()) drawn.redraw(false);
@@ -122,7 +123,10 @@ function asked_for() {
 }
 
 async function windows() {
-  addEventListener("hashchange", follow_address);
+  addEventListener("hashchange", () => {
+    follow_address();
+    if (bar && kept.has("window")) bar.element.scrollIntoView({ block: "start" }); // from a link to these seconds
+  });
   document.getElementById("theme")?.addEventListener("click", () => setTimeout(() => remember({ theme: root.dataset.theme })));
   follow_address();
   if (!brushing.possible || !document.querySelector('[data-charts="course"]')) return;
