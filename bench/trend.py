@@ -1,6 +1,6 @@
 """Measures how soon changes of nightly figures are found, and how often one is found that is none, beside Otava.
 
-    python bench/trend.py [--series 300]
+    python bench/trend.py [--series 200]
 
 Nights are simulated: 60 runs whose figure varies by 5 %, with a step before night 45 or without one. Every rule reads
 each series again after each night, from the tenth on. Otava runs with its own defaults (window 50, p 0.001) in
@@ -35,7 +35,7 @@ import json, sys
 from otava.analysis import compute_change_points
 for line in sys.stdin:
     found, _ = compute_change_points(json.loads(line), window_len=50, max_pvalue=0.001)
-    print(json.dumps([one.index for one in found]), flush=True)
+    print(json.dumps([int(one.index) for one in found]), flush=True)
 """
 
 Series = Sequence[float]
@@ -44,7 +44,7 @@ Rule = Callable[[Series], list[int]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--series", type=int, default=300, help="of each kind; a thousand without a change")
+    parser.add_argument("--series", type=int, default=200, help="of each kind; a thousand without a change")
     count = parser.parse_args().series
     rules: dict[str, Rule] = {
         "toril: confirmed": confirmed,
