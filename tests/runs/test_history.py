@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 from tests.launchers.scene import Scene
 from tests.reports import examples
 from tests.tiers import examples as many
-from toril.records import Launch, PlannedCriterion, Reason
-from toril.records.history import MOST_BYTES_OF_HISTORY, MOST_BYTES_OF_ROW, HistoryRecord, IndexRow
+from toril.records import ComparedMetric, Comparison, EarlierAsked, Launch, PlannedCriterion, Reason
+from toril.records.history import (
+    MOST_BYTES_OF_HISTORY,
+    MOST_BYTES_OF_ROW,
+    HistoryRecord,
+    IndexRow,
+    KeptChange,
+    KeptDuet,
+)
 from toril.records.summary import LabelFigures, PartFigures, RateChange, ResponseTimes
 from toril.runs.conclude import judge_again
 from toril.runs.history import history, record_of, remember, row_of
@@ -86,6 +93,51 @@ def test_the_largest_labels_and_all_figures_are_kept():
     p95 = found.total.percentiles["p95"]
     assert (p95.value_us, p95.low_us, p95.high_us) == (9, 8, None)
     assert row_of(found).p95_low_us == 8
+
+
+def test_labels_of_each_location_are_kept_as_far_as_they_fit():
+    times = ResponseTimes(mean=7, p50=5, p90=6, p95=9, p99=11, interval={"p95": (8, None)})
+    figures = LabelFigures(samples=10, failures=1, rps=2.5, response_us=times)
+
+    def kept(labels, locations):
+        names = ["", *(f"label {number:02}" for number in range(labels))]
+        bundle = bundle_of(dict.fromkeys(names, figures))
+        parts = {f"place {number}": PartFigures(labels=dict.fromkeys(names, figures)) for number in range(locations)}
+        return record_of(replace(bundle, summary=replace(bundle.summary, locations=parts)))
+
+    assert kept(2, 1).parts == {}  # the same as the labels
+    small = kept(2, 2).parts
+    assert [(place, *labels) for place, labels in small.items()] == [
+        ("place 0", "label 00", "label 01"),
+        ("place 1", "label 00", "label 01"),
+    ]
+    assert {name: one.value_us for name, one in small["place 0"]["label 00"].percentiles.items()} == {
+        "p50": 5, "p95": 9, "p99": 11,
+    }  # fmt: skip
+    large = kept(20, 10)
+    assert len(large.labels) == 20
+    assert {len(labels) for labels in large.parts.values()} == {len(large.parts["place 0"])}
+    assert 0 < len(large.parts["place 0"]) < 20
+
+
+def test_compared_labels_are_kept_before_larger_ones():
+    labels = {f"label {n}": LabelFigures(samples=n) for n in range(80)}
+    found = record_of(bundle_of(labels, earlier=EarlierAsked(labels=("label 3",))))
+    assert list(found.labels)[:2] == ["label 3", "label 79"]
+
+
+def test_a_duet_keeps_the_change_and_spread_of_each_figure():
+    shown = examples.passed()
+    metric = ComparedMetric(label="checkout", metric="p95", change=0.04, spread=0.05, detectable=0.02, blocks=9)
+    compared = Comparison(outcome="failed", margin=0.03, blocks=9, most=40, look=9, block_s=2.0, voided=1, aa=True)
+    verdict = replace(shown.verdict, comparison=replace(compared, metrics=(replace(metric, outcome="failed"),)))
+    found = record_of(replace(shown, verdict=verdict))
+    assert found.duet == KeptDuet(
+        aa=True, margin=0.03, most=40, pairs=9, block_s=2.0, voided=1,
+        changes=(KeptChange(label="checkout", metric="p95", change=0.04, spread=0.05, detectable=0.02, pairs=9,
+                            outcome="failed"),),
+    )  # fmt: skip
+    assert HistoryRecord.from_json(found.to_json(), "") == found
 
 
 def test_runs_are_comparable_if_only_their_criteria_differ():

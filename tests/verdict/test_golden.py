@@ -29,11 +29,13 @@ from tests.measured import (
     timeline_of,
     verdict_of,
 )
+from tests.regression import test_earlier as nights
 from tests.regression import test_verdict as duets
 from tests.verdict import test_server_criteria as servers
 from toril import verdict as the_verdict
 from toril.records import Case, EngineReport, Exit, Rate
 from toril.records.document import document
+from toril.regression import earlier
 from toril.regression import verdict as regression
 from toril.timeline import Timeline
 
@@ -67,6 +69,11 @@ def both(sample: Sample) -> Timeline:
 def of(timeline: Timeline, *criteria: str, **circumstances: object) -> dict[str, object]:
     plan = plan_of(*(criteria or (TIMES,)))
     return verdict_of(timeline, circumstances.pop("plan", plan), **circumstances).to_dict()  # type: ignore[arg-type]
+
+
+def beside(now_us: int, count: int = 12) -> dict[str, object]:
+    found = nights.judged(nights.STEADY[:count], now_us, labels=("checkout",))
+    return earlier.with_earlier(verdict_of(good(), plan_of(TIMES)), found).to_dict()
 
 
 def duet(**how: object) -> dict[str, object]:
@@ -145,6 +152,9 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     ),
     "CloudWatch without values": lambda: of(good(), plan=plan_of(ours=[servers.ALB])),
     "nothing-judged": lambda: of(good(), plan=plan_of()),
+    "slower-than-earlier": lambda: beside(43_500),
+    "within-earlier": lambda: beside(40_100),
+    "too-few-earlier": lambda: beside(40_100, 5),
     "failed-request": lambda: of(both(DEAD), plan=plan_of().model_copy(update={"tried": True})),
     "unfinished requests": lambda: of(busy(unfinished=5)),
     "failed-test": lambda: of_cases(case("adds"), case("pays", "failed"), case("leaves", "broken")),
@@ -172,7 +182,7 @@ def test_verdicts_equal_the_golden_file():
 
 
 def test_each_code_of_the_tables_has_an_example():
-    tables = "".join(one.__doc__ or "" for one in (the_verdict, regression))
+    tables = "".join(one.__doc__ or "" for one in (the_verdict, regression, earlier))
     known = {*re.findall(r"^\| `([a-z-]+)` *\| (?!a note)", tables, re.MULTILINE)}
     verdicts = [json.loads(one) for one in stored()]
     found = {one["code"] for verdict in verdicts for one in (*verdict["reasons"], *verdict["criteria"])}

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -118,6 +118,10 @@ def run(
     max_cost: Annotated[
         float | None, typer.Option("--max-cost", min=0, help="Refuse a run on Fargate that costs more, in US dollars.")
     ] = None,
+    baseline: Annotated[
+        Literal["auto", "off"] | None,
+        typer.Option("--baseline", help="Compare with earlier runs; default: auto if the suite has toril.baseline."),
+    ] = None,
     request: Annotated[
         str | None, typer.Option("--request", help="Id of a run that the console requested; without other options.")
     ] = None,
@@ -135,9 +139,10 @@ def run(
     from toril.runs.publish import local_suite
 
     if store.startswith(CONSOLES):
-        if otlp or notify:
+        if otlp or notify or baseline:
             text = (
-                f"--store {store}: a console starts runs without --otlp and --notify; use `toril.notify` in the suite"
+                f"--store {store}: a console starts runs without --otlp, --notify and --baseline; use `toril.notify` "
+                "and `toril.baseline` in the suite"
             )
             raise OptionError(text, code="not-through-console")
         wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
@@ -154,6 +159,7 @@ def run(
             smoke,
             against,
             max_cost is not None,
+            baseline,
             otlp,
             notify,
         )
@@ -162,6 +168,7 @@ def run(
             raise OptionError(text, code="options-with-request")
         _run_request(read_run_id(request), store, report, quiet=quiet)
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
+    wanted = replace(wanted, baseline=None if baseline is None else baseline == "auto")
     found = local_suite(suite or [])
     _run(found, wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet, otlp=otlp, notify=notify)
 

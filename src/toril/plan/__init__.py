@@ -21,6 +21,7 @@ from toril.plan.division import WorkerLoad, WorkerSlot, divided_between, split, 
 from toril.plan.warnings import iteration_of, load_warnings
 from toril.records import (
     Browser,
+    EarlierAsked,
     ExecutionShare,
     Keeping,
     LauncherName,
@@ -70,12 +71,14 @@ def make_plan(
     environment: Mapping[str, str] | None = None,
     smoke: bool = False,
     tried: bool = False,
+    baseline: bool | None = None,
     notices: Sequence[Notice] = (),
 ) -> Plan:
     """Returns the plan of a run. `workers` (in total) overrides `toril.workers`; without both, the load decides.
 
     The division does not depend on `on`, which has already selected the suite's load. `environment` is for engines on
-    other machines; local engines inherit theirs.
+    other machines; local engines inherit theirs. `baseline`: whether to compare with earlier runs; None: if the suite
+    has `toril.baseline`.
     """
     alone = smoke or tried
     executions = _by_one_user(suite, tried=tried) if alone and not suite.functional else suite.executions
@@ -110,6 +113,7 @@ def make_plan(
         tried=tried,
         keeping=_keeping(suite, criteria, tried=tried),
         traceparent=suite.toril.traceparent,
+        earlier=None if alone or suite.functional else _earlier(suite, baseline),
         notices=() if tried else (*_notices(suite), *notices),
         audits_off=tuple(code for code, on in suite.toril.audits.items() if not on),
         page_bytes=suite.toril.page_size,
@@ -148,6 +152,13 @@ def _notices(suite: Suite) -> Iterator[Notice]:
         parts = urlsplit(one.webhook)
         place = {"webhook": one.webhook} if parts.scheme else {"variable": one.webhook}
         yield Notice(**place, format=one.format or ("slack" if parts.hostname == SLACK else "toril"), on=one.on)
+
+
+def _earlier(suite: Suite, baseline: bool | None) -> EarlierAsked | None:
+    block = suite.toril.baseline
+    if baseline is False or (block is None and baseline is None):
+        return None
+    return EarlierAsked(**block.model_dump()) if block else EarlierAsked()
 
 
 def _by_one_user(suite: Suite, *, tried: bool) -> tuple[Execution, ...]:

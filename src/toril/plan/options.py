@@ -24,6 +24,7 @@ class RunOptions:
     tags: Mapping[str, str] = field(default_factory=dict)
     smoke: bool = False
     tried: bool = False  # `toril try`
+    baseline: bool | None = None  # whether to compare with earlier runs; None: if the suite has `toril.baseline`
     notices: Sequence[Notice] = ()  # besides the suite's
     against: str | None = None  # an address to load instead of the suite's own
     locations: Mapping[str, str] = field(default_factory=dict)  # with their weights; they replace the suite's
@@ -47,7 +48,7 @@ def plan_run(paths: Sequence[str | Path], options: RunOptions, now: float) -> tu
     plan = make_plan(
         suite, run_id=options.run_id or new_run_id(suite.name, now), workers=options.workers, on=options.on,
         environment=options.environment, tags=dict(options.tags), smoke=options.smoke,
-        tried=options.tried, notices=options.notices,
+        tried=options.tried, baseline=options.baseline, notices=options.notices,
     )  # fmt: skip
     return suite, plan
 

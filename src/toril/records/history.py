@@ -42,6 +42,7 @@ class KeptFigures(JsonObject):
     rps: Number | None = None
     mean_us: Number | None = None
     percentiles: dict[Word, KeptPercentile] = field(default_factory=dict)  # p50, p90, p95, p99, p99_9
+    resolution_us: Count | None = None  # of the times; None: 1 µs, or unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,4 +205,6 @@ def _filled(value: Any) -> Any:
     if isinstance(value, JsonObject):
         fields = value.members().items()
         return {name: _filled(one) for name, one in fields if one is not None and one not in ((), {}, "")}
-    return {key: _filled(one) for key, one in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {key: _filled(one) for key, one in value.items()}
+    return [_filled(one) for one in value] if isinstance(value, (list, tuple)) else value

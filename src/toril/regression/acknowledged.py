@@ -1,22 +1,46 @@
-"""`toril-trend.yml`: the changes of trends that people have accepted, each with a reason and an end."""
+"""`toril-trend.yml`: the changes of trends that people have accepted, each with a reason and an end.
+
+acknowledged:
+- {suite: shop, commit: 4e5f6a7, label: checkout, reason: the new tax service, until: 2026-12-31}
+"""
 
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Annotated, ClassVar
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from toril.errors import OptionError
+from toril.records.document import why
+
+MOST_BYTES = 1 << 20
+Name = Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
     """One accepted change. Empty fields fit any series; one of `commit` and `run` is given."""
 
-    suite: str
-    commit: str = ""
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    suite: Name
+    commit: str = ""  # its beginning
     run: str = ""  # the first run after the change
     label: str = ""
     location: str = ""
     metric: str = ""
-    reason: str
+    reason: Name
     until: date  # the last day
+
+    def __post_init__(self) -> None:
+        if bool(self.commit) == bool(self.run):
+            raise ValueError("one of `commit` and `run` is required")
+
+    def __str__(self) -> str:
+        parts = (self.commit or self.run, self.label, self.location, self.metric)
+        return f"{self.suite}: {' '.join(filter(None, parts))} until {self.until} ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +55,19 @@ def read_acknowledged(path: Path) -> Acknowledged:
 
     OptionError `bad-acknowledgement` for unknown or missing keys, and for dates that cannot be read.
     """
-    raise NotImplementedError
+    try:
+        if not path.exists():
+            return Acknowledged()
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+        found = yaml.safe_load(path.read_text("utf-8")) or {"acknowledged": []}
+        if not isinstance(found, dict) or set(found) != {"acknowledged"}:
+            raise ValueError("it has other keys than `acknowledged`")
+        entries = found["acknowledged"]
+        return Acknowledged(
+            TypeAdapter(tuple[Acknowledgement, ...]).validate_python(() if entries is None else entries)
+        )
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = f"acknowledged.{why(error)}" if isinstance(error, ValidationError) else why(error)
+        fix = "Each entry needs suite, commit or run, reason and until (a date such as 2026-12-31)."
+        raise OptionError(f"{path}: {reason}. {fix}", code="bad-acknowledgement") from error

@@ -1,9 +1,72 @@
-"""The comparison of a run with earlier, comparable runs of its suite."""
+"""The comparison of a run with earlier, comparable runs of its suite.
 
-from collections.abc import Sequence
+Each figure of the earlier runs predicts the range of one more run (Student's prediction interval). The run fails if a
+figure is above this range by more than the margin. For a run without a change, the chance of that is at most 1 % for
+all figures together, by Holm. A range cannot prove that nothing changed. So a run within it passes, with the smallest
+change that the comparison detects in four runs of five.
 
-from toril.records import EarlierRuns, Plan, Verdict
-from toril.records.history import HistoryRecord
+| code                   | outcome      | reason                                                                 |
+|------------------------|--------------|------------------------------------------------------------------------|
+| `slower-than-earlier`  | failed       | a figure is worse than earlier runs predict, by more than the margin   |
+| `too-few-earlier`      | inconclusive | fewer than eight comparable runs have the figure                       |
+| `within-earlier`       | passed       | no figure is worse than earlier runs predict                           |
+
+Conditions that invalidate response times excuse a worse figure, as they excuse a breach.
+"""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from toril import text
+from toril.records import EarlierMetric, EarlierRuns, Outcome, Plan, Reason, Verdict
+from toril.records.history import HistoryRecord, KeptFigures
+from toril.regression.verdict import INVALID, OF_CRITERIA
+from toril.stats.holm import rejected
+from toril.stats.prediction import error_of
+from toril.stats.quantiles import student_below, student_quantile
+from toril.verdict import EXCUSES
+
+LEVEL = 0.01  # the probability that a run without a change fails
+POWER = 0.8  # the probability to find the smallest detectable change
+LEAST = 8  # earlier runs
+WORSE, TOO_FEW, WITHIN = "slower-than-earlier", "too-few-earlier", "within-earlier"
+CODES: Mapping[Outcome, str] = {"failed": WORSE, "inconclusive": TOO_FEW, "passed": WITHIN}  # the worst first
+WORST = tuple(CODES)
+EXCUSING = INVALID | {"stopped"}
+OF_PASSES, OF_FAILURES = {*OF_CRITERIA, WITHIN} - {"breach"}, {"breach", WORSE}
+
+
+def is_measured(record: HistoryRecord) -> bool:
+    """Whether the figures of a run show how the suite's main branch does: judged, unchanged and complete."""
+    judged = record.outcome != "inconclusive" or set(record.reasons) == {TOO_FEW}
+    return judged and record.kind == "run" and not record.branch and not record.adjusted
+
+
+def is_comparable(record: HistoryRecord, now: HistoryRecord) -> bool:
+    """Whether `now` can be compared with an earlier run. A run that was worse than earlier ones predicts nothing."""
+    before = record.run_id != now.run_id and record.started_at < now.started_at
+    return before and record.fingerprint == now.fingerprint and is_measured(record) and WORSE not in record.reasons
+
+
+def figures_of(record: HistoryRecord, label: str = "", location: str = "") -> KeptFigures | None:
+    """Returns the figures of a label ("": all requests) in a location ("": all); None if the record has none."""
+    if location and label:
+        return record.parts.get(location, {}).get(label)
+    if location:
+        return record.locations.get(location)
+    return record.labels.get(label) if label else record.total
+
+
+def value_of(figures: KeptFigures | None, metric: str) -> float | None:
+    """Returns a percentile in µs, the share of failures, or requests per second. None: unknown, or a time of 0."""
+    if figures is None or not figures.samples:
+        return None
+    if metric == "failures":
+        return figures.failures / figures.samples
+    kept = figures.percentiles.get(metric)
+    return (figures.rps if metric == "throughput" else kept and kept.value_us) or None
 
 
 def judge_earlier(plan: Plan, now: HistoryRecord, earlier: Sequence[HistoryRecord]) -> EarlierRuns:
@@ -11,9 +74,122 @@ def judge_earlier(plan: Plan, now: HistoryRecord, earlier: Sequence[HistoryRecor
 
     `now` is the record of this run. `earlier` has only comparable runs, the newest first.
     """
-    raise NotImplementedError
+    asked = plan.earlier
+    if asked is None:
+        raise ValueError(f"{plan.run_id} wants no comparison with earlier runs")
+    runs = earlier[: asked.runs]
+    wanted = [*((label, "p95") for label in asked.labels or ("",)), ("", "failures")]
+    figures = [_figure(label, metric, now, runs, asked.margin) for label, metric in wanted]
+    p = sorted(one.p for one in figures if isinstance(one, _Figure))
+    worse = sum(rejected(p, lambda left: LEVEL / left))  # those with the smallest p
+    metrics = tuple(
+        one.judged(LEVEL / (len(p) - p.index(one.p)), p.index(one.p) < worse) if isinstance(one, _Figure) else one
+        for one in figures
+    )
+    outcome = min((one.outcome for one in metrics), key=WORST.index)
+    return EarlierRuns(
+        wanted=asked.runs,
+        runs=tuple(one.run_id for one in runs),
+        margin=asked.margin,
+        outcome=outcome,
+        message=" ".join(dict.fromkeys(one.message for one in metrics if one.outcome == outcome)),
+        metrics=metrics,
+    )
 
 
 def with_earlier(verdict: Verdict, found: EarlierRuns) -> Verdict:
     """Returns the verdict with this comparison, and with the outcome and reasons of both."""
-    raise NotImplementedError
+    outcome, code = found.outcome, CODES[found.outcome]
+    each = [found.message] if outcome == "passed" else [one.message for one in found.metrics if one.outcome == outcome]
+    messages = dict.fromkeys(each)
+    excuse = next((one for one in verdict.reasons if one.code in EXCUSING), None)
+    if outcome == "failed" and excuse is not None:
+        outcome, code, why = "inconclusive", "excused-breach", EXCUSES.get(excuse.code, excuse.message)
+        messages = dict.fromkeys(f"{one} This is not proven, because {why}." for one in messages)
+    worst = min(outcome, verdict.outcome, key=WORST.index)
+    reasons = [*verdict.reasons, *(Reason(code, message) for message in messages)]
+    if worst != "passed":
+        reasons = [one for one in reasons if one.code not in OF_PASSES]
+    if worst == "failed":
+        reasons.sort(key=lambda one: one.code not in OF_FAILURES)
+    return replace(verdict, outcome=worst, reasons=tuple(reasons), earlier=found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """One figure of this run, and the prediction of earlier ones. Times are logarithms, failures are shares."""
+
+    label: str
+    metric: str
+    value: float
+    mean: float  # of the earlier runs
+    error: float  # standard deviation of one more run from the mean
+    runs: int
+    limit: float  # the tolerated change
+
+    @property
+    def p(self) -> float:
+        """The probability of this change, or a larger one, if the true change is the limit."""
+        excess = self.value - self.mean - self.limit
+        return student_below(-excess / self.error, self.runs - 1) if self.error else float(excess <= 0)
+
+    def judged(self, level: float, failed: bool) -> EarlierMetric:
+        """Returns the figure with its range, whose bounds have this level, and its outcome."""
+        reach = student_quantile(1 - level, self.runs - 1) * self.error
+        change = self.value - self.mean
+        smallest = self.limit + reach + student_quantile(POWER, self.runs - 1) * self.error
+        values = (self.value, self.mean, self.mean - reach, self.mean + reach)
+        if self.metric == "failures":
+            value, mean, low, high = (round(max(0.0, one), 6) for one in values)
+            unit, show = "share", [text.percent(100 * one) for one in (value, mean, high)]
+            moved, least = text.difference(100 * change, "%"), text.difference(100 * smallest, "%").removeprefix("+")
+        else:
+            value, mean, low, high = (round(math.exp(one)) for one in values)
+            unit, show = "us", [text.time(one) for one in (value, mean, high)]
+            change, smallest = math.expm1(change), math.expm1(smallest)
+            moved, least = text.signed_percent(100 * change), text.percent(100 * round(smallest, 3))
+        return EarlierMetric(
+            label=self.label,
+            metric=self.metric,
+            unit=unit,
+            value=value,
+            expected=mean,
+            low=low,
+            high=high,
+            change=round(change, 6),
+            detectable=round(smallest, 6),
+            outcome="failed" if failed else "passed",
+            message=f"{self._name}: {show[0]}, {moved} against {self.runs} earlier runs ({show[1]}). "
+            f"They predict at most {show[2]}. Smallest detectable change {least}.",
+        )
+
+    @property
+    def _name(self) -> str:
+        return (
+            "Failures" if self.metric == "failures" else f"{self.metric} of {text.plain(self.label) or 'all requests'}"
+        )
+
+
+def _figure(
+    label: str, metric: str, now: HistoryRecord, runs: Sequence[HistoryRecord], margin: float
+) -> _Figure | EarlierMetric:
+    """Returns one figure with its prediction, or the reason why there is none."""
+    here, parts = figures_of(now, label), [part for run in runs if (part := figures_of(run, label)) is not None]
+    value, values = value_of(here, metric), [one for part in parts if (one := value_of(part, metric)) is not None]
+    if here is None or value is None or now.adjusted:
+        why = (
+            "its rate was adjusted" if now.adjusted else f"it has no {metric} of {text.plain(label) or 'all requests'}"
+        )
+        return EarlierMetric(label=label, metric=metric, message=f"This run is not comparable: {why}.")
+    if len(values) < LEAST:
+        have = text.plural(len(values), "comparable run") + (f" with {text.plain(label)}" if label else "")
+        return EarlierMetric(label=label, metric=metric, message=f"{have}; {LEAST - len(values)} more are needed.")
+    if metric == "failures":  # few requests vary by chance alone, even if no earlier one failed
+        share = sum(one.failures for one in (here, *parts)) / sum(one.samples for one in (here, *parts))
+        spread, limit = max(statistics.stdev(values), math.sqrt(share * (1 - share) / here.samples)), margin
+    else:  # a step of the engine's record proves nothing
+        limit = math.log1p(margin) + math.log1p((here.resolution_us or 0) / statistics.fmean(values))
+        value, values = math.log(value), [math.log(one) for one in values]
+        spread = statistics.stdev(values)
+    error = error_of(spread, len(values))
+    return _Figure(label, metric, value, statistics.fmean(values), error, len(values), limit)

@@ -1,12 +1,42 @@
-"""The trend of a suite: its figures over all runs, and the changes that are confirmed or suspected."""
+"""The trend of a suite: its figures over all runs, and the changes that are confirmed or suspected.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+Each figure of each label and location is one series, in the order of the runs. Times and rates are compared by their
+logarithms. A series is cut where the fingerprint of the runs changes. Inconclusive, tried and adjusted runs are drawn,
+but no computation uses them.
 
+- confirmed: a place found by e-divisive, with five runs before it and three behind it, or a suspicion that a duet of
+  both commits has proven
+- suspected: the newest run, or the newest two, outside the range that the eight runs before predict (99 %)
+- a group: changes of several series in one direction, whose first runs are neighbours
+"""
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+
+from toril import text
 from toril.records.history import HistoryRecord
-from toril.records.trend import Trend
-from toril.regression.acknowledged import Acknowledged
+from toril.records.trend import State, Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
+from toril.regression.acknowledged import Acknowledged, Acknowledgement
+from toril.regression.earlier import figures_of, is_measured, value_of
+from toril.stats.edivisive import splits
+from toril.stats.prediction import prediction
+from toril.stats.quantiles import student_quantile
+
+UNITS: Mapping[str, str] = {"p50": "us", "p95": "us", "p99": "us", "failures": "share", "throughput": "/s"}
+CLAIMED = ("p95", "failures")  # without `--metric`; more claims would be more false alarms
+LEAST_CHANGE = 0.03  # relative
+LEAST_FAILURES = 0.01  # one point
+LEAST_RUNS, AFTER = 10, 3  # in a segment before any claim; after a change
+PREDICTING, OUTSIDE = 8, 0.01  # runs before a suspicion, and the probability that an unchanged run is suspected
+CONFIRMING = 0.005  # of a place; about 4 % of unchanged series have one in any of 50 nights (bench/trend.py)
+CONFIDENCE = 0.95  # of the interval of a change
+NEAR = 1  # runs between the first runs of a group
+MOVED = 2  # runs by which a place may move while runs are added
+RECENT = 10  # runs whose labels and locations are drawn
+CONFIRMS = "confirms"  # the tag of a duet: the first run after a suspected change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +50,24 @@ class TrendQuery:
     least: float | None = None  # the smallest change that counts (`--min`); None: the margin of the suite, else 3 %
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """A change of one series."""
+
+    at: int  # the first run after it
+    member: TrendMember
+    worse: bool
+    small: bool
+    confirmed: bool = False
+    recovered: bool = False
+
+
+def matters(record: HistoryRecord) -> bool:
+    """Whether a trend uses a record: a run of the main branch, or a duet that confirms a suspicion."""
+    drawn = record.kind in ("run", "try", "smoke") and not record.branch
+    return drawn or (record.kind == "duet" and CONFIRMS in record.tags)
+
+
 def trend(
     suite: str, records: Sequence[HistoryRecord], wanted: TrendQuery, acknowledged: Acknowledged, today: date
 ) -> Trend:
@@ -27,4 +75,248 @@ def trend(
 
     `today` decides which acknowledgements have ended.
     """
-    raise NotImplementedError
+    runs = [one for one in records if matters(one) and one.kind != "duet"]
+    duets = {one.tags[CONFIRMS]: one for one in records if matters(one) and one.kind == "duet"}
+    numbers, cuts = _segments(runs)
+    lines = [_Line(*key, runs, numbers, wanted.least or LEAST_CHANGE) for key in _keys(runs, wanted)]
+    claimed = [one for one in lines if wanted.metric or one.metric in CLAIMED]
+    changes = {id(one): tuple(one.changes()) for one in claimed}
+    ours = [one for one in acknowledged.entries if one.suite == suite]
+    valid = [one for one in ours if one.until >= today]
+    clusters = _clusters([change for found in changes.values() for change in found])
+    groups = tuple(_group(cluster, runs, duets, valid) for cluster in clusters)
+    regressed = any(one.state == "confirmed" and one.worse and not one.small for one in groups)
+    short = all(len(one.parts()[-1]) < LEAST_RUNS for one in claimed)
+    used = [entry for entry in valid for cluster in clusters for one in cluster if _fits(entry, one, runs)]
+    return Trend(
+        suite=suite,
+        at=datetime.combine(today, time(), UTC).timestamp(),
+        series=tuple(one.series(changes.get(id(one), ())) for one in lines),
+        groups=groups,
+        segments=tuple(cuts),
+        expired=tuple(str(one) for one in ours if one not in valid),
+        unused=tuple(str(one) for one in valid if one not in used),
+        runs=sum(map(is_measured, runs)),
+        outcome="regressed" if regressed else "short" if short else "clean",
+    )
+
+
+def _keys(runs: Sequence[HistoryRecord], wanted: TrendQuery) -> list[tuple[str, str, str]]:
+    """Returns label, location and metric of each wanted series. A single location is the same as all requests."""
+    recent = [one for one in runs if is_measured(one)][: -RECENT - 1 : -1]
+    labels = ["", *dict.fromkeys(label for one in recent for label in one.labels)]
+    locations = ["", *dict.fromkeys(location for one in recent for location in one.locations)]
+    return [
+        (label, location, metric)
+        for location in (locations if len(locations) > 2 else [""])
+        for label in labels
+        for metric in ([wanted.metric] if wanted.metric else UNITS)
+        if wanted.label in (None, label)
+        and wanted.location in (None, location)
+        and any(figures_of(one, label, location) for one in recent)
+    ]
+
+
+def _segments(runs: Sequence[HistoryRecord]) -> tuple[list[int], list[str]]:
+    """Returns the segment of each run, and the parts of the fingerprint that changed where each segment begins."""
+    numbers, cuts, last = [], [""], None
+    for run in runs:
+        if is_measured(run):
+            if last is not None and run.fingerprint != last:
+                old = last.members()
+                cuts.append(", ".join(name for name, new in run.fingerprint.members().items() if new != old[name]))
+            last = run.fingerprint
+        numbers.append(len(cuts) - 1)
+    return numbers, cuts
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One series. Its numbers are logarithms of times and rates, or shares of failures."""
+
+    label: str
+    location: str
+    metric: str
+    runs: Sequence[HistoryRecord]
+    segments: Sequence[int]  # of the runs
+    least: float
+
+    def value(self, run: HistoryRecord) -> float | None:
+        return value_of(figures_of(run, self.label, self.location), self.metric)
+
+    def parts(self) -> list[dict[int, float]]:
+        """Returns the numbers of each segment, by the place of their run."""
+        found: list[dict[int, float]] = [{} for _ in range(self.segments[-1] + 1)]
+        for place, (run, segment) in enumerate(zip(self.runs, self.segments, strict=True)):
+            value = self.value(run) if is_measured(run) else None
+            if value is not None:
+                found[segment][place] = value if self.metric == "failures" else math.log(value)
+        return found
+
+    def series(self, changes: Sequence[_Change]) -> TrendSeries:
+        points = tuple(
+            TrendPoint(
+                run_id=run.run_id,
+                started_at=run.started_at,
+                value=self.value(run),
+                hollow=not is_measured(run),
+                segment=self.segments[place],
+                commit=_commit(run),
+                outcome=run.outcome,
+            )
+            for place, run in enumerate(self.runs)
+        )
+        return TrendSeries(
+            label=self.label,
+            location=self.location,
+            metric=self.metric,
+            unit=UNITS.get(self.metric, "us"),
+            points=points,
+            changes=tuple(one.at for one in changes if one.confirmed),
+        )
+
+    def changes(self) -> Iterator[_Change]:
+        """Yields the confirmed changes, and a suspected one."""
+        for part in self.parts():
+            places, numbers = list(part), list(part.values())
+            found = splits(numbers, least=LEAST_RUNS, after=AFTER, level=CONFIRMING)
+            for number, one in enumerate(found):
+                reach = student_quantile((1 + CONFIDENCE) / 2, one.freedom) * one.error
+                back = any(self._worse_by(later.after - one.before) <= self._limit for later in found[number + 1 :])
+                change = self._change(places[one.place], one.before, one.after, reach, _delay(numbers, one.place))
+                yield replace(change, confirmed=True, recovered=change.worse and back)
+        if len(numbers) >= LEAST_RUNS:  # of the last segment
+            yield from self._suspected(places, numbers)
+
+    def _suspected(self, places: Sequence[int], numbers: Sequence[float]) -> Iterator[_Change]:
+        """Yields a change if the newest two runs, or the newest one, are on one side of the predicted range."""
+        for count in (2, 1):
+            new, old = numbers[-count:], numbers[-count - PREDICTING : -count]
+            mean, low, high = prediction(old, OUTSIDE / 2)
+            if min(new) > high or max(new) < low:
+                change = self._change(places[-count], mean, statistics.fmean(new), high - mean, count)
+                if not change.small:
+                    yield change
+                return
+
+    def _change(self, at: int, before: float, after: float, reach: float, delay: int) -> _Change:
+        shares, change = self.metric == "failures", after - before
+        before, after = (round(one if shares else math.exp(one), 6) for one in (before, after))
+        size, low, high = (
+            round(one if shares else math.expm1(one), 6) for one in (change, change - reach, change + reach)
+        )
+        member = TrendMember(
+            label=self.label,
+            location=self.location,
+            metric=self.metric,
+            before=before,
+            after=after,
+            change=size,
+            low=low,
+            high=high,
+            delay=delay,
+        )
+        return _Change(at=at, member=member, worse=self._worse_by(change) > 0, small=abs(change) <= self._limit)
+
+    def _worse_by(self, change: float) -> float:
+        return -change if self.metric == "throughput" else change
+
+    @property
+    def _limit(self) -> float:
+        """The largest change that counts as none; a step of the engine's record proves nothing."""
+        if self.metric == "failures":
+            return LEAST_FAILURES
+        figures, value = figures_of(self.runs[-1], self.label, self.location), self.value(self.runs[-1])
+        step_us = figures.resolution_us or 0 if figures and self.metric != "throughput" else 0
+        return math.log1p(self.least) + math.log1p(step_us / value if value else 0)
+
+
+def _delay(numbers: Sequence[float], place: int) -> int:
+    """Returns the number of runs after a change that were needed to find it."""
+    for count in range(AFTER, len(numbers) - place):
+        found = splits(numbers[: place + count], least=LEAST_RUNS, after=AFTER, level=CONFIRMING)
+        if any(abs(one.place - place) <= NEAR for one in found):
+            return count
+    return len(numbers) - place
+
+
+def _clusters(changes: Sequence[_Change]) -> list[list[_Change]]:
+    """Returns the changes that belong together, the newest first: of one direction, their first runs neighbours."""
+    found: list[list[_Change]] = []
+    for one in sorted(changes, key=lambda one: (one.worse, one.at)):
+        if found and found[-1][0].worse == one.worse and one.at - found[-1][0].at <= NEAR:
+            found[-1].append(one)
+        else:
+            found.append([one])
+    return sorted(found, key=lambda cluster: -cluster[0].at)
+
+
+def _group(
+    cluster: Sequence[_Change],
+    runs: Sequence[HistoryRecord],
+    duets: Mapping[str, HistoryRecord],
+    valid: Sequence[Acknowledgement],
+) -> TrendGroup:
+    first, last = cluster[0].at, cluster[-1].at
+    main = [one for one in cluster if not one.small] or list(cluster)
+    before = max(place for place in range(first) if is_measured(runs[place]))
+    duet = next((duets[run.run_id] for run in runs[before : last + NEAR + 1] if run.run_id in duets), None)
+    reasons = [next((entry.reason for entry in valid if _fits(entry, one, runs)), "") for one in main]
+    state: State = "confirmed"
+    if duet is not None and duet.outcome == "passed":
+        state = "cleared"
+    elif not any(one.confirmed for one in main) and (duet is None or duet.outcome != "failed"):
+        state = "suspected"
+    elif all(one.recovered for one in main):
+        state = "recovered"
+    elif all(reasons):
+        state = "acknowledged"
+    group = TrendGroup(
+        id=runs[first].run_id,
+        state=state,
+        worse=cluster[0].worse,
+        small=all(one.small for one in cluster),
+        from_run=runs[before].run_id,
+        to_run=runs[last].run_id,
+        from_commit=_commit(runs[before]),
+        to_commit=_commit(runs[last]),
+        series=tuple(one.member for one in (*main, *(one for one in cluster if one not in main))),
+        duet="" if duet is None else duet.run_id,
+        acknowledged=reasons[0] if state == "acknowledged" else "",
+    )
+    return replace(group, message=_words(group))
+
+
+def _fits(entry: Acknowledgement, change: _Change, runs: Sequence[HistoryRecord]) -> bool:
+    """Whether an acknowledgement is about this change."""
+    member = change.member
+    for name in ("label", "location", "metric"):
+        if getattr(entry, name) not in ("", getattr(member, name)):
+            return False
+    near = runs[max(0, change.at - MOVED) : change.at + MOVED + 1]
+    if entry.run:
+        return any(run.run_id == entry.run for run in near)
+    commits = [_commit(run).rstrip("+") for run in near]
+    return any(one and (one.startswith(entry.commit) or entry.commit.startswith(one)) for one in commits)
+
+
+def _commit(run: HistoryRecord) -> str:
+    return run.tags.get("commit", "")
+
+
+def _words(group: TrendGroup) -> str:
+    """Returns one or two sentences about a group; the first series stands for all."""
+    one, others = group.series[0], len(group.series) - 1
+    where = f"{text.plain(one.label) or 'all requests'}{' in ' + text.plain(one.location) if one.location else ''}"
+    change, low, high = (100 * (value or 0.0) for value in (one.change, one.low, one.high))
+    if one.metric == "failures":
+        size, ends = text.difference(abs(change), "%").lstrip("+"), [text.difference(end, "%") for end in (low, high)]
+        what = f"Failures of {where} {'rose' if change > 0 else 'fell'} by {size}"
+    else:
+        size, ends = text.percent(round(abs(change), 1)), [text.signed_percent(end) for end in (low, high)]
+        kinds = ("higher", "lower") if one.metric == "throughput" else ("slower", "faster")
+        what = f"{one.metric} of {where} is {size} {kinds[change < 0]}"
+    range_of = f"{group.from_commit or group.from_run} … {group.to_commit or group.to_run}"
+    more = f", with {others} more series" if others else ""
+    found = f"found after {text.plural(one.delay, 'run')}" if group.state != "suspected" else "not confirmed yet"
+    return f"{what} ({ends[0]} to {ends[1]}){more}, between {range_of}: {found}."

@@ -12,12 +12,14 @@ from toril.errors import InfrastructureError, Note, StoreError
 from toril.launchers.prepare import read_deployments
 from toril.launchers.pricing import cost_line, finished_cost
 from toril.metrics import ClientFactory, Wait, fetch, unfetched
-from toril.records import Deployment, End, Plan, ServerMetrics, run_key
+from toril.records import Deployment, End, Launch, Plan, ServerMetrics, run_key
 from toril.records.document import document
 from toril.records.evidence import Exchanges
 from toril.regression import judge_duet
+from toril.regression.earlier import judge_earlier, with_earlier
 from toril.reports import Bundle, render
 from toril.reports.run_blocks import MOST_FAILURES
+from toril.runs.earlier import earlier_runs
 from toril.runs.history import record_of, remember
 from toril.runs.index import pack
 from toril.runs.owner import Owner
@@ -51,6 +53,7 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
     left = tuple(problems)
     try:
         bundle = owner.with_retries(lambda: with_cost(store, bundle))
+        bundle = owner.with_retries(lambda: _beside_earlier(store, bundle, coordinator.launch))
         bundle = with_evidence(
             bundle, lambda: owner.with_retries(lambda: _gathered(coordinator.fold, coordinator.lease.renew))
         )
@@ -100,11 +103,13 @@ def _fetch_metrics(owner: Owner, completeness: Completeness, cloudwatch: ClientF
 def judge_again(store: Store, run_id: str) -> Bundle:
     """Judges a stored run from its files, and stores the result if the folder is writable."""
     fold, completeness = collect(store, run_id)
+    launch = read_launch(store, run_id)
     bundle = _judge(fold, completeness, stored_metrics(store, fold.plan))
-    bundle = with_evidence(with_pictures(store, with_cost(store, bundle)), lambda: _gathered(fold))
+    bundle = _beside_earlier(store, with_cost(store, bundle), launch)
+    bundle = with_evidence(with_pictures(store, bundle), lambda: _gathered(fold))
     with suppress(StoreError):
         _keep(bundle, lambda name, data: store.put(run_key(run_id, name), data))
-        remember(store, record_of(bundle, read_launch(store, run_id)))
+        remember(store, record_of(bundle, launch))
     return bundle
 
 
@@ -141,6 +146,15 @@ def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     return Bundle(
         plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics, completeness=completeness
     )
+
+
+def _beside_earlier(store: Store, bundle: Bundle, launch: Launch | None) -> Bundle:
+    """Adds the comparison with earlier runs to the verdict, if the plan wants it. A duet has a base of its own."""
+    if bundle.plan.earlier is None or bundle.verdict.comparison is not None:
+        return bundle
+    record = record_of(bundle, launch)
+    found = judge_earlier(bundle.plan, record, earlier_runs(store, record, bundle.plan.earlier.runs))
+    return replace(bundle, verdict=with_earlier(bundle.verdict, found).masked())
 
 
 def with_pictures(store: Store, bundle: Bundle) -> Bundle:

@@ -1,7 +1,13 @@
 """Reads the earlier runs with which a run is compared."""
 
+from itertools import islice
+
 from toril.records.history import HistoryRecord
+from toril.regression.earlier import is_comparable
+from toril.runs.history import histories
 from toril.store import Store
+
+MOST_READ = 1_000  # records: comparable runs may be rare among those of pull requests
 
 
 def earlier_runs(store: Store, record: HistoryRecord, most: int) -> list[HistoryRecord]:
@@ -10,4 +16,5 @@ def earlier_runs(store: Store, record: HistoryRecord, most: int) -> list[History
     Comparable are runs of the same suite and kind with an equal fingerprint, judged by their criteria. Runs of branches
     and adjusted runs are not. Revisions count once, by the highest.
     """
-    raise NotImplementedError
+    newest = islice(histories(store, record.suite), MOST_READ)
+    return list(islice((one for one in newest if is_comparable(one, record)), most))

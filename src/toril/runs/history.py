@@ -7,13 +7,14 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain, groupby, islice
 from typing import Any, TypeVar
 
 from toril.masking import masked
-from toril.records import Launch, Plan
+from toril.records import Comparison, Launch, Plan
 from toril.records.history import (
     HISTORY,
     MOST_BYTES_OF_HISTORY,
@@ -22,6 +23,8 @@ from toril.records.history import (
     Fingerprint,
     HistoryRecord,
     IndexRow,
+    KeptChange,
+    KeptDuet,
     KeptFigures,
     KeptPercentile,
     Kind,
@@ -35,7 +38,11 @@ PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
 PULL_REQUEST = ("pull-request", "pull_request", "pull", "pr")  # tags
 KEPT_LONGEST = ("commit", *PULL_REQUEST)
 MAIN = ("main", "master")
+OF_PARTS = ("p50", "p95", "p99")  # of a label in a location
 MOST_REASONS = 100
+OF_CHANGES = ("label", "metric", "change", "spread", "detectable", "outcome")  # of a duet's figure
+MOST_CHANGES = 20
+AT_ONCE = 50  # records to read with one call
 ID_TIME = re.compile(r"(\d{8}T\d{6}Z)-")  # the start of a run's id, unless the user chose another id
 SUITE_FILE = (".yml", ".yaml")  # its content that matters is in the plan; the rest are criteria and reports
 
@@ -45,15 +52,16 @@ Line = TypeVar("Line", bound=HistoryRecord | IndexRow)
 
 def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
     """Returns the history record of a judged run, without credentials, in at most MOST_BYTES_OF_HISTORY bytes."""
-    plan, summary = bundle.plan, bundle.summary
+    plan, summary, comparison = bundle.plan, bundle.summary, bundle.verdict.comparison
+    compared = (*(plan.earlier.labels if plan.earlier else ()), *(plan.duet.labels if plan.duet else ()))
     labels = sorted(
         ((label, figures) for label, figures in summary.labels.items() if label),
-        key=lambda one: (-one[1].samples, one[0]),
+        key=lambda one: (one[0] not in compared, -one[1].samples, one[0]),
     )
     found = HistoryRecord(
         run_id=plan.run_id,
         suite=plan.suite,
-        kind="duet" if bundle.verdict.comparison is not None else kind_of(plan),
+        kind="duet" if comparison is not None else kind_of(plan),
         on=plan.on,
         started_at=_started_at(plan, summary, launch),
         duration_s=_rounded(summary.duration_s),
@@ -68,10 +76,16 @@ def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
         locations={location: _kept(part.total) for location, part in summary.locations.items()},
         fingerprint=_fingerprint(plan, launch),
         cost_usd=None if bundle.cost_usd is None else round(bundle.cost_usd, 6),
+        duet=None if comparison is None else _kept_duet(comparison),
     )
     hidden = replace(HistoryRecord.from_dict(masked(found.to_dict())))  # without the plain data that it was read from
     cuts = (("labels", ()), ("locations", ()), ("tags", KEPT_LONGEST), ("reasons", ()), ("tags", ()))
-    return _fitting(_shorter(hidden, *cuts), MOST_BYTES_OF_HISTORY)
+    record = _fitting(_shorter(hidden, *cuts), MOST_BYTES_OF_HISTORY)
+    parts = (
+        {location: part.labels for location, part in summary.locations.items()} if len(summary.locations) > 1 else {}
+    )
+    longer = (_with_parts(record, parts, count) for count in range(len(record.labels) if parts else 0, 0, -1))
+    return _fitting(chain(longer, (record,)), MOST_BYTES_OF_HISTORY)
 
 
 def row_of(record: HistoryRecord) -> IndexRow:
@@ -126,15 +140,16 @@ def remember(store: Store, record: HistoryRecord, check: Callable[[], object] = 
 
 def history(store: Store, suite: str, limit: int) -> list[HistoryRecord]:
     """Returns the records of a suite's last runs, newest first; of each run the highest revision."""
-    newest: dict[str, tuple[int, str]] = {}
-    for key in store.keys(f"{HISTORY}{suite}/"):
-        stem, revision = name_of(key)
-        if stem not in newest and len(newest) == limit:
-            break
-        newest[stem] = max(newest.get(stem, (0, "")), (revision, key))
-    keys = [key for _, key in newest.values()]
-    found = store.find_many(keys)
-    return [HistoryRecord.from_json(found[key], key) for key in keys if key in found]
+    return list(islice(histories(store, suite, limit), limit))
+
+
+def histories(store: Store, suite: str, at_once: int = AT_ONCE) -> Iterator[HistoryRecord]:
+    """Yields the records of all runs as `history` returns them. It reads `at_once` records with one call."""
+    runs = groupby(store.keys(f"{HISTORY}{suite}/"), key=lambda key: name_of(key)[0])
+    latest = (max(keys, key=lambda key: name_of(key)[1]) for _, keys in runs)
+    while keys := list(islice(latest, at_once)):
+        found = store.find_many(keys)
+        yield from (HistoryRecord.from_json(found[key], key) for key in keys if key in found)
 
 
 def name_of(key: str) -> tuple[str, int]:
@@ -193,6 +208,43 @@ def _kept(figures: LabelFigures) -> KeptFigures:
         rps=_rounded(figures.rps),
         mean_us=times.mean if times else None,
         percentiles=percentiles,
+        resolution_us=figures.resolution_us if (figures.resolution_us or 0) > 1 else None,
+    )
+
+
+def _with_parts(record: HistoryRecord, parts: Mapping[str, Mapping[str, LabelFigures]], count: int) -> HistoryRecord:
+    """Returns the record with its first labels in each location, without their intervals."""
+
+    def brief(figures: LabelFigures) -> KeptFigures:
+        kept = _kept(figures)
+        shown = {
+            name: KeptPercentile(value_us=one.value_us) for name, one in kept.percentiles.items() if name in OF_PARTS
+        }
+        return replace(kept, mean_us=None, percentiles=shown)
+
+    labels = list(record.labels)[:count]
+    found = {
+        location: {label: brief(figures[label]) for label in labels if label in figures}
+        for location, figures in parts.items()
+        if location in record.locations
+    }
+    return replace(record, parts=found)
+
+
+def _kept_duet(found: Comparison) -> KeptDuet:
+    pairs = found.blocks or 0
+    changes = (
+        KeptChange(pairs=one.blocks or 0, **{name: getattr(one, name) for name in OF_CHANGES})
+        for one in found.metrics[:MOST_CHANGES]
+    )
+    return KeptDuet(
+        aa=found.aa,
+        margin=found.margin or 0.0,
+        most=found.most or pairs,
+        pairs=found.look or pairs,
+        block_s=found.block_s or 0.0,
+        voided=found.voided,
+        changes=tuple(changes),
     )
 
 

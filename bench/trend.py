@@ -1,0 +1,148 @@
+"""Measures how soon changes of nightly figures are found, and how often one is found that is none, beside Otava.
+
+    python bench/trend.py [--series 200]
+
+Nights are simulated: 60 runs whose figure varies by 5 %, with a step before night 45 or without one. Every rule reads
+each series again after each night, from the tenth on. Otava runs with its own defaults (window 50, p 0.001) in
+`.tools/oracle`, if that exists. The public series are in tests/data/series; their known changes are those of their
+source.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
+
+from toril.regression.trend import AFTER, CONFIRMING, LEAST_CHANGE, LEAST_RUNS, OUTSIDE, PREDICTING  # noqa: E402 - after the path
+from toril.stats.edivisive import splits  # noqa: E402
+from toril.stats.prediction import prediction  # noqa: E402
+
+NIGHTS, STEP, VARIATION, FIRST = 60, 45, 0.05, 10
+SIZES = (0.03, 0.05, 0.10, 0.20)
+NEAR = 2  # runs between a step and the place that counts as found
+ORACLE = ROOT / ".tools/oracle/bin/python"
+OTAVA = """
+import json, sys
+from otava.analysis import compute_change_points
+for line in sys.stdin:
+    found, _ = compute_change_points(json.loads(line), window_len=50, max_pvalue=0.001)
+    print(json.dumps([int(one.index) for one in found]), flush=True)
+"""
+
+Series = Sequence[float]
+Rule = Callable[[Series], list[int]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--series", type=int, default=200, help="of each kind; a thousand without a change")
+    count = parser.parse_args().series
+    rules: dict[str, Rule] = {
+        "toril: confirmed": confirmed,
+        "toril: confirmed or suspected": lambda values: confirmed(values) or suspected(values),
+        "10 % above the mean of 14 nights": above_mean,
+    }
+    otava = Otava() if ORACLE.exists() else None
+    if otava is None:
+        print("Otava is not installed in .tools/oracle: `make oracle`\n")
+    else:
+        rules["Otava 0.8: window 50, p 0.001"] = otava
+    sizes = " | ".join(f"+{100 * size:.0f} %: found, nights" for size in SIZES)
+    print(f"| rule | {sizes} | false alarms a series | a night | ms a reading |")
+    print("|---|" + "---|" * (len(SIZES) + 3))
+    for name, rule in rules.items():
+        flat = 1000 if rule is not otava else count
+        cells = [after_step(rule, size, count) for size in SIZES]
+        print(f"| {name} | {' | '.join(cells)} | {without_change(rule, flat)} |", flush=True)
+    print("\n| public series | values | known | toril | of these ≥ 3 % | Otava |\n|---|---|---|---|---|---|")
+    for path in sorted((ROOT / "tests/data/series").glob("*.json")):
+        for name, one in json.loads(path.read_text()).items():
+            logs = np.log(one["values"]).tolist()
+            all_places = [place.place for place in splits(logs, least=LEAST_RUNS, after=AFTER, level=CONFIRMING)]
+            ours = [all_places, confirmed(logs), otava(one["values"]) if otava else None]
+            cells = [
+                ", ".join(map(str, places)) if places is not None else "–" for places in ([*one["changes"]], *ours)
+            ]
+            print(f"| {path.stem}: {name} | {len(one['values'])} | {' | '.join(cell or 'none' for cell in cells)} |")
+
+
+def night_values(seed: int, size: float) -> list[float]:
+    """Returns logarithms of a figure: a step of `size` before night STEP."""
+    values = np.random.default_rng(seed).normal(0, VARIATION, NIGHTS)
+    values[STEP:] += np.log1p(size)
+    return [float(one) for one in values + np.log(40_000)]
+
+
+def after_step(rule: Rule, size: float, count: int) -> str:
+    """Returns the share of series whose step is found, and the median number of nights until then."""
+    nights = []
+    for seed in range(count):
+        values = night_values(seed, size)
+        found = (
+            night - STEP
+            for night in range(STEP + 1, NIGHTS + 1)
+            if any(abs(place - STEP) <= NEAR for place in rule(values[:night]))
+        )
+        if first := next(found, None):
+            nights.append(first)
+    return f"{100 * len(nights) / count:.0f} %, {statistics.median(nights):g}" if nights else "0 %, –"
+
+
+def without_change(rule: Rule, count: int) -> str:
+    """Returns the shares of unchanged series and of their nights with a place, and the time of one reading."""
+    series, alarms, began = 0, 0, time.process_time()
+    for seed in range(10_000, 10_000 + count):
+        values = night_values(seed, 0.0)
+        nights = sum(bool(rule(values[:night])) for night in range(FIRST, NIGHTS + 1))
+        series, alarms = series + bool(nights), alarms + nights
+    readings = count * (NIGHTS + 1 - FIRST)
+    took_ms = 1000 * (time.process_time() - began) / readings
+    shown = f"{took_ms:.2f}" if not isinstance(rule, Otava) else "–"
+    return f"{100 * series / count:.1f} % of {count} | {100 * alarms / readings:.2f} % | {shown}"
+
+
+def confirmed(values: Series) -> list[int]:
+    found = splits(values, least=LEAST_RUNS, after=AFTER, level=CONFIRMING)
+    return [one.place for one in found if abs(one.after - one.before) > np.log1p(LEAST_CHANGE)]
+
+
+def suspected(values: Series) -> list[int]:
+    for count in (2, 1):
+        old, new = values[-count - PREDICTING : -count], values[-count:]
+        if len(old) == PREDICTING:
+            _, low, high = prediction(old, OUTSIDE / 2)
+            if min(new) > high or max(new) < low:
+                return [len(values) - count]
+    return []
+
+
+def above_mean(values: Series) -> list[int]:
+    return [len(values) - 1] if values[-1] > np.log(np.mean(np.exp(values[-15:-1]))) + np.log(1.1) else []
+
+
+class Otava:
+    """Apache Otava in an environment of its own; values are logarithms, as for the other rules."""
+
+    def __init__(self) -> None:
+        command = [str(ORACLE), "-c", OTAVA]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __call__(self, values: Series) -> list[int]:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(json.dumps(list(values)) + "\n")
+        self._process.stdin.flush()
+        found: list[int] = json.loads(self._process.stdout.readline())
+        return found
+
+
+if __name__ == "__main__":
+    main()

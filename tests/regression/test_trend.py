@@ -1,0 +1,238 @@
+"""The trend of a suite: confirmed and suspected changes, groups of series, and what is left out."""
+
+from dataclasses import replace
+from datetime import date
+from itertools import count
+
+import pytest
+
+from tests.regression.series import nights
+from toril.records.history import Fingerprint, KeptFigures
+from toril.regression.acknowledged import Acknowledged, Acknowledgement
+from toril.regression.trend import TrendQuery, matters, trend
+
+NOISE = [0.2, -0.6, 0.9, -0.3, -1.1, 0.5, 1.2, -0.8, 0.1, -0.2, 0.7, -0.9, 0.4, -0.5, 1.0, -0.1, -0.7, 0.6, 0.3, -1.0]
+TODAY = date(2026, 6, 1)
+
+
+def series(*levels, spread=0.01):
+    """Returns the p95 of each night in µs: `levels` are numbers of nights and their level in ms."""
+    values, noise = [], (NOISE[place % len(NOISE)] for place in count())
+    for nights_of, level in levels:
+        values += [1000 * level * (1 + spread * next(noise)) for _ in range(nights_of)]
+    return values
+
+
+def of(records, *entries, **wanted):
+    return trend("shop", records, TrendQuery(**wanted), Acknowledged(tuple(entries)), TODAY)
+
+
+def states(found):
+    return [(one.state, one.worse, one.small) for one in found.groups]
+
+
+STEP = nights(series((20, 40), (6, 48)))
+
+
+def test_a_step_is_confirmed_with_its_runs_commits_and_size():
+    found = of(STEP)
+    assert (found.outcome, found.runs, states(found)) == ("regressed", 26, [("confirmed", True, False)])
+    (group,) = found.groups
+    assert (group.id, group.from_run, group.to_run) == (STEP[20].run_id, STEP[19].run_id, STEP[20].run_id)
+    assert (group.from_commit, group.to_commit) == (f"{19:012x}", f"{20:012x}")
+    member = group.series[0]
+    assert (member.label, member.metric) == ("", "p95")
+    assert member.change == pytest.approx(0.2, abs=0.01)
+    assert member.low < member.change < member.high
+    assert (member.before, member.after) == pytest.approx((40_000, 48_000), rel=0.01)
+    assert member.delay == 3
+
+
+def test_series_that_move_together_are_one_group():
+    (group,) = of(STEP).groups
+    assert {(one.label, one.metric) for one in group.series} == {("", "p95"), ("checkout", "p95")}
+
+
+def test_an_improvement_is_a_group_that_fails_nothing():
+    found = of(nights(series((20, 48), (6, 40))))
+    assert (found.outcome, states(found)) == ("clean", [("confirmed", False, False)])
+
+
+def test_a_change_below_the_smallest_that_counts_claims_nothing():
+    records = nights(series((30, 40), (20, 41.2), spread=0.005))
+    assert (of(records, least=0.05).outcome, states(of(records, least=0.05))) == ("clean", [("confirmed", True, True)])
+    assert of(records, least=0.01).outcome == "regressed"
+
+
+def test_a_recovered_change_fails_nothing():
+    found = of(nights(series((20, 40), (10, 48), (8, 40.2))))
+    assert found.outcome == "clean"
+    assert states(found) == [("confirmed", False, False), ("recovered", True, False)]
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_the_newest_runs_outside_the_predicted_range_are_suspected_only(runs):
+    records = nights(series((20, 40), (runs, 48)))
+    found = of(records)
+    assert (found.outcome, states(found)) == ("clean", [("suspected", True, False)])
+    assert found.groups[0].id == records[20].run_id
+    assert not found.series[0].changes
+
+
+def test_a_calm_series_has_neither():
+    found = of(nights(series((40, 40))))
+    assert (found.outcome, found.groups) == ("clean", ())
+
+
+def confirming(outcome):
+    records = nights(series((20, 40), (1, 48)))
+    duet = replace(records[-1], run_id="d", kind="duet", outcome=outcome, tags={"confirms": records[20].run_id})
+    return of([*records, duet])
+
+
+def test_a_duet_of_both_commits_confirms_or_clears_a_suspicion():
+    assert (confirming("failed").outcome, states(confirming("failed"))) == ("regressed", [("confirmed", True, False)])
+    assert (confirming("passed").outcome, states(confirming("passed"))) == ("clean", [("cleared", True, False)])
+    assert (confirming("inconclusive").outcome, confirming("inconclusive").groups[0].state) == ("clean", "suspected")
+    assert confirming("passed").groups[0].duet == "d"
+    assert confirming("passed").runs == 21
+
+
+# What counts
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outcome": "inconclusive", "reasons": ("saturated",)},
+        {"adjusted": True},
+        {"kind": "try"},
+        {"kind": "smoke"},
+    ],
+)
+def test_runs_that_prove_nothing_are_drawn_hollow_and_left_out(change):
+    records = nights(series((30, 40)))
+    records[10:13] = [replace(one, **change, total=nights([90_000])[0].total) for one in records[10:13]]
+    found = of(records)
+    points = next(one for one in found.series if one.metric == "p95").points
+    assert [place for place, one in enumerate(points) if one.hollow] == [10, 11, 12]
+    assert (found.outcome, found.groups, found.runs, points[11].value) == ("clean", (), 27, 90_000)
+
+
+def test_too_few_earlier_runs_leave_no_hole():
+    records = nights(series((20, 40), (6, 48)), outcome="inconclusive", reasons=("too-few-earlier",))
+    assert of(records).outcome == "regressed"
+
+
+@pytest.mark.parametrize("change", [{"branch": "pull/7"}, {"kind": "duet"}, {"kind": "functional"}])
+def test_runs_of_branches_and_other_kinds_are_no_part_of_the_trend(change):
+    records = nights(series((12, 40)))
+    records[5] = replace(records[5], **change)
+    assert not matters(records[5])
+    assert len(of(records).series[0].points) == 11
+
+
+def test_a_new_fingerprint_cuts_all_series():
+    old, new = Fingerprint(suite="1", image="a"), Fingerprint(suite="1", image="b")
+    records = nights(series((20, 40), (12, 48)))
+    records = [replace(one, fingerprint=new if place >= 20 else old) for place, one in enumerate(records)]
+    found = of(records)
+    assert (found.outcome, found.groups, found.segments) == ("clean", (), ("", "image"))
+    assert [one.segment for one in found.series[0].points] == [0] * 20 + [1] * 12
+
+
+@pytest.mark.parametrize("runs", [0, 9])
+def test_fewer_than_ten_runs_are_too_few(runs):
+    assert of(nights(series((runs, 40)))).outcome == "short"
+    assert of(nights(series((10, 40)))).outcome == "clean"
+
+
+def test_all_figures_are_drawn_and_p95_and_failures_claimed():
+    found = of(nights(series((20, 40), (6, 48))))
+    assert {one.metric for one in found.series} == {"p50", "p95", "p99", "failures", "throughput"}
+    assert {one.metric for one in found.series if one.changes} == {"p95"}
+    (group,) = of(STEP, metric="p99").groups
+    assert {one.metric for one in group.series} == {"p99"}
+
+
+def test_failures_change_by_points():
+    records = nights(series((30, 40)))
+    records = [
+        replace(one, total=replace(one.total, failures=1_200 if place >= 20 else 30))
+        for place, one in enumerate(records)
+    ]
+    (group,) = of(records).groups
+    assert (group.state, group.series[0].metric, group.worse) == ("confirmed", "failures", True)
+    assert group.series[0].change == pytest.approx(0.0195)
+
+
+def test_less_throughput_is_worse():
+    records = nights(series((30, 40)))
+    records = [
+        replace(one, total=replace(one.total, rps=(80.0 if place >= 20 else 100.0) + NOISE[place % 20]))
+        for place, one in enumerate(records)
+    ]
+    (group,) = of(records, metric="throughput", label="").groups
+    assert (group.state, group.worse, group.series[0].change) == ("confirmed", True, pytest.approx(-0.2, abs=0.01))
+
+
+def test_labels_in_locations_are_series_of_their_own():
+    slow, fast = nights([48_000])[0].total, nights([40_000])[0].total
+
+    def located(place, one):
+        there = {"eu": one.total, "us": fast}
+        parts = {"eu": {"checkout": slow if place >= 20 else fast}, "us": {"checkout": fast}}
+        return replace(one, locations=there, parts=parts)
+
+    records = [located(place, one) for place, one in enumerate(nights(series((30, 40))))]
+    found = of(records, label="checkout", location="eu")
+    assert {(one.label, one.location) for one in found.series} == {("checkout", "eu")}
+    assert [(one.label, one.location) for one in found.groups[0].series] == [("checkout", "eu")]
+    assert of(records, location="us").groups == ()
+    assert {one.location for one in of(records).series} == {"", "eu", "us"}
+
+
+def test_a_step_of_the_record_is_no_change():
+    def coarse(figures: KeptFigures) -> KeptFigures:
+        return replace(figures, resolution_us=1000)
+
+    records = nights([25_000] * 20 + [26_000] * 10)
+    assert of(records).outcome == "regressed"
+    records = [replace(one, total=coarse(one.total), labels={}) for one in records]
+    assert of(records).outcome == "clean"
+
+
+# Acknowledgements
+
+KNOWN = Acknowledgement(suite="shop", commit=f"{20:012x}", reason="the tax service", until=date(2026, 6, 1))
+
+
+def test_an_acknowledged_change_fails_nothing_until_its_last_day():
+    found = of(STEP, KNOWN)
+    assert (found.outcome, found.groups[0].state) == ("clean", "acknowledged")
+    assert (found.groups[0].acknowledged, found.expired, found.unused) == ("the tax service", (), ())
+    late = of(STEP, replace(KNOWN, until=date(2026, 5, 31)))
+    assert (late.outcome, late.groups[0].state, len(late.expired)) == ("regressed", "confirmed", 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({"commit": "", "run": STEP[20].run_id}, "acknowledged"),
+        ({"commit": f"{20:012x}" + "f" * 28}, "acknowledged"),  # a whole hash, the tag has twelve digits
+        ({"commit": "", "run": STEP[21].run_id}, "acknowledged"),  # a place moves while runs are added
+        ({"commit": "", "run": STEP[10].run_id}, "confirmed"),
+        ({"label": "checkout"}, "confirmed"),  # all requests moved, too
+        ({"metric": "p95"}, "acknowledged"),
+        ({"metric": "failures"}, "confirmed"),
+        ({"location": "eu-west-1"}, "confirmed"),
+    ],
+)
+def test_an_acknowledgement_fits_by_commit_or_run_and_its_other_keys(changes, state):
+    assert of(STEP, replace(KNOWN, **changes)).groups[0].state == state
+
+
+def test_an_acknowledgement_that_fits_nothing_is_named():
+    other, unknown = replace(KNOWN, suite="blog"), replace(KNOWN, commit="abc")
+    found = of(STEP, other, unknown)
+    assert (found.outcome, len(found.unused)) == ("regressed", 1)

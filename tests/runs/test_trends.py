@@ -1,0 +1,51 @@
+"""Trends from a store: the runs that are read, and their age."""
+
+import shutil
+from dataclasses import replace
+
+from tests.regression.series import NIGHT_S, nights
+from tests.regression.test_trend import series
+from toril.regression.acknowledged import Acknowledged
+from toril.regression.trend import TrendQuery
+from toril.runs.history import histories, remember
+from toril.runs.trends import read_trend
+from toril.store import FolderStore
+
+RECORDS = nights(series((20, 40), (6, 48)))
+NOW = RECORDS[-1].started_at + 3_600
+
+
+def of(store, **wanted):
+    return read_trend(store, "shop", TrendQuery(**wanted), Acknowledged(), NOW)
+
+
+def stored(tmp_path):
+    store = FolderStore(tmp_path)
+    for one in RECORDS:
+        remember(store, one)
+    return store
+
+
+def test_a_trend_is_computed_from_stored_records(tmp_path):
+    store = stored(tmp_path)
+    remember(store, replace(RECORDS[3], outcome="inconclusive", reasons=("saturated",)))
+    found = of(store)
+    assert (found.suite, found.at, found.runs, found.outcome) == ("shop", NOW, 25, "regressed")
+    assert found.groups[0].id == RECORDS[20].run_id
+    assert [one.started_at for one in found.series[0].points] == [one.started_at for one in RECORDS]
+
+
+def test_an_age_leaves_out_older_runs(tmp_path):
+    found = of(stored(tmp_path), since_s=5.5 * NIGHT_S)
+    assert (found.runs, found.outcome) == (6, "short")
+
+
+def test_a_store_without_the_suite_has_a_short_trend(tmp_path):
+    assert of(FolderStore(tmp_path)).outcome == "short"
+
+
+def test_records_are_read_as_they_are_needed(tmp_path):
+    newest = histories(stored(tmp_path), "shop", 5)
+    assert [next(newest).run_id, next(newest).run_id] == [RECORDS[25].run_id, RECORDS[24].run_id]
+    shutil.rmtree(tmp_path)
+    assert len(list(newest)) == 3
