@@ -15,12 +15,13 @@ from toril.timeline.intervals import Interval, Recorder, decode
 BASE_URL, HEAD_URL = "http://base.example:8001", "http://head.example:8002"
 SUITE = """
 execution:
-- {scenario: shop, executor: locust, concurrency: 4, hold-for: 40s}
+- {scenario: shop, executor: apiritif, concurrency: 4, hold-for: 40s}
 scenarios:
   shop:
     default-address: ${SHOP_URL}
     requests: [{label: home, url: /}, {label: checkout, url: /checkout}]
 """
+SWITCHED = SUITE.replace("apiritif", "locust")  # its engine runs through
 
 
 def planned(folder: Path, text: str = SUITE, run_id: str = "run", **options: Any) -> Plan:
@@ -50,8 +51,8 @@ def interval_of(plan: Plan, samples: Iterable[Measured]) -> Interval:
     return decode(file_of(plan, samples), "made up")
 
 
-def file_of(plan: Plan, samples: Iterable[Measured]) -> bytes:
-    """Returns one worker's interval file of the samples."""
+def file_of(plan: Plan, samples: Iterable[Measured], blocks: int | None = None) -> bytes:
+    """Returns one worker's interval file of the samples; `blocks`: it ends after this number of pairs."""
     assert plan.duet is not None
     starts = {(turn.arm, turn.block): turn.starts_s for turn in plan.duet.turns()}
     recorder = Recorder("local-1", "local")
@@ -69,6 +70,8 @@ def file_of(plan: Plan, samples: Iterable[Measured]) -> bytes:
             block=one.block,
         )
     for turn in plan.duet.turns():
+        if blocks is not None and turn.block > blocks:
+            break
         for second in range(int(turn.starts_s), int(turn.ends_s)):
             recorder.virtual_users(second, "shop", 4)
             recorder.health(second, 0.1 * turn.arm, 0.1, 1 << 20, 0.0)

@@ -41,6 +41,7 @@ from toril.runs.index import pack
 from toril.runs.publish import publish
 from toril.store import FolderStore, Store
 from toril.timeline.intervals import Recorder
+from toril.worker.turns import engine_turns, turn_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOP = ROOT / "loadtests" / "shop"
@@ -240,7 +241,9 @@ def _record(
     reports: dict[str, EngineReport] = {}
     for part in share.executions:
         planned = by_name[part.execution]
-        columns = _samples(chance, planned, part.concurrency, part.throughput_rps, share, story)
+        columns = _in_turns(
+            plan, planned, _samples(chance, planned, part.concurrency, part.throughput_rps, share, story)
+        )
         parts.append((planned, part, columns))
         reports[planned.name] = EngineReport(
             samples=columns["completed_s"].size, ended_s=planned.delay_s + planned.ramp_up_s + planned.hold_for_s
@@ -254,12 +257,9 @@ def _record(
     for start_s in range(0, int(until_s), FILE_S):
         for planned, part, columns in parts:
             chosen = columns["completed_s"] // FILE_S == start_s // FILE_S
-            recorder.add_many(
-                planned.series,
-                {name: column[chosen] for name, column in columns.items()},
-                arm=planned.arm,
-                block=planned.block,
-            )
+            for block in np.unique(columns["block"][chosen]).tolist():
+                own = {name: column[chosen & (columns["block"] == block)] for name, column in columns.items()}
+                recorder.add_many(planned.series, own, arm=planned.arm, block=block)
             for second in range(start_s, start_s + FILE_S):
                 _users(recorder, second, planned, part.concurrency, part.throughput_rps)
         for second in range(start_s, min(start_s + FILE_S, int(ends_s))):
@@ -316,6 +316,15 @@ def _samples(
         "connect_us": np.where(chance.random(size) < 0.02, (network * 1000).astype(np.int64), 0),
         "bytes": np.vectorize(lambda label: BYTES.get(label, 180))(names) + chance.integers(0, 60, size),
     }
+
+
+def _in_turns(plan: Plan, planned: PlannedExecution, columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Returns the samples with their blocks, without those that an engine with turns would not send."""
+    sent = columns["completed_s"] - columns["response_us"] / 1e6 - planned.delay_s
+    if plan.duet is None or not plan.duet.switched:
+        return columns | {"block": np.full(sent.size, planned.block)}
+    _, block, within = turn_of(engine_turns(plan.duet, planned.delay_s), (planned.arm,), sent)
+    return {name: column[within] for name, column in (columns | {"block": block, "steady": block > 0}).items()}
 
 
 def _by_rate(planned: PlannedExecution, rps: float) -> tuple[NDArray[Any], NDArray[Any]]:

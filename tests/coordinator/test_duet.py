@@ -5,14 +5,17 @@ from pathlib import Path
 import pytest
 
 from tests.clocks import SteppedClock
-from tests.duets import SUITE, Measured, file_of, planned
+from tests.duets import SUITE, SWITCHED, Measured, file_of, planned
+from tests.regression.series import samples_of
 from toril.clock import SystemClock
+from toril.coordinator.driver import Coordinator, issue
 from toril.coordinator.fold import Fold
 from toril.coordinator.progress import CriteriaProgress, ProgressBuilder
 from toril.coordinator.protocol import begin, resumed
 from toril.coordinator.worker_files import interval_name
-from toril.records import ARMS, BASE, HEAD, Launch, Plan, Start, worker_key
+from toril.records import ARMS, BASE, HEAD, Launch, Plan, Start, Stop, run_key, worker_key
 from toril.store import FolderStore
+from toril.store.records import find_record
 from toril.summary import judged_plan
 from toril.verdict.live import LiveCriteria
 
@@ -95,3 +98,53 @@ def test_live_criteria_are_cached(tmp_path: Path, plan: Plan) -> None:
     for at, same in ((0.5, True), (2.0, False)):
         clock.at = at
         assert (standings.evaluate(fold.timeline, clock) is first) == same
+
+
+def test_the_progress_of_engines_that_run_through(tmp_path: Path) -> None:
+    plan = planned(tmp_path, SWITCHED)
+    assert plan.duet is not None
+    launch = Launch(at=0.0, deadline=1e6, attempts={"local-1": ("a",)})
+    state = resumed(begin(plan, launch, 0.0), Start(at=100.0, attempts={"local-1": "a"}), None)
+    store = FolderStore(tmp_path / "store")
+    samples = [Measured(turn.arm, turn.block, 0.5) for turn in plan.duet.turns()]
+    store.put(worker_key(plan.run_id, "local-1", "a", interval_name(1)), file_of(plan, samples))
+    fold = Fold(store, plan, {"local-1": "a"})
+    fold.poll(0.0)
+    assert not fold.damaged and fold.whole.select().total.samples == len(samples)
+    turns = [ProgressBuilder(fold).build(state, 100.0 + turn.starts_s).turn for turn in plan.duet.turns()]
+    assert turns[:2] == ["warm-up: base", "warm-up: head"]
+    recent = ProgressBuilder(fold).build(state, 100.0 + plan.duration_s).recent
+    assert set(recent.planned_users[plan.duet.warm_s :]) == set(recent.virtual_users) == {4}
+
+
+def abandoned(folder: Path, plan: Plan, slower: float, blocks: int) -> Coordinator:
+    """Returns the new owner of a duet on Fargate, after this number of pairs."""
+    store, clock = FolderStore(folder), SteppedClock(1000.0)
+    store.put(run_key(plan.run_id, "plan.json"), plan.to_json())
+    attempts = {worker: nonces[0] for worker, nonces in issue(store, plan, 990.0).attempts.items()}
+    store.put(run_key(plan.run_id, "start.json"), Start(at=1000.0, attempts=attempts).to_json())
+    ratios = [slower + (0.01 if block % 2 else -0.01) for block in range(blocks)]
+    for worker, attempt in attempts.items():
+        samples = samples_of(plan, ratios, rate=100, spread=0.05)
+        store.put(worker_key(plan.run_id, worker, attempt, interval_name(1)), file_of(plan, samples, blocks))
+    assert plan.duet is not None
+    clock.at = 1000.0 + plan.duet.turns_of(HEAD)[blocks].ends_s + 3
+    return Coordinator.of_abandoned(store, plan.run_id, clock)
+
+
+def stop_of(owner: Coordinator) -> Stop | None:
+    for _ in range(3):
+        owner.step({}, None)
+    return find_record(owner.store, Stop, run_key(owner.plan.run_id, "stop.json"))
+
+
+def test_a_look_that_decides_ends_the_load_whoever_owns_the_run(tmp_path: Path) -> None:
+    plan = planned(tmp_path, SWITCHED, blocks=40).model_copy(update={"on": "fargate"})
+    found = [stop_of(abandoned(tmp_path / name, plan, 1.5, 8)) for name in ("first", "second")]
+    assert found[0] is not None and found[0].cause == "decided" and found[0] == found[1]
+
+
+def test_the_load_goes_on_without_a_decision(tmp_path: Path) -> None:
+    plan = planned(tmp_path, SWITCHED, blocks=40).model_copy(update={"on": "fargate"})
+    assert stop_of(abandoned(tmp_path / "early", plan, 1.5, 4)) is None  # before the first look
+    assert stop_of(abandoned(tmp_path / "open", plan, 1.03, 8)) is None  # at the margin

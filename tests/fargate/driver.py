@@ -15,6 +15,7 @@ from typing import Any
 from toril.clock import SystemClock
 from toril.errors import UserError
 from toril.launchers.prepare import launcher_for
+from toril.plan.duet import plan_duet
 from toril.plan.options import RunOptions, plan_run
 from toril.records import Pace
 from toril.records.progress import Progress, ProgressNote
@@ -73,6 +74,7 @@ def main() -> int:
     parser.add_argument("what", choices=["run", "take-over"])
     parser.add_argument("run_id")
     parser.add_argument("--suite", type=Path)
+    parser.add_argument("--duet", default="", help="address of both arms")
     parser.add_argument("--die-after", default="")
     parser.add_argument("--pace", default="{}", help="JSON; changes of the fast pace")
     parser.add_argument("--plan", default="{}", help="JSON; changes of the plan")
@@ -85,7 +87,11 @@ def main() -> int:
             if asked.what == "take-over":
                 result = result_of(carry_on(store, asked.run_id, clock, view, interrupts))
             else:
-                suite, plan = plan_run([asked.suite], RunOptions(on="fargate", run_id=asked.run_id), clock.now())
+                options = RunOptions(on="fargate", run_id=asked.run_id)
+                if asked.duet:
+                    suite, plan = plan_duet([asked.suite], options, clock.now(), base=asked.duet, head=asked.duet)
+                else:
+                    suite, plan = plan_run([asked.suite], options, clock.now())
                 pace = HURRIED.model_copy(update=json.loads(asked.pace))
                 plan = plan.model_copy(update={"pace": pace, **json.loads(asked.plan)})
                 launcher = launcher_for(plan, store, {}, clock)

@@ -1,6 +1,7 @@
 """Impossible records of engines, and too many labels: they count as unreadable, and no worker fails."""
 
 import time
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,13 +49,13 @@ def captured(*rows):
         ok=np.ones(size, np.bool_), rc=np.full(size, "200", object), message=np.full(size, "", object), **numbers,
     )  # fmt: skip
     engine = SimpleNamespace(
-        resolution_us=1, recorded=False, context=SimpleNamespace(functional=False),
+        resolution_us=1, recorded=False, context=SimpleNamespace(functional=False, turns=()),
         batches=lambda final: iter([batch]), sends=lambda: iter(()),
         unreadable=lambda: 0, unfinished=tuple, facts=Facts,
     )  # fmt: skip
     lane: Any = SimpleNamespace(
-        planned=planned("locust", "shop", hold_for_s=10.0), engine=engine, queued_s=lambda at: 0.0, samples=0,
-        unfinished=0, first_started_s=None, last_completed_s=None, begins_at=None,
+        planned=planned("locust", "shop", hold_for_s=10.0), engine=engine, queued_s=lambda at: 0.0, samples=Counter(),
+        unfinished=Counter(), first_started_s=None, last_completed_s=None, begins_at=None,
     )  # fmt: skip
     recorder = Recorder("local-1", "local")
     Capture(recorder, [lane], START, CaseBook("local-1", str)).read(lane, final=True)
@@ -68,7 +69,7 @@ def captured(*rows):
 @pytest.mark.parametrize("row", IMPOSSIBLE, ids=range(len(IMPOSSIBLE)))
 def test_an_impossible_record_counts_as_unreadable_and_does_not_affect_others(row):
     timeline, lane = captured({}, row, {"completed_s": START + 2.5})
-    assert (timeline.select().total.samples, timeline.unreadable, lane.samples) == (2, 1, 2)
+    assert (timeline.select().total.samples, timeline.unreadable, lane.samples.total()) == (2, 1, 2)
     assert timeline.select().total.response.counts.tolist() == [2]
     assert (lane.first_started_s, lane.last_completed_s) == (START + 1.499, START + 2.5)
 
@@ -99,7 +100,7 @@ def test_labels_beyond_the_limit_count_as_unreadable_records():
     timeline, lane = captured(*rows, {"label": "/items/3"})
     assert (timeline.select().total.samples, timeline.unreadable) == (262_143 + 1, 25)
     assert timeline.select("/items/3").total.samples == 2
-    assert lane.samples == len(rows) + 1  # includes the unreadable ones, so the verdict detects them
+    assert lane.samples.total() == len(rows) + 1  # includes the unreadable ones, so the verdict detects them
 
 
 FIRES_ANYTHING = """

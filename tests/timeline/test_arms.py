@@ -2,21 +2,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.duets import SUITE, Measured, interval_of, merged, planned
+from tests.duets import SUITE, SWITCHED, Measured, interval_of, merged, planned
 from toril.records import BASE, HEAD, EngineReport, Exit, Plan
 from toril.summary import steady_load
 from toril.timeline.arms import Arm
 from toril.timeline.intervals import Recorder, decode
 
-RAMPED = SUITE.replace("hold-for: 40s", "hold-for: 40s, ramp-up: 8s, delay: 8s")
+RAMP = "hold-for: 40s", "hold-for: 40s, ramp-up: 8s, delay: 8s"
+RAMPED = SUITE.replace(*RAMP)
 BLOCKS, BLOCK_S = 4, 10
+BLOCK = f"toril: {{regression: {{block: {BLOCK_S}s}}}}\n"
 
 MEASURED = st.lists(
     st.builds(
         Measured,
         arm=st.sampled_from([BASE, HEAD]),
         block=st.integers(1, BLOCKS),
-        since_s=st.floats(0, BLOCK_S - 0.01),
+        since_s=st.floats(0, BLOCK_S - 0.01).map(lambda since: round(since, 3)),
         us=st.integers(1, 10_000_000),
         label=st.sampled_from(["home", "checkout"]),
         ok=st.booleans(),
@@ -32,12 +34,24 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 
 @pytest.fixture(scope="module")
+def switched(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    return planned(tmp_path_factory.mktemp("suite"), SWITCHED.replace(*RAMP) + BLOCK)
+
+
+@pytest.fixture(scope="module", params=["plan", "switched"])
+def either(request: pytest.FixtureRequest) -> Plan:
+    found: Plan = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="module")
 def ramped(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return planned(tmp_path_factory.mktemp("suite"), RAMPED)
 
 
-@given(MEASURED)
-def test_each_sample_is_in_exactly_one_arm(plan: Plan, samples: list[Measured]) -> None:
+@given(samples=MEASURED)
+def test_each_sample_is_in_exactly_one_arm(either: Plan, samples: list[Measured]) -> None:
+    plan = either
     _, arms = merged(plan, interval_of(plan, samples))
     for arm, timeline in arms.items():
         own = [one for one in samples if one.arm == arm]
@@ -48,13 +62,22 @@ def test_each_sample_is_in_exactly_one_arm(plan: Plan, samples: list[Measured]) 
         assert timeline.labels() == tuple(sorted({one.label for one in own}))
 
 
-@given(MEASURED)
-def test_an_arm_is_the_run_of_its_concatenated_blocks(plan: Plan, samples: list[Measured]) -> None:
-    _, arms = merged(plan, interval_of(plan, samples))
+@given(samples=MEASURED)
+def test_an_arm_is_the_run_of_its_concatenated_blocks(either: Plan, samples: list[Measured]) -> None:
+    assert either.duet is not None
+    starts_s = {(turn.arm, turn.block): turn.starts_s for turn in either.duet.turns()}
+
+    def second_of(one: Measured) -> int:
+        """A turn has the whole seconds from the one in which it begins."""
+        start_s = starts_s[one.arm, one.block]
+        since = int(start_s + one.since_s) - int(start_s)
+        return either.duet.warm_s + (one.block - 1) * BLOCK_S + since if either.duet else 0
+
+    _, arms = merged(either, interval_of(either, samples))
     for arm, timeline in arms.items():
         own = [one for one in samples if one.arm == arm]
-        for second in range(BLOCKS * BLOCK_S):
-            there = [one.us for one in own if (one.block - 1) * BLOCK_S + int(one.since_s) == second]
+        for second in range(either.duet.warm_s + BLOCKS * BLOCK_S + 1):
+            there = [one.us for one in own if second_of(one) == second]
             found = timeline.select().second(second)
             assert (found.samples, found.max_us) == (len(there), max(there, default=0))
 
@@ -65,6 +88,19 @@ def test_the_plan_of_an_arm_is_that_of_the_suite(plan: Plan, ramped: Plan) -> No
     (execution,) = Arm(ramped, BASE).as_run().executions
     assert (execution.name, execution.delay_s, execution.ramp_up_s, execution.hold_for_s) == ("shop", 8, 8, 40)
     assert [part.execution for part in Arm(ramped, HEAD).as_run().shares[0].executions] == ["shop"]
+
+
+def test_the_arm_of_engines_that_run_through_has_one_warm_up(switched: Plan) -> None:
+    """The warm-up is 10 s: delay and ramp-up are shortened to 9 s, and all of it is before the steady state."""
+    assert switched.duet is not None and switched.duet.warm_s == 10
+    for arm in (BASE, HEAD):
+        (execution,) = Arm(switched, arm).as_run().executions
+        assert (execution.name, execution.delay_s, execution.steady_from_s) == ("shop", 4.5, 10)
+        assert execution.hold_for_s == BLOCKS * BLOCK_S
+        assert [part.execution for part in Arm(switched, arm).as_run().shares[0].executions] == ["shop"]
+    samples = [Measured(arm, 0, since_s, steady=False) for arm in (BASE, HEAD) for since_s in (0.25, 9.25)]
+    for timeline in merged(switched, interval_of(switched, samples))[1].values():
+        assert timeline.select(steady=False).seconds == [0, 9]
 
 
 def test_ramp_ups_come_first_and_steady_blocks_follow_each_other(ramped: Plan) -> None:
@@ -80,8 +116,8 @@ def test_late_completions_count_in_the_seconds_after_their_block(plan: Plan) -> 
     assert arms[HEAD].select().seconds == [11, 41]
 
 
-def test_virtual_users_of_an_arm_are_active_without_gaps(plan: Plan, ramped: Plan) -> None:
-    for one in (plan, ramped):
+def test_virtual_users_of_an_arm_are_active_without_gaps(plan: Plan, ramped: Plan, switched: Plan) -> None:
+    for one in (plan, ramped, switched):
         _, arms = merged(one, interval_of(one, [Measured(HEAD, 1, 5.0), Measured(BASE, 1, 5.0)]))
         for arm, timeline in arms.items():
             (load,) = steady_load(Arm(one, arm).as_run(), timeline)
@@ -99,12 +135,27 @@ def test_engine_reports_of_an_arms_turns_are_summed(plan: Plan) -> None:
     assert (head.samples, head.dropped, head.ended_s, head.script_errors) == (35, 3, 36, {"Buyer": 2})
 
 
-def test_health_between_turns_belongs_to_no_arm(plan: Plan) -> None:
+def test_the_end_of_an_engine_that_runs_through_is_the_end_of_both_arms(switched: Plan) -> None:
+    whole_s, stop_s = max(one.steady_to_s for one in switched.executions), 51.5
+    for ended_s, done_s in ((whole_s + 0.3, (50, 50)), (stop_s, None)):
+        reports = {one.name: EngineReport(samples=10 * one.arm, ended_s=ended_s) for one in switched.executions}
+        left = Exit(worker="local-1", attempt="a", at=100.0, outcome="finished", executions=reports)
+        found = [Arm(switched, arm).reports(left)["shop"] for arm in (BASE, HEAD)]
+        assert [one.samples for one in found] == [10, 20]
+        assert tuple(one.ended_s for one in found) == (done_s or tuple(Arm(switched, a).done_s(stop_s) for a in (1, 2)))
+
+
+def test_health_between_turns_belongs_to_no_arm(plan: Plan, switched: Plan) -> None:
     _, arms = merged(plan, interval_of(plan, [Measured(HEAD, 1, 5.0)]))
     for arm, timeline in arms.items():
         series = timeline.health_series("local-1")
         assert series.second.tolist() == [second for second in range(BLOCKS * BLOCK_S) if (second + 1) % BLOCK_S]
         assert series.cpu.max() == pytest.approx(0.1 * arm)
+    _, arms = merged(switched, interval_of(switched, [Measured(HEAD, 1, 5.0)]))
+    for arm, timeline in arms.items():
+        series = timeline.health_series("local-1")
+        assert series.second.tolist() == list(range(50))
+        assert series.cpu.tolist() == pytest.approx([0.1 * arm] * 50)
 
 
 def test_the_elapsed_time_of_an_arm_grows_in_its_own_turns_only(plan: Plan) -> None:
@@ -120,12 +171,14 @@ def test_a_plan_without_a_duet_has_no_arms(plan: Plan) -> None:
         Arm(plan.model_copy(update={"duet": None}), HEAD)
 
 
-def test_unfinished_requests_belong_to_the_arm_whose_turn_it_was(plan: Plan) -> None:
+def test_unfinished_requests_belong_to_the_arm_whose_turn_it_was(either: Plan) -> None:
+    plan = either
     assert plan.duet is not None
+    turns = len(plan.duet.turns_of(BASE))
     recorder = Recorder("local-1", "local")
     for turn in plan.duet.turns():
         recorder.unfinished(int(turn.starts_s), "shop", "home", turn.arm)
     data = recorder.flush()
     assert data is not None
     _, arms = merged(plan, decode(data, "made up"))
-    assert {arm: one.select().total.unfinished for arm, one in arms.items()} == {BASE: 4, HEAD: 8}
+    assert {arm: one.select().total.unfinished for arm, one in arms.items()} == {BASE: turns, HEAD: 2 * turns}

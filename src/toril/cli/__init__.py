@@ -37,7 +37,7 @@ PANELS = {  # panel of the help → name → module and function, in the order o
     "Compare": {
         "compare": "toril.cli.results:compare",
         "baseline": "toril.cli.suites:baseline",
-        "duet": "toril.cli.running:duet",
+        "duet": "toril.cli.duet:duet",
     },
     "Console": {
         "console": "toril.cli.console:console",

@@ -217,6 +217,9 @@ Notify = Annotated[
         "--notify", help="Webhook for the run's result: address, or variable that has it, [=EVENT,…]; repeatable."
     ),
 ]
+MaxCost = Annotated[
+    float | None, typer.Option("--max-cost", min=0, help="Refuse a run on Fargate that costs more, in US dollars.")
+]
 RunId = Annotated[str | None, typer.Option("--run-id", help="Id of the run; default: made from the time.")]
 
 

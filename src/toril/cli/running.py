@@ -19,6 +19,7 @@ from toril.cli.options import (
     Environment,
     FailOn,
     Locations,
+    MaxCost,
     Notify,
     On,
     OptionalSuites,
@@ -36,7 +37,6 @@ from toril.cli.options import (
     Workers,
     check_writable,
     read_fail_on,
-    read_margin,
     read_notices,
     read_otlp,
     read_report_targets,
@@ -115,9 +115,7 @@ def run(
     against: Against = None,
     fail_on: FailOn = "failed,inconclusive",
     report: Reports = None,
-    max_cost: Annotated[
-        float | None, typer.Option("--max-cost", min=0, help="Refuse a run on Fargate that costs more, in US dollars.")
-    ] = None,
+    max_cost: MaxCost = None,
     baseline: Annotated[
         Literal["auto", "off"] | None,
         typer.Option("--baseline", help="Compare with earlier runs; default: auto if the suite has toril.baseline."),
@@ -170,7 +168,9 @@ def run(
     wanted = run_options(overrides, env, workers, on, run_id, tag, smoke, against, locations)
     wanted = replace(wanted, baseline=None if baseline is None else baseline == "auto")
     found = local_suite(suite or [])
-    _run(found, wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet, otlp=otlp, notify=notify)
+    run_to_verdict(
+        found, wanted, plan_run, store, fail_on, report, max_cost=max_cost, quiet=quiet, otlp=otlp, notify=notify
+    )
 
 
 def try_command(
@@ -356,53 +356,10 @@ def _run_request(run_id: str, store: str, report: list[str] | None, *, quiet: bo
     request = requests.requested(opened, run_id)
     found = requests.requested_suite(opened, request, SystemClock())
     wanted, cost = requests.options_of(request), request.max_cost_usd
-    _run(found, wanted, plan_run, store, "failed,inconclusive", report, max_cost=cost, quiet=quiet)
+    run_to_verdict(found, wanted, plan_run, store, "failed,inconclusive", report, max_cost=cost, quiet=quiet)
 
 
-def duet(
-    suite: Suites,
-    base: Annotated[str, typer.Option("--base", help="Address to compare with, e.g. of the main branch.")],
-    head: Annotated[str, typer.Option("--head", help="Address to check, e.g. of the change.")],
-    blocks: Annotated[
-        int | None,
-        typer.Option("--blocks", min=4, max=100, help="Number of block pairs; default: toril.regression.blocks."),
-    ] = None,
-    margin: Annotated[
-        str | None,
-        typer.Option("--margin", help="Largest slowdown to tolerate, e.g. 3%; default: toril.regression.margin."),
-    ] = None,
-    store: StoreOption = ".toril",
-    overrides: Overrides = None,
-    env: Environment = None,
-    workers: Workers = None,
-    on: On = "local",
-    run_id: RunId = None,
-    tag: Tags = None,
-    fail_on: FailOn = "failed,inconclusive",
-    report: Reports = None,
-    otlp: Otlp = None,
-    notify: Notify = None,
-    quiet: Quiet = False,
-) -> None:
-    """Load BASE and HEAD in turns, and fail if HEAD is proven slower.
-
-    The same workers load both addresses in pairs of short blocks. The run fails
-    if a percentile of HEAD is worse by more than the margin, with 95 %
-    confidence, or if HEAD breaches a criterion. The exit codes are those of
-    `toril run`.
-
-    Example: toril duet loadtests/shop --base http://127.0.0.1:8001 --head http://127.0.0.1:8002
-    """
-    from toril.plan.duet import plan_duet
-    from toril.runs.publish import local_suite
-
-    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False)
-    planned = partial(plan_duet, base=base, head=head, blocks=blocks, margin=read_margin(margin))
-    found = local_suite(suite)
-    _run(found, wanted, planned, store, fail_on, report, max_cost=None, quiet=quiet, otlp=otlp, notify=notify)
-
-
-def _run(
+def run_to_verdict(
     suite: "AbstractContextManager[LocalSuite]",
     wanted: "RunOptions",
     plan_of: "Callable[[Sequence[str | Path], RunOptions, float], tuple[Suite, Plan]]",
@@ -415,6 +372,7 @@ def _run(
     otlp: str | None = None,
     notify: list[str] | None = None,
 ) -> None:
+    """Runs a planned suite, and exits with the code of its verdict."""
     from toril.runs.observers import Observing
     from toril.store import open_store
 

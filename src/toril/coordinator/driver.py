@@ -35,6 +35,7 @@ from toril.errors import InfrastructureError, Note, StoreError
 from toril.records import End, Exit, Launch, Plan, RanTask, Rate, Start, Stop, rate_key, run_key
 from toril.records.progress import Phase, Progress, packed, progress_key
 from toril.records.summary import CapacityStage
+from toril.regression.rule import Sequential
 from toril.store import Store
 from toril.store.records import find_record, get_record, next_rates, read_launch, read_record
 from toril.summary import adjusted_plan
@@ -120,6 +121,7 @@ class Coordinator:
     _todo: list[Relaunch | Terminate | Kill] = field(default_factory=list)  # not yet returned by `step`
     _live: LiveCriteria = field(init=False)
     _searches: Searches = field(init=False)
+    _sequential: Sequential = field(init=False)
     _criteria: CriteriaProgress = field(init=False)
     _builder: ProgressBuilder = field(init=False)
     _number: int = field(init=False, default=0)  # of the last version of progress.json
@@ -130,6 +132,7 @@ class Coordinator:
     def __post_init__(self) -> None:
         self._live = LiveCriteria(self.fold.judged_plan)
         self._searches = Searches(self.plan)
+        self._sequential = Sequential(self.plan)
         self._criteria = CriteriaProgress(self.fold.judged_plan)
         self._builder = ProgressBuilder(self.fold)
 
@@ -209,7 +212,7 @@ class Coordinator:
             self.state,
             self.clock.now(),
             rates=self.rates,
-            notes=(*notes, *self._searches.notes()),
+            notes=(*notes, *self._searches.notes(), *self._sequential.notes()),
             criteria=criteria,
             phase=phase,
             waiting=waiting,
@@ -263,7 +266,7 @@ class Coordinator:
         if self.state.phase != "launching":
             self.fold.poll(now, ending=self._is_ending(now))
         events += self._endings(gone)
-        stop = asked or self._stop_asked(now) or self._breached() or self._searched()
+        stop = asked or self._stop_asked(now) or self._breached() or self._searched() or self._decided()
         if stop is not None and self.state.stop is None:
             events.append(StopAsked(stop))
         return [*events, Tick()]
@@ -378,6 +381,12 @@ class Coordinator:
             else:
                 self._read_rates()
         return self._searches.stop(now)
+
+    def _decided(self) -> Stop | None:
+        """Returns the stop of a duet as soon as a look decides."""
+        if self.plan.duet is None or self.state.phase != "running":
+            return None
+        return self._sequential.stop(self.fold.whole, self.fold.complete_to(self.state.ended), self.clock.now())
 
     def _advance(self, event: Event) -> None:
         self.state, actions = advance(self.state, event, self.clock.now())

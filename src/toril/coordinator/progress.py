@@ -28,7 +28,14 @@ from toril.records.progress import (
     Recent,
     WorkersNow,
 )
-from toril.summary import adjusted_plan, describe_rates, planned_by_second, planned_users, saturated_now
+from toril.summary import (
+    adjusted_plan,
+    describe_rates,
+    judged_plan,
+    planned_by_second,
+    planned_users,
+    saturated_now,
+)
 from toril.timeline import Slice, Timeline
 from toril.verdict.evaluation import evaluate
 from toril.verdict.evidence import Evidence
@@ -237,11 +244,14 @@ def rate_notes(rates: Iterable[Rate], start: Start) -> tuple[Note, ...]:
 
 
 def _turn(plan: Plan, elapsed_s: float) -> str:
-    """Returns block and arm of a duet, such as `block 3 of 10: head`; empty without a duet and before its load."""
+    """Returns block and arm of a duet, such as `block 3 of 10: head` or `warm-up: base`; empty without a duet."""
     if plan.duet is None:
         return ""
     begun = [turn for turn in plan.duet.turns() if turn.starts_s <= elapsed_s]
-    return f"block {begun[-1].block} of {plan.duet.blocks}: {ARMS[begun[-1].arm]}" if begun else ""
+    if not begun:
+        return ""
+    block = f"block {begun[-1].block} of {plan.duet.blocks}" if begun[-1].block else "warm-up"
+    return f"{block}: {ARMS[begun[-1].arm]}"
 
 
 def _figures(slice_: Slice, last: int | None) -> FiguresNow:
@@ -263,13 +273,17 @@ def _planned_load(plan: Plan, seconds: range) -> tuple[list[float | None], list[
 
     Executions that wait for each other have no planned times.
     """
+    if plan.duet is not None and plan.duet.switched:  # one arm at a time, with its full load after the warm-up
+        warm_s = plan.duet.warm_s
+        users, rps = _planned_load(judged_plan(plan), range(warm_s + 1))
+        return [users[min(second, warm_s)] for second in seconds], [rps[min(second, warm_s)] for second in seconds]
     nothing: list[float | None] = [None] * len(seconds)
     if plan.in_turns:
         return nothing, nothing
-    users = [one for one in plan.executions if one.concurrency]
+    closed = [one for one in plan.executions if one.concurrency]
     limits = [by for one in plan.executions if (by := planned_by_second(one, seconds)) is not None]
     return (
-        [round(sum(planned_users(one, second + 0.5) for one in users)) for second in seconds] if users else nothing,
+        [round(sum(planned_users(one, second + 0.5) for one in closed)) for second in seconds] if closed else nothing,
         [round(sum(by), 3) for by in zip(*limits, strict=True)] if limits else nothing,
     )
 

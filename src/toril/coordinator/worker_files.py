@@ -69,9 +69,12 @@ class Bounds:
     @classmethod
     def of(cls, plan: Plan) -> Self:
         recorded = any(one.executor == RESULTS_LOADER for one in plan.executions)
+        series = {(one.series, one.arm, one.block) for one in plan.executions}
+        if plan.duet is not None and plan.duet.switched:
+            series = {(name, turn.arm, turn.block) for name, _, _ in series for turn in plan.duet.turns()}
         return cls(
             locations={share.worker: share.location for share in plan.shares},
-            series=frozenset((one.series, one.arm, one.block) for one in plan.executions),
+            series=frozenset(series),
             executions=frozenset(one.series for one in plan.executions),
             names=frozenset(one.name for one in plan.executions),
             longest_s=max(load_ends_s(plan), RECORDED_S if recorded else 0),

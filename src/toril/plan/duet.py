@@ -1,6 +1,5 @@
 """The plan of a duet: the same workers load two addresses in turns with one suite."""
 
-import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -9,23 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from toril.criteria import criteria_of
-from toril.errors import Note, OptionError, SuiteError
+from toril.errors import Note, SuiteError
 from toril.masking import mask
 from toril.plan.options import RunOptions, new_run_id, plan_run
-from toril.records import ARMS, BASE, HEAD, Duet, ExecutionShare, Plan, PlannedCriterion, PlannedExecution, Turn
+from toril.plan.turns import arranged, restarted_engines, together
+from toril.records import ARMS, BASE, HEAD, ExecutionShare, Plan, PlannedExecution
 from toril.suite import Suite
-from toril.suite.engines import engine_of
 from toril.suite.reader import mapping_at
 from toril.suite.retarget import checked_address
 from toril.suite.settings import Regression
-from toril.text import plural
 
-BLOCKS = 10  # unless the suite sets `blocks`
-MIN_BLOCK_S = 5  # unless the suite sets `block`
-START_UP_FACTOR = 2  # for engines that start together on a busy machine with two cores
-MIN_START_UP_S = 2
-MAX_COPIES = 400  # of executions in one worker: each opens two files, and the usual limit is 1,024
-DRAIN_S = 1  # after a turn's load, for requests in flight; then the next engines start
+FLUSH_S = 1.0  # on Fargate: a decision needs measurements of the last seconds
+OWN_SHAPE = "LoadTestShape"  # of a locustfile that sets its own load
 
 
 def plan_duet(
@@ -37,117 +31,121 @@ def plan_duet(
     head: str,
     blocks: int | None = None,
     margin: float | None = None,
+    seed: int | None = None,
+    aa: bool = False,
+    halved: bool = False,
+    first_half: str = "",
 ) -> tuple[Suite, Plan]:
     """Returns the suite as read for head, and the plan for both addresses, without starting anything.
 
-    `blocks` and `margin` override the suite's `toril.regression`.
+    `blocks` and `margin` override the suite's `toril.regression`. `seed` decides the order of turns; by default the
+    run-id does. `aa`: both addresses are base. `halved`: one of two halves between which the deployments
+    are exchanged; `first_half` is the run-id of the first.
     """
-    if options.on != "local":
-        text = f"--on {options.on}: Duets do not run on Fargate yet. Use `--on local`."
-        raise OptionError(text, code="unsupported-in-duet")
     addresses = checked_address("--base", base), checked_address("--head", head)
     suite, planned = plan_run(paths, replace(options, against=addresses[0]), now)
-    for execution in suite.executions:
-        if execution.search is not None:
-            what = f"{suite.source}: toril.capacity.{execution.name}: A duet needs a fixed rate and does not search"
-            fix = "Remove the search, or run the suite against each address."
-            raise SuiteError(f"{what}. {fix}", code="unsupported-in-duet")
-        if execution.curve is not None:
-            raise SuiteError(
-                f"{suite.source}: execution[{execution.index}]: A duet needs a constant load, not a load curve. "
-                "Use a suite with `throughput` and `hold-for`.",
-                code="unsupported-in-duet",
-            )
+    _check_suite(suite)
     of_head = replace(options, against=addresses[1], run_id=options.run_id or new_run_id(suite.name, now))
     suite, against_head = plan_run(paths, of_head, now)
     wanted = suite.toril.regression or Regression()
     margin = wanted.margin if margin is None else margin
     wanted = wanted.model_copy(update={"blocks": blocks or wanted.blocks, "margin": margin})
     of_base = planned.model_copy(update={"run_id": against_head.run_id})
-    return suite, make_duet(of_base, against_head, addresses, wanted, suite.variable)
+    plan = make_duet(
+        of_base,
+        against_head,
+        addresses,
+        wanted,
+        suite.variable,
+        zlib.crc32(of_base.run_id.encode()) if seed is None else seed,
+        halved=halved,
+        aa=aa,
+        first_half=first_half,
+    )
+    return suite, plan
+
+
+def _check_suite(suite: Suite) -> None:
+    """Raises SuiteError for a load that changes during the duet."""
+    for execution in suite.executions:
+        if execution.search is not None:
+            what = f"{suite.source}: toril.capacity.{execution.name}: A duet needs a fixed rate and does not search"
+            fix = "Remove the search, or run the suite against each address."
+            raise SuiteError(f"{what}. {fix}", code="unsupported-in-duet")
+        where = f"{suite.source}: execution[{execution.index}]"
+        if execution.curve is not None:
+            what = f"{where}: A duet needs a constant load, not a load curve"
+            raise SuiteError(f"{what}. Use a suite with `throughput` and `hold-for`.", code="unsupported-in-duet")
+        script = mapping_at(suite.common, "scenarios", execution.scenario).get("script")
+        if execution.executor == "locust" and script:
+            path = suite.folder / str(script)
+            if path.is_file() and OWN_SHAPE in path.read_text(errors="replace"):
+                text = f"{where}: A duet needs a constant load, not the `{OWN_SHAPE}` of `{script}`. Remove it."
+                raise SuiteError(text, code="unsupported-in-duet")
 
 
 def make_duet(
-    base: Plan, head: Plan, addresses: tuple[str, str], wanted: Regression, variable: str | None = None
+    base: Plan,
+    head: Plan,
+    addresses: tuple[str, str],
+    wanted: Regression,
+    variable: str | None = None,
+    seed: int = 0,
+    **facts: Any,
 ) -> Plan:
     """Returns one plan from the plans of the same suite for the two addresses.
 
-    It has a copy of each execution for each turn. A turn shortens delays, ramp-ups and holds by the same factor. With
-    the default block length, each arm has the suite's load for the suite's hold time. The order within a pair
-    alternates: AB BA AB …, or BA AB …, depending on the run-id. `variable` is the variable that holds the address.
+    `variable` is the variable that holds the address. `facts` are other arguments of `arranged`.
     """
-    blocks, block_s = wanted.blocks or BLOCKS, wanted.block_s
-    _check(base, blocks)
+    _check(base, wanted)
     values = {arm: _values(base.common, variable, address) for arm, address in zip(ARMS, addresses, strict=True)}
-    hold_s = max(execution.hold_for_s for execution in base.executions)
-    block = max(MIN_BLOCK_S, math.ceil(hold_s / blocks)) if block_s is None else max(1, math.ceil(block_s))
-    scale = block / hold_s
-    turn_s = max(math.ceil(sum(_course(execution, scale))) for execution in base.executions)
-    gap_s = DRAIN_S + _start_up_s(base)
-    duet = Duet(
+    restarting = restarted_engines(base)
+    duet, copies = arranged(
+        base,
+        wanted,
+        seed,
         base=mask(addresses[0]),
         head=mask(addresses[1]),
         margin=wanted.margin,
-        blocks=blocks,
-        block_s=float(block),
-        turn_s=turn_s,
-        gap_s=gap_s,
-        order=_order(base.run_id, blocks),
+        failures_margin=wanted.failures,
         labels=wanted.labels,
+        metrics=wanted.metrics,
+        together=() if restarting else together(base, variable),
+        **facts,
     )
-    turns = tuple(duet.turns())
-    if base.max_duration_s is not None and base.max_duration_s < turns[-1].ends_s:
+    ends_s = max(turn.ends_s for turn in duet.turns())
+    if base.max_duration_s is not None and base.max_duration_s < ends_s:
         raise SuiteError(
             f"{base.suite}: toril.max-duration: {base.max_duration_s:g} s end the duet before its planned end at "
-            f"{turns[-1].ends_s:,.10g} s. Raise it, or use fewer or shorter blocks.",
+            f"{ends_s:,.10g} s. Raise it, or use fewer or shorter blocks.",
             code="short-max-duration",
         )
-    executions = tuple(_planned(execution, turn, scale, gap_s) for turn in turns for execution in base.executions)
     plans = {BASE: base, HEAD: head}
-    common = _common(plans, values)
-    copies = {(one.copy_of, one.arm, one.block): one for one in executions}
-    shares = [
-        share.model_copy(
-            update={
-                "executions": tuple(
-                    _part(plans[turn.arm].shares[place].executions[position], turn, copies, values[turn.arm])
-                    for turn in turns
-                    for position in range(len(share.executions))
-                )
-            }
+    shares = []
+    for place, share in enumerate(base.shares):
+        own = {arm: {part.execution: part for part in plans[arm].shares[place].executions} for arm in ARMS}
+        parts = (
+            _part(own[copy.arm][copy.copy_of], copy, values[copy.arm])
+            for copy in copies
+            if copy.copy_of in own[copy.arm]
         )
-        for place, share in enumerate(base.shares)
-    ]
-    judged, warnings = _criteria(base)
+        shares.append(share.model_copy(update={"executions": tuple(parts)}))
+    notes = _notes(base, restarting, duet.gap_s)
     return base.model_copy(
         update={
-            "executions": executions,
+            "executions": copies,
             "shares": tuple(shares),
-            "common": common,
-            "criteria": judged,
-            "graceful_stop_s": min(base.graceful_stop_s, float(gap_s)),
+            "common": _common(plans, values),
+            "graceful_stop_s": base.graceful_stop_s if duet.switched else min(base.graceful_stop_s, duet.gap_s),
+            "pace": base.pace.model_copy(update={"flush_s": min(FLUSH_S, base.pace.flush_s)}),
             "duet": duet,
-            "warnings": (*base.warnings, *(warning.message for warning in warnings)),
-            "warning_codes": (*base.warning_codes, *(warning.code for warning in warnings)),
+            "warnings": (*base.warnings, *(note.message for note in notes)),
+            "warning_codes": (*base.warning_codes, *(note.code for note in notes)),
         }
     )
 
 
-def _start_up_s(plan: Plan) -> int:
-    """Returns the seconds that all engines of a turn need to start; the gap keeps starts out of measured load."""
-    executor_of = {execution.name: execution.executor for execution in plan.executions}
-    by_worker = [
-        sum(engine_of(executor_of[part.execution]).start_up_cpu_s for part in share.executions) for share in plan.shares
-    ]
-    cpu_s = sum(by_worker) if plan.on == "local" else max(by_worker)
-    return max(MIN_START_UP_S, math.ceil(START_UP_FACTOR * cpu_s))
-
-
-def _check(plan: Plan, blocks: int) -> None:
-    if 2 * blocks * len(plan.executions) > MAX_COPIES:
-        what = f"{plan.suite}: {blocks} blocks of {plural(len(plan.executions), 'execution')} are too many"
-        fix = f"Use at most {plural(MAX_COPIES // 2 // len(plan.executions), 'block')}."
-        raise SuiteError(f"{what}. {fix}", code="too-many-blocks")
+def _check(plan: Plan, wanted: Regression) -> None:
     for execution in plan.executions:
         where = f"{plan.suite}: execution[{execution.index}]"
         if not execution.hold_for_s:
@@ -156,63 +154,36 @@ def _check(plan: Plan, blocks: int) -> None:
         if execution.iterations is not None:
             text = f"{where}.iterations: The turns of a duet end by time. Remove `iterations`."
             raise SuiteError(text, code="unsupported-in-duet")
+        if "throughput" in wanted.metrics and execution.throughput_rps:
+            what = f"{plan.suite}: toril.regression.metrics: `{execution.name}` has a fixed rate, which hides a change"
+            raise SuiteError(f"{what} of `throughput`. Compare times, or remove `throughput`.", code="fixed-rate")
     if plan.in_turns:
         what = f"{plan.suite}: modules.local: Executions that wait for each other cannot share a turn"
         raise SuiteError(f"{what}. Remove `sequential` and `capacity`.", code="unsupported-in-duet")
 
 
-def _order(run_id: str, blocks: int) -> str:
-    """Returns the order of the arms. It alternates, so that a drift favours neither; the run-id sets the first arm."""
-    pairs = ("AB", "BA") if zlib.crc32(run_id.encode()) % 2 else ("BA", "AB")
-    return "".join(pairs[block % 2] for block in range(blocks))
+def _notes(plan: Plan, restarting: tuple[str, ...], gap_s: float) -> list[Note]:
+    found = []
+    if restarting:
+        why = f"{' and '.join(restarting)} cannot pause, so all engines start for each turn"
+        found.append(Note("restarted-engines", f"{why}: {gap_s:g} s without load between two turns"))
+    for planned, criterion in zip(plan.criteria, criteria_of(plan.criteria), strict=True):
+        if criterion.server is not None:
+            what = f"{planned.where}: `{criterion.text}` is judged on base and head together"
+            found.append(Note("both-arms-in-periods", f"{what}: CloudWatch's periods contain both"))
+    return found
 
 
-def _course(execution: PlannedExecution, scale: float) -> tuple[float, float, float]:
-    """Returns delay, ramp-up and hold of a turn. Holds are whole seconds; a ramp-up takes at least one second."""
-    ramp_up_s = max(1.0, round(execution.ramp_up_s * scale, 3)) if execution.ramp_up_s else 0.0
-    return round(execution.delay_s * scale, 3), ramp_up_s, float(max(1, round(execution.hold_for_s * scale)))
-
-
-def _planned(execution: PlannedExecution, turn: Turn, scale: float, gap_s: int) -> PlannedExecution:
-    delay_s, ramp_up_s, hold_for_s = _course(execution, scale)
-    return execution.model_copy(
-        update={
-            "name": f"{execution.name}, {ARMS[turn.arm]} {turn.block}",
-            "copy_of": execution.name,
-            "arm": turn.arm,
-            "block": turn.block,
-            "delay_s": turn.starts_s + delay_s,
-            "ramp_up_s": ramp_up_s,
-            "hold_for_s": hold_for_s,
-            "curve": tuple(_shortened_curve(execution, ramp_up_s, hold_for_s)),
-            "adjustable": False,
-            "lead_s": float(gap_s - DRAIN_S) + delay_s if turn.starts_s else None,
-        }
-    )
-
-
-def _shortened_curve(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) -> Iterator[tuple[float, float]]:
-    """Yields an open model's curve with the same rates and the turn's ramp-up and hold."""
-    for at_s, rps in execution.curve:
-        if at_s <= execution.ramp_up_s:
-            yield ramp_up_s * at_s / execution.ramp_up_s if execution.ramp_up_s else 0.0, rps
-        else:
-            yield ramp_up_s + hold_for_s * (at_s - execution.ramp_up_s) / execution.hold_for_s, rps
-
-
-def _part(
-    part: ExecutionShare, turn: Turn, copies: Mapping[tuple[str, int, int], PlannedExecution], values: Mapping[str, str]
-) -> ExecutionShare:
-    """Returns a worker's share of one execution in one turn."""
-    copy = copies[part.execution, turn.arm, turn.block]
+def _part(part: ExecutionShare, copy: PlannedExecution, values: Mapping[str, str]) -> ExecutionShare:
+    """Returns a worker's share of one copy of an execution."""
     config = _substituted(deepcopy(part.config), values)
     for key in ("delay", "ramp-up", "hold-for"):
         config.pop(key, None)
     if copy.ramp_up_s:
         config["ramp-up"] = f"{copy.ramp_up_s:g}s"
-    config["hold-for"] = f"{copy.hold_for_s:g}s"
+    config["hold-for"] = f"{copy.hold_for_s:.10g}s"
     if "scenario" in config:
-        config["scenario"] = _name_in_arm(config["scenario"], turn.arm)
+        config["scenario"] = _name_in_arm(config["scenario"], copy.arm)
     own = config.get("env") or {}
     if values and isinstance(own, dict):
         config["env"] = {**own, **values}
@@ -285,15 +256,3 @@ def _included(value: Any) -> Iterator[str]:
         value = list(value.values())
     for one in value if isinstance(value, list) else ():
         yield from _included(one)
-
-
-def _criteria(plan: Plan) -> tuple[tuple[PlannedCriterion, ...], list[Note]]:
-    """Returns the criteria that can be judged on head alone. CloudWatch's periods contain both arms."""
-    judged, warnings = [], []
-    for planned, criterion in zip(plan.criteria, criteria_of(plan.criteria), strict=True):
-        if criterion.server is None:
-            judged.append(planned)
-        else:
-            what = f"{planned.where}: `{criterion.text}` is not judged in a duet"
-            warnings.append(Note("not-judged-in-duet", f"{what}: CloudWatch's periods contain both arms."))
-    return tuple(judged), warnings

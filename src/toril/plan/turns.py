@@ -1,16 +1,207 @@
-"""The switched form of a duet: engines run through, and send the requests of each arm in its turns only."""
+"""The turns of a duet: their number, order and times, and the copies of executions that send in them.
 
-from toril.records import Plan
+In the switched form, engines run through. Each execution has one copy for each arm, which sends in the turns of its arm
+only, and whose own time stands still between them. Delays and ramp-ups are in the warm-up turns.
+
+In the restarted form, each execution has a copy for each turn, because its engine starts for the turn.
+"""
+
+import math
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from toril.errors import SuiteError
+from toril.load.shapes import curve_of
+from toril.records import ARMS, Duet, Plan, PlannedExecution, Turn
+from toril.suite.engines import engine_of
+from toril.suite.reader import mapping_at
 from toril.suite.settings import Regression
+from toril.text import plural
+
+SWITCHED_BLOCKS, SWITCHED_BLOCK_S = 40, 2  # unless the suite sets `blocks` and `block`
+GAP_SHARE, LEAST_GAP_S, MOST_GAP_S = 0.1, 0.1, 0.5  # of a turn; requests in flight may finish
+LEAST_WARM_S, MOST_WARM_S = 2, 10
+BLOCKS = 10  # of the restarted form
+MIN_BLOCK_S = 5  # of the restarted form, unless the suite sets `block`
+START_UP_FACTOR = 2  # for engines that start together on a busy machine with two cores
+MIN_START_UP_S = 2
+MAX_COPIES = 400  # of executions in one worker: each opens two files, and the usual limit is 1,024
+DRAIN_S = 1  # after a turn's load, for requests in flight; then the next engines start
+FIRST_LOOK = 5  # pairs: with fewer than 4 degrees of freedom, Student's t decides nothing
+MOST_LOOKS = 20
+LEAST_BLOCKS = 4
+
+Arranged = tuple[Duet, tuple[PlannedExecution, ...]]  # the copies are in the order of the shares
 
 
-def make_switched(
-    base: Plan, head: Plan, addresses: tuple[str, str], wanted: Regression, variable: str | None, seed: int
-) -> Plan:
-    """Returns one plan from the plans of the same suite for the two addresses, as `plan.duet.make_duet` does.
+def arranged(plan: Plan, wanted: Regression, seed: int, *, halved: bool = False, **facts: Any) -> Arranged:
+    """Returns the duet of a plan, and the copies of its executions.
 
-    It has two copies of each execution, one for each arm, which hold to the end of the last turn. `seed` decides the
-    order of turns, which is balanced. `variable` holds the address. SuiteError `unsupported-in-duet` if an execution
-    cannot be part of a duet.
+    `halved`: half of the pairs, and a decision at their end only. `facts` are the other fields of the duet.
     """
-    raise NotImplementedError
+    switched = not restarted_engines(plan)
+    blocks = wanted.blocks or (SWITCHED_BLOCKS if switched else BLOCKS)
+    if halved:
+        blocks = max(LEAST_BLOCKS, math.ceil(blocks / 2))
+    facts |= {
+        "blocks": blocks,
+        "order": order_of(seed, blocks),
+        "seed": seed,
+        "looks": (blocks,) if halved else looks_of(blocks),
+        "switched": switched,
+    }
+    return _switched(plan, wanted.block_s, facts) if switched else _restarted(plan, wanted.block_s, facts)
+
+
+def restarted_engines(plan: Plan) -> tuple[str, ...]:
+    """Returns the names of engines that cannot pause. One of them makes all engines start for each turn."""
+    return tuple(
+        dict.fromkeys(
+            engine_of(one.executor).title + (" with `throughput`" if one.throughput_rps else "")
+            for one in plan.executions
+            if not engine_of(one.executor).switches or (one.throughput_rps and one.executor == "jmeter")
+        )
+    )
+
+
+def order_of(seed: int, blocks: int) -> str:
+    """Returns a random order of the arms. Of four neighbouring pairs, two begin with base, so a drift favours no arm.
+
+    >>> order_of(1, 4), order_of(2, 4)
+    ('BABAABAB', 'ABBABAAB')
+    """
+    chance, found = random.Random(seed), ""  # noqa: S311 - no secret
+    while len(found) < 2 * blocks:
+        four = 2 * chance.sample(["AB", "BA"], 2)
+        four = four[: blocks - len(found) // 2]
+        chance.shuffle(four)
+        found += "".join(four)
+    return found
+
+
+def looks_of(blocks: int) -> tuple[int, ...]:
+    """Returns the numbers of pairs after which the rule may decide.
+
+    >>> looks_of(4), looks_of(12), looks_of(40)[:3]
+    ((4,), (5, 6, 7, 8, 9, 10, 11, 12), (5, 7, 9))
+    """
+    return (*range(FIRST_LOOK, blocks, math.ceil(blocks / MOST_LOOKS)), blocks)
+
+
+def _switched(plan: Plan, block_s: float | None, facts: dict[str, Any]) -> Arranged:
+    block = SWITCHED_BLOCK_S if block_s is None else max(1, math.ceil(block_s))
+    lead_s = max(one.delay_s + one.ramp_up_s for one in plan.executions)
+    duet = Duet(
+        block_s=float(block),
+        turn_s=block,
+        gap_s=min(MOST_GAP_S, max(LEAST_GAP_S, GAP_SHARE * block)),
+        warm_s=min(MOST_WARM_S, max(LEAST_WARM_S, math.ceil(lead_s))),
+        **facts,
+    )
+    end_s = max(turn.ends_s for turn in duet.turns())
+    return duet, tuple(_through(one, arm, duet, end_s) for one in plan.executions for arm in ARMS)
+
+
+def _through(execution: PlannedExecution, arm: int, duet: Duet, end_s: float) -> PlannedExecution:
+    """Returns an arm's copy of an execution. Its curve is in the arm's own time, and all else in the run's time."""
+    lead_s = execution.delay_s + execution.ramp_up_s
+    scale = min(1.0, (duet.warm_s - 1) / lead_s) if lead_s else 1.0
+    delay_s = round(execution.delay_s * scale, 3)
+    ramp_up_s = _ramp_up_s(execution, scale)
+    own_s = duet.warm_s + duet.blocks * duet.turn_s - delay_s - ramp_up_s
+    curve = curve_of(execution.throughput_rps or 0.0, ramp_up_s, own_s, execution.steps).points
+    return execution.model_copy(
+        update={
+            "name": f"{execution.name}, {ARMS[arm]}",
+            "copy_of": execution.name,
+            "arm": arm,
+            "delay_s": delay_s,
+            "ramp_up_s": ramp_up_s,
+            "hold_for_s": round(end_s - delay_s - ramp_up_s, 3),
+            "curve": curve if execution.curve else (),
+            "adjustable": False,
+        }
+    )
+
+
+def _restarted(plan: Plan, block_s: float | None, facts: dict[str, Any]) -> Arranged:
+    """Returns turns that shorten delays, ramp-ups and holds by the same factor.
+
+    With the default block length, each arm has the suite's load for the suite's hold time.
+    """
+    blocks = facts["blocks"]
+    if 2 * blocks * len(plan.executions) > MAX_COPIES:
+        what = f"{plan.suite}: {blocks} blocks of {plural(len(plan.executions), 'execution')} are too many"
+        fix = f"Use at most {plural(MAX_COPIES // 2 // len(plan.executions), 'block')}."
+        raise SuiteError(f"{what}. {fix}", code="too-many-blocks")
+    hold_s = max(execution.hold_for_s for execution in plan.executions)
+    block = max(MIN_BLOCK_S, math.ceil(hold_s / blocks)) if block_s is None else max(1, math.ceil(block_s))
+    scale = block / hold_s
+    turn_s = max(math.ceil(sum(_course(execution, scale))) for execution in plan.executions)
+    duet = Duet(block_s=float(block), turn_s=turn_s, gap_s=DRAIN_S + _start_up_s(plan), **facts)
+    return duet, tuple(
+        _once(execution, turn, scale, duet.gap_s) for turn in duet.turns() for execution in plan.executions
+    )
+
+
+def _start_up_s(plan: Plan) -> int:
+    """Returns the seconds that all engines of a turn need to start; the gap keeps starts out of measured load."""
+    executor_of = {execution.name: execution.executor for execution in plan.executions}
+    by_worker = [
+        sum(engine_of(executor_of[part.execution]).start_up_cpu_s for part in share.executions) for share in plan.shares
+    ]
+    cpu_s = sum(by_worker) if plan.on == "local" else max(by_worker)
+    return max(MIN_START_UP_S, math.ceil(START_UP_FACTOR * cpu_s))
+
+
+def _course(execution: PlannedExecution, scale: float) -> tuple[float, float, float]:
+    """Returns delay, ramp-up and hold of a turn. Holds are whole seconds."""
+    hold_for_s = float(max(1, round(execution.hold_for_s * scale)))
+    return round(execution.delay_s * scale, 3), _ramp_up_s(execution, scale), hold_for_s
+
+
+def _ramp_up_s(execution: PlannedExecution, scale: float) -> float:
+    """Returns the shortened ramp-up, which takes at least one second."""
+    return max(1.0, round(execution.ramp_up_s * scale, 3)) if execution.ramp_up_s else 0.0
+
+
+def _once(execution: PlannedExecution, turn: Turn, scale: float, gap_s: float) -> PlannedExecution:
+    """Returns the copy of an execution for one turn."""
+    delay_s, ramp_up_s, hold_for_s = _course(execution, scale)
+    return execution.model_copy(
+        update={
+            "name": f"{execution.name}, {ARMS[turn.arm]} {turn.block}",
+            "copy_of": execution.name,
+            "arm": turn.arm,
+            "block": turn.block,
+            "delay_s": turn.starts_s + delay_s,
+            "ramp_up_s": ramp_up_s,
+            "hold_for_s": hold_for_s,
+            "curve": tuple(_shortened_curve(execution, ramp_up_s, hold_for_s)),
+            "adjustable": False,
+            "lead_s": gap_s - DRAIN_S + delay_s if turn.starts_s else None,
+        }
+    )
+
+
+def _shortened_curve(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) -> Iterator[tuple[float, float]]:
+    """Yields an open model's curve with the same rates and the turn's ramp-up and hold."""
+    for at_s, rps in execution.curve:
+        if at_s <= execution.ramp_up_s:
+            yield ramp_up_s * at_s / execution.ramp_up_s if execution.ramp_up_s else 0.0, rps
+        else:
+            yield ramp_up_s + hold_for_s * (at_s - execution.ramp_up_s) / execution.hold_for_s, rps
+
+
+def together(plan: Plan, variable: str | None) -> tuple[str, ...]:
+    """Returns the executions whose two copies one process can run.
+
+    A script that reads the address from a variable cannot have two addresses in one process.
+    """
+    return tuple(
+        one.name
+        for one in plan.executions
+        if engine_of(one.executor).together
+        and not (variable and mapping_at(plan.common, "scenarios", one.scenario).get("script"))
+    )

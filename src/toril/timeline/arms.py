@@ -4,6 +4,9 @@ An arm can then be judged, summarised and reported like any run. For each execut
 state of all turns come first, then the steady blocks. So an arm has one ramp-up and one hold, as in the suite, and a
 window of `for 10s` continues in the next block. Samples completed after a block's end count in the seconds after it,
 as if the load continued.
+
+Where engines run through, a turn begins within a second of the run. It then has the whole seconds from this one on; a
+second between two turns has no owner.
 """
 
 import math
@@ -37,10 +40,11 @@ class Arm:
         self.plan, self.arm, self.duet = plan, arm, plan.duet
         turns = tuple(plan.duet.turns())
         self._arm_of: Int64s = np.array([turn.arm for turn in turns])
-        self._starts: Int64s = np.array([math.floor(turn.starts_s) for turn in turns])
-        self._place: Int64s = np.array([turn.block - 1 for turn in turns])
+        self._starts_s = np.array([turn.starts_s for turn in turns])
+        self._starts: Int64s = np.floor(self._starts_s).astype(np.int64)
+        self._place: Int64s = np.array([turn.block - 1 for turn in turns])  # -1: the warm-up
         self._first = next(math.floor(turn.starts_s) for turn in turns if turn.arm == arm)
-        copies = [one for one in plan.executions if one.arm == arm and one.block == 1]
+        copies = [one for one in plan.executions if one.arm == arm and one.block == int(not plan.duet.switched)]
         self._copies = {one.series: one for one in copies}
         self._layouts = {one.series: self._layout(one) for one in copies}
         before_s = min(layout.before_s for layout in self._layouts.values())
@@ -94,19 +98,21 @@ class Arm:
 
     def done_s(self, at_s: float) -> float:
         """Returns the elapsed seconds of the arm's time at a moment of the run."""
-        begun = np.flatnonzero((self._arm_of == self.arm) & (self._starts < at_s))
+        begun = np.flatnonzero((self._arm_of == self.arm) & (self._starts_s < at_s))
         if not begun.size:
             return 0.0
-        turn, since = int(self._place[begun[-1]]), at_s - float(self._starts[begun[-1]])
+        turn, since = int(self._place[begun[-1]]), at_s - float(self._starts_s[begun[-1]])
+        if turn < 0:
+            return min(since, float(self.duet.warm_s))
         if turn == 0 and since < self._whole.before_s:
             return since
         layout, since = self._whole, min(since, float(self.duet.turn_s))
-        return self.duet.blocks * layout.before_s + turn * layout.steady_s + max(0.0, since - layout.before_s)
+        return self._before_s(layout) + turn * layout.steady_s + max(0.0, since - layout.before_s)
 
     def reports(self, left: Exit) -> dict[str, EngineReport]:
         """Returns a worker's reports by the suite's execution, each summed over all turns of the arm.
 
-        The missing time of early ends adds up over the turns.
+        The missing time of early ends adds up over the turns; an engine that runs through has one end.
         """
         planned = {one.name: one for one in self.as_run().executions}
         found: dict[str, EngineReport] = {}
@@ -115,7 +121,10 @@ class Arm:
             if copy.arm != self.arm or report is None:
                 continue
             known = found.get(copy.series, EngineReport(ended_s=planned[copy.series].steady_to_s))
-            short_s = 0.0 if report.ended_s is None else max(0.0, copy.steady_to_s - report.ended_s)
+            ended_s, end_s = report.ended_s, copy.steady_to_s
+            if ended_s is not None and self.duet.switched:
+                ended_s, end_s = self.done_s(ended_s), planned[copy.series].steady_to_s
+            short_s = 0.0 if ended_s is None else max(0.0, end_s - ended_s)
             drops = [one.dropped for one in (known, report) if one.dropped is not None]
             found[copy.series] = EngineReport.model_construct(  # sums may exceed the bounds of one report
                 samples=known.samples + report.samples,
@@ -132,16 +141,26 @@ class Arm:
         return found
 
     def _layout(self, copy: PlannedExecution) -> TurnLayout:
+        if self.duet.switched:
+            return TurnLayout(0, self.duet.turn_s)
         since_s = copy.delay_s - self._first
         return TurnLayout(math.floor(since_s + copy.ramp_up_s), round(copy.hold_for_s))
 
+    def _before_s(self, layout: TurnLayout) -> int:
+        """Returns the seconds of the arm's time before its first steady block."""
+        return self.duet.warm_s + self.duet.blocks * layout.before_s
+
     def _execution(self, series: str) -> PlannedExecution:
         copy, layout = self._copies[series], self._layouts[series]
-        since_s = copy.delay_s - self._first
-        steady_from_s = self.duet.blocks * layout.before_s + (since_s + copy.ramp_up_s - layout.before_s)
-        delay_s = min(float(self.duet.blocks * math.floor(since_s)), steady_from_s)
-        ramp_up_s, hold_s = steady_from_s - delay_s, float(self.duet.blocks * layout.steady_s)
-        curve = curve_of(copy.throughput_rps or 0.0, ramp_up_s, hold_s, copy.steps).points if copy.curve else ()
+        hold_s = float(self.duet.blocks * layout.steady_s)
+        if self.duet.switched:
+            delay_s, ramp_up_s, curve = copy.delay_s, self.duet.warm_s - copy.delay_s, copy.curve
+        else:
+            since_s = copy.delay_s - self._first
+            steady_from_s = self._before_s(layout) + (since_s + copy.ramp_up_s - layout.before_s)
+            delay_s = min(float(self.duet.blocks * math.floor(since_s)), steady_from_s)
+            ramp_up_s = steady_from_s - delay_s
+            curve = curve_of(copy.throughput_rps or 0.0, ramp_up_s, hold_s, copy.steps).points if copy.curve else ()
         return copy.model_copy(
             update={
                 "name": series,
@@ -156,9 +175,9 @@ class Arm:
         )
 
     def _second(self, turn: Int64s, since: Int64s, before_s: Int64s | int, steady_s: Int64s | int) -> Int64s:
-        """Returns the arm's seconds for the seconds `since` of the turns, which count from 0."""
-        steady = self.duet.blocks * before_s + turn * steady_s + since - before_s
-        return np.where(since < before_s, turn * before_s + since, steady)
+        """Returns the arm's seconds for the seconds `since` of the turns, which count from 0; -1 is the warm-up."""
+        steady = self.duet.warm_s + self.duet.blocks * before_s + turn * steady_s + since - before_s
+        return np.where(turn < 0, since, np.where(since < before_s, turn * before_s + since, steady))
 
     def _seconds_of_cells(self, interval: Interval, cells: Int64s) -> Int64s:
         starts = {turn.block: math.floor(turn.starts_s) for turn in self.duet.turns_of(self.arm)}
@@ -177,6 +196,10 @@ class Arm:
         position = np.maximum(np.searchsorted(self._starts, seconds, side="right") - 1, 0)
         return position, seconds - self._starts[position]
 
+    def _length_s(self, position: Int64s, layout: TurnLayout) -> Int64s:
+        """Returns the whole seconds of the turns at these positions."""
+        return np.where(self._place[position] < 0, self.duet.warm_s, layout.before_s + layout.steady_s)
+
     def _of_executions(self, interval: Interval, table: Int64s, *, late: bool) -> Int64s:
         """Returns the arm's rows of a table that begins with second and execution; between turns only if `late`."""
         if not table.shape[1]:
@@ -193,16 +216,17 @@ class Arm:
             found[0][mine] = self._second(self._place[position[mine]], since[mine], *layout)
             if not late:
                 last = self._place[position] == self.duet.blocks - 1
-                kept &= ~mine | last | (since < layout.before_s + layout.steady_s)
+                kept &= ~mine | last | (since < self._length_s(position, layout))
         return found[:, kept]
 
     def _of_workers(self, table: Int64s) -> Int64s:
         """Returns the arm's rows of a table that begins with a second.
 
-        Leaves out the last second of a turn and the gap after it, in which engines end and start.
+        Leaves out the gap after a turn; and its last second, if engines end and start in it.
         """
         position, since = self._turns(table[0])
-        kept = (self._arm_of[position] == self.arm) & (since < self.duet.turn_s - 1)
+        length_s = self._length_s(position, self._whole) - int(not self.duet.switched)
+        kept = (self._arm_of[position] == self.arm) & (since < length_s)
         found = table[:, kept]
         found[0] = self._second(self._place[position[kept]], since[kept], *self._whole)
         return found

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from toril.records import Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
+from toril.records import HEAD, Case, CaseFile, Kept, case_file_name, digest_of, encode_cases
 from toril.timeline.intervals import Recorder, acceptable
 from toril.worker.engine_runs import EngineRun
-from toril.worker.engines import Batch, FoundCase, cases_of
+from toril.worker.engines import Batch, FoundCase, Unfinished, cases_of
 from toril.worker.evidence import UNNAMED, ExchangeBook
 from toril.worker.hiding import Hiding
 from toril.worker.redaction import Redactor
@@ -29,6 +30,8 @@ MOST = 3  # failures with evidence, for each execution
 LARGEST = 5 << 20  # bytes of one file of evidence
 SUFFIXES = (".jpg", ".txt", ".zip")  # no .html: opening an untrusted page would run its scripts
 TEXTS = (".txt",)  # masked; pictures cannot be
+
+Columns = dict[str, NDArray[Any]]
 
 log = logging.getLogger("toril.worker")
 
@@ -103,15 +106,26 @@ class Capture:
             late = {"late_us": sends.late_us, "late_p90_us": sends.late_p90_us}
             self._recorder.sends(self._second(sends.at_s), **late, dropped=sends.dropped)
             if sends.dropped is not None:
-                run.dropped = (run.dropped or 0) + sends.dropped
+                run.dropped = run.dropped or Counter()
+                run.dropped[run.arm_at(sends.at_s)] += sends.dropped
         if final:
-            second = self._second(float(run.begins_at or self.start_at))
             self._recorder.unreadable(engine.unreadable())
             run.facts = engine.facts()
             for one in engine.unfinished():
-                run.unfinished += one.count
                 waited_s = run.grace_s if one.waited_s is None else max(0.0, one.waited_s)
+                arm, second = self._turn_of(run, one, waited_s)
+                run.unfinished[arm] += one.count
                 self._recorder.unfinished(second, run.planned.series, one.label, one.count, round(waited_s * 1e6))
+
+    def _turn_of(self, run: EngineRun, one: Unfinished, waited_s: float) -> tuple[int, int]:
+        """Returns the arm of unfinished requests, and the first second of their turn; without turns, of the load."""
+        turns, begins_at = run.engine.context.turns, float(run.begins_at or self.start_at)
+        if not turns:
+            return run.planned.arm, self._second(begins_at)
+        sent_s = (run.ended_at or time.time()) - waited_s - begins_at
+        begun = [turn for turn in turns if turn.arm in run.engine.context.arms and turn.arm == (one.arm or turn.arm)]
+        turn = max((turn for turn in begun if turn.begin_s <= sent_s), default=begun[0], key=lambda it: it.begin_s)
+        return turn.arm, math.floor(round(max(0.0, turn.begin_s + begins_at - self.start_at), 3))
 
     def _read_exchanges(self, run: EngineRun) -> None:
         """Read the kept requests of the new samples first: they have values to hide in messages."""
@@ -136,20 +150,25 @@ class Capture:
         started_s = batch.started_s - self.start_at
         steady_from_s, steady_to_s = planned.steady_from_s + late_s, planned.steady_to_s + late_s
         ahead_s = math.inf if run.engine.recorded else AHEAD_S
-        columns: dict[str, NDArray[Any]] = {name: getattr(batch, name) for name in RECORDED}
+        columns: Columns = {name: getattr(batch, name) for name in RECORDED}
         columns["completed_s"] = batch.completed_s - self.start_at
         columns["label"] = np.array([label or UNNAMED for label in batch.label], object)
         columns["steady"] = (started_s >= steady_from_s) & (started_s < steady_to_s)
+        if run.engine.context.turns:
+            due_at = batch.completed_s - batch.response_us / 1e6  # not its late begin in an open model
+            columns["arm"], columns["block"], compared = run.turns_of(due_at)
+            columns["steady"] &= compared
         possible = acceptable(columns) & (batch.completed_s < time.time() + ahead_s)
         if not possible.all():
             self._recorder.unreadable(int((~possible).sum()))
             columns = {name: column[possible] for name, column in columns.items()}
-        self._recorder.add_many(planned.series, columns, arm=planned.arm, block=planned.block)
+        for arm, block, own in _by_turn(columns) if "arm" in columns else [(planned.arm, planned.block, columns)]:
+            self._recorder.add_many(planned.series, own, arm=arm, block=block)
+            run.samples[arm] += int((own["kind"] == "request").sum())
         if possible.any():
             first, last = float(batch.started_s[possible].min()), float(batch.completed_s[possible].max())
             run.first_started_s = min(first, run.first_started_s or first)
             run.last_completed_s = max(last, run.last_completed_s or last)
-        run.samples += int((columns["kind"] == "request").sum())
 
     def _add_cases(self, run: EngineRun, found: Iterable[FoundCase]) -> None:
         for case in found:
@@ -157,6 +176,14 @@ class Capture:
 
     def _second(self, now: float) -> int:
         return max(0, int(now - self.start_at))
+
+
+def _by_turn(columns: Columns) -> Iterator[tuple[int, int, Columns]]:
+    """Yields arm, block and samples of each turn."""
+    numbers = columns["block"] * (HEAD + 1) + columns["arm"]
+    for number in np.unique(numbers).tolist():
+        block, arm = divmod(number, HEAD + 1)
+        yield arm, block, {name: column[numbers == number] for name, column in columns.items()}
 
 
 def failure_evidence(

@@ -3,16 +3,19 @@
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bzt import TaurusException  # no Exception
+import numpy as np
+from bzt import TaurusException, ToolError  # no Exception
 
-from toril.records import EngineReport, PlannedExecution, Rate
+from toril.records import BASE, EngineReport, PlannedExecution, Rate
 from toril.worker import life, processes
 from toril.worker.disk import write_atomically
 from toril.worker.engines import Facts
 from toril.worker.engines.base import Engine
+from toril.worker.turns import Bools, Floats, Ints, turn_of
 
 PARK_TIMEOUT_S = 180.0  # a JVM starts slowly on a busy machine; beyond this it hangs
 TRY_LEAD_S = 0.5  # an engine on a busy machine reads its gate late, and a try must drop no request
@@ -31,11 +34,11 @@ class EngineRun:
     started_at: float = 0.0  # by the monotonic clock
     ended: bool = False
     killed: bool = False
-    samples: int = 0
+    samples: Counter[int] = field(default_factory=Counter)  # by arm; `unfinished` and `dropped` too
     first_started_s: float | None = None
     last_completed_s: float | None = None  # seconds since the epoch
-    unfinished: int = 0
-    dropped: int | None = None
+    unfinished: Counter[int] = field(default_factory=Counter)
+    dropped: Counter[int] | None = None  # None: it has no schedule
     users: int = 0
     first_users_at: float | None = None  # first time with users, seconds since the epoch
     ended_at: float | None = None
@@ -49,6 +52,25 @@ class EngineRun:
     @property
     def execution(self) -> str:
         return self.planned.name
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The names of the executions that its engine sends, by arm."""
+        base = self.engine.context.base
+        return {self.planned.arm: self.execution, **({} if base is None else {BASE: base.execution})}
+
+    def turns_of(self, at: Floats) -> tuple[Ints, Ints, Bools]:
+        """Returns arm and block of requests by their begin (seconds since the epoch), and whether they are compared.
+
+        Only for engines that send in turns.
+        """
+        context = self.engine.context
+        arm, block, within = turn_of(context.turns, context.arms, at - float(self.begins_at or 0))
+        return arm, block, within & (block > 0)
+
+    def arm_at(self, at: float) -> int:
+        """Returns the arm of a request by its begin, in seconds since the epoch."""
+        return int(self.turns_of(np.array([at]))[0][0]) if self.engine.context.turns else self.planned.arm
 
     @property
     def grace_s(self) -> float:
@@ -95,14 +117,14 @@ class EngineRun:
         due = self.due(start_at) + self.engine.context.first_due_s
         return max(0.0, begun_at - due - self.queued_s(start_at))
 
-    def report(self, start_at: float, redacted: Callable[[str], str]) -> EngineReport:
-        """Returns its part of exit.json."""
+    def report(self, arm: int, start_at: float, redacted: Callable[[str], str]) -> EngineReport:
+        """Returns its part of exit.json, with the counts of one arm."""
         facts = self.facts
         ended_at = self.ended_at if facts.ended_at is None else facts.ended_at
         return EngineReport(
-            samples=self.samples,
-            unfinished=self.unfinished,
-            dropped=self.dropped,
+            samples=self.samples[arm],
+            unfinished=self.unfinished[arm],
+            dropped=None if self.dropped is None else self.dropped[arm],
             queued_s=self.queued_s(start_at),
             ended_s=None if ended_at is None else ended_at - start_at,
             unfinished_users=facts.unfinished_users,
@@ -121,6 +143,10 @@ class EngineRuns(tuple[EngineRun, ...]):
 
     @classmethod
     def of(cls, engines: Sequence[Engine], slots: int | None) -> "EngineRuns":
+        for engine in engines:
+            if engine.context.turns and not engine.switches:
+                why = f"{engine.tool_name} cannot pause between the turns of a duet"
+                raise ToolError(f"{why}. Start a new run with the workers' version of toril")
         runs = cls(EngineRun(engine=engine) for engine in engines)
         runs.slots = slots
         runs.rate_lateness_s = {}
@@ -239,7 +265,9 @@ class EngineRuns(tuple[EngineRun, ...]):
 
     def reports(self, start_at: float | None, redacted: Callable[[str], str]) -> dict[str, EngineReport]:
         """Returns the reports by execution; none without a start."""
-        return {} if start_at is None else {run.execution: run.report(start_at, redacted) for run in self}
+        if start_at is None:
+            return {}
+        return {name: run.report(arm, start_at, redacted) for run in self for arm, name in run.names.items()}
 
     def kill(self) -> int:
         """Kill all engines; returns how many were still alive."""

@@ -133,7 +133,7 @@ class ExchangeBook:
         self._fresh.append(one)
 
     def _exchange(self, run: EngineRun, raw: dict[str, Any], start_at: float) -> Exchange:
-        arm = [f"arm {run.planned.arm}"] if run.planned.arm else []
+        arm = [f"arm {run.arm_at(float(raw['started_s']))}"] if run.planned.arm else []
         known = {name: raw[name] for name in ("why", "kind", "ok", "method", "connection")}
         numbers = {name: None if raw[name] is None or raw[name] < 0 else int(raw[name]) for name in NUMBERS}
         one = self._hiding.exchange(

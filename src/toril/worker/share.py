@@ -6,15 +6,18 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, MutableMapping
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from toril.errors import SuiteError
 from toril.plan import share_config
-from toril.records import Plan, Share, run_key
+from toril.records import ARMS, BASE, ExecutionShare, Plan, PlannedExecution, Share, run_key
 from toril.store import Store
 from toril.suite.fetch import fetch_files, inside
 from toril.worker.engines import ENGINES, FUNCTIONAL_ENGINES, EngineContext
+from toril.worker.turns import engine_turns
 
 OWN_SERVICES = ("monitoring", "proxy2jmx")  # left out: workers monitor themselves; proxy2jmx calls a service
 NOT_ASCII = re.compile("[\x7f-\uffff]")  # up to U+FFFF: JSON escapes larger characters as surrogate pairs
@@ -67,25 +70,38 @@ def _records(file: BinaryIO) -> Iterator[bytes]:
         yield record
 
 
+def _engines(plan: Plan, share: Share) -> Iterator[tuple[PlannedExecution, ExecutionShare, ExecutionShare | None]]:
+    """Yields the executions that get an engine, each with its share, and base's share if its engine sends both arms."""
+    planned = {one.name: one for one in plan.executions}
+    together = plan.duet.together if plan.duet is not None else ()
+    parts = [(planned[part.execution], part) for part in share.executions]
+    of_base = {one.series: part for one, part in parts if one.arm == BASE and one.series in together}
+    for one, part in parts:
+        if of_base.get(one.series) is not part:
+            yield one, part, of_base.get(one.series)
+
+
 def contexts(plan: Plan, share: Share, scratch: Path, suite: Path) -> list[EngineContext]:
-    """Returns a context for each execution of the share, in its order, each with its own folder."""
-    planned = {execution.name: execution for execution in plan.executions}
+    """Returns a context for each engine of the share, in its order, each with its own folder."""
     found = []
-    for position, execution in enumerate(share.executions):
+    for position, (planned, part, base) in enumerate(_engines(plan, share)):
         folder = scratch / "engines" / str(position)
         folder.mkdir(parents=True, exist_ok=True)
-        found.append(
-            EngineContext(
-                planned=planned[execution.execution],
-                share=execution,
-                graceful_stop_s=plan.graceful_stop_s,
-                functional=plan.functional,
-                keeping=plan.keeping,
-                traceparent=plan.traceparent,
-                folder=folder,
-                suite=suite,
-            )
+        context = EngineContext(
+            planned=planned,
+            share=part,
+            graceful_stop_s=plan.graceful_stop_s,
+            functional=plan.functional,
+            keeping=plan.keeping,
+            traceparent=plan.traceparent,
+            folder=folder,
+            suite=suite,
         )
+        if plan.duet is not None and plan.duet.switched:
+            turns = engine_turns(plan.duet, planned.delay_s + context.phase_shift_s)
+            arms = (planned.arm,) if base is None else tuple(ARMS)
+            context = replace(context, turns=turns, arms=arms, base=base)
+        found.append(context)
     return found
 
 
@@ -96,11 +112,12 @@ def configuration(
     config = share_config(plan, share)
     services = [one for one in config.pop("services", None) or [] if _service_name(one) not in OWN_SERVICES]
     config.pop("reporting", None)
-    executions = config["execution"]
-    for execution, planned in zip(executions, share.executions, strict=True):
+    config["execution"] = []
+    for planned, part, _ in _engines(plan, share):
+        execution = {"executor": planned.executor, **deepcopy(part.config)}
         execution.pop("delay", None)  # the gate implements it
         execution.pop("start-at", None)
-        execution.setdefault("executor", next(e.executor for e in plan.executions if e.name == planned.execution))
+        config["execution"].append(execution)
     settings = config.get("settings") or {}
     config["settings"] = {
         **settings,

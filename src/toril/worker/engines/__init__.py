@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toril.records import CaseOutcome, ExecutionShare, Keeping, PlannedExecution
+from toril.worker.engines.turns import Turns
 
 ENGINES = {  # bzt's alias → the module with its `Executor`
     "locust": "toril.worker.engines.locust.executor",
@@ -117,11 +118,13 @@ class EngineContext:
 
     @property
     def first_due_s(self) -> float:
-        """Seconds from the gate to the first due request: a planned rate may start late."""
-        rate, interleave = self.planned.rate, self.share.interleave
-        if rate is None:
-            return 0.0
-        return next(rate.times_of([interleave.place_of(0) if interleave else 0]), rate.length_s)
+        """Seconds from the gate to the first due request: a planned rate or the first turn may begin late."""
+        rate, interleave, due_s = self.planned.rate, self.share.interleave, 0.0
+        if rate is not None:
+            due_s = next(rate.times_of([interleave.place_of(0) if interleave else 0]), rate.length_s)
+        if self.turns:
+            due_s = Turns([(turn.begin_s, turn.end_s) for turn in self.turns if turn.arm == self.arms[0]]).at(due_s)
+        return due_s
 
     @property
     def length_s(self) -> float:
@@ -179,6 +182,7 @@ class Unfinished:
     label: str  # "" if unknown
     count: int = 1
     waited_s: float | None = None  # since each was sent (open model: due); None if unknown
+    arm: int = 0  # if the engine sends both arms of a duet; 0: that of the turn in which each was sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

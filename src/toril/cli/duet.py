@@ -1,0 +1,190 @@
+"""`toril duet`: compares two versions under load, with itself (`--aa`), or plans such a comparison (`--plan`)."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from toril.cli.options import (
+    INTERRUPTED,
+    Environment,
+    FailOn,
+    MaxCost,
+    Notify,
+    On,
+    Otlp,
+    Overrides,
+    Quiet,
+    Reports,
+    RunId,
+    StoreOption,
+    Suites,
+    Tags,
+    Workers,
+    read_margin,
+    run_options,
+)
+from toril.cli.running import run_to_verdict
+from toril.clock import SystemClock
+from toril.errors import InfrastructureError, OptionError
+
+if TYPE_CHECKING:
+    from toril.plan.options import RunOptions
+    from toril.records import Plan
+    from toril.regression.calibration import Proposal
+    from toril.suite import Suite
+
+DETECT = re.compile(r"detect (?P<percent>[0-9]{1,3}(?:\.[0-9]{1,3})?)%")
+EXCHANGE_S = 600.0
+MOST_READ = 1000  # records of a suite, for its last duets
+ANY_ADDRESS = "http://127.0.0.1"  # a plan without a start needs no real one
+
+
+def duet(
+    suite: Suites,
+    base: Annotated[
+        str | None, typer.Option("--base", help="Address to compare with, e.g. of the main branch.")
+    ] = None,
+    head: Annotated[str | None, typer.Option("--head", help="Address to check, e.g. of the change.")] = None,
+    blocks: Annotated[
+        int | None,
+        typer.Option("--blocks", min=4, max=400, help="Most pairs of blocks; default: toril.regression.blocks."),
+    ] = None,
+    block: Annotated[
+        str | None, typer.Option("--block", help="Load of each version in a pair; default: toril.regression.block.")
+    ] = None,
+    margin: Annotated[
+        str | None,
+        typer.Option("--margin", help="Largest slowdown to tolerate, e.g. 3%; default: toril.regression.margin."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Number that decides the order of blocks; default: random.")
+    ] = None,
+    aa: Annotated[bool, typer.Option("--aa", help="Compare BASE with itself, to learn the noise.")] = False,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan", help="Print the blocks and minutes that find a change, e.g. 'detect 5%'; start nothing."
+        ),
+    ] = None,
+    swap: Annotated[
+        str | None,
+        typer.Option("--swap", help="Command that exchanges both deployments; a second half of the duet follows it."),
+    ] = None,
+    store: StoreOption = ".toril",
+    overrides: Overrides = None,
+    env: Environment = None,
+    workers: Workers = None,
+    on: On = "local",
+    run_id: RunId = None,
+    tag: Tags = None,
+    fail_on: FailOn = "failed,inconclusive",
+    report: Reports = None,
+    max_cost: MaxCost = None,
+    otlp: Otlp = None,
+    notify: Notify = None,
+    quiet: Quiet = False,
+) -> None:
+    """Load BASE and HEAD in turns, and fail if HEAD is proven slower.
+
+    The same workers load both addresses in pairs of short blocks, until HEAD
+    is proven slower than BASE by more than the margin, or proven not to be.
+    The run also fails if HEAD breaches a criterion. The exit codes are those
+    of `toril run`.
+
+    Example: toril duet loadtests/shop --base http://127.0.0.1:8001 --head http://127.0.0.1:8002
+    """
+    from toril.plan.duet import plan_duet
+    from toril.runs.publish import local_suite
+
+    if block is not None:
+        overrides = [*(overrides or ()), f"toril.regression.block={block}"]
+    wanted = run_options(overrides, env, workers, on, run_id, tag, smoke=False)
+    planned = partial(plan_duet, blocks=blocks, margin=read_margin(margin), seed=seed, aa=aa)
+    if plan is not None:
+        change = _change(plan)
+        with local_suite(suite) as found:
+            options, address = replace(wanted, confined=found.stored), base or ANY_ADDRESS
+            _, made = planned(found.paths, options, SystemClock().now(), base=address, head=head or address)
+        typer.echo("\n".join(_proposals(made, store, change)))
+        return
+    base, head = _addresses(base, head, aa=aa, swap=swap)
+    run = partial(run_to_verdict, max_cost=max_cost, quiet=quiet, otlp=otlp, notify=notify)
+    if swap is None:
+        run(local_suite(suite), wanted, partial(planned, base=base, head=head), store, fail_on, report)
+        return
+    from toril.runs.hooks import run_hook
+
+    first = _FirstHalf(partial(planned, base=base, head=head, halved=True))
+    try:
+        run(local_suite(suite), replace(wanted, run_id=None), first, store, fail_on, None)
+    except typer.Exit as left:
+        if left.exit_code in (INTERRUPTED, InfrastructureError.exit_code):
+            raise
+    places = {"TORIL_BASE_URL": base, "TORIL_HEAD_URL": head}
+    typer.echo(run_hook(swap, (), places, EXCHANGE_S), err=True, nl=False)
+    second = partial(planned, base=head, head=base, halved=True, first_half=first.run_id)
+    run(local_suite(suite), wanted, second, store, fail_on, report)
+
+
+class _FirstHalf:
+    """Plans the first half of an exchanged duet, and keeps its run-id."""
+
+    def __init__(self, planned: "partial[tuple[Suite, Plan]]") -> None:
+        self._planned = planned
+        self.run_id = ""
+
+    def __call__(self, paths: Sequence[str | Path], options: "RunOptions", now: float) -> "tuple[Suite, Plan]":
+        suite, plan = self._planned(paths, options, now)
+        self.run_id = plan.run_id
+        return suite, plan
+
+
+def _addresses(base: str | None, head: str | None, *, aa: bool, swap: str | None) -> tuple[str, str]:
+    if aa and (head is not None or swap is not None):
+        other = "--head" if head is not None else "--swap"
+        raise OptionError(f"--aa and {other} exclude each other. Remove one of them.", code="conflicting-options")
+    head = base if aa else head
+    if base is None or head is None:
+        missing = "--base" if base is None else "--head"
+        raise OptionError(f"{missing}: the address is missing. Add {missing} URL.", code="missing-option")
+    return base, head
+
+
+def _change(text: str) -> float:
+    """Returns `detect 5%` as 0.05."""
+    match = DETECT.fullmatch(" ".join(text.split()))
+    if not match or not 0 < float(match["percent"]) <= 100:
+        raise OptionError(f"--plan `{text}`: expected e.g. `detect 5%`.", code="option-value")
+    return float(match["percent"]) / 100
+
+
+def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
+    """Yields a line for each figure, and the length of the whole duet."""
+    from toril.records.history import Fingerprint
+    from toril.regression.calibration import calibrate, propose
+    from toril.runs.history import history
+    from toril.store import open_store
+
+    duets = [one for one in history(open_store(store), plan.suite, MOST_READ) if one.duet is not None]
+    known = calibrate(duets, duets[0].fingerprint if duets else Fingerprint())
+    found = propose(known, plan, change)
+    yield f"{plan.suite}: to find a change of {100 * change:g}%, by the spread in {known.duets} earlier duets"
+    yield from map(_proposal, found)
+    slowest = max(found, key=lambda one: one.pairs or float("inf"), default=None)
+    if slowest is not None and slowest.pairs is not None:
+        yield f"--blocks {slowest.pairs} is enough for all of them"
+
+
+def _proposal(one: "Proposal") -> str:
+    name = f"{one.figure.metric} of {one.figure.label or 'all requests'}"
+    if not one.known:
+        return f"  {name}: unknown spread. Run `toril duet --aa` first."
+    margin = "" if one.margin is None else f"; the smallest reasonable margin is {100 * one.margin:.3g}%"
+    if one.pairs is None:
+        return f"  {name}: more than 400 pairs. Use longer blocks, or find a larger change{margin}"
+    return f"  {name}: {one.pairs} pairs in {one.minutes or 0:.1f} minutes{margin}"

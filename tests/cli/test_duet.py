@@ -1,0 +1,108 @@
+"""`toril duet`: its options, the exchange of deployments, and plans without a start."""
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tests.duets import BASE_URL, HEAD_URL, SWITCHED
+from tests.refusals import refused
+from toril import cli
+from toril.cli import duet as module
+from toril.errors import OptionError
+from toril.records import Plan
+from toril.runs.publish import LocalSuite
+
+BOTH = ("--base", BASE_URL, "--head", HEAD_URL)
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> str:
+    (tmp_path / "suite.yml").write_text(SWITCHED)
+    return str(tmp_path)
+
+
+def call(*arguments: object) -> Any:
+    return CliRunner().invoke(cli.app, ["duet", *map(str, arguments)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ((), "missing-option"),
+        (("--base", BASE_URL), "missing-option"),
+        (("--head", HEAD_URL), "missing-option"),
+        ((*BOTH, "--aa"), "conflicting-options"),
+        (("--base", BASE_URL, "--aa", "--swap", "true"), "conflicting-options"),
+        (("--plan", "detect nothing"), "option-value"),
+        (("--plan", "detect 0%"), "option-value"),
+    ],
+)
+def test_incomplete_options_are_refused(suite: str, options: tuple[str, ...], code: str) -> None:
+    with refused(code, error=OptionError):
+        call(suite, *options)
+
+
+class Runs:
+    """Stands for the runs of suites: it keeps their plans, and ends with the given exit codes."""
+
+    def __init__(self, *codes: int) -> None:
+        self.codes, self.plans = list(codes), list[Plan]()
+
+    def __call__(
+        self, suite: AbstractContextManager[LocalSuite], wanted: Any, plan_of: Any, *_: Any, **__: Any
+    ) -> None:
+        with suite as found:
+            self.plans.append(plan_of(found.paths, wanted, 0.0)[1])
+        raise typer.Exit(self.codes.pop(0))
+
+
+def planned(monkeypatch: pytest.MonkeyPatch, codes: Sequence[int], *arguments: object) -> tuple[int, list[Plan]]:
+    """Returns the exit code of the command, and the plans of its runs."""
+    runs = Runs(*codes)
+    monkeypatch.setattr(module, "run_to_verdict", runs)
+    return call(*arguments).exit_code, runs.plans
+
+
+def test_a_duet_of_base_with_itself(monkeypatch: pytest.MonkeyPatch, suite: str) -> None:
+    code, (plan,) = planned(monkeypatch, [0], suite, "--base", BASE_URL, "--aa", "--seed", 7, "--block", "3s")
+    assert code == 0 and plan.duet is not None
+    assert (plan.duet.base, plan.duet.head, plan.duet.aa) == (BASE_URL, BASE_URL, True)
+    assert (plan.duet.seed, plan.duet.block_s) == (7, 3.0)
+
+
+def test_an_exchange_is_followed_by_a_second_half_with_exchanged_addresses(
+    monkeypatch: pytest.MonkeyPatch, suite: str, tmp_path: Path
+) -> None:
+    script = "import json, os; json.dump({k: v for k, v in os.environ.items() if 'TORIL' in k}, open('seen', 'w'))"
+    monkeypatch.chdir(tmp_path)
+    swap = shlex.join([sys.executable, "-c", script])
+    code, plans = planned(monkeypatch, [1, 3], suite, *BOTH, "--swap", swap, "--run-id", "second")
+    assert code == 3
+    first, second = (plan.duet for plan in plans)
+    assert first is not None and second is not None
+    assert (first.base, first.head, first.first_half) == (BASE_URL, HEAD_URL, "")
+    assert (second.base, second.head, second.first_half) == (HEAD_URL, BASE_URL, plans[0].run_id)
+    assert first.looks == second.looks == (20,) and plans[1].run_id == "second"
+    seen = json.loads((tmp_path / "seen").read_text())
+    assert {"TORIL_BASE_URL": BASE_URL, "TORIL_HEAD_URL": HEAD_URL}.items() <= seen.items()
+
+
+@pytest.mark.parametrize("ended", [130, 4])
+def test_a_first_half_without_a_verdict_is_not_exchanged(
+    monkeypatch: pytest.MonkeyPatch, suite: str, ended: int
+) -> None:
+    code, plans = planned(monkeypatch, [ended], suite, *BOTH, "--swap", "/nowhere/program")
+    assert (code, len(plans)) == (ended, 1)
+
+
+def test_a_failed_exchange_ends_the_command(monkeypatch: pytest.MonkeyPatch, suite: str) -> None:
+    with refused("hook-failed", error=OptionError):
+        planned(monkeypatch, [0], suite, *BOTH, "--swap", "/nowhere/program")
