@@ -55,7 +55,7 @@ class Service(Target):
     """Responds after log-normal times."""
 
     @property
-    def delay_s(self) -> float:  # type: ignore[override]
+    def delay_s(self) -> float:
         return self.median_s * random.lognormvariate(0, SPREAD)
 
     @delay_s.setter
