@@ -179,6 +179,7 @@ class Unfinished:
     label: str  # "" if unknown
     count: int = 1
     waited_s: float | None = None  # since each was sent (open model: due); None if unknown
+    arm: int = 0  # if the engine sends both arms of a duet; 0: that of the turn in which each was sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
