@@ -2,6 +2,7 @@
 
 python service.py                      prints its address; at the end, the number of answered requests
 SLOW=400 ERRORS=5 python service.py    makes checkouts 400 ms slower, and answers 5 % of all requests with 503
+SLOWER=10 python service.py            makes all requests 10 % slower
 """
 
 import argparse
@@ -83,10 +84,13 @@ class Shop(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, address: tuple[str, int], database: Path, slow_ms: float, errors_percent: float) -> None:
+    def __init__(
+        self, address: tuple[str, int], database: Path, slow_ms: float, errors_percent: float, slower_percent: float
+    ) -> None:
         self.database = database
         self.slow_ms = slow_ms
         self.errors_percent = errors_percent
+        self.factor = 1 + slower_percent / 100
         self.answered: Counter[str] = Counter()  # requests by page, including those with errors
         self.counting = threading.Lock()
         self.customers: dict[str, str] = {}  # by the token of their login
@@ -143,7 +147,7 @@ class Handler(BaseHTTPRequestHandler):
     def route(self, body: bytes) -> Answer:
         url = urlsplit(self.path)
         page, *_ = path = url.path.strip("/").split("/")
-        time.sleep(WORK_MS.get(page, 0) / 1000 * random.lognormvariate(0, WORK_SPREAD))
+        time.sleep(self.server.factor * WORK_MS.get(page, 0) / 1000 * random.lognormvariate(0, WORK_SPREAD))
         match self.command, path:
             case "GET", [""]:
                 return 200, STOREFRONT
@@ -212,6 +216,9 @@ def main() -> None:
         "--slow", type=float, default=float(os.environ.get("SLOW") or 0), help="Milliseconds to add to each checkout."
     )
     parser.add_argument(
+        "--slower", type=float, default=float(os.environ.get("SLOWER") or 0), help="Percentage to add to each request."
+    )
+    parser.add_argument(
         "--errors", type=float, default=float(os.environ.get("ERRORS") or 0), help="Percentage of 503 answers."
     )
     parser.add_argument("--until-stdin-closes", action="store_true", help="End when stdin closes.")
@@ -219,7 +226,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         tempfile.TemporaryDirectory(prefix="shop-") as folder,
-        Shop(("127.0.0.1", options.port), Path(folder, "shop.db"), options.slow, options.errors) as shop,
+        Shop(
+            ("127.0.0.1", options.port), Path(folder, "shop.db"), options.slow, options.errors, options.slower
+        ) as shop,
         contextlib.suppress(KeyboardInterrupt),
     ):
         if options.until_stdin_closes:

@@ -1,8 +1,10 @@
 """Base and head under load in turns by real engines: the requests of each, and the comparison."""
 
+import asyncio
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,10 +15,11 @@ import pytest
 
 from tests.end_to_end.running import Finished, toril
 from tests.outcomes import fails, passes
-from tests.targets import Target
-from tests.targets import target as serving
+from tests.targets import Target, opened
+from toril.records import Plan, Start
 
 LIMIT_S = 240
+EARLY_S, LATE_S = 0.002, 0.02  # of a request against its turn; JMeter's clock has whole milliseconds
 SLOW_S = 0.25  # of each response; more than a busy machine adds to both arms
 WIDE = "100%"  # a margin above the noise of a busy machine
 LOCUSTFILE = """
@@ -32,20 +35,30 @@ class Visitor(FastHttpUser):
 """
 
 
-def suite(folder: Path, engine: str, **scenario: Any) -> Path:
-    """Writes a suite with blocks of two seconds and four users or 60 requests a second, with a script if given."""
+class Service(Target):
+    """A target that keeps the times of its requests."""
+
+    def __init__(self, delay_s: float) -> None:
+        super().__init__(delay_s, 200, b"all is well")
+        self.times: list[float] = []
+
+    async def answer(self, writer: asyncio.StreamWriter, method: str, path: str, sent: bytes) -> bool:
+        self.times.append(time.time())
+        return await super().answer(writer, method, path, sent)
+
+
+def suite(folder: Path, engine: str, block: str = "1s", **scenario: Any) -> Path:
+    """Writes a suite with four users or 60 requests a second, with a script if given."""
     load = {"throughput": 60} if engine == "vegeta" else {"concurrency": 4}
     (folder / "own.py").write_text(LOCUSTFILE)
+    written = {"default-address": "${SHOP_URL}", "requests": [{"url": "/home", "label": "home"}], **scenario}
+    if "script" in scenario:
+        del written["requests"]
     content = {
         "execution": {"executor": engine, "hold-for": "8s", "scenario": "shop", **load},
-        "scenarios": {
-            "shop": {
-                "default-address": "${SHOP_URL}",
-                **(scenario or {"requests": [{"url": "/home", "label": "home"}]}),
-            }
-        },
+        "scenarios": {"shop": written},
         "reporting": [{"module": "passfail", "criteria": ["p95 of home>30s", "fail>0%"]}],
-        "toril": {"regression": {"block": "2s"}},
+        "toril": {"regression": {"block": block}},
     }
     path = folder / "suite.yml"
     path.write_text(json.dumps(content))
@@ -61,8 +74,8 @@ def duet(store: Path, path: Path, base: Target, head: Target, *options: str, blo
 
 
 @contextmanager
-def two(base_s: float, head_s: float) -> Iterator[tuple[Target, Target]]:
-    with serving(delay_s=base_s) as base, serving(delay_s=head_s) as head:
+def two(base_s: float, head_s: float) -> Iterator[tuple[Service, Service]]:
+    with opened(Service(base_s)) as base, opened(Service(head_s)) as head:
         yield base, head
 
 
@@ -75,12 +88,24 @@ def sums_are_right(done: Finished, base: Target, head: Target) -> None:
     assert of_base <= base.answered <= of_base + left["unfinished"]
 
 
+def requests_are_in_turns(done: Finished, base: Service, head: Service, late_s: float = LATE_S) -> None:
+    """Check that each target got requests in the turns of its arm only, and in each of them."""
+    plan = Plan.from_json((done.folder / "plan.json").read_bytes(), "plan.json")
+    start = Start.from_json((done.folder / "start.json").read_bytes(), "start.json")
+    assert plan.duet is not None and plan.duet.switched
+    for arm, service in enumerate((base, head), 1):
+        spans = [(turn.starts_s - EARLY_S, turn.ends_s + late_s) for turn in plan.duet.turns_of(arm)]
+        times = [at - start.at for at in service.times]
+        assert [at for at in times if not any(begin <= at <= end for begin, end in spans)] == []
+        assert all(any(begin <= at <= end for at in times) for begin, end in spans)
+
+
 @pytest.fixture(scope="module")
-def worse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Finished, Target, Target]]:
-    """A duet with a slow head. Its engine starts quickly, so that it misses few blocks on a busy machine."""
+def worse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Finished, Service, Service]]:
+    """A duet with a slow head."""
     folder = tmp_path_factory.mktemp("worse")
     with two(0.01, SLOW_S) as (base, head):
-        done = duet(folder / "store", suite(folder, "vegeta"), base, head, "--report", "junit", blocks=6)
+        done = duet(folder / "store", suite(folder, "vegeta"), base, head, "--report", "junit")
         yield done, base, head
 
 
@@ -97,9 +122,10 @@ def is_proven_worse(done: Finished, base: Target) -> None:
     assert "Base and head" in (done.folder / "report.html").read_text()
 
 
-def test_a_slow_head_is_proven_to_be_worse(worse: tuple[Finished, Target, Target]) -> None:
+def test_a_slow_head_is_proven_to_be_worse(worse: tuple[Finished, Service, Service]) -> None:
     done, base, head = worse
     sums_are_right(done, base, head)
+    requests_are_in_turns(done, base, head, late_s=0.1)  # the gap: other tests are busy, too
     is_proven_worse(done, base)
 
 
@@ -108,9 +134,23 @@ def test_a_slow_head_is_proven_to_be_worse(worse: tuple[Finished, Target, Target
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
 def test_every_other_engine_proves_a_slow_head(tmp_path: Path, engine: str) -> None:
     with two(0.01, SLOW_S) as (base, head):
-        done = duet(tmp_path / "store", suite(tmp_path, engine), base, head, "--report", "junit")
+        done = duet(tmp_path / "store", suite(tmp_path, engine, block="2s"), base, head, "--report", "junit")
     sums_are_right(done, base, head)
     is_proven_worse(done, base)
+    if engine != "apiritif":  # which starts for each turn
+        requests_are_in_turns(done, base, head)
+
+
+@pytest.mark.nightly
+@pytest.mark.solo
+@pytest.mark.parametrize(("engine", "requests"), [("locust", 4), ("jmeter", 3)])
+def test_think_times_continue_in_the_next_turn(tmp_path: Path, engine: str, requests: int) -> None:
+    """A user who thinks for 1.5 s sends as many requests in five turns as in 6 s alone. In JMeter, it thinks first."""
+    with two(0.01, 0.01) as (base, head):
+        path = suite(tmp_path, engine, **{"think-time": "1500ms"})
+        done = duet(tmp_path / "store", path, base, head, "--margin", WIDE)
+    sums_are_right(done, base, head)
+    assert (base.answered, head.answered) == (4 * requests, 4 * requests)
 
 
 @pytest.mark.nightly
@@ -119,13 +159,14 @@ def test_the_suites_own_script_loads_each_arms_address(tmp_path: Path) -> None:
     with two(0.01, 0.01) as (base, head):
         done = duet(tmp_path / "store", suite(tmp_path, "locust", script="own.py"), base, head, "--margin", WIDE)
     sums_are_right(done, base, head)
+    requests_are_in_turns(done, base, head)
     assert base.answered > 100 and head.answered > 100
 
 
 @pytest.mark.nightly
 @pytest.mark.solo
 def test_the_same_service_twice_is_never_worse_than_itself(tmp_path: Path) -> None:
-    with serving(delay_s=0.01) as one:
+    with opened(Service(0.01)) as one:
         done = duet(tmp_path / "store", suite(tmp_path, "locust"), one, one, "--margin", WIDE)
     verdict = done.json("verdict.json")
     assert verdict["comparison"]["outcome"] != "failed"
@@ -133,7 +174,7 @@ def test_the_same_service_twice_is_never_worse_than_itself(tmp_path: Path) -> No
 
 
 def test_a_stored_duet_is_judged_again_from_its_plan_and_intervals_alone(
-    worse: tuple[Finished, Target, Target], tmp_path: Path
+    worse: tuple[Finished, Service, Service], tmp_path: Path
 ) -> None:
     shutil.copytree(worse[0].store, tmp_path / "store")
     done = replace(worse[0], store=tmp_path / "store")

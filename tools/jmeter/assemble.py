@@ -19,8 +19,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SUMS = HERE / "jars.sha256"
+SOURCES = ("Evidence.java", "Turns.java")
 RECIPE = (
-    "Evidence.java",
+    *SOURCES,
     "assemble.py",
     "jars.sha256",
     "jmeter",
@@ -102,17 +103,21 @@ def _arrange(jars: Path, home: Path) -> None:
 
 
 def _compile(compiler: Path, home: Path) -> None:
-    """Compiles toril's listener. The compiler is a jar, since many machines have a Java runtime and no JDK."""
+    """Compiles toril's listener and timer. The compiler is a jar, since many machines have no JDK."""
     java = str(Path(os.environ["JAVA_HOME"], "bin", "java")) if os.environ.get("JAVA_HOME") else "java"  # as Maven does
     with tempfile.TemporaryDirectory() as classes:
         jars = os.pathsep.join(map(str, (home / "lib").glob("**/*.jar")))
         command = [java, "-jar", str(compiler), "-11", "-proc:none", "-nowarn", "-cp", jars, "-d", classes]
         done = subprocess.run(
-            [*command, str(HERE / "Evidence.java")], capture_output=True, text=True, errors="replace", check=False
+            [*command, *(str(HERE / name) for name in SOURCES)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
         )
         if done.returncode != 0:
             print(done.stdout + done.stderr)
-            sys.exit("Evidence.java does not compile. The compiler needs Java 17 or newer. See its output above.")
+            sys.exit("toril's sources do not compile. The compiler needs Java 17 or newer. See its output above.")
         with zipfile.ZipFile(home / "lib" / "ext" / LISTENER, "w") as archive:
             archive.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF"), MANIFEST)
             for path in sorted(Path(classes).rglob("*.class")):

@@ -16,6 +16,20 @@ type collector struct {
 	keeper     *keeper // nil: nothing is kept
 	watcher    *watcher
 	latenessTo int64 // the lateness of sends is written up to here
+	switches   []armSwitch
+}
+
+// armSwitch separates the lateness of two turns.
+type armSwitch struct{ over, begin int64 } // when the earlier turn has no more sends; begin of the later one
+
+// switchesOf returns the switches of a load that starts at this moment.
+func switchesOf(turns []turn, startAt int64) []armSwitch {
+	var found []armSwitch
+	for i := 1; i < len(turns); i++ {
+		over, begin := seconds(turns[i-1].end)+endGrace, seconds(turns[i].begin)
+		found = append(found, armSwitch{startAt + over, startAt + begin})
+	}
+	return found
 }
 
 // collect returns when `answered` is closed. If the time of requests in flight runs out first, it calls abort, which
@@ -45,7 +59,12 @@ func (c *collector) write() {
 		inFlight += slots.inFlight()
 	}
 	c.results.writeRow(epochUS(now()), 0, 0, int64(inFlight), inFlightRow)
-	if now()-c.latenessTo >= int64(time.Second) {
+	if at := now(); len(c.switches) > 0 && at >= c.switches[0].over {
+		c.writeLateness(false)
+		for ; len(c.switches) > 0 && at >= c.switches[0].over; c.switches = c.switches[1:] {
+			c.latenessTo = c.switches[0].begin + 1000 // rows have whole µs, rounded down
+		}
+	} else if at-c.latenessTo >= int64(time.Second) {
 		c.writeLateness(false)
 		c.latenessTo += int64(time.Second)
 	}
@@ -67,10 +86,14 @@ func (c *collector) writeLateness(always bool) {
 	}
 }
 
-// writeUnfinished writes for each label a histogram of the time that requests without a response have waited since they
-// were due. Requests that were queued and never sent are dropped.
+// writeUnfinished writes for each label and arm a histogram of the time that requests without a response have waited
+// since they were due. Requests that were queued and never sent are dropped.
 func (c *collector) writeUnfinished() {
-	at, waits := now(), map[uint32]map[int]int{}
+	type series struct {
+		label uint32
+		arm   int
+	}
+	at, waits := now(), map[series]map[int]int{}
 	for _, slots := range c.slots {
 		for index, queued := slots.dequeue(); queued; index, queued = slots.dequeue() {
 			slots.all[index].busy = false
@@ -78,16 +101,19 @@ func (c *collector) writeUnfinished() {
 		}
 		for i := range slots.all {
 			if s := &slots.all[i]; s.busy {
-				if waits[s.request.label] == nil {
-					waits[s.request.label] = map[int]int{}
+				one := series{s.request.label, s.arm}
+				if waits[one] == nil {
+					waits[one] = map[int]int{}
 				}
-				waits[s.request.label][bucket(max(at-s.due, 0)/1000)]++
+				waits[one][bucket(max(at-s.due, 0)/1000)]++
 			}
 		}
 	}
 	for label, number := range c.results.labels {
-		for bucket, count := range waits[number] {
-			c.results.writeName("unfinished", label, count, float64(lowest(bucket))/1e6)
+		for arm := range 3 {
+			for bucket, count := range waits[series{number, arm}] {
+				c.results.writeName("unfinished", label, count, float64(lowest(bucket))/1e6, arm)
+			}
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"math"
 	"net"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,7 +58,7 @@ func TestArrivalsAreThoseOfThePlan(t *testing.T) {
 }
 
 func TestSendTimesDependOnTheScheduleAlone(t *testing.T) {
-	p := &pacer{startAt: 1_000_000_000, tickShift: 100_000, firstSent: 1}
+	p := &pacer{course: &course{}, startAt: 1_000_000_000, tickShift: 100_000, firstSent: 1}
 	p.lastDue = p.startAt
 	if got := p.sendTime(p.startAt + tick); got != p.startAt+tick {
 		t.Errorf("a request that is a tick after the last one is sent when it is due, not %d ns later", got-p.startAt-tick)
@@ -99,6 +101,92 @@ func TestLatenessIsTheMaximumAndThe90thPercentile(t *testing.T) {
 		if top := highest(bucket(us)); top < us || top > us+us/32 {
 			t.Errorf("%d µs are in a bucket up to %d", us, top)
 		}
+	}
+}
+
+// The cases are those of src/toril/worker/engines/turns.py.
+func TestLoadTimeStandsStillBetweenTurns(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "tests", "worker", "turns.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Turns string        `json:"turns"`
+		Spans [][2]float64  `json:"spans"`
+		At    [][2]*float64 `json:"at"`
+	}
+	if err := json.Unmarshal(text, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range cases {
+		l := &load{Points: curve{{0, 2}, {20, 2}}, Interleave: interleave{Weight: 1, Peers: []peerGroup{{1, 1, 0}}}}
+		for _, span := range one.Spans {
+			l.Turns = append(l.Turns, [3]float64{1, span[0], span[1]}, [3]float64{2, span[1], span[1]})
+		}
+		if len(l.Turns) == 0 {
+			continue // the whole curve
+		}
+		pace := (&engine{collector: collector{lateness: &lateness{}}}).addPacer(l, newSlots(1), 0, 1)
+		var found []float64 // each half second of load time
+		for a, more := pace.next(); more && pace.turn < len(l.Turns)-1; a, more = pace.next() {
+			found = append(found, float64(a.due)/1e9)
+			pace.advance(a)
+		}
+		for _, pair := range one.At {
+			place := int(2 * *pair[0])
+			switch {
+			case place < 0:
+			case pair[1] == nil && place < len(found):
+				t.Errorf("%s: %v s of load time are at %v s, not behind the last turn", one.Turns, *pair[0], found[place])
+			case pair[1] != nil && (place >= len(found) || found[place] != *pair[1]):
+				t.Errorf("%s: %v s of load time are not at %v s, but in %v", one.Turns, *pair[0], *pair[1], found)
+			}
+		}
+	}
+}
+
+func TestBothArmsSendTheSameArrivalsInTheirTurns(t *testing.T) {
+	l := &load{
+		Points:     curve{{0, 0}, {2, 100}, {6, 100}},
+		Interleave: interleave{Weight: 2, Peers: []peerGroup{{2, 3, 1}, {1, 2, 1}}},
+		Turns:      [][3]float64{{1, 0, 2}, {2, 2.2, 4.2}, {2, 4.4, 6.4}, {1, 6.6, 8.6}, {1, 8.8, 10.8}, {2, 11, 13}},
+	}
+	found := map[float64][]int64{} // by arm
+	for loop := range int64(2) {
+		pace := (&engine{collector: collector{lateness: &lateness{}}}).addPacer(l, newSlots(1), loop, 2)
+		for a, more := pace.next(); more; a, more = pace.next() {
+			turn := l.Turns[pace.turn]
+			if a.due < seconds(turn[1]) || a.due >= seconds(turn[2]) || a.sendAt > seconds(turn[2]) {
+				t.Fatalf("the turn %v has an arrival at %d", turn, a.due)
+			}
+			found[turn[0]] = append(found[turn[0]], a.global)
+			pace.advance(a)
+		}
+	}
+	slices.Sort(found[1])
+	slices.Sort(found[2])
+	if !slices.Equal(found[1], found[2]) || len(found[1]) != 125 {
+		t.Errorf("base has %d arrivals, head %d", len(found[1]), len(found[2]))
+	}
+}
+
+func TestTheArrivalsOfATurnThatIsOverAreDropped(t *testing.T) {
+	l := &load{
+		Points: curve{{0, 10}, {2, 10}}, Interleave: interleave{Weight: 1, Peers: []peerGroup{{1, 1, 0}}},
+		Turns: [][3]float64{{1, 0, 1}, {2, 1.1, 2.1}, {1, 2.2, 3.2}, {2, 3.3, 4.3}},
+	}
+	late := &lateness{}
+	pace := (&engine{collector: collector{lateness: late}}).addPacer(l, newSlots(1), 0, 1)
+	for range 10 {
+		if a, more := pace.next(); pace.missed(a, more, seconds(1.04)) || !pace.missed(a, more, seconds(1.06)) {
+			t.Fatal("an arrival is late for 50 ms, and then dropped")
+		}
+	}
+	if a, more := pace.next(); pace.missed(a, more, seconds(1.2)) || pace.turn != 1 {
+		t.Fatal("the next arrival is one of head")
+	}
+	if _, _, dropped, _ := late.take(); dropped != 10 {
+		t.Error(dropped, "were dropped")
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // load is the engine's task; src/toril/worker/engines/vegeta/executor.py writes it.
 type load struct {
 	Folder        string       `json:"folder"`
-	Points        curve        `json:"points"`
+	Points        curve        `json:"points"`   // in a duet: of each arm, by its load time
 	PeakRPS       float64      `json:"peak_rps"` // planned, of all workers together
 	Interleave    interleave   `json:"stripe"`
 	GracefulStopS float64      `json:"graceful_stop_s"`
@@ -24,6 +24,8 @@ type load struct {
 	Traceparent   bool         `json:"traceparent"`
 	Targets       []target     `json:"targets"`
 	Sources       []dataSource `json:"sources"`
+	Turns         [][3]float64 `json:"turns"` // arm, begin and end in seconds; empty: no duet
+	Base          []target     `json:"base"`  // targets of arm 1, if the load is a duet's
 }
 
 // target is one request of the suite.
@@ -54,6 +56,9 @@ func readLoad(path string) (*load, error) {
 	}
 	if len(l.Targets) == 0 || len(l.Points) < 2 || l.Interleave.Weight <= 0 {
 		return nil, errors.New("a load needs targets, a curve of two points and a positive weight")
+	}
+	if (len(l.Turns) > 0) != (len(l.Base) > 0) {
+		return nil, errors.New("a duet needs turns and the targets of base")
 	}
 	return l, nil
 }

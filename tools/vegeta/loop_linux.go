@@ -201,6 +201,9 @@ func (o *loop) send() int64 {
 		if a.sendAt > at {
 			return a.sendAt
 		}
+		if p.missed(a, more, at) {
+			continue
+		}
 		if p.finished(a, more, at) {
 			break
 		}
@@ -281,11 +284,10 @@ type timeouts struct {
 
 type timeout struct {
 	at    int64
-	local int64 // the request's number: its slot may belong to another request by now
-	index uint32
+	index uint32 // of a slot, which may belong to another request by now
 }
 
-func (t *timeouts) add(s *slot) { t.queue = append(t.queue, timeout{s.deadline, s.local, s.index}) }
+func (t *timeouts) add(s *slot) { t.queue = append(t.queue, timeout{s.deadline, s.index}) }
 
 // next returns the deadline at the front, whether or not that request is answered.
 func (t *timeouts) next() int64 {
@@ -300,7 +302,7 @@ func (t *timeouts) expire(slots *slots, at int64, late func(*slot)) {
 	for ; t.first < len(t.queue); t.first++ {
 		one := t.queue[t.first]
 		s := &slots.all[one.index]
-		if !s.busy || s.local != one.local {
+		if !s.busy || s.deadline != one.at {
 			continue
 		}
 		if one.at > at {

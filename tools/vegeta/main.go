@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -57,6 +58,7 @@ type engine struct {
 	results   *results
 	keeper    *keeper // nil: nothing is kept
 	requests  []request
+	base      []request // of arm 1, if the load is a duet's
 	ending    chan struct{}
 	pacers    []*pacer
 	collector collector
@@ -73,20 +75,22 @@ func newEngine(l *load) (*engine, error) {
 		return nil, err
 	}
 	requests := newRequests(l.Targets, l.Sources, l.Traceparent, results.label)
-	keeper, err := newKeeper(l.Keep, l.Targets, results.label)
+	base := newRequests(l.Base, l.Sources, l.Traceparent, results.label)
+	keeper, err := newKeeper(l.Keep, append(slices.Clone(l.Targets), l.Base...), results.label)
 	return &engine{
 		dialer: newDialer(time.Duration(l.DNSTTLS * 1e9)), results: results, keeper: keeper, requests: requests,
-		ending:    make(chan struct{}),
+		base: base, ending: make(chan struct{}),
 		collector: collector{lateness: &lateness{}, results: results, keeper: keeper},
 	}, err
 }
 
 // addPacer returns the pacer of one of several loops.
 func (e *engine) addPacer(l *load, slots *slots, loop, loops int64) *pacer {
+	turns := turnsOf(l, e.requests, e.base, loop)
 	p := &pacer{
-		cursor: cursor{curve: l.Points}, interleave: &l.Interleave, sources: l.Sources, slots: slots,
-		lateness: e.collector.lateness, requests: e.requests, changes: make(chan rateChange, 1), ending: e.ending,
-		local: loop, step: loops, tickShift: l.Interleave.shift(tick, loop, loops),
+		course: turns[0].course, turns: turns, interleave: &l.Interleave, sources: l.Sources, slots: slots,
+		lateness: e.collector.lateness, changes: make(chan rateChange, 1), ending: e.ending,
+		step: loops, tickShift: l.Interleave.shift(tick, loop, loops),
 	}
 	e.pacers, e.collector.slots = append(e.pacers, p), append(e.collector.slots, slots)
 	return p
@@ -102,6 +106,7 @@ func (e *engine) start(l *load, wake func()) error {
 	for _, p := range e.pacers {
 		p.startAt = startAt
 	}
+	e.collector.switches = switchesOf(e.pacers[0].turns, startAt)
 	go e.dialer.keepFresh(context.Background())
 	e.collector.watcher = watch(l, e.pacers, wake)
 	return nil

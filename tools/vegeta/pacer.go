@@ -9,22 +9,22 @@ import (
 const (
 	timerSlack = 2 * time.Millisecond // Go's timers are up to 1 ms late: the alarm takes the rest of a wait
 	tick       = int64(500_000)       // ns: arrivals that are closer are sent in groups, because each wake-up costs CPU
-	endGrace   = int64(50_000_000)    // ns after the curve's end in which late arrivals are still sent
+	endGrace   = int64(50_000_000)    // ns after a turn's end in which late arrivals are still sent
 )
 
 // pacer yields the arrivals of one loop at the moments of the schedule, independent of responses. It is the loop's, and
 // with Go's client it is also vegeta's pacer.
 type pacer struct {
+	*course    // of the current turn
+	turns      []turn
+	turn       int // the current one
 	startAt    int64
-	cursor     cursor
 	interleave *interleave
-	local      int64 // number of the next arrival among this worker's
 	step       int64 // the number of loops: each takes every step-th arrival
 	lastDue    int64 // of the arrival before the next one
 	firstSent  int64 // when the first arrival was sent or dropped; 0: never
 	stoppedAt  int64
 	tickShift  int64 // shifts the ticks against other workers' and loops'
-	requests   []request
 	sources    []dataSource
 	slots      *slots
 	lateness   *lateness
@@ -42,22 +42,29 @@ type rateChange struct {
 
 // arrival is a request of the schedule.
 type arrival struct {
-	due      int64 // by the curve
-	sendAt   int64 // when it should be sent: due, or the next tick
-	curveEnd int64
-	global   int64 // its number in the whole schedule
+	due     int64 // by the curve
+	sendAt  int64 // when it should be sent: due, or the next tick
+	turnEnd int64
+	global  int64 // its number in the whole schedule of its course
 }
 
-// next returns the next arrival; false if the curve ends before it, and then its moments are those of the end.
+// next returns the next arrival; false if the last turn ends before it, and then its moments are those of the end.
 func (p *pacer) next() (arrival, bool) {
-	global := p.interleave.global(p.local)
-	end := p.startAt + seconds(p.cursor.curve.length())
-	due, more := p.cursor.due(float64(global))
-	if !more {
-		return arrival{end, end, end, global}, false
+	for {
+		global := p.interleave.global(p.local)
+		own, more := p.cursor.due(float64(global))
+		t, last := &p.turns[p.turn], p.turn == len(p.turns)-1
+		end := p.startAt + seconds(t.end)
+		if due, within := t.at(own); more && (within || last) {
+			at := p.startAt + seconds(due)
+			return arrival{at, min(p.sendTime(at), end), end, global}, true
+		}
+		if last {
+			return arrival{end, end, end, global}, false
+		}
+		p.turn++
+		p.course = p.turns[p.turn].course
 	}
-	at := p.startAt + seconds(due)
-	return arrival{at, min(p.sendTime(at), end), end, global}, true
 }
 
 // advance goes on to the arrival after a. It returns a's number among this worker's.
@@ -83,9 +90,19 @@ func (p *pacer) interrupted() (ending, changed bool) {
 	}
 }
 
-// finished stops the pacer if the curve is over. Late arrivals are sent for a while beyond its end.
+// missed drops an arrival whose turn is over: another turn follows. Late arrivals are sent for a while beyond the end.
+func (p *pacer) missed(a arrival, more bool, at int64) bool {
+	if !more || p.turn == len(p.turns)-1 || at < a.turnEnd+endGrace {
+		return false
+	}
+	p.advance(a)
+	p.lateness.drop()
+	return true
+}
+
+// finished stops the pacer if the last turn is over.
 func (p *pacer) finished(a arrival, more bool, at int64) bool {
-	if more && at < a.curveEnd+endGrace {
+	if more && at < a.turnEnd+endGrace {
 		return false
 	}
 	p.stop(at)
@@ -114,6 +131,9 @@ func (p *pacer) Pace(time.Duration, uint64) (time.Duration, bool) {
 			p.stop(now())
 			return 0, true
 		} else if changed {
+			continue
+		}
+		if p.missed(a, more, now()) {
 			continue
 		}
 		if p.finished(a, more, now()) {
@@ -163,7 +183,8 @@ func (p *pacer) fill(s *slot, a arrival, local int64) {
 		}
 	}
 	*s = slot{
-		due: a.sendAt, global: a.global, local: local, request: p.request(a.global), rows: rows, connect: -1, busy: true,
+		due: a.sendAt, global: a.global, local: local, request: p.request(a.global), arm: p.arm, rows: rows,
+		connect: -1, busy: true,
 	}
 }
 

@@ -9,6 +9,7 @@ type slot struct {
 	global  int64 // the arrival's number in the whole schedule
 	local   int64 // its number among this worker's
 	request *request
+	arm     int
 	rows    [][]string // of each data source
 	sent    int64
 	headers int64 // when the head of the last response was complete; 0: never

@@ -37,8 +37,8 @@ class RowFile:
     """Reads the files `rows` and `names` of `folder`, and frees the disk space of the rows that it has read.
 
     Lines of names are `["label", text, kind]` (default `request`), `["outcome", rc, message, ok]`,
-    `["unfinished", label, requests, waited_s]` (defaults 1 and unknown; the wait may be null), `["fact", name, value]`
-    (of `Facts`; the last one counts) and `["end", reason]`. The writer adds a row's names before the row.
+    `["unfinished", label, requests, waited_s, arm]` (defaults 1, unknown and 0; the wait may be null), `["fact", name,
+    value]` (of `Facts`; the last one counts) and `["end", reason]`. The writer adds a row's names before the row.
     """
 
     def __init__(self, folder: Path, row: "np.dtype[Any]", rows_at_once: int) -> None:
@@ -104,7 +104,7 @@ class RowFile:
         elif what == "outcome":
             self._outcomes.append((name, more[0], more[1]))
         elif what == "unfinished":
-            known = dict(zip(("count", "waited_s"), more, strict=False))
+            known = dict(zip(("count", "waited_s", "arm"), more, strict=False))
             self.unfinished.append(Unfinished(label=name, **known))
         elif what == "fact":
             self.facts[name] = more[0]

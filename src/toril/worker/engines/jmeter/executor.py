@@ -35,7 +35,7 @@ from toril.worker.health import Group, memory_limit_bytes
 
 GATE_SCRIPT = Path(__file__).with_name("gate.bsh")
 NO_LISTENER = "JMeter's home has no toril-evidence.jar, so no requests were kept. Run `make jmeter`"
-LISTENER_JAR = Path("lib", "ext", "toril-evidence.jar")  # of a prepared home
+LISTENER_JAR = Path("lib", "ext", "toril-evidence.jar")  # of a prepared home: toril's listener and its timer
 GATE_PROPERTY = "beanshell.timer.init"  # the file that JMeter reads into every BeanShell timer
 COLUMNS = (
     *("timeStamp", "elapsed", "IdleTime", "Latency", "Connect", "bytes"),
@@ -115,6 +115,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
     module_settings: ClassVar[dict[str, Any]] = SETTINGS
     tool_name = "JMeter"
     reports_lateness: ClassVar[bool] = True
+    switches: ClassVar[bool] = True
     resolution_us = 1000
     requests_are_cases = True
 
@@ -126,29 +127,30 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         self._parked_to_the_end = False
         self._cut_off: list[Unfinished] = []
         self._script_errors: Counter[str] = Counter()
-        self._listener: Path | None = None
+        self._jar: Path | None = None  # toril's, if this load needs it
 
     def prepare(self) -> None:
         self.settings["version"] = JMETER_VERSION
         self.settings["detect-plugins"] = False
         self.settings["gui"] = False
         if not self.settings.get("memory-xmx", None):
-            self.settings["memory-xmx"] = heap(self.context.share.concurrency or 1)
+            self.settings["memory-xmx"] = heap(self.context.share.concurrency or 1, 2 if self.context.turns else 1)
         self.execution["write-xml-jtl"] = "none"
         self.get_scenario()["force-parent-sample"] = False
         super().prepare()
         load = self.get_raw_load()
         plain_groups = bool(load.iterations or load.concurrency or load.hold or load.ramp_up) and not load.steps
         users = self.context.share.concurrency if load.concurrency else None
-        self._listener = self._find_listener() if self.context.keeping else None
+        self._jar = self._find_jar() if self.context.keeping or self.context.turns else None
         rewrite(
             Path(self.modified_jmx),
             plain_groups=plain_groups,
             rates=self._rates(),
             users=users,
-            keeping=self._listener is not None,
+            keeping=self.context.keeping is not None and self._jar is not None,
             traceparent=self.context.traceparent,
             tried=self.context.tried,
+            in_turns=bool(self.context.turns),
         )
         self._write_properties(self.context.length_s if self.get_specific_load().duration else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # otherwise Java makes them and logs it
@@ -184,15 +186,35 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         """Write the gate's script, and append it to the file of properties with those that the reader needs."""
         script = self.context.folder / "gate.bsh"
         script.write_text(self._gate_script(length_s))
-        properties = {**PROPERTIES, GATE_PROPERTY: str(script), **self._keep()}
+        properties = {**PROPERTIES, GATE_PROPERTY: str(script), **self._keep(), **self._switch(), **self._load_jar()}
         with Path(self.properties_file).open("a") as file:
             for name, value in properties.items():
                 file.write(f"{name}={value}\n")
 
-    def _find_listener(self) -> Path | None:
-        """Returns the jar of toril's listener: of this JMeter, else of the prepared one."""
+    def _find_jar(self) -> Path | None:
+        """Returns toril's jar: of this JMeter, else of the prepared one."""
         jars = [home / LISTENER_JAR for home in (self._home, jmeter_home())]
-        return next((jar for jar in jars if jar.is_file()), None)
+        found = next((jar for jar in jars if jar.is_file()), None)
+        if found is None and self.context.turns:
+            raise InfrastructureError(f"JMeter's home has no {LISTENER_JAR.name}. Run `make jmeter`", code="no-jmeter")
+        return found
+
+    def _load_jar(self) -> dict[str, str]:
+        """Returns the properties that make another JMeter load toril's jar."""
+        if self._jar is None or self._jar.parents[2] == self._home:
+            return {}
+        jars = [self.properties.get("user.classpath", ""), str(self._jar)]
+        return {"user.classpath": os.pathsep.join(filter(None, jars))}
+
+    def _switch(self) -> dict[str, str]:
+        """Write the turns of this process' arm. Returns the properties for toril's timer."""
+        context = self.context
+        if not context.turns:
+            return {}
+        path = context.folder / "turns.json"
+        spans = [(turn.begin_s, turn.end_s) for turn in context.turns if turn.arm in context.arms]
+        path.write_text(json.dumps({"gate": str(context.gate), "turns": spans}))
+        return {"toril.turns": str(path)}
 
     @property
     def _home(self) -> Path:
@@ -201,7 +223,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
     def _keep(self) -> dict[str, str]:
         """Write the settings of toril's listener. Returns the properties for it."""
         keeping, context = self.context.keeping, self.context
-        if keeping is None or self._listener is None:
+        if keeping is None or self._jar is None:
             return {}
         settings = {
             "failures": keeping.failures,
@@ -214,10 +236,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         path = context.folder / "keep.json"
         path.write_text(json.dumps(settings))
         context.kept.touch(mode=0o600)
-        if self._listener.parents[2] == self._home:
-            return {"toril.keep": str(path)}
-        jars = os.pathsep.join(filter(None, [self.properties.get("user.classpath", ""), str(self._listener)]))
-        return {"toril.keep": str(path), "user.classpath": jars}
+        return {"toril.keep": str(path)}
 
     @property
     def _cut_off_mark(self) -> Path:
@@ -351,7 +370,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             script_failed=f"script errors aborted {len(self._log_facts.aborted)} requests, most often {why[0][0]}"
             if why
             else "",
-            note=NO_LISTENER if self.context.keeping and self._listener is None else "",
+            note=NO_LISTENER if self.context.keeping and self._jar is None else "",
         )
 
     @cached_property
@@ -377,6 +396,6 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
         return "\n".join(filter(None, [super().last_output(), *errors[-3:]]))
 
 
-def heap(users: int) -> str:
-    """Returns the heap's limit for these users, at most 60 % of the memory of this machine or container."""
-    return f"{max(128, min(512 + users, memory_limit_bytes(Group.own()) * 6 // 10 >> 20))}m"
+def heap(users: int, processes: int = 1) -> str:
+    """Returns the heap's limit for these users: together at most 60 % of the memory of this machine or container."""
+    return f"{max(128, min(512 + users, memory_limit_bytes(Group.own()) * 6 // 10 // processes >> 20))}m"

@@ -9,6 +9,7 @@
 - A listener of toril (`tools/jmeter/Evidence.java`) keeps requests with their responses, if the run wants some.
 - Each request carries a W3C trace context, if the run wants that and the plan has none of its own.
 - A try has no timers and no pauses.
+- In a duet, a timer of toril (`tools/jmeter/Turns.java`) lets users send in the turns of their arm only.
 - The plan waits at the gate. JMeter calls every element when the test starts, one after the other, before it starts any
   thread. A timer in a thread group without threads delays nothing else, and its script (`gate.bsh`) returns only when
   the gate is open. So the suite's own setUp groups wait as well.
@@ -29,7 +30,7 @@ SCHEDULE = f"//{JMX.THR_TIMER}[@testname='Throughput_Limiter']/collectionProp[@n
 LEAST_RPS = 1e-9  # the timer divides by its rate; at this one no request is due within a year
 STRAIGHT = 1e-7  # tolerance for points on a line; a row's numbers have nine digits after the point
 JSON_ASSERTION = "com.atlantbh.jmeter.plugins.jsonutils.jsonpathassertion.JSONPathAssertion"  # same properties
-LISTENER = "toril.Evidence"
+LISTENER, TURNS = "toril.Evidence", "toril.Turns"
 TRACEPARENT = "00-${__RandomString(32,0123456789abcdef)}-${__RandomString(16,0123456789abcdef)}-01"
 PLAIN_ON_ERROR = {None, "", "continue", "startnextloop"}  # plain groups do not restart threads that an error stopped
 
@@ -49,6 +50,7 @@ def rewrite(
     keeping: bool = False,
     traceparent: bool = False,
     tried: bool = False,
+    in_turns: bool = False,
 ) -> None:
     """Change the plan at `path` as described above; `plain_groups` if bzt chose the groups, without stairs.
 
@@ -57,8 +59,7 @@ def rewrite(
     plan: Tree = etree.parse(path)
     writers = plan.xpath("//ResultCollector[@testname='KPI Writer']")
     if keeping:
-        listener = etree.Element(LISTENER, guiclass=LISTENER, testclass=LISTENER, testname="evidence")
-        writers.append(_add_to_plan(plan, listener))
+        writers.append(_add_to_plan(plan, _own_element(LISTENER)))
     if traceparent:
         _add_trace_context(plan)
     _show_requests_of_transactions(plan, writers)
@@ -78,6 +79,8 @@ def rewrite(
         _correct_users(plan, users)
     if rates:
         _set_load_curve(plan, rates)
+    if in_turns:
+        _add_to_plan(plan, _own_element(TURNS))
     _add_gate(plan)
     plan.write(path, encoding="UTF-8", xml_declaration=True)
 
@@ -91,6 +94,10 @@ def _remove_think_times(plan: Tree) -> None:
         timer.getparent().remove(timer)
     for duration in plan.xpath("//TestAction/*[@name='ActionProcessor.duration']"):
         duration.text = "0"
+
+
+def _own_element(name: str) -> Tree:
+    return etree.Element(name, guiclass=name, testclass=name, testname=name)
 
 
 def _add_to_plan(plan: Tree, element: Tree) -> Tree:

@@ -2,6 +2,9 @@
 
 An iteration is one task of a virtual user: one of the script's, or one pass through the suite's requests. Requests
 from the suite go through Locust's FastHttpUser: the same HTTP as its HttpUser at a fifth of the CPU.
+
+In a duet the process sends in the turns of its arm. It sends both arms unless the script reads the address from a
+variable, which cannot have two values in one process.
 """
 
 import json
@@ -26,6 +29,7 @@ HERE = Path(__file__).parent
 class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no types
     tool_name = "Locust"
     single_threaded: ClassVar[bool] = True
+    switches: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,6 +59,9 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             "iterations": load.iterations if bounded else 0,  # without load keys a script may have its own load shape
             "graceful_stop_s": self.context.graceful_stop_s,
             **self.kept_settings(),
+            "turns": [(turn.arm, turn.begin_s, turn.end_s) for turn in self.context.turns],
+            "arms": self.context.arms if self.context.turns else (),
+            "base_host": str(self._of_base.get("default-address", "")) if self._of_base else "",
             "statistics": self._generated is None,  # a script may read Locust's statistics; the generated one does not
         }
         if not bounded and not _has_shape(Path(self.script)):
@@ -72,6 +79,12 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
             self.env.set({"LOCUST_HOST": str(host)})  # it may hold a secret, and command lines are public
         self.process = self._execute(arguments)
 
+    @property
+    def _of_base(self) -> Any:
+        """The scenario of base, if the process sends both arms; else None."""
+        base = self.context.base
+        return None if base is None else self.get_scenario(base.config["scenario"])
+
     def facts(self) -> Facts:
         return Facts(own_shape=_has_shape(Path(self.script)), **self._file.facts)
 
@@ -82,21 +95,24 @@ class Executor(RowEngine, LocustIOExecutor):  # type: ignore[misc]  # bzt has no
     def _generate(self, scenario: Any) -> str:
         for problem in problems("locust", scenario.data, "scenario"):  # the suite reader refuses them first
             raise TaurusConfigError(str(problem))
-        headers = {str(name): str(value) for name, value in scenario.get_headers().items()}
-        if not scenario.get("keepalive", True):
-            headers["Connection"] = "close"
-        generated = {
-            "host": scenario.get("default-address", "") or "",
-            "timeout_s": dehumanize_time(scenario.get("timeout", "30s")),
-            "headers": headers,
-            "steps": self._steps(scenario, scenario.get("requests")),
-        }
+        generated = self._requests(scenario) | {"base": self._requests(self._of_base) if self._of_base else None}
         data = Path(self.engine.create_artifact("requests", ".json"))
         data.write_text(json.dumps(generated, indent=1))
         self.env.set({"TORIL_REQUESTS": str(data)})
         script: str = self.engine.create_artifact("generated_locust", ".py")
         shutil.copyfile(HERE / "requests.py", script)
         return script
+
+    def _requests(self, scenario: Any) -> dict[str, Any]:
+        headers = {str(name): str(value) for name, value in scenario.get_headers().items()}
+        if not scenario.get("keepalive", True):
+            headers["Connection"] = "close"
+        return {
+            "host": scenario.get("default-address", "") or "",
+            "timeout_s": dehumanize_time(scenario.get("timeout", "30s")),
+            "headers": headers,
+            "steps": self._steps(scenario, scenario.get("requests")),
+        }
 
     def _steps(self, scenario: Any, items: Any) -> list[dict[str, Any]]:
         steps = []

@@ -1,10 +1,11 @@
 """The Locust script of a suite's generated requests; copied beside the run's other artifacts and read by Locust.
 
-TORIL_REQUESTS names a JSON file that `locust/executor.py` writes: host, timeout_s, headers, keepalive and steps. A step
-is a request or {"transaction": label, "steps": [...]}. One pass through the steps is one iteration.
+TORIL_REQUESTS names a JSON file that `locust/executor.py` writes: host, timeout_s, headers, steps and base. A step is a
+request or {"transaction": label, "steps": [...]}. One pass through the steps is one iteration. In a duet the rest is
+head's, and `base` has the same of base.
 """
 
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,union-attr"
 
 import json
 import os
@@ -12,7 +13,6 @@ import re
 import time
 from pathlib import Path
 
-import gevent
 from locust import FastHttpUser, task
 
 SCENARIO = json.loads(Path(os.environ["TORIL_REQUESTS"]).read_text())
@@ -44,10 +44,15 @@ class Requests(FastHttpUser):
     network_timeout = SCENARIO["timeout_s"]
     default_headers = SCENARIO["headers"]
     concurrency = 1  # connections
+    steps = SCENARIO["steps"]
+    toril_of_base = SCENARIO["base"] and {
+        "default_headers": SCENARIO["base"]["headers"],
+        "steps": SCENARIO["base"]["steps"],
+    }  # what differs for the users of base, see the wrapper
 
     @task
     def one_iteration(self) -> None:
-        self.run_steps(SCENARIO["steps"])
+        self.run_steps(self.steps)
 
     def run_steps(self, steps) -> bool:
         """Send the requests; returns whether all succeeded."""
@@ -91,5 +96,5 @@ class Requests(FastHttpUser):
                     response.success()  # a status that the suite asserts is a success, even an error's
                 ok = wrong is None and bool(response.status_code) and (decided or response.ok)
         if step["think_time_s"]:
-            gevent.sleep(step["think_time_s"])
+            self._taskset_instance._sleep(step["think_time_s"])  # in a duet by the user's own clock
         return ok

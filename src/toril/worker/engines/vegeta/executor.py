@@ -3,6 +3,8 @@
 The program uses vegeta's library. It has the whole run's curve and sends this worker's arrivals, each at its own time.
 A response time counts from the time at which the request was due, so it includes the delay that a stalling target
 causes to later requests. `sends` reports the program's own lateness separately.
+
+In a duet one program sends both arms: to each the same arrivals with the same rows of data, in its own turns.
 """
 
 import json
@@ -31,6 +33,7 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
     rows_per_batch: ClassVar[int] = 100_000
 
     adjustable: ClassVar[bool] = True
+    switches: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,8 +48,11 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
         scenario = _plain(self.get_scenario().data)
         for problem in problems("vegeta", scenario, "scenario"):  # the suite reader refuses them first
             raise TaurusConfigError(str(problem))
+        base = self.context.base
         try:
             requests = requests_of(scenario, self.engine.find_file)
+            of_base = _plain(self.get_scenario(base.config["scenario"]).data) if base else None
+            base_requests = requests_of(of_base, self.engine.find_file) if of_base else []
             split = [str(path) for path in self.settings.get("split-data") or []]  # files with this worker's rows only
             sources = sources_of(scenario.get("data-sources") or [], self.engine.find_file, split)
         except (UserError, OSError, UnicodeError) as error:
@@ -77,6 +83,8 @@ class Executor(RowEngine, ScenarioExecutor):  # type: ignore[misc]  # bzt has no
             "traceparent": self.context.traceparent,
             "targets": requests,
             "sources": sources,
+            "turns": [(turn.arm, turn.begin_s, turn.end_s) for turn in self.context.turns],
+            "base": base_requests,
         }
 
     def _keep(self) -> dict[str, Any] | None:
