@@ -37,6 +37,7 @@ PANELS = {  # panel of the help → name → module and function, in the order o
     "Compare": {
         "compare": "toril.cli.results:compare",
         "baseline": "toril.cli.suites:baseline",
+        "trend": "toril.cli.trend:trend",
         "duet": "toril.cli.running:duet",
     },
     "Console": {

@@ -29,7 +29,7 @@ from toril.reports.blocks import (
 )
 from toril.reports.bundle import Bundle
 from toril.reports.curves import rate_curves
-from toril.reports.duet_blocks import duet_table
+from toril.reports.duet_blocks import duet_table, pairs_charts
 from toril.reports.evidence_blocks import exchange_list
 from toril.reports.run_tables import (
     capacity_tables,
@@ -52,6 +52,7 @@ ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole
     **dict.fromkeys(("breach", "excused-breach", "breach-may-not-stand", "no-samples", "unknown-label"), "criteria"),
     **dict.fromkeys(("not-measured", "too-few-samples", "kept", "nothing-judged"), "criteria"),
     **dict.fromkeys(("regression", "unproven", "unsure-arms", "no-regression"), "comparison"),
+    **dict.fromkeys(("aa-clean", "aa-false-alarm"), "comparison"),
     **dict.fromkeys(("unreached-load", "dropped-sends"), "load"),
     **dict.fromkeys(("saturated", "late-start", "unsure-clock", "late-rate"), "generators"),
     "failed-test": "cases",
@@ -102,6 +103,7 @@ def report_of(
         Criteria(rules) if rules else None,
         case_table(bundle) if functional else None,
         duet_table(duet, trusted=duet.outcome == "failed", caveat=_caveat(duet)),
+        pairs_charts(duet.verdict.comparison) if duet.verdict.comparison else None,
         *capacity_tables(bundle),
         *compared,
     ]
