@@ -117,7 +117,7 @@ def confirming(computed, tmp_path, monkeypatch):
 
     class Duet:
         def main(self, arguments: list[str], **_: Any) -> int:
-            print("a report")
+            sys.stdout.write("a report")
             duets.append(arguments)
             computed["shop"] = trend(group())
             return 0

@@ -1,5 +1,6 @@
 """The trend of a suite on its page, in the API and for assistants."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,9 @@ def asked(monkeypatch):
 
     def read(_: Any, suite: str, wanted: TrendQuery, *__: Any) -> Any:
         queries.append((suite, wanted))
-        return trend(group(), suite=suite) if suite == "shop" else trend(suite=suite, series=(), runs=0, outcome="short")
+        if suite != "shop":
+            return trend(suite=suite, series=(), runs=0, outcome="short")
+        return trend(group(), series=(series("checkout"), replace(series("cart"), changes=())))
 
     for module in ("pages.trend", "api.suites", "mcp"):
         monkeypatch.setattr(f"toril.console.{module}.read_trend", read)
@@ -59,12 +62,12 @@ def test_the_page_of_a_suite_leads_to_its_trend(asked, store):
 def test_the_api_answers_with_the_record(asked, store):
     found = served.client(store, "viewer").get("/api/v1/suites/shop/trend?label=checkout&metric=p95&days=30").json()
     assert asked == [("shop", TrendQuery(label="checkout", metric="p95", since_s=30 * 86_400.0))]
-    assert found == trend(group()).to_dict()
+    assert [one["label"] for one in found["series"]] == ["checkout", "cart"]
+    assert found["schema"] == "toril.trend/1"
 
 
 def test_an_assistant_reads_changes_and_only_the_series_that_have_them(asked, store):
-    calm = series("cart")
     found = Assistant(store, "viewer").call("read_trend", suite="shop", days=30)
     assert asked == [("shop", TrendQuery(since_s=30 * 86_400.0))]
     assert (found["outcome"], found["groups"][0]["state"]) == ("regressed", "confirmed")
-    assert calm.changes
+    assert [one["label"] for one in found["series"]] == ["checkout"]

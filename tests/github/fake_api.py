@@ -122,8 +122,9 @@ class GitHub:
         if not self.may_write:
             return refused(403, INTEGRATION)
         content = json.loads(data)
-        known = {"body"} if comment else {"title", "body"} if old is None else {"title", "body", "state", "state_reason"}
-        if not content or content.keys() - known or not content.get("title", "x") or len(content.get("body", "")) > LONGEST:
+        known = {"body"} if comment else {"title", "body"} | ({"state", "state_reason"} if old is not None else set())
+        is_long = len(content.get("body", "")) > LONGEST or not 0 < len(content.get("title", "x")) <= 256
+        if not content or content.keys() - known or is_long:
             return refused(422, "Validation Failed")
         if comment:
             return Answer(status=201, body=self.comment(number, content["body"], self._user()))

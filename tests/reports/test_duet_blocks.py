@@ -84,6 +84,15 @@ def test_the_table_says_how_the_duet_was_run(more, part):
     assert part in table(**more).about
 
 
+def test_a_gate_with_too_many_false_alarms_says_so_below_its_table():
+    found = compared(examples.passed(), comparison("failed", "slower", paired(SLOWER)), "regression")
+    noted = examples.with_verdict(found, notes=["else", "3 of 40 failed"], note_codes=["else", "aa-rate"])
+    shown = duet_table(noted, trusted=True, caveat="")
+    assert shown is not None
+    assert shown.footnotes[0] == "3 of 40 failed"
+    assert "else" not in shown.footnotes
+
+
 def test_a_share_of_the_host_is_beside_the_change():
     metric = {**paired(SLOWER), "host": 0.015}
     made = comparison("failed", "slower", metric)

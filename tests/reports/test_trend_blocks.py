@@ -98,7 +98,7 @@ def test_a_series_may_lack_runs_that_others_have():
 def test_every_format_shows_hostile_texts_without_harm():
     bad = "</script><img src=x onerror=alert(1)>\x1b[31m@octocat|"
     hostile = group(message=bad, acknowledged=bad, to_commit=bad, series=(member(bad),))
-    report = trend_report(trend(hostile, suite=bad, expired=(bad,), series=(series(bad, location=bad),)))
+    report = trend_report(trend(hostile, suite=bad, expired=(bad,), series=(series(bad, at=bad),)))
     assert b"\x1b" not in terminal.render(report)
     assert b"<img" not in html.render(report)
     assert "@octocat" not in markdown.render(group_report(trend(hostile, suite=bad), hostile)).decode()

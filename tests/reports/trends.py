@@ -29,10 +29,9 @@ def points(factor: float = 1.0) -> tuple[TrendPoint, ...]:
     )
 
 
-def series(label: str, metric: str = "p95", *, factor: float = 1.0, unit: str = "us", location: str = "") -> TrendSeries:
-    return TrendSeries(
-        label=label, location=location, metric=metric, unit=unit, points=points(factor), changes=(STEP,)
-    )  # fmt: skip
+def series(label: str, metric: str = "p95", *, factor: float = 1.0, unit: str = "us", at: str = "") -> TrendSeries:
+    """Returns a series of a location (`at`), or of all of them."""
+    return TrendSeries(label=label, location=at, metric=metric, unit=unit, points=points(factor), changes=(STEP,))
 
 
 def member(label: str, metric: str = "p95", **changes: Any) -> TrendMember:
@@ -64,7 +63,7 @@ def trend(*groups: TrendGroup, **changes: Any) -> Trend:
         series("", "throughput", factor=0.002, unit="/s"),
         series("", "failures", factor=0.0, unit="share"),
         series("checkout", "p99", factor=1.5),
-        series("checkout", location="us-east-1"),
+        series("checkout", at="us-east-1"),
     )
     new = any(one.state == "confirmed" and one.worse and not one.small for one in groups)
     found = Trend(suite="shop", at=AT, series=every, groups=groups, runs=60, outcome="regressed" if new else "clean")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from toril.cli.options import INTERRUPTED, StoreOption, read_age, read_margin
+from toril.cli.options import StoreOption, read_age, read_margin
 from toril.clock import SystemClock
 from toril.errors import OptionError
 from toril.records.trend import Trend, TrendGroup
@@ -57,9 +57,11 @@ def trend(
 
     Example: toril trend shop --since 90d
     """
+    from toril.cli.github import REPOSITORY
     from toril.records.history import HISTORY
     from toril.regression.acknowledged import read_acknowledged
     from toril.regression.trend import TrendQuery
+    from toril.reports.markdown import is_address
     from toril.runs.trends import read_trend
     from toril.store import check_served, open_store
 
@@ -68,7 +70,13 @@ def trend(
     if acknowledged is not None and not acknowledged.is_file():
         raise OptionError(f"--acknowledged `{acknowledged}`: there is no such file.", code="option-value")
     if every and format == "html" and out is None:
-        raise OptionError("--all with --format html writes a page for each suite. Add `--out FOLDER`.", code="option-value")
+        raise OptionError("--all with --format html writes a page per suite. Add `--out FOLDER`.", code="option-value")
+    if issues is not None and not REPOSITORY.fullmatch(issues):
+        raise OptionError(f"--issues `{issues}`: expected OWNER/NAME.", code="option-value")
+    if base_url and not is_address(base_url):
+        raise OptionError(
+            f"--base-url `{base_url}`: expected a percent-encoded http or https address.", code="option-value"
+        )
     age_s = None if since is None else read_age(since, "--since").total_seconds()
     wanted = TrendQuery(label=label, location=location, metric=metric, since_s=age_s, least=read_margin(least, "--min"))
     accepted, opened = read_acknowledged(acknowledged or ACKNOWLEDGED), open_store(store)
@@ -80,8 +88,9 @@ def trend(
     trends = found()
     if confirm is not None:
         check_served(opened, "toril trend --confirm")
-        if [_duet(one.suite, group, confirm, suites, store) for one in trends for group in one.groups if _is_open(group)]:
-            trends = found()
+        for name, group in [(one.suite, group) for one in trends for group in one.groups if _is_open(group)]:
+            _duet(suites / name, group, confirm, store)
+        trends = found()
     _show(trends, format, out, base_url.rstrip("/"), every=every)
     if issues is not None:
         _settle(issues, trends, base_url.rstrip("/"))
@@ -95,7 +104,8 @@ def _show(trends: Sequence[Trend], format: str, out: Path | None, base_url: str,
     from toril.reports.screen import Output, emit
     from toril.reports.trend_blocks import beside_runs, trend_report
 
-    reports = [trend_report(one, f"{base_url}/runs/{{}}".format if base_url else beside_runs) for one in trends]
+    address = (lambda run_id: f"{base_url}/runs/{run_id}") if base_url else beside_runs
+    reports = [trend_report(one, address) for one in trends]
     if format == "json":
         emit(document(trends if every else trends[0]), out)
     elif format == "html":
@@ -109,12 +119,10 @@ def _show(trends: Sequence[Trend], format: str, out: Path | None, base_url: str,
 
 
 def _settle(repository: str, trends: Sequence[Trend], base_url: str) -> None:
-    from toril.cli.github import REPOSITORY, client_of_job
+    from toril.cli.github import client_of_job
     from toril.github.issues import settle
-    from toril.reports.markdown import Links, is_address
+    from toril.reports.markdown import Links
 
-    if not REPOSITORY.fullmatch(repository) or (base_url and not is_address(base_url)):
-        raise OptionError("--issues: expected OWNER/NAME, and an https address in --base-url.", code="option-value")
     for posted in settle(client_of_job(), repository, trends, Links(report=base_url or None)):
         typer.echo(f"issue {posted.done} {posted.url}".rstrip(), err=True)
 
@@ -127,7 +135,7 @@ def _is_open(group: TrendGroup) -> bool:
     return group.state == "suspected" and group.worse and not group.duet and bool(group.from_commit and group.to_commit)
 
 
-def _duet(suite: str, group: TrendGroup, hook: str, suites: Path, store: str) -> None:
+def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
     """Compares the versions before and after a suspected change; the trend reads the result from the store."""
     from toril.cli import command
     from toril.runs.hooks import run_hook
@@ -141,10 +149,10 @@ def _duet(suite: str, group: TrendGroup, hook: str, suites: Path, store: str) ->
         if pairs.keys() != {"base", "head"}:
             raise OptionError(f"{hook} start: it did not print base=URL and head=URL.", code="hook-failed")
         options = ["--store", store, "--tag", f"confirms={group.id}", "--fail-on", "none", "--quiet"]
-        arguments = [str(suites / suite), "--base", pairs["base"], "--head", pairs["head"], *options]
+        arguments = [str(suite), "--base", pairs["base"], "--head", pairs["head"], *options]
         with redirect_stdout(sys.stderr):
             code = command("duet").main(arguments, prog_name="toril duet", standalone_mode=False)
     finally:
         run_hook(hook, ["stop"], {}, HOOK_S)
     if code:
-        raise typer.Exit(INTERRUPTED if code == INTERRUPTED else code)
+        raise typer.Exit(code)

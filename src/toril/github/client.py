@@ -185,10 +185,8 @@ def _refusal(answer: Answer) -> str:
         case 401:
             return f"{status}. GITHUB_TOKEN is invalid or expired: create a new one."
         case 403:
-            return (
-                f"{status}. Add `permissions: pull-requests: write` to the job, or `issues: write` for issues; workflows "
-                "of forks cannot have it."
-            )
+            needed = "`permissions: pull-requests: write` (for issues: `issues: write`)"
+            return f"{status}. Add {needed} to the job; workflows of forks cannot have it."
         case 404:
             return f"{status}. Check the repository, the pull request and the permissions of the token."
         case 410:

@@ -37,6 +37,8 @@ def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
     outcome = {"passed": "passed", "failed": "failed" if trusted else "inconclusive"}.get(found.outcome, "unproven")
     message = plain(found.message, 500).rstrip(".")
     arms = (_arm(name, found.arms.get(name) or ComparedArm()) for name in ("base", "head"))
+    notes = zip(duet.verdict.note_codes, duet.verdict.notes, strict=False)
+    alarms = [plain(note, 500) for code, note in notes if code == "aa-rate"]
     metrics = sorted(found.metrics, key=lambda metric: {"failed": 0, "passed": 2}.get(metric.outcome, 1))
     planned = "" if found.most in (None, found.blocks) else f" of at most {text.number(found.most or 0)}"
     pairs = f"{text.plural(found.blocks or 0, 'pair')}{planned} of blocks of {text.span(found.block_s or 0)}"
@@ -51,7 +53,7 @@ def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
         about=f"{pairs}{void}, margin {text.percent(100 * (found.margin or 0))}{expected}",
         message=caveat or message if outcome == "inconclusive" else message,
         outcome=outcome,
-        footnotes=(*arms, FOOTNOTE),
+        footnotes=(*alarms, *arms, FOOTNOTE),
         opened="all",
         sortable=False,
     )

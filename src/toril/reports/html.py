@@ -51,9 +51,8 @@ NAMES = {  # sections in the navigation
     **{"generators": "Generators", "server": "Server", "about": "About"},
 }
 CLASSES = {"crossed": "figures crossed", "comparison": "compared", "compared-load": "slim", "cases": "errors"}
-CLASSES |= {"compared-criteria": "compared", "errors": "errors", "generators": "generators", "changes": "compared"} | dict.fromkeys(
-    ("label", "location", "execution"), "figures"
-)
+CLASSES |= {"compared-criteria": "compared", "errors": "errors", "generators": "generators", "changes": "compared"}
+CLASSES |= dict.fromkeys(("label", "location", "execution"), "figures")
 MOST = {"reasons": 12, "criteria": 60, "rows": 2000}
 LARGEST_PICTURE = 400_000  # bytes; the page links larger ones
 

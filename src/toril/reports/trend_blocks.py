@@ -19,9 +19,9 @@ TONES = {"failed": "breach", "inconclusive": "unsure", "passed": "better"}  # co
 SCALES = {"us": ("ms", 0.001), "share": ("%", 100.0)}  # of charts, by unit
 MOST_PARTS = 60  # labels and locations with charts
 HINT = (
-    "Each point is a run, in order of time. Focus a chart and press ← or → to read values; click a point or press Enter "
-    "to open its run. Drag to zoom; double-click or press Escape to zoom out. Shaded: the commits of a change. "
-    "Hollow: runs that the trend leaves out."
+    "Each point is a run, in order of time. Focus a chart and press ← or → to read values. Click or press Enter to "
+    "open the run. Drag to zoom; double-click or press Escape to zoom out. Shaded: commits of a change. Hollow: runs "
+    "that the trend leaves out."
 )
 Address = Callable[[str], str]  # of a run's page
 
@@ -110,7 +110,12 @@ def _series_table(found: Sequence[TrendSeries]) -> Table:
             shown = (value_of(value, one.unit) for value in (known[-1], min(known), max(known)))
             rows.append(Row((Cell(_name(one)), Cell(drawn), *map(Cell, shown)), weight=place))
     bounds = (Column(title, rank=2) for title in ("lowest", "highest"))
-    columns = (Column("series", "name"), Column("newest runs", "text", whole=True), Column("last", strong=True), *bounds)
+    columns = (
+        Column("series", "name"),
+        Column("newest runs", "text", whole=True),
+        Column("last", strong=True),
+        *bounds,
+    )
     return Table(id="series", title="Series", noun="row", columns=columns, rows=tuple(rows), folded=True)
 
 
