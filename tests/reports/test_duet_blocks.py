@@ -9,7 +9,7 @@ from tests.reports import examples
 from tests.reports.parsed import Page
 from toril.records import Comparison
 from toril.reports import render
-from toril.reports.duet_blocks import duet_table, pairs_charts
+from toril.reports.duet_blocks import duet_table, pairs_charts, pairs_sketches
 
 RATIOS = (1.01, 1.06, 1.09, 0.99, 1.08)
 VOID = 4  # the number of a pair
@@ -45,7 +45,7 @@ def test_pairs_are_drawn_in_order_with_void_ones_hollow():
     assert lines["head"]["values"] == [202, 212, 218, None, 216]
     assert lines["head, void"]["values"] == [None, None, None, 198, None]
     assert "hollow" in lines["base, void"]["look"]
-    assert [line["name"] for line in change["lines"]] == ["95 % bounds", "95 % bounds", "change", "void"]
+    assert [line["name"] for line in change["lines"]] == ["95 % bounds", "95 % bounds", "change", "change, void"]
     assert [line["values"][0] for line in change["lines"][:2]] == [9, 5.2]
     assert change["lines"][2]["values"] == [1, 6, 9, None, 8]
     assert [mark["at"] for mark in change["marks"]] == [5]
@@ -55,7 +55,7 @@ def test_changes_of_failures_are_differences_in_points():
     charts = pairs_charts(found(paired(SHARE, 1 / 1e7)))
     assert charts is not None
     assert charts.charts[0]["lines"][0]["values"][0] == 2
-    assert charts.charts[1]["unit"] == "points"
+    assert (charts.charts[1]["unit"], charts.charts[1]["note"]) == ("", "in points")
     assert charts.charts[1]["lines"][2]["values"][:2] == [0.02, 0.12]
 
 
@@ -65,11 +65,11 @@ def test_pairs_after_the_decision_are_behind_a_line():
     assert [cut["at"] for cut in charts.charts[0]["cuts"]] == [3.5]
 
 
-def test_the_table_counts_the_pairs_above_the_margin_without_void_ones():
-    (row,) = table().rows
-    (drawn,) = [line for line in row.cells[1].small if "above" in line]
-    assert drawn.endswith(" 3 of 4 above 5 %")
-    assert len(drawn.split(" ")[0]) == len(RATIOS)
+def test_pairs_in_characters_leave_out_void_ones_and_those_after_the_decision():
+    drawn = pairs_sketches(found(paired(SLOWER), decided=True, look=4))
+    assert drawn is not None
+    assert [value is None for value in drawn.lines[0].values] == [False, False, False, True]
+    assert drawn.lines[0].peak == "+9 %; 2 of 3 pairs worse than 5 %"
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,18 @@ def test_a_share_of_the_host_is_beside_the_change():
     assert "the host: +1.5 %" in shown.rows[0].cells[1].small
 
 
-def test_a_throughput_is_in_requests_per_second():
-    metric = {**SLOWER, "metric": "throughput", "unit": "/s", "base": 120.0, "head": 110.0}
+def test_a_throughput_is_in_requests_per_second_and_worse_if_it_is_less():
+    metric = {**paired(SLOWER, 0.001), "metric": "throughput", "unit": "/s", "base": 120.0, "head": 110.0}
     made = comparison("failed", "slower", metric)
     shown = duet_table(compared(examples.passed(), made, "regression"), trusted=True, caveat="")
     assert shown is not None
     assert [cell.text for cell in shown.rows[0].cells[2:4]] == ["120/s", "110/s"]
+    drawn = pairs_sketches(Comparison.from_dict(made))
+    assert drawn is not None
+    assert drawn.lines[0].peak.endswith("0 of 4 pairs worse than 5 %")
+    charts = pairs_charts(Comparison.from_dict(made))
+    assert charts is not None
+    assert [mark["at"] for mark in charts.charts[1]["marks"]] == [-5]
 
 
 def test_the_page_has_the_pairs():

@@ -188,7 +188,7 @@ def _refusal(answer: Answer) -> str:
             needed = "`permissions: pull-requests: write` (for issues: `issues: write`)"
             return f"{status}. Add {needed} to the job; workflows of forks cannot have it."
         case 404:
-            return f"{status}. Check the repository, the pull request and the permissions of the token."
+            return f"{status}. Check --repository, --pull-request or --issues, and the permissions of the token."
         case 410:
             return f"{status}. Issues or comments are disabled in this repository."
         case 422:

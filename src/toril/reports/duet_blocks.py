@@ -6,10 +6,9 @@ from typing import Any
 
 from toril import text
 from toril.records import ComparedArm, ComparedMetric, ComparedPair, Comparison
-from toril.reports.blocks import MISSING, Cell, Charts, Check, Column, Row, Table
+from toril.reports.blocks import MISSING, Cell, Charts, Check, Column, Row, Sketch, Sketches, Table
 from toril.reports.bundle import Bundle
 from toril.reports.charts.lines import Chart, chart, line
-from toril.reports.curves import sparkline
 from toril.text import plain
 
 COLUMNS = (
@@ -49,7 +48,7 @@ def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
         title="Base and base" if found.aa else "Base and head",
         noun="figure",
         columns=COLUMNS,
-        rows=tuple(_metric_row(metric, place, found, trusted=trusted) for place, metric in enumerate(metrics)),
+        rows=tuple(_metric_row(metric, place, trusted=trusted) for place, metric in enumerate(metrics)),
         about=f"{pairs}{void}, margin {text.percent(100 * (found.margin or 0))}{expected}",
         message=caveat or message if outcome == "inconclusive" else message,
         outcome=outcome,
@@ -64,7 +63,7 @@ def _arm(name: str, arm: ComparedArm) -> str:
     return f"{name} {plain(arm.address, 120)}: {text.number(arm.samples)} requests compared{failed}"
 
 
-def _metric_row(metric: ComparedMetric, place: int, found: Comparison, *, trusted: bool) -> Row:
+def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
     shares, name = metric.unit == "share", _name(metric)
     outcome = metric.outcome if metric.outcome in ("passed", "failed") else "unproven"
     low, high = (change_of(end, shares) for end in (metric.low, metric.high))
@@ -75,7 +74,7 @@ def _metric_row(metric: ComparedMetric, place: int, found: Comparison, *, truste
     return Row(
         (
             Cell(name),
-            Cell(change_of(metric.change, shares), small=(bounds, *_drawn(metric, found), *host)),
+            Cell(change_of(metric.change, shares), small=(bounds, *host)),
             Cell(value_of(metric.base, metric.unit)),
             Cell(value_of(metric.head, metric.unit)),
             Cell(change_of(metric.detectable, shares).removeprefix("+")),
@@ -112,8 +111,7 @@ def change_of(value: float | None, shares: bool) -> str:
     """Returns a change in per cent, or in points for shares."""
     if value is None:
         return MISSING
-    shown = text.signed_percent(100 * value)
-    return shown.replace(" %", " points") if shares else shown
+    return text.difference(100 * value, "%") if shares else text.signed_percent(100 * value)
 
 
 # ── Pairs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -126,16 +124,27 @@ def _change(pair: ComparedPair, shares: bool) -> float | None:
     return pair.head - pair.base if shares else pair.head / pair.base - 1
 
 
-def _drawn(metric: ComparedMetric, found: Comparison) -> tuple[str, ...]:
-    """Returns the changes of the pairs, drawn in characters, and how many are above the margin."""
+def _sign(metric: ComparedMetric) -> int:
+    return -1 if metric.unit == "/s" else 1  # less throughput is worse
+
+
+def pairs_sketches(found: Comparison) -> Sketches | None:
+    """Returns the changes of each figure's pairs, drawn in characters; None without stored pairs."""
+    lines = tuple(filter(None, (_sketch(metric, found) for metric in found.metrics)))
+    return Sketches(lines) if lines else None
+
+
+def _sketch(metric: ComparedMetric, found: Comparison) -> Sketch | None:
     shares, margin = metric.unit == "share", found.margin if metric.margin is None else metric.margin
-    changes = [None if pair.void else _change(pair, shares) for pair in metric.pairs]
+    used = [pair for pair in metric.pairs if not found.look or pair.block <= found.look]
+    changes = [None if pair.void else _change(pair, shares) for pair in used]
     known = [change for change in changes if change is not None]
     if not known:
-        return ()
-    drawn = sparkline([None if change is None else change - min(known) for change in changes], 40)
-    above = sum(change > (margin or 0) for change in known)
-    return (f"{drawn} {above} of {len(known)} above {change_of(margin, shares).removeprefix('+')}",)
+        return None
+    worse = sum(_sign(metric) * change > (margin or 0) for change in known)
+    limit = change_of(margin, shares).removeprefix("+")
+    peak = f"{change_of(max(known), shares)}; {worse} of {text.plural(len(known), 'pair')} worse than {limit}"
+    return Sketch(_name(metric), [None if change is None else change - min(known) for change in changes], peak)
 
 
 def pairs_charts(found: Comparison) -> Charts | None:
@@ -179,10 +188,11 @@ def _pair_charts(metric: ComparedMetric, found: Comparison, last: int) -> tuple[
         chart(_name(metric), unit, *values, log=not shares, joins=[[0, 1], [2, 3]], **shown),
         chart(
             f"Change of {_name(metric)}",
-            "points" if shares else "%",
+            "" if shares else "%",
             *band,
             *changes,
-            marks=[] if margin is None else [{**limit, "at": 100 * margin}],
+            marks=[] if margin is None else [{**limit, "at": _sign(metric) * 100 * margin}],
+            note="in points" if shares else "",
             signed=True,
             **shown,
         ),

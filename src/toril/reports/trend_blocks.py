@@ -71,13 +71,12 @@ def outcome_of(group: TrendGroup) -> str:
 
 def changes_table(groups: Sequence[TrendGroup], address: Address) -> Table:
     """Returns the groups with the series of each below it."""
-    titles = ("before", "after", "found after")
-    before, after, delay = (Column(title, rank=2 if title == "found after" else 1) for title in titles)
+    columns = (Column("change", "name"), Column("by, 95 % interval", strong=True), Column("before"), Column("after"))
     return Table(
         id="changes",
         title="Changes",
         noun="change",
-        columns=(Column("change", "name"), before, after, Column("change, 95 % interval", strong=True), delay),
+        columns=columns,
         rows=tuple(row for place, group in enumerate(groups) for row in _group_rows(group, place, address)),
         about="the newest first",
         opened="all",
@@ -91,13 +90,15 @@ def _group_rows(group: TrendGroup, place: int, address: Address) -> Iterator[Row
     remarks = {"commits": commits, "acknowledged:": plain(group.acknowledged), "duet": plain(group.duet)}
     small = tuple(f"{name} {value}" for name, value in remarks.items() if value)
     head = Cell(f"{kind} since {plain(group.to_run)}", small=small, link=address(group.to_run))
-    yield Row((head,), outcome=outcome_of(group), note=plain(group.message, 500), weight=place)
+    outcome = outcome_of(group)
+    note = plain(group.message, 500) if outcome in ("failed", "inconclusive") else ""
+    yield Row((head,), outcome=outcome, note=note, weight=place)
     for one in group.series:
         unit, shares = UNITS.get(one.metric, "us"), one.metric == "failures"
         low, high = (change_of(end, shares) for end in (one.low, one.high))
         values = (Cell(value_of(value, unit)) for value in (one.before, one.after))
         change = Cell(change_of(one.change, shares), small=(f"{low} … {high}",))
-        yield Row((Cell(_name(one)), *values, change, Cell(text.plural(one.delay, "run"))), weight=place)
+        yield Row((Cell(_name(one)), change, *values), weight=place)
 
 
 def _series_table(found: Sequence[TrendSeries]) -> Table:
@@ -124,7 +125,7 @@ def _charts(found: Trend, address: Address) -> Charts:
     points = {point.run_id: point for series in found.series for point in series.points}
     runs = sorted(points.values(), key=lambda point: (point.started_at, point.run_id))
     changed = [one for group in found.groups for one in group.series]
-    parts: dict[str, list[Chart]] = {_part(one): [] for one in (*changed, *found.series)}
+    parts: dict[str, list[Chart]] = {name: [] for name in (*map(_part, changed), *map(_part, found.series))}
     for series in found.series:
         if any(point.value is not None for point in series.points):
             parts[_part(series)].append(_chart(found, series, runs))
