@@ -24,9 +24,8 @@ def asked(monkeypatch):
             return trend(suite=suite, series=(), runs=0, outcome="short")
         return trend(group(), series=(series("checkout"), replace(series("cart"), changes=())))
 
-    for module in ("pages.trend", "api.suites", "mcp"):
-        monkeypatch.setattr(f"toril.console.{module}.read_trend", read)
-        monkeypatch.setattr(f"toril.console.{module}.read_acknowledged", lambda _: Acknowledged())
+    monkeypatch.setattr("toril.runs.trends.read_trend", read)
+    monkeypatch.setattr("toril.regression.acknowledged.read_acknowledged", lambda _: Acknowledged())
     return queries
 
 

@@ -17,20 +17,17 @@ from toril import __version__
 from toril.console.app import Setup
 from toril.console.identity import Person, Role
 from toril.console.pages.locations import places_of
-from toril.console.pages.trend import ACKNOWLEDGED
+from toril.console.pages.trend import trend_of
 from toril.console.runs import head_of, seen, shown_to, start_run
 from toril.errors import UserError
 from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.records import Verdict, run_key
-from toril.regression.acknowledged import read_acknowledged
-from toril.regression.trend import TrendQuery
 from toril.reports import compared
 from toril.runs import adjust, index, notes, remote, stored, suites
 from toril.runs.events import kept
 from toril.runs.find import checked_id, run_in
 from toril.runs.schedules import next_runs
-from toril.runs.trends import read_trend
 from toril.store import is_console
 from toril.store.records import find_record
 
@@ -184,9 +181,7 @@ class Tools:
         """Read how the figures of a suite changed from run to run: groups of changes with their commits, and the series
         that they have. `days`: the age of the oldest run.
         """
-        wanted = TrendQuery(label=label, since_s=None if days is None else 86_400.0 * days)
-        accepted = read_acknowledged(ACKNOWLEDGED)
-        found = read_trend(self._store, suite, wanted, accepted, self._setup.clock.now()).to_dict()
+        found = trend_of(self._store, self._setup.clock, suite, days, label=label).to_dict()
         return {**found, "series": [one for one in found["series"] if one["changes"]]}
 
     def list_locations(self) -> list[dict[str, Any]]:

@@ -15,17 +15,14 @@ from toril.console.api.runs import MOST_ROWS, Message
 from toril.console.audit import no_change
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
-from toril.console.pages.trend import ACKNOWLEDGED
+from toril.console.pages.trend import Days, trend_of
 from toril.console.web import clock_of, download, store_of
 from toril.errors import OptionError, StoreError
 from toril.plan.options import RunOptions
 from toril.records import SuiteOrigin
 from toril.records.console import Baseline, SuiteVersion
 from toril.records.trend import Trend
-from toril.regression.acknowledged import read_acknowledged
-from toril.regression.trend import TrendQuery
 from toril.runs import notes, suites
-from toril.runs.trends import read_trend
 from toril.store import Store
 
 router = APIRouter(tags=["suites"])
@@ -181,12 +178,11 @@ def get_trend(
     label: Annotated[str | None, Query(description="Only this label; empty: all requests.")] = None,
     location: Annotated[str | None, Query(description="Only this location; empty: all locations.")] = None,
     metric: Annotated[str | None, Query(description="p50, p95, p99, failures or throughput.")] = None,
-    days: Annotated[int | None, Query(ge=1, le=3_660, description="Age of the oldest run.")] = None,
+    days: Days = None,
 ) -> Trend:
     """Returns how the figures of a suite changed from run to run."""
-    since_s = None if days is None else 86_400.0 * days
-    wanted = TrendQuery(label=label, location=location, metric=metric, since_s=since_s)
-    return read_trend(store_of(request), name, wanted, read_acknowledged(ACKNOWLEDGED), clock_of(request).now())
+    store, clock = store_of(request), clock_of(request)
+    return trend_of(store, clock, name, days, label=label, location=location, metric=metric)
 
 
 @router.post("/uploads")
