@@ -1,7 +1,8 @@
 """Fills a store with made-up runs of a fortnight, for `make demo-console` and the pictures of the README.
 
 Only the workers' files are made up: samples, health, exits. toril's own code plans, judges and stores each run, so
-all figures, verdicts and pages follow from those files. Each run has the tag `made-up=yes`.
+all figures, verdicts and pages follow from those files. Nights before the fortnight have only their history records,
+with the figures of a stored run. Each run has the tag `made-up=yes`.
 """
 
 import hashlib
@@ -35,8 +36,10 @@ from toril.records import (
     worker_key,
 )
 from toril.records.console import AuditLine
+from toril.records.history import KeptFigures, KeptPercentile
 from toril.runs import notes, suites
 from toril.runs.conclude import judge_again
+from toril.runs.history import history, remember
 from toril.runs.index import pack
 from toril.runs.publish import publish
 from toril.store import FolderStore, Store
@@ -84,6 +87,8 @@ FIRST_STOREFRONT = STOREFRONT.replace("  - p99>400ms\n", "").replace("search>200
 MADE_UP = {"made-up": "yes"}
 PULL = {**MADE_UP, "pull-request": "412", "branch": "faster-checkout"}
 DAY_S, NIGHT_S = 86_400, 2 * 3600 + 15 * 60  # nights start at 02:15 UTC
+EARLIER, STEP = range(53, 13, -1), 34  # days ago: earlier nights, and the first slower one
+FASTER = 0.82  # of the nights before the step, as a factor of response times
 FILE_S = 20  # seconds in an interval file
 GRID_S = 0.001
 SIGMA = 0.3  # standard deviation of the logarithm: 1 % of the responses take more than twice the median
@@ -144,6 +149,7 @@ def make(store: FolderStore, address: str, now: float) -> None:
         run_ids = [_run(store, folder / story.suite, story, now, number) for number, story in enumerate(STORIES)]
     by_day = {(story.suite, story.days): run_id for story, run_id in zip(STORIES, run_ids, strict=True)}
     _leave(store, by_day, now)
+    _add_earlier_nights(store, by_day["storefront", 11], now)
     pack(store, now)
 
 
@@ -170,6 +176,35 @@ def _leave(store: Store, runs: Mapping[tuple[str, float], str], now: float) -> N
         line = AuditLine(at=at, who=who, name=who.title(), role="operator", what=what, target=run_id, where="127.0.0.1")
         notes.audit(store, line)
     notes.add_note(store, fixed, "Back to normal. The new baseline.", by="ada", at=now - 5.9 * DAY_S)
+
+
+def _add_earlier_nights(store: Store, like: str, now: float) -> None:
+    """Adds the records of earlier nights, whose files have expired. They were faster before a step."""
+    pattern = next(one for one in history(store, "storefront", len(STORIES)) if one.run_id == like)
+    chance = np.random.default_rng(7)
+    for days in EARLIER:
+        at = now - now % DAY_S + NIGHT_S - days * DAY_S
+        factor = (FASTER if days > STEP else 1.0) * chance.lognormal(0, 0.015)
+        commit = hashlib.sha1(f"{days}".encode(), usedforsecurity=False).hexdigest()
+        record = replace(
+            pattern,
+            run_id=f"{datetime.fromtimestamp(at - 40, UTC):%Y%m%dT%H%M%SZ}-storefront-{commit[-4:]}",
+            started_at=at,
+            tags={**pattern.tags, "commit": commit},
+            total=_scaled(pattern.total, factor),
+            labels={name: _scaled(one, factor) for name, one in pattern.labels.items()},
+            locations={name: _scaled(one, factor) for name, one in pattern.locations.items()},
+            parts={},
+        )
+        remember(store, record)
+
+
+def _scaled(figures: KeptFigures, factor: float) -> KeptFigures:
+    """Returns the figures with all response times multiplied."""
+    percentiles = {
+        name: KeptPercentile(value_us=round(factor * one.value_us)) for name, one in figures.percentiles.items()
+    }
+    return replace(figures, mean_us=factor * (figures.mean_us or 0), percentiles=percentiles)
 
 
 def _run(store: FolderStore, suite: Path, story: Story, now: float, number: int) -> str:

@@ -23,7 +23,7 @@ from toril.store import FolderStore
 OVER = examples.plan().run_id
 READING = {
     "list_suites", "read_suite", "read_baseline", "list_runs", "read_run", "read_evidence", "list_files", "watch_run",
-    "compare_runs", "list_locations", "list_schedules", "list_events",
+    "compare_runs", "read_trend", "list_locations", "list_schedules", "list_events",
 }  # fmt: skip
 CHANGING = {"start_run", "stop_run", "adjust_rate", "add_note"}
 HEADERS = {"accept": "application/json, text/event-stream", "content-type": "application/json"}

@@ -1,4 +1,4 @@
-"""Fakes the part of GitHub's REST API that `toril comment` uses, in a thread of a test or as a process.
+"""Fakes the part of GitHub's REST API that toril uses, in a thread of a test or as a process.
 
     python -m tests.github.fake_api --port 0 --state DIR --repository acme/shop --pull 7=acme:faster@<sha>
 
@@ -44,11 +44,12 @@ def refused(status: int, message: str, **more: Any) -> Answer:
 
 @dataclass(slots=True, kw_only=True)
 class GitHub:
-    """One repository with its pull requests and comments. Tests may change it at any time."""
+    """One repository with its pull requests, issues and comments. Tests may change it at any time."""
 
     repository: str = "acme/shop"
     pulls: dict[int, tuple[str, str]] = field(default_factory=lambda: {7: ("acme:faster", "a" * 40)})  # head, commit
     comments: list[dict[str, Any]] = field(default_factory=list)
+    issues: list[dict[str, Any]] = field(default_factory=list)
     login: str | None = None  # the owner of the token; None for a workflow, which cannot read it
     may_write: bool = True
     troubles: list[Answer] = field(default_factory=list)  # responses to the next requests
@@ -66,6 +67,13 @@ class GitHub:
         made = {"id": number, "pull": pull, "user": dict(user), "body": body, "html_url": html_url}
         self.comments.append(made)
         return made
+
+    def issue(self, title: str, body: str, user: Mapping[str, str] = BOT, **more: Any) -> dict[str, Any]:
+        """Adds and returns an issue of any user."""
+        number = max((one["number"] for one in self.issues), default=100) + 1
+        made = {"number": number, "title": title, "body": body, "state": "open", "user": dict(user)}
+        self.issues.append({**made, "html_url": f"https://github.example/{self.repository}/issues/{number}", **more})
+        return self.issues[-1]
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], data: bytes) -> Answer:
         """Answers a request, and stores request and response."""
@@ -94,10 +102,36 @@ class GitHub:
             return (
                 self._list(int(found[1]), query) if method == "GET" else self._write(method, data, pull=int(found[1]))
             )
+        if found := re.fullmatch(r"issues(?:/(\d+)(/comments)?)?", rest):
+            return self._issues(method, int(found[1] or 0), query, data, comment=bool(found[2]))
         if found := re.fullmatch(r"issues/comments/(\d+)", rest):
             old = next((one for one in self.comments if one["id"] == int(found[1])), None)
             return refused(404, "Not Found") if old is None else self._write(method, data, old=old)
         return refused(404, "Not Found")
+
+    def _issues(self, method: str, number: int, query: Mapping[str, str], data: bytes, *, comment: bool) -> Answer:
+        if method == "GET" and not number:
+            if query.keys() - {"state", "since", "per_page", "page"} or not query.get("since", "Z").endswith("Z"):
+                return refused(422, "Validation Failed")
+            wanted = ("open", "closed") if query.get("state") == "all" else (query.get("state", "open"),)
+            found = [one for one in self.issues if one["state"] in wanted]
+            return self._page(found, query, f"/repos/{self.repository}/issues")
+        old = next((one for one in self.issues if one["number"] == number), None)
+        if method == "GET" or (number and old is None):
+            return refused(404, "Not Found")
+        if not self.may_write:
+            return refused(403, INTEGRATION)
+        content = json.loads(data)
+        known = {"body"} if comment else {"title", "body"} | ({"state", "state_reason"} if old is not None else set())
+        is_long = len(content.get("body", "")) > LONGEST or not 0 < len(content.get("title", "x")) <= 256
+        if not content or content.keys() - known or is_long:
+            return refused(422, "Validation Failed")
+        if comment:
+            return Answer(status=201, body=self.comment(number, content["body"], self._user()))
+        if old is None:
+            return Answer(status=201, body=self.issue(content["title"], content["body"], self._user()))
+        old.update(content)
+        return Answer(status=200, body=old)
 
     def _user(self) -> dict[str, str]:
         return dict(BOT) if self.login is None else {"login": self.login, "type": "User"}

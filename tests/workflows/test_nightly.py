@@ -9,6 +9,7 @@ import pytest
 from tests.cloud.embedded import web_identity_token
 from tests.fargate.stage import HOME
 from tests.fargate.stage import Stage as Deployed
+from tests.github.fake_api import GitHub, serving
 from tests.infra.full import REPOSITORY
 from tests.outcomes import passes
 from tests.targets import Target, target
@@ -50,7 +51,7 @@ def night(
     programs.mkdir()
     (programs / "gh").write_text(REMEMBERED)
     (programs / "gh").chmod(0o755)
-    with acting(folder / "stage", repository) as stage:
+    with serving(GitHub(repository=REPOSITORY["name"])) as api, acting(folder / "stage", repository, api=api) as stage:
         stage.variables = {
             "TORIL_STORE": cloud.address,
             "TORIL_REGION": HOME,
@@ -73,7 +74,12 @@ def test_the_nightly_run_uses_all_regions_and_stores_its_verdict(tmp_path, cloud
     (verdict,) = [key for key in cloud.store.keys("runs/") if "-two-regions-" in key and key.endswith("/verdict.json")]
     found = json.loads(cloud.store.get(verdict))
     assert passes(found), done.log
-    assert done.jobs == {"suites": "success", "fargate": "success" if found["outcome"] == "passed" else "failure"}
+    assert done.jobs == {
+        "suites": "success",
+        "fargate": "success" if found["outcome"] == "passed" else "failure",
+        "trend": "success",  # with a run, not enough to claim a change
+    }
+    assert (done.artifact("trends") / "two-regions.html").is_file()
     plan = json.loads(cloud.store.get(verdict.replace("verdict", "plan")))
     assert (plan["on"], plan["tags"]["trigger"]) == ("fargate", "nightly")
     summary = json.loads(cloud.store.get(verdict.replace("verdict", "summary")))

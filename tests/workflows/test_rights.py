@@ -8,7 +8,7 @@ from infra.settings.hub import GitHub
 from tests.workflows.parsed import FILES, Job, jobs, workflow
 
 JOBS = jobs()
-RUNS_A_SUITE = re.compile(r"\btoril (run|duet)\b|pair\.py --base|make (check|test)\b|image/build")
+RUNS_A_SUITE = re.compile(r"\btoril (run|duet)\b|--confirm|pair\.py --base|make (check|test)\b|image/build")
 WRITES = {"id-token", "pull-requests", "contents", "issues", "attestations", "actions", "checks", "statuses"}
 # The variables with ARNs of roles, and the environment that the hub trusts for each by default.
 HOME = {"name": "acme/shop", "ownerId": "1", "repositoryId": "2"}
@@ -18,6 +18,7 @@ ROLES = {
     "vars.TORIL_DEPLOY_ROLE": HUB.deploy,
     "vars.TORIL_PUBLISH_ROLE": HUB.publish,
     "inputs.role": HUB.home.run,
+    "vars.TORIL_RUN_ROLE": f"${{{{ vars.TORIL_NIGHTLY_ENVIRONMENT || '{HUB.home.run}' }}}}",
 }
 
 

@@ -22,7 +22,7 @@ PINS = {
 }
 USES = re.compile(r"^\s*(?:- )?uses: (\S+)(?: # (\S+))?$", re.MULTILINE)
 LOCAL = re.compile(r"\./\.github/workflows/([a-z-]+)\.yml")
-LOADS = re.compile(r"toril\"? (run|duet)\b|pulumi up\b")
+LOADS = re.compile(r"toril\"? (run|duet)\b|--confirm|pulumi up\b")
 STEPS = list(steps())
 JOBS = jobs()
 

@@ -38,6 +38,7 @@ PANELS = {  # panel of the help → name → module and function, in the order o
         "compare": "toril.cli.results:compare",
         "baseline": "toril.cli.suites:baseline",
         "duet": "toril.cli.duet:duet",
+        "trend": "toril.cli.trend:trend",
     },
     "Console": {
         "console": "toril.cli.console:console",

@@ -128,7 +128,7 @@ def comment(
         for text in texts.values():
             typer.echo(text)
     else:
-        client = Client(api_url(os.environ.get("GITHUB_API_URL") or "https://api.github.com"), _token(), SystemClock())
+        client = client_of_job()
         for pull in _pulls(client, repository, pull_request, head, sha):
             for suite, text in texts.items():
                 posted = post(client, repository, pull, suite, text)
@@ -137,6 +137,11 @@ def comment(
         typer.echo(f"error: {problem}", err=True)
     if problems:
         raise typer.Exit(StoreError.exit_code)
+
+
+def client_of_job() -> Client:
+    """Returns a client of GitHub's API with the token in GITHUB_TOKEN."""
+    return Client(api_url(os.environ.get("GITHUB_API_URL") or "https://api.github.com"), _token(), SystemClock())
 
 
 def _token() -> str:

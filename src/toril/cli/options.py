@@ -113,27 +113,27 @@ def read_run_id(text: str) -> str:
     return text
 
 
-def read_age(text: str) -> timedelta:
+def read_age(text: str, option: str = "--prune") -> timedelta:
     """Returns the age that `30d`, `12h` or `90m` stands for."""
     match = AGE.fullmatch(text.strip())
     if not match:
-        raise OptionError(f"--prune `{text}`: expected an age such as `30d`, `12h` or `90m`.", code="option-value")
+        raise OptionError(f"{option} `{text}`: expected an age such as `30d`, `12h` or `90m`.", code="option-value")
     try:
         return timedelta(**{AGE_UNITS[match[2]]: int(match[1])})
     except (OverflowError, ValueError) as error:  # ValueError: thousands of digits
         raise OptionError(
-            f"--prune `{text}`: the age is too long. Choose a shorter one.", code="option-value"
+            f"{option} `{text}`: the age is too long. Choose a shorter one.", code="option-value"
         ) from error
 
 
-def read_margin(text: str | None) -> float | None:
+def read_margin(text: str | None, option: str = "--margin") -> float | None:
     """Returns `3%` as 0.03."""
     if text is None:
         return None
     number = text.strip().removesuffix("%").strip()
     if not text.strip().endswith("%") or not SHARE.fullmatch(number) or not 0 < float(number) <= 100:
         raise OptionError(
-            f"--margin `{text}`: expected a percentage above 0% and up to 100%, e.g. `3%`.", code="option-value"
+            f"{option} `{text}`: expected a percentage above 0% and up to 100%, e.g. `3%`.", code="option-value"
         )
     return float(number) / 100
 

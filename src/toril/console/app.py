@@ -39,6 +39,7 @@ PAGES = (
     "schedules",
     "suite_files",
     "suites",
+    "trend",
     "tries",
 )
 API = (

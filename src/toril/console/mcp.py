@@ -17,6 +17,7 @@ from toril import __version__
 from toril.console.app import Setup
 from toril.console.identity import Person, Role
 from toril.console.pages.locations import places_of
+from toril.console.pages.trend import trend_of
 from toril.console.runs import head_of, seen, shown_to, start_run
 from toril.errors import UserError
 from toril.masking import mask
@@ -80,8 +81,8 @@ class Tools:
     def by_role(self) -> list[tuple[Role, Callable[..., Any]]]:
         reading = (
             self.list_suites, self.read_suite, self.read_baseline, self.list_runs, self.read_run, self.read_evidence,
-            self.list_files, self.watch_run, self.compare_runs, self.list_locations, self.list_schedules,
-            self.list_events,
+            self.list_files, self.watch_run, self.compare_runs, self.read_trend, self.list_locations,
+            self.list_schedules, self.list_events,
         )  # fmt: skip
         changing = (self.start_run, self.stop_run, self.adjust_rate, self.add_note)
         return [*(("viewer", one) for one in reading), *(("operator", one) for one in changing)]
@@ -175,6 +176,13 @@ class Tools:
         now = self._setup.clock.now()
         runs = [stored.judged(self._store, self._run(one), now, measurements=True) for one in (base, head)]
         return compared("github", *runs).decode()
+
+    def read_trend(self, suite: str, label: str | None = None, days: int | None = None) -> dict[str, Any]:
+        """Read how the figures of a suite changed from run to run: groups of changes with their commits, and the series
+        that they have. `days`: the age of the oldest run.
+        """
+        found = trend_of(self._store, self._setup.clock, suite, days, label=label).to_dict()
+        return {**found, "series": [one for one in found["series"] if one["changes"]]}
 
     def list_locations(self) -> list[dict[str, Any]]:
         """List the AWS regions with a stack, from which runs on Fargate can send load."""

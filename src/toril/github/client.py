@@ -185,9 +185,10 @@ def _refusal(answer: Answer) -> str:
         case 401:
             return f"{status}. GITHUB_TOKEN is invalid or expired: create a new one."
         case 403:
-            return f"{status}. Add `permissions: pull-requests: write` to the job; workflows of forks cannot have it."
+            needed = "`permissions: pull-requests: write` (for issues: `issues: write`)"
+            return f"{status}. Add {needed} to the job; workflows of forks cannot have it."
         case 404:
-            return f"{status}. Check --repository, --pull-request and the permissions of the token."
+            return f"{status}. Check --repository, --pull-request or --issues, and the permissions of the token."
         case 410:
             return f"{status}. Issues or comments are disabled in this repository."
         case 422:

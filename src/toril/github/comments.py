@@ -17,9 +17,9 @@ LONGEST_NAME = 200  # of a suite in the marker; toril's own names have at most 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """The result of posting a comment."""
+    """The result of posting a comment or an issue."""
 
-    done: Literal["created", "updated", "unchanged"]
+    done: Literal["created", "updated", "unchanged", "closed"]
     url: str
 
 
@@ -48,14 +48,19 @@ def marker(suite: str) -> str:
     >>> marker("shop"), marker("--> @all"), marker("")
     ('<!-- toril:shop -->', '<!-- toril:_2D_2D_3E_20_40all -->', '<!-- toril: -->')
     """
+    return f"<!-- toril:{encoded(suite)} -->"
 
-    def encoded(found: re.Match[str]) -> str:
+
+def encoded(name: str) -> str:
+    """Returns a name that an HTML comment can hold; a long one ends in its checksum."""
+
+    def of_bytes(found: re.Match[str]) -> str:
         return "".join(f"_{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
 
-    name = re.sub(r"[^A-Za-z0-9.]", encoded, suite)
-    if len(name) > LONGEST_NAME:
-        name = f"{name[:LONGEST_NAME]}{hashlib.sha256(name.encode()).hexdigest()}"
-    return f"<!-- toril:{name} -->"
+    shown = re.sub(r"[^A-Za-z0-9.]", of_bytes, name)
+    if len(shown) > LONGEST_NAME:
+        shown = f"{shown[:LONGEST_NAME]}{hashlib.sha256(shown.encode()).hexdigest()}"
+    return shown
 
 
 def post(client: Client, repository: str, pull: int, suite: str, text: str) -> Posted:
@@ -68,13 +73,13 @@ def post(client: Client, repository: str, pull: int, suite: str, text: str) -> P
     for tries in range(1, TRIES + 1):
         old = _own_comment(client, repository, pull, marker(suite))
         if old is not None and str(old.get("body") or "").replace("\r\n", "\n").rstrip() == body:
-            return Posted(done="unchanged", url=_url(old))
+            return Posted(done="unchanged", url=url_of(old))
         try:
             if old is not None:
                 answer = client.patch(f"/repos/{repository}/issues/comments/{int(old['id'])}", {"body": body})
-                return Posted(done="updated", url=_url(answer.body))
+                return Posted(done="updated", url=url_of(answer.body))
             answer = client.create(f"/repos/{repository}/issues/{pull}/comments", {"body": body})
-            return Posted(done="created", url=_url(answer.body))
+            return Posted(done="created", url=url_of(answer.body))
         except UnansweredError:
             if tries == TRIES:
                 raise
@@ -89,17 +94,17 @@ def _own_comment(client: Client, repository: str, pull: int, ending: str) -> dic
         for one in client.pages(f"/repos/{repository}/issues/{pull}/comments")
         if isinstance(one.get("id"), int) and str(one.get("body") or "").rstrip().endswith(ending)
     ]
-    if not found:
-        return None
-    login = _login(client)
-    for one in found:
-        user = one.get("user") or {}
-        if (user.get("type") == BOT) if login is None else (user.get("login") == login):
-            return one
-    return None
+    login = owner_of_token(client) if found else None
+    return next((one for one in found if is_own(one, login)), None)
 
 
-def _login(client: Client) -> str | None:
+def is_own(one: dict[str, Any], login: str | None) -> bool:
+    """Returns whether the owner of the token wrote a comment or an issue; without a name, whether a bot did."""
+    user = one.get("user") or {}
+    return bool((user.get("type") == BOT) if login is None else (user.get("login") == login))
+
+
+def owner_of_token(client: Client) -> str | None:
     """Returns the owner of the token; None for the token of a workflow or an app, which may not read it."""
     try:
         body = client.get("/user").body
@@ -110,7 +115,7 @@ def _login(client: Client) -> str | None:
     return str(body.get("login")) if isinstance(body, dict) else None
 
 
-def _url(comment: Any) -> str:
+def url_of(comment: Any) -> str:
     return str(comment.get("html_url") or "") if isinstance(comment, dict) else ""
 
 

@@ -172,6 +172,7 @@ class Cell:
     value: float | None = None  # to sort by
     tone: Tone = ""
     outcome: str = ""  # shown as a mark
+    link: str = ""  # the address of a page about it, shown only on pages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +253,7 @@ class Sketches:
 class Charts:
     """The charts of one section of the page, as plain data for the script of the page."""
 
-    id: Literal["course", "labels", "generators", "server"]
+    id: Literal["course", "labels", "generators", "server", "pairs", "trend"]
     title: str
     charts: Sequence[Mapping[str, Any]]
     about: str = ""

@@ -110,6 +110,28 @@ def heights(rate: Curve, width: int) -> list[float]:
     return found
 
 
+def trendline(values: Sequence[float | None], hollow: Sequence[bool], width: int = WIDTH) -> str:
+    """Returns the newest values, a column each, from the lowest to the highest on a logarithmic scale.
+
+    `·` stands for a hollow value, a blank for None. A scale has at least 20 %, so that noise stays small.
+
+    >>> trendline([40, 41, 40, 60, None, 90, 61], [False] * 5 + [True, False])
+    '▁▁▁█\\xa0·█'
+    """
+    newest = list(zip(values, hollow, strict=True))[-width:]
+    known = [value for value, left_out in newest if value is not None and not left_out]
+    place = math.log if min(known, default=0.0) > 0 else float
+    low, high = (place(bound(known)) for bound in (min, max)) if known else (0.0, 0.0)
+    spread = max(high - low, math.log(1.2)) if place is math.log else high - low
+    most = len(STEPS) - 1
+    steps = [
+        None if value is None or left_out else round(most * (place(value) - low) / spread) if spread else 0
+        for value, left_out in newest
+    ]
+    marks = [GAP if value is None else "·" for value, _ in newest]
+    return "".join(mark if step is None else STEPS[step] for mark, step in zip(marks, steps, strict=True))
+
+
 def sparkline(values: Sequence[float | None], width: int = SPARKLINE_WIDTH, highest: float = 0.0) -> str:
     """Returns the values as at most `width` small columns; a blank stands for None.
 

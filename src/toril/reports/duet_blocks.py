@@ -1,9 +1,14 @@
 """Builds the table and the charts of a duet's comparison."""
 
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
 from toril import text
-from toril.records import ComparedArm, ComparedMetric, Comparison
-from toril.reports.blocks import MISSING, Cell, Charts, Check, Column, Row, Table
+from toril.records import ComparedArm, ComparedMetric, ComparedPair, Comparison
+from toril.reports.blocks import MISSING, Cell, Charts, Check, Column, Row, Sketch, Sketches, Table
 from toril.reports.bundle import Bundle
+from toril.reports.charts.lines import Chart, chart, line
 from toril.text import plain
 
 COLUMNS = (
@@ -16,6 +21,7 @@ FOOTNOTE = (
     "Each bound of a change holds with 95 % confidence. “detectable” is the smallest change that this run can find. "
     "All other figures are of head alone."
 )
+MOST_CHARTS = 6  # figures with charts of their pairs; the others are in the table
 
 
 def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
@@ -30,18 +36,23 @@ def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
     outcome = {"passed": "passed", "failed": "failed" if trusted else "inconclusive"}.get(found.outcome, "unproven")
     message = plain(found.message, 500).rstrip(".")
     arms = (_arm(name, found.arms.get(name) or ComparedArm()) for name in ("base", "head"))
+    notes = zip(duet.verdict.note_codes, duet.verdict.notes, strict=False)
+    alarms = [plain(note, 500) for code, note in notes if code == "aa-rate"]
     metrics = sorted(found.metrics, key=lambda metric: {"failed": 0, "passed": 2}.get(metric.outcome, 1))
-    pairs = f"{text.plural(found.blocks or 0, 'pair')} of blocks of {text.span(found.block_s or 0)}"
+    planned = "" if found.most in (None, found.blocks) else f" of at most {text.number(found.most or 0)}"
+    pairs = f"{text.plural(found.blocks or 0, 'pair')}{planned} of blocks of {text.span(found.block_s or 0)}"
+    void = f", {text.number(found.voided)} void" if found.voided else ""
+    expected = f", {value_of(found.expected, 'share')} detectable before the run" if found.expected else ""
     return Table(
         id="duet",
-        title="Base and head",
+        title="Base and base" if found.aa else "Base and head",
         noun="figure",
         columns=COLUMNS,
         rows=tuple(_metric_row(metric, place, trusted=trusted) for place, metric in enumerate(metrics)),
-        about=f"{pairs}, margin {text.percent(100 * (found.margin or 0))}",
+        about=f"{pairs}{void}, margin {text.percent(100 * (found.margin or 0))}{expected}",
         message=caveat or message if outcome == "inconclusive" else message,
         outcome=outcome,
-        footnotes=(*arms, FOOTNOTE),
+        footnotes=(*alarms, *arms, FOOTNOTE),
         opened="all",
         sortable=False,
     )
@@ -53,24 +64,24 @@ def _arm(name: str, arm: ComparedArm) -> str:
 
 
 def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
-    shares, label = metric.unit == "share", plain(metric.label)
-    name = "failures" if shares and not label else f"{plain(metric.metric)} of {label or 'all requests'}"
+    shares, name = metric.unit == "share", _name(metric)
     outcome = metric.outcome if metric.outcome in ("passed", "failed") else "unproven"
-    low, high = (_change(end, shares) for end in (metric.low, metric.high))
+    low, high = (change_of(end, shares) for end in (metric.low, metric.high))
     unit = " " + high.rpartition(" ")[2]
     bounds = "too few pairs" if MISSING in (low, high) else f"{low.removesuffix(unit)} … {high}"
+    host = () if metric.host is None else (f"the host: {change_of(metric.host, shares)}",)
     message = plain(metric.message, 500)
     return Row(
         (
             Cell(name),
-            Cell(_change(metric.change, shares), small=(bounds,)),
-            Cell(_value(metric.base, shares)),
-            Cell(_value(metric.head, shares)),
-            Cell(_change(metric.detectable, shares).removeprefix("+")),
+            Cell(change_of(metric.change, shares), small=(bounds, *host)),
+            Cell(value_of(metric.base, metric.unit)),
+            Cell(value_of(metric.head, metric.unit)),
+            Cell(change_of(metric.detectable, shares).removeprefix("+")),
             Cell(MISSING if metric.blocks is None else text.number(metric.blocks)),
         ),
         outcome=outcome,
-        note=message if outcome != "passed" else "",
+        note=message if outcome != "passed" or host else "",
         weight=place,
         check=Check(
             name=f"{name} against base",
@@ -83,20 +94,106 @@ def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
     )
 
 
-def _value(value: float | None, shares: bool) -> str:
+def _name(metric: ComparedMetric) -> str:
+    label = plain(metric.label)
+    bare = metric.metric == "failures" and not label
+    return "failures" if bare else f"{plain(metric.metric)} of {label or 'all requests'}"
+
+
+def value_of(value: float | None, unit: str) -> str:
+    """Returns a figure in its unit: us, share or /s."""
     if value is None:
         return MISSING
-    return text.percent(100 * value) if shares else text.time(value)
+    return text.percent(100 * value) if unit == "share" else text.quantity(value, unit)
 
 
-def _change(value: float | None, shares: bool) -> str:
+def change_of(value: float | None, shares: bool) -> str:
     """Returns a change in per cent, or in points for shares."""
     if value is None:
         return MISSING
-    shown = text.signed_percent(100 * value)
-    return shown.replace(" %", " points") if shares else shown
+    return text.difference(100 * value, "%") if shares else text.signed_percent(100 * value)
+
+
+# ── Pairs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _change(pair: ComparedPair, shares: bool) -> float | None:
+    """Returns the change in one pair; a difference for shares."""
+    if pair.base is None or pair.head is None or not (pair.base or shares):
+        return None
+    return pair.head - pair.base if shares else pair.head / pair.base - 1
+
+
+def _sign(metric: ComparedMetric) -> int:
+    return -1 if metric.unit == "/s" else 1  # less throughput is worse
+
+
+def pairs_sketches(found: Comparison) -> Sketches | None:
+    """Returns the changes of each figure's pairs, drawn in characters; None without stored pairs."""
+    lines = tuple(filter(None, (_sketch(metric, found) for metric in found.metrics)))
+    return Sketches(lines) if lines else None
+
+
+def _sketch(metric: ComparedMetric, found: Comparison) -> Sketch | None:
+    shares, margin = metric.unit == "share", found.margin if metric.margin is None else metric.margin
+    used = [pair for pair in metric.pairs if not found.look or pair.block <= found.look]
+    changes = [None if pair.void else _change(pair, shares) for pair in used]
+    known = [change for change in changes if change is not None]
+    if not known:
+        return None
+    worse = sum(_sign(metric) * change > (margin or 0) for change in known)
+    limit = change_of(margin, shares).removeprefix("+")
+    peak = f"{change_of(max(known), shares)}; {worse} of {text.plural(len(known), 'pair')} worse than {limit}"
+    return Sketch(_name(metric), [None if change is None else change - min(known) for change in changes], peak)
 
 
 def pairs_charts(found: Comparison) -> Charts | None:
-    """Returns a chart of each figure's pairs, in order of time; None without stored pairs (older versions)."""
-    raise NotImplementedError
+    """Returns charts of the pairs of each figure, in order of time; None without stored pairs (older versions)."""
+    worst = sorted(found.metrics, key=lambda metric: {"failed": 0, "passed": 2}.get(metric.outcome, 1))
+    chosen = [metric for metric in worst if metric.pairs][:MOST_CHARTS]
+    if not chosen:
+        return None
+    last = max(pair.block for metric in chosen for pair in metric.pairs)
+    ticks = [str(block) for block in range(1, last + 1)]
+    return Charts(
+        id="pairs",
+        title="Pairs of blocks",
+        about="in order of time; void pairs are hollow",
+        charts=[one for metric in chosen for one in _pair_charts(metric, found, last)],
+        shared={"blocks": {"names": [f"pair {tick}" for tick in ticks], "ticks": ticks}},
+    )
+
+
+def _pair_charts(metric: ComparedMetric, found: Comparison, last: int) -> tuple[Chart, Chart]:
+    """Returns the chart of both arms and the chart of the change."""
+    by_block = {pair.block: pair for pair in metric.pairs}
+    pairs = [by_block.get(block) for block in range(1, last + 1)]
+    shares, margin = metric.unit == "share", found.margin if metric.margin is None else metric.margin
+    unit, factor = {"us": ("ms", 0.001), "share": ("%", 100.0)}.get(metric.unit, (metric.unit, 1.0))
+
+    def dots(name: str, ink: str, read: Callable[[ComparedPair], float | None], factor: float, void: bool) -> Any:
+        values = [read(pair) if pair and pair.void == void else None for pair in pairs]
+        scaled = [None if value is None else factor * value for value in values]
+        return line(f"{name}, void" if void else name, f"{ink} {'hollow' if void else 'dots'}", scaled)
+
+    arms = (("base", "planned"), ("head", "first"))
+    values = [dots(name, ink, attrgetter(name), factor, void) for void in (False, True) for name, ink in arms]
+    changes = [dots("change", "first", lambda pair: _change(pair, shares), 100, void) for void in (False, True)]
+    bounds = [] if None in (metric.low, metric.high) else [("band", metric.high), ("band low", metric.low)]
+    band = [line("95 % bounds", look, [100 * (end or 0)] * last) for look, end in bounds]
+    limit = {"text": f"limit {change_of(margin, shares).removeprefix('+')}", "outcome": "limit"}
+    cuts = [{"at": found.look - 0.5, "text": "decided"}] if found.decided and found.look else []
+    shown: dict[str, Any] = {"axis": "blocks", "cuts": cuts}
+    return (
+        chart(_name(metric), unit, *values, log=not shares, joins=[[0, 1], [2, 3]], **shown),
+        chart(
+            f"Change of {_name(metric)}",
+            "" if shares else "%",
+            *band,
+            *changes,
+            marks=[] if margin is None else [{**limit, "at": _sign(metric) * 100 * margin}],
+            note="in points" if shares else "",
+            signed=True,
+            **shown,
+        ),
+    )

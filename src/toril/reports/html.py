@@ -39,20 +39,20 @@ SCRIPTS = (
 )
 THEME = "theme.js"  # the button of a page on its own; the console has another one
 NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "changes": [], "label": 0} | {
-    section: [] for section in ("course", "labels", "generators", "server")
+    section: [] for section in ("course", "labels", "generators", "server", "pairs", "trend")
 }
 NAMES = {  # sections in the navigation
     "stands-out": "What stands out",
-    **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "capacity": "Capacity"},
+    **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "pairs": "Pairs"},
+    **{"changes": "Changes", "trend": "History", "series": "Series", "capacity": "Capacity"},
     **{"comparison": "Comparison", "course": "Over time", "labels": "One label", "label": "Labels"},
     **{"location": "Locations", "execution": "Executions", "errors": "Errors", "evidence": "Evidence"},
     "first-failures": "First failures",
     **{"generators": "Generators", "server": "Server", "about": "About"},
 }
 CLASSES = {"crossed": "figures crossed", "comparison": "compared", "compared-load": "slim", "cases": "errors"}
-CLASSES |= {"compared-criteria": "compared", "errors": "errors", "generators": "generators"} | dict.fromkeys(
-    ("label", "location", "execution"), "figures"
-)
+CLASSES |= {"compared-criteria": "compared", "errors": "errors", "generators": "generators", "changes": "compared"}
+CLASSES |= dict.fromkeys(("label", "location", "execution"), "figures")
 MOST = {"reasons": 12, "criteria": 60, "rows": 2000}
 LARGEST_PICTURE = 400_000  # bytes; the page links larger ones
 

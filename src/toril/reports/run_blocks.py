@@ -29,7 +29,7 @@ from toril.reports.blocks import (
 )
 from toril.reports.bundle import Bundle
 from toril.reports.curves import rate_curves
-from toril.reports.duet_blocks import duet_table
+from toril.reports.duet_blocks import duet_table, pairs_charts, pairs_sketches
 from toril.reports.evidence_blocks import exchange_list
 from toril.reports.run_tables import (
     capacity_tables,
@@ -52,6 +52,7 @@ ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole
     **dict.fromkeys(("breach", "excused-breach", "breach-may-not-stand", "no-samples", "unknown-label"), "criteria"),
     **dict.fromkeys(("not-measured", "too-few-samples", "kept", "nothing-judged"), "criteria"),
     **dict.fromkeys(("regression", "unproven", "unsure-arms", "no-regression"), "comparison"),
+    **dict.fromkeys(("aa-clean", "aa-false-alarm"), "comparison"),
     **dict.fromkeys(("unreached-load", "dropped-sends"), "load"),
     **dict.fromkeys(("saturated", "late-start", "unsure-clock", "late-rate"), "generators"),
     "failed-test": "cases",
@@ -95,13 +96,14 @@ def report_of(
     Only the page shows `charts`, by section, and `compared`, the blocks of a comparison with another run.
     """
     duet = duet or bundle
-    rules, functional = rules_of(bundle), bundle.plan.functional
+    rules, functional, compared_arms = rules_of(bundle), bundle.plan.functional, duet.verdict.comparison
     blocks: list[Block | None] = [
         Facts("facts", tuple(_facts(bundle))),
         standouts(bundle),
         Criteria(rules) if rules else None,
         case_table(bundle) if functional else None,
         duet_table(duet, trusted=duet.outcome == "failed", caveat=_caveat(duet)),
+        *((pairs_sketches(compared_arms), pairs_charts(compared_arms)) if compared_arms else ()),
         *capacity_tables(bundle),
         *compared,
     ]
@@ -200,7 +202,7 @@ def _functional_headline(bundle: Bundle) -> str:
 def _load_headline(bundle: Bundle) -> str:
     outcomes = [rule.outcome for rule in bundle.verdict.criteria]
     broken, compared = outcomes.count("failed"), bundle.verdict.comparison
-    message = plain(compared.message, 300) if compared and compared.outcome == bundle.outcome else ""
+    message = plain(compared.message, 300).rstrip(".") if compared and compared.outcome == bundle.outcome else ""
     if message and not broken:
         return (
             f"{_criteria_headline(outcomes)}; {message}"

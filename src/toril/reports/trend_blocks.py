@@ -1,9 +1,194 @@
-"""The blocks of a trend, for the terminal, the page and the console."""
+"""The blocks of a trend, for the terminal, the page, the console and GitHub."""
 
-from toril.records.trend import Trend
-from toril.reports.blocks import Report
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from toril import text
+from toril.records.trend import Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
+from toril.reports.blocks import Cell, Charts, Column, Headline, Note, Report, Row, Table
+from toril.reports.charts.lines import Chart, chart, line
+from toril.reports.curves import trendline
+from toril.reports.duet_blocks import change_of, value_of
+from toril.text import plain
+
+OUTCOMES = {"regressed": "failed", "short": "inconclusive", "clean": "passed"}
+UNITS = {"failures": "share", "throughput": "/s"}  # by metric; all others are times
+CLAIMED = ("p95", "failures")  # the metrics in the list; the page has charts of all
+TONES = {"failed": "breach", "inconclusive": "unsure", "passed": "better"}  # colours of ranges
+SCALES = {"us": ("ms", 0.001), "share": ("%", 100.0)}  # of charts, by unit
+MOST_PARTS = 60  # labels and locations with charts
+HINT = (
+    "Each point is a run, in order of time. Focus a chart and press ← or → to read values. Click or press Enter to "
+    "open the run. Drag to zoom; double-click or press Escape to zoom out. Shaded: commits of a change. Hollow: runs "
+    "that the trend leaves out."
+)
+Address = Callable[[str], str]  # of a run's page
 
 
-def trend_report(found: Trend) -> Report:
+def beside_runs(run_id: str) -> str:
+    """Returns the address of a run's page for a page in the folder of the store."""
+    return f"runs/{run_id}/report.html"
+
+
+def trend_report(found: Trend, address: Address = beside_runs) -> Report:
     """Returns the trend as a report: its groups of changes first, then a chart of each series."""
-    raise NotImplementedError
+    outcomes = [outcome_of(group) for group in found.groups]
+    runs, suspected = text.plural(found.runs, "run"), outcomes.count("inconclusive")
+    brief = {
+        "regressed": f"{text.plural(outcomes.count('failed'), 'confirmed regression')} in {runs}",
+        "short": f"no series has 10 comparable runs in {runs}",
+        "clean": f"no new regression in {runs}",
+    }[found.outcome] + (f", {suspected} suspected" if suspected else "")
+    headline = Headline(suite=plain(found.suite), text=brief, brief=brief, outcome=OUTCOMES[found.outcome])
+    changes = (changes_table(found.groups, address),) if found.groups else ()
+    expired = (Note("expired", f"An acknowledgement has ended: {plain(one)}", "caution") for one in found.expired)
+    history = (_charts(found, address), _series_table(found.series)) if found.runs else ()
+    return Report(headline=headline, blocks=(*changes, *expired, *history))
+
+
+def group_report(found: Trend, group: TrendGroup) -> Report:
+    """Returns one group of changes and its series."""
+    headline = Headline(suite=plain(found.suite), text=plain(group.message, 1000).rstrip("."), brief=brief_of(group))
+    own = {_key(one) for one in group.series}
+    series = _series_table([one for one in found.series if _key(one) in own])
+    return Report(headline=headline, blocks=(changes_table([group], beside_runs), series))
+
+
+def brief_of(group: TrendGroup) -> str:
+    """Returns the largest change of a group in a few words."""
+    largest = max(group.series, key=lambda one: abs(one.change or 0))
+    more = f" and {len(group.series) - 1} more" if len(group.series) > 1 else ""
+    return f"{_name(largest)} {change_of(largest.change, largest.metric == 'failures')}{more}"
+
+
+def outcome_of(group: TrendGroup) -> str:
+    """Returns how a group counts: failed, inconclusive, passed (an improvement) or skipped (settled or small)."""
+    if not group.worse:
+        return "passed"
+    return {"confirmed": "failed", "suspected": "inconclusive"}.get("" if group.small else group.state, "skipped")
+
+
+def changes_table(groups: Sequence[TrendGroup], address: Address) -> Table:
+    """Returns the groups with the series of each below it."""
+    columns = (Column("change", "name"), Column("by, 95 % interval", strong=True), Column("before"), Column("after"))
+    return Table(
+        id="changes",
+        title="Changes",
+        noun="change",
+        columns=columns,
+        rows=tuple(row for place, group in enumerate(groups) for row in _group_rows(group, place, address)),
+        about="the newest first",
+        opened="all",
+        sortable=False,
+    )
+
+
+def _group_rows(group: TrendGroup, place: int, address: Address) -> Iterator[Row]:
+    kind = f"{plain(group.state)}{' small' if group.small else ''} {'regression' if group.worse else 'improvement'}"
+    commits = " … ".join(plain(one, 12) for one in (group.from_commit, group.to_commit) if one)
+    remarks = {"commits": commits, "acknowledged:": plain(group.acknowledged), "duet": plain(group.duet)}
+    small = tuple(f"{name} {value}" for name, value in remarks.items() if value)
+    head = Cell(f"{kind} since {plain(group.to_run)}", small=small, link=address(group.to_run))
+    outcome = outcome_of(group)
+    note = plain(group.message, 500) if outcome in ("failed", "inconclusive") else ""
+    yield Row((head,), outcome=outcome, note=note, weight=place)
+    for one in group.series:
+        unit, shares = UNITS.get(one.metric, "us"), one.metric == "failures"
+        low, high = (change_of(end, shares) for end in (one.low, one.high))
+        values = (Cell(value_of(value, unit)) for value in (one.before, one.after))
+        change = Cell(change_of(one.change, shares), small=(f"{low} … {high}",))
+        yield Row((Cell(_name(one)), change, *values), weight=place)
+
+
+def _series_table(found: Sequence[TrendSeries]) -> Table:
+    """Returns the newest runs of the most important series, drawn in characters."""
+    rows = []
+    for place, one in enumerate([one for one in found if one.metric in CLAIMED] or found):
+        known = [point.value for point in one.points if point.value is not None and not point.hollow]
+        if any(known):
+            drawn = trendline([point.value for point in one.points], [point.hollow for point in one.points], 40)
+            shown = (value_of(value, one.unit) for value in (known[-1], min(known), max(known)))
+            rows.append(Row((Cell(_name(one)), Cell(drawn), *map(Cell, shown)), weight=place))
+    bounds = (Column(title, rank=2) for title in ("lowest", "highest"))
+    columns = (
+        Column("series", "name"),
+        Column("newest runs", "text", whole=True),
+        Column("last", strong=True),
+        *bounds,
+    )
+    return Table(id="series", title="Series", noun="row", columns=columns, rows=tuple(rows), folded=True)
+
+
+def _charts(found: Trend, address: Address) -> Charts:
+    """Returns the charts of each label and location. Changed ones come first."""
+    points = {point.run_id: point for series in found.series for point in series.points}
+    runs = sorted(points.values(), key=lambda point: (point.started_at, point.run_id))
+    changed = [one for group in found.groups for one in group.series]
+    parts: dict[str, list[Chart]] = {name: [] for name in (*map(_part, changed), *map(_part, found.series))}
+    for series in found.series:
+        if any(point.value is not None for point in series.points):
+            parts[_part(series)].append(_chart(found, series, runs))
+    times = [datetime.fromtimestamp(run.started_at, UTC) for run in runs]
+    about = (", ".join([f"commit {plain(run.commit, 12)}"] * bool(run.commit) + [plain(run.outcome)]) for run in runs)
+    shared = {
+        "names": [f"{at:%Y-%m-%d %H:%M}, {words}" for at, words in zip(times, about, strict=True)],
+        "ticks": [f"{at:%b} {at.day}" for at in times],
+        "links": [address(run.run_id) for run in runs],
+    }
+    charts = [{"name": name, "charts": charts} for name, charts in parts.items() if charts]
+    return Charts(
+        id="trend",
+        title="History",
+        about="one label and location at a time",
+        charts=charts[:MOST_PARTS],
+        hint=HINT,
+        shared={"runs": shared},
+    )
+
+
+def _chart(found: Trend, series: TrendSeries, runs: Sequence[TrendPoint]) -> Chart:
+    """Returns the chart of one series over all runs."""
+    places = {run.run_id: place for place, run in enumerate(runs)}
+    own = {places[point.run_id]: point for point in series.points}
+    unit, factor = SCALES.get(series.unit, (series.unit, 1.0))
+    counted, hollow, means = (list[float | None]([None] * len(runs)) for _ in range(3))
+    for place, point in own.items():
+        if point.value is not None:
+            (hollow if point.hollow else counted)[place] = factor * point.value
+    ranges = []
+    for group in reversed(found.groups):  # the oldest first
+        at = places.get(group.to_run)
+        for one in group.series:
+            if at is None or _key(one) != _key(series):
+                continue
+            tone = TONES.get(outcome_of(group), "shade")
+            ranges.append({"from": places.get(group.from_run, at - 1), "to": at, "tone": tone})
+            for place, point in own.items():
+                if point.segment == own[at].segment and (place >= at or means[place] is None):
+                    mean = one.after if place >= at else one.before
+                    means[place] = None if mean is None else factor * mean
+    cuts = [place for before, place in pairwise(sorted(own)) if own[before].segment != own[place].segment]
+    return chart(
+        _name(series),
+        unit,
+        line("mean", "planned dashed steps", means),
+        line(plain(series.metric), "first points", counted),
+        line("left out", "planned hollow", hollow),
+        axis="runs",
+        log=True,
+        ranges=ranges,
+        cuts=[{"at": place - 0.5, "text": "not comparable before"} for place in cuts],
+    )
+
+
+def _key(one: TrendSeries | TrendMember) -> tuple[str, str, str]:
+    return one.label, one.location, one.metric
+
+
+def _part(one: TrendSeries | TrendMember) -> str:
+    return f"{plain(one.label) or 'all requests'}{f' at {plain(one.location)}' if one.location else ''}"
+
+
+def _name(one: TrendSeries | TrendMember) -> str:
+    return f"{plain(one.metric)} of {_part(one)}"

@@ -15,11 +15,13 @@ from toril.console.api.runs import MOST_ROWS, Message
 from toril.console.audit import no_change
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Viewer
+from toril.console.pages.trend import Days, trend_of
 from toril.console.web import clock_of, download, store_of
 from toril.errors import OptionError, StoreError
 from toril.plan.options import RunOptions
 from toril.records import SuiteOrigin
 from toril.records.console import Baseline, SuiteVersion
+from toril.records.trend import Trend
 from toril.runs import notes, suites
 from toril.store import Store
 
@@ -166,6 +168,21 @@ def clear_baseline(request: Request, person: Operator, name: Name) -> Message:
     """Removes the baseline of a suite."""
     notes.clear_baseline(store_of(request), name)
     return Message(message=f"suite {name} has no baseline")
+
+
+@router.get("/suites/{name}/trend")
+def get_trend(
+    request: Request,
+    person: Viewer,
+    name: Name,
+    label: Annotated[str | None, Query(description="Only this label; empty: all requests.")] = None,
+    location: Annotated[str | None, Query(description="Only this location; empty: all locations.")] = None,
+    metric: Annotated[str | None, Query(description="p50, p95, p99, failures or throughput.")] = None,
+    days: Days = None,
+) -> Trend:
+    """Returns how the figures of a suite changed from run to run."""
+    store, clock = store_of(request), clock_of(request)
+    return trend_of(store, clock, name, days, label=label, location=location, metric=metric)
 
 
 @router.post("/uploads")

@@ -22,7 +22,7 @@ function window_bar() {
   document.querySelector('[data-charts="course"]').closest("section").before(bar.element);
 }
 
-const over_time = () => plots.filter(({ drawn, chart }) => drawn && !chart.nines);
+const over_time = () => plots.filter(({ drawn, chart }) => drawn && !is_apart(chart));
 function zoom_to(span) {
   for (const { drawn, own } of over_time()) drawn.setScale("x", span ? { min: span[0], max: span[1] } : { min: own[0], max: own.at(-1) });
 }

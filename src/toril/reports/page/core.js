@@ -41,6 +41,9 @@ function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
+// Charts with an axis of their own show percentiles, runs or pairs; all others share the time since the start signal.
+const is_apart = (chart) => Boolean(chart.nines || chart.axis);
+
 const percentile = (nines) => nines === 0 ? "min" : Number((100 - 100 / 10 ** nines).toPrecision(Math.max(2, Math.floor(nines) + 2))) + " %";
 
 // The chosen window in seconds, and the one that is being marked; null: the whole run.

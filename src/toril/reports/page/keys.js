@@ -6,7 +6,8 @@ function keys(plot) {
     const { drawn, own } = plot;
     const page_of = Math.max(1, Math.round(own.length / 20));
     const move = { ArrowLeft: -1, ArrowRight: 1, PageUp: -page_of, PageDown: page_of, Home: -Infinity, End: Infinity }[event.key];
-    if (brushing.possible && !plot.chart.nines && move === undefined) brush_by_key(event);
+    if (brushing.possible && !is_apart(plot.chart) && move === undefined) brush_by_key(event);
+    if (event.key === "Enter") follow(plot, event.ctrlKey || event.metaKey);
     if (event.key === "Escape") {
       for (const other of together(plot)) {
         other.drawn.setScale("x", { min: other.own[0], max: other.own[other.own.length - 1] });
@@ -24,10 +25,18 @@ function keys(plot) {
     const next = Math.min(final, Math.max(first, now + move));
     for (const other of together(plot)) other.drawn.setCursor({ left: other.drawn.valToPos(own[next], "x"), top: 10 }, true, false);
     announce(description(plot, next));
-    if (brushing.possible && !plot.chart.nines) brush_by_key(event, own[next]);
+    if (brushing.possible && !is_apart(plot.chart)) brush_by_key(event, own[next]);
   });
 }
 
 function together(plot) {
-  return plot.chart.nines ? [plot] : plots.filter((other) => other.drawn && !other.chart.nines);
+  return plot.chart.nines ? [plot] : plots.filter(({ drawn, chart }) => drawn && !chart.nines && chart.axis === plot.chart.axis);
+}
+
+// Returns the address of a place on the axis, such as a run's page; undefined if it has none.
+const link_at = ({ chart }, index) => (chart.axis ? page[chart.axis].links?.[index] : undefined);
+
+function follow(plot, apart) {
+  const link = link_at(plot, plot.drawn.cursor.idx);
+  if (link) open(link, apart ? "_blank" : "_self");
 }

@@ -1,30 +1,43 @@
-// One label at a time: the chooser, the charts and the figures of the label.
+// One label at a time: the chooser, the charts and the figures of the label. A trend has the same chooser.
 let label_figures = () => {}, choose_label = () => {};
+
+// Fills the chooser with a list of entries and buttons to step through it; returns the list.
+function chooser_of(element, title, entries, chosen) {
+  const noun = title.toLowerCase(), id = noun + "-chosen";
+  const select = make("select", { id }, ...entries.map(({ name }, index) => make("option", { value: String(index) }, name)));
+  const step = (by, text, name) => {
+    const button = make("button", { type: "button", class: "quiet", "aria-label": name }, text);
+    button.addEventListener("click", () => {
+      select.value = String((Number(select.value) + by + entries.length) % entries.length);
+      chosen();
+      announce(entries[select.value].name);
+    });
+    return button;
+  };
+  element.append(make("label", { for: id }, title), select, step(-1, "←", "previous " + noun), step(1, "→", "next " + noun));
+  select.addEventListener("change", chosen);
+  return select;
+}
+
+// Puts these charts in the place of others.
+function replace_charts(place, made, charts) {
+  for (const plot of made) {
+    plot.drawn.destroy();
+    plots.splice(plots.indexOf(plot), 1);
+  }
+  place.replaceChildren();
+  return place_charts(place, charts);
+}
+
 function labels() {
   const chooser = document.getElementById("chooser");
   if (!chooser) return;
   const place = document.querySelector('[data-charts="labels"]'), beside = document.getElementById("beside");
-  const select = make("select", { id: "label-chosen" }, ...page.labels.map((label, index) => make("option", { value: String(index) }, label.name)));
   const chosen = () => { show(); remember({ label: page.labels[select.value].name }); };
-  const step = (by, text, name) => {
-    const button = make("button", { type: "button", class: "quiet", "aria-label": name }, text);
-    button.addEventListener("click", () => {
-      select.value = String((Number(select.value) + by + page.labels.length) % page.labels.length);
-      chosen();
-      announce(page.labels[select.value].name);
-    });
-    return button;
-  };
-  chooser.append(make("label", { for: "label-chosen" }, "Label"), select, step(-1, "←", "previous label"), step(1, "→", "next label"));
+  const select = chooser_of(chooser, "Label", page.labels, chosen);
   let made = [];
   const show = () => {
-    for (const plot of made) {
-      plot.drawn.destroy();
-      plots.splice(plots.indexOf(plot), 1);
-    }
-    place.replaceChildren();
-    const label = page.labels[select.value];
-    made = place_charts(place, label.charts);
+    made = replace_charts(place, made, page.labels[select.value].charts);
     fill_beside();
   };
   const fill_beside = () => {
@@ -35,7 +48,6 @@ function labels() {
     const counted = found ? names.map(([kind, count]) => [measured.kinds[kind], words.number(count)]) : label.errors;
     if (counted.length) beside.append(make("ul", { "aria-label": "most frequent errors" }, ...counted.map(([text, count]) => make("li", {}, make("b", {}, count), " × " + text))));
   };
-  select.addEventListener("change", chosen);
   select.value = String(page.label);
   show();
   label_figures = fill_beside;
@@ -45,4 +57,14 @@ function labels() {
     select.value = String(found);
     show();
   };
+}
+
+// The charts of a trend: one label and location at a time.
+function trends() {
+  const chooser = document.getElementById("trend-chooser"), place = document.querySelector('[data-charts="trend"]');
+  if (!chooser || !page.trend.length) return;
+  let made = [];
+  const show = () => { made = replace_charts(place, made, page.trend[select.value].charts); };
+  const select = chooser_of(chooser, "Series", page.trend, show);
+  show();
 }

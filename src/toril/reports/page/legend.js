@@ -11,7 +11,7 @@ function legend(plot) {
   const at = make("p", { class: "at" });
   const entries = chart.lines.map((line, place) => {
     const words = line.look.split(" ");
-    const swatch = make("span", { class: "swatch" + (words.includes("dashed") ? " dashed" : words[0] === "band" ? " area" : ""), "aria-hidden": "true" });
+    const swatch = make("span", { class: "swatch" + (["dashed", "hollow", "dots"].filter((one) => words.includes(one)).map((one) => " " + one)[0] ?? (words[0] === "band" ? " area" : "")), "aria-hidden": "true" });
     swatch.style.setProperty("--own", `var(--${words[0]})`);
     const value = make("span", { class: "value" });
     const button = make("button", { type: "button", "aria-pressed": "true", tabindex: place ? "-1" : "0" }, swatch, make("span", { class: "name" }, line.name), value);
@@ -39,12 +39,12 @@ function legend(plot) {
   return list;
 }
 
-// Shows the highest value of each line while no cursor is in the chart; during a run, the last one.
+// Shows the highest value of each line while no cursor is in the chart; during a run and in a trend, the last one.
 function show_at_rest({ chart, columns, legend: { entries, at } }) {
   entries.forEach(({ value }, place) => {
     const known = columns[place].filter((one) => one !== null);
     const last = known.length ? known[known.length - 1] : null;
-    value.textContent = is_band(chart.lines[place]) ? "" : page.live ? shown(last, chart.unit) : "max " + shown(Math.max(...known), chart.unit);
+    value.textContent = is_band(chart.lines[place]) ? "" : page.live ? shown(last, chart.unit) : chart.axis === "runs" ? "last " + shown(last, chart.unit) : "max " + shown(Math.max(...known), chart.unit);
     value.classList.remove("now");
   });
   at.textContent = "";
@@ -52,6 +52,7 @@ function show_at_rest({ chart, columns, legend: { entries, at } }) {
 
 function moment(plot, index) {
   if (plot.chart.nines) return percentile(plot.own[index]);
+  if (plot.chart.axis) return page[plot.chart.axis].names[index];
   return page.step > 1 && !plot.chart.x ? `${clock(plot.own[index])}, ±${page.step / 2} s` : clock(plot.own[index]);
 }
 
@@ -68,7 +69,7 @@ function show_values(plot) {
 
 // Returns the criteria that are breached at that moment.
 function breached(plot, index) {
-  return plot.chart.nines ? [] : page.breaches.filter(({ from, to }) => plot.own[index] >= from && plot.own[index] < to).map(({ text }) => text);
+  return is_apart(plot.chart) ? [] : page.breaches.filter(({ from, to }) => plot.own[index] >= from && plot.own[index] < to).map(({ text }) => text);
 }
 
 function description(plot, index) {

@@ -1,4 +1,4 @@
-// Draws behind and over the lines: shades for excluded and breached times, thresholds of criteria.
+// Draws behind and over the lines: shades for excluded and breached times, changes of a trend, thresholds of criteria.
 const FONT = "11px system-ui, sans-serif";
 
 function shades(plot, chart) {
@@ -10,6 +10,13 @@ function shades(plot, chart) {
     ctx.fillRect(at(from), bbox.top, Math.max(0, at(to) - at(from)), bbox.height);
   };
   ctx.save();
+  if (chart.axis) {
+    for (const { from, to, tone } of chart.ranges ?? []) fill(from, to, tone);
+    for (const [one, other] of chart.joins ?? []) if (chart.lines[other]) join(plot, chart.lines[one].values, chart.lines[other].values);
+    for (const [row, { at: place, text }] of (chart.cuts ?? []).entries()) changed(plot, at(place), text, row % 3);
+    ctx.restore();
+    return;
+  }
   if (page.steady) {
     fill(0, page.steady[0], "shade");
     fill(page.steady[1], page.seconds + 1e6, "shade");
@@ -23,8 +30,22 @@ function shades(plot, chart) {
   ctx.restore();
 }
 
-// Draws the time of a change of the load by a user.
-function changed(plot, across, text) {
+// Joins the two values at each place by a line.
+function join(plot, ones, others) {
+  const { ctx } = plot;
+  ctx.strokeStyle = colour("base");
+  ctx.lineWidth = 2 * devicePixelRatio;
+  ctx.beginPath();
+  ones.forEach((one, place) => {
+    if (one === null || others[place] === null) return;
+    const across = plot.valToPos(place, "x", true);
+    ctx.moveTo(across, plot.valToPos(one, "y", true)); ctx.lineTo(across, plot.valToPos(others[place], "y", true));
+  });
+  ctx.stroke();
+}
+
+// Draws the time of a change of the load by a user, or of another change; `row` keeps texts of neighbours apart.
+function changed(plot, across, text, row = 0) {
   const { ctx, bbox } = plot, ratio = devicePixelRatio;
   ctx.strokeStyle = ctx.fillStyle = colour("planned");
   ctx.lineWidth = ratio;
@@ -35,7 +56,7 @@ function changed(plot, across, text) {
   const right = across + 4 * ratio + width > bbox.left + bbox.width;
   ctx.textAlign = right ? "right" : "left";
   ctx.textBaseline = "top";
-  ctx.fillText(fits, across + (right ? -4 : 4) * ratio, bbox.top + 2 * ratio);
+  ctx.fillText(fits, across + (right ? -4 : 4) * ratio, bbox.top + (2 + 14 * row) * ratio);
 }
 
 function fitting(plot, text) {

@@ -1,6 +1,7 @@
 // One chart: a figure with its caption, its canvas and its legend.
 const plots = [];
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800];
+const COUNTS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
 const NINES = [0, Math.log10(2), 1, Math.log10(20), 2, 3, 4, 5, 6, 7];
 
 function height() { return innerWidth < 640 ? 190 : 230; }
@@ -8,7 +9,7 @@ function height() { return innerWidth < 640 ? 190 : 230; }
 function look(line, values) {
   const words = line.look.split(" ");
   const ink = words[0], has = (word) => words.includes(word);
-  const faint = ink === "base", band = ink === "band";
+  const dots = has("dots") || has("hollow"), faint = ink === "base" && !dots, band = ink === "band";
   const alone = values.filter((value) => value !== null).length === 1;
   return {
     label: line.name,
@@ -16,16 +17,24 @@ function look(line, values) {
     width: faint || ink.startsWith("place") ? 1.25 : ink === "strong" ? 2.25 : 1.6,
     dash: has("dashed") ? [6, 4] : undefined,
     fill: has("filled") ? () => colour(ink, 0.13) : undefined,
-    paths: has("steps") && !alone ? uPlot.paths.stepped({ align: 1 }) : undefined,
-    points: { show: alone && !band, size: 7 },
-    spanGaps: false,
+    paths: dots ? () => null : has("steps") && !alone ? uPlot.paths.stepped({ align: 1 }) : undefined,
+    points: { show: dots || has("points") || (alone && !band), size: 7, fill: () => colour(has("hollow") ? "card" : ink) },
+    spanGaps: has("points"),
   };
 }
 
-// Starts at zero and includes near thresholds; curves over decades get a logarithmic axis.
+// Starts at zero and includes near thresholds; curves over decades and trends get a logarithmic axis.
 function range(chart, columns) {
   const known = columns.flat().filter((value) => value !== null);
   const low = Math.min(...known), most = Math.max(...known);
+  if (chart.signed) {
+    const shown = [0, ...known, ...chart.marks.map((mark) => mark.at)];
+    return { range: () => [Math.min(...shown) * 1.15 - 0.01, Math.max(...shown) * 1.15 + 0.01] };
+  }
+  if (chart.log && low > 0) {
+    const middle = Math.sqrt(low * most); // noise alone does not fill the chart
+    return { distr: 3, range: () => [Math.min(low * 0.96, middle / 1.25), Math.max(most * 1.04, middle * 1.25)] };
+  }
   if (chart.nines && low > 0 && most / low > 20) {
     const near = chart.marks.map((mark) => mark.at).filter((at) => at > low / 4 && at < most * 4);
     return { distr: 3, range: () => [Math.min(low, ...near) * 0.85, Math.max(most, ...near) * 1.25] };
@@ -42,6 +51,12 @@ function range(chart, columns) {
 
 function decades(plot) {
   const { min, max } = plot.scales.y, found = [];
+  if (max / min < 8) {
+    const least = (max - min) / 5, power = 10 ** Math.floor(Math.log10(least));
+    const step = power * ([1, 2, 5].find((one) => one * power >= least) ?? 10);
+    for (let at = Math.ceil(min / step) * step; at <= max; at += step) found.push(Number(at.toPrecision(9)));
+    return found;
+  }
   for (let decade = 10 ** Math.floor(Math.log10(min)); decade <= max; decade *= 10) {
     for (const step of max / min > 300 ? [1] : [1, 2, 5]) if (step * decade >= min && step * decade <= max) found.push(step * decade);
   }
@@ -65,17 +80,18 @@ function options(plot) {
   const axis = { stroke: () => colour("dim"), grid, ticks: { ...grid, size: 5 }, font: FONT };
   const scale = range(chart, columns);
   const bands = chart.lines.flatMap((line, place) => (line.look === "band" ? [{ series: [place + 1, place + 2], fill: () => colour("band") }] : []));
-  const last = own[own.length - 1], brushed = brushing.possible && !chart.nines;
+  const last = own[own.length - 1], brushed = brushing.possible && !is_apart(chart);
   return {
     width: plot.box.clientWidth || 300,
     height: height(),
     legend: { show: false },
     bands,
-    cursor: { y: false, points: { size: 7 }, drag: { x: !brushed, y: false, setScale: true }, ...(chart.nines ? {} : { sync: { key: "run", scales: ["x", null] } }) },
-    scales: { x: { time: false, range: (_, low, high) => page.live ? recent() : (plot.own.length === 1 ? [last - 1, last + 1] : [low, high]) }, y: scale },
+    cursor: { y: false, points: { size: 7 }, drag: { x: !brushed, y: false, setScale: true }, ...(chart.nines ? {} : { sync: { key: chart.axis ?? "run", scales: ["x", null] } }) },
+    scales: { x: { time: false, range: (_, low, high) => page.live ? recent() : (plot.own.length === 1 ? [last - 1, last + 1] : chart.axis ? [low - 0.5, high + 0.5] : [low, high]) }, y: scale },
     axes: [
       chart.nines
         ? { ...axis, size: 30, splits: (drawn) => spaced(drawn, NINES.filter((at) => at <= last + 0.01)), values: (_, ticks) => ticks.map((at) => percentile(at)) }
+        : chart.axis ? { ...axis, size: 30, incrs: COUNTS, space: 60, values: (_, ticks) => ticks.map((at) => page[chart.axis].ticks[at] ?? "") }
         : { ...axis, size: 30, incrs: STEPS, space: 60, values: (_, ticks) => ticks.map(clock) },
       { ...axis, size: 62, values: (_, ticks) => ticks.map((at) => (at === null ? "" : tick(at, chart.unit))), ...(scale.distr === 3 ? { splits: decades, filter: (_, ticks) => ticks } : {}) },
     ],
@@ -104,7 +120,7 @@ function summary_of(chart, columns) {
 
 function figure(chart, wide) {
   const columns = chart.lines.map((line) => line.values);
-  const own = chart.nines ?? chart.x ?? page.x;
+  const own = chart.nines ?? chart.x ?? (chart.axis ? [...page[chart.axis].names.keys()] : page.x);
   const box = make("div", { class: "plot", tabindex: "0", role: "group", "aria-roledescription": "chart", "aria-label": summary_of(chart, columns) });
   const caption = make("figcaption", {}, make("h3", {}, chart.title));
   if (chart.note) caption.append(make("small", {}, chart.note));
@@ -119,7 +135,9 @@ function draw(plot) {
   plot.drawn = new uPlot(options(plot), [plot.own, ...plot.columns], plot.box);
   plots.push(plot);
   keys(plot);
-  if (brushing.possible && !plot.chart.nines) brush(plot);
+  if (brushing.possible && !is_apart(plot.chart)) brush(plot);
+  if (link_at(plot, 0)) plot.drawn.over.classList.add("linked");
+  plot.drawn.over.addEventListener("click", (event) => follow(plot, event.ctrlKey || event.metaKey));
 }
 
 function place_charts(element, charts) {

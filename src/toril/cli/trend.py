@@ -1,0 +1,158 @@
+"""The command on the nights of a suite: its trend, the issues about it, and duets that confirm a change."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from toril.cli.options import StoreOption, read_age, read_margin
+from toril.clock import SystemClock
+from toril.errors import OptionError
+from toril.records.trend import Trend, TrendGroup
+
+ACKNOWLEDGED = Path("toril-trend.yml")
+HOOK_S = 900.0  # the longest start of two deployments
+
+
+def trend(
+    suite: Annotated[str | None, typer.Argument(help="Name of the suite.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All suites of the store.")] = False,
+    label: Annotated[str | None, typer.Option("--label", help="Only this label.")] = None,
+    location: Annotated[str | None, typer.Option("--location", help="Only this location.")] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="Only p50, p95, p99, failures or throughput. Default: all.")
+    ] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Age of the oldest run, e.g. 90d. Default: all.")] = None,
+    least: Annotated[
+        str | None, typer.Option("--min", help="Smallest change that counts, e.g. 3%. Default: the suite's margin.")
+    ] = None,
+    acknowledged: Annotated[
+        Path | None, typer.Option("--acknowledged", help=f"File with accepted changes. Default: {ACKNOWLEDGED}.")
+    ] = None,
+    format: Annotated[Literal["text", "json", "html"], typer.Option("--format", help="text, json or html.")] = "text",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; with --all and html, a folder. Default: stdout.")
+    ] = None,
+    issues: Annotated[
+        str | None, typer.Option("--issues", help="OWNER/NAME: open, update and close issues about regressions there.")
+    ] = None,
+    confirm: Annotated[
+        str | None,
+        typer.Option("--confirm", help="Program that starts the versions before and after a suspected change."),
+    ] = None,
+    suites: Annotated[Path, typer.Option("--suites", help="Folder of the suites, for --confirm.")] = Path("loadtests"),
+    base_url: Annotated[str, typer.Option("--base-url", help="Address of the console, for links.")] = "",
+    store: StoreOption = ".toril",
+) -> None:
+    """Show how the figures of SUITE change from run to run; fail on a new confirmed regression.
+
+    --confirm runs `HOOK start BASE_COMMIT HEAD_COMMIT`, which prints
+    `base=URL` and `head=URL`, then a duet of both, then `HOOK stop`.
+    --issues needs a token with `issues: write` in GITHUB_TOKEN.
+
+    0 no new regression · 1 a new confirmed regression · 2 invalid input · 3 too few runs · 4 cannot read or write.
+
+    Example: toril trend shop --since 90d
+    """
+    from toril.cli.github import REPOSITORY
+    from toril.records.history import HISTORY
+    from toril.regression.acknowledged import read_acknowledged
+    from toril.regression.trend import TrendQuery
+    from toril.reports.markdown import is_address
+    from toril.runs.trends import read_trend
+    from toril.store import check_served, open_store
+
+    if every == (suite is not None):
+        raise OptionError("Name one suite, or pass --all.", code="option-value")
+    if acknowledged is not None and not acknowledged.is_file():
+        raise OptionError(f"--acknowledged `{acknowledged}`: there is no such file.", code="option-value")
+    if every and format == "html" and out is None:
+        raise OptionError("--all with --format html writes a page per suite. Add `--out FOLDER`.", code="option-value")
+    if issues is not None and not REPOSITORY.fullmatch(issues):
+        raise OptionError(f"--issues `{issues}`: expected OWNER/NAME.", code="option-value")
+    if base_url and not is_address(base_url):
+        raise OptionError(
+            f"--base-url `{base_url}`: expected a percent-encoded http or https address.", code="option-value"
+        )
+    age_s = None if since is None else read_age(since, "--since").total_seconds()
+    wanted = TrendQuery(label=label, location=location, metric=metric, since_s=age_s, least=read_margin(least, "--min"))
+    accepted, opened = read_acknowledged(acknowledged or ACKNOWLEDGED), open_store(store)
+    names = sorted(opened.names(HISTORY)) if suite is None else [suite]
+
+    def found() -> list[Trend]:
+        return [read_trend(opened, name, wanted, accepted, SystemClock().now()) for name in names]
+
+    trends = found()
+    if confirm is not None:
+        check_served(opened, "toril trend --confirm")
+        for name, group in [(one.suite, group) for one in trends for group in one.groups if _is_open(group)]:
+            _duet(suites / name, group, confirm, store)
+        trends = found()
+    _show(trends, format, out, base_url.rstrip("/"), every=every)
+    if issues is not None:
+        _settle(issues, trends, base_url.rstrip("/"))
+    outcomes = {one.outcome for one in trends}
+    raise typer.Exit(1 if "regressed" in outcomes else 0 if "clean" in outcomes else 3)
+
+
+def _show(trends: Sequence[Trend], format: str, out: Path | None, base_url: str, *, every: bool) -> None:
+    from toril.records.document import document
+    from toril.reports import html, terminal
+    from toril.reports.screen import Output, emit
+    from toril.reports.trend_blocks import beside_runs, trend_report
+
+    address = (lambda run_id: f"{base_url}/runs/{run_id}") if base_url else beside_runs
+    reports = [trend_report(one, address) for one in trends]
+    if format == "json":
+        emit(document(trends if every else trends[0]), out)
+    elif format == "html":
+        for one, report in zip(trends, reports, strict=True):
+            emit(html.render(report), out / f"{one.suite}.html" if every and out else out)
+    elif out is not None:
+        emit(b"\n".join(map(terminal.render, reports)), out)
+    else:
+        for report in reports:
+            terminal.show(Output(), report)
+
+
+def _settle(repository: str, trends: Sequence[Trend], base_url: str) -> None:
+    from toril.cli.github import client_of_job
+    from toril.github.issues import settle
+    from toril.reports.markdown import Links
+
+    for posted in settle(client_of_job(), repository, trends, Links(report=base_url or None)):
+        typer.echo(f"issue {posted.done} {posted.url}".rstrip(), err=True)
+
+
+# ── Suspected changes ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _is_open(group: TrendGroup) -> bool:
+    """Returns whether a duet of both commits can confirm or clear a change."""
+    return group.state == "suspected" and group.worse and not group.duet and bool(group.from_commit and group.to_commit)
+
+
+def _duet(suite: Path, group: TrendGroup, hook: str, store: str) -> None:
+    """Compares the versions before and after a suspected change; the trend reads the result from the store."""
+    from toril.cli import command
+    from toril.runs.hooks import run_hook
+
+    try:
+        lines = run_hook(hook, ["start", group.from_commit, group.to_commit], {}, HOOK_S).splitlines()
+        pairs = dict(line.split("=", 1) for line in lines if line.startswith(("base=", "head=")))
+        for line in lines:
+            if not line.startswith(("base=", "head=")):
+                typer.echo(line, err=True)
+        if pairs.keys() != {"base", "head"}:
+            raise OptionError(f"{hook} start: it did not print base=URL and head=URL.", code="hook-failed")
+        options = ["--store", store, "--tag", f"confirms={group.id}", "--fail-on", "none", "--quiet"]
+        arguments = [str(suite), "--base", pairs["base"], "--head", pairs["head"], *options]
+        with redirect_stdout(sys.stderr):
+            code = command("duet").main(arguments, prog_name="toril duet", standalone_mode=False)
+    finally:
+        run_hook(hook, ["stop"], {}, HOOK_S)
+    if code:
+        raise typer.Exit(code)

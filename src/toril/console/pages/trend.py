@@ -1,0 +1,43 @@
+"""`/suites/{name}/trend`: the figures of a suite from run to run, with their changes."""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from toril.clock import Clock
+from toril.console.identity import Viewer
+from toril.console.web import clock_of, page, store_of
+from toril.records.trend import Trend
+from toril.store import Store
+
+router = APIRouter()
+ACKNOWLEDGED = Path("toril-trend.yml")  # in the working folder; a console on AWS has none
+AGES = {30: "30 days", 90: "90 days", 365: "A year", None: "All runs"}
+Days = Annotated[int | None, Query(ge=1, le=3_660, description="Age of the oldest run.")]
+
+
+@router.get("/suites/{name}/trend")
+def show_trend(request: Request, name: str, person: Viewer, days: Days = None) -> Response:
+    from toril.reports.html import fragment
+    from toril.reports.trend_blocks import trend_report
+
+    found = trend_of(store_of(request), clock_of(request), name, days)
+    report = trend_report(found, lambda run_id: f"/runs/{quote(run_id, safe='')}")
+    content = fragment(report, hero=False)
+    return page(
+        request, "trend.html.jinja", title=f"Trend of {name}", suite=name, runs=found.runs, ages=AGES, days=days,
+        headline=report.headline, content=content.html, data=content.data,
+    )  # fmt: skip
+
+
+def trend_of(store: Store, clock: Clock, suite: str, days: int | None, **wanted: str | None) -> Trend:
+    """Returns the trend of a suite. `wanted`: a label, location or metric."""
+    from toril.regression.acknowledged import read_acknowledged
+    from toril.regression.trend import TrendQuery
+    from toril.runs.trends import read_trend
+
+    query = TrendQuery(since_s=None if days is None else 86_400.0 * days, **wanted)
+    return read_trend(store, suite, query, read_acknowledged(ACKNOWLEDGED), clock.now())

@@ -1,0 +1,169 @@
+"""`toril trend`: output, exit codes, and duets of suspected changes."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reports.trends import RECORDS, group, trend
+from toril import cli
+from toril.errors import UserError
+from toril.records.history import HISTORY
+from toril.records.trend import Trend
+from toril.runs import trends
+from toril.store import FolderStore
+
+HOOK = """
+import sys
+open({said!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
+if sys.argv[1] == "start":
+    print("starting")
+    print({printed!r})
+"""
+
+
+@pytest.fixture
+def computed(tmp_path, monkeypatch):
+    """The trends that a store would have, by suite; changed by the test."""
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Trend] = {"shop": trend(group())}
+    store = FolderStore(tmp_path / ".toril")
+    for suite in ("shop", "search"):
+        store.put(f"{HISTORY}{suite}/{RECORDS[0].stem}.1.json", RECORDS[0].to_json())
+    monkeypatch.setattr(trends, "read_trend", lambda store, suite, *_: found[suite])
+    monkeypatch.setattr("toril.regression.acknowledged.read_acknowledged", lambda path: None)
+    return found
+
+
+def called(*arguments: Any) -> int:
+    """Returns the exit code of `toril trend`."""
+    code: int = cli.command("trend").main(list(map(str, arguments)), standalone_mode=False)
+    return code
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (trend(group()), 1),
+        (trend(group("suspected")), 0),
+        (trend(group("acknowledged")), 0),
+        (trend(), 0),
+        (trend(outcome="short"), 3),
+    ],
+)
+def test_the_exit_code_is_1_for_a_new_confirmed_regression_and_3_for_too_few_runs(computed, found, code):
+    computed["shop"] = found
+    assert called("shop") == code
+
+
+@pytest.mark.parametrize(("other", "code"), [(trend(), 1), (trend(outcome="short"), 1)])
+def test_all_suites_fail_if_one_of_them_does(computed, other, code):
+    computed["search"] = other
+    assert called("--all") == code
+
+
+def test_all_suites_have_too_few_runs_only_together(computed):
+    computed |= {"shop": trend(outcome="short"), "search": trend()}
+    assert called("--all") == 0
+    computed["search"] = trend(outcome="short")
+    assert called("--all") == 3
+
+
+def test_json_is_the_record_and_a_list_for_all_suites(computed, capfdbinary):
+    computed["search"] = trend(suite="search")
+    called("shop", "--format", "json")
+    assert Trend.from_json(capfdbinary.readouterr().out, "") == trend(group())
+    called("--all", "--format", "json")
+    assert [one["suite"] for one in json.loads(capfdbinary.readouterr().out)] == ["search", "shop"]
+
+
+def test_the_page_is_one_file_and_a_folder_for_all_suites(computed, tmp_path):
+    computed["search"] = trend(suite="search")
+    called("shop", "--format", "html", "--out", tmp_path / "shop.html", "--base-url", "https://load.example.com/")
+    assert f"https://load.example.com/runs/{RECORDS[-1].run_id}" in (tmp_path / "shop.html").read_text()
+    called("--all", "--format", "html", "--out", tmp_path / "pages")
+    assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["search.html", "shop.html"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("shop", "--all"),
+        ("shop", "--acknowledged", "missing.yml"),
+        ("--all", "--format", "html"),
+        ("shop", "--since", "3 weeks"),
+        ("shop", "--min", "3"),
+        ("shop", "--issues", "no repository"),
+    ],
+    ids=" ".join,
+)
+def test_options_that_contradict_or_cannot_be_read_are_refused(computed, arguments):
+    with pytest.raises(UserError):
+        called(*arguments)
+
+
+# Duets of suspected changes
+
+
+@pytest.fixture
+def confirming(computed, tmp_path, monkeypatch):
+    """The arguments of each duet, and the lines that the hook got; a duet confirms the change."""
+    computed["shop"] = trend(group("suspected"))
+    said, duets = tmp_path / "said.txt", list[list[str]]()
+
+    class Duet:
+        def main(self, arguments: list[str], **_: Any) -> int:
+            sys.stdout.write("a report")
+            duets.append(arguments)
+            computed["shop"] = trend(group())
+            return 0
+
+    own = cli.command
+    monkeypatch.setattr(cli, "command", lambda name: Duet() if name == "duet" else own(name))
+
+    def call(printed: str = "base=http://127.0.0.1:1\nhead=http://127.0.0.1:2", *more: Any) -> Any:
+        script = tmp_path / "hook.py"
+        script.write_text(HOOK.format(said=str(said), printed=printed))
+        hook = shlex.join([sys.executable, str(script)])
+        return own("trend").main(["shop", "--confirm", hook, *map(str, more)], standalone_mode=False)
+
+    return call, duets, lambda: said.read_text().splitlines() if said.exists() else []
+
+
+def test_a_suspected_change_starts_both_commits_and_a_duet_and_the_answer_counts_tonight(confirming, capfd):
+    call, duets, said = confirming
+    suspected = group("suspected")
+    assert call() == 1
+    (arguments,) = duets
+    assert arguments[0] == str(Path("loadtests/shop"))
+    assert arguments[arguments.index("--base") + 1] == "http://127.0.0.1:1"
+    assert arguments[arguments.index("--head") + 1] == "http://127.0.0.1:2"
+    assert arguments[arguments.index("--tag") + 1] == f"confirms={suspected.id}"
+    assert said() == [f"start {suspected.from_commit} {suspected.to_commit}", "stop"]
+    out, err = capfd.readouterr()
+    assert "a report" not in out
+    assert "starting" in err
+
+
+@pytest.mark.parametrize(
+    "settled",
+    [group(), group("suspected", duet="one"), group("suspected", worse=False), group("suspected", from_commit="")],
+)
+def test_other_changes_start_nothing(computed, confirming, settled):
+    call, duets, said = confirming
+    computed["shop"] = trend(settled)
+    call()
+    assert duets == said() == []
+
+
+def test_a_hook_without_addresses_is_stopped_and_refused(confirming):
+    call, duets, said = confirming
+    with pytest.raises(UserError) as refused:
+        call("base=http://127.0.0.1:1")
+    assert refused.value.code == "hook-failed"
+    assert duets == []
+    assert said()[-1] == "stop"

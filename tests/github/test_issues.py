@@ -1,0 +1,114 @@
+"""Issues about the trends of suites, with a fake GitHub that is as strict as the real one."""
+
+from typing import Any
+
+import pytest
+
+from tests.clocks import SteppedClock
+from tests.github.fake_api import TOKEN, GitHub, serving
+from tests.reports.trends import RECORDS, STEP, group, trend
+from toril.github import Client
+from toril.github.issues import settle
+from toril.reports.markdown import Links
+
+LINKS = Links(report="https://load.example.com")
+
+
+@pytest.fixture
+def github():
+    with serving(GitHub()) as served:
+        yield served
+
+
+def settled(github: GitHub, *groups: Any, **changes: Any) -> list[str]:
+    """Settles the issues of one trend; returns what was done."""
+    client = Client(github.url, TOKEN, SteppedClock(0.0))
+    return [one.done for one in settle(client, github.repository, [trend(*groups, **changes)], LINKS)]
+
+
+def test_an_issue_is_opened_once_per_group_and_has_the_commits_and_the_trend(github):
+    assert settled(github, group(), group(at=30)) == ["created", "created"]
+    assert settled(github, group(), group(at=30)) == ["unchanged", "unchanged"]
+    first, second = github.issues
+    assert first["title"] == "shop: p95 of checkout +20 % and 1 more"
+    for commit in (RECORDS[STEP - 1].tags["commit"], RECORDS[STEP].tags["commit"]):
+        assert f" {commit}" in first["body"]  # not escaped, so that GitHub links it
+    assert "(<https://load.example.com/suites/shop/trend>)" in first["body"]
+    assert first["body"] != second["body"]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [group("suspected"), group(worse=False), group(small=True), group("acknowledged"), group("recovered")],
+)
+def test_nothing_else_opens_an_issue(github, found):
+    assert settled(github, found) == []
+
+
+def test_an_issue_follows_its_group_when_more_runs_move_the_change(github):
+    settled(github, group())
+    assert settled(github, group(at=STEP - 3)) == ["updated"]
+    assert settled(github, group(at=STEP - 3)) == ["unchanged"]
+    assert len(github.issues) == 1
+    assert settled(github, group(at=STEP - 7)) == ["created"]  # too far away: another change
+
+
+@pytest.mark.parametrize("state", ["recovered", "acknowledged", "cleared"])
+def test_a_settled_group_closes_its_issue_with_a_comment(github, state):
+    settled(github, group())
+    done = group(state, acknowledged="a known price" if state == "acknowledged" else "")
+    assert settled(github, done) == ["closed"]
+    assert settled(github, done) == []
+    (issue,), (comment,) = github.issues, github.comments
+    assert (issue["state"], comment["pull"]) == ("closed", issue["number"])
+    assert ("a known price" in comment["body"]) == (state == "acknowledged")
+
+
+def test_an_issue_that_a_person_closed_stays_closed(github):
+    settled(github, group())
+    github.issues[0]["state"] = "closed"
+    assert settled(github, group()) == []
+    assert len(github.issues) == 1
+
+
+def test_an_open_issue_stays_as_it_is_if_its_change_is_unknown(github):
+    settled(github, group())
+    before = [dict(one) for one in github.issues]
+    assert settled(github) == []
+    assert github.issues == before
+
+
+def test_issues_of_others_and_pull_requests_are_never_touched(github):
+    settled(github, group())
+    copied = github.issues[0]["body"]
+    github.issues.clear()
+    github.issue("copied", copied, {"login": "mallory", "type": "User"})
+    github.issue("a pull request", copied, pull_request={})
+    assert settled(github, group()) == ["created"]
+    assert [one["title"] for one in github.issues[:2]] == ["copied", "a pull request"]
+
+
+def test_suites_have_issues_of_their_own(github):
+    settled(github, group())
+    assert settled(github, group(), suite="another") == ["created"]
+    assert len(github.issues) == 2
+
+
+def test_a_lost_answer_does_not_open_a_second_issue(github):
+    github.lost_answers.add("POST")
+    assert settled(github, group()) == ["created"]
+    assert len(github.issues) == 1
+
+
+def test_a_hostile_name_closes_no_marker_and_calls_nobody(github):
+    bad = "--> @octocat <!--"
+    assert settled(github, group(message=bad, from_commit=bad), suite=bad) == ["created"]
+    assert settled(github, group(message=bad, from_commit=bad), suite=bad) == ["unchanged"]
+    body = github.issues[0]["body"]
+    assert "@octocat" not in body
+    assert body.count("-->") == 1
+
+
+def test_a_trend_without_runs_asks_github_nothing(github):
+    assert settled(github, series=(), runs=0, outcome="short") == []
+    assert github.requests == []

@@ -1,0 +1,122 @@
+"""The comparison of a duet in reports: its table, and the charts of its pairs."""
+
+from typing import Any
+
+import pytest
+
+from tests.github.stories import REGRESSION, SHARE, SLOWER, compared, comparison
+from tests.reports import examples
+from tests.reports.parsed import Page
+from toril.records import Comparison
+from toril.reports import render
+from toril.reports.duet_blocks import duet_table, pairs_charts, pairs_sketches
+
+RATIOS = (1.01, 1.06, 1.09, 0.99, 1.08)
+VOID = 4  # the number of a pair
+
+
+def paired(metric: dict[str, Any], factor: float = 1.0) -> dict[str, Any]:
+    """Returns the figure with stored pairs, of which one is void."""
+    pairs = [
+        {"block": block, "base": 200_000 * factor, "head": 200_000 * factor * ratio, "void": block == VOID}
+        for block, ratio in enumerate(RATIOS, 1)
+    ]
+    return {**metric, "pairs": pairs, "margin": 0.05}
+
+
+def found(*metrics: dict[str, Any], **more: Any) -> Comparison:
+    return Comparison.from_dict(comparison("failed", "slower", *metrics) | more)
+
+
+def table(**more: Any) -> Any:
+    made = comparison("failed", "slower", paired(SLOWER)) | more
+    return duet_table(compared(examples.passed(), made, "regression"), trusted=True, caveat="")
+
+
+def test_a_duet_of_an_older_version_has_no_charts_of_pairs():
+    assert pairs_charts(Comparison.from_dict(REGRESSION)) is None
+
+
+def test_pairs_are_drawn_in_order_with_void_ones_hollow():
+    charts = pairs_charts(found(paired(SLOWER)))
+    assert charts is not None
+    arms, change = charts.charts
+    lines = {line["name"]: line for line in arms["lines"]}
+    assert lines["head"]["values"] == [202, 212, 218, None, 216]
+    assert lines["head, void"]["values"] == [None, None, None, 198, None]
+    assert "hollow" in lines["base, void"]["look"]
+    assert [line["name"] for line in change["lines"]] == ["95 % bounds", "95 % bounds", "change", "change, void"]
+    assert [line["values"][0] for line in change["lines"][:2]] == [9, 5.2]
+    assert change["lines"][2]["values"] == [1, 6, 9, None, 8]
+    assert [mark["at"] for mark in change["marks"]] == [5]
+
+
+def test_changes_of_failures_are_differences_in_points():
+    charts = pairs_charts(found(paired(SHARE, 1 / 1e7)))
+    assert charts is not None
+    assert charts.charts[0]["lines"][0]["values"][0] == 2
+    assert (charts.charts[1]["unit"], charts.charts[1]["note"]) == ("", "in points")
+    assert charts.charts[1]["lines"][2]["values"][:2] == [0.02, 0.12]
+
+
+def test_pairs_after_the_decision_are_behind_a_line():
+    charts = pairs_charts(found(paired(SLOWER), decided=True, look=4, most=40))
+    assert charts is not None
+    assert [cut["at"] for cut in charts.charts[0]["cuts"]] == [3.5]
+
+
+def test_pairs_in_characters_leave_out_void_ones_and_those_after_the_decision():
+    drawn = pairs_sketches(found(paired(SLOWER), decided=True, look=4))
+    assert drawn is not None
+    assert [value is None for value in drawn.lines[0].values] == [False, False, False, True]
+    assert drawn.lines[0].peak == "+9 %; 2 of 3 pairs worse than 5 %"
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        ({"most": 40}, "10 pairs of at most 40"),
+        ({"voided": 3}, ", 3 void,"),
+        ({"expected": 0.018}, "1.8 % detectable before the run"),
+    ],
+)
+def test_the_table_says_how_the_duet_was_run(more, part):
+    assert part in table(**more).about
+
+
+def test_a_gate_with_too_many_false_alarms_says_so_below_its_table():
+    found = compared(examples.passed(), comparison("failed", "slower", paired(SLOWER)), "regression")
+    noted = examples.with_verdict(found, notes=["else", "3 of 40 failed"], note_codes=["else", "aa-rate"])
+    shown = duet_table(noted, trusted=True, caveat="")
+    assert shown is not None
+    assert shown.footnotes[0] == "3 of 40 failed"
+    assert "else" not in shown.footnotes
+
+
+def test_a_share_of_the_host_is_beside_the_change():
+    metric = {**paired(SLOWER), "host": 0.015}
+    made = comparison("failed", "slower", metric)
+    shown = duet_table(compared(examples.passed(), made, "regression"), trusted=True, caveat="")
+    assert shown is not None
+    assert "the host: +1.5 %" in shown.rows[0].cells[1].small
+
+
+def test_a_throughput_is_in_requests_per_second_and_worse_if_it_is_less():
+    metric = {**paired(SLOWER, 0.001), "metric": "throughput", "unit": "/s", "base": 120.0, "head": 110.0}
+    made = comparison("failed", "slower", metric)
+    shown = duet_table(compared(examples.passed(), made, "regression"), trusted=True, caveat="")
+    assert shown is not None
+    assert [cell.text for cell in shown.rows[0].cells[2:4]] == ["120/s", "110/s"]
+    drawn = pairs_sketches(Comparison.from_dict(made))
+    assert drawn is not None
+    assert drawn.lines[0].peak.endswith("0 of 4 pairs worse than 5 %")
+    charts = pairs_charts(Comparison.from_dict(made))
+    assert charts is not None
+    assert [mark["at"] for mark in charts.charts[1]["marks"]] == [-5]
+
+
+def test_the_page_has_the_pairs():
+    made = comparison("failed", "slower", paired(SLOWER))
+    data = Page(render("html", compared(examples.passed(), made, "regression"))).data
+    assert [chart["title"] for chart in data["pairs"]] == ["p95 of POST /checkout", "Change of p95 of POST /checkout"]
+    assert data["blocks"]["names"][0] == "pair 1"
