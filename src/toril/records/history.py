@@ -204,4 +204,6 @@ def _filled(value: Any) -> Any:
     if isinstance(value, JsonObject):
         fields = value.members().items()
         return {name: _filled(one) for name, one in fields if one is not None and one not in ((), {}, "")}
-    return {key: _filled(one) for key, one in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {key: _filled(one) for key, one in value.items()}
+    return [_filled(one) for one in value] if isinstance(value, (list, tuple)) else value
