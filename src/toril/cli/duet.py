@@ -164,7 +164,7 @@ def _change(text: str) -> float:
 
 
 def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
-    """Yields a line for each figure, and the length of the whole duet."""
+    """Yields a line for each figure, and the one that needs the most pairs."""
     from toril.records.history import Fingerprint
     from toril.regression.calibration import calibrate, propose
     from toril.runs.history import history
@@ -175,13 +175,17 @@ def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
     found = propose(known, plan, change)
     yield f"{plan.suite}: to find a change of {100 * change:g}%, by the spread in {known.duets} earlier duets"
     yield from map(_proposal, found)
-    slowest = max(found, key=lambda one: one.pairs or float("inf"), default=None)
-    if slowest is not None and slowest.pairs is not None:
-        yield f"--blocks {slowest.pairs} is enough for all of them"
+    slowest = max(found, key=lambda one: one.pairs or float("inf"))
+    if slowest.pairs is not None:
+        yield f"{_name(slowest)} decides: --blocks {slowest.pairs} is enough"
+
+
+def _name(one: "Proposal") -> str:
+    return f"{one.figure.metric} of {one.figure.label or 'all requests'}"
 
 
 def _proposal(one: "Proposal") -> str:
-    name = f"{one.figure.metric} of {one.figure.label or 'all requests'}"
+    name = _name(one)
     if not one.known:
         return f"  {name}: unknown spread. Run `toril duet --aa` first."
     margin = "" if one.margin is None else f"; the smallest reasonable margin is {100 * one.margin:.3g}%"
