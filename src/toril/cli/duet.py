@@ -169,6 +169,7 @@ def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
     from toril.regression.calibration import calibrate, propose
     from toril.runs.history import history
     from toril.store import open_store
+    from toril.text import plain
 
     duets = [one for one in history(open_store(store), plan.suite, MOST_READ) if one.duet is not None]
     known = calibrate(duets, duets[0].fingerprint if duets else Fingerprint())
@@ -178,6 +179,7 @@ def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
     slowest = max(found, key=lambda one: one.pairs or float("inf"))
     if slowest.pairs is not None:
         yield f"{_name(slowest)} decides: --blocks {slowest.pairs} is enough"
+    yield from (f"note: {plain(warning, 1000)}" for warning in plan.warnings)
 
 
 def _name(one: "Proposal") -> str:
