@@ -21,7 +21,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: console-zip demo demo-cloud demo-console docs quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: console-zip demo demo-cloud demo-console docs oracle quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -54,6 +54,9 @@ check: .venv/installed $(UV) ## what is quick: formatting, lint, types, layers, 
 bench: bytecode .tools/cloud/installed jmeter vegeta ## measure what bench/README.md reports; ONLY="merge lag" for some of it
 	@RUNLEVEL=1 tools/system-packages $(PROGRAMS) nginx wrk # at which Debian starts no service by itself
 	@.venv/bin/python bench $(ONLY)
+
+oracle: .tools/oracle/installed ## compute anew, by SciPy, the values that the tests of the statistics compare with
+	@.tools/oracle/bin/python tests/stats/oracle.py > build/oracle.json && mv build/oracle.json tests/stats/oracle.json
 
 soak: .venv/installed ## load with 100 labels for 10 minutes; memory has to stay flat
 	.venv/bin/python bench/soak.py
@@ -133,6 +136,12 @@ bytecode: .venv/installed ## compile the source here, so that commands start fas
 	@echo "Installing the embedded cloud of the tests in .tools/cloud" >&2
 	@[ -x .tools/cloud/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .tools/cloud
 	@"$(UV)" pip sync --quiet --compile-bytecode --python .tools/cloud --require-hashes --build-constraints requirements/build.txt requirements/cloud.txt
+	@touch $@
+
+.tools/oracle/installed: $(UV) requirements/oracle.txt | python
+	@echo "Installing the oracle of the statistics in .tools/oracle" >&2
+	@[ -x .tools/oracle/bin/python ] || "$(UV)" venv --quiet --python "$(PYTHON)" .tools/oracle
+	@"$(UV)" pip sync --quiet --compile-bytecode --python .tools/oracle --require-hashes requirements/oracle.txt
 	@touch $@
 
 .tools/uv/bin/uv: requirements/uv.txt | python

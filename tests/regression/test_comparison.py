@@ -1,105 +1,85 @@
+"""The record of a comparison: figures, bounds, pairs, and the effects of an exchange."""
+
 import json
-import random
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from toril.regression.comparison import difference, relative_change
+from tests.regression.series import whole_of
+from tests.regression.test_pairs import duet, watched
+from toril.records import Comparison
+from toril.regression import compare
 
 EXAMPLE = Path(__file__).with_name("comparison.json")
-PAIRS = st.lists(st.tuples(st.floats(1, 1e7), st.floats(1, 1e7)), min_size=4, max_size=40)
-SHARES = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=4, max_size=40)
-MARGIN = 0.03
+LABELS = ("checkout",)
 
 
-def simulated(blocks: int, change: float, noise: float, seed: int) -> list[tuple[float, float]]:
-    """Returns pairs of p95 with a common drift, which is far larger than the noise of each."""
-    chance, drift = random.Random(seed), 0.0
-    pairs = []
-    for _ in range(blocks):
-        drift = 0.8 * drift + chance.gauss(0, 0.1)
-        base, head = (40_000 * 2.718**drift * chance.lognormvariate(0, noise) for _ in range(2))
-        pairs.append((base, head * (1 + change)))
-    return pairs
+def compared(
+    folder: Path, ratios: list[float | None], *, first: Comparison | None = None, spread: float = 0.05, **changes: Any
+) -> Comparison:
+    plan = duet(folder, len(ratios), **changes)
+    return compare(plan, whole_of(plan, ratios, labels=LABELS, rate=40, spread=spread), len(ratios), first)
 
 
-@given(PAIRS)
-def test_swapping_the_arms_inverts_the_change(pairs: list[tuple[float, float]]) -> None:
-    change, other = relative_change(pairs), relative_change([(head, base) for base, head in pairs])
-    assert change.mean is not None and change.low is not None and other.mean is not None and other.high is not None
-    assert 1 + change.mean == pytest.approx(1 / (1 + other.mean))
-    assert 1 + change.low == pytest.approx(1 / (1 + other.high))
-    assert change.detectable == pytest.approx(other.detectable)
+def test_a_comparison_has_the_figures_of_the_look_that_decided(tmp_path: Path) -> None:
+    found = compared(tmp_path, [1.3] * 10, looks=(5, 10), seed=7, labels=("checkout",))
+    assert (found.outcome, found.blocks, found.most, found.look, found.decided, found.seed) == (
+        "failed",
+        5,
+        10,
+        5,
+        True,
+        7,
+    )
+    metric, failures = found.metrics
+    assert metric.low is not None and metric.high is not None and metric.change is not None
+    assert 0.2 < metric.low < metric.change < metric.high < 0.4
+    assert (metric.blocks, len(metric.ratios), len(metric.pairs), metric.margin) == (5, 5, 10, 0.03)
+    assert metric.level is not None and metric.level < 0.025  # of the first look, for two figures
+    assert (failures.metric, failures.unit, failures.change, failures.base) == ("failures", "share", 0, 0)
 
 
-@given(PAIRS, st.floats(0.001, 1000))
-def test_the_unit_of_times_changes_nothing(pairs: list[tuple[float, float]], scale: float) -> None:
-    change, scaled = relative_change(pairs), relative_change([(base * scale, head * scale) for base, head in pairs])
-    assert (scaled.mean, scaled.low, scaled.high) == pytest.approx((change.mean, change.low, change.high), abs=1e-6)
+def test_the_detectable_change_is_that_of_all_planned_pairs(tmp_path: Path) -> None:
+    early = compared(tmp_path, [1.3] * 10, looks=(5, 10)).metrics[0].detectable
+    late = compared(tmp_path, [1.3] * 10).metrics[0].detectable
+    assert early is not None and late is not None and early == pytest.approx(late, rel=0.7)
 
 
-@given(PAIRS, st.randoms())
-def test_the_order_of_blocks_changes_nothing(pairs: list[tuple[float, float]], chance: random.Random) -> None:
-    shuffled = pairs[:]
-    chance.shuffle(shuffled)
-    assert relative_change(shuffled).low == pytest.approx(relative_change(pairs).low)
+def test_void_pairs_are_counted_and_left_out(tmp_path: Path) -> None:
+    plan = duet(tmp_path)
+    found = compare(plan, watched(plan, {3: 0.99}, silent=(5,)), 10)
+    assert found.voided == 2
+    assert [pair.block for pair in found.metrics[0].pairs if pair.void] == [3, 5]
+    assert found.metrics[0].blocks == 8
 
 
-@given(SHARES)
-def test_bounds_enclose_the_mean(pairs: list[tuple[float, float]]) -> None:
-    for change in (difference(pairs), relative_change([(base + 0.1, head + 0.1) for base, head in pairs])):
-        assert change.low is not None and change.mean is not None and change.high is not None
-        assert change.low <= change.mean + 1e-12 and change.mean <= change.high + 1e-12
-        assert change.detectable is not None and change.detectable >= 0
+def test_less_throughput_fails(tmp_path: Path) -> None:
+    found = compared(tmp_path, [1.0] * 10, metrics=("throughput",))
+    (metric,) = found.metrics
+    assert (metric.unit, metric.base, metric.change, metric.outcome) == ("/s", 40, 0, "passed")
+    assert metric.low == metric.high == 0
 
 
-def test_bounds_are_those_of_a_worked_example() -> None:
-    """ln 1.1, ln 1.2, ln 1.1, ln 1.2: mean 0.138816, s 0.050236; t(0.95; 3) = 2.353363, t(0.80; 3) = 0.978472."""
-    change = relative_change([(100, 110), (100, 120), (100, 110), (100, 120)])
-    assert change.mean == pytest.approx(0.148913, abs=1e-6)
-    assert change.low == pytest.approx(0.082967, abs=1e-6)
-    assert change.high == pytest.approx(0.218874, abs=1e-6)
-    assert change.detectable == pytest.approx(0.087291, abs=1e-6)
+def test_an_exchange_divides_a_change_between_version_and_host(tmp_path: Path) -> None:
+    """The host makes a difference of 10 %, which changes its sign; the version makes 15 %."""
+    first = compared(tmp_path, [1.15 * 1.1] * 10)
+    found = compared(tmp_path, [1.15 / 1.1] * 10, first=first, first_half="r1")
+    metric = found.metrics[0]
+    assert [metric.change, metric.host] == pytest.approx([0.15, 0.1], abs=0.02)
+    assert (found.outcome, metric.outcome, metric.survives, found.first_half) == ("failed", "failed", True, "r1")
+    alike = compared(tmp_path, [1 / 1.1] * 10, first=compared(tmp_path, [1.1] * 10))
+    assert (alike.metrics[0].outcome, alike.metrics[0].survives) == ("passed", False)
 
 
-def test_equal_blocks_prove_that_nothing_changed() -> None:
-    change = relative_change([(40_000, 40_000)] * 4)
-    assert (change.mean, change.low, change.high, change.detectable) == (0, 0, 0, 0)
-    assert change.outcome(MARGIN) == "passed"
-
-
-@pytest.mark.parametrize(("base", "head", "outcome"), [(4, 5, "inconclusive"), (5, 4, "passed"), (40, 50, "failed")])
-def test_a_difference_of_one_recording_step_is_no_change(base: int, head: int, outcome: str) -> None:
-    """4.99 ms and 5.01 ms are recorded as 4 and 5 in whole milliseconds."""
-    pairs = [(base * 1000.0, head * 1000.0)] * 4
-    assert relative_change(pairs).outcome(MARGIN) == ("passed" if head < base else "failed")
-    assert relative_change(pairs, resolution=1000).outcome(MARGIN) == outcome
-
-
-@pytest.mark.parametrize("pairs", range(4))
-def test_fewer_than_four_pairs_prove_nothing(pairs: int) -> None:
-    assert relative_change([(1.0, 100.0)] * pairs).outcome(MARGIN) == "inconclusive"
-    assert difference([(0.0, 1.0)] * pairs).outcome(MARGIN) == "inconclusive"
-
-
-def test_hardly_any_run_fails_without_a_change() -> None:
-    outcomes = [relative_change(simulated(10, 0.0, 0.05, seed)).outcome(MARGIN) for seed in range(400)]
-    assert outcomes.count("failed") <= 2
-
-
-def test_a_change_as_large_as_the_margin_fails_one_run_in_twenty() -> None:
-    outcomes = [relative_change(simulated(10, MARGIN, 0.05, seed)).outcome(MARGIN) for seed in range(1000)]
-    assert 0.03 < outcomes.count("failed") / 1000 < 0.07
-    assert 0.03 < outcomes.count("passed") / 1000 < 0.07
-
-
-def test_a_change_of_the_detectable_size_beyond_the_margin_is_found_in_four_runs_of_five() -> None:
-    found = [relative_change(simulated(10, 0.0, 0.05, seed)).detectable or 0.0 for seed in range(200)]
-    change = (1 + MARGIN) * (1 + sum(found) / len(found)) - 1
-    outcomes = [relative_change(simulated(10, change, 0.05, seed)).outcome(MARGIN) for seed in range(400)]
-    assert 0.7 < outcomes.count("failed") / 400 < 0.9
+def test_without_pairs_nothing_is_compared(tmp_path: Path) -> None:
+    found = compared(tmp_path, [None] * 10)
+    assert (found.outcome, found.metrics[0].change, found.metrics[0].low, found.metrics[0].base) == (
+        "inconclusive",
+        None,
+        None,
+        None,
+    )
 
 
 def test_the_example_has_every_field_that_reports_read() -> None:

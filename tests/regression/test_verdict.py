@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from tests.duets import HEAD_URL, SUITE, Measured, interval_of, merged, planned
+from tests.measured import plan_of
+from tests.verdict import test_server_criteria as servers
 from toril.records import ARMS, BASE, HEAD, Exit, Plan, Stop
-from toril.regression import gated_percentiles, judge_duet
+from toril.regression import judge_duet
+from toril.regression.calibration import Calibration
 from toril.summary import Completeness
-from toril.timeline.intervals import Interval
+from toril.timeline.intervals import HEALTH_SCALE, Interval
 
 START = 1_700_000_000.0
 CRITERIA = "reporting: [{module: passfail, criteria: [%s]}]\n"
@@ -146,7 +149,7 @@ def test_invalid_or_missing_data_proves_no_regression(plan: Plan, more: dict[str
 def test_blocks_measured_before_a_stop_count(plan: Plan) -> None:
     """The load ended in the last of four pairs; three pairs are too few."""
     assert plan.duet is not None
-    stop = Stop(at=START + 70, cause="user", message="enough")
+    stop = Stop(at=START + 80, cause="user", message="enough")
     found = verdict(plan, measured(plan, slower=1.5, blocks=range(1, 4)), stop=stop)
     assert (found["outcome"], set(codes(found))) == ("inconclusive", {"stopped", "unproven"})
     assert found["comparison"]["metrics"][0]["blocks"] == 3
@@ -197,19 +200,6 @@ def test_a_base_with_failures_only_proves_no_regression(plan: Plan) -> None:
     assert (found["outcome"], {"dead-label", "unsure-arms"} <= set(codes(found))) == ("inconclusive", True)
 
 
-def test_percentiles_of_criteria_are_compared_unless_the_suite_names_labels(tmp_path: Path) -> None:
-    rules = "p95 of checkout>1s, p99.9>2s for 10s, p50 of home>1s, avg-rt of home>1s, p100>9s, p95 of checkout>2s"
-    named = planned(tmp_path, SUITE + CRITERIA % rules)
-    assert [(one.label, one.name) for one in gated_percentiles(named)] == [
-        ("checkout", "p95"),
-        ("", "p99.9"),
-        ("home", "p50"),
-    ]
-    chosen = planned(tmp_path, SUITE + LIMIT + "toril: {regression: {labels: [home]}}\n")
-    assert [(one.label, one.name) for one in gated_percentiles(chosen)] == [("home", "p95")]
-    assert [(one.label, one.name) for one in gated_percentiles(planned(tmp_path, SUITE))] == [("", "p95")]
-
-
 def test_the_summary_is_that_of_head(plan: Plan) -> None:
     interval = measured(plan, slower=2)
     whole, arms = merged(plan, interval)
@@ -219,3 +209,52 @@ def test_the_summary_is_that_of_head(plan: Plan) -> None:
     assert list(judged.summary.executions) == ["shop"]
     assert [one.name for one in judged.plan.executions] == ["shop"]
     assert len(ARMS) == 2
+
+
+def test_a_duet_of_base_with_itself_is_a_test_of_the_gate(plan: Plan) -> None:
+    assert plan.duet is not None
+    alike = plan.model_copy(update={"duet": plan.duet.model_copy(update={"aa": True})})
+    clean, alarm = (verdict(alike, measured(alike, slower=slower)) for slower in (0.97, 1.3))
+    assert (clean["outcome"], codes(clean)) == ("passed", ["aa-clean", "kept"])
+    assert (alarm["outcome"], codes(alarm)) == ("failed", ["aa-false-alarm"])
+
+
+def test_experience_from_earlier_duets_is_reported(plan: Plan) -> None:
+    known = Calibration(40, 40, 3, 0.02, {("checkout", "p95"): (0.02, 100.0)}, {}, 10.0)
+    interval = measured(plan)
+    whole, arms = merged(plan, interval)
+    judged = judge_duet(plan, arms, whole, left(plan, interval), calibration=known).verdict
+    assert judged.note_codes == ("aa-rate",)
+    assert judged.comparison is not None and judged.comparison.expected == pytest.approx(0.034, abs=0.001)
+
+
+@pytest.mark.parametrize(("busy", "outcome", "found"), [
+    (1, "passed", {"no-regression", "kept"}),
+    (5, "inconclusive", {"saturated", "unproven"}),
+])  # fmt: skip
+def test_few_saturated_turns_make_their_pairs_void_and_not_the_run(
+    tmp_path: Path, busy: int, outcome: str, found: set[str]
+) -> None:
+    plan = planned(tmp_path, SUITE + LIMIT, blocks=8)
+    assert plan.duet is not None
+    interval = measured(plan, slower=0.97)
+    hot = {s for turn in plan.duet.turns() if turn.block <= busy for s in range(int(turn.starts_s), int(turn.ends_s))}
+    health = interval.health.copy()
+    health[1][[second in hot for second in health[0].tolist()]] = HEALTH_SCALE
+    judged = verdict(plan, replace(interval, health=health))
+    assert (judged["outcome"], set(codes(judged))) == (outcome, found)
+    assert judged["comparison"]["voided"] == busy
+    assert "void-pairs" in judged["note_codes"]
+
+
+@pytest.mark.parametrize(("seconds", "outcome", "code"), [(0.1, "passed", "no-regression"), (0.9, "failed", "breach")])
+def test_criteria_on_cloudwatch_judge_the_whole_duet(tmp_path: Path, seconds: float, outcome: str, code: str) -> None:
+    plan = planned(tmp_path, SUITE + LIMIT)
+    plan = plan.model_copy(update={"criteria": (*plan.criteria, *plan_of(ours=[servers.ALB]).criteria)})
+    interval = measured(plan, slower=0.97)
+    whole, arms = merged(plan, interval)
+    metrics = servers.answers(servers.ALB, *[seconds] * 4)
+    judged = judge_duet(plan, arms, whole, left(plan, interval), metrics=metrics).verdict
+    assert (judged.outcome, judged.reasons[0].code) == (outcome, code)
+    assert "both-arms-in-periods" in judged.note_codes
+    assert len(judged.criteria) == 2

@@ -70,9 +70,11 @@ def of(timeline: Timeline, *criteria: str, **circumstances: object) -> dict[str,
 
 
 def duet(**how: object) -> dict[str, object]:
-    known = how.pop("known", {})
+    known, alike = how.pop("known", {}), bool(how.pop("aa", False))
     with tempfile.TemporaryDirectory() as folder:
         plan = planned(Path(folder), SUITE + duets.LIMIT)
+        assert plan.duet is not None
+        plan = plan.model_copy(update={"duet": plan.duet.model_copy(update={"aa": alike})})
         return duets.verdict(plan, duets.measured(plan, **how), **known)  # type: ignore[arg-type]
 
 
@@ -153,6 +155,8 @@ RUNS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     "regression": lambda: duet(slower=1.3),
     "no-regression": lambda: duet(),
     "unproven": lambda: duet(slower=1.03),
+    "aa-clean": lambda: duet(aa=True),
+    "aa-false-alarm": lambda: duet(aa=True, slower=1.3),
     "unsure-arms": lambda: duet(slower=1.3, known={"damaged": ("workers/local-1/a/intervals-2 is missing",)}),
 }  # fmt: skip
 

@@ -1,11 +1,26 @@
 """The experience from stored duets: the spread of figures, the rate of false alarms, and proposals for plans."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 
+from toril.errors import Note, OptionError
 from toril.records import Plan
-from toril.records.history import Fingerprint, HistoryRecord
-from toril.regression.pairs import Figure
+from toril.records.history import Fingerprint, HistoryRecord, KeptChange, KeptDuet
+from toril.regression.pairs import Figure, duet_of, figures
+from toril.stats.paired import bounds, detectable, pairs_needed, sample_of
+from toril.stats.quantiles import student_quantile
+from toril.text import percent
+
+MOST_DUETS = 60
+PROMISED = 0.01  # the most false alarms
+ONE_SIDED = 0.05  # the probability of error of `rate_low`, and of the largest bias
+FOR_LOOKS = 1.03  # the effect that several looks need, as a multiple of that of a single one
+MARGIN_STEP = 0.005
+DECIDED = frozenset({"aa-clean", "aa-false-alarm", "unproven"})
+Key = tuple[str, str]  # label, metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,10 +28,13 @@ class Calibration:
     """What earlier duets with one fingerprint show."""
 
     duets: int
-    aa: int  # duets of base with itself
+    aa: int  # duets of base with itself, which the rule could decide
     alarms: int  # those that failed
     rate_low: float  # lower 95 % bound of alarms / aa
-    spread: Mapping[tuple[str, str], tuple[float, float]]  # (label, metric) → standard deviation, degrees of freedom
+    # (label, metric) → standard deviation of one pair, degrees of freedom; for blocks of `block_s`
+    spread: Mapping[Key, tuple[float, float]]
+    bias: Mapping[Key, float] = field(default_factory=dict)  # upper 95 % bound of the mean change of base with itself
+    block_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +50,42 @@ class Proposal:
 
 def calibrate(records: Iterable[HistoryRecord], like: Fingerprint) -> Calibration:
     """Returns the experience from the last 60 duets with this fingerprint; `records` come the newest first."""
-    raise NotImplementedError
+    found = list(islice((one for one in records if one.duet is not None and one.fingerprint == like), MOST_DUETS))
+    aa = [one for one in found if one.duet is not None and one.duet.aa and DECIDED & set(one.reasons)]
+    alarms = sum("aa-false-alarm" in one.reasons for one in aa)
+    duets = [one.duet for one in found if one.duet is not None]
+    alike = [duet for duet in duets if duet.block_s == duets[0].block_s]
+    squares, means = defaultdict[Key, list[tuple[float, float]]](list), defaultdict[Key, list[float]](list)
+    for duet in alike:
+        for change, spread in _known(duet):
+            squares[change.label, change.metric].append((spread**2 * (change.pairs - 1), change.pairs - 1))
+            if duet.aa and change.change is not None:
+                means[change.label, change.metric].append(_scaled(change))
+    spreads = {key: _pooled(known) for key, known in squares.items()}
+    bias = {key: _largest(values) for key, values in means.items()}
+    block_s = float(duets[0].block_s) if duets else 0.0
+    return Calibration(len(found), len(aa), alarms, _at_least(alarms, len(aa)), spreads, bias, block_s)
+
+
+def expected(calibration: Calibration, plan: Plan) -> float | None:
+    """Returns the largest of the figures' smallest detectable changes that earlier duets let expect; None: unknown."""
+    duet = duet_of(plan)
+    known = [
+        detectable(spread, duet.blocks)
+        for figure in figures(plan)
+        if figure.metric != "failures" and (spread := _spread_of(calibration, plan, figure)) is not None
+    ]
+    return round(math.expm1(max(known)), 6) if known else None
+
+
+def warning(calibration: Calibration, plan: Plan) -> Note | None:
+    """Returns a note `aa-rate` if duets of base with itself have failed more often than promised."""
+    if calibration.rate_low <= PROMISED:
+        return None
+    margins = [one.margin for one in _proposals(calibration, plan, None) if one.margin is not None]
+    fix = f"Raise the margin to {percent(100 * max(margins))}" if margins else "Raise the margin"
+    failed = f"{calibration.alarms} of {calibration.aa} A/A duets of this suite failed"
+    return Note("aa-rate", f"{failed}; this gate promises {percent(100 * PROMISED)}. {fix}.")
 
 
 def propose(calibration: Calibration, plan: Plan, change: float) -> tuple[Proposal, ...]:
@@ -40,4 +93,71 @@ def propose(calibration: Calibration, plan: Plan, change: float) -> tuple[Propos
 
     OptionError `not-detectable` if the change is not above the margin.
     """
-    raise NotImplementedError
+    if change <= (margin := duet_of(plan).margin):
+        what = f"--plan: A change of {percent(100 * change)} is within the margin of {percent(100 * margin)}"
+        raise OptionError(f"{what}. Use a larger change, or a smaller margin.", code="not-detectable")
+    return tuple(_proposals(calibration, plan, change))
+
+
+def _proposals(calibration: Calibration, plan: Plan, change: float | None) -> Iterator[Proposal]:
+    duet = duet_of(plan)
+    for figure in figures(plan):
+        spread = _spread_of(calibration, plan, figure)
+        if spread is None:
+            yield Proposal(figure, None, None, None, known=False)
+            continue
+        reach = 2 * student_quantile(0.95, duet.blocks - 1) * spread / math.sqrt(duet.blocks)
+        reach += calibration.bias.get((figure.label, figure.metric), 0.0)
+        margin = math.ceil((reach if figure.metric == "failures" else math.expm1(reach)) / MARGIN_STEP) * MARGIN_STEP
+        pairs = None
+        if change is not None:
+            effect = change if figure.metric == "failures" else math.log1p(change)
+            if effect > figure.limit:
+                pairs = pairs_needed((effect - figure.limit) / FOR_LOOKS, spread)
+        minutes = None if pairs is None else (2 * duet.warm_s + 2 * pairs * (duet.turn_s + duet.gap_s)) / 60
+        yield Proposal(figure, pairs, minutes, round(margin, 4), known=True)
+
+
+def _spread_of(calibration: Calibration, plan: Plan, figure: Figure) -> float | None:
+    """Returns the standard deviation of one pair; None if it is unknown for blocks of this length."""
+    if duet_of(plan).block_s != calibration.block_s:
+        return None
+    found = calibration.spread.get((figure.label, figure.metric))
+    return None if found is None or not found[0] else found[0]
+
+
+def _known(duet: KeptDuet) -> Iterator[tuple[KeptChange, float]]:
+    """Yields the changes with a known spread, and the spread of one pair; several pairs may count as one."""
+    for change in duet.changes:
+        if change.spread is not None and change.pairs > 1:
+            yield change, float(change.spread) * math.sqrt(max(1.0, duet.pairs / change.pairs))
+
+
+def _scaled(change: KeptChange) -> float:
+    mean = float(change.change or 0.0)
+    return mean if change.metric == "failures" else math.log1p(mean)
+
+
+def _pooled(known: list[tuple[float, float]]) -> tuple[float, float]:
+    """Returns the pooled standard deviation and its degrees of freedom, from sums of squares and their degrees."""
+    freedom = math.fsum(degrees for _, degrees in known)
+    return math.sqrt(math.fsum(square for square, _ in known) / freedom), freedom
+
+
+def _largest(means: list[float]) -> float:
+    """Returns the upper 95 % bound of the mean's absolute value; 0 for fewer than three duets."""
+    found = sample_of(means)
+    if found is None or found.count < 3:
+        return 0.0
+    low, high = bounds(found, ONE_SIDED, ONE_SIDED)
+    return max(-low, high)
+
+
+def _at_least(part: int, whole: int) -> float:
+    """Returns the exact lower 95 % bound of a share (Clopper and Pearson, 1934)."""
+    low, high = 0.0, part / whole if whole else 0.0
+    for _ in range(50 if part else 0):
+        middle = (low + high) / 2
+        fewer = math.fsum(math.comb(whole, k) * middle**k * (1 - middle) ** (whole - k) for k in range(part))
+        low, high = (middle, high) if 1 - fewer < ONE_SIDED else (low, middle)
+    return low

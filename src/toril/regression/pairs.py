@@ -1,11 +1,26 @@
 """The figures that a duet compares, and their values in each pair of blocks."""
 
-from collections.abc import Sequence
+import math
+import statistics
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
-from toril.records import Plan
-from toril.timeline import Timeline
+import numpy as np
+
+from toril.criteria import criteria_of
+from toril.records import BASE, HEAD, Duet, Plan
+from toril.stats.histogram import Int64s, highest_us
+from toril.stats.quantiles import rank_of
+from toril.summary.generators import IN_ALL_S, SHARE_OF_TIME, limits_of, over_limits
+from toril.timeline import Stats, Timeline
 from toril.timeline.intervals import Kind
+
+SAMPLES_BEYOND = 2  # on average, on each side of a block's percentile: 40 samples for p95
+MOST_JOINED = 8  # neighbouring pairs that count as one
+LEAST_JOINED = 5  # pairs that must remain
+TOO_BUSY = 0.5  # share of a turn's readings over a limit, from which the pair is void
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +35,13 @@ class Figure:
     executions: tuple[str, ...] = ()  # empty: all
     location: str | None = None
 
+    @property
+    def limit(self) -> float:
+        """The margin on the scale of `Pair.change`."""
+        if self.metric == "failures":
+            return self.margin
+        return -math.log1p(-self.margin) if self.metric == "throughput" else math.log1p(self.margin)
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -33,24 +55,144 @@ class Pair:
     head: float | None
     samples: int  # of the arm with fewer
     void: str = ""  # the reason why it is not compared
+    last: int = 0  # block of joined pairs
+
+    @property
+    def is_known(self) -> bool:
+        return not self.void and self.base is not None and self.head is not None
 
 
 def figures(plan: Plan) -> tuple[Figure, ...]:
-    """Returns the figures that the plan's duet compares, without duplicates. ValueError if it is not a duet."""
-    raise NotImplementedError
+    """Returns the figures that the plan's duet compares, without duplicates. ValueError if it is not a duet.
+
+    These are the metrics of the suite's `regression` for each of its labels. Without metrics: p95 of the labels, else
+    the percentiles of criteria, else p95 of all requests; and the failures of all requests.
+    """
+    duet = duet_of(plan)
+    of_failures = duet.margin if duet.failures_margin is None else duet.failures_margin
+    if duet.metrics:
+        found = [
+            Figure(label, name, float(name[1:]), duet.margin)
+            if name[1:2].isdigit()
+            else Figure(label, name, None, of_failures if name == "failures" else duet.margin)
+            for label in duet.labels or ("",)
+            for name in duet.metrics
+        ]
+        return tuple(dict.fromkeys(found))
+    found = [Figure(label, "p95", 95.0, duet.margin) for label in duet.labels]
+    if not found:
+        found = [
+            Figure(
+                one.label, f"p{one.percentile:g}", one.percentile, duet.margin, one.kind, one.executions, one.location
+            )
+            for one in criteria_of(plan.criteria)
+            if one.subject == "p" and one.percentile is not None and 0 < one.percentile < 100
+        ]
+    found = found or [Figure("", "p95", 95.0, duet.margin)]
+    return tuple(dict.fromkeys((*found, Figure("", "failures", None, of_failures))))
 
 
-def pairs_of(plan: Plan, whole: Timeline, figure: Figure, complete: int) -> tuple[Pair, ...]:
+def pairs_of(
+    plan: Plan, whole: Timeline, figure: Figure, complete: int, voids: Mapping[int, str], together: int = 1
+) -> tuple[Pair, ...]:
     """Returns the first `complete` pairs of a figure, in order of time, with void ones.
 
-    `whole` has the measurements of both arms.
+    `whole` has the measurements of both arms. `voids` are the void blocks, as from `void_pairs`. `together`
+    neighbouring pairs without void ones count as one; those that are too few for one are left out.
     """
-    raise NotImplementedError
+    duet = duet_of(plan)
+    valid = [block for block in range(1, complete + 1) if block not in voids]
+    groups = [valid[at : at + together] for at in range(0, len(valid) - together + 1, together)]
+    groups += [[block] for block in voids if block <= complete]
+    found = []
+    for blocks in sorted(groups):
+        base, head = (
+            [
+                whole.select(
+                    figure.label, figure.executions, figure.location, True, figure.kind, arm=arm, block=block
+                ).total
+                for block in blocks
+            ]
+            for arm in (BASE, HEAD)
+        )
+        samples = min(sum(stats.samples for stats in arm) for arm in (base, head))
+        of_base, of_head = (_value(figure, arm, len(blocks) * duet.block_s) for arm in (base, head))
+        found.append(Pair(blocks[0], of_base, of_head, samples, voids.get(blocks[0], ""), blocks[-1]))
+    return tuple(found)
 
 
-def joined(pairs: Sequence[Pair], figure: Figure, first_look: int) -> tuple[int, tuple[Pair, ...]]:
-    """Returns how many neighbouring pairs count as one (1, 2, 4 or 8), and the joined pairs.
+def _value(figure: Figure, blocks: Sequence[Stats], time_s: float) -> float | None:
+    samples = sum(stats.samples for stats in blocks)
+    if figure.metric == "failures":
+        return sum(stats.failures for stats in blocks) / samples if samples else None
+    if figure.percent is None:
+        return samples / time_s if samples else None
+    if samples < 2 or not 1 < (rank := rank_of(figure.percent, samples)) < samples:
+        return None  # the largest or smallest sample; more are not required, since a head that hangs has few
+    merged = reduce(add, (stats.response for stats in blocks))
+    value = min(highest_us(merged.bucket_at_rank(rank)), max(stats.max_us for stats in blocks))
+    return value or None  # 0: below the engine's resolution
 
-    The number depends on the counts of samples before the first look only, and never on values.
+
+def joined(pairs: Iterable[Pair], figure: Figure, duet: Duet) -> int:
+    """Returns how many neighbouring pairs count as one (1, 2, 4 or 8), so that they have enough samples.
+
+    It depends on the counts of samples before the first look only, and never on values. `pairs` are single ones.
     """
-    raise NotImplementedError
+    first_look = duet.looks[0] if duet.looks else duet.blocks
+    counts = [pair.samples for pair in pairs if pair.block <= first_look and not pair.void]
+    found = 1
+    if figure.percent is None or not counts:
+        return found
+    needed = SAMPLES_BEYOND * 100 / min(figure.percent, 100 - figure.percent)
+    while found < MOST_JOINED and found * statistics.median(counts) < needed:
+        if duet.blocks // (2 * found) < LEAST_JOINED:
+            break
+        found *= 2
+    return found
+
+
+def void_pairs(plan: Plan, whole: Timeline, complete: int) -> dict[int, str]:
+    """Returns the void blocks among the first `complete`, with their reasons.
+
+    A pair is void if, in either turn, half of a worker's readings exceed a limit, or a worker has no reading.
+    """
+    found: dict[int, str] = {}
+    for worker, blocks, readings, over in _by_turn(plan, whole):
+        for chosen, what in ((readings == 0, "has no health reading"), (over >= TOO_BUSY * readings, "was saturated")):
+            for block in blocks[chosen & (blocks <= complete)].tolist():
+                found.setdefault(block, f"worker {worker} {what}")
+    return dict(sorted(found.items()))
+
+
+def saturated_without(plan: Plan, whole: Timeline, voids: Collection[int]) -> bool:
+    """Whether a worker was saturated in the pairs that are not void, by the rules for a whole run."""
+    for _, blocks, readings, over in _by_turn(plan, whole):
+        kept = ~np.isin(blocks, list(voids))
+        if over[kept].sum() >= IN_ALL_S and over[kept].sum() > SHARE_OF_TIME * readings[kept].sum():
+            return True
+    return False
+
+
+def _by_turn(plan: Plan, whole: Timeline) -> Iterator[tuple[str, Int64s, Int64s, Int64s]]:
+    """Yields each worker, and for each turn its block, the readings of its steady load, and those over a limit."""
+    duet = duet_of(plan)
+    turns = [turn for turn in duet.turns() if turn.block]
+    blocks = np.array([turn.block for turn in turns])
+    ends = np.array([math.floor(turn.starts_s) + duet.turn_s for turn in turns])
+    firsts = ends - math.ceil(duet.block_s)
+    ends -= int(not duet.switched and duet.block_s > 1)  # engines of the restarted form end in the last second
+    total = whole.select(steady=True).total
+    median_us = total.percentile(50) if total.samples else None
+    for worker, limits in limits_of(plan, whole.health_workers(), median_us).items():
+        series = whole.health_series(worker)
+        until = np.concatenate([[0], np.cumsum(over_limits(series, limits))])
+        low, high = np.searchsorted(series.second, firsts), np.searchsorted(series.second, ends)
+        yield worker, blocks, high - low, until[high] - until[low]
+
+
+def duet_of(plan: Plan) -> Duet:
+    """Returns the duet of a plan; ValueError if it has none."""
+    if plan.duet is None:
+        raise ValueError(f"{plan.run_id} is not a duet")
+    return plan.duet

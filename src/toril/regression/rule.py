@@ -1,12 +1,30 @@
-"""The rule of a duet: after each look it has failed, has passed, or goes on."""
+"""The rule of a duet: after each look it has failed, has passed, or goes on.
 
-from dataclasses import dataclass
+The values of the pairs are logarithms of the ratio of head and base, larger if head is worse; of failures, differences
+of shares. Student's t tests their mean against the margin, from both sides, at the levels of `stats.sequential`:
+
+- failed: a figure is worse than the margin, at 5 % over all looks and, by Holm, over all figures
+- passed: each figure is better than the margin, at 5 % over all looks; since all must be, none needs a correction
+- otherwise the next look decides, and after the last one the result is inconclusive
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from toril.errors import Note
-from toril.records import Outcome, Plan, Stop
-from toril.regression.pairs import Figure, Pair
-from toril.stats.paired import Sample
+from toril.records import BASE, HEAD, Duet, Outcome, Plan, Stop
+from toril.regression.pairs import Figure, Pair, duet_of, figures, joined, pairs_of, void_pairs
+from toril.stats.holm import rejected
+from toril.stats.paired import LEAST, Sample, bounds, sample_of
+from toril.stats.quantiles import student_below
+from toril.stats.sequential import levels
+from toril.text import plural
 from toril.timeline import Timeline
+
+ALPHA = 0.05  # of both tests; a change as large as the margin fails one duet in twenty
+ANSWERED = 0.8  # share of base's requests that head must answer to pass: hanging requests have no time yet
+WORST: tuple[Outcome, ...] = ("failed", "inconclusive", "passed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +33,28 @@ class DecidedFigure:
 
     figure: Figure
     sample: Sample | None  # None: fewer than two pairs have values
-    low: float | None
+    low: float | None  # None: no look so far, or fewer than four pairs
     high: float | None
     level: float  # of `low`, by Holm
     outcome: Outcome
     pairs: tuple[Pair, ...]  # joined, of all complete pairs: those after the look and void ones as well
     joined: int = 1  # neighbouring pairs that count as one
+    used: tuple[Pair, ...] = ()  # those of the sample
+    step_us: int = 0  # of the engine's record, if coarser than one microsecond
+
+    @property
+    def steps(self) -> tuple[float, float]:
+        """One step of the record above base's times and above head's, as logarithms: the bounds are wider by them.
+
+        Nearly equal times may lie on both sides of a step in each pair, without any variance.
+        """
+        if not self.step_us:
+            return 0.0, 0.0
+        base, head = (
+            math.fsum(math.log1p(self.step_us / value) for value in values) / len(self.used)
+            for values in zip(*((pair.base or 1, pair.head or 1) for pair in self.used), strict=True)
+        )
+        return base, head
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +72,106 @@ def decide(plan: Plan, whole: Timeline, complete: int) -> Decided:
 
     It depends on the plan and the measurements only, so each owner and each later judgement decides the same.
     """
-    raise NotImplementedError
+    duet, voids = duet_of(plan), void_pairs(plan, whole, complete)
+    measured = [_measured(plan, whole, figure, complete, voids) for figure in figures(plan)]
+    looks = duet.looks or (duet.blocks,)
+    found = Decided(0, complete, "inconclusive", tuple(_with_sample(one, complete) for one in measured))
+    for number, look in enumerate(looks, 1):
+        if look > complete:
+            break
+        at_look = judged([_with_sample(one, look) for one in measured], looks, number)
+        if not _is_answered(whole, duet, look, voids):
+            at_look = tuple(replace(one, outcome="inconclusive") if one.outcome == "passed" else one for one in at_look)
+        found = Decided(number, look, outcome_of(at_look), at_look)
+        if found.outcome != "inconclusive":
+            break
+    return found
+
+
+def judged(measured: Sequence[DecidedFigure], looks: tuple[int, ...], number: int) -> tuple[DecidedFigure, ...]:
+    """Returns the figures with their bounds and outcomes at a look; `number` counts from 1."""
+
+    def level_of(left: int) -> float:
+        return levels(ALPHA / left, looks)[number - 1]
+
+    p = [_probability(one) for one in measured]
+    worse = rejected(p, level_of)
+    ranks = sorted(range(len(p)), key=p.__getitem__)
+    found = []
+    for place, one in enumerate(measured):
+        level = level_of(len(p) - min(ranks.index(place), sum(worse), len(p) - 1))
+        if one.sample is None or one.sample.count < LEAST:
+            found.append(replace(one, level=level))
+            continue
+        low, high = bounds(one.sample, level, level_of(1))
+        low, high = low - one.steps[0], high + one.steps[1]
+        if one.figure.metric == "failures":  # as by the rule of three: no failures among few requests prove little
+            requests = sum(pair.samples for pair in one.used)
+            high = max(high, one.sample.mean - math.log(level_of(1)) / requests)
+        outcome: Outcome = "failed" if worse[place] else "passed" if high < one.figure.limit else "inconclusive"
+        found.append(replace(one, low=low, high=high, level=level, outcome=outcome))
+    return tuple(found)
+
+
+def outcome_of(figures: Sequence[DecidedFigure]) -> Outcome:
+    return min((one.outcome for one in figures), key=WORST.index)
+
+
+def change_of(figure: Figure, pair: Pair) -> float:
+    """Returns the change of a known pair, larger if head is worse: a logarithm, or a difference of shares."""
+    base, head = pair.base or 0.0, pair.head or 0.0
+    if figure.metric == "failures":
+        return head - base
+    return math.log(base / head) if figure.metric == "throughput" else math.log(head / base)
+
+
+def _measured(plan: Plan, whole: Timeline, figure: Figure, complete: int, voids: dict[int, str]) -> DecidedFigure:
+    """Returns a figure with its pairs, not yet judged."""
+    pairs = pairs_of(plan, whole, figure, complete, voids)
+    together = joined(pairs, figure, duet_of(plan))
+    if together > 1:
+        pairs = pairs_of(plan, whole, figure, complete, voids, together)
+    return DecidedFigure(
+        figure, None, None, None, ALPHA, "inconclusive", pairs, together, (), _resolution_us(whole, figure)
+    )
+
+
+def _resolution_us(whole: Timeline, figure: Figure) -> int:
+    """Returns the coarsest resolution of the figure's times in µs; 0 if it is one microsecond, or not of times."""
+    if figure.percent is None:
+        return 0
+    senders = {series.execution for _, series in whole.series(figure.label)}
+    executions = senders & set(figure.executions or whole.resolution_us)
+    found = max((whole.resolution_us.get(name, 0) for name in executions), default=0)
+    return found if found > 1 else 0
+
+
+def _with_sample(one: DecidedFigure, look: int) -> DecidedFigure:
+    pairs = tuple(pair for pair in one.pairs if pair.last <= look and pair.is_known)
+    return replace(one, used=pairs, sample=sample_of([change_of(one.figure, pair) for pair in pairs]))
+
+
+def _probability(one: DecidedFigure) -> float:
+    """Returns the probability of such values if the change were the margin."""
+    if one.sample is None or one.sample.count < LEAST:
+        return 1.0
+    distance = one.sample.mean - one.steps[0] - one.figure.limit
+    if not one.sample.error:
+        return 0.0 if distance > 0 else 1.0
+    return student_below(-distance / one.sample.error, one.sample.freedom)
+
+
+def _is_answered(whole: Timeline, duet: Duet, look: int, voids: dict[int, str]) -> bool:
+    """Whether head has answered about as many requests as base. With the largest tolerated change, it may be fewer."""
+    base, head = (
+        sum(
+            whole.select(steady=True, arm=arm, block=block).counts[0]
+            for block in range(1, look + 1)
+            if block not in voids
+        )
+        for arm in (BASE, HEAD)
+    )
+    return head >= ANSWERED / (1 + duet.margin) * base
 
 
 class Sequential:
@@ -46,6 +179,9 @@ class Sequential:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._looked = 0  # pairs at the last look
+        self._found: Decided | None = None
+        self._notes: tuple[Note, ...] = ()
 
     def stop(self, whole: Timeline, complete_to: int | None, now: float) -> Stop | None:
         """Returns the stop of the load as soon as a look decides.
@@ -53,8 +189,28 @@ class Sequential:
         `complete_to` is the last second with all measurements (None: there is none yet), `now` is in seconds since the
         epoch. A look waits one second after the end of its last turn, for requests in flight.
         """
-        raise NotImplementedError
+        duet = self.plan.duet
+        if duet is None or complete_to is None:
+            return None
+        complete = duet.pairs_complete(complete_to)
+        look = max((one for one in duet.looks if self._looked < one <= complete), default=0)
+        if look and (self._found is None or self._found.outcome == "inconclusive"):
+            self._looked, self._found = look, decide(self.plan, whole, look)
+            decided = sum(one.outcome != "inconclusive" for one in self._found.figures)
+            of_all = f"{decided} of {plural(len(self._found.figures), 'figure')} decided"
+            self._notes += (Note("look", f"after {look} of {duet.blocks} pairs: {of_all}"),)
+        found = self._found
+        if found is None or found.outcome == "inconclusive" or self._looked >= duet.blocks:
+            return None
+        names = ", ".join(name_of(one.figure) for one in found.figures if one.outcome == found.outcome)
+        proven = "to be worse by more than" if found.outcome == "failed" else "not to be worse by"
+        message = f"after {found.pairs} of {duet.blocks} pairs, head is proven {proven} the margin: {names}"
+        return Stop(at=now, cause="decided", message=message)
 
     def notes(self) -> tuple[Note, ...]:
         """Returns a note `look` on each look so far."""
-        raise NotImplementedError
+        return self._notes
+
+
+def name_of(figure: Figure) -> str:
+    return f"{figure.metric} of {figure.label or 'all requests'}"

@@ -6,24 +6,35 @@
 - passed: otherwise
 
 Invalid response times and missing data excuse a regression, because they may affect one arm more than the other. They
-excuse a criterion as in any run.
+excuse a criterion as in any run. A saturated worker makes only its pairs void, unless more than a fifth of them are.
+Criteria on CloudWatch's metrics are judged on the whole time of the duet, since their periods contain both arms.
 
-| code           | outcome      | reason                                                                 |
-|----------------|--------------|------------------------------------------------------------------------|
-| `regression`   | failed       | a figure of head is proven to be worse by more than the margin         |
-| `unproven`     | inconclusive | neither a regression of a figure nor its absence is proven             |
-| `unsure-arms`  | inconclusive | a regression, but response times are invalid, or data is missing       |
-| `no-regression`| passed       | head is proven not to be worse than base by the margin                 |
+| code                   | outcome      | reason                                                                 |
+|------------------------|--------------|------------------------------------------------------------------------|
+| `regression`           | failed       | a figure of head is proven to be worse by more than the margin         |
+| `aa-false-alarm`       | failed       | the same, although both arms load base: a false alarm of the gate      |
+| `unproven`             | inconclusive | neither a regression of a figure nor its absence is proven             |
+| `unsure-arms`          | inconclusive | a regression, but response times are invalid, or data is missing       |
+| `no-regression`        | passed       | head is proven not to be worse than base by the margin                 |
+| `aa-clean`             | passed       | the same, of base with itself                                          |
+| `void-pairs`           | a note       | some pairs are left out, because a worker was saturated                |
+| `both-arms-in-periods` | a note       | criteria on CloudWatch's metrics judge base and head together          |
+| `many-figures`         | a note       | more than five figures are compared, so each needs more evidence       |
+| `aa-rate`              | a note       | base compared with itself fails more often than promised               |
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from toril.records import ARMS, BASE, HEAD, Comparison, Exit, Outcome, Plan, Reason, ServerMetrics, Verdict
+from toril.criteria import criteria_of
+from toril.errors import Note
+from toril.records import ARMS, BASE, HEAD, Comparison, Duet, Exit, Outcome, Plan, Reason, ServerMetrics, Verdict
 from toril.records.summary import Summary
-from toril.regression.calibration import Calibration
+from toril.regression.calibration import Calibration, expected, warning
 from toril.regression.comparison import compare
+from toril.regression.pairs import duet_of, saturated_without, void_pairs
 from toril.summary import Completeness, summarise
+from toril.text import plural
 from toril.timeline import Timeline
 from toril.timeline.arms import Arm
 from toril.verdict import EXCUSES, judge
@@ -31,6 +42,10 @@ from toril.verdict import EXCUSES, judge
 INVALID = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples", "unreadable-records", "ended-early"})
 BROKEN = frozenset({"no-success", "dead-label"})  # in base: head cannot be compared with it
 OF_CRITERIA = frozenset({"breach", "kept", "nothing-judged"})
+MOST_VOID = 0.2  # share of the pairs
+FEW = 5  # compared figures
+MANY = "more than five figures are compared, so each needs more pairs to prove a change; compare the important ones"
+IN_PERIODS = "CloudWatch's periods contain both arms: a breach holds, but a pass does not tell base and head apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +72,72 @@ def judge_duet(
     `metrics` are CloudWatch's, which are of both arms. `calibration` is the experience from earlier duets. `first` is
     the comparison before both deployments were exchanged, if this is the second half.
     """
-    judged = {arm: _judged(Arm(plan, arm), timeline, whole, completeness) for arm, timeline in arms.items()}
+    duet = duet_of(plan)
+    own, of_servers = _divided(plan)
+    judged = {arm: _judged(Arm(own, arm), timeline, whole, completeness) for arm, timeline in arms.items()}
     (head_plan, summary, head), (_, _, base) = judged[HEAD], judged[BASE]
-    comparison = compare(plan, whole, plan.duet.blocks if plan.duet else 0, first)
-    verdict = replace(_combined(head, base, comparison), comparison=comparison)
+    comparison = compare(plan, whole, _complete(duet, completeness), first)
+    notes = [Note("many-figures", MANY)] if len(comparison.metrics) > FEW else []
+    voids = void_pairs(plan, whole, duet.blocks) if comparison.voided else {}
+    if comparison.voided:
+        why = next(iter(voids.values()))
+        what = f"{comparison.voided} of {plural(comparison.blocks or 0, 'pair')} are void and left out: {why}"
+        notes.append(Note("void-pairs", what))
+    if _explain_saturation(voids, plan, whole, comparison, head):
+        head, base = (
+            replace(one, reasons=tuple(reason for reason in one.reasons if reason.code != "saturated"))
+            for one in (head, base)
+        )
+    if calibration is not None:
+        comparison = replace(comparison, expected=expected(calibration, plan))
+        notes += [found] if (found := warning(calibration, plan)) is not None else []
+    if of_servers.criteria:
+        servers = judge(of_servers, whole, completeness, summary, metrics)
+        head = _with_servers(head, servers)
+        notes.append(Note("both-arms-in-periods", IN_PERIODS))
+    verdict = _combined(head, base, comparison)
+    verdict = replace(
+        verdict,
+        comparison=comparison,
+        notes=(*verdict.notes, *(note.message for note in notes)),
+        note_codes=(*verdict.note_codes, *(note.code for note in notes)),
+    )
+    head_plan = head_plan.model_copy(update={"criteria": plan.criteria})
     return JudgedDuet(head_plan, summary, verdict)
+
+
+def _complete(duet: Duet, completeness: Completeness) -> int:
+    """Returns the number of pairs whose load was complete."""
+    stopped_s = completeness.stopped_at_s
+    return duet.blocks if stopped_s is None else duet.pairs_complete(stopped_s)
+
+
+def _divided(plan: Plan) -> tuple[Plan, Plan]:
+    """Returns the plan with the criteria on the arm alone, and with those on CloudWatch's metrics."""
+    of_servers = [one.server is not None for one in criteria_of(plan.criteria)]
+    own, servers = (
+        tuple(planned for planned, found in zip(plan.criteria, of_servers, strict=True) if found is wanted)
+        for wanted in (False, True)
+    )
+    return plan.model_copy(update={"criteria": own}), plan.model_copy(update={"criteria": servers})
+
+
+def _with_servers(head: Verdict, servers: Verdict) -> Verdict:
+    """Returns head's verdict with the criteria on CloudWatch's metrics and their reasons."""
+    results = {(one.code, one.message) for one in servers.criteria}
+    reasons = [one for one in servers.reasons if (one.code, one.message) in results]
+    others = [one for one in head.reasons if one.code != "nothing-judged"]
+    return replace(head, criteria=(*head.criteria, *servers.criteria), reasons=(*others, *reasons))
+
+
+def _explain_saturation(
+    voids: Mapping[int, str], plan: Plan, whole: Timeline, comparison: Comparison, head: Verdict
+) -> bool:
+    """Whether workers were saturated in a few void pairs only. A breach on response times is excused nevertheless."""
+    if not voids or comparison.voided > MOST_VOID * (comparison.blocks or 0):
+        return False
+    excused = any(reason.code == "excused-breach" for reason in head.reasons)
+    return not excused and not saturated_without(plan, whole, voids)
 
 
 def _judged(arm: Arm, timeline: Timeline, whole: Timeline, completeness: Completeness) -> tuple[Plan, Summary, Verdict]:
@@ -105,9 +181,8 @@ def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
     invalid = [reason for reason in open_questions if reason.code in INVALID]
     invalid += [reason for reason in base.reasons if reason.code in BROKEN]
     if comparison.outcome == "failed" and not invalid:
-        breaches += [
-            Reason("regression", metric.message) for metric in comparison.metrics if metric.outcome == "failed"
-        ]
+        code = "aa-false-alarm" if comparison.aa else "regression"
+        breaches += [Reason(code, metric.message) for metric in comparison.metrics if metric.outcome == "failed"]
     elif comparison.outcome == "failed":
         why = EXCUSES.get(invalid[0].code, invalid[0].message)
         open_questions.append(Reason("unsure-arms", f"{comparison.message}. This is not proven, because {why}"))
@@ -120,7 +195,8 @@ def _combined(head: Verdict, base: Verdict, comparison: Comparison) -> Verdict:
     if open_questions:
         return replace(head, outcome="inconclusive", reasons=tuple(open_questions))
     outcome: Outcome = "passed"
-    return replace(head, outcome=outcome, reasons=(Reason("no-regression", comparison.message), *head.reasons))
+    proven = Reason("aa-clean" if comparison.aa else "no-regression", comparison.message)
+    return replace(head, outcome=outcome, reasons=(proven, *head.reasons))
 
 
 def _of_base(reasons: Iterable[Reason], known: Iterable[Reason]) -> list[Reason]:

@@ -8,4 +8,9 @@ def rejected(p: Sequence[float], level_of: Callable[[int], float]) -> tuple[bool
 
     `level_of` returns the nominal level for a number of hypotheses that are left; for one look, alpha divided by it.
     """
-    raise NotImplementedError
+    found = [False] * len(p)
+    for done, place in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        if p[place] > level_of(len(p) - done):
+            break
+        found[place] = True
+    return tuple(found)

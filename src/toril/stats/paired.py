@@ -3,8 +3,15 @@
 Student (1908), The probable error of a mean; Welch (1947), The generalization of Student's problem.
 """
 
+import bisect
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from toril.stats.quantiles import student_quantile
+
+LEAST = 4  # values: with fewer, their standard deviation is too uncertain to prove anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +27,23 @@ class Sample:
 
 def sample_of(values: Sequence[float]) -> Sample | None:
     """Returns the sample of the values; None if there are fewer than two."""
-    raise NotImplementedError
+    count = len(values)
+    if count < 2:
+        return None
+    spread = statistics.stdev(values)
+    return Sample(math.fsum(values) / count, spread, count, spread / math.sqrt(count), count - 1)
 
 
 def bounds(found: Sample, low_level: float, high_level: float) -> tuple[float, float]:
     """Returns one-sided bounds of the true mean. Each is wrong with the probability of its level (0 … 1)."""
-    raise NotImplementedError
+    below, above = (student_quantile(1 - level, found.freedom) for level in (low_level, high_level))
+    return found.mean - below * found.error, found.mean + above * found.error
 
 
 def detectable(spread: float, count: int, level: float = 0.05, power: float = 0.8) -> float:
     """Returns the distance from a limit at which a true mean is proven with this power, in the unit of `spread`."""
-    raise NotImplementedError
+    reach = student_quantile(1 - level, count - 1) + student_quantile(power, count - 1)
+    return reach * spread / math.sqrt(count)
 
 
 def pairs_needed(effect: float, spread: float, level: float = 0.05, power: float = 0.9, most: int = 400) -> int | None:
@@ -38,7 +51,9 @@ def pairs_needed(effect: float, spread: float, level: float = 0.05, power: float
 
     `effect` and `spread` have the same unit, and `effect` is above 0.
     """
-    raise NotImplementedError
+    counts = range(LEAST, most + 1)  # the distance falls as the count grows
+    place = bisect.bisect_left(counts, -effect, key=lambda count: -detectable(spread, count, level, power))
+    return counts[place] if place < len(counts) else None
 
 
 def halves(first: Sample, second: Sample) -> tuple[Sample, Sample]:
@@ -47,4 +62,11 @@ def halves(first: Sample, second: Sample) -> tuple[Sample, Sample]:
     `first` and `second` are the changes before and after both deployments were exchanged. The effects are the mean of
     both changes, and half of their difference; the degrees of freedom are Welch's.
     """
-    raise NotImplementedError
+    squares = [one.error**2 / 4 for one in (first, second)]
+    variance = math.fsum(squares)
+    weights = math.fsum(square**2 / one.freedom for square, one in zip(squares, (first, second), strict=True))
+    freedom = variance**2 / weights if weights else first.freedom + second.freedom
+    count, error = first.count + second.count, math.sqrt(variance)
+    spread = error * math.sqrt(count)
+    version, host = (first.mean + second.mean) / 2, (first.mean - second.mean) / 2
+    return Sample(version, spread, count, error, freedom), Sample(host, spread, count, error, freedom)

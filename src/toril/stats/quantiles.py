@@ -102,7 +102,7 @@ def _binomial(samples: int, share: float) -> tuple[int, np.ndarray[tuple[int], n
 
 
 @lru_cache(maxsize=4096)
-def student_quantile(probability: float, freedom: int) -> float:
+def student_quantile(probability: float, freedom: float) -> float:
     """Returns the value below which a Student t variable lies with this probability.
 
     >>> round(student_quantile(0.95, 9), 4)
@@ -123,7 +123,7 @@ def student_quantile(probability: float, freedom: int) -> float:
     return (low + high) / 2
 
 
-def student_below(value: float, freedom: int) -> float:
+def student_below(value: float, freedom: float) -> float:
     """Returns the probability that a Student t variable lies below the value."""
     beyond = _incomplete_beta(freedom / (freedom + value * value), freedom / 2, 0.5) / 2
     return beyond if value < 0 else 1 - beyond

@@ -6,10 +6,10 @@ only a few samples, and all machines have such spikes.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +92,15 @@ def check_generators(
 
     `median_us` is the shortest median response time of the judged labels: the limit of lateness depends on it.
     """
+    found = {}
+    for worker, limits in limits_of(plan, timeline.health_workers() if workers is None else workers, median_us).items():
+        judged = timeline.health_series(worker).between(*window)
+        found[worker] = GeneratorCheck(judged, limits, saturations(judged, limits))
+    return found
+
+
+def limits_of(plan: Plan, workers: Iterable[str], median_us: int | None = None) -> dict[str, GeneratorLimits]:
+    """Returns the limits of each worker, the strictest of its engines; `median_us` as in `check_generators`."""
     executor_of = {execution.name: execution.executor for execution in plan.executions}
     engines = {
         share.worker: frozenset(
@@ -100,12 +109,10 @@ def check_generators(
         for share in plan.shares
     }
     found = {}
-    for worker in timeline.health_workers() if workers is None else workers:
-        judged = timeline.health_series(worker).between(*window)
+    for worker in workers:
         limits = _strictest(engines.get(worker, frozenset()))
         lateness_us = max(limits.lateness_us, round((median_us or 0) * limits.lateness_of_median))
-        limits = replace(limits, lateness_us=lateness_us)
-        found[worker] = GeneratorCheck(judged, limits, saturations(judged, limits))
+        found[worker] = replace(limits, lateness_us=lateness_us)
     return found
 
 
@@ -261,6 +268,32 @@ def _count(values: NDArray[np.int64]) -> int | None:
 
 def saturations(series: HealthSeries, limits: GeneratorLimits) -> tuple[Saturation, ...]:
     """Returns each figure that exceeded its limit for too long, the worst first."""
+    kinds = {found.what: found for one in _measured(series, limits) if (found := _saturation(series, one)) is not None}
+    if "crowd" in kinds:
+        kinds.pop("full", None)  # the same finding
+    return tuple(sorted(kinds.values(), key=lambda one: one.limit / one.value))
+
+
+def over_limits(series: HealthSeries, limits: GeneratorLimits) -> NDArray[np.bool_]:
+    """Returns for each reading whether any of its figures exceeds a limit."""
+    return np.asarray(np.any([one.over for one in _measured(series, limits)], axis=0), np.bool_)
+
+
+class _Measured(NamedTuple):
+    """One figure in each reading; NaN: not measured."""
+
+    what: str
+    values: NDArray[np.float64]
+    limit: float
+    too: NDArray[np.bool_] | None = None  # readings over the limit for another reason
+
+    @property
+    def over(self) -> NDArray[np.bool_]:
+        high = self.values.astype(np.float32) >= np.float32(self.limit)
+        return high if self.too is None else high | (self.too & ~np.isnan(self.values))
+
+
+def _measured(series: HealthSeries, limits: GeneratorLimits) -> list[_Measured]:
     total = series.facts.get("memory_limit_bytes") or np.nan
     memory = np.where(series.memory_bytes >= 0, series.memory_bytes / total, np.nan)
     late_us = np.where(series.late_p90_us >= 0, series.late_p90_us.astype(np.float64), np.nan)
@@ -268,38 +301,27 @@ def saturations(series: HealthSeries, limits: GeneratorLimits) -> tuple[Saturati
     others = series.machine - np.fmax(series.cpu, series.core)
     crowd = np.where((others >= CROWDED) | np.isnan(series.machine), series.machine, 0.0)
     full = np.where(series.waiting >= STARVED, series.machine, np.where(np.isnan(series.waiting), np.nan, 0.0))
-    measured: list[tuple[str, NDArray[np.float64], float]] = [
-        ("core", series.core, limits.core),
-        ("cpu", series.cpu, limits.cpu),
+    found = [
+        _Measured("core", series.core, limits.core),
+        _Measured("cpu", series.cpu, limits.cpu),
         # If `waiting` is known, `core` and `waiting` show whether the engine itself fills the machine.
-        ("machine", np.where(np.isnan(series.waiting), series.machine, np.nan), limits.cpu),
-        ("crowd", crowd, FULL),
-        ("full", full, FULL),
-        ("throttled", series.throttled, limits.throttled),
-        ("lateness", late_us, limits.lateness_us),
-        ("memory", memory, limits.memory),
-        ("sockets", series.sockets_share, limits.sockets),
+        _Measured("machine", np.where(np.isnan(series.waiting), series.machine, np.nan), limits.cpu),
+        _Measured("crowd", crowd, FULL),
+        _Measured("full", full, FULL),
+        _Measured("throttled", series.throttled, limits.throttled),
+        _Measured("lateness", late_us, limits.lateness_us),
+        _Measured("memory", memory, limits.memory),
+        _Measured("sockets", series.sockets_share, limits.sockets),
     ]
-    found = [_saturation(series, *one) for one in measured]
     if limits.waiting is not None:
-        found.append(_saturation(series, "waiting", series.waiting, limits.waiting, starved))
-    kinds = {one.what: one for one in found if one is not None}
-    if "crowd" in kinds:
-        kinds.pop("full", None)  # the same finding
-    return tuple(sorted(kinds.values(), key=lambda one: one.limit / one.value))
+        found.append(_Measured("waiting", series.waiting, limits.waiting, starved))
+    return found
 
 
-def _saturation(
-    series: HealthSeries,
-    what: str,
-    values: NDArray[np.float64],
-    limit: float,
-    too: NDArray[np.bool_] | None = None,  # seconds over the limit for another reason
-) -> Saturation | None:
-    known = ~np.isnan(values)
-    second, known_values = series.second[known], values[known]
-    high = known_values.astype(np.float32) >= np.float32(limit)
-    high |= False if too is None else too[known]
+def _saturation(series: HealthSeries, measured: _Measured) -> Saturation | None:
+    known = ~np.isnan(measured.values)
+    second, known_values = series.second[known], measured.values[known]
+    high = measured.over[known]
     lasted_s, from_s = longest_run(second, high)
     if from_s is None:
         return None
@@ -311,13 +333,13 @@ def _saturation(
     if lasted_s < IN_A_ROW_S:
         when = f"in {seconds} of {known_values.size} seconds, first at {second[high][0]} s"
     return Saturation(
-        what=what,
+        what=measured.what,
         value=round(worst, 4),
-        limit=limit,
+        limit=measured.limit,
         from_s=from_s,
         lasted_s=lasted_s,
         seconds=seconds,
-        message=f"{_describe(series.worker, what, worst, limit)}, {when}",
+        message=f"{_describe(series.worker, measured.what, worst, measured.limit)}, {when}",
     )
 
 

@@ -1,0 +1,228 @@
+"""Simulates gates on response times: how often each fails without a change, at the margin, and with a slowdown.
+
+    python bench/gate.py [--trials 400000] [--recorded FILE …]
+
+The model: log-normal requests (σ = 0.5) whose scale has an effect of the run, an AR(1) drift (0.8 from block to block),
+an effect of the block and, in one condition, of the arm's host. A run has 10 blocks of 2,000 requests. In a duet both
+arms of a pair have the drift in common. Other rules compare a run with stored ones. `--recorded` files hold ratios
+of real pairs without a change, in a list for each label; a trial draws some, and inverts each at random.
+
+Prints Markdown rows, and exits with 1 if a promise is broken: calm and noisy with 10 pairs, at most 1 % fail without a
+change and 5 % at the margin, and at least 97 % with +10 %.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+from toril.regression.pairs import Figure
+from toril.regression.rule import ALPHA, DecidedFigure, judged
+from toril.stats.paired import sample_of
+from toril.stats.quantiles import rank_of, student_quantile
+from toril.stats.sequential import levels, looks_of
+
+Floats = NDArray[np.float64]
+
+MARGIN = 0.03
+CHANGES = (0.0, MARGIN, 0.1, 0.2)
+SIGMA, PERCENT = 0.5, 95
+REQUESTS, BLOCKS = 2_000, 10  # of a run, and of each arm of a duet
+SHORT, MANY = 400, 40  # the same load in short turns
+RATE = 200  # requests per second, from which minutes follow
+STORED = 10  # runs that Bencher's test compares with
+MANN_WHITNEY = 400  # trials: each sorts 40,000 requests
+CHECKED = 300  # trials that toril's own code decides as well
+NORMAL = NormalDist()
+GRID = np.linspace(1e-6, 1 - 1e-6, 200_001)
+SCORES = np.array([NORMAL.inv_cdf(one) for one in GRID])
+
+
+@dataclass(frozen=True)
+class Noise:
+    name: str
+    run: float
+    drift: float
+    block: float
+    host: float = 0.0
+    own_drift: bool = False  # each turn has its own step of the drift
+
+    promised: bool = False
+
+
+NOISES = (
+    Noise("calm", 0.027, 0.02, 0.02, promised=True),
+    Noise("noisy", 0.08, 0.05, 0.03, promised=True),
+    Noise("noisy, two hosts", 0.08, 0.05, 0.03, host=0.02),
+    Noise("noisy, drift from turn to turn", 0.08, 0.05, 0.03, own_drift=True),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One rule: the shares of failed and undecided trials by change, and the median minutes of load without a change
+    and with +10 %."""
+
+    rule: str
+    failed: Mapping[float, float]
+    undecided: Mapping[float, float]
+    minutes: tuple[float, float]
+
+    def __str__(self) -> str:
+        failed = (f"{self.failed[change]:.1%}" for change in CHANGES)
+        undecided = (f"{self.undecided[change]:.1%}" for change in (0.0, 0.1))
+        minutes = (f"{one:.1f}" for one in self.minutes)
+        return "| " + " | ".join((self.rule, *failed, *undecided, *minutes)).replace("%", " %") + " |"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=400_000)
+    parser.add_argument("--recorded", type=Path, nargs="*", default=[])
+    options = parser.parse_args()
+    chance, broken = np.random.default_rng(18), False
+    for noise in () if options.recorded else NOISES:
+        print(HEAD.format(noise.name))
+        for row in rows(chance, noise, options.trials):
+            print(row, flush=True)
+            broken |= noise.promised and row.rule == OURS and is_broken(row, options.trials)
+    for file in options.recorded:
+        for label, values in json.loads(file.read_text()).items():
+            print(HEAD.format(f"{file.stem}, {label or 'all requests'}: {len(values)} pairs"))
+            print(ours(recorded(chance, np.log(values), options.trials), OURS, REQUESTS), flush=True)
+    return int(broken)
+
+
+OURS = f"**toril, {BLOCKS} pairs**"
+HEAD = """
+**{}**
+
+| rule | failed at ±0 | +3 % (margin) | +10 % | +20 % | undecided at ±0 | +10 % | minutes at ±0 | +10 % |
+|---|---|---|---|---|---|---|---|---|"""
+
+
+def is_broken(row: Row, trials: int) -> bool:
+    error = math.sqrt(ALPHA * (1 - ALPHA) / trials)
+    return row.failed[0.0] > 0.01 or row.failed[MARGIN] > ALPHA + 2 * error or row.failed[0.1] < 0.97
+
+
+def rows(chance: np.random.Generator, noise: Noise, trials: int) -> Iterator[Row]:
+    yield ours(pairs(chance, noise, trials, BLOCKS, REQUESTS), OURS, REQUESTS)
+    yield ours(pairs(chance, noise, trials // 4, MANY, SHORT), f"**toril, {MANY} pairs of {SHORT} requests**", SHORT)
+    base, head = (run_percentiles(chance, noise, trials // 100) for _ in range(2))
+    minutes = BLOCKS * REQUESTS / RATE / 60
+    for limit in (0.05, 0.1, 0.2):
+        yield fixed(f"p95 > stored + {limit:.0%}", head - base, math.log1p(limit), minutes)
+    yield mann_whitney(chance, noise, minutes)
+    yield fixed(
+        "p95 > limit: base's p95 + 20% (as k6)", head - SIGMA * NORMAL.inv_cdf(PERCENT / 100), math.log(1.2), minutes
+    )
+    stored = base[chance.integers(len(base), size=(len(head), STORED))]
+    limit = stored.mean(1) + student_quantile(0.95, STORED - 1) * stored.std(1, ddof=1) * math.sqrt(1 + 1 / STORED)
+    yield fixed(f"t-test, 95%, {STORED} stored runs (as Bencher)", head - limit, 0.0, minutes)
+
+
+def pairs(chance: np.random.Generator, noise: Noise, trials: int, blocks: int, requests: int) -> Floats:
+    """Returns the logarithms of the ratios of both arms' percentiles, a row for each trial."""
+    rank = rank_of(PERCENT, requests)
+    percentiles: Floats = SIGMA * np.interp(chance.beta(rank, requests - rank + 1, (2, trials, blocks)), GRID, SCORES)
+    percentiles += chance.normal(0, noise.block, percentiles.shape)
+    percentiles += chance.normal(0, noise.host, (2, trials, 1))
+    if noise.own_drift:
+        percentiles += drift(chance, noise, trials, 2 * blocks).reshape(trials, blocks, 2).transpose(2, 0, 1)
+    return np.asarray(percentiles[1] - percentiles[0])
+
+
+def run_percentiles(chance: np.random.Generator, noise: Noise, trials: int) -> Floats:
+    """Returns the logarithm of the percentile of all requests of each run."""
+    rank = rank_of(PERCENT, BLOCKS * REQUESTS) - 1
+    return np.array([np.partition(requests_of(chance, noise), rank)[rank] for _ in range(trials)])
+
+
+def requests_of(chance: np.random.Generator, noise: Noise) -> Floats:
+    """Returns the logarithms of the response times of one run."""
+    scales = drift(chance, noise, 1, BLOCKS)[0] + chance.normal(0, noise.block, BLOCKS)
+    scales += chance.normal(0, noise.run) + chance.normal(0, noise.host)
+    return np.ravel(scales[:, None] + SIGMA * chance.standard_normal((BLOCKS, REQUESTS)))
+
+
+def drift(chance: np.random.Generator, noise: Noise, trials: int, blocks: int) -> Floats:
+    """Returns a stationary AR(1) process for each trial."""
+    steps = chance.normal(0, noise.drift, (trials, blocks))
+    for block in range(1, blocks):
+        steps[:, block] = 0.8 * steps[:, block - 1] + 0.6 * steps[:, block]
+    return steps
+
+
+def recorded(chance: np.random.Generator, values: Floats, trials: int) -> Floats:
+    chosen = values[chance.integers(values.size, size=(trials, BLOCKS))]
+    return np.asarray(chosen * chance.choice((-1.0, 1.0), chosen.shape))
+
+
+def ours(ratios: Floats, rule: str, requests: int) -> Row:
+    """Returns the row of toril's rule; checks that the vectors decide as toril's own code."""
+    found = {change: decide(ratios + math.log1p(change)) for change in CHANGES}
+    for values, outcome, pairs_used in zip(
+        ratios[:CHECKED] + math.log1p(0.1), *(one[:CHECKED] for one in found[0.1]), strict=True
+    ):
+        assert by_toril(values) == (outcome, pairs_used)
+    minutes = [2 * requests / RATE / 60 * float(np.median(found[change][1])) for change in (0.0, 0.1)]
+    failed = {change: float((outcome == 1).mean()) for change, (outcome, _) in found.items()}
+    undecided = {change: float((outcome == 0).mean()) for change, (outcome, _) in found.items()}
+    return Row(rule, failed, undecided, (minutes[0], minutes[1]))
+
+
+def decide(ratios: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns for each trial 1 (failed), -1 (passed) or 0 (undecided), and the pairs until then."""
+    trials, most = ratios.shape
+    outcome, used = np.zeros(trials, np.int64), np.full(trials, most)
+    for look, level in zip(looks_of(most), levels(ALPHA, looks_of(most)), strict=True):
+        seen = ratios[:, :look]
+        t = (seen.mean(1) - math.log1p(MARGIN)) / (seen.std(1, ddof=1) / math.sqrt(look))
+        new = (outcome == 0) & (np.abs(t) > student_quantile(1 - level, look - 1))
+        outcome[new], used[new] = np.sign(t[new]).astype(np.int64), look
+    return outcome, used
+
+
+def by_toril(values: Floats) -> tuple[int, int]:
+    figure, most = Figure("", "p95", 95.0, MARGIN), len(values)
+    for number, look in enumerate(looks_of(most), 1):
+        one = DecidedFigure(figure, sample_of(values[:look].tolist()), None, None, ALPHA, "inconclusive", ())
+        (found,) = judged([one], looks_of(most), number)
+        if found.outcome != "inconclusive":
+            return (1 if found.outcome == "failed" else -1), look
+    return 0, most
+
+
+def fixed(rule: str, differences: Floats, limit: float, minutes: float) -> Row:
+    """Returns the row of a rule on one run, which fails if the difference exceeds a limit."""
+    failed = {change: float((differences + math.log1p(change) > limit).mean()) for change in CHANGES}
+    return Row(rule, failed, dict.fromkeys(CHANGES, 0.0), (minutes, minutes))
+
+
+def mann_whitney(chance: np.random.Generator, noise: Noise, minutes: float) -> Row:
+    """Returns the row of the rank test on requests against a stored run, at 1 %, two-sided."""
+    failed = dict.fromkeys(CHANGES, 0.0)
+    for _ in range(MANN_WHITNEY):
+        base, head = np.sort(requests_of(chance, noise)), requests_of(chance, noise)
+        for change in CHANGES:
+            above = float(np.searchsorted(base, head + math.log1p(change)).sum())
+            size = base.size
+            score = (above - size * size / 2) / math.sqrt(size * size * (2 * size + 1) / 12)
+            failed[change] += (score > NORMAL.inv_cdf(0.995)) / MANN_WHITNEY
+    return Row(
+        "Mann-Whitney on requests, 1%, against a stored run", failed, dict.fromkeys(CHANGES, 0.0), (minutes, minutes)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""The figures of a duet, their values in pairs, void pairs, and pairs that count together."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.duets import SUITE, planned
+from tests.regression.series import whole_of
+from toril.records import Plan
+from toril.regression.pairs import Figure, figures, joined, pairs_of, saturated_without, void_pairs
+from toril.timeline import Timeline
+from toril.timeline.intervals import Recorder, decode
+
+CRITERIA = "reporting: [{module: passfail, criteria: [%s]}]\n"
+P95, FAILURES, THROUGHPUT = (
+    Figure("checkout", name, percent, 0.03)
+    for name, percent in (("p95", 95.0), ("failures", None), ("throughput", None))
+)
+
+
+def duet(folder: Path, blocks: int = 10, **changes: Any) -> Plan:
+    """Returns the plan of a duet with blocks of two seconds."""
+    plan = planned(folder, SUITE + "toril: {regression: {block: 2s}}\n", blocks=blocks)
+    assert plan.duet is not None
+    return plan.model_copy(update={"duet": plan.duet.model_copy(update=changes)})
+
+
+def watched(plan: Plan, busy: dict[int, float], *, silent: tuple[int, ...] = ()) -> Timeline:
+    """Returns an idle duet with a second worker: its CPU by block (0.1 in others), and blocks without a reading."""
+    assert plan.duet is not None
+    whole = whole_of(plan, [1.0] * plan.duet.blocks, labels=("checkout",))
+    recorder = Recorder("local-2", "local")
+    for turn in plan.duet.turns():
+        for second in range(int(turn.starts_s), int(turn.ends_s)):
+            if turn.block not in silent:
+                recorder.health(second, busy.get(turn.block, 0.1), 0.1, 1 << 20, 0.0)
+    data = recorder.flush()
+    assert data is not None
+    whole.add(decode(data, "made up"))
+    return whole
+
+
+def names(plan: Plan) -> list[tuple[str, str]]:
+    return [(one.label, one.metric) for one in figures(plan)]
+
+
+def test_percentiles_of_criteria_are_compared_unless_the_suite_names_labels_or_metrics(tmp_path: Path) -> None:
+    rules = "p95 of checkout>1s, p99.9>2s for 10s, p50 of home>1s, avg-rt of home>1s, p100>9s, p95 of checkout>2s"
+    named = planned(tmp_path, SUITE + CRITERIA % rules)
+    assert names(named) == [("checkout", "p95"), ("", "p99.9"), ("home", "p50"), ("", "failures")]
+    assert names(planned(tmp_path, SUITE)) == [("", "p95"), ("", "failures")]
+    chosen = duet(tmp_path, labels=("home",))
+    assert names(chosen) == [("home", "p95"), ("", "failures")]
+    both = duet(tmp_path, labels=("home", "checkout"), metrics=("p99", "failures"))
+    assert names(both) == [("home", "p99"), ("home", "failures"), ("checkout", "p99"), ("checkout", "failures")]
+
+
+def test_failures_have_a_margin_of_their_own(tmp_path: Path) -> None:
+    plan = duet(tmp_path, metrics=("p95", "failures"), margin=0.1, failures_margin=0.01)
+    assert [one.margin for one in figures(plan)] == [0.1, 0.01]
+    assert [one.margin for one in figures(duet(tmp_path, margin=0.1))] == [0.1, 0.1]
+
+
+def test_pairs_have_the_values_of_both_turns_in_order_of_time(tmp_path: Path) -> None:
+    plan = duet(tmp_path, 4)
+    whole = whole_of(plan, [1.0, 2.0, None, 1.0], spread=0, failing=(0.0, 0.1))
+    pairs = pairs_of(plan, whole, P95, 4, {})
+    ratios = [None if not pair.is_known else pair.head / pair.base for pair in pairs]  # type: ignore[operator]
+    assert ratios == pytest.approx([1, 2, None, 1], rel=2e-3)
+    assert [pair.block for pair in pairs] == [1, 2, 3, 4]
+    assert [pair.base for pair in pairs_of(plan, whole, THROUGHPUT, 4, {})] == [20, 20, None, 20]
+    assert pairs_of(plan, whole, FAILURES, 1, {})[0].base == 0
+    assert len(pairs_of(plan, whole, P95, 2, {})) == 2
+
+
+@pytest.mark.parametrize(("rate", "found"), [(20, 1), (10, 2), (4, 8), (1, 2)])
+def test_pairs_with_few_samples_count_together(tmp_path: Path, rate: float, found: int) -> None:
+    """40 samples are enough for p95; five joined pairs must remain."""
+    plan = duet(tmp_path, 40 if rate > 1 else 10)
+    assert plan.duet is not None
+    whole = whole_of(plan, [1.0] * plan.duet.blocks, rate=rate, labels=("checkout",))
+    pairs = pairs_of(plan, whole, P95, plan.duet.blocks, {})
+    together = joined(pairs, P95, plan.duet)
+    assert together == found
+    groups = pairs_of(plan, whole, P95, plan.duet.blocks, {2: "busy"}, together)
+    assert [pair.block for pair in groups if pair.void] == [2]
+    valid = [pair for pair in groups if not pair.void]
+    assert len(valid) == (plan.duet.blocks - 1) // together
+    assert {pair.samples for pair in valid} == {together * rate * 2}
+
+
+def test_the_number_of_joined_pairs_depends_on_the_pairs_before_the_first_look_alone(tmp_path: Path) -> None:
+    plan = duet(tmp_path, 40, looks=(5, 40))
+    assert plan.duet is not None
+    whole = whole_of(plan, [1.0] * 5 + [None] * 35, rate=30, labels=("checkout",))
+    assert joined(pairs_of(plan, whole, P95, 40, {}), P95, plan.duet) == 1
+    assert joined(pairs_of(plan, whole, P95, 40, {}), FAILURES, plan.duet) == 1
+
+
+@pytest.mark.parametrize("switched", [False, True])
+def test_a_pair_is_void_if_a_worker_is_saturated_or_silent_in_one_of_its_turns(tmp_path: Path, switched: bool) -> None:
+    plan = duet(tmp_path, switched=switched)
+    whole = watched(plan, {3: 0.99, 7: 0.99}, silent=(5,))
+    assert list(void_pairs(plan, whole, 10)) == [3, 5, 7]
+    assert list(void_pairs(plan, whole, 4)) == [3]
+    assert not void_pairs(plan, watched(plan, {}), 10)
+
+
+def test_saturation_outside_void_pairs_remains(tmp_path: Path) -> None:
+    plan = duet(tmp_path, block_s=2.0)
+    whole = watched(plan, {block: 0.99 for block in range(1, 9)})
+    assert saturated_without(plan, whole, {1, 2})
+    assert not saturated_without(plan, whole, set(range(1, 9)))
+
+
+def test_no_other_plan_has_figures(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not a duet"):
+        figures(duet(tmp_path).model_copy(update={"duet": None}))

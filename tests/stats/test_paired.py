@@ -1,0 +1,78 @@
+import json
+import math
+import statistics
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toril.stats.paired import Sample, bounds, detectable, halves, pairs_needed, sample_of
+from toril.stats.quantiles import student_quantile
+
+ORACLE = json.loads(Path(__file__).with_name("oracle.json").read_text())
+VALUES = st.lists(st.floats(-1, 1).map(lambda value: round(value, 6)), min_size=2, max_size=40)
+
+
+def sample(values: list[float]) -> Sample:
+    found = sample_of(values)
+    assert found is not None
+    return found
+
+
+def test_students_example() -> None:
+    """Student (1908), section IX: the additional sleep of ten patients by the first drug; odds of 887 to 113."""
+    found = sample([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
+    assert found.mean == pytest.approx(0.75)
+    assert bounds(found, 0.1127, 0.1127)[0] == pytest.approx(0, abs=0.02)  # his quotient is rounded
+
+
+@pytest.mark.parametrize(("values", "level", "low"), ORACLE["bounds"])
+def test_bounds_equal_those_of_the_oracle(values: list[float], level: float, low: float) -> None:
+    found = sample(values)
+    assert bounds(found, level, level) == pytest.approx((low, 2 * found.mean - low), rel=1e-6)
+
+
+@pytest.mark.parametrize(("probability", "freedom", "expected"), ORACLE["student"])
+def test_quantiles_equal_those_of_the_oracle(probability: float, freedom: float, expected: float) -> None:
+    assert student_quantile(probability, freedom) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("count", "power", "true"), ORACLE["power"])
+def test_a_detectable_change_is_found_with_about_its_power(count: int, power: float, true: float) -> None:
+    """The sum of two quantiles is a usual approximation of the noncentral t distribution."""
+    assert power == pytest.approx(true, abs=0.04)
+    needed = pairs_needed(detectable(1.0, count, power=power), 1.0, power=power)
+    assert needed == count
+
+
+def test_pairs_are_needed_up_to_a_limit() -> None:
+    assert pairs_needed(10.0, 0.001) == 4
+    assert pairs_needed(0.001, 1.0) is None
+
+
+def test_an_exchange_separates_version_and_host() -> None:
+    first, second, freedom, error = ORACLE["welch"]
+    version, host = halves(sample(first), sample(second))
+    assert version.mean == pytest.approx((statistics.mean(first) + statistics.mean(second)) / 2)
+    assert host.mean == pytest.approx((statistics.mean(first) - statistics.mean(second)) / 2)
+    assert version.freedom == host.freedom == pytest.approx(freedom)
+    assert version.error == host.error == pytest.approx(error / 2)
+
+
+@given(VALUES, st.floats(0.001, 1000))
+def test_the_unit_changes_nothing(values: list[float], scale: float) -> None:
+    found, scaled = sample(values), sample([value * scale for value in values])
+    assert (scaled.mean, scaled.error) == pytest.approx((found.mean * scale, found.error * scale), abs=1e-9 * scale)
+
+
+@given(VALUES, st.floats(1e-6, 0.5))
+def test_bounds_enclose_the_mean(values: list[float], level: float) -> None:
+    found = sample(values)
+    low, high = bounds(found, level, 0.05)
+    assert low <= found.mean <= high
+    assert math.isfinite(low)
+
+
+def test_one_value_is_no_sample() -> None:
+    assert sample_of([1.0]) is None
