@@ -14,11 +14,15 @@ from typer.testing import CliRunner
 
 from tests.duets import BASE_URL, HEAD_URL, SWITCHED
 from tests.refusals import refused
+from tests.regression.series import nights
 from toril import cli
 from toril.cli import duet as module
 from toril.errors import OptionError
 from toril.records import Plan
+from toril.records.history import KeptChange, KeptDuet
+from toril.runs.history import remember
 from toril.runs.publish import LocalSuite
+from toril.store import FolderStore
 
 BOTH = ("--base", BASE_URL, "--head", HEAD_URL)
 
@@ -106,3 +110,19 @@ def test_a_first_half_without_a_verdict_is_not_exchanged(
 def test_a_failed_exchange_ends_the_command(monkeypatch: pytest.MonkeyPatch, suite: str) -> None:
     with refused("hook-failed", error=OptionError):
         planned(monkeypatch, [0], suite, *BOTH, "--swap", "/nowhere/program")
+
+
+def test_a_plan_is_printed_by_the_spread_of_earlier_duets(suite: str, tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "store")
+    plan = ("--plan", "detect 10%", "--store", store.folder)
+    assert "toril duet --aa" in call(suite, *plan).output
+    changes = tuple(
+        KeptChange(label="", metric=metric, change=0.0, spread=spread, detectable=0.01, pairs=20, outcome="passed")
+        for metric, spread in (("p95", 0.1), ("failures", 0.002))
+    )
+    kept = KeptDuet(aa=True, margin=0.03, most=40, pairs=20, block_s=2.0, voided=0, changes=changes)
+    for record in nights([40_000] * 3, suite=tmp_path.name, kind="duet", duet=kept):
+        remember(store, record)
+    lines = call(suite, *plan).output.splitlines()
+    assert len(lines) == 4 and lines[3].startswith("p95 of all requests decides: --blocks "), lines
+    assert not (tmp_path / "store" / "runs").exists()

@@ -125,7 +125,7 @@ def abandoned(folder: Path, plan: Plan, slower: float, blocks: int) -> Coordinat
     store.put(run_key(plan.run_id, "start.json"), Start(at=1000.0, attempts=attempts).to_json())
     ratios = [slower + (0.01 if block % 2 else -0.01) for block in range(blocks)]
     for worker, attempt in attempts.items():
-        samples = samples_of(plan, ratios, rate=100, spread=0.05)
+        samples = samples_of(plan, ratios, rate=40, spread=0.05)
         store.put(worker_key(plan.run_id, worker, attempt, interval_name(1)), file_of(plan, samples, blocks))
     assert plan.duet is not None
     clock.at = 1000.0 + plan.duet.turns_of(HEAD)[blocks].ends_s + 3

@@ -59,7 +59,7 @@ def test_percentiles_of_criteria_are_compared_unless_the_suite_names_labels_or_m
 def test_failures_have_a_margin_of_their_own(tmp_path: Path) -> None:
     plan = duet(tmp_path, metrics=("p95", "failures"), margin=0.1, failures_margin=0.01)
     assert [one.margin for one in figures(plan)] == [0.1, 0.01]
-    assert [one.margin for one in figures(duet(tmp_path, margin=0.1))] == [0.1, 0.1]
+    assert [one.margin for one in figures(duet(tmp_path, margin=0.1, failures_margin=None))] == [0.1, 0.1]
 
 
 def test_pairs_have_the_values_of_both_turns_in_order_of_time(tmp_path: Path) -> None:

@@ -107,9 +107,11 @@ def test_a_smoke_run_sends_each_request_at_least_once(tmp_path):
 
 
 def test_a_turn_of_a_duet_shortens_the_curve_at_the_same_rates(tmp_path):
-    plan = planned(tmp_path, suite(**{"ramp-up": "20s", "hold-for": "100s"}))
+    written = suite(**{"ramp-up": "20s", "hold-for": "100s"})
+    written["execution"].append({**written["execution"][0], "executor": "apiritif", "throughput": None})
+    plan = planned(tmp_path, written)  # Apiritif starts for each turn, and so does vegeta beside it
     duet = make_duet(plan, plan, ("http://a", "http://b"), Regression(block=10))
-    curves = {execution.curve for execution in duet.executions}
+    curves = {execution.curve for execution in duet.executions if execution.executor == "vegeta"}
     assert curves == {((0, 0), (2, 100), (12, 100))}
 
 

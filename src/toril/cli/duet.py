@@ -1,10 +1,9 @@
 """`toril duet`: compares two versions under load, with itself (`--aa`), or plans such a comparison (`--plan`)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,10 +32,8 @@ from toril.clock import SystemClock
 from toril.errors import InfrastructureError, OptionError
 
 if TYPE_CHECKING:
-    from toril.plan.options import RunOptions
     from toril.records import Plan
     from toril.regression.calibration import Proposal
-    from toril.suite import Suite
 
 DETECT = re.compile(r"detect (?P<percent>[0-9]{1,3}(?:\.[0-9]{1,3})?)%")
 EXCHANGE_S = 600.0
@@ -117,31 +114,20 @@ def duet(
     if swap is None:
         run(local_suite(suite), wanted, partial(planned, base=base, head=head), store, fail_on, report)
         return
+    from toril.plan.options import new_run_id
     from toril.runs.hooks import run_hook
 
-    first = _FirstHalf(partial(planned, base=base, head=head, halved=True))
+    first_id = new_run_id("first-half", SystemClock().now())
+    first = partial(planned, base=base, head=head, halved=True)
     try:
-        run(local_suite(suite), replace(wanted, run_id=None), first, store, fail_on, None)
+        run(local_suite(suite), replace(wanted, run_id=first_id), first, store, fail_on, None)
     except typer.Exit as left:
         if left.exit_code in (INTERRUPTED, InfrastructureError.exit_code):
             raise
     places = {"TORIL_BASE_URL": base, "TORIL_HEAD_URL": head}
     typer.echo(run_hook(swap, (), places, EXCHANGE_S), err=True, nl=False)
-    second = partial(planned, base=head, head=base, halved=True, first_half=first.run_id)
+    second = partial(planned, base=head, head=base, halved=True, first_half=first_id)
     run(local_suite(suite), wanted, second, store, fail_on, report)
-
-
-class _FirstHalf:
-    """Plans the first half of an exchanged duet, and keeps its run-id."""
-
-    def __init__(self, planned: "partial[tuple[Suite, Plan]]") -> None:
-        self._planned = planned
-        self.run_id = ""
-
-    def __call__(self, paths: Sequence[str | Path], options: "RunOptions", now: float) -> "tuple[Suite, Plan]":
-        suite, plan = self._planned(paths, options, now)
-        self.run_id = plan.run_id
-        return suite, plan
 
 
 def _addresses(base: str | None, head: str | None, *, aa: bool, swap: str | None) -> tuple[str, str]:
@@ -164,24 +150,30 @@ def _change(text: str) -> float:
 
 
 def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
-    """Yields a line for each figure, and the length of the whole duet."""
+    """Yields a line for each figure, and the one that needs the most pairs."""
     from toril.records.history import Fingerprint
     from toril.regression.calibration import calibrate, propose
     from toril.runs.history import history
     from toril.store import open_store
+    from toril.text import plain
 
     duets = [one for one in history(open_store(store), plan.suite, MOST_READ) if one.duet is not None]
     known = calibrate(duets, duets[0].fingerprint if duets else Fingerprint())
     found = propose(known, plan, change)
     yield f"{plan.suite}: to find a change of {100 * change:g}%, by the spread in {known.duets} earlier duets"
     yield from map(_proposal, found)
-    slowest = max(found, key=lambda one: one.pairs or float("inf"), default=None)
-    if slowest is not None and slowest.pairs is not None:
-        yield f"--blocks {slowest.pairs} is enough for all of them"
+    slowest = max(found, key=lambda one: one.pairs or float("inf"))
+    if slowest.pairs is not None:
+        yield f"{_name(slowest)} decides: --blocks {slowest.pairs} is enough"
+    yield from (f"note: {plain(warning, 1000)}" for warning in plan.warnings)
+
+
+def _name(one: "Proposal") -> str:
+    return f"{one.figure.metric} of {one.figure.label or 'all requests'}"
 
 
 def _proposal(one: "Proposal") -> str:
-    name = f"{one.figure.metric} of {one.figure.label or 'all requests'}"
+    name = _name(one)
     if not one.known:
         return f"  {name}: unknown spread. Run `toril duet --aa` first."
     margin = "" if one.margin is None else f"; the smallest reasonable margin is {100 * one.margin:.3g}%"

@@ -183,7 +183,7 @@ def _part(part: ExecutionShare, copy: PlannedExecution, values: Mapping[str, str
         config["ramp-up"] = f"{copy.ramp_up_s:g}s"
     config["hold-for"] = f"{copy.hold_for_s:.10g}s"
     if "scenario" in config:
-        config["scenario"] = _name_in_arm(config["scenario"], copy.arm)
+        config["scenario"] = name_in_arm(config["scenario"], copy.arm)
     own = config.get("env") or {}
     if values and isinstance(own, dict):
         config["env"] = {**own, **values}
@@ -208,11 +208,12 @@ def _common(plans: Mapping[int, Plan], values: Mapping[int, Mapping[str, str]]) 
             own = _substituted(deepcopy(scenario), values[arm])
             if properties and isinstance(own, dict):
                 own["properties"] = {**properties, **mapping_at(own, "properties")}
-            common["scenarios"][_name_in_arm(name, arm)] = own
+            common["scenarios"][name_in_arm(name, arm)] = own
     return common
 
 
-def _name_in_arm(scenario: str, arm: int) -> str:
+def name_in_arm(scenario: str, arm: int) -> str:
+    """Returns the name of an arm's copy of a scenario."""
     return f"{scenario} of {ARMS[arm]}"
 
 

@@ -8,7 +8,7 @@ In the restarted form, each execution has a copy for each turn, because its engi
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from toril.errors import SuiteError
@@ -110,7 +110,6 @@ def _through(execution: PlannedExecution, arm: int, duet: Duet, end_s: float) ->
     delay_s = round(execution.delay_s * scale, 3)
     ramp_up_s = _ramp_up_s(execution, scale)
     own_s = duet.warm_s + duet.blocks * duet.turn_s - delay_s - ramp_up_s
-    curve = curve_of(execution.throughput_rps or 0.0, ramp_up_s, own_s, execution.steps).points
     return execution.model_copy(
         update={
             "name": f"{execution.name}, {ARMS[arm]}",
@@ -119,7 +118,7 @@ def _through(execution: PlannedExecution, arm: int, duet: Duet, end_s: float) ->
             "delay_s": delay_s,
             "ramp_up_s": ramp_up_s,
             "hold_for_s": round(end_s - delay_s - ramp_up_s, 3),
-            "curve": curve if execution.curve else (),
+            "curve": _curve(execution, ramp_up_s, own_s),
             "adjustable": False,
         }
     )
@@ -178,20 +177,17 @@ def _once(execution: PlannedExecution, turn: Turn, scale: float, gap_s: float) -
             "delay_s": turn.starts_s + delay_s,
             "ramp_up_s": ramp_up_s,
             "hold_for_s": hold_for_s,
-            "curve": tuple(_shortened_curve(execution, ramp_up_s, hold_for_s)),
+            "curve": _curve(execution, ramp_up_s, hold_for_s),
             "adjustable": False,
             "lead_s": gap_s - DRAIN_S + delay_s if turn.starts_s else None,
         }
     )
 
 
-def _shortened_curve(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) -> Iterator[tuple[float, float]]:
-    """Yields an open model's curve with the same rates and the turn's ramp-up and hold."""
-    for at_s, rps in execution.curve:
-        if at_s <= execution.ramp_up_s:
-            yield ramp_up_s * at_s / execution.ramp_up_s if execution.ramp_up_s else 0.0, rps
-        else:
-            yield ramp_up_s + hold_for_s * (at_s - execution.ramp_up_s) / execution.hold_for_s, rps
+def _curve(execution: PlannedExecution, ramp_up_s: float, hold_for_s: float) -> Sequence[tuple[float, float]]:
+    """Returns an open model's curve with the same rates and another ramp-up and hold."""
+    rps = execution.throughput_rps or 0.0
+    return curve_of(rps, ramp_up_s, hold_for_s, execution.steps).points if execution.curve else ()
 
 
 def together(plan: Plan, variable: str | None) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from itertools import chain, groupby, islice
 from typing import Any, TypeVar
 
 from toril.masking import masked
-from toril.records import Comparison, Launch, Plan
+from toril.plan.duet import name_in_arm
+from toril.records import HEAD, Comparison, Launch, Plan
 from toril.records.history import (
     HISTORY,
     MOST_BYTES_OF_HISTORY,
@@ -33,6 +34,7 @@ from toril.records.summary import LabelFigures, Summary
 from toril.reports import Bundle
 from toril.store import Store
 from toril.store.records import find_record
+from toril.suite.reader import mapping_at
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
 PULL_REQUEST = ("pull-request", "pull_request", "pull", "pr")  # tags
@@ -44,6 +46,7 @@ OF_CHANGES = ("label", "metric", "change", "spread", "detectable", "outcome")  #
 MOST_CHANGES = 20
 AT_ONCE = 50  # records to read with one call
 ID_TIME = re.compile(r"(\d{8}T\d{6}Z)-")  # the start of a run's id, unless the user chose another id
+LOAD = {"name", "executor", "scenario", "concurrency", "throughput_rps", "steps", "labels", "browser"}
 SUITE_FILE = (".yml", ".yaml")  # its content that matters is in the plan; the rest are criteria and reports
 
 
@@ -250,9 +253,14 @@ def _kept_duet(found: Comparison) -> KeptDuet:
 
 def _fingerprint(plan: Plan, launch: Launch | None) -> Fingerprint:
     """Returns what makes two runs comparable. Criteria, the shares of workers and the run's folder do not matter."""
-    executions = [one.model_dump(mode="json") for one in plan.executions]
+    in_duet, scenarios = any(one.arm for one in plan.executions), mapping_at(plan.common, "scenarios")
+    executions = [one.model_dump(mode="json", include=LOAD if in_duet else None) for one in plan.executions]
     scripts = {file: digest for file, digest in plan.files.items() if not file.endswith(SUITE_FILE)}
-    asked = json.dumps([executions, plan.common.get("scenarios"), scripts], sort_keys=True)
+    if in_duet:  # which has the suite's load, but times and addresses of its own
+        scenarios = {one.scenario: scenarios.get(name_in_arm(one.scenario, HEAD)) for one in plan.executions}
+    asked = json.dumps([executions, scenarios, scripts], sort_keys=True)
+    for scenario in scenarios.values() if in_duet else ():
+        asked = asked.replace(mapping_at(scenario).get("default-address") or "\0", "")
     task, workers = plan.task, len(plan.shares)
     each = "" if task is None else f" × {task.cpu} CPU units, {task.memory_mib} MiB, {task.architecture}"
     digests = sorted(launch.digests) if launch else []
