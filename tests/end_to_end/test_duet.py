@@ -134,7 +134,7 @@ def test_a_slow_head_is_proven_to_be_worse(worse: tuple[Finished, Service, Servi
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
 def test_every_other_engine_proves_a_slow_head(tmp_path: Path, engine: str) -> None:
     with two(0.01, SLOW_S) as (base, head):
-        done = duet(tmp_path / "store", suite(tmp_path, engine, block="2s"), base, head, "--report", "junit")
+        done = duet(tmp_path / "store", suite(tmp_path, engine, block="2s"), base, head, "--report", "junit", blocks=6)
     sums_are_right(done, base, head)
     is_proven_worse(done, base)
     if engine != "apiritif":  # which starts for each turn
@@ -167,7 +167,7 @@ def test_the_suites_own_script_loads_each_arms_address(tmp_path: Path) -> None:
 @pytest.mark.solo
 def test_the_same_service_twice_is_never_worse_than_itself(tmp_path: Path) -> None:
     with opened(Service(0.01)) as one:
-        done = duet(tmp_path / "store", suite(tmp_path, "locust"), one, one, "--margin", WIDE)
+        done = duet(tmp_path / "store", suite(tmp_path, "locust"), one, one, "--margin", WIDE, blocks=6)
     verdict = done.json("verdict.json")
     assert verdict["comparison"]["outcome"] != "failed"
     assert passes(verdict), verdict["reasons"]
