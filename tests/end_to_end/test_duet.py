@@ -143,14 +143,17 @@ def test_every_other_engine_proves_a_slow_head(tmp_path: Path, engine: str) -> N
 
 @pytest.mark.nightly
 @pytest.mark.solo
-@pytest.mark.parametrize(("engine", "requests"), [("locust", 4), ("jmeter", 3)])
+@pytest.mark.parametrize(("engine", "requests"), [("locust", 8), ("jmeter", 7)])
 def test_think_times_continue_in_the_next_turn(tmp_path: Path, engine: str, requests: int) -> None:
-    """A user who thinks for 1.5 s sends as many requests in five turns as in 6 s alone. In JMeter, it thinks first."""
+    """A user sends as many requests in five turns as in 6 s without turns. In JMeter, it thinks first."""
+    visit = [{"url": "/home", "think-time": "700ms"}, {"url": "/cart", "think-time": "800ms"}]
     with two(0.01, 0.01) as (base, head):
-        path = suite(tmp_path, engine, **{"think-time": "1500ms"})
+        path = suite(tmp_path, engine, requests=[{"transaction": "visit", "do": visit}])
         done = duet(tmp_path / "store", path, base, head, "--margin", WIDE)
     sums_are_right(done, base, head)
-    assert (base.answered, head.answered) == (4 * requests, 4 * requests)
+    for service in (base, head):  # users of a JVM on a busy machine may begin late, and then send one less
+        assert 4 * requests - 4 <= service.answered <= 4 * requests
+    assert done.json("summary.json")["labels"]["visit"]["response_us"]["max"] < 2_000_000  # without the pauses in it
 
 
 @pytest.mark.nightly
