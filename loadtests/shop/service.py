@@ -2,6 +2,7 @@
 
 python service.py                      prints its address; at the end, the number of answered requests
 SLOW=400 ERRORS=5 python service.py    makes checkouts 400 ms slower, and answers 5 % of all requests with 503
+
 SLOWER=10 python service.py            makes all requests 10 % slower
 """
 

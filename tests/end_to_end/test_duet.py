@@ -125,7 +125,7 @@ def is_proven_worse(done: Finished, base: Target) -> None:
 def test_a_slow_head_is_proven_to_be_worse(worse: tuple[Finished, Service, Service]) -> None:
     done, base, head = worse
     sums_are_right(done, base, head)
-    requests_are_in_turns(done, base, head, late_s=0.1)  # the gap: other tests are busy, too
+    requests_are_in_turns(done, base, head, late_s=0.5)  # half of the time until the next turn: other tests are busy
     is_proven_worse(done, base)
 
 
@@ -134,7 +134,7 @@ def test_a_slow_head_is_proven_to_be_worse(worse: tuple[Finished, Service, Servi
 @pytest.mark.parametrize("engine", ["locust", "apiritif", "jmeter"])
 def test_every_other_engine_proves_a_slow_head(tmp_path: Path, engine: str) -> None:
     with two(0.01, SLOW_S) as (base, head):
-        done = duet(tmp_path / "store", suite(tmp_path, engine, block="2s"), base, head, "--report", "junit")
+        done = duet(tmp_path / "store", suite(tmp_path, engine, block="2s"), base, head, "--report", "junit", blocks=6)
     sums_are_right(done, base, head)
     is_proven_worse(done, base)
     if engine != "apiritif":  # which starts for each turn
@@ -143,14 +143,17 @@ def test_every_other_engine_proves_a_slow_head(tmp_path: Path, engine: str) -> N
 
 @pytest.mark.nightly
 @pytest.mark.solo
-@pytest.mark.parametrize(("engine", "requests"), [("locust", 4), ("jmeter", 3)])
+@pytest.mark.parametrize(("engine", "requests"), [("locust", 8), ("jmeter", 7)])
 def test_think_times_continue_in_the_next_turn(tmp_path: Path, engine: str, requests: int) -> None:
-    """A user who thinks for 1.5 s sends as many requests in five turns as in 6 s alone. In JMeter, it thinks first."""
+    """A user sends as many requests in five turns as in 6 s without turns. In JMeter, it thinks first."""
+    visit = [{"url": "/home", "think-time": "700ms"}, {"url": "/cart", "think-time": "800ms"}]
     with two(0.01, 0.01) as (base, head):
-        path = suite(tmp_path, engine, **{"think-time": "1500ms"})
+        path = suite(tmp_path, engine, requests=[{"transaction": "visit", "do": visit}])
         done = duet(tmp_path / "store", path, base, head, "--margin", WIDE)
     sums_are_right(done, base, head)
-    assert (base.answered, head.answered) == (4 * requests, 4 * requests)
+    for service in (base, head):  # users of a JVM on a busy machine may begin late, and then send one less
+        assert 4 * requests - 4 <= service.answered <= 4 * requests
+    assert done.json("summary.json")["labels"]["visit"]["response_us"]["max"] < 2_000_000  # without the pauses in it
 
 
 @pytest.mark.nightly
@@ -167,7 +170,7 @@ def test_the_suites_own_script_loads_each_arms_address(tmp_path: Path) -> None:
 @pytest.mark.solo
 def test_the_same_service_twice_is_never_worse_than_itself(tmp_path: Path) -> None:
     with opened(Service(0.01)) as one:
-        done = duet(tmp_path / "store", suite(tmp_path, "locust"), one, one, "--margin", WIDE)
+        done = duet(tmp_path / "store", suite(tmp_path, "locust"), one, one, "--margin", WIDE, blocks=6)
     verdict = done.json("verdict.json")
     assert verdict["comparison"]["outcome"] != "failed"
     assert passes(verdict), verdict["reasons"]

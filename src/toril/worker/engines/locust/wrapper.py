@@ -222,16 +222,19 @@ class Load:
         """Returns a clock that stands still while this greenlet's user is paused, for `constant_pacing`."""
         return time.perf_counter() - getattr(user_of(getcurrent()), "toril_paused_s", 0.0)
 
-    def in_own_time(self, user, began: float, took_ms: float) -> tuple[float, float]:
-        """Returns begin and duration of a transaction as if it had begun within a turn, without the pauses in it."""
+    def in_own_time(self, user, began: float) -> tuple[float, float]:
+        """Returns a begin within a turn of the user's arm, and the seconds that the user has been paused since.
+
+        Transactions, and requests of a script's own protocol, may begin while another arm has its turn.
+        """
         turns = self.turns_of(user)
         if turns is None:
-            return began, took_ms
+            return began, 0.0
         began -= self.opened_at
         own_s = turns.own_s(began)
         paused_s = max(0.0, user.toril_paused_s - (began - own_s))
         within = turns.wait_s(began) in (0, inf)
-        return self.opened_at + (began if within else turns.at(own_s)), took_ms - 1e3 * paused_s
+        return self.opened_at + (began if within else turns.at(own_s)), paused_s
 
     def twin(self, user):
         """Returns a new user of base like this one."""
@@ -320,8 +323,9 @@ class Load:
         if start_time is None:
             start_time = time.time() - (response_time or 0) / 1000
         user = sent[2] if sent else user_of(getcurrent())
-        if transaction and self.turns:
-            start_time, response_time = self.in_own_time(user, start_time, response_time or 0)
+        if self.turns and sent is None:
+            start_time, paused_s = self.in_own_time(user, start_time)
+            response_time = max(0.0, (response_time or 0) - transaction * paused_s * 1000)
         ttfb_us = -1
         if response is not None and not getattr(response, "history", None):
             elapsed = getattr(response, "elapsed", None)
