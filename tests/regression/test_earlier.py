@@ -183,6 +183,13 @@ def test_the_worse_outcome_counts_with_its_reasons_first():
     assert combined("inconclusive", ["no-samples"], FAILED) == ("failed", ["slower-than-earlier", "no-samples"])
 
 
+def test_a_note_says_what_the_comparison_could_have_found():
+    for outcome in ("passed", "failed", "inconclusive"):
+        found = with_earlier(replace(examples.passed().verdict, outcome=outcome), PASSED)
+        assert (found.notes[-1], found.note_codes[-1]) == (PASSED.message, "within-earlier")
+    assert "within-earlier" not in with_earlier(examples.passed().verdict, FAILED).note_codes
+
+
 @pytest.mark.parametrize("code", ["saturated", "late-start", "lost-worker", "stopped"])
 def test_invalid_times_excuse_a_worse_figure(code):
     assert combined("inconclusive", [code], FAILED) == ("inconclusive", [code, "excused-breach"])

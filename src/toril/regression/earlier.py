@@ -112,7 +112,11 @@ def with_earlier(verdict: Verdict, found: EarlierRuns) -> Verdict:
         reasons = [one for one in reasons if one.code not in OF_PASSES]
     if worst == "failed":
         reasons.sort(key=lambda one: one.code not in OF_FAILURES)
-    return replace(verdict, outcome=worst, reasons=tuple(reasons), earlier=found)
+    verdict = replace(verdict, outcome=worst, reasons=tuple(reasons), earlier=found)
+    if code != WITHIN:
+        return verdict
+    notes, codes = (*verdict.notes, found.message), (*verdict.note_codes, WITHIN)  # reports show no reasons of a pass
+    return replace(verdict, notes=notes, note_codes=codes)
 
 
 @dataclass(frozen=True, slots=True)
