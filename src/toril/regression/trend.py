@@ -309,14 +309,16 @@ def _words(group: TrendGroup) -> str:
     one, others = group.series[0], len(group.series) - 1
     where = f"{text.plain(one.label) or 'all requests'}{' in ' + text.plain(one.location) if one.location else ''}"
     change, low, high = (100 * (value or 0.0) for value in (one.change, one.low, one.high))
+    if change < 0:
+        change, low, high = -change, -high, -low
     if one.metric == "failures":
-        size, ends = text.difference(abs(change), "%").lstrip("+"), [text.difference(end, "%") for end in (low, high)]
-        what = f"Failures of {where} {'rose' if change > 0 else 'fell'} by {size}"
+        size, least, most = (text.difference(value, "%").lstrip("+") for value in (change, low, high))
+        what = f"Failures of {where} {'fell' if (one.change or 0) < 0 else 'rose'} by {size}"
     else:
-        size, ends = text.percent(round(abs(change), 1)), [text.signed_percent(end) for end in (low, high)]
+        size, least, most = (text.percent(round(value, 1)) for value in (change, low, high))
         kinds = ("higher", "lower") if one.metric == "throughput" else ("slower", "faster")
-        what = f"{one.metric} of {where} is {size} {kinds[change < 0]}"
-    range_of = f"{group.from_commit or group.from_run} … {group.to_commit or group.to_run}"
-    more = f", with {others} more series" if others else ""
+        what = f"{one.metric} of {where} is {size} {kinds[(one.change or 0) < 0]}"
+    more = f"; {others} more series moved with it" if others else ""
     found = f"found after {text.plural(one.delay, 'run')}" if group.state != "suspected" else "not confirmed yet"
-    return f"{what} ({ends[0]} to {ends[1]}){more}, between {range_of}: {found}."
+    commits = text.plain(f"{group.from_commit or group.from_run} … {group.to_commit or group.to_run}")
+    return f"{what} ({least} to {most}) since {commits}, {found}{more}."
