@@ -131,6 +131,7 @@ def test_runs_without_a_change_rarely_fail():
         ({}, True),
         ({"outcome": "failed", "reasons": ("breach",)}, True),
         ({"outcome": "failed", "reasons": ("slower-than-earlier",)}, False),  # it would hide the change tomorrow
+        ({"outcome": "failed", "reasons": ("breach", "saturated")}, False),
         ({"outcome": "inconclusive", "reasons": ("saturated",)}, False),
         ({"outcome": "inconclusive", "reasons": ("too-few-earlier",)}, True),  # otherwise there are never enough
         ({"outcome": "inconclusive", "reasons": ("too-few-earlier", "stopped")}, False),

@@ -39,9 +39,10 @@ OF_PASSES, OF_FAILURES = {*OF_CRITERIA, WITHIN} - {"breach"}, {"breach", WORSE}
 
 
 def is_measured(record: HistoryRecord) -> bool:
-    """Whether the figures of a run show how the suite's main branch does: judged, unchanged and complete."""
+    """Whether the figures of a run show how the suite's main branch does: judged, valid and unchanged."""
     judged = record.outcome != "inconclusive" or set(record.reasons) == {TOO_FEW}
-    return judged and record.kind == "run" and not record.branch and not record.adjusted
+    valid = judged and EXCUSING.isdisjoint(record.reasons)
+    return valid and record.kind == "run" and not record.branch and not record.adjusted
 
 
 def is_comparable(record: HistoryRecord, now: HistoryRecord) -> bool:
