@@ -79,19 +79,19 @@ def trend(
     duets = {one.tags[CONFIRMS]: one for one in records if matters(one) and one.kind == "duet"}
     numbers, cuts = _segments(runs)
     lines = [_Line(*key, runs, numbers, wanted.least or LEAST_CHANGE) for key in _keys(runs, wanted)]
-    claimed = [one for one in lines if wanted.metric or one.metric in CLAIMED]
-    changes = {id(one): tuple(one.changes()) for one in claimed}
+    claimed = (wanted.metric,) if wanted.metric else CLAIMED
+    changes = [tuple(one.changes()) if one.metric in claimed else () for one in lines]
     ours = [one for one in acknowledged.entries if one.suite == suite]
     valid = [one for one in ours if one.until >= today]
-    clusters = _clusters([change for found in changes.values() for change in found])
+    clusters = _clusters([one for found in changes for one in found])
     groups = tuple(_group(cluster, runs, duets, valid) for cluster in clusters)
     regressed = any(one.state == "confirmed" and one.worse and not one.small for one in groups)
-    short = all(len(one.parts()[-1]) < LEAST_RUNS for one in claimed)
+    short = all(len(one.parts()[-1]) < LEAST_RUNS for one in lines if one.metric in claimed)
     used = [entry for entry in valid for cluster in clusters for one in cluster if _fits(entry, one, runs)]
     return Trend(
         suite=suite,
         at=datetime.combine(today, time(), UTC).timestamp(),
-        series=tuple(one.series(changes.get(id(one), ())) for one in lines),
+        series=tuple(line.series(found) for line, found in zip(lines, changes, strict=True)),
         groups=groups,
         segments=tuple(cuts),
         expired=tuple(str(one) for one in ours if one not in valid),
