@@ -81,6 +81,8 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
         "run --request none",
         "run good.json --request some-run",
         "run --request some-run --workers 2",
+        "run --request some-run --baseline off",
+        "run good.json --baseline sometimes",
         "run --request some-run --on fargate",
         "run --request ../../etc",
         "runs --store=",

@@ -116,6 +116,7 @@ def test_commands_watch_compare_fetch_and_adjust_through_a_console(
         ["watch", served.LIVE, "--take-over"],
         ["sweep", served.LIVE],
         ["run", "SUITE"],
+        ["run", "SUITE", "--on", "fargate", "--baseline", "auto"],
         ["doctor", "--on", "fargate"],
     ],
     ids=" ".join,

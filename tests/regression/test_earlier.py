@@ -131,6 +131,7 @@ def test_runs_without_a_change_rarely_fail():
         ({}, True),
         ({"outcome": "failed", "reasons": ("breach",)}, True),
         ({"outcome": "failed", "reasons": ("slower-than-earlier",)}, False),  # it would hide the change tomorrow
+        ({"outcome": "failed", "reasons": ("breach", "saturated")}, False),
         ({"outcome": "inconclusive", "reasons": ("saturated",)}, False),
         ({"outcome": "inconclusive", "reasons": ("too-few-earlier",)}, True),  # otherwise there are never enough
         ({"outcome": "inconclusive", "reasons": ("too-few-earlier", "stopped")}, False),
@@ -181,6 +182,13 @@ def test_the_worse_outcome_counts_with_its_reasons_first():
     assert combined("failed", ["breach"], FEW) == ("failed", ["breach", "too-few-earlier"])
     assert combined("inconclusive", ["no-samples"], PASSED) == ("inconclusive", ["no-samples"])
     assert combined("inconclusive", ["no-samples"], FAILED) == ("failed", ["slower-than-earlier", "no-samples"])
+
+
+def test_a_note_says_what_the_comparison_could_have_found():
+    for outcome in ("passed", "failed", "inconclusive"):
+        found = with_earlier(replace(examples.passed().verdict, outcome=outcome), PASSED)
+        assert (found.notes[-1], found.note_codes[-1]) == (PASSED.message, "within-earlier")
+    assert "within-earlier" not in with_earlier(examples.passed().verdict, FAILED).note_codes
 
 
 @pytest.mark.parametrize("code", ["saturated", "late-start", "lost-worker", "stopped"])

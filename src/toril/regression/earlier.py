@@ -39,9 +39,10 @@ OF_PASSES, OF_FAILURES = {*OF_CRITERIA, WITHIN} - {"breach"}, {"breach", WORSE}
 
 
 def is_measured(record: HistoryRecord) -> bool:
-    """Whether the figures of a run show how the suite's main branch does: judged, unchanged and complete."""
+    """Whether the figures of a run show how the suite's main branch does: judged, valid and unchanged."""
     judged = record.outcome != "inconclusive" or set(record.reasons) == {TOO_FEW}
-    return judged and record.kind == "run" and not record.branch and not record.adjusted
+    valid = judged and EXCUSING.isdisjoint(record.reasons)
+    return valid and record.kind == "run" and not record.branch and not record.adjusted
 
 
 def is_comparable(record: HistoryRecord, now: HistoryRecord) -> bool:
@@ -112,7 +113,11 @@ def with_earlier(verdict: Verdict, found: EarlierRuns) -> Verdict:
         reasons = [one for one in reasons if one.code not in OF_PASSES]
     if worst == "failed":
         reasons.sort(key=lambda one: one.code not in OF_FAILURES)
-    return replace(verdict, outcome=worst, reasons=tuple(reasons), earlier=found)
+    verdict = replace(verdict, outcome=worst, reasons=tuple(reasons), earlier=found)
+    if code != WITHIN:
+        return verdict
+    notes, codes = (*verdict.notes, found.message), (*verdict.note_codes, WITHIN)  # reports show no reasons of a pass
+    return replace(verdict, notes=notes, note_codes=codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,38 +140,33 @@ class _Figure:
 
     def judged(self, level: float, failed: bool) -> EarlierMetric:
         """Returns the figure with its range, whose bounds have this level, and its outcome."""
-        reach = student_quantile(1 - level, self.runs - 1) * self.error
-        change = self.value - self.mean
+        shares, reach = self.metric == "failures", student_quantile(1 - level, self.runs - 1) * self.error
         smallest = self.limit + reach + student_quantile(POWER, self.runs - 1) * self.error
         values = (self.value, self.mean, self.mean - reach, self.mean + reach)
-        if self.metric == "failures":
-            value, mean, low, high = (round(max(0.0, one), 6) for one in values)
-            unit, show = "share", [text.percent(100 * one) for one in (value, mean, high)]
-            moved, least = text.difference(100 * change, "%"), text.difference(100 * smallest, "%").removeprefix("+")
+        value, mean, low, high = (round(max(0.0, one), 6) if shares else round(math.exp(one)) for one in values)
+        changes = (self.value - self.mean, self.limit, smallest)
+        change, limit, smallest = (round(one if shares else math.expm1(one), 6) for one in changes)
+        if shares:
+            levels = [text.percent(100 * one) for one in (value, mean, high)]
+            sizes = [text.difference(100 * one, "%") for one in (change, limit, smallest)]
         else:
-            value, mean, low, high = (round(math.exp(one)) for one in values)
-            unit, show = "us", [text.time(one) for one in (value, mean, high)]
-            change, smallest = math.expm1(change), math.expm1(smallest)
-            moved, least = text.signed_percent(100 * change), text.percent(100 * round(smallest, 3))
+            levels = [text.time(one) for one in (value, mean, high)]
+            sizes = [text.signed_percent(100 * one) for one in (change, limit, smallest)]
+        name = text.sentence(_name(self.label, self.metric))
         return EarlierMetric(
             label=self.label,
             metric=self.metric,
-            unit=unit,
+            unit="share" if shares else "us",
             value=value,
             expected=mean,
             low=low,
             high=high,
-            change=round(change, 6),
-            detectable=round(smallest, 6),
+            change=change,
+            detectable=smallest,
             outcome="failed" if failed else "passed",
-            message=f"{self._name}: {show[0]}, {moved} against {self.runs} earlier runs ({show[1]}). "
-            f"They predict at most {show[2]}. Smallest detectable change {least}.",
-        )
-
-    @property
-    def _name(self) -> str:
-        return (
-            "Failures" if self.metric == "failures" else f"{self.metric} of {text.plain(self.label) or 'all requests'}"
+            message=f"{name} is {levels[0]}, {sizes[0]} against {self.runs} earlier runs "
+            f"({levels[1]}), which predict at most {levels[2]}. Limit {sizes[1].lstrip('+')}. "
+            f"Smallest detectable change {sizes[2].lstrip('+')}.",
         )
 
 
@@ -177,12 +177,11 @@ def _figure(
     here, parts = figures_of(now, label), [part for run in runs if (part := figures_of(run, label)) is not None]
     value, values = value_of(here, metric), [one for part in parts if (one := value_of(part, metric)) is not None]
     if here is None or value is None or now.adjusted:
-        why = (
-            "its rate was adjusted" if now.adjusted else f"it has no {metric} of {text.plain(label) or 'all requests'}"
-        )
+        why = "its rate was adjusted" if now.adjusted else f"{_name(label, metric)} is unknown"
         return EarlierMetric(label=label, metric=metric, message=f"This run is not comparable: {why}.")
     if len(values) < LEAST:
-        have = text.plural(len(values), "comparable run") + (f" with {text.plain(label)}" if label else "")
+        have = text.plural(len(values), "comparable run")
+        have += f" with {_name(label, metric)}" if len(values) < len(runs) else ""
         return EarlierMetric(label=label, metric=metric, message=f"{have}; {LEAST - len(values)} more are needed.")
     if metric == "failures":  # few requests vary by chance alone, even if no earlier one failed
         share = sum(one.failures for one in (here, *parts)) / sum(one.samples for one in (here, *parts))
@@ -193,3 +192,7 @@ def _figure(
         spread = statistics.stdev(values)
     error = error_of(spread, len(values))
     return _Figure(label, metric, value, statistics.fmean(values), error, len(values), limit)
+
+
+def _name(label: str, metric: str) -> str:
+    return "the share of failures" if metric == "failures" else f"{metric} of {text.plain(label) or 'all requests'}"

@@ -79,19 +79,19 @@ def trend(
     duets = {one.tags[CONFIRMS]: one for one in records if matters(one) and one.kind == "duet"}
     numbers, cuts = _segments(runs)
     lines = [_Line(*key, runs, numbers, wanted.least or LEAST_CHANGE) for key in _keys(runs, wanted)]
-    claimed = [one for one in lines if wanted.metric or one.metric in CLAIMED]
-    changes = {id(one): tuple(one.changes()) for one in claimed}
+    claimed = (wanted.metric,) if wanted.metric else CLAIMED
+    changes = [tuple(one.changes()) if one.metric in claimed else () for one in lines]
     ours = [one for one in acknowledged.entries if one.suite == suite]
     valid = [one for one in ours if one.until >= today]
-    clusters = _clusters([change for found in changes.values() for change in found])
+    clusters = _clusters([one for found in changes for one in found])
     groups = tuple(_group(cluster, runs, duets, valid) for cluster in clusters)
     regressed = any(one.state == "confirmed" and one.worse and not one.small for one in groups)
-    short = all(len(one.parts()[-1]) < LEAST_RUNS for one in claimed)
+    short = all(len(one.parts()[-1]) < LEAST_RUNS for one in lines if one.metric in claimed)
     used = [entry for entry in valid for cluster in clusters for one in cluster if _fits(entry, one, runs)]
     return Trend(
         suite=suite,
         at=datetime.combine(today, time(), UTC).timestamp(),
-        series=tuple(one.series(changes.get(id(one), ())) for one in lines),
+        series=tuple(line.series(found) for line, found in zip(lines, changes, strict=True)),
         groups=groups,
         segments=tuple(cuts),
         expired=tuple(str(one) for one in ours if one not in valid),
@@ -309,14 +309,16 @@ def _words(group: TrendGroup) -> str:
     one, others = group.series[0], len(group.series) - 1
     where = f"{text.plain(one.label) or 'all requests'}{' in ' + text.plain(one.location) if one.location else ''}"
     change, low, high = (100 * (value or 0.0) for value in (one.change, one.low, one.high))
+    if change < 0:
+        change, low, high = -change, -high, -low
     if one.metric == "failures":
-        size, ends = text.difference(abs(change), "%").lstrip("+"), [text.difference(end, "%") for end in (low, high)]
-        what = f"Failures of {where} {'rose' if change > 0 else 'fell'} by {size}"
+        size, least, most = (text.difference(value, "%").lstrip("+") for value in (change, low, high))
+        what = f"Failures of {where} {'fell' if (one.change or 0) < 0 else 'rose'} by {size}"
     else:
-        size, ends = text.percent(round(abs(change), 1)), [text.signed_percent(end) for end in (low, high)]
+        size, least, most = (text.percent(round(value, 1)) for value in (change, low, high))
         kinds = ("higher", "lower") if one.metric == "throughput" else ("slower", "faster")
-        what = f"{one.metric} of {where} is {size} {kinds[change < 0]}"
-    range_of = f"{group.from_commit or group.from_run} … {group.to_commit or group.to_run}"
-    more = f", with {others} more series" if others else ""
+        what = f"{one.metric} of {where} is {size} {kinds[(one.change or 0) < 0]}"
+    more = f"; {others} more series moved with it" if others else ""
     found = f"found after {text.plural(one.delay, 'run')}" if group.state != "suspected" else "not confirmed yet"
-    return f"{what} ({ends[0]} to {ends[1]}){more}, between {range_of}: {found}."
+    commits = text.plain(f"{group.from_commit or group.from_run} … {group.to_commit or group.to_run}")
+    return f"{what} ({least} to {most}) since {commits}, {found}{more}."

@@ -16,5 +16,5 @@ def earlier_runs(store: Store, record: HistoryRecord, most: int) -> list[History
     Comparable are runs of the same suite and kind with an equal fingerprint, judged by their criteria. Runs of branches
     and adjusted runs are not. Revisions count once, by the highest.
     """
-    newest = islice(histories(store, record.suite), MOST_READ)
+    newest = islice(histories(store, record.suite, before=record.stem), MOST_READ)
     return list(islice((one for one in newest if is_comparable(one, record)), most))

@@ -146,10 +146,13 @@ def history(store: Store, suite: str, limit: int) -> list[HistoryRecord]:
     return list(islice(histories(store, suite, limit), limit))
 
 
-def histories(store: Store, suite: str, at_once: int = AT_ONCE) -> Iterator[HistoryRecord]:
-    """Yields the records of all runs as `history` returns them. It reads `at_once` records with one call."""
+def histories(store: Store, suite: str, at_once: int = AT_ONCE, before: str = "") -> Iterator[HistoryRecord]:
+    """Yields the records of all runs as `history` returns them; of those before the run with the stem `before`.
+
+    It reads `at_once` records with one call.
+    """
     runs = groupby(store.keys(f"{HISTORY}{suite}/"), key=lambda key: name_of(key)[0])
-    latest = (max(keys, key=lambda key: name_of(key)[1]) for _, keys in runs)
+    latest = (max(keys, key=lambda key: name_of(key)[1]) for stem, keys in runs if stem > before)
     while keys := list(islice(latest, at_once)):
         found = store.find_many(keys)
         yield from (HistoryRecord.from_json(found[key], key) for key in keys if key in found)

@@ -10,7 +10,7 @@ from toril.regression.trend import TrendQuery, matters, trend
 from toril.runs.history import histories
 from toril.store import Store
 
-MOST_RUNS = 1_000  # of the main branch; the time for a series grows with the square of its runs
+MOST_RUNS = 400  # of the main branch: a year of nights; the time for a series grows with the square of its runs
 MOST_READ = 10_000  # records
 
 
