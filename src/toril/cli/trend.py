@@ -23,7 +23,8 @@ def trend(
     label: Annotated[str | None, typer.Option("--label", help="Only this label.")] = None,
     location: Annotated[str | None, typer.Option("--location", help="Only this location.")] = None,
     metric: Annotated[
-        str | None, typer.Option("--metric", help="Only p50, p95, p99, failures or throughput. Default: all.")
+        Literal["p50", "p95", "p99", "failures", "throughput"] | None,
+        typer.Option("--metric", help="Only this metric. Default: all; changes of p95 and failures count."),
     ] = None,
     since: Annotated[str | None, typer.Option("--since", help="Age of the oldest run, e.g. 90d. Default: all.")] = None,
     least: Annotated[

@@ -86,6 +86,8 @@ class Trend(StoredObject):
     at: Number  # when it was computed, in seconds since the epoch
     series: Annotated[tuple[TrendSeries, ...], Few] = ()
     groups: Annotated[tuple[TrendGroup, ...], Few] = ()  # the newest first
+    segments: Annotated[tuple[Text, ...], Few] = ()  # the changed parts of the fingerprint where each one begins
     expired: Annotated[tuple[Text, ...], Few] = ()  # acknowledgements that have ended
+    unused: Annotated[tuple[Text, ...], Few] = ()  # acknowledgements that fit no change
     runs: Count = 0
     outcome: TrendOutcome
