@@ -172,7 +172,7 @@ def _chart(found: Trend, series: TrendSeries, runs: Sequence[TrendPoint]) -> Cha
                     mean = one.after if place >= at else one.before
                     means[place] = None if mean is None else factor * mean
     cuts = [
-        {"at": place - 0.5, "text": f"other {', '.join(found.segments[own[place].segment :][:1]) or 'setup'}"}
+        {"at": place - 0.5, "text": f"other {plain(found.segments[own[place].segment])}"}
         for before, place in pairwise(sorted(own))
         if own[before].segment != own[place].segment
     ]
