@@ -6,10 +6,10 @@ from itertools import pairwise
 
 from toril import text
 from toril.records.trend import Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
-from toril.reports.blocks import Cell, Charts, Column, Headline, Note, Report, Row, Table
+from toril.reports.blocks import Cell, Charts, Column, Headline, Note, Report, Row, Table, severity_of
 from toril.reports.charts.lines import Chart, chart, line
 from toril.reports.curves import trendline
-from toril.reports.duet_blocks import change_of, value_of
+from toril.reports.duet_blocks import bounds_of, change_of, value_of
 from toril.text import plain
 
 OUTCOMES = {"regressed": "failed", "short": "inconclusive", "clean": "passed"}
@@ -97,9 +97,8 @@ def _group_rows(group: TrendGroup, place: int, address: Address) -> Iterator[Row
     yield Row((head,), outcome=outcome, note=note, weight=place)
     for one in group.series:
         unit, shares = UNITS.get(one.metric, "us"), one.metric == "failures"
-        low, high = (change_of(end, shares) for end in (one.low, one.high))
         values = (Cell(value_of(value, unit)) for value in (one.before, one.after))
-        change = Cell(change_of(one.change, shares), small=(f"{low} … {high}",))
+        change = Cell(change_of(one.change, shares), small=(bounds_of(one.low, one.high, shares),))
         yield Row((Cell(_name(one)), change, *values), weight=place)
 
 
@@ -124,10 +123,11 @@ def _series_table(found: Sequence[TrendSeries]) -> Table:
 
 
 def _charts(found: Trend, address: Address) -> Charts:
-    """Returns the charts of each label and location. Changed ones come first."""
+    """Returns the charts of each label and location. Those with a new regression come first."""
     points = {point.run_id: point for series in found.series for point in series.points}
     runs = sorted(points.values(), key=lambda point: (point.started_at, point.run_id))
-    changed = [one for group in found.groups for one in group.series]
+    worst = sorted(found.groups, key=lambda group: severity_of(outcome_of(group)))
+    changed = [one for group in worst for one in group.series]
     parts: dict[str, list[Chart]] = {name: [] for name in (*map(_part, changed), *map(_part, found.series))}
     for series in found.series:
         if any(point.value is not None for point in series.points):
