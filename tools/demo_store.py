@@ -191,20 +191,21 @@ def _add_earlier_nights(store: Store, like: str, now: float) -> None:
             run_id=f"{datetime.fromtimestamp(at - 40, UTC):%Y%m%dT%H%M%SZ}-storefront-{commit[-4:]}",
             started_at=at,
             tags={**pattern.tags, "commit": commit},
-            total=_scaled(pattern.total, factor),
-            labels={name: _scaled(one, factor) for name, one in pattern.labels.items()},
-            locations={name: _scaled(one, factor) for name, one in pattern.locations.items()},
+            total=_scaled(pattern.total, factor, chance),
+            labels={name: _scaled(one, factor, chance) for name, one in pattern.labels.items()},
+            locations={name: _scaled(one, factor, chance) for name, one in pattern.locations.items()},
             parts={},
         )
         remember(store, record)
 
 
-def _scaled(figures: KeptFigures, factor: float) -> KeptFigures:
-    """Returns the figures with all response times multiplied."""
+def _scaled(figures: KeptFigures, factor: float, chance: np.random.Generator) -> KeptFigures:
+    """Returns the figures with all response times multiplied, and about as many failures."""
     percentiles = {
         name: KeptPercentile(value_us=round(factor * one.value_us)) for name, one in figures.percentiles.items()
     }
-    return replace(figures, mean_us=factor * (figures.mean_us or 0), percentiles=percentiles)
+    failures = int(chance.poisson(figures.failures))
+    return replace(figures, failures=failures, mean_us=factor * (figures.mean_us or 0), percentiles=percentiles)
 
 
 def _run(store: FolderStore, suite: Path, story: Story, now: float, number: int) -> str:

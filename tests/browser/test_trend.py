@@ -7,9 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.conftest import PHONE, WIDE
 from tests.browser.test_page import BLANK, OVERFLOW
-from tests.github.stories import SLOWER, compared, comparison
+from tests.github.stories import PAIRED, compared
 from tests.reports import examples
-from tests.reports.test_duet_blocks import paired
 from tests.reports.trends import RECORDS, STEP, group, trend
 from toril.reports import html, render
 from toril.reports.trend_blocks import trend_report
@@ -25,7 +24,7 @@ def written(tmp_path_factory) -> dict[str, Path]:
     found = trend(group("suspected", at=58), group(), group("acknowledged", at=30, acknowledged="known"))
     pages = {
         "trend": html.render(trend_report(found)),
-        "duet": render("html", compared(examples.passed(), comparison("failed", "slow", paired(SLOWER)), "regression")),
+        "duet": render("html", compared(examples.passed(), PAIRED, "regression")),
         f"runs/{RECORDS[STEP].run_id}/report": b"<title>the run</title>",
     }
     for name, data in pages.items():

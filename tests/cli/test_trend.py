@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.github.fake_api import TOKEN, GitHub, serving
 from tests.reports.trends import RECORDS, group, trend
 from toril import cli
 from toril.errors import UserError
@@ -104,6 +105,15 @@ def test_the_page_is_one_file_and_a_folder_for_all_suites(computed, tmp_path):
 def test_options_that_contradict_or_cannot_be_read_are_refused(computed, arguments):
     with pytest.raises(UserError):
         called(*arguments)
+
+
+def test_issues_are_settled_with_links_to_the_console(computed, monkeypatch, capsys):
+    with serving(GitHub()) as github:
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+        monkeypatch.setenv("GITHUB_API_URL", github.url)
+        assert called("shop", "--issues", "acme/shop", "--base-url", "https://load.example.com/") == 1
+    assert "(<https://load.example.com/suites/shop/trend>)" in github.issues[0]["body"]
+    assert capsys.readouterr().err == f"issue created {github.issues[0]['html_url']}\n"
 
 
 # Duets of suspected changes

@@ -7,6 +7,7 @@ import pytest
 from tests.clocks import SteppedClock
 from tests.github.fake_api import TOKEN, GitHub, serving
 from tests.reports.trends import RECORDS, STEP, group, trend
+from toril.errors import InfrastructureError
 from toril.github import Client
 from toril.github.issues import settle
 from toril.reports.markdown import Links
@@ -94,10 +95,23 @@ def test_suites_have_issues_of_their_own(github):
     assert len(github.issues) == 2
 
 
-def test_a_lost_answer_does_not_open_a_second_issue(github):
+def test_an_issue_whose_answer_was_lost_is_found_by_the_next_call(github):
     github.lost_answers.add("POST")
-    assert settled(github, group()) == ["created"]
+    with pytest.raises(InfrastructureError):
+        settled(github, group())
+    assert settled(github, group()) == ["unchanged"]
     assert len(github.issues) == 1
+
+
+def test_neighbouring_groups_have_issues_of_their_own(github):
+    assert settled(github, group(), group(at=STEP - 2)) == ["created", "created"]
+    assert settled(github, group(), group(at=STEP - 2)) == ["unchanged", "unchanged"]
+
+
+def test_a_settled_neighbour_closes_no_issue_of_another_group(github):
+    settled(github, group())
+    assert settled(github, group("cleared", at=STEP + 2), group()) == ["unchanged"]
+    assert settled(github, group("acknowledged", worse=False)) == []
 
 
 def test_a_hostile_name_closes_no_marker_and_calls_nobody(github):

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from tests.capacity.test_capacity_run import Capacity
 from tests.functional.tested import case, functional_run
-from tests.github.stories import NEUTRAL, REGRESSION, compared
+from tests.github.stories import NEUTRAL, PAIRED, REGRESSION, compared
 from tests.launchers.service import Service
 from tests.measured import BROKEN, MS, START, Sample, every_second, execution, stopped
 from tests.reports import examples, exchanges
@@ -114,6 +114,7 @@ RUNS: dict[str, Callable[[], Bundle]] = {
         case("returns", "skipped", message="later"),
     ),
     "regression": lambda: compared(examples.passed(), REGRESSION, "regression"),
+    "pairs": lambda: compared(examples.passed(), PAIRED, "regression"),
     "neutral": lambda: compared(examples.passed(), NEUTRAL, "unproven"),
     "service": _service,
     "browsers": _browsers,

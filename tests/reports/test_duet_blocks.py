@@ -4,24 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.github.stories import REGRESSION, SHARE, SLOWER, compared, comparison
+from tests.github.stories import REGRESSION, SHARE, SLOWER, compared, comparison, paired
 from tests.reports import examples
 from tests.reports.parsed import Page
 from toril.records import Comparison
 from toril.reports import render
 from toril.reports.duet_blocks import duet_table, pairs_charts, pairs_sketches
-
-RATIOS = (1.01, 1.06, 1.09, 0.99, 1.08)
-VOID = 4  # the number of a pair
-
-
-def paired(metric: dict[str, Any], factor: float = 1.0) -> dict[str, Any]:
-    """Returns the figure with stored pairs, of which one is void."""
-    pairs = [
-        {"block": block, "base": 200_000 * factor, "head": 200_000 * factor * ratio, "void": block == VOID}
-        for block, ratio in enumerate(RATIOS, 1)
-    ]
-    return {**metric, "pairs": pairs, "margin": 0.05}
 
 
 def found(*metrics: dict[str, Any], **more: Any) -> Comparison:

@@ -71,7 +71,7 @@ def test_runs_left_out_are_hollow_in_the_chart_and_the_commits_of_a_change_are_s
     assert [place for place, value in enumerate(hollow) if value is not None] == [HOLLOW]
     assert counted[HOLLOW] is None
     assert chart["ranges"] == [{"from": STEP - 1, "to": STEP, "tone": "breach"}]
-    assert [cut["at"] for cut in chart["cuts"]] == [11.5]
+    assert chart["cuts"] == [{"at": 11.5, "text": "other image"}]
     assert mean[:12] == [None] * 12  # another segment
     assert (mean[12], mean[STEP - 1], mean[STEP], mean[-1]) == (50, 50, 60, 60)
 

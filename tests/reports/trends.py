@@ -66,5 +66,13 @@ def trend(*groups: TrendGroup, **changes: Any) -> Trend:
         series("checkout", at="us-east-1"),
     )
     new = any(one.state == "confirmed" and one.worse and not one.small for one in groups)
-    found = Trend(suite="shop", at=AT, series=every, groups=groups, runs=60, outcome="regressed" if new else "clean")
+    found = Trend(
+        suite="shop",
+        at=AT,
+        series=every,
+        groups=groups,
+        segments=("", "image"),
+        runs=60,
+        outcome="regressed" if new else "clean",
+    )
     return replace(found, **changes)

@@ -74,12 +74,12 @@ def test_the_nightly_run_uses_all_regions_and_stores_its_verdict(tmp_path, cloud
     (verdict,) = [key for key in cloud.store.keys("runs/") if "-two-regions-" in key and key.endswith("/verdict.json")]
     found = json.loads(cloud.store.get(verdict))
     assert passes(found), done.log
-    assert done.jobs == {
-        "suites": "success",
-        "fargate": "success" if found["outcome"] == "passed" else "failure",
-        "trend": "success",  # with a run, not enough to claim a change
-    }
-    assert (done.artifact("trends") / "two-regions.html").is_file()
+    expected = {"suites": "success", "fargate": "success", "trend": "success"}
+    if found["outcome"] != "passed":  # act runs nothing after a called workflow that failed
+        expected = {"suites": "success", "fargate": "failure"}
+    assert done.jobs == expected, done.log
+    if "trend" in expected:
+        assert (done.artifact("trends") / "two-regions.html").is_file()
     plan = json.loads(cloud.store.get(verdict.replace("verdict", "plan")))
     assert (plan["on"], plan["tags"]["trigger"]) == ("fargate", "nightly")
     summary = json.loads(cloud.store.get(verdict.replace("verdict", "summary")))

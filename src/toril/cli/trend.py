@@ -23,7 +23,8 @@ def trend(
     label: Annotated[str | None, typer.Option("--label", help="Only this label.")] = None,
     location: Annotated[str | None, typer.Option("--location", help="Only this location.")] = None,
     metric: Annotated[
-        str | None, typer.Option("--metric", help="Only p50, p95, p99, failures or throughput. Default: all.")
+        Literal["p50", "p95", "p99", "failures", "throughput"] | None,
+        typer.Option("--metric", help="Only this metric. Default: all; changes of p95 and failures count."),
     ] = None,
     since: Annotated[str | None, typer.Option("--since", help="Age of the oldest run, e.g. 90d. Default: all.")] = None,
     least: Annotated[
@@ -57,11 +58,12 @@ def trend(
 
     Example: toril trend shop --since 90d
     """
-    from toril.cli.github import REPOSITORY
+    from toril.cli.github import REPOSITORY, client_of_job
+    from toril.github.issues import settle
     from toril.records.history import HISTORY
     from toril.regression.acknowledged import read_acknowledged
     from toril.regression.trend import TrendQuery
-    from toril.reports.markdown import is_address
+    from toril.reports.markdown import Links, is_address
     from toril.runs.trends import read_trend
     from toril.store import check_served, open_store
 
@@ -91,9 +93,10 @@ def trend(
         for name, group in [(one.suite, group) for one in trends for group in one.groups if _is_open(group)]:
             _duet(suites / name, group, confirm, store)
         trends = found()
-    _show(trends, format, out, base_url.rstrip("/"), every=every)
-    if issues is not None:
-        _settle(issues, trends, base_url.rstrip("/"))
+    console = base_url.rstrip("/")
+    _show(trends, format, out, console, every=every)
+    for posted in settle(client_of_job(), issues, trends, Links(report=console or None)) if issues else ():
+        typer.echo(f"issue {posted.done} {posted.url}".rstrip(), err=True)
     outcomes = {one.outcome for one in trends}
     raise typer.Exit(1 if "regressed" in outcomes else 0 if "clean" in outcomes else 3)
 
@@ -116,15 +119,6 @@ def _show(trends: Sequence[Trend], format: str, out: Path | None, base_url: str,
     else:
         for report in reports:
             terminal.show(Output(), report)
-
-
-def _settle(repository: str, trends: Sequence[Trend], base_url: str) -> None:
-    from toril.cli.github import client_of_job
-    from toril.github.issues import settle
-    from toril.reports.markdown import Links
-
-    for posted in settle(client_of_job(), repository, trends, Links(report=base_url or None)):
-        typer.echo(f"issue {posted.done} {posted.url}".rstrip(), err=True)
 
 
 # ── Suspected changes ─────────────────────────────────────────────────────────────────────────────────────────────────

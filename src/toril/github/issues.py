@@ -1,12 +1,12 @@
 """Issues about confirmed regressions: opens one per group of changes, keeps it up to date, and closes it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from toril.github.client import TRIES, Client, UnansweredError
+from toril.github.client import Client
 from toril.github.comments import Posted, encoded, is_own, owner_of_token, url_of
 from toril.records.trend import Trend, TrendGroup
 from toril.reports.markdown import Links, code, escaped, link, render
@@ -28,79 +28,55 @@ def settle(client: Client, repository: str, trends: Sequence[Trend], links: Link
     """Opens, updates and closes the issues of these trends in `repository` (`OWNER/REPO`); returns what was done.
 
     It changes only issues that the same author opened with the marker of a suite and run. An issue that a person
-    closed stays closed. `links.report` is the address of the console.
+    closed stays closed. `links.report` is the address of the console. After an error, the next call does the rest.
     """
     starts = [point.started_at for found in trends for series in found.series for point in series.points]
     if not starts:
         return []
-    address = f"/repos/{repository}/issues"
     since = f"{datetime.fromtimestamp(min(starts), UTC):%Y-%m-%dT%H:%M:%SZ}"  # an issue is younger than its runs
-    login = owner_of_token(client)
-
-    def own_issues() -> list[Issue]:
-        every = client.pages(address, state="all", since=since)
-        return [one for one in every if "pull_request" not in one and is_own(one, login) and _marker_of(one)]
-
-    there, done = own_issues(), list[Posted]()
+    address, login = f"/repos/{repository}/issues", owner_of_token(client)
+    there = [one for one in client.pages(address, state="all", since=since) if _marker_of(one) and is_own(one, login)]
+    done = list[Posted]()
     for found in trends:
-        for group in found.groups:
+        for group in sorted(found.groups, key=lambda group: outcome_of(group) != "failed"):
             old = _issue_of(there, found, group)
+            if old is not None:
+                there.remove(old)  # one group each
+            place, is_open = f"{address}/{old and int(old['number'])}", old is not None and old.get("state") == "open"
             if outcome_of(group) == "failed":
-                content = {"title": _title(found, group), "body": _body(found, group, links)}
+                content = {"title": f"{plain(found.suite, 60)}: {plain(brief_of(group), 150)}"}
+                content["body"] = _body(found, group, links)
                 if old is None:
-                    done.append(_opened(client, address, content, own_issues))
-                elif old.get("state") == "open":
-                    done.append(_updated(client, f"{address}/{int(old['number'])}", old, content))
-            elif old is not None and old.get("state") == "open" and group.state in SETTLED:
-                done.append(_closed(client, f"{address}/{int(old['number'])}", group))
+                    done.append(Posted(done="created", url=url_of(client.create(address, content).body)))
+                elif is_open and all(_text(old, name) == value for name, value in content.items()):
+                    done.append(Posted(done="unchanged", url=url_of(old)))
+                elif is_open:
+                    done.append(Posted(done="updated", url=url_of(client.patch(place, content).body)))
+            elif is_open and group.worse and group.state in SETTLED:
+                answer = client.patch(place, {"state": "closed", "state_reason": "completed"})
+                client.create(f"{place}/comments", {"body": SETTLED[group.state] + escaped(group.acknowledged)})
+                done.append(Posted(done="closed", url=url_of(answer.body)))
     return done
 
 
+def _text(issue: Issue, name: str) -> str:
+    return str(issue.get(name) or "").replace("\r\n", "\n").rstrip()
+
+
 def _marker_of(issue: Issue) -> tuple[str, str] | None:
-    """Returns the suite and the run of our marker, encoded."""
-    match = MARKER.search(str(issue.get("body") or ""))
-    return (match[1], match[2]) if match and isinstance(issue.get("number"), int) else None
+    """Returns the suite and the run of our marker, encoded; None for a pull request."""
+    match = MARKER.search(_text(issue, "body"))
+    return (match[1], match[2]) if match and "pull_request" not in issue and "number" in issue else None
 
 
 def _issue_of(there: Sequence[Issue], found: Trend, group: TrendGroup) -> Issue | None:
-    """Returns the issue about this group, an open one if there are several."""
+    """Returns the issue whose run is the nearest to the first run of the group."""
     points = {point.run_id: point.started_at for series in found.series for point in series.points}
     places = {encoded(run_id): place for place, run_id in enumerate(sorted(points, key=points.__getitem__))}
-    own = places.get(encoded(group.id), 0)
-    named = {encoded(group.id)} | {run for run, place in places.items() if abs(place - own) <= NEAR}
-    near = [one for one in there if _marker_of(one) in {(encoded(found.suite), run) for run in named}]
-    return min(near, key=lambda one: one.get("state") != "open", default=None)
-
-
-def _opened(client: Client, address: str, content: dict[str, str], own_issues: Callable[[], list[Issue]]) -> Posted:
-    for tries in range(1, TRIES + 1):
-        try:
-            return Posted(done="created", url=url_of(client.create(address, content).body))
-        except UnansweredError:  # it may exist
-            if tries == TRIES:
-                raise
-            client.pause(tries)
-            wanted = _marker_of({"number": 0, **content})
-            made = next((one for one in own_issues() if _marker_of(one) == wanted), None)
-            if made is not None:
-                return Posted(done="created", url=url_of(made))
-    raise AssertionError  # pragma: no cover
-
-
-def _updated(client: Client, address: str, old: Issue, content: dict[str, str]) -> Posted:
-    if all(str(old.get(name) or "").replace("\r\n", "\n").rstrip() == value for name, value in content.items()):
-        return Posted(done="unchanged", url=url_of(old))
-    return Posted(done="updated", url=url_of(client.patch(address, content).body))
-
-
-def _closed(client: Client, address: str, group: TrendGroup) -> Posted:
-    answer = client.patch(address, {"state": "closed", "state_reason": "completed"})
-    client.create(f"{address}/comments", {"body": SETTLED[group.state] + escaped(group.acknowledged)})
-    return Posted(done="closed", url=url_of(answer.body))
-
-
-def _title(found: Trend, group: TrendGroup) -> str:
-    return f"{plain(found.suite, 60)}: {plain(brief_of(group), 150)}"
+    own = places.get(encoded(group.id), -NEAR)
+    apart = {(encoded(found.suite), run): abs(place - own) for run, place in places.items() if abs(place - own) <= NEAR}
+    near = [one for one in there if _marker_of(one) in apart]
+    return min(near, key=lambda one: (apart[_marker_of(one) or ("", "")], one.get("state") != "open"), default=None)
 
 
 def _body(found: Trend, group: TrendGroup, links: Links) -> str:

@@ -66,9 +66,7 @@ def _arm(name: str, arm: ComparedArm) -> str:
 def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
     shares, name = metric.unit == "share", _name(metric)
     outcome = metric.outcome if metric.outcome in ("passed", "failed") else "unproven"
-    low, high = (change_of(end, shares) for end in (metric.low, metric.high))
-    unit = " " + high.rpartition(" ")[2]
-    bounds = "too few pairs" if MISSING in (low, high) else f"{low.removesuffix(unit)} … {high}"
+    bounds = "too few pairs" if None in (metric.low, metric.high) else bounds_of(metric.low, metric.high, shares)
     host = () if metric.host is None else (f"the host: {change_of(metric.host, shares)}",)
     message = plain(metric.message, 500)
     return Row(
@@ -112,6 +110,12 @@ def change_of(value: float | None, shares: bool) -> str:
     if value is None:
         return MISSING
     return text.difference(100 * value, "%") if shares else text.signed_percent(100 * value)
+
+
+def bounds_of(low: float | None, high: float | None, shares: bool) -> str:
+    """Returns the bounds of a change, with one unit."""
+    ends = change_of(low, shares), change_of(high, shares)
+    return f"{ends[0].removesuffix(' ' + ends[1].rpartition(' ')[2])} … {ends[1]}"
 
 
 # ── Pairs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 from toril import text
 from toril.records.trend import Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
-from toril.reports.blocks import Cell, Charts, Column, Headline, Note, Report, Row, Table
+from toril.reports.blocks import Cell, Charts, Column, Headline, Note, Report, Row, Table, severity_of
 from toril.reports.charts.lines import Chart, chart, line
 from toril.reports.curves import trendline
-from toril.reports.duet_blocks import change_of, value_of
+from toril.reports.duet_blocks import bounds_of, change_of, value_of
 from toril.text import plain
 
 OUTCOMES = {"regressed": "failed", "short": "inconclusive", "clean": "passed"}
@@ -42,9 +42,11 @@ def trend_report(found: Trend, address: Address = beside_runs) -> Report:
     }[found.outcome] + (f", {suspected} suspected" if suspected else "")
     headline = Headline(suite=plain(found.suite), text=brief, brief=brief, outcome=OUTCOMES[found.outcome])
     changes = (changes_table(found.groups, address),) if found.groups else ()
-    expired = (Note("expired", f"An acknowledgement has ended: {plain(one)}", "caution") for one in found.expired)
+    ended = [("An acknowledgement has ended", one) for one in found.expired]
+    unused = [("An acknowledgement fits no change", one) for one in found.unused]
+    notes = (Note("acknowledged", f"{problem}: {plain(one)}", "caution") for problem, one in (*ended, *unused))
     history = (_charts(found, address), _series_table(found.series)) if found.runs else ()
-    return Report(headline=headline, blocks=(*changes, *expired, *history))
+    return Report(headline=headline, blocks=(*changes, *notes, *history))
 
 
 def group_report(found: Trend, group: TrendGroup) -> Report:
@@ -86,25 +88,25 @@ def changes_table(groups: Sequence[TrendGroup], address: Address) -> Table:
 
 def _group_rows(group: TrendGroup, place: int, address: Address) -> Iterator[Row]:
     kind = f"{plain(group.state)}{' small' if group.small else ''} {'regression' if group.worse else 'improvement'}"
-    commits = " … ".join(plain(one, 12) for one in (group.from_commit, group.to_commit) if one)
-    remarks = {"commits": commits, "acknowledged:": plain(group.acknowledged), "duet": plain(group.duet)}
-    small = tuple(f"{name} {value}" for name, value in remarks.items() if value)
-    head = Cell(f"{kind} since {plain(group.to_run)}", small=small, link=address(group.to_run))
+    commits = " … ".join(plain(one[:12]) for one in (group.from_commit, group.to_commit) if one)
+    remarks = {"since": group.to_run, "commits": commits, "acknowledged:": group.acknowledged, "duet": group.duet}
+    small = tuple(f"{name} {plain(value)}" for name, value in remarks.items() if value)
+    head = Cell(kind, small=small, link=address(group.to_run))
     outcome = outcome_of(group)
     note = plain(group.message, 500) if outcome in ("failed", "inconclusive") else ""
     yield Row((head,), outcome=outcome, note=note, weight=place)
     for one in group.series:
         unit, shares = UNITS.get(one.metric, "us"), one.metric == "failures"
-        low, high = (change_of(end, shares) for end in (one.low, one.high))
         values = (Cell(value_of(value, unit)) for value in (one.before, one.after))
-        change = Cell(change_of(one.change, shares), small=(f"{low} … {high}",))
+        change = Cell(change_of(one.change, shares), small=(bounds_of(one.low, one.high, shares),))
         yield Row((Cell(_name(one)), change, *values), weight=place)
 
 
 def _series_table(found: Sequence[TrendSeries]) -> Table:
     """Returns the newest runs of the most important series, drawn in characters."""
     rows = []
-    for place, one in enumerate([one for one in found if one.metric in CLAIMED] or found):
+    chosen = [one for one in found if one.metric in CLAIMED] or found
+    for place, one in enumerate([one for one in chosen if not (one.label and one.location)] or chosen):
         known = [point.value for point in one.points if point.value is not None and not point.hollow]
         if any(known):
             drawn = trendline([point.value for point in one.points], [point.hollow for point in one.points], 40)
@@ -121,16 +123,17 @@ def _series_table(found: Sequence[TrendSeries]) -> Table:
 
 
 def _charts(found: Trend, address: Address) -> Charts:
-    """Returns the charts of each label and location. Changed ones come first."""
+    """Returns the charts of each label and location. Those with a new regression come first."""
     points = {point.run_id: point for series in found.series for point in series.points}
     runs = sorted(points.values(), key=lambda point: (point.started_at, point.run_id))
-    changed = [one for group in found.groups for one in group.series]
+    worst = sorted(found.groups, key=lambda group: severity_of(outcome_of(group)))
+    changed = [one for group in worst for one in group.series]
     parts: dict[str, list[Chart]] = {name: [] for name in (*map(_part, changed), *map(_part, found.series))}
     for series in found.series:
         if any(point.value is not None for point in series.points):
             parts[_part(series)].append(_chart(found, series, runs))
     times = [datetime.fromtimestamp(run.started_at, UTC) for run in runs]
-    about = (", ".join([f"commit {plain(run.commit, 12)}"] * bool(run.commit) + [plain(run.outcome)]) for run in runs)
+    about = (", ".join([f"commit {plain(run.commit[:12])}"] * bool(run.commit) + [plain(run.outcome)]) for run in runs)
     shared = {
         "names": [f"{at:%Y-%m-%d %H:%M}, {words}" for at, words in zip(times, about, strict=True)],
         "ticks": [f"{at:%b} {at.day}" for at in times],
@@ -168,7 +171,11 @@ def _chart(found: Trend, series: TrendSeries, runs: Sequence[TrendPoint]) -> Cha
                 if point.segment == own[at].segment and (place >= at or means[place] is None):
                     mean = one.after if place >= at else one.before
                     means[place] = None if mean is None else factor * mean
-    cuts = [place for before, place in pairwise(sorted(own)) if own[before].segment != own[place].segment]
+    cuts = [
+        {"at": place - 0.5, "text": f"other {plain(found.segments[own[place].segment])}"}
+        for before, place in pairwise(sorted(own))
+        if own[before].segment != own[place].segment
+    ]
     return chart(
         _name(series),
         unit,
@@ -178,7 +185,7 @@ def _chart(found: Trend, series: TrendSeries, runs: Sequence[TrendPoint]) -> Cha
         axis="runs",
         log=True,
         ranges=ranges,
-        cuts=[{"at": place - 0.5, "text": "not comparable before"} for place in cuts],
+        cuts=cuts,
     )
 
 

@@ -5,7 +5,7 @@ A version names its files by SHA-256. Upload a content that the store does not h
 
 import hashlib
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
@@ -177,7 +177,7 @@ def get_trend(
     name: Name,
     label: Annotated[str | None, Query(description="Only this label; empty: all requests.")] = None,
     location: Annotated[str | None, Query(description="Only this location; empty: all locations.")] = None,
-    metric: Annotated[str | None, Query(description="p50, p95, p99, failures or throughput.")] = None,
+    metric: Literal["p50", "p95", "p99", "failures", "throughput"] | None = None,
     days: Days = None,
 ) -> Trend:
     """Returns how the figures of a suite changed from run to run."""
