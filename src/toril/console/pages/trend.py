@@ -33,11 +33,21 @@ def show_trend(request: Request, name: str, person: Viewer, days: Days = None) -
     )  # fmt: skip
 
 
-def trend_of(store: Store, clock: Clock, suite: str, days: int | None, **wanted: str | None) -> Trend:
-    """Returns the trend of a suite. `wanted`: a label, location or metric."""
+def trend_of(
+    store: Store,
+    clock: Clock,
+    suite: str,
+    days: int | None,
+    *,
+    label: str | None = None,
+    location: str | None = None,
+    metric: str | None = None,
+) -> Trend:
+    """Returns the trend of a suite."""
     from toril.regression.acknowledged import read_acknowledged
     from toril.regression.trend import TrendQuery
     from toril.runs.trends import read_trend
 
-    query = TrendQuery(since_s=None if days is None else 86_400.0 * days, **wanted)
+    since_s = None if days is None else 86_400.0 * days
+    query = TrendQuery(label=label, location=location, metric=metric, since_s=since_s)
     return read_trend(store, suite, query, read_acknowledged(ACKNOWLEDGED), clock.now())
