@@ -65,6 +65,8 @@ class Decided:
     pairs: int  # at the look
     outcome: Outcome  # inconclusive: no look decided
     figures: tuple[DecidedFigure, ...]
+    voided: int  # of the pairs at the look
+    answered: bool = True  # whether head has answered as many requests as a pass requires
 
 
 def decide(plan: Plan, whole: Timeline, complete: int) -> Decided:
@@ -75,20 +77,23 @@ def decide(plan: Plan, whole: Timeline, complete: int) -> Decided:
     duet, voids = duet_of(plan), void_pairs(plan, whole, complete)
     measured = [_measured(plan, whole, figure, complete, voids) for figure in figures(plan)]
     looks = duet.looks or (duet.blocks,)
-    found = Decided(0, complete, "inconclusive", tuple(_with_sample(one, complete) for one in measured))
+    unjudged = tuple(_with_sample(one, complete) for one in measured)
+    found = Decided(0, complete, "inconclusive", unjudged, len(voids))
     for number, look in enumerate(looks, 1):
         if look > complete:
             break
-        at_look = judged([_with_sample(one, look) for one in measured], looks, number)
-        if not _is_answered(whole, duet, look, voids):
-            at_look = tuple(replace(one, outcome="inconclusive") if one.outcome == "passed" else one for one in at_look)
-        found = Decided(number, look, outcome_of(at_look), at_look)
+        answered = _is_answered(whole, duet, look, voids)
+        at_look = judged([_with_sample(one, look) for one in measured], looks, number, answered=answered)
+        voided = sum(block <= look for block in voids)
+        found = Decided(number, look, outcome_of(at_look), at_look, voided, answered)
         if found.outcome != "inconclusive":
             break
     return found
 
 
-def judged(measured: Sequence[DecidedFigure], looks: tuple[int, ...], number: int) -> tuple[DecidedFigure, ...]:
+def judged(
+    measured: Sequence[DecidedFigure], looks: tuple[int, ...], number: int, *, answered: bool = True
+) -> tuple[DecidedFigure, ...]:
     """Returns the figures with their bounds and outcomes at a look; `number` counts from 1."""
 
     def level_of(left: int) -> float:
@@ -108,7 +113,8 @@ def judged(measured: Sequence[DecidedFigure], looks: tuple[int, ...], number: in
         if one.figure.metric == "failures":  # as by the rule of three: no failures among few requests prove little
             requests = sum(pair.samples for pair in one.used)
             high = max(high, one.sample.mean - math.log(level_of(1)) / requests)
-        outcome: Outcome = "failed" if worse[place] else "passed" if high < one.figure.limit else "inconclusive"
+        passed = answered and high < one.figure.limit
+        outcome: Outcome = "failed" if worse[place] else "passed" if passed else "inconclusive"
         found.append(replace(one, low=low, high=high, level=level, outcome=outcome))
     return tuple(found)
 
