@@ -21,6 +21,7 @@ SAMPLES_BEYOND = 2  # on average, on each side of a block's percentile: 40 sampl
 MOST_JOINED = 8  # neighbouring pairs that count as one
 LEAST_JOINED = 5  # pairs that must remain
 TOO_BUSY = 0.5  # share of a turn's readings over a limit, from which the pair is void
+MOST_VOID = 0.5  # share of the pairs; with more, the whole run is saturated
 
 
 @dataclass(frozen=True, slots=True)

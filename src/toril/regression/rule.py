@@ -9,7 +9,7 @@ of shares. Student's t tests their mean against the margin, from both sides, at 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from toril.errors import Note
@@ -69,12 +69,13 @@ class Decided:
     answered: bool = True  # whether head has answered as many requests as a pass requires
 
 
-def decide(plan: Plan, whole: Timeline, complete: int) -> Decided:
+def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] | None = None) -> Decided:
     """Replays all looks up to `complete` pairs; the first decision counts.
 
-    It depends on the plan and the measurements only, so each owner and each later judgement decides the same.
+    It depends on the plan and the measurements only, so each owner and each later judgement decides the same. `voids`
+    are the void blocks; None: those of saturated workers.
     """
-    duet, voids = duet_of(plan), void_pairs(plan, whole, complete)
+    duet, voids = duet_of(plan), void_pairs(plan, whole, complete) if voids is None else voids
     measured = [_measured(plan, whole, figure, complete, voids) for figure in figures(plan)]
     looks = duet.looks or (duet.blocks,)
     unjudged = tuple(_with_sample(one, complete) for one in measured)
@@ -131,7 +132,7 @@ def change_of(figure: Figure, pair: Pair) -> float:
     return math.log(base / head) if figure.metric == "throughput" else math.log(head / base)
 
 
-def _measured(plan: Plan, whole: Timeline, figure: Figure, complete: int, voids: dict[int, str]) -> DecidedFigure:
+def _measured(plan: Plan, whole: Timeline, figure: Figure, complete: int, voids: Mapping[int, str]) -> DecidedFigure:
     """Returns a figure with its pairs, not yet judged."""
     pairs = pairs_of(plan, whole, figure, complete, voids)
     together = joined(pairs, figure, duet_of(plan))
@@ -167,7 +168,7 @@ def _probability(one: DecidedFigure) -> float:
     return student_below(-distance / one.sample.error, one.sample.freedom)
 
 
-def _is_answered(whole: Timeline, duet: Duet, look: int, voids: dict[int, str]) -> bool:
+def _is_answered(whole: Timeline, duet: Duet, look: int, voids: Mapping[int, str]) -> bool:
     """Whether head has answered about as many requests as base. With the largest tolerated change, it may be fewer."""
     base, head = (
         sum(
