@@ -38,10 +38,10 @@ class Figure:
 
     @property
     def limit(self) -> float:
-        """The margin on the scale of `Pair.change`."""
+        """The margin on the scale of `change_of`."""
         if self.metric == "failures":
             return self.margin
-        return -math.log1p(-self.margin) if self.metric == "throughput" else math.log1p(self.margin)
+        return -math.log1p(-min(self.margin, 0.999)) if self.metric == "throughput" else math.log1p(self.margin)
 
 
 @dataclass(frozen=True, slots=True)

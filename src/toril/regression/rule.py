@@ -24,6 +24,7 @@ from toril.timeline import Timeline
 
 ALPHA = 0.05  # of both tests; a change as large as the margin fails one duet in twenty
 ANSWERED = 0.8  # share of base's requests that head must answer to pass: hanging requests have no time yet
+FEW_FAILURES = 30  # in both arms: fewer may be spread evenly by chance, so their error is at least that of a count
 WORST: tuple[Outcome, ...] = ("failed", "inconclusive", "passed")
 
 
@@ -78,13 +79,13 @@ def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] 
     duet, voids = duet_of(plan), void_pairs(plan, whole, complete) if voids is None else voids
     measured = [_measured(plan, whole, figure, complete, voids) for figure in figures(plan)]
     looks = duet.looks or (duet.blocks,)
-    unjudged = tuple(_with_sample(one, complete) for one in measured)
+    unjudged = tuple(with_sample(one, complete) for one in measured)
     found = Decided(0, complete, "inconclusive", unjudged, len(voids))
     for number, look in enumerate(looks, 1):
         if look > complete:
             break
         answered = _is_answered(whole, duet, look, voids)
-        at_look = judged([_with_sample(one, look) for one in measured], looks, number, answered=answered)
+        at_look = judged([with_sample(one, look) for one in measured], looks, number, answered=answered)
         voided = sum(block <= look for block in voids)
         found = Decided(number, look, outcome_of(at_look), at_look, voided, answered)
         if found.outcome != "inconclusive":
@@ -153,9 +154,16 @@ def _resolution_us(whole: Timeline, figure: Figure) -> int:
     return found if found > 1 else 0
 
 
-def _with_sample(one: DecidedFigure, look: int) -> DecidedFigure:
+def with_sample(one: DecidedFigure, look: int) -> DecidedFigure:
+    """Returns a figure with the sample of its pairs up to a look."""
     pairs = tuple(pair for pair in one.pairs if pair.last <= look and pair.is_known)
-    return replace(one, used=pairs, sample=sample_of([change_of(one.figure, pair) for pair in pairs]))
+    sample = sample_of([change_of(one.figure, pair) for pair in pairs])
+    if sample is not None and one.figure.metric == "failures":
+        failures = math.fsum(pair.samples * ((pair.base or 0) + (pair.head or 0)) for pair in pairs)
+        if failures < FEW_FAILURES:
+            least = math.sqrt(failures) / sum(pair.samples for pair in pairs)
+            sample = replace(sample, error=max(sample.error, least))
+    return replace(one, used=pairs, sample=sample)
 
 
 def _probability(one: DecidedFigure) -> float:
