@@ -32,7 +32,7 @@ quick: .venv/installed ## test the pure core, in less than a minute
 test: $(if $(ARGS),,check) $(FOR_TESTS) ## check and test, first installing what that needs; ARGS="-k plan -x" is one plain pytest instead
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" && set -ex && $(if $(ARGS),.venv/bin/pytest $(ARGS),$(UNIT) --without-nightly && $(LIVE) --without-nightly && $(SOLO) --without-nightly)
 
-test-all: check $(FOR_TESTS) ## check and run all tests, with the examples of the night; takes up to an hour
+test-all: check $(FOR_TESTS) .tools/oracle/installed ## check and run all tests, with the examples of the night; takes up to an hour
 	@export PULUMI="$$(tools/pulumi/build "$(CACHE)")" HYPOTHESIS=--hypothesis-profile=night && set -ex && $(UNIT) $$HYPOTHESIS && $(LIVE) $$HYPOTHESIS && $(SOLO) $$HYPOTHESIS && $(MAKE) fuzz
 
 demo-cloud: .venv/installed .tools/cloud/installed pulumi ## deploy a hub with the console and two regions by the real Pulumi engine into an embedded cloud; needs no account

@@ -14,7 +14,7 @@ from tests.regression.test_pairs import duet
 from tests.tiers import examples
 from toril.records import BASE, Plan
 from toril.regression.pairs import Figure, Pair
-from toril.regression.rule import Decided, DecidedFigure, Sequential, change_of, decide, judged
+from toril.regression.rule import Decided, DecidedFigure, Sequential, change_of, decide, judged, with_sample
 from toril.stats.paired import sample_of
 from toril.timeline import Timeline
 
@@ -74,6 +74,13 @@ def test_few_requests_without_failures_prove_little(plan: Plan) -> None:
     assert plan.duet is not None
     strict = plan.model_copy(update={"duet": plan.duet.model_copy(update={"failures_margin": 0.003})})
     assert outcomes(found(strict, [0.99] * 10, spread=0.02))[1] == "inconclusive"
+
+
+def test_failures_vary_at_least_as_independent_ones() -> None:
+    """One failure of 100 in each of five pairs: 0 to 5 of 500 is no proof of more than half a point."""
+    figure, pair = Figure("", "failures", None, 0.005), Pair(1, 0.0, 0.01, 100, last=1)
+    one = with_sample(DecidedFigure(figure, None, None, None, 0.05, "inconclusive", (pair,) * 5), 5)
+    assert judged([one], (5,), 1)[0].outcome == "inconclusive"
 
 
 def test_a_head_that_hangs_does_not_pass(tmp_path: Path) -> None:

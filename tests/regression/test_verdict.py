@@ -230,7 +230,7 @@ def test_experience_from_earlier_duets_is_reported(plan: Plan) -> None:
 
 @pytest.mark.parametrize(("busy", "outcome", "found"), [
     (1, "passed", {"no-regression", "kept"}),
-    (5, "inconclusive", {"saturated", "unproven"}),
+    (5, "inconclusive", {"saturated"}),
 ])  # fmt: skip
 def test_few_saturated_turns_make_their_pairs_void_and_not_the_run(
     tmp_path: Path, busy: int, outcome: str, found: set[str]

@@ -1,6 +1,7 @@
 import json
 import math
 import statistics
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from toril.stats.paired import Sample, bounds, detectable, halves, pairs_needed, sample_of
 from toril.stats.quantiles import student_quantile
 
-ORACLE = json.loads(Path(__file__).with_name("oracle.json").read_text())
+HERE = Path(__file__).parent
+ORACLE = json.loads((HERE / "oracle.json").read_text())
 VALUES = st.lists(st.floats(-1, 1).map(lambda value: round(value, 6)), min_size=2, max_size=40)
 
 
@@ -76,3 +78,21 @@ def test_bounds_enclose_the_mean(values: list[float], level: float) -> None:
 
 def test_one_value_is_no_sample() -> None:
     assert sample_of([1.0]) is None
+
+
+@pytest.mark.nightly
+def test_the_oracle_still_computes_the_same() -> None:
+    """`make oracle` installs its Python and writes the file."""
+    program = [HERE.parent.parent / ".tools" / "oracle" / "bin" / "python", HERE / "oracle.py"]
+    found = json.loads(subprocess.run(program, check=True, capture_output=True).stdout)
+    assert found.keys() == ORACLE.keys()
+    for key, values in found.items():
+        assert numbers(values) == pytest.approx(numbers(ORACLE[key]), rel=1e-4), key
+
+
+def numbers(values: object) -> list[float]:
+    """Returns all numbers in nested lists."""
+    if isinstance(values, list):
+        return [number for one in values for number in numbers(one)]
+    assert isinstance(values, int | float)
+    return [float(values)]

@@ -8,7 +8,7 @@ from itertools import islice
 
 from toril.errors import Note, OptionError
 from toril.records import Plan
-from toril.records.history import Fingerprint, HistoryRecord, KeptChange, KeptDuet
+from toril.records.history import Fingerprint, HistoryRecord
 from toril.regression.pairs import Figure, duet_of, figures
 from toril.stats.paired import bounds, detectable, pairs_needed, sample_of
 from toril.stats.quantiles import student_quantile
@@ -50,21 +50,23 @@ class Proposal:
 
 def calibrate(records: Iterable[HistoryRecord], like: Fingerprint) -> Calibration:
     """Returns the experience from the last 60 duets with this fingerprint; `records` come the newest first."""
-    found = list(islice((one for one in records if one.duet is not None and one.fingerprint == like), MOST_DUETS))
-    aa = [one for one in found if one.duet is not None and one.duet.aa and DECIDED & set(one.reasons)]
-    alarms = sum("aa-false-alarm" in one.reasons for one in aa)
-    duets = [one.duet for one in found if one.duet is not None]
-    alike = [duet for duet in duets if duet.block_s == duets[0].block_s]
-    squares, means = defaultdict[Key, list[tuple[float, float]]](list), defaultdict[Key, list[float]](list)
-    for duet in alike:
-        for change, spread in _known(duet):
-            squares[change.label, change.metric].append((spread**2 * (change.pairs - 1), change.pairs - 1))
+    kept = ((one, one.duet) for one in records if one.duet is not None and one.fingerprint == like)
+    found = list(islice(kept, MOST_DUETS))
+    reasons = [set(one.reasons) for one, duet in found if duet.aa and DECIDED & set(one.reasons)]
+    alarms = sum("aa-false-alarm" in one for one in reasons)
+    block_s = float(found[0][1].block_s) if found else 0.0
+    spreads, means = defaultdict[Key, list[tuple[float, int]]](list), defaultdict[Key, list[float]](list)
+    for _, duet in found:
+        for change in duet.changes if duet.block_s == block_s else ():
+            key, mean = (change.label, change.metric), float(change.change or 0.0)
+            if change.spread is not None and change.pairs > 1:  # several pairs may count as one
+                one_pair = float(change.spread) * math.sqrt(max(1.0, duet.pairs / change.pairs))
+                spreads[key].append((one_pair, change.pairs - 1))
             if duet.aa and change.change is not None:
-                means[change.label, change.metric].append(_scaled(change))
-    spreads = {key: _pooled(known) for key, known in squares.items()}
+                means[key].append(mean if change.metric == "failures" else math.log1p(mean))
+    spread = {key: _pooled(known) for key, known in spreads.items()}
     bias = {key: _largest(values) for key, values in means.items()}
-    block_s = float(duets[0].block_s) if duets else 0.0
-    return Calibration(len(found), len(aa), alarms, _at_least(alarms, len(aa)), spreads, bias, block_s)
+    return Calibration(len(found), len(reasons), alarms, _at_least(alarms, len(reasons)), spread, bias, block_s)
 
 
 def expected(calibration: Calibration, plan: Plan) -> float | None:
@@ -126,22 +128,10 @@ def _spread_of(calibration: Calibration, plan: Plan, figure: Figure) -> float | 
     return None if found is None or not found[0] else found[0]
 
 
-def _known(duet: KeptDuet) -> Iterator[tuple[KeptChange, float]]:
-    """Yields the changes with a known spread, and the spread of one pair; several pairs may count as one."""
-    for change in duet.changes:
-        if change.spread is not None and change.pairs > 1:
-            yield change, float(change.spread) * math.sqrt(max(1.0, duet.pairs / change.pairs))
-
-
-def _scaled(change: KeptChange) -> float:
-    mean = float(change.change or 0.0)
-    return mean if change.metric == "failures" else math.log1p(mean)
-
-
-def _pooled(known: list[tuple[float, float]]) -> tuple[float, float]:
-    """Returns the pooled standard deviation and its degrees of freedom, from sums of squares and their degrees."""
-    freedom = math.fsum(degrees for _, degrees in known)
-    return math.sqrt(math.fsum(square for square, _ in known) / freedom), freedom
+def _pooled(spreads: list[tuple[float, int]]) -> tuple[float, float]:
+    """Returns the pooled standard deviation and its degrees of freedom, from those of each duet."""
+    freedom = sum(degrees for _, degrees in spreads)
+    return math.sqrt(math.fsum(degrees * spread**2 for spread, degrees in spreads) / freedom), freedom
 
 
 def _largest(means: list[float]) -> float:

@@ -21,6 +21,7 @@ SAMPLES_BEYOND = 2  # on average, on each side of a block's percentile: 40 sampl
 MOST_JOINED = 8  # neighbouring pairs that count as one
 LEAST_JOINED = 5  # pairs that must remain
 TOO_BUSY = 0.5  # share of a turn's readings over a limit, from which the pair is void
+MOST_VOID = 0.5  # share of the pairs; with more, the whole run is saturated
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,10 @@ class Figure:
 
     @property
     def limit(self) -> float:
-        """The margin on the scale of `Pair.change`."""
+        """The margin on the scale of `change_of`."""
         if self.metric == "failures":
             return self.margin
-        return -math.log1p(-self.margin) if self.metric == "throughput" else math.log1p(self.margin)
+        return -math.log1p(-min(self.margin, 0.999)) if self.metric == "throughput" else math.log1p(self.margin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ of shares. Student's t tests their mean against the margin, from both sides, at 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from toril.errors import Note
@@ -24,6 +24,7 @@ from toril.timeline import Timeline
 
 ALPHA = 0.05  # of both tests; a change as large as the margin fails one duet in twenty
 ANSWERED = 0.8  # share of base's requests that head must answer to pass: hanging requests have no time yet
+FEW_FAILURES = 30  # in both arms: fewer may be spread evenly by chance, so their error is at least that of a count
 WORST: tuple[Outcome, ...] = ("failed", "inconclusive", "passed")
 
 
@@ -65,30 +66,36 @@ class Decided:
     pairs: int  # at the look
     outcome: Outcome  # inconclusive: no look decided
     figures: tuple[DecidedFigure, ...]
+    voided: int  # of the pairs at the look
+    answered: bool = True  # whether head has answered as many requests as a pass requires
 
 
-def decide(plan: Plan, whole: Timeline, complete: int) -> Decided:
+def decide(plan: Plan, whole: Timeline, complete: int, voids: Mapping[int, str] | None = None) -> Decided:
     """Replays all looks up to `complete` pairs; the first decision counts.
 
-    It depends on the plan and the measurements only, so each owner and each later judgement decides the same.
+    It depends on the plan and the measurements only, so each owner and each later judgement decides the same. `voids`
+    are the void blocks; None: those of saturated workers.
     """
-    duet, voids = duet_of(plan), void_pairs(plan, whole, complete)
+    duet, voids = duet_of(plan), void_pairs(plan, whole, complete) if voids is None else voids
     measured = [_measured(plan, whole, figure, complete, voids) for figure in figures(plan)]
     looks = duet.looks or (duet.blocks,)
-    found = Decided(0, complete, "inconclusive", tuple(_with_sample(one, complete) for one in measured))
+    unjudged = tuple(with_sample(one, complete) for one in measured)
+    found = Decided(0, complete, "inconclusive", unjudged, len(voids))
     for number, look in enumerate(looks, 1):
         if look > complete:
             break
-        at_look = judged([_with_sample(one, look) for one in measured], looks, number)
-        if not _is_answered(whole, duet, look, voids):
-            at_look = tuple(replace(one, outcome="inconclusive") if one.outcome == "passed" else one for one in at_look)
-        found = Decided(number, look, outcome_of(at_look), at_look)
+        answered = _is_answered(whole, duet, look, voids)
+        at_look = judged([with_sample(one, look) for one in measured], looks, number, answered=answered)
+        voided = sum(block <= look for block in voids)
+        found = Decided(number, look, outcome_of(at_look), at_look, voided, answered)
         if found.outcome != "inconclusive":
             break
     return found
 
 
-def judged(measured: Sequence[DecidedFigure], looks: tuple[int, ...], number: int) -> tuple[DecidedFigure, ...]:
+def judged(
+    measured: Sequence[DecidedFigure], looks: tuple[int, ...], number: int, *, answered: bool = True
+) -> tuple[DecidedFigure, ...]:
     """Returns the figures with their bounds and outcomes at a look; `number` counts from 1."""
 
     def level_of(left: int) -> float:
@@ -108,7 +115,8 @@ def judged(measured: Sequence[DecidedFigure], looks: tuple[int, ...], number: in
         if one.figure.metric == "failures":  # as by the rule of three: no failures among few requests prove little
             requests = sum(pair.samples for pair in one.used)
             high = max(high, one.sample.mean - math.log(level_of(1)) / requests)
-        outcome: Outcome = "failed" if worse[place] else "passed" if high < one.figure.limit else "inconclusive"
+        passed = answered and high < one.figure.limit
+        outcome: Outcome = "failed" if worse[place] else "passed" if passed else "inconclusive"
         found.append(replace(one, low=low, high=high, level=level, outcome=outcome))
     return tuple(found)
 
@@ -125,7 +133,7 @@ def change_of(figure: Figure, pair: Pair) -> float:
     return math.log(base / head) if figure.metric == "throughput" else math.log(head / base)
 
 
-def _measured(plan: Plan, whole: Timeline, figure: Figure, complete: int, voids: dict[int, str]) -> DecidedFigure:
+def _measured(plan: Plan, whole: Timeline, figure: Figure, complete: int, voids: Mapping[int, str]) -> DecidedFigure:
     """Returns a figure with its pairs, not yet judged."""
     pairs = pairs_of(plan, whole, figure, complete, voids)
     together = joined(pairs, figure, duet_of(plan))
@@ -146,9 +154,16 @@ def _resolution_us(whole: Timeline, figure: Figure) -> int:
     return found if found > 1 else 0
 
 
-def _with_sample(one: DecidedFigure, look: int) -> DecidedFigure:
+def with_sample(one: DecidedFigure, look: int) -> DecidedFigure:
+    """Returns a figure with the sample of its pairs up to a look."""
     pairs = tuple(pair for pair in one.pairs if pair.last <= look and pair.is_known)
-    return replace(one, used=pairs, sample=sample_of([change_of(one.figure, pair) for pair in pairs]))
+    sample = sample_of([change_of(one.figure, pair) for pair in pairs])
+    if sample is not None and one.figure.metric == "failures":
+        failures = math.fsum(pair.samples * ((pair.base or 0) + (pair.head or 0)) for pair in pairs)
+        if failures < FEW_FAILURES:
+            least = math.sqrt(failures) / sum(pair.samples for pair in pairs)
+            sample = replace(sample, error=max(sample.error, least))
+    return replace(one, used=pairs, sample=sample)
 
 
 def _probability(one: DecidedFigure) -> float:
@@ -161,7 +176,7 @@ def _probability(one: DecidedFigure) -> float:
     return student_below(-distance / one.sample.error, one.sample.freedom)
 
 
-def _is_answered(whole: Timeline, duet: Duet, look: int, voids: dict[int, str]) -> bool:
+def _is_answered(whole: Timeline, duet: Duet, look: int, voids: Mapping[int, str]) -> bool:
     """Whether head has answered about as many requests as base. With the largest tolerated change, it may be fewer."""
     base, head = (
         sum(

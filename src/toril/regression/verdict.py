@@ -6,7 +6,7 @@
 - passed: otherwise
 
 Invalid response times and missing data excuse a regression, because they may affect one arm more than the other. They
-excuse a criterion as in any run. A saturated worker makes only its pairs void, unless more than a fifth of them are.
+excuse a criterion as in any run. A saturated worker makes only its pairs void, unless more than half of all pairs are.
 Criteria on CloudWatch's metrics are judged on the whole time of the duet, since their periods contain both arms.
 
 | code                   | outcome      | reason                                                                 |
@@ -32,7 +32,7 @@ from toril.records import ARMS, BASE, HEAD, Comparison, Duet, Exit, Outcome, Pla
 from toril.records.summary import Summary
 from toril.regression.calibration import Calibration, expected, warning
 from toril.regression.comparison import compare
-from toril.regression.pairs import duet_of, saturated_without, void_pairs
+from toril.regression.pairs import MOST_VOID, duet_of, saturated_without, void_pairs
 from toril.summary import Completeness, summarise
 from toril.text import plural
 from toril.timeline import Timeline
@@ -42,7 +42,6 @@ from toril.verdict import EXCUSES, judge
 INVALID = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples", "unreadable-records", "ended-early"})
 BROKEN = frozenset({"no-success", "dead-label"})  # in base: head cannot be compared with it
 OF_CRITERIA = frozenset({"breach", "kept", "nothing-judged"})
-MOST_VOID = 0.2  # share of the pairs
 FEW = 5  # compared figures
 MANY = "more than five figures are compared, so each needs more pairs to prove a change; compare the important ones"
 IN_PERIODS = "CloudWatch's periods contain both arms: a breach holds, but a pass does not tell base and head apart"
@@ -76,18 +75,23 @@ def judge_duet(
     own, of_servers = _divided(plan)
     judged = {arm: _judged(Arm(own, arm), timeline, whole, completeness) for arm, timeline in arms.items()}
     (head_plan, summary, head), (_, _, base) = judged[HEAD], judged[BASE]
-    comparison = compare(plan, whole, _complete(duet, completeness), first)
+    complete = _complete(duet, completeness)
+    comparison = compare(plan, whole, complete, first)
     notes = [Note("many-figures", MANY)] if len(comparison.metrics) > FEW else []
-    voids = void_pairs(plan, whole, duet.blocks) if comparison.voided else {}
     if comparison.voided:
-        why = next(iter(voids.values()))
-        what = f"{comparison.voided} of {plural(comparison.blocks or 0, 'pair')} are void and left out: {why}"
+        voids = void_pairs(plan, whole, duet.blocks)
+        what = f"{comparison.voided} of {plural(complete, 'pair')} are void: {next(iter(voids.values()))}"
+        saturated = comparison.voided > MOST_VOID * (comparison.blocks or 0)
+        if saturated and not any(reason.code == "saturated" for reason in (*head.reasons, *base.reasons)):
+            head = replace(head, reasons=(*head.reasons, Reason("saturated", what)))
         notes.append(Note("void-pairs", what))
-    if _explain_saturation(voids, plan, whole, comparison, head):
-        head, base = (
-            replace(one, reasons=tuple(reason for reason in one.reasons if reason.code != "saturated"))
-            for one in (head, base)
-        )
+        # A breach on response times remains excused.
+        excused = any(reason.code == "excused-breach" for reason in head.reasons)
+        if not saturated and not excused and not saturated_without(plan, whole, voids):
+            head, base = (
+                replace(one, reasons=tuple(reason for reason in one.reasons if reason.code != "saturated"))
+                for one in (head, base)
+            )
     if calibration is not None:
         comparison = replace(comparison, expected=expected(calibration, plan))
         notes += [found] if (found := warning(calibration, plan)) is not None else []
@@ -128,16 +132,6 @@ def _with_servers(head: Verdict, servers: Verdict) -> Verdict:
     reasons = [one for one in servers.reasons if (one.code, one.message) in results]
     others = [one for one in head.reasons if one.code != "nothing-judged"]
     return replace(head, criteria=(*head.criteria, *servers.criteria), reasons=(*others, *reasons))
-
-
-def _explain_saturation(
-    voids: Mapping[int, str], plan: Plan, whole: Timeline, comparison: Comparison, head: Verdict
-) -> bool:
-    """Whether workers were saturated in a few void pairs only. A breach on response times is excused nevertheless."""
-    if not voids or comparison.voided > MOST_VOID * (comparison.blocks or 0):
-        return False
-    excused = any(reason.code == "excused-breach" for reason in head.reasons)
-    return not excused and not saturated_without(plan, whole, voids)
 
 
 def _judged(arm: Arm, timeline: Timeline, whole: Timeline, completeness: Completeness) -> tuple[Plan, Summary, Verdict]:
