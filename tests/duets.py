@@ -23,12 +23,14 @@ scenarios:
 """
 SWITCHED = SUITE.replace("apiritif", "locust")  # its engine runs through
 
+ALTERNATING = 183  # a seed of BA AB BA AB, for up to ten pairs
+
 
 def planned(folder: Path, text: str = SUITE, run_id: str = "run", **options: Any) -> Plan:
     """Returns the plan of a duet of the suite."""
     file = folder / "suite.yml"
     file.write_text(text)
-    wanted: dict[str, Any] = {"blocks": 4, "base": BASE_URL, "head": HEAD_URL}
+    wanted: dict[str, Any] = {"blocks": 4, "base": BASE_URL, "head": HEAD_URL, "seed": ALTERNATING}
     return plan_duet([file], RunOptions(run_id=run_id), 0.0, **wanted | options)[1]
 
 
