@@ -241,15 +241,15 @@ def wall(engines: Sequence[str]) -> None:
 
 
 def find(engines: Sequence[str], changes: Sequence[float]) -> None:
-    print("\n| engine | slowdown | outcome | proven after | pairs |")
-    print("|---|---|---|---|---|")
+    print("\n| engine | slowdown | outcome | decided after | pairs | void |")
+    print("|---|---|---|---|---|---|")
     for engine in engines:
         for change in changes:
             with tempfile.TemporaryDirectory() as name, own_services(change) as addresses:
                 folder = Path(name)
                 found = duet(suite_of(engine, folder), addresses, folder)
-            seconds, pairs = found["decided_s"], found["look"]
-            print(f"| {engine} | +{change:g} % | {found['outcome']} | {seconds:.0f} s | {pairs} |", flush=True)
+            times = f"{found['decided_s']:.0f} s | {found['look']} | {found['voided']}"
+            print(f"| {engine} | +{change:g} % | {found['outcome']} | {times} |", flush=True)
 
 
 def record(engines: Sequence[str], runs: int) -> None:

@@ -10,9 +10,7 @@ type `transaction` (in any case) is not a request. An exception that leaves a ta
 named after the user class. An exception in a response's with-block makes the response a failed sample. Exceptions that
 control Locust (such as StopUser) are neither: then the status decides about the response.
 
-In a duet, users send within the turns of their arm only. Outside of them their clock stands still (`turns.py`), so that
-think times continue in the next turn, as if nothing had interrupted the arm. If the process has both arms, each user
-of head has a twin, which is a user of base.
+In a duet, users send within the turns of their arm only (`arms.py`).
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,method-assign,assignment,arg-type,union-attr,attr-defined"
@@ -28,13 +26,11 @@ import traceback
 from collections import Counter
 from functools import partial
 from http.client import responses
-from math import inf
 from pathlib import Path
 from typing import Any
 
 import gevent
 from gevent import GreenletExit, getcurrent
-from gevent.pool import Group
 from geventhttpclient.connectionpool import ConnectionPool
 from locust import User, clients, events, main
 from locust.clients import HttpSession
@@ -58,8 +54,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 import in_process  # type: ignore[import-not-found]
 
 sys.path.pop()
-KEEPING = in_process.load_module("keeping")
-TURNS = in_process.load_module("turns")
+KEEPING, TURNS, ARMS = (in_process.load_module(name) for name in ("keeping", "turns", "locust/arms"))
 
 FLUSH_S = 0.25
 TICK_S = 0.05
@@ -67,9 +62,6 @@ GATE_POLL_S = 0.005
 SPIN_S = 0.002  # sleep is not exact: the last part is a busy wait
 MESSAGE_CHARS = 500
 FRAMES = 3  # of a script's exception that is kept
-BASE = 1  # the arm of twins
-SHORT_S = 1e-6  # not worth a sleep
-LOOK_S = 0.5  # between looks of a paused user at the end of the load
 CONTROL = (GreenletExit, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 NOISE = re.compile(r"<[^<>]*? at 0x[0-9a-f]+>(: )?|0x[0-9a-f]{6,}| for url: \S+")  # differs between equal failures
 
@@ -107,13 +99,9 @@ class Load:
         self.errors_written = 0
         self.unfinished_users = 0
         self.rc_of: dict[int | None, tuple[str, str, bool]] = {}
-        self.opened_at = 0.0
         spans = [(arm, (begin_s, end_s)) for arm, begin_s, end_s in settings["turns"]]
-        self.turns = {arm: TURNS.Turns([span for of, span in spans if of == arm]) for arm in settings["arms"]}
-        self.arm = max(self.turns, default=0)  # of users that are no twins
-        self.base_host = settings["base_host"]
-        self.twin_of: dict[type, type] = {}
-        self.twins = Group()  # not among the runner's users, which it counts
+        turns = {arm: TURNS.Turns([span for of, span in spans if of == arm]) for arm in settings["arms"]}
+        self.arms = ARMS.Arms(turns, settings["base_host"], self.check_end, self.sleep)
 
     def park(self, environment, **_) -> None:
         """Wait at the gate: the last listener of test_start, when everything is set up and no user has been spawned."""
@@ -132,7 +120,7 @@ class Load:
         gevent.sleep(max(0.0, at - time.time() - SPIN_S))
         while time.time() < at:
             pass
-        self.opened_at = at
+        self.arms.opened_at = at
         if environment.shape_class is not None:
             environment.shape_class.reset_time()
         if self.duration_s:
@@ -161,7 +149,7 @@ class Load:
         while not self.closed:  # the script is finishing
             gevent.sleep(TICK_S)
         self.runner.environment.stop_timeout = 0
-        self.twins.kill(block=False)
+        self.arms.twins.kill(block=False)
         self.runner.quit()
 
     def flush(self) -> None:
@@ -189,60 +177,13 @@ class Load:
 
     def users(self) -> list[Any]:
         """Returns the greenlets of all users."""
-        return [*self.runner.user_greenlets, *self.twins]
+        return [*self.runner.user_greenlets, *self.arms.twins]
 
-    # --- The turns of a duet
-
-    def pause(self, user, seconds: float = 0.0) -> None:
-        """Sleep by the user's clock, and then until a turn of its arm. Ends the user at the end of the load."""
-        turns = self.turns_of(user)
-        if turns is None:
-            gevent.sleep(seconds)
-            return
-        now = time.time() - self.opened_at
-        own_s = now - user.toril_paused_s + seconds
-        while (left := max(turns.at(own_s) - now, turns.wait_s(now))) > SHORT_S:
-            if self.ending is not None:
-                self.released.add(getcurrent())
-                raise StopUser
-            self.sleep(min(left, LOOK_S))
-            now = time.time() - self.opened_at
-        user.toril_paused_s = now - turns.own_s(now)
-
-    def think(self, task_set, seconds) -> None:
-        """Replaces Locust's sleep between tasks."""
-        self.pause(task_set.user, seconds)
-        gevent.sleep(0)  # others run even if this user does not think
-
-    def turns_of(self, user):
-        """Returns the turns of a user's arm; None without a duet, or for code that belongs to no user."""
-        return self.turns.get(getattr(user, "toril_arm", self.arm)) if user is not None else None
-
-    def own_clock(self) -> float:
-        """Returns a clock that stands still while this greenlet's user is paused, for `constant_pacing`."""
-        return time.perf_counter() - getattr(user_of(getcurrent()), "toril_paused_s", 0.0)
-
-    def in_own_time(self, user, began: float) -> tuple[float, float]:
-        """Returns a begin within a turn of the user's arm, and the seconds that the user has been paused since.
-
-        Transactions, and requests of a script's own protocol, may begin while another arm has its turn.
-        """
-        turns = self.turns_of(user)
-        if turns is None:
-            return began, 0.0
-        began -= self.opened_at
-        own_s = turns.own_s(began)
-        paused_s = max(0.0, user.toril_paused_s - (began - own_s))
-        within = turns.wait_s(began) in (0, inf)
-        return self.opened_at + (began if within else turns.at(own_s)), paused_s
-
-    def twin(self, user):
-        """Returns a new user of base like this one."""
-        kind: Any = type(user)
-        if kind not in self.twin_of:
-            own = {"abstract": True, "host": self.base_host, "toril_arm": BASE, "__module__": kind.__module__}
-            self.twin_of[kind] = type(kind)(kind.__name__, (kind,), {**getattr(kind, "toril_of_base", {}), **own})
-        return self.twin_of[kind](user.environment)
+    def check_end(self) -> None:
+        """End the user of this greenlet if the load is ending."""
+        if self.ending is not None:
+            self.released.add(getcurrent())
+            raise StopUser
 
     def tracking(self, original):
         """Returns a client's `request` that records requests in flight and sends none after the end."""
@@ -253,8 +194,8 @@ class Load:
                 self.examination_ends(response)
                 self.examined(response, None)  # the script requested a with-block and has none
             user = user_of(greenlet) or getattr(client, "user", None)
-            if user is not None and self.turns and self.ending is None:
-                self.pause(user)
+            if user is not None and self.arms.turns and self.ending is None:
+                self.arms.pause(user)
             over = self.ending is not None or time.time() >= self.end_at
             if over and (self.closed or greenlet not in self.released):
                 self.released.add(greenlet)
@@ -323,8 +264,8 @@ class Load:
         if start_time is None:
             start_time = time.time() - (response_time or 0) / 1000
         user = sent[2] if sent else user_of(getcurrent())
-        if self.turns and sent is None:
-            start_time, paused_s = self.in_own_time(user, start_time)
+        if self.arms.turns and sent is None:
+            start_time, paused_s = self.arms.in_own_time(user, start_time)
             response_time = max(0.0, (response_time or 0) - transaction * paused_s * 1000)
         ttfb_us = -1
         if response is not None and not getattr(response, "history", None):
@@ -403,13 +344,10 @@ class Load:
                 self.records.note("fact", "begun_at", time.time())
             self.iteration_begins(user)
             user.toril_iterations = 0
-            if turns := self.turns_of(user):  # twins ramp up in the warm-up of their own arm
-                now = time.time() - self.opened_at
-                user.toril_paused_s = now - min(now, turns.own_s(turns.spans[0][1]))
+            self.arms.begins(user)
             greenlet = original(user, group)
             greenlet.link(lambda _: self.user_ended(user))
-            if len(self.turns) > 1 and not hasattr(user, "toril_arm"):
-                self.twin(user).start(self.twins)
+            self.arms.add_twin(user)
             return greenlet
 
         return start
@@ -427,8 +365,8 @@ class Load:
 
         def execute_task(task_set, task):
             user = task_set.user
-            if self.turns:
-                self.pause(user)
+            if self.arms.turns:
+                self.arms.pause(user)
             self.iteration_begins(user)
             if not self.iterations or (isinstance(task, type) and issubclass(task, TaskSet)):
                 return original(task_set, task)
@@ -596,10 +534,10 @@ def run() -> None:
     if load.keeper.everything:
         TaskSet._sleep = lambda *_: gevent.sleep(0)  # a try has no think times and no load shape
         events.init.add_listener(lambda environment, **_: setattr(environment, "shape_class", None))
-    if load.turns:
+    if load.arms.turns:
         User.toril_paused_s = 0.0  # of users that the script makes itself
-        TaskSet._sleep = lambda task_set, seconds: load.think(task_set, seconds)  # a method
-        wait_time.perf_counter = load.own_clock
+        TaskSet._sleep = lambda task_set, seconds: load.arms.think(task_set, seconds)  # a method
+        wait_time.perf_counter = lambda: time.perf_counter() - getattr(user_of(getcurrent()), "toril_paused_s", 0.0)
     HttpSession.request = load.tracking(HttpSession.request)
     FastHttpSession.request = load.tracking(FastHttpSession.request)
     for kind in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
