@@ -18,8 +18,8 @@ COLUMNS = (
     Column("pairs", rank=2),
 )
 FOOTNOTE = (
-    "Each bound of a change holds with 95 % confidence. “detectable” is the smallest change that this run can find. "
-    "All other figures are of head alone."
+    "Each bound of a change holds with at least 95 % confidence, over all looks. “detectable” is the smallest change "
+    "that this run can find. All other figures are of head alone."
 )
 MOST_CHARTS = 6  # figures with charts of their pairs; the others are in the table
 
