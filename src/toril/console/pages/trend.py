@@ -1,7 +1,7 @@
 """`/suites/{name}/trend`: the figures of a suite from run to run, with their changes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
@@ -33,7 +33,7 @@ def show_trend(request: Request, name: str, person: Viewer, days: Days = None) -
     )  # fmt: skip
 
 
-def trend_of(store: Store, clock: Clock, suite: str, days: int | None, **wanted: str | None) -> Trend:
+def trend_of(store: Store, clock: Clock, suite: str, days: int | None, **wanted: Any) -> Trend:
     """Returns the trend of a suite. `wanted`: a label, location or metric."""
     from toril.regression.acknowledged import read_acknowledged
     from toril.regression.trend import TrendQuery
