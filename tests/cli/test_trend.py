@@ -73,6 +73,13 @@ def test_all_suites_have_too_few_runs_only_together(computed):
     assert called("--all") == 3
 
 
+def test_a_store_without_runs_has_too_few(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("toril.regression.acknowledged.read_acknowledged", lambda path: None)
+    assert called("--all", "--store", tmp_path / "empty") == 3
+    assert "no judged runs" in capsys.readouterr().err
+
+
 def test_json_is_the_record_and_a_list_for_all_suites(computed, capfdbinary):
     computed["search"] = trend(suite="search")
     called("shop", "--format", "json")

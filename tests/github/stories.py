@@ -49,6 +49,16 @@ NEUTRAL = comparison("inconclusive", "GET /search may be slower by 3 %, or not",
 PAIRED = comparison("failed", "p95 of POST /checkout is at least 5.2 % slower than base", paired(SLOWER)) | {
     "most": 40, "look": 5, "decided": True, "voided": 1, "expected": 0.018,
 }  # fmt: skip
+EARLIER = {
+    "wanted": 12, "runs": [f"run-{place}" for place in range(12)], "margin": 0.03, "outcome": "failed",
+    "message": "p95 of checkout: 71.7 ms, 19.5 % slower against 12 earlier runs (50.0 ms to 65.0 ms).",
+    "metrics": [
+        {"label": "", "metric": "p95", "unit": "us", "value": 51_200, "expected": 50_000.0, "low": 45_000.0,
+         "high": 56_000.0, "change": 0.024, "detectable": 0.12, "outcome": "passed", "message": "within"},
+        {"label": "checkout", "metric": "p95", "unit": "us", "value": 71_700, "expected": 60_000.0, "low": 50_000.0,
+         "high": 65_000.0, "change": 0.195, "detectable": 0.08, "outcome": "failed", "message": "19.5 % slower"},
+    ],
+}  # fmt: skip
 FINE = comparison("passed", "nothing is 3 % slower than base", SAME, SHARE)
 
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from tests.capacity.test_capacity_run import Capacity
 from tests.functional.tested import case, functional_run
-from tests.github.stories import NEUTRAL, PAIRED, REGRESSION, compared
+from tests.github.stories import EARLIER, NEUTRAL, PAIRED, REGRESSION, compared
 from tests.launchers.service import Service
 from tests.measured import BROKEN, MS, START, Sample, every_second, execution, stopped
 from tests.reports import examples, exchanges
@@ -115,6 +115,12 @@ RUNS: dict[str, Callable[[], Bundle]] = {
     ),
     "regression": lambda: compared(examples.passed(), REGRESSION, "regression"),
     "pairs": lambda: compared(examples.passed(), PAIRED, "regression"),
+    "earlier": lambda: examples.with_verdict(
+        examples.passed(),
+        outcome="failed",
+        reasons=[{"code": "slower-than-earlier", "message": EARLIER["message"]}],
+        earlier=EARLIER,
+    ),
     "neutral": lambda: compared(examples.passed(), NEUTRAL, "unproven"),
     "service": _service,
     "browsers": _browsers,

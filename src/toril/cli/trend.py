@@ -87,6 +87,8 @@ def trend(
     def found() -> list[Trend]:
         return [read_trend(opened, name, wanted, accepted, SystemClock().now()) for name in names]
 
+    if not names:
+        typer.echo("This store has no judged runs.", err=True)
     trends = found()
     if confirm is not None:
         check_served(opened, "toril trend --confirm")

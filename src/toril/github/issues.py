@@ -83,10 +83,9 @@ def _body(found: Trend, group: TrendGroup, links: Links) -> str:
     commits = [one if COMMIT.fullmatch(one) else code(one) for one in (group.from_commit, group.to_commit) if one]
     address = f"{links.report}/suites/{quote(found.suite, safe='')}/trend"
     parts = (
-        escaped(group.message),
+        render(group_report(found, group)).decode().rstrip(),
         f"Commits after {commits[0]} up to {commits[1]}" if len(commits) == 2 else "",
         link("Trend", address) if links.report else "",
-        render(group_report(found, group)).decode().rstrip(),
         "An entry in `toril-trend.yml` accepts the change. When the figures are back, toril closes this issue.",
         f"<!-- toril-trend:{encoded(found.suite)}:{encoded(group.id)} -->",
     )

@@ -1,4 +1,4 @@
-"""Builds the table and the charts of a duet's comparison."""
+"""Builds the tables and the charts of comparisons: of a duet's arms, and of a run with earlier ones."""
 
 from collections.abc import Callable
 from operator import attrgetter
@@ -6,6 +6,7 @@ from typing import Any
 
 from toril import text
 from toril.records import ComparedArm, ComparedMetric, ComparedPair, Comparison
+from toril.records.verdict import EarlierMetric, EarlierRuns
 from toril.reports.blocks import MISSING, Cell, Charts, Check, Column, Row, Sketch, Sketches, Table
 from toril.reports.bundle import Bundle
 from toril.reports.charts.lines import Chart, chart, line
@@ -17,9 +18,14 @@ COLUMNS = (
     *(Column(title) for title in ("base", "head", "detectable")),
     Column("pairs", rank=2),
 )
+EARLIER_COLUMNS = (
+    Column("earlier runs", "name"),
+    Column("change", strong=True),
+    *(Column(title) for title in ("this run", "expected", "detectable")),
+)
 FOOTNOTE = (
-    "Each bound of a change holds with 95 % confidence. “detectable” is the smallest change that this run can find. "
-    "All other figures are of head alone."
+    "Each bound of a change holds with at least 95 % confidence, over all looks. “detectable” is the smallest change "
+    "that this run can find. All other figures are of head alone."
 )
 MOST_CHARTS = 6  # figures with charts of their pairs; the others are in the table
 
@@ -92,7 +98,50 @@ def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
     )
 
 
-def _name(metric: ComparedMetric) -> str:
+def earlier_table(found: EarlierRuns) -> Table:
+    """Returns a run's figures beside the range that earlier runs predict, worse ones first."""
+    metrics = sorted(found.metrics, key=lambda metric: {"failed": 0, "passed": 2}.get(metric.outcome, 1))
+    message = plain(found.message, 500).rstrip(".")
+    return Table(
+        id="earlier",
+        title="Earlier runs",
+        noun="figure",
+        columns=EARLIER_COLUMNS,
+        rows=tuple(_earlier_row(metric, place) for place, metric in enumerate(metrics)),
+        about=f"{text.plural(len(found.runs), 'comparable run')}, margin {text.percent(100 * found.margin)}",
+        message="" if found.outcome == "passed" else message,
+        outcome=found.outcome,
+        opened="all",
+        sortable=False,
+    )
+
+
+def _earlier_row(metric: EarlierMetric, place: int) -> Row:
+    shares, name, message = metric.unit == "share", _name(metric), plain(metric.message, 500)
+    low, high = (value_of(end, metric.unit) for end in (metric.low, metric.high))
+    return Row(
+        (
+            Cell(name),
+            Cell(change_of(metric.change, shares)),
+            Cell(value_of(metric.value, metric.unit)),
+            Cell(value_of(metric.expected, metric.unit), small=(f"{low} … {high}",)),
+            Cell(change_of(metric.detectable, shares).removeprefix("+")),
+        ),
+        outcome=metric.outcome,
+        note=message if metric.outcome != "passed" else "",
+        weight=place,
+        check=Check(
+            name=f"{name} against earlier runs",
+            outcome=metric.outcome,
+            message=message,
+            group="earlier",
+            code="slower-than-earlier",
+            title="slower than earlier runs",
+        ),
+    )
+
+
+def _name(metric: ComparedMetric | EarlierMetric) -> str:
     label = plain(metric.label)
     bare = metric.metric == "failures" and not label
     return "failures" if bare else f"{plain(metric.metric)} of {label or 'all requests'}"

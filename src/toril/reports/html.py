@@ -44,7 +44,7 @@ NO_CHARTS = {"x": [], "seconds": 0, "step": 1, "steady": None, "breaches": [], "
 NAMES = {  # sections in the navigation
     "stands-out": "What stands out",
     **{"criteria": "Criteria", "cases": "Test cases", "duet": "Base and head", "pairs": "Pairs"},
-    **{"changes": "Changes", "trend": "History", "series": "Series", "capacity": "Capacity"},
+    **{"earlier": "Earlier runs", "changes": "Changes", "trend": "History", "series": "Series", "capacity": "Capacity"},
     **{"comparison": "Comparison", "course": "Over time", "labels": "One label", "label": "Labels"},
     **{"location": "Locations", "execution": "Executions", "errors": "Errors", "evidence": "Evidence"},
     "first-failures": "First failures",

@@ -29,7 +29,7 @@ from toril.reports.blocks import (
 )
 from toril.reports.bundle import Bundle
 from toril.reports.curves import rate_curves
-from toril.reports.duet_blocks import duet_table, pairs_charts, pairs_sketches
+from toril.reports.duet_blocks import duet_table, earlier_table, pairs_charts, pairs_sketches
 from toril.reports.evidence_blocks import exchange_list
 from toril.reports.run_tables import (
     capacity_tables,
@@ -53,6 +53,7 @@ ABOUT: Mapping[str, About] = {  # by code; all other reasons are about the whole
     **dict.fromkeys(("not-measured", "too-few-samples", "kept", "nothing-judged"), "criteria"),
     **dict.fromkeys(("regression", "unproven", "unsure-arms", "no-regression"), "comparison"),
     **dict.fromkeys(("aa-clean", "aa-false-alarm"), "comparison"),
+    **dict.fromkeys(("slower-than-earlier", "within-earlier", "too-few-earlier"), "comparison"),
     **dict.fromkeys(("unreached-load", "dropped-sends"), "load"),
     **dict.fromkeys(("saturated", "late-start", "unsure-clock", "late-rate"), "generators"),
     "failed-test": "cases",
@@ -104,6 +105,7 @@ def report_of(
         case_table(bundle) if functional else None,
         duet_table(duet, trusted=duet.outcome == "failed", caveat=_caveat(duet)),
         *((pairs_sketches(compared_arms), pairs_charts(compared_arms)) if compared_arms else ()),
+        earlier_table(bundle.verdict.earlier) if bundle.verdict.earlier else None,
         *capacity_tables(bundle),
         *compared,
     ]
@@ -158,7 +160,8 @@ def _headline(bundle: Bundle, duet: Bundle) -> Headline:
         brief=_brief(worst) if decisive else NEUTRAL,
         outcome=plain(worst.outcome),
         neutral=not decisive,
-        judged=bundle.plan.functional or bool(bundle.verdict.criteria or duet.verdict.comparison),
+        judged=bundle.plan.functional
+        or bool(bundle.verdict.criteria or duet.verdict.comparison or bundle.verdict.earlier),
         run_id=plain(bundle.plan.run_id),
         on=" on Fargate" if bundle.plan.on == "fargate" else "",
         started_at=plain(bundle.summary.started_at or ""),
@@ -201,8 +204,11 @@ def _functional_headline(bundle: Bundle) -> str:
 
 def _load_headline(bundle: Bundle) -> str:
     outcomes = [rule.outcome for rule in bundle.verdict.criteria]
-    broken, compared = outcomes.count("failed"), bundle.verdict.comparison
+    broken, earlier = outcomes.count("failed"), bundle.verdict.earlier
+    compared = bundle.verdict.comparison or earlier
     message = plain(compared.message, 300).rstrip(".") if compared and compared.outcome == bundle.outcome else ""
+    if message and compared is earlier and earlier is not None and earlier.outcome == "passed":
+        message = f"no slower than {text.plural(len(earlier.runs), 'earlier run')}"
     if message and not broken:
         return (
             f"{_criteria_headline(outcomes)}; {message}"

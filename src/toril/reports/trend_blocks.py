@@ -1,6 +1,7 @@
 """The blocks of a trend, for the terminal, the page, the console and GitHub."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -54,7 +55,9 @@ def group_report(found: Trend, group: TrendGroup) -> Report:
     headline = Headline(suite=plain(found.suite), text=plain(group.message, 1000).rstrip("."), brief=brief_of(group))
     own = {_key(one) for one in group.series}
     series = _series_table([one for one in found.series if _key(one) in own])
-    return Report(headline=headline, blocks=(changes_table([group], beside_runs), series))
+    changes = changes_table([group], beside_runs)
+    once = replace(changes, rows=tuple(replace(row, note="") for row in changes.rows))  # the headline has the message
+    return Report(headline=headline, blocks=(once, replace(series, opened="all")))
 
 
 def brief_of(group: TrendGroup) -> str:

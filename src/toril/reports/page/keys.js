@@ -10,7 +10,8 @@ function keys(plot) {
     if (event.key === "Enter") follow(plot, event.ctrlKey || event.metaKey);
     if (event.key === "Escape") {
       for (const other of together(plot)) {
-        other.drawn.setScale("x", { min: other.own[0], max: other.own[other.own.length - 1] });
+        const room = other.chart.axis ? 0.5 : 0;
+        other.drawn.setScale("x", { min: other.own[0] - room, max: other.own[other.own.length - 1] + room });
         other.drawn.setCursor({ left: -10, top: -10 });
       }
       return;
