@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from toril.audits import stand_outs
 from toril.capacity.progress import finished_searches
@@ -12,20 +13,23 @@ from toril.errors import InfrastructureError, Note, StoreError
 from toril.launchers.prepare import read_deployments
 from toril.launchers.pricing import cost_line, finished_cost
 from toril.metrics import ClientFactory, Wait, fetch, unfetched
-from toril.records import Deployment, End, Launch, Plan, ServerMetrics, run_key
+from toril.records import HEAD, Deployment, End, Launch, Plan, ServerMetrics, Verdict, run_key
 from toril.records.document import document
 from toril.records.evidence import Exchanges
 from toril.regression import judge_duet
+from toril.regression.calibration import calibrate
 from toril.regression.earlier import judge_earlier, with_earlier
+from toril.regression.pairs import duet_of
 from toril.reports import Bundle, render
 from toril.reports.run_blocks import MOST_FAILURES
-from toril.runs.earlier import earlier_runs
-from toril.runs.history import record_of, remember
+from toril.runs.earlier import MOST_READ, earlier_runs
+from toril.runs.history import fingerprint_of, histories, record_of, remember
 from toril.runs.index import pack
 from toril.runs.owner import Owner
 from toril.store import Store
 from toril.store.records import find_record, read_launch
 from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
+from toril.timeline.arms import Arm
 from toril.verdict import judge, judge_tests, judge_try
 from toril.verdict.servers import queries
 
@@ -48,7 +52,7 @@ def conclude(owner: Owner, cloudwatch: ClientFactory, *, last_notes: Sequence[No
     coordinator, store = owner.coordinator, owner.coordinator.store
     state = owner.with_retries(lambda: coordinator.finish(owner.launcher.tasks()))
     completeness = completeness_of(coordinator.fold, state.start, state.stop, state.lost, tuple(coordinator.rates))
-    bundle = _judge(coordinator.fold, completeness, _fetch_metrics(owner, completeness, cloudwatch))
+    bundle = _judge(coordinator.fold, completeness, _fetch_metrics(owner, completeness, cloudwatch), coordinator.launch)
     unwritten: tuple[str, ...] = ()
     left = tuple(problems)
     try:
@@ -104,7 +108,7 @@ def judge_again(store: Store, run_id: str) -> Bundle:
     """Judges a stored run from its files, and stores the result if the folder is writable."""
     fold, completeness = collect(store, run_id)
     launch = read_launch(store, run_id)
-    bundle = _judge(fold, completeness, stored_metrics(store, fold.plan))
+    bundle = _judge(fold, completeness, stored_metrics(store, fold.plan), launch)
     bundle = _beside_earlier(store, with_cost(store, bundle), launch)
     bundle = with_evidence(with_pictures(store, bundle), lambda: _gathered(fold))
     with suppress(StoreError):
@@ -123,12 +127,11 @@ def stored_metrics(store: Store, plan: Plan) -> ServerMetrics | None:
     return unfetched(asked, f"{key} is missing: the command ended before it read CloudWatch; run the suite again")
 
 
-def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None) -> Bundle:
+def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None, launch: Launch | None) -> Bundle:
     """Returns summary and verdict of the measurements, for each kind of run."""
     plan, timeline = fold.plan, fold.timeline
     if plan.duet is not None:
-        duet = judge_duet(plan, fold.arms, fold.whole, completeness)
-        return Bundle(plan=duet.plan, summary=duet.summary, verdict=duet.verdict.masked(), timeline=timeline)
+        return _judge_duet(fold, completeness, metrics, launch)
     carried_out = adjusted_plan(plan, completeness.rates, completeness.started_at)
     summary = summarise(carried_out, timeline, completeness, completeness.started_at)
     if plan.functional:
@@ -146,6 +149,28 @@ def _judge(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None
     return Bundle(
         plan=plan, summary=summary, verdict=verdict, timeline=timeline, metrics=metrics, completeness=completeness
     )
+
+
+def _judge_duet(fold: Fold, completeness: Completeness, metrics: ServerMetrics | None, launch: Launch | None) -> Bundle:
+    """Returns a duet's verdict, with the experience from earlier duets and with its first half, if it has one."""
+    plan, store, first, calibration = fold.plan, fold.store, None, None
+    duet = duet_of(plan)
+    if duet.first_half:
+        half = find_record(store, Verdict, run_key(duet.first_half, "verdict.json"))
+        if half is None or half.comparison is None:
+            raise InfrastructureError(
+                f"The first half of this duet, run {duet.first_half}, has no verdict in the store. Judge it first: "
+                f"`toril report {duet.first_half}`.",
+                code="no-first-half",
+            )
+        first = half.comparison
+    with suppress(StoreError):  # a verdict needs no experience
+        records = islice(histories(store, plan.suite), MOST_READ)
+        like = fingerprint_of(Arm(plan, HEAD).as_run(), launch)
+        calibration = calibrate((one for one in records if one.run_id != plan.run_id), like)
+    found = judge_duet(plan, fold.arms, fold.whole, completeness, metrics=metrics, calibration=calibration, first=first)
+    verdict = found.verdict.masked()
+    return Bundle(plan=found.plan, summary=found.summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)
 
 
 def _beside_earlier(store: Store, bundle: Bundle, launch: Launch | None) -> Bundle:

@@ -77,7 +77,7 @@ def record_of(bundle: Bundle, launch: Launch | None = None) -> HistoryRecord:
         total=_kept(summary.total),
         labels={label: _kept(figures) for label, figures in labels[:MOST_LABELS_KEPT]},
         locations={location: _kept(part.total) for location, part in summary.locations.items()},
-        fingerprint=_fingerprint(plan, launch),
+        fingerprint=fingerprint_of(plan, launch),
         cost_usd=None if bundle.cost_usd is None else round(bundle.cost_usd, 6),
         duet=None if comparison is None else _kept_duet(comparison),
     )
@@ -254,7 +254,7 @@ def _kept_duet(found: Comparison) -> KeptDuet:
     )
 
 
-def _fingerprint(plan: Plan, launch: Launch | None) -> Fingerprint:
+def fingerprint_of(plan: Plan, launch: Launch | None) -> Fingerprint:
     """Returns what makes two runs comparable. Criteria, the shares of workers and the run's folder do not matter."""
     in_duet, scenarios = any(one.arm for one in plan.executions), mapping_at(plan.common, "scenarios")
     executions = [one.model_dump(mode="json", include=LOAD if in_duet else None) for one in plan.executions]
