@@ -1,6 +1,6 @@
 """Simulates gates on response times: how often each fails without a change, at the margin, and with a slowdown.
 
-    python bench/gate.py [--trials 400000] [--recorded FILE …]
+    python bench/gate.py [--trials 1600000] [--recorded FILE …]
 
 The model: log-normal requests (σ = 0.5) whose scale has an effect of the run, an AR(1) drift (0.8 from block to block),
 an effect of the block and, in one condition, of the arm's host. A run has 10 blocks of 2,000 requests. In a duet both
@@ -15,7 +15,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from toril.regression.pairs import Figure
-from toril.regression.rule import ALPHA, DecidedFigure, judged
+from toril.regression.rule import ALPHA, DecidedFigure, judged, outcome_of
 from toril.stats.paired import sample_of
 from toril.stats.quantiles import rank_of, student_quantile
 from toril.stats.sequential import levels, looks_of
@@ -38,6 +38,7 @@ CHANGES = (0.0, MARGIN, 0.1, 0.2)
 SIGMA, PERCENT = 0.5, 95
 REQUESTS, BLOCKS = 2_000, 10  # of a run, and of each arm of a duet
 SHORT, MANY = 400, 40  # the same load in short turns
+PARTS = 8  # of the trials of the first row, which has the most
 RATE = 200  # requests per second, from which minutes follow
 STORED = 10  # runs that Bencher's test compares with
 MANN_WHITNEY = 400  # trials: each sorts 40,000 requests
@@ -86,7 +87,7 @@ class Row:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=400_000)
+    parser.add_argument("--trials", type=int, default=1_600_000)
     parser.add_argument("--recorded", type=Path, nargs="*", default=[])
     options = parser.parse_args()
     chance, broken = np.random.default_rng(18), False
@@ -98,7 +99,9 @@ def main() -> int:
     for file in options.recorded:
         for label, values in json.loads(file.read_text()).items():
             print(HEAD.format(f"{file.stem}, {label or 'all requests'}: {len(values)} pairs"))
-            print(ours(recorded(chance, np.log(values), options.trials), OURS, REQUESTS), flush=True)
+            for blocks in (BLOCKS, MANY):
+                ratios = recorded(chance, np.log(values), options.trials // 16, blocks)
+                print(ours(f"**toril, {blocks} pairs of 2 s**", SHORT, ratios), flush=True)
     return int(broken)
 
 
@@ -116,9 +119,12 @@ def is_broken(row: Row, trials: int) -> bool:
 
 
 def rows(chance: np.random.Generator, noise: Noise, trials: int) -> Iterator[Row]:
-    yield ours(pairs(chance, noise, trials, BLOCKS, REQUESTS), OURS, REQUESTS)
-    yield ours(pairs(chance, noise, trials // 4, MANY, SHORT), f"**toril, {MANY} pairs of {SHORT} requests**", SHORT)
-    base, head = (run_percentiles(chance, noise, trials // 100) for _ in range(2))
+    yield mean_of([ours(OURS, REQUESTS, pairs(chance, noise, trials // PARTS, BLOCKS, REQUESTS)) for _ in range(PARTS)])
+    trials //= 16
+    others = (pairs(chance, noise, trials, BLOCKS, REQUESTS) for _ in range(3))
+    yield ours(f"**toril, {BLOCKS} pairs**, one of three figures", REQUESTS, *others)
+    yield ours(f"**toril, {MANY} pairs of {SHORT} requests**", SHORT, pairs(chance, noise, trials, MANY, SHORT))
+    base, head = (run_percentiles(chance, noise, trials // 25) for _ in range(2))
     minutes = BLOCKS * REQUESTS / RATE / 60
     for limit in (0.05, 0.1, 0.2):
         yield fixed(f"p95 > stored + {limit:.0%}", head - base, math.log1p(limit), minutes)
@@ -129,6 +135,14 @@ def rows(chance: np.random.Generator, noise: Noise, trials: int) -> Iterator[Row
     stored = base[chance.integers(len(base), size=(len(head), STORED))]
     limit = stored.mean(1) + student_quantile(0.95, STORED - 1) * stored.std(1, ddof=1) * math.sqrt(1 + 1 / STORED)
     yield fixed(f"t-test, 95%, {STORED} stored runs (as Bencher)", head - limit, 0.0, minutes)
+
+
+def mean_of(rows: Sequence[Row]) -> Row:
+    failed, undecided = (
+        {change: float(np.mean([getattr(one, name)[change] for one in rows])) for change in CHANGES}
+        for name in ("failed", "undecided")
+    )
+    return Row(rows[0].rule, failed, undecided, rows[0].minutes)
 
 
 def pairs(chance: np.random.Generator, noise: Noise, trials: int, blocks: int, requests: int) -> Floats:
@@ -163,18 +177,20 @@ def drift(chance: np.random.Generator, noise: Noise, trials: int, blocks: int) -
     return steps
 
 
-def recorded(chance: np.random.Generator, values: Floats, trials: int) -> Floats:
-    chosen = values[chance.integers(values.size, size=(trials, BLOCKS))]
+def recorded(chance: np.random.Generator, values: Floats, trials: int, blocks: int) -> Floats:
+    chosen = values[chance.integers(values.size, size=(trials, blocks))]
     return np.asarray(chosen * chance.choice((-1.0, 1.0), chosen.shape))
 
 
-def ours(ratios: Floats, rule: str, requests: int) -> Row:
-    """Returns the row of toril's rule; checks that the vectors decide as toril's own code."""
-    found = {change: decide(ratios + math.log1p(change)) for change in CHANGES}
-    for values, outcome, pairs_used in zip(
-        ratios[:CHECKED] + math.log1p(0.1), *(one[:CHECKED] for one in found[0.1]), strict=True
-    ):
-        assert by_toril(values) == (outcome, pairs_used)
+def ours(rule: str, requests: int, changing: Floats, *others: Floats) -> Row:
+    """Returns the row of toril's rule; checks that the vectors decide as toril's own code.
+
+    The changes are of the first figure. Further ones do not change.
+    """
+    found = {change: decide(np.array([changing + math.log1p(change), *others])) for change in CHANGES}
+    for place in range(CHECKED):
+        values = [changing[place] + math.log1p(0.1), *(one[place] for one in others)]
+        assert by_toril(values) == (found[0.1][0][place], found[0.1][1][place])
     minutes = [2 * requests / RATE / 60 * float(np.median(found[change][1])) for change in (0.0, 0.1)]
     failed = {change: float((outcome == 1).mean()) for change, (outcome, _) in found.items()}
     undecided = {change: float((outcome == 0).mean()) for change, (outcome, _) in found.items()}
@@ -182,25 +198,35 @@ def ours(ratios: Floats, rule: str, requests: int) -> Row:
 
 
 def decide(ratios: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Returns for each trial 1 (failed), -1 (passed) or 0 (undecided), and the pairs until then."""
-    trials, most = ratios.shape
+    """Returns for each trial 1 (failed), -1 (passed) or 0 (undecided), and the pairs until then.
+
+    `ratios` has figures, trials and pairs.
+    """
+    figures, trials, most = ratios.shape
     outcome, used = np.zeros(trials, np.int64), np.full(trials, most)
-    for look, level in zip(looks_of(most), levels(ALPHA, looks_of(most)), strict=True):
-        seen = ratios[:, :look]
-        t = (seen.mean(1) - math.log1p(MARGIN)) / (seen.std(1, ddof=1) / math.sqrt(look))
-        new = (outcome == 0) & (np.abs(t) > student_quantile(1 - level, look - 1))
-        outcome[new], used[new] = np.sign(t[new]).astype(np.int64), look
+    for place, look in enumerate(looks_of(most)):
+        seen = ratios[..., :look]
+        t = (seen.mean(-1) - math.log1p(MARGIN)) / np.maximum(seen.std(-1, ddof=1) / math.sqrt(look), 1e-12)
+        worse, better = (
+            student_quantile(1 - levels(ALPHA / left, looks_of(most))[place], look - 1) for left in (figures, 1)
+        )
+        new = np.where(t.max(0) > worse, 1, np.where(t.max(0) < -better, -1, 0))
+        new[outcome != 0] = 0
+        outcome, used = outcome + new, np.where(new, look, used)
     return outcome, used
 
 
-def by_toril(values: Floats) -> tuple[int, int]:
-    figure, most = Figure("", "p95", 95.0, MARGIN), len(values)
-    for number, look in enumerate(looks_of(most), 1):
-        one = DecidedFigure(figure, sample_of(values[:look].tolist()), None, None, ALPHA, "inconclusive", ())
-        (found,) = judged([one], looks_of(most), number)
-        if found.outcome != "inconclusive":
-            return (1 if found.outcome == "failed" else -1), look
-    return 0, most
+def by_toril(values: Sequence[Floats]) -> tuple[int, int]:
+    looks = looks_of(len(values[0]))
+    for number, look in enumerate(looks, 1):
+        figures = [
+            DecidedFigure(Figure(str(place), "p95", 95.0, MARGIN), sample, None, None, ALPHA, "inconclusive", ())
+            for place, sample in enumerate(sample_of(one[:look].tolist()) for one in values)
+        ]
+        found = outcome_of(judged(figures, looks, number))
+        if found != "inconclusive":
+            return (1 if found == "failed" else -1), look
+    return 0, looks[-1]
 
 
 def fixed(rule: str, differences: Floats, limit: float, minutes: float) -> Row:
