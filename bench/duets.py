@@ -205,7 +205,8 @@ def figures_of(run: Path) -> dict[str, Any]:
     comparison = verdict["comparison"]
     load = [min(turn.ends_s, ended_s) - turn.starts_s for turn in plan.duet.turns() if turn.starts_s < ended_s]
     return {
-        "outcome": comparison["outcome"],
+        "outcome": verdict["outcome"],
+        "compared": comparison["outcome"],
         "reasons": sorted({one["code"] for one in verdict["reasons"]}),
         "look": comparison.get("look"),
         "voided": comparison.get("voided", 0),
