@@ -14,6 +14,7 @@ from typing import Any
 from toril.errors import SuiteError
 from toril.load.shapes import curve_of
 from toril.records import ARMS, Duet, Plan, PlannedExecution, Turn
+from toril.stats.sequential import looks_of
 from toril.suite.engines import engine_of
 from toril.suite.reader import mapping_at
 from toril.suite.settings import Regression
@@ -28,8 +29,6 @@ START_UP_FACTOR = 2  # for engines that start together on a busy machine with tw
 MIN_START_UP_S = 2
 MAX_COPIES = 400  # of executions in one worker: each opens two files, and the usual limit is 1,024
 DRAIN_S = 1  # after a turn's load, for requests in flight; then the next engines start
-FIRST_LOOK = 5  # pairs: with fewer than 4 degrees of freedom, Student's t decides nothing
-MOST_LOOKS = 20
 LEAST_BLOCKS = 4
 
 Arranged = tuple[Duet, tuple[PlannedExecution, ...]]  # the copies are in the order of the shares
@@ -78,15 +77,6 @@ def order_of(seed: int, blocks: int) -> str:
         chance.shuffle(four)
         found += "".join(four)
     return found
-
-
-def looks_of(blocks: int) -> tuple[int, ...]:
-    """Returns the numbers of pairs after which the rule may decide.
-
-    >>> looks_of(4), looks_of(12), looks_of(40)[:3]
-    ((4,), (5, 6, 7, 8, 9, 10, 11, 12), (5, 7, 9))
-    """
-    return (*range(FIRST_LOOK, blocks, math.ceil(blocks / MOST_LOOKS)), blocks)
 
 
 def _switched(plan: Plan, block_s: float | None, facts: dict[str, Any]) -> Arranged:
