@@ -40,7 +40,7 @@ _PAIRED = re.compile(rf"{_STILL}((?:{_SCHEME}(?:\s+|%20|\+))?)([^\s&#\"'<>]+)")
 _RANDOM = re.compile(r"()((?=[A-Za-z_.~+-]*\d)(?=[\d_.~+-]*[A-Za-z])[\w.~+-]{16,}={0,2})(?![^\s&#\"'<>])", re.ASCII)
 _ENCODED = re.compile(r"(?<![^\s&#\"'<>=?])(?=[^\s&#\"'<>=?%]*+%)[^\s&#\"'<>=?]++")  # a part of an address, or a form
 _LITERAL = "/:,;@!$|(){}[]"  # not encoded by some browsers and libraries
-_OPENED = r"\s*+(?:\[\s*+)?[bu]?(?:(?P<quote>\\*+[\"'])|(?P<number>(?=-?\d)))"
+_OPENED = r"\s*+(?P<list>\[\s*+)?[bu]?(?:(?P<quote>\\*+[\"'])|(?P<number>(?=-?\d)))"
 _FIELD = (
     re.compile(  # "token": "…", token: "…", token = '…' in any language, also escaped inside strings, also shortened
         rf"(?:(?<!\\)(?P<quoted>\\*+[\"'])(?P<name>{_KEY}{{1,200}})(?P=quoted)\]?|(?<!{_KEY})(?P<bare>{_KEY}{{1,200}}))"
@@ -53,6 +53,7 @@ _NAMED = re.compile(  # "name": "token", …, "value": "…"
     rf"{{0,3}}\s*+(?P=quoted)(?i:value)(?P=quoted)\s*+:{_OPENED}"
 )
 _QUOTES = {one: re.compile(rf"(?<!\\)\\*+{one}") for one in "\"'"}
+_NEXT = re.compile(r"\\*[\"']\s*+,\s*+\\*[\"']")  # of a list
 _NUMBER = re.compile(r"-?[\d.]+")
 _TAG = re.compile(r"<(\\?/)?([A-Za-z_][\w:.-]{0,199})((?:\s[^<>]*+)?/?)>")
 _NAME_OF = re.compile(r"(?i)\s(name|key|id|property)\s{0,20}=\s{0,20}[\\\"']{0,20}([^\\\"'\s>]{1,200})")
@@ -74,9 +75,9 @@ _WITHOUT_TEXT = {
 }
 _PROSE = r"(?!(?i:a|at|can|cannot|does|field|has|invalid|is|may|minimum|must|not|should|the|this|too)\s)"
 _HEADER = re.compile(  # Authorization: … to the end of the line, since values may have spaces, quotes and commas
-    r"(?i)(?<![\w-])((?:[\w-]{0,100}-)?(?:authorization|cookie|(?:access|api|app|application|consumer|functions"
+    r"(?i)(?<![\w$-])((?:[\w-]{0,100}-)?(?:authorization|cookie|(?:access|api|app|application|consumer|functions"
     r"|subscription)-?key|(?:auth|access|csrf|xsrf|security|session)-?token|(?:password|secret)(?=\s?:[ \t]*+"
-    rf"{_PROSE}))\s?:[ \t]*+){_STILL}(?!\\*+[\"'])(\S[^\r\n]*)"
+    rf"{_PROSE}))\s?:[ \t]*+){_STILL}(?!\\*+[\"']|\$\w+\s*+[,)])(\S[^\r\n]*)"
 )
 _USER = re.compile(rf"(?i)((?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]*:)?//){_STILL}[^\s/?#@]*(?:@[^\s/?#@]*)*@")
 _UNENCODED_USER = re.compile(  # a password with a slash or the like, not a port
@@ -148,23 +149,22 @@ def _once(text: str, note: Note, depth: int = 0) -> str:
         note("token", found[0].removeprefix(found[1]))
         return f"{found[1]}{HIDDEN}"
 
+    has_words = _WORDS.search(text) is not None
+    if has_words and ":" in text:
+        text = _HEADER.sub(header, text)
+    if has_words and ('"' in text or "'" in text):
+        text = _masked_fields(_FIELD, _masked_fields(_NAMED, text, note), note)
+    if has_words and "<" in text:
+        text = _masked_markup(text, note)
     if "=" in text:
         text = _masked_values(text, note)
     if "@" in text and "//" in text:
         text = _UNENCODED_USER.sub(user, _USER.sub(user, text))
+    if has_words:
+        text = _TOKEN.sub(token, _JWT.sub(token, text))
     if "%" in text and depth < DEEPEST:
         text = _ENCODED.sub(lambda found: _reencoded(found[0], lambda inner: _once(inner, note, depth + 1)), text)
-    if not _WORDS.search(text):
-        return text
-    if ":" in text:
-        text = _HEADER.sub(header, text)
-    if '"' in text or "'" in text:
-        text = _masked_fields(_FIELD, _masked_fields(_NAMED, text, note), note)
-    if "<" in text:
-        text = _masked_markup(text, note)
-    if "eyJ" in text:
-        text = _JWT.sub(token, text)
-    return _TOKEN.sub(token, text)
+    return text
 
 
 def _masked_values(text: str, note: Note) -> str:
@@ -187,8 +187,8 @@ def _reencoded(encoded: str, shown: Callable[[str], str]) -> str:
     """Masks text that is percent-encoded; it stays as it is if it contains no credential."""
     inner = unquote_plus(encoded)
     text = shown(inner)
-    if text == inner:
-        return encoded
+    if text == inner or inner == encoded:
+        return text if inner == encoded else encoded
     text = quote(text, safe="* " + "".join(one for one in _LITERAL if one in encoded), errors="replace")
     return text.replace(" ", "+" if "+" in encoded else "%20")
 
@@ -197,20 +197,23 @@ def _masked_fields(pattern: re.Pattern[str], text: str, note: Note) -> str:
     """Masks the quoted value, or the number, after each key that names a secret."""
     pieces, at, searched = [], 0, 0
     while found := pattern.search(text, searched):
-        searched = found.end()
-        name = found["name"] or found["bare"]
-        if _harmless(name) is _ANYTHING or not _UNMASKED.match(text, searched) or not (found["quote"] or found["name"]):
+        start = searched = found.end()
+        name, quote = found["name"] or found["bare"], found["quote"]
+        if _harmless(name) is _ANYTHING or not (quote or found["name"]):
             continue
-        end = _end(text, searched, found["quote"])
-        value = text[searched:end]
-        if (
-            value and _hides(name, value) and (found["name"] or len(value) > 1 or end == len(text))
-        ):  # unexpected token: '<'
-            pieces += [text[at:searched], HIDDEN]
+        while _UNMASKED.match(text, start):
+            end = _end(text, start, quote)
+            value = text[start:end]
+            if not value or not _hides(name, value) or (not found["name"] and end - start == 1 and end < len(text)):
+                break  # such as "Unexpected token: '<'"
+            pieces += [text[at:start], HIDDEN]
             at = searched = end
-            for _ in range(len(found["quote"] or "").bit_length()):
+            for _ in range(len(quote or "").bit_length()):
                 value = _unescaped(value)
             note(name, value)
+            if not found["list"] or not (more := _NEXT.match(text, end)):
+                break
+            start = more.end()
     return "".join([*pieces, text[at:]])
 
 
@@ -365,7 +368,7 @@ _USER_INFO = re.compile(r"^([^/?#]*//)([^/?#]*)@")
 _IN_PATH = re.compile(r"(;([^=;/?#]*)=)([^;/?#]*)")
 _IN_QUERY = re.compile(r"((?:^|[?&#])([^=&#?]*)=)([^&#]*)")
 _IN_FORM = re.compile(r"((?:^|&)([^=&]*)=)([^&]*)")
-_FORM = re.compile(r"[^\s=&<>{}\"]{1,200}=[^\s&<>]*(?:&[^\s=&<>]*(?:=[^\s&<>]*)?)*")
+_FORM = re.compile(r"[^\s=&<>{}\"/:?]{1,200}=[^\s&<>]*(?:&[^\s=&<>]*(?:=[^\s&<>]*)?)*")
 _STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:"(\s*:\s*)?|\\?\Z)', re.DOTALL)
 _BINARY = re.compile(
     r"^(?:image/(?!svg)|audio/|video/|font/)|zip|octet-stream|pdf|protobuf|grpc|wasm|msgpack|cbor|x-tar"
@@ -471,7 +474,7 @@ def masked_body(data: bytes, content_type: str) -> tuple[str | None, list[Hidden
 
 def _structured(text: str, kind: str, note: Note, depth: int = 0) -> str:
     """Masks JSON, forms and other text, also where one of them is encoded inside another."""
-    if "json" in kind or text.lstrip()[:1] in ("{", "["):
+    if "json" in kind or "event-stream" in kind or text.lstrip()[:1] in ("{", "["):
         text = _masked_json(text, note, depth)
     elif "x-www-form-urlencoded" in kind or _FORM.fullmatch(text):
         text = _masked_pairs(_IN_FORM, text, note, depth)
