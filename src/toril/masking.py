@@ -55,7 +55,7 @@ _NAMED = re.compile(  # "name": "token", …, "value": "…"
 _QUOTES = {one: re.compile(rf"(?<!\\)\\*+{one}") for one in "\"'"}
 _NEXT = re.compile(r"\\*[\"']\s*+,\s*+\\*[\"']")  # of a list
 _NUMBER = re.compile(r"-?[\d.]+")
-_TAG = re.compile(r"<(\\?/)?([A-Za-z_][\w:.-]{0,199})((?:\s[^<>]*+)?/?)>")
+_TAG = re.compile(r"<(\\?/)?([A-Za-z_][\w:.-]{0,199})((?:\s[^<>]*+)?/?)(>|\Z)")
 _NAME_OF = re.compile(r"(?i)\s(name|key|id|property)\s{0,20}=\s{0,20}[\\\"']{0,20}([^\\\"'\s>]{1,200})")
 _VALUE_OF = re.compile(r"(?is)(\s(?:value|content)\s{0,20}=\s{0,20})(?:(\\{0,20}[\"'])(.*?)(?:\2|$)|([^\s\"'>]+))")
 _WITHOUT_TEXT = {
@@ -245,13 +245,13 @@ def _masked_markup(text: str, note: Note) -> str:
 
     for tag in _TAG.finditer(text):
         pieces.append(texts(tag.start()))
-        closing, element, attributes = tag.groups("")
+        closing, element, attributes, end = tag.groups("")
         kind, single = element.rpartition(":")[2].lower(), attributes.endswith("/")
         attributed = (
             [one for one in _NAME_OF.finditer(attributes) if names_a_secret(one[2])] if "=" in attributes else []
         )
-        if attributed:
-            attributes = _masked_attributes(attributes, attributed[0][2], note)
+        if attributed or not end:  # the name may be in the part that was cut
+            attributes = _masked_attributes(attributes, attributed[0][2] if attributed else "value", note)
         if secret:
             depth += 0 if element != inside or single else -1 if closing else 1
             secret = secret if depth else ""
@@ -263,7 +263,7 @@ def _masked_markup(text: str, note: Note) -> str:
             secret = named or (element if _hides(element, "text") else "" if kind in _WITHOUT_TEXT else by_name)
             inside, depth, named = element, 1, ""
             secret = "" if single else secret
-        pieces.append(f"<{closing}{element}{attributes}>")
+        pieces.append(f"<{closing}{element}{attributes}{end}")
         at = tag.end()
     return "".join([*pieces, texts(len(text))])
 
@@ -410,6 +410,8 @@ def _masked_header(name: str, value: str) -> tuple[str, list[str]]:
     if name in _ADDRESSES:
         text, hidden = masked_url(value)
         return text, [one.value for one in hidden]
+    if mask(value) == value:
+        return value, []
     hidden = list[Hidden]()
     return _masked(value, _noting("", hidden)), [one.value for one in hidden]
 
