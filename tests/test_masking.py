@@ -148,7 +148,8 @@ PIECES = st.sampled_from(
         r"\S+|\s+",
         "token password = & : // @ http:// \" ' \\ Authorization Bearer *** %3A%2F%2F %40 %3D %26 %3Ftoken <password> "
         "< x1 eyJhbGciOi.eyJzdWIiOiIx [ … \n %22 %7B %25 tokens 5 key= a1b2c3d4e5f6g7h8 , </password> "
-        '<![CDATA[ ]]> / + <a name=token value="x"> <name>token</name> <b> "token":" \\"token\\":\\" "name":"token","value":',
+        '<![CDATA[ ]]> / + <a name=token value="x"> <name>token</name> <b> "token":" \\"token\\":\\" '
+        '"name":"token","value":',
     )
 )
 

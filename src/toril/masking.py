@@ -41,11 +41,9 @@ _RANDOM = re.compile(r"()((?=[A-Za-z_.~+-]*\d)(?=[\d_.~+-]*[A-Za-z])[\w.~+-]{16,
 _ENCODED = re.compile(r"(?<![^\s&#\"'<>=?])(?=[^\s&#\"'<>=?%]*+%)[^\s&#\"'<>=?]++")  # a part of an address, or a form
 _LITERAL = "/:,;@!$|(){}[]"  # not encoded by some browsers and libraries
 _OPENED = r"\s*+(?P<list>\[\s*+)?[bu]?(?:(?P<quote>\\*+[\"'])|(?P<number>(?=-?\d)))"
-_FIELD = (
-    re.compile(  # "token": "…", token: "…", token = '…' in any language, also escaped inside strings, also shortened
-        rf"(?:(?<!\\)(?P<quoted>\\*+[\"'])(?P<name>{_KEY}{{1,200}})(?P=quoted)\]?|(?<!{_KEY})(?P<bare>{_KEY}{{1,200}}))"
-        rf"\s*+[:=]{_OPENED}"
-    )
+_FIELD = re.compile(  # "token": "…", token: "…", token = '…', also escaped inside strings, also shortened
+    rf"(?:(?<!\\)(?P<quoted>\\*+[\"'])(?P<name>{_KEY}{{1,200}})(?P=quoted)\]?|(?<!{_KEY})(?P<bare>{_KEY}{{1,200}}))"
+    rf"\s*+[:=]{_OPENED}"
 )
 _NAMED = re.compile(  # "name": "token", …, "value": "…"
     rf"(?<!\\)(?P<quoted>\\*+[\"'])(?i:name|key)(?P=quoted)\s*+:\s*+(?P=quoted)(?P<name>{_KEY}{{1,200}})(?P=quoted)\s*+,"
@@ -58,30 +56,17 @@ _NUMBER = re.compile(r"-?[\d.]+")
 _TAG = re.compile(r"<(\\?/)?([A-Za-z_][\w:.-]{0,199})((?:\s[^<>]*+)?/?)(>|\Z)")
 _NAME_OF = re.compile(r"(?i)\s(name|key|id|property)\s{0,20}=\s{0,20}[\\\"']{0,20}([^\\\"'\s>]{1,200})")
 _VALUE_OF = re.compile(r"(?is)(\s(?:value|content)\s{0,20}=\s{0,20})(?:(\\{0,20}[\"'])(.*?)(?:\2|$)|([^\s\"'>]+))")
-_WITHOUT_TEXT = {
-    "a",
-    "button",
-    "fieldset",
-    "form",
-    "iframe",
-    "img",
-    "input",
-    "link",
-    "map",
-    "meta",
-    "object",
-    "param",
-    "select",
-}
+_WITHOUT_TEXT = re.compile("a|button|fieldset|form|iframe|img|input|link|map|meta|object|param|select")
 _PROSE = r"(?!(?i:a|at|can|cannot|does|field|has|invalid|is|may|minimum|must|not|should|the|this|too)\s)"
+_KEYS = "(?:access|api|app|application|consumer|functions|subscription)-?key"
+_TOKENS = "(?:auth|access|csrf|xsrf|security|session)-?token"
 _HEADER = re.compile(  # Authorization: … to the end of the line, since values may have spaces, quotes and commas
-    r"(?i)(?<![\w$-])((?:[\w-]{0,100}-)?(?:authorization|cookie|(?:access|api|app|application|consumer|functions"
-    r"|subscription)-?key|(?:auth|access|csrf|xsrf|security|session)-?token|(?:password|secret)(?=\s?:[ \t]*+"
+    rf"(?i)(?<![\w$-])((?:[\w-]{{0,100}}-)?(?:authorization|cookie|{_KEYS}|{_TOKENS}|(?:password|secret)(?=\s?:[ \t]*+"
     rf"{_PROSE}))\s?:[ \t]*+){_STILL}(?!\\*+[\"']|\$\w+\s*+[,)])(\S[^\r\n]*)"
 )
-_USER = re.compile(rf"(?i)((?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]*:)?//){_STILL}[^\s/?#@]*(?:@[^\s/?#@]*)*@")
+_USER = re.compile(rf"(?i)((?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]*:)?//){_STILL}[^\s/?#@]*+(?:@[^\s/?#@]*+)*(?=@)")
 _UNENCODED_USER = re.compile(  # a password with a slash or the like, not a port
-    r"(?i)((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)(?!\*)[^\s/?#@:\[]*:(?!\d{0,5}(?:[/?#\s]|$)|\$\{)[^\s@]{0,2000}@"
+    r"(?i)((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)(?!\*)[^\s/?#@:\[]*:(?!\d{0,5}(?:[/?#\s]|$)|\$\{)[^\s@]{0,2000}(?=@)"
 )
 _TOKEN = re.compile(r"\b((?i:bearer|basic|negotiate)(?:\s+|%20))(?=[\w.~+/=-]*?(?:[0-9=]|[a-z][A-Z]))[\w.~+/=-]{8,}")
 _JWT = re.compile(r"(?<![\w-])()eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
@@ -137,31 +122,27 @@ _remembered = lru_cache(maxsize=1 << 13)(_masked)
 
 
 def _once(text: str, note: Note, depth: int = 0) -> str:
-    def user(found: re.Match[str]) -> str:
-        note("user of the address", unquote(found[0][len(found[1]) : -1].partition(":")[2]))
-        return f"{found[1]}{HIDDEN}@"
-
-    def header(found: re.Match[str]) -> str:
-        note(found[1].strip(": \t"), scheme[2] if (scheme := _SCHEME_OF.fullmatch(found[2])) else found[2])
-        return f"{found[1]}{HIDDEN}"
-
-    def token(found: re.Match[str]) -> str:
-        note("token", found[0].removeprefix(found[1]))
+    def hide(found: re.Match[str]) -> str:
+        value = found[0].removeprefix(found[1])
+        if found[1].endswith("//"):
+            note("user of the address", unquote(value.partition(":")[2]))
+        else:
+            note(found[1].strip(": \t") or "token", scheme[2] if (scheme := _SCHEME_OF.fullmatch(value)) else value)
         return f"{found[1]}{HIDDEN}"
 
     has_words = _WORDS.search(text) is not None
     if has_words and ":" in text:
-        text = _HEADER.sub(header, text)
+        text = _HEADER.sub(hide, text)
     if has_words and ('"' in text or "'" in text):
         text = _masked_fields(_FIELD, _masked_fields(_NAMED, text, note), note)
-    if has_words and "<" in text:
+    if "<" in text and (has_words or text.rfind("<") > text.rfind(">")):
         text = _masked_markup(text, note)
     if "=" in text:
         text = _masked_values(text, note)
     if "@" in text and "//" in text:
-        text = _UNENCODED_USER.sub(user, _USER.sub(user, text))
+        text = _UNENCODED_USER.sub(hide, _USER.sub(hide, text))
     if has_words:
-        text = _TOKEN.sub(token, _JWT.sub(token, text))
+        text = _TOKEN.sub(hide, _JWT.sub(hide, text))
     if "%" in text and depth < DEEPEST:
         text = _ENCODED.sub(lambda found: _reencoded(found[0], lambda inner: _once(inner, note, depth + 1)), text)
     return text
@@ -260,7 +241,7 @@ def _masked_markup(text: str, note: Note) -> str:
             named = sibling if names_a_secret(sibling) else ""
         else:
             by_name = next((one[2] for one in attributed if one[1].lower() in ("name", "key")), "")
-            secret = named or (element if _hides(element, "text") else "" if kind in _WITHOUT_TEXT else by_name)
+            secret = named or (element if _hides(element, "text") else "" if _WITHOUT_TEXT.fullmatch(kind) else by_name)
             inside, depth, named = element, 1, ""
             secret = "" if single else secret
         pieces.append(f"<{closing}{element}{attributes}{end}")
