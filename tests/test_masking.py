@@ -73,7 +73,10 @@ HOSTILE = [
     "/cart?next=/login?token={}",
     "/cart?a=1;token={}",
     "/maps?key=AIza{}",
+    "/cart?data={{%22password%22:%22a=b/c?{}%22}}",
     "X-Functions-Key: {}",
+    'token = """{}"""',
+    '<input type="password" value="{}">',
 ]
 
 
@@ -106,6 +109,7 @@ def test_a_credential_is_masked(text):
         "password: must be at least 8 characters",
         "query($password: String!) { login(password: $password) { id } }",
         "Unexpected token: '<'",
+        "<label>Password:</label><p>Text</p>",
         'a[name="token"], input[type=password] { content: "x" }',
         '<form name="token"><label for="password">Password</label></form>',
         "/a%20b?q=50%25&next=%2Fcart%3Fpage%3D2",

@@ -38,9 +38,9 @@ _SCHEME = r"(?i:bearer|basic|digest|negotiate|token|apikey)"
 _PAIR = re.compile(rf"(?<!{_KEY})({_KEY}+)=", re.ASCII)  # token=…
 _PAIRED = re.compile(rf"{_STILL}((?:{_SCHEME}(?:\s+|%20|\+))?)([^\s&#\"'<>]+)")
 _RANDOM = re.compile(r"()((?=[A-Za-z_.~+-]*\d)(?=[\d_.~+-]*[A-Za-z])[\w.~+-]{16,}={0,2})(?![^\s&#\"'<>])", re.ASCII)
-_ENCODED = re.compile(r"(?<![^\s&#\"'<>=?])(?=[^\s&#\"'<>=?%]*+%)[^\s&#\"'<>=?]++")  # a part of an address, or a form
-_LITERAL = "/:,;@!$|(){}[]"  # not encoded by some browsers and libraries
-_OPENED = r"\s*+(?P<list>\[\s*+)?[bu]?(?:(?P<quote>\\*+[\"'])|(?P<number>(?=-?\d)))"
+_ENCODED = re.compile(r"(?<![^\s&#\"'<>=?])(?=[^\s&#\"'<>=?%]*+%)[^\s&#\"'<>]++")  # a part of an address, or a form
+_LITERAL = "/:,;=?@!$|(){}[]"  # not encoded by some browsers and libraries
+_OPENED = r"\s*+(?P<list>\[\s*+)?[bu]?(?:(?P<quote>\\*+[\"'])(?:(?P=quote){2})?|(?P<number>(?=-?\d)))"
 _FIELD = re.compile(  # "token": "…", token: "…", token = '…', also escaped inside strings, also shortened
     rf"(?:(?<!\\)(?P<quoted>\\*+[\"'])(?P<name>{_KEY}{{1,200}})(?P=quoted)\]?|(?<!{_KEY})(?P<bare>{_KEY}{{1,200}}))"
     rf"\s*+[:=]{_OPENED}"
@@ -54,7 +54,7 @@ _QUOTES = {one: re.compile(rf"(?<!\\)\\*+{one}") for one in "\"'"}
 _NEXT = re.compile(r"\\*[\"']\s*+,\s*+\\*[\"']")  # of a list
 _NUMBER = re.compile(r"-?[\d.]+")
 _TAG = re.compile(r"<(\\?/)?([A-Za-z_][\w:.-]{0,199})((?:\s[^<>]*+)?/?)(>|\Z)")
-_NAME_OF = re.compile(r"(?i)\s(name|key|id|property)\s{0,20}=\s{0,20}[\\\"']{0,20}([^\\\"'\s>]{1,200})")
+_NAME_OF = re.compile(r"(?i)\s(name|key|id|property|type)\s{0,20}=\s{0,20}[\\\"']{0,20}([^\\\"'\s>]{1,200})")
 _VALUE_OF = re.compile(r"(?is)(\s(?:value|content)\s{0,20}=\s{0,20})(?:(\\{0,20}[\"'])(.*?)(?:\2|$)|([^\s\"'>]+))")
 _WITHOUT_TEXT = re.compile("a|button|fieldset|form|iframe|img|input|link|map|meta|object|param|select")
 _PROSE = r"(?!(?i:a|at|can|cannot|does|field|has|invalid|is|may|minimum|must|not|should|the|this|too)\s)"
@@ -62,7 +62,7 @@ _KEYS = "(?:access|api|app|application|consumer|functions|subscription)-?key"
 _TOKENS = "(?:auth|access|csrf|xsrf|security|session)-?token"
 _HEADER = re.compile(  # Authorization: … to the end of the line, since values may have spaces, quotes and commas
     rf"(?i)(?<![\w$-])((?:[\w-]{{0,100}}-)?(?:authorization|cookie|{_KEYS}|{_TOKENS}|(?:password|secret)(?=\s?:[ \t]*+"
-    rf"{_PROSE}))\s?:[ \t]*+){_STILL}(?!\\*+[\"']|\$\w+\s*+[,)])(\S[^\r\n]*)"
+    rf"{_PROSE}))\s?:[ \t]*+){_STILL}(?!\\*+[\"']|</|\$\w+\s*+[,)])(\S[^\r\n]*)"
 )
 _USER = re.compile(rf"(?i)((?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]*:)?//){_STILL}[^\s/?#@]*+(?:@[^\s/?#@]*+)*(?=@)")
 _UNENCODED_USER = re.compile(  # a password with a slash or the like, not a port
@@ -350,6 +350,7 @@ _IN_PATH = re.compile(r"(;([^=;/?#]*)=)([^;/?#]*)")
 _IN_QUERY = re.compile(r"((?:^|[?&#])([^=&#?]*)=)([^&#]*)")
 _IN_FORM = re.compile(r"((?:^|&)([^=&]*)=)([^&]*)")
 _FORM = re.compile(r"[^\s=&<>{}\"/:?]{1,200}=[^\s&<>]*(?:&[^\s=&<>]*(?:=[^\s&<>]*)?)*")
+_WITH_PARTS = re.compile(r"[=:<%\\]")
 _STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:"(\s*:\s*)?|\\?\Z)', re.DOTALL)
 _BINARY = re.compile(
     r"^(?:image/(?!svg)|audio/|video/|font/)|zip|octet-stream|pdf|protobuf|grpc|wasm|msgpack|cbor|x-tar"
@@ -501,7 +502,7 @@ def _masked_json(text: str, note: Note, depth: int) -> str:
 
 
 def _masked_string(escaped: str, note: Note, depth: int) -> str:
-    if not _WORDS.search(escaped) or escaped.isalnum():
+    if not _WITH_PARTS.search(escaped) or not _WORDS.search(escaped):
         return escaped
     inner = _unescaped(escaped)
     shown = _structured(inner, "", note, depth + 1)
