@@ -121,6 +121,22 @@ def test_a_declared_secret_is_hidden_at_any_place():
     assert "secret" in shown.masked
 
 
+@pytest.mark.parametrize(
+    "echo",
+    [
+        lambda text: base64.b64encode(b"joe:" + text.encode("latin-1")).decode(),
+        lambda text: quote(text.encode("latin-1")),
+        lambda text: text.encode().decode("latin-1"),
+        lambda text: text.encode("latin-1").decode("utf-8", "surrogateescape"),
+    ],
+)
+def test_a_declared_secret_is_hidden_in_the_other_usual_encoding(echo):
+    said = echo("Gänse-wärter-17")
+    shown = Hiding(Redactor(["Gänse-wärter-17"]))(f"you said {said}.")
+    assert HIDDEN in shown
+    assert said[-12:-4] not in shown
+
+
 @pytest.mark.parametrize("message", ["said {}", "said {}…", "not found in '{}...' and '{}...'"])
 def test_the_beginning_of_a_value_is_hidden_where_a_message_was_cut(message):
     hiding = Hiding(Redactor())

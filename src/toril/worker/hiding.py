@@ -163,7 +163,8 @@ def _forms_of(value: str) -> Iterator[str]:
     value = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", value)  # JSON may have half of a character
     data = value.encode("utf-8", "surrogateescape")
     yield value
-    for quoted in (quote(data, safe=""), quote(data), quote_plus(data)):
+    latin = value.encode("latin-1", "replace")
+    for quoted in (quote(data, safe=""), quote(data), quote_plus(data), quote(latin, safe=""), quote_plus(latin)):
         yield quoted
         yield re.sub("%..", lambda found: found[0].lower(), quoted)
     for escaped in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
