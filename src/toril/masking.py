@@ -57,7 +57,7 @@ _TAG = re.compile(r"<(\\?/)?([A-Za-z_][\w:.-]{0,199})((?:\s[^<>]*+)?/?)(>|\Z)")
 _NAME_OF = re.compile(r"(?i)\s(name|key|id|property|type)\s{0,20}=\s{0,20}[\\\"']{0,20}([^\\\"'\s>]{1,200})")
 _VALUE_OF = re.compile(r"(?is)(\s(?:value|content)\s{0,20}=\s{0,20})(?:(\\{0,20}[\"'])(.*?)(?:\2|$)|([^\s\"'>]+))")
 _WITHOUT_TEXT = re.compile("a|button|fieldset|form|iframe|img|input|link|map|meta|object|param|select")
-_PROSE = r"(?!(?i:a|at|can|cannot|does|field|has|invalid|is|may|minimum|must|not|should|the|this|too)\s)"
+_PROSE = r"(?!(?i:at least|cannot|does not|has to|is|may not|must|should|this field|too)\s)"  # password: must be …
 _KEYS = "(?:access|api|app|application|consumer|functions|subscription)-?key"
 _TOKENS = "(?:auth|access|csrf|xsrf|security|session)-?token"
 _HEADER = re.compile(  # Authorization: … to the end of the line, since values may have spaces, quotes and commas
@@ -70,8 +70,6 @@ _UNENCODED_USER = re.compile(  # a password with a slash or the like, not a port
 )
 _TOKEN = re.compile(r"\b((?i:bearer|basic|negotiate)(?:\s+|%20))(?=[\w.~+/=-]*?(?:[0-9=]|[a-z][A-Z]))[\w.~+/=-]{8,}")
 _JWT = re.compile(r"(?<![\w-])()eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
-
-
 _NOTHING, _NUMBERS, _ANYTHING = re.compile("(?!)"), re.compile(r"[\s\d.,:%+-]*"), re.compile("(?s:.*)")
 
 
@@ -168,8 +166,10 @@ def _reencoded(encoded: str, shown: Callable[[str], str]) -> str:
     """Masks text that is percent-encoded; it stays as it is if it contains no credential."""
     inner = unquote_plus(encoded)
     text = shown(inner)
-    if text == inner or inner == encoded:
-        return text if inner == encoded else encoded
+    if inner == encoded:
+        return text
+    if text == inner:
+        return encoded
     text = quote(text, safe="* " + "".join(one for one in _LITERAL if one in encoded), errors="replace")
     return text.replace(" ", "+" if "+" in encoded else "%20")
 
