@@ -54,6 +54,29 @@ HOSTILE = [
     "<password>{}</password>",
     '<ns:Password type="x">{}</ns:Password>',
     "refused: Bearer {}",
+    'login(password: "{}") {{ id }}',
+    'login(\\"a\\", password: \\"{}\\") {{ id }}',
+    'window.csrfToken = "{}"',
+    "<user token='{}'/>",
+    "<password><![CDATA[{}]]></password>",
+    "<password><value>{}</value></password>",
+    "<password><value>a</value><value>{}",
+    "<name>password</name><value><string>{}</string></value>",
+    '<property value="{}" name="token"/>',
+    "<textarea name=token>{}</textarea>",
+    '{{"name": "password", "type": "x", "value": "{}"}}',
+    '{{"tokens": ["a", "{}"]}}',
+    '{{"a": "{{\\"b\\": \\"{{\\\\\\"token\\\\\\": \\\\\\"{}\\\\\\"}}\\"}}"}}',
+    "/cart?variables=%7B%22password%22%3A+%22{}%22%7D",
+    "/cart?variables={{%22password%22:%22{}%22}}",
+    "https://shop.example/cart%23id_token%3D{}",
+    "/cart?next=/login?token={}",
+    "/cart?a=1;token={}",
+    "/maps?key=AIza{}",
+    "/cart?data={{%22password%22:%22a=b/c?{}%22}}",
+    "X-Functions-Key: {}",
+    'token = """{}"""',
+    '<input type="password" value="{}">',
 ]
 
 
@@ -81,6 +104,15 @@ def test_a_credential_is_masked(text):
         "/cart?token=",
         "x = 5, y == 6",
         "a=b=c",
+        "/product?sort=asc&key=price&tokens=17",
+        '{"tokens": 5, "max_tokens": "7", "key": "name-of-a-thing-2024"}',
+        "password: must be at least 8 characters",
+        "query($password: String!) { login(password: $password) { id } }",
+        "Unexpected token: '<'",
+        "<label>Password:</label><p>Text</p>",
+        'a[name="token"], input[type=password] { content: "x" }',
+        '<form name="token"><label for="password">Password</label></form>',
+        "/a%20b?q=50%25&next=%2Fcart%3Fpage%3D2",
         "",
     ],
 )
@@ -119,7 +151,9 @@ PIECES = st.sampled_from(
     re.findall(
         r"\S+|\s+",
         "token password = & : // @ http:// \" ' \\ Authorization Bearer *** %3A%2F%2F %40 %3D %26 %3Ftoken <password> "
-        "< x1 eyJhbGciOi.eyJzdWIiOiIx [ … \n",
+        "< x1 eyJhbGciOi.eyJzdWIiOiIx [ … \n %22 %7B %25 tokens 5 key= a1b2c3d4e5f6g7h8 , </password> "
+        '<![CDATA[ ]]> / + <a name=token value="x"> <name>token</name> <b> "token":" \\"token\\":\\" '
+        '"name":"token","value":',
     )
 )
 
@@ -160,6 +194,9 @@ PIECES_OF_LONG = (
         "%26a",
         "a-",
         "basic a",
+        *("token:'", '"token":"5\\"', '"tokens":[', '"tokens":["5",', '"name":"token",', '"name":"token","a":"b",'),
+        *("<a name=token>", "<a name=token value=", "<token><b>", "<name>token</name>", "<token><![CDATA[", "</token>"),
+        *("%22", "%25", "%22token%22%3A", "key=", "key=a1", "tokens=1;", "password: ", "<a\\", '\\\\"', "x%"),
     ),
 )
 
@@ -169,7 +206,9 @@ def test_the_time_of_masking_is_linear_in_the_length(piece):
     assert [beginning for beginning in BEGINNINGS if not is_linear(mask, piece, beginning)] == []
 
 
-@pytest.mark.parametrize("piece", ['"', '"token":', '{"a":"', '\\"', "a=", "&token=", "<input name=token ", "; name="])
+@pytest.mark.parametrize(
+    "piece", ['"', '"token":', '{"a":"', '\\"', "a=", "&token=", "<input name=token ", "; name=", "\n\n"]
+)
 @pytest.mark.parametrize("kind", ["application/json", "", "multipart/form-data; boundary=x"])
 def test_the_time_of_masking_a_body_is_linear_in_its_length(piece, kind):
     assert is_linear(lambda text: masked_body(text.encode(), kind), piece, "")

@@ -9,16 +9,18 @@ that a sequence of the same characters has only once.
 """
 
 import codecs
+import html
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import quote, unquote, unquote_plus
 
 HIDDEN = "***"
 LONGEST_REMEMBERED = 500  # characters; the masked form of longer texts is not cached
 ROUNDS = 5  # of masking, since the result of one may contain a new match
+DEEPEST = 3  # levels of text that is encoded inside text
 
 _NAME = re.compile(  # matches lower-case letters and digits only
     "(?:token|passw(?:or)?d|pwd|passphrase|secret|(?:api|access|secret|private|subscription|shared)key|accesskeyid"
@@ -30,39 +32,67 @@ _WORDS = re.compile(
     "(?i:auth|cookie|key|token|secret|signature|credential|pass|pwd|sess|bearer|basic|negotiate|sid|sig|jwt|otp)|eyJ"
 )
 _STILL = r"(?!\*{1,3}(?:…|[\s&#\"'<>@,;?)}\]\\]|$))"  # excludes masked values, also shortened ones
+_UNMASKED = re.compile(_STILL)
 _KEY = r"[\w%.\[\]$~-]"
 _SCHEME = r"(?i:bearer|basic|digest|negotiate|token|apikey)"
-_PAIR = re.compile(rf"(?<!{_KEY})({_KEY}+)(=){_STILL}(?:{_SCHEME}(?:\s+|%20|\+))?[^\s&#\"'<>]+", re.ASCII)  # token=…
-_ENCODED_PAIR = re.compile(rf"(?i)(?<=%3F|%26)([\w.~$-]+)(%3D){_STILL}(?:(?!%26|%23)[^\s&#\"'<>])+")
-_QUOTED = re.compile(  # "token": "…", in any language, also shortened
-    rf"(([\"'])({_KEY}{{1,200}})\2\s*[:=]\s*\[?\s*[bu]?)(?:([\"']){_STILL}(?:\\.|(?!\4)[^\\])+(?:\4|\\?$)|({_STILL}-?[\d.]+))",
-    re.DOTALL,
+_PAIR = re.compile(rf"(?<!{_KEY})({_KEY}+)=", re.ASCII)  # token=…
+_PAIRED = re.compile(rf"{_STILL}((?:{_SCHEME}(?:\s+|%20|\+))?)([^\s&#\"'<>]+)")
+_RANDOM = re.compile(r"()((?=[A-Za-z_.~+-]*\d)(?=[\d_.~+-]*[A-Za-z])[\w.~+-]{16,}={0,2})(?![^\s&#\"'<>])", re.ASCII)
+_ENCODED = re.compile(r"(?<![^\s&#\"'<>=?])(?=[^\s&#\"'<>=?%]*+%)[^\s&#\"'<>]++")  # a part of an address, or a form
+_LITERAL = "/:,;=?@!$|(){}[]"  # not encoded by some browsers and libraries
+_OPENED = r"\s*+(?P<list>\[\s*+)?[bu]?(?:(?P<quote>\\*+[\"'])(?:(?P=quote){2})?|(?P<number>(?=-?\d)))"
+_FIELD = re.compile(  # "token": "…", token: "…", token = '…', also escaped inside strings, also shortened
+    rf"(?:(?<!\\)(?P<quoted>\\*+[\"'])(?P<name>{_KEY}{{1,200}})(?P=quoted)\]?|(?<!{_KEY})(?P<bare>{_KEY}{{1,200}}))"
+    rf"\s*+[:=]{_OPENED}"
 )
-_ESCAPED = re.compile(
-    rf"((?<!\\)(\\+[\"'])({_KEY}{{1,200}})\2\s*:\s*\2){_STILL}.+?(\2|$)", re.DOTALL
-)  # the same, escaped inside JSON
-_ELEMENT = re.compile(rf"(<([\w:.-]{{1,200}})(?:\s[^<>]{{0,500}})?>)\s*{_STILL}[^<>]+")  # <token>…
+_NAMED = re.compile(  # "name": "token", …, "value": "…"
+    rf"(?<!\\)(?P<quoted>\\*+[\"'])(?i:name|key)(?P=quoted)\s*+:\s*+(?P=quoted)(?P<name>{_KEY}{{1,200}})(?P=quoted)\s*+,"
+    r"(?:\s*+(?P=quoted)[^\"'\\]{1,60}(?P=quoted)\s*+:\s*+(?:(?P=quoted)[^\"'\\]{0,100}(?P=quoted)|[\w.-]{1,60})\s*+,)"
+    rf"{{0,3}}\s*+(?P=quoted)(?i:value)(?P=quoted)\s*+:{_OPENED}"
+)
+_QUOTES = {one: re.compile(rf"(?<!\\)\\*+{one}") for one in "\"'"}
+_NEXT = re.compile(r"\\*[\"']\s*+,\s*+\\*[\"']")  # of a list
+_NUMBER = re.compile(r"-?[\d.]+")
+_TAG = re.compile(r"<(\\?/)?([A-Za-z_][\w:.-]{0,199})((?:\s[^<>]*+)?/?)(>|\Z)")
+_NAME_OF = re.compile(r"(?i)\s(name|key|id|property|type)\s{0,20}=\s{0,20}[\\\"']{0,20}([^\\\"'\s>]{1,200})")
+_VALUE_OF = re.compile(r"(?is)(\s(?:value|content)\s{0,20}=\s{0,20})(?:(\\{0,20}[\"'])(.*?)(?:\2|$)|([^\s\"'>]+))")
+_WITHOUT_TEXT = re.compile("a|button|fieldset|form|iframe|img|input|link|map|meta|object|param|select")
+_PROSE = r"(?!(?i:at least|cannot|does not|has to|is|may not|must|should|this field|too)\s)"  # password: must be …
+_KEYS = "(?:access|api|app|application|consumer|functions|subscription)-?key"
+_TOKENS = "(?:auth|access|csrf|xsrf|security|session)-?token"
 _HEADER = re.compile(  # Authorization: … to the end of the line, since values may have spaces, quotes and commas
-    r"(?i)(?<![\w-])((?:[\w-]{0,100}-)?(?:authorization|cookie|(?:api|access|subscription)-?key|(?:auth|access|csrf|xsrf"
-    rf"|security|session)-?token|password|secret)\s?:[ \t]*){_STILL}[^\s\"'][^\r\n]*"
+    rf"(?i)(?<![\w$-])((?:[\w-]{{0,100}}-)?(?:authorization|cookie|{_KEYS}|{_TOKENS}|(?:password|secret)(?=\s?:[ \t]*+"
+    rf"{_PROSE}))\s?:[ \t]*+){_STILL}(?!\\*+[\"']|</|\$\w+\s*+[,)])(\S[^\r\n]*)"
 )
-_USER = re.compile(rf"(?i)((?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]*:)?//){_STILL}[^\s/?#@]*(?:@[^\s/?#@]*)*@")
+_USER = re.compile(rf"(?i)((?<![a-z0-9+.-])(?:[a-z][a-z0-9+.-]*:)?//){_STILL}[^\s/?#@]*+(?:@[^\s/?#@]*+)*(?=@)")
 _UNENCODED_USER = re.compile(  # a password with a slash or the like, not a port
-    r"(?i)((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)(?!\*)[^\s/?#@:\[]*:(?!\d{0,5}(?:[/?#\s]|$)|\$\{)[^\s@]{0,2000}@"
+    r"(?i)((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://)(?!\*)[^\s/?#@:\[]*:(?!\d{0,5}(?:[/?#\s]|$)|\$\{)[^\s@]{0,2000}(?=@)"
 )
-_ENCODED_USER = re.compile(r"(?i)(%3A%2F%2F)(?!\*)(?:(?!%2F|%3F|%23|%40)[^\s&/?#\"'<>@])+%40")
 _TOKEN = re.compile(r"\b((?i:bearer|basic|negotiate)(?:\s+|%20))(?=[\w.~+/=-]*?(?:[0-9=]|[a-z][A-Z]))[\w.~+/=-]{8,}")
-_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
+_JWT = re.compile(r"(?<![\w-])()eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?")
+_NOTHING, _NUMBERS, _ANYTHING = re.compile("(?!)"), re.compile(r"[\s\d.,:%+-]*"), re.compile("(?s:.*)")
 
 
 @lru_cache(maxsize=1 << 12)
+def _harmless(name: str) -> re.Pattern[str]:
+    """Returns which values of this name stay readable; a plural such as `tokens` may be a number."""
+    plain = _NOT_IN_NAMES.sub("", unquote(name).lower())
+    if _NAME.search(plain):
+        return _NOTHING
+    return _NUMBERS if plain.endswith("s") and _NAME.search(plain[:-1]) else _ANYTHING
+
+
 def names_a_secret(name: str) -> bool:
     """Returns whether a header, parameter or key of this name holds a credential.
 
     >>> [names_a_secret(n) for n in ("X-Amz-Signature", "user[password]", "pass%77ord", "max_tokens", "bypass")]
     [True, True, True, False, False]
     """
-    return _NAME.search(_NOT_IN_NAMES.sub("", unquote(name).lower())) is not None
+    return _harmless(name) is _NOTHING
+
+
+def _hides(name: str, value: str) -> bool:
+    return _harmless(name).fullmatch(value) is None
 
 
 def mask(text: str) -> str:
@@ -74,9 +104,12 @@ def mask(text: str) -> str:
     return _remembered(text) if len(text) <= LONGEST_REMEMBERED else _masked(text)
 
 
-def _masked(text: str) -> str:
+Note = Callable[[str, str], None]  # receives the name and the value of each credential
+
+
+def _masked(text: str, note: Note = lambda name, value: None) -> str:
     for _ in range(ROUNDS):
-        found = _once(text)
+        found = _once(text, note)
         if found == text:
             break
         text = found
@@ -86,26 +119,145 @@ def _masked(text: str) -> str:
 _remembered = lru_cache(maxsize=1 << 13)(_masked)
 
 
-def _once(text: str) -> str:
+def _once(text: str, note: Note, depth: int = 0) -> str:
+    def hide(found: re.Match[str]) -> str:
+        value = found[0].removeprefix(found[1])
+        if found[1].endswith("//"):
+            note("user of the address", unquote(value.partition(":")[2]))
+        else:
+            note(found[1].strip(": \t") or "token", scheme[2] if (scheme := _SCHEME_OF.fullmatch(value)) else value)
+        return f"{found[1]}{HIDDEN}"
+
+    has_words = _WORDS.search(text) is not None
+    if has_words and ":" in text:
+        text = _HEADER.sub(hide, text)
+    if has_words and ('"' in text or "'" in text):
+        text = _masked_fields(_FIELD, _masked_fields(_NAMED, text, note), note)
+    if "<" in text and (has_words or text.rfind("<") > text.rfind(">")):
+        text = _masked_markup(text, note)
     if "=" in text:
-        text = _PAIR.sub(_pair, text)
+        text = _masked_values(text, note)
     if "@" in text and "//" in text:
-        text = _UNENCODED_USER.sub(rf"\1{HIDDEN}@", _USER.sub(rf"\1{HIDDEN}@", text))
-    if "%" in text:
-        text = _ENCODED_PAIR.sub(_pair, _ENCODED_USER.sub(rf"\1{HIDDEN}%40", text))
-    if not _WORDS.search(text):
+        text = _UNENCODED_USER.sub(hide, _USER.sub(hide, text))
+    if has_words:
+        text = _TOKEN.sub(hide, _JWT.sub(hide, text))
+    if "%" in text and depth < DEEPEST:
+        text = _ENCODED.sub(lambda found: _reencoded(found[0], lambda inner: _once(inner, note, depth + 1)), text)
+    return text
+
+
+def _masked_values(text: str, note: Note) -> str:
+    """Masks `name=value`; the value of another name may contain such a pair."""
+    pieces, at = [], 0
+    for found in _PAIR.finditer(text):
+        name = found[1][-200:]
+        credential = _RANDOM if name.lower() == "key" else _PAIRED  # `key=` also sorts and selects
+        if found.end() < at or (credential is _PAIRED and _harmless(name) is _ANYTHING):
+            continue
+        if (value := credential.match(text, found.end())) and (credential is _RANDOM or _hides(name, value[2])):
+            pieces += [text[at : found.end()], HIDDEN]
+            at = value.end()
+            note(name, value[2])
+            note(name, unquote_plus(value[2]))
+    return "".join([*pieces, text[at:]])
+
+
+def _reencoded(encoded: str, shown: Callable[[str], str]) -> str:
+    """Masks text that is percent-encoded; it stays as it is if it contains no credential."""
+    inner = unquote_plus(encoded)
+    text = shown(inner)
+    if inner == encoded:
         return text
-    if ":" in text:
-        text = _HEADER.sub(rf"\1{HIDDEN}", text)
-    if "\\" in text:
-        text = _ESCAPED.sub(_named(3, lambda found: f"{found[1]}{HIDDEN}{found[4]}"), text)
-    if '"' in text or "'" in text:
-        text = _QUOTED.sub(_named(3, lambda found: f"{found[1]}{found[4] or ''}{HIDDEN}{found[4] or ''}"), text)
-    if "<" in text:
-        text = _ELEMENT.sub(_named(2, lambda found: f"{found[1]}{HIDDEN}"), text)
-    if "eyJ" in text:
-        text = _JWT.sub(HIDDEN, text)
-    return _TOKEN.sub(rf"\1{HIDDEN}", text)
+    if text == inner:
+        return encoded
+    text = quote(text, safe="* " + "".join(one for one in _LITERAL if one in encoded), errors="replace")
+    return text.replace(" ", "+" if "+" in encoded else "%20")
+
+
+def _masked_fields(pattern: re.Pattern[str], text: str, note: Note) -> str:
+    """Masks the quoted value, or the number, after each key that names a secret."""
+    pieces, at, searched = [], 0, 0
+    while found := pattern.search(text, searched):
+        start = searched = found.end()
+        name, quote = found["name"] or found["bare"], found["quote"]
+        if _harmless(name) is _ANYTHING or not (quote or found["name"]):
+            continue
+        while _UNMASKED.match(text, start):
+            end = _end(text, start, quote)
+            value = text[start:end]
+            if not value or not _hides(name, value) or (not found["name"] and end - start == 1 and end < len(text)):
+                break  # such as "Unexpected token: '<'"
+            pieces += [text[at:start], HIDDEN]
+            at = searched = end
+            for _ in range(len(quote or "").bit_length()):
+                value = _unescaped(value)
+            note(name, value)
+            if not found["list"] or not (more := _NEXT.match(text, end)):
+                break
+            start = more.end()
+    return "".join([*pieces, text[at:]])
+
+
+def _end(text: str, start: int, quote: str | None) -> int:
+    """Returns the end of a value. Each level of JSON in JSON doubles the backslashes before a quote, and adds one."""
+    if quote is None:
+        return found.end() if (found := _NUMBER.match(text, start)) else start
+    for found in _QUOTES[quote[-1]].finditer(text, start):
+        if len(found[0]) < len(quote) or len(found[0]) // len(quote) % 2:
+            return found.end() - min(len(found[0]), len(quote))
+    return len(text)
+
+
+def _masked_markup(text: str, note: Note) -> str:
+    """Masks XML and HTML: the texts in elements that name a secret, or whose attribute or sibling `name` does."""
+    pieces, at = [], 0
+    secret, inside, depth, named = "", "", 0, ""  # the secret, its element, how often that is open; the sibling's name
+
+    def texts(end: int) -> str:
+        content = text[at:end]
+        start = len(content) - len(content.lstrip())
+        start += 9 if (cdata := content.startswith("<![CDATA[", start)) else 0
+        core = content[start:].rstrip()
+        core = core.removesuffix("]]>") if core != "]]>" else ""
+        if not secret or not core or not _UNMASKED.match(text, at + start):
+            return content
+        note(secret, core if cdata else html.unescape(core))
+        return content[:start] + HIDDEN + content[start + len(core) :]
+
+    for tag in _TAG.finditer(text):
+        pieces.append(texts(tag.start()))
+        closing, element, attributes, end = tag.groups("")
+        kind, single = element.rpartition(":")[2].lower(), attributes.endswith("/")
+        attributed = (
+            [one for one in _NAME_OF.finditer(attributes) if names_a_secret(one[2])] if "=" in attributes else []
+        )
+        if attributed or not end:  # the name may be in the part that was cut
+            attributes = _masked_attributes(attributes, attributed[0][2] if attributed else "value", note)
+        if secret:
+            depth += 0 if element != inside or single else -1 if closing else 1
+            secret = secret if depth else ""
+        elif closing:
+            sibling = text[at : tag.start()].strip()[:200] if kind in ("name", "key") else ""
+            named = sibling if names_a_secret(sibling) else ""
+        else:
+            by_name = next((one[2] for one in attributed if one[1].lower() in ("name", "key")), "")
+            secret = named or (element if _hides(element, "text") else "" if _WITHOUT_TEXT.fullmatch(kind) else by_name)
+            inside, depth, named = element, 1, ""
+            secret = "" if single else secret
+        pieces.append(f"<{closing}{element}{attributes}{end}")
+        at = tag.end()
+    return "".join([*pieces, texts(len(text))])
+
+
+def _masked_attributes(attributes: str, name: str, note: Note) -> str:
+    def attribute(found: re.Match[str]) -> str:
+        value, quote = found[3] or found[4] or "", found[2] or '"'
+        if not value or not _UNMASKED.match(value):
+            return found[0]
+        note(name, html.unescape(value))
+        return f"{found[1]}{quote}{HIDDEN}{quote}"
+
+    return _VALUE_OF.sub(attribute, attributes)
 
 
 def masked(content: Any) -> Any:
@@ -176,15 +328,6 @@ def _numbers_only(content: list[Any] | tuple[Any, ...]) -> bool:
     return isinstance(first, (int, float)) and all(not isinstance(one, (str, dict)) for one in content)
 
 
-def _named(group: int, shown: Callable[[re.Match[str]], str]) -> Callable[[re.Match[str]], str]:
-    """Returns a replacement that calls `shown` if the group names a secret, and else changes nothing."""
-    return lambda found: shown(found) if names_a_secret(found[group]) else found[0]
-
-
-def _pair(found: re.Match[str]) -> str:
-    return f"{found[1]}{found[2]}{HIDDEN}" if names_a_secret(found[1]) else found[0]
-
-
 class Hidden(NamedTuple):
     """A value that was masked at its place, such as `header Authorization`. It must be hidden elsewhere, too."""
 
@@ -192,7 +335,9 @@ class Hidden(NamedTuple):
     value: str
 
 
-_SECRET_HEADER = re.compile(r"(?:^|-)(?:auth|[cx]srf|jwt|sid|sig|otp|session)(?:-|$)", re.IGNORECASE)
+_SECRET_HEADER = re.compile(
+    r"(?:^|-)(?:auth|[cx]srf|jwt|sid|sig|otp|pass|session)(?:-|$)|(?:^|-)authentication$|-key$", re.IGNORECASE
+)
 _CREDENTIALS = ("authorization", "proxy-authorization")
 _CHALLENGES = ("www-authenticate", "proxy-authenticate", "authentication-info", "proxy-authentication-info")
 _SCHEME_OF = re.compile(r"(?i)(bearer|basic|digest|negotiate|ntlm|token|apikey|hawk|oauth|dpop|aws4-[\w-]+)\s+(.+)")
@@ -204,17 +349,16 @@ _USER_INFO = re.compile(r"^([^/?#]*//)([^/?#]*)@")
 _IN_PATH = re.compile(r"(;([^=;/?#]*)=)([^;/?#]*)")
 _IN_QUERY = re.compile(r"((?:^|[?&#])([^=&#?]*)=)([^&#]*)")
 _IN_FORM = re.compile(r"((?:^|&)([^=&]*)=)([^&]*)")
-_FORM = re.compile(r"[^\s=&<>{}\"]{1,200}=[^\s&<>]*(?:&[^\s=&<>]*(?:=[^\s&<>]*)?)*")
+_FORM = re.compile(r"[^\s=&<>{}\"/:?]{1,200}=[^\s&<>]*(?:&[^\s=&<>]*(?:=[^\s&<>]*)?)*")
+_WITH_PARTS = re.compile(r"[=:<%\\]")
 _STRING = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)(?:"(\s*:\s*)?|\\?\Z)', re.DOTALL)
-_FIELD = re.compile(r"<(?:input|meta|param)\b[^<>]{0,2000}>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"(?i)(\s(?:value|content)\s*=\s*)(\"[^\"]*\"|'[^']*'|[^\s\"'>]+)")
-_NAME_OF = re.compile(r"(?i)\s(?:name|id|property)\s*=\s*[\"']?([^\"'\s>]+)")
 _BINARY = re.compile(
     r"^(?:image/(?!svg)|audio/|video/|font/)|zip|octet-stream|pdf|protobuf|grpc|wasm|msgpack|cbor|x-tar"
 )
 _CHARSET = re.compile(r"charset=\"?((?:utf|iso-8859|latin|windows|koi8|gb|big5|shift|euc|us-ascii)[\w-]*)")
 _BOUNDARY = re.compile(r"(?i)boundary=\"?([^\";,\s]{1,200})")
-_PART = re.compile(r"(?i)\bname=\"([^\"]*)\"")
+_PART = re.compile(r"(?i)\bname=\"?([^\";\r\n]*)")
+_GAP = re.compile(rb"\r?\n\r?\n")
 
 
 def masked_headers(headers: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[Hidden]]:
@@ -248,7 +392,10 @@ def _masked_header(name: str, value: str) -> tuple[str, list[str]]:
     if name in _ADDRESSES:
         text, hidden = masked_url(value)
         return text, [one.value for one in hidden]
-    return mask(value), []
+    if mask(value) == value:
+        return value, []
+    hidden = list[Hidden]()
+    return _masked(value, _noting("", hidden)), [one.value for one in hidden]
 
 
 def _password_in(scheme: str, credentials: str) -> Iterator[str]:
@@ -271,17 +418,25 @@ def masked_url(url: str) -> tuple[str, list[Hidden]]:
         hidden.append(Hidden("user of the address", unquote(found[2].partition(":")[2])))
         url = f"{found[1]}{HIDDEN}@{url[found.end() :]}"
     path, mark, query = url.partition("?") if "?" in url else url.partition("#")
-    path = _masked_pairs(_IN_PATH, "path", path, hidden)
-    query = _masked_pairs(_IN_QUERY, "query", query, hidden)
-    return mask(path + mark + query), hidden
+    path = _masked_pairs(_IN_PATH, path, _noting("path", hidden))
+    query = _masked_pairs(_IN_QUERY, query, _noting("query", hidden))
+    return _masked(path + mark + query, _noting("address", hidden)), hidden
 
 
-def _masked_pairs(pattern: re.Pattern[str], where: str, text: str, hidden: list[Hidden]) -> str:
+def _noting(where: str, hidden: list[Hidden]) -> Note:
+    return lambda name, value: hidden.append(Hidden(f"{where} {unquote_plus(name)}", value))
+
+
+def _masked_pairs(pattern: re.Pattern[str], text: str, note: Note, depth: int = 0) -> str:
     def pair(found: re.Match[str]) -> str:
-        if not found[3] or not names_a_secret(found[2][:200]):
-            return found[0]
-        hidden.extend(Hidden(f"{where} {unquote_plus(found[2])}", one) for one in (found[3], unquote_plus(found[3])))
-        return f"{found[1]}{HIDDEN}"
+        value = unquote_plus(found[3])
+        if value and (_hides(found[2][-200:], value) or (found[2].lower() == "key" and _RANDOM.fullmatch(value))):
+            note(found[2], found[3])
+            note(found[2], value)
+            return f"{found[1]}{HIDDEN}"
+        if depth < DEEPEST and value.lstrip()[:1] in ("{", "[") and _WORDS.search(value):
+            return found[1] + _reencoded(found[3], lambda inner: _structured(inner, "", note, depth + 1))
+        return found[0]
 
     return pattern.sub(pair, text)
 
@@ -298,15 +453,16 @@ def masked_body(data: bytes, content_type: str) -> tuple[str | None, list[Hidden
     text = _text_of(data, kind)
     if text is None:
         return None, hidden
-    if "json" in kind or text.lstrip()[:1] in ("{", "["):
-        text = _masked_json(text, hidden)
+    return _structured(text, kind, _noting("body", hidden)), hidden
+
+
+def _structured(text: str, kind: str, note: Note, depth: int = 0) -> str:
+    """Masks JSON, forms and other text, also where one of them is encoded inside another."""
+    if "json" in kind or "event-stream" in kind or text.lstrip()[:1] in ("{", "["):
+        text = _masked_json(text, note, depth)
     elif "x-www-form-urlencoded" in kind or _FORM.fullmatch(text):
-        text = _masked_pairs(_IN_FORM, "body", text, hidden)
-    elif "<" in text:
-        found = _ELEMENT.finditer(text)
-        hidden += [Hidden(f"body {one[2]}", one[0][len(one[1]) :].strip()) for one in found if names_a_secret(one[2])]
-        text = _FIELD.sub(lambda field: _masked_field(field[0], hidden), text)
-    return mask(text), hidden
+        text = _masked_pairs(_IN_FORM, text, note, depth)
+    return _masked(text, note)
 
 
 def _text_of(data: bytes, kind: str) -> str | None:
@@ -320,32 +476,44 @@ def _text_of(data: bytes, kind: str) -> str | None:
         return None
 
 
-def _masked_json(text: str, hidden: list[Hidden]) -> str:
-    """Masks each value of a key that names a secret in place, also in JSON that is cut."""
+def _masked_json(text: str, note: Note, depth: int) -> str:
+    """Masks each value of a key that names a secret in place, also in JSON that is cut, and the text in strings."""
     pieces, at, decoder = [], 0, json.JSONDecoder()
     while found := _STRING.search(text, at):
-        end = found.end()
+        start, end = found.span(1)
         key = _unescaped(found[1][:200])
-        if found[2] is None or not names_a_secret(key):
-            pieces.append(text[at:end])
-            at = end
+        if found[2] is None or _harmless(key) is _ANYTHING:
+            string = found[1] if found[2] or depth == DEEPEST else _masked_string(found[1], note, depth)
+            pieces += [text[at:start], string, text[end : found.end()]]
+            at = found.end()
             continue
+        end = found.end()
         try:
             value, last = decoder.raw_decode(text, end)
             leaves = [one for one in _leaves(value) if one]
         except (ValueError, RecursionError):  # cut: the rest is its value
             leaves, last = [text[end:].strip('" ')], len(text)
-        hidden += [Hidden(f"body {key}", one) for one in leaves]
-        pieces.append(text[at:end] + (f'"{HIDDEN}"' if leaves else text[end:last]))
+        hides = any(_hides(key, one) for one in leaves)
+        for one in leaves if hides else ():
+            note(key, one)
+        pieces += [text[at:end], f'"{HIDDEN}"' if hides else text[end:last]]
         at = last
     return "".join([*pieces, text[at:]])
 
 
-def _unescaped(key: str) -> str:
+def _masked_string(escaped: str, note: Note, depth: int) -> str:
+    if not _WITH_PARTS.search(escaped) or not _WORDS.search(escaped):
+        return escaped
+    inner = _unescaped(escaped)
+    shown = _structured(inner, "", note, depth + 1)
+    return escaped if shown == inner else json.dumps(shown, ensure_ascii=escaped.isascii())[1:-1]
+
+
+def _unescaped(text: str) -> str:
     try:
-        return str(json.loads(f'"{key}"')) if "\\" in key else key
+        return str(json.loads(f'"{text}"', strict=False)) if "\\" in text else text
     except ValueError:
-        return key
+        return text
 
 
 def _leaves(value: Any) -> Iterator[str]:
@@ -359,23 +527,15 @@ def _leaves(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _masked_field(tag: str, hidden: list[Hidden]) -> str:
-    """Masks the value of an HTML field whose name names a secret, such as a form's token."""
-    name = _NAME_OF.search(tag)
-    if name is None or not names_a_secret(name[1]):
-        return tag
-    hidden += [Hidden(f"body {name[1]}", found[2].strip("\"'")) for found in _ATTRIBUTE.finditer(tag)]
-    return _ATTRIBUTE.sub(rf'\1"{HIDDEN}"', tag)
-
-
 def _masked_parts(data: bytes, boundary: bytes, hidden: list[Hidden]) -> str:
     """Returns a multipart body with files as their size."""
     shown = []
     for part in data.split(b"--" + boundary):
-        head, gap, body = part.partition(b"\r\n\r\n")
+        found = _GAP.search(part)
+        head, gap, body = (part[: found.start()], found[0], part[found.end() :]) if found else (part, b"", b"")
         text, name = head.decode("utf-8", "replace"), _PART.search(head.decode("utf-8", "replace"))
-        inner = body.removesuffix(b"\r\n")
-        kind = next((line[13:].strip() for line in text.split("\r\n") if line.lower().startswith("content-type:")), "")
+        inner = body.removesuffix(b"\n").removesuffix(b"\r")
+        kind = next((line[13:].strip() for line in text.splitlines() if line.lower().startswith("content-type:")), "")
         if not gap:
             content: str | None = ""
         elif "filename=" in text.lower():
@@ -387,5 +547,5 @@ def _masked_parts(data: bytes, boundary: bytes, hidden: list[Hidden]) -> str:
             content, more = masked_body(inner, kind)
             hidden += more
         content = f"<{len(inner)} bytes of {kind or 'an unknown type'}>" if content is None else content
-        shown.append(mask(text) + gap.decode() + content + ("\r\n" if inner != body else ""))
+        shown.append(mask(text) + gap.decode() + content + body[len(inner) :].decode())
     return f"--{boundary.decode('latin-1')}".join(shown)

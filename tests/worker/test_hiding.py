@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tiers import examples
+from toril.masking import HIDDEN, masked_body
 from toril.records.document import document
 from toril.worker.engines.keeping import EMPTY
 from toril.worker.hiding import Hiding
@@ -120,6 +121,22 @@ def test_a_declared_secret_is_hidden_at_any_place():
     assert "secret" in shown.masked
 
 
+@pytest.mark.parametrize(
+    "echo",
+    [
+        lambda text: base64.b64encode(b"joe:" + text.encode("latin-1")).decode(),
+        lambda text: quote(text.encode("latin-1")),
+        lambda text: text.encode().decode("latin-1"),
+        lambda text: text.encode("latin-1").decode("utf-8", "surrogateescape"),
+    ],
+)
+def test_a_declared_secret_is_hidden_in_the_other_usual_encoding(echo):
+    said = echo("Gänse-wärter-17")
+    shown = Hiding(Redactor(["Gänse-wärter-17"]))(f"you said {said}.")
+    assert HIDDEN in shown
+    assert said[-12:-4] not in shown
+
+
 @pytest.mark.parametrize("message", ["said {}", "said {}…", "not found in '{}...' and '{}...'"])
 def test_the_beginning_of_a_value_is_hidden_where_a_message_was_cut(message):
     hiding = Hiding(Redactor())
@@ -151,11 +168,89 @@ def test_bodies_are_cut_after_hiding_and_binary_ones_have_a_size_only():
         (("X-CSRF", "abc"), "***"),
         (("Location", "/next?code=1&token=abc"), "/next?code=1&token=***"),
         (("Content-Type", "text/html"), "text/html"),
+        (("X-RateLimit-Reset-Tokens", "6m0s"), "6m0s"),
+        *(
+            ((name, "abc"), "***")
+            for name in ("X-Functions-Key", "DD-APPLICATION-KEY", "X-Consumer-Key", "X-App-Key", "X-User-Pass")
+        ),
+        (("Authentication", "abc"), "***"),
     ],
 )
 def test_headers_keep_what_is_no_secret(sent, shown):
     exchange = Hiding(Redactor()).exchange(kept(headers=[sent]), BODY, why="failure")
     assert exchange.request_headers[-1] == (sent[0], shown)
+
+
+HELD = "Zq7Kx9Vw3Lm5"
+GRAPHQL = f'mutation {{ login(user: "joe", password: "{HELD}") {{ id }} }}'
+IN_JSON = json.dumps({"password": HELD, "n": 1})
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (f"<a><password><![CDATA[{HELD}]]></password></a>", "text/xml"),
+        (f"<a><password> <value>{HELD}</value></password></a>", "text/xml"),
+        (f'<a><user name="joe" token="{HELD}"/></a>', "text/xml"),
+        (f"<a apiKey='{HELD}'/>", "text/xml"),
+        (f'<property name="token" value="{HELD}"/>', "text/xml"),
+        (f'<property value="{HELD}" name="token"/>', "text/xml"),
+        (f"<member><name>password</name><value><string>{HELD}</string></value></member>", "text/xml"),
+        (GRAPHQL, "application/graphql"),
+        (json.dumps({"query": GRAPHQL, "variables": {"n": 1}}), "application/json"),
+        (json.dumps({"a": IN_JSON}), "application/json"),
+        (json.dumps({"a": json.dumps({"b": IN_JSON})}), "application/json"),
+        (json.dumps({"a": json.dumps({"secret": {"x": HELD}})}), "application/json"),
+        (json.dumps({"a": f'<user token="{HELD}"/>'}), "application/json"),
+        (json.dumps({"name": "password", "value": HELD}), "application/json"),
+        (json.dumps({"apiKeys": [HELD], "tokens": 5}), "application/json"),
+        (f'data: {{"tokens": ["a", "{HELD}"]}}\n\n', "text/event-stream"),
+        (f"a=1&payload={quote_plus(IN_JSON)}", "application/x-www-form-urlencoded"),
+        (f"a=1&payload={IN_JSON}", "application/x-www-form-urlencoded"),
+        (f"<textarea name=token>{HELD}</textarea>", "text/html"),
+        (f'<div data-token="{HELD}">Token</div>', "text/html"),
+        (f'<script>window.csrfToken = "{HELD}"; f({{apiKey:"{HELD}"}})</script>', "text/html"),
+        (f'<meta http-equiv="refresh" content="0;url=/x?token={HELD}">', "text/html"),
+        (f'user: joe\npassword: "{HELD}"\n', "application/yaml"),
+        (
+            f"--bb\r\nContent-Disposition: form-data; name=token\r\n\r\n{HELD}\r\n--bb--",
+            "multipart/form-data; boundary=bb",
+        ),
+        (f'--bb\nContent-Disposition: form-data; name="token"\n\n{HELD}\n--bb--', "multipart/form-data; boundary=bb"),
+    ],
+)
+def test_a_value_is_hidden_at_its_place_in_a_cut_body_and_in_echoes(body, kind):
+    hiding = Hiding(Redactor())
+    echoes = " ".join(escaped(f"<{HELD}>") for escaped in ESCAPINGS.values())
+    assert HIDDEN in body_of(hiding.exchange(kept(body=body.encode(), kind=kind), BODY, why="failure").request).text
+    shown = hiding(echoes)
+    assert HELD not in shown
+    assert base64.b64encode(HELD.encode()).decode()[:12] not in shown
+    for length in range(body.index(HELD[:4]), len(body)):
+        cut, _ = masked_body(body[:length].encode(), kind)
+        assert HELD[:4] not in (cut or "")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"/graphql?n=1&variables={quote(IN_JSON, safe='')}",
+        f"/graphql?query={quote_plus(GRAPHQL)}&n=1",
+        f"/maps?key={HELD}{HELD}",
+        f"/cart?a=1;token={HELD}",
+        f"/cart%23id_token%3D{HELD}",
+    ],
+)
+def test_a_value_inside_an_address_is_hidden_there_and_in_echoes(url):
+    hiding = Hiding(Redactor())
+    exchange = hiding.exchange(kept(url=f"https://shop.example{url}"), BODY, why="failure")
+    assert HELD not in exchange.url
+    assert HELD not in hiding(f"no such value: {HELD}{HELD if 'key' in url else ''}")
+
+
+def test_half_a_character_in_a_value_is_harmless():
+    shown = Hiding(Redactor()).exchange(kept(body=b'{"token": "\\ud800abcdef"}'), BODY, why="failure")
+    assert body_of(shown.request).text == '{"token": "***"}'
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,8 @@ class Hiding:
         """Returns what masking returned, and hides what it found in all texts from now on."""
         shown, found = result
         self._places += [one.place for one in found]
-        values = {one.value for one in found if SHORTEST <= len(one.value) <= LONGEST and HIDDEN not in one.value}
+        named = {value for place, value in found if value.lower() not in place.lower()}  # unlike {password: "Password"}
+        values = {one for one in named if SHORTEST <= len(one) <= LONGEST and HIDDEN not in one}
         if fresh := sorted(values - self._forms.keys()):
             self._forms |= {one: tuple(dict.fromkeys(_forms_of(one))) for one in fresh}
             self._forms = dict(list(self._forms.items())[-MOST_VALUES:])
@@ -159,9 +160,11 @@ class Hiding:
 
 def _forms_of(value: str) -> Iterator[str]:
     """Returns a value in its usual escapings."""
+    value = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", value)  # JSON may have half of a character
     data = value.encode("utf-8", "surrogateescape")
     yield value
-    for quoted in (quote(data, safe=""), quote(data), quote_plus(data)):
+    latin = value.encode("latin-1", "replace")
+    for quoted in (quote(data, safe=""), quote(data), quote_plus(data), quote(latin, safe=""), quote_plus(latin)):
         yield quoted
         yield re.sub("%..", lambda found: found[0].lower(), quoted)
     for escaped in (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):

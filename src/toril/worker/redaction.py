@@ -9,7 +9,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, product
 
 from toril.masking import HIDDEN, mask, names_a_secret
 
@@ -92,8 +92,9 @@ def _patterns(value: str) -> Iterator[str]:
     yield "".join(
         _slashes(len(list(run))) if one == "\\" else "".join(map(_character, run)) for one, run in groupby(value)
     )
-    data = value.encode("utf-8", "surrogateescape")
-    for before in range(3):  # bytes before it in base64's group of three
+    encodings = dict.fromkeys((value.encode("utf-8", "surrogateescape"), value.encode("latin-1", "ignore")))
+    whole = [one for one in encodings if len(one) >= len(value)]
+    for data, before in product(whole, range(3)):  # bytes before it in base64's group of three
         encoded = base64.b64encode(b"\0" * before + data).decode()
         first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6  # characters that depend on the value alone
         core = "".join({"+": "(?:[+-]|%2[bB])", "/": "(?:[/_]|%2[fF])"}.get(one, one) for one in encoded[first:last])
@@ -124,6 +125,8 @@ def _character(one: str) -> str:
     }
     if one == " ":
         escapes.add(r"\+")
+    if "\x80" <= one <= "\xff":  # Latin-1, also read as UTF-8, and UTF-8 read as Latin-1
+        escapes |= {f"%(?:25)?{ord(one):02x}", chr(0xDC00 + ord(one)), octets.decode("latin-1")}
     if one in ESCAPES:
         escapes.add(rf"{SLASHES}{ESCAPES[one]}")
     elif one.isascii():
