@@ -17,6 +17,5 @@ def test_the_log_has_no_credentials_no_values_of_requests_and_no_secrets(tmp_pat
     artifacts.mkdir()
     (artifacts / "locust.err").write_text(f"RuntimeError: {{'Cookie': 'COKsess222'}}\n1 invalid key {KEY}\nlast\n")
     assert collected(tmp_path / "bzt.log", artifacts, redacted.redacted, hiding).decode() == (
-        "INFO Authorization: ***\nINFO ***\n"
-        "─── locust.err\nRuntimeError: {'Cookie': '***'}\n1 invalid key ***\nlast\n"
+        "INFO Authorization: ***\nINFO ***\n─── locust.err\nRuntimeError: {'Cookie': '***'}\n1 invalid key ***\nlast\n"
     )
