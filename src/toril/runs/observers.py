@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ON_AWS = "ECS_CONTAINER_METADATA_URI_V4"  # ECS sets it in each task
 CLOSE_S = 5.0  # for all observers together; a person or a pipeline waits for the command's end
-CLOSE_ON_AWS_S = 20.0  # nobody waits for a task
+CLOSE_ON_AWS_S = 20.0  # of a task, which has no such person
 
 
 class Observing:
