@@ -58,7 +58,8 @@ def rewrite(
     writers = plan.xpath("//ResultCollector[@testname='KPI Writer']")
     if keeping:
         listener = etree.Element(LISTENER, guiclass=LISTENER, testclass=LISTENER, testname="evidence")
-        writers.append(_add_to_plan(plan, listener))
+        plan.getroot().find("hashTree/hashTree")[:0] = [listener, etree.Element("hashTree")]
+        writers.insert(0, listener)  # JMeter calls it first, so the worker reads it before the row with its message
     if traceparent:
         _add_trace_context(plan)
     _show_requests_of_transactions(plan, writers)
