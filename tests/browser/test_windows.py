@@ -277,6 +277,13 @@ def test_the_address_keeps_window_label_and_theme(shown):
     assert one.evaluate("() => location.hash") == "#window=10-20&theme=light&label=cart+%28transaction%29"
 
 
+def test_a_window_beyond_the_run_is_clipped_and_the_address_says_so(shown):
+    one = shown(fragment="#window=50-99999&theme=dark")
+    assert one.page.get_by_label("to", exact=True).input_value() == "60"
+    assert one.evaluate("() => location.hash") == "#window=50-60&theme=dark"
+    assert shown(fragment="#window=0-99999&theme=dark").evaluate("() => location.hash") == "#theme=dark"
+
+
 def test_a_finger_chooses_a_window_on_a_phone(browser, shown):
     one = shown(width=PHONE)
     chart = one.page.locator(".plot").nth(2)

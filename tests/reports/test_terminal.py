@@ -13,6 +13,7 @@ from tests.github.stories import REGRESSION, comparison
 from tests.github.stories import compared as compared_run
 from tests.measured import MS, Sample
 from tests.reports import examples, gallery
+from tests.reports.exchanges import exchange, failed
 from tests.reports.runs import run_of, small, wavering
 from toril import text as texts
 from toril.reports import Bundle, compared, render, terminal
@@ -195,3 +196,10 @@ def test_every_cell_is_shown_at_any_width(name, width):
             for row in block.rows:
                 cells = [cell for cell, column in zip(row.cells, block.columns, strict=True) if column.rank == 1]
                 assert all(words(cell.text) in text for cell in cells)
+
+
+@pytest.mark.parametrize(("label", "named"), [("h", True), ("check", True), ("checkout", False)])
+def test_a_failed_request_has_its_label_unless_the_title_has_it_as_a_word(label, named):
+    lines = printed(failed(exchange(label=label)), 140).splitlines()
+    (title,) = [line.strip() for line in lines if "→ 503" in line]
+    assert title.startswith(f"{label}: POST") == named

@@ -14,7 +14,7 @@ from tests.runs.hooks import hook
 from toril.aws.events import EventBridge
 from toril.errors import InfrastructureError, SuiteError
 from toril.records import Notice, Reason
-from toril.records.event import Delivery, Event
+from toril.records.event import PENDING, Delivery, Event, Trying, untold
 from toril.records.summary import Summary
 from toril.reports import Bundle
 from toril.runs.notices import Notifier, failed_schedule
@@ -46,7 +46,8 @@ class Heard:
     def wants(self, event: Event) -> bool:
         return True
 
-    def send(self, event: Event) -> Delivery:
+    def send(self, event: Event, trying: Trying = untold) -> Delivery:
+        trying(Delivery(to=self.name, status=PENDING, attempts=2, at=1.0))
         self.answer.wait()
         self.events.append(event)
         return Delivery(to=self.name, status=self.status)
@@ -104,7 +105,11 @@ def test_a_hanging_receiver_delays_neither_the_verdict_nor_another_receiver(scen
     notes = notifier.close(0.5)
     assert heard.kinds() == ["run-finished", "run-started"]
     assert [note.code for note in notes] == ["undelivered"]
-    assert {one.status for one in stored(scene.store)["run-finished"].deliveries} == {"pending"}
+    for event in stored(scene.store).values():
+        assert [(one.status, one.attempts, one.message) for one in event.deliveries] == [
+            ("unreachable", 2, "no answer in time"),
+            ("delivered", 0, ""),
+        ]
     hanging.answer.set()
 
 
@@ -148,10 +153,12 @@ def test_a_webhook_gets_the_results_that_it_names(on, outcome, wanted):
 
 
 def test_a_failing_webhook_is_tried_again_with_the_same_key():
+    tries: list[Delivery] = []
     with hook((503, {}), (429, {"Retry-After": "7"})) as server:
         webhook, pauses = server.webhook()
-        delivery = webhook.send(FAILED)
+        delivery = webhook.send(FAILED, tries.append)
     assert (delivery.status, delivery.attempts) == ("delivered", 3)
+    assert [(one.status, one.attempts) for one in tries] == [("pending", 1), ("pending", 2), ("pending", 3)]
     assert pauses == [1.0, 7.0]
     assert server.keys == ["r:run-finished"] * 3
     assert server.bodies[0]["schema"] == "toril.event/1"

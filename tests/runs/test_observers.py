@@ -1,13 +1,14 @@
 """Observers of a run: what its owner reports to them, and that none changes the run."""
 
 import sys
+import threading
 
 import pytest
 
 from tests.launchers.scene import Scene, abandoned
 from tests.refusals import refused
 from toril.errors import OptionError
-from toril.runs.observers import Observing
+from toril.runs.observers import ON_AWS, Observing
 
 
 class Seen:
@@ -34,6 +35,7 @@ class Seen:
         self.outcome = bundle.outcome
 
     def close(self, within_s):
+        self.calls.append(f"close {within_s:g}")
         return ()
 
 
@@ -90,3 +92,18 @@ def test_a_try_has_neither_exports_nor_events(scene):
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
     observing = Observing(scene.store, scene.clock, environment, print)
     assert observing.of(scene.plan.model_copy(update={"tried": True})) == ()
+
+
+def test_all_observers_together_may_hold_back_the_command_for_a_few_seconds(scene, monkeypatch):
+    both = threading.Barrier(2, timeout=10)
+
+    class Waiting(Seen):
+        def close(self, within_s):
+            both.wait()  # until the other one is closing, too
+            return super().close(within_s)
+
+    for environment, within in (({}, "close 5"), ({ON_AWS: "http://169.254.170.2/v4"}, "close 20")):
+        seen = [Waiting(), Waiting()]
+        with Observing(scene.store, scene.clock, environment, print) as observing:
+            monkeypatch.setattr(observing, "_observers", seen)
+        assert [one.calls for one in seen] == [[within], [within]]

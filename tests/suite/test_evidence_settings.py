@@ -56,6 +56,7 @@ def test_executors_that_cannot_send_a_trace_context_are_named(tmp_path):
     [
         ({"evidence": {"failures": 21}}, "out-of-range", "toril.evidence.failures"),
         ({"evidence": {"body": "4 apples"}}, "not-a-size", "toril.evidence.body"),
+        ({"evidence": {"body": "65KiB"}}, "out-of-range", "toril.evidence.body: `65KiB`"),
         ({"evidence": {"fail": 1}}, "unknown-key", "toril.evidence.fail"),
         ({"audits": {"drifts": False}}, "unknown-value", "toril.audits.drifts"),
         ({"notify": [{"webhook": "http://example.com/x"}]}, "not-an-address", "toril.notify[0].webhook"),

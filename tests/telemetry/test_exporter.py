@@ -1,5 +1,6 @@
 """What a collector gets of a run: exact counts, response times within the stated error, and events."""
 
+import logging
 import math
 import time
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from toril.records import Verdict
 from toril.records.progress import Progress
 from toril.records.verdict import JudgedCriterion
 from toril.stats.histogram import Histogram, highests_of
-from toril.telemetry.exporter import Exporter
+from toril.telemetry.exporter import LOGGER, Exporter
 from toril.telemetry.histogram import RELATIVE_ERROR, SCALE, exponential
 
 
@@ -113,12 +114,14 @@ def test_a_refusing_collector_becomes_one_note():
     assert "400" in note.message
 
 
-def test_a_hanging_collector_delays_neither_the_run_nor_its_end():
+def test_a_hanging_collector_delays_neither_the_run_nor_its_end(capsys):
     with collecting(hang_s=60.0) as collector:
         began = time.monotonic()
         (note,) = exported(collector, MIXED, within_s=0.2)
         assert time.monotonic() - began < 20
     assert note.code == "otlp-unfinished"
+    logging.getLogger(f"{LOGGER}.proto").warning("Exporter already shutdown, ignoring batch")
+    assert capsys.readouterr().err == ""
 
 
 def test_late_files_count_in_the_last_export():

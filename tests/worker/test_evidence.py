@@ -9,6 +9,7 @@ import pytest
 from toril.records import Keeping
 from toril.records.evidence import MOST_BYTES_OF_FILE, MOST_FILES_OF_EVIDENCE, Exchanges
 from toril.timeline.intervals import Recorder
+from toril.worker import evidence
 from toril.worker.engines import keeping
 from toril.worker.engines.keeping import EMPTY, Keeper, traceparent
 from toril.worker.evidence import ExchangeBook
@@ -26,9 +27,14 @@ def lines(folder):
     return [json.loads(line) for line in (folder / "exchanges").read_text().splitlines()]
 
 
-def book_of(**settings):
+def book_and_recorder(**settings):
     hiding = Hiding(Redactor())
-    return ExchangeBook("a-run", Recorder("local-1", "here", Redactor(), hiding), hiding, Keeping(**settings))
+    recorder = Recorder("local-1", "here", Redactor(), hiding)
+    return ExchangeBook("a-run", recorder, hiding, Keeping(**settings)), recorder
+
+
+def book_of(**settings):
+    return book_and_recorder(**settings)[0]
 
 
 def run_in(folder):
@@ -182,3 +188,39 @@ def test_reading_takes_a_small_share_of_the_workers_time(tmp_path, monkeypatch):
     book.read(run_in(tmp_path), START)
     assert list(book.flush(last=True)) == []
     assert len(files_of(book, tmp_path)) == 1
+
+
+def failures_of_users(count, **more):
+    """Returns failures whose messages have a key of their own, of which the request's head tells that it is one."""
+    return [
+        {
+            "label": "a", "ok": False, "rc": "401", "error": f"invalid key VALUE{number:04}key",
+            "request_headers": [["X-Api-Key", f"VALUE{number:04}key"]], **more,
+        }
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def test_messages_are_hidden_before_there_is_time_for_the_bodies(tmp_path, monkeypatch):
+    monkeypatch.setattr(evidence, "FREE_S", -1e9)
+    failures = failures_of_users(400, response="eA==", response_bytes=1)  # more than are remembered at once
+    written(tmp_path, *failures)
+    book, recorder = book_and_recorder(slowest=())
+    book.read(run_in(tmp_path), START)
+    assert list(book.flush(last=False)) == []
+    assert {recorder.text("message", one["error"]) for one in failures} == {"invalid key ***"}
+
+
+def test_messages_of_failures_beyond_a_limit_are_hidden_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping, "MOST_KINDS", 5)
+    monkeypatch.setattr(keeping, "MOST_BYTES", 1500)
+    keep = keeper(tmp_path, failures=1, slowest=())
+    failures = failures_of_users(20, response="x" * 500, response_bytes=500)
+    for one in failures:
+        why = keep.wants(one["label"], one["rc"], one["error"], False, 1)
+        keep.keep(why, "a", partial(dict, EMPTY, why=why, **one))
+    keep.flush()
+    book, recorder = book_and_recorder(slowest=())
+    (found,) = files_of(book, tmp_path)
+    assert (len(found.exchanges), found.left_out) == (1, 19)
+    assert {recorder.text("message", one["error"]) for one in failures} == {"invalid key ***"}

@@ -130,3 +130,18 @@ def test_a_suites_own_jmeter_uses_the_prepared_listener_and_without_it_says_that
             kept = run.exchanges()
     assert (found.outcome, found.samples, bool(kept)) == ("finished", 1, prepared)
     assert bool(found.executions["shop"].note) != prepared
+
+
+@pytest.mark.nightly
+def test_keys_of_failures_beyond_the_limit_are_hidden_in_messages(tmp_path):
+    keys = [f"VALUE{number:04}key" for number in range(350)]  # of 300, requests are kept
+    request = {"url": "/fine", "label": "fine", "headers": {"X-Api-Key": "${key}"}, "assert": ["${key}"]}
+    with raw_target(ANSWERED) as service:
+        shop = {"default-address": service.url, "requests": [request], "data-sources": ["keys.csv"]}
+        load = planned("jmeter", "shop", concurrency=1, iterations=len(keys))
+        with workers(
+            plan_of([load], {"shop": shop}, keeping=Keeping()), tmp_path, {"keys.csv": "\n".join(["key", *keys])}
+        ) as run:
+            outcome = run.go()
+            assert run.exchanges()
+    assert [message for message, _ in outcome.total("fine").errors] == ["Test failed: text expected to contain /***/"]

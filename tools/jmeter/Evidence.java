@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -43,6 +44,8 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
     private static final int MOST_KINDS = 300; // of failures
     private static final long MOST_BYTES = 20L << 20;
     private static final long MOST_BYTES_A_SECOND = 2L << 20;
+    private static final int MOST_HEADS = 1000; // failures beyond a limit, of which the worker hides credentials
+    private static final long MOST_BYTES_OF_HEADS = 4L << 20;
     private static final long FLUSH_MS = 250;
     private static final int MOST_CHARS = 1000; // of a variable
     private static final String FILE = "<actual file content, not shown here>"; // JMeter's text in place of a body
@@ -125,7 +128,9 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
         private final Map<String, Slowest> slowest = new HashMap<>();
         private final Slowest slowestOfAll;
         private final Map<List<String>, AtomicInteger> kinds = new ConcurrentHashMap<>(); // of failures
+        private final Set<List<String>> beyond = ConcurrentHashMap.newKeySet(); // kinds of which only the head is kept
         private long bytes;
+        private long bytesOfHeads;
         private long second;
         private long bytesInSecond;
         private long leftOut;
@@ -178,7 +183,9 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
             AtomicInteger count = kinds.get(kind);
             if (count == null) {
                 if (kinds.size() >= MOST_KINDS) {
-                    leaveOut();
+                    if (beyond.size() < MOST_HEADS && beyond.add(kind)) {
+                        leaveOut(line("failure", result));
+                    }
                     return false;
                 }
                 count = kinds.computeIfAbsent(kind, one -> new AtomicInteger());
@@ -214,20 +221,41 @@ public class Evidence extends AbstractTestElement implements SampleListener, Tes
             append(line(why, result));
         }
 
-        private synchronized void leaveOut() {
+        /** Counts a request beyond a limit. Of a failure it writes the head, with values to hide in messages. */
+        private synchronized void leaveOut(Map<String, Object> fields) {
             leftOut++;
+            if (!Boolean.FALSE.equals(fields.get("ok"))) {
+                return;
+            }
+            Map<String, Object> head = new LinkedHashMap<>(fields);
+            head.put("why", "head");
+            head.put("request", null);
+            head.put("response", null);
+            try {
+                byte[] line = bytes(head);
+                if (bytesOfHeads + line.length <= MOST_BYTES_OF_HEADS) {
+                    bytesOfHeads += line.length;
+                    lines.write(line);
+                }
+            } catch (IOException error) {
+                // the load matters more
+            }
+        }
+
+        private byte[] bytes(Map<String, Object> fields) throws IOException {
+            return (json.writeValueAsString(fields) + "\n").getBytes(StandardCharsets.UTF_8);
         }
 
         private synchronized void append(Map<String, Object> fields) {
             try {
-                byte[] line = (json.writeValueAsString(fields) + "\n").getBytes(StandardCharsets.UTF_8);
+                byte[] line = bytes(fields);
                 long now = System.currentTimeMillis() / 1000;
                 bytesInSecond = line.length + (now == second ? bytesInSecond : 0);
                 second = now;
                 bytes += line.length;
                 if (bytes > MOST_BYTES || bytesInSecond > MOST_BYTES_A_SECOND && !everything) {
                     bytes -= line.length;
-                    leftOut++;
+                    leaveOut(fields);
                 } else {
                     lines.write(line);
                 }

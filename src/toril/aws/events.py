@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from toril.aws.client import Clients, ClientSettings, call, clients
 from toril.errors import UserError
-from toril.records.event import Delivery, Event
+from toril.records.event import PENDING, Delivery, Event, Trying, untold
 
 SOURCE = "toril"
 RIGHT = "events:PutEvents"
@@ -28,9 +28,10 @@ class EventBridge:
     def wants(self, event: Event) -> bool:
         return True
 
-    def send(self, event: Event) -> Delivery:
+    def send(self, event: Event, trying: Trying = untold) -> Delivery:
         """Puts an event; returns whether EventBridge took it."""
         entry = {"Source": SOURCE, "DetailType": event.kind, "Detail": json.dumps(event.to_send())}
+        trying(Delivery(to=self.name, status=PENDING, attempts=1, at=time.time()))
         try:
             answer = call(self.make("events", self.region).put_events, RIGHT, Entries=[entry])
             why = next((str(one["ErrorCode"]) for one in answer["Entries"] if "ErrorCode" in one), "")

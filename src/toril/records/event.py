@@ -1,5 +1,6 @@
 """An event of a run, `toril.event/1`: what EventBridge and webhooks get, and the store keeps under `events/`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -9,6 +10,7 @@ from toril.records.document import Count, JsonObject, Number, StoredObject, Text
 
 MOST_BYTES_OF_EVENT = 32 << 10  # EventBridge takes 256 KiB; a chat shows far less
 EVENTS = "events/"
+PENDING = "pending"  # the status of a delivery without a result yet
 SLACK = "hooks.slack.com"  # takes its own format only
 
 NoticeFormat = Literal["toril", "slack"]
@@ -51,10 +53,17 @@ class Delivery(JsonObject):
     """The result of sending an event to one receiver."""
 
     to: Text  # `EventBridge`, or the host of a webhook
-    status: Word  # delivered, refused, unreachable
+    status: Word  # delivered, refused, unreachable; `PENDING` until then
     attempts: Count = 0
     at: Number | None = None
     message: Text = ""
+
+
+Trying = Callable[[Delivery], None]  # called before each attempt, with a delivery that has no result yet
+
+
+def untold(delivery: Delivery) -> None:
+    """Does nothing, for callers who need the result alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Renders blocks for a terminal: outcome, reasons, figures; no line is wider than the screen."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -93,7 +94,8 @@ def _block(block: Block, width: int, headline: Headline) -> Iterator[RenderableT
             yield Text()
             for group in block.failures[:MOST_EXCHANGES]:
                 first = group.exchanges[0]
-                label = "" if group.label in first.title else f"{group.label}: "
+                named = re.search(rf"(?<!\w){re.escape(group.label)}(?!\w)", first.title)
+                label = "" if named else f"{group.label}: "
                 yield _indented(f"{label}{first.title} ({first.place})", "yellow")
                 yield Padding(_indented(first.brief, "dim"), (0, 0, 0, 2))
             yield _indented("Requests with their responses: --format html", "dim")

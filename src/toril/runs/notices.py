@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from toril.clock import Clock
@@ -17,11 +18,14 @@ from toril.records.document import document
 from toril.records.event import (
     EVENTS,
     MOST_BYTES_OF_EVENT,
+    PENDING,
     Delivery,
     Event,
     EventCriterion,
     EventFigures,
     EventReason,
+    Trying,
+    untold,
 )
 from toril.records.progress import Progress
 from toril.reports import Bundle
@@ -32,7 +36,8 @@ from toril.timeline import Timeline
 
 MOST = 20  # reasons, criteria and standouts of an event
 LENGTHS = (300, 100, 30)  # of its texts in characters: the first that fits
-PENDING = "pending"
+UNANSWERED = "no answer in time"
+UNSENT = "not sent in time"
 REGRESSION = "regression"  # code of a reason
 
 
@@ -44,8 +49,11 @@ class Receiver(Protocol):
 
     def wants(self, event: Event) -> bool: ...
 
-    def send(self, event: Event) -> Delivery:
-        """Sends an event, which may take seconds. Raises nothing that a user can correct."""
+    def send(self, event: Event, trying: Trying = untold) -> Delivery:
+        """Sends an event, which may take seconds. Raises nothing that a user can correct.
+
+        `trying` is called before each attempt with a delivery that has no result yet.
+        """
         ...
 
 
@@ -67,7 +75,9 @@ class Notifier:
         self._schedule, self._console, self._listener = schedule, console, listener
         self._threads: list[threading.Thread] = []
         self._deliveries: dict[tuple[str, int], Delivery] = {}  # by event and receiver
+        self._kept: list[tuple[Event, list[tuple[str, int]]]] = []  # events in the store, with their deliveries
         self._unwritten: list[Note] = []
+        self._closed = False
 
     def begun(self, plan: Plan, start_at: float, attempts: Mapping[str, str]) -> None:
         about = self._about(plan)
@@ -97,10 +107,18 @@ class Notifier:
         return bool(self._threads)
 
     def close(self, within_s: float) -> tuple[Note, ...]:
-        """Waits for the deliveries. Returns those that failed."""
+        """Waits for the deliveries. Returns those that failed; one without an answer until then is unreachable."""
         until = time.monotonic() + within_s
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
+        self._closed = True
+        for place, one in [*self._deliveries.items()]:
+            if one.status == PENDING:
+                why = UNANSWERED if one.attempts else UNSENT
+                self._deliveries[place] = replace(one, status="unreachable", message=why, at=time.time())
+        if any(thread.is_alive() for thread in self._threads):
+            for event, wanted in [*self._kept]:
+                self._keep(event, wanted)
         failed = [one for one in self._deliveries.values() if one.status != "delivered"]
         texts = dict.fromkeys(f"{one.to}: {one.status}{f' ({one.message})' if one.message else ''}" for one in failed)
         return (*self._unwritten, *(Note("undelivered", f"notification not delivered to {text}") for text in texts))
@@ -118,24 +136,33 @@ class Notifier:
         except StoreError as error:
             written = False
             self._unwritten.append(Note("event-unwritten", f"an event of the run is not in the store: {error}"))
+        if written and wanted:
+            self._kept.append((event, wanted))
         threads = [threading.Thread(target=self._deliver, args=(event, place), daemon=True) for place in wanted]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        if threads and written:
-            try:
-                self._store.put(key_of(event), self._document(event, wanted))
-            except StoreError as error:
-                self._unwritten.append(Note("event-unwritten", f"the deliveries are not in the store: {error}"))
+        if written and wanted:
+            self._keep(event, wanted)
+
+    def _keep(self, event: Event, wanted: Sequence[tuple[str, int]]) -> None:
+        try:
+            self._store.put(key_of(event), self._document(event, wanted))
+        except StoreError as error:
+            self._unwritten.append(Note("event-unwritten", f"the deliveries are not in the store: {error}"))
 
     def _deliver(self, event: Event, place: tuple[str, int]) -> None:
         receiver = self._receivers[place[1]]
         try:
-            self._deliveries[place] = receiver.send(event)
+            self._deliveries[place] = receiver.send(event, partial(self._try, place))
         except Exception as error:  # a bug must not print a traceback into the run's view
             failed = Delivery(to=receiver.name, status="refused", message=type(error).__name__)
             self._deliveries[place] = failed
+
+    def _try(self, place: tuple[str, int], delivery: Delivery) -> None:
+        if not self._closed:
+            self._deliveries[place] = delivery
 
     def _document(self, event: Event, places: Sequence[tuple[str, int]]) -> bytes:
         return document(replace(event, deliveries=tuple(self._deliveries[place] for place in places)))

@@ -1,7 +1,7 @@
 """The observers of a run, as its plan, its options and the environment ask for them."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from toril.telemetry.exporter import Exporter
 
 ON_AWS = "ECS_CONTAINER_METADATA_URI_V4"  # ECS sets it in each task
-CLOSE_S = 20.0
+CLOSE_S = 5.0  # for all observers together; a person or a pipeline waits for the command's end
+CLOSE_ON_AWS_S = 20.0  # of a task, which has no such person
 
 
 class Observing:
@@ -56,14 +57,12 @@ class Observing:
             notifier = self._notifier_to(None)
             notifier.send(failed_schedule(self._store, schedule, self._clock.now(), error.code, str(error)))
             self._observers.append(notifier)
-        until = time.monotonic() + CLOSE_S
-        for one in self._observers:
-            try:
-                notes = one.close(max(0.0, until - time.monotonic()))
-            except Exception as failure:  # the command has its result
-                notes = (Note("observer-failed", f"{type(one).__name__} did not end: {failure!r}"),)
-            for note in notes:
-                self._say(note)
+        within_s = CLOSE_ON_AWS_S if ON_AWS in self._environment else CLOSE_S
+        if self._observers:
+            with ThreadPoolExecutor(len(self._observers)) as pool:  # all at once, so that they share the time
+                for notes in pool.map(lambda one: closed(one, within_s), self._observers):
+                    for note in notes:
+                        self._say(note)
 
     def _notifier_to(self, exporter: "Exporter | None") -> Notifier:
         receivers: list[Receiver] = [*self._webhooks]
@@ -92,3 +91,11 @@ class Observing:
             fix = "install it with `pip install 'toril[otel]'`, or remove the setting"
             raise OptionError(f"{asked} needs OpenTelemetry's SDK; {fix}", code="no-otel") from error
         return Exporter(plan, otlp, self._environment)
+
+
+def closed(observer: Observer, within_s: float) -> tuple[Note, ...]:
+    """Closes an observer; returns what it could not do."""
+    try:
+        return observer.close(within_s)
+    except Exception as failure:  # the command has its result
+        return (Note("observer-failed", f"{type(observer).__name__} did not end: {failure!r}"),)

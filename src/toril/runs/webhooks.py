@@ -17,7 +17,7 @@ from toril.aws.secrets import read_secrets
 from toril.errors import OptionError, UserError
 from toril.proxies import pool_for
 from toril.records import Notice, Plan
-from toril.records.event import SLACK, Delivery, Event
+from toril.records.event import PENDING, SLACK, Delivery, Event, Trying, untold
 from toril.suite.settings import LOCAL_OR_SECURE
 
 PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # between the tries
@@ -41,7 +41,7 @@ class Webhook:
     def wants(self, event: Event) -> bool:
         return bool(self.on & names_of(event))
 
-    def send(self, event: Event) -> Delivery:
+    def send(self, event: Event, trying: Trying = untold) -> Delivery:
         """Sends an event; returns whether it was delivered, refused, or unreachable after all tries."""
         try:
             url = checked(self.address())
@@ -54,6 +54,7 @@ class Webhook:
         attempts, why, final = 0, "", False
         for pause_s in (*PAUSES_S, None):
             attempts += 1
+            trying(Delivery(to=host, status=PENDING, attempts=attempts, at=time.time()))
             try:
                 answer = pool.request(
                     "POST", url, body=body, headers=headers, timeout=timeout, retries=Retry(0, redirect=False)

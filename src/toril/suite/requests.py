@@ -60,6 +60,7 @@ VEGETA_REASONS = {
     "random-source-ip": "it has one source address",
 }
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110: methods and names of headers
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 SCHEME = re.compile(r"(https?)://.", re.IGNORECASE)
 TABS = ("tab", "\\t")
 NOT_A_REQUEST = Problem("not-a-request", "", "This is not a request. Write an address, or `{url: …}`.")
@@ -97,7 +98,25 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
                 yield _unsupported(engine, f"{path}.{key}")
         if executor == "locust":
             yield from _duration_problems(scenario, ("timeout", "think-time"), path)
+        if executor == "jmeter":
+            yield from _xml_problems(scenario, path)
         yield from _request_problems(executor, requests, f"{path}.requests")
+
+
+def _xml_problems(written: Any, path: str) -> Iterator[Problem]:
+    """Yields the texts that no JMX can hold."""
+    if isinstance(written, dict):
+        for key, value in written.items():
+            where = f"{path}.{str(key)[:60]}"
+            yield from _xml_problems(key, where)
+            yield from _xml_problems(value, where)
+    elif isinstance(written, list):
+        for index, value in enumerate(written):
+            yield from _xml_problems(value, f"{path}[{index}]")
+    elif isinstance(written, str) and NOT_IN_XML.search(written):
+        yield Problem(
+            "control-character", path, f"{written[:60]!r} has a control character. Remove it: JMeter's plan is XML."
+        )
 
 
 def _script_problems(executor: str, engine: Engine, script: str, path: str) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, Self, cast, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -71,7 +71,17 @@ class Section(BaseModel):
             for part in first["loc"]:
                 where += f"[{part}]" if isinstance(part, int) else f".{part[:60]}"
             code = CODES.get(first["type"], first["type"] if "-" in first["type"] else "unusable-value")
-            raise error(code, where, _text(cls, code, first)) from None
+            raise error(code, where, _text(cls, code, {**first, "input": _written_at(written, first)})) from None
+
+
+def _written_at(written: Any, error: ErrorDetails) -> object:
+    """Returns the value as the user wrote it, which a validator may have read: `65KiB` as 66560."""
+    try:
+        for part in error["loc"]:
+            written = written[part]
+    except (LookupError, TypeError):
+        return error["input"]
+    return cast("object", written)
 
 
 def _text(section: type[Section], code: str, error: ErrorDetails) -> str:

@@ -155,13 +155,14 @@ class Exporter:
         self._thread.join(within_s)
         self._to_metrics.shutdown()
         self._to_logs.shutdown()  # type: ignore[no-untyped-call]
-        logging.getLogger(LOGGER).removeHandler(self._why)
-        notes = list(self._notes)
-        if self._thread.is_alive():
+        notes, alive = list(self._notes), self._thread.is_alive()
+        if alive:
             notes.append(Note("otlp-unfinished", f"OpenTelemetry: {self._host} did not take the last figures in time"))
         elif self._failures:
             text = f"OpenTelemetry: {self._host} did not take {self._failures} exports: {self._why.text}"
             notes.append(Note("otlp-failed", text))
+        if not alive:  # otherwise the SDK's further messages would appear on standard error
+            logging.getLogger(LOGGER).removeHandler(self._why)
         return tuple(notes)
 
     def _event(

@@ -18,7 +18,7 @@ from toril.records.evidence import (
 )
 from toril.timeline.intervals import Recorder
 from toril.worker.engine_runs import EngineRun
-from toril.worker.engines.keeping import EMPTY
+from toril.worker.engines.keeping import EMPTY, HEAD
 from toril.worker.engines.readers import Lines
 from toril.worker.hiding import Hiding
 
@@ -29,20 +29,25 @@ LAST_S = 3.0  # after the load, or of one call in a try
 FLUSH_S = 5.0  # between two files, and once more for each earlier one
 SMALL = 400 << 10  # bytes of JSON; indented it can be twice as large
 UNNAMED = "(no name)"  # stands for an empty label, which in a summary means all requests
+BODILESS: dict[str, Any] = {"request": None, "response": None, "asserted": (), "notes": ()}
 NUMBERS = ("response_us", "ttfb_us", "connect_us", "status", "hops")
 
 log = logging.getLogger("toril.worker")
 
 
 class ExchangeBook:
-    """Reads what engines keep, and makes files of it. While the load goes on it uses little CPU."""
+    """Reads what engines keep, and makes files of it. While the load goes on it uses little CPU.
+
+    The heads of failures are read at once, as they have values to hide in the messages of the same requests. Exchanges
+    with their bodies wait until there is CPU for them.
+    """
 
     def __init__(self, run_id: str, recorder: Recorder, hiding: Hiding, keeping: Keeping | None) -> None:
         self._run_id, self._recorder, self._hiding = run_id, recorder, hiding
         self._keeping = keeping or Keeping(failures=0, slowest=())
         self._tried = self._keeping.everything
         self._tails: dict[str, Lines] = {}
-        self._waiting: dict[str, deque[str]] = {}  # read lines by execution
+        self._waiting: dict[str, deque[dict[str, Any]]] = {}  # read lines by execution
         self._counted: dict[str, int] = {}  # exchanges that each engine left out
         self._fresh: list[Exchange] = []
         self._slowest: dict[str, Exchange] = {}  # by label, as in `Keeping.slowest`
@@ -64,8 +69,7 @@ class ExchangeBook:
         try:
             tail = self._tails.setdefault(run.execution, Lines(run.engine.context.kept))
             waiting = self._waiting.setdefault(run.execution, deque())
-            if last or not waiting:
-                waiting.extend(line for lines in tail.read() for line in lines)
+            waiting.extend(raw for lines in tail.read() for line in lines if (raw := self._learned(run, line)))
             while waiting and time.monotonic() < ends:
                 self._take(run, waiting.popleft(), start_at)
             if last:
@@ -106,19 +110,33 @@ class ExchangeBook:
             self.files += 1
             yield evidence_file_name(self.files), data
 
-    def _take(self, run: EngineRun, line: str, start_at: float) -> None:
+    def _learned(self, run: EngineRun, line: str) -> dict[str, Any] | None:
+        """Returns a line that may be shown. Of a failure, the values in its head are hidden from now on."""
         if not line:
-            return
+            return None
         try:
-            raw = json.loads(line)
+            raw = {**EMPTY, **json.loads(line)}
             if "left_out" in raw:
                 self._counted[run.execution] = int(raw["left_out"])
-                return
-            one = self._exchange(run, {**EMPTY, **raw}, start_at)
+                return None
+            if not raw["ok"]:
+                self._hiding.exchange({**raw, **BODILESS}, 0, why="failure")
+                self._recorder.text("message", raw["error"])  # remembered, in case that newer values replace these
+        except Exception as error:
+            self._skipped(run, error)
+            return None
+        return None if raw["why"] == HEAD else raw
+
+    def _skipped(self, run: EngineRun, error: Exception) -> None:
+        log.warning("Skipped a kept request of %s: %s", run.execution, type(error).__name__)
+        self._lost += 1
+
+    def _take(self, run: EngineRun, raw: dict[str, Any], start_at: float) -> None:
+        try:
+            one = self._exchange(run, raw, start_at)
             Exchange.from_stranger(json.dumps(one.to_dict()).encode(), run.execution)  # one bad value spoils a file
         except Exception as error:
-            log.warning("Skipped a kept request of %s: %s", run.execution, type(error).__name__)
-            self._lost += 1
+            self._skipped(run, error)
             return
         for label in ("", one.label):
             slowest = self._slowest.get(label)

@@ -18,7 +18,7 @@ from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_ur
 from toril.records.evidence import Asserted, Content, Exchange
 from toril.worker.redaction import Redactor
 
-MOST_VALUES = 200  # the last hidden ones
+MOST_VALUES = 200  # at least this many of the last hidden ones
 SHORTEST = 6  # characters of a value that is hidden elsewhere, too
 LONGEST = 4_000
 MOST_DECODED = 256 << 10  # bytes of a compressed body
@@ -104,13 +104,20 @@ class Hiding:
         self._places += [one.place for one in found]
         named = {value for place, value in found if value.lower() not in place.lower()}  # unlike {password: "Password"}
         values = {one for one in named if SHORTEST <= len(one) <= LONGEST and HIDDEN not in one}
-        if fresh := sorted(values - self._forms.keys()):
-            self._forms |= {one: tuple(dict.fromkeys(_forms_of(one))) for one in fresh}
+        for one in sorted(values - self._forms.keys()):
+            self._forms[one] = tuple(dict.fromkeys(_forms_of(one)))
+            self._index(one)
+        if len(self._forms) > 2 * MOST_VALUES:  # the index is made anew once for many values
             self._forms = dict(list(self._forms.items())[-MOST_VALUES:])
             self._begun_by = {}
-            for form in (form for forms in self._forms.values() for form in forms if len(form) >= SHORTEST):
-                self._begun_by.setdefault(form[:SHORTEST], set()).add(form)
+            for one in self._forms:
+                self._index(one)
         return shown
+
+    def _index(self, value: str) -> None:
+        for form in self._forms[value]:
+            if len(form) >= SHORTEST:
+                self._begun_by.setdefault(form[:SHORTEST], set()).add(form)
 
     def _message(
         self, raw: Mapping[str, Any], name: str, most_of_body: int

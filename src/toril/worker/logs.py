@@ -25,14 +25,18 @@ def begin(path: Path) -> None:
     root.addHandler(handler)
 
 
-def collected(path: Path, artifacts: Path, redacted: Callable[[str], str]) -> bytes:
-    """Returns the log so far and the tails of the engines' own logs, redacted."""
+def collected(path: Path, artifacts: Path, redacted: Callable[[str], str], hiding: Callable[[str], str]) -> bytes:
+    """Returns the log so far and the tails of the engines' own logs, without secrets.
+
+    `redacted` removes secrets that span lines. `hiding` takes one line, as a whole log would cost it more.
+    """
     parts = [path.read_text(errors="replace")]
     for engines in sorted(artifacts.glob("*")):
         if engines.suffix in (".err", ".log") and engines.is_file():
             tail = tail_of(engines, ENGINE_LINES)
             parts += [f"─── {engines.name}\n{tail}\n"] if tail else []
-    return redacted("".join(parts)).encode()
+    lines = redacted("".join(parts)).split("\n")
+    return "\n".join(map(hiding, lines)).encode()
 
 
 class Output:

@@ -227,7 +227,8 @@ class Engines:
             for one, files in failure_evidence(self.runs, self.capture.start_at, self.redacted, self.hiding):
                 self._kept.append(one)
                 yield from files.items()
-        yield "bzt.log", logs.collected(self.scratch / "bzt.log", self.scratch / "artifacts", self.redacted.redacted)
+        log, artifacts = self.scratch / "bzt.log", self.scratch / "artifacts"
+        yield log.name, logs.collected(log, artifacts, self.redacted.redacted, self.hiding)
 
     def remove(self) -> None:
         """End all processes and remove all files of this worker."""

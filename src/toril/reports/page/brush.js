@@ -108,7 +108,10 @@ function follow_address() {
     dispatchEvent(new CustomEvent("themechange"));
   }
   if (wanted.has("label")) choose_label(wanted.get("label"));
-  if (measured && wanted.has("window") && span.length === 2) choose(span, false);
+  if (measured && wanted.has("window") && span.length === 2) {
+    choose(span, false);
+    remember({ window: brushing.span && brushing.span.join("-") }); // as chosen: within the run, in whole steps
+  }
 }
 
 // The console's measurements have up to 3 MiB: they load when a person goes to a chart or asks. Returns what to remove then.

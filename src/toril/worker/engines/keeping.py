@@ -3,6 +3,8 @@
 An engine's own process loads it by path (`in_process.load_module`), so that it imports nothing of toril. It writes one
 JSON object a line into the file `exchanges` of the execution's folder, unmasked: only the worker reads it, and masks it
 (`worker/evidence.py`). A line has the fields of `EMPTY`; a line `{"left_out": n}` counts the exchanges beyond a limit.
+Of failures beyond a limit, the file has lines without bodies (`why` is "head"): the worker hides their credentials in
+messages, and shows nothing else of them.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,attr-defined,assignment,method-assign,type-arg,union-attr"
@@ -21,6 +23,9 @@ from urllib.parse import urlsplit
 MOST_KINDS = 300  # combinations of label, code and message of which failures are kept
 MOST_BYTES = 20 << 20  # of the file
 MOST_BYTES_A_SECOND = 2 << 20  # not of a try
+MOST_HEADS = 1000  # failures beyond a limit; as many as the different messages of an engine (`in_process.MESSAGES`)
+MOST_BYTES_OF_HEADS = 4 << 20  # of the file, besides MOST_BYTES
+HEAD = "head"
 LEAST_OF_BODY = 16 << 10
 NEVER = 1 << 62
 
@@ -52,17 +57,18 @@ class Keeper:
         self.most_of_body = max(LEAST_OF_BODY, 4 * wanted["body_bytes"])
         self._most: int = wanted["failures"]
         self._failures: dict[tuple[str, str, str], int] = {}
+        self._beyond: set[tuple[str, str, str]] = set()  # failures of which only the head is kept
         self._slowest = dict.fromkeys(wanted["slowest"], -1)  # response times by label
         self._slowest_of_all = self._slowest.pop("", NEVER)
         self._held: dict[str, Callable[[], dict]] = {}
         self._lock = threading.Lock()
-        self._written = self._second = self._in_second = 0
+        self._written = self._second = self._in_second = self._written_heads = 0
         self._left_out = self._reported = 0
         self._pending: list[bytes] = []
         self._path = folder / "exchanges"
 
     def wants(self, label: str, rc: str, message: str, ok: bool, response_us: int) -> str:
-        """Returns why this request must be kept: "failure", "slowest" or "tried"; "" if it must not."""
+        """Returns why this request must be kept: "failure", "slowest", "tried" or "head"; "" if it must not."""
         if self.everything:
             return "tried"
         slowest = response_us > self._slowest.get(label, NEVER)
@@ -76,6 +82,9 @@ class Keeper:
             if kept < self._most and (kept or len(self._failures) < MOST_KINDS):
                 self._failures[kind] = kept + 1
                 return "failure"
+            if not kept and kind not in self._beyond and len(self._beyond) < MOST_HEADS:
+                self._beyond.add(kind)
+                return "failure" if slowest else HEAD
         return "slowest" if slowest else ""
 
     def keep(self, why: str, label: str, build: Callable[[], dict]) -> None:
@@ -106,7 +115,11 @@ class Keeper:
 
     def _add(self, build) -> None:
         try:
-            data = json.dumps(build()).encode() + b"\n"
+            found = build()
+            if found.get("why") == HEAD:
+                self._add_head(found)
+                return
+            data = json.dumps(found).encode() + b"\n"
         except Exception:  # a response of the script's own class may raise any
             self._left_out += 1
             return
@@ -117,8 +130,18 @@ class Keeper:
         self._in_second += len(data)
         if self._written > MOST_BYTES or (self._in_second > MOST_BYTES_A_SECOND and not self.everything):
             self._written -= len(data)
-            self._left_out += 1
+            self._add_head(found)
         else:
+            self._pending.append(data)
+
+    def _add_head(self, found: dict) -> None:
+        """Write a failure beyond a limit without its bodies, and count it."""
+        self._left_out += 1
+        if found.get("ok", True):
+            return
+        data = json.dumps({**found, "why": HEAD, "request": None, "response": None}).encode() + b"\n"
+        if self._written_heads + len(data) <= MOST_BYTES_OF_HEADS:
+            self._written_heads += len(data)
             self._pending.append(data)
 
 

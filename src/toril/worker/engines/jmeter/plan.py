@@ -59,7 +59,9 @@ def rewrite(
     plan: Tree = etree.parse(path)
     writers = plan.xpath("//ResultCollector[@testname='KPI Writer']")
     if keeping:
-        writers.append(_add_to_plan(plan, _own_element(LISTENER)))
+        listener = _own_element(LISTENER)
+        plan.getroot().find("hashTree/hashTree")[:0] = [listener, etree.Element("hashTree")]
+        writers.insert(0, listener)  # JMeter calls it first, so the worker reads it before the row with its message
     if traceparent:
         _add_trace_context(plan)
     _show_requests_of_transactions(plan, writers)
