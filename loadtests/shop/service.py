@@ -217,7 +217,7 @@ def main() -> None:
         "--slow", type=float, default=float(os.environ.get("SLOW") or 0), help="Milliseconds to add to each checkout."
     )
     parser.add_argument(
-        "--slower", type=float, default=float(os.environ.get("SLOWER") or 0), help="Percentage to add to each request."
+        "--slower", type=float, default=float(os.environ.get("SLOWER") or 0), help="Per cent to add to each time."
     )
     parser.add_argument(
         "--errors", type=float, default=float(os.environ.get("ERRORS") or 0), help="Percentage of 503 answers."

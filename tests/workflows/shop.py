@@ -87,9 +87,12 @@ class Run:
 
     def samples(self, arm: str = "head") -> tuple[int, int]:
         """Returns the minimum and maximum number of requests that the target answered."""
-        compared = self.verdict.get("comparison")
         whole = self.json("summary.json")["labels"][""]
-        counted = compared["arms"][arm]["samples"] if compared else whole["samples"]
+        counted = whole["samples"]
+        if self.verdict.get("comparison"):  # the figures are those of head, without its warm-up
+            exits = [json.loads(path.read_text()) for path in self.folder.glob("workers/*/*/exit.json")]
+            reports = [report for one in exits for report in one["executions"].items()]
+            counted = sum(one["samples"] for name, one in reports if re.search(rf", {arm}( \d+)?$", name))
         return counted, counted + whole["unfinished"]
 
 

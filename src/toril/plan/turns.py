@@ -14,7 +14,6 @@ from typing import Any
 from toril.errors import SuiteError
 from toril.load.shapes import curve_of
 from toril.records import ARMS, Duet, Plan, PlannedExecution, Turn
-from toril.stats.sequential import looks_of
 from toril.suite.engines import engine_of
 from toril.suite.reader import mapping_at
 from toril.suite.settings import Regression
@@ -39,6 +38,8 @@ def arranged(plan: Plan, wanted: Regression, seed: int, *, halved: bool = False,
 
     `halved`: half of the pairs, and a decision at their end only. `facts` are the other fields of the duet.
     """
+    from toril.stats.sequential import looks_of  # imports numpy, which the console's pages do not need
+
     switched = not restarted_engines(plan)
     blocks = wanted.blocks or (SWITCHED_BLOCKS if switched else BLOCKS)
     if halved:
