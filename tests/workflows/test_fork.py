@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.github.fake_api import TOKEN, GitHub, serving
-from tests.outcomes import passes
+from tests.outcomes import crowded, passes
 from tests.workflows.acting import acting
 from tests.workflows.repository import NUMBER
 from tests.workflows.shop import assert_counted, runs, shop
@@ -53,7 +53,7 @@ def test_the_workflow_of_a_fork_leaves_only_an_artifact(forked):
     assert "comment" not in done.jobs, done.log
     assert requests == []
     found = runs(done)["run"]
-    assert passes(found.verdict)
+    assert passes(found.verdict) or crowded(found.verdict)
     assert done.jobs["gate"] == ("success" if found.verdict["outcome"] == "passed" else "failure")
     assert_counted(done)
 
