@@ -1,4 +1,4 @@
-"""A duet of two workers on Fargate: a look ends it, whoever owns the run."""
+"""A duet of two workers on Fargate: a look ends it, also after a take-over."""
 
 import json
 from pathlib import Path

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 DETECT = re.compile(r"detect (?P<percent>[0-9]{1,3}(?:\.[0-9]{1,3})?)%")
 EXCHANGE_S = 600.0
-MOST_READ = 1000  # records of a suite, for its last duets
 ANY_ADDRESS = "http://127.0.0.1"  # a plan without a start needs no real one
 
 
@@ -153,27 +153,27 @@ def _proposals(plan: "Plan", store: str, change: float) -> Iterator[str]:
     """Yields a line for each figure, and the one that needs the most pairs."""
     from toril.records.history import Fingerprint
     from toril.regression.calibration import calibrate, propose
-    from toril.runs.history import history
+    from toril.regression.rule import name_of
+    from toril.runs.earlier import earlier_duets
     from toril.store import open_store
     from toril.text import plain
 
-    duets = [one for one in history(open_store(store), plan.suite, MOST_READ) if one.duet is not None]
-    known = calibrate(duets, duets[0].fingerprint if duets else Fingerprint())
+    duets = earlier_duets(open_store(store), plan.suite)
+    last = next(duets, None)
+    known = calibrate([] if last is None else chain([last], duets), Fingerprint() if last is None else last.fingerprint)
     found = propose(known, plan, change)
     yield f"{plan.suite}: to find a change of {100 * change:g}%, by the spread in {known.duets} earlier duets"
     yield from map(_proposal, found)
     slowest = max(found, key=lambda one: one.pairs or float("inf"))
     if slowest.pairs is not None:
-        yield f"{_name(slowest)} decides: --blocks {slowest.pairs} is enough"
+        yield f"{name_of(slowest.figure)} decides: --blocks {slowest.pairs} is enough"
     yield from (f"note: {plain(warning, 1000)}" for warning in plan.warnings)
 
 
-def _name(one: "Proposal") -> str:
-    return f"{one.figure.metric} of {one.figure.label or 'all requests'}"
-
-
 def _proposal(one: "Proposal") -> str:
-    name = _name(one)
+    from toril.regression.rule import name_of
+
+    name = name_of(one.figure)
     if not one.known:
         return f"  {name}: unknown spread. Run `toril duet --aa` first."
     margin = "" if one.margin is None else f"; the smallest reasonable margin is {100 * one.margin:.3g}%"

@@ -12,8 +12,8 @@ from toril.cli.options import StoreOption, read_age, read_margin
 from toril.clock import SystemClock
 from toril.errors import OptionError
 from toril.records.trend import Trend, TrendGroup
+from toril.regression.acknowledged import FILE
 
-ACKNOWLEDGED = Path("toril-trend.yml")
 HOOK_S = 900.0  # the longest start of two deployments
 
 
@@ -27,11 +27,9 @@ def trend(
         typer.Option("--metric", help="Only this metric. Default: all; changes of p95 and failures count."),
     ] = None,
     since: Annotated[str | None, typer.Option("--since", help="Age of the oldest run, e.g. 90d. Default: all.")] = None,
-    least: Annotated[
-        str | None, typer.Option("--min", help="Smallest change that counts, e.g. 3%. Default: the suite's margin.")
-    ] = None,
+    least: Annotated[str | None, typer.Option("--min", help="Smallest change that counts. Default: 3%.")] = None,
     acknowledged: Annotated[
-        Path | None, typer.Option("--acknowledged", help=f"File with accepted changes. Default: {ACKNOWLEDGED}.")
+        Path | None, typer.Option("--acknowledged", help=f"File with accepted changes. Default: {FILE}.")
     ] = None,
     format: Annotated[Literal["text", "json", "html"], typer.Option("--format", help="text, json or html.")] = "text",
     out: Annotated[
@@ -81,7 +79,7 @@ def trend(
         )
     age_s = None if since is None else read_age(since, "--since").total_seconds()
     wanted = TrendQuery(label=label, location=location, metric=metric, since_s=age_s, least=read_margin(least, "--min"))
-    accepted, opened = read_acknowledged(acknowledged or ACKNOWLEDGED), open_store(store)
+    accepted, opened = read_acknowledged(acknowledged or FILE), open_store(store)
     names = sorted(opened.names(HISTORY)) if suite is None else [suite]
 
     def found() -> list[Trend]:

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from toril.errors import OptionError
 from toril.records.document import why
 
+FILE = Path("toril-trend.yml")  # in the working folder
 MOST_BYTES = 1 << 20
 Name = Annotated[str, Field(min_length=1, max_length=1_000)]
 

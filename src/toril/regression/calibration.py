@@ -9,10 +9,11 @@ from itertools import islice
 from toril.errors import Note, OptionError
 from toril.records import Plan
 from toril.records.history import Fingerprint, HistoryRecord
-from toril.regression.pairs import Figure, duet_of, figures
+from toril.regression.pairs import Figure, figures
 from toril.stats.paired import bounds, detectable, pairs_needed, sample_of
 from toril.stats.quantiles import student_quantile
 from toril.text import percent
+from toril.timeline.arms import duet_of
 
 MOST_DUETS = 60
 PROMISED = 0.01  # the most false alarms

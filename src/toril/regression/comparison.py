@@ -10,11 +10,12 @@ import statistics
 from dataclasses import replace
 
 from toril.records import BASE, HEAD, ComparedArm, ComparedMetric, ComparedPair, Comparison, Duet, Plan
-from toril.regression.pairs import MOST_VOID, Figure, duet_of
+from toril.regression.pairs import MOST_VOID, Figure
 from toril.regression.rule import ALPHA, Decided, DecidedFigure, decide, judged, name_of, outcome_of
 from toril.regression.words import in_words
 from toril.stats.paired import Sample, detectable, halves
 from toril.timeline import Timeline
+from toril.timeline.arms import duet_of
 
 UNITS = {"failures": "share", "throughput": "/s"}  # else µs
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from toril import text
 from toril.records import EarlierMetric, EarlierRuns, Outcome, Plan, Reason, Verdict
 from toril.records.history import HistoryRecord, KeptFigures
+from toril.regression.rule import WORST
 from toril.regression.verdict import INVALID, OF_CRITERIA
 from toril.stats.holm import rejected
 from toril.stats.prediction import error_of
@@ -32,8 +33,7 @@ LEVEL = 0.01  # the probability that a run without a change fails
 POWER = 0.8  # the probability to find the smallest detectable change
 LEAST = 8  # earlier runs
 WORSE, TOO_FEW, WITHIN = "slower-than-earlier", "too-few-earlier", "within-earlier"
-CODES: Mapping[Outcome, str] = {"failed": WORSE, "inconclusive": TOO_FEW, "passed": WITHIN}  # the worst first
-WORST = tuple(CODES)
+CODES: Mapping[Outcome, str] = {"failed": WORSE, "inconclusive": TOO_FEW, "passed": WITHIN}
 EXCUSING = INVALID | {"stopped"}
 OF_PASSES, OF_FAILURES = {*OF_CRITERIA, WITHIN} - {"breach"}, {"breach", WORSE}
 

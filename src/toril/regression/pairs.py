@@ -15,6 +15,7 @@ from toril.stats.histogram import Int64s, highest_us
 from toril.stats.quantiles import rank_of
 from toril.summary.generators import IN_ALL_S, SHARE_OF_TIME, limits_of, over_limits
 from toril.timeline import Stats, Timeline
+from toril.timeline.arms import duet_of
 from toril.timeline.intervals import Kind
 
 SAMPLES_BEYOND = 2  # on average, on each side of a block's percentile: 40 samples for p95
@@ -190,10 +191,3 @@ def _by_turn(plan: Plan, whole: Timeline) -> Iterator[tuple[str, Int64s, Int64s,
         until = np.concatenate([[0], np.cumsum(over_limits(series, limits))])
         low, high = np.searchsorted(series.second, firsts), np.searchsorted(series.second, ends)
         yield worker, blocks, high - low, until[high] - until[low]
-
-
-def duet_of(plan: Plan) -> Duet:
-    """Returns the duet of a plan; ValueError if it has none."""
-    if plan.duet is None:
-        raise ValueError(f"{plan.run_id} is not a duet")
-    return plan.duet

@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 
 from toril.errors import Note
 from toril.records import BASE, HEAD, Duet, Outcome, Plan, Stop
-from toril.regression.pairs import Figure, Pair, duet_of, figures, joined, pairs_of, void_pairs
+from toril.regression.pairs import Figure, Pair, figures, joined, pairs_of, void_pairs
 from toril.stats.holm import rejected
 from toril.stats.paired import LEAST, Sample, bounds, sample_of
 from toril.stats.quantiles import student_below
 from toril.stats.sequential import levels
 from toril.text import plural
 from toril.timeline import Timeline
+from toril.timeline.arms import duet_of
 
 ALPHA = 0.05  # of both tests; a change as large as the margin fails one duet in twenty
 ANSWERED = 0.8  # share of base's requests that head must answer to pass: hanging requests have no time yet

@@ -47,7 +47,7 @@ class TrendQuery:
     location: str | None = None
     metric: str | None = None
     since_s: float | None = None  # the age of the oldest run in seconds; None: no limit
-    least: float | None = None  # the smallest change that counts (`--min`); None: the margin of the suite, else 3 %
+    least: float | None = None  # the smallest change that counts (`--min`); None: `LEAST_CHANGE`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

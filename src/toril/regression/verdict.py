@@ -32,11 +32,11 @@ from toril.records import ARMS, BASE, HEAD, Comparison, Duet, Exit, Outcome, Pla
 from toril.records.summary import Summary
 from toril.regression.calibration import Calibration, expected, warning
 from toril.regression.comparison import compare
-from toril.regression.pairs import MOST_VOID, duet_of, saturated_without, void_pairs
+from toril.regression.pairs import MOST_VOID, saturated_without, void_pairs
 from toril.summary import Completeness, summarise
 from toril.text import plural
 from toril.timeline import Timeline
-from toril.timeline.arms import Arm
+from toril.timeline.arms import Arm, duet_of
 from toril.verdict import EXCUSES, judge
 
 INVALID = frozenset({*EXCUSES, "lost-worker", "damaged-file", "missing-samples", "unreadable-records", "ended-early"})

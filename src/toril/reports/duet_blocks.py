@@ -44,7 +44,7 @@ def duet_table(duet: Bundle, *, trusted: bool, caveat: str) -> Table | None:
     arms = (_arm(name, found.arms.get(name) or ComparedArm()) for name in ("base", "head"))
     notes = zip(duet.verdict.note_codes, duet.verdict.notes, strict=False)
     alarms = [plain(note, 500) for code, note in notes if code == "aa-rate"]
-    metrics = sorted(found.metrics, key=lambda metric: {"failed": 0, "passed": 2}.get(metric.outcome, 1))
+    metrics = sorted(found.metrics, key=_severity)
     planned = "" if found.most in (None, found.blocks) else f" of at most {text.number(found.most or 0)}"
     pairs = f"{text.plural(found.blocks or 0, 'pair')}{planned} of blocks of {text.span(found.block_s or 0)}"
     void = f", {text.number(found.voided)} void" if found.voided else ""
@@ -100,7 +100,7 @@ def _metric_row(metric: ComparedMetric, place: int, *, trusted: bool) -> Row:
 
 def earlier_table(found: EarlierRuns) -> Table:
     """Returns a run's figures beside the range that earlier runs predict, worse ones first."""
-    metrics = sorted(found.metrics, key=lambda metric: {"failed": 0, "passed": 2}.get(metric.outcome, 1))
+    metrics = sorted(found.metrics, key=_severity)
     message = plain(found.message, 500).rstrip(".")
     return Table(
         id="earlier",
@@ -139,6 +139,10 @@ def _earlier_row(metric: EarlierMetric, place: int) -> Row:
             title="slower than earlier runs",
         ),
     )
+
+
+def _severity(metric: ComparedMetric | EarlierMetric) -> int:
+    return {"failed": 0, "passed": 2}.get(metric.outcome, 1)
 
 
 def _name(metric: ComparedMetric | EarlierMetric) -> str:
@@ -202,7 +206,7 @@ def _sketch(metric: ComparedMetric, found: Comparison) -> Sketch | None:
 
 def pairs_charts(found: Comparison) -> Charts | None:
     """Returns charts of the pairs of each figure, in order of time; None without stored pairs (older versions)."""
-    worst = sorted(found.metrics, key=lambda metric: {"failed": 0, "passed": 2}.get(metric.outcome, 1))
+    worst = sorted(found.metrics, key=_severity)
     chosen = [metric for metric in worst if metric.pairs][:MOST_CHARTS]
     if not chosen:
         return None

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from toril import text
 from toril.records.trend import Trend, TrendGroup, TrendMember, TrendPoint, TrendSeries
+from toril.regression.trend import CLAIMED, UNITS
 from toril.reports.blocks import Cell, Charts, Column, Headline, Note, Report, Row, Table, severity_of
 from toril.reports.charts.lines import Chart, chart, line
 from toril.reports.curves import trendline
@@ -14,8 +15,6 @@ from toril.reports.duet_blocks import bounds_of, change_of, value_of
 from toril.text import plain
 
 OUTCOMES = {"regressed": "failed", "short": "inconclusive", "clean": "passed"}
-UNITS = {"failures": "share", "throughput": "/s"}  # by metric; all others are times
-CLAIMED = ("p95", "failures")  # the metrics in the list; the page has charts of all
 TONES = {"failed": "breach", "inconclusive": "unsure", "passed": "better"}  # colours of ranges
 SCALES = {"us": ("ms", 0.001), "share": ("%", 100.0)}  # of charts, by unit
 MOST_PARTS = 60  # labels and locations with charts

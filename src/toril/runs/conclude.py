@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from toril.audits import stand_outs
 from toril.capacity.progress import finished_searches
@@ -19,17 +18,16 @@ from toril.records.evidence import Exchanges
 from toril.regression import judge_duet
 from toril.regression.calibration import calibrate
 from toril.regression.earlier import judge_earlier, with_earlier
-from toril.regression.pairs import duet_of
 from toril.reports import Bundle, render
 from toril.reports.run_blocks import MOST_FAILURES
-from toril.runs.earlier import MOST_READ, earlier_runs
-from toril.runs.history import fingerprint_of, histories, record_of, remember
+from toril.runs.earlier import earlier_duets, earlier_runs
+from toril.runs.history import fingerprint_of, record_of, remember
 from toril.runs.index import pack
 from toril.runs.owner import Owner
 from toril.store import Store
 from toril.store.records import find_record, read_launch
 from toril.summary import Completeness, adjusted_plan, lasted_s, queued_plan, summarise, tests_of
-from toril.timeline.arms import Arm
+from toril.timeline.arms import Arm, duet_of
 from toril.verdict import judge, judge_tests, judge_try
 from toril.verdict.servers import queries
 
@@ -165,9 +163,8 @@ def _judge_duet(fold: Fold, completeness: Completeness, metrics: ServerMetrics |
             )
         first = half.comparison
     with suppress(StoreError):  # a verdict needs no experience
-        records = islice(histories(store, plan.suite), MOST_READ)
         like = fingerprint_of(Arm(plan, HEAD).as_run(), launch)
-        calibration = calibrate((one for one in records if one.run_id != plan.run_id), like)
+        calibration = calibrate((one for one in earlier_duets(store, plan.suite) if one.run_id != plan.run_id), like)
     found = judge_duet(plan, fold.arms, fold.whole, completeness, metrics=metrics, calibration=calibration, first=first)
     verdict = found.verdict.masked()
     return Bundle(plan=found.plan, summary=found.summary, verdict=verdict, timeline=fold.timeline, metrics=metrics)

@@ -1,5 +1,6 @@
-"""Reads the earlier runs with which a run is compared."""
+"""Reads the earlier runs and duets with which a run is compared."""
 
+from collections.abc import Iterator
 from itertools import islice
 
 from toril.records.history import HistoryRecord
@@ -18,3 +19,8 @@ def earlier_runs(store: Store, record: HistoryRecord, most: int) -> list[History
     """
     newest = islice(histories(store, record.suite, before=record.stem), MOST_READ)
     return list(islice((one for one in newest if is_comparable(one, record)), most))
+
+
+def earlier_duets(store: Store, suite: str) -> Iterator[HistoryRecord]:
+    """Yields the newest duets of a suite, the newest first. It reads as many records as the caller takes."""
+    return (one for one in islice(histories(store, suite), MOST_READ) if one.duet is not None)

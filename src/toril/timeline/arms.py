@@ -17,11 +17,18 @@ from typing import NamedTuple
 import numpy as np
 
 from toril.load.shapes import curve_of
-from toril.records import ARMS, EngineReport, Exit, Plan, PlannedExecution
+from toril.records import ARMS, Duet, EngineReport, Exit, Plan, PlannedExecution
 from toril.stats.histogram import Int64s
 from toril.timeline.intervals import CELL_COLUMNS, Interval
 
 SECOND, SERIES, BUCKETS = (CELL_COLUMNS.index(name) for name in ("second", "series", "buckets"))
+
+
+def duet_of(plan: Plan) -> Duet:
+    """Returns the duet of a plan; ValueError if it has none."""
+    if plan.duet is None:
+        raise ValueError(f"{plan.run_id} is not a duet")
+    return plan.duet
 
 
 class TurnLayout(NamedTuple):
@@ -35,16 +42,14 @@ class Arm:
     """One arm of a plan."""
 
     def __init__(self, plan: Plan, arm: int) -> None:
-        if plan.duet is None:
-            raise ValueError(f"{plan.run_id} is not a duet")
-        self.plan, self.arm, self.duet = plan, arm, plan.duet
-        turns = tuple(plan.duet.turns())
+        self.plan, self.arm, self.duet = plan, arm, duet_of(plan)
+        turns = tuple(self.duet.turns())
         self._arm_of: Int64s = np.array([turn.arm for turn in turns])
         self._starts_s = np.array([turn.starts_s for turn in turns])
         self._starts: Int64s = np.floor(self._starts_s).astype(np.int64)
         self._place: Int64s = np.array([turn.block - 1 for turn in turns])  # -1: the warm-up
         self._first = next(math.floor(turn.starts_s) for turn in turns if turn.arm == arm)
-        copies = [one for one in plan.executions if one.arm == arm and one.block == int(not plan.duet.switched)]
+        copies = [one for one in plan.executions if one.arm == arm and one.block == int(not self.duet.switched)]
         self._copies = {one.series: one for one in copies}
         self._layouts = {one.series: self._layout(one) for one in copies}
         before_s = min(layout.before_s for layout in self._layouts.values())

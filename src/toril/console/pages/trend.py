@@ -1,6 +1,5 @@
 """`/suites/{name}/trend`: the figures of a suite from run to run, with their changes."""
 
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
@@ -14,7 +13,6 @@ from toril.records.trend import Trend
 from toril.store import Store
 
 router = APIRouter()
-ACKNOWLEDGED = Path("toril-trend.yml")  # in the working folder; a console on AWS has none
 AGES = {30: "30 days", 90: "90 days", 365: "A year", None: "All runs"}
 Days = Annotated[int | None, Query(ge=1, le=3_660, description="Age of the oldest run.")]
 
@@ -44,10 +42,10 @@ def trend_of(
     metric: str | None = None,
 ) -> Trend:
     """Returns the trend of a suite."""
-    from toril.regression.acknowledged import read_acknowledged
+    from toril.regression.acknowledged import FILE, read_acknowledged
     from toril.regression.trend import TrendQuery
     from toril.runs.trends import read_trend
 
     since_s = None if days is None else 86_400.0 * days
     query = TrendQuery(label=label, location=location, metric=metric, since_s=since_s)
-    return read_trend(store, suite, query, read_acknowledged(ACKNOWLEDGED), clock.now())
+    return read_trend(store, suite, query, read_acknowledged(FILE), clock.now())  # a console on AWS has no such file
