@@ -3,7 +3,6 @@
 import os
 import pty
 import select
-import signal
 import subprocess
 import sys
 import termios
@@ -63,10 +62,14 @@ class Terminal:
         return self.process.wait(20)
 
 
-def _as_a_shell_starts_it() -> None:
-    """Enables Ctrl-C in the command; it is ignored if tests run in the background."""
-    os.close(os.open(os.ttyname(0), os.O_RDWR))
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+# Enables Ctrl-C in the command; it is ignored if tests run in the background. A process of its own does it:
+# a `preexec_fn` would fork this one, and the threads of the Pulumi tests' gRPC would write to the terminal.
+AS_A_SHELL_STARTS_IT = """
+import os, signal, sys
+os.close(os.open(os.ttyname(0), os.O_RDWR))
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
 
 
 @contextmanager
@@ -76,11 +79,10 @@ def asked(folder: Path, *arguments: str) -> Iterator[Terminal]:
     settings = termios.tcgetattr(theirs)
     settings[3] &= ~termios.ECHO
     termios.tcsetattr(theirs, termios.TCSANOW, settings)
-    command = [sys.executable, "-m", "toril", "init", *arguments]
+    command = [sys.executable, "-c", AS_A_SHELL_STARTS_IT, "-m", "toril", "init", *arguments]
     with subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, start_new_session=True,
-        preexec_fn=_as_a_shell_starts_it,
-    ) as process:  # fmt: skip
+        command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, start_new_session=True
+    ) as process:
         os.close(theirs)
         try:
             yield Terminal(process, ours)
