@@ -6,7 +6,7 @@
     python bench/duets.py --record                   ratios of blocks without a change, for bench/gate.py
 
 `--aa` and `--slow` compare two processes of the shop (`bench/shop-duet`); with `--slow`, head takes 10 % longer. Each
-duet adds a line to `--out`, and a further call continues after the last line. `--neighbours SEED` starts two programs
+duet adds a line to `--out`, and a further call runs those that are missing. `--neighbours SEED` starts two programs
 beside each duet: one computes in bursts, one writes files. Services have the last core, engines the others.
 """
 
@@ -24,6 +24,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from math import log
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ LOADS = {  # of the own service
     "jmeter": {"concurrency": 30},
 }
 UNDECIDED = "0.1%"  # a margin that two equal versions reach too rarely to be decided
-SLOWER = 10  # percent
+KINDS = {"aa": 0, "slow": 10}  # of the shop's duets, and percent that head takes longer
 DUET_S = 400  # longer than any duet
 BURST_S, DUTY, FILE_BYTES = (0.2, 3.0), 0.3, 20 << 20  # of neighbours
 
@@ -269,29 +270,37 @@ def record(engines: Sequence[str], runs: int) -> None:
         print(f"{path.relative_to(ROOT)}: {sum(map(len, known.values()))} pairs", flush=True)
 
 
-def judge(wanted: dict[str, int], seed: int | None, out: Path, until_s: float) -> None:
+def judge(wanted: dict[str, int], seed: int | None, at_once: int, out: Path, until_s: float) -> None:
     """Run the duets that `out` does not have, and print the table of all."""
     out.parent.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    for kind, slower in (("aa", 0), ("slow", SLOWER)):
-        for number in range(sum(one["kind"] == kind for one in done), wanted[kind]):
-            if time.monotonic() > until_s:
-                break
-            beside = neighbours(None if seed is None else 1000 * seed + number)
-            with tempfile.TemporaryDirectory() as name, shops(slower) as addresses, beside:
-                found = duet(SUITE, addresses, Path(name), "--seed", number)
-            found = {"kind": kind, "number": number, **found}
+    known = {(one["kind"], one["number"]) for one in done}
+    writing = threading.Lock()
+
+    def run(kind: str, number: int) -> None:
+        if time.monotonic() > until_s:
+            return
+        beside = neighbours(None if seed is None else 1000 * seed + number)
+        with tempfile.TemporaryDirectory() as name, shops(KINDS[kind]) as addresses, beside:
+            found = duet(SUITE, addresses, Path(name), "--seed", number)
+        found = {"kind": kind, "number": number, **found}
+        with writing:
             done.append(found)
             with out.open("a") as file:
                 file.write(json.dumps(found) + "\n")
             print(f"{kind} {number}: {found['outcome']} after {found['decided_s']} s", file=sys.stderr, flush=True)
+
+    missing = [(kind, number) for kind in KINDS for number in range(wanted[kind]) if (kind, number) not in known]
+    with ThreadPoolExecutor(at_once) as pool:
+        for _ in pool.map(lambda one: run(*one), missing):
+            pass
     print(
         "\n| duets | failed | passed | inconclusive | void pairs | decided after, median | at worst | whole command |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    for kind, title in (("aa", "no change"), ("slow", f"+{SLOWER} %")):
+    for kind, slower in KINDS.items():
         if some := [one for one in done if one["kind"] == kind]:
-            print(row(title, some))
+            print(row(f"+{slower} %" if slower else "no change", some))
 
 
 def row(title: str, done: Sequence[dict[str, Any]]) -> str:
@@ -311,8 +320,9 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="Add ratios to bench/data/pairs-ENGINE.json.")
     parser.add_argument("--runs", type=int, default=3, help="Duets to record.")
     parser.add_argument("--aa", type=int, default=0, help="Duets of the shop without a change.")
-    parser.add_argument("--slow", type=int, default=0, help=f"Duets of the shop with a head {SLOWER} %% slower.")
+    parser.add_argument("--slow", type=int, default=0, help=f"Duets of the shop with a head {KINDS['slow']} %% slower.")
     parser.add_argument("--neighbours", type=int, metavar="SEED", help="Start programs beside each duet of the shop.")
+    parser.add_argument("--at-once", type=int, default=1, help="Duets of the shop that run side by side.")
     parser.add_argument("--until", type=float, default=24, metavar="HOURS", help="Start no duet after this time.")
     parser.add_argument("--out", type=Path, default=ROOT / ".toril" / "duets.jsonl", help="File of the shop's duets.")
     parser.add_argument("--serve", nargs="?", type=float, const=0.0, help=argparse.SUPPRESS)
@@ -330,7 +340,13 @@ def main() -> None:
     if asked.record:
         record(asked.engines or ["vegeta", "locust"], asked.runs)
     if asked.aa or asked.slow:
-        judge({"aa": asked.aa, "slow": asked.slow}, asked.neighbours, asked.out, time.monotonic() + 3600 * asked.until)
+        judge(
+            {"aa": asked.aa, "slow": asked.slow},
+            asked.neighbours,
+            asked.at_once,
+            asked.out,
+            time.monotonic() + 3600 * asked.until,
+        )
 
 
 if __name__ == "__main__":
