@@ -21,8 +21,8 @@ LOCKS = [*sorted((ROOT / "requirements").glob("*.txt")), ROOT / "policy/requirem
 # The extras of each lock. All locks contain the command's own dependencies.
 EXTRAS = {
     "run": [],
-    "worker": ["worker", "otel"],
-    "dev": ["worker", "jmeter", "parquet", "console", "infra", "otel", "dev"],
+    "worker": ["worker", "otel", "protocols"],
+    "dev": ["worker", "jmeter", "parquet", "console", "infra", "otel", "protocols", "robot", "dev"],
     "infra": ["infra"],
     "console": ["console"],
 }
