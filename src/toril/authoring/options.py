@@ -1,4 +1,4 @@
-"""Parses the options and answers of `toril init` into values, and completes them to a draft of a suite."""
+"""Parses the options and answers of `toril init` and `toril import`, and completes them to a draft of a suite."""
 
 import math
 import re
@@ -15,6 +15,7 @@ from toril.suite.executions import LOCATION
 from toril.suite.reader import Environment, SuiteReader, quoted
 
 Kind = Literal["url", "jmx", "locustfile", "taurus"]
+Kept = Literal["static", "third-parties"]
 SUFFIXES: dict[str, Kind] = {
     ".jmx": "jmx",
     ".py": "locustfile",
@@ -56,6 +57,7 @@ USERS = 10
 RAMP_UP = "5s"
 MIN_HOLD_S = 25
 THINK_TIME_S = 1  # in a suite without --rps
+LENGTH = "10m"
 HEADROOM = 1.1  # factor on the needed samples
 LIMITS = (Limit("p95>500ms", "taurus"), Limit("fail>1%", "taurus"))
 
@@ -240,6 +242,25 @@ class InitOptions:
     @property
     def executor(self) -> str:
         return "jmeter" if self.jmx or self.rps else "locust"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions(InitOptions):
+    """The options of `toril import` and `toril record`."""
+
+    workflow: bool = False
+    kept: frozenset[Kept] = frozenset()  # what is not left out
+    hosts: tuple[str, ...] = ()  # whose requests are kept; of a source without hosts: the address
+    environment: Path | None = None  # of a Postman collection
+    only_reads: bool = False  # whether to leave out requests that change data
+    functional: bool = False
+    engine: str = ""  # empty: chosen by what the scenario needs
+    length: str = LENGTH  # of the load of an access log
+    confidence: float = 0.5  # from which a rule is applied
+    forced: frozenset[int] = frozenset()  # numbers of rules to apply
+    dropped: frozenset[int] = frozenset()  # numbers of rules not to apply
+    replay: bool = False  # whether to send the requests once, as a second observation
+    yes: bool = False  # whether a replay may change data without a question
 
 
 def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
