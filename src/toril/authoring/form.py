@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
+from toril.authoring.writer import COMMENTS, ENOUGH, HEAD, SCRIPT_LOAD, Comment, Flow, yaml_of
 from toril.criteria import Language, parse_criterion
 from toril.criteria.criterion import fields_of
 from toril.criteria.subjects import CriterionSyntaxError
@@ -24,16 +25,6 @@ from toril.suite.reader import mapping_at
 FILE = "suite.yml"
 LONGEST = 100_000  # characters of a suite.yml that the form shows
 CURVE_EXECUTORS = ("vegeta", "jmeter")
-HEAD = "# A Taurus suite. Numbers are totals: toril divides them over locations and workers.\n"
-SCRIPT_LOAD = "# the script sets users and time; concurrency, ramp-up and hold-for would replace them"
-COMMENTS = {  # the writer's own, by key
-    "default-address": "elsewhere: toril run … --against URL",
-    "think-time": "what a user waits after each request",
-    "ramp-up-exclude": "criteria judge the load at its full height",
-    "reporting": "each criterion says when the run fails",
-    "criteria": "in toril's own language",
-}
-ENOUGH = "enough if a response takes at most {} ms"
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,6})?")
 COMMENT = re.compile(r"(?<![^\s])#[^\n]*")
 ACTIONS = ("", "continue as failed", "stop as non-failed", "continue as non-failed")
@@ -154,7 +145,27 @@ class SuiteForm(_Part):
 
 def text_of(form: SuiteForm, base: str = "") -> str:
     """Returns a suite.yml with the form's values, and with all that the form does not own from `base`."""
-    return _written(_applied(form, _document(base) if base else {}), form)
+    return yaml_of(_applied(form, _document(base) if base else {}), _comments(form))
+
+
+def _comments(form: SuiteForm) -> Iterator[Comment]:
+    """Yields the comments that explain a form's suite to newcomers."""
+    if form.load == "script":
+        yield Comment("execution", "executor", SCRIPT_LOAD, below=True)
+    elif NUMBER.fullmatch(form.users) and NUMBER.fullmatch(form.most) and form.load == "users":
+        most_ms = math.floor(1000 * float(form.users) / (float(form.most) or math.inf))
+        if most_ms:
+            yield Comment("execution", "concurrency", ENOUGH.format(most_ms))
+    if form.think_time:
+        yield Comment("scenarios", "think-time")
+    if form.address:
+        yield Comment("scenarios", "default-address")
+    if form.steady_only:
+        yield Comment("settings", "ramp-up-exclude")
+    if _criteria(form, "taurus"):
+        yield Comment("reporting", "reporting")
+    if _criteria(form, "toril"):
+        yield Comment("toril", "criteria")
 
 
 def _applied(form: SuiteForm, base: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,7 +215,7 @@ def _execution(form: SuiteForm) -> dict[str, Any]:
         "hold-for": form.hold_for if timed else "",
         "iterations": form.iterations if users else "",
     }
-    locations = _Flow((name, _scalar(weight)) for name, weight in form.locations.items())
+    locations = Flow((name, _scalar(weight)) for name, weight in form.locations.items())
     load = {key: _scalar(value) for key, value in values.items()}
     return {"scenario": form.scenario, "executor": form.executor, **load, "locations": locations}
 
@@ -224,7 +235,7 @@ def _request(one: FormRequest) -> str | dict[str, Any]:
     return {"url": one.url, **mapping} if mapping else one.url
 
 
-def _shapes(stages: tuple[FormStage, ...]) -> list["_Flow"]:
+def _shapes(stages: tuple[FormStage, ...]) -> list[Flow]:
     found, before = [], "0"
     for stage in stages:
         start = stage.start or before
@@ -233,7 +244,7 @@ def _shapes(stages: tuple[FormStage, ...]) -> list["_Flow"]:
         else:
             rates = {"from": start, "to": stage.to} if start != "0" else {"to": stage.to}
             shape = {"ramp": {key: _scalar(rate) for key, rate in rates.items()}}
-        found.append(_Flow({**shape, "for": _scalar(stage.lasts)}))
+        found.append(Flow({**shape, "for": _scalar(stage.lasts)}))
         before = stage.to
     return found
 
@@ -422,7 +433,7 @@ def _lines(value: object, where: str) -> dict[str, str]:
 
 def _lost(text: str) -> Iterator[str]:
     """Yields the parts of a YAML text that its values do not have: anchors, and comments of people."""
-    own = [*COMMENTS.values(), ENOUGH.partition("{")[0], SCRIPT_LOAD[2:], HEAD[2:].strip()]
+    own = [*COMMENTS.values(), ENOUGH.partition("{")[0], SCRIPT_LOAD, HEAD[2:].strip()]
     covered = bytearray(len(text) + 1)
     for token in yaml.scan(text, Loader=yaml.SafeLoader):
         if isinstance(token, yaml.AnchorToken):
@@ -471,62 +482,3 @@ def _compare(mine: Any, theirs: Any, path: str) -> None:
             _compare(pair[0], pair[1], f"{path}[{index}]")
     elif mine != theirs and (mine or theirs) and (None in (mine, theirs) or str(mine) != str(theirs)):
         raise _UnshownError(path)
-
-
-# ── YAML
-
-
-class _Flow(dict[str, Any]):
-    """A mapping on one line."""
-
-
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-def _represent_flow(dumper: yaml.SafeDumper, mapping: _Flow) -> yaml.Node:
-    return dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items(), flow_style=True)
-
-
-_Dumper.add_representer(str, _represent_text)
-_Dumper.add_representer(_Flow, _represent_flow)
-
-
-def _written(document: Mapping[str, Any], form: SuiteForm) -> str:
-    """Returns the document as YAML: its sections apart, with the writer's comments."""
-    sections = []
-    for key, value in document.items():
-        text = yaml.dump({key: value}, Dumper=_Dumper, allow_unicode=True, width=math.inf, sort_keys=False)
-        sections.append(_commented(key, text, form))
-    return HEAD + "\n".join(sections)
-
-
-def _commented(section: str, text: str, form: SuiteForm) -> str:
-    """Returns a section with the comments that explain it to newcomers."""
-    match section:
-        case "execution" if form.load == "script":
-            return re.sub(r"^(  executor:.*)$", rf"\1\n  {SCRIPT_LOAD}", text, count=1, flags=re.MULTILINE)
-        case "execution" if NUMBER.fullmatch(form.users) and NUMBER.fullmatch(form.most) and form.load == "users":
-            most_ms = math.floor(1000 * float(form.users) / (float(form.most) or math.inf))
-            return _noted(text, "concurrency", ENOUGH.format(most_ms)) if most_ms else text
-        case "scenarios":
-            text = _noted(text, "think-time") if form.think_time else text
-            return _noted(text, "default-address") if form.address else text
-        case "settings" if form.steady_only:
-            return _noted(text, "ramp-up-exclude")
-        case "reporting" if _criteria(form, "taurus"):
-            return _noted(text, "reporting")
-        case "toril" if _criteria(form, "toril"):
-            return _noted(text, "criteria")
-    return text
-
-
-def _noted(text: str, key: str, comment: str = "") -> str:
-    """Adds a comment to the first line of a key."""
-    line = rf"^((?:  |- )*{key}:.*)$"
-    return re.sub(line, lambda found: f"{found[1]} # {comment or COMMENTS[key]}", text, count=1, flags=re.MULTILINE)

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
@@ -58,22 +58,32 @@ def create(options: InitOptions, folder: Path, *, force: bool = False) -> Create
                 code="colliding-names",
             )
         contents = {home / "suite.yml": suite_text(draft).encode(), **contents}
-    _refuse_other_suites(folder, home, contents)
-    path = str(suite) if draft.workflow else ""
+    action = draft.action if draft.workflow else None
+    created = place(contents, suite, folder, force=force, action=action)
+    notes = (*companions.notes, *created.notes, *_notes(draft, created.plan, folder))
+    return replace(created, notes=notes)
+
+
+def place(contents: Contents, suite: PurePosixPath, folder: Path, *, force: bool, action: str | None) -> Created:
+    """Writes a suite below `folder`, which may not exist, with its workflow; removes a suite that cannot be planned.
+
+    `suite` is the argument of `toril run`. `action` is the address of toril's action; None: no workflow.
+    """
+    _refuse_other_suites(folder, suite, contents)
+    path = "" if action is None else str(suite)
     if path and not PATH_IN_WORKFLOW.fullmatch(path):
         raise OptionError(
             f"`{path}`: invalid path for a workflow. Rename it, or add --no-workflow.", code="unusable-name"
         )
     refuse_existing(
-        folder, contents | ({WORKFLOW: b""} if path else {}), force=force
+        folder, {**contents, **({WORKFLOW: b""} if path else {})}, force=force
     )  # before writing, to name all files in one message
     with placed(folder, contents, force=force) as written:
-        plan = make_plan(read_suite([folder / suite]), run_id=draft.name, workers=None)
-        workflow = {WORKFLOW: workflow_text(path, plan, draft.action).encode()} if path else {}
+        plan = make_plan(read_suite([folder / suite]), run_id=suite.name, workers=None)
+        workflow = {} if action is None else {WORKFLOW: workflow_text(path, plan, action).encode()}
         with placed(folder, workflow, force=force) as beside:
             pass
-    warnings = map(Note, plan.warning_codes, plan.warnings)
-    notes = (*companions.notes, *warnings, *_notes(draft, plan, folder))
+    notes = tuple(map(Note, plan.warning_codes, plan.warnings))
     return Created(suite=suite, files=(*written, *beside), plan=plan, notes=notes)
 
 
