@@ -22,12 +22,14 @@ from toril.records import (
     SuiteOrigin,
     Verdict,
 )
+from toril.records.agent import Announcement, Claim, Ended, Offers
 from toril.records.console import AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion
 from toril.records.document import Record
 from toril.records.event import Event
 from toril.records.evidence import Exchanges
 from toril.records.history import HistoryRecord, IndexRow
 from toril.records.progress import Progress
+from toril.records.recording import Recording
 from toril.records.summary import Summary
 from toril.records.trend import Trend
 from toril.runs.suites import Pushed
@@ -35,7 +37,8 @@ from toril.runs.suites import Pushed
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 RECORDS: tuple[type[Record], ...] = (
     AuditLine, Baseline, RequestFailure, RunNote, RunRequest, SuiteVersion,
-    Deployment, End, Exit, Launch, Lease, Plan, Pushed, Rate, Ready, ServerMetrics, Start, Stop, SuiteOrigin,
+    Announcement, Claim, Deployment, End, Ended, Exit, Launch, Lease, Offers, Plan, Pushed, Rate, Ready, Recording,
+    ServerMetrics, Start, Stop, SuiteOrigin,
 )  # fmt: skip
 DOCUMENTS: dict[str, type[Any]] = {
     "toril.event/1": Event, "toril.evidence/1": Exchanges, "toril.history/1": HistoryRecord,

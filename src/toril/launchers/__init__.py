@@ -2,6 +2,8 @@
 
 - local: processes of this machine
 - fargate: ECS tasks, in each region of the plan
+- agents: workers at private locations, by the agents there
+- elsewhere: both of these in one run
 - preflight: checks of everything that a run on Fargate needs, before it starts
 - pricing: the cost of a run at list prices
 - prepare: chooses the launcher of a plan, and runs preflight and price check

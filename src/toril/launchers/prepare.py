@@ -98,8 +98,10 @@ def stop_tasks(store: Store, run_id: str, why: str) -> "Stopped":
     return Stopped(stopped.tasks, (*map(str, damaged), *stopped.problems))
 
 
-def read_deployments(store: Store, damaged: list[StoreError] | None = None) -> dict[str, Deployment]:
-    """Returns the store's regions, by name; InfrastructureError if it has none.
+def read_deployments(
+    store: Store, damaged: list[StoreError] | None = None, *, required: bool = True
+) -> dict[str, Deployment]:
+    """Returns the store's regions, by name; InfrastructureError if it has none, unless they are not `required`.
 
     A damaged record is a StoreError. With `damaged`, that error is added there, and the other regions are returned.
     """
@@ -114,7 +116,7 @@ def read_deployments(store: Store, damaged: list[StoreError] | None = None) -> d
                 raise
             text = f"{error}; tasks in that region may still run: run `pulumi up` for its stack"
             damaged.append(StoreError(text, code=error.code))
-    if not found:
+    if not found and required:
         where = store.address(deployment_key("<region>"))
         fix = "deploy a hub and a region with `pulumi up`, and set --store or TORIL_STORE to the hub's bucket"
         raise InfrastructureError(f"{where}: no region is deployed; {fix}", code="not-deployed")

@@ -33,6 +33,7 @@ WRONG_NUMBERS = {  # rejected executors
     "ab": "it counts HTTP errors as successes of 0 ms, so no criterion could fail",
     "siege": "it rounds to 10 ms and counts HTTP errors as successes",
 }
+REFUSED: Mapping[str, tuple[str, str]] = {}  # executor of Taurus → why toril refuses it, and the way out
 TEST_CASES = ("jmeter", "apiritif", "pytest")  # executors whose test cases toril reads in a functional suite
 TRACED = ("jmeter", "locust", "apiritif", "vegeta")  # executors whose requests can carry a W3C trace context
 LOAD_KEYS = ("concurrency", "throughput", "iterations", "steps", "ramp-up", "hold-for")

@@ -1,0 +1,116 @@
+"""The records between agents, which run workers at private locations, and the owners of runs.
+
+Agents and their offers are files of the pseudo-run `agents`, so that an agent needs no rights outside `runs/`.
+"""
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from toril.records.document import Count, Record, RecordPart, Seconds, Text, Word
+from toril.records.run import ExitCode, run_key, worker_key
+
+PSEUDO_RUN = "agents"  # no run may have this id
+# Without a hyphen: the right to write `runs/*/workers/office-*` covers no other location and no region.
+PRIVATE_LOCATION = re.compile(r"[A-Za-z0-9_]{1,32}")
+AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+ANNOUNCED_EVERY_S = 10.0
+LIVE_S = 30.0  # by the store's clock, since the last announcement
+MOST_OFFERS = 1_000  # of a location
+
+LocationName = Annotated[str, Field(pattern=f"^{PRIVATE_LOCATION.pattern}$")]
+AgentName = Annotated[str, Field(pattern=f"^{AGENT.pattern}$")]
+
+
+class RunningShare(RecordPart):
+    """One worker that an agent runs."""
+
+    run_id: Text
+    worker: Text
+    attempt: Text
+
+
+class Announcement(Record):
+    """A live agent: rewritten every 10 s, and when something changes."""
+
+    SCHEMA: ClassVar[str] = "toril.agent/1"
+    MOST_BYTES: ClassVar[int | None] = 1 << 18
+    location: LocationName
+    agent: AgentName
+    instance: Word  # of the process; a restarted agent has another one
+    slots: Count
+    free: Count
+    toril_version: Text = ""
+    executors: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
+    targets: Annotated[tuple[Text, ...], Field(max_length=200)] = ()  # hosts that it may load; empty: any
+    max_duration_s: Seconds | None = None  # the longest load that it accepts
+    running: Annotated[tuple[RunningShare, ...], Field(max_length=1_000)] = ()
+    leaving: bool = False  # takes no more offers
+
+
+class Offer(RecordPart):
+    """A share of a run that an agent may take, or has taken."""
+
+    run_id: Text
+    worker: Text
+    attempt: Text
+    expires_at: Seconds  # seconds since the epoch
+    stop: Literal["", "term", "kill"] = ""  # what the agent has to do with the worker
+
+
+class Offers(Record):
+    """The offers of all runs for one location. Owners change it by swap."""
+
+    SCHEMA: ClassVar[str] = "toril.offers/1"
+    MOST_BYTES: ClassVar[int | None] = 1 << 20
+    offers: Annotated[tuple[Offer, ...], Field(max_length=MOST_OFFERS)] = ()
+
+
+class Claim(Record):
+    """The agent that has a share. The first one that writes this record has it."""
+
+    SCHEMA: ClassVar[str] = "toril.claim/1"
+    MOST_BYTES: ClassVar[int | None] = 1 << 14
+    location: LocationName
+    agent: AgentName
+    instance: Word
+    at: Seconds
+
+
+class Ended(Record):
+    """The end of a worker's process; its agent writes it, once."""
+
+    SCHEMA: ClassVar[str] = "toril.ended/1"
+    MOST_BYTES: ClassVar[int | None] = 1 << 16
+    agent: AgentName
+    instance: Word
+    at: Seconds
+    reason: Text
+    exit_code: ExitCode | None = None  # None: it never started
+    again: bool = False  # another attempt may succeed
+
+
+def announcements_prefix() -> str:
+    """Returns the start of the keys of all announcements."""
+    return run_key(PSEUDO_RUN, "workers/")
+
+
+def announcement_key(location: str, agent: str) -> str:
+    """Returns `runs/agents/workers/<location>-<agent>/announcement.json`."""
+    return run_key(PSEUDO_RUN, "workers", f"{location}-{agent}", "announcement.json")
+
+
+def offers_key(location: str) -> str:
+    """Returns `runs/agents/offers/<location>.json`."""
+    return run_key(PSEUDO_RUN, "offers", f"{location}.json")
+
+
+def claim_key(run_id: str, worker: str, attempt: str) -> str:
+    """Returns the key of the claim of one attempt."""
+    return worker_key(run_id, worker, attempt, "claim.json")
+
+
+def ended_key(run_id: str, worker: str, attempt: str) -> str:
+    """Returns the key of the end of one attempt's process."""
+    return worker_key(run_id, worker, attempt, "ended.json")
