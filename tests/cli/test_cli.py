@@ -134,7 +134,7 @@ def test_an_empty_run_argument_is_refused(
 def test_the_help_groups_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--help") == 0
     panels = re.findall(r"─ ([A-Z][A-Za-z ]+) ─", capsys.readouterr().out)
-    assert panels == ["Options", "Run", "Results", "Compare", "Console", "GitHub", "Fargate", "Set up"]
+    assert panels == ["Options", "Run", "Results", "Compare", "Console", "GitHub", "Elsewhere", "Set up"]
 
 
 def test_every_command_has_an_example() -> None:

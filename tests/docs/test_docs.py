@@ -25,7 +25,7 @@ PAGES = sorted(
 )
 LINK = re.compile(r"\[[^\]]+\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-COMMANDS = [name for name in cli.COMMANDS if name != cli.HIDDEN]
+COMMANDS = [name for name in cli.COMMANDS if name not in cli.HIDDEN]
 
 
 def anchors(page: Path) -> set[str]:

@@ -25,7 +25,7 @@ a command.
 
 def pages() -> dict[str, str]:
     """Returns the page by its path below docs/reference."""
-    commands = {name: cli.command(name) for name in cli.COMMANDS if name != cli.HIDDEN}
+    commands = {name: cli.command(name) for name in cli.COMMANDS if name not in cli.HIDDEN}
     uses: dict[str, list[str]] = {}
     for name, command in commands.items():
         for one in visible(command):

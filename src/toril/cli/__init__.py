@@ -18,7 +18,7 @@ from toril.errors import InfrastructureError, UserError
 
 INTERNAL_ERROR = 70
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-HIDDEN = "worker"
+HIDDEN = {"worker", "import", "record", "agent"}
 PANELS = {  # panel of the help → name → module and function, in the order of the help
     "Run": {
         "run": "toril.cli.running:run",
@@ -49,15 +49,18 @@ PANELS = {  # panel of the help → name → module and function, in the order o
         "gates": "toril.cli.github:gates_command",
         "comment": "toril.cli.github:comment",
     },
-    "Fargate": {
+    "Elsewhere": {
+        "agent": "toril.cli.agent:agent",
         "push": "toril.cli.running:push",
         "sweep": "toril.cli.running:sweep",
     },
     "Set up": {
         "init": "toril.cli.setup:init",
+        "import": "toril.cli.importing:import_command",
+        "record": "toril.cli.importing:record",
         "doctor": "toril.cli.running:doctor_command",
         "engines": "toril.cli.setup:engines",
-        HIDDEN: "toril.worker.command:worker",
+        "worker": "toril.worker.command:worker",
     },
 }
 COMMANDS = {name: place for commands in PANELS.values() for name, place in commands.items()}
@@ -80,7 +83,7 @@ def command(name: str) -> Any:
     module, function = COMMANDS[name].split(":")
     panel = next(title for title, commands in PANELS.items() if name in commands)
     single = typer.Typer(add_completion=False, context_settings=SETTINGS)
-    single.command(name=name, hidden=name == HIDDEN, rich_help_panel=panel)(getattr(import_module(module), function))
+    single.command(name=name, hidden=name in HIDDEN, rich_help_panel=panel)(getattr(import_module(module), function))
     return typer.main.get_command(single)
 
 
