@@ -1,4 +1,4 @@
-"""Clients for Locust scripts: protocols other than plain HTTP, with each figure reported as a request or a timing.
+"""Clients of other protocols for Locust scripts, which report each figure as a request or as a timing.
 
 The package imports nothing of toril. It needs the extra `protocols`.
 """
