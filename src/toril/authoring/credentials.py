@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, unquote_plus
 
 import yaml
 
-from toril.authoring.correlation import Carried, Correlation
+from toril.authoring.correlation import Correlation
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange, ValuePlace
 from toril.authoring.routes import UUID, host_of
 from toril.errors import OptionError
@@ -58,7 +58,7 @@ class Credentials:
 def referenced(recorded: Recorded, correlation: Correlation) -> tuple[Recorded, Credentials]:
     """Returns the recording with a reference instead of each value that a rule carries, and of each credential."""
     exchanges = [_with_basic(one) for one in recorded.exchanges]
-    exchanges = [changed(one, _by_rules(one, recorded, correlation)) for one in exchanges]
+    exchanges = [_by_rules(one, correlation) for one in exchanges]
     finder = _Finder(recorded)
     exchanges = [finder.replaced(one) for one in exchanges]
     known = {*recorded.variables, *(one.extract.variable for one in correlation.rules)}
@@ -94,8 +94,11 @@ def changed(one: RecordedExchange, change: Change) -> RecordedExchange:
 
     host = host_of(one.url)
     path, mark, query = one.url.removeprefix(host).partition("#")[0].partition("?")
+    raw_segments = path.split("/")
+    befores = ["", *(one if one.isalpha() else "" for one in raw_segments)]
     segments = [
-        _encoded(raw, unquote(raw), at("path", str(index), unquote(raw))) for index, raw in enumerate(path.split("/"))
+        _encoded(raw, unquote(raw), at("path", before, unquote(raw)))
+        for raw, before in zip(raw_segments, befores, strict=False)
     ]
     pairs = []
     for pair in query.split("&"):
@@ -145,7 +148,8 @@ def json_of(body: Payload) -> Any:
 
 def _changed_json(value: Any, path: str, change: Callable[[str, str], str]) -> Any:
     if isinstance(value, dict):
-        return {key: _changed_json(one, f"{path}.{key}", change) for key, one in value.items()}
+        names = {key: f"{path}.{key}" if key.isidentifier() and key.isascii() else f"{path}['{key}']" for key in value}
+        return {key: _changed_json(one, names[key], change) for key, one in value.items()}
     if isinstance(value, list):
         return [_changed_json(one, f"{path}[{index}]", change) for index, one in enumerate(value)]
     if isinstance(value, str):
@@ -170,41 +174,25 @@ def _json_text(document: Any) -> str:
 # ── Values that rules carry
 
 
-def _by_rules(one: RecordedExchange, recorded: Recorded, correlation: Correlation) -> Change:
-    uses: list[tuple[ValuePlace, Carried]] = [
-        (place, rule)
-        for rule in correlation.rules
-        if rule.applied
-        for number, place in rule.uses
-        if number == one.number
-    ]
+def _by_rules(one: RecordedExchange, correlation: Correlation) -> RecordedExchange:
+    """Returns the exchange with references for the values that rules carry, or that the client itself makes."""
+    applied = (rule for rule in correlation.rules if rule.applied)
+    uses = [(place, rule) for rule in applied for number, place in rule.uses if number == one.number]
     uses.sort(key=lambda use: -len(use[1].value))
     made = {place for number, place in correlation.client_made if number == one.number}
+    if whole := next((rule for place, rule in uses if place.where == "url"), None):
+        one = replace(one, url=whole.reference(ValuePlace("request", "url", "")))
 
     def change(place: ValuePlace, text: str) -> str:
         for use, rule in uses:
-            exact = use.where == "path" or use.path == place.path
-            if use.where == place.where and rule.value and (exact or len(rule.value) >= ANYWHERE):
-                text = _put(text, rule.value, partial(_reference, rule, place.where, recorded))
+            same = use.path == place.path or place.where in ("path", "text") or len(rule.value) >= ANYWHERE
+            if same and (use.where == place.where or (use.where == "xml" and place.where == "text")):
+                text = _put(text, rule.value, partial(rule.reference, place))
         if place in made:
             return "${__UUID()}" if UUID.fullmatch(text) else "${__time()}" if EPOCH_MS.fullmatch(text) else text
         return text
 
-    return change
-
-
-def _reference(rule: Carried, where: str, recorded: Recorded) -> str:
-    """Returns the reference to a variable; in an address, or for an encoded cookie, within a function."""
-    name, encoded = rule.extract.variable, quote(rule.value, safe="")
-    if encoded == rule.value:
-        return f"${{{name}}}"
-    sources = [two for one in recorded.exchanges for two in (*one.hops, one) if two.number == rule.source]
-    texts = " ".join(value for one in sources for _, value in one.response_headers)
-    comes_encoded = rule.extract.subject == "headers" and rule.value not in texts
-    in_address = where in ("path", "query")
-    if comes_encoded == in_address:
-        return f"${{{name}}}"
-    return f"${{__url{'encode' if in_address else 'decode'}(${{{name}}})}}"
+    return changed(one, change)
 
 
 def _put(text: str, value: str, reference: Callable[[], str]) -> str:
@@ -213,7 +201,7 @@ def _put(text: str, value: str, reference: Callable[[], str]) -> str:
         return reference()
     if value not in text:
         return text
-    pattern = re.escape(value) if len(value) >= ANYWHERE else rf"(?<![\w.-]){re.escape(value)}(?![\w.-])"
+    pattern = re.escape(value) if len(value) >= ANYWHERE else rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])"
     parts = [re.sub(pattern, lambda _: reference(), part) for part in REFERENCES.split(text)]
     return "".join(part + kept for part, kept in zip(parts, [*REFERENCES.findall(text), ""], strict=True))
 
@@ -345,7 +333,7 @@ def _key(place: ValuePlace) -> str:
     """Returns the last name of a place: `password` of `$.user.password` and of `user[password]`."""
     if place.where == "header":
         return place.path
-    names = [part for part in re.split(r"[.\[\]$]+", place.path) if part and not part.isdigit()]
+    names = [part for part in re.split(r"[.\[\]$']+", place.path) if part and not part.isdigit()]
     return names[-1] if names else place.where
 
 

@@ -2,17 +2,25 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import yaml
 
-from toril.authoring.draft import SuiteDraft
+from toril.authoring.draft import DraftGroup, DraftRequest, DraftScenario, SuiteDraft
+from toril.authoring.recorded import Extract
 
 HEAD = "# A Taurus suite. Numbers are totals: toril divides them over locations and workers.\n"
 SCRIPT_LOAD = "the script sets users and time; concurrency, ramp-up and hold-for would replace them"
 ENOUGH = "enough if a response takes at most {} ms"
+MOST_ON_A_LINE = 70  # characters of a mapping
+EXTRACTORS = {  # by `Extract.how`: the key of a request, and that of its expression
+    "jsonpath": ("extract-jsonpath", "jsonpath"),
+    "regexp": ("extract-regexp", "regexp"),
+    "css": ("extract-css-jquery", "expression"),
+    "xpath": ("extract-xpath", "xpath"),
+}
 COMMENTS = {  # the writer's own, by key
     "default-address": "elsewhere: toril run … --against URL",
     "think-time": "what a user waits after each request",
@@ -77,4 +85,118 @@ def _commented(text: str, comment: Comment) -> str:
 
 def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
     """Returns the files of a suite by their paths in its folder: suite.yml, data and uploads."""
-    raise NotImplementedError
+    limits = {
+        language: [one.text for one in draft.criteria if one.language == language] for language in ("taurus", "toril")
+    }
+    env = draft.hosts | {name: f"${{{name}}}" for name in draft.credentials if name not in draft.hosts}
+    settings = {
+        "aggregator": "functional" if draft.functional else None,
+        "env": env,
+        "ramp-up-exclude": any(one.load.get("ramp-up") for one in draft.executions) or None,
+    }
+    document = {
+        "execution": [
+            _filled(
+                {
+                    "scenario": one.scenario,
+                    "executor": one.executor or draft.executor,
+                    **one.load,
+                    "locations": Flow(one.locations),
+                }
+            )
+            for one in draft.executions
+        ],
+        "scenarios": {one.name: _scenario(one) for one in draft.scenarios},
+        "settings": settings,
+        "modules": {"jmeter": {"fresh-cookies": True}} if draft.executor == "jmeter" else {},
+        "reporting": [{"module": "passfail", "criteria": limits["taurus"]}] if limits["taurus"] else [],
+        "toril": _filled(
+            {"curves": {name: Flow(one) for name, one in draft.curves.items()}, "criteria": limits["toril"]}
+        ),
+    }
+    document["settings"] = _filled(settings)
+    sections = (
+        ("scenarios", "default-address"),
+        ("scenarios", "think-time"),
+        ("settings", "ramp-up-exclude"),
+        ("reporting", "reporting"),
+    )
+    comments = [Comment(*one) for one in sections if f"{one[1]}:" in str(document)]
+    return {PurePosixPath("suite.yml"): yaml_of(_filled(document), comments).encode(), **draft.files}
+
+
+def _scenario(scenario: DraftScenario) -> dict[str, Any]:
+    return _filled(
+        {
+            "default-address": scenario.default_address,
+            "store-cookie": scenario.store_cookie or None,
+            "headers": dict(scenario.headers),
+            "think-time": scenario.think_time,
+            "data-sources": [str(one) for one in scenario.data_sources],
+            "requests": [
+                {"transaction": one.name, "do": [_request(inner) for inner in one.requests]}
+                if isinstance(one, DraftGroup)
+                else _request(one)
+                for one in scenario.requests
+            ],
+        }
+    )
+
+
+def _request(one: DraftRequest) -> dict[str, Any]:
+    assertions = [
+        Flow(subject="http-code", contains=[check.value]) for check in one.checks if check.subject == "status"
+    ]
+    assertions += [Flow(contains=[check.value], regexp=False) for check in one.checks if check.subject == "body"]
+    return _filled(
+        {
+            "label": one.label,
+            "url": one.url,
+            "method": "" if one.method == "GET" else one.method,
+            "headers": _short(one.headers),
+            "body": one.body,
+            "upload-files": [
+                _filled({"param": part.field, "path": part.name, "mime-type": part.type}, ("param",))
+                for part in one.uploads
+            ],
+            "follow-redirects": None if one.follow_redirects else False,
+            "think-time": one.think_time,
+            **{key: _short(some) for key, some in _extractors(one.extracts).items()},
+            "assert": assertions,
+            "assert-jsonpath": [
+                Flow(
+                    {"jsonpath": check.value, "expected-value": check.expected, "validate": True}
+                    if check.expected
+                    else {"jsonpath": check.value}
+                )
+                for check in one.checks
+                if check.subject == "jsonpath"
+            ],
+        }
+    )
+
+
+def _extractors(extracts: Iterable[Extract]) -> dict[str, dict[str, Any]]:
+    """Returns the extractors by their keys; one without options is a text."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in extracts:
+        key, short = EXTRACTORS[one.how]
+        options = _filled(
+            {
+                short: one.expression,
+                "attribute": one.attribute,
+                "subject": one.subject if one.subject != "body" else "",
+            }
+        )
+        found.setdefault(key, {})[one.variable] = Flow(options) if len(options) > 1 else one.expression
+    return found
+
+
+def _short(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a mapping that is written on one line if that is short."""
+    short = len(mapping) == 1 and sum(len(f"{key}: {value}") for key, value in mapping.items()) <= MOST_ON_A_LINE
+    return Flow(mapping) if short else dict(mapping)
+
+
+def _filled(mapping: Mapping[str, Any], needed: Collection[str] = ()) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key in needed or value not in (None, "", {}, [])}
