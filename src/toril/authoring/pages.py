@@ -1,10 +1,12 @@
 """What a page of HTML holds: its title, forms, values and addresses, and its other text."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+NUMBERED = re.compile(r"[^/?]*\d[^/?]*")  # a part of an address with a number
 FIELDS = ("input", "button", "select", "textarea")
 WITHOUT_STATE = ("submit", "image", "reset", "checkbox", "radio", "file", "password")  # types of inputs
 ADDRESSES = {"a": "href", "area": "href", "form": "action", "iframe": "src", "frame": "src"}
@@ -79,6 +81,14 @@ class Page(HTMLParser):
             for value, one in found if several else found[:1]:
                 yield f"{_selected(one.form)}{selector}" if several and one.form else selector, value
 
+    def first(self, selector: str) -> str | None:
+        """Returns the value of the first element that a selector of `values` matches."""
+        for one in self.elements:
+            for own, value in _held(one):
+                if selector in (own, f"{_selected(one.form)}{own}" if one.form else own):
+                    return value
+        return None
+
     def addresses(self) -> Iterator[tuple[str, str]]:
         """Yields the place and the address of each link, form and frame."""
         for one in self.elements:
@@ -110,12 +120,24 @@ def _held(one: Element) -> Iterator[tuple[str, str]]:
 
 
 def _selected(form: Form) -> str:
-    if form.id:
+    """Returns the selector of a form: by its id or address, without parts that other sessions do not have."""
+    if form.id and not NUMBERED.search(form.id):
         return f"form{_having('id', form.id)} "
-    return f"form{_having('action', form.action)} " if form.action else "form:not([action]) "
+    if not form.action:
+        return "form:not([action]) "
+    path, question, _ = form.action.partition("?")
+    before, _, after = NUMBERED.sub("\n", path).partition("\n")
+    after = after.rpartition("\n")[2]
+    if before == path:
+        return f"form[action{'^' if question else ''}={_quoted(path)}] "
+    return f"form[action*={_quoted(after)}] " if after.strip("/") else f"form[action^={_quoted(before)}] "
 
 
 def _having(name: str, value: str) -> str:
-    plain = value.isascii() and value[:1].isalpha() and value.replace("-", "").replace("_", "").isalnum()
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f"[{name}={value}]" if plain else f'[{name}="{escaped}"]'
+    return f"[{name}={_quoted(value)}]"
+
+
+def _quoted(value: str) -> str:
+    if value.isascii() and value[:1].isalpha() and value.replace("-", "").replace("_", "").isalnum():
+        return value
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

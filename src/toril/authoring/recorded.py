@@ -144,8 +144,9 @@ class ValuePlace(NamedTuple):
 _SCHEME = re.compile(r"(?i)(?:basic|bearer|digest|negotiate|token|apikey|jwt|dpop|hawk)\s+(.+)", re.DOTALL)
 _SEGMENT_PART = re.compile(r"[^.()':,=]{2,}")  # of 8123.pdf or Orders(8123)
 _WORD = re.compile(r"[A-Za-z][A-Za-z_-]*")
-_KEY = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_KEY = re.compile(r"(?!(?:parent|where|wherenot)\Z)[A-Za-z_]\w*", re.ASCII)  # words of jsonpath_ng need quotes
 _ADDRESS = re.compile(r"(?:https?:/)?/[^\s\"'<>]+|[^\s\"'<>/?=&]+\?[^\s\"'<>]+=")
+_PAIR = re.compile(r"([\w.-]{1,60})=\"?([^\s;,&\"]{4,4000})")
 _QUOTED = re.compile(r"\"([^\"\\\s]{4,200})\"")  # in a query of GraphQL
 _XML_VALUE = re.compile(r"<([\w:.-]{1,100})(?:\s[^<>]*)?>([^<>]{1,4000})</|\s([\w:.-]{1,100})=\"([^\"<>]{1,4000})\"")
 _TEXT_VALUE = re.compile(
@@ -224,7 +225,7 @@ def _in_address(address: str) -> Iterator[tuple[str, str]]:
             if one:
                 yield f"/{before}", one
         for name, _, value in (one.partition("=") for one in parameters):
-            yield f"/{name}", unquote(value)
+            yield f";{name}", unquote(value)
         before = plain if _WORD.fullmatch(plain) else ""
     for mark, text in (("?", query), ("#", fragment.lstrip("/?"))):
         for name, value in parse_qsl(text):
@@ -243,7 +244,7 @@ def _in_body(body: Payload) -> _Found:
         with suppress(ValueError, RecursionError):
             yield from (("json", path, value) for path, value in leaves(json.loads(text)))
             return
-    if "html" in kind:
+    if "html" in kind or "<html" in text[:500].lower():
         page = Page(text)
         yield from (("html", selector, value) for selector, value in page.values())
         for place, address in page.addresses():
@@ -287,13 +288,17 @@ def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
 
 
 def _inside(value: str, depth: int = 1) -> Iterator[tuple[str, str]]:
-    """Yields name and value of what a text holds in itself: JSON, an address, or the fields of a form."""
+    """Yields name and value of what a text holds in itself: JSON, HTML, an address, pairs, or quoted words."""
     found: Iterable[tuple[str, str]] = ()
     if value[:1] in ("{", "["):
         with suppress(ValueError, RecursionError):
             found = list(leaves(json.loads(value)))
     elif _ADDRESS.match(value):
         found = ((name[1:], one) for name, one in _in_address(value))
+    elif "<" in value:
+        found = ((selector.rpartition("=")[2].strip('"]'), one) for selector, one in Page(value).values())
+    elif _PAIR.search(value):
+        found = _PAIR.findall(value)
     elif _QUOTED.search(value):
         found = (("", one) for one in _QUOTED.findall(value))
     for name, one in found:
