@@ -152,6 +152,13 @@ def draft_of(recorded: Recorded, correlation: Correlation, options: ImportOption
     )
 
 
+def requests_of(draft: SuiteDraft) -> Iterator[DraftRequest]:
+    """Yields the requests of all scenarios, in their order."""
+    for scenario in draft.scenarios:
+        for one in scenario.requests:
+            yield from one.requests if isinstance(one, DraftGroup) else (one,)
+
+
 # ── Hosts
 
 
@@ -275,7 +282,7 @@ def _checks(one: RecordedExchange, options: ImportOptions) -> Iterator[Expected]
 
 
 def _shared_headers(exchanges: Sequence[RecordedExchange]) -> dict[str, str]:
-    """Returns the headers of nearly all requests. A value out of a response is none, since the first request lacks it."""
+    """Returns the headers of nearly all requests, without values out of responses, which the first request lacks."""
     counts: dict[tuple[str, str], int] = {}
     for header in (header for one in exchanges for header in dict.fromkeys(one.headers)):
         counts[header] = counts.get(header, 0) + 1

@@ -192,6 +192,11 @@ def _extractors(extracts: Iterable[Extract]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def extractor_text(extract: Extract) -> str:
+    """Returns an extractor as YAML, to paste into a request."""
+    return yaml.dump(_extractors([extract]), Dumper=_Dumper, allow_unicode=True, width=math.inf, sort_keys=False)
+
+
 def _short(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a mapping that is written on one line if that is short."""
     short = len(mapping) == 1 and sum(len(f"{key}: {value}") for key, value in mapping.items()) <= MOST_ON_A_LINE
