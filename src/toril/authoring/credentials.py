@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
@@ -289,7 +289,7 @@ class _Finder:
     def _name(self, prefix: str, word: str) -> str:
         name = word if word.startswith(f"{prefix}_") else f"{prefix}_{word}"
         name = f"SITE_{name}" if RESERVED.fullmatch(name) else name
-        return next(one for one in (name, *(f"{name}_{n}" for n in count(2))) if one not in self.names)
+        return next(one for one in chain([name], (f"{name}_{n}" for n in count(2))) if one not in self.names)
 
     def _without_cookies(self, one: RecordedExchange) -> RecordedExchange:
         """Drops cookies that engines keep themselves. If no response sets a cookie, the others become a credential."""
@@ -412,10 +412,9 @@ def _with_basic(one: RecordedExchange) -> RecordedExchange:
 
 
 def _run(text: str) -> int:
-    """Returns the length of the longest run of letters with digits."""
-    return max(
-        (len(one) for one in re.findall("[A-Za-z0-9+/=]+", text) if not one.isalpha() and not one.isdigit()), default=0
-    )
+    """Returns the length of the longest run of letters and digits that has both."""
+    runs = re.findall("[A-Za-z0-9]+", text)
+    return max((len(one) for one in runs if not one.isalpha() and not one.isdigit()), default=0)
 
 
 def _bits(text: str) -> float:

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import chain, count, pairwise
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus
@@ -104,7 +104,6 @@ def draft_of(recorded: Recorded, correlation: Correlation, options: ImportOption
     origins = _origins(recorded)
     hosts = {name: _address(origin, name, recorded, options) for origin, name in origins.items()}
     name = options.name or default_name(replace(options, urls=tuple(Url(one, "/") for one in hosts.values())))
-    locations = {one: _number(weight) for one, weight in options.locations.items()}
     if recorded.kind == "access-log":
         return _of_log(
             recorded, options, SuiteDraft(name=name, executor="vegeta", scenarios=(), executions=(), hosts=hosts)
@@ -144,7 +143,7 @@ def draft_of(recorded: Recorded, correlation: Correlation, options: ImportOption
         name=name,
         executor=executor,
         scenarios=(scenario,),
-        executions=(DraftExecution(scenario=name, load=load, locations=locations),),
+        executions=(DraftExecution(scenario=name, load=load, locations=_locations(options)),),
         hosts=hosts,
         criteria=() if options.functional else options.limits or _limits(exchanges),
         functional=options.functional,
@@ -337,7 +336,7 @@ def _varied(
     replaced: dict[int, RecordedExchange | None] = {}
     files: dict[PurePosixPath, bytes] = {}
     for group in groups.values():
-        table = _table([(one.url, 1) for one in group], group[0].route) if len(group) >= VARIED else None
+        table = _table([(one.url, 1) for one in group]) if len(group) >= VARIED else None
         if table is not None:
             url, name, rows = table
             path, number = PurePosixPath(f"{name}.csv"), 2
@@ -350,35 +349,32 @@ def _varied(
     return [one for one in kept if one is not None], files
 
 
-def _table(addresses: Sequence[tuple[str, int]], route: str) -> tuple[str, str, list[list[str]]] | None:
+def _table(addresses: Sequence[tuple[str, int]]) -> tuple[str, str, list[list[str]]] | None:
     """Returns an address with variables, a name for the file of their values, and its rows; the first one has names.
 
-    An address has its weight: the number of its rows. None if all addresses are equal.
+    An address has its weight: the number of its rows. None if all addresses are equal, or differ in their structure.
     """
     split = [_parts(url) for url, _ in addresses]
-    if len({len(parts) for parts in split}) > 1:
-        first = host_of(addresses[0][0])
-        rows = [[url.removeprefix(first)] for url in _weighted(addresses)]
-        return f"{first}${{address}}", "addresses", [["address"], *rows]
-    varying = [index for index, some in enumerate(zip(*split, strict=True)) if len(set(some)) > 1]
-    if not varying:
+    columns = list(zip(*split, strict=True)) if len({len(parts) for parts in split}) == 1 else []
+    varying = [index for index, values in enumerate(columns) if len(set(values)) > 1]
+    if not varying or not all(index % 2 for index in varying):
         return None
     names: dict[int, str] = {}
     for index in varying:
-        mark, before = split[0][index - 1], split[0][index - 2] if index > 1 else ""
-        name = singular(mark[1:-1] if mark.endswith("=") else before or "value") + ("" if mark.endswith("=") else "_id")
+        mark, before = split[0][index - 1], split[0][index - 2] if index > 2 else ""
+        name = singular(mark[1:-1]) if mark.endswith("=") else f"{singular(before)}_id"
         names[index] = name if name not in names.values() else f"{name}_{len(names) + 1}"
     url = "".join(f"${{{names[index]}}}" if index in names else part for index, part in enumerate(split[0]))
-    first_mark, before = split[0][varying[0] - 1], split[0][varying[0] - 2]
-    file = re.sub(r"\W+", "_", first_mark[1:-1] if first_mark.endswith("=") else before).strip("_").lower() or "data"
+    mark, before = split[0][varying[0] - 1], split[0][varying[0] - 2] if varying[0] > 2 else ""
+    file = re.sub(r"\W+", "_", mark[1:-1] if mark.endswith("=") else before).strip("_").lower() or "data"
     rows = [[_parts(one)[index] for index in varying] for one in _weighted(addresses)]
     return url, file, [list(names.values()), *rows]
 
 
 def _parts(url: str) -> list[str]:
-    """Returns an address in pieces; every second one is a segment of the path, or the value of a parameter."""
+    """Returns an address in pieces: the host, then in turn a value, and the slash or parameter before the next one."""
     host = host_of(url)
-    return [host, *re.split(r"([/?]|[?&][^=&]*=)", url.removeprefix(host))]
+    return [host, *re.split(r"([?&][^=&]*=|[/?])", url.removeprefix(host))]
 
 
 def _weighted(addresses: Sequence[tuple[str, int]]) -> list[str]:
@@ -424,8 +420,6 @@ def _limits(exchanges: Sequence[RecordedExchange]) -> tuple[Limit, ...]:
 
 def _of_log(recorded: Recorded, options: ImportOptions, draft: SuiteDraft) -> SuiteDraft:
     """Returns a suite with an execution for each label of a log, at the rates of the log."""
-    origins = {one: name for name, one in draft.hosts.items()}
-    address = f"${{{next(iter(draft.hosts))}}}"
     scenarios: list[DraftScenario] = []
     columns: dict[str, Sequence[int]] = {}
     files: dict[PurePosixPath, bytes] = {}
@@ -433,51 +427,48 @@ def _of_log(recorded: Recorded, options: ImportOptions, draft: SuiteDraft) -> Su
         group = [one for one in recorded.exchanges if one.step == label]
         if not group or not any(rates.counts):
             continue
-        words = [part for part in re.split(r"[^A-Za-z0-9]+", re.sub(r"\{.*?\}", "", label.partition("/")[2])) if part]
+        words = re.findall("[A-Za-z0-9]+", re.sub(r"\{.*?\}", "", label.partition("/")[2]))
         base = words[-1].lower() if words else "home" if "/" in label else label
-        name = next(one for one in (base, *(f"{base}_{n}" for n in range(2, 99))) if one not in columns)
-        urls = [one.url.removeprefix(host_of(one.url)) or "/" for one in group]
-        table = (
-            _table(list(zip(urls, (one.count for one in group), strict=True)), group[0].route) if "/" in label else None
-        )
-        sources: tuple[PurePosixPath, ...] = ()
-        if table is not None:
-            url, file, rows = table
-            path = (
-                PurePosixPath(f"{file}.csv")
-                if PurePosixPath(f"{file}.csv") not in files
-                else PurePosixPath(f"{name}.csv")
-            )
-            files[path], sources = _csv(rows), (path,)
-            requests = [DraftRequest(number=group[0].number, label=label, url=url, method=group[0].method)]
-        else:
-            requests = [
-                DraftRequest(number=one.number, label=f"{one.method} {one.route}", url=url, method=one.method)
-                for one, url in zip(group, urls, strict=True)
-            ]
-            requests = requests if "/" not in label else requests[:1]
+        name = next(one for one in chain([base], (f"{base}_{n}" for n in count(2))) if one not in columns)
         columns[name] = rates.counts
+        first, *others = group
+        paths = [(one.url.removeprefix(host_of(one.url)) or "/", one.count) for one in group]
+        requests = [DraftRequest(number=first.number, label=label, url=paths[0][0], method=first.method)]
+        sources: tuple[PurePosixPath, ...] = ()
+        if "/" not in label:  # the rest of the log
+            requests = [
+                DraftRequest(number=one.number, label=f"{one.method} {one.route}", url=path, method=one.method)
+                for one, (path, _) in zip(group, paths, strict=True)
+            ]
+        elif others:
+            rows = [["address"], *([one] for one in _weighted(paths))]
+            url, _, rows = _table(paths) or ("${address}", "", rows)
+            sources = (PurePosixPath(f"{name}.csv"),)
+            files[sources[0]] = _csv(rows)
+            requests = [replace(requests[0], url=url)]
+        address = f"${{{next(iter(draft.hosts))}}}"
         scenarios.append(
             DraftScenario(name=name, requests=tuple(requests), default_address=address, data_sources=sources)
         )
-    del origins
     step_s = next((rates.step_s for rates in recorded.rates.values()), 1.0)
-    table_of_rates = zip(*columns.values(), strict=True)
-    rows = [[f"{index * step_s:g}", *counts] for index, counts in enumerate(table_of_rates)]
-    rows = rows if len(rows) > 1 else [*rows, [f"{step_s:g}", *rows[0][1:]]]
-    files[PurePosixPath("rates.csv")] = _csv([["time", *columns], *rows])
-    speed = len(rows) * step_s / float(duration_s(options.length))
-    curves = {name: {"csv": {"file": "rates.csv", "count": name, "speed": f"{speed:.4g}x"}} for name in columns}
-    locations = {one: _number(weight) for one, weight in options.locations.items()}
-    executions = tuple(DraftExecution(scenario=name, load={}, locations=locations) for name in columns)
+    counts = list(zip(*columns.values(), strict=True))
+    counts += [counts[-1]] if len(counts) == 1 else []  # a curve needs two rows
+    rows_of_rates = [[f"{index * step_s:g}", *some] for index, some in enumerate(counts)]
+    files[PurePosixPath("rates.csv")] = _csv([["time", *columns], *rows_of_rates])
+    speed = f"{len(counts) * step_s / float(duration_s(options.length)):.4g}x"
+    executions = tuple(DraftExecution(scenario=name, load={}, locations=_locations(options)) for name in columns)
     return replace(
         draft,
         scenarios=tuple(scenarios),
         executions=executions,
-        curves=curves,
+        curves={name: {"csv": {"file": "rates.csv", "count": name, "speed": speed}} for name in columns},
         files=files,
         criteria=options.limits or LIMITS,
     )
+
+
+def _locations(options: ImportOptions) -> dict[str, int | float]:
+    return {name: _number(weight) for name, weight in options.locations.items()}
 
 
 def _number(value: Any) -> int | float:

@@ -42,7 +42,7 @@ def kept(recorded: Recorded, options: ImportOptions) -> Recorded:
             found.setdefault(why, []).append(one)
         else:
             chosen.append(_with_fewer_headers(one))
-    exchanges = _joined(chosen)
+    exchanges = tuple(chosen) if recorded.kind == "access-log" else _joined(chosen)
     left_out = (
         LeftOut(what=what, why=why, count=len(some), examples=_examples(some)) for (what, why), some in found.items()
     )
@@ -59,6 +59,8 @@ def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: se
         return "preflights", "only browsers send them"
     if one.kind == "ping":
         return "beacons", "they report to analytics"
+    if one.kind in ("websocket", "eventsource"):
+        return "streams", "they need a script, see docs/how-to/test-other-protocols.md"
     if "third-parties" not in options.kept and _site(host := _host(one)) != own and host not in flowing:
         return f"requests to {host}", "a third party; keep them by `--host` or `--with third-parties`"
     if "static" not in options.kept and _is_static(one):
@@ -112,29 +114,23 @@ def _tokens(text: str) -> Iterator[str]:
 
 def _joined(exchanges: Sequence[RecordedExchange]) -> tuple[RecordedExchange, ...]:
     """Joins reads that have the same response, and polls: of these the last one stays, which has the result."""
-    groups: dict[tuple[str, str, object], list[RecordedExchange]] = {}
+    groups: dict[object, list[RecordedExchange]] = {}
     for one in exchanges:
-        groups.setdefault((one.method, one.url, _body(one)), []).append(one)
-    stays: dict[int, RecordedExchange] = {}
+        groups.setdefault((one.method, one.url, _body(one), one.name), []).append(one)
+    stay: dict[int, RecordedExchange] = {}
     for group in groups.values():
-        polled = len(group) >= POLLS and (group[0].method in READS or len({one.step for one in group}) == 1)
-        if polled:
-            one = group[-1] if len({one.step for one in group}) == 1 else group[0]
-            stays[one.number] = replace(one, count=sum(one.count for one in group))
+        in_one_step = len({one.step for one in group}) == 1
+        if len(group) >= POLLS and (in_one_step or group[0].method in READS):
+            last = group[-1 if in_one_step else 0]
+            stay[last.number] = replace(last, count=sum(one.count for one in group))
             continue
+        different: dict[object, RecordedExchange] = {}
         for one in group:
-            same = [two for two in stays.values() if two in group and _alike(one, two)]
-            if same:
-                stays[same[0].number] = replace(same[0], count=same[0].count + one.count)
-            else:
-                stays[one.number] = one
-    return tuple(stays[one.number] for one in exchanges if one.number in stays)
-
-
-def _alike(one: RecordedExchange, two: RecordedExchange) -> bool:
-    if one.method not in READS or one.step != two.step or one.status != two.status:
-        return False
-    return (one.response and one.response.data) == (two.response and two.response.data)
+            answer = (one.step, one.status, one.response and one.response.data) if one.method in READS else one.number
+            first = different.get(answer)
+            different[answer] = one if first is None else replace(first, count=first.count + one.count)
+        stay |= {one.number: one for one in different.values()}
+    return tuple(stay[one.number] for one in exchanges if one.number in stay)
 
 
 def _with_fewer_headers(one: RecordedExchange) -> RecordedExchange:

@@ -88,7 +88,7 @@ def _is_id(segment: str) -> bool:
 
 
 def _is_whole_id(segment: str) -> bool:
-    return ID.fullmatch(unquote(segment)) is not None
+    return (VARIABLE.fullmatch(segment) or ID.fullmatch(unquote(segment))) is not None
 
 
 def _suffix(segment: str) -> str:
@@ -117,8 +117,8 @@ def _route(one: RecordedExchange, slugs: Collection[tuple[str, str]]) -> str:
     if not one.route or len(given) > len(segments):
         return template(path, slugs)
     given = [*segments[: len(segments) - len(given) + 1], *given[1:]]
-    pairs = zip(given, segments, strict=True)
-    return "/".join(_shown(segment) if "${" in segment and "{" not in part else part for part, segment in pairs)
+    found = zip(given, segments, template(path).split("/"), strict=True)
+    return "/".join(new if "${" in segment and "{" not in part else part for part, segment, new in found)
 
 
 def _shown(segment: str) -> str:

@@ -2,13 +2,13 @@
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import yaml
 
-from toril.authoring.draft import DraftGroup, DraftRequest, DraftScenario, SuiteDraft
+from toril.authoring.draft import DraftExecution, DraftGroup, DraftRequest, DraftScenario, SuiteDraft
 from toril.authoring.recorded import Extract
 
 HEAD = "# A Taurus suite. Numbers are totals: toril divides them over locations and workers.\n"
@@ -43,6 +43,10 @@ class Flow(dict[str, Any]):
     """A mapping on one line."""
 
 
+class FlowList(list[Any]):
+    """A list on one line."""
+
+
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -56,8 +60,13 @@ def _represent_flow(dumper: yaml.SafeDumper, mapping: Flow) -> yaml.Node:
     return dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items(), flow_style=True)
 
 
+def _represent_flow_list(dumper: yaml.SafeDumper, items: FlowList) -> yaml.Node:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
+
+
 _Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(Flow, _represent_flow)
+_Dumper.add_representer(FlowList, _represent_flow_list)
 
 
 def yaml_of(document: Mapping[str, Any], comments: Iterable[Comment] = ()) -> str:
@@ -85,69 +94,73 @@ def _commented(text: str, comment: Comment) -> str:
 
 def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
     """Returns the files of a suite by their paths in its folder: suite.yml, data and uploads."""
-    limits = {
-        language: [one.text for one in draft.criteria if one.language == language] for language in ("taurus", "toril")
-    }
-    env = draft.hosts | {name: f"${{{name}}}" for name in draft.credentials if name not in draft.hosts}
-    settings = {
-        "aggregator": "functional" if draft.functional else None,
-        "env": env,
-        "ramp-up-exclude": any(one.load.get("ramp-up") for one in draft.executions) or None,
-    }
-    document = {
-        "execution": [
-            _filled(
-                {
-                    "scenario": one.scenario,
-                    "executor": one.executor or draft.executor,
-                    **one.load,
-                    "locations": Flow(one.locations),
-                }
-            )
-            for one in draft.executions
-        ],
-        "scenarios": {one.name: _scenario(one) for one in draft.scenarios},
-        "settings": settings,
-        "modules": {"jmeter": {"fresh-cookies": True}} if draft.executor == "jmeter" else {},
-        "reporting": [{"module": "passfail", "criteria": limits["taurus"]}] if limits["taurus"] else [],
-        "toril": _filled(
-            {"curves": {name: Flow(one) for name, one in draft.curves.items()}, "criteria": limits["toril"]}
-        ),
-    }
-    document["settings"] = _filled(settings)
-    sections = (
-        ("scenarios", "default-address"),
-        ("scenarios", "think-time"),
-        ("settings", "ramp-up-exclude"),
-        ("reporting", "reporting"),
+    taurus, ours = (
+        [one.text for one in draft.criteria if one.language == language] for language in ("taurus", "toril")
     )
-    comments = [Comment(*one) for one in sections if f"{one[1]}:" in str(document)]
+    references = {name: f"${{{name}}}" for name in draft.credentials if name not in draft.hosts}
+    document = {
+        "execution": [_execution(one, draft.executor) for one in draft.executions],
+        "scenarios": {one.name: _scenario(one) for one in draft.scenarios},
+        "settings": _filled(
+            {
+                "aggregator": "functional" if draft.functional else None,
+                "env": {**draft.hosts, **references},
+                "ramp-up-exclude": any("ramp-up" in one.load for one in draft.executions) or None,
+            }
+        ),
+        "modules": {"jmeter": {"fresh-cookies": True}} if draft.executor == "jmeter" else {},
+        "reporting": [{"module": "passfail", "criteria": taurus}] if taurus else [],
+        "toril": _filled({"curves": {name: Flow(one) for name, one in draft.curves.items()}, "criteria": ours}),
+    }
+    written = [
+        ("scenarios", "default-address", any(one.default_address for one in draft.scenarios)),
+        ("scenarios", "think-time", any(one.think_time for one in draft.scenarios)),
+        ("settings", "ramp-up-exclude", "ramp-up-exclude" in document["settings"]),
+        ("reporting", "reporting", bool(taurus)),
+        ("toril", "criteria", bool(ours)),
+    ]
+    comments = [Comment(section, key) for section, key, has in written if has]
     return {PurePosixPath("suite.yml"): yaml_of(_filled(document), comments).encode(), **draft.files}
 
 
-def _scenario(scenario: DraftScenario) -> dict[str, Any]:
+def _execution(one: DraftExecution, executor: str) -> dict[str, Any]:
+    executor = one.executor or executor
+    return _filled({"scenario": one.scenario, "executor": executor, **one.load, "locations": Flow(one.locations)})
+
+
+def _scenario(one: DraftScenario) -> dict[str, Any]:
+    requests = [
+        {"transaction": item.name, "do": [_request(inner) for inner in item.requests]}
+        if isinstance(item, DraftGroup)
+        else _request(item)
+        for item in one.requests
+    ]
     return _filled(
         {
-            "default-address": scenario.default_address,
-            "store-cookie": scenario.store_cookie or None,
-            "headers": dict(scenario.headers),
-            "think-time": scenario.think_time,
-            "data-sources": [str(one) for one in scenario.data_sources],
-            "requests": [
-                {"transaction": one.name, "do": [_request(inner) for inner in one.requests]}
-                if isinstance(one, DraftGroup)
-                else _request(one)
-                for one in scenario.requests
-            ],
+            "default-address": one.default_address,
+            "store-cookie": one.store_cookie or None,
+            "headers": dict(one.headers),
+            "think-time": one.think_time,
+            "data-sources": FlowList(map(str, one.data_sources)),
+            "requests": requests,
         }
     )
 
 
 def _request(one: DraftRequest) -> dict[str, Any]:
-    assertions = [
-        Flow(subject="http-code", contains=[check.value]) for check in one.checks if check.subject == "status"
+    checks = [Flow(subject="http-code", contains=[check.value]) for check in one.checks if check.subject == "status"]
+    checks += [Flow(contains=[check.value], regexp=False) for check in one.checks if check.subject == "body"]
+    paths = [
+        Flow({"jsonpath": check.value, "expected-value": check.expected, "validate": True})
+        if check.expected
+        else Flow(jsonpath=check.value)
+        for check in one.checks
+        if check.subject == "jsonpath"
     ]
-    assertions += [Flow(contains=[check.value], regexp=False) for check in one.checks if check.subject == "body"]
+    uploads = [
+        Flow({"param": part.field, "path": part.name, **({"mime-type": part.type} if part.type else {})})
+        for part in one.uploads
+    ]
     return _filled(
         {
             "label": one.label,
@@ -155,23 +168,12 @@ def _request(one: DraftRequest) -> dict[str, Any]:
             "method": "" if one.method == "GET" else one.method,
             "headers": _short(one.headers),
             "body": one.body,
-            "upload-files": [
-                _filled({"param": part.field, "path": part.name, "mime-type": part.type}, ("param",))
-                for part in one.uploads
-            ],
+            "upload-files": uploads,
             "follow-redirects": None if one.follow_redirects else False,
-            "think-time": one.think_time,
             **{key: _short(some) for key, some in _extractors(one.extracts).items()},
-            "assert": assertions,
-            "assert-jsonpath": [
-                Flow(
-                    {"jsonpath": check.value, "expected-value": check.expected, "validate": True}
-                    if check.expected
-                    else {"jsonpath": check.value}
-                )
-                for check in one.checks
-                if check.subject == "jsonpath"
-            ],
+            "assert": FlowList(checks) if len(checks) == 1 else checks,
+            "assert-jsonpath": paths,
+            "think-time": one.think_time,
         }
     )
 
@@ -203,5 +205,5 @@ def _short(mapping: Mapping[str, Any]) -> dict[str, Any]:
     return Flow(mapping) if short else dict(mapping)
 
 
-def _filled(mapping: Mapping[str, Any], needed: Collection[str] = ()) -> dict[str, Any]:
-    return {key: value for key, value in mapping.items() if key in needed or value not in (None, "", {}, [])}
+def _filled(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if value not in (None, "", {}, [])}
