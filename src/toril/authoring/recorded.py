@@ -279,12 +279,17 @@ def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
     """
     if isinstance(value, dict):
         for key, one in value.items():
-            yield from leaves(one, f"{path}.{key}" if _KEY.fullmatch(key) else f"{path}['{key}']")
+            yield from leaves(one, member(path, key))
     elif isinstance(value, list):
         for number, one in enumerate(value):
             yield from leaves(one, f"{path}[{number}]")
     elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         yield path, str(value)
+
+
+def member(path: str, key: str) -> str:
+    """Returns the JSONPath of a key below a path."""
+    return f"{path}.{key}" if _KEY.fullmatch(key) else f"{path}['{key}']"
 
 
 def _inside(value: str, depth: int = 1) -> Iterator[tuple[str, str]]:
