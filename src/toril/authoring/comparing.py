@@ -1,26 +1,31 @@
 """Compares a try of a suite with the recording that the suite was made from."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from urllib.parse import urljoin
 
-import yaml
-
-from toril.authoring.pages import Page
+from toril.authoring.correlation.values import words_of
+from toril.authoring.pages import Page, having
+from toril.authoring.recorded import Extract
 from toril.authoring.shapes import MASKED, route_of, shape_of
+from toril.authoring.writer import extractor_text
 from toril.masking import HIDDEN
 from toril.records.evidence import Exchange
-from toril.records.recording import BodyShape, PossibleRule, RecordedStep, Recording
+from toril.records.recording import MOST_PATHS, BodyShape, RecordedStep, Recording
 from toril.text import nearest
 
 NOT_FOUND = ("", "NOT_FOUND")  # values of a variable whose extractor has found nothing
+REFUSED_FORMS = ("403", "419", "422")
+OWN_KEY = re.compile(r"(?:\.[^.\[]+|\['[^']*'\])\Z")
+CREDENTIALS = "Check the credentials: the suite's README.md names their variables."
 BY_STATUS = {
-    401: "Check the credentials: README.md names their variables.",
-    403: "Check the credentials: README.md names their variables.",
-    404: "The address has a value of the recording. Take it out of an earlier response, or from a CSV file.",
-    409: "The service has this already. Vary a field of the request by a column of a CSV file.",
-    429: "The service limits the rate. Add think times.",
+    "401": CREDENTIALS,
+    "403": CREDENTIALS,
+    "404": "The address has a value of the recording. Extract it from an earlier response, or read it from a CSV file.",
+    "409": "The service has this already. Take a field of the request from a CSV file.",
+    "429": "The service limits the rate. Add think times.",
 }
 ELSE = "Record again, or delete recording.json if the change is wanted."
 
@@ -64,13 +69,13 @@ def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Di
 
 
 def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
-    for name in step.gives:
-        if now.variables and dict(now.variables).get(name, "") in NOT_FOUND:
-            yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
     if step.status is not None and step.status != now.status:
         answer = str(now.status) if now.status else now.rc or "no response"
         yield Difference(label=step.label, code="status", recorded=str(step.status), now=answer)
         return
+    for name in step.gives:
+        if now.variables and dict(now.variables).get(name, "") in NOT_FOUND:
+            yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
     if step.shape is None or now.response is None or now.response.binary:
         return
     shape = _shape_now(now)
@@ -93,7 +98,7 @@ def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, s
         types = dict(now.json_paths)
         for path, wanted in recorded.json_paths:
             if path not in types:
-                if not now.cut and not _is_below_missing(path, types):
+                if not _may_be_missing(path, wanted, now, types):
                     yield "shape", f"{path}: {wanted}", "missing"
             elif not _fits(wanted, types[path]):
                 yield "shape", f"{path}: {wanted}", types[path]
@@ -111,20 +116,20 @@ def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, s
         yield "shape", recorded.root, now.root
 
 
-def _is_below_missing(path: str, types: dict[str, str]) -> bool:
-    """Returns whether a path is in an item of an empty list, or in something that is null or missing itself."""
-    parent = path.rpartition("[*]")[0] if path.endswith("[*]") else re.sub(r"(?:\.[^.\[]+|\['[^']*'\])$", "", path)
-    if parent == path or parent in ("", "$"):
-        return False
-    return parent not in types or "null" in types[parent] or (path.endswith("[*]") and types[parent] == "array")
+def _may_be_missing(path: str, wanted: str, now: BodyShape, types: Mapping[str, str]) -> bool:
+    """Returns whether a path is optional, in an empty list, beyond a limit, or in something that is missing itself."""
+    if now.cut or "null" in wanted.split("|") or (len(types) >= MOST_PATHS and path > max(types)):
+        return True
+    if path.endswith("[*]"):
+        return True  # the list is missing or empty
+    around = OWN_KEY.sub("", path)
+    return around != path and bool({"null", MASKED} & set(types.get(around, "null").split("|")))
 
 
 def _fits(recorded: str, now: str) -> bool:
+    """Returns whether types are as recorded; null and hidden values fit all."""
     some, others = set(recorded.split("|")), set(now.split("|"))
-    scalars = {"string", "number", "boolean", "null"}
-    return bool({"null", MASKED} & (some | others)) and not (some | others) - {*scalars, MASKED} or others <= some or (
-        "null" in some | others
-    )
+    return others <= some or "null" in some | others or MASKED in others
 
 
 # --- Proposals
@@ -133,15 +138,49 @@ def _fits(recorded: str, now: str) -> bool:
 def _with_proposal(one: Difference, step: RecordedStep, recording: Recording, sent: Sequence[Exchange]) -> Difference:
     rule = next((rule for rule in recording.possible if step.label in rule.used_by), None)
     if one.code == "missing-value":
-        text, rule_yaml = _renamed(one.recorded, step, sent[-1])
-        return replace(one, proposal=text, yaml=rule_yaml)
-    if one.code != "status":
-        return replace(one, proposal=ELSE)
-    if rule is not None:
-        text = f"Apply rule {rule.rule} (`--rule {rule.rule}`), or add this under `{rule.label}`."
+        found = _renamed(one.recorded, step, sent[-1])
+        if found is None:
+            return replace(one, proposal=f"Correct the extractor of `{one.recorded}`, or record again.")
+        text = f"`{found.expression}` is new in this response. Extract `{one.recorded}` from it."
+        return replace(one, proposal=text, yaml=extractor_text(found))
+    if one.code == "status" and rule is not None:
+        text = f"Apply rule {rule.rule} by `--rule {rule.rule}`, or add this extractor under `{rule.label}`."
         return replace(one, proposal=text, yaml=rule.yaml)
-    if one.now in ("403", "419", "422") and (field := _hidden_field(step, sent)):
-        label, name = field
-        text = f"The form of `{label}` has the hidden field `{name}`. Add its extractor there, and send ${{{name}}}."
-        return replace(one, proposal=text, yaml=_yaml("extract-css-jquery", name, f"input[name={name}]"))
-    return replace(one, proposal=BY_STATUS.get(int(one.now) if one.now.isdigit() else 0, ELSE))
+    if one.code == "status" and one.now in REFUSED_FORMS and (new := _new_field(step, recording, sent)) is not None:
+        label, extract = new
+        text = f"The form of `{label}` has a new hidden field. Extract `{extract.variable}` there, and send it."
+        return replace(one, proposal=text, yaml=extractor_text(extract))
+    return replace(one, proposal=BY_STATUS.get(one.now, ELSE) if one.code == "status" else ELSE)
+
+
+def _renamed(variable: str, step: RecordedStep, now: Exchange) -> Extract | None:
+    """Returns an extractor of the new value in the response whose name is nearest to the variable's."""
+    if step.shape is None or now.response is None:
+        return None
+    known, shape = dict(step.shape.json_paths), _shape_now(now)
+    scalars = ("string", "number", MASKED)
+    paths = {path: path for path, one in shape.json_paths if path not in known and one in scalars and "*" not in path}
+    if paths:
+        names = {path.rpartition(".")[2]: path for path in paths}
+        name = nearest(variable, names, cutoff=0.3) or next(iter(names))
+        return Extract(variable=variable, how="jsonpath", expression=names[name])
+    fields = {name for form in step.shape.forms for name in form.fields}
+    hidden = [name for form in Page(now.response.text).forms for name, _ in form.hidden if name not in fields]
+    return _of_field(nearest(variable, hidden, cutoff=0.3) or hidden[0], variable) if hidden else None
+
+
+def _new_field(step: RecordedStep, recording: Recording, sent: Sequence[Exchange]) -> tuple[str, Extract] | None:
+    """Returns the label of the page whose form leads to the step, and an extractor of a field that it had not."""
+    recorded = {one.label: one.shape.forms for one in recording.steps if one.shape is not None}
+    action = route_of(sent[-1].url)
+    for earlier in reversed(sent[:-1]):
+        for form in Page(earlier.response.text if earlier.response is not None else "").forms:
+            known = {name for one in recorded.get(earlier.label, ()) for name in one.fields}
+            new = [name for name, _ in form.hidden if name not in known]
+            if new and route_of(urljoin(earlier.url, form.action)) == action:
+                return earlier.label, _of_field(new[0], "_".join(words_of(new[0])))
+    return None
+
+
+def _of_field(name: str, variable: str) -> Extract:
+    return Extract(variable=variable, how="css", expression=f"input{having('name', name)}", attribute="value")

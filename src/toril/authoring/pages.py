@@ -111,10 +111,10 @@ def _held(one: Element) -> Iterator[tuple[str, str]]:
     named = one.attributes
     if one.tag in FIELDS and named.get("name") and named.get("value"):
         if named.get("type", "").lower() not in WITHOUT_STATE:
-            yield f"{one.tag}{_having('name', named['name'])}", named["value"]
+            yield f"{one.tag}{having('name', named['name'])}", named["value"]
     elif one.tag == "meta" and named.get("content"):
         yield from (
-            (f"meta{_having(key, named[key])}", named["content"]) for key in ("name", "property") if key in named
+            (f"meta{having(key, named[key])}", named["content"]) for key in ("name", "property") if key in named
         )
     yield from ((f"{one.tag}[{key}]", value) for key, value in named.items() if key.startswith("data-") and value)
 
@@ -122,7 +122,7 @@ def _held(one: Element) -> Iterator[tuple[str, str]]:
 def _selected(form: Form) -> str:
     """Returns the selector of a form: by its id or address, without parts that other sessions do not have."""
     if form.id and not NUMBERED.search(form.id):
-        return f"form{_having('id', form.id)} "
+        return f"form{having('id', form.id)} "
     if not form.action:
         return "form:not([action]) "
     path, question, _ = form.action.partition("?")
@@ -133,7 +133,8 @@ def _selected(form: Form) -> str:
     return f"form[action*={_quoted(after)}] " if after.strip("/") else f"form[action^={_quoted(before)}] "
 
 
-def _having(name: str, value: str) -> str:
+def having(name: str, value: str) -> str:
+    """Returns the selector of an attribute with a value."""
     return f"[{name}={_quoted(value)}]"
 
 

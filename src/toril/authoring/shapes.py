@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,11 +30,7 @@ def shape_of(text: str, type: str, *, cut: bool = False, hidden: Collection[str]
             content = json.loads(closed(text) if cut else text)
         except (ValueError, RecursionError):
             return BodyShape(type=kind, cut=cut)
-        paths = dict[str, set[str]]()
-        for path, one in _paths(content, "$"):
-            paths.setdefault(path[:LONGEST], set()).add(one)
-        types = sorted((path, "|".join(sorted(found))) for path, found in paths.items())
-        return BodyShape(kind="json", type=kind, json_paths=tuple(types[:MOST_PATHS]), cut=cut)
+        return BodyShape(kind="json", type=kind, json_paths=tuple(_types(content))[:MOST_PATHS], cut=cut)
     if "html" in kind:
         page = Page(text)
         title = " ".join(page.title.split())
@@ -61,16 +58,31 @@ def route_of(address: str) -> str:
     return "/".join("{}" if kind_of(one) else one for one in urlsplit(address).path.split("/"))
 
 
-def _paths(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Yields path and type of each value; items of a list share a path, as do keys that are ids."""
+def _types(content: Any) -> Iterator[tuple[str, str]]:
+    """Yields path and types, sorted; what some objects of a list lack may be null as well."""
+    found = defaultdict[str, Counter[str]](Counter)
+    parents = dict[str, str]()
+    for path, parent, one in _paths(content, "$", ""):
+        found[path][one] += 1
+        parents[path] = parent
+    for path, types in sorted(found.items()):
+        optional = types.total() < found[parents[path]]["object"] if parents[path] else False
+        yield path[:LONGEST], "|".join(sorted({*types, "null"} if optional else types))
+
+
+def _paths(value: Any, path: str, parent: str) -> Iterator[tuple[str, str, str]]:
+    """Yields path, path of its object, and type of each value. Items of a list share a path, as do ids as keys."""
     if isinstance(value, list):
-        yield path, "array"
+        yield path, parent, "array"
         for one in value:
-            yield from _paths(one, f"{path}[*]")
+            yield from _paths(one, f"{path}[*]", "")
         return
-    yield path, MASKED if value == HIDDEN else TYPES[type(value)]
+    yield path, parent, MASKED if value == HIDDEN else TYPES[type(value)]
     for key, one in value.items() if isinstance(value, dict) else ():
-        yield from _paths(one, f"{path}.*" if key.isdigit() or kind_of(key) == "random" else member(path, key))
+        if key.isdigit() or kind_of(key) == "random":
+            yield from _paths(one, f"{path}.*", "")
+        else:
+            yield from _paths(one, member(path, key), path)
 
 
 def closed(text: str) -> str:
