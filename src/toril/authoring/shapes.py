@@ -16,7 +16,7 @@ from toril.records.recording import MOST_PATHS, BodyShape, FormShape
 MOST_NAMES = 100  # of fields and forms
 LONGEST = 500  # characters of a path or name
 MASKED = "masked"  # type of a value that a try hides
-JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],]|[^\s{}\[\],"]+|"')
+JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[{}\[\],]|[^\s{}\[\],"]+')
 XML_ROOT = re.compile(r"<([A-Za-z_][\w:.-]*)")
 TYPES = {str: "string", bool: "boolean", int: "number", float: "number", type(None): "null", dict: "object"}
 
