@@ -346,8 +346,13 @@ def _secrets_at(place: ValuePlace, text: str) -> list[str]:
         found = [Hidden("", text)]
     else:
         found = [*masked_body(text.encode(), "")[1], *(masked_url(f"/{text}")[1] if place.where == "path" else ())]
-    values = {one.value for one in found if one.value and "${" not in one.value and HIDDEN not in one.value}
+    values = {one.value for one in found if HIDDEN not in one.value and not _is_reference(one.value)}
     return sorted((one for one in values if one.lower() not in NO_SECRETS), key=lambda one: (-len(one), one))
+
+
+def _is_reference(text: str) -> bool:
+    """Returns whether a rule carries the value, apart from a few characters such as a prefix."""
+    return "${" in text and len(REFERENCES.sub("", text)) < SHORTEST
 
 
 def _secrets_of_response(one: RecordedExchange) -> Iterator[str]:

@@ -1,24 +1,25 @@
 """`toril import` and `toril record`: from a source to a suite that can be planned."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from toril.authoring.correlation import Correlation, correlated, unfolded
-from toril.authoring.credentials import NAME, Credentials, referenced, refuse_secrets
+from toril.authoring.credentials import NAME, referenced, refuse_secrets
 from toril.authoring.draft import FILES, SuiteDraft, draft_of, requests_of
 from toril.authoring.filters import kept
 from toril.authoring.init import SUITES, Created, place
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
 from toril.authoring.readme import readme_of
-from toril.authoring.recorded import Recorded
+from toril.authoring.recorded import Payload, Recorded
 from toril.authoring.replaying import replayed
 from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
 from toril.authoring.writer import extractor_text, files_of
-from toril.records.recording import RECORDING, PossibleRule, RecordedStep, Recording
+from toril.plan import MOST_OF_TRY
+from toril.records.recording import RECORDING, BodyShape, PossibleRule, RecordedStep, Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ def suite_of(
     contents = files_of(draft)
     contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
     if any(one.response is not None for one in found.exchanges):
-        contents[PurePosixPath(RECORDING)] = _recording(draft, found, correlation, credentials).to_json()
+        contents[PurePosixPath(RECORDING)] = _recording(draft, found, correlation, credentials.hidden).to_json()
     searched = {path: b"" if path.is_relative_to(FILES) else data for path, data in contents.items()}  # not uploads
     refuse_secrets(searched, credentials.hidden)
     home = SUITES / draft.name
@@ -63,29 +64,26 @@ def suite_of(
     return Imported(created=created, recorded=recorded, correlation=correlation)
 
 
-def _recording(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> Recording:
+def _recording(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, hidden: Collection[str]) -> Recording:
     """Returns the steps of a suite as recorded, and the rules that were found and not applied; without values."""
     exchanges = {one.number: one for one in recorded.exchanges}
-    labels = {one.number: one.label for one in requests_of(draft)}
-    variables = {rule.extract.variable for rule in correlation.rules} | {
-        extract.variable for one in requests_of(draft) for extract in one.extracts
-    }
-    steps = []
-    for one in requests_of(draft):
-        exchange = exchanges[one.number]
-        answer = exchange.response
-        used = NAME.findall(f"{one.url} {one.headers} {one.body}")
-        steps.append(
-            RecordedStep(
-                label=one.label,
-                method=one.method,
-                route=exchange.route,
-                status=exchange.status,
-                shape=shape_of(answer.text, answer.type, hidden=credentials.hidden) if answer else None,
-                needs=tuple(dict.fromkeys(name for name in used if name in variables)),
-                gives=tuple(dict.fromkeys(extract.variable for extract in one.extracts)),
-            )
+    requests = list(requests_of(draft))
+    labels = {one.number: one.label for one in requests}
+    carried = {extract.variable for one in requests for extract in one.extracts}
+    steps = (
+        RecordedStep(
+            label=one.label,
+            method=one.method,
+            route=exchanges[one.number].route,
+            status=exchanges[one.number].status,
+            shape=_shape(exchanges[one.number].response, hidden),
+            needs=tuple(
+                name for name in dict.fromkeys(NAME.findall(f"{one.url} {one.headers} {one.body}")) if name in carried
+            ),
+            gives=tuple(dict.fromkeys(extract.variable for extract in one.extracts)),
         )
+        for one in requests
+    )
     possible = (
         PossibleRule(
             rule=rule.number,
@@ -99,3 +97,11 @@ def _recording(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, 
         if not rule.applied and rule.source in labels
     )
     return Recording(origin=recorded.origin, steps=tuple(steps), possible=tuple(possible))
+
+
+def _shape(answer: Payload | None, hidden: Collection[str]) -> BodyShape | None:
+    """Returns the shape of as much of a body as a try keeps."""
+    if answer is None:
+        return None
+    start = replace(answer, data=answer.data[:MOST_OF_TRY])
+    return shape_of(start.text, start.type, cut=len(answer.data) > MOST_OF_TRY, hidden=hidden)
