@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import re
 from dataclasses import replace
 from pathlib import PurePosixPath
 from urllib.parse import quote, quote_plus
@@ -35,7 +36,9 @@ ESCAPINGS = {
     "base64": base64_of,
 }
 SECRET = st.text(st.sampled_from("abcxyzABCXYZ0189+/=&%!-_.~?\"'<>é "), min_size=12, max_size=40).filter(
-    lambda text: text == text.strip() and any(map(str.isdigit, text)) and len(set(text)) > 5
+    lambda text: (
+        text == text.strip() and re.search("[a-zA-Z]", text) and re.search("[0-9]", text) and len(set(text)) > 5
+    )
 ) | st.from_regex(r"[a-z]{3}[0-9]{3}[!_%][a-z]{2}", fullmatch=True)
 
 HOLDERS = {  # what makes a value a credential

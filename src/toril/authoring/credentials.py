@@ -1,6 +1,7 @@
 """Replaces values of a recording by references to variables, and refuses files that contain a credential."""
 
 import csv
+import html
 import io
 import json
 import math
@@ -27,11 +28,15 @@ from toril.worker.hiding import forms_of
 
 ANYWHERE = 12  # characters of a value that is searched as a part of texts; a shorter one only as a whole
 SHORTEST = 6  # … that is searched at all
+SHORTEST_FORM = 4  # of a value at its own place
 MOST_ON_ONE_LINE = 80  # characters of JSON
+COOKIES = ("cookie", "set-cookie")
 BODIES = ("form", "multipart", "json")
 PASSWORD = re.compile(r"(?i)pass|pwd")
-USER = re.compile(r"(?i)^_?(?:user|login|e-?mail|account|identifier|name)|(?:user_?name|email|login)$")
-SESSION = re.compile(r"(?i)[cx]srf|^nonce$")  # values of a session, beside the names that `masking` knows
+USER = re.compile(
+    r"(?i)_?(?:user|login|account|identifier|name)(?:[-_]?(?:name|id|e-?mail))?|.*(?:user[-_]?name|e-?mail|login)"
+)
+SESSION = re.compile(r"(?i)[cx]srf")  # names of values of a session, beside those that `masking` knows
 NO_SECRETS = ("", "true", "false", "null", "none", "undefined", "fetch", "0", "1", "bearer", "basic")
 CLIENT_MADE = ("state", "nonce", "code_challenge", "code_verifier", "_", "t", "ts")
 TOKEN = re.compile(r"[\w.+/=~-]{20,}")
@@ -222,9 +227,8 @@ class _Finder:
         found = {*self._users} | {
             value for one in raw for place, text in _leaves(one) for value in _secrets_at(place, text)
         }
-        responses = {value for one in raw for value in _secrets_of_response(one)}
+        found |= {value for one in raw for value in (*_secrets_of_response(one), *_sessions_of_cookies(one))}
         self.hidden = {one for one in found if _is_searched(one)}
-        self.hidden |= {one for one in responses if _is_searched(one) and not re.search(r"\s", one)}
         self._longest_first = sorted(self.hidden, key=lambda value: (-len(value), value))
         self._forms = {form for value in self.hidden for form in forms_of(value) if len(form) >= ANYWHERE}
         self._brought = {token for one in raw for token in _tokens_of_response(one)}
@@ -236,9 +240,12 @@ class _Finder:
         def change(place: ValuePlace, text: str) -> str:
             key, own, whole = _key(place), _secrets_at(place, text), text
             for value in (*own, *self._longest_first):
-                text = _put(text, value, partial(self._variable, one, place, value, whole))
+                escaped = (html.escape(value), json.dumps(value)[1:-1]) if place.where == "text" else ()
+                for sent in (value, *escaped):
+                    text = _put(text, sent, partial(self._variable, one, place, sent, whole))
             rest = REFERENCES.sub("", text)
-            left = any(value in rest for value in own) or any(form in rest for form in self._forms)
+            left = any(form in rest for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
+            left = left or any(form in rest for form in self._forms)
             is_user = text in self._users and place.where in BODIES
             if left or is_user or self._is_secret(place, key, rest):
                 return self._variable(one, place, text, whole)
@@ -356,11 +363,23 @@ def _is_reference(text: str) -> bool:
 
 
 def _secrets_of_response(one: RecordedExchange) -> Iterator[str]:
-    found = masked_headers(one.response_headers)[1]
-    if one.response:
-        found += masked_body(one.response.data, one.response.type)[1]
+    headers = [(name, value) for name, value in one.response_headers if name.lower() != "set-cookie"]
+    found = [
+        *masked_headers(headers)[1],
+        *(masked_body(one.response.data, one.response.type)[1] if one.response else ()),
+    ]
     for hidden in found:
-        if hidden.value.lower() not in hidden.place.lower():  # unlike {password: "Password"}
+        words = re.search(r"\s", hidden.value) and not re.search(r"\d", hidden.value)  # {password: "Forgot it?"}
+        if not words and hidden.value.lower() not in hidden.place.lower():
+            yield hidden.value
+
+
+def _sessions_of_cookies(one: RecordedExchange) -> Iterator[str]:
+    """Yields the values of cookies that look like those of a session, unlike `theme=dark-blue`."""
+    cookies = [header for header in (*one.headers, *one.response_headers) if header[0].lower() in COOKIES]
+    for hidden in masked_headers(cookies)[1]:
+        mixed = re.search("[A-Za-z]", hidden.value) and re.search(r"\d", hidden.value)
+        if len(hidden.value) >= (8 if mixed else 16):
             yield hidden.value
 
 
@@ -378,7 +397,7 @@ def _users(one: RecordedExchange) -> Iterator[str]:
         if place.where in BODIES and names_a_secret(_key(place)) and PASSWORD.search(_key(place))
     }
     for place, text, holder in leaves:
-        if text and (place.where, holder) in holders and USER.search(_key(place)):
+        if text and (place.where, holder) in holders and USER.fullmatch(_key(place)):
             yield text
 
 

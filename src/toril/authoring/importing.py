@@ -18,8 +18,12 @@ from toril.authoring.replaying import replayed
 from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
 from toril.authoring.writer import extractor_text, files_of
+from toril.errors import OptionError
 from toril.plan import MOST_OF_TRY
+from toril.records.document import MOST_ENTRIES
 from toril.records.recording import RECORDING, BodyShape, PossibleRule, RecordedStep, Recording
+
+MOST_BYTES = Recording.MOST_BYTES or 0  # a larger recording is not kept for comparisons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,9 @@ def suite_of(
 ) -> Imported:
     """Writes the suite of a recording: filters, routes, correlation, credentials, draft, files, plan."""
     recorded = named(kept(recorded, options))
+    if not recorded.exchanges:
+        what = "; ".join(f"{one.what} ({one.why})" for one in recorded.left_out) or "the source has none"
+        raise OptionError(f"{recorded.origin}: no requests for a suite: {what}.", code="no-requests")
     second = named(kept(second, options)) if second is not None else None
     wanted = {"threshold": options.confidence, "forced": options.forced, "dropped": options.dropped}
     correlation = correlated(recorded, second, **wanted)
@@ -53,8 +60,9 @@ def suite_of(
     draft = replace(draft_of(found, correlation, options), credentials=credentials.names)
     contents = files_of(draft)
     contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
-    if any(one.response is not None for one in found.exchanges):
-        contents[PurePosixPath(RECORDING)] = _recording(draft, found, correlation, credentials.hidden).to_json()
+    if any(one.response is not None for one in found.exchanges) and len(found.exchanges) <= MOST_ENTRIES:
+        record = _recording(draft, found, correlation, credentials.hidden).to_json()
+        contents |= {PurePosixPath(RECORDING): record} if len(record) <= MOST_BYTES else {}
     searched = {path: b"" if path.is_relative_to(FILES) else data for path, data in contents.items()}  # not uploads
     refuse_secrets(searched, credentials.hidden)
     home = SUITES / draft.name
