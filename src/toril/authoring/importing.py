@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from toril.authoring.correlation import Correlation, correlated, unfolded
@@ -50,11 +51,11 @@ def suite_of(
         what = "; ".join(f"{one.what} ({one.why})" for one in recorded.left_out) or "the source has none"
         raise OptionError(f"{recorded.origin}: no requests for a suite: {what}.", code="no-requests")
     second = named(kept(second, options)) if second is not None else None
-    wanted = {"threshold": options.confidence, "forced": options.forced, "dropped": options.dropped}
-    correlation = correlated(recorded, second, **wanted)
+    rules_of = partial(correlated, threshold=options.confidence, forced=options.forced, dropped=options.dropped)
+    correlation = rules_of(recorded, second)
     if options.replay and second is None:
         second = replayed(recorded, correlation, os.environ)
-        correlation = correlated(recorded, second, **wanted)
+        correlation = rules_of(recorded, second)
     found, credentials = referenced(unfolded(recorded, correlation), correlation)
     found = named(found)
     draft = replace(draft_of(found, correlation, options), credentials=credentials.names)
