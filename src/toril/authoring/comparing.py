@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from pathlib import Path
 from urllib.parse import urljoin
 
 from toril.authoring.correlation.values import words_of
@@ -11,9 +12,11 @@ from toril.authoring.pages import Page, having
 from toril.authoring.recorded import Extract
 from toril.authoring.shapes import MASKED, route_of, shape_of
 from toril.authoring.writer import extractor_text
+from toril.errors import StoreError, SuiteError
 from toril.masking import HIDDEN
 from toril.records.evidence import Exchange
-from toril.records.recording import MOST_PATHS, BodyShape, RecordedStep, Recording
+from toril.records.recording import MOST_PATHS, RECORDING, BodyShape, RecordedStep, Recording
+from toril.suite import Suite
 from toril.text import nearest
 
 NOT_FOUND = ("", "NOT_FOUND")  # values of a variable whose extractor has found nothing
@@ -41,6 +44,28 @@ class Difference:
     proposal: str = ""  # what to change
     yaml: str = ""  # of a proposed rule
     because: str = ""  # the label of the earlier difference that this one follows from
+
+
+def recording_of(suite: Suite) -> Recording | None:
+    """Returns the recording in the folder of a suite; SuiteError if it is damaged."""
+    path = suite.folder / RECORDING
+    if Path(RECORDING) not in suite.files:
+        return None
+    try:
+        return Recording.from_json(path.read_bytes(), RECORDING)
+    except StoreError as error:
+        raise SuiteError(f"{error}. Delete it, or pass --no-compare.", code=error.code) from error
+
+
+def in_text(recording: Recording, found: Sequence[Difference]) -> Iterator[str]:
+    """Yields the lines of a comparison for a terminal."""
+    differing = len({one.label for one in found})
+    total = len(recording.steps)
+    yield f"replay: {total - differing} of {total} requests as recorded"
+    for one in found:
+        follows = f" (follows from {one.because})" if one.because else ""
+        yield f"  ✘ {one.label}: {one.code}: {one.recorded} → {one.now}{follows}"
+        yield from (f"      {line}" for line in (*([one.proposal] if one.proposal else []), *one.yaml.splitlines()))
 
 
 def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Difference, ...]:

@@ -81,11 +81,14 @@ def _of_headers(pattern: str) -> Extract:
 
 
 def _around(text: str, raw: str) -> Iterator[str]:
-    """Yields patterns with the text before a value, the shortest first; none with numbers, which change."""
-    at = text.find(raw)
+    """Yields patterns with the text before a value, the shortest first; none with numbers, which change.
+
+    At last it counts how often that text occurs before, as in one of several equal forms.
+    """
+    at, counted = text.find(raw), ""
     for _ in range(MOST_POSITIONS):
         if at < 0:
-            return
+            break
         line = text[max(0, at - MOST_CONTEXT) : at].rpartition("\n")[2]
         end = text[at + len(raw) : at + len(raw) + 1]
         group = rf"([^{re.escape(end)}\s]+)" if end and end in ENDS else r"([\w.~+/=%-]+)"
@@ -94,5 +97,10 @@ def _around(text: str, raw: str) -> Iterator[str]:
             if OF_A_SESSION.search(context):
                 break
             if (start == 0 or not line[start].isalnum()) and sum(map(str.isalpha, context)) >= LEAST_LETTERS:
-                yield PLAIN.sub(r"\1", re.escape(context)) + group
+                escaped = PLAIN.sub(r"\1", re.escape(context))
+                yield escaped + group
+                times = text.count(context, 0, at) - 1  # without the value's own
+                counted = counted or rf"(?s)(?:{escaped}.*?){{{times}}}{escaped}{group}"
         at = text.find(raw, at + 1)
+    if counted:
+        yield counted

@@ -6,6 +6,7 @@ A browser sends in parallel: a response is earlier than a request only if it had
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import NamedTuple
 from urllib.parse import urldefrag, urljoin
 
@@ -28,6 +29,7 @@ LISTED_FROM = 0.25
 OF_THE_DEPLOYMENT = 0.45  # at most, for a value that is the same in both recordings
 MARGIN_S = 0.001  # of the times in a recording
 KEPT_METHODS = (307, 308)  # redirects that keep method and body
+MOST_SOURCES = 40  # of a value; the first ones and the last ones
 LARGE_SCRIPT = 64 << 10  # bytes; libraries hold no values of a session
 
 
@@ -121,8 +123,8 @@ class Values:
         self._sent: defaultdict[str, list[Use]] = defaultdict(list)
         self._sources: defaultdict[str, list[Source]] = defaultdict(list)
         for number, turn in enumerate(turns):
-            for place, value in places_of(turn.exchange) if turn.sent else ():
-                if place.side == "request" and value and place.path.lower() != "referer":
+            for place, value in _given_by_client(turn.exchange) if turn.sent else ():
+                if value and place.path.lower() != "referer":
                     use = Use(number, place, value)
                     self._sent[value].append(use)
                     if may_be_carried(value, place):
@@ -148,7 +150,9 @@ class Values:
         )
         if not found or self._was_sent(use, upto=min(one.turn for one in found)):
             return []
-        return [one for one in found if not any(sent.turn == one.turn for sent in self._sent[use.value])]
+        repeating = {one.turn for one in self._sent[use.value]}
+        given = [one for one in found if one.turn not in repeating]
+        return given if len(given) <= MOST_SOURCES else given[: MOST_SOURCES // 2] + given[-MOST_SOURCES // 2 :]
 
     def _is_before(self, source: Source, use: Use) -> bool:
         earlier, later = self.turns[source.turn].exchange, self.turns[use.turn].exchange
@@ -185,6 +189,10 @@ class Values:
             yield 0.1, "only match in the response"
         if INDEXED.search(source.place.path):
             yield -0.15, "one of a list"
+
+
+def _given_by_client(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
+    return takewhile(lambda found: found[0].side == "request", places_of(exchange))
 
 
 def _given(number: int, exchange: RecordedExchange) -> Iterator[tuple[Source, str]]:
