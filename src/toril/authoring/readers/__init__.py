@@ -19,7 +19,6 @@ from toril.authoring.readers.curl import read_curl
 from toril.authoring.readers.har import read_har
 from toril.authoring.readers.openapi import read_openapi
 from toril.authoring.readers.postman import read_postman
-from toril.authoring.readers.scripts import script_kind
 from toril.authoring.readers.source import Input as Input
 from toril.authoring.readers.source import items, mapping, text
 from toril.authoring.recorded import MOST_BYTES, Recorded
@@ -33,6 +32,12 @@ FORMATS = (
 TIMEOUT_S = 30
 MOST_REDIRECTS = 5
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+SCRIPTS: dict[Kind, re.Pattern[str]] = {
+    "jmx": re.compile(r"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<jmeterTestPlan\b", re.DOTALL),
+    "k6": re.compile(r"(?m)^\s*(?:import\b.*\bfrom\s*|(?:const|let|var)\b.*\brequire\(\s*)['\"]k6(?:/[\w./-]+)?['\"]"),
+    "gatling": re.compile(r"\bextends\s+Simulation\b"),
+    "locustfile": re.compile(r"(?m)^\s*(?:from\s+locust\b[\w.]*\s+import|import\s+locust\b)"),
+}
 CURL = re.compile(r"(?m)^(?:[\w/-]*[$>%#]\s*)?(?:\w+=\S*\s+|time\s+)*(?:\S*/)?curl(?:\.exe)?\s")
 OPENAPI = re.compile(r"(?m)^[\"']?(?:openapi|swagger)[\"']?\s*:")
 TAURUS = re.compile(r"(?m)^(?:execution|scenarios)\s*:")
@@ -104,7 +109,10 @@ def _fetched(address: str) -> Input:
 
 def script_of(given: Input) -> Kind | None:
     """Returns the tool whose script the input is; None for another input. A suite keeps a script as it is."""
-    return script_kind(_text(given.data[: 1 << 20]))
+    source = _text(given.data[: 1 << 20])
+    if source.lstrip().startswith(("{", "[")):  # JSON may contain scripts
+        return None
+    return next((kind for kind, pattern in SCRIPTS.items() if pattern.search(source)), None)
 
 
 def read(given: Input, options: ImportOptions) -> Recorded:

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from toril.authoring.options import ImportOptions
-from toril.authoring.readers.source import ID, Input, Skipped, mapping, reference, text, variable
+from toril.authoring.readers.source import Input, Skipped, address, mapping, reference, text
 from toril.authoring.recorded import LogRates, Recorded, RecordedExchange
+from toril.authoring.routes import template
 from toril.errors import Note, OptionError
 from toril.masking import names_a_secret
 
@@ -31,6 +32,8 @@ MOST_OTHERS = 20
 POINTS = 120  # of a curve, at most
 STEPS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 21_600, 86_400)
 OTHER = "other"
+
+_route = lru_cache(maxsize=1 << 14)(template)
 
 REQUEST = r'"(?P<method>[A-Z]{3,10}) (?P<target>\S+)[^"]*"'
 FORMATS = (
@@ -79,6 +82,10 @@ def is_log(data: bytes) -> bool:
 
 
 def read_access_log(given: Input, options: ImportOptions) -> Recorded:
+    """Returns the most frequent addresses of each label as exchanges, each with its count, and the rates by label.
+
+    The label is step and name of an exchange.
+    """
     skipped, notes = Skipped(), []
     addresses: Counter[tuple[str, str, str]] = Counter()  # method, host and target
     rates: defaultdict[str, Counter[int]] = defaultdict(Counter)  # by label and second
@@ -141,7 +148,7 @@ def _line(line: str) -> _Line | None:
     if moment is None or not found.get("method") or not (status.isdecimal() or status == "-"):
         return None
     status_code = int(status) if status.isdecimal() and len(status) == 3 else 0
-    target = target.partition("#")[0] or "/"
+    target = address(target) or "/"
     return _Line(moment, found["method"].upper(), host, target, status_code, found.get("agent") or "")
 
 
@@ -193,17 +200,6 @@ def _unusable(line: _Line, options: ImportOptions) -> tuple[str, str] | None:
     return None
 
 
-@lru_cache(maxsize=1 << 14)
-def _route(path: str) -> str:
-    """Returns the path with names for ids: `/users/{user_id}/orders/{order_id}`, or `{id}` if there is one."""
-    parts = path.split("/")
-    ids = [index for index, part in enumerate(parts) if ID.fullmatch(part)]
-    for index in ids:
-        name = f"{variable(parts[index - 1]).removesuffix('s')}_id" if len(ids) > 1 else "id"
-        parts[index] = f"{{{name}}}"
-    return "/".join(parts)
-
-
 def _label(method: str, target: str) -> str:
     return f"{method} {_route(target.partition('?')[0])}"
 
@@ -222,8 +218,8 @@ def _exchanges(
         least = LEAST_USE * uses[label][""]
         pairs = [(name, value) for name, value in parse_qsl(query, True)
                  if uses[label][name] >= least and not names_a_secret(name)]  # fmt: skip
-        address = f"{path}?{urlencode(pairs)}" if pairs else path
-        by_label[label if label in own else OTHER][method, host, address] += count
+        shorter = f"{path}?{urlencode(pairs)}" if pairs else path
+        by_label[label if label in own else OTHER][method, host, shorter] += count
     number = 0
     for label in (*own, OTHER):
         most = MOST_OTHERS if label == OTHER else MOST_ROWS

@@ -14,6 +14,7 @@ from toril.authoring.readers.source import (
     TOKEN,
     Input,
     Skipped,
+    address,
     body,
     raw_file,
     value_of,
@@ -132,9 +133,8 @@ class _Command:
         if not TOKEN.fullmatch(method):
             uploads = any(name == "upload-file" for name, _ in self.options)
             method = "HEAD" if "head" in self.flags else "PUT" if uploads else "POST" if sent is not None else "GET"
-        for number, address in enumerate(self.urls, before + 1):
-            url = address if re.match(r"https?://|\$\{", address) else f"http://{address}"
-            url = url.partition("#")[0].replace(" ", "%20")
+        for number, written in enumerate(self.urls, before + 1):
+            url = address(written if re.match(r"https?://|\$\{", written) else f"http://{written}")
             for query in filter(None, queries):
                 url += ("&" if "?" in url else "?") + query
             yield RecordedExchange(number=number, method=method, url=url, headers=tuple(headers), body=sent)

@@ -17,6 +17,7 @@ from toril.authoring.readers.source import (
     SAMPLE_FILE,
     Input,
     Skipped,
+    address,
     form,
     items,
     json_body,
@@ -71,14 +72,14 @@ def read_openapi(
     exchanges = []
     for number, operation in enumerate(operations, 1):
         method = operation.method.upper()
-        address, sent, body = _request(spec, operation, named, data)
+        path, sent, body = _request(spec, operation, named, data)
         if body is not None and body.missing:
             skipped.add("bodies without an example", f"toril cannot make {body.type}", f"{method} {operation.path}")
         exchanges.append(
             RecordedExchange(
                 number=number,
                 method=method,
-                url=base + address,
+                url=base + path,
                 headers=sent,
                 body=body,
                 step=operation.tag,
@@ -233,7 +234,7 @@ def _request(
             data.setdefault(name, _plain(samples.get(part[1], "1")) or "1")
         return f"${{{name}}}"
 
-    address = IN_PATH.sub(in_path, operation.path)
+    path = "/" + address(IN_PATH.sub(in_path, operation.path)).lstrip("/")
     query = [
         f"{quote(name)}={quote(_plain(one), safe='${}')}"
         for name, value in by_place["query"].items()
@@ -246,7 +247,6 @@ def _request(
     body = spec.body(operation.node.get("requestBody"))
     if body is not None:
         sent.append(("Content-Type", body.type))
-    path = address if address.startswith("/") else f"/{address}"
     return path + ("?" + "&".join(query) if query else ""), tuple(sent), body
 
 

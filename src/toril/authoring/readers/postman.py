@@ -13,6 +13,7 @@ from toril.authoring.readers.source import (
     TOKEN,
     Input,
     Skipped,
+    address,
     body,
     form,
     headers,
@@ -174,11 +175,11 @@ def _url(node: Any, values: _Values) -> tuple[str, str]:
     """Returns the address, and its route if parts of its path are parameters."""
     parts = mapping(node)
     raw = text(node) or text(parts.get("raw")) or _assembled(parts)
-    raw = values(raw.strip()).partition("#")[0].replace(" ", "%20")
+    raw = address(values(raw))
     if not re.match(r"https?://|\$\{", raw):
         raw = f"http://{raw.lstrip('/')}"
     known = {text(one.get("key") or one.get("id")): values(one.get("value")) for one in items(parts.get("variable"))}
-    address, mark, query = raw.partition("?")
+    base, mark, query = raw.partition("?")
 
     def named(match: re.Match[str]) -> str:
         name = variable(match[1])
@@ -186,8 +187,8 @@ def _url(node: Any, values: _Values) -> tuple[str, str]:
             values.data.setdefault(name, known.get(match[1]) or "1")
         return f"${{{name}}}"
 
-    route = re.sub(r"^(?:https?://[^/]*|\$\{\w+\})", "", IN_PATH.sub(r"{\1}", address))
-    return IN_PATH.sub(named, address) + mark + query, route if IN_PATH.search(address) else ""
+    route = re.sub(r"^(?:https?://[^/]*|\$\{\w+\})", "", IN_PATH.sub(r"{\1}", base))
+    return IN_PATH.sub(named, base) + mark + query, route if IN_PATH.search(base) else ""
 
 
 def _assembled(parts: Mapping[str, Any]) -> str:
