@@ -289,6 +289,7 @@ class _Spec:
         self.document = document
         self._given, self._skipped, self._parse = given, skipped, parse
         self._files: dict[str, Any] = {"": document}
+        self._wholes: dict[str, dict[str, Any]] = {}  # by reference
         self._left = MOST_VALUES
 
     def at(self, node: Any) -> dict[str, Any]:
@@ -334,21 +335,27 @@ class _Spec:
 
         return rebased(self._parse(data.decode("utf-8-sig", "replace")))
 
-    def whole(self, schema: Any, depth: int = 0) -> dict[str, Any]:
+    def whole(self, schema: Any) -> dict[str, Any]:
         """Returns a schema with the parts of `allOf`, and of the first choice, in one mapping."""
-        found = self.at(schema)
-        if depth > DEEPEST:
-            return found
-        choices = [one for key in ("oneOf", "anyOf") for one in items(found.get(key)) if one.get("type") != "null"]
-        for part in (*items(found.get("allOf")), *choices[:1]):
-            inner = self.whole(part, depth + 1)
-            found = {
+        ref = schema.get("$ref") if isinstance(schema, dict) else None
+        if not isinstance(ref, str):
+            return self._merged(mapping(schema))
+        if ref not in self._wholes:
+            self._wholes[ref] = {}  # of a schema that is a part of itself
+            self._wholes[ref] = self._merged(self.at(schema))
+        return self._wholes[ref]
+
+    def _merged(self, schema: dict[str, Any]) -> dict[str, Any]:
+        choices = [one for key in ("oneOf", "anyOf") for one in items(schema.get(key)) if one.get("type") != "null"]
+        for part in (*items(schema.get("allOf")), *choices[:1]):
+            inner = self.whole(part)
+            schema = {
                 **inner,
-                **found,
-                "properties": {**mapping(inner.get("properties")), **mapping(found.get("properties"))},
-                "required": [*_list(inner.get("required")), *_list(found.get("required"))],
+                **schema,
+                "properties": {**mapping(inner.get("properties")), **mapping(schema.get("properties"))},
+                "required": [*_list(inner.get("required")), *_list(schema.get("required"))],
             }
-        return found
+        return schema
 
     def properties(self, schema: Any) -> dict[str, Any]:
         return mapping(self.whole(schema).get("properties"))
@@ -438,10 +445,8 @@ class _Spec:
         if "json" in kind or kind == "*/*":
             found = json_body(self.sample(media.get("schema")) if value is None else value)
             return Payload(data=found.data, type=JSON if "*" in kind else kind)
-        if isinstance(value, str) or kind.startswith("text/plain"):
-            return Payload(data=text(value or self.sample(media.get("schema"))).encode(), type=kind)
         if "xml" in kind or kind.startswith("text/"):
-            return Payload(type=kind, missing=True)
+            return Payload(data=text(value).encode(), type=kind, missing=value is None)
         return raw_file("sample.bin", BINARY if "*" in kind else kind, SAMPLE_FILE)
 
     def _fields(self, kind: str, schema: Any, value: Any) -> Payload:
