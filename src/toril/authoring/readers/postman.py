@@ -148,7 +148,7 @@ def _exchange(
         found = body(found.data, value_of("content-type", sent))
     checks, extracts = _of_scripts(item, values, name, skipped)
     saved = next((one for one in items(item.get("response")) if 200 <= _code(one) < 300), {})
-    answer = text(saved.get("body")).encode("utf-8", "replace")
+    answer = text(saved.get("body")).encode()
     answered = headers(saved.get("header"))
     return RecordedExchange(
         number=0,
@@ -192,19 +192,15 @@ def _url(node: Any, values: _Values) -> tuple[str, str]:
 
 
 def _assembled(parts: Mapping[str, Any]) -> str:
+    """Returns the address of its parts; some tools write no `raw`."""
     host, path = parts.get("host"), parts.get("path")
     where = ".".join(map(text, host)) if isinstance(host, list) else text(host)
-    names = (
-        [text(one.get("value")) if isinstance(one, dict) else text(one) for one in path]
-        if isinstance(path, list)
-        else []
-    )
-    inner = "/".join(names) if names else text(path).lstrip("/")
+    where += f":{text(parts.get('port'))}" if parts.get("port") else ""
+    names = [text(mapping(one).get("value")) or text(one) for one in path] if isinstance(path, list) else [text(path)]
     pairs = [one for one in items(parts.get("query")) if not one.get("disabled")]
     query = "&".join(f"{text(one.get('key'))}={text(one.get('value'))}" for one in pairs)
-    port = f":{text(parts.get('port'))}" if parts.get("port") else ""
     scheme = f"{text(parts.get('protocol'))}://" if parts.get("protocol") else ""
-    return f"{scheme}{where}{port}/{inner}" + (f"?{query}" if query else "")
+    return f"{scheme}{where}/{'/'.join(names).lstrip('/')}" + (f"?{query}" if query else "")
 
 
 def _credentials(
@@ -219,7 +215,7 @@ def _credentials(
         return [("Authorization", f"Bearer {token}")], ""
     if kind == "basic":
         pair = f"{values(known.get('username'))}:{values(known.get('password'))}"
-        encoded = "${API_BASIC}" if "${" in pair else base64.b64encode(pair.encode("utf-8", "replace")).decode()
+        encoded = "${API_BASIC}" if "${" in pair else base64.b64encode(pair.encode()).decode()
         return [("Authorization", f"Basic {encoded}")], ""
     if kind == "apikey":
         key, value = values(known.get("key")) or "X-Api-Key", values(known.get("value")) or "${API_KEY}"
@@ -237,7 +233,7 @@ def _body(node: Mapping[str, Any], values: _Values, given: Input) -> Payload | N
     if mode == "raw":
         language = text(mapping(mapping(node.get("options")).get("raw")).get("language"))
         kind = LANGUAGES.get(language, JSON if text(content).lstrip()[:1] in ("{", "[") else "text/plain")
-        return Payload(data=values(content).encode("utf-8", "replace"), type=kind)
+        return Payload(data=values(content).encode(), type=kind)
     if mode == "graphql":
         query = mapping(content)
         try:
