@@ -31,7 +31,7 @@ SAMPLES: dict[str, Any] = {
     [
         ("hello", "unknown-format"),
         ("", "unknown-format"),
-        ("{", "not-json"),
+        ("{", "damaged-file"),
         ("[1, 2]", "unknown-format"),
         ('{"a": 1}', "unknown-format"),
         ("[" * 100_000, "unknown-format"),

@@ -178,4 +178,4 @@ def test_a_cycle_and_a_wide_schema_end():
 
 def test_a_description_without_operations_is_refused():
     assert refusal({"openapi": "3.1.0", "webhooks": {}}) == "no-requests"
-    assert refusal("swagger: '2.0'\npaths: [") == "not-yaml"
+    assert refusal("swagger: '2.0'\npaths: [") == "damaged-file"

@@ -49,11 +49,11 @@ FORMATS = (
     ),
 )
 KEYS = {  # of JSON, in lower case
-    "time": ("time", "timestamp", "@timestamp", "time_iso8601", "time_local", "ts", "date", "datetime", "start_time"),
+    "time": ("time", "timestamp", "@timestamp", "time_iso8601", "time_local", "ts", "date", "startutc", "start_time"),
     "method": ("method", "request_method", "http_method", "requestmethod", "verb"),
-    "target": ("request_uri", "uri", "path", "url", "request_path", "requesturl", "target", "original"),
-    "status": ("status", "status_code", "statuscode", "response_code", "response_status", "code"),
-    "host": ("host", "http_host", "server_name", "vhost", "authority"),
+    "target": ("request_uri", "uri", "path", "url", "requesturl", "requestpath", "target"),
+    "status": ("status", "status_code", "statuscode", "response_code", "downstreamstatus", "code"),
+    "host": ("host", "http_host", "server_name", "vhost", "requesthost"),
     "agent": ("http_user_agent", "user_agent", "useragent", "agent"),
     "request": ("request",),
 }
@@ -134,27 +134,24 @@ def _lines(data: bytes) -> Iterator[str]:
 
 def _line(line: str) -> _Line | None:
     found = _of_json(line) if line.startswith("{") else _matched(line)
-    moment = _second(found.get("time", ""))
-    status = found.get("status", "")
-    target, host = found.get("target", ""), found.get("host", "") or ""
+    second, method, status = _second(found.get("time", "")), found.get("method", ""), found.get("status", "")
+    if second is None or not method or not re.fullmatch("[0-9]{3}|-", status):
+        return None
+    host, target = found["host"], found["target"]
     if re.match(r"https?://", target):
         try:
             parts = urlsplit(target)
-            default = {"http": ":80", "https": ":443"}[parts.scheme]
-            host = f"{parts.scheme}://{parts.netloc.removesuffix(default)}"
-            target = parts.path + (f"?{parts.query}" if parts.query else "")
         except ValueError:
             return None
-    if moment is None or not found.get("method") or not (status.isdecimal() or status == "-"):
-        return None
-    status_code = int(status) if status.isdecimal() and len(status) == 3 else 0
-    target = address(target) or "/"
-    return _Line(moment, found["method"].upper(), host, target, status_code, found.get("agent") or "")
+        host = f"{parts.scheme}://{parts.netloc.removesuffix(':443' if parts.scheme == 'https' else ':80')}"
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+    code = int(status) if status != "-" else 0
+    return _Line(second, method.upper(), host, address(target) or "/", code, found["agent"])
 
 
 def _matched(line: str) -> Mapping[str, str]:
     found = next(filter(None, (form.match(line) for form in FORMATS)), None)
-    return {key: value or "" for key, value in found.groupdict().items()} if found else {}
+    return {"host": "", **{key: value or "" for key, value in found.groupdict().items()}} if found else {}
 
 
 def _of_json(line: str) -> Mapping[str, str]:

@@ -92,7 +92,8 @@ def _unquoted(word: str) -> str:
 
     def piece(found: str) -> str:
         if found.startswith("$'"):
-            return ESCAPES.sub(_unescaped, found[2:-1])
+            units = ESCAPES.sub(_unescaped, found[2:-1])
+            return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         if found.startswith("'"):
             return found[1:-1]
         if found.startswith("\\"):
@@ -109,7 +110,7 @@ def _unescaped(found: re.Match[str]) -> str:
     code = found[1]
     if code[0] in "ux" and len(code) > 1:
         return chr(int(code[1:], 16))
-    return chr(int(code, 8)) if code.isdecimal() and code[0] in "01234567" else ESCAPED.get(code, code)
+    return chr(int(code, 8)) if code[0] in "01234567" else ESCAPED.get(code, code)
 
 
 Options = list[tuple[str, str]]  # names and values; addresses have the name `url`
@@ -177,7 +178,7 @@ def _headers(options: Options) -> Iterator[tuple[str, str]]:
         elif name == "oauth2-bearer":
             yield "Authorization", f"Bearer {value}"
         elif name == "user":
-            encoded = base64.b64encode(f"{key}:{content}".encode("utf-8", "replace")).decode()
+            encoded = base64.b64encode(f"{key}:{content}".encode()).decode()
             yield "Authorization", f"Basic {'${API_BASIC}' if '${' in value else encoded}"
         elif name == "json":
             yield "Accept", JSON
@@ -205,7 +206,7 @@ def _body(options: Options, given: Input, skipped: Skipped) -> Payload | None:
     if fields or uploads:
         return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads))
     of_json = any(name == "json" for name, _ in options)
-    data = ("" if of_json else "&").join(parts).encode("utf-8", "replace")
+    data = ("" if of_json else "&").join(parts).encode()
     return body(data, JSON if of_json else FORM) if parts else None
 
 

@@ -52,8 +52,7 @@ class Skipped:
 
     def add(self, what: str, why: str, example: str = "", count: int = 1) -> None:
         before, examples = self._found.get((what, why), (0, []))
-        shown = mask(example)[:100]
-        if shown and shown not in examples and len(examples) < MOST_EXAMPLES:
+        if example and len(examples) < MOST_EXAMPLES and (shown := mask(example)[:100]) not in examples:
             examples.append(shown)
         self._found[what, why] = (before + count, examples)
 
