@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlencode, urljoin, urlsplit
+from urllib.parse import unquote_to_bytes, urlencode, urlsplit
 
 from toril.authoring.readers.source import (
     FORM,
@@ -22,6 +22,7 @@ from toril.authoring.readers.source import (
     form,
     headers,
     items,
+    joined,
     mapping,
     text,
     value_of,
@@ -231,9 +232,9 @@ def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]
         hops: list[RecordedExchange] = []
         last, at = first, index
         while last.status in REDIRECTS and (target := value_of("location", last.response_headers)):
-            address = _joined(last.url, target)
+            following = joined(last.url, target)
             near = range(at + 1, min(at + 1 + NEAR, len(exchanges)))
-            free = (one for one in near if exchanges[one].url == address and exchanges[one].number not in taken)
+            free = (one for one in near if exchanges[one].url == following and exchanges[one].number not in taken)
             if (found := next(free, None)) is None:
                 break
             hops.append(last)
@@ -247,13 +248,6 @@ def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]
             yield first
 
 
-def _joined(base: str, target: str) -> str:
-    try:
-        return urljoin(base, target).partition("#")[0]
-    except ValueError:
-        return ""
-
-
 # --- Bodies that a recording lacks: a HAR of Chromium has no body of a form with a file
 
 
@@ -261,17 +255,17 @@ def _rebuilt(exchange: RecordedExchange, earlier: Sequence[RecordedExchange], sk
     """Returns the exchange with a body from the form of an earlier page, if its own is missing."""
     if exchange.body is None or not exchange.body.missing:
         return exchange
-    address = exchange.url.partition("?")[0]
+    target = exchange.url.partition("?")[0]
     for page in reversed(earlier):
         if page.kind != "document" or page.response is None:
             continue
         for action, found in _forms(page.response.text):
-            if _joined(page.url, action or page.url).partition("?")[0] == address:
+            if joined(page.url, action or page.url).partition("?")[0] == target:
                 what = "bodies rebuilt from a form", "the recording lacks them; check their values"
-                skipped.add(*what, f"{exchange.method} {address}")
+                skipped.add(*what, f"{exchange.method} {target}")
                 return replace(exchange, body=found if found.uploads else form(found.fields))
     what = "bodies that the recording lacks", "add them by hand, or record with `toril record`"
-    skipped.add(*what, f"{exchange.method} {address}")
+    skipped.add(*what, f"{exchange.method} {target}")
     return exchange
 
 

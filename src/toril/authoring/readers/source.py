@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urljoin
 
 from toril.authoring.recorded import MOST_BYTES_OF_BODY, MOST_EXAMPLES, FilePart, LeftOut, Named, Payload
 from toril.masking import mask
@@ -86,6 +86,14 @@ def text(value: Any) -> str:
 def address(url: str) -> str:
     """Returns an address without its fragment, in ASCII."""
     return re.sub(r"[^!-~]", lambda found: quote(found[0]), url.strip().partition("#")[0])
+
+
+def joined(base: str, target: str) -> str:
+    """Returns the address that a link means, without its fragment; empty for an invalid one."""
+    try:
+        return urljoin(base, target).partition("#")[0]
+    except ValueError:
+        return ""
 
 
 def headers(value: Any) -> Named:
