@@ -1,11 +1,48 @@
-"""Replaces credentials of a recording by references to variables, and refuses files that contain one."""
+"""Replaces values of a recording by references to variables, and refuses files that contain a credential."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+import csv
+import io
+import json
+import math
+import re
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain, count
 from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote, unquote, unquote_plus
+
+import yaml
 
 from toril.authoring.correlation import Correlation
-from toril.authoring.recorded import Recorded
+from toril.authoring.recorded import Payload, Recorded, RecordedExchange, ValuePlace
+from toril.authoring.routes import UUID, host_of
+from toril.errors import OptionError
+from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
+from toril.suite.settings import RESERVED
+from toril.worker.hiding import forms_of
+
+ANYWHERE = 12  # characters of a value that is searched as a part of texts; a shorter one only as a whole
+SHORTEST = 6  # … that is searched at all
+MOST_ON_ONE_LINE = 80  # characters of JSON
+BODIES = ("form", "multipart", "json")
+PASSWORD = re.compile(r"(?i)pass|pwd")
+USER = re.compile(r"(?i)^_?(?:user|login|e-?mail|account|identifier|name)|(?:user_?name|email|login)$")
+SESSION = re.compile(r"(?i)[cx]srf|^nonce$")  # values of a session, beside the names that `masking` knows
+NO_SECRETS = ("", "true", "false", "null", "none", "undefined", "fetch", "0", "1", "bearer", "basic")
+CLIENT_MADE = ("state", "nonce", "code_challenge", "code_verifier", "_", "t", "ts")
+TOKEN = re.compile(r"[\w.+/=~-]{20,}")
+HEX = re.compile("[0-9a-fA-F]+")
+LEAST_RANDOM, LEAST_RUN, LEAST_BITS = 20, 16, 3.5  # characters, characters without a mark, bits a character
+REFERENCES = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}")
+NAME = re.compile(r"\$\{(\w+)\}")
+EPOCH_MS = re.compile(r"1[5-9]\d{11}|2\d{12}")
+MARK = "\0"  # around a reference that stands for a number of JSON
+
+Change = Callable[[ValuePlace, str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,12 +52,419 @@ class Credentials:
     names: Mapping[str, str] = field(default_factory=dict)  # variable → what it is, for the README
     hidden: frozenset[str] = frozenset()  # values that no file may contain, of requests and responses
     literals: tuple[str, ...] = ()  # texts that stay in the suite, for a person to review; masked
+    cookies: tuple[str, ...] = ()  # names of cookies that no response sets and that are not sent
 
 
 def referenced(recorded: Recorded, correlation: Correlation) -> tuple[Recorded, Credentials]:
-    """Returns the recording with `${NAME}` instead of each credential that no rule carries."""
-    return recorded, Credentials()
+    """Returns the recording with a reference instead of each value that a rule carries, and of each credential."""
+    exchanges = [_with_basic(one) for one in recorded.exchanges]
+    exchanges = [_by_rules(one, correlation) for one in exchanges]
+    finder = _Finder(recorded)
+    exchanges = [finder.replaced(one) for one in exchanges]
+    known = {*recorded.variables, *(one.extract.variable for one in correlation.rules)}
+    known |= {extract.variable for one in exchanges for extract in one.extracts}
+    for one in exchanges:
+        for name in NAME.findall(f"{one.url} {one.headers} {one.body}"):
+            if name not in known:
+                finder.names.setdefault(name, f"a variable of {recorded.origin or 'the source'}")
+    shown = finder.hide
+    return replace(
+        recorded,
+        exchanges=tuple(exchanges),
+        origin=shown(recorded.origin),
+        variables={name: value for name, value in recorded.variables.items() if shown(value) == value},
+        left_out=tuple(replace(one, examples=tuple(map(shown, one.examples))) for one in recorded.left_out),
+        notes=tuple(replace(one, message=shown(one.message)) for one in recorded.notes),
+    ), Credentials(
+        names={name: shown(text) for name, text in finder.names.items()},
+        hidden=frozenset(finder.hidden),
+        literals=tuple(finder.literals),
+        cookies=tuple(finder.cookies),
+    )
+
+
+# ── Places of values
+
+
+def changed(one: RecordedExchange, change: Change) -> RecordedExchange:
+    """Returns the exchange with other values in its request; `change` gets and returns decoded texts."""
+
+    def at(where: str, path: str, text: str) -> str:
+        return change(ValuePlace("request", where, path), text)
+
+    host = host_of(one.url)
+    path, mark, query = one.url.removeprefix(host).partition("#")[0].partition("?")
+    raw_segments = path.split("/")
+    befores = ["", *(one if one.isalpha() else "" for one in raw_segments)]
+    segments = [
+        _encoded(raw, unquote(raw), at("path", before, unquote(raw)))
+        for raw, before in zip(raw_segments, befores, strict=False)
+    ]
+    pairs = []
+    for pair in query.split("&"):
+        name, equals, raw = pair.partition("=")
+        value = unquote_plus(raw)
+        pairs.append(name + equals + _encoded(raw, value, at("query", unquote_plus(name), value)))
+    headers = tuple(
+        (name, value if name.lower() == "cookie" else at("header", name, value)) for name, value in one.headers
+    )
+    url = f"{host}{'/'.join(segments)}{mark}{'&'.join(pairs)}"
+    return replace(one, url=url, headers=headers, body=None if one.body is None else _changed_body(one.body, at))
+
+
+def _encoded(raw: str, before: str, after: str) -> str:
+    """Returns a text for an address, with references as they are."""
+    if before == after:
+        return raw
+    parts = REFERENCES.split(after)
+    references = [*REFERENCES.findall(after), ""]
+    return "".join(quote(part, safe="") + reference for part, reference in zip(parts, references, strict=True))
+
+
+def _changed_body(body: Payload, at: Callable[[str, str, str], str]) -> Payload:
+    if body.fields:
+        where = "multipart" if body.type.startswith("multipart/") else "form"
+        return replace(body, data=b"", fields=tuple((name, at(where, name, value)) for name, value in body.fields))
+    if not body.data:
+        return body
+    document = json_of(body)
+    if document is not None:
+        new = _changed_json(document, "$", lambda path, text: at("json", path, text))
+        return body if new == document else replace(body, data=_json_text(new).encode())
+    try:
+        text = body.data.decode()
+    except UnicodeError:
+        return body
+    return replace(body, data=at("text", "", text).encode())
+
+
+def json_of(body: Payload) -> Any:
+    """Returns the JSON of a body; None if it has none."""
+    try:
+        return json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _changed_json(value: Any, path: str, change: Callable[[str, str], str]) -> Any:
+    if isinstance(value, dict):
+        names = {key: f"{path}.{key}" if key.isidentifier() and key.isascii() else f"{path}['{key}']" for key in value}
+        return {key: _changed_json(one, names[key], change) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_changed_json(one, f"{path}[{index}]", change) for index, one in enumerate(value)]
+    if isinstance(value, str):
+        return change(path, value)
+    if value is None or isinstance(value, bool):
+        return value
+    text = json.dumps(value)
+    return value if (new := change(path, text)) == text else f"{MARK}{new}{MARK}"
+
+
+def _json_text(document: Any) -> str:
+    """Returns JSON, over several lines if it is long."""
+    mark = json.dumps(MARK)[1:-1]
+    for indent in (None, 2):
+        text = json.dumps(document, ensure_ascii=False, indent=indent)
+        text = re.sub(rf'"{re.escape(mark)}(.*?){re.escape(mark)}"', r"\1", text)
+        if len(text) <= MOST_ON_ONE_LINE:
+            break
+    return text
+
+
+# ── Values that rules carry
+
+
+def _by_rules(one: RecordedExchange, correlation: Correlation) -> RecordedExchange:
+    """Returns the exchange with references for the values that rules carry, or that the client itself makes."""
+    applied = (rule for rule in correlation.rules if rule.applied)
+    uses = [(place, rule) for rule in applied for number, place in rule.uses if number == one.number]
+    uses.sort(key=lambda use: -len(use[1].value))
+    made = {place for number, place in correlation.client_made if number == one.number}
+    if whole := next((rule for place, rule in uses if place.where == "url"), None):
+        one = replace(one, url=whole.reference(ValuePlace("request", "url", "")))
+
+    def change(place: ValuePlace, text: str) -> str:
+        for use, rule in uses:
+            same = use.path == place.path or place.where in ("path", "text") or len(rule.value) >= ANYWHERE
+            if same and (use.where == place.where or (use.where == "xml" and place.where == "text")):
+                text = _put(text, rule.value, partial(rule.reference, place))
+        if place in made:
+            return "${__UUID()}" if UUID.fullmatch(text) else "${__time()}" if EPOCH_MS.fullmatch(text) else text
+        return text
+
+    return changed(one, change)
+
+
+def _put(text: str, value: str, reference: Callable[[], str]) -> str:
+    """Returns the text with a reference instead of a value; a short value has to stand alone."""
+    if text == value:
+        return reference()
+    if value not in text:
+        return text
+    pattern = re.escape(value) if len(value) >= ANYWHERE else rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])"
+    parts = [re.sub(pattern, lambda _: reference(), part) for part in REFERENCES.split(text)]
+    return "".join(part + kept for part, kept in zip(parts, [*REFERENCES.findall(text), ""], strict=True))
+
+
+# ── Credentials
+
+
+class _Finder:
+    """Finds the credentials of a recording, and gives each of them a variable."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        self.names: dict[str, str] = {}  # variable → description
+        self.literals: dict[str, None] = {}
+        self.cookies: dict[str, None] = {}
+        self._variables: dict[str, str] = {}  # text of a request → variable
+        raw = [inner for one in recorded.exchanges for inner in (*one.hops, one)]
+        self._users = {user for one in raw for user in _users(one)}
+        found = {*self._users} | {
+            value for one in raw for place, text in _leaves(one) for value in _secrets_at(place, text)
+        }
+        responses = {value for one in raw for value in _secrets_of_response(one)}
+        self.hidden = {one for one in found if _is_searched(one)}
+        self.hidden |= {one for one in responses if _is_searched(one) and not re.search(r"\s", one)}
+        self._longest_first = sorted(self.hidden, key=lambda value: (-len(value), value))
+        self._forms = {form for value in self.hidden for form in forms_of(value) if len(form) >= ANYWHERE}
+        self._brought = {token for one in raw for token in _tokens_of_response(one)}
+        self._set_cookies = {name for one in raw for name in _set_cookies(one)}
+
+    def replaced(self, one: RecordedExchange) -> RecordedExchange:
+        """Returns the exchange without credentials, also in the texts for people."""
+
+        def change(place: ValuePlace, text: str) -> str:
+            key, own, whole = _key(place), _secrets_at(place, text), text
+            for value in (*own, *self._longest_first):
+                text = _put(text, value, partial(self._variable, one, place, value, whole))
+            rest = REFERENCES.sub("", text)
+            left = any(value in rest for value in own) or any(form in rest for form in self._forms)
+            is_user = text in self._users and place.where in BODIES
+            if left or is_user or self._is_secret(place, key, rest):
+                return self._variable(one, place, text, whole)
+            if len(rest) >= ANYWHERE and _run(rest) >= ANYWHERE and place.where != "path":
+                self.literals[f"`{key}` of {one.name}: {rest[:3]}… ({len(rest)} characters)"] = None
+            return text
+
+        found = changed(self._without_cookies(one), change)
+        checks = tuple(check for check in one.checks if self.hide(f"{check.value} {check.expected}").count(HIDDEN) == 0)
+        step, name, route = (self.hide(text) for text in (one.step, one.name, one.route))
+        return replace(found, step=step, name=name, route=route, checks=checks, hops=())
+
+    def hide(self, text: str) -> str:
+        """Returns a text for people without credentials."""
+        for value in self._longest_first:
+            text = _put(text, value, lambda: HIDDEN)
+        return text
+
+    def _is_secret(self, place: ValuePlace, key: str, text: str) -> bool:
+        """Returns whether a text looks random, and neither a response nor the client itself has made it."""
+        if len(text) < LEAST_RANDOM or not TOKEN.fullmatch(text) or _run(text) < LEAST_RUN or _bits(text) < LEAST_BITS:
+            return False
+        if key in CLIENT_MADE or (place.where == "path" and HEX.fullmatch(text)) or UUID.fullmatch(text):
+            return False
+        return text not in self._brought
+
+    def _variable(self, one: RecordedExchange, place: ValuePlace, value: str, whole: str) -> str:
+        """Returns the reference to a credential; in an address its text is as it is sent."""
+        sent = quote(value, safe="") if place.where in ("path", "query") else value
+        if sent not in self._variables:
+            name = self._name(prefix_of(one.url), self._word(place, value, whole))
+            self._variables[sent] = name
+            encoded = ", percent-encoded" if sent != value else ""
+            self.names[name] = f"`{_key(place)}` of {one.name}{encoded}"
+        return f"${{{self._variables[sent]}}}"
+
+    def _word(self, place: ValuePlace, value: str, whole: str) -> str:
+        key = _key(place)
+        if value in self._users:
+            return "USER"
+        if PASSWORD.search(key) and names_a_secret(key):
+            return "PASSWORD"
+        if key.lower() in ("authorization", "proxy-authorization"):
+            return "BASIC" if whole.lower().startswith("basic ") else "TOKEN"
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|\W+", "_", key).strip("_").upper().removeprefix("X_")
+        return words if re.fullmatch("[A-Z][A-Z0-9_]{0,39}", words) else "SECRET"
+
+    def _name(self, prefix: str, word: str) -> str:
+        name = word if word.startswith(f"{prefix}_") else f"{prefix}_{word}"
+        name = f"SITE_{name}" if RESERVED.fullmatch(name) else name
+        return next(one for one in chain([name], (f"{name}_{n}" for n in count(2))) if one not in self.names)
+
+    def _without_cookies(self, one: RecordedExchange) -> RecordedExchange:
+        """Drops cookies that engines keep themselves. If no response sets a cookie, the others become a credential."""
+        others = [name for name, _ in _cookies(one) if name not in self._set_cookies]
+        headers = tuple((name, value) for name, value in one.headers if name.lower() != "cookie")
+        if others and not self._set_cookies:
+            name = f"{prefix_of(one.url)}_COOKIE"
+            self.names[name] = f"cookies as `name=value; …`: {', '.join(others)}"
+            headers = (*headers, ("Cookie", f"${{{name}}}"))
+        else:
+            self.cookies.update(dict.fromkeys(others))
+        return replace(one, headers=headers)
+
+
+def prefix_of(url: str) -> str:
+    """Returns the beginning of the names of a host's variables.
+
+    >>> prefix_of("https://www.shop.example.com/cart"), prefix_of("http://127.0.0.1:80/"), prefix_of("${BASE_URL}/x")
+    ('SHOP', 'SITE', 'BASE')
+    """
+    host = host_of(url)
+    if named := NAME.fullmatch(host):
+        return named[1].removesuffix("_URL").upper()
+    name = re.sub(r":\d+$", "", host.partition("://")[2].rpartition("@")[2]).lower().removeprefix("www.")
+    word = re.sub("[^A-Z0-9]+", "_", name.partition(".")[0].upper()).strip("_")
+    return word if re.fullmatch("[A-Z][A-Z0-9_]{0,29}", word) and name != "localhost" else "SITE"
+
+
+def _leaves(one: RecordedExchange) -> list[tuple[ValuePlace, str]]:
+    found: list[tuple[ValuePlace, str]] = []
+
+    def note(place: ValuePlace, text: str) -> str:
+        found.append((place, text))
+        return text
+
+    changed(one, note)
+    return found
+
+
+def _key(place: ValuePlace) -> str:
+    """Returns the last name of a place: `password` of `$.user.password` and of `user[password]`."""
+    if place.where == "header":
+        return place.path
+    names = [part for part in re.split(r"[.\[\]$']+", place.path) if part and not part.isdigit()]
+    return names[-1] if names else place.where
+
+
+def _secrets_at(place: ValuePlace, text: str) -> list[str]:
+    """Returns the values in a text of a request that its place shows to be secrets."""
+    key = _key(place)
+    if place.where == "header":
+        found = masked_headers([(key, text)])[1]
+    elif names_a_secret(key) or SESSION.search(key):
+        found = [Hidden("", text)]
+    else:
+        found = [*masked_body(text.encode(), "")[1], *(masked_url(f"/{text}")[1] if place.where == "path" else ())]
+    values = {one.value for one in found if one.value and "${" not in one.value and HIDDEN not in one.value}
+    return sorted((one for one in values if one.lower() not in NO_SECRETS), key=lambda one: (-len(one), one))
+
+
+def _secrets_of_response(one: RecordedExchange) -> Iterator[str]:
+    found = masked_headers(one.response_headers)[1]
+    if one.response:
+        found += masked_body(one.response.data, one.response.type)[1]
+    for hidden in found:
+        if hidden.value.lower() not in hidden.place.lower():  # unlike {password: "Password"}
+            yield hidden.value
+
+
+def _is_searched(value: str) -> bool:
+    """Returns whether a value is long enough to be searched everywhere; words are too usual."""
+    return len(value) >= (ANYWHERE if value.isalpha() else SHORTEST)
+
+
+def _users(one: RecordedExchange) -> Iterator[str]:
+    """Yields the names beside passwords."""
+    leaves = [(place, text, place.path.removesuffix(_key(place)).rstrip("]")) for place, text in _leaves(one)]
+    holders = {
+        (place.where, holder)
+        for place, _, holder in leaves
+        if place.where in BODIES and names_a_secret(_key(place)) and PASSWORD.search(_key(place))
+    }
+    for place, text, holder in leaves:
+        if text and (place.where, holder) in holders and USER.search(_key(place)):
+            yield text
+
+
+def _cookies(one: RecordedExchange) -> Iterator[tuple[str, str]]:
+    for name, value in one.headers:
+        for pair in value.split(";") if name.lower() == "cookie" else ():
+            key, _, text = pair.strip().partition("=")
+            yield key, text
+
+
+def _set_cookies(one: RecordedExchange) -> Iterator[str]:
+    for name, value in one.response_headers:
+        if name.lower() == "set-cookie":
+            yield from (line.partition("=")[0].strip() for line in value.split("\n"))
+
+
+def _tokens_of_response(one: RecordedExchange) -> Iterator[str]:
+    texts = [value for _, value in one.response_headers] + (
+        [one.response.text.replace("\\/", "/")] if one.response else []
+    )
+    for text in texts:
+        yield from TOKEN.findall(text)
+        if "%" in text:
+            yield from TOKEN.findall(unquote(text))
+
+
+def _with_basic(one: RecordedExchange) -> RecordedExchange:
+    """Moves the user of an address into the header that clients make of it."""
+    host = host_of(one.url)
+    if "@" not in host:
+        return one
+    scheme, _, rest = host.partition("://")
+    user, _, name = rest.rpartition("@")
+    header = ("Authorization", f"Basic {b64encode(unquote(user).encode()).decode()}")
+    return replace(one, url=f"{scheme}://{name}{one.url.removeprefix(host)}", headers=(*one.headers, header))
+
+
+def _run(text: str) -> int:
+    """Returns the length of the longest run of letters and digits that has both."""
+    runs = re.findall("[A-Za-z0-9]+", text)
+    return max((len(one) for one in runs if not one.isalpha() and not one.isdigit()), default=0)
+
+
+def _bits(text: str) -> float:
+    """Returns the entropy of a text, in bits a character."""
+    shares = [times / len(text) for times in Counter(text).values()]
+    return -sum(share * math.log2(share) for share in shares)
+
+
+# ── The last gate
 
 
 def refuse_secrets(files: Mapping[PurePosixPath, bytes], hidden: Collection[str]) -> None:
-    """Raises OptionError `secret-left` if a text or name contains a hidden value in any escaping."""
+    """Raises OptionError `secret-left` if a text or name contains a hidden value in any escaping.
+
+    A value of less than 12 characters has to be a whole value of YAML, JSON or CSV, or a whole part of an address.
+    """
+    forms = {value: {form for form in (value, *forms_of(value)) if len(form) >= SHORTEST} for value in hidden}
+    for path, data in files.items():
+        text = data.decode("utf-8", "replace")
+        parts = {str(path), *path.parts, *_values(path, text)}
+        for value, some in forms.items():
+            anywhere = [form for form in some if len(value) >= ANYWHERE and (form in text or form in str(path))]
+            if anywhere or some & parts:
+                line = text[: text.find(anywhere[0])].count("\n") + 1 if anywhere and anywhere[0] in text else 0
+                where = f"{path}, line {line}" if line else str(path)
+                raise OptionError(
+                    f"{where}: the file would contain a credential of the recording ({len(value)} characters), so no "
+                    "files are written. Change the value in the recording, and replace it after the import.",
+                    code="secret-left",
+                )
+
+
+def _values(path: PurePosixPath, text: str) -> Iterator[str]:
+    """Yields the values of a file, and the parts of those that are addresses."""
+    if path.suffix in (".yml", ".json"):
+        leaves = [value for value in _scalars(yaml.safe_load(text) if path.suffix == ".yml" else json.loads(text))]
+    elif path.suffix == ".csv":
+        leaves = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+    else:
+        leaves = re.findall("`([^`\n]+)`", text)
+    for leaf in leaves:
+        yield leaf
+        yield from re.split(r"[\s/?&=;,]+", leaf)
+
+
+def _scalars(document: Any) -> Iterator[str]:
+    if isinstance(document, dict):
+        document = list(document.values())
+    if isinstance(document, list):
+        for one in document:
+            yield from _scalars(one)
+    else:
+        yield str(document)

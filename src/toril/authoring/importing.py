@@ -1,14 +1,24 @@
 """`toril import` and `toril record`: from a source to a suite that can be planned."""
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
-from toril.authoring.correlation import Correlation
-from toril.authoring.init import Created
+from toril.authoring.correlation import Correlation, correlated, unfolded
+from toril.authoring.credentials import NAME, Credentials, referenced, refuse_secrets
+from toril.authoring.draft import FILES, SuiteDraft, draft_of, requests_of
+from toril.authoring.filters import kept
+from toril.authoring.init import SUITES, Created, place
 from toril.authoring.options import ImportOptions
-from toril.authoring.readers import Input
+from toril.authoring.readers import Input, read
+from toril.authoring.readme import readme_of
 from toril.authoring.recorded import Recorded
+from toril.authoring.replaying import replayed
+from toril.authoring.routes import named
+from toril.authoring.shapes import shape_of
+from toril.authoring.writer import extractor_text, files_of
+from toril.records.recording import RECORDING, PossibleRule, RecordedStep, Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +32,70 @@ class Imported:
 
 def imported(given: Sequence[Input], options: ImportOptions, folder: Path, *, force: bool = False) -> Imported:
     """Writes the suite of one source below `folder`; a second input is another observation of the same journey."""
-    raise NotImplementedError
+    recorded, *others = (read(one, options) for one in given)
+    return suite_of(recorded, next(iter(others), None), options, folder, force=force)
 
 
 def suite_of(
     recorded: Recorded, second: Recorded | None, options: ImportOptions, folder: Path, *, force: bool = False
 ) -> Imported:
     """Writes the suite of a recording: filters, routes, correlation, credentials, draft, files, plan."""
-    raise NotImplementedError
+    recorded = named(kept(recorded, options))
+    second = named(kept(second, options)) if second is not None else None
+    wanted = {"threshold": options.confidence, "forced": options.forced, "dropped": options.dropped}
+    correlation = correlated(recorded, second, **wanted)
+    if options.replay and second is None:
+        second = replayed(recorded, correlation, os.environ)
+        correlation = correlated(recorded, second, **wanted)
+    found, credentials = referenced(unfolded(recorded, correlation), correlation)
+    found = named(found)
+    draft = replace(draft_of(found, correlation, options), credentials=credentials.names)
+    contents = files_of(draft)
+    contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
+    if any(one.response is not None for one in found.exchanges):
+        contents[PurePosixPath(RECORDING)] = _recording(draft, found, correlation, credentials).to_json()
+    searched = {path: b"" if path.is_relative_to(FILES) else data for path, data in contents.items()}  # not uploads
+    refuse_secrets(searched, credentials.hidden)
+    home = SUITES / draft.name
+    action = options.action if options.workflow else None
+    created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
+    created = replace(created, notes=(*found.notes, *created.notes))
+    return Imported(created=created, recorded=recorded, correlation=correlation)
+
+
+def _recording(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> Recording:
+    """Returns the steps of a suite as recorded, and the rules that were found and not applied; without values."""
+    exchanges = {one.number: one for one in recorded.exchanges}
+    labels = {one.number: one.label for one in requests_of(draft)}
+    variables = {rule.extract.variable for rule in correlation.rules} | {
+        extract.variable for one in requests_of(draft) for extract in one.extracts
+    }
+    steps = []
+    for one in requests_of(draft):
+        exchange = exchanges[one.number]
+        answer = exchange.response
+        used = NAME.findall(f"{one.url} {one.headers} {one.body}")
+        steps.append(
+            RecordedStep(
+                label=one.label,
+                method=one.method,
+                route=exchange.route,
+                status=exchange.status,
+                shape=shape_of(answer.text, answer.type, hidden=credentials.hidden) if answer else None,
+                needs=tuple(dict.fromkeys(name for name in used if name in variables)),
+                gives=tuple(dict.fromkeys(extract.variable for extract in one.extracts)),
+            )
+        )
+    possible = (
+        PossibleRule(
+            rule=rule.number,
+            label=labels[rule.source],
+            variable=rule.extract.variable,
+            used_by=tuple(dict.fromkeys(labels[number] for number, _ in rule.uses if number in labels)),
+            yaml=extractor_text(rule.extract),
+            confidence=rule.confidence,
+        )
+        for rule in correlation.rules
+        if not rule.applied and rule.source in labels
+    )
+    return Recording(origin=recorded.origin, steps=tuple(steps), possible=tuple(possible))

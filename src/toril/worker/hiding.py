@@ -105,7 +105,7 @@ class Hiding:
         named = {value for place, value in found if value.lower() not in place.lower()}  # unlike {password: "Password"}
         values = {one for one in named if SHORTEST <= len(one) <= LONGEST and HIDDEN not in one}
         for one in sorted(values - self._forms.keys()):
-            self._forms[one] = tuple(dict.fromkeys(_forms_of(one)))
+            self._forms[one] = tuple(dict.fromkeys(forms_of(one)))
             self._index(one)
         if len(self._forms) > 2 * MOST_VALUES:  # the index is made anew once for many values
             self._forms = dict(list(self._forms.items())[-MOST_VALUES:])
@@ -165,7 +165,7 @@ class Hiding:
         return Asserted(ok=bool(one.get("ok")), **texts)
 
 
-def _forms_of(value: str) -> Iterator[str]:
+def forms_of(value: str) -> Iterator[str]:
     """Returns a value in its usual escapings."""
     value = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", value)  # JSON may have half of a character
     data = value.encode("utf-8", "surrogateescape")
