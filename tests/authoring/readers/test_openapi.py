@@ -122,7 +122,7 @@ def test_swagger_2_has_the_same_form():
     post, put = requests(SWAGGER)
     assert (post.url, put.url) == (
         "https://api.example.com/v2/photos",
-        "https://api.example.com/v2/photos/${photos_id}",
+        "https://api.example.com/v2/photos/${photo_id}",
     )
     assert post.body and post.body.fields == (("title", "x"),)
     assert [one.field for one in post.body.uploads] == ["file"]

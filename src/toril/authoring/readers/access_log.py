@@ -38,7 +38,7 @@ _route = lru_cache(maxsize=1 << 14)(template)
 REQUEST = r'"(?P<method>[A-Z]{3,10}) (?P<target>\S+)[^"]*"'
 FORMATS = (
     re.compile(  # Common and Combined, also with the virtual host first
-        r"(?:(?P<host>[\w-]+(?:\.[\w-]+)+\.?(?::\d+)?) )?\S+ \S+ [^\[\"]{0,200}\[(?P<time>[^\]]{10,40})\] "
+        r"(?:(?P<host>(?=[\w.:-]*[A-Za-z])[\w.:-]+) )?\S+ \S+ \S[^\[\"]{0,200} \[(?P<time>[^\]]{10,40})\] "
         + REQUEST
         + r' (?P<status>\d{3}) \S+(?: "[^"]*" "(?P<agent>[^"]*)")?'
     ),
@@ -137,7 +137,7 @@ def _line(line: str) -> _Line | None:
     second, method, status = _second(found.get("time", "")), found.get("method", ""), found.get("status", "")
     if second is None or not method or not re.fullmatch("[0-9]{3}|-", status):
         return None
-    host, target = found["host"], found["target"]
+    host, target = re.sub(r":(?:80|443)$", "", found["host"]), found["target"]
     if re.match(r"https?://", target):
         try:
             parts = urlsplit(target)

@@ -29,6 +29,7 @@ from toril.authoring.readers.source import (
     variable,
 )
 from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
+from toril.authoring.routes import singular
 from toril.masking import names_a_secret
 
 METHODS = ("post", "get", "head", "options", "put", "patch", "delete")  # in the order of the suite
@@ -198,7 +199,7 @@ def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[str, str]:
             wanted = variable(part[1])
             key = known.get(wanted) or (known.get("id") if wanted.endswith("id") else None)
             if key is not None:
-                name = wanted if wanted != "id" else f"{variable(collection.rpartition('/')[2])}_id"
+                name = wanted if wanted != "id" else f"{singular(collection.rpartition('/')[2])}_id"
                 name = f"{name}_{len(found)}" if name in found.values() else name
                 found[whole] = name
                 plain = re.fullmatch(r"[A-Za-z_]\w*", key)
