@@ -89,3 +89,11 @@ def test_a_few_unreadable_lines_are_noted_and_many_refused():
     text = [line("/")] * 99
     assert [note.code for note in recorded("\n".join([*text, '... "\\x16\\x03" 400'])).notes] == ["unreadable-lines"]
     assert refusal("\n".join([*text, *["???"] * 9])) == "unknown-format"
+
+
+def test_a_log_of_several_hosts_is_of_the_chosen_one_or_the_most_frequent():
+    text = [f"a.example {line('/1')}", f"b.example:443 {line('/2')}", f"b.example:443 {line('/3')}"]
+    found = recorded("\n".join(text))
+    assert [one.url for one in found.exchanges] == ["https://b.example/2", "https://b.example/3"]
+    assert left_out(found) == {"requests to a.example": 1}
+    assert [one.url for one in recorded("\n".join(text), hosts=("a.example",)).exchanges] == ["https://a.example/1"]

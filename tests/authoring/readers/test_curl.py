@@ -84,7 +84,7 @@ def test_what_browsers_copy(text):
     (found,) = requests(text)
     assert (found.method, found.url) == ("POST", "https://a.example/x?a=1&b=2")
     assert found.headers[0] == ("accept", "*/*")
-    assert found.body and found.body.data == b'{"a":"b c"}'
+    assert found.body and (found.body.data, found.body.fields) == (b'{"a":"b c"}', ())
 
 
 def test_what_curl_has_and_a_suite_has_not_is_listed():

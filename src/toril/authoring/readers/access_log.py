@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
@@ -87,9 +87,9 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
     The label is step and name of an exchange.
     """
     skipped, notes = Skipped(), []
-    addresses: Counter[tuple[str, str, str]] = Counter()  # method, host and target
-    rates: defaultdict[str, Counter[int]] = defaultdict(Counter)  # by label and second
-    total = misfits = 0
+    addresses: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # method and target, by host
+    rates: defaultdict[str, dict[str, Counter[int]]] = defaultdict(dict)  # by host, label and second
+    total = misfits = distinct = 0
     for line in _lines(given.data):
         total += 1
         found = _line(line)
@@ -99,26 +99,40 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
         if why := _unusable(found, options):
             skipped.add(*why, f"{found.method} {found.target.partition('?')[0]}")
             continue
-        key = found.method, found.host, found.target
-        if key in addresses or len(addresses) < MOST_ADDRESSES:
-            addresses[key] += 1
-        rates[_label(found.method, found.target)][found.second] += 1
+        rates[found.host].setdefault(_label(found.method, found.target), Counter())[found.second] += 1
+        known, key = addresses[found.host], (found.method, found.target)
+        if key in known or distinct < MOST_ADDRESSES:
+            distinct += key not in known
+            known[key] += 1
     if misfits > MISFITS * total:
         what = f"{misfits:,} of {total:,} lines are not of an access log (Common, Combined, ALB or JSON)"
         raise OptionError(f"{given.name}: {what}. Remove them.", code="unknown-format")
     if misfits:
         notes.append(Note("unreadable-lines", f"{misfits:,} of {total:,} lines are not readable."))
-    sizes = {label: sum(counts.values()) for label, counts in rates.items()}
-    ranked = sorted(sizes, key=lambda one: (-sizes[one], one))
-    own = [one for one in ranked[:MOST_LABELS] if sizes[one] >= LEAST_SHARE * sum(sizes.values())]
+    sizes = {host: sum(map(Counter.total, labels.values())) for host, labels in rates.items()}
+    asked = next(iter(options.hosts), "")
+    host = asked if asked in sizes else max(sorted(sizes), key=sizes.__getitem__, default="")
+    for other, size in sizes.items():
+        if other != host:
+            skipped.add(f"requests to {other or 'no host'}", "a load has one address; --host chooses it", count=size)
+    base = asked or host
+    base = (base if "://" in base else f"https://{base}").rstrip("/") if base else reference("base_url")
+    own = _own(rates[host])
     return Recorded(
-        exchanges=tuple(_exchanges(addresses, own, options)),
+        exchanges=tuple(_exchanges(addresses[host], own, base)),
         origin=given.name,
         kind="access-log",
-        rates=_rates(rates, own),
+        rates=_rates(rates[host], own),
         left_out=skipped.left_out(),
         notes=tuple(notes),
     )
+
+
+def _own(rates: Mapping[str, Counter[int]]) -> list[str]:
+    """Returns the labels with enough requests for an execution of their own, most frequent first."""
+    sizes = {label: counts.total() for label, counts in rates.items()}
+    ranked = sorted(sizes, key=lambda one: (-sizes[one], one))
+    return [one for one in ranked[:MOST_LABELS] if sizes[one] >= LEAST_SHARE * sum(sizes.values())]
 
 
 def _lines(data: bytes) -> Iterator[str]:
@@ -201,45 +215,39 @@ def _label(method: str, target: str) -> str:
     return f"{method} {_route(target.partition('?')[0])}"
 
 
-def _exchanges(
-    addresses: Counter[tuple[str, str, str]], own: list[str], options: ImportOptions
-) -> Iterator[RecordedExchange]:
+def _exchanges(addresses: Counter[tuple[str, str]], own: list[str], base: str) -> Iterator[RecordedExchange]:
     """Yields the most frequent addresses of each label, and of all others together."""
-    uses: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for (method, _, target), count in addresses.items():
+    uses: defaultdict[str, Counter[str]] = defaultdict(Counter)  # of parameters, by label; of the empty one: all
+    for (method, target), count in addresses.items():
         names = {name for name, _ in parse_qsl(target.partition("?")[2], True)}
         uses[_label(method, target)].update(dict.fromkeys(("", *names), count))
-    by_label: defaultdict[str, Counter[tuple[str, str, str]]] = defaultdict(Counter)
-    for (method, host, target), count in addresses.items():
+    by_label: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+    for (method, target), count in addresses.items():
         label, (path, _, query) = _label(method, target), target.partition("?")
-        least = LEAST_USE * uses[label][""]
-        pairs = [(name, value) for name, value in parse_qsl(query, True)
-                 if uses[label][name] >= least and not names_a_secret(name)]  # fmt: skip
+        pairs = [
+            (name, value)
+            for name, value in parse_qsl(query, True)
+            if uses[label][name] >= LEAST_USE * uses[label][""] and not names_a_secret(name)
+        ]
         shorter = f"{path}?{urlencode(pairs)}" if pairs else path
-        by_label[label if label in own else OTHER][method, host, shorter] += count
-    number = 0
-    for label in (*own, OTHER):
-        most = MOST_OTHERS if label == OTHER else MOST_ROWS
-        for (method, host, target), count in _largest(by_label[label], most):
-            number += 1
-            yield RecordedExchange(
-                number=number,
-                method=method,
-                url=_base(host, options) + target,
-                step=label,
-                name=label,
-                route=_route(target.partition("?")[0]),
-                count=count,
-            )
-
-
-def _largest(counts: Counter[tuple[str, str, str]], most: int) -> Iterable[tuple[tuple[str, str, str], int]]:
-    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:most]
-
-
-def _base(host: str, options: ImportOptions) -> str:
-    own = next(iter(options.hosts), "") or host
-    return (own if "://" in own else f"https://{own}").rstrip("/") if own else reference("base_url")
+        by_label[label if label in own else OTHER][method, shorter] += count
+    found = (
+        (label, *one)
+        for label in (*own, OTHER)
+        for one in sorted(by_label[label].items(), key=lambda one: (-one[1], one[0]))[
+            : MOST_OTHERS if label == OTHER else MOST_ROWS
+        ]
+    )
+    for number, (label, (method, target), count) in enumerate(found, 1):
+        yield RecordedExchange(
+            number=number,
+            method=method,
+            url=base + target,
+            step=label,
+            name=label,
+            route=_route(target.partition("?")[0]),
+            count=count,
+        )
 
 
 def _rates(rates: Mapping[str, Counter[int]], own: list[str]) -> dict[str, LogRates]:

@@ -142,7 +142,7 @@ def json_body(value: Any) -> Payload:
 def body(data: bytes, type: str) -> Payload:
     """Returns a body of that Content-Type, with its fields and files if it has some."""
     kind = type.lower()
-    if kind.startswith(FORM):
+    if kind.startswith(FORM) and b"=" in data and not data.lstrip().startswith((b"{", b"[", b"<")):
         return Payload(data=data, type=type, fields=tuple(parse_qsl(data.decode("utf-8", "replace"), True)))
     if kind.startswith(MULTIPART) and data:
         return _multipart(data, type)
