@@ -7,23 +7,27 @@ import codecs
 import json
 import re
 import sys
+import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import urllib3
 import yaml
+from urllib3.exceptions import HTTPError
 
-from toril.authoring.options import ImportOptions, Kind
+from toril.authoring.options import ImportOptions, Kind, read_url
 from toril.authoring.readers.access_log import is_log, read_access_log
 from toril.authoring.readers.curl import read_curl
 from toril.authoring.readers.har import read_har
 from toril.authoring.readers.openapi import read_openapi
 from toril.authoring.readers.postman import read_postman
-from toril.authoring.readers.scripts import script_kind
 from toril.authoring.readers.source import Input as Input
 from toril.authoring.readers.source import items, mapping, text
 from toril.authoring.recorded import MOST_BYTES, Recorded
 from toril.errors import OptionError
+from toril.proxies import pool_for
 from toril.suite.reader import quoted
 
 FORMATS = (
@@ -33,6 +37,12 @@ FORMATS = (
 TIMEOUT_S = 30
 MOST_REDIRECTS = 5
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+SCRIPTS: dict[Kind, re.Pattern[str]] = {
+    "jmx": re.compile(r"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<jmeterTestPlan\b", re.DOTALL),
+    "k6": re.compile(r"(?m)^\s*(?:import\b.*\bfrom\s*|(?:const|let|var)\b.*\brequire\(\s*)['\"]k6(?:/[\w./-]+)?['\"]"),
+    "gatling": re.compile(r"\bextends\s+Simulation\b"),
+    "locustfile": re.compile(r"(?m)^\s*(?:from\s+locust\b[\w.]*\s+import|import\s+locust\b)"),
+}
 CURL = re.compile(r"(?m)^(?:[\w/-]*[$>%#]\s*)?(?:\w+=\S*\s+|time\s+)*(?:\S*/)?curl(?:\.exe)?\s")
 OPENAPI = re.compile(r"(?m)^[\"']?(?:openapi|swagger)[\"']?\s*:")
 TAURUS = re.compile(r"(?m)^(?:execution|scenarios)\s*:")
@@ -76,12 +86,6 @@ def _limited(given: Input) -> Input:
 
 
 def _fetched(address: str) -> Input:
-    import urllib3
-    from urllib3.exceptions import HTTPError
-
-    from toril.authoring.options import read_url
-    from toril.proxies import pool_for
-
     origin, path = read_url(address)
     if origin.startswith("http://") and urlsplit(origin).hostname not in LOOPBACK:
         raise OptionError(f"{address}: not encrypted. Use https://, or pass the file.", code="not-an-address")
@@ -93,18 +97,23 @@ def _fetched(address: str) -> Input:
             answer.release_conn()
     except HTTPError as error:
         raise OptionError(f"{address}: cannot be read: {error}. Pass the file.", code="unreachable") from error
+    hops = answer.retries.history if answer.retries else ()
+    if origin.startswith("https:") and any((hop.redirect_location or "").startswith("http:") for hop in hops):
+        raise OptionError(f"{address}: redirected to http. Pass the file.", code="not-an-address")
     if answer.status != 200:
         raise OptionError(f"{address}: the server answers {answer.status}. Pass the file.", code="unreachable")
     if HTML.match(data[:1000].decode("utf-8", "replace")):
-        usual = "/openapi.json, /v3/api-docs or /swagger.json"
-        fix = f"Pass the address of the description itself; usual ones are {usual}"
+        fix = "Pass the address of the description itself, such as /openapi.json, /v3/api-docs or /swagger.json"
         raise OptionError(f"{address}: a page for people. {fix}.", code="unknown-format")
     return Input(data=data, name=urlsplit(origin).hostname or "service", address=origin + path)
 
 
 def script_of(given: Input) -> Kind | None:
     """Returns the tool whose script the input is; None for another input. A suite keeps a script as it is."""
-    return script_kind(_text(given.data[: 1 << 20]))
+    source = _text(given.data[: 1 << 20])
+    if source.lstrip().startswith(("{", "[")):  # JSON may contain scripts
+        return None
+    return next((kind for kind, pattern in SCRIPTS.items() if pattern.search(source)), None)
 
 
 def read(given: Input, options: ImportOptions) -> Recorded:
@@ -113,6 +122,8 @@ def read(given: Input, options: ImportOptions) -> Recorded:
         recorded = _read(given, options)
     except RecursionError as error:
         raise OptionError(f"{given.name}: nested too deeply. Simplify the file.", code="unknown-format") from error
+    except (OSError, EOFError, zlib.error) as error:  # of gzip
+        raise OptionError(f"{given.name}: damaged: {error}. Compress it again.", code="damaged-file") from error
     if recorded.exchanges:
         return recorded
     reasons = "; ".join(f"{one.count:,} {one.what}: {one.why}" for one in recorded.left_out)
@@ -121,33 +132,19 @@ def read(given: Input, options: ImportOptions) -> Recorded:
 
 
 def _read(given: Input, options: ImportOptions) -> Recorded:
-    data = given.data
-    if data.startswith(b"\x1f\x8b"):
+    if given.data.startswith(b"\x1f\x8b") or is_log(given.data):
         return read_access_log(given, options)
-    source = _text(data)
-    if source.lstrip()[:1] in ("{", "["):
-        try:
-            document = mapping(json.loads(source))
-        except ValueError as error:
-            if is_log(data):
-                return read_access_log(given, options)
-            if not OPENAPI.search(source):
-                fix = "Correct the JSON"
-                raise OptionError(f"{given.name}: not valid JSON: {error}. {fix}.", code="not-json") from error
-            document = mapping(_parsed(source, given.name))
-        return _of_document(document, given, options)
+    source = _text(given.data)
+    if source.lstrip().startswith(("{", "[")) or OPENAPI.search(source) or TAURUS.search(source):
+        return _of_document(mapping(_parsed(source, given.name)), given, options)
     if CURL.search(source):
         return read_curl(source, given)
-    if OPENAPI.search(source) or TAURUS.search(source):
-        return _of_document(mapping(_parsed(source, given.name)), given, options)
-    if is_log(data):
-        return read_access_log(given, options)
     raise OptionError(f"{given.name}: unknown format. {FORMATS}", code="unknown-format")
 
 
 def _of_document(document: dict[str, Any], given: Input, options: ImportOptions) -> Recorded:
-    info = mapping((mapping(document.get("collection")) or document).get("info"))
     collection = mapping(document.get("collection")) or document
+    info = mapping(collection.get("info"))
     if "log" in document:
         return read_har(document, given)
     if "openapi" in document or "swagger" in document:
@@ -163,8 +160,6 @@ def _of_document(document: dict[str, Any], given: Input, options: ImportOptions)
     if "execution" in document or "scenarios" in document:
         fix = f"Run it, or make a workflow for it: toril init --taurus {given.name}"
         raise OptionError(f"{given.name}: already a suite. {fix}", code="unknown-format")
-    if is_log(given.data):
-        return read_access_log(given, options)
     raise OptionError(f"{given.name}: unknown format. {FORMATS}", code="unknown-format")
 
 
@@ -172,10 +167,7 @@ def _environment(options: ImportOptions) -> dict[str, Any] | None:
     if options.environment is None:
         return None
     given = input_of(str(options.environment))
-    try:
-        found = mapping(json.loads(_text(given.data)))
-    except (ValueError, RecursionError) as error:
-        raise OptionError(f"--environment {given.name}: not valid JSON: {error}.", code="not-json") from error
+    found = mapping(_parsed(_text(given.data), given.name))
     if not isinstance(found.get("values"), list):
         what = f"--environment {given.name}: not an environment of Postman"
         raise OptionError(f"{what}. Export it in Postman.", code="unknown-format")
@@ -188,13 +180,11 @@ def _text(data: bytes) -> str:
 
 def _parsed(source: str, name: str) -> Any:
     """Returns a document of JSON or YAML."""
-    try:
+    with suppress(ValueError):
         return json.loads(source)
-    except ValueError:
-        pass
     try:
         return yaml.load(source, Loader=_Loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
-        raise OptionError(f"{name}: not valid YAML{where}. Correct it.", code="not-yaml") from error
+        raise OptionError(f"{name}: not valid JSON or YAML{where}. Correct it.", code="damaged-file") from error

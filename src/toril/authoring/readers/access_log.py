@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from toril.authoring.options import ImportOptions
-from toril.authoring.readers.source import ID, Input, Skipped, mapping, reference, text, variable
+from toril.authoring.readers.source import Input, Skipped, address, mapping, reference, text
 from toril.authoring.recorded import LogRates, Recorded, RecordedExchange
+from toril.authoring.routes import template
 from toril.errors import Note, OptionError
 from toril.masking import names_a_secret
 
@@ -32,10 +33,12 @@ POINTS = 120  # of a curve, at most
 STEPS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 21_600, 86_400)
 OTHER = "other"
 
+_route = lru_cache(maxsize=1 << 14)(template)
+
 REQUEST = r'"(?P<method>[A-Z]{3,10}) (?P<target>\S+)[^"]*"'
 FORMATS = (
     re.compile(  # Common and Combined, also with the virtual host first
-        r"(?:(?P<host>[\w-]+(?:\.[\w-]+)+\.?(?::\d+)?) )?\S+ \S+ [^\[\"]{0,200}\[(?P<time>[^\]]{10,40})\] "
+        r"(?:(?P<host>(?=[\w.:-]*[A-Za-z])[\w.:-]+) )?\S+ \S+ \S[^\[\"]{0,200} \[(?P<time>[^\]]{10,40})\] "
         + REQUEST
         + r' (?P<status>\d{3}) \S+(?: "[^"]*" "(?P<agent>[^"]*)")?'
     ),
@@ -46,11 +49,11 @@ FORMATS = (
     ),
 )
 KEYS = {  # of JSON, in lower case
-    "time": ("time", "timestamp", "@timestamp", "time_iso8601", "time_local", "ts", "date", "datetime", "start_time"),
+    "time": ("time", "timestamp", "@timestamp", "time_iso8601", "time_local", "ts", "date", "startutc", "start_time"),
     "method": ("method", "request_method", "http_method", "requestmethod", "verb"),
-    "target": ("request_uri", "uri", "path", "url", "request_path", "requesturl", "target", "original"),
-    "status": ("status", "status_code", "statuscode", "response_code", "response_status", "code"),
-    "host": ("host", "http_host", "server_name", "vhost", "authority"),
+    "target": ("request_uri", "uri", "path", "url", "requesturl", "requestpath", "target"),
+    "status": ("status", "status_code", "statuscode", "response_code", "downstreamstatus", "code"),
+    "host": ("host", "http_host", "server_name", "vhost", "requesthost"),
     "agent": ("http_user_agent", "user_agent", "useragent", "agent"),
     "request": ("request",),
 }
@@ -79,10 +82,14 @@ def is_log(data: bytes) -> bool:
 
 
 def read_access_log(given: Input, options: ImportOptions) -> Recorded:
+    """Returns the most frequent addresses of each label as exchanges, each with its count, and the rates by label.
+
+    The label is step and name of an exchange.
+    """
     skipped, notes = Skipped(), []
-    addresses: Counter[tuple[str, str, str]] = Counter()  # method, host and target
-    rates: defaultdict[str, Counter[int]] = defaultdict(Counter)  # by label and second
-    total = misfits = 0
+    addresses: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # method and target, by host
+    rates: defaultdict[str, dict[str, Counter[int]]] = defaultdict(dict)  # by host, label and second
+    total = misfits = distinct = 0
     for line in _lines(given.data):
         total += 1
         found = _line(line)
@@ -92,26 +99,40 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
         if why := _unusable(found, options):
             skipped.add(*why, f"{found.method} {found.target.partition('?')[0]}")
             continue
-        key = found.method, found.host, found.target
-        if key in addresses or len(addresses) < MOST_ADDRESSES:
-            addresses[key] += 1
-        rates[_label(found.method, found.target)][found.second] += 1
+        rates[found.host].setdefault(_label(found.method, found.target), Counter())[found.second] += 1
+        known, key = addresses[found.host], (found.method, found.target)
+        if key in known or distinct < MOST_ADDRESSES:
+            distinct += key not in known
+            known[key] += 1
     if misfits > MISFITS * total:
         what = f"{misfits:,} of {total:,} lines are not of an access log (Common, Combined, ALB or JSON)"
         raise OptionError(f"{given.name}: {what}. Remove them.", code="unknown-format")
     if misfits:
         notes.append(Note("unreadable-lines", f"{misfits:,} of {total:,} lines are not readable."))
-    sizes = {label: sum(counts.values()) for label, counts in rates.items()}
-    ranked = sorted(sizes, key=lambda one: (-sizes[one], one))
-    own = [one for one in ranked[:MOST_LABELS] if sizes[one] >= LEAST_SHARE * sum(sizes.values())]
+    sizes = {host: sum(map(Counter.total, labels.values())) for host, labels in rates.items()}
+    asked = next(iter(options.hosts), "")
+    host = asked if asked in sizes else max(sorted(sizes), key=sizes.__getitem__, default="")
+    for other, size in sizes.items():
+        if other != host:
+            skipped.add(f"requests to {other or 'no host'}", "a load has one address; --host chooses it", count=size)
+    base = asked or host
+    base = (base if "://" in base else f"https://{base}").rstrip("/") if base else reference("base_url")
+    own = _own(rates[host])
     return Recorded(
-        exchanges=tuple(_exchanges(addresses, own, options)),
+        exchanges=tuple(_exchanges(addresses[host], own, base)),
         origin=given.name,
         kind="access-log",
-        rates=_rates(rates, own),
+        rates=_rates(rates[host], own),
         left_out=skipped.left_out(),
         notes=tuple(notes),
     )
+
+
+def _own(rates: Mapping[str, Counter[int]]) -> list[str]:
+    """Returns the labels with enough requests for an execution of their own, most frequent first."""
+    sizes = {label: counts.total() for label, counts in rates.items()}
+    ranked = sorted(sizes, key=lambda one: (-sizes[one], one))
+    return [one for one in ranked[:MOST_LABELS] if sizes[one] >= LEAST_SHARE * sum(sizes.values())]
 
 
 def _lines(data: bytes) -> Iterator[str]:
@@ -127,27 +148,24 @@ def _lines(data: bytes) -> Iterator[str]:
 
 def _line(line: str) -> _Line | None:
     found = _of_json(line) if line.startswith("{") else _matched(line)
-    moment = _second(found.get("time", ""))
-    status = found.get("status", "")
-    target, host = found.get("target", ""), found.get("host", "") or ""
+    second, method, status = _second(found.get("time", "")), found.get("method", ""), found.get("status", "")
+    if second is None or not method or not re.fullmatch("[0-9]{3}|-", status):
+        return None
+    host, target = re.sub(r":(?:80|443)$", "", found["host"]), found["target"]
     if re.match(r"https?://", target):
         try:
             parts = urlsplit(target)
-            default = {"http": ":80", "https": ":443"}[parts.scheme]
-            host = f"{parts.scheme}://{parts.netloc.removesuffix(default)}"
-            target = parts.path + (f"?{parts.query}" if parts.query else "")
         except ValueError:
             return None
-    if moment is None or not found.get("method") or not (status.isdecimal() or status == "-"):
-        return None
-    status_code = int(status) if status.isdecimal() and len(status) == 3 else 0
-    target = target.partition("#")[0] or "/"
-    return _Line(moment, found["method"].upper(), host, target, status_code, found.get("agent") or "")
+        host = f"{parts.scheme}://{parts.netloc.removesuffix(':443' if parts.scheme == 'https' else ':80')}"
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+    code = int(status) if status != "-" else 0
+    return _Line(second, method.upper(), host, address(target) or "/", code, found["agent"])
 
 
 def _matched(line: str) -> Mapping[str, str]:
     found = next(filter(None, (form.match(line) for form in FORMATS)), None)
-    return {key: value or "" for key, value in found.groupdict().items()} if found else {}
+    return {"host": "", **{key: value or "" for key, value in found.groupdict().items()}} if found else {}
 
 
 def _of_json(line: str) -> Mapping[str, str]:
@@ -193,60 +211,43 @@ def _unusable(line: _Line, options: ImportOptions) -> tuple[str, str] | None:
     return None
 
 
-@lru_cache(maxsize=1 << 14)
-def _route(path: str) -> str:
-    """Returns the path with names for ids: `/users/{user_id}/orders/{order_id}`, or `{id}` if there is one."""
-    parts = path.split("/")
-    ids = [index for index, part in enumerate(parts) if ID.fullmatch(part)]
-    for index in ids:
-        name = f"{variable(parts[index - 1]).removesuffix('s')}_id" if len(ids) > 1 else "id"
-        parts[index] = f"{{{name}}}"
-    return "/".join(parts)
-
-
 def _label(method: str, target: str) -> str:
     return f"{method} {_route(target.partition('?')[0])}"
 
 
-def _exchanges(
-    addresses: Counter[tuple[str, str, str]], own: list[str], options: ImportOptions
-) -> Iterator[RecordedExchange]:
+def _exchanges(addresses: Counter[tuple[str, str]], own: list[str], base: str) -> Iterator[RecordedExchange]:
     """Yields the most frequent addresses of each label, and of all others together."""
-    uses: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for (method, _, target), count in addresses.items():
+    uses: defaultdict[str, Counter[str]] = defaultdict(Counter)  # of parameters, by label; of the empty one: all
+    for (method, target), count in addresses.items():
         names = {name for name, _ in parse_qsl(target.partition("?")[2], True)}
         uses[_label(method, target)].update(dict.fromkeys(("", *names), count))
-    by_label: defaultdict[str, Counter[tuple[str, str, str]]] = defaultdict(Counter)
-    for (method, host, target), count in addresses.items():
+    by_label: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+    for (method, target), count in addresses.items():
         label, (path, _, query) = _label(method, target), target.partition("?")
-        least = LEAST_USE * uses[label][""]
-        pairs = [(name, value) for name, value in parse_qsl(query, True)
-                 if uses[label][name] >= least and not names_a_secret(name)]  # fmt: skip
-        address = f"{path}?{urlencode(pairs)}" if pairs else path
-        by_label[label if label in own else OTHER][method, host, address] += count
-    number = 0
-    for label in (*own, OTHER):
-        most = MOST_OTHERS if label == OTHER else MOST_ROWS
-        for (method, host, target), count in _largest(by_label[label], most):
-            number += 1
-            yield RecordedExchange(
-                number=number,
-                method=method,
-                url=_base(host, options) + target,
-                step=label,
-                name=label,
-                route=_route(target.partition("?")[0]),
-                count=count,
-            )
-
-
-def _largest(counts: Counter[tuple[str, str, str]], most: int) -> Iterable[tuple[tuple[str, str, str], int]]:
-    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:most]
-
-
-def _base(host: str, options: ImportOptions) -> str:
-    own = next(iter(options.hosts), "") or host
-    return (own if "://" in own else f"https://{own}").rstrip("/") if own else reference("base_url")
+        pairs = [
+            (name, value)
+            for name, value in parse_qsl(query, True)
+            if uses[label][name] >= LEAST_USE * uses[label][""] and not names_a_secret(name)
+        ]
+        shorter = f"{path}?{urlencode(pairs)}" if pairs else path
+        by_label[label if label in own else OTHER][method, shorter] += count
+    found = (
+        (label, *one)
+        for label in (*own, OTHER)
+        for one in sorted(by_label[label].items(), key=lambda one: (-one[1], one[0]))[
+            : MOST_OTHERS if label == OTHER else MOST_ROWS
+        ]
+    )
+    for number, (label, (method, target), count) in enumerate(found, 1):
+        yield RecordedExchange(
+            number=number,
+            method=method,
+            url=base + target,
+            step=label,
+            name=label,
+            route=_route(target.partition("?")[0]),
+            count=count,
+        )
 
 
 def _rates(rates: Mapping[str, Counter[int]], own: list[str]) -> dict[str, LogRates]:

@@ -3,7 +3,6 @@
 import base64
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from urllib.parse import quote_plus
 
 from toril.authoring.readers.source import (
@@ -14,6 +13,7 @@ from toril.authoring.readers.source import (
     TOKEN,
     Input,
     Skipped,
+    address,
     body,
     raw_file,
     value_of,
@@ -37,14 +37,15 @@ SHORT = {
     "C": "continue-at", "P": "ftp-port", "Q": "quote", "r": "range", "t": "telnet-option", "y": "speed-time",
     "Y": "speed-limit", "z": "time-cond", "h": "help",
 }  # fmt: skip
-DATA = ("data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "json")
-USED = {*DATA, "request", "header", "form", "form-string", "user", "cookie", "user-agent", "referer", "upload-file",
-        "url", "url-query", "oauth2-bearer"}  # fmt: skip
-OTHERS = """cacert capath cert-type ciphers connect-timeout connect-to dns-servers etag-compare etag-save interface
+LONG = """data-ascii data-binary data-raw data-urlencode json form-string url url-query
+oauth2-bearer cacert capath cert-type ciphers connect-timeout connect-to dns-servers etag-compare etag-save interface
 keepalive-time key key-type limit-rate max-filesize max-redirs netrc-file noproxy output-dir pass proto proxy-cacert
 proxy-cert proxy-header proxy-key rate request-target resolve retry retry-delay retry-max-time stderr tls-max trace
 trace-ascii unix-socket"""
-WITH_VALUE = {*USED, *SHORT.values(), *OTHERS.split()} - {"get", "head", "help"}
+WITH_VALUE = {*SHORT.values(), *LONG.split()} - {"get", "head", "help"}
+DATA = ("data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "json")
+FOREIGN = ("cert", "key", "proxy", "config")  # options without a counterpart in a suite
+OF_FORM = re.compile(r"([^=]*)=([@<])\"?([^;\"]*)\"?(.*)", re.DOTALL)  # a file in a form
 ADDRESS = re.compile(r"https?://\S|\$\{|localhost\b|[\w-]+(?:\.[\w-]+)+(?:[:/?]|$)|[\w.-]+:\d")
 
 
@@ -53,8 +54,8 @@ def read_curl(source: str, given: Input) -> Recorded:
     skipped = Skipped()
     exchanges: list[RecordedExchange] = []
     for words in _commands(source):
-        for command in _parsed(words, skipped):
-            exchanges += command.exchanges(given, len(exchanges), skipped)
+        for options in _parsed(words, skipped):
+            exchanges += _exchanges(options, given, len(exchanges), skipped)
     return Recorded(
         exchanges=tuple(exchanges[:MOST_ENTRIES]), origin=given.name, kind="curl", left_out=skipped.left_out()
     )
@@ -91,7 +92,8 @@ def _unquoted(word: str) -> str:
 
     def piece(found: str) -> str:
         if found.startswith("$'"):
-            return ESCAPES.sub(_unescaped, found[2:-1])
+            units = ESCAPES.sub(_unescaped, found[2:-1])
+            return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         if found.startswith("'"):
             return found[1:-1]
         if found.startswith("\\"):
@@ -108,138 +110,120 @@ def _unescaped(found: re.Match[str]) -> str:
     code = found[1]
     if code[0] in "ux" and len(code) > 1:
         return chr(int(code[1:], 16))
-    return chr(int(code, 8)) if code.isdecimal() and code[0] in "01234567" else ESCAPED.get(code, code)
+    return chr(int(code, 8)) if code[0] in "01234567" else ESCAPED.get(code, code)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Command:
-    """The options of one command, until `--next`."""
-
-    urls: list[str] = field(default_factory=list)
-    options: list[tuple[str, str]] = field(default_factory=list)
-    flags: set[str] = field(default_factory=set)
-
-    def exchanges(self, given: Input, before: int, skipped: Skipped) -> Iterator[RecordedExchange]:
-        headers = list(self._headers())
-        queries, sent = [value for name, value in self.options if name == "url-query"], self._body(given, skipped)
-        if "get" in self.flags and sent is not None:
-            queries, sent = [sent.text, *queries], None
-        if sent is not None and not value_of("content-type", headers):
-            headers.append(("Content-Type", sent.type))
-        elif sent is not None and not sent.uploads:
-            sent = body(sent.data, value_of("content-type", headers))
-        method = next((value.upper() for name, value in reversed(self.options) if name == "request"), "")
-        if not TOKEN.fullmatch(method):
-            uploads = any(name == "upload-file" for name, _ in self.options)
-            method = "HEAD" if "head" in self.flags else "PUT" if uploads else "POST" if sent is not None else "GET"
-        for number, address in enumerate(self.urls, before + 1):
-            url = address if re.match(r"https?://|\$\{", address) else f"http://{address}"
-            url = url.partition("#")[0].replace(" ", "%20")
-            for query in filter(None, queries):
-                url += ("&" if "?" in url else "?") + query
-            yield RecordedExchange(number=number, method=method, url=url, headers=tuple(headers), body=sent)
-
-    def _headers(self) -> Iterator[tuple[str, str]]:
-        names = {"user-agent": "User-Agent", "referer": "Referer"}
-        for name, value in self.options:
-            if name == "header":
-                key, colon, content = value.partition(":")
-                if TOKEN.fullmatch(key.strip()) and (content.strip() or not colon):
-                    yield key.strip(), content.strip()
-            elif name in names:
-                yield names[name], value
-            elif name == "cookie" and "=" in value:
-                yield "Cookie", value
-            elif name == "oauth2-bearer":
-                yield "Authorization", f"Bearer {value}"
-            elif name == "user":
-                pair = value if ":" in value else f"{value}:"
-                encoded = base64.b64encode(pair.encode("utf-8", "replace")).decode()
-                yield "Authorization", f"Basic {'${API_BASIC}' if '${' in pair else encoded}"
-            elif name == "json" and not any(
-                key == "header" and other.lower().startswith("accept:") for key, other in self.options
-            ):
-                yield "Accept", JSON
-
-    def _body(self, given: Input, skipped: Skipped) -> Payload | None:
-        parts, kind, fields, uploads = [], FORM, [], []
-        for name, value in self.options:
-            if name == "upload-file":
-                return raw_file(value.rpartition("/")[2] or "body.bin", BINARY, given.beside(value))
-            if name in DATA:
-                kind = JSON if name == "json" else kind
-                parts.append(self._data(name, value, given, skipped))
-            elif name in ("form", "form-string"):
-                key, _, content = value.partition("=")
-                file, _, more = (
-                    content[1:].partition(";") if name == "form" and content[:1] in ("@", "<") else ("", "", "")
-                )
-                if not file:
-                    fields.append((key, content))
-                elif content.startswith("<"):
-                    fields.append((key, (given.beside(file) or b"").decode("utf-8", "replace")))
-                else:
-                    about = dict(re.findall(r"(type|filename)=\"?([^;\"]+)", more))
-                    file = file.strip('"')
-                    shown = about.get("filename") or file.rpartition("/")[2]
-                    part = FilePart(field=key, name=shown, type=about.get("type", ""), data=given.beside(file))
-                    uploads.append(part)
-        if fields or uploads:
-            return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads))
-        return body(("" if kind == JSON else "&").join(parts).encode("utf-8", "replace"), kind) if parts else None
-
-    def _data(self, name: str, value: str, given: Input, skipped: Skipped) -> str:
-        key, mark, content = "", "", value
-        if name == "data-urlencode":
-            key, mark, content = re.fullmatch(r"([^=@]*)([=@]?)(.*)", value, re.DOTALL).groups()  # type: ignore[union-attr]
-            key, content = ("", key) if not mark else (key, content)
-        elif name != "data-raw" and value.startswith("@"):
-            mark, content = "@", value[1:]
-        if mark == "@":
-            data = given.beside(content)
-            if data is None:
-                skipped.add("files of a body", "they are not beside the command", content)
-            content = (data or b"").decode("utf-8", "replace")
-            if name in ("data", "data-ascii"):
-                content = content.replace("\r", "").replace("\n", "")
-        if name != "data-urlencode":
-            return content
-        return (f"{key}=" if key else "") + quote_plus(content, safe="${}")
+Options = list[tuple[str, str]]  # names and values; addresses have the name `url`
 
 
-def _parsed(words: list[str], skipped: Skipped) -> Iterator[_Command]:
-    """Yields the commands of one line; `--next` separates them."""
-    command, waiting = _Command(), list(reversed(words))
+def _parsed(words: list[str], skipped: Skipped) -> list[Options]:
+    """Returns the options of each command of a line; `--next` separates commands."""
+    commands: list[Options] = [[]]
+    waiting = list(reversed(words))
     while waiting:
-        word = waiting.pop()
+        word, names, attached = waiting.pop(), [], ""
         if word in ("--next", "-:"):
-            yield command
-            command = _Command()
-        elif word.startswith("--") and len(word) > 2:
-            _take(command, word[2:], waiting, skipped)
-        elif word.startswith("-") and len(word) > 1:
+            commands.append([])
+        elif word.startswith("--"):
+            names = [word[2:]]
+        elif word.startswith("-"):
             for index, letter in enumerate(word[1:], 2):
-                name = SHORT.get(letter, "")
-                if name in WITH_VALUE:
-                    waiting += [word[index:]] if word[index:] else []
-                    _take(command, name, waiting, skipped)
+                names.append(SHORT.get(letter, ""))
+                if names[-1] in WITH_VALUE:
+                    attached = word[index:]
                     break
-                command.flags.add(name)
         elif ADDRESS.match(word):
-            command.urls.append(word)
+            commands[-1].append(("url", word))
         else:
             skipped.add("words", "they are no addresses", word)
-    yield command
+        for name in names:
+            value = "" if name not in WITH_VALUE else attached or (waiting.pop() if waiting else "")
+            commands[-1].append((name, value))
+            if name in FOREIGN or (name == "cookie" and "=" not in value):
+                skipped.add("options of curl", "toril has nothing like them", f"--{name}")
+    return commands
 
 
-def _take(command: _Command, name: str, waiting: list[str], skipped: Skipped) -> None:
-    if name not in WITH_VALUE:
-        command.flags.add(name)
-        return
-    value = waiting.pop() if waiting else ""
-    if name == "url":
-        command.urls.append(value)
-    elif name in USED:
-        command.options.append((name, value))
-    if name in ("cert", "key", "proxy", "config") or (name == "cookie" and "=" not in value):
-        skipped.add("options of curl", "toril has nothing like them", f"--{name}")
+def _exchanges(options: Options, given: Input, before: int, skipped: Skipped) -> Iterator[RecordedExchange]:
+    last = dict(options)
+    sent = _body(options, given, skipped)
+    queries = [value for name, value in options if name == "url-query"]
+    if "get" in last and sent is not None:
+        queries, sent = [sent.text, *queries], None
+    headers = list(_headers(options))
+    if sent is not None and not value_of("content-type", headers):
+        headers.append(("Content-Type", sent.type))
+    elif sent is not None and not sent.uploads:
+        sent = body(sent.data, value_of("content-type", headers))
+    method = "HEAD" if "head" in last else "PUT" if "upload-file" in last else "POST" if sent is not None else "GET"
+    method = last.get("request", "") if TOKEN.fullmatch(last.get("request", "")) else method
+    for name, written in options:
+        if name == "url":
+            before += 1
+            url = address(written if re.match(r"https?://|\$\{", written) else f"http://{written}")
+            query = "&".join(filter(None, queries))
+            url += ("&" if "?" in url else "?") + query if query else ""
+            yield RecordedExchange(number=before, method=method.upper(), url=url, headers=tuple(headers), body=sent)
+
+
+def _headers(options: Options) -> Iterator[tuple[str, str]]:
+    for name, value in options:
+        key, _, content = value.partition(":")
+        if name == "header" and TOKEN.fullmatch(key.strip()) and content.strip():
+            yield key.strip(), content.strip()
+        elif name in ("user-agent", "referer"):
+            yield name.title(), value
+        elif name == "cookie" and "=" in value:
+            yield "Cookie", value
+        elif name == "oauth2-bearer":
+            yield "Authorization", f"Bearer {value}"
+        elif name == "user":
+            encoded = base64.b64encode(f"{key}:{content}".encode()).decode()
+            yield "Authorization", f"Basic {'${API_BASIC}' if '${' in value else encoded}"
+        elif name == "json":
+            yield "Accept", JSON
+
+
+def _body(options: Options, given: Input, skipped: Skipped) -> Payload | None:
+    parts, fields, uploads = [], [], []
+    for name, value in options:
+        if name == "upload-file":
+            return raw_file(value.rpartition("/")[2] or "body.bin", BINARY, given.beside(value))
+        if name in DATA:
+            parts.append(_data(name, value, given, skipped))
+        elif name == "form" and (found := OF_FORM.fullmatch(value)):
+            key, mark, file, more = found.groups()
+            if mark == "<":
+                fields.append((key, (given.beside(file) or b"").decode("utf-8", "replace")))
+            else:
+                about = dict(re.findall(r"(type|filename)=\"?([^;\"]+)", more))
+                shown = about.get("filename") or file.rpartition("/")[2]
+                part = FilePart(field=key, name=shown, type=about.get("type", ""), data=given.beside(file))
+                uploads.append(part)
+        elif name in ("form", "form-string"):
+            key, _, content = value.partition("=")
+            fields.append((key, content))
+    if fields or uploads:
+        return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads))
+    of_json = any(name == "json" for name, _ in options)
+    data = ("" if of_json else "&").join(parts).encode()
+    return body(data, JSON if of_json else FORM) if parts else None
+
+
+def _data(name: str, value: str, given: Input, skipped: Skipped) -> str:
+    """Returns the part of a body that one option brings; `@` names a file."""
+    key, mark, content = "", "", value
+    if name == "data-urlencode" and (found := re.fullmatch(r"([^=@]*)([=@])(.*)", value, re.DOTALL)):
+        key, mark, content = found.groups()
+    elif name not in ("data-raw", "data-urlencode") and value.startswith("@"):
+        mark, content = "@", value[1:]
+    if mark == "@":
+        data = given.beside(content)
+        if data is None:
+            skipped.add("files of a body", "they are not beside the command", content)
+        content = (data or b"").decode("utf-8", "replace")
+        if name in ("data", "data-ascii"):
+            content = content.replace("\r", "").replace("\n", "")
+    if name != "data-urlencode":
+        return content
+    return (f"{key}=" if key else "") + quote_plus(content, safe="${}")

@@ -8,18 +8,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlencode, urljoin, urlsplit
+from urllib.parse import unquote_to_bytes, urlencode, urlsplit
 
 from toril.authoring.readers.source import (
     FORM,
     MULTIPART,
     SAMPLE_FILE,
+    TOKEN,
     Input,
     Skipped,
+    address,
     body,
     form,
     headers,
     items,
+    joined,
     mapping,
     text,
     value_of,
@@ -39,43 +42,31 @@ from toril.errors import Note
 NEAR = 10  # entries in which the target of a redirect is searched, since browsers send in parallel
 REDIRECTS = (301, 302, 303, 307, 308)
 DESTINATIONS = {"empty": "fetch", "iframe": "document", "style": "stylesheet", "audio": "media", "video": "media"}
-MIME_KINDS = (
-    ("document", r"text/html|application/xhtml"), ("script", r".*(?:java|ecma)script|.*wasm"),
-    ("stylesheet", r"text/css"), ("image", r"image/"), ("font", r".*font"), ("media", r"audio/|video/"),
-    ("eventsource", r"text/event-stream"), ("xhr", r".*[/+](?:json|xml)"),
-)  # fmt: skip
-SUFFIX_KINDS = (
-    ("script", r"m?js"), ("stylesheet", r"css"), ("font", r"woff2?|ttf|otf|eot"),
-    ("image", r"png|jpe?g|gif|svg|ico|webp|avif|bmp"), ("media", r"mp[34]|webm|og[gv]|wav|m4a"),
-)  # fmt: skip
+TYPES = ("text/html", "document"), ("text/event-stream", "eventsource"), ("json", "xhr"), ("xml", "xhr")
 STREAMS = ("streams", "a recording cannot repeat them; see docs/how-to/test-other-protocols.md")
 EXTRACTORS = {0: "jsonpath", 1: "regexp", 2: "css"}  # types of the `variables` that Grafana k6 adds to entries
 
 
 def read_har(document: Mapping[str, Any], given: Input) -> Recorded:
     log = mapping(document.get("log"))
-    entries = items(log.get("entries"))
+    entries = [(_start(entry), entry) for entry in items(log.get("entries"))]
     notes = []
     if len(entries) > MOST_ENTRIES:
-        text_ = f"{given.name} has {len(entries):,} requests. Only the first {MOST_ENTRIES:,} are read."
-        notes.append(Note("recording-cut", text_))
-    starts = [_start(entry) for entry in entries[:MOST_ENTRIES]]
-    timed = [(start, entry) for start, entry in zip(starts, entries, strict=False) if start is not None]
-    if len(timed) == len(starts):
-        timed.sort(key=lambda one: one[0])
-        ordered: list[tuple[float | None, dict[str, Any]]] = [(start - timed[0][0], one) for start, one in timed]
-    else:
-        ordered = [(None, entry) for entry in entries[:MOST_ENTRIES]]
+        message = f"{given.name} has {len(entries):,} requests. Only the first {MOST_ENTRIES:,} are read."
+        notes.append(Note("recording-cut", message))
+    starts = [start for start, _ in entries if start is not None]
+    first_s = min(starts, default=0.0) if len(starts) == len(entries) else None
+    if first_s is not None:
+        entries.sort(key=lambda one: one[0] or 0.0)
     steps = {text(page.get("id")): _title(page) for page in items(log.get("pages"))}
     skipped = Skipped()
     exchanges: list[RecordedExchange] = []
-    for number, (started_s, entry) in enumerate(ordered, 1):
+    for number, (start, entry) in enumerate(entries[:MOST_ENTRIES], 1):
         found = _exchange(entry, given, skipped)
         if found is not None:
-            step = steps.get(text(entry.get("pageref")), "")
-            exchanges.append(
-                replace(_rebuilt(found, exchanges, skipped), number=number, started_s=started_s, step=step)
-            )
+            started_s = None if first_s is None or start is None else start - first_s
+            found = replace(found, number=number, started_s=started_s, step=steps.get(text(entry.get("pageref")), ""))
+            exchanges.append(_rebuilt(found, exchanges, skipped))
     maker = mapping(log.get("browser")) or mapping(log.get("creator"))
     made_by = f"{text(maker.get('name'))} {text(maker.get('version'))}".strip()
     return Recorded(
@@ -110,30 +101,31 @@ def _path(url: str) -> str:
 
 def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> RecordedExchange | None:
     request, response = mapping(entry.get("request")), mapping(entry.get("response"))
-    method, url = text(request.get("method")).upper() or "GET", _url(request)
+    method, url = text(request.get("method")).upper(), _url(request)
+    method = method if TOKEN.fullmatch(method) else "GET"
     sent, answered = headers(request.get("headers")), headers(response.get("headers"))
-    status = response.get("status")
-    status = int(status) if text(status).isdecimal() else (0 if response else None)
+    code = text(response.get("status"))
+    status = int(code) if re.fullmatch("[0-9]{3}", code) else 0 if response else None
     content = mapping(response.get("content"))
-    kind = _kind(entry, url, sent, value_of("content-type", answered) or text(content.get("mimeType")))
+    type = value_of("content-type", answered) or text(content.get("mimeType"))
+    kind = _kind(entry, sent, type)
     example = f"{method} {url.partition('?')[0]}"
-    if why := _unusable(entry, url, method, status, kind, sent):
+    if why := _unusable(entry, url, status, kind, sent):
         skipped.add(*why, example)
         return None
     took_ms = entry.get("time")
-    received = _payload(content, value_of("content-type", answered), given)
-    if received is not None and len(received.data) > MOST_BYTES_OF_BODY:
+    received = _data(content, given)
+    if received is not None and len(received) > MOST_BYTES_OF_BODY:
         skipped.add("ends of responses", f"only their first {MOST_BYTES_OF_BODY >> 20} MiB are read", example)
-        received = replace(received, data=received.data[:MOST_BYTES_OF_BODY])
     return RecordedExchange(
         number=0,
         method=method,
         url=url,
         headers=sent,
-        body=_sent(request, method, value_of("content-type", sent), given),
+        body=_sent(request, method, sent, given),
         status=200 if status == 304 else status,
         response_headers=answered,
-        response=received,
+        response=None if received is None else Payload(data=received[:MOST_BYTES_OF_BODY], type=type),
         took_s=took_ms / 1000 if isinstance(took_ms, int | float) and 0 <= took_ms < 1e7 else 0.0,
         kind=kind,
         extracts=tuple(_extracts(entry)),
@@ -142,27 +134,22 @@ def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> Recor
 
 def _url(request: Mapping[str, Any]) -> str:
     """Returns the address without its fragment; some tools write the query beside it alone."""
-    url = text(request.get("url")).strip().partition("#")[0].replace(" ", "%20")
+    url = address(text(request.get("url")))
     pairs = [(text(one.get("name")), text(one.get("value"))) for one in items(request.get("queryString"))]
     query = urlencode([pair for pair in pairs if pair[0]], safe="${}")
     return f"{url}?{query}" if query and "?" not in url else url
 
 
-def _kind(entry: Mapping[str, Any], url: str, sent: Named, type: str) -> str:
+def _kind(entry: Mapping[str, Any], sent: Named, type: str) -> str:
     kind, destination = text(entry.get("_resourceType")).lower(), value_of("sec-fetch-dest", sent)
     if kind and kind != "other":
         return kind
     if destination:
         return DESTINATIONS.get(destination, destination)
-    suffix = _path(url).rpartition(".")[2].lower()
-    by_type = (kind for kind, pattern in MIME_KINDS if re.match(pattern, type.lower()))
-    by_suffix = (kind for kind, pattern in SUFFIX_KINDS if re.fullmatch(pattern, suffix))
-    return next(by_type, None) or next(by_suffix, "")
+    return next((kind for part, kind in TYPES if part in type.lower()), "")
 
 
-def _unusable(
-    entry: Mapping[str, Any], url: str, method: str, status: int | None, kind: str, sent: Named
-) -> tuple[str, str] | None:
+def _unusable(entry: Mapping[str, Any], url: str, status: int | None, kind: str, sent: Named) -> tuple[str, str] | None:
     """Returns what such requests are called, and why a suite cannot repeat them; None if it can."""
     grpc = value_of("content-type", sent).startswith("application/grpc")
     if kind in ("websocket", "eventsource") or grpc or url.startswith(("ws:", "wss:")) or "_webSocketMessages" in entry:
@@ -178,17 +165,15 @@ def _unusable(
         return "aborted requests", "they have no response"
     if entry.get("_fromCache"):
         return "cached responses", "the browser did not send these requests"
-    if kind == "preflight" or (method == "OPTIONS" and value_of("access-control-request-method", sent)):
-        return "preflights", "only browsers send them"
     return None
 
 
-def _sent(request: Mapping[str, Any], method: str, type: str, given: Input) -> Payload | None:
+def _sent(request: Mapping[str, Any], method: str, sent: Named, given: Input) -> Payload | None:
     """Returns the body of a request; `missing` if it had one that the recording lacks."""
     post = mapping(request.get("postData"))
-    type = type or text(post.get("mimeType"))
-    if (found := _payload(post, type, given)) is not None:
-        return found
+    type = value_of("content-type", sent) or text(post.get("mimeType"))
+    if (found := _data(post, given)) is not None:
+        return body(found, type)
     fields, uploads = [], []
     for one in items(post.get("params")):
         name, value = text(one.get("name")), text(one.get("value"))
@@ -201,27 +186,23 @@ def _sent(request: Mapping[str, Any], method: str, type: str, given: Input) -> P
         return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads))
     if fields:
         return form(fields)
-    size = request.get("bodySize")
-    had = value_of("content-length", headers(request.get("headers"))) not in ("", "0") or (
-        isinstance(size, int) and size > 0
-    )
-    with_form = method not in ("GET", "HEAD") and type.lower().startswith((FORM, MULTIPART))
-    return Payload(type=type, missing=True) if had or with_form else None
+    size, length = request.get("bodySize"), value_of("content-length", sent)
+    had = (isinstance(size, int) and size > 0) or length not in ("", "0")
+    of_form = method not in ("GET", "HEAD") and type.lower().startswith((FORM, MULTIPART)) and length != "0"
+    return Payload(type=type, missing=True) if had or of_form else None
 
 
-def _payload(part: Mapping[str, Any], type: str, given: Input) -> Payload | None:
+def _data(part: Mapping[str, Any], given: Input) -> bytes | None:
     """Returns the text of `postData` or `content`, decoded; None if it has none."""
-    content, data = text(part.get("text")), None
-    if not content and (file := text(part.get("_file"))):
-        data = given.beside(file)
-    elif content and "base64" in (part.get("encoding"), part.get("_encoding")):
-        try:
-            data = base64.b64decode(content)
-        except ValueError:
-            data = None
-    elif content:
-        data = content.encode("utf-8", "replace")
-    return body(data, type or text(part.get("mimeType"))) if data else None
+    content = text(part.get("text"))
+    if not content:
+        return given.beside(file) if (file := text(part.get("_file"))) else None
+    if "base64" not in (part.get("encoding"), part.get("_encoding")):
+        return content.encode()
+    try:
+        return base64.b64decode(content)
+    except ValueError:
+        return None
 
 
 def _of_data_url(url: str) -> bytes | None:
@@ -251,9 +232,9 @@ def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]
         hops: list[RecordedExchange] = []
         last, at = first, index
         while last.status in REDIRECTS and (target := value_of("location", last.response_headers)):
-            address = _joined(last.url, target)
+            following = joined(last.url, target)
             near = range(at + 1, min(at + 1 + NEAR, len(exchanges)))
-            free = (one for one in near if exchanges[one].url == address and exchanges[one].number not in taken)
+            free = (one for one in near if exchanges[one].url == following and exchanges[one].number not in taken)
             if (found := next(free, None)) is None:
                 break
             hops.append(last)
@@ -267,13 +248,6 @@ def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]
             yield first
 
 
-def _joined(base: str, target: str) -> str:
-    try:
-        return urljoin(base, target).partition("#")[0]
-    except ValueError:
-        return ""
-
-
 # --- Bodies that a recording lacks: a HAR of Chromium has no body of a form with a file
 
 
@@ -281,17 +255,17 @@ def _rebuilt(exchange: RecordedExchange, earlier: Sequence[RecordedExchange], sk
     """Returns the exchange with a body from the form of an earlier page, if its own is missing."""
     if exchange.body is None or not exchange.body.missing:
         return exchange
-    address = exchange.url.partition("?")[0]
+    target = exchange.url.partition("?")[0]
     for page in reversed(earlier):
         if page.kind != "document" or page.response is None:
             continue
         for action, found in _forms(page.response.text):
-            if _joined(page.url, action or page.url).partition("?")[0] == address:
-                what = "bodies that the recording lacks", "they were rebuilt from the form; check their values"
-                skipped.add(*what, f"{exchange.method} {address}")
+            if joined(page.url, action or page.url).partition("?")[0] == target:
+                what = "bodies rebuilt from a form", "the recording lacks them; check their values"
+                skipped.add(*what, f"{exchange.method} {target}")
                 return replace(exchange, body=found if found.uploads else form(found.fields))
     what = "bodies that the recording lacks", "add them by hand, or record with `toril record`"
-    skipped.add(*what, f"{exchange.method} {address}")
+    skipped.add(*what, f"{exchange.method} {target}")
     return exchange
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote
 
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers.source import (
@@ -17,8 +17,10 @@ from toril.authoring.readers.source import (
     SAMPLE_FILE,
     Input,
     Skipped,
+    address,
     form,
     items,
+    joined,
     json_body,
     mapping,
     raw_file,
@@ -27,6 +29,7 @@ from toril.authoring.readers.source import (
     variable,
 )
 from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
+from toril.authoring.routes import singular
 from toril.masking import names_a_secret
 
 METHODS = ("post", "get", "head", "options", "put", "patch", "delete")  # in the order of the suite
@@ -71,14 +74,14 @@ def read_openapi(
     exchanges = []
     for number, operation in enumerate(operations, 1):
         method = operation.method.upper()
-        address, sent, body = _request(spec, operation, named, data)
+        path, sent, body = _request(spec, operation, named, data)
         if body is not None and body.missing:
             skipped.add("bodies without an example", f"toril cannot make {body.type}", f"{method} {operation.path}")
         exchanges.append(
             RecordedExchange(
                 number=number,
                 method=method,
-                url=base + address,
+                url=base + path,
                 headers=sent,
                 body=body,
                 step=operation.tag,
@@ -108,17 +111,14 @@ def _base(document: Mapping[str, Any], given: Input, options: ImportOptions) -> 
         server = next(iter(items(document.get("servers"))), {})
         values = {name: text(mapping(one).get("default")) for name, one in mapping(server.get("variables")).items()}
         found = IN_PATH.sub(lambda name: values.get(name[1]) or name[0], text(server.get("url")))
-    found = urljoin(given.address, found) if given.address and "{" not in found else found
-    try:
-        parts = urlsplit(found)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and not IN_PATH.search(found)
-        path = IN_PATH.sub(r"\1", parts.path).rstrip("/")
-    except ValueError:
-        usable, path = False, ""
-    own = next((host.rstrip("/") for host in options.hosts if "://" in host), "")
+    whole = re.match(r"(\w+://[^/?#]*)?([^?#]*)", joined(given.address, found))
+    origin, path = whole.groups("") if whole else ("", "")
+    path = "/" + IN_PATH.sub(r"\1", path).strip("/")
+    path = "" if path == "/" else path
+    own = next((host for host in options.hosts if "://" in host), "")
     if own:
-        return own + ("" if urlsplit(own).path else path)
-    return f"{parts.scheme}://{parts.netloc}{path}" if usable else reference("base_url") + path
+        return own if own.count("/") > 2 else own + path
+    return (origin if re.match(r"https?://[^{}]+$", origin) else reference("base_url")) + path
 
 
 def _ordered(spec: "_Spec", options: ImportOptions, skipped: Skipped) -> list[_Operation]:
@@ -199,7 +199,7 @@ def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[str, str]:
             wanted = variable(part[1])
             key = known.get(wanted) or (known.get("id") if wanted.endswith("id") else None)
             if key is not None:
-                name = wanted if wanted != "id" else f"{variable(collection.rpartition('/')[2])}_id"
+                name = wanted if wanted != "id" else f"{singular(collection.rpartition('/')[2])}_id"
                 name = f"{name}_{len(found)}" if name in found.values() else name
                 found[whole] = name
                 plain = re.fullmatch(r"[A-Za-z_]\w*", key)
@@ -212,42 +212,42 @@ def _request(
     spec: "_Spec", operation: _Operation, named: Mapping[str, str], data: dict[str, str]
 ) -> tuple[str, tuple[tuple[str, str], ...], Payload | None]:
     """Returns address, headers and body; adds values for parameters that nothing brings to `data`."""
-    by_place: dict[str, dict[str, Any]] = {"query": {}, "header": {}, "cookie": {}}
-    samples: dict[str, Any] = {}
-    for one in operation.parameters:
-        place, name = text(one.get("in")), text(one.get("name"))
-        example = spec.example_of(one)
-        schema = one.get("schema", one if "swagger" in spec.document else None)
-        schema = next(iter(mapping(one.get("content")).values()), {}).get("schema") if schema is None else schema
-        if place == "path":
-            samples[name] = spec.sample(schema, name) if example is None else example
-        elif place in by_place and (one.get("required") is True or example is not None or spec.has_example(schema)):
-            by_place[place][name] = spec.sample(schema, name) if example is None else example
-    for place, name, value in _credentials(spec, operation):
-        by_place[place][name] = value
+    values = _values(spec, operation)
 
     def in_path(part: re.Match[str]) -> str:
-        name = named.get(operation.path[: part.end()])
-        if name is None:
-            name = variable(part[1])
-            data.setdefault(name, _plain(samples.get(part[1], "1")) or "1")
+        name = named.get(operation.path[: part.end()]) or variable(part[1])
+        if name not in named.values():
+            data.setdefault(name, _plain(values["path"].get(part[1])) or "1")
         return f"${{{name}}}"
 
-    address = IN_PATH.sub(in_path, operation.path)
-    query = [
+    path = "/" + address(IN_PATH.sub(in_path, operation.path)).lstrip("/")
+    query = "&".join(
         f"{quote(name)}={quote(_plain(one), safe='${}')}"
-        for name, value in by_place["query"].items()
+        for name, value in values["query"].items()
         for one in (value if isinstance(value, list) else [value])
-    ]
-    sent = [(name, _plain(value)) for name, value in by_place["header"].items() if name.lower() not in NOT_SENT]
-    sent += [("Authorization", value) for name, value in by_place["header"].items() if name == "Authorization"]
-    if by_place["cookie"]:
-        sent.append(("Cookie", "; ".join(f"{name}={_plain(value)}" for name, value in by_place["cookie"].items())))
+    )
+    sent = [(name, _plain(value)) for name, value in values["header"].items()]
+    if values["cookie"]:
+        sent.append(("Cookie", "; ".join(f"{name}={_plain(value)}" for name, value in values["cookie"].items())))
     body = spec.body(operation.node.get("requestBody"))
     if body is not None:
         sent.append(("Content-Type", body.type))
-    path = address if address.startswith("/") else f"/{address}"
-    return path + ("?" + "&".join(query) if query else ""), tuple(sent), body
+    return f"{path}?{query}" if query else path, tuple(sent), body
+
+
+def _values(spec: "_Spec", operation: _Operation) -> dict[str, dict[str, Any]]:
+    """Returns the values of the parameters that a request needs, and its credentials, by place and name."""
+    found: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
+    for one in operation.parameters:
+        place, name, example = text(one.get("in")), text(one.get("name")), spec.example_of(one)
+        media = mapping(next(iter(mapping(one.get("content")).values()), None))
+        schema = one.get("schema", media.get("schema", one))  # Swagger 2 has no schema of its own
+        needed = place == "path" or one.get("required") is True or example is not None or spec.has_example(schema)
+        if place in found and needed and not (place == "header" and name.lower() in NOT_SENT):
+            found[place][name] = spec.sample(schema, name) if example is None else example
+    for place, name, value in _credentials(spec, operation):
+        found[place][name] = value
+    return found
 
 
 def _plain(value: Any) -> str:
@@ -289,6 +289,7 @@ class _Spec:
         self.document = document
         self._given, self._skipped, self._parse = given, skipped, parse
         self._files: dict[str, Any] = {"": document}
+        self._wholes: dict[str, dict[str, Any]] = {}  # by reference
         self._left = MOST_VALUES
 
     def at(self, node: Any) -> dict[str, Any]:
@@ -334,21 +335,27 @@ class _Spec:
 
         return rebased(self._parse(data.decode("utf-8-sig", "replace")))
 
-    def whole(self, schema: Any, depth: int = 0) -> dict[str, Any]:
+    def whole(self, schema: Any) -> dict[str, Any]:
         """Returns a schema with the parts of `allOf`, and of the first choice, in one mapping."""
-        found = self.at(schema)
-        if depth > DEEPEST:
-            return found
-        choices = [one for key in ("oneOf", "anyOf") for one in items(found.get(key)) if one.get("type") != "null"]
-        for part in (*items(found.get("allOf")), *choices[:1]):
-            inner = self.whole(part, depth + 1)
-            found = {
+        ref = schema.get("$ref") if isinstance(schema, dict) else None
+        if not isinstance(ref, str):
+            return self._merged(mapping(schema))
+        if ref not in self._wholes:
+            self._wholes[ref] = {}  # of a schema that is a part of itself
+            self._wholes[ref] = self._merged(self.at(schema))
+        return self._wholes[ref]
+
+    def _merged(self, schema: dict[str, Any]) -> dict[str, Any]:
+        choices = [one for key in ("oneOf", "anyOf") for one in items(schema.get(key)) if one.get("type") != "null"]
+        for part in (*items(schema.get("allOf")), *choices[:1]):
+            inner = self.whole(part)
+            schema = {
                 **inner,
-                **found,
-                "properties": {**mapping(inner.get("properties")), **mapping(found.get("properties"))},
-                "required": [*_list(inner.get("required")), *_list(found.get("required"))],
+                **schema,
+                "properties": {**mapping(inner.get("properties")), **mapping(schema.get("properties"))},
+                "required": [*_list(inner.get("required")), *_list(schema.get("required"))],
             }
-        return found
+        return schema
 
     def properties(self, schema: Any) -> dict[str, Any]:
         return mapping(self.whole(schema).get("properties"))
@@ -438,10 +445,8 @@ class _Spec:
         if "json" in kind or kind == "*/*":
             found = json_body(self.sample(media.get("schema")) if value is None else value)
             return Payload(data=found.data, type=JSON if "*" in kind else kind)
-        if isinstance(value, str) or kind.startswith("text/plain"):
-            return Payload(data=text(value or self.sample(media.get("schema"))).encode(), type=kind)
         if "xml" in kind or kind.startswith("text/"):
-            return Payload(type=kind, missing=True)
+            return Payload(data=text(value).encode(), type=kind, missing=value is None)
         return raw_file("sample.bin", BINARY if "*" in kind else kind, SAMPLE_FILE)
 
     def _fields(self, kind: str, schema: Any, value: Any) -> Payload:

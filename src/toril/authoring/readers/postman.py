@@ -13,6 +13,7 @@ from toril.authoring.readers.source import (
     TOKEN,
     Input,
     Skipped,
+    address,
     body,
     form,
     headers,
@@ -147,7 +148,7 @@ def _exchange(
         found = body(found.data, value_of("content-type", sent))
     checks, extracts = _of_scripts(item, values, name, skipped)
     saved = next((one for one in items(item.get("response")) if 200 <= _code(one) < 300), {})
-    answer = text(saved.get("body")).encode("utf-8", "replace")
+    answer = text(saved.get("body")).encode()
     answered = headers(saved.get("header"))
     return RecordedExchange(
         number=0,
@@ -174,11 +175,11 @@ def _url(node: Any, values: _Values) -> tuple[str, str]:
     """Returns the address, and its route if parts of its path are parameters."""
     parts = mapping(node)
     raw = text(node) or text(parts.get("raw")) or _assembled(parts)
-    raw = values(raw.strip()).partition("#")[0].replace(" ", "%20")
+    raw = address(values(raw))
     if not re.match(r"https?://|\$\{", raw):
         raw = f"http://{raw.lstrip('/')}"
     known = {text(one.get("key") or one.get("id")): values(one.get("value")) for one in items(parts.get("variable"))}
-    address, mark, query = raw.partition("?")
+    base, mark, query = raw.partition("?")
 
     def named(match: re.Match[str]) -> str:
         name = variable(match[1])
@@ -186,24 +187,20 @@ def _url(node: Any, values: _Values) -> tuple[str, str]:
             values.data.setdefault(name, known.get(match[1]) or "1")
         return f"${{{name}}}"
 
-    route = re.sub(r"^(?:https?://[^/]*|\$\{\w+\})", "", IN_PATH.sub(r"{\1}", address))
-    return IN_PATH.sub(named, address) + mark + query, route if IN_PATH.search(address) else ""
+    route = re.sub(r"^(?:https?://[^/]*|\$\{\w+\})", "", IN_PATH.sub(r"{\1}", base))
+    return IN_PATH.sub(named, base) + mark + query, route if IN_PATH.search(base) else ""
 
 
 def _assembled(parts: Mapping[str, Any]) -> str:
+    """Returns the address of its parts; some tools write no `raw`."""
     host, path = parts.get("host"), parts.get("path")
     where = ".".join(map(text, host)) if isinstance(host, list) else text(host)
-    names = (
-        [text(one.get("value")) if isinstance(one, dict) else text(one) for one in path]
-        if isinstance(path, list)
-        else []
-    )
-    inner = "/".join(names) if names else text(path).lstrip("/")
+    where += f":{text(parts.get('port'))}" if parts.get("port") else ""
+    names = [text(mapping(one).get("value")) or text(one) for one in path] if isinstance(path, list) else [text(path)]
     pairs = [one for one in items(parts.get("query")) if not one.get("disabled")]
     query = "&".join(f"{text(one.get('key'))}={text(one.get('value'))}" for one in pairs)
-    port = f":{text(parts.get('port'))}" if parts.get("port") else ""
     scheme = f"{text(parts.get('protocol'))}://" if parts.get("protocol") else ""
-    return f"{scheme}{where}{port}/{inner}" + (f"?{query}" if query else "")
+    return f"{scheme}{where}/{'/'.join(names).lstrip('/')}" + (f"?{query}" if query else "")
 
 
 def _credentials(
@@ -218,7 +215,7 @@ def _credentials(
         return [("Authorization", f"Bearer {token}")], ""
     if kind == "basic":
         pair = f"{values(known.get('username'))}:{values(known.get('password'))}"
-        encoded = "${API_BASIC}" if "${" in pair else base64.b64encode(pair.encode("utf-8", "replace")).decode()
+        encoded = "${API_BASIC}" if "${" in pair else base64.b64encode(pair.encode()).decode()
         return [("Authorization", f"Basic {encoded}")], ""
     if kind == "apikey":
         key, value = values(known.get("key")) or "X-Api-Key", values(known.get("value")) or "${API_KEY}"
@@ -236,7 +233,7 @@ def _body(node: Mapping[str, Any], values: _Values, given: Input) -> Payload | N
     if mode == "raw":
         language = text(mapping(mapping(node.get("options")).get("raw")).get("language"))
         kind = LANGUAGES.get(language, JSON if text(content).lstrip()[:1] in ("{", "[") else "text/plain")
-        return Payload(data=values(content).encode("utf-8", "replace"), type=kind)
+        return Payload(data=values(content).encode(), type=kind)
     if mode == "graphql":
         query = mapping(content)
         try:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urljoin
 
 from toril.authoring.recorded import MOST_BYTES_OF_BODY, MOST_EXAMPLES, FilePart, LeftOut, Named, Payload
 from toril.masking import mask
@@ -18,11 +18,6 @@ SAMPLE_FILE = b"0123456789abcde\n" * 64  # for a file that the source lacks
 TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]{1,200}", re.ASCII)  # a valid name of a header
 BOUNDARY = re.compile(r'(?i)boundary="?([^";,\s]+)')
 OF_PART = re.compile(r'(?i)\b(name|filename)="((?:[^"\\]|\\.)*)"|^content-type:\s*([^\r\n]+)', re.MULTILINE)
-ID = re.compile(  # a part of a path that names one thing
-    r"[0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=.*[0-9])[0-9a-f]{12,}"
-    r"|(?=.*[0-9])(?=.*[a-z])[0-9a-z_-]{16,}",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +52,7 @@ class Skipped:
 
     def add(self, what: str, why: str, example: str = "", count: int = 1) -> None:
         before, examples = self._found.get((what, why), (0, []))
-        shown = mask(example)[:100]
-        if shown and shown not in examples and len(examples) < MOST_EXAMPLES:
+        if example and len(examples) < MOST_EXAMPLES and (shown := mask(example)[:100]) not in examples:
             examples.append(shown)
         self._found[what, why] = (before + count, examples)
 
@@ -71,7 +65,7 @@ class Skipped:
 
 def mapping(value: Any) -> dict[str, Any]:
     """Returns a mapping with texts as keys; an empty one for another type."""
-    return {str(key): inner for key, inner in value.items()} if isinstance(value, dict) else {}
+    return {text(key): inner for key, inner in value.items()} if isinstance(value, dict) else {}
 
 
 def items(value: Any) -> list[dict[str, Any]]:
@@ -80,10 +74,26 @@ def items(value: Any) -> list[dict[str, Any]]:
 
 
 def text(value: Any) -> str:
-    """Returns a text, number or boolean as text; an empty text for another type."""
+    """Returns a text, number or boolean as text that UTF-8 can encode; an empty text for another type."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, str | int | float) else ""
+    if not isinstance(value, str | int | float):
+        return ""
+    found = str(value)
+    return found if found.isascii() else found.encode().decode()
+
+
+def address(url: str) -> str:
+    """Returns an address without its fragment, in ASCII."""
+    return re.sub(r"[^!-~]", lambda found: quote(found[0]), url.strip().partition("#")[0])
+
+
+def joined(base: str, target: str) -> str:
+    """Returns the address that a link means, without its fragment; empty for an invalid one."""
+    try:
+        return urljoin(base, target).partition("#")[0]
+    except ValueError:
+        return ""
 
 
 def headers(value: Any) -> Named:
@@ -126,13 +136,13 @@ def form(fields: Iterable[tuple[str, str]]) -> Payload:
 
 
 def json_body(value: Any) -> Payload:
-    return Payload(data=json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), type=JSON)
+    return Payload(data=json.dumps(value, ensure_ascii=False).encode(), type=JSON)
 
 
 def body(data: bytes, type: str) -> Payload:
     """Returns a body of that Content-Type, with its fields and files if it has some."""
     kind = type.lower()
-    if kind.startswith(FORM):
+    if kind.startswith(FORM) and b"=" in data and not data.lstrip().startswith((b"{", b"[", b"<")):
         return Payload(data=data, type=type, fields=tuple(parse_qsl(data.decode("utf-8", "replace"), True)))
     if kind.startswith(MULTIPART) and data:
         return _multipart(data, type)
