@@ -69,9 +69,10 @@ def referenced(recorded: Recorded, correlation: Correlation) -> tuple[Recorded, 
     known = {*recorded.variables, *(one.extract.variable for one in correlation.rules)}
     known |= {extract.variable for one in exchanges for extract in one.extracts}
     for one in exchanges:
-        for name in NAME.findall(f"{one.url} {one.headers} {one.body}"):
-            if name not in known:
-                finder.names.setdefault(name, f"a variable of {recorded.origin or 'the source'}")
+        for text, what in ((host_of(one.url), "address of the service"), *_described(one)):
+            for name in NAME.findall(text):
+                if name not in known:
+                    finder.names.setdefault(name, what)
     shown = finder.hide
     return replace(
         recorded,
@@ -334,6 +335,11 @@ def _leaves(one: RecordedExchange) -> list[tuple[ValuePlace, str]]:
 
     changed(one, note)
     return found
+
+
+def _described(one: RecordedExchange) -> Iterator[tuple[str, str]]:
+    for place, text in _leaves(one):
+        yield text, f"`{_key(place)}` of {one.name}"
 
 
 def _key(place: ValuePlace) -> str:

@@ -5,10 +5,10 @@ from importlib.resources import files
 
 from toril.authoring.correlation import Carried, Correlation
 from toril.authoring.credentials import Credentials
-from toril.authoring.draft import DraftGroup, SuiteDraft, requests_of
+from toril.authoring.draft import SuiteDraft, requests_of
 from toril.authoring.filters import READS
 from toril.authoring.recorded import Recorded
-from toril.text import plain
+from toril.text import plain, plural
 
 BASIC = "$(printf %s 'user:password' | base64)"
 
@@ -30,8 +30,9 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=lambda value: plain(value).replace("|", "\\|"),
+        finalize=plain,
     )
+    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|")
     template = environment.from_string(files("toril.authoring").joinpath("README.md.jinja").read_text(encoding="utf-8"))
     return template.render(
         draft=draft,
@@ -43,7 +44,8 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
         into=into,
         applied=[rule for rule in rules if rule.applied],
         possible=[rule for rule in rules if not rule.applied],
-        tables=[(path, data) for path, data in draft.files.items() if path.suffix == ".csv"],
+        tables=[(path, draft.files[path]) for one in draft.scenarios for path in one.data_sources],
+        rows=lambda data: plural(len(data.splitlines()) - 1, "row"),
         joined=[one for one in recorded.exchanges if one.count > 1 and recorded.kind != "access-log"],
         notes=tuple(_notes(draft, recorded, correlation, credentials)),
         basic=BASIC,
@@ -62,6 +64,5 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
         yield f"No response sets the cookies {names}, so no request has them. If one is needed, record the login."
     if correlation.unpaired:
         yield f"Only one of the two recordings has {', '.join(correlation.unpaired)}."
-    steps = [one for scenario in draft.scenarios for one in scenario.requests]
-    if any(isinstance(one, DraftGroup) for one in steps):
+    if recorded.kind == "har":
         yield "A browser sends some requests at the same time. The suite sends them one after another."
