@@ -112,7 +112,7 @@ def draft_of(recorded: Recorded, correlation: Correlation, options: ImportOption
     for rule in correlation.rules:
         if rule.applied and rule.extract not in extracts.get(rule.source, [rule.extract]):
             extracts[rule.source].append(rule.extract)
-    exchanges, files = _varied(recorded.exchanges, {number for number, found in extracts.items() if found})
+    exchanges, files = _varied(recorded, {number for number, found in extracts.items() if found})
     if variables := {key: value for key, value in recorded.variables.items() if key not in hosts}:
         files[PurePosixPath("data.csv")] = _csv([list(variables), list(variables.values())])
     sources = tuple(files)
@@ -323,13 +323,11 @@ def _pauses(exchanges: Sequence[RecordedExchange]) -> list[str]:
 # ── Data
 
 
-def _varied(
-    exchanges: Sequence[RecordedExchange], fixed: Collection[int]
-) -> tuple[list[RecordedExchange], dict[PurePosixPath, bytes]]:
-    """Joins requests of one step that differ in their ids or parameters only; returns the files with these values."""
+def _varied(recorded: Recorded, fixed: Collection[int]) -> tuple[list[RecordedExchange], dict[PurePosixPath, bytes]]:
+    """Joins recorded requests of a step that differ in ids or parameters only; returns the files with these values."""
     groups: dict[object, list[RecordedExchange]] = {}
-    for one in exchanges:
-        if one.step and "${" not in one.url.removeprefix(host_of(one.url)) and one.number not in fixed:
+    for one in recorded.exchanges if recorded.kind == "har" else ():
+        if "${" not in one.url.removeprefix(host_of(one.url)) and one.number not in fixed:
             body = one.body and (one.body.data, one.body.fields)
             key = (one.step, one.method, host_of(one.url), one.route, _keys(one.url), one.headers, body, one.status)
             groups.setdefault(key, []).append(one)
@@ -345,7 +343,7 @@ def _varied(
             files[path] = _csv(rows)
             replaced |= dict.fromkeys(one.number for one in group)
             replaced[group[0].number] = replace(group[0], url=url, count=sum(one.count for one in group))
-    kept = (replaced.get(one.number, one) for one in exchanges)
+    kept = (replaced.get(one.number, one) for one in recorded.exchanges)
     return [one for one in kept if one is not None], files
 
 

@@ -34,7 +34,8 @@ def kept(recorded: Recorded, options: ImportOptions) -> Recorded:
     all_of = recorded.exchanges
     flowing = {*map(_host_in, options.hosts), *_with_flow(all_of)}
     browser = recorded.kind == "har"  # other sources have only requests that their authors want
-    own = _site(next((_host(one) for one in all_of if one.kind in ("document", "")), "")) if browser else ""
+    first = next((one for one in all_of if one.kind in ("document", "")), all_of[0] if all_of else None)
+    own = _site(_host(first)) if first and browser else ""
     found: dict[tuple[str, str], list[RecordedExchange]] = {}
     chosen = []
     for place, one in enumerate(all_of):

@@ -10,7 +10,7 @@ from toril.authoring.filters import READS
 from toril.authoring.recorded import Recorded
 from toril.text import plain, plural
 
-BASIC = "$(printf %s 'user:password' | base64)"
+BASIC = "$(printf %s 'user:password' | base64 | tr -d '\\n')"
 
 
 def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, credentials: Credentials) -> str:
