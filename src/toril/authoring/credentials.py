@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, count
+from itertools import chain, count, pairwise
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
@@ -41,7 +41,11 @@ NO_SECRETS = ("", "true", "false", "null", "none", "undefined", "fetch", "0", "1
 CLIENT_MADE = ("state", "nonce", "code_challenge", "code_verifier", "_", "t", "ts")
 TOKEN = re.compile(r"[\w.+/=~-]{20,}")
 HEX = re.compile("[0-9a-fA-F]+")
-LEAST_RANDOM, LEAST_RUN, LEAST_BITS = 20, 16, 3.5  # characters, characters without a mark, bits a character
+DIGEST = re.compile(r"(?i)sha-?\d|md5|digest|checksum|etag|integrity")
+HARMLESS = re.compile(r"(?i)accept|content-type|origin")  # headers
+STRUCTURED = re.compile(r".*\s|\w+:|[/{\[<]|\w+=[^&]*(?:&\w+=[^&]*)+$", re.DOTALL)  # sentences, addresses, JSON, forms
+LEAST_RANDOM, LEAST_BITS = 20, 3.5  # characters, bits a character
+LEAST_CHANGES = 0.25  # between kinds of characters, by character
 REFERENCES = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}")
 NAME = re.compile(r"\$\{(\w+)\}")
 EPOCH_MS = re.compile(r"1[5-9]\d{11}|2\d{12}")
@@ -224,34 +228,35 @@ class _Finder:
         self.cookies: dict[str, None] = {}
         self._variables: dict[str, str] = {}  # text of a request → variable
         raw = [inner for one in recorded.exchanges for inner in (*one.hops, one)]
-        self._users = {user for one in raw for user in _users(one)}
-        found = {*self._users} | {
-            value for one in raw for place, text in _leaves(one) for value in _secrets_at(place, text)
-        }
-        found |= {value for one in raw for value in (*_secrets_of_response(one), *_sessions_of_cookies(one))}
-        self.hidden = {one for one in found if _is_searched(one)}
-        self._longest_first = sorted(self.hidden, key=lambda value: (-len(value), value))
-        self._forms = {form for value in self.hidden for form in forms_of(value) if len(form) >= ANYWHERE}
         self._brought = {token for one in raw for token in _tokens_of_response(one)}
         self._set_cookies = {name for one in raw for name in _set_cookies(one)}
+        self._users = {user for one in raw for user in _users(one)}
+        found = {*self._users}
+        for one in raw:
+            found |= {*_secrets_of_response(one), *_sessions_of_cookies(one)}
+            for place, text in _leaves(one):
+                found |= {*_secrets_at(place, text), *([text] if self._is_secret(place, text) else [])}
+        self.hidden = {one for one in found if _is_searched(one)}
+        self._forms = {
+            value: [value, *(form for form in dict.fromkeys(forms_of(value)) if len(form) >= SHORTEST)]
+            for value in sorted(self.hidden, key=lambda value: (-len(value), value))
+        }
 
     def replaced(self, one: RecordedExchange) -> RecordedExchange:
         """Returns the exchange without credentials, also in the texts for people."""
 
         def change(place: ValuePlace, text: str) -> str:
-            key, own, whole = _key(place), _secrets_at(place, text), text
-            for value in (*own, *self._longest_first):
+            own, whole = _secrets_at(place, text), text
+            for value in (*own, *self._forms):
                 escaped = (html.escape(value), json.dumps(value)[1:-1]) if place.where == "text" else ()
                 for sent in (value, *escaped):
                     text = _put(text, sent, partial(self._variable, one, place, sent, whole))
             rest = REFERENCES.sub("", text)
-            left = any(form in rest for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
-            left = left or any(form in rest for form in self._forms)
             is_user = text in self._users and place.where in BODIES
-            if left or is_user or self._is_secret(place, key, rest):
+            if is_user or any(form in rest for form in self._encoded_forms(own)):
                 return self._variable(one, place, text, whole)
-            if len(rest) >= ANYWHERE and _run(rest) >= ANYWHERE and place.where != "path":
-                self.literals[f"`{key}` of {one.name}: {rest[:3]}… ({len(rest)} characters)"] = None
+            if place.where != "path" and (UUID.fullmatch(rest) or _is_random(rest)):
+                self.literals[f"`{_key(place)}` of {one.name}: {rest[:3]}… ({len(rest)} characters)"] = None
             return text
 
         found = changed(self._without_cookies(one), change)
@@ -261,17 +266,23 @@ class _Finder:
 
     def hide(self, text: str) -> str:
         """Returns a text for people without credentials."""
-        for value in self._longest_first:
-            text = _put(text, value, lambda: HIDDEN)
+        for form in chain(*self._forms.values()):
+            text = _put(text, form, lambda: HIDDEN)
         return text
 
-    def _is_secret(self, place: ValuePlace, key: str, text: str) -> bool:
+    def _encoded_forms(self, own: Collection[str]) -> Iterator[str]:
+        """Yields what must not be left at a place with these secrets."""
+        yield from (form for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
+        yield from (form for form in chain(*self._forms.values()) if len(form) >= ANYWHERE)
+
+    def _is_secret(self, place: ValuePlace, text: str) -> bool:
         """Returns whether a text looks random, and neither a response nor the client itself has made it."""
-        if len(text) < LEAST_RANDOM or not TOKEN.fullmatch(text) or _run(text) < LEAST_RUN or _bits(text) < LEAST_BITS:
+        key = _key(place)
+        if key in CLIENT_MADE or (place.where == "header" and HARMLESS.fullmatch(key)):
             return False
-        if key in CLIENT_MADE or (place.where == "path" and HEX.fullmatch(text)) or UUID.fullmatch(text):
+        if UUID.fullmatch(text) or (HEX.fullmatch(text) and (place.where == "path" or DIGEST.search(key))):
             return False
-        return text not in self._brought
+        return _is_random(text) and _bits(text) >= LEAST_BITS and text not in self._brought
 
     def _variable(self, one: RecordedExchange, place: ValuePlace, value: str, whole: str) -> str:
         """Returns the reference to a credential; in an address its text is as it is sent."""
@@ -441,10 +452,20 @@ def _with_basic(one: RecordedExchange) -> RecordedExchange:
     return replace(one, url=f"{scheme}://{name}{one.url.removeprefix(host)}", headers=(*one.headers, header))
 
 
-def _run(text: str) -> int:
-    """Returns the length of the longest run of letters and digits that has both."""
-    runs = re.findall("[A-Za-z0-9]+", text)
-    return max((len(one) for one in runs if not one.isalpha() and not one.isdigit()), default=0)
+def _is_random(text: str) -> bool:
+    """Returns whether a text changes so often between capitals, other letters, digits and marks as no words do.
+
+    >>> [_is_random(one) for one in ("9tY4bQ7zLm2XcV8nKp3R", "how-to-return-lamps-of-2026", "2026-11-28T05:36:04.123Z")]
+    [True, False, False]
+    """
+    mixed = re.search("[A-Za-z]", text) and re.search(r"\d", text)
+    if len(text) < LEAST_RANDOM or not mixed or STRUCTURED.match(text):
+        return False
+    kinds = [
+        "A" if one.isupper() else "a" if one.islower() else "0" if one.isdigit() else "+"
+        for one in re.sub("[-_.:]", "", text)
+    ]
+    return sum(one != two for one, two in pairwise(kinds)) >= LEAST_CHANGES * len(kinds)
 
 
 def _bits(text: str) -> float:
