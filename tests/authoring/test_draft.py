@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -26,6 +27,11 @@ def of_json(number, value, **more):
 @pytest.mark.parametrize("recording", [recordings.login, recordings.api])
 def test_importing_twice_writes_the_same_bytes(tmp_path, recording):
     assert files_of(tmp_path, recording()) == files_of(tmp_path, recording())
+
+
+def test_the_page_on_imports_shows_what_is_written(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/how-to/import.md").read_text()
+    assert f"```yaml\n{files_of(tmp_path, recordings.login())['suite.yml'].decode()}```" in page
 
 
 def test_a_journey_with_carried_values_is_apiritifs_and_an_iteration_of_its_own(tmp_path):

@@ -16,19 +16,19 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 
-import yaml
-
 from toril.authoring.correlation import Correlation
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange, ValuePlace
 from toril.authoring.routes import UUID, host_of
 from toril.errors import OptionError
 from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
+from toril.suite.documents import parse
 from toril.suite.settings import RESERVED
 from toril.worker.hiding import forms_of
 
 ANYWHERE = 12  # characters of a value that is searched as a part of texts; a shorter one only as a whole
 SHORTEST = 6  # … that is searched at all
 SHORTEST_FORM = 4  # of a value at its own place
+DEEPEST = 50  # levels of JSON; YAML could not be written far below
 MOST_ON_ONE_LINE = 80  # characters of JSON
 COOKIES = ("cookie", "set-cookie")
 BODIES = ("form", "multipart", "json")
@@ -128,7 +128,9 @@ def _encoded(raw: str, before: str, after: str) -> str:
         return raw
     parts = REFERENCES.split(after)
     references = [*REFERENCES.findall(after), ""]
-    return "".join(quote(part, safe="") + reference for part, reference in zip(parts, references, strict=True))
+    return "".join(
+        quote(part, safe="", errors="replace") + reference for part, reference in zip(parts, references, strict=True)
+    )
 
 
 def _changed_body(body: Payload, at: Callable[[str, str, str], str]) -> Payload:
@@ -140,20 +142,26 @@ def _changed_body(body: Payload, at: Callable[[str, str, str], str]) -> Payload:
     document = json_of(body)
     if document is not None:
         new = _changed_json(document, "$", lambda path, text: at("json", path, text))
-        return body if new == document else replace(body, data=_json_text(new).encode())
+        return body if new == document else replace(body, data=_json_text(new).encode("utf-8", "backslashreplace"))
     try:
         text = body.data.decode()
     except UnicodeError:
         return body
-    return replace(body, data=at("text", "", text).encode())
+    return replace(body, data=at("text", "", text).encode("utf-8", "replace"))
 
 
 def json_of(body: Payload) -> Any:
-    """Returns the JSON of a body; None if it has none."""
+    """Returns the JSON of a body; None if it has none, or one that is nested deeply."""
     try:
-        return json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
+        found = json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
     except (ValueError, RecursionError):
         return None
+    return found if _is_shallow(found, DEEPEST) else None
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
 
 
 def _changed_json(value: Any, path: str, change: Callable[[str, str], str]) -> Any:
@@ -286,7 +294,7 @@ class _Finder:
 
     def _variable(self, one: RecordedExchange, place: ValuePlace, value: str, whole: str) -> str:
         """Returns the reference to a credential; in an address its text is as it is sent."""
-        sent = quote(value, safe="") if place.where in ("path", "query") else value
+        sent = quote(value, safe="", errors="replace") if place.where in ("path", "query") else value
         if sent not in self._variables:
             name = self._name(prefix_of(one.url), self._word(place, value, whole))
             self._variables[sent] = name
@@ -369,7 +377,10 @@ def _secrets_at(place: ValuePlace, text: str) -> list[str]:
     elif names_a_secret(key) or SESSION.search(key):
         found = [Hidden("", text)]
     else:
-        found = [*masked_body(text.encode(), "")[1], *(masked_url(f"/{text}")[1] if place.where == "path" else ())]
+        found = [
+            *masked_body(text.encode("utf-8", "replace"), "")[1],
+            *(masked_url(f"/{text}")[1] if place.where == "path" else ()),
+        ]
     values = {one.value for one in found if HIDDEN not in one.value and not _is_reference(one.value)}
     return sorted((one for one in values if one.lower() not in NO_SECRETS), key=lambda one: (-len(one), one))
 
@@ -501,7 +512,7 @@ def refuse_secrets(files: Mapping[PurePosixPath, bytes], hidden: Collection[str]
 def _values(path: PurePosixPath, text: str) -> Iterator[str]:
     """Yields the values of a file, and the parts of those that are addresses."""
     if path.suffix in (".yml", ".json"):
-        leaves = [value for value in _scalars(yaml.safe_load(text) if path.suffix == ".yml" else json.loads(text))]
+        leaves = [*_scalars(parse(text, path.name)[0] if path.suffix == ".yml" else json.loads(text))]
     elif path.suffix == ".csv":
         leaves = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
     else:
