@@ -48,6 +48,7 @@ LEAST_RANDOM, LEAST_BITS = 20, 3.5  # characters, bits a character
 LEAST_CHANGES = 0.25  # between kinds of characters, by character
 REFERENCES = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}")
 NAME = re.compile(r"\$\{(\w+)\}")
+WORD = re.compile("[A-Za-z][A-Za-z_-]*")  # a segment that names the place of the next one, as in `places_of`
 EPOCH_MS = re.compile(r"1[5-9]\d{11}|2\d{12}")
 MARK = "\0"  # around a reference that stands for a number of JSON
 
@@ -105,7 +106,7 @@ def changed(one: RecordedExchange, change: Change) -> RecordedExchange:
     host = host_of(one.url)
     path, mark, query = one.url.removeprefix(host).partition("#")[0].partition("?")
     raw_segments = path.split("/")
-    befores = ["", *(one if one.isalpha() else "" for one in raw_segments)]
+    befores = ["", *(one if WORD.fullmatch(one) else "" for one in raw_segments)]
     segments = [
         _encoded(raw, unquote(raw), at("path", before, unquote(raw)))
         for raw, before in zip(raw_segments, befores, strict=False)
