@@ -204,7 +204,8 @@ def _request(
     path = path if path.startswith("/") or origin not in origins else f"/{path}"
     headers = {name: value for name, value in one.headers if shared.get(name) != value}
     headers |= {name: f"${{{origins[value]}}}" for name, value in headers.items() if value in origins}
-    body, uploads = None, ()
+    body: str | dict[str, Any] | None = None
+    uploads: tuple[FilePart, ...] = ()
     if one.body is not None:
         body, kind = _body(one.body, one.method)
         headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
