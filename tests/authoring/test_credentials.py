@@ -94,7 +94,7 @@ def plants(draw):
 
 
 @given(plants())
-@examples(200)
+@examples(100)
 def test_any_planted_secret_is_in_no_written_file_and_no_name(tmp_path_factory, plant):
     recording, secret = plant
     folder = tmp_path_factory.mktemp("suite")
