@@ -98,6 +98,11 @@ def test_an_unknown_address_is_a_variable_to_set(tmp_path, hosts, address):
     assert document["settings"]["env"] == {"BASE_URL": address}
 
 
+def test_addresses_of_the_hosts_in_bodies_are_variables(tmp_path):
+    document = suite(tmp_path, recorded(GET, of_json(2, {"back": f"{SHOP}/in", "other": f"{SHOP}.org/in"})))
+    assert requests(document)[1]["body"] == {"back": "${SHOP_URL}/in", "other": f"{SHOP}.org/in"}
+
+
 def test_headers_of_nearly_all_requests_are_the_scenarios(tmp_path):
     kind = (("X-Client", "web"),)
     some = [exchange(number, f"/{word}", headers=kind) for number, word in enumerate("abcd")]

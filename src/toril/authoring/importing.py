@@ -58,8 +58,8 @@ def suite_of(
         correlation = rules_of(recorded, second)
     chosen = {one.number for one in recorded.exchanges}
     others = [one for one in whole.exchanges if one.number not in chosen] + [*(second.exchanges if second else ())]
-    found, credentials = referenced(unfolded(recorded, correlation), correlation, others)
-    found = named(found)
+    found, credentials = referenced(named(unfolded(recorded, correlation)), correlation, others)
+    found = named(found)  # with references as ids
     draft = replace(draft_of(found, correlation, options), credentials=credentials.names)
     contents = files_of(draft)
     contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
