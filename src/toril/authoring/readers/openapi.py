@@ -385,7 +385,7 @@ class _Spec:
         return next((self.at(one).get("value") for one in mapping(node.get("examples")).values()), None)
 
     def has_example(self, schema: Any) -> bool:
-        return not {"example", "examples"}.isdisjoint(self.at(schema))
+        return not {"example", "examples", "const"}.isdisjoint(self.at(schema))
 
     def sample(self, schema: Any, name: str = "", depth: int = 0) -> Any:
         """Returns a value of the schema; None if it is too deep or too large."""

@@ -57,9 +57,8 @@ HARMLESS = re.compile(  # lines around those statements
 CONTROLS = ("setNextRequest", "sendRequest")
 
 
-def read_postman(document: Mapping[str, Any], given: Input, environment: Mapping[str, Any] | None) -> Recorded:
+def read_postman(collection: Mapping[str, Any], given: Input, environment: Mapping[str, Any] | None) -> Recorded:
     """Returns the requests of a collection; `environment` is an exported environment."""
-    collection = mapping(document.get("collection")) or document
     info = mapping(collection.get("info"))
     values = _Values([*items(collection.get("variable")), *items((environment or {}).get("values"))])
     skipped, exchanges = Skipped(), []
