@@ -16,6 +16,7 @@ from toril.authoring.writer import HEAD
 from toril.records.recording import Recording
 from toril.suite import read_suite
 from toril.suite.engines import engine_of
+from toril.suite.executions import FUNCTIONAL
 
 GET = exchange(1, "/", kind="document")
 
@@ -98,7 +99,7 @@ def test_an_unknown_address_is_a_variable_to_set(tmp_path, hosts, address):
 
 def test_headers_of_nearly_all_requests_are_the_scenarios(tmp_path):
     kind = (("X-Client", "web"),)
-    some = [exchange(number, f"/{number}", headers=kind) for number in range(4)]
+    some = [exchange(number, f"/{word}", headers=kind) for number, word in enumerate("abcd")]
     document = suite(tmp_path, recorded(*some, exchange(5, "/other")))
     assert document["scenarios"]["shop"]["headers"] == {"X-Client": "web"}
     assert not any("headers" in one for one in requests(document))
@@ -150,7 +151,7 @@ def test_statuses_and_the_sources_own_checks_are_asserted(tmp_path):
 
 def test_a_functional_suite_checks_the_structure_and_has_no_load(tmp_path):
     document = suite(tmp_path, recorded(of_json(1, {}, response=body('{"id": 7, "name": "lamp"}'))), functional=True)
-    assert document["settings"]["aggregator"] == "functional"
+    assert document["settings"]["aggregator"] == FUNCTIONAL
     assert document["execution"] == [{"scenario": "shop", "executor": "apiritif"}]
     assert requests(document)[0]["assert-jsonpath"] == [{"jsonpath": "$.id"}, {"jsonpath": "$.name"}]
     assert "reporting" not in document
@@ -189,7 +190,7 @@ def test_limits_follow_the_recording(tmp_path):
 
 
 def test_the_load_is_long_enough_for_two_iterations(tmp_path):
-    pauses = [exchange(number, f"/{number}", started_s=11.0 * number, took_s=1.0) for number in range(5)]
+    pauses = [exchange(number, f"/{word}", started_s=11.0 * number, took_s=1.0) for number, word in enumerate("abcde")]
     assert suite(tmp_path, recorded(*pauses))["execution"][0]["hold-for"] == "90s"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, count, pairwise
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Never
 from urllib.parse import quote, unquote, unquote_plus
 
 from toril.authoring.correlation import Correlation
@@ -497,17 +497,23 @@ def refuse_secrets(files: Mapping[PurePosixPath, bytes], hidden: Collection[str]
     forms = {value: {form for form in (value, *forms_of(value)) if len(form) >= SHORTEST} for value in hidden}
     for path, data in files.items():
         text = data.decode("utf-8", "replace")
-        parts = {str(path), *path.parts, *_values(path, text)}
+        parts, names = {*_values(path, text)}, {str(path), *path.parts, path.stem}
         for value, some in forms.items():
-            anywhere = [form for form in some if len(value) >= ANYWHERE and (form in text or form in str(path))]
-            if anywhere or some & parts:
-                line = text[: text.find(anywhere[0])].count("\n") + 1 if anywhere and anywhere[0] in text else 0
-                where = f"{path}, line {line}" if line else str(path)
-                raise OptionError(
-                    f"{where}: the file would contain a credential of the recording ({len(value)} characters), so no "
-                    "files are written. Change the value in the recording, and replace it after the import.",
-                    code="secret-left",
-                )
+            long = some if len(value) >= ANYWHERE else ()
+            if some & names or any(form in str(path) for form in long):
+                _refuse("The name of a file", value)
+            if line := next((text[: text.find(form)].count("\n") + 1 for form in long if form in text), 0):
+                _refuse(f"{path}, line {line}", value)
+            if some & parts:
+                _refuse(str(path), value)
+
+
+def _refuse(where: str, value: str) -> Never:
+    fix = "Replace it in the recording, and set the right value after the import"
+    text = (
+        f"{where} would contain a credential of the recording ({len(value)} characters). No files are written. {fix}."
+    )
+    raise OptionError(text, code="secret-left")
 
 
 def _values(path: PurePosixPath, text: str) -> Iterator[str]:

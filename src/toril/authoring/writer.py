@@ -10,6 +10,7 @@ import yaml
 
 from toril.authoring.draft import DraftExecution, DraftGroup, DraftRequest, DraftScenario, SuiteDraft
 from toril.authoring.recorded import Extract
+from toril.suite.executions import FUNCTIONAL
 
 HEAD = "# A Taurus suite. Numbers are totals: toril divides them over locations and workers.\n"
 SCRIPT_LOAD = "the script sets users and time; concurrency, ramp-up and hold-for would replace them"
@@ -103,7 +104,7 @@ def files_of(draft: SuiteDraft) -> dict[PurePosixPath, bytes]:
         "scenarios": {one.name: _scenario(one) for one in draft.scenarios},
         "settings": _filled(
             {
-                "aggregator": "functional" if draft.functional else None,
+                "aggregator": FUNCTIONAL if draft.functional else None,
                 "env": {**draft.hosts, **references},
                 "ramp-up-exclude": any("ramp-up" in one.load for one in draft.executions) or None,
             }
