@@ -3,8 +3,8 @@
     python bench/imports.py FOLDER [--read] [--list] [--keep FOLDER]
 
 The folder has public files, such as copies of repositories of HAR, OpenAPI, Postman and curl samples. `--read` only
-reads them. `--list` prints each outcome. `--keep` keeps the suites, for a person to read. Any exception but a refusal with a reason is a failure, and
-so is a suite that cannot be planned.
+reads them. `--list` prints each outcome. `--keep` keeps the suites, for a person to read. Any exception but a refusal
+with a reason is a failure, and so is a suite that cannot be planned.
 """
 
 import argparse

@@ -116,7 +116,7 @@ def import_command(
         if kind is None:
             if replay and not (yes or only_reads):
                 typer.confirm("--replay sends each request once, also those that change data. Send them?", abort=True)
-            done = imported(given, replace(options, yes=True), into, force=force)
+            done: Imported | Created = imported(given, replace(options, yes=True), into, force=force)
         else:
             if second is not None or source == "-" or given[0].folder is None:
                 fix = "Save it beside its files, and pass that file alone"

@@ -100,7 +100,7 @@ def damaged(value: Any, data: strategies.DataObject, depth: int = 0) -> Any:
 def test_a_damaged_sample_is_read_or_refused(name, data):
     sample = SAMPLES[name]
     if isinstance(sample, dict):
-        text = json.dumps(damaged(sample, data)).encode()
+        text = bytearray(json.dumps(damaged(sample, data)).encode())
     else:
         text = bytearray(sample.encode())
         for _ in range(data.draw(strategies.integers(1, 4))):

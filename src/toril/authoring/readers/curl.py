@@ -37,12 +37,15 @@ SHORT = {
     "C": "continue-at", "P": "ftp-port", "Q": "quote", "r": "range", "t": "telnet-option", "y": "speed-time",
     "Y": "speed-limit", "z": "time-cond", "h": "help",
 }  # fmt: skip
-LONG = """data-ascii data-binary data-raw data-urlencode json form-string url url-query
-oauth2-bearer cacert capath cert-type ciphers connect-timeout connect-to dns-servers etag-compare etag-save interface
-keepalive-time key key-type limit-rate max-filesize max-redirs netrc-file noproxy output-dir pass proto proxy-cacert
-proxy-cert proxy-header proxy-key rate request-target resolve retry retry-delay retry-max-time stderr tls-max trace
-trace-ascii unix-socket"""
-WITH_VALUE = {*SHORT.values(), *LONG.split()} - {"get", "head", "help"}
+LONG = (
+    "data-ascii", "data-binary", "data-raw", "data-urlencode", "json", "form-string", "url", "url-query",
+    "oauth2-bearer", "cacert", "capath", "cert-type", "ciphers", "connect-timeout", "connect-to", "dns-servers",
+    "etag-compare", "etag-save", "interface", "keepalive-time", "key", "key-type", "limit-rate", "max-filesize",
+    "max-redirs", "netrc-file", "noproxy", "output-dir", "pass", "proto", "proxy-cacert", "proxy-cert",
+    "proxy-header", "proxy-key", "rate", "request-target", "resolve", "retry", "retry-delay", "retry-max-time",
+    "stderr", "tls-max", "trace", "trace-ascii", "unix-socket",
+)  # fmt: skip
+WITH_VALUE = {*SHORT.values(), *LONG} - {"get", "head", "help"}
 DATA = ("data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "json")
 FOREIGN = ("cert", "key", "proxy", "config")  # options without a counterpart in a suite
 OF_FORM = re.compile(r"([^=]*)=([@<])\"?([^;\"]*)\"?(.*)", re.DOTALL)  # a file in a form

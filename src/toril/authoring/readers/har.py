@@ -241,9 +241,16 @@ def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]
             last, at = exchanges[found], found
             taken.add(last.number)
         if hops:
-            whole = {"status": last.status, "response_headers": last.response_headers, "response": last.response}
-            took_s = sum(hop.took_s for hop in hops) + last.took_s
-            yield replace(first, **whole, took_s=took_s, kind=last.kind, extracts=last.extracts, hops=tuple(hops))
+            yield replace(
+                first,
+                status=last.status,
+                response_headers=last.response_headers,
+                response=last.response,
+                took_s=sum(hop.took_s for hop in hops) + last.took_s,
+                kind=last.kind,
+                extracts=last.extracts,
+                hops=tuple(hops),
+            )
         else:
             yield first
 

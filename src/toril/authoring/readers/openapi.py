@@ -323,10 +323,10 @@ class _Spec:
     def at(self, node: Any) -> dict[str, Any]:
         """Returns the mapping that a node is or refers to."""
         for _ in range(DEEPEST):
-            node = mapping(node)
-            if not isinstance(node.get("$ref"), str):
-                return node
-            node = self._target(node["$ref"])
+            found = mapping(node)
+            if not isinstance(ref := found.get("$ref"), str):
+                return found
+            node = self._target(ref)
         return {}
 
     def _target(self, ref: str) -> Any:

@@ -61,7 +61,7 @@ def read_postman(collection: Mapping[str, Any], given: Input, environment: Mappi
     """Returns the requests of a collection; `environment` is an exported environment."""
     info = mapping(collection.get("info"))
     values = _Values([*items(collection.get("variable")), *items((environment or {}).get("values"))])
-    skipped, exchanges = Skipped(), []
+    skipped, exchanges = Skipped(), list[RecordedExchange]()
     for steps, auth, item in _requests(collection.get("item"), (), _auth(collection)):
         if item.get("disabled") is True:
             skipped.add("disabled requests", "the collection switches them off", text(item.get("name")))
@@ -248,8 +248,8 @@ def _body(node: Mapping[str, Any], values: _Values, given: Input) -> Payload | N
         if one.get("disabled") is True or not text(one.get("key")):
             continue
         if mode == "formdata" and one.get("type") == "file":
-            sources = one.get("src") if isinstance(one.get("src"), list) else [one.get("src")]
-            for file in map(text, sources):
+            source = one.get("src")
+            for file in map(text, source if isinstance(source, list) else [source]):
                 part = FilePart(field=values(one.get("key")), name=file.rpartition("/")[2], data=given.beside(file))
                 uploads.append(part)
         else:
