@@ -80,7 +80,7 @@ def text(value: Any) -> str:
     if not isinstance(value, str | int | float):
         return ""
     found = str(value)
-    return found if found.isascii() else found.encode().decode()
+    return found if found.isascii() else found.encode("utf-8", "replace").decode()
 
 
 def address(url: str) -> str:
@@ -136,7 +136,7 @@ def form(fields: Iterable[tuple[str, str]]) -> Payload:
 
 
 def json_body(value: Any) -> Payload:
-    return Payload(data=json.dumps(value, ensure_ascii=False).encode(), type=JSON)
+    return Payload(data=json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), type=JSON)
 
 
 def body(data: bytes, type: str) -> Payload:
