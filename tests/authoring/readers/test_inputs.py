@@ -30,6 +30,11 @@ SAMPLES: dict[str, Any] = {
     ("text", "code"),
     [
         ("hello", "unknown-format"),
+        (
+            "openapi: 3.0.0\na0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in range(1, 30)),
+            "too-large",
+        ),
+        ("openapi: 3.0.0\nx: " + "[" * 100_000, "damaged-file"),
         ("", "unknown-format"),
         ("{", "damaged-file"),
         ("[1, 2]", "unknown-format"),

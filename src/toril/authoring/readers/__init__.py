@@ -34,6 +34,7 @@ FORMATS = (
     "Expected a HAR, an OpenAPI or Swagger file, a Postman collection, curl commands, an access log (Common, Combined, "
     "ALB or JSON), or a script of JMeter, Locust, k6 or Gatling."
 )
+MOST_VALUES = 5_000_000  # of a document
 TIMEOUT_S = 30
 MOST_REDIRECTS = 5
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -183,8 +184,21 @@ def _parsed(source: str, name: str) -> Any:
     with suppress(ValueError):
         return json.loads(source)
     try:
-        return yaml.load(source, Loader=_Loader)  # noqa: S506 - a safe loader
+        found = yaml.load(source, Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         raise OptionError(f"{name}: not valid JSON or YAML{where}. Correct it.", code="damaged-file") from error
+    if _size(found, {}) > MOST_VALUES:
+        raise OptionError(f"{name}: its aliases make more than {MOST_VALUES:,} values. Write less.", code="too-large")
+    return found
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """Returns the number of values after the expansion of aliases."""
+    if not isinstance(node, dict | list):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = 1  # of a value that is a part of itself
+        known[id(node)] = sum(_size(one, known) for one in (node.values() if isinstance(node, dict) else node))
+    return known[id(node)]

@@ -263,14 +263,14 @@ def _values(spec: "_Spec", operation: _Operation) -> dict[str, dict[str, Any]]:
 def _shown(name: str, value: Any) -> Any:
     """Returns a value with references instead of the credentials in it."""
     if isinstance(value, dict):
-        return {key: _shown(text(key), one) for key, one in value.items()}
+        return {text(key): _shown(text(key), one) for key, one in value.items()}
     if isinstance(value, list):
         return [_shown(name, one) for one in value]
     return reference(f"api_{name}") if isinstance(value, str) and names_a_secret(name) else value
 
 
 def _plain(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else text(value)
+    return text(json.dumps(value, ensure_ascii=False, default=text) if isinstance(value, dict | list) else value)
 
 
 def _credentials(spec: "_Spec", operation: _Operation) -> Iterator[tuple[str, str, str]]:

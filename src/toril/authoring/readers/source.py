@@ -136,7 +136,7 @@ def form(fields: Iterable[tuple[str, str]]) -> Payload:
 
 
 def json_body(value: Any) -> Payload:
-    return Payload(data=json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), type=JSON)
+    return Payload(data=json.dumps(value, ensure_ascii=False, default=text).encode("utf-8", "replace"), type=JSON)
 
 
 def body(data: bytes, type: str) -> Payload:
