@@ -91,10 +91,9 @@ def read_openapi(
             )
         )
     info = mapping(document.get("info"))
-    title = f"{text(info.get('title'))} {text(info.get('version'))}".strip()
     return Recorded(
         exchanges=tuple(exchanges),
-        origin=f"{given.name} ({title})" if title else given.name,
+        origin=given.origin(f"{text(info.get('title'))} {text(info.get('version'))}"),
         kind="openapi",
         variables=data,
         left_out=skipped.left_out(),

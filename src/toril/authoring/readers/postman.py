@@ -26,7 +26,7 @@ from toril.authoring.readers.source import (
     value_of,
     variable,
 )
-from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
+from toril.authoring.recorded import MOST_BYTES, Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
 from toril.masking import names_a_secret
 
 DEEPEST = 5  # variables whose values name variables
@@ -59,7 +59,6 @@ CONTROLS = ("setNextRequest", "sendRequest")
 
 def read_postman(collection: Mapping[str, Any], given: Input, environment: Mapping[str, Any] | None) -> Recorded:
     """Returns the requests of a collection; `environment` is an exported environment."""
-    info = mapping(collection.get("info"))
     values = _Values([*items(collection.get("variable")), *items((environment or {}).get("values"))])
     skipped, exchanges = Skipped(), list[RecordedExchange]()
     for steps, auth, item in _requests(collection.get("item"), (), _auth(collection)):
@@ -69,10 +68,9 @@ def read_postman(collection: Mapping[str, Any], given: Input, environment: Mappi
         found = _exchange(item, auth, values, given, skipped)
         exchanges.append(replace(found, number=len(exchanges) + 1, step=" / ".join(steps)))
         values.carried |= {one.variable for one in found.extracts}
-    name = text(info.get("name"))
     return Recorded(
         exchanges=tuple(exchanges),
-        origin=f"{given.name} ({name})" if name else given.name,
+        origin=given.origin(text(mapping(collection.get("info")).get("name"))),
         kind="postman",
         variables=values.data,
         left_out=skipped.left_out(),
@@ -111,11 +109,11 @@ class _Values:
                     self._secret.add(name)
 
     def __call__(self, source: Any) -> str:
-        found = text(source)
+        found, longest = text(source), max(map(len, self._known.values()), default=0)
         for _ in range(DEEPEST):
-            before, found = found, VARIABLE.sub(self._one, found)
-            if found == before:
+            if "{{" not in found or found.count("{{") * longest > MOST_BYTES:
                 break
+            found = VARIABLE.sub(self._one, found)
         return found
 
     def _one(self, match: re.Match[str]) -> str:

@@ -29,6 +29,11 @@ class Input:
     folder: Path | None = None  # where relative file names are; None: nowhere
     address: str = ""  # of a source from the network
 
+    def origin(self, detail: str) -> str:
+        """Returns the name with what the source says of itself."""
+        shown = " ".join(detail.split())
+        return f"{self.name} ({shown})" if shown else self.name
+
     def beside(self, name: str) -> bytes | None:
         """Returns the beginning of a file below the folder of the input; None if there is no such file."""
         try:
