@@ -1,10 +1,10 @@
 """Imports each file of a folder, and counts the suites, refusals and failures.
 
-    python bench/imports.py FOLDER [--read] [--keep FOLDER]
+    python bench/imports.py FOLDER [--read] [--list] [--keep FOLDER]
 
 The folder has public files, such as copies of repositories of HAR, OpenAPI, Postman and curl samples. `--read` only
-reads them. `--keep` keeps the suites, for a person to read. Any exception but a refusal with a reason is a failure, and
-so is a suite that cannot be planned.
+reads them. `--list` prints each outcome. `--keep` keeps the suites, for a person to read. Any exception but a refusal
+with a reason is a failure, and so is a suite that cannot be planned.
 """
 
 import argparse
@@ -31,6 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--read", action="store_true")
+    parser.add_argument("--list", action="store_true", help="print the outcome of each file")
     parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
     found: Counter[str] = Counter()
@@ -42,6 +43,8 @@ def main() -> int:
             outcome = outcome_of(file, None if asked.read else folder)
         took_s = time.perf_counter() - began
         found[outcome.partition(":")[0]] += 1
+        if asked.list:
+            print(f"{file}: {outcome}")
         if outcome.startswith("FAILED") or took_s > SLOW_S:
             failures.append(f"{file} ({took_s:.1f} s): {outcome}")
     for outcome, count in sorted(found.items()):

@@ -1,5 +1,6 @@
 """`toril import`: its options, scripts that stay as they are, and what it prints."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,6 @@ from typer.testing import CliRunner, Result
 
 from tests.authoring import recordings
 from toril import cli
-from toril.authoring.correlation import Carried, Correlation
-from toril.authoring.importing import Imported
-from toril.authoring.recorded import Extract, ValuePlace
-from toril.cli.importing import explained
 from toril.errors import UserError
 from toril.suite import read_suite
 
@@ -85,15 +82,30 @@ def test_a_replay_asks_before_it_changes_data(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_rule_is_explained_by_source_uses_and_reasons():
-    extract = Extract(variable="csrf", how="css", expression="input[name=csrf]", attribute="value")
-    place = ValuePlace("request", "form", "csrf")
-    rule = Carried(
-        number=1, extract=extract, source=1, uses=((2, place),), confidence=0.85, why=("hidden .20",), masked="abc…",
-        applied=True,
-    )  # fmt: skip
-    done = Imported(created=None, recorded=recordings.login(), correlation=Correlation(rules=(rule,)))  # type: ignore[arg-type]
-    (shown,) = explained(done)
-    assert (shown["rule"], shown["value"], shown["confidence"]) == (1, "abc…", 0.85)
-    assert shown["source"].endswith("→ input[name=csrf]")
-    assert shown["uses"][0].endswith("form csrf")
+def test_a_har_becomes_a_suite_and_its_rules_are_explained(tmp_path):
+    path = str(har(tmp_path))
+    done = call(path, "--into", str(tmp_path), "--explain")
+    assert done.exit_code == 0, done.output
+    assert "rule 1: csrf" in done.stdout
+    asked = call(path, "--into", str(tmp_path), "--name", "again", "--format", "json", "--no-rule", "1")
+    shown = json.loads(asked.stdout)
+    assert [one["applied"] for one in shown["rules"]] == [False]
+    assert shown["suite"] == str(tmp_path / "loadtests/again")
+    assert recordings.secret("first", "csrf 1") not in done.output + asked.output
+
+
+def har(folder: Path) -> Path:
+    """Writes a login with a hidden field."""
+    token = recordings.secret("first", "csrf 1")
+    page = {"text": recordings.csrf_form("/login", token), "mimeType": "text/html"}
+    post = {"mimeType": recordings.FORM, "text": f"csrf={token}&user=ada"}
+    sent = [
+        {"request": {"method": "GET", "url": f"{recordings.SHOP}/login"}, "response": {"status": 200, "content": page}},
+        {
+            "request": {"method": "POST", "url": f"{recordings.SHOP}/login", "postData": post},
+            "response": {"status": 200},
+        },
+    ]
+    path = folder / "shop.har"
+    path.write_text(json.dumps({"log": {"entries": sent}}))
+    return path

@@ -1,5 +1,6 @@
 """Commands that make a suite of what exists: `toril import` and `toril record`."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -115,7 +116,7 @@ def import_command(
         if kind is None:
             if replay and not (yes or only_reads):
                 typer.confirm("--replay sends each request once, also those that change data. Send them?", abort=True)
-            done = imported(given, replace(options, yes=True), into, force=force)
+            done: Imported | Created = imported(given, replace(options, yes=True), into, force=force)
         else:
             if second is not None or source == "-" or given[0].folder is None:
                 fix = "Save it beside its files, and pass that file alone"
@@ -154,46 +155,28 @@ def conclude(
 ) -> None:
     """Prints what was written; tries the suite, and exits with the exit code of that."""
     from toril.authoring import Created
+    from toril.authoring.correlation import explained
     from toril.cli.running import try_command
 
     created = done if isinstance(done, Created) else done.created
-    rules = [] if isinstance(done, Created) else explained(done)
+    rules = [] if isinstance(done, Created) else list(explained(done.recorded, done.correlation))
     if format == "json":
-        from toril.reports.screen import emit
-
         files = [str(folder / file) for file in created.files]
         notes = [{"code": note.code, "message": note.message} for note in created.notes]
-        emit({"suite": str(folder / created.suite), "files": files, "notes": notes, "rules": rules}, None)
+        shown = {"suite": str(folder / created.suite), "files": files, "notes": notes, "rules": rules}
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
-        show_created(created, folder)
+        if not isinstance(done, Created) and done.recorded.left_out:
+            found = ", ".join(f"{one.count:,} {one.what}" for one in done.recorded.left_out)
+            typer.echo(f"left out: {found}; see README.md")
+        if rules and not explain:
+            applied = sum(rule["applied"] for rule in rules)
+            typer.echo(f"carried from responses: {applied} of {len(rules)} values found; --explain lists them")
         for one in rules if explain else ():
             typer.echo("\n".join(_lines(one)))
+        show_created(created, folder, "try")
     if tries:
         try_command([str(folder / created.suite)], format=format)
-
-
-def explained(done: "Imported") -> list[dict[str, Any]]:
-    """Returns each rule with its source, uses and reasons, as --explain shows it."""
-    labels = {one.number: one.name or f"{one.method} {one.route}" for one in done.recorded.exchanges}
-    labels |= {
-        hop.number: f"{hop.method} (redirect of {labels[one.number]})"
-        for one in done.recorded.exchanges
-        for hop in one.hops
-        if hop.number != one.number
-    }
-    return [
-        {
-            "rule": rule.number,
-            "applied": rule.applied,
-            "variable": rule.extract.variable,
-            "value": rule.masked,
-            "source": f"{rule.source} {labels.get(rule.source, '')} → {rule.extract.expression}",
-            "uses": [f"{number} {labels.get(number, '')} {place.where} {place.path}" for number, place in rule.uses],
-            "confidence": round(rule.confidence, 2),
-            "why": list(rule.why),
-        }
-        for rule in done.correlation.rules
-    ]
 
 
 def _lines(rule: dict[str, Any]) -> list[str]:

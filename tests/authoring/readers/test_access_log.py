@@ -8,26 +8,26 @@ import pytest
 from tests.authoring.readers.reading import left_out, recorded, refusal
 from toril.authoring.recorded import LogRates
 
-START = 1_790_000_000  # 2026-09-21 13:33:20 UTC
+START = 1_790_000_000  # 2026-09-21 14:13:20 UTC
 AGENT = "Mozilla/5.0"
 
 
 def line(path: str, second: int = 0, status: int = 200, method: str = "GET", agent: str = AGENT) -> str:
     minute, rest = divmod(20 + second, 60)
-    time = f"21/Sep/2026:15:{33 + minute:02}:{rest:02} +0200"
+    time = f"21/Sep/2026:16:{13 + minute:02}:{rest:02} +0200"
     return f'192.0.2.7 - ada [{time}] "{method} {path} HTTP/1.1" {status} 512 "-" "{agent}"'
 
 
 FORMATS = {
-    "common": '192.0.2.7 - - [21/Sep/2026:15:33:20 +0200] "GET /items/7?page=2 HTTP/1.1" 200 -',
+    "common": '192.0.2.7 - - [21/Sep/2026:16:13:20 +0200] "GET /items/7?page=2 HTTP/1.1" 200 -',
     "combined": line("/items/7?page=2"),
     "with host": "shop.example.com:443 " + line("/items/7?page=2"),
     "alb": (
-        "https 2026-09-21T13:33:20.186641Z app/lb/50dc 192.0.2.7:2817 10.0.0.1:80 0.000 0.001 0.000 200 200 34 366 "
+        "https 2026-09-21T14:13:20.186641Z app/lb/50dc 192.0.2.7:2817 10.0.0.1:80 0.000 0.001 0.000 200 200 34 366 "
         '"GET https://shop.example.com:443/items/7?page=2 HTTP/1.1" "Mozilla/5.0" ECDHE TLSv1.2 arn:x "Root=1"'
     ),
     "nginx as json": json.dumps(
-        {"time": "2026-09-21T15:33:20+02:00", "request": "GET /items/7?page=2 HTTP/1.1", "status": "200"}
+        {"time": "2026-09-21T16:13:20+02:00", "request": "GET /items/7?page=2 HTTP/1.1", "status": "200"}
     ),
     "caddy": json.dumps(
         {

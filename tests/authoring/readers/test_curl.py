@@ -49,7 +49,7 @@ curl a.example -d a=1 -d 'b=%20'
 curl a.example --json '{"a": 1}'
 curl a.example -H 'Content-Type: application/json' -d @a.json
 curl a.example --data-binary @a.json
-curl a.example -F note=hello -F 'file=@a.json;type=application/json' -F other=@missing
+curl a.example -F 'note="hello";type=text/plain' -F 'file=@a.json;type=application/json' -F other=@missing
 curl a.example --data-raw $'it\\'s \\u00e9\\n'
 curl a.example -d @../outside
 """,

@@ -30,13 +30,18 @@ SAMPLES: dict[str, Any] = {
     ("text", "code"),
     [
         ("hello", "unknown-format"),
+        (
+            "openapi: 3.0.0\na0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in range(1, 30)),
+            "too-large",
+        ),
+        ("openapi: 3.0.0\nx: " + "[" * 100_000, "damaged-file"),
         ("", "unknown-format"),
         ("{", "damaged-file"),
         ("[1, 2]", "unknown-format"),
         ('{"a": 1}', "unknown-format"),
         ("[" * 100_000, "unknown-format"),
         ("execution:\n- scenario: x\n", "unknown-format"),
-        ('callback({"log": {}})', "unknown-format"),
+        ('callback({"log": {}})', "no-requests"),
         ('{"log": "x"}', "no-requests"),
     ],
 )
@@ -100,7 +105,7 @@ def damaged(value: Any, data: strategies.DataObject, depth: int = 0) -> Any:
 def test_a_damaged_sample_is_read_or_refused(name, data):
     sample = SAMPLES[name]
     if isinstance(sample, dict):
-        text = json.dumps(damaged(sample, data)).encode()
+        text = bytearray(json.dumps(damaged(sample, data)).encode())
     else:
         text = bytearray(sample.encode())
         for _ in range(data.draw(strategies.integers(1, 4))):

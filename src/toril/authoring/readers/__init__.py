@@ -24,7 +24,7 @@ from toril.authoring.readers.har import read_har
 from toril.authoring.readers.openapi import read_openapi
 from toril.authoring.readers.postman import read_postman
 from toril.authoring.readers.source import Input as Input
-from toril.authoring.readers.source import items, mapping, text
+from toril.authoring.readers.source import items, mapping
 from toril.authoring.recorded import MOST_BYTES, Recorded
 from toril.errors import OptionError
 from toril.proxies import pool_for
@@ -34,6 +34,7 @@ FORMATS = (
     "Expected a HAR, an OpenAPI or Swagger file, a Postman collection, curl commands, an access log (Common, Combined, "
     "ALB or JSON), or a script of JMeter, Locust, k6 or Gatling."
 )
+MOST_VALUES = 5_000_000  # of a document
 TIMEOUT_S = 30
 MOST_REDIRECTS = 5
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -46,6 +47,7 @@ SCRIPTS: dict[Kind, re.Pattern[str]] = {
 CURL = re.compile(r"(?m)^(?:[\w/-]*[$>%#]\s*)?(?:\w+=\S*\s+|time\s+)*(?:\S*/)?curl(?:\.exe)?\s")
 OPENAPI = re.compile(r"(?m)^[\"']?(?:openapi|swagger)[\"']?\s*:")
 TAURUS = re.compile(r"(?m)^(?:execution|scenarios)\s*:")
+JSONP = re.compile(r"\A\s*[\w.]+\((\s*\{.*\})\s*\);?\s*\Z", re.DOTALL)  # as HAR viewers load
 HTML = re.compile(r"(?i)\s*<(?:!doctype html|html)\b")
 TEXT_ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -134,7 +136,7 @@ def read(given: Input, options: ImportOptions) -> Recorded:
 def _read(given: Input, options: ImportOptions) -> Recorded:
     if given.data.startswith(b"\x1f\x8b") or is_log(given.data):
         return read_access_log(given, options)
-    source = _text(given.data)
+    source = JSONP.sub(r"\1", _text(given.data))
     if source.lstrip().startswith(("{", "[")) or OPENAPI.search(source) or TAURUS.search(source):
         return _of_document(mapping(_parsed(source, given.name)), given, options)
     if CURL.search(source):
@@ -144,14 +146,13 @@ def _read(given: Input, options: ImportOptions) -> Recorded:
 
 def _of_document(document: dict[str, Any], given: Input, options: ImportOptions) -> Recorded:
     collection = mapping(document.get("collection")) or document
-    info = mapping(collection.get("info"))
     if "log" in document:
         return read_har(document, given)
     if "openapi" in document or "swagger" in document:
         return read_openapi(document, given, options, lambda source: _parsed(source, given.name))
-    if "getpostman.com" in text(info.get("schema")) or (info and "item" in collection):
-        return read_postman(document, given, _environment(options))
-    if "_postman_variable_scope" in document:
+    if isinstance(collection.get("item"), list):
+        return read_postman(collection, given, _environment(options))
+    if isinstance(document.get("values"), list):
         fix = f"Pass it beside the collection: toril import COLLECTION --environment {given.name}"
         raise OptionError(f"{given.name}: an environment of Postman has no requests. {fix}", code="unknown-format")
     if items(document.get("requests")) and ("order" in document or "folders" in document):
@@ -183,8 +184,21 @@ def _parsed(source: str, name: str) -> Any:
     with suppress(ValueError):
         return json.loads(source)
     try:
-        return yaml.load(source, Loader=_Loader)  # noqa: S506 - a safe loader
+        found = yaml.load(source, Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         raise OptionError(f"{name}: not valid JSON or YAML{where}. Correct it.", code="damaged-file") from error
+    if _size(found, {}) > MOST_VALUES:
+        raise OptionError(f"{name}: its aliases make more than {MOST_VALUES:,} values. Write less.", code="too-large")
+    return found
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """Returns the number of values after the expansion of aliases."""
+    if not isinstance(node, dict | list):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = 1  # of a value that is a part of itself
+        known[id(node)] = sum(_size(one, known) for one in (node.values() if isinstance(node, dict) else node))
+    return known[id(node)]

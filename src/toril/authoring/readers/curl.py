@@ -37,15 +37,20 @@ SHORT = {
     "C": "continue-at", "P": "ftp-port", "Q": "quote", "r": "range", "t": "telnet-option", "y": "speed-time",
     "Y": "speed-limit", "z": "time-cond", "h": "help",
 }  # fmt: skip
-LONG = """data-ascii data-binary data-raw data-urlencode json form-string url url-query
-oauth2-bearer cacert capath cert-type ciphers connect-timeout connect-to dns-servers etag-compare etag-save interface
-keepalive-time key key-type limit-rate max-filesize max-redirs netrc-file noproxy output-dir pass proto proxy-cacert
-proxy-cert proxy-header proxy-key rate request-target resolve retry retry-delay retry-max-time stderr tls-max trace
-trace-ascii unix-socket"""
-WITH_VALUE = {*SHORT.values(), *LONG.split()} - {"get", "head", "help"}
+LONG = (
+    "data-ascii", "data-binary", "data-raw", "data-urlencode", "json", "form-string", "url", "url-query",
+    "oauth2-bearer", "cacert", "capath", "cert-type", "ciphers", "connect-timeout", "connect-to", "dns-servers",
+    "etag-compare", "etag-save", "interface", "keepalive-time", "key", "key-type", "limit-rate", "max-filesize",
+    "max-redirs", "netrc-file", "noproxy", "output-dir", "pass", "proto", "proxy-cacert", "proxy-cert",
+    "proxy-header", "proxy-key", "rate", "request-target", "resolve", "retry", "retry-delay", "retry-max-time",
+    "stderr", "tls-max", "trace", "trace-ascii", "unix-socket",
+)  # fmt: skip
+WITH_VALUE = {*SHORT.values(), *LONG} - {"get", "head", "help"}
 DATA = ("data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "json")
 FOREIGN = ("cert", "key", "proxy", "config")  # options without a counterpart in a suite
-OF_FORM = re.compile(r"([^=]*)=([@<])\"?([^;\"]*)\"?(.*)", re.DOTALL)  # a file in a form
+OF_FORM = re.compile(  # a field or file of a form
+    r"([^=]*)=([@<]?)(?:\"((?:[^\"\\]|\\.)*)\"|(.*?))((?:;\s*(?:type|filename|headers|encoder)=.*)?)", re.DOTALL
+)
 ADDRESS = re.compile(r"https?://\S|\$\{|localhost\b|[\w-]+(?:\.[\w-]+)+(?:[:/?]|$)|[\w.-]+:\d")
 
 
@@ -192,15 +197,16 @@ def _body(options: Options, given: Input, skipped: Skipped) -> Payload | None:
         if name in DATA:
             parts.append(_data(name, value, given, skipped))
         elif name == "form" and (found := OF_FORM.fullmatch(value)):
-            key, mark, file, more = found.groups()
-            if mark == "<":
-                fields.append((key, (given.beside(file) or b"").decode("utf-8", "replace")))
-            else:
+            key, mark, quoted, plain, more = found.groups()
+            content = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            if mark == "@":
                 about = dict(re.findall(r"(type|filename)=\"?([^;\"]+)", more))
-                shown = about.get("filename") or file.rpartition("/")[2]
-                part = FilePart(field=key, name=shown, type=about.get("type", ""), data=given.beside(file))
+                shown = about.get("filename") or content.rpartition("/")[2]
+                part = FilePart(field=key, name=shown, type=about.get("type", ""), data=given.beside(content))
                 uploads.append(part)
-        elif name in ("form", "form-string"):
+            else:
+                fields.append((key, _file(content, given, skipped) if mark else content))
+        elif name == "form-string":
             key, _, content = value.partition("=")
             fields.append((key, content))
     if fields or uploads:
@@ -218,12 +224,16 @@ def _data(name: str, value: str, given: Input, skipped: Skipped) -> str:
     elif name not in ("data-raw", "data-urlencode") and value.startswith("@"):
         mark, content = "@", value[1:]
     if mark == "@":
-        data = given.beside(content)
-        if data is None:
-            skipped.add("files of a body", "they are not beside the command", content)
-        content = (data or b"").decode("utf-8", "replace")
+        content = _file(content, given, skipped)
         if name in ("data", "data-ascii"):
             content = content.replace("\r", "").replace("\n", "")
     if name != "data-urlencode":
         return content
     return (f"{key}=" if key else "") + quote_plus(content, safe="${}")
+
+
+def _file(name: str, given: Input, skipped: Skipped) -> str:
+    data = given.beside(name)
+    if data is None:
+        skipped.add("files of a body", "they are not beside the command", name)
+    return (data or b"").decode("utf-8", "replace")

@@ -91,10 +91,9 @@ def read_openapi(
             )
         )
     info = mapping(document.get("info"))
-    title = f"{text(info.get('title'))} {text(info.get('version'))}".strip()
     return Recorded(
         exchanges=tuple(exchanges),
-        origin=f"{given.name} ({title})" if title else given.name,
+        origin=given.origin(f"{text(info.get('title'))} {text(info.get('version'))}"),
         kind="openapi",
         variables=data,
         left_out=skipped.left_out(),
@@ -199,13 +198,23 @@ def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[str, str]:
             wanted = variable(part[1])
             key = known.get(wanted) or (known.get("id") if wanted.endswith("id") else None)
             if key is not None:
-                name = wanted if wanted != "id" else f"{singular(collection.rpartition('/')[2])}_id"
+                name = _name(operation.path[: part.start()], part[1])
                 name = f"{name}_{len(found)}" if name in found.values() else name
                 found[whole] = name
                 plain = re.fullmatch(r"[A-Za-z_]\w*", key)
                 expression = f"$.{key}" if plain else f"$['{key}']"
                 maker.extracts.append(Extract(variable=name, how="jsonpath", expression=expression))
     return found
+
+
+def _name(before: str, parameter: str) -> str:
+    """Returns the variable of a parameter; a short name has that of its collection before it.
+
+    >>> _name("/pets/", "petId"), _name("/pets/", "id")
+    ('pet_id', 'pet_id')
+    """
+    name, collection = variable(parameter), before.strip("/").rpartition("/")[2]
+    return name if len(name) > 4 or not collection or "{" in collection else f"{singular(collection)}_{name}"
 
 
 def _request(
@@ -215,7 +224,7 @@ def _request(
     values = _values(spec, operation)
 
     def in_path(part: re.Match[str]) -> str:
-        name = named.get(operation.path[: part.end()]) or variable(part[1])
+        name = named.get(operation.path[: part.end()]) or _name(operation.path[: part.start()], part[1])
         if name not in named.values():
             data.setdefault(name, _plain(values["path"].get(part[1])) or "1")
         return f"${{{name}}}"
@@ -244,14 +253,23 @@ def _values(spec: "_Spec", operation: _Operation) -> dict[str, dict[str, Any]]:
         schema = one.get("schema", media.get("schema", one))  # Swagger 2 has no schema of its own
         needed = place == "path" or one.get("required") is True or example is not None or spec.has_example(schema)
         if place in found and needed and not (place == "header" and name.lower() in NOT_SENT):
-            found[place][name] = spec.sample(schema, name) if example is None else example
+            found[place][name] = _shown(name, spec.sample(schema) if example is None else example)
     for place, name, value in _credentials(spec, operation):
         found[place][name] = value
     return found
 
 
+def _shown(name: str, value: Any) -> Any:
+    """Returns a value with references instead of the credentials in it."""
+    if isinstance(value, dict):
+        return {text(key): _shown(text(key), one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shown(name, one) for one in value]
+    return reference(f"api_{name}") if isinstance(value, str) and names_a_secret(name) else value
+
+
 def _plain(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else text(value)
+    return text(json.dumps(value, ensure_ascii=False, default=text) if isinstance(value, dict | list) else value)
 
 
 def _credentials(spec: "_Spec", operation: _Operation) -> Iterator[tuple[str, str, str]]:
@@ -280,6 +298,15 @@ def _checks(spec: "_Spec", operation: _Operation, options: ImportOptions) -> Ite
             yield Expected(subject="jsonpath", value=path)
 
 
+def _text(schema: Mapping[str, Any]) -> str:
+    """Returns a text of the format and length that a schema asks for."""
+    value = FORMATS.get(text(schema.get("format")), "example")
+    least, most = schema.get("minLength"), schema.get("maxLength")
+    if isinstance(least, int) and len(value) < least <= 10_000:
+        value = (value * least)[:least]
+    return value[:most] if isinstance(most, int) and most > 0 else value
+
+
 class _Spec:
     """A document with the files that it names; follows references and makes values."""
 
@@ -295,10 +322,10 @@ class _Spec:
     def at(self, node: Any) -> dict[str, Any]:
         """Returns the mapping that a node is or refers to."""
         for _ in range(DEEPEST):
-            node = mapping(node)
-            if not isinstance(node.get("$ref"), str):
-                return node
-            node = self._target(node["$ref"])
+            found = mapping(node)
+            if not isinstance(ref := found.get("$ref"), str):
+                return found
+            node = self._target(ref)
         return {}
 
     def _target(self, ref: str) -> Any:
@@ -385,9 +412,9 @@ class _Spec:
         return next((self.at(one).get("value") for one in mapping(node.get("examples")).values()), None)
 
     def has_example(self, schema: Any) -> bool:
-        return not {"example", "examples"}.isdisjoint(self.at(schema))
+        return not {"example", "examples", "const"}.isdisjoint(self.at(schema))
 
-    def sample(self, schema: Any, name: str = "", depth: int = 0) -> Any:
+    def sample(self, schema: Any, depth: int = 0) -> Any:
         """Returns a value of the schema; None if it is too deep or too large."""
         self._left = MOST_VALUES if depth == 0 else self._left - 1
         if depth > DEEPEST or self._left < 0:
@@ -404,12 +431,12 @@ class _Spec:
         if kind == "object" or (not kind and "properties" in found):
             return self._object(found, depth)
         if kind == "array" or (not kind and "items" in found):
-            one = self.sample(found.get("items"), name, depth + 1)
+            one = self.sample(found.get("items"), depth + 1)
             return [] if one is None else [one]
         if kind in ("integer", "number"):
             least = found.get("minimum")
             return least if isinstance(least, int | float) and least > 1 else 1
-        return True if kind == "boolean" else self._text(found, name)
+        return True if kind == "boolean" else _text(found)
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         """Returns the required properties and those with an example; all of a body without either."""
@@ -420,17 +447,8 @@ class _Spec:
         wanted = [name for name, one in known.items() if name in required or self.has_example(one)]
         if not wanted and depth == 0:
             wanted = list(known)
-        values = {name: self.sample(known[name], name, depth + 1) for name in wanted}
+        values = {name: self.sample(known[name], depth + 1) for name in wanted}
         return {name: value for name, value in values.items() if value is not None or name in required}
-
-    def _text(self, schema: Mapping[str, Any], name: str) -> str:
-        if names_a_secret(name):
-            return reference(f"api_{name}")
-        value = FORMATS.get(text(schema.get("format")), "example")
-        least, most = schema.get("minLength"), schema.get("maxLength")
-        if isinstance(least, int) and len(value) < least <= 10_000:
-            value = (value * least)[:least]
-        return value[:most] if isinstance(most, int) and most > 0 else value
 
     def body(self, node: Any) -> Payload | None:
         """Returns the body that a request needs; None if it needs none."""
@@ -443,7 +461,7 @@ class _Spec:
         if FORM in kind or MULTIPART in kind:
             return self._fields(kind, media.get("schema"), value)
         if "json" in kind or kind == "*/*":
-            found = json_body(self.sample(media.get("schema")) if value is None else value)
+            found = json_body(_shown("", self.sample(media.get("schema")) if value is None else value))
             return Payload(data=found.data, type=JSON if "*" in kind else kind)
         if "xml" in kind or kind.startswith("text/"):
             return Payload(data=text(value).encode(), type=kind, missing=value is None)
@@ -452,7 +470,8 @@ class _Spec:
     def _fields(self, kind: str, schema: Any, value: Any) -> Payload:
         known = self.properties(schema)
         fields, uploads = [], []
-        for name, one in mapping(self.sample(schema) if not isinstance(value, dict) else value).items():
+        values = value if isinstance(value, dict) else mapping(self.sample(schema))
+        for name, one in mapping(_shown("", values)).items():
             part = self.whole(known.get(name))
             inner = self.whole(part.get("items")) if part.get("type") == "array" else part
             if MULTIPART in kind and (inner.get("type") == "file" or inner.get("format") == "binary"):

@@ -26,7 +26,7 @@ from toril.authoring.readers.source import (
     value_of,
     variable,
 )
-from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
+from toril.authoring.recorded import MOST_BYTES, Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
 from toril.masking import names_a_secret
 
 DEEPEST = 5  # variables whose values name variables
@@ -57,12 +57,10 @@ HARMLESS = re.compile(  # lines around those statements
 CONTROLS = ("setNextRequest", "sendRequest")
 
 
-def read_postman(document: Mapping[str, Any], given: Input, environment: Mapping[str, Any] | None) -> Recorded:
+def read_postman(collection: Mapping[str, Any], given: Input, environment: Mapping[str, Any] | None) -> Recorded:
     """Returns the requests of a collection; `environment` is an exported environment."""
-    collection = mapping(document.get("collection")) or document
-    info = mapping(collection.get("info"))
     values = _Values([*items(collection.get("variable")), *items((environment or {}).get("values"))])
-    skipped, exchanges = Skipped(), []
+    skipped, exchanges = Skipped(), list[RecordedExchange]()
     for steps, auth, item in _requests(collection.get("item"), (), _auth(collection)):
         if item.get("disabled") is True:
             skipped.add("disabled requests", "the collection switches them off", text(item.get("name")))
@@ -70,10 +68,9 @@ def read_postman(document: Mapping[str, Any], given: Input, environment: Mapping
         found = _exchange(item, auth, values, given, skipped)
         exchanges.append(replace(found, number=len(exchanges) + 1, step=" / ".join(steps)))
         values.carried |= {one.variable for one in found.extracts}
-    name = text(info.get("name"))
     return Recorded(
         exchanges=tuple(exchanges),
-        origin=f"{given.name} ({name})" if name else given.name,
+        origin=given.origin(text(mapping(collection.get("info")).get("name"))),
         kind="postman",
         variables=values.data,
         left_out=skipped.left_out(),
@@ -112,11 +109,11 @@ class _Values:
                     self._secret.add(name)
 
     def __call__(self, source: Any) -> str:
-        found = text(source)
+        found, longest = text(source), max(map(len, self._known.values()), default=0)
         for _ in range(DEEPEST):
-            before, found = found, VARIABLE.sub(self._one, found)
-            if found == before:
+            if "{{" not in found or found.count("{{") * longest > MOST_BYTES:
                 break
+            found = VARIABLE.sub(self._one, found)
         return found
 
     def _one(self, match: re.Match[str]) -> str:
@@ -249,8 +246,8 @@ def _body(node: Mapping[str, Any], values: _Values, given: Input) -> Payload | N
         if one.get("disabled") is True or not text(one.get("key")):
             continue
         if mode == "formdata" and one.get("type") == "file":
-            sources = one.get("src") if isinstance(one.get("src"), list) else [one.get("src")]
-            for file in map(text, sources):
+            source = one.get("src")
+            for file in map(text, source if isinstance(source, list) else [source]):
                 part = FilePart(field=values(one.get("key")), name=file.rpartition("/")[2], data=given.beside(file))
                 uploads.append(part)
         else:

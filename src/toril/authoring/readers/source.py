@@ -29,6 +29,11 @@ class Input:
     folder: Path | None = None  # where relative file names are; None: nowhere
     address: str = ""  # of a source from the network
 
+    def origin(self, detail: str) -> str:
+        """Returns the name with what the source says of itself."""
+        shown = " ".join(detail.split())
+        return f"{self.name} ({shown})" if shown else self.name
+
     def beside(self, name: str) -> bytes | None:
         """Returns the beginning of a file below the folder of the input; None if there is no such file."""
         try:
@@ -80,7 +85,7 @@ def text(value: Any) -> str:
     if not isinstance(value, str | int | float):
         return ""
     found = str(value)
-    return found if found.isascii() else found.encode().decode()
+    return found if found.isascii() else found.encode("utf-8", "replace").decode()
 
 
 def address(url: str) -> str:
@@ -136,7 +141,7 @@ def form(fields: Iterable[tuple[str, str]]) -> Payload:
 
 
 def json_body(value: Any) -> Payload:
-    return Payload(data=json.dumps(value, ensure_ascii=False).encode(), type=JSON)
+    return Payload(data=json.dumps(value, ensure_ascii=False, default=text).encode("utf-8", "replace"), type=JSON)
 
 
 def body(data: bytes, type: str) -> Payload:
