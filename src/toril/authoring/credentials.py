@@ -273,7 +273,7 @@ class _Finder:
             is_user = text in self._users and place.where in BODIES
             if is_user or self._is_left(own, rest):
                 return self._variable(one, place, text, whole)
-            if place.where != "path" and (UUID.fullmatch(rest) or _is_random(rest)):
+            if place.where != "path" and (UUID.fullmatch(rest) or _is_random(rest, ANYWHERE)):
                 self.literals[f"`{_key(place)}` of {one.name}: {rest[:3]}… ({len(rest)} characters)"] = None
             return text
 
@@ -389,13 +389,12 @@ def _secrets_at(place: ValuePlace, text: str) -> list[str]:
     key = _key(place)
     if place.where == "header":
         found = masked_headers([(key, text)])[1]
+    elif place.where == "path":
+        found = masked_url(f"/{text}")[1]
     elif names_a_secret(key) or SESSION.search(key):
         found = [Hidden("", text)]
     else:
-        found = [
-            *masked_body(text.encode("utf-8", "replace"), "")[1],
-            *(masked_url(f"/{text}")[1] if place.where == "path" else ()),
-        ]
+        found = masked_body(text.encode("utf-8", "replace"), "")[1]
     values = {one.value for one in found if HIDDEN not in one.value and not _is_reference(one.value)}
     return sorted((one for one in values if one.lower() not in NO_SECRETS), key=lambda one: (-len(one), one))
 
@@ -478,14 +477,14 @@ def _with_basic(one: RecordedExchange) -> RecordedExchange:
     return replace(one, url=f"{scheme}://{name}{one.url.removeprefix(host)}", headers=(*one.headers, header))
 
 
-def _is_random(text: str) -> bool:
+def _is_random(text: str, least: int = LEAST_RANDOM) -> bool:
     """Returns whether a text changes so often between capitals, other letters, digits and marks as no words do.
 
     >>> [_is_random(one) for one in ("9tY4bQ7zLm2XcV8nKp3R", "how-to-return-lamps-of-2026", "2026-11-28T05:36:04.123Z")]
     [True, False, False]
     """
     mixed = re.search("[A-Za-z]", text) and re.search(r"\d", text)
-    if len(text) < LEAST_RANDOM or not mixed or STRUCTURED.match(text):
+    if len(text) < least or not mixed or STRUCTURED.match(text):
         return False
     kinds = [
         "A" if one.isupper() else "a" if one.islower() else "0" if one.isdigit() else "+"
@@ -532,6 +531,8 @@ def _refuse(where: str, value: str) -> Never:
 
 def _values(path: PurePosixPath, text: str) -> Iterator[str]:
     """Yields the values of a file, and the parts of those that are addresses."""
+    if not text:  # an upload
+        return
     if path.suffix in (".yml", ".json"):
         leaves = [*_scalars(parse(text, path.name)[0] if path.suffix == ".yml" else json.loads(text))]
     elif path.suffix == ".csv":
