@@ -390,7 +390,7 @@ def _secrets_at(place: ValuePlace, text: str) -> list[str]:
     if place.where == "header":
         found = masked_headers([(key, text)])[1]
     elif place.where == "path":
-        found = masked_url(f"/{text}")[1]
+        found = masked_url(f"/{quote(text, safe=';=', errors='replace')}")[1]
     elif names_a_secret(key) or SESSION.search(key):
         found = [Hidden("", text)]
     else:
