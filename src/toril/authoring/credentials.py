@@ -66,14 +66,14 @@ def referenced(
     """
     raw = [_with_basic(one) for one in recorded.exchanges]
     finder = _Finder(raw, map(_with_basic, others))
-    exchanges = [finder.replaced(carried(one, correlation)) for one in raw]
-    known = {*recorded.variables, *(one.extract.variable for one in correlation.rules)}
-    known |= {extract.variable for one in exchanges for extract in one.extracts}
-    for one in exchanges:
-        for text, what in ((host_of(one.url), "address of the service"), *_described(one)):
+    known = {*recorded.variables, *(extract.variable for one in raw for extract in one.extracts)}
+    for one in raw:  # the source itself may refer to variables
+        leaves = ((f"`{_key(place)}` of {one.name}", text) for place, text in _leaves(one))
+        for what, text in (("address of the service", host_of(one.url)), *leaves):
             for name in NAME.findall(text):
                 if name not in known:
                     finder.names.setdefault(name, what)
+    exchanges = [finder.replaced(carried(one, correlation)) for one in raw]
     shown = finder.hide
     return replace(
         recorded,
@@ -182,7 +182,7 @@ class _Finder:
         if key.lower() in ("authorization", "proxy-authorization"):
             return "BASIC" if whole.lower().startswith("basic ") else "TOKEN"
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|\W+", "_", key).strip("_").upper().removeprefix("X_")
-        return words if re.fullmatch("[A-Z][A-Z0-9_]{0,39}", words) else "SECRET"
+        return words if re.fullmatch("(?!URL$)[A-Z][A-Z0-9_]{0,39}", words) else "SECRET"  # `_URL` is of hosts
 
     def _name(self, prefix: str, word: str) -> str:
         name = word if word.startswith(f"{prefix}_") else f"{prefix}_{word}"
@@ -225,11 +225,6 @@ def _leaves(one: RecordedExchange) -> list[tuple[ValuePlace, str]]:
 
     changed(one, note)
     return found
-
-
-def _described(one: RecordedExchange) -> Iterator[tuple[str, str]]:
-    for place, text in _leaves(one):
-        yield text, f"`{_key(place)}` of {one.name}"
 
 
 def _key(place: ValuePlace) -> str:
