@@ -145,7 +145,16 @@ def test_files_of_a_form_and_files_as_bodies_are_in_the_suite(tmp_path):
     assert first["upload-files"] == [{"param": "photo", "path": "files/a-b.png", "mime-type": "image/png"}]
     assert first["body"] == {"title": "lamp"}
     assert second["upload-files"][0]["param"] == ""
+    assert "`files/a-b.png`: an uploaded file" in files["README.md"].decode()
     assert (files["files/a-b.png"], len(files["files/terms.json"])) == (b"\x89PNG", 1024)
+
+
+def test_a_binary_body_is_a_file_of_the_suite(tmp_path):
+    sent = body(b"\xff\x00", "application/x-protobuf")
+    files = files_of(tmp_path, recorded(exchange(1, "/", "POST", body=sent)))
+    (found,) = requests(yaml.safe_load(files["suite.yml"]))
+    assert found["upload-files"] == [{"param": "", "path": "files/body.bin", "mime-type": "application/x-protobuf"}]
+    assert files["files/body.bin"] == b"\xff\x00"
 
 
 def test_statuses_and_the_sources_own_checks_are_asserted(tmp_path):

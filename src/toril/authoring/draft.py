@@ -125,13 +125,8 @@ def draft_of(
     if columns:
         files[PurePosixPath("data.csv")] = _csv([list(columns), *zip(*columns.values(), strict=True)])
     sources = tuple(files)
-    single = len(origins) == 1 and all(host_of(one.url) in origins for one in exchanges)
-    shared = _shared_headers(exchanges)
-    pauses = _pauses(exchanges)
-    requests = [
-        _request(one, pause, extracts[one.number], origins, shared, files, options, single=single)
-        for one, pause in zip(exchanges, pauses, strict=True)
-    ]
+    making, pauses = _Requests(exchanges, origins, options), _pauses(exchanges)
+    requests = [making.of(one, pause, extracts[one.number]) for one, pause in zip(exchanges, pauses, strict=True)]
     needs = sources or any(
         one.extracts or one.uploads or "${__" in f"{one.url}{one.headers}{one.body}" for one in requests
     )
@@ -141,9 +136,9 @@ def draft_of(
     scenario = DraftScenario(
         name=name,
         requests=_grouped(exchanges, requests),
-        default_address=f"${{{next(iter(hosts))}}}" if single else "",
-        store_cookie=not single,
-        headers=shared,
+        default_address=f"${{{next(iter(hosts))}}}" if making.single else "",
+        store_cookie=not making.single,
+        headers=making.shared,
         data_sources=sources,
         think_time="" if timed or options.functional else "1s",
     )
@@ -156,7 +151,7 @@ def draft_of(
         hosts=hosts,
         criteria=() if options.functional else options.limits or _limits(exchanges),
         functional=options.functional,
-        files=files,
+        files=files | making.uploads,
     )
 
 
@@ -196,48 +191,62 @@ def _address(origin: str, name: str, recorded: Recorded, options: ImportOptions)
 # ── Requests
 
 
-def _request(
-    one: RecordedExchange,
-    pause: str,
-    extracts: Sequence[Extract],
-    origins: Mapping[str, str],
-    shared: Mapping[str, str],
-    files: dict[PurePosixPath, bytes],
-    options: ImportOptions,
-    *,
-    single: bool,
-) -> DraftRequest:
-    """Returns one request, and adds its uploads to the files."""
-    origin = host_of(one.url)
-    path = one.url.removeprefix(origin) or "/"
-    path = path if path.startswith("/") or origin not in origins else f"/{path}"
-    headers = {name: value for name, value in one.headers if shared.get(name) != value}
-    headers |= {name: f"${{{origins[value]}}}" for name, value in headers.items() if value in origins}
-    body: str | dict[str, Any] | None = None
-    uploads: tuple[FilePart, ...] = ()
-    if one.body is not None:
-        body, kind = _body(one.body, one.method)
-        body = _with_hosts(body, origins)
-        headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
-        headers |= {"Content-Type": kind} if kind else {}
-        uploads = tuple(replace(part, name=_saved(part, files)) for part in one.body.uploads)
-    return DraftRequest(
-        number=one.number,
-        label=one.name,
-        url=path if single else f"${{{origins[origin]}}}{path}" if origin in origins else one.url,
-        method=one.method,
-        headers=headers,
-        body=body,
-        uploads=uploads,
-        follow_redirects=not (one.status and 300 <= one.status < 400),
-        think_time=pause,
-        checks=tuple(_checks(one, options)),
-        extracts=tuple(extracts),
-    )
+class _Requests:
+    """Makes the requests of a scenario, and collects their uploads."""
+
+    def __init__(
+        self, exchanges: Sequence[RecordedExchange], origins: Mapping[str, str], options: ImportOptions
+    ) -> None:
+        self._origins, self._options = origins, options
+        self.single = len(origins) == 1 and all(host_of(one.url) in origins for one in exchanges)
+        self.shared = _shared_headers(exchanges)
+        self.uploads: dict[PurePosixPath, bytes] = {}
+
+    def of(self, one: RecordedExchange, pause: str, extracts: Sequence[Extract]) -> DraftRequest:
+        headers = {name: value for name, value in one.headers if self.shared.get(name) != value}
+        body, uploads = None, one.body.uploads if one.body else ()
+        if one.body is not None:
+            body, kind = _body(one.body, one.method)
+            headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+            headers |= {"Content-Type": kind} if kind else {}
+            if body is None and one.body.data:
+                uploads = (FilePart(field="", name="body.bin", type=kind, data=one.body.data),)
+        return DraftRequest(
+            number=one.number,
+            label=one.name,
+            url=self._url(one.url),
+            method=one.method,
+            headers=_with_hosts(headers, self._origins),
+            body=_with_hosts(body, self._origins),
+            uploads=tuple(replace(part, name=self._saved(part)) for part in uploads),
+            follow_redirects=not (one.status and 300 <= one.status < 400),
+            think_time=pause,
+            checks=tuple(_checks(one, self._options)),
+            extracts=tuple(extracts),
+        )
+
+    def _url(self, url: str) -> str:
+        origin = host_of(url)
+        if origin not in self._origins:  # a response brings the whole address
+            return url
+        path = url.removeprefix(origin)
+        path = path if path.startswith("/") else f"/{path}"
+        return path if self.single else f"${{{self._origins[origin]}}}{path}"
+
+    def _saved(self, part: FilePart) -> str:
+        """Keeps an upload; returns its path."""
+        data = SAMPLE if part.data is None else part.data
+        name = PurePosixPath(part.name.replace("\\", "/")).name
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".-") or "upload.bin"
+        path, number = FILES / plain, 2
+        while self.uploads.get(path, data) != data:
+            path, number = FILES / f"{number}-{plain}", number + 1
+        self.uploads[path] = data
+        return str(path)
 
 
 def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]:
-    """Returns a body and its Content-Type, which is empty if the engine sets it."""
+    """Returns a body and its Content-Type, which is empty if the engine sets it; None for a binary body."""
     kind = body.type.partition(";")[0].strip().lower()
     if body.uploads:
         return dict(body.fields) or None, "" if kind == MULTIPART else body.type
@@ -257,7 +266,10 @@ def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]
     document = json_of(body)
     if isinstance(document, dict) and document and kind == JSON and method != "GET":
         return document, JSON
-    return body.text, JSON if kind == JSON else body.type
+    try:
+        return body.data.decode(), JSON if kind == JSON else body.type
+    except UnicodeError:
+        return None, body.type
 
 
 def _with_hosts(value: Any, origins: Mapping[str, str]) -> Any:
@@ -269,19 +281,6 @@ def _with_hosts(value: Any, origins: Mapping[str, str]) -> Any:
     for origin, name in origins.items() if isinstance(value, str) else ():
         value = re.sub(rf"{re.escape(origin)}(?![\w.:-])", f"${{{name}}}", value) if "://" in origin else value
     return value
-
-
-def _saved(part: FilePart, files: dict[PurePosixPath, bytes]) -> str:
-    """Adds an upload to the files; returns its path."""
-    data = SAMPLE if part.data is None else part.data
-    plain = (
-        re.sub(r"[^A-Za-z0-9._-]+", "-", PurePosixPath(part.name.replace("\\", "/")).name).lstrip(".-") or "upload.bin"
-    )
-    path, number = FILES / plain, 2
-    while files.get(path, data) != data:
-        path, number = FILES / f"{number}-{plain}", number + 1
-    files[path] = data
-    return str(path)
 
 
 def _checks(one: RecordedExchange, options: ImportOptions) -> Iterator[Expected]:

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from toril.authoring.correlation import Carried, Correlation
 from toril.authoring.credentials import Credentials
-from toril.authoring.draft import SuiteDraft, requests_of
+from toril.authoring.draft import FILES, SuiteDraft, requests_of
 from toril.authoring.filters import READS
 from toril.authoring.recorded import Recorded
 from toril.text import plain, plural
@@ -45,6 +45,7 @@ def readme_of(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, c
         applied=[rule for rule in rules if rule.applied],
         possible=[rule for rule in rules if not rule.applied],
         tables=[(path, draft.files[path]) for one in draft.scenarios for path in one.data_sources],
+        uploads=[path for path in draft.files if path.is_relative_to(FILES)],
         rows=lambda data: plural(len(data.splitlines()) - 1, "row"),
         joined=[one for one in recorded.exchanges if one.count > 1 and recorded.kind != "access-log"],
         notes=tuple(_notes(draft, recorded, correlation, credentials)),
