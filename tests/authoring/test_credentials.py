@@ -158,9 +158,16 @@ def test_variables_of_the_source_and_of_hosts_keep_their_names():
     assert list(names(own, other)) == ["SHOP_TOKEN", "SHOP_SECRET", "SHOP_TOKEN_2"]
 
 
-def test_the_user_of_an_address_becomes_a_header():
-    (found,) = sent(exchange(1, "https://ada:hunter2!@shop.example.com/"))
-    assert (found.url, dict(found.headers)) == (f"{SHOP}/", {"Authorization": "Basic ${SHOP_BASIC}"})
+def test_the_user_of_an_address_becomes_a_header(tmp_path):
+    (found,) = requests(suite(tmp_path, recorded(exchange(1, "https://ada:hunter2!@shop.example.com/"))))
+    assert (found["url"], found["headers"]) == ("/", {"Authorization": "Basic ${SHOP_BASIC}"})
+
+
+def test_requests_of_one_recording_alone_are_named_without_credentials(tmp_path):
+    first, second = exchange(1, "/", kind="document"), exchange(2, "https://ada:hunter2!@shop.example.com/only")
+    files = files_of(tmp_path, recorded(first), recorded(first, second))
+    assert "/only" in files["README.md"].decode()
+    assert "hunter2" not in files["README.md"].decode()
 
 
 def test_cookies_are_a_credential_only_if_no_response_sets_one():
@@ -243,4 +250,5 @@ def test_a_short_secret_is_found_as_a_whole_value_only():
     assert refused("suite.yml", "a: 'hunter2'", "hunter2")
     assert refused("users.csv", "name,word\nada,hunter2\n", "hunter2")
     assert refused("recording.json", '{"label": "GET /in?word=hunter2"}', "hunter2")
+    assert refused("README.md", "| GET ada:hunter2@shop/ |", "hunter2")
     assert not refused("suite.yml", "hunter2: {default-hunter2: hunter22}", "hunter2")

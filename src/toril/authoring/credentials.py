@@ -8,7 +8,7 @@ import math
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, count, pairwise
@@ -55,6 +55,7 @@ class Credentials:
     hidden: frozenset[str] = frozenset()  # values that no file may contain, of requests and responses
     literals: tuple[str, ...] = ()  # texts that stay in the suite, for a person to review; masked
     cookies: tuple[str, ...] = ()  # names of cookies that no response sets and that are not sent
+    hide: Callable[[str], str] = str  # returns a text for people without credentials
 
 
 def referenced(
@@ -64,8 +65,8 @@ def referenced(
 
     `others` are exchanges that the suite leaves out, whose credentials no file may contain, either.
     """
-    raw = [_with_basic(one) for one in recorded.exchanges]
-    finder = _Finder(raw, map(_with_basic, others))
+    raw = recorded.exchanges
+    finder = _Finder(raw, others)
     known = {*recorded.variables, *(extract.variable for one in raw for extract in one.extracts)}
     for one in raw:  # the source itself may refer to variables
         leaves = ((f"`{_key(place)}` of {one.name}", text) for place, text in leaves_of(one))
@@ -87,6 +88,7 @@ def referenced(
         hidden=frozenset(finder.hidden),
         literals=tuple(finder.literals),
         cookies=tuple(finder.cookies),
+        hide=shown,
     )
 
 
@@ -305,9 +307,9 @@ def _tokens_of_response(one: RecordedExchange) -> Iterator[str]:
             yield from TOKEN.findall(unquote(text))
 
 
-def _with_basic(one: RecordedExchange) -> RecordedExchange:
+def with_basic(one: RecordedExchange) -> RecordedExchange:
     """Moves the user of an address into the header that clients make of it."""
-    one = replace(one, hops=tuple(map(_with_basic, one.hops)))
+    one = replace(one, hops=tuple(map(with_basic, one.hops)))
     host = host_of(one.url)
     if "@" not in host:
         return one
@@ -378,7 +380,7 @@ def _values(path: PurePosixPath, text: str) -> Iterator[str]:
     elif path.suffix == ".csv":
         leaves = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
     else:
-        leaves = re.findall("`([^`\n]+)`", text)
+        leaves = re.split(r"[\s|`@:()\[\]]+", text)
     for leaf in leaves:
         yield leaf
         yield from re.split(r"[\s/?&=;,]+", leaf)

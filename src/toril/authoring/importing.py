@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from toril.authoring.correlation import Correlation, correlated, unfolded
 from toril.authoring.correlation.pairs import paired
 from toril.authoring.correlation.rules import turns_of
-from toril.authoring.credentials import referenced, refuse_secrets
+from toril.authoring.credentials import referenced, refuse_secrets, with_basic
 from toril.authoring.draft import FILES, SuiteDraft, draft_of, requests_of, with_inputs
 from toril.authoring.filters import kept
 from toril.authoring.init import SUITES, Created, place
@@ -17,7 +17,7 @@ from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
 from toril.authoring.readme import readme_of
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange
-from toril.authoring.references import NAME
+from toril.authoring.references import NAME, whole
 from toril.authoring.replaying import replayed
 from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
@@ -49,18 +49,19 @@ def suite_of(
     recorded: Recorded, second: Recorded | None, options: ImportOptions, folder: Path, *, force: bool = False
 ) -> Imported:
     """Writes the suite of a recording: filters, routes, correlation, credentials, draft, files, plan."""
-    whole, recorded = recorded, named(kept(recorded, options))
+    everything = _cleaned(recorded)
+    recorded = named(kept(everything, options))
     if not recorded.exchanges:
         what = "; ".join(f"{one.what} ({one.why})" for one in recorded.left_out) or "the source has none"
         raise OptionError(f"{recorded.origin}: no requests for a suite: {what}.", code="no-requests")
-    second = named(kept(second, options)) if second is not None else None
+    second = named(kept(_cleaned(second), options)) if second is not None else None
     rules_of = partial(correlated, threshold=options.confidence, forced=options.forced, dropped=options.dropped)
     correlation = rules_of(recorded, second)
     if options.replay and second is None:
         second = replayed(recorded, correlation, os.environ)
         correlation = rules_of(recorded, second)
     chosen = {one.number for one in recorded.exchanges}
-    others = [one for one in whole.exchanges if one.number not in chosen] + [*(second.exchanges if second else ())]
+    others = [one for one in everything.exchanges if one.number not in chosen] + [*(second.exchanges if second else ())]
     found, credentials = referenced(named(unfolded(recorded, correlation)), correlation, others)
     pairs = _pairs(recorded, second, correlation) if second else {}
     found, inputs = with_inputs(found, pairs, credentials.hidden)
@@ -78,6 +79,12 @@ def suite_of(
     created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
     created = replace(created, notes=(*found.notes, *created.notes))
     return Imported(created=created, recorded=recorded, correlation=correlation)
+
+
+def _cleaned(recorded: Recorded) -> Recorded:
+    """Returns the recording with texts that YAML can hold, and without users in addresses."""
+    found: Recorded = whole(recorded)
+    return replace(found, exchanges=tuple(map(with_basic, found.exchanges)))
 
 
 def _pairs(first: Recorded, second: Recorded, correlation: Correlation) -> dict[int, RecordedExchange]:

@@ -64,6 +64,6 @@ def _notes(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, cred
         names = ", ".join(credentials.cookies)
         yield f"No response sets the cookies {names}, so no request has them. If one is needed, record the login."
     if correlation.unpaired:
-        yield f"Only one of the two recordings has {', '.join(correlation.unpaired)}."
+        yield f"Only one of the two recordings has {credentials.hide(', '.join(correlation.unpaired))}."
     if recorded.kind == "har":
         yield "A browser sends some requests at the same time. The suite sends them one after another."

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
@@ -40,7 +40,7 @@ def changed(one: RecordedExchange, change: Change) -> RecordedExchange:
     ]
     pairs = []
     for pair in query.split("&"):
-        name, equals, raw = pair.partition("=")
+        name, equals, raw = pair.partition("=") if "=" in pair else ("", "", pair)
         value = unquote_plus(raw)
         pairs.append(name + equals + _encoded(raw, value, at("query", unquote_plus(name), value)))
     headers = tuple(
@@ -96,7 +96,20 @@ def json_of(body: Payload) -> Any:
         found = json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
     except (ValueError, RecursionError):
         return None
-    return found if _is_shallow(found, DEEPEST) else None
+    return whole(found) if _is_shallow(found, DEEPEST) else None
+
+
+def whole(value: Any) -> Any:
+    """Returns a value whose texts have no halves of characters, which JSON may have, but YAML has not."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(whole, value))
+    if isinstance(value, dict):
+        return {whole(key): whole(one) for key, one in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: whole(getattr(value, one.name)) for one in fields(value)})
+    return value
 
 
 def _is_shallow(value: Any, levels: int) -> bool:
