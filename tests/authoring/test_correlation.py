@@ -165,6 +165,19 @@ def test_a_value_in_a_script_of_a_page_is_taken_out_of_its_text():
     assert found == [("api_token", 1, '"apiToken": "([^"\\s]+)', [2])]
 
 
+def test_a_value_in_json_in_an_attribute_is_found():
+    props = f'<div id="app" data-page="{{&quot;props&quot;:{{&quot;formToken&quot;:&quot;{TOKEN}&quot;}}}}"></div>'
+    found = applied(sent(1, "GET /", props), sent(2, "POST /cart", {}, body={"formToken": TOKEN}))
+    assert found == [("form_token", 1, ";formToken&quot;:&quot;([^&\\s]+)", [2])]
+
+
+def test_names_of_versions_in_addresses_are_no_ids():
+    assert not applied(
+        sent(1, "POST /login", {"next": "/oauth2/v1beta/me"}, body={"user": "ada"}),
+        sent(2, "GET /oauth2/v1beta/me", {}),
+    )
+
+
 # --- Single-page application
 
 

@@ -168,7 +168,7 @@ def places_of(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
             yield ValuePlace("request", where, path), inner
     for where, path, value in _in_response(exchange):
         yield ValuePlace("response", where, path), value
-        for name, inner in _inside(value) if where == "json" else ():
+        for name, inner in _inside(value) if where in ("json", "html") else ():
             yield ValuePlace("response", "text", name or path), inner
 
 

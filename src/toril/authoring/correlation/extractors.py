@@ -11,6 +11,7 @@ from toril.authoring.recorded import Extract, RecordedExchange, ValuePlace, leav
 
 LEAST_LETTERS, MOST_CONTEXT = 3, 40  # before a value in a text
 MOST_POSITIONS = 20  # of a value in a text
+ENTITY = re.compile(r"&\w{2,6};")
 PLAIN = re.compile(r"\\([ #&~-])")  # what `re.escape` escapes without need
 ENDS = "\"'<>&/?#;,\\)}]| "
 OF_A_SESSION = re.compile(r"\d\d|(?=[a-zA-Z]*\d)\w{12,}")  # must not be part of a pattern
@@ -80,6 +81,10 @@ def _of_headers(pattern: str) -> Extract:
     return Extract(variable="", how="regexp", subject="headers", expression=pattern)
 
 
+def _escaped(text: str) -> str:
+    return PLAIN.sub(r"\1", re.escape(text))
+
+
 def _around(text: str, raw: str) -> Iterator[str]:
     """Yields patterns with the text before a value, the shortest first; none with numbers, which change.
 
@@ -91,13 +96,15 @@ def _around(text: str, raw: str) -> Iterator[str]:
             break
         line = text[max(0, at - MOST_CONTEXT) : at].rpartition("\n")[2]
         end = text[at + len(raw) : at + len(raw) + 1]
-        group = rf"([^{re.escape(end)}\s]+)" if end and end in ENDS else r"([\w.~+/=%-]+)"
+        group = rf"([^{_escaped(end)}\s]+)" if end and end in ENDS else r"([\w.~+/=%-]+)"
         for start in range(len(line) - LEAST_LETTERS, -1, -1):
             context = line[start:]
             if OF_A_SESSION.search(context):
                 break
-            if (start == 0 or not line[start].isalnum()) and sum(map(str.isalpha, context)) >= LEAST_LETTERS:
-                escaped = PLAIN.sub(r"\1", re.escape(context))
+            if (start == 0 or not line[start].isalnum()) and sum(
+                map(str.isalpha, ENTITY.sub("", context))
+            ) >= LEAST_LETTERS:
+                escaped = _escaped(context)
                 yield escaped + group
                 times = text.count(context, 0, at) - 1  # without the value's own
                 counted = counted or rf"(?s)(?:{escaped}.*?){{{times}}}{escaped}{group}"

@@ -16,7 +16,7 @@ LEAST_RANDOM = 16  # characters of a value that no other one equals by chance
 WORDS = re.compile(r"[^\W\d_]+(?:[\s_.,/+-]+[^\W\d_]+)*")
 DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\w{3}, \d\d \w{3} \d{4} .*")
 NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)+%?|-\d+")
-SHORT_ID = re.compile(r"(?=.*\d)[\w.~:-]{1,64}={0,2}", re.ASCII)
+SHORT_ID = re.compile(r"\d+|(?=.*\d.*\d)[\w.~:-]{3,64}={0,2}", re.ASCII)  # not `oauth2`
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 INDEXED = re.compile(r"\[\d+\]")
 SEGMENT = re.compile(r"[A-Za-z][A-Za-z_-]*")
