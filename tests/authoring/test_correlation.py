@@ -92,7 +92,7 @@ def test_a_number_that_only_a_redirect_has_is_taken_out_of_the_redirect():
 
 
 def test_a_redirect_stays_folded_if_its_last_page_has_the_value_too():
-    link = '<a href="/orders/8123/invoice">Invoice</a>'
+    link = 'Order 8123 <a href="/orders/8123/invoice">Invoice</a>'
     found = applied(
         redirected(1, "POST /orders", "/orders/8123", link, body=form(item="lamp")),
         sent(3, "GET /orders/8123/invoice", ""),
@@ -284,7 +284,7 @@ def test_ids_of_mutations_go_into_variables_and_queries_make_nothing():
         asked(4, "mutation add { add }", {"add": {"count": 2}}, cartId="cart-8123", itemId="item-17"),
         asked(5, 'mutation { pay(cart: "cart-8123") { ok } }', {"pay": {"ok": True}}),
     )
-    assert found == [("cart_id", 2, "$.data.createCart.id", [4, 5])]
+    assert found == [("create_cart_id", 2, "$.data.createCart.id", [4, 5])]
 
 
 def test_a_signed_address_is_carried_as_a_whole():

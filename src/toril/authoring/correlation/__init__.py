@@ -147,7 +147,7 @@ def _variables(rules: Mapping[int, Rule], applied: Collection[int], turns: list[
     for number, rule in sorted(rules.items(), key=lambda one: (one[0] not in applied, one[1].source, one[0])):
         sources = keys_of(rule.source.place, turns[rule.source.turn].exchange)
         uses = keys_of(rule.uses[0].place, turns[rule.uses[0].turn].exchange)
-        base = variable_of(sources[0], *uses, *sources[1:], words_of(INDEXED.sub("", rule.source.place.path))[-2:])
+        base = variable_of(*sources, *uses, words_of(INDEXED.sub("", rule.source.place.path))[-2:])
         free = (
             one
             for one in chain([base], (f"{base}_{n}" for n in count(2)))
