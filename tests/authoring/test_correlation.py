@@ -7,12 +7,16 @@ from urllib.parse import quote, urlencode
 import pytest
 import requests
 from apiritif.http import HTTPResponse
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.authoring import recordings
 from tests.authoring.recordings import form, json_body, page, secret
+from tests.tiers import examples
 from toril.authoring.correlation import REPLAY, correlated, unfolded
 from toril.authoring.correlation.extractors import taken
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange
+from toril.authoring.shapes import shape_of
 
 HOST = "https://app.example.com"
 TOKEN, OTHER = secret("first", "token"), secret("first", "other")
@@ -374,7 +378,7 @@ def test_requests_that_one_recording_lacks_are_listed_and_skipped():
 
     found = correlated(visit("first"), visit("second", sent(2, "GET /news", {})))
     assert found.rules[0].confidence == 1.0
-    assert found.unpaired == ("GET app.example.com /news (second recording)",)
+    assert found.unpaired == ("GET https://app.example.com /news (second recording)",)
 
 
 def test_a_uuid_that_the_client_makes_is_told_from_input():
@@ -429,3 +433,15 @@ def apiritifs(extract, exchange):
     headers = "\n".join(f"{name}: {value}" for name, value in response.headers.items())
     response.text = headers if extract.subject == "headers" else response.text
     return response.extract_regex(extract.expression)[1]
+
+
+@given(st.text(max_size=200), st.sampled_from(["text/html", "application/json", "application/xml", "", "text/plain"]))
+@examples(50)
+def test_any_text_as_address_header_and_body_is_read(text, kind):
+    """Recordings are foreign: no value raises an error."""
+    body = Payload(data=text.encode("utf-8", "replace"), type=kind)
+    answer = {"response": body, "response_headers": (("Location", text), ("Set-Cookie", text), ("X-A", text))}
+    whole = replace(sent(1, "POST /a", headers=[("Cookie", text), ("X-B", text)], body=body), url=text, **answer)
+    one = replace(whole, hops=(replace(whole, status=302),))
+    correlated(recorded(one, replace(one, number=3)), recorded(replace(one, url=text[::-1])))
+    shape_of(text, kind, cut=True)

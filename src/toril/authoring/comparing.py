@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from urllib.parse import urljoin
 
 from toril.authoring.correlation.values import words_of
 from toril.authoring.pages import Page, having
@@ -202,7 +201,7 @@ def _new_field(step: RecordedStep, recording: Recording, sent: Sequence[Exchange
         for form in Page(earlier.response.text if earlier.response is not None else "").forms:
             known = {name for one in recorded.get(earlier.label, ()) for name in one.fields}
             new = [name for name, _ in form.hidden if name not in known]
-            if new and route_of(urljoin(earlier.url, form.action)) == action:
+            if new and action.endswith(route_of(form.action) or route_of(earlier.url)):
                 return earlier.label, _of_field(new[0], "_".join(words_of(new[0])))
     return None
 

@@ -78,13 +78,17 @@ def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
         return (exchange,)
     last = exchange.hops[-1]
     location = next((value for name, value in last.response_headers if name.lower() == "location"), "")
+    try:
+        url = urldefrag(urljoin(last.url, location)).url
+    except ValueError:  # not an address
+        url = location
     keeps = last.status in KEPT_METHODS or last.method == "HEAD"
     of_body = () if keeps else ("content-type", "content-length", "origin")
     final = replace(
         exchange,
         number=last.number + 1,
         method=last.method if keeps else "GET",
-        url=urldefrag(urljoin(last.url, location)).url,
+        url=url,
         headers=tuple(one for one in last.headers if one[0].lower() not in of_body),
         body=last.body if keeps else None,
         started_s=None if last.started_s is None else last.started_s + last.took_s,

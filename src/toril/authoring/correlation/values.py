@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from html import unescape
 from itertools import pairwise
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from toril.authoring.recorded import RecordedExchange, ValuePlace
+from toril.authoring.recorded import RecordedExchange, ValuePlace, path_of
 
 LEAST, MOST = 4, 1 << 18  # characters of a value; ASP.NET's view state is long
 COUNTED = 6  # digits; a number up to this length may be a count
+LONGEST_ID = 64
 LEAST_RANDOM = 16  # characters of a value that no other one equals by chance
 
 WORDS = re.compile(r"[^\W\d_]+(?:[\s_.,/+-]+[^\W\d_]+)*")
 DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\w{3}, \d\d \w{3} \d{4} .*")
 NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)+%?|-\d+")
-SHORT_ID = re.compile(r"\d+|(?=.*\d.*\d)[\w.~:-]{3,64}={0,2}", re.ASCII)  # not `oauth2`
+SHORT_ID = re.compile(r"\d+|(?=.*\d.*\d)[\w.~:-]{3,}={0,2}", re.ASCII)  # not `oauth2`
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 INDEXED = re.compile(r"\[\d+\]")
 SEGMENT = re.compile(r"[A-Za-z][A-Za-z_-]*")
@@ -33,6 +34,8 @@ Words = tuple[str, ...]  # in lower case
 
 def variants(value: str) -> tuple[str, ...]:
     """Returns the value as it is, without percent-encoding, and without entities of HTML."""
+    if "%" not in value and "&" not in value:
+        return (value,)
     return tuple(dict.fromkeys((value, unquote(value), unescape(value))))
 
 
@@ -43,15 +46,14 @@ def kind_of(value: str) -> Literal["random", "id", ""]:
     ['random', 'id', '', 'random']
     """
     if value.startswith("/") or "://" in value:
-        address = urlsplit(value)
-        parts = re.split(r"[/?&=#;]", f"{address.path}?{address.query}#{address.fragment}")
+        parts = re.split(r"[/?&=#;]", value.partition("://")[2].partition("/")[2] or value)
         return "random" if any(kind_of(unquote(one)) == "random" for one in parts) else ""
     if len(value) >= LEAST_RANDOM and not re.search(r"\s", value):
         kinds = [("digit" if one.isdigit() else one.isupper()) for one in value if one.isalnum()]
         changes = sum(one != following for one, following in pairwise(kinds))
         if "digit" in kinds and changes > len(value) // 8 and len(set(value)) >= LEAST_RANDOM // 2:
             return "random"
-    return "id" if SHORT_ID.fullmatch(value) else ""
+    return "id" if len(value) <= LONGEST_ID and SHORT_ID.fullmatch(value) else ""
 
 
 def may_be_carried(value: str, place: ValuePlace) -> bool:
@@ -120,7 +122,7 @@ def keys_of(place: ValuePlace, exchange: RecordedExchange) -> list[Words]:
     if not is_generic(own) or INDEXED.search(place.path):
         return [own]
     if is_generic(holder) and place.side == "response":
-        segments = [one for one in urlsplit(exchange.url).path.split("/") if SEGMENT.fullmatch(one)]
+        segments = [one for one in path_of(exchange.url).split("/") if SEGMENT.fullmatch(one)]
         holder = words_of(segments[-1]) if segments else ()
     return [own, (*_singular(holder), *own)] if holder else [own]
 
