@@ -46,7 +46,8 @@ def kind_of(value: str) -> Literal["random", "id", ""]:
     ['random', 'id', '', 'random']
     """
     if value.startswith("/") or "://" in value:
-        parts = re.split(r"[/?&=#;]", value.partition("://")[2].partition("/")[2] or value)
+        inside = value.partition("://")[2].partition("/")[2] if "://" in value else value  # without the host
+        parts = re.split(r"[/?&=#;]", inside)
         return "random" if any(kind_of(unquote(one)) == "random" for one in parts) else ""
     if len(value) >= LEAST_RANDOM and not re.search(r"\s", value):
         kinds = [("digit" if one.isdigit() else one.isupper()) for one in value if one.isalnum()]
