@@ -256,7 +256,7 @@ def _judged(rule: Rule, values: Values, others: Mapping[int, RecordedExchange], 
     terms += [(0.1, "used twice")] * (requests > 1) + [(0.05, "used again")] * (requests > 2)
     says = {_compared(rule, use, values.turns, others, replay=replay) for use in rule.uses} - {None}
     at_most = 1.0
-    if says == {"differs"}:
+    if "differs" in says and "misses" not in says:
         terms.append((0.4, "differs in both recordings, and fits in both"))
     elif "misses" in says:
         terms.append((-0.4, "does not fit in the second recording"))
@@ -274,7 +274,9 @@ def _compared(
         return None
     found = taken(rule.extract, source)
     sent = value_at(use, turns[use.turn].exchange, later)
-    if found is None or sent is None:
+    if sent is None:
+        return None
+    if found is None:
         return "misses"
     if unquoted(found, use.value):
         return "equal" if sent == use.value else "misses"
@@ -283,7 +285,9 @@ def _compared(
 
 def value_at(use: Use, exchange: RecordedExchange, other: RecordedExchange) -> str | None:
     """Returns the value that another recording of the request has at the same place."""
-    values, others = ([value for place, value in places_of(one) if place == use.place] for one in (exchange, other))
+    values, others = (
+        [value for place, value in _given_by_client(one) if place == use.place] for one in (exchange, other)
+    )
     if len(values) != len(others):
         return None
     return others[values.index(use.value)]
