@@ -169,6 +169,17 @@ def test_a_value_in_a_script_of_a_page_is_taken_out_of_its_text():
     assert found == [("api_token", 1, '"apiToken": "([^"\\s]+)', [2])]
 
 
+def test_the_address_of_a_form_and_a_short_nonce_of_a_script_are_carried():
+    login = '<form method="post" action="/auth?session_code=s8K2mQ7vTz&amp;tab_id=l3mWc0q8Xk4">'
+    nonce = '<script>var api = {"root": "/wp-json/", "nonce": "5b3f9a1c2e"};</script>'
+    found = applied(
+        sent(1, "GET /login", login),
+        sent(2, "POST /auth?session_code=s8K2mQ7vTz&tab_id=l3mWc0q8Xk4", nonce, body=form(user="ada")),
+        sent(3, "POST /wp-json/likes", {}, headers=[("X-WP-Nonce", "5b3f9a1c2e")]),
+    )
+    assert [(name, source) for name, source, _, _ in found] == [("session_code", 1), ("tab_id", 1), ("nonce", 2)]
+
+
 def test_a_value_in_json_in_an_attribute_is_found():
     props = f'<div id="app" data-page="{{&quot;props&quot;:{{&quot;formToken&quot;:&quot;{TOKEN}&quot;}}}}"></div>'
     found = applied(sent(1, "GET /", props), sent(2, "POST /cart", {}, body={"formToken": TOKEN}))

@@ -27,6 +27,7 @@ from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValueP
 APPLIED_FROM = 0.5  # confidence
 LISTED_FROM = 0.25
 OF_THE_DEPLOYMENT = 0.45  # at most, for a value that is the same in both recordings
+POINTS = {"random": 0.4, "mixed": 0.2, "id": 0.1}
 MARGIN_S = 0.001  # of the times in a recording
 KEPT_METHODS = (307, 308)  # redirects that keep method and body
 MOST_SOURCES = 40  # of a value; the first ones and the last ones
@@ -179,13 +180,15 @@ class Values:
         if may_be_a_count(use.value, keys, of_use):
             yield -0.5, "may be a count"
         if kind := kind_of(use.value):
-            yield (0.4, "random") if kind == "random" else (0.1, "short id")
+            yield POINTS[kind], kind
         if same_key(keys, of_use):
             yield 0.25, "same key at both ends"
         if source.place.where in ("location", "set-cookie"):
             yield 0.2, "in a redirect" if source.place.where == "location" else "in a cookie"
-        elif source.place.where == "html" and source.place.path.endswith("]"):
-            yield 0.2, "in a field or meta element"
+        elif source.place.where == "html" and (
+            source.place.path.endswith("]") or "form[action] ?" in source.place.path
+        ):
+            yield 0.2, "in a form or meta element"
         first = min((one.turn for one in self._sources[use.value]), default=source.turn)
         if turn.changes and self.turns[first].chain == turn.chain:
             yield 0.3, "made by a request that changes data"

@@ -13,6 +13,7 @@ LEAST, MOST = 4, 1 << 18  # characters of a value; ASP.NET's view state is long
 COUNTED = 6  # digits; a number up to this length may be a count
 LONGEST_ID = 64
 LEAST_RANDOM = 16  # characters of a value that no other one equals by chance
+LEAST_MIXED = 8
 
 WORDS = re.compile(r"[^\W\d_]+(?:[\s_.,/+-]+[^\W\d_]+)*")
 DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\w{3}, \d\d \w{3} \d{4} .*")
@@ -39,21 +40,23 @@ def variants(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((value, unquote(value), unescape(value))))
 
 
-def kind_of(value: str) -> Literal["random", "id", ""]:
-    """Returns whether a value is long and random, or may be an id. Of an address, the parts count.
+def kind_of(value: str) -> Literal["random", "mixed", "id", ""]:
+    """Returns whether a value is long and random, shorter and mixed of letters and digits, or may be an id.
 
-    >>> [kind_of(one) for one in ("aB3dE5gH7jK9mN1p", "8123", "blue-lamp-with-a-stand", "/pay?sig=9f8e7d6c5b4a3928")]
-    ['random', 'id', '', 'random']
+    Of an address, the parts count.
+
+    >>> [kind_of(one) for one in ("aB3dE5gH7jK9mN1p", "3f9a1c2b", "8123", "a-blue-lamp", "/pay?s=9f8e7d6c5b4a3928")]
+    ['random', 'mixed', 'id', '', 'random']
     """
     if value.startswith("/") or "://" in value:
         inside = value.partition("://")[2].partition("/")[2] if "://" in value else value  # without the host
         parts = re.split(r"[/?&=#;]", inside)
         return "random" if any(kind_of(unquote(one)) == "random" for one in parts) else ""
-    if len(value) >= LEAST_RANDOM and not re.search(r"\s", value):
+    if len(value) >= LEAST_MIXED and not re.search(r"\s", value):
         kinds = [("digit" if one.isdigit() else one.isupper()) for one in value if one.isalnum()]
         changes = sum(one != following for one, following in pairwise(kinds))
-        if "digit" in kinds and changes > len(value) // 8 and len(set(value)) >= LEAST_RANDOM // 2:
-            return "random"
+        if "digit" in kinds and changes > max(1, len(value) // 8) and len(set(value)) >= min(8, len(value) // 2):
+            return "random" if len(value) >= LEAST_RANDOM else "mixed"
     return "id" if len(value) <= LONGEST_ID and SHORT_ID.fullmatch(value) else ""
 
 
