@@ -51,8 +51,8 @@ class Visit:
             url = urljoin(one.url, dict(one.response_headers)["Location"])
             one = self._sent(RecordedExchange(number=0, method="GET", url=url, kind=kind))
         first = hops[0] if hops else one
-        answer = {"status": one.status, "response_headers": one.response_headers, "response": one.response}
-        self._exchanges.append(replace(first, **answer, hops=tuple(hops)))
+        whole = replace(one, number=first.number, method=method, url=first.url, headers=first.headers, body=body)
+        self._exchanges.append(replace(whole, started_s=first.started_s, hops=tuple(hops)))
         return one.response.text if one.response else ""
 
     def _sent(self, exchange: RecordedExchange) -> RecordedExchange:
