@@ -63,10 +63,10 @@ def test_the_same_structure_with_other_values_is_no_difference(now):
 @pytest.mark.parametrize(
     ("now", "found"),
     [
-        ({**LIST, "total": "2"}, [("$.total: number", "string")]),
-        ({"items": ITEMS, "next": None}, [("$.total: number", "missing")]),
-        ({**LIST, "items": [{"id": 9}]}, [("$.items[*].name: string", "missing")]),
-        ({**LIST, "items": {"id": 9}}, [("$.items: array", "object")]),
+        ({**LIST, "total": "2"}, [("$.total (number)", "string")]),
+        ({"items": ITEMS, "next": None}, [("$.total (number)", "missing")]),
+        ({**LIST, "items": [{"id": 9}]}, [("$.items[*].name (string)", "missing")]),
+        ({**LIST, "items": {"id": 9}}, [("$.items (array)", "object")]),
     ],
 )
 def test_a_missing_path_or_another_type_is_a_difference(now, found):
@@ -105,6 +105,12 @@ def test_pages_are_compared_by_title_and_forms():
 def test_a_step_that_was_not_sent_and_one_of_another_type_are_differences():
     steps = [step("a", {}), step("b", {}), step("c", {})]
     assert codes(steps, [tried("a", {}), tried("c", "<p>Log in</p>")]) == [("b", "not-sent"), ("c", "content-type")]
+
+
+def test_what_is_not_sent_after_a_failed_request_follows_from_it():
+    steps = [step("a", {}), step("b", {}), step("c", {})]
+    found = compared(steps, [tried("a", {}, status=500)])
+    assert [(one.label, one.because) for one in found] == [("a", ""), ("b", "a"), ("c", "a")]
 
 
 def test_what_follows_from_an_earlier_difference_says_so():

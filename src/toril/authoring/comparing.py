@@ -80,6 +80,7 @@ def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Di
         place = pairs.get(index)
         because = next((broken[name] for name in step.needs if name in broken), "")
         if place is None:
+            because = because or (found[-1].because or found[-1].label if found else "")  # a failed request ends its transaction
             own = [Difference(label=step.label, code="not-sent", recorded="sent", now="not sent", proposal=ELSE)]
         else:
             own = list(_of_step(step, sent[place]))
@@ -123,9 +124,9 @@ def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, s
         for path, wanted in recorded.json_paths:
             if path not in types:
                 if not _may_be_missing(path, wanted, now, types):
-                    yield "shape", f"{path}: {wanted}", "missing"
+                    yield "shape", f"{path} ({wanted})", "missing"
             elif not _fits(wanted, types[path]):
-                yield "shape", f"{path}: {wanted}", types[path]
+                yield "shape", f"{path} ({wanted})", types[path]
     elif recorded.kind == "html":
         if not re.fullmatch(re.escape(recorded.title).replace(re.escape(HIDDEN), ".*"), now.title):
             yield "title", recorded.title, now.title or "none"
@@ -167,7 +168,7 @@ def _with_proposal(one: Difference, step: RecordedStep, recording: Recording, se
             return replace(one, proposal=f"Correct the extractor of `{one.recorded}`, or record again.")
         text = f"`{found.expression}` is new in this response. Extract `{one.recorded}` from it."
         return replace(one, proposal=text, yaml=extractor_text(found))
-    if one.code == "status" and rule is not None:
+    if one.code == "status" and one.now != "401" and rule is not None:
         text = f"Apply rule {rule.rule} by `--rule {rule.rule}`, or add this extractor under `{rule.label}`."
         return replace(one, proposal=text, yaml=rule.yaml)
     if one.code == "status" and one.now in REFUSED_FORMS and (new := _new_field(step, recording, sent)) is not None:
