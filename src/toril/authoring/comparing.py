@@ -80,7 +80,9 @@ def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Di
         place = pairs.get(index)
         because = next((broken[name] for name in step.needs if name in broken), "")
         if place is None:
-            because = because or (found[-1].because or found[-1].label if found else "")  # a failed request ends its transaction
+            because = because or (
+                found[-1].because or found[-1].label if found else ""
+            )  # a failed request ends its transaction
             own = [Difference(label=step.label, code="not-sent", recorded="sent", now="not sent", proposal=ELSE)]
         else:
             own = list(_of_step(step, sent[place]))

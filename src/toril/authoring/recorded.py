@@ -307,9 +307,9 @@ def _inside(value: str, depth: int = 1) -> Iterator[tuple[str, str]]:
         found = ((name[1:], one) for name, one in _in_address(value))
     elif "<" in value:
         found = ((selector.rpartition("=")[2].strip('"]'), one) for selector, one in Page(value).values())
-    elif _PAIR.search(value):
+    elif "=" in value and _PAIR.search(value):
         found = _PAIR.findall(value)
-    elif _QUOTED.search(value):
+    elif '"' in value:
         found = (("", one) for one in _QUOTED.findall(value))
     for name, one in found:
         if one != value:

@@ -30,6 +30,7 @@ OF_THE_DEPLOYMENT = 0.45  # at most, for a value that is the same in both record
 POINTS = {"random": 0.4, "mixed": 0.2, "id": 0.1}
 MARGIN_S = 0.001  # of the times in a recording
 KEPT_METHODS = (307, 308)  # redirects that keep method and body
+MOST_PLACES = 10  # of a value in a response
 MOST_SOURCES = 40  # of a value; the first ones and the last ones
 LARGE_SCRIPT = 64 << 10  # bytes; libraries hold no values of a session
 
@@ -135,12 +136,13 @@ class Values:
                     if may_be_carried(value, place):
                         self.uses.append(use)
         wanted = {one for use in self.uses for one in variants(use.value)}
+        self._count: Counter[tuple[str, int]] = Counter()  # places of a value in the response of a turn
         for number, turn in enumerate(turns):
             for source, value in _given(number, turn.exchange):
-                for one in variants(value):
-                    if one in wanted:
+                for one in wanted.intersection(variants(value)):
+                    self._count[one, number] += 1
+                    if self._count[one, number] <= MOST_PLACES:
                         self._sources[one].append(source)
-        self._count = Counter((value, one.turn) for value, found in self._sources.items() for one in set(found))
 
     def sources_of(self, use: Use) -> list[Source]:
         """Returns the places of earlier responses with the value; none if the client has sent it before the first.
@@ -189,7 +191,7 @@ class Values:
             source.place.path.endswith("]") or "form[action] ?" in source.place.path
         ):
             yield 0.2, "in a form or meta element"
-        first = min((one.turn for one in self._sources[use.value]), default=source.turn)
+        first = self._sources[use.value][0].turn if use.value in self._sources else source.turn
         if turn.changes and self.turns[first].chain == turn.chain:
             yield 0.3, "made by a request that changes data"
         if self._count[use.value, source.turn] == 1:
