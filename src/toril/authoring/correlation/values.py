@@ -25,9 +25,9 @@ SEGMENT = re.compile(r"[A-Za-z][A-Za-z_-]*")
 IDENTIFYING = re.compile(r"ids?|[ug]uid|key|code|ref|reference|num(?:ber)?|n[or]|token|handle|version|revision")
 GENERIC = re.compile(r"ids?|[ug]uid|key|value|name|data|results?|text|type|href|url|node|item|response")
 OF_CLIENTS = re.compile(  # headers that are no part of an application
-    r"(?i)accept.*|access-control.*|age|alt-svc|cache-control|connection|content-.*|date|dnt|expires|host|keep-alive"
-    r"|last-modified|origin|pragma|priority|referer|sec-.*|server.*|te|timing-allow.*|transfer-encoding|upgrade.*"
-    r"|user-agent|vary|via|x-powered-by|x-requested-with"
+    r"(?i)accept.*|access-control.*|age|alt-svc|cache-control|connection|content-.*|date|dnt|expires|host"
+    r"|if-(?:modified|none|range|unm).*|keep-alive|last-modified|origin|pragma|priority|referer|sec-.*|server.*|te"
+    r"|timing-allow.*|transfer-encoding|upgrade.*|user-agent|vary|via|x-powered-by|x-requested-with"
 )
 
 Words = tuple[str, ...]  # in lower case
