@@ -110,7 +110,7 @@ def test_a_step_that_was_not_sent_and_one_of_another_type_are_differences():
 def test_what_is_not_sent_after_a_failed_request_follows_from_it():
     steps = [step("a", {}), step("b", {}), step("c", {})]
     found = compared(steps, [tried("a", {}, status=500)])
-    assert [(one.label, one.because) for one in found] == [("a", ""), ("b", "a"), ("c", "a")]
+    assert [(one.step, one.label, one.because) for one in found] == [(1, "a", ""), (2, "b", "a"), (3, "c", "a")]
 
 
 def test_what_follows_from_an_earlier_difference_says_so():

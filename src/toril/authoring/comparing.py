@@ -36,6 +36,7 @@ ELSE = "Record again, or delete recording.json if the change is wanted."
 class Difference:
     """One step that did not go as recorded."""
 
+    step: int = 0  # its number in the recording, from 1
     label: str
     code: str  # status, content-type, shape, title, form, not-sent or missing-value
     recorded: str
@@ -58,7 +59,7 @@ def recording_of(suite: Suite) -> Recording | None:
 
 def in_text(recording: Recording, found: Sequence[Difference]) -> Iterator[str]:
     """Yields the lines of a comparison for a terminal."""
-    differing = len({one.label for one in found})
+    differing = len({one.step for one in found})
     total = len(recording.steps)
     yield f"replay: {total - differing} of {total} requests as recorded"
     for one in found:
@@ -77,21 +78,19 @@ def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Di
     found: list[Difference] = []
     broken: dict[str, str] = {}  # variable → label of the step that should have brought it
     for index, step in enumerate(recording.steps):
-        place = pairs.get(index)
+        now = sent[pairs[index]] if index in pairs else None
         because = next((broken[name] for name in step.needs if name in broken), "")
-        if place is None:
-            because = because or (
-                found[-1].because or found[-1].label if found else ""
-            )  # a failed request ends its transaction
+        if now is None:  # a failed request ends its transaction
+            because = because or (found[-1].because or found[-1].label if found else "")
             own = [Difference(label=step.label, code="not-sent", recorded="sent", now="not sent", proposal=ELSE)]
         else:
-            own = list(_of_step(step, sent[place]))
-            own = [_with_proposal(one, step, recording, sent[: place + 1]) for one in own]
-        for one in own:
-            found.append(replace(one, because=because, proposal="", yaml="") if because else one)
-        now = dict(sent[place].variables) if place is not None else {}
+            earlier = sent[: pairs[index] + 1]
+            own = [_with_proposal(one, step, recording, earlier) for one in _of_step(step, now)]
+        given = {} if now is None else dict(now.variables)
         broken = {name: label for name, label in broken.items() if name not in step.gives}
-        broken |= {name: step.label for name in step.gives if own and now.get(name, "") in NOT_FOUND}
+        broken |= {name: step.label for name in step.gives if own and given.get(name, "") in NOT_FOUND}
+        plain = {"proposal": "", "yaml": "", "because": because} if because else {}
+        found += [replace(one, step=index + 1, **plain) for one in own]
     return tuple(found)
 
 
@@ -117,7 +116,7 @@ def _shape_now(now: Exchange) -> BodyShape:
 
 def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, str]]:
     """Yields code, recorded and present value. More keys, and what is missing in a cut or empty list, are no faults."""
-    if recorded.type != now.type:
+    if recorded.type and recorded.type != now.type:
         yield "content-type", recorded.type, now.type or "none"
     elif recorded.kind != now.kind:
         yield "shape", recorded.kind, now.kind

@@ -53,11 +53,11 @@ _page = lru_cache(maxsize=16)(Page)
 
 def _possible(place: ValuePlace, value: str, exchange: RecordedExchange) -> Iterator[Extract]:
     """Yields extractors without a variable, the best one first."""
-    own = re.split(r"[ .]", place.path)[-1].lstrip("/?#;")  # the last key, or the segment before
+    own = re.split(r"[ .=\[]", place.path.rstrip('"]'))[-1].strip('/?#;"')  # the last key, or the segment before
     name = _escaped(own)
     if place.where == "json" and "\\" not in place.path and place.path.count("'") % 2 == 0:
         yield Extract(variable="", how="jsonpath", expression=place.path)
-    elif place.where == "html" and place.path.endswith("]"):
+    elif place.where == "html" and place.path.endswith("]") and _is_unique(place.path, exchange):
         yield Extract(variable="", how="css", expression=place.path, attribute=attribute_of(place.path))
     elif place.where == "set-cookie":
         yield _of_headers(rf'\s{_escaped(place.path)}="?([^;"\s]+)')
@@ -71,10 +71,16 @@ def _possible(place: ValuePlace, value: str, exchange: RecordedExchange) -> Iter
     elif place.where == "location":
         yield _of_headers(rf"(?i)location: \S*[?&#;]{name}=([^&#\s]+)")
     if exchange.response is not None and place.where not in ("set-cookie", "header", "location"):
-        for near in dict.fromkeys((own if not own.endswith("]") else "", "")):
+        for near in dict.fromkeys((own, "")):
             for raw in dict.fromkeys((value, quote(value, safe=""))):
                 for pattern in _around(exchange.response.text, raw, near):
                     yield Extract(variable="", how="regexp", expression=pattern)
+
+
+def _is_unique(selector: str, exchange: RecordedExchange) -> bool:
+    """Returns whether all elements of a selector have one value: of several, JMeter takes any."""
+    page = _page(exchange.response.text if exchange.response is not None else "")
+    return len({value for one, value in page.values() if one == selector}) == 1
 
 
 def _of_headers(pattern: str) -> Extract:
