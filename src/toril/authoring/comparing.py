@@ -99,13 +99,12 @@ def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
         answer = str(now.status) if now.status else now.rc or "no response"
         yield Difference(label=step.label, code="status", recorded=str(step.status), now=answer)
         return
-    for name in step.gives:
-        if now.variables and dict(now.variables).get(name, "") in NOT_FOUND:
-            yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
-    if step.shape is None or now.response is None or now.response.binary:
-        return
-    shape = _shape_now(now)
-    for code, recorded, found in _of_shape(step.shape, shape):
+    missing = [name for name in step.gives if now.variables and dict(now.variables).get(name, "") in NOT_FOUND]
+    for name in missing:
+        yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
+    if missing or step.shape is None or now.response is None or now.response.binary:
+        return  # a missing value says enough
+    for code, recorded, found in _of_shape(step.shape, _shape_now(now)):
         yield Difference(label=step.label, code=code, recorded=recorded, now=found)
 
 
