@@ -226,6 +226,30 @@ def test_an_id_comes_from_the_request_that_made_it_and_not_from_a_list_or_an_ech
     assert found == [("order_id", 1, "$.id", [3, 4])]
 
 
+def test_a_small_number_is_told_from_equal_ones_by_its_key():
+    found = applied(
+        sent(1, "GET /items", {"items": [{"id": 1}, {"id": 2}, {"id": 3}], "total": 3}),
+        sent(2, "GET /items/3", {"id": 3, "name": "lamp"}),
+        sent(3, "POST /orders", {"id": 3, "item": 3, "count": 3}, body={"item": 3, "count": 3}, status=201),
+        sent(4, "GET /orders/3", {"id": 3, "item": 3}),
+        sent(5, "GET /items?page=3", {"items": []}),
+    )
+    assert found == [("order_id", 3, "$.id", [4])]
+
+
+def test_an_id_may_come_by_the_location_of_what_was_made():
+    made = sent(1, "POST /orders", body={"item": "lamp"}, gives=[("Location", "/orders/8123")], status=201)
+    assert applied(made, sent(2, "GET /orders/8123", {})) == [
+        ("order_id", 1, "(?i)location: \\S*/orders/([^/?#;\\s]+)", [2])
+    ]
+
+
+def test_the_id_of_a_user_does_not_become_the_id_of_an_item():
+    assert not applied(
+        sent(1, "POST /login", {"id": 3, "name": "Ada"}, body={"user": "ada"}), sent(2, "GET /items/3", {"id": 3})
+    )
+
+
 def test_what_the_client_sends_first_is_no_rule():
     chosen = {"id": UUID, "cart": TOKEN}
     assert not applied(

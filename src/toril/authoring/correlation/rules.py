@@ -14,10 +14,12 @@ from toril.authoring.correlation.extractors import extract_of, taken, unquoted
 from toril.authoring.correlation.values import (
     INDEXED,
     OF_CLIENTS,
+    Words,
     changes_data,
+    doubt_of,
+    is_short_number,
     keys_of,
     kind_of,
-    may_be_a_count,
     may_be_carried,
     same_key,
     variants,
@@ -155,10 +157,11 @@ class Values:
             for source in self._sources.get(one, ())
             if self._is_before(source, use)
         )
-        if not found or self._was_sent(use, upto=min(one.turn for one in found)):
+        sent = {one.turn for one in self._sent[use.value] if self._may_be_the_same(one, use)}
+        first = [one.turn for one in found if self._may_be_the_same(one, use)] or [one.turn for one in found]
+        if not found or min(sent, default=use.turn) <= min(first):
             return []
-        repeating = {one.turn for one in self._sent[use.value]}
-        given = [one for one in found if one.turn not in repeating]
+        given = [one for one in found if one.turn not in sent]
         return given if len(given) <= MOST_SOURCES else given[: MOST_SOURCES // 2] + given[-MOST_SOURCES // 2 :]
 
     def _is_before(self, source: Source, use: Use) -> bool:
@@ -167,23 +170,22 @@ class Values:
             return source.turn < use.turn
         return source.turn < use.turn and earlier.started_s + earlier.took_s <= later.started_s + MARGIN_S
 
-    def _was_sent(self, use: Use, *, upto: int) -> bool:
-        keys = keys_of(use.place, self.turns[use.turn].exchange)
-        return any(
-            not may_be_a_count(use.value, keys_of(one.place, self.turns[one.turn].exchange), keys)
-            for one in self._sent[use.value]
-            if one.turn <= upto
-        )
+    def keys(self, one: Source | Use) -> list[Words]:
+        return keys_of(one.place, self.turns[one.turn].exchange)
+
+    def _may_be_the_same(self, one: Source | Use, use: Use) -> bool:
+        """Returns whether a place has the value of a use for the same reason; a short number needs the same key."""
+        return not is_short_number(use.value) or same_key(self.keys(one), self.keys(use))
 
     def terms(self, source: Source, use: Use) -> Iterator[tuple[float, str]]:
         """Yields what speaks for a value to be carried, and against it, apart from how often it is used."""
-        turn = self.turns[source.turn]
-        keys, of_use = keys_of(source.place, turn.exchange), keys_of(use.place, self.turns[use.turn].exchange)
-        if may_be_a_count(use.value, keys, of_use):
-            yield -0.5, "may be a count"
+        turn, keys, of_use = self.turns[source.turn], self.keys(source), self.keys(use)
+        same = same_key(keys, of_use)
+        if is_short_number(use.value) and not same and (doubt := doubt_of(keys, of_use)):
+            yield doubt
         if kind := kind_of(use.value):
             yield POINTS[kind], kind
-        if same_key(keys, of_use):
+        if same:
             yield 0.25, "same key at both ends"
         if source.place.where in ("location", "set-cookie"):
             yield 0.2, "in a redirect" if source.place.where == "location" else "in a cookie"
@@ -191,8 +193,9 @@ class Values:
             source.place.path.endswith("]") or "form[action] ?" in source.place.path
         ):
             yield 0.2, "in a form or meta element"
-        first = self._sources[use.value][0].turn if use.value in self._sources else source.turn
-        if turn.changes and self.turns[first].chain == turn.chain:
+        earlier = (one for one in self._sources[use.value] if one.turn < source.turn)
+        others = (one for one in earlier if self.turns[one.turn].chain != turn.chain)
+        if turn.changes and not any(self._may_be_the_same(one, use) for one in others):
             yield 0.3, "made by a request that changes data"
         if self._count[use.value, source.turn] == 1:
             yield 0.1, "only match in the response"

@@ -23,7 +23,10 @@ WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 INDEXED = re.compile(r"\[\d+\]")
 SEGMENT = re.compile(r"[A-Za-z][A-Za-z_-]*")
 IDENTIFYING = re.compile(r"ids?|[ug]uid|key|code|ref|reference|num(?:ber)?|n[or]|token|handle|version|revision")
-GENERIC = re.compile(r"ids?|[ug]uid|key|value|name|data|results?|text|type|href|url|node|item|response")
+GENERIC = re.compile(
+    r"args|body|data|href|ids?|input|item|key|name|node|params|payload|response|results?|text|type|[gu]uid|url|value"
+    r"|variables?"
+)
 OF_CLIENTS = re.compile(  # headers that are no part of an application
     r"(?i)accept.*|access-control.*|age|alt-svc|cache-control|connection|content-.*|date|dnt|expires|host"
     r"|if-(?:modified|none|range|unm).*|keep-alive|last-modified|origin|pragma|priority|referer|sec-.*|server.*|te"
@@ -72,11 +75,16 @@ def may_be_carried(value: str, place: ValuePlace) -> bool:
     return LEAST <= len(value) <= MOST and not any(one.fullmatch(value) for one in (WORDS, DATE, NUMBER))
 
 
-def may_be_a_count(value: str, sources: Sequence[Words], uses: Sequence[Words]) -> bool:
-    """Returns whether both sides may have a number by chance, because their keys differ and do not name an id."""
-    if not value.isdigit() or len(value) > COUNTED or same_key(sources, uses):
-        return False
-    return not all(any(map(_identifies, keys)) for keys in (sources, uses))
+def is_short_number(value: str) -> bool:
+    """Returns whether two places may have a number by chance."""
+    return len(value) <= COUNTED and value.isdigit()
+
+
+def doubt_of(sources: Sequence[Words], uses: Sequence[Words]) -> tuple[float, str] | None:
+    """Returns what speaks against a short number whose keys at both ends differ: points and reason."""
+    if not all(any(map(_identifies, keys)) for keys in (sources, uses)):
+        return -0.5, "may be a count"
+    return None if any(all(map(is_generic, keys)) for keys in (sources, uses)) else (-0.15, "other key")
 
 
 def _identifies(words: Words) -> bool:
