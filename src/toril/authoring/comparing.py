@@ -166,7 +166,8 @@ def _with_proposal(one: Difference, step: RecordedStep, recording: Recording, se
         found = _renamed(one.recorded, step, sent[-1])
         if found is None:
             return replace(one, proposal=f"Correct the extractor of `{one.recorded}`, or record again.")
-        text = f"`{found.expression}` is new in this response. Extract `{one.recorded}` from it."
+        send = ", and send it by its new name" if found.how == "css" else ""
+        text = f"`{found.expression}` is new in this response. Extract `{one.recorded}` from it{send}."
         return replace(one, proposal=text, yaml=extractor_text(found))
     if one.code == "status" and one.now != "401" and rule is not None:
         text = f"Apply rule {rule.rule} by `--rule {rule.rule}`, or add this extractor under `{rule.label}`."
