@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from html import escape
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlencode
 
 import pytest
 
 from tests.authoring.recordings import form, json_body, page
-from tests.authoring.test_correlation import recorded, sent
+from tests.authoring.test_correlation import sent
 from toril.authoring.correlation import Carried, correlated, unfolded
 from toril.authoring.correlation.extractors import taken
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange
@@ -20,7 +21,7 @@ VALUES = {  # of two visits
     "base64": ("aB3/dE5+gH7jK9mN1pQ3==", "Zx8+yW6/vU4tS2rQ0oM9=="),
     "token": ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.dBjf-eZ4CVP", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MyJ9.x9jf_eZ4CVQ"),
 }
-Given = dict[str, Payload | tuple[tuple[str, str], ...]]
+Given = dict[str, Any]  # fields of an exchange
 
 
 def text(content: str, kind: str) -> Payload:
@@ -79,12 +80,13 @@ USES: dict[str, Callable[[str], RecordedExchange]] = {
 
 
 def visit(source: str, use: str, value: str) -> Recorded:
-    one = sent(1, "POST /login", {}, body={"user": "ada"})
+    one: RecordedExchange = sent(1, "POST /login", {}, body={"user": "ada"})
     given = SOURCES[source](value)
     if "redirect" in source:
-        hop = replace(one, status=302, response=None, response_headers=given["response_headers"])
-        return recorded(replace(one, hops=(hop,)), USES[use](value))
-    return recorded(replace(one, **{"response": None, **given}), USES[use](value))
+        one = replace(one, hops=(replace(one, status=302, response=None, **given),))
+    else:
+        one = replace(one, **{"response": None, **given})
+    return Recorded(exchanges=(one, USES[use](value)), origin="test.har", kind="har")
 
 
 def carried(rule: Carried, found: Recorded) -> str | None:
