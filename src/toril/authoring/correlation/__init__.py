@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
+from typing import Any
 from urllib.parse import quote, unquote
 
 from toril.authoring.correlation.extractors import taken
@@ -23,10 +24,10 @@ from toril.authoring.correlation.rules import (
     turns_of,
     value_at,
 )
-from toril.authoring.correlation.values import INDEXED, keys_of, variable_of, words_of
-from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace
+from toril.authoring.correlation.values import INDEXED, keys_of, kind_of, variable_of, words_of
+from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace, path_of
 
-__all__ = ["APPLIED_FROM", "LISTED_FROM", "REPLAY", "Carried", "Correlation", "correlated", "unfolded"]
+__all__ = ["APPLIED_FROM", "LISTED_FROM", "REPLAY", "Carried", "Correlation", "correlated", "explained", "unfolded"]
 
 REPLAY = "replay"  # origin of a recording that `--replay` made
 LEAST_SHOWN = 12  # characters of a value whose first three people may see
@@ -116,6 +117,32 @@ def unfolded(recorded: Recorded, correlation: Correlation) -> Recorded:
     """Returns the recording with one exchange for each request of the chains that the suite follows itself."""
     exchanges = (chain_of(one) if one.number in correlation.redirects else (one,) for one in recorded.exchanges)
     return replace(recorded, exchanges=tuple(one for chain in exchanges for one in chain))
+
+
+def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str, Any]]:
+    """Yields each rule as plain data for people, without its value."""
+    label = {one.number: _label(one) for one in unfolded(recorded, correlation).exchanges}
+    for rule in correlation.rules:
+        yield {
+            "rule": rule.number,
+            "applied": rule.applied,
+            "variable": rule.extract.variable,
+            "value": rule.masked,
+            "source": f"{rule.source} {label[rule.source]} → {_shown(rule.place)}",
+            "extract": rule.extract.expression,
+            "uses": [f"{number} {label[number]} → {_shown(place)}" for number, place in rule.uses],
+            "confidence": rule.confidence,
+            "why": list(rule.why),
+        }
+
+
+def _label(exchange: RecordedExchange) -> str:
+    path = "/".join("{}" if kind_of(one) else one for one in path_of(exchange.url).split("/"))
+    return exchange.name or f"{exchange.method} {exchange.route or path or '/'}"
+
+
+def _shown(place: ValuePlace) -> str:
+    return place.path if place.where in ("json", "html") else f"{place.where} {place.path}".strip()
 
 
 def _carried(number: int, rule: Rule, variable: str, turns: list[Turn], applied: bool) -> Carried:
