@@ -24,7 +24,7 @@ from toril.authoring.correlation.rules import (
     turns_of,
     value_at,
 )
-from toril.authoring.correlation.values import INDEXED, keys_of, kind_of, variable_of, words_of
+from toril.authoring.correlation.values import keys_of, kind_of, variable_of
 from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace, path_of
 
 __all__ = ["APPLIED_FROM", "LISTED_FROM", "REPLAY", "Carried", "Correlation", "correlated", "explained", "unfolded"]
@@ -174,7 +174,7 @@ def _variables(rules: Mapping[int, Rule], applied: Collection[int], turns: list[
     for number, rule in sorted(rules.items(), key=lambda one: (one[0] not in applied, one[1].source, one[0])):
         sources = keys_of(rule.source.place, turns[rule.source.turn].exchange)
         uses = keys_of(rule.uses[0].place, turns[rule.uses[0].turn].exchange)
-        base = variable_of(*sources, *uses, words_of(INDEXED.sub("", rule.source.place.path))[-2:])
+        base = variable_of(rule.source.place, *sources, *uses)
         free = (
             one
             for one in chain([base], (f"{base}_{n}" for n in count(2)))

@@ -146,10 +146,15 @@ def _singular(words: Words) -> Words:
     return (*words[:-1], last[:-1]) if last.endswith("s") and not last.endswith("ss") else words
 
 
-def variable_of(*keys: Words) -> str:
-    """Returns the name of a variable from the first key that says something."""
-    names = ("_".join(words)[:40].strip("_") for words in keys if not is_generic(words))
-    return next((name for name in names if name[:1].isalpha() and name.isascii()), "value")
+def variable_of(place: ValuePlace, *keys: Words) -> str:
+    """Returns the name of a variable: the first key that says something, else the last words of its place."""
+    words = words_of(INDEXED.sub("", place.path))
+    last = (*_singular(words[-2:-1]), *words[-1:]) if _identifies(words) else words[-1:]
+    for one in (*(key for key in keys if not is_generic(key)), last):
+        name = "_".join(one)[:40].strip("_")
+        if name[:1].isalpha() and name.isascii():
+            return name
+    return "value"
 
 
 def changes_data(exchange: RecordedExchange) -> bool:
