@@ -151,7 +151,9 @@ def _with_value(exchange: RecordedExchange, place: ValuePlace, old: str, new: st
 def _encoded(body: Payload) -> tuple[bytes, str]:
     """Returns a body of which the recording has only the parts, and its Content-Type."""
     if "multipart" in body.type:
-        files = [(one.field, (one.name, one.data or b"", one.type or None)) for one in body.uploads]
+        files = [
+            (one.field, (one.name, one.data or b"", one.type or "application/octet-stream")) for one in body.uploads
+        ]
         return encode_multipart_formdata([*body.fields, *files])
     if body.uploads:
         return body.uploads[0].data or b"", body.type or body.uploads[0].type
