@@ -7,12 +7,16 @@ from urllib.parse import quote, urlencode
 import pytest
 import requests
 from apiritif.http import HTTPResponse
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.authoring import recordings
 from tests.authoring.recordings import form, json_body, page, secret
+from tests.tiers import examples
 from toril.authoring.correlation import REPLAY, correlated, explained, unfolded
 from toril.authoring.correlation.extractors import taken
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange
+from toril.authoring.shapes import shape_of
 
 HOST = "https://app.example.com"
 TOKEN, OTHER = secret("first", "token"), secret("first", "other")
@@ -92,7 +96,7 @@ def test_a_number_that_only_a_redirect_has_is_taken_out_of_the_redirect():
 
 
 def test_a_redirect_stays_folded_if_its_last_page_has_the_value_too():
-    link = '<a href="/orders/8123/invoice">Invoice</a>'
+    link = 'Order 8123 <a href="/orders/8123/invoice">Invoice</a>'
     found = applied(
         redirected(1, "POST /orders", "/orders/8123", link, body=form(item="lamp")),
         sent(3, "GET /orders/8123/invoice", ""),
@@ -111,7 +115,7 @@ def test_one_field_in_several_forms_is_told_by_its_form():
 def test_one_of_several_equal_forms_is_counted():
     forms = "".join(recordings.csrf_form("/cart", token) for token in (OTHER, OTHER[::-1], TOKEN))
     found = applied(sent(1, "GET /", forms), sent(2, "POST /cart", "", body=form(csrf=TOKEN)))
-    assert found == [("csrf", 1, '(?s)(?: value=".*?){2} value="([^"\\s]+)', [2])]
+    assert found == [("csrf", 1, '(?s)(?:"csrf" value=".*?){2}"csrf" value="([^"\\s]+)', [2])]
 
 
 def test_a_token_in_a_meta_element_goes_into_a_header():
@@ -165,6 +169,30 @@ def test_a_value_in_a_script_of_a_page_is_taken_out_of_its_text():
     assert found == [("api_token", 1, '"apiToken": "([^"\\s]+)', [2])]
 
 
+def test_the_address_of_a_form_and_a_short_nonce_of_a_script_are_carried():
+    login = '<form method="post" action="/auth?session_code=s8K2mQ7vTz&amp;tab_id=l3mWc0q8Xk4">'
+    nonce = '<script>var api = {"root": "/wp-json/", "nonce": "5b3f9a1c2e"};</script>'
+    found = applied(
+        sent(1, "GET /login", login),
+        sent(2, "POST /auth?session_code=s8K2mQ7vTz&tab_id=l3mWc0q8Xk4", nonce, body=form(user="ada")),
+        sent(3, "POST /wp-json/likes", {}, headers=[("X-WP-Nonce", "5b3f9a1c2e")]),
+    )
+    assert [(name, source) for name, source, _, _ in found] == [("session_code", 1), ("tab_id", 1), ("nonce", 2)]
+
+
+def test_a_value_in_json_in_an_attribute_is_found():
+    props = f'<div id="app" data-page="{{&quot;props&quot;:{{&quot;formToken&quot;:&quot;{TOKEN}&quot;}}}}"></div>'
+    found = applied(sent(1, "GET /", props), sent(2, "POST /cart", {}, body={"formToken": TOKEN}))
+    assert found == [("form_token", 1, ";formToken&quot;:&quot;([^&\\s]+)", [2])]
+
+
+def test_names_of_versions_in_addresses_are_no_ids():
+    assert not applied(
+        sent(1, "POST /login", {"next": "/oauth2/v1beta/me"}, body={"user": "ada"}),
+        sent(2, "GET /oauth2/v1beta/me", {}),
+    )
+
+
 # --- Single-page application
 
 
@@ -196,6 +224,30 @@ def test_an_id_comes_from_the_request_that_made_it_and_not_from_a_list_or_an_ech
         sent(4, "DELETE /orders/8123", status=204),
     )
     assert found == [("order_id", 1, "$.id", [3, 4])]
+
+
+def test_a_small_number_is_told_from_equal_ones_by_its_key():
+    found = applied(
+        sent(1, "GET /items", {"items": [{"id": 1}, {"id": 2}, {"id": 3}], "total": 3}),
+        sent(2, "GET /items/3", {"id": 3, "name": "lamp"}),
+        sent(3, "POST /orders", {"id": 3, "item": 3, "count": 3}, body={"item": 3, "count": 3}, status=201),
+        sent(4, "GET /orders/3", {"id": 3, "item": 3}),
+        sent(5, "GET /items?page=3", {"items": []}),
+    )
+    assert found == [("order_id", 3, "$.id", [4])]
+
+
+def test_an_id_may_come_by_the_location_of_what_was_made():
+    made = sent(1, "POST /orders", body={"item": "lamp"}, gives=[("Location", "/orders/8123")], status=201)
+    assert applied(made, sent(2, "GET /orders/8123", {})) == [
+        ("order_id", 1, "(?i)location: \\S*/orders/([^/?#;\\s]+)", [2])
+    ]
+
+
+def test_the_id_of_a_user_does_not_become_the_id_of_an_item():
+    assert not applied(
+        sent(1, "POST /login", {"id": 3, "name": "Ada"}, body={"user": "ada"}), sent(2, "GET /items/3", {"id": 3})
+    )
 
 
 def test_what_the_client_sends_first_is_no_rule():
@@ -271,7 +323,7 @@ def test_ids_of_mutations_go_into_variables_and_queries_make_nothing():
         asked(4, "mutation add { add }", {"add": {"count": 2}}, cartId="cart-8123", itemId="item-17"),
         asked(5, 'mutation { pay(cart: "cart-8123") { ok } }', {"pay": {"ok": True}}),
     )
-    assert found == [("cart_id", 2, "$.data.createCart.id", [4, 5])]
+    assert found == [("create_cart_id", 2, "$.data.createCart.id", [4, 5])]
 
 
 def test_a_signed_address_is_carried_as_a_whole():
@@ -361,7 +413,7 @@ def test_requests_that_one_recording_lacks_are_listed_and_skipped():
 
     found = correlated(visit("first"), visit("second", sent(2, "GET /news", {})))
     assert found.rules[0].confidence == 1.0
-    assert found.unpaired == ("GET app.example.com /news (second recording)",)
+    assert found.unpaired == ("GET https://app.example.com /news (second recording)",)
 
 
 def test_a_uuid_that_the_client_makes_is_told_from_input():
@@ -385,6 +437,7 @@ def test_rules_are_applied_or_dropped_by_number_and_keep_their_numbers():
 def test_the_explanation_has_no_value():
     for one in (recordings.login(), recordings.api()):
         text = json.dumps(list(explained(one, correlated(one))))
+        assert "POST /" in text
         assert not [value for value in recordings.secrets() if value in text]
 
 
@@ -416,3 +469,15 @@ def apiritifs(extract, exchange):
     headers = "\n".join(f"{name}: {value}" for name, value in response.headers.items())
     response.text = headers if extract.subject == "headers" else response.text
     return response.extract_regex(extract.expression)[1]
+
+
+@given(st.text(max_size=200), st.sampled_from(["text/html", "application/json", "application/xml", "", "text/plain"]))
+@examples(50)
+def test_any_text_as_address_header_and_body_is_read(text, kind):
+    """Recordings are foreign: no value raises an error."""
+    body = Payload(data=text.encode("utf-8", "replace"), type=kind)
+    answer = {"response": body, "response_headers": (("Location", text), ("Set-Cookie", text), ("X-A", text))}
+    whole = replace(sent(1, "POST /a", headers=[("Cookie", text), ("X-B", text)], body=body), url=text, **answer)
+    one = replace(whole, hops=(replace(whole, status=302),))
+    correlated(recorded(one, replace(one, number=3)), recorded(replace(one, url=text[::-1])))
+    shape_of(text, kind, cut=True)

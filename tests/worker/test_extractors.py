@@ -8,6 +8,7 @@ from tests.worker.driver import Outcome, plan_of, planned, workers
 pytestmark = pytest.mark.live
 
 ENGINES = ("jmeter", "apiritif")
+MORE_ENGINES = (pytest.param("jmeter", marks=pytest.mark.nightly), "apiritif")
 JSON = {"Content-Type": "application/json"}
 
 
@@ -40,7 +41,7 @@ def test_values_of_json_go_into_the_next_request_and_its_body(tmp_path, engine):
     assert dict(service.bodies) == {b'{"item": {"id": 7}, "name": "lamp"}': 1, b'{"item": {}}': 1}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", MORE_ENGINES)
 def test_a_wrong_value_of_json_fails_its_request_and_no_other(tmp_path, engine):
     requests = [
         {"url": "/a", "label": "there", "assert-jsonpath": ["$.id"]},
@@ -62,7 +63,7 @@ def test_a_wrong_value_of_json_fails_its_request_and_no_other(tmp_path, engine):
     assert failed(found) == {"wrong", "missing"}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", MORE_ENGINES)
 def test_values_of_pages_go_into_the_next_request_and_are_checked(tmp_path, engine):
     page = b'<html><body><a class="next" href="there">on</a><p>7</p></body></html>'
     requests = [

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from urllib.parse import urljoin
 
 from toril.authoring.correlation.values import words_of
 from toril.authoring.pages import Page, having
@@ -37,6 +36,7 @@ ELSE = "Record again, or delete recording.json if the change is wanted."
 class Difference:
     """One step that did not go as recorded."""
 
+    step: int = 0  # its number in the recording, from 1
     label: str
     code: str  # status, content-type, shape, title, form, not-sent or missing-value
     recorded: str
@@ -59,7 +59,7 @@ def recording_of(suite: Suite) -> Recording | None:
 
 def in_text(recording: Recording, found: Sequence[Difference]) -> Iterator[str]:
     """Yields the lines of a comparison for a terminal."""
-    differing = len({one.label for one in found})
+    differing = len({one.step for one in found})
     total = len(recording.steps)
     yield f"replay: {total - differing} of {total} requests as recorded"
     for one in found:
@@ -78,18 +78,19 @@ def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Di
     found: list[Difference] = []
     broken: dict[str, str] = {}  # variable → label of the step that should have brought it
     for index, step in enumerate(recording.steps):
-        place = pairs.get(index)
+        now = sent[pairs[index]] if index in pairs else None
         because = next((broken[name] for name in step.needs if name in broken), "")
-        if place is None:
+        if now is None:  # a failed request ends its transaction
+            because = because or (found[-1].because or found[-1].label if found else "")
             own = [Difference(label=step.label, code="not-sent", recorded="sent", now="not sent", proposal=ELSE)]
         else:
-            own = list(_of_step(step, sent[place]))
-            own = [_with_proposal(one, step, recording, sent[: place + 1]) for one in own]
-        for one in own:
-            found.append(replace(one, because=because, proposal="", yaml="") if because else one)
-        now = dict(sent[place].variables) if place is not None else {}
+            earlier = sent[: pairs[index] + 1]
+            own = [_with_proposal(one, step, recording, earlier) for one in _of_step(step, now)]
+        given = {} if now is None else dict(now.variables)
         broken = {name: label for name, label in broken.items() if name not in step.gives}
-        broken |= {name: step.label for name in step.gives if own and now.get(name, "") in NOT_FOUND}
+        broken |= {name: step.label for name in step.gives if own and given.get(name, "") in NOT_FOUND}
+        plain = {"proposal": "", "yaml": "", "because": because} if because else {}
+        found += [replace(one, step=index + 1, **plain) for one in own]
     return tuple(found)
 
 
@@ -98,13 +99,12 @@ def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
         answer = str(now.status) if now.status else now.rc or "no response"
         yield Difference(label=step.label, code="status", recorded=str(step.status), now=answer)
         return
-    for name in step.gives:
-        if now.variables and dict(now.variables).get(name, "") in NOT_FOUND:
-            yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
-    if step.shape is None or now.response is None or now.response.binary:
-        return
-    shape = _shape_now(now)
-    for code, recorded, found in _of_shape(step.shape, shape):
+    missing = [name for name in step.gives if now.variables and dict(now.variables).get(name, "") in NOT_FOUND]
+    for name in missing:
+        yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
+    if missing or step.shape is None or now.response is None or now.response.binary:
+        return  # a missing value says enough
+    for code, recorded, found in _of_shape(step.shape, _shape_now(now)):
         yield Difference(label=step.label, code=code, recorded=recorded, now=found)
 
 
@@ -115,7 +115,7 @@ def _shape_now(now: Exchange) -> BodyShape:
 
 def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, str]]:
     """Yields code, recorded and present value. More keys, and what is missing in a cut or empty list, are no faults."""
-    if recorded.type != now.type:
+    if recorded.type and recorded.type != now.type:
         yield "content-type", recorded.type, now.type or "none"
     elif recorded.kind != now.kind:
         yield "shape", recorded.kind, now.kind
@@ -124,9 +124,9 @@ def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, s
         for path, wanted in recorded.json_paths:
             if path not in types:
                 if not _may_be_missing(path, wanted, now, types):
-                    yield "shape", f"{path}: {wanted}", "missing"
+                    yield "shape", f"{path} ({wanted})", "missing"
             elif not _fits(wanted, types[path]):
-                yield "shape", f"{path}: {wanted}", types[path]
+                yield "shape", f"{path} ({wanted})", types[path]
     elif recorded.kind == "html":
         if not re.fullmatch(re.escape(recorded.title).replace(re.escape(HIDDEN), ".*"), now.title):
             yield "title", recorded.title, now.title or "none"
@@ -166,9 +166,10 @@ def _with_proposal(one: Difference, step: RecordedStep, recording: Recording, se
         found = _renamed(one.recorded, step, sent[-1])
         if found is None:
             return replace(one, proposal=f"Correct the extractor of `{one.recorded}`, or record again.")
-        text = f"`{found.expression}` is new in this response. Extract `{one.recorded}` from it."
+        send = ", and send it by its new name" if found.how == "css" else ""
+        text = f"`{found.expression}` is new in this response. Extract `{one.recorded}` from it{send}."
         return replace(one, proposal=text, yaml=extractor_text(found))
-    if one.code == "status" and rule is not None:
+    if one.code == "status" and one.now != "401" and rule is not None:
         text = f"Apply rule {rule.rule} by `--rule {rule.rule}`, or add this extractor under `{rule.label}`."
         return replace(one, proposal=text, yaml=rule.yaml)
     if one.code == "status" and one.now in REFUSED_FORMS and (new := _new_field(step, recording, sent)) is not None:
@@ -202,7 +203,7 @@ def _new_field(step: RecordedStep, recording: Recording, sent: Sequence[Exchange
         for form in Page(earlier.response.text if earlier.response is not None else "").forms:
             known = {name for one in recorded.get(earlier.label, ()) for name in one.fields}
             new = [name for name, _ in form.hidden if name not in known]
-            if new and route_of(urljoin(earlier.url, form.action)) == action:
+            if new and action.endswith(route_of(form.action) or route_of(earlier.url)):
                 return earlier.label, _of_field(new[0], "_".join(words_of(new[0])))
     return None
 

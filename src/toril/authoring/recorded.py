@@ -142,6 +142,7 @@ class ValuePlace(NamedTuple):
 
 
 _SCHEME = re.compile(r"(?i)(?:basic|bearer|digest|negotiate|token|apikey|jwt|dpop|hawk)\s+(.+)", re.DOTALL)
+_BEFORE_PATH = re.compile(r"^(?:[A-Za-z][\w+.-]*:)?//[^/?#]*")
 _SEGMENT_PART = re.compile(r"[^.()':,=]{2,}")  # of 8123.pdf or Orders(8123)
 _WORD = re.compile(r"[A-Za-z][A-Za-z_-]*")
 _KEY = re.compile(r"(?!(?:parent|where|wherenot)\Z)[A-Za-z_]\w*", re.ASCII)  # words of jsonpath_ng need quotes
@@ -168,7 +169,7 @@ def places_of(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
             yield ValuePlace("request", where, path), inner
     for where, path, value in _in_response(exchange):
         yield ValuePlace("response", where, path), value
-        for name, inner in _inside(value) if where == "json" else ():
+        for name, inner in _inside(value) if where in ("json", "html") else ():
             yield ValuePlace("response", "text", name or path), inner
 
 
@@ -209,6 +210,11 @@ def without_scheme(value: str) -> str:
     return found[1] if found else value
 
 
+def path_of(address: str) -> str:
+    """Returns the path of an address, which may be invalid; `urlsplit` refuses some."""
+    return _BEFORE_PATH.sub("", address).partition("#")[0].partition("?")[0]
+
+
 def _in_address(address: str) -> Iterator[tuple[str, str]]:
     """Yields the values of an address: `/` and the segment before, `?` or `#` and the name of a parameter.
 
@@ -216,10 +222,9 @@ def _in_address(address: str) -> Iterator[tuple[str, str]]:
     [('/', 'orders'), ('/orders', '8123'), ('?code', 'a/b'), ('#token', 'c')]
     """
     rest, _, fragment = address.partition("#")
-    rest, _, query = rest.partition("?")
-    path = rest.partition("://")[2].partition("/")[2] if "://" in rest else rest.lstrip("/")
+    query = rest.partition("?")[2]
     before = ""
-    for segment in path.split("/"):
+    for segment in path_of(address).lstrip("/").split("/"):
         plain, *parameters = segment.split(";")
         for one in dict.fromkeys((unquote(plain), *_SEGMENT_PART.findall(unquote(plain)))):
             if one:
@@ -302,9 +307,9 @@ def _inside(value: str, depth: int = 1) -> Iterator[tuple[str, str]]:
         found = ((name[1:], one) for name, one in _in_address(value))
     elif "<" in value:
         found = ((selector.rpartition("=")[2].strip('"]'), one) for selector, one in Page(value).values())
-    elif _PAIR.search(value):
+    elif "=" in value and _PAIR.search(value):
         found = _PAIR.findall(value)
-    elif _QUOTED.search(value):
+    elif '"' in value:
         found = (("", one) for one in _QUOTED.findall(value))
     for name, one in found:
         if one != value:

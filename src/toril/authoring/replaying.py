@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from urllib.error import HTTPError
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlencode, urlsplit
 from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
+
+from urllib3 import encode_multipart_formdata
 
 from toril.authoring.correlation import REPLAY, Correlation, correlated
 from toril.authoring.correlation.extractors import taken
@@ -86,6 +88,12 @@ class _Session:
         url = self._address(exchange)
         headers = {name: value for name, value in exchange.headers if name.lower() not in OF_THE_CONNECTION}
         body = exchange.body.data if exchange.body is not None else None
+        if exchange.body is not None and not body and (exchange.body.fields or exchange.body.uploads):
+            body, kind = _encoded(exchange.body)
+            headers = {
+                **{name: one for name, one in headers.items() if name.lower() != "content-type"},
+                "Content-Type": kind,
+            }
         if urlsplit(url).scheme not in ("http", "https"):
             raise OptionError(f"--replay: `{url[:100]}` is not an address of HTTP", code="not-an-address")
         request = Request(url, data=body, headers=headers, method=exchange.method)  # noqa: S310 - http or https
@@ -135,7 +143,21 @@ def _with_value(exchange: RecordedExchange, place: ValuePlace, old: str, new: st
     if exchange.body is None:
         return exchange
     escapes = {"form": IN_ADDRESSES, "json": IN_JSON}.get(place.where, (str,))
-    return replace(exchange, body=replace(exchange.body, data=_swapped(exchange.body.data, old, new, escapes)))
+    fields = tuple((name, new if (name, value) == (place.path, old) else value) for name, value in exchange.body.fields)
+    data = _swapped(exchange.body.data, old, new, escapes)
+    return replace(exchange, body=replace(exchange.body, data=data, fields=fields))
+
+
+def _encoded(body: Payload) -> tuple[bytes, str]:
+    """Returns a body of which the recording has only the parts, and its Content-Type."""
+    if "multipart" in body.type:
+        files = [
+            (one.field, (one.name, one.data or b"", one.type or "application/octet-stream")) for one in body.uploads
+        ]
+        return encode_multipart_formdata([*body.fields, *files])
+    if body.uploads:
+        return body.uploads[0].data or b"", body.type or body.uploads[0].type
+    return urlencode(body.fields).encode(), body.type
 
 
 def _swapped(text: bytes, old: str, new: str, escapes: Sequence[Escape]) -> bytes:

@@ -5,11 +5,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from toril.authoring.correlation.values import kind_of
 from toril.authoring.pages import Form, Page
-from toril.authoring.recorded import member
+from toril.authoring.recorded import member, path_of
 from toril.masking import HIDDEN
 from toril.records.recording import MOST_PATHS, BodyShape, FormShape
 
@@ -27,10 +26,10 @@ def shape_of(text: str, type: str, *, cut: bool = False, hidden: Collection[str]
     start = text.lstrip()[:1]
     if ("json" in kind or start in ("{", "[")) and text.strip():
         try:
-            content = json.loads(closed(text) if cut else text)
+            types = tuple(_types(json.loads(closed(text) if cut else text)))[:MOST_PATHS]
         except (ValueError, RecursionError):
             return BodyShape(type=kind, cut=cut)
-        return BodyShape(kind="json", type=kind, json_paths=tuple(_types(content))[:MOST_PATHS], cut=cut)
+        return BodyShape(kind="json", type=kind, json_paths=types, cut=cut)
     if "html" in kind:
         page = Page(text)
         title = " ".join(page.title.split())
@@ -55,7 +54,7 @@ def route_of(address: str) -> str:
     >>> route_of("https://shop.example/orders/8123/pay?token=x")
     '/orders/{}/pay'
     """
-    return "/".join("{}" if kind_of(one) else one for one in urlsplit(address).path.split("/"))
+    return "/".join("{}" if kind_of(one) else one for one in path_of(address).split("/"))
 
 
 def _types(content: Any) -> Iterator[tuple[str, str]]:

@@ -185,9 +185,9 @@ def try_command(
     run_id: RunId = None,
     tag: Tags = None,
     against: Against = None,
-    compare: Annotated[
-        bool, typer.Option("--compare/--no-compare", help="Compare the responses with the suite's recording.json.")
-    ] = True,
+    no_compare: Annotated[
+        bool, typer.Option("--no-compare", help="Do not compare the responses with the suite's recording.json.")
+    ] = False,
     format: TextOrJson = "text",
     quiet: Quiet = False,
 ) -> None:
@@ -224,7 +224,12 @@ def try_command(
         else:
             opened = open_store(store, patience_s=OWNERS_PATIENCE_S)
             judged, recording = _tried(
-                opened, suite, wanted, lambda run_id: Trial(opened, run_id, waits, show), interrupts, compare=compare
+                opened,
+                suite,
+                wanted,
+                lambda run_id: Trial(opened, run_id, waits, show),
+                interrupts,
+                compare=not no_compare,
             )
             problems = (*judged.unwritten, *judged.left)
             for problem in problems:

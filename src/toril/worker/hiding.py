@@ -71,8 +71,7 @@ class Hiding:
         requested, request = self._message(raw, "request", most_of_body)
         answered, response = self._message(raw, "response", most_of_body)
         named = [(str(name), str(value)) for name, value in raw["variables"][:MOST_VARIABLES]]
-        secret = {name for name, value in named if names_a_secret(name) and value != NOT_FOUND}
-        self._noted((None, [Hidden(f"variable {name}", value) for name, value in named if name in secret]))
+        self._noted((None, [Hidden(f"variable {name}", value) for name, value in named if names_a_secret(name)]))
         trace = next((value for name, value in requested if name.lower() == "traceparent"), "")
         fields: dict[str, Any] = {
             "url": self._text(url),
@@ -81,7 +80,9 @@ class Hiding:
             "response_headers": self._pairs(answered),
             "response": None if response is None else replace(response, text=self._text(response.text, most_of_body)),
             "asserted": tuple(self._asserted(one) for one in raw["asserted"][:MOST_ASSERTED]),
-            "variables": self._pairs((name, HIDDEN if name in secret else value) for name, value in named),
+            "variables": self._pairs(
+                (name, HIDDEN if names_a_secret(name) and value != NOT_FOUND else value) for name, value in named
+            ),
             "remote": self._text(raw["remote"], 200),
             "notes": tuple(self._text(one, MOST_OF_ASSERTED) for one in raw["notes"][:MOST_NOTES]),
             "trace_id": found[1] if (found := TRACE.match(trace)) else "",
@@ -105,6 +106,7 @@ class Hiding:
         shown, found = result
         self._places += [one.place for one in found]
         named = {value for place, value in found if value.lower() not in place.lower()}  # unlike {password: "Password"}
+        named.discard(NOT_FOUND)  # sent as a token, for example
         values = {one for one in named if SHORTEST <= len(one) <= LONGEST and HIDDEN not in one}
         for one in sorted(values - self._forms.keys()):
             self._forms[one] = tuple(dict.fromkeys(forms_of(one)))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from toril.authoring.correlation.extractors import taken
 from toril.authoring.correlation.pairs import paired, unpaired
@@ -24,8 +24,8 @@ from toril.authoring.correlation.rules import (
     turns_of,
     value_at,
 )
-from toril.authoring.correlation.values import INDEXED, keys_of, kind_of, variable_of, words_of
-from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace
+from toril.authoring.correlation.values import keys_of, kind_of, variable_of
+from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace, path_of
 
 __all__ = ["APPLIED_FROM", "LISTED_FROM", "REPLAY", "Carried", "Correlation", "correlated", "explained", "unfolded"]
 
@@ -137,7 +137,7 @@ def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str
 
 
 def _label(exchange: RecordedExchange) -> str:
-    path = "/".join("{}" if kind_of(one) else one for one in urlsplit(exchange.url).path.split("/"))
+    path = "/".join("{}" if kind_of(one) else one for one in path_of(exchange.url).split("/"))
     return exchange.name or f"{exchange.method} {exchange.route or path or '/'}"
 
 
@@ -174,7 +174,7 @@ def _variables(rules: Mapping[int, Rule], applied: Collection[int], turns: list[
     for number, rule in sorted(rules.items(), key=lambda one: (one[0] not in applied, one[1].source, one[0])):
         sources = keys_of(rule.source.place, turns[rule.source.turn].exchange)
         uses = keys_of(rule.uses[0].place, turns[rule.uses[0].turn].exchange)
-        base = variable_of(sources[0], *uses, *sources[1:], words_of(INDEXED.sub("", rule.source.place.path))[-2:])
+        base = variable_of(rule.source.place, *sources, *uses)
         free = (
             one
             for one in chain([base], (f"{base}_{n}" for n in count(2)))

@@ -11,6 +11,7 @@ from toril.authoring.recorded import Extract, RecordedExchange, ValuePlace, leav
 
 LEAST_LETTERS, MOST_CONTEXT = 3, 40  # before a value in a text
 MOST_POSITIONS = 20  # of a value in a text
+ENTITY = re.compile(r"&\w{2,6};")
 PLAIN = re.compile(r"\\([ #&~-])")  # what `re.escape` escapes without need
 ENDS = "\"'<>&/?#;,\\)}]| "
 OF_A_SESSION = re.compile(r"\d\d|(?=[a-zA-Z]*\d)\w{12,}")  # must not be part of a pattern
@@ -52,38 +53,48 @@ _page = lru_cache(maxsize=16)(Page)
 
 def _possible(place: ValuePlace, value: str, exchange: RecordedExchange) -> Iterator[Extract]:
     """Yields extractors without a variable, the best one first."""
-    name = re.escape(place.path[1:])
+    own = re.split(r"[ .=\[]", place.path.rstrip('"]'))[-1].strip('/?#;"')  # the last key, or the segment before
+    name = _escaped(own)
     if place.where == "json" and "\\" not in place.path and place.path.count("'") % 2 == 0:
         yield Extract(variable="", how="jsonpath", expression=place.path)
-    elif place.where == "html" and place.path.endswith("]"):
-        attribute = attribute_of(place.path)
-        yield Extract(variable="", how="css", expression=place.path, attribute=attribute)
+    elif place.where == "html" and place.path.endswith("]") and _is_unique(place.path, exchange):
+        yield Extract(variable="", how="css", expression=place.path, attribute=attribute_of(place.path))
     elif place.where == "set-cookie":
-        yield _of_headers(rf"\s{re.escape(place.path)}=\"?([^;\"\s]+)")
+        yield _of_headers(rf'\s{_escaped(place.path)}="?([^;"\s]+)')
     elif place.where == "header":
-        yield _of_headers(rf"(?i){re.escape(place.path)}: (?:[a-z]+ )?(\S+)")
-        yield _of_headers(rf"(?i){re.escape(place.path)}: (.+)")
+        yield _of_headers(rf"(?i){_escaped(place.path)}: (?:[a-z]+ )?(\S+)")
+        yield _of_headers(rf"(?i){_escaped(place.path)}: (.+)")
     elif place.where == "location" and place.path.startswith("/"):
-        if place.path != "/":
+        if own:
             yield _of_headers(rf"(?i)location: \S*/{name}/([^/?#;\s]+)")
         yield _of_headers(r"(?i)location: \S*/([^/?#;\s]+)")
     elif place.where == "location":
         yield _of_headers(rf"(?i)location: \S*[?&#;]{name}=([^&#\s]+)")
     if exchange.response is not None and place.where not in ("set-cookie", "header", "location"):
-        text = exchange.response.text
-        for raw in dict.fromkeys((value, quote(value, safe=""))):
-            for pattern in _around(text, raw):
-                yield Extract(variable="", how="regexp", expression=pattern)
+        for near in dict.fromkeys((own, "")):
+            for raw in dict.fromkeys((value, quote(value, safe=""))):
+                for pattern in _around(exchange.response.text, raw, near):
+                    yield Extract(variable="", how="regexp", expression=pattern)
+
+
+def _is_unique(selector: str, exchange: RecordedExchange) -> bool:
+    """Returns whether all elements of a selector have one value: of several, JMeter takes any."""
+    page = _page(exchange.response.text if exchange.response is not None else "")
+    return len({value for one, value in page.values() if one == selector}) == 1
 
 
 def _of_headers(pattern: str) -> Extract:
     return Extract(variable="", how="regexp", subject="headers", expression=pattern)
 
 
-def _around(text: str, raw: str) -> Iterator[str]:
-    """Yields patterns with the text before a value, the shortest first; none with numbers, which change.
+def _escaped(text: str) -> str:
+    return PLAIN.sub(r"\1", re.escape(text))
 
-    At last it counts how often that text occurs before, as in one of several equal forms.
+
+def _around(text: str, raw: str, near: str) -> Iterator[str]:
+    """Yields patterns with the text before a value, which contains `near`, the shortest first.
+
+    None has numbers, which change. The last one counts how often that text occurs before, as in several equal forms.
     """
     at, counted = text.find(raw), ""
     for _ in range(MOST_POSITIONS):
@@ -91,13 +102,14 @@ def _around(text: str, raw: str) -> Iterator[str]:
             break
         line = text[max(0, at - MOST_CONTEXT) : at].rpartition("\n")[2]
         end = text[at + len(raw) : at + len(raw) + 1]
-        group = rf"([^{re.escape(end)}\s]+)" if end and end in ENDS else r"([\w.~+/=%-]+)"
+        group = rf"([^{_escaped(end)}\s]+)" if end and end in ENDS else r"([\w.~+/=%-]+)"
         for start in range(len(line) - LEAST_LETTERS, -1, -1):
             context = line[start:]
             if OF_A_SESSION.search(context):
                 break
-            if (start == 0 or not line[start].isalnum()) and sum(map(str.isalpha, context)) >= LEAST_LETTERS:
-                escaped = PLAIN.sub(r"\1", re.escape(context))
+            letters = sum(map(str.isalpha, ENTITY.sub("", context)))
+            if letters >= LEAST_LETTERS and near in context and not (start and line[start].isalnum()):
+                escaped = _escaped(context)
                 yield escaped + group
                 times = text.count(context, 0, at) - 1  # without the value's own
                 counted = counted or rf"(?s)(?:{escaped}.*?){{{times}}}{escaped}{group}"

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
-from urllib.parse import urlsplit
 
 from toril.authoring.correlation.rules import Turn, chain_of
 from toril.authoring.correlation.values import SEGMENT
-from toril.authoring.recorded import Recorded, RecordedExchange
+from toril.authoring.recorded import Recorded, RecordedExchange, path_of
 
 
 def paired(turns: Sequence[Turn], first: Recorded, second: Recorded) -> Mapping[int, RecordedExchange]:
@@ -45,7 +44,8 @@ def _pairs(first: Recorded, second: Recorded) -> list[tuple[RecordedExchange, Re
 
 def _key(exchange: RecordedExchange) -> tuple[str, ...]:
     """Returns what is the same in each recording: method, host, and the words of the path."""
-    address = urlsplit(exchange.url)
-    path = "/".join(one if not one or SEGMENT.fullmatch(one) else "{}" for one in address.path.split("/"))
+    path = path_of(exchange.url)
+    host = exchange.url.partition(path)[0] if path else exchange.url
+    path = "/".join(one if not one or SEGMENT.fullmatch(one) else "{}" for one in path.split("/"))
     operation = re.search(r'"operationName"\s*:\s*"(\w+)"', exchange.body.text) if exchange.body is not None else None
-    return exchange.method, address.netloc, exchange.route or path, operation[1] if operation else ""
+    return exchange.method, host, exchange.route or path, operation[1] if operation else ""

@@ -14,10 +14,12 @@ from toril.authoring.correlation.extractors import extract_of, taken, unquoted
 from toril.authoring.correlation.values import (
     INDEXED,
     OF_CLIENTS,
+    Words,
     changes_data,
+    doubt_of,
+    is_short_number,
     keys_of,
     kind_of,
-    may_be_a_count,
     may_be_carried,
     same_key,
     variants,
@@ -27,8 +29,10 @@ from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValueP
 APPLIED_FROM = 0.5  # confidence
 LISTED_FROM = 0.25
 OF_THE_DEPLOYMENT = 0.45  # at most, for a value that is the same in both recordings
+POINTS = {"random": 0.4, "mixed": 0.2, "id": 0.1}
 MARGIN_S = 0.001  # of the times in a recording
 KEPT_METHODS = (307, 308)  # redirects that keep method and body
+MOST_PLACES = 10  # of a value in a response
 MOST_SOURCES = 40  # of a value; the first ones and the last ones
 LARGE_SCRIPT = 64 << 10  # bytes; libraries hold no values of a session
 
@@ -78,13 +82,17 @@ def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
         return (exchange,)
     last = exchange.hops[-1]
     location = next((value for name, value in last.response_headers if name.lower() == "location"), "")
+    try:
+        url = urldefrag(urljoin(last.url, location)).url
+    except ValueError:  # not an address
+        url = location
     keeps = last.status in KEPT_METHODS or last.method == "HEAD"
     of_body = () if keeps else ("content-type", "content-length", "origin")
     final = replace(
         exchange,
         number=last.number + 1,
         method=last.method if keeps else "GET",
-        url=urldefrag(urljoin(last.url, location)).url,
+        url=url,
         headers=tuple(one for one in last.headers if one[0].lower() not in of_body),
         body=last.body if keeps else None,
         started_s=None if last.started_s is None else last.started_s + last.took_s,
@@ -130,12 +138,13 @@ class Values:
                     if may_be_carried(value, place):
                         self.uses.append(use)
         wanted = {one for use in self.uses for one in variants(use.value)}
+        self._count: Counter[tuple[str, int]] = Counter()  # places of a value in the response of a turn
         for number, turn in enumerate(turns):
             for source, value in _given(number, turn.exchange):
-                for one in variants(value):
-                    if one in wanted:
+                for one in wanted.intersection(variants(value)):
+                    self._count[one, number] += 1
+                    if self._count[one, number] <= MOST_PLACES:
                         self._sources[one].append(source)
-        self._count = Counter((value, one.turn) for value, found in self._sources.items() for one in set(found))
 
     def sources_of(self, use: Use) -> list[Source]:
         """Returns the places of earlier responses with the value; none if the client has sent it before the first.
@@ -148,10 +157,11 @@ class Values:
             for source in self._sources.get(one, ())
             if self._is_before(source, use)
         )
-        if not found or self._was_sent(use, upto=min(one.turn for one in found)):
+        sent = {one.turn for one in self._sent[use.value] if self._may_be_the_same(one, use)}
+        first = [one.turn for one in found if self._may_be_the_same(one, use)] or [one.turn for one in found]
+        if not found or min(sent, default=use.turn) <= min(first):
             return []
-        repeating = {one.turn for one in self._sent[use.value]}
-        given = [one for one in found if one.turn not in repeating]
+        given = [one for one in found if one.turn not in sent]
         return given if len(given) <= MOST_SOURCES else given[: MOST_SOURCES // 2] + given[-MOST_SOURCES // 2 :]
 
     def _is_before(self, source: Source, use: Use) -> bool:
@@ -160,30 +170,32 @@ class Values:
             return source.turn < use.turn
         return source.turn < use.turn and earlier.started_s + earlier.took_s <= later.started_s + MARGIN_S
 
-    def _was_sent(self, use: Use, *, upto: int) -> bool:
-        keys = keys_of(use.place, self.turns[use.turn].exchange)
-        return any(
-            not may_be_a_count(use.value, keys_of(one.place, self.turns[one.turn].exchange), keys)
-            for one in self._sent[use.value]
-            if one.turn <= upto
-        )
+    def keys(self, one: Source | Use) -> list[Words]:
+        return keys_of(one.place, self.turns[one.turn].exchange)
+
+    def _may_be_the_same(self, one: Source | Use, use: Use) -> bool:
+        """Returns whether a place has the value of a use for the same reason; a short number needs the same key."""
+        return not is_short_number(use.value) or same_key(self.keys(one), self.keys(use))
 
     def terms(self, source: Source, use: Use) -> Iterator[tuple[float, str]]:
         """Yields what speaks for a value to be carried, and against it, apart from how often it is used."""
-        turn = self.turns[source.turn]
-        keys, of_use = keys_of(source.place, turn.exchange), keys_of(use.place, self.turns[use.turn].exchange)
-        if may_be_a_count(use.value, keys, of_use):
-            yield -0.5, "may be a count"
+        turn, keys, of_use = self.turns[source.turn], self.keys(source), self.keys(use)
+        same = same_key(keys, of_use)
+        if is_short_number(use.value) and not same and (doubt := doubt_of(keys, of_use)):
+            yield doubt
         if kind := kind_of(use.value):
-            yield (0.4, "random") if kind == "random" else (0.1, "short id")
-        if same_key(keys, of_use):
+            yield POINTS[kind], kind
+        if same:
             yield 0.25, "same key at both ends"
         if source.place.where in ("location", "set-cookie"):
             yield 0.2, "in a redirect" if source.place.where == "location" else "in a cookie"
-        elif source.place.where == "html" and source.place.path.endswith("]"):
-            yield 0.2, "in a field or meta element"
-        first = min((one.turn for one in self._sources[use.value]), default=source.turn)
-        if turn.changes and self.turns[first].chain == turn.chain:
+        elif source.place.where == "html" and (
+            source.place.path.endswith("]") or "form[action] ?" in source.place.path
+        ):
+            yield 0.2, "in a form or meta element"
+        earlier = (one for one in self._sources[use.value] if one.turn < source.turn)
+        others = (one for one in earlier if self.turns[one.turn].chain != turn.chain)
+        if turn.changes and not any(self._may_be_the_same(one, use) for one in others):
             yield 0.3, "made by a request that changes data"
         if self._count[use.value, source.turn] == 1:
             yield 0.1, "only match in the response"
@@ -252,7 +264,7 @@ def _judged(rule: Rule, values: Values, others: Mapping[int, RecordedExchange], 
     terms += [(0.1, "used twice")] * (requests > 1) + [(0.05, "used again")] * (requests > 2)
     says = {_compared(rule, use, values.turns, others, replay=replay) for use in rule.uses} - {None}
     at_most = 1.0
-    if says == {"differs"}:
+    if "differs" in says and "misses" not in says:
         terms.append((0.4, "differs in both recordings, and fits in both"))
     elif "misses" in says:
         terms.append((-0.4, "does not fit in the second recording"))
@@ -270,7 +282,9 @@ def _compared(
         return None
     found = taken(rule.extract, source)
     sent = value_at(use, turns[use.turn].exchange, later)
-    if found is None or sent is None:
+    if sent is None:
+        return None
+    if found is None:
         return "misses"
     if unquoted(found, use.value):
         return "equal" if sent == use.value else "misses"
@@ -279,7 +293,9 @@ def _compared(
 
 def value_at(use: Use, exchange: RecordedExchange, other: RecordedExchange) -> str | None:
     """Returns the value that another recording of the request has at the same place."""
-    values, others = ([value for place, value in places_of(one) if place == use.place] for one in (exchange, other))
+    values, others = (
+        [value for place, value in _given_by_client(one) if place == use.place] for one in (exchange, other)
+    )
     if len(values) != len(others):
         return None
     return others[values.index(use.value)]

@@ -5,27 +5,32 @@ from collections.abc import Sequence
 from html import unescape
 from itertools import pairwise
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from toril.authoring.recorded import RecordedExchange, ValuePlace
+from toril.authoring.recorded import RecordedExchange, ValuePlace, path_of
 
 LEAST, MOST = 4, 1 << 18  # characters of a value; ASP.NET's view state is long
 COUNTED = 6  # digits; a number up to this length may be a count
+LONGEST_ID = 64
 LEAST_RANDOM = 16  # characters of a value that no other one equals by chance
+LEAST_MIXED = 8
 
 WORDS = re.compile(r"[^\W\d_]+(?:[\s_.,/+-]+[^\W\d_]+)*")
 DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\w{3}, \d\d \w{3} \d{4} .*")
 NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)+%?|-\d+")
-SHORT_ID = re.compile(r"(?=.*\d)[\w.~:-]{1,64}={0,2}", re.ASCII)
+SHORT_ID = re.compile(r"\d+|(?=.*\d.*\d)[\w.~:-]{3,}={0,2}", re.ASCII)  # not `oauth2`
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 INDEXED = re.compile(r"\[\d+\]")
 SEGMENT = re.compile(r"[A-Za-z][A-Za-z_-]*")
 IDENTIFYING = re.compile(r"ids?|[ug]uid|key|code|ref|reference|num(?:ber)?|n[or]|token|handle|version|revision")
-GENERIC = re.compile(r"ids?|[ug]uid|key|value|name|data|results?|text|type|href|url|node|item|response")
+GENERIC = re.compile(
+    r"args|body|data|href|ids?|input|item|key|name|node|params|payload|response|results?|text|type|[gu]uid|url|value"
+    r"|variables?"
+)
 OF_CLIENTS = re.compile(  # headers that are no part of an application
-    r"(?i)accept.*|access-control.*|age|alt-svc|cache-control|connection|content-.*|date|dnt|expires|host|keep-alive"
-    r"|last-modified|origin|pragma|priority|referer|sec-.*|server.*|te|timing-allow.*|transfer-encoding|upgrade.*"
-    r"|user-agent|vary|via|x-powered-by|x-requested-with"
+    r"(?i)accept.*|access-control.*|age|alt-svc|cache-control|connection|content-.*|date|dnt|expires|host"
+    r"|if-(?:modified|none|range|unm).*|keep-alive|last-modified|origin|pragma|priority|referer|sec-.*|server.*|te"
+    r"|timing-allow.*|transfer-encoding|upgrade.*|user-agent|vary|via|x-powered-by|x-requested-with"
 )
 
 Words = tuple[str, ...]  # in lower case
@@ -33,25 +38,29 @@ Words = tuple[str, ...]  # in lower case
 
 def variants(value: str) -> tuple[str, ...]:
     """Returns the value as it is, without percent-encoding, and without entities of HTML."""
+    if "%" not in value and "&" not in value:
+        return (value,)
     return tuple(dict.fromkeys((value, unquote(value), unescape(value))))
 
 
-def kind_of(value: str) -> Literal["random", "id", ""]:
-    """Returns whether a value is long and random, or may be an id. Of an address, the parts count.
+def kind_of(value: str) -> Literal["random", "mixed", "id", ""]:
+    """Returns whether a value is long and random, shorter and mixed of letters and digits, or may be an id.
 
-    >>> [kind_of(one) for one in ("aB3dE5gH7jK9mN1p", "8123", "blue-lamp-with-a-stand", "/pay?sig=9f8e7d6c5b4a3928")]
-    ['random', 'id', '', 'random']
+    Of an address, the parts count.
+
+    >>> [kind_of(one) for one in ("aB3dE5gH7jK9mN1p", "3f9a1c2b", "8123", "a-blue-lamp", "/pay?s=9f8e7d6c5b4a3928")]
+    ['random', 'mixed', 'id', '', 'random']
     """
     if value.startswith("/") or "://" in value:
-        address = urlsplit(value)
-        parts = re.split(r"[/?&=#;]", f"{address.path}?{address.query}#{address.fragment}")
+        inside = value.partition("://")[2].partition("/")[2] if "://" in value else value  # without the host
+        parts = re.split(r"[/?&=#;]", inside)
         return "random" if any(kind_of(unquote(one)) == "random" for one in parts) else ""
-    if len(value) >= LEAST_RANDOM and not re.search(r"\s", value):
+    if len(value) >= LEAST_MIXED and not re.search(r"\s", value):
         kinds = [("digit" if one.isdigit() else one.isupper()) for one in value if one.isalnum()]
         changes = sum(one != following for one, following in pairwise(kinds))
-        if "digit" in kinds and changes > len(value) // 8 and len(set(value)) >= LEAST_RANDOM // 2:
-            return "random"
-    return "id" if SHORT_ID.fullmatch(value) else ""
+        if "digit" in kinds and changes > max(1, len(value) // 8) and len(set(value)) >= min(8, len(value) // 2):
+            return "random" if len(value) >= LEAST_RANDOM else "mixed"
+    return "id" if len(value) <= LONGEST_ID and SHORT_ID.fullmatch(value) else ""
 
 
 def may_be_carried(value: str, place: ValuePlace) -> bool:
@@ -66,11 +75,16 @@ def may_be_carried(value: str, place: ValuePlace) -> bool:
     return LEAST <= len(value) <= MOST and not any(one.fullmatch(value) for one in (WORDS, DATE, NUMBER))
 
 
-def may_be_a_count(value: str, sources: Sequence[Words], uses: Sequence[Words]) -> bool:
-    """Returns whether both sides may have a number by chance, because their keys differ and do not name an id."""
-    if not value.isdigit() or len(value) > COUNTED or same_key(sources, uses):
-        return False
-    return not all(any(map(_identifies, keys)) for keys in (sources, uses))
+def is_short_number(value: str) -> bool:
+    """Returns whether two places may have a number by chance."""
+    return len(value) <= COUNTED and value.isdigit()
+
+
+def doubt_of(sources: Sequence[Words], uses: Sequence[Words]) -> tuple[float, str] | None:
+    """Returns what speaks against a short number whose keys at both ends differ: points and reason."""
+    if not all(any(map(_identifies, keys)) for keys in (sources, uses)):
+        return -0.5, "may be a count"
+    return None if any(all(map(is_generic, keys)) for keys in (sources, uses)) else (-0.15, "other key")
 
 
 def _identifies(words: Words) -> bool:
@@ -120,7 +134,7 @@ def keys_of(place: ValuePlace, exchange: RecordedExchange) -> list[Words]:
     if not is_generic(own) or INDEXED.search(place.path):
         return [own]
     if is_generic(holder) and place.side == "response":
-        segments = [one for one in urlsplit(exchange.url).path.split("/") if SEGMENT.fullmatch(one)]
+        segments = [one for one in path_of(exchange.url).split("/") if SEGMENT.fullmatch(one)]
         holder = words_of(segments[-1]) if segments else ()
     return [own, (*_singular(holder), *own)] if holder else [own]
 
@@ -132,10 +146,15 @@ def _singular(words: Words) -> Words:
     return (*words[:-1], last[:-1]) if last.endswith("s") and not last.endswith("ss") else words
 
 
-def variable_of(*keys: Words) -> str:
-    """Returns the name of a variable from the first key that says something."""
-    names = ("_".join(words)[:40].strip("_") for words in keys if not is_generic(words))
-    return next((name for name in names if name[:1].isalpha() and name.isascii()), "value")
+def variable_of(place: ValuePlace, *keys: Words) -> str:
+    """Returns the name of a variable: the first key that says something, else the last words of its place."""
+    words = words_of(INDEXED.sub("", place.path))
+    last = (*_singular(words[-2:-1]), *words[-1:]) if _identifies(words) else words[-1:]
+    for one in (*(key for key in keys if not is_generic(key)), last):
+        name = "_".join(one)[:40].strip("_")
+        if name[:1].isalpha() and name.isascii():
+            return name
+    return "value"
 
 
 def changes_data(exchange: RecordedExchange) -> bool:

@@ -396,8 +396,8 @@ def extend_apiritif() -> None:
     HTTPResponse.extract_from_headers = lambda response, regexp: re.search(
         regexp, apiritif.headers_as_text(response.headers)
     )
-    module = sys.modules[HTTPResponse.__module__]
-    module.jsonpath_parse = lru_cache(maxsize=1024)(module.jsonpath_parse)
+    names = vars(sys.modules[HTTPResponse.__module__])
+    names["jsonpath_parse"] = lru_cache(maxsize=1024)(names["jsonpath_parse"])
 
 
 def main() -> int:
