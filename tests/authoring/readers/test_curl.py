@@ -87,6 +87,11 @@ def test_what_browsers_copy(text):
     assert found.body and (found.body.data, found.body.fields) == (b'{"a":"b c"}', ())
 
 
+def test_an_empty_line_of_cmd_is_a_line_break():
+    (found,) = requests('curl ^"https://a.example^" ^\r\n  --data-raw ^"a^\r\n\r\nb^"')
+    assert found.body and found.body.data == b"a\nb"
+
+
 def test_what_curl_has_and_a_suite_has_not_is_listed():
     found = recorded(
         "curl -k --cert client.pem -x http://proxy:3128 -b cookies.txt https://a.example -d @missing stray"

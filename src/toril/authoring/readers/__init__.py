@@ -40,11 +40,13 @@ MOST_REDIRECTS = 5
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SCRIPTS: dict[Kind, re.Pattern[str]] = {
     "jmx": re.compile(r"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<jmeterTestPlan\b", re.DOTALL),
-    "k6": re.compile(r"(?m)^\s*(?:import\b.*\bfrom\s*|(?:const|let|var)\b.*\brequire\(\s*)['\"]k6(?:/[\w./-]+)?['\"]"),
+    "k6": re.compile(
+        r"(?m)^[ \t]*(?:import\b.*\bfrom\s*|(?:const|let|var)\b.*\brequire\(\s*)['\"]k6(?:/[\w./-]+)?['\"]"
+    ),
     "gatling": re.compile(r"\bextends\s+Simulation\b"),
-    "locustfile": re.compile(r"(?m)^\s*(?:from\s+locust\b[\w.]*\s+import|import\s+locust\b)"),
+    "locustfile": re.compile(r"(?m)^[ \t]*(?:from\s+locust\b[\w.]*\s+import|import\s+locust\b)"),
 }
-CURL = re.compile(r"(?m)^(?:[\w/-]*[$>%#]\s*)?(?:\w+=\S*\s+|time\s+)*(?:\S*/)?curl(?:\.exe)?\s")
+CURL = re.compile(r"(?m)^(?:[$>%#])?[ \t]*(?:\w+=\S*[ \t]+|time[ \t]+)*(?:\S*/)?curl(?:\.exe)?\s")
 OPENAPI = re.compile(r"(?m)^[\"']?(?:openapi|swagger)[\"']?\s*:")
 TAURUS = re.compile(r"(?m)^(?:execution|scenarios)\s*:")
 JSONP = re.compile(r"\A\s*[\w.]+\((\s*\{.*\})\s*\);?\s*\Z", re.DOTALL)  # as HAR viewers load

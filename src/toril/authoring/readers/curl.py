@@ -29,7 +29,7 @@ PIECES = re.compile(r"""(\$'(?:[^'\\]|\\.)*'|\$?"(?:[^"\\]|\\.)*"|'[^']*'|\\.)""
 ESCAPES = re.compile(r"\\(u[0-9a-fA-F]{1,4}|x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b"}
 SHELL_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
-WINDOWS = re.compile(r"\^(?:\"|\s*\r?$)", re.MULTILINE)
+WINDOWS = re.compile(r"\^(?:\"|[ \t]*\r?$)", re.MULTILINE)
 SHORT = {
     "X": "request", "H": "header", "d": "data", "F": "form", "u": "user", "b": "cookie", "A": "user-agent",
     "e": "referer", "G": "get", "I": "head", "T": "upload-file", "o": "output", "m": "max-time", "x": "proxy",
@@ -69,7 +69,7 @@ def read_curl(source: str, given: Input) -> Recorded:
 def _commands(source: str) -> Iterator[list[str]]:
     """Yields the words behind each `curl`."""
     if WINDOWS.search(source):  # copied for cmd, which escapes by ^ and writes an empty line for a line break
-        source = re.sub(r"\^\s*\r?\n(\s*\r?\n)?", lambda found: "\n" if found[1] else " ", source)
+        source = re.sub(r"\^[ \t]*\r?\n([ \t]*\r?\n)?", lambda found: "\n" if found[1] else " ", source)
         source = re.sub(r"\^(.)", r"\1", source)
     words: list[str] = []
     skips = False
