@@ -4,8 +4,10 @@ import base64
 import html
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -27,7 +29,7 @@ def base64_of(text):
     return base64.b64encode(text.encode()).decode()
 
 
-ESCAPINGS = {
+ESCAPINGS: dict[str, Callable[[str], str]] = {
     "raw": str,
     "address": lambda text: quote(text, safe=""),
     "form": quote_plus,
@@ -41,7 +43,7 @@ SECRET = st.text(st.sampled_from("abcxyzABCXYZ0189+/=&%!-_.~?\"'<>é "), min_siz
     )
 ) | st.from_regex(r"[a-z]{3}[0-9]{3}[!_%][a-z]{2}", fullmatch=True)
 
-HOLDERS = {  # what makes a value a credential
+HOLDERS: dict[str, Callable[[str], dict[str, Any]]] = {  # what makes a value a credential
     "bearer": lambda s: {"headers": (("Authorization", f"Bearer {s}"),)},
     "basic": lambda s: {"headers": (("Authorization", f"Basic {base64_of(f'ada:{s}')}"),)},
     "key": lambda s: {"headers": (("X-Api-Key", s),)},
@@ -59,7 +61,7 @@ HOLDERS = {  # what makes a value a credential
     "redirect": lambda s: {"response_headers": (("Location", f"/in#access_token={quote(s, safe='')}"),)},
     "field": lambda s: {"response": body(f'<input type="hidden" name="token" value="{html.escape(s)}">', "text/html")},
 }
-ECHOES = {  # where else it may be
+ECHOES: dict[str, Callable[[str], dict[str, Any]]] = {  # where else it may be
     "step": lambda s: {"step": f"Hello {s}"},
     "name": lambda s: {"name": f"Items of {s}"},
     "path": lambda s: {"url": f"{SHOP}/of/{quote(s, safe='')}"},
@@ -92,7 +94,7 @@ def plants(draw):
 
 
 @given(plants())
-@examples(200)
+@examples(100)
 def test_any_planted_secret_is_in_no_written_file_and_no_name(tmp_path_factory, plant):
     recording, secret = plant
     folder = tmp_path_factory.mktemp("suite")

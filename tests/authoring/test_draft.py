@@ -13,6 +13,7 @@ from tests.authoring.suites import SHOP, body, exchange, files_of, form, recorde
 from toril.authoring.options import read_limit
 from toril.authoring.recorded import Expected, Extract, FilePart, LogRates, Payload
 from toril.authoring.writer import HEAD
+from toril.errors import SuiteError
 from toril.records.recording import Recording
 from toril.suite import read_suite
 from toril.suite.engines import engine_of
@@ -95,6 +96,11 @@ def test_an_unknown_address_is_a_variable_to_set(tmp_path, hosts, address):
     document = suite(tmp_path, recording, hosts=hosts, name="shop")
     assert document["scenarios"]["shop"]["default-address"] == "${BASE_URL}"
     assert document["settings"]["env"] == {"BASE_URL": address}
+
+
+def test_addresses_of_the_hosts_in_bodies_are_variables(tmp_path):
+    document = suite(tmp_path, recorded(GET, of_json(2, {"back": f"{SHOP}/in", "other": f"{SHOP}.org/in"})))
+    assert requests(document)[1]["body"] == {"back": "${SHOP_URL}/in", "other": f"{SHOP}.org/in"}
 
 
 def test_headers_of_nearly_all_requests_are_the_scenarios(tmp_path):
@@ -196,7 +202,7 @@ def test_the_load_is_long_enough_for_two_iterations(tmp_path):
 
 def test_another_engine_has_to_support_the_suite(tmp_path):
     assert suite(tmp_path, recordings.api(), engine="jmeter")["modules"] == {"jmeter": {"fresh-cookies": True}}
-    with pytest.raises(Exception, match=engine_of("locust").title) as refusal:
+    with pytest.raises(SuiteError, match=engine_of("locust").title) as refusal:
         suite(tmp_path, recordings.api(), engine="locust")
     assert refusal.value.code == "unsupported-key"
 
@@ -239,7 +245,7 @@ def test_the_record_of_a_recording_has_shapes_and_no_values(tmp_path):
         ("POST /orders", 201, ("access_token",), ("order_id",)),
         ("GET /orders/{id}", 200, ("order_id", "access_token"), ()),
     ]
-    assert found.steps[1].shape.json_paths
+    assert found.steps[1].shape and found.steps[1].shape.json_paths
     assert recordings.ITEM not in files["recording.json"].decode()
     assert "recording.json" not in files_of(tmp_path, recorded(replace(GET, status=None)))
 

@@ -8,15 +8,16 @@ import math
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain, count, pairwise
 from pathlib import PurePosixPath
 from typing import Any, Never
 from urllib.parse import quote, unquote, unquote_plus
 
 from toril.authoring.correlation import Correlation
+from toril.authoring.filters import STATIC_KINDS
 from toril.authoring.recorded import Payload, Recorded, RecordedExchange, ValuePlace
 from toril.authoring.routes import UUID, host_of
 from toril.errors import OptionError
@@ -65,12 +66,16 @@ class Credentials:
     cookies: tuple[str, ...] = ()  # names of cookies that no response sets and that are not sent
 
 
-def referenced(recorded: Recorded, correlation: Correlation) -> tuple[Recorded, Credentials]:
-    """Returns the recording with a reference instead of each value that a rule carries, and of each credential."""
-    exchanges = [_with_basic(one) for one in recorded.exchanges]
-    exchanges = [_by_rules(one, correlation) for one in exchanges]
-    finder = _Finder(recorded)
-    exchanges = [finder.replaced(one) for one in exchanges]
+def referenced(
+    recorded: Recorded, correlation: Correlation, others: Iterable[RecordedExchange] = ()
+) -> tuple[Recorded, Credentials]:
+    """Returns the recording with a reference instead of each value that a rule carries, and of each credential.
+
+    `others` are exchanges that the suite leaves out, whose credentials no file may contain, either.
+    """
+    raw = [_with_basic(one) for one in recorded.exchanges]
+    finder = _Finder(raw, map(_with_basic, others))
+    exchanges = [finder.replaced(_by_rules(one, correlation)) for one in raw]
     known = {*recorded.variables, *(one.extract.variable for one in correlation.rules)}
     known |= {extract.variable for one in exchanges for extract in one.extracts}
     for one in exchanges:
@@ -216,13 +221,16 @@ def _by_rules(one: RecordedExchange, correlation: Correlation) -> RecordedExchan
 
 def _put(text: str, value: str, reference: Callable[[], str]) -> str:
     """Returns the text with a reference instead of a value; a short value has to stand alone."""
-    if text == value:
-        return reference()
     if value not in text:
         return text
-    pattern = re.escape(value) if len(value) >= ANYWHERE else rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])"
-    parts = [re.sub(pattern, lambda _: reference(), part) for part in REFERENCES.split(text)]
+    parts = [_pattern(value).sub(lambda _: reference(), part) for part in REFERENCES.split(text)]
     return "".join(part + kept for part, kept in zip(parts, [*REFERENCES.findall(text), ""], strict=True))
+
+
+@lru_cache(maxsize=1 << 12)
+def _pattern(value: str) -> re.Pattern[str]:
+    alone = ("", "") if len(value) >= ANYWHERE else ("(?<![A-Za-z0-9])", "(?![A-Za-z0-9])")
+    return re.compile(re.escape(value).join(alone))
 
 
 # ── Credentials
@@ -231,20 +239,21 @@ def _put(text: str, value: str, reference: Callable[[], str]) -> str:
 class _Finder:
     """Finds the credentials of a recording, and gives each of them a variable."""
 
-    def __init__(self, recorded: Recorded) -> None:
+    def __init__(self, exchanges: Iterable[RecordedExchange], others: Iterable[RecordedExchange]) -> None:
         self.names: dict[str, str] = {}  # variable → description
         self.literals: dict[str, None] = {}
         self.cookies: dict[str, None] = {}
         self._variables: dict[str, str] = {}  # text of a request → variable
-        raw = [inner for one in recorded.exchanges for inner in (*one.hops, one)]
+        raw = [inner for one in exchanges for inner in (*one.hops, one)]
+        others = [inner for one in others for inner in (*one.hops, one)]
         self._brought = {token for one in raw for token in _tokens_of_response(one)}
         self._set_cookies = {name for one in raw for name in _set_cookies(one)}
         self._users = {user for one in raw for user in _users(one)}
-        found = {*self._users}
-        for one in raw:
+        found = {*self._users, *(user for one in others for user in _users(one))}
+        for one in chain(raw, others):
             found |= {*_secrets_of_response(one), *_sessions_of_cookies(one)}
-            for place, text in _leaves(one):
-                found |= {*_secrets_at(place, text), *([text] if self._is_secret(place, text) else [])}
+            found |= {value for place, text in _leaves(one) for value in _secrets_at(place, text)}
+        found |= {text for one in raw for place, text in _leaves(one) if self._is_secret(place, text)}
         self.hidden = {one for one in found if _is_searched(one)}
         self._forms = {
             value: [value, *(form for form in dict.fromkeys(forms_of(value)) if len(form) >= SHORTEST)]
@@ -262,13 +271,16 @@ class _Finder:
                     text = _put(text, sent, partial(self._variable, one, place, sent, whole))
             rest = REFERENCES.sub("", text)
             is_user = text in self._users and place.where in BODIES
-            if is_user or any(form in rest for form in self._encoded_forms(own)):
+            if is_user or self._is_left(own, rest):
                 return self._variable(one, place, text, whole)
             if place.where != "path" and (UUID.fullmatch(rest) or _is_random(rest)):
                 self.literals[f"`{_key(place)}` of {one.name}: {rest[:3]}… ({len(rest)} characters)"] = None
             return text
 
         found = changed(self._without_cookies(one), change)
+        if found.body and found.body.uploads:
+            uploads = tuple(replace(part, name=self.hide(part.name)) for part in found.body.uploads)
+            found = replace(found, body=replace(found.body, uploads=uploads))
         checks = tuple(check for check in one.checks if self.hide(f"{check.value} {check.expected}").count(HIDDEN) == 0)
         step, name, route = (self.hide(text) for text in (one.step, one.name, one.route))
         return replace(found, step=step, name=name, route=route, checks=checks, hops=())
@@ -279,10 +291,12 @@ class _Finder:
             text = _put(text, form, lambda: HIDDEN)
         return text
 
-    def _encoded_forms(self, own: Collection[str]) -> Iterator[str]:
-        """Yields what must not be left at a place with these secrets."""
-        yield from (form for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
-        yield from (form for form in chain(*self._forms.values()) if len(form) >= ANYWHERE)
+    def _is_left(self, own: Collection[str], text: str) -> bool:
+        """Returns whether a text still has a credential of its place, or an encoded one of any place."""
+        at_place = (form for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
+        if any(form in text for form in at_place):
+            return True
+        return any(form in text and _pattern(form).search(text) for form in chain(*self._forms.values()))
 
     def _is_secret(self, place: ValuePlace, text: str) -> bool:
         """Returns whether a text looks random, and neither a response nor the client itself has made it."""
@@ -393,10 +407,9 @@ def _is_reference(text: str) -> bool:
 
 def _secrets_of_response(one: RecordedExchange) -> Iterator[str]:
     headers = [(name, value) for name, value in one.response_headers if name.lower() != "set-cookie"]
-    found = [
-        *masked_headers(headers)[1],
-        *(masked_body(one.response.data, one.response.type)[1] if one.response else ()),
-    ]
+    found = masked_headers(headers)[1]
+    if one.response and one.kind not in STATIC_KINDS:
+        found += masked_body(one.response.data, one.response.type)[1]
     for hidden in found:
         words = re.search(r"\s", hidden.value) and not re.search(r"\d", hidden.value)  # {password: "Forgot it?"}
         if not words and hidden.value.lower() not in hidden.place.lower():
@@ -455,6 +468,7 @@ def _tokens_of_response(one: RecordedExchange) -> Iterator[str]:
 
 def _with_basic(one: RecordedExchange) -> RecordedExchange:
     """Moves the user of an address into the header that clients make of it."""
+    one = replace(one, hops=tuple(map(_with_basic, one.hops)))
     host = host_of(one.url)
     if "@" not in host:
         return one

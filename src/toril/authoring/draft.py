@@ -204,9 +204,11 @@ def _request(
     path = path if path.startswith("/") or origin not in origins else f"/{path}"
     headers = {name: value for name, value in one.headers if shared.get(name) != value}
     headers |= {name: f"${{{origins[value]}}}" for name, value in headers.items() if value in origins}
-    body, uploads = None, ()
+    body: str | dict[str, Any] | None = None
+    uploads: tuple[FilePart, ...] = ()
     if one.body is not None:
         body, kind = _body(one.body, one.method)
+        body = _with_hosts(body, origins)
         headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         headers |= {"Content-Type": kind} if kind else {}
         uploads = tuple(replace(part, name=_saved(part, files)) for part in one.body.uploads)
@@ -247,6 +249,17 @@ def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]
     if isinstance(document, dict) and document and kind == JSON and method != "GET":
         return document, JSON
     return body.text, JSON if kind == JSON else body.type
+
+
+def _with_hosts(value: Any, origins: Mapping[str, str]) -> Any:
+    """Returns a body with references to the hosts of the suite."""
+    if isinstance(value, dict):
+        return {key: _with_hosts(one, origins) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_with_hosts(one, origins) for one in value]
+    for origin, name in origins.items() if isinstance(value, str) else ():
+        value = re.sub(rf"{re.escape(origin)}(?![\w.:-])", f"${{{name}}}", value) if "://" in origin else value
+    return value
 
 
 def _quoted(text: str) -> str:

@@ -46,7 +46,7 @@ def suite_of(
     recorded: Recorded, second: Recorded | None, options: ImportOptions, folder: Path, *, force: bool = False
 ) -> Imported:
     """Writes the suite of a recording: filters, routes, correlation, credentials, draft, files, plan."""
-    recorded = named(kept(recorded, options))
+    whole, recorded = recorded, named(kept(recorded, options))
     if not recorded.exchanges:
         what = "; ".join(f"{one.what} ({one.why})" for one in recorded.left_out) or "the source has none"
         raise OptionError(f"{recorded.origin}: no requests for a suite: {what}.", code="no-requests")
@@ -56,8 +56,10 @@ def suite_of(
     if options.replay and second is None:
         second = replayed(recorded, correlation, os.environ)
         correlation = rules_of(recorded, second)
-    found, credentials = referenced(unfolded(recorded, correlation), correlation)
-    found = named(found)
+    chosen = {one.number for one in recorded.exchanges}
+    others = [one for one in whole.exchanges if one.number not in chosen] + [*(second.exchanges if second else ())]
+    found, credentials = referenced(named(unfolded(recorded, correlation)), correlation, others)
+    found = named(found)  # with references as ids
     draft = replace(draft_of(found, correlation, options), credentials=credentials.names)
     contents = files_of(draft)
     contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
