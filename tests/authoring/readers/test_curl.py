@@ -96,5 +96,5 @@ def test_what_curl_has_and_a_suite_has_not_is_listed():
     found = recorded(
         "curl -k --cert client.pem -x http://proxy:3128 -b cookies.txt https://a.example -d @missing stray"
     )
-    assert [one.url for one in found.exchanges] == ["https://a.example"]
+    assert [one.url for one in found.exchanges] == ["https://a.example/"]
     assert left_out(found) == {"options of curl": 3, "files of a body": 1, "words": 1}
