@@ -50,6 +50,7 @@ CURL = re.compile(r"(?m)^(?:[$>%#])?[ \t]*(?:\w+=\S*[ \t]+|time[ \t]+)*(?:\S*/)?
 OPENAPI = re.compile(r"(?m)^[\"']?(?:openapi|swagger)[\"']?\s*:")
 TAURUS = re.compile(r"(?m)^(?:execution|scenarios)\s*:")
 JSONP = re.compile(r"\A\s*[\w.]+\((\s*\{.*\})\s*\);?\s*\Z", re.DOTALL)  # as HAR viewers load
+BLANK = re.compile(r"(?m)^[ \t]+$")  # YAML rejects lines of tabs
 HTML = re.compile(r"(?i)\s*<(?:!doctype html|html)\b")
 TEXT_ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -186,7 +187,7 @@ def _parsed(source: str, name: str) -> Any:
     with suppress(ValueError):
         return json.loads(source)
     try:
-        found = yaml.load(source, Loader=_Loader)  # noqa: S506 - a safe loader
+        found = yaml.load(BLANK.sub("", source), Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
