@@ -38,6 +38,7 @@ def test_headers_and_credentials():
         ("X-A", "1"), ("Authorization", "Bearer ${TOKEN}"), ("Cookie", "a=b; c"), ("User-Agent", "agent"),
         ("Referer", "https://b.example"), ("Authorization", "Basic YWRhOng="),
     )  # fmt: skip
+    assert requests('curl a.example -H "A: \\$x \\"$Y\\""')[0].headers == (("A", '$x "${Y}"'),)
     assert requests('curl a.example -u "$U:$P"')[0].headers == (("Authorization", "Basic ${API_BASIC}"),)
 
 

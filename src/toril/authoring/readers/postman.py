@@ -237,8 +237,8 @@ def _body(node: Mapping[str, Any], values: _Values, given: Input) -> Payload | N
             inputs = json.loads(values(query.get("variables")) or "{}")
         except ValueError:
             inputs = {}
-        name = {"operationName": values(query.get("operationName"))} if query.get("operationName") else {}
-        return json_body({**name, "query": values(query.get("query")), "variables": inputs})
+        named = {"operationName": values(query.get("operationName"))} if query.get("operationName") else {}
+        return json_body({**named, "query": values(query.get("query")), "variables": inputs})
     if mode == "file":
         name = text(mapping(content).get("src"))
         return raw_file(name.rpartition("/")[2] or "body.bin", "", given.beside(name))
