@@ -188,6 +188,11 @@ def test_other_long_texts_stay(query):
     assert sent(exchange(1, address))[0].url == f"{SHOP}{address}"
 
 
+@pytest.mark.parametrize("path", ["/token/refresh", "/cookies/set", "/password/reset", "/orders/8123/keys"])
+def test_words_of_paths_stay(path):
+    assert sent(exchange(1, path))[0].url == f"{SHOP}{path}"
+
+
 def test_a_value_that_an_address_encodes_is_to_be_set_as_it_is_sent():
     one = exchange(1, "/items?api_key=a%2Bb%2Fc0815")
     assert sent(one)[0].url == f"{SHOP}/items?api_key=${{SHOP_API_KEY}}"

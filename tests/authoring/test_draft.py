@@ -138,14 +138,14 @@ def test_files_of_a_form_and_files_as_bodies_are_in_the_suite(tmp_path):
         fields=(("title", "lamp"),),
         uploads=(FilePart(field="photo", name="../a b.png", type="image/png", data=b"\x89PNG"),),
     )
-    whole = Payload(type="application/pdf", uploads=(FilePart(field="", name="terms.pdf", type="application/pdf"),))
+    whole = Payload(type="application/pdf", uploads=(FilePart(field="", name="terms.json", type="application/pdf"),))
     recording = recorded(exchange(1, "/photos", "POST", body=parts), exchange(2, "/terms", "PUT", body=whole))
     files = files_of(tmp_path, recording, engine="jmeter")
     first, second = requests(yaml.safe_load(files["suite.yml"]))
     assert first["upload-files"] == [{"param": "photo", "path": "files/a-b.png", "mime-type": "image/png"}]
     assert first["body"] == {"title": "lamp"}
     assert second["upload-files"][0]["param"] == ""
-    assert (files["files/a-b.png"], len(files["files/terms.pdf"])) == (b"\x89PNG", 1024)
+    assert (files["files/a-b.png"], len(files["files/terms.json"])) == (b"\x89PNG", 1024)
 
 
 def test_statuses_and_the_sources_own_checks_are_asserted(tmp_path):

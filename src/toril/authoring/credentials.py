@@ -1,4 +1,4 @@
-"""Replaces values of a recording by references to variables, and refuses files that contain a credential."""
+"""Replaces credentials of a recording by references to variables, and refuses files that contain one."""
 
 import csv
 import html
@@ -8,17 +8,18 @@ import math
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain, count, pairwise
 from pathlib import PurePosixPath
 from typing import Any, Never
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import quote, unquote
 
 from toril.authoring.correlation import Correlation
 from toril.authoring.filters import STATIC_KINDS
-from toril.authoring.recorded import Payload, Recorded, RecordedExchange, ValuePlace
+from toril.authoring.recorded import Recorded, RecordedExchange, ValuePlace
+from toril.authoring.references import ANYWHERE, NAME, REFERENCES, carried, changed, pattern_of, put
 from toril.authoring.routes import UUID, host_of
 from toril.errors import OptionError
 from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
@@ -26,11 +27,8 @@ from toril.suite.documents import parse
 from toril.suite.settings import RESERVED
 from toril.worker.hiding import forms_of
 
-ANYWHERE = 12  # characters of a value that is searched as a part of texts; a shorter one only as a whole
-SHORTEST = 6  # … that is searched at all
+SHORTEST = 6  # characters of a value that is searched everywhere
 SHORTEST_FORM = 4  # of a value at its own place
-DEEPEST = 50  # levels of JSON; YAML could not be written far below
-MOST_ON_ONE_LINE = 80  # characters of JSON
 COOKIES = ("cookie", "set-cookie")
 BODIES = ("form", "multipart", "json")
 PASSWORD = re.compile(r"(?i)pass|pwd")
@@ -47,13 +45,6 @@ HARMLESS = re.compile(r"(?i)accept|content-type|origin")  # headers
 STRUCTURED = re.compile(r".*\s|\w+:|[/{\[<]|\w+=[^&]*(?:&\w+=[^&]*)+$", re.DOTALL)  # sentences, addresses, JSON, forms
 LEAST_RANDOM, LEAST_BITS = 20, 3.5  # characters, bits a character
 LEAST_CHANGES = 0.25  # between kinds of characters, by character
-REFERENCES = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}")
-NAME = re.compile(r"\$\{(\w+)\}")
-WORD = re.compile("[A-Za-z][A-Za-z_-]*")  # a segment that names the place of the next one, as in `places_of`
-EPOCH_MS = re.compile(r"1[5-9]\d{11}|2\d{12}")
-MARK = "\0"  # around a reference that stands for a number of JSON
-
-Change = Callable[[ValuePlace, str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +66,7 @@ def referenced(
     """
     raw = [_with_basic(one) for one in recorded.exchanges]
     finder = _Finder(raw, map(_with_basic, others))
-    exchanges = [finder.replaced(_by_rules(one, correlation)) for one in raw]
+    exchanges = [finder.replaced(carried(one, correlation)) for one in raw]
     known = {*recorded.variables, *(one.extract.variable for one in correlation.rules)}
     known |= {extract.variable for one in exchanges for extract in one.extracts}
     for one in exchanges:
@@ -97,140 +88,6 @@ def referenced(
         literals=tuple(finder.literals),
         cookies=tuple(finder.cookies),
     )
-
-
-# ── Places of values
-
-
-def changed(one: RecordedExchange, change: Change) -> RecordedExchange:
-    """Returns the exchange with other values in its request; `change` gets and returns decoded texts."""
-
-    def at(where: str, path: str, text: str) -> str:
-        return change(ValuePlace("request", where, path), text)
-
-    host = host_of(one.url)
-    path, mark, query = one.url.removeprefix(host).partition("#")[0].partition("?")
-    raw_segments = path.split("/")
-    befores = ["", *(one if WORD.fullmatch(one) else "" for one in raw_segments)]
-    segments = [
-        _encoded(raw, unquote(raw), at("path", before, unquote(raw)))
-        for raw, before in zip(raw_segments, befores, strict=False)
-    ]
-    pairs = []
-    for pair in query.split("&"):
-        name, equals, raw = pair.partition("=")
-        value = unquote_plus(raw)
-        pairs.append(name + equals + _encoded(raw, value, at("query", unquote_plus(name), value)))
-    headers = tuple(
-        (name, value if name.lower() == "cookie" else at("header", name, value)) for name, value in one.headers
-    )
-    url = f"{host}{'/'.join(segments)}{mark}{'&'.join(pairs)}"
-    return replace(one, url=url, headers=headers, body=None if one.body is None else _changed_body(one.body, at))
-
-
-def _encoded(raw: str, before: str, after: str) -> str:
-    """Returns a text for an address, with references as they are."""
-    if before == after:
-        return raw
-    parts = REFERENCES.split(after)
-    references = [*REFERENCES.findall(after), ""]
-    return "".join(
-        quote(part, safe="", errors="replace") + reference for part, reference in zip(parts, references, strict=True)
-    )
-
-
-def _changed_body(body: Payload, at: Callable[[str, str, str], str]) -> Payload:
-    if body.fields:
-        where = "multipart" if body.type.startswith("multipart/") else "form"
-        return replace(body, data=b"", fields=tuple((name, at(where, name, value)) for name, value in body.fields))
-    if not body.data:
-        return body
-    document = json_of(body)
-    if document is not None:
-        new = _changed_json(document, "$", lambda path, text: at("json", path, text))
-        return body if new == document else replace(body, data=_json_text(new).encode("utf-8", "backslashreplace"))
-    try:
-        text = body.data.decode()
-    except UnicodeError:
-        return body
-    return replace(body, data=at("text", "", text).encode("utf-8", "replace"))
-
-
-def json_of(body: Payload) -> Any:
-    """Returns the JSON of a body; None if it has none, or one that is nested deeply."""
-    try:
-        found = json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
-    except (ValueError, RecursionError):
-        return None
-    return found if _is_shallow(found, DEEPEST) else None
-
-
-def _is_shallow(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
-
-
-def _changed_json(value: Any, path: str, change: Callable[[str, str], str]) -> Any:
-    if isinstance(value, dict):
-        names = {key: f"{path}.{key}" if key.isidentifier() and key.isascii() else f"{path}['{key}']" for key in value}
-        return {key: _changed_json(one, names[key], change) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_changed_json(one, f"{path}[{index}]", change) for index, one in enumerate(value)]
-    if isinstance(value, str):
-        return change(path, value)
-    if value is None or isinstance(value, bool):
-        return value
-    text = json.dumps(value)
-    return value if (new := change(path, text)) == text else f"{MARK}{new}{MARK}"
-
-
-def _json_text(document: Any) -> str:
-    """Returns JSON, over several lines if it is long."""
-    mark = json.dumps(MARK)[1:-1]
-    for indent in (None, 2):
-        text = json.dumps(document, ensure_ascii=False, indent=indent)
-        text = re.sub(rf'"{re.escape(mark)}(.*?){re.escape(mark)}"', r"\1", text)
-        if len(text) <= MOST_ON_ONE_LINE:
-            break
-    return text
-
-
-# ── Values that rules carry
-
-
-def _by_rules(one: RecordedExchange, correlation: Correlation) -> RecordedExchange:
-    """Returns the exchange with references for the values that rules carry, or that the client itself makes."""
-    applied = (rule for rule in correlation.rules if rule.applied)
-    uses = [(place, rule) for rule in applied for number, place in rule.uses if number == one.number]
-    uses.sort(key=lambda use: -len(use[1].value))
-    made = {place for number, place in correlation.client_made if number == one.number}
-    if whole := next((rule for place, rule in uses if place.where == "url"), None):
-        one = replace(one, url=whole.reference(ValuePlace("request", "url", "")))
-
-    def change(place: ValuePlace, text: str) -> str:
-        for use, rule in uses:
-            same = use.path == place.path or place.where in ("path", "text") or len(rule.value) >= ANYWHERE
-            if same and (use.where == place.where or (use.where == "xml" and place.where == "text")):
-                text = _put(text, rule.value, partial(rule.reference, place))
-        if place in made:
-            return "${__UUID()}" if UUID.fullmatch(text) else "${__time()}" if EPOCH_MS.fullmatch(text) else text
-        return text
-
-    return changed(one, change)
-
-
-def _put(text: str, value: str, reference: Callable[[], str]) -> str:
-    """Returns the text with a reference instead of a value; a short value has to stand alone."""
-    if value not in text:
-        return text
-    parts = [_pattern(value).sub(lambda _: reference(), part) for part in REFERENCES.split(text)]
-    return "".join(part + kept for part, kept in zip(parts, [*REFERENCES.findall(text), ""], strict=True))
-
-
-@lru_cache(maxsize=1 << 12)
-def _pattern(value: str) -> re.Pattern[str]:
-    alone = ("", "") if len(value) >= ANYWHERE else ("(?<![A-Za-z0-9])", "(?![A-Za-z0-9])")
-    return re.compile(re.escape(value).join(alone))
 
 
 # ── Credentials
@@ -255,25 +112,25 @@ class _Finder:
             found |= {value for place, text in _leaves(one) for value in _secrets_at(place, text)}
         found |= {text for one in raw for place, text in _leaves(one) if self._is_secret(place, text)}
         self.hidden = {one for one in found if _is_searched(one)}
-        self._forms = {
-            value: [value, *(form for form in dict.fromkeys(forms_of(value)) if len(form) >= SHORTEST)]
-            for value in sorted(self.hidden, key=lambda value: (-len(value), value))
-        }
+        self._begun_by: dict[str, list[str]] = {}  # hidden values in all forms, by their first characters
+        for form in sorted({form for value in self.hidden for form in (value, *forms_of(value))}):
+            if len(form) >= SHORTEST:
+                self._begun_by.setdefault(form[:SHORTEST], []).append(form)
 
     def replaced(self, one: RecordedExchange) -> RecordedExchange:
         """Returns the exchange without credentials, also in the texts for people."""
 
         def change(place: ValuePlace, text: str) -> str:
             own, whole = _secrets_at(place, text), text
-            for value in (*own, *self._forms):
+            for value in (*own, *(form for form in self._found(text) if form in self.hidden)):
                 escaped = (html.escape(value), json.dumps(value)[1:-1]) if place.where == "text" else ()
                 for sent in (value, *escaped):
-                    text = _put(text, sent, partial(self._variable, one, place, sent, whole))
+                    text = put(text, sent, partial(self._variable, one, place, sent, whole))
             rest = REFERENCES.sub("", text)
-            is_user = text in self._users and place.where in BODIES
-            if is_user or self._is_left(own, rest):
+            left = any(form in rest for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
+            if left or self._found(rest) or (text in self._users and place.where in BODIES):
                 return self._variable(one, place, text, whole)
-            if place.where != "path" and (UUID.fullmatch(rest) or _is_random(rest)):
+            if place.where != "path" and (UUID.fullmatch(rest) or _is_random(rest, ANYWHERE)):
                 self.literals[f"`{_key(place)}` of {one.name}: {rest[:3]}… ({len(rest)} characters)"] = None
             return text
 
@@ -287,16 +144,15 @@ class _Finder:
 
     def hide(self, text: str) -> str:
         """Returns a text for people without credentials."""
-        for form in chain(*self._forms.values()):
-            text = _put(text, form, lambda: HIDDEN)
+        for form in self._found(text):
+            text = put(text, form, lambda: HIDDEN)
         return text
 
-    def _is_left(self, own: Collection[str], text: str) -> bool:
-        """Returns whether a text still has a credential of its place, or an encoded one of any place."""
-        at_place = (form for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
-        if any(form in text for form in at_place):
-            return True
-        return any(form in text and _pattern(form).search(text) for form in chain(*self._forms.values()))
+    def _found(self, text: str) -> list[str]:
+        """Returns the forms of hidden values in a text, the longest first."""
+        starts = {text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1)} & self._begun_by.keys()
+        forms = (form for start in starts for form in self._begun_by[start] if form in text)
+        return sorted((form for form in forms if pattern_of(form).search(text)), key=lambda form: (-len(form), form))
 
     def _is_secret(self, place: ValuePlace, text: str) -> bool:
         """Returns whether a text looks random, and neither a response nor the client itself has made it."""
@@ -389,13 +245,12 @@ def _secrets_at(place: ValuePlace, text: str) -> list[str]:
     key = _key(place)
     if place.where == "header":
         found = masked_headers([(key, text)])[1]
+    elif place.where == "path":
+        found = masked_url(f"/{quote(text, safe=';=', errors='replace')}")[1]
     elif names_a_secret(key) or SESSION.search(key):
         found = [Hidden("", text)]
     else:
-        found = [
-            *masked_body(text.encode("utf-8", "replace"), "")[1],
-            *(masked_url(f"/{text}")[1] if place.where == "path" else ()),
-        ]
+        found = masked_body(text.encode("utf-8", "replace"), "")[1]
     values = {one.value for one in found if HIDDEN not in one.value and not _is_reference(one.value)}
     return sorted((one for one in values if one.lower() not in NO_SECRETS), key=lambda one: (-len(one), one))
 
@@ -478,14 +333,14 @@ def _with_basic(one: RecordedExchange) -> RecordedExchange:
     return replace(one, url=f"{scheme}://{name}{one.url.removeprefix(host)}", headers=(*one.headers, header))
 
 
-def _is_random(text: str) -> bool:
+def _is_random(text: str, least: int = LEAST_RANDOM) -> bool:
     """Returns whether a text changes so often between capitals, other letters, digits and marks as no words do.
 
     >>> [_is_random(one) for one in ("9tY4bQ7zLm2XcV8nKp3R", "how-to-return-lamps-of-2026", "2026-11-28T05:36:04.123Z")]
     [True, False, False]
     """
     mixed = re.search("[A-Za-z]", text) and re.search(r"\d", text)
-    if len(text) < LEAST_RANDOM or not mixed or STRUCTURED.match(text):
+    if len(text) < least or not mixed or STRUCTURED.match(text):
         return False
     kinds = [
         "A" if one.isupper() else "a" if one.islower() else "0" if one.isdigit() else "+"
@@ -532,6 +387,8 @@ def _refuse(where: str, value: str) -> Never:
 
 def _values(path: PurePosixPath, text: str) -> Iterator[str]:
     """Yields the values of a file, and the parts of those that are addresses."""
+    if not text:  # an upload
+        return
     if path.suffix in (".yml", ".json"):
         leaves = [*_scalars(parse(text, path.name)[0] if path.suffix == ".yml" else json.loads(text))]
     elif path.suffix == ".csv":

@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import parse_qsl, quote_plus
 
 from toril.authoring.correlation import Correlation
-from toril.authoring.credentials import NAME, REFERENCES, json_of, prefix_of
+from toril.authoring.credentials import prefix_of
 from toril.authoring.options import LIMITS, MIN_HOLD_S, RAMP_UP, USERS, ImportOptions, Limit, Url, default_name
 from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
+from toril.authoring.references import NAME, json_of, outside
 from toril.authoring.routes import host_of, singular
 from toril.criteria import duration_s
 from toril.errors import Note
@@ -242,7 +243,7 @@ def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]
         fields = dict(body.fields)
         if len(fields) == len(body.fields) and method != "GET":
             return fields, ""
-        return "&".join(f"{quote_plus(name)}={_quoted(value)}" for name, value in body.fields), FORM
+        return "&".join(f"{quote_plus(name)}={outside(value, quote_plus)}" for name, value in body.fields), FORM
     if not body.data:
         return None, body.type if body.missing else ""
     document = json_of(body)
@@ -260,12 +261,6 @@ def _with_hosts(value: Any, origins: Mapping[str, str]) -> Any:
     for origin, name in origins.items() if isinstance(value, str) else ():
         value = re.sub(rf"{re.escape(origin)}(?![\w.:-])", f"${{{name}}}", value) if "://" in origin else value
     return value
-
-
-def _quoted(text: str) -> str:
-    """Returns a text of a form, with references as they are."""
-    parts = zip(REFERENCES.split(text), [*REFERENCES.findall(text), ""], strict=True)
-    return "".join(quote_plus(part) + reference for part, reference in parts)
 
 
 def _saved(part: FilePart, files: dict[PurePosixPath, bytes]) -> str:

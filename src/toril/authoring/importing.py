@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from toril.authoring.correlation import Correlation, correlated, unfolded
-from toril.authoring.credentials import NAME, referenced, refuse_secrets
+from toril.authoring.credentials import referenced, refuse_secrets
 from toril.authoring.draft import FILES, SuiteDraft, draft_of, requests_of
 from toril.authoring.filters import kept
 from toril.authoring.init import SUITES, Created, place
@@ -15,6 +15,7 @@ from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
 from toril.authoring.readme import readme_of
 from toril.authoring.recorded import Payload, Recorded
+from toril.authoring.references import NAME
 from toril.authoring.replaying import replayed
 from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
