@@ -156,7 +156,7 @@ def _exchange(
         status=_code(saved) or None,
         response_headers=answered,
         response=Payload(data=answer, type=value_of("content-type", answered)) if answer else None,
-        name=name,
+        name="" if "{{" in name or "/" in name else name,  # Postman's default is the address
         route=route,
         checks=checks,
         extracts=extracts,
