@@ -100,6 +100,15 @@ def test_a_created_id_is_carried_and_other_parameters_are_data():
     assert (len(reads.exchanges), reads.variables) == (3, {"owner": "1", "pet_id": "example"})
 
 
+def test_an_operation_before_the_one_that_creates_has_data():
+    document = changed(API)
+    document["paths"]["/pets/{petId}"]["get"]["tags"] = ["first"]
+    document["paths"]["/pets"]["post"]["tags"] = ["second"]
+    found = recorded(document)
+    assert found.variables["pet_id"] == "example"
+    assert not any(one.extracts for one in found.exchanges)
+
+
 def test_values_are_examples_or_fit_the_type_and_optional_ones_need_an_example():
     post, many, *_ = requests(API)
     assert many.url == "https://eu.example.com/v1/pets?limit=5&kind=dog"

@@ -186,24 +186,25 @@ def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[str, str]:
 
     POST /pets creates the pet of GET /pets/{petId}: its response has `petId`, or `id`.
     """
-    makers = {one.path.rstrip("/"): one for one in operations if one.method == "post"}
     found: dict[str, str] = {}
+    makers: dict[str, _Operation] = {}  # those before the operation
     for operation in operations:
         for part in IN_PATH.finditer(operation.path):
             collection, whole = operation.path[: part.start()].rstrip("/"), operation.path[: part.end()]
             maker = makers.get(collection)
-            if maker is None or maker is operation or whole in found or "{" in collection.rpartition("/")[2]:
+            if whole in found:
                 continue
-            known = {variable(name): name for name in spec.properties(spec.response(maker))}
+            known = {variable(name): name for name in spec.properties(spec.response(maker))} if maker else {}
             wanted = variable(part[1])
             key = known.get(wanted) or (known.get("id") if wanted.endswith("id") else None)
-            if key is not None:
+            found[whole] = ""
+            if key is not None and maker is not None:
                 name = _name(operation.path[: part.start()], part[1])
-                name = f"{name}_{len(found)}" if name in found.values() else name
-                found[whole] = name
-                plain = re.fullmatch(r"[A-Za-z_]\w*", key)
-                expression = f"$.{key}" if plain else f"$['{key}']"
+                found[whole] = name = f"{name}_{len(found)}" if name in found.values() else name
+                expression = f"$.{key}" if re.fullmatch(r"[A-Za-z_]\w*", key) else f"$['{key}']"
                 maker.extracts.append(Extract(variable=name, how="jsonpath", expression=expression))
+        if operation.method == "post":
+            makers.setdefault(operation.path.rstrip("/"), operation)
     return found
 
 
