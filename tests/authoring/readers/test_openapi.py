@@ -155,6 +155,7 @@ def test_files_beside_the_document_are_read_and_others_left_out(tmp_path):
     (tmp_path / "models/pet.yaml").write_text(
         "Pet:\n  properties: {born: {example: 2026-01-31}, kind: {$ref: '#/Kind'}}\nKind: {const: cat}\n"
     )
+    (tmp_path / "models/bad.yaml").write_text("Pet: [")
     (tmp_path.parent / "outside.yaml").write_text("Pet: {example: secret}\n")
     text = """
 openapi: 3.0.0
@@ -162,10 +163,11 @@ paths:
   /a: {post: {requestBody: {content: {application/json: {schema: {$ref: 'models/pet.yaml#/Pet'}}}}}}
   /b: {post: {requestBody: {content: {application/json: {schema: {$ref: '../outside.yaml#/Pet'}}}}}}
   /c: {post: {requestBody: {content: {application/json: {schema: {$ref: 'https://example.com/x#/Pet'}}}}}}
+  /d: {post: {requestBody: {content: {application/json: {schema: {$ref: 'models/bad.yaml#/Pet'}}}}}}
 """
     found = recorded(text, tmp_path)
     assert next(one.body.text for one in found.exchanges if one.body) == '{"born": "2026-01-31", "kind": "cat"}'
-    assert left_out(found) == {"references to other files": 2}
+    assert left_out(found) == {"references to other files": 3}
     assert "secret" not in str(found)
 
 

@@ -30,6 +30,7 @@ from toril.authoring.readers.source import (
 )
 from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
 from toril.authoring.routes import singular
+from toril.errors import OptionError
 from toril.masking import names_a_secret
 
 METHODS = ("post", "get", "head", "options", "put", "patch", "delete")  # in the order of the suite
@@ -345,8 +346,13 @@ class _Spec:
     def _loaded(self, name: str) -> Any:
         """Returns a file beside the document, whose references are relative to the document."""
         data = None if re.match(r"[a-z]+:", name) else self._given.beside(name)
-        if data is None:
-            self._skipped.add("references to other files", "the file is not in the folder of the document", name)
+        try:
+            document = None if data is None else self._parse(data.decode("utf-8-sig", "replace"))
+        except OptionError:
+            document = None
+        if document is None:
+            why = "the file is damaged, or not in the folder of the document"
+            self._skipped.add("references to other files", why, name)
             return {}
 
         def rebased(node: Any) -> Any:
@@ -361,7 +367,7 @@ class _Spec:
                 found["$ref"] = f"{file}#{pointer}"
             return found
 
-        return rebased(self._parse(data.decode("utf-8-sig", "replace")))
+        return rebased(document)
 
     def whole(self, schema: Any) -> dict[str, Any]:
         """Returns a schema with the parts of `allOf`, and of the first choice, in one mapping."""
