@@ -126,6 +126,8 @@ def test_no_secret_of_a_journey_is_written(tmp_path, recording):
 
 # ── Their variables
 
+RANDOM = "9tY4bQ7zLm2XcV8nKp3R"
+
 
 def names(*exchanges):
     return dict(referenced(recorded(*exchanges), Correlation())[1].names)
@@ -150,6 +152,12 @@ def test_the_same_value_has_the_same_name_and_another_one_a_number():
     assert references == ["Bearer ${SHOP_TOKEN}", "Bearer ${SHOP_TOKEN_2}", "Bearer ${SHOP_TOKEN}"]
 
 
+def test_variables_of_the_source_and_of_hosts_keep_their_names():
+    own = exchange(1, "/", headers=(("X-Key", "${SHOP_TOKEN}"),))
+    other = exchange(2, f"/?url={RANDOM}", headers=(("Authorization", "Bearer t0ken-of-ada"),))
+    assert list(names(own, other)) == ["SHOP_TOKEN", "SHOP_SECRET", "SHOP_TOKEN_2"]
+
+
 def test_the_user_of_an_address_becomes_a_header():
     (found,) = sent(exchange(1, "https://ada:hunter2!@shop.example.com/"))
     assert (found.url, dict(found.headers)) == (f"{SHOP}/", {"Authorization": "Basic ${SHOP_BASIC}"})
@@ -161,9 +169,6 @@ def test_cookies_are_a_credential_only_if_no_response_sets_one():
     assert dict(sent(late)[0].headers) == {"Cookie": "${SHOP_COOKIE}"}
     assert dict(sent(login, late)[1].headers) == {}
     assert referenced(recorded(login, late), Correlation())[1].cookies == ("theme",)
-
-
-RANDOM = "9tY4bQ7zLm2XcV8nKp3R"
 
 
 def test_a_random_text_that_no_response_brought_is_a_credential():

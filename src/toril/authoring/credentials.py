@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 from toril.authoring.correlation import Correlation
 from toril.authoring.filters import STATIC_KINDS
 from toril.authoring.recorded import Recorded, RecordedExchange, ValuePlace
-from toril.authoring.references import ANYWHERE, NAME, REFERENCES, carried, changed, pattern_of, put
+from toril.authoring.references import ANYWHERE, NAME, REFERENCES, carried, changed, leaves_of, pattern_of, put
 from toril.authoring.routes import UUID, host_of
 from toril.errors import OptionError
 from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
@@ -66,14 +66,14 @@ def referenced(
     """
     raw = [_with_basic(one) for one in recorded.exchanges]
     finder = _Finder(raw, map(_with_basic, others))
-    exchanges = [finder.replaced(carried(one, correlation)) for one in raw]
-    known = {*recorded.variables, *(one.extract.variable for one in correlation.rules)}
-    known |= {extract.variable for one in exchanges for extract in one.extracts}
-    for one in exchanges:
-        for text, what in ((host_of(one.url), "address of the service"), *_described(one)):
+    known = {*recorded.variables, *(extract.variable for one in raw for extract in one.extracts)}
+    for one in raw:  # the source itself may refer to variables
+        leaves = ((f"`{_key(place)}` of {one.name}", text) for place, text in leaves_of(one))
+        for what, text in (("address of the service", host_of(one.url)), *leaves):
             for name in NAME.findall(text):
                 if name not in known:
                     finder.names.setdefault(name, what)
+    exchanges = [finder.replaced(carried(one, correlation)) for one in raw]
     shown = finder.hide
     return replace(
         recorded,
@@ -109,8 +109,8 @@ class _Finder:
         found = {*self._users, *(user for one in others for user in _users(one))}
         for one in chain(raw, others):
             found |= {*_secrets_of_response(one), *_sessions_of_cookies(one)}
-            found |= {value for place, text in _leaves(one) for value in _secrets_at(place, text)}
-        found |= {text for one in raw for place, text in _leaves(one) if self._is_secret(place, text)}
+            found |= {value for place, text in leaves_of(one) for value in _secrets_at(place, text)}
+        found |= {text for one in raw for place, text in leaves_of(one) if self._is_secret(place, text)}
         self.hidden = {one for one in found if _is_searched(one)}
         self._begun_by: dict[str, list[str]] = {}  # hidden values in all forms, by their first characters
         for form in sorted({form for value in self.hidden for form in (value, *forms_of(value))}):
@@ -182,7 +182,7 @@ class _Finder:
         if key.lower() in ("authorization", "proxy-authorization"):
             return "BASIC" if whole.lower().startswith("basic ") else "TOKEN"
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|\W+", "_", key).strip("_").upper().removeprefix("X_")
-        return words if re.fullmatch("[A-Z][A-Z0-9_]{0,39}", words) else "SECRET"
+        return words if re.fullmatch("(?!URL$)[A-Z][A-Z0-9_]{0,39}", words) else "SECRET"  # `_URL` is of hosts
 
     def _name(self, prefix: str, word: str) -> str:
         name = word if word.startswith(f"{prefix}_") else f"{prefix}_{word}"
@@ -214,22 +214,6 @@ def prefix_of(url: str) -> str:
     name = re.sub(r":\d+$", "", host.partition("://")[2].rpartition("@")[2]).lower().removeprefix("www.")
     word = re.sub("[^A-Z0-9]+", "_", name.partition(".")[0].upper()).strip("_")
     return word if re.fullmatch("[A-Z][A-Z0-9_]{0,29}", word) and name != "localhost" else "SITE"
-
-
-def _leaves(one: RecordedExchange) -> list[tuple[ValuePlace, str]]:
-    found: list[tuple[ValuePlace, str]] = []
-
-    def note(place: ValuePlace, text: str) -> str:
-        found.append((place, text))
-        return text
-
-    changed(one, note)
-    return found
-
-
-def _described(one: RecordedExchange) -> Iterator[tuple[str, str]]:
-    for place, text in _leaves(one):
-        yield text, f"`{_key(place)}` of {one.name}"
 
 
 def _key(place: ValuePlace) -> str:
@@ -287,7 +271,7 @@ def _is_searched(value: str) -> bool:
 
 def _users(one: RecordedExchange) -> Iterator[str]:
     """Yields the names beside passwords."""
-    leaves = [(place, text, place.path.removesuffix(_key(place)).rstrip("]")) for place, text in _leaves(one)]
+    leaves = [(place, text, place.path.removesuffix(_key(place)).rstrip("]")) for place, text in leaves_of(one)]
     holders = {
         (place.where, holder)
         for place, _, holder in leaves

@@ -50,6 +50,18 @@ def changed(one: RecordedExchange, change: Change) -> RecordedExchange:
     return replace(one, url=url, headers=headers, body=None if one.body is None else _changed_body(one.body, at))
 
 
+def leaves_of(one: RecordedExchange) -> list[tuple[ValuePlace, str]]:
+    """Returns the values that `changed` changes, with their places."""
+    found: list[tuple[ValuePlace, str]] = []
+
+    def note(place: ValuePlace, text: str) -> str:
+        found.append((place, text))
+        return text
+
+    changed(one, note)
+    return found
+
+
 def _encoded(raw: str, before: str, after: str) -> str:
     """Returns a text for an address, with references as they are."""
     return raw if before == after else outside(after, partial(quote, safe="", errors="replace"))
