@@ -147,6 +147,7 @@ def test_the_address_is_the_servers_or_the_documents_or_the_users():
         "https://x.example.com/v1/pets"
     )
     assert lines(relative, hosts=("https://y.example.com",))[0] == "POST https://y.example.com/v1/pets"
+    assert lines(API, hosts=("y.example.com",))[0] == "POST https://y.example.com/v1/pets"
     assert lines(changed(API, servers=[{"url": "https://{unknown}.example.com"}]))[0] == "POST ${BASE_URL}/pets"
 
 

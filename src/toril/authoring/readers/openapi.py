@@ -115,8 +115,8 @@ def _base(document: Mapping[str, Any], given: Input, options: ImportOptions) -> 
     origin, path = whole.groups("") if whole else ("", "")
     path = "/" + IN_PATH.sub(r"\1", path).strip("/")
     path = "" if path == "/" else path
-    own = next((host for host in options.hosts if "://" in host), "")
-    if own:
+    if options.hosts:
+        own = options.hosts[0] if "://" in options.hosts[0] else f"https://{options.hosts[0]}"
         return own if own.count("/") > 2 else own + path
     return (origin if re.match(r"https?://[^{}]+$", origin) else reference("base_url")) + path
 
