@@ -219,9 +219,10 @@ def refuse_existing(folder: Path, contents: Contents, *, force: bool) -> None:
             existing.append(path)
     if existing and not force:
         named = ", ".join(map(str, existing[:MAX_NAMED])) + (" …" if len(existing) > MAX_NAMED else "")
+        keeps = " keep the workflow with --no-workflow," if folder / WORKFLOW in existing else ""
         raise OptionError(
             f"{named}: already {'exists' if len(existing) == 1 else 'exist'}, so no files are written. Choose another "
-            "--name, keep the workflow with --no-workflow, or overwrite with --force.",
+            f"--name,{keeps} or overwrite with --force.",
             code="file-exists",
         )
 

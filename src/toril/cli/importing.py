@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toril.authoring import Created
     from toril.authoring.importing import Imported
 
-Engine = Literal["apiritif", "gatling", "jmeter", "locust", "vegeta"]
+Engine = Literal["apiritif", "gatling", "jmeter", "locust"]
 HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 
 Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Root folder of your repository.")]
