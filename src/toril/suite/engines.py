@@ -7,11 +7,12 @@ code that runs an engine's share.
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from toril.load.shapes import OPEN_MODEL
-from toril.suite.files import Files
+from toril.suite.files import MAX_FILES, Files
 from toril.suite.reader import SuiteReader, quoted
 from toril.text import nearest, suggestion
 
@@ -352,7 +353,8 @@ def runner_of(execution: Mapping[str, Any], script: Path | None) -> str:
         return "selenium" if execution["runner"] == "apiritif" else str(execution["runner"])
     if script is None:
         return "selenium"
-    found = {script.suffix} if script.is_file() else {one.suffix for one in script.rglob("*")}
+    files = [script] if script.is_file() else islice(script.rglob("*"), MAX_FILES)
+    found = {file.suffix for file in files}
     if found & {".java", ".jar"}:
         return "testng" if execution.get("testng-xml") or (script.parent / "testng.xml").is_file() else "junit"
     return next((runner for suffix, runner in RUNNERS if suffix in found), "selenium")
