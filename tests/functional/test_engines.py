@@ -308,6 +308,15 @@ def test_selected_tests_of_junit_run_alone(tmp_path: Path) -> None:
     assert outcomes_of(run(tmp_path / "store", shop)) == {"stillRuns": "passed"}
 
 
+@pytest.mark.nightly
+@pytest.mark.skipif(shutil.which("java") is None or not junit_home().is_dir(), reason="`make junit` first")
+def test_a_test_that_ends_junit_makes_the_run_inconclusive(tmp_path: Path) -> None:
+    text = "public class EndTest { @org.junit.Test public void ends() { System.exit(0); } }\n"
+    done = run(tmp_path / "store", functional(tmp_path / "shop", "junit", {"script": "."}, {"EndTest.java": text}))
+    assert done.code == 3, done.stdout
+    assert "lost-worker" in done.reasons()
+
+
 def test_a_file_without_tests_is_inconclusive(tmp_path: Path) -> None:
     files = {"test_nothing.py": "NOTHING = 1\n"}
     done = run(tmp_path / "store", functional(tmp_path / "shop", "pytest", {"script": "test_nothing.py"}, files))

@@ -20,7 +20,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from toril.errors import InfrastructureError
 from toril.programs import JUNIT_VERSION, junit_home
 from toril.records import CaseOutcome
-from toril.worker.engines import FoundCase
+from toril.worker.engines import FoundCase, tail_of
 from toril.worker.engines.base import Engine
 from toril.worker.engines.jmeter.executor import find_java
 
@@ -30,6 +30,7 @@ JAVA = "17"  # of the sources, unless `compile-target-java` names another versio
 COMPILES_WITHIN_S = 150.0
 TESTS_FAILED = 1  # the exit code
 NO_TESTS = 2
+SUMMARY = "tests failed"  # in the output after the last test
 OUTPUT_CHARS = 1500
 OUTCOMES: dict[type, CaseOutcome] = {Failure: "failed", Error: "broken", Skipped: "skipped"}
 
@@ -110,7 +111,10 @@ class Executor(Engine, SubprocessedExecutor):  # type: ignore[misc]  # bzt has n
     def failure(self) -> str | None:
         if self.exit_code == NO_TESTS:
             return "JUnit found no tests. Correct `script`, `run-items` or the categories"
-        return None if self.exit_code == TESTS_FAILED else super().failure()
+        if self.exit_code not in (0, TESTS_FAILED) or self.asked_to_end:
+            return super().failure()
+        complete = SUMMARY in tail_of(getattr(self.stdout, "name", None), 20)
+        return None if complete else "a test ended JUnit's process, and tests have no result. Remove its exit call"
 
 
 def cases_of_report(report: Path) -> Iterator[FoundCase]:
