@@ -5,6 +5,7 @@ UV := $(or $(shell command -v uv),.tools/uv/bin/uv)
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/toril
 JMETER_HOME := $(CACHE)/jmeter-5.6.3
 GATLING_HOME := $(CACHE)/gatling-3.9.5
+JUNIT_HOME := $(CACHE)/junit-1.11.4
 
 # What the tests use and no Python package brings; tools/system-packages knows the packages they come from.
 PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
@@ -13,7 +14,7 @@ PROGRAMS := mvn chromium chromedriver podman runc skopeo mmdebstrap
 UNIT = .venv/bin/pytest --tier unit -n logical --junitxml build/junit-unit.xml
 LIVE = .venv/bin/pytest --tier live -n 6 --dist loadgroup --junitxml build/junit-live.xml
 SOLO = .venv/bin/pytest --tier solo --junitxml build/junit-solo.xml
-FOR_TESTS := bytecode .tools/cloud/installed system jmeter gatling pulumi actionlint vegeta
+FOR_TESTS := bytecode .tools/cloud/installed system jmeter gatling junit pulumi actionlint vegeta
 
 export PYTHON UV JMETER_HOME
 export UV_PYTHON_DOWNLOADS := never
@@ -21,7 +22,7 @@ export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: console-zip demo demo-cloud demo-console docs oracle quick test test-all check bench soak image image-browser system jmeter gatling pulumi actionlint vegeta fuzz dist lock clean bytecode help
+.PHONY: console-zip demo demo-cloud demo-console docs oracle quick test test-all check bench soak image image-browser system jmeter gatling junit pulumi actionlint vegeta fuzz dist lock clean bytecode help
 
 demo: bytecode ## load-test a small shop on this machine and judge it; SLOW=1 or ERRORS=1 to see the gate fail
 	@.venv/bin/python loadtests/shop/demo.py
@@ -76,7 +77,11 @@ jmeter: ## assemble JMeter's home from Maven artifacts, in a cache that outlives
 
 gatling: ## assemble Gatling's home from Maven artifacts, in a cache that outlives `make clean`
 	@tools/system-packages mvn
-	@$(PYTHON) tools/gatling/assemble.py "$(GATLING_HOME)"
+	@$(PYTHON) tools/maven.py tools/gatling "$(GATLING_HOME)"
+
+junit: ## assemble JUnit's console from Maven artifacts, in a cache that outlives `make clean`
+	@tools/system-packages mvn
+	@$(PYTHON) tools/maven.py tools/junit "$(JUNIT_HOME)"
 
 pulumi: $(UV) ## build Pulumi's engine, if the machine has none, in a cache that outlives `make clean`
 	@tools/pulumi/build "$(CACHE)" >/dev/null
@@ -100,11 +105,12 @@ console-zip: .venv/installed $(UV) ## build the function of the console on AWS, 
 docs: .venv/installed ## write the generated pages of docs/reference
 	@.venv/bin/python -m tools.reference
 
-lock: $(UV) ## pin all dependencies anew, in requirements/, tools/web/ and tools/jmeter/
+lock: $(UV) ## pin all dependencies anew, in requirements/, tools/web/ and the Java tools
 	tools/lock
 	cd tools/web && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 	$(PYTHON) tools/jmeter/assemble.py --lock "$(JMETER_HOME)"
-	$(PYTHON) tools/gatling/assemble.py --lock "$(GATLING_HOME)"
+	$(PYTHON) tools/maven.py tools/gatling --lock "$(GATLING_HOME)"
+	$(PYTHON) tools/maven.py tools/junit --lock "$(JUNIT_HOME)"
 
 clean: ## remove what make made; JMeter's home, Pulumi's engine and the runs in .toril stay
 	rm -rf .venv .venv-run .tools build dist src/toril/reports/assets src/toril/console/vendor .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -16,14 +16,15 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-NONE = {
+NONE = {  # started by another script, or alone: minutes each
     "__main__",
     "constant_target",
     "duets",
     "evidence",
     "imports",
     "soak",
-}  # started by another script, or alone: minutes each
+    "taurus_examples",
+}
 CPU_ALONE = ["merge", "exports"]
 GOAL_S = 15 * 60
 

@@ -1,7 +1,7 @@
 """Finds the installed programs that toril starts, for workers and for `toril doctor`.
 
-`make` prepares JMeter, Gatling and vegeta's program in a cache that `make clean` keeps. This module imports only the
-standard library, because the tools that build the programs import it before anything is installed.
+`make` prepares JMeter, Gatling, JUnit and vegeta's program in a cache that `make clean` keeps. This module imports only
+the standard library, because the tools that build the programs import it before anything is installed.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 GATLING_VERSION = "3.9.5"  # the worker reads this version's log; `make gatling` assembles it
+JUNIT_VERSION = "1.11.4"  # of the console; `make junit` assembles it
 JMETER_VERSION = "5.6.3"  # the worker reads this version's records; `make jmeter` assembles it
 VEGETA = "toril-vegeta"
 VEGETA_SOURCES = Path(__file__).resolve().parents[2] / "tools" / "vegeta"  # exists in toril's sources only
@@ -41,6 +42,11 @@ def is_jmeter(home: Path) -> bool:
 def gatling_home() -> Path:
     """Returns $TORIL_GATLING_HOME, or the folder where `make gatling` installs Gatling."""
     return _home("TORIL_GATLING_HOME", f"gatling-{GATLING_VERSION}")
+
+
+def junit_home() -> Path:
+    """Returns $TORIL_JUNIT_HOME, or the folder where `make junit` installs JUnit's console."""
+    return _home("TORIL_JUNIT_HOME", f"junit-{JUNIT_VERSION}")
 
 
 def chromium() -> str | None:

@@ -33,7 +33,8 @@ ROOT = Path(__file__).parents[2]
 NAMES = """
     reference/suite reference/scenarios reference/settings reference/engines reference/criteria
     how-to/start-a-suite how-to/use-your-script how-to/feed-data how-to/pass-secrets how-to/shape-the-load
-    how-to/find-the-highest-rate how-to/test-in-a-browser how-to/check-functions how-to/debug-a-suite
+    how-to/find-the-highest-rate how-to/test-in-a-browser how-to/check-functions how-to/test-other-protocols
+    how-to/debug-a-suite
     how-to/compare-base-and-head
 """
 PAGES = {Path(name).name: (ROOT / "docs" / f"{name}.md").read_text() for name in NAMES.split()}
@@ -50,6 +51,8 @@ BESIDE = {
     "journey.py": "def test_",
     "load.js": "//",
     "Buying.scala": "class Buying extends Simulation",
+    "login.robot": "",
+    "CartTest.java": "class CartTest",
 }
 
 
@@ -266,6 +269,14 @@ def test_a_worker_gets_the_load_that_the_page_says():
         assert bool(figures) == bool(expected), engine.title
 
 
+def test_the_page_names_each_refused_executor():
+    section = PAGES["engines"].partition("## Refused executors")[2]
+    named = {
+        name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall("`([^`]+)`", row)
+    }
+    assert named == set(engines.REFUSED)
+
+
 REFUSED = PAGES["engines"][PAGES["engines"].index("| engine | refused |") :].split("\n\n")[0]
 REFUSALS = [
     (engine.lower(), refusal)
@@ -379,6 +390,7 @@ NO_KEYS = {  # what the code looks up that is no key of a suite
     "local",  # a place, and a module of bzt's
     "class",  # of a module: what else bzt's passfail is called
     "apiritif",  # an engine
+    "testng-xml",  # of a refused executor
     "every_s",  # a field of a section
     *("enabled", "name"),  # of a JMX
     "",

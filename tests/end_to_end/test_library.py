@@ -1,10 +1,10 @@
-"""The suites library: each example below loadtests/ runs as its README says, and measures what the shop answered.
+"""The suites library: each example below loadtests/ runs as its README says, and measures what its service answered.
 
 `make test` plans each, and runs one of each kind with `--smoke`; the nightly tier runs them all in full, two at a time.
 
-A folder with a suite.yml is an example as soon as it is there. Its README has the command, a line that begins with
-`toril run loadtests/…`, and what the machine has to have beyond the project's own environment: a line that begins with
-`Needs: `, and programs between backticks.
+A folder with a suite.yml is an example as soon as it is there. Its README has two commands: the service's, a line that
+begins with `python loadtests/…`, and `toril run loadtests/…`. What the machine has to have beyond the project's own
+environment stands in a line that begins with `Needs: `: programs between backticks.
 """
 
 import json
@@ -75,18 +75,20 @@ def stand_ins(name: str) -> list[str]:
 
 
 @contextmanager
-def open_shop() -> Iterator["subprocess.Popen[str]"]:
-    """Runs a shop during the block; the first line of its output is its address."""
+def open_service(name: str) -> Iterator["subprocess.Popen[str]"]:
+    """Runs the example's service during the block; the first line of its output is its address."""
+    started = re.search(r"^\s*python (loadtests/\S+)(.*) --port 8080", readme(name), re.MULTILINE)
+    assert started, f"loadtests/{name}/README.md has no line that starts its service"
     with subprocess.Popen(
-        [sys.executable, LIBRARY / "shop" / "service.py", "--until-stdin-closes"],
+        [sys.executable, ROOT / started[1], *started[2].split(), "--until-stdin-closes"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as shop:  # fmt: skip
         yield shop
 
 
 def once(name: str, store: Path, *options: str) -> Finished:
-    """Runs the example's command; returns its results with the shop's count of responses."""
-    with open_shop() as shop:
+    """Runs the example's command; returns its results with the service's count of responses."""
+    with open_service(name) as shop:
         assert shop.stdout is not None
         address = shop.stdout.readline().strip()
         words = [word.replace(ADDRESS, address) for word in command(name)]

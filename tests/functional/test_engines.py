@@ -1,6 +1,7 @@
 """Real engines run test cases through `toril run`: each is recorded once, with its outcome and reason."""
 
 import json
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.end_to_end.running import LIMIT_S, Finished, run, toril
 from tests.targets import target
+from toril.programs import junit_home
 
 pytestmark = pytest.mark.live
 
@@ -208,6 +210,111 @@ def test_each_test_of_pytest_is_a_test_case(tmp_path: Path) -> None:
     assert case_of(done, "test_is_one[2]")["suite"] == "tests/test_price.py::TestPrice"
     assert "no database" in case_of(done, "test_needs_a_database")["message"]
     assert "no_such_module" in case_of(done, "tests/test_damaged.py")["message"]
+
+
+ROBOT = """
+*** Settings ***
+Library    Shop.py
+Test Tags    smoke
+*** Test Cases ***
+Adds
+    ${price}=    Price Of    lamp
+    Should Be Equal    ${price}    ${LAMP}
+Differs
+    Should Be Equal    a    b    too dear
+Needs a database
+    [Setup]    Fail    no database
+    Log    never
+Later
+    Skip    not today
+Left out
+    [Tags]    -smoke    slow
+    Log    never
+"""
+OF_ROBOT = {"Adds": "passed", "Differs": "failed", "Needs a database": "broken", "Later": "skipped"}
+
+
+def test_each_test_of_robot_framework_is_a_test_case(tmp_path: Path) -> None:
+    scenario = {"script": "tests", "tags": "smoke", "variables": {"LAMP": "500"}}
+    suite = {"execution": {"executor": "selenium", "runner": "robot", "scenario": scenario}}  # as Taurus' own example
+    files = {"tests/prices.robot": ROBOT, "tests/Shop.py": "def price_of(product):\n    return '500'\n"}
+    shop = functional(tmp_path / "shop", "robot", {}, {**files, "suite.yml": json.dumps(suite)})
+    done = run(tmp_path / "store", shop)
+    assert done.code == 1, done.stdout + done.stderr
+    assert outcomes_of(done) == OF_ROBOT
+    assert case_of(done, "Differs")["message"] == "too dear: a != b"
+    assert case_of(done, "Differs")["suite"] == "Tests.Prices"
+    assert "no database" in case_of(done, "Needs a database")["message"]
+    assert case_of(done, "Later")["message"] == "not today"
+
+
+JUNIT_5 = """
+package shop;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import org.junit.jupiter.api.*;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+@Tag("fast")
+class CartTest {
+    @Test void adds() { assertEquals("http://shop", System.getProperty("shop.url")); }
+    @Test void differs() { assertEquals(1, Cart.items(), "too many"); }
+    @Test void breaks() { throw new IllegalStateException("no cart"); }
+    @Test @Disabled("later") void later() { }
+    @Test @Tag("slow") void leftOut() { }
+    @ParameterizedTest @ValueSource(ints = {1, 2}) void counts(int number) { assertEquals(1, number); }
+}
+"""
+JUNIT_4 = """
+package shop;
+import org.junit.*;
+import org.junit.experimental.categories.Category;
+
+public class OldTest {
+    @Test @Category(Fast.class) public void stillRuns() { Assert.assertEquals(2, Cart.items()); }
+    @Test public void leftOutToo() { }
+}
+"""
+OF_JUNIT = {
+    "adds": "passed", "differs": "failed", "breaks": "broken", "later": "skipped", "counts(int)[1]": "passed",
+    "counts(int)[2]": "failed", "stillRuns": "passed",
+}  # fmt: skip
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(shutil.which("java") is None or not junit_home().is_dir(), reason="`make junit` first")
+def test_each_test_of_junit_is_a_test_case(tmp_path: Path) -> None:
+    names = {"CartTest": JUNIT_5, "OldTest": JUNIT_4, "Fast": "package shop;\ninterface Fast { }\n"}
+    names["Cart"] = "package shop;\nclass Cart { static int items() { return 2; } }\n"
+    categories = {"include-categories": ["fast", "shop.Fast"], "exclude-categories": "slow"}
+    scenario = {"script": "tests", "properties": {"shop.url": "http://shop"}, **categories}
+    files = {f"tests/shop/{name}.java": text for name, text in names.items()}
+    done = run(tmp_path / "store", functional(tmp_path / "shop", "junit", scenario, files))
+    assert done.code == 1, done.stdout + done.stderr
+    assert outcomes_of(done) == OF_JUNIT
+    assert "too many" in case_of(done, "differs")["message"]
+    assert case_of(done, "breaks")["message"] == "no cart"
+    assert case_of(done, "later")["message"] == "later"
+    assert case_of(done, "adds")["suite"] == "shop.CartTest"
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(shutil.which("java") is None or not junit_home().is_dir(), reason="`make junit` first")
+def test_selected_tests_of_junit_run_alone(tmp_path: Path) -> None:
+    files = {"OldTest.java": JUNIT_4.replace("@Category(Fast.class)", "").replace("Cart.items()", "2")}
+    shop = functional(
+        tmp_path / "shop", "junit", {"script": "OldTest.java", "run-items": "shop.OldTest#stillRuns"}, files
+    )
+    assert outcomes_of(run(tmp_path / "store", shop)) == {"stillRuns": "passed"}
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(shutil.which("java") is None or not junit_home().is_dir(), reason="`make junit` first")
+def test_a_test_that_ends_junit_makes_the_run_inconclusive(tmp_path: Path) -> None:
+    text = "public class EndTest { @org.junit.Test public void ends() { System.exit(0); } }\n"
+    done = run(tmp_path / "store", functional(tmp_path / "shop", "junit", {"script": "."}, {"EndTest.java": text}))
+    assert done.code == 3, done.stdout
+    assert "lost-worker" in done.reasons()
 
 
 def test_a_file_without_tests_is_inconclusive(tmp_path: Path) -> None:

@@ -37,11 +37,27 @@ def test_a_smoke_run_of_a_functional_suite_is_unchanged(tmp_path):
     assert [one.hold_for_s for one in plan.executions] == [0]
 
 
-def test_pytest_is_accepted_in_a_functional_suite_and_warned_about_in_a_load_test(tmp_path):
-    (tmp_path / "test_shop.py").write_text("def test_it(): pass\n")
-    execution = {"execution": [{"scenario": "test_shop.py", "executor": "pytest"}]}
-    assert read(tmp_path, {**execution, **FUNCTIONAL}).warnings == ()
-    assert codes(read(tmp_path, execution).warnings) == ["untested-executor"]
+def script(folder, executor, **keys):
+    (folder / "tests").touch()
+    return {"execution": [{"scenario": {"script": "tests"}, "executor": executor, **keys}]}
+
+
+@pytest.mark.parametrize("executor", ["pytest", "robot", "junit"])
+def test_a_suite_that_only_runs_tests_is_functional_without_the_aggregator(tmp_path, executor):
+    found = read(tmp_path, script(tmp_path, executor))
+    assert found.functional
+    assert codes(found.warnings) == ["functional-by-executor"]
+    assert read(tmp_path, {**script(tmp_path, executor), **FUNCTIONAL}).warnings == ()
+
+
+def test_tests_make_no_load(tmp_path):
+    refuses(tmp_path, script(tmp_path, "robot", iterations=5), "ignored-load", "execution[0].iterations", "Locust")
+    mixed = [*script(tmp_path, "junit")["execution"], {"scenario": {"requests": ["http://shop/"]}}]
+    refuses(tmp_path, {"execution": mixed}, "refused-executor", "execution[0].executor", "`junit`", "Locust")
+
+
+def test_a_test_runner_needs_a_script(tmp_path):
+    refuses(tmp_path, {"execution": [{"scenario": {"requests": ["/"]}, "executor": "robot"}]}, "missing-script")
 
 
 @pytest.mark.parametrize(
@@ -57,7 +73,7 @@ def test_a_load_of_one_is_accepted(tmp_path, key):
     assert read(tmp_path, suite(**{key: 1})).functional
 
 
-@pytest.mark.parametrize("executor", ["locust", "molotov", "selenium"])
+@pytest.mark.parametrize("executor", ["locust", "selenium"])
 def test_an_executor_whose_test_cases_cannot_be_read_is_refused(tmp_path, executor):
     refuses(tmp_path, suite(executor), "unsupported-executor", executor, "jmeter", "apiritif", "pytest")
 

@@ -154,7 +154,6 @@ def test_an_invalid_curve_is_rejected(tmp_path, shape, refusal):
         ({"executor": "locust"}, ("unsupported-curve", "toril.curves.shop")),
         ({"executor": "apiritif"}, ("unsupported-curve", "toril.curves.shop")),
         ({"executor": "selenium"}, ("unsupported-curve", "toril.curves.shop")),
-        ({"executor": "molotov"}, ("unsupported-curve", "toril.curves.shop")),
     ],
 )  # fmt: skip
 def test_keys_that_contradict_a_curve_are_rejected(tmp_path, keys, refusal):

@@ -13,6 +13,7 @@ def suite(**keys):
 
 def test_gatling_is_a_tested_engine(tmp_path):
     assert read(tmp_path, suite(throughput=10)).warnings == ()
+    assert read(tmp_path, suite(**{"ramp-up": "5s", "steps": 3})).executions[0].steps == 3
 
 
 @pytest.mark.parametrize("name", ["Buying.scala", "simulations.jar"])
@@ -25,7 +26,11 @@ def test_without_load_keys_a_simulation_runs_its_own_load(tmp_path, name):
 @pytest.mark.parametrize(
     ("keys", "refusal"),
     [
-        ({"ramp-up": "5s", "steps": 3}, ("ignored-load", "execution[0].steps")),
+        ({"steps": 3}, ("ignored-load", "execution[0].steps", "ramp-up")),
+        (
+            {"scenario": {"script": "Flat.scala"}, "ramp-up": "5s", "steps": 3},
+            ("ignored-load", "execution[0].steps", "simulation"),
+        ),
         ({"throughput": 1.5}, ("not-a-number", "execution[0].throughput")),
         (
             {"scenario": {"requests": [{"transaction": "t", "do": ["/"]}]}},
@@ -43,4 +48,5 @@ def test_without_load_keys_a_simulation_runs_its_own_load(tmp_path, name):
 )
 def test_keys_that_gatling_ignores_are_rejected(tmp_path, keys, refusal):
     (tmp_path / "Buying.java").write_text("class Buying {}\n")
+    (tmp_path / "Flat.scala").write_text("class Flat extends Simulation {}\n")
     refuses(tmp_path, suite(**keys), *refusal)

@@ -73,6 +73,19 @@ def test_generated_requests_are_sent_as_often_as_planned_and_keep_their_labels(t
     )
 
 
+def test_steps_climb_in_stairs(tmp_path):
+    with target(delay_s=0.1) as service:
+        load = planned("gatling", "shop", concurrency=5, ramp_up_s=6.0, hold_for_s=2.0, steps=3, throughput_rps=30)
+        plan = plan_of([load], generated(service.url, ["/"]))
+        with workers(plan, tmp_path) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished", run.log()[-3000:]
+    stairs = [found.timeline.between(first, first + 1).select("/").total.samples for first in (0, 2, 4)]
+    assert 0 < stairs[0] < stairs[1] < stairs[2], stairs
+    assert all(samples <= most + 10 for samples, most in zip(stairs, (20, 40, 60), strict=True)), stairs
+    assert found.unfinished == 0
+
+
 def test_load_begins_at_the_gate_and_requests_in_flight_at_its_end_are_finished(tmp_path):
     with target(delay_s=0.4) as service:
         load = planned("gatling", "shop", concurrency=4, ramp_up_s=1.0, hold_for_s=2.0)

@@ -77,7 +77,7 @@ def _count(bundle: Bundle, one: Exchange) -> int:
 
 
 def _shown(one: Exchange) -> ShownExchange:
-    answer = str(one.status) if one.status is not None else plain(one.rc, 60) or "no response"
+    answer = str(one.status) if one.status is not None else plain(one.rc, 60) or ("ok" if one.ok else "no response")
     asked = f"{one.method} {text.shortened(plain(one.url, LONGEST_LINE), LONGEST_URL)}".strip()
     failed = [check for check in one.asserted if not check.ok]
     return ShownExchange(

@@ -82,7 +82,7 @@ def _head(one: Exchange) -> Iterator[tuple[str, str] | str]:
         yield plain(f"{one.method} {one.url}", LONGEST)
         yield " "
     yield "→ "
-    without = "no response" if one.method else "ok" if one.ok else "failed"
+    without = "ok" if one.ok else "no response" if one.method else "failed"
     answer = str(one.status) if one.status else plain(one.rc) if one.rc else without
     yield answer, "green" if one.ok else "red"
     yield f" in {text.time(one.response_us)}"

@@ -105,14 +105,14 @@ def read_suite(
     scenarios = Scenarios(merged.get("scenarios"), reader, found, workers)
     toril = read_settings(reader.environment.resolve_all(merged.get("toril")), reader)
     check_secrets(toril.secrets, merged, env, reader)
-    functional = is_functional(settings, reader)
-    executions = ExecutionReader(merged, scenarios, on, toril, functional=functional).read_all()
+    suite_reader = ExecutionReader(merged, scenarios, on, toril, functional=is_functional(settings, reader))
+    executions, functional = suite_reader.read_all(), suite_reader.functional
     check_browsers(toril.browsers, executions, reader)
     criteria = read_criteria({**merged, "scenarios": scenarios.named}, toril.criteria, executions, reader, on)
     check_criteria(criteria, {one.name: one.search for one in executions if one.search}, reader)
     if functional and criteria:
         what = "A functional suite judges test cases and has no criteria on load"
-        fix = "Remove the criterion, or `settings.aggregator`."
+        fix = "Remove the criterion, or run load by a Locust or Playwright script."
         raise SuiteError(f"{criteria[0].where}: {what}. {fix}", code="unjudged-criterion")
     data_rows = _split_data(toril, found, scenarios.named, reader)
     for file in used:

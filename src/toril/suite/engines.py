@@ -7,11 +7,12 @@ code that runs an engine's share.
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from toril.load.shapes import OPEN_MODEL
-from toril.suite.files import Files
+from toril.suite.files import MAX_FILES, Files
 from toril.suite.reader import SuiteReader, quoted
 from toril.text import nearest, suggestion
 
@@ -23,18 +24,29 @@ EXTRACTORS = frozenset(("extract-regexp", "extract-jsonpath", "extract-css-jquer
 PATH_ASSERTIONS = frozenset(("assert-jsonpath", "assert-xpath"))
 # The browser sets these itself, or pages do not have them.
 OF_PROTOCOLS = frozenset(("method", "body", "body-file", "headers", "keepalive"))
-TIMINGS = (" (TTFB)", " (DOM ready)", " (LCP)", "browser start")  # suffixes of the labels that browsers add
+# Suffixes of the labels that browsers add to steps, and `toril.clients` to streams.
+TIMINGS = (" (TTFB)", " (DOM ready)", " (LCP)", "browser start", " (first message)", " (message)")
 
 RESULTS_LOADER = "external-results-loader"  # reads the results of another tool
-OTHER_EXECUTORS = (  # executors of bzt that toril does not test
-    "junit", "mocha", "molotov", "newman", "nunit", "pytest", "remote-playwright", "robot", "testng", "tsung", "xunit"
-)  # fmt: skip
-WRONG_NUMBERS = {  # rejected executors
-    "ab": "it counts HTTP errors as successes of 0 ms, so no criterion could fail",
-    "siege": "it rounds to 10 ms and counts HTTP errors as successes",
-}
-REFUSED: Mapping[str, tuple[str, str]] = {}  # executor of Taurus → why toril refuses it, and the way out
-TEST_CASES = ("jmeter", "apiritif", "pytest")  # executors whose test cases toril reads in a functional suite
+CASE_RUNNERS = ("pytest", "robot", "junit")  # executors that run tests and measure no requests
+TEST_CASES = ("jmeter", "apiritif", *CASE_RUNNERS)  # executors whose test cases toril reads in a functional suite
+RUNNERS = ((".py", "selenium"), (".rb", "rspec"), (".js", "mocha"), (".dll", "nunit"))  # of Selenium, as in Taurus
+_BUILD = "Run these tests in your build. For browsers, record the journey: `toril record --browser URL`."
+REFUSED: Mapping[str, tuple[str, str]] = {  # executor of Taurus → why toril refuses it, and the way out
+    "ab": ("it counts HTTP errors as successes of 0 ms, so no criterion could fail", "Use `executor: vegeta`."),
+    "siege": ("it rounds to 10 ms and counts HTTP errors as successes", "Use `executor: vegeta`."),
+    "tsung": ("it cannot start together with other workers", "Use `executor: vegeta` for a rate of arrivals."),
+    "molotov": ("it times whole scenarios, not requests", "Write a locustfile: `executor: locust`."),
+    "newman": ("it runs a collection once, without load", "Make a suite of it: `toril import collection.json`."),
+    "testng": ("it runs tests of TestNG only", "Write them for JUnit: `executor: junit`. Or run them in your build."),
+    **dict.fromkeys(("mocha", "nunit", "xunit", "rspec"), ("it needs a runtime that no worker has", _BUILD)),
+    "remote-playwright": (
+        "browsers run on the workers", "Record the journey: `toril record --browser URL`, with `executor: playwright`."
+    ),
+    "nose": ("Taurus has renamed it", "Use `executor: apiritif`."),
+    "grinder": ("Taurus no longer has it", "Write a locustfile: `executor: locust`."),
+    "pbench": ("Taurus no longer has it", "Use `executor: vegeta`."),
+}  # fmt: skip
 TRACED = ("jmeter", "locust", "apiritif", "vegeta")  # executors whose requests can carry a W3C trace context
 LOAD_KEYS = ("concurrency", "throughput", "iterations", "steps", "ramp-up", "hold-for")
 
@@ -187,7 +199,6 @@ ENGINES = {
         blocks=("include-scenario", "set-variables"),
         without=PATH_ASSERTIONS | {"timeout", "keepalive", "jsr223", "upload-files"},
         scenario_without=frozenset(("variables",)),
-        ignored_load={"steps": "Remove it, or use `executor: jmeter`."},
         no_curve="its simulation sets the rate",
         no_curve_advice="Write the rates into the simulation, as `rampUsersPerSec`.",
         script_load=True,
@@ -228,17 +239,21 @@ ParsedLoad = Mapping[str, int | Fraction | None]  # by `LOAD_KEYS`
 
 
 def check_executor(executor: str, path: str, reader: SuiteReader, *, own: Collection[str], functional: bool) -> None:
-    """Raises SuiteError for an unknown or rejected executor; warns of an untested one. `own`: the suite's modules."""
-    if executor in WRONG_NUMBERS:
-        text = f"toril rejects {quoted(executor)}: {WRONG_NUMBERS[executor]}. Use `executor: vegeta`."
-        raise reader.error("refused-executor", path, text)
-    tested = (*ENGINES, *(TEST_CASES if functional else ()))
-    if executor not in (*tested, *OTHER_EXECUTORS, *own):
-        text = f"{quoted(executor)} is not an executor. {suggestion(executor, TESTED)}"
-        raise reader.error("unknown-executor", path, text)
-    if executor not in tested:
-        text = f"toril's tests do not cover {quoted(executor)}. Check its numbers."
-        reader.warn("untested-executor", path, text)
+    """Raises SuiteError for an unknown or rejected executor; warns of one of the suite's `own` modules."""
+    if executor in own and executor not in ENGINES:
+        reader.warn("untested-executor", path, f"toril's tests do not cover {quoted(executor)}. Check its numbers.")
+        return
+    if executor in REFUSED:
+        why, fix = REFUSED[executor]
+        raise reader.error("refused-executor", path, f"toril rejects {quoted(executor)}: {why}. {fix}")
+    if executor in CASE_RUNNERS and not functional:
+        what = f"{quoted(executor)} counts tests, not requests, so it makes no load"
+        fix = "Move it to a suite without load, or write a Locust or Playwright script."
+        raise reader.error("refused-executor", path, f"{what}. {fix}")
+    if executor not in (*ENGINES, *CASE_RUNNERS):
+        names = (*ENGINES, *CASE_RUNNERS, *REFUSED, *own)
+        fix = suggestion(executor, names if nearest(executor, names) else TESTED)
+        raise reader.error("unknown-executor", path, f"{quoted(executor)} is not an executor. {fix}")
 
 
 def load_problems(
@@ -254,8 +269,8 @@ def load_problems(
     if executor == "apiritif" and item.get("test-mode", executor) != executor:
         text = f"{quoted(item['test-mode'])} is not an API test. Remove it, or use `executor: selenium` for a browser."
         yield Problem("unsupported-key", f"{path}.test-mode", text)
-    if engine.browser and item.get("runner", "apiritif") != "apiritif":
-        text = f"toril does not support {quoted(item['runner'])}. Remove it: toril runs Python scripts."
+    if executor == "playwright" and item.get("runner"):
+        text = "Playwright has no runners. Remove it: toril runs Python scripts."
         yield Problem("unsupported-key", f"{path}.runner", text)
     for key, fix in engine.ignored_load.items():
         if load[key]:
@@ -269,6 +284,9 @@ def load_problems(
     if throughput and not timed:
         text = "Taurus ignores a throughput without `ramp-up` or `hold-for`. Add `hold-for: 1m`."
         yield Problem("ignored-load", f"{path}.throughput", text)
+    if load["steps"] and not load["ramp-up"] and executor in ("gatling", *OPEN_MODEL):
+        text = "Steps need a ramp-up. Add `ramp-up: 1m`, or remove `steps`."
+        yield Problem("ignored-load", f"{path}.steps", text)
     if executor in OPEN_MODEL:
         yield from _open_model_problems(executor, item, load, path)
 
@@ -278,17 +296,16 @@ def _functional_problems(executor: str, load: ParsedLoad, path: str) -> Iterator
         what = f"toril cannot read test cases of {quoted(executor)} in a functional suite"
         fix = f"Use {', '.join(TEST_CASES[:-1])} or {TEST_CASES[-1]}, or remove `settings.aggregator`."
         yield Problem("unsupported-executor", f"{path}.executor", f"{what}. {fix}")
+    text = "A functional suite runs each test case once. Remove this key, or `settings.aggregator`."
+    if executor in CASE_RUNNERS:
+        text = f"{executor} counts tests, not requests. Remove the load, or write a Locust or Playwright script."
     for key, value in load.items():
         if value and not (value == 1 and key in ("concurrency", "iterations")):
-            text = "A functional suite runs each test case once. Remove this key, or `settings.aggregator`."
             yield Problem("ignored-load", f"{path}.{key}", text)
 
 
 def _open_model_problems(executor: str, item: Mapping[str, Any], load: ParsedLoad, path: str) -> Iterator[Problem]:
     """An open model has a rate and a duration, and no virtual users."""
-    if load["steps"] and not load["ramp-up"]:
-        text = "Steps need a ramp-up. Add `ramp-up: 1m`, or remove `steps`."
-        yield Problem("ignored-load", f"{path}.steps", text)
     if load["throughput"] is None:
         fix = "Add the requests per second of all workers together: `throughput: 100`."
         yield Problem("missing-rate", f"{path}.throughput", f"{executor} needs a rate. {fix}")
@@ -325,6 +342,22 @@ def check_search(executor: str, path: str, reader: SuiteReader) -> None:
     if executor not in OPEN_MODEL:
         what = f"A search needs a rate, but the virtual users of {executor} wait for responses"
         raise reader.error("unsupported-search", path, f"{what}. Use `executor: {min(OPEN_MODEL)}`.")
+
+
+# --- Executors that run tests and measure no requests
+
+
+def runner_of(execution: Mapping[str, Any], script: Path | None) -> str:
+    """Returns the executor of a Selenium execution: its `runner`, or by its script's type, as Taurus finds it."""
+    if execution.get("runner"):
+        return "selenium" if execution["runner"] == "apiritif" else str(execution["runner"])
+    if script is None:
+        return "selenium"
+    files = [script] if script.is_file() else islice(script.rglob("*"), MAX_FILES)
+    found = {file.suffix for file in files}
+    if found & {".java", ".jar"}:
+        return "testng" if execution.get("testng-xml") or (script.parent / "testng.xml").is_file() else "junit"
+    return next((runner for suffix, runner in RUNNERS if suffix in found), "selenium")
 
 
 # --- Results of another tool

@@ -14,6 +14,7 @@ from toril.suite.capacity import lowest, read_search
 from toril.suite.curves import PlannedCurve, is_curve, read_curve
 from toril.suite.engines import (
     BROWSER_ENGINES,
+    CASE_RUNNERS,
     LOAD_KEYS,
     RESULTS_LOADER,
     TESTED,
@@ -22,6 +23,7 @@ from toril.suite.engines import (
     check_results,
     engine_of,
     load_problems,
+    runner_of,
     warn_of_ignored_keys,
 )
 from toril.suite.files import TestPlan
@@ -33,6 +35,7 @@ from toril.text import suggestion
 LOCATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 PROVISIONING = {"local": "local", "fargate": "cloud"}  # the key that applies in `concurrency: {local: 5, cloud: 1000}`
 OURS = ("criteria", "locations", "locations-weighted", "start-at")  # keys that workers do not receive
+STEPS = re.compile('"steps"')  # in a simulation that reads the property
 TIMES = ("delay", "ramp-up", "hold-for")
 READ_KEYS = (*OURS, *LOAD_KEYS, "delay", "executor", "scenario", "files")
 MAX_EXECUTIONS = 256  # the limit of interval files
@@ -89,7 +92,10 @@ def check_browsers(names: Iterable[str], executions: Iterable[Execution], reader
 
 
 class ExecutionReader:
-    """Reads the executions of a merged configuration for local workers or Fargate (`on`)."""
+    """Reads the executions of a merged configuration for local workers or Fargate (`on`).
+
+    A suite becomes `functional` if it has only executions that run tests and measure no requests.
+    """
 
     def __init__(
         self, config: Mapping[str, Any], scenarios: Scenarios, on: str, toril: TorilSettings, *, functional: bool
@@ -101,7 +107,6 @@ class ExecutionReader:
         modules = mapping_at(config, "modules").items()
         self.own = {name for name, one in modules if isinstance(one, str) or (isinstance(one, dict) and "class" in one)}
         self.alone = not config.get("services")
-        self.executors: set[str] = set()  # checked executors, so that each has one warning at most
 
     def read_all(self) -> tuple[Execution, ...]:
         """Returns the suite's executions in order."""
@@ -113,11 +118,21 @@ class ExecutionReader:
         if len(items) > MAX_EXECUTIONS:
             text = f"The suite has {len(items):,} executions. Write {MAX_EXECUTIONS} at most."
             raise self.reader.error("out-of-range", "execution", text)
+        example = "{scenario: checkout, concurrency: 10, hold-for: 1m}"
+        paths = [f"execution[{index}]" for index in range(len(items))]
+        copies = [deepcopy(self.reader.mapping(*one, example)) for one in zip(items, paths, strict=True)]
+        executors = [self._executor(*one) for one in zip(copies, paths, strict=True)]
+        if not self.functional and set(executors) <= set(CASE_RUNNERS):
+            self.functional = True
+            text = "The suite runs each test once, as with `settings.aggregator: functional-consolidator`."
+            self.reader.warn("functional-by-executor", "execution", text)
+        for executor in dict.fromkeys(executors):
+            first = executors.index(executor)
+            path = f"{paths[first]}.{'runner' if 'runner' in copies[first] else 'executor'}"
+            check_executor(executor, path, self.reader, own=self.own, functional=self.functional)
         found: dict[str, Execution] = {}
-        for index, item in enumerate(items):
-            path = f"execution[{index}]"
-            mapping = self.reader.mapping(item, path, "{scenario: checkout, concurrency: 10, hold-for: 1m}")
-            execution = self._read(deepcopy(mapping), index, path, found)
+        for index, (item, executor) in enumerate(zip(copies, executors, strict=True)):
+            execution = self._read(item, executor, index, paths[index], found)
             found[execution.name] = execution
         for key, written in (("capacity", self.toril.capacity), ("curves", self.toril.curves)):
             for name in written:
@@ -126,8 +141,9 @@ class ExecutionReader:
                     raise self.reader.error("unknown-execution", f"toril.{key}.{name[:60]}", text)
         return tuple(found.values())
 
-    def _read(self, item: dict[str, Any], index: int, path: str, taken: Collection[str]) -> Execution:
-        executor = self._executor(item, path)
+    def _read(self, item: dict[str, Any], executor: str, index: int, path: str, taken: Collection[str]) -> Execution:
+        if executor != "playwright":
+            item.pop("runner", None)
         without = item.get("scenario") is None and executor not in TESTED  # such as the results loader
         scenario = executor if without else self.scenarios.of(item, path, executor)
         self.scenarios.check_files(item, path)
@@ -158,6 +174,9 @@ class ExecutionReader:
         read = load | {key: Fraction(durations[key]) for key in ("ramp-up", "hold-for")}
         for problem in load_problems(executor, item, read, path, functional=self.functional):
             raise self.reader.error(*self._with_names(problem, name))
+        if executor == "gatling" and steps and not self._reads_steps(scenario):
+            text = 'The simulation ignores this key. Read it by `Integer.getInteger("steps")`, or remove it.'
+            raise self.reader.error("ignored-load", f"{path}.steps", text)
         if item.get("start-at") is not None:
             text = "toril ignores this key and starts all workers together. Use `delay`."
             self.reader.warn("ignored-key", f"{path}.start-at", text)
@@ -242,9 +261,11 @@ class ExecutionReader:
         if not isinstance(executor, str):
             text = f"{quoted(executor)} is not the name of an executor. Write one like jmeter."
             raise self.reader.error("unknown-executor", path, text)
-        if executor not in self.executors:
-            check_executor(executor, path, self.reader, own=self.own, functional=self.functional)
-            self.executors.add(executor)
+        if executor == "selenium":
+            written = item.get("scenario")
+            scenario = self.scenarios.named.get(written, written) if isinstance(written, str) else written
+            script = scenario.get("script") if isinstance(scenario, dict) else scenario
+            executor = runner_of(item, self.scenarios.files.existing(str(script)) if script else None)
         return executor
 
     def _placed(self, item: dict[str, Any], key: str, path: str) -> Any:
@@ -265,6 +286,12 @@ class ExecutionReader:
     def _has_own_load(self, executor: str, scenario: str) -> bool:
         scripted = executor == RESULTS_LOADER or bool(self.scenarios.named.get(scenario, {}).get("script"))
         return scripted and engine_of(executor).script_load
+
+    def _reads_steps(self, scenario: str) -> bool:
+        """Returns whether a simulation reads the property; True for generated ones, and for jars."""
+        script = str(self.scenarios.named.get(scenario, {}).get("script") or "")
+        read = script.endswith(".scala") and (self.scenarios.files.folder / script).read_text("utf-8", "replace")
+        return not read or STEPS.search(read) is not None
 
     def _exact(self, written: object, path: str) -> bool:
         """Returns whether `locations` has numbers of workers instead of weights."""

@@ -95,6 +95,9 @@ class Files:
                 self.add(file)
             return
         self.found[relative] = None
+        if there.suffix.lower() == ".robot":  # its libraries and resources are named by relative paths
+            for file in _files_below(there.resolve().parent) or ():
+                self.add(file)
         if there.suffix.lower() == ".jmx":
             for name in read_jmx(there).files:
                 for folder in (there.parent, self.folder):

@@ -13,6 +13,7 @@ from toril.criteria import duration_s
 from toril.suite.actions import ActionError, actions_of, read_action
 from toril.suite.engines import (
     BLOCKS,
+    CASE_RUNNERS,
     ENGINES,
     EXTRACTORS,
     NESTED,
@@ -72,6 +73,9 @@ def problems(executor: str, scenario: Mapping[str, Any], path: str) -> Iterator[
 
     The scenario is in Taurus' form. Executors without tests are not checked.
     """
+    if executor in CASE_RUNNERS and not scenario.get("script"):
+        text = f"The scenario has no script, which {executor} needs. Add `script: tests`."
+        yield Problem("missing-script", path, text)
     if executor not in TESTED:
         return
     engine = ENGINES[executor]
@@ -128,8 +132,9 @@ def _script_problems(executor: str, engine: Engine, script: str, path: str) -> I
     if suffix in ("", *engine.scripts) or (suffix not in SCRIPT_SUFFIXES and executor != "k6"):
         return
     others = [f"`executor: {one}`" for one in TESTED if suffix in ENGINES[one].scripts and not ENGINES[one].browser]
-    fix = f"Write {' or '.join(others)}" if others else "Name the executor of the script"
-    title = f"toril's {engine.title}" if engine.browser else engine.title  # bzt's can run more
+    fix, title = f"Write {' or '.join(others)}" if others else "Name the executor of the script", engine.title
+    if engine.browser:  # bzt's can run more
+        fix, title = "Record the journey as a Python script, `toril record --browser URL`", f"toril's {engine.title}"
     text = f"{title} cannot run `{name}`. {fix}, or use a {engine.scripts[0]} file."
     yield Problem("unsupported-script", path, text)
 

@@ -115,6 +115,10 @@ class Scenarios:
         self._check_listed(scenario, "data-sources", path, "data source")
         self._set_delimiters(scenario)
         self._check_listed(scenario, "files", path, "file")
+        jars = scenario.get("additional-classpath")
+        for jar in jars if isinstance(jars, list) else ():
+            if (there := self.files.existing(str(jar))) is not None:  # else a service may build it
+                self.files.add(there)
         for request, where in walked(scenario.get("requests"), f"{path}.requests"):
             self._check_request(request, where)
 

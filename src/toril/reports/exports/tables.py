@@ -61,7 +61,7 @@ PLACE: dict[str, tuple[Type, str]] = {
     "kind": (
         "text",
         "`request`; `transaction`: a group of requests, which are also counted separately; "
-        "`timing`: a part of a browser's step",
+        "`timing`: a part of a browser's step, or a message of a stream",
     ),
     "steady": ("boolean", "started after the ramp-up of its execution and before the end of its hold"),
     "judged": ("boolean", "part of the figures in summary and verdict"),

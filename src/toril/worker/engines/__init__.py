@@ -47,7 +47,12 @@ ENGINES = {  # bzt's alias → the module with its `Executor`
     "gatling": "toril.worker.engines.gatling.executor",
     "external-results-loader": "toril.worker.engines.external.executor",
 }
-FUNCTIONAL_ENGINES = {**ENGINES, "pytest": "toril.worker.engines.pytest.executor"}  # for functional suites
+FUNCTIONAL_ENGINES = {  # for functional suites
+    **ENGINES,
+    "pytest": "toril.worker.engines.pytest.executor",
+    "robot": "toril.worker.engines.robot.executor",
+    "junit": "toril.worker.engines.junit.executor",
+}
 
 
 class EngineTurn(NamedTuple):

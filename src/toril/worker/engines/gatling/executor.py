@@ -85,6 +85,8 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
                 generated(
                     GatlingScriptBuilder(self, load, scenario, self.log, GENERATED, GATLING_VERSION),
                     ramp_up_s=self.context.planned.ramp_up_s,
+                    steps=self.context.planned.steps or 0,
+                    users=share.concurrency or 1,
                     iterations=load.iterations or 0,
                     throughput_rps=share.throughput_rps,
                     pauses=not self.context.tried,
@@ -141,7 +143,7 @@ class Executor(Engine, GatlingExecutor):  # type: ignore[misc]  # bzt has no typ
         options |= {"toril.folder": context.folder, "toril.length-ms": round(context.length_s * 1000)}
         options |= {"concurrency": users or 1, "iterations": load.iterations} if users else {}
         options |= {"ramp-up": round(context.planned.ramp_up_s), "hold-for": round(context.planned.hold_for_s)}
-        options |= {"throughput": context.share.throughput_rps}
+        options |= {"throughput": context.share.throughput_rps, "steps": context.planned.steps}
         properties = [f"-D{name}={value}" for name, value in options.items() if value]
         if context.tried:
             properties.append(f"-Dlogback.configurationFile={self._debug.configure()}")
@@ -219,7 +221,14 @@ def simulations_in(source: str) -> list[str]:
 
 
 def generated(
-    builder: GatlingScriptBuilder, *, ramp_up_s: float, iterations: int, throughput_rps: float | None, pauses: bool
+    builder: GatlingScriptBuilder,
+    *,
+    ramp_up_s: float,
+    steps: int,
+    users: int,
+    iterations: int,
+    throughput_rps: float | None,
+    pauses: bool,
 ) -> str:
     """Returns bzt's simulation of the suite's requests, with users that stop between requests when the load is over.
 
@@ -230,7 +239,12 @@ def generated(
     once_more = f' && session("toril").asOption[Int].getOrElse(0) < {iterations}' if iterations else ""
     counted = "exec(execution).exec(session => { Toril.done.incrementAndGet(); session })"
     loop = f'asLongAs(session => Toril.goesOn{once_more}, "toril", exitASAP = true){{{counted}}}'
+    stairs = steps if ramp_up_ms else 0
+    each_ms = round(ramp_up_ms / stairs) if stairs else 0
     inject = f"rampUsers(concurrency) during ({ramp_up_ms}.millis)" if ramp_up_ms else "atOnceUsers(concurrency)"
+    if stairs:
+        each = [users * (step + 1) // stairs - users * step // stairs for step in range(stairs)]
+        inject = f", nothingFor({each_ms}.millis), ".join(f"atOnceUsers({one})" for one in each)
     pace = "" if pauses else ".disablePauses"
     if throughput_rps:
         if not float(throughput_rps).is_integer():
@@ -239,7 +253,15 @@ def generated(
                 "so that it divides evenly"
             )
         rate = int(throughput_rps)
+        if stairs and rate % stairs:
+            raise TaurusConfigError(
+                f"Gatling supports whole rates only; {rate}/s of this worker in {stairs} steps are none. Change "
+                "`throughput` or `steps`"
+            )
         climb = f"reachRps({rate}) in ({ramp_up_ms}.millis)" if ramp_up_ms else f"jumpToRps({rate})"
+        if stairs:
+            rates = (rate * (step + 1) // stairs for step in range(stairs))
+            climb = ", ".join(f"jumpToRps({one}), holdFor({each_ms}.millis)" for one in rates)
         pace += f".throttle({climb}, holdFor(24.hours))"
     head, _, _ = source.partition("  if (iterationLimit == null)")
     return (

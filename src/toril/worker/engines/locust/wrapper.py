@@ -6,9 +6,9 @@ turns, arms, base_host. In the folder it writes `names` (a line of JSON for each
 load ended), `rows` (`in_process.RowWriter`) and `exchanges` (`keeping.py`).
 
 A sample is one `request` event of Locust, redirects included. A request without a response is not retried. The request
-type `transaction` (in any case) is not a request. An exception that leaves a task or `on_start` is a failed transaction
-named after the user class. An exception in a response's with-block makes the response a failed sample. Exceptions that
-control Locust (such as StopUser) are neither: then the status decides about the response.
+types `transaction` and `timing` (in any case) are no requests. An exception that leaves a task or `on_start` is a
+failed transaction named after the user class. An exception in a response's with-block makes the response a failed
+sample. Exceptions that control Locust (such as StopUser) are neither: then the status decides about the response.
 
 In a duet, users send within the turns of their arm only (`arms.py`).
 """
@@ -62,6 +62,7 @@ GATE_POLL_S = 0.005
 SPIN_S = 0.002  # sleep is not exact: the last part is a busy wait
 MESSAGE_CHARS = 500
 FRAMES = 3  # of a script's exception that is kept
+OTHER_KINDS = ("transaction", "timing")  # request types that are no requests
 CONTROL = (GreenletExit, InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 NOISE = re.compile(r"<[^<>]*? at 0x[0-9a-f]+>(: )?|0x[0-9a-f]{6,}| for url: \S+")  # differs between equal failures
 
@@ -257,8 +258,13 @@ class Load:
         self, request_type, name, response_time, response_length=0, exception=None, start_time=None, response=None,
         **more,
     ) -> None:  # fmt: skip
-        transaction = isinstance(request_type, str) and request_type.lower() == "transaction"
-        sent = None if transaction else self.in_flight.pop(getcurrent(), None)
+        kind = request_type.lower() if isinstance(request_type, str) else ""
+        kind = kind if kind in OTHER_KINDS else "request"
+        transaction = kind == "transaction"
+        sent = self.in_flight.pop(getcurrent(), None) if kind == "request" else None
+        if isinstance(exception, GreenletExit):  # the end of the load cut off a client of another protocol
+            self.unfinished(str(name), start_time or time.time(), None)
+            return
         if self.closed:
             return
         if start_time is None:
@@ -272,13 +278,12 @@ class Load:
             elapsed = getattr(response, "elapsed", None)
             if elapsed is not None:
                 ttfb_us = elapsed.seconds * 1_000_000 + elapsed.microseconds or -1
-        kind = "transaction" if transaction else "request"
         response_us, size = row_value((response_time or 0) * 1000), row_value(response_length or 0)
         outcome = self.outcome(response, exception)
-        if not (transaction or outcome[2] or user is None):  # it explains later failures of this iteration
+        if kind == "request" and not outcome[2] and user is not None:  # it explains later failures of this iteration
             user.toril_failed, user.toril_reported = True, exception
         self.records.sample(start_time, response_us, ttfb_us, size, str(name), kind, outcome)
-        if self.keeper.on and not transaction:
+        if self.keeper.on and kind == "request":
             why = self.keeper.wants(str(name), *outcome, response_us)
             if why:
                 asserted = [
@@ -494,8 +499,11 @@ def user_of(greenlet):
 
 
 def name_of(exception) -> str:
-    """Returns an exception's name; urllib3's timeouts, within a response, get the names of those of requests."""
-    name = type(exception).__name__
+    """Returns an exception's name; urllib3's timeouts, within a response, get the names of those of requests.
+
+    Exceptions of `toril.clients` have a code of their own, `rc`.
+    """
+    name = getattr(exception, "rc", None) or type(exception).__name__
     return name.removesuffix("Error") if isinstance(exception, UrllibTimeout) else name
 
 

@@ -14,24 +14,37 @@ from bzt.modules._pytest import PyTestExecutor
 
 from toril.worker.engines.base import Engine
 
-WRAPPER = Path(__file__).with_name("wrapper.py")
 
+class CaseRunner(Engine):
+    """An engine that runs tests in a wrapper in Python, which creates the file `done` after the last one."""
 
-class Executor(Engine, PyTestExecutor):  # type: ignore[misc]  # bzt has no types
     module_settings: ClassVar[dict[str, Any]] = {"dry-install": True}
+    settings: Any  # bzt's
+    wrapper: ClassVar[Path]
+
+    def startup(self) -> None:
+        settings = {"folder": str(self.context.folder), "arguments": self.arguments()}
+        path = self.context.folder / "tests.json"
+        path.write_text(json.dumps(settings))
+        interpreter = self.settings.get("interpreter", sys.executable)
+        self.process = self._execute([interpreter, "-P", str(self.wrapper), str(path)])  # type: ignore[attr-defined]
+
+    def arguments(self) -> list[str]:
+        """Returns the tool's own arguments, the script last."""
+        raise NotImplementedError
+
+    def failure(self) -> str | None:
+        if self.exit_code == 0 and not self.asked_to_end and not (self.context.folder / "done").exists():
+            return f"a test ended {self.tool_name}'s process, and the tests after it did not run. Remove its exit call"
+        return super().failure()
+
+
+class Executor(CaseRunner, PyTestExecutor):  # type: ignore[misc]  # bzt has no types
     tool_name = "pytest"
+    wrapper = Path(__file__).with_name("wrapper.py")
 
     def install_required_tools(self) -> None:
         self.require("pytest")
 
-    def startup(self) -> None:
-        arguments = shlex.split(str(self.get_scenario().get("additional-args", "")))
-        settings = {"folder": str(self.context.folder), "arguments": [*arguments, str(self.script)]}
-        path = self.context.folder / "pytest.json"
-        path.write_text(json.dumps(settings))
-        self.process = self._execute([self.settings.get("interpreter", sys.executable), "-P", str(WRAPPER), str(path)])
-
-    def failure(self) -> str | None:
-        if self.exit_code == 0 and not self.asked_to_end and not (self.context.folder / "done").exists():
-            return "a test ended pytest's process, and the tests after it did not run. Remove its exit call"
-        return super().failure()
+    def arguments(self) -> list[str]:
+        return [*shlex.split(str(self.get_scenario().get("additional-args", ""))), str(self.script)]

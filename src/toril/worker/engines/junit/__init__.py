@@ -1,0 +1,1 @@
+"""JUnit: functional suites."""

@@ -1,0 +1,110 @@
+"""Makes calls by the clients; prints the events of Locust as JSON. `python calls.py HTTP_ADDRESS GRPC_ADDRESS`
+
+It has a process of its own, since Locust replaces Python's sockets.
+"""
+
+import contextlib
+import json
+import sys
+from typing import Any
+
+import gevent
+from google.protobuf.wrappers_pb2 import DoubleValue, Int32Value
+from locust import FastHttpUser
+from locust.env import Environment
+
+from toril.clients import CallError, graphql
+from toril.clients.events import EventStreamUser
+from toril.clients.grpc import GrpcUser
+from toril.clients.websocket import WebSocketUser
+
+HTTP, GRPC = sys.argv[1:]
+PRICE = "query Price($product: Int!) { price(product: $product) }"
+environment = Environment()
+events: list[Any] = []
+values: dict[str, list[Any]] = {}
+
+
+@environment.events.request.add_listener
+def note(request_type: str, name: str, response_time: float, exception: Any, **_: Any) -> None:
+    error = None
+    if exception is not None:
+        error = [getattr(exception, "rc", type(exception).__name__), str(exception)]
+    events.append([request_type, name, round(response_time), error])
+
+
+class Caller(GrpcUser):
+    host = GRPC
+
+
+class Nowhere(GrpcUser):
+    host = "127.0.0.1:1"
+
+
+class Trader(WebSocketUser):
+    host = HTTP
+    timeout_s = 0.5
+
+
+class Watcher(EventStreamUser):
+    host = HTTP
+
+
+class Reader(FastHttpUser):
+    host = HTTP
+
+
+def quietly(call: Any) -> None:
+    with contextlib.suppress(CallError):
+        call()
+
+
+def grpc_calls() -> None:
+    user, lost, coding = (
+        Caller(environment),
+        Nowhere(environment),
+        (Int32Value.SerializeToString, DoubleValue.FromString),
+    )
+    get, no = user.channel.unary_unary("/shop.Prices/Get", *coding), lost.channel.unary_unary("/Get", *coding)
+    user.call(get, Int32Value(value=7), "price")
+    quietly(lambda: user.call(get, Int32Value(value=0), "no price"))
+    quietly(lambda: lost.call(no, Int32Value(value=7), "no server"))
+    watch = user.channel.unary_stream("/shop.Prices/Watch", *coding)
+    values["grpc"] = [one.value for one in user.stream(watch, Int32Value(value=7), "prices", messages=3)]
+    quietly(lambda: list(user.stream(watch, Int32Value(value=7), "more", messages=12)))
+
+
+def websocket_calls() -> None:
+    user = Trader(environment)
+    quietly(lambda: user.ask("price 7", "too early"))
+    user.connect("/prices")
+    values["websocket"] = [user.ask("price 7", "price")]
+    user.send("watch 7")
+    values["websocket"] += list(user.receive("prices", messages=3))
+    user.connect("/prices", name="again")
+    user.send("watch 7")
+    quietly(lambda: list(user.receive("more", messages=12)))
+
+
+def event_streams() -> None:
+    user = Watcher(environment)
+    quietly(lambda: list(user.stream("/events?product=0", "none")))
+    values["sse"] = [one.id for one in user.stream("/events?product=7", "prices", messages=3)]
+    values["sse"] += [one.id for one in user.stream("/events?product=7", "rest")]
+    quietly(lambda: list(user.stream("/events?product=7", "more", messages=12)))
+    user._state = "stopping"
+    with contextlib.suppress(gevent.GreenletExit):
+        list(user.stream("/events?product=7", "endless"))
+    killed = gevent.spawn(lambda: list(user.stream("/events?product=7", "killed", messages=9)))
+    gevent.sleep(0.1)
+    killed.kill()
+
+
+def queries() -> None:
+    client = Reader(environment).client
+    values["graphql"] = [graphql(client, PRICE, {"product": 7}, name="price")]
+    values["graphql"].append(graphql(client, PRICE, {"product": 0}))
+
+
+gevent.joinall([gevent.spawn(call) for call in (grpc_calls, websocket_calls, event_streams, queries)], raise_error=True)
+sys.stdout.write(json.dumps({"events": events, "values": values}))

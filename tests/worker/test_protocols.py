@@ -1,0 +1,43 @@
+"""The library's examples of other protocols under real workers: each figure is that of the service, within 15 ms."""
+
+import pytest
+
+from tests.clients.test_clients import ROOT, prices
+from tests.worker.driver import plan_of, planned, workers
+
+pytestmark = [pytest.mark.solo, pytest.mark.nightly]
+PRICE_MS, FIRST_MS, GAP_MS = 50, 300, 100  # of loadtests/prices/service.py
+OF_STREAM = {"prices": FIRST_MS + 4 * GAP_MS, "prices (first message)": FIRST_MS, "prices (message)": GAP_MS}
+EXPECTED = {
+    "grpc": {"price": PRICE_MS, **OF_STREAM},
+    "websocket": {"price": PRICE_MS, **OF_STREAM},
+    "sse": OF_STREAM,
+    "graphql": {"Price": PRICE_MS},
+}
+
+
+@pytest.mark.parametrize("protocol", EXPECTED)
+def test_each_figure_is_that_of_the_service(tmp_path, protocol):
+    script = (ROOT / "loadtests" / protocol / "locustfile.py").read_text()
+    with prices(*["--grpc"] * (protocol == "grpc")) as address:
+        scenarios = {"visitors": {"default-address": address, "script": "locustfile.py"}}
+        plan = plan_of([planned("locust", "visitors", concurrency=2, hold_for_s=6.0)], scenarios)
+        with workers(plan, tmp_path, {"locustfile.py": script}) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished", run.log()[-3000:]
+    assert found.total().failures == 0
+    for label, expected_ms in EXPECTED[protocol].items():
+        assert expected_ms - 1 <= found.total(label).percentile(50) / 1000 <= expected_ms + 15, label
+    requests = sum(found.total(label).samples for label in found.timeline.labels() if label and "message" not in label)
+    assert requests == found.samples == found.total().samples  # timings are none
+
+
+def test_a_stream_that_the_end_of_the_load_cuts_off_is_unfinished(tmp_path):
+    script = (ROOT / "loadtests" / "sse" / "locustfile.py").read_text().replace("messages=5", "")
+    with prices() as address:
+        scenarios = {"visitors": {"default-address": address, "script": "locustfile.py"}}
+        plan = plan_of([planned("locust", "visitors", concurrency=3, hold_for_s=1.0)], scenarios)
+        with workers(plan, tmp_path, {"locustfile.py": script}) as run:
+            found = run.go()
+    assert found.exits[0].outcome == "finished", run.log()[-3000:]
+    assert (found.samples, found.unfinished) == (0, 3)
