@@ -18,6 +18,7 @@ from toril.errors import OptionError
 from toril.programs import chromium
 
 START_MS = 1_750_000_000_000
+FILE = {"name": "f", "file": "o.pdf", "type": "x/y", "key": "1"}
 
 
 @pytest.fixture
@@ -96,12 +97,12 @@ def test_a_missing_body_comes_from_the_page_and_an_existing_one_stays():
         ],
         files={"1": "data:x/y;base64,QUJD"},
     )
-    known = {"mimeType": "application/json", "text": "{}"}
-    found = completed(har_of(entry(2, "POST", "/upload"), entry(3, "POST", "/upload", postData=known)), tape)
+    own = {"mimeType": "application/json", "text": "{}"}
+    found = completed(har_of(entry(2, "POST", "/upload"), entry(3, "POST", "/upload", postData=own)), tape)
     first, second = (one["request"]["postData"] for one in found["log"]["entries"])
     file = {"name": "f", "fileName": "o.pdf", "contentType": "x/y", "value": "data:x/y;base64,QUJD"}
     assert first["params"] == [{"name": "title", "value": "Offer"}, file]
-    assert second == known
+    assert second == own
 
 
 def test_a_file_is_replaced_by_a_sample_if_it_may_not_land_in_the_suite():
