@@ -59,7 +59,7 @@ def test_a_recording_and_its_runs_leave_no_secret(name: Name, tmp_path: Path) ->
 
 def planted() -> dict[str, str]:
     """Returns a secret for each place, of characters that each encoding changes."""
-    return {name: f"{name[:2]}Zk9/{number}vQ+7w&x=T4\\"é{number}rB8" for number, name in enumerate(PLACES.split())}
+    return {name: f'{name[:2]}Zk9/{number}vQ+7w&x=T4"é{number}rB8' for number, name in enumerate(PLACES.split())}
 
 
 def har(of: dict[str, str]) -> dict[str, Any]:
