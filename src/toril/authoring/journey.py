@@ -3,12 +3,17 @@
 import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import dumps
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from toril.authoring.recorder import SAMPLE, Tape
+import yaml
+
+from toril.authoring.credentials import referenced, refuse_secrets
+from toril.authoring.importing import Imported
+from toril.authoring.init import place
+from toril.authoring.recorder import SAMPLE, Journey, RecordOptions, Tape
 from toril.authoring.writer import yaml_of
 
 SUITE, SCRIPT, UPLOADS = PurePosixPath("browser.yml"), PurePosixPath("journey.py"), PurePosixPath("journey")
@@ -30,6 +35,21 @@ class _Line:
     at_s: float
     code: str
     element: str = ""  # whose presence the step before expects
+
+
+def with_browser(done: Imported, journey: Journey, options: RecordOptions, folder: Path, *, force: bool) -> Imported:
+    """Writes the script of the journey and its suite beside the protocol suite."""
+    home = done.created.suite
+    written = yaml.safe_load((folder / home / "suite.yml").read_text(encoding="utf-8"))
+    variables = (written.get("settings") or {}).get("env") or {}
+    contents = browser_files(journey.tape, options.url, variables, options.script)
+    _, credentials = referenced(journey.recorded, done.correlation)
+    refuse_secrets(
+        {path: b"" if UPLOADS in path.parents else data for path, data in contents.items()}, credentials.hidden
+    )
+    files = {home / path: data for path, data in contents.items()}
+    created = place(files, home / SUITE, folder, force=force, action=None)
+    return replace(done, created=replace(done.created, files=(*done.created.files, *created.files)))
 
 
 def browser_files(
