@@ -44,9 +44,8 @@ def with_browser(done: Imported, journey: Journey, options: RecordOptions, folde
     variables = (written.get("settings") or {}).get("env") or {}
     contents = browser_files(journey.tape, options.url, variables, options.script)
     _, credentials = referenced(journey.recorded, done.correlation)
-    refuse_secrets(
-        {path: b"" if UPLOADS in path.parents else data for path, data in contents.items()}, credentials.hidden
-    )
+    texts = {path: data for path, data in contents.items() if UPLOADS not in path.parents}
+    refuse_secrets(texts, credentials.hidden)
     files = {home / path: data for path, data in contents.items()}
     created = place(files, home / SUITE, folder, force=force, action=None)
     return replace(done, created=replace(done.created, files=(*done.created.files, *created.files)))

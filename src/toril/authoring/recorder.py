@@ -50,7 +50,6 @@ class RecordOptions:
     url: str
     steps: tuple[str, ...] = ()  # names of the steps, in order
     script: Path | None = None  # a Playwright script that records without a person
-    browser: bool = False  # whether to write a Playwright script of the journey
     twice: bool = False  # whether the script makes a second observation
     device: str = ""
     insecure: bool = False
