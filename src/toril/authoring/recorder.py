@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
 from toril.authoring.recorded import Recorded
-from toril.errors import InfrastructureError, OptionError
+from toril.errors import InfrastructureError, Note, OptionError
 from toril.programs import chromium
 from toril.signals import caught_interrupts
 
@@ -73,6 +73,7 @@ class Tape:
     steps: list[Step] = field(default_factory=list)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     files: dict[str, str | None] = field(default_factory=dict)  # data: addresses by key; None: too large
+    lost: list[str] = field(default_factory=list)  # names of files without content
     actions: list[dict[str, Any]] = field(default_factory=list)  # of a person, with the documents that opened
     ended_at: str = ""  # the address of the last page
     done: bool = False
@@ -135,12 +136,18 @@ def record(options: RecordOptions) -> Journey:
         passes = []
         for _ in range(2 if options.twice else 1):
             tape = taped(browser, options, har, drive, **device)
+            if not har.exists():
+                raise InfrastructureError("Chromium ended before it wrote the recording. Try again.", code="no-browser")
             passes.append((tape, completed(json.loads(har.read_bytes()), tape, files=options.files)))
     if options.har is not None:
         _keep(options.har, passes[0][1])
     name = urlsplit(options.url).hostname or "recording"
-    found = [read(Input(data=json.dumps(log).encode(), name=name), ImportOptions()) for _, log in passes]
-    return Journey(recorded=found[0], second=found[1] if options.twice else None, tape=passes[0][0])
+    first, *others = (read(Input(data=json.dumps(log).encode(), name=name), ImportOptions()) for _, log in passes)
+    tape = passes[0][0]
+    if tape.lost:
+        text = f"Samples of 1 KiB replace files that are too large or could not be read: {', '.join(tape.lost)}."
+        first = replace(first, notes=(*first.notes, Note("file-replaced", text)))
+    return Journey(recorded=first, second=next(iter(others), None), tape=tape)
 
 
 @contextmanager
@@ -202,7 +209,8 @@ def _person(url: str) -> Drive:
             try:
                 page.goto(url)
             except Error as error:
-                raise OptionError(f"{url}: {error.message.splitlines()[0]}. Correct it.", code="unreachable") from error
+                fix = "Correct the address; for a certificate of your own, pass --insecure."
+                raise OptionError(f"{url}: {error.message.splitlines()[0]}. {fix}", code="unreachable") from error
             context = page.context
             while context.pages and not (tape.done or interrupts):
                 with suppress(Error):  # the person has closed this page
@@ -318,14 +326,17 @@ def _fill(entries: Sequence[dict[str, Any]], tape: Tape, *, files: bool) -> None
         request = entries[nearest]["request"]
         known = request.get("postData") or {}
         if not known.get("text") and not known.get("params"):
-            request["postData"] = _post_data(body, tape.files, files=files)
+            request["postData"] = _post_data(body, tape, files=files)
 
 
-def _post_data(body: Mapping[str, Any], contents: Mapping[str, str | None], *, files: bool) -> dict[str, Any]:
+def _post_data(body: Mapping[str, Any], tape: Tape, *, files: bool) -> dict[str, Any]:
     """Returns a HAR's `postData`; the content of a file is a data: address."""
 
     def content(part: Mapping[str, Any]) -> str:
-        return (contents.get(part["key"], "") if files else None) or SAMPLE
+        data = tape.files.get(part["key"])
+        if files and data is None:
+            tape.lost.append(part["file"] or "a body")
+        return data if files and data else SAMPLE
 
     if not body["form"]:
         (part,) = body["parts"]

@@ -109,8 +109,8 @@
     if (filled.get(one) !== one.value) act('fill', one, one.value);
     filled.set(one, one.value);
   };
-  if (options.actions) {
-    if (window === top && document.URL !== 'about:blank') tell('page', {url: document.URL, from: document.referrer});
+  if (options.actions && window === top) {
+    if (document.URL !== 'about:blank') tell('page', {url: document.URL, from: document.referrer});
     listen('click', (event, origin) => {
       const one = origin.closest('a[href], button, summary, input, select, textarea, label, [role]') ?? origin;
       const changes = one.control || typed(one) || one.matches(`select, ${ticked}, [type=file]`); // a change follows
@@ -131,7 +131,7 @@
   }
 
   // The bar. Its shadow root is closed, and a constructed style sheet needs no permission of the page's policy.
-  if (!options.bar || window !== top) return;
+  if (!options.bar || window !== top || !(host instanceof HTMLElement)) return;
   const root = host.attachShadow({mode: 'closed'}), sheet = new CSSStyleSheet();
   sheet.replaceSync(`
     :host { all: initial; display: block !important; position: fixed !important; inset: auto 0 0 !important;
