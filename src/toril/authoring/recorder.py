@@ -65,7 +65,7 @@ class Step:
     name: str
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)  # Playwright marks it, so it has no slots
 class Tape:
     """What pages and script report while Chromium records."""
 
