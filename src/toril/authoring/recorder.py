@@ -36,6 +36,7 @@ BINDING = "torilRecorder"  # the script in the pages removes this name
 LARGEST_FILE = 10 << 20  # bytes of an upload
 FILES_S = 5.0  # longest wait for the content of uploads
 POLL_MS = 200
+NO_SERVICES = ("--gaia-url=http://127.0.0.1:9", "--component-updater=url-source=http://127.0.0.1:9/")  # of Google
 SAMPLE = "data:;base64," + "dG9yaWwg" * 170  # 1 KiB, instead of a file
 NO_CHROMIUM = "Chromium is not installed. Install Debian's `chromium` or Google Chrome, or set TORIL_CHROMIUM."
 NO_PLAYWRIGHT = "Playwright is not installed. Install toril[browser]."
@@ -166,7 +167,7 @@ def launched(*, headless: bool) -> Iterator[tuple["Playwright", "Browser"]]:
                 headless=headless,
                 chromium_sandbox=os.geteuid() != 0,
                 handle_sigint=False,  # Ctrl-C ends a recording, which is then read
-                args=["--disable-dev-shm-usage"],
+                args=["--disable-dev-shm-usage", *NO_SERVICES],
             )
         except Error as error:
             fix = "On a machine without a screen, pass --script."
