@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
+from email.message import Message
 from email.policy import HTTP
 from typing import Any
 
@@ -89,8 +90,7 @@ class Uploads:
             for part in message_from_bytes(head + asked.body, policy=HTTP).iter_parts()
         }
         token, size, digest, title = (
-            parts[self._application.named(name)].get_payload(decode=True).decode()
-            for name in ("csrf", "size", "sha256", "title")
+            _content(parts[self._application.named(name)]).decode() for name in ("csrf", "size", "sha256", "title")
         )
         if token not in self._forms:
             raise Refused(403, "unknown or used CSRF token")
@@ -98,10 +98,16 @@ class Uploads:
         document = parts["document"]
         if not document.get_filename():
             raise Refused(422, "no file")
-        _check(document.get_payload(decode=True), size, digest)
+        _check(_content(document), size, digest)
         number = str(501 + len(self._documents))
         self._documents[number] = title
         return redirect(f"/documents/{number}")
+
+
+def _content(part: Message) -> bytes:
+    found = part.get_payload(decode=True)
+    assert isinstance(found, bytes)
+    return found
 
 
 def _check(data: bytes, size: str, digest: str) -> None:

@@ -1,10 +1,14 @@
 """Sends a document by a form, and stores a picture at a signed address."""
 
 from apiritif import transaction
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
-DOCUMENT = {"name": "Offer.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7\r\n\x00\xff--\r\n" * 300}
-PICTURE = {"name": "picture.png", "mimeType": "image/png", "buffer": bytes(range(256)) * 20}
+DOCUMENT: FilePayload = {
+    "name": "Offer.pdf",
+    "mimeType": "application/pdf",
+    "buffer": b"%PDF-1.7\r\n\x00\xff--\r\n" * 300,
+}
+PICTURE: FilePayload = {"name": "picture.png", "mimeType": "image/png", "buffer": bytes(range(256)) * 20}
 
 
 def test_uploading(page: Page) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.applications import CREDENTIALS, PASSWORD, USER, Application, Asked, Reply, journey, page, served, serving
-from tests.applications.upload_journey import DOCUMENT, PICTURE
 from tests.targets import target
 from toril.authoring.journey import browser_files, script_of
 from toril.authoring.recorded import Payload, Recorded
@@ -162,6 +161,8 @@ def test_a_script_of_actions_reads_the_login_from_the_environment_and_ends_steps
 
 @pytest.mark.live
 def test_a_script_is_recorded_with_its_steps_and_the_files_that_chromium_leaves_out(tmp_path, with_chromium):
+    from tests.applications.upload_journey import DOCUMENT, PICTURE
+
     kept = tmp_path / "kept.har"
     with serving("upload", ready_s=0) as application:
         found = record(RecordOptions(url=application.url, script=journey("upload"), har=kept)).recorded
