@@ -16,7 +16,14 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-NONE = {"__main__", "constant_target", "duets", "evidence", "soak"}  # started by another script, or alone: minutes each
+NONE = {
+    "__main__",
+    "constant_target",
+    "duets",
+    "evidence",
+    "imports",
+    "soak",
+}  # started by another script, or alone: minutes each
 CPU_ALONE = ["merge", "exports"]
 GOAL_S = 15 * 60
 

@@ -165,6 +165,23 @@ def test_an_address_with_an_unset_variable_is_noted(tmp_path, scenario, unset):
     assert set(suite.unset) <= set(suite.warnings)  # such a suite can still be written and pushed
 
 
+@pytest.mark.parametrize(
+    ("on", "more", "unset"),
+    [
+        ("local", {}, 1),
+        ("local", {"system": {"TOKEN": "5"}}, 0),
+        ("local", {"env": {"TOKEN": "5"}}, 0),
+        ("fargate", {"system": {"TOKEN": "5"}}, 1),
+        ("fargate", {"env": {"TOKEN": "5"}}, 0),
+    ],
+)
+def test_a_variable_that_refers_to_itself_has_to_be_set(tmp_path, on, more, unset):
+    document = execution(locations={"eu-west-1": 1}) | {"settings": {"env": {"TOKEN": "${TOKEN}"}}}
+    suite = read(tmp_path, document, **{"on": on, "system": {}, **more})
+    assert codes(suite.unset) == ["unset-reference"] * unset
+    assert set(suite.unset) <= set(suite.warnings)
+
+
 def test_workers_on_fargate_do_not_have_this_machines_environment(tmp_path):
     document = execution(scenario={"default-address": "${SHOP}", "requests": ["/"]}, locations={"eu-west-1": 1})
     for on, env, unset in (("local", {}, 0), ("fargate", {}, 1), ("fargate", {"SHOP": "http://shop"}, 0)):

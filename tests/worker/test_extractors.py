@@ -77,3 +77,22 @@ def test_values_of_pages_go_into_the_next_request_and_are_checked(tmp_path, engi
     found, service = performed(engine, requests, tmp_path, page)
     assert dict(service.paths) == {"/html": 1, "/go/7/there": 1, "/gone": 1}
     assert failed(found) == {"no table"}
+
+
+def test_files_are_sent_as_fields_and_as_bodies_and_values_of_headers_are_taken(tmp_path):
+    upload = {"path": "files/a.txt", "mime-type": "text/plain"}
+    requests = [
+        {"url": "/first", "extract-regexp": {"kind": {"regexp": "(?i)content-type: (\\w+)", "subject": "headers"}}},
+        {"url": "/${kind}", "method": "POST", "body": {"title": "A"}, "upload-files": [{**upload, "param": "file"}]},
+        {"url": "/put", "method": "PUT", "upload-files": [{**upload, "param": ""}]},
+    ]
+    with target() as service:
+        scenarios = {"shop": {"default-address": service.url, "requests": requests}}
+        plan = plan_of([planned("apiritif", "shop", concurrency=1, iterations=1)], scenarios)
+        with workers(plan, tmp_path, {"files/a.txt": "of a file"}) as run:
+            found = run.go()
+    assert (found.exits[0].outcome, failed(found)) == ("finished", set()), run.log()
+    assert dict(service.paths) == {"/first": 1, "/text": 1, "/put": 1}
+    put, form = sorted(service.bodies, key=len)
+    assert put == b"of a file"
+    assert all(part in form for part in (b'name="title"', b'name="file"; filename="a.txt"', b"text/plain", put))

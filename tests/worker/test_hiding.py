@@ -106,6 +106,13 @@ def test_no_part_of_a_secret_is_written(place, secret):
     assert first.masked
 
 
+def test_a_variable_that_names_a_secret_shows_that_its_extractor_found_nothing():
+    shown = Hiding(Redactor()).exchange(
+        kept(variables=[["token", "NOT_FOUND"], ["password", "hunter2"]]), BODY, why="tried"
+    )
+    assert dict(shown.variables) == {"token": "NOT_FOUND", "password": "***"}
+
+
 def test_a_declared_secret_is_hidden_at_any_place():
     hiding = Hiding(Redactor(["0pen-Sesame/17"]))
     raw = kept(

@@ -26,6 +26,15 @@ def test_the_groups_together_have_the_planned_users_and_each_keeps_one(tmp_path,
     assert min(counts) > 0
 
 
+@pytest.mark.parametrize("fresh", [False, True])
+def test_each_iteration_begins_without_cookies_if_the_suite_wants_that(tmp_path, fresh):
+    path = tmp_path / "shop.jmx"
+    cookies = '<CookieManager><boolProp name="CookieManager.clearEachIteration">false</boolProp></CookieManager>'
+    path.write_text(f"<jmeterTestPlan><hashTree><TestPlan/><hashTree>{cookies}</hashTree></hashTree></jmeterTestPlan>")
+    rewrite(path, plain_groups=True, fresh_cookies=fresh)
+    assert etree.parse(path).findtext(".//CookieManager/boolProp") == str(fresh).lower()
+
+
 def test_users_are_read_whenever_they_change_and_sends_once_a_second(tmp_path):
     path = tmp_path / "sends"
     file = SendsFile(path)

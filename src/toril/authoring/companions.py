@@ -1,6 +1,8 @@
 """Finds the companions of a script or Taurus file: the files in its folder that it names."""
 
 import ast
+import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +14,8 @@ from toril.suite.files import SUITE_NAMES, read_jmx
 
 MISSING = "does not exist"
 MAX_NAME = 256  # characters of a text that may be a file name
+SOURCES = (".js", ".mjs", ".ts", ".scala")  # of k6 and Gatling
+QUOTED = re.compile(r"""(["'`])((?:(?!\1)[^\\\n]){1,256})\1""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ def of_jmx(file: Path) -> Companions:
     return Companions(files=files, notes=tuple(notes))
 
 
-def of_python(file: Path) -> Companions:
+def of_script(file: Path) -> Companions:
     """Returns a script, its imports from its own folder, and the files there that its texts name."""
     files: dict[PurePosixPath, Path] = {}
     notes: dict[Note, None] = {}
@@ -43,7 +47,7 @@ def of_python(file: Path) -> Companions:
         if inner in files:
             continue
         files[inner] = there = file.parent / inner
-        for name in _named_in_python(there, inner.parent) if there.suffix == ".py" else ():
+        for name in _named_in(there, inner.parent):
             why = _exclusion_reason(file.parent, name)
             if not why:
                 waiting.append(name)
@@ -74,6 +78,17 @@ def _exclusion_reason(folder: Path, name: str) -> str:
     if any(part.startswith(".") for part in path.parts):
         return "is hidden and may be a secret"
     return "" if (folder / path).resolve().is_relative_to(folder.resolve()) else "is a link to another folder"
+
+
+def _named_in(file: Path, package: PurePosixPath) -> Iterator[str]:
+    """Yields the texts of a script that could be file names, relative to the folder of the first script."""
+    if file.suffix == ".py":
+        yield from _named_in_python(file, package)
+    elif file.suffix in SOURCES:
+        for found in QUOTED.finditer(file.read_text(encoding="utf-8", errors="replace")):
+            yield found[2]
+            if str(package) != "." or found[2].startswith("."):  # imports are relative to their own file
+                yield posixpath.normpath(package / found[2])
 
 
 def _named_in_python(file: Path, package: PurePosixPath) -> Iterator[str]:
@@ -115,7 +130,7 @@ def of_taurus(file: Path) -> Companions:
         return Companions(files=files)
     notes: list[Note] = []
     for inner in [inner for inner in files if inner.suffix == ".py"]:
-        beside = of_python(files[inner])
+        beside = of_script(files[inner])
         files |= {inner.parent / name: there for name, there in beside.files.items()}
         notes += beside.notes
     del files[PurePosixPath(file.name)]

@@ -1,10 +1,36 @@
 """Compares a try of a suite with the recording that the suite was made from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from pathlib import Path
+from urllib.parse import urljoin
 
+from toril.authoring.correlation.values import words_of
+from toril.authoring.pages import Page, having
+from toril.authoring.recorded import Extract
+from toril.authoring.shapes import MASKED, route_of, shape_of
+from toril.authoring.writer import extractor_text
+from toril.errors import StoreError, SuiteError
+from toril.masking import HIDDEN
 from toril.records.evidence import Exchange
-from toril.records.recording import Recording
+from toril.records.recording import MOST_PATHS, RECORDING, BodyShape, RecordedStep, Recording
+from toril.suite import Suite
+from toril.text import nearest
+
+NOT_FOUND = ("", "NOT_FOUND")  # values of a variable whose extractor has found nothing
+REFUSED_FORMS = ("403", "419", "422")
+OWN_KEY = re.compile(r"(?:\.[^.\[]+|\['[^']*'\])\Z")
+CREDENTIALS = "Check the credentials: the suite's README.md names their variables."
+BY_STATUS = {
+    "401": CREDENTIALS,
+    "403": CREDENTIALS,
+    "404": "The address has a value of the recording. Extract it from an earlier response, or read it from a CSV file.",
+    "409": "The service has this already. Take a field of the request from a CSV file.",
+    "429": "The service limits the rate. Add think times.",
+}
+ELSE = "Record again, or delete recording.json if the change is wanted."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +38,7 @@ class Difference:
     """One step that did not go as recorded."""
 
     label: str
-    code: str  # such as `status`, `shape`, `not-sent` or `missing-value`
+    code: str  # status, content-type, shape, title, form, not-sent or missing-value
     recorded: str
     now: str
     proposal: str = ""  # what to change
@@ -20,6 +46,166 @@ class Difference:
     because: str = ""  # the label of the earlier difference that this one follows from
 
 
+def recording_of(suite: Suite) -> Recording | None:
+    """Returns the recording in the folder of a suite; SuiteError if it is damaged."""
+    path = suite.folder / RECORDING
+    if Path(RECORDING) not in suite.files:
+        return None
+    try:
+        return Recording.from_json(path.read_bytes(), RECORDING)
+    except StoreError as error:
+        raise SuiteError(f"{error}. Delete it, or pass --no-compare.", code=error.code) from error
+
+
+def in_text(recording: Recording, found: Sequence[Difference]) -> Iterator[str]:
+    """Yields the lines of a comparison for a terminal."""
+    differing = len({one.label for one in found})
+    total = len(recording.steps)
+    yield f"replay: {total - differing} of {total} requests as recorded"
+    for one in found:
+        follows = f" (follows from {one.because})" if one.because else ""
+        yield f"  ✘ {one.label}: {one.code}: {one.recorded} → {one.now}{follows}"
+        yield from (f"      {line}" for line in (*([one.proposal] if one.proposal else []), *one.yaml.splitlines()))
+
+
 def differences(recording: Recording, exchanges: Sequence[Exchange]) -> tuple[Difference, ...]:
     """Returns the differences between recorded steps and tried requests, aligned by label, in order."""
-    raise NotImplementedError
+    sent = [one for one in exchanges if one.kind == "request"]
+    blocks = SequenceMatcher(
+        a=[one.label for one in recording.steps], b=[one.label for one in sent], autojunk=False
+    ).get_matching_blocks()
+    pairs = {block.a + place: block.b + place for block in blocks for place in range(block.size)}
+    found: list[Difference] = []
+    broken: dict[str, str] = {}  # variable → label of the step that should have brought it
+    for index, step in enumerate(recording.steps):
+        place = pairs.get(index)
+        because = next((broken[name] for name in step.needs if name in broken), "")
+        if place is None:
+            own = [Difference(label=step.label, code="not-sent", recorded="sent", now="not sent", proposal=ELSE)]
+        else:
+            own = list(_of_step(step, sent[place]))
+            own = [_with_proposal(one, step, recording, sent[: place + 1]) for one in own]
+        for one in own:
+            found.append(replace(one, because=because, proposal="", yaml="") if because else one)
+        now = dict(sent[place].variables) if place is not None else {}
+        broken = {name: label for name, label in broken.items() if name not in step.gives}
+        broken |= {name: step.label for name in step.gives if own and now.get(name, "") in NOT_FOUND}
+    return tuple(found)
+
+
+def _of_step(step: RecordedStep, now: Exchange) -> Iterator[Difference]:
+    if step.status is not None and step.status != now.status:
+        answer = str(now.status) if now.status else now.rc or "no response"
+        yield Difference(label=step.label, code="status", recorded=str(step.status), now=answer)
+        return
+    for name in step.gives:
+        if now.variables and dict(now.variables).get(name, "") in NOT_FOUND:
+            yield Difference(label=step.label, code="missing-value", recorded=name, now="not found")
+    if step.shape is None or now.response is None or now.response.binary:
+        return
+    shape = _shape_now(now)
+    for code, recorded, found in _of_shape(step.shape, shape):
+        yield Difference(label=step.label, code=code, recorded=recorded, now=found)
+
+
+def _shape_now(now: Exchange) -> BodyShape:
+    content = now.response
+    return BodyShape() if content is None else shape_of(content.text, content.type, cut=content.cut)
+
+
+def _of_shape(recorded: BodyShape, now: BodyShape) -> Iterator[tuple[str, str, str]]:
+    """Yields code, recorded and present value. More keys, and what is missing in a cut or empty list, are no faults."""
+    if recorded.type != now.type:
+        yield "content-type", recorded.type, now.type or "none"
+    elif recorded.kind != now.kind:
+        yield "shape", recorded.kind, now.kind
+    elif recorded.kind == "json":
+        types = dict(now.json_paths)
+        for path, wanted in recorded.json_paths:
+            if path not in types:
+                if not _may_be_missing(path, wanted, now, types):
+                    yield "shape", f"{path}: {wanted}", "missing"
+            elif not _fits(wanted, types[path]):
+                yield "shape", f"{path}: {wanted}", types[path]
+    elif recorded.kind == "html":
+        if not re.fullmatch(re.escape(recorded.title).replace(re.escape(HIDDEN), ".*"), now.title):
+            yield "title", recorded.title, now.title or "none"
+        for form in recorded.forms:
+            same = [one for one in now.forms if (one.method, one.action) == (form.method, form.action)]
+            missing = [name for name in form.fields if not any(name in one.fields for one in same)]
+            if not same and not now.cut:
+                yield "form", f"{form.method} {form.action}", "missing"
+            elif missing and not now.cut:
+                yield "form", f"{form.method} {form.action}: {', '.join(missing)}", "missing"
+    elif recorded.root != now.root:
+        yield "shape", recorded.root, now.root
+
+
+def _may_be_missing(path: str, wanted: str, now: BodyShape, types: Mapping[str, str]) -> bool:
+    """Returns whether a path is optional, in an empty list, beyond a limit, or in something that is missing itself."""
+    if now.cut or "null" in wanted.split("|") or (len(types) >= MOST_PATHS and path > max(types)):
+        return True
+    if path.endswith("[*]"):
+        return True  # the list is missing or empty
+    around = OWN_KEY.sub("", path)
+    return around != path and bool({"null", MASKED} & set(types.get(around, "null").split("|")))
+
+
+def _fits(recorded: str, now: str) -> bool:
+    """Returns whether types are as recorded; null and hidden values fit all."""
+    some, others = set(recorded.split("|")), set(now.split("|"))
+    return others <= some or "null" in some | others or MASKED in others
+
+
+# --- Proposals
+
+
+def _with_proposal(one: Difference, step: RecordedStep, recording: Recording, sent: Sequence[Exchange]) -> Difference:
+    rule = next((rule for rule in recording.possible if step.label in rule.used_by), None)
+    if one.code == "missing-value":
+        found = _renamed(one.recorded, step, sent[-1])
+        if found is None:
+            return replace(one, proposal=f"Correct the extractor of `{one.recorded}`, or record again.")
+        text = f"`{found.expression}` is new in this response. Extract `{one.recorded}` from it."
+        return replace(one, proposal=text, yaml=extractor_text(found))
+    if one.code == "status" and rule is not None:
+        text = f"Apply rule {rule.rule} by `--rule {rule.rule}`, or add this extractor under `{rule.label}`."
+        return replace(one, proposal=text, yaml=rule.yaml)
+    if one.code == "status" and one.now in REFUSED_FORMS and (new := _new_field(step, recording, sent)) is not None:
+        label, extract = new
+        text = f"The form of `{label}` has a new hidden field. Extract `{extract.variable}` there, and send it."
+        return replace(one, proposal=text, yaml=extractor_text(extract))
+    return replace(one, proposal=BY_STATUS.get(one.now, ELSE) if one.code == "status" else ELSE)
+
+
+def _renamed(variable: str, step: RecordedStep, now: Exchange) -> Extract | None:
+    """Returns an extractor of the new value in the response whose name is nearest to the variable's."""
+    if step.shape is None or now.response is None:
+        return None
+    known, shape = dict(step.shape.json_paths), _shape_now(now)
+    scalars = ("string", "number", MASKED)
+    paths = {path: path for path, one in shape.json_paths if path not in known and one in scalars and "*" not in path}
+    if paths:
+        names = {path.rpartition(".")[2]: path for path in paths}
+        name = nearest(variable, names, cutoff=0.3) or next(iter(names))
+        return Extract(variable=variable, how="jsonpath", expression=names[name])
+    fields = {name for form in step.shape.forms for name in form.fields}
+    hidden = [name for form in Page(now.response.text).forms for name, _ in form.hidden if name not in fields]
+    return _of_field(nearest(variable, hidden, cutoff=0.3) or hidden[0], variable) if hidden else None
+
+
+def _new_field(step: RecordedStep, recording: Recording, sent: Sequence[Exchange]) -> tuple[str, Extract] | None:
+    """Returns the label of the page whose form leads to the step, and an extractor of a field that it had not."""
+    recorded = {one.label: one.shape.forms for one in recording.steps if one.shape is not None}
+    action = route_of(sent[-1].url)
+    for earlier in reversed(sent[:-1]):
+        for form in Page(earlier.response.text if earlier.response is not None else "").forms:
+            known = {name for one in recorded.get(earlier.label, ()) for name in one.fields}
+            new = [name for name, _ in form.hidden if name not in known]
+            if new and route_of(urljoin(earlier.url, form.action)) == action:
+                return earlier.label, _of_field(new[0], "_".join(words_of(new[0])))
+    return None
+
+
+def _of_field(name: str, variable: str) -> Extract:
+    return Extract(variable=variable, how="css", expression=f"input{having('name', name)}", attribute="value")

@@ -1,9 +1,185 @@
 """Leaves out requests that a load test does not need, joins identical ones, and drops headers that clients set."""
 
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from html import unescape
+from urllib.parse import unquote, urlsplit
+
 from toril.authoring.options import ImportOptions
-from toril.authoring.recorded import Recorded
+from toril.authoring.recorded import MOST_EXAMPLES, LeftOut, Named, Recorded, RecordedExchange
+from toril.authoring.routes import template
+from toril.masking import mask
+
+READS = ("GET", "HEAD", "OPTIONS")
+STATIC_KINDS = ("script", "stylesheet", "image", "font", "media", "manifest")
+STATIC_PATH = re.compile(
+    r"(?i)\.(?:js|mjs|css|map|png|jpe?g|gif|svg|webp|avif|ico|woff2?|ttf|otf|eot|mp[34]|webm|wasm)$"
+)
+STATIC_TYPE = re.compile(r"(?i)(?:image|font|audio|video)/|text/css|(?:text|application)/(?:x-)?javascript")
+SECOND_LEVEL = ("co", "com", "org", "net", "ac", "gov", "edu")  # of domains such as example.co.uk
+CLIENTS_OWN = re.compile(  # headers that an engine sets itself, or that do not change the response
+    r"(?i):.*|referer|user-agent|sec-.*|if-(?!match).*|accept-(?:encoding|language|charset)|content-length|host|date"
+    r"|connection|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade|upgrade-insecure-requests|range|dnt"
+    r"|pragma|cache-control|priority|traceparent|tracestate|baggage|x-client-data|x-chrome-.*|content-encoding|via"
+)
+DEFAULT_ACCEPT = re.compile(r"\*/\*|text/html,.*", re.IGNORECASE)
+TOKEN = re.compile(r"[\w.~+/=-]{16,}")
+SOON = 5  # requests between one that is refused for an expired token and its repetition
+POLLS = 3  # equal requests
 
 
 def kept(recorded: Recorded, options: ImportOptions) -> Recorded:
     """Returns the recording without static files, third parties and the like; `left_out` lists them."""
-    return recorded
+    all_of = recorded.exchanges
+    flowing = {*map(_host_in, options.hosts), *_with_flow(all_of)}
+    browser = recorded.kind == "har"  # other sources have only requests that their authors want
+    first = next((one for one in all_of if one.kind in ("document", "")), all_of[0] if all_of else None)
+    own = _site(_host(first)) if first and browser else ""
+    found: dict[tuple[str, str], list[RecordedExchange]] = {}
+    chosen = []
+    for place, one in enumerate(all_of):
+        if why := _reason(one, options, own, flowing) or _expired(one, all_of[place + 1 : place + 1 + SOON]):
+            found.setdefault(why, []).append(one)
+        else:
+            chosen.append(_with_fewer_headers(one))
+    exchanges = tuple(chosen) if recorded.kind == "access-log" else _joined(chosen)
+    left_out = (
+        LeftOut(what=what, why=why, count=len(some), examples=_examples(some)) for (what, why), some in found.items()
+    )
+    return replace(recorded, exchanges=exchanges, left_out=(*recorded.left_out, *left_out))
+
+
+def _reason(one: RecordedExchange, options: ImportOptions, own: str, flowing: set[str]) -> tuple[str, str] | None:
+    """Returns what a request is, and why the suite leaves it out; None if it stays."""
+    if options.only_reads and one.method not in READS:
+        return "requests that change data", "`--only-reads`"
+    if not own:
+        return None
+    if one.kind == "preflight" or (one.method == "OPTIONS" and _value(one.headers, "access-control-request-method")):
+        return "preflights", "only browsers send them"
+    if one.kind == "ping":
+        return "beacons", "they report to analytics"
+    if one.kind in ("websocket", "eventsource"):
+        return "streams", "they need a script, see docs/how-to/test-other-protocols.md"
+    if "third-parties" not in options.kept and _site(host := _host(one)) != own and host not in flowing:
+        return f"requests to {host}", "a third party; keep them by `--host` or `--with third-parties`"
+    if "static" not in options.kept and _is_static(one):
+        return "static files", "caches serve them; keep them by `--with static`"
+    return None
+
+
+def _is_static(one: RecordedExchange) -> bool:
+    if one.method not in READS:
+        return False
+    if one.kind in STATIC_KINDS or STATIC_PATH.search(urlsplit(one.url).path):
+        return True
+    return bool(one.response and one.kind not in ("xhr", "fetch") and STATIC_TYPE.match(one.response.type))
+
+
+def _expired(one: RecordedExchange, later: Sequence[RecordedExchange]) -> tuple[str, str] | None:
+    again = (two for two in later if (two.method, two.url, _body(two)) == (one.method, one.url, _body(one)))
+    if one.status in (401, 403) and any(two.status is not None and two.status < 300 for two in again):
+        return "requests with an expired token", "they were repeated with a new one, which the suite has from the start"
+    return None
+
+
+def _with_flow(exchanges: Sequence[RecordedExchange]) -> Iterator[str]:
+    """Yields hosts that take part in the journey, such as a provider of logins or an upload address.
+
+    A response of such a host brings a token that another site needs, or its address comes out of a response of another
+    site, and the request writes or opens a page.
+    """
+    brought: dict[str, str] = {}  # token → host of the response that had it first; empty: a request had it first
+    addresses: dict[str, str] = {}  # → site of the response
+    for one in (inner for outer in exchanges for inner in (*outer.hops, outer)):
+        host, sent = _host(one), " ".join(value for name, value in one.headers if name.lower() != "cookie")
+        for token in _tokens(f"{one.url} {sent} {_body(one)}"):
+            if _site(first := brought.setdefault(token, "")) not in ("", _site(host)):
+                yield first
+        address = one.url.partition("://")[2]
+        if (one.method not in READS or one.kind == "document") and addresses.get(address, _site(host)) != _site(host):
+            yield host
+        text = f"{_value(one.response_headers, 'location')} {one.response.text if one.response else ''}"
+        for token in _tokens(text):
+            brought.setdefault(token, host)
+        for found in re.findall(r"https?://([^\s\"'<>]+)", unescape(text.replace("\\/", "/"))):
+            addresses.setdefault(found, _site(host))
+
+
+def _tokens(text: str) -> Iterator[str]:
+    for token in {*TOKEN.findall(text), *TOKEN.findall(unquote(text))}:
+        if re.search(r"\d", token) and re.search("[A-Za-z]", token) and "/" not in token.rstrip("/"):
+            yield token
+
+
+def _joined(exchanges: Sequence[RecordedExchange]) -> tuple[RecordedExchange, ...]:
+    """Joins reads that have the same response, and polls: of these the last one stays, which has the result."""
+    groups: dict[object, list[RecordedExchange]] = {}
+    for one in exchanges:
+        groups.setdefault((one.method, one.url, _body(one), one.name), []).append(one)
+    stay: dict[int, RecordedExchange] = {}
+    for group in groups.values():
+        in_one_step = len({one.step for one in group}) == 1
+        if len(group) >= POLLS and (in_one_step or group[0].method in READS):
+            last = group[-1 if in_one_step else 0]
+            stay[last.number] = replace(last, count=sum(one.count for one in group))
+            continue
+        different: dict[object, RecordedExchange] = {}
+        for one in group:
+            answer = (one.step, one.status, one.response and one.response.data) if one.method in READS else one.number
+            first = different.get(answer)
+            different[answer] = one if first is None else replace(first, count=first.count + one.count)
+        stay |= {one.number: one for one in different.values()}
+    return tuple(stay[one.number] for one in exchanges if one.number in stay)
+
+
+def _with_fewer_headers(one: RecordedExchange) -> RecordedExchange:
+    """Drops headers; cookies stay for the later steps, which know who has set them."""
+
+    def stays(name: str, value: str) -> bool:
+        lower = name.lower()
+        if CLIENTS_OWN.fullmatch(name) or (lower == "accept" and DEFAULT_ACCEPT.fullmatch(value)):
+            return False
+        return (
+            lower not in ("origin", "content-type")
+            or one.body is not None
+            or (lower == "origin" and one.method not in READS)
+        )
+
+    headers = tuple((name, value) for name, value in one.headers if stays(name, value))
+    return replace(one, headers=headers, hops=tuple(map(_with_fewer_headers, one.hops)))
+
+
+def _body(one: RecordedExchange) -> object:
+    return one.body and (one.body.data, one.body.fields)
+
+
+def _value(pairs: Named, name: str) -> str:
+    return next((value for key, value in pairs if key.lower() == name), "")
+
+
+def _host(one: RecordedExchange) -> str:
+    return _host_in(one.url)
+
+
+def _host_in(address: str) -> str:
+    return urlsplit(address if "://" in address else f"//{address}").netloc.rpartition("@")[2].lower()
+
+
+def _site(host: str) -> str:
+    """Returns the part of a host that one owner has.
+
+    >>> _site("api.shop.example.co.uk:8443"), _site("127.0.0.1:80"), _site("localhost:1")
+    ('example.co.uk', '127.0.0.1', 'localhost')
+    """
+    name = re.sub(r":\d+$", "", host)
+    if re.fullmatch(r"[\d.]+|\[.*\]", name):
+        return name
+    labels = name.split(".")
+    return ".".join(labels[-3 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in SECOND_LEVEL else -2 :])
+
+
+def _examples(some: Iterable[RecordedExchange]) -> tuple[str, ...]:
+    shown = dict.fromkeys(f"{one.method} {_host(one)}{template(urlsplit(one.url).path)}" for one in some)
+    return tuple(mask(one)[:120] for one in list(shown)[:MOST_EXAMPLES])

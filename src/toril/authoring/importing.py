@@ -1,14 +1,30 @@
 """`toril import` and `toril record`: from a source to a suite that can be planned."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
 
-from toril.authoring.correlation import Correlation
-from toril.authoring.init import Created
+from toril.authoring.correlation import Correlation, correlated, unfolded
+from toril.authoring.credentials import NAME, referenced, refuse_secrets
+from toril.authoring.draft import FILES, SuiteDraft, draft_of, requests_of
+from toril.authoring.filters import kept
+from toril.authoring.init import SUITES, Created, place
 from toril.authoring.options import ImportOptions
-from toril.authoring.readers import Input
-from toril.authoring.recorded import Recorded
+from toril.authoring.readers import Input, read
+from toril.authoring.readme import readme_of
+from toril.authoring.recorded import Payload, Recorded
+from toril.authoring.replaying import replayed
+from toril.authoring.routes import named
+from toril.authoring.shapes import shape_of
+from toril.authoring.writer import extractor_text, files_of
+from toril.errors import OptionError
+from toril.plan import MOST_OF_TRY
+from toril.records.document import MOST_ENTRIES
+from toril.records.recording import RECORDING, BodyShape, PossibleRule, RecordedStep, Recording
+
+MOST_BYTES = Recording.MOST_BYTES or 0  # a larger recording is not kept for comparisons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +38,79 @@ class Imported:
 
 def imported(given: Sequence[Input], options: ImportOptions, folder: Path, *, force: bool = False) -> Imported:
     """Writes the suite of one source below `folder`; a second input is another observation of the same journey."""
-    raise NotImplementedError
+    recorded, *others = (read(one, options) for one in given)
+    return suite_of(recorded, next(iter(others), None), options, folder, force=force)
 
 
 def suite_of(
     recorded: Recorded, second: Recorded | None, options: ImportOptions, folder: Path, *, force: bool = False
 ) -> Imported:
     """Writes the suite of a recording: filters, routes, correlation, credentials, draft, files, plan."""
-    raise NotImplementedError
+    recorded = named(kept(recorded, options))
+    if not recorded.exchanges:
+        what = "; ".join(f"{one.what} ({one.why})" for one in recorded.left_out) or "the source has none"
+        raise OptionError(f"{recorded.origin}: no requests for a suite: {what}.", code="no-requests")
+    second = named(kept(second, options)) if second is not None else None
+    rules_of = partial(correlated, threshold=options.confidence, forced=options.forced, dropped=options.dropped)
+    correlation = rules_of(recorded, second)
+    if options.replay and second is None:
+        second = replayed(recorded, correlation, os.environ)
+        correlation = rules_of(recorded, second)
+    found, credentials = referenced(unfolded(recorded, correlation), correlation)
+    found = named(found)
+    draft = replace(draft_of(found, correlation, options), credentials=credentials.names)
+    contents = files_of(draft)
+    contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
+    if any(one.response is not None for one in found.exchanges) and len(found.exchanges) <= MOST_ENTRIES:
+        record = _recording(draft, found, correlation, credentials.hidden).to_json()
+        contents |= {PurePosixPath(RECORDING): record} if len(record) <= MOST_BYTES else {}
+    searched = {path: b"" if path.is_relative_to(FILES) else data for path, data in contents.items()}  # not uploads
+    refuse_secrets(searched, credentials.hidden)
+    home = SUITES / draft.name
+    action = options.action if options.workflow else None
+    created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
+    created = replace(created, notes=(*found.notes, *created.notes))
+    return Imported(created=created, recorded=recorded, correlation=correlation)
+
+
+def _recording(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, hidden: Collection[str]) -> Recording:
+    """Returns the steps of a suite as recorded, and the rules that were found and not applied; without values."""
+    exchanges = {one.number: one for one in recorded.exchanges}
+    requests = list(requests_of(draft))
+    labels = {one.number: one.label for one in requests}
+    carried = {extract.variable for one in requests for extract in one.extracts}
+    steps = (
+        RecordedStep(
+            label=one.label,
+            method=one.method,
+            route=exchanges[one.number].route,
+            status=exchanges[one.number].status,
+            shape=_shape(exchanges[one.number].response, hidden),
+            needs=tuple(
+                name for name in dict.fromkeys(NAME.findall(f"{one.url} {one.headers} {one.body}")) if name in carried
+            ),
+            gives=tuple(dict.fromkeys(extract.variable for extract in one.extracts)),
+        )
+        for one in requests
+    )
+    possible = (
+        PossibleRule(
+            rule=rule.number,
+            label=labels[rule.source],
+            variable=rule.extract.variable,
+            used_by=tuple(dict.fromkeys(labels[number] for number, _ in rule.uses if number in labels)),
+            yaml=extractor_text(rule.extract),
+            confidence=rule.confidence,
+        )
+        for rule in correlation.rules
+        if not rule.applied and rule.source in labels
+    )
+    return Recording(origin=recorded.origin, steps=tuple(steps), possible=tuple(possible))
+
+
+def _shape(answer: Payload | None, hidden: Collection[str]) -> BodyShape | None:
+    """Returns the shape of as much of a body as a try keeps."""
+    if answer is None:
+        return None
+    start = replace(answer, data=answer.data[:MOST_OF_TRY])
+    return shape_of(start.text, start.type, cut=len(answer.data) > MOST_OF_TRY, hidden=hidden)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from toril.authoring.companions import Companions, has_shape, of_jmx, of_python, of_taurus
+from toril.authoring.companions import Companions, has_shape, of_jmx, of_script, of_taurus
 from toril.authoring.form import FormRequest, SuiteForm, criterion_of, text_of
 from toril.authoring.options import ACTION, THINK_TIME_S, InitOptions, drafted
 from toril.criteria import duration_s
@@ -99,8 +99,8 @@ def _suite(draft: InitOptions, folder: Path, home: PurePosixPath) -> tuple[PureP
         return home, Companions(files={})
     if draft.kind == "jmx":
         return home, of_jmx(draft.file)
-    if draft.kind == "locustfile":
-        return home, of_python(draft.file)
+    if draft.kind != "taurus":
+        return home, of_script(draft.file)
     top, file = folder.resolve(), draft.file.resolve()
     if not file.is_relative_to(top):
         return home, of_taurus(draft.file)

@@ -14,7 +14,8 @@ from toril.errors import CriterionError, OptionError, UserError
 from toril.suite.executions import LOCATION
 from toril.suite.reader import Environment, SuiteReader, quoted
 
-Kind = Literal["url", "jmx", "locustfile", "taurus"]
+Kind = Literal["url", "jmx", "locustfile", "taurus", "k6", "gatling"]
+WITH_LOAD = ("jmx", "k6", "gatling")  # scripts that set their load
 Kept = Literal["static", "third-parties"]
 SUFFIXES: dict[str, Kind] = {
     ".jmx": "jmx",
@@ -210,6 +211,8 @@ class InitOptions:
     jmx: Path | None = None
     locustfile: Path | None = None
     taurus: Path | None = None
+    k6: Path | None = None
+    gatling: Path | None = None
     users: int | None = None
     rps: Fraction | None = None
     ramp_up: str | None = None
@@ -223,8 +226,7 @@ class InitOptions:
     @property
     def kind(self) -> Kind | None:
         """Returns the source of the load; OptionError for several sources."""
-        files: dict[Kind, Path | None] = {"jmx": self.jmx, "locustfile": self.locustfile, "taurus": self.taurus}
-        found = [kind for kind, file in files.items() if file is not None]
+        found = list(self._files)
         if len(found) > 1:
             fix = "Remove one of them: each suite has its own folder."
             raise OptionError(f"--{found[0]} and --{found[1]} exclude each other. {fix}", code="conflicting-options")
@@ -236,11 +238,24 @@ class InitOptions:
         return found[0]
 
     @property
+    def _files(self) -> dict[Kind, Path]:
+        files: dict[Kind, Path | None] = {
+            "jmx": self.jmx,
+            "locustfile": self.locustfile,
+            "taurus": self.taurus,
+            "k6": self.k6,
+            "gatling": self.gatling,
+        }
+        return {kind: file for kind, file in files.items() if file is not None}
+
+    @property
     def file(self) -> Path | None:
-        return self.jmx or self.locustfile or self.taurus
+        return next(iter(self._files.values()), None)
 
     @property
     def executor(self) -> str:
+        if self.kind in ("k6", "gatling"):
+            return str(self.kind)
         return "jmeter" if self.jmx or self.rps else "locust"
 
 
@@ -282,7 +297,7 @@ def drafted(options: InitOptions, *, shaped: bool = False) -> InitOptions:
             fix = "Pass one address without a path."
             raise OptionError(f"--url with --locustfile sets its host. {fix}", code="not-a-host")
     load = (options.users, options.rps, options.ramp_up, options.hold_for)
-    own_load = kind == "taurus" or ((kind == "jmx" or shaped) and all(part is None for part in load))
+    own_load = kind == "taurus" or ((kind in WITH_LOAD or shaped) and all(part is None for part in load))
     if own_load and len(options.locations) > 1:
         fix = "one worker runs the load of a script. Add --users, or pass one location."
         raise OptionError(f"--location, several times: {fix}", code="missing-option")

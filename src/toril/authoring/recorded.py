@@ -3,10 +3,16 @@
 Values are raw, so they contain secrets. Objects stay in memory and are never written to a file.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from html import unescape
+from typing import Any, Literal, NamedTuple
+from urllib.parse import parse_qsl, unquote
 
+from toril.authoring.pages import Page
 from toril.errors import Note
 
 MOST_BYTES = 64 << 20  # of a file to import
@@ -126,14 +132,182 @@ class Recorded:
 class ValuePlace(NamedTuple):
     """The place of a value in an exchange.
 
-    `where` is one of path, query, header, cookie, form, json, multipart, html, xml, text, location and set-cookie.
+    `where` is one of url, path, query, header, cookie, form, json, multipart, html, xml, text, location and set-cookie.
+    The value of `url` is the whole address. In a path, `path` is the segment before the value.
     """
 
     side: Literal["request", "response"]
     where: str
-    path: str  # such as `$.data.token`, `X-CSRF-Token` or `input[name=csrf]`
+    path: str  # such as `$.data.token`, `X-CSRF-Token`, `input[name=csrf]`, `a[href] ?id` or `?code` of a Location
+
+
+_SCHEME = re.compile(r"(?i)(?:basic|bearer|digest|negotiate|token|apikey|jwt|dpop|hawk)\s+(.+)", re.DOTALL)
+_SEGMENT_PART = re.compile(r"[^.()':,=]{2,}")  # of 8123.pdf or Orders(8123)
+_WORD = re.compile(r"[A-Za-z][A-Za-z_-]*")
+_KEY = re.compile(r"(?!(?:parent|where|wherenot)\Z)[A-Za-z_]\w*", re.ASCII)  # words of jsonpath_ng need quotes
+_ADDRESS = re.compile(r"(?:https?:/)?/[^\s\"'<>]+|[^\s\"'<>/?=&]+\?[^\s\"'<>]+=")
+_PAIR = re.compile(r"([\w.-]{1,60})=\"?([^\s;,&\"]{4,4000})")
+_QUOTED = re.compile(r"\"([^\"\\\s]{4,200})\"")  # in a query of GraphQL
+_XML_VALUE = re.compile(r"<([\w:.-]{1,100})(?:\s[^<>]*)?>([^<>]{1,4000})</|\s([\w:.-]{1,100})=\"([^\"<>]{1,4000})\"")
+_TEXT_VALUE = re.compile(
+    r"(?:([A-Za-z_][\w.-]{1,60})\\{0,3}[\"']?\s{0,9}[:=]\s{0,9}\\{0,3}[\"'`]?)?([\w.~+/=%-]{4,4000})", re.ASCII
+)
+_BINARY = re.compile(r"^(?:image/(?!svg)|audio/|video/|font/)|zip|octet-stream|pdf|protobuf|grpc|wasm")
+LONGEST_LONE_WORD = 15  # in a text without structure; shorter words without a key are no values
+DEEPEST = 3  # levels of values inside values
 
 
 def places_of(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
-    """Yields each value of the exchange, decoded, with its place."""
-    raise NotImplementedError
+    """Yields each value of the exchange, decoded, with its place. Requests of `hops` are not included.
+
+    A value inside another one has the same place, such as an id in an address in a parameter.
+    """
+    for where, path, value in _in_request(exchange):
+        yield ValuePlace("request", where, path), value
+        for _, inner in _inside(value) if where != "url" else ():
+            yield ValuePlace("request", where, path), inner
+    for where, path, value in _in_response(exchange):
+        yield ValuePlace("response", where, path), value
+        for name, inner in _inside(value) if where == "json" else ():
+            yield ValuePlace("response", "text", name or path), inner
+
+
+_Found = Iterator[tuple[str, str, str]]  # where, path, value
+
+
+def _in_request(exchange: RecordedExchange) -> _Found:
+    yield "url", "", exchange.url
+    for name, value in _in_address(exchange.url):
+        yield ("query", name[1:], value) if name.startswith("?") else ("path", name[1:], value)
+    for name, value in exchange.headers:
+        if name.lower() != "cookie":
+            yield "header", name, without_scheme(value)
+            continue
+        for pair in value.split(";"):
+            cookie, _, sent = pair.partition("=")
+            yield "cookie", cookie.strip(), sent.strip(' "')
+    if exchange.body is not None:
+        yield from _in_body(exchange.body)
+
+
+def _in_response(exchange: RecordedExchange) -> _Found:
+    for name, value in exchange.response_headers:
+        if name.lower() == "set-cookie":
+            cookie, _, content = value.partition(";")[0].partition("=")
+            yield "set-cookie", cookie.strip(), content.strip(' "')
+        elif name.lower() == "location":
+            yield from (("location", path, part) for path, part in _in_address(value))
+        else:
+            yield "header", name, without_scheme(value)
+    if exchange.response is not None:
+        yield from _in_body(exchange.response)
+
+
+def without_scheme(value: str) -> str:
+    """Returns the value of a header without a word such as `Bearer`."""
+    found = _SCHEME.fullmatch(value)
+    return found[1] if found else value
+
+
+def _in_address(address: str) -> Iterator[tuple[str, str]]:
+    """Yields the values of an address: `/` and the segment before, `?` or `#` and the name of a parameter.
+
+    >>> list(_in_address("https://shop.example/orders/8123?code=a%2Fb#token=c"))
+    [('/', 'orders'), ('/orders', '8123'), ('?code', 'a/b'), ('#token', 'c')]
+    """
+    rest, _, fragment = address.partition("#")
+    rest, _, query = rest.partition("?")
+    path = rest.partition("://")[2].partition("/")[2] if "://" in rest else rest.lstrip("/")
+    before = ""
+    for segment in path.split("/"):
+        plain, *parameters = segment.split(";")
+        for one in dict.fromkeys((unquote(plain), *_SEGMENT_PART.findall(unquote(plain)))):
+            if one:
+                yield f"/{before}", one
+        for name, _, value in (one.partition("=") for one in parameters):
+            yield f";{name}", unquote(value)
+        before = plain if _WORD.fullmatch(plain) else ""
+    for mark, text in (("?", query), ("#", fragment.lstrip("/?"))):
+        for name, value in parse_qsl(text):
+            yield f"{mark}{name}", value
+
+
+def _in_body(body: Payload) -> _Found:
+    kind = body.type.lower()
+    if body.fields:
+        yield from (("multipart" if "multipart" in kind else "form", name, value) for name, value in body.fields)
+        return
+    if "multipart" in kind or _BINARY.search(kind) or b"\0" in body.data[:1024]:
+        return
+    text = body.text
+    if "json" in kind or text.lstrip()[:1] in ("{", "["):
+        with suppress(ValueError, RecursionError):
+            yield from (("json", path, value) for path, value in leaves(json.loads(text)))
+            return
+    if "html" in kind or "<html" in text[:500].lower():
+        page = Page(text)
+        yield from (("html", selector, value) for selector, value in page.values())
+        for place, address in page.addresses():
+            yield from (("html", f"{place} {path}", value) for path, value in _in_address(address))
+        texts = page.texts
+    elif "xml" in kind:
+        yield from (
+            ("xml", tag or name, unescape(value or other)) for tag, value, name, other in _XML_VALUE.findall(text)
+        )
+        return
+    elif "x-www-form-urlencoded" in kind:
+        yield from (("form", name, value) for name, value in parse_qsl(text))
+        return
+    else:
+        texts = [text]
+    for one in texts:
+        yield from (("text", name, value) for name, value in _in_text(one))
+
+
+def _in_text(text: str) -> Iterator[tuple[str, str]]:
+    """Yields the words after a key, as in `var token = "abc"`, and long words without one."""
+    for name, value in _TEXT_VALUE.findall(text):
+        if name or len(value) > LONGEST_LONE_WORD:
+            yield name, value
+
+
+def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
+    """Yields texts and whole numbers of JSON, with their JSONPath.
+
+    >>> list(leaves({"items": [{"id": 7, "e-mail": "a@b"}], "open": True}))
+    [('$.items[0].id', '7'), ("$.items[0]['e-mail']", 'a@b')]
+    """
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from leaves(one, member(path, key))
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from leaves(one, f"{path}[{number}]")
+    elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        yield path, str(value)
+
+
+def member(path: str, key: str) -> str:
+    """Returns the JSONPath of a key below a path."""
+    return f"{path}.{key}" if _KEY.fullmatch(key) else f"{path}['{key}']"
+
+
+def _inside(value: str, depth: int = 1) -> Iterator[tuple[str, str]]:
+    """Yields name and value of what a text holds in itself: JSON, HTML, an address, pairs, or quoted words."""
+    found: Iterable[tuple[str, str]] = ()
+    if value[:1] in ("{", "["):
+        with suppress(ValueError, RecursionError):
+            found = list(leaves(json.loads(value)))
+    elif _ADDRESS.match(value):
+        found = ((name[1:], one) for name, one in _in_address(value))
+    elif "<" in value:
+        found = ((selector.rpartition("=")[2].strip('"]'), one) for selector, one in Page(value).values())
+    elif _PAIR.search(value):
+        found = _PAIR.findall(value)
+    elif _QUOTED.search(value):
+        found = (("", one) for one in _QUOTED.findall(value))
+    for name, one in found:
+        if one != value:
+            yield name, one
+            if depth < DEEPEST:
+                yield from _inside(one, depth + 1)

@@ -1,11 +1,148 @@
 """`--replay`: sends the requests of a recording once, which is a second observation of the same journey."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from urllib.error import HTTPError
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, Request, build_opener
 
-from toril.authoring.correlation import Correlation
-from toril.authoring.recorded import Recorded
+from toril.authoring.correlation import REPLAY, Correlation, correlated
+from toril.authoring.correlation.extractors import taken
+from toril.authoring.correlation.rules import chain_of
+from toril.authoring.recorded import MOST_BYTES_OF_BODY, Payload, Recorded, RecordedExchange, ValuePlace
+from toril.errors import OptionError
+
+TIMEOUT_S = 30.0
+MOST_REDIRECTS = 10
+REDIRECTS = (301, 302, 303, 307, 308)
+ROUNDS = 2  # a new rule makes later requests succeed
+REFERENCE = re.compile(r"\$\{(\w+)\}")
+OF_THE_CONNECTION = ("accept-encoding", "connection", "content-length", "cookie", "host", "transfer-encoding")
+
+Escape = Callable[[str], str]
+IN_ADDRESSES: tuple[Escape, ...] = (partial(quote, safe=""), quote_plus, str)
+IN_JSON: tuple[Escape, ...] = (lambda text: json.dumps(text)[1:-1], str)
 
 
 def replayed(recorded: Recorded, correlation: Correlation, environment: Mapping[str, str]) -> Recorded:
-    """Returns the recording as the hosts of its requests answer now, with the applied rules."""
-    raise NotImplementedError
+    """Returns the recording as the hosts of its requests answer now, with the applied rules.
+
+    References in addresses, such as `${BASE_URL}`, come from the environment. Other hosts are not asked.
+    """
+    found = recorded
+    for _ in range(ROUNDS):
+        session = _Session(recorded, correlation, {**recorded.variables, **environment})
+        found = replace(recorded, exchanges=tuple(map(session.again, recorded.exchanges)), origin=REPLAY)
+        known = {(rule.source, rule.place) for rule in correlation.rules if rule.applied}
+        correlation = correlated(recorded, found)
+        if {(rule.source, rule.place) for rule in correlation.rules if rule.applied} <= known:
+            break
+    return found
+
+
+class _Unfollowed(HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+class _Session:
+    """The cookies, and the values of the rules so far."""
+
+    def __init__(self, recorded: Recorded, correlation: Correlation, environment: Mapping[str, str]) -> None:
+        self._correlation, self._environment = correlation, environment
+        self._opener = build_opener(HTTPCookieProcessor(), _Unfollowed)
+        self._values: dict[int, str] = {}  # by number of the rule
+        self._hosts = {urlsplit(self._address(one)).netloc for one in recorded.exchanges}
+
+    def again(self, exchange: RecordedExchange) -> RecordedExchange:
+        """Sends the request with the values so far, and follows redirects as the suite does."""
+        if exchange.number in self._correlation.redirects:
+            *hops, last = (self._answered(self._with_values(one)) for one in chain_of(exchange))
+        else:
+            hops, last = [], self._answered(self._with_values(exchange))
+            while last.status in REDIRECTS and len(hops) < MOST_REDIRECTS:
+                following = replace(chain_of(replace(last, hops=(last,)))[-1], number=exchange.number)
+                if urlsplit(following.url).netloc not in self._hosts:
+                    break
+                hops.append(last)
+                last = self._answered(following)
+        first = hops[0] if hops else last
+        return replace(
+            first, status=last.status, response_headers=last.response_headers, response=last.response, hops=tuple(hops)
+        )
+
+    def _with_values(self, exchange: RecordedExchange) -> RecordedExchange:
+        for rule in self._correlation.rules:
+            for number, place in rule.uses:
+                if number == exchange.number and rule.number in self._values:
+                    exchange = _with_value(exchange, place, rule.value, self._values[rule.number])
+        return exchange
+
+    def _answered(self, exchange: RecordedExchange) -> RecordedExchange:
+        """Returns the exchange with its response of now, and takes the values of the rules out of that."""
+        url = self._address(exchange)
+        headers = {name: value for name, value in exchange.headers if name.lower() not in OF_THE_CONNECTION}
+        body = exchange.body.data if exchange.body is not None else None
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise OptionError(f"--replay: `{url[:100]}` is not an address of HTTP", code="not-an-address")
+        request = Request(url, data=body, headers=headers, method=exchange.method)  # noqa: S310 - http or https
+        try:
+            got = self._opener.open(request, timeout=TIMEOUT_S)
+        except HTTPError as error:  # each status of 300 and more
+            got = error
+        except OSError as error:
+            raise OptionError(f"--replay: {urlsplit(url).netloc} does not answer: {error}", code="no-answer") from error
+        with got:
+            data, answered = got.read(MOST_BYTES_OF_BODY), tuple(got.headers.items())
+        found = replace(
+            exchange,
+            url=url,
+            status=got.status,
+            response_headers=answered,
+            response=Payload(data=data, type=got.headers.get("Content-Type", "")),
+            hops=(),
+        )
+        for rule in self._correlation.rules:
+            if rule.applied and rule.source == exchange.number and (text := taken(rule.extract, found)) is not None:
+                self._values[rule.number] = unquote(text) if rule.encoded else text
+        return found
+
+    def _address(self, exchange: RecordedExchange) -> str:
+        missing = [name for name in REFERENCE.findall(exchange.url) if name not in self._environment]
+        if missing:
+            text = f"--replay: `{missing[0]}` is not set. Run `export {missing[0]}=…`."
+            raise OptionError(text, code="unset-reference")
+        return REFERENCE.sub(lambda found: self._environment[found[1]], exchange.url)
+
+
+def _with_value(exchange: RecordedExchange, place: ValuePlace, old: str, new: str) -> RecordedExchange:
+    """Returns the request with another value at this place."""
+    if place.where == "url":
+        return replace(exchange, url=new)
+    if place.where in ("path", "query"):
+        address = urlsplit(exchange.url)
+        part = _swapped(getattr(address, place.where).encode(), old, new, IN_ADDRESSES).decode()
+        return replace(exchange, url=address._replace(**{place.where: part}).geturl())
+    if place.where == "header":
+        headers = (
+            (name, _swapped(value.encode(), old, new, (str,)).decode() if name == place.path else value)
+            for name, value in exchange.headers
+        )
+        return replace(exchange, headers=tuple(headers))
+    if exchange.body is None:
+        return exchange
+    escapes = {"form": IN_ADDRESSES, "json": IN_JSON}.get(place.where, (str,))
+    return replace(exchange, body=replace(exchange.body, data=_swapped(exchange.body.data, old, new, escapes)))
+
+
+def _swapped(text: bytes, old: str, new: str, escapes: Sequence[Escape]) -> bytes:
+    """Returns the text with the new value where the old one stands alone, in the first escaping that it has."""
+    for escape in escapes:
+        found, swapped = re.escape(escape(old).encode()), escape(new).encode().replace(b"\\", b"\\\\")
+        pattern = re.compile(rb"(?<![A-Za-z0-9])" + found + rb"(?![A-Za-z0-9])")
+        if pattern.search(text):
+            return pattern.sub(swapped, text)
+    return text

@@ -1,10 +1,103 @@
 """The shape of a body: keys and types of JSON, title and forms of HTML, the root of XML; no values."""
 
-from collections.abc import Collection
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
+from typing import Any
+from urllib.parse import urlsplit
 
-from toril.records.recording import BodyShape
+from toril.authoring.correlation.values import kind_of
+from toril.authoring.pages import Form, Page
+from toril.authoring.recorded import member
+from toril.masking import HIDDEN
+from toril.records.recording import MOST_PATHS, BodyShape, FormShape
+
+MOST_NAMES = 100  # of fields and forms
+LONGEST = 500  # characters of a path or name
+MASKED = "masked"  # type of a value that a try hides
+JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[{}\[\],]|[^\s{}\[\],"]+')
+XML_ROOT = re.compile(r"<([A-Za-z_][\w:.-]*)")
+TYPES = {str: "string", bool: "boolean", int: "number", float: "number", type(None): "null", dict: "object"}
 
 
 def shape_of(text: str, type: str, *, cut: bool = False, hidden: Collection[str] = ()) -> BodyShape:
     """Returns the shape of a text with that Content-Type; `cut` if the text is only the beginning of a body."""
-    raise NotImplementedError
+    kind = type.partition(";")[0].strip().lower()[:100]
+    start = text.lstrip()[:1]
+    if ("json" in kind or start in ("{", "[")) and text.strip():
+        try:
+            content = json.loads(closed(text) if cut else text)
+        except (ValueError, RecursionError):
+            return BodyShape(type=kind, cut=cut)
+        return BodyShape(kind="json", type=kind, json_paths=tuple(_types(content))[:MOST_PATHS], cut=cut)
+    if "html" in kind:
+        page = Page(text)
+        title = " ".join(page.title.split())
+        for one in sorted(hidden, key=len, reverse=True):
+            title = title.replace(one, HIDDEN) if one else title
+        forms = tuple(form_of(one) for one in page.forms[:MOST_NAMES])
+        return BodyShape(kind="html", type=kind, title=re.sub(r"\d+", "#", title)[:LONGEST], forms=forms, cut=cut)
+    if "xml" in kind and (root := XML_ROOT.search(text)):
+        return BodyShape(kind="xml", type=kind, root=root[1][:LONGEST], cut=cut)
+    return BodyShape(type=kind, cut=cut)
+
+
+def form_of(form: Form) -> FormShape:
+    """Returns method, route and names of fields of a form."""
+    names = tuple(sorted({one[:LONGEST] for one in form.fields}))[:MOST_NAMES]
+    return FormShape(method=form.method[:100], action=route_of(form.action)[:LONGEST], fields=names)
+
+
+def route_of(address: str) -> str:
+    """Returns the path of an address without ids.
+
+    >>> route_of("https://shop.example/orders/8123/pay?token=x")
+    '/orders/{}/pay'
+    """
+    return "/".join("{}" if kind_of(one) else one for one in urlsplit(address).path.split("/"))
+
+
+def _types(content: Any) -> Iterator[tuple[str, str]]:
+    """Yields path and types, sorted; what some objects of a list lack may be null as well."""
+    found = defaultdict[str, Counter[str]](Counter)
+    parents = dict[str, str]()
+    for path, parent, one in _paths(content, "$", ""):
+        found[path][one] += 1
+        parents[path] = parent
+    for path, types in sorted(found.items()):
+        optional = types.total() < found[parents[path]]["object"] if parents[path] else False
+        yield path[:LONGEST], "|".join(sorted({*types, "null"} if optional else types))
+
+
+def _paths(value: Any, path: str, parent: str) -> Iterator[tuple[str, str, str]]:
+    """Yields path, path of its object, and type of each value. Items of a list share a path, as do ids as keys."""
+    if isinstance(value, list):
+        yield path, parent, "array"
+        for one in value:
+            yield from _paths(one, f"{path}[*]", "")
+        return
+    yield path, parent, MASKED if value == HIDDEN else TYPES[type(value)]
+    for key, one in value.items() if isinstance(value, dict) else ():
+        if key.isdigit() or kind_of(key) == "random":
+            yield from _paths(one, f"{path}.*", "")
+        else:
+            yield from _paths(one, member(path, key), path)
+
+
+def closed(text: str) -> str:
+    """Returns the beginning of JSON as a whole document, up to its last whole value.
+
+    >>> closed('{"items": [{"id": 1, "name": "lamp"}, {"id": 2, "na')
+    '{"items": [{"id": 1, "name": "lamp"}, {"id": 2}]}'
+    """
+    open_ones, end, closing = list[str](), 0, ""
+    for token in JSON_TOKEN.finditer(text):
+        if token[0] in "{[":
+            open_ones.append("}" if token[0] == "{" else "]")
+        elif token[0] in "}]" and open_ones:
+            open_ones.pop()
+        if token[0] in "{}[],":
+            end = token.start() if token[0] == "," else token.end()
+            closing = "".join(reversed(open_ones))
+    return text[:end] + closing

@@ -1,20 +1,186 @@
 """Commands that make a suite of what exists: `toril import` and `toril record`."""
 
-from typing import Annotated
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
+from toril.authoring.correlation import APPLIED_FROM
+from toril.authoring.options import LENGTH, ImportOptions, Kept, read_duration, read_url
+from toril.cli.options import INTERRUPTED, TextOrJson
+from toril.cli.setup import Force, HoldFor, Limits, Name, Places, RampUp, Rps, Users, read_load, show_created
 from toril.errors import OptionError
+
+if TYPE_CHECKING:
+    from toril.authoring import Created
+    from toril.authoring.importing import Imported
+
+Engine = Literal["apiritif", "gatling", "jmeter", "locust", "vegeta"]
+HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
+
+Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Root folder of your repository.")]
+Hosts = Annotated[
+    list[str] | None,
+    typer.Option("--host", help="Host whose requests are kept, or address of a source without one; repeatable."),
+]
+With = Annotated[
+    str | None, typer.Option("--with", help="What to keep of what is left out: static, third-parties, or both.")
+]
+Executor = Annotated[Engine | None, typer.Option("--executor", help="Engine; default: the one that the suite needs.")]
+Confidence = Annotated[
+    float, typer.Option("--confidence", min=0.0, max=1.0, help="Confidence from which a carried value is applied.")
+]
+Rules = Annotated[list[int] | None, typer.Option("--rule", min=1, help="Number of a rule to apply; repeatable.")]
+NoRules = Annotated[list[int] | None, typer.Option("--no-rule", min=1, help="Number of a rule to drop; repeatable.")]
+Replay = Annotated[
+    bool, typer.Option("--replay", help="Send the requests once, to tell values of a session from constants.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Let --replay change data without a question.")]
+Explain = Annotated[bool, typer.Option("--explain", help="List each carried value with its reasons.")]
+Try = Annotated[bool, typer.Option("--try", help="Try the suite, and end with the exit code of `toril try`.")]
+Workflow = Annotated[bool, typer.Option("--workflow", help="Also write a GitHub workflow.")]
 
 
 def import_command(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="File or address to import; - reads stdin.")],
+    second: Annotated[
+        str | None, typer.Argument(metavar="SECOND", help="Another recording of the same journey.")
+    ] = None,
+    into: Into = Path(),
+    name: Name = None,
+    environment: Annotated[
+        Path | None, typer.Option("--environment", help="Exported environment of a Postman collection.")
+    ] = None,
+    host: Hosts = None,
+    with_: With = None,
+    only_reads: Annotated[bool, typer.Option("--only-reads", help="Leave out requests that change data.")] = False,
+    functional: Annotated[
+        bool, typer.Option("--functional", help="Write a functional suite, which checks responses.")
+    ] = False,
+    executor: Executor = None,
+    length: Annotated[str, typer.Option("--length", help="Length of the load of an access log.")] = LENGTH,
+    confidence: Confidence = APPLIED_FROM,
+    rule: Rules = None,
+    no_rule: NoRules = None,
+    replay: Replay = False,
+    yes: Yes = False,
+    explain: Explain = False,
+    try_: Try = False,
+    users: Users = None,
+    rps: Rps = None,
+    ramp_up: RampUp = None,
+    hold_for: HoldFor = None,
+    limit: Limits = None,
+    location: Places = None,
+    workflow: Workflow = False,
+    force: Force = False,
+    format: TextOrJson = "text",
 ) -> None:
     """Turn a HAR, an OpenAPI file, a Postman collection, curl commands or an access log into a suite.
 
+    The format is known by content. Static files and third parties are left out
+    and listed in the README.md of the suite. Credentials become references to
+    variables of the environment. A script of JMeter, Locust, k6 or Gatling is
+    copied unchanged.
+
+    0 written · 1 --try failed or differs · 2 invalid input · 4 cannot start · 130 interrupted.
+
     Example: toril import shop.har
     """
-    raise OptionError(f"`{source}`: this version cannot import. Use `toril init`.", code="not-yet")
+    from toril.authoring import create
+    from toril.authoring.importing import imported
+    from toril.authoring.readers import input_of, script_of
+
+    options = ImportOptions(
+        **read_load(users, rps, ramp_up, hold_for, limit, location, name),
+        workflow=workflow,
+        kept=read_kept(with_),
+        hosts=tuple(map(read_host, host or ())),
+        environment=environment,
+        only_reads=only_reads,
+        functional=functional,
+        engine=executor or "",
+        length=read_duration("--length", length, above_0=True),
+        confidence=confidence,
+        forced=frozenset(rule or ()),
+        dropped=frozenset(no_rule or ()),
+        replay=replay,
+        yes=yes,
+    )
+    try:
+        given = [input_of(one) for one in (source, second) if one is not None]
+        kind = script_of(given[0])
+        if kind is None:
+            if replay and not (yes or only_reads):
+                typer.confirm("--replay sends each request once, also those that change data. Send them?", abort=True)
+            done: Imported | Created = imported(given, replace(options, yes=True), into, force=force)
+        else:
+            if second is not None or source == "-" or given[0].folder is None:
+                fix = "Save it beside its files, and pass that file alone"
+                raise OptionError(f"{given[0].name}: a script of {kind}. {fix}.", code="not-a-file")
+            script: dict[str, Any] = {kind: given[0].folder / given[0].name}
+            done = create(replace(options, **script), into, force=force)
+    except (typer.Abort, KeyboardInterrupt):
+        typer.echo("\nNo files written.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    conclude(done, into, explain=explain, tries=try_, format=format)
+
+
+def read_kept(text: str | None) -> frozenset[Kept]:
+    """Returns the kinds of requests in `static,third-parties`."""
+    found: set[Kept] = set()
+    for part in (text or "").split(","):
+        known = next((one for one in get_args(Kept) if one == part.strip()), None)
+        if known is None and part.strip():
+            raise OptionError(f"--with `{part}`: expected static or third-parties.", code="option-value")
+        found |= {known} if known else set()
+    return frozenset(found)
+
+
+def read_host(text: str) -> str:
+    """Returns a host, or an address without a slash at its end."""
+    if "://" in text:
+        url = read_url(text)
+        return f"{url.origin}{url.path}".rstrip("/")
+    if not HOST.fullmatch(text):
+        raise OptionError(f"--host `{text}`: expected a host such as api.example.com.", code="option-value")
+    return text.lower()
+
+
+def conclude(
+    done: "Imported | Created", folder: Path, *, explain: bool, tries: bool, format: Literal["text", "json"]
+) -> None:
+    """Prints what was written; tries the suite, and exits with the exit code of that."""
+    from toril.authoring import Created
+    from toril.authoring.correlation import explained
+    from toril.cli.running import try_command
+
+    created = done if isinstance(done, Created) else done.created
+    rules = [] if isinstance(done, Created) else list(explained(done.recorded, done.correlation))
+    if format == "json":
+        files = [str(folder / file) for file in created.files]
+        notes = [{"code": note.code, "message": note.message} for note in created.notes]
+        shown = {"suite": str(folder / created.suite), "files": files, "notes": notes, "rules": rules}
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+    else:
+        show_created(created, folder)
+        for one in rules if explain else ():
+            typer.echo("\n".join(_lines(one)))
+    if tries:
+        try_command([str(folder / created.suite)], format=format)
+
+
+def _lines(rule: dict[str, Any]) -> list[str]:
+    state = "applied" if rule["applied"] else f"not applied; --rule {rule['rule']} applies it"
+    return [
+        f"rule {rule['rule']}: {rule['variable']} = {rule['value']} ({state})",
+        f"  from {rule['source']}",
+        *(f"  used in {use}" for use in rule["uses"]),
+        f"  confidence {rule['confidence']:.2f}: {', '.join(rule['why'])}",
+    ]
 
 
 def record(url: Annotated[str, typer.Argument(metavar="URL", help="Address to open.")]) -> None:

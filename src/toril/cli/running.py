@@ -3,10 +3,11 @@
 Each command imports the heavy modules that it needs: `toril plan` imports neither reports nor AWS.
 """
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from toril.plan.options import RunOptions
     from toril.records import Plan
     from toril.records.evidence import Exchange
+    from toril.records.recording import Recording
     from toril.reports import Bundle
     from toril.runs.conclude import Judged
     from toril.runs.owner import Observer
@@ -183,15 +185,18 @@ def try_command(
     run_id: RunId = None,
     tag: Tags = None,
     against: Against = None,
+    compare: Annotated[
+        bool, typer.Option("--compare/--no-compare", help="Compare the responses with the suite's recording.json.")
+    ] = True,
     format: TextOrJson = "text",
     quiet: Quiet = False,
 ) -> None:
     """Send each request of SUITE once, and print it with its response.
 
-    One user makes one iteration of each scenario, without think times. The
-    exit code is 0 only if everything succeeds.
+    One user makes one iteration of each scenario, without think times. An imported or recorded suite is compared
+    with its recording. The exit code is 0 only if everything succeeds, as recorded.
 
-    0 succeeded · 1 failed · 2 invalid input · 4 cannot start or write · 130 interrupted.
+    0 succeeded · 1 failed, or not as recorded · 2 invalid input · 4 cannot start or write · 130 interrupted.
 
     Example: toril try loadtests/shop
     """
@@ -205,21 +210,46 @@ def try_command(
 
     wanted = replace(run_options(overrides, env, None, on, run_id, tag, False, against, locations), tried=True)
     printer = exchange_text.ExchangePrinter(Output() if format == "text" else Console(stderr=True))
-    show = printer.show if format == "text" else (lambda one: emit(exchange_text.as_json(one), None))
+    show_one = printer.show if format == "text" else (lambda one: emit(exchange_text.as_json(one), None))
+    shown, recording, same = list["Exchange"](), None, True
+
+    def show(one: "Exchange") -> None:
+        shown.append(one)
+        show_one(one)
+
     waits = live.LiveView(Console(stderr=True), SystemClock(), None, quiet=quiet or on == "local")
     with caught_interrupts() as interrupts:
         if store.startswith(CONSOLES):
             bundle, code = _tried_through_console(suite, wanted, store, waits, show, interrupts), 0
         else:
             opened = open_store(store, patience_s=OWNERS_PATIENCE_S)
-            judged = _tried(opened, suite, wanted, lambda run_id: Trial(opened, run_id, waits, show), interrupts)
+            judged, recording = _tried(
+                opened, suite, wanted, lambda run_id: Trial(opened, run_id, waits, show), interrupts, compare=compare
+            )
             problems = (*judged.unwritten, *judged.left)
             for problem in problems:
                 typer.echo(f"error: {problem}", err=True)
             bundle = judged.bundle
             code = INTERRUPTED if judged.interrupted else InfrastructureError.exit_code if problems else 0
     printer.conclude(bundle)
-    raise typer.Exit(code or int(bundle.outcome != "passed"))
+    if recording is not None and not code:
+        same = _compared(recording, shown, format)
+    raise typer.Exit(code or int(bundle.outcome != "passed" or not same))
+
+
+def _compared(recording: "Recording", shown: "Sequence[Exchange]", format: str) -> bool:
+    """Prints the differences between a try and its recording; returns whether there are none."""
+    from toril.authoring.comparing import differences, in_text
+    from toril.reports.screen import emit
+    from toril.text import plain
+
+    found = differences(recording, shown)
+    if format == "json":
+        for one in found:
+            emit(json.dumps({"difference": asdict(one)}).encode() + b"\n", None)
+    for line in in_text(recording, found):
+        typer.echo(plain(line, 1000), err=format == "json")
+    return not found
 
 
 def _tried(
@@ -228,8 +258,11 @@ def _tried(
     wanted: "RunOptions",
     trial_of: "Callable[[str], Trial]",
     interrupts: "Interrupts",
-) -> "Judged":
-    """Tries a suite; a script that does not start shows only its own message."""
+    *,
+    compare: bool,
+) -> "tuple[Judged, Recording | None]":
+    """Tries a suite, and reads its recording; a script that does not start shows only its own message."""
+    from toril.authoring.comparing import recording_of
     from toril.launchers.prepare import prepared
     from toril.plan.options import plan_run
     from toril.run import run as run_plan
@@ -240,6 +273,7 @@ def _tried(
     clock = SystemClock()
     with local_suite(suite) as found:
         read, planned = plan_run(found.paths, replace(wanted, confined=found.stored), clock.now())
+        recording = recording_of(read) if compare else None
         launcher, lines = prepared(planned, opened, wanted.environment, clock, max_cost_usd=None)
         if planned.on == "fargate":
             typer.echo("\n".join(lines), err=True)
@@ -262,7 +296,7 @@ def _tried(
             typer.echo("\n".join(plain(line, 1000) for line in why.splitlines()), err=True)
             raise typer.Exit(error.exit_code) from error
     trial.read()
-    return judged
+    return judged, recording
 
 
 def _tried_through_console(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from toril.authoring import ACTION, create, refuse_taken
+from toril.authoring import ACTION, Created, create, refuse_taken
 from toril.authoring.companions import has_shape
 from toril.authoring.options import (
     LIMITS,
@@ -35,6 +35,27 @@ from toril.cli.options import INTERRUPTED, TextOrJson
 from toril.errors import UserError
 from toril.masking import mask
 
+Users = Annotated[
+    int | None, typer.Option("--users", min=1, help="Virtual users in total; default: 10, or more with --rps.")
+]
+Rps = Annotated[
+    str | None, typer.Option("--rps", help="Largest throughput in total, in requests per second; uses JMeter.")
+]
+RampUp = Annotated[str | None, typer.Option("--ramp-up", help="Time to reach the full load; default: 5s.")]
+HoldFor = Annotated[
+    str | None,
+    typer.Option(
+        "--hold-for", help="Time to keep the full load; default: 25s, or longer if a limit needs more samples."
+    ),
+]
+Limits = Annotated[
+    list[str] | None,
+    typer.Option("--limit", help="Criterion that fails a run; repeatable; default: p95>500ms and fail>1%."),
+]
+Places = Annotated[list[str] | None, typer.Option("--location", help="Location of workers: NAME[=WEIGHT]; repeatable.")]
+Name = Annotated[str | None, typer.Option("--name", help="Name of the suite; default: from the host or file.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
+
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Root folder of your repository.")] = Path(),
@@ -44,32 +65,16 @@ def init(
     jmx: Annotated[Path | None, typer.Option("--jmx", help="JMeter script.")] = None,
     locustfile: Annotated[Path | None, typer.Option("--locustfile", help="Locust script.")] = None,
     taurus: Annotated[Path | None, typer.Option("--taurus", help="Existing Taurus file, copied unchanged.")] = None,
-    users: Annotated[
-        int | None, typer.Option("--users", min=1, help="Virtual users in total; default: 10, or more with --rps.")
-    ] = None,
-    rps: Annotated[
-        str | None, typer.Option("--rps", help="Largest throughput in total, in requests per second; uses JMeter.")
-    ] = None,
-    ramp_up: Annotated[str | None, typer.Option("--ramp-up", help="Time to reach the full load; default: 5s.")] = None,
-    hold_for: Annotated[
-        str | None,
-        typer.Option(
-            "--hold-for", help="Time to keep the full load; default: 25s, or longer if a limit needs more samples."
-        ),
-    ] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option("--limit", help="Criterion that fails a run; repeatable; default: p95>500ms and fail>1%."),
-    ] = None,
-    location: Annotated[
-        list[str] | None, typer.Option("--location", help="Location of workers: NAME[=WEIGHT]; repeatable.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the suite; default: from the host or file.")
-    ] = None,
+    users: Users = None,
+    rps: Rps = None,
+    ramp_up: RampUp = None,
+    hold_for: HoldFor = None,
+    limit: Limits = None,
+    location: Places = None,
+    name: Name = None,
     action: Annotated[str, typer.Option("--action", help="Address of toril's action on GitHub.")] = ACTION,
     no_workflow: Annotated[bool, typer.Option("--no-workflow", help="Write only the suite.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
+    force: Force = False,
 ) -> None:
     """Write a first suite and a GitHub workflow, ready to run, into DIR.
 
@@ -85,13 +90,7 @@ def init(
         jmx=jmx and read_file(jmx, "jmx"),
         locustfile=locustfile and read_file(locustfile, "locustfile"),
         taurus=taurus and read_file(taurus, "taurus"),
-        users=users,
-        rps=None if rps is None else read_rps(rps),
-        ramp_up=None if ramp_up is None else read_duration("--ramp-up", ramp_up, above_0=False),
-        hold_for=None if hold_for is None else read_duration("--hold-for", hold_for, above_0=True),
-        limits=tuple(map(read_limit, limit or ())),
-        locations=read_locations(location or []),
-        name="" if name is None else read_name(name),
+        **read_load(users, rps, ramp_up, hold_for, limit, location, name),
         action=action if action == ACTION else read_action(action),
         workflow=not no_workflow,
     )
@@ -104,12 +103,38 @@ def init(
     except (typer.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of the input
         typer.echo("\nNo files written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    show_created(created, folder)
+
+
+def show_created(created: Created, folder: Path) -> None:
+    """Prints the written files, the notes, and the next commands."""
     for file in created.files:
         typer.echo(f"wrote {folder / file}")
     for note in created.notes:
         typer.echo(f"note: {note.message}", err=True)
     suite = shlex.quote(str(folder / created.suite))
     typer.echo(f"next:\n  toril plan {suite}\n  toril run {suite}")
+
+
+def read_load(
+    users: int | None,
+    rps: str | None,
+    ramp_up: str | None,
+    hold_for: str | None,
+    limit: list[str] | None,
+    location: list[str] | None,
+    name: str | None,
+) -> dict[str, Any]:
+    """Returns the options that `toril init`, `toril import` and `toril record` share, by their names in InitOptions."""
+    return {
+        "users": users,
+        "rps": None if rps is None else read_rps(rps),
+        "ramp_up": None if ramp_up is None else read_duration("--ramp-up", ramp_up, above_0=False),
+        "hold_for": None if hold_for is None else read_duration("--hold-for", hold_for, above_0=True),
+        "limits": tuple(map(read_limit, limit or ())),
+        "locations": read_locations(location or []),
+        "name": "" if name is None else read_name(name),
+    }
 
 
 def engines(format: TextOrJson = "text") -> None:

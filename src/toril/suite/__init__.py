@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +59,7 @@ class Suite:
     ramp_up_exclude: bool
     warnings: tuple[Note, ...]
     functional: bool = False  # whether it runs each test case once, and judges the test cases
-    unset: tuple[Note, ...] = ()  # addresses that no worker can resolve; such a suite can be read but not run
+    unset: tuple[Note, ...] = ()  # references that no worker can resolve; such a suite can be read but not run
     variable: str | None = None  # the variable that holds the address, if `against` replaced the suite's own
     places: Mapping[str, SourcePlace] = field(default_factory=dict)  # PlannedCriterion.where → its line, if known
 
@@ -98,6 +98,7 @@ def read_suite(
     properties = mapping_at(merged, "modules", "jmeter", "properties")
     reader = SuiteReader(source, Environment(env, written, system, secrets), properties)
     workers = Environment(env, written, system if on == "local" else {}, secrets)
+    unset = tuple(_unset(written, {*env, *workers.system, *secrets}, source, on))
     folder = files[0].parent.resolve()
     searched = [*(file.parent.resolve() for file in used), *(() if confined else (Path.cwd(),))]
     found = Files(folder, searched, reader, confined=confined)
@@ -135,8 +136,8 @@ def read_suite(
         data_rows=data_rows,
         ramp_up_exclude=reader.boolean(settings.get("ramp-up-exclude", False), "settings.ramp-up-exclude"),
         functional=functional,
-        warnings=(*warnings, *reader.warnings, *scenarios.unset),
-        unset=tuple(scenarios.unset),
+        warnings=(*warnings, *reader.warnings, *unset, *scenarios.unset),
+        unset=(*unset, *scenarios.unset),
         variable=variable,
     )
 
@@ -164,6 +165,15 @@ def _settings(merged: Mapping[str, Any], source: str) -> dict[str, Any]:
         text = f"{source}: settings.env: {what}. Write it like `env: {{NAME: value}}`."
         raise SuiteError(text, code="not-a-mapping")
     return settings or {}
+
+
+def _unset(written: Mapping[str, Any], known: Collection[str], source: str, on: str) -> Iterator[Note]:
+    """Yields a note for each variable that refers to itself, as `TOKEN: ${TOKEN}`, and that nothing sets."""
+    for name, value in written.items():
+        if value == f"${{{name}}}" and name not in known:
+            way = f"Run `export {name}=…`" if on == "local" else "Move this line to `toril.secrets`"
+            text = f"The variable is not set. {way}, or pass `--env {name}=…`."
+            yield Note("unset-reference", f"{source}: settings.env.{name[:60]}: {text}")
 
 
 def _common(merged: Mapping[str, Any], scenarios: Scenarios, env: Mapping[str, str]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ APIRITIF_EXTRACTORS = {  # their options in its generated script
     "extract-css-jquery": {"expression", "attribute", "default"},
     "extract-xpath": {"xpath", "default", "use-tolerant-parser", "validate-xml"},
 }
-EXTRACTOR_DEFAULTS = {"match-no": ("1",), "template": ("1", "$1$"), "subject": ("body",)}
+EXTRACTOR_DEFAULTS = {"match-no": ("1",), "template": ("1", "$1$"), "subject": ("body", "headers")}
 
 VEGETA_REQUEST_KEYS = ("url", "label", "method", "headers", "body", "body-file", "follow-redirects")
 VEGETA_SCENARIO_KEYS = (

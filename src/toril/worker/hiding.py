@@ -25,6 +25,7 @@ MOST_DECODED = 256 << 10  # bytes of a compressed body
 MOST_HEADERS = MOST_VARIABLES = 100
 MOST_PLACES = MOST_ASSERTED = 50
 MOST_NOTES = 5
+NOT_FOUND = "NOT_FOUND"  # value of a variable whose extractor found nothing
 MOST_OF_TEXT = 8_000  # bytes, as below
 MOST_OF_VALUE = 4_000
 MOST_OF_PAIRS = 32_000
@@ -70,7 +71,8 @@ class Hiding:
         requested, request = self._message(raw, "request", most_of_body)
         answered, response = self._message(raw, "response", most_of_body)
         named = [(str(name), str(value)) for name, value in raw["variables"][:MOST_VARIABLES]]
-        self._noted((None, [Hidden(f"variable {name}", value) for name, value in named if names_a_secret(name)]))
+        secret = {name for name, value in named if names_a_secret(name) and value != NOT_FOUND}
+        self._noted((None, [Hidden(f"variable {name}", value) for name, value in named if name in secret]))
         trace = next((value for name, value in requested if name.lower() == "traceparent"), "")
         fields: dict[str, Any] = {
             "url": self._text(url),
@@ -79,7 +81,7 @@ class Hiding:
             "response_headers": self._pairs(answered),
             "response": None if response is None else replace(response, text=self._text(response.text, most_of_body)),
             "asserted": tuple(self._asserted(one) for one in raw["asserted"][:MOST_ASSERTED]),
-            "variables": self._pairs((name, HIDDEN if names_a_secret(name) else value) for name, value in named),
+            "variables": self._pairs((name, HIDDEN if name in secret else value) for name, value in named),
             "remote": self._text(raw["remote"], 200),
             "notes": tuple(self._text(one, MOST_OF_ASSERTED) for one in raw["notes"][:MOST_NOTES]),
             "trace_id": found[1] if (found := TRACE.match(trace)) else "",
@@ -105,7 +107,7 @@ class Hiding:
         named = {value for place, value in found if value.lower() not in place.lower()}  # unlike {password: "Password"}
         values = {one for one in named if SHORTEST <= len(one) <= LONGEST and HIDDEN not in one}
         for one in sorted(values - self._forms.keys()):
-            self._forms[one] = tuple(dict.fromkeys(_forms_of(one)))
+            self._forms[one] = tuple(dict.fromkeys(forms_of(one)))
             self._index(one)
         if len(self._forms) > 2 * MOST_VALUES:  # the index is made anew once for many values
             self._forms = dict(list(self._forms.items())[-MOST_VALUES:])
@@ -165,7 +167,7 @@ class Hiding:
         return Asserted(ok=bool(one.get("ok")), **texts)
 
 
-def _forms_of(value: str) -> Iterator[str]:
+def forms_of(value: str) -> Iterator[str]:
     """Returns a value in its usual escapings."""
     value = re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", value)  # JSON may have half of a character
     data = value.encode("utf-8", "surrogateescape")

@@ -1,12 +1,37 @@
-"""Finds values that come out of one response and go into a later request, offline and deterministically."""
+"""Finds values that come out of one response and go into a later request, offline and deterministically.
 
-from collections.abc import Collection
-from dataclasses import dataclass
+The first response with a value is its source, unless the client sent the value before. Names of products play no role.
+"""
 
-from toril.authoring.recorded import Extract, Recorded, ValuePlace
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain, count
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
-APPLIED_FROM = 0.5  # confidence
-LISTED_FROM = 0.25
+from toril.authoring.correlation.extractors import taken
+from toril.authoring.correlation.pairs import paired, unpaired
+from toril.authoring.correlation.rules import (
+    APPLIED_FROM,
+    LISTED_FROM,
+    Rule,
+    Turn,
+    Values,
+    chain_of,
+    find_rules,
+    turns_of,
+    value_at,
+)
+from toril.authoring.correlation.values import INDEXED, keys_of, kind_of, variable_of, words_of
+from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace
+
+__all__ = ["APPLIED_FROM", "LISTED_FROM", "REPLAY", "Carried", "Correlation", "correlated", "explained", "unfolded"]
+
+REPLAY = "replay"  # origin of a recording that `--replay` made
+LEAST_SHOWN = 12  # characters of a value whose first three people may see
+CLIENT_MADE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|1\d{9}(?:\d{3})?")  # UUIDs and times
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +41,25 @@ class Carried:
     number: int  # in the list of rules, from 1
     extract: Extract
     source: int  # number of the exchange whose response has the value
+    place: ValuePlace  # in that response
     uses: tuple[tuple[int, ValuePlace], ...]  # numbers of exchanges, and the places in their requests
     confidence: float
     why: tuple[str, ...]  # the terms of the confidence
     masked: str  # the value, as people may see it
     applied: bool
     value: str = ""  # in the recording, decoded; a secret
+    encoded: bool = False  # whether the extracted text is its percent-encoded form
+
+    def reference(self, place: ValuePlace) -> str:
+        """Returns what a suite has instead of the value at this place of a request.
+
+        An address takes percent-encoded text, every other place the value itself.
+        """
+        variable = f"${{{self.extract.variable}}}"
+        if place.where in ("path", "query"):
+            needed = not self.encoded and quote(self.value, safe="-._~!$'()*,:;=@") != self.value
+            return f"${{__urlencode({variable})}}" if needed else variable
+        return f"${{__urldecode({variable})}}" if self.encoded else variable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +69,7 @@ class Correlation:
     rules: tuple[Carried, ...] = ()
     unpaired: tuple[str, ...] = ()  # requests that only one of two recordings has
     client_made: tuple[tuple[int, ValuePlace], ...] = ()  # values that the client itself makes anew each time
+    redirects: tuple[int, ...] = ()  # exchanges whose redirects the suite follows itself: see `unfolded`
 
 
 def correlated(
@@ -43,6 +82,116 @@ def correlated(
 ) -> Correlation:
     """Returns the rules of a recording; `second` is another observation of the same journey.
 
-    `forced` and `dropped` are numbers of rules to apply or drop in spite of their confidence.
+    `forced` and `dropped` are numbers of rules to apply or drop in spite of their confidence. Where a rule needs a
+    response that only redirects have, the suite follows these itself. That may add rules at the end of the list.
     """
-    return Correlation()
+    opened: set[int] = set()
+    numbers: dict[tuple[object, ...], int] = {}
+    while True:
+        turns = turns_of(recorded, opened)
+        others = paired(turns, recorded, second) if second is not None else {}
+        found = {}
+        for rule in find_rules(turns, others, replay=second is not None and second.origin == REPLAY):
+            key = rule.value, turns[rule.source.turn].exchange.number, rule.source.place
+            found[numbers.setdefault(key, len(numbers) + 1)] = rule
+        applied = {
+            number
+            for number, rule in found.items()
+            if number not in dropped and (number in forced or rule.confidence >= threshold)
+        }
+        needed = {turn.chain for number in applied if not (turn := turns[found[number].source.turn]).seen}
+        if not needed:
+            break
+        opened |= needed
+    names = _variables(found, applied, turns)
+    rules = (_carried(number, rule, names[number], turns, number in applied) for number, rule in sorted(found.items()))
+    return Correlation(
+        rules=tuple(rules),
+        unpaired=unpaired(recorded, second) if second is not None else (),
+        client_made=tuple(_made_by_clients(turns, others)) if second is not None else (),
+        redirects=tuple(sorted(opened)),
+    )
+
+
+def unfolded(recorded: Recorded, correlation: Correlation) -> Recorded:
+    """Returns the recording with one exchange for each request of the chains that the suite follows itself."""
+    exchanges = (chain_of(one) if one.number in correlation.redirects else (one,) for one in recorded.exchanges)
+    return replace(recorded, exchanges=tuple(one for chain in exchanges for one in chain))
+
+
+def explained(recorded: Recorded, correlation: Correlation) -> Iterator[dict[str, Any]]:
+    """Yields each rule as plain data for people, without its value."""
+    label = {one.number: _label(one) for one in unfolded(recorded, correlation).exchanges}
+    for rule in correlation.rules:
+        yield {
+            "rule": rule.number,
+            "applied": rule.applied,
+            "variable": rule.extract.variable,
+            "value": rule.masked,
+            "source": f"{rule.source} {label[rule.source]} → {_shown(rule.place)}",
+            "extract": rule.extract.expression,
+            "uses": [f"{number} {label[number]} → {_shown(place)}" for number, place in rule.uses],
+            "confidence": rule.confidence,
+            "why": list(rule.why),
+        }
+
+
+def _label(exchange: RecordedExchange) -> str:
+    path = "/".join("{}" if kind_of(one) else one for one in urlsplit(exchange.url).path.split("/"))
+    return exchange.name or f"{exchange.method} {exchange.route or path or '/'}"
+
+
+def _shown(place: ValuePlace) -> str:
+    return place.path if place.where in ("json", "html") else f"{place.where} {place.path}".strip()
+
+
+def _carried(number: int, rule: Rule, variable: str, turns: list[Turn], applied: bool) -> Carried:
+    exchange = turns[rule.source.turn].exchange
+    hidden = len(rule.value) < LEAST_SHOWN or any("password" in one.place.path.lower() for one in rule.uses)
+    return Carried(
+        number=number,
+        extract=replace(rule.extract, variable=variable),
+        source=turns[rule.source.turn].number,
+        place=rule.source.place,
+        uses=tuple((turns[one.turn].number, one.place) for one in rule.uses),
+        confidence=rule.confidence,
+        why=tuple(f"{text} {points:+.2f}" for points, text in rule.terms),
+        masked=f"{'***' if hidden else f'{rule.value[:3]}…'} ({len(rule.value)} characters)",
+        applied=applied,
+        value=rule.value,
+        encoded=(text := taken(rule.extract, exchange)) != rule.value and unquote(text or "") == rule.value,
+    )
+
+
+def _variables(rules: Mapping[int, Rule], applied: Collection[int], turns: list[Turn]) -> dict[int, str]:
+    """Returns the variable of each rule.
+
+    A later source takes a name over if the old value is not used any more, as after the refresh of a token.
+    """
+    found: dict[int, str] = {}
+    of_extractor: dict[tuple[int, str], str] = {}
+    used_until: dict[str, int] = {}  # index of the last turn that uses the variable
+    for number, rule in sorted(rules.items(), key=lambda one: (one[0] not in applied, one[1].source, one[0])):
+        sources = keys_of(rule.source.place, turns[rule.source.turn].exchange)
+        uses = keys_of(rule.uses[0].place, turns[rule.uses[0].turn].exchange)
+        base = variable_of(sources[0], *uses, *sources[1:], words_of(INDEXED.sub("", rule.source.place.path))[-2:])
+        free = (
+            one
+            for one in chain([base], (f"{base}_{n}" for n in count(2)))
+            if used_until.get(one, -1) <= rule.source.turn
+        )
+        name = of_extractor.setdefault((rule.source.turn, rule.extract.expression), next(free))
+        used_until[name] = max(used_until.get(name, -1), rule.uses[-1].turn)
+        found[number] = name
+    return found
+
+
+def _made_by_clients(turns: list[Turn], others: Mapping[int, RecordedExchange]) -> Iterator[tuple[int, ValuePlace]]:
+    """Yields UUIDs and times that differ between the recordings, and that one request alone has."""
+    values = Values(turns)
+    times = Counter(use.value for use in values.uses)
+    for use in values.uses:
+        if times[use.value] == 1 and CLIENT_MADE.fullmatch(use.value) and use.turn in others:
+            other = value_at(use, turns[use.turn].exchange, others[use.turn])
+            if other not in (None, use.value) and not values.sources_of(use):
+                yield turns[use.turn].number, use.place

@@ -3,28 +3,202 @@
 A reader is tolerant: it leaves out what it cannot read, and says so in `Recorded.left_out` or `Recorded.notes`.
 """
 
-from dataclasses import dataclass
+import codecs
+import json
+import re
+import sys
+import zlib
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from toril.authoring.options import ImportOptions
-from toril.authoring.recorded import Recorded
+import urllib3
+import yaml
+from urllib3.exceptions import HTTPError
+
+from toril.authoring.options import ImportOptions, Kind, read_url
+from toril.authoring.readers.access_log import is_log, read_access_log
+from toril.authoring.readers.curl import read_curl
+from toril.authoring.readers.har import read_har
+from toril.authoring.readers.openapi import read_openapi
+from toril.authoring.readers.postman import read_postman
+from toril.authoring.readers.source import Input as Input
+from toril.authoring.readers.source import items, mapping
+from toril.authoring.recorded import MOST_BYTES, Recorded
+from toril.errors import OptionError
+from toril.proxies import pool_for
+from toril.suite.reader import quoted
+
+FORMATS = (
+    "Expected a HAR, an OpenAPI or Swagger file, a Postman collection, curl commands, an access log (Common, Combined, "
+    "ALB or JSON), or a script of JMeter, Locust, k6 or Gatling."
+)
+MOST_VALUES = 5_000_000  # of a document
+TIMEOUT_S = 30
+MOST_REDIRECTS = 5
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+SCRIPTS: dict[Kind, re.Pattern[str]] = {
+    "jmx": re.compile(r"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<jmeterTestPlan\b", re.DOTALL),
+    "k6": re.compile(r"(?m)^\s*(?:import\b.*\bfrom\s*|(?:const|let|var)\b.*\brequire\(\s*)['\"]k6(?:/[\w./-]+)?['\"]"),
+    "gatling": re.compile(r"\bextends\s+Simulation\b"),
+    "locustfile": re.compile(r"(?m)^\s*(?:from\s+locust\b[\w.]*\s+import|import\s+locust\b)"),
+}
+CURL = re.compile(r"(?m)^(?:[\w/-]*[$>%#]\s*)?(?:\w+=\S*\s+|time\s+)*(?:\S*/)?curl(?:\.exe)?\s")
+OPENAPI = re.compile(r"(?m)^[\"']?(?:openapi|swagger)[\"']?\s*:")
+TAURUS = re.compile(r"(?m)^(?:execution|scenarios)\s*:")
+JSONP = re.compile(r"\A\s*[\w.]+\((\s*\{.*\})\s*\);?\s*\Z", re.DOTALL)  # as HAR viewers load
+HTML = re.compile(r"(?i)\s*<(?:!doctype html|html)\b")
+TEXT_ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
-    """The bytes to import, and where they come from."""
-
-    data: bytes
-    name: str  # for messages and the default name of the suite: a file name, a host or `stdin`
-    folder: Path | None = None  # where relative file names are; None: nowhere
-    address: str = ""  # of a source from the network
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Reads YAML; dates stay texts."""
 
 
-def input_of(text: str) -> Input:
+_Loader.yaml_implicit_resolvers = {
+    first: [one for one in known if one[0] != "tag:yaml.org,2002:timestamp"]
+    for first, known in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+def input_of(source: str) -> Input:
     """Returns the content of a file, an address, or stdin (`-`); OptionError if it cannot be read."""
-    raise NotImplementedError
+    if source == "-":
+        return _limited(Input(data=sys.stdin.buffer.read(MOST_BYTES + 1), name="stdin", folder=Path()))
+    if re.match(r"https?://", source):
+        return _limited(_fetched(source))
+    path = Path(source).expanduser()
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "not a file name"
+        raise OptionError(
+            f"{quoted(source)}: cannot read the file: {why}. Correct the path.", code="no-such-file"
+        ) from error
+    return _limited(Input(data=data, name=path.name, folder=path.parent))
+
+
+def _limited(given: Input) -> Input:
+    if len(given.data) > MOST_BYTES:
+        fix = "Shorten it; a log may be compressed by gzip"
+        raise OptionError(f"{given.name}: larger than {MOST_BYTES >> 20} MiB. {fix}.", code="too-large")
+    return given
+
+
+def _fetched(address: str) -> Input:
+    origin, path = read_url(address)
+    if origin.startswith("http://") and urlsplit(origin).hostname not in LOOPBACK:
+        raise OptionError(f"{address}: not encrypted. Use https://, or pass the file.", code="not-an-address")
+    retries = urllib3.Retry(total=MOST_REDIRECTS, connect=1, read=0, redirect=MOST_REDIRECTS)
+    try:
+        with pool_for(origin) as pool:
+            answer = pool.request("GET", origin + path, timeout=TIMEOUT_S, retries=retries, preload_content=False)
+            data = answer.read(MOST_BYTES + 1, decode_content=True)
+            answer.release_conn()
+    except HTTPError as error:
+        raise OptionError(f"{address}: cannot be read: {error}. Pass the file.", code="unreachable") from error
+    hops = answer.retries.history if answer.retries else ()
+    if origin.startswith("https:") and any((hop.redirect_location or "").startswith("http:") for hop in hops):
+        raise OptionError(f"{address}: redirected to http. Pass the file.", code="not-an-address")
+    if answer.status != 200:
+        raise OptionError(f"{address}: the server answers {answer.status}. Pass the file.", code="unreachable")
+    if HTML.match(data[:1000].decode("utf-8", "replace")):
+        fix = "Pass the address of the description itself, such as /openapi.json, /v3/api-docs or /swagger.json"
+        raise OptionError(f"{address}: a page for people. {fix}.", code="unknown-format")
+    return Input(data=data, name=urlsplit(origin).hostname or "service", address=origin + path)
+
+
+def script_of(given: Input) -> Kind | None:
+    """Returns the tool whose script the input is; None for another input. A suite keeps a script as it is."""
+    source = _text(given.data[: 1 << 20])
+    if source.lstrip().startswith(("{", "[")):  # JSON may contain scripts
+        return None
+    return next((kind for kind, pattern in SCRIPTS.items() if pattern.search(source)), None)
 
 
 def read(given: Input, options: ImportOptions) -> Recorded:
     """Returns the recording in the bytes, whose format is known by content; OptionError for an unknown one."""
-    raise NotImplementedError
+    try:
+        recorded = _read(given, options)
+    except RecursionError as error:
+        raise OptionError(f"{given.name}: nested too deeply. Simplify the file.", code="unknown-format") from error
+    except (OSError, EOFError, zlib.error) as error:  # of gzip
+        raise OptionError(f"{given.name}: damaged: {error}. Compress it again.", code="damaged-file") from error
+    if recorded.exchanges:
+        return recorded
+    reasons = "; ".join(f"{one.count:,} {one.what}: {one.why}" for one in recorded.left_out)
+    what = f"left out are {reasons}" if reasons else "the file has none"
+    raise OptionError(f"{given.name}: no requests to repeat: {what}. Pass another file.", code="no-requests")
+
+
+def _read(given: Input, options: ImportOptions) -> Recorded:
+    if given.data.startswith(b"\x1f\x8b") or is_log(given.data):
+        return read_access_log(given, options)
+    source = JSONP.sub(r"\1", _text(given.data))
+    if source.lstrip().startswith(("{", "[")) or OPENAPI.search(source) or TAURUS.search(source):
+        return _of_document(mapping(_parsed(source, given.name)), given, options)
+    if CURL.search(source):
+        return read_curl(source, given)
+    raise OptionError(f"{given.name}: unknown format. {FORMATS}", code="unknown-format")
+
+
+def _of_document(document: dict[str, Any], given: Input, options: ImportOptions) -> Recorded:
+    collection = mapping(document.get("collection")) or document
+    if "log" in document:
+        return read_har(document, given)
+    if "openapi" in document or "swagger" in document:
+        return read_openapi(document, given, options, lambda source: _parsed(source, given.name))
+    if isinstance(collection.get("item"), list):
+        return read_postman(collection, given, _environment(options))
+    if isinstance(document.get("values"), list):
+        fix = f"Pass it beside the collection: toril import COLLECTION --environment {given.name}"
+        raise OptionError(f"{given.name}: an environment of Postman has no requests. {fix}", code="unknown-format")
+    if items(document.get("requests")) and ("order" in document or "folders" in document):
+        what = f"{given.name}: a collection of Postman 1, which Postman no longer writes"
+        raise OptionError(f"{what}. Export it as 2.1.", code="unknown-format")
+    if "execution" in document or "scenarios" in document:
+        fix = f"Run it, or make a workflow for it: toril init --taurus {given.name}"
+        raise OptionError(f"{given.name}: already a suite. {fix}", code="unknown-format")
+    raise OptionError(f"{given.name}: unknown format. {FORMATS}", code="unknown-format")
+
+
+def _environment(options: ImportOptions) -> dict[str, Any] | None:
+    if options.environment is None:
+        return None
+    given = input_of(str(options.environment))
+    found = mapping(_parsed(_text(given.data), given.name))
+    if not isinstance(found.get("values"), list):
+        what = f"--environment {given.name}: not an environment of Postman"
+        raise OptionError(f"{what}. Export it in Postman.", code="unknown-format")
+    return found
+
+
+def _text(data: bytes) -> str:
+    return data.decode(TEXT_ENCODINGS.get(data[:2], "utf-8-sig"), "replace")
+
+
+def _parsed(source: str, name: str) -> Any:
+    """Returns a document of JSON or YAML."""
+    with suppress(ValueError):
+        return json.loads(source)
+    try:
+        found = yaml.load(source, Loader=_Loader)  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise OptionError(f"{name}: not valid JSON or YAML{where}. Correct it.", code="damaged-file") from error
+    if _size(found, {}) > MOST_VALUES:
+        raise OptionError(f"{name}: its aliases make more than {MOST_VALUES:,} values. Write less.", code="too-large")
+    return found
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """Returns the number of values after the expansion of aliases."""
+    if not isinstance(node, dict | list):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = 1  # of a value that is a part of itself
+        known[id(node)] = sum(_size(one, known) for one in (node.values() if isinstance(node, dict) else node))
+    return known[id(node)]

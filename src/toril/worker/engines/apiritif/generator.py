@@ -5,11 +5,13 @@
   `extract-css-jquery` is left out. A regular expression gives its first group, or all of it if it has none.
 - `assert-jsonpath` without `expected-value` or with `invert` fails with every response.
 - A status of 400 or more fails a request only if the scenario has a default address, and even if the suite wants it.
+- `upload-files`, `subject: headers` of `extract-regexp`, `__urldecode` and functions of variables are missing.
 """
 
 import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from bzt.modules._apiritif.generator import ApiritifScriptGenerator
@@ -19,19 +21,33 @@ from bzt.utils import ensure_is_dict
 
 from toril.worker.engines.apiritif.samples import GROUP_MARK, REQUEST_MARK
 
-VARIABLE = re.compile(r"(\$\{.*?\})")  # as bzt finds them
+REFERENCE = re.compile(r"(\$\{(?:[^{}]|\$\{[^{}]*\})*\})")  # may have others inside, as in ${__urldecode(${token})}
+DECODED = re.compile(r"__urldecode\((.*)\)", re.DOTALL)
 NOT_FOUND = "NOT_FOUND"  # Taurus' own default
 MATCHED = "(lambda found: DEFAULT if found is None else found[1 if found.re.groups else 0])(FOUND)"
 
 
 class Expressions(JMeterExprCompiler):  # type: ignore[misc]  # bzt has no types
-    """Texts with variables that may contain braces."""
+    """Texts with variables, which may contain braces, and functions, which may contain variables."""
 
     def gen_expr(self, value: Any) -> Any:
-        if isinstance(value, str) and len(parts := VARIABLE.split(value)) > 1:
-            parts[::2] = [text.replace("{", "{{").replace("}", "}}") for text in parts[::2]]
-            value = "".join(parts)
-        return super().gen_expr(value)
+        parts = REFERENCE.split(value) if isinstance(value, str) else []
+        if len(parts) < 2:
+            return super().gen_expr(value)
+        found = [self.translate_jmeter_expr(one[2:-1]) for one in parts[1::2]]
+        texts = [one.replace("{", "{{").replace("}", "}}") for one in parts[::2]]
+        if texts == ["", ""]:
+            return found[0]  # of its own type, such as a number
+        text = ast.Attribute(value=ast.Constant(value="{}".join(texts), kind=""), attr="format", ctx=ast.Load())
+        return ast.Call(func=text, args=found, keywords=[])
+
+    def translate_jmeter_expr(self, expr: str) -> Any:
+        decoded = DECODED.fullmatch(expr)
+        return (
+            _call("apiritif", "decode_url", self.gen_expr(decoded[1]))
+            if decoded
+            else super().translate_jmeter_expr(expr)
+        )
 
 
 class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no types
@@ -69,6 +85,20 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
             body.insert(1, ast.Expr(_call("response", "assert_ok")))
         return [in_transaction(_marked(REQUEST_MARK, self._gen_expr(req.label)), body)]
 
+    def _extract_named_args(self, req: Any) -> Any:
+        """Adds uploads to bzt's arguments; a file without a name of a parameter is the body."""
+        named = super()._extract_named_args(req)
+        files = [(one.get("param", ""), one["path"], one["mime-type"]) for one in req.upload_files]
+        read = [_call("apiritif", "file_content", self._gen_expr(path)) for _, path, _ in files]
+        if files and not files[0][0]:
+            named["data"] = read[0]
+        elif files:
+            named["files"] = [
+                (param, (Path(path).name, content, kind))
+                for (param, path, kind), content in zip(files, read, strict=True)
+            ]
+        return named
+
     def _gen_extractors(self, request: Any) -> list[ast.Assign]:
         return [
             ast.Assign(targets=[self.expr_compiler.gen_var_accessor(name, ast.Store())], value=value)
@@ -79,7 +109,8 @@ class Generator(ApiritifScriptGenerator):  # type: ignore[misc]  # bzt has no ty
         for name, one in _described(config, "extract-jsonpath", "jsonpath"):
             yield name, self._response("extract_jsonpath", one["jsonpath"], default=one.get("default", NOT_FOUND))
         for name, one in _described(config, "extract-regexp", "regexp"):
-            found = self._response("extract_regex", one["regexp"])
+            method = "extract_regex" if one.get("subject", "body") == "body" else "extract_from_headers"
+            found = self._response(method, one["regexp"])
             yield name, _filled(MATCHED, FOUND=found, DEFAULT=self._gen_expr(one.get("default", NOT_FOUND)))
         for name, one in _described(config, "extract-css-jquery", "expression"):
             named = {"attribute": one.get("attribute", "") or None, "default": one.get("default", NOT_FOUND)}

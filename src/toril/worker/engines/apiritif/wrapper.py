@@ -17,13 +17,15 @@ sample.
 import json
 import logging
 import os
+import re
 import sys
 import threading
 import time
 import traceback
 from collections import Counter
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from urllib.parse import unquote
 
 import apiritif
 import requests
@@ -387,6 +389,17 @@ def counting_misses(extract):
     return extract_and_count
 
 
+def extend_apiritif() -> None:
+    """Add what generated scripts call and Apiritif lacks; parse each JSONPath once, which takes longer than its use."""
+    apiritif.decode_url = unquote
+    apiritif.file_content = lru_cache(maxsize=64)(lambda path: Path(path).read_bytes())
+    HTTPResponse.extract_from_headers = lambda response, regexp: re.search(
+        regexp, apiritif.headers_as_text(response.headers)
+    )
+    module = sys.modules[HTTPResponse.__module__]
+    module.jsonpath_parse = lru_cache(maxsize=1024)(module.jsonpath_parse)
+
+
 def main() -> int:
     folder, test = Path(SETTINGS["folder"]), Path(SETTINGS["test"]).absolute()
     os.environ["GRACEFUL"] = str(folder / "end")  # the file that Apiritif itself checks as well
@@ -405,7 +418,8 @@ def main() -> int:
         KEEPING.Sent().watch_requests()
     requests.Session.send = timed(requests.Session.send)
     in_process.Reuse().install()
-    for name in ("extract_regex", "extract_jsonpath", "extract_cssselect", "extract_xpath"):
+    extend_apiritif()
+    for name in ("extract_regex", "extract_from_headers", "extract_jsonpath", "extract_cssselect", "extract_xpath"):
         setattr(HTTPResponse, name, counting_misses(getattr(HTTPResponse, name)))
     TESTS.report_failures(
         loadgen.ApiritifPlugin, partial(RECORDS.test_failed, generated=SETTINGS["generated"]), RECORDS.test_ended

@@ -151,6 +151,7 @@ class Executor(Engine, JMeterExecutor):  # type: ignore[misc]
             traceparent=self.context.traceparent,
             tried=self.context.tried,
             in_turns=bool(self.context.turns),
+            fresh_cookies=bool(self.settings.get("fresh-cookies", False)),
         )
         self._write_properties(self.context.length_s if self.get_specific_load().duration else 0.0)
         for folder in (".java/.userPrefs", ".systemPrefs"):  # otherwise Java makes them and logs it

@@ -10,6 +10,7 @@
 - Each request carries a W3C trace context, if the run wants that and the plan has none of its own.
 - A try has no timers and no pauses.
 - In a duet, a timer of toril (`tools/jmeter/Turns.java`) lets users send in the turns of their arm only.
+- `modules.jmeter.fresh-cookies` lets each iteration begin without cookies, as a new session.
 - The plan waits at the gate. JMeter calls every element when the test starts, one after the other, before it starts any
   thread. A timer in a thread group without threads delays nothing else, and its script (`gate.bsh`) returns only when
   the gate is open. So the suite's own setUp groups wait as well.
@@ -51,6 +52,7 @@ def rewrite(
     traceparent: bool = False,
     tried: bool = False,
     in_turns: bool = False,
+    fresh_cookies: bool = False,
 ) -> None:
     """Change the plan at `path` as described above; `plain_groups` if bzt chose the groups, without stairs.
 
@@ -81,6 +83,8 @@ def rewrite(
         _correct_users(plan, users)
     if rates:
         _set_load_curve(plan, rates)
+    for clears in plan.xpath("//CookieManager/*[@name='CookieManager.clearEachIteration']") if fresh_cookies else ():
+        clears.text = "true"
     if in_turns:
         _add_to_plan(plan, _own_element(TURNS))
     _add_gate(plan)

@@ -1,0 +1,285 @@
+"""Finds the source of each value of a request, and says how sure it is that the value has to be carried.
+
+A browser sends in parallel: a response is earlier than a request only if it had ended by then.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+from typing import NamedTuple
+from urllib.parse import urldefrag, urljoin
+
+from toril.authoring.correlation.extractors import extract_of, taken, unquoted
+from toril.authoring.correlation.values import (
+    INDEXED,
+    OF_CLIENTS,
+    changes_data,
+    keys_of,
+    kind_of,
+    may_be_a_count,
+    may_be_carried,
+    same_key,
+    variants,
+)
+from toril.authoring.recorded import Extract, Recorded, RecordedExchange, ValuePlace, places_of
+
+APPLIED_FROM = 0.5  # confidence
+LISTED_FROM = 0.25
+OF_THE_DEPLOYMENT = 0.45  # at most, for a value that is the same in both recordings
+MARGIN_S = 0.001  # of the times in a recording
+KEPT_METHODS = (307, 308)  # redirects that keep method and body
+MOST_SOURCES = 40  # of a value; the first ones and the last ones
+LARGE_SCRIPT = 64 << 10  # bytes; libraries hold no values of a session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One request with its response, which may be a part of a chain of redirects."""
+
+    exchange: RecordedExchange
+    number: int  # of the request in the suite
+    chain: int  # number of the recorded exchange
+    changes: bool  # whether the first request of the chain changes data
+    sent: bool  # by the suite; the client itself follows redirects
+    seen: bool  # its response, by the suite
+
+
+class Source(NamedTuple):
+    turn: int
+    place: ValuePlace
+
+
+class Use(NamedTuple):
+    turn: int
+    place: ValuePlace
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A value with its source and its uses."""
+
+    value: str
+    source: Source
+    extract: Extract
+    uses: list[Use] = field(default_factory=list)
+    terms: tuple[tuple[float, str], ...] = ()
+    at_most: float = 1.0
+
+    @property
+    def confidence(self) -> float:
+        return round(min(self.at_most, max(0.0, sum(points for points, _ in self.terms))), 2)
+
+
+def chain_of(exchange: RecordedExchange) -> tuple[RecordedExchange, ...]:
+    """Returns each request of a chain of redirects with its own response."""
+    if not exchange.hops:
+        return (exchange,)
+    last = exchange.hops[-1]
+    location = next((value for name, value in last.response_headers if name.lower() == "location"), "")
+    keeps = last.status in KEPT_METHODS or last.method == "HEAD"
+    of_body = () if keeps else ("content-type", "content-length", "origin")
+    final = replace(
+        exchange,
+        number=last.number + 1,
+        method=last.method if keeps else "GET",
+        url=urldefrag(urljoin(last.url, location)).url,
+        headers=tuple(one for one in last.headers if one[0].lower() not in of_body),
+        body=last.body if keeps else None,
+        started_s=None if last.started_s is None else last.started_s + last.took_s,
+        name="",
+        route="",
+        hops=(),
+        extracts=exchange.extracts,
+    )
+    first, *others = exchange.hops
+    named = replace(first, name=exchange.name, route=exchange.route, step=exchange.step, headers=exchange.headers)
+    return (named, *(replace(one, step=exchange.step) for one in others), final)
+
+
+def turns_of(recorded: Recorded, opened: Collection[int]) -> list[Turn]:
+    """Returns all requests in their order; chains in `opened` are sent request by request."""
+    return [
+        Turn(
+            exchange=one,
+            number=one.number if exchange.number in opened else exchange.number,
+            chain=exchange.number,
+            changes=changes_data(exchange),
+            sent=exchange.number in opened or place == 0,
+            seen=exchange.number in opened or place == len(exchange.hops),
+        )
+        for exchange in recorded.exchanges
+        for place, one in enumerate(chain_of(exchange))
+    ]
+
+
+class Values:
+    """The values of all requests, and where responses have them."""
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self.turns = turns
+        self.uses: list[Use] = []
+        self._sent: defaultdict[str, list[Use]] = defaultdict(list)
+        self._sources: defaultdict[str, list[Source]] = defaultdict(list)
+        for number, turn in enumerate(turns):
+            for place, value in _given_by_client(turn.exchange) if turn.sent else ():
+                if value and place.path.lower() != "referer":
+                    use = Use(number, place, value)
+                    self._sent[value].append(use)
+                    if may_be_carried(value, place):
+                        self.uses.append(use)
+        wanted = {one for use in self.uses for one in variants(use.value)}
+        for number, turn in enumerate(turns):
+            for source, value in _given(number, turn.exchange):
+                for one in variants(value):
+                    if one in wanted:
+                        self._sources[one].append(source)
+        self._count = Counter((value, one.turn) for value, found in self._sources.items() for one in set(found))
+
+    def sources_of(self, use: Use) -> list[Source]:
+        """Returns the places of earlier responses with the value; none if the client has sent it before the first.
+
+        A response that repeats a value of its own request is no source.
+        """
+        found = dict.fromkeys(
+            source
+            for one in variants(use.value)
+            for source in self._sources.get(one, ())
+            if self._is_before(source, use)
+        )
+        if not found or self._was_sent(use, upto=min(one.turn for one in found)):
+            return []
+        repeating = {one.turn for one in self._sent[use.value]}
+        given = [one for one in found if one.turn not in repeating]
+        return given if len(given) <= MOST_SOURCES else given[: MOST_SOURCES // 2] + given[-MOST_SOURCES // 2 :]
+
+    def _is_before(self, source: Source, use: Use) -> bool:
+        earlier, later = self.turns[source.turn].exchange, self.turns[use.turn].exchange
+        if earlier.started_s is None or later.started_s is None:
+            return source.turn < use.turn
+        return source.turn < use.turn and earlier.started_s + earlier.took_s <= later.started_s + MARGIN_S
+
+    def _was_sent(self, use: Use, *, upto: int) -> bool:
+        keys = keys_of(use.place, self.turns[use.turn].exchange)
+        return any(
+            not may_be_a_count(use.value, keys_of(one.place, self.turns[one.turn].exchange), keys)
+            for one in self._sent[use.value]
+            if one.turn <= upto
+        )
+
+    def terms(self, source: Source, use: Use) -> Iterator[tuple[float, str]]:
+        """Yields what speaks for a value to be carried, and against it, apart from how often it is used."""
+        turn = self.turns[source.turn]
+        keys, of_use = keys_of(source.place, turn.exchange), keys_of(use.place, self.turns[use.turn].exchange)
+        if may_be_a_count(use.value, keys, of_use):
+            yield -0.5, "may be a count"
+        if kind := kind_of(use.value):
+            yield (0.4, "random") if kind == "random" else (0.1, "short id")
+        if same_key(keys, of_use):
+            yield 0.25, "same key at both ends"
+        if source.place.where in ("location", "set-cookie"):
+            yield 0.2, "in a redirect" if source.place.where == "location" else "in a cookie"
+        elif source.place.where == "html" and source.place.path.endswith("]"):
+            yield 0.2, "in a field or meta element"
+        first = min((one.turn for one in self._sources[use.value]), default=source.turn)
+        if turn.changes and self.turns[first].chain == turn.chain:
+            yield 0.3, "made by a request that changes data"
+        if self._count[use.value, source.turn] == 1:
+            yield 0.1, "only match in the response"
+        if INDEXED.search(source.place.path):
+            yield -0.15, "one of a list"
+
+
+def _given_by_client(exchange: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
+    return takewhile(lambda found: found[0].side == "request", places_of(exchange))
+
+
+def _given(number: int, exchange: RecordedExchange) -> Iterator[tuple[Source, str]]:
+    large = exchange.kind == "script" and exchange.response is not None and len(exchange.response.data) > LARGE_SCRIPT
+    if exchange.kind in ("stylesheet", "image", "font", "media") or large:
+        return
+    for place, value in places_of(exchange):
+        if place.side == "response" and not (place.where == "header" and OF_CLIENTS.fullmatch(place.path)):
+            yield Source(number, place), value
+
+
+def find_rules(turns: Sequence[Turn], others: Mapping[int, RecordedExchange], *, replay: bool) -> list[Rule]:
+    """Returns the rules in the order of their sources; `others` has the same requests of another recording."""
+    values = Values(turns)
+    found: dict[tuple[str, Source], Rule] = {}
+    covered: defaultdict[tuple[int, str, str], list[str]] = defaultdict(list)  # values at a place of a turn
+    for use in values.uses:
+        parts_of_address = [("", "url")] if use.place.where in ("path", "query") else []
+        holders = [(use.place.path, use.place.where), *parts_of_address]
+        if any(
+            use.value in one for path, where in holders for one in covered[use.turn, where, path] if one != use.value
+        ):
+            continue
+        best = _best(values, use)
+        if best is None:
+            continue
+        source, extract, confidence = best
+        rule = found.setdefault((use.value, source), Rule(value=use.value, source=source, extract=extract))
+        rule.uses.append(use)
+        if confidence >= APPLIED_FROM:
+            covered[use.turn, use.place.where, use.place.path].append(use.value)
+    rules = [_judged(rule, values, others, replay=replay) for rule in found.values()]
+    return sorted(
+        (one for one in rules if one.confidence >= LISTED_FROM), key=lambda one: (one.source, one.uses[0], one.value)
+    )
+
+
+def _best(values: Values, use: Use) -> tuple[Source, Extract, float] | None:
+    """Returns the surest source with an extractor, of equal ones the latest; redirects come last."""
+    scored = [
+        (round(sum(points for points, _ in values.terms(one, use)), 2), one.turn, -order, one)
+        for order, one in enumerate(values.sources_of(use))
+    ]
+    scored.sort(key=lambda one: one[:3], reverse=True)
+    seen = [one for one in scored if values.turns[one[3].turn].seen and one[0] >= APPLIED_FROM]
+    for confidence, _, _, source in (*seen, *scored):
+        extract = extract_of(source.place, use.value, values.turns[source.turn].exchange)
+        if extract is not None:
+            return source, extract, confidence
+    return None
+
+
+def _judged(rule: Rule, values: Values, others: Mapping[int, RecordedExchange], *, replay: bool) -> Rule:
+    """Returns the rule with its terms: those of its first use, the number of uses, and what another recording says."""
+    terms = list(values.terms(rule.source, rule.uses[0]))
+    requests = len({one.turn for one in rule.uses})
+    terms += [(0.1, "used twice")] * (requests > 1) + [(0.05, "used again")] * (requests > 2)
+    says = {_compared(rule, use, values.turns, others, replay=replay) for use in rule.uses} - {None}
+    at_most = 1.0
+    if says == {"differs"}:
+        terms.append((0.4, "differs in both recordings, and fits in both"))
+    elif "misses" in says:
+        terms.append((-0.4, "does not fit in the second recording"))
+    elif says and not values.turns[rule.source.turn].changes:
+        terms.append((0.0, "equal in both recordings, so of the deployment"))
+        at_most = OF_THE_DEPLOYMENT
+    return replace(rule, terms=tuple(terms), at_most=at_most)
+
+
+def _compared(
+    rule: Rule, use: Use, turns: Sequence[Turn], others: Mapping[int, RecordedExchange], *, replay: bool
+) -> str | None:
+    source, later = others.get(rule.source.turn), others.get(use.turn)
+    if source is None or later is None or source.status != turns[rule.source.turn].exchange.status:
+        return None
+    found = taken(rule.extract, source)
+    sent = value_at(use, turns[use.turn].exchange, later)
+    if found is None or sent is None:
+        return "misses"
+    if unquoted(found, use.value):
+        return "equal" if sent == use.value else "misses"
+    return "differs" if unquoted(found, sent) or (replay and sent == use.value) else "misses"
+
+
+def value_at(use: Use, exchange: RecordedExchange, other: RecordedExchange) -> str | None:
+    """Returns the value that another recording of the request has at the same place."""
+    values, others = ([value for place, value in places_of(one) if place == use.place] for one in (exchange, other))
+    if len(values) != len(others):
+        return None
+    return others[values.index(use.value)]

@@ -1,0 +1,146 @@
+"""What a value and its key tell: whether a machine made the value, and what the variable is called."""
+
+import re
+from collections.abc import Sequence
+from html import unescape
+from itertools import pairwise
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from toril.authoring.recorded import RecordedExchange, ValuePlace
+
+LEAST, MOST = 4, 1 << 18  # characters of a value; ASP.NET's view state is long
+COUNTED = 6  # digits; a number up to this length may be a count
+LEAST_RANDOM = 16  # characters of a value that no other one equals by chance
+
+WORDS = re.compile(r"[^\W\d_]+(?:[\s_.,/+-]+[^\W\d_]+)*")
+DATE = re.compile(r"\d{4}-\d\d-\d\d(?:[T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\w{3}, \d\d \w{3} \d{4} .*")
+NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)+%?|-\d+")
+SHORT_ID = re.compile(r"(?=.*\d)[\w.~:-]{1,64}={0,2}", re.ASCII)
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+INDEXED = re.compile(r"\[\d+\]")
+SEGMENT = re.compile(r"[A-Za-z][A-Za-z_-]*")
+IDENTIFYING = re.compile(r"ids?|[ug]uid|key|code|ref|reference|num(?:ber)?|n[or]|token|handle|version|revision")
+GENERIC = re.compile(r"ids?|[ug]uid|key|value|name|data|results?|text|type|href|url|node|item|response")
+OF_CLIENTS = re.compile(  # headers that are no part of an application
+    r"(?i)accept.*|access-control.*|age|alt-svc|cache-control|connection|content-.*|date|dnt|expires|host|keep-alive"
+    r"|last-modified|origin|pragma|priority|referer|sec-.*|server.*|te|timing-allow.*|transfer-encoding|upgrade.*"
+    r"|user-agent|vary|via|x-powered-by|x-requested-with"
+)
+
+Words = tuple[str, ...]  # in lower case
+
+
+def variants(value: str) -> tuple[str, ...]:
+    """Returns the value as it is, without percent-encoding, and without entities of HTML."""
+    return tuple(dict.fromkeys((value, unquote(value), unescape(value))))
+
+
+def kind_of(value: str) -> Literal["random", "id", ""]:
+    """Returns whether a value is long and random, or may be an id. Of an address, the parts count.
+
+    >>> [kind_of(one) for one in ("aB3dE5gH7jK9mN1p", "8123", "blue-lamp-with-a-stand", "/pay?sig=9f8e7d6c5b4a3928")]
+    ['random', 'id', '', 'random']
+    """
+    if value.startswith("/") or "://" in value:
+        address = urlsplit(value)
+        parts = re.split(r"[/?&=#;]", f"{address.path}?{address.query}#{address.fragment}")
+        return "random" if any(kind_of(unquote(one)) == "random" for one in parts) else ""
+    if len(value) >= LEAST_RANDOM and not re.search(r"\s", value):
+        kinds = [("digit" if one.isdigit() else one.isupper()) for one in value if one.isalnum()]
+        changes = sum(one != following for one, following in pairwise(kinds))
+        if "digit" in kinds and changes > len(value) // 8 and len(set(value)) >= LEAST_RANDOM // 2:
+            return "random"
+    return "id" if SHORT_ID.fullmatch(value) else ""
+
+
+def may_be_carried(value: str, place: ValuePlace) -> bool:
+    """Returns whether this value of a request may come out of a response."""
+    if place.where == "cookie" or (place.where == "header" and OF_CLIENTS.fullmatch(place.path)):
+        return False
+    if place.where == "url" or "://" in value or value.startswith("/"):
+        return len(value) <= MOST and kind_of(value) == "random"
+    if value.isdigit():
+        of_id = place.where == "path" or _identifies(words_of(place.path))
+        return place.where != "header" and (len(value) > 1 or of_id)
+    return LEAST <= len(value) <= MOST and not any(one.fullmatch(value) for one in (WORDS, DATE, NUMBER))
+
+
+def may_be_a_count(value: str, sources: Sequence[Words], uses: Sequence[Words]) -> bool:
+    """Returns whether both sides may have a number by chance, because their keys differ and do not name an id."""
+    if not value.isdigit() or len(value) > COUNTED or same_key(sources, uses):
+        return False
+    return not all(any(map(_identifies, keys)) for keys in (sources, uses))
+
+
+def _identifies(words: Words) -> bool:
+    return bool(words) and IDENTIFYING.fullmatch(words[-1]) is not None
+
+
+def words_of(key: str) -> Words:
+    """Returns the words of a key.
+
+    >>> words_of("X-CSRFToken"), words_of("user[orderId]")
+    (('csrf', 'token'), ('user', 'order', 'id'))
+    """
+    words = tuple(one.lower() for one in WORD.findall(key))
+    return words[1:] if words[:1] == ("x",) else words
+
+
+def is_generic(words: Words) -> bool:
+    return not words or (len(words) == 1 and GENERIC.fullmatch(words[0]) is not None)
+
+
+def same_key(some: Sequence[Words], others: Sequence[Words]) -> bool:
+    """Returns whether both sides have the same key, or one the end of the other's, as in `createOrderId`."""
+    for one in some:
+        for other in others:
+            short, long = sorted(("".join(one), "".join(other)), key=len)
+            if not is_generic(one) and (short == long or (len(short) >= LEAST and long.endswith(short))):
+                return True
+    return False
+
+
+def keys_of(place: ValuePlace, exchange: RecordedExchange) -> list[Words]:
+    """Returns the key of a place. A key such as `id` is followed by one with the name of what it identifies.
+
+    >>> made = RecordedExchange(number=1, method="POST", url="https://shop.example/api/orders")
+    >>> keys_of(ValuePlace("response", "json", "$.id"), made), keys_of(ValuePlace("request", "path", "orders"), made)
+    ([('id',), ('order', 'id')], [('order', 'id')])
+    """
+    last = place.path.rpartition(" ")[2]
+    if place.where == "path" or last.startswith("/"):
+        return [(*_singular(words_of(last)), "id")]
+    if place.where == "html" and last.endswith("]"):
+        return [words_of(last.partition("[")[2].removeprefix("name=").removeprefix("property="))]
+    if place.where != "json":
+        return [words_of(last.rpartition(".")[2] if place.where == "text" else last)]
+    names = re.findall(r"\w[\w -]*", INDEXED.sub("", place.path).removeprefix("$"))
+    own, holder = words_of(names[-1]) if names else (), words_of(names[-2]) if len(names) > 1 else ()
+    if not is_generic(own) or INDEXED.search(place.path):
+        return [own]
+    if is_generic(holder) and place.side == "response":
+        segments = [one for one in urlsplit(exchange.url).path.split("/") if SEGMENT.fullmatch(one)]
+        holder = words_of(segments[-1]) if segments else ()
+    return [own, (*_singular(holder), *own)] if holder else [own]
+
+
+def _singular(words: Words) -> Words:
+    last = words[-1] if words else ""
+    if last.endswith("ies"):
+        return (*words[:-1], f"{last[:-3]}y")
+    return (*words[:-1], last[:-1]) if last.endswith("s") and not last.endswith("ss") else words
+
+
+def variable_of(*keys: Words) -> str:
+    """Returns the name of a variable from the first key that says something."""
+    names = ("_".join(words)[:40].strip("_") for words in keys if not is_generic(words))
+    return next((name for name in names if name[:1].isalpha() and name.isascii()), "value")
+
+
+def changes_data(exchange: RecordedExchange) -> bool:
+    """Returns whether a request changes data; of GraphQL a mutation does."""
+    if exchange.method in ("GET", "HEAD", "OPTIONS"):
+        return False
+    text = exchange.body.text if exchange.body is not None else ""
+    return "mutation" in text or not ('"query"' in text or '"persistedQuery"' in text)

@@ -1,0 +1,268 @@
+"""Reads an access log: which addresses were requested how often, and at which rates."""
+
+import gzip
+import io
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import islice
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from toril.authoring.options import ImportOptions
+from toril.authoring.readers.source import Input, Skipped, address, mapping, reference, text
+from toril.authoring.recorded import LogRates, Recorded, RecordedExchange
+from toril.authoring.routes import template
+from toril.errors import Note, OptionError
+from toril.masking import names_a_secret
+
+FIRST = 20  # lines that decide whether a text is a log
+MISFITS = 0.05  # of the lines
+LONGEST = 64 << 10  # bytes of a line
+MOST_BYTES = 1 << 30  # of a log, decompressed
+MOST_ADDRESSES = 200_000
+MOST_LABELS = 8
+LEAST_SHARE = 0.03  # of the requests, for a label of its own
+LEAST_USE = 0.2  # of the requests of a route, for a parameter of its query
+MOST_ROWS = 1_000  # addresses of a label
+MOST_OTHERS = 20
+POINTS = 120  # of a curve, at most
+STEPS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 21_600, 86_400)
+OTHER = "other"
+
+_route = lru_cache(maxsize=1 << 14)(template)
+
+REQUEST = r'"(?P<method>[A-Z]{3,10}) (?P<target>\S+)[^"]*"'
+FORMATS = (
+    re.compile(  # Common and Combined, also with the virtual host first
+        r"(?:(?P<host>(?=[\w.:-]*[A-Za-z])[\w.:-]+) )?\S+ \S+ \S[^\[\"]{0,200} \[(?P<time>[^\]]{10,40})\] "
+        + REQUEST
+        + r' (?P<status>\d{3}) \S+(?: "[^"]*" "(?P<agent>[^"]*)")?'
+    ),
+    re.compile(  # of an Application Load Balancer
+        r"(?:https?|h2) (?P<time>\S+) \S+ \S+ \S+ \S+ \S+ \S+ (?P<status>\d{3}|-) \S+ \S+ \S+ "
+        + REQUEST
+        + r' "(?P<agent>[^"]*)"'
+    ),
+)
+KEYS = {  # of JSON, in lower case
+    "time": ("time", "timestamp", "@timestamp", "time_iso8601", "time_local", "ts", "date", "startutc", "start_time"),
+    "method": ("method", "request_method", "http_method", "requestmethod", "verb"),
+    "target": ("request_uri", "uri", "path", "url", "requesturl", "requestpath", "target"),
+    "status": ("status", "status_code", "statuscode", "response_code", "downstreamstatus", "code"),
+    "host": ("host", "http_host", "server_name", "vhost", "requesthost"),
+    "agent": ("http_user_agent", "user_agent", "useragent", "agent"),
+    "request": ("request",),
+}
+BOTS = re.compile(
+    r"(?i)bot\b|crawl|spider|slurp|facebookexternalhit|pingdom|uptime|kube-probe|HealthCheck|GoogleHC|monitor"
+)
+STATIC = re.compile(
+    r"(?i)\.(?:m?js|css|map|png|jpe?g|gif|svg|ico|webp|avif|bmp|woff2?|ttf|otf|eot|mp[34]|webm|pdf|zip)$"
+)
+
+
+class _Line(NamedTuple):
+    second: int
+    method: str
+    host: str
+    target: str
+    status: int
+    agent: str
+
+
+def is_log(data: bytes) -> bool:
+    """Returns whether most of the first lines are of a log."""
+    lines = list(islice(_lines(data), FIRST))
+    fitting = sum(_line(line) is not None for line in lines)
+    return bool(fitting) and fitting >= 0.8 * len(lines)
+
+
+def read_access_log(given: Input, options: ImportOptions) -> Recorded:
+    """Returns the most frequent addresses of each label as exchanges, each with its count, and the rates by label.
+
+    The label is step and name of an exchange.
+    """
+    skipped, notes = Skipped(), []
+    addresses: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # method and target, by host
+    rates: defaultdict[str, dict[str, Counter[int]]] = defaultdict(dict)  # by host, label and second
+    total = misfits = distinct = 0
+    for line in _lines(given.data):
+        total += 1
+        found = _line(line)
+        if found is None:
+            misfits += 1
+            continue
+        if why := _unusable(found, options):
+            skipped.add(*why, f"{found.method} {found.target.partition('?')[0]}")
+            continue
+        rates[found.host].setdefault(_label(found.method, found.target), Counter())[found.second] += 1
+        known, key = addresses[found.host], (found.method, found.target)
+        if key in known or distinct < MOST_ADDRESSES:
+            distinct += key not in known
+            known[key] += 1
+    if misfits > MISFITS * total:
+        what = f"{misfits:,} of {total:,} lines are not of an access log (Common, Combined, ALB or JSON)"
+        raise OptionError(f"{given.name}: {what}. Remove them.", code="unknown-format")
+    if misfits:
+        notes.append(Note("unreadable-lines", f"{misfits:,} of {total:,} lines are not readable."))
+    sizes = {host: sum(map(Counter.total, labels.values())) for host, labels in rates.items()}
+    asked = next(iter(options.hosts), "")
+    host = asked if asked in sizes else max(sorted(sizes), key=sizes.__getitem__, default="")
+    for other, size in sizes.items():
+        if other != host:
+            skipped.add(f"requests to {other or 'no host'}", "a load has one address; --host chooses it", count=size)
+    base = asked or host
+    base = (base if "://" in base else f"https://{base}").rstrip("/") if base else reference("base_url")
+    own = _own(rates[host])
+    return Recorded(
+        exchanges=tuple(_exchanges(addresses[host], own, base)),
+        origin=given.name,
+        kind="access-log",
+        rates=_rates(rates[host], own),
+        left_out=skipped.left_out(),
+        notes=tuple(notes),
+    )
+
+
+def _own(rates: Mapping[str, Counter[int]]) -> list[str]:
+    """Returns the labels with enough requests for an execution of their own, most frequent first."""
+    sizes = {label: counts.total() for label, counts in rates.items()}
+    ranked = sorted(sizes, key=lambda one: (-sizes[one], one))
+    return [one for one in ranked[:MOST_LABELS] if sizes[one] >= LEAST_SHARE * sum(sizes.values())]
+
+
+def _lines(data: bytes) -> Iterator[str]:
+    """Yields the lines that are not empty, decompressed if needed."""
+    zipped = data.startswith(b"\x1f\x8b")
+    left = MOST_BYTES
+    with gzip.open(io.BytesIO(data)) if zipped else io.BytesIO(data) as file:
+        while left > 0 and (line := file.readline(LONGEST)):
+            left -= len(line)
+            if shown := line.decode("utf-8", "replace").strip():
+                yield shown
+
+
+def _line(line: str) -> _Line | None:
+    found = _of_json(line) if line.startswith("{") else _matched(line)
+    second, method, status = _second(found.get("time", "")), found.get("method", ""), found.get("status", "")
+    if second is None or not method or not re.fullmatch("[0-9]{3}|-", status):
+        return None
+    host, target = re.sub(r":(?:80|443)$", "", found["host"]), found["target"]
+    if re.match(r"https?://", target):
+        try:
+            parts = urlsplit(target)
+        except ValueError:
+            return None
+        host = f"{parts.scheme}://{parts.netloc.removesuffix(':443' if parts.scheme == 'https' else ':80')}"
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+    code = int(status) if status != "-" else 0
+    return _Line(second, method.upper(), host, address(target) or "/", code, found["agent"])
+
+
+def _matched(line: str) -> Mapping[str, str]:
+    found = next(filter(None, (form.match(line) for form in FORMATS)), None)
+    return {"host": "", **{key: value or "" for key, value in found.groupdict().items()}} if found else {}
+
+
+def _of_json(line: str) -> Mapping[str, str]:
+    try:
+        top = mapping(json.loads(line))
+    except (ValueError, RecursionError):
+        return {}
+    flat: dict[str, Any] = {}
+    for inner in (*(mapping(one) for one in top.values()), top):
+        flat |= {key.lower(): value for key, value in inner.items() if not isinstance(value, dict | list)}
+    found = {part: next((text(flat[key]) for key in keys if key in flat), "") for part, keys in KEYS.items()}
+    if (whole := re.match(r'"?([A-Z]{3,10}) (\S+)', found["request"])) and not found["method"]:
+        found |= {"method": whole[1], "target": whole[2]}
+    return found
+
+
+@lru_cache(maxsize=1 << 12)
+def _second(moment: str) -> int | None:
+    """Returns the time in seconds since 1970."""
+    try:
+        if re.fullmatch(r"[0-9]{9,13}(?:\.[0-9]+)?(?:e\+?09)?", moment):
+            number = float(moment)
+            return int(number / 1000 if number > 1e11 else number)
+        if "/" in moment:
+            return int(datetime.strptime(moment, "%d/%b/%Y:%H:%M:%S %z").timestamp())
+        found = datetime.fromisoformat(moment)
+        return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _unusable(line: _Line, options: ImportOptions) -> tuple[str, str] | None:
+    if line.method not in ("GET", "HEAD"):
+        return "requests that change data", "a log has no bodies"
+    if BOTS.search(line.agent):
+        return "bots", "they are no users"
+    if line.status >= 500 or not line.status:
+        return "failed requests", "of the server"
+    if not line.target.startswith("/"):
+        return "addresses without a path", "no client sends them to a service"
+    if "static" not in options.kept and STATIC.search(line.target.partition("?")[0]):
+        return "static files", "the load is on the service; --with static keeps them"
+    return None
+
+
+def _label(method: str, target: str) -> str:
+    return f"{method} {_route(target.partition('?')[0])}"
+
+
+def _exchanges(addresses: Counter[tuple[str, str]], own: list[str], base: str) -> Iterator[RecordedExchange]:
+    """Yields the most frequent addresses of each label, and of all others together."""
+    uses: defaultdict[str, Counter[str]] = defaultdict(Counter)  # of parameters, by label; of the empty one: all
+    for (method, target), count in addresses.items():
+        names = {name for name, _ in parse_qsl(target.partition("?")[2], True)}
+        uses[_label(method, target)].update(dict.fromkeys(("", *names), count))
+    by_label: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+    for (method, target), count in addresses.items():
+        label, (path, _, query) = _label(method, target), target.partition("?")
+        pairs = [
+            (name, value)
+            for name, value in parse_qsl(query, True)
+            if uses[label][name] >= LEAST_USE * uses[label][""] and not names_a_secret(name)
+        ]
+        shorter = f"{path}?{urlencode(pairs)}" if pairs else path
+        by_label[label if label in own else OTHER][method, shorter] += count
+    found = (
+        (label, *one)
+        for label in (*own, OTHER)
+        for one in sorted(by_label[label].items(), key=lambda one: (-one[1], one[0]))[
+            : MOST_OTHERS if label == OTHER else MOST_ROWS
+        ]
+    )
+    for number, (label, (method, target), count) in enumerate(found, 1):
+        yield RecordedExchange(
+            number=number,
+            method=method,
+            url=base + target,
+            step=label,
+            name=label,
+            route=_route(target.partition("?")[0]),
+            count=count,
+        )
+
+
+def _rates(rates: Mapping[str, Counter[int]], own: list[str]) -> dict[str, LogRates]:
+    """Returns the requests of each label by time, in at most `POINTS` steps."""
+    if not rates:
+        return {}
+    start_s, end_s = min(map(min, rates.values())), max(map(max, rates.values())) + 1
+    step_s = next((step for step in STEPS_S if (end_s - start_s) / step <= POINTS), STEPS_S[-1])
+    found: dict[str, Counter[int]] = {label: Counter() for label in own}
+    for label, counts in rates.items():
+        kept = found.setdefault(label if label in own else OTHER, Counter())
+        for second, count in counts.items():
+            kept[(second - start_s) // step_s] += count
+    steps = range(-(-(end_s - start_s) // step_s))
+    return {
+        label: LogRates(start_s=float(start_s), step_s=float(step_s), counts=tuple(counts[step] for step in steps))
+        for label, counts in found.items()
+    }

@@ -1,0 +1,239 @@
+"""Reads curl command lines, as people paste them from a terminal or a browser."""
+
+import base64
+import re
+from collections.abc import Iterator
+from urllib.parse import quote_plus
+
+from toril.authoring.readers.source import (
+    BINARY,
+    FORM,
+    JSON,
+    MULTIPART,
+    TOKEN,
+    Input,
+    Skipped,
+    address,
+    body,
+    raw_file,
+    value_of,
+)
+from toril.authoring.recorded import MOST_ENTRIES, FilePart, Payload, Recorded, RecordedExchange
+
+TOKENS = re.compile(  # of a shell
+    r"""(?P<gap>(?:[ \t\r]|[\\`]\r?\n)+)|(?P<end>\n|;|&&?|\|\|?)|(?P<comment>\#[^\n]*)|(?P<redirect>\d?[<>]+&?)
+    |(?P<word>(?:\$'(?:[^'\\]|\\.)*'|\$?"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s\\'"`;&|<>]|[$`'"\\&])+)""",
+    re.VERBOSE | re.DOTALL,
+)
+PIECES = re.compile(r"""(\$'(?:[^'\\]|\\.)*'|\$?"(?:[^"\\]|\\.)*"|'[^']*'|\\.)""", re.DOTALL)
+ESCAPES = re.compile(r"\\(u[0-9a-fA-F]{1,4}|x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
+ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b"}
+SHELL_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
+WINDOWS = re.compile(r"\^(?:\"|\s*\r?$)", re.MULTILINE)
+SHORT = {
+    "X": "request", "H": "header", "d": "data", "F": "form", "u": "user", "b": "cookie", "A": "user-agent",
+    "e": "referer", "G": "get", "I": "head", "T": "upload-file", "o": "output", "m": "max-time", "x": "proxy",
+    "U": "proxy-user", "w": "write-out", "c": "cookie-jar", "E": "cert", "K": "config", "D": "dump-header",
+    "C": "continue-at", "P": "ftp-port", "Q": "quote", "r": "range", "t": "telnet-option", "y": "speed-time",
+    "Y": "speed-limit", "z": "time-cond", "h": "help",
+}  # fmt: skip
+LONG = (
+    "data-ascii", "data-binary", "data-raw", "data-urlencode", "json", "form-string", "url", "url-query",
+    "oauth2-bearer", "cacert", "capath", "cert-type", "ciphers", "connect-timeout", "connect-to", "dns-servers",
+    "etag-compare", "etag-save", "interface", "keepalive-time", "key", "key-type", "limit-rate", "max-filesize",
+    "max-redirs", "netrc-file", "noproxy", "output-dir", "pass", "proto", "proxy-cacert", "proxy-cert",
+    "proxy-header", "proxy-key", "rate", "request-target", "resolve", "retry", "retry-delay", "retry-max-time",
+    "stderr", "tls-max", "trace", "trace-ascii", "unix-socket",
+)  # fmt: skip
+WITH_VALUE = {*SHORT.values(), *LONG} - {"get", "head", "help"}
+DATA = ("data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "json")
+FOREIGN = ("cert", "key", "proxy", "config")  # options without a counterpart in a suite
+OF_FORM = re.compile(  # a field or file of a form
+    r"([^=]*)=([@<]?)(?:\"((?:[^\"\\]|\\.)*)\"|(.*?))((?:;\s*(?:type|filename|headers|encoder)=.*)?)", re.DOTALL
+)
+ADDRESS = re.compile(r"https?://\S|\$\{|localhost\b|[\w-]+(?:\.[\w-]+)+(?:[:/?]|$)|[\w.-]+:\d")
+
+
+def read_curl(source: str, given: Input) -> Recorded:
+    """Returns a request for each address of each command."""
+    skipped = Skipped()
+    exchanges: list[RecordedExchange] = []
+    for words in _commands(source):
+        for options in _parsed(words, skipped):
+            exchanges += _exchanges(options, given, len(exchanges), skipped)
+    return Recorded(
+        exchanges=tuple(exchanges[:MOST_ENTRIES]), origin=given.name, kind="curl", left_out=skipped.left_out()
+    )
+
+
+def _commands(source: str) -> Iterator[list[str]]:
+    """Yields the words behind each `curl`."""
+    if WINDOWS.search(source):  # copied for cmd, which escapes by ^ and writes an empty line for a line break
+        source = re.sub(r"\^\s*\r?\n(\s*\r?\n)?", lambda found: "\n" if found[1] else " ", source)
+        source = re.sub(r"\^(.)", r"\1", source)
+    words: list[str] = []
+    skips = False
+    for found in TOKENS.finditer(f"{source}\n"):
+        if found.lastgroup == "end" and words:
+            yield from _of_curl(words)
+            words = []
+        elif found.lastgroup == "redirect":
+            skips = True
+        elif found.lastgroup == "word":
+            if not skips:
+                words.append(_unquoted(found[0]))
+            skips = False
+
+
+def _of_curl(words: list[str]) -> Iterator[list[str]]:
+    for index, word in enumerate(words[:4]):  # after a prompt, `time` or variables
+        if word.rpartition("/")[2] in ("curl", "curl.exe"):
+            yield words[index + 1 :]
+            return
+
+
+def _unquoted(word: str) -> str:
+    """Returns a word as curl gets it; variables of the shell become references."""
+
+    def piece(found: str) -> str:
+        if found.startswith("$'"):
+            units = ESCAPES.sub(_unescaped, found[2:-1])
+            return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if found.startswith("'"):
+            return found[1:-1]
+        if found.startswith("\\"):
+            return found[1:] if found != "\\\n" else ""
+        inner = found.removeprefix("$")
+        if inner.startswith('"'):
+            return SHELL_VARIABLE.sub(r"${\1\2}", re.sub(r"\\([\"\\$`])|\\\r?\n", r"\1", inner[1:-1]))
+        return SHELL_VARIABLE.sub(r"${\1\2}", found)
+
+    return "".join(map(piece, filter(None, PIECES.split(word))))
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    code = found[1]
+    if code[0] in "ux" and len(code) > 1:
+        return chr(int(code[1:], 16))
+    return chr(int(code, 8)) if code[0] in "01234567" else ESCAPED.get(code, code)
+
+
+Options = list[tuple[str, str]]  # names and values; addresses have the name `url`
+
+
+def _parsed(words: list[str], skipped: Skipped) -> list[Options]:
+    """Returns the options of each command of a line; `--next` separates commands."""
+    commands: list[Options] = [[]]
+    waiting = list(reversed(words))
+    while waiting:
+        word, names, attached = waiting.pop(), [], ""
+        if word in ("--next", "-:"):
+            commands.append([])
+        elif word.startswith("--"):
+            names = [word[2:]]
+        elif word.startswith("-"):
+            for index, letter in enumerate(word[1:], 2):
+                names.append(SHORT.get(letter, ""))
+                if names[-1] in WITH_VALUE:
+                    attached = word[index:]
+                    break
+        elif ADDRESS.match(word):
+            commands[-1].append(("url", word))
+        else:
+            skipped.add("words", "they are no addresses", word)
+        for name in names:
+            value = "" if name not in WITH_VALUE else attached or (waiting.pop() if waiting else "")
+            commands[-1].append((name, value))
+            if name in FOREIGN or (name == "cookie" and "=" not in value):
+                skipped.add("options of curl", "toril has nothing like them", f"--{name}")
+    return commands
+
+
+def _exchanges(options: Options, given: Input, before: int, skipped: Skipped) -> Iterator[RecordedExchange]:
+    last = dict(options)
+    sent = _body(options, given, skipped)
+    queries = [value for name, value in options if name == "url-query"]
+    if "get" in last and sent is not None:
+        queries, sent = [sent.text, *queries], None
+    headers = list(_headers(options))
+    if sent is not None and not value_of("content-type", headers):
+        headers.append(("Content-Type", sent.type))
+    elif sent is not None and not sent.uploads:
+        sent = body(sent.data, value_of("content-type", headers))
+    method = "HEAD" if "head" in last else "PUT" if "upload-file" in last else "POST" if sent is not None else "GET"
+    method = last.get("request", "") if TOKEN.fullmatch(last.get("request", "")) else method
+    for name, written in options:
+        if name == "url":
+            before += 1
+            url = address(written if re.match(r"https?://|\$\{", written) else f"http://{written}")
+            query = "&".join(filter(None, queries))
+            url += ("&" if "?" in url else "?") + query if query else ""
+            yield RecordedExchange(number=before, method=method.upper(), url=url, headers=tuple(headers), body=sent)
+
+
+def _headers(options: Options) -> Iterator[tuple[str, str]]:
+    for name, value in options:
+        key, _, content = value.partition(":")
+        if name == "header" and TOKEN.fullmatch(key.strip()) and content.strip():
+            yield key.strip(), content.strip()
+        elif name in ("user-agent", "referer"):
+            yield name.title(), value
+        elif name == "cookie" and "=" in value:
+            yield "Cookie", value
+        elif name == "oauth2-bearer":
+            yield "Authorization", f"Bearer {value}"
+        elif name == "user":
+            encoded = base64.b64encode(f"{key}:{content}".encode()).decode()
+            yield "Authorization", f"Basic {'${API_BASIC}' if '${' in value else encoded}"
+        elif name == "json":
+            yield "Accept", JSON
+
+
+def _body(options: Options, given: Input, skipped: Skipped) -> Payload | None:
+    parts, fields, uploads = [], [], []
+    for name, value in options:
+        if name == "upload-file":
+            return raw_file(value.rpartition("/")[2] or "body.bin", BINARY, given.beside(value))
+        if name in DATA:
+            parts.append(_data(name, value, given, skipped))
+        elif name == "form" and (found := OF_FORM.fullmatch(value)):
+            key, mark, quoted, plain, more = found.groups()
+            content = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            if mark == "@":
+                about = dict(re.findall(r"(type|filename)=\"?([^;\"]+)", more))
+                shown = about.get("filename") or content.rpartition("/")[2]
+                part = FilePart(field=key, name=shown, type=about.get("type", ""), data=given.beside(content))
+                uploads.append(part)
+            else:
+                fields.append((key, _file(content, given, skipped) if mark else content))
+        elif name == "form-string":
+            key, _, content = value.partition("=")
+            fields.append((key, content))
+    if fields or uploads:
+        return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads))
+    of_json = any(name == "json" for name, _ in options)
+    data = ("" if of_json else "&").join(parts).encode()
+    return body(data, JSON if of_json else FORM) if parts else None
+
+
+def _data(name: str, value: str, given: Input, skipped: Skipped) -> str:
+    """Returns the part of a body that one option brings; `@` names a file."""
+    key, mark, content = "", "", value
+    if name == "data-urlencode" and (found := re.fullmatch(r"([^=@]*)([=@])(.*)", value, re.DOTALL)):
+        key, mark, content = found.groups()
+    elif name not in ("data-raw", "data-urlencode") and value.startswith("@"):
+        mark, content = "@", value[1:]
+    if mark == "@":
+        content = _file(content, given, skipped)
+        if name in ("data", "data-ascii"):
+            content = content.replace("\r", "").replace("\n", "")
+    if name != "data-urlencode":
+        return content
+    return (f"{key}=" if key else "") + quote_plus(content, safe="${}")
+
+
+def _file(name: str, given: Input, skipped: Skipped) -> str:
+    data = given.beside(name)
+    if data is None:
+        skipped.add("files of a body", "they are not beside the command", name)
+    return (data or b"").decode("utf-8", "replace")

@@ -1,0 +1,303 @@
+"""Reads HAR 1.2 as browsers, proxies and Playwright write it."""
+
+import base64
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlencode, urlsplit
+
+from toril.authoring.readers.source import (
+    FORM,
+    MULTIPART,
+    SAMPLE_FILE,
+    TOKEN,
+    Input,
+    Skipped,
+    address,
+    body,
+    form,
+    headers,
+    items,
+    joined,
+    mapping,
+    text,
+    value_of,
+)
+from toril.authoring.recorded import (
+    MOST_BYTES_OF_BODY,
+    MOST_ENTRIES,
+    Extract,
+    FilePart,
+    Named,
+    Payload,
+    Recorded,
+    RecordedExchange,
+)
+from toril.errors import Note
+
+NEAR = 10  # entries in which the target of a redirect is searched, since browsers send in parallel
+REDIRECTS = (301, 302, 303, 307, 308)
+DESTINATIONS = {"empty": "fetch", "iframe": "document", "style": "stylesheet", "audio": "media", "video": "media"}
+TYPES = ("text/html", "document"), ("text/event-stream", "eventsource"), ("json", "xhr"), ("xml", "xhr")
+STREAMS = ("streams", "a recording cannot repeat them; see docs/how-to/test-other-protocols.md")
+EXTRACTORS = {0: "jsonpath", 1: "regexp", 2: "css"}  # types of the `variables` that Grafana k6 adds to entries
+
+
+def read_har(document: Mapping[str, Any], given: Input) -> Recorded:
+    log = mapping(document.get("log"))
+    entries = [(_start(entry), entry) for entry in items(log.get("entries"))]
+    notes = []
+    if len(entries) > MOST_ENTRIES:
+        message = f"{given.name} has {len(entries):,} requests. Only the first {MOST_ENTRIES:,} are read."
+        notes.append(Note("recording-cut", message))
+    starts = [start for start, _ in entries if start is not None]
+    first_s = min(starts, default=0.0) if len(starts) == len(entries) else None
+    if first_s is not None:
+        entries.sort(key=lambda one: one[0] or 0.0)
+    steps = {text(page.get("id")): _title(page) for page in items(log.get("pages"))}
+    skipped = Skipped()
+    exchanges: list[RecordedExchange] = []
+    for number, (start, entry) in enumerate(entries[:MOST_ENTRIES], 1):
+        found = _exchange(entry, given, skipped)
+        if found is not None:
+            started_s = None if first_s is None or start is None else start - first_s
+            found = replace(found, number=number, started_s=started_s, step=steps.get(text(entry.get("pageref")), ""))
+            exchanges.append(_rebuilt(found, exchanges, skipped))
+    maker = mapping(log.get("browser")) or mapping(log.get("creator"))
+    made_by = f"{text(maker.get('name'))} {text(maker.get('version'))}".strip()
+    return Recorded(
+        exchanges=tuple(_folded(exchanges)),
+        origin=f"{given.name} ({made_by})" if made_by else given.name,
+        kind="har",
+        left_out=skipped.left_out(),
+        notes=tuple(notes),
+    )
+
+
+def _start(entry: Mapping[str, Any]) -> float | None:
+    try:
+        moment = datetime.fromisoformat(text(entry.get("startedDateTime")))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _title(page: Mapping[str, Any]) -> str:
+    """Returns the title of a page; browsers without a title write its address."""
+    title = " ".join(text(page.get("title")).split())
+    return (_path(title) or "/") if re.match(r"https?://", title) else title
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
+
+
+def _exchange(entry: Mapping[str, Any], given: Input, skipped: Skipped) -> RecordedExchange | None:
+    request, response = mapping(entry.get("request")), mapping(entry.get("response"))
+    method, url = text(request.get("method")).upper(), _url(request)
+    method = method if TOKEN.fullmatch(method) else "GET"
+    sent, answered = headers(request.get("headers")), headers(response.get("headers"))
+    code = text(response.get("status"))
+    status = int(code) if re.fullmatch("[0-9]{3}", code) else 0 if response else None
+    content = mapping(response.get("content"))
+    type = value_of("content-type", answered) or text(content.get("mimeType"))
+    kind = _kind(entry, sent, type)
+    example = f"{method} {url.partition('?')[0]}"
+    if why := _unusable(entry, url, status, kind, sent):
+        skipped.add(*why, example)
+        return None
+    took_ms = entry.get("time")
+    received = _data(content, given)
+    if received is not None and len(received) > MOST_BYTES_OF_BODY:
+        skipped.add("ends of responses", f"only their first {MOST_BYTES_OF_BODY >> 20} MiB are read", example)
+    return RecordedExchange(
+        number=0,
+        method=method,
+        url=url,
+        headers=sent,
+        body=_sent(request, method, sent, given),
+        status=200 if status == 304 else status,
+        response_headers=answered,
+        response=None if received is None else Payload(data=received[:MOST_BYTES_OF_BODY], type=type),
+        took_s=took_ms / 1000 if isinstance(took_ms, int | float) and 0 <= took_ms < 1e7 else 0.0,
+        kind=kind,
+        extracts=tuple(_extracts(entry)),
+    )
+
+
+def _url(request: Mapping[str, Any]) -> str:
+    """Returns the address without its fragment; some tools write the query beside it alone."""
+    url = address(text(request.get("url")))
+    pairs = [(text(one.get("name")), text(one.get("value"))) for one in items(request.get("queryString"))]
+    query = urlencode([pair for pair in pairs if pair[0]], safe="${}")
+    return f"{url}?{query}" if query and "?" not in url else url
+
+
+def _kind(entry: Mapping[str, Any], sent: Named, type: str) -> str:
+    kind, destination = text(entry.get("_resourceType")).lower(), value_of("sec-fetch-dest", sent)
+    if kind and kind != "other":
+        return kind
+    if destination:
+        return DESTINATIONS.get(destination, destination)
+    return next((kind for part, kind in TYPES if part in type.lower()), "")
+
+
+def _unusable(entry: Mapping[str, Any], url: str, status: int | None, kind: str, sent: Named) -> tuple[str, str] | None:
+    """Returns what such requests are called, and why a suite cannot repeat them; None if it can."""
+    grpc = value_of("content-type", sent).startswith("application/grpc")
+    if kind in ("websocket", "eventsource") or grpc or url.startswith(("ws:", "wss:")) or "_webSocketMessages" in entry:
+        return STREAMS
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        return "addresses of the browser", "no server answers them"
+    if status is not None and status < 100:
+        return "aborted requests", "they have no response"
+    if entry.get("_fromCache"):
+        return "cached responses", "the browser did not send these requests"
+    return None
+
+
+def _sent(request: Mapping[str, Any], method: str, sent: Named, given: Input) -> Payload | None:
+    """Returns the body of a request; `missing` if it had one that the recording lacks."""
+    post = mapping(request.get("postData"))
+    type = value_of("content-type", sent) or text(post.get("mimeType"))
+    if (found := _data(post, given)) is not None:
+        return body(found, type)
+    fields, uploads = [], []
+    for one in items(post.get("params")):
+        name, value = text(one.get("name")), text(one.get("value"))
+        if file := text(one.get("fileName")):
+            data = _of_data_url(value) if value.startswith("data:") else value.encode() or None
+            uploads.append(FilePart(field=name, name=file, type=text(one.get("contentType")), data=data))
+        elif name:
+            fields.append((name, value))
+    if uploads or (fields and type.lower().startswith(MULTIPART)):
+        return Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads))
+    if fields:
+        return form(fields)
+    size, length = request.get("bodySize"), value_of("content-length", sent)
+    had = (isinstance(size, int) and size > 0) or length not in ("", "0")
+    of_form = method not in ("GET", "HEAD") and type.lower().startswith((FORM, MULTIPART)) and length != "0"
+    return Payload(type=type, missing=True) if had or of_form else None
+
+
+def _data(part: Mapping[str, Any], given: Input) -> bytes | None:
+    """Returns the text of `postData` or `content`, decoded; None if it has none."""
+    content = text(part.get("text"))
+    if not content:
+        return given.beside(file) if (file := text(part.get("_file"))) else None
+    if "base64" not in (part.get("encoding"), part.get("_encoding")):
+        return content.encode()
+    try:
+        return base64.b64decode(content)
+    except ValueError:
+        return None
+
+
+def _of_data_url(url: str) -> bytes | None:
+    head, _, content = url.partition(",")
+    data = unquote_to_bytes(content)
+    try:
+        return base64.b64decode(data) if head.endswith(";base64") else data
+    except ValueError:
+        return None
+
+
+def _extracts(entry: Mapping[str, Any]) -> Iterator[Extract]:
+    for one in items(entry.get("variables")):
+        name, expression = text(one.get("name")), text(one.get("expression"))
+        how: Any = EXTRACTORS.get(one.get("type", -1)) if isinstance(one.get("type"), int) else None
+        if how and name and expression:
+            path = how == "jsonpath" and not expression.startswith("$")
+            yield Extract(variable=name, how=how, expression=f"$.{expression}" if path else expression)
+
+
+def _folded(exchanges: Sequence[RecordedExchange]) -> Iterator[RecordedExchange]:
+    """Yields each chain of redirects as one exchange."""
+    taken: set[int] = set()
+    for index, first in enumerate(exchanges):
+        if first.number in taken:
+            continue
+        hops: list[RecordedExchange] = []
+        last, at = first, index
+        while last.status in REDIRECTS and (target := value_of("location", last.response_headers)):
+            following = joined(last.url, target)
+            near = range(at + 1, min(at + 1 + NEAR, len(exchanges)))
+            free = (one for one in near if exchanges[one].url == following and exchanges[one].number not in taken)
+            if (found := next(free, None)) is None:
+                break
+            hops.append(last)
+            last, at = exchanges[found], found
+            taken.add(last.number)
+        if hops:
+            yield replace(
+                first,
+                status=last.status,
+                response_headers=last.response_headers,
+                response=last.response,
+                took_s=sum(hop.took_s for hop in hops) + last.took_s,
+                kind=last.kind,
+                extracts=last.extracts,
+                hops=tuple(hops),
+            )
+        else:
+            yield first
+
+
+# --- Bodies that a recording lacks: a HAR of Chromium has no body of a form with a file
+
+
+def _rebuilt(exchange: RecordedExchange, earlier: Sequence[RecordedExchange], skipped: Skipped) -> RecordedExchange:
+    """Returns the exchange with a body from the form of an earlier page, if its own is missing."""
+    if exchange.body is None or not exchange.body.missing:
+        return exchange
+    target = exchange.url.partition("?")[0]
+    for page in reversed(earlier):
+        if page.kind != "document" or page.response is None:
+            continue
+        for action, found in _forms(page.response.text):
+            if joined(page.url, action or page.url).partition("?")[0] == target:
+                what = "bodies rebuilt from a form", "the recording lacks them; check their values"
+                skipped.add(*what, f"{exchange.method} {target}")
+                return replace(exchange, body=found if found.uploads else form(found.fields))
+    what = "bodies that the recording lacks", "add them by hand, or record with `toril record`"
+    skipped.add(*what, f"{exchange.method} {target}")
+    return exchange
+
+
+class _FormParser(HTMLParser):
+    """Collects the forms of a page: action, fields and files."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[tuple[str, list[tuple[str, str]], list[FilePart]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        own = {key: value or "" for key, value in attrs}
+        if tag == "form":
+            self.forms.append((own.get("action", ""), [], []))
+        elif self.forms and tag in ("input", "textarea", "select") and (name := own.get("name", "")):
+            _, fields, uploads = self.forms[-1]
+            if own.get("type", "").lower() == "file":
+                uploads.append(FilePart(field=name, name="sample.txt", type="text/plain", data=SAMPLE_FILE))
+            elif own.get("type", "").lower() not in ("submit", "button", "image", "reset"):
+                fields.append((name, own.get("value", "")))
+
+
+def _forms(page: str) -> Iterator[tuple[str, Payload]]:
+    parser = _FormParser()
+    with suppress(AssertionError):  # a declaration that the parser does not know ends the page
+        parser.feed(page)
+    for action, fields, uploads in parser.forms:
+        yield action, Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads))

@@ -1,0 +1,484 @@
+"""Reads OpenAPI 3.0 and 3.1 and Swagger 2: one request for each operation, with values from examples and types."""
+
+import json
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, unquote
+
+from toril.authoring.options import ImportOptions
+from toril.authoring.readers.source import (
+    BINARY,
+    FORM,
+    JSON,
+    MULTIPART,
+    SAMPLE_FILE,
+    Input,
+    Skipped,
+    address,
+    form,
+    items,
+    joined,
+    json_body,
+    mapping,
+    raw_file,
+    reference,
+    text,
+    variable,
+)
+from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
+from toril.authoring.routes import singular
+from toril.masking import names_a_secret
+
+METHODS = ("post", "get", "head", "options", "put", "patch", "delete")  # in the order of the suite
+READS = ("get", "head", "options")
+DEEPEST = 8  # levels of a body, and references that follow each other
+MOST_VALUES = 500  # of one body
+MOST_CHECKS = 8
+FORMATS = {
+    "date": "2026-01-31", "date-time": "2026-01-31T12:00:00Z", "time": "12:00:00Z", "duration": "P1D",
+    "uuid": "5f0c1a7e-93d4-4c55-8a86-0d8f3f4be1aa", "email": "ada@example.com", "byte": "dG9yaWw=",
+    "uri": "https://example.com/", "url": "https://example.com/", "hostname": "example.com", "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+}  # fmt: skip
+IN_PATH = re.compile(r"\{([^{}/]+)\}")
+NOT_SENT = ("accept", "authorization", "content-type")  # header parameters that OpenAPI ignores
+
+
+@dataclass(slots=True, kw_only=True)
+class _Operation:
+    method: str
+    path: str
+    node: dict[str, Any]  # as in OpenAPI 3
+    parameters: list[dict[str, Any]]
+    extracts: list[Extract] = field(default_factory=list)
+
+    @property
+    def tag(self) -> str:
+        tags = self.node.get("tags")
+        return text(tags[0]) if isinstance(tags, list) and tags else ""
+
+
+def read_openapi(
+    document: Mapping[str, Any], given: Input, options: ImportOptions, parse: Callable[[str], Any]
+) -> Recorded:
+    """Returns a request for each operation; `parse` reads JSON and YAML, for the files that the document names."""
+    skipped = Skipped()
+    spec = _Spec(document, given, skipped, parse)
+    operations = _ordered(spec, options, skipped)
+    base = _base(document, given, options)
+    named = _carried(spec, operations)
+    data: dict[str, str] = {}
+    exchanges = []
+    for number, operation in enumerate(operations, 1):
+        method = operation.method.upper()
+        path, sent, body = _request(spec, operation, named, data)
+        if body is not None and body.missing:
+            skipped.add("bodies without an example", f"toril cannot make {body.type}", f"{method} {operation.path}")
+        exchanges.append(
+            RecordedExchange(
+                number=number,
+                method=method,
+                url=base + path,
+                headers=sent,
+                body=body,
+                step=operation.tag,
+                route=operation.path,
+                checks=tuple(_checks(spec, operation, options)),
+                extracts=tuple(operation.extracts),
+            )
+        )
+    info = mapping(document.get("info"))
+    title = f"{text(info.get('title'))} {text(info.get('version'))}".strip()
+    return Recorded(
+        exchanges=tuple(exchanges),
+        origin=f"{given.name} ({title})" if title else given.name,
+        kind="openapi",
+        variables=data,
+        left_out=skipped.left_out(),
+    )
+
+
+def _base(document: Mapping[str, Any], given: Input, options: ImportOptions) -> str:
+    """Returns the address of the service without a slash at its end; a reference if the document has none."""
+    if "swagger" in document:
+        schemes, host = document.get("schemes"), text(document.get("host"))
+        scheme = "http" if isinstance(schemes, list) and schemes and "https" not in schemes else "https"
+        found = (f"{scheme}://{host}" if host else "") + "/" + text(document.get("basePath")).strip("/")
+    else:
+        server = next(iter(items(document.get("servers"))), {})
+        values = {name: text(mapping(one).get("default")) for name, one in mapping(server.get("variables")).items()}
+        found = IN_PATH.sub(lambda name: values.get(name[1]) or name[0], text(server.get("url")))
+    whole = re.match(r"(\w+://[^/?#]*)?([^?#]*)", joined(given.address, found))
+    origin, path = whole.groups("") if whole else ("", "")
+    path = "/" + IN_PATH.sub(r"\1", path).strip("/")
+    path = "" if path == "/" else path
+    own = next((host for host in options.hosts if "://" in host), "")
+    if own:
+        return own if own.count("/") > 2 else own + path
+    return (origin if re.match(r"https?://[^{}]+$", origin) else reference("base_url")) + path
+
+
+def _ordered(spec: "_Spec", options: ImportOptions, skipped: Skipped) -> list[_Operation]:
+    """Returns the operations by tag; in a tag those that create come first, and those that delete come last."""
+    found = []
+    for path, node in mapping(spec.document.get("paths")).items():
+        shared = spec.at(node)
+        for method in METHODS:
+            if not isinstance(shared.get(method), dict):
+                continue
+            operation = mapping(shared[method])
+            example = f"{method.upper()} {path}"
+            if operation.get("deprecated") is True:
+                skipped.add("deprecated operations", "the document advises against them", example)
+            elif options.only_reads and method not in READS:
+                skipped.add("operations that change data", "of --only-reads", example)
+            else:
+                parameters: dict[tuple[str, str], dict[str, Any]] = {}
+                for one in (*_list(shared.get("parameters")), *_list(operation.get("parameters"))):
+                    one = spec.at(one)
+                    parameters[text(one.get("in")), text(one.get("name"))] = one
+                own = list(parameters.values())
+                if "swagger" in spec.document:
+                    operation = _modern(operation, own, spec)
+                found.append(_Operation(method=method, path=path, node=operation, parameters=own))
+    tags = list(dict.fromkeys(operation.tag for operation in found))
+
+    def rank(operation: _Operation) -> tuple[int, int, int]:
+        depth = operation.path.count("/")
+        kind = METHODS.index(operation.method)
+        return tags.index(operation.tag), kind, -depth if operation.method == "delete" else depth
+
+    return sorted(found, key=rank)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _modern(operation: Mapping[str, Any], parameters: list[dict[str, Any]], spec: "_Spec") -> dict[str, Any]:
+    """Returns an operation of Swagger 2 in the form of OpenAPI 3."""
+    takes = [text(one) for one in _list(operation.get("consumes") or spec.document.get("consumes"))]
+    gives = [text(one) for one in _list(operation.get("produces") or spec.document.get("produces"))] or [JSON]
+    fields = [one for one in parameters if one.get("in") == "formData"]
+    schemas = [one.get("schema") for one in parameters if one.get("in") == "body"]
+    found = dict(operation)
+    if schemas:
+        found["requestBody"] = {"content": {type: {"schema": schemas[0]} for type in takes or [JSON]}}
+    elif fields:
+        files = any(one.get("type") == "file" for one in fields) or takes == [MULTIPART]
+        schema = {
+            "type": "object",
+            "properties": {text(one.get("name")): one for one in fields},
+            "required": [text(one.get("name")) for one in fields if one.get("required") is True],
+        }
+        found["requestBody"] = {"content": {MULTIPART if files else FORM: {"schema": schema}}}
+    found["responses"] = {
+        status: {"content": {type: {"schema": spec.at(one).get("schema")} for type in gives}}
+        for status, one in mapping(operation.get("responses")).items()
+    }
+    return found
+
+
+def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[str, str]:
+    """Returns the variable of each path with a parameter that the response to another operation brings.
+
+    POST /pets creates the pet of GET /pets/{petId}: its response has `petId`, or `id`.
+    """
+    makers = {one.path.rstrip("/"): one for one in operations if one.method == "post"}
+    found: dict[str, str] = {}
+    for operation in operations:
+        for part in IN_PATH.finditer(operation.path):
+            collection, whole = operation.path[: part.start()].rstrip("/"), operation.path[: part.end()]
+            maker = makers.get(collection)
+            if maker is None or maker is operation or whole in found or "{" in collection.rpartition("/")[2]:
+                continue
+            known = {variable(name): name for name in spec.properties(spec.response(maker))}
+            wanted = variable(part[1])
+            key = known.get(wanted) or (known.get("id") if wanted.endswith("id") else None)
+            if key is not None:
+                name = _name(operation.path[: part.start()], part[1])
+                name = f"{name}_{len(found)}" if name in found.values() else name
+                found[whole] = name
+                plain = re.fullmatch(r"[A-Za-z_]\w*", key)
+                expression = f"$.{key}" if plain else f"$['{key}']"
+                maker.extracts.append(Extract(variable=name, how="jsonpath", expression=expression))
+    return found
+
+
+def _name(before: str, parameter: str) -> str:
+    """Returns the variable of a parameter; a short name has that of its collection before it.
+
+    >>> _name("/pets/", "petId"), _name("/pets/", "id")
+    ('pet_id', 'pet_id')
+    """
+    name, collection = variable(parameter), before.strip("/").rpartition("/")[2]
+    return name if len(name) > 4 or not collection or "{" in collection else f"{singular(collection)}_{name}"
+
+
+def _request(
+    spec: "_Spec", operation: _Operation, named: Mapping[str, str], data: dict[str, str]
+) -> tuple[str, tuple[tuple[str, str], ...], Payload | None]:
+    """Returns address, headers and body; adds values for parameters that nothing brings to `data`."""
+    values = _values(spec, operation)
+
+    def in_path(part: re.Match[str]) -> str:
+        name = named.get(operation.path[: part.end()]) or _name(operation.path[: part.start()], part[1])
+        if name not in named.values():
+            data.setdefault(name, _plain(values["path"].get(part[1])) or "1")
+        return f"${{{name}}}"
+
+    path = "/" + address(IN_PATH.sub(in_path, operation.path)).lstrip("/")
+    query = "&".join(
+        f"{quote(name)}={quote(_plain(one), safe='${}')}"
+        for name, value in values["query"].items()
+        for one in (value if isinstance(value, list) else [value])
+    )
+    sent = [(name, _plain(value)) for name, value in values["header"].items()]
+    if values["cookie"]:
+        sent.append(("Cookie", "; ".join(f"{name}={_plain(value)}" for name, value in values["cookie"].items())))
+    body = spec.body(operation.node.get("requestBody"))
+    if body is not None:
+        sent.append(("Content-Type", body.type))
+    return f"{path}?{query}" if query else path, tuple(sent), body
+
+
+def _values(spec: "_Spec", operation: _Operation) -> dict[str, dict[str, Any]]:
+    """Returns the values of the parameters that a request needs, and its credentials, by place and name."""
+    found: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
+    for one in operation.parameters:
+        place, name, example = text(one.get("in")), text(one.get("name")), spec.example_of(one)
+        media = mapping(next(iter(mapping(one.get("content")).values()), None))
+        schema = one.get("schema", media.get("schema", one))  # Swagger 2 has no schema of its own
+        needed = place == "path" or one.get("required") is True or example is not None or spec.has_example(schema)
+        if place in found and needed and not (place == "header" and name.lower() in NOT_SENT):
+            found[place][name] = _shown(name, spec.sample(schema) if example is None else example)
+    for place, name, value in _credentials(spec, operation):
+        found[place][name] = value
+    return found
+
+
+def _shown(name: str, value: Any) -> Any:
+    """Returns a value with references instead of the credentials in it."""
+    if isinstance(value, dict):
+        return {text(key): _shown(text(key), one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shown(name, one) for one in value]
+    return reference(f"api_{name}") if isinstance(value, str) and names_a_secret(name) else value
+
+
+def _plain(value: Any) -> str:
+    return text(json.dumps(value, ensure_ascii=False, default=text) if isinstance(value, dict | list) else value)
+
+
+def _credentials(spec: "_Spec", operation: _Operation) -> Iterator[tuple[str, str, str]]:
+    """Yields place, name and value of what the first way to authenticate needs."""
+    ways = operation.node.get("security", spec.document.get("security"))
+    components = mapping(spec.document.get("components"))
+    known = mapping(components.get("securitySchemes") or spec.document.get("securityDefinitions"))
+    for scheme in map(spec.at, map(known.get, next(iter(items(ways)), {}))):
+        kind = text(scheme.get("type")).lower()
+        if kind == "apikey" and scheme.get("in") in ("query", "header", "cookie"):
+            name = text(scheme.get("name"))
+            yield text(scheme.get("in")), name, reference(name)
+        elif kind == "basic" or (kind == "http" and text(scheme.get("scheme")).lower() == "basic"):
+            yield "header", "Authorization", "Basic ${API_BASIC}"
+        elif kind in ("http", "oauth2", "openidconnect"):
+            yield "header", "Authorization", "Bearer ${API_TOKEN}"
+
+
+def _checks(spec: "_Spec", operation: _Operation, options: ImportOptions) -> Iterator[Expected]:
+    statuses = (one for one in mapping(operation.node.get("responses")) if re.fullmatch("2[0-9][0-9]", one))
+    if (status := next(statuses, None)) is None:
+        return
+    yield Expected(subject="status", value=status)
+    if options.functional:
+        for path in list(spec.required(spec.response(operation), "$"))[:MOST_CHECKS]:
+            yield Expected(subject="jsonpath", value=path)
+
+
+def _text(schema: Mapping[str, Any]) -> str:
+    """Returns a text of the format and length that a schema asks for."""
+    value = FORMATS.get(text(schema.get("format")), "example")
+    least, most = schema.get("minLength"), schema.get("maxLength")
+    if isinstance(least, int) and len(value) < least <= 10_000:
+        value = (value * least)[:least]
+    return value[:most] if isinstance(most, int) and most > 0 else value
+
+
+class _Spec:
+    """A document with the files that it names; follows references and makes values."""
+
+    def __init__(
+        self, document: Mapping[str, Any], given: Input, skipped: Skipped, parse: Callable[[str], Any]
+    ) -> None:
+        self.document = document
+        self._given, self._skipped, self._parse = given, skipped, parse
+        self._files: dict[str, Any] = {"": document}
+        self._wholes: dict[str, dict[str, Any]] = {}  # by reference
+        self._left = MOST_VALUES
+
+    def at(self, node: Any) -> dict[str, Any]:
+        """Returns the mapping that a node is or refers to."""
+        for _ in range(DEEPEST):
+            found = mapping(node)
+            if not isinstance(ref := found.get("$ref"), str):
+                return found
+            node = self._target(ref)
+        return {}
+
+    def _target(self, ref: str) -> Any:
+        name, _, pointer = ref.partition("#")
+        if name not in self._files:
+            self._files[name] = self._loaded(name)
+        node = self._files[name]
+        for part in pointer.split("/")[1:]:
+            key = unquote(part).replace("~1", "/").replace("~0", "~")
+            if isinstance(node, list):
+                node = node[int(key)] if key.isdecimal() and int(key) < len(node) else None
+            else:
+                node = mapping(node).get(key)
+        return node
+
+    def _loaded(self, name: str) -> Any:
+        """Returns a file beside the document, whose references are relative to the document."""
+        data = None if re.match(r"[a-z]+:", name) else self._given.beside(name)
+        if data is None:
+            self._skipped.add("references to other files", "the file is not in the folder of the document", name)
+            return {}
+
+        def rebased(node: Any) -> Any:
+            if isinstance(node, list):
+                return [rebased(one) for one in node]
+            if not isinstance(node, dict):
+                return node
+            found = {key: rebased(one) for key, one in node.items()}
+            if isinstance(ref := found.get("$ref"), str) and not re.match(r"[a-z]+:", ref):
+                file, _, pointer = ref.partition("#")
+                file = posixpath.normpath(posixpath.join(posixpath.dirname(name), file)) if file else name
+                found["$ref"] = f"{file}#{pointer}"
+            return found
+
+        return rebased(self._parse(data.decode("utf-8-sig", "replace")))
+
+    def whole(self, schema: Any) -> dict[str, Any]:
+        """Returns a schema with the parts of `allOf`, and of the first choice, in one mapping."""
+        ref = schema.get("$ref") if isinstance(schema, dict) else None
+        if not isinstance(ref, str):
+            return self._merged(mapping(schema))
+        if ref not in self._wholes:
+            self._wholes[ref] = {}  # of a schema that is a part of itself
+            self._wholes[ref] = self._merged(self.at(schema))
+        return self._wholes[ref]
+
+    def _merged(self, schema: dict[str, Any]) -> dict[str, Any]:
+        choices = [one for key in ("oneOf", "anyOf") for one in items(schema.get(key)) if one.get("type") != "null"]
+        for part in (*items(schema.get("allOf")), *choices[:1]):
+            inner = self.whole(part)
+            schema = {
+                **inner,
+                **schema,
+                "properties": {**mapping(inner.get("properties")), **mapping(schema.get("properties"))},
+                "required": [*_list(inner.get("required")), *_list(schema.get("required"))],
+            }
+        return schema
+
+    def properties(self, schema: Any) -> dict[str, Any]:
+        return mapping(self.whole(schema).get("properties"))
+
+    def required(self, schema: Any, path: str, depth: int = 0) -> Iterator[str]:
+        """Yields the JSONPaths of the properties that a response must have, two levels deep."""
+        found = self.whole(schema)
+        for name in map(text, _list(found.get("required"))):
+            if re.fullmatch(r"[A-Za-z_]\w*", name):
+                yield f"{path}.{name}"
+                if depth < 1:
+                    yield from self.required(mapping(found.get("properties")).get(name), f"{path}.{name}", depth + 1)
+
+    def response(self, operation: _Operation) -> Any:
+        """Returns the schema of the JSON response to a successful request."""
+        for status, one in mapping(operation.node.get("responses")).items():
+            if status.startswith("2"):
+                for kind, media in mapping(self.at(one).get("content")).items():
+                    if "json" in kind or kind == "*/*":
+                        return mapping(media).get("schema")
+        return None
+
+    def example_of(self, node: Mapping[str, Any]) -> Any:
+        """Returns the example of a parameter or body; None if it has none."""
+        if node.get("example") is not None:
+            return node["example"]
+        return next((self.at(one).get("value") for one in mapping(node.get("examples")).values()), None)
+
+    def has_example(self, schema: Any) -> bool:
+        return not {"example", "examples", "const"}.isdisjoint(self.at(schema))
+
+    def sample(self, schema: Any, depth: int = 0) -> Any:
+        """Returns a value of the schema; None if it is too deep or too large."""
+        self._left = MOST_VALUES if depth == 0 else self._left - 1
+        if depth > DEEPEST or self._left < 0:
+            return None
+        found = self.whole(schema)
+        for key in ("example", "examples", "default", "enum", "const"):
+            value = found.get(key)
+            if key in ("examples", "enum"):
+                value = value[0] if isinstance(value, list) and value else None
+            if value is not None:
+                return value
+        kinds = found.get("type")
+        kind = next((one for one in _list(kinds) if one != "null"), "") if isinstance(kinds, list) else kinds
+        if kind == "object" or (not kind and "properties" in found):
+            return self._object(found, depth)
+        if kind == "array" or (not kind and "items" in found):
+            one = self.sample(found.get("items"), depth + 1)
+            return [] if one is None else [one]
+        if kind in ("integer", "number"):
+            least = found.get("minimum")
+            return least if isinstance(least, int | float) and least > 1 else 1
+        return True if kind == "boolean" else _text(found)
+
+    def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
+        """Returns the required properties and those with an example; all of a body without either."""
+        known = {
+            name: one for name, one in mapping(schema.get("properties")).items() if not self.at(one).get("readOnly")
+        }
+        required = set(map(text, _list(schema.get("required"))))
+        wanted = [name for name, one in known.items() if name in required or self.has_example(one)]
+        if not wanted and depth == 0:
+            wanted = list(known)
+        values = {name: self.sample(known[name], depth + 1) for name in wanted}
+        return {name: value for name, value in values.items() if value is not None or name in required}
+
+    def body(self, node: Any) -> Payload | None:
+        """Returns the body that a request needs; None if it needs none."""
+        contents = mapping(self.at(node).get("content"))
+        if not contents:
+            return None
+        kinds = sorted(contents, key=lambda one: ("json" not in one, FORM not in one, MULTIPART not in one))
+        kind, media = kinds[0], mapping(contents[kinds[0]])
+        value = self.example_of(media)
+        if FORM in kind or MULTIPART in kind:
+            return self._fields(kind, media.get("schema"), value)
+        if "json" in kind or kind == "*/*":
+            found = json_body(_shown("", self.sample(media.get("schema")) if value is None else value))
+            return Payload(data=found.data, type=JSON if "*" in kind else kind)
+        if "xml" in kind or kind.startswith("text/"):
+            return Payload(data=text(value).encode(), type=kind, missing=value is None)
+        return raw_file("sample.bin", BINARY if "*" in kind else kind, SAMPLE_FILE)
+
+    def _fields(self, kind: str, schema: Any, value: Any) -> Payload:
+        known = self.properties(schema)
+        fields, uploads = [], []
+        values = value if isinstance(value, dict) else mapping(self.sample(schema))
+        for name, one in mapping(_shown("", values)).items():
+            part = self.whole(known.get(name))
+            inner = self.whole(part.get("items")) if part.get("type") == "array" else part
+            if MULTIPART in kind and (inner.get("type") == "file" or inner.get("format") == "binary"):
+                uploads.append(FilePart(field=name, name="sample.bin", type=BINARY, data=SAMPLE_FILE))
+            else:
+                fields += [(name, _plain(each)) for each in (one if isinstance(one, list) else [one])]
+        return (
+            Payload(type=MULTIPART, fields=tuple(fields), uploads=tuple(uploads)) if MULTIPART in kind else form(fields)
+        )

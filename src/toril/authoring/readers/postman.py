@@ -1,0 +1,283 @@
+"""Reads Postman collections 2.0 and 2.1 with an environment."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from toril.authoring.readers.source import (
+    JSON,
+    MULTIPART,
+    TOKEN,
+    Input,
+    Skipped,
+    address,
+    body,
+    form,
+    headers,
+    items,
+    json_body,
+    mapping,
+    raw_file,
+    reference,
+    text,
+    value_of,
+    variable,
+)
+from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
+from toril.masking import names_a_secret
+
+DEEPEST = 5  # variables whose values name variables
+VARIABLE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+IN_PATH = re.compile(r"(?<=/):([A-Za-z_][\w-]*)")
+DYNAMIC = {
+    "$guid": "${__UUID()}", "$randomUUID": "${__UUID()}", "$timestamp": "${__time()}", "$isoTimestamp": "${__time()}",
+    "$randomInt": "${__Random(0,1000)}",
+}  # fmt: skip
+LANGUAGES = {"json": JSON, "xml": "application/xml", "html": "text/html", "text": "text/plain"}
+PATH_IN_JS = r"((?:\.[A-Za-z_$][\w$]*|\[\d+\]|\[['\"][\w -]+['\"]\])+)"
+# The statements of scripts that become parts of a suite: a status, and a value for a variable.
+STATUS = re.compile(
+    r"(?:to\.have\.status\(|responseCode\.code\s*===?\s*|response\.code\)?\s*(?:\.to\.(?:be\.)?(?:eql|equal)\(|===?\s*))"
+    r"\s*([1-5][0-9][0-9])\b"
+)
+PARSED = re.compile(
+    r"(\w+)\s*=\s*(?:pm\.response\.json\(\s*\)|JSON\.parse\(\s*(?:responseBody|pm\.response\.text\(\))\s*\))"
+)
+SET = re.compile(
+    r"(?:pm\.\w+\.set|postman\.set(?:Environment|Global)Variable)\(\s*[\"']([\w.-]+)[\"']\s*,\s*"
+    rf"(\w+|pm\.response\.json\(\)){PATH_IN_JS}\s*\)"
+)
+HARMLESS = re.compile(  # lines around those statements
+    r"\s*(?://.*|[{}()\[\];,\s]*|(?:var|let|const)?\s*\w+\s*=\s*(?:pm\.response\.json|JSON\.parse)\(.*"
+    r"|pm\.test\(.*(?:=>|function\s*\(\))\s*\{?|tests\[.*responseCode\.code.*)\s*"
+)
+CONTROLS = ("setNextRequest", "sendRequest")
+
+
+def read_postman(collection: Mapping[str, Any], given: Input, environment: Mapping[str, Any] | None) -> Recorded:
+    """Returns the requests of a collection; `environment` is an exported environment."""
+    info = mapping(collection.get("info"))
+    values = _Values([*items(collection.get("variable")), *items((environment or {}).get("values"))])
+    skipped, exchanges = Skipped(), list[RecordedExchange]()
+    for steps, auth, item in _requests(collection.get("item"), (), _auth(collection)):
+        if item.get("disabled") is True:
+            skipped.add("disabled requests", "the collection switches them off", text(item.get("name")))
+            continue
+        found = _exchange(item, auth, values, given, skipped)
+        exchanges.append(replace(found, number=len(exchanges) + 1, step=" / ".join(steps)))
+        values.carried |= {one.variable for one in found.extracts}
+    name = text(info.get("name"))
+    return Recorded(
+        exchanges=tuple(exchanges),
+        origin=f"{given.name} ({name})" if name else given.name,
+        kind="postman",
+        variables=values.data,
+        left_out=skipped.left_out(),
+    )
+
+
+def _auth(node: Mapping[str, Any]) -> dict[str, Any] | None:
+    return mapping(node["auth"]) if isinstance(node.get("auth"), dict) else None
+
+
+def _requests(
+    nodes: Any, steps: tuple[str, ...], auth: dict[str, Any] | None
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any] | None, dict[str, Any]]]:
+    """Yields each request with its folders, and with what it inherits to authenticate."""
+    for node in items(nodes):
+        if isinstance(node.get("item"), list):
+            own = _auth(node)
+            yield from _requests(node["item"], (*steps, text(node.get("name")).strip()), auth if own is None else own)
+        elif node.get("request"):
+            yield steps, auth, node
+
+
+class _Values:
+    """The variables of collection and environment; replaces `{{name}}` by a value or a reference."""
+
+    def __init__(self, variables: list[dict[str, Any]]) -> None:
+        self.carried: set[str] = set()  # set by scripts so far
+        self.data: dict[str, str] = {}  # parameters of paths
+        self._known: dict[str, str] = {}
+        self._secret: set[str] = set()
+        for one in variables:
+            name = text(one.get("key") or one.get("id"))
+            if name and one.get("disabled") is not True and one.get("enabled") is not False:
+                self._known[name] = text(one.get("value"))
+                if one.get("type") == "secret" or names_a_secret(name):
+                    self._secret.add(name)
+
+    def __call__(self, source: Any) -> str:
+        found = text(source)
+        for _ in range(DEEPEST):
+            before, found = found, VARIABLE.sub(self._one, found)
+            if found == before:
+                break
+        return found
+
+    def _one(self, match: re.Match[str]) -> str:
+        name = match[1]
+        if name.startswith("$"):
+            return DYNAMIC.get(name, "${__UUID()}")
+        if variable(name) in self.carried:
+            return f"${{{variable(name)}}}"
+        return self._known[name] if self._known.get(name) and name not in self._secret else reference(name)
+
+
+def _exchange(
+    item: Mapping[str, Any], inherited: dict[str, Any] | None, values: _Values, given: Input, skipped: Skipped
+) -> RecordedExchange:
+    request = item["request"] if isinstance(item["request"], dict) else {"url": item["request"]}
+    name = text(item.get("name"))
+    url, route = _url(request.get("url"), values)
+    own = _auth(request)
+    sent, query = _credentials(inherited if own is None else own, values, name, skipped)
+    given_headers = request.get("header")
+    if isinstance(given_headers, str):
+        lines = (line.partition(":") for line in given_headers.splitlines())
+        given_headers = [{"key": key.strip(), "value": value.strip()} for key, _, value in lines]
+    sent += [(key, values(value)) for key, value in headers(given_headers)]
+    found = _body(mapping(request.get("body")), values, given)
+    if found is not None and not value_of("content-type", sent):
+        sent.append(("Content-Type", found.type))
+    elif found is not None and not found.uploads and not found.fields:
+        found = body(found.data, value_of("content-type", sent))
+    checks, extracts = _of_scripts(item, values, name, skipped)
+    saved = next((one for one in items(item.get("response")) if 200 <= _code(one) < 300), {})
+    answer = text(saved.get("body")).encode()
+    answered = headers(saved.get("header"))
+    return RecordedExchange(
+        number=0,
+        method=text(request.get("method")).upper() if TOKEN.fullmatch(text(request.get("method"))) else "GET",
+        url=url + ("&" if "?" in url else "?") + query if query else url,
+        headers=tuple(sent),
+        body=found,
+        status=_code(saved) or None,
+        response_headers=answered,
+        response=Payload(data=answer, type=value_of("content-type", answered)) if answer else None,
+        name=name,
+        route=route,
+        checks=checks,
+        extracts=extracts,
+    )
+
+
+def _code(saved: Mapping[str, Any]) -> int:
+    code = saved.get("code")
+    return code if isinstance(code, int) else 0
+
+
+def _url(node: Any, values: _Values) -> tuple[str, str]:
+    """Returns the address, and its route if parts of its path are parameters."""
+    parts = mapping(node)
+    raw = text(node) or text(parts.get("raw")) or _assembled(parts)
+    raw = address(values(raw))
+    if not re.match(r"https?://|\$\{", raw):
+        raw = f"http://{raw.lstrip('/')}"
+    known = {text(one.get("key") or one.get("id")): values(one.get("value")) for one in items(parts.get("variable"))}
+    base, mark, query = raw.partition("?")
+
+    def named(match: re.Match[str]) -> str:
+        name = variable(match[1])
+        if name not in values.carried:
+            values.data.setdefault(name, known.get(match[1]) or "1")
+        return f"${{{name}}}"
+
+    route = re.sub(r"^(?:https?://[^/]*|\$\{\w+\})", "", IN_PATH.sub(r"{\1}", base))
+    return IN_PATH.sub(named, base) + mark + query, route if IN_PATH.search(base) else ""
+
+
+def _assembled(parts: Mapping[str, Any]) -> str:
+    """Returns the address of its parts; some tools write no `raw`."""
+    host, path = parts.get("host"), parts.get("path")
+    where = ".".join(map(text, host)) if isinstance(host, list) else text(host)
+    where += f":{text(parts.get('port'))}" if parts.get("port") else ""
+    names = [text(mapping(one).get("value")) or text(one) for one in path] if isinstance(path, list) else [text(path)]
+    pairs = [one for one in items(parts.get("query")) if not one.get("disabled")]
+    query = "&".join(f"{text(one.get('key'))}={text(one.get('value'))}" for one in pairs)
+    scheme = f"{text(parts.get('protocol'))}://" if parts.get("protocol") else ""
+    return f"{scheme}{where}/{'/'.join(names).lstrip('/')}" + (f"?{query}" if query else "")
+
+
+def _credentials(
+    auth: Mapping[str, Any] | None, values: _Values, name: str, skipped: Skipped
+) -> tuple[list[tuple[str, str]], str]:
+    """Returns the headers and the query that authenticate a request."""
+    kind = text((auth or {}).get("type"))
+    node = (auth or {}).get(kind)
+    known = mapping(node) if isinstance(node, dict) else {text(one.get("key")): one.get("value") for one in items(node)}
+    if kind in ("bearer", "oauth2"):
+        token = values(known.get("token" if kind == "bearer" else "accessToken")) or "${API_TOKEN}"
+        return [("Authorization", f"Bearer {token}")], ""
+    if kind == "basic":
+        pair = f"{values(known.get('username'))}:{values(known.get('password'))}"
+        encoded = "${API_BASIC}" if "${" in pair else base64.b64encode(pair.encode()).decode()
+        return [("Authorization", f"Basic {encoded}")], ""
+    if kind == "apikey":
+        key, value = values(known.get("key")) or "X-Api-Key", values(known.get("value")) or "${API_KEY}"
+        return ([], f"{key}={value}") if known.get("in") == "query" else ([(key, value)], "")
+    if kind and kind != "noauth":
+        skipped.add("authentication", f"toril has no {kind}; set its headers by hand", name)
+    return [], ""
+
+
+def _body(node: Mapping[str, Any], values: _Values, given: Input) -> Payload | None:
+    mode = text(node.get("mode"))
+    content = node.get(mode)
+    if node.get("disabled") is True or not content:
+        return None
+    if mode == "raw":
+        language = text(mapping(mapping(node.get("options")).get("raw")).get("language"))
+        kind = LANGUAGES.get(language, JSON if text(content).lstrip()[:1] in ("{", "[") else "text/plain")
+        return Payload(data=values(content).encode(), type=kind)
+    if mode == "graphql":
+        query = mapping(content)
+        try:
+            inputs = json.loads(values(query.get("variables")) or "{}")
+        except ValueError:
+            inputs = {}
+        return json_body({"query": values(query.get("query")), "variables": inputs})
+    if mode == "file":
+        name = text(mapping(content).get("src"))
+        return raw_file(name.rpartition("/")[2] or "body.bin", "", given.beside(name))
+    pairs, uploads = [], []
+    for one in items(content):
+        if one.get("disabled") is True or not text(one.get("key")):
+            continue
+        if mode == "formdata" and one.get("type") == "file":
+            source = one.get("src")
+            for file in map(text, source if isinstance(source, list) else [source]):
+                part = FilePart(field=values(one.get("key")), name=file.rpartition("/")[2], data=given.beside(file))
+                uploads.append(part)
+        else:
+            pairs.append((values(one.get("key")), values(one.get("value"))))
+    return form(pairs) if mode == "urlencoded" else Payload(type=MULTIPART, fields=tuple(pairs), uploads=tuple(uploads))
+
+
+def _of_scripts(
+    item: Mapping[str, Any], values: _Values, name: str, skipped: Skipped
+) -> tuple[tuple[Expected, ...], tuple[Extract, ...]]:
+    """Returns the statuses that scripts expect and the values that they take out of responses."""
+    checks: dict[str, Expected] = {}
+    extracts: dict[str, Extract] = {}
+    for event in items(item.get("event")):
+        lines = mapping(event.get("script")).get("exec")
+        script = "\n".join(map(text, lines)) if isinstance(lines, list) else text(lines)
+        if event.get("listen") == "test":
+            parsed = {found[1] for found in PARSED.finditer(script)}
+            for found in STATUS.finditer(script):
+                checks[found[1]] = Expected(subject="status", value=found[1])
+            for found in SET.finditer(script):
+                if found[2] in parsed or found[2].startswith("pm."):
+                    key = variable(found[1])
+                    path = re.sub(r"\[\"([^\"]*)\"\]", r"['\1']", found[3])
+                    extracts[key] = Extract(variable=key, how="jsonpath", expression=f"${path}")
+        left = [line for line in script.splitlines() if not (STATUS.search(line) or SET.search(line))]
+        for control in [one for one in CONTROLS if one in script]:
+            skipped.add(f"scripts with {control}", "a suite sends its requests in a fixed order", name)
+        if any(not HARMLESS.fullmatch(line) for line in left):
+            skipped.add("scripts", "only statuses and variables out of JSON are translated", name)
+    return tuple(checks.values()) if len(checks) == 1 else (), tuple(extracts.values())

@@ -1,0 +1,114 @@
+"""The format is known by content; what toril cannot read is refused with a reason."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies
+
+from tests.authoring.readers import test_access_log, test_har, test_openapi, test_postman
+from tests.authoring.readers.reading import recorded, refusal
+from tests.tiers import examples
+from toril.authoring.readers import Input, input_of, script_of
+from toril.errors import OptionError
+
+SAMPLES: dict[str, Any] = {
+    "har": test_har.har(test_har.entry("GET", "/"), test_har.entry("POST", "/", 302, post={"text": "a=1"})),
+    "openapi": test_openapi.API,
+    "swagger": test_openapi.SWAGGER,
+    "postman": test_postman.collection(
+        test_postman.item({"url": "http://a.example", "header": test_postman.pairs(a="b")})
+    ),
+    "curl": "curl 'https://a.example' -H \"A: b\" -d @x --json '{}' \\\n -F a=@b",
+    "log": "\n".join(test_access_log.FORMATS.values()),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("hello", "unknown-format"),
+        (
+            "openapi: 3.0.0\na0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]\n" for n in range(1, 30)),
+            "too-large",
+        ),
+        ("openapi: 3.0.0\nx: " + "[" * 100_000, "damaged-file"),
+        ("", "unknown-format"),
+        ("{", "damaged-file"),
+        ("[1, 2]", "unknown-format"),
+        ('{"a": 1}', "unknown-format"),
+        ("[" * 100_000, "unknown-format"),
+        ("execution:\n- scenario: x\n", "unknown-format"),
+        ('callback({"log": {}})', "no-requests"),
+        ('{"log": "x"}', "no-requests"),
+    ],
+)
+def test_other_texts_are_refused(text, code):
+    assert refusal(text) == code
+
+
+def test_a_format_is_known_by_content(tmp_path):
+    kinds = [recorded(sample).kind for sample in SAMPLES.values()]
+    assert kinds == ["har", "openapi", "openapi", "postman", "curl", "access-log"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('<?xml version="1.0"?>\n<!-- x -->\n<jmeterTestPlan version="1.2">', "jmx"),
+        ("import http from 'k6/http';\nexport default function () {}", "k6"),
+        ("package shop\nclass Shop extends Simulation {}", "gatling"),
+        ("import time\nfrom locust import HttpUser, task\n", "locustfile"),
+        (json.dumps({"log": {"text": "class X extends Simulation"}}), None),
+        ("curl https://a.example", None),
+    ],
+)
+def test_a_script_is_known_by_what_it_imports(text, kind):
+    assert script_of(Input(data=text.encode(), name="x")) == kind
+
+
+@pytest.mark.parametrize(
+    "name", ["missing.har", ".", "a\0b", "http://a.example/openapi.json", "https://ada:x@a.example/"]
+)
+def test_what_cannot_be_opened_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError):
+        input_of(name)
+
+
+def test_a_file_keeps_its_name_and_folder(tmp_path):
+    file = tmp_path / "a.har"
+    file.write_bytes(b"{}")
+    assert input_of(str(file)) == Input(data=b"{}", name="a.har", folder=Path(tmp_path))
+
+
+Junk = strategies.one_of(
+    strategies.none(), strategies.booleans(), strategies.integers(-1, 600), strategies.floats(), strategies.text(),
+    strategies.just([]), strategies.just({}), strategies.just(["\ud800"]), strategies.just([{"$ref": "#/"}]),
+)  # fmt: skip
+
+
+def damaged(value: Any, data: strategies.DataObject, depth: int = 0) -> Any:
+    """Returns the document with some values replaced by junk, or left out."""
+    if data.draw(strategies.integers(0, 9)) == 0 and depth:
+        return data.draw(Junk)
+    if isinstance(value, dict):
+        return {key: damaged(one, data, depth + 1) for key, one in value.items()}
+    return [damaged(one, data, depth + 1) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@examples(50)
+@given(data=strategies.data())
+def test_a_damaged_sample_is_read_or_refused(name, data):
+    sample = SAMPLES[name]
+    if isinstance(sample, dict):
+        text = bytearray(json.dumps(damaged(sample, data)).encode())
+    else:
+        text = bytearray(sample.encode())
+        for _ in range(data.draw(strategies.integers(1, 4))):
+            text[data.draw(strategies.integers(0, len(text) - 1))] = data.draw(strategies.integers(0, 255))
+    with suppress(OptionError):
+        recorded(bytes(text))

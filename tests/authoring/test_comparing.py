@@ -1,0 +1,160 @@
+"""A try compared with its recording: each difference by request, with a proposal."""
+
+import json
+
+import pytest
+import yaml
+
+from tests.authoring.recordings import csrf_form, page
+from toril.authoring.comparing import differences
+from toril.authoring.shapes import closed, shape_of
+from toril.records.evidence import Content, Exchange
+from toril.records.recording import PossibleRule, RecordedStep, Recording
+
+JSON, HTML = "application/json", "text/html; charset=utf-8"
+
+
+def step(label, answer=None, *, status=200, **more):
+    text, kind = written(answer)
+    return RecordedStep(label=label, status=status, shape=None if answer is None else shape_of(text, kind), **more)
+
+
+def tried(label, answer=None, *, status=200, cut=False, url="https://shop.example.com/", **variables):
+    text, kind = written(answer)
+    content = Content(text=text, type=kind, bytes=len(text), cut=cut)
+    return Exchange(
+        why="tried", label=label, status=status, response=content, url=url, variables=tuple(variables.items())
+    )
+
+
+def written(answer):
+    if isinstance(answer, str):
+        return page("Shop", answer).text, HTML
+    return json.dumps(answer), JSON
+
+
+def compared(steps, exchanges, **more):
+    return differences(Recording(steps=tuple(steps), **more), exchanges)
+
+
+def codes(steps, exchanges, **more):
+    return [(one.label, one.code) for one in compared(steps, exchanges, **more)]
+
+
+LIST = {"items": [{"id": 7, "name": "lamp", "old": 1}, {"id": 8, "name": "rug"}], "next": None, "total": 2}
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        LIST,
+        {**LIST, "items": [], "more": 1},  # an empty list, and more keys
+        {**LIST, "items": [{"id": 9, "name": "mat"}]},  # without what only some items had
+        {**LIST, "next": "/items?page=2"},
+        {**LIST, "total": "***"},  # as a try shows secrets
+        {**LIST, "items": "***"},
+    ],
+)
+def test_the_same_structure_with_other_values_is_no_difference(now):
+    assert not compared([step("GET /items", LIST)], [tried("GET /items", now)])
+
+
+@pytest.mark.parametrize(
+    ("now", "found"),
+    [
+        ({**LIST, "total": "2"}, [("$.total: number", "string")]),
+        ({"items": LIST["items"], "next": None}, [("$.total: number", "missing")]),
+        ({**LIST, "items": [{"id": 9}]}, [("$.items[*].name: string", "missing")]),
+        ({**LIST, "items": {"id": 9}}, [("$.items: array", "object")]),
+    ],
+)
+def test_a_missing_path_or_another_type_is_a_difference(now, found):
+    assert [(one.recorded, one.now) for one in compared([step("a", LIST)], [tried("a", now)])] == found
+
+
+def test_a_body_that_was_cut_is_compared_as_far_as_it_goes():
+    whole = json.dumps({"items": LIST["items"] * 9, "total": 2})
+    content = Content(text=whole[:100], type=JSON, bytes=len(whole), cut=True)
+    cut = Exchange(why="tried", label="a", status=200, response=content)
+    assert not compared([step("a", {"items": LIST["items"], "total": 2})], [cut])
+
+
+@pytest.mark.parametrize("at", range(1, 60))
+def test_json_that_is_cut_anywhere_can_be_read(at):
+    json.loads(closed('{"a": [{"b": "x, y\\"]}", "c": [1, -2.5, null]}, {}], "d": {"e": true}}'[:at]))
+
+
+def test_pages_are_compared_by_title_and_forms():
+    form = csrf_form("/orders/8123/pay", "x")
+    recorded = step("GET /pay", form)
+    assert not compared([recorded], [tried("GET /pay", csrf_form("/orders/9/pay", "y"))])
+    assert codes([recorded], [tried("GET /pay", "<p>Sorry</p>")]) == [("GET /pay", "form")]
+    other = tried("GET /pay", form.replace("csrf", "_token"))
+    assert [(one.recorded, one.now) for one in compared([recorded], [other])] == [
+        ("POST /orders/{}/pay: csrf", "missing")
+    ]
+    titled = shape_of(page("Order 8123 of ada", "").text, HTML, hidden=["ada"])
+    assert titled.title == "Order # of ***"
+    for title, same in (("Order 9 of ada", True), ("Log in", False)):
+        text = page(title, "").text
+        now = Exchange(why="tried", label="a", status=200, response=Content(text=text, type=HTML))
+        assert (not compared([RecordedStep(label="a", status=200, shape=titled)], [now])) is same
+
+
+def test_a_step_that_was_not_sent_and_one_of_another_type_are_differences():
+    steps = [step("a", {}), step("b", {}), step("c", {})]
+    assert codes(steps, [tried("a", {}), tried("c", "<p>Log in</p>")]) == [("b", "not-sent"), ("c", "content-type")]
+
+
+def test_what_follows_from_an_earlier_difference_says_so():
+    steps = [
+        step("POST /login", {"token": "x"}, gives=("token",)),
+        step("GET /cart", {"lines": []}, needs=("token",)),
+        step("GET /news", {"news": []}),
+    ]
+    renamed = tried("POST /login", {"accessToken": "y"}, token="NOT_FOUND")
+    found = compared(
+        steps, [renamed, tried("GET /cart", {}, status=401), tried("GET /news", {"news": []}, token="NOT_FOUND")]
+    )
+    assert [(one.label, one.code, one.because) for one in found] == [
+        ("POST /login", "missing-value", ""),
+        ("POST /login", "shape", ""),
+        ("GET /cart", "status", "POST /login"),
+    ]
+    assert yaml.safe_load(found[0].yaml) == {"extract-jsonpath": {"token": "$.accessToken"}}
+
+
+def test_a_renamed_field_of_a_form_is_proposed():
+    steps = [step("GET /", csrf_form("/cart", "x"), gives=("csrf",)), step("POST /cart", {}, needs=("csrf",))]
+    page_now = tried("GET /", csrf_form("/cart", "y").replace("csrf", "_token"), csrf="NOT_FOUND")
+    found = compared(steps, [page_now, tried("POST /cart", {}, status=403)])
+    assert found[0].code == "missing-value"
+    assert yaml.safe_load(found[0].yaml)["extract-css-jquery"]["csrf"]["expression"] == 'input[name="_token"]'
+    assert found[-1].because == "GET /"
+
+
+def test_a_new_field_of_a_form_is_proposed_where_the_service_refuses_it():
+    plain = '<form method="post" action="/cart"><input name="item"></form>'
+    steps = [step("GET /", plain), step("POST /cart", {})]
+    now = [
+        tried("GET /", csrf_form("/cart", "y")),
+        tried("POST /cart", {}, status=403, url="https://shop.example.com/cart"),
+    ]
+    (form, refused) = compared(steps, now)
+    assert (form.code, refused.code) == ("form", "status")
+    assert "input[name=csrf]" in refused.yaml
+
+
+def test_a_listed_rule_is_proposed_for_the_step_that_uses_it():
+    rule = PossibleRule(rule=2, label="GET /items", used_by=("POST /orders",), yaml="extract-jsonpath: {id: $.x}\n")
+    steps = [step("GET /items", {}), step("POST /orders", {}, status=201)]
+    (found,) = compared(steps, [tried("GET /items", {}), tried("POST /orders", {}, status=404)], possible=(rule,))
+    assert (found.code, found.yaml) == ("status", rule.yaml)
+    assert "--rule 2" in found.proposal
+
+
+@pytest.mark.parametrize("status", [401, 404, 409, 429, 500])
+def test_each_other_status_has_a_proposal(status):
+    (found,) = compared([step("a", {})], [tried("a", {}, status=status)])
+    assert (found.recorded, found.now) == ("200", str(status))
+    assert found.proposal

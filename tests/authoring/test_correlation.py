@@ -1,0 +1,418 @@
+"""What a recording carries from response to request, on journeys that toril has not seen before."""
+
+import json
+from dataclasses import replace
+from urllib.parse import quote, urlencode
+
+import pytest
+import requests
+from apiritif.http import HTTPResponse
+
+from tests.authoring import recordings
+from tests.authoring.recordings import form, json_body, page, secret
+from toril.authoring.correlation import REPLAY, correlated, explained, unfolded
+from toril.authoring.correlation.extractors import taken
+from toril.authoring.recorded import Payload, Recorded, RecordedExchange
+
+HOST = "https://app.example.com"
+TOKEN, OTHER = secret("first", "token"), secret("first", "other")
+UUID = "0b0f4d8e-3a5c-4f0e-9a51-6c1d2e3f4a5b"
+
+
+def sent(number, request, answer=None, *, body=None, headers=(), gives=(), status=200, **more):
+    """Returns an exchange; `request` is like `GET /items`, and an answer is JSON, or HTML if it is a text."""
+    method, address = request.split(" ", 1)
+    response = page("Page", answer) if isinstance(answer, str) else None if answer is None else json_body(answer)
+    return RecordedExchange(
+        number=number,
+        method=method,
+        url=address if "://" in address else HOST + address,
+        headers=tuple(headers),
+        body=body if body is None or isinstance(body, Payload) else json_body(body),
+        status=status,
+        response_headers=(*gives, *((("Content-Type", response.type),) if response else ())),
+        response=response,
+        **more,
+    )
+
+
+def redirected(number, request, location, final, *, gives=(), **more):
+    """Returns an exchange that one redirect answers before the final answer."""
+    whole = sent(number, request, final, **more)
+    hop = replace(whole, status=302, response_headers=(*gives, ("Location", location)), response=None)
+    return replace(whole, hops=(hop,))
+
+
+def bearer(token):
+    return [("Authorization", f"Bearer {token}")]
+
+
+def recorded(*exchanges, origin="test.har"):
+    return Recorded(exchanges=exchanges, origin=origin, kind="har")
+
+
+def applied(*exchanges, second=None, **more):
+    """Returns variable, source, expression and uses of each applied rule."""
+    found = correlated(recorded(*exchanges), second, **more)
+    return [
+        (rule.extract.variable, rule.source, rule.extract.expression, [number for number, _ in rule.uses])
+        for rule in found.rules
+        if rule.applied
+    ]
+
+
+# --- Server-rendered shop
+
+
+def test_each_form_gives_its_field_to_the_post_after_it_and_the_variable_is_the_same():
+    found = correlated(recordings.login())
+    assert [(one.extract.variable, one.source, one.uses[0][0]) for one in found.rules[:2]] == [
+        ("csrf", 1, 2),
+        ("csrf", 2, 4),
+    ]
+    assert {one.value for one in found.rules[:2]} == {secret("first", "csrf 1"), secret("first", "csrf 2")}
+
+
+def test_a_number_that_only_a_redirect_has_is_taken_out_of_the_redirect():
+    found = correlated(recordings.login())
+    assert found.redirects == (4,)
+    order = found.rules[2]
+    assert (order.extract.variable, order.source, order.extract.subject) == ("order_id", 4, "headers")
+    assert [number for number, _ in order.uses] == [5, 6]
+    whole = unfolded(recordings.login(), found)
+    assert [(one.number, one.method, one.status) for one in whole.exchanges] == [
+        (1, "GET", 200),
+        (2, "POST", 200),
+        (4, "POST", 303),
+        (5, "GET", 200),
+        (6, "GET", 200),
+    ]
+    assert whole.exchanges[3].url.endswith(f"/orders/{recordings.order('first')}")
+    assert whole.exchanges[3].body is None
+
+
+def test_a_redirect_stays_folded_if_its_last_page_has_the_value_too():
+    link = '<a href="/orders/8123/invoice">Invoice</a>'
+    found = applied(
+        redirected(1, "POST /orders", "/orders/8123", link, body=form(item="lamp")),
+        sent(3, "GET /orders/8123/invoice", ""),
+    )
+    assert found == [("order_id", 1, "/orders/([^/\\s]+)", [3])]
+
+
+def test_one_field_in_several_forms_is_told_by_its_form():
+    forms = "".join(
+        recordings.csrf_form(action, token) for action, token in (("/search", OTHER), ("/cart/17/add", TOKEN))
+    )
+    found = applied(sent(1, "GET /", forms), sent(2, "POST /cart/17/add", "", body=form(csrf=TOKEN)))
+    assert found == [("csrf", 1, 'form[action*="/add"] input[name=csrf]', [2])]
+
+
+def test_one_of_several_equal_forms_is_counted():
+    forms = "".join(recordings.csrf_form("/cart", token) for token in (OTHER, OTHER[::-1], TOKEN))
+    found = applied(sent(1, "GET /", forms), sent(2, "POST /cart", "", body=form(csrf=TOKEN)))
+    assert found == [("csrf", 1, '(?s)(?: value=".*?){2} value="([^"\\s]+)', [2])]
+
+
+def test_a_token_in_a_meta_element_goes_into_a_header():
+    found = applied(
+        sent(1, "GET /", f'<meta name="csrf-token" content="{TOKEN}">'),
+        sent(2, "POST /cart", {}, body={"item": "lamp"}, headers=[("X-CSRF-Token", TOKEN)]),
+    )
+    assert found == [("csrf_token", 1, "meta[name=csrf-token]", [2])]
+
+
+def test_a_cookie_that_is_sent_back_as_header_is_a_rule_and_as_cookie_is_none():
+    cookie = quote("aB3/dE5+gH7jK9mN1pQ3==", safe="")
+    found = correlated(
+        recorded(
+            sent(1, "GET /", "", gives=[("Set-Cookie", "lang=en"), ("Set-Cookie", f"XSRF-TOKEN={cookie}; Path=/")]),
+            sent(
+                2,
+                "POST /cart",
+                {},
+                body={"item": "lamp"},
+                headers=[("Cookie", f"lang=en; XSRF-TOKEN={cookie}"), ("X-XSRF-TOKEN", "aB3/dE5+gH7jK9mN1pQ3==")],
+            ),
+        )
+    )
+    (rule,) = found.rules
+    ((number, place),) = rule.uses
+    assert (rule.applied, rule.extract.subject, number, place.where) == (True, "headers", 2, "header")
+    assert rule.reference(place) == "${__urldecode(${xsrf_token})}"
+
+
+def test_a_cookie_that_goes_back_in_a_header_as_it_is_needs_no_decoding():
+    cookie = "aB3%2FdE5gH7jK9mN1p"
+    (rule,) = correlated(
+        recorded(
+            sent(1, "GET /", "", gives=[("Set-Cookie", f"csrf={cookie}")]),
+            sent(2, "POST /cart", {}, headers=[("X-CSRF", cookie)]),
+        )
+    ).rules
+    assert rule.reference(rule.uses[0][1]) == "${csrf}"
+
+
+def test_a_cookie_that_the_client_had_before_is_no_rule():
+    cookie = [("Cookie", f"csrf={TOKEN}"), ("X-CSRF", TOKEN)]
+    given = [("Set-Cookie", f"csrf={TOKEN}")]
+    assert not applied(sent(1, "GET /", "", headers=cookie[:1], gives=given), sent(2, "POST /cart", {}, headers=cookie))
+
+
+def test_a_value_in_a_script_of_a_page_is_taken_out_of_its_text():
+    state = f'<script>window.state = {{"user": "ada", "apiToken": "{TOKEN}"}}</script>'
+    found = applied(sent(1, "GET /", state), sent(2, "GET /api/cart", {}, headers=bearer(TOKEN)))
+    assert found == [("api_token", 1, '"apiToken": "([^"\\s]+)', [2])]
+
+
+# --- Single-page application
+
+
+def test_a_refreshed_token_takes_the_name_over():
+    found = applied(
+        sent(1, "POST /login", {"token": TOKEN}, body={"user": "ada"}),
+        sent(2, "GET /cart", {"lines": []}, headers=bearer(TOKEN)),
+        sent(3, "POST /refresh", {"token": OTHER}, headers=bearer(TOKEN)),
+        sent(4, "GET /orders", {"orders": []}, headers=bearer(OTHER)),
+    )
+    assert found == [("token", 1, "$.token", [2, 3]), ("token", 3, "$.token", [4])]
+
+
+def test_a_token_that_is_still_used_keeps_its_name():
+    found = applied(
+        sent(1, "POST /login", {"token": TOKEN}, body={"user": "ada"}),
+        sent(2, "POST /refresh", {"token": OTHER}, headers=bearer(TOKEN)),
+        sent(3, "GET /orders", {"orders": []}, headers=bearer(OTHER)),
+        sent(4, "GET /cart", {"lines": []}, headers=bearer(TOKEN)),
+    )
+    assert [(name, uses) for name, _, _, uses in found] == [("token", [2, 4]), ("token_2", [3])]
+
+
+def test_an_id_comes_from_the_request_that_made_it_and_not_from_a_list_or_an_echo():
+    found = applied(
+        sent(1, "POST /orders", {"id": 8123}, body={"item": "lamp"}, status=201),
+        sent(2, "GET /orders", {"orders": [{"id": 7000}, {"id": 8123}]}),
+        sent(3, "GET /orders/8123", {"id": 8123, "state": "open"}),
+        sent(4, "DELETE /orders/8123", status=204),
+    )
+    assert found == [("order_id", 1, "$.id", [3, 4])]
+
+
+def test_what_the_client_sends_first_is_no_rule():
+    chosen = {"id": UUID, "cart": TOKEN}
+    assert not applied(
+        sent(1, "POST /carts", chosen, body=chosen), sent(2, f"GET /carts/{UUID}", chosen, headers=[("X-Cart", TOKEN)])
+    )
+
+
+def test_a_response_that_had_not_ended_is_no_source():
+    first = sent(1, "POST /login", {"token": TOKEN}, body={"user": "ada"}, started_s=0.0, took_s=0.5)
+    parallel = sent(2, "GET /cart", {}, headers=bearer(TOKEN), started_s=0.1, took_s=0.1)
+    later = replace(parallel, started_s=0.6)
+    assert not applied(first, parallel)
+    assert applied(first, later)
+
+
+@pytest.mark.parametrize(
+    ("answer", "address"),
+    [
+        ({"total": 12, "page": 3}, "/items?size=12"),  # numbers by chance
+        ({"country": "Germany", "locale": "en-US"}, "/items?where=Germany&lang=en-US"),  # words
+        ({"from": "2026-01-01", "price": "19.99"}, "/items?since=2026-01-01&least=19.99"),
+        ({"open": True, "count": 1000}, "/items?open=true&limit=1000"),
+    ],
+)
+def test_what_both_sides_have_by_chance_is_no_rule(answer, address):
+    assert not applied(sent(1, "POST /session", answer, body={"a": 1}), sent(2, f"GET {address}", {}))
+
+
+def test_an_item_of_a_list_stays_as_it_is_and_is_listed():
+    (rule,) = correlated(recordings.api()).rules[1:2]
+    assert (rule.applied, rule.extract.expression, rule.confidence) == (False, "$.items[0].id", 0.35)
+
+
+def test_json_inside_json_is_read_on_both_sides():
+    found = applied(
+        sent(1, "POST /start", {"payload": json.dumps({"flow": {"flowToken": TOKEN}})}, body={"user": "ada"}),
+        sent(2, "POST /next", {}, body={"data": json.dumps({"flowToken": TOKEN, "answer": "yes"})}),
+    )
+    assert found == [("flow_token", 1, '"flowToken\\\\": \\\\"([^\\\\\\s]+)', [2])]
+
+
+def test_a_value_with_signs_of_addresses_is_encoded_in_an_address_only():
+    cursor = "aB3/dE5+gH7jK9mN1pQ3=="
+    (rule,) = correlated(
+        recorded(
+            sent(1, "POST /search", {"cursor": cursor}, body={"q": "lamp"}),
+            sent(2, f"GET /more?{urlencode({'cursor': cursor})}", {}),
+            sent(3, "POST /more", {}, body={"cursor": cursor}),
+        )
+    ).rules
+    assert [rule.reference(place) for _, place in rule.uses] == ["${__urlencode(${cursor})}", "${cursor}"]
+
+
+def test_a_bearer_token_in_a_header_of_a_response_is_carried():
+    given = [("Authorization", f"Bearer {TOKEN}")]
+    found = applied(sent(1, "POST /login", {}, body={"u": "ada"}, gives=given), sent(2, "GET /me", {}, headers=given))
+    assert [(source, uses) for _, source, _, uses in found] == [(1, [2])]
+
+
+# --- GraphQL, uploads, OAuth
+
+
+def test_ids_of_mutations_go_into_variables_and_queries_make_nothing():
+    def asked(number, text, answer, **variables):
+        return sent(number, "POST /graphql", {"data": answer}, body={"query": text, "variables": variables})
+
+    found = applied(
+        asked(1, "mutation { createCart { id } }", {"createCart": {"id": "c81"}}),
+        asked(2, "mutation { createCart { id } }", {"createCart": {"id": "cart-8123"}}),
+        asked(3, "query { items { id } }", {"items": [{"id": "item-17"}]}),
+        asked(4, "mutation add { add }", {"add": {"count": 2}}, cartId="cart-8123", itemId="item-17"),
+        asked(5, 'mutation { pay(cart: "cart-8123") { ok } }', {"pay": {"ok": True}}),
+    )
+    assert found == [("cart_id", 2, "$.data.createCart.id", [4, 5])]
+
+
+def test_a_signed_address_is_carried_as_a_whole():
+    signed = f"https://files.example.com/in/{UUID}?X-Amz-Expires=300&X-Amz-Signature={TOKEN}"
+    (rule,) = correlated(
+        recorded(
+            sent(1, "POST /uploads", {"id": "u-8123", "uploadUrl": signed}, body={"name": "a.png"}),
+            sent(2, f"PUT {signed}", body=Payload(data=b"\0\1", type="application/octet-stream")),
+        )
+    ).rules
+    assert (rule.extract.expression, [place.where for _, place in rule.uses]) == ("$.uploadUrl", ["url"])
+    assert rule.reference(rule.uses[0][1]) == "${upload_url}"
+
+
+def test_oauth_takes_the_code_out_of_the_redirect_and_keeps_what_the_client_made():
+    identity, code = "https://id.example.com", "4/0AX4XfWh-9rT2mQ7"
+    state, challenge, verifier = (secret("first", name) for name in ("state", "challenge", "verifier"))
+    back = f"{HOST}/callback?{urlencode({'code': code, 'state': state})}"
+    asked = urlencode(
+        {"client_id": "shop", "state": state, "code_challenge": challenge, "redirect_uri": f"{HOST}/callback"}
+    )
+    found = correlated(
+        recorded(
+            sent(1, f"GET {identity}/authorize?{asked}", recordings.csrf_form("/login", OTHER)),
+            redirected(
+                2, f"POST {identity}/login", back, "", body=form(csrf=OTHER, user="ada", password="secret word")
+            ),
+            sent(4, f"POST {identity}/token", {"access_token": TOKEN}, body=form(code=code, code_verifier=verifier)),
+            sent(5, "GET /api/me", {"name": "ada"}, headers=bearer(TOKEN)),
+        )
+    )
+    assert [(rule.extract.variable, rule.source) for rule in found.rules if rule.applied] == [
+        ("csrf", 1),
+        ("code", 2),
+        ("access_token", 4),
+    ]
+    assert found.redirects == (2,)
+    code_rule = found.rules[1]
+    assert [(number, code_rule.reference(place)) for number, place in code_rule.uses] == [
+        (3, "${code}"),
+        (4, "${__urldecode(${code})}"),
+    ]
+
+
+def test_a_token_in_a_fragment_is_taken_out_of_the_redirect():
+    found = applied(
+        redirected(1, "GET /authorize?client_id=shop", f"/app#access_token={TOKEN}&token_type=bearer", "<p>app</p>"),
+        sent(3, "GET /api/me", {}, headers=bearer(TOKEN)),
+    )
+    assert found == [("access_token", 1, "(?i)location: \\S*[?&#;]access_token=([^&#\\s]+)", [3])]
+
+
+# --- Two recordings
+
+
+def test_what_is_equal_in_two_recordings_belongs_to_the_deployment():
+    def visit(session):
+        return recorded(
+            sent(1, "GET /config", f'<meta name="api-key" content="{TOKEN}">'),
+            sent(2, "GET /items", {"items": [{"ref": secret(session, "ref")}]}, headers=[("X-Api-Key", TOKEN)]),
+            sent(3, "POST /cart", {}, body={"ref": secret(session, "ref")}),
+        )
+
+    alone, both = correlated(visit("first")), correlated(visit("first"), visit("second"))
+    assert [rule.applied for rule in alone.rules] == [True, True]
+    assert [rule.applied for rule in both.rules] == [False, True]
+    assert both.rules[1].confidence > alone.rules[1].confidence
+
+
+def test_a_value_that_changes_at_one_end_only_is_no_rule():
+    def visit(first_of_list):
+        return recorded(
+            sent(1, "GET /items", {"items": [{"ref": first_of_list}, {"ref": OTHER}]}),
+            sent(2, "POST /cart", {}, body={"ref": TOKEN}),
+        )
+
+    assert not applied(*visit(TOKEN).exchanges, second=visit(secret("second", "x")))
+    # A replay sends what was recorded, so that a change at the source speaks for the rule.
+    assert applied(*visit(TOKEN).exchanges, second=replace(visit(secret("second", "x")), origin=REPLAY))
+
+
+def test_requests_that_one_recording_lacks_are_listed_and_skipped():
+    def visit(session, *more):
+        token = secret(session, "token")
+        last = sent(9, "GET /cart", {}, headers=bearer(token))
+        return recorded(sent(1, "POST /login", {"token": token}, body={"user": "ada"}), *more, last)
+
+    found = correlated(visit("first"), visit("second", sent(2, "GET /news", {})))
+    assert found.rules[0].confidence == 1.0
+    assert found.unpaired == ("GET app.example.com /news (second recording)",)
+
+
+def test_a_uuid_that_the_client_makes_is_told_from_input():
+    def visit(made, typed):
+        return recorded(sent(1, "POST /orders", {}, body={"note": typed}, headers=[("Idempotency-Key", made)]))
+
+    found = correlated(visit(UUID, "one lamp"), visit(UUID.replace("0b0f", "1c1f"), "two lamps"))
+    assert [(number, place.path) for number, place in found.client_made] == [(1, "Idempotency-Key")]
+
+
+# --- The list of rules
+
+
+def test_rules_are_applied_or_dropped_by_number_and_keep_their_numbers():
+    numbers = [rule.number for rule in correlated(recordings.api()).rules]
+    found = correlated(recordings.api(), threshold=0.9, forced=[2], dropped=[1])
+    assert [rule.number for rule in found.rules] == numbers == [1, 2, 3]
+    assert [rule.applied for rule in found.rules] == [False, True, False]
+
+
+def test_the_explanation_has_no_value():
+    for one in (recordings.login(), recordings.api()):
+        text = json.dumps(list(explained(one, correlated(one))))
+        assert not [value for value in recordings.secrets() if value in text]
+
+
+def test_equal_recordings_give_equal_rules():
+    assert correlated(recordings.login(), recordings.login("second")) == correlated(
+        recordings.login(), recordings.login("second")
+    )
+
+
+@pytest.mark.parametrize("visit", [recordings.login, recordings.api])
+def test_extractors_take_what_apiritifs_take(visit):
+    one = visit()
+    found = correlated(one)
+    whole = {exchange.number: exchange for exchange in unfolded(one, found).exchanges}
+    for rule in found.rules:
+        assert apiritifs(rule.extract, whole[rule.source]) == taken(rule.extract, whole[rule.source]) == rule.value
+
+
+def apiritifs(extract, exchange):
+    raw = requests.Response()
+    raw.status_code, raw.request = exchange.status, requests.PreparedRequest()
+    raw._content = exchange.response.data if exchange.response else b""
+    raw.headers.update(exchange.response_headers)
+    response = HTTPResponse(raw)
+    if extract.how == "jsonpath":
+        return str(response.extract_jsonpath(extract.expression))
+    if extract.how == "css":
+        return response.extract_cssselect(extract.expression, attribute=extract.attribute)
+    headers = "\n".join(f"{name}: {value}" for name, value in response.headers.items())
+    response.text = headers if extract.subject == "headers" else response.text
+    return response.extract_regex(extract.expression)[1]

@@ -1,0 +1,234 @@
+"""No credential of a recording lands in a file or a name: it becomes a variable, or nothing is written."""
+
+import base64
+import html
+import json
+import re
+from dataclasses import replace
+from pathlib import PurePosixPath
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.authoring import recordings
+from tests.authoring.suites import SHOP, body, exchange, files_of, form, recorded, requests, suite
+from tests.tiers import examples
+from toril.authoring.correlation import Correlation
+from toril.authoring.credentials import referenced, refuse_secrets
+from toril.authoring.recorded import FilePart, Payload
+from toril.errors import OptionError
+
+# ── Any secret
+
+
+def base64_of(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+ESCAPINGS = {
+    "raw": str,
+    "address": lambda text: quote(text, safe=""),
+    "form": quote_plus,
+    "html": html.escape,
+    "json": lambda text: json.dumps(text)[1:-1],
+    "base64": base64_of,
+}
+SECRET = st.text(st.sampled_from("abcxyzABCXYZ0189+/=&%!-_.~?\"'<>é "), min_size=12, max_size=40).filter(
+    lambda text: (
+        text == text.strip() and re.search("[a-zA-Z]", text) and re.search("[0-9]", text) and len(set(text)) > 5
+    )
+) | st.from_regex(r"[a-z]{3}[0-9]{3}[!_%][a-z]{2}", fullmatch=True)
+
+HOLDERS = {  # what makes a value a credential
+    "bearer": lambda s: {"headers": (("Authorization", f"Bearer {s}"),)},
+    "basic": lambda s: {"headers": (("Authorization", f"Basic {base64_of(f'ada:{s}')}"),)},
+    "key": lambda s: {"headers": (("X-Api-Key", s),)},
+    "cookie": lambda s: {"headers": (("Cookie", f"session={quote(s, safe='')}; theme=dark"),)},
+    "query": lambda s: {"url": f"{SHOP}/items?access_token={quote(s, safe='')}"},
+    "path": lambda s: {"url": f"{SHOP}/items;jsessionid={quote(s, safe='')}"},
+    "address": lambda s: {"url": f"https://ada:{quote(s, safe='')}@shop.example.com/items"},
+    "json": lambda s: {"method": "POST", "body": body(json.dumps({"user": "ada", "password": s}))},
+    "nested": lambda s: {"method": "POST", "body": body(json.dumps({"data": json.dumps({"password": s})}))},
+    "form": lambda s: {"method": "POST", "body": form(("user", "ada"), ("password", s))},
+    "multipart": lambda s: {"method": "POST", "body": form(("csrf_token", s), type="multipart/form-data")},
+    "xml": lambda s: {"method": "POST", "body": body(f"<a><password>{html.escape(s)}</password></a>", "text/xml")},
+    "set-cookie": lambda s: {"response_headers": (("Set-Cookie", f"session={quote(s, safe='')}; Path=/"),)},
+    "response": lambda s: {"response": body(json.dumps({"access_token": s}))},
+    "redirect": lambda s: {"response_headers": (("Location", f"/in#access_token={quote(s, safe='')}"),)},
+    "field": lambda s: {"response": body(f'<input type="hidden" name="token" value="{html.escape(s)}">', "text/html")},
+}
+ECHOES = {  # where else it may be
+    "step": lambda s: {"step": f"Hello {s}"},
+    "name": lambda s: {"name": f"Items of {s}"},
+    "path": lambda s: {"url": f"{SHOP}/of/{quote(s, safe='')}"},
+    "query": lambda s: {"url": f"{SHOP}/items?note={quote(s, safe='')}"},
+    "header": lambda s: {"headers": (("X-Note", s),)},
+    "field": lambda s: {"method": "POST", "body": form(("note", s), ("about", f"it is {s}!"))},
+    "json": lambda s: {"method": "POST", "body": body(json.dumps({"notes": [s, {"about": f"({s})"}]}))},
+    "text": lambda s: {"method": "POST", "body": body(f"note: {s}", "text/plain")},
+    "title": lambda s: {"response": body(f"<title>{html.escape(s)}</title>", "text/html")},
+    "upload": lambda s: {"method": "POST", "body": upload(f"{s}.txt")},
+}
+
+
+def upload(name):
+    return Payload(type="multipart/form-data", uploads=(FilePart(field="file", name=name, data=b"x"),))
+
+
+@st.composite
+def plants(draw):
+    """A recording with a secret, and the secret."""
+    secret = draw(SECRET)
+    one = exchange(1, "/items", **{"step": "first", "kind": "document"})
+    some = [replace(one, **HOLDERS[draw(st.sampled_from(sorted(HOLDERS)))](secret))]
+    for number in range(draw(st.integers(0, 3))):
+        shown = ESCAPINGS[draw(st.sampled_from(sorted(ESCAPINGS)))](secret)
+        echo = ECHOES[draw(st.sampled_from(sorted(ECHOES)))](shown)
+        some.append(replace(one, number=number + 2, **echo))
+    draw(st.randoms(use_true_random=False)).shuffle(some)
+    return recorded(*(replace(one, number=number) for number, one in enumerate(some, 1))), secret
+
+
+@given(plants())
+@examples(200)
+def test_any_planted_secret_is_in_no_written_file_and_no_name(tmp_path_factory, plant):
+    recording, secret = plant
+    folder = tmp_path_factory.mktemp("suite")
+    try:
+        files = files_of(folder, recording)
+    except OptionError as error:
+        assert error.code == "secret-left"
+        assert secret not in str(error)
+        assert not [path for path in folder.rglob("*") if path.is_file()]
+        return
+    for path, data in files.items():
+        for escaped in ESCAPINGS.values():
+            assert escaped(secret) not in f"{path}\n{data.decode()}", recording
+
+
+@pytest.mark.parametrize("holder", sorted(HOLDERS))
+def test_a_credential_at_a_usual_place_is_replaced_and_does_not_stop_the_import(tmp_path, holder):
+    one = exchange(1, "/items", kind="document", step="first")
+    files = files_of(tmp_path, recorded(replace(one, **HOLDERS[holder]("k3y+of/ada=="))))
+    assert "k3y" not in "".join(data.decode() for data in files.values())
+
+
+@pytest.mark.parametrize("recording", [recordings.login, recordings.api])
+def test_no_secret_of_a_journey_is_written(tmp_path, recording):
+    files = files_of(tmp_path, recording(), recording("second"))
+    for secret in (*recordings.secrets(), *recordings.secrets("second")):
+        assert not [path for path, data in files.items() if secret in data.decode()]
+
+
+# ── Their variables
+
+
+def names(*exchanges):
+    return dict(referenced(recorded(*exchanges), Correlation())[1].names)
+
+
+def sent(*exchanges):
+    return referenced(recorded(*exchanges), Correlation())[0].exchanges
+
+
+def test_variables_have_the_names_of_host_and_place():
+    login = exchange(1, "/login", "POST", body=form(("email", "ada@example.com"), ("password", "hunter2!")))
+    key = exchange(2, "https://api.example.com/items", headers=(("X-Api-Key", "k3y-of-ada-0815"),))
+    assert list(names(login, key)) == ["SHOP_USER", "SHOP_PASSWORD", "API_KEY"]
+    (found, _) = sent(login, key)
+    assert found.body.fields == (("email", "${SHOP_USER}"), ("password", "${SHOP_PASSWORD}"))
+
+
+def test_the_same_value_has_the_same_name_and_another_one_a_number():
+    headers = [(("Authorization", f"Bearer {token}"),) for token in ("t0ken-of-ada", "t0ken-of-bob", "t0ken-of-ada")]
+    found = sent(*(exchange(number, "/", headers=one) for number, one in enumerate(headers)))
+    references = [dict(one.headers)["Authorization"] for one in found]
+    assert references == ["Bearer ${SHOP_TOKEN}", "Bearer ${SHOP_TOKEN_2}", "Bearer ${SHOP_TOKEN}"]
+
+
+def test_the_user_of_an_address_becomes_a_header():
+    (found,) = sent(exchange(1, "https://ada:hunter2!@shop.example.com/"))
+    assert (found.url, dict(found.headers)) == (f"{SHOP}/", {"Authorization": "Basic ${SHOP_BASIC}"})
+
+
+def test_cookies_are_a_credential_only_if_no_response_sets_one():
+    late = exchange(1, "/", headers=(("Cookie", "session=8f2a; theme=dark"),))
+    login = exchange(0, "/login", response_headers=(("Set-Cookie", "session=8f2a"),))
+    assert dict(sent(late)[0].headers) == {"Cookie": "${SHOP_COOKIE}"}
+    assert dict(sent(login, late)[1].headers) == {}
+    assert referenced(recorded(login, late), Correlation())[1].cookies == ("theme",)
+
+
+RANDOM = "9tY4bQ7zLm2XcV8nKp3R"
+
+
+def test_a_random_text_that_no_response_brought_is_a_credential():
+    (found,) = sent(exchange(1, f"/items?share={RANDOM}"))
+    assert found.url == f"{SHOP}/items?share=${{SHOP_SHARE}}"
+    brings = exchange(1, "/", response=body(f'{{"share": "{RANDOM}"}}'))
+    assert sent(brings, exchange(2, f"/items?share={RANDOM}"))[1].url.endswith(RANDOM)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"state={RANDOM}",
+        "id=5f0c1a7e-93d4-4c55-8a86-0d8f3f4be1aa",
+        "q=a red lamp for the desk of my office",
+        "page=how-to-return-a-lamp-within-2026",
+        "since=2026-11-28T05:36:04.123Z",
+    ],
+)
+def test_other_long_texts_stay(query):
+    address = f"/items?{quote(query, safe='=')}"
+    assert sent(exchange(1, address))[0].url == f"{SHOP}{address}"
+
+
+def test_a_value_that_an_address_encodes_is_to_be_set_as_it_is_sent():
+    one = exchange(1, "/items?api_key=a%2Bb%2Fc0815")
+    assert sent(one)[0].url == f"{SHOP}/items?api_key=${{SHOP_API_KEY}}"
+    assert "percent-encoded" in names(one)["SHOP_API_KEY"]
+
+
+def test_a_number_of_json_stays_a_number():
+    (found,) = sent(exchange(1, "/", "POST", body=body('{"otp": 482913, "lines": [1]}')))
+    assert found.body.text == '{"otp": ${SHOP_OTP}, "lines": [1]}'
+
+
+def test_a_suite_refers_to_each_variable_once(tmp_path):
+    document = suite(tmp_path, recordings.api())
+    assert document["settings"]["env"] == {
+        "API_URL": recordings.API,
+        "API_USER": "${API_USER}",
+        "API_PASSWORD": "${API_PASSWORD}",
+    }
+    assert requests(document)[0]["body"] == {"user": "${API_USER}", "password": "${API_PASSWORD}"}
+
+
+# ── The last gate
+
+
+def refused(name, text, *hidden):
+    try:
+        refuse_secrets({PurePosixPath(name): text.encode()}, hidden)
+    except OptionError as error:
+        assert error.code == "secret-left"
+        assert not [one for one in hidden if one in str(error)]
+        return True
+    return False
+
+
+@pytest.mark.parametrize("escaped", sorted(ESCAPINGS))
+def test_a_long_secret_is_found_anywhere(escaped):
+    assert refused("README.md", f"see {ESCAPINGS[escaped]('correct horse/battery')}!", "correct horse/battery")
+    assert refused("correct horse battery.csv", "", "correct horse battery")
+
+
+def test_a_short_secret_is_found_as_a_whole_value_only():
+    assert refused("suite.yml", "a: [{url: /in/hunter2}]", "hunter2")
+    assert refused("suite.yml", "a: 'hunter2'", "hunter2")
+    assert refused("users.csv", "name,word\nada,hunter2\n", "hunter2")
+    assert refused("recording.json", '{"label": "GET /in?word=hunter2"}', "hunter2")
+    assert not refused("suite.yml", "hunter2: {default-hunter2: hunter22}", "hunter2")

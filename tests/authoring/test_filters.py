@@ -1,0 +1,104 @@
+"""A suite leaves out what browsers load for people only, and lists it."""
+
+import pytest
+
+from tests.authoring.suites import SHOP, body, exchange, recorded
+from toril.authoring.filters import kept
+from toril.authoring.options import ImportOptions
+
+PAGE = exchange(1, "/", kind="document")
+
+
+def paths(recording, **options):
+    """The addresses that stay, without the shop's own host."""
+    found = kept(recording, ImportOptions(**options))
+    return [one.url.removeprefix(SHOP) for one in found.exchanges]
+
+
+def left_out(recording, **options):
+    return {one.what: one.count for one in kept(recording, ImportOptions(**options)).left_out}
+
+
+NOISE = recorded(
+    PAGE,
+    exchange(2, "/app.js", kind="script"),
+    exchange(3, "/logo", response=body(b"\x89PNG", "image/png")),
+    exchange(4, "https://cdn.other.net/fonts.css"),
+    exchange(5, "https://stats.other.net/visit", "POST", body=body("{}")),
+    exchange(6, "/beat", "POST", kind="ping", body=body("{}")),
+    exchange(7, "/api/cart", "OPTIONS", headers=(("Access-Control-Request-Method", "POST"),)),
+    exchange(8, "https://api.example.com/cart", kind="fetch"),
+    exchange(9, "/events", kind="eventsource"),
+)
+
+
+def test_static_files_third_parties_beacons_preflights_and_streams_are_left_out_and_counted():
+    assert paths(NOISE) == ["/", "https://api.example.com/cart"]
+    assert left_out(NOISE) == {
+        "static files": 2,
+        "requests to cdn.other.net": 1,
+        "requests to stats.other.net": 1,
+        "beacons": 1,
+        "preflights": 1,
+        "streams": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        ({"kept": frozenset({"static"})}, ["/app.js", "/logo"]),
+        ({"kept": frozenset({"third-parties"})}, ["https://stats.other.net/visit"]),
+        ({"hosts": ("stats.other.net",)}, ["https://stats.other.net/visit"]),
+    ],
+)
+def test_options_keep_them(options, more):
+    assert [one for one in paths(NOISE, **options) if one not in paths(NOISE)] == more
+
+
+def test_a_host_that_brings_a_value_is_no_third_party():
+    code = "4Fq81xkzPw02ncLbV7"
+    login = exchange(2, "https://login.other.net/approve", "POST", response_headers=(("Location", f"/in?code={code}"),))
+    assert paths(recorded(PAGE, login, exchange(3, f"/in?code={code}"))) == ["/", login.url, f"/in?code={code}"]
+
+
+def test_an_upload_address_that_a_response_brings_stays():
+    address = "https://bucket.other.net/photo?signature=abc"
+    brings = exchange(2, "/uploads", "POST", response=body(f'{{"url": "{address}"}}'))
+    upload = exchange(3, address, "PUT", body=body(b"photo", "image/jpeg"))
+    assert paths(recorded(PAGE, brings, upload)) == ["/", "/uploads", address]
+
+
+def test_a_request_with_an_expired_token_is_left_out_if_it_is_repeated():
+    refused, refresh = exchange(2, "/cart", status=401), exchange(3, "/refresh", "POST")
+    assert paths(recorded(PAGE, refused, refresh, exchange(4, "/cart"))) == ["/", "/refresh", "/cart"]
+    assert paths(recorded(PAGE, refused, refresh)) == ["/", "/cart", "/refresh"]
+
+
+def test_only_reads_leaves_out_what_changes_data():
+    assert paths(recorded(PAGE, exchange(2, "/cart", "POST")), only_reads=True) == ["/"]
+
+
+def counts(*exchanges):
+    return [(one.number, one.count) for one in kept(recorded(*exchanges), ImportOptions()).exchanges]
+
+
+def test_reads_with_the_same_response_are_joined_and_others_stay():
+    empty, full = body("[]"), body("[1]")
+    same = exchange(1, "/cart", response=empty), exchange(2, "/cart", response=empty)
+    assert counts(*same) == [(1, 2)]
+    assert counts(*same, exchange(3, "/add", "POST"), exchange(4, "/add", "POST")) == [(1, 2), (3, 1), (4, 1)]
+    assert counts(same[0], exchange(3, "/add", "POST"), exchange(4, "/cart", response=full)) == [(1, 1), (3, 1), (4, 1)]
+
+
+def test_of_polls_the_last_one_stays():
+    waiting = [exchange(number, "/status", response=body('{"done": false}')) for number in (1, 2)]
+    assert counts(*waiting, exchange(3, "/status", response=body('{"done": true}'))) == [(3, 3)]
+
+
+def test_headers_that_engines_set_are_dropped():
+    sent = {"Accept": "application/json", "X-Version": "2", "Authorization": "Bearer x", "Origin": SHOP}
+    noise = {"User-Agent": "x", "Sec-Fetch-Mode": "cors", "Accept-Language": "en", ":path": "/", "Referer": SHOP}
+    one = exchange(1, "/cart", "POST", headers=tuple({**sent, **noise}.items()), body=body("{}"))
+    (found,) = kept(recorded(one), ImportOptions()).exchanges
+    assert dict(found.headers) == sent

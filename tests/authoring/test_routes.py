@@ -1,0 +1,81 @@
+"""Requests have the names of their routes."""
+
+import json
+
+import pytest
+
+from tests.authoring.suites import body, exchange, recorded
+from toril.authoring.routes import named
+from toril.suite.engines import TIMINGS
+
+
+def names(*exchanges, **more):
+    return [one.name for one in named(recorded(*exchanges, **more)).exchanges]
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/", "/"),
+        ("/v1/items/17", "/v1/items/{id}"),
+        ("/items/5f0c1a7e-93d4-4c55-8a86-0d8f3f4be1aa", "/items/{id}"),
+        ("/items/507f1f77bcf86cd799439011/edit", "/items/{id}/edit"),
+        ("/users/17/orders/8123", "/users/{user_id}/orders/{order_id}"),
+        ("/invoices/8123.pdf", "/invoices/{id}.pdf"),
+        ("/orders/${order}", "/orders/{id}"),
+        ("/users/17/orders/${__urlencode(${order})}", "/users/{user_id}/orders/{order_id}"),
+        ("/cart;jsessionid=8F2A", "/cart"),
+        ("/help/shipping-and-returns", "/help/shipping-and-returns"),
+    ],
+)
+def test_ids_have_names(path, route):
+    assert names(exchange(1, path)) == [f"GET {route}"]
+
+
+def test_many_slugs_beside_each_other_are_ids_and_many_words_are_not():
+    slugs = [f"lamp-{number}" for number in range(5)]
+    assert set(names(*(exchange(n, f"/items/{slug}") for n, slug in enumerate(slugs)))) == {"GET /items/{id}"}
+    words = ["cart", "items", "orders", "users", "me"]
+    assert len(set(names(*(exchange(n, f"/api/{word}") for n, word in enumerate(words))))) == 5
+
+
+def test_different_parameters_are_told_apart():
+    assert names(exchange(1, "/s?q=a"), exchange(2, "/s?q=b&page=2"), exchange(3, "/t?q=a")) == [
+        "GET /s (q)",
+        "GET /s (q, page)",
+        "GET /t",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ({"operationName": "Items", "query": "query Items { items { id } }"}, "POST /graphql (Items)"),
+        ({"query": "mutation { addItem(id: 3) { id } }"}, "POST /graphql (addItem)"),
+        ({"query": "{ first: items { id } }"}, "POST /graphql (items)"),
+        ({"operationName": "Items", "extensions": {"persistedQuery": {"version": 1}}}, "POST /graphql (Items)"),
+        ({"query": "lamp"}, "POST /graphql"),
+    ],
+)
+def test_operations_of_graphql_have_their_names(sent, name):
+    assert names(exchange(1, "/graphql", "POST", body=body(json.dumps(sent)))) == [name]
+
+
+def test_names_and_routes_of_the_source_stay():
+    own = exchange(1, "/v1/items/17", route="/items/{itemId}"), exchange(2, "/v1/items", name="List items")
+    assert names(*own, kind="openapi") == ["GET /v1/items/{itemId}", "List items"]
+    assert names(*(exchange(n, "/items", name="Request") for n in (1, 2))) == ["GET /items", "GET /items"]
+
+
+def test_naming_again_keeps_the_names():
+    query = {"query": "{ items }"}
+    once = named(
+        recorded(exchange(1, "/s?q=a"), exchange(2, "/s"), exchange(3, "/g", "POST", body=body(json.dumps(query))))
+    )
+    assert named(once) == once
+
+
+def test_no_name_ends_like_the_timing_of_a_page():
+    kind = TIMINGS[0].strip(" ()")
+    (name,) = names(exchange(1, "/items", name=f"GET /items ({kind})"))
+    assert not name.endswith(TIMINGS)

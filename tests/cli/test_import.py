@@ -1,0 +1,111 @@
+"""`toril import`: its options, scripts that stay as they are, and what it prints."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.authoring import recordings
+from toril import cli
+from toril.errors import UserError
+from toril.suite import read_suite
+
+K6 = """
+import http from 'k6/http';
+import { check } from "k6";
+import { home } from './lib/pages.js';
+const users = JSON.parse(open('./data/users.json'));
+export const options = { vus: 3, duration: '10s' };
+export default function () { home(users[0]); }
+"""
+GATLING = """
+import io.gatling.core.Predef._
+class Shop extends Simulation { setUp(scenario("shop").feed(csv("users.csv")).inject(atOnceUsers(1))) }
+"""
+
+
+def call(*arguments: str, text: str = "") -> Result:
+    """Calls the command; any error other than UserError fails the test."""
+    done = CliRunner().invoke(cli.app, ["import", *arguments], input=text)
+    if done.exception and not isinstance(done.exception, (SystemExit, UserError)):
+        raise done.exception
+    return done
+
+
+def files(folder: Path, **contents: str) -> None:
+    for name, content in contents.items():
+        path = folder / name.replace("__", "/").replace("_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "executor", "companions"),
+    [("shop.js", "k6", {"lib/pages.js", "lib/base.js", "data/users.json"}), ("Shop.scala", "gatling", {"users.csv"})],
+)
+def test_a_script_is_copied_unchanged_with_its_files_and_keeps_its_load(name, executor, companions, tmp_path):
+    files(
+        tmp_path / "own", shop_js=K6, Shop_scala=GATLING, users_csv="name\nada\n", data__users_json="[1]",
+        lib__pages_js="import x from './base.js';", lib__base_js="", other_js="",
+    )  # fmt: skip
+    done = call(str(tmp_path / "own" / name), "--into", str(tmp_path), "--name", "shop")
+    assert done.exit_code == 0, done.output
+    home = tmp_path / "loadtests/shop"
+    assert {str(path.relative_to(home)) for path in home.rglob("*.*")} == {"suite.yml", name, *companions}
+    assert (home / name).read_text() == (tmp_path / "own" / name).read_text()
+    suite = read_suite([home])
+    assert [(one.executor, one.concurrency) for one in suite.executions] == [(executor, None)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["-"], "not-a-file"),
+        (["-", "--with", "images"], "option-value"),
+        (["-", "--host", "a b"], "option-value"),
+        (["-", "--host", "https://ada:x@a.example"], "credentials-in-address"),
+        (["-", "--length", "soon"], "not-a-duration"),
+        (["missing.har"], "no-such-file"),
+    ],
+)
+def test_wrong_options_are_refused(arguments, code, tmp_path):
+    done = call(*arguments, "--into", str(tmp_path), text=K6)
+    assert isinstance(done.exception, UserError), done.output
+    assert done.exception.code == code
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_replay_asks_before_it_changes_data(tmp_path):
+    done = call("-", "--replay", "--into", str(tmp_path), text="curl https://a.example -d x\n")
+    assert done.exit_code == 130
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_har_becomes_a_suite_and_its_rules_are_explained(tmp_path):
+    path = str(har(tmp_path))
+    done = call(path, "--into", str(tmp_path), "--explain")
+    assert done.exit_code == 0, done.output
+    assert "rule 1: csrf" in done.stdout
+    asked = call(path, "--into", str(tmp_path), "--name", "again", "--format", "json", "--no-rule", "1")
+    shown = json.loads(asked.stdout)
+    assert [one["applied"] for one in shown["rules"]] == [False]
+    assert shown["suite"] == str(tmp_path / "loadtests/again")
+    assert recordings.secret("first", "csrf 1") not in done.output + asked.output
+
+
+def har(folder: Path) -> Path:
+    """Writes a login with a hidden field."""
+    token = recordings.secret("first", "csrf 1")
+    page = {"text": recordings.csrf_form("/login", token), "mimeType": "text/html"}
+    post = {"mimeType": recordings.FORM, "text": f"csrf={token}&user=ada"}
+    sent = [
+        {"request": {"method": "GET", "url": f"{recordings.SHOP}/login"}, "response": {"status": 200, "content": page}},
+        {
+            "request": {"method": "POST", "url": f"{recordings.SHOP}/login", "postData": post},
+            "response": {"status": 200},
+        },
+    ]
+    path = folder / "shop.har"
+    path.write_text(json.dumps({"log": {"entries": sent}}))
+    return path
