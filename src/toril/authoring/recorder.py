@@ -36,9 +36,11 @@ BINDING = "torilRecorder"  # the script in the pages removes this name
 LARGEST_FILE = 10 << 20  # bytes of an upload
 FILES_S = 5.0  # longest wait for the content of uploads
 POLL_MS = 200
+PACKAGES = "site-packages"
 NO_SERVICES = ("--gaia-url=http://127.0.0.1:9", "--component-updater=url-source=http://127.0.0.1:9/")  # of Google
 SAMPLE = "data:;base64," + "dG9yaWwg" * 170  # 1 KiB, instead of a file
 NO_CHROMIUM = "Chromium is not installed. Install Debian's `chromium` or Google Chrome, or set TORIL_CHROMIUM."
+NO_SCREEN = "This machine has no screen, so a person cannot use Chromium. Record with --script."
 NO_PLAYWRIGHT = "Playwright is not installed. Install toril[browser]."
 
 Drive = Callable[["Page", "Tape"], None]
@@ -127,7 +129,7 @@ class Journey:
 def record(options: RecordOptions) -> Journey:
     """Records a journey; InfrastructureError without Playwright or Chromium."""
     headless = options.script is not None
-    drive = _script(options.script) if options.script else _person(options.url)
+    drive = _script(options.script.resolve()) if options.script else _person(options.url)
     with TemporaryDirectory(prefix="toril-record-") as folder, launched(headless=headless) as (playwright, browser):
         if options.device not in ("", *playwright.devices):
             fix = "Use a name of Playwright's list, such as Pixel 7."
@@ -160,6 +162,8 @@ def launched(*, headless: bool) -> Iterator[tuple["Playwright", "Browser"]]:
         raise InfrastructureError(NO_PLAYWRIGHT, code="no-playwright") from error
     if (program := chromium()) is None:
         raise InfrastructureError(NO_CHROMIUM, code="no-chromium")
+    if not headless and sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
+        raise InfrastructureError(NO_SCREEN, code="no-screen")
     with sync_playwright() as playwright:
         try:
             browser = playwright.chromium.launch(
@@ -170,8 +174,7 @@ def launched(*, headless: bool) -> Iterator[tuple["Playwright", "Browser"]]:
                 args=["--disable-dev-shm-usage", *NO_SERVICES],
             )
         except Error as error:
-            fix = "On a machine without a screen, pass --script."
-            raise InfrastructureError(f"Chromium does not start. {fix}\n{error.message}", code="no-browser") from error
+            raise InfrastructureError(f"Chromium does not start: {error.message}", code="no-browser") from error
         try:
             yield playwright, browser
         finally:
@@ -256,11 +259,15 @@ def _is_test(name: str, one: object) -> bool:
 
 
 def _traceback(error: Exception, path: Path) -> str:
-    """Returns the traceback from the script's own line on."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename != str(path):
-        trace = trace.tb_next
-    return "".join(traceback.format_exception(error.with_traceback(trace or error.__traceback__), chain=False)).strip()
+    """Returns the traceback with the lines of the script and of modules beside it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [one for one in frames if Path(one.filename).is_relative_to(path.parent) and PACKAGES not in one.filename]
+    lines = [
+        "Traceback (most recent call last):\n",
+        *traceback.format_list(own),
+        *traceback.format_exception_only(error),
+    ]
+    return "".join(lines).strip()
 
 
 def _wait_for_files(tape: Tape, page: "Page") -> None:
