@@ -16,7 +16,7 @@ RENAMED: dict[Name, dict[str, str]] = {
     "spa": {"accessToken": "token"},
     "shop": {"csrf": "authenticity_token"},
     "graphql": {"token": "jwt"},
-    "upload": {"url": "href"},
+    "upload": {"id": "key"},
     "oauth": {"access_token": "token"},
 }
 LOAD = ("--users", "20", "--ramp-up", "2s", "--hold-for", "28s", "--limit", "fail>0%")
@@ -45,8 +45,11 @@ def test_a_recording_replays_alone_and_with_20_users_and_a_renamed_field_is_foun
         application.options["rename"] = RENAMED[name]
         differing = call("try", suite, *store, "--format", "json", variables=variables)
         assert differing.code == 1, differing.output
-        lines = [json.loads(line) for line in differing.output.splitlines() if line.startswith("{")]
-        assert [line for line in lines if "difference" in line]
+        lines = [json.loads(line) for line in differing.output.splitlines() if line.startswith('{"difference"')]
+        first = lines[0]["difference"]
+        (renamed,) = RENAMED[name].values()
+        assert first["code"] == "missing-value"
+        assert renamed in first["yaml"]  # the proposed extractor
 
 
 @pytest.mark.parametrize("name", NAMES)
