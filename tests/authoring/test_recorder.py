@@ -217,6 +217,62 @@ def test_a_recording_connects_to_nothing_but_what_the_page_asks_for(monkeypatch,
     assert set(proxy.paths) == {"http://elsewhere.example/pixel.png"}
 
 
+EVERY_WAY = """
+const bytes = new Uint8Array(256).map((_, index) => index), file = new File([bytes], 'all.bin', {type: 'image/x'});
+const form = () => { const data = new FormData(); data.append('a', 'ä b'); data.append('f', file); return data; };
+const options = (body, method = 'POST') => ({method, body});
+const sent = (async () => {
+  await fetch('/fetch', options(form()));
+  await fetch(new Request('/request', options(form())));
+  await fetch(new Request('/blob', options(new Blob([bytes]), 'PUT')));
+  await fetch('/array', {...options(bytes, 'PUT'), headers: {'Content-Type': 'application/octet-stream'}});
+  await fetch('/json', options(new Blob(['{"x": 1}'], {type: 'application/json'})));
+  await new Promise((done) => {
+    const request = new XMLHttpRequest();
+    request.open('post', 'xhr');
+    request.onload = done;
+    request.send(form());
+  });
+  document.querySelector('form').onsubmit = (event) => event.preventDefault();
+  document.querySelector('button').click(); // the form's own request does not happen
+  document.querySelector('form').onsubmit = null;
+  const chosen = new DataTransfer();
+  chosen.items.add(file);
+  document.querySelector('[type=file]').files = chosen.files;
+})();
+"""
+FORM = """<form action="/form" method="post"><input name="a" value="ä b"><input type="file" name="f">
+<button name="by" value="button" formaction="/button" formenctype="multipart/form-data">Send</button></form>"""
+
+
+@pytest.mark.live
+@pytest.mark.nightly
+def test_bodies_arrive_and_are_recorded_in_every_way_that_a_page_sends_them(tmp_path, with_chromium):
+    received: dict[str, Asked] = {}
+
+    def respond(asked: Asked) -> Reply:
+        received[asked.target] = asked
+        return Reply(body=page("Home", FORM, EVERY_WAY))
+
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "def test_it(page):\n    page.goto('/')\n    page.evaluate('() => sent')\n    page.click('button')\n"
+    )
+    with served(Application(), respond) as url:
+        found = record(RecordOptions(url=url, script=script)).recorded
+    data, fields = bytes(range(256)), [("a", "ä b")]
+    for path in ("/fetch", "/request", "/xhr", "/button"):
+        (form,) = bodies(found, "POST", path)
+        assert list(form.fields) == fields + [("by", "button")] * (path == "/button")
+        assert [(one.field, one.name, one.type, one.data) for one in form.uploads] == [
+            ("f", "all.bin", "image/x", data)
+        ]
+        assert data in received[path].body
+    assert [one.data for one in bodies(found, "PUT", "/array")[0].uploads] == [data] == [received["/array"].body]
+    assert [one.data for one in bodies(found, "PUT", "/blob")] == [data] == [received["/blob"].body]
+    assert [one.text for one in bodies(found, "POST", "/json")] == ['{"x": 1}']
+
+
 # ── A person, with the bar
 
 
