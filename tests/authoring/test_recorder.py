@@ -252,7 +252,7 @@ def test_bodies_arrive_and_are_recorded_in_every_way_that_a_page_sends_them(tmp_
 
     def respond(asked: Asked) -> Reply:
         received[asked.target] = asked
-        return Reply(body=page("Home", FORM, EVERY_WAY))
+        return Reply(body=page("Home", FORM, EVERY_WAY) if asked.target == "/" else "received")
 
     script = tmp_path / "mine.py"
     script.write_text(

@@ -262,12 +262,8 @@ def _traceback(error: Exception, path: Path) -> str:
     """Returns the traceback with the lines of the script and of modules beside it."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [one for one in frames if Path(one.filename).is_relative_to(path.parent) and PACKAGES not in one.filename]
-    lines = [
-        "Traceback (most recent call last):\n",
-        *traceback.format_list(own),
-        *traceback.format_exception_only(error),
-    ]
-    return "".join(lines).strip()
+    head = "Traceback (most recent call last):\n"
+    return "".join((head, *traceback.format_list(own), *traceback.format_exception_only(error))).strip()
 
 
 def _wait_for_files(tape: Tape, page: "Page") -> None:
@@ -341,10 +337,12 @@ def _post_data(body: Mapping[str, Any], tape: Tape, *, files: bool) -> dict[str,
     """Returns a HAR's `postData`; the content of a file is a data: address."""
 
     def content(part: Mapping[str, Any]) -> str:
+        if part["file"] and not files:
+            return SAMPLE
         data = tape.files.get(part["key"])
-        if files and data is None:
+        if data is None:
             tape.lost.append(part["file"] or "a body")
-        return data if files and data else SAMPLE
+        return data or SAMPLE
 
     if not body["form"]:
         (part,) = body["parts"]
