@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -129,7 +130,7 @@ class Journey:
 def record(options: RecordOptions) -> Journey:
     """Records a journey; InfrastructureError without Playwright or Chromium."""
     headless = options.script is not None
-    drive = _script(options.script.resolve()) if options.script else _person(options.url)
+    drive = partial(_script, options.script.resolve()) if options.script else partial(_person, options.url)
     with TemporaryDirectory(prefix="toril-record-") as folder, launched(headless=headless) as (playwright, browser):
         if options.device not in ("", *playwright.devices):
             fix = "Use a name of Playwright's list, such as Pixel 7."
@@ -205,53 +206,48 @@ def taped(browser: "Browser", options: RecordOptions, har: Path, drive: Drive, *
     return tape
 
 
-def _person(url: str) -> Drive:
-    def drive(page: "Page", tape: Tape) -> None:
-        from playwright.sync_api import Error
+def _person(url: str, page: "Page", tape: Tape) -> None:
+    """Opens the address, and waits until the person ends the recording."""
+    from playwright.sync_api import Error
 
-        with caught_interrupts() as interrupts:
-            try:
-                page.goto(url)
-            except Error as error:
-                fix = "Correct the address; for a certificate of your own, pass --insecure."
-                raise OptionError(f"{url}: {error.message.splitlines()[0]}. {fix}", code="unreachable") from error
-            context = page.context
-            while context.pages and not (tape.done or interrupts):
-                with suppress(Error):  # the person has closed this page
-                    tape.ended_at = context.pages[-1].url
-                    context.pages[-1].wait_for_timeout(POLL_MS)
-
-    return drive
-
-
-def _script(path: Path) -> Drive:
-    """Returns a function that calls the functions `test_…(page)` of a Playwright script, as a suite would."""
-
-    def drive(page: "Page", tape: Tape) -> None:
-        @contextmanager
-        def transaction(name: str) -> Iterator[None]:
-            tape.steps.append(Step(at_s=time.time(), name=name))
-            yield
-
-        apiritif = ModuleType("apiritif")  # a recording needs nothing else of it
-        apiritif.__dict__.update(transaction=transaction, smart_transaction=transaction)
-        before = {**sys.modules}
-        sys.modules["apiritif"] = apiritif
-        sys.path.insert(0, str(path.parent))
+    context = page.context
+    with caught_interrupts() as interrupts:
         try:
-            tests = [one for name, one in runpy.run_path(str(path)).items() if _is_test(name, one)]
-            for test in tests:
-                test(page)
-        except Exception as error:
-            raise OptionError(f"{path} failed:\n{_traceback(error, path)}", code="script-failed") from error
-        finally:
-            sys.path.remove(str(path.parent))
-            sys.modules.pop("apiritif")
-            sys.modules.update(before)
-        if not tests:
-            raise OptionError(f"{path}: no test. Write a function `def test_…(page):`.", code="no-test")
+            page.goto(url)
+        except Error as error:
+            fix = "Correct the address; for a certificate of your own, pass --insecure."
+            raise OptionError(f"{url}: {error.message.splitlines()[0]}. {fix}", code="unreachable") from error
+        while context.pages and not (tape.done or interrupts):
+            with suppress(Error):  # the person has closed this page
+                tape.ended_at = context.pages[-1].url
+                context.pages[-1].wait_for_timeout(POLL_MS)
 
-    return drive
+
+def _script(path: Path, page: "Page", tape: Tape) -> None:
+    """Calls the functions `test_…(page)` of a Playwright script, as a suite would."""
+
+    @contextmanager
+    def transaction(name: str) -> Iterator[None]:
+        tape.steps.append(Step(at_s=time.time(), name=name))
+        yield
+
+    apiritif = ModuleType("apiritif")  # a recording needs nothing else of it
+    apiritif.__dict__.update(transaction=transaction, smart_transaction=transaction)
+    before = {**sys.modules}
+    sys.modules["apiritif"] = apiritif
+    sys.path.insert(0, str(path.parent))
+    try:
+        tests = [one for name, one in runpy.run_path(str(path)).items() if _is_test(name, one)]
+        for test in tests:
+            test(page)
+    except Exception as error:
+        raise OptionError(f"{path} failed:\n{_traceback(error, path)}", code="script-failed") from error
+    finally:
+        sys.path.remove(str(path.parent))
+        sys.modules.pop("apiritif")
+        sys.modules.update(before)
+    if not tests:
+        raise OptionError(f"{path}: no test. Write a function `def test_…(page):`.", code="no-test")
 
 
 def _is_test(name: str, one: object) -> bool:
