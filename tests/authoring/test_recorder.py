@@ -363,7 +363,7 @@ def test_the_application_notices_no_recorder(tmp_path, with_chromium):
 
 @pytest.mark.live
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", ["shop", "upload"])
+@pytest.mark.parametrize("name", ["shop", "upload", "oauth"])
 def test_the_script_of_a_person_s_journey_runs(name, tmp_path, monkeypatch, with_chromium):
     def drive(page: Any, tape: Tape) -> None:
         namespace = runpy.run_path(str(journey(name)))

@@ -129,6 +129,8 @@ class Journey:
 
 def record(options: RecordOptions) -> Journey:
     """Records a journey; InfrastructureError without Playwright or Chromium."""
+    if options.har is not None and not options.har.parent.is_dir():
+        raise OptionError(f"--har {options.har}: no such folder. Create it.", code="unwritable-file")
     headless = options.script is not None
     drive = partial(_script, options.script.resolve()) if options.script else partial(_person, options.url)
     with TemporaryDirectory(prefix="toril-record-") as folder, launched(headless=headless) as (playwright, browser):
@@ -192,8 +194,8 @@ def taped(browser: "Browser", options: RecordOptions, har: Path, drive: Drive, *
         record_har_content="embed",
         **device,
     )
-    tape, person = Tape(names=options.steps), options.script is None
-    settings = {"binding": BINDING, "largest": LARGEST_FILE, "bar": person, "actions": person}
+    tape = Tape(names=options.steps)
+    settings = {"binding": BINDING, "largest": LARGEST_FILE, "person": options.script is None}
     script = files("toril.authoring").joinpath("page/recorder.js").read_text(encoding="utf-8")
     try:
         context.expose_binding(BINDING, tape.heard)

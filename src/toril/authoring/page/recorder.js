@@ -56,7 +56,7 @@
   addEventListener('formdata', (event) => quietly(() => { // bubbles, so that the application has changed the data
     const form = event.target, own = submitter?.form === form ? submitter : null;
     const given = (name) => own?.getAttribute(`form${name}`) ?? form.getAttribute(name) ?? '';
-    const multipart = given('enctype') === 'multipart/form-data' && given('method').toLowerCase() === 'post';
+    const multipart = `${given('method')} ${given('enctype')}`.toLowerCase() === 'post multipart/form-data';
     if (multipart) sent('POST', given('action') || document.URL, event.formData);
   }));
   listen('change', (_, one) => { for (const file of one.files ?? []) keyOf(file); });
@@ -109,7 +109,7 @@
     if (filled.get(one) !== one.value) act('fill', one, one.value);
     filled.set(one, one.value);
   };
-  if (options.actions && window === top) {
+  if (options.person && window === top) {
     if (document.URL !== 'about:blank') tell('page', {url: document.URL, from: document.referrer});
     listen('click', (event, origin) => {
       const one = origin.closest('a[href], button, summary, input, select, textarea, label, [role]') ?? origin;
@@ -131,7 +131,7 @@
   }
 
   // The bar. Its shadow root is closed, and a constructed style sheet needs no permission of the page's policy.
-  if (!options.bar || window !== top || !(host instanceof HTMLElement)) return;
+  if (!options.person || window !== top || !(host instanceof HTMLElement)) return;
   const root = host.attachShadow({mode: 'closed'}), sheet = new CSSStyleSheet();
   sheet.replaceSync(`
     :host { all: initial; display: block !important; position: fixed !important; inset: auto 0 0 !important;
@@ -161,7 +161,11 @@
   const button = (text, title, run) => made('button', {
     type: 'button', textContent: text, title, onclick: run, onmousedown: (event) => event.preventDefault()});
   const undo = button('Undo', 'Join this step with the one before', () => ask('undo'));
-  const next = button('Next step', 'Alt+N', () => ask('step'));
+  const begin = () => {
+    if (typed(document.activeElement)) fill(document.activeElement); // belongs to the step before
+    ask('step');
+  };
+  const next = button('Next step', 'Alt+N', begin);
   next.setAttribute('aria-keyshortcuts', 'Alt+N');
   input.oninput = () => tell('rename', {name: input.value});
   const bar = made('div', {}, state, made('label', {}, 'Name ', input), next, undo,
@@ -177,7 +181,7 @@
     if (!event.altKey || event.code !== 'KeyN') return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    ask('step');
+    begin();
   }, true);
   const attach = () => { if (!host.isConnected) document.documentElement?.append(host); };
   addEventListener('DOMContentLoaded', () => {
