@@ -4,8 +4,10 @@ import base64
 import html
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -27,7 +29,7 @@ def base64_of(text):
     return base64.b64encode(text.encode()).decode()
 
 
-ESCAPINGS = {
+ESCAPINGS: dict[str, Callable[[str], str]] = {
     "raw": str,
     "address": lambda text: quote(text, safe=""),
     "form": quote_plus,
@@ -41,7 +43,7 @@ SECRET = st.text(st.sampled_from("abcxyzABCXYZ0189+/=&%!-_.~?\"'<>é "), min_siz
     )
 ) | st.from_regex(r"[a-z]{3}[0-9]{3}[!_%][a-z]{2}", fullmatch=True)
 
-HOLDERS = {  # what makes a value a credential
+HOLDERS: dict[str, Callable[[str], dict[str, Any]]] = {  # what makes a value a credential
     "bearer": lambda s: {"headers": (("Authorization", f"Bearer {s}"),)},
     "basic": lambda s: {"headers": (("Authorization", f"Basic {base64_of(f'ada:{s}')}"),)},
     "key": lambda s: {"headers": (("X-Api-Key", s),)},
@@ -59,7 +61,7 @@ HOLDERS = {  # what makes a value a credential
     "redirect": lambda s: {"response_headers": (("Location", f"/in#access_token={quote(s, safe='')}"),)},
     "field": lambda s: {"response": body(f'<input type="hidden" name="token" value="{html.escape(s)}">', "text/html")},
 }
-ECHOES = {  # where else it may be
+ECHOES: dict[str, Callable[[str], dict[str, Any]]] = {  # where else it may be
     "step": lambda s: {"step": f"Hello {s}"},
     "name": lambda s: {"name": f"Items of {s}"},
     "path": lambda s: {"url": f"{SHOP}/of/{quote(s, safe='')}"},
@@ -92,7 +94,7 @@ def plants(draw):
 
 
 @given(plants())
-@examples(200)
+@examples(100)
 def test_any_planted_secret_is_in_no_written_file_and_no_name(tmp_path_factory, plant):
     recording, secret = plant
     folder = tmp_path_factory.mktemp("suite")
@@ -124,6 +126,8 @@ def test_no_secret_of_a_journey_is_written(tmp_path, recording):
 
 # ── Their variables
 
+RANDOM = "9tY4bQ7zLm2XcV8nKp3R"
+
 
 def names(*exchanges):
     return dict(referenced(recorded(*exchanges), Correlation())[1].names)
@@ -148,6 +152,12 @@ def test_the_same_value_has_the_same_name_and_another_one_a_number():
     assert references == ["Bearer ${SHOP_TOKEN}", "Bearer ${SHOP_TOKEN_2}", "Bearer ${SHOP_TOKEN}"]
 
 
+def test_variables_of_the_source_and_of_hosts_keep_their_names():
+    own = exchange(1, "/", headers=(("X-Key", "${SHOP_TOKEN}"),))
+    other = exchange(2, f"/?url={RANDOM}", headers=(("Authorization", "Bearer t0ken-of-ada"),))
+    assert list(names(own, other)) == ["SHOP_TOKEN", "SHOP_SECRET", "SHOP_TOKEN_2"]
+
+
 def test_the_user_of_an_address_becomes_a_header():
     (found,) = sent(exchange(1, "https://ada:hunter2!@shop.example.com/"))
     assert (found.url, dict(found.headers)) == (f"{SHOP}/", {"Authorization": "Basic ${SHOP_BASIC}"})
@@ -159,9 +169,6 @@ def test_cookies_are_a_credential_only_if_no_response_sets_one():
     assert dict(sent(late)[0].headers) == {"Cookie": "${SHOP_COOKIE}"}
     assert dict(sent(login, late)[1].headers) == {}
     assert referenced(recorded(login, late), Correlation())[1].cookies == ("theme",)
-
-
-RANDOM = "9tY4bQ7zLm2XcV8nKp3R"
 
 
 def test_a_random_text_that_no_response_brought_is_a_credential():
@@ -184,6 +191,11 @@ def test_a_random_text_that_no_response_brought_is_a_credential():
 def test_other_long_texts_stay(query):
     address = f"/items?{quote(query, safe='=')}"
     assert sent(exchange(1, address))[0].url == f"{SHOP}{address}"
+
+
+@pytest.mark.parametrize("path", ["/token/refresh", "/cookies/set", "/password/reset", "/orders/8123/keys"])
+def test_words_of_paths_stay(path):
+    assert sent(exchange(1, path))[0].url == f"{SHOP}{path}"
 
 
 def test_a_value_that_an_address_encodes_is_to_be_set_as_it_is_sent():

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -13,6 +13,7 @@ from tests.authoring.suites import SHOP, body, exchange, files_of, form, recorde
 from toril.authoring.options import read_limit
 from toril.authoring.recorded import Expected, Extract, FilePart, LogRates, Payload
 from toril.authoring.writer import HEAD
+from toril.errors import SuiteError
 from toril.records.recording import Recording
 from toril.suite import read_suite
 from toril.suite.engines import engine_of
@@ -97,6 +98,11 @@ def test_an_unknown_address_is_a_variable_to_set(tmp_path, hosts, address):
     assert document["settings"]["env"] == {"BASE_URL": address}
 
 
+def test_addresses_of_the_hosts_in_bodies_are_variables(tmp_path):
+    document = suite(tmp_path, recorded(GET, of_json(2, {"back": f"{SHOP}/in", "other": f"{SHOP}.org/in"})))
+    assert requests(document)[1]["body"] == {"back": "${SHOP_URL}/in", "other": f"{SHOP}.org/in"}
+
+
 def test_headers_of_nearly_all_requests_are_the_scenarios(tmp_path):
     kind = (("X-Client", "web"),)
     some = [exchange(number, f"/{word}", headers=kind) for number, word in enumerate("abcd")]
@@ -132,14 +138,14 @@ def test_files_of_a_form_and_files_as_bodies_are_in_the_suite(tmp_path):
         fields=(("title", "lamp"),),
         uploads=(FilePart(field="photo", name="../a b.png", type="image/png", data=b"\x89PNG"),),
     )
-    whole = Payload(type="application/pdf", uploads=(FilePart(field="", name="terms.pdf", type="application/pdf"),))
+    whole = Payload(type="application/pdf", uploads=(FilePart(field="", name="terms.json", type="application/pdf"),))
     recording = recorded(exchange(1, "/photos", "POST", body=parts), exchange(2, "/terms", "PUT", body=whole))
     files = files_of(tmp_path, recording, engine="jmeter")
     first, second = requests(yaml.safe_load(files["suite.yml"]))
     assert first["upload-files"] == [{"param": "photo", "path": "files/a-b.png", "mime-type": "image/png"}]
     assert first["body"] == {"title": "lamp"}
     assert second["upload-files"][0]["param"] == ""
-    assert (files["files/a-b.png"], len(files["files/terms.pdf"])) == (b"\x89PNG", 1024)
+    assert (files["files/a-b.png"], len(files["files/terms.json"])) == (b"\x89PNG", 1024)
 
 
 def test_statuses_and_the_sources_own_checks_are_asserted(tmp_path):
@@ -181,6 +187,19 @@ def test_values_of_a_description_are_a_table(tmp_path):
     assert files_of(tmp_path, recording)["data.csv"] == b"pet_id\n17\n"
 
 
+def test_what_differs_in_two_recordings_is_read_from_a_table(tmp_path):
+    def visit(word, count):
+        sent = of_json(2, {"word": unquote(word), "count": count, "for": "me"})
+        return recorded(exchange(1, f"/search?q={word}&page=1"), sent)
+
+    files = files_of(tmp_path, visit("lamp", 2), visit("red%20chair", 3))
+    search, found = requests(yaml.safe_load(files["suite.yml"]))
+    assert search["url"] == "/search?q=${__urlencode(${q})}&page=1"
+    assert '"word": "${q}"' in found["body"]
+    assert '"count": ${count}' in found["body"]
+    assert files["data.csv"] == b"q,count\nlamp,2\nred chair,3\n"
+
+
 def test_limits_follow_the_recording(tmp_path):
     slow = replace(GET, started_s=0.0, took_s=0.6)
     assert suite(tmp_path, recorded(slow))["reporting"][0]["criteria"] == ["p95>2s", "fail>1%"]
@@ -196,7 +215,7 @@ def test_the_load_is_long_enough_for_two_iterations(tmp_path):
 
 def test_another_engine_has_to_support_the_suite(tmp_path):
     assert suite(tmp_path, recordings.api(), engine="jmeter")["modules"] == {"jmeter": {"fresh-cookies": True}}
-    with pytest.raises(Exception, match=engine_of("locust").title) as refusal:
+    with pytest.raises(SuiteError, match=engine_of("locust").title) as refusal:
         suite(tmp_path, recordings.api(), engine="locust")
     assert refusal.value.code == "unsupported-key"
 
@@ -239,7 +258,7 @@ def test_the_record_of_a_recording_has_shapes_and_no_values(tmp_path):
         ("POST /orders", 201, ("access_token",), ("order_id",)),
         ("GET /orders/{id}", 200, ("order_id", "access_token"), ()),
     ]
-    assert found.steps[1].shape.json_paths
+    assert found.steps[1].shape and found.steps[1].shape.json_paths
     assert recordings.ITEM not in files["recording.json"].decode()
     assert "recording.json" not in files_of(tmp_path, recorded(replace(GET, status=None)))
 

@@ -47,6 +47,14 @@ def test_different_parameters_are_told_apart():
     ]
 
 
+def test_the_same_route_of_another_host_has_the_host_in_its_name():
+    assert names(exchange(1, "/items"), exchange(2, "https://api.example.com/items"), exchange(3, "/items")) == [
+        "GET /items",
+        "GET api.example.com/items",
+        "GET /items",
+    ]
+
+
 @pytest.mark.parametrize(
     ("sent", "name"),
     [

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.authoring import recordings
 from tests.authoring.calling import refuses, scripts, started
 from tests.suite.reading import codes
 from toril.authoring import InitOptions, create
-from toril.authoring.options import Url
+from toril.authoring.importing import suite_of
+from toril.authoring.options import ImportOptions, Url
 
 ROOT = Path(__file__).parents[2]
 SHOP = Url("http://shop", "/")
@@ -129,3 +131,10 @@ def test_linters_find_seeded_problems(tmp_path, workflow):
     zizmor = [str(Path(sys.executable).parent / "zizmor"), "--offline", "--persona", "pedantic"]
     done = subprocess.run([*zizmor, str(file)], capture_output=True, text=True, check=False)
     assert done.returncode != 0
+
+
+def test_credentials_of_an_imported_suite_are_secrets_of_the_repository(tmp_path):
+    suite_of(recordings.api(), None, ImportOptions(workflow=True), tmp_path)
+    (job,) = yaml.safe_load((tmp_path / WORKFLOW).read_text())["jobs"].values()
+    wanted = {"API_USER": "${{ secrets.API_USER }}", "API_PASSWORD": "${{ secrets.API_PASSWORD }}"}
+    assert job["steps"][1]["env"] == wanted

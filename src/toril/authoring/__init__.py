@@ -8,6 +8,7 @@
 - readers: HAR, OpenAPI, Postman, curl, access logs and scripts
 - recorder: Chromium, driven by a person or a script
 - importing: filters → routes → correlation → credentials → draft → writer → place
+- references: puts variables in the place of values
 - readme: what an imported suite does and what it leaves out
 - replaying: a second observation of a recording
 - comparing, shapes: a try of a suite beside its recording

@@ -1,4 +1,4 @@
-"""Replaces values of a recording by references to variables, and refuses files that contain a credential."""
+"""Replaces credentials of a recording by references to variables, and refuses files that contain one."""
 
 import csv
 import html
@@ -8,16 +8,18 @@ import math
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, count, pairwise
 from pathlib import PurePosixPath
 from typing import Any, Never
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import quote, unquote
 
 from toril.authoring.correlation import Correlation
-from toril.authoring.recorded import Payload, Recorded, RecordedExchange, ValuePlace
+from toril.authoring.filters import STATIC_KINDS
+from toril.authoring.recorded import Recorded, RecordedExchange, ValuePlace
+from toril.authoring.references import ANYWHERE, NAME, REFERENCES, carried, changed, leaves_of, pattern_of, put
 from toril.authoring.routes import UUID, host_of
 from toril.errors import OptionError
 from toril.masking import HIDDEN, Hidden, masked_body, masked_headers, masked_url, names_a_secret
@@ -25,11 +27,8 @@ from toril.suite.documents import parse
 from toril.suite.settings import RESERVED
 from toril.worker.hiding import forms_of
 
-ANYWHERE = 12  # characters of a value that is searched as a part of texts; a shorter one only as a whole
-SHORTEST = 6  # … that is searched at all
+SHORTEST = 6  # characters of a value that is searched everywhere
 SHORTEST_FORM = 4  # of a value at its own place
-DEEPEST = 50  # levels of JSON; YAML could not be written far below
-MOST_ON_ONE_LINE = 80  # characters of JSON
 COOKIES = ("cookie", "set-cookie")
 BODIES = ("form", "multipart", "json")
 PASSWORD = re.compile(r"(?i)pass|pwd")
@@ -46,13 +45,6 @@ HARMLESS = re.compile(r"(?i)accept|content-type|origin")  # headers
 STRUCTURED = re.compile(r".*\s|\w+:|[/{\[<]|\w+=[^&]*(?:&\w+=[^&]*)+$", re.DOTALL)  # sentences, addresses, JSON, forms
 LEAST_RANDOM, LEAST_BITS = 20, 3.5  # characters, bits a character
 LEAST_CHANGES = 0.25  # between kinds of characters, by character
-REFERENCES = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}")
-NAME = re.compile(r"\$\{(\w+)\}")
-WORD = re.compile("[A-Za-z][A-Za-z_-]*")  # a segment that names the place of the next one, as in `places_of`
-EPOCH_MS = re.compile(r"1[5-9]\d{11}|2\d{12}")
-MARK = "\0"  # around a reference that stands for a number of JSON
-
-Change = Callable[[ValuePlace, str], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,19 +57,23 @@ class Credentials:
     cookies: tuple[str, ...] = ()  # names of cookies that no response sets and that are not sent
 
 
-def referenced(recorded: Recorded, correlation: Correlation) -> tuple[Recorded, Credentials]:
-    """Returns the recording with a reference instead of each value that a rule carries, and of each credential."""
-    exchanges = [_with_basic(one) for one in recorded.exchanges]
-    exchanges = [_by_rules(one, correlation) for one in exchanges]
-    finder = _Finder(recorded)
-    exchanges = [finder.replaced(one) for one in exchanges]
-    known = {*recorded.variables, *(one.extract.variable for one in correlation.rules)}
-    known |= {extract.variable for one in exchanges for extract in one.extracts}
-    for one in exchanges:
-        for text, what in ((host_of(one.url), "address of the service"), *_described(one)):
+def referenced(
+    recorded: Recorded, correlation: Correlation, others: Iterable[RecordedExchange] = ()
+) -> tuple[Recorded, Credentials]:
+    """Returns the recording with a reference instead of each value that a rule carries, and of each credential.
+
+    `others` are exchanges that the suite leaves out, whose credentials no file may contain, either.
+    """
+    raw = [_with_basic(one) for one in recorded.exchanges]
+    finder = _Finder(raw, map(_with_basic, others))
+    known = {*recorded.variables, *(extract.variable for one in raw for extract in one.extracts)}
+    for one in raw:  # the source itself may refer to variables
+        leaves = ((f"`{_key(place)}` of {one.name}", text) for place, text in leaves_of(one))
+        for what, text in (("address of the service", host_of(one.url)), *leaves):
             for name in NAME.findall(text):
                 if name not in known:
                     finder.names.setdefault(name, what)
+    exchanges = [finder.replaced(carried(one, correlation)) for one in raw]
     shown = finder.hide
     return replace(
         recorded,
@@ -94,195 +90,69 @@ def referenced(recorded: Recorded, correlation: Correlation) -> tuple[Recorded, 
     )
 
 
-# ── Places of values
-
-
-def changed(one: RecordedExchange, change: Change) -> RecordedExchange:
-    """Returns the exchange with other values in its request; `change` gets and returns decoded texts."""
-
-    def at(where: str, path: str, text: str) -> str:
-        return change(ValuePlace("request", where, path), text)
-
-    host = host_of(one.url)
-    path, mark, query = one.url.removeprefix(host).partition("#")[0].partition("?")
-    raw_segments = path.split("/")
-    befores = ["", *(one if WORD.fullmatch(one) else "" for one in raw_segments)]
-    segments = [
-        _encoded(raw, unquote(raw), at("path", before, unquote(raw)))
-        for raw, before in zip(raw_segments, befores, strict=False)
-    ]
-    pairs = []
-    for pair in query.split("&"):
-        name, equals, raw = pair.partition("=")
-        value = unquote_plus(raw)
-        pairs.append(name + equals + _encoded(raw, value, at("query", unquote_plus(name), value)))
-    headers = tuple(
-        (name, value if name.lower() == "cookie" else at("header", name, value)) for name, value in one.headers
-    )
-    url = f"{host}{'/'.join(segments)}{mark}{'&'.join(pairs)}"
-    return replace(one, url=url, headers=headers, body=None if one.body is None else _changed_body(one.body, at))
-
-
-def _encoded(raw: str, before: str, after: str) -> str:
-    """Returns a text for an address, with references as they are."""
-    if before == after:
-        return raw
-    parts = REFERENCES.split(after)
-    references = [*REFERENCES.findall(after), ""]
-    return "".join(
-        quote(part, safe="", errors="replace") + reference for part, reference in zip(parts, references, strict=True)
-    )
-
-
-def _changed_body(body: Payload, at: Callable[[str, str, str], str]) -> Payload:
-    if body.fields:
-        where = "multipart" if body.type.startswith("multipart/") else "form"
-        return replace(body, data=b"", fields=tuple((name, at(where, name, value)) for name, value in body.fields))
-    if not body.data:
-        return body
-    document = json_of(body)
-    if document is not None:
-        new = _changed_json(document, "$", lambda path, text: at("json", path, text))
-        return body if new == document else replace(body, data=_json_text(new).encode("utf-8", "backslashreplace"))
-    try:
-        text = body.data.decode()
-    except UnicodeError:
-        return body
-    return replace(body, data=at("text", "", text).encode("utf-8", "replace"))
-
-
-def json_of(body: Payload) -> Any:
-    """Returns the JSON of a body; None if it has none, or one that is nested deeply."""
-    try:
-        found = json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
-    except (ValueError, RecursionError):
-        return None
-    return found if _is_shallow(found, DEEPEST) else None
-
-
-def _is_shallow(value: Any, levels: int) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
-
-
-def _changed_json(value: Any, path: str, change: Callable[[str, str], str]) -> Any:
-    if isinstance(value, dict):
-        names = {key: f"{path}.{key}" if key.isidentifier() and key.isascii() else f"{path}['{key}']" for key in value}
-        return {key: _changed_json(one, names[key], change) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_changed_json(one, f"{path}[{index}]", change) for index, one in enumerate(value)]
-    if isinstance(value, str):
-        return change(path, value)
-    if value is None or isinstance(value, bool):
-        return value
-    text = json.dumps(value)
-    return value if (new := change(path, text)) == text else f"{MARK}{new}{MARK}"
-
-
-def _json_text(document: Any) -> str:
-    """Returns JSON, over several lines if it is long."""
-    mark = json.dumps(MARK)[1:-1]
-    for indent in (None, 2):
-        text = json.dumps(document, ensure_ascii=False, indent=indent)
-        text = re.sub(rf'"{re.escape(mark)}(.*?){re.escape(mark)}"', r"\1", text)
-        if len(text) <= MOST_ON_ONE_LINE:
-            break
-    return text
-
-
-# ── Values that rules carry
-
-
-def _by_rules(one: RecordedExchange, correlation: Correlation) -> RecordedExchange:
-    """Returns the exchange with references for the values that rules carry, or that the client itself makes."""
-    applied = (rule for rule in correlation.rules if rule.applied)
-    uses = [(place, rule) for rule in applied for number, place in rule.uses if number == one.number]
-    uses.sort(key=lambda use: -len(use[1].value))
-    made = {place for number, place in correlation.client_made if number == one.number}
-    if whole := next((rule for place, rule in uses if place.where == "url"), None):
-        one = replace(one, url=whole.reference(ValuePlace("request", "url", "")))
-
-    def change(place: ValuePlace, text: str) -> str:
-        for use, rule in uses:
-            same = use.path == place.path or place.where in ("path", "text") or len(rule.value) >= ANYWHERE
-            if same and (use.where == place.where or (use.where == "xml" and place.where == "text")):
-                text = _put(text, rule.value, partial(rule.reference, place))
-        if place in made:
-            return "${__UUID()}" if UUID.fullmatch(text) else "${__time()}" if EPOCH_MS.fullmatch(text) else text
-        return text
-
-    return changed(one, change)
-
-
-def _put(text: str, value: str, reference: Callable[[], str]) -> str:
-    """Returns the text with a reference instead of a value; a short value has to stand alone."""
-    if text == value:
-        return reference()
-    if value not in text:
-        return text
-    pattern = re.escape(value) if len(value) >= ANYWHERE else rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])"
-    parts = [re.sub(pattern, lambda _: reference(), part) for part in REFERENCES.split(text)]
-    return "".join(part + kept for part, kept in zip(parts, [*REFERENCES.findall(text), ""], strict=True))
-
-
 # ── Credentials
 
 
 class _Finder:
     """Finds the credentials of a recording, and gives each of them a variable."""
 
-    def __init__(self, recorded: Recorded) -> None:
+    def __init__(self, exchanges: Iterable[RecordedExchange], others: Iterable[RecordedExchange]) -> None:
         self.names: dict[str, str] = {}  # variable → description
         self.literals: dict[str, None] = {}
         self.cookies: dict[str, None] = {}
         self._variables: dict[str, str] = {}  # text of a request → variable
-        raw = [inner for one in recorded.exchanges for inner in (*one.hops, one)]
+        raw = [inner for one in exchanges for inner in (*one.hops, one)]
+        others = [inner for one in others for inner in (*one.hops, one)]
         self._brought = {token for one in raw for token in _tokens_of_response(one)}
         self._set_cookies = {name for one in raw for name in _set_cookies(one)}
         self._users = {user for one in raw for user in _users(one)}
-        found = {*self._users}
-        for one in raw:
+        found = {*self._users, *(user for one in others for user in _users(one))}
+        for one in chain(raw, others):
             found |= {*_secrets_of_response(one), *_sessions_of_cookies(one)}
-            for place, text in _leaves(one):
-                found |= {*_secrets_at(place, text), *([text] if self._is_secret(place, text) else [])}
+            found |= {value for place, text in leaves_of(one) for value in _secrets_at(place, text)}
+        found |= {text for one in raw for place, text in leaves_of(one) if self._is_secret(place, text)}
         self.hidden = {one for one in found if _is_searched(one)}
-        self._forms = {
-            value: [value, *(form for form in dict.fromkeys(forms_of(value)) if len(form) >= SHORTEST)]
-            for value in sorted(self.hidden, key=lambda value: (-len(value), value))
-        }
+        self._begun_by: dict[str, list[str]] = {}  # hidden values in all forms, by their first characters
+        for form in sorted({form for value in self.hidden for form in (value, *forms_of(value))}):
+            if len(form) >= SHORTEST:
+                self._begun_by.setdefault(form[:SHORTEST], []).append(form)
 
     def replaced(self, one: RecordedExchange) -> RecordedExchange:
         """Returns the exchange without credentials, also in the texts for people."""
 
         def change(place: ValuePlace, text: str) -> str:
             own, whole = _secrets_at(place, text), text
-            for value in (*own, *self._forms):
+            for value in (*own, *(form for form in self._found(text) if form in self.hidden)):
                 escaped = (html.escape(value), json.dumps(value)[1:-1]) if place.where == "text" else ()
                 for sent in (value, *escaped):
-                    text = _put(text, sent, partial(self._variable, one, place, sent, whole))
+                    text = put(text, sent, partial(self._variable, one, place, sent, whole))
             rest = REFERENCES.sub("", text)
-            is_user = text in self._users and place.where in BODIES
-            if is_user or any(form in rest for form in self._encoded_forms(own)):
+            left = any(form in rest for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
+            if left or self._found(rest) or (text in self._users and place.where in BODIES):
                 return self._variable(one, place, text, whole)
-            if place.where != "path" and (UUID.fullmatch(rest) or _is_random(rest)):
+            if place.where != "path" and (UUID.fullmatch(rest) or _is_random(rest, ANYWHERE)):
                 self.literals[f"`{_key(place)}` of {one.name}: {rest[:3]}… ({len(rest)} characters)"] = None
             return text
 
         found = changed(self._without_cookies(one), change)
+        if found.body and found.body.uploads:
+            uploads = tuple(replace(part, name=self.hide(part.name)) for part in found.body.uploads)
+            found = replace(found, body=replace(found.body, uploads=uploads))
         checks = tuple(check for check in one.checks if self.hide(f"{check.value} {check.expected}").count(HIDDEN) == 0)
         step, name, route = (self.hide(text) for text in (one.step, one.name, one.route))
         return replace(found, step=step, name=name, route=route, checks=checks, hops=())
 
     def hide(self, text: str) -> str:
         """Returns a text for people without credentials."""
-        for form in chain(*self._forms.values()):
-            text = _put(text, form, lambda: HIDDEN)
+        for form in self._found(text):
+            text = put(text, form, lambda: HIDDEN)
         return text
 
-    def _encoded_forms(self, own: Collection[str]) -> Iterator[str]:
-        """Yields what must not be left at a place with these secrets."""
-        yield from (form for value in own for form in forms_of(value) if len(form) >= SHORTEST_FORM)
-        yield from (form for form in chain(*self._forms.values()) if len(form) >= ANYWHERE)
+    def _found(self, text: str) -> list[str]:
+        """Returns the forms of hidden values in a text, the longest first."""
+        starts = {text[at : at + SHORTEST] for at in range(len(text) - SHORTEST + 1)} & self._begun_by.keys()
+        forms = (form for start in starts for form in self._begun_by[start] if form in text)
+        return sorted((form for form in forms if pattern_of(form).search(text)), key=lambda form: (-len(form), form))
 
     def _is_secret(self, place: ValuePlace, text: str) -> bool:
         """Returns whether a text looks random, and neither a response nor the client itself has made it."""
@@ -312,7 +182,7 @@ class _Finder:
         if key.lower() in ("authorization", "proxy-authorization"):
             return "BASIC" if whole.lower().startswith("basic ") else "TOKEN"
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|\W+", "_", key).strip("_").upper().removeprefix("X_")
-        return words if re.fullmatch("[A-Z][A-Z0-9_]{0,39}", words) else "SECRET"
+        return words if re.fullmatch("(?!URL$)[A-Z][A-Z0-9_]{0,39}", words) else "SECRET"  # `_URL` is of hosts
 
     def _name(self, prefix: str, word: str) -> str:
         name = word if word.startswith(f"{prefix}_") else f"{prefix}_{word}"
@@ -346,22 +216,6 @@ def prefix_of(url: str) -> str:
     return word if re.fullmatch("[A-Z][A-Z0-9_]{0,29}", word) and name != "localhost" else "SITE"
 
 
-def _leaves(one: RecordedExchange) -> list[tuple[ValuePlace, str]]:
-    found: list[tuple[ValuePlace, str]] = []
-
-    def note(place: ValuePlace, text: str) -> str:
-        found.append((place, text))
-        return text
-
-    changed(one, note)
-    return found
-
-
-def _described(one: RecordedExchange) -> Iterator[tuple[str, str]]:
-    for place, text in _leaves(one):
-        yield text, f"`{_key(place)}` of {one.name}"
-
-
 def _key(place: ValuePlace) -> str:
     """Returns the last name of a place: `password` of `$.user.password` and of `user[password]`."""
     if place.where == "header":
@@ -375,13 +229,12 @@ def _secrets_at(place: ValuePlace, text: str) -> list[str]:
     key = _key(place)
     if place.where == "header":
         found = masked_headers([(key, text)])[1]
+    elif place.where == "path":
+        found = masked_url(f"/{quote(text, safe=';=', errors='replace')}")[1]
     elif names_a_secret(key) or SESSION.search(key):
         found = [Hidden("", text)]
     else:
-        found = [
-            *masked_body(text.encode("utf-8", "replace"), "")[1],
-            *(masked_url(f"/{text}")[1] if place.where == "path" else ()),
-        ]
+        found = masked_body(text.encode("utf-8", "replace"), "")[1]
     values = {one.value for one in found if HIDDEN not in one.value and not _is_reference(one.value)}
     return sorted((one for one in values if one.lower() not in NO_SECRETS), key=lambda one: (-len(one), one))
 
@@ -393,10 +246,9 @@ def _is_reference(text: str) -> bool:
 
 def _secrets_of_response(one: RecordedExchange) -> Iterator[str]:
     headers = [(name, value) for name, value in one.response_headers if name.lower() != "set-cookie"]
-    found = [
-        *masked_headers(headers)[1],
-        *(masked_body(one.response.data, one.response.type)[1] if one.response else ()),
-    ]
+    found = masked_headers(headers)[1]
+    if one.response and one.kind not in STATIC_KINDS:
+        found += masked_body(one.response.data, one.response.type)[1]
     for hidden in found:
         words = re.search(r"\s", hidden.value) and not re.search(r"\d", hidden.value)  # {password: "Forgot it?"}
         if not words and hidden.value.lower() not in hidden.place.lower():
@@ -419,7 +271,7 @@ def _is_searched(value: str) -> bool:
 
 def _users(one: RecordedExchange) -> Iterator[str]:
     """Yields the names beside passwords."""
-    leaves = [(place, text, place.path.removesuffix(_key(place)).rstrip("]")) for place, text in _leaves(one)]
+    leaves = [(place, text, place.path.removesuffix(_key(place)).rstrip("]")) for place, text in leaves_of(one)]
     holders = {
         (place.where, holder)
         for place, _, holder in leaves
@@ -455,6 +307,7 @@ def _tokens_of_response(one: RecordedExchange) -> Iterator[str]:
 
 def _with_basic(one: RecordedExchange) -> RecordedExchange:
     """Moves the user of an address into the header that clients make of it."""
+    one = replace(one, hops=tuple(map(_with_basic, one.hops)))
     host = host_of(one.url)
     if "@" not in host:
         return one
@@ -464,14 +317,14 @@ def _with_basic(one: RecordedExchange) -> RecordedExchange:
     return replace(one, url=f"{scheme}://{name}{one.url.removeprefix(host)}", headers=(*one.headers, header))
 
 
-def _is_random(text: str) -> bool:
+def _is_random(text: str, least: int = LEAST_RANDOM) -> bool:
     """Returns whether a text changes so often between capitals, other letters, digits and marks as no words do.
 
     >>> [_is_random(one) for one in ("9tY4bQ7zLm2XcV8nKp3R", "how-to-return-lamps-of-2026", "2026-11-28T05:36:04.123Z")]
     [True, False, False]
     """
     mixed = re.search("[A-Za-z]", text) and re.search(r"\d", text)
-    if len(text) < LEAST_RANDOM or not mixed or STRUCTURED.match(text):
+    if len(text) < least or not mixed or STRUCTURED.match(text):
         return False
     kinds = [
         "A" if one.isupper() else "a" if one.islower() else "0" if one.isdigit() else "+"
@@ -518,6 +371,8 @@ def _refuse(where: str, value: str) -> Never:
 
 def _values(path: PurePosixPath, text: str) -> Iterator[str]:
     """Yields the values of a file, and the parts of those that are addresses."""
+    if not text:  # an upload
+        return
     if path.suffix in (".yml", ".json"):
         leaves = [*_scalars(parse(text, path.name)[0] if path.suffix == ".yml" else json.loads(text))]
     elif path.suffix == ".csv":

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count, pairwise
@@ -12,9 +13,10 @@ from typing import Any
 from urllib.parse import parse_qsl, quote_plus
 
 from toril.authoring.correlation import Correlation
-from toril.authoring.credentials import NAME, REFERENCES, json_of, prefix_of
+from toril.authoring.credentials import prefix_of
 from toril.authoring.options import LIMITS, MIN_HOLD_S, RAMP_UP, USERS, ImportOptions, Limit, Url, default_name
-from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
+from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange, ValuePlace
+from toril.authoring.references import NAME, changed, json_of, leaves_of, outside
 from toril.authoring.routes import host_of, singular
 from toril.criteria import duration_s
 from toril.errors import Note
@@ -24,6 +26,7 @@ PAUSES_S = (0.5, 1, 2, 3, 5, 8, 10)
 LEAST_PAUSE_S = 0.25
 BORDER_S = 1.0  # a pause of a recording without steps
 SHARED = 0.8  # of the requests that have a header
+INPUTS = ("path", "query", "form", "multipart", "json")  # places of what people enter
 VARIED = 3  # requests of one route in a step
 MOST_ROWS = 1_000
 LONGEST_HOLD_S = 120
@@ -99,8 +102,13 @@ class SuiteDraft:
     notes: tuple[Note, ...] = ()
 
 
-def draft_of(recorded: Recorded, correlation: Correlation, options: ImportOptions) -> SuiteDraft:
-    """Returns the suite of a recording whose credentials are references already."""
+def draft_of(
+    recorded: Recorded,
+    correlation: Correlation,
+    options: ImportOptions,
+    inputs: Mapping[str, Sequence[str]] | None = None,
+) -> SuiteDraft:
+    """Returns the suite of a recording whose credentials are references already, with the inputs of `with_inputs`."""
     origins = _origins(recorded)
     hosts = {name: _address(origin, name, recorded, options) for origin, name in origins.items()}
     name = options.name or default_name(replace(options, urls=tuple(Url(one, "/") for one in hosts.values())))
@@ -113,8 +121,9 @@ def draft_of(recorded: Recorded, correlation: Correlation, options: ImportOption
         if rule.applied and rule.extract not in extracts.get(rule.source, [rule.extract]):
             extracts[rule.source].append(rule.extract)
     exchanges, files = _varied(recorded, {number for number, found in extracts.items() if found})
-    if variables := {key: value for key, value in recorded.variables.items() if key not in hosts}:
-        files[PurePosixPath("data.csv")] = _csv([list(variables), list(variables.values())])
+    columns = {key: [value] for key, value in recorded.variables.items() if key not in hosts} | dict(inputs or {})
+    if columns:
+        files[PurePosixPath("data.csv")] = _csv([list(columns), *zip(*columns.values(), strict=True)])
     sources = tuple(files)
     single = len(origins) == 1 and all(host_of(one.url) in origins for one in exchanges)
     shared = _shared_headers(exchanges)
@@ -204,9 +213,11 @@ def _request(
     path = path if path.startswith("/") or origin not in origins else f"/{path}"
     headers = {name: value for name, value in one.headers if shared.get(name) != value}
     headers |= {name: f"${{{origins[value]}}}" for name, value in headers.items() if value in origins}
-    body, uploads = None, ()
+    body: str | dict[str, Any] | None = None
+    uploads: tuple[FilePart, ...] = ()
     if one.body is not None:
         body, kind = _body(one.body, one.method)
+        body = _with_hosts(body, origins)
         headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         headers |= {"Content-Type": kind} if kind else {}
         uploads = tuple(replace(part, name=_saved(part, files)) for part in one.body.uploads)
@@ -240,7 +251,7 @@ def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]
         fields = dict(body.fields)
         if len(fields) == len(body.fields) and method != "GET":
             return fields, ""
-        return "&".join(f"{quote_plus(name)}={_quoted(value)}" for name, value in body.fields), FORM
+        return "&".join(f"{quote_plus(name)}={outside(value, quote_plus)}" for name, value in body.fields), FORM
     if not body.data:
         return None, body.type if body.missing else ""
     document = json_of(body)
@@ -249,10 +260,15 @@ def _body(body: Payload, method: str) -> tuple[str | dict[str, Any] | None, str]
     return body.text, JSON if kind == JSON else body.type
 
 
-def _quoted(text: str) -> str:
-    """Returns a text of a form, with references as they are."""
-    parts = zip(REFERENCES.split(text), [*REFERENCES.findall(text), ""], strict=True)
-    return "".join(quote_plus(part) + reference for part, reference in parts)
+def _with_hosts(value: Any, origins: Mapping[str, str]) -> Any:
+    """Returns a body with references to the hosts of the suite."""
+    if isinstance(value, dict):
+        return {key: _with_hosts(one, origins) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_with_hosts(one, origins) for one in value]
+    for origin, name in origins.items() if isinstance(value, str) else ():
+        value = re.sub(rf"{re.escape(origin)}(?![\w.:-])", f"${{{name}}}", value) if "://" in origin else value
+    return value
 
 
 def _saved(part: FilePart, files: dict[PurePosixPath, bytes]) -> str:
@@ -386,6 +402,47 @@ def _weighted(addresses: Sequence[tuple[str, int]]) -> list[str]:
 
 def _keys(url: str) -> tuple[str, ...]:
     return tuple(name for name, _ in parse_qsl(url.partition("?")[2], keep_blank_values=True))
+
+
+def with_inputs(
+    recorded: Recorded, others: Mapping[int, RecordedExchange], hidden: Collection[str]
+) -> tuple[Recorded, dict[str, tuple[str, str]]]:
+    """Returns the recording with variables for values that differ in another one, and their two values.
+
+    `others` has the same requests of the other recording, by number. References and hidden values stay.
+    """
+    inputs: dict[tuple[str, str], str] = {}
+    taken = {extract.variable for one in recorded.exchanges for extract in one.extracts}
+
+    def entered(one: RecordedExchange) -> RecordedExchange:
+        mine, theirs = ({} if two is None else dict(_single(two)) for two in (one, others.get(one.number)))
+
+        def change(place: ValuePlace, text: str) -> str:
+            other = theirs.get(place, text)
+            if place not in mine or other == text or "${" in text or place.where not in INPUTS:
+                return text
+            if any(value in other for value in hidden):
+                return text
+            if (text, other) not in inputs:
+                base = re.sub(r"\W+", "_", singular(re.findall(r"\w+", place.path or "value")[-1]))
+                names = chain([base], (f"{base}_{number}" for number in count(2)))
+                inputs[text, other] = next(name for name in names if name not in taken)
+                taken.add(inputs[text, other])
+            name = inputs[text, other]
+            encoded = place.where in ("path", "query") and any(quote_plus(one) != one for one in (text, other))
+            return f"${{__urlencode(${{{name}}})}}" if encoded else f"${{{name}}}"
+
+        return changed(one, change)
+
+    exchanges = tuple(map(entered, recorded.exchanges))
+    return replace(recorded, exchanges=exchanges), {name: values for values, name in inputs.items()}
+
+
+def _single(one: RecordedExchange) -> Iterator[tuple[ValuePlace, str]]:
+    """Yields the places of a request that have one value."""
+    found = leaves_of(one)
+    counts = Counter(place for place, _ in found)
+    yield from ((place, text) for place, text in found if counts[place] == 1 and text)
 
 
 def _csv(rows: Iterable[Sequence[object]]) -> bytes:

@@ -87,8 +87,8 @@ def _expired(one: RecordedExchange, later: Sequence[RecordedExchange]) -> tuple[
 def _with_flow(exchanges: Sequence[RecordedExchange]) -> Iterator[str]:
     """Yields hosts that take part in the journey, such as a provider of logins or an upload address.
 
-    A response of such a host brings a token that another site needs, or its address comes out of a response of another
-    site, and the request writes or opens a page.
+    A response of such a host brings a token that another site needs. Or a response of another site brings its address,
+    and the request writes or opens a page.
     """
     brought: dict[str, str] = {}  # token → host of the response that had it first; empty: a request had it first
     addresses: dict[str, str] = {}  # → site of the response

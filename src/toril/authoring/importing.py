@@ -7,14 +7,17 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from toril.authoring.correlation import Correlation, correlated, unfolded
-from toril.authoring.credentials import NAME, referenced, refuse_secrets
-from toril.authoring.draft import FILES, SuiteDraft, draft_of, requests_of
+from toril.authoring.correlation.pairs import paired
+from toril.authoring.correlation.rules import turns_of
+from toril.authoring.credentials import referenced, refuse_secrets
+from toril.authoring.draft import FILES, SuiteDraft, draft_of, requests_of, with_inputs
 from toril.authoring.filters import kept
 from toril.authoring.init import SUITES, Created, place
 from toril.authoring.options import ImportOptions
 from toril.authoring.readers import Input, read
 from toril.authoring.readme import readme_of
-from toril.authoring.recorded import Payload, Recorded
+from toril.authoring.recorded import Payload, Recorded, RecordedExchange
+from toril.authoring.references import NAME
 from toril.authoring.replaying import replayed
 from toril.authoring.routes import named
 from toril.authoring.shapes import shape_of
@@ -46,7 +49,7 @@ def suite_of(
     recorded: Recorded, second: Recorded | None, options: ImportOptions, folder: Path, *, force: bool = False
 ) -> Imported:
     """Writes the suite of a recording: filters, routes, correlation, credentials, draft, files, plan."""
-    recorded = named(kept(recorded, options))
+    whole, recorded = recorded, named(kept(recorded, options))
     if not recorded.exchanges:
         what = "; ".join(f"{one.what} ({one.why})" for one in recorded.left_out) or "the source has none"
         raise OptionError(f"{recorded.origin}: no requests for a suite: {what}.", code="no-requests")
@@ -56,9 +59,13 @@ def suite_of(
     if options.replay and second is None:
         second = replayed(recorded, correlation, os.environ)
         correlation = rules_of(recorded, second)
-    found, credentials = referenced(unfolded(recorded, correlation), correlation)
-    found = named(found)
-    draft = replace(draft_of(found, correlation, options), credentials=credentials.names)
+    chosen = {one.number for one in recorded.exchanges}
+    others = [one for one in whole.exchanges if one.number not in chosen] + [*(second.exchanges if second else ())]
+    found, credentials = referenced(named(unfolded(recorded, correlation)), correlation, others)
+    pairs = _pairs(recorded, second, correlation) if second else {}
+    found, inputs = with_inputs(found, pairs, credentials.hidden)
+    found = named(found)  # with references as ids
+    draft = replace(draft_of(found, correlation, options, inputs), credentials=credentials.names)
     contents = files_of(draft)
     contents[PurePosixPath("README.md")] = readme_of(draft, found, correlation, credentials).encode()
     if any(one.response is not None for one in found.exchanges) and len(found.exchanges) <= MOST_ENTRIES:
@@ -71,6 +78,12 @@ def suite_of(
     created = place({home / path: data for path, data in contents.items()}, home, folder, force=force, action=action)
     created = replace(created, notes=(*found.notes, *created.notes))
     return Imported(created=created, recorded=recorded, correlation=correlation)
+
+
+def _pairs(first: Recorded, second: Recorded, correlation: Correlation) -> dict[int, RecordedExchange]:
+    """Returns the exchanges of the second recording by the numbers of the first one."""
+    turns = turns_of(first, correlation.redirects)
+    return {turns[index].exchange.number: one for index, one in paired(turns, first, second).items()}
 
 
 def _recording(draft: SuiteDraft, recorded: Recorded, correlation: Correlation, hidden: Collection[str]) -> Recording:

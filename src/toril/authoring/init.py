@@ -22,6 +22,8 @@ from toril.records import Plan
 from toril.suite import read_suite
 from toril.suite.fetch import checked_names, inside
 from toril.suite.files import SUITE_NAMES
+from toril.suite.reader import mapping_at
+from toril.suite.settings import VARIABLE
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -173,7 +175,9 @@ def workflow_text(suite: str, plan: Plan, action: str) -> str:
     built = {engine: engine in executors for engine in ("jmeter", "vegeta")}
     # The load plus time to install, start and judge; an hour if a script sets the load.
     minutes = 60 if plan.bounded_s is None else 20 + math.ceil(plan.bounded_s / 60)
-    return _template("loadtest.yml.jinja").render(suite=suite, action=action, minutes=minutes, **built)
+    env = mapping_at(plan.common, "settings", "env")
+    secrets = [name for name, value in env.items() if value == f"${{{name}}}" and VARIABLE.fullmatch(name)]
+    return _template("loadtest.yml.jinja").render(suite=suite, action=action, minutes=minutes, secrets=secrets, **built)
 
 
 def yaml_value(value: Any) -> str:
@@ -215,9 +219,10 @@ def refuse_existing(folder: Path, contents: Contents, *, force: bool) -> None:
             existing.append(path)
     if existing and not force:
         named = ", ".join(map(str, existing[:MAX_NAMED])) + (" …" if len(existing) > MAX_NAMED else "")
+        keeps = " keep the workflow with --no-workflow," if folder / WORKFLOW in existing else ""
         raise OptionError(
             f"{named}: already {'exists' if len(existing) == 1 else 'exist'}, so no files are written. Choose another "
-            "--name, keep the workflow with --no-workflow, or overwrite with --force.",
+            f"--name,{keeps} or overwrite with --force.",
             code="file-exists",
         )
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from urllib.parse import parse_qsl, unquote
@@ -32,21 +33,25 @@ def named(recorded: Recorded) -> Recorded:
     """
     slugs = set(_slugs(recorded))
     routes = [_route(one, slugs) for one in recorded.exchanges]
-    names = [one.name for one in recorded.exchanges]
+    names = Counter(one.name for one in recorded.exchanges)
     keys: dict[tuple[str, str, str], set[str]] = {}  # of queries, by the route
+    hosts: dict[tuple[str, str], str] = {}  # the first one with the route
     for one, route in zip(recorded.exchanges, routes, strict=True):
         keys.setdefault((one.method, host_of(one.url), route), set()).add(_keys(one.url))
+        hosts.setdefault((one.method, route), host_of(one.url))
 
     def name(one: RecordedExchange, route: str) -> str:
         before = f"{one.method} {one.route}"
         if one.route and one.name.startswith(before):
             found = f"{one.method} {route}{one.name.removeprefix(before)}"
-        elif one.name and names.count(one.name) == 1:
+        elif one.name and names[one.name] == 1:
             found = one.name
         else:
             several = len(keys[one.method, host_of(one.url), route]) > 1
             detail = _operation(one) or (_keys(one.url) if several else "")
-            found = f"{one.method} {route}" + (f" ({detail})" if detail else "")
+            host = host_of(one.url)
+            elsewhere = host.partition("://")[2] if host != hosts[one.method, route] else ""
+            found = f"{one.method} {elsewhere}{route}" + (f" ({detail})" if detail else "")
         found = " ".join(found.split())[:LONGEST]
         return f"{found} request" if found.endswith(TIMINGS) else found
 

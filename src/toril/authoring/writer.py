@@ -168,7 +168,7 @@ def _request(one: DraftRequest) -> dict[str, Any]:
             "url": one.url,
             "method": "" if one.method == "GET" else one.method,
             "headers": _short(one.headers),
-            "body": one.body,
+            "body": _short(one.body) if isinstance(one.body, dict) else one.body,
             "upload-files": uploads,
             "follow-redirects": None if one.follow_redirects else False,
             **{key: _short(some) for key, some in _extractors(one.extracts).items()},
@@ -201,9 +201,10 @@ def extractor_text(extract: Extract) -> str:
 
 
 def _short(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a mapping that is written on one line if that is short."""
-    short = len(mapping) == 1 and sum(len(f"{key}: {value}") for key, value in mapping.items()) <= MOST_ON_A_LINE
-    return Flow(mapping) if short else dict(mapping)
+    """Returns a mapping that is written on one line if it is short, and has one entry or plain values."""
+    written = ", ".join(f"{key}: {value}" for key, value in mapping.items())
+    plain = len(mapping) == 1 or not any(mark in written for mark in "{[\n")
+    return Flow(mapping) if plain and len(written) <= MOST_ON_A_LINE else dict(mapping)
 
 
 def _filled(mapping: Mapping[str, Any]) -> dict[str, Any]:

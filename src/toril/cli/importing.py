@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toril.authoring import Created
     from toril.authoring.importing import Imported
 
-Engine = Literal["apiritif", "gatling", "jmeter", "locust", "vegeta"]
+Engine = Literal["apiritif", "gatling", "jmeter", "locust"]
 HOST = re.compile(r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 
 Into = Annotated[Path, typer.Option("--into", metavar="DIR", help="Root folder of your repository.")]
@@ -166,9 +166,15 @@ def conclude(
         shown = {"suite": str(folder / created.suite), "files": files, "notes": notes, "rules": rules}
         typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
-        show_created(created, folder)
+        if not isinstance(done, Created) and done.recorded.left_out:
+            found = ", ".join(f"{one.count:,} {one.what}" for one in done.recorded.left_out)
+            typer.echo(f"left out: {found}; see README.md")
+        if rules and not explain:
+            applied = sum(rule["applied"] for rule in rules)
+            typer.echo(f"carried from responses: {applied} of {len(rules)} values found; --explain lists them")
         for one in rules if explain else ():
             typer.echo("\n".join(_lines(one)))
+        show_created(created, folder, "try")
     if tries:
         try_command([str(folder / created.suite)], format=format)
 

@@ -106,14 +106,14 @@ def init(
     show_created(created, folder)
 
 
-def show_created(created: Created, folder: Path) -> None:
-    """Prints the written files, the notes, and the next commands."""
+def show_created(created: Created, folder: Path, first: str = "plan") -> None:
+    """Prints the written files, the notes, and the next commands, of which the first is `toril plan` or another."""
     for file in created.files:
         typer.echo(f"wrote {folder / file}")
     for note in created.notes:
         typer.echo(f"note: {note.message}", err=True)
     suite = shlex.quote(str(folder / created.suite))
-    typer.echo(f"next:\n  toril plan {suite}\n  toril run {suite}")
+    typer.echo(f"next:\n  toril {first} {suite}\n  toril run {suite}")
 
 
 def read_load(

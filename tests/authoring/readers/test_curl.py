@@ -38,6 +38,7 @@ def test_headers_and_credentials():
         ("X-A", "1"), ("Authorization", "Bearer ${TOKEN}"), ("Cookie", "a=b; c"), ("User-Agent", "agent"),
         ("Referer", "https://b.example"), ("Authorization", "Basic YWRhOng="),
     )  # fmt: skip
+    assert requests('curl a.example -H "A: \\$x \\"$Y\\""')[0].headers == (("A", '$x "${Y}"'),)
     assert requests('curl a.example -u "$U:$P"')[0].headers == (("Authorization", "Basic ${API_BASIC}"),)
 
 
@@ -87,9 +88,14 @@ def test_what_browsers_copy(text):
     assert found.body and (found.body.data, found.body.fields) == (b'{"a":"b c"}', ())
 
 
+def test_an_empty_line_of_cmd_is_a_line_break():
+    (found,) = requests('curl ^"https://a.example^" ^\r\n  --data-raw ^"a^\r\n\r\nb^"')
+    assert found.body and found.body.data == b"a\nb"
+
+
 def test_what_curl_has_and_a_suite_has_not_is_listed():
     found = recorded(
         "curl -k --cert client.pem -x http://proxy:3128 -b cookies.txt https://a.example -d @missing stray"
     )
-    assert [one.url for one in found.exchanges] == ["https://a.example"]
+    assert [one.url for one in found.exchanges] == ["https://a.example/"]
     assert left_out(found) == {"options of curl": 3, "files of a body": 1, "words": 1}

@@ -2,7 +2,9 @@
 
 import json
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from hypothesis import given, strategies
 from tests.authoring.readers import test_access_log, test_har, test_openapi, test_postman
 from tests.authoring.readers.reading import recorded, refusal
 from tests.tiers import examples
-from toril.authoring.readers import Input, input_of, script_of
+from toril.authoring.options import ImportOptions
+from toril.authoring.readers import Input, input_of, read, script_of
 from toril.errors import OptionError
 
 SAMPLES: dict[str, Any] = {
@@ -82,6 +85,37 @@ def test_a_file_keeps_its_name_and_folder(tmp_path):
     file = tmp_path / "a.har"
     file.write_bytes(b"{}")
     assert input_of(str(file)) == Input(data=b"{}", name="a.har", folder=Path(tmp_path))
+
+
+@pytest.mark.live
+def test_an_address_is_read_over_the_network_and_pages_are_refused():
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, text = {
+                "/openapi.json": (200, json.dumps(test_openapi.SWAGGER)),
+                "/docs": (200, "<!DOCTYPE html>"),
+            }.get(self.path, (302 if self.path == "/moved" else 404, ""))
+            self.send_response(status)
+            self.send_header("Location", "/openapi.json")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        found = read(input_of(f"{base}/moved"), ImportOptions())
+        assert (found.kind, found.origin) == ("openapi", "127.0.0.1")
+        codes = []
+        for path in ("/docs", "/missing"):
+            with pytest.raises(OptionError) as refused:
+                input_of(base + path)
+            codes.append(refused.value.code)
+        server.shutdown()
+    assert codes == ["unknown-format", "unreachable"]
+    with pytest.raises(OptionError):
+        input_of(f"{base}/openapi.json")
 
 
 Junk = strategies.one_of(

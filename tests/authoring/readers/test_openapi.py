@@ -100,6 +100,15 @@ def test_a_created_id_is_carried_and_other_parameters_are_data():
     assert (len(reads.exchanges), reads.variables) == (3, {"owner": "1", "pet_id": "example"})
 
 
+def test_an_operation_before_the_one_that_creates_has_data():
+    document = changed(API)
+    document["paths"]["/pets/{petId}"]["get"]["tags"] = ["first"]
+    document["paths"]["/pets"]["post"]["tags"] = ["second"]
+    found = recorded(document)
+    assert found.variables["pet_id"] == "example"
+    assert not any(one.extracts for one in found.exchanges)
+
+
 def test_values_are_examples_or_fit_the_type_and_optional_ones_need_an_example():
     post, many, *_ = requests(API)
     assert many.url == "https://eu.example.com/v1/pets?limit=5&kind=dog"
@@ -138,6 +147,7 @@ def test_the_address_is_the_servers_or_the_documents_or_the_users():
         "https://x.example.com/v1/pets"
     )
     assert lines(relative, hosts=("https://y.example.com",))[0] == "POST https://y.example.com/v1/pets"
+    assert lines(API, hosts=("y.example.com",))[0] == "POST https://y.example.com/v1/pets"
     assert lines(changed(API, servers=[{"url": "https://{unknown}.example.com"}]))[0] == "POST ${BASE_URL}/pets"
 
 
@@ -146,6 +156,7 @@ def test_files_beside_the_document_are_read_and_others_left_out(tmp_path):
     (tmp_path / "models/pet.yaml").write_text(
         "Pet:\n  properties: {born: {example: 2026-01-31}, kind: {$ref: '#/Kind'}}\nKind: {const: cat}\n"
     )
+    (tmp_path / "models/bad.yaml").write_text("Pet: [")
     (tmp_path.parent / "outside.yaml").write_text("Pet: {example: secret}\n")
     text = """
 openapi: 3.0.0
@@ -153,10 +164,11 @@ paths:
   /a: {post: {requestBody: {content: {application/json: {schema: {$ref: 'models/pet.yaml#/Pet'}}}}}}
   /b: {post: {requestBody: {content: {application/json: {schema: {$ref: '../outside.yaml#/Pet'}}}}}}
   /c: {post: {requestBody: {content: {application/json: {schema: {$ref: 'https://example.com/x#/Pet'}}}}}}
+  /d: {post: {requestBody: {content: {application/json: {schema: {$ref: 'models/bad.yaml#/Pet'}}}}}}
 """
     found = recorded(text, tmp_path)
     assert next(one.body.text for one in found.exchanges if one.body) == '{"born": "2026-01-31", "kind": "cat"}'
-    assert left_out(found) == {"references to other files": 2}
+    assert left_out(found) == {"references to other files": 3}
     assert "secret" not in str(found)
 
 

@@ -39,6 +39,8 @@ def test_folders_are_steps_and_authentication_is_inherited():
         ("outer / inner", (("Authorization", "Basic YWRhOng="),)),
     ]
     assert (found.kind, found.origin) == ("postman", "sample (Shop)")
+    named = requests(collection(item("http://a.example", "{{base}}/users"), item("http://a.example", "log in")))
+    assert [one.name for one in named] == ["", "log in"]
 
 
 def test_variables_come_from_environment_and_collection_and_secrets_stay_references(tmp_path):

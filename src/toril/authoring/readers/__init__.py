@@ -40,14 +40,17 @@ MOST_REDIRECTS = 5
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SCRIPTS: dict[Kind, re.Pattern[str]] = {
     "jmx": re.compile(r"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<jmeterTestPlan\b", re.DOTALL),
-    "k6": re.compile(r"(?m)^\s*(?:import\b.*\bfrom\s*|(?:const|let|var)\b.*\brequire\(\s*)['\"]k6(?:/[\w./-]+)?['\"]"),
+    "k6": re.compile(
+        r"(?m)^[ \t]*(?:import\b.*\bfrom\s*|(?:const|let|var)\b.*\brequire\(\s*)['\"]k6(?:/[\w./-]+)?['\"]"
+    ),
     "gatling": re.compile(r"\bextends\s+Simulation\b"),
-    "locustfile": re.compile(r"(?m)^\s*(?:from\s+locust\b[\w.]*\s+import|import\s+locust\b)"),
+    "locustfile": re.compile(r"(?m)^[ \t]*(?:from\s+locust\b[\w.]*\s+import|import\s+locust\b)"),
 }
-CURL = re.compile(r"(?m)^(?:[\w/-]*[$>%#]\s*)?(?:\w+=\S*\s+|time\s+)*(?:\S*/)?curl(?:\.exe)?\s")
+CURL = re.compile(r"(?m)^(?:[$>%#])?[ \t]*(?:\w+=\S*[ \t]+|time[ \t]+)*(?:\S*/)?curl(?:\.exe)?\s")
 OPENAPI = re.compile(r"(?m)^[\"']?(?:openapi|swagger)[\"']?\s*:")
 TAURUS = re.compile(r"(?m)^(?:execution|scenarios)\s*:")
 JSONP = re.compile(r"\A\s*[\w.]+\((\s*\{.*\})\s*\);?\s*\Z", re.DOTALL)  # as HAR viewers load
+BLANK = re.compile(r"(?m)^[ \t]+$")  # YAML rejects lines of tabs
 HTML = re.compile(r"(?i)\s*<(?:!doctype html|html)\b")
 TEXT_ENCODINGS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -82,8 +85,8 @@ def input_of(source: str) -> Input:
 
 def _limited(given: Input) -> Input:
     if len(given.data) > MOST_BYTES:
-        fix = "Shorten it; a log may be compressed by gzip"
-        raise OptionError(f"{given.name}: larger than {MOST_BYTES >> 20} MiB. {fix}.", code="too-large")
+        text = f"larger than {MOST_BYTES >> 20} MiB. Shorten it, or compress a log by gzip."
+        raise _refused(given, text, "too-large")
     return given
 
 
@@ -123,14 +126,18 @@ def read(given: Input, options: ImportOptions) -> Recorded:
     try:
         recorded = _read(given, options)
     except RecursionError as error:
-        raise OptionError(f"{given.name}: nested too deeply. Simplify the file.", code="unknown-format") from error
+        raise _refused(given, "nested too deeply. Simplify the file.") from error
     except (OSError, EOFError, zlib.error) as error:  # of gzip
-        raise OptionError(f"{given.name}: damaged: {error}. Compress it again.", code="damaged-file") from error
+        raise _refused(given, f"damaged: {error}. Compress it again.", "damaged-file") from error
     if recorded.exchanges:
         return recorded
     reasons = "; ".join(f"{one.count:,} {one.what}: {one.why}" for one in recorded.left_out)
     what = f"left out are {reasons}" if reasons else "the file has none"
-    raise OptionError(f"{given.name}: no requests to repeat: {what}. Pass another file.", code="no-requests")
+    raise _refused(given, f"no requests to repeat: {what}. Pass another file.", "no-requests")
+
+
+def _refused(given: Input, text: str, code: str = "unknown-format") -> OptionError:
+    return OptionError(f"{given.name}: {text}", code=code)
 
 
 def _read(given: Input, options: ImportOptions) -> Recorded:
@@ -141,7 +148,7 @@ def _read(given: Input, options: ImportOptions) -> Recorded:
         return _of_document(mapping(_parsed(source, given.name)), given, options)
     if CURL.search(source):
         return read_curl(source, given)
-    raise OptionError(f"{given.name}: unknown format. {FORMATS}", code="unknown-format")
+    raise _refused(given, f"unknown format. {FORMATS}")
 
 
 def _of_document(document: dict[str, Any], given: Input, options: ImportOptions) -> Recorded:
@@ -154,14 +161,13 @@ def _of_document(document: dict[str, Any], given: Input, options: ImportOptions)
         return read_postman(collection, given, _environment(options))
     if isinstance(document.get("values"), list):
         fix = f"Pass it beside the collection: toril import COLLECTION --environment {given.name}"
-        raise OptionError(f"{given.name}: an environment of Postman has no requests. {fix}", code="unknown-format")
+        raise _refused(given, f"an environment of Postman has no requests. {fix}")
     if items(document.get("requests")) and ("order" in document or "folders" in document):
-        what = f"{given.name}: a collection of Postman 1, which Postman no longer writes"
-        raise OptionError(f"{what}. Export it as 2.1.", code="unknown-format")
+        raise _refused(given, "a collection of Postman 1, which Postman no longer writes. Export it as 2.1.")
     if "execution" in document or "scenarios" in document:
         fix = f"Run it, or make a workflow for it: toril init --taurus {given.name}"
-        raise OptionError(f"{given.name}: already a suite. {fix}", code="unknown-format")
-    raise OptionError(f"{given.name}: unknown format. {FORMATS}", code="unknown-format")
+        raise _refused(given, f"already a suite. {fix}")
+    raise _refused(given, f"unknown format. {FORMATS}")
 
 
 def _environment(options: ImportOptions) -> dict[str, Any] | None:
@@ -170,8 +176,7 @@ def _environment(options: ImportOptions) -> dict[str, Any] | None:
     given = input_of(str(options.environment))
     found = mapping(_parsed(_text(given.data), given.name))
     if not isinstance(found.get("values"), list):
-        what = f"--environment {given.name}: not an environment of Postman"
-        raise OptionError(f"{what}. Export it in Postman.", code="unknown-format")
+        raise _refused(given, "not an environment of Postman. Export it in Postman.")
     return found
 
 
@@ -184,7 +189,7 @@ def _parsed(source: str, name: str) -> Any:
     with suppress(ValueError):
         return json.loads(source)
     try:
-        found = yaml.load(source, Loader=_Loader)  # noqa: S506 - a safe loader
+        found = yaml.load(BLANK.sub("", source), Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""

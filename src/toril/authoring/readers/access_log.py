@@ -33,7 +33,7 @@ POINTS = 120  # of a curve, at most
 STEPS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 21_600, 86_400)
 OTHER = "other"
 
-_route = lru_cache(maxsize=1 << 14)(template)
+_route = lru_cache(maxsize=1 << 18)(template)
 
 REQUEST = r'"(?P<method>[A-Z]{3,10}) (?P<target>\S+)[^"]*"'
 FORMATS = (
@@ -74,6 +74,13 @@ class _Line(NamedTuple):
     agent: str
 
 
+class _Address(NamedTuple):
+    label: str
+    method: str
+    path: str
+    query: str
+
+
 def is_log(data: bytes) -> bool:
     """Returns whether most of the first lines are of a log."""
     lines = list(islice(_lines(data), FIRST))
@@ -87,7 +94,7 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
     The label is step and name of an exchange.
     """
     skipped, notes = Skipped(), []
-    addresses: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # method and target, by host
+    addresses: defaultdict[str, Counter[_Address]] = defaultdict(Counter)  # by host
     rates: defaultdict[str, dict[str, Counter[int]]] = defaultdict(dict)  # by host, label and second
     total = misfits = distinct = 0
     for line in _lines(given.data):
@@ -99,8 +106,10 @@ def read_access_log(given: Input, options: ImportOptions) -> Recorded:
         if why := _unusable(found, options):
             skipped.add(*why, f"{found.method} {found.target.partition('?')[0]}")
             continue
-        rates[found.host].setdefault(_label(found.method, found.target), Counter())[found.second] += 1
-        known, key = addresses[found.host], (found.method, found.target)
+        path, _, query = found.target.partition("?")
+        label = f"{found.method} {_route(path)}"
+        rates[found.host].setdefault(label, Counter())[found.second] += 1
+        known, key = addresses[found.host], _Address(label, found.method, path, query)
         if key in known or distinct < MOST_ADDRESSES:
             distinct += key not in known
             known[key] += 1
@@ -211,43 +220,36 @@ def _unusable(line: _Line, options: ImportOptions) -> tuple[str, str] | None:
     return None
 
 
-def _label(method: str, target: str) -> str:
-    return f"{method} {_route(target.partition('?')[0])}"
-
-
-def _exchanges(addresses: Counter[tuple[str, str]], own: list[str], base: str) -> Iterator[RecordedExchange]:
+def _exchanges(addresses: Counter[_Address], own: list[str], base: str) -> Iterator[RecordedExchange]:
     """Yields the most frequent addresses of each label, and of all others together."""
+    pairs = {one: parse_qsl(one.query, True) for one in addresses}
     uses: defaultdict[str, Counter[str]] = defaultdict(Counter)  # of parameters, by label; of the empty one: all
-    for (method, target), count in addresses.items():
-        names = {name for name, _ in parse_qsl(target.partition("?")[2], True)}
-        uses[_label(method, target)].update(dict.fromkeys(("", *names), count))
-    by_label: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
-    for (method, target), count in addresses.items():
-        label, (path, _, query) = _label(method, target), target.partition("?")
-        pairs = [
+    for one, count in addresses.items():
+        uses[one.label].update(dict.fromkeys(("", *(name for name, _ in pairs[one])), count))
+    by_label: defaultdict[str, Counter[_Address]] = defaultdict(Counter)
+    for one, count in addresses.items():
+        used = uses[one.label]
+        kept = [
             (name, value)
-            for name, value in parse_qsl(query, True)
-            if uses[label][name] >= LEAST_USE * uses[label][""] and not names_a_secret(name)
+            for name, value in pairs[one]
+            if used[name] >= LEAST_USE * used[""] and not names_a_secret(name)
         ]
-        shorter = f"{path}?{urlencode(pairs)}" if pairs else path
-        by_label[label if label in own else OTHER][method, shorter] += count
-    found = (
-        (label, *one)
-        for label in (*own, OTHER)
-        for one in sorted(by_label[label].items(), key=lambda one: (-one[1], one[0]))[
-            : MOST_OTHERS if label == OTHER else MOST_ROWS
-        ]
-    )
-    for number, (label, (method, target), count) in enumerate(found, 1):
-        yield RecordedExchange(
-            number=number,
-            method=method,
-            url=base + target,
-            step=label,
-            name=label,
-            route=_route(target.partition("?")[0]),
-            count=count,
-        )
+        label = one.label if one.label in own else OTHER
+        by_label[label][one._replace(label=label, query=urlencode(kept))] += count
+    number = 0
+    for label in (*own, OTHER):
+        ranked = sorted(by_label[label].items(), key=lambda one: (-one[1], one[0]))
+        for one, count in ranked[: MOST_OTHERS if label == OTHER else MOST_ROWS]:
+            number += 1
+            yield RecordedExchange(
+                number=number,
+                method=one.method,
+                url=base + one.path + (f"?{one.query}" if one.query else ""),
+                step=label,
+                name=label,
+                route=_route(one.path),
+                count=count,
+            )
 
 
 def _rates(rates: Mapping[str, Counter[int]], own: list[str]) -> dict[str, LogRates]:

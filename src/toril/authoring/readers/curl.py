@@ -28,8 +28,8 @@ TOKENS = re.compile(  # of a shell
 PIECES = re.compile(r"""(\$'(?:[^'\\]|\\.)*'|\$?"(?:[^"\\]|\\.)*"|'[^']*'|\\.)""", re.DOTALL)
 ESCAPES = re.compile(r"\\(u[0-9a-fA-F]{1,4}|x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", re.DOTALL)
 ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b"}
-SHELL_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
-WINDOWS = re.compile(r"\^(?:\"|\s*\r?$)", re.MULTILINE)
+IN_QUOTES = re.compile(r"""\\(["\\$`])|\\\r?\n|\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))""")  # escapes and variables
+WINDOWS = re.compile(r"\^(?:\"|[ \t]*\r?$)", re.MULTILINE)
 SHORT = {
     "X": "request", "H": "header", "d": "data", "F": "form", "u": "user", "b": "cookie", "A": "user-agent",
     "e": "referer", "G": "get", "I": "head", "T": "upload-file", "o": "output", "m": "max-time", "x": "proxy",
@@ -69,7 +69,7 @@ def read_curl(source: str, given: Input) -> Recorded:
 def _commands(source: str) -> Iterator[list[str]]:
     """Yields the words behind each `curl`."""
     if WINDOWS.search(source):  # copied for cmd, which escapes by ^ and writes an empty line for a line break
-        source = re.sub(r"\^\s*\r?\n(\s*\r?\n)?", lambda found: "\n" if found[1] else " ", source)
+        source = re.sub(r"\^[ \t]*\r?\n([ \t]*\r?\n)?", lambda found: "\n" if found[1] else " ", source)
         source = re.sub(r"\^(.)", r"\1", source)
     words: list[str] = []
     skips = False
@@ -103,10 +103,8 @@ def _unquoted(word: str) -> str:
             return found[1:-1]
         if found.startswith("\\"):
             return found[1:] if found != "\\\n" else ""
-        inner = found.removeprefix("$")
-        if inner.startswith('"'):
-            return SHELL_VARIABLE.sub(r"${\1\2}", re.sub(r"\\([\"\\$`])|\\\r?\n", r"\1", inner[1:-1]))
-        return SHELL_VARIABLE.sub(r"${\1\2}", found)
+        inner = found.removeprefix("$")[1:-1] if found.startswith(('"', '$"')) else found
+        return IN_QUOTES.sub(lambda one: f"${{{one[2] or one[3]}}}" if one[2] or one[3] else one[1] or "", inner)
 
     return "".join(map(piece, filter(None, PIECES.split(word))))
 

@@ -68,10 +68,9 @@ def read_har(document: Mapping[str, Any], given: Input) -> Recorded:
             found = replace(found, number=number, started_s=started_s, step=steps.get(text(entry.get("pageref")), ""))
             exchanges.append(_rebuilt(found, exchanges, skipped))
     maker = mapping(log.get("browser")) or mapping(log.get("creator"))
-    made_by = f"{text(maker.get('name'))} {text(maker.get('version'))}".strip()
     return Recorded(
         exchanges=tuple(_folded(exchanges)),
-        origin=f"{given.name} ({made_by})" if made_by else given.name,
+        origin=given.origin(f"{text(maker.get('name'))} {text(maker.get('version'))}"),
         kind="har",
         left_out=skipped.left_out(),
         notes=tuple(notes),

@@ -30,6 +30,7 @@ from toril.authoring.readers.source import (
 )
 from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
 from toril.authoring.routes import singular
+from toril.errors import OptionError
 from toril.masking import names_a_secret
 
 METHODS = ("post", "get", "head", "options", "put", "patch", "delete")  # in the order of the suite
@@ -91,10 +92,9 @@ def read_openapi(
             )
         )
     info = mapping(document.get("info"))
-    title = f"{text(info.get('title'))} {text(info.get('version'))}".strip()
     return Recorded(
         exchanges=tuple(exchanges),
-        origin=f"{given.name} ({title})" if title else given.name,
+        origin=given.origin(f"{text(info.get('title'))} {text(info.get('version'))}"),
         kind="openapi",
         variables=data,
         left_out=skipped.left_out(),
@@ -115,8 +115,8 @@ def _base(document: Mapping[str, Any], given: Input, options: ImportOptions) -> 
     origin, path = whole.groups("") if whole else ("", "")
     path = "/" + IN_PATH.sub(r"\1", path).strip("/")
     path = "" if path == "/" else path
-    own = next((host for host in options.hosts if "://" in host), "")
-    if own:
+    if options.hosts:
+        own = options.hosts[0] if "://" in options.hosts[0] else f"https://{options.hosts[0]}"
         return own if own.count("/") > 2 else own + path
     return (origin if re.match(r"https?://[^{}]+$", origin) else reference("base_url")) + path
 
@@ -187,24 +187,25 @@ def _carried(spec: "_Spec", operations: list[_Operation]) -> dict[str, str]:
 
     POST /pets creates the pet of GET /pets/{petId}: its response has `petId`, or `id`.
     """
-    makers = {one.path.rstrip("/"): one for one in operations if one.method == "post"}
     found: dict[str, str] = {}
+    makers: dict[str, _Operation] = {}  # those before the operation
     for operation in operations:
         for part in IN_PATH.finditer(operation.path):
             collection, whole = operation.path[: part.start()].rstrip("/"), operation.path[: part.end()]
             maker = makers.get(collection)
-            if maker is None or maker is operation or whole in found or "{" in collection.rpartition("/")[2]:
+            if whole in found:
                 continue
-            known = {variable(name): name for name in spec.properties(spec.response(maker))}
+            known = {variable(name): name for name in spec.properties(spec.response(maker))} if maker else {}
             wanted = variable(part[1])
             key = known.get(wanted) or (known.get("id") if wanted.endswith("id") else None)
-            if key is not None:
+            found[whole] = ""
+            if key is not None and maker is not None:
                 name = _name(operation.path[: part.start()], part[1])
-                name = f"{name}_{len(found)}" if name in found.values() else name
-                found[whole] = name
-                plain = re.fullmatch(r"[A-Za-z_]\w*", key)
-                expression = f"$.{key}" if plain else f"$['{key}']"
+                found[whole] = name = f"{name}_{len(found)}" if name in found.values() else name
+                expression = f"$.{key}" if re.fullmatch(r"[A-Za-z_]\w*", key) else f"$['{key}']"
                 maker.extracts.append(Extract(variable=name, how="jsonpath", expression=expression))
+        if operation.method == "post":
+            makers.setdefault(operation.path.rstrip("/"), operation)
     return found
 
 
@@ -345,8 +346,13 @@ class _Spec:
     def _loaded(self, name: str) -> Any:
         """Returns a file beside the document, whose references are relative to the document."""
         data = None if re.match(r"[a-z]+:", name) else self._given.beside(name)
-        if data is None:
-            self._skipped.add("references to other files", "the file is not in the folder of the document", name)
+        try:
+            document = None if data is None else self._parse(data.decode("utf-8-sig", "replace"))
+        except OptionError:
+            document = None
+        if document is None:
+            why = "the file is damaged, or not in the folder of the document"
+            self._skipped.add("references to other files", why, name)
             return {}
 
         def rebased(node: Any) -> Any:
@@ -361,7 +367,7 @@ class _Spec:
                 found["$ref"] = f"{file}#{pointer}"
             return found
 
-        return rebased(self._parse(data.decode("utf-8-sig", "replace")))
+        return rebased(document)
 
     def whole(self, schema: Any) -> dict[str, Any]:
         """Returns a schema with the parts of `allOf`, and of the first choice, in one mapping."""

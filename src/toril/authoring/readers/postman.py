@@ -26,11 +26,11 @@ from toril.authoring.readers.source import (
     value_of,
     variable,
 )
-from toril.authoring.recorded import Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
+from toril.authoring.recorded import MOST_BYTES, Expected, Extract, FilePart, Payload, Recorded, RecordedExchange
 from toril.masking import names_a_secret
 
 DEEPEST = 5  # variables whose values name variables
-VARIABLE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+VARIABLE = re.compile(r"\{\{([^{}]{1,200})\}\}")
 IN_PATH = re.compile(r"(?<=/):([A-Za-z_][\w-]*)")
 DYNAMIC = {
     "$guid": "${__UUID()}", "$randomUUID": "${__UUID()}", "$timestamp": "${__time()}", "$isoTimestamp": "${__time()}",
@@ -40,7 +40,7 @@ LANGUAGES = {"json": JSON, "xml": "application/xml", "html": "text/html", "text"
 PATH_IN_JS = r"((?:\.[A-Za-z_$][\w$]*|\[\d+\]|\[['\"][\w -]+['\"]\])+)"
 # The statements of scripts that become parts of a suite: a status, and a value for a variable.
 STATUS = re.compile(
-    r"(?:to\.have\.status\(|responseCode\.code\s*===?\s*|response\.code\)?\s*(?:\.to\.(?:be\.)?(?:eql|equal)\(|===?\s*))"
+    r"(?:to\.have\.status\(|responseCode\.code\s*===?|response\.code\)?\s*(?:\.to\.(?:be\.)?(?:eql|equal)\(|===?))"
     r"\s*([1-5][0-9][0-9])\b"
 )
 PARSED = re.compile(
@@ -51,15 +51,14 @@ SET = re.compile(
     rf"(\w+|pm\.response\.json\(\)){PATH_IN_JS}\s*\)"
 )
 HARMLESS = re.compile(  # lines around those statements
-    r"\s*(?://.*|[{}()\[\];,\s]*|(?:var|let|const)?\s*\w+\s*=\s*(?:pm\.response\.json|JSON\.parse)\(.*"
-    r"|pm\.test\(.*(?:=>|function\s*\(\))\s*\{?|tests\[.*responseCode\.code.*)\s*"
+    r"//.*|[{}()\[\];,\s]*|(?:var|let|const)?\s*\w+\s*=\s*(?:pm\.response\.json|JSON\.parse)\(.*"
+    r"|pm\.test\(.*(?:=>|function\s*\(\))\s*\{?|tests\[.*responseCode\.code.*"
 )
 CONTROLS = ("setNextRequest", "sendRequest")
 
 
 def read_postman(collection: Mapping[str, Any], given: Input, environment: Mapping[str, Any] | None) -> Recorded:
     """Returns the requests of a collection; `environment` is an exported environment."""
-    info = mapping(collection.get("info"))
     values = _Values([*items(collection.get("variable")), *items((environment or {}).get("values"))])
     skipped, exchanges = Skipped(), list[RecordedExchange]()
     for steps, auth, item in _requests(collection.get("item"), (), _auth(collection)):
@@ -69,10 +68,9 @@ def read_postman(collection: Mapping[str, Any], given: Input, environment: Mappi
         found = _exchange(item, auth, values, given, skipped)
         exchanges.append(replace(found, number=len(exchanges) + 1, step=" / ".join(steps)))
         values.carried |= {one.variable for one in found.extracts}
-    name = text(info.get("name"))
     return Recorded(
         exchanges=tuple(exchanges),
-        origin=f"{given.name} ({name})" if name else given.name,
+        origin=given.origin(text(mapping(collection.get("info")).get("name"))),
         kind="postman",
         variables=values.data,
         left_out=skipped.left_out(),
@@ -111,15 +109,15 @@ class _Values:
                     self._secret.add(name)
 
     def __call__(self, source: Any) -> str:
-        found = text(source)
+        found, longest = text(source), max(map(len, self._known.values()), default=0)
         for _ in range(DEEPEST):
-            before, found = found, VARIABLE.sub(self._one, found)
-            if found == before:
+            if "{{" not in found or found.count("{{") * longest > MOST_BYTES:
                 break
+            found = VARIABLE.sub(self._one, found)
         return found
 
     def _one(self, match: re.Match[str]) -> str:
-        name = match[1]
+        name = match[1].strip()
         if name.startswith("$"):
             return DYNAMIC.get(name, "${__UUID()}")
         if variable(name) in self.carried:
@@ -145,7 +143,7 @@ def _exchange(
         sent.append(("Content-Type", found.type))
     elif found is not None and not found.uploads and not found.fields:
         found = body(found.data, value_of("content-type", sent))
-    checks, extracts = _of_scripts(item, values, name, skipped)
+    checks, extracts = _of_scripts(item, name, skipped)
     saved = next((one for one in items(item.get("response")) if 200 <= _code(one) < 300), {})
     answer = text(saved.get("body")).encode()
     answered = headers(saved.get("header"))
@@ -158,7 +156,7 @@ def _exchange(
         status=_code(saved) or None,
         response_headers=answered,
         response=Payload(data=answer, type=value_of("content-type", answered)) if answer else None,
-        name=name,
+        name="" if "{{" in name or "/" in name else name,  # Postman's default is the address
         route=route,
         checks=checks,
         extracts=extracts,
@@ -239,7 +237,8 @@ def _body(node: Mapping[str, Any], values: _Values, given: Input) -> Payload | N
             inputs = json.loads(values(query.get("variables")) or "{}")
         except ValueError:
             inputs = {}
-        return json_body({"query": values(query.get("query")), "variables": inputs})
+        named = {"operationName": values(query.get("operationName"))} if query.get("operationName") else {}
+        return json_body({**named, "query": values(query.get("query")), "variables": inputs})
     if mode == "file":
         name = text(mapping(content).get("src"))
         return raw_file(name.rpartition("/")[2] or "body.bin", "", given.beside(name))
@@ -258,7 +257,7 @@ def _body(node: Mapping[str, Any], values: _Values, given: Input) -> Payload | N
 
 
 def _of_scripts(
-    item: Mapping[str, Any], values: _Values, name: str, skipped: Skipped
+    item: Mapping[str, Any], name: str, skipped: Skipped
 ) -> tuple[tuple[Expected, ...], tuple[Extract, ...]]:
     """Returns the statuses that scripts expect and the values that they take out of responses."""
     checks: dict[str, Expected] = {}
@@ -278,6 +277,6 @@ def _of_scripts(
         left = [line for line in script.splitlines() if not (STATUS.search(line) or SET.search(line))]
         for control in [one for one in CONTROLS if one in script]:
             skipped.add(f"scripts with {control}", "a suite sends its requests in a fixed order", name)
-        if any(not HARMLESS.fullmatch(line) for line in left):
+        if any(not HARMLESS.fullmatch(line.strip()) for line in left):
             skipped.add("scripts", "only statuses and variables out of JSON are translated", name)
     return tuple(checks.values()) if len(checks) == 1 else (), tuple(extracts.values())

@@ -29,6 +29,11 @@ class Input:
     folder: Path | None = None  # where relative file names are; None: nowhere
     address: str = ""  # of a source from the network
 
+    def origin(self, detail: str) -> str:
+        """Returns the name with what the source says of itself."""
+        shown = " ".join(detail.split())
+        return f"{self.name} ({shown})" if shown else self.name
+
     def beside(self, name: str) -> bytes | None:
         """Returns the beginning of a file below the folder of the input; None if there is no such file."""
         try:
@@ -84,14 +89,15 @@ def text(value: Any) -> str:
 
 
 def address(url: str) -> str:
-    """Returns an address without its fragment, in ASCII."""
-    return re.sub(r"[^!-~]", lambda found: quote(found[0]), url.strip().partition("#")[0])
+    """Returns an address in ASCII, with a path and without a fragment, as browsers send it."""
+    found = re.sub(r"[^!-~]", lambda part: quote(part[0]), url.strip().partition("#")[0])
+    return re.sub(r"^(https?://[^/?]+)(?=\?|$)", r"\1/", found)
 
 
 def joined(base: str, target: str) -> str:
-    """Returns the address that a link means, without its fragment; empty for an invalid one."""
+    """Returns the address that a link means; empty for an invalid one."""
     try:
-        return urljoin(base, target).partition("#")[0]
+        return address(urljoin(base, target))
     except ValueError:
         return ""
 

@@ -1,0 +1,163 @@
+"""Puts references to variables in the place of values: those that rules carry, and whatever a caller changes."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import Any
+from urllib.parse import quote, unquote, unquote_plus
+
+from toril.authoring.correlation import Correlation
+from toril.authoring.recorded import Payload, RecordedExchange, ValuePlace
+from toril.authoring.routes import UUID, host_of
+
+ANYWHERE = 12  # characters of a value that is replaced as a part of words; a shorter one has to stand alone
+DEEPEST = 50  # levels of JSON; YAML could not be written far below
+MOST_ON_ONE_LINE = 80  # characters of JSON
+REFERENCES = re.compile(r"\$\{(?:[^{}]|\$\{[^{}]*\})*\}")
+NAME = re.compile(r"\$\{(\w+)\}")
+WORD = re.compile("[A-Za-z][A-Za-z_-]*")  # a segment that names the place of the next one, as in `places_of`
+EPOCH_MS = re.compile(r"1[5-9]\d{11}|2\d{12}")
+MARK = "\0"  # around a reference that stands for a number of JSON
+
+Change = Callable[[ValuePlace, str], str]
+
+
+def changed(one: RecordedExchange, change: Change) -> RecordedExchange:
+    """Returns the exchange with other values in its request; `change` gets and returns decoded texts."""
+
+    def at(where: str, path: str, text: str) -> str:
+        return change(ValuePlace("request", where, path), text)
+
+    host = host_of(one.url)
+    path, mark, query = one.url.removeprefix(host).partition("#")[0].partition("?")
+    raw_segments = path.split("/")
+    befores = ["", *(one if WORD.fullmatch(one) else "" for one in raw_segments)]
+    segments = [
+        _encoded(raw, unquote(raw), at("path", before, unquote(raw)))
+        for raw, before in zip(raw_segments, befores, strict=False)
+    ]
+    pairs = []
+    for pair in query.split("&"):
+        name, equals, raw = pair.partition("=")
+        value = unquote_plus(raw)
+        pairs.append(name + equals + _encoded(raw, value, at("query", unquote_plus(name), value)))
+    headers = tuple(
+        (name, value if name.lower() == "cookie" else at("header", name, value)) for name, value in one.headers
+    )
+    url = f"{host}{'/'.join(segments)}{mark}{'&'.join(pairs)}"
+    return replace(one, url=url, headers=headers, body=None if one.body is None else _changed_body(one.body, at))
+
+
+def leaves_of(one: RecordedExchange) -> list[tuple[ValuePlace, str]]:
+    """Returns the values that `changed` changes, with their places."""
+    found: list[tuple[ValuePlace, str]] = []
+
+    def note(place: ValuePlace, text: str) -> str:
+        found.append((place, text))
+        return text
+
+    changed(one, note)
+    return found
+
+
+def _encoded(raw: str, before: str, after: str) -> str:
+    """Returns a text for an address, with references as they are."""
+    return raw if before == after else outside(after, partial(quote, safe="", errors="replace"))
+
+
+def outside(text: str, change: Callable[[str], str]) -> str:
+    """Returns a text whose parts outside of references are changed."""
+    parts = zip(REFERENCES.split(text), [*REFERENCES.findall(text), ""], strict=True)
+    return "".join(change(part) + reference for part, reference in parts)
+
+
+def _changed_body(body: Payload, at: Callable[[str, str, str], str]) -> Payload:
+    if body.fields:
+        where = "multipart" if body.type.startswith("multipart/") else "form"
+        return replace(body, data=b"", fields=tuple((name, at(where, name, value)) for name, value in body.fields))
+    if not body.data:
+        return body
+    document = json_of(body)
+    if document is not None:
+        new = _changed_json(document, "$", lambda path, text: at("json", path, text))
+        return body if new == document else replace(body, data=_json_text(new).encode("utf-8", "backslashreplace"))
+    try:
+        text = body.data.decode()
+    except UnicodeError:
+        return body
+    return replace(body, data=at("text", "", text).encode("utf-8", "replace"))
+
+
+def json_of(body: Payload) -> Any:
+    """Returns the JSON of a body; None if it has none, or one that is nested deeply."""
+    try:
+        found = json.loads(body.data) if "json" in body.type or body.data.lstrip()[:1] in (b"{", b"[") else None
+    except (ValueError, RecursionError):
+        return None
+    return found if _is_shallow(found, DEEPEST) else None
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
+
+
+def _changed_json(value: Any, path: str, change: Callable[[str, str], str]) -> Any:
+    if isinstance(value, dict):
+        names = {key: f"{path}.{key}" if key.isidentifier() and key.isascii() else f"{path}['{key}']" for key in value}
+        return {key: _changed_json(one, names[key], change) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_changed_json(one, f"{path}[{index}]", change) for index, one in enumerate(value)]
+    if isinstance(value, str):
+        return change(path, value)
+    if value is None or isinstance(value, bool):
+        return value
+    text = json.dumps(value)
+    return value if (new := change(path, text)) == text else f"{MARK}{new}{MARK}"
+
+
+def _json_text(document: Any) -> str:
+    """Returns JSON, over several lines if it is long."""
+    mark = json.dumps(MARK)[1:-1]
+    for indent in (None, 2):
+        text = json.dumps(document, ensure_ascii=False, indent=indent)
+        text = re.sub(rf'"{re.escape(mark)}(.*?){re.escape(mark)}"', r"\1", text)
+        if len(text) <= MOST_ON_ONE_LINE:
+            break
+    return text
+
+
+def carried(one: RecordedExchange, correlation: Correlation) -> RecordedExchange:
+    """Returns the exchange with references for the values that rules carry, or that the client itself makes."""
+    applied = (rule for rule in correlation.rules if rule.applied)
+    uses = [(place, rule) for rule in applied for number, place in rule.uses if number == one.number]
+    uses.sort(key=lambda use: -len(use[1].value))
+    made = {place for number, place in correlation.client_made if number == one.number}
+    if whole := next((rule for place, rule in uses if place.where == "url"), None):
+        one = replace(one, url=whole.reference(ValuePlace("request", "url", "")))
+
+    def change(place: ValuePlace, text: str) -> str:
+        for use, rule in uses:
+            same = use.path == place.path or place.where in ("path", "text") or len(rule.value) >= ANYWHERE
+            if same and (use.where == place.where or (use.where == "xml" and place.where == "text")):
+                text = put(text, rule.value, partial(rule.reference, place))
+        if place in made:
+            return "${__UUID()}" if UUID.fullmatch(text) else "${__time()}" if EPOCH_MS.fullmatch(text) else text
+        return text
+
+    return changed(one, change)
+
+
+def put(text: str, value: str, reference: Callable[[], str]) -> str:
+    """Returns the text with a reference instead of a value; a short value has to stand alone."""
+    if value not in text:
+        return text
+    return outside(text, lambda part: pattern_of(value).sub(lambda _: reference(), part))
+
+
+@lru_cache(maxsize=1 << 12)
+def pattern_of(value: str) -> re.Pattern[str]:
+    alone = ("", "") if len(value) >= ANYWHERE else ("(?<![A-Za-z0-9])", "(?![A-Za-z0-9])")
+    return re.compile(re.escape(value).join(alone))
