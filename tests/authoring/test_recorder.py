@@ -138,7 +138,7 @@ def test_a_script_of_actions_reads_the_login_from_the_environment_and_ends_steps
         {**field, "value": PASSWORD, "locator": ["css", "#pass"], "secret": True},
         {**field, "what": "press", "value": "Enter", "locator": ["css", "#pass"]},
         {"kind": "page", "at": 3000.0, "url": "http://shop.example/account", "from": "http://shop.example/login"},
-        {**field, "what": "click", "value": "", "locator": ["role", ["button", 'Buy "it"']], "at": 6000.0},
+        {**field, "what": "click", "value": "", "locator": ["role", ["button", 'Buy "it"']], "at": 4600.0 + 600},
     ]
     code = script_of(tape, "http://shop.example/", "SHOP_USER", "SHOP_PASSWORD")
     compile(code, "journey.py", "exec")
@@ -150,6 +150,7 @@ def test_a_script_of_actions_reads_the_login_from_the_environment_and_ends_steps
         'page.locator("#pass").fill(os.environ["SHOP_PASSWORD"])',
         'page.locator("#pass").press("Enter")',
         'expect(page.get_by_role("button", name="Buy \\"it\\"", exact=True)).to_be_attached()',
+        "page.wait_for_timeout(3000)",
         'with transaction("Order"):',
         'page.get_by_role("button", name="Buy \\"it\\"", exact=True).click()',
         'expect(page).to_have_url(re.compile("/orders/[^/]+"))',

@@ -4,6 +4,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby, zip_longest
 from json import dumps
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -11,9 +12,10 @@ from urllib.parse import urlsplit
 import yaml
 
 from toril.authoring.credentials import referenced, refuse_secrets
+from toril.authoring.draft import LEAST_PAUSE_S, PAUSES_S
 from toril.authoring.importing import Imported
 from toril.authoring.init import place
-from toril.authoring.recorder import SAMPLE, Journey, RecordOptions, Tape
+from toril.authoring.recorder import SAMPLE, Journey, RecordOptions, Step, Tape
 from toril.authoring.writer import yaml_of
 
 SUITE, SCRIPT, UPLOADS = PurePosixPath("browser.yml"), PurePosixPath("journey.py"), PurePosixPath("journey")
@@ -81,27 +83,32 @@ def _login(variables: Mapping[str, str], what: str) -> str:
 
 
 def script_of(tape: Tape, address: str, user: str, password: str) -> str:
-    """Returns the script of a person's actions: a transaction for each step, which ends with an expectation.
+    """Returns the script of a person's actions: a transaction for each step that ends with an expectation, and pauses.
 
     `user` and `password` are the variables of the environment that it reads instead of what was typed.
     """
-    body, lines = [], list(_lines(tape, address, user, password))
-    steps = [step for step in tape.steps if any(_step(line, tape) == step for line in lines)]
-    for number, step in enumerate(steps):
+    body: list[str] = []
+    lines = _lines(tape, address, user, password)
+    steps = [(step, list(found)) for step, found in groupby(lines, lambda line: _step(line, tape))]
+    for (step, found), following in zip_longest(steps, (found[0] for _, found in steps[1:])):
         body.append(f"    with transaction({_quoted(step.name)}):")
-        body += [f"        {line.code}" for line in lines if _step(line, tape) == step]
-        after = [line for line in lines if number + 1 < len(steps) and _step(line, tape) == steps[number + 1]]
-        if after and after[0].element:
-            body.append(f"        expect({after[0].element}).to_be_attached()")
-        elif not after:
+        body += [f"        {line.code}" for line in found]
+        if following is None:
             body.append(f"        expect(page).to_have_url(re.compile({_quoted(_pattern(tape.ended_at))}))")
+            break
+        if following.element:
+            body.append(f"        expect({following.element}).to_be_attached()")
+        pause_s = following.at_s - found[-1].at_s
+        if pause_s >= LEAST_PAUSE_S:
+            rounded_s = min(PAUSES_S, key=lambda one: abs(one - pause_s))
+            body.append(f"    page.wait_for_timeout({rounded_s * 1000:g})")
     code = "\n".join(body)
     imports = "".join(text for word, text in IMPORTS.items() if word in code)
     theirs = "from apiritif import transaction\nfrom playwright.sync_api import Page, expect\n"
     return f"{HEAD}{imports}\n{theirs}\n\ndef test_journey(page: Page) -> None:\n{code}\n"
 
 
-def _step(line: _Line, tape: Tape) -> object:
+def _step(line: _Line, tape: Tape) -> Step:
     return next((step for step in reversed(tape.steps) if step.at_s <= line.at_s), tape.steps[0])
 
 

@@ -277,16 +277,17 @@ def _wait_for_files(tape: Tape, page: "Page") -> None:
 def completed(har: dict[str, Any], tape: Tape, *, files: bool = True) -> dict[str, Any]:
     """Returns the HAR with the steps as its pages, and with the bodies that it lacks.
 
-    `files`: False replaces each uploaded file by a sample.
+    Unless steps are named, each opened document is one. `files`: False replaces each uploaded file by a sample.
     """
     entries = har["log"]["entries"]
     _fill(entries, tape, files=files)
-    steps = sorted(tape.steps, key=lambda step: step.at_s) if tape.named else _by_document(entries, tape.names)
+    if not tape.named:
+        tape.steps = _by_document(entries, tape.names)
     for entry in entries:
-        entry["pageref"] = str(sum(step.at_s < _started_s(entry) + 0.001 for step in steps))
+        entry["pageref"] = str(sum(step.at_s < _started_s(entry) + 0.001 for step in tape.steps))
     har["log"]["pages"] = [
         {"id": str(number), "title": step.name, "startedDateTime": "", "pageTimings": {}}
-        for number, step in enumerate(steps, start=1)
+        for number, step in enumerate(tape.steps, start=1)
     ]
     return har
 
