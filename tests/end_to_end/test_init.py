@@ -19,7 +19,7 @@ reporting: [{module: passfail, criteria: ['fail>0%']}]
 
 @pytest.mark.parametrize(
     "kind",
-    ["rate", "locustfile", *(pytest.param(kind, marks=pytest.mark.nightly) for kind in ("url", "jmx", "taurus"))],
+    ["rate", *(pytest.param(kind, marks=pytest.mark.nightly) for kind in ("locustfile", "url", "jmx", "taurus"))],
 )
 def test_each_kind_is_planned_and_run_with_every_request_counted(tmp_path: Path, kind: str) -> None:
     mine, repository = tmp_path / "mine", tmp_path / "repository"

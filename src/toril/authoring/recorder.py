@@ -1,9 +1,50 @@
-"""`toril record`: opens Chromium, and records what a person or a script does in it."""
+"""`toril record`: opens Chromium, and records what a person or a script does in it.
 
-from dataclasses import dataclass
+Chromium writes a HAR. It is completed with the steps, and with bodies that it lacks, and then read as any other HAR.
+Until then it is in a temporary folder that only its owner can read.
+"""
+
+import inspect
+import json
+import os
+import runpy
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from toril.authoring.options import ImportOptions
+from toril.authoring.readers import Input, read
 from toril.authoring.recorded import Recorded
+from toril.errors import InfrastructureError, Note, OptionError
+from toril.programs import chromium
+from toril.signals import caught_interrupts
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Playwright
+
+BINDING = "torilRecorder"  # the script in the pages removes this name
+LARGEST_FILE = 10 << 20  # bytes of an upload
+FILES_S = 5.0  # longest wait for the content of uploads
+POLL_MS = 200
+PACKAGES = "site-packages"
+NO_SERVICES = ("--gaia-url=http://127.0.0.1:9", "--component-updater=url-source=http://127.0.0.1:9/")  # of Google
+SAMPLE = "data:;base64," + "dG9yaWwg" * 170  # 1 KiB, instead of a file
+NO_CHROMIUM = "Chromium is not installed. Install Debian's `chromium` or Google Chrome, or set TORIL_CHROMIUM."
+NO_SCREEN = "This machine has no screen, so a person cannot use Chromium. Record with --script."
+NO_PLAYWRIGHT = "Playwright is not installed. Install toril[browser]."
+
+Drive = Callable[["Page", "Tape"], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +54,6 @@ class RecordOptions:
     url: str
     steps: tuple[str, ...] = ()  # names of the steps, in order
     script: Path | None = None  # a Playwright script that records without a person
-    browser: bool = False  # whether to write a Playwright script of the journey
     twice: bool = False  # whether the script makes a second observation
     device: str = ""
     insecure: bool = False
@@ -22,14 +62,308 @@ class RecordOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of the journey, from a time on."""
+
+    at_s: float  # since the epoch
+    name: str
+
+
+@dataclass(kw_only=True)  # Playwright marks it, so it has no slots
+class Tape:
+    """What pages and script report while Chromium records."""
+
+    names: Sequence[str] = ()  # of the steps, in order
+    steps: list[Step] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    files: dict[str, str | None] = field(default_factory=dict)  # data: addresses by key; None: too large
+    lost: list[str] = field(default_factory=list)  # names of files without content
+    actions: list[dict[str, Any]] = field(default_factory=list)  # of a person, with the documents that opened
+    ended_at: str = ""  # the address of the last page
+    done: bool = False
+
+    def heard(self, _source: Any, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Takes a message of a page, and answers those of the bar with the current step."""
+        match message:
+            case {"kind": "body"}:
+                self.bodies.append(message)
+            case {"kind": "file", "key": key, "data": data}:
+                self.files[key] = data
+            case {"kind": "action" | "page"}:
+                self.actions.append(message)
+            case {"kind": "done"}:
+                self.done = True
+            case {"kind": kind, "at": at_ms}:
+                return self._bar(kind, at_ms / 1000, message.get("name", ""))
+        return None
+
+    def _bar(self, kind: str, at_s: float, name: str) -> dict[str, Any]:
+        steps = self.steps
+        if not steps:
+            steps.append(Step(at_s=0, name=self._name(0)))
+        if kind == "step":
+            steps.append(Step(at_s=at_s, name=self._name(len(steps))))
+        elif kind == "undo" and len(steps) > 1:
+            steps.pop()
+        elif kind == "rename" and name.strip():
+            steps[-1] = Step(at_s=steps[-1].at_s, name=name.strip())
+        return {"name": steps[-1].name, "count": len(steps)}
+
+    def _name(self, index: int) -> str:
+        return self.names[index] if index < len(self.names) else f"Step {index + 1}"
+
+    @property
+    def named(self) -> bool:
+        """Whether a person or the script has named or separated steps."""
+        return len(self.steps) > 1 or any(step.name != self._name(0) for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Journey:
-    """A recording, and the Playwright script of the same journey."""
+    """A recording, and what is needed for a Playwright script of the same journey."""
 
     recorded: Recorded
     second: Recorded | None = None
-    script: str = ""
+    tape: Tape = field(default_factory=Tape)
 
 
 def record(options: RecordOptions) -> Journey:
     """Records a journey; InfrastructureError without Playwright or Chromium."""
-    raise NotImplementedError
+    if options.har is not None and not options.har.parent.is_dir():
+        raise OptionError(f"--har {options.har}: no such folder. Create it.", code="unwritable-file")
+    headless = options.script is not None
+    drive = partial(_script, options.script.resolve()) if options.script else partial(_person, options.url)
+    with TemporaryDirectory(prefix="toril-record-") as folder, launched(headless=headless) as (playwright, browser):
+        if options.device not in ("", *playwright.devices):
+            fix = "Use a name of Playwright's list, such as Pixel 7."
+            raise OptionError(f"--device `{options.device}`: unknown. {fix}", code="unknown-value")
+        device = playwright.devices.get(options.device, {} if headless else {"no_viewport": True})
+        har = Path(folder) / "recording.har"
+        passes = []
+        for _ in range(2 if options.twice else 1):
+            tape = taped(browser, options, har, drive, **device)
+            if not har.exists():
+                raise InfrastructureError("Chromium ended before it wrote the recording. Try again.", code="no-browser")
+            passes.append((tape, completed(json.loads(har.read_bytes()), tape, files=options.files)))
+    if options.har is not None:
+        _keep(options.har, passes[0][1])
+    name = urlsplit(options.url).hostname or "recording"
+    first, *others = (read(Input(data=json.dumps(log).encode(), name=name), ImportOptions()) for _, log in passes)
+    tape = passes[0][0]
+    if tape.lost:
+        text = f"Samples of 1 KiB replace files that are too large or could not be read: {', '.join(tape.lost)}."
+        first = replace(first, notes=(*first.notes, Note("file-replaced", text)))
+    return Journey(recorded=first, second=next(iter(others), None), tape=tape)
+
+
+@contextmanager
+def launched(*, headless: bool) -> Iterator[tuple["Playwright", "Browser"]]:
+    """Starts Chromium for the block."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError as error:
+        raise InfrastructureError(NO_PLAYWRIGHT, code="no-playwright") from error
+    if (program := chromium()) is None:
+        raise InfrastructureError(NO_CHROMIUM, code="no-chromium")
+    if not headless and sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys():
+        raise InfrastructureError(NO_SCREEN, code="no-screen")
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=program,
+                headless=headless,
+                chromium_sandbox=os.geteuid() != 0,
+                handle_sigint=False,  # Ctrl-C ends a recording, which is then read
+                args=["--disable-dev-shm-usage", *NO_SERVICES],
+            )
+        except Error as error:
+            raise InfrastructureError(f"Chromium does not start: {error.message}", code="no-browser") from error
+        try:
+            yield playwright, browser
+        finally:
+            browser.close()
+
+
+def taped(browser: "Browser", options: RecordOptions, har: Path, drive: Drive, **device: Any) -> Tape:
+    """Records one journey in a new context of the browser, and writes its HAR."""
+    context = browser.new_context(
+        base_url=options.url,
+        ignore_https_errors=options.insecure,
+        service_workers="block",  # they would answer instead of the server
+        record_har_path=har,
+        record_har_content="embed",
+        **device,
+    )
+    tape = Tape(names=options.steps)
+    settings = {"binding": BINDING, "largest": LARGEST_FILE, "person": options.script is None}
+    script = files("toril.authoring").joinpath("page/recorder.js").read_text(encoding="utf-8")
+    try:
+        context.expose_binding(BINDING, tape.heard)
+        context.add_init_script(f"({script})({json.dumps(settings)})")
+        page = context.new_page()
+        drive(page, tape)
+        _wait_for_files(tape, page)
+    finally:
+        context.close()  # writes the HAR
+    return tape
+
+
+def _person(url: str, page: "Page", tape: Tape) -> None:
+    """Opens the address, and waits until the person ends the recording."""
+    from playwright.sync_api import Error
+
+    context = page.context
+    with caught_interrupts() as interrupts:
+        try:
+            page.goto(url)
+        except Error as error:
+            fix = "Correct the address; for a certificate of your own, pass --insecure."
+            raise OptionError(f"{url}: {error.message.splitlines()[0]}. {fix}", code="unreachable") from error
+        while context.pages and not (tape.done or interrupts):
+            with suppress(Error):  # the person has closed this page
+                tape.ended_at = context.pages[-1].url
+                context.pages[-1].wait_for_timeout(POLL_MS)
+
+
+def _script(path: Path, page: "Page", tape: Tape) -> None:
+    """Calls the functions `test_…(page)` of a Playwright script, as a suite would."""
+
+    @contextmanager
+    def transaction(name: str) -> Iterator[None]:
+        tape.steps.append(Step(at_s=time.time(), name=name))
+        yield
+
+    apiritif = ModuleType("apiritif")  # a recording needs nothing else of it
+    apiritif.__dict__.update(transaction=transaction, smart_transaction=transaction)
+    before = {**sys.modules}
+    sys.modules["apiritif"] = apiritif
+    sys.path.insert(0, str(path.parent))
+    try:
+        tests = [one for name, one in runpy.run_path(str(path)).items() if _is_test(name, one)]
+        for test in tests:
+            test(page)
+    except Exception as error:
+        raise OptionError(f"{path} failed:\n{_traceback(error, path)}", code="script-failed") from error
+    finally:
+        sys.path.remove(str(path.parent))
+        sys.modules.pop("apiritif")
+        sys.modules.update(before)
+    if not tests:
+        raise OptionError(f"{path}: no test. Write a function `def test_…(page):`.", code="no-test")
+
+
+def _is_test(name: str, one: object) -> bool:
+    return name.startswith("test_") and inspect.isfunction(one) and "page" in inspect.signature(one).parameters
+
+
+def _traceback(error: Exception, path: Path) -> str:
+    """Returns the traceback with the lines of the script and of modules beside it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [one for one in frames if Path(one.filename).is_relative_to(path.parent) and PACKAGES not in one.filename]
+    head = "Traceback (most recent call last):\n"
+    return "".join((head, *traceback.format_list(own), *traceback.format_exception_only(error))).strip()
+
+
+def _wait_for_files(tape: Tape, page: "Page") -> None:
+    from playwright.sync_api import Error
+
+    wanted = {part["key"] for body in tape.bodies for part in body["parts"] if "key" in part}
+    ends = time.monotonic() + FILES_S
+    while wanted - tape.files.keys() and time.monotonic() < ends and not page.is_closed():
+        with suppress(Error):
+            page.wait_for_timeout(20)
+
+
+def completed(har: dict[str, Any], tape: Tape, *, files: bool = True) -> dict[str, Any]:
+    """Returns the HAR with the steps as its pages, and with the bodies that it lacks.
+
+    Unless steps are named, each opened document is one. `files`: False replaces each uploaded file by a sample.
+    """
+    entries = har["log"]["entries"]
+    _fill(entries, tape, files=files)
+    if not tape.named:
+        tape.steps = _by_document(entries, tape.names)
+    for entry in entries:
+        entry["pageref"] = str(sum(step.at_s < _started_s(entry) + 0.001 for step in tape.steps))
+    har["log"]["pages"] = [
+        {"id": str(number), "title": step.name, "startedDateTime": "", "pageTimings": {}}
+        for number, step in enumerate(tape.steps, start=1)
+    ]
+    return har
+
+
+def _by_document(entries: Sequence[dict[str, Any]], names: Sequence[str]) -> list[Step]:
+    """Returns a step for each document that was opened, with the given names or else a part of its address."""
+    targets = {entry["response"].get("redirectURL") for entry in entries}
+    opened = [one for one in entries if one.get("_resourceType") == "document" and one["request"]["url"] not in targets]
+    if names:
+        return [Step(at_s=_started_s(one), name=name) for one, name in zip(opened, names, strict=False)]
+    return [Step(at_s=_started_s(one), name=_opened(one["request"]["url"])) for one in opened]
+
+
+def _opened(url: str) -> str:
+    """Returns the name of a step, from the parts of an address that are no ids.
+
+    >>> _opened("https://shop.example.com/orders/8123/invoice?q=1")
+    'Open /orders/invoice'
+    """
+    parts = [part for part in urlsplit(url).path.split("/") if part.isascii() and not any(map(str.isdigit, part))]
+    return "Open /" + "/".join(part for part in parts if 0 < len(part) <= 20)
+
+
+def _fill(entries: Sequence[dict[str, Any]], tape: Tape, *, files: bool) -> None:
+    """Gives each reported body to the request of its address that began nearest, if that has none."""
+    taken: set[int] = set()
+    for body in tape.bodies:
+        alike = [
+            index
+            for index, entry in enumerate(entries)
+            if index not in taken
+            and entry["request"]["method"] == body["method"]
+            and entry["request"]["url"].partition("#")[0] == body["url"].partition("#")[0]
+        ]
+        if not alike:
+            continue  # the application has prevented the form's own request
+        nearest = min(alike, key=lambda index: abs(_started_s(entries[index]) - body["at"] / 1000))
+        taken.add(nearest)
+        request = entries[nearest]["request"]
+        known = request.get("postData") or {}
+        if not known.get("text") and not known.get("params"):
+            request["postData"] = _post_data(body, tape, files=files)
+
+
+def _post_data(body: Mapping[str, Any], tape: Tape, *, files: bool) -> dict[str, Any]:
+    """Returns a HAR's `postData`; the content of a file is a data: address."""
+
+    def content(part: Mapping[str, Any]) -> str:
+        if part["file"] and not files:
+            return SAMPLE
+        data = tape.files.get(part["key"])
+        if data is None:
+            tape.lost.append(part["file"] or "a body")
+        return data or SAMPLE
+
+    if not body["form"]:
+        (part,) = body["parts"]
+        return {"mimeType": part["type"], "text": content(part).partition(",")[2], "encoding": "base64"}
+    params = [
+        {"name": part["name"], "fileName": part["file"], "contentType": part["type"], "value": content(part)}
+        if "key" in part
+        else {"name": part["name"], "value": part["value"]}
+        for part in body["parts"]
+    ]
+    return {"mimeType": "multipart/form-data", "params": params}
+
+
+def _started_s(entry: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(entry["startedDateTime"]).timestamp()
+
+
+def _keep(path: Path, har: Mapping[str, Any]) -> None:
+    """Writes the recording, which has credentials, for its owner alone."""
+    try:
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(har, ensure_ascii=False, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise OptionError(f"--har {path}: cannot write it: {error.strerror}.", code="unwritable-file") from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 
 from toril.authoring.correlation import APPLIED_FROM
-from toril.authoring.options import LENGTH, ImportOptions, Kept, read_duration, read_url
+from toril.authoring.options import LENGTH, ImportOptions, Kept, default_name, read_duration, read_url
 from toril.cli.options import INTERRUPTED, TextOrJson
 from toril.cli.setup import Force, HoldFor, Limits, Name, Places, RampUp, Rps, Users, read_load, show_created
 from toril.errors import OptionError
@@ -189,9 +189,97 @@ def _lines(rule: dict[str, Any]) -> list[str]:
     ]
 
 
-def record(url: Annotated[str, typer.Argument(metavar="URL", help="Address to open.")]) -> None:
+def record(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Address to open.")],
+    into: Into = Path(),
+    name: Name = None,
+    steps: Annotated[str, typer.Option("--steps", help="Names of the steps in order, such as login,search,buy.")] = "",
+    script: Annotated[
+        Path | None,
+        typer.Option("--script", exists=True, dir_okay=False, help="Playwright script that records without a person."),
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Also write a Playwright script of the journey, and its suite.")
+    ] = False,
+    twice: Annotated[
+        bool, typer.Option("--twice", help="Run the script twice, to tell values of a session from constants.")
+    ] = False,
+    device: Annotated[str, typer.Option("--device", help="Device to emulate, such as Pixel 7.")] = "",
+    insecure: Annotated[bool, typer.Option("--insecure", help="Accept invalid certificates.")] = False,
+    har: Annotated[
+        Path | None, typer.Option("--har", metavar="FILE", help="Keep the recording, which contains credentials.")
+    ] = None,
+    no_files: Annotated[bool, typer.Option("--no-files", help="Replace uploaded files by samples of 1 KiB.")] = False,
+    host: Hosts = None,
+    with_: With = None,
+    executor: Executor = None,
+    confidence: Confidence = APPLIED_FROM,
+    rule: Rules = None,
+    no_rule: NoRules = None,
+    explain: Explain = False,
+    try_: Try = False,
+    users: Users = None,
+    rps: Rps = None,
+    ramp_up: RampUp = None,
+    hold_for: HoldFor = None,
+    limit: Limits = None,
+    location: Places = None,
+    workflow: Workflow = False,
+    force: Force = False,
+    format: TextOrJson = "text",
+) -> None:
     """Record a journey in Chromium, and turn it into a suite.
+
+    Click through the application. A bar names the steps: Alt+N begins the next
+    one. Done, the closed window or Ctrl-C end the recording. It stays on this
+    machine and is deleted when the suite is written, unless --har keeps it.
+
+    0 written · 1 --try failed or differs · 2 invalid input · 4 no Chromium · 130 interrupted.
 
     Example: toril record https://shop.example.com/
     """
-    raise OptionError(f"`{url}`: this version cannot record. Use `toril init`.", code="not-yet")
+    from toril.authoring import refuse_taken
+    from toril.authoring.importing import suite_of
+    from toril.authoring.journey import with_browser
+    from toril.authoring.recorder import RecordOptions
+    from toril.authoring.recorder import record as recorded
+
+    if twice and script is None:
+        raise OptionError("--twice: add --script, or import two recordings.", code="option-value")
+    options = ImportOptions(
+        **read_load(users, rps, ramp_up, hold_for, limit, location, name),
+        urls=(read_url(url.partition("#")[0]),),
+        workflow=workflow,
+        kept=read_kept(with_),
+        hosts=tuple(map(read_host, host or ())),
+        engine=executor or "",
+        confidence=confidence,
+        forced=frozenset(rule or ()),
+        dropped=frozenset(no_rule or ()),
+    )
+    options = replace(options, name=options.name or default_name(options), urls=())
+    recording = RecordOptions(
+        url=url,
+        steps=tuple(step.strip() for step in steps.split(",") if step.strip()),
+        script=script,
+        twice=twice,
+        device=device,
+        insecure=insecure,
+        har=har,
+        files=not no_files,
+    )
+    try:
+        if not force:
+            refuse_taken(into, options.name)  # before a person clicks in vain
+        if script is None:
+            typer.echo("Recording. Done in the bar, the closed window or Ctrl-C end it.", err=True)
+        journey = recorded(recording)
+        done = suite_of(journey.recorded, journey.second, options, into, force=force)
+        if browser:
+            done = with_browser(done, journey, recording, into, force=force)
+    except KeyboardInterrupt:
+        typer.echo("\nNo files written.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if har is not None:
+        typer.echo(f"note: {har} contains credentials. Delete it when you need it no more.", err=True)
+    conclude(done, into, explain=explain, tries=try_, format=format)

@@ -1,0 +1,169 @@
+"""Writes a Playwright script of a recorded journey, and the suite that runs it beside the protocol load."""
+
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import groupby, zip_longest
+from json import dumps
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+import yaml
+
+from toril.authoring.credentials import referenced, refuse_secrets
+from toril.authoring.draft import LEAST_PAUSE_S, PAUSES_S
+from toril.authoring.importing import Imported
+from toril.authoring.init import place
+from toril.authoring.recorder import SAMPLE, Journey, RecordOptions, Step, Tape
+from toril.authoring.writer import yaml_of
+
+SUITE, SCRIPT, UPLOADS = PurePosixPath("browser.yml"), PurePosixPath("journey.py"), PurePosixPath("journey")
+READS = re.compile(r"""os\.(?:environ(?:\.get)?|getenv)[\[(]["'](\w+)""")
+HEAD = '"""Recorded by toril: `toril run` of browser.yml runs it, and so does pytest-playwright."""\n\n'
+IMPORTS = {"os.": "import os\n", "re.": "import re\n", "Path(": "from pathlib import Path\n"}
+BY = {
+    "test_id": "get_by_test_id({})",
+    "label": "get_by_label({}, exact=True)",
+    "placeholder": "get_by_placeholder({}, exact=True)",
+    "text": "get_by_text({}, exact=True)",
+    "css": "locator({})",
+}
+DONE = {"select": "select_option", "upload": "set_input_files"}  # the others have Playwright's names
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    at_s: float
+    code: str
+    element: str = ""  # whose presence the step before expects
+
+
+def with_browser(done: Imported, journey: Journey, options: RecordOptions, folder: Path, *, force: bool) -> Imported:
+    """Writes the script of the journey and its suite beside the protocol suite."""
+    home = done.created.suite
+    written = yaml.safe_load((folder / home / "suite.yml").read_text(encoding="utf-8"))
+    variables = (written.get("settings") or {}).get("env") or {}
+    contents = browser_files(journey.tape, options.url, variables, options.script)
+    _, credentials = referenced(journey.recorded, done.correlation)
+    texts = {path: data for path, data in contents.items() if UPLOADS not in path.parents}
+    refuse_secrets(texts, credentials.hidden)
+    files = {home / path: data for path, data in contents.items()}
+    created = place(files, home / SUITE, folder, force=force, action=None)
+    return replace(done, created=replace(done.created, files=(*done.created.files, *created.files)))
+
+
+def browser_files(
+    tape: Tape, address: str, variables: Mapping[str, str], script: Path | None = None
+) -> dict[PurePosixPath, bytes]:
+    """Returns a script of the journey with its suite and uploads, by path in the folder of the protocol suite.
+
+    `variables` are those of the protocol suite. `script`: the script that has recorded the journey; it is copied.
+    """
+    origin = _origin(address)
+    host = next((name for name, value in variables.items() if value == origin), "SITE_URL")
+    name = SCRIPT if script is None else PurePosixPath(script.name)
+    logins = (_login(variables, "USER"), _login(variables, "PASSWORD"))
+    code = script_of(tape, address, *logins) if script is None else script.read_text(encoding="utf-8")
+    environment = {host: origin, **{one: f"${{{one}}}" for one in sorted(set(READS.findall(code)))}}
+    suite = {
+        "execution": [{"scenario": "journey", "executor": "playwright", "concurrency": 1, "hold-for": "30s"}],
+        "scenarios": {"journey": {"script": str(name), "default-address": f"${{{host}}}"}},
+        "settings": {"env": environment},
+        "reporting": [{"module": "passfail", "criteria": ["fail>0%"]}],
+    }
+    uploads = {} if script else {UPLOADS / name: b64decode(data.partition(",")[2]) for name, data in _uploads(tape)}
+    return {SUITE: yaml_of(suite).encode(), name: code.encode(), **uploads}
+
+
+def _login(variables: Mapping[str, str], what: str) -> str:
+    """Returns the variable of the protocol suite, so that one export serves both."""
+    found = [name for name, value in variables.items() if name.endswith(f"_{what}") and value == f"${{{name}}}"]
+    return found[0] if len(found) == 1 else f"LOGIN_{what}"
+
+
+def script_of(tape: Tape, address: str, user: str, password: str) -> str:
+    """Returns the script of a person's actions: a transaction for each step that ends with an expectation, and pauses.
+
+    `user` and `password` are the variables of the environment that it reads instead of what was typed.
+    """
+    body: list[str] = []
+    lines = _lines(tape, address, user, password)
+    steps = [(step, list(found)) for step, found in groupby(lines, lambda line: _step(line, tape))]
+    for (step, found), following in zip_longest(steps, (found[0] for _, found in steps[1:])):
+        body.append(f"    with transaction({_quoted(step.name)}):")
+        body += [f"        {line.code}" for line in found]
+        if following is None:
+            body.append(f"        expect(page).to_have_url(re.compile({_quoted(_pattern(tape.ended_at))}))")
+            break
+        if following.element:
+            body.append(f"        expect({following.element}).to_be_attached()")
+        pause_s = following.at_s - found[-1].at_s
+        if pause_s >= LEAST_PAUSE_S:
+            rounded_s = min(PAUSES_S, key=lambda one: abs(one - pause_s))
+            body.append(f"    page.wait_for_timeout({rounded_s * 1000:g})")
+    code = "\n".join(body)
+    imports = "".join(text for word, text in IMPORTS.items() if word in code)
+    theirs = "from apiritif import transaction\nfrom playwright.sync_api import Page, expect\n"
+    return f"{HEAD}{imports}\n{theirs}\n\ndef test_journey(page: Page) -> None:\n{code}\n"
+
+
+def _step(line: _Line, tape: Tape) -> Step:
+    return next((step for step in reversed(tape.steps) if step.at_s <= line.at_s), tape.steps[0])
+
+
+def _lines(tape: Tape, address: str, user: str, password: str) -> Iterator[_Line]:
+    actions = tape.actions
+    for number, one in enumerate(actions):
+        before = actions[number - 1]["kind"] if number else ""
+        if one["kind"] == "page":  # without an action before and a page that leads here, a person has typed the address
+            if not before or (before == "page" and not one["from"]):
+                yield _Line(one["at"] / 1000, f"page.goto({_quoted(_relative(one['url'], address))})")
+            continue
+        how, what = one["locator"]
+        element = (
+            f"page.get_by_role({_quoted(what[0])}, name={_quoted(what[1])}, exact=True)"
+            if how == "role"
+            else "page." + BY[how].format(_quoted(what))
+        )
+        after = actions[number + 1] if number + 1 < len(actions) else {}
+        if one["secret"]:
+            value = f'os.environ["{password}"]'
+        elif one["what"] == after.get("what") == "fill" and after["secret"]:
+            value = f'os.environ["{user}"]'
+        elif one["what"] == "upload":
+            names = ", ".join(f"folder / {_quoted(name)}" for _, name in one["value"])
+            value = f"[{names}]".replace("folder", f'Path(__file__).parent / "{UPLOADS}"')
+        else:
+            value = _quoted(one["value"]) if one["value"] else ""
+        yield _Line(one["at"] / 1000, f"{element}.{DONE.get(one['what'], one['what'])}({value})", element)
+
+
+def _uploads(tape: Tape) -> Iterator[tuple[str, str]]:
+    for one in tape.actions:
+        if one.get("what") == "upload":
+            for key, name in one["value"]:
+                yield name, tape.files.get(key) or SAMPLE
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _relative(url: str, address: str) -> str:
+    return (url.removeprefix(_origin(address)) or "/") if _origin(url) == _origin(address) else url
+
+
+def _pattern(url: str) -> str:
+    """Returns a pattern of addresses that differ in ids alone.
+
+    >>> _pattern("http://127.0.0.1:8080/orders/8123/invoice?q=1")
+    '/orders/[^/]+/invoice'
+    """
+    parts = (("[^/]+" if re.search(r"\d", part) else re.escape(part)) for part in urlsplit(url).path.split("/"))
+    return "/".join(parts)
+
+
+def _quoted(value: object) -> str:
+    return dumps(value, ensure_ascii=False)
