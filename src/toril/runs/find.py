@@ -5,9 +5,10 @@ from pathlib import Path
 
 from toril.errors import NoSuchRunError, OptionError
 from toril.records import Plan, run_key
+from toril.records.agent import PSEUDO_RUN
 from toril.store import BUCKETS, RunFolder, Store, open_store
 
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+RUN_ID = re.compile(rf"(?!{PSEUDO_RUN}$)[A-Za-z0-9][A-Za-z0-9._-]{{0,127}}")
 RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
 
 

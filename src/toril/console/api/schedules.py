@@ -10,7 +10,7 @@ from toril.console.audit import audit
 from toril.console.deployed import scheduler_of
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Person, Viewer
-from toril.console.pages.locations import places_of
+from toril.console.pages.locations import places_of, private_locations
 from toril.console.runs import limit_of, shown_to
 from toril.records.document import Text
 from toril.records.schedule import SuiteSchedule
@@ -34,8 +34,20 @@ class Listed(BaseModel):
     next_runs: list[float]
 
 
+class Agent(BaseModel):
+    """A live agent of a private location. `running`: the ids of the runs whose shares it has."""
+
+    name: str
+    toril_version: str
+    slots: int
+    free: int
+    targets: list[str] = []
+    longest_load_s: float | None = None
+    running: list[str] = []
+
+
 class Location(BaseModel):
-    """A region with a stack. `problem`: why its record cannot be read."""
+    """A region with a stack, or a private location with its live agents. `problem`: why a record cannot be read."""
 
     region: str
     deployed_at: float
@@ -44,6 +56,7 @@ class Location(BaseModel):
     vcpus: int | None = None
     longest_run_s: int | None = None
     problem: str = ""
+    agents: list[Agent] = []
 
 
 class CheckResult(BaseModel):
@@ -95,8 +108,9 @@ def delete_schedule(request: Request, person: Operator, name: Name) -> Message:
 
 @router.get("/locations", tags=["locations"])
 def list_locations(request: Request, person: Viewer) -> list[Location]:
-    """Returns the regions with a stack."""
-    return [
+    """Returns the regions with a stack, then the private locations with a live agent; `region` is their name."""
+    store = request.app.state.setup.store
+    regions = [
         Location(
             region=one.region,
             deployed_at=one.deployed_at,
@@ -106,8 +120,28 @@ def list_locations(request: Request, person: Viewer) -> list[Location]:
             longest_run_s=one.deployment and one.deployment.limits.duration_s,
             problem=one.problem,
         )
-        for one in places_of(request.app.state.setup.store)
+        for one in places_of(store)
     ]
+    private = [
+        Location(
+            region=name,
+            deployed_at=max(one.at for one in here),
+            agents=[
+                Agent(
+                    name=one.agent,
+                    toril_version=one.toril_version,
+                    slots=one.slots,
+                    free=one.free,
+                    targets=list(one.targets),
+                    longest_load_s=one.max_duration_s,
+                    running=sorted({share.run_id for share in one.running}),
+                )
+                for one in here
+            ],
+        )
+        for name, here in private_locations(store).items()
+    ]
+    return regions + private
 
 
 @router.get("/locations/checks", tags=["locations"])
