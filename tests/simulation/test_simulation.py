@@ -28,6 +28,14 @@ def test_no_law_is_broken_in_any_world(block):
         check(seed)
 
 
+@pytest.mark.parametrize("where", ["agents", "both"])
+@pytest.mark.parametrize("block", [0, *(pytest.param(block, marks=pytest.mark.nightly) for block in range(1, NIGHT))])
+def test_no_law_is_broken_with_private_locations(where, block):
+    first = block * SEEDS_PER_BLOCK // 2
+    for seed in range(first, first + SEEDS_PER_BLOCK // 2):
+        check(seed, scenario=scenario_of(seed, where))
+
+
 @pytest.mark.parametrize("half", range(2))
 def test_no_law_is_broken_at_the_pace_of_fargate(half):
     for seed in range(half, REAL_PACE, 2):
@@ -55,6 +63,16 @@ def test_simulated_worlds_have_all_outcomes():
     traces = [" ".join(str(what) for _, _, what in one.trace) for one in outcomes]
     for words in ("CRASHES", "STANDS STILL", "refused", "lost", "straggling", "again", "LeaseLostError", "the guard"):
         assert any(words in text for text in traces), words
+
+
+def test_worlds_with_agents_have_all_outcomes():
+    outcomes = [simulate(seed, scenario=scenario_of(seed, "agents")) for seed in range(60)]
+    verdicts = Counter(None if one.verdict is None else one.verdict["outcome"] for one in outcomes)
+    assert verdicts["passed"] > 5
+    assert verdicts["inconclusive"] > 5
+    verdicts_and_traces = str(outcomes)
+    for words in ("was restarted", "was stopped", "CRASHES", "STANDS STILL", "LeaseLostError"):
+        assert words in verdicts_and_traces, words
 
 
 def test_a_seed_replays_the_same_events():

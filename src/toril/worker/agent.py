@@ -290,7 +290,8 @@ class WorkerProcess:
 
 def run_agent(store: Store, store_address: str, options: AgentOptions, clock: Clock) -> None:
     """Serves the location until SIGTERM or Ctrl-C; InfrastructureError if another agent has the name."""
-    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    log.setLevel(logging.INFO)
     agent = Agent(store, options, clock, lambda share: WorkerProcess(store_address, share))
     agent.begin()
     log.info("agent %s of %s: %d slots", options.name, options.location, options.slots)
