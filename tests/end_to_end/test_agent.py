@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,10 +48,13 @@ def agent(store: Path, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
 @contextmanager
 def owner(what: str, store: Path, *words: object) -> Iterator["subprocess.Popen[str]"]:
     """Runs a coordinator with a fast pace."""
-    words = ("-m", "tests.fargate.driver", what, RUN, *words)
-    given = {"env": environment(TORIL_STORE=str(store)), "cwd": ROOT, "text": True}
     process = subprocess.Popen(
-        [sys.executable, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, **given
+        [sys.executable, "-m", "tests.fargate.driver", what, RUN, *map(str, words)],
+        env=environment(TORIL_STORE=str(store)),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         yield process
@@ -60,9 +64,9 @@ def owner(what: str, store: Path, *words: object) -> Iterator["subprocess.Popen[
             process.communicate(timeout=60)
 
 
-def verdict_of(process: "subprocess.Popen[str]") -> dict:
+def verdict_of(process: "subprocess.Popen[str]") -> dict[str, Any]:
     out, errors = process.communicate(timeout=90)
-    found = json.loads(out.splitlines()[-1])
+    found: dict[str, Any] = json.loads(out.splitlines()[-1])
     assert "error" not in found, f"{found}\n{errors}"
     return found
 

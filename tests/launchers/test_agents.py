@@ -15,7 +15,7 @@ from toril.launchers.agents import AgentLauncher, live_agents
 from toril.launchers.elsewhere import Elsewhere, parts_of
 from toril.launchers.preflight.agents import check_agents
 from toril.launchers.prepare import launcher_for, preflight, prepared, price_lines
-from toril.records import Launch, worker_key
+from toril.records import Launch, Plan, worker_key
 from toril.records.agent import (
     ENGINES,
     MOST_OFFERS,
@@ -39,7 +39,7 @@ class Office:
     """A run with two shares at one private location, and the records of its agent `desk`."""
 
     store: TroubledStore
-    plan: object
+    plan: Plan
     clock: SteppedClock = field(default_factory=SteppedClock)
 
     def __post_init__(self):

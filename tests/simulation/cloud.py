@@ -78,8 +78,8 @@ class Cloud:
 
     def begin_at(self, ahead_s: float, troubles: Troubles, worker: str, attempt: str) -> Task:
         """Starts a process on a machine of a private location."""
-        own = {"refused": False, "pending": False, "twice": False, "ahead_s": ahead_s, "troubles": troubles}
-        return self._begin(worker, attempt, replace(self.fate(worker), **own))
+        fate = replace(self.fate(worker), refused=False, pending=False, twice=False, ahead_s=ahead_s, troubles=troubles)
+        return self._begin(worker, attempt, fate)
 
     def stop_task(self, task: Task) -> None:
         """Sends SIGTERM, and SIGKILL after the stop timeout."""

@@ -38,7 +38,7 @@ def test_groups_replace_locations_of_the_command_line_too(tmp_path):
         ({"europe": ["eu-west-1", "all"], "all": ["us-east-1"]}, "unusable-name"),
         ({"europe": ["eu-west-1", "europe"]}, "unusable-name"),
         ({"europe": ["eu west 1"]}, "unusable-name"),
-        ({"europe": []}, "out-of-range"),
+        ({"europe": []}, "empty-list"),
     ],
 )
 def test_nested_empty_and_unusable_groups_are_refused(tmp_path, groups, code):
@@ -46,6 +46,6 @@ def test_nested_empty_and_unusable_groups_are_refused(tmp_path, groups, code):
 
 
 def test_a_criterion_names_a_location_of_a_group_and_not_the_group(tmp_path):
-    written = suite({"europe": 1}) | {"reporting": [{"module": "passfail", "criteria": ["p95>1s in europe"]}]}
+    written = suite({"europe": 1}) | {"reporting": [{"module": "passfail", "criteria": ["p95>1s for 5s in europe"]}]}
     with refused("unknown-location", "eu-central-1", error=SuiteError):
-        make_plan(read(tmp_path, written), run_id="run")
+        make_plan(read(tmp_path, written), run_id="run", workers=None)

@@ -13,6 +13,7 @@ from toril.records.agent import (
     Ended,
     Offer,
     Offers,
+    RunningShare,
     announcement_key,
     claim_key,
     ended_key,
@@ -23,7 +24,7 @@ from toril.worker.agent import Agent, AgentOptions
 
 @dataclass
 class FakeProcess:
-    share: object
+    share: RunningShare
     code: int | None = None
     signals: list[str] = field(default_factory=list)
 
@@ -189,10 +190,11 @@ def test_a_killed_agent_is_replaced_by_one_of_its_name_within_twelve_seconds(des
 
 def test_a_live_agent_keeps_its_name(desk):
     def live(now):
+        desk.clock.at = now
         desk.agent.step()
 
     other = Desk(desk.store, SteppedClock(desk.clock.now()))
-    other.clock.meanwhile = lambda now: (setattr(desk.clock, "at", now), live(now))
+    other.clock.meanwhile = live
     with refused("agent-name-taken", "desk"):
         other.agent.begin()
 

@@ -32,7 +32,7 @@ def agent(
 ) -> None:
     """Run workers of a private location on this machine, as runs ask for them.
 
-    Whoever may write runs into the store runs code on this machine.
+    The right to write runs into the store is the right to run code on this machine.
 
     Example: toril agent --location office --slots 4
     """

@@ -104,7 +104,7 @@ class AgentLauncher:
         notes = [] if error is None else [Note(error.code, str(error))]
         for location in dict.fromkeys(one.location for one in self._shares.values()):
             here = [one for one in self._shares.values() if one.location == location]
-            waiting = [now - one.since for one in here if one.offered and one.claim is one.gone is None]
+            waiting = [now - one.since for one in here if one.offered and not (one.claim or one.gone)]
             if max(waiting, default=0) >= NOTED_S:
                 waited_s = NOTED_S * int(max(waiting) // NOTED_S)
                 text = f"{location}: {len(waiting)} of {len(here)} shares wait for an agent for {waited_s} s"

@@ -167,13 +167,13 @@ class Agent:
         if last is not None and new == last.model_copy(update={"at": now}) and now < last.at + ANNOUNCED_EVERY_S:
             return
         version = self._store.swap(self._key, new.to_json(), self._version)
-        if version is None:  # or the answer to an earlier write was lost
-            found = self._store.find_version(self._key)
-            if found is None or Announcement.from_json(found[0], self._key).instance != self._instance:
-                raise self._name_taken()
-            self._version = found[1]
+        if version is not None:
+            self._version, self._announced = version, new
             return
-        self._version, self._announced = version, new
+        found = self._store.find_version(self._key)
+        if found is None or Announcement.from_json(found[0], self._key).instance != self._instance:
+            raise self._name_taken()
+        self._version = found[1]  # the answer to an earlier write was lost; the next step writes again
 
     def _name_taken(self) -> InfrastructureError:
         text = f"another agent of {self._options.location} has the name {self._options.name}; choose another --name"

@@ -17,7 +17,7 @@ Agents = Sequence[Announcement]
 def check_agents(plan: Plan | None, agents: Agents, resolve: Resolve) -> list[Finding]:
     """Checks the private locations of a plan, which has no other ones; without a plan, all live agents."""
     live = [one for one in agents if not one.leaving]
-    found = []
+    found: list[Finding] = []
     for location in sorted({one.location for one in live}) if plan is None else plan.locations:
         here = [one for one in live if one.location == location]
         found += checked("agents", partial(_slots, plan, location, here, live), location)
