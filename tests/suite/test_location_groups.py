@@ -46,6 +46,8 @@ def test_nested_empty_and_unusable_groups_are_refused(tmp_path, groups, code):
 
 
 def test_a_criterion_names_a_location_of_a_group_and_not_the_group(tmp_path):
-    written = suite({"europe": 1}) | {"reporting": [{"module": "passfail", "criteria": ["p95>1s for 5s in europe"]}]}
+    written = suite({"europe": 1}, concurrency=2) | {
+        "reporting": [{"module": "passfail", "criteria": ["p95>1s for 5s in europe"]}]
+    }
     with refused("unknown-location", "eu-central-1", error=SuiteError):
         make_plan(read(tmp_path, written), run_id="run", workers=None)

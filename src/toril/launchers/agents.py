@@ -33,6 +33,7 @@ from toril.store import Store
 STEP_S = 0.2
 WATCH_S = 2.0
 JOIN_S = 30.0  # longer than the calls of a step
+KILL_S = 60.0  # for agents to read the last stop of a run
 DELIVERS_S = 60.0  # to wait for a silent agent after its workers have ended by themselves
 CLOSE_TRIES, CLOSE_WAIT_S = 4, 1.0
 NOTED_S = 5  # a note appears after this time, and its seconds advance in such steps
@@ -201,7 +202,8 @@ class AgentLauncher:
         there, version = self._offers(location)
         others = [one for one in there if one.run_id != self._plan.run_id]
         left = [one for one in self._shares.values() if one.location == location and one.claim and not one.gone]
-        kills = [self._offer_of(one).model_copy(update={"stop": "kill"}) for one in left]
+        kill = {"stop": "kill", "expires_at": self._clock.now() + KILL_S}
+        kills = [self._offer_of(one).model_copy(update=kill) for one in left]
         if not self._write(location, (*others, *kills)[:MOST_OFFERS], there, version):
             raise StoreError(f"{self._store.address(offers_key(location))} changes too often", code="busy-offers")
 
