@@ -7,6 +7,7 @@ import pytest
 from infra.names import Names
 from infra.permissions.agents import agent_policy
 from infra.permissions.scope import Scope
+from infra.permissions.statements import document, trust
 from tests.clocks import SteppedClock
 from tests.infra.granted import ACCOUNT, BUCKET, HUB, REGION, RUN, denied
 from toril.records import Launch
@@ -26,9 +27,9 @@ def granted(place, statements):
     iam = place.client("iam")
     role = {"RoleName": f"toril-{ROLE}", "Path": "/toril/main/"}
     if not any(one["RoleName"] == role["RoleName"] for one in iam.list_roles()["Roles"]):
-        iam.create_role(**role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}))
-    document = json.dumps({**POLICY, "Statement": statements})
-    iam.put_role_policy(RoleName=role["RoleName"], PolicyName="agent", PolicyDocument=document)
+        trusted = trust({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "sts:AssumeRole", {})
+        iam.create_role(**role, AssumeRolePolicyDocument=json.dumps(document([trusted])))
+    iam.put_role_policy(RoleName=f"toril-{ROLE}", PolicyName="agent", PolicyDocument=json.dumps(document(statements)))
     return place.client("s3", place.acting(ROLE), HUB)
 
 
