@@ -106,9 +106,10 @@ def check_writable(targets: Iterable[tuple[str, Path | None]]) -> None:
 
 def read_run_id(text: str) -> str:
     """Returns a run id that is safe as one part of a key."""
+    from toril.records.agent import PSEUDO_RUN
     from toril.runs.find import RUN_ID
 
-    if not RUN_ID.fullmatch(text):
+    if not RUN_ID.fullmatch(text) or text == PSEUDO_RUN:
         wanted = "use at most 128 letters, digits, `.`, `_` and `-`, but not `agents`"
         raise OptionError(f"--run-id `{text}`: {wanted}.", code="option-value")
     return text
