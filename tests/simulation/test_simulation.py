@@ -14,7 +14,7 @@ from tests.simulation.simulate import check, simulate
 from tests.simulation.store import UNTROUBLED
 from toril.plan import FARGATE_TIMINGS
 
-BLOCKS, SEEDS_PER_BLOCK = 6, 100  # blocks are divided between the cores
+BLOCKS, SEEDS_PER_BLOCK = 4, 100  # blocks are divided between the cores
 NIGHT = 20  # blocks
 REAL_PACE = 40
 
@@ -66,7 +66,7 @@ def test_simulated_worlds_have_all_outcomes():
 
 
 def test_worlds_with_agents_have_all_outcomes():
-    outcomes = [simulate(seed, scenario=scenario_of(seed, "agents")) for seed in range(60)]
+    outcomes = [simulate(seed, scenario=scenario_of(seed, "agents")) for seed in range(40)]
     verdicts = Counter(None if one.verdict is None else one.verdict["outcome"] for one in outcomes)
     assert verdicts["passed"] > 2
     assert verdicts["inconclusive"] > 5
