@@ -222,6 +222,14 @@ def test_a_leaving_agent_stops_its_workers_and_takes_no_others(desk):
     assert "its agent was stopped" in desk.ended("office-1").reason
 
 
+def test_an_idle_agent_announces_that_it_leaves(desk):
+    desk.agent.leave()
+    assert not desk.agent.has_left
+    desk.steps()
+    assert desk.announced.leaving
+    assert desk.agent.has_left
+
+
 def test_a_leaving_agent_kills_a_worker_that_does_not_end(desk):
     desk.offer("office-1")
     desk.steps()

@@ -36,6 +36,7 @@ from toril.records.agent import (
 from toril.signals import caught_interrupts
 from toril.store import Store
 from toril.suite.reader import OF_THE_JOB
+from toril.text import plural
 from toril.worker.processes import lead_a_group_and_die_with_parent
 
 TAKEN_AFTER_S = ANNOUNCED_EVERY_S + 2  # without a new announcement, the name is free
@@ -100,9 +101,11 @@ class Agent:
 
     @property
     def has_left(self) -> bool:
-        """Whether the agent is leaving, and its workers have ended."""
-        gone = not self._running and not self._unreported
-        return self._leaves_by is not None and (gone or self._clock.now() > self._leaves_by)
+        """Whether the agent has announced that it leaves, and its workers have ended; or the time for that is over."""
+        if self._leaves_by is None or self._announced is None:
+            return False
+        gone = self._announced.leaving and not self._running and not self._unreported
+        return gone or self._clock.now() > self._leaves_by
 
     def begin(self) -> None:
         """Announces the agent; InfrastructureError if another one of its name is live.
@@ -294,10 +297,10 @@ def run_agent(store: Store, store_address: str, options: AgentOptions, clock: Cl
     log.setLevel(logging.INFO)
     agent = Agent(store, options, clock, lambda share: WorkerProcess(store_address, share))
     agent.begin()
-    log.info("agent %s of %s: %d slots", options.name, options.location, options.slots)
+    log.info("agent %s of %s: %s", options.name, options.location, plural(options.slots, "slot"))
     with caught_interrupts() as interrupts:
         try:
-            while not agent.has_left:
+            while not agent.has_left and len(interrupts.names) < 2:  # a second signal ends it at once
                 agent.step()
                 clock.sleep(options.poll_s)
                 if interrupts:
