@@ -488,7 +488,7 @@ def test_a_private_location_needs_a_live_agent_and_is_offered(tmp_path):
     assert "3 of 4" in shown
     assert "/runs/20261124T150405Z-x-0001" in shown
     (location,) = one.client().get("/api/v1/locations").json()
-    assert (location["region"], location["agents"][0]["name"], location["agents"][0]["free"]) == ("office", "desk", 3)
+    assert (location["region"], location["agents"][0]["agent"], location["agents"][0]["free"]) == ("office", "desk", 3)
 
 
 def test_locations_show_the_quota_in_use_or_why_it_is_unknown_beside_the_limit_of_the_stack(tmp_path):

@@ -12,6 +12,7 @@ from toril.console.described import STRICT
 from toril.console.identity import Operator, Person, Viewer
 from toril.console.pages.locations import places_of, private_locations
 from toril.console.runs import limit_of, shown_to
+from toril.records.agent import Announcement
 from toril.records.document import Text
 from toril.records.schedule import SuiteSchedule
 from toril.runs.schedules import next_runs
@@ -34,18 +35,6 @@ class Listed(BaseModel):
     next_runs: list[float]
 
 
-class Agent(BaseModel):
-    """A live agent of a private location. `running`: the ids of the runs whose shares it has."""
-
-    name: str
-    toril_version: str
-    slots: int
-    free: int
-    targets: list[str] = []
-    longest_load_s: float | None = None
-    running: list[str] = []
-
-
 class Location(BaseModel):
     """A region with a stack, or a private location with its live agents. `problem`: why a record cannot be read."""
 
@@ -56,7 +45,7 @@ class Location(BaseModel):
     vcpus: int | None = None
     longest_run_s: int | None = None
     problem: str = ""
-    agents: list[Agent] = []
+    agents: list[Announcement] = []
 
 
 class CheckResult(BaseModel):
@@ -108,7 +97,7 @@ def delete_schedule(request: Request, person: Operator, name: Name) -> Message:
 
 @router.get("/locations", tags=["locations"])
 def list_locations(request: Request, person: Viewer) -> list[Location]:
-    """Returns the regions with a stack, then the private locations with a live agent; `region` is their name."""
+    """Returns the regions with a stack, then the private locations with a live agent, whose name is `region`."""
     store = request.app.state.setup.store
     regions = [
         Location(
@@ -123,22 +112,7 @@ def list_locations(request: Request, person: Viewer) -> list[Location]:
         for one in places_of(store)
     ]
     private = [
-        Location(
-            region=name,
-            deployed_at=max(one.at for one in here),
-            agents=[
-                Agent(
-                    name=one.agent,
-                    toril_version=one.toril_version,
-                    slots=one.slots,
-                    free=one.free,
-                    targets=list(one.targets),
-                    longest_load_s=one.max_duration_s,
-                    running=sorted({share.run_id for share in one.running}),
-                )
-                for one in here
-            ],
-        )
+        Location(region=name, deployed_at=max(one.at for one in here), agents=here)
         for name, here in private_locations(store).items()
     ]
     return regions + private
