@@ -85,7 +85,7 @@ class Host:
         options = AgentOptions(location=self.location, name=self.name, slots=self.fate.slots, poll_s=POLL_S)
         began = self.cloud.world.now
         while not self.is_over():
-            agent = Agent(store, options, clock, self._start)
+            agent = Agent(store, options, clock, lambda share: self._start(machine, share))
             try:
                 agent.begin()
                 while not (agent.has_left or self.is_over()):
@@ -100,12 +100,12 @@ class Host:
                 agent.kill()
                 clock.sleep(SERVICE_RESTARTS_S)
 
-    def _start(self, share: RunningShare) -> HostedWorker:
+    def _start(self, agent: Machine, share: RunningShare) -> HostedWorker:
         if any(one.attempt == share.attempt for one in self.cloud.tasks):
             self.violated(f"{share.worker} is started twice as {share.attempt}")
         if sum(one.stopped_at is None for one in self.tasks) >= self.fate.slots and len(self.agents) == 1:
             self.violated(f"{self.location}-{self.name} has more workers than slots")
-        task = self.cloud.begin_at(self.fate.ahead_s, self.fate.troubles, share.worker, share.attempt)
+        task = self.cloud.begin_at(agent, self.fate.troubles, share.worker, share.attempt)
         self.tasks.append(task)
         return HostedWorker(self.cloud, task)
 

@@ -44,6 +44,7 @@ class Task:
     fate: TaskFate
     machine: Machine
     instance: Instance
+    agent: Machine | None = None  # that started it, at a private location
     load: SimulatedLoad | None = None
     acknowledged: list[str] = field(default_factory=list)
     stopped_at: float | None = None
@@ -76,10 +77,12 @@ class Cloud:
                 self._begin(worker, attempt, self.fate(worker))
         return self.asked[attempt]
 
-    def begin_at(self, ahead_s: float, troubles: Troubles, worker: str, attempt: str) -> Task:
-        """Starts a process on a machine of a private location."""
-        fate = replace(self.fate(worker), refused=False, pending=False, twice=False, ahead_s=ahead_s, troubles=troubles)
-        return self._begin(worker, attempt, fate)
+    def begin_at(self, agent: Machine, troubles: Troubles, worker: str, attempt: str) -> Task:
+        """Starts a process on the machine of an agent."""
+        fate = replace(self.fate(worker), refused=False, pending=False, twice=False, troubles=troubles)
+        task = self._begin(worker, attempt, replace(fate, ahead_s=agent.ahead_s))
+        task.agent = agent
+        return task
 
     def stop_task(self, task: Task) -> None:
         """Sends SIGTERM, and SIGKILL after the stop timeout."""

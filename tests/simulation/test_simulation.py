@@ -37,9 +37,10 @@ def test_no_law_is_broken_with_private_locations(where, block):
 
 
 @pytest.mark.parametrize("half", range(2))
-def test_no_law_is_broken_at_the_pace_of_fargate(half):
+@pytest.mark.parametrize("where", ["fargate", pytest.param("agents", marks=pytest.mark.nightly)])
+def test_no_law_is_broken_at_the_pace_of_fargate(half, where):
     for seed in range(half, REAL_PACE, 2):
-        scenario = scenario_of(seed)
+        scenario = scenario_of(seed, where)
         check(seed, scenario=replace(scenario, plan=scenario.plan.model_copy(update={"pace": FARGATE_TIMINGS})))
 
 
