@@ -82,15 +82,15 @@ class AgentLauncher:
     def launch(self, plan: Plan, launch: Launch) -> None:
         self._begin(plan, launch)
         for share in plan.shares:
-            self._share(share.worker, launch.attempts[share.worker][0], offered=True)
+            self._follow(share.worker, share.location, launch.attempts[share.worker][0], offered=True)
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
         self._begin(plan, launch)
         for share in plan.shares:
-            self._share(share.worker, attempts[share.worker], offered=False)
+            self._follow(share.worker, share.location, attempts[share.worker], offered=False)
 
     def relaunch(self, worker: str, attempt: str) -> None:
-        self._share(worker, attempt, offered=True)
+        self._follow(worker, self._shares[worker].location, attempt, offered=True)
 
     def ended(self) -> Mapping[str, WorkerExit]:
         if self._thread_error is not None:
@@ -145,18 +145,11 @@ class AgentLauncher:
             self._thread = threading.Thread(target=self._work, args=(self._ending,), name="agents", daemon=True)
             self._thread.start()
 
-    def _share(self, worker: str, attempt: str, *, offered: bool) -> None:
-        (location,) = (one.location for one in self._plan.shares if one.worker == worker)
-        self._shares = self._shares | {
-            worker: OfferedShare(
-                worker=worker,
-                location=location,
-                attempt=attempt,
-                since=self._clock.now(),
-                offered=offered,
-                due=offered,
-            )
-        }
+    def _follow(self, worker: str, location: str, attempt: str, *, offered: bool) -> None:
+        """Replaces the whole mapping, because the thread reads it."""
+        now = self._clock.now()
+        share = OfferedShare(worker=worker, location=location, attempt=attempt, since=now, offered=offered, due=offered)
+        self._shares = {**self._shares, worker: share}
 
     def _stop(self, worker: str, how: Literal["term", "kill"]) -> None:
         with self._lock:
