@@ -34,7 +34,8 @@ def test_the_records_of_agents_are_no_run(tmp_path):
     store = FolderStore(tmp_path)
     one = Announcement(location="office", agent="desk", instance="1", at=0.0, slots=1, free=1)
     store.put(announcement_key("office", "desk"), one.to_json())
-    assert run_ids(store) == running(store, 0.0) == []
+    assert run_ids(store) == []
+    assert running(store, 0.0) == []
     with refused("no-such-run"):
         checked_id("agents")
     with refused("option-value", "agents"):

@@ -276,8 +276,9 @@ class AgentLauncher:
 
 def live_agents(store: Store) -> tuple[Announcement, ...]:
     """Returns the agents that announced themselves within the last 30 s of the store's clock."""
-    now, _ = store.time()
-    keys = [one.key for one in store.entries(announcements_prefix()) if one.modified_at >= now - LIVE_S]
+    entries = list(store.entries(announcements_prefix()))
+    now = store.time()[0] if entries else 0.0
+    keys = [one.key for one in entries if one.modified_at >= now - LIVE_S]
     found = store.find_many(keys, Announcement.MOST_BYTES)
     return tuple(Announcement.from_json(data, key) for key, data in sorted(found.items()))
 
