@@ -1,9 +1,9 @@
 """Checks private locations: their live agents, and whether these can run a plan."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from toril.launchers.findings import CheckResult, Finding, checked, missing, ok, warning
+from toril.launchers.findings import Finding, missing, ok, warning
 from toril.launchers.preflight.planned import compatible
 from toril.launchers.preflight.regions import Resolve
 from toril.launchers.preflight.targets import allowed_targets
@@ -17,20 +17,45 @@ Agents = Sequence[Announcement]
 def check_agents(plan: Plan | None, agents: Agents, resolve: Resolve) -> list[Finding]:
     """Checks the private locations of a plan, which has no other ones; without a plan, all live agents."""
     live = [one for one in agents if not one.leaving]
-    found: list[Finding] = []
-    for location in sorted({one.location for one in live}) if plan is None else plan.locations:
-        here = [one for one in live if one.location == location]
-        found += checked("agents", partial(_slots, plan, location, here, live), location)
-        for name, check in CHECKS.items() if here else ():
-            found += checked(name, partial(check, plan, location, here), location)
-        if here:
-            found += checked("targets", partial(_targets, plan, location, here, resolve), location)
-    return found
+    locations = sorted({one.location for one in live}) if plan is None else plan.locations
+    return [
+        replace(found, name=name, region=location)
+        for location in locations
+        for name, found in _checks(plan, location, live, resolve)
+    ]
 
 
 def longest_s(agents: Agents) -> float | None:
     """Returns the longest load that all these agents accept, in seconds; None without a limit."""
     return min((one.max_duration_s for one in agents if one.max_duration_s is not None), default=None)
+
+
+def _checks(plan: Plan | None, location: str, live: Agents, resolve: Resolve) -> Iterator[tuple[str, Finding]]:
+    """Yields the name of each check with its finding. Any agent of a location may take any of its shares."""
+    here = [one for one in live if one.location == location]
+    yield "agents", _slots(plan, location, here, live)
+    for one in here:
+        who = f"agent {one.agent}"
+        yield "version", compatible(one.toril_version, who, "update the agent")
+        allowed, fix = DeployedTargets(hosts=one.targets), "restart the agent with another --target"
+        for found in allowed_targets(plan, location, allowed, resolve, who, fix):
+            yield "targets", found
+        wanted = set() if plan is None else {execution.executor for execution in plan.executions}
+        lacking = ", ".join(sorted(wanted & set(ENGINES) - set(one.executors)))
+        if lacking:
+            fix = "run `toril doctor` on its machine, or use another engine"
+            yield "engines", missing("no-engine", f"{who} lacks {lacking}; {fix}")
+    if plan is None or not here:
+        return
+    longest = longest_s(here)
+    bounds = [bound for bound in (plan.bounded_s, plan.max_duration_s) if bound is not None]
+    if longest is not None and bounds and min(bounds) > longest:
+        fix = "shorten the load, or restart the agent with a longer --max-duration"
+        text = f"the load takes {min(bounds) / 60:g} min, and {longest / 60:g} are allowed; {fix}"
+        yield "limits", missing("over-limits", text)
+    if plan.secrets_of_workers:
+        text = f"workers read {', '.join(plan.secrets_of_workers)} with the rights of their agent's machine"
+        yield "secrets", warning("secrets-of-agents", text)
 
 
 def _slots(plan: Plan | None, location: str, here: Agents, live: Agents) -> Finding:
@@ -47,51 +72,3 @@ def _slots(plan: Plan | None, location: str, here: Agents, live: Agents) -> Find
     if shares > free:
         return warning("busy-agents", f"{detail}, so some of {plural(shares, 'share')} wait for the end of others")
     return ok(detail)
-
-
-def _versions(plan: Plan | None, location: str, here: Agents) -> Iterable[Finding]:
-    return [compatible(one.toril_version, f"agent {one.agent}", "update the agent") for one in here]
-
-
-def _executors(plan: Plan | None, location: str, here: Agents) -> Iterator[Finding]:
-    """Checks that each agent has the engines, because any of them may take any share of the location."""
-    wanted = set() if plan is None else {one.executor for one in plan.executions} & set(ENGINES)
-    for one in here:
-        lacking = sorted(wanted - set(one.executors))
-        if lacking:
-            fix = f"run `toril doctor` on its machine, or use another engine than {', '.join(lacking)}"
-            yield missing("no-engine", f"agent {one.agent} has only {', '.join(one.executors)}; {fix}")
-
-
-def _limits(plan: Plan | None, location: str, here: Agents) -> Finding | None:
-    longest = longest_s(here)
-    bounds = [] if plan is None else [one for one in (plan.bounded_s, plan.max_duration_s) if one is not None]
-    if longest is None or plan is None:
-        return None
-    if bounds and min(bounds) > longest:
-        fix = "shorten the load, or restart the agent with a longer --max-duration"
-        text = f"the load takes {min(bounds) / 60:g} min, and {longest / 60:g} are allowed; {fix}"
-        return missing("over-limits", text)
-    return ok(f"at most {longest / 60:g} min")
-
-
-def _secrets(plan: Plan | None, location: str, here: Agents) -> Finding | None:
-    if plan is None or not plan.secrets_of_workers:
-        return None
-    names = ", ".join(plan.secrets_of_workers)
-    return warning("secrets-of-agents", f"workers read {names} with the rights of their agent's machine")
-
-
-def _targets(plan: Plan | None, location: str, here: Agents, resolve: Resolve) -> Iterator[Finding]:
-    for one in here:
-        allowed = DeployedTargets(hosts=one.targets)
-        fix = "restart the agent with another --target"
-        yield from allowed_targets(plan, location, allowed, resolve, f"agent {one.agent}", fix)
-
-
-CHECKS: dict[str, Callable[[Plan | None, str, Agents], CheckResult]] = {
-    "version": _versions,
-    "engines": _executors,
-    "limits": _limits,
-    "secrets": _secrets,
-}
