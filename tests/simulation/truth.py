@@ -126,8 +126,9 @@ class Truth:
         for task in cloud.tasks:
             if task.load is None or task.stopped_at is not None or task.machine.dead:
                 continue
-            abandoned = task.agent is not None and not task.agent.running
-            if not (guarded or abandoned) or not self._stands_still(task):
+            frozen = task.machine.thaws_at > self.world.now
+            abandoned = task.agent is not None and not task.agent.running and frozen  # its guard died with the agent
+            if not abandoned and not (guarded and self._stands_still(task)):
                 self.violated(f"{task.machine.name} still runs after the deadline")
 
     def check_judged_in_time(self) -> None:
