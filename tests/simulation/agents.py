@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tests.simulation.cloud import Cloud, Task
 from tests.simulation.store import UNTROUBLED, Handle, Troubles
-from tests.simulation.world import Machine, SimulatedClock
+from tests.simulation.world import Crashed, Machine, SimulatedClock
 from toril.errors import UserError
 from toril.launchers.agents import STEP_S, AgentLauncher
 from toril.records import Launch, Plan
@@ -162,6 +162,8 @@ class ObservedLauncher(AgentLauncher):
             planned(launch)
 
     def _acts(self, what: str) -> None:
+        if self._machine.dead:
+            raise Crashed
         for watcher in self._cloud.watchers:
             watcher(self._machine, what, "")
 
