@@ -1,8 +1,10 @@
 """The hub stack, which exists once in an environment. Read this first: it is the table of contents."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import pulumi
+import pulumi_aws as aws
 
 from infra.hub.budget import Costs
 from infra.hub.console import Console
@@ -11,6 +13,7 @@ from infra.hub.notices import NoticeBoard
 from infra.hub.outputs import HubOutputs
 from infra.hub.public_registry import PublicRegistry
 from infra.hub.results import Results
+from infra.permissions.agents import agent_policy
 from infra.permissions.console import console_policy
 from infra.permissions.deploying import DEPLOY_POLICIES
 from infra.permissions.deploying_console import console_deploying_policy, console_reading_policy
@@ -27,7 +30,7 @@ from infra.permissions.running import (
     sweeper_policy,
 )
 from infra.permissions.scope import Scope
-from infra.permissions.statements import Document
+from infra.permissions.statements import Document, render
 from infra.place import Place
 from infra.settings import HubSettings
 from toril import __version__
@@ -82,6 +85,16 @@ class Hub(pulumi.ComponentResource):
         console = settings.console and Console(
             f"{name}-console", settings, settings.console, place, scope, results.bucket, board.topic, own
         )
+        for location in settings.agents:
+            policy = aws.iam.Policy(
+                f"{name}-agent-{location}",
+                name=place.names.role(f"agent-{location}"),
+                path=place.names.iam_path,
+                description=f"Agents of the private location {location}",
+                policy=scope.apply(partial(agent_policy, location=location)).apply(render),
+                opts=own,
+            )
+            pulumi.export(f"agent_policy_{location}", policy.arn)
         for purpose, arn in roles.workflows.items():
             pulumi.export(f"{purpose}_role", arn)
         HubOutputs(

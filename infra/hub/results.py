@@ -160,7 +160,7 @@ def bucket_policy(bucket: str, partition: str, names: Names, accounts: Iterable[
             _deny(
                 "WorkersWriteOnce",
                 "s3:PutObject",
-                [f"{arn}/runs/*/workers/*"],
+                [f"{arn}/runs/*/workers/*/*/*"],  # not the announcement of an agent, which is not in a third folder
                 {
                     "Null": {"s3:if-none-match": "true"},
                     # the parts of a multipart upload carry no condition; its completion does

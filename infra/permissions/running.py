@@ -18,7 +18,7 @@
 | StartSweeper, HandRolesToSweeper | the sweeper starts its own task, with its own rights |
 | ResultsKey | S3, if the results bucket has its own key |
 | SendEvents | an owner in a task puts the events of its run on the default bus, for rules of the account |
-| EndRuns | the sweeper: stop of the run and its tasks; lease, end and verdict of a run without an owner |
+| EndRuns | the sweeper: stop of the run, its tasks and agents; lease, end and verdict of a run without an owner |
 """
 
 from infra.names import Names
@@ -88,7 +88,7 @@ def sweeper_policy(scope: Scope) -> Document:
             allow(
                 "EndRuns",
                 ["s3:PutObject"],
-                scope.objects("events/*", *HISTORY, *(f"runs/*/{name}" for name in ENDING)),
+                scope.objects("events/*", *HISTORY, "runs/agents/offers/*", *(f"runs/*/{name}" for name in ENDING)),
             ),
             _pack_index(scope),
             _send_events(scope),

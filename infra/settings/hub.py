@@ -19,6 +19,7 @@ from infra.settings.common import (
 from infra.settings.console import Console
 
 RunEvent = Literal["started", "finished", "passed", "failed", "inconclusive", "regression", "schedule-failed"]
+PrivateLocation = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,32}$")]  # without hyphen: see `agent_policy`
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=255)]  # of GitHub
 
 
@@ -136,6 +137,11 @@ class HubSettings(Setting):
     protect: bool = Field(default=True, description="Refuse to destroy the results bucket.")
     public_repository: Catalog | None = Field(
         default=None, description="Repository in ECR Public and its gallery page."
+    )
+    agents: tuple[PrivateLocation, ...] = Field(
+        default=(),
+        max_length=50,
+        description="Private locations; each gets a policy for the credentials of its agents.",
     )
     github: GitHub | None = Field(default=None, description="Roles for workflows.")
     state_bucket: BucketName | None = Field(

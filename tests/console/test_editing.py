@@ -13,6 +13,7 @@ from tests.console.served import parsed
 from tests.launchers.stage import deployment
 from toril.errors import InfrastructureError
 from toril.launchers.findings import Finding
+from toril.records.agent import Announcement, RunningShare, announcement_key
 from toril.records.console import AuditLine
 from toril.records.schedule import SuiteSchedule
 from toril.runs import suites
@@ -456,7 +457,7 @@ def test_a_start_elsewhere_has_its_price_and_limits(tmp_path):
     assert "1 worker, 1 region, about " in page.text
     assert "to start, $0." in page.text
     assert "2 of 64 vCPU" in page.text
-    elsewhere = first(one) | {"locations.0.name": "mars"}
+    elsewhere = first(one) | {"locations.0.name": "mars-1"}
     assert "not deployed" in one.client().post("/suites/new/check", data=elsewhere).text
     assert one.client().post("/suites/new", data=elsewhere | {"do": "start"}).status_code == 422
     one.store.put("deployments/eu-west-1.json", deployment("eu-west-1", workers=()).to_json())
@@ -468,6 +469,26 @@ def test_a_start_elsewhere_has_its_price_and_limits(tmp_path):
     one.client().post("/suites/new", data=first(one, do="start") | here)
     (request,) = one.starter.requests
     assert (request.on, request.max_cost_usd) == ("fargate", 0.5)
+
+
+def test_a_private_location_needs_a_live_agent_and_is_offered(tmp_path):
+    one = Console(Bucket(tmp_path))
+    there = first(one) | {"locations.0.name": "office"}
+    assert "toril agent --location office" in one.client().post("/suites/new/check", data=there).text
+    announced = Announcement(
+        location="office", agent="desk", instance="1", at=0.0, slots=4, free=3, toril_version="1.2.3",
+        running=(RunningShare(run_id="20261124T150405Z-x-0001", worker="office-1", attempt="a"),),
+    )  # fmt: skip
+    one.store.put(announcement_key("office", "desk"), announced.to_json())
+    page = one.client().post("/suites/new/check", data=there).text
+    assert "1 worker at private locations" in page
+    assert '<option value="office">' in one.client().get("/suites/new").text
+    shown = one.client().get("/locations").text
+    assert "desk" in shown
+    assert "3 of 4" in shown
+    assert "/runs/20261124T150405Z-x-0001" in shown
+    (location,) = one.client().get("/api/v1/locations").json()
+    assert (location["region"], location["agents"][0]["agent"], location["agents"][0]["free"]) == ("office", "desk", 3)
 
 
 def test_locations_show_the_quota_in_use_or_why_it_is_unknown_beside_the_limit_of_the_stack(tmp_path):

@@ -15,6 +15,7 @@ from tests.console.served import Started
 from tests.console.test_api import saved
 from tests.reports import examples, exchanges
 from toril.records import Stop, run_key
+from toril.records.agent import Announcement, announcement_key
 from toril.records.console import AuditLine
 from toril.runs import notes
 from toril.runs.history import record_of, remember
@@ -98,6 +99,12 @@ def test_reading_tools_return_what_the_store_has_and_change_nothing(store: Folde
     assert viewer.call("list_locations") == viewer.call("list_schedules") == []
     assert viewer.call("list_events") == {"events": [], "cursor": ""}
     assert list(store.keys("")) == before
+
+
+def test_private_locations_are_listed_with_their_agents(store: FolderStore) -> None:
+    agent = Announcement(location="office", agent="desk", instance="1", at=0.0, slots=4, free=3)
+    store.put(announcement_key("office", "desk"), agent.to_json())
+    assert Assistant(store, "viewer").call("list_locations") == [{"region": "office", "agents": 1, "slots": 4}]
 
 
 def test_changing_tools_act_for_the_person_and_leave_audit_lines(store: FolderStore) -> None:

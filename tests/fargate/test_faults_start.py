@@ -63,6 +63,7 @@ def test_a_task_that_was_started_twice_sends_its_load_once(on_stage, shop, servi
     assert on_stage.running_tasks() == []
 
 
+@pytest.mark.nightly
 def test_a_region_that_is_not_ready_in_time_is_named(on_stage, shop):
     on_stage.cloud.hold_starts(AWAY)
     found = on_stage.drive("run", "never", "--suite", shop, "--pace", '{"ready_timeout_s": 15}').result()

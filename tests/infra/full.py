@@ -14,6 +14,7 @@ BOUNDARY_DOCUMENT = json.dumps(
 HUB: dict[str, Any] = {
     "encryption": "KMS",
     "publicRepository": {"about": "# Worker", "usage": "docker run", "pushers": [OTHER]},
+    "agents": ["office"],
     "github": {"home": REPOSITORY, "repositories": [FURTHER]},
     "stateBucket": "acme-state",
     "regionAccounts": [OTHER],

@@ -107,8 +107,8 @@ def test_the_role_is_restricted_to_its_clusters_roles_and_keys(place, role):
 
 def test_the_role_run_cannot_overwrite_a_workers_file(place):
     s3 = place.client("s3", runner(place, "run"), HUB)
-    denied(s3.put_object, Bucket=BUCKET, Key=f"{RUN}/workers/9/1.hist", Body=b"")
-    s3.put_object(Bucket=BUCKET, Key=f"{RUN}/workers/9/1.hist", Body=b"", IfNoneMatch="*")
+    denied(s3.put_object, Bucket=BUCKET, Key=f"{RUN}/workers/9/a/1.hist", Body=b"")
+    s3.put_object(Bucket=BUCKET, Key=f"{RUN}/workers/9/a/1.hist", Body=b"", IfNoneMatch="*")
 
 
 def test_the_scheduler_starts_coordinators_and_nothing_else(place):

@@ -183,7 +183,7 @@ def test_the_sweeper_writes_only_the_end_of_a_run_and_the_history():
     names = {resource.removeprefix(f"arn:aws:s3:::toril-{ACCOUNT}-us-east-1/") for resource in written}
     ending = ("end", "evidence", "lease", "metrics", "progress", "report", "stop", "summary", "verdict")
     files = {f"runs/*/{name}.{'html' if name == 'report' else 'json'}" for name in ending}
-    assert names == {"events/*", "history/*", "index/*", *files}
+    assert names == {"events/*", "history/*", "index/*", "runs/agents/offers/*", *files}
 
 
 @pytest.mark.parametrize("purpose", ["coordinator", "sweeper"])

@@ -32,7 +32,7 @@ def test_the_policy_of_a_bucket_with_one_account_allows_nothing():
 
 def test_workers_files_cannot_be_overwritten_but_the_lease_can():
     denied = policy()["WorkersWriteOnce"]
-    assert denied["Resource"] == [f"arn:aws:s3:::{BUCKET}/runs/*/workers/*"]
+    assert denied["Resource"] == [f"arn:aws:s3:::{BUCKET}/runs/*/workers/*/*/*"]
     assert denied["Principal"] == {"AWS": "*"}
     assert denied["Condition"]["Null"] == {"s3:if-none-match": "true"}
 

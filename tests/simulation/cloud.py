@@ -1,7 +1,7 @@
 """Simulated Fargate tasks and their launcher: every call takes time, and some tasks start twice."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.simulation.load import SOUND, Engine, Instance, SimulatedLoad
 from tests.simulation.store import UNTROUBLED, Handle, Objects, Troubles
@@ -9,6 +9,7 @@ from tests.simulation.world import Machine, SimulatedClock, World
 from toril.errors import Note
 from toril.launchers import WorkerExit
 from toril.records import Launch, Plan, RanTask
+from toril.records.agent import is_private
 from toril.worker.attempt import Attempt
 
 CALL_S = 0.5  # duration of a call to the cloud
@@ -43,6 +44,7 @@ class Task:
     fate: TaskFate
     machine: Machine
     instance: Instance
+    agent: Machine | None = None  # that started it, at a private location
     load: SimulatedLoad | None = None
     acknowledged: list[str] = field(default_factory=list)
     stopped_at: float | None = None
@@ -74,6 +76,13 @@ class Cloud:
             if self.asked[attempt].fate.twice:
                 self._begin(worker, attempt, self.fate(worker))
         return self.asked[attempt]
+
+    def begin_at(self, agent: Machine, troubles: Troubles, worker: str, attempt: str) -> Task:
+        """Starts a process on the machine of an agent."""
+        fate = replace(self.fate(worker), refused=False, pending=False, twice=False, troubles=troubles)
+        task = self._begin(worker, attempt, replace(fate, ahead_s=agent.ahead_s))
+        task.agent = agent
+        return task
 
     def stop_task(self, task: Task) -> None:
         """Sends SIGTERM, and SIGKILL after the stop timeout."""
@@ -236,10 +245,11 @@ class SimulatedLauncher:
 
 
 def stop_all(cloud: Cloud, machine: Machine) -> None:
-    """Stops every task of the run, including unknown ones; called by an actor."""
+    """Stops every task of the run on Fargate, including unknown ones; called by an actor."""
     cloud.world.pause(CALL_S * cloud.world.chance.random())
     for watcher in cloud.watchers:
         watcher(machine, "stop all", "")
     for task in list(cloud.tasks):
-        cloud.stop_task(task)
+        if not is_private(task.worker.rpartition("-")[0]):
+            cloud.stop_task(task)
     cloud.world.pause(CALL_S * cloud.world.chance.random())

@@ -2,7 +2,9 @@
 
 import random
 from dataclasses import dataclass, replace
+from typing import Literal
 
+from tests.simulation.agents import HostFate
 from tests.simulation.cloud import TaskFate
 from tests.simulation.load import Engine
 from tests.simulation.store import UNTROUBLED, Troubles
@@ -22,6 +24,12 @@ PACE = Pace(  # Fargate's pace, several times faster, with similar proportions
     kill_after_s=5.0,
     give_up_s=15.0,
 )
+Where = Literal["fargate", "agents", "both"]
+PLACES: dict[Where, tuple[str, str]] = {
+    "fargate": ("eu-west-1", "us-east-1"),
+    "agents": ("office", "lab"),
+    "both": ("office", "us-east-1"),
+}
 SHORT_S, LONG_S = 5.0, 60.0  # of load
 WORST_CLOCK_S = 40.0
 
@@ -51,6 +59,7 @@ class Scenario:
     troubled_tasks: float = 0.0
     wrong_clocks: float = 0.0
     troubles: Troubles = UNTROUBLED
+    where: Where = "fargate"
 
     @property
     def stop_timeout_s(self) -> float:
@@ -58,9 +67,9 @@ class Scenario:
         return 0.8 * self.plan.pace.give_up_s
 
 
-def scenario_of(seed: int) -> Scenario:
+def scenario_of(seed: int, where: Where = "fargate") -> Scenario:
     """Returns the scenario of a seed; in a third of the runs, users change the rate."""
-    scenario, chance = _scenario(seed), random.Random(f"rates {seed}")
+    scenario, chance = _scenario(seed, where), random.Random(f"rates {seed}")
     if scenario.calm or chance.random() >= 1 / 3:
         return scenario
     adjustable = {"adjustable": True, "throughput_rps": 2.0}
@@ -70,16 +79,17 @@ def scenario_of(seed: int) -> Scenario:
     return replace(scenario, plan=plan, user_adjusts_after_s=moments)
 
 
-def _scenario(seed: int) -> Scenario:
+def _scenario(seed: int, where: Where) -> Scenario:
     chance = random.Random(f"scenario {seed}")
     calm = chance.random() < 0.05
     plan = plan_of(
         workers=chance.choice((1, 1, 2, 2, 3, 4)),
         load_s=LONG_S if chance.random() < 0.15 else SHORT_S,
         quorum=chance.choice((1.0, 1.0, 0.5)),
+        where=where,
     )
     if calm:
-        return Scenario(plan, calm, (Owner(),))
+        return Scenario(plan, calm, (Owner(),), where=where)
     troubles = _troubles(chance)
     wrong_clocks = chance.choice((0.0, 0.0, 0.5))
     first = _owner(chance, 0.0, troubles, wrong_clocks)
@@ -95,14 +105,15 @@ def _scenario(seed: int) -> Scenario:
         troubled_tasks=chance.choice((0.0, 0.1, 0.5)),
         wrong_clocks=wrong_clocks,
         troubles=troubles,
+        where=where,
     )
 
 
-def plan_of(*, workers: int, load_s: float = SHORT_S, quorum: float = 1.0) -> Plan:
+def plan_of(*, workers: int, load_s: float = SHORT_S, quorum: float = 1.0, where: Where = "fargate") -> Plan:
     execution = PlannedExecution(
         name="shop", index=0, executor="locust", scenario="shop", concurrency=workers, hold_for_s=load_s
     )
-    places = [("eu-west-1", "us-east-1")[number % 2] for number in range(workers)]
+    places = [PLACES[where][number % 2] for number in range(workers)]
     return Plan(
         run_id=RUN,
         suite="simulated",
@@ -155,6 +166,31 @@ def task_fate(chance: random.Random, scenario: Scenario) -> TaskFate:
             return replace(fate, starts_after_s=chance.uniform(5.0, 60.0))
         case _:
             return replace(fate, engine=_engine(chance))
+
+
+def host_fates(chance: random.Random, scenario: Scenario, shares: int) -> list[HostFate]:
+    """Returns the behaviour of the machines of a private location with so many shares."""
+    slots = [shares] if chance.random() < 0.5 else [-(-shares // 2), shares]
+    return [_host_fate(chance, scenario, each) for each in slots]
+
+
+def _host_fate(chance: random.Random, scenario: Scenario, slots: int) -> HostFate:
+    if scenario.calm:
+        return HostFate(slots)
+    fate = HostFate(
+        slots,
+        ahead_s=_ahead_s(chance, 0.3 * scenario.wrong_clocks),
+        troubles=_cut_off(chance, scenario.troubles, 0.15),
+    )
+    drawn = chance.random()
+    if drawn < 0.3:
+        restarts = chance.uniform(0.5, 20.0) if chance.random() < 0.7 else None
+        return replace(fate, crash_at=_some_operation(chance), restarts_after_s=restarts)
+    if drawn < 0.4:
+        return replace(fate, freeze_at=_some_operation(chance), freeze_s=chance.uniform(5.0, 60.0))
+    if drawn < 0.5:
+        return replace(fate, leaves_after_s=chance.uniform(0.0, 40.0))
+    return fate
 
 
 def _engine(chance: random.Random) -> Engine:

@@ -1,20 +1,24 @@
 """Plays one seed: real coordinators and real workers in a simulated world."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.simulation.agents import Host, ObservedLauncher
 from tests.simulation.cloud import Cloud, SimulatedLauncher, stop_all
-from tests.simulation.scenario import RUN, Owner, Scenario, scenario_of, task_fate
+from tests.simulation.scenario import RUN, Owner, Scenario, host_fates, scenario_of, task_fate
 from tests.simulation.store import ALL_LAWS, UNTROUBLED, Handle, Laws, Objects
-from tests.simulation.truth import OWNED_S, Truth
+from tests.simulation.truth import OWNED_S, VERDICT, Truth
 from tests.simulation.world import BEGIN, Happened, Machine, SimulatedClock, World
 from toril.coordinator.fold import collect
 from toril.coordinator.lease import LeaseLostError
 from toril.errors import RunOverError, UserError
+from toril.launchers import Launcher
+from toril.launchers.elsewhere import Elsewhere
 from toril.records import Launch, Stop, SuiteOrigin, Verdict, run_key
+from toril.records.agent import is_private
 from toril.records.progress import Progress
 from toril.run import run, sweep, take_over
 from toril.runs.adjust import adjust
@@ -26,6 +30,7 @@ from toril.worker.attempt import Attempt
 BUSY_S = 0.4  # a coordinator's shortest sleep, to keep simulations quick
 SWEPT_S = 300.0  # after the deadline, until the sweeper has judged the run
 AT_MOST_S = 2000.0
+UNLAUNCHED_S = 200.0  # without a launch, agents need no longer be simulated
 ADJUST_TRIES = 40  # of a user before the load has begun, one per second
 SUITE = Suite(
     name="simulated",
@@ -84,6 +89,7 @@ class Simulation:
     objects: Objects = field(init=False)
     truth: Truth = field(init=False)
     cloud: Cloud = field(init=False)
+    hosts: list[Host] = field(default_factory=list)
     judged: list[tuple[Machine, Judged]] = field(default_factory=list)
     deadline: float | None = None
 
@@ -102,8 +108,16 @@ class Simulation:
         self.objects.watchers.append(self.truth.wrote)
         self.cloud.watchers.append(self.truth.acted)
         self.cloud.on_launch.append(self._launched)
+        locations = [share.location for share in self.scenario.plan.shares if is_private(share.location)]
+        for location in dict.fromkeys(locations):
+            fates = host_fates(self.world.chance, self.scenario, locations.count(location))
+            for number, fate in enumerate(fates):
+                host = Host(self.cloud, location, f"host{number}", fate, self._is_over, self.truth.violated)
+                self.hosts.append(host)
 
     def play(self) -> Outcome:
+        for host in self.hosts:
+            host.begin()
         for number, owner in enumerate(self.scenario.owners):
             self._coordinate(number, owner)
         if self.scenario.user_stops_after_s is not None:
@@ -127,7 +141,7 @@ class Simulation:
 
         def life() -> None:
             asked: dict[str, Any] = {"store": store, "clock": clock, "view": NoView(), "interrupts": interrupts}
-            asked["launcher"] = SimulatedLauncher(self.cloud, machine)
+            asked["launcher"] = self._launcher(machine, store, clock)
             if number:
                 judged = take_over(run_id=RUN, **asked)
             else:
@@ -137,6 +151,18 @@ class Simulation:
         if owner.signal_after_s is not None:
             self.world.at(BEGIN + owner.signal_after_s, lambda: interrupts.names.append("SIGTERM"), machine)
         self.world.spawn(machine, life, after_s=owner.comes_at_s)
+
+    def _launcher(self, machine: Machine, store: Handle, clock: SimulatedClock) -> Launcher:
+        if self.scenario.where == "fargate":
+            return SimulatedLauncher(self.cloud, machine)
+        agents = ObservedLauncher(self.cloud, machine, store, clock)
+        return agents if self.scenario.where == "agents" else Elsewhere(SimulatedLauncher(self.cloud, machine), agents)
+
+    def _is_over(self) -> bool:
+        """Whether agents have nothing left to do."""
+        running = any(task.stopped_at is None for task in self.cloud.tasks)
+        launched = self.deadline is not None or self.world.now < BEGIN + UNLAUNCHED_S
+        return (VERDICT in self.objects.values and not running) or not launched
 
     def _incident(self, machine: Machine, owner: Owner, operation: int) -> None:
         if operation == owner.crash_at:
@@ -156,7 +182,6 @@ class Simulation:
         machine = Machine("sweeper")
         self.truth.coordinators.append(machine)
         store = Handle(self.world, self.objects, machine, UNTROUBLED)
-        launcher = SimulatedLauncher(self.cloud, machine)
 
         def life() -> None:
             clock = SimulatedClock(self.world, machine, BUSY_S)
@@ -167,7 +192,7 @@ class Simulation:
                     store,
                     RUN,
                     stop_tasks=lambda: stop_all(self.cloud, machine),
-                    launcher=launcher,
+                    launcher=self._launcher(machine, store, clock),
                     clock=clock,
                     view=NoView(),
                 )
@@ -214,7 +239,8 @@ class Simulation:
         truth.check_orphans(instances)
         truth.check_rates(instances)
         truth.check_acknowledged({task.machine: task.acknowledged for task in tasks})
-        for machine in (*truth.coordinators, *(task.machine for task in tasks)):
+        agents = [machine for host in self.hosts for machine in host.agents]
+        for machine in (*truth.coordinators, *agents, *(task.machine for task in tasks)):
             for error in machine.errors:
                 if not isinstance(error, UserError):
                     truth.violated(f"{machine.name} ended by {type(error).__name__}: {error}")
@@ -251,15 +277,8 @@ def simulate(seed: int, rules: Rules | None = None, scenario: Scenario | None = 
 def check(seed: int, rules: Rules | None = None, scenario: Scenario | None = None) -> Outcome:
     """Like `simulate`; AssertionError with the trace if a law was broken."""
     outcome = simulate(seed, rules, scenario)
-    assert not outcome.violations, f"{outcome}\nreplay it: python -m tests.simulation {seed}"
+    assert not outcome.violations, f"{outcome}\nreplay it: python -m tests.simulation {seed} {outcome.scenario.where}"
     return outcome
-
-
-def violating(seeds: Iterable[int], rules: Rules | None = None) -> Iterator[Outcome]:
-    for seed in seeds:
-        outcome = simulate(seed, rules)
-        if outcome.violations:
-            yield outcome
 
 
 def _lost(verdict: Verdict) -> Iterator[str]:

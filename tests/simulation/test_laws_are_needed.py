@@ -34,16 +34,21 @@ def of_wrong_clocks(seed: int) -> Scenario:
     return replace(scenario_of(seed), calm=False, owners=(Owner(),), wrong_clocks=1.0)
 
 
+def with_agents(seed: int) -> Scenario:
+    return scenario_of(seed, "agents")
+
+
 @pytest.mark.parametrize(
     ("rules", "worlds", "law"),
     [
         (Rules(laws=Laws(if_none_match=False)), any_world, "runs 2 times"),
+        (Rules(laws=Laws(if_none_match=False)), with_agents, "is started twice as"),
         (Rules(laws=Laws(if_match=False)), any_world, "a lease that it has lost"),
         (Rules(worker=Heedless), abandoned, "after its owner was last seen"),
         (Rules(worker=Eager), with_latecomers, "the start does not name it"),
         (Rules(worker=Timeless), of_wrong_clocks, "on a signal that is"),
     ],
-    ids=["If-None-Match", "If-Match", "the lease", "the attempts of a start", "the age of a start"],
+    ids=["If-None-Match", "claims", "If-Match", "the lease", "the attempts of a start", "the age of a start"],
 )
 def test_without_a_part_of_the_protocol_a_law_is_broken(
     rules: Rules, worlds: Callable[[int], Scenario], law: str

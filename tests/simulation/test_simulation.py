@@ -14,7 +14,7 @@ from tests.simulation.simulate import check, simulate
 from tests.simulation.store import UNTROUBLED
 from toril.plan import FARGATE_TIMINGS
 
-BLOCKS, SEEDS_PER_BLOCK = 6, 100  # blocks are divided between the cores
+BLOCKS, SEEDS_PER_BLOCK = 4, 100  # blocks are divided between the cores
 NIGHT = 20  # blocks
 REAL_PACE = 40
 
@@ -28,10 +28,19 @@ def test_no_law_is_broken_in_any_world(block):
         check(seed)
 
 
+@pytest.mark.parametrize("where", ["agents", "both"])
+@pytest.mark.parametrize("block", [0, *(pytest.param(block, marks=pytest.mark.nightly) for block in range(1, NIGHT))])
+def test_no_law_is_broken_with_private_locations(where, block):
+    first = block * SEEDS_PER_BLOCK // 2
+    for seed in range(first, first + SEEDS_PER_BLOCK // 2):
+        check(seed, scenario=scenario_of(seed, where))
+
+
 @pytest.mark.parametrize("half", range(2))
-def test_no_law_is_broken_at_the_pace_of_fargate(half):
+@pytest.mark.parametrize("where", ["fargate", pytest.param("agents", marks=pytest.mark.nightly)])
+def test_no_law_is_broken_at_the_pace_of_fargate(half, where):
     for seed in range(half, REAL_PACE, 2):
-        scenario = scenario_of(seed)
+        scenario = scenario_of(seed, where)
         check(seed, scenario=replace(scenario, plan=scenario.plan.model_copy(update={"pace": FARGATE_TIMINGS})))
 
 
@@ -55,6 +64,16 @@ def test_simulated_worlds_have_all_outcomes():
     traces = [" ".join(str(what) for _, _, what in one.trace) for one in outcomes]
     for words in ("CRASHES", "STANDS STILL", "refused", "lost", "straggling", "again", "LeaseLostError", "the guard"):
         assert any(words in text for text in traces), words
+
+
+def test_worlds_with_agents_have_all_outcomes():
+    outcomes = [simulate(seed, scenario=scenario_of(seed, "agents")) for seed in range(40)]
+    verdicts = Counter(None if one.verdict is None else one.verdict["outcome"] for one in outcomes)
+    assert verdicts["passed"] > 2
+    assert verdicts["inconclusive"] > 5
+    verdicts_and_traces = str(outcomes)
+    for words in ("was restarted", "was stopped", "CRASHES", "STANDS STILL", "LeaseLostError"):
+        assert words in verdicts_and_traces, words
 
 
 def test_a_seed_replays_the_same_events():

@@ -12,6 +12,7 @@ from tests.simulation.scenario import RUN
 from tests.simulation.store import Objects
 from tests.simulation.world import Machine, World
 from toril.records import Plan, Rate, Start, run_key, worker_key
+from toril.records.agent import PSEUDO_RUN
 from toril.timeline import Timeline
 from toril.worker.life import STALE_AFTER_S
 
@@ -21,6 +22,7 @@ ENDS_EARLY_S = 1.0  # how much earlier than planned a load may end
 HEARD_S = 60.0  # after its time, until a worker with access to the store has read a rate
 SETTLING_S = 2.0  # after a process thaws, until its earlier calls have ended
 LEASE, START, VERDICT = (run_key(RUN, name) for name in ("lease.json", "start.json", "verdict.json"))
+OFFERS = run_key(PSEUDO_RUN, "offers/")
 BEFORE_OWNING = ("plan.json", "suite.json", "stop.json")
 
 
@@ -36,7 +38,7 @@ class Truth:
     holder: Machine | None = None
     owned: set[Machine] = field(default_factory=set)
     renewals: list[float] = field(default_factory=list)
-    strays: Counter[Machine] = field(default_factory=Counter)
+    strays: dict[Machine, Counter[str]] = field(default_factory=dict)  # by file of offers; "": all other files
     writers: dict[str, Machine] = field(default_factory=dict)
 
     def violated(self, law: str) -> None:
@@ -53,9 +55,11 @@ class Truth:
         if key == LEASE:
             self._leased(machine, data)
         elif self.holder is not machine and (machine in self.owned or not key.endswith(BEFORE_OWNING)):
+            strays = self.strays.setdefault(machine, Counter())
+            thread = key if key.startswith(OFFERS) else ""  # another thread writes offers, one file after another
             if not how.endswith("late"):
-                self.strays[machine] += 1
-            if self.strays[machine] > 1:  # one may have been in flight when its process froze
+                strays[thread] += 1
+            if strays[thread] > 1:  # one may have been in flight when its process froze
                 self.violated(f"{machine.name} acts as owner without being it: {how} {key}")
 
     def acted(self, machine: Machine, what: str, _: str) -> None:
@@ -70,7 +74,7 @@ class Truth:
             self.violated(f"{machine.name} writes over a lease that it has lost")
         self.holder = None if ended else machine
         self.owned.add(machine)
-        self.strays[machine] = 0
+        self.strays.pop(machine, None)
         self.renewals.append(self.world.now)
 
     # ── after the run
@@ -115,11 +119,16 @@ class Truth:
                 self.violated(f"{one.machine.name} got only {len(one.rates)} rates, and continues its load")
 
     def check_nothing_runs(self, cloud: Cloud, *, guarded: bool) -> None:
-        """No task runs after the deadline. `guarded`: except tasks that are completely frozen."""
+        """No task runs after the deadline. `guarded`: except tasks that are completely frozen.
+
+        At a private location, no process can end a frozen worker whose agent is dead. It sends nothing.
+        """
         for task in cloud.tasks:
             if task.load is None or task.stopped_at is not None or task.machine.dead:
                 continue
-            if not guarded or not self._stands_still(task):
+            frozen = task.machine.thaws_at > self.world.now
+            abandoned = task.agent is not None and not task.agent.running and frozen  # its guard died with the agent
+            if not abandoned and not (guarded and self._stands_still(task)):
                 self.violated(f"{task.machine.name} still runs after the deadline")
 
     def check_judged_in_time(self) -> None:

@@ -86,7 +86,7 @@ class World:
         machine.dead = True
         self.log(machine.name, "CRASHES")
         for one in machine.greenlets:
-            if one is not getcurrent() and not one.dead:
+            if one and one is not getcurrent():  # false if it has not started, or has ended
                 self.at(self.now, lambda one=one: one.throw(Crashed))  # type: ignore[misc]
 
     def freeze(self, machine: Machine, seconds: float) -> None:
@@ -108,7 +108,7 @@ class World:
     def end(self) -> None:
         for one, machine in self._of.items():
             machine.dead = True
-            if not one.dead:
+            if one:
                 one.throw(Crashed)
 
     def _at(self, moment: float, machine: Machine | None, action: Callable[[], object]) -> None:

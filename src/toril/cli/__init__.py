@@ -18,7 +18,7 @@ from toril.errors import InfrastructureError, UserError
 
 INTERNAL_ERROR = 70
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-HIDDEN = {"worker", "agent"}
+HIDDEN = {"worker"}
 PANELS = {  # panel of the help → name → module and function, in the order of the help
     "Run": {
         "run": "toril.cli.running:run",

@@ -1,19 +1,72 @@
 """The command of a private location: `toril agent`."""
 
+import os
+import re
+import socket
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from toril.cli.options import StoreOption
-from toril.errors import OptionError
+from toril.clock import SystemClock
+from toril.errors import InfrastructureError, OptionError
+
+PATIENCE_S = 10.0  # for a call to a bucket, because the agent has to announce itself
 
 
 def agent(
     location: Annotated[str, typer.Option("--location", help="Private location that this machine serves.")],
+    slots: Annotated[
+        int | None, typer.Option("--slots", min=1, max=1000, help="Workers at once; default: half of the cores.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of this agent; default: the host's name.")] = None,
     store: StoreOption = ".toril",
+    max_duration: Annotated[
+        str | None, typer.Option("--max-duration", help="Longest load to accept, e.g. 2h; default: any.")
+    ] = None,
+    target: Annotated[
+        list[str] | None,
+        typer.Option("--target", help="Host that may be loaded, e.g. *.example.com; repeatable; default: any."),
+    ] = None,
 ) -> None:
     """Run workers of a private location on this machine, as runs ask for them.
 
+    The right to write runs into the store is the right to run code on this machine.
+
     Example: toril agent --location office --slots 4
     """
-    raise OptionError(f"--location `{location}`: this version has no private locations.", code="not-yet")
+    from toril.criteria import duration_s
+    from toril.launchers.doctor import installed_engines
+    from toril.records.agent import AGENT, is_private
+    from toril.store import FolderStore, check_served, open_store
+    from toril.worker.agent import AgentOptions, run_agent
+
+    if not is_private(location):
+        text = "use at most 32 letters, digits and underscores; a hyphen is for AWS regions, `local` for this machine"
+        raise OptionError(f"--location `{location}`: {text}.", code="option-value")
+    own = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:63] if name is None else name
+    if not AGENT.fullmatch(own):
+        raise OptionError(f"--name `{own}`: use at most 63 letters, digits, `.`, `_` and `-`.", code="option-value")
+    try:
+        longest_s = None if max_duration is None else float(duration_s(max_duration))
+    except ValueError as error:
+        text = f"--max-duration `{max_duration}`: expected a duration such as 30m or 2h."
+        raise OptionError(text, code="option-value") from error
+    opened = open_store(store, patience_s=PATIENCE_S)
+    check_served(opened, "toril agent")
+    engines = installed_engines()
+    if not engines:
+        text = "this machine has no engine; install `toril[worker]`, and see `toril doctor`"
+        raise InfrastructureError(text, code="no-engine")
+    local = isinstance(opened, FolderStore)
+    options = AgentOptions(
+        location=location,
+        name=own,
+        slots=slots or max(1, (os.cpu_count() or 1) // 2),
+        poll_s=0.2 if local else 2.0,
+        max_duration_s=longest_s,
+        targets=tuple(one.lower() for one in target or ()),
+        executors=engines,
+    )
+    run_agent(opened, str(Path(store).absolute()) if local else store, options, SystemClock())

@@ -106,10 +106,12 @@ def check_writable(targets: Iterable[tuple[str, Path | None]]) -> None:
 
 def read_run_id(text: str) -> str:
     """Returns a run id that is safe as one part of a key."""
+    from toril.records.agent import PSEUDO_RUN
     from toril.runs.find import RUN_ID
 
-    if not RUN_ID.fullmatch(text):
-        raise OptionError(f"--run-id `{text}`: use at most 128 letters, digits, `.`, `_` and `-`.", code="option-value")
+    if not RUN_ID.fullmatch(text) or text == PSEUDO_RUN:
+        wanted = "use at most 128 letters, digits, `.`, `_` and `-`, but not `agents`"
+        raise OptionError(f"--run-id `{text}`: {wanted}.", code="option-value")
     return text
 
 
@@ -178,7 +180,7 @@ StoreOption = Annotated[
 ]
 Locations = Annotated[
     str | None,
-    typer.Option("--locations", help="Locations with weights, in place of the suite's, e.g. us-east-1=2,eu-west-1."),
+    typer.Option("--locations", help="Locations with weights, in place of the suite's, e.g. us-east-1=2,office."),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -190,7 +192,7 @@ Environment = Annotated[
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Number of workers in all locations together.")]
 On = Annotated[
     Literal["local", "fargate"],
-    typer.Option("--on", help="Where to run the workers: on this machine (local) or on AWS (fargate)."),
+    typer.Option("--on", help="Where to run the workers: here (local), or on AWS and private locations (fargate)."),
 ]
 Tags = Annotated[
     list[str] | None, typer.Option("--tag", help="Tag K=V to store with the run, e.g. its commit; repeatable.")

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from toril import __version__
 from toril.console.app import Setup
 from toril.console.identity import Person, Role
-from toril.console.pages.locations import places_of
+from toril.console.pages.locations import places_of, private_locations
 from toril.console.pages.trend import trend_of
 from toril.console.runs import head_of, seen, shown_to, start_run
 from toril.errors import UserError
@@ -185,8 +185,12 @@ class Tools:
         return {**found, "series": [one for one in found["series"] if one["changes"]]}
 
     def list_locations(self) -> list[dict[str, Any]]:
-        """List the AWS regions with a stack, from which runs on Fargate can send load."""
-        return [
+        """List the AWS regions with a stack and the private locations with a live agent, which can send load."""
+        private = [
+            {"region": name, "agents": len(here), "slots": sum(one.slots for one in here)}
+            for name, here in private_locations(self._store).items()
+        ]
+        return private + [
             {
                 "region": one.region,
                 "problem": one.problem or None,

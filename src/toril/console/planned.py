@@ -5,15 +5,17 @@ Nothing of the suite is executed or downloaded.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
 from toril import text
 from toril.console.editor import Draft, Mark
 from toril.errors import InfrastructureError, UserError
+from toril.launchers.agents import live_agents
 from toril.masking import mask
 from toril.plan.options import RunOptions
 from toril.records import Deployment, LauncherName, Plan
+from toril.records.agent import is_private
 from toril.runs import suites
 from toril.runs.requests import StartEstimate, estimate
 from toril.store import FolderStore, Store
@@ -42,7 +44,7 @@ class Place:
     name: str
     workers: int
     load: str  # users, and requests per second
-    vcpus: float | None = None  # of its workers; None on this machine
+    vcpus: float | None = None  # of its workers; None on this machine, and at private locations
     allowed: int | None = None  # vCPU a run, by the region's stack; None: there is no stack
     problem: str = ""  # why the region cannot run this
 
@@ -89,7 +91,8 @@ def check(store: Store, draft: Draft, files: Mapping[str, bytes], main: str, now
     marks += [_mark(one, draft, "warning") for one in found.warnings]
     if found.plan is None:
         return Planned(marks=tuple(marks))
-    places = tuple(_places(found.plan, deployments(store)))
+    private = private_names(store) if found.plan.on == "fargate" else ()
+    places = tuple(_places(found.plan, deployments(store), private))
     names = [] if draft.form is None else list(draft.form.locations)
     for one in places:
         if one.problem and one.workers:
@@ -133,13 +136,18 @@ def deployments(store: Store) -> dict[str, Deployment]:
         return {}
 
 
+def private_names(store: Store) -> tuple[str, ...]:
+    """Returns the private locations with a live agent."""
+    return tuple(dict.fromkeys(one.location for one in live_agents(store)))
+
+
 def in_words(start: StartEstimate | None) -> str:
     """Returns what a start uses: `6 workers, 2 regions, about 2 min to start, $0.04`."""
     if start is None:
         return ""
     workers = text.plural(sum(start.workers.values()), "worker")
     if start.start_s is None:
-        return f"{workers} on this machine"
+        return f"{workers} {'at private locations' if start.private else 'on this machine'}"
     price = f"{'at most ' if start.at_most else ''}{text.dollars(start.usd)}"
     regions = text.plural(len(start.workers), "region")
     return f"{workers}, {regions}, about {text.span(round(start.start_s))} to start, {price}"
@@ -189,8 +197,8 @@ def curve_of(plan: Plan) -> LoadCurve | None:
     return LoadCurve(path=f"M0 {HEIGHT}L{'L'.join(points)}L{WIDTH} {HEIGHT}Z", peak=peak, length=text.span(length_s))
 
 
-def _places(plan: Plan, regions: Mapping[str, Deployment]) -> list[Place]:
-    """Returns the plan's locations, then the other regions."""
+def _places(plan: Plan, regions: Mapping[str, Deployment], private: Collection[str]) -> list[Place]:
+    """Returns the plan's locations, then the other regions. `private`: locations with a live agent."""
     each = None if plan.task is None else plan.task.cpu / 1024
     found = []
     for name in dict.fromkeys((*plan.locations, *regions)):
@@ -198,10 +206,10 @@ def _places(plan: Plan, regions: Mapping[str, Deployment]) -> list[Place]:
         users = sum(part.concurrency or 0 for share in here for part in share.executions)
         rps = sum(part.throughput_rps or 0 for share in here for part in share.executions)
         parts = (text.plural(users, "user") if users else "", text.quantity(round(rps, 3), "/s") if rps else "")
-        vcpus = None if each is None else len(here) * each
+        vcpus = None if each is None or is_private(name) else len(here) * each
         allowed = regions[name].limits.vcpus if name in regions else None
         load = " ".join(filter(None, parts))
-        problem = _problem(plan, name, regions.get(name))
+        problem = "" if name in private else _problem(plan, name, regions.get(name))
         found.append(Place(name=name, workers=len(here), load=load, vcpus=vcpus, allowed=allowed, problem=problem))
     return found
 
@@ -210,6 +218,8 @@ def _problem(plan: Plan, name: str, region: Deployment | None) -> str:
     """Returns why the workers of a plan cannot run there; empty on this machine."""
     if plan.on == "local":
         return ""
+    if is_private(name):
+        return f"no agent of {name} is live; start `toril agent --location {name}`"
     if region is None:
         return f"{name} is not deployed; choose another region, or deploy a stack there"
     from toril.launchers.fargate.tasks import kind_for

@@ -17,6 +17,7 @@ from toril.errors import StoreError
 from toril.launchers.findings import Finding, checked, missing, ok, optional
 from toril.programs import chromedriver, chromium, is_jmeter, jmeter_home, vegeta_program
 from toril.records import run_key
+from toril.records.agent import ENGINES
 from toril.store import FolderStore, Store, open_store
 
 BZT_VERSION = "1.17.2"  # the worker depends on the configuration and records of this version
@@ -51,6 +52,19 @@ def examine_all(store: Store, address: str, clock: Clock) -> list[Finding]:
 
         return list(preflight(None, store, clock).findings)
     return examine(address)
+
+
+def installed_engines() -> tuple[str, ...]:
+    """Returns the engines of `ENGINES` that this machine has."""
+    needs: dict[str, tuple[Finding, ...]] = {
+        "apiritif": (_bzt(), _package("apiritif", "")),
+        "jmeter": (_bzt(), _java(), _jmeter()),
+        "locust": (_bzt(), _package("locust", "")),
+        "playwright": (_bzt(), _package("playwright", ""), _chromium()),
+        "selenium": (_bzt(), _selenium(), _chromium()),
+        "vegeta": (_bzt(), _vegeta()),
+    }
+    return tuple(name for name in ENGINES if all(one.state == "ok" for one in needs[name]))
 
 
 def store_finding(store: Store, address: str) -> Finding:

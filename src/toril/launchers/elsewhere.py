@@ -1,51 +1,68 @@
 """Runs the workers of one plan on Fargate and at private locations, by one launcher for each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from toril.errors import Note
 from toril.launchers import Launcher, WorkerExit
 from toril.records import Launch, Plan, RanTask
+from toril.records.agent import is_private
+
+
+def parts_of(plan: Plan) -> tuple[Plan, Plan]:
+    """Returns the plan with the shares of regions alone, and with those of private locations alone."""
+    regions = tuple(one for one in plan.shares if not is_private(one.location))
+    private = tuple(one for one in plan.shares if is_private(one.location))
+    return plan.model_copy(update={"shares": regions}), plan.model_copy(update={"shares": private})
 
 
 class Elsewhere:
     """Routes each worker to Fargate or to the agents of its location."""
 
     def __init__(self, fargate: Launcher, agents: Launcher) -> None:
-        raise NotImplementedError
+        self._both = fargate, agents
+        self._launcher_of: dict[str, Launcher] = {}  # by worker
 
     @property
     def longest_s(self) -> float | None:
-        raise NotImplementedError
+        return min((one.longest_s for one in self._both if one.longest_s is not None), default=None)
 
     def launch(self, plan: Plan, launch: Launch) -> None:
-        raise NotImplementedError
+        for launcher, part in self._parts(plan):
+            launcher.launch(part, launch)
 
     def attach(self, plan: Plan, launch: Launch, attempts: Mapping[str, str]) -> None:
-        raise NotImplementedError
+        for launcher, part in self._parts(plan):
+            launcher.attach(part, launch, {share.worker: attempts[share.worker] for share in part.shares})
 
     def relaunch(self, worker: str, attempt: str) -> None:
-        raise NotImplementedError
+        self._launcher_of[worker].relaunch(worker, attempt)
 
     def ended(self) -> Mapping[str, WorkerExit]:
-        raise NotImplementedError
+        return {worker: one for launcher in self._both for worker, one in launcher.ended().items()}
 
     def tasks(self) -> Mapping[str, RanTask]:
-        raise NotImplementedError
+        return {worker: task for launcher in self._both for worker, task in launcher.tasks().items()}
 
     def notes(self) -> tuple[Note, ...]:
-        raise NotImplementedError
+        return tuple(note for launcher in self._both for note in launcher.notes())
 
     def terminate(self, worker: str) -> None:
-        raise NotImplementedError
+        self._launcher_of[worker].terminate(worker)
 
     def kill(self, worker: str) -> None:
-        raise NotImplementedError
+        self._launcher_of[worker].kill(worker)
 
     def release(self) -> None:
-        raise NotImplementedError
+        for launcher in self._both:
+            launcher.release()
 
     def close(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        return tuple(problem for launcher in self._both for problem in launcher.close())
 
     def cancel_sweep(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        return tuple(problem for launcher in self._both for problem in launcher.cancel_sweep())
+
+    def _parts(self, plan: Plan) -> Iterator[tuple[Launcher, Plan]]:
+        for launcher, part in zip(self._both, parts_of(plan), strict=True):
+            self._launcher_of |= {share.worker: launcher for share in part.shares}
+            yield launcher, part

@@ -1,10 +1,11 @@
-"""Chooses the launcher of a plan, and checks a run on Fargate and its price before the launch.
+"""Chooses the launcher of a plan, and checks a run elsewhere and its price before the launch.
 
-Functions import the modules for Fargate, so that a local run starts without them.
+Functions import the modules for Fargate and for agents, so that a local run starts without them.
 """
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toril.clock import Clock
@@ -15,7 +16,7 @@ from toril.store import FolderStore, Store
 
 if TYPE_CHECKING:
     from toril.aws.client import Clients
-    from toril.launchers.fargate import FargateLauncher, Rates, Stopped
+    from toril.launchers.fargate import Rates, Stopped
     from toril.launchers.findings import Finding
     from toril.launchers.preflight import CommandContext, Preflight
 
@@ -35,24 +36,27 @@ def prepared(
     from toril.launchers.preflight import refuse
     from toril.launchers.pricing import refuse_above
 
-    deployments = read_deployments(store)
-    found = _preflight(plan, store, deployments, clock)
+    found = preflight(plan, store, clock)
     refuse(found.findings)
     lines = tuple(one.line for one in found.findings if one.state == "warning")
     if found.estimate is not None:
         refuse_above(found.estimate, max_cost_usd)
         lines += found.estimate.lines()
-    return _fargate(plan, deployments, clock, found.rates), lines
+    deployments = read_deployments(store, required=False)
+    return _elsewhere(plan, store, deployments, clock, rates=found.rates, longest_s=found.longest_s), lines
 
 
 def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock: Clock) -> Launcher:
     """Returns the plan's launcher without preflight; UserError if the store does not fit the plan."""
     if plan.on == "fargate":
+        from toril.launchers.elsewhere import parts_of
+
         damaged: list[StoreError] = []
-        deployments = read_deployments(store, damaged)
-        if damaged and not set(plan.locations) <= set(deployments):
+        regions = parts_of(plan)[0].locations
+        deployments = read_deployments(store, damaged, required=bool(regions))
+        if damaged and not set(regions) <= set(deployments):
             raise StoreError("; ".join(map(str, damaged)), code=damaged[0].code)
-        return _fargate(plan, deployments, clock)
+        return _elsewhere(plan, store, deployments, clock)
     if not isinstance(store, FolderStore):
         text = f"--store {store.address('')}: local runs need a folder; name one, or use `--on fargate`"
         raise OptionError(text, code="not-a-folder")
@@ -65,8 +69,30 @@ def launcher_for(plan: Plan, store: Store, environment: Mapping[str, str], clock
 
 
 def preflight(plan: Plan | None, store: Store, clock: Clock) -> "Preflight":
-    """Returns the preflight of a plan; without a plan, of all regions of the store."""
-    return _preflight(plan, store, read_deployments(store), clock)
+    """Returns the preflight of a plan; without a plan, of all regions and agents of the store.
+
+    Without regions, it sends no request to AWS except to the store.
+    """
+    from toril.launchers.agents import live_agents
+    from toril.launchers.elsewhere import parts_of
+    from toril.launchers.findings import checked
+    from toril.launchers.preflight import Preflight, check, planned
+    from toril.launchers.preflight.agents import check_agents, longest_s
+
+    regions, private = (None, None) if plan is None else parts_of(plan)
+    agents = live_agents(store) if private is None or private.shares else ()
+    needed = not agents if regions is None else bool(regions.shares)
+    deployments = read_deployments(store, required=needed)
+    access = _access(store, deployments, clock)
+    if needed or (plan is None and deployments):
+        found = check(regions, deployments, *access)
+    else:
+        found = Preflight(findings=checked("store", lambda: planned.store(access[1])), rates={})
+    if private is not None and not private.shares:
+        return found
+    of_agents = check_agents(private, agents, access[1].resolve)
+    here = [one for one in agents if private is None or one.location in private.locations]
+    return replace(found, findings=(*found.findings, *of_agents), longest_s=longest_s(here))
 
 
 def vcpus_in_use(store: Store, clock: Clock) -> "list[Finding]":
@@ -79,13 +105,17 @@ def vcpus_in_use(store: Store, clock: Clock) -> "list[Finding]":
 
 def price_lines(plan: Plan, store: Store) -> tuple[str, ...]:
     """Returns start time and price of a run on Fargate, from the store's records alone, or why they are unknown."""
+    from toril.launchers.elsewhere import parts_of
     from toril.launchers.pricing import estimate, read_prices
 
+    regions, _ = parts_of(plan)
+    if not regions.shares:
+        return ("private locations have no price",)
     try:
         deployments = read_deployments(store)
     except InfrastructureError as error:
         return (f"start time and price are unknown: {error}",)
-    return estimate(plan, deployments, read_prices(os.environ)).lines()
+    return estimate(regions, deployments, read_prices(os.environ)).lines()
 
 
 def stop_tasks(store: Store, run_id: str, why: str) -> "Stopped":
@@ -93,7 +123,7 @@ def stop_tasks(store: Store, run_id: str, why: str) -> "Stopped":
     from toril.launchers.fargate import Stopped, clients, stop_everywhere
 
     damaged: list[StoreError] = []
-    deployments = read_deployments(store, damaged)
+    deployments = read_deployments(store, damaged, required=False)
     stopped = stop_everywhere(deployments, run_id, clients(deployments, attempts=SWEEP_ATTEMPTS), why)
     return Stopped(stopped.tasks, (*map(str, damaged), *stopped.problems))
 
@@ -123,12 +153,6 @@ def read_deployments(
     return found
 
 
-def _preflight(plan: Plan | None, store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> "Preflight":
-    from toril.launchers.preflight import check
-
-    return check(plan, deployments, *_access(store, deployments, clock))
-
-
 def _access(store: Store, deployments: Mapping[str, Deployment], clock: Clock) -> "tuple[Clients, CommandContext]":
     from toril.launchers.fargate import clients
     from toril.launchers.preflight import CommandContext
@@ -138,11 +162,26 @@ def _access(store: Store, deployments: Mapping[str, Deployment], clock: Clock) -
     return clients(deployments, attempts=PREFLIGHT_ATTEMPTS), context
 
 
-def _fargate(
-    plan: Plan, deployments: Mapping[str, Deployment], clock: Clock, rates: "Mapping[str, Rates] | None" = None
-) -> "FargateLauncher":
+def _elsewhere(
+    plan: Plan,
+    store: Store,
+    deployments: Mapping[str, Deployment],
+    clock: Clock,
+    *,
+    rates: "Mapping[str, Rates] | None" = None,
+    longest_s: float | None = None,
+) -> Launcher:
+    """Returns the launcher of the plan's regions, of its private locations, or of both."""
+    from toril.launchers.agents import AgentLauncher
+    from toril.launchers.elsewhere import Elsewhere, parts_of
+
+    regions, private = parts_of(plan)
+    agents = AgentLauncher(store, clock, longest_s=longest_s)
+    if not regions.shares:
+        return agents
     from toril.launchers.fargate import FargateLauncher, clients
 
     used = {region: one for region, one in deployments.items() if region in plan.locations}
     home = next((one for one in deployments.values() if one.home is not None), None)
-    return FargateLauncher(used, clients(deployments), clock, home=home, rates=rates)
+    fargate = FargateLauncher(used, clients(deployments), clock, home=home, rates=rates)
+    return Elsewhere(fargate, agents) if private.shares else fargate

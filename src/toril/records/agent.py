@@ -18,6 +18,8 @@ AGENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 ANNOUNCED_EVERY_S = 10.0
 LIVE_S = 30.0  # by the store's clock, since the last announcement
 MOST_OFFERS = 1_000  # of a location
+ENGINES = ("apiritif", "jmeter", "locust", "playwright", "selenium", "vegeta")  # that agents look for
+UNPLACED = "local"  # the location of a suite without locations, which no agent serves
 
 LocationName = Annotated[str, Field(pattern=f"^{PRIVATE_LOCATION.pattern}$")]
 AgentName = Annotated[str, Field(pattern=f"^{AGENT.pattern}$")]
@@ -39,10 +41,11 @@ class Announcement(Record):
     location: LocationName
     agent: AgentName
     instance: Word  # of the process; a restarted agent has another one
+    at: Seconds  # by the agent's clock, so that each announcement differs from the one before
     slots: Count
     free: Count
     toril_version: Text = ""
-    executors: Annotated[tuple[Word, ...], Field(max_length=100)] = ()
+    executors: Annotated[tuple[Word, ...], Field(max_length=100)] = ()  # of `ENGINES`, the installed ones
     targets: Annotated[tuple[Text, ...], Field(max_length=200)] = ()  # hosts that it may load; empty: any
     max_duration_s: Seconds | None = None  # the longest load that it accepts
     running: Annotated[tuple[RunningShare, ...], Field(max_length=1_000)] = ()
@@ -75,7 +78,6 @@ class Claim(Record):
     location: LocationName
     agent: AgentName
     instance: Word
-    at: Seconds
 
 
 class Ended(Record):
@@ -89,6 +91,11 @@ class Ended(Record):
     reason: Text
     exit_code: ExitCode | None = None  # None: it never started
     again: bool = False  # another attempt may succeed
+
+
+def is_private(location: str) -> bool:
+    """Returns whether agents serve the location. The names of AWS regions have hyphens."""
+    return location != UNPLACED and PRIVATE_LOCATION.fullmatch(location) is not None
 
 
 def announcements_prefix() -> str:

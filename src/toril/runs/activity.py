@@ -9,6 +9,7 @@ from toril.coordinator.lease import is_live, read_lease
 from toril.errors import StoreError
 from toril.masking import masked_settings
 from toril.records import Lease, Plan, run_key
+from toril.records.agent import PSEUDO_RUN
 from toril.records.console import REQUEST_FAILED, REQUESTS, RunRequest
 from toril.records.history import IndexRow, ListedRun
 from toril.runs.history import kind_of, time_in
@@ -97,7 +98,7 @@ def _requested(data: bytes, key: str) -> ListedRun:
 
 def unindexed(run_ids: Iterable[str], rows: Iterable[IndexRow]) -> list[str]:
     """Returns the ids that are not among the rows of the index, newest first."""
-    return sorted({*run_ids} - {row.run_id for row in rows}, reverse=True)
+    return sorted({*run_ids} - {PSEUDO_RUN, *(row.run_id for row in rows)}, reverse=True)
 
 
 def unjudged(store: Store, run_id: str, now: float) -> ListedRun | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from toril.errors import NoSuchRunError, OptionError
 from toril.records import Plan, run_key
+from toril.records.agent import PSEUDO_RUN
 from toril.store import BUCKETS, RunFolder, Store, open_store
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -13,7 +14,7 @@ RUN_ADDRESS = re.compile(r"(?P<store>s3://.+)/runs/(?P<run>[^/]+)/?")
 
 def checked_id(run_id: str) -> str:
     """Returns the id; NoSuchRunError if no run can have it."""
-    if not RUN_ID.fullmatch(run_id):
+    if not RUN_ID.fullmatch(run_id) or run_id == PSEUDO_RUN:
         raise NoSuchRunError(f"{run_id[:200]!r} is not the id of a run; see the list of runs", code="no-such-run")
     return run_id
 

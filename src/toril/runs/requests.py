@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from toril.clock import Clock
 from toril.errors import NoSuchRunError, OptionError, RunOverError, StoreError, SuiteError
+from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
 from toril.masking import mask
 from toril.plan.options import RunOptions, new_run_id
@@ -50,10 +51,11 @@ class Starter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartEstimate:
-    """What a start would use. `usd` is at list prices. `start_s` is None for local workers."""
+    """What a start would use. `usd` is at list prices. `start_s` is None without workers in regions."""
 
     workers: Mapping[str, int]  # by location
     load_s: float
+    private: bool = False  # whether all workers are at private locations
     start_s: float | None = None
     usd: float = 0.0
     is_complete: bool = True  # False: the price of something is unknown before the run
@@ -228,11 +230,12 @@ def planned(store: Store, request: RunRequest) -> Plan:
 def estimate(store: Store, plan: Plan, environment: Mapping[str, str]) -> StartEstimate:
     """Returns what a start would use, from the store's records alone. `environment` may name other prices."""
     workers = Counter(share.location for share in plan.shares)
-    if plan.on == "local":
-        return StartEstimate(workers=workers, load_s=plan.duration_s)
+    regions, _ = parts_of(plan)
+    if plan.on == "local" or not regions.shares:
+        return StartEstimate(workers=workers, load_s=plan.duration_s, private=plan.on != "local")
     from toril.launchers import pricing
 
-    found = pricing.estimate(plan, read_deployments(store), pricing.read_prices(environment))
+    found = pricing.estimate(regions, read_deployments(store), pricing.read_prices(environment))
     return StartEstimate(
         workers=workers,
         load_s=found.load_s,

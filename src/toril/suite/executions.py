@@ -1,7 +1,7 @@
 """Executions: the scenario, the executor and the load of each, with typed load keys."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from fractions import Fraction
@@ -314,11 +314,29 @@ class ExecutionReader:
                 self.reader.whole(weight, f"{path}.{name}") if exact else self.reader.number(weight, f"{path}.{name}")
             )
             if number:
-                found[name] = found.get(name, Fraction(0)) + number
+                for one, part in self._members(name, number, exact=exact):
+                    found[one] = found.get(one, Fraction(0)) + part
         if not found:
             text = f"No location has a weight above 0. Write it like `{example}`."
             raise self.reader.error("out-of-range", path, text)
         return found
+
+    def _members(self, name: str, number: Fraction | int, *, exact: bool) -> Iterator[tuple[str, Fraction]]:
+        """Yields the location, or those of a group with equal parts of the number; whole parts if it is `exact`."""
+        groups = self.toril.location_groups
+        if name not in groups:
+            yield name, Fraction(number)
+            return
+        members = tuple(dict.fromkeys(groups[name]))
+        for one in members:
+            if one in groups or not LOCATION.fullmatch(one):
+                text = f"{quoted(one)} is a group itself, or no name for a location. Write names such as eu-west-1."
+                raise self.reader.error("unusable-name", f"toril.location-groups.{name[:60]}", text)
+        whole, odd = divmod(int(number), len(members))
+        for place, one in enumerate(members):
+            part = Fraction(whole + (place < odd)) if exact else Fraction(number) / len(members)
+            if part:
+                yield one, part
 
     def _files(self, config: Mapping[str, Any], scenario: str) -> tuple[str, ...]:
         own = self.scenarios.named.get(scenario, {})

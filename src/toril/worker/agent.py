@@ -1,12 +1,49 @@
 """`toril agent`: takes shares of runs for one private location from the store, and runs a worker for each.
 
-The module imports no bzt: only the workers need it.
+An agent is to its workers what the container is on Fargate: they end with it. The module imports no bzt: only the
+workers need it.
 """
 
+import contextlib
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
+import psutil
+
+from toril import __version__
 from toril.clock import Clock
+from toril.errors import InfrastructureError, StoreError
+from toril.records.agent import (
+    ANNOUNCED_EVERY_S,
+    Announcement,
+    Claim,
+    Ended,
+    Offer,
+    Offers,
+    RunningShare,
+    announcement_key,
+    claim_key,
+    ended_key,
+    offers_key,
+)
+from toril.signals import caught_interrupts
 from toril.store import Store
+from toril.suite.reader import OF_THE_JOB
+from toril.text import plural
+from toril.worker.processes import lead_a_group_and_die_with_parent
+
+TAKEN_AFTER_S = ANNOUNCED_EVERY_S + 2  # without a new announcement, the name is free
+STOP_S = 120.0  # for workers to end after SIGTERM, as on Fargate
+LOG_TAIL = 600  # bytes
+
+log = logging.getLogger("toril.agent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +53,257 @@ class AgentOptions:
     location: str
     name: str
     slots: int  # workers at the same time
+    poll_s: float = 2.0  # between two reads of the offers
     max_duration_s: float | None = None  # the longest load that it accepts
     targets: tuple[str, ...] = ()  # hosts that it may load; empty: any
+    executors: tuple[str, ...] = ()  # installed engines
 
 
-def run_agent(store: Store, options: AgentOptions, clock: Clock) -> int:
-    """Serves the location until SIGTERM or Ctrl-C; returns the exit code."""
-    raise NotImplementedError
+class Process(Protocol):
+    """The process of a worker."""
+
+    def exit_code(self) -> int | None:
+        """Returns None while it runs."""
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def last_lines(self) -> str:
+        """Returns the end of its log."""
+
+
+@dataclass(slots=True)
+class RunningWorker:
+    """A worker of this agent."""
+
+    share: RunningShare
+    process: Process
+    stop: str = ""  # the strongest signal so far
+
+
+class Agent:
+    """Takes offers of its location while it has free slots. The caller repeats `step`."""
+
+    def __init__(
+        self, store: Store, options: AgentOptions, clock: Clock, start: Callable[[RunningShare], Process]
+    ) -> None:
+        self._store, self._options, self._clock, self._start = store, options, clock, start
+        self._instance = secrets.token_hex(8)
+        self._key = announcement_key(options.location, options.name)
+        self._version: str | None = None  # of the announcement
+        self._announced: Announcement | None = None
+        self._running: list[RunningWorker] = []
+        self._unreported: list[tuple[str, Ended]] = []  # ends of workers that are not in the store yet
+        self._answered: set[tuple[str, str, str]] = set()  # offers that this agent or another one has taken
+        self._leaves_by: float | None = None
+        self._trouble = ""
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the agent has announced that it leaves, and its workers have ended; or the time for that is over."""
+        if self._leaves_by is None or self._announced is None:
+            return False
+        gone = self._announced.leaving and not self._running and not self._unreported
+        return gone or self._clock.now() > self._leaves_by
+
+    def begin(self) -> None:
+        """Announces the agent; InfrastructureError if another one of its name is live.
+
+        An agent that was killed left an announcement behind, which does not change any more.
+        """
+        found = self._store.find_version(self._key)
+        if found is not None:
+            free_at = self._clock.now() + TAKEN_AFTER_S
+            while self._clock.now() < free_at:
+                self._clock.sleep(1.0)
+                again = self._store.find_version(self._key)
+                if again is not None and again[1] != found[1]:
+                    raise self._name_taken()
+            self._version = found[1]
+        self._announce()
+
+    def step(self) -> None:
+        """Does all work that is due. A failing store delays it; InfrastructureError if another agent took the name."""
+        try:
+            self._report_ends()
+            self._announce()
+            offers = self._offers()
+            self._stop(offers)
+            self._take(offers)
+            self._announce()
+            self._trouble = ""
+        except StoreError as error:
+            if not self._trouble:
+                log.warning("%s", error)
+            self._trouble = str(error)
+
+    def leave(self) -> None:
+        """Stops the workers; `step` then takes no more offers. Further calls do nothing."""
+        if self._leaves_by is None:
+            self._leaves_by = self._clock.now() + STOP_S
+            for one in self._running:
+                one.process.terminate()
+
+    def kill(self) -> None:
+        for one in self._running:
+            one.process.kill()
+
+    def _announce(self) -> None:
+        """Writes the announcement every 10 s, and after changes."""
+        last, now = self._announced, self._clock.now()
+        running = tuple(one.share for one in self._running)
+        new = Announcement(
+            location=self._options.location,
+            agent=self._options.name,
+            instance=self._instance,
+            at=now,
+            slots=self._options.slots,
+            free=self._options.slots - len(running),
+            toril_version=__version__,
+            executors=self._options.executors,
+            targets=self._options.targets,
+            max_duration_s=self._options.max_duration_s,
+            running=running,
+            leaving=self._leaves_by is not None,
+        )
+        if last is not None and new == last.model_copy(update={"at": now}) and now < last.at + ANNOUNCED_EVERY_S:
+            return
+        version = self._store.swap(self._key, new.to_json(), self._version)
+        if version is not None:
+            self._version, self._announced = version, new
+            return
+        found = self._store.find_version(self._key)
+        if found is None or Announcement.from_json(found[0], self._key).instance != self._instance:
+            raise self._name_taken()
+        self._version = found[1]  # the answer to an earlier write was lost; the next step writes again
+
+    def _name_taken(self) -> InfrastructureError:
+        text = f"another agent of {self._options.location} has the name {self._options.name}; choose another --name"
+        return InfrastructureError(text, code="agent-name-taken")
+
+    def _offers(self) -> tuple[Offer, ...]:
+        key = offers_key(self._options.location)
+        data = self._store.find(key, Offers.MOST_BYTES)
+        return () if data is None else Offers.from_json(data, key).offers
+
+    def _stop(self, offers: tuple[Offer, ...]) -> None:
+        stops = {_identity(offer): offer.stop for offer in offers if offer.stop}
+        for one in self._running:
+            how = stops.get(_identity(one.share), "")
+            if how and one.stop not in (how, "kill"):
+                one.stop = how
+                (one.process.kill if how == "kill" else one.process.terminate)()
+
+    def _take(self, offers: tuple[Offer, ...]) -> None:
+        """Takes one offer at most, so that the agents of a location share the work evenly."""
+        self._answered &= {_identity(offer) for offer in offers}
+        for offer in offers:
+            if self._leaves_by is not None or len(self._running) >= self._options.slots:
+                return
+            if offer.stop or offer.expires_at < self._clock.now() or _identity(offer) in self._answered:
+                continue
+            mine = self._claim(offer)
+            self._answered.add(_identity(offer))
+            if mine:
+                self._run(RunningShare(run_id=offer.run_id, worker=offer.worker, attempt=offer.attempt))
+                return
+
+    def _claim(self, offer: Offer) -> bool:
+        """Returns whether this agent has the share, perhaps by a claim whose answer was lost."""
+        claim = Claim(location=self._options.location, agent=self._options.name, instance=self._instance).to_json()
+        key = claim_key(*_identity(offer))
+        return self._store.put_once(key, claim) or self._store.find(key, Claim.MOST_BYTES) == claim
+
+    def _run(self, share: RunningShare) -> None:
+        log.info("%s of %s: starting", share.worker, share.run_id)
+        try:
+            self._running.append(RunningWorker(share, self._start(share)))
+        except OSError as error:
+            self._end(share, f"it could not be started: {error}", None, again=True)
+
+    def _report_ends(self) -> None:
+        for one in [*self._running]:
+            code = one.process.exit_code()
+            if code is not None:
+                self._running.remove(one)
+                why = "its agent was stopped; " if self._leaves_by is not None else ""
+                tail = one.process.last_lines() if code else ""
+                how = f"its process ended with exit code {code}" + (f"; last log lines: {tail}" if tail else "")
+                self._end(one.share, why + how, code)
+        if self._leaves_by is not None and self._clock.now() > self._leaves_by:
+            self.kill()
+        while self._unreported:
+            key, ended = self._unreported[0]
+            self._store.put_once(key, ended.to_json())
+            self._unreported.pop(0)
+
+    def _end(self, share: RunningShare, reason: str, code: int | None, *, again: bool = False) -> None:
+        log.info("%s of %s: %s", share.worker, share.run_id, reason)
+        ended = Ended(
+            agent=self._options.name,
+            instance=self._instance,
+            at=self._clock.now(),
+            reason=reason,
+            exit_code=code,
+            again=again,
+        )
+        self._unreported.append((ended_key(*_identity(share)), ended))
+
+
+def _identity(one: Offer | RunningShare) -> tuple[str, str, str]:
+    return one.run_id, one.worker, one.attempt
+
+
+class WorkerProcess:
+    """A worker under its guard, which ends with the agent (Linux)."""
+
+    def __init__(self, store_address: str, share: RunningShare) -> None:
+        python = [sys.executable, "-P", "-m"]  # -P: ignores a user's own yaml.py
+        guard = [*python, "toril.worker.pid1"] if sys.platform == "linux" else []
+        command = [*guard, *python, "toril.worker", "--watch-parent", "--store", store_address]
+        command += ["--run", share.run_id, "--worker", share.worker, "--attempt", share.attempt]
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this object
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            env={name: value for name, value in os.environ.items() if not OF_THE_JOB(name)},
+            preexec_fn=lead_a_group_and_die_with_parent,
+        )
+
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        with contextlib.suppress(psutil.Error):
+            guard = psutil.Process(self._process.pid)
+            for one in (*guard.children(recursive=True), guard):
+                with contextlib.suppress(psutil.Error):
+                    one.kill()
+
+    def last_lines(self) -> str:
+        self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - LOG_TAIL))
+        return self._log.read().decode(errors="replace").strip()
+
+
+def run_agent(store: Store, store_address: str, options: AgentOptions, clock: Clock) -> None:
+    """Serves the location until SIGTERM or Ctrl-C; InfrastructureError if another agent has the name."""
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    log.setLevel(logging.INFO)
+    agent = Agent(store, options, clock, lambda share: WorkerProcess(store_address, share))
+    agent.begin()
+    log.info("agent %s of %s: %s", options.name, options.location, plural(options.slots, "slot"))
+    with caught_interrupts() as interrupts:
+        try:
+            while not agent.has_left and len(interrupts.names) < 2:  # a second signal ends it at once
+                agent.step()
+                clock.sleep(options.poll_s)
+                if interrupts:
+                    agent.leave()
+        finally:
+            agent.kill()

@@ -10,8 +10,9 @@ from toril.console.audit import audit
 from toril.console.deployed import scheduler_of
 from toril.console.described import STRICT
 from toril.console.identity import Operator, Person, Viewer
-from toril.console.pages.locations import places_of
+from toril.console.pages.locations import places_of, private_locations
 from toril.console.runs import limit_of, shown_to
+from toril.records.agent import Announcement
 from toril.records.document import Text
 from toril.records.schedule import SuiteSchedule
 from toril.runs.schedules import next_runs
@@ -35,7 +36,7 @@ class Listed(BaseModel):
 
 
 class Location(BaseModel):
-    """A region with a stack. `problem`: why its record cannot be read."""
+    """A region with a stack, or a private location with its live agents. `problem`: why a record cannot be read."""
 
     region: str
     deployed_at: float
@@ -44,6 +45,7 @@ class Location(BaseModel):
     vcpus: int | None = None
     longest_run_s: int | None = None
     problem: str = ""
+    agents: list[Announcement] = []
 
 
 class CheckResult(BaseModel):
@@ -95,8 +97,9 @@ def delete_schedule(request: Request, person: Operator, name: Name) -> Message:
 
 @router.get("/locations", tags=["locations"])
 def list_locations(request: Request, person: Viewer) -> list[Location]:
-    """Returns the regions with a stack."""
-    return [
+    """Returns the regions with a stack, then the private locations with a live agent, whose name is `region`."""
+    store = request.app.state.setup.store
+    regions = [
         Location(
             region=one.region,
             deployed_at=one.deployed_at,
@@ -106,8 +109,13 @@ def list_locations(request: Request, person: Viewer) -> list[Location]:
             longest_run_s=one.deployment and one.deployment.limits.duration_s,
             problem=one.problem,
         )
-        for one in places_of(request.app.state.setup.store)
+        for one in places_of(store)
     ]
+    private = [
+        Location(region=name, deployed_at=max(one.at for one in here), agents=here)
+        for name, here in private_locations(store).items()
+    ]
+    return regions + private
 
 
 @router.get("/locations/checks", tags=["locations"])

@@ -193,6 +193,7 @@ def editor_page(
         main=main_of(files),
         presigned=setup.presign_upload is not None,
         regions=planned.deployments(setup.store),
+        private=planned.private_names(setup.store),
         used={},
         choices=editor,
         address_engines=[(name, ENGINES[name].title) for name in editor.ENGINES_OF_ADDRESSES],

@@ -1,4 +1,4 @@
-"""`/locations`: the regions of the store, what `toril doctor` finds there, and the vCPU in use.
+"""`/locations`: regions, private locations, what `toril doctor` finds there, and the vCPU in use.
 
 The page shows the stacks' records at once. The findings need calls to AWS, so the page loads them as a second part.
 """
@@ -14,8 +14,10 @@ from toril.console.identity import Viewer
 from toril.console.planned import deployments
 from toril.console.web import page
 from toril.errors import StoreError
+from toril.launchers.agents import live_agents
 from toril.launchers.findings import Finding
 from toril.records import Deployment
+from toril.records.agent import Announcement
 from toril.records.deployment import deployment_key
 from toril.store import Entry, FolderStore, Store
 
@@ -45,6 +47,7 @@ def locations(request: Request, person: Viewer) -> Response:
         "locations.html.jinja",
         title="Locations",
         places=places_of(store),
+        agents=private_locations(store),
         now=request.app.state.setup.clock.now(),
         local=isinstance(store, FolderStore),
     )
@@ -80,6 +83,14 @@ def places_of(store: Store) -> list[Place]:
     """Returns the regions with a stack, by name."""
     entries = [one for one in store.entries("deployments/") if one.key.endswith(".json")]
     return [_place(store, entry) for entry in sorted(entries, key=lambda one: one.key)]
+
+
+def private_locations(store: Store) -> dict[str, list[Announcement]]:
+    """Returns the live agents of each private location, by name."""
+    found: dict[str, list[Announcement]] = {}
+    for one in live_agents(store):
+        found.setdefault(one.location, []).append(one)
+    return found
 
 
 def _place(store: Store, entry: Entry) -> Place:

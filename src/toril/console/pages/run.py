@@ -19,6 +19,7 @@ from toril.console.identity import Operator, Viewer
 from toril.console.runs import Head, Seen, head_of, present, seen
 from toril.console.web import download, page, see
 from toril.errors import InfrastructureError, NoSuchRunError, OptionError, StoreError, UserError
+from toril.launchers.elsewhere import parts_of
 from toril.launchers.prepare import read_deployments
 from toril.records import Plan, run_key
 from toril.records.progress import WINDOW_S, Progress
@@ -200,7 +201,7 @@ def _left(store: Store, found: Seen, plan: Plan | None) -> dict[str, Any]:
         deployments: Any = {}
         with suppress(InfrastructureError, StoreError):  # priced as default stacks
             deployments = read_deployments(store)
-        hourly_usd = priced(plan, deployments, read_prices(os.environ))
+        hourly_usd = priced(parts_of(plan)[0], deployments, read_prices(os.environ))
     progress = found.progress
     left_s = max(0.0, progress.planned_s - progress.elapsed_s) if progress is not None else 0.0
     return {"hourly_usd": hourly_usd, "saved": text.dollars(hourly_usd * left_s / 3600) if hourly_usd * left_s else ""}

@@ -233,7 +233,7 @@ def ask_start(request: Request, name: str, person: Operator) -> Response:
         fields=query,
         opened="workers" not in request.query_params,
         rows=[*_locations(query), ("", "")],
-        regions=list(planned.deployments(setup.store)),
+        regions=[*planned.deployments(setup.store), *planned.private_names(setup.store)],
         wrong=mask(wrong),
         words=planned.in_words(found),
         start=found,

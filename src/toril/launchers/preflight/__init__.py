@@ -1,8 +1,9 @@
-"""Checks everything that a run needs from AWS, before anything starts.
+"""Checks everything that a run needs from AWS and from agents, before anything starts.
 
 - planned: checks the plan against the stacks' records, and the command's environment
 - regions: checks one region by AWS calls
-- targets: checks that the hosts under load are on a region's list
+- agents: checks private locations by the announcements of their agents
+- targets: checks that the hosts under load are on a location's list
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -53,6 +54,7 @@ class Preflight:
     findings: tuple[Finding, ...]
     rates: Mapping[str, Rates]
     estimate: Estimate | None = None
+    longest_s: float | None = None  # the longest load that agents accept; None without a limit
 
 
 def check(

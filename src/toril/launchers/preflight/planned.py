@@ -136,14 +136,18 @@ def worker(region: Region) -> None:
 
 def version(region: Region) -> Finding:
     """Checks that the stack's version of toril is compatible with this one."""
-    theirs = region.deployment.toril_version
+    return compatible(region.deployment.toril_version, "the stack", f"run {region.up}")
+
+
+def compatible(theirs: str, who: str, fix: str) -> Finding:
+    """Checks that another version of toril is compatible with this one. `who`: what has it; `fix`: its update."""
     (their_major, their_minor), (major, minor) = _parts(theirs), _parts(__version__)
-    detail = f"the stack has toril {theirs}, and this is {__version__}"
+    detail = f"{who} has toril {theirs}, and this is {__version__}"
     if their_major != major:
-        fix = f"use the same major version: install toril {theirs}, or run {region.up}"
-        return missing("other-major-version", f"{detail}; {fix}")
+        text = f"{detail}; use the same major version: install toril {theirs}, or {fix}"
+        return missing("other-major-version", text)
     if abs(their_minor - minor) > 1:
-        return warning("other-minor-version", f"{detail}, more than one minor version apart; run {region.up}")
+        return warning("other-minor-version", f"{detail}, more than one minor version apart; {fix}")
     return ok(detail)
 
 

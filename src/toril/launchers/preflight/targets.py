@@ -1,4 +1,4 @@
-"""Checks that the hosts under load are on the region's list of allowed targets."""
+"""Checks that the hosts under load are on a location's list of allowed targets."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -14,22 +14,32 @@ SCHEMES = ("http", "https", "ws", "wss", "grpc", "tcp")
 
 
 def targets(region: Region) -> Iterator[Finding]:
-    """Checks that every host in the suite is allowed; addresses inside a script cannot be read."""
-    allowed = region.deployment.targets
+    """Checks that every host in the suite is on the region's list."""
+    fix = f"add the host to the stack's `targets` and run {region.up}"
+    allowed, resolve = region.deployment.targets, region.context.resolve
+    return allowed_targets(region.plan, region.name, allowed, resolve, "the stack", fix)
+
+
+def allowed_targets(
+    plan: Plan | None, location: str, allowed: DeployedTargets, resolve: Resolve, whose: str, fix: str
+) -> Iterator[Finding]:
+    """Checks that every host in the suite is allowed; addresses inside a script cannot be read.
+
+    `whose`: who has the list. `fix`: how to add a host.
+    """
     if not (allowed.hosts or allowed.cidrs):
-        yield ok("every target is allowed: the stack has no `targets`")
+        yield ok(f"every target is allowed: {whose} has no `targets`")
         return
     listed = ", ".join((*allowed.hosts, *allowed.cidrs))
     enforced = f"; the network enforces {' and '.join(allowed.enforced)}" if allowed.enforced else ""
-    if region.plan is None:
+    if plan is None:
         yield ok(f"{listed}{enforced}")
         return
-    reader = _Reader(region.plan, region.name)
+    reader = _Reader(plan, location)
     hosts, unread = sorted(reader.hosts), sorted(reader.unread)
-    outside = [problem for host in hosts if (problem := _outside(host, allowed, region.context.resolve))]
+    outside = [problem for host in hosts if (problem := _outside(host, allowed, resolve))]
     if outside:
-        fix = f"correct the suite, or add the host to the stack's `targets` and run {region.up}"
-        yield missing("target-not-allowed", f"{'; '.join(outside)} (allowed: {listed}); {fix}")
+        yield missing("target-not-allowed", f"{'; '.join(outside)} (allowed: {listed}); correct the suite, or {fix}")
     elif hosts:
         yield ok(f"{', '.join(hosts)}: on the list{enforced}")
     if unread:

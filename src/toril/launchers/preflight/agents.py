@@ -1,0 +1,74 @@
+"""Checks private locations: their live agents, and whether these can run a plan."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from toril.launchers.findings import Finding, missing, ok, warning
+from toril.launchers.preflight.planned import compatible
+from toril.launchers.preflight.regions import Resolve
+from toril.launchers.preflight.targets import allowed_targets
+from toril.records import DeployedTargets, Plan
+from toril.records.agent import ENGINES, Announcement
+from toril.text import nearest, plural
+
+Agents = Sequence[Announcement]
+
+
+def check_agents(plan: Plan | None, agents: Agents, resolve: Resolve) -> list[Finding]:
+    """Checks the private locations of a plan, which has no other ones; without a plan, all live agents."""
+    live = [one for one in agents if not one.leaving]
+    locations = sorted({one.location for one in live}) if plan is None else plan.locations
+    return [
+        replace(found, name=name, region=location)
+        for location in locations
+        for name, found in _checks(plan, location, live, resolve)
+    ]
+
+
+def longest_s(agents: Agents) -> float | None:
+    """Returns the longest load that all these agents accept, in seconds; None without a limit."""
+    return min((one.max_duration_s for one in agents if one.max_duration_s is not None), default=None)
+
+
+def _checks(plan: Plan | None, location: str, live: Agents, resolve: Resolve) -> Iterator[tuple[str, Finding]]:
+    """Yields the name of each check with its finding. Any agent of a location may take any of its shares."""
+    here = [one for one in live if one.location == location]
+    yield "agents", _slots(plan, location, here, live)
+    for one in here:
+        who = f"agent {one.agent}"
+        yield "version", compatible(one.toril_version, who, "update the agent")
+        allowed, fix = DeployedTargets(hosts=one.targets), "restart the agent with another --target"
+        for found in allowed_targets(plan, location, allowed, resolve, who, fix):
+            yield "targets", found
+        wanted = set() if plan is None else {execution.executor for execution in plan.executions}
+        lacking = ", ".join(sorted(wanted & set(ENGINES) - set(one.executors)))
+        if lacking:
+            fix = "run `toril doctor` on its machine, or use another engine"
+            yield "engines", missing("no-engine", f"{who} lacks {lacking}; {fix}")
+    if plan is None or not here:
+        return
+    longest = longest_s(here)
+    bounds = [bound for bound in (plan.bounded_s, plan.max_duration_s) if bound is not None]
+    if longest is not None and bounds and min(bounds) > longest:
+        fix = "shorten the load, or restart the agent with a longer --max-duration"
+        text = f"the load takes {min(bounds) / 60:g} min, and {longest / 60:g} are allowed; {fix}"
+        yield "limits", missing("over-limits", text)
+    if plan.secrets_of_workers:
+        text = f"workers read {', '.join(plan.secrets_of_workers)} with the rights of their agent's machine"
+        yield "secrets", warning("secrets-of-agents", text)
+
+
+def _slots(plan: Plan | None, location: str, here: Agents, live: Agents) -> Finding:
+    if not here:
+        near = nearest(location, {one.location for one in live})
+        guess = f" (did you mean {near}?)" if near else ""
+        return missing("no-agent", f"no agent of {location} is live{guess}; start `toril agent --location {location}`")
+    free, slots = sum(one.free for one in here), sum(one.slots for one in here)
+    shares = 0 if plan is None else sum(share.location == location for share in plan.shares)
+    detail = f"{plural(len(here), 'agent')} ({', '.join(one.agent for one in here)}): {free} of {slots} slots are free"
+    if shares > slots:
+        fix = "use fewer workers, or start further agents"
+        return missing("too-few-slots", f"{detail}, and the run has {plural(shares, 'share')}; {fix}")
+    if shares > free:
+        return warning("busy-agents", f"{detail}, so some of {plural(shares, 'share')} wait for the end of others")
+    return ok(detail)

@@ -1,0 +1,300 @@
+"""Shares at private locations: offers, and what the owner concludes from the records of agents."""
+
+import os
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.clocks import SteppedClock
+from tests.launchers.plans import HOME, deployment_of, plan_of
+from tests.refusals import refused
+from tests.troubled import TroubledStore
+from toril import __version__
+from toril.errors import InfrastructureError, StoreError
+from toril.launchers.agents import AgentLauncher, live_agents
+from toril.launchers.elsewhere import Elsewhere, parts_of
+from toril.launchers.preflight.agents import check_agents
+from toril.launchers.prepare import launcher_for, preflight, prepared, price_lines
+from toril.records import Launch, Plan, worker_key
+from toril.records.agent import (
+    ENGINES,
+    MOST_OFFERS,
+    Announcement,
+    Claim,
+    Ended,
+    Offer,
+    Offers,
+    RunningShare,
+    announcement_key,
+    claim_key,
+    ended_key,
+    offers_key,
+)
+
+OFFICE = {"office": 2}
+
+
+@dataclass
+class Office:
+    """A run with two shares at one private location, and the records of its agent `desk`."""
+
+    store: TroubledStore
+    plan: Plan
+    clock: SteppedClock = field(default_factory=SteppedClock)
+
+    def __post_init__(self):
+        self.launch = Launch(
+            at=self.clock.now(),
+            deadline=self.clock.now() + 10_000,
+            attempts={share.worker: ("a", "b", "c") for share in self.plan.shares},
+        )
+        self.launcher = AgentLauncher(self.store, self.clock, threaded=False)
+
+    def step(self, seconds=2.0):
+        self.clock.sleep(seconds)
+        self.launcher.step()
+
+    def offers(self):
+        data = self.store.find(offers_key("office"))
+        offers = () if data is None else Offers.from_json(data, "").offers
+        return {(one.worker, one.attempt): one.stop for one in offers}
+
+    def claims(self, worker, attempt="a", instance="1"):
+        claim = Claim(location="office", agent="desk", instance=instance)
+        self.store.put_once(claim_key(self.plan.run_id, worker, attempt), claim.to_json())
+
+    def announces(self, *running, instance="1", **changes):
+        told = {
+            "location": "office", "agent": "desk", "instance": instance, "at": self.clock.now(), "slots": 2,
+            "free": 2 - len(running), "toril_version": __version__, "executors": ENGINES,
+        }  # fmt: skip
+        shares = tuple(RunningShare(run_id=self.plan.run_id, worker=one, attempt="a") for one in running)
+        one = Announcement(**{**told, "running": shares, **changes})
+        self.store.put(announcement_key("office", one.agent), one.to_json())
+        return one
+
+    def ends(self, worker, reason, **changes):
+        told = {"agent": "desk", "instance": "1", "at": self.clock.now(), "reason": reason}
+        self.store.put_once(ended_key(self.plan.run_id, worker, "a"), Ended(**{**told, **changes}).to_json())
+
+    def begin(self):
+        """Launches both shares, and lets `desk` take them."""
+        self.launcher.launch(self.plan, self.launch)
+        self.step()
+        for worker in ("office-1", "office-2"):
+            self.claims(worker)
+        self.announces("office-1", "office-2")
+        self.step()
+
+
+@pytest.fixture
+def office(tmp_path):
+    plan = plan_of(tmp_path, workers=2, executor="locust", locations=OFFICE, throughput=None)
+    return Office(TroubledStore(tmp_path / "store"), plan)
+
+
+def test_shares_are_offered_until_the_run_is_closed(office):
+    office.launcher.launch(office.plan, office.launch)
+    office.step()
+    assert office.offers() == {("office-1", "a"): "", ("office-2", "a"): ""}
+    office.step(6)
+    assert "2 of 2" in office.launcher.notes()[0].message
+    assert office.launcher.ended() == {}
+    assert office.launcher.close() == ()
+    assert office.offers() == {}
+
+
+def test_the_offers_of_other_runs_stay_and_expired_ones_go(office):
+    now = office.clock.now()
+    others = [Offer(run_id="other", worker=f"w-{late}", attempt="x", expires_at=now + late) for late in (1, 99)]
+    office.store.put(offers_key("office"), Offers(offers=tuple(others)).to_json())
+    office.launcher.launch(office.plan, office.launch)
+    office.step()
+    assert set(office.offers()) == {("w-99", "x"), ("office-1", "a"), ("office-2", "a")}
+    office.launcher.close()
+    assert set(office.offers()) == {("w-99", "x")}
+
+
+def test_a_full_list_of_offers_takes_what_fits(office):
+    late = office.clock.now() + 99
+    many = [Offer(run_id="other", worker=f"w-{one}", attempt="x", expires_at=late) for one in range(MOST_OFFERS - 1)]
+    office.store.put(offers_key("office"), Offers(offers=tuple(many)).to_json())
+    office.launcher.launch(office.plan, office.launch)
+    office.step()
+    assert len(office.offers()) == MOST_OFFERS
+    office.step(100)
+    assert set(office.offers()) == {("office-1", "a"), ("office-2", "a")}
+
+
+def test_an_offer_without_an_answer_is_repeated(office):
+    office.store.loses = lambda operation, key: operation == "swap"
+    office.launcher.launch(office.plan, office.launch)
+    office.step()
+    assert office.launcher.notes()
+    office.store.loses = lambda operation, key: False
+    office.step()
+    assert len(office.offers()) == 2
+    assert office.launcher.notes() == ()
+
+
+def test_a_worker_ends_with_the_reason_of_its_agent(office):
+    office.begin()
+    assert office.launcher.ended() == {}
+    office.ends("office-1", "exit code 137", exit_code=137)
+    office.announces("office-2")
+    office.step()
+    assert {worker: one.reason for worker, one in office.launcher.ended().items()} == {"office-1": "exit code 137"}
+
+
+def test_the_workers_of_a_restarted_agent_are_gone_and_may_be_replaced(office):
+    office.begin()
+    office.announces(instance="2")
+    office.step()
+    ended = office.launcher.ended()
+    assert {one.code for one in ended.values()} == {"agent-restarted"}
+    assert all(one.again for one in ended.values())
+    office.launcher.relaunch("office-1", "b")
+    office.step()
+    assert office.offers() == {("office-1", "b"): "", ("office-2", "a"): ""}
+
+
+def test_a_silent_agent_loses_its_workers_after_they_have_ended_by_themselves(office):
+    office.begin()
+    for _ in range(11):
+        office.step(20)
+    assert office.launcher.ended() == {}
+    for _ in range(3):
+        office.step(20)
+    assert {one.code for one in office.launcher.ended().values()} == {"agent-silent"}
+
+
+def test_a_worker_that_still_writes_is_not_lost_with_a_silent_agent(office):
+    office.begin()
+    for number in range(20):
+        office.store.put(worker_key(office.plan.run_id, "office-1", "a", f"intervals-{number:06d}"), b"")
+        office.step(20)
+    assert set(office.launcher.ended()) == {"office-2"}
+
+
+def test_a_stop_reaches_the_agent_and_ends_what_nobody_took(office):
+    office.launcher.launch(office.plan, office.launch)
+    office.claims("office-1")
+    office.announces("office-1")
+    office.step()
+    for worker in ("office-1", "office-2"):
+        office.launcher.terminate(worker)
+    office.step()
+    assert office.offers() == {("office-1", "a"): "term", ("office-2", "a"): "term"}
+    office.step()
+    assert {one.code for one in office.launcher.ended().values()} == {"stopped-before-start"}
+    office.launcher.kill("office-1")
+    office.step()
+    assert office.offers()["office-1", "a"] == "kill"
+
+
+def test_closing_kills_what_still_runs_and_withdraws_the_rest(office):
+    office.begin()
+    office.ends("office-2", "exit code 0")
+    office.announces("office-1")
+    office.step()
+    assert office.launcher.close() == ()
+    assert office.offers() == {("office-1", "a"): "kill"}
+
+
+def test_an_unreachable_store_is_reported_at_the_end(office):
+    office.begin()
+    office.store.down()
+    (problem,) = office.launcher.close()
+    assert office.plan.run_id in problem
+
+
+def test_a_take_over_follows_taken_shares_and_replaces_the_others(office):
+    office.launcher.launch(office.plan, office.launch)
+    office.step()
+    office.claims("office-1")
+    office.announces("office-1")
+    office.launcher.release()
+    other = AgentLauncher(office.store, office.clock, threaded=False)
+    other.attach(office.plan, office.launch, {"office-1": "a", "office-2": "a"})
+    other.step()
+    assert {worker: one.again for worker, one in other.ended().items()} == {"office-2": True}
+    other.relaunch("office-2", "b")
+    other.step()
+    assert office.offers() == {("office-1", "a"): "", ("office-2", "b"): ""}
+
+
+def test_a_thread_does_the_work_until_the_launcher_is_closed(office):
+    launcher = AgentLauncher(office.store, office.clock)
+    launcher.launch(office.plan, office.launch)
+    for _ in range(200):
+        if len(office.offers()) == 2:
+            break
+        launcher._ending.wait(0.02)
+    assert len(office.offers()) == 2
+    launcher.close()
+    assert office.offers() == {}
+
+
+def test_each_worker_goes_to_the_launcher_of_its_location(office, tmp_path):
+    plan = plan_of(tmp_path, workers=4, executor="locust", locations={"office": 1, HOME: 1}, throughput=None)
+    regions, private = parts_of(plan)
+    assert (regions.locations, private.locations) == ((HOME,), ("office",))
+    assert len(regions.shares) + len(private.shares) == 4
+    agents = [AgentLauncher(office.store, office.clock, longest_s=one, threaded=False) for one in (60.0, None)]
+    both = Elsewhere(*agents)
+    launch = office.launch.model_copy(update={"attempts": {share.worker: ("a",) for share in plan.shares}})
+    both.launch(plan, launch)
+    assert both.longest_s == 60.0
+    both.terminate(f"{HOME}-1")
+    assert [sorted(one._shares) for one in agents] == [[f"{HOME}-1", f"{HOME}-2"], ["office-1", "office-2"]]
+
+
+def test_agents_are_live_for_half_a_minute_of_the_stores_clock(office):
+    office.announces()
+    office.announces(agent="shelf")
+    old = office.store.path(announcement_key("office", "shelf"))
+    os.utime(old, (old.stat().st_mtime - 40, old.stat().st_mtime - 40))
+    assert [one.agent for one in live_agents(office.store)] == ["desk"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "states"),
+    [
+        ({}, {"agents": "ok", "version": "ok", "targets": "ok"}),
+        ({"slots": 1}, {"agents": "missing"}),
+        ({"free": 0}, {"agents": "warning"}),
+        ({"toril_version": "99.0.0"}, {"version": "missing"}),
+        ({"executors": ("jmeter",)}, {"engines": "missing"}),
+        ({"max_duration_s": 60.0}, {"limits": "missing"}),
+        ({"targets": ("*.acme.example",)}, {"targets": "missing"}),
+        ({"leaving": True}, {"agents": "missing"}),
+    ],
+)
+def test_the_preflight_compares_the_plan_with_the_agents(office, changes, states):
+    found = check_agents(office.plan, [office.announces(**changes)], lambda host: ())
+    assert {one.name: one.state for one in found if one.name in states} == states
+
+
+def test_a_location_without_an_agent_prevents_the_run_and_needs_no_region(office):
+    with refused("preflight-failed", "toril agent --location office", error=InfrastructureError):
+        prepared(office.plan, office.store, {}, office.clock, max_cost_usd=None)
+    office.announces(max_duration_s=1_200.0)
+    launcher, lines = prepared(office.plan, office.store, {}, office.clock, max_cost_usd=0.0)
+    assert isinstance(launcher, AgentLauncher)
+    assert (launcher.longest_s, lines) == (1_200.0, ())
+    assert price_lines(office.plan, office.store) == ("private locations have no price",)
+    assert {one.region for one in preflight(None, office.store, office.clock).findings} == {"", "office"}
+
+
+def test_a_plan_with_regions_too_needs_them(office, tmp_path):
+    plan = plan_of(tmp_path, workers=2, executor="locust", locations={"office": 1, HOME: 1}, throughput=None)
+    with refused("not-deployed"):
+        launcher_for(plan, office.store, {}, office.clock)
+    office.store.put(f"deployments/{HOME}.json", deployment_of().to_json())
+    assert isinstance(launcher_for(plan, office.store, {}, office.clock), Elsewhere)
+
+
+def test_a_damaged_announcement_is_named(office):
+    office.store.put(announcement_key("office", "desk"), b"{")
+    with pytest.raises(StoreError, match="office-desk"):
+        live_agents(office.store)

@@ -1,0 +1,238 @@
+"""An agent: what it takes, when it ends workers, and what it reports."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.clocks import SteppedClock
+from tests.refusals import refused
+from tests.troubled import TroubledStore
+from toril.records.agent import (
+    Announcement,
+    Claim,
+    Ended,
+    Offer,
+    Offers,
+    RunningShare,
+    announcement_key,
+    claim_key,
+    ended_key,
+    offers_key,
+)
+from toril.worker.agent import Agent, AgentOptions
+
+
+@dataclass
+class FakeProcess:
+    share: RunningShare
+    code: int | None = None
+    signals: list[str] = field(default_factory=list)
+
+    def exit_code(self):
+        return self.code
+
+    def terminate(self):
+        self.signals.append("term")
+
+    def kill(self):
+        self.signals.append("kill")
+        self.code = 137
+
+    def last_lines(self):
+        return "toril guard: killed"
+
+
+class Desk:
+    """An agent with two slots, and its processes."""
+
+    def __init__(self, store, clock, name="desk", slots=2):
+        self.store, self.clock = store, clock
+        self.started: list[FakeProcess] = []
+        self.fails = False
+        self.agent = Agent(store, AgentOptions(location="office", name=name, slots=slots), clock, self.start)
+
+    def start(self, share):
+        if self.fails:
+            raise OSError("no memory")
+        self.started.append(FakeProcess(share))
+        return self.started[-1]
+
+    def offer(self, *workers, stop="", expires_s=600.0):
+        found = self.store.find(offers_key("office"))
+        kept = () if found is None else Offers.from_json(found, "").offers
+        expires_at = self.clock.now() + expires_s
+        new = [Offer(run_id="r", worker=one, attempt="a", expires_at=expires_at, stop=stop) for one in workers]
+        others = [one for one in kept if one.worker not in workers]
+        self.store.put(offers_key("office"), Offers(offers=(*others, *new)).to_json())
+
+    def steps(self, count=1):
+        for _ in range(count):
+            self.clock.sleep(2.0)
+            self.agent.step()
+
+    @property
+    def workers(self):
+        return [one.share.worker for one in self.started]
+
+    @property
+    def announced(self):
+        return Announcement.from_json(self.store.get(announcement_key("office", "desk")), "")
+
+    def ended(self, worker):
+        data = self.store.find(ended_key("r", worker, "a"))
+        return None if data is None else Ended.from_json(data, "")
+
+
+@pytest.fixture
+def desk(tmp_path):
+    found = Desk(TroubledStore(tmp_path), SteppedClock())
+    found.agent.begin()
+    return found
+
+
+def test_it_takes_one_offer_a_turn_while_it_has_free_slots(desk):
+    desk.offer("office-1", "office-2", "office-3")
+    desk.steps()
+    assert desk.workers == ["office-1"]
+    desk.steps(3)
+    assert desk.workers == ["office-1", "office-2"]
+    assert (desk.announced.free, [one.worker for one in desk.announced.running]) == (0, ["office-1", "office-2"])
+    desk.started[0].code = 0
+    desk.steps()
+    assert desk.workers == ["office-1", "office-2", "office-3"]
+    assert desk.ended("office-1").exit_code == 0
+
+
+def test_agents_share_the_offers_and_none_is_taken_twice(desk):
+    other = Desk(desk.store, desk.clock, name="shelf")
+    other.agent.begin()
+    desk.offer("office-1", "office-2")
+    for _ in range(3):
+        desk.steps()
+        other.steps()
+    assert (desk.workers, other.workers) == (["office-1"], ["office-2"])
+
+
+def test_expired_and_stopped_offers_are_not_taken(desk):
+    desk.offer("office-1", expires_s=1.0)
+    desk.offer("office-2", stop="term")
+    desk.steps(2)
+    assert desk.workers == []
+
+
+def test_a_stop_is_passed_on_once_and_a_kill_follows_it(desk):
+    desk.offer("office-1")
+    desk.steps()
+    for stop in ("term", "term", "kill"):
+        desk.offer("office-1", stop=stop)
+        desk.steps()
+    assert desk.started[0].signals == ["term", "kill"]
+    desk.steps()
+    assert "killed" in desk.ended("office-1").reason
+
+
+def test_a_worker_that_cannot_be_started_may_be_started_elsewhere(desk):
+    desk.fails = True
+    desk.offer("office-1")
+    desk.steps(2)
+    ended = desk.ended("office-1")
+    assert (ended.again, ended.exit_code) == (True, None)
+    assert desk.announced.free == 2
+
+
+def test_a_claim_without_an_answer_is_its_own(desk):
+    desk.store.loses = lambda operation, key: key.endswith("claim.json")
+    desk.offer("office-1")
+    desk.steps()
+    assert desk.workers == []
+    desk.store.loses = lambda operation, key: False
+    desk.steps()
+    assert desk.workers == ["office-1"]
+
+
+def test_the_claim_of_another_agent_stands(desk):
+    claim = Claim(location="office", agent="shelf", instance="9")
+    desk.store.put_once(claim_key("r", "office-1", "a"), claim.to_json())
+    desk.offer("office-1")
+    desk.steps(2)
+    assert desk.workers == []
+
+
+def test_ends_are_reported_after_an_outage_of_the_store(desk):
+    desk.offer("office-1")
+    desk.steps()
+    desk.store.down()
+    desk.started[0].code = 1
+    desk.steps(3)
+    assert desk.ended is not None
+    desk.store.up()
+    desk.steps()
+    assert desk.ended("office-1").exit_code == 1
+    assert desk.announced.running == ()
+
+
+def test_it_announces_itself_every_ten_seconds_and_at_changes(desk):
+    first = desk.announced
+    desk.steps(3)
+    assert desk.announced == first
+    desk.steps(3)
+    assert desk.announced.at > first.at
+    assert desk.announced.instance == first.instance
+
+
+def test_a_killed_agent_is_replaced_by_one_of_its_name_within_twelve_seconds(desk):
+    again = Desk(desk.store, desk.clock)
+    began = desk.clock.now()
+    again.agent.begin()
+    assert desk.clock.now() - began <= 13
+    assert again.announced.instance != desk.announced.instance or again.announced.at > began
+
+
+def test_a_live_agent_keeps_its_name(desk):
+    def live(now):
+        desk.clock.at = now
+        desk.agent.step()
+
+    other = Desk(desk.store, SteppedClock(desk.clock.now()))
+    other.clock.meanwhile = live
+    with refused("agent-name-taken", "desk"):
+        other.agent.begin()
+
+
+def test_a_frozen_agent_ends_when_another_one_has_its_name(desk):
+    desk.offer("office-1")
+    desk.steps()
+    again = Desk(desk.store, desk.clock)
+    again.agent.begin()
+    with refused("agent-name-taken", "desk"):
+        desk.steps(6)
+
+
+def test_a_leaving_agent_stops_its_workers_and_takes_no_others(desk):
+    desk.offer("office-1")
+    desk.steps()
+    desk.agent.leave()
+    desk.offer("office-2")
+    desk.steps()
+    assert desk.announced.leaving
+    assert (desk.workers, desk.started[0].signals, desk.agent.has_left) == (["office-1"], ["term"], False)
+    desk.started[0].code = 0
+    desk.steps()
+    assert desk.agent.has_left
+    assert "its agent was stopped" in desk.ended("office-1").reason
+
+
+def test_an_idle_agent_announces_that_it_leaves(desk):
+    desk.agent.leave()
+    assert not desk.agent.has_left
+    desk.steps()
+    assert desk.announced.leaving
+    assert desk.agent.has_left
+
+
+def test_a_leaving_agent_kills_a_worker_that_does_not_end(desk):
+    desk.offer("office-1")
+    desk.steps()
+    desk.agent.leave()
+    desk.steps(61)
+    assert desk.started[0].signals == ["term", "kill"]
